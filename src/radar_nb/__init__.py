@@ -1,0 +1,3 @@
+"""German rain radar in a notebook."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,162 @@
+"""Every error of radar_nb, in one tree.
+
+RadarNbError
+├── UnknownProduct (ValueError)          no such product
+├── MonthError (ValueError)              a month that is none, or a reversed range
+├── CoverageError (ValueError)           no family of the product covers the months
+├── SettingsError (ValueError)           a setting that cannot be used
+├── ListingError (ValueError)            a directory listing that is none
+├── DownloadError                        a file that did not arrive
+│   ├── NotOnServer (FileNotFoundError)  404, 410
+│   ├── Refused (PermissionError)        401, 403 and other final answers
+│   ├── ServerUnavailable (ConnectionError)  no such server, no connection, 5xx and 429 to the end
+│   ├── TransferTimeout (TimeoutError)   the server fell silent
+│   └── NotAnArchive (ValueError)        an HTML page under an archive's name
+├── StorageError (OSError)               the disk
+│   ├── DiskFull
+│   └── NotWritable (PermissionError)
+├── NothingFound (FileNotFoundError)     a source without frames
+├── ArchiveError (ValueError)            an archive that cannot be trusted
+│   ├── CorruptArchive                   a checksum or structure that is wrong
+│   ├── TruncatedArchive (EOFError)      an archive that ends too early
+│   └── UnsafeMember                     a member that must not be unpacked
+├── FrameError (ValueError)              one RADOLAN frame
+│   ├── HeaderError                      a header that is none, or contradicts itself
+│   ├── TruncatedFrame (EOFError)        shorter than its header says
+│   └── UnknownGrid                      a grid that DWD does not document
+├── SeriesError (ValueError)             frames that do not make one series
+├── ServerError (OSError)                the mirror cannot listen
+└── Incomplete                           some items of a task failed; `report` tells which
+
+The leaves also inherit the builtin that a user would catch. A message names the thing, the value, what is
+allowed and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from radar_nb.report import Report
+
+
+class RadarNbError(Exception):
+    """The root of all errors that radar_nb raises on purpose."""
+
+
+class UnknownProduct(RadarNbError, ValueError):
+    """A product name that the table does not hold."""
+
+
+class MonthError(RadarNbError, ValueError):
+    """A text or value that is no month, or a range whose end lies before its beginning."""
+
+
+class CoverageError(RadarNbError, ValueError):
+    """Months that no family, or not the chosen one, covers."""
+
+
+class SettingsError(RadarNbError, ValueError):
+    """A setting, from an argument or the environment, that cannot be used."""
+
+
+class ListingError(RadarNbError, ValueError):
+    """A page that should list a directory and does not."""
+
+
+class DownloadError(RadarNbError):
+    """A file that did not arrive."""
+
+
+class NotOnServer(DownloadError, FileNotFoundError):
+    """The server has no such file (404 or 410)."""
+
+
+class Refused(DownloadError, PermissionError):
+    """The server answered with a final refusal (401, 403 or another answer that a retry does not change)."""
+
+
+class ServerUnavailable(DownloadError, ConnectionError):
+    """No such server, no connection, or an overloaded server (429, 5xx) until the last retry."""
+
+
+class TransferTimeout(DownloadError, TimeoutError):
+    """The server accepted the request and then fell silent until the last retry."""
+
+
+class NotAnArchive(DownloadError, ValueError):
+    """The server sent a web page where an archive should be."""
+
+
+class StorageError(RadarNbError, OSError):
+    """The local disk refused."""
+
+
+class DiskFull(StorageError):
+    """Not enough space, before or during a write."""
+
+
+class NotWritable(StorageError, PermissionError):
+    """A folder or file that may not be written."""
+
+
+class NothingFound(RadarNbError, FileNotFoundError):
+    """A source that does not exist or holds no frame."""
+
+
+class ArchiveError(RadarNbError, ValueError):
+    """An archive that cannot be trusted."""
+
+
+class CorruptArchive(ArchiveError):
+    """A checksum or a structure that is wrong."""
+
+
+class TruncatedArchive(ArchiveError, EOFError):
+    """An archive that ends before its last member does."""
+
+
+class UnsafeMember(ArchiveError):
+    """A member whose name, kind or size no archive of DWD has."""
+
+
+class FrameError(RadarNbError, ValueError):
+    """One RADOLAN frame that cannot be read."""
+
+
+class HeaderError(FrameError):
+    """A header that is none, or contradicts its payload."""
+
+
+class TruncatedFrame(FrameError, EOFError):
+    """A frame shorter than its header says."""
+
+
+class UnknownGrid(FrameError):
+    """A grid size that is not in the registry: its coordinates would be a guess."""
+
+
+class SeriesError(RadarNbError, ValueError):
+    """Frames of different products, grids or units where one series was asked for."""
+
+
+class ServerError(RadarNbError, OSError):
+    """The mirror cannot serve, for example because its port is taken."""
+
+
+class Incomplete(RadarNbError):
+    """Some items of a task failed while the others were finished.
+
+    Attributes
+    ----------
+    report : Report
+        What happened to each item. `report.failed` holds those that failed, each with its error.
+    """
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[Incomplete], tuple[str, Report]]:
+        """Pickle with both arguments, so that the error survives a process border."""
+        return type(self), (str(self), self.report)

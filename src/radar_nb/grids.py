@@ -1,0 +1,168 @@
+"""The registry of DWD's composite grids, and the way between longitude, latitude and their metres.
+
+All grids are polar stereographic: pole in the north, true scale at 60 N, straight meridian 10 E. The binary
+products up to format version 3 and RADKLIM stand on a sphere of 6370.040 km; format version 5 (POLARA) and the
+HDF5 products stand on the WGS84 ellipsoid. x and y of the same cell differ by hundreds of metres in x and
+13 km in y between the two: they must never be joined by value.
+
+Source: DWD, "RADOLAN/RADVOR: Beschreibung des Kompositformats", version 2.5, sections on grid and projection;
+corner coordinates are tested against DWD's and against wradlib's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from radar_nb.errors import UnknownGrid
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Earth = Literal["sphere", "wgs84"]
+
+_PROJ = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +x_0=0 +y_0=0 +units=m +no_defs +type=crs "
+PROJ: dict[Earth, str] = {
+    "sphere": _PROJ + "+a=6370040 +b=6370040",
+    "wgs84": _PROJ + "+a=6378137 +b=6356752.3142451802",
+}
+"""PROJ strings of the two projections, without false origin, as wradlib uses them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """One composite grid.
+
+    Attributes
+    ----------
+    name : str
+        `de900`, `de1100`, `de1200`, `eu1500`, `de460`, named by the number of rows, with `-wgs84` on the ellipsoid.
+    rows, cols : int
+        Cells from south to north and from west to east.
+    cell : float
+        Width of a cell in metres of the projection.
+    earth : {"sphere", "wgs84"}
+    x0, y0 : float
+        Centre of the south-western cell in metres.
+    """
+
+    name: str
+    rows: int
+    cols: int
+    cell: float
+    earth: Earth
+    x0: float
+    y0: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, self.cols
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """Cell centres in metres, west to east, shape (cols,)."""
+        return self.x0 + self.cell * np.arange(self.cols, dtype=np.float64)
+
+    @property
+    def y(self) -> NDArray[np.float64]:
+        """Cell centres in metres, south to north, shape (rows,)."""
+        return self.y0 + self.cell * np.arange(self.rows, dtype=np.float64)
+
+
+def _grid(name: str, rows: int, cols: int, *, x0: float, y0: float, cell: float = 1000.0) -> Grid:
+    return Grid(name=name, rows=rows, cols=cols, cell=cell, earth="sphere", x0=x0, y0=y0)
+
+
+# The one free pair of numbers: on either earth, the cell centre that DWD names as origin of the 900 x 900 grid
+# (Kompositformat 2.5; the HDF5 files carry it as x_0, y_0). The others lie whole cells from it.
+_X, _Y = -522962.16692185635, -4658144.724265571
+_X_WGS, _Y_WGS = -523196.8352177, -4671588.86193059
+
+_SPHERE = (
+    _grid("de900", 900, 900, x0=_X, y0=_Y),
+    _grid("de1100", 1100, 900, x0=_X + 80_000, y0=_Y - 100_000),
+    _grid("de1200", 1200, 1100, x0=_X - 20_000, y0=_Y - 150_000),
+    _grid("eu1500", 1500, 1400, x0=_X - 150_000, y0=_Y - 350_000),
+)
+GRIDS: dict[str, Grid] = {grid.name: grid for grid in _SPHERE} | {
+    f"{grid.name}-wgs84": Grid(
+        name=f"{grid.name}-wgs84",
+        rows=grid.rows,
+        cols=grid.cols,
+        cell=grid.cell,
+        earth="wgs84",
+        x0=_X_WGS + (grid.x0 - _X),
+        y0=_Y_WGS + (grid.y0 - _Y),
+    )
+    for grid in _SPHERE
+}
+"""Every grid by its name."""
+
+
+def find_grid(rows: int, cols: int, *, version: int = 3) -> Grid:
+    """Give the grid of a frame from its header's size and format version.
+
+    Parameters
+    ----------
+    rows, cols : int
+        The header's `GP` token.
+    version : int
+        The header's `VS` token; from 5 on the earth is the WGS84 ellipsoid.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    UnknownGrid
+        DWD documents no composite of this size.
+
+    Examples
+    --------
+    >>> find_grid(1100, 900).name
+    'de1100'
+    """
+    earth: Earth = "wgs84" if version >= 5 else "sphere"
+    for grid in GRIDS.values():
+        if grid.shape == (rows, cols) and grid.earth == earth:
+            return grid
+    sizes = ", ".join(f"{grid.rows} x {grid.cols}" for grid in _SPHERE)
+    raise UnknownGrid(
+        f"a grid of {rows} x {cols} cells is not known (known are {sizes}): its coordinates would be a guess. "
+        "If DWD has introduced a new grid, please report the file's name"
+    )
+
+
+def to_xy(lon: ArrayLike, lat: ArrayLike, earth: Earth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Project longitude and latitude in degrees to metres.
+
+    Parameters
+    ----------
+    lon, lat : array-like
+        Degrees east and north on the same earth.
+    earth : {"sphere", "wgs84"}
+
+    Returns
+    -------
+    x, y : ndarray of float64
+        Metres, shaped as the input.
+    """
+    x, y = _transformer(earth).transform(np.asarray(lon, float), np.asarray(lat, float))
+    return np.asarray(x), np.asarray(y)
+
+
+def to_lonlat(x: ArrayLike, y: ArrayLike, earth: Earth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give longitude and latitude in degrees of points in metres: the inverse of `to_xy`."""
+    lon, lat = _transformer(earth).transform(np.asarray(x, float), np.asarray(y, float), direction="INVERSE")
+    return np.asarray(lon), np.asarray(lat)
+
+
+def _transformer(earth: Earth) -> Any:
+    import pyproj  # noqa: PLC0415 - `import radar_nb` stays cheap
+
+    crs = pyproj.CRS(PROJ[earth])
+    return pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)

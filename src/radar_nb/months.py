@@ -1,0 +1,189 @@
+"""Months, ranges of months, and the time steps that a month must hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.errors import MonthError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TEXT = re.compile(r"(\d{4})-?(\d{2})(?:-\d{2})?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """One calendar month in UTC.
+
+    Parameters
+    ----------
+    year : int
+        1900 to 2999.
+    month : int
+        1 to 12.
+
+    Raises
+    ------
+    MonthError
+        Year or month is out of range.
+
+    Examples
+    --------
+    >>> Month(2020, 6) + 7
+    Month(2021, 1)
+    >>> str(Month(2020, 6)), Month(2020, 6).days
+    ('2020-06', 30)
+    """
+
+    year: int
+    month: int
+
+    def __post_init__(self) -> None:
+        """Refuse what is no month."""
+        if not 1900 <= self.year <= 2999 or not 1 <= self.month <= 12:
+            raise MonthError(f"{self.year:04d}-{self.month:02d} is no month: write YYYY-MM, such as 2020-06")
+
+    @classmethod
+    def of(cls, value: Any) -> Month:
+        """Give the month of a text, date, time, `pandas.Period` or `Month`.
+
+        Parameters
+        ----------
+        value : str, datetime.date, numpy.datetime64, pandas.Period, pandas.Timestamp or Month
+            A text is `YYYY-MM`, `YYYYMM` or `YYYY-MM-DD`. A time counts in UTC: one that carries another
+            time zone is converted first.
+
+        Returns
+        -------
+        Month
+
+        Raises
+        ------
+        MonthError
+            The value names no month.
+
+        Examples
+        --------
+        >>> Month.of("2020-06"), Month.of("202006"), Month.of(date(2020, 6, 13))
+        (Month(2020, 6), Month(2020, 6), Month(2020, 6))
+        """
+        if isinstance(value, Month):
+            return value
+        if isinstance(value, np.datetime64) and not np.isnat(value):
+            value = value.astype("datetime64[M]").item()
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            value = value.astimezone(UTC)
+        if isinstance(value, str) and (match := _TEXT.fullmatch(value.strip())):
+            return cls(int(match[1]), int(match[2]))
+        year, month = getattr(value, "year", None), getattr(value, "month", None)
+        if isinstance(year, int) and isinstance(month, int):  # date, Timestamp, Period
+            return cls(year, month)
+        raise MonthError(
+            f"{value!r} is no month: write YYYY-MM, such as '2020-06', or give a date, a pandas.Period or a Month"
+        )
+
+    @classmethod
+    def now(cls) -> Month:
+        """Give the current month in UTC."""
+        return cls.of(datetime.now(UTC))
+
+    @property
+    def first_day(self) -> date:
+        """The first day."""
+        return date(self.year, self.month, 1)
+
+    @property
+    def days(self) -> int:
+        """The number of days."""
+        return ((self + 1).first_day - self.first_day).days
+
+    @property
+    def last_day(self) -> date:
+        """The last day."""
+        return date(self.year, self.month, self.days)
+
+    def __add__(self, months: int) -> Month:
+        """Give the month that lies `months` later."""
+        years, month = divmod(self.year * 12 + self.month - 1 + months, 12)
+        return Month(years, month + 1)
+
+    def __sub__(self, other: Month) -> int:
+        """Count the months from `other` to this one."""
+        return (self.year - other.year) * 12 + self.month - other.month
+
+    def __str__(self) -> str:
+        """Write YYYY-MM."""
+        return f"{self.year:04d}-{self.month:02d}"
+
+    def __repr__(self) -> str:
+        """Write what makes it again."""
+        return f"Month({self.year}, {self.month})"
+
+
+def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
+    """Give all months from `first` to `last`; both belong to the range.
+
+    Parameters
+    ----------
+    first, last
+        Anything that `Month.of` accepts. Without `last` the range is the one month `first`.
+
+    Returns
+    -------
+    tuple of Month
+        In order, at least one.
+
+    Raises
+    ------
+    MonthError
+        A value names no month, or `last` lies before `first`.
+
+    Examples
+    --------
+    >>> [str(month) for month in month_range("2019-11", "2020-02")]
+    ['2019-11', '2019-12', '2020-01', '2020-02']
+    """
+    begin = Month.of(first)
+    end = begin if last is None else Month.of(last)
+    if end < begin:
+        raise MonthError(
+            f"the range {begin} to {end} is reversed: give the earlier month first, as in {end} to {begin}"
+        )
+    return tuple(begin + step for step in range(end - begin + 1))
+
+
+def time_steps(month: Month, *, every: int, minute: int = 0) -> NDArray[np.datetime64]:
+    """Give the time steps that a product must hold in a month.
+
+    A frame belongs to the month in which its time stamp (the end of its interval) lies, as DWD files it: the
+    first frame of a 5-minute month is stamped 00:00 on its first day, the last 23:55 on its last.
+
+    Parameters
+    ----------
+    month : Month
+    every : int
+        Minutes from one step to the next, a divisor of a day.
+    minute : int
+        The first step's minute after midnight: 50 for the hourly RW and the SF.
+
+    Returns
+    -------
+    ndarray of datetime64[s], shape (n,)
+        In order, UTC.
+
+    Examples
+    --------
+    >>> time_steps(Month(2020, 6), every=5).size
+    8640
+    >>> time_steps(Month(2020, 6), every=60, minute=50)[0]
+    np.datetime64('2020-06-01T00:50:00')
+    """
+    begin = np.datetime64(month.first_day, "s") + np.timedelta64(minute, "m")
+    end = np.datetime64((month + 1).first_day, "s")
+    return np.arange(begin, end, np.timedelta64(every, "m"))

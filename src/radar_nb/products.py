@@ -1,0 +1,328 @@
+"""The table of products: what each measures, in which unit, how often, on which grid, from when to when.
+
+Sources: DWD, "RADOLAN/RADVOR: Beschreibung des Kompositformats", version 2.5; the dataset descriptions beside the
+archives on opendata.dwd.de; headers of published files; the spans are those of DWD's listing of 2026-07-01.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+from radar_nb.errors import UnknownProduct
+from radar_nb.months import Month
+from radar_nb.table import Table
+
+Quantity = Literal["amount", "reflectivity", "solid_fraction", "percentage", "class"]
+FamilyName = Literal["radklim", "radolan", "nrt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One series of a product: made by one method, on one grid, published in one place.
+
+    Attributes
+    ----------
+    name : {"radklim", "radolan", "nrt"}
+    title : str
+        What it is, in words.
+    grid : str
+        The grid's name in `radar_nb.grids.GRIDS`.
+    every : int
+        Minutes from one published frame to the next.
+    minute : int
+        The first frame's minute after midnight.
+    first : Month or None
+        The first month published; None for near real time, which holds the last 48 hours.
+    known_to : Month or None
+        The last month that DWD's listing showed on 2026-07-01; later ones are looked up on the server.
+    grows : bool
+        Whether months after `known_to` can be expected.
+    citation : str
+        What a paper should cite.
+    """
+
+    name: FamilyName
+    title: str
+    grid: str
+    every: int
+    minute: int
+    first: Month | None
+    known_to: Month | None
+    grows: bool
+    citation: str
+
+    @property
+    def span(self) -> str:
+        """The period covered, in words."""
+        if self.first is None:
+            return "the last 48 hours"
+        return f"{self.first} on" if self.grows else f"{self.first} to {self.known_to}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One product of DWD's radar composites.
+
+    Attributes
+    ----------
+    name : str
+        DWD's two letters.
+    title : str
+        What it is, in words.
+    quantity : {"amount", "reflectivity", "solid_fraction", "percentage", "class"}
+        An amount is summed over the interval: millimetres of water.
+    unit : str
+        Of the values that `open_dataset` gives: `mm`, `dBZ`, `1` or `%`.
+    precision : float
+        One count of the raw code in `unit`, as the header says it in normal files.
+    interval : int
+        Minutes that a value covers; its time stamp is the interval's end, UTC.
+    families : tuple of Family
+        In the order in which `source="auto"` prefers them. Empty for products that radar_nb reads but DWD's
+        archives do not hold.
+    """
+
+    name: str
+    title: str
+    quantity: Quantity
+    unit: str
+    precision: float
+    interval: int
+    families: tuple[Family, ...] = ()
+
+    def family(self, name: str) -> Family:
+        """Give the family of a name.
+
+        Raises
+        ------
+        UnknownProduct
+            The product has no such family.
+        """
+        for family in self.families:
+            if family.name == name:
+                return family
+        have = ", ".join(family.name for family in self.families) or "none"
+        raise UnknownProduct(f"{self.name} has no family {name!r}: DWD publishes it as {have} (source=)")
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def table(self) -> Table:
+        """Give the families as a table."""
+        return Table(
+            title=f"{self.name}: {self.title} ({self.unit}, {self.interval} min, steps of {self.precision:g})",
+            columns=("family", "what it is", "months", "grid", "every", "cite"),
+            rows=tuple((f.name, f.title, f.span, f.grid, f"{f.every} min", f.citation) for f in self.families),
+        )
+
+
+_RADKLIM = (
+    "Winterrath, T., C. Brendel, M. Hafer, T. Junghaenel, A. Klameth, K. Lengfeld, E. Walawender, E. Weigl and "
+    "A. Becker (2018): RADKLIM Version 2017.002: Reprocessed gauge-adjusted radar data, {}. "
+    "Deutscher Wetterdienst. DOI: 10.5676/DWD/RADKLIM_{}_V2017.002"
+)
+_RADOLAN = "Deutscher Wetterdienst: RADOLAN {}, opendata.dwd.de, with the folder and the date of access"
+
+
+def _radklim(product: str, what: str, *, every: int, minute: int) -> Family:
+    return Family(
+        name="radklim",
+        title="RADKLIM 2017.002: reprocessed with one method, for climate studies",
+        grid="de1100",
+        every=every,
+        minute=minute,
+        first=Month(2001, 1),
+        known_to=Month(2026, 1),
+        grows=True,
+        citation=_RADKLIM.format(what, product),
+    )
+
+
+def _radolan(product: str, first: Month, *, every: int, minute: int) -> Family:
+    return Family(
+        name="radolan",
+        title="RADOLAN: the operational series, its method changed over the years",
+        grid="de900",
+        every=every,
+        minute=minute,
+        first=first,
+        known_to=Month(2026, 6),
+        grows=True,
+        citation=_RADOLAN.format(product),
+    )
+
+
+def _nrt(product: str, *, every: int, minute: int) -> Family:
+    return Family(
+        name="nrt",
+        title="near real time: RADOLAN of the last 48 hours, half an hour old",
+        grid="de900",
+        every=every,
+        minute=minute,
+        first=None,
+        known_to=None,
+        grows=True,
+        citation=_RADOLAN.format(product),
+    )
+
+
+def _amount(
+    name: str, title: str, precision: float, interval: int, families: tuple[Family, ...] = ()
+) -> tuple[str, Product]:
+    return name, Product(
+        name=name,
+        title=title,
+        quantity="amount",
+        unit="mm",
+        precision=precision,
+        interval=interval,
+        families=families,
+    )
+
+
+def _reflectivity(name: str, title: str, precision: float) -> tuple[str, Product]:
+    return name, Product(
+        name=name, title=title, quantity="reflectivity", unit="dBZ", precision=precision, interval=5
+    )
+
+
+_DAY = 1440
+
+PRODUCTS: dict[str, Product] = dict(
+    (
+        _amount(
+            "YW",
+            "5-minute precipitation, gauge-adjusted (quasi: RY scaled to RW)",
+            0.01,
+            5,
+            (
+                _radklim("YW", "5-minute precipitation sums (YW)", every=5, minute=0),
+                _radolan("YW", Month(2024, 12), every=5, minute=0),
+                _nrt("YW", every=5, minute=0),
+            ),
+        ),
+        _amount(
+            "RW",
+            "hourly precipitation, gauge-adjusted",
+            0.1,
+            60,
+            (
+                _radklim("RW", "one-hour precipitation sums (RW)", every=60, minute=50),
+                _radolan("RW", Month(2005, 6), every=60, minute=50),
+                _nrt("RW", every=10, minute=0),
+            ),
+        ),
+        _amount(
+            "SF",
+            "24-hour precipitation, sum of 24 RW, sliding every hour",
+            0.1,
+            _DAY,
+            (_radolan("SF", Month(2006, 10), every=60, minute=50), _nrt("SF", every=60, minute=50)),
+        ),
+        _amount(
+            "RY",
+            "5-minute precipitation from radar alone, quality-checked",
+            0.01,
+            5,
+            (_nrt("RY", every=5, minute=0),),
+        ),
+        _amount("RZ", "5-minute precipitation from radar alone", 0.01, 5),
+        _amount("RH", "hourly precipitation from radar alone", 0.1, 60),
+        _amount("RB", "hourly precipitation, pre-adjusted", 0.1, 60),
+        _amount("RL", "hourly precipitation, merging adjustment", 0.1, 60),
+        _amount("RU", "hourly precipitation, best of three", 0.1, 60),
+        _amount("SQ", "6-hour precipitation, sum of RW", 0.1, 360),
+        _amount("SH", "12-hour precipitation, sum of RW", 0.1, 720),
+        _amount("W1", "7-day precipitation, sum of RW", 0.1, 7 * _DAY),
+        _amount("W2", "14-day precipitation, sum of RW", 0.1, 14 * _DAY),
+        _amount("W3", "21-day precipitation, sum of RW", 0.1, 21 * _DAY),
+        _amount("W4", "30-day precipitation, sum of RW", 0.1, 30 * _DAY),
+        _amount("EY", "5-minute precipitation over central Europe, quality-checked", 0.01, 5),
+        _amount("EZ", "5-minute precipitation over central Europe", 0.01, 5),
+        _amount("EH", "hourly precipitation over central Europe", 0.1, 60),
+        _amount("EB", "hourly precipitation over central Europe, pre-adjusted", 0.1, 60),
+        _amount("EW", "hourly precipitation over central Europe, gauge-adjusted", 0.1, 60),
+        _amount("RV", "5-minute precipitation, analysis and forecasts to two hours", 0.01, 5),
+        _amount("RQ", "hourly precipitation, analysis and forecasts to two hours", 0.1, 60),
+        _reflectivity("RX", "reflectivity", 0.5),
+        _reflectivity("WX", "reflectivity, extended national grid", 0.5),
+        _reflectivity("EX", "reflectivity over central Europe", 0.5),
+        _reflectivity("WN", "reflectivity, analysis and forecasts to two hours", 0.05),
+        (
+            "RE",
+            Product(
+                name="RE",
+                title="solid fraction of precipitation, analysis and forecasts",
+                quantity="solid_fraction",
+                unit="1",
+                precision=0.001,
+                interval=60,
+            ),
+        ),
+    )
+)
+"""Every product by its name."""
+
+
+def product(name: str | Product) -> Product:
+    """Give a product by its name.
+
+    Parameters
+    ----------
+    name : str or Product
+        DWD's two letters, in either case.
+
+    Returns
+    -------
+    Product
+
+    Raises
+    ------
+    UnknownProduct
+        The table holds no such product; the message gives the nearest names.
+
+    Examples
+    --------
+    >>> product("yw").unit
+    'mm'
+    """
+    if isinstance(name, Product):
+        return name
+    key = str(name).strip().upper()
+    if key in PRODUCTS:
+        return PRODUCTS[key]
+    near = difflib.get_close_matches(key, PRODUCTS, n=4, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UnknownProduct(f"{name!r} is no product that radar_nb knows: {hint}known are {', '.join(PRODUCTS)}")
+
+
+def products() -> Table:
+    """Give the table of all products.
+
+    Returns
+    -------
+    Table
+        Prints as text, shows as HTML, and `pandas.DataFrame(products())` makes a frame of it.
+    """
+    return Table(
+        title="DWD's radar composites",
+        columns=("product", "what it is", "unit", "interval", "published as"),
+        rows=tuple(
+            (
+                p.name,
+                p.title,
+                p.unit,
+                _interval(p.interval),
+                "; ".join(f"{f.name} ({f.span})" for f in p.families) or "read from files only",
+            )
+            for p in PRODUCTS.values()
+        ),
+    )
+
+
+def _interval(minutes: int) -> str:
+    if minutes % _DAY == 0:
+        return f"{minutes // _DAY} d"
+    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"

@@ -1,0 +1,121 @@
+"""Progress as events: the work reports, the caller draws.
+
+A module that works for longer than a second takes `progress=` and opens `reporting(progress)`; what it gets is a
+callable that wants `Progress` events. True means tqdm as fits the place (a widget in a notebook, a line in a
+terminal, nothing where neither is), False means silence, and any callable is used as it is.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a task has come.
+
+    Attributes
+    ----------
+    task : str
+        What is being done, in a word or two: `"download"`, `"extract"`. One bar a task.
+    done : int
+        How much is done, in `unit`.
+    total : int or None
+        How much there is, or None while nobody can know.
+    unit : str
+        `"B"` for bytes (drawn with prefixes), or a plural noun.
+    note : str
+        What is at work just now, for example a file's name.
+    """
+
+    task: str
+    done: int
+    total: int | None
+    unit: str
+    note: str = ""
+
+
+class Reporter(Protocol):
+    """What wants progress: any callable that takes a `Progress`. It is called from the caller's thread."""
+
+    def __call__(self, progress: Progress, /) -> None:
+        """Take one event."""
+
+
+@contextmanager
+def reporting(progress: bool | Reporter) -> Iterator[Reporter]:
+    """Open what a call's `progress=` argument asks for, and close its bars at the end, error or not.
+
+    Parameters
+    ----------
+    progress : bool or Reporter
+        True for tqdm, False for silence, or the caller's own reporter.
+
+    Yields
+    ------
+    Reporter
+
+    Examples
+    --------
+    >>> seen = []
+    >>> with reporting(seen.append) as report:
+    ...     report(Progress(task="count", done=1, total=2, unit="sheep"))
+    >>> seen[0].done
+    1
+    """
+    if callable(progress):
+        yield progress
+    elif progress:
+        bars = _TqdmBars()
+        try:
+            yield bars
+        finally:
+            bars.close()
+    else:
+        yield _silent
+
+
+def _silent(progress: Progress, /) -> None:
+    """Draw nothing."""
+
+
+class _TqdmBars:
+    """One tqdm bar a task; where standard error is no terminal, and no notebook, tqdm stays silent."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, Any] = {}
+
+    def __call__(self, progress: Progress, /) -> None:
+        bar = self._bars.get(progress.task)
+        if bar is None:
+            bar = self._bars[progress.task] = _tqdm_bar(progress)
+        if progress.total is not None and bar.total != progress.total:
+            bar.total = progress.total
+        if progress.note:
+            bar.set_postfix_str(progress.note, refresh=False)
+        bar.update(progress.done - bar.n)
+
+    def close(self) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+
+def _tqdm_bar(progress: Progress) -> Any:
+    from tqdm.auto import tqdm  # noqa: PLC0415 - `import radar_nb` stays cheap
+
+    binary = progress.unit == "B"
+    notebook = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
+    return tqdm(
+        desc=progress.task,
+        total=progress.total,
+        unit="B" if binary else f" {progress.unit}",
+        unit_scale=binary,
+        unit_divisor=1024,
+        disable=False if notebook else None,  # None: silent unless standard error is a terminal
+        leave=True,
+    )

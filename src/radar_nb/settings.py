@@ -1,0 +1,103 @@
+"""Settings: from a call's arguments, then the environment, then the defaults."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from radar_nb.errors import SettingsError
+
+BASE_URL = "https://opendata.dwd.de"
+"""DWD's open-data server."""
+
+CONCURRENCY = 5
+"""Connections at a time. DWD states no limit; its server is a public good, and more than five do not help much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where data come from and go to.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        The data folder; below it lie the archives under the same paths as on the server.
+    base_url : str
+        The server's address, without a slash at the end.
+    concurrency : int
+        Connections at a time, at least 1.
+    """
+
+    folder: Path
+    base_url: str
+    concurrency: int
+
+
+def settings(
+    *, folder: str | os.PathLike[str] | None = None, base_url: str | None = None, concurrency: int | None = None
+) -> Settings:
+    """Give the settings in force.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Then the environment variable `RADAR_NB_DATA`, then the user's data folder (platformdirs).
+    base_url : str, optional
+        Then `RADAR_NB_BASE_URL`, then https://opendata.dwd.de.
+    concurrency : int, optional
+        Then `RADAR_NB_CONCURRENCY`, then 5.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    SettingsError
+        The address is no http(s) address, or the number is none or below 1.
+
+    Examples
+    --------
+    >>> settings(base_url="http://127.0.0.1:8930/").base_url
+    'http://127.0.0.1:8930'
+    """
+    return Settings(
+        folder=_folder(os.environ.get("RADAR_NB_DATA") if folder is None else folder),
+        base_url=_base_url(base_url or os.environ.get("RADAR_NB_BASE_URL") or BASE_URL),
+        concurrency=_concurrency(os.environ.get("RADAR_NB_CONCURRENCY") if concurrency is None else concurrency),
+    )
+
+
+def _folder(value: str | os.PathLike[str] | None) -> Path:
+    if value:
+        return Path(value).expanduser()
+    from platformdirs import user_data_path  # noqa: PLC0415 - `import radar_nb` stays cheap
+
+    return user_data_path("radar_nb", appauthor=False)
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(
+            f"the base URL {value!r} is no web address: give one that begins with https:// or http://, "
+            f"such as {BASE_URL} (argument base_url= or RADAR_NB_BASE_URL)"
+        )
+    return value.rstrip("/")
+
+
+def _concurrency(value: str | int | None) -> int:
+    if value is None or value == "":
+        return CONCURRENCY
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise SettingsError(
+            f"concurrency {value!r} is no number of connections: give a whole number from 1 on "
+            "(argument concurrency= or RADAR_NB_CONCURRENCY)"
+        )
+    return number

@@ -1,0 +1,86 @@
+"""A table that prints as aligned text and shows as HTML: the face of plans, reports and the list of products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STYLE = "text-align:left;vertical-align:top;padding:0.15em 1em 0.15em 0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Columns and rows of text.
+
+    Attributes
+    ----------
+    title : str
+        One line above the table.
+    columns : tuple of str
+    rows : tuple of tuple of str
+        As many texts in each row as there are columns.
+    notes : tuple of str
+        Lines below the table.
+
+    Examples
+    --------
+    >>> print(Table(title="Sheep", columns=("name", "legs"), rows=(("Dolly", "4"),)))
+    Sheep
+    name   legs
+    -----  ----
+    Dolly  4
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        """Give the rows as dictionaries, so that `pandas.DataFrame(table)` works."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        """Draw it as text."""
+        cells = [self.columns, tuple("-" * len(column) for column in self.columns), *self.rows]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
+        cells[1] = tuple("-" * width for width in widths)
+        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in cells]
+        return "\n".join(line.rstrip() for line in (self.title, *lines, *self.notes))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th style="{_STYLE}">{escape(column)}</th>' for column in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f'<td style="{_STYLE}">{escape(text)}</td>' for text in row) + "</tr>"
+            for row in self.rows
+        )
+        notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
+        return (
+            f'<div class="radar-nb-table"><strong>{escape(self.title)}</strong>'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
+        )
+
+
+def human_bytes(count: float) -> str:
+    """Write a number of bytes as a person would.
+
+    Examples
+    --------
+    >>> human_bytes(0), human_bytes(1_980_156), human_bytes(17.7e9)
+    ('0 B', '2.0 MB', '17.7 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if unit in {"B", "kB"} else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,246 @@
+"""The data folder: what lies where, in which state, and how a file comes to be there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from radar_nb.errors import DiskFull, NotWritable, StorageError
+from radar_nb.table import human_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ArchiveState = Literal["absent", "part", "whole"]
+
+PART = ".part"
+"""What an unfinished download's name ends in."""
+
+SIDECAR = ".meta.json"
+"""What the name of the note beside a download ends in."""
+
+_SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".gz", ".bz2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """What the server said of a file: kept beside it, so that a resume or a refresh can ask whether it changed.
+
+    Attributes
+    ----------
+    url : str
+    etag, last_modified : str or None
+        As in the answer's headers, to the letter.
+    size : int or None
+        Bytes of the whole file; None where the server did not say.
+    """
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    size: int | None = None
+
+
+def local_path(folder: Path, path: str) -> Path:
+    """Give the place of a server's file below the data folder: the same path as on the server.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The data folder.
+    path : str
+        The path on the server, with slashes. Names come from the catalogue or a checked listing.
+
+    Raises
+    ------
+    StorageError
+        The path would leave the folder.
+
+    Examples
+    --------
+    >>> local_path(Path("data"), "weather/radar/x.tar").as_posix()
+    'data/weather/radar/x.tar'
+    """
+    pure = PurePosixPath(path.lstrip("/"))
+    if ".." in pure.parts or "\\" in path or ":" in path:
+        raise StorageError(f"the server's path {path!r} would lead out of {folder}: such a file is not fetched")
+    return folder.joinpath(*pure.parts)
+
+
+def part_path(path: Path) -> Path:
+    """Give the place of a file's unfinished download."""
+    return path.with_name(path.name + PART)
+
+
+def sidecar_path(path: Path) -> Path:
+    """Give the place of the note beside a file."""
+    return path.with_name(path.name + SIDECAR)
+
+
+def frames_folder(archive: Path) -> Path:
+    """Give the folder that an archive's frames go to: beside it, named as it without its ending.
+
+    Examples
+    --------
+    >>> frames_folder(Path("data/YW2017.002_202006.tar")).as_posix()
+    'data/YW2017.002_202006'
+    """
+    for suffix in _SUFFIXES:
+        if archive.name.endswith(suffix):
+            return archive.with_name(archive.name.removesuffix(suffix))
+    return archive.with_name(archive.name + ".frames")
+
+
+def archive_state(path: Path) -> ArchiveState:
+    """Tell whether a file is there whole, in part, or not.
+
+    A file under its own name is whole, since nothing is written in place; its size is held against the note
+    beside it all the same, so that a file cut short by other hands counts as absent.
+    """
+    if path.is_file():
+        sidecar = read_sidecar(path)
+        if sidecar is None or sidecar.size is None or sidecar.size == path.stat().st_size:
+            return "whole"
+        return "absent"
+    return "part" if part_path(path).is_file() else "absent"
+
+
+def read_sidecar(path: Path) -> Sidecar | None:
+    """Give the note beside a file, or None where there is none that can be read."""
+    try:
+        fields = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
+        return Sidecar(**{name: fields.get(name) for name in Sidecar.__slots__})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def write_sidecar(path: Path, sidecar: Sidecar) -> None:
+    """Write the note beside a file, whole or not at all."""
+    with replacing(sidecar_path(path)) as file:
+        file.write(json.dumps(asdict(sidecar), indent=1).encode())
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a sibling temporary file that takes the path's place when the block ends without an error.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its folder is made where it is missing.
+    durable : bool
+        Whether the bytes are forced to the disk before the name is given to them; False is for what can be
+        made again in a moment.
+
+    Yields
+    ------
+    binary file, open for writing
+
+    Raises
+    ------
+    DiskFull, NotWritable, StorageError
+        The disk refused; whatever lay at `path` before is untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "a")) as file:
+    ...         _ = file.write(b"whole")
+    ...     Path(folder, "a").read_bytes()
+    b'whole'
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Translate what the operating system says about a write to `path` into errors that name the way out."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        if not _is_about_storage(error):
+            raise
+        raise _translated(path, error) from error
+
+
+def _is_about_storage(error: OSError) -> bool:
+    return error.errno in _FULL | _DENIED | {
+        errno.ENOTDIR,
+        errno.EIO,
+        errno.ENAMETOOLONG,
+        errno.EISDIR,
+        errno.ENOENT,
+    }
+
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows knows no quota error
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def _translated(path: Path, error: OSError) -> StorageError:
+    if error.errno in _FULL:
+        return DiskFull(
+            f"the disk is full while writing {path} ({human_bytes(free_bytes(path))} free): "
+            "make room or choose another folder, then run the same call again"
+        )
+    if error.errno in _DENIED:
+        return NotWritable(
+            f"{path} may not be written ({error.strerror}): choose another folder (folder=) or its rights"
+        )
+    return StorageError(f"{path} cannot be written ({error.strerror}): choose another folder (folder=)")
+
+
+def free_bytes(path: Path) -> int:
+    """Give the free bytes of the disk on which a path lies or will lie."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def require_space(folder: Path, needed: int, what: str) -> None:
+    """Refuse work that the disk cannot hold, before its first byte.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where it will be written.
+    needed : int
+        Bytes.
+    what : str
+        The work, for the message: `"download 12 files"`.
+
+    Raises
+    ------
+    DiskFull
+        Less is free than needed.
+    """
+    free = free_bytes(folder)
+    if needed > free:
+        raise DiskFull(
+            f"cannot {what}: {human_bytes(needed)} are needed in {folder} and {human_bytes(free)} are free: "
+            "make room, choose another folder (folder=) or ask for fewer months"
+        )

@@ -1,0 +1,36 @@
+"""What several test files share: the real input, where it is at hand, and a clean environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
+
+
+def _real(name: str) -> Path:
+    folder = REAL / name
+    if not folder.is_dir():
+        pytest.skip(f"the real input {folder} is not on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_frames() -> Path:
+    """Give the folder of real RADOLAN files, as DWD published them."""
+    return _real("frames")
+
+
+@pytest.fixture(scope="session")
+def real_mirror() -> Path:
+    """Give the folder that mirrors a part of DWD's server, made of real frames."""
+    return _real("mirror")
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the developer's own settings and data folder out of every test."""
+    for name in ("RADAR_NB_BASE_URL", "RADAR_NB_CONCURRENCY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RADAR_NB_DATA", str(tmp_path / "data"))
