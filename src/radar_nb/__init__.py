@@ -1,3 +1,68 @@
-"""German rain radar in a notebook."""
+"""German rain radar in a notebook: from months to a plotted field.
+
+>>> import radar_nb as rn
+>>> ds = rn.load("YW", "2020-06")  # doctest: +SKIP
+>>> rn.plot(ds.YW.sel(time="2020-06-13T15:25"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from radar_nb import errors
+from radar_nb.catalogue import Plan
+from radar_nb.download import download, download_async
+from radar_nb.extract import extract, extract_async
+from radar_nb.months import Month
+from radar_nb.pipeline import load, load_async, plan, plan_async
+from radar_nb.products import Product, product, products
+from radar_nb.report import Report
+
+if TYPE_CHECKING:
+    from radar_nb.plotting import plot
+    from radar_nb.reading import open_dataset, to_rate
+    from radar_nb.widgets import DownloadPanel, MonthPicker
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DownloadPanel",
+    "Month",
+    "MonthPicker",
+    "Plan",
+    "Product",
+    "Report",
+    "download",
+    "download_async",
+    "errors",
+    "extract",
+    "extract_async",
+    "load",
+    "load_async",
+    "open_dataset",
+    "plan",
+    "plan_async",
+    "plot",
+    "product",
+    "products",
+    "to_rate",
+]
+
+_LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported when first asked for
+    "DownloadPanel": "widgets",
+    "MonthPicker": "widgets",
+    "open_dataset": "reading",
+    "plot": "plotting",
+    "to_rate": "reading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'radar_nb' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"radar_nb.{_LAZY[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -38,7 +38,7 @@ class Grid:
     Attributes
     ----------
     name : str
-        `de900`, `de1100`, `de1200`, `eu1500`, `de460`, named by the number of rows, with `-wgs84` on the ellipsoid.
+        `de900`, `de1100`, `de1200`, `eu1500`, named by the number of rows, with `-wgs84` on the ellipsoid.
     rows, cols : int
         Cells from south to north and from west to east.
     cell : float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,7 +15,7 @@ from radar_nb.errors import MonthError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TEXT = re.compile(r"(\d{4})-?(\d{2})(?:-\d{2})?")
+_TEXT = re.compile(r"(\d{4})-?(\d{2})(?:-(\d{2}))?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,14 +76,18 @@ class Month:
         """
         if isinstance(value, Month):
             return value
-        if isinstance(value, np.datetime64) and not np.isnat(value):
+        if isinstance(value, np.datetime64) and np.datetime_data(value)[0] != "Y" and not np.isnat(value):
             value = value.astype("datetime64[M]").item()
         if isinstance(value, datetime) and value.tzinfo is not None:
             value = value.astimezone(UTC)
         if isinstance(value, str) and (match := _TEXT.fullmatch(value.strip())):
-            return cls(int(match[1]), int(match[2]))
-        year, month = getattr(value, "year", None), getattr(value, "month", None)
-        if isinstance(year, int) and isinstance(month, int):  # date, Timestamp, Period
+            named = cls(int(match[1]), int(match[2]))
+            if match[3] is None or 1 <= int(match[3]) <= named.days:
+                return named
+        # date or Timestamp; a Period may also be a year or a quarter, which is no month
+        first, last = getattr(value, "start_time", value), getattr(value, "end_time", value)
+        year, month = getattr(first, "year", None), getattr(first, "month", None)
+        if isinstance(year, int) and isinstance(month, int) and (last.year, last.month) == (year, month):
             return cls(year, month)
         raise MonthError(
             f"{value!r} is no month: write YYYY-MM, such as '2020-06', or give a date, a pandas.Period or a Month"
@@ -101,7 +106,7 @@ class Month:
     @property
     def days(self) -> int:
         """The number of days."""
-        return ((self + 1).first_day - self.first_day).days
+        return calendar.monthrange(self.year, self.month)[1]
 
     @property
     def last_day(self) -> date:
@@ -184,6 +189,6 @@ def time_steps(month: Month, *, every: int, minute: int = 0) -> NDArray[np.datet
     >>> time_steps(Month(2020, 6), every=60, minute=50)[0]
     np.datetime64('2020-06-01T00:50:00')
     """
-    begin = np.datetime64(month.first_day, "s") + np.timedelta64(minute, "m")
-    end = np.datetime64((month + 1).first_day, "s")
+    midnight = np.datetime64(month.first_day, "s")
+    begin, end = midnight + np.timedelta64(minute, "m"), midnight + np.timedelta64(month.days, "D")
     return np.arange(begin, end, np.timedelta64(every, "m"))

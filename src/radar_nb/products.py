@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 from radar_nb.errors import UnknownProduct
@@ -37,8 +38,8 @@ class Family:
         The first month published; None for near real time, which holds the last 48 hours.
     known_to : Month or None
         The last month that DWD's listing showed on 2026-07-01; later ones are looked up on the server.
-    grows : bool
-        Whether months after `known_to` can be expected.
+    lag : int
+        Months after which a month is usually published; later than that it is expected on the server.
     citation : str
         What a paper should cite.
     """
@@ -50,7 +51,7 @@ class Family:
     minute: int
     first: Month | None
     known_to: Month | None
-    grows: bool
+    lag: int
     citation: str
 
     @property
@@ -58,7 +59,20 @@ class Family:
         """The period covered, in words."""
         if self.first is None:
             return "the last 48 hours"
-        return f"{self.first} on" if self.grows else f"{self.first} to {self.known_to}"
+        return f"{self.first} on"
+
+    def expects(self, month: Month, now: datetime) -> bool:
+        """Tell whether a month can be expected on the server.
+
+        Parameters
+        ----------
+        month : Month
+        now : datetime.datetime
+            With time zone.
+        """
+        if self.first is None or self.known_to is None:
+            return Month.of(now - timedelta(hours=48)) <= month <= Month.of(now)
+        return self.first <= month <= max(self.known_to, Month.of(now) + (-self.lag))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +149,7 @@ def _radklim(product: str, what: str, *, every: int, minute: int) -> Family:
         minute=minute,
         first=Month(2001, 1),
         known_to=Month(2026, 1),
-        grows=True,
+        lag=6,  # January 2026 was the last month in July 2026
         citation=_RADKLIM.format(what, product),
     )
 
@@ -149,7 +163,7 @@ def _radolan(product: str, first: Month, *, every: int, minute: int) -> Family:
         minute=minute,
         first=first,
         known_to=Month(2026, 6),
-        grows=True,
+        lag=0,
         citation=_RADOLAN.format(product),
     )
 
@@ -163,7 +177,7 @@ def _nrt(product: str, *, every: int, minute: int) -> Family:
         minute=minute,
         first=None,
         known_to=None,
-        grows=True,
+        lag=0,
         citation=_RADOLAN.format(product),
     )
 
@@ -211,7 +225,7 @@ PRODUCTS: dict[str, Product] = dict(
             (
                 _radklim("RW", "one-hour precipitation sums (RW)", every=60, minute=50),
                 _radolan("RW", Month(2005, 6), every=60, minute=50),
-                _nrt("RW", every=10, minute=0),
+                _nrt("RW", every=60, minute=50),
             ),
         ),
         _amount(

@@ -79,13 +79,20 @@ def _folder(value: str | os.PathLike[str] | None) -> Path:
 
 
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_web_address(value):
         raise SettingsError(
             f"the base URL {value!r} is no web address: give one that begins with https:// or http://, "
             f"such as {BASE_URL} (argument base_url= or RADAR_NB_BASE_URL)"
         )
     return value.rstrip("/")
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is none
+        return False
 
 
 def _concurrency(value: str | int | None) -> int:

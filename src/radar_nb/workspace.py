@@ -189,6 +189,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 def _is_about_storage(error: OSError) -> bool:
     return error.errno in _FULL | _DENIED | {
         errno.ENOTDIR,
+        errno.EEXIST,
         errno.EIO,
         errno.ENAMETOOLONG,
         errno.EISDIR,
@@ -237,8 +238,11 @@ def require_space(folder: Path, needed: int, what: str) -> None:
     ------
     DiskFull
         Less is free than needed.
+    StorageError
+        The folder cannot be, for example because its name is too long.
     """
-    free = free_bytes(folder)
+    with storage_errors(folder):
+        free = free_bytes(folder)
     if needed > free:
         raise DiskFull(
             f"cannot {what}: {human_bytes(needed)} are needed in {folder} and {human_bytes(free)} are free: "

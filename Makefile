@@ -1,0 +1,46 @@
+# `make help` lists what there is. Every target builds .venv when it is missing or older than pyproject.toml or
+# constraints.txt, with nothing but python3 (3.11 to 3.13), venv and pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: help demo test lint types notebooks bench lab clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" \
+	  || { echo "radar_nb needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install -c constraints.txt -e ".[dev]"
+	$(PIP) install -c constraints.txt --no-deps --target $(VENV)/ipykernel6 "ipykernel==6.31.0"
+	@touch $@
+
+demo: $(STAMP) ## the main job with synthetic rain, no network: plan, download, extract, plot
+	$(BIN)/radar-nb demo --folder demo
+
+test: $(STAMP) ## every test, notebooks included
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+notebooks: $(STAMP) ## run the notebooks again and keep their outputs
+	$(BIN)/python scripts/run_notebooks.py
+
+bench: $(STAMP) ## measure download and extraction against their baselines
+	$(BIN)/python benchmarks/download.py
+	$(BIN)/python benchmarks/extraction.py
+
+lab: $(STAMP) ## JupyterLab in the notebooks folder
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+clean: ## remove what make has built
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

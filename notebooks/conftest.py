@@ -1,0 +1,45 @@
+"""The notebooks' surroundings: a small DWD with a few days of synthetic rain.
+
+Kernels inherit its address and the data folder from the environment, so that the notebooks themselves are the same
+ones that a user runs against the real server.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from radar_nb.mirror import Mirror, make_archives
+
+_ROOT = pytest.StashKey[Path]()
+_made: set[Path] = set()
+
+
+def make_rain(root: Path) -> None:
+    """Make the archives that the notebooks ask for; some ten seconds of work, done once for each folder."""
+    if root not in _made:
+        make_archives(root, "YW", "2020-06", days=(13, 14), progress=False)
+        make_archives(root, "RW", "2020-06", days=(13, 14), progress=False)
+        make_archives(root, "RW", "2001-01", days=(1,), progress=False)
+        _made.add(root)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Serve a folder, which is still empty, and tell all kernels to come."""
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="radar_nb-", ignore_cleanup_errors=True)))
+    root = folder / "server"
+    root.mkdir()
+    mirror = stack.enter_context(Mirror(root))
+    os.environ |= {"RADAR_NB_BASE_URL": mirror.url, "RADAR_NB_DATA": str(folder / "data")}
+    config.stash[_ROOT] = root
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Make the rain when the first cell is about to run, and not for a run without notebooks."""
+    make_rain(item.config.stash[_ROOT])

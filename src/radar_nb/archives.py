@@ -1,0 +1,449 @@
+"""Archives as streams of frames: any nesting, told by its bytes, in one verifying pass and constant memory.
+
+An archive of DWD is a tar of daily `.tar.gz`, a `.tar.gz` of frames that may be gzipped once more, a `.tar.bz2`,
+a single `.gz` or `.bz2`, or a frame as it is. `parts` cuts it into pieces that can be read side by side, `walk`
+gives the members of one piece, `check` judges one member. Nothing is trusted: checksums, lengths and every tar's
+end are verified, names and sizes are held against what DWD's archives can be, and no byte is written anywhere.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import re
+import tarfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+from zlib_ng import gzip_ng, zlib_ng
+
+from radar_nb.errors import (
+    CorruptArchive,
+    NotAnArchive,
+    NothingFound,
+    RadarNbError,
+    StorageError,
+    TruncatedArchive,
+    TruncatedFrame,
+    UnsafeMember,
+)
+from radar_nb.frames import FRAME_LIMIT, parse_header, payload
+from radar_nb.table import human_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from radar_nb.frames import Header
+
+Kind = Literal["gzip", "bzip2", "tar", "hdf5", "frame", "html", "empty", "unknown"]
+
+ARCHIVE_LIMIT = 512 << 20
+"""No archive inside another is longer: a day of YW has 7 to 16 MB (and 570 MB inflated)."""
+MEMBER_LIMIT = 10_000
+"""No part of an archive has more members: a month of 5-minute frames has 8,928."""
+DEPTH_LIMIT = 4
+"""No frame lies deeper: tar, gzip, tar, gzip is the deepest nesting in DWD's archives."""
+
+_NAME_LIMIT = 255  # bytes: what every file system takes
+_HEADERS_LIMIT = 64 << 10  # bytes of tar headers a member: a plain one takes 512, a long name 1,536
+_PADDING_LIMIT = 1 << 20  # bytes of zeros after a tar's end: 10,240 as a rule, a record of large tapes at most
+_BLOCK = 512
+_REMEDY = "fetch it again with overwrite=True"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A piece of an archive that can be read on its own.
+
+    Attributes
+    ----------
+    archive : pathlib.Path
+    name : str
+        The path inside the archive, of a day's `.tar.gz` for example, or the archive's own name for all of it.
+    offset, size : int
+        Where the piece lies in the archive, in bytes.
+    """
+
+    archive: Path
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One file inside an archive, inflated: a frame, if `check` finds nothing else.
+
+    Attributes
+    ----------
+    name : str
+        Its path inside the part, without a `.gz` or `.bz2` of its own.
+    part : Part
+    position : int
+        How many members of the part came before it.
+    consumed : int
+        Bytes of the part that have been read so far, as it lies in the archive.
+    data : memoryview
+        The bytes, read-only. They are valid until the walk's next step, which reads into the same buffer.
+    """
+
+    name: str
+    part: Part
+    position: int
+    consumed: int
+    data: memoryview
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for messages: archive, part and member."""
+        return _place(self.part, self.name)
+
+
+_MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
+    ("empty", re.compile(rb"\Z")),
+    ("gzip", re.compile(rb"\x1f\x8b")),  # RFC 1952, 2.3.1
+    ("bzip2", re.compile(rb"BZh[1-9]")),  # bzip2's manual
+    ("hdf5", re.compile(rb"\x89HDF\r\n\x1a\n")),  # HDF5 File Format Specification, II.A
+    ("frame", re.compile(rb"[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.frames
+    ("tar", re.compile(rb"(?s).{257}ustar")),  # POSIX.1-2017, pax, "ustar Interchange Format"
+    ("html", re.compile(rb"(?i)\s*<(!doctype )?html")),
+)
+
+
+def sniff(head: bytes) -> Kind:
+    """Tell what a file is by its first 512 bytes (or all there are), whatever its name says.
+
+    Examples
+    --------
+    >>> sniff(b"RY182355100001019BY1620142VS 3SW   2.21.0")
+    'frame'
+    """
+    return next((kind for kind, magic in _MAGIC if magic.match(head)), "unknown")
+
+
+_UNSAFE = (
+    ("is absolute", re.compile(r"^/")),
+    ("leads out of its folder by '..'", re.compile(r"(^|/)\.\.(/|$)")),
+    ("is empty, or has an empty part", re.compile(r"(^|/)(\.|\.gz|\.bz2)?(/|$)")),
+    ("has a character that Windows forbids in names", re.compile(r'[\\:<>"|?*]')),
+    ("has a part that ends in a dot or a blank", re.compile(r"[. ](/|$)")),
+    ("is a device on Windows", re.compile(r"(?i)(^|/)(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.[^/]*)?(/|$)")),
+)
+
+
+def unsafe_name(name: str) -> str:
+    """Tell why a member's name must not become a path, as a sentence's end; an empty text where it may.
+
+    Examples
+    --------
+    >>> unsafe_name("raa01-yw2017.002_10000-2006131525-dwd---bin"), unsafe_name("../x")
+    ('', "leads out of its folder by '..'")
+    """
+    if not name.isprintable():
+        return "has control characters, or is no UTF-8"
+    if len(name.encode()) > _NAME_LIMIT:
+        return f"is longer than {_NAME_LIMIT} bytes"
+    return next((reason for reason, pattern in _UNSAFE if pattern.search(name)), "")
+
+
+def parts(path: str | Path) -> tuple[Part, ...]:
+    """Give the pieces of an archive that can be read side by side.
+
+    A tar of compressed tars (a month of days) has a part for each member; everything else is one part.
+
+    Returns
+    -------
+    tuple of Part
+        In the archive's order, at least one. Where a month is cut off inside a day, that day is the last part,
+        so that the days before it can still be read; `walk` raises for it.
+
+    Raises
+    ------
+    NothingFound, NotAnArchive, StorageError
+        There is no such file, it is a web page, or it cannot be read.
+    TruncatedArchive, CorruptArchive, UnsafeMember
+        As `walk` does, but for the outer tar alone.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise NothingFound(f"there is no archive {path}: fetch it first; of a folder, give its files")
+    whole = Part(archive=path, name=path.name, offset=0, size=path.stat().st_size)
+    walker = _Walker(whole, limit=0)
+    with walker.reading() as stream:
+        kind = sniff(stream.head())
+        if kind == "empty":
+            raise TruncatedArchive(f"{path} is empty (0 bytes): {_REMEDY}")
+        if kind == "html":
+            raise NotAnArchive(f"{path} is a web page, not an archive: {_REMEDY}")
+        if kind == "unknown":
+            head = stream.head()[:16]
+            raise CorruptArchive(f"{path} is no archive and no frame (it begins with {head!r}): {_REMEDY}")
+        days = _days(walker, stream) if kind == "tar" else ()
+    return days or (whole,)
+
+
+def _days(walker: _Walker, stream: _Stream) -> tuple[Part, ...]:
+    """Give the members of a tar of compressed tars; none where its members are frames."""
+    archive, end = walker.part.archive, walker.part.size
+    days: list[Part] = []
+    inside: Kind = "unknown"
+    for info in walker.members(stream, ""):
+        days.append(Part(archive=archive, name=info.name, offset=info.offset_data, size=info.size))
+        if info.offset_data + info.size > end:
+            break
+        if inside != "tar":
+            with suppress(*_DAMAGE):
+                inside = sniff(_inflated(_Stream(stream, info.size)).head())
+        if inside in {"frame", "hdf5"}:
+            break
+    return tuple(days) if inside == "tar" else ()
+
+
+def walk(part: Part, *, limit: int = FRAME_LIMIT) -> Iterator[Member]:
+    """Give the members of a part one after the other, inflated, each in the same reused buffer.
+
+    The walk verifies what it passes: it ends without an error only when every checksum, every length and every
+    tar's end was right. A gzip's checksum lies at its end, so damage shows after the members that it touches:
+    what was made of a part holds when its walk is over. `limit` is the number of bytes that a member may have.
+
+    Yields
+    ------
+    Member
+        Every plain file, empty and foreign ones too, for `check` to judge; folders are passed over.
+
+    Raises
+    ------
+    TruncatedArchive, CorruptArchive
+        The bytes end too early, or a checksum or the structure is wrong.
+    UnsafeMember
+        A name, a kind, a size, a number or a depth that no archive of DWD has.
+    StorageError
+        The archive cannot be read.
+
+    Examples
+    --------
+    >>> for part in parts("YW2017.002_202006.tar"):  # doctest: +SKIP
+    ...     for member in walk(part):
+    ...         header = check(member)
+    """
+    walker = _Walker(part, limit=limit)
+    with walker.reading() as stream:
+        yield from walker.descend(stream, "", 0)
+
+
+def check(member: Member) -> Header | None:
+    """Hold a member's header against its length; give the header, or None for an HDF5 file.
+
+    Raises
+    ------
+    HeaderError
+        It is no frame, or its header contradicts itself or its length.
+    TruncatedFrame
+        It is empty, or shorter than its header says.
+    """
+    if not member.data:
+        raise TruncatedFrame(f"{member.place} is empty (0 bytes): {_REMEDY}")
+    if sniff(bytes(member.data[:_BLOCK])) == "hdf5":
+        return None
+    header = parse_header(member.data, name=member.place)
+    payload(header, member.data, name=member.place)
+    return header
+
+
+class _Stream:
+    """A section of a file that is read once, forward, and whose head can be looked at first."""
+
+    def __init__(self, raw: Any, size: int | None = None) -> None:
+        self._raw = raw
+        self._left = size
+        self._head = b""
+        self.position = 0
+
+    def head(self) -> bytes:
+        """Look at the first bytes without using them up."""
+        if not self.position and not self._head:
+            buffer = memoryview(bytearray(_BLOCK))
+            self._head = bytes(buffer[: self._fill(buffer)])
+        return self._head
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the whole buffer, unless the end comes first."""
+        count = min(len(self._head), len(buffer))
+        buffer[:count] = self._head[:count]
+        self._head = self._head[count:]
+        count += self._fill(buffer[count:])
+        self.position += count
+        return count
+
+    def read(self, size: int) -> bytes:
+        """Give so many bytes, unless the end comes first."""
+        buffer = memoryview(bytearray(size))
+        return bytes(buffer[: self.readinto(buffer)])
+
+    def skip(self, count: int) -> None:
+        """Pass over so many bytes, in a file without reading them."""
+        if isinstance(self._raw, io.FileIO) and not self._head and self._left is not None and count <= self._left:
+            self._raw.seek(count, io.SEEK_CUR)
+            self._left -= count
+            self.position += count
+            return
+        while count > 0:
+            if not self.read(min(count, _BLOCK)):
+                raise EOFError
+            count -= _BLOCK
+
+    def _fill(self, buffer: memoryview) -> int:
+        if self._left is not None:
+            buffer = buffer[: self._left]
+        done = 0
+        while done < len(buffer) and (count := self._raw.readinto(buffer[done:])):
+            done += count
+        if self._left is not None:
+            self._left -= done
+            if done < len(buffer):
+                raise EOFError
+        return done
+
+
+class _Headers:
+    """What tarfile reads headers through: forward, and no more than headers can be; members' bytes pass it by."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+        self.allowance = _HEADERS_LIMIT
+        self.last = b""
+
+    def tell(self) -> int:
+        return self._stream.position
+
+    def seek(self, position: int) -> None:
+        if position < self._stream.position:
+            raise tarfile.ReadError("a member's size leads backwards")
+        self._stream.skip(position - self._stream.position)
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= self.allowance:
+            raise tarfile.ReadError(f"a member's headers are longer than {human_bytes(_HEADERS_LIMIT)}")
+        self.allowance -= size
+        self.last = self._stream.read(size)
+        if len(self.last) < size:
+            raise EOFError
+        return self.last
+
+
+class _Walker:
+    """The state of one walk: where it stands, how much it has seen, and the buffer that it reads into."""
+
+    def __init__(self, part: Part, *, limit: int) -> None:
+        self.part = part
+        self._limit = limit
+        self._buffer = np.empty(limit, np.uint8).data  # the pages that no frame reaches are never touched
+        self._base = cast("_Stream", None)
+        self._path = ""
+        self._seen = self._given = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[_Stream]:
+        """Open the part; turn what the libraries raise into errors that name the place and the way out."""
+        archive = self.part.archive
+        try:
+            with io.FileIO(archive) as file:
+                file.seek(self.part.offset)
+                self._base = _Stream(file, self.part.size)
+                yield self._base
+        except RadarNbError:
+            raise
+        except EOFError as error:
+            raise TruncatedArchive(f"{_place(self.part, self._path)} is cut short: {_REMEDY}") from error
+        except _DAMAGE as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise StorageError(f"{archive} cannot be read ({error.strerror}): check the disk") from error
+            place = _place(self.part, self._path)
+            raise CorruptArchive(f"{place} is damaged, here or before ({error}): {_REMEDY}") from error
+
+    def descend(self, stream: _Stream, path: str, depth: int) -> Iterator[Member]:
+        """Give the members below a stream, whatever it is."""
+        kind = sniff(stream.head())
+        if kind in {"gzip", "bzip2", "tar"} and depth == DEPTH_LIMIT:
+            raise self._unsafe(path, f"is packed more than {DEPTH_LIMIT} times")
+        if kind == "tar":
+            for info in self.members(stream, path):
+                yield from self.descend(_Stream(stream, info.size), self._path, depth + 1)
+        elif kind in {"gzip", "bzip2"}:
+            yield from self.descend(_inflated(stream), path, depth + 1)
+        else:
+            yield self._member(stream, path)
+
+    def members(self, stream: _Stream, path: str) -> Iterator[tarfile.TarInfo]:
+        """Give the plain files of a tar, the stream standing at the file's first byte; verify the tar's end."""
+        headers: Any = _Headers(stream)
+        tar = tarfile.TarFile(fileobj=headers, encoding="utf-8")
+        while (info := tar.next()) is not None:
+            headers.allowance = _HEADERS_LIMIT
+            self._seen += 1
+            info.name = info.name.removeprefix("./")
+            self._path = f"{path}/{info.name}" if path else info.name
+            if self._admits(info):
+                yield info
+        # tarfile takes a damaged header for the tar's end, and says nothing
+        if headers.last.strip(b"\0"):
+            raise tarfile.ReadError("the header of the member after it is none")
+        padding = stream.read(_PADDING_LIMIT + 1)
+        if len(padding) > _PADDING_LIMIT or padding.strip(b"\0"):
+            raise tarfile.ReadError("there are bytes after the tar's end")
+
+    def _admits(self, info: tarfile.TarInfo) -> bool:
+        """Tell whether a member is to be read; raise for one that no archive of DWD has."""
+        if self._seen > MEMBER_LIMIT:
+            raise self._unsafe(self._path, f"follows {MEMBER_LIMIT:,} others, more than any archive of DWD has")
+        top = info.isdir() and info.name in {"", "."}
+        if not top and (reason := unsafe_name(info.name)):
+            raise self._unsafe(repr(self._path)[1:-1], f"has a name that {reason}")
+        if info.isdir():
+            return False
+        if not info.isreg() or info.issparse():
+            raise self._unsafe(self._path, "is a link, a device or a sparse file")
+        if not 0 <= info.size <= ARCHIVE_LIMIT:
+            raise self._unsafe(self._path, f"says it has {info.size:,} bytes, and no file of DWD has")
+        return True
+
+    def _member(self, stream: _Stream, path: str) -> Member:
+        size = stream.readinto(self._buffer)
+        if stream.read(1):  # at the end, this also makes an inflater compare its checksum
+            raise self._unsafe(path, f"is larger than a frame can be ({human_bytes(self._limit)})")
+        self._given += 1
+        return Member(
+            name=(path or PurePosixPath(self.part.name).name).removesuffix(".gz").removesuffix(".bz2"),
+            part=self.part,
+            position=self._given - 1,
+            consumed=self._base.position,
+            data=self._buffer[:size].toreadonly(),
+        )
+
+    def _unsafe(self, path: str, reason: str) -> UnsafeMember:
+        return UnsafeMember(f"{_place(self.part, path)} {reason}: DWD published it otherwise, {_REMEDY}")
+
+
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(EOFError, OSError, tarfile.TarError, cast("type[Exception]", zlib_ng.error)),
+    *(ValueError, LookupError, ArithmeticError),  # tarfile lets some slip out of its parsing
+)
+
+
+def _inflated(stream: _Stream) -> _Stream:
+    """Give what a stream holds when it is inflated: the stream itself where it is not compressed."""
+    raw: Any = stream
+    match sniff(stream.head()):
+        case "gzip":
+            return _Stream(gzip_ng.GzipNGFile(fileobj=raw, mode="rb"))  # type: ignore[no-untyped-call]
+        case "bzip2":
+            return _Stream(bz2.BZ2File(raw))
+    return stream
+
+
+def _place(part: Part, path: str) -> str:
+    inner = part.name if part.name != part.archive.name else ""
+    return " > ".join(filter(None, (str(part.archive), inner, path)))

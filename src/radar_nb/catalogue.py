@@ -1,0 +1,423 @@
+"""From a product and months to a plan of what to fetch.
+
+Months that the table of eras knows need no network. Where it cannot know (folders of days or frames, months newer
+than the table) the plan is made from directory listings, which the caller fetches: this file does no input but for
+a look at which files lie on disk already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from radar_nb.eras import ERAS, Era
+from radar_nb.errors import CoverageError
+from radar_nb.months import Month
+from radar_nb.table import Table, human_bytes
+from radar_nb.workspace import archive_state, local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from radar_nb.listing import Entry
+    from radar_nb.products import Family, Product
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteArchive:
+    """One file to fetch.
+
+    Attributes
+    ----------
+    path : str
+        Below the server's root, with slashes, none at the beginning.
+    month : Month
+        The month that it is (a part of).
+    size : int or None
+        Bytes as listed; None where no listing was read.
+    modified : datetime or None
+        As listed, UTC.
+    typical : int
+        Bytes of a usual file of this kind.
+    """
+
+    path: str
+    month: Month
+    size: int | None = None
+    modified: datetime | None = None
+    typical: int
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def expected(self) -> int:
+        """Bytes to expect: as listed, else as usual."""
+        return self.typical if self.size is None else self.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A part of what was asked for that the server does not have.
+
+    Attributes
+    ----------
+    month : Month
+    what : str
+        A month or days, in words.
+    reason : str
+    """
+
+    month: Month
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will be fetched, how much it is, what is there already and what is not to be had.
+
+    Attributes
+    ----------
+    product : Product
+    family : Family
+    months : tuple of Month
+        As asked for, in order.
+    base_url : str
+        The server.
+    folder : pathlib.Path
+        The data folder.
+    archives : tuple of RemoteArchive
+        In the order of time.
+    missing : tuple of Missing
+        Months and days without a file.
+    """
+
+    product: Product
+    family: Family
+    months: tuple[Month, ...]
+    base_url: str
+    folder: Path
+    archives: tuple[RemoteArchive, ...]
+    missing: tuple[Missing, ...] = ()
+
+    def url(self, archive: RemoteArchive) -> str:
+        """Give the address of a file."""
+        return f"{self.base_url}/{quote(archive.path)}"
+
+    def local(self, archive: RemoteArchive) -> Path:
+        """Give the place of a file in the data folder: under the same path as on the server."""
+        return local_path(self.folder, archive.path)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The places of all files in the data folder, there already or not: what `open_dataset` takes."""
+        return tuple(self.local(archive) for archive in self.archives)
+
+    @property
+    def on_disk(self) -> tuple[RemoteArchive, ...]:
+        """The files that lie in the data folder whole, looked up now."""
+        return tuple(archive for archive in self.archives if archive_state(self.local(archive)) == "whole")
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files: as listed, else as usual."""
+        return sum(archive.expected for archive in self.archives)
+
+    @property
+    def bytes_to_fetch(self) -> int:
+        """Bytes of the files that are not on disk yet."""
+        return self.bytes - sum(archive.expected for archive in self.on_disk)
+
+    @property
+    def exact(self) -> bool:
+        """Whether all sizes come from the server's listing."""
+        return all(archive.size is not None for archive in self.archives)
+
+    def table(self) -> Table:
+        """Give the plan as a table, a row a month."""
+        here = set(self.on_disk)
+        rows = []
+        for month in self.months:
+            files = [archive for archive in self.archives if archive.month == month]
+            gaps = [f"{gap.what}: {gap.reason}" for gap in self.missing if gap.month == month]
+            size = sum(archive.expected for archive in files)
+            there = sum(archive in here for archive in files)
+            rows.append((str(month), str(len(files)), self._size(size), str(there), "; ".join(gaps)))
+        count = len(self.archives)
+        return Table(
+            title=f"{self.product.name} ({self.family.title})",
+            columns=("month", "files", "size", "on disk", "missing"),
+            rows=tuple(rows),
+            notes=(
+                (
+                    f"{count} file{'s' * (count != 1)}, {self._size(self.bytes)}; {len(here)} on disk, "
+                    f"{self._size(self.bytes_to_fetch)} to fetch from {self.base_url}"
+                ),
+                f"into {self.folder}",
+            ),
+        )
+
+    def _size(self, count: int) -> str:
+        return f"{'' if self.exact or not count else 'about '}{human_bytes(count)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plan as plain values that JSON can hold."""
+        here = set(self.on_disk)
+        return {
+            "product": self.product.name,
+            "family": self.family.name,
+            "months": [str(month) for month in self.months],
+            "base_url": self.base_url,
+            "folder": str(self.folder),
+            "bytes": self.bytes,
+            "bytes_to_fetch": self.bytes_to_fetch,
+            "exact": self.exact,
+            "archives": [
+                {
+                    "url": self.url(archive),
+                    "path": str(self.local(archive)),
+                    "month": str(archive.month),
+                    "size": archive.size,
+                    "modified": None if archive.modified is None else archive.modified.isoformat(),
+                    "on_disk": archive in here,
+                }
+                for archive in self.archives
+            ],
+            "missing": [{"month": str(g.month), "what": g.what, "reason": g.reason} for g in self.missing],
+        }
+
+    def __str__(self) -> str:
+        """Draw it as text."""
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def choose_family(product: Product, months: Sequence[Month], source: str, now: datetime) -> Family:
+    """Choose the one family that covers a range of months.
+
+    RADKLIM and RADOLAN are different series on different grids; they are never mixed.
+
+    Parameters
+    ----------
+    product : Product
+    months : sequence of Month
+    source : {"auto", "radklim", "radolan", "nrt"}
+        "auto" takes the first family that covers all months. A named family is taken if it covers any.
+    now : datetime
+        With time zone.
+
+    Returns
+    -------
+    Family
+
+    Raises
+    ------
+    UnknownProduct
+        The product has no family of that name.
+    CoverageError
+        No family covers the range, or the named one covers none of it.
+    """
+    asked = f"{months[0]} to {months[-1]}" if len(months) > 1 else str(months[0])
+    if not product.families:
+        raise CoverageError(
+            f"{product.name} is in none of DWD's archives that radar_nb knows: it can be read from files "
+            "(open_dataset) but not planned"
+        )
+    if months[0] > Month.of(now):
+        raise CoverageError(f"{product.name} of {asked} lies in the future: the present month is {Month.of(now)}")
+    spans = ", ".join(f"{family.name} holds {family.span}" for family in product.families)
+    if source != "auto":
+        family = product.family(source)
+        # near real time and what is newer than expected may be there all the same: the listing will tell
+        if any((family.first or month) <= month <= Month.of(now) for month in months):
+            return family
+        raise CoverageError(f"{product.name} of {asked} is not in {family.name}: {spans}; choose other months")
+    for family in product.families:
+        if all(family.expects(month, now) for month in months):
+            return family
+    parts = "; ".join(_covered(family, months, now) for family in product.families)
+    raise CoverageError(
+        f"no family of {product.name} covers {asked}: {parts} ({spans}). Choose months within one family, "
+        "or name it (source=) to get the part that it covers"
+    )
+
+
+def _covered(family: Family, months: Sequence[Month], now: datetime) -> str:
+    inside = [month for month in months if family.expects(month, now)]
+    return f"{family.name} covers {f'{inside[0]} to {inside[-1]}' if inside else 'none of it'}"
+
+
+def folders_to_list(
+    product: Product, family: Family, months: Sequence[Month], *, complete: bool = False
+) -> tuple[str, ...]:
+    """Give the folders whose listings a plan needs.
+
+    Parameters
+    ----------
+    product, family, months
+        As for `make_plan`.
+    complete : bool
+        Whether the listings of folders that the table knows are wanted too, for sizes and dates.
+
+    Returns
+    -------
+    tuple of str
+        Paths below the server's root; empty where the table knows all.
+    """
+    return tuple(
+        dict.fromkeys(
+            month.first_day.strftime(era.folder)
+            for month in months
+            for era in _eras(product, family, month)
+            if complete or not _known(product, family, month)
+        )
+    )
+
+
+def _eras(product: Product, family: Family, month: Month) -> Iterator[Era]:
+    for era in ERAS:
+        if (era.product, era.family) == (product.name, family.name) and era.may_hold(month):
+            yield era
+
+
+def _known(product: Product, family: Family, month: Month) -> bool:
+    return any(era.knows(month) for era in _eras(product, family, month))
+
+
+def make_plan(
+    product: Product,
+    family: Family,
+    months: Sequence[Month],
+    *,
+    base_url: str,
+    folder: Path,
+    listings: Mapping[str, Mapping[str, Entry] | None],
+    now: datetime,
+) -> Plan:
+    """Give the plan for months of one family.
+
+    Parameters
+    ----------
+    product : Product
+    family : Family
+    months : sequence of Month
+        In order.
+    base_url : str
+    folder : pathlib.Path
+        The data folder.
+    listings : mapping
+        By folder, what `parse_listing` gave, or None where the server has no such folder. Folders that
+        `folders_to_list` names without `complete` must be there.
+    now : datetime
+        With time zone; days after it are not missing yet.
+
+    Returns
+    -------
+    Plan
+        Months and days without a file stand in its `missing`.
+    """
+    archives: list[RemoteArchive] = []
+    missing: list[Missing] = []
+    for month in months:
+        if family.first is not None and month < family.first:
+            missing.append(Missing(month=month, what=str(month), reason=f"{family.name} begins in {family.first}"))
+            continue
+        if month > Month.of(now):
+            missing.append(Missing(month=month, what=str(month), reason="lies in the future"))
+            continue
+        found, gaps = _month(product, family, month, listings, now)
+        archives += found
+        missing += gaps
+    return Plan(
+        product=product,
+        family=family,
+        months=tuple(months),
+        base_url=base_url,
+        folder=folder,
+        archives=tuple(archives),
+        missing=tuple(missing),
+    )
+
+
+def _month(
+    product: Product,
+    family: Family,
+    month: Month,
+    listings: Mapping[str, Mapping[str, Entry] | None],
+    now: datetime,
+) -> tuple[list[RemoteArchive], list[Missing]]:
+    """Collect a month's files, era by era; a later era only fills days that no earlier one has."""
+    open_days = {month.first_day + timedelta(days=day) for day in range(month.days)}
+    files: list[tuple[datetime, RemoteArchive]] = []
+    supplements: list[RemoteArchive] = []
+    for era in _eras(product, family, month):
+        found = list(_files(era, family, month, listings))
+        if era.supplement:
+            supplements += [archive for _, archive in found]
+            continue
+        fresh = [(stamp, archive) for stamp, archive in found if era.piece == "month" or stamp.date() in open_days]
+        files += fresh
+        open_days -= open_days if era.piece == "month" and fresh else {stamp.date() for stamp, _ in fresh}
+    files.sort(key=lambda item: item[0])
+    published = now.date() - timedelta(days=2)  # a day's archive follows within two days of its end
+    due = sorted(day for day in open_days if family.first is not None and day < published)
+    return [archive for _, archive in files] + supplements, _gaps(month, due, whole=not files)
+
+
+def _files(
+    era: Era, family: Family, month: Month, listings: Mapping[str, Mapping[str, Entry] | None]
+) -> Iterator[tuple[datetime, RemoteArchive]]:
+    begin = datetime.combine(month.first_day, time(), UTC)
+    folder = begin.strftime(era.folder)
+    if folder not in listings:
+        if era.knows(month):
+            yield begin, RemoteArchive(path=era.path(begin), month=month, typical=era.typical)
+        return
+    entries = listings[folder] or {}
+    for entry in entries.values():
+        stamp = begin if entry.name == era.name else era.time_of(entry.name)
+        if stamp is None or Month.of(stamp) != month or not _wanted(era, family, stamp):
+            continue
+        yield (
+            stamp,
+            RemoteArchive(
+                path=f"{folder}/{entry.name}",
+                month=month,
+                size=entry.size,
+                modified=entry.modified,
+                typical=era.typical,
+            ),
+        )
+
+
+def _wanted(era: Era, family: Family, stamp: datetime) -> bool:
+    """Leave out the overlapping windows of the hourly RW that DWD publishes every ten minutes."""
+    minutes = stamp.hour * 60 + stamp.minute
+    return era.piece != "frame" or minutes % family.every == family.minute % family.every
+
+
+def _gaps(month: Month, days: Sequence[date], *, whole: bool) -> list[Missing]:
+    """Say which days are missing, runs of them as one."""
+    reason = "no such file on the server"
+    if whole:
+        return [Missing(month=month, what=str(month), reason=reason)]
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [
+        Missing(month=month, what=str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}", reason=reason)
+        for run in runs
+    ]

@@ -1,0 +1,258 @@
+"""The command `radar-nb`: the same steps as in a notebook, for a terminal or a script."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import radar_nb as rn
+from radar_nb.errors import Incomplete, RadarNbError
+from radar_nb.mirror import Mirror, make_archives
+from radar_nb.table import human_bytes
+from radar_nb.workspace import storage_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+    from radar_nb.report import Report
+
+_EPILOG = """\
+From months to a field:
+  radar-nb plan YW 2020-06                     what there is, how much, what is on disk
+  radar-nb download YW 2020-06 --folder data   fetch it; run again to go on after a break
+  radar-nb plot data --time 2020-06-13T15:25   draw a field straight from the archives
+
+Months are written YYYY-MM; two of them make a range to which both belong. Times are UTC, and the end of the
+interval. The data folder is --folder, then RADAR_NB_DATA, then the user's data folder; the server is --base-url,
+then RADAR_NB_BASE_URL, then https://opendata.dwd.de. Data: Deutscher Wetterdienst, CC BY 4.0.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if something failed (the reason stands in one line on standard error), 130 after
+        Ctrl-C. Arguments that make no sense end the process with 2.
+    """
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except RadarNbError as error:
+        if options.debug:
+            raise
+        text = str(error).splitlines()[0] if isinstance(error, Incomplete) else str(error)
+        print(f"radar-nb: {text}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        if options.debug:
+            raise
+        print("radar-nb: stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="radar-nb",
+        description="German rain radar (RADOLAN, RADKLIM): plan, download, extract, look.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"radar-nb {rn.__version__}")
+    debug = argparse.ArgumentParser(add_help=False)
+    debug.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("product", metavar="PRODUCT", help="such as YW, RW or SF; `radar-nb info` shows all")
+    where.add_argument("first", metavar="FIRST", help="a month, YYYY-MM")
+    where.add_argument("last", metavar="LAST", nargs="?", help="the last month of a range; it belongs to it")
+    where.add_argument("--source", default="auto", choices=("auto", "radklim", "radolan", "nrt"),
+                       help="the family of the product; auto takes the one that covers the range")  # fmt: skip
+    where.add_argument("--base-url", metavar="URL", help="the server")
+    where.add_argument("--folder", metavar="DIR", help="the data folder")
+    where.add_argument("--listing", action="store_true", help="ask the server for true sizes and what is there")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str, *parents: Any) -> Any:
+        command = commands.add_parser(name, help=text, description=text, parents=[*parents, debug])
+        command.set_defaults(command=run)
+        return command
+
+    add("plan", _plan, "Tell what there is to fetch, how much it is and what is on disk.", where, as_json)
+    download = add("download", _download, "Fetch the archives of months; go on where it stopped.", where, as_json)
+    download.add_argument("--concurrency", type=int, metavar="N", help="connections at a time (5)")
+    download.add_argument("--overwrite", action="store_true", help="fetch again what is there already")
+    download.add_argument("--refresh", action="store_true", help="fetch again what has changed on the server")
+    extract = add("extract", _extract, "Unpack archives into folders of frames; not needed to plot.", as_json)
+    extract.add_argument("archives", metavar="ARCHIVE", nargs="+", type=Path)
+    extract.add_argument("--folder", metavar="DIR", type=Path, help="where to; beside each archive by default")
+    extract.add_argument("--workers", type=int, metavar="N", help="days unpacked at the same time")
+    extract.add_argument(
+        "--remove-archives", action="store_true", help="remove an archive once all its frames lie whole"
+    )
+    info = add("info", _info, "Show the products, one product, or what frames and archives hold.", as_json)
+    info.add_argument("subject", metavar="PRODUCT|PATH", nargs="*")
+    plot = add("plot", _plot, "Draw a field from frames or archives.")
+    plot.add_argument("source", metavar="PATH", nargs="+")
+    plot.add_argument("--time", metavar="UTC", help="the field's time, such as 2020-06-13T15:25")
+    plot.add_argument("--output", metavar="FILE", default="field.png", type=Path, help="picture (field.png)")
+    plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
+    _add_mirror(add)
+    demo = add("demo", _demo, "Do the main job in half a minute, with synthetic rain and no network.")
+    demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=Path, help="where to (demo)")
+    return parser
+
+
+def _add_mirror(add: Callable[..., Any]) -> None:
+    mirror = add("mirror", _mirror, "Serve a folder on this machine as DWD's server does, real or synthetic.")
+    mirror.add_argument("--root", metavar="DIR", required=True, type=Path, help="the folder to serve")
+    mirror.add_argument("--port", type=int, default=8930, help="on 127.0.0.1 (8930)")
+    mirror.add_argument("--synthetic", metavar=("PRODUCT", "MONTH"), nargs=2,
+                        help="first fill the folder with synthetic archives, such as YW 2020-06")  # fmt: skip
+    mirror.add_argument("--days", type=int, metavar="N", help="with --synthetic: only the month's first N days")
+    mirror.add_argument("--seed", type=int, default=0, help="with --synthetic: another seed, other weather")
+
+
+def _plan(options: argparse.Namespace) -> int:
+    plan = _made_plan(options)
+    _show(options, plan)
+    return 1 if plan.missing else 0
+
+
+def _made_plan(options: argparse.Namespace) -> rn.Plan:
+    return rn.plan(
+        options.product,
+        options.first,
+        options.last,
+        source=options.source,
+        folder=options.folder,
+        base_url=options.base_url,
+        listing=options.listing,
+    )
+
+
+def _download(options: argparse.Namespace) -> int:
+    report = rn.download(
+        _made_plan(options),
+        concurrency=options.concurrency,
+        overwrite=options.overwrite,
+        refresh=options.refresh,
+        errors="report",
+    )
+    return _finish(options, report)
+
+
+def _extract(options: argparse.Namespace) -> int:
+    report = rn.extract(
+        options.archives,
+        folder=options.folder,
+        workers=options.workers,
+        keep_archives=not options.remove_archives,
+        errors="report",
+    )
+    return _finish(options, report)
+
+
+def _finish(options: argparse.Namespace, report: Report) -> int:
+    _show(options, report)
+    report.raise_for_failures()
+    return 0
+
+
+def _show(options: argparse.Namespace, value: rn.Plan | Report) -> None:
+    print(json.dumps(value.to_dict(), indent=1) if options.json else value)
+
+
+def _info(options: argparse.Namespace) -> int:
+    if not options.subject:
+        print(json.dumps(list(rn.products()), indent=1) if options.json else rn.products())
+        return 0
+    if len(options.subject) == 1 and not Path(options.subject[0]).exists():
+        table = rn.product(options.subject[0]).table()
+        print(json.dumps(list(table), indent=1) if options.json else table)
+        return 0
+    facts = _facts(rn.open_dataset(options.subject, chunks=None))
+    print(json.dumps(facts, indent=1) if options.json else "\n".join(f"{k:>16}  {v}" for k, v in facts.items()))
+    return 0
+
+
+def _facts(ds: xr.Dataset) -> dict[str, Any]:
+    (name,) = ds.data_vars
+    variable = ds[name]
+    return {
+        "product": str(name),
+        "what": ds.attrs["title"],
+        "unit": f"{variable.attrs['units']} in {variable.attrs['interval_minutes']} min",
+        "grid": f"{ds.sizes['y']} x {ds.sizes['x']} cells",
+        "first": f"{ds.time.values[0].astype('datetime64[s]')} UTC",
+        "last": f"{ds.time.values[-1].astype('datetime64[s]')} UTC",
+        "frames": ds.sizes["time"],
+        "frames missing": ds.attrs["frames_missing"],
+        "frames doubled": ds.attrs["frames_doubled"],
+        "radars": ds.attrs["radars"],
+        "unpacked": human_bytes(variable.size * 2),
+    }
+
+
+def _plot(options: argparse.Namespace) -> int:
+    ds = rn.open_dataset(options.source, chunks=None)
+    (name,) = ds.data_vars
+    _save(rn.plot(ds[name], time=options.time), options.output, dpi=options.dpi)
+    return 0
+
+
+def _save(axes: Axes, path: Path, *, dpi: int) -> None:
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        axes.figure.savefig(path, dpi=dpi, bbox_inches="tight")
+    print(path)
+
+
+def _mirror(options: argparse.Namespace) -> int:
+    if options.synthetic:
+        product, text = options.synthetic
+        days = None if options.days is None else range(1, options.days + 1)
+        make_archives(options.root, product, text, seed=options.seed, days=days)
+    with Mirror(options.root, port=options.port) as mirror:
+        print(f"serving {options.root} as {mirror.url} (Ctrl-C ends)\n"
+              f"try: radar-nb plan YW 2020-06 --base-url {mirror.url} --folder data", flush=True)  # fmt: skip
+        mirror.serve_forever()
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Walk the whole road against the embedded mirror."""
+    root, data = options.folder / "mirror", options.folder / "data"
+    print("1. Synthetic rain: two days of YW in DWD's names, nesting and bytes")
+    make_archives(root, "YW", "2020-06", days=(13, 14))
+    with Mirror(root) as mirror:
+        print(f"2. A small DWD on this machine, {mirror.url}; the plan:")
+        plan = rn.plan("YW", "2020-06", folder=data, base_url=mirror.url, listing=True)
+        print(f"{plan}\n3. Download:")
+        downloaded = rn.download(plan)
+        print(downloaded)
+    print("4. Extraction (not needed to read, but offered):")
+    print(rn.extract(downloaded))
+    print("5. Opened straight from the archive, lazily:")
+    ds = rn.open_dataset(downloaded)
+    hourly = ds.YW.isel(time=slice(None, None, 12))
+    wettest = hourly.isel(time=int(hourly.sum(("y", "x")).argmax("time")))
+    print("\n".join(f"   {name}: {fact}" for name, fact in _facts(ds).items()))
+    print("6. Pictures:")
+    _save(rn.plot(wettest), options.folder / "field.png", dpi=150)
+    return 0

@@ -1,0 +1,152 @@
+"""Where DWD files what, and since when: a table, so that a change on the server is a row and not code.
+
+The names and spans are those of DWD's listing of grids_germany of 2026-07-01; what lies in weather/radar is known
+from its users.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Literal
+
+from radar_nb.months import Month
+
+if TYPE_CHECKING:
+    from radar_nb.products import FamilyName
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """One way in which DWD files a family of a product.
+
+    Attributes
+    ----------
+    product, family : str
+    piece : {"month", "day", "frame"}
+        What one file holds.
+    first : Month or None
+        The first month filed so; None where the folder rolls on.
+    last : Month or None
+        The last month known to be filed so; None where only a listing can tell.
+    typical : int
+        Bytes of a usual file, to tell a size before the server does.
+    folder, name : str
+        Path below the server's root and name of the files, with strftime fields.
+    closed : bool
+        Whether `last` is the end for good.
+    supplement : bool
+        Whether the file replaces some frames of the others (those of 2018-01-01, 00:00 to 05:45, which are empty
+        there) instead of taking their place.
+    """
+
+    product: str
+    family: FamilyName
+    piece: Literal["month", "day", "frame"]
+    first: Month | None
+    last: Month | None
+    typical: int
+    folder: str
+    name: str
+    closed: bool = False
+    supplement: bool = False
+
+    def path(self, time: date) -> str:
+        """Give the path of the file that holds a time or, for months, a day."""
+        return time.strftime(f"{self.folder}/{self.name}")
+
+    def may_hold(self, month: Month) -> bool:
+        """Tell whether a month may be filed so."""
+        begun = self.first is None or self.first <= month
+        return begun and not (self.closed and self.last is not None and self.last < month)
+
+    def knows(self, month: Month) -> bool:
+        """Tell whether the path of a month's file is certain without a look at the server."""
+        return self.may_hold(month) and self.last is not None and month <= self.last
+
+    def time_of(self, name: str) -> datetime | None:
+        """Give the time (UTC) that a file's name tells, or None where it tells none or is none of this era's."""
+        match = re.fullmatch(_regex(_bare(self.name)), _bare(name))
+        part = {field: int(text) for field, text in match.groupdict().items()} if match else {}
+        if not part:
+            return None
+        year = part["Y"] if "Y" in part else 2000 + part["y"]
+        try:
+            return datetime(year, part["m"], part.get("d", 1), part.get("H", 0), part.get("M", 0), tzinfo=UTC)
+        except ValueError:
+            return None
+
+
+def _bare(name: str) -> str:
+    """Cut the compression's suffix off a frame's name: DWD has changed it, and may again."""
+    return re.sub(r"(---bin)\.(gz|bz2)$", r"\1", name)
+
+
+def _regex(pattern: str) -> str:
+    text = re.escape(pattern)
+    for field, digits in {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2}.items():
+        text = text.replace(f"%{field}", rf"(?P<{field}>\d{{{digits}}})")
+    return text
+
+
+_CDC = "climate_environment/CDC/grids_germany"
+_MINUTES, _HOURLY, _DAILY = f"{_CDC}/5_minutes/radolan", f"{_CDC}/hourly/radolan", f"{_CDC}/daily/radolan"
+_REPROC = "reproc/2017_002/bin"
+_NRT = "weather/radar/radolan"
+_M = Month
+_KB, _MB = 1_000, 1_000_000
+
+# fmt: off
+ERAS: tuple[Era, ...] = (
+    Era("YW", "radklim", "month", _M(2001, 1), _M(2026, 1), 200 * _MB,
+        f"{_MINUTES}/{_REPROC}/%Y", "YW2017.002_%Y%m.tar"),
+    Era("YW", "radklim", "month", _M(2018, 1), _M(2018, 1), 5 * _MB,
+        f"{_MINUTES}/{_REPROC}/supplement", "YW2017.002_Supplement.tar.gz", closed=True, supplement=True),
+    Era("YW", "radolan", "day", _M(2024, 12), None, 10 * _MB,
+        f"{_MINUTES}/recent", "YW-%y%m%d.tar.gz"),
+    Era("YW", "radolan", "day", _M(2025, 11), None, 15 * _MB,
+        f"{_MINUTES}/recent", "YW-hdf5-%y%m%d.tar.gz"),
+    Era("YW", "nrt", "frame", None, None, 50 * _KB,
+        f"{_NRT}/yw", "raa01-yw_10000-%y%m%d%H%M-dwd---bin.bz2"),
+    Era("YW", "nrt", "frame", None, None, 90 * _KB,
+        f"{_NRT}/yw", "raa01-yw_10000-%y%m%d%H%M-dwd---bin.hdf5"),
+
+    Era("RW", "radklim", "month", _M(2001, 1), _M(2026, 1), 25 * _MB,
+        f"{_HOURLY}/{_REPROC}/%Y", "RW2017.002_%Y%m.tar.gz"),
+    Era("RW", "radklim", "month", _M(2018, 1), _M(2018, 1), 1 * _MB,
+        f"{_HOURLY}/{_REPROC}/supplement", "RW2017.002_Supplement.tar.gz", closed=True, supplement=True),
+    Era("RW", "radolan", "month", _M(2005, 6), _M(2005, 12), 30 * _MB,
+        f"{_HOURLY}/historical/bin/%Y", "RW-%Y%m.tar.gz", closed=True),
+    Era("RW", "radolan", "month", _M(2006, 1), _M(2024, 12), 30 * _MB,
+        f"{_HOURLY}/historical/bin/%Y", "RW%Y%m.tar.gz"),
+    Era("RW", "radolan", "frame", _M(2025, 1), None, 60 * _KB,
+        f"{_HOURLY}/recent/bin", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz"),
+    Era("RW", "radolan", "day", _M(2025, 12), None, 4 * _MB,
+        f"{_HOURLY}/recent/hdf5", "RW-hdf5-%y%m%d.tar.gz"),
+    Era("RW", "nrt", "frame", None, None, 60 * _KB,
+        f"{_NRT}/rw", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.bz2"),
+    Era("RW", "nrt", "frame", None, None, 130 * _KB,
+        f"{_NRT}/rw", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.hdf5"),
+
+    Era("SF", "radolan", "month", _M(2006, 10), _M(2008, 12), 200 * _MB,
+        f"{_DAILY}/historical/bin/%Y", "SF-%Y%m.tar.gz", closed=True),
+    Era("SF", "radolan", "month", _M(2009, 1), _M(2024, 12), 200 * _MB,
+        f"{_DAILY}/historical/bin/%Y", "SF%Y%m.tar.gz"),
+    Era("SF", "radolan", "frame", _M(2025, 1), None, 100 * _KB,
+        f"{_DAILY}/recent/bin", "raa01-sf_10000-%y%m%d%H%M-dwd---bin.gz"),
+    Era("SF", "radolan", "day", _M(2025, 12), None, 8 * _MB,
+        f"{_DAILY}/recent/hdf5", "SF-hdf5-%y%m%d.tar.gz"),
+    Era("SF", "nrt", "frame", None, None, 100 * _KB,
+        f"{_NRT}/sf", "raa01-sf_10000-%y%m%d%H%M-dwd---bin.bz2"),
+    Era("SF", "nrt", "frame", None, None, 400 * _KB,
+        f"{_NRT}/sf", "raa01-sf_10000-%y%m%d%H%M-dwd---bin.hdf5"),
+
+    Era("RY", "nrt", "frame", None, None, 30 * _KB,
+        f"{_NRT}/ry", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2"),
+    Era("RY", "nrt", "frame", None, None, 60 * _KB,
+        f"{_NRT}/ry", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.hdf5"),
+)
+# fmt: on
+"""Where DWD files what. Within a family the earlier row is preferred: archives of months before single frames, and
+binaries before HDF5 for as long as there are both."""

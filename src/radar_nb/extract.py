@@ -1,0 +1,416 @@
+"""Archives into folders of frames: days side by side, verified before a name is given, and again-runnable.
+
+The frames of a part (a day of a month) are written into a hidden folder beside their place, and take their names
+when the part's last byte has been read and its checksum was right. Of a part that is cut off, the checksum is
+missing; its frames before the cut, each held against its header, take their names, and the report tells the cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+from radar_nb.archives import Part, check, parts, sniff, walk
+from radar_nb.errors import (
+    ArchiveError,
+    FrameError,
+    NotAnArchive,
+    NothingFound,
+    RadarNbError,
+    SettingsError,
+    StorageError,
+    TruncatedArchive,
+    UnsafeMember,
+)
+from radar_nb.progress import Progress, reporting
+from radar_nb.report import Outcome, Report
+from radar_nb.workspace import frames_folder, require_space, sidecar_path, storage_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from radar_nb.archives import Member
+    from radar_nb.progress import Reporter
+
+    Archives = str | os.PathLike[str] | Report | Iterable[str | os.PathLike[str]]
+
+_TICK = 0.1
+"""Seconds between two progress events."""
+
+_CHUNK = 256 << 10
+"""Bytes that are compared at once: what stays in the processor's cache."""
+
+_LINES = 20
+"""Faults of one archive that its error lists."""
+
+_BZIP2_RATIO = 20
+"""How many times smaller bzip2 makes a frame, roughly."""
+
+
+def extract(
+    archives: Archives,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    keep_archives: bool = True,
+    progress: bool | Reporter = True,
+    errors: Literal["raise", "report"] = "raise",
+) -> Report:
+    """Unpack archives of any nesting into a folder of frames each.
+
+    What is there already, byte for byte, is kept without a write, so that the same call goes on after an
+    interruption. A part whose checksum is wrong leaves no frame behind; the frames before a cut, and the other
+    days of a month, are unpacked all the same.
+
+    Parameters
+    ----------
+    archives : path, iterable of paths, or Report
+        What `download` returned, or files. A single frame, compressed or not, is an archive of one.
+    folder : path, optional
+        Where the folders of frames go; beside each archive by default.
+    workers : int, optional
+        Parts (days) unpacked at the same time; by default as many as there are processors, four at most.
+    keep_archives : bool
+        False removes an archive, and the note beside it, when all its frames lie on the disk whole. Each frame is
+        then forced to the disk first.
+    progress : bool or Reporter
+        Bytes of the archives that have been read.
+    errors : {"raise", "report"}
+        Whether archives that could not be unpacked raise, after the others were, or are told in the report.
+
+    Returns
+    -------
+    Report
+        An outcome for each archive; `report.paths` are the folders. Its notes tell frames that came twice, of
+        which the later one in the archive is kept.
+
+    Raises
+    ------
+    NothingFound, NotAnArchive, TruncatedArchive, CorruptArchive, UnsafeMember
+        The archive is not there, is none, or cannot be trusted.
+    HeaderError, TruncatedFrame
+        A member is no whole frame.
+    DiskFull, NotWritable, StorageError
+        The disk refused; before the first byte where it is too small.
+    Incomplete
+        Some of several archives failed.
+    SettingsError
+        `workers` is no number of threads.
+
+    Examples
+    --------
+    >>> extract("YW2017.002_202006.tar").paths  # doctest: +SKIP
+    (PosixPath('YW2017.002_202006'),)
+    """
+    with reporting(progress) as reporter:
+        run = _Run(_jobs(archives, folder), workers=workers, keep_archives=keep_archives, reporter=reporter)
+        report = run.finish()
+    return report.raise_for_failures() if errors == "raise" else report
+
+
+async def extract_async(
+    archives: Archives,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    keep_archives: bool = True,
+    progress: bool | Reporter = True,
+    errors: Literal["raise", "report"] = "raise",
+) -> Report:
+    """Unpack archives as `extract` does, beside the running loop.
+
+    Cancelling ends the work within a frame or so; the parts that were finished stay, and the same call goes on.
+    """
+    loop = asyncio.get_running_loop()
+    with reporting(progress) as reporter:
+
+        def events(event: Progress, /) -> None:
+            loop.call_soon_threadsafe(reporter, event)
+
+        jobs = await asyncio.to_thread(_jobs, archives, folder)
+        run = _Run(jobs, workers=workers, keep_archives=keep_archives, reporter=events)
+        work = asyncio.ensure_future(asyncio.to_thread(run.finish))
+        try:
+            report = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            run.stop.set()
+            await asyncio.gather(work, return_exceptions=True)
+            raise
+    return report.raise_for_failures() if errors == "raise" else report
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Job:
+    """One archive: what is to be done, and what has become of it so far."""
+
+    archive: Path
+    folder: Path
+    size: int = 0
+    parts: tuple[Part, ...] = ()
+    left: int = 0
+    consumed: list[int] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    frames: dict[str, tuple[int, int]] = field(default_factory=dict)  # name: number of its part, bytes
+    twice: set[str] = field(default_factory=set)
+    faults: list[RadarNbError] = field(default_factory=list)
+    written: int = 0
+    bytes: int = 0
+    began: float | None = None
+
+
+class _Stopped(Exception):
+    """The caller wants no more."""
+
+
+def _jobs(archives: Archives, folder: str | os.PathLike[str] | None) -> list[_Job]:
+    """Look at each archive, once, without unpacking it."""
+    if isinstance(archives, Report):
+        archives = archives.paths
+    elif isinstance(archives, (str, os.PathLike)):
+        archives = [archives]
+    jobs = []
+    for path in dict.fromkeys(Path(archive) for archive in archives):
+        target = frames_folder(path)
+        job = _Job(archive=path, folder=target if folder is None else Path(folder) / target.name)
+        try:
+            job.parts = parts(path)
+            job.size = path.stat().st_size
+        except (ArchiveError, NotAnArchive, NothingFound, StorageError) as error:
+            job.faults.append(error)
+        job.left = len(job.parts)
+        job.consumed = [0] * job.left
+        jobs.append(job)
+    return jobs
+
+
+class _Run:
+    """One call: its jobs, its threads, and the flag that stops them."""
+
+    def __init__(self, jobs: list[_Job], *, workers: int | None, keep_archives: bool, reporter: Reporter) -> None:
+        if workers is not None and workers < 1:
+            raise SettingsError(f"{workers} is no number of threads: give workers=1 or more, or leave it out")
+        self.stop = threading.Event()
+        self._jobs = jobs
+        self._workers = workers or min(4, os.cpu_count() or 1)
+        self._keep_archives = keep_archives
+        self._reporter = reporter
+
+    def finish(self) -> Report:
+        """Do the work; the reporter is called from this thread only."""
+        began = perf_counter()
+        _require_space(self._jobs)
+        outcomes = {job.archive: _outcome(job) for job in self._jobs if not job.parts}
+        finished: SimpleQueue[Future[_Job]] = SimpleQueue()
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="radar_nb-extract")
+        due = began
+        try:
+            for job in self._jobs:
+                for number in range(len(job.parts)):
+                    pool.submit(self._part, job, number).add_done_callback(finished.put)
+            while len(outcomes) < len(self._jobs):
+                with suppress(Empty):
+                    job = finished.get(timeout=_TICK).result()
+                    job.left -= 1
+                    if not job.left:
+                        outcomes[job.archive] = self._end(job)
+                if perf_counter() >= due or len(outcomes) == len(self._jobs):
+                    self._report()
+                    due = perf_counter() + _TICK
+        finally:
+            self.stop.set()
+            pool.shutdown(cancel_futures=True)
+        ordered = tuple(outcomes[job.archive] for job in self._jobs)
+        return Report(task="extract", outcomes=ordered, seconds=perf_counter() - began)
+
+    def _report(self) -> None:
+        done, total = sum(sum(job.consumed) for job in self._jobs), sum(job.size for job in self._jobs)
+        self._reporter(Progress(task="extract", done=done, total=total, unit="B"))
+
+    def _end(self, job: _Job) -> Outcome:
+        if not self._keep_archives and not job.faults and job.frames:
+            _remove_archive(job)
+        return _outcome(job)
+
+    def _part(self, job: _Job, number: int) -> _Job:
+        """Unpack one part of an archive."""
+        job.began = job.began or perf_counter()
+        try:
+            while not any(isinstance(fault, StorageError) for fault in job.faults):
+                if self._unpack(job, number):
+                    break
+        except (ArchiveError, StorageError) as error:
+            job.faults.append(error)
+        job.consumed[number] = job.parts[number].size
+        return job
+
+    def _unpack(self, job: _Job, number: int) -> bool:
+        """Write a part's frames and give them their names; False where it must be done again."""
+        part = job.parts[number]
+        with _stage(job.folder) as stage:
+            sizes: dict[str, int] = {}
+            cut: TruncatedArchive | None = None
+            try:
+                for member in walk(part):
+                    if self.stop.is_set():
+                        raise _Stopped
+                    self._take(job, member, stage, sizes)
+                    job.consumed[number] = member.consumed
+            except TruncatedArchive as error:  # the frames before the cut are whole
+                cut = error
+            if not _publish(job, number, stage, sizes):
+                return False
+        if cut is not None:
+            raise cut
+        return True
+
+    def _take(self, job: _Job, member: Member, stage: Path, sizes: dict[str, int]) -> None:
+        try:
+            check(member)
+        except FrameError as error:  # the members behind it may be whole
+            job.faults.append(error)
+            return
+        name = PurePosixPath(member.name).name
+        if name in sizes:
+            job.twice.add(name)
+        if name in sizes or not _same(job.folder / name, member.data):
+            with (stage / name).open("wb") as file:
+                file.write(member.data)
+                if not self._keep_archives:
+                    file.flush()
+                    os.fsync(file.fileno())
+        sizes[name] = len(member.data)
+
+
+def _same(path: Path, data: memoryview) -> bool:
+    """Tell whether a file holds these bytes."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            return os.fstat(file.fileno()).st_size == len(data) and all(
+                file.read(_CHUNK) == data[start : start + _CHUNK].tobytes()
+                for start in range(0, len(data), _CHUNK)
+            )
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _stage(folder: Path) -> Iterator[Path]:
+    """Make a hidden folder for frames that are not verified yet; at the end it goes with all that is in it."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder))
+        try:
+            yield stage
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _publish(job: _Job, number: int, stage: Path, sizes: dict[str, int]) -> bool:
+    """Give a part's frames their names, unless a later part has the same.
+
+    False where an earlier part has meanwhile overwritten a frame that this part found in its place.
+    """
+    with job.lock:
+        overwritten = False
+        for name, size in sizes.items():
+            other, _ = job.frames.get(name, (number, 0))
+            if other != number:
+                job.twice.add(name)
+            if other > number:
+                continue
+            staged = (stage / name).exists()
+            overwritten |= other < number and not staged
+            job.frames[name] = (number, size)
+            if staged:
+                (stage / name).replace(job.folder / name)
+                job.written += 1
+                job.bytes += size
+        return not overwritten
+
+
+def _outcome(job: _Job) -> Outcome:
+    if not job.faults and not job.frames:
+        job.faults.append(NothingFound(f"{job.archive} holds no frame: fetch it again with overwrite=True"))
+    notes = [f"{name} came more than once: the last is kept" for name in sorted(job.twice)]
+    if job.faults and job.frames:
+        notes.append(f"whole frames in {job.folder}: {len(job.frames):,}")
+    error = _error(job)
+    return Outcome(
+        name=job.archive.name,
+        state="failed" if error else "done" if job.written else "kept",
+        path=job.folder if job.frames else None,
+        bytes=job.bytes,
+        seconds=perf_counter() - job.began if job.began else 0.0,
+        error=error,
+        notes=tuple(notes),
+    )
+
+
+def _error(job: _Job) -> RadarNbError | None:
+    """Give one error for all faults of an archive: the one that ended the work, or a list."""
+    if len(job.faults) < 2:
+        return next(iter(job.faults), None)
+    for fault in job.faults:
+        if isinstance(fault, (StorageError, UnsafeMember)):
+            return fault
+    lines = "\n".join(f"  {fault}" for fault in job.faults[:_LINES])
+    more = f"\n  and {len(job.faults) - _LINES:,} more" if len(job.faults) > _LINES else ""
+    return ArchiveError(f"{job.archive} has {len(job.faults):,} faults:\n{lines}{more}")
+
+
+def _remove_archive(job: _Job) -> None:
+    """Remove an archive and the note beside it, when all its frames lie on the disk whole."""
+    try:
+        with storage_errors(job.archive):
+            changed = [
+                name for name, (_, size) in job.frames.items() if (job.folder / name).stat().st_size != size
+            ]
+            if not changed:
+                job.archive.unlink()
+                sidecar_path(job.archive).unlink(missing_ok=True)
+    except StorageError as error:
+        job.faults.append(error)
+    else:
+        job.faults += [
+            StorageError(f"{job.folder / name} was changed by others: extract again") for name in changed
+        ]
+
+
+def _require_space(jobs: list[_Job]) -> None:
+    """Refuse, before the first byte, what the disks cannot hold; the frames that are there need no more room."""
+    needed: dict[int, tuple[Path, int]] = {}
+    for job in jobs:
+        present = 0
+        with suppress(OSError):
+            present = sum(entry.stat().st_size for entry in job.folder.iterdir())
+        place = next(place for place in (job.folder, *job.folder.absolute().parents) if place.exists())
+        disk = place.stat().st_dev
+        more = max(0, sum(map(_unpacked_size, job.parts)) - present)
+        needed[disk] = (job.folder, more + needed.get(disk, (place, 0))[1])
+    for folder, size in needed.values():
+        require_space(folder, size, "unpack the archives")
+
+
+def _unpacked_size(part: Part) -> int:
+    """Estimate a part's frames in bytes, without inflating it.
+
+    A gzip says it in its last four bytes (RFC 1952, 2.3.1), which is right for all archives of DWD but those whose
+    members are gzipped once more.
+    """
+    with part.archive.open("rb") as file:
+        file.seek(part.offset)
+        kind = sniff(file.read(512))
+        if kind == "gzip":
+            file.seek(part.offset + max(0, part.size - 4))
+            return max(part.size, int.from_bytes(file.read(4), "little"))
+    return part.size * _BZIP2_RATIO if kind == "bzip2" else part.size

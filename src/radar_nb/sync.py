@@ -1,0 +1,117 @@
+"""One way from plain code into a coroutine: in a script, and in a notebook cell, where a loop already runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+T = TypeVar("T")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end from plain code, and give its result.
+
+    Where no loop runs in this thread, as in a script, `asyncio.run` does it. Where one runs, as in a notebook
+    cell, `nest_asyncio2` makes that kind of loop re-entrant and the coroutine runs inside it, while the loop's
+    other tasks go on. A script never imports `nest_asyncio2`, and `asyncio` itself stays as it is.
+
+    Parameters
+    ----------
+    coroutine : coroutine
+        It is closed if it cannot be run.
+
+    Returns
+    -------
+    object
+        What the coroutine returns.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C, or the notebook's stop button. The coroutine was cancelled and has cleaned up by then; a second
+        Ctrl-C does not wait for that.
+    RuntimeError
+        The running loop cannot be made re-entrant (uvloop): use `await` and the name ending in `_async`.
+
+    Examples
+    --------
+    >>> async def answer() -> int:
+    ...     await asyncio.sleep(0)
+    ...     return 42
+    >>> run(answer())
+    42
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    try:
+        _make_reentrant(loop)
+    except BaseException:
+        coroutine.close()
+        raise
+    return _run_inside(loop, coroutine)
+
+
+def _make_reentrant(loop: asyncio.AbstractEventLoop) -> None:
+    import nest_asyncio2  # type: ignore[import-untyped]  # noqa: PLC0415 - a script never needs it
+
+    try:
+        # not apply(): that would also swap asyncio.run, Task and Future for every loop of every thread
+        nest_asyncio2._patch_loop(loop)  # noqa: SLF001
+    except ValueError as error:
+        kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
+        raise RuntimeError(
+            f"a loop of the kind {kind} already runs here and cannot be entered a second time: "
+            "use `await` and the name ending in _async, such as `await download_async(...)`"
+        ) from error
+
+
+def _run_inside(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    # The turn of the loop that called us has counted its ready callbacks and takes as many when we return. We run
+    # some of them, so empty ones take their places: a turn begun before the patch would fail on an empty queue.
+    counted = len(loop._ready)  # type: ignore[attr-defined]  # noqa: SLF001
+    task = loop.create_task(coroutine)
+    try:
+        with _interrupt_cancels(task):
+            return loop.run_until_complete(task)
+    finally:
+        for _ in range(counted):
+            loop.call_soon(_nothing)
+
+
+def _nothing() -> None:
+    """Take a place in the queue."""
+
+
+@contextmanager
+def _interrupt_cancels(task: asyncio.Task[Any]) -> Iterator[None]:
+    """Turn the first Ctrl-C into the task's cancellation, as `asyncio.run` does; raise it when that is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears signals
+        return
+    loop, interrupted = task.get_loop(), False
+
+    def on_interrupt(_signum: int, _frame: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        task.cancel()
+        loop.call_soon_threadsafe(_nothing)  # wakes the loop where it waits for the network
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)  # None: not set by Python

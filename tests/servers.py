@@ -1,0 +1,163 @@
+"""A small real HTTP server on 127.0.0.1 whose answers are scripted by path and attempt."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MODIFIED = "Sat, 13 Jun 2020 15:25:00 GMT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer.
+
+    Attributes
+    ----------
+    body : bytes
+        The whole file; a range of it is sent where one is asked for and `ranges` holds.
+    etag, modified : str or None
+        The file's validators; requests that carry them are answered as a good server does.
+    headers : mapping
+        Sent as they are, in place of those of the same name; an empty value leaves one out.
+    cut : int or None
+        Bytes of the body after which the connection breaks.
+    stall : threading.Event or None
+        What is waited for where the body is cut, before the connection breaks.
+    ranges : bool
+    """
+
+    status: int = 200
+    body: bytes = b""
+    etag: str | None = '"one"'
+    modified: str | None = MODIFIED
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    stall: threading.Event | None = None
+    ranges: bool = True
+
+    def to(self, asked: Mapping[str, str]) -> Reply:
+        """Give the answer to a request's headers: this one, a part of it, or 304."""
+        if self.status != 200:
+            return self
+        if self.etag and asked.get("If-None-Match") == self.etag:
+            return replace(self, status=304, body=b"")
+        wanted = asked.get("Range", "")
+        if not wanted or not self.ranges or asked.get("If-Range") not in {None, self.etag, self.modified}:
+            return self
+        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(self.body):
+            return replace(self, status=416, body=b"", headers={"Content-Range": f"bytes */{len(self.body)}"})
+        span = f"bytes {start}-{len(self.body) - 1}/{len(self.body)}"
+        headers = {"Content-Range": span, **self.headers}
+        return replace(self, status=206, body=self.body[start:], headers=headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a client asked for."""
+
+    path: str
+    headers: Mapping[str, str]
+
+
+class Server:
+    """The scripts, and what was asked so far."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests: list[Request] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        self._scripts: dict[str, tuple[Reply, ...]] = {}
+        self._attempts: defaultdict[str, int] = defaultdict(int)
+        self._lock = threading.Lock()
+
+    def script(self, path: str, *replies: Reply) -> None:
+        """Answer the n-th request for a path by the n-th reply, all later ones by the last."""
+        self._scripts[path] = replies
+        self._attempts[path] = 0
+
+    def asked(self, path: str) -> list[Request]:
+        """Give the requests for a path."""
+        return [request for request in self.requests if request.path == path]
+
+    def reply(self, request: Request) -> Reply:
+        """Give the next answer of the script."""
+        with self._lock:
+            self.requests.append(request)
+            attempt = self._attempts[request.path]
+            self._attempts[request.path] += 1
+        replies = self._scripts.get(request.path, (Reply(status=404, body=b"not here"),))
+        return replies[min(attempt, len(replies) - 1)].to(request.headers)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a request as under way."""
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.at_once -= 1
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    scripts: Server
+
+    def do_GET(self) -> None:
+        with self.scripts.counted():
+            headers = dict(self.headers.items())
+            reply = self.scripts.reply(Request(path=self.path, headers=headers))
+            with suppress(ConnectionError):  # the client may have gone
+                self._head(reply)
+                self._body(reply)
+
+    def _head(self, reply: Reply) -> None:
+        own = {"Content-Length": str(len(reply.body)), "ETag": reply.etag, "Last-Modified": reply.modified}
+        self.send_response(reply.status)
+        for name, value in (own | dict(reply.headers)).items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+
+    def _body(self, reply: Reply) -> None:
+        if reply.status == 304:
+            return
+        self.wfile.write(reply.body if reply.cut is None else reply.body[: reply.cut])
+        if reply.cut is not None:
+            self.wfile.flush()
+            if reply.stall is not None:
+                reply.stall.wait(timeout=60)
+            self.close_connection = True
+        elif "Content-Length" in reply.headers:
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """Serve on a free port of 127.0.0.1 while the block runs."""
+    handler = type("Handler", (_Handler,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        http.daemon_threads = True
+        handler.scripts = Server(f"http://127.0.0.1:{http.server_port}")  # type: ignore[attr-defined]
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield handler.scripts  # type: ignore[attr-defined]
+        finally:
+            http.shutdown()
+            thread.join()

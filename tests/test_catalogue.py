@@ -1,0 +1,430 @@
+"""Plans: from a product and months to DWD's files, those that are there and those that are not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radar_nb.catalogue import Plan, choose_family, folders_to_list, make_plan
+from radar_nb.errors import CoverageError, UnknownProduct
+from radar_nb.listing import Entry
+from radar_nb.months import Month, month_range
+from radar_nb.products import product
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NOW = datetime(2026, 7, 1, 21, 0, tzinfo=UTC)
+BASE_URL = "https://opendata.dwd.de"
+CDC = "climate_environment/CDC/grids_germany"
+YW_RADKLIM = f"{CDC}/5_minutes/radolan/reproc/2017_002/bin"
+YW_RECENT = f"{CDC}/5_minutes/radolan/recent"
+RW_RADKLIM = f"{CDC}/hourly/radolan/reproc/2017_002/bin"
+RW_HISTORICAL = f"{CDC}/hourly/radolan/historical/bin"
+RW_RECENT = f"{CDC}/hourly/radolan/recent/bin"
+SF_HISTORICAL = f"{CDC}/daily/radolan/historical/bin"
+SF_RECENT = f"{CDC}/daily/radolan/recent/bin"
+NRT = "weather/radar/radolan"
+
+
+def _plan(
+    name: str,
+    first: str,
+    last: str | None = None,
+    *,
+    source: str = "auto",
+    server: Mapping[str, Iterable[str]] | None = None,
+    complete: bool = False,
+    now: datetime = NOW,
+) -> Plan:
+    """Make a plan against a server that holds the given names by folder, each of 1,000 bytes."""
+    made, months = product(name), month_range(first, last)
+    family = choose_family(made, months, source, now)
+    files = {
+        place: {name: Entry(name=name, size=1_000, modified=now) for name in names}
+        for place, names in (server or {}).items()
+    }
+    wanted = folders_to_list(made, family, months, complete=complete)
+    return make_plan(
+        made,
+        family,
+        months,
+        base_url=BASE_URL,
+        folder=Path("data"),
+        listings={place: files.get(place) for place in wanted},
+        now=now,
+    )
+
+
+def _paths(plan: Plan) -> list[str]:
+    return [archive.path for archive in plan.archives]
+
+
+def _names(plan: Plan) -> list[str]:
+    return [archive.name for archive in plan.archives]
+
+
+def _missing(plan: Plan) -> list[tuple[str, str]]:
+    return [(gap.what, gap.reason) for gap in plan.missing]
+
+
+def _days(pattern: str, first: str, count: int) -> list[str]:
+    begin = datetime.fromisoformat(first).replace(tzinfo=UTC)
+    return [(begin + timedelta(days=day)).strftime(pattern) for day in range(count)]
+
+
+def _stamps(pattern: str, first: str, count: int, *, every: int) -> list[str]:
+    begin = datetime.fromisoformat(first).replace(tzinfo=UTC)
+    return [(begin + timedelta(minutes=every * step)).strftime(pattern) for step in range(count)]
+
+
+# --- months that the table knows ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "month", "paths"),
+    [
+        ("YW", "radklim", "2001-01", [f"{YW_RADKLIM}/2001/YW2017.002_200101.tar"]),
+        ("YW", "radklim", "2020-06", [f"{YW_RADKLIM}/2020/YW2017.002_202006.tar"]),
+        (
+            "YW",
+            "radklim",
+            "2018-01",
+            [f"{YW_RADKLIM}/2018/YW2017.002_201801.tar", f"{YW_RADKLIM}/supplement/YW2017.002_Supplement.tar.gz"],
+        ),
+        ("RW", "radklim", "2001-01", [f"{RW_RADKLIM}/2001/RW2017.002_200101.tar.gz"]),
+        (
+            "RW",
+            "radklim",
+            "2018-01",
+            [
+                f"{RW_RADKLIM}/2018/RW2017.002_201801.tar.gz",
+                f"{RW_RADKLIM}/supplement/RW2017.002_Supplement.tar.gz",
+            ],
+        ),
+        ("RW", "radolan", "2005-06", [f"{RW_HISTORICAL}/2005/RW-200506.tar.gz"]),
+        ("RW", "radolan", "2005-12", [f"{RW_HISTORICAL}/2005/RW-200512.tar.gz"]),
+        ("RW", "radolan", "2006-01", [f"{RW_HISTORICAL}/2006/RW200601.tar.gz"]),
+        ("RW", "radolan", "2024-12", [f"{RW_HISTORICAL}/2024/RW202412.tar.gz"]),
+        ("SF", "radolan", "2006-10", [f"{SF_HISTORICAL}/2006/SF-200610.tar.gz"]),
+        ("SF", "radolan", "2008-12", [f"{SF_HISTORICAL}/2008/SF-200812.tar.gz"]),
+        ("SF", "radolan", "2009-01", [f"{SF_HISTORICAL}/2009/SF200901.tar.gz"]),
+        ("SF", "radolan", "2024-12", [f"{SF_HISTORICAL}/2024/SF202412.tar.gz"]),
+    ],
+)
+def test_months_in_the_table_need_no_network(name: str, source: str, month: str, paths: list[str]) -> None:
+    """Their files have DWD's real paths, a supplement after the file that it mends, without any listing."""
+    made = product(name)
+
+    plan = _plan(name, month, source=source)
+
+    assert folders_to_list(made, made.family(source), month_range(month)) == ()
+    assert _paths(plan) == paths
+    assert plan.missing == ()
+    assert not plan.exact
+
+
+def test_a_range_holds_a_file_for_each_of_its_months() -> None:
+    """Both ends belong to it, over the turn of the year and over a change of names."""
+    assert _names(_plan("RW", "2005-11", "2006-02", source="radolan")) == [
+        "RW-200511.tar.gz",
+        "RW-200512.tar.gz",
+        "RW200601.tar.gz",
+        "RW200602.tar.gz",
+    ]
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_radklims_25_years_have_a_file_a_month(one: int, other: int) -> None:
+    """Any range from January 2001 to January 2026 is known whole, in order and without holes."""
+    first, last = (Month(2001, 1) + step for step in sorted((one, other)))
+
+    plan = _plan("YW", str(first), str(last), source="radklim")
+
+    months = [archive.month for archive in plan.archives if "Supplement" not in archive.name]
+    assert months == list(plan.months)
+    assert plan.missing == ()
+
+
+def test_planned_files_lie_on_the_real_mirror(real_mirror: Path) -> None:
+    """The paths are those of the folder that mirrors DWD's server."""
+    plans = [
+        _plan("YW", "2020-06"),
+        _plan("RW", "2017-12"),
+        _plan("RW", "2019-10", source="radolan"),
+        _plan("SF", "2016-05"),
+    ]
+
+    assert [path for plan in plans for path in _paths(plan) if not (real_mirror / path).is_file()] == []
+
+
+# --- months that only the server knows ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "month", "folders"),
+    [
+        ("YW", "radklim", "2026-02", [f"{YW_RADKLIM}/2026"]),
+        ("YW", "radolan", "2025-03", [YW_RECENT]),
+        ("RW", "radolan", "2025-03", [f"{RW_HISTORICAL}/2025", RW_RECENT]),
+        ("RW", "radolan", "2025-12", [f"{RW_HISTORICAL}/2025", RW_RECENT, f"{CDC}/hourly/radolan/recent/hdf5"]),
+        ("RY", "nrt", "2026-07", [f"{NRT}/ry"]),
+    ],
+)
+def test_folders_are_listed_where_the_table_cannot_know(
+    name: str, source: str, month: str, folders: list[str]
+) -> None:
+    """Each folder that may hold the month is asked for once."""
+    made = product(name)
+
+    assert list(folders_to_list(made, made.family(source), month_range(month))) == folders
+
+
+def test_of_the_hourly_frames_every_ten_minutes_only_those_at_50_are_taken() -> None:
+    """Overlapping windows must not be summed: RW has one frame an hour, at the minute of the historical ones."""
+    names = _stamps("raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz", "2025-03-01T00:00", 31 * 144, every=10)
+
+    plan = _plan("RW", "2025-03", source="radolan", server={RW_RECENT: names})
+
+    assert _names(plan) == [name for name in names if name.endswith("50-dwd---bin.gz")]
+    assert len(plan.archives) == 31 * 24
+    assert (plan.missing, plan.exact, plan.bytes) == ((), True, 31 * 24 * 1_000)
+
+
+def test_the_sliding_daily_sums_are_taken_every_hour() -> None:
+    """SF is published at each hour's minute 50, and all of it is wanted."""
+    names = _stamps("raa01-sf_10000-%y%m%d%H%M-dwd---bin.gz", "2025-04-01T00:50", 30 * 24, every=60)
+
+    assert _names(_plan("SF", "2025-04", server={SF_RECENT: names})) == names
+
+
+def test_a_month_that_has_moved_to_the_historical_folder_is_found() -> None:
+    """At a new year DWD files the frames of the old one by months: the month's archive goes before frames."""
+    server = {
+        f"{RW_HISTORICAL}/2025": ["RW202503.tar.gz", "RW202504.tar.gz", "RW-202503.tar"],
+        RW_RECENT: _stamps("raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz", "2025-03-01T00:50", 24, every=60),
+    }
+
+    plan = _plan("RW", "2025-03", source="radolan", server=server)
+
+    assert _paths(plan) == [f"{RW_HISTORICAL}/2025/RW202503.tar.gz"]
+    assert plan.missing == ()
+
+
+def test_a_missing_day_is_named() -> None:
+    """The hole of 2025-10-27 in DWD's own folder is in the plan, and so are runs of days, as one."""
+    names = _days("YW-%y%m%d.tar.gz", "2025-10-01", 31)
+    names = [name for name in names if name[3:9] not in {"251027", "251003", "251004", "251005"}]
+
+    plan = _plan("YW", "2025-10", source="radolan", server={YW_RECENT: names})
+
+    assert _names(plan) == names
+    assert _missing(plan) == [
+        ("2025-10-03 to 2025-10-05", "no such file on the server"),
+        ("2025-10-27", "no such file on the server"),
+    ]
+
+
+def test_hdf5_fills_only_the_days_without_binaries() -> None:
+    """While both formats are published the binaries go on; the days come in the order of time, strays are left."""
+    binaries = [name for name in _days("YW-%y%m%d.tar.gz", "2026-06-01", 30) if name != "YW-260618.tar.gz"]
+    others = [*_days("YW-hdf5-%y%m%d.tar.gz", "2026-06-01", 30), "ZW-hdf5-20260618.tar.gz", "readme.txt"]
+
+    plan = _plan("YW", "2026-06", source="radolan", server={YW_RECENT: others + binaries})
+
+    assert _names(plan) == [*binaries[:17], "YW-hdf5-260618.tar.gz", *binaries[17:]]
+    assert plan.missing == ()
+
+
+def test_days_that_are_not_due_yet_are_not_missing() -> None:
+    """A day's archive follows within two days; what lies ahead is no gap."""
+    names = _days("YW-%y%m%d.tar.gz", "2026-06-01", 28)
+
+    assert _plan("YW", "2026-06", server={YW_RECENT: names}).missing == ()
+    assert _missing(_plan("YW", "2026-06", server={YW_RECENT: names}, now=NOW + timedelta(days=1))) == [
+        ("2026-06-29", "no such file on the server")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("server", "missing"),
+    [
+        ({f"{YW_RADKLIM}/2026": ["YW2017.002_202601.tar"]}, ["2026-02"]),
+        ({f"{YW_RADKLIM}/2026": []}, ["2026-01", "2026-02"]),  # a listing that was read goes before the table
+        ({}, ["2026-01", "2026-02"]),  # no such folder
+    ],
+)
+def test_a_month_that_the_server_does_not_have_is_reported(
+    server: dict[str, list[str]], missing: list[str]
+) -> None:
+    """A folder that is not there, or does not hold the month, is no error: the plan says so."""
+    plan = _plan("YW", "2025-12", "2026-02", source="radklim", server=server)
+
+    assert _names(plan)[0] == "YW2017.002_202512.tar"
+    assert _missing(plan) == [(month, "no such file on the server") for month in missing]
+
+
+def test_a_month_newer_than_the_table_is_found_once_it_is_there() -> None:
+    """RADKLIM grows: the listing gives the new month with its size, the known one needs none."""
+    server = {f"{YW_RADKLIM}/2026": ["YW2017.002_202602.tar", "YW2017.002_202602_asc.tar"]}
+
+    plan = _plan("YW", "2026-02", source="radklim", server=server)
+
+    assert [(archive.name, archive.size) for archive in plan.archives] == [("YW2017.002_202602.tar", 1_000)]
+    assert plan.exact
+
+
+@pytest.mark.parametrize(("name", "every"), [("RY", 5), ("YW", 5), ("RW", 60), ("SF", 60)])
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])
+def test_near_real_time_takes_the_frames_that_are_listed(name: str, every: int, suffix: str) -> None:
+    """In whatever compression, without the alias `latest` and without the same frames as HDF5."""
+    pattern = f"raa01-{name.lower()}_10000-%y%m%d%H%M-dwd---bin"
+    times = _stamps(pattern, "2026-07-01T00:50", 4, every=every)
+    alias = f"raa01-{name.lower()}_10000-latest-dwd---bin"
+    server = {
+        f"{NRT}/{name.lower()}": [
+            *(f"{time}.hdf5" for time in times),
+            *(f"{time}{suffix}" for time in times),
+            f"{alias}{suffix}",
+            f"{alias}.hdf5",
+        ]
+    }
+
+    plan = _plan(name, "2026-07", source="nrt", server=server)
+
+    assert _paths(plan) == [f"{NRT}/{name.lower()}/{time}{suffix}" for time in times]
+
+
+def test_near_real_time_takes_hdf5_where_nothing_else_is() -> None:
+    """The day on which the binaries end, the frames are still found."""
+    times = _stamps("raa01-ry_10000-%y%m%d%H%M-dwd---bin.hdf5", "2026-07-01T00:00", 3, every=5)
+
+    assert _names(_plan("RY", "2026-07", server={f"{NRT}/ry": times})) == times
+
+
+def test_frames_of_another_month_stay_out() -> None:
+    """48 hours may lie in two months: each is asked for by itself."""
+    times = _stamps("raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2", "2026-06-30T23:50", 4, every=5)
+    server = {f"{NRT}/ry": times}
+
+    assert _names(_plan("RY", "2026-07", server=server)) == times[2:]
+    assert _names(_plan("RY", "2026-06", "2026-07", server=server)) == times
+
+
+def test_a_listing_on_request_gives_sizes_and_what_is_not_there() -> None:
+    """With `complete` known months are looked up too: true sizes, and no file that the server does not have."""
+    server = {f"{YW_RADKLIM}/2020": ["YW2017.002_202005.tar"], YW_RECENT: ["YW-200601.tar.gz"]}
+
+    plan = _plan("YW", "2020-05", "2020-06", server=server, complete=True)
+
+    assert [(archive.name, archive.size, archive.modified) for archive in plan.archives] == [
+        ("YW2017.002_202005.tar", 1_000, NOW)
+    ]
+    assert _missing(plan) == [("2020-06", "no such file on the server")]
+
+
+def test_a_complete_listing_finds_the_supplement() -> None:
+    """The file that mends January 2018 is looked up in its own folder."""
+    server = {
+        f"{YW_RADKLIM}/2018": ["YW2017.002_201801.tar"],
+        f"{YW_RADKLIM}/supplement": ["YW2017.002_Supplement.tar.gz"],
+    }
+
+    plan = _plan("YW", "2018-01", server=server, complete=True)
+
+    assert _names(plan) == ["YW2017.002_201801.tar", "YW2017.002_Supplement.tar.gz"]
+    assert plan.exact
+
+
+# --- families -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last", "family"),
+    [
+        ("YW", "2020-06", "2020-06", "radklim"),
+        ("YW", "2024-12", "2026-01", "radklim"),
+        ("YW", "2025-01", "2026-02", "radolan"),  # radklim is not that far
+        ("YW", "2026-07", "2026-07", "radolan"),
+        ("RW", "2005-06", "2026-01", "radklim"),
+        ("RW", "2005-06", "2026-07", "radolan"),
+        ("SF", "2010-01", "2010-12", "radolan"),
+        ("RY", "2026-06", "2026-07", "nrt"),
+    ],
+)
+def test_the_first_family_that_covers_the_whole_range_is_taken(
+    name: str, first: str, last: str, family: str
+) -> None:
+    """RADKLIM goes first, RADOLAN where RADKLIM cannot, near real time only for the last 48 hours."""
+    assert choose_family(product(name), month_range(first, last), "auto", NOW).name == family
+
+
+def test_families_are_never_mixed() -> None:
+    """Where none covers the range, the error says which covers which part and how to go on."""
+    with pytest.raises(CoverageError, match=r"no family of YW covers 2024-01 to 2026-05: ") as caught:
+        _plan("YW", "2024-01", "2026-05")
+
+    text = str(caught.value)
+    assert "radklim covers 2024-01 to 2026-01; radolan covers 2024-12 to 2026-05; nrt covers none of it" in text
+    assert "radklim holds 2001-01 on, radolan holds 2024-12 on, nrt holds the last 48 hours" in text
+    assert "source=" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "month", "parts"),
+    [
+        ("YW", "2000-12", "radklim covers none of it; radolan covers none of it; nrt covers none of it"),
+        ("SF", "2006-09", "radolan covers none of it"),
+        ("RY", "2020-06", "nrt covers none of it"),
+    ],
+)
+def test_a_month_that_nobody_covers_is_refused(name: str, month: str, parts: str) -> None:
+    """Before the beginning of every family there is nothing to plan."""
+    with pytest.raises(CoverageError, match=rf"no family of {name} covers {month}: .*{parts}"):
+        _plan(name, month)
+
+
+def test_a_named_family_gives_the_part_that_it_covers() -> None:
+    """Months before its beginning and in the future are in the plan as missing, never dropped."""
+    early = _plan("RW", "2005-04", "2005-06", source="radolan")
+    late = _plan("YW", "2026-06", "2026-08", source="radklim")
+
+    assert _names(early) == ["RW-200506.tar.gz"]
+    assert _missing(early) == [
+        ("2005-04", "radolan begins in 2005-06"),
+        ("2005-05", "radolan begins in 2005-06"),
+    ]
+    assert late.archives == ()
+    assert [gap.reason for gap in late.missing] == [
+        "no such file on the server",
+        "no such file on the server",
+        "lies in the future",
+    ]
+    assert [str(month) for month in late.months] == ["2026-06", "2026-07", "2026-08"]
+
+
+@pytest.mark.parametrize(
+    ("name", "month", "source"),
+    [("YW", "2020-06", "radolan"), ("RW", "2000-12", "radklim"), ("RW", "2026-08", "radolan")],
+)
+def test_a_named_family_that_covers_nothing_is_refused(name: str, month: str, source: str) -> None:
+    """The message gives what the families hold."""
+    with pytest.raises(CoverageError, match=f"{name} of {month} is not in {source}: radklim holds 2001-01 on"):
+        _plan(name, month, source=source)
+
+
+def test_an_unknown_family_is_refused() -> None:
+    """The message names the families that the product has."""
+    with pytest.raises(UnknownProduct, match="RY has no family 'radklim': DWD publishes it as nrt"):
+        _plan("RY", "2020-06", source="radklim")
+
+
+def test_a_product_that_is_not_archived_can_be_read_but_not_planned() -> None:
+    """RX comes from files that the user has; the error says how to open them."""
+    with pytest.raises(CoverageError, match=r"RX is in none of DWD's archives .*open_dataset"):
+        _plan("RX", "2020-06")

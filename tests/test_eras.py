@@ -1,0 +1,156 @@
+"""Where DWD files what: names and paths as they are on the server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radar_nb.eras import ERAS, Era
+from radar_nb.months import Month
+
+CDC = "climate_environment/CDC/grids_germany"
+DATED = [era for era in ERAS if not era.supplement]
+MINUTES = st.datetimes(datetime(2001, 1, 1), datetime(2049, 12, 31, 23, 59)).map(  # noqa: DTZ001 - set to UTC here
+    lambda time: time.replace(second=0, microsecond=0, tzinfo=UTC)
+)
+
+
+def _names(product: str, family: str) -> list[Era]:
+    return [era for era in ERAS if (era.product, era.family) == (product, family)]
+
+
+@pytest.mark.parametrize(
+    ("product", "family", "time", "path"),
+    [
+        ("YW", "radklim", "2001-01-01", f"{CDC}/5_minutes/radolan/reproc/2017_002/bin/2001/YW2017.002_200101.tar"),
+        ("YW", "radolan", "2026-06-30", f"{CDC}/5_minutes/radolan/recent/YW-260630.tar.gz"),
+        ("YW", "radolan", "2026-06-30", f"{CDC}/5_minutes/radolan/recent/YW-hdf5-260630.tar.gz"),
+        ("YW", "nrt", "2026-06-30T23:55", "weather/radar/radolan/yw/raa01-yw_10000-2606302355-dwd---bin.bz2"),
+        ("RW", "radklim", "2017-12-01", f"{CDC}/hourly/radolan/reproc/2017_002/bin/2017/RW2017.002_201712.tar.gz"),
+        ("RW", "radolan", "2005-06-01", f"{CDC}/hourly/radolan/historical/bin/2005/RW-200506.tar.gz"),
+        ("RW", "radolan", "2006-01-01", f"{CDC}/hourly/radolan/historical/bin/2006/RW200601.tar.gz"),
+        (
+            "RW",
+            "radolan",
+            "2026-07-01T20:50",
+            f"{CDC}/hourly/radolan/recent/bin/raa01-rw_10000-2607012050-dwd---bin.gz",
+        ),
+        ("RW", "radolan", "2025-12-02", f"{CDC}/hourly/radolan/recent/hdf5/RW-hdf5-251202.tar.gz"),
+        ("RW", "nrt", "2026-06-30T23:50", "weather/radar/radolan/rw/raa01-rw_10000-2606302350-dwd---bin.hdf5"),
+        ("SF", "radolan", "2006-10-01", f"{CDC}/daily/radolan/historical/bin/2006/SF-200610.tar.gz"),
+        ("SF", "radolan", "2009-01-01", f"{CDC}/daily/radolan/historical/bin/2009/SF200901.tar.gz"),
+        (
+            "SF",
+            "radolan",
+            "2025-01-01T00:50",
+            f"{CDC}/daily/radolan/recent/bin/raa01-sf_10000-2501010050-dwd---bin.gz",
+        ),
+        ("SF", "radolan", "2025-12-02", f"{CDC}/daily/radolan/recent/hdf5/SF-hdf5-251202.tar.gz"),
+        ("RY", "nrt", "2026-06-30T23:55", "weather/radar/radolan/ry/raa01-ry_10000-2606302355-dwd---bin.bz2"),
+    ],
+)
+def test_paths_are_dwds(product: str, family: str, time: str, path: str) -> None:
+    """A product's file of a time has the path that it has on DWD's server, and its name tells the time."""
+    when = datetime.fromisoformat(time).replace(tzinfo=UTC)
+    name = path.rpartition("/")[2]
+
+    era = next(era for era in _names(product, family) if era.path(when) == path)
+
+    assert era.time_of(name) == when
+
+
+@given(st.sampled_from(DATED), MINUTES)
+def test_a_name_tells_the_time_that_it_was_made_of(era: Era, time: datetime) -> None:
+    """Reading a name is the inverse of writing it, as far as the name goes: to the month, day or minute."""
+    whole = {"month": {"day": 1, "hour": 0, "minute": 0}, "day": {"hour": 0, "minute": 0}, "frame": {}}
+
+    told = era.time_of(era.path(time).rpartition("/")[2])
+
+    assert told == time.replace(**whole[era.piece])  # type: ignore[arg-type] # times of the day
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ZW-hdf5-20260618.tar.gz",
+        "YW2017.002_202006_asc.tar",
+        "YW2017.002_2020_netcdf.tar.gz",
+        "YW2017.002_Supplement_asc.tar.gz",
+        "RW2016.003_201001.tar.gz",
+        "RW2017.002_201001_asc.tar.gz",
+        "RW-201001.tar",
+        "RW-20250101.tar.gz",
+        "RW-hdf5-20260101.tar.gz",
+        "raa01-rw_10000-latest-dwd---bin.bz2",
+        "raa01-rw_10000-latest-dwd---bin.hdf5",
+        "raa01-rw.radolan2_10000-2606302350-dwd---bin.hdf5",
+        "raa01-rw_10000-2606302350-dwd---bin.bz2.part",
+        "YW-260631.tar.gz",
+        "RW201013.tar.gz",
+        "raa01-rw_10000-2606302460-dwd---bin.gz",
+        "DESCRIPTION_gridsgermany-hourly-radolan-recent-bin_en.pdf",
+        "",
+    ],
+)
+def test_other_files_in_the_same_folders_are_never_taken(name: str) -> None:
+    """Aliases, texts, other versions and dates that are none belong to no era."""
+    assert [era for era in ERAS if era.time_of(name) is not None] == []
+
+
+def test_a_supplement_tells_no_time() -> None:
+    """The supplement's name is one name for all its frames."""
+    supplements = [era for era in ERAS if era.supplement]
+
+    assert {era.name for era in supplements} == {
+        "YW2017.002_Supplement.tar.gz",
+        "RW2017.002_Supplement.tar.gz",
+    }
+    assert [era.time_of(era.name) for era in supplements] == [None, None]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])
+@pytest.mark.parametrize("product", ["RW", "SF", "RY", "YW"])
+def test_a_frame_is_known_in_every_compression(product: str, suffix: str) -> None:
+    """DWD has changed the compression of single frames before; the listing tells which it is."""
+    name = f"raa01-{product.lower()}_10000-2606302350-dwd---bin{suffix}"
+
+    taking = [era for era in _names(product, "nrt") if era.time_of(name) is not None]
+
+    assert len(taking) == 1
+    assert not taking[0].name.endswith(".hdf5")
+
+
+@pytest.mark.parametrize(
+    ("product", "name", "month", "may_hold", "knows"),
+    [
+        ("RW", "RW-%Y%m.tar.gz", "2005-05", False, False),
+        ("RW", "RW-%Y%m.tar.gz", "2005-12", True, True),
+        ("RW", "RW-%Y%m.tar.gz", "2006-01", False, False),  # closed for good
+        ("RW", "RW%Y%m.tar.gz", "2005-12", False, False),
+        ("RW", "RW%Y%m.tar.gz", "2024-12", True, True),
+        ("RW", "RW%Y%m.tar.gz", "2025-01", True, False),  # will be filed so one day
+        ("YW", "YW-%y%m%d.tar.gz", "2026-07", True, False),  # only a listing can tell
+        ("RY", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2", "2001-01", True, False),
+    ],
+)
+def test_an_era_holds_what_lies_between_its_ends(
+    product: str, name: str, month: str, may_hold: bool, knows: bool
+) -> None:
+    """What is certain, what is possible and what is not follow from first, last and closed."""
+    era = next(era for era in ERAS if (era.product, era.name) == (product, name))
+
+    assert (era.may_hold(Month.of(month)), era.knows(Month.of(month))) == (may_hold, knows)
+
+
+@pytest.mark.parametrize("era", ERAS, ids=lambda era: era.name)
+def test_an_era_is_sound(era: Era) -> None:
+    """It ends after it begins, lies below the server's root, and its usual size is one that a disk can hold."""
+    assert era.first is None or era.last is None or era.first <= era.last
+    assert not era.closed or era.last is not None
+    assert not era.folder.startswith("/")
+    assert not era.folder.endswith("/")
+    assert "/" not in era.name
+    assert 1_000 < era.typical < 1_000_000_000

@@ -1,0 +1,280 @@
+"""RADOLAN frames: what is written is read back, and what is broken is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as law
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from radar_nb.errors import FrameError, HeaderError, TruncatedFrame
+from radar_nb.frames import (
+    CLUTTER,
+    ETX,
+    FRAME_LIMIT,
+    HEADER_LIMIT,
+    NO_DATA,
+    NO_DATA_CODE,
+    Header,
+    decode,
+    parse_header,
+    read_frame,
+    write_frame,
+)
+
+A_TIME = np.datetime64("2020-06-13T15:25:00")
+SMALL = Header(product="YW", time=A_TIME, rows=2, cols=3, precision=-2, interval=5, radars=("boo", "ros"))
+CODES = np.array([[0, 150, NO_DATA_CODE], [CLUTTER | 12, 0x0A0A, 4095]], "<u2")
+FRAME = write_frame(SMALL, CODES)
+
+
+def _unwritten(header: Header) -> Header:
+    return replace(header, size=0, length=0)
+
+
+@pytest.mark.parametrize("clutter", ["keep", "mask"])
+def test_clutter_is_kept_or_masked_as_asked(clutter: Any) -> None:
+    """Masking takes exactly the cells with the clutter flag away, beside those without data."""
+    codes = np.arange(1 << 16, dtype=np.uint16)
+    masked = NO_DATA if clutter == "keep" else NO_DATA | CLUTTER
+
+    values = decode(codes, scale=0.01, clutter=clutter)
+
+    np.testing.assert_array_equal(np.isnan(values), (codes & masked) != 0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_values_go_where_they_are_wanted(dtype: type[np.generic]) -> None:
+    """The caller's own array is filled and given back, also with every second cell of a field."""
+    codes = np.arange(200).reshape(10, 20).astype(dtype)[::2, ::2]
+    out = np.full((5, 10), -1, np.float32)
+
+    values = decode(codes, scale=2.0, offset=1.0, out=out)
+
+    assert values is out
+    np.testing.assert_array_equal(out, codes * 2.0 + 1.0)
+
+
+# --- round trips ----------------------------------------------------------------------------------------------
+
+RADAR = st.text("abcdefghijklmnopqrstuvwxyz", min_size=2, max_size=5)
+CENTURY_OF_MINUTES = 36_525 * 1440
+
+
+def _headers(interval: st.SearchStrategy[int], unit: st.SearchStrategy[int | None]) -> st.SearchStrategy[Header]:
+    minutes = st.integers(0, CENTURY_OF_MINUTES - 1)
+    return st.builds(
+        Header,
+        product=st.from_regex(r"[A-Z0-9%]{2}", fullmatch=True),
+        time=minutes.map(lambda count: np.datetime64("2000-01-01T00:00:00") + np.timedelta64(count, "m")),
+        rows=st.integers(1, 20),
+        cols=st.integers(1, 20),
+        precision=st.integers(-9, 9),
+        interval=interval,
+        version=st.integers(0, 9),
+        software=st.text("PV0123456789.", min_size=1, max_size=9),
+        radars=st.lists(RADAR, max_size=20).map(tuple),
+        contributions=st.lists(st.tuples(RADAR, st.integers(0, 999)), max_size=20).map(tuple),
+        lead=st.none() | st.integers(0, 999),
+        module_flags=st.none() | st.from_regex(r"[0-9]{1,8}", fullmatch=True),
+        reanalysis=st.none() | st.from_regex(r"[0-9]{4}\.[0-9]{3}", fullmatch=True),
+        quality=st.none() | st.integers(0, 999),
+        interval_unit=unit,
+        radar_id=st.from_regex(r"[0-9]{5}", fullmatch=True),
+    )
+
+
+HEADERS = _headers(st.integers(1, 9999), st.sampled_from([None, 0])) | _headers(
+    st.integers(1, 366).map(lambda days: days * 1440), st.just(1)
+)
+
+
+@law(deadline=None)
+@given(HEADERS, st.sampled_from(["u1", "<u2", "<u4", ">u2"]), st.data())
+def test_what_is_written_is_read_back(header: Header, dtype: str, data: st.DataObject) -> None:
+    """Header and codes of every width come back equal, and the header now knows its size."""
+    codes = data.draw(hnp.arrays(dtype, (header.rows, header.cols)))
+
+    frame = write_frame(header, codes)
+    again, codes_again = read_frame(frame)
+
+    assert _unwritten(again) == header
+    assert again.size == len(frame) == again.length + codes.nbytes
+    assert again.itemsize == codes_again.dtype.itemsize == codes.dtype.itemsize
+    np.testing.assert_array_equal(codes_again, codes)
+
+
+@pytest.mark.parametrize("buffer", [bytes, bytearray, memoryview])
+def test_codes_are_a_view_of_any_buffer(buffer: type[Any]) -> None:
+    """Nothing is copied, and a reused buffer is as good as bytes."""
+    data = buffer(FRAME)
+
+    header, codes = read_frame(data)
+
+    assert np.shares_memory(codes, np.frombuffer(data, np.uint8))
+    assert _unwritten(header) == SMALL
+    np.testing.assert_array_equal(codes, CODES)
+
+
+# --- bad input ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not a frame at all\x03",
+        b"<!DOCTYPE html><html><head><title>502</title>",
+        b"\x1f\x8b\x08\x00",
+        b"\x00" * 99,
+    ],
+    ids=repr,
+)
+def test_what_is_no_frame_is_told_by_its_beginning(data: bytes) -> None:
+    """The message names the file, shows how it begins and how a frame would."""
+    with pytest.raises(
+        HeaderError, match=r"^a\.bin does not begin as a RADOLAN frame .*such as 'YW131525100000620BY'"
+    ):
+        read_frame(data, name="a.bin")
+
+
+def test_a_frame_cut_inside_its_header_is_told() -> None:
+    """Without the header's end a short file is a cut one."""
+    with pytest.raises(TruncatedFrame, match=r"^a\.bin ends inside its header, after 60 bytes"):
+        read_frame(FRAME[:60], name="a.bin")
+
+
+def test_a_header_without_end_is_told() -> None:
+    """A long file without the byte that ends a header is no frame."""
+    data = FRAME[: FRAME.index(ETX)].ljust(HEADER_LIMIT, b" ")
+
+    with pytest.raises(HeaderError, match=f"no end of its header .* in the first {HEADER_LIMIT} bytes"):
+        read_frame(data)
+
+
+@given(st.integers(0, len(FRAME) - 1))
+def test_no_beginning_of_a_frame_passes_for_a_frame(length: int) -> None:
+    """A frame that is cut at any place is refused."""
+    with pytest.raises(FrameError, match=r"begin as a RADOLAN frame|ends inside its header|is cut short"):
+        read_frame(FRAME[:length])
+
+
+def test_a_short_frame_is_told_with_both_lengths() -> None:
+    """The message gives the bytes that are there and those that should be."""
+    with pytest.raises(
+        TruncatedFrame, match=f"has {len(FRAME) - 1} bytes where its header says {len(FRAME)}: it is cut"
+    ):
+        read_frame(FRAME[:-1])
+
+
+def test_a_frame_damaged_by_a_transfer_in_text_mode_is_told() -> None:
+    """Line ends that were translated make a frame longer: wradlib would read on, shifted, and say nothing."""
+    damaged = FRAME.replace(b"\n", b"\r\n")
+
+    with pytest.raises(
+        HeaderError, match=f"has {len(FRAME) + 2} bytes where .* {len(FRAME)}: it was changed on its way"
+    ):
+        read_frame(damaged)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(2, 4), (1, 5), (7, 9)])
+def test_a_header_that_contradicts_its_payload_is_told(rows: int, cols: int) -> None:
+    """Codes that do not fill the grid with 1, 2 or 4 bytes a cell have no meaning."""
+    data = FRAME.replace(b"GP   2x   3", b"GP%4dx%4d" % (rows, cols))
+
+    with pytest.raises(HeaderError, match=f"12 bytes of codes, which do not fit {rows} x {cols} cells"):
+        read_frame(data)
+
+
+def test_a_grid_without_cells_is_told() -> None:
+    """A frame has at least one cell."""
+    with pytest.raises(HeaderError, match="a grid of 0 x 0 cells"):
+        read_frame(FRAME.replace(b"GP   2x   3", b"GP   0x   0"))
+
+
+@pytest.mark.parametrize(
+    ("day_and_time", "month_and_year"),
+    [
+        ("311525", "0620"),
+        ("001525", "0620"),
+        ("132425", "0620"),
+        ("131560", "0620"),
+        ("131525", "1320"),
+        ("290000", "0219"),
+    ],
+)
+def test_a_time_that_is_none_is_told(day_and_time: str, month_and_year: str) -> None:
+    """The 31st of June, month 13 or 24:25 have no place on a time axis."""
+    data = FRAME.replace(b"131525100000620", f"{day_and_time}10000{month_and_year}".encode())
+
+    with pytest.raises(
+        HeaderError, match=f"no valid time: day {day_and_time[:2]}, .* month and year {month_and_year}"
+    ):
+        parse_header(data)
+
+
+@pytest.mark.parametrize(
+    ("token", "text"), [("BY", b"     94"), ("PR", b"PR E-02"), ("INT", b"INT   5"), ("GP", b"GP   2x   3")]
+)
+def test_a_missing_token_is_named(token: str, text: bytes) -> None:
+    """Without its size, precision, interval and grid a frame cannot be read; the message shows the header."""
+    assert text in FRAME
+
+    with pytest.raises(HeaderError, match=rf"^the header of a\.bin lacks {token}: it reads 'YW1315"):
+        parse_header(FRAME.replace(text, b""), name="a.bin")
+
+
+def test_all_missing_tokens_are_named_at_once() -> None:
+    """A run-length product, which has none of them, is told in one message."""
+    with pytest.raises(HeaderError, match="lacks PR, INT, GP:"):
+        parse_header(b"PG262115100000214BY20042VS 3LV 6  1.0 19.0 28.0CS0MX 0MS  5<boo>\x03")
+
+
+@pytest.mark.parametrize("unknown", [b"XX 7", b"QQ<a,b>", b"ZR +1.5"])
+def test_an_unknown_token_is_passed_over(unknown: bytes) -> None:
+    """DWD adds tokens every few years: the others are read all the same."""
+    data = FRAME.replace(b"VS 3", b"VS 3" + unknown)
+
+    assert _unwritten(parse_header(data)) == SMALL
+
+
+@given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
+@example(FRAME.replace(b"MS", "ST  7<boo ²>MS".encode("latin-1")))
+def test_any_bytes_are_a_header_or_an_error_of_ours(data: bytes) -> None:
+    """Rubbish never shows itself as another kind of exception."""
+    _read_or_refuse(data)
+
+
+@given(st.dictionaries(st.integers(0, len(FRAME) - 1), st.integers(0, 255), min_size=1, max_size=12))
+def test_a_damaged_frame_is_a_frame_or_an_error_of_ours(damage: dict[int, int]) -> None:
+    """The same for frames with a few bytes changed."""
+    data = bytearray(FRAME)
+    for place, byte in damage.items():
+        data[place] = byte
+
+    _read_or_refuse(bytes(data))
+
+
+def _read_or_refuse(data: bytes) -> None:
+    try:
+        header, codes = read_frame(data)
+    except FrameError:
+        return
+    assert codes.shape == (header.rows, header.cols)
+
+
+def test_codes_that_do_not_fit_the_header_are_not_written() -> None:
+    """A frame that could not be read is not made."""
+    with pytest.raises(FrameError, match=r"shape \(3, 2\) do not fit a header of 2 x 3 cells"):
+        write_frame(SMALL, CODES.T)
+
+
+def test_no_frame_of_dwd_is_longer_than_the_limit() -> None:
+    """The largest product, 32 bits on the largest grid that has them, stays below what archives may hold."""
+    assert HEADER_LIMIT + 1200 * 1100 * 4 < FRAME_LIMIT
+    assert HEADER_LIMIT + 1500 * 1400 * 2 < FRAME_LIMIT

@@ -1,0 +1,248 @@
+"""RADOLAN frames held against wradlib and against DWD's own bytes."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import itertools
+import tarfile
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from radar_nb.frames import ETX, NO_DATA, VALUE, Header, decode, parse_header, read_frame, write_frame
+from radar_nb.products import PRODUCTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import xarray as xr
+
+NAMES = (
+    "RE2210180700_000.gz",
+    "RQ2002012030_060",
+    "raa01-rw2017.002_10000-1712310850-dwd---bin",
+    "raa01-rw_10000-1907010950-dwd---bin",
+    "raa01-rw_10000-1907311350-dwd---bin.gz",
+    "raa01-rw_10000-1910141450-dwd---bin",
+    "raa01-rx_10000-1605290600-dwd---bin",
+    "raa01-ry_10000-1910182355-dwd---bin",
+    "raa01-sf_10000-1605010450-dwd---bin",
+    "raa01-sf_10000-1910141950-dwd---bin",
+    "raa01-yw2017.002_10000-2006131525-dwd---bin",
+)
+A_TIME = np.datetime64("2020-06-13T15:25:00")
+
+
+def _bytes(path: Path) -> bytes:
+    data = path.read_bytes()
+    return gzip.decompress(data) if path.suffix == ".gz" else data
+
+
+def _some_of_the_mirror(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Give three frames of each archive, or all that lie there singly."""
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        if path.suffix == ".bz2":
+            yield path.name, bz2.decompress(path.read_bytes())
+        elif ".tar" not in path.name:
+            yield path.name, _bytes(path)
+        else:
+            for name, data in itertools.islice(_members(path.read_bytes()), 3):
+                yield f"{path.name}: {name}", data
+
+
+def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            inner = content.read() if content else b""
+            if member.name.endswith(".tar.gz"):
+                yield from _members(inner)
+            else:
+                yield member.name, gzip.decompress(inner) if inner.startswith(b"\x1f\x8b") else inner
+
+
+def _in_wradlibs_words(header: Header) -> dict[str, Any]:
+    """Give a header under the names and in the units of wradlib's parser."""
+    said = {
+        "producttype": header.product,
+        "datetime": header.time.item(),
+        "radarid": header.radar_id,
+        "nrow": header.rows,
+        "ncol": header.cols,
+        "datasize": header.size - header.length,
+        "formatversion": header.version,
+        "radolanversion": header.software,
+        "precision": float(f"1E{header.precision}"),
+        "intervalseconds": header.interval * 60,
+        "radarlocations": list(header.radars),
+        "radardays": [f"{radar} {count}" for radar, count in header.contributions] or None,
+        "predictiontime": header.lead,
+        "moduleflag": None if header.module_flags is None else int(header.module_flags),
+        "quantification": header.quality,
+        "reanalysisversion": header.reanalysis,
+        "intervalunit": header.interval_unit,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _wradlibs_words(data: bytes) -> dict[str, Any]:
+    from wradlib.io.radolan import parse_dwd_composite_header
+
+    said: dict[str, Any] = parse_dwd_composite_header(data[: data.index(ETX)].decode("ascii"))
+    del said["maxrange"]
+    return said
+
+
+def _wradlibs_field(data: bytes) -> xr.DataArray:
+    import xarray as xr
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the several fill values that wradlib's engine sets
+        with xr.open_dataset(io.BytesIO(data), engine="radolan") as ds:
+            return ds[parse_header(data).product].load()
+
+
+def _unwritten(header: Header) -> Header:
+    return replace(header, size=0, length=0)
+
+
+# --- real files -----------------------------------------------------------------------------------------------
+
+
+def test_no_real_file_is_left_out(real_frames: Path) -> None:
+    """The laws below are held against every binary file that is at hand."""
+    assert {path.name for path in real_frames.iterdir() if path.suffix != ".hdf5"} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_real_header_says_what_wradlib_reads(real_frames: Path, name: str) -> None:
+    """Every token of every real file has wradlib's value."""
+    data = _bytes(real_frames / name)
+
+    assert _in_wradlibs_words(parse_header(data)) == _wradlibs_words(data)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("RQ")])
+def test_a_real_file_is_written_again_to_the_byte(real_frames: Path, name: str) -> None:
+    """What was read writes the same file: nothing of it is lost or put elsewhere."""
+    data = _bytes(real_frames / name)
+
+    assert write_frame(*read_frame(data)) == data
+
+
+def test_the_real_file_whose_software_writes_blanks_is_written_again_to_the_token(real_frames: Path) -> None:
+    """RADVOR fills fields with blanks where others write zeros; what the tokens say is kept."""
+    header, codes = read_frame(_bytes(real_frames / "RQ2002012030_060"))
+
+    again, codes_again = read_frame(write_frame(header, codes))
+
+    assert _unwritten(again) == _unwritten(header)
+    np.testing.assert_array_equal(codes_again, codes)
+
+
+def test_the_mirrors_frames_are_read_and_written_as_the_real_ones(real_mirror: Path) -> None:
+    """Frames out of archives of any kind have wradlib's header and are written again to the byte."""
+    kinds = set()
+    for name, data in _some_of_the_mirror(real_mirror):
+        header, codes = read_frame(data, name=name)
+        kinds.add((header.product, header.rows))
+
+        assert _in_wradlibs_words(header) == _wradlibs_words(data), name
+        assert write_frame(header, codes) == data, name
+
+    assert kinds == {("YW", 1100), ("RW", 1100), ("RW", 900), ("SF", 900), ("RY", 900)}
+
+
+# --- headers that we write ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("product", sorted(PRODUCTS.keys() - {"RU"}))  # wradlib takes RU's U for a token
+@pytest.mark.parametrize("full", [False, True])
+def test_wradlib_reads_the_header_that_we_write(product: str, full: bool) -> None:
+    """With the least and with all tokens a header of ours says to wradlib's parser what it says to ours."""
+    header = Header(product=product, time=A_TIME, rows=2, cols=3, precision=-2, interval=5, radars=("boo",))
+    if full:
+        header = replace(
+            header,
+            version=5,
+            contributions=(("boo", 24), ("ros", 7)),
+            lead=120,
+            module_flags="00000001",
+            reanalysis="2017.002",
+            quality=16,
+            interval=2880,
+            interval_unit=1,
+        )
+
+    frame = write_frame(header, np.zeros((2, 3), "<u2"))
+
+    assert _in_wradlibs_words(parse_header(frame)) == _wradlibs_words(frame)
+
+
+# --- values, for every code -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("product", "shape", "precision", "interval"),
+    [
+        ("YW", (1100, 900), -2, 5),
+        ("RY", (900, 900), -2, 5),
+        ("RW", (900, 900), -1, 60),
+        ("SF", (900, 900), -1, 1440),
+        ("WN", (1200, 1100), -1, 5),
+        ("RE", (900, 900), -3, 60),
+    ],
+)
+def test_every_16_bit_code_has_wradlibs_value(
+    product: str, shape: tuple[int, int], precision: int, interval: int
+) -> None:
+    """All 65,536 codes agree, but that missing cells are told by their flag and not by the value 2490 or 2500."""
+    header = Header(
+        product=product, time=A_TIME, rows=shape[0], cols=shape[1], precision=precision, interval=interval
+    )
+    codes = np.resize(np.arange(1 << 16, dtype=np.uint16), shape)
+    theirs = _wradlibs_field(write_frame(header, codes))
+    packing = theirs.encoding
+
+    ours = decode(codes, scale=float(packing["scale_factor"]), offset=float(packing["add_offset"]))
+
+    flagged = (codes & NO_DATA) != 0
+    believed = np.isin(codes & VALUE, (2490, 2500))
+    same = flagged == believed
+    values = (codes & VALUE) * packing["scale_factor"] + packing["add_offset"]
+    np.testing.assert_array_equal(ours[same], theirs.values[same])
+    np.testing.assert_array_equal(np.isnan(ours), flagged)
+    np.testing.assert_array_equal(ours[believed & ~flagged], values[believed & ~flagged])
+
+
+@pytest.mark.parametrize(("product", "rows"), [("YW", 1100), ("RW", 900), ("RY", 900)])
+def test_amounts_are_wradlibs_rates_times_the_interval(product: str, rows: int) -> None:
+    """The header's precision gives millimetres an interval; wradlib gives the same as a rate an hour."""
+    made = PRODUCTS[product]
+    exponent = round(np.log10(made.precision))
+    codes = np.resize(np.arange(2490, dtype=np.uint16), (rows, 900))
+    header = Header(product=product, time=A_TIME, rows=rows, cols=900, precision=exponent, interval=made.interval)
+
+    amounts = decode(codes, scale=made.precision)
+
+    rates = _wradlibs_field(write_frame(header, codes))
+    np.testing.assert_allclose(amounts, rates.values * (made.interval / 60), rtol=3e-7)
+
+
+@pytest.mark.parametrize(("product", "shape"), [("RX", (900, 900)), ("WX", (1100, 900)), ("EX", (1500, 1400))])
+def test_every_8_bit_code_has_wradlibs_value(product: str, shape: tuple[int, int]) -> None:
+    """All 256 codes agree: 249 is clutter, 250 no data, 255 unused, and 0 is no echo, which is a value."""
+    header = Header(product=product, time=A_TIME, rows=shape[0], cols=shape[1], precision=0, interval=5)
+    codes = np.resize(np.arange(256, dtype=np.uint8), shape)
+
+    ours = decode(codes, scale=0.5, offset=-32.5)
+
+    np.testing.assert_array_equal(ours, _wradlibs_field(write_frame(header, codes)).values)
+    assert np.flatnonzero(np.isnan(ours.ravel()[:256])).tolist() == [249, 250, 255]
+    assert ours.ravel()[0] == np.float32(-32.5)

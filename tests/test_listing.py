@@ -1,0 +1,144 @@
+"""Directory listings as DWD's server, an nginx, writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radar_nb.errors import ListingError
+from radar_nb.listing import Entry, parse_listing
+
+URL = "https://opendata.dwd.de/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
+HEAD = (
+    "<html>\r\n<head><title>Index of /a/</title></head>\r\n<body>\r\n<h1>Index of /a/</h1><hr><pre>"
+    '<a href="../">../</a>\r\n'
+)
+FOOT = "</pre><hr></body>\r\n</html>\r\n"
+LONG = "raa01-yw2017.002_10000-2006131525-dwd---bin_and_more_letters_than_fit.tar.gz"
+PAGE = f"""{HEAD}\
+<a href="bin/">bin/</a>                                               28-Jun-2019 12:00                   -
+<a href="YW-260629.tar.gz">YW-260629.tar.gz</a>                       30-Jun-2026 03:10            12345678
+<a href="{LONG}">{LONG[:47]}..&gt;</a> 01-Jan-2020 00:00                  42
+<a href="a%20b%2B%26c.pdf">a b+&amp;c.pdf</a>                         29-Feb-2020 23:59                   0
+{FOOT}"""
+
+
+def _names(*hrefs: str) -> list[str]:
+    rows = "".join(f'<a href="{href}">x</a> 01-Jan-2020 00:00 1\r\n' for href in hrefs)
+    return list(parse_listing(HEAD + rows + FOOT, url=URL))
+
+
+def test_files_come_with_size_and_date_in_the_listings_order() -> None:
+    """Folders are left out, cut names are whole, escaped names are readable."""
+    assert parse_listing(PAGE, url=URL) == {
+        "YW-260629.tar.gz": Entry(
+            name="YW-260629.tar.gz", size=12_345_678, modified=datetime(2026, 6, 30, 3, 10, tzinfo=UTC)
+        ),
+        LONG: Entry(name=LONG, size=42, modified=datetime(2020, 1, 1, 0, 0, tzinfo=UTC)),
+        "a b+&c.pdf": Entry(name="a b+&c.pdf", size=0, modified=datetime(2020, 2, 29, 23, 59, tzinfo=UTC)),
+    }
+    assert list(parse_listing(PAGE, url=URL)) == ["YW-260629.tar.gz", LONG, "a b+&c.pdf"]
+
+
+def test_an_empty_folder_is_a_listing_without_files() -> None:
+    """A folder may be empty; that is no error."""
+    assert parse_listing(HEAD + FOOT, url=URL) == {}
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "../",
+        "..",
+        "/etc/passwd",
+        "sub/a.tar",
+        "../a.tar",
+        "..%2Fa.tar",
+        "%2e%2e",
+        "https://elsewhere.example/a.tar",
+        "a%5Cb.tar",
+        "?C=M;O=A",
+        "#top",
+        "",
+    ],
+)
+def test_names_that_hold_a_path_are_left_out(href: str) -> None:
+    """Only plain names are files of this folder, also behind an escape."""
+    assert _names(href, "a.tar") == ["a.tar"]
+
+
+@pytest.mark.parametrize(
+    "behind",
+    ["", "  ", "yesterday  12 kB", "31-Feb-2020 00:00   5", "01-Foo-2020 00:00   5", "2020-01-01 00:00   5"],
+)
+def test_a_size_that_the_listing_does_not_say_is_not_known(behind: str) -> None:
+    """The name counts even where date and size cannot be read: they are None, not zero."""
+    page = f'{HEAD}<a href="a.tar">a.tar</a>{behind}\r\n{FOOT}'
+
+    assert parse_listing(page, url=URL) == {"a.tar": Entry(name="a.tar", size=None, modified=None)}
+
+
+def test_months_are_english_whatever_the_locale() -> None:
+    """Each of the server's twelve names is understood."""
+    names = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    rows = "".join(f'<a href="{name}">{name}</a> 03-{name}-2024 04:05 6\r\n' for name in names)
+
+    entries = parse_listing(HEAD + rows + FOOT, url=URL)
+
+    assert [entry.modified for entry in entries.values()] == [
+        datetime(2024, month, 3, 4, 5, tzinfo=UTC) for month in range(1, 13)
+    ]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        '{"error": "not found"}',
+        "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>",
+        '<html><body>Please <a href="login">log in</a> to see the Index of things</body></html>',
+        "YW-260629.tar.gz 12345678",
+    ],
+    ids=["empty", "json", "error page", "login page", "plain text"],
+)
+def test_a_page_that_is_no_listing_is_told(page: str) -> None:
+    """The message gives the address, how the page begins and what may stand in between."""
+    begins = page[:12].replace("{", r"\{").replace('"', ".")
+
+    with pytest.raises(ListingError, match=rf"^https://opendata.* is no directory listing .*{begins}.*base URL"):
+        parse_listing(page, url=URL)
+
+
+@given(st.text(max_size=200))
+def test_any_page_is_a_listing_or_an_error_of_ours(page: str) -> None:
+    """Rubbish never shows itself as another kind of exception."""
+    try:
+        entries = parse_listing(page, url=URL)
+    except ListingError:
+        return
+    assert all(name == entry.name for name, entry in entries.items())
+
+
+@given(st.text(max_size=60))
+def test_what_stands_behind_a_name_does_no_harm(behind: str) -> None:
+    """Whatever the server writes beside a name, the name is read."""
+    page = f'{HEAD}<a href="a.tar">a.tar</a>{behind.replace("<", "")}\r\n{FOOT}'
+
+    assert "a.tar" in parse_listing(page, url=URL)
+
+
+def test_the_largest_folder_is_read_whole() -> None:
+    """The hourly folder of a year and a half holds 80,000 names: all are read, none twice."""
+    rows = "".join(
+        f'<a href="raa01-rw_10000-{i:010d}-dwd---bin.gz">raa01-rw_10000-{i:010d}-dwd---bin.gz</a>'
+        f"                   28-Jun-2025 12:00               {i}\r\n"
+        for i in range(80_000)
+    )
+
+    entries = parse_listing(HEAD + rows + FOOT, url=URL)
+
+    assert len(entries) == 80_000
+    assert sum(entry.size or 0 for entry in entries.values()) == 80_000 * 79_999 // 2

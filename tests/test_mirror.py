@@ -1,0 +1,371 @@
+"""Laws of the mirror's server."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import socket
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from radar_nb.errors import ServerError
+from radar_nb.listing import parse_listing
+from radar_nb.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BODY = bytes(range(256)) * 40
+LONG = "raa01-a-name-that-is-longer-than-fifty-characters-dwd---bin.gz"
+ODD = "odd %41 & name; 'ü'.tar"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder with files of several kinds, and a secret beside it."""
+    root = tmp_path_factory.mktemp("server") / "root"
+    (root / "bin" / "2020").mkdir(parents=True)
+    for name in ("a.tar", "b.tar.gz", "c.bz2", "d", LONG, ODD):
+        (root / "bin" / name).write_bytes(BODY)
+        os.utime(root / "bin" / name, (1561723200, 1561723200))  # 28-Jun-2019 12:00
+    (root / "bin" / "empty.tar").touch()
+    (root / "bin" / ".a.tar.synthetic").write_text("hidden")
+    (root.parent / "secret").write_text("secret")
+    return root
+
+
+@pytest.fixture(scope="module")
+def mirror(root: Path) -> Iterator[Mirror]:
+    """Serve it."""
+    with Mirror(root) as mirror:
+        yield mirror
+
+
+@pytest.fixture
+def client(mirror: Mirror) -> Iterator[http.client.HTTPConnection]:
+    """Open one connection."""
+    connection = http.client.HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
+    yield connection
+    connection.close()
+
+
+def fetch(
+    client: http.client.HTTPConnection, path: str, *, method: str = "GET", **headers: str
+) -> tuple[http.client.HTTPResponse, bytes]:
+    client.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    response = client.getresponse()
+    return response, response.read()
+
+
+class TestFiles:
+    """What a file is answered with."""
+
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("a.tar", "application/x-tar"),
+            ("b.tar.gz", "application/gzip"),
+            ("c.bz2", "application/x-bzip2"),
+            ("d", "application/octet-stream"),
+        ],
+    )
+    def test_whole(self, client: http.client.HTTPConnection, name: str, kind: str) -> None:
+        """A file comes whole, with its type, size, date and validator, and is never encoded."""
+        response, body = fetch(client, f"/bin/{name}", Accept_Encoding="gzip")
+
+        assert (response.status, body) == (200, BODY)
+        assert response.headers["Content-Type"] == kind
+        assert response.headers["Content-Length"] == str(len(BODY))
+        assert response.headers["Last-Modified"] == "Fri, 28 Jun 2019 12:00:00 GMT"
+        assert response.headers["Accept-Ranges"] == "bytes"
+        assert response.headers["ETag"].startswith('"')
+        assert "Content-Encoding" not in response.headers
+
+    @pytest.mark.parametrize("path", ["/bin/a.tar", "/bin/empty.tar", "/bin/", "/bin", "/none"])
+    def test_head(self, client: http.client.HTTPConnection, path: str) -> None:
+        """HEAD gives the headers of GET, and no body."""
+        got, _ = fetch(client, path)
+        head, nothing = fetch(client, path, method="HEAD")
+
+        assert nothing == b""
+        assert head.status == got.status
+        assert dict(head.headers) | {"Date": ""} == dict(got.headers) | {"Date": ""}
+
+    @given(first=st.integers(0, len(BODY) + 10), last=st.none() | st.integers(0, len(BODY) + 10))
+    @settings(deadline=None, max_examples=60)
+    def test_ranges_are_slices(self, mirror: Mirror, first: int, last: int | None) -> None:
+        """A range is the slice of the file that it names, and its header says which."""
+        client = http.client.HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
+        response, body = fetch(client, "/bin/a.tar", Range=f"bytes={first}-{'' if last is None else last}")
+        client.close()
+
+        if last is not None and last < first:
+            assert (response.status, body) == (200, BODY)
+        elif first >= len(BODY):
+            assert (response.status, response.headers["Content-Range"]) == (416, f"bytes */{len(BODY)}")
+        else:
+            expected = BODY[first:] if last is None else BODY[first : last + 1]
+            end = first + len(expected) - 1
+            assert (response.status, body) == (206, expected)
+            assert response.headers["Content-Range"] == f"bytes {first}-{end}/{len(BODY)}"
+
+    @pytest.mark.parametrize("count", [1, 1000, len(BODY), len(BODY) + 1])
+    def test_suffix(self, client: http.client.HTTPConnection, count: int) -> None:
+        """A range that names only a number of bytes gives that many from the end."""
+        response, body = fetch(client, "/bin/a.tar", Range=f"bytes=-{count}")
+
+        assert (response.status, body) == (206, BODY[-count:])
+
+    @pytest.mark.parametrize("text", ["bytes=0-1,4-5", "lines=0-1", "bytes=-", "bytes=x-1", "bytes"])
+    def test_no_range(self, client: http.client.HTTPConnection, text: str) -> None:
+        """What is not one range of bytes gives the whole file."""
+        response, body = fetch(client, "/bin/a.tar", Range=text)
+
+        assert (response.status, body) == (200, BODY)
+
+    @pytest.mark.parametrize(("path", "text"), [("/bin/a.tar", "bytes=-0"), ("/bin/empty.tar", "bytes=0-")])
+    def test_range_of_nothing(self, client: http.client.HTTPConnection, path: str, text: str) -> None:
+        """A range without a byte is refused."""
+        response, _ = fetch(client, path, Range=text)
+
+        assert response.status == 416
+
+    def test_if_range(self, client: http.client.HTTPConnection) -> None:
+        """A range is given only of the file that the client has begun; else the whole new file."""
+        response, _ = fetch(client, "/bin/a.tar", method="HEAD")
+        etag, modified = response.headers["ETag"], response.headers["Last-Modified"]
+
+        def status(validator: str) -> int:
+            return fetch(client, "/bin/a.tar", Range="bytes=5-", If_Range=validator)[0].status
+
+        assert status(etag) == 206
+        assert status(modified) == 206
+        assert status('"other"') == 200
+        assert status(f"W/{etag}") == 200
+        assert status("Fri, 28 Jun 2019 12:00:01 GMT") == 200
+
+    def test_unchanged(self, client: http.client.HTTPConnection) -> None:
+        """A client that has the file gets no body; the validator counts before the date."""
+        response, _ = fetch(client, "/bin/a.tar", method="HEAD")
+        etag, modified = response.headers["ETag"], response.headers["Last-Modified"]
+
+        def status(**headers: str) -> int:
+            return fetch(client, "/bin/a.tar", **headers)[0].status
+
+        assert status(If_None_Match=etag) == 304
+        assert status(If_None_Match=f'"x", W/{etag}') == 304
+        assert status(If_None_Match="*") == 304
+        assert status(If_Modified_Since=modified) == 304
+        assert status(If_None_Match='"x"', If_Modified_Since=modified) == 200
+        assert status(If_Modified_Since="Fri, 28 Jun 2019 11:59:59 GMT") == 200
+        assert status(If_Modified_Since="some day") == 200
+
+    def test_changed_file_has_another_etag(self, client: http.client.HTTPConnection, root: Path) -> None:
+        """A file that is replaced by another of the same size has another validator."""
+        file = root / "bin" / "changing.tar"
+        file.write_bytes(b"one")
+        os.utime(file, ns=(10**18, 10**18))
+        before, _ = fetch(client, "/bin/changing.tar")
+        file.write_bytes(b"two")
+        os.utime(file, ns=(10**18 + 1, 10**18 + 1))
+        after, body = fetch(client, "/bin/changing.tar")
+        file.unlink()
+
+        assert body == b"two"
+        assert before.headers["ETag"] != after.headers["ETag"]
+
+    def test_keep_alive(self, client: http.client.HTTPConnection) -> None:
+        """All requests, whatever their answers, go over one connection."""
+        fetch(client, "/bin/a.tar")
+        socket_used = client.sock
+        for path in ("/none", "/bin", "/bin/", "/bin/empty.tar", "/bin/a.tar"):
+            fetch(client, path)
+
+        assert client.sock is socket_used is not None
+
+
+class TestFolders:
+    """What a folder is answered with."""
+
+    def test_index_is_as_nginx_writes_it(self, client: http.client.HTTPConnection) -> None:
+        """An index page is to the byte what nginx's autoindex gives: cut names, times, sizes."""
+        response, body = fetch(client, "/bin/")
+        lines = body.decode().split("\r\n")
+
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert lines[:2] == ["<html>", "<head><title>Index of /bin/</title></head>"]
+        assert lines[2:4] == ["<body>", '<h1>Index of /bin/</h1><hr><pre><a href="../">../</a>']
+        assert lines[4].startswith('<a href="2020/">2020/</a>' + " " * 46)
+        assert lines[4].endswith(" " * 19 + "-")
+        assert f'<a href="a.tar">a.tar</a>{"":45} 28-Jun-2019 12:00 {len(BODY):>19}' in lines
+        assert f'<a href="{LONG}">{LONG[:47]}..&gt;</a> 28-Jun-2019 12:00 {len(BODY):>19}' in lines
+        assert lines[-3:] == ["</pre><hr></body>", "</html>", ""]
+
+    def test_index_is_read_by_the_catalogue(self, client: http.client.HTTPConnection, root: Path) -> None:
+        """What is listed are the folder's files, hidden ones left out, with their sizes; each can be fetched."""
+        _, body = fetch(client, "/bin/")
+        entries = parse_listing(body.decode(), url="/bin/")
+
+        files = {file.name: file.stat().st_size for file in (root / "bin").iterdir() if file.is_file()}
+        del files[".a.tar.synthetic"]
+        assert {name: entry.size for name, entry in entries.items()} == files
+        assert fetch(client, f"/bin/{quote(ODD)}")[1] == BODY
+
+    def test_index_is_well_formed(self, client: http.client.HTTPConnection) -> None:
+        """Odd names break neither the page nor its addresses."""
+        _, body = fetch(client, "/bin/")
+        hrefs = re.findall('<a href="([^"<>]*)">', body.decode())
+
+        assert len(hrefs) == 9
+        assert quote(ODD) in hrefs
+
+    def test_root(self, client: http.client.HTTPConnection) -> None:
+        """The root has an index as well."""
+        _, body = fetch(client, "/?C=M;O=A")
+
+        assert b"<title>Index of /</title>" in body
+        assert b'<a href="bin/">' in body
+
+    @pytest.mark.parametrize("path", ["/bin", "//bin", "/bin?x"])
+    def test_redirect(self, client: http.client.HTTPConnection, path: str) -> None:
+        """A folder without a slash at the end is sent there, on the same server."""
+        response, _ = fetch(client, path)
+
+        assert (response.status, response.headers["Location"]) == (301, "/bin/")
+
+
+class TestRefusals:
+    """What is not served."""
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/../secret",
+            "/bin/../../secret",
+            "/%2e%2e/secret",
+            "/bin/%2e%2e%2f%2e%2e%2fsecret",
+            "/..%2fsecret",
+            "/bin/..\\..\\secret",
+            "/bin/..%5c..%5csecret",
+            "/%00",
+            "/bin/a.tar%00.gz",
+            "/bin/a.tar/",
+            "/bin/.a.tar.synthetic",
+            "/none",
+            f"/{'x' * 5000}",
+            "/link",
+            "/linked/secret",
+            "/loop",
+            "/dangling",
+        ],
+    )
+    def test_nothing_outside_the_root(self, client: http.client.HTTPConnection, root: Path, path: str) -> None:
+        """No way of writing a path, and no link, leads out of the root, to hidden files or to an error."""
+        for name, target in (
+            ("link", root.parent / "secret"),
+            ("linked", root.parent),
+            ("loop", root / "loop"),
+            ("dangling", root / "no"),
+        ):
+            if not (root / name).is_symlink():
+                (root / name).symlink_to(target)
+
+        response, body = fetch(client, path)
+
+        assert response.status == 404
+        assert b"secret" not in body.removeprefix(path.encode())
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+    def test_only_reading(self, client: http.client.HTTPConnection, method: str) -> None:
+        """Nothing but GET and HEAD is known."""
+        response, _ = fetch(client, "/bin/a.tar", method=method)
+
+        assert response.status == 501
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org", ""])  # noqa: S104 - refused
+    def test_loopback_only(self, root: Path, host: str) -> None:
+        """The mirror listens on no address that another machine can reach."""
+        with pytest.raises(ServerError, match=r"does not listen on .*only for this machine"):
+            Mirror(root, host=host)
+
+    def test_port_taken(self, root: Path, mirror: Mirror) -> None:
+        """A port that is taken is an error that names it and the way out."""
+        port = int(mirror.url.rpartition(":")[2])
+
+        with pytest.raises(ServerError, match=rf"cannot listen on 127.0.0.1, port {port} .*choose another port"):
+            Mirror(root, port=port)
+
+    def test_no_port(self, root: Path) -> None:
+        """A number that is no port is an error too."""
+        with pytest.raises(ServerError, match="port 70000"):
+            Mirror(root, port=70000)
+
+    def test_no_folder(self, root: Path) -> None:
+        """A root that is no folder is an error."""
+        with pytest.raises(ServerError, match="it is no folder"):
+            Mirror(root / "bin" / "a.tar")
+
+
+class TestLife:
+    """How the server begins and ends."""
+
+    def test_closing_ends_all(self, root: Path) -> None:
+        """A closed mirror answers no more, not even on connections that are open, and frees its port."""
+        with Mirror(root, host="localhost") as mirror:
+            address = mirror.url.removeprefix("http://")
+            client = http.client.HTTPConnection(address, timeout=10)
+            fetch(client, "/bin/a.tar")
+            assert client.sock is not None
+            kept = client.sock
+        mirror.close()
+
+        assert kept.recv(1) == b""
+        client.close()
+        with pytest.raises(ConnectionError):
+            socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=10)
+        with Mirror(root, port=int(address.rpartition(":")[2])):
+            pass
+
+    def test_serve_forever(self, root: Path) -> None:
+        """A mirror that serves in the foreground answers until it is closed."""
+        mirror = Mirror(root)
+        thread = threading.Thread(target=mirror.serve_forever)
+        thread.start()
+        client = http.client.HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
+
+        response, _ = fetch(client, "/bin/a.tar")
+        client.close()
+        mirror.close()
+        thread.join(10)
+
+        assert response.status == 200
+        assert not thread.is_alive()
+
+    def test_a_client_that_leaves_does_no_harm(self, client: http.client.HTTPConnection, mirror: Mirror) -> None:
+        """A client that goes away in the middle of a file, or sends no HTTP, disturbs no other."""
+        port = int(mirror.url.rpartition(":")[2])
+        for text in (b"GET /bin/a.tar HTTP/1.1\r\n\r\n", b"\x16\x03\x01 hello\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as rude:
+                rude.sendall(text)
+
+        assert fetch(client, "/bin/a.tar")[1] == BODY
+
+    def test_many_at_a_time(self, mirror: Mirror) -> None:
+        """Many connections are answered at the same time, each with its own bytes."""
+        address = mirror.url.removeprefix("http://")
+        clients = [http.client.HTTPConnection(address, timeout=10) for _ in range(20)]
+        for number, client in enumerate(clients):
+            client.request("GET", "/bin/a.tar", headers={"Range": f"bytes={number}-"})
+
+        bodies = [client.getresponse().read() for client in clients]
+        for client in clients:
+            client.close()
+
+        assert bodies == [BODY[number:] for number in range(20)]

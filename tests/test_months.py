@@ -1,0 +1,190 @@
+"""Months, ranges of months and the steps that a month holds."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radar_nb.errors import MonthError
+from radar_nb.months import Month, month_range, time_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pandas = pytest.importorskip("pandas")  # comes with xarray
+
+MONTHS = st.builds(Month, st.integers(1900, 2999), st.integers(1, 12))
+NEAR = st.builds(Month, st.integers(1990, 2040), st.integers(1, 12))
+JUNE = Month(2020, 6)
+NEW_YORK = timezone(timedelta(hours=-4))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2020-06",
+        "202006",
+        " 2020-06 ",
+        "2020-06-30",
+        date(2020, 6, 1),
+        datetime(2020, 6, 30, 23, 55, tzinfo=UTC),
+        datetime(2020, 5, 31, 23, 30, tzinfo=NEW_YORK),
+        datetime(2020, 6, 30, 23, 55),  # noqa: DTZ001 - a time without zone counts in UTC
+        np.datetime64("2020-06"),
+        np.datetime64("2020-06-30T23:55:00", "ns"),
+        pandas.Period("2020-06", "M"),
+        pandas.Period("2020-06-13", "D"),
+        pandas.Timestamp("2020-06-13T15:25"),
+        pandas.Timestamp("2020-05-31T23:30", tz="America/New_York"),
+        JUNE,
+    ],
+    ids=repr,
+)
+def test_a_month_is_taken_in_every_usual_form(value: Any) -> None:
+    """Text, date, time and period name the month that they lie in, times counted in UTC."""
+    assert Month.of(value) == JUNE
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "June 2020",
+        "2020",
+        "2020-6",
+        "2020-13",
+        "2020-00",
+        "2020-06-31",
+        "2020-06-00",
+        "20-06",
+        "0000-01",
+        202006,
+        2020.5,
+        None,
+        True,
+        [],
+        np.datetime64("NaT"),
+        np.datetime64("2020"),
+        pandas.NaT,
+        pandas.Period("2020", "Y"),
+        pandas.Period("2020Q2", "Q"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_month_is_refused_with_the_form_that_is(value: Any) -> None:
+    """A wrong value, also one that names a day that there is not or a whole year, gives the way to write it."""
+    with pytest.raises(MonthError, match=r"is no month.*YYYY-MM, such as '?2020-06"):
+        Month.of(value)
+
+
+@given(NEAR, st.integers(0, 400))
+def test_a_range_holds_both_ends_and_all_between(first: Month, more: int) -> None:
+    """A range is what pandas.period_range makes of the same two months."""
+    last = first + more
+
+    months = month_range(str(first), last)
+
+    assert [str(month) for month in months] == [
+        str(period) for period in pandas.period_range(str(first), str(last), freq="M")
+    ]
+
+
+@given(NEAR)
+def test_a_range_without_end_is_the_one_month(month: Month) -> None:
+    """One month may be asked for by itself."""
+    assert month_range(month) == (month,)
+
+
+def test_a_reversed_range_is_refused() -> None:
+    """Months are not guessed into order; the message gives the order."""
+    with pytest.raises(MonthError, match=r"2020-07 to 2020-06 is reversed.*2020-06 to 2020-07"):
+        month_range("2020-07", "2020-06")
+
+
+@given(MONTHS, MONTHS)
+def test_addition_and_subtraction_are_inverse(one: Month, other: Month) -> None:
+    """Going the distance between two months leads from the one to the other, forward and back."""
+    assert one + (other - one) == other
+    assert (other - one) == -(one - other)
+    assert (one < other) == (other - one > 0)
+
+
+@given(MONTHS)
+def test_a_month_is_written_as_it_is_read(month: Month) -> None:
+    """Its text, its repr and its days name the month again."""
+    assert Month.of(str(month)) == month
+    assert eval(repr(month)) == month  # noqa: S307 - our own repr
+    assert {Month.of(month.first_day), Month.of(month.last_day)} == {month}
+    assert month.last_day == month.first_day + timedelta(days=month.days - 1)
+    assert Month.of(month.last_day - timedelta(days=27)) == month
+
+
+@pytest.mark.parametrize(
+    ("month", "days"), [("2000-02", 29), ("2020-02", 29), ("2023-02", 28), ("1900-02", 28), ("2999-12", 31)]
+)
+def test_leap_days_are_counted(month: str, days: int) -> None:
+    """February has 29 days in leap years and 28 in others."""
+    assert Month.of(month).days == days
+
+
+@pytest.mark.parametrize("year_and_month", [(1899, 12), (3000, 1), (2020, 0), (2020, 13)])
+def test_no_month_can_be_made_that_is_none(year_and_month: tuple[int, int]) -> None:
+    """A Month that exists is valid."""
+    with pytest.raises(MonthError, match="is no month"):
+        Month(*year_and_month)
+
+
+@pytest.mark.parametrize(
+    ("month", "every", "minute", "count", "first", "last"),
+    [
+        ("2020-06", 5, 0, 8640, "2020-06-01T00:00", "2020-06-30T23:55"),  # YW
+        ("2020-06", 60, 50, 720, "2020-06-01T00:50", "2020-06-30T23:50"),  # RW
+        ("2020-02", 60, 50, 696, "2020-02-01T00:50", "2020-02-29T23:50"),
+        ("2020-03", 5, 0, 8928, "2020-03-01T00:00", "2020-03-31T23:55"),  # German clocks lose an hour
+        ("2020-10", 5, 0, 8928, "2020-10-01T00:00", "2020-10-31T23:55"),  # and get it back
+        ("2999-12", 60, 50, 744, "2999-12-01T00:50", "2999-12-31T23:50"),
+    ],
+)
+def test_a_month_holds_its_steps(  # noqa: PLR0917 - a table of figures
+    month: str, every: int, minute: int, count: int, first: str, last: str
+) -> None:
+    """Steps run from the first day's first stamp to the last day's last, in UTC, without gaps."""
+    steps = time_steps(Month.of(month), every=every, minute=minute)
+
+    assert steps.dtype == "datetime64[s]"
+    assert (steps.size, steps[0], steps[-1]) == (count, np.datetime64(first), np.datetime64(last))
+    assert set(np.diff(steps)) == {np.timedelta64(every, "m")}
+
+
+@given(NEAR, st.sampled_from([5, 10, 15, 60]))
+def test_months_side_by_side_hold_every_step_once(month: Month, every: int) -> None:
+    """The step after a month's last is the next month's first."""
+    here, there = time_steps(month, every=every), time_steps(month + 1, every=every)
+
+    assert here[-1] + np.timedelta64(every, "m") == there[0]
+
+
+@pytest.fixture
+def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system's time zone cannot be set for a process")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_in_berlin")
+def test_the_computers_time_zone_changes_nothing() -> None:
+    """A month counts in UTC whatever the clock on the wall says."""
+    assert Month.of(datetime(2020, 6, 30, 22, 30, tzinfo=UTC)) == JUNE
+    assert Month.of(datetime(2020, 6, 30, 23, 30)) == JUNE  # noqa: DTZ001 - a time without zone counts in UTC
+    assert time_steps(Month(2020, 3), every=60, minute=50).size == 744
+    assert abs(Month.now() - Month.of(datetime.now(UTC))) <= 1

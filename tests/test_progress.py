@@ -1,0 +1,97 @@
+"""Progress: the work reports, the caller draws."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stderr
+
+import pytest
+
+from radar_nb.progress import Progress, Reporter, reporting
+
+
+class Terminal(io.StringIO):
+    """A standard error that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def _count(report: Reporter, done: int, *, total: int | None = 4, unit: str = "sheep", note: str = "") -> None:
+    report(Progress(task="count", done=done, total=total, unit=unit, note=note))
+
+
+def test_a_callers_reporter_is_used_as_it_is() -> None:
+    """Whoever passes a callable gets every event, and nothing is drawn."""
+    seen: list[Progress] = []
+
+    with reporting(seen.append) as report:
+        _count(report, 1)
+        _count(report, 4)
+
+    assert [event.done for event in seen] == [1, 4]
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_nothing_is_drawn_where_no_terminal_is(progress: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log file or a pipe is never filled with bars."""
+    with reporting(progress) as report:
+        _count(report, 1)
+        _count(report, 4)
+
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_false_is_silent_in_a_terminal_too() -> None:
+    """`progress=False` means silence."""
+    terminal = Terminal()
+
+    with redirect_stderr(terminal), reporting(False) as report:
+        _count(report, 4)
+
+    assert not terminal.getvalue()
+
+
+def test_a_terminal_gets_one_bar_a_task() -> None:
+    """Each task is named once, counted to its end in its own unit, and what is at work is told."""
+    terminal = Terminal()
+
+    with redirect_stderr(terminal), reporting(True) as report:
+        _count(report, 1, total=None)
+        _count(report, 4, note="Dolly")
+        report(Progress(task="download", done=2048, total=2048, unit="B"))
+
+    lines = terminal.getvalue().replace("\r", "\n").rstrip("\n").split("\n")
+    drawn = [line.strip() for line in lines if "100%" in line]
+    assert any(line.startswith("count") and "4/4" in line and "sheep" in line for line in drawn)
+    assert any(line.startswith("download") and "2.00k/2.00k" in line for line in drawn)
+    assert any("Dolly" in line for line in lines)
+
+
+def test_bars_are_closed_when_the_work_fails() -> None:
+    """An error ends the bar's line, so that its message stands on a line of its own, and the error goes on."""
+    terminal = Terminal()
+
+    def work() -> None:
+        with redirect_stderr(terminal), reporting(True) as report:
+            _count(report, 1)
+            raise OSError("the disk fell off")
+
+    with pytest.raises(OSError, match="the disk fell off"):
+        work()
+
+    assert terminal.getvalue().endswith("\n")
+
+
+def test_progress_may_go_back() -> None:
+    """A download that starts afresh counts down to nothing and up again."""
+    terminal = Terminal()
+
+    with redirect_stderr(terminal), reporting(True) as report:
+        _count(report, 3)
+        _count(report, 0)
+        _count(report, 2)
+
+    assert "2/4" in terminal.getvalue().rpartition("\r")[2]

@@ -1,0 +1,74 @@
+"""Tables: as text, as HTML, as rows."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from radar_nb.table import Table, human_bytes
+
+pandas = pytest.importorskip("pandas")  # comes with xarray
+
+SHEEP = Table(
+    title="Sheep & goats",
+    columns=("name", "legs"),
+    rows=(("Dolly", "4"), ("<script>alert(1)</script>", "")),
+    notes=("a < b",),
+)
+
+
+def test_text_stands_in_columns() -> None:
+    """Every column begins at the same place in each line, and no line ends in blanks."""
+    title, *lines, note = str(SHEEP).splitlines()
+
+    at = lines[0].index("legs")
+    assert [line[at:] for line in lines] == ["legs", "----", "4", ""]
+    assert [line[:at].rstrip() for line in lines] == ["name", "-" * 25, "Dolly", "<script>alert(1)</script>"]
+    assert (title, note) == ("Sheep & goats", "a < b")
+    assert all(line == line.rstrip() for line in lines)
+    assert repr(SHEEP) == str(SHEEP)
+
+
+def test_html_shows_the_same_text_and_runs_none_of_it() -> None:
+    """The page holds each cell's text, whatever stands in it: nothing in a name becomes markup."""
+    page = ET.fromstring(SHEEP._repr_html_())  # noqa: S314 - our own page
+
+    cells = [[cell.text or "" for cell in row] for row in page.iter("tr")]
+    assert cells == [list(SHEEP.columns), *(list(row) for row in SHEEP.rows)]
+    assert page.findtext("strong") == "Sheep & goats"
+    assert page.findtext("div") == "a < b"
+    assert page.find(".//script") is None
+
+
+def test_pandas_makes_a_frame_of_it() -> None:
+    """`pandas.DataFrame(table)` has the table's columns and rows."""
+    frame = pandas.DataFrame(SHEEP)
+
+    assert tuple(frame.columns) == SHEEP.columns
+    assert [tuple(row) for row in frame.to_numpy()] == list(SHEEP.rows)
+    assert len(SHEEP) == len(frame) == 2
+
+
+def test_a_table_without_rows_still_draws_its_columns() -> None:
+    """Nothing to show is shown as such."""
+    assert str(Table(title="None", columns=("name", "legs"), rows=())).splitlines()[1] == "name  legs"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (999.5, "1 kB"),
+        (64_000, "64 kB"),
+        (999_999, "1.0 MB"),
+        (1_980_156, "2.0 MB"),
+        (17.7e9, "17.7 GB"),
+        (999.96e9, "1.0 TB"),
+        (2.6e15, "2600.0 TB"),
+    ],
+)
+def test_bytes_are_written_as_a_person_would(count: float, text: str) -> None:
+    """Three digits or so, in steps of a thousand, never `1000 kB`."""
+    assert human_bytes(count) == text

@@ -1,0 +1,309 @@
+"""The data folder: a name that exists is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from radar_nb.errors import DiskFull, NotOnServer, NotWritable, StorageError
+from radar_nb.workspace import (
+    Sidecar,
+    archive_state,
+    frames_folder,
+    free_bytes,
+    local_path,
+    part_path,
+    read_sidecar,
+    replacing,
+    require_space,
+    sidecar_path,
+    storage_errors,
+    write_sidecar,
+)
+
+NOTE = Sidecar(url="http://127.0.0.1/a.tar", etag='W/"5d-1"', last_modified="Mon, 1 Jun 2020 00:00:00 GMT", size=3)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with replacing(path) as file:
+        file.write(data)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _full_device() -> int:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is always full")
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+# --- writing -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_file_appears_when_its_block_ends(tmp_path: Path, durable: bool) -> None:
+    """The folders are made, the name is there only at the end, and nothing else is left."""
+    path = tmp_path / "new" / "folder" / "a"
+
+    with replacing(path, durable=durable) as file:
+        file.write(b"whole")
+        seen_within = path.exists()
+
+    assert not seen_within
+    assert path.read_bytes() == b"whole"
+    assert _names(path.parent) == ["a"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("stop"), KeyboardInterrupt("stop"), OSError(errno.EIO, "stop")])
+def test_a_block_that_fails_changes_nothing(tmp_path: Path, error: BaseException) -> None:
+    """The old file is as it was, also after Ctrl-C, and no temporary file lies about."""
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def work() -> None:
+        with replacing(path) as file:
+            file.write(b"half of the n")
+            raise error
+
+    with pytest.raises((type(error), StorageError), match="stop"):
+        work()
+
+    assert path.read_bytes() == b"old"
+    assert _names(tmp_path) == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses to replace a file that is being read")
+def test_a_reader_sees_the_old_or_the_new_and_never_a_part(tmp_path: Path) -> None:
+    """A file that is replaced over and over is whole each time that it is read."""
+    path = tmp_path / "a"
+    contents = [bytes([letter]) * 200_000 for letter in b"ab"]
+    path.write_bytes(contents[0])
+    done = threading.Event()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(path.read_bytes())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for turn in range(200):
+        with replacing(path, durable=False) as file:
+            file.write(contents[turn % 2][:100_000])
+            file.write(contents[turn % 2][100_000:])
+    done.set()
+    reader.join()
+
+    assert seen
+    assert set(seen) <= set(contents)
+
+
+# --- what the disk refuses ------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    """What the kernel says of a full device names the file and the way out; the old file stays."""
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def work() -> None:
+        with replacing(path) as file:
+            device = _full_device()
+            os.dup2(device, file.fileno())
+            os.close(device)
+            file.write(b"new")
+
+    with pytest.raises(DiskFull, match=r"the disk is full while writing .*a \(.* free\): make room"):
+        work()
+
+    assert path.read_bytes() == b"old"
+    assert _names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("below", ["a", "a/b"])
+def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path, below: str) -> None:
+    """Folders cannot be made below a file."""
+    (tmp_path / "a").write_bytes(b"a file")
+
+    with pytest.raises(StorageError, match=r"cannot be written \(.*\): choose another folder"):
+        _write(tmp_path / below / "c", b"new")
+
+
+def test_a_folder_where_the_file_should_be_is_told(tmp_path: Path) -> None:
+    """A file does not take a folder's place."""
+    (tmp_path / "a").mkdir()
+
+    with pytest.raises(StorageError, match="choose another folder"):
+        _write(tmp_path / "a", b"new")
+
+    assert _names(tmp_path) == ["a"]
+
+
+def test_a_name_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
+    """No disk takes a name of a thousand letters, and no temporary file stays behind."""
+    with pytest.raises(StorageError, match="cannot be written"):
+        _write(tmp_path / ("a" * 1000), b"new")
+
+    assert _names(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_write_permission_is_told(tmp_path: Path) -> None:
+    """The message says that the rights are wrong and what to choose instead."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o555)
+
+    with pytest.raises(NotWritable, match=r"may not be written .*choose another folder"):
+        _write(folder / "a", b"new")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOSPC, DiskFull),
+        (errno.EACCES, NotWritable),
+        (errno.EPERM, NotWritable),
+        (errno.EROFS, NotWritable),
+        (errno.EIO, StorageError),
+        (errno.ENOENT, StorageError),
+    ],
+)
+def test_each_refusal_of_the_system_has_its_error(tmp_path: Path, number: int, kind: type[StorageError]) -> None:
+    """What the system says is translated once, and stays attached as the cause."""
+    with pytest.raises(kind, match=r"a\.tar") as caught, storage_errors(tmp_path / "a.tar"):
+        raise OSError(number, os.strerror(number))
+
+    assert type(caught.value) is kind
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DiskFull("told already"),
+        NotOnServer("told by the server"),
+        ConnectionResetError(errno.ECONNRESET, "told by the network"),
+        ValueError("told by the data"),
+    ],
+)
+def test_errors_of_other_origin_pass_as_they_are(tmp_path: Path, error: Exception) -> None:
+    """Only what is about the disk is told as such."""
+    with pytest.raises(type(error), match="told") as caught, storage_errors(tmp_path / "a.tar"):
+        raise error
+
+    assert caught.value is error
+
+
+def test_work_that_the_disk_cannot_hold_is_refused_at_once(tmp_path: Path) -> None:
+    """Before the first byte the message says what is needed, where, and what is free; a folder need not exist."""
+    folder = tmp_path / "not" / "there" / "yet"
+
+    require_space(folder, 1, "download 1 file")
+    assert free_bytes(folder) > 0
+
+    with pytest.raises(DiskFull, match=r"cannot download 12 files: 1000000\.0 TB are needed in .*yet and .* free"):
+        require_space(folder, 10**18, "download 12 files")
+
+    assert not folder.parent.exists()
+
+
+def test_a_folder_whose_name_is_too_long_is_refused_at_once(tmp_path: Path) -> None:
+    """The look at the disk gives errors of ours too."""
+    with pytest.raises(StorageError, match="cannot be written"):
+        require_space(tmp_path / ("a" * 1000), 1, "download 1 file")
+
+
+# --- places ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["../x.tar", "a/../../x.tar", "/a/..", "a\\..\\x.tar", "C:/x.tar", "C:\\x.tar", "a/b:stream"]
+)
+def test_no_path_of_a_server_leads_out_of_the_folder(path: str) -> None:
+    """Steps upward, backslashes and drives are refused, with the path and the folder named."""
+    with pytest.raises(StorageError, match="would lead out of data"):
+        local_path(Path("data"), path)
+
+
+def test_a_servers_path_is_kept_below_the_folder() -> None:
+    """A file lies under the same path as on the server; a slash in front changes nothing."""
+    assert local_path(Path("data"), "weather/radar/x.tar") == Path("data", "weather", "radar", "x.tar")
+    assert local_path(Path("data"), "/x.tar") == Path("data", "x.tar")
+
+
+@pytest.mark.parametrize(
+    ("archive", "folder"),
+    [
+        ("YW2017.002_202006.tar", "YW2017.002_202006"),
+        ("RW2017.002_201712.tar.gz", "RW2017.002_201712"),
+        ("DE1200_RV2001010000.tar.bz2", "DE1200_RV2001010000"),
+        ("raa01-rw_10000-1910141850-dwd---bin.gz", "raa01-rw_10000-1910141850-dwd---bin"),
+        ("raa01-ry_10000-1910182300-dwd---bin.bz2", "raa01-ry_10000-1910182300-dwd---bin"),
+        ("raa01-rw_10000-1910141850-dwd---bin", "raa01-rw_10000-1910141850-dwd---bin.frames"),
+    ],
+)
+def test_frames_go_beside_their_archive(archive: str, folder: str) -> None:
+    """The folder is named as the archive without its ending, and never as the archive itself."""
+    assert frames_folder(Path("data", archive)) == Path("data", folder)
+
+
+# --- states ---------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_absent_then_a_part_then_whole(tmp_path: Path) -> None:
+    """The three states of a download follow from what lies there."""
+    path = tmp_path / "a.tar"
+
+    states = [archive_state(path)]
+    part_path(path).write_bytes(b"ab")
+    states.append(archive_state(path))
+    path.write_bytes(b"abc")
+    states.append(archive_state(path))
+
+    assert states == ["absent", "part", "whole"]
+
+
+@pytest.mark.parametrize(("size", "state"), [(3, "whole"), (None, "whole"), (4, "absent"), (2, "absent")])
+def test_a_file_is_whole_if_it_is_as_long_as_its_note_says(tmp_path: Path, size: int | None, state: str) -> None:
+    """A file that other hands have cut counts as absent; without a noted size the name is believed."""
+    path = tmp_path / "a.tar"
+    path.write_bytes(b"abc")
+    write_sidecar(path, Sidecar(url="http://127.0.0.1/a.tar", size=size))
+
+    assert archive_state(path) == state
+
+
+def test_a_folder_is_no_archive(tmp_path: Path) -> None:
+    """A folder that bears an archive's name is not the archive."""
+    (tmp_path / "a.tar").mkdir()
+
+    assert archive_state(tmp_path / "a.tar") == "absent"
+
+
+def test_a_note_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """What the server said is kept to the letter."""
+    write_sidecar(tmp_path / "a.tar", NOTE)
+
+    assert read_sidecar(tmp_path / "a.tar") == NOTE
+
+
+@pytest.mark.parametrize(
+    "note",
+    [b"", b"{", b"null", b"[1, 2]", b'"text"', b"\xff\xfe", b'{"url": "http://127.0.0.1/a.tar", "siz'],
+    ids=repr,
+)
+def test_a_damaged_note_is_as_good_as_none(tmp_path: Path, note: bytes) -> None:
+    """A note that cannot be read costs a question to the server, not the file."""
+    path = tmp_path / "a.tar"
+    path.write_bytes(b"abc")
+    sidecar_path(path).write_bytes(note)
+
+    assert read_sidecar(path) is None
+    assert archive_state(path) == "whole"
