@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -28,6 +30,10 @@ ARCHIVE = (
     Path(__file__).resolve().parents[2]
     / "shared/real/mirror/climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
     / "YW2017.002_202006.tar"
+)
+NOTES = (
+    "Memory is of the largest process; CPU s are of all processes, with the start of Python.",
+    "The last row of a disk is the limit that it sets.",
 )
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a disk that costs nothing, to see the work alone
 
@@ -73,12 +79,37 @@ def walk(archive: Path, folder: Path) -> None:  # noqa: ARG001 - one signature f
             check(member)
 
 
+def write(archive: Path, folder: Path) -> None:
+    """Write a frame 288 times a day from one buffer, a day a thread: what the disk alone takes."""
+    from radar_nb.archives import parts, walk  # noqa: PLC0415 - only the process that measures it pays for it
+
+    days = parts(archive)
+    frame = bytes(next(walk(days[0])).data)
+
+    def write_day(day: int) -> None:
+        for number in range(288):
+            (folder / f"{day}-{number}").write_bytes(frame)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write_day, range(len(days))))
+
+
 WAYS: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
     "usual": ("tarfile, then tar -xzf, 8 at a time", usual),
     "ours": ("radar_nb.extract", ours),
     "ours_alone": ("radar_nb.extract, one thread", ours_alone),
     "walk": ("read and verify only, one thread", walk),
+    "write": ("write as many bytes only, two threads", write),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one run took: seconds on the wall and of all processors, and bytes of memory at the peak."""
+
+    seconds: float
+    cpu: float
+    peak: int
 
 
 def run_one(way: str, archive: Path, folder: Path) -> None:
@@ -86,16 +117,17 @@ def run_one(way: str, archive: Path, folder: Path) -> None:
     began = perf_counter()
     WAYS[way][1](archive, folder)
     seconds = perf_counter() - began
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps({"seconds": seconds, "peak": peak * (1 if sys.platform == "darwin" else 1024)}))
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(used.ru_utime + used.ru_stime for used in usage)
+    peak = max(used.ru_maxrss for used in usage) * (1 if sys.platform == "darwin" else 1024)
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak}))
 
 
-def measure(way: str, archive: Path, disk: Path) -> tuple[float, int]:
-    """Give seconds and peak bytes of one run in a process of its own."""
+def measure(way: str, archive: Path, disk: Path) -> Run:
+    """Give what one run takes in a process of its own."""
     with tempfile.TemporaryDirectory(dir=disk, prefix="radar_nb-bench-") as folder:
         command = [sys.executable, __file__, "--archive", str(archive), "--one", way, folder]
-        answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return float(answer["seconds"]), int(answer["peak"])
+        return Run(**json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def main() -> None:
@@ -119,26 +151,27 @@ def main() -> None:
         disks.append(options.disk)
     rows = []
     for disk in disks:
-        runs: dict[str, list[tuple[float, int]]] = {way: [] for way in WAYS}
+        runs: dict[str, list[Run]] = {way: [] for way in WAYS}
         for _ in range(1 if options.quick else 5):
             for way, taken in runs.items():
                 taken.append(measure(way, options.archive, disk))
-        seconds = {way: median(second for second, _ in taken) for way, taken in runs.items()}
+        seconds = {way: median(run.seconds for run in taken) for way, taken in runs.items()}
         rows += [
             (
                 str(disk),
                 WAYS[way][0],
                 f"{seconds[way]:.2f}",
+                f"{median(run.cpu for run in taken):.2f}",
                 f"{raw / seconds[way] / 1e9:.2f}",
                 f"{seconds['usual'] / seconds[way]:.1f}",
-                human_bytes(max(peak for _, peak in taken)),
+                human_bytes(max(run.peak for run in taken)),
             )
             for way, taken in runs.items()
         ]
     packed = human_bytes(options.archive.stat().st_size)
     title = f"{options.archive.name}: {packed} packed, {human_bytes(raw)} of frames"
-    columns = ("disk", "way", "seconds", "GB/s", "times as fast", "peak memory")
-    print(Table(title=title, columns=columns, rows=tuple(rows), notes=("Memory: of the largest process.",)))
+    columns = ("disk", "way", "seconds", "CPU s", "GB/s", "times as fast", "peak memory")
+    print(Table(title=title, columns=columns, rows=tuple(rows), notes=NOTES))
 
 
 if __name__ == "__main__":

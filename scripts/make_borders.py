@@ -4,8 +4,8 @@ Run it as `python scripts/make_borders.py`, which fetches the npm package `world
 temporary folder, or as `python scripts/make_borders.py countries-10m.json` with that package's file at hand. The
 result is committed; the script is there so that it can be checked and made again.
 
-Source: Natural Earth 4.1.0, Admin 0 countries, 1:10m (naturalearthdata.com), public domain, as TopoJSON in the
-npm package `world-atlas` 2.0.2. A border that two countries share is one arc there: it is simplified and drawn once.
+Source: Natural Earth 4.1.0, Admin 0 countries, 1:10m (naturalearthdata.com), public domain, as TopoJSON in the npm
+package `world-atlas` 2.0.2. A border that two countries share is one arc there: it is simplified and drawn once.
 
 Steps: decode the arcs; simplify each with the method of Douglas and Peucker [1]_ on the plane of DWD's composites,
 Germany's more finely; join Germany's arcs to closed rings; cut the other arcs to the area of the composites; drop

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from radar_nb.transport import Patience
+
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 
 
@@ -30,7 +32,8 @@ def real_mirror() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the developer's own settings and data folder out of every test."""
+    """Keep the developer's own settings and data folder out of every test, and do not wait for dead servers."""
     for name in ("RADAR_NB_BASE_URL", "RADAR_NB_CONCURRENCY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RADAR_NB_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("radar_nb.transport.PATIENCE", Patience(attempts=3, first_wait=0.001))

@@ -408,10 +408,16 @@ def test_a_named_family_gives_the_part_that_it_covers() -> None:
     assert [str(month) for month in late.months] == ["2026-06", "2026-07", "2026-08"]
 
 
-@pytest.mark.parametrize(
-    ("name", "month", "source"),
-    [("YW", "2020-06", "radolan"), ("RW", "2000-12", "radklim"), ("RW", "2026-08", "radolan")],
-)
+@pytest.mark.parametrize("source", ["auto", "radklim", "radolan", "nrt"])
+def test_the_future_is_refused(source: str) -> None:
+    """What nobody can have measured yet is told as such."""
+    with pytest.raises(
+        CoverageError, match=r"RW of 2026-08 to 2027-01 lies in the future: the present .* 2026-07"
+    ):
+        _plan("RW", "2026-08", "2027-01", source=source)
+
+
+@pytest.mark.parametrize(("name", "month", "source"), [("YW", "2020-06", "radolan"), ("RW", "2000-12", "radklim")])
 def test_a_named_family_that_covers_nothing_is_refused(name: str, month: str, source: str) -> None:
     """The message gives what the families hold."""
     with pytest.raises(CoverageError, match=f"{name} of {month} is not in {source}: radklim holds 2001-01 on"):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from radar_nb.mirror import Mirror
+from servers import Reply, serving
 
 import radar_nb as rn
 from radar_nb.errors import CoverageError, ListingError, NotOnServer, ServerUnavailable, SettingsError
+from radar_nb.mirror import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,16 +89,14 @@ def test_no_server_no_listing(tmp_path: Path) -> None:
 
 def test_a_page_that_is_no_listing(tmp_path: Path) -> None:
     """A page in place of a listing is refused with its address and beginning."""
-    folder = tmp_path / "root" / "climate_environment/CDC/grids_germany/5_minutes/radolan/recent"
-    folder.mkdir(parents=True)
-    (folder / "index.html").write_text("<html><title>Please log in</title></html>", encoding="utf-8")
+    path = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
 
-    with Mirror(tmp_path / "root") as mirror:
-        url = f"{mirror.url}/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/index.html"
-        with pytest.raises(ListingError, match=r"is no directory listing \(it begins with '<html><title>Please"):
-            from radar_nb.listing import parse_listing
-
-            parse_listing((folder / "index.html").read_text(encoding="utf-8"), url=url)
+    with serving() as server:
+        server.script(path, Reply(body=b"<html><title>Please log in</title></html>"))
+        with pytest.raises(
+            ListingError, match=rf"{path} is no directory listing \(it begins with '<html><title>Ple"
+        ):
+            rn.plan("YW", "2025-03", source="radolan", folder=tmp_path, base_url=server.url)
 
 
 @pytest.mark.parametrize(

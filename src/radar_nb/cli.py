@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import radar_nb as rn
 from radar_nb.errors import Incomplete, RadarNbError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from radar_nb.report import Report
 
@@ -219,7 +220,7 @@ def _plot(options: argparse.Namespace) -> int:
 def _save(axes: Axes, path: Path, *, dpi: int) -> None:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        axes.figure.savefig(path, dpi=dpi, bbox_inches="tight")
+        cast("Figure", axes.get_figure(root=True)).savefig(path, dpi=dpi, bbox_inches="tight")
     print(path)
 
 

@@ -62,11 +62,11 @@ def flaw(name: str, head: bytes) -> str | None:
     >>> flaw("YW2017.002_202006.tar", b"<html><body>Sorry</body></html>")
     "a web page that begins '<html><body>Sorry</body></html>'"
     """
+    if not head:
+        return "an empty file"
     for suffix, (start, magic) in _MAGIC.items():
         if name.endswith(suffix) and head[start : start + len(magic)] != magic:
             text = " ".join(head[:200].decode("utf-8", "replace").split())
-            if not head:
-                return "an empty file"
             kind = "a web page" if text[:1] == "<" else f"no {suffix} file but one"
             return f"{kind} that begins {text!r}"
     return None
@@ -303,10 +303,11 @@ class _Meter:
         self._done = self._told = sum(file.done for file in files)
 
     def move(self, file: _File, *, done: int, expected: int) -> None:
-        """Set how far a file has come and how large it is."""
+        """Set how far a file has come and how large it is, as far as known."""
+        size = max(done, expected)
         self._done += done - file.done
-        self._total += expected - file.expected
-        file.done, file.expected = done, expected
+        self._total += size - file.expected
+        file.done, file.expected = done, size
         if abs(self._done - self._told) >= _STEP or done == expected:
             self._told = self._done
             name = file.path.name

@@ -239,6 +239,7 @@ class _Run:
     def _end(self, job: _Job) -> Outcome:
         if not self._keep_archives and not job.faults and job.frames:
             _remove_archive(job)
+        job.consumed = [job.size]  # with the headers between the parts
         return _outcome(job)
 
     def _part(self, job: _Job, number: int) -> _Job:

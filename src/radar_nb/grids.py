@@ -166,3 +166,20 @@ def _transformer(earth: Earth) -> Any:
 
     crs = pyproj.CRS(PROJ[earth])
     return pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
+
+
+def scale_factor(x: float, y: float, earth: Earth) -> float:
+    """Give how many metres of the projection stand for one metre on the ground at a point.
+
+    The projection is conformal, so the factor is the same in every direction; it is 1 at 60 N and grows to the
+    south, 1.02 to 1.08 over Germany (Snyder 1987, Map Projections: A Working Manual, eq. 21-4).
+
+    Examples
+    --------
+    >>> round(scale_factor(0.0, -4_300_000.0, "sphere"), 3)
+    1.055
+    """
+    import pyproj  # noqa: PLC0415 - `import radar_nb` stays cheap
+
+    lon, lat = to_lonlat(x, y, earth)
+    return float(pyproj.Proj(PROJ[earth]).get_factors(float(lon), float(lat)).meridional_scale)

@@ -197,12 +197,14 @@ def _open(
         if not frames:
             raise SeriesError(f"the source holds no frame of {', '.join(sorted(wanted))}: it holds {have}")
     frames = one_series(frames)
-    kept = {frame.header.time.item(): frame for frame in frames}  # the later file wins
-    times = np.array(sorted(kept), "datetime64[s]")
+    kept = {frame.header.time: frame for frame in frames}  # the later file wins
+    times = np.sort(np.array(list(kept), "datetime64[s]"))
     steps = _expected_steps(times)
     attrs = _series_attrs(frames, kept, np.setdiff1d(steps, times))
-    slots = [kept.get(time.item()) for time in (steps if fill_gaps else times)]
-    return _dataset(slots, steps if fill_gaps else times, _template(frames[0]), clutter, attrs)
+    slots = [kept.get(time) for time in (steps if fill_gaps else times)]
+    template = _template(frames[0])
+    template.attrs["radars"] = attrs["radars"]  # on the variable too: a field that was taken out still knows them
+    return _dataset(slots, steps if fill_gaps else times, template, clutter, attrs)
 
 
 def _expected_steps(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
@@ -215,9 +217,9 @@ def _expected_steps(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
 
 
 def _series_attrs(
-    frames: Sequence[Frame], kept: Mapping[Any, Frame], missing: NDArray[np.datetime64]
+    frames: Sequence[Frame], kept: Mapping[np.datetime64, Frame], missing: NDArray[np.datetime64]
 ) -> dict[str, Any]:
-    doubled = [frame for frame in frames if kept[frame.header.time.item()] is not frame]
+    doubled = [frame for frame in frames if kept[frame.header.time] is not frame]
     first = frames[0].header
     radars = dict.fromkeys(radar.removeprefix("de") for frame in frames for radar in frame.header.radars)
     family = f"RADKLIM {first.reanalysis}" if first.reanalysis else "RADOLAN"
@@ -235,7 +237,7 @@ def _series_attrs(
     if missing.size:
         attrs["gaps"] = _some([str(time) for time in missing])
     if doubled:
-        attrs["doubled"] = _some([f"{f.name} (taken: {kept[f.header.time.item()].name})" for f in doubled])
+        attrs["doubled"] = _some([f"{f.name} (taken: {kept[f.header.time].name})" for f in doubled])
     return attrs
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from radar_nb.errors import RadarNbError
 
 State = Literal["done", "resumed", "kept", "failed", "missing", "cancelled"]
-"""done: made now; resumed: made now from a part that lay there; kept: lay there whole; missing: was not to be had."""
+"""done: made now; resumed: made from a part that lay there; kept: lay there whole; missing: was not to be had."""
 
 _GOOD = frozenset({"done", "resumed", "kept"})
 

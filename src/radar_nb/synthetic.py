@@ -35,7 +35,8 @@ from radar_nb.grids import GRIDS
 from radar_nb.months import month_range, time_steps
 from radar_nb.products import PRODUCTS, product
 from radar_nb.progress import Progress, reporting
-from radar_nb.weather import RANGE, SITES, Weather, clutter_cells, radar_distance
+from radar_nb.sites import RANGE, SITES
+from radar_nb.weather import Weather, clutter_cells, radar_distance
 from radar_nb.workspace import local_path, replacing, storage_errors
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ def make_archives(
 ) -> tuple[Path, ...]:
     """Fill a folder with synthetic archives under DWD's paths, names, nesting and compression.
 
-    The same call makes the same bytes. An archive that an earlier call has made of the same seed and days is kept,
-    of others made anew.
+    The same call makes the same bytes. What an earlier call has made of the same seed and days is kept.
 
     Parameters
     ----------
@@ -120,26 +120,37 @@ def make_archives(
     item = product(name)
     months = month_range(first, last)
     family = choose_family(item, months, source, datetime.now(UTC))
-    paths: list[Path] = []
+    eras = {month: _era(item, family, month) for month in months}
+    files = {
+        month: [
+            _File(Path(root), path, list(times), seed)
+            for path, times in groupby(_times(family, month, days), partial(_path, eras[month]))
+        ]
+        for month in months
+    }
     with reporting(progress) as report:
         for month in months:
-            era = _era(item, family, month)
-            files = [
-                _File(Path(root), path, list(times), seed)
-                for path, times in groupby(_times(family, month, days), partial(_path, era))
-            ]
-            _make_files([file for file in files if not file.is_done()], era, month, workers, report)
-            paths += [file.target for file in files]
-    return tuple(paths)
+            todo = [file for file in files[month] if not file.is_done()]
+            _make_month(eras[month], month, todo, seed=seed, workers=workers, report=report)
+    return tuple(file.target for month in months for file in files[month])
 
 
-def _make_files(files: Sequence[_File], era: Era, month: Month, workers: int | None, report: Reporter) -> None:
+def _make_month(
+    era: Era, month: Month, files: Sequence[_File], *, seed: int, workers: int | None, report: Reporter
+) -> None:
     """Make a month's files one after the other, from one stream of frames."""
     times = [time for file in files for time in file.times]
     stem = era.product.lower() + ("2017.002" if era.family == "radklim" else "")
-    threads = _threads(workers)
-    for seed, group in groupby(files, lambda file: file.seed):
-        raise NotImplementedError
+    with (
+        closing(synthetic_frames(era.product, times, family=era.family, seed=seed, workers=workers)) as frames,
+        ThreadPoolExecutor(_threads(workers)) as pool,
+    ):
+        members = _ahead(partial(_member, _compression(era, month), stem), frames, pool, _threads(workers))
+        counted = _counted(members, len(times), report, f"make {era.product} {month}")
+        for file in files:
+            file.make(islice(counted, len(file.times)))
+
+
 def _era(item: Product, family: Family, month: Month) -> Era:
     """Choose how DWD files the month: as it is known to, else as it does while the month is recent."""
     eras = [
@@ -205,7 +216,7 @@ class _File:
         with replacing(self.target, durable=False) as file:
             self._write_note("unfinished")
             if self.target.suffix == ".tar":
-                _write_month(file, members)
+                _write_days(file, members)
             elif self.target.name.endswith(".tar.gz"):
                 _write_tar_gz(file, members)
             else:
@@ -238,7 +249,7 @@ def _member(compress: Callable[[bytes], bytes] | None, stem: str, stamped: tuple
     return _Member(f"{name}.gz", time, compress(frame))
 
 
-def _write_month(file: IO[bytes], members: Iterator[_Member]) -> None:
+def _write_days(file: IO[bytes], members: Iterator[_Member]) -> None:
     """Write a tar that holds a .tar.gz for each day."""
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for day, of_day in groupby(members, lambda member: member.time.astype("datetime64[D]")):

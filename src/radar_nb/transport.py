@@ -288,7 +288,9 @@ class Connection:
 @asynccontextmanager
 async def connected(concurrency: int | None = None) -> AsyncIterator[Connection]:
     """Open a session of so many connections at a time (default: the settings), by the environment's proxies."""
-    import aiohttp  # noqa: PLC0415 - `import radar_nb` stays cheap
+    from urllib.request import getproxies  # noqa: PLC0415 - `import radar_nb` stays cheap
+
+    import aiohttp  # noqa: PLC0415 - the same
 
     from radar_nb import __version__  # noqa: PLC0415 - loaded by now; at the top it would be a cycle
 
@@ -300,7 +302,7 @@ async def connected(concurrency: int | None = None) -> AsyncIterator[Connection]
         headers={"User-Agent": agent, "Accept-Encoding": "identity"},
         auto_decompress=False,
         read_bufsize=_BUFFER,
-        trust_env=True,
+        trust_env=bool(getproxies()),  # it costs a millisecond a request: only where there are proxies to find
     ) as session:
         yield Connection(session, limit)
 

@@ -1,0 +1,295 @@
+"""Laws of the map: classes, colours, places and words."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pyproj
+import pytest
+import xarray as xr
+from matplotlib.colors import BoundaryNorm, to_rgb
+from matplotlib.path import Path as Outline
+
+import radar_nb as rn
+from radar_nb.errors import NothingFound, SeriesError
+from radar_nb.grids import GRIDS, PROJ, to_lonlat, to_xy
+from radar_nb.palettes import PALETTES, class_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+
+def field(value: float = 1.0, *, name: str = "de900", **attrs: Any) -> xr.DataArray:
+    """Give a field as the reader does, with a hole in its south-western quarter."""
+    grid = GRIDS[name]
+    values = np.full((1, *grid.shape), value, np.float32)
+    values[0, : grid.rows // 2, : grid.cols // 2] = np.nan
+    crs = xr.DataArray(0, attrs=pyproj.CRS(PROJ[grid.earth]).to_cf())
+    coords = {"time": [np.datetime64("2020-06-13T15:25", "ns")], "y": grid.y, "x": grid.x, "crs": crs}
+    about = {"units": "mm", "interval_minutes": 5, "long_name": "rain"} | attrs
+    return xr.DataArray(values, coords, ("time", "y", "x"), name="YW", attrs=about)
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
+
+
+def pixel(ax: Axes, x: float, y: float) -> tuple[int, ...]:
+    """Render the map and give the colour at a place in metres."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.canvas.draw()
+    column, row = ax.transData.transform((x, y))
+    image = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+    return tuple(int(part) for part in image[image.shape[0] - 1 - int(row), int(column), :3])
+
+
+def limits(ax: Axes) -> list[float]:
+    """Give the limits of the classes."""
+    norm = ax.images[0].norm
+    assert isinstance(norm, BoundaryNorm)
+    return [float(limit) for limit in norm.boundaries]
+
+
+def by_gid(ax: Axes, gid: str) -> Any:
+    """Give the one line that was drawn under a name."""
+    (line,) = (line for line in ax.lines if line.get_gid() == gid)
+    return line
+
+
+def test_dry_wet_and_missing_look_different() -> None:
+    """A dry cell is white, a wet one coloured, a cell without data grey."""
+    x, y = GRIDS["de900"].x, GRIDS["de900"].y
+
+    dry = rn.plot(field(0.0), borders=False, radars=False)
+    wet = rn.plot(field(100.0, interval_minutes=1440), borders=False, radars=False)
+
+    assert pixel(dry, x[700], y[700]) == (255, 255, 255)
+    assert pixel(dry, x[200], y[300]) == pixel(wet, x[200], y[300]) == (214, 214, 212)
+    expected = to_rgb(wet.images[0].cmap(8))
+    assert pixel(wet, x[700], y[700]) == pytest.approx([round(255 * part) for part in expected], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("units", "minutes", "peak", "first", "last"),
+    [
+        ("mm", 5, 8.0, 0.01, 10.0),
+        ("mm", 60, 30.0, 0.1, 50.0),
+        ("mm", 1440, 90.0, 0.1, 120.0),
+        ("mm", 7 * 1440, 90.0, 10.0, 160.0),
+        ("mm", 30 * 1440, 90.0, 25.0, 350.0),
+        ("mm", None, 0.5, 0.01, 10.0),
+        ("mm", None, 100.0, 0.1, 50.0),
+        ("mm", 5, 900.0, 25.0, 350.0),
+        ("mm", 5, 1e6, 200.0, 1500.0),
+        ("mm h-1", None, 3.0, 0.1, 50.0),
+        ("dBZ", 5, 50.0, 5.5, 65.0),
+    ],
+)
+def test_classes_suit_unit_interval_and_size(
+    units: str, minutes: int | None, peak: float, first: float, last: float
+) -> None:
+    """Each unit and interval has its classes; a sum that outgrows them takes those of a longer interval."""
+    chosen = class_limits(units, minutes=minutes, peak=peak)
+
+    assert chosen is not None
+    assert (chosen[0], chosen[-1]) == (first, last)
+    assert list(chosen) == sorted(set(chosen))
+
+
+@pytest.mark.parametrize("name", PALETTES)
+def test_the_default_palette_darkens_evenly(name: str) -> None:
+    """The default palette's lightness falls from class to class, so that it can be read in grey."""
+    weights = np.array([0.2126, 0.7152, 0.0722])  # of luminance, ITU-R BT.709
+    luminance = [float(weights @ to_rgb(colour)) for colour in PALETTES[name]]  # type: ignore[index]
+
+    falling = all(lower > higher for lower, higher in zip(luminance, luminance[1:], strict=False))
+    assert falling == (name == "radar_nb")
+
+
+def test_own_classes_are_taken() -> None:
+    """Limits that the caller gives are the classes."""
+    assert limits(rn.plot(field(), classes=(1, 2, 3))) == [1.0, 2.0, 3.0]
+
+
+def test_an_unknown_unit_is_drawn_all_the_same() -> None:
+    """A field in a unit without classes of its own gets round limits around its values."""
+    chosen = limits(rn.plot(field(7.0, units="furlong")))
+
+    assert chosen[-1] >= 7.0
+
+
+def test_the_words_say_what_when_and_how_much() -> None:
+    """Title and scale tell the quantity, the interval in UTC and the unit."""
+    ax = rn.plot(field())
+    figure = ax.get_figure(root=True)
+
+    assert figure is not None
+    assert ax.get_title(loc="left") == "Rain\n2020-06-13 15:20 to 15:25 UTC"
+    assert figure.axes[1].get_ylabel() == "mm in 5 min"
+
+
+def test_a_sum_does_not_claim_an_interval() -> None:
+    """A sum over many fields has no time of its own, and is not said to be a 5-minute amount."""
+    ax = rn.plot(field(300.0).sum("time", keep_attrs=True))
+    figure = ax.get_figure(root=True)
+
+    assert figure is not None
+    assert ax.get_title(loc="left") == "Rain"
+    assert figure.axes[1].get_ylabel() == "mm"
+
+
+def test_midnight_is_written_out() -> None:
+    """An interval that ends on another day than it began names both days."""
+    da = field().assign_coords(time=[np.datetime64("2020-06-14T00:00", "ns")])
+
+    assert "2020-06-13 23:55 to 2020-06-14 00:00 UTC" in rn.plot(da).get_title(loc="left")
+
+
+@pytest.mark.parametrize("grid", ["de900", "de1100", "de1200-wgs84"])
+def test_scale_bar_is_true_on_the_ground(grid: str) -> None:
+    """The bar of 100 km is 100 km long on the ellipsoid at the map's centre, to half a percent."""
+    ax = rn.plot(field(name=grid))
+    earth = GRIDS[grid].earth
+    bar = by_gid(ax, "scale bar").get_xdata()
+    middle = float(np.mean(ax.get_ylim()))
+    west = float(np.mean(ax.get_xlim())) - (bar[1] - bar[0]) / 2
+    lon, lat = to_lonlat([west, west + bar[1] - bar[0]], [middle, middle], earth)
+
+    length = pyproj.Geod(ellps="WGS84").inv(lon[0], lat[0], lon[1], lat[1])[2]
+
+    assert length == pytest.approx(100_000, rel=0.005)
+
+
+@pytest.mark.parametrize("grid", ["de900", "de1200-wgs84"])
+def test_sites_and_borders_stand_where_they_should(grid: str) -> None:
+    """Radar sites lie at their longitude and latitude on either earth, and only those of the field's list."""
+    earth = GRIDS[grid].earth
+    ax = rn.plot(field(name=grid, radars="emd,boo,xyz"))
+
+    x, y = by_gid(ax, "radars").get_data()
+    lon, lat = to_lonlat(x, y, earth)
+
+    np.testing.assert_allclose(lon, [7.02377, 10.046899], atol=1e-6)
+    np.testing.assert_allclose(lat, [53.33872, 54.004381], atol=1e-6)
+    assert len(by_gid(rn.plot(field(name=grid)), "radars").get_xdata()) == 17
+
+
+@pytest.mark.parametrize(
+    ("place", "lon", "lat", "inside"),
+    [
+        ("Kassel", 9.48, 51.31, True),
+        ("Flensburg", 9.44, 54.78, True),
+        ("Freiburg", 7.85, 47.99, True),
+        ("Goerlitz", 14.97, 51.15, True),
+        ("Ruegen", 13.43, 54.45, True),
+        ("Prague", 14.42, 50.09, False),
+        ("Strasbourg", 7.72, 48.57, False),
+        ("Salzburg", 13.05, 47.80, False),
+        ("Szczecin", 14.55, 53.43, False),
+    ],
+)
+def test_the_border_is_germanys(place: str, lon: float, lat: float, inside: bool) -> None:
+    """Towns on both sides of the border lie on their side of it."""
+    rings = json.loads(files("radar_nb").joinpath("borders.json").read_text(encoding="utf-8"))["germany"]
+
+    covered = sum(Outline(np.reshape(ring, (-1, 2))).contains_point((lon, lat)) for ring in rings) % 2 == 1
+
+    assert covered == inside, place
+
+
+def test_the_borders_say_where_they_come_from() -> None:
+    """The shipped borders carry their source and licence, and are small."""
+    text = files("radar_nb").joinpath("borders.json").read_text(encoding="utf-8")
+
+    assert "Natural Earth" in json.loads(text)["source"]
+    assert json.loads(text)["licence"] == "public domain"
+    assert len(text) < 60_000
+
+
+def test_borders_reach_the_map() -> None:
+    """Germany's border crosses the middle of the 900 x 900 map's southern half, where Passau lies."""
+    ax = rn.plot(field())
+    x, y = to_xy(13.46, 48.57, "sphere")
+    segments = [segment for lines in ax.collections for segment in lines.get_segments()]  # type: ignore[attr-defined]
+
+    distance = min(float(np.hypot(segment[:, 0] - x, segment[:, 1] - y).min()) for segment in segments)
+
+    assert distance < 10_000
+
+
+def test_it_draws_into_given_axes() -> None:
+    """With ax= the map is drawn there and those axes are returned; small maps go without notes."""
+    figure, axes = plt.subplots(2, 3, layout="constrained")
+
+    drawn = rn.plot(field(), ax=axes[1, 2], colorbar=False)
+
+    assert drawn is axes[1, 2]
+    assert not axes[0, 0].images
+    assert drawn.get_legend() is None
+    assert len(figure.axes) == 6
+
+
+def test_falling_y_and_lazy_fields_are_the_same_map() -> None:
+    """The order of the rows and dask do not change the picture."""
+    da = field(3.0)
+    da[0, 600:, :] = 0.0
+
+    turned = rn.plot(da.chunk({"y": 300}).sortby("y", ascending=False))
+
+    np.testing.assert_array_equal(turned.images[0].get_array(), rn.plot(da).images[0].get_array())
+
+
+def test_all_missing_is_said() -> None:
+    """A field without data is a grey map that says so."""
+    ax = rn.plot(field() * np.nan)
+
+    assert "(no data)" in ax.get_title(loc="left")
+
+
+def test_a_field_without_projection_is_drawn_bare() -> None:
+    """Where the projection is not known nothing is placed by guess."""
+    ax = rn.plot(field().drop_vars("crs"))
+
+    assert not ax.lines
+    assert not ax.collections
+
+
+@pytest.mark.parametrize(
+    ("da", "time", "error", "text"),
+    [
+        (field().isel(time=[0, 0]), None, NothingFound, r"There are 2 fields, .*choose one with time="),
+        (field().isel(time=[0, 0]), "2020-06-13T15:30", NothingFound, "there is no field at 2020-06-13T15:30"),
+        (field(), "noon", NothingFound, "write the time as 2020-06-13T15:25"),
+        (field()[0, 0], None, SeriesError, "select or reduce all others"),
+        (field().drop_vars("x"), None, SeriesError, "coordinates in metres"),
+    ],
+)
+def test_what_is_no_field_is_said(da: xr.DataArray, time: str | None, error: type[Exception], text: str) -> None:
+    """Several fields, a time that is not there, a line, or no coordinates: the error says what to do."""
+    with pytest.raises(error, match=text):
+        rn.plot(da, time=time)
+
+
+def test_a_real_field(real_frames: Path) -> None:
+    """The real YW of 13 June 2020 is drawn with its fifteen radars and its largest class."""
+    ds = rn.open_dataset(real_frames / "raa01-yw2017.002_10000-2006131525-dwd---bin", progress=False)
+
+    ax = rn.plot(ds.YW, time="2020-06-13T15:25Z")
+
+    assert len(by_gid(ax, "radars").get_xdata()) == 15
+    assert limits(ax)[-1] == 10.0
