@@ -11,7 +11,7 @@ from hypothesis import settings as law
 from hypothesis import strategies as st
 
 from radar_nb.errors import UnknownGrid
-from radar_nb.grids import GRIDS, Earth, Grid, find_grid, to_lonlat, to_xy
+from radar_nb.grids import GRIDS, Earth, Grid, find_grid, scale_factor, to_lonlat, to_xy
 
 
 class Corners(NamedTuple):
@@ -162,6 +162,20 @@ def test_projection_keeps_the_shape() -> None:
 
     assert x.shape == y.shape == (2, 3)
     assert x.dtype == y.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("lat", "area"), [(47.3, 0.865), (49.0, 0.884), (51.0, 0.907), (53.0, 0.929), (55.0, 0.950)]
+)
+@pytest.mark.parametrize("earth", ["sphere", "wgs84"])
+def test_a_cell_is_smaller_on_the_ground_than_on_the_map(earth: Earth, lat: float, area: float) -> None:
+    """The scale factor gives the true area of a nominal square kilometre, wherever on a parallel it lies."""
+    factors = [
+        scale_factor(float(x), float(y), earth) for x, y in (to_xy(6.0, lat, earth), to_xy(14.0, lat, earth))
+    ]
+
+    assert factors[0] == pytest.approx(factors[1])
+    assert 1 / factors[0] ** 2 == pytest.approx(area, abs=1e-3)
 
 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())

@@ -67,7 +67,7 @@ class Month:
         Raises
         ------
         MonthError
-            The value names no month.
+            The value names no month: also a day that there is not, or a period of a year or a quarter.
 
         Examples
         --------
