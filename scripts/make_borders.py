@@ -132,13 +132,13 @@ def matters(line: NDArray[np.float64]) -> bool:
     """Tell whether a line is open, or the coast of an island that is large enough."""
     if not np.array_equal(line[0], line[-1]):
         return True
-    x, y = to_xy(*line.T, "sphere")
+    x, y = to_xy(line[:, 0], line[:, 1], "sphere")
     return bool(abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2 >= SMALLEST)
 
 
 def simplify(line: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """Give the points of a line that keep it within the tolerance; a ring too small for that stays as it is."""
-    points = np.column_stack(to_xy(*line.T, "sphere"))
+    points = np.column_stack(to_xy(line[:, 0], line[:, 1], "sphere"))
     keep = np.zeros(len(points), dtype=bool)
     keep[[0, -1]] = True
     spans = [(0, len(points) - 1)]

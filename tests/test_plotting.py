@@ -19,9 +19,9 @@ from matplotlib.colors import BoundaryNorm, to_rgb
 from matplotlib.path import Path as Outline
 
 import radar_nb as rn
-from radar_nb.errors import NothingFound, SeriesError
+from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.grids import GRIDS, PROJ, to_lonlat, to_xy
-from radar_nb.palettes import PALETTES, class_limits
+from radar_nb.palettes import class_colours, class_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,22 +65,22 @@ def limits(ax: Axes) -> list[float]:
     return [float(limit) for limit in norm.boundaries]
 
 
-def by_gid(ax: Axes, gid: str) -> Any:
+def labelled(ax: Axes, label: str) -> Any:
     """Give the one line that was drawn under a name."""
-    (line,) = (line for line in ax.lines if line.get_gid() == gid)
+    (line,) = (line for line in ax.lines if line.get_label() == label)
     return line
 
 
 def test_dry_wet_and_missing_look_different() -> None:
-    """A dry cell is white, a wet one coloured, a cell without data grey."""
+    """A dry cell is nearly white, a wet one coloured, a cell without data grey."""
     x, y = GRIDS["de900"].x, GRIDS["de900"].y
 
     dry = rn.plot(field(0.0), borders=False, radars=False)
-    wet = rn.plot(field(100.0, interval_minutes=1440), borders=False, radars=False)
+    wet = rn.plot(field(70.0, interval_minutes=1440), borders=False, radars=False)
 
-    assert pixel(dry, x[700], y[700]) == (255, 255, 255)
-    assert pixel(dry, x[200], y[300]) == pixel(wet, x[200], y[300]) == (214, 214, 212)
-    expected = to_rgb(wet.images[0].cmap(8))
+    assert pixel(dry, x[700], y[700]) == pytest.approx((253, 253, 251), abs=1)
+    assert pixel(dry, x[200], y[300]) == pixel(wet, x[200], y[300]) == (200, 200, 200)
+    expected = to_rgb(wet.images[0].cmap(6))
     assert pixel(wet, x[700], y[700]) == pytest.approx([round(255 * part) for part in expected], abs=1)
 
 
@@ -89,48 +89,53 @@ def test_dry_wet_and_missing_look_different() -> None:
     [
         ("mm", 5, 8.0, 0.01, 10.0),
         ("mm", 60, 30.0, 0.1, 50.0),
-        ("mm", 1440, 90.0, 0.1, 120.0),
-        ("mm", 7 * 1440, 90.0, 10.0, 160.0),
-        ("mm", 30 * 1440, 90.0, 25.0, 350.0),
+        ("mm", 1440, 90.0, 0.1, 80.0),
+        ("mm", 7 * 1440, 90.0, 0.1, 160.0),
+        ("mm", 30 * 1440, 90.0, 0.1, 350.0),
+        ("mm", 365 * 1440, 90.0, 0.1, 1500.0),
         ("mm", None, 0.5, 0.01, 10.0),
-        ("mm", None, 100.0, 0.1, 50.0),
-        ("mm", 5, 900.0, 25.0, 350.0),
-        ("mm", 5, 1e6, 200.0, 1500.0),
-        ("mm h-1", None, 3.0, 0.1, 50.0),
-        ("dBZ", 5, 50.0, 5.5, 65.0),
+        ("mm", None, 45.0, 0.1, 50.0),
+        ("mm", None, 300.0, 0.1, 350.0),
+        ("mm", None, 1e6, 0.1, 1500.0),
+        ("mm h-1", None, 3.0, 0.1, 100.0),
+        ("dBZ", None, 50.0, 5.5, 85.0),
     ],
 )
 def test_classes_suit_unit_interval_and_size(
     units: str, minutes: int | None, peak: float, first: float, last: float
 ) -> None:
-    """Each unit and interval has its classes; a sum that outgrows them takes those of a longer interval."""
-    chosen = class_limits(units, minutes=minutes, peak=peak)
+    """Each unit and interval has its classes; a sum of unknown interval takes those that it fills."""
+    chosen = class_limits(units, minutes, np.array([np.nan, peak]))
 
-    assert chosen is not None
     assert (chosen[0], chosen[-1]) == (first, last)
     assert list(chosen) == sorted(set(chosen))
 
 
-@pytest.mark.parametrize("name", PALETTES)
-def test_the_default_palette_darkens_evenly(name: str) -> None:
+@pytest.mark.parametrize("count", [5, 8, 9, 16])
+def test_the_default_palette_darkens_evenly(count: int) -> None:
     """The default palette's lightness falls from class to class, so that it can be read in grey."""
     weights = np.array([0.2126, 0.7152, 0.0722])  # of luminance, ITU-R BT.709
-    luminance = [float(weights @ to_rgb(colour)) for colour in PALETTES[name]]  # type: ignore[index]
+    colours = class_colours(None, count, reflectivity=False)(np.arange(count))[:, :3]
 
-    falling = all(lower > higher for lower, higher in zip(luminance, luminance[1:], strict=False))
-    assert falling == (name == "radar_nb")
+    luminance = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4) @ weights
+
+    assert (np.diff(luminance) < 0).all()
 
 
 def test_own_classes_are_taken() -> None:
     """Limits that the caller gives are the classes."""
     assert limits(rn.plot(field(), classes=(1, 2, 3))) == [1.0, 2.0, 3.0]
+    with pytest.raises(SettingsError, match="must be at least two rising numbers"):
+        rn.plot(field(), classes=(1, 1))
+    with pytest.raises(SettingsError, match="'rain' is not known: use 'dwd'"):
+        rn.plot(field(), cmap="rain")
 
 
 def test_an_unknown_unit_is_drawn_all_the_same() -> None:
     """A field in a unit without classes of its own gets round limits around its values."""
     chosen = limits(rn.plot(field(7.0, units="furlong")))
 
-    assert chosen[-1] >= 7.0
+    assert chosen[0] <= 7.0 <= chosen[-1]
 
 
 def test_the_words_say_what_when_and_how_much() -> None:
@@ -139,7 +144,7 @@ def test_the_words_say_what_when_and_how_much() -> None:
     figure = ax.get_figure(root=True)
 
     assert figure is not None
-    assert ax.get_title(loc="left") == "Rain\n2020-06-13 15:20 to 15:25 UTC"
+    assert ax.get_title(loc="left") == "Rain\n5 min to 2020-06-13 15:25 UTC"
     assert figure.axes[1].get_ylabel() == "mm in 5 min"
 
 
@@ -153,11 +158,13 @@ def test_a_sum_does_not_claim_an_interval() -> None:
     assert figure.axes[1].get_ylabel() == "mm"
 
 
-def test_midnight_is_written_out() -> None:
-    """An interval that ends on another day than it began names both days."""
-    da = field().assign_coords(time=[np.datetime64("2020-06-14T00:00", "ns")])
+def test_a_forecast_tells_both_times() -> None:
+    """A forecast's title has the end of its interval, and when it was made."""
+    da = field().assign_coords(prediction_time=("time", [np.datetime64("2020-06-13T16:25", "ns")]))
 
-    assert "2020-06-13 23:55 to 2020-06-14 00:00 UTC" in rn.plot(da).get_title(loc="left")
+    title = rn.plot(da).get_title(loc="left")
+
+    assert title == "Rain\n5 min to 2020-06-13 16:25 UTC, forecast of 2020-06-13 15:25 UTC"
 
 
 @pytest.mark.parametrize("grid", ["de900", "de1100", "de1200-wgs84"])
@@ -165,7 +172,7 @@ def test_scale_bar_is_true_on_the_ground(grid: str) -> None:
     """The bar of 100 km is 100 km long on the ellipsoid at the map's centre, to half a percent."""
     ax = rn.plot(field(name=grid))
     earth = GRIDS[grid].earth
-    bar = by_gid(ax, "scale bar").get_xdata()
+    bar = labelled(ax, "_scale").get_xdata()
     middle = float(np.mean(ax.get_ylim()))
     west = float(np.mean(ax.get_xlim())) - (bar[1] - bar[0]) / 2
     lon, lat = to_lonlat([west, west + bar[1] - bar[0]], [middle, middle], earth)
@@ -181,12 +188,12 @@ def test_sites_and_borders_stand_where_they_should(grid: str) -> None:
     earth = GRIDS[grid].earth
     ax = rn.plot(field(name=grid, radars="emd,boo,xyz"))
 
-    x, y = by_gid(ax, "radars").get_data()
+    x, y = labelled(ax, "radar site").get_data()
     lon, lat = to_lonlat(x, y, earth)
 
     np.testing.assert_allclose(lon, [7.02377, 10.046899], atol=1e-6)
     np.testing.assert_allclose(lat, [53.33872, 54.004381], atol=1e-6)
-    assert len(by_gid(rn.plot(field(name=grid)), "radars").get_xdata()) == 17
+    assert len(labelled(rn.plot(field(name=grid)), "radar site").get_xdata()) == 17
 
 
 @pytest.mark.parametrize(
@@ -233,7 +240,7 @@ def test_borders_reach_the_map() -> None:
 
 
 def test_it_draws_into_given_axes() -> None:
-    """With ax= the map is drawn there and those axes are returned; small maps go without notes."""
+    """With ax= the map is drawn there and those axes are returned; without the scale also the key is left out."""
     figure, axes = plt.subplots(2, 3, layout="constrained")
 
     drawn = rn.plot(field(), ax=axes[1, 2], colorbar=False)
@@ -258,30 +265,43 @@ def test_all_missing_is_said() -> None:
     """A field without data is a grey map that says so."""
     ax = rn.plot(field() * np.nan)
 
-    assert "(no data)" in ax.get_title(loc="left")
+    assert "no data" in ax.get_title(loc="left")
 
 
-def test_a_field_without_projection_is_drawn_bare() -> None:
-    """Where the projection is not known nothing is placed by guess."""
-    ax = rn.plot(field().drop_vars("crs"))
+@pytest.mark.parametrize("grid", ["de900", "de1200-wgs84"])
+def test_without_a_projection_the_lattice_tells_the_earth(grid: str) -> None:
+    """A field that lost its `crs` is placed by its cells, which lie on one lattice on either earth."""
+    kept = labelled(rn.plot(field(name=grid)), "radar site")
+    lost = labelled(rn.plot(field(name=grid).drop_vars("crs")), "radar site")
 
-    assert not ax.lines
-    assert not ax.collections
+    np.testing.assert_array_equal(kept.get_data(), lost.get_data())
+
+
+def test_another_projection_is_refused() -> None:
+    """Cells that stand on no grid of DWD are not drawn with borders by guess."""
+    da = field().drop_vars("crs").assign_coords(y=np.arange(900) * 1000.0, x=np.arange(900) * 1000.0)
+
+    with pytest.raises(SeriesError, match="does not stand on DWD's polar stereographic grid"):
+        rn.plot(da)
 
 
 @pytest.mark.parametrize(
-    ("da", "time", "error", "text"),
+    ("da", "time", "text"),
     [
-        (field().isel(time=[0, 0]), None, NothingFound, r"There are 2 fields, .*choose one with time="),
-        (field().isel(time=[0, 0]), "2020-06-13T15:30", NothingFound, "there is no field at 2020-06-13T15:30"),
-        (field(), "noon", NothingFound, "write the time as 2020-06-13T15:25"),
-        (field()[0, 0], None, SeriesError, "select or reduce all others"),
-        (field().drop_vars("x"), None, SeriesError, "coordinates in metres"),
+        (field().isel(time=[0, 0]), None, r"has 2 times, .*choose one with plot\(\.\.\., time="),
+        (
+            field().isel(time=[0, 0]),
+            "2020-06-13T15:30",
+            "no field of 2020-06-13 15:30 UTC: the nearest of its 2",
+        ),
+        (field(), "noon", "is no time: write it as"),
+        (field()[0, 0], None, "has no dimension 'y' with coordinates"),
+        (field().drop_vars("x"), None, "has no dimension 'x' with coordinates"),
     ],
 )
-def test_what_is_no_field_is_said(da: xr.DataArray, time: str | None, error: type[Exception], text: str) -> None:
+def test_what_is_no_field_is_said(da: xr.DataArray, time: str | None, text: str) -> None:
     """Several fields, a time that is not there, a line, or no coordinates: the error says what to do."""
-    with pytest.raises(error, match=text):
+    with pytest.raises(SeriesError, match=text):
         rn.plot(da, time=time)
 
 
@@ -291,5 +311,5 @@ def test_a_real_field(real_frames: Path) -> None:
 
     ax = rn.plot(ds.YW, time="2020-06-13T15:25Z")
 
-    assert len(by_gid(ax, "radars").get_xdata()) == 15
+    assert len(labelled(ax, "radar site").get_xdata()) == 15
     assert limits(ax)[-1] == 10.0

@@ -1,7 +1,4 @@
-"""What can be chosen of a product: its families and months in words, and what a choice amounts to.
-
-The month picker's thinking, without the widgets.
-"""
+"""What can be chosen of a product, and the plan for it: the month picker's thinking, without the widgets."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from radar_nb.catalogue import choose_family, folders_to_list, make_plan
 from radar_nb.errors import CoverageError, MonthError
 from radar_nb.months import Month, month_range
 from radar_nb.products import PRODUCTS
-from radar_nb.table import human_bytes
+from radar_nb.words import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +18,6 @@ if TYPE_CHECKING:
 
     from radar_nb.catalogue import Plan
     from radar_nb.products import Product
-
-_TOLD = 3
-"""How many missing months or days are spelt out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +121,6 @@ def series(product: Product) -> tuple[tuple[str, str], ...]:
     )
 
 
-def span(months: Sequence[Month]) -> str:
-    """Write a span of months."""
-    return str(months[0]) if len(months) == 1 else f"{months[0]} to {months[-1]}"
-
-
 def plan_now(
     offered: Offer, months: Sequence[Month], *, folder: Path, base_url: str, now: datetime
 ) -> Plan | None:
@@ -146,33 +135,3 @@ def plan_now(
     if folders_to_list(offered.product, family, months):
         return None
     return make_plan(offered.product, family, months, base_url=base_url, folder=folder, listings={}, now=now)
-
-
-def in_words(plan: Plan) -> tuple[str, ...]:
-    """Tell a plan in one sentence, and in a second one what is not to be had, if anything.
-
-    It looks at the disk.
-    """
-    here = plan.on_disk
-    to_fetch = plan.bytes - sum(archive.expected for archive in here)
-    about = "" if plan.exact else "about "
-    name = plan.family.title.partition(":")[0]
-    facts = [f"{_count(len(plan.months), 'month')} of {name} ({span(plan.months)})"]
-    if plan.archives:
-        facts.append(f"{_count(len(plan.archives), 'file')}, {about}{human_bytes(plan.bytes)}")
-        if len(here) == len(plan.archives):
-            facts.append("all on disk")
-        elif here:
-            facts.append(f"{_count(len(here), 'file')} on disk, {about}{human_bytes(to_fetch)} to fetch")
-        else:
-            facts.append("none on disk yet")
-    sentence = " · ".join(facts)
-    if not plan.missing:
-        return (sentence,)
-    gaps = [f"{gap.what} ({gap.reason})" for gap in plan.missing]
-    more = f" and {len(gaps) - _TOLD} more" if len(gaps) > _TOLD else ""
-    return sentence, f"Not to be had: {', '.join(gaps[:_TOLD])}{more}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

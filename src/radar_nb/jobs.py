@@ -37,9 +37,11 @@ class Job(Generic[T]):
 
     Examples
     --------
-    >>> job = Job(asyncio.sleep(0, "slept"), lambda task: print(task.result()))
+    >>> results = []
+    >>> job = Job(asyncio.sleep(0, "slept"), lambda task: results.append(task.result()))
     >>> asyncio.run(job.ended())
-    slept
+    >>> results
+    ['slept']
     """
 
     def __init__(self, work: Coroutine[Any, Any, T], finish: Callable[[asyncio.Task[T]], None]) -> None:

@@ -1,67 +1,123 @@
-"""Classes and colours of radar maps: limits by unit and interval, a palette to read and one that is familiar.
+"""Classes and colours of radar maps.
 
-Source of the limits: the symbology files of radolan2map, which follow DWD's own maps; the 5-minute and hourly
-classes have one or two lower limits more, because YW resolves 0.01 mm.
+Class limits of rain and reflectivity are those of DWD's and its users' maps (symbology files of radolan2map, whose
+first class, from zero, begins here at the smallest amount that the product can tell: dry is then white, and only
+dry). The familiar hues (`cmap="dwd"`) come from there and from the legend of DWD's reflectivity composite WN. The
+default colours are our own: from pale blue over violet to dark red, with a lightness that falls from class to
+class, so that their order is seen by everybody, also in grey print and with any colour vision.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
-PaletteName = Literal["radar_nb", "dwd"]
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
+from matplotlib.ticker import MaxNLocator
 
-_MINUTES, _HOURS, _DAYS, _WEEKS, _MONTHS, _YEARS = (
-    (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
-    (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0),
-    (0.1, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 80.0, 120.0),
-    (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 100.0, 120.0, 140.0, 160.0),
-    (25.0, 50.0, 75.0, 100.0, 125.0, 150.0, 175.0, 200.0, 225.0, 250.0, 300.0, 350.0),
-    (200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0, 1250.0, 1500.0),
+from radar_nb.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_HOUR, _DAY = 60, 1440
+_SUMS: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (15, (0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10)),
+    (3 * _HOUR, (0.1, 0.5, 1, 2, 5, 10, 20, 50)),
+    (2 * _DAY, (0.1, 1, 2, 5, 10, 20, 50, 80)),
+    (21 * _DAY, (0.1, 10, 20, 30, 40, 50, 60, 70, 80, 100, 120, 140, 160)),
+    (92 * _DAY, (0.1, *range(25, 351, 25))),
+    (np.inf, (0.1, *range(200, 501, 50), *range(600, 1001, 100), 1500)),
 )
-_AMOUNTS = (_MINUTES, _HOURS, _DAYS, _WEEKS, _MONTHS, _YEARS)
-_LONGEST = (30, 360, 2 * 1440, 20 * 1440, 100 * 1440)  # minutes up to which each of them is the first choice
-_DBZ = (5.5, 10.0, 14.5, 19.0, 23.5, 28.0, 32.5, 37.0, 41.5, 46.0, 50.5, 55.0, 60.0, 65.0)
-_BY_UNIT = {
-    "mm h-1": _HOURS,
-    "dBZ": _DBZ,
-    "%": (25.0, 50.0, 75.0, 90.0, 110.0, 125.0, 150.0, 200.0),
-    "1": (0.05, 0.2, 0.4, 0.6, 0.8, 0.95),
-}
+"""Class limits in mm of sums over at most so many minutes. Source: radolan2map, symbology."""
+_RATE = (0.1, 0.5, 1, 2, 5, 10, 20, 50, 100)
+"""mm/h: those of the hourly sum, and one more for the short intensities of single cells."""
+_REFLECTIVITY = (5.5, 10, 14.5, 19, 23.5, 28, 32.5, 37, 41.5, 46, 50.5, 55, 60, 65, 75, 85)
+"""dBZ. Source: radolan2map, symbology; DWD's legend of WN."""
 
-PALETTES: dict[PaletteName, tuple[str, ...]] = {
-    # CIELAB lightness falls evenly from 93 to 20 while the hue turns from sky to wine: in order also in grey, and
-    # for colour-blind eyes
-    "radar_nb": ("#d9eff5", "#b7deee", "#95cee8", "#74bce3", "#52aade", "#3f96da",
-                 "#517fcd", "#6565b9", "#754b9c", "#783377", "#6f1e55", "#600a37"),
-    # the hues of the hourly maps that users of DWD's products know (radolan2map), their dry grey left out
-    "dwd": ("#ffffa0", "#ffff00", "#00ff00", "#80b3ff", "#5010ff", "#ff00bf", "#ffbff0"),
-}  # fmt: skip
-"""Colours from the lowest to the highest class; between them is interpolated."""
+_DEFAULT_HUES = "#caf0f6 #8ddbf6 #57b9f4 #3e8fec #4364df #6239c6 #7a0d94 #7a0057 #680028 #49030e"
+_DWD_RAIN = "#ffffdc #ffffa0 #ffff00 #00ff00 #80b3ff #5010ff #ff00bf #ffbff0"
+_DWD_REFLECTIVITY = (
+    "#33ffff #00caca #009934 #4dbf1a #99cc00 #cce600 #ffff00 #ffc400 "
+    "#ff8900 #ff0000 #b40000 #4848ff #0000ca #990099 #ff33ff #000000"
+)
+DRY, NO_DATA, INK = "#fdfdfb", "#c8c8c8", "#1a1a1a"
+"""Colours of cells below the first class, of cells without data, and of lines and letters."""
 
 
-def class_limits(units: str, *, minutes: int | None, peak: float) -> tuple[float, ...] | None:
-    """Choose the limits of a map's classes.
+def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple[float, ...]:
+    """Choose the limits of a map's classes: DWD's for the quantity, or round ones where DWD has none.
 
     Parameters
     ----------
     units : str
-        `mm`, `mm h-1`, `dBZ`, `%` or `1`.
+        `mm`, `mm h-1`, `dBZ` or another.
     minutes : int or None
-        The interval of an amount; None where it is not known, as for a sum over many.
-    peak : float
-        The largest value. Amounts far above the interval's classes are drawn in those of a longer one.
+        The interval of an amount. None where it is not known, as for a sum over many: then the amounts decide.
+    values : ndarray
+        The field, NaN where there are no data.
 
     Returns
     -------
-    tuple of float or None
-        Lower limits, rising; the last class is open. None where the unit has no classes of its own.
+    tuple of float
+        Lower limits of the classes, rising, at least two; the last class is open.
 
     Examples
     --------
-    >>> class_limits("mm", minutes=60, peak=12.0)[-1], class_limits("mm", minutes=5, peak=300.0)[-1]
-    (50.0, 120.0)
+    >>> class_limits("mm", 60, np.zeros(1))
+    (0.1, 0.5, 1, 2, 5, 10, 20, 50)
     """
-    if units != "mm":
-        return _BY_UNIT.get(units)
-    first = sum((minutes or 0) > longest for longest in _LONGEST)
-    return next((limits for limits in _AMOUNTS[first:] if peak <= 3 * limits[-1]), _YEARS)
+    seen = values[np.isfinite(values)]
+    match units:
+        case "mm":
+            if minutes:
+                return next(limits for longest, limits in _SUMS if minutes <= longest)
+            large = np.quantile(seen, 0.999) if seen.size else 0.0  # single clutter cells do not decide
+            return next((limits for _, limits in _SUMS if large <= limits[-1]), _SUMS[-1][1])
+        case "mm h-1" | "mm/h":
+            return _RATE
+        case "dBZ":
+            return _REFLECTIVITY
+    low, high = (seen.min(), seen.max()) if seen.size else (0.0, 1.0)
+    ticks = tuple(float(tick) for tick in MaxNLocator(nbins=9).tick_values(low, high))
+    return ticks[:-1] if len(ticks) > 2 else ticks
+
+
+def own_limits(classes: Sequence[float]) -> tuple[float, ...]:
+    """Take the limits that a caller gives.
+
+    Raises
+    ------
+    SettingsError
+        They are not at least two rising numbers.
+    """
+    try:
+        limits = np.asarray(classes, dtype=float)
+    except (TypeError, ValueError):
+        limits = np.empty(0)
+    if limits.ndim != 1 or limits.size < 2 or not np.isfinite(limits).all() or (np.diff(limits) <= 0).any():
+        raise SettingsError(f"classes={classes!r} must be at least two rising numbers, such as (0.1, 1, 5, 10)")
+    return tuple(limits.tolist())
+
+
+def class_colours(cmap: str | Colormap | None, count: int, *, reflectivity: bool) -> ListedColormap:
+    """Give one colour a class, the last one for all above; grey for missing and nearly white for less.
+
+    Raises
+    ------
+    SettingsError
+        There is no colour map of that name.
+    """
+    if cmap is None or cmap == "dwd":
+        hues = _DEFAULT_HUES if cmap is None else _DWD_REFLECTIVITY if reflectivity else _DWD_RAIN
+        base: Colormap = LinearSegmentedColormap.from_list("radar_nb", hues.split())
+    elif isinstance(cmap, Colormap):
+        base = cmap
+    elif cmap in mpl.colormaps:
+        base = mpl.colormaps[cmap]
+    else:
+        raise SettingsError(f"cmap={cmap!r} is not known: use 'dwd', a colour map of matplotlib, or None")
+    return ListedColormap(base(np.linspace(0, 1, count)), bad=NO_DATA, under=DRY)

@@ -24,8 +24,8 @@ SITES = {
 """Longitude and latitude in degrees of today's sites, in the order in which headers name them. Source: DWD's list
 of stations, as in wradlib."""
 
-FORMER_SITES = {"emd": (7.02377, 53.33872)}
-"""Sites that older headers name."""
+FORMER_SITES = {"emd": (7.02377, 53.33872), "asd": (13.76347, 51.12404)}
+"""Sites that older headers name: Emden, Dresden airport. Source: as above."""
 
 RANGE = 150.0
 """How far the radars see, in km: format version 3 (DWD, Kompositformat 2.5, token VS)."""

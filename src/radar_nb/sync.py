@@ -60,7 +60,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _make_reentrant(loop: asyncio.AbstractEventLoop) -> None:
-    import nest_asyncio2  # type: ignore[import-untyped]  # noqa: PLC0415 - a script never needs it
+    import nest_asyncio2  # noqa: PLC0415 - a script never needs it
 
     try:
         # not apply(): that would also swap asyncio.run, Task and Future for every loop of every thread

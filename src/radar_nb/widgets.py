@@ -6,11 +6,11 @@ lasts only the loop that it runs on sets traits.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import ipywidgets
 import traitlets
 
 from radar_nb.catalogue import Plan
-from radar_nb.choices import in_words, offer, plan_now, published, series, span
+from radar_nb.choices import offer, plan_now, published, series
 from radar_nb.download import download_async
 from radar_nb.errors import CoverageError, RadarNbError
 from radar_nb.extract import extract_async
@@ -29,10 +29,9 @@ from radar_nb.products import product as find_product
 from radar_nb.report import Report
 from radar_nb.settings import settings
 from radar_nb.sync import run
-from radar_nb.table import human_bytes
+from radar_nb.words import end_line, error_line, line, plan_lines, report_lines, span
 
 if TYPE_CHECKING:
-    import asyncio
     import os
     from collections.abc import Callable, Coroutine, Iterator
 
@@ -45,12 +44,8 @@ if TYPE_CHECKING:
 
 _WIDE = {"width": "auto", "max_width": "46em"}
 
-_COLOURS = {
-    "plain": "inherit",
-    "quiet": "var(--jp-ui-font-color2, #616161)",  # the theme's colour where the page has one
-    "warning": "var(--jp-warn-color0, #b25000)",
-    "error": "var(--jp-error-color1, #c62828)",
-}
+_PAUSE = 0.8
+"""Seconds without a change after which a date counts as typed: on the way to a date there are others."""
 
 
 class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
@@ -111,6 +106,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._settings = settings(folder=folder, base_url=base_url)
         self._deaf = False  # while they are set from code, the controls and traits do not answer
         self._job: Job[Plan] | None = None
+        self._typing: asyncio.TimerHandle | None = None
         self._error: BaseException | None = None
         self._make_controls()
         super().__init__([self._product_menu, self._source_menu, self._dates, self._slider, self._line])
@@ -148,16 +144,16 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         return self.plan
 
     def _make_controls(self) -> None:
-        half = {"width": "50%", "max_width": "23em"}
+        half = {"width": "auto", "flex": "1 1 0%", "margin": "2px 0"}
         self._product_menu = ipywidgets.Dropdown(options=published(), description="Product", layout=_WIDE)
         self._source_menu = ipywidgets.Dropdown(options=(("", "auto"),), description="Series", layout=_WIDE)
         self._first_date = ipywidgets.DatePicker(description="From", layout=half)
         self._last_date = ipywidgets.DatePicker(description="To", layout=half)
-        self._dates = ipywidgets.HBox([self._first_date, self._last_date])
+        self._dates = ipywidgets.HBox([self._first_date, self._last_date], layout=_WIDE | {"margin": "0 2px"})
         self._slider = ipywidgets.SelectionRangeSlider(
             options=("", " "), description="Months", continuous_update=False, layout=_WIDE
         )
-        self._line = ipywidgets.HTML(layout=_WIDE)
+        self._line = ipywidgets.HTML(description="Selected", layout=_WIDE)
         self._product_menu.observe(partial(self._on_menu, "product"), "value")
         self._source_menu.observe(partial(self._on_menu, "source"), "value")
         self._first_date.observe(self._on_date, "value")
@@ -169,15 +165,25 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             setattr(self, trait, change.new)
 
     def _on_date(self, change: Any) -> None:
+        if self._deaf:
+            return
+        if self._typing is not None:
+            self._typing.cancel()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # nobody types where no loop runs
+            self._take_dates(change.owner)
+        else:
+            self._typing = loop.call_later(_PAUSE, self._take_dates, change.owner)
+
+    def _take_dates(self, moved: ipywidgets.DatePicker) -> None:
         first, last = self._first_date.value, self._last_date.value
-        if self._deaf or (change.new is not None and change.new.year < 1900):
-            return  # set from code, or still being typed: a browser sends the years 0002, 0020, 0202 and 2020
-        if first is None or last is None:  # emptied by hand
-            self._show()
+        if first is None or last is None or min(first, last) < self._offer.months[0].first_day:
+            self._show()  # emptied, or a date that nobody can mean
         elif first <= last:
             self._choose(Month.of(first), Month.of(last))
         else:  # the other end follows the one that was moved
-            self._choose(Month.of(change.new), Month.of(change.new))
+            self._choose(Month.of(moved.value), Month.of(moved.value))
 
     def _on_slider(self, change: Any) -> None:
         if not self._deaf:
@@ -236,7 +242,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             self._last_date.value = self.value[-1].last_day
             slider.layout.display = None if len(offered) > 1 else "none"  # one month leaves nothing to slide
             if len(offered) > 1:
-                slider.options = tuple((str(month), month) for month in offered)
+                slider.options = tuple((f" {month} ", month) for month in offered)
                 slider.value = (self.value[0], self.value[-1])
 
     def _make_plan(self) -> None:
@@ -252,7 +258,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             self._accept(plan)
             return
         self.plan, self._error = None, None
-        self._line.value = _line("asking the server …", "quiet")
+        self._line.value = line("asking the server …", "quiet")
         months = self.value[0], self.value[-1]
         asked = plan_async(self.product, *months, source=self.source, folder=folder, base_url=base_url)  # type: ignore[arg-type]
         self._job = Job(asked, partial(self._on_answer, question))
@@ -267,13 +273,12 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
 
     def _accept(self, plan: Plan) -> None:
         self._error = None
-        sentence, *warning = in_words(plan)
-        self._line.value = _line(sentence) + "".join(_line(text, "warning") for text in warning)
+        self._line.value = plan_lines(plan)
         self.plan = plan
 
     def _refuse(self, error: BaseException) -> None:
         self._error = error
-        self._line.value = _line(_reason(error), "error")
+        self._line.value = error_line(error)
         self.plan = None
 
 
@@ -322,7 +327,9 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._error: BaseException | None = None
         self._make_controls()
         buttons = ipywidgets.HBox([self._download, self._cancel, self._extract])
-        super().__init__([buttons, ipywidgets.HBox([self._bar, self._text]), self._lines])
+        super().__init__(
+            [buttons, ipywidgets.HBox([self._bar, self._text], layout={"align_items": "center"}), self._lines]
+        )
         self.add_class("radar-nb-panel")
         self._follow(source.plan if isinstance(source, MonthPicker) else source)
         if isinstance(source, MonthPicker):
@@ -346,7 +353,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
     def cancel(self) -> None:
         """Stop what is running. Finished files stay, begun ones are continued by the next start."""
         if self.state == "running" and self._job is not None:
-            self._text.value = _line("stopping …", "quiet")
+            self._text.value = line("stopping …", "quiet")
             self._job.cancel()
 
     async def done(self) -> Report | None:
@@ -375,7 +382,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         told = {"tooltip": "Unpack the archives into files; not needed to open them"}
         self._extract = button(description="Extract", icon="folder-open", **told)
         self._bar = ipywidgets.IntProgress(max=1, layout={"width": "18.6em"})
-        self._text = ipywidgets.HTML()
+        self._text = ipywidgets.HTML(layout={"margin": "2px 2px 2px 0.8em"})
         self._lines = ipywidgets.HTML()
         self._download.on_click(lambda _: self.start())
         self._cancel.on_click(lambda _: self.cancel())
@@ -388,7 +395,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
     def _enable(self) -> None:
         """Let those buttons be pressed that would do something."""
         idle = self.state != "running"
-        self._download.disabled = not (idle and self.plan is not None)
+        self._download.disabled = not (idle and self.plan is not None and self.plan.archives)
         self._extract.disabled = not (idle and self.plan is not None and self.plan.on_disk)
         self._cancel.disabled = idle
 
@@ -413,31 +420,23 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         with self._bar.hold_sync():
             self._bar.max = max(progress.total or 0, progress.done, 1)
             self._bar.value = progress.done
-        self._text.value = _line(words)
+        self._text.value = line(words)
 
     def _on_end(self, task: asyncio.Task[Report]) -> None:
         self._meter.close()
         if task.cancelled():
-            self._close(
-                "cancelled", "warning", _line("stopped; what is there is kept, and goes on from here", "warning")
-            )
+            self._close("cancelled", "warning", line("stopped; the next start goes on from here", "warning"))
         elif (error := task.exception()) is not None:
             self._error = error
-            self._close("failed", "danger", _line(_reason(error), "error"))
+            self._close("failed", "danger", error_line(error))
         else:
             report = self.report = task.result()
-            self._lines.value = f'<div style="max-height:20em;overflow:auto">{report.table()._repr_html_()}</div>'
+            self._lines.value = report_lines(report)
             if report.failed:
-                told = f"{len(report.failed)} of {len(report.outcomes)} did not succeed, see below"
-                self._close("failed", "danger", _line(told, "error"))
+                self._close("failed", "danger", end_line(report))
             else:
                 self._bar.value = self._bar.max
-                told = (
-                    f"{human_bytes(report.bytes)} in {report.seconds:.1f} s"
-                    if report.bytes
-                    else "all was there already"
-                )
-                self._close("done", "success", _line(told))
+                self._close("done", "success", end_line(report))
 
     def _close(self, state: str, style: str, text: str) -> None:
         self._bar.bar_style, self._text.value = style, text
@@ -445,12 +444,3 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             self._picker.refresh()
         self.state = state
         self._enable()
-
-
-def _line(text: str, kind: str = "plain") -> str:
-    return f'<div style="line-height:1.5;color:{_COLOURS[kind]}">{escape(text)}</div>'
-
-
-def _reason(error: BaseException) -> str:
-    """Give an error in words; one that is none of ours says its kind too."""
-    return str(error) if isinstance(error, RadarNbError) else f"{type(error).__name__}: {error}"

@@ -122,8 +122,8 @@ def read_sidecar(path: Path) -> Sidecar | None:
 
 
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
-    """Write the note beside a file, whole or not at all."""
-    with replacing(sidecar_path(path)) as file:
+    """Write the note beside a file, whole or not at all. A note lost in a power cut costs a part, no data."""
+    with replacing(sidecar_path(path), durable=False) as file:
         file.write(json.dumps(asdict(sidecar), indent=1).encode())
 
 
@@ -181,12 +181,15 @@ def storage_errors(path: Path) -> Iterator[None]:
     except StorageError:
         raise
     except OSError as error:
-        if not _is_about_storage(error):
+        if not _is_about(path, error):
             raise
         raise _translated(path, error) from error
 
 
-def _is_about_storage(error: OSError) -> bool:
+def _is_about(path: Path, error: OSError) -> bool:
+    """Tell whether an error is the disk's refusal at the path, its folders or its temporary sibling."""
+    if isinstance(error.filename, str) and Path(error.filename).parent not in {path, *path.parents}:
+        return False
     return error.errno in _FULL | _DENIED | {
         errno.ENOTDIR,
         errno.EEXIST,

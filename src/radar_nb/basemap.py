@@ -1,0 +1,147 @@
+"""What surrounds a field on its map: the frame, borders, radar sites and a scale, without a network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.patheffects import withStroke
+
+from radar_nb.errors import SeriesError
+from radar_nb.grids import GRIDS, scale_factor, to_xy
+from radar_nb.palettes import INK
+from radar_nb.sites import FORMER_SITES, SITES
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from radar_nb.grids import Earth
+
+HALO = withStroke(linewidth=2, foreground="white", alpha=0.8)
+"""What keeps letters readable on any colour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What a map covers: the outer edges in metres of the projection on the sphere or the ellipsoid."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    earth: Earth
+
+    @classmethod
+    def of(cls, field: xr.DataArray) -> Frame:
+        """Give the frame of a field with evenly spaced x and y, both rising."""
+        x, y = (_edges(field[name].values) for name in ("x", "y"))
+        return cls(x=x, y=y, earth=_earth(field))
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle, in metres."""
+        return sum(self.x) / 2, sum(self.y) / 2
+
+    def holds(self, x: float, y: float) -> bool:
+        """Tell whether a place lies on the map."""
+        return self.x[0] <= x <= self.x[1] and self.y[0] <= y <= self.y[1]
+
+
+def _edges(centres: NDArray[Any]) -> tuple[float, float]:
+    half = (centres[1] - centres[0]) / 2 if centres.size > 1 else 500.0
+    return float(centres[0] - half), float(centres[-1] + half)
+
+
+def _earth(field: xr.DataArray) -> Earth:
+    """Tell the earth from the `crs` coordinate, or from the lattice of the cells: DWD has one on each."""
+    for coord in field.coords.values():
+        if "semi_major_axis" in coord.attrs:
+            if coord.attrs.get("grid_mapping_name", "polar_stereographic") == "polar_stereographic":
+                return "sphere" if coord.attrs["semi_major_axis"] == 6_370_040 else "wgs84"
+            break
+    else:
+        for name, earth in (("de900", "sphere"), ("de900-wgs84", "wgs84")):
+            away = (float(field["y"][0]) - GRIDS[name].y0) / GRIDS[name].cell
+            if abs(away - round(away)) < 1e-2:
+                return cast("Earth", earth)
+    raise SeriesError(
+        f"{field.name!r} does not stand on DWD's polar stereographic grid, or does not say so: keep the "
+        "coordinate 'crs' of open_dataset; for other projections use da.plot() of xarray"
+    )
+
+
+@cache
+def _borders(earth: Earth) -> dict[str, list[NDArray[np.float64]]]:
+    """Give the border of Germany and of the others as lines in metres. Made by scripts/make_borders.py."""
+    content = json.loads(files("radar_nb").joinpath("borders.json").read_text(encoding="utf-8"))
+    return {
+        name: [np.column_stack(to_xy(line[::2], line[1::2], earth)) for line in content[name]]
+        for name in ("germany", "neighbours")
+    }
+
+
+def draw_borders(ax: Axes, earth: Earth, size: float) -> None:
+    """Draw the border of Germany, and thinner those around it."""
+    for name, width, colour in (("neighbours", 0.5, "#5a5a5a"), ("germany", 1.0, INK)):
+        lines = LineCollection(
+            _borders(earth)[name], linewidths=width * size, colors=colour, capstyle="round", label=f"_{name}"
+        )
+        ax.add_collection(lines, autolim=False)
+
+
+def draw_radars(ax: Axes, named: Any, frame: Frame, size: float) -> list[str]:
+    """Draw the sites on the map, and give the named ones whose place is not known."""
+    known = SITES | FORMER_SITES
+    if named is None:
+        ids = list(SITES)
+    else:
+        names = named.split(",") if isinstance(named, str) else named
+        ids = [str(name).strip().lower().removeprefix("de") for name in names]
+    lon, lat = np.array([known[name] for name in ids if name in known]).reshape(-1, 2).T
+    x, y = to_xy(lon, lat, frame.earth)
+    inside = [frame.holds(*place) for place in zip(x, y, strict=True)]
+    ax.plot(x[inside], y[inside], **site_style(size))
+    return [name for name in ids if name not in known]
+
+
+def site_style(size: float) -> dict[str, Any]:
+    """Give how a radar site looks, on the map and in its key."""
+    return {
+        "linestyle": "none",
+        "marker": "^",
+        "markersize": 4.5 * size,
+        "markerfacecolor": "white",
+        "markeredgecolor": INK,
+        "markeredgewidth": 0.7 * size,
+        "label": "radar site",
+    }
+
+
+def draw_scale(ax: Axes, frame: Frame, size: float) -> None:
+    """Draw a bar of 100 km on the ground, or of less on a map of a small area."""
+    (west, east), (south, north) = frame.x, frame.y
+    per_km = 1000 * scale_factor(*frame.centre, frame.earth)
+    length = next((km for km in (100, 50, 20, 10, 5, 2, 1) if km * per_km <= 0.35 * (east - west)), 1)
+    x, y = west + 0.035 * (east - west), south + 0.03 * (north - south)
+    end = x + length * per_km
+    ax.plot([x, end], [y, y], color=INK, linewidth=1.2 * size, marker="|", markersize=5 * size, label="_scale")
+    ax.annotate(
+        f"{length} km",
+        ((x + end) / 2, y),
+        xytext=(0, 3 * size),
+        textcoords="offset points",
+        ha="center",
+        fontsize=points(7.5, size),
+        color=INK,
+        path_effects=[HALO],
+    )
+
+
+def points(full: float, size: float) -> float:
+    """Give a letter's size in points: smaller on small maps, and never too small to read."""
+    return max(4.5, full * size)
