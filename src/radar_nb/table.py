@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_WIDEST = 72  # letters of a column
 _STYLE = "text-align:left;vertical-align:top;padding:0.15em 1em 0.15em 0"
 
 
@@ -49,11 +52,15 @@ class Table:
         return len(self.rows)
 
     def __str__(self) -> str:
-        """Draw it as text."""
-        cells = [self.columns, tuple("-" * len(column) for column in self.columns), *self.rows]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
-        cells[1] = tuple("-" * width for width in widths)
-        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in cells]
+        """Draw it as text; what is too long for its column goes on below."""
+        cells = [[wrap(text, _WIDEST) or [""] for text in row] for row in (self.columns, *self.rows)]
+        widths = [max(len(line) for row in cells for line in row[i]) for i in range(len(self.columns))]
+        cells.insert(1, [["-" * width] for width in widths])
+        lines = [
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
+            for row in cells
+            for line in zip_longest(*row, fillvalue="")
+        ]
         return "\n".join(line.rstrip() for line in (self.title, *lines, *self.notes))
 
     __repr__ = __str__

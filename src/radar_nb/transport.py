@@ -45,6 +45,8 @@ class Patience:
     ----------
     attempts : int
         Attempts in a row that bring no new byte of a file, before it is given up.
+    first_contact : int
+        The same for a server that has not answered at all yet: its address may be wrong.
     first_wait, longest_wait : float
         Seconds: the n-th wait is drawn evenly from 0 to `first_wait * 2 ** (n - 1)`, and is at
         most `longest_wait` (full jitter).
@@ -55,6 +57,7 @@ class Patience:
     """
 
     attempts: int = 6
+    first_contact: int = 3
     first_wait: float = 1.0
     longest_wait: float = 60.0
     longest_demand: float = 300.0
@@ -230,6 +233,7 @@ class Connection:
     def __init__(self, session: ClientSession, limit: int) -> None:
         self._session = session
         self._vain = 0
+        self._answered = False
         self.limit = limit
 
     async def persist(self, attempt: Callable[[], Awaitable[T]], reached: Callable[[], int] = lambda: 0) -> T:
@@ -255,7 +259,8 @@ class Connection:
             except Setback as setback:
                 failures = 1 if reached() > furthest else failures + 1
                 furthest = max(furthest, reached())
-                if failures >= PATIENCE.attempts or self._vain >= PATIENCE.attempts * self.limit:
+                attempts = PATIENCE.attempts if self._answered else PATIENCE.first_contact
+                if failures >= attempts or self._vain >= attempts * self.limit:
                     raise setback.error from setback.__cause__
                 wait = PATIENCE.wait(failures, setback.demanded)
                 _log.info("%s; next attempt in %.1f s", setback, wait)
@@ -275,6 +280,7 @@ class Connection:
         self._vain += 1
         with _translated(url):
             async with self._session.get(url, headers=headers) as response:
+                self._answered = True
                 refuse_plain([*(str(step.url) for step in response.history), str(response.url)])
                 answer = Answer.of(response.status, response.headers)
                 verdict = judge(answer, note=note, offset=offset)
@@ -367,8 +373,8 @@ def _translated(url: str) -> Iterator[None]:
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise Setback(
             ServerUnavailable(
-                f"no connection to {host} for {url} ({error}): check the address (base_url=), the network and "
-                f"the proxy (HTTPS_PROXY), {again}"
+                f"no connection to {host} for {url} ({_cause(error)}): check the address (base_url=), the network "
+                f"and the proxy (HTTPS_PROXY), {again}"
             )
         ) from error
     except TimeoutError as error:
@@ -379,3 +385,8 @@ def _translated(url: str) -> Iterator[None]:
         raise Setback(
             ServerUnavailable(f"the connection to {host} broke during {url} ({error}): check the network, {again}")
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    """Give what the operating system said, where aiohttp has wrapped it."""
+    return str(getattr(error, "os_error", error))

@@ -153,7 +153,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._slider = ipywidgets.SelectionRangeSlider(
             options=("", " "), description="Months", continuous_update=False, layout=_WIDE
         )
-        self._line = ipywidgets.HTML(description="Selected", layout=_WIDE)
+        self._line = ipywidgets.HTML(description="Selected", layout=_WIDE | {"max_width": "60em"})
         self._product_menu.observe(partial(self._on_menu, "product"), "value")
         self._source_menu.observe(partial(self._on_menu, "source"), "value")
         self._first_date.observe(self._on_date, "value")

@@ -32,9 +32,9 @@ def line(text: str, kind: Literal["plain", "quiet", "warning", "error"] = "plain
     Examples
     --------
     >>> line("1 < 2")
-    '<div style="line-height:1.5;color:inherit">1 &lt; 2</div>'
+    '<div style="padding:4px 0;line-height:1.5;color:inherit">1 &lt; 2</div>'
     """
-    return f'<div style="line-height:1.5;color:{_COLOURS[kind]}">{escape(text)}</div>'
+    return f'<div style="padding:4px 0;line-height:1.5;color:{_COLOURS[kind]}">{escape(text)}</div>'
 
 
 def span(months: Sequence[Month]) -> str:
