@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  || { echo "radar_nb needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install -c constraints.txt -e ".[dev]"
-	$(PIP) install -c constraints.txt --no-deps --target $(VENV)/ipykernel6 "ipykernel==6.31.0" "nest-asyncio==1.6.0"
+	$(PIP) install --no-deps --target $(VENV)/ipykernel6 "ipykernel==6.31.0" "nest-asyncio==1.6.0"
 	@touch $@
 
 demo: $(STAMP) ## the main job with synthetic rain, no network: plan, download, extract, plot
