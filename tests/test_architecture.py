@@ -32,6 +32,7 @@ LAYERS = {
     "palettes": 1,
     "report": 1,
     "settings": 1,
+    "words": 1,
     "workspace": 1,
     "archives": 2,
     "basemap": 2,

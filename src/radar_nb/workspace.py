@@ -187,9 +187,11 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def _is_about(path: Path, error: OSError) -> bool:
-    """Tell whether an error is the disk's refusal at the path, its folders or its temporary sibling."""
-    if isinstance(error.filename, str) and Path(error.filename).parent not in {path, *path.parents}:
-        return False
+    """Tell whether an error is the disk's refusal at the path, its folders, or what lies beside and below it."""
+    if isinstance(error.filename, str):
+        named = Path(error.filename)
+        if path.parent not in named.parents and named not in path.parents:
+            return False
     return error.errno in _FULL | _DENIED | {
         errno.ENOTDIR,
         errno.EEXIST,

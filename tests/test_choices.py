@@ -1,0 +1,131 @@
+"""Laws of what can be picked."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radar_nb.choices import offer, plan_now, published, series
+from radar_nb.errors import CoverageError, MonthError, UnknownProduct
+from radar_nb.months import Month, month_range
+from radar_nb.products import PRODUCTS, product
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+YW = offer(product("YW"), "radklim", NOW)
+
+months = st.builds(Month, st.integers(1990, 2040), st.integers(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "first", "last", "newest"),
+    [
+        ("YW", "radklim", "2001-01", "2026-05", "2026-01"),
+        ("YW", "radolan", "2024-12", "2026-11", "2026-06"),
+        ("YW", "auto", "2001-01", "2026-11", "2026-01"),
+        ("SF", "auto", "2006-10", "2026-11", "2026-06"),
+        ("RY", "auto", "2026-11", "2026-11", "2026-11"),
+    ],
+)
+def test_an_offer_spans_what_its_families_cover(
+    name: str, source: str, first: str, last: str, newest: str
+) -> None:
+    """The slider reaches from the first month published to the last one to be expected."""
+    found = offer(product(name), source, NOW)
+
+    assert found.months == month_range(first, last)
+    assert found.newest == Month.of(newest)
+
+
+def test_near_real_time_reaches_back_over_the_turn_of_a_month() -> None:
+    """On the first of December the last 48 hours begin in November."""
+    found = offer(product("RY"), "nrt", datetime(2026, 12, 1, 6, tzinfo=UTC))
+
+    assert found.months == month_range("2026-11", "2026-12")
+
+
+@given(months, months)
+def test_the_nearest_span_is_offered_and_keeps_what_is(one: Month, other: Month) -> None:
+    """A choice by hand is moved into what is offered, and not at all where it is inside."""
+    first, last = sorted((one, other))
+
+    span = YW.nearest(first, last)
+
+    assert set(span) <= set(YW.months)
+    if {first, last} <= set(YW.months):
+        assert span == month_range(first, last)
+
+
+@pytest.mark.parametrize(
+    "value", ["2020-06", date(2020, 6, 13), ["2020-06"], (Month(2020, 6),), {"202006", "2020-06"}]
+)
+def test_one_month_is_understood_in_any_form(value: Any) -> None:
+    """Code may write a month as it likes, alone or in a list."""
+    assert YW.check(value) == (Month(2020, 6),)
+
+
+def test_several_months_are_put_in_order() -> None:
+    """The order in which months are named does not matter."""
+    assert YW.check(["2020-07", "2020-05", "2020-06"]) == month_range("2020-05", "2020-07")
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "match"),
+    [
+        ((), MonthError, "no month is chosen: give at least one"),
+        ("June", MonthError, "'June' is no month"),
+        (["2020-01", "2020-03"], MonthError, "2020-01, 2020-03 have gaps: give one span"),
+        (
+            "1999-01",
+            CoverageError,
+            r"YW \(source 'radklim'\) can be had 2001-01 to 2026-05, not 1999-01: choose months within",
+        ),
+    ],
+)
+def test_what_is_no_choice_says_why(value: Any, error: type[Exception], match: str) -> None:
+    """From code, a value that makes no sense is refused and never guessed."""
+    with pytest.raises(error, match=match):
+        YW.check(value)
+
+
+def test_a_product_without_archives_cannot_be_picked() -> None:
+    """What can only be read from files is told apart from what does not exist."""
+    with pytest.raises(CoverageError, match="RX is in none of DWD's archives .* read from files"):
+        offer(product("RX"), "auto", NOW)
+
+
+def test_a_family_that_the_product_lacks_is_named() -> None:
+    """The message says which families there are."""
+    with pytest.raises(UnknownProduct, match="SF has no family 'radklim': DWD publishes it as radolan, nrt"):
+        offer(product("SF"), "radklim", NOW)
+
+
+def test_menus_hold_all_that_is_published_in_words() -> None:
+    """Each entry says what it means, and each can be offered."""
+    names = [name for _, name in published()]
+
+    assert names == [name for name, found in PRODUCTS.items() if found.families]
+    assert ("YW: 5-minute precipitation, gauge-adjusted (quasi: RY scaled to RW)", "YW") in published()
+    for name in names:
+        sources = [source for _, source in series(product(name))]
+        assert sources[0] == "auto"
+        assert all(offer(product(name), source, NOW).months for source in sources)
+
+
+def test_a_plan_of_known_names_is_made_at_once(tmp_path: Path) -> None:
+    """Months that the table of archives holds need no server."""
+    plan = plan_now(YW, month_range("2020-06"), folder=tmp_path, base_url="http://127.0.0.1:9", now=NOW)
+
+    assert plan is not None
+    assert [archive.name for archive in plan.archives] == ["YW2017.002_202006.tar"]
+
+
+def test_a_plan_of_names_that_only_the_server_knows_is_not(tmp_path: Path) -> None:
+    """Where a listing is needed there is no plan yet."""
+    assert plan_now(YW, month_range("2026-03"), folder=tmp_path, base_url="http://127.0.0.1:9", now=NOW) is None
