@@ -96,7 +96,7 @@ def test_what_is_no_choice_says_why(value: Any, error: type[Exception], match: s
 
 def test_a_product_without_archives_cannot_be_picked() -> None:
     """What can only be read from files is told apart from what does not exist."""
-    with pytest.raises(CoverageError, match="RX is in none of DWD's archives .* read from files"):
+    with pytest.raises(CoverageError, match=r"RX is in none of DWD's archives .* read from files"):
         offer(product("RX"), "auto", NOW)
 
 

@@ -45,7 +45,7 @@ def lay(made: Plan, count: int) -> None:
     ],
 )
 def test_a_plan_tells_months_files_size_and_what_is_here(three: Plan, there: int, end: str) -> None:
-    """One line answers: how much is it, and how much of it have I got?"""
+    """One line answers how much it is and how much of it is here."""
     lay(three, there)
 
     told = text(plan_lines(three))

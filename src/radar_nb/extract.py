@@ -79,7 +79,7 @@ def extract(
     folder : path, optional
         Where the folders of frames go; beside each archive by default.
     workers : int, optional
-        Parts (days) unpacked at the same time; by default as many as there are processors, four at most.
+        Parts (days) unpacked at the same time; by default two a processor, four at most.
     keep_archives : bool
         False removes an archive, and the note beside it, when all its frames lie on the disk whole. Each frame is
         then forced to the disk first.
@@ -201,7 +201,8 @@ class _Run:
             raise SettingsError(f"{workers} is no number of threads: give workers=1 or more, or leave it out")
         self.stop = threading.Event()
         self._jobs = jobs
-        self._workers = workers or min(4, os.cpu_count() or 1)
+        # two a core: one writes while the other inflates, and days of unequal size fill both cores to the end
+        self._workers = workers or min(4, 2 * (os.cpu_count() or 1))
         self._keep_archives = keep_archives
         self._reporter = reporter
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.archives import Part, check, parts, sniff, walk
-from radar_nb.errors import ArchiveError, FrameError, NothingFound, SeriesError, TruncatedFrame
+from radar_nb.errors import (
+    ArchiveError,
+    FrameError,
+    NotAnArchive,
+    NothingFound,
+    RadarNbError,
+    SeriesError,
+    TruncatedFrame,
+)
 from radar_nb.frames import HEADER_LIMIT, Header, parse_header
 from radar_nb.odim import read_composite
 from radar_nb.progress import Progress, reporting
@@ -107,7 +115,7 @@ def scan(files: Sequence[Path], *, progress: bool | Reporter = True) -> tuple[Fr
     files : sequence of pathlib.Path
         Frames, archives of any nesting, or both.
     progress : bool or Reporter
-        Task "read", in files.
+        Task "read", in files and days of archives.
 
     Returns
     -------
@@ -122,15 +130,16 @@ def scan(files: Sequence[Path], *, progress: bool | Reporter = True) -> tuple[Fr
         There is no frame in any of the files.
     """
     frames: list[Frame] = []
-    problems: list[ArchiveError | FrameError] = []
+    problems: list[RadarNbError] = []
     with reporting(progress) as report, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done, found in enumerate(pool.map(_scan_file, files), start=1):
+        pieces = [piece for pieces in pool.map(_pieces, files) for piece in pieces]
+        for done, found in enumerate(pool.map(_frames, pieces), start=1):
             for item in found:
                 if isinstance(item, Frame):
                     frames.append(item)
                 else:
                     problems.append(item)
-            report(Progress(task="read", done=done, total=len(files), unit="files"))
+            report(Progress(task="read", done=done, total=len(pieces), unit="files"))
     if problems:
         _raise(problems)
     if not frames:
@@ -138,14 +147,15 @@ def scan(files: Sequence[Path], *, progress: bool | Reporter = True) -> tuple[Fr
     return tuple(frames)
 
 
-def _raise(problems: Sequence[ArchiveError | FrameError]) -> None:
+def _raise(problems: Sequence[RadarNbError]) -> None:
     if len(problems) == 1:
         raise problems[0]
     lines = "\n".join(f"  {problem}" for problem in problems)
     raise type(problems[0])(f"{len(problems)} files or members cannot be read:\n{lines}") from problems[0]
 
 
-def _scan_file(path: Path) -> list[Frame | ArchiveError | FrameError]:
+def _pieces(path: Path) -> list[Part | Frame | RadarNbError]:
+    """Give a file's parts, to be read side by side; the frame itself where the file is one."""
     try:
         with path.open("rb") as file:
             head, size = file.read(HEADER_LIMIT), os.fstat(file.fileno()).st_size
@@ -156,22 +166,26 @@ def _scan_file(path: Path) -> list[Frame | ArchiveError | FrameError]:
                     f"{path} has {size:,} bytes where its header says {header.size:,}: fetch or extract it again"
                 )
             return [Frame(part=parts(path)[0], position=0, name=str(path), header=header)]
-        return [item for part in parts(path) for item in _scan_part(part)]
-    except (ArchiveError, FrameError) as error:
+        return list(parts(path))
+    except (ArchiveError, FrameError, NotAnArchive) as error:
         return [error]
 
 
-def _scan_part(part: Part) -> Iterator[Frame | ArchiveError | FrameError]:
+def _frames(piece: Part | Frame | RadarNbError) -> list[Frame | RadarNbError]:
+    if not isinstance(piece, Part):
+        return [piece]
+    found: list[Frame | RadarNbError] = []
     try:
-        for member in walk(part):
+        for member in walk(piece):
             try:
                 header = check(member) or read_composite(bytes(member.data), name=member.place)[0]
             except FrameError as error:  # the members behind it may be whole
-                yield error
+                found.append(error)
             else:
-                yield Frame(part=part, position=member.position, name=member.place, header=header)
+                found.append(Frame(part=piece, position=member.position, name=member.place, header=header))
     except ArchiveError as error:
-        yield error
+        found.append(error)
+    return found
 
 
 def one_series(frames: Iterable[Frame]) -> tuple[Frame, ...]:

@@ -178,8 +178,8 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
 
     def _take_dates(self, moved: ipywidgets.DatePicker) -> None:
         first, last = self._first_date.value, self._last_date.value
-        if first is None or last is None or min(first, last) < self._offer.months[0].first_day:
-            self._show()  # emptied, or a date that nobody can mean
+        if first is None or last is None or min(first, last).year < 1900:
+            self._show()  # emptied, or left with the year unfinished, such as 0020
         elif first <= last:
             self._choose(Month.of(first), Month.of(last))
         else:  # the other end follows the one that was moved

@@ -1,0 +1,135 @@
+"""Laws of the widgets in a real kernel, and of the notebooks as a reader finds them in the repository."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from hostile import day, month
+from nbclient import NotebookClient
+from servers import Reply, serving
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+JUNE = "/climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020/YW2017.002_202006.tar"
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def models(notebook: NotebookNode, name: str) -> list[dict[str, Any]]:
+    """Give the states of all widgets of a kind, as the page would draw them."""
+    state = notebook.metadata["widgets"][WIDGETS]["state"].values()
+    return [widget["state"] for widget in state if widget["model_name"] == f"{name}Model"]
+
+
+def outputs(notebook: NotebookNode) -> list[NotebookNode]:
+    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+CELLS = (
+    """
+import asyncio
+import radar_nb as rn
+picker = rn.MonthPicker("YW", "2020-06")
+panel = rn.DownloadPanel(picker)
+""",
+    # a click, and a cell that goes on while the file arrives
+    """
+panel.children[0].children[0].click()
+begun = panel.state
+report = await panel.done()
+begun, panel.state, report.outcomes[0].state
+""",
+    # the same from plain code, in the loop that runs here
+    """
+panel.extract()
+len(list(panel.wait().paths[0].rglob("*-bin")))
+""",
+    # a date, typed by hand
+    """
+import datetime
+chosen = asyncio.Event()
+picker.observe(lambda _: chosen.set(), "value")
+picker.children[2].children[1].value = datetime.date(2020, 8, 13)
+await asyncio.wait_for(chosen.wait(), 10)
+[str(month) for month in picker.value]
+""",
+)
+
+
+def test_in_a_kernel_a_click_downloads_and_the_page_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is a task of the kernel's loop, its end can be awaited, and the widgets' state is what happened."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])  # type: ignore[no-untyped-call] # nbformat's own gap
+    with serving() as server:
+        server.script(JUNE, Reply(body=month(day(range(0, 60, 5)))))
+        monkeypatch.setenv("RADAR_NB_BASE_URL", server.url)
+        NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(tmp_path))
+
+    shown = [output["data"]["text/plain"] for output in outputs(notebook)]
+    (bar,) = models(notebook, "IntProgress")
+    first, last = (dates["value"] for dates in models(notebook, "DatePicker"))
+    assert shown == ["('running', 'done', 'done')", "12", "['2020-06', '2020-07', '2020-08']"]
+    assert (bar["value"], bar["bar_style"]) == (bar["max"], "success")
+    assert (first["date"], last["date"]) == (1, 31)
+    assert {button["description"]: button["disabled"] for button in models(notebook, "Button")} == {
+        "Download": False,
+        "Cancel": True,
+        "Extract": False,
+    }
+
+
+def test_there_are_notebooks() -> None:
+    """The laws below hold for something."""
+    assert [path.stem for path in PATHS][:2] == ["01_first_field", "02_download_and_extract"]
+
+
+@every_notebook
+def test_a_notebook_is_kept_with_all_its_outputs(path: Path) -> None:
+    """Each code cell was run, once, from top to bottom, and none ended in an error."""
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert {output.output_type for output in outputs(notebook)} <= {"display_data", "execute_result", "stream"}
+
+
+@every_notebook
+def test_a_notebook_shows_nothing_of_the_machine_that_ran_it(path: Path) -> None:
+    """No folder, port or warning of it stands in the outputs."""
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+    said = [output for output in outputs(notebook) if output.get("name") == "stderr"]
+    text = json.dumps([outputs(notebook), notebook.metadata])
+
+    assert said == []
+    assert re.findall(r"/(?:home|root|tmp|Users|work)/\w*|localhost:\d+|127\.0\.0\.1", text) == []
+
+
+def test_the_first_notebook_shows_fields_and_a_finished_download() -> None:
+    """Who only reads it sees the rain and the instruments."""
+    notebook = nbformat.read(NOTEBOOKS / "01_first_field.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+
+    bars = models(notebook, "IntProgress")
+    pictures = [output for output in outputs(notebook) if "image/png" in output.get("data", {})]
+    assert len(notebook.cells) == 10
+    assert len(pictures) == 2
+    assert [(bar["value"], bar["bar_style"]) for bar in bars] == [(bar["max"], "success") for bar in bars]
+    assert bars
+
+
+def test_the_second_notebook_shows_a_download_that_was_resumed() -> None:
+    """What it teaches is what happened."""
+    notebook = nbformat.read(NOTEBOOKS / "02_download_and_extract.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+
+    text = json.dumps(outputs(notebook))
+    for word in ("cancelled", "1 resumed", "1 kept", "1 done, 1 missing", "is not in radklim"):
+        assert word in text
