@@ -24,6 +24,11 @@ WIDGETS = "application/vnd.jupyter.widget-state+json"
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
+def read(path: Path) -> NotebookNode:
+    notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+    return notebook
+
+
 def models(notebook: NotebookNode, name: str) -> list[dict[str, Any]]:
     """Give the states of all widgets of a kind, as the page would draw them."""
     state = notebook.metadata["widgets"][WIDGETS]["state"].values()
@@ -69,7 +74,8 @@ def test_in_a_kernel_a_click_downloads_and_the_page_shows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The work is a task of the kernel's loop, its end can be awaited, and the widgets' state is what happened."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])  # type: ignore[no-untyped-call] # nbformat's own gap
+    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]  # type: ignore[no-untyped-call] # nbformat's own gap
+    notebook = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call] # the same
     with serving() as server:
         server.script(JUNE, Reply(body=month(day(range(0, 60, 5)))))
         monkeypatch.setenv("RADAR_NB_BASE_URL", server.url)
@@ -96,7 +102,7 @@ def test_there_are_notebooks() -> None:
 @every_notebook
 def test_a_notebook_is_kept_with_all_its_outputs(path: Path) -> None:
     """Each code cell was run, once, from top to bottom, and none ended in an error."""
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+    notebook = read(path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
 
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
@@ -106,7 +112,7 @@ def test_a_notebook_is_kept_with_all_its_outputs(path: Path) -> None:
 @every_notebook
 def test_a_notebook_shows_nothing_of_the_machine_that_ran_it(path: Path) -> None:
     """No folder, port or warning of it stands in the outputs."""
-    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+    notebook = read(path)
     said = [output for output in outputs(notebook) if output.get("name") == "stderr"]
     text = json.dumps([outputs(notebook), notebook.metadata])
 
@@ -116,7 +122,7 @@ def test_a_notebook_shows_nothing_of_the_machine_that_ran_it(path: Path) -> None
 
 def test_the_first_notebook_shows_fields_and_a_finished_download() -> None:
     """Who only reads it sees the rain and the instruments."""
-    notebook = nbformat.read(NOTEBOOKS / "01_first_field.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+    notebook = read(PATHS[0])
 
     bars = models(notebook, "IntProgress")
     pictures = [output for output in outputs(notebook) if "image/png" in output.get("data", {})]
@@ -128,7 +134,7 @@ def test_the_first_notebook_shows_fields_and_a_finished_download() -> None:
 
 def test_the_second_notebook_shows_a_download_that_was_resumed() -> None:
     """What it teaches is what happened."""
-    notebook = nbformat.read(NOTEBOOKS / "02_download_and_extract.ipynb", as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
+    notebook = read(PATHS[1])
 
     text = json.dumps(outputs(notebook))
     for word in ("cancelled", "1 resumed", "1 kept", "1 done, 1 missing", "is not in radklim"):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.colorbar import make_axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import Bbox
 
 from radar_nb.basemap import HALO, Frame, draw_borders, draw_radars, draw_scale, points, site_style
 from radar_nb.errors import SeriesError
@@ -106,10 +109,11 @@ def plot(
         draw_borders(ax, frame.earth, size)
     unknown = draw_radars(ax, field.attrs.get("radars"), frame, size) if radars else []
     draw_scale(ax, frame, size)
-    _draw_words(ax, _title(field, values) if title is None else title, size)
     if colorbar:
         _draw_key(ax, image, limits, _unit(units, minutes), size)
-        _draw_legend(ax, limits[0], radars=radars, unknown=unknown, size=size)
+        least = limits[0] if (values < limits[0]).any() else None
+        _draw_legend(ax, least, radars=radars, unknown=unknown, size=size)
+    _draw_words(ax, _title(field, values) if title is None else title, size)
     ax.set(xlim=frame.x, ylim=frame.y, xticks=[], yticks=[], aspect="equal")
     for spine in ax.spines.values():
         spine.set(linewidth=0.6, color=INK)
@@ -181,7 +185,9 @@ def _new_axes(frame: Frame) -> Axes:
     import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
 
     width, height = (high - low for low, high in (frame.x, frame.y))
-    _, ax = plt.subplots(figsize=(6.4, 5.2 * min(max(height / width, 0.4), 2.5) + 0.9), layout="constrained")
+    size = (6.4, 5.2 * min(max(height / width, 0.4), 2.5) + 0.9)
+    wide = {"left": 0.01, "right": 0.99}  # about what the layout will arrive at: the words are measured before
+    _, ax = plt.subplots(figsize=size, layout="constrained", gridspec_kw=wide)
     return ax
 
 
@@ -244,19 +250,28 @@ def _unit(units: str, minutes: int | None) -> str:
 
 
 def _draw_key(ax: Axes, image: AxesImage, limits: Sequence[float], unit: str, size: float) -> None:
-    bar = ax.figure.colorbar(image, ax=ax, spacing="uniform", ticks=limits, fraction=0.05, pad=0.025, aspect=28)
+    """Draw the colour bar as high as the map, its unit above it."""
+    place, _ = make_axes(ax, fraction=0.08, pad=0.025, aspect=24)
+    place.set_axes_locator(partial(_beside, ax))
+    bar = ax.figure.colorbar(image, cax=place, spacing="uniform", ticks=limits)
     bar.ax.set_yticklabels([f"{limit:g}" for limit in limits])
     bar.ax.tick_params(labelsize=points(8, size), length=2.5 * size, width=0.6, color=INK, labelcolor=INK)
-    bar.set_label(unit, fontsize=points(8.5, size), color=INK)
+    bar.ax.set_title(unit.replace(" in ", " in\n"), loc="left", fontsize=points(8, size), color=INK, pad=5 * size)
     bar.outline.set(linewidth=0.6, edgecolor=INK)
 
 
-def _draw_legend(ax: Axes, least: float, *, radars: bool, unknown: Sequence[str], size: float) -> None:
+def _beside(ax: Axes, _bar: Any, _renderer: Any) -> Bbox:
+    """Give the place right of a map, which its equal scales may leave smaller than its share of the figure."""
+    drawn = ax.get_position()
+    left = drawn.x1 + 0.025 * drawn.width
+    return Bbox.from_extents(left, drawn.y0, left + 0.1 * drawn.width, drawn.y1)
+
+
+def _draw_legend(ax: Axes, least: float | None, *, radars: bool, unknown: Sequence[str], size: float) -> None:
     edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
-    entries: list[Patch | Line2D] = [
-        Patch(facecolor=DRY, label=f"below {least:g}", **edge),
-        Patch(facecolor=NO_DATA, label="no data", **edge),
-    ]
+    entries: list[Patch | Line2D] = [Patch(facecolor=NO_DATA, label="no data", **edge)]
+    if least is not None:
+        entries.insert(0, Patch(facecolor=DRY, label=f"below {least:g}", **edge))
     if radars:
         entries.append(Line2D([], [], **site_style(size)))
     if unknown:

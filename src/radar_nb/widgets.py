@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,8 +147,9 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         half = {"width": "auto", "flex": "1 1 0%", "margin": "2px 0"}
         self._product_menu = ipywidgets.Dropdown(options=published(), description="Product", layout=_WIDE)
         self._source_menu = ipywidgets.Dropdown(options=(("", "auto"),), description="Series", layout=_WIDE)
-        self._first_date = ipywidgets.DatePicker(description="From", layout=half)
-        self._last_date = ipywidgets.DatePicker(description="To", layout=half)
+        latest = date(2999, 12, 31)  # of Month; it also makes browsers take years of four digits
+        self._first_date = ipywidgets.DatePicker(description="From", max=latest, layout=half)
+        self._last_date = ipywidgets.DatePicker(description="To", max=latest, layout=half)
         self._dates = ipywidgets.HBox([self._first_date, self._last_date], layout=_WIDE | {"margin": "0 2px"})
         self._slider = ipywidgets.SelectionRangeSlider(
             options=("", " "), description="Months", continuous_update=False, layout=_WIDE
