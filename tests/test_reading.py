@@ -10,6 +10,7 @@ import tarfile
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -27,7 +28,7 @@ from radar_nb.errors import (
     UnknownGrid,
     UnknownProduct,
 )
-from radar_nb.frames import NO_DATA_CODE, Header, write_frame
+from radar_nb.frames import NO_DATA_CODE, SYNTHETIC, Header, write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,6 +229,15 @@ class TestDataset:
 
         assert ds.prediction_time.values[0] - ds.time.values[0] == np.timedelta64(60, "m")
         assert ds.time_bnds.values[0, 1] == ds.prediction_time.values[0]
+
+    def test_what_is_made_up_says_so(self, tmp_path: Path) -> None:
+        """Synthetic frames are not passed off as DWD's, neither in the attributes nor on a map."""
+        ds = rn.open_dataset(save(tmp_path, frame(software=SYNTHETIC)), progress=False)
+
+        assert ds.attrs["title"].startswith("synthetic RADOLAN YW")
+        assert ds.attrs["institution"] == "none: made up by radar_nb"
+        assert any("Synthetic" in text.get_text() for text in rn.plot(ds.YW).texts)
+        plt.close("all")
 
     @pytest.mark.parametrize("name", [REAL_NAMES[-1], "raa01-rx_10000-1605290600-dwd---bin", REAL_NAMES[6]])
     def test_written_and_read_again_it_is_equal(self, tmp_path: Path, real_frames: Path, name: str) -> None:

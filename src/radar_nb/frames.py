@@ -45,6 +45,9 @@ CLUTTER = 0x8000
 NO_DATA_CODE = 0x29C4
 """How DWD writes a cell without data: the flag and the value 2500."""
 
+SYNTHETIC = "SYNTHETIC"
+"""What frames that this package has made up name as their software, so that nobody takes them for DWD's."""
+
 BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED = 249, 250, 255
 """The codes of 8-bit products that are no values."""
 

@@ -95,7 +95,6 @@ def plot(
     limits = class_limits(units, minutes, values) if classes is None else own_limits(classes)
     colours = class_colours(cmap, len(limits), reflectivity=units == "dBZ")
     ax = _new_axes(frame) if ax is None else ax
-    size = _size(ax)
 
     image = ax.imshow(
         values,
@@ -105,6 +104,8 @@ def plot(
         norm=BoundaryNorm(limits, colours.N, extend="max"),
         interpolation_stage="rgba",  # averages colours where cells are smaller than pixels: no storm cell is lost
     )
+    ax.set(xlim=frame.x, ylim=frame.y, xticks=[], yticks=[], aspect="equal", autoscale_on=False)
+    size = min(1.0, max(0.5, min(_inches(ax)) / 4.5))  # of letters and lines: smaller on small maps
     if borders:
         draw_borders(ax, frame.earth, size)
     unknown = draw_radars(ax, field.attrs.get("radars"), frame, size) if radars else []
@@ -113,8 +114,7 @@ def plot(
         _draw_key(ax, image, limits, _unit(units, minutes), size)
         least = limits[0] if (values < limits[0]).any() else None
         _draw_legend(ax, least, radars=radars, unknown=unknown, size=size)
-    _draw_words(ax, _title(field, values) if title is None else title, size)
-    ax.set(xlim=frame.x, ylim=frame.y, xticks=[], yticks=[], aspect="equal")
+    _draw_words(ax, _title(field, values) if title is None else title, _credit(field), size)
     for spine in ax.spines.values():
         spine.set(linewidth=0.6, color=INK)
     return ax
@@ -186,33 +186,40 @@ def _new_axes(frame: Frame) -> Axes:
 
     width, height = (high - low for low, high in (frame.x, frame.y))
     size = (6.4, 5.2 * min(max(height / width, 0.4), 2.5) + 0.9)
-    wide = {"left": 0.01, "right": 0.99}  # about what the layout will arrive at: the words are measured before
-    _, ax = plt.subplots(figsize=size, layout="constrained", gridspec_kw=wide)
+    # about what the layout will arrive at: the words are measured before it does
+    edges = {"left": 0.01, "right": 0.99, "bottom": 0.04, "top": 0.92}
+    _, ax = plt.subplots(figsize=size, layout="constrained", gridspec_kw=edges)
     return ax
 
 
-def _size(ax: Axes) -> float:
-    """Give the factor for letters and lines: 1 on axes of 4.5 inches and more, half on very small ones."""
-    corner = ax.get_window_extent()
-    return min(1.0, max(0.5, min(corner.width, corner.height) / ax.figure.dpi / 4.5))
+def _inches(ax: Axes) -> tuple[float, float]:
+    """Give the width and height of a map, which equal scales may leave smaller than its share of the figure."""
+    ax.apply_aspect()
+    drawn = ax.get_window_extent()
+    return drawn.width / ax.figure.dpi, drawn.height / ax.figure.dpi
 
 
-def _draw_words(ax: Axes, title: str, size: float) -> None:
+def _draw_words(ax: Axes, title: str, credit: str, size: float) -> None:
     letters = points(10, size)
-    width = ax.get_window_extent().width / ax.figure.dpi * 72
-    room = int(width / (0.52 * letters))  # letters are about half as wide as they are high
+    room = int(_inches(ax)[0] * 72 / (0.52 * letters))  # letters are about half as wide as they are high
     lines = [fill(line, max(room, 20)) for line in title.splitlines()]
     ax.set_title("\n".join(lines), loc="left", fontsize=letters, color=INK, pad=5 * size, linespacing=1.25)
     ax.text(
         0.99,
         0.012,
-        "Source: Deutscher Wetterdienst",
+        credit,
         transform=ax.transAxes,
         ha="right",
         fontsize=points(6, size),
         color=INK,
         path_effects=[HALO],
     )
+
+
+def _credit(field: xr.DataArray) -> str:
+    """Name the source, as DWD's licence asks, and do not claim it for fields that were made up."""
+    made_up = str(field.attrs.get("institution", "")).startswith("none")
+    return "Synthetic data, made up by radar_nb" if made_up else "Datenbasis: Deutscher Wetterdienst, shown as an image"
 
 
 def _title(field: xr.DataArray, values: NDArray[Any]) -> str:
@@ -251,7 +258,7 @@ def _unit(units: str, minutes: int | None) -> str:
 
 def _draw_key(ax: Axes, image: AxesImage, limits: Sequence[float], unit: str, size: float) -> None:
     """Draw the colour bar as high as the map, its unit above it."""
-    place, _ = make_axes(ax, fraction=0.08, pad=0.025, aspect=24)
+    place, _ = make_axes(ax, fraction=0.08, pad=0.025, aspect=24, panchor=False)
     place.set_axes_locator(partial(_beside, ax))
     bar = ax.figure.colorbar(image, cax=place, spacing="uniform", ticks=limits)
     bar.ax.set_yticklabels([f"{limit:g}" for limit in limits])
@@ -261,7 +268,7 @@ def _draw_key(ax: Axes, image: AxesImage, limits: Sequence[float], unit: str, si
 
 
 def _beside(ax: Axes, _bar: Any, _renderer: Any) -> Bbox:
-    """Give the place right of a map, which its equal scales may leave smaller than its share of the figure."""
+    """Give the place of a colour bar right of its map as it is drawn."""
     drawn = ax.get_position()
     left = drawn.x1 + 0.025 * drawn.width
     return Bbox.from_extents(left, drawn.y0, left + 0.1 * drawn.width, drawn.y1)

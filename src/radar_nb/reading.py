@@ -21,7 +21,7 @@ from xarray.core import indexing
 from radar_nb import odim
 from radar_nb.archives import walk
 from radar_nb.errors import SeriesError, UnknownGrid, UnknownProduct
-from radar_nb.frames import Clutter, decode, parse_header, payload
+from radar_nb.frames import SYNTHETIC, Clutter, decode, parse_header, payload
 from radar_nb.grids import find_grid
 from radar_nb.products import PRODUCTS
 from radar_nb.sources import Frame, find_files, one_series, scan
@@ -203,7 +203,8 @@ def _open(
     attrs = _series_attrs(frames, kept, np.setdiff1d(steps, times))
     slots = [kept.get(time) for time in (steps if fill_gaps else times)]
     template = _template(frames[0])
-    template.attrs["radars"] = attrs["radars"]  # on the variable too: a field that was taken out still knows them
+    for name in ("institution", "radars"):  # on the variable too: a field that was taken out still knows them
+        template.attrs[name] = attrs[name]
     return _dataset(slots, steps if fill_gaps else times, template, clutter, attrs)
 
 
@@ -223,13 +224,14 @@ def _series_attrs(
     first = frames[0].header
     radars = dict.fromkeys(radar.removeprefix("de") for frame in frames for radar in frame.header.radars)
     family = f"RADKLIM {first.reanalysis}" if first.reanalysis else "RADOLAN"
+    made_up = first.software == SYNTHETIC
     attrs: dict[str, Any] = {
         "Conventions": "CF-1.11",
-        "title": f"{family} {first.product}: {_title(first.product)}",
-        "institution": "Deutscher Wetterdienst (DWD)",
+        "title": f"{'synthetic ' * made_up}{family} {first.product}: {_title(first.product)}",
+        "institution": "none: made up by radar_nb" if made_up else "Deutscher Wetterdienst (DWD)",
         "source": f"weather radar composite, {family}, software {first.software or 'RADOLAN'}",
         "references": "https://www.dwd.de/radolan",
-        "license": "CC BY 4.0; source: Deutscher Wetterdienst",
+        "license": "CC0" if made_up else "CC BY 4.0; source: Deutscher Wetterdienst",
         "radars": ",".join(sorted(radars)),
         "frames_missing": missing.size,
         "frames_doubled": len(doubled),

@@ -27,6 +27,7 @@ from radar_nb.frames import (
     CLUTTER,
     NO_DATA_CODE,
     SECONDARY,
+    SYNTHETIC,
     VALUE,
     Header,
     write_frame,
@@ -419,7 +420,7 @@ class _Source:
         return write_frame(self._header(time), codes.astype(np.uint8))
 
     def _header(self, time: np.datetime64) -> Header:
-        """Give a header with the tokens, and the software's version, that real files of the family carry."""
+        """Give a header with the tokens of the family's real files; the software's name tells the truth."""
         radklim = self._family == "radklim"
         flags = "00000001" if self._product == "RW" else "00000000" if radklim else None
         return Header(
@@ -429,7 +430,7 @@ class _Source:
             cols=self._grid.cols,
             precision=_EXPONENT[self._product],
             interval=PRODUCTS[self._product].interval,
-            software="2.18.3" if radklim else "2.21.0",
+            software=SYNTHETIC,
             radars=tuple(SITES),
             contributions=tuple((site, 24) for site in sorted(SITES)) if self._product == "SF" else (),
             module_flags=flags,
