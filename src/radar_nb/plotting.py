@@ -219,7 +219,7 @@ def _draw_words(ax: Axes, title: str, credit: str, size: float) -> None:
 def _credit(field: xr.DataArray) -> str:
     """Name the source, as DWD's licence asks, and do not claim it for fields that were made up."""
     made_up = str(field.attrs.get("institution", "")).startswith("none")
-    return "Synthetic data, made up by radar_nb" if made_up else "Datenbasis: Deutscher Wetterdienst, shown as an image"
+    return "Synthetic data, made up by radar_nb" if made_up else "Datenbasis: Deutscher Wetterdienst"
 
 
 def _title(field: xr.DataArray, values: NDArray[Any]) -> str:
