@@ -247,7 +247,7 @@ def test_an_unknown_token_is_passed_over(unknown: bytes) -> None:
 @example(FRAME.replace(b"MS", "ST  7<boo ²>MS".encode("latin-1")))
 def test_any_bytes_are_a_header_or_an_error_of_ours(data: bytes) -> None:
     """Rubbish never shows itself as another kind of exception."""
-    _read_or_refuse(data)
+    _assert_read_or_refused(data)
 
 
 @given(st.dictionaries(st.integers(0, len(FRAME) - 1), st.integers(0, 255), min_size=1, max_size=12))
@@ -257,10 +257,10 @@ def test_a_damaged_frame_is_a_frame_or_an_error_of_ours(damage: dict[int, int]) 
     for place, byte in damage.items():
         data[place] = byte
 
-    _read_or_refuse(bytes(data))
+    _assert_read_or_refused(bytes(data))
 
 
-def _read_or_refuse(data: bytes) -> None:
+def _assert_read_or_refused(data: bytes) -> None:
     try:
         header, codes = read_frame(data)
     except FrameError:
