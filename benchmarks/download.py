@@ -229,7 +229,7 @@ def main() -> None:
         way, base, load, folder = options.one
         run_one(way, base, names_of(load), Path(folder))
         return
-    loads = ["100x100000", "2x25000000"] if options.quick else ["500x100000", "2x250000000"]
+    loads = ["100x100000", "2x25000000"] if options.quick else ["500x100000", "2x100000000"]
     disks = [MEMORY_DISK] if MEMORY_DISK.is_dir() else []
     if not options.quick or not disks:
         disks.append(options.disk)

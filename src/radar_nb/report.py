@@ -113,12 +113,17 @@ class Report:
             self,
         )
 
+    @property
+    def summary(self) -> str:
+        """What happened, in one line."""
+        counts = Counter(outcome.state for outcome in self.outcomes)
+        states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing to do"
+        return f"{self.task}: {states}; {human_bytes(self.bytes)} in {self.seconds:.1f} s"
+
     def table(self) -> Table:
         """Give the report as a table."""
-        counts = Counter(outcome.state for outcome in self.outcomes)
-        summary = ", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing to do"
         return Table(
-            title=f"{self.task}: {summary}; {human_bytes(self.bytes)} in {self.seconds:.1f} s",
+            title=self.summary,
             columns=("file", "state", "size", "seconds", "retries", "remark"),
             rows=tuple(
                 (o.name, o.state, human_bytes(o.bytes), f"{o.seconds:.1f}", str(o.retries), _reason(o))
@@ -153,7 +158,9 @@ class Report:
         """Draw it as text."""
         return str(self.table())
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """Write one line: `asyncio.run` asks for this, too, and there may be 78,000 files."""
+        return f"<Report {self.summary}>"
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
