@@ -88,7 +88,12 @@ def test_a_report_prints_what_became_of_each_item() -> None:
     assert [row.split()[:2] for row in rows] == [["a.tar", "done"], ["<b>.tar", "failed"], ["k.tar", "kept"]]
     assert "404" in rows[1]
     assert rows[2].endswith("2 frames came twice")
-    assert repr(_report()).startswith("download: nothing to do; 0 B in 3.0 s")
+
+
+def test_a_reports_repr_is_one_line() -> None:
+    """However many files there were: asyncio.run writes its result's repr, too."""
+    assert repr(_report()) == "<Report download: nothing to do; 0 B in 3.0 s>"
+    assert "\n" not in repr(_report(*[KEPT] * 1000))
 
 
 def test_a_report_shows_as_html_that_holds_no_foreign_markup() -> None:
