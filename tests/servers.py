@@ -69,10 +69,18 @@ class Request:
 
 
 class Server:
-    """The scripts, and what was asked so far."""
+    """The scripts, and what was asked so far.
+
+    Attributes
+    ----------
+    open : threading.Event
+        While it is cleared, answers wait.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.open = threading.Event()
+        self.open.set()
         self.requests: list[Request] = []
         self.at_once = 0
         self.most_at_once = 0
@@ -117,6 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         with self.scripts.counted():
+            self.scripts.open.wait(timeout=60)
             headers = dict(self.headers.items())
             reply = self.scripts.reply(Request(path=self.path, headers=headers))
             with suppress(ConnectionError):  # the client may have gone

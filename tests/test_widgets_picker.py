@@ -222,8 +222,10 @@ def test_where_a_listing_is_needed_the_plan_comes_later(server: Server, *, in_a_
         return ask()
 
     def ask() -> tuple[Any, str, Any, str]:
+        server.open.clear()
         picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
         first = (picker.plan, words(picker))
+        server.open.set()
         return (*first, run(picker.done()), words(picker))
 
     before, said, after, told = asyncio.run(cell()) if in_a_loop else ask()
