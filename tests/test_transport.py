@@ -136,8 +136,11 @@ def test_the_wait_lies_between_the_demand_and_the_ceiling(failures: int, demande
     [["http://x/a"], ["https://x/a"], ["https://x/a", "https://y/a"], ["http://x/a", "https://x/a"]],
 )
 def test_redirects_may_lead_to_https(steps: list[str]) -> None:
-    """A chain of redirects that never leaves https once it is there is followed."""
+    """A chain of redirects that never leaves https once it is there is followed, and no step further."""
     refuse_plain(steps)
+
+    with pytest.raises(Refused, match="leads from https to http"):
+        refuse_plain([*steps, "https://z/a", "http://z/a"])
 
 
 @pytest.mark.parametrize(
