@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,12 @@ def real_frames() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_mirror() -> Path:
-    """Give the folder that mirrors a part of DWD's server, made of real frames."""
-    return _real("mirror")
+def real_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a copy of the folder that mirrors a part of DWD's server, made of real frames.
+
+    A copy, since opening an archive leaves its index beside it.
+    """
+    return shutil.copytree(_real("mirror"), tmp_path_factory.mktemp("real") / "mirror")
 
 
 @pytest.fixture(autouse=True)
@@ -36,4 +40,5 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("RADAR_NB_BASE_URL", "RADAR_NB_CONCURRENCY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RADAR_NB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("radar_nb.transport.PATIENCE", Patience(attempts=3, first_wait=0.001))

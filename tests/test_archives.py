@@ -14,7 +14,7 @@ from hostile import HOSTILE, Case, day, entry, flipped, frame, month, name, pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from radar_nb.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Kind, check, parts, sniff, unsafe_name, walk
+from radar_nb.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, check, parts, unsafe_name, walk
 from radar_nb.errors import (
     CorruptArchive,
     HeaderError,
@@ -27,6 +27,7 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.frames import FRAME_LIMIT
+from radar_nb.streams import Kind, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

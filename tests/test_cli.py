@@ -6,10 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import xarray as xr
 
 from radar_nb.cli import main
 from radar_nb.errors import UnknownProduct
 from radar_nb.mirror import Mirror
+from radar_nb.reductions import reduce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,24 @@ def test_the_main_road(server: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "48" in printed
     assert len(list(path.with_name("RW2017.002_201712").iterdir())) == 48
     assert (tmp_path / "a" / "b.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_accumulate_writes_a_file_that_can_be_read(
+    real_mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The netCDF holds what `reduce` gives, and one line says what was written."""
+    source = real_mirror / "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/2017"
+    path = tmp_path / "a" / "total.nc"
+    arguments = ["accumulate", str(source), "--to", str(path), "--how", "sum", "count", "--threshold", "0.1", "1"]
+
+    assert main([*arguments, "--period", "1D", "--product", "rw"]) == 0
+
+    expected = reduce(source, ["sum", "count"], period="1D", threshold=[0.1, 1.0], progress=False)
+    with xr.open_dataset(path) as again:
+        xr.testing.assert_identical(again.load(), expected)
+    (line,) = capsys.readouterr().out.strip().splitlines()
+    assert line == f"{path}: RW_sum, RW_count, 2 periods, 2017-12-30T00:00 to 2018-01-01T00:00 UTC"
+    assert [entry.name for entry in path.parent.iterdir()] == ["total.nc"]
 
 
 def test_json_can_be_read_by_a_program(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,6 +99,8 @@ def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
         (["extract", "nowhere.tar"], "nowhere.tar"),
         (["info", "nowhere.tar"], "is no product that radar_nb knows"),
         (["plot", "nowhere"], "nowhere does not exist"),
+        (["accumulate", "nowhere", "--to", "a.nc"], "nowhere does not exist"),
+        (["accumulate", "nowhere", "--to", "a.nc", "--threshold", "1"], 'is for how="count"'),
     ],
 )
 def test_a_failure_is_one_line_and_a_one(
@@ -108,7 +130,7 @@ def test_debug_shows_the_traceback() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in (
-    "plan", "download", "extract", "info", "plot", "mirror", "demo"))])  # fmt: skip
+    "plan", "download", "extract", "info", "plot", "accumulate", "mirror", "demo"))])  # fmt: skip
 def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Every command has a help that ends the process with 0."""
     with pytest.raises(SystemExit) as caught:

@@ -154,3 +154,11 @@ def test_an_era_is_sound(era: Era) -> None:
     assert not era.folder.endswith("/")
     assert "/" not in era.name
     assert 1_000 < era.typical < 1_000_000_000
+
+
+def test_an_era_in_hdf5_says_so() -> None:
+    """Its name tells; every product that is still published has one, RADKLIM none."""
+    assert {(era.product, era.family) for era in ERAS if era.hdf5} == {
+        *((product, "radolan") for product in ("YW", "RW", "SF")),
+        *((product, "nrt") for product in ("YW", "RW", "SF", "RY")),
+    }

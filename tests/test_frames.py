@@ -18,10 +18,9 @@ from radar_nb.frames import (
     ETX,
     FRAME_LIMIT,
     HEADER_LIMIT,
-    NO_DATA,
     NO_DATA_CODE,
+    RUN_LENGTH,
     Header,
-    decode,
     parse_header,
     read_frame,
     write_frame,
@@ -31,33 +30,13 @@ A_TIME = np.datetime64("2020-06-13T15:25:00")
 SMALL = Header(product="YW", time=A_TIME, rows=2, cols=3, precision=-2, interval=5, radars=("boo", "ros"))
 CODES = np.array([[0, 150, NO_DATA_CODE], [CLUTTER | 12, 0x0A0A, 4095]], "<u2")
 FRAME = write_frame(SMALL, CODES)
+PICTURE = (
+    b"PG262115100000616BY%5dLV 6  1.0 19.0 28.0 37.0 46.0 55.0CS0MX 0MS 32<boo,ros,mem> are used, BG460460\x03"
+)
 
 
 def _unwritten(header: Header) -> Header:
     return replace(header, size=0, length=0)
-
-
-@pytest.mark.parametrize("clutter", ["keep", "mask"])
-def test_clutter_is_kept_or_masked_as_asked(clutter: Any) -> None:
-    """Masking takes exactly the cells with the clutter flag away, beside those without data."""
-    codes = np.arange(1 << 16, dtype=np.uint16)
-    masked = NO_DATA if clutter == "keep" else NO_DATA | CLUTTER
-
-    values = decode(codes, scale=0.01, clutter=clutter)
-
-    np.testing.assert_array_equal(np.isnan(values), (codes & masked) != 0)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_values_go_where_they_are_wanted(dtype: type[np.generic]) -> None:
-    """The caller's own array is filled and given back, also with every second cell of a field."""
-    codes = np.arange(200).reshape(10, 20).astype(dtype)[::2, ::2]
-    out = np.full((5, 10), -1, np.float32)
-
-    values = decode(codes, scale=2.0, offset=1.0, out=out)
-
-    assert values is out
-    np.testing.assert_array_equal(out, codes * 2.0 + 1.0)
 
 
 # --- round trips ----------------------------------------------------------------------------------------------
@@ -70,7 +49,7 @@ def _headers(interval: st.SearchStrategy[int], unit: st.SearchStrategy[int | Non
     minutes = st.integers(0, CENTURY_OF_MINUTES - 1)
     return st.builds(
         Header,
-        product=st.from_regex(r"[A-Z0-9%]{2}", fullmatch=True),
+        product=st.from_regex(r"[A-Z0-9%]{2}", fullmatch=True).filter(lambda name: name not in RUN_LENGTH),
         time=minutes.map(lambda count: np.datetime64("2000-01-01T00:00:00") + np.timedelta64(count, "m")),
         rows=st.integers(1, 20),
         cols=st.integers(1, 20),
@@ -107,6 +86,67 @@ def test_what_is_written_is_read_back(header: Header, dtype: str, data: st.DataO
     assert again.size == len(frame) == again.length + codes.nbytes
     assert again.itemsize == codes_again.dtype.itemsize == codes.dtype.itemsize
     np.testing.assert_array_equal(codes_again, codes)
+
+
+PICTURES = st.builds(
+    Header,
+    product=st.sampled_from(RUN_LENGTH),
+    time=st.just(A_TIME),
+    rows=st.integers(1, 999),
+    cols=st.integers(1, 999),
+    precision=st.just(0),
+    interval=st.just(5),
+    version=st.just(0),
+    software=st.just(""),
+    radars=st.lists(RADAR, max_size=20).map(tuple),
+    levels=st.lists(st.integers(-999, 9999).map(lambda tenths: tenths / 10), max_size=15).map(tuple),
+    indicator=st.none() | st.integers(0, 9),
+    images=st.none() | st.integers(0, 99),
+)
+
+
+@law(deadline=None)
+@given(PICTURES, st.binary(max_size=300))
+def test_what_is_written_in_runs_is_read_back(header: Header, runs: bytes) -> None:
+    """Of a run-length product the header comes back equal, and the runs as they are."""
+    frame = write_frame(header, np.frombuffer(runs, np.uint8))
+
+    again, runs_again = read_frame(frame)
+
+    assert _unwritten(again) == header
+    assert again.run_length
+    assert (again.size, again.itemsize) == (len(frame), 1)
+    assert runs_again.tobytes() == runs
+
+
+def test_a_picture_of_dwd_is_written_again_to_the_byte() -> None:
+    """Size, levels, list of radars and grid stand where DWD puts them."""
+    frame = PICTURE % (len(PICTURE) + 2 + 7) + b"\x01\n\x02\n\x03\n\x04"
+
+    header, runs = read_frame(frame)
+
+    assert (header.rows, header.cols, header.interval) == (460, 460, 5)
+    assert header.levels == (1.0, 19.0, 28.0, 37.0, 46.0, 55.0)
+    assert (header.indicator, header.images, header.radars) == (0, 0, ("boo", "ros", "mem"))
+    assert write_frame(header, runs) == frame
+
+
+def test_a_percentage_counts_days_and_may_say_anything_about_its_reference() -> None:
+    """No token is looked for in the text behind RM, which nobody documents."""
+    text = b"%J010550100000821BY1620129VS 3SW   2.29.1PR E+00INT 212U1GP 900x 900RM U0 INT 9 PR E-05MS  2<> \x03"
+
+    header = parse_header(text)
+
+    assert (header.product, header.interval, header.precision) == ("%J", 212 * 1440, 0)
+    assert header.radars == ()
+
+
+@pytest.mark.parametrize("product", ["RU", "SW", "BY", "U1", "VS"])
+def test_a_product_whose_name_is_a_token_is_none(product: str) -> None:
+    """The U of RU is no unit of the interval: tokens begin behind the date."""
+    header = replace(SMALL, product=product)
+
+    assert _unwritten(parse_header(write_frame(header, CODES))) == header
 
 
 @pytest.mark.parametrize("buffer", [bytes, bytearray, memoryview])
@@ -195,6 +235,8 @@ def test_a_grid_without_cells_is_told() -> None:
     """A frame has at least one cell."""
     with pytest.raises(HeaderError, match="a grid of 0 x 0 cells"):
         read_frame(FRAME.replace(b"GP   2x   3", b"GP   0x   0"))
+    with pytest.raises(HeaderError, match="a grid of 0 x 460 cells"):
+        read_frame(PICTURE.replace(b"BG460", b"BG000") % 999)
 
 
 @pytest.mark.parametrize(
@@ -229,10 +271,17 @@ def test_a_missing_token_is_named(token: str, text: bytes) -> None:
         parse_header(FRAME.replace(text, b""), name="a.bin")
 
 
-def test_all_missing_tokens_are_named_at_once() -> None:
-    """A run-length product, which has none of them, is told in one message."""
-    with pytest.raises(HeaderError, match="lacks PR, INT, GP:"):
-        parse_header(b"PG262115100000214BY20042VS 3LV 6  1.0 19.0 28.0CS0MX 0MS  5<boo>\x03")
+@pytest.mark.parametrize(
+    ("header", "missing"),
+    [
+        (b"RW262115100000214BY20042VS 3MS  5<boo>\x03", "PR, INT, GP"),
+        (b"PG262115100000214BY20042LV 1  1.0MS  5<boo>\x03", "BG"),  # has no other tokens that could be missed
+    ],
+)
+def test_all_missing_tokens_are_named_at_once(header: bytes, missing: str) -> None:
+    """One message tells all that is wrong; run-length products need less than others."""
+    with pytest.raises(HeaderError, match=f"lacks {missing}: it reads"):
+        parse_header(header)
 
 
 @pytest.mark.parametrize("unknown", [b"XX 7", b"QQ<a,b>", b"ZR +1.5"])
@@ -250,12 +299,13 @@ def test_any_bytes_are_a_header_or_an_error_of_ours(data: bytes) -> None:
     _assert_read_or_refused(data)
 
 
-@given(st.dictionaries(st.integers(0, len(FRAME) - 1), st.integers(0, 255), min_size=1, max_size=12))
-def test_a_damaged_frame_is_a_frame_or_an_error_of_ours(damage: dict[int, int]) -> None:
+@pytest.mark.parametrize("frame", [FRAME, PICTURE % (len(PICTURE) + 2)], ids=["codes", "runs"])
+@given(st.dictionaries(st.integers(0, 99), st.integers(0, 255), min_size=1, max_size=12))
+def test_a_damaged_frame_is_a_frame_or_an_error_of_ours(frame: bytes, damage: dict[int, int]) -> None:
     """The same for frames with a few bytes changed."""
-    data = bytearray(FRAME)
+    data = bytearray(frame)
     for place, byte in damage.items():
-        data[place] = byte
+        data[place % len(data)] = byte
 
     _assert_read_or_refused(bytes(data))
 
@@ -265,13 +315,15 @@ def _assert_read_or_refused(data: bytes) -> None:
         header, codes = read_frame(data)
     except FrameError:
         return
-    assert codes.shape == (header.rows, header.cols)
+    assert codes.shape == (header.rows, header.cols) or header.run_length
 
 
 def test_codes_that_do_not_fit_the_header_are_not_written() -> None:
     """A frame that could not be read is not made."""
     with pytest.raises(FrameError, match=r"shape \(3, 2\) do not fit a header of 2 x 3 cells"):
         write_frame(SMALL, CODES.T)
+    with pytest.raises(FrameError, match=r"shape \(2, 3\) do not fit"):
+        write_frame(replace(SMALL, product="PG"), CODES)
 
 
 def test_no_frame_of_dwd_is_longer_than_the_limit() -> None:

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from radar_nb.frames import ETX, NO_DATA, VALUE, Header, decode, parse_header, read_frame, write_frame
-from radar_nb.products import PRODUCTS
+from radar_nb.frames import ETX, NO_DATA, RUN_LENGTH, VALUE, Header, parse_header, read_frame, write_frame
+from radar_nb.packing import Packing, radolan_packing
+from radar_nb.products import HYDROMETEORS, PRODUCTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import xarray as xr
+
+    from radar_nb.products import Product
 
 NAMES = (
     "RE2210180700_000.gz",
@@ -37,6 +40,9 @@ NAMES = (
     "raa01-yw2017.002_10000-2006131525-dwd---bin",
 )
 A_TIME = np.datetime64("2020-06-13T15:25:00")
+BYTES = ("RX", "WX", "EX")
+SHORTS = sorted(PRODUCTS.keys() - {*BYTES, *RUN_LENGTH, "HG"})
+SIDE = 450  # of the smallest grid known to wradlib that holds all codes of 16 bits
 
 
 def _bytes(path: Path) -> bytes:
@@ -95,7 +101,7 @@ def _wradlibs_words(data: bytes) -> dict[str, Any]:
     from wradlib.io.radolan import parse_dwd_composite_header
 
     said: dict[str, Any] = parse_dwd_composite_header(data[: data.index(ETX)].decode("ascii"))
-    del said["maxrange"]
+    said.pop("maxrange", None)
     return said
 
 
@@ -162,7 +168,7 @@ def test_the_mirrors_frames_are_read_and_written_as_the_real_ones(real_mirror: P
 # --- headers that we write ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("product", sorted(PRODUCTS.keys() - {"RU"}))  # wradlib takes RU's U for a token
+@pytest.mark.parametrize("product", sorted(PRODUCTS.keys() - {"RU", *RUN_LENGTH}))  # of these see below
 @pytest.mark.parametrize("full", [False, True])
 def test_wradlib_reads_the_header_that_we_write(product: str, full: bool) -> None:
     """With the least and with all tokens a header of ours says to wradlib's parser what it says to ours."""
@@ -185,64 +191,92 @@ def test_wradlib_reads_the_header_that_we_write(product: str, full: bool) -> Non
     assert _in_wradlibs_words(parse_header(frame)) == _wradlibs_words(frame)
 
 
+def test_wradlib_reads_the_header_of_runs_that_we_write() -> None:
+    """Levels, indicator, number of pictures and size of a run-length product are the same to both."""
+    header = Header(product="PG", time=A_TIME, rows=460, cols=460, precision=0, interval=5, radars=("boo", "ros"))
+    header = replace(header, levels=(1.0, 19.0, 28.0), indicator=1, images=2)
+
+    said = _wradlibs_words(write_frame(header, np.zeros(9, np.uint8)))
+
+    assert (said["nrow"], said["ncol"], said["radarlocations"]) == (460, 460, ["boo", "ros"])
+    assert (said["nlevel"], said["level"].tolist(), said["imagecount"]) == (3, [1.0, 19.0, 28.0], 2)
+    assert (said["indicator"], said["datasize"]) == ("maximum", 9)
+
+
+def test_of_ru_wradlib_reads_a_unit_that_is_none() -> None:
+    """The U of RU is a token to wradlib; all else of its header is the same to both."""
+    header = Header(product="RU", time=A_TIME, rows=2, cols=3, precision=-1, interval=60, radars=("boo",))
+
+    frame = write_frame(header, np.zeros((2, 3), "<u2"))
+    said = _wradlibs_words(frame)
+
+    assert said.pop("intervalunit") == 131525100000620
+    assert _in_wradlibs_words(parse_header(frame)) == said
+
+
 # --- values, for every code -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("product", "shape", "precision", "interval"),
-    [
-        ("YW", (1100, 900), -2, 5),
-        ("RY", (900, 900), -2, 5),
-        ("RW", (900, 900), -1, 60),
-        ("SF", (900, 900), -1, 1440),
-        ("WN", (1200, 1100), -1, 5),
-        ("RE", (900, 900), -3, 60),
-    ],
-)
-def test_every_16_bit_code_has_wradlibs_value(
-    product: str, shape: tuple[int, int], precision: int, interval: int
-) -> None:
-    """All 65,536 codes agree, but that missing cells are told by their flag and not by the value 2490 or 2500."""
-    header = Header(
-        product=product, time=A_TIME, rows=shape[0], cols=shape[1], precision=precision, interval=interval
+def _header(made: Product) -> Header:
+    """Give a header as DWD writes it, of the smallest grid."""
+    # of packings with an offset the header counts in steps of 0.5 dBZ
+    exponent = round(np.log10(made.precision / (0.5 if made.quantity == "reflectivity" else 1)))
+    return Header(
+        product=made.name,
+        time=A_TIME,
+        rows=SIDE,
+        cols=SIDE,
+        precision=exponent,
+        interval=made.interval // 10 if made.name.startswith("W") else made.interval,  # W1: tens of minutes
+        interval_unit=1 if made.name.startswith("%") else None,
     )
-    codes = np.resize(np.arange(1 << 16, dtype=np.uint16), shape)
-    theirs = _wradlibs_field(write_frame(header, codes))
-    packing = theirs.encoding
 
-    ours = decode(codes, scale=float(packing["scale_factor"]), offset=float(packing["add_offset"]))
+
+@pytest.mark.parametrize("product", SHORTS)
+def test_every_16_bit_code_has_wradlibs_value(product: str) -> None:
+    """All 65,536 codes agree, but that missing cells are told by their flag and not by the value 2490 or 2500."""
+    made = PRODUCTS[product]
+    codes = np.resize(np.arange(1 << 16, dtype=np.uint16), (SIDE, SIDE))
+    theirs = _wradlibs_field(write_frame(_header(made), codes))
+    factor = made.interval / 60 if theirs.attrs["unit"] == "mm h-1" else 1.0
+    packing = radolan_packing(2, scale=made.precision, offset=-32.5 if made.quantity == "reflectivity" else 0.0)
+
+    ours = packing.values(codes)
 
     flagged = (codes & NO_DATA) != 0
     believed = np.isin(codes & VALUE, (2490, 2500))
     same = flagged == believed
-    values = (codes & VALUE) * packing["scale_factor"] + packing["add_offset"]
-    np.testing.assert_array_equal(ours[same], theirs.values[same])
+    values = (codes & VALUE) * theirs.encoding.get("scale_factor", 1) + theirs.encoding["add_offset"]
+    np.testing.assert_allclose(ours[same], theirs.values[same] * factor, rtol=3e-7)
     np.testing.assert_array_equal(np.isnan(ours), flagged)
-    np.testing.assert_array_equal(ours[believed & ~flagged], values[believed & ~flagged])
+    np.testing.assert_allclose(ours[believed & ~flagged], values[believed & ~flagged] * factor, rtol=3e-7)
 
 
-@pytest.mark.parametrize(("product", "rows"), [("YW", 1100), ("RW", 900), ("RY", 900)])
-def test_amounts_are_wradlibs_rates_times_the_interval(product: str, rows: int) -> None:
-    """The header's precision gives millimetres an interval; wradlib gives the same as a rate an hour."""
-    made = PRODUCTS[product]
-    exponent = round(np.log10(made.precision))
-    codes = np.resize(np.arange(2490, dtype=np.uint16), (rows, 900))
-    header = Header(product=product, time=A_TIME, rows=rows, cols=900, precision=exponent, interval=made.interval)
-
-    amounts = decode(codes, scale=made.precision)
-
-    rates = _wradlibs_field(write_frame(header, codes))
-    np.testing.assert_allclose(amounts, rates.values * (made.interval / 60), rtol=3e-7)
-
-
-@pytest.mark.parametrize(("product", "shape"), [("RX", (900, 900)), ("WX", (1100, 900)), ("EX", (1500, 1400))])
-def test_every_8_bit_code_has_wradlibs_value(product: str, shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("product", BYTES)
+def test_every_8_bit_code_has_wradlibs_value(product: str) -> None:
     """All 256 codes agree: 249 is clutter, 250 no data, 255 unused, and 0 is no echo, which is a value."""
-    header = Header(product=product, time=A_TIME, rows=shape[0], cols=shape[1], precision=0, interval=5)
-    codes = np.resize(np.arange(256, dtype=np.uint8), shape)
+    codes = np.resize(np.arange(256, dtype=np.uint8), (SIDE, SIDE))
 
-    ours = decode(codes, scale=0.5, offset=-32.5)
+    ours = radolan_packing(1, scale=0.5, offset=-32.5).values(codes)
 
-    np.testing.assert_array_equal(ours, _wradlibs_field(write_frame(header, codes)).values)
+    theirs = _wradlibs_field(write_frame(_header(PRODUCTS[product]), codes))
+    np.testing.assert_array_equal(ours, theirs.values)
     assert np.flatnonzero(np.isnan(ours.ravel()[:256])).tolist() == [249, 250, 255]
     assert ours.ravel()[0] == np.float32(-32.5)
+
+
+def test_hydrometeors_keep_the_bits_that_wradlib_cuts() -> None:
+    """Of HG's 32 bits wradlib keeps twelve, and takes hail for no data; these agree, and ours has all."""
+    from wradlib.io import radolan
+
+    kinds = np.array([*HYDROMETEORS, 1 << 31], np.uint32)
+    frame = write_frame(_header(PRODUCTS["HG"]), np.resize(kinds, (SIDE, SIDE)))
+    theirs, _ = radolan.read_radolan_composite(io.BytesIO(frame), missing=-1)
+
+    header, codes = read_frame(frame)
+    values = Packing(itemsize=4, missing=1 << 31).values(codes)
+
+    assert header.itemsize == codes.dtype.itemsize == 4
+    hail = codes & NO_DATA != 0
+    np.testing.assert_array_equal((codes & VALUE)[~hail], theirs[~hail])
+    np.testing.assert_array_equal(values.ravel()[: kinds.size], [*HYDROMETEORS, np.nan])

@@ -11,7 +11,7 @@ from hypothesis import settings as law
 from hypothesis import strategies as st
 
 from radar_nb.errors import UnknownGrid
-from radar_nb.grids import GRIDS, Earth, Grid, find_grid, scale_factor, to_lonlat, to_xy
+from radar_nb.grids import GRIDS, Earth, Grid, find_grid, named_grid, scale_factor, to_lonlat, to_xy
 
 
 class Corners(NamedTuple):
@@ -115,6 +115,56 @@ def test_corners_are_dwds(name: str, corners: Corners) -> None:
             np.testing.assert_allclose(place, corner, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [
+        ("de900", (522962.16692, 3759144.72427)),
+        ("de1200", (542962.167, 3609144.724)),
+        ("de4800", (543337.167, 3608769.724)),
+        ("de900-wgs84", (523196.83522, 3772588.86193)),
+        ("de1200-wgs84", (543196.83522, 3622588.86193)),
+        ("de4800-wgs84", (543571.83522, 3622213.86193)),
+    ],
+)
+def test_the_upper_left_centre_is_dwds_origin(name: str, origin: tuple[float, float]) -> None:
+    """DWD's own projection strings put their false origin at the centre of the north-western cell."""
+    grid = GRIDS[name]
+
+    np.testing.assert_allclose((-grid.x[0], -grid.y[-1]), origin, rtol=0, atol=1e-3)
+
+
+def test_the_registry_cannot_be_changed() -> None:
+    """Nobody can put another grid under a name that others rely on."""
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        GRIDS["de900"] = GRIDS["de1200"]  # type: ignore[index]
+    with pytest.raises(AttributeError, match="cannot assign to field"):
+        GRIDS["de900"].x0 = 0.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["de900", "de1200-wgs84", "de460"])
+def test_longitudes_and_latitudes_are_wradlibs(name: str) -> None:
+    """The centres in degrees are those that wradlib gives, and nobody can change them for others."""
+    from wradlib.georef import create_crs, get_radolan_grid
+
+    grid = GRIDS[name]
+    lon, lat = grid.lonlat()
+    reference = get_radolan_grid(
+        *grid.shape, crs=create_crs(f"dwd-radolan-{grid.earth}"), mode="center", wgs84=True
+    )
+
+    np.testing.assert_allclose(np.stack([lon, lat], axis=-1), reference, rtol=0, atol=1e-6)
+    assert not lon.flags.writeable
+    assert grid.lonlat()[0] is lon
+
+
+def test_a_grid_is_found_by_name() -> None:
+    """A name gives the grid, a grid itself, and what is none says which there are."""
+    assert named_grid("de1200") is GRIDS["de1200"]
+    assert named_grid(GRIDS["de900"]) is GRIDS["de900"]
+    with pytest.raises(UnknownGrid, match=r"'de1300' is no grid.*de900, de1100, de1200"):
+        named_grid("de1300")
+
+
 @pytest.mark.parametrize("suffix", ["", "-wgs84"])
 @pytest.mark.parametrize(
     ("inner", "cols", "rows"), [("de900", (20, 919), (150, 1049)), ("de1100", (100, 999), (50, 1149))]
@@ -187,7 +237,7 @@ def test_a_header_finds_its_grid(grid: Grid) -> None:
     assert grid.x.shape + grid.y.shape == (grid.cols, grid.rows)
 
 
-@pytest.mark.parametrize("shape", [(900, 1100), (460, 460), (0, 0), (4800, 4400)])
+@pytest.mark.parametrize("shape", [(900, 1100), (461, 460), (0, 0), (4400, 4800)])
 def test_an_unknown_grid_is_refused(shape: tuple[int, int]) -> None:
     """Coordinates are never guessed; the message gives the size and all that are known."""
     with pytest.raises(UnknownGrid, match=f"{shape[0]} x {shape[1]} cells is not known .*1100 x 900.*1200 x 1100"):

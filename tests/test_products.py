@@ -11,7 +11,7 @@ from radar_nb.eras import ERAS
 from radar_nb.errors import UnknownProduct
 from radar_nb.grids import GRIDS
 from radar_nb.months import Month, time_steps
-from radar_nb.products import PRODUCTS, Family, Product, product, products
+from radar_nb.products import HYDROMETEORS, PRODUCTS, Family, Product, product, products
 
 NOW = datetime(2026, 7, 1, 21, 0, tzinfo=UTC)
 FAMILIES = {f"{made.name}-{family.name}": (made, family) for made in PRODUCTS.values() for family in made.families}
@@ -61,6 +61,15 @@ def test_a_product_says_what_it_measures(made: Product) -> None:
     assert made.unit == units[made.quantity]
     assert made.precision > 0
     assert made.interval > 0
+
+
+def test_kinds_of_hydrometeors_are_bits_that_no_mark_of_missing_data_has() -> None:
+    """Sleet is rain and snow, all others have a bit of their own."""
+    kinds = {name: value for value, name in HYDROMETEORS.items()}
+
+    assert kinds.pop("sleet") == kinds["rain"] | kinds["snow"]
+    assert sum(kinds.values()) < 1 << 31
+    assert all(value.bit_count() == 1 for value in kinds.values())
 
 
 @pytest.mark.parametrize(("made", "family"), FAMILIES.values(), ids=FAMILIES.keys())
@@ -138,7 +147,7 @@ def test_the_table_shows_every_product() -> None:
         "radklim (2001-01 on); radolan (2024-12 on); nrt (the last 48 hours)"
     )
     assert frame.loc["RX", "published as"] == "read from files only"
-    assert list(frame.loc[["YW", "RW", "SF", "W1"], "interval"]) == ["5 min", "1 h", "1 d", "7 d"]
+    assert list(frame.loc[["YW", "RW", "SF", "W1", "%M"], "interval"]) == ["5 min", "1 h", "1 d", "7 d", "31 d"]
     assert "5-minute precipitation, gauge-adjusted" in str(products())
 
 

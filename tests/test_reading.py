@@ -137,9 +137,9 @@ class TestRealFiles:
         """A frame read out of an archive of any nesting equals the frame as a file."""
         single = rn.open_dataset(real_frames / name, progress=False)
 
-        same = rn.open_dataset(real_mirror / path, progress=False).sel(time=single.time)
+        same = rn.open_dataset(real_mirror / path, sums="all", progress=False).sel(time=single.time)
 
-        xr.testing.assert_equal(same.drop_vars("crs").load(), single.drop_vars("crs").load())
+        xr.testing.assert_equal(same.drop_vars("source").load(), single.drop_vars("source").load())
 
     def test_the_month_as_it_is(self, yw: xr.DataArray) -> None:
         """The partly filled month gives its 864 frames in the order of time, no more and no less."""
@@ -305,18 +305,18 @@ class TestSeries:
     @pytest.mark.parametrize(
         ("other", "text"),
         [
-            ({"product": "RY", "rows": 900, "cols": 900}, "is RY on 900 x 900 cells"),
-            ({"rows": 900, "cols": 900}, "is YW on 900 x 900 cells"),
-            ({"precision": -1}, "steps of 1e-1"),
-            ({"lead": 5}, "forecast of 5 min"),
+            ({"product": "RY", "rows": 900, "cols": 900}, "is RY of 5 min on 900 x 900 cells.*variables="),
+            ({"rows": 900, "cols": 900}, "is YW of 5 min on 900 x 900 cells.*2020-06-13T15:30:00.*grid="),
+            ({"precision": -1}, ".*steps of 1e-1.*one by one"),
         ],
     )
     def test_what_is_no_series_is_refused(self, tmp_path: Path, other: dict[str, Any], text: str) -> None:
-        """Frames of two products, grids, units or lead times make no series; the error names both files."""
+        """Frames of two products, grids or units make no series; the error names both files, dates and choices."""
         folder = save(tmp_path, frame(), frame("2020-06-13T15:30", **other))
 
-        with pytest.raises(SeriesError, match=rf"(?s)frame-000 is YW.*frame-001.*{text}.*variables="):
+        with pytest.raises(SeriesError, match=rf"(?s)frame-001 {text}") as raised:
             rn.open_dataset(folder, progress=False)
+        assert "frame-000, which is YW of 5 min on 1100 x 900 cells" in str(raised.value)
 
 
 class TestLaziness:
@@ -384,10 +384,12 @@ class TestSources:
         }
         for name, content in packed.items():
             (tmp_path / name).write_bytes(content)
-        reference = rn.open_dataset(tmp_path / "plain", progress=False).load()
+        reference = rn.open_dataset(tmp_path / "plain", progress=False).drop_vars("source").load()
 
         for name in packed:
-            xr.testing.assert_identical(rn.open_dataset(tmp_path / name, progress=False).load(), reference)
+            same = rn.open_dataset(tmp_path / name, progress=False).load()
+            assert same.source.item() == name
+            xr.testing.assert_identical(same.drop_vars("source"), reference)
 
     def test_folders_globs_and_lists(self, tmp_path: Path) -> None:
         """A folder is searched through; globs and lists of sources add up; notes and parts are left out."""
@@ -449,7 +451,7 @@ class TestBadInput:
         """Two broken files among good ones are both in the message."""
         folder = save(tmp_path, frame(), frame()[:-1], frame("2020-06-13T15:30"), b"rubbish" * 100)
 
-        with pytest.raises(FrameError, match=r"(?s)2 files or members cannot be read:.*frame-001.*frame-003"):
+        with pytest.raises(FrameError, match=r"(?s)2 files or members are wrong.*:.*frame-001.*frame-003"):
             rn.open_dataset(folder, progress=False)
 
 

@@ -8,17 +8,15 @@ end are verified, names and sizes are held against what DWD's archives can be, a
 
 from __future__ import annotations
 
-import bz2
-import io
 import re
 import tarfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from zlib_ng import gzip_ng, zlib_ng
+from zlib_ng import zlib_ng
 
 from radar_nb.errors import (
     CorruptArchive,
@@ -31,14 +29,13 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.frames import FRAME_LIMIT, parse_header, payload
+from radar_nb.streams import BLOCK, Blob, Kind, Reopened, Stream, inflated, sniff
 from radar_nb.table import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from radar_nb.frames import Header
-
-Kind = Literal["gzip", "bzip2", "tar", "hdf5", "frame", "html", "empty", "unknown"]
 
 ARCHIVE_LIMIT = 512 << 20
 """No archive inside another is longer: a day of YW has 7 to 16 MB (and 570 MB inflated)."""
@@ -50,7 +47,6 @@ DEPTH_LIMIT = 4
 _NAME_LIMIT = 255  # bytes: what every file system takes
 _HEADERS_LIMIT = 64 << 10  # bytes of tar headers a member: a plain one takes 512, a long name 1,536
 _PADDING_LIMIT = 1 << 20  # bytes of zeros after a tar's end: 10,240 as a rule, a record of large tapes at most
-_BLOCK = 512
 _REMEDY = "fetch it again with overwrite=True"
 
 
@@ -60,14 +56,14 @@ class Part:
 
     Attributes
     ----------
-    archive : pathlib.Path
+    archive : pathlib.Path or Blob
     name : str
         The path inside the archive, of a day's `.tar.gz` for example, or the archive's own name for all of it.
     offset, size : int
         Where the piece lies in the archive, in bytes.
     """
 
-    archive: Path
+    archive: Path | Blob
     name: str
     offset: int
     size: int
@@ -84,6 +80,9 @@ class Member:
     part : Part
     position : int
         How many members of the part came before it.
+    offset, length : int
+        Where its bytes, compressed or not, lie in the part once that is inflated; an offset of -1 where it lies
+        deeper still, in an archive inside the part.
     consumed : int
         Bytes of the part that have been read so far, as it lies in the archive.
     data : memoryview
@@ -93,6 +92,8 @@ class Member:
     name: str
     part: Part
     position: int
+    offset: int
+    length: int
     consumed: int
     data: memoryview
 
@@ -100,28 +101,6 @@ class Member:
     def place(self) -> str:
         """Where it lies, for messages: archive, part and member."""
         return _place(self.part, self.name)
-
-
-_MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
-    ("empty", re.compile(rb"\Z")),
-    ("gzip", re.compile(rb"\x1f\x8b")),  # RFC 1952, 2.3.1
-    ("bzip2", re.compile(rb"BZh[1-9]")),  # bzip2's manual
-    ("hdf5", re.compile(rb"\x89HDF\r\n\x1a\n")),  # HDF5 File Format Specification, II.A
-    ("frame", re.compile(rb"[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.frames
-    ("tar", re.compile(rb"(?s).{257}ustar")),  # POSIX.1-2017, pax, "ustar Interchange Format"
-    ("html", re.compile(rb"(?i)\s*<(!doctype )?html")),
-)
-
-
-def sniff(head: bytes) -> Kind:
-    """Tell what a file is by its first 512 bytes (or all there are), whatever its name says.
-
-    Examples
-    --------
-    >>> sniff(b"RY182355100001019BY1620142VS 3SW   2.21.0")
-    'frame'
-    """
-    return next((kind for kind, magic in _MAGIC if magic.match(head)), "unknown")
 
 
 _UNSAFE = (
@@ -149,7 +128,7 @@ def unsafe_name(name: str) -> str:
     return next((reason for reason, pattern in _UNSAFE if pattern.search(name)), "")
 
 
-def parts(path: str | Path) -> tuple[Part, ...]:
+def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
     """Give the pieces of an archive that can be read side by side.
 
     A tar of compressed tars (a month of days) has a part for each member; everything else is one part.
@@ -167,25 +146,26 @@ def parts(path: str | Path) -> tuple[Part, ...]:
     TruncatedArchive, CorruptArchive, UnsafeMember
         As `walk` does, but for the outer tar alone.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise NothingFound(f"there is no archive {path}: fetch it first; of a folder, give its files")
-    whole = Part(archive=path, name=path.name, offset=0, size=path.stat().st_size)
+    archive = archive if isinstance(archive, Blob) else Path(archive)
+    if isinstance(archive, Path) and not archive.is_file():
+        raise NothingFound(f"there is no archive {archive}: fetch it first; of a folder, give its files")
+    size = archive.stat().st_size if isinstance(archive, Path) else len(archive.data)
+    whole = Part(archive=archive, name=archive.name, offset=0, size=size)
     walker = _Walker(whole, limit=0)
     with walker.reading() as stream:
         kind = sniff(stream.head())
         if kind == "empty":
-            raise TruncatedArchive(f"{path} is empty (0 bytes): {_REMEDY}")
+            raise TruncatedArchive(f"{archive} is empty (0 bytes): {_REMEDY}")
         if kind == "html":
-            raise NotAnArchive(f"{path} is a web page, not an archive: {_REMEDY}")
+            raise NotAnArchive(f"{archive} is a web page, not an archive: {_REMEDY}")
         if kind == "unknown":
             head = stream.head()[:16]
-            raise CorruptArchive(f"{path} is no archive and no frame (it begins with {head!r}): {_REMEDY}")
+            raise CorruptArchive(f"{archive} is no archive and no frame (it begins with {head!r}): {_REMEDY}")
         days = _days(walker, stream) if kind == "tar" else ()
     return days or (whole,)
 
 
-def _days(walker: _Walker, stream: _Stream) -> tuple[Part, ...]:
+def _days(walker: _Walker, stream: Stream) -> tuple[Part, ...]:
     """Give the members of a tar of compressed tars; none where its members are frames."""
     archive, end = walker.part.archive, walker.part.size
     days: list[Part] = []
@@ -196,7 +176,7 @@ def _days(walker: _Walker, stream: _Stream) -> tuple[Part, ...]:
             break
         if inside != "tar":
             with suppress(*_DAMAGE):
-                inside = sniff(_inflated(_Stream(stream, info.size)).head())
+                inside = sniff(inflated(Stream(stream, info.size)).head())
         if inside in {"frame", "hdf5"}:
             break
     return tuple(days) if inside == "tar" else ()
@@ -246,72 +226,17 @@ def check(member: Member) -> Header | None:
     """
     if not member.data:
         raise TruncatedFrame(f"{member.place} is empty (0 bytes): {_REMEDY}")
-    if sniff(bytes(member.data[:_BLOCK])) == "hdf5":
+    if sniff(bytes(member.data[:BLOCK])) == "hdf5":
         return None
     header = parse_header(member.data, name=member.place)
     payload(header, member.data, name=member.place)
     return header
 
 
-class _Stream:
-    """A section of a file that is read once, forward, and whose head can be looked at first."""
-
-    def __init__(self, raw: Any, size: int | None = None) -> None:
-        self._raw = raw
-        self._left = size
-        self._head = b""
-        self.position = 0
-
-    def head(self) -> bytes:
-        """Look at the first bytes without using them up."""
-        if not self.position and not self._head:
-            buffer = memoryview(bytearray(_BLOCK))
-            self._head = bytes(buffer[: self._fill(buffer)])
-        return self._head
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill the whole buffer, unless the end comes first."""
-        count = min(len(self._head), len(buffer))
-        buffer[:count] = self._head[:count]
-        self._head = self._head[count:]
-        count += self._fill(buffer[count:])
-        self.position += count
-        return count
-
-    def read(self, size: int) -> bytes:
-        """Give so many bytes, unless the end comes first."""
-        buffer = memoryview(bytearray(size))
-        return bytes(buffer[: self.readinto(buffer)])
-
-    def skip(self, count: int) -> None:
-        """Pass over so many bytes, in a file without reading them."""
-        if isinstance(self._raw, io.FileIO) and not self._head and self._left is not None and count <= self._left:
-            self._raw.seek(count, io.SEEK_CUR)
-            self._left -= count
-            self.position += count
-            return
-        while count > 0:
-            if not self.read(min(count, _BLOCK)):
-                raise EOFError
-            count -= _BLOCK
-
-    def _fill(self, buffer: memoryview) -> int:
-        if self._left is not None:
-            buffer = buffer[: self._left]
-        done = 0
-        while done < len(buffer) and (count := self._raw.readinto(buffer[done:])):
-            done += count
-        if self._left is not None:
-            self._left -= done
-            if done < len(buffer):
-                raise EOFError
-        return done
-
-
 class _Headers:
     """What tarfile reads headers through: forward, and no more than headers can be; members' bytes pass it by."""
 
-    def __init__(self, stream: _Stream) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self.allowance = _HEADERS_LIMIT
         self.last = b""
@@ -341,43 +266,35 @@ class _Walker:
         self.part = part
         self._limit = limit
         self._buffer = np.empty(limit, np.uint8).data  # the pages that no frame reaches are never touched
-        self._base = cast("_Stream", None)
+        self._base = cast("Stream", None)
         self._path = ""
+        self._where = (0, 0)
         self._seen = self._given = 0
 
     @contextmanager
-    def reading(self) -> Iterator[_Stream]:
-        """Open the part; turn what the libraries raise into errors that name the place and the way out."""
-        archive = self.part.archive
-        try:
-            with io.FileIO(archive) as file:
-                file.seek(self.part.offset)
-                self._base = _Stream(file, self.part.size)
-                yield self._base
-        except RadarNbError:
-            raise
-        except EOFError as error:
-            raise TruncatedArchive(f"{_place(self.part, self._path)} is cut short: {_REMEDY}") from error
-        except _DAMAGE as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise StorageError(f"{archive} cannot be read ({error.strerror}): check the disk") from error
-            place = _place(self.part, self._path)
-            raise CorruptArchive(f"{place} is damaged, here or before ({error}): {_REMEDY}") from error
+    def reading(self) -> Iterator[Stream]:
+        """Give the part's bytes; what goes wrong names the member."""
+        with naming_damage(self.part, lambda: self._path):
+            self._base = Stream(Reopened(self.part.archive, self.part.offset), self.part.size)
+            yield self._base
 
-    def descend(self, stream: _Stream, path: str, depth: int) -> Iterator[Member]:
+    def descend(self, stream: Stream, path: str, depth: int) -> Iterator[Member]:
         """Give the members below a stream, whatever it is."""
         kind = sniff(stream.head())
         if kind in {"gzip", "bzip2", "tar"} and depth == DEPTH_LIMIT:
             raise self._unsafe(path, f"is packed more than {DEPTH_LIMIT} times")
         if kind == "tar":
             for info in self.members(stream, path):
-                yield from self.descend(_Stream(stream, info.size), self._path, depth + 1)
+                self._where = (-1, 0) if path else (info.offset_data, info.size)
+                yield from self.descend(Stream(stream, info.size), self._path, depth + 1)
         elif kind in {"gzip", "bzip2"}:
-            yield from self.descend(_inflated(stream), path, depth + 1)
+            if depth and not path:
+                self._where = (-1, 0)  # packed twice
+            yield from self.descend(inflated(stream), path, depth + 1)
         else:
             yield self._member(stream, path)
 
-    def members(self, stream: _Stream, path: str) -> Iterator[tarfile.TarInfo]:
+    def members(self, stream: Stream, path: str) -> Iterator[tarfile.TarInfo]:
         """Give the plain files of a tar, the stream standing at the file's first byte; verify the tar's end."""
         headers: Any = _Headers(stream)
         tar = tarfile.TarFile(fileobj=headers, encoding="utf-8")
@@ -410,15 +327,18 @@ class _Walker:
             raise self._unsafe(self._path, f"says it has {info.size:,} bytes, and no file of DWD has")
         return True
 
-    def _member(self, stream: _Stream, path: str) -> Member:
+    def _member(self, stream: Stream, path: str) -> Member:
         size = stream.readinto(self._buffer)
         if stream.read(1):  # at the end, this also makes an inflater compare its checksum
             raise self._unsafe(path, f"is larger than a frame can be ({human_bytes(self._limit)})")
         self._given += 1
+        offset, length = self._where
         return Member(
             name=(path or PurePosixPath(self.part.name).name).removesuffix(".gz").removesuffix(".bz2"),
             part=self.part,
             position=self._given - 1,
+            offset=offset,
+            length=length or size,
             consumed=self._base.position,
             data=self._buffer[:size].toreadonly(),
         )
@@ -433,15 +353,20 @@ _DAMAGE: tuple[type[Exception], ...] = (
 )
 
 
-def _inflated(stream: _Stream) -> _Stream:
-    """Give what a stream holds when it is inflated: the stream itself where it is not compressed."""
-    raw: Any = stream
-    match sniff(stream.head()):
-        case "gzip":
-            return _Stream(gzip_ng.GzipNGFile(fileobj=raw, mode="rb"))  # type: ignore[no-untyped-call]
-        case "bzip2":
-            return _Stream(bz2.BZ2File(raw))
-    return stream
+@contextmanager
+def naming_damage(part: Part, path: Callable[[], str]) -> Iterator[None]:
+    """Turn what the libraries raise while a part is read into errors that name the place and the way out."""
+    try:
+        yield
+    except RadarNbError:
+        raise
+    except EOFError as error:
+        raise TruncatedArchive(f"{_place(part, path())} is cut short: {_REMEDY}") from error
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise StorageError(f"{part.archive} cannot be read ({error.strerror}): check the disk") from error
+        place = _place(part, path())
+        raise CorruptArchive(f"{place} is damaged, here or before ({error}): {_REMEDY}") from error
 
 
 def _place(part: Part, path: str) -> str:

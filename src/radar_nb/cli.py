@@ -12,7 +12,7 @@ import radar_nb as rn
 from radar_nb.errors import Incomplete, RadarNbError
 from radar_nb.mirror import Mirror, make_archives
 from radar_nb.table import human_bytes
-from radar_nb.workspace import storage_errors
+from radar_nb.workspace import replacing, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,7 @@ From months to a field:
   radar-nb plan YW 2020-06                     what there is, how much, what is on disk
   radar-nb download YW 2020-06 --folder data   fetch it; run again to go on after a break
   radar-nb plot data --time 2020-06-13T15:25   draw a field straight from the archives
+  radar-nb accumulate data --to total.nc       add all up, straight from the archives
 
 Months are written YYYY-MM; two of them make a range to which both belong. Times are UTC, and the end of the
 interval. The data folder is --folder, then RADAR_NB_DATA, then the user's data folder; the server is --base-url,
@@ -113,10 +114,25 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--time", metavar="UTC", help="the field's time, such as 2020-06-13T15:25")
     plot.add_argument("--output", metavar="FILE", default="field.png", type=Path, help="picture (field.png)")
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
+    _add_accumulate(add)
     _add_mirror(add)
     demo = add("demo", _demo, "Do the main job in half a minute, with synthetic rain and no network.")
     demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=Path, help="where to (demo)")
     return parser
+
+
+def _add_accumulate(add: Callable[..., Any]) -> None:
+    accumulate = add("accumulate", _accumulate, "Add up, or find means, extremes and counts, into a netCDF file.")
+    accumulate.add_argument("source", metavar="DATA", nargs="+", help="archives, folders or frames")
+    accumulate.add_argument("--to", metavar="FILE", required=True, type=Path, help="netCDF file to write")
+    accumulate.add_argument("--how", nargs="+", default=["sum"], choices=("sum", "mean", "max", "min", "count"),
+                            help="one or several (sum)")  # fmt: skip
+    accumulate.add_argument("--period", metavar="LENGTH", help="such as 1h, 1D, 1M or YS; all in one by default")
+    accumulate.add_argument("--threshold", metavar="VALUE", nargs="+", type=float,
+                            help="with --how count: count intervals that are not below")  # fmt: skip
+    accumulate.add_argument("--product", metavar="PRODUCT", help="where the data hold several")
+    accumulate.add_argument("--sums", metavar="WHICH", default="apart",
+                            help="of overlapping sums: apart, all, or those ending at HH:MM (apart)")  # fmt: skip
 
 
 def _add_mirror(add: Callable[..., Any]) -> None:
@@ -214,6 +230,27 @@ def _plot(options: argparse.Namespace) -> int:
     ds = rn.open_dataset(options.source, chunks=None)
     (name,) = ds.data_vars
     _save(rn.plot(ds[name], time=options.time), options.output, dpi=options.dpi)
+    return 0
+
+
+def _accumulate(options: argparse.Namespace) -> int:
+    from radar_nb.reductions import reduce  # noqa: PLC0415 - xarray is not loaded by other commands
+
+    ds = reduce(
+        options.source,
+        options.how if len(options.how) > 1 else options.how[0],
+        period=options.period,
+        threshold=options.threshold,
+        variables=options.product,
+        sums=options.sums,
+    )
+    packed = {name: {"zlib": True, "complevel": 1} for name in ds.data_vars}
+    with replacing(options.to) as file:
+        file.write(cast("bytes", ds.to_netcdf(engine="h5netcdf", encoding=packed)))
+    names = ", ".join(str(name) for name in ds.data_vars if name != "coverage")
+    begin, end = ds.time_bnds.values.min(), ds.time_bnds.values.max()
+    spans = f"{ds.sizes['time']} periods, " if "time" in ds.dims else ""
+    print(f"{options.to}: {names}, {spans}{begin.astype('datetime64[m]')} to {end.astype('datetime64[m]')} UTC")
     return 0
 
 

@@ -52,6 +52,11 @@ class Era:
     closed: bool = False
     supplement: bool = False
 
+    @property
+    def hdf5(self) -> bool:
+        """Whether the files are, or hold, ODIM HDF5 instead of RADOLAN's binary frames."""
+        return "hdf5" in self.name
+
     def path(self, time: date) -> str:
         """Give the path of the file that holds a time or, for months, a day."""
         return time.strftime(f"{self.folder}/{self.name}")

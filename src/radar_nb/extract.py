@@ -15,12 +15,13 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from radar_nb.archives import Part, check, parts, sniff, walk
+from radar_nb.archives import Part, check, parts, walk
 from radar_nb.errors import (
     ArchiveError,
     FrameError,
@@ -34,6 +35,7 @@ from radar_nb.errors import (
 )
 from radar_nb.progress import Progress, reporting
 from radar_nb.report import Outcome, Report
+from radar_nb.streams import sniff
 from radar_nb.workspace import frames_folder, require_space, sidecar_path, storage_errors
 
 if TYPE_CHECKING:
@@ -397,19 +399,19 @@ def _require_space(jobs: list[_Job]) -> None:
             present = sum(entry.stat().st_size for entry in job.folder.iterdir())
         place = next(place for place in (job.folder, *job.folder.absolute().parents) if place.exists())
         disk = place.stat().st_dev
-        more = max(0, sum(map(_unpacked_size, job.parts)) - present)
+        more = max(0, sum(map(partial(_unpacked_size, job.archive), job.parts)) - present)
         needed[disk] = (job.folder, more + needed.get(disk, (place, 0))[1])
     for folder, size in needed.values():
         require_space(folder, size, "unpack the archives")
 
 
-def _unpacked_size(part: Part) -> int:
+def _unpacked_size(archive: Path, part: Part) -> int:
     """Estimate a part's frames in bytes, without inflating it.
 
     A gzip says it in its last four bytes (RFC 1952, 2.3.1), which is right for all archives of DWD but those whose
     members are gzipped once more.
     """
-    with part.archive.open("rb") as file:
+    with archive.open("rb") as file:
         file.seek(part.offset)
         kind = sniff(file.read(512))
         if kind == "gzip":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Codes = NDArray[np.uint16] | NDArray[np.uint8] | NDArray[np.uint32]
     Buffer = bytes | bytearray | memoryview
-
-Clutter = Literal["keep", "mask"]
 
 ETX = b"\x03"
 """The byte that ends the header."""
@@ -51,6 +49,9 @@ SYNTHETIC = "SYNTHETIC"
 BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED = 249, 250, 255
 """The codes of 8-bit products that are no values."""
 
+RUN_LENGTH = ("PC", "PG")
+"""The products whose codes are written as runs: how often a class follows, not a code for each cell."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
@@ -63,11 +64,11 @@ class Header:
     time : numpy.datetime64[s]
         The stamp, UTC: the end of the interval, or the base time of a forecast.
     rows, cols : int
-        The grid's size, token `GP`.
+        The grid's size, token `GP`, or `BG` of run-length products.
     precision : int
-        Exponent of ten of one count, token `PR`: -2 for `E-02`.
+        Exponent of ten of one count, token `PR`: -2 for `E-02`. Classes have none: 0.
     interval : int
-        Minutes, tokens `INT` and `U`.
+        Minutes, tokens `INT` and `U`; 5 for run-length products, which are made so often and do not say it.
     version : int
         Format version, token `VS`.
     software : str
@@ -84,6 +85,10 @@ class Header:
         Token `QN`.
     interval_unit : int or None
         Token `U` as written: 0 minutes, 1 days.
+    levels : tuple of float
+        Lower bounds of classes 1, 2, ... in dBZ, token `LV` of run-length products.
+    indicator, images : int or None
+        Tokens `CS` (0 near the ground, 1 maximum, 2 tops) and `MX` of run-length products.
     radar_id : str
         10000 for composites.
     size : int
@@ -107,14 +112,22 @@ class Header:
     reanalysis: str | None = None
     quality: int | None = None
     interval_unit: int | None = None
+    levels: tuple[float, ...] = ()
+    indicator: int | None = None
+    images: int | None = None
     radar_id: str = "10000"
     size: int = 0
     length: int = 0
 
     @property
+    def run_length(self) -> bool:
+        """Whether the payload is runs of classes, which `radar_nb.runlength.decode` spreads over the grid."""
+        return self.product in RUN_LENGTH
+
+    @property
     def itemsize(self) -> int:
         """Bytes of one code: 1, 2 or 4."""
-        return (self.size - self.length) // (self.rows * self.cols)
+        return 1 if self.run_length else (self.size - self.length) // (self.rows * self.cols)
 
 
 _START = re.compile(r"(?P<product>[A-Z0-9%]{2})(?P<day>\d\d)(?P<time>\d{4})(?P<radar>.{5})(?P<date>\d{4})BY")
@@ -122,8 +135,12 @@ _TOKENS = re.compile(
     r"BY *(?P<BY>\d+)|VS *(?P<VS>\d+)|SW(?P<SW>.{9})|PR *E(?P<PR>[+-]\d\d)|INT *(?P<INT>\d+)|U(?P<U>\d)"
     r"|GP *(?P<GP>\d+x *\d+)|VV *(?P<VV>\d+)|MF(?P<MF>.{9})|VR(?P<VR>.{8})|QN *(?P<QN>\d+)"
     r"|MS *\d+<(?P<MS>[^>]*)>|ST *\d+<(?P<ST>[^>]*)>"
+    r"|LV[ \d]\d(?P<LV>[ \d.-]*)|CS *(?P<CS>\d)|MX *(?P<MX>\d+)|BG(?P<BG>\d{6})"
+    r"|RM.*?(?=(?:MS|ST) *\d+<|$)"  # of percentages: a text about the reference, in which no token is looked for
 )
 _NEEDED = ("BY", "PR", "INT", "GP")
+_NEEDED_OF_RUNS = ("BY", "BG")
+_INTERVAL_OF_RUNS = 5  # Kompositformat 2.5, table of products: PG and PC every 5 minutes
 _MINUTES_A_DAY = 1440
 
 
@@ -168,8 +185,10 @@ def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
         if len(data) < HEADER_LIMIT:
             raise TruncatedFrame(f"{name} ends inside its header, after {len(data)} bytes: fetch it again")
         raise HeaderError(f"{name} has no end of its header (byte 0x03) in the first {HEADER_LIMIT} bytes")
-    found = {str(m.lastgroup): str(m[str(m.lastgroup)]) for m in _TOKENS.finditer(text, start.end() - 2)}
-    if missing := [token for token in _NEEDED if token not in found]:
+    tokens = _TOKENS.finditer(text, start.end() - 2)
+    found = {m.lastgroup: m[m.lastgroup] for m in tokens if m.lastgroup is not None}
+    needed = _NEEDED_OF_RUNS if start["product"] in RUN_LENGTH else _NEEDED
+    if missing := [token for token in needed if token not in found]:
         raise HeaderError(f"the header of {name} lacks {', '.join(missing)}: it reads {text[:120]!r}")
     return _header(start, found, length=end + 1, name=name)
 
@@ -182,7 +201,7 @@ def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: s
             f"the header of {name} has no valid time: day {start['day']}, time {start['time']}, "
             f"month and year {start['date']}"
         ) from error
-    rows, cols = (int(number) for number in found["GP"].split("x"))
+    rows, cols = _size(found, runs=start["product"] in RUN_LENGTH)
     if rows * cols == 0:
         raise HeaderError(f"the header of {name} gives a grid of {rows} x {cols} cells: a frame has some")
     unit = _number(found, "U")
@@ -193,8 +212,8 @@ def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: s
         time=np.datetime64(stamp.replace(year=2000 + stamp.year % 100), "s"),
         rows=rows,
         cols=cols,
-        precision=int(found["PR"]),
-        interval=int(found["INT"]) * (_MINUTES_A_DAY if unit == 1 else 1),
+        precision=_number(found, "PR") or 0,
+        interval=int(found.get("INT", _INTERVAL_OF_RUNS)) * (_MINUTES_A_DAY if unit == 1 else 1),
         version=_number(found, "VS") or 0,
         software=found.get("SW", "").strip(),
         radars=tuple(radar.strip() for radar in found.get("MS", "").split(",") if radar.strip()),
@@ -204,10 +223,18 @@ def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: s
         reanalysis=found.get("VR"),
         quality=_number(found, "QN"),
         interval_unit=unit,
+        levels=tuple(float(level) for level in re.findall(r"-?\d+\.\d", found.get("LV", ""))),
+        indicator=_number(found, "CS"),
+        images=_number(found, "MX"),
         radar_id=start["radar"],
         size=int(found["BY"]),
         length=length,
     )
+
+
+def _size(found: dict[str, str], *, runs: bool) -> tuple[int, int]:
+    rows, cols = (found["BG"][:3], found["BG"][3:]) if runs else found["GP"].split("x")
+    return int(rows), int(cols)
 
 
 def _number(found: dict[str, str], token: str) -> int | None:
@@ -228,7 +255,8 @@ def read_frame(data: Buffer, *, name: str = "the frame") -> tuple[Header, Codes]
     -------
     header : Header
     codes : ndarray of uint8, uint16 or uint32, shape (rows, cols)
-        A view of `data`, first row in the south; flag bits and all. It lives as long as `data` does.
+        A view of `data`, first row in the south; flag bits and all. It lives as long as `data` does. Of a
+        run-length product the runs as they are, shape (bytes,), for `radar_nb.runlength.decode`.
 
     Raises
     ------
@@ -253,6 +281,8 @@ def payload(header: Header, data: Buffer, *, name: str = "the frame") -> Codes:
             f"{name} has {len(data):,} bytes where its header says {header.size:,}: it was changed on its way "
             "(a transfer in text mode does that), fetch it again"
         )
+    if header.run_length:
+        return np.frombuffer(data, np.uint8, offset=header.length)
     cells = header.rows * header.cols
     dtype = {1: "u1", 2: "<u2", 4: "<u4"}.get(header.itemsize)
     if dtype is None or header.length + cells * header.itemsize != header.size:
@@ -271,7 +301,7 @@ def write_frame(header: Header, codes: Codes) -> bytes:
     header : Header
         Its `size` and `length` are not looked at: they are computed.
     codes : ndarray of uint8, uint16 or uint32, shape (rows, cols)
-        First row in the south, flag bits included.
+        First row in the south, flag bits included. For run-length products the runs, uint8 of shape (bytes,).
 
     Returns
     -------
@@ -283,11 +313,11 @@ def write_frame(header: Header, codes: Codes) -> bytes:
     FrameError
         The codes' shape is not the header's.
     """
-    if codes.shape != (header.rows, header.cols):
+    if codes.ndim != 1 if header.run_length else codes.shape != (header.rows, header.cols):
         raise FrameError(
             f"codes of shape {codes.shape} do not fit a header of {header.rows} x {header.cols} cells"
         )
-    width = 10 if header.version >= 5 else 7
+    width = 5 if header.run_length else 10 if header.version >= 5 else 7
     before = _start_text(header) + "BY"
     after = _tokens_text(header)
     size = len(before) + width + len(after) + len(ETX) + codes.nbytes
@@ -301,6 +331,22 @@ def _start_text(header: Header) -> str:
 
 
 def _tokens_text(header: Header) -> str:
+    return _tokens_of_runs(header) if header.run_length else _tokens_of_codes(header)
+
+
+def _tokens_of_runs(header: Header) -> str:
+    radars = f"<{','.join(header.radars)}> are used, BG{header.rows:03d}{header.cols:03d}"
+    return "".join(
+        (
+            f"LV{len(header.levels):2d}{''.join(f'{level:5.1f}' for level in header.levels)}",
+            "" if header.indicator is None else f"CS{header.indicator}",
+            "" if header.images is None else f"MX{header.images:2d}",
+            f"MS{len(radars):3d}{radars}",
+        )
+    )
+
+
+def _tokens_of_codes(header: Header) -> str:
     days = header.interval_unit == 1
     unit = "" if header.interval_unit is None else f"U{header.interval_unit}"
     # RADOLAN's software counts a blank as part of the list of radars, RADKLIM's and POLARA's does not
@@ -319,51 +365,3 @@ def _tokens_text(header: Header) -> str:
             f"ST{len(hours):3d}{hours}" if header.contributions else "",
         )
     )
-
-
-def decode(
-    codes: Codes,
-    *,
-    scale: float,
-    offset: float = 0.0,
-    clutter: Clutter = "keep",
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """Give the values of raw codes.
-
-    Cells without data are NaN, told by the flag bit in 16-bit codes and by the codes 250 and 255 in 8-bit ones.
-    wradlib looks at the values 2490 and 2500 instead, after it has cut the flags off, and so loses real amounts
-    of 24.90 and 25.00 mm in 5 minutes; this is the one place where our values differ from its.
-
-    Parameters
-    ----------
-    codes : ndarray of uint8 or uint16
-        Any shape. One-byte codes are reflectivities, of which 249 is clutter without a value.
-    scale, offset : float
-        value = code * scale + offset, in float32, as CF packing defines it.
-    clutter : {"keep", "mask"}
-        Whether cells that are flagged as clutter keep their value (as wradlib has it) or become NaN.
-    out : ndarray of float32, optional
-        Where to put them, same shape.
-
-    Returns
-    -------
-    ndarray of float32
-
-    Examples
-    --------
-    >>> decode(np.array([0, 150, 0x29C4, 0x8000 | 12], "u2"), scale=0.01)
-    array([0.  , 1.5 ,  nan, 0.12], dtype=float32)
-    """
-    if out is None:
-        out = np.empty(codes.shape, np.float32)
-    if codes.dtype.itemsize == 1:
-        table = np.arange(256, dtype=np.float32) * np.float32(scale) + np.float32(offset)
-        table[[BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED]] = np.nan
-        return np.take(table, codes, out=out, mode="clip")
-    np.multiply(codes & np.uint16(VALUE), np.float32(scale), out=out, casting="same_kind")
-    if offset:
-        out += np.float32(offset)
-    missing = NO_DATA if clutter == "keep" else NO_DATA | CLUTTER
-    np.copyto(out, np.nan, where=(codes & np.uint16(missing)) != 0)
-    return out

@@ -12,6 +12,8 @@ corner coordinates are tested against DWD's and against wradlib's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +21,8 @@ import numpy as np
 from radar_nb.errors import UnknownGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
 Earth = Literal["sphere", "wgs84"]
@@ -38,7 +42,8 @@ class Grid:
     Attributes
     ----------
     name : str
-        `de900`, `de1100`, `de1200`, `eu1500`, named by the number of rows, with `-wgs84` on the ellipsoid.
+        `de900`, `de1100`, `de1200`, `eu1500`, `de4800`, `de460`, `de450`, named by the number of rows, with
+        `-wgs84` on the ellipsoid.
     rows, cols : int
         Cells from south to north and from west to east.
     cell : float
@@ -71,6 +76,23 @@ class Grid:
         """Cell centres in metres, south to north, shape (rows,)."""
         return self.y0 + self.cell * np.arange(self.rows, dtype=np.float64)
 
+    def lonlat(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give longitude and latitude of the cell centres.
+
+        Returns
+        -------
+        lon, lat : ndarray of float64, shape (rows, cols), read-only
+            Degrees east and north on the grid's earth.
+        """
+        return _lonlat(self)
+
+
+@lru_cache(maxsize=4)
+def _lonlat(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    lon, lat = to_lonlat(*np.meshgrid(grid.x, grid.y), grid.earth)
+    lon.flags.writeable = lat.flags.writeable = False
+    return lon, lat
+
 
 def _grid(name: str, rows: int, cols: int, *, x0: float, y0: float, cell: float = 1000.0) -> Grid:
     return Grid(name=name, rows=rows, cols=cols, cell=cell, earth="sphere", x0=x0, y0=y0)
@@ -86,8 +108,11 @@ _SPHERE = (
     _grid("de1100", 1100, 900, x0=_X + 80_000, y0=_Y - 100_000),
     _grid("de1200", 1200, 1100, x0=_X - 20_000, y0=_Y - 150_000),
     _grid("eu1500", 1500, 1400, x0=_X - 150_000, y0=_Y - 350_000),
+    _grid("de4800", 4800, 4400, x0=_X - 20_375, y0=_Y - 150_375, cell=250.0),  # the cells of de1200 in sixteen
+    _grid("de460", 460, 460, x0=_X - 9_500, y0=_Y - 9_500, cell=2000.0),  # PG, PC: de900 with a rim of ten cells
+    _grid("de450", 450, 450, x0=_X + 500, y0=_Y + 500, cell=2000.0),
 )
-GRIDS: dict[str, Grid] = {grid.name: grid for grid in _SPHERE} | {
+_ALL = {grid.name: grid for grid in _SPHERE} | {
     f"{grid.name}-wgs84": Grid(
         name=f"{grid.name}-wgs84",
         rows=grid.rows,
@@ -99,7 +124,8 @@ GRIDS: dict[str, Grid] = {grid.name: grid for grid in _SPHERE} | {
     )
     for grid in _SPHERE
 }
-"""Every grid by its name."""
+GRIDS: Mapping[str, Grid] = MappingProxyType(_ALL)
+"""Every grid by its name; read-only."""
 
 
 def find_grid(rows: int, cols: int, *, version: int = 3) -> Grid:
@@ -135,6 +161,26 @@ def find_grid(rows: int, cols: int, *, version: int = 3) -> Grid:
         f"a grid of {rows} x {cols} cells is not known (known are {sizes}): its coordinates would be a guess. "
         "If DWD has introduced a new grid, please report the file's name"
     )
+
+
+def named_grid(name: str | Grid) -> Grid:
+    """Give a grid by its name; a grid is given back as it is.
+
+    Raises
+    ------
+    UnknownGrid
+        There is none of this name.
+
+    Examples
+    --------
+    >>> named_grid("de1200").shape
+    (1200, 1100)
+    """
+    if isinstance(name, Grid):
+        return name
+    if name not in GRIDS:
+        raise UnknownGrid(f"{name!r} is no grid that radar_nb knows (known are {', '.join(GRIDS)})")
+    return GRIDS[name]
 
 
 def to_xy(lon: ArrayLike, lat: ArrayLike, earth: Earth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -27,7 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from radar_nb.errors import ServerError
-from radar_nb.synthetic import make_archives
+from radar_nb.publishing import make_archives
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from radar_nb.catalogue import Plan
-    from radar_nb.frames import Clutter
     from radar_nb.listing import Entry
     from radar_nb.products import Product
     from radar_nb.progress import Reporter
@@ -123,9 +122,8 @@ def load(
     source: Source = "auto",
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
-    chunks: Literal["auto"] | Mapping[str, int] | None = "auto",
-    clutter: Clutter = "keep",
     progress: bool | Reporter = True,
+    **reading: Any,
 ) -> xr.Dataset:
     """Give months of a product as a Dataset: plan, download what is not there yet, open without extraction.
 
@@ -133,8 +131,9 @@ def load(
     ----------
     product, first, last, source, folder, base_url
         As for `plan`.
-    chunks, clutter, progress
-        As for `open_dataset`.
+    progress : bool or Reporter
+    **reading
+        What `open_dataset` takes besides: `chunks`, `grid`, `sums`, `clutter`, `packed`, `errors` and the others.
 
     Returns
     -------
@@ -149,6 +148,7 @@ def load(
     Examples
     --------
     >>> ds = load("RW", "2019-10")  # doctest: +SKIP
+    >>> ds = load("RW", "2024-11", "2026-02", source="radolan", grid="de1200")  # doctest: +SKIP
     """
     return run(
         load_async(
@@ -158,9 +158,8 @@ def load(
             source=source,
             folder=folder,
             base_url=base_url,
-            chunks=chunks,
-            clutter=clutter,
             progress=progress,
+            **reading,
         )
     )
 
@@ -173,13 +172,12 @@ async def load_async(
     source: Source = "auto",
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
-    chunks: Literal["auto"] | Mapping[str, int] | None = "auto",
-    clutter: Clutter = "keep",
     progress: bool | Reporter = True,
+    **reading: Any,
 ) -> xr.Dataset:
     """Do what `load` does, as a coroutine."""
     from radar_nb.reading import open_dataset  # noqa: PLC0415 - xarray and wradlib take a second to import
 
     made = await plan_async(product, first, last, source=source, folder=folder, base_url=base_url)
     report = await download_async(made, progress=progress)
-    return open_dataset(report, chunks=chunks, clutter=clutter, progress=progress)
+    return open_dataset(report, progress=progress, **reading)

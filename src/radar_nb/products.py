@@ -90,9 +90,10 @@ class Product:
     unit : str
         Of the values that `open_dataset` gives: `mm`, `dBZ`, `1` or `%`.
     precision : float
-        One count of the raw code in `unit`, as the header says it in normal files.
+        One count of the raw code in `unit`, as the header says it in normal files; 1 of classes.
     interval : int
-        Minutes that a value covers; its time stamp is the interval's end, UTC.
+        Minutes that a value covers; its time stamp is the interval's end, UTC. Of percentages the longest: their
+        headers count the days since the beginning of the month or year.
     families : tuple of Family
         In the order in which `source="auto"` prefers them. Empty for products that radar_nb reads but DWD's
         archives do not hold.
@@ -202,6 +203,16 @@ def _reflectivity(name: str, title: str, precision: float) -> tuple[str, Product
     )
 
 
+def _percentage(name: str, title: str, days: int) -> tuple[str, Product]:
+    return name, Product(
+        name=name, title=title, quantity="percentage", unit="%", precision=1.0, interval=days * _DAY
+    )
+
+
+def _class(name: str, title: str) -> tuple[str, Product]:
+    return name, Product(name=name, title=title, quantity="class", unit="1", precision=1.0, interval=5)
+
+
 _DAY = 1440
 
 PRODUCTS: dict[str, Product] = dict(
@@ -275,9 +286,27 @@ PRODUCTS: dict[str, Product] = dict(
                 interval=60,
             ),
         ),
+        _percentage("%M", "precipitation of the month, in percent of its 30-year mean", 31),
+        _percentage("%J", "precipitation since 1 January, in percent of its 30-year mean", 366),
+        _percentage("%Y", "precipitation since 1 November, in percent of its 30-year mean", 366),
+        _class("PG", "classes of reflectivity, national picture on cells of 2 km"),
+        _class("PC", "classes of reflectivity, coded as PG"),
+        _class("HG", "kinds of hydrometeor near the ground"),
     )
 )
 """Every product by its name."""
+
+HYDROMETEORS = {
+    1: "unclassified",
+    8: "drizzle",
+    16: "rain",
+    64: "snow",
+    80: "sleet",
+    4096: "graupel",
+    8192: "hail",
+    1 << 24: "no_precipitation",
+}
+"""What the values of HG mean. They are bits: sleet is rain and snow. The highest bit, 2^31, is no data."""
 
 
 def product(name: str | Product) -> Product:

@@ -70,6 +70,18 @@ def settings(
     )
 
 
+def cache_folder() -> Path:
+    """Give where indexes of archives in folders that cannot be written are kept.
+
+    The environment variable `RADAR_NB_CACHE`, else the user's cache folder (platformdirs).
+    """
+    if value := os.environ.get("RADAR_NB_CACHE"):
+        return Path(value).expanduser()
+    from platformdirs import user_cache_path  # noqa: PLC0415 - `import radar_nb` stays cheap
+
+    return user_cache_path("radar_nb", appauthor=False)
+
+
 def _folder(value: str | os.PathLike[str] | None) -> Path:
     if value:
         return Path(value).expanduser()

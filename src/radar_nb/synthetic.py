@@ -1,26 +1,16 @@
-"""Synthetic frames and archives: `radar_nb.weather` in the bytes, names and folders of DWD's server."""
+"""Synthetic frames: `radar_nb.weather` in the bytes of DWD's products."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import os
-import tarfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from datetime import UTC, datetime
-from functools import lru_cache, partial
-from itertools import groupby, islice
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from radar_nb.catalogue import choose_family
-from radar_nb.eras import ERAS
-from radar_nb.errors import CoverageError, MonthError, StorageError, UnknownProduct
+from radar_nb.errors import UnknownProduct
 from radar_nb.frames import (
     BYTE_CLUTTER,
     BYTE_NO_DATA,
@@ -33,251 +23,34 @@ from radar_nb.frames import (
     write_frame,
 )
 from radar_nb.grids import GRIDS
-from radar_nb.months import month_range, time_steps
+from radar_nb.odim import write_composite
 from radar_nb.products import PRODUCTS, product
-from radar_nb.progress import Progress, reporting
 from radar_nb.sites import RANGE, SITES
 from radar_nb.weather import Weather, clutter_cells, radar_distance
-from radar_nb.workspace import local_path, replacing, storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
-    from radar_nb.eras import Era
-    from radar_nb.months import Month
-    from radar_nb.products import Family, FamilyName, Product
-    from radar_nb.progress import Reporter
+    from radar_nb.products import FamilyName, Product
 
-SUPPORTED = ("YW", "RY", "RW", "SF", "RX")
+SUPPORTED = ("YW", "RY", "RW", "SF", "RX", "RV")
 """The products that synthetic weather can be published as."""
 
+SUPPORTED_HDF5 = ("YW", "RY", "RW", "SF")
+"""Those of them that can be had in HDF5."""
+
+_EXPONENT = {"YW": -2, "RY": -2, "RV": -2, "RW": -1, "SF": -1, "RX": 0}
+_HDF5 = {  # quantity and gain: rates of five minutes, sums of hours and days, as DWD has them
+    "YW": ("RATE", 0.12),
+    "RY": ("RATE", 0.12),
+    "RW": ("ACRR", 0.1),
+    "SF": ("ACRR", 0.1),
+}
 _GAUGES = 165.0  # km: RW and SF hold amounts from gauges alone in a rim beyond the range, flagged as secondary
 _weather = lru_cache(maxsize=2)(Weather)
-_RECIPE = 1  # to be raised when the same seed comes to give other bytes
-_LEVEL = 1  # of gzip: four times faster than the usual 6, and rain is mostly zeros
-
-
-def make_archives(
-    root: Path | str,
-    name: str | Product,
-    first: Any,
-    last: Any = None,
-    *,
-    source: str = "auto",
-    seed: int = 0,
-    days: Collection[int] | None = None,
-    workers: int | None = None,
-    progress: bool | Reporter = True,
-) -> tuple[Path, ...]:
-    """Fill a folder with synthetic archives under DWD's paths, names, nesting and compression.
-
-    The same call makes the same bytes. What an earlier call has made of the same seed and days is kept.
-
-    Parameters
-    ----------
-    root : path
-        Takes the place of the server's root.
-    name : str or Product
-    first, last
-        Months, as for `radar_nb.plan`; both belong to the range.
-    source : {"auto", "radklim", "radolan", "nrt"}
-        The family, as for `radar_nb.plan`.
-    seed : int
-        Another seed is other weather.
-    days : collection of int, optional
-        Days of the month to make; archives of months then hold only these. By default all, in near real time the
-        last two, since DWD keeps 48 hours.
-    workers : int, optional
-        Threads; by default as many as there are processors.
-    progress : bool or Reporter
-
-    Returns
-    -------
-    tuple of pathlib.Path
-        The archives, in the order of time.
-
-    Raises
-    ------
-    UnknownProduct
-        No synthetic frames of the product can be made, or it has no such family.
-    CoverageError
-        DWD files no such archive.
-    MonthError
-        The range is none, or a month has none of the days.
-    StorageError
-        The disk refused, or a file of the same name is not synthetic: it is not overwritten.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     paths = make_archives(folder, "YW", "2020-06", days=[31], progress=False)
-    Traceback (most recent call last):
-    radar_nb.errors.MonthError: 2020-06 has none of the days [31]: give some of 1 to 30 (days=)
-    """
-    item = product(name)
-    months = month_range(first, last)
-    family = choose_family(item, months, source, datetime.now(UTC))
-    eras = {month: _era(item, family, month) for month in months}
-    files = {
-        month: [
-            _File(Path(root), path, list(times), seed)
-            for path, times in groupby(_times(family, month, days), partial(_path, eras[month]))
-        ]
-        for month in months
-    }
-    with reporting(progress) as report:
-        for month in months:
-            todo = [file for file in files[month] if not file.is_done()]
-            _make_month(eras[month], month, todo, seed=seed, workers=workers, report=report)
-    return tuple(file.target for month in months for file in files[month])
-
-
-def _make_month(
-    era: Era, month: Month, files: Sequence[_File], *, seed: int, workers: int | None, report: Reporter
-) -> None:
-    """Make a month's files one after the other, from one stream of frames."""
-    times = [time for file in files for time in file.times]
-    stem = era.product.lower() + ("2017.002" if era.family == "radklim" else "")
-    with (
-        closing(synthetic_frames(era.product, times, family=era.family, seed=seed, workers=workers)) as frames,
-        ThreadPoolExecutor(_threads(workers)) as pool,
-    ):
-        members = _ahead(partial(_member, _compression(era, month), stem), frames, pool, _threads(workers))
-        counted = _counted(members, len(times), report, f"make {era.product} {month}")
-        for file in files:
-            file.make(islice(counted, len(file.times)))
-
-
-def _era(item: Product, family: Family, month: Month) -> Era:
-    """Choose how DWD files the month: as it is known to, else as it does while the month is recent."""
-    eras = [
-        era
-        for era in ERAS
-        if (era.product, era.family) == (item.name, family.name) and era.may_hold(month) and not era.supplement
-    ]
-    if not eras:
-        raise CoverageError(f"{item.name} of {month} is not in {family.name}, which holds {family.span}")
-    return min(eras, key=lambda era: (not era.knows(month), era.last is not None))  # the first of equals
-
-
-def _path(era: Era, time: np.datetime64) -> str:
-    return era.path(_moment(time))
-
-
-def _times(family: Family, month: Month, days: Collection[int] | None) -> list[np.datetime64]:
-    if days is None:
-        days = range(month.days - 1 if family.first is None else 1, month.days + 1)
-    wanted = set(days) & set(range(1, month.days + 1))
-    if not wanted:
-        raise MonthError(f"{month} has none of the days {sorted(days)}: give some of 1 to {month.days} (days=)")
-    return [
-        time for time in time_steps(month, every=family.every, minute=family.minute) if _moment(time).day in wanted
-    ]
-
-
-def _counted(members: Iterator[_Member], total: int, report: Reporter, task: str) -> Iterator[_Member]:
-    for done, member in enumerate(members, 1):
-        report(Progress(task=task, done=done, total=total, unit="frames", note=member.name))
-        yield member
-
-
-class _Member(NamedTuple):
-    """A file in an archive, or one on its own."""
-
-    name: str
-    time: np.datetime64
-    data: bytes
-
-
-class _File:
-    """One archive to make, with a hidden note beside it that tells what it was made of."""
-
-    def __init__(self, root: Path, path: str, times: Sequence[np.datetime64], seed: int) -> None:
-        self.target = local_path(root, path)
-        self.times = times
-        self._note = self.target.with_name(f".{self.target.name}.synthetic")
-        days = sorted({_moment(time).day for time in times})
-        self._recipe = f"{_RECIPE}: seed {seed}, {len(times)} frames of the days {days}"
-        if self.target.exists() and not self._note.exists():
-            raise StorageError(
-                f"{self.target} is there already and not known to be synthetic, so it is not overwritten: "
-                "make synthetic archives in a folder of their own"
-            )
-
-    def is_done(self) -> bool:
-        """Tell whether the archive is there, made of the same."""
-        return self.target.exists() and self._note.read_text("utf-8") == self._recipe
-
-    def make(self, members: Iterator[_Member]) -> None:
-        """Write the archive; the note is unfinished for as long as the archive is."""
-        with replacing(self.target, durable=False) as file:
-            self._write_note("unfinished")
-            if self.target.suffix == ".tar":
-                _write_days(file, members)
-            elif self.target.name.endswith(".tar.gz"):
-                _write_tar_gz(file, members)
-            else:
-                file.writelines(member.data for member in members)
-        self._write_note(self._recipe)
-
-    def _write_note(self, text: str) -> None:
-        with storage_errors(self._note):
-            self._note.write_text(text, "utf-8")
-
-
-def _compression(era: Era, month: Month) -> Callable[[bytes], bytes] | None:
-    """Choose how single frames are compressed, inside archives or on their own."""
-    if era.name.endswith(".bz2"):
-        return bz2.compress
-    # old archives of hourly RW hold .gz files; until when is not documented, and 2019 a guess of ours
-    old = (era.product, era.family, era.piece) == ("RW", "radolan", "month") and month.year < 2020
-    return _gzip if old or era.piece == "frame" else None
-
-
-def _gzip(data: bytes) -> bytes:
-    return gzip.compress(data, _LEVEL, mtime=0)
-
-
-def _member(compress: Callable[[bytes], bytes] | None, stem: str, stamped: tuple[np.datetime64, bytes]) -> _Member:
-    time, frame = stamped
-    name = _moment(time).strftime(f"raa01-{stem}_10000-%y%m%d%H%M-dwd---bin")
-    if compress is None:
-        return _Member(name, time, frame)
-    return _Member(f"{name}.gz", time, compress(frame))
-
-
-def _write_days(file: IO[bytes], members: Iterator[_Member]) -> None:
-    """Write a tar that holds a .tar.gz for each day."""
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for day, of_day in groupby(members, lambda member: member.time.astype("datetime64[D]")):
-            packed = io.BytesIO()
-            _write_tar_gz(packed, of_day)
-            _add(tar, _Member(_moment(day).strftime("YW2017.002_%Y%m%d.tar.gz"), day, packed.getvalue()))
-
-
-def _write_tar_gz(file: IO[bytes], members: Iterator[_Member]) -> None:
-    with (
-        gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for member in members:
-            _add(tar, member)
-
-
-def _add(tar: tarfile.TarFile, member: _Member) -> None:
-    info = tarfile.TarInfo(member.name)
-    info.size = len(member.data)
-    info.mtime = int(member.time.astype("datetime64[s]").astype(int))
-    tar.addfile(info, io.BytesIO(member.data))
-
-
-def _moment(time: np.datetime64) -> datetime:
-    moment: datetime = time.astype("datetime64[s]").item()
-    return moment
 
 
 def synthetic_frames(
@@ -285,6 +58,8 @@ def synthetic_frames(
     times: Iterable[np.datetime64],
     *,
     family: FamilyName = "radolan",
+    hdf5: bool = False,
+    lead: int = 0,
     seed: int = 0,
     workers: int | None = None,
 ) -> Generator[tuple[np.datetime64, bytes], None, None]:
@@ -298,9 +73,14 @@ def synthetic_frames(
     name : str or Product
         One of `SUPPORTED`.
     times : iterable of numpy.datetime64
-        Ends of the intervals, UTC, in order.
+        Ends of the intervals, UTC, in order; base times of forecasts.
     family : {"radolan", "radklim", "nrt"}
         RADKLIM has its own grid and header, and flags clutter.
+    hdf5 : bool
+        Whether to give ODIM HDF5, on a larger grid and on the WGS84 ellipsoid, instead of binary frames. A cell
+        has the rain of the same cell of the binaries: their grids differ by half a kilometre in the mean.
+    lead : int
+        Minutes from base time to the interval's end, of RV.
     seed : int
     workers : int, optional
         Threads that compute; by default as many as there are processors. The frames are the same.
@@ -309,7 +89,7 @@ def synthetic_frames(
     ------
     time : numpy.datetime64[s]
     frame : bytes
-        What `radar_nb.frames.read_frame` reads.
+        What `radar_nb.frames.read_frame` or `radar_nb.odim.read_composite` reads.
 
     Raises
     ------
@@ -323,70 +103,73 @@ def synthetic_frames(
     b'YW131525100000620BY1'
     """
     item = product(name)
-    if item.name not in SUPPORTED:
+    supported = SUPPORTED_HDF5 if hdf5 else SUPPORTED
+    if item.name not in supported:
         raise UnknownProduct(
-            f"{item.name} cannot be made from synthetic weather: possible are {', '.join(SUPPORTED)}"
+            f"{item.name} cannot be made from synthetic weather{' in HDF5' * hdf5}: "
+            f"possible are {', '.join(supported)}"
         )
-    source = _Source(item, family, seed)
+    source = _Source(item, family, seed, hdf5=hdf5, lead=lead)
     stamps = [time.astype("datetime64[s]") for time in times]
-    threads = _threads(workers)
+    threads = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
         if item.name == "SF":
             yield from _days(source, stamps, pool, 2 * threads)
         else:
-            yield from zip(stamps, _ahead(source.frame, stamps, pool, 2 * threads), strict=True)
+            yield from zip(stamps, ahead(source.frame, stamps, pool, 2 * threads), strict=True)
 
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def _threads(workers: int | None) -> int:
-    return workers or os.cpu_count() or 1
-
-
-def _ahead(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], pool: ThreadPoolExecutor, ahead: int
+def ahead(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], pool: ThreadPoolExecutor, count: int
 ) -> Iterator[_Result]:
-    """Map in threads and in order, with no more than `ahead` results in memory."""
+    """Map in threads and in order, with no more than `count` results in memory."""
     waiting: deque[Future[_Result]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
-        if len(waiting) > ahead:
+        if len(waiting) > count:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
 
 
 def _days(
-    source: _Source, times: Sequence[np.datetime64], pool: ThreadPoolExecutor, ahead: int
+    source: _Source, times: Sequence[np.datetime64], pool: ThreadPoolExecutor, count: int
 ) -> Iterator[tuple[np.datetime64, bytes]]:
     """Sum the last 24 hours of every time: hours that several times share are made once."""
     wanted = set(times)
     hours = sorted({time - np.timedelta64(back, "h") for time in wanted for back in range(24)})
     last: deque[NDArray[np.uint16]] = deque(maxlen=24)
-    for hour, counts in zip(hours, _ahead(source.hour, hours, pool, ahead), strict=True):
+    for hour, counts in zip(hours, ahead(source.hour, hours, pool, count), strict=True):
         last.append(counts)
         if hour in wanted:
-            yield hour, source.packed(hour, np.minimum(np.sum(last, axis=0, dtype=np.uint16), VALUE))
+            yield hour, source.packed(hour, np.sum(last, axis=0, dtype=np.uint16))
 
 
 class _Source:
     """One product of one family, made from the weather of one seed."""
 
-    def __init__(self, item: Product, family: FamilyName, seed: int) -> None:
+    def __init__(self, item: Product, family: FamilyName, seed: int, *, hdf5: bool, lead: int) -> None:
         self._product = item.name
-        self._family = family
+        self._radklim = family == "radklim" and not hdf5
+        self._hdf5 = hdf5
+        self._lead = lead if item.name == "RV" else None
         self._weather = _weather(seed)
-        self._grid = GRIDS["de1100" if family == "radklim" else "de900"]
-        self._distance = radar_distance(self._grid)
-        self._clutter = clutter_cells(self._grid, seed) if family == "radklim" else None
+        on_ellipsoid = hdf5 or item.name == "RV"
+        # the weather lives on the sphere; the larger grid's cells carry it to the ellipsoid
+        self._grid = GRIDS["de1200" if on_ellipsoid else "de1100" if self._radklim else "de900"]
+        self._distance = radar_distance(GRIDS["de1200-wgs84"] if on_ellipsoid else self._grid)
+        self._clutter = clutter_cells(self._grid, seed) if self._radklim else None
 
     def frame(self, time: np.datetime64) -> bytes:
         """Give the frame of a time; not for SF, which is a sum over frames."""
         if self._product == "RX":
             return self._reflectivity(time)
-        return self.packed(time, self.hour(time) if self._product == "RW" else self.five_minutes(time))
+        end = time + np.timedelta64(self._lead or 0, "m")
+        return self.packed(time, self.hour(end) if self._product == "RW" else self.five_minutes(end))
 
     def five_minutes(self, time: np.datetime64) -> NDArray[np.uint16]:
         """Give the amount of the five minutes that end at a time, in 0.01 mm."""
@@ -402,12 +185,16 @@ class _Source:
 
     def packed(self, time: np.datetime64, counts: NDArray[np.uint16]) -> bytes:
         """Give the frame of a time with the flags of what the radars cannot see, or see wrongly."""
-        limit = RANGE
+        limit = _GAUGES if self._product in {"RW", "SF"} and not self._radklim else RANGE
+        if self._hdf5:
+            quantity, gain = _HDF5[self._product]
+            counts[self._distance > limit] = np.iinfo(np.uint16).max
+            return write_composite(self._header(time), counts, quantity=quantity, gain=gain, method=SYNTHETIC)
+        np.minimum(counts, VALUE, out=counts)
         if self._clutter is not None:
             counts[self._clutter] |= np.uint16(CLUTTER)
-        elif self._product in {"RW", "SF"}:
-            counts[(self._distance > RANGE) & (self._distance <= _GAUGES)] |= np.uint16(SECONDARY)
-            limit = _GAUGES
+        elif limit > RANGE:
+            counts[(self._distance > RANGE) & (self._distance <= limit)] |= np.uint16(SECONDARY)
         counts[self._distance > limit] = NO_DATA_CODE
         return write_frame(self._header(time), counts)
 
@@ -421,8 +208,8 @@ class _Source:
 
     def _header(self, time: np.datetime64) -> Header:
         """Give a header with the tokens of the family's real files; the software's name tells the truth."""
-        radklim = self._family == "radklim"
-        flags = "00000001" if self._product == "RW" else "00000000" if radklim else None
+        polara = self._hdf5 or self._lead is not None
+        flags = "00000001" if self._product == "RW" else "00000000" if self._radklim else None
         return Header(
             product=self._product,
             time=time,
@@ -430,13 +217,12 @@ class _Source:
             cols=self._grid.cols,
             precision=_EXPONENT[self._product],
             interval=PRODUCTS[self._product].interval,
+            version=5 if polara else 3,
             software=SYNTHETIC,
-            radars=tuple(SITES),
+            radars=tuple(f"de{site}" for site in sorted(SITES)) if polara else tuple(SITES),
             contributions=tuple((site, 24) for site in sorted(SITES)) if self._product == "SF" else (),
-            module_flags=flags,
-            reanalysis="2017.002" if radklim else None,
-            interval_unit=0 if radklim else None,
+            lead=self._lead,
+            module_flags="00000008" if self._lead is not None else flags,
+            reanalysis="2017.002" if self._radklim else None,
+            interval_unit=0 if self._radklim else None,
         )
-
-
-_EXPONENT = {"YW": -2, "RY": -2, "RW": -1, "SF": -1, "RX": 0}

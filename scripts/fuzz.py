@@ -1,0 +1,176 @@
+"""Throw damaged bytes at the readers for as long as there is time, and look for new ways through the code.
+
+    python scripts/fuzz.py header|frame|archive|packed|odim [--seconds N] [--corpus DIR]
+
+It needs atheris (Linux and macOS), no dependency of the project: `pip install atheris --editable ".[dev]"`, best
+into an environment of its own. The laws are those of tests/damage.py. A finding is a law that is broken: a foreign
+exception, wrong bytes, more than `SECONDS` or `MEGABYTES` for one input, a crash. Findings are kept in
+DIR/TARGET/findings, the smallest input for each place in the code; the inputs that led somewhere new, in
+DIR/TARGET/corpus, where the next run begins. What is found becomes a case of tests/test_fuzz.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+SECONDS = 10
+MEGABYTES = 300
+TARGETS = ("header", "frame", "archive", "packed", "odim")
+WATCHED = ["radar_nb", "tarfile", "gzip", "bz2", "_compression", "zlib_ng", "wradlib.io.radolan"]
+"""Modules in which a new way counts."""
+
+_PEAK = 1024 if sys.platform == "linux" else 1  # getrusage(2): kilobytes on Linux, bytes on macOS
+
+
+def main() -> int:
+    """Fuzz a target, again after each crash, until the time is over; give 1 if there are findings."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir(), "radar_nb-fuzz"))
+    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    folder = args.corpus / args.target
+    if args.once:
+        fuzz(args.target, folder, args.seconds)
+    end, runs, covered = time.monotonic() + args.seconds, 0, 0
+    while (left := int(end - time.monotonic())) > 0:
+        done, covered = run_once(args.target, args.corpus, left)
+        runs += done
+        if not done:
+            break
+    findings = sorted(path.name for path in (folder / "findings").iterdir() if path.suffix != ".txt")
+    print(
+        f"{args.target}: {runs:,} inputs, {covered} places covered, {len(findings)} findings",
+        *findings,
+        sep="\n  ",
+    )
+    return min(len(findings), 1)
+
+
+def run_once(target: str, corpus: Path, seconds: int) -> tuple[int, int]:
+    """Fuzz in a process of its own, until it ends or crashes; give the number of inputs and what they covered."""
+    command = [sys.executable, __file__, target, "--once", "--seconds", str(seconds), "--corpus", str(corpus)]
+    runs = covered = 0
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stderr or ():
+            if status := re.match(r"#(\d+)\s.*cov: (\d+)", line):
+                runs, covered = int(status[1]), int(status[2])
+            if not status or " pulse " in line:
+                print(line, end="", flush=True)
+    return runs, covered
+
+
+def fuzz(target: str, folder: Path, seconds: int) -> None:
+    """Fuzz in this process, which ends with it."""
+    # not at the top: only what is imported below is watched, and mypy need not know atheris
+    atheris: Any = importlib.import_module("atheris")
+    sys.path.insert(0, str(TESTS))
+    with atheris.instrument_imports(include=WATCHED):
+        law = importlib.import_module("damage").LAWS[target]
+    warnings.simplefilter("error")  # as in the tests
+    corpus, findings = folder / "corpus", folder / "findings"
+    for place in (corpus, findings):
+        place.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(law.seeds()):
+        if len(seed) <= law.limit:
+            (corpus / f"seed-{number:03d}").write_bytes(seed)
+    limit_memory()
+    options = {"max_total_time": seconds, "timeout": SECONDS, "max_len": law.limit, "rss_limit_mb": 4 * MEGABYTES}
+    arguments = [f"-{key}={value}" for key, value in options.items()]
+    atheris.Setup(
+        [sys.argv[0], *arguments, f"-artifact_prefix={findings}/", str(corpus)],
+        lambda data: keep_finding(law.holds, data, findings),
+        custom_mutator=lambda data, size, seed: mutated(atheris.Mutate, data, size, seed, target),
+    )
+    atheris.Fuzz()
+
+
+def keep_finding(law: Callable[[bytes], None], data: bytes, findings: Path) -> None:
+    """Hold one input against the law."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        law(data)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        story = "".join(traceback.format_exception(error))
+        keep(findings / f"{type(error).__name__}-{Path(place.filename).stem}-{place.lineno}", data, story)
+    more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * _PEAK >> 20
+    if more > MEGABYTES:
+        keep(findings / "memory", data, f"{more} MB")
+        forget_peak()
+
+
+def limit_memory() -> None:
+    """Let no input take much more than it should: what asks for more does not get it, and the fuzzing goes on."""
+    forget_peak()
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])  # proc(5): of address space
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (3 * MEGABYTES << 20),) * 2)
+
+
+def forget_peak() -> None:
+    """Begin to look anew for the most memory that is taken, where the system can."""
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5)
+
+
+def keep(path: Path, data: bytes, story: str) -> None:
+    """Keep an input and what it led to, unless a smaller one has led there already."""
+    if not path.exists() or len(data) < path.stat().st_size:
+        path.write_bytes(data)
+        path.with_name(f"{path.name}.txt").write_text(story, encoding="utf-8")
+        print(f"finding: {path.name}, {len(data)} bytes", file=sys.stderr)
+
+
+def mutated(mutate: Callable[[bytes, int], bytes], data: bytes, size: int, seed: int, target: str) -> bytes:
+    """Give other bytes, mostly such that the reader's first look does not refuse them."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    data = bytes(mutate(data, size))
+    if rng.random() < 0.2:
+        return data
+    if target == "archive":
+        return data[:1] + with_checksums(shuffled(data[1:], rng))[: size - 1]
+    if target == "frame":
+        return re.sub(rb"BY *\d{2,10}", lambda match: b"BY%*d" % (len(match[0]) - 2, len(data)), data, count=1)
+    return data
+
+
+def shuffled(tar: bytes, rng: random.Random) -> bytes:
+    """Give a tar in which, once in four times, a block is left out, doubled or moved."""
+    blocks = [tar[place : place + 512] for place in range(0, len(tar), 512)]
+    if len(blocks) > 1 and rng.random() < 0.25:
+        block = blocks.pop(rng.randrange(len(blocks)))
+        for _ in range(rng.randrange(3)):
+            blocks.insert(rng.randrange(len(blocks) + 1), block)
+    return b"".join(blocks)
+
+
+def with_checksums(tar: bytes) -> bytes:
+    """Give a tar whose headers have the right checksums (POSIX.1-2017, pax, "ustar Interchange Format")."""
+    made = bytearray(tar)
+    for place in range(0, len(made) - 511, 512):
+        if made[place + 257 : place + 262] == b"ustar":
+            made[place + 148 : place + 156] = b" " * 8
+            made[place + 148 : place + 156] = b"%06o\0 " % sum(made[place : place + 512])
+    return bytes(made)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,292 @@
+"""Sums, extremes and counts of many frames, each code touched as few times as can be.
+
+Frames come one after the other and are forgotten; what stays is a few numbers a cell. All of it is exact: sums are
+sums of integers, so that no order of frames and no number of threads changes a bit of the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from radar_nb.frames import VALUE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from radar_nb.packing import Packing
+
+GROUP = 16
+"""Frames whose 12-bit values are summed in 16 bits: 16 * 4095 < 2**16."""
+FRAMES_LIMIT = 1 << 20
+"""Frames whose 12-bit values are summed in 32 bits: as many as a tally may be given between two totals."""
+
+_STEPS = 1 << 24  # floating values are summed in steps of 6e-8, so that their sum is one of integers too
+_FLAGS = 0xFFFF ^ VALUE
+_RESTLESS = 0.001  # share of cells whose flags change with a frame, above which other flags are cut off first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be known of each cell, beside the number of its valid frames.
+
+    Attributes
+    ----------
+    sums, largest, smallest : bool
+    thresholds : tuple of float
+        Frames whose value is not below each are counted.
+    """
+
+    sums: bool = False
+    largest: bool = False
+    smallest: bool = False
+    thresholds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Totals:
+    """What is known of each cell after some frames of one packing.
+
+    All arrays have the shape (cells,), or (0,) where they were not wanted.
+
+    Attributes
+    ----------
+    scale, offset : float
+        A cell's sum is `sums * scale + valid * offset`.
+    valid : ndarray of int64
+        Frames in which the cell was not missing.
+    sums : ndarray of int64
+    largest, smallest : ndarray of float32
+        Values; minus and plus infinity where no frame was valid.
+    above : tuple of ndarray of int64
+        Frames whose value was not below each threshold.
+    """
+
+    scale: float
+    offset: float
+    valid: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    largest: NDArray[np.float32]
+    smallest: NDArray[np.float32]
+    above: tuple[NDArray[np.int64], ...]
+
+    def add(self, other: Totals) -> None:
+        """Add what is known of other frames of the same scale and offset, in place."""
+        np.maximum(self.largest, other.largest, out=self.largest)
+        np.minimum(self.smallest, other.smallest, out=self.smallest)
+        mine, theirs = (self.valid, self.sums, *self.above), (other.valid, other.sums, *other.above)
+        for one, more in zip(mine, theirs, strict=True):
+            np.add(one, more, out=one)
+
+
+class Tally(Protocol):
+    """What is given frames and tells their totals."""
+
+    def start(self, packing: Packing) -> None:
+        """Forget all frames; those that come are of this packing."""
+
+    def add(self, data: NDArray[Any]) -> None:
+        """Take one frame, of shape (cells,)."""
+
+    def totals(self) -> Totals:
+        """Give what is known of the frames since the start, in arrays of its own."""
+
+
+class _Statistic:
+    """One number a cell: of a group of frames, and of all groups before it.
+
+    While a cell is missing its number of the group is worthless: it is reset when the cell changes and at the
+    group's end.
+    """
+
+    def __init__(self, cells: int, join: np.ufunc, kinds: tuple[str, str], empty: int) -> None:
+        self._join = join
+        self._empty = empty
+        self.group = np.empty(cells, kinds[0])
+        self.total = np.empty(cells, kinds[1])
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        self.group.fill(self._empty)
+        self.total.fill(self._empty)
+
+    def change(self, lost: NDArray[np.intp], found: NDArray[np.intp]) -> None:
+        """Take note that cells become missing, or valid, with the next frame."""
+        self.total[lost] = self._join(self.total[lost], self.group[lost])
+        self.group[found] = self._empty
+
+    def end_group(self, missing: NDArray[np.bool_]) -> None:
+        """Put the group's numbers to those of the groups before."""
+        np.copyto(self.group, self.group.dtype.type(self._empty), where=missing)
+        self._join(self.total, self.group, out=self.total)
+        self.group.fill(self._empty)
+
+
+class FlagTally:
+    """A tally of 16-bit codes with flags.
+
+    From frame to frame few flags change. So a frame is combined by exclusive or with the flags of the one before:
+    what comes out is its values, and where a flag has changed a number above them. The largest number tells
+    whether there is any such cell, and these few are dealt with one by one.
+
+    Parameters
+    ----------
+    cells : int
+    wanted : Wanted
+    """
+
+    def __init__(self, cells: int, wanted: Wanted) -> None:
+        self._thresholds = wanted.thresholds
+        self._sums = _Statistic(cells, np.add, ("u2", "u4"), 0) if wanted.sums else None
+        self._largest = _Statistic(cells, np.maximum, ("u2", "u2"), 0) if wanted.largest else None
+        self._smallest = _Statistic(cells, np.minimum, ("u2", "u2"), 0xFFFF) if wanted.smallest else None
+        self._above = [_Statistic(cells, np.add, ("u1", "u4"), 0) for _ in wanted.thresholds]
+        singles = (self._sums, self._largest, self._smallest)
+        self._statistics = [*(one for one in singles if one is not None), *self._above]
+        self._flags = np.empty(cells, np.uint16)
+        self._missing = np.empty(cells, np.bool_)
+        self._valid = np.empty(cells, np.int64)
+        self._counts = np.empty(cells, np.uint16)
+        self._reached = np.empty(cells if wanted.thresholds else 0, np.bool_)
+
+    def start(self, packing: Packing) -> None:
+        """Forget all frames; those that come are of this packing."""
+        self._packing = packing
+        self._floors = [np.uint16(np.clip(packing.count(value), 0, 0xFFFF)) for value in self._thresholds]
+        self._frames = self._grouped = 0
+        self._kept: np.uint16 | None = None
+
+    def add(self, data: NDArray[np.uint16]) -> None:
+        """Take the codes of one frame, shape (cells,)."""
+        codes = np.require(data, requirements="A")  # a header of odd length makes them slow
+        if not self._frames:
+            self._begin(codes)
+        counts = self._counts
+        if self._kept is not None:
+            codes = np.bitwise_and(codes, self._kept, out=counts)
+        np.bitwise_xor(codes, self._flags, out=counts)
+        if counts.max() > VALUE:
+            self._change(counts)
+        self._count(counts)
+        self._frames += 1
+        self._grouped += 1
+        if self._grouped == GROUP:
+            self._end_group()
+
+    def totals(self) -> Totals:
+        """Give what is known of the frames since the start."""
+        self._end_group()
+        valid = self._valid + self._frames * ~self._missing
+        return Totals(
+            scale=self._packing.scale,
+            offset=self._packing.offset,
+            valid=valid,
+            sums=np.empty(0, np.int64) if self._sums is None else self._sums.total.astype(np.int64),
+            largest=self._values(self._largest, valid, -np.inf),
+            smallest=self._values(self._smallest, valid, np.inf),
+            above=tuple(one.total.astype(np.int64) for one in self._above),
+        )
+
+    def _begin(self, codes: NDArray[np.uint16]) -> None:
+        np.bitwise_and(codes, np.uint16(_FLAGS), out=self._flags)
+        self._missing[:] = (self._flags & np.uint16(self._packing.missing)) != 0
+        self._valid.fill(0)
+        for one in self._statistics:
+            one.reset()
+
+    def _count(self, counts: NDArray[np.uint16]) -> None:
+        """Put the values of a frame to the group."""
+        if self._sums is not None:
+            np.add(self._sums.group, counts, out=self._sums.group)
+        if self._largest is not None:
+            np.maximum(self._largest.group, counts, out=self._largest.group)
+        if self._smallest is not None:
+            np.minimum(self._smallest.group, counts, out=self._smallest.group)
+        for one, floor in zip(self._above, self._floors, strict=True):
+            np.greater_equal(counts, floor, out=self._reached)
+            np.add(one.group, self._reached.view(np.uint8), out=one.group)
+
+    def _change(self, counts: NDArray[np.uint16]) -> None:
+        """Take note of changed flags, and cut them off."""
+        cells = np.flatnonzero(counts > VALUE)
+        self._flags[cells] ^= counts[cells] & np.uint16(_FLAGS)
+        counts[cells] &= np.uint16(VALUE)
+        missing = (self._flags[cells] & np.uint16(self._packing.missing)) != 0
+        before = self._missing[cells]
+        lost, found = cells[missing & ~before], cells[before & ~missing]
+        # a cell's valid frames are those before it is lost, less those before it is found, for all changes
+        self._valid[lost] += self._frames
+        self._valid[found] -= self._frames
+        self._missing[lost] = True
+        self._missing[found] = False
+        for one in self._statistics:
+            one.change(lost, found)
+        if self._kept is None and cells.size - lost.size - found.size > _RESTLESS * self._flags.size:
+            self._kept = np.uint16(VALUE | self._packing.missing)
+            self._flags &= self._kept
+
+    def _end_group(self) -> None:
+        for one in self._statistics:
+            one.end_group(self._missing)
+        self._grouped = 0
+
+    def _values(self, one: _Statistic | None, valid: NDArray[np.int64], empty: float) -> NDArray[np.float32]:
+        if one is None:
+            return np.empty(0, np.float32)
+        values = self._packing.values(one.total)
+        np.copyto(values, np.float32(empty), where=valid == 0)
+        return values
+
+
+class ValueTally:
+    """A tally of values in float32, NaN where missing: of everything that is no 16-bit code with flags.
+
+    Parameters
+    ----------
+    cells : int
+    wanted : Wanted
+    """
+
+    def __init__(self, cells: int, wanted: Wanted) -> None:
+        self._cells = cells
+        self._wanted = wanted
+
+    def start(self, packing: Packing) -> None:
+        """Forget all frames; those that come had this packing."""
+        cells, wanted = self._cells, self._wanted
+        # a value stands for a decimal number: half of a thousandth of a step is the arithmetic's
+        self._floors = [np.float32(value - packing.scale / 2000) for value in wanted.thresholds]
+        self._valid = np.zeros(cells, np.int64)
+        self._sums = np.zeros(cells if wanted.sums else 0)
+        self._largest = np.full(cells if wanted.largest else 0, -np.inf, np.float32)
+        self._smallest = np.full(cells if wanted.smallest else 0, np.inf, np.float32)
+        self._above = tuple(np.zeros(cells, np.int64) for _ in wanted.thresholds)
+
+    def add(self, data: NDArray[np.float32]) -> None:
+        """Take the values of one frame, shape (cells,)."""
+        missing = np.isnan(data)
+        self._valid += ~missing
+        if self._wanted.sums:
+            whole = np.rint(data * np.float64(_STEPS))
+            whole[missing] = 0
+            self._sums += whole  # below 2**53
+        if self._wanted.largest:
+            np.fmax(self._largest, data, out=self._largest)
+        if self._wanted.smallest:
+            np.fmin(self._smallest, data, out=self._smallest)
+        for one, floor in zip(self._above, self._floors, strict=True):
+            np.add(one, data >= floor, out=one)
+
+    def totals(self) -> Totals:
+        """Give what is known of the frames since the start."""
+        return Totals(
+            scale=1 / _STEPS,
+            offset=0.0,
+            valid=self._valid,
+            sums=self._sums.astype(np.int64),
+            largest=self._largest,
+            smallest=self._smallest,
+            above=self._above,
+        )

@@ -1,0 +1,320 @@
+"""A series put together as a Dataset: lazy variables, coordinates, and attributes that say what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+from xarray.core import indexing
+
+from radar_nb.cursor import frame_codes, open_cursor
+from radar_nb.errors import SettingsError
+from radar_nb.frames import SYNTHETIC
+from radar_nb.grids import Grid, named_grid
+from radar_nb.lazy import FrameArray
+from radar_nb.packing import FLAGS, Clutter, Packing
+from radar_nb.regridding import Method, Weights, weights
+from radar_nb.series import Series, choose, make_series, split_kinds
+from radar_nb.sources import find_files, raise_problems, scan
+from radar_nb.template import Template, find_template, grid_template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from radar_nb.lazy import What
+    from radar_nb.progress import Reporter
+    from radar_nb.sources import Frames
+
+_CHUNK_BYTES = 32 << 20
+"""Bytes of a dask chunk: what malloc hands out again without asking the system for fresh pages (glibc's
+DEFAULT_MMAP_THRESHOLD_MAX)."""
+_CHUNKS = 20_000
+"""More dask chunks than these make the graph slower than the reading; then they grow, to `_GROWTH` times."""
+_GROWTH = 8
+
+_WIDE = 4
+"""Bytes of a code that float32 cannot hold."""
+
+_LISTED = 20
+"""How many gaps, doubled frames or problems an attribute spells out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `open_dataset` was asked for; see there."""
+
+    variables: str | Sequence[str] | None = None
+    clutter: Clutter = "keep"
+    packed: bool = False
+    flags: bool = False
+    lonlat: bool = False
+    grid: str | Grid | None = None
+    regrid: Method = "overlap"
+    sums: str = "apart"
+    fill_gaps: bool = False
+    errors: Literal["raise", "report"] = "raise"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Opened:
+    """A series and what its codes mean.
+
+    Attributes
+    ----------
+    series : Series
+    templates : tuple of Template
+        For each kind of frame.
+    target : Template
+        Of the grid that all frames are brought to.
+    weights : tuple of Weights or None
+        For each kind, the way to that grid; None where it has it.
+    """
+
+    series: Series
+    templates: tuple[Template, ...]
+    target: Template
+    weights: tuple[Weights | None, ...]
+
+    @property
+    def name(self) -> str:
+        """The product."""
+        return self.series.frames.kinds[0].header.product
+
+
+def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> Opened:
+    """Find the frames of a source and what they mean: see `open_dataset` for what is raised."""
+    frames = scan(find_files(source), progress=progress)
+    if options.errors == "raise":
+        raise_problems(frames.problems)
+    problems = frames.problems
+    target = None if options.grid is None else named_grid(options.grid)
+    frames, others = split_kinds(choose(frames, options.variables), any_grid=target is not None)
+    if options.errors == "raise":
+        raise_problems(others)
+    series = make_series(frames, sums=options.sums, fill_gaps=options.fill_gaps)
+    series = replace(series, problems=(*problems, *others))
+    return _meaning(series, options, target)
+
+
+def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
+    """Ask for the template of each kind that is there; kinds without a frame share the first one's."""
+    frames = series.frames
+    there, firsts = np.unique(frames.rows["kind"], return_index=True)
+    # kinds that have no frame left are dropped, so that every kind has a template
+    numbers = np.full(len(frames.kinds), -1, np.int32)
+    numbers[there] = np.arange(there.size)
+    rows = frames.rows.copy()
+    rows["kind"] = numbers[rows["kind"]]
+    frames = replace(frames, rows=rows, kinds=tuple(frames.kinds[kind] for kind in there))
+    templates = []
+    for kind, first in zip(frames.kinds, firsts.tolist(), strict=True):
+        sample = partial(_bytes_of, frames, first)
+        templates.append(find_template(kind, sample, clutter=options.clutter, name=frames.place(first)))
+    main = templates[0] if target is None else grid_template(target, templates[0])
+    return Opened(
+        series=replace(series, frames=frames),
+        templates=tuple(templates),
+        target=main,
+        weights=tuple(
+            None if template.grid == main.grid else weights(template.grid, main.grid, options.regrid)
+            for template in templates
+        ),
+    )
+
+
+def _bytes_of(frames: Frames, number: int) -> bytes:
+    row, name = frames.rows[number], frames.place(number)
+    data = open_cursor(frames, number).read(row, name=name)
+    frame_codes(
+        data, frames.kinds[int(row["kind"])], int(row["hash"]), Packing(), name=name
+    )  # the one it should be
+    return bytes(data)
+
+
+def assemble(opened: Opened, options: Options) -> xr.Dataset:
+    """Give the Dataset of a series."""
+    series, target = opened.series, opened.target
+    several = len(series.leads) > 1
+    slots = series.slots if several else series.slots[:, 0]
+    dims = ("time", "lead_time", "y", "x") if several else ("time", "y", "x")
+    packings = tuple(template.packing for template in opened.templates)
+    whole = packings[0].itemsize == _WIDE and bool(
+        packings[0].missing
+    )  # classes in 32 bits: no float32 holds them
+
+    def variable(what: What, attrs: dict[str, Any]) -> xr.Variable:
+        data = FrameArray(series.frames, slots, packings, target.grid.shape, what=what, weights=opened.weights)
+        encoding = {"preferred_chunks": {"time": _chunk(series, data.shape)}}
+        return xr.Variable(dims, indexing.LazilyIndexedArray(data), attrs, encoding)
+
+    if (options.packed or options.flags) and any(way is not None for way in opened.weights):
+        raise SettingsError(
+            f"fields that are brought to {target.grid.name} are mixtures of cells, which have no raw codes and no "
+            "flags: leave packed=True and flags=True away, or leave grid= away"
+        )
+    attrs = {**target.attrs, **_origin(series.frames)}
+    packing = _attrs_of_packing(opened)
+    if options.packed or whole:
+        data = variable("packed", attrs | packing)
+    else:
+        data = variable("values", attrs)
+        if packing and packings[0].itemsize < _WIDE:  # CF unpacks wider integers to float64
+            data.encoding |= packing | {"dtype": packings[0].dtype}
+    coords = _coords(opened, options)
+    for name in (
+        "source",
+        "time_bnds",
+        "prediction_time",
+    ):  # what xarray's chunks={} is to cut as it cuts the data
+        if name in coords:
+            coords[name].encoding["preferred_chunks"] = data.encoding["preferred_chunks"]
+    variables = {opened.name: data}
+    if options.flags:
+        variables["flags"] = variable("flags", _flag_attrs(attrs, opened.name))
+        data.attrs["ancillary_variables"] = "flags"
+    return xr.Dataset(variables, coords, _series_attrs(opened))
+
+
+def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Give the lengths of chunks along time: as many frames as memory is used again for, none across days."""
+    fields = np.prod(shape[1:]) * np.dtype("f4").itemsize
+    longest = max(1, int(_CHUNK_BYTES // fields))
+    longest *= min(_GROWTH, -(-len(series.times) // (longest * _CHUNKS)))
+    rows = np.where(series.slots[:, 0] < 0, 0, series.slots[:, 0])
+    parts = series.frames.rows["part"][rows]
+    ends = np.append(np.flatnonzero(np.diff(parts)) + 1, len(parts))
+    chunks: list[int] = []
+    for length in np.diff(ends, prepend=0).tolist():
+        if chunks and chunks[-1] + length <= longest:  # parts of single frames
+            chunks[-1] += length
+        else:
+            chunks += [longest] * (length // longest) + [length % longest] * bool(length % longest)
+    return tuple(chunks)
+
+
+def _attrs_of_packing(opened: Opened) -> dict[str, Any]:
+    """Give CF's attributes of packed integers; none for mixtures on another grid."""
+    packing = opened.templates[0].packing
+    if any(weights is not None for weights in opened.weights):
+        return {}
+    attrs: dict[str, Any] = {"_FillValue": packing.dtype.type(packing.fill)}
+    if packing.scale != 1 or packing.offset:
+        # in float32, so that CF unpacks to float32 and to the same values
+        attrs |= {"scale_factor": np.float32(packing.scale)}
+    if packing.offset:
+        attrs |= {"add_offset": np.float32(packing.offset)}
+    return attrs
+
+
+def _flag_attrs(attrs: dict[str, Any], name: str) -> dict[str, Any]:
+    # in RE the flag tells hail (RADVOR)
+    meanings = {"hail" if name == "RE" and flag == "secondary" else flag: bit for flag, bit in FLAGS.items()}
+    return {
+        "long_name": f"flags of {name}",
+        "standard_name": "status_flag",
+        "grid_mapping": attrs["grid_mapping"],
+        "flag_masks": np.array(list(meanings.values()), np.uint8),
+        "flag_meanings": " ".join(meanings),
+    }
+
+
+_SPELLING = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "proleptic_gregorian", "dtype": "int64"}
+
+
+def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
+    """Give the coordinates: of time and forecast, of place, and where each step came from."""
+    series, target = opened.series, opened.target
+    stamps = series.times.astype("datetime64[ns]")
+    archives = np.array([index.archive.name for index in series.frames.indexes], object)
+    rows = series.slots.max(axis=1)
+    origin = np.where(rows < 0, "", archives[series.frames.archives()[rows]])
+    coords = {
+        "time": xr.Variable("time", stamps, {"standard_name": "time", "axis": "T"}, dict(_SPELLING)),
+        "y": target.y,
+        "x": target.x,
+        "crs": xr.Variable((), np.int32(0), target.crs),
+        "source": xr.Variable("time", origin.astype(object), {"long_name": "archive that the step came from"}),
+    }
+    ends = stamps
+    if series.leads[0] is not None:
+        coords["time"].attrs = {"standard_name": "forecast_reference_time"}
+        leads = np.array(series.leads, "timedelta64[m]").astype("timedelta64[ns]")
+        dims: tuple[str, ...] = ("time", "lead_time")
+        ends = stamps[:, None] + leads
+        lead_attrs = {"standard_name": "forecast_period", "long_name": "how far ahead"}
+        lead_encoding = {"units": "minutes", "dtype": "int32"}
+        if leads.size == 1:
+            dims, ends = ("time",), ends[:, 0]
+            coords["lead_time"] = xr.Variable((), leads[0], lead_attrs, lead_encoding)
+        else:
+            coords["lead_time"] = xr.Variable("lead_time", leads, lead_attrs, lead_encoding)
+        ahead = {"standard_name": "time", "long_name": "end of the interval", "bounds": "time_bnds"}
+        coords["prediction_time"] = xr.Variable(dims, ends, ahead, dict(_SPELLING))
+    else:
+        dims = ("time",)
+        coords["time"].attrs["bounds"] = "time_bnds"
+    bounds = np.stack([ends - np.timedelta64(opened.templates[0].minutes, "m"), ends], axis=-1)
+    coords["time_bnds"] = xr.Variable((*dims, "bnds"), bounds, {}, dict(_SPELLING))
+    if options.lonlat:
+        lon, lat = target.grid.lonlat()
+        coords["lon"] = xr.Variable(
+            ("y", "x"), lon, {"standard_name": "longitude", "units": "degrees_east"}, {"_FillValue": None}
+        )
+        coords["lat"] = xr.Variable(
+            ("y", "x"), lat, {"standard_name": "latitude", "units": "degrees_north"}, {"_FillValue": None}
+        )
+    return coords
+
+
+def _origin(frames: Frames) -> dict[str, str]:
+    """Give what a variable says of its origin: a field that was taken out of the Dataset still knows it."""
+    made_up = frames.kinds[0].header.software == SYNTHETIC
+    radars = {radar.removeprefix("de") for kind in frames.kinds for radar in kind.header.radars}
+    return {
+        "institution": "none: made up by radar_nb" if made_up else "Deutscher Wetterdienst (DWD)",
+        "radars": ",".join(sorted(radars)),
+    }
+
+
+def _series_attrs(opened: Opened) -> dict[str, Any]:
+    series = opened.series
+    first = series.frames.kinds[0].header
+    family = f"RADKLIM {first.reanalysis}" if first.reanalysis else "RADOLAN"
+    made_up = first.software == SYNTHETIC
+    attrs: dict[str, Any] = {
+        "Conventions": "CF-1.11",
+        "title": f"{'synthetic ' * made_up}{family} {first.product}: {opened.target.attrs['long_name']}",
+        **_origin(series.frames),
+        "source": f"weather radar composite, {family}, software {first.software or 'RADOLAN'}",
+        "references": "https://www.dwd.de/radolan",
+        "license": "CC0" if made_up else "CC BY 4.0; source: Deutscher Wetterdienst",
+        "frames_missing": series.missing.size,
+        "frames_doubled": len(series.doubled),
+    }
+    lists = {
+        "gaps": [str(time) for time in series.missing[: _LISTED + 1]],
+        "doubled": list(series.doubled),
+        "problems": [problem.text for problem in series.problems],
+    }
+    counts = {"gaps": series.missing.size}
+    for name, texts in lists.items():
+        if texts:
+            attrs[name] = _some(texts, counts.get(name, len(texts)))
+    if series.taken:
+        attrs["sums_taken"] = series.taken
+    if any(weights is not None for weights in opened.weights):
+        attrs["regridded"] = _regridding(opened)
+    return attrs
+
+
+def _some(texts: Sequence[str], count: int) -> str:
+    more = count - _LISTED
+    return "; ".join(texts[:_LISTED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _regridding(opened: Opened) -> str:
+    ways = {(w.source.name, w.method) for w in opened.weights if w is not None}
+    return "; ".join(f"{grid} to {opened.target.grid.name}, {method}" for grid, method in sorted(ways))

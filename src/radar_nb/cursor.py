@@ -1,0 +1,268 @@
+"""Frames out of a part by their place in it: a cursor that moves forward and never inflates a byte twice."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from bisect import bisect_right
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb import odim, runlength
+from radar_nb.archives import ARCHIVE_LIMIT, naming_damage, walk
+from radar_nb.errors import SeriesError, TruncatedArchive
+from radar_nb.frames import ETX, FRAME_LIMIT, HEADER_LIMIT, parse_header, payload
+from radar_nb.index import archive_stamp
+from radar_nb.streams import Blob, Inflater, Reopened, Stream, inflated, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from numpy.typing import NDArray
+
+    from radar_nb.archives import Member, Part
+    from radar_nb.index import FrameKind
+    from radar_nb.packing import Packing
+    from radar_nb.sources import Frames
+
+
+def open_cursor(frames: Frames, row: int) -> Cursor:
+    """Give a cursor in the part of a frame.
+
+    Raises
+    ------
+    SeriesError
+        The archive is not the one that was opened.
+    StorageError
+        It is gone.
+    """
+    part = frames.parts[int(frames.rows["part"][row])]
+    with naming_damage(part, lambda: frames.place(row)):
+        if isinstance(part.archive, Path) and archive_stamp(part.archive) != frames.index(row).stamp:
+            raise _changed(part.archive)
+    return Cursor(part)
+
+
+class Cursor:
+    """A place in a part of an archive, moved forward by reading.
+
+    Where the part is gzipped, states of the inflater are kept on the way, for all cursors of the process: the next
+    one starts from the nearest, in whatever order frames are asked for.
+
+    Parameters
+    ----------
+    part : Part
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self._stream: Stream | _Marked | None = None
+        self._walk: Iterator[Member] | None = None
+        self._walked = -1
+        self._buffer = memoryview(bytearray(0))
+
+    def read(self, row: Any, *, name: object) -> memoryview:
+        """Give the bytes of a frame, inflated.
+
+        Parameters
+        ----------
+        row : a row of `radar_nb.index.ROW`
+        name : object
+            Its text is what an error calls the frame.
+
+        Returns
+        -------
+        memoryview
+            Valid until the next read, which uses the same buffer.
+
+        Raises
+        ------
+        TruncatedArchive, CorruptArchive, StorageError
+            The archive has been changed, or the disk fails.
+        """
+        if row["offset"] < 0:
+            return self._walk_to(int(row["position"]))
+        with naming_damage(self.part, lambda: str(name)):
+            offset = int(row["offset"])
+            if self._stream is None or self._stream.position > offset:
+                self._stream = _started(self.part, offset)
+            self._stream.skip(offset - self._stream.position)
+            data = self._room(int(row["length"]))
+            if self._stream.readinto(data) < len(data):
+                raise EOFError
+            if sniff(bytes(data[:_HEAD])) not in {"gzip", "bzip2"}:
+                return data.toreadonly()
+            packed = Stream(Reopened(Blob("", bytes(data)), 0), len(data))
+            data = self._room(FRAME_LIMIT)
+            return data[: inflated(packed).readinto(data)].toreadonly()
+
+    def rest(self) -> None:
+        """Leave a mark here, since the next reading often goes on where one has ended."""
+        if isinstance(self._stream, _Marked):
+            self._stream.rest()
+
+    def _walk_to(self, position: int) -> memoryview:
+        """Give a frame of an archive inside the part, by its number."""
+        if self._walk is None or position <= self._walked:
+            self._walk = walk(self.part)
+        for member in self._walk:
+            self._walked = member.position
+            if member.position == position:
+                return member.data
+        raise TruncatedArchive(f"{self.part.archive} has changed since it was opened: open it again")
+
+    def _room(self, size: int) -> memoryview:
+        if not 0 <= size <= ARCHIVE_LIMIT:
+            raise EOFError
+        if len(self._buffer) < size:
+            self._buffer = np.empty(size, np.uint8).data  # pages that are not reached are never touched
+        return self._buffer[:size]
+
+
+_HEAD = 6
+"""Bytes that tell compressed files from frames."""
+
+
+def _started(part: Part, offset: int) -> Stream | _Marked:
+    """Start reading a part, not behind an offset of what it inflates to."""
+    base = Stream(Reopened(part.archive, part.offset), part.size)
+    return _Marked(part, offset) if sniff(base.head()) == "gzip" else inflated(base)
+
+
+class _Marked:
+    """A gzipped part that leaves a mark every few megabytes, and starts from the marks of others."""
+
+    def __init__(self, part: Part, offset: int) -> None:
+        stamp = archive_stamp(part.archive) if isinstance(part.archive, Path) else (0, 0)
+        self._marks = _MARKS.of((part, stamp))
+        start = self._marks.before(offset)
+        self._inflater = start or Inflater(part.archive, part.offset, part.size)
+
+    @property
+    def position(self) -> int:
+        return self._inflater.position
+
+    def readinto(self, buffer: memoryview) -> int:
+        return self._inflater.readinto(buffer)
+
+    def skip(self, count: int) -> None:
+        """Pass over so many bytes."""
+        end = self.position + count
+        scratch = memoryview(bytearray(min(count, _SCRATCH)))
+        while self.position < end:
+            self._marks.add(self._inflater, _SPACING)
+            if not self._inflater.readinto(scratch[: end - self.position]):
+                raise EOFError
+        self._marks.add(self._inflater, _SPACING)
+
+    def rest(self) -> None:
+        """Leave a mark here."""
+        self._marks.add(self._inflater, _NEAR)
+
+
+_SCRATCH = 256 << 10  # what stays in the processor's cache
+_SPACING = 8 << 20  # bytes between two marks on the way: inflated in 2 ms
+_NEAR = 1 << 20  # bytes within which a mark where reading has ended is not worth its memory
+
+
+class PartMarks:
+    """States of a part's inflater, by position."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._positions: list[int] = []
+        self._states: list[Inflater] = []
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def before(self, offset: int) -> Inflater | None:
+        """Give a copy of the last state that is not behind an offset."""
+        with self._lock:
+            at = bisect_right(self._positions, offset)
+            return self._states[at - 1].copy() if at else None
+
+    def add(self, inflater: Inflater, spacing: int) -> None:
+        """Keep a copy of a state, if the one before is farther away than the spacing."""
+        position = inflater.position
+        with self._lock:
+            at = bisect_right(self._positions, position)
+            if position - (self._positions[at - 1] if at else 0) >= spacing:
+                self._positions.insert(at, position)
+                self._states.insert(at, inflater.copy())
+
+
+class Marks:
+    """The marks of the parts that were read last."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._parts: OrderedDict[Hashable, PartMarks] = OrderedDict()
+
+    def of(self, key: Hashable) -> PartMarks:
+        """Give the marks of a part, in a certain state of its archive; forget those not asked for for longest."""
+        with self._lock:
+            marks = self._parts.setdefault(key, PartMarks())
+            self._parts.move_to_end(key)
+            while len(self._parts) > 1 and sum(map(len, self._parts.values())) > self._limit:
+                self._parts.popitem(last=False)
+            return marks
+
+
+_MARKS = Marks(limit=2048)
+"""A mark takes some 60 kB. A day of YW leaves 71 on one way through."""
+
+
+def frame_codes(
+    data: memoryview, kind: FrameKind, hashed: int, packing: Packing, *, name: object
+) -> tuple[NDArray[Any], Packing]:
+    """Give a frame's raw codes, and how they stand for values.
+
+    Parameters
+    ----------
+    data : memoryview
+        The frame, inflated.
+    kind : FrameKind
+    hashed : int
+        The checksum that the index has for it.
+    packing : Packing
+        Of frames of this kind; in HDF5 each file brings its own, and it counts.
+    name : object
+        Its text is what an error calls the frame.
+
+    Returns
+    -------
+    codes : ndarray of unsigned int, shape (rows, cols)
+        A view of `data`, first row in the south.
+    packing : Packing
+
+    Raises
+    ------
+    SeriesError
+        It is not the frame that the index knows.
+    """
+    header = kind.header
+    if kind.hdf5:
+        if zlib.crc32(data) != hashed:
+            raise _changed(name)
+        composite = odim.read_composite(data, name=str(name))
+        return composite.codes, composite.packing
+    length = bytes(data[:HEADER_LIMIT]).find(ETX) + 1
+    if zlib.crc32(data[:length]) != hashed:
+        raise _changed(name)
+    if not kind.itemsize:
+        runs = payload(parse_header(data), data)
+        return runlength.decode(runs, header.rows, header.cols, name=str(name)), packing
+    cells = header.rows * header.cols
+    if len(data) != length + cells * kind.itemsize:
+        raise _changed(name)
+    codes = np.frombuffer(data, f"<u{kind.itemsize}", count=cells, offset=length)
+    return codes.reshape(header.rows, header.cols), packing
+
+
+def _changed(name: object) -> SeriesError:
+    return SeriesError(f"{name} has changed since it was opened: open it again")

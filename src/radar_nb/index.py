@@ -1,0 +1,379 @@
+"""What an archive holds, found by one verifying pass and kept beside it, so that it is opened in a millisecond.
+
+An index file is a line that tells its version, the length of a head, the head as JSON (the archive's name, size
+and time of change; its parts; the kinds of headers; what was wrong), a row of `ROW` a frame, the members' names, a
+CRC-32 of it all. It is written when it is whole, hidden in the archive's folder, or in the cache folder where it
+cannot be written there. One that is damaged, of another archive or of another version is as good as none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from radar_nb import errors, odim
+from radar_nb.archives import Part, check, walk
+from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, HeaderError, RadarNbError, StorageError
+from radar_nb.frames import Header
+from radar_nb.settings import cache_folder
+from radar_nb.workspace import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from radar_nb.archives import Member
+    from radar_nb.streams import Blob
+
+_MAGIC = b"radar_nb index 1\n"
+_SUFFIX = ".index"
+_WORD = 4  # bytes of a length or a checksum
+
+ROW = np.dtype(
+    [
+        ("time", "<i8"),  # seconds since 1970, UTC: the header's stamp
+        ("offset", "<i8"),  # of the member in its part once that is inflated; -1 where it lies deeper
+        ("length", "<i4"),  # of the member there, in bytes
+        ("part", "<i4"),  # number of the part
+        ("position", "<i4"),  # number of the member in its part
+        ("kind", "<i4"),  # number of the kind of header
+        ("hash", "<u4"),  # CRC-32 of the header; of the whole file in HDF5
+    ]
+)
+"""One frame in an index. What is not in it stands in its kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameKind:
+    """What frames have in common that differ in time alone.
+
+    Attributes
+    ----------
+    header : Header
+        Without time, sizes, contributions and quality.
+    itemsize : int
+        Bytes of a code; 0 where the codes are packed (HDF5, run length).
+    hdf5 : bool
+    """
+
+    header: Header
+    itemsize: int
+    hdf5: bool
+
+
+class Problem(NamedTuple):
+    """Something that is wrong with an archive.
+
+    Attributes
+    ----------
+    error : str
+        The name of its class in `radar_nb.errors`.
+    text : str
+        The message.
+    """
+
+    error: str
+    text: str
+
+    def exception(self) -> RadarNbError:
+        """Give it as an error to raise."""
+        made: RadarNbError = getattr(errors, self.error)(self.text)
+        return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Index:
+    """The frames of one archive.
+
+    Attributes
+    ----------
+    archive : pathlib.Path or Blob
+    parts : tuple of Part
+    kinds : tuple of FrameKind
+    rows : ndarray of ROW
+        In the archive's order.
+    problems : tuple of Problem
+        What the first pass found wrong. The frames concerned are not in `rows`.
+    stamp : tuple of int
+        The archive's size and time of change, in ns, from before it was read; zeros for a blob.
+    """
+
+    archive: Path | Blob
+    stamp: tuple[int, int]
+    parts: tuple[Part, ...]
+    kinds: tuple[FrameKind, ...]
+    rows: NDArray[Any]
+    problems: tuple[Problem, ...]
+    _names: bytes = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members' paths, a name for each row."""
+        return tuple(zlib.decompress(self._names).decode().split("\n")) if len(self.rows) else ()
+
+    def place(self, row: int) -> str:
+        """Where a row's frame lies, for messages: archive, part and member."""
+        part, name = self.parts[self.rows["part"][row]], self.names[row]
+        inside = [step for step in (part.name, name) if step != self.archive.name]
+        return " > ".join(dict.fromkeys((str(self.archive), *inside)))
+
+
+class PartScan(NamedTuple):
+    """What the pass over one part found: rows without part and kind, and for each its kind and name."""
+
+    rows: list[tuple[int, int, int, int, int]]
+    kinds: list[FrameKind]
+    names: list[str]
+    problems: list[Problem]
+
+    def add(
+        self,
+        header: Header,
+        *,
+        name: str,
+        place: str,
+        where: tuple[int, int, int],
+        hashed: int,
+        hdf5: bool = False,
+    ) -> None:
+        """Add a frame: `where` is its offset, length and position in the part.
+
+        Raises
+        ------
+        HeaderError
+            The name tells of another product, time or lead than the header.
+        """
+        _hold_against_name(header, name, place)
+        stamp = int(header.time.astype("datetime64[s]").astype(np.int64))
+        bare = replace(header, time=_NO_TIME, size=0, length=0, contributions=(), quality=None)
+        self.rows.append((stamp, *where, hashed))
+        self.kinds.append(
+            FrameKind(header=bare, itemsize=0 if hdf5 or header.run_length else header.itemsize, hdf5=hdf5)
+        )
+        self.names.append(name)
+
+
+def scan_part(part: Part) -> PartScan:
+    """Read a part once, and verify it: every checksum, length and header, each header against its name."""
+    scan = PartScan([], [], [], [])
+    try:
+        for member in walk(part):
+            try:
+                _add(scan, member)
+            except FrameError as error:  # the members behind it may be whole
+                scan.problems.append(_problem(error))
+    except ArchiveError as error:
+        scan.problems.append(_problem(error))
+        if isinstance(error, CorruptArchive):  # the damage may lie before the place where it showed
+            return PartScan([], [], [], scan.problems)
+    return scan
+
+
+def _problem(error: RadarNbError) -> Problem:
+    return Problem(type(error).__name__, str(error))
+
+
+def _add(scan: PartScan, member: Member) -> None:
+    header = check(member)
+    hdf5 = header is None
+    if header is None:
+        header = odim.read_header(bytes(member.data), name=member.place)
+    hashed = zlib.crc32(member.data if hdf5 else member.data[: header.length])
+    where = member.offset, member.length, member.position
+    scan.add(header, name=member.name, place=member.place, where=where, hashed=hashed, hdf5=hdf5)
+
+
+_NO_TIME = np.datetime64(0, "s")
+_NAMES = (
+    re.compile(r"raa01-(?P<product>..)[^_/]*_\d{5}-(?P<stamp>\d{10})-dwd"),
+    re.compile(r"(?:^|/|DE1200_)(?P<product>[A-Z0-9%]{2})(?P<stamp>\d{10})(?:_(?P<lead>\d{3}))?$"),
+)
+_TOLERANCE = np.timedelta64(10, "m")
+"""Some hours of RW's first years end at minute 45 where the name says 50."""
+
+
+def _told(name: str) -> tuple[str, np.datetime64 | None, int | None] | None:
+    """Give what a member's name tells of its product, time and lead; None where it tells nothing."""
+    match = next(filter(None, (pattern.search(name) for pattern in _NAMES)), None)
+    if match is None:
+        return None
+    year, month, day, hour, minute = re.findall("..", match["stamp"])
+    lead = match.groupdict().get("lead")
+    try:
+        time = np.datetime64(f"20{year}-{month}-{day}T{hour}:{minute}", "s")
+    except ValueError:
+        time = None  # ten digits that are no time
+    return match["product"].upper(), time, None if lead is None else int(lead)
+
+
+def _hold_against_name(header: Header, name: str, place: str) -> None:
+    told = _told(name)
+    if told is None:
+        return
+    product, time, lead = told
+    late = time is not None and abs(header.time - time) >= _TOLERANCE
+    if product != header.product or late or lead not in {None, header.lead}:
+        ahead = "" if header.lead is None else f", {header.lead} min ahead"
+        raise HeaderError(
+            f"{place} is by its header {header.product} of {header.time}{ahead}, which its name denies: "
+            "it was renamed or mixed up, fetch it again"
+        )
+
+
+def make_index(
+    archive: Path | Blob, parts: Sequence[Part], scans: Iterable[PartScan], *, stamp: tuple[int, int] = (0, 0)
+) -> Index:
+    """Put together what the passes over an archive's parts found."""
+    kinds: dict[FrameKind, int] = {}
+    rows: list[tuple[int, ...]] = []
+    names: list[str] = []
+    problems: list[Problem] = []
+    for number, scan in enumerate(scans):
+        for (time, offset, length, position, hashed), kind in zip(scan.rows, scan.kinds, strict=True):
+            rows.append((time, offset, length, number, position, kinds.setdefault(kind, len(kinds)), hashed))
+        names += scan.names
+        problems += scan.problems
+    index = Index(
+        archive=archive,
+        stamp=stamp,
+        parts=tuple(parts),
+        kinds=tuple(kinds),
+        rows=np.array(rows, ROW),
+        problems=tuple(problems),
+        _names=zlib.compress("\n".join(names).encode()),
+    )
+    return replace(index, problems=(*problems, *_disorder(index)))
+
+
+def _disorder(index: Index) -> Iterator[Problem]:
+    """Tell frames that come twice in an archive, and frames that come after later ones."""
+    seen: dict[tuple[int, ...], int] = {}
+    leads = [-1 if kind.header.lead is None else kind.header.lead for kind in index.kinds]
+    products = [kind.header.product for kind in index.kinds]
+    latest: dict[str, tuple[int, int]] = {}
+    for row, (time, kind) in enumerate(zip(index.rows["time"].tolist(), index.rows["kind"].tolist(), strict=True)):
+        key = (time, leads[kind], hash(products[kind]))
+        when = (time, leads[kind])
+        if key in seen:
+            yield Problem(
+                "SeriesError",
+                f"{index.place(row)} has the time of {index.place(seen[key])}: an archive of DWD has each once. "
+                'errors="report" takes the later one',
+            )
+        elif when < latest.get(products[kind], when):
+            yield Problem(
+                "SeriesError",
+                f"{index.place(row)} comes after frames of later times: in an archive of DWD they come in order. "
+                'errors="report" takes it all the same, at its time',
+            )
+        seen[key] = row
+        latest[products[kind]] = max(when, latest.get(products[kind], when))
+
+
+# --- on disk ----------------------------------------------------------------------------------------------------
+
+
+def _paths(archive: Path) -> Iterator[Path]:
+    """Give where an archive's index may lie, the better place first."""
+    yield archive.with_name(f".{archive.name}{_SUFFIX}")
+    key = hashlib.sha256(str(archive.absolute()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    yield cache_folder() / f"{key}{_SUFFIX}"
+
+
+def save_index(index: Index, archive: Path) -> None:
+    """Keep an archive's index.
+
+    Where neither place can be written, nothing is kept: the next open reads the archive again.
+    """
+    head = json.dumps(
+        {
+            "archive": archive.name,
+            "stamp": index.stamp,
+            "parts": [(part.name, part.offset, part.size) for part in index.parts],
+            "kinds": [_kind_text(kind) for kind in index.kinds],
+            "frames": len(index.rows),
+            "problems": [(p.error, p.text.replace(str(archive), "\0")) for p in index.problems],
+        }
+    ).encode()
+    body = _MAGIC + len(head).to_bytes(_WORD, "little") + head + index.rows.tobytes() + index._names  # noqa: SLF001
+    for path in _paths(archive):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path, durable=False) as file:
+                file.write(body + zlib.crc32(body).to_bytes(_WORD, "little"))
+        except (StorageError, OSError):
+            continue
+        return
+
+
+def load_index(archive: Path) -> Index | None:
+    """Give an archive's index as it was kept; None where there is none, or none that holds for it."""
+    stamp = archive_stamp(archive)
+    for path in _paths(archive):
+        try:
+            data = path.read_bytes()
+        except OSError:
+            continue
+        try:
+            index = _parsed(data, archive, stamp)
+        except (ValueError, KeyError, TypeError, IndexError):  # damaged, and yet with a checksum that fits
+            continue
+        if index is not None:
+            return index
+    return None
+
+
+def archive_stamp(archive: Path) -> tuple[int, int]:
+    """Give an archive's size and the time of its last change, in ns: when one differs, it is another."""
+    status = archive.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _parsed(data: bytes, archive: Path, stamp: tuple[int, int]) -> Index | None:
+    if not data.startswith(_MAGIC) or zlib.crc32(data[:-_WORD]) != int.from_bytes(data[-_WORD:], "little"):
+        return None
+    start = len(_MAGIC) + _WORD
+    end = start + int.from_bytes(data[len(_MAGIC) : start], "little")
+    head = json.loads(data[start:end])
+    if head["archive"] != archive.name or tuple(head["stamp"]) != stamp:
+        return None
+    rows = np.frombuffer(data, ROW, count=head["frames"], offset=end)
+    kinds = tuple(_kind_of(text) for text in head["kinds"])
+    parts = tuple(Part(archive=archive, name=name, offset=at, size=size) for name, at, size in head["parts"])
+    if len(rows) and (rows["kind"].max() >= len(kinds) or rows["part"].max() >= len(parts)):
+        return None
+    return Index(
+        archive=archive,
+        stamp=stamp,
+        parts=parts,
+        kinds=kinds,
+        rows=rows,
+        problems=tuple(Problem(error, text.replace("\0", str(archive))) for error, text in head["problems"]),
+        _names=data[end + rows.nbytes : -_WORD],
+    )
+
+
+def _kind_text(kind: FrameKind) -> str:
+    return json.dumps(asdict(kind), default=lambda time: int(time.astype(np.int64)))
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(text: str) -> FrameKind:
+    """Read a kind; the archives of a series have the same few."""
+    fields = json.loads(text)
+    header = {key: _tuples(value) for key, value in fields["header"].items()}
+    header["time"] = np.datetime64(header["time"], "s")
+    return FrameKind(header=Header(**header), itemsize=fields["itemsize"], hdf5=fields["hdf5"])
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

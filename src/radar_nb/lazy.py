@@ -1,0 +1,135 @@
+"""Frames in archives as one array that reads what is asked of it.
+
+A read goes through each part (day) that it touches once, forward, and cuts the raw codes before it decodes them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from radar_nb.cursor import frame_codes, open_cursor
+from radar_nb.errors import SeriesError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from radar_nb.packing import Packing
+    from radar_nb.regridding import Weights
+    from radar_nb.sources import Frames
+
+What = Literal["values", "packed", "flags"]
+
+
+class FrameArray(BackendArray):
+    """The frames of a series, of shape (time, y, x), or (time, lead, y, x) where there are several lead times.
+
+    Parameters
+    ----------
+    frames : Frames
+    slots : ndarray of int64, shape (time,) or (time, lead)
+        Numbers of rows in `frames`; -1 where cells are missing.
+    packings : sequence of Packing
+        For each kind of frame.
+    shape : tuple of int
+        Rows and columns.
+    what : {"values", "packed", "flags"}
+    weights : sequence of Weights or None
+        For each kind, the way to the grid of `shape`; None where it has that grid.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        slots: NDArray[np.int64],
+        packings: Sequence[Packing],
+        shape: tuple[int, int],
+        *,
+        what: What = "values",
+        weights: Sequence[Weights | None] = (),
+    ) -> None:
+        self._frames = frames
+        self._slots = slots
+        self._packings = packings
+        self._what = what
+        self._weights = weights or [None] * len(packings)
+        self.shape = (*slots.shape, *shape)
+        dtypes: dict[What, np.dtype[Any]] = {
+            "values": np.dtype("f4"),
+            "flags": np.dtype("u1"),
+            "packed": packings[0].dtype,
+        }
+        self.dtype = dtypes[what]
+        self._missing: Any = {"values": np.nan, "flags": 2, "packed": packings[0].fill}[what]
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        scalar = tuple(axis for axis, index in enumerate(key) if isinstance(index, int | np.integer))
+        *places, y, x = (slice(k, (k + 1) or None) if axis in scalar else k for axis, k in enumerate(key))
+        box = (y, x)
+        slots = self._slots[np.ix_(*(np.arange(n)[k] for n, k in zip(self._slots.shape, places, strict=True)))]
+        cells = tuple(np.arange(n)[k].size for n, k in zip(self.shape[-2:], box, strict=True))
+        out = np.empty((*slots.shape, *cells), self.dtype)
+        fields = out.reshape(slots.size, *cells)
+        wanted = slots.ravel()
+        fields[wanted < 0] = self._missing
+        order = np.flatnonzero(wanted >= 0)
+        if out.size and order.size:
+            rows = self._frames.rows[wanted[order]]
+            order = order[np.lexsort((rows["position"], rows["part"]))]
+            parts = self._frames.rows["part"][wanted[order]]
+            for run in np.split(order, np.flatnonzero(np.diff(parts)) + 1):
+                self._read_part(wanted[run], run, box, fields)
+        result: NDArray[Any] = out.squeeze(axis=scalar)
+        return result
+
+    def _read_part(
+        self, wanted: NDArray[np.int64], places: NDArray[np.intp], box: tuple[Any, Any], fields: NDArray[Any]
+    ) -> None:
+        """Read frames of one part, in its order."""
+        rows = self._frames.rows[wanted]
+        cursor = open_cursor(self._frames, int(wanted[0]))
+        for number, row, place in zip(wanted.tolist(), rows, places.tolist(), strict=True):
+            name = _Name(self._frames, number)
+            kind = int(row["kind"])
+            found = self._frames.kinds[kind], int(row["hash"]), self._packings[kind]
+            codes, packing = frame_codes(cursor.read(row, name=name), *found, name=name)
+            self._decode(codes, packing, self._weights[kind], box, fields[place])
+        cursor.rest()
+
+    def _decode(
+        self, codes: NDArray[Any], packing: Packing, weights: Weights | None, box: Any, out: NDArray[Any]
+    ) -> None:
+        if weights is not None:
+            out[...] = weights.apply(packing.values(codes), rows=box[0], cols=box[1])
+            return
+        codes = codes[box[0]][:, box[1]]
+        if self._what == "values":
+            packing.values(codes, out=out)
+        elif self._what == "flags":
+            packing.flags(codes, out=out)
+        elif packing == self._packings[0]:
+            packing.packed(codes, out=out)
+        else:
+            raise SeriesError(
+                "the frames stand for values in different ways, so that no packed integers can hold them all: "
+                "leave packed=True away"
+            )
+
+
+class _Name:
+    """The place of a frame, spelt out when a message needs it."""
+
+    def __init__(self, frames: Frames, row: int) -> None:
+        self._frames = frames
+        self._row = row
+
+    def __str__(self) -> str:
+        return self._frames.place(self._row)

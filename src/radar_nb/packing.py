@@ -1,0 +1,179 @@
+"""How raw codes stand for values: one description for every payload, and the ways from codes to what is wanted.
+
+A 16-bit code of RADOLAN holds twelve bits of value and four flags, an 8-bit code is a value or one of three marks,
+a code of ODIM HDF5 is a value or the file's own mark for no data. Source: DWD, "RADOLAN/RADVOR: Beschreibung des
+Kompositformats", version 2.5; OPERA, "ODIM_H5 specification" 2.3, table 17.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from radar_nb.frames import BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED, CLUTTER, NO_DATA, VALUE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Clutter = Literal["keep", "mask"]
+
+FLAGS = {"secondary": 1, "no_data": 2, "negative": 4, "clutter": 8}
+"""The bits of a cell's flags: those of a 16-bit code, moved down by twelve."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """How codes stand for values: `value = (code & bits) * scale + offset` where nothing says that it is missing.
+
+    Attributes
+    ----------
+    scale, offset : float
+        In the unit of the values.
+    itemsize : int
+        Bytes of a code: 1, 2 or 4.
+    bits : int
+        The bits that hold the value.
+    missing : int
+        A cell is missing where one of these bits is set; 0 where no bit says so.
+    marks : tuple of int
+        Codes that are marks of missing cells.
+    clutter : int or None
+        The code that marks clutter without a value.
+    undetect : int or None
+        The code of cells where a radar saw nothing, if that is an amount of zero.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    itemsize: int = 2
+    bits: int = 0xFFFFFFFF
+    missing: int = 0
+    marks: tuple[int, ...] = ()
+    clutter: int | None = None
+    undetect: int | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The unsigned integers that the codes are."""
+        return np.dtype(f"u{self.itemsize}")
+
+    @property
+    def fill(self) -> int:
+        """What `packed` puts where a cell is missing: the largest integer, which is no value in any product."""
+        return int(np.iinfo(self.dtype).max)
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the codes carry the four flag bits of RADOLAN."""
+        return bool(self.missing & NO_DATA)
+
+    def values(self, codes: NDArray[Any], *, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Give the values of codes.
+
+        Parameters
+        ----------
+        codes : ndarray of unsigned int
+            Any shape.
+        out : ndarray of float32, optional
+            Where to put them, same shape.
+
+        Returns
+        -------
+        ndarray of float32
+            code * scale + offset computed in float32, as CF's packing defines it; NaN where missing.
+
+        Examples
+        --------
+        >>> radolan_packing(2, scale=0.01).values(np.array([0, 150, 0x29C4, 0x8000 | 12], "u2"))
+        array([0.  , 1.5 ,  nan, 0.12], dtype=float32)
+        """
+        if out is None:
+            out = np.empty(codes.shape, np.float32)
+        if self.itemsize == 1:
+            return np.take(self._table(), codes, out=out, mode="clip")
+        np.multiply(self._counts(codes), np.float32(self.scale), out=out, casting="unsafe")
+        if self.offset:
+            out += np.float32(self.offset)
+        if self.undetect is not None:
+            np.copyto(out, 0.0, where=codes == self.undetect)
+        np.copyto(out, np.nan, where=self.is_missing(codes))
+        return out
+
+    def packed(self, codes: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Give codes as CF's packed integers: flags cut off, and `fill` where missing."""
+        if out is None:
+            out = np.empty(codes.shape, self.dtype)
+        np.copyto(out, self._counts(codes))
+        if self.undetect is not None:
+            np.copyto(out, self.dtype.type(self.count(0.0)), where=codes == self.undetect)
+        np.copyto(out, self.dtype.type(self.fill), where=self.is_missing(codes))
+        return out
+
+    def flags(self, codes: NDArray[Any], *, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Give the flags of codes as bits of `FLAGS`."""
+        if out is None:
+            out = np.empty(codes.shape, np.uint8)
+        if self.flagged:
+            np.right_shift(codes, 12, out=out, casting="unsafe")
+            return out
+        np.multiply(self.is_missing(codes), np.uint8(FLAGS["no_data"]), out=out, casting="unsafe")
+        if self.clutter is not None:
+            np.copyto(out, np.uint8(FLAGS["clutter"]), where=codes == self.clutter)
+        return out
+
+    def is_missing(self, codes: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which codes are missing cells."""
+        missing: NDArray[np.bool_] = (codes & codes.dtype.type(self.missing)) != 0
+        for mark in self.marks:
+            missing |= codes == mark
+        return missing
+
+    def count(self, value: float) -> int:
+        """Give the smallest count whose value is not below a value: `value >= v` is `count >= count(v)`."""
+        return int(np.ceil(np.round((value - self.offset) / self.scale, 6)))
+
+    def _counts(self, codes: NDArray[Any]) -> NDArray[Any]:
+        full = int(np.iinfo(codes.dtype).max)
+        return codes if self.bits & full == full else codes & codes.dtype.type(self.bits)
+
+    def _table(self) -> NDArray[np.float32]:
+        table = np.arange(256, dtype=np.float32) * np.float32(self.scale) + np.float32(self.offset)
+        if self.undetect is not None:
+            table[self.undetect] = 0.0
+        table[list(self.marks)] = np.nan
+        return table
+
+
+def radolan_packing(itemsize: int, *, scale: float, offset: float = 0.0, clutter: Clutter = "keep") -> Packing:
+    """Give the packing of RADOLAN's binary codes.
+
+    Cells without data are told by the flag bit in 16-bit codes and by the codes 250 and 255 in 8-bit ones. wradlib
+    looks at the values 2490 and 2500 instead, after it has cut the flags off, and so loses real amounts of 24.90
+    and 25.00 mm in 5 minutes; this is the one place where our values differ from its.
+
+    Parameters
+    ----------
+    itemsize : {1, 2}
+        One-byte codes are reflectivities, of which 249 is clutter without a value.
+    scale, offset : float
+    clutter : {"keep", "mask"}
+        Whether cells that are flagged as clutter keep their value, as wradlib has it, or are missing.
+    """
+    if itemsize == 1:
+        marks = (BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED)
+        return Packing(scale=scale, offset=offset, itemsize=1, marks=marks, clutter=BYTE_CLUTTER)
+    missing = NO_DATA if clutter == "keep" else NO_DATA | CLUTTER
+    return Packing(scale=scale, offset=offset, itemsize=2, bits=VALUE, missing=missing)
+
+
+def decimal_product(value: float, factor: float) -> float:
+    """Give the decimal number that a float32 stands for, times a factor.
+
+    Examples
+    --------
+    >>> decimal_product(np.float32(0.12), 5 / 60)
+    0.01
+    """
+    return float(f"{float(str(np.float32(value))) * factor:.9g}")

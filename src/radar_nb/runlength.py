@@ -1,0 +1,98 @@
+"""Run-length coded classes, the payload of PG and PC: from runs to one class a cell.
+
+The first line is the northernmost. A line is a byte that numbers it, the offset to the first measured cell, runs
+of classes, and LF; EOT ends the field. Source: DWD, "RADOLAN/RADVOR: Beschreibung des Kompositformats", version
+2.5, section on run-length coding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from radar_nb.errors import HeaderError, TruncatedFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from radar_nb.frames import Buffer, Codes
+
+NO_CLASS = 255
+"""What `decode` puts where no radar sees."""
+
+_LF, _ENDS = 0x0A, b"\x03\x04"
+_OFFSET = 16  # is added to every byte of an offset, so that none of them is a control character
+_MORE = 255  # as a byte of an offset: another one follows
+
+
+def decode(data: Buffer | Codes, rows: int, cols: int, *, name: str = "the frame") -> NDArray[np.uint8]:
+    r"""Give the classes of a run-length coded field.
+
+    Parameters
+    ----------
+    data : bytes-like or ndarray of uint8
+        What stands behind the header, as `radar_nb.frames.payload` gives it.
+    rows, cols : int
+        The grid's size.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, cols)
+        First row in the south; 255 where no radar sees.
+
+    Raises
+    ------
+    HeaderError
+        The runs are none, or do not fill the grid.
+    TruncatedFrame
+        There are fewer lines than rows.
+
+    Examples
+    --------
+    >>> decode(b"\x01\x11\x20\x13\n\x02\n\x04", rows=2, cols=5)
+    array([[255, 255, 255, 255, 255],
+           [255,   0,   0,   3, 255]], dtype=uint8)
+    """
+    # wradlib's own loop over the lines stumbles where a line's number is LF; and its offsets must not be of eight
+    # bits, in which those of more than 255 cells run over
+    from wradlib.io.radolan import decode_radolan_runlength_line  # noqa: PLC0415 - most users never need it
+
+    attributes = {"ncol": cols, "nodataflag": NO_CLASS}
+    classes = np.empty((rows, cols), np.uint8)
+    for row, line in zip(range(rows - 1, -1, -1), _lines(bytes(data), rows, name), strict=True):
+        _check(line, cols, f"line {rows - row} of {name}")
+        classes[row] = decode_radolan_runlength_line(np.frombuffer(line, np.uint8).astype(int), attributes)
+    return classes
+
+
+def _lines(data: bytes, rows: int, name: str) -> Iterator[bytes]:
+    """Split at the LF that ends a line; the first byte is the line's number, be it LF itself."""
+    begin = 0
+    for count in range(rows):
+        end = data.find(_LF, begin + 1)
+        if end < 0:
+            raise TruncatedFrame(f"{name} ends after {count} of its {rows} lines: fetch or extract it again")
+        yield data[begin : end + 1]
+        begin = end + 1
+    if data[begin:].strip(_ENDS):
+        raise HeaderError(f"{name} goes on after its {rows} lines: its header contradicts its payload")
+
+
+def _check(line: bytes, cols: int, place: str) -> None:
+    """Refuse what wradlib would take for a line and is none."""
+    codes = line[1:-1]
+    if not codes:
+        return
+    last = next((index for index, code in enumerate(codes) if code != _MORE), len(codes))
+    offset, runs = codes[: last + 1], codes[last + 1 :]
+    cells = sum(offset) - _OFFSET * len(offset) + sum(code >> 4 for code in runs)
+    if not runs or min(offset) < _OFFSET or cells > cols:
+        raise HeaderError(
+            f"{place} is no line of runs over {cols} cells ({line[:16]!r}): the frame was changed on its way, "
+            "fetch or extract it again"
+        )

@@ -1,0 +1,256 @@
+"""Which frames make a series: of one product and grid, each time once, their intervals apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.errors import NothingFound, SeriesError, SettingsError
+from radar_nb.index import Problem
+from radar_nb.products import PRODUCTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from radar_nb.frames import Header
+    from radar_nb.sources import Frames
+
+ANCHORS = {60: 50, 1440: 5 * 60 + 50}
+"""Minutes after midnight at which sums of an hour and of a day are taken: RW at minute 50, as DWD archives them,
+SF at 05:50, the end of the climatological day of precipitation."""
+
+_LISTED = 20
+"""How many frames a message or an attribute spells out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Series:
+    """Frames on their axes.
+
+    Attributes
+    ----------
+    frames : Frames
+    times : ndarray of datetime64[s], shape (n,)
+        The stamps, rising, UTC.
+    leads : tuple of int or None, length m
+        Forecast minutes, rising; (None,) where there are none.
+    slots : ndarray of int64, shape (n, m)
+        Numbers of rows in `frames`; -1 where there is no frame.
+    missing : ndarray of datetime64[s]
+        Time steps between the first and the last that have no frame at all.
+    doubled : tuple of str
+        Frames that came twice, and which was taken.
+    taken : str
+        Which of overlapping sums were taken, in words; empty where none overlap.
+    problems : tuple of Problem
+        Frames that were left aside since they are of another product or grid.
+    """
+
+    frames: Frames
+    times: NDArray[np.datetime64]
+    leads: tuple[int | None, ...]
+    slots: NDArray[np.int64]
+    missing: NDArray[np.datetime64]
+    doubled: tuple[str, ...]
+    taken: str
+    problems: tuple[Problem, ...] = ()
+
+
+def choose(frames: Frames, variables: str | Sequence[str] | None) -> Frames:
+    """Keep the frames of some products.
+
+    Raises
+    ------
+    SeriesError
+        There is none of them.
+    """
+    if variables is None:
+        return frames
+    wanted = {variables.upper()} if isinstance(variables, str) else {name.upper() for name in variables}
+    mask = np.array([kind.header.product in wanted for kind in frames.kinds], bool)[frames.rows["kind"]]
+    if not mask.any():
+        have = ", ".join(sorted({kind.header.product for kind in frames.kinds}))
+        raise SeriesError(f"the source holds no frame of {', '.join(sorted(wanted))}: it holds {have}")
+    return frames.take(mask)
+
+
+def split_kinds(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Problem, ...]]:
+    """Keep the frames of the most frequent kind, and tell the others.
+
+    Frames are of one kind if they have product, interval, unit and, unless `any_grid`, the grid in common.
+    """
+    keys = [_key(kind.header, hdf5=kind.hdf5, any_grid=any_grid) for kind in frames.kinds]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    of_kind = np.array([numbers[key] for key in keys], np.intp)
+    of_row = of_kind[frames.rows["kind"]]
+    counts = np.bincount(of_row, minlength=len(numbers))
+    if np.count_nonzero(counts) <= 1:
+        return frames, ()
+    main = int(counts.argmax())
+    first = int((of_row == main).argmax())
+    others = np.flatnonzero(of_row != main)
+    told = describe(frames.kinds[frames.rows["kind"][first]].header)
+    problems = tuple(
+        Problem(
+            "SeriesError",
+            f"{frames.place(row)} is {describe(frames.kinds[frames.rows['kind'][row]].header)}, unlike "
+            f"{frames.place(first)}, which is {told}",
+        )
+        for row in others[:_LISTED].tolist()
+    )
+    return frames.take(of_row == main), problems + _rest(frames, others[_LISTED:], of_row)
+
+
+def _rest(frames: Frames, rows: NDArray[Any], of_row: NDArray[Any]) -> tuple[Problem, ...]:
+    """Tell the remaining frames by number, and where grids change, when that was and what can be done."""
+    problems = [Problem("SeriesError", f"and {rows.size} more")] if rows.size else []
+    spans = []
+    for number in range(int(of_row.max()) + 1):
+        times = frames.rows["time"][of_row == number]
+        kind = frames.kinds[frames.rows["kind"][(of_row == number).argmax()]]
+        first, last = np.array([times.min(), times.max()], "datetime64[s]")
+        spans.append(f"{describe(kind.header)}: {times.size} frame{'s' * (times.size > 1)} from {first} to {last}")
+    headers = [frames.kinds[kind].header for kind in np.unique(frames.rows["kind"])]
+    way = "open them one by one"
+    if len({header.product for header in headers}) > 1:
+        way += ", or choose with variables="
+    elif len({(header.rows, header.cols, header.version >= 5) for header in headers}) > 1:
+        way += (
+            ', or bring them to one grid, such as grid="de1200" (regrid="overlap" keeps the amounts, '
+            'regrid="nearest" the values)'
+        )
+    text = "the source holds " + "; ".join(spans) + f". What can be done: {way}"
+    return (*problems, Problem("SeriesError", text))
+
+
+def _key(header: Header, *, hdf5: bool, any_grid: bool) -> tuple[Any, ...]:
+    same = header.product, header.interval
+    if any_grid:
+        return same
+    # HDF5 says its steps in each file
+    return *same, header.rows, header.cols, header.version >= 5, None if hdf5 else header.precision, hdf5
+
+
+def describe(header: Header) -> str:
+    """Give a header's kind in words."""
+    earth = "WGS84" if header.version >= 5 else "the sphere"
+    return (
+        f"{header.product} of {header.interval} min on {header.rows} x {header.cols} cells on {earth} "
+        f"in steps of 1e{header.precision}"
+    )
+
+
+def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
+    """Put frames of one kind on their axes.
+
+    Parameters
+    ----------
+    frames : Frames
+    sums : str
+        "apart", "all", or a time of day "HH:MM" (see `open_dataset`).
+    fill_gaps : bool
+        Whether steps without a frame get a slot.
+
+    Raises
+    ------
+    SettingsError
+        `sums` is none of these.
+    SeriesError
+        No frame ends at that time of day.
+    NothingFound
+        There is no frame.
+    """
+    if not len(frames.rows):
+        raise NothingFound("there is no RADOLAN frame in the source")
+    header = frames.kinds[frames.rows["kind"][0]].header
+    frames, taken = _apart(frames, _interval(header), sums)
+    leads_of_kind = np.array([-1 if kind.header.lead is None else kind.header.lead for kind in frames.kinds])
+    leads = leads_of_kind[frames.rows["kind"]]
+    stamps = np.unique(leads_of_kind[np.unique(frames.rows["kind"])])
+    axis = np.searchsorted(stamps, leads)
+    order = np.arange(len(axis))
+    if stamps.size > 1 or (np.diff(frames.rows["time"]) <= 0).any():
+        order = np.lexsort((frames.numbers, axis, frames.rows["time"]))
+    same = np.zeros(len(order), bool)
+    same[:-1] = (np.diff(frames.rows["time"][order]) == 0) & (np.diff(axis[order]) == 0)
+    doubled = tuple(  # the later file wins
+        f"{frames.place(order[at])} (taken: {frames.place(order[at + 1])})" for at in np.flatnonzero(same)
+    )
+    order = order[~same]
+    times = _distinct(frames.rows["time"])
+    missing = _missing(times)
+    shown = np.sort(np.append(times, missing)) if fill_gaps else times
+    slots = np.full((shown.size, stamps.size), -1, np.int64)
+    slots[np.searchsorted(shown, frames.rows["time"][order]), axis[order]] = order
+    return Series(
+        frames=frames,
+        times=shown.astype("datetime64[s]"),
+        leads=tuple(None if lead < 0 else int(lead) for lead in stamps),
+        slots=slots,
+        missing=missing.astype("datetime64[s]"),
+        doubled=doubled,
+        taken=taken,
+    )
+
+
+def _interval(header: Header) -> int:
+    known = PRODUCTS.get(header.product)
+    return known.interval if known is not None else header.interval
+
+
+def _apart(frames: Frames, interval: int, sums: str) -> tuple[Frames, str]:
+    """Leave overlapping sums aside: an hour's that come every ten minutes, a day's that come every hour."""
+    minutes = frames.rows["time"] // 60
+    if sums == "all":
+        return frames, ""
+    if sums == "apart":
+        times = _distinct(minutes)
+        forecast = any(kind.header.lead is not None for kind in frames.kinds)
+        if forecast or times.size < 2 or np.diff(times).min() >= interval:
+            return frames, ""
+        anchor = ANCHORS.get(interval, 0) % interval
+        phases = Counter((times % interval).tolist())
+        if anchor not in phases:
+            anchor = max(phases, key=lambda phase: (phases[phase], phase))
+    else:
+        anchor = _minutes(sums) % interval
+        if not (minutes % interval == anchor).any():
+            raise SeriesError(
+                f'no sum of {interval} min in the source ends at {sums}: give another time, or "all"'
+            )
+    kept = frames.take(minutes % interval == anchor)
+    clock = f"{anchor // 60:02d}:{anchor % 60:02d}" if interval > 60 else f"minute {anchor:02d} of each hour"
+    count = f"{len(kept.rows)} of {len(frames.rows)}"
+    return kept, f"{count} overlapping sums of {interval} min: those that end at {clock}"
+
+
+def _minutes(clock: str) -> int:
+    try:
+        hours, minutes = (int(text) for text in clock.split(":"))
+    except ValueError:
+        hours = minutes = -1
+    if not (0 <= hours < 24 and 0 <= minutes < 60):
+        raise SettingsError(f'sums={clock!r} is none of "apart", "all" and a time of day such as "05:50"')
+    return 60 * hours + minutes
+
+
+def _distinct(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give times once each, rising; np.unique hashes, which takes seconds for millions of multiples of 300."""
+    rising: NDArray[np.int64] = np.sort(times)
+    distinct: NDArray[np.int64] = rising[np.append(True, np.diff(rising) > 0)]
+    return distinct
+
+
+def _missing(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the steps from the first to the last that are not there, a step being the most frequent distance."""
+    if times.size < 3:
+        return times[:0]
+    distances, counts = np.unique(np.diff(times), return_counts=True)
+    steps = np.arange(times[0], times[-1], distances[counts.argmax()])
+    missing: NDArray[np.int64] = steps[times[np.searchsorted(times, steps)] != steps]
+    return missing

@@ -1,0 +1,240 @@
+"""Bytes that are read once, forward: what they are, and what they are when inflated.
+
+No file stays open between two reads, so that a stream can wait for as long as it likes: nothing is locked on
+Windows, nothing leaks, and a thread may go on where another stopped.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from zlib_ng import gzip_ng, zlib_ng
+
+Kind = Literal["gzip", "bzip2", "tar", "hdf5", "frame", "html", "empty", "unknown"]
+
+BLOCK = 512
+"""A tar's block; the first of a file tells what it is."""
+
+_SCRATCH = 256 << 10  # bytes that are thrown away at once: what stays in the processor's cache
+_SLICE = 16 << 10  # bytes that are inflated at once: few, since zlib copies those that it has not used
+_INPUT = 512 << 10  # bytes that are read at once
+_OUTPUT = 1 << 20  # bytes that come out at once, at most
+_GZIP = 31  # zlib's number for a gzip header and trailer
+
+_MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
+    ("empty", re.compile(rb"\Z")),
+    ("gzip", re.compile(rb"\x1f\x8b")),  # RFC 1952, 2.3.1
+    ("bzip2", re.compile(rb"BZh[1-9]")),  # bzip2's manual
+    ("hdf5", re.compile(rb"\x89HDF\r\n\x1a\n")),  # HDF5 File Format Specification, II.A
+    ("frame", re.compile(rb"[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.frames
+    ("tar", re.compile(rb"(?s).{257}ustar")),  # POSIX.1-2017, pax, "ustar Interchange Format"
+    ("html", re.compile(rb"(?i)\s*<(!doctype )?html")),
+)
+
+
+def sniff(head: bytes) -> Kind:
+    """Tell what a file is by its first 512 bytes (or all there are), whatever its name says.
+
+    Examples
+    --------
+    >>> sniff(b"RY182355100001019BY1620142VS 3SW   2.21.0")
+    'frame'
+    """
+    return next((kind for kind, magic in _MAGIC if magic.match(head)), "unknown")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blob:
+    """An archive that lies in memory, and stands where a path does.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    data : bytes
+    """
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Source(Protocol):
+    """What a stream reads from."""
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        """Fill the buffer as far as there are bytes at hand."""
+
+
+class Reopened:
+    """A file, or a blob, as a source that is open only while it is read."""
+
+    def __init__(self, archive: Path | Blob, offset: int) -> None:
+        self._archive = archive
+        self._position = offset
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer, unless the end comes first."""
+        raw = io.FileIO(self._archive) if isinstance(self._archive, Path) else io.BytesIO(self._archive.data)
+        with raw:
+            raw.seek(self._position)
+            count = raw.readinto(buffer) or 0
+        self._position += count
+        return count
+
+    def skip(self, count: int) -> None:
+        """Pass over so many bytes without reading them."""
+        self._position += count
+
+
+class Stream:
+    """A section of a source that is read once, forward, and whose head can be looked at first."""
+
+    def __init__(self, source: Source, size: int | None = None) -> None:
+        self._source = source
+        self._left = size
+        self._head = b""
+        self.position = 0
+
+    def head(self) -> bytes:
+        """Look at the first bytes without using them up."""
+        if not self.position and not self._head:
+            buffer = memoryview(bytearray(BLOCK))
+            self._head = bytes(buffer[: self._fill(buffer)])
+        return self._head
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the whole buffer, unless the end comes first."""
+        count = min(len(self._head), len(buffer))
+        buffer[:count] = self._head[:count]
+        self._head = self._head[count:]
+        count += self._fill(buffer[count:])
+        self.position += count
+        return count
+
+    def read(self, size: int) -> bytes:
+        """Give so many bytes, unless the end comes first."""
+        buffer = memoryview(bytearray(size))
+        return bytes(buffer[: self.readinto(buffer)])
+
+    def skip(self, count: int) -> None:
+        """Pass over so many bytes, in a file without reading them.
+
+        Raises
+        ------
+        EOFError
+            There are not so many.
+        """
+        if isinstance(self._source, Reopened) and not self._head and self._left is not None:
+            if count > self._left:
+                raise EOFError
+            self._source.skip(count)
+            self._left -= count
+            self.position += count
+            return
+        scratch = memoryview(bytearray(min(count, _SCRATCH)))
+        while count > 0:
+            done = self.readinto(scratch[:count])
+            if not done:
+                raise EOFError
+            count -= done
+
+    def _fill(self, buffer: memoryview) -> int:
+        if self._left is not None:
+            buffer = buffer[: self._left]
+        done = 0
+        while done < len(buffer) and (count := self._source.readinto(buffer[done:])):
+            done += count
+        if self._left is not None:
+            self._left -= done
+            if done < len(buffer):
+                raise EOFError
+        return done
+
+
+def inflated(stream: Stream) -> Stream:
+    """Give what a stream holds when it is inflated: the stream itself where it is not compressed."""
+    raw: Any = stream
+    match sniff(stream.head()):
+        case "gzip":
+            return Stream(gzip_ng.GzipNGFile(fileobj=raw, mode="rb"))  # type: ignore[no-untyped-call]
+        case "bzip2":
+            return Stream(bz2.BZ2File(raw))
+    return stream
+
+
+class Inflater:
+    """A gzip file as a source that can be copied where it stands, so that reading can go on from there again.
+
+    Parameters
+    ----------
+    archive : pathlib.Path or Blob
+    offset, size : int
+        Where the gzip file lies in it, in bytes.
+    """
+
+    def __init__(self, archive: Path | Blob, offset: int, size: int) -> None:
+        self._archive = archive
+        self._next = offset  # of the input that has not been looked at
+        self._end = offset + size
+        self._input = memoryview(b"")
+        self._inflate = zlib_ng.decompressobj(_GZIP)
+        self.position = 0
+
+    def copy(self) -> Inflater:
+        """Give another that stands at the same place."""
+        other = Inflater(self._archive, self._next - len(self._input), 0)
+        other._end = self._end
+        other._inflate = self._inflate.copy()  # type: ignore[attr-defined] # with the input not used yet
+        other.position = self.position
+        return other
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the whole buffer, unless the end comes first.
+
+        Raises
+        ------
+        EOFError
+            The file is cut off.
+        """
+        done = 0
+        while done < len(buffer):
+            waiting = self._inflate.unconsumed_tail
+            piece = waiting or self._slice()
+            out = self._inflate.decompress(piece, min(len(buffer) - done, _OUTPUT))
+            buffer[done : done + len(out)] = out
+            done += len(out)
+            self.position += len(out)
+            if self._inflate.eof and not self._restart():
+                break
+            if not piece and not out:
+                raise EOFError
+        return done
+
+    def _slice(self) -> memoryview:
+        if not self._input:
+            room = memoryview(bytearray(min(_INPUT, self._end - self._next)))
+            self._input = room[: Reopened(self._archive, self._next).readinto(room)]
+            self._next += len(self._input)
+        piece, self._input = self._input[:_SLICE], self._input[_SLICE:]
+        return piece
+
+    def _restart(self) -> bool:
+        """Go on with a gzip file that follows the one that has ended."""
+        rest = len(self._inflate.unused_data) + len(self._input)
+        self._next -= rest
+        self._input = memoryview(b"")
+        head = self._slice()
+        if sniff(bytes(head[:BLOCK])) != "gzip":
+            return False
+        self._next -= len(head) + len(self._input)
+        self._input = memoryview(b"")
+        self._inflate = zlib_ng.decompressobj(_GZIP)
+        return True

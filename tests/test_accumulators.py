@@ -1,0 +1,207 @@
+"""Laws of the tallies: whatever frames they are given, they tell what a plain computation does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from radar_nb.accumulators import GROUP, FlagTally, Totals, ValueTally, Wanted
+from radar_nb.frames import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE
+from radar_nb.packing import Packing, radolan_packing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EVERYTHING = Wanted(sums=True, largest=True, smallest=True, thresholds=(0.1, 1.0))
+PACKING = radolan_packing(2, scale=0.01)
+MASKING = radolan_packing(2, scale=0.01, clutter="mask")
+
+
+def tallied(frames: NDArray[np.uint16], packing: Packing = PACKING, wanted: Wanted = EVERYTHING) -> Totals:
+    """Give the totals of frames, of shape (frames, cells)."""
+    tally = FlagTally(frames.shape[1], wanted)
+    tally.start(packing)
+    for frame in frames:
+        tally.add(frame)
+    return tally.totals()
+
+
+def assert_as_computed(totals: Totals, frames: NDArray[np.uint16], packing: Packing) -> None:
+    """Hold totals against the plain way."""
+    missing = packing.is_missing(frames)
+    counts = (frames & VALUE).astype(np.int64)
+    values = packing.values(frames)
+    np.testing.assert_array_equal(totals.valid, (~missing).sum(axis=0))
+    np.testing.assert_array_equal(totals.sums, np.where(missing, 0, counts).sum(axis=0))
+    np.testing.assert_array_equal(totals.largest, np.where(missing, -np.inf, values).max(axis=0))
+    np.testing.assert_array_equal(totals.smallest, np.where(missing, np.inf, values).min(axis=0))
+    for above, threshold in zip(totals.above, (0.1, 1.0), strict=True):
+        np.testing.assert_array_equal(above, (~missing & (counts >= round(threshold / 0.01))).sum(axis=0))
+
+
+def calm_frames() -> st.SearchStrategy[NDArray[np.uint16]]:
+    """Give frames of which few flags change, as radars do: each frame changes one cell's flags, or none."""
+    values = hnp.arrays(
+        np.uint16, st.tuples(st.integers(1, 3 * GROUP), st.just(5)), elements=st.integers(0, VALUE)
+    )
+    flags = st.lists(
+        st.tuples(st.integers(0, 3 * GROUP), st.integers(0, 4), st.sampled_from([0, SECONDARY, NO_DATA, CLUTTER])),
+        max_size=8,
+    )
+
+    def flagged(frames: NDArray[np.uint16], changes: list[tuple[int, int, int]]) -> NDArray[np.uint16]:
+        for frame, cell, flag in sorted(changes):
+            frames[frame:, cell] = (frames[frame:, cell] & VALUE) | flag
+        return frames
+
+    return st.builds(flagged, values, flags)
+
+
+class TestFlags:
+    """16-bit codes with flags."""
+
+    @given(frames=calm_frames(), packing=st.sampled_from([PACKING, MASKING]))
+    def test_frames_whose_flags_seldom_change(self, frames: NDArray[np.uint16], packing: Packing) -> None:
+        """Cells may be lost and found at any place of a group."""
+        totals = tallied(frames, packing)
+
+        assert_as_computed(totals, frames, packing)
+
+    @given(
+        frames=hnp.arrays(np.uint16, st.tuples(st.integers(1, 3 * GROUP), st.integers(1, 7))),
+        packing=st.sampled_from([PACKING, MASKING]),
+    )
+    def test_any_codes_at_all(self, frames: NDArray[np.uint16], packing: Packing) -> None:
+        """Every code of 16 bits, in any order."""
+        totals = tallied(frames, packing)
+
+        assert_as_computed(totals, frames, packing)
+
+    @pytest.mark.parametrize("length", range(1, 2 * GROUP + 2))
+    @pytest.mark.parametrize("code", [0, VALUE, NO_DATA_CODE, CLUTTER | VALUE, 0xFFFF])
+    def test_the_same_code_in_groups_of_every_length(self, length: int, code: int) -> None:
+        """The largest values do not overflow, and a cell that is missing throughout has no sum."""
+        frames = np.full((length, 3), code, np.uint16)
+
+        totals = tallied(frames)
+
+        assert_as_computed(totals, frames, PACKING)
+
+    def test_many_largest_values(self) -> None:
+        """Ten thousand of the largest values, more than an archive's part has, are summed exactly."""
+        totals = tallied(np.full((10_000, 2), VALUE, np.uint16))
+
+        np.testing.assert_array_equal(totals.sums, [10_000 * VALUE] * 2)
+
+    def test_a_tally_starts_anew(self) -> None:
+        """After a start nothing is left of frames before it, nor of the flags that were cut off."""
+        tally = FlagTally(2, EVERYTHING)
+        frames = np.array([[5, NO_DATA_CODE], [NO_DATA_CODE | CLUTTER, 7]], np.uint16)
+        tally.start(PACKING)
+        for frame in [*frames, *frames]:
+            tally.add(frame)
+        tally.totals()
+
+        tally.start(MASKING)
+        for frame in frames:
+            tally.add(frame)
+        totals = tally.totals()
+
+        assert_as_computed(totals, frames, MASKING)
+
+    def test_codes_at_an_odd_address(self) -> None:
+        """A header of odd length changes nothing."""
+        frames = np.arange(8, dtype=np.uint16).reshape(2, 4)
+        odd = np.frombuffer(b"x" + frames.tobytes(), "<u2", offset=1).reshape(2, 4)
+        assert not odd.flags.aligned
+
+        totals = tallied(odd)
+
+        assert_as_computed(totals, frames, PACKING)
+
+    def test_what_is_not_wanted_is_not_there(self) -> None:
+        """Arrays that nobody asked for are empty."""
+        totals = tallied(np.zeros((2, 3), np.uint16), wanted=Wanted())
+
+        assert [array.size for array in (totals.sums, totals.largest, totals.smallest)] == [0, 0, 0]
+        assert totals.above == ()
+        np.testing.assert_array_equal(totals.valid, [2, 2, 2])
+
+    @settings(max_examples=25)
+    @given(frames=hnp.arrays(np.uint16, (20, 4)), at=st.integers(1, 19))
+    def test_totals_add_up(self, frames: NDArray[np.uint16], at: int) -> None:
+        """The totals of some frames and of the others are those of all."""
+        totals = tallied(frames[:at])
+
+        totals.add(tallied(frames[at:]))
+
+        assert_as_computed(totals, frames, PACKING)
+
+    @pytest.mark.parametrize("scale", [0.01, 0.1, 0.001])
+    def test_thresholds_are_decimal_numbers(self, scale: float) -> None:
+        """Those codes are counted whose decimal value is not below the threshold, whatever float32 says."""
+        codes = np.arange(VALUE + 1, dtype=np.uint16)
+        steps = (1, 10, 29, 57, 100, 2500, VALUE)
+        wanted = Wanted(thresholds=tuple(float(f"{step * scale:.6g}") for step in steps))
+
+        totals = tallied(codes[None, :], radolan_packing(2, scale=scale), wanted)
+
+        for above, step in zip(totals.above, steps, strict=True):
+            np.testing.assert_array_equal(above, codes >= step)
+
+    @pytest.mark.parametrize(("threshold", "counted"), [(-1.0, 2), (0.0, 2), (40.951, 0), (1e9, 0)])
+    def test_thresholds_beyond_all_values(self, threshold: float, counted: int) -> None:
+        """A threshold below all values counts every valid cell, one above all values none."""
+        frames = np.array([[0], [VALUE], [NO_DATA_CODE]], np.uint16)
+
+        totals = tallied(frames, wanted=Wanted(thresholds=(threshold,)))
+
+        assert totals.above[0].tolist() == [counted]
+
+
+class TestValues:
+    """Values in float32."""
+
+    @given(
+        frames=hnp.arrays(
+            np.float32,
+            st.tuples(st.integers(1, 20), st.integers(1, 5)),
+            elements=st.one_of(st.just(np.nan), st.floats(-32.5, 500, width=32)),
+        )
+    )
+    def test_as_numpy_does(self, frames: NDArray[np.float32]) -> None:
+        """Sums are those of float64 but for steps of 6e-8; all else is exact."""
+        totals = of_values(frames)
+
+        valid = ~np.isnan(frames)
+        np.testing.assert_array_equal(totals.valid, valid.sum(axis=0))
+        np.testing.assert_allclose(
+            totals.sums * totals.scale, np.nansum(frames, axis=0, dtype="f8"), rtol=0, atol=frames.shape[0] * 3e-8
+        )
+        np.testing.assert_array_equal(totals.largest, np.where(valid, frames, -np.inf).max(axis=0))
+        np.testing.assert_array_equal(totals.smallest, np.where(valid, frames, np.inf).min(axis=0))
+        np.testing.assert_array_equal(totals.above[1], (frames >= 0.99995).sum(axis=0))
+
+    @given(
+        frames=hnp.arrays(np.float32, (12, 3), elements=st.floats(0, 100, width=32)),
+        order=st.permutations(range(12)),
+    )
+    def test_the_order_of_frames_changes_nothing(self, frames: NDArray[np.float32], order: list[int]) -> None:
+        """Not a single bit, so that threads may add in any order."""
+        totals, others = of_values(frames), of_values(frames[order])
+
+        np.testing.assert_array_equal(totals.sums, others.sums)
+
+
+def of_values(frames: NDArray[Any]) -> Totals:
+    """Give the totals of frames of values."""
+    tally = ValueTally(frames.shape[1], EVERYTHING)
+    tally.start(Packing(scale=0.1))
+    for frame in frames:
+        tally.add(frame)
+    return tally.totals()

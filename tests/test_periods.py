@@ -1,0 +1,118 @@
+"""Laws of periods: an interval belongs to the period in which it ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from radar_nb.errors import SettingsError
+from radar_nb.periods import make_periods
+
+
+def ends(first: str, count: int, minutes: int = 5) -> Any:
+    """Give the ends of intervals."""
+    return np.datetime64(first, "s") + np.timedelta64(minutes, "m") * np.arange(count)
+
+
+@pytest.mark.parametrize(
+    ("period", "time", "begin", "end"),
+    [
+        ("1D", "2020-06-13T00:00", "2020-06-12", "2020-06-13"),
+        ("1D", "2020-06-13T00:05", "2020-06-13", "2020-06-14"),
+        ("D", "2020-06-13T23:55", "2020-06-13", "2020-06-14"),
+        ("1h", "2020-06-13T13:00", "2020-06-13T12:00", "2020-06-13T13:00"),
+        ("1h", "2020-06-13T13:05", "2020-06-13T13:00", "2020-06-13T14:00"),
+        ("6h", "2020-06-13T06:00", "2020-06-13T00:00", "2020-06-13T06:00"),
+        ("15min", "2020-06-13T06:05", "2020-06-13T06:00", "2020-06-13T06:15"),
+        (timedelta(hours=1), "2020-06-13T13:00", "2020-06-13T12:00", "2020-06-13T13:00"),
+        ("1M", "2020-07-01T00:00", "2020-06-01", "2020-07-01"),
+        ("M", "2020-06-30T00:05", "2020-06-01", "2020-07-01"),
+        ("ME", "2020-06-30T12:00", "2020-06-01", "2020-07-01"),
+        ("MS", "2020-06-30T23:55", "2020-06-01", "2020-07-01"),
+        ("MS", "2020-02-29T00:00", "2020-02-01", "2020-03-01"),
+        ("3MS", "2020-02-29T00:00", "2020-01-01", "2020-04-01"),
+        ("Y", "2021-01-01T00:00", "2020-01-01", "2021-01-01"),
+        ("YS", "2020-01-01T00:05", "2020-01-01", "2021-01-01"),
+        ("YE", "2020-12-31T12:00", "2020-01-01", "2021-01-01"),
+        ("QS-DEC", "2020-02-10T00:00", "2019-12-01", "2020-03-01"),
+        ("W", "2020-06-14T12:00", "2020-06-08", "2020-06-15"),
+        ("W", "2020-06-15T00:00", "2020-06-08", "2020-06-15"),
+        (None, "2020-06-15T00:00", "2020-06-14T23:55", "2020-06-15"),
+    ],
+)
+def test_edges(period: Any, time: str, begin: str, end: str) -> None:
+    """A period holds what ends after its begin and not after its end; months are months, however spelt."""
+    periods = make_periods(ends(time, 1), period, minutes=5)
+
+    assert periods.of_step.tolist() == [0]
+    assert periods.bounds.tolist() == np.array([[begin, end]], "datetime64[s]").tolist()
+
+
+def test_every_interval_has_its_period() -> None:
+    """Periods without an interval are left out; the others are in order."""
+    times = np.concatenate([ends("2020-06-13T22:00", 30), ends("2020-06-20T00:05", 3)])
+
+    periods = make_periods(times, "1D", minutes=5)
+
+    assert periods.of_step.tolist() == [0] * 25 + [1] * 5 + [2] * 3
+    assert (times > periods.bounds[periods.of_step, 0]).all()
+    assert (times <= periods.bounds[periods.of_step, 1]).all()
+    assert periods.bounds[:, 1].astype("datetime64[D]").astype(str).tolist() == [
+        "2020-06-14",
+        "2020-06-15",
+        "2020-06-21",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "step", "period", "expected"),
+    [(5, 5, "1D", 288), (5, 5, "1h", 12), (60, 60, "1D", 24), (60, 10, "1D", 144), (1440, 1440, "MS", 30)],
+)
+def test_how_many_intervals_a_period_should_have(minutes: int, step: int, period: str, expected: int) -> None:
+    """Its length over the series' step, which for overlapping sums is less than the interval."""
+    periods = make_periods(ends("2020-06-13T00:50", 4, step), period, minutes=minutes)
+
+    assert periods.expected[0] == expected
+
+
+def test_all_in_one() -> None:
+    """Without a period the intervals from the first to the last are expected."""
+    times = ends("2020-06-13T00:05", 10)[[0, 1, 2, 5, 9]]
+
+    periods = make_periods(times, None, minutes=5)
+
+    assert periods.expected.tolist() == [10]
+
+
+def test_25_years_take_a_moment() -> None:
+    """2.6 million intervals are sorted by array operations."""
+    periods = make_periods(ends("2001-01-01T00:05", 2_629_440), "1M", minutes=5)
+
+    assert len(periods.bounds) == 300
+    assert np.bincount(periods.of_step)[:2].tolist() == [31 * 288, 28 * 288]
+
+
+@pytest.mark.parametrize(
+    ("period", "text"),
+    [
+        ("fortnight", "period='fortnight' is no period: possible are hours and days"),
+        ("B", "period='B' is no period"),
+        ("-1D", "no multiple of the interval of 60 min"),
+        (7, "period=7 is no period"),
+        ("90min", "period='90min' is no multiple of the interval of 60 min"),
+        ("30min", "period='30min' is no multiple of the interval of 60 min"),
+    ],
+)
+def test_what_is_no_period(period: Any, text: str) -> None:
+    """A period that cannot be is an error that says what can."""
+    with pytest.raises(SettingsError, match=text):
+        make_periods(ends("2020-06-13T00:50", 3, 60), period, minutes=60)
+
+
+def test_a_period_is_not_shorter_than_the_interval() -> None:
+    """Sums of weeks cannot be put into months that are shorter."""
+    with pytest.raises(SettingsError, match="shorter than the interval of 50400 min"):
+        make_periods(ends("2020-06-13T00:50", 1), "MS", minutes=35 * 1440)

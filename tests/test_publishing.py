@@ -1,0 +1,184 @@
+"""Laws of the synthetic archives: DWD's names, folders, nesting and compression."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from radar_nb.errors import CoverageError, MonthError, StorageError, UnknownProduct
+from radar_nb.frames import parse_header
+from radar_nb.odim import read_header
+from radar_nb.publishing import make_archives, make_forecast
+from radar_nb.synthetic import synthetic_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from radar_nb.products import FamilyName
+    from radar_nb.progress import Progress
+
+
+def one(name: str, time: np.datetime64, *, family: FamilyName = "radolan", seed: int = 0) -> bytes:
+    return next(synthetic_frames(name, [time], family=family, seed=seed))[1]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder that is filled once for all tests."""
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture(scope="module")
+def month(root: Path) -> Path:
+    """Make the archive of a month of RADKLIM YW of which there is one day."""
+    (path,) = make_archives(root, "YW", "2020-06", days=[13], progress=False)
+    return path
+
+
+def test_month_of_days(root: Path, month: Path) -> None:
+    """RADKLIM YW is a tar of a .tar.gz a day of 288 frames, under DWD's path and names."""
+    folder = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
+    assert month == root / folder / "YW2017.002_202006.tar"
+    with tarfile.open(month, "r:") as tar:
+        (day,) = tar.getmembers()
+        packed = tar.extractfile(day)
+        assert packed is not None
+        with tarfile.open(fileobj=packed, mode="r:gz") as frames:
+            names = frames.getnames()
+            last = frames.extractfile(names[-1])
+            assert last is not None
+            data = last.read()
+
+    assert day.name == "YW2017.002_20200613.tar.gz"
+    assert len(names) == 288
+    assert names[0] == "raa01-yw2017.002_10000-2006130000-dwd---bin"
+    assert data == one("YW", np.datetime64("2020-06-13T23:55"), family="radklim")
+
+
+def test_made_again(month: Path, root: Path) -> None:
+    """What was made of the same is kept as it is."""
+    before = month.stat().st_mtime_ns
+    seen: list[Progress] = []
+
+    paths = make_archives(root, "YW", "2020-06", days=[13], progress=seen.append)
+
+    assert paths == (month,)
+    assert month.stat().st_mtime_ns == before
+    assert seen == []
+
+
+def test_other_days_are_made_anew(tmp_path: Path) -> None:
+    """An archive of other days or another seed, or an unfinished one, is replaced."""
+    path = tmp_path / "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019/RW201906.tar.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"other days")
+    path.with_name(".RW201906.tar.gz.synthetic").write_text("unfinished")
+    seen: list[Progress] = []
+
+    made = make_archives(tmp_path, "RW", "2019-06", source="radolan", days=[1], seed=1, progress=seen.append)
+
+    assert made == (path,)
+    assert (seen[-1].done, seen[-1].total) == (24, 24)
+    with tarfile.open(path, "r:gz") as tar:
+        member = tar.getmembers()[-1]
+        file = tar.extractfile(member)
+        assert file is not None
+        assert member.name == "raa01-rw_10000-1906012350-dwd---bin.gz"
+        assert gzip.decompress(file.read()) == one("RW", np.datetime64("2019-06-01T23:50"), seed=1)
+
+
+def test_single_frames(tmp_path: Path) -> None:
+    """What DWD publishes as single frames lies there as such; two threads may fill the same folder."""
+
+    def fill(source: str) -> tuple[Path, ...]:
+        return make_archives(tmp_path, "RW", "2025-06", source=source, days=[1], progress=False)
+
+    with ThreadPoolExecutor(2) as pool:
+        recent, current = pool.map(fill, ("radolan", "nrt"))
+
+    assert len(recent) == len(current) == 24
+    assert recent[-1].as_posix().endswith("hourly/radolan/recent/bin/raa01-rw_10000-2506012350-dwd---bin.gz")
+    assert current[-1].as_posix().endswith("weather/radar/radolan/rw/raa01-rw_10000-2506012350-dwd---bin.bz2")
+    frame = one("RW", np.datetime64("2025-06-01T23:50"))
+    assert gzip.decompress(recent[-1].read_bytes()) == frame
+    assert bz2.decompress(current[-1].read_bytes()) == frame
+
+
+def test_real_files_are_safe(tmp_path: Path, month: Path, root: Path) -> None:
+    """A file that is not known to be synthetic is never overwritten."""
+    real = tmp_path / month.relative_to(root)
+    real.parent.mkdir(parents=True)
+    real.write_bytes(b"years of work")
+
+    with pytest.raises(StorageError, match=r"YW2017.002_202006.tar is there already .* folder of their own"):
+        make_archives(tmp_path, "YW", "2020-06", days=[13], progress=False)
+    assert real.read_bytes() == b"years of work"
+
+
+def test_days_must_exist(tmp_path: Path) -> None:
+    """Days that the month does not have are refused."""
+    with pytest.raises(MonthError, match=r"2020-06 has none of the days \[31\]: give some of 1 to 30"):
+        make_archives(tmp_path, "YW", "2020-06", days=[31], progress=False)
+
+
+def test_coverage(tmp_path: Path) -> None:
+    """Months that DWD files nowhere are refused."""
+    with pytest.raises(CoverageError, match="1999-05"):
+        make_archives(tmp_path, "YW", "1999-05", progress=False)
+
+
+def test_unknown_family(tmp_path: Path) -> None:
+    """A family that the product does not have is refused."""
+    with pytest.raises(UnknownProduct, match="SF has no family 'radklim'"):
+        make_archives(tmp_path, "SF", "2020-06", source="radklim", progress=False)
+
+
+def test_a_day_in_hdf5(tmp_path: Path) -> None:
+    """HDF5 comes as a tar.gz a day, with members of DWD's names; the binaries of the month are not touched."""
+    (path,) = make_archives(tmp_path, "RW", "2026-01", hdf5=True, days=[13], progress=False)
+
+    assert path.as_posix().endswith("grids_germany/hourly/radolan/recent/hdf5/RW-hdf5-260113.tar.gz")
+    with tarfile.open(path, "r:gz") as tar:
+        names = tar.getnames()
+        last = tar.extractfile(names[-1])
+        assert last is not None
+        header = read_header(last.read())
+    assert len(names) == 24
+    assert names[-1] == "raa01-rw_10000-2601132350-dwd---bin.hdf5"
+    assert (header.product, header.time) == ("RW", np.datetime64("2026-01-13T23:50:00"))
+    assert [file for file in tmp_path.rglob("*") if file.suffix == ".bin" or file.parent.name == "bin"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "month", "source", "held"),
+    [
+        ("YW", "2025-10", "radolan", "HDF5 from 2025-11 on"),
+        ("SF", "2025-11", "radolan", "HDF5 from 2025-12 on"),
+        ("YW", "2020-06", "radklim", "no HDF5"),
+    ],
+)
+def test_what_dwd_does_not_publish_in_hdf5(tmp_path: Path, name: str, month: str, source: str, held: str) -> None:
+    """Months before the change, and RADKLIM, are refused; the message says since when there is HDF5."""
+    with pytest.raises(CoverageError, match=f"{name} of {month} is not in {source}, which holds {held}"):
+        make_archives(tmp_path, name, month, source=source, hdf5=True, progress=False)
+
+
+def test_a_forecast(tmp_path: Path) -> None:
+    """An RV is a tar.bz2 of frames whose lead times are in their names and in their headers."""
+    path = make_forecast(tmp_path, np.datetime64("2020-06-13T15:50"), leads=(0, 5, 120))
+
+    assert path == tmp_path / "weather/radar/composite/rv/DE1200_RV2006131550.tar.bz2"
+    with tarfile.open(path, "r:bz2") as tar:
+        headers = {name: parse_header(file.read()) for name in tar.getnames() if (file := tar.extractfile(name))}
+    assert list(headers) == [f"DE1200_RV2006131550_{lead}" for lead in ("000", "005", "120")]
+    assert [header.lead for header in headers.values()] == [0, 5, 120]
+    assert {header.time for header in headers.values()} == {np.datetime64("2020-06-13T15:50:00")}
+    path.with_name(f".{path.name}.synthetic").unlink()
+    with pytest.raises(StorageError, match=r"DE1200_RV2006131550.tar.bz2 is there already"):
+        make_forecast(tmp_path, np.datetime64("2020-06-13T15:50"))

@@ -1,0 +1,196 @@
+"""Laws of series: which frames are taken, and what is said of the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from test_reading import frame, save
+
+import radar_nb as rn
+from radar_nb.errors import HeaderError, SeriesError, SettingsError
+from radar_nb.frames import Header, write_frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+
+
+def rw(time: str, fill: int = 1, **changes: Any) -> bytes:
+    return frame(time, fill, product="RW", interval=60, precision=-1, rows=900, **changes)
+
+
+def sf(time: str) -> bytes:
+    return frame(time, product="SF", interval=1440, precision=-1, rows=900)
+
+
+def hours(ds: xr.Dataset) -> list[str]:
+    return [str(time)[11:16] for time in ds.time.values]
+
+
+class TestOverlap:
+    """Sums that overlap are not summed twice."""
+
+    def test_hours_every_ten_minutes_are_taken_at_minute_50(self, tmp_path: Path) -> None:
+        """Of RW as the recent folder has it, one frame an hour is left, that of the historical archives."""
+        folder = save(tmp_path, *(rw(f"2025-06-13T{h:02d}:{m:02d}") for h in (1, 2) for m in range(0, 60, 10)))
+
+        ds = rn.open_dataset(folder, progress=False)
+
+        assert hours(ds) == ["01:50", "02:50"]
+        assert (
+            ds.attrs["sums_taken"]
+            == "2 of 12 overlapping sums of 60 min: those that end at minute 50 of each hour"
+        )
+        assert ds.attrs["frames_missing"] == 0
+
+    def test_days_every_hour_are_taken_at_0550(self, tmp_path: Path) -> None:
+        """Of SF as it is published, the climatological day is left."""
+        folder = save(tmp_path, *(sf(f"2025-06-{d}T{h:02d}:50") for d in (13, 14) for h in range(3, 8)))
+
+        ds = rn.open_dataset(folder, progress=False)
+
+        assert [str(time)[:16] for time in ds.time.values] == ["2025-06-13T05:50", "2025-06-14T05:50"]
+        assert "those that end at 05:50" in ds.attrs["sums_taken"]
+
+    @pytest.mark.parametrize(
+        ("sums", "expected"), [("all", ["22:50", "23:50"]), ("23:50", ["23:50"]), ("apart", ["23:50"])]
+    )
+    def test_the_choice_is_the_users(self, sums: str, expected: list[str], tmp_path: Path) -> None:
+        """All sums, those of a time of day, or, where the usual time is not there, those of another."""
+        folder = save(tmp_path, sf("2025-06-13T22:50"), sf("2025-06-13T23:50"))
+
+        assert hours(rn.open_dataset(folder, sums=sums, progress=False)) == expected
+
+    def test_sums_that_do_not_overlap_are_all_taken(self, tmp_path: Path) -> None:
+        """Hours at any minute are left as they are, and no attribute says otherwise."""
+        ds = rn.open_dataset(save(tmp_path, rw("2025-06-13T01:20"), rw("2025-06-13T02:20")), progress=False)
+
+        assert hours(ds) == ["01:20", "02:20"]
+        assert "sums_taken" not in ds.attrs
+
+    @pytest.mark.parametrize("sums", ["half", "25:00", "5", ""])
+    def test_nonsense_is_refused(self, sums: str, tmp_path: Path) -> None:
+        """A choice that is none says which there are."""
+        folder = save(tmp_path, sf("2025-06-13T22:50"), sf("2025-06-13T23:50"))
+
+        with pytest.raises(SettingsError, match=r'none of "apart", "all" and a time of day'):
+            rn.open_dataset(folder, sums=sums, progress=False)
+
+    def test_a_time_that_no_sum_ends_at_is_told(self, tmp_path: Path) -> None:
+        """Nothing is made up where nothing is."""
+        folder = save(tmp_path, sf("2025-06-13T22:50"), sf("2025-06-13T23:50"))
+
+        with pytest.raises(SeriesError, match="no sum of 1440 min in the source ends at 05:50"):
+            rn.open_dataset(folder, sums="05:50", progress=False)
+
+
+class TestForecasts:
+    """Several lead times."""
+
+    def test_lead_times_are_an_axis(self, tmp_path: Path) -> None:
+        """Two forecasts of three lead times make a cube whose prediction times are base plus lead."""
+        files = [
+            rw(time, fill=lead, lead=lead).replace(b"RW", b"RQ", 1)
+            for time in ("2020-06-13T15:00", "2020-06-13T15:15")
+            for lead in (0, 60, 120)
+        ]
+
+        ds = rn.open_dataset(save(tmp_path, *files[::-1]), progress=False)
+
+        assert ds.RQ.dims == ("time", "lead_time", "y", "x")
+        assert (ds.lead_time / np.timedelta64(1, "m")).values.tolist() == [0, 60, 120]
+        assert (ds.prediction_time == ds.time + ds.lead_time).all()
+        assert (ds.time_bnds[..., 1] == ds.prediction_time).all()
+        np.testing.assert_allclose(ds.RQ[:, :, 5, 5], [[0, 6, 12], [0, 6, 12]], rtol=1e-6)
+
+    def test_a_missing_lead_time_is_missing(self, tmp_path: Path) -> None:
+        """A hole in the cube is NaN, not zero, and the other lead times keep their places."""
+        files = [
+            rw(time, fill=3, lead=lead).replace(b"RW", b"RQ", 1)
+            for time, lead in (("2020-06-13T15:00", 0), ("2020-06-13T15:00", 60), ("2020-06-13T15:15", 60))
+        ]
+
+        ds = rn.open_dataset(save(tmp_path, *files), progress=False)
+
+        assert np.isnan(ds.RQ[1, 0]).all()
+        assert (ds.RQ[1, 1, 5, 5] == ds.RQ[0, 0, 5, 5]).all()
+
+
+class TestReport:
+    """`errors="report"` opens the rest and tells what it left aside."""
+
+    def test_the_rest_is_opened_and_the_damage_told(self, tmp_path: Path) -> None:
+        """A broken file stands in the attribute, and the whole ones in the Dataset."""
+        folder = save(tmp_path, frame(), frame("2020-06-13T15:30")[:-1], frame("2020-06-13T15:35"))
+
+        with pytest.raises(rn.errors.TruncatedFrame, match="frame-001"):
+            rn.open_dataset(folder, progress=False)
+        ds = rn.open_dataset(folder, errors="report", progress=False)
+
+        assert ds.sizes["time"] == 2
+        assert "frame-001" in ds.attrs["problems"]
+        assert "frame-000" not in ds.attrs["problems"]
+
+    def test_of_mixed_products_and_grids_the_most_frequent_is_opened(self, tmp_path: Path) -> None:
+        """Strangers among the frames are named, the majority is opened."""
+        folder = save(tmp_path, frame(), rw("2020-06-13T15:50"), frame("2020-06-13T15:30"))
+
+        ds = rn.open_dataset(folder, errors="report", progress=False)
+
+        assert ds.YW.sizes["time"] == 2
+        assert "frame-001 is RW of 60 min on 900 x 900 cells" in ds.attrs["problems"]
+
+    def test_where_nothing_is_whole_the_call_fails_all_the_same(self, tmp_path: Path) -> None:
+        """A Dataset without a frame is none."""
+        with pytest.raises(rn.errors.NothingFound, match="no RADOLAN frame in the source"):
+            rn.open_dataset(save(tmp_path, frame()[:-1]), errors="report", progress=False)
+
+    def test_a_renamed_frame_is_told_by_its_name(self, tmp_path: Path) -> None:
+        """A file on its own is held against its name too."""
+        path = tmp_path / "raa01-yw2017.002_10000-2006131600-dwd---bin"
+        path.write_bytes(frame())
+
+        with pytest.raises(HeaderError, match=r"by its header YW of 2020-06-13T15:25:00, which its name denies"):
+            rn.open_dataset(path, progress=False)
+
+
+class TestSource:
+    """Where a step came from."""
+
+    def test_every_step_names_its_archive(self, tmp_path: Path) -> None:
+        """The coordinate `source` tells the file of each step, and nothing where a gap was filled."""
+        times = ("2020-06-13T00:00", "2020-06-13T00:05", "2020-06-13T00:10", "2020-06-13T00:20")
+        folder = save(tmp_path, *(frame(time) for time in times))
+
+        ds = rn.open_dataset(folder, fill_gaps=True, progress=False)
+
+        assert ds.source.values.tolist() == ["frame-000", "frame-001", "frame-002", "", "frame-003"]
+
+
+@pytest.mark.parametrize("version", [3, 5])
+def test_hydrometeor_classes_keep_all_their_bits(version: int, tmp_path: Path) -> None:
+    """HG comes as 32-bit integers with its classes as CF flags: no float could hold them."""
+    codes = np.full((1200, 1100), 1 << 31, "u4")
+    codes[0, :3] = (16, 80, 1 << 24)
+    time = np.datetime64("2020-06-13T15:25", "s")
+    header = Header(
+        product="HG",
+        time=time,
+        rows=1200,
+        cols=1100,
+        precision=0,
+        interval=5,
+        version=version,
+        software="P300001H",
+    )
+    (tmp_path / "HG").write_bytes(write_frame(header, codes))
+
+    ds = rn.open_dataset(tmp_path / "HG", progress=False)
+
+    assert ds.HG.dtype == np.uint32
+    assert ds.HG[0, 0, :3].values.tolist() == [16, 80, 1 << 24]
+    assert ds.HG[0, 5, 5] == ds.HG.attrs["_FillValue"]
+    assert len(ds.HG.attrs["flag_values"]) == len(ds.HG.attrs["flag_meanings"].split())
