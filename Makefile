@@ -35,9 +35,11 @@ types: $(STAMP) ## mypy, strict
 notebooks: $(STAMP) ## run the notebooks again and keep their outputs
 	$(BIN)/python scripts/run_notebooks.py
 
-bench: $(STAMP) ## measure download and extraction against their baselines
+bench: $(STAMP) ## measure download, extraction, reading and opening against their baselines
 	$(BIN)/python benchmarks/download.py
 	$(BIN)/python benchmarks/extraction.py
+	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/opening.py
 
 lab: $(STAMP) ## JupyterLab in the notebooks folder
 	$(BIN)/jupyter lab --notebook-dir notebooks

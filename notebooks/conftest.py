@@ -19,11 +19,14 @@ _ROOT = pytest.StashKey[Path]()
 _made: set[Path] = set()
 
 
-def make_rain(root: Path) -> None:
-    """Make the archives that the notebooks ask for; some ten seconds of work, done once for each folder."""
+def make_rain(root: Path, *, whole_month: bool = False) -> None:
+    """Make the archives that the notebooks ask for, once for each folder.
+
+    Some ten seconds of work; some minutes with a whole month of hours, for outputs that are to be shown.
+    """
     if root not in _made:
         make_archives(root, "YW", "2020-06", days=(13, 14), progress=False)
-        make_archives(root, "RW", "2020-06", days=(13, 14), progress=False)
+        make_archives(root, "RW", "2020-06", days=None if whole_month else (13, 14), progress=False)
         make_archives(root, "RW", "2001-01", days=(1,), progress=False)
         _made.add(root)
 

@@ -29,7 +29,7 @@ def main(names: list[str]) -> None:
     paths = [Path(name).resolve() for name in names] or sorted(NOTEBOOKS.glob("*.ipynb"))
     make_rain = runpy.run_path(str(NOTEBOOKS / "conftest.py"))["make_rain"]
     with TemporaryDirectory(prefix="radar_nb-", ignore_cleanup_errors=True) as name, chdir(name):
-        make_rain(Path("server"))
+        make_rain(Path("server"), whole_month=True)
         with Mirror("server") as mirror:
             os.environ |= {"RADAR_NB_BASE_URL": mirror.url, "RADAR_NB_DATA": "data"}
             for path in paths:

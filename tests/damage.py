@@ -12,6 +12,7 @@ import io
 import tarfile
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,9 +21,9 @@ import h5py
 import numpy as np
 from hostile import HOSTILE, entry, frame, month, name, packed, pax, tar, tar_of
 
-from radar_nb.archives import MEMBER_LIMIT, check, parts, unsafe_name, walk
+from radar_nb.archives import DEPTH_LIMIT, MEMBER_LIMIT, check, parts, unsafe_name, walk
 from radar_nb.errors import ArchiveError, FrameError, HeaderError, NotAnArchive
-from radar_nb.frames import FRAME_LIMIT, Header, parse_header, read_frame, write_frame
+from radar_nb.frames import FRAME_LIMIT, parse_header, read_frame, write_frame
 from radar_nb.odim import read_composite, read_header, write_composite
 from radar_nb.runlength import decode
 from radar_nb.streams import BLOCK, Inflater, sniff
@@ -76,8 +77,8 @@ def whole_frame(data: bytes) -> None:
 
 # --- archives ---------------------------------------------------------------------------------------------------
 
-Found = list[tuple[str, int, int, bytes]]
-"""Of each member its name, where it lies in the part, and its bytes."""
+Found = list[tuple[int, int, bytes]]
+"""Of each member its offset and length in the part, and its bytes."""
 
 
 def archive(data: bytes) -> None:
@@ -120,12 +121,12 @@ def read_archive(data: bytes) -> Iterator[tuple[Part, Found]]:
 _MEMORY_DISK = next((place for place in ("/dev/shm",) if Path(place).is_dir()), None)  # noqa: S108 - private within
 
 
-def _checked(part: Part) -> Iterator[tuple[str, int, int, bytes]]:
+def _checked(part: Part) -> Iterator[tuple[int, int, bytes]]:
     for count, member in enumerate(walk(part)):
         assert count == member.position < MEMBER_LIMIT
         assert len(member.data) <= FRAME_LIMIT
         assert member.name == part.archive.name or not unsafe_name(member.name)
-        yield member.name, member.offset, member.length, bytes(member.data)
+        yield member.offset, member.length, bytes(member.data)
         try:
             check(member)
         except FrameError:
@@ -134,10 +135,10 @@ def _checked(part: Part) -> Iterator[tuple[str, int, int, bytes]]:
 
 def _agrees_with_gzip_and_bz2(raw: bytes, part: Part, found: Found) -> None:
     """Hold what a walk gave against the standard library, which verifies every checksum too."""
-    plain = _inflated(raw)
-    for _, offset, length, data in found:
+    plain = _inflated(raw, times=1)
+    for offset, length, data in found:
         if offset >= 0:
-            assert _inflated(plain[offset : offset + length], deep=True) == data
+            assert _inflated(plain[offset : offset + length], times=DEPTH_LIMIT) == data
     if sniff(raw[:BLOCK]) == "gzip":
         buffer = bytearray(len(plain) + 1)
         count = Inflater(part.archive, part.offset, part.size).readinto(memoryview(buffer))
@@ -147,11 +148,9 @@ def _agrees_with_gzip_and_bz2(raw: bytes, part: Part, found: Found) -> None:
 _INFLATE: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "bzip2": bz2.decompress}
 
 
-def _inflated(data: bytes, *, deep: bool = False) -> bytes:
-    while (kind := sniff(data[:BLOCK])) in _INFLATE:
-        data = _INFLATE[kind](data)
-        if not deep:
-            break
+def _inflated(data: bytes, *, times: int) -> bytes:
+    for _ in range(times):
+        data = _INFLATE.get(sniff(data[:BLOCK]), bytes)(data)
     return data
 
 
@@ -203,34 +202,15 @@ def small_composite(codes: Any = ((65535, 1, 2), (0, 10, 4000)), *, dtype: str =
 
 
 def _frames() -> list[bytes]:
-    hour = parse_header(frame()).time
-    grids = [
-        Header(
-            product="YW", time=hour, rows=2, cols=3, precision=-2, interval=5, version=5, radars=("boo", "ros")
-        ),
-        Header(
-            product="SF",
-            time=hour,
-            rows=1,
-            cols=4,
-            precision=-1,
-            interval=1440,
-            contributions=(("boo", 24),),
-            module_flags="00000008",
-            reanalysis="2017.002",
-        ),
-        Header(
-            product="RV", time=hour, rows=2, cols=2, precision=-2, interval=5, lead=15, quality=2, interval_unit=1
-        ),
-    ]
-    codes = [
-        write_frame(head, np.zeros((head.rows, head.cols), kind)) for head in grids for kind in ("u1", "u2", "u4")
-    ]
-    runs = np.frombuffer(b"\x01\x11\x20\x13\n\x02\n\x04", np.uint8)
-    picture = Header(
-        product="PG", time=hour, rows=2, cols=5, precision=0, interval=5, levels=(1.0, 19.0), indicator=0, images=0
+    small = parse_header(frame(rows=2, cols=3))
+    headers = (
+        replace(small, product="YW", version=5, radars=("boo", "ros")),
+        replace(small, product="SF", contributions=(("boo", 24),), module_flags="00000008", reanalysis="2017.002"),
+        replace(small, product="RV", lead=15, quality=2, interval_unit=1, interval=1440),
     )
-    return [*codes, write_frame(picture, runs)]
+    codes = [write_frame(head, np.zeros((2, 3), kind)) for head in headers for kind in ("u1", "u2", "u4")]
+    picture = replace(small, product="PG", cols=5, precision=0, levels=(1.0, 19.0), indicator=0, images=0)
+    return [*codes, write_frame(picture, np.frombuffer(b"\x01\x11\x20\x13\n\x02\n\x04", np.uint8))]
 
 
 def _archives() -> list[bytes]:
@@ -259,8 +239,8 @@ def _insides() -> list[bytes]:
 
 
 def _composites() -> list[bytes]:
-    grid = Header(product="RW", time=parse_header(frame()).time, rows=900, cols=900, precision=-1, interval=60)
-    real = write_composite(grid, np.zeros((900, 900), np.uint8), quantity="ACRR", gain=0.1)
+    large = replace(parse_header(frame()), product="RW", rows=900, cols=900, interval=60)
+    real = write_composite(large, np.zeros((900, 900), np.uint8), quantity="ACRR", gain=0.1)
     changes: list[dict[str, Any]] = [
         {},
         {"libver": "latest"},

@@ -438,7 +438,7 @@ def test_a_reporter_that_raises_stops_the_work(tmp_path: Path, monkeypatch: pyte
 
 def test_real_archives_are_unpacked(real_mirror: Path, real_frames: Path, tmp_path: Path) -> None:
     """Real archives of every nesting, frames and an HDF5 file become, in the chosen folder, what a walk gives."""
-    files = [*real_mirror.rglob("*.*"), *real_frames.iterdir()]
+    files = [*real_mirror.rglob("[!.]*.*"), *real_frames.iterdir()]
     archives = [path for path in files if path.is_file() and path.stat().st_size < 2 << 20]
 
     report = extract(map(str, archives), folder=tmp_path / "a" / "b", progress=False)

@@ -52,7 +52,7 @@ def _bytes(path: Path) -> bytes:
 
 def _some_of_the_mirror(root: Path) -> Iterator[tuple[str, bytes]]:
     """Give three frames of each archive, or all that lie there singly."""
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+    for path in sorted(path for path in root.rglob("[!.]*") if path.is_file()):
         if path.suffix == ".bz2":
             yield path.name, bz2.decompress(path.read_bytes())
         elif ".tar" not in path.name:

@@ -22,19 +22,9 @@ if TYPE_CHECKING:
 
 SMALL = frame(rows=2, cols=3)
 PIECES = (
-    *("BY", "VS 3", "SW   2.21.0", "PR E-02", "PR E+99", "INT   5", "U1", "U0", "GP   2x   3", "GP   0x   0"),
-    *(
-        "GP9999x9999",
-        "VV 000",
-        "VV",
-        "MF00000008",
-        "VR2017.002",
-        "QN 001",
-        "MS  5<boo>",
-        "MS 99<",
-        "ST  8<boo 24>",
-    ),
-    *("LV 2  1.0 19.0", "LV99", "CS0", "MX 0", "BG002005", "BG000000", "BG460460", "RM x MS", "<", ">", " ", "²"),
+    *("BY", "VS 3", "SW   2.21.0", "PR E-02", "PR E+99", "INT   5", "U1", "GP   2x   3", "GP   0x   0"),
+    *("VV 000", "VV", "MF00000008", "VR2017.002", "QN 001", "MS  5<boo>", "MS 99<", "ST  8<boo 24>", "RM x MS"),
+    *("LV 2  1.0 19.0", "LV99", "CS0", "MX 0", "BG002005", "BG000000", "BG460460", "GP9999x9999", "²"),
 )
 CODES = (b"", bytes(6), bytes(12), bytes(24), b"\x01\x11\x20\x13\n\x02\n\x04", b"\n\n", b"\x03\x04")
 
@@ -197,6 +187,13 @@ def test_zeros_between_gzip_files_are_passed_over_by_all(zeros: int) -> None:
 def test_a_reserved_flag_of_gzip_is_no_archive_to_all(bit: int) -> None:
     """A gzip with a flag that RFC 1952 (2.3.1.2) reserves is refused by the first pass, or read by later ones."""
     archive(turned(NESTINGS["tar.gz"], bit))
+
+
+@pytest.mark.xfail(reason="bz2.BZ2File passes over what follows and is no bzip2", strict=True)
+@pytest.mark.parametrize("rest", [b"rubbish", flipped(bz2.compress(SMALL), 0)], ids=["rubbish", "damaged"])
+def test_bytes_behind_a_bzip2_are_told(rest: bytes) -> None:
+    """What follows a bzip2 and is none may be a damaged second one: the walk does not end well."""
+    assert list(read_archive(bz2.compress(SMALL) + rest)) == []
 
 
 @pytest.mark.xfail(reason="packed values know no code for no rain, or values overflow", strict=True)

@@ -190,6 +190,17 @@ class TestValues:
         assert float(masked.RY[0, 0]) == pytest.approx(0.07)
         assert float(masked.coverage[0, 0]) == 0.5
 
+    def test_regridded_fields(self, month: Path) -> None:
+        """On another grid the fields are reduced that the Dataset has there, by any number of threads."""
+        ds = open_dataset(month, grid="de1100", regrid="nearest", chunks=None, progress=False)
+        arguments: Any = {"grid": "de1100", "regrid": "nearest", "progress": False}
+
+        result = reduce(month, EVERY, workers=2, **arguments)
+
+        for how in EVERY:
+            np.testing.assert_allclose(result[f"RY_{how}"], by_xarray(ds, "RY", how), rtol=2.5e-7, atol=5e-7)
+        xr.testing.assert_identical(result, reduce(month, EVERY, workers=1, **arguments))
+
     def test_missing_is_never_zero(self, tmp_path: Path) -> None:
         """Where nothing was valid there is no value, a coverage of 0 and a count of 0."""
         folder = save(tmp_path, *(frame(f"2020-06-13T00:0{minute}", NO_DATA_CODE) for minute in (0, 5)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radar_nb.errors import SettingsError
-from radar_nb.grids import GRIDS, Grid, to_lonlat, to_xy
-from radar_nb.regridding import weights
+from radar_nb.grids import GRIDS, Earth, Grid, to_lonlat, to_xy
+from radar_nb.regridding import COVERED, Method, weights
 
 OLD, NEW = GRIDS["de900"], GRIDS["de1200-wgs84"]
+CELLS = st.sampled_from([250.0, 700.0, 1000.0, 2000.0])
+SIZES = st.integers(1, 5)
+Point = tuple[float, float]
 
 
-def grid(rows: int, cols: int, cell: float, x0: float = 0.0, y0: float = 0.0) -> Grid:
-    return Grid(name="it", rows=rows, cols=cols, cell=cell, earth="sphere", x0=x0, y0=y0)
+def grid(rows: int, cols: int, cell: float, x0: float = 0.0, y0: float = 0.0, earth: Earth = "sphere") -> Grid:
+    return Grid(name="it", rows=rows, cols=cols, cell=cell, earth=earth, x0=x0, y0=y0)
 
 
 def rain(shape: tuple[int, int], rim: int = 0, seed: int = 0) -> Any:
@@ -27,6 +30,46 @@ def rain(shape: tuple[int, int], rim: int = 0, seed: int = 0) -> Any:
     inner = tuple(slice(rim, size - rim) for size in shape)
     field[inner] = np.random.default_rng(seed).gamma(0.3, 5, field[inner].shape)
     return field
+
+
+def corners(source: Grid, earth: Earth) -> Any:
+    """Give the corners of a grid's cells in the plane of an earth, shape (rows + 1, cols + 1, 2)."""
+    x = source.x0 + source.cell * (np.arange(source.cols + 1) - 0.5)
+    y = source.y0 + source.cell * (np.arange(source.rows + 1) - 0.5)
+    return np.stack(to_xy(*to_lonlat(*np.meshgrid(x, y), source.earth), earth), axis=-1)
+
+
+def cut(polygon: list[Point], axis: int, limit: float, side: int) -> list[Point]:
+    """Give what of a convex polygon lies on one side of a line (Sutherland and Hodgman 1974, CACM 17, 32-42)."""
+    kept: list[Point] = []
+    for here, there in zip(polygon, polygon[1:] + polygon[:1], strict=True):
+        a, b = side * (limit - here[axis]), side * (limit - there[axis])  # how far inside
+        if a >= 0:
+            kept.append(here)
+        if a * b < 0:
+            share = a / (a - b)
+            kept.append((here[0] + share * (there[0] - here[0]), here[1] + share * (there[1] - here[1])))
+    return kept
+
+
+def area(polygon: list[Point]) -> float:
+    """Give the area of a polygon (shoelace formula)."""
+    ends = zip(polygon, polygon[1:] + polygon[:1], strict=True)
+    return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in ends) / 2
+
+
+def shares(source: Grid, target: Grid) -> Any:
+    """Give the share of each cell of the target that each cell of the source covers, one polygon at a time."""
+    found = np.zeros((*target.shape, *source.shape))
+    # from a point nearby, so that areas do not drown in the rounding of large products
+    near = corners(source, target.earth) - (target.x0, target.y0)
+    for r, c, row, col in np.ndindex(found.shape):
+        polygon = [tuple(near[row + i, col + j]) for i, j in ((0, 0), (0, 1), (1, 1), (1, 0))]
+        for axis, at in ((0, c), (1, r)):
+            polygon = cut(polygon, axis, (at - 0.5) * target.cell, -1)
+            polygon = cut(polygon, axis, (at + 0.5) * target.cell, 1)
+        found[r, c, row, col] = area(polygon) / target.cell**2
+    return found
 
 
 def lengths(a: Grid, b: Grid) -> tuple[Any, Any]:
@@ -65,6 +108,39 @@ class TestOverlap:
         clear = abs(covered - 0.5) > 1e-5
         np.testing.assert_allclose(found[clear], np.where(covered >= 0.5, expected, np.nan)[clear], rtol=1e-5)
 
+    @settings(deadline=None, max_examples=40)
+    @given(
+        shapes=st.tuples(SIZES, SIZES, SIZES, SIZES),
+        cells=st.tuples(CELLS, CELLS),
+        place=st.tuples(st.floats(2, 18), st.floats(46, 56)),
+        shift=st.tuples(*[st.floats(-2000, 2000)] * 2),
+        earths=st.permutations(["sphere", "wgs84"]),
+    )
+    def test_areas_are_those_of_polygons(
+        self,
+        shapes: tuple[int, ...],
+        cells: tuple[float, float],
+        place: tuple[float, float],
+        shift: tuple[float, float],
+        earths: list[Earth],
+    ) -> None:
+        """Between earths, wherever in Europe, means and gaps are those that cutting cell by cell gives."""
+        here, there = (to_xy(*place, earth) for earth in earths)
+        source = grid(shapes[0], shapes[1], cells[0], float(here[0]), float(here[1]), earths[0])
+        target = grid(shapes[2], shapes[3], cells[1], there[0] + shift[0], there[1] + shift[1], earths[1])
+        values = rain(source.shape) + 1
+        values[::2, 1::3] = np.nan
+
+        found = weights(source, target).apply(values)
+
+        share = shares(source, target)
+        covered = (share * np.isfinite(values)).sum(axis=(2, 3))
+        with np.errstate(invalid="ignore"):
+            expected = (share * np.nan_to_num(values)).sum(axis=(2, 3)) / covered
+        clear = abs(covered - COVERED) > 1e-5
+        expected[covered < COVERED] = np.nan
+        np.testing.assert_allclose(found[clear], expected[clear], rtol=1e-5)
+
     @pytest.mark.parametrize(("source", "target"), [(OLD, NEW), (GRIDS["de1100"], NEW), (NEW, GRIDS["de1200"])])
     def test_the_volume_of_water_is_kept(self, source: Grid, target: Grid) -> None:
         """Between sphere and ellipsoid, total depth times area is conserved to a millionth."""
@@ -73,18 +149,9 @@ class TestOverlap:
 
         found = way.apply(values)
 
-        # the area of a cell of the source in the target's plane, by its corners (shoelace formula)
-        x, y = np.meshgrid(
-            np.append(source.x - source.cell / 2, source.x[-1] + source.cell / 2),
-            np.append(source.y - source.cell / 2, source.y[-1] + source.cell / 2),
-        )
-        x, y = to_xy(*to_lonlat(x, y, source.earth), target.earth)
-        diagonals = (
-            (x[1:, 1:] - x[:-1, :-1]) * (y[1:, :-1] - y[:-1, 1:]),
-            (x[1:, :-1] - x[:-1, 1:]) * (y[1:, 1:] - y[:-1, :-1]),
-        )
-        areas = abs(diagonals[0] - diagonals[1]) / 2
-        before = (values.astype("f8") * areas).sum()
+        edges = corners(source, target.earth)
+        (x1, y1), (x2, y2) = (edges[1:, 1:] - edges[:-1, :-1]).T, (edges[1:, :-1] - edges[:-1, 1:]).T  # diagonals
+        before = (values.astype("f8") * ((x1 * y2 - x2 * y1) / 2).T).sum()
         after = np.nansum(found.astype("f8")) * target.cell**2
         assert after == pytest.approx(before, rel=1e-6)
 
@@ -109,6 +176,29 @@ class TestOverlap:
         np.testing.assert_array_equal(found[window], values)
         assert np.isfinite(found).sum() == values.size
 
+    def test_the_weights_of_a_covered_cell_are_one(self) -> None:
+        """Away from the rim of the source, shares add up to the whole cell."""
+        bands = weights(OLD, NEW)._bands  # noqa: SLF001 - the law is of the weights themselves
+        total = np.concatenate([band.areas.sum(axis=0) for band in bands if band.areas is not None])
+        inner = weights(OLD, NEW, "nearest").apply(np.pad(np.ones((896, 896), np.float32), 2)) == 1
+
+        assert inner.sum() > 790_000
+        np.testing.assert_allclose(total[inner], 1, rtol=0, atol=1e-6)
+
+    def test_a_gap_stays_a_gap(self) -> None:
+        """Where nothing is valid for more than a cell around, nothing is made up; elsewhere nothing is lost."""
+        values = np.ones(OLD.shape, np.float32)
+        gap = np.zeros(OLD.shape, np.float32)
+        values[300:400, 500:600] = np.nan
+        gap[300:400, 500:600] = 1
+        way = weights(OLD, NEW)
+        whole = np.isfinite(way.apply(np.ones(OLD.shape, np.float32)))
+
+        found = np.isnan(way.apply(values)) & whole
+
+        np.testing.assert_array_equal(found[whole], (way.apply(gap) > 0.5)[whole])
+        assert abs(found.sum() - 10_000) < 400
+
     def test_missing_cells_count_for_nothing(self) -> None:
         """A cell's mean is that of what is valid in it, and missing where less than half is."""
         source, target = grid(2, 2, 1000.0), grid(1, 1, 2000.0, 500.0, 500.0)
@@ -128,18 +218,26 @@ class TestNearest:
         values = np.arange(OLD.rows * OLD.cols, dtype=np.float32).reshape(OLD.shape)
         found = weights(OLD, NEW, "nearest").apply(values)
         rng = np.random.default_rng(0)
+        rows, cols = rng.integers(0, NEW.rows, 1000), rng.integers(0, NEW.cols, 1000)
 
-        for row, col in zip(rng.integers(0, NEW.rows, 1000), rng.integers(0, NEW.cols, 1000), strict=True):
-            x, y = to_xy(*to_lonlat(NEW.x[col], NEW.y[row], "wgs84"), "sphere")
+        places = to_xy(*to_lonlat(NEW.x[cols], NEW.y[rows], "wgs84"), "sphere")
+        for value, x, y in zip(found[rows, cols], *places, strict=True):
             distance_x, distance_y = abs(OLD.x - x), abs(OLD.y - y)
             if distance_x.min() > 500 or distance_y.min() > 500:
-                assert np.isnan(found[row, col])
+                assert np.isnan(value)
             else:
-                assert found[row, col] == values[distance_y.argmin(), distance_x.argmin()]
+                assert value == values[distance_y.argmin(), distance_x.argmin()]
+
+    def test_nothing_is_near_where_the_grids_lie_apart(self) -> None:
+        """A target away from the source is missing everywhere, with either method."""
+        source, target = grid(3, 3, 1000.0), grid(40, 2, 1000.0, 1e6, -1e6)
+
+        for method in get_args(Method):
+            assert np.isnan(weights(source, target, method).apply(np.ones((3, 3), np.float32))).all()
 
 
-@pytest.mark.parametrize("method", ["overlap", "nearest"])
-def test_a_box_is_a_cut_of_the_whole(method: Any) -> None:
+@pytest.mark.parametrize("method", get_args(Method))
+def test_a_box_is_a_cut_of_the_whole(method: Method) -> None:
     """What is computed for some rows and columns is what stands there in the whole field."""
     way = weights(OLD, NEW, method)
     values = rain(OLD.shape)
@@ -148,6 +246,24 @@ def test_a_box_is_a_cut_of_the_whole(method: Any) -> None:
     box = way.apply(values, rows=slice(400, 500, 3), cols=np.array([700, 300, 301]))
 
     np.testing.assert_array_equal(box, way.apply(values)[400:500:3][:, [700, 300, 301]])
+
+
+def test_a_result_is_written_where_it_is_wanted() -> None:
+    """A buffer is filled and given back, missing cells included."""
+    way = weights(OLD, GRIDS["de1200"])
+    values = rain(OLD.shape)
+    out = np.zeros((30, 1100), np.float32)
+
+    found = way.apply(values, out, rows=slice(140, 170))
+
+    assert found is out
+    np.testing.assert_array_equal(out, way.apply(values)[140:170])
+
+
+def test_a_field_of_another_grid_is_refused() -> None:
+    """Values are never taken for those of other places."""
+    with pytest.raises(SettingsError, match=r"a field of \(1100, 900\) is none on de900, which has \(900, 900\)"):
+        weights(OLD, NEW).apply(rain((1100, 900)))
 
 
 def test_weights_are_computed_once_and_travel_light() -> None:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from test_reading import frame, save
 
 import radar_nb as rn
 from radar_nb.errors import HeaderError, SeriesError, SettingsError
 from radar_nb.frames import Header, write_frame
+from radar_nb.grids import GRIDS
+from radar_nb.odim import write_composite
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import xarray as xr
 
 
 def rw(time: str, fill: int = 1, **changes: Any) -> bytes:
@@ -194,3 +195,97 @@ def test_hydrometeor_classes_keep_all_their_bits(version: int, tmp_path: Path) -
     assert ds.HG[0, 0, :3].values.tolist() == [16, 80, 1 << 24]
     assert ds.HG[0, 5, 5] == ds.HG.attrs["_FillValue"]
     assert len(ds.HG.attrs["flag_values"]) == len(ds.HG.attrs["flag_meanings"].split())
+
+
+class TestEras:
+    """Binary and HDF5 of one product as one series."""
+
+    @pytest.fixture
+    def eras(self, tmp_path: Path) -> Path:
+        """Give a folder with two hours of binary RW and two of HDF5, with 3.5 mm in a block of cells."""
+        codes = np.zeros((900, 900), "u2")
+        codes[400:500, 300:500] = 35
+        for hour in (1, 2):
+            header = Header(
+                product="RW",
+                time=np.datetime64(f"2025-12-01T{hour:02d}:50", "s"),
+                rows=900,
+                cols=900,
+                precision=-1,
+                interval=60,
+            )
+            (tmp_path / f"raa01-rw_10000-2512010{hour}50-dwd---bin").write_bytes(write_frame(header, codes))
+        wide = np.zeros((1200, 1100), "u2")
+        wide[150:1050, 20:920] = codes
+        for hour in (3, 4):
+            header = Header(
+                product="RW",
+                time=np.datetime64(f"2025-12-01T{hour:02d}:50", "s"),
+                rows=1200,
+                cols=1100,
+                precision=-1,
+                interval=60,
+                version=5,
+            )
+            data = write_composite(header, wide, quantity="ACRR", gain=0.1)
+            (tmp_path / f"raa01-rw_10000-2512010{hour}50-dwd---bin.hdf5").write_bytes(data)
+        return tmp_path
+
+    def test_grids_that_differ_make_the_call_fail_with_dates_and_choices(self, eras: Path) -> None:
+        """By default nothing is mixed: the error tells when the grid changed, and what can be done."""
+        with pytest.raises(
+            SeriesError,
+            match=r"(?s)900 x 900 cells on the sphere.* 2 frames from 2025-12-01T01:50:00 to 2025-12-01T02:50:00; "
+            r".*1200 x 1100 cells on WGS84.*from 2025-12-01T03:50:00.*grid=.de1200.*regrid=",
+        ):
+            rn.open_dataset(eras, progress=False)
+
+    @pytest.mark.parametrize("grid", ["de1200", "de1200-wgs84", "de900"])
+    @pytest.mark.parametrize("regrid", ["overlap", "nearest"])
+    def test_all_frames_are_brought_to_one_grid(self, eras: Path, grid: str, regrid: Any) -> None:
+        """On the grid of the user's choice both eras show the same rain, some two kilometres apart."""
+        ds = rn.open_dataset(eras, grid=grid, regrid=regrid, progress=False)
+
+        totals = ds.RW.sum(("y", "x")).compute()
+        assert ds.sizes["time"] == 4
+        assert ds.RW.shape[1:] == GRIDS[grid].shape
+        np.testing.assert_allclose(ds.x, GRIDS[grid].x, atol=1e-3)
+        np.testing.assert_allclose(totals, totals[0], rtol=0.01)
+        assert float(ds.RW.max()) == pytest.approx(3.5)
+        assert f"to {grid}, {regrid}" in ds.attrs["regridded"]
+
+    def test_frames_of_the_target_grid_are_left_as_they_are(self, eras: Path) -> None:
+        """Values that need no regridding are the ones that were published."""
+        alone = rn.open_dataset(sorted(eras.glob("*bin")), progress=False)
+
+        both = rn.open_dataset(eras, grid="de900", progress=False)
+
+        np.testing.assert_array_equal(both.RW[:2], alone.RW)
+
+    def test_a_regridded_series_can_be_written(self, eras: Path, tmp_path: Path) -> None:
+        """Mixtures of cells are no multiples of a step: they are written as floats and come back equal."""
+        ds = rn.open_dataset(eras, grid="de900", progress=False)
+
+        ds.to_netcdf(tmp_path / "it.nc")
+
+        with xr.open_dataset(tmp_path / "it.nc") as back:
+            xr.testing.assert_identical(back.load(), ds.load())
+
+    @pytest.mark.parametrize("option", ["packed", "flags"])
+    def test_mixtures_have_no_codes(self, eras: Path, option: str) -> None:
+        """Raw integers and flags of regridded fields would be made up."""
+        with pytest.raises(SettingsError, match="mixtures of cells, which have no raw codes and no flags"):
+            rn.open_dataset(eras, grid="de900", progress=False, **{option: True})  # type: ignore[arg-type]
+
+    def test_binary_and_hdf5_on_one_grid_are_one_series(self, eras: Path) -> None:
+        """HDF5 alone is what the binaries are: same name, unit, type and orientation."""
+        new = rn.open_dataset(sorted(eras.glob("*.hdf5")), progress=False)
+        old = rn.open_dataset(sorted(eras.glob("*bin")), progress=False)
+
+        assert list(new.data_vars) == list(old.data_vars) == ["RW"]
+        assert new.RW.dtype == old.RW.dtype
+        assert {key: new.RW.attrs[key] for key in ("units", "standard_name", "cell_methods")} == {
+            key: old.RW.attrs[key] for key in ("units", "standard_name", "cell_methods")
+        }
+        assert (np.diff(new.y) > 0).all()
+        np.testing.assert_array_equal(new.RW[0, 150:1050, 20:920], old.RW[0])

@@ -20,8 +20,10 @@ from radar_nb.products import Product, product, products
 from radar_nb.report import Report
 
 if TYPE_CHECKING:
+    from radar_nb.analysis import accumulate, at_points, exceedance
     from radar_nb.plotting import plot
     from radar_nb.reading import open_dataset, to_rate
+    from radar_nb.reductions import reduce
     from radar_nb.widgets import DownloadPanel, MonthPicker
 
 __version__ = "0.1.0"
@@ -33,9 +35,12 @@ __all__ = [
     "Plan",
     "Product",
     "Report",
+    "accumulate",
+    "at_points",
     "download",
     "download_async",
     "errors",
+    "exceedance",
     "extract",
     "extract_async",
     "load",
@@ -46,14 +51,19 @@ __all__ = [
     "plot",
     "product",
     "products",
+    "reduce",
     "to_rate",
 ]
 
 _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported when first asked for
     "DownloadPanel": "widgets",
     "MonthPicker": "widgets",
+    "accumulate": "analysis",
+    "at_points": "analysis",
+    "exceedance": "analysis",
     "open_dataset": "reading",
     "plot": "plotting",
+    "reduce": "reductions",
     "to_rate": "reading",
 }
 

@@ -55,30 +55,30 @@ class Totals:
     ----------
     scale, offset : float
         A cell's sum is `sums * scale + valid * offset`.
-    valid : ndarray of int64
+    valid : ndarray of int32
         Frames in which the cell was not missing.
     sums : ndarray of int64
     largest, smallest : ndarray of float32
         Values; minus and plus infinity where no frame was valid.
-    above : tuple of ndarray of int64
+    above : tuple of ndarray of int32
         Frames whose value was not below each threshold.
     """
 
     scale: float
     offset: float
-    valid: NDArray[np.int64]
+    valid: NDArray[np.int32]
     sums: NDArray[np.int64]
     largest: NDArray[np.float32]
     smallest: NDArray[np.float32]
-    above: tuple[NDArray[np.int64], ...]
+    above: tuple[NDArray[np.int32], ...]
 
     def add(self, other: Totals) -> None:
         """Add what is known of other frames of the same scale and offset, in place."""
         np.maximum(self.largest, other.largest, out=self.largest)
         np.minimum(self.smallest, other.smallest, out=self.smallest)
-        mine, theirs = (self.valid, self.sums, *self.above), (other.valid, other.sums, *other.above)
-        for one, more in zip(mine, theirs, strict=True):
-            np.add(one, more, out=one)
+        np.add(self.sums, other.sums, out=self.sums)
+        for mine, theirs in zip((self.valid, *self.above), (other.valid, *other.above), strict=True):
+            np.add(mine, theirs, out=mine)
 
 
 class Tally(Protocol):
@@ -147,7 +147,7 @@ class FlagTally:
         self._statistics = [*(one for one in singles if one is not None), *self._above]
         self._flags = np.empty(cells, np.uint16)
         self._missing = np.empty(cells, np.bool_)
-        self._valid = np.empty(cells, np.int64)
+        self._valid = np.empty(cells, np.int32)
         self._counts = np.empty(cells, np.uint16)
         self._reached = np.empty(cells if wanted.thresholds else 0, np.bool_)
 
@@ -178,7 +178,8 @@ class FlagTally:
     def totals(self) -> Totals:
         """Give what is known of the frames since the start."""
         self._end_group()
-        valid = self._valid + self._frames * ~self._missing
+        valid = self._valid.copy()
+        np.add(valid, np.int32(self._frames), out=valid, where=~self._missing)
         return Totals(
             scale=self._packing.scale,
             offset=self._packing.offset,
@@ -186,7 +187,7 @@ class FlagTally:
             sums=np.empty(0, np.int64) if self._sums is None else self._sums.total.astype(np.int64),
             largest=self._values(self._largest, valid, -np.inf),
             smallest=self._values(self._smallest, valid, np.inf),
-            above=tuple(one.total.astype(np.int64) for one in self._above),
+            above=tuple(one.total.astype(np.int32) for one in self._above),
         )
 
     def _begin(self, codes: NDArray[np.uint16]) -> None:
@@ -232,7 +233,7 @@ class FlagTally:
             one.end_group(self._missing)
         self._grouped = 0
 
-    def _values(self, one: _Statistic | None, valid: NDArray[np.int64], empty: float) -> NDArray[np.float32]:
+    def _values(self, one: _Statistic | None, valid: NDArray[np.int32], empty: float) -> NDArray[np.float32]:
         if one is None:
             return np.empty(0, np.float32)
         values = self._packing.values(one.total)
@@ -258,11 +259,11 @@ class ValueTally:
         cells, wanted = self._cells, self._wanted
         # a value stands for a decimal number: half of a thousandth of a step is the arithmetic's
         self._floors = [np.float32(value - packing.scale / 2000) for value in wanted.thresholds]
-        self._valid = np.zeros(cells, np.int64)
+        self._valid = np.zeros(cells, np.int32)
         self._sums = np.zeros(cells if wanted.sums else 0)
         self._largest = np.full(cells if wanted.largest else 0, -np.inf, np.float32)
         self._smallest = np.full(cells if wanted.smallest else 0, np.inf, np.float32)
-        self._above = tuple(np.zeros(cells, np.int64) for _ in wanted.thresholds)
+        self._above = tuple(np.zeros(cells, np.int32) for _ in wanted.thresholds)
 
     def add(self, data: NDArray[np.float32]) -> None:
         """Take the values of one frame, shape (cells,)."""

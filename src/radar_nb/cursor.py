@@ -29,8 +29,15 @@ if TYPE_CHECKING:
     from radar_nb.sources import Frames
 
 
-def open_cursor(frames: Frames, row: int) -> Cursor:
+def open_cursor(frames: Frames, row: int, *, marks: bool = True) -> Cursor:
     """Give a cursor in the part of a frame.
+
+    Parameters
+    ----------
+    frames : Frames
+    row : int
+    marks : bool
+        Whether to leave marks for others and to start from theirs: of no use on a way through the whole part.
 
     Raises
     ------
@@ -43,7 +50,7 @@ def open_cursor(frames: Frames, row: int) -> Cursor:
     with naming_damage(part, lambda: frames.place(row)):
         if isinstance(part.archive, Path) and archive_stamp(part.archive) != frames.index(row).stamp:
             raise _changed(part.archive)
-    return Cursor(part)
+    return Cursor(part, marks=marks)
 
 
 class Cursor:
@@ -55,10 +62,13 @@ class Cursor:
     Parameters
     ----------
     part : Part
+    marks : bool
+        Whether to keep and use such states.
     """
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, *, marks: bool = True) -> None:
         self.part = part
+        self._marks = marks
         self._stream: Stream | _Marked | None = None
         self._walk: Iterator[Member] | None = None
         self._walked = -1
@@ -88,7 +98,7 @@ class Cursor:
         with naming_damage(self.part, lambda: str(name)):
             offset = int(row["offset"])
             if self._stream is None or self._stream.position > offset:
-                self._stream = _started(self.part, offset)
+                self._stream = self._started(offset)
             self._stream.skip(offset - self._stream.position)
             data = self._room(int(row["length"]))
             if self._stream.readinto(data) < len(data):
@@ -98,6 +108,13 @@ class Cursor:
             packed = Stream(Reopened(Blob("", bytes(data)), 0), len(data))
             data = self._room(FRAME_LIMIT)
             return data[: inflated(packed).readinto(data)].toreadonly()
+
+    def _started(self, offset: int) -> Stream | _Marked:
+        """Start reading the part, not behind an offset of what it inflates to."""
+        part = self.part
+        base = Stream(Reopened(part.archive, part.offset), part.size)
+        marked = self._marks and sniff(base.head()) == "gzip"
+        return _Marked(part, offset) if marked else inflated(base)
 
     def rest(self) -> None:
         """Leave a mark here, since the next reading often goes on where one has ended."""
@@ -124,12 +141,6 @@ class Cursor:
 
 _HEAD = 6
 """Bytes that tell compressed files from frames."""
-
-
-def _started(part: Part, offset: int) -> Stream | _Marked:
-    """Start reading a part, not behind an offset of what it inflates to."""
-    base = Stream(Reopened(part.archive, part.offset), part.size)
-    return _Marked(part, offset) if sniff(base.head()) == "gzip" else inflated(base)
 
 
 class _Marked:

@@ -97,7 +97,7 @@ class FrameArray(BackendArray):
         rows = self._frames.rows[wanted]
         cursor = open_cursor(self._frames, int(wanted[0]))
         for number, row, place in zip(wanted.tolist(), rows, places.tolist(), strict=True):
-            name = _Name(self._frames, number)
+            name = FrameName(self._frames, number)
             kind = int(row["kind"])
             found = self._frames.kinds[kind], int(row["hash"]), self._packings[kind]
             codes, packing = frame_codes(cursor.read(row, name=name), *found, name=name)
@@ -124,7 +124,7 @@ class FrameArray(BackendArray):
             )
 
 
-class _Name:
+class FrameName:
     """The place of a frame, spelt out when a message needs it."""
 
     def __init__(self, frames: Frames, row: int) -> None:

@@ -40,6 +40,7 @@ FORECASTS = ("RS", "RV", "WN")
 
 _MINUTE = timedelta(minutes=1)
 _DATA = "dataset1/data1/data"
+_LARGEST = 1e9  # in mm, mm/h or dBZ: nothing that a code can stand for is beyond it
 _DEFLATE = 1  # HDF5 File Format Specification, IV.A.2.l: the filter's number
 _LEVEL = 4  # of compression, as in DWD's files
 _FOREIGN: tuple[type[Exception], ...] = (
@@ -108,7 +109,12 @@ def _opened(data: Buffer, name: str) -> Iterator[Any]:
     import h5py  # noqa: PLC0415 - most users never open an HDF5
 
     try:
-        with h5py.File(h5py.h5f.open_file_image(bytes(data))) as file:
+        image = bytes(data)
+        if image[8:9] in {b"\0", b"\1"}:  # the superblocks that can name a driver, whose size HDF5 believes (II.A)
+            at = 48 + 4 * image[8]
+            if image[at : at + 8] != b"\xff" * 8:
+                raise ValueError("it asks for a driver of its own, as files in several pieces do")
+        with h5py.File(h5py.h5f.open_file_image(image)) as file:
             yield file
     except _FOREIGN as error:
         raise HeaderError(f"{name} is no ODIM composite that radar_nb can read: {error}") from error
@@ -130,15 +136,18 @@ def _meaning(file: Any, size: int) -> tuple[Header, str, Packing]:
     factor = interval / 60 if quantity == "RATE" else 1.0
     gain, zero = _value(what, "gain"), _value(what, "offset")
     scale, offset = _decimal(gain, factor), _decimal(zero, factor)
-    if interval < 0 or not 0 < scale < np.inf or not np.isfinite(offset):
+    codes = np.iinfo(data.dtype).max
+    rain = quantity != "DBZH"  # no echo is zero rain, so that there has to be a code of zero
+    sound = 0 < scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
+    if interval < 0 or not sound:
         raise ValueError(f"gain {gain}, offset {zero} over {interval} min give no values")
     packing = Packing(
         scale=scale,
         offset=offset,
         itemsize=data.dtype.itemsize,
         marks=(_code(what, "nodata", data.dtype),),
-        # no echo is zero rain; of reflectivities it is the lowest, and not 0 dBZ
-        undetect=None if quantity == "DBZH" else _code(what, "undetect", data.dtype),
+        # of reflectivities no echo is the lowest, and not 0 dBZ
+        undetect=_code(what, "undetect", data.dtype) if rain else None,
     )
     product = _text(times, "prodname")[:2]
     how = file["how"]

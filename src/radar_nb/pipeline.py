@@ -122,6 +122,7 @@ def load(
     source: Source = "auto",
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
+    errors: Literal["raise", "report"] = "raise",
     progress: bool | Reporter = True,
     **reading: Any,
 ) -> xr.Dataset:
@@ -131,9 +132,12 @@ def load(
     ----------
     product, first, last, source, folder, base_url
         As for `plan`.
+    errors : {"raise", "report"}
+        Whether files that are not to be had and damaged ones make the call fail, or are told in the attribute
+        `problems` of what can be opened.
     progress : bool or Reporter
     **reading
-        What `open_dataset` takes besides: `chunks`, `grid`, `sums`, `clutter`, `packed`, `errors` and the others.
+        What `open_dataset` takes besides: `chunks`, `grid`, `sums`, `clutter`, `packed` and the others.
 
     Returns
     -------
@@ -158,6 +162,7 @@ def load(
             source=source,
             folder=folder,
             base_url=base_url,
+            errors=errors,
             progress=progress,
             **reading,
         )
@@ -172,6 +177,7 @@ async def load_async(
     source: Source = "auto",
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
+    errors: Literal["raise", "report"] = "raise",
     progress: bool | Reporter = True,
     **reading: Any,
 ) -> xr.Dataset:
@@ -179,5 +185,9 @@ async def load_async(
     from radar_nb.reading import open_dataset  # noqa: PLC0415 - xarray and wradlib take a second to import
 
     made = await plan_async(product, first, last, source=source, folder=folder, base_url=base_url)
-    report = await download_async(made, progress=progress)
-    return open_dataset(report, progress=progress, **reading)
+    report = await download_async(made, errors=errors, progress=progress)
+    ds = open_dataset(report, errors=errors, progress=progress, **reading)
+    if report.failed:
+        told = [str(outcome.error) for outcome in report.failed]
+        ds.attrs["problems"] = "; ".join(filter(None, (ds.attrs.get("problems"), *told)))
+    return ds

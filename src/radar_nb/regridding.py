@@ -4,6 +4,8 @@ A cell of the source is carried into the target's plane by its four corners. Lon
 the same numbers on the sphere and on WGS84, as DWD and wradlib do. Overlaps are first-order conservative weights
 (Jones 1999, Monthly Weather Review 127, 2204-2210); the area that a cell shares with a target's cell is integrated
 along its edges (Green's theorem), so that no polygon needs to be cut.
+
+The target is worked on in bands of rows, here and when a field is regridded: a band fits into the cache.
 """
 
 from __future__ import annotations
@@ -18,8 +20,6 @@ from radar_nb.errors import SettingsError
 from radar_nb.grids import Grid, to_lonlat, to_xy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 Method = Literal["overlap", "nearest"]
@@ -27,7 +27,7 @@ Method = Literal["overlap", "nearest"]
 COVERED = 0.5
 """A cell of the target is missing where valid cells of the source cover less than this share of it."""
 
-_BLOCK = 64  # rows of the source that are worked on at once: what keeps memory below 100 MB
+_BAND = 32  # rows of the target
 _DUST = 1e-9  # shares of a cell that are rounding
 
 
@@ -44,8 +44,7 @@ class Weights:
     source: Grid
     target: Grid
     method: Method
-    _cells: NDArray[np.int32] = field(repr=False)  # (k, rows, cols): cells of the source, flat
-    _areas: NDArray[np.float32] = field(repr=False)  # (k, rows, cols): the share of the target's cell
+    _bands: tuple[_Band, ...] = field(repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel light: where a pickle is opened the weights are computed again."""
@@ -54,9 +53,10 @@ class Weights:
     def apply(
         self,
         values: NDArray[np.float32],
+        out: NDArray[np.float32] | None = None,
         *,
-        rows: Any = slice(None),
-        cols: Any = slice(None),
+        rows: slice | NDArray[np.integer] = slice(None),
+        cols: slice | NDArray[np.integer] = slice(None),
     ) -> NDArray[np.float32]:
         """Give a field on the target.
 
@@ -64,6 +64,8 @@ class Weights:
         ----------
         values : ndarray of float32, shape of the source
             NaN where missing.
+        out : ndarray of float32, optional
+            Where the result is written, shaped as it.
         rows, cols : slice or array of int
             Of the target; only these are computed.
 
@@ -71,29 +73,71 @@ class Weights:
         -------
         ndarray of float32
             Means weighted by area of what is valid in each cell (amounts are depths of water: mm stay mm); NaN
-            where valid cells cover less than half of it.
+            where valid cells cover less than half of it. The values themselves, bit for bit, with "nearest" and
+            between grids whose cells coincide.
+
+        Raises
+        ------
+        SettingsError
+            The field is not shaped as the source.
         """
-        flat = values.ravel()
-        valid = np.isfinite(flat).astype(np.float32)
-        filled = np.where(valid, flat, np.float32(0))
-        total: NDArray[np.float32] | None = None
-        covered: NDArray[np.float32] | None = None
-        for cells, areas in zip(self._cells, self._areas, strict=True):
-            index, share = cells[rows][:, cols], areas[rows][:, cols]
-            amount, area = share * filled[index], share * valid[index]
-            total = amount if total is None else np.add(total, amount, out=total)
-            covered = area if covered is None else np.add(covered, area, out=covered)
-        if total is None or covered is None:
-            nothing: NDArray[np.float32] = np.full(self.target.shape, np.nan, np.float32)[rows][:, cols]
-            return nothing
-        enough = covered >= COVERED
-        result = np.full(total.shape, np.nan, np.float32)
-        np.divide(total, covered, out=result, where=enough)
+        if values.shape != self.source.shape:
+            raise SettingsError(
+                f"a field of {values.shape} is none on {self.source.name}, which has {self.source.shape} cells"
+            )
+        row, col = np.arange(self.target.rows)[rows], np.arange(self.target.cols)[cols]
+        result = np.empty((row.size, col.size), np.float32) if out is None else out
+        for start, band in zip(range(0, self.target.rows, _BAND), self._bands, strict=True):
+            here = np.flatnonzero((row >= start) & (row < start + _BAND))
+            if here.size:
+                result[_run(here)] = band.apply(values, _run(row[here] - start), _run(col))
+        return result
+
+
+def _run(numbers: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """Give numbers that follow each other as a slice, which cuts an array without a copy."""
+    if numbers.size and np.array_equal(numbers, np.arange(numbers[0], numbers[0] + numbers.size)):
+        return slice(int(numbers[0]), int(numbers[-1]) + 1)
+    return numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Band:
+    """How some rows of the target come from some rows of the source."""
+
+    reads: slice  # rows of the source
+    cells: NDArray[np.int32]  # (k, rows, cols): flat, counted from the first row that is read
+    areas: NDArray[np.float32] | None = (
+        None  # (k, rows, cols): share of the target's cell; None: a copy, -1 is outside
+    )
+
+    def apply(self, values: NDArray[np.float32], rows: Any, cols: Any) -> NDArray[np.float32]:
+        cells = self.cells[:, rows][:, :, cols]
+        result = np.full(cells.shape[1:], np.nan, np.float32)
+        read = values[self.reads]
+        if not len(cells):
+            return result
+        if self.areas is None:
+            np.copyto(result, read.ravel().take(cells[0]), where=cells[0] >= 0)
+            return result
+        # value and validity are one complex number: both are fetched, weighted and added up at once
+        pairs = np.zeros(read.shape, np.complex64)
+        valid = np.isfinite(read)
+        np.copyto(pairs.real, read, where=valid)
+        pairs.imag = valid
+        total = np.zeros(result.shape, np.complex64)
+        for index, share in zip(cells, self.areas[:, rows][:, :, cols], strict=True):
+            part = pairs.ravel().take(index)
+            part *= share
+            total += part
+        np.divide(total.real, total.imag, out=result, where=total.imag >= COVERED)
         return result
 
 
 def weights(source: Grid, target: Grid, method: Method = "overlap") -> Weights:
-    """Give the way from one grid to another, computed once in a process; seconds for the largest grids.
+    """Give the way from one grid to another, computed once in a process.
+
+    Two seconds and 50 MB between DWD's grids of 1 km; more from 250 m.
 
     Parameters
     ----------
@@ -104,6 +148,13 @@ def weights(source: Grid, target: Grid, method: Method = "overlap") -> Weights:
     ------
     SettingsError
         No such method.
+
+    Examples
+    --------
+    >>> from radar_nb.grids import GRIDS
+    >>> way = weights(GRIDS["de900"], GRIDS["de1200"])
+    >>> way.apply(np.ones((900, 900), np.float32)).shape
+    (1200, 1100)
     """
     if method not in {"overlap", "nearest"}:
         raise SettingsError(f'regrid={method!r} is neither "overlap" (keeps amounts) nor "nearest" (keeps values)')
@@ -112,11 +163,10 @@ def weights(source: Grid, target: Grid, method: Method = "overlap") -> Weights:
 
 @lru_cache(maxsize=4)
 def _weights(source: Grid, target: Grid, method: Method) -> Weights:
-    if method == "nearest" or _aligned(source, target):  # cells that coincide are copied
-        cells, areas = _nearest(source, target)
-    else:
-        cells, areas = _gathered(list(_overlaps(source, target)), target)
-    return Weights(source=source, target=target, method=method, _cells=cells, _areas=areas)
+    way = _copied if method == "nearest" or _aligned(source, target) else _shared
+    starts = range(0, target.rows, _BAND)
+    bands = tuple(way(source, target, range(target.rows)[start : start + _BAND]) for start in starts)
+    return Weights(source=source, target=target, method=method, _bands=bands)
 
 
 def _aligned(source: Grid, target: Grid) -> bool:
@@ -126,37 +176,54 @@ def _aligned(source: Grid, target: Grid) -> bool:
 
 
 def _carried(x: NDArray[Any], y: NDArray[Any], source: Grid, target: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give points of the source's plane in the target's plane."""
-    if source.earth == target.earth:
-        return x, y
-    return to_xy(*to_lonlat(x, y, source.earth), target.earth)
+    """Give points of the source's plane, counted in cells of the target from its south-western corner."""
+    if source.earth != target.earth:
+        x, y = to_xy(*to_lonlat(x, y, source.earth), target.earth)
+    return (x - target.x0) / target.cell + 0.5, (y - target.y0) / target.cell + 0.5
 
 
-def _nearest(source: Grid, target: Grid) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    centres_x, centres_y = np.meshgrid(target.x, target.y)
-    x, y = _carried(centres_x, centres_y, target, source)
-    col = np.floor((x - source.x0) / source.cell + 0.5).astype(np.int64)
-    row = np.floor((y - source.y0) / source.cell + 0.5).astype(np.int64)
+def _edges(grid: Grid, rows: range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the corners of all cells of some rows in metres, shape (rows + 1, cols + 1)."""
+    x = grid.x0 + grid.cell * (np.arange(grid.cols + 1) - 0.5)
+    y = grid.y0 + grid.cell * (np.arange(rows.start, rows.stop + 1) - 0.5)
+    corners_x, corners_y = np.meshgrid(x, y)
+    return corners_x, corners_y
+
+
+def _copied(source: Grid, target: Grid, rows: range) -> _Band:
+    """Give each cell of the target the cell of the source in which its centre lies."""
+    x, y = np.meshgrid(target.x, target.y[rows.start : rows.stop])
+    u, v = _carried(x, y, target, source)
+    col, row = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
     inside = (col >= 0) & (col < source.cols) & (row >= 0) & (row < source.rows)
-    cells = np.where(inside, row * source.cols + col, 0).astype(np.int32)
-    return cells[None], inside.astype(np.float32)[None]
+    if not inside.any():
+        return _Band(reads=slice(0, 0), cells=np.zeros((0, *inside.shape), np.int32))
+    reads = slice(int(row[inside].min()), int(row[inside].max()) + 1)
+    cells = np.where(inside, (row - reads.start) * source.cols + col, -1)
+    return _Band(reads=reads, cells=cells.astype(np.int32)[None])
 
 
-Overlap = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]"]
+def _shared(source: Grid, target: Grid, rows: range) -> _Band:
+    """Give each cell of the target the cells of the source that it overlaps, and how far."""
+    _, v = _carried(*_edges(target, rows), target, source)
+    low, high = (
+        int(np.floor(v.min())) - 1,
+        int(np.ceil(v.max())) + 1,
+    )  # one more: edges are bent between the corners
+    reads = range(source.rows)[max(low, 0) : max(high, 0)]
+    u, v = _carried(*_edges(source, reads), source, target)
+    flat, cells, shares = _overlaps(_corners(u), _corners(v - rows.start), len(rows), target.cols)
 
-
-def _overlaps(source: Grid, target: Grid) -> Iterator[Overlap]:
-    """Give pairs of cells (target, source, share of the target's cell), block by block of the source's rows."""
-    edges_x = source.x0 + source.cell * (np.arange(source.cols + 1) - 0.5)
-    edges_y = source.y0 + source.cell * (np.arange(source.rows + 1) - 0.5)
-    for start in range(0, source.rows, _BLOCK):
-        end = min(start + _BLOCK, source.rows)
-        corners_x, corners_y = np.meshgrid(edges_x, edges_y[start : end + 1])
-        x, y = _carried(corners_x, corners_y, source, target)
-        u = (x - target.x0) / target.cell + 0.5  # in cells of the target, from its south-western corner
-        v = (y - target.y0) / target.cell + 0.5
-        cells = np.arange(start * source.cols, end * source.cols)
-        yield from _of_quads(_corners(u), _corners(v), cells, target)
+    order = np.argsort(flat, kind="stable")  # each target's first cell, its second, and so on
+    flat = flat[order]
+    rank = np.arange(flat.size) - np.searchsorted(flat, flat)
+    depth = int(rank.max(initial=-1)) + 1
+    index = np.zeros((depth, len(rows) * target.cols), np.int32)
+    areas = np.zeros(index.shape, np.float32)
+    index[rank, flat] = cells[order]
+    areas[rank, flat] = shares[order]
+    shape = (depth, len(rows), target.cols)
+    return _Band(reads=slice(reads.start, reads.stop), cells=index.reshape(shape), areas=areas.reshape(shape))
 
 
 def _corners(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,29 +231,31 @@ def _corners(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]]).reshape(4, -1)
 
 
-def _of_quads(
-    u: NDArray[np.float64], v: NDArray[np.float64], cells: NDArray[np.int64], target: Grid
-) -> Iterator[Overlap]:
-    """Give the overlaps of quadrilaterals with the cells of the target that they may touch."""
-    col, row = np.floor(u.min(axis=0)), np.floor(v.min(axis=0))
+def _overlaps(
+    u: NDArray[np.float64], v: NDArray[np.float64], rows: int, cols: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Give every overlap of quadrilaterals with unit squares: the square, flat, the quadrilateral, the area."""
+    near = (u.max(axis=0) > 0) & (u.min(axis=0) < cols) & (v.max(axis=0) > 0) & (v.min(axis=0) < rows)
+    quads = np.flatnonzero(near)
+    u, v = u[:, quads], v[:, quads]
+    col, row = np.floor(u.min(axis=0)).astype(np.int64), np.floor(v.min(axis=0)).astype(np.int64)
     u, v = u - col, v - row
-    wide, high = int(np.ceil(u.max())), int(np.ceil(v.max()))
-    below = [[_below(u, v, a, b) for a in range(wide + 1)] for b in range(high + 1)]
-    for j in range(high):
-        for i in range(wide):
-            share = below[j + 1][i + 1] - below[j + 1][i] - below[j][i + 1] + below[j][i]
-            at_col, at_row = col + i, row + j
-            touched = (
-                (share > _DUST) & (at_col >= 0) & (at_col < target.cols) & (at_row >= 0) & (at_row < target.rows)
-            )
-            flat = (at_row[touched] * target.cols + at_col[touched]).astype(np.int64)
-            yield flat, cells[touched], share[touched]
+    wide, high = int(np.ceil(u.max(initial=0))), int(np.ceil(v.max(initial=0)))
+    below = np.zeros((high + 1, wide + 1, quads.size))
+    for b in range(1, high + 1):
+        for a in range(1, wide + 1):
+            below[b, a] = _below(u, v, a, b)
+    shares = np.diff(np.diff(below, axis=0), axis=1)
+    above, right, quad = np.nonzero(shares > _DUST)
+    at_row, at_col = row[quad] + above, col[quad] + right
+    inside = (at_row >= 0) & (at_row < rows) & (at_col >= 0) & (at_col < cols)
+    return (at_row * cols + at_col)[inside], quads[quad[inside]], shares[above, right, quad][inside]
 
 
 def _below(u: NDArray[np.float64], v: NDArray[np.float64], a: int, b: int) -> NDArray[np.float64]:
     """Give the area of each quadrilateral that lies left of u = a and below v = b.
 
-    By Green's theorem it is the integral of min(v, b) du along the edges, as far as u <= a.
+    By Green's theorem it is the integral of -min(v, b) du along the edges, counter-clockwise, as far as u <= a.
     """
     area = np.zeros(u.shape[1])
     for at in range(4):
@@ -200,19 +269,3 @@ def _below(u: NDArray[np.float64], v: NDArray[np.float64], a: int, b: int) -> ND
         mean = np.where(small >= 0, (d1 + d2) / 2, np.maximum(large, 0) ** 2 / (2 * spread))
         area -= (end - start) * (b - mean)
     return area
-
-
-def _gathered(pairs: list[Overlap], target: Grid) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Order the pairs by target: its first source cell, its second, and so on."""
-    flat, cells, shares = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    order = np.argsort(flat, kind="stable")
-    flat, cells, shares = flat[order], cells[order], shares[order]
-    first = np.searchsorted(flat, flat)
-    rank = np.arange(flat.size) - first
-    depth = int(rank.max()) + 1 if flat.size else 0
-    sources = np.zeros((depth, target.rows * target.cols), np.int32)
-    areas = np.zeros(sources.shape, np.float32)
-    sources[rank, flat] = cells
-    areas[rank, flat] = shares
-    shape = (depth, target.rows, target.cols)
-    return sources.reshape(shape), areas.reshape(shape)

@@ -24,6 +24,7 @@ _SCRATCH = 256 << 10  # bytes that are thrown away at once: what stays in the pr
 _SLICE = 16 << 10  # bytes that are inflated at once: few, since zlib copies those that it has not used
 _INPUT = 512 << 10  # bytes that are read at once
 _OUTPUT = 1 << 20  # bytes that come out at once, at most
+_FLAGS, _RESERVED = 3, 0xE0  # of a gzip header (RFC 1952, 2.3.1.2); zlib refuses them, GzipNGFile does not
 _GZIP = 31  # zlib's number for a gzip header and trailer
 
 _MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
@@ -124,6 +125,10 @@ class Stream:
         buffer = memoryview(bytearray(size))
         return bytes(buffer[: self.readinto(buffer)])
 
+    def read_some(self, size: int) -> bytes:
+        """Give so many bytes, or as many as are left."""
+        return self.read(size if self._left is None else min(size, self._left + len(self._head)))
+
     def skip(self, count: int) -> None:
         """Pass over so many bytes, in a file without reading them.
 
@@ -164,9 +169,11 @@ def inflated(stream: Stream) -> Stream:
     raw: Any = stream
     match sniff(stream.head()):
         case "gzip":
+            if stream.head()[_FLAGS] & _RESERVED:
+                raise OSError("a reserved flag of gzip is set")
             return Stream(gzip_ng.GzipNGFile(fileobj=raw, mode="rb"))  # type: ignore[no-untyped-call]
         case "bzip2":
-            return Stream(bz2.BZ2File(raw))
+            return Stream(Bunzipper(stream))
     return stream
 
 
@@ -227,14 +234,39 @@ class Inflater:
         return piece
 
     def _restart(self) -> bool:
-        """Go on with a gzip file that follows the one that has ended."""
-        rest = len(self._inflate.unused_data) + len(self._input)
-        self._next -= rest
+        """Go on with a gzip file that follows the one that has ended, and zeros between them."""
+        self._back(len(self._inflate.unused_data))
+        while piece := bytes(self._slice()):
+            if rest := piece.lstrip(b"\0"):
+                self._back(len(rest))
+                self._inflate = zlib_ng.decompressobj(_GZIP)
+                return True
+        return False
+
+    def _back(self, count: int) -> None:
+        self._next -= len(self._input) + count
         self._input = memoryview(b"")
-        head = self._slice()
-        if sniff(bytes(head[:BLOCK])) != "gzip":
-            return False
-        self._next -= len(head) + len(self._input)
-        self._input = memoryview(b"")
-        self._inflate = zlib_ng.decompressobj(_GZIP)
-        return True
+
+
+class Bunzipper:
+    """What a bzip2 file holds, as a source; other than `bz2.BZ2File` it tells bytes that follow and are none."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._inflate = bz2.BZ2Decompressor()
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill the buffer as far as there are bytes at hand; 0 at the end."""
+        out = b""
+        while not out:
+            piece = b""
+            if self._inflate.eof:
+                rest = self._inflate.unused_data or self._stream.read_some(_SLICE)
+                if not rest:
+                    return 0
+                self._inflate, piece = bz2.BZ2Decompressor(), rest
+            elif self._inflate.needs_input and not (piece := self._stream.read_some(_SLICE)):
+                raise EOFError
+            out = self._inflate.decompress(piece, len(buffer))
+        buffer[: len(out)] = out
+        return len(out)
