@@ -91,7 +91,7 @@ OWNERS = {
     "tarfile": {"archives", "publishing"},
     "tqdm": {"progress"},
     "traitlets": {"widgets"},
-    "wradlib": {"runlength"},  # and through xarray's engine, in template
+    "wradlib": {"runlength", "template"},  # its decoder of run lengths, and its engine
     "xarray": {"assembly", "lazy", "plotting", "reading", "reductions", "template"},
     "zlib_ng": {"archives", "odim", "streams"},
 }
@@ -199,7 +199,7 @@ def test_wradlib_is_asked_in_one_place() -> None:
         module
         for module, tree in TREES.items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.keyword) and node.arg == "engine" and ast.unparse(node.value) == "'radolan'"
+        if isinstance(node, ast.keyword) and node.arg == "engine" and ast.unparse(node.value) == "RadolanBackendEntrypoint"
     }
 
     assert naming == {"template"}

@@ -20,7 +20,7 @@ SIZES = st.integers(1, 5)
 Point = tuple[float, float]
 
 
-def grid(rows: int, cols: int, cell: float, x0: float = 0.0, y0: float = 0.0, earth: Earth = "sphere") -> Grid:
+def grid(rows: int, cols: int, cell: float, x0: float = 0.0, y0: float = 0.0, *, earth: Earth = "sphere") -> Grid:
     return Grid(name="it", rows=rows, cols=cols, cell=cell, earth=earth, x0=x0, y0=y0)
 
 
@@ -36,7 +36,8 @@ def corners(source: Grid, earth: Earth) -> Any:
     """Give the corners of a grid's cells in the plane of an earth, shape (rows + 1, cols + 1, 2)."""
     x = source.x0 + source.cell * (np.arange(source.cols + 1) - 0.5)
     y = source.y0 + source.cell * (np.arange(source.rows + 1) - 0.5)
-    return np.stack(to_xy(*to_lonlat(*np.meshgrid(x, y), source.earth), earth), axis=-1)
+    corners_x, corners_y = np.meshgrid(x, y)
+    return np.stack(to_xy(*to_lonlat(corners_x, corners_y, source.earth), earth), axis=-1)
 
 
 def cut(polygon: list[Point], axis: int, limit: float, side: int) -> list[Point]:
@@ -125,9 +126,9 @@ class TestOverlap:
         earths: list[Earth],
     ) -> None:
         """Between earths, wherever in Europe, means and gaps are those that cutting cell by cell gives."""
-        here, there = (to_xy(*place, earth) for earth in earths)
-        source = grid(shapes[0], shapes[1], cells[0], float(here[0]), float(here[1]), earths[0])
-        target = grid(shapes[2], shapes[3], cells[1], there[0] + shift[0], there[1] + shift[1], earths[1])
+        (x, y), (there_x, there_y) = (map(float, to_xy(*place, earth)) for earth in earths)
+        source = grid(shapes[0], shapes[1], cells[0], x, y, earth=earths[0])
+        target = grid(shapes[2], shapes[3], cells[1], there_x + shift[0], there_y + shift[1], earth=earths[1])
         values = rain(source.shape) + 1
         values[::2, 1::3] = np.nan
 

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 Earth = Literal["sphere", "wgs84"]
 
 _PROJ = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +x_0=0 +y_0=0 +units=m +no_defs +type=crs "
-PROJ: dict[Earth, str] = {
-    "sphere": _PROJ + "+a=6370040 +b=6370040",
-    "wgs84": _PROJ + "+a=6378137 +b=6356752.3142451802",
-}
-"""PROJ strings of the two projections, without false origin, as wradlib uses them."""
+PROJ: Mapping[Earth, str] = MappingProxyType(
+    {
+        "sphere": _PROJ + "+a=6370040 +b=6370040",
+        "wgs84": _PROJ + "+a=6378137 +b=6356752.3142451802",
+    }
+)
+"""PROJ strings of the two projections, without false origin, as wradlib uses them; read-only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

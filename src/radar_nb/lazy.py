@@ -108,7 +108,7 @@ class FrameArray(BackendArray):
         self, codes: NDArray[Any], packing: Packing, weights: Weights | None, box: Any, out: NDArray[Any]
     ) -> None:
         if weights is not None:
-            out[...] = weights.apply(packing.values(codes), rows=box[0], cols=box[1])
+            weights.apply(packing.values(codes), out, rows=box[0], cols=box[1])
             return
         codes = codes[box[0]][:, box[1]]
         if self._what == "values":

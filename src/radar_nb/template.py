@@ -145,10 +145,13 @@ def _reference(data: bytes, kind: FrameKind, name: str) -> xr.Dataset:
     if kind.itemsize == 4:  # HG: wradlib's engine reads the same grid of other products
         header = replace(parse_header(data, name=name), product="RV", precision=-2)
         data = write_frame(header, np.zeros((header.rows, header.cols), np.uint16))
+    # the class, not the name "radolan", for which xarray would load every engine that is installed (0.3 to 1.3 s)
+    from wradlib.io.backends import RadolanBackendEntrypoint  # noqa: PLC0415 - only where it is needed
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its `_FillValue` of three values, which we do not pass on
         try:
-            with xr.open_dataset(io.BytesIO(data), engine="radolan") as reference:
+            with xr.open_dataset(io.BytesIO(data), engine=RadolanBackendEntrypoint) as reference:
                 return reference.load()
         except ValueError as error:
             raise UnknownProduct(f"{name}: wradlib does not know the product ({error})") from error
