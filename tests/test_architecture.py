@@ -199,7 +199,8 @@ def test_wradlib_is_asked_in_one_place() -> None:
         module
         for module, tree in TREES.items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.keyword) and node.arg == "engine" and ast.unparse(node.value) == "RadolanBackendEntrypoint"
+        if isinstance(node, ast.keyword) and node.arg == "engine"
+        if ast.unparse(node.value) == "RadolanBackendEntrypoint"
     }
 
     assert naming == {"template"}

@@ -79,9 +79,14 @@ class Opened:
     weights: tuple[Weights | None, ...]
 
     @property
-    def name(self) -> str:
-        """The product."""
+    def product(self) -> str:
+        """DWD's letters."""
         return self.series.frames.kinds[0].header.product
+
+    @property
+    def name(self) -> str:
+        """The variable's name: the product's, and `percent_M` for %M, since no name in a netCDF may hold a %."""
+        return self.product.replace("%", "percent_")
 
 
 def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> Opened:

@@ -92,7 +92,8 @@ def open_dataset(
     Returns
     -------
     xarray.Dataset
-        One variable, named by product, float32 of shape (time, y, x), NaN where there are no data.
+        One variable, named by product (%M is `percent_M`), float32 of shape (time, y, x), NaN where there are no
+        data; classes in 32 bits (HG) are integers.
 
         - amounts are in mm of water in the interval, reflectivities in dBZ (attribute `units`);
         - `time`: datetime64, UTC, the end of the interval, rising, without doubles; `time_bnds`: begin and end;

@@ -165,7 +165,7 @@ def _check_meaning(opened: Opened, variable: xr.DataArray, hows: Sequence[How]) 
         )
     if "sum" in hows and variable.attrs.get("cell_methods") != "time: sum":
         raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Take "mean" or "max"')
-    known = PRODUCTS.get(name)
+    known = PRODUCTS.get(opened.product)
     if known is not None and known.quantity == "class" and not {"mean", "max", "min"}.isdisjoint(hows):
         raise SeriesError(f'{name} holds classes, which have no mean and no extremes. Take "count" or "series"')
 

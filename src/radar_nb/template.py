@@ -12,7 +12,7 @@ import xarray as xr
 
 from radar_nb import odim
 from radar_nb.errors import UnknownGrid, UnknownProduct
-from radar_nb.frames import Header, parse_header, write_frame
+from radar_nb.frames import Header, write_frame
 from radar_nb.grids import find_grid
 from radar_nb.index import FrameKind
 from radar_nb.packing import Packing, decimal_product, radolan_packing
@@ -101,7 +101,8 @@ def _made(kind: FrameKind, data: bytes, *, clutter: Clutter, name: str) -> Templ
     reference_crs = ds["crs"] if "crs" in ds else ds["crs_wkt"]
     variable = next((ds[key] for key in ds.data_vars if key != "crs"), None)
     attrs = {} if variable is None else variable.attrs
-    rate = attrs.get("unit") == "mm h-1"
+    known = PRODUCTS.get(header.product)
+    rate = attrs.get("unit") == "mm h-1" and (known is None or known.quantity == "amount")
     factor = minutes / 60 if rate else 1.0
     if kind.hdf5:
         packing = odim.read_composite(data, name=name).packing
@@ -142,8 +143,8 @@ def grid_template(grid: Grid, like: Template) -> Template:
 
 def _reference(data: bytes, kind: FrameKind, name: str) -> xr.Dataset:
     """Give wradlib's Dataset of a frame."""
-    if kind.itemsize == 4:  # HG: wradlib's engine reads the same grid of other products
-        header = replace(parse_header(data, name=name), product="RV", precision=-2)
+    if not kind.hdf5 and kind.itemsize not in {1, 2}:  # wradlib's engine does not know HG, and stumbles over some
+        header = replace(kind.header, product="RV", precision=-2)  # run lengths: of these the grid alone is asked
         data = write_frame(header, np.zeros((header.rows, header.cols), np.uint16))
     # the class, not the name "radolan", for which xarray would load every engine that is installed (0.3 to 1.3 s)
     from wradlib.io.backends import RadolanBackendEntrypoint  # noqa: PLC0415 - only where it is needed
