@@ -149,8 +149,9 @@ class _Marked:
     def __init__(self, part: Part, offset: int) -> None:
         stamp = archive_stamp(part.archive) if isinstance(part.archive, Path) else (0, 0)
         self._marks = _MARKS.of((part, stamp))
-        start = self._marks.before(offset)
-        self._inflater = start or Inflater(part.archive, part.offset, part.size)
+        with self._marks.way:  # threads that want the same unknown stretch go one after the other: one finds the way
+            self._inflater = self._marks.before(offset) or Inflater(part.archive, part.offset, part.size)
+            self.skip(offset - self.position)
 
     @property
     def position(self) -> int:
@@ -180,9 +181,16 @@ _NEAR = 1 << 20  # bytes within which a mark where reading has ended is not wort
 
 
 class PartMarks:
-    """States of a part's inflater, by position."""
+    """States of a part's inflater, by position.
+
+    Attributes
+    ----------
+    way : threading.Lock
+        Held by a thread that goes to where it starts reading.
+    """
 
     def __init__(self) -> None:
+        self.way = threading.Lock()
         self._lock = threading.Lock()
         self._positions: list[int] = []
         self._states: list[Inflater] = []

@@ -325,7 +325,7 @@ def load_index(archive: Path) -> Index | None:
             continue
         try:
             index = _parsed(data, archive, stamp)
-        except (ValueError, KeyError, TypeError, IndexError):  # damaged, and yet with a checksum that fits
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):  # forged: its checksum fits
             continue
         if index is not None:
             return index
