@@ -100,7 +100,8 @@ def inflate_day(archive: Path) -> None:
 
 def forget(archive: Path) -> None:
     """Remove the index."""
-    archive.with_name(f".{archive.name}.index").unlink(missing_ok=True)
+    for index in archive.parent.glob(".*.index"):
+        index.unlink()
 
 
 def opened(archive: Path) -> Any:

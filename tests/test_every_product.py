@@ -103,7 +103,7 @@ def test_a_forecast_of_two_hours_is_one_dataset(tmp_path: Path) -> None:
 
 
 def test_a_day_in_hdf5_is_the_day_in_binary(tmp_path: Path) -> None:
-    """YW as a rate on the ellipsoid and YW as an amount on the sphere show the same synthetic rain in mm."""
+    """RW in HDF5 on the ellipsoid and RW in binary on the sphere show the same synthetic rain in mm."""
     (new,) = make_archives(
         tmp_path / "new", "RW", "2026-01", days=[1], source="radolan", hdf5=True, progress=False
     )

@@ -16,7 +16,7 @@ from hostile import frame, name
 from radar_nb.archives import parts
 from radar_nb.errors import CorruptArchive, HeaderError, SeriesError, TruncatedArchive, TruncatedFrame
 from radar_nb.index import ROW, Index, archive_stamp, load_index, make_index, save_index, scan_part
-from radar_nb.sources import scan
+from radar_nb.sources import find_files, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def index_of(path: Path) -> Index:
 
 
 def index_file(path: Path) -> Path:
-    return path.with_name(f".{path.name}.index")
+    return path.with_name(f".{path.name.replace('.', '_')}.index")
 
 
 class TestContent:
@@ -201,6 +201,13 @@ class TestTrust:
 
         assert len(scan([archive], progress=False).rows) == 4
         assert load_index(archive) is None
+
+    @pytest.mark.parametrize("pattern", ["*", "*.tar*"])
+    def test_an_index_is_not_taken_for_an_archive(self, archive: Path, pattern: str) -> None:
+        """Patterns of pathlib find hidden files: what they find besides archives is passed over."""
+        scan([archive], progress=False)
+
+        assert find_files(archive.parent.glob(pattern)) == (archive,)
 
     def test_a_single_frame_gets_no_index(self, tmp_path: Path) -> None:
         """Reading a file of one frame is as quick as reading its index: none is left behind."""

@@ -284,9 +284,15 @@ def _disorder(index: Index) -> Iterator[Problem]:
 
 def _paths(archive: Path) -> Iterator[Path]:
     """Give where an archive's index may lie, the better place first."""
-    yield archive.with_name(f".{archive.name}{_SUFFIX}")
+    # without the archive's dots, so that a pattern like "*.tar*", which finds hidden files too, does not find it
+    yield archive.with_name(f".{archive.name.replace('.', '_')}{_SUFFIX}")
     key = hashlib.sha256(str(archive.absolute()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
     yield cache_folder() / f"{key}{_SUFFIX}"
+
+
+def is_index(path: Path) -> bool:
+    """Tell whether a file is an index, by its name."""
+    return path.name.startswith(".") and path.name.endswith(_SUFFIX)
 
 
 def save_index(index: Index, archive: Path) -> None:

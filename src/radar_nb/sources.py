@@ -22,6 +22,7 @@ from radar_nb.index import (
     PartScan,
     Problem,
     archive_stamp,
+    is_index,
     load_index,
     make_index,
     save_index,
@@ -140,24 +141,25 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
 def _files(source: Any) -> Iterator[Path | Blob]:
     if hasattr(source, "paths"):
         source = source.paths
-    elif hasattr(source, "read"):
+    if hasattr(source, "read"):
         yield Blob(str(getattr(source, "name", "the file object")), source.read())
-        return
-    if isinstance(source, bytes | bytearray | memoryview):
+    elif isinstance(source, bytes | bytearray | memoryview):
         yield Blob("the bytes", bytes(source))
-        return
-    if not isinstance(source, str | os.PathLike):
+    elif isinstance(source, str | os.PathLike):
+        yield from _at(Path(source).expanduser())
+    else:
         for item in source:
             yield from _files(item)
-        return
-    path = Path(source).expanduser()
+
+
+def _at(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from _walk_folder(path)
     elif path.exists():
-        yield path
+        yield from () if is_index(path) else (path,)
     elif glob.has_magic(str(path)):
         for name in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - the pattern may be absolute
-            yield from _files(name) if not Path(name).is_dir() else ()
+            yield from _at(Path(name)) if not Path(name).is_dir() else ()
     else:
         raise NothingFound(f"{path} does not exist: check the path, or download it first")
 
