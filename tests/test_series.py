@@ -289,3 +289,28 @@ class TestEras:
         }
         assert (np.diff(new.y) > 0).all()
         np.testing.assert_array_equal(new.RW[0, 150:1050, 20:920], old.RW[0])
+
+
+class TestSteps:
+    """Frames whose counts stand for different amounts."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """Give two hours of RW, one in tenths and one in hundredths of a millimetre, both of 1.23 or 1.2 mm."""
+        fine = frame("2025-06-13T02:50", 123, product="RW", interval=60, precision=-2, rows=900)
+        return save(tmp_path / "frames", rw("2025-06-13T01:50", 12), fine)
+
+    def test_each_frame_counts_in_its_own_steps(self, folder: Path, tmp_path: Path) -> None:
+        """On one grid both are read, and written as floats, since the coarser step would round the finer one."""
+        ds = rn.open_dataset(folder, grid="de900", progress=False)
+
+        ds.to_netcdf(tmp_path / "it.nc")
+
+        np.testing.assert_allclose(ds.RW[:, 0, 0], [1.2, 1.23], rtol=1e-6)
+        with xr.open_dataset(tmp_path / "it.nc") as back:
+            xr.testing.assert_identical(back.load(), ds.load())
+
+    def test_no_packed_integers_hold_both(self, folder: Path) -> None:
+        """One scale for two steps would be wrong for one of them."""
+        with pytest.raises(SeriesError, match=r"stand for values in different ways.*leave packed=True away"):
+            rn.open_dataset(folder, grid="de900", packed=True, progress=False)

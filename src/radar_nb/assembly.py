@@ -14,7 +14,7 @@ from radar_nb.cursor import frame_codes, open_cursor
 from radar_nb.errors import SettingsError
 from radar_nb.frames import SYNTHETIC
 from radar_nb.grids import Grid, named_grid
-from radar_nb.lazy import FrameArray
+from radar_nb.lazy import FrameArray, no_packing
 from radar_nb.packing import FLAGS, Clutter, Packing
 from radar_nb.regridding import Method, Weights, weights
 from radar_nb.series import Series, choose, make_series, split_kinds
@@ -105,10 +105,9 @@ def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> 
 
 
 def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
-    """Ask for the template of each kind that is there; kinds without a frame share the first one's."""
+    """Ask for the template of each kind that is there; kinds without a frame are dropped."""
     frames = series.frames
     there, firsts = np.unique(frames.rows["kind"], return_index=True)
-    # kinds that have no frame left are dropped, so that every kind has a template
     numbers = np.full(len(frames.kinds), -1, np.int32)
     numbers[there] = np.arange(there.size)
     rows = frames.rows.copy()
@@ -133,9 +132,8 @@ def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
 def _bytes_of(frames: Frames, number: int) -> bytes:
     row, name = frames.rows[number], frames.place(number)
     data = open_cursor(frames, number).read(row, name=name)
-    frame_codes(
-        data, frames.kinds[int(row["kind"])], int(row["hash"]), Packing(), name=name
-    )  # the one it should be
+    # is it the one that it should be?
+    frame_codes(data, frames.kinds[int(row["kind"])], int(row["hash"]), Packing(), name=name)
     return bytes(data)
 
 
@@ -146,9 +144,8 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
     slots = series.slots if several else series.slots[:, 0]
     dims = ("time", "lead_time", "y", "x") if several else ("time", "y", "x")
     packings = tuple(template.packing for template in opened.templates)
-    whole = packings[0].itemsize == _WIDE and bool(
-        packings[0].missing
-    )  # classes in 32 bits: no float32 holds them
+    # classes in 32 bits: no float32 holds them
+    whole = packings[0].itemsize == _WIDE and bool(packings[0].missing)
 
     def variable(what: What, attrs: dict[str, Any]) -> xr.Variable:
         data = FrameArray(series.frames, slots, packings, target.grid.shape, what=what, weights=opened.weights)
@@ -160,6 +157,8 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
             f"fields that are brought to {target.grid.name} are mixtures of cells, which have no raw codes and no "
             "flags: leave packed=True and flags=True away, or leave grid= away"
         )
+    if options.packed and len(set(packings)) > 1:
+        raise no_packing()
     attrs = {**target.attrs, **_origin(series.frames)}
     packing = _attrs_of_packing(opened)
     if options.packed or whole:
@@ -169,11 +168,8 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
         if packing and packings[0].itemsize < _WIDE:  # CF unpacks wider integers to float64
             data.encoding |= packing | {"dtype": packings[0].dtype}
     coords = _coords(opened, options)
-    for name in (
-        "source",
-        "time_bnds",
-        "prediction_time",
-    ):  # what xarray's chunks={} is to cut as it cuts the data
+    # what xarray's chunks={} is to cut as it cuts the data
+    for name in ("source", "time_bnds", "prediction_time"):
         if name in coords:
             coords[name].encoding["preferred_chunks"] = data.encoding["preferred_chunks"]
     variables = {opened.name: data}
@@ -201,9 +197,10 @@ def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _attrs_of_packing(opened: Opened) -> dict[str, Any]:
-    """Give CF's attributes of packed integers; none for mixtures on another grid."""
+    """Give CF's attributes of packed integers; none for mixtures on another grid, nor for steps that differ."""
     packing = opened.templates[0].packing
-    if any(weights is not None for weights in opened.weights):
+    steps = {template.packing for template in opened.templates}
+    if len(steps) > 1 or any(weights is not None for weights in opened.weights):
         return {}
     attrs: dict[str, Any] = {"_FillValue": packing.dtype.type(packing.fill)}
     if packing.scale != 1 or packing.offset:

@@ -142,6 +142,7 @@ def _add_mirror(add: Callable[..., Any]) -> None:
     mirror.add_argument("--synthetic", metavar=("PRODUCT", "MONTH"), nargs=2,
                         help="first fill the folder with synthetic archives, such as YW 2020-06")  # fmt: skip
     mirror.add_argument("--days", type=int, metavar="N", help="with --synthetic: only the month's first N days")
+    mirror.add_argument("--hdf5", action="store_true", help="with --synthetic: in HDF5, as DWD does since 2025-11")
     mirror.add_argument("--seed", type=int, default=0, help="with --synthetic: another seed, other weather")
 
 
@@ -265,7 +266,7 @@ def _mirror(options: argparse.Namespace) -> int:
     if options.synthetic:
         product, text = options.synthetic
         days = None if options.days is None else range(1, options.days + 1)
-        make_archives(options.root, product, text, seed=options.seed, days=days)
+        make_archives(options.root, product, text, hdf5=options.hdf5, seed=options.seed, days=days)
     with Mirror(options.root, port=options.port) as mirror:
         print(f"serving {options.root} as {mirror.url} (Ctrl-C ends)\n"
               f"try: radar-nb plan YW 2020-06 --base-url {mirror.url} --folder data", flush=True)  # fmt: skip

@@ -149,9 +149,8 @@ class _Marked:
     def __init__(self, part: Part, offset: int) -> None:
         stamp = archive_stamp(part.archive) if isinstance(part.archive, Path) else (0, 0)
         self._marks = _MARKS.of((part, stamp))
-        with (
-            self._marks.way
-        ):  # threads that want the same unknown stretch go one after the other: one finds the way
+        # threads that want the same unknown stretch go one after the other: one finds the way
+        with self._marks.way:
             self._inflater = self._marks.before(offset) or Inflater(part.archive, part.offset, part.size)
             self.skip(offset - self.position)
 

@@ -256,12 +256,12 @@ def make_index(
 
 def _disorder(index: Index) -> Iterator[Problem]:
     """Tell frames that come twice in an archive, and frames that come after later ones."""
-    seen: dict[tuple[int, ...], int] = {}
+    seen: dict[tuple[str, int, int], int] = {}
     leads = [-1 if kind.header.lead is None else kind.header.lead for kind in index.kinds]
     products = [kind.header.product for kind in index.kinds]
     latest: dict[str, tuple[int, int]] = {}
     for row, (time, kind) in enumerate(zip(index.rows["time"].tolist(), index.rows["kind"].tolist(), strict=True)):
-        key = (time, leads[kind], hash(products[kind]))
+        key = (products[kind], time, leads[kind])
         when = (time, leads[kind])
         if key in seen:
             yield Problem(

@@ -118,10 +118,15 @@ class FrameArray(BackendArray):
         elif packing == self._packings[0]:
             packing.packed(codes, out=out)
         else:
-            raise SeriesError(
-                "the frames stand for values in different ways, so that no packed integers can hold them all: "
-                "leave packed=True away"
-            )
+            raise no_packing()
+
+
+def no_packing() -> SeriesError:
+    """Give the error of packed integers that cannot be."""
+    return SeriesError(
+        "the frames stand for values in different ways, so that no packed integers can hold them all: "
+        "leave packed=True away"
+    )
 
 
 class FrameName:

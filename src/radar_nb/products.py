@@ -341,6 +341,25 @@ def product(name: str | Product) -> Product:
     raise UnknownProduct(f"{name!r} is no product that radar_nb knows: {hint}known are {', '.join(PRODUCTS)}")
 
 
+def true_interval(name: str, written: int) -> int:
+    """Give the minutes that a frame covers: the headers of W1 to W4 count tens of minutes without saying so.
+
+    Parameters
+    ----------
+    name : str
+        DWD's two letters.
+    written : int
+        What the header says, tokens `INT` and `U`.
+
+    Examples
+    --------
+    >>> true_interval("W1", 1008), true_interval("RW", 60)
+    (10080, 60)
+    """
+    known = PRODUCTS.get(name)
+    return known.interval if known is not None and known.interval == 10 * written else written
+
+
 def products() -> Table:
     """Give the table of all products.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from radar_nb.errors import NothingFound, SeriesError, SettingsError
 from radar_nb.index import Problem
-from radar_nb.products import PRODUCTS
+from radar_nb.products import true_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +168,7 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
     if not len(frames.rows):
         raise NothingFound("there is no RADOLAN frame in the source")
     header = frames.kinds[frames.rows["kind"][0]].header
-    frames, taken = _apart(frames, _interval(header), sums)
+    frames, taken = _apart(frames, true_interval(header.product, header.interval), sums)
     leads_of_kind = np.array([-1 if kind.header.lead is None else kind.header.lead for kind in frames.kinds])
     leads = leads_of_kind[frames.rows["kind"]]
     stamps = np.unique(leads_of_kind[np.unique(frames.rows["kind"])])
@@ -196,11 +196,6 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
         doubled=doubled,
         taken=taken,
     )
-
-
-def _interval(header: Header) -> int:
-    known = PRODUCTS.get(header.product)
-    return known.interval if known is not None else header.interval
 
 
 def _apart(frames: Frames, interval: int, sums: str) -> tuple[Frames, str]:

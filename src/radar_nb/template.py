@@ -16,7 +16,7 @@ from radar_nb.frames import Header, write_frame
 from radar_nb.grids import find_grid
 from radar_nb.index import FrameKind
 from radar_nb.packing import Packing, decimal_product, radolan_packing
-from radar_nb.products import HYDROMETEORS, PRODUCTS
+from radar_nb.products import HYDROMETEORS, PRODUCTS, true_interval
 from radar_nb.runlength import NO_CLASS
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _made(kind: FrameKind, data: bytes, *, clutter: Clutter, name: str) -> Templ
         grid = find_grid(header.rows, header.cols, version=header.version)
     except UnknownGrid as error:
         raise UnknownGrid(f"{name}: {error}") from error
-    minutes = _interval(header)
+    minutes = true_interval(header.product, header.interval)
     ds = _reference(data, kind, name)
     reference_crs = ds["crs"] if "crs" in ds else ds["crs_wkt"]
     variable = next((ds[key] for key in ds.data_vars if key != "crs"), None)
@@ -166,14 +166,6 @@ def _packing(kind: FrameKind, encoding: Mapping[str, Any], factor: float, clutte
     scale = decimal_product(encoding.get("scale_factor", 1.0), factor)
     offset = decimal_product(encoding.get("add_offset", 0.0), factor)
     return radolan_packing(kind.itemsize, scale=scale, offset=offset, clutter=clutter)
-
-
-def _interval(header: Header) -> int:
-    """Give the interval in minutes; the headers of W1 to W4 count tens of minutes without saying so."""
-    known = PRODUCTS.get(header.product)
-    if known is not None and header.interval * 10 == known.interval:
-        return known.interval
-    return header.interval
 
 
 def _attrs(header: Header, unit: str, reference: Mapping[str, Any], minutes: int) -> dict[str, Any]:
