@@ -8,7 +8,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-from hostile import day, month
+from hostile import day, month, tar_of
 
 if TYPE_CHECKING:
     from radar_nb.widgets import MonthPicker
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FOLDER = "/climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
 JUNE = f"{FOLDER}/YW2017.002_202006.tar"
 ARCHIVE = month(day(range(0, 60, 5)), day(range(5, 60, 5)))
-LONG = ARCHIVE + bytes(4_000_000)  # a tar may end in zeros
+LONG = tar_of([("frame", bytes(4_000_000))])
 RECENT = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
 NOBODY = "http://127.0.0.1:9"
 

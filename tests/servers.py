@@ -52,12 +52,13 @@ class Reply:
         wanted = asked.get("Range", "")
         if not wanted or not self.ranges or asked.get("If-Range") not in {None, self.etag, self.modified}:
             return self
-        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, stop = int(first), min(int(last) + 1, len(self.body)) if last else len(self.body)
         if start >= len(self.body):
             return replace(self, status=416, body=b"", headers={"Content-Range": f"bytes */{len(self.body)}"})
-        span = f"bytes {start}-{len(self.body) - 1}/{len(self.body)}"
+        span = f"bytes {start}-{stop - 1}/{len(self.body)}"
         headers = {"Content-Range": span, **self.headers}
-        return replace(self, status=206, body=self.body[start:], headers=headers)
+        return replace(self, status=206, body=self.body[start:stop], headers=headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ import pytest
 from plans import BODY, OTHER, get, leave_part, plan_of
 from servers import Reply, Server, serving
 
-from radar_nb.download import download, flaw, read_pages_async
+from radar_nb.bodies import flaw
+from radar_nb.download import download, read_pages_async
 from radar_nb.transport import Patience
 from radar_nb.workspace import Sidecar, part_path, read_sidecar, write_sidecar
 

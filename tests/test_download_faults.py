@@ -77,7 +77,7 @@ def test_a_passing_fault_is_tried_again(server: Server, tmp_path: Path, status: 
         (Reply(status=200, body=b""), (NotAnArchive, "an empty file", 1)),
         (Reply(body=b"<html>Login"), (NotAnArchive, "a web page that begins '<html>Login'", 1)),
         (Reply(body=gzip.compress(b"x")), (NotAnArchive, "no .tar file but one that begins", 1)),
-        (Reply(status=302, headers={"Location": "/bin/a.tar"}), (Refused, "leads nowhere .TooManyRedirects", 10)),
+        (Reply(status=302, headers={"Location": "/bin/a.tar"}), (Refused, "leads nowhere .5 redirects", 6)),
     ],
 )
 def test_a_lasting_fault_has_a_name(
@@ -248,8 +248,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_fills_up_ends_the_call(server: Server, small_disk: Path) -> None:
     """A full disk during a write is named, no further file is asked for, and what was written stays."""
     names = [f"{number}.tar" for number in range(6)]
-    for name in names:
-        server.script(f"/bin/{name}", Reply(body=BODY))
+    for name in names:  # of unknown size: else it would be refused before the first byte
+        server.script(f"/bin/{name}", Reply(body=BODY, headers={"Content-Length": ""}))
 
     report = get(plan_of(server, small_disk, *names), concurrency=1, errors="report")
 

@@ -115,6 +115,7 @@ def test_a_report_becomes_json() -> None:
         "state": "done",
         "path": str(Path("data/a.tar")),
         "bytes": 1_500_000,
+        "already": 0,
         "seconds": 2.5,
         "retries": 1,
         "error": None,

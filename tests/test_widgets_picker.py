@@ -12,8 +12,8 @@ from controls import ARCHIVE, JUNE, NOBODY, RECENT, changes, names, parts, words
 from servers import Reply, Server, serving
 
 from radar_nb.errors import CoverageError, MonthError, SettingsError, UnknownProduct
+from radar_nb.loops import run
 from radar_nb.months import Month, month_range
-from radar_nb.sync import run
 from radar_nb.widgets import MonthPicker
 
 if TYPE_CHECKING:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from radar_nb.frames import Header
+    from radar_nb.streams import Source
 
 ARCHIVE_LIMIT = 512 << 20
 """No archive inside another is longer: a day of YW has 7 to 16 MB (and 570 MB inflated)."""
@@ -153,16 +154,21 @@ def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
     whole = Part(archive=archive, name=archive.name, offset=0, size=size)
     walker = _Walker(whole, limit=0)
     with walker.reading() as stream:
-        kind = sniff(stream.head())
-        if kind == "empty":
-            raise TruncatedArchive(f"{archive} is empty (0 bytes): {_REMEDY}")
-        if kind == "html":
-            raise NotAnArchive(f"{archive} is a web page, not an archive: {_REMEDY}")
-        if kind == "unknown":
-            head = stream.head()[:16]
-            raise CorruptArchive(f"{archive} is no archive and no frame (it begins with {head!r}): {_REMEDY}")
-        days = _days(walker, stream) if kind == "tar" else ()
+        days = _days(walker, stream) if _kind(whole, stream) == "tar" else ()
     return days or (whole,)
+
+
+def _kind(part: Part, stream: Stream) -> Kind:
+    """Tell what an archive is; raise where it is none."""
+    kind = sniff(stream.head())
+    if kind == "empty":
+        raise TruncatedArchive(f"{part.archive} is empty (0 bytes): {_REMEDY}")
+    if kind == "html":
+        raise NotAnArchive(f"{part.archive} is a web page, not an archive: {_REMEDY}")
+    if kind == "unknown":
+        head = stream.head()[:16]
+        raise CorruptArchive(f"{part.archive} is no archive and no frame (it begins with {head!r}): {_REMEDY}")
+    return kind
 
 
 def _days(walker: _Walker, stream: Stream) -> tuple[Part, ...]:
@@ -214,6 +220,35 @@ def walk(part: Part, *, limit: int = FRAME_LIMIT) -> Iterator[Member]:
         yield from walker.descend(stream, "", 0)
 
 
+def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: None) -> None:
+    """Hold a whole archive of any nesting, or a file of one frame, against its own checksums and lengths.
+
+    Parameters
+    ----------
+    part : Part
+        The archive's name and size; of an unknown size, give -1.
+    source : Source
+        Its bytes, from the first on; they may come while they are read.
+    sound : callable
+        Is given the number of bytes up to which all was found right, whenever a day of a month is.
+
+    Raises
+    ------
+    NotAnArchive, TruncatedArchive, CorruptArchive, UnsafeMember
+        As `parts` and `walk` do.
+    HeaderError, TruncatedFrame
+        It is one frame, and none that is whole.
+    StorageError
+        It cannot be read.
+    """
+    walker = _Walker(part, limit=FRAME_LIMIT, source=source, sound=sound)
+    with walker.reading() as stream:
+        kind = _kind(part, stream)
+        for member in walker.descend(stream, "", 0):
+            if kind == "frame":
+                check(member)
+
+
 def check(member: Member) -> Header | None:
     """Hold a member's header against its length; give the header, or None for an HDF5 file.
 
@@ -262,9 +297,18 @@ class _Headers:
 class _Walker:
     """The state of one walk: where it stands, how much it has seen, and the buffer that it reads into."""
 
-    def __init__(self, part: Part, *, limit: int) -> None:
+    def __init__(
+        self,
+        part: Part,
+        *,
+        limit: int,
+        source: Source | None = None,
+        sound: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.part = part
         self._limit = limit
+        self._source = source or Reopened(part.archive, part.offset)
+        self._sound = sound
         self._buffer = np.empty(limit, np.uint8).data  # the pages that no frame reaches are never touched
         self._base = cast("Stream", None)
         self._path = ""
@@ -275,7 +319,7 @@ class _Walker:
     def reading(self) -> Iterator[Stream]:
         """Give the part's bytes; what goes wrong names the member."""
         with naming_damage(self.part, lambda: self._path):
-            self._base = Stream(Reopened(self.part.archive, self.part.offset), self.part.size)
+            self._base = Stream(self._source, self.part.size if self.part.size >= 0 else None)
             yield self._base
 
     def descend(self, stream: Stream, path: str, depth: int) -> Iterator[Member]:
@@ -301,6 +345,8 @@ class _Walker:
         while (info := tar.next()) is not None:
             headers.allowance = _HEADERS_LIMIT
             self._seen += 1
+            if stream is self._base:
+                self._sound(info.offset)  # of its first header: all before it was read to its end
             info.name = info.name.removeprefix("./")
             self._path = f"{path}/{info.name}" if path else info.name
             if self._admits(info):

@@ -11,7 +11,8 @@ RadarNbError
 │   ├── Refused (PermissionError)        401, 403 and other final answers
 │   ├── ServerUnavailable (ConnectionError)  no such server, no connection, 5xx and 429 to the end
 │   ├── TransferTimeout (TimeoutError)   the server fell silent
-│   └── NotAnArchive (ValueError)        an HTML page under an archive's name
+│   ├── NotAnArchive (ValueError)        an HTML page under an archive's name
+│   └── DamagedDownload (ValueError)     a file whose checksums or structure are wrong each time it comes
 ├── StorageError (OSError)               the disk
 │   ├── DiskFull
 │   └── NotWritable (PermissionError)
@@ -86,6 +87,10 @@ class TransferTimeout(DownloadError, TimeoutError):
 
 class NotAnArchive(DownloadError, ValueError):
     """The server sent a web page where an archive should be."""
+
+
+class DamagedDownload(DownloadError, ValueError):
+    """The file arrived, but its checksums or its structure are wrong, each time."""
 
 
 class StorageError(RadarNbError, OSError):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from radar_nb.catalogue import choose_family, folders_to_list, make_plan
 from radar_nb.download import download_async, read_pages_async
 from radar_nb.listing import parse_listing
+from radar_nb.loops import run
 from radar_nb.months import month_range
 from radar_nb.products import product as find_product
 from radar_nb.settings import settings
-from radar_nb.sync import run
 
 if TYPE_CHECKING:
     import os

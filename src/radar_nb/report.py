@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from radar_nb.errors import RadarNbError
 
-State = Literal["done", "resumed", "kept", "failed", "missing", "cancelled"]
-"""done: made now; resumed: made from a part that lay there; kept: lay there whole; missing: was not to be had."""
+State = Literal["done", "resumed", "kept", "failed", "missing", "cancelled", "waiting", "running"]
+"""done: made now; resumed: made from a part that lay there; kept: lay there whole; missing: was not to be had;
+waiting, running: of a report that was asked for before the end."""
 
 _GOOD = frozenset({"done", "resumed", "kept"})
 
@@ -28,11 +29,13 @@ class Outcome:
     ----------
     name : str
         The item in the user's words: a file's name.
-    state : {"done", "resumed", "kept", "failed", "missing", "cancelled"}
+    state : {"done", "resumed", "kept", "failed", "missing", "cancelled", "waiting", "running"}
     path : pathlib.Path or None
         Where the result lies, if there is one.
     bytes : int
         Bytes moved for this item in this call.
+    already : int
+        Bytes that an earlier call had left of it, and that were not moved again.
     seconds : float
     retries : int
         Attempts beyond the first.
@@ -46,6 +49,7 @@ class Outcome:
     state: State
     path: Path | None = None
     bytes: int = 0
+    already: int = 0
     seconds: float = 0.0
     retries: int = 0
     error: RadarNbError | None = None
@@ -77,8 +81,8 @@ class Report:
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """The items that are not there, or not whole."""
-        return tuple(outcome for outcome in self.outcomes if not outcome.ok)
+        """The items that are not there, or not whole, and will not be by this call."""
+        return tuple(o for o in self.outcomes if not o.ok and o.state not in {"waiting", "running"})
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -118,7 +122,9 @@ class Report:
         """What happened, in one line."""
         counts = Counter(outcome.state for outcome in self.outcomes)
         states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing to do"
-        return f"{self.task}: {states}; {human_bytes(self.bytes)} in {self.seconds:.1f} s"
+        there = sum(outcome.already for outcome in self.outcomes)
+        before = f"; {human_bytes(there)} were there from before" if there else ""
+        return f"{self.task}: {states}; {human_bytes(self.bytes)} in {self.seconds:.1f} s{before}"
 
     def table(self) -> Table:
         """Give the report as a table."""
@@ -143,6 +149,7 @@ class Report:
                     "state": o.state,
                     "path": None if o.path is None else str(o.path),
                     "bytes": o.bytes,
+                    "already": o.already,
                     "seconds": round(o.seconds, 3),
                     "retries": o.retries,
                     "error": None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import io
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -93,6 +94,58 @@ class Reopened:
     def skip(self, count: int) -> None:
         """Pass over so many bytes without reading them."""
         self._position += count
+
+
+class Abandoned(Exception):
+    """What is read will not come to its end: its writer has given up."""
+
+
+class Growing:
+    """A file that another thread is still writing, as a source that waits for what has not come yet.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = self._there = 0
+        self._ended = self._abandoned = False
+        self._news = threading.Condition()
+
+    def grow(self, size: int) -> None:
+        """Tell that so many bytes are there."""
+        with self._news:
+            self._there = size
+            self._news.notify()
+
+    def end(self, *, abandoned: bool = False) -> None:
+        """Tell that no more will come: because all are there, or because the writer has given up."""
+        with self._news:
+            self._ended, self._abandoned = True, abandoned
+            self._news.notify()
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer as far as there are bytes at hand; wait where there are none; 0 at the end.
+
+        Raises
+        ------
+        Abandoned
+            The writer has given up.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self._ended or self._there > self._position)
+            if self._abandoned:
+                raise Abandoned
+            ready = min(len(buffer), self._there - self._position)
+        if not ready:
+            return 0
+        with io.FileIO(self._path) as raw:
+            raw.seek(self._position)
+            count = raw.readinto(memoryview(buffer)[:ready]) or 0
+        self._position += count
+        return count
 
 
 class Stream:

@@ -1,7 +1,6 @@
-"""HTTP as a polite guest: what is asked, what an answer means, when it is asked again; owner of aiohttp.
+"""HTTP as a polite guest: requests that are paced, waited for and made again; owner of aiohttp.
 
-Decisions are pure functions (`judge`, `request_headers`, `demanded_wait`, `Patience.wait`); `Connection` acts on
-them.
+What an answer means is decided in `answers`, how much is asked at a time in `politeness`; `Connection` acts on it.
 """
 
 from __future__ import annotations
@@ -9,32 +8,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
+import time
+import zlib
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from radar_nb.answers import Answer, Setback, demanded_wait, followed, judge, trouble
 from radar_nb.errors import DownloadError, NotOnServer, Refused, ServerUnavailable, TransferTimeout
+from radar_nb.politeness import Budget, Floor, Gate, Pace
 from radar_nb.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from aiohttp import ClientResponse, ClientSession
 
+    from radar_nb.answers import Verdict
     from radar_nb.workspace import Sidecar
 
 T = TypeVar("T")
 
-Verdict = Literal["take", "unchanged", "restart", "retry", "give up"]
-"""take: the body is what was asked for; restart: the part is of no use; retry: the same again, later."""
-
 _log = logging.getLogger(__name__)
 
 _BUFFER = 1 << 20  # bytes that aiohttp may read ahead
+_HOPS = 5  # redirects that one request may follow
+_PROGRESS = 1 << 20  # bytes that an attempt which was too slow must have brought to count as one that helped
+_AGAIN = "then run the same call again, it goes on where it stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,26 +49,36 @@ class Patience:
         Attempts in a row that bring no new byte of a file, before it is given up.
     first_contact : int
         The same for a server that has not answered at all yet: its address may be wrong.
+    damaged : int
+        Times that a file may arrive damaged, before it is given up.
     first_wait, longest_wait : float
         Seconds: the n-th wait is drawn evenly from 0 to `first_wait * 2 ** (n - 1)`, and is at
         most `longest_wait` (full jitter).
     longest_demand : float
         Seconds: the longest Retry-After that is waited for. A server that demands more is left alone.
+    offline : float
+        Seconds without any connection to a server that has answered before: a tunnel, a lid that was closed.
     connect, read : float
         Seconds for a connection to stand, and between two arrivals of bytes. A whole file may take any time.
+    slowest, window : float
+        Bytes a second, over so many seconds of waiting, below which a connection is given up for a new one.
     """
 
     attempts: int = 6
     first_contact: int = 3
+    damaged: int = 3
     first_wait: float = 1.0
     longest_wait: float = 60.0
     longest_demand: float = 300.0
+    offline: float = 900.0
     connect: float = 30.0
     read: float = 60.0
+    slowest: float = 1000.0
+    window: float = 30.0
 
     def wait(self, failures: int, demanded: float | None = None) -> float:
         """Give the seconds to wait after so many failures in a row, and at least what the server demanded."""
-        ceiling = min(self.longest_wait, self.first_wait * 2 ** (failures - 1))
+        ceiling = min(self.longest_wait, self.first_wait * 2 ** min(failures - 1, 60))
         return max(random.uniform(0, ceiling), demanded or 0.0)  # noqa: S311 - no secret hangs on it
 
 
@@ -74,173 +86,40 @@ PATIENCE = Patience()
 """The waits in force; tests put shorter ones here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the head of an answer says of the file.
-
-    Attributes
-    ----------
-    status : int
-    etag, last_modified : str or None
-        To the letter.
-    start : int or None
-        Where in the file the body begins; None where the answer should say so and does not.
-    size : int or None
-        Bytes of the whole file.
-    """
-
-    status: int
-    etag: str | None = None
-    last_modified: str | None = None
-    start: int | None = 0
-    size: int | None = None
-
-    @classmethod
-    def of(cls, status: int, headers: Mapping[str, str]) -> Answer:
-        """Read the head of an answer.
-
-        Examples
-        --------
-        >>> answer = Answer.of(206, {"Content-Range": "bytes 100-199/200", "Content-Length": "100"})
-        >>> answer.start, answer.size
-        (100, 200)
-        """
-        length = headers.get("Content-Length", "")
-        start: int | None = 0
-        size = int(length) if length.isdecimal() else None
-        if status == 206:
-            match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", "").strip())
-            start = int(match[1]) if match else None
-            size = int(match[2]) if match and match[2] != "*" else None
-        etag, last_modified = headers.get("ETag"), headers.get("Last-Modified")
-        return cls(status=status, etag=etag, last_modified=last_modified, start=start, size=size)
-
-
-def judge(answer: Answer, *, note: Sidecar | None = None, offset: int = 0) -> Verdict:
-    """Decide what an answer means.
-
-    Parameters
-    ----------
-    answer : Answer
-    note : Sidecar or None
-        What the server said when the part on disk was begun.
-    offset : int
-        The first byte that was asked for; 0 for the whole file.
-
-    Returns
-    -------
-    {"take", "unchanged", "restart", "retry", "give up"}
-
-    Examples
-    --------
-    >>> judge(Answer(status=200)), judge(Answer(status=503)), judge(Answer(status=404))
-    ('take', 'retry', 'give up')
-    """
-    match answer.status:
-        case 200:
-            return "take"
-        case 206 if answer.start == offset and _same_file(answer, note):
-            return "take"
-        case 206 | 416:
-            return "restart"
-        case 304:
-            return "unchanged"
-        case 408 | 425 | 429:
-            return "retry"
-        case status:
-            return "retry" if status >= 500 else "give up"
-
-
-def _same_file(answer: Answer, note: Sidecar | None) -> bool:
-    """Tell whether a 206 is of the file that a part belongs to; a server may answer If-Range wrongly."""
-    if note is None:
-        return True
-    pairs = (answer.etag, note.etag), (answer.last_modified, note.last_modified), (answer.size, note.size)
-    return all(new is None or old is None or new == old for new, old in pairs)
-
-
-def request_headers(
-    *, part: Sidecar | None = None, offset: int = 0, whole: Sidecar | None = None
-) -> dict[str, str]:
-    """Give the headers that ask for the rest of a part, or for a file only if the whole one there is outdated.
-
-    A part is continued only under a strong ETag or a date (RFC 9110, 13.1.5): otherwise `offset` must be 0.
-    """
-    headers: dict[str, str] = {}
-    if offset and part is not None and (proof := validator(part)):
-        headers |= {"Range": f"bytes={offset}-", "If-Range": proof}
-    if whole is not None and whole.etag:
-        headers["If-None-Match"] = whole.etag
-    elif whole is not None and whole.last_modified:
-        headers["If-Modified-Since"] = whole.last_modified
-    return headers
-
-
-def validator(note: Sidecar) -> str | None:
-    """Give what proves that two answers are of the same bytes; None where the server said nothing so strict."""
-    strong = note.etag if note.etag and not note.etag.startswith("W/") else None
-    return strong or note.last_modified
-
-
-def demanded_wait(retry_after: str | None, now: datetime) -> float | None:
-    """Give the seconds that a Retry-After header demands: a number or an HTTP date (RFC 9110, 10.2.3).
-
-    Examples
-    --------
-    >>> demanded_wait("120", datetime.now(UTC))
-    120.0
-    """
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
-
-
-class Setback(Exception):
-    """An attempt failed in a way that another may not.
-
-    Attributes
-    ----------
-    error : DownloadError
-        What to raise when there is no further attempt.
-    demanded : float or None
-        Seconds that the server asks to wait.
-    restart : bool
-        Whether the next attempt must begin at the first byte.
-    """
-
-    def __init__(self, error: DownloadError, *, demanded: float | None = None, restart: bool = False) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.demanded = demanded
-        self.restart = restart
-
-
 class Connection:
-    """A session with a server, and what its requests share: the number of connections and of vain requests.
+    """A session with a server, and what its requests share.
 
     Attributes
     ----------
     limit : int
-        Requests at a time.
+        Requests at a time, at most.
+    gate : Gate
+        Lets so many pass at a time; can be paused.
     """
 
-    def __init__(self, session: ClientSession, limit: int) -> None:
+    def __init__(self, session: ClientSession, limit: int, *, bandwidth_limit: float | None = None) -> None:
         self._session = session
-        self._vain = 0
         self._answered = False
+        self._budget = Budget(PATIENCE.attempts * limit, last_tries=2 * limit)
+        self._pace = Pace(bandwidth_limit)
+        self._open: set[ClientResponse] = set()
         self.limit = limit
+        self.gate = Gate(limit)
 
-    async def persist(self, attempt: Callable[[], Awaitable[T]], reached: Callable[[], int] = lambda: 0) -> T:
+    async def pause(self) -> None:
+        """Ask for nothing more, and close what is open; what waits goes on with `gate.set_paused(False)`."""
+        await self.gate.set_paused(True)
+        for response in tuple(self._open):
+            response.close()
+
+    async def persist(
+        self, url: str, attempt: Callable[[], Awaitable[T]], reached: Callable[[], int] = lambda: 0
+    ) -> T:
         """Make an attempt again until it succeeds, or too many in a row have brought nothing new.
 
         Parameters
         ----------
+        url : str
         attempt : callable
             Makes one attempt; a `Setback` calls for another, every other error ends it.
         reached : callable
@@ -249,50 +128,154 @@ class Connection:
         Raises
         ------
         DownloadError
-            There were too many attempts for this item, or too many requests in a row, of all items, that the
-            server did not serve: one that is down is not asked as often for each of a hundred files.
+            There were too many attempts for this item, or too many requests of all items that the server did not
+            serve: one that is down is not asked as often for each of a hundred files.
         """
-        failures, furthest = 0, reached()
+        if self._budget.down:
+            raise ServerUnavailable(
+                f"{urlsplit(url).hostname} was not asked for {url}: none of the last {self._budget.vain} requests "
+                "was served; run the same call later, it goes on where it stopped"
+            )
+        failures, furthest, offline = 0, reached(), 0.0
         while True:
             try:
                 return await attempt()
             except Setback as setback:
-                failures = 1 if reached() > furthest else failures + 1
-                furthest = max(furthest, reached())
-                attempts = PATIENCE.attempts if self._answered else PATIENCE.first_contact
-                if failures >= attempts or self._vain >= attempts * self.limit:
-                    raise setback.error from setback.__cause__
-                wait = PATIENCE.wait(failures, setback.demanded)
-                _log.info("%s; next attempt in %.1f s", setback, wait)
+                if self.gate.paused:
+                    wait = 0.0
+                else:
+                    gained = reached() - furthest
+                    helped = gained > (_PROGRESS if setback.trouble == "slow" else 0)
+                    failures = 1 if helped else failures + 1
+                    furthest = max(furthest, reached())
+                    if not self._may_retry(setback, failures, offline):
+                        raise setback.error from setback.__cause__
+                    wait = PATIENCE.wait(failures, setback.demanded)
+                    offline = offline + wait if setback.trouble == "no connection" else 0.0
+                    _log.info("%s; next attempt in %.1f s", setback, wait)
             await asyncio.sleep(wait)
+            await self.gate.resumed()
+
+    def _may_retry(self, setback: Setback, failures: int, offline: float) -> bool:
+        if setback.trouble == "no connection" and self._answered:  # the way to it is broken: that asks nobody
+            if offline >= PATIENCE.offline:
+                self._budget.give_up()
+            return offline < PATIENCE.offline
+        self._budget.vain += 1
+        most = PATIENCE.attempts if self._answered else PATIENCE.first_contact
+        return failures < most and self._budget.spend()
 
     @asynccontextmanager
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, note: Sidecar | None = None, offset: int = 0
-    ) -> AsyncIterator[tuple[ClientResponse, Answer]]:
-        """Open an answer whose body, or status 304, is what was asked for.
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        note: Sidecar | None = None,
+        offset: int = 0,
+        conditional: bool = False,
+    ) -> AsyncIterator[tuple[ClientResponse, Answer, Verdict]]:
+        """Open an answer that is of use: "take" its body, or "complete", or "unchanged".
 
         Raises
         ------
         Setback, DownloadError
             What the answer, or its absence, calls for; also while the body is read.
         """
-        self._vain += 1
-        with _translated(url):
-            async with self._session.get(url, headers=headers) as response:
-                self._answered = True
-                refuse_plain([*(str(step.url) for step in response.history), str(response.url)])
-                answer = Answer.of(response.status, response.headers)
-                verdict = judge(answer, note=note, offset=offset)
-                if verdict != "retry":
-                    self._vain = 0
-                if verdict not in {"take", "unchanged"}:
-                    raise _refusal(url, response, verdict)
-                yield response, answer
+        address = url
+        async with self.gate.passing() as since:
+            for _ in range(_HOPS + 1):
+                with _translated(url):
+                    async with self._session.get(address, headers=headers, allow_redirects=False) as response:
+                        self._answered = True
+                        answer = Answer.of(response.status, response.headers)
+                        verdict = judge(answer, note=note, offset=offset, conditional=conditional)
+                        if verdict == "follow":
+                            address = followed(address, answer.location or "")
+                            continue
+                        await self._learn(answer, response, verdict, since)
+                        if verdict in {"restart", "retry", "give up"}:
+                            raise _refusal(url, response, verdict)
+                        self._open.add(response)
+                        try:
+                            yield response, answer, verdict
+                        finally:
+                            self._open.discard(response)
+                        return
+        text = f"{url} leads nowhere ({_HOPS} redirects, the last to {address}): check the address (base_url=)"
+        raise trouble("nowhere", Refused(text))
+
+    async def _learn(self, answer: Answer, response: ClientResponse, verdict: Verdict, since: float) -> None:
+        """Ask for less of a server that is overloaded, and for more of one that serves."""
+        if answer.status in {429, 503}:
+            demanded = _demanded(response)
+            patient = demanded is not None and demanded <= PATIENCE.longest_demand
+            await self.gate.slow_down(since, demanded if patient else None)
+        if verdict != "retry":
+            self._budget.vain = 0
+            await self.gate.serve()
+
+    async def body(self, response: ClientResponse, url: str) -> AsyncIterator[bytes]:
+        """Give an answer's bytes as they come, at the pace allowed.
+
+        Raises
+        ------
+        Setback
+            They come too slowly; and what `get` raises.
+        """
+        floor = Floor(slowest=PATIENCE.slowest, window=PATIENCE.window)
+        asked = time.monotonic()
+        while chunk := await response.content.readany():
+            yield chunk
+            self._budget.earn(len(chunk))
+            if floor.falls_below(len(chunk), time.monotonic() - asked):
+                host = urlsplit(url).hostname
+                raise trouble("slow", TransferTimeout(
+                    f"{host} sent less than {PATIENCE.slowest:g} bytes a second of {url} for "
+                    f"{PATIENCE.window:g} s: check the network, {_AGAIN}"
+                ))  # fmt: skip
+            if wait := self._pace.wait(len(chunk)):
+                await asyncio.sleep(wait)
+            asked = time.monotonic()
+
+    async def text(self, url: str, limit: int) -> str | None:
+        """Give a page of at most so many bytes, or None where the server has no such page (404, 410).
+
+        Raises
+        ------
+        DownloadError
+            It did not arrive, or is larger.
+        """
+
+        async def page() -> str:
+            async with self.get(url) as (response, answer, _):
+                data = bytearray()
+                async for chunk in self.body(response, url):
+                    data += chunk
+                    if len(data) > limit:
+                        raise trouble("too large", Refused(f"{url} is no page but endless (over {limit:,} bytes)"))
+            packed = answer.encoding in {"gzip", "x-gzip"}
+            return (_inflated(data, limit, url) if packed else bytes(data)).decode("utf-8", "replace")
+
+        try:
+            return await self.persist(url, page)
+        except NotOnServer:
+            return None
+
+
+def _inflated(data: bytes | bytearray, limit: int, url: str) -> bytes:
+    try:
+        return zlib.decompressobj(31).decompress(data, limit)
+    except zlib.error as error:
+        raise trouble(
+            "broken", ServerUnavailable(f"{url} came packed, and damaged ({error}): try again")
+        ) from error
 
 
 @asynccontextmanager
-async def connected(concurrency: int | None = None) -> AsyncIterator[Connection]:
+async def connected(
+    concurrency: int | None = None, *, bandwidth_limit: float | None = None
+) -> AsyncIterator[Connection]:
     """Open a session of so many connections at a time (default: the settings), by the environment's proxies."""
     from urllib.request import getproxies  # noqa: PLC0415 - `import radar_nb` stays cheap
 
@@ -309,18 +292,14 @@ async def connected(concurrency: int | None = None) -> AsyncIterator[Connection]
         auto_decompress=False,
         read_bufsize=_BUFFER,
         trust_env=bool(getproxies()),  # it costs a millisecond a request: only where there are proxies to find
+        cookie_jar=aiohttp.DummyCookieJar(),  # DWD sets none, and no other should follow a user
     ) as session:
-        yield Connection(session, limit)
+        yield Connection(session, limit, bandwidth_limit=bandwidth_limit)
 
 
-def refuse_plain(steps: Sequence[str]) -> None:
-    """Refuse a chain of redirects that leaves https: from there on anybody could change the file."""
-    schemes = [urlsplit(step).scheme for step in steps]
-    if "https" in schemes and "http" in schemes[schemes.index("https") :]:
-        raise Refused(
-            f"{steps[0]} leads from https to http ({steps[-1]}), where a file can be changed on its way: "
-            "it is not fetched; check the address (base_url=)"
-        )
+def _demanded(response: ClientResponse) -> float | None:
+    headers = response.headers
+    return demanded_wait(headers.get("Retry-After"), datetime.now(UTC), headers.get("Date"))
 
 
 def _refusal(url: str, response: ClientResponse, verdict: Verdict) -> DownloadError | Setback:
@@ -333,7 +312,7 @@ def _refusal(url: str, response: ClientResponse, verdict: Verdict) -> DownloadEr
         )
         return Setback(error, restart=True)
     if verdict == "retry":
-        demanded = demanded_wait(response.headers.get("Retry-After"), datetime.now(UTC))
+        demanded = _demanded(response)
         if demanded is not None and demanded > PATIENCE.longest_demand:
             return ServerUnavailable(
                 f"{host} answers {status} for {url} and asks to be left alone for {demanded:.0f} s: "
@@ -358,33 +337,31 @@ def _translated(url: str) -> Iterator[None]:
     import aiohttp  # noqa: PLC0415 - `import radar_nb` stays cheap
 
     host = urlsplit(url).hostname
-    again = "then run the same call again, it goes on where it stopped"
     try:
         yield
     except DownloadError:  # ours already, though some are builtin ConnectionErrors too
         raise
     except aiohttp.ClientConnectorCertificateError as error:
-        raise Refused(
+        text = (
             f"the certificate of {host} is not trusted ({error.certificate_error}): if your network inspects "
             "traffic, put its certificates into a file and name that in SSL_CERT_FILE"
-        ) from error
-    except (aiohttp.TooManyRedirects, aiohttp.InvalidURL) as error:
-        raise Refused(f"{url} leads nowhere ({type(error).__name__}): check the address (base_url=)") from error
+        )
+        raise trouble("certificate", Refused(text)) from error
+    except aiohttp.InvalidURL as error:
+        text = f"{url} leads nowhere ({type(error).__name__}): check the address (base_url=)"
+        raise trouble("nowhere", Refused(text)) from error
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise Setback(
-            ServerUnavailable(
-                f"no connection to {host} for {url} ({_cause(error)}): check the address (base_url=), the network "
-                f"and the proxy (HTTPS_PROXY), {again}"
-            )
-        ) from error
+        text = (
+            f"no connection to {host} for {url} ({_cause(error)}): check the address (base_url=), the network "
+            f"and the proxy (HTTPS_PROXY), {_AGAIN}"
+        )
+        raise trouble("no connection", ServerUnavailable(text)) from error
     except TimeoutError as error:
-        raise Setback(
-            TransferTimeout(f"{host} sent nothing of {url} for {PATIENCE.read:g} s: check the network, {again}")
-        ) from error
+        text = f"{host} sent nothing of {url} for {PATIENCE.read:g} s: check the network, {_AGAIN}"
+        raise trouble("silent", TransferTimeout(text)) from error
     except (aiohttp.ClientError, ConnectionError) as error:
-        raise Setback(
-            ServerUnavailable(f"the connection to {host} broke during {url} ({error}): check the network, {again}")
-        ) from error
+        text = f"the connection to {host} broke during {url} ({error}): check the network, {_AGAIN}"
+        raise trouble("broken", ServerUnavailable(text)) from error
 
 
 def _cause(error: Exception) -> str:

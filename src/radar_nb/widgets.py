@@ -23,12 +23,12 @@ from radar_nb.download import download_async
 from radar_nb.errors import CoverageError, RadarNbError
 from radar_nb.extract import extract_async
 from radar_nb.jobs import Job, Meter
+from radar_nb.loops import run
 from radar_nb.months import Month, month_range
 from radar_nb.pipeline import plan_async
 from radar_nb.products import product as find_product
 from radar_nb.report import Report
 from radar_nb.settings import settings
-from radar_nb.sync import run
 from radar_nb.words import end_line, error_line, line, plan_lines, report_lines, span
 
 if TYPE_CHECKING:

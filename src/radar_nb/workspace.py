@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ PART = ".part"
 SIDECAR = ".meta.json"
 """What the name of the note beside a download ends in."""
 
+_TEMPORARY = ".tmp"
 _SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".gz", ".bz2")
 
 
@@ -84,6 +86,11 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(path.name + SIDECAR)
 
 
+def lock_path(path: Path) -> Path:
+    """Give the place of the hidden file by which a file or folder is claimed for writing."""
+    return path.with_name(f".{path.name}.lock")
+
+
 def frames_folder(archive: Path) -> Path:
     """Give the folder that an archive's frames go to: beside it, named as it without its ending.
 
@@ -122,13 +129,21 @@ def read_sidecar(path: Path) -> Sidecar | None:
 
 
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
-    """Write the note beside a file, whole or not at all. A note lost in a power cut costs a part, no data."""
-    with replacing(sidecar_path(path), durable=False) as file:
+    """Write the note beside a file, whole or not at all, for one who holds a claim on the file.
+
+    A note lost in a power cut costs a part, no data.
+    """
+    with replacing(sidecar_path(path), durable=False, claimed=True) as file:
         file.write(json.dumps(asdict(sidecar), indent=1).encode())
 
 
+def temporary_path(path: Path) -> Path:
+    """Give the place where a file is written, by one who holds a claim on it, before it takes its name."""
+    return path.with_name(f".{path.name}{_TEMPORARY}")
+
+
 @contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Iterator[BinaryIO]:
     """Open a sibling temporary file that takes the path's place when the block ends without an error.
 
     Parameters
@@ -138,6 +153,10 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     durable : bool
         Whether the bytes are forced to the disk before the name is given to them; False is for what can be
         made again in a moment.
+    claimed : bool
+        Whether the caller holds a claim, so that nobody else writes this file now. Its temporary then has one
+        name, and what a crash has left is overwritten; otherwise each has its own, and those that lie there from
+        a crash are removed.
 
     Yields
     ------
@@ -159,9 +178,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+        temporary = temporary_path(path) if claimed else _own_temporary(path)
         try:
-            with temporary.open("xb") as file:
+            with temporary.open("wb" if claimed else "xb") as file:
                 yield file
                 file.flush()
                 if durable:
@@ -171,6 +190,19 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             with suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def _own_temporary(path: Path) -> Path:
+    """Give a temporary of this writer alone; remove those that crashes have left.
+
+    One that another is writing just now may go, too. That writer then fails and leaves what was there: nothing
+    broken takes the name.
+    """
+    start = f".{path.name[:100]}."
+    for left in path.parent.iterdir():
+        if left.name.startswith(start) and re.fullmatch(r"[0-9a-f]{8}\.tmp", left.name[len(start) :]):
+            left.unlink(missing_ok=True)
+    return path.with_name(f"{start}{secrets.token_hex(4)}{_TEMPORARY}")
 
 
 @contextmanager

@@ -1,0 +1,220 @@
+"""How much is asked of a server at a time, and when it is left alone: pure decisions, with the clock handed in."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+_EARNS = 1 << 20
+"""Bytes received that earn one further retry."""
+
+
+class Gate:
+    """So many requests at a time: half as many when the server asks for fewer, one more again as it serves.
+
+    Parameters
+    ----------
+    most : int
+        Requests at a time, while all is well.
+    clock : callable
+        Gives seconds that never go back.
+
+    Attributes
+    ----------
+    now : int
+        Requests at a time just now, from 1 to `most`.
+    """
+
+    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most = self.now = most
+        self._clock = clock
+        self._active = self._served = 0
+        self._closed_until = 0.0
+        self._slowed = float("-inf")
+        self._paused = False
+        self._news = asyncio.Condition()
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing passes until `set_paused(False)`."""
+        return self._paused
+
+    @asynccontextmanager
+    async def passing(self) -> AsyncIterator[float]:
+        """Hold a place, as soon as there is one; yields the moment at which it was had, for `slow_down`."""
+        async with self._news:
+            while True:
+                await self._news.wait_for(lambda: not self._paused and self._active < self.now)
+                wait = self._closed_until - self._clock()
+                if wait <= 0:
+                    break
+                self._news.release()  # others may wait, and be told, meanwhile
+                try:
+                    await asyncio.sleep(wait)
+                finally:
+                    await self._news.acquire()
+            self._active += 1
+        try:
+            yield self._clock()
+        finally:
+            self._active -= 1
+            await self._tell()
+
+    async def slow_down(self, since: float, demanded: float | None = None) -> None:
+        """Take an answer that asks for fewer requests, to a request that began at `since`.
+
+        Answers to requests that were under way already when the last one asked for fewer count as one.
+        """
+        if since > self._slowed:
+            self.now = max(1, self.now // 2)
+            self._slowed = self._clock()
+        self._served = 0
+        if demanded:
+            self._closed_until = max(self._closed_until, self._clock() + demanded)
+
+    async def serve(self) -> None:
+        """Take an answer that serves: after as many as pass at a time, one more may."""
+        self._served += 1
+        if self.now < self.most and self._served >= self.now:
+            self.now, self._served = self.now + 1, 0
+            await self._tell()
+
+    async def set_paused(self, paused: bool) -> None:
+        """Let nothing pass, or let it pass again."""
+        self._paused = paused
+        await self._tell()
+
+    async def resumed(self) -> None:
+        """Wait until nothing is paused."""
+        async with self._news:
+            await self._news.wait_for(lambda: not self._paused)
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+
+class Budget:
+    """What may still be asked of a host that does not serve: retries, and first requests.
+
+    A retry costs one of a number that only bytes and served files earn back, so that a server which breaks every
+    answer is not asked for ever. When so many requests in a row were answered by nothing of use, the host counts
+    as down and is asked no more.
+
+    Parameters
+    ----------
+    retries : int
+        At most so many without anything of use in between.
+    last_tries : int
+        So many first requests more, since other files may be served.
+
+    Attributes
+    ----------
+    vain : int
+        Requests in a row that were not served.
+
+    Examples
+    --------
+    >>> budget = Budget(2, last_tries=1)
+    >>> budget.spend(), budget.spend(), budget.spend()
+    (True, True, False)
+    >>> budget.earn(1 << 20)
+    >>> budget.spend()
+    True
+    """
+
+    def __init__(self, retries: int, *, last_tries: int) -> None:
+        self._most = self._left = float(retries)
+        self._end = retries + last_tries
+        self.vain = 0
+
+    @property
+    def down(self) -> bool:
+        """Whether the host counts as down."""
+        return self.vain >= self._end
+
+    def give_up(self) -> None:
+        """Count the host as down from now on, until it serves."""
+        self.vain = max(self.vain, self._end)
+
+    def spend(self) -> bool:
+        """Take one retry; False where none is left."""
+        if self._left < 1 or self.vain >= self._most:
+            return False
+        self._left -= 1
+        return True
+
+    def earn(self, count: int) -> None:
+        """Take bytes received, or `1 << 20` for something served whole."""
+        self._left = min(self._most, self._left + count / _EARNS)
+
+
+class Pace:
+    """So many bytes a second, over all connections.
+
+    Parameters
+    ----------
+    limit : float or None
+        Bytes a second; None for no limit.
+    clock : callable
+        Gives seconds that never go back.
+
+    Examples
+    --------
+    >>> pace = Pace(1000.0, clock=lambda: 0.0)
+    >>> pace.wait(500), pace.wait(500)
+    (0.5, 1.0)
+    """
+
+    def __init__(self, limit: float | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._free = clock()  # when the bytes that were taken so far will have had their time
+
+    def wait(self, count: int) -> float:
+        """Give the seconds to wait after so many bytes, before the next are read."""
+        if self._limit is None:
+            return 0.0
+        now = self._clock()
+        self._free = max(self._free, now) + count / self._limit
+        return self._free - now
+
+
+@dataclass(slots=True, kw_only=True)
+class Floor:
+    """The speed below which a body is not waited for: a stall that now and then sends a byte is one all the same.
+
+    Attributes
+    ----------
+    slowest : float
+        Bytes a second.
+    window : float
+        Seconds spent waiting for bytes, over which the speed is taken.
+
+    Examples
+    --------
+    >>> floor = Floor(slowest=1000.0, window=30.0)
+    >>> floor.falls_below(100_000, 20.0), floor.falls_below(100, 20.0), floor.falls_below(3000, 30.0)
+    (False, False, True)
+    """
+
+    slowest: float
+    window: float
+    _waited: float = 0.0
+    _came: int = 0
+
+    def falls_below(self, count: int, waited: float) -> bool:
+        """Take bytes and the seconds waited for them; tell whether the last window brought too few."""
+        self._waited += waited
+        self._came += count
+        if self._waited < self.window:
+            return False
+        slow = self._came < self.slowest * self._waited
+        self._waited, self._came = 0.0, 0
+        return slow

@@ -1,0 +1,416 @@
+"""One file on its way from the server: asked for, written, verified while it comes, given its name.
+
+Until then it is a `.part` with a note of what the server said of it; these two are enough to go on after any end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from radar_nb import transport
+from radar_nb.answers import Setback, request_headers, trouble, validator
+from radar_nb.bodies import after, first_bytes, flaw, is_wrapped, unwrapped
+from radar_nb.errors import (
+    ArchiveError,
+    DamagedDownload,
+    FrameError,
+    NotAnArchive,
+    Refused,
+    ServerUnavailable,
+    TruncatedArchive,
+    TruncatedFrame,
+    UnsafeMember,
+)
+from radar_nb.report import Outcome
+from radar_nb.table import human_bytes
+from radar_nb.verification import Verification
+from radar_nb.workspace import (
+    Sidecar,
+    part_path,
+    read_sidecar,
+    require_space,
+    sidecar_path,
+    storage_errors,
+    temporary_path,
+    write_sidecar,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from aiohttp import ClientResponse
+
+    from radar_nb.answers import Answer
+    from radar_nb.errors import RadarNbError
+    from radar_nb.report import State
+    from radar_nb.transport import Connection
+
+_SMALL = 1 << 20  # bytes: a smaller file is verified when it is there, by the thread that gives it its name
+_BLOCK = 4 << 20  # bytes asked for at a time where a file has several connections
+_LARGEST = 16 << 30  # bytes: far more than any file of DWD has (some 600 MB)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Item:
+    """One file of a call: what is to be done, and how far it has come.
+
+    Attributes
+    ----------
+    url : str
+    path : pathlib.Path
+        Where it will lie.
+    expected : int
+        Bytes, as planned until the server tells.
+    state : str
+        As an outcome's.
+    again : bool
+        Whether it is asked for though it lies there whole.
+    whole : Sidecar or None
+        The note of a file that lies there whole and may be outdated.
+    already, done, moved : int
+        Bytes that an earlier call left, of the part as it is now, and received in this call.
+    attempts : int
+    seconds : float
+    error : RadarNbError or None
+    notes : list of str
+    """
+
+    url: str
+    path: Path
+    expected: int
+    state: State = "waiting"
+    again: bool = False
+    whole: Sidecar | None = None
+    already: int = 0
+    done: int = 0
+    moved: int = 0
+    attempts: int = 0
+    seconds: float = 0.0
+    error: RadarNbError | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def outcome(self) -> Outcome:
+        """Give what has become of it so far."""
+        return Outcome(
+            name=self.path.name,
+            state=self.state,
+            path=self.path if self.state in {"done", "resumed", "kept"} else None,
+            bytes=self.moved,
+            already=self.already,
+            seconds=self.seconds,
+            retries=max(0, self.attempts - 1),
+            error=self.error,
+            notes=tuple(self.notes),
+        )
+
+
+def begun(item: Item) -> tuple[Sidecar | None, int]:
+    """Give the note and the size of a part that can be continued; None and 0 where there is none."""
+    part = part_path(item.path)
+    note = read_sidecar(part)
+    size = part.stat().st_size if part.is_file() else 0
+    if note is None or note.url != item.url or validator(note) is None or size > (note.size or size):
+        return None, 0
+    return note, size
+
+
+def discard(item: Item) -> None:
+    """Remove a part and its note."""
+    part = part_path(item.path)
+    with storage_errors(part):
+        sidecar_path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def mend(item: Item) -> None:
+    """Put right what a crash has left beside a file that is claimed."""
+    part = part_path(item.path)
+    with storage_errors(part):
+        for path in (item.path, part):
+            temporary_path(sidecar_path(path)).unlink(missing_ok=True)
+        if sidecar_path(part).exists() and not part.exists():  # a part is there before its note
+            note = read_sidecar(part)
+            if note is not None and item.path.is_file() and item.path.stat().st_size == note.size:
+                sidecar_path(part).replace(sidecar_path(item.path))  # the file had got its name, its note not yet
+            else:
+                sidecar_path(part).unlink()
+
+
+class Transfer:
+    """Bring one file; the caller holds the claim on it.
+
+    Parameters
+    ----------
+    connection : Connection
+    item : Item
+    pool : concurrent.futures.Executor or None
+        Verifies what comes; it has a thread for each transfer at a time. None: nothing is verified but lengths.
+    lanes : int
+        Connections for this file.
+    moved : callable
+        Is given the item, the bytes of its part, and those that it will have, whenever they change.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        item: Item,
+        *,
+        pool: Executor | None,
+        lanes: int,
+        moved: Callable[[Item, int, int], None],
+    ) -> None:
+        self._connection = connection
+        self._item = item
+        self._pool = pool
+        self._lanes = lanes
+        self._moved = moved
+        self._part = part_path(item.path)
+        self._verification: Verification | None = None
+        self._damaged = 0
+
+    async def bring(self) -> State:
+        """Fetch the file, or what its part lacks, verify it and give it its name.
+
+        Returns
+        -------
+        {"done", "resumed", "kept"}
+
+        Raises
+        ------
+        DownloadError, UnsafeMember
+            It did not arrive whole. A part that can be continued is left.
+        DiskFull, NotWritable, StorageError
+            The disk refused.
+        """
+        item = self._item
+        try:
+            state = await self._connection.persist(item.url, self._attempt, lambda: item.done)
+        finally:
+            self._abandon()
+        if state == "done" and item.already:
+            return "resumed"
+        return state
+
+    async def _attempt(self) -> State:
+        """Ask once for the file, or for what its part lacks."""
+        item = self._item
+        item.attempts += 1
+        note, offset = begun(item)
+        if item.whole is not None or note is None or offset != note.size:  # else only the name is missing
+            headers = request_headers(part=note, offset=offset, whole=item.whole)
+            if self._lanes > 1:
+                headers["Range"] = f"bytes={offset}-{offset + _BLOCK - 1}"
+            try:
+                async with self._connection.get(
+                    item.url, headers=headers, note=note, offset=offset, conditional=item.whole is not None
+                ) as (response, answer, verdict):
+                    if verdict == "unchanged":
+                        discard(item)
+                        return "kept"
+                    if verdict == "take":
+                        await self._take(response, answer)
+                if self._lanes > 1 and verdict == "take":
+                    await self._take_blocks()
+            except Setback as setback:
+                if setback.restart:
+                    self._rewind(0)
+                raise
+        await self._verify()
+        await asyncio.to_thread(self._give_name)
+        return "done"
+
+    async def _take(self, response: ClientResponse, answer: Answer) -> None:
+        """Write the body of an answer to the part, after a look at its first bytes."""
+        item, start, size = self._item, answer.start or 0, answer.size
+        chunks = self._connection.body(response, item.url)
+        if not start:
+            head = await first_bytes(response)
+            wrapped = is_wrapped(item.path.name, head, answer.encoding)
+            chunks = unwrapped(head, chunks, item.url) if wrapped else after(head, chunks)
+            size = None if wrapped else size
+            head = await anext(chunks, b"")
+            if problem := flaw(item.path.name, head):
+                raise trouble("no archive", NotAnArchive(
+                    f"{item.url} answered {answer.status} with {problem} instead of an archive: open the address "
+                    "in a browser to see why (a network's login page?), then run the same call again"
+                ))  # fmt: skip
+            self._begin(answer, size)
+            chunks = after(head, chunks)
+        with storage_errors(self._part), self._part.open("ab") as out:
+            async for chunk in chunks:
+                out.write(chunk)
+                if self._grow(len(chunk), size):
+                    out.flush()
+                    self._follow()
+        if self._lanes == 1 and size not in {None, item.done}:
+            error = ServerUnavailable(
+                f"{item.url} ended after {item.done} of {size} bytes: run the same call again"
+            )
+            raise Setback(error, trouble="broken", restart=item.done > (size or 0))
+
+    def _begin(self, answer: Answer, size: int | None) -> None:
+        """Begin a part: empty, and with a note of what the server said."""
+        item = self._item
+        if (size or 0) > _LARGEST:
+            raise trouble("too large", Refused(
+                f"{item.url} has {human_bytes(size or 0)} by the server's word, and no file of DWD is that large: "
+                "check the address (base_url=)"
+            ))  # fmt: skip
+        require_space(item.path.parent, size or 0, f"download {item.path.name}")
+        self._rewind(0)
+        with storage_errors(self._part):
+            self._part.touch()
+        note = Sidecar(url=item.url, etag=answer.etag, last_modified=answer.last_modified, size=size)
+        # unpacked on the way: the server's validators, and ranges, are of other bytes than the part's
+        write_sidecar(self._part, note if size == answer.size else Sidecar(url=item.url))
+
+    def _grow(self, count: int, size: int | None) -> bool:
+        """Count bytes that were written; tell whether the verification should look at them."""
+        item = self._item
+        item.moved += count
+        self._moved(item, item.done + count, size or item.expected)
+        if item.done > _LARGEST:
+            raise trouble("too large", Refused(f"{item.url} does not end: no file of DWD is that large"))
+        return self._pool is not None and item.done >= _SMALL
+
+    def _follow(self) -> None:
+        """Let the verification see what is written so far."""
+        if self._verification is None and self._pool is not None:
+            self._verification = Verification(self._pool, self._part, self._item.path)
+        if self._verification is not None:
+            try:
+                self._verification.grow(self._item.done)
+            except (ArchiveError, FrameError, NotAnArchive) as error:
+                self._judge(error, self._verification)
+
+    async def _verify(self) -> None:
+        """Wait for the verification's word on the whole file."""
+        self._follow()
+        if self._verification is not None:
+            try:
+                await self._verification.end()
+            except (ArchiveError, FrameError, NotAnArchive) as error:
+                self._judge(error, self._verification)
+
+    def _judge(self, error: RadarNbError, verification: Verification) -> None:
+        """Keep of a file that is wrong what is right, and raise for another attempt, unless it has had enough."""
+        item = self._item
+        self._damaged += 1
+        if isinstance(error, UnsafeMember):
+            self._rewind(0)
+            raise error
+        if self._damaged >= transport.PATIENCE.damaged:
+            self._rewind(0)
+            what = str(error).rpartition(": ")[0]
+            raise DamagedDownload(
+                f"{item.url} arrived damaged {self._damaged} times ({what}): run the same call again later; if it "
+                "is so on the server, verify=False takes it as it is"
+            ) from error
+        note = read_sidecar(self._part)
+        resumable = note is not None and validator(note) is not None
+        if isinstance(error, (TruncatedArchive, TruncatedFrame)) and note is not None and resumable:
+            item.notes.append(f"the server told {human_bytes(item.done)}, the archive goes on: asked for the rest")
+            write_sidecar(self._part, replace(note, size=None))
+            self._abandon()
+            raise trouble("short", ServerUnavailable(f"{error}; the server told so many bytes")) from error
+        sound = verification.sound if resumable else 0
+        item.notes.append(f"arrived damaged, fetched again from byte {sound:,} on")
+        self._rewind(sound)
+        raise Setback(ServerUnavailable(str(error)), trouble="damaged") from error
+
+    def _rewind(self, size: int) -> None:
+        """Cut the part to so many bytes; with none, remove it."""
+        item = self._item
+        self._abandon()
+        if size:
+            with storage_errors(self._part):
+                os.truncate(self._part, size)
+        else:
+            discard(item)
+        item.already = min(item.already, size)
+        self._moved(item, size, item.expected)
+
+    def _abandon(self) -> None:
+        if self._verification is not None:
+            self._verification.abandon()
+            self._verification = None
+
+    async def _take_blocks(self) -> None:
+        """Fetch the rest over several connections; blocks wait in memory until those before them are there."""
+        item, note = self._item, read_sidecar(self._part)
+        if note is None or note.size is None or validator(note) is None:
+            if note is None or note.size != item.done:
+                error = ServerUnavailable(f"{item.url} cannot be had in blocks: use connections_per_file=1")
+                raise Setback(error, restart=True)
+            return
+        starts = iter(range(item.done, note.size, _BLOCK))
+        pending: deque[asyncio.Task[bytearray]] = deque()
+        try:
+            with storage_errors(self._part), self._part.open("ab") as out:
+                while item.done < note.size:
+                    while len(pending) < self._lanes and (start := next(starts, None)) is not None:
+                        stop = min(start + _BLOCK, note.size)
+                        pending.append(asyncio.create_task(self._block(note, start, stop)))
+                    block = await pending[0]
+                    pending.popleft()
+                    out.write(block)
+                    if self._grow(len(block), note.size):
+                        out.flush()
+                        self._follow()
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _block(self, note: Sidecar, start: int, stop: int) -> bytearray:
+        """Fetch some bytes of a file."""
+        url, data = self._item.url, bytearray()
+        changed = Setback(ServerUnavailable(f"{url} changed on the server while it came"), restart=True)
+        headers = {"If-Range": validator(note) or ""}
+
+        async def attempt() -> bytearray | None:
+            first = start + len(data)
+            asked = headers | {"Range": f"bytes={first}-{stop - 1}"}
+            try:
+                async with self._connection.get(url, headers=asked, note=note, offset=first) as (
+                    response,
+                    answer,
+                    _,
+                ):
+                    if answer.status != 206:
+                        return None
+                    async for chunk in self._connection.body(response, url):
+                        data.extend(chunk)
+            except Setback as setback:
+                if setback.restart:
+                    return None
+                raise
+            if len(data) < stop - start:
+                raise trouble(
+                    "broken", ServerUnavailable(f"{url} ended before byte {stop}: run the same call again")
+                )
+            return data if len(data) == stop - start else None
+
+        block = await self._connection.persist(url, attempt, lambda: len(data))
+        if block is None:
+            raise changed
+        return block
+
+    def _give_name(self) -> None:
+        """Force a complete part to the disk; give it, then its note, the names of a whole file."""
+        path, part = self._item.path, self._part
+        note = read_sidecar(part) or Sidecar(url=self._item.url)
+        with storage_errors(path):
+            if note.size is None:
+                write_sidecar(part, replace(note, size=part.stat().st_size))
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+            sidecar_path(part).replace(sidecar_path(path))

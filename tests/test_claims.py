@@ -1,0 +1,154 @@
+"""Laws of claims: one holder at a time, over threads and processes, and none after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from radar_nb.claims import claimed, claimed_async
+from radar_nb.errors import StorageError
+from radar_nb.workspace import lock_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLDER = """
+import sys
+from pathlib import Path
+from radar_nb.claims import claimed
+with claimed(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+COUNTER = """
+import sys
+from pathlib import Path
+from radar_nb.claims import claimed
+path = Path(sys.argv[1])
+for _ in range(20):
+    with claimed(path):
+        path.write_text(str(int(path.read_text()) + 1))
+"""
+
+
+def holder(path: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(  # noqa: S603 - our own words
+        [sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_two_processes_never_hold_the_same(tmp_path: Path) -> None:
+    """Processes that read, add one and write under a claim lose no count, and leave nothing behind."""
+    path = tmp_path / "count"
+    path.write_text("0")
+    several = [subprocess.Popen([sys.executable, "-c", COUNTER, path]) for _ in range(3)]  # noqa: S603 - our own
+
+    assert [process.wait(60) for process in several] == [0, 0, 0]
+    assert path.read_text() == "60"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_threads_never_hold_the_same(tmp_path: Path) -> None:
+    """The same for threads of one process."""
+    path, count = tmp_path / "count", [0]
+
+    def add(_: int) -> None:
+        with claimed(path):
+            before = count[0]
+            threading.Event().wait(0.001)
+            count[0] = before + 1
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(12)))
+
+    assert count == [12]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
+    """What a killed process held is free at once, and the file that it left goes with the next claim."""
+    path = tmp_path / "a"
+    killed = holder(path)
+    killed.kill()
+    killed.communicate()
+    assert lock_path(path).exists()
+
+    with claimed(path):
+        pass
+
+    assert not lock_path(path).exists()
+
+
+def test_the_loop_goes_on_while_a_claim_is_waited_for(tmp_path: Path) -> None:
+    """A coroutine that waits for another process does not stop its loop, and learns that it has waited."""
+    path, waits = tmp_path / "a", []
+    other = holder(path)
+
+    async def wait_for_it() -> bool:
+        async with asyncio.timeout(30):
+
+            def waiting() -> None:
+                waits.append(1)
+                if len(waits) == 2:
+                    other.communicate("go on\n")
+
+            async with claimed_async(path, waiting) as waited:
+                return waited
+
+    assert asyncio.run(wait_for_it())
+    assert len(waits) >= 2
+
+
+def test_who_need_not_wait_learns_that(tmp_path: Path) -> None:
+    """A free claim is had at once."""
+
+    async def take() -> bool:
+        async with claimed_async(tmp_path / "a") as waited:
+            return waited
+
+    assert not asyncio.run(take())
+
+
+def test_a_wait_can_be_cancelled(tmp_path: Path) -> None:
+    """Who is cancelled while another holds the claim leaves it to that one."""
+    path = tmp_path / "a"
+    other = holder(path)
+
+    async def give_up() -> None:
+        waiting = asyncio.Event()
+
+        async def take() -> None:
+            async with claimed_async(path, waiting.set):
+                pass
+
+        task = asyncio.create_task(take())
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(give_up())
+
+    assert lock_path(path).exists()
+    other.communicate("go on\n")
+    assert not lock_path(path).exists()
+
+
+def test_a_place_that_cannot_be_is_told(tmp_path: Path) -> None:
+    """Where no file can lie there is no claim, and the error says what to do."""
+    (tmp_path / "file").write_bytes(b"")
+
+    with (
+        pytest.raises(StorageError, match=r"cannot be written .*choose another folder"),
+        claimed(tmp_path / "file" / "a"),
+    ):
+        pass
