@@ -1,10 +1,11 @@
 """Download from a local server: radar_nb beside the usual script, plain aiohttp and aria2c, five connections each.
 
-    python benchmarks/download.py [--disk FOLDER] [--quick]
+    python benchmarks/download.py [--disk FOLDER] [--quick] [--far]
 
-The server is a process of its own; so is each run, so that its peak memory is its own. The ways take turns, so
-that other work on the machine strikes all alike. Times are medians, without the start of Python and its imports;
-radar_nb alone forces each file to the disk before it gives it its name. POSIX only (`resource`).
+The server is a process of its own; so is each run, so that its peak memory is its own. With --far it answers 20 ms
+late and sends 10 MB a second and connection, as a server on the internet does. The ways take turns, so that other
+work on the machine strikes all alike. Times are medians, without the start of Python and its imports; radar_nb
+alone verifies what comes and forces each file to the disk before it gives it its name. POSIX only (`resource`).
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import io
 import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 5
 ENOUGH = 60.0  # seconds after which a slow way is not measured again
-HEAD = bytes(257) + b"ustar" + bytes(250)  # enough for a .tar
+LATENCY, RATE = 0.02, 10e6  # seconds, and bytes a second, of a server that is far
+PIECE = 4 << 20  # bytes of a member of the archives that are served
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a disk that costs nothing, to see the work alone
 
 
@@ -120,25 +124,55 @@ IMPORTS = {
 }
 
 
-def serve(folder: Path) -> None:
-    """Serve a folder on a free port of this machine, and print the port."""
-    from aiohttp import web  # noqa: PLC0415 - only the server needs it
+class Server(asyncio.Protocol):
+    """A connection to the folder's files: it costs next to nothing, so that the clients are what is measured."""
+
+    def __init__(self, files: dict[str, bytes], *, latency: float, rate: float) -> None:
+        self._files, self._latency, self._rate = files, latency, rate
+        self._asked = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._asked += data
+        while b"\r\n\r\n" in self._asked:
+            head, _, self._asked = self._asked.partition(b"\r\n\r\n")
+            body = self._files[head.split(b" ", 2)[1].decode().removeprefix("/")]
+            asyncio.get_running_loop().call_later(self._latency, self._answer, body)
+
+    def _answer(self, body: bytes) -> None:
+        self._transport.write(b'HTTP/1.1 200 OK\r\nETag: "one"\r\nContent-Length: %d\r\n\r\n' % len(body))
+        self._send(memoryview(body), asyncio.get_running_loop().time(), 0)
+
+    def _send(self, body: memoryview, begun: float, sent: int) -> None:
+        """Send as much as may have been sent by now, at most a quarter of a megabyte; the rest later."""
+        step = min(len(body) - sent, 256 << 10)
+        self._transport.write(body[sent : sent + step])
+        if sent + step < len(body):
+            loop = asyncio.get_running_loop()
+            loop.call_at(
+                max(loop.time(), begun + (sent + step) / self._rate), self._send, body, begun, sent + step
+            )
+
+
+def serve(folder: Path, *, far: bool) -> None:
+    """Serve a folder from memory on a free port of this machine, and print the port."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     async def forever() -> None:
-        app = web.Application()
-        app.router.add_static("/", folder)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        print(runner.addresses[0][1], flush=True)
+        loop = asyncio.get_running_loop()
+        latency, rate = (LATENCY, RATE) if far else (0.0, float("inf"))
+        server = await loop.create_server(lambda: Server(files, latency=latency, rate=rate), "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Event().wait()
 
     asyncio.run(forever())
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    command = [sys.executable, __file__, "--serve", str(folder)]
+def serving(folder: Path, *, far: bool) -> Iterator[str]:
+    command = [sys.executable, __file__, "--serve", str(folder), *(["--far"] if far else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None  # noqa: S101 - it is a pipe
@@ -172,6 +206,15 @@ def names_of(load: str) -> list[str]:
     """Give the files' names of a load such as 500x100000."""
     count, size = load.split("x")
     return [f"{size}-{number}.tar" for number in range(int(count))]
+
+
+def write_archive(path: Path, size: int) -> None:
+    """Write a tar of about so many bytes that no packing makes smaller, in pieces: this process must stay small."""
+    with tarfile.open(path, "w") as archive:
+        for number in range(-(-size // PIECE)):
+            member = tarfile.TarInfo(f"raa01-yw_{number}")
+            member.size = min(PIECE, size - number * PIECE)
+            archive.addfile(member, io.BytesIO(os.urandom(member.size)))
 
 
 def runs_of(base: str, load: str, disk: Path, rounds: int) -> dict[str, list[dict[str, float]]]:
@@ -219,30 +262,28 @@ def main() -> None:
         "--disk", type=Path, default=Path(tempfile.gettempdir()), help="a folder on the disk to write"
     )
     parser.add_argument("--quick", action="store_true", help="smaller files, once, in memory only")
+    parser.add_argument("--far", action="store_true", help="20 ms late, 10 MB a second and connection")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--one", nargs=4, metavar=("WAY", "BASE", "LOAD", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve(options.serve)
+        serve(options.serve, far=options.far)
         return
     if options.one:
         way, base, load, folder = options.one
         run_one(way, base, names_of(load), Path(folder))
         return
     loads = ["100x100000", "2x25000000"] if options.quick else ["500x100000", "2x100000000"]
+    if options.far:
+        loads = [loads[0], "2x50000000"]
     disks = [MEMORY_DISK] if MEMORY_DISK.is_dir() else []
-    if not options.quick or not disks:
+    if not disks or not (options.quick or options.far):
         disks.append(options.disk)
     with tempfile.TemporaryDirectory(dir=disks[0], prefix="radar_nb-bench-") as served:
         for load in loads:
             for name in names_of(load):
-                with (Path(served) / name).open(
-                    "wb"
-                ) as file:  # in pieces: this process must stay small, see above
-                    file.write(HEAD)
-                    while (left := int(load.split("x")[1]) - file.tell()) > 0:
-                        file.write(b"r" * min(left, 1 << 20))
-        with serving(Path(served)) as base:
+                write_archive(Path(served) / name, int(load.split("x")[1]))
+        with serving(Path(served), far=options.far) as base:
             rounds = 1 if options.quick else 5
             results = {(load, disk): runs_of(base, load, disk, rounds) for load in loads for disk in disks}
     show(results)

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Mapping
 
 MODIFIED = "Sat, 13 Jun 2020 15:25:00 GMT"
@@ -158,12 +159,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """Serve on a free port of 127.0.0.1 while the block runs."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """Serve on a free port of 127.0.0.1 while the block runs, over TLS with a context for it."""
     handler = type("Handler", (_Handler,), {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         http.daemon_threads = True
-        handler.scripts = Server(f"http://127.0.0.1:{http.server_port}")  # type: ignore[attr-defined]
+        if tls is not None:
+            http.socket = tls.wrap_socket(http.socket, server_side=True)
+        scheme = "http" if tls is None else "https"
+        handler.scripts = Server(f"{scheme}://127.0.0.1:{http.server_port}")  # type: ignore[attr-defined]
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -56,6 +56,7 @@ LAYERS = {
     "odim": 3,
     "plotting": 3,
     "transport": 3,
+    "unfinished": 3,
     "verification": 3,
     "choices": 4,
     "index": 4,

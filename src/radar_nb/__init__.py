@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from radar_nb import errors
 from radar_nb.catalogue import Plan
-from radar_nb.download import download, download_async
+from radar_nb.download import Download, download, download_async, start
 from radar_nb.extract import extract, extract_async
 from radar_nb.months import Month
 from radar_nb.pipeline import load, load_async, plan, plan_async
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Download",
     "DownloadPanel",
     "Month",
     "MonthPicker",
@@ -52,6 +53,7 @@ __all__ = [
     "product",
     "products",
     "reduce",
+    "start",
     "to_rate",
 ]
 

@@ -25,6 +25,7 @@ class _Claim:
     def __init__(self, path: Path) -> None:
         from filelock import FileLock  # noqa: PLC0415 - `import radar_nb` stays cheap
 
+        self.found = False  # whether another held it, or left it by a crash
         self._path = path
         self._lock = FileLock(lock_path(path), blocking=False, thread_local=False)
 
@@ -33,11 +34,14 @@ class _Claim:
         from filelock import Timeout  # noqa: PLC0415 - as above
 
         with storage_errors(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self.found = self.found or lock_path(self._path).exists()
             try:
                 self._lock.acquire()
             except Timeout:
                 return False
+            except FileNotFoundError:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                return self.take()
         return True
 
     def drop(self) -> None:
@@ -91,7 +95,7 @@ async def claimed_async(path: Path, waiting: Callable[[], None] = lambda: None) 
     Yields
     ------
     bool
-        Whether there was another holder to wait for: what it did may have to be looked at.
+        Whether there was another holder, to wait for or ended by a crash: what it has left is to be looked at.
 
     Raises
     ------
@@ -99,12 +103,10 @@ async def claimed_async(path: Path, waiting: Callable[[], None] = lambda: None) 
         The lock's file cannot be made beside it.
     """
     claim = _Claim(path)
-    waited = False
     while not claim.take():
-        waited = True
         waiting()
         await asyncio.sleep(_EVERY)
     try:
-        yield waited
+        yield claim.found
     finally:
         claim.drop()

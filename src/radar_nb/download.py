@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from radar_nb.fetching import Call, for_each
 from radar_nb.jobs import Job
 from radar_nb.loops import run
+from radar_nb.table import human_bytes
 from radar_nb.transport import connected
+from radar_nb.unfinished import Item, begun
 
 if TYPE_CHECKING:
     import asyncio
@@ -246,6 +248,31 @@ class Download:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._failure = None if task.cancelled() else task.exception()
+
+
+def resumption(plan: Plan) -> str:
+    """Tell in one line which files of a plan an earlier call has begun; an empty text where it has begun none.
+
+    Parameters
+    ----------
+    plan : Plan
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> resumption(plan("YW", "2020-06", "2020-08"))  # doctest: +SKIP
+    '2 of 3 files are resumed: 148.3 MB of 612.0 MB are there already'
+    """
+    sizes = [
+        begun(Item(url=plan.url(archive), path=plan.local(archive), expected=archive.expected))[1]
+        for archive in plan.archives
+    ]
+    count = sum(size > 0 for size in sizes)
+    there, whole = human_bytes(sum(sizes)), human_bytes(plan.bytes_to_fetch)
+    return f"{count} of {len(sizes)} files are resumed: {there} of {whole} are there already" if count else ""
 
 
 async def read_pages_async(urls: Sequence[str], *, concurrency: int | None = None) -> dict[str, str | None]:

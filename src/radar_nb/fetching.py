@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from radar_nb.claims import claimed_async
 from radar_nb.errors import CoverageError, DiskFull, RadarNbError, SettingsError
+from radar_nb.jobs import Batches
 from radar_nb.progress import Progress, reporting
 from radar_nb.report import Outcome, Report
-from radar_nb.transfers import Item, Transfer, begun, discard, mend
+from radar_nb.transfers import SMALL, Transfer
 from radar_nb.transport import connected
+from radar_nb.unfinished import Item, begun, discard, mend
 from radar_nb.workspace import (
     archive_state,
     part_path,
@@ -35,6 +37,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 _STEP = 1 << 16  # bytes between two progress events
+_OVERLAP = 4  # small files under way for each connection
 
 
 async def for_each(items: Sequence[S], work: Callable[[S], Awaitable[T]], limit: int) -> list[T]:
@@ -128,17 +131,26 @@ class Call:
                 item.state = "cancelled" if item.state in {"waiting", "running"} else item.state
 
     async def _bring(self, connection: Connection, wanted: Sequence[Item], meter: _Meter) -> None:
+        # of small files, some are verified and written while others come: the gate keeps to the limit
+        small = all(item.expected <= SMALL for item in wanted)
+        width = connection.limit * (_OVERLAP if small else 1)
+        batches = Batches()
         # a thread for each file at a time: one that waits for bytes to verify keeps it
-        with ThreadPoolExecutor(connection.limit, thread_name_prefix="radar_nb-verify") as pool:
+        with ThreadPoolExecutor(width, thread_name_prefix="radar_nb-verify") as pool:
 
             async def fetch(item: Item) -> None:
                 transfer = Transfer(
-                    connection, item, pool=pool if self._verify else None, lanes=self._lanes, moved=meter.move
+                    connection,
+                    item,
+                    pool=pool if self._verify else None,
+                    batches=batches,
+                    lanes=self._lanes,
+                    moved=meter.move,
                 )
                 await self._fetch(item, transfer, meter)
 
             try:
-                await for_each(wanted, fetch, connection.limit)
+                await for_each(wanted, fetch, width)
             except DiskFull as error:
                 for item in wanted:
                     item.error = error if item.state in {"waiting", "running", "cancelled"} else item.error
@@ -148,12 +160,12 @@ class Call:
         begin = perf_counter()
         item.state = "running"
         try:
-            async with claimed_async(item.path, lambda: _watch(item, meter)) as waited:
-                mend(item)
-                if not item.again and archive_state(item.path) == "whole":
+            async with claimed_async(item.path, lambda: _watch(item, meter)) as found:
+                whole = not item.again and archive_state(item.path) == "whole"
+                if found or item.done or whole:
+                    mend(item)
+                if whole:
                     item.state = "kept"
-                    if waited:
-                        item.notes.append("another process fetched it meanwhile")
                 else:
                     if self._overwrite:
                         discard(item)

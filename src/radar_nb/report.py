@@ -94,6 +94,11 @@ class Report:
         """Bytes moved in this call."""
         return sum(outcome.bytes for outcome in self.outcomes)
 
+    @property
+    def already(self) -> int:
+        """Bytes of parts that an earlier call had left, and that were not moved again."""
+        return sum(outcome.already for outcome in self.outcomes)
+
     def raise_for_failures(self) -> Report:
         """Give the report back if all went well.
 
@@ -122,8 +127,7 @@ class Report:
         """What happened, in one line."""
         counts = Counter(outcome.state for outcome in self.outcomes)
         states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing to do"
-        there = sum(outcome.already for outcome in self.outcomes)
-        before = f"; {human_bytes(there)} were there from before" if there else ""
+        before = f"; {human_bytes(self.already)} were there from before" if self.already else ""
         return f"{self.task}: {states}; {human_bytes(self.bytes)} in {self.seconds:.1f} s{before}"
 
     def table(self) -> Table:

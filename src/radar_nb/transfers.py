@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from radar_nb import transport
@@ -25,121 +25,38 @@ from radar_nb.errors import (
     TruncatedFrame,
     UnsafeMember,
 )
-from radar_nb.report import Outcome
 from radar_nb.table import human_bytes
+from radar_nb.unfinished import Item, begun, discard, give_name, store
 from radar_nb.verification import Verification
 from radar_nb.workspace import (
     Sidecar,
     part_path,
     read_sidecar,
     require_space,
-    sidecar_path,
     storage_errors,
-    temporary_path,
     write_sidecar,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from aiohttp import ClientResponse
 
     from radar_nb.answers import Answer
     from radar_nb.errors import RadarNbError
+    from radar_nb.jobs import Batches
     from radar_nb.report import State
     from radar_nb.transport import Connection
 
-_SMALL = 1 << 20  # bytes: a smaller file is verified when it is there, by the thread that gives it its name
+SMALL = 1 << 20
+"""Bytes: a smaller file is verified in memory when it is there, and only then written."""
+
+_WRITTEN = 256 << 10  # bytes that are written at once
 _BLOCK = 4 << 20  # bytes asked for at a time where a file has several connections
 _LARGEST = 16 << 30  # bytes: far more than any file of DWD has (some 600 MB)
 
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Item:
-    """One file of a call: what is to be done, and how far it has come.
-
-    Attributes
-    ----------
-    url : str
-    path : pathlib.Path
-        Where it will lie.
-    expected : int
-        Bytes, as planned until the server tells.
-    state : str
-        As an outcome's.
-    again : bool
-        Whether it is asked for though it lies there whole.
-    whole : Sidecar or None
-        The note of a file that lies there whole and may be outdated.
-    already, done, moved : int
-        Bytes that an earlier call left, of the part as it is now, and received in this call.
-    attempts : int
-    seconds : float
-    error : RadarNbError or None
-    notes : list of str
-    """
-
-    url: str
-    path: Path
-    expected: int
-    state: State = "waiting"
-    again: bool = False
-    whole: Sidecar | None = None
-    already: int = 0
-    done: int = 0
-    moved: int = 0
-    attempts: int = 0
-    seconds: float = 0.0
-    error: RadarNbError | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def outcome(self) -> Outcome:
-        """Give what has become of it so far."""
-        return Outcome(
-            name=self.path.name,
-            state=self.state,
-            path=self.path if self.state in {"done", "resumed", "kept"} else None,
-            bytes=self.moved,
-            already=self.already,
-            seconds=self.seconds,
-            retries=max(0, self.attempts - 1),
-            error=self.error,
-            notes=tuple(self.notes),
-        )
-
-
-def begun(item: Item) -> tuple[Sidecar | None, int]:
-    """Give the note and the size of a part that can be continued; None and 0 where there is none."""
-    part = part_path(item.path)
-    note = read_sidecar(part)
-    size = part.stat().st_size if part.is_file() else 0
-    if note is None or note.url != item.url or validator(note) is None or size > (note.size or size):
-        return None, 0
-    return note, size
-
-
-def discard(item: Item) -> None:
-    """Remove a part and its note."""
-    part = part_path(item.path)
-    with storage_errors(part):
-        sidecar_path(part).unlink(missing_ok=True)
-        part.unlink(missing_ok=True)
-
-
-def mend(item: Item) -> None:
-    """Put right what a crash has left beside a file that is claimed."""
-    part = part_path(item.path)
-    with storage_errors(part):
-        for path in (item.path, part):
-            temporary_path(sidecar_path(path)).unlink(missing_ok=True)
-        if sidecar_path(part).exists() and not part.exists():  # a part is there before its note
-            note = read_sidecar(part)
-            if note is not None and item.path.is_file() and item.path.stat().st_size == note.size:
-                sidecar_path(part).replace(sidecar_path(item.path))  # the file had got its name, its note not yet
-            else:
-                sidecar_path(part).unlink()
+_WRONG = (ArchiveError, FrameError, NotAnArchive)
 
 
 class Transfer:
@@ -151,6 +68,8 @@ class Transfer:
     item : Item
     pool : concurrent.futures.Executor or None
         Verifies what comes; it has a thread for each transfer at a time. None: nothing is verified but lengths.
+    batches : Batches
+        Verifies and writes small files in a thread.
     lanes : int
         Connections for this file.
     moved : callable
@@ -163,16 +82,21 @@ class Transfer:
         item: Item,
         *,
         pool: Executor | None,
+        batches: Batches,
         lanes: int,
         moved: Callable[[Item, int, int], None],
     ) -> None:
         self._connection = connection
         self._item = item
         self._pool = pool
+        self._batches = batches
         self._lanes = lanes
         self._moved = moved
         self._part = part_path(item.path)
         self._verification: Verification | None = None
+        self._fresh: Sidecar | None = None  # the note of a file of which nothing is written yet
+        self._held: list[bytes] = []  # bytes that came and are not written yet
+        self._holds = 0  # how many
         self._damaged = 0
 
     async def bring(self) -> State:
@@ -191,7 +115,7 @@ class Transfer:
         """
         item = self._item
         try:
-            state = await self._connection.persist(item.url, self._attempt, lambda: item.done)
+            state = await self._connection.persist(self._attempt, lambda: item.done)
         finally:
             self._abandon()
         if state == "done" and item.already:
@@ -222,12 +146,11 @@ class Transfer:
                 if setback.restart:
                     self._rewind(0)
                 raise
-        await self._verify()
-        await asyncio.to_thread(self._give_name)
+        await self._finish()
         return "done"
 
     async def _take(self, response: ClientResponse, answer: Answer) -> None:
-        """Write the body of an answer to the part, after a look at its first bytes."""
+        """Take the body of an answer, after a look at its first bytes."""
         item, start, size = self._item, answer.start or 0, answer.size
         chunks = self._connection.body(response, item.url)
         if not start:
@@ -243,42 +166,65 @@ class Transfer:
                 ))  # fmt: skip
             self._begin(answer, size)
             chunks = after(head, chunks)
-        with storage_errors(self._part), self._part.open("ab") as out:
+        try:
             async for chunk in chunks:
-                out.write(chunk)
-                if self._grow(len(chunk), size):
-                    out.flush()
-                    self._follow()
+                self._add(chunk, size)
+        except BaseException:
+            self._write()
+            raise
+        if self._fresh is None or item.done >= SMALL:
+            self._write()
         if self._lanes == 1 and size not in {None, item.done}:
+            self._write()
             error = ServerUnavailable(
                 f"{item.url} ended after {item.done} of {size} bytes: run the same call again"
             )
             raise Setback(error, trouble="broken", restart=item.done > (size or 0))
 
     def _begin(self, answer: Answer, size: int | None) -> None:
-        """Begin a part: empty, and with a note of what the server said."""
+        """Begin a part with a note of what the server said; nothing is written yet."""
         item = self._item
         if (size or 0) > _LARGEST:
             raise trouble("too large", Refused(
                 f"{item.url} has {human_bytes(size or 0)} by the server's word, and no file of DWD is that large: "
                 "check the address (base_url=)"
             ))  # fmt: skip
-        require_space(item.path.parent, size or 0, f"download {item.path.name}")
-        self._rewind(0)
-        with storage_errors(self._part):
-            self._part.touch()
+        if (size or 0) > item.expected:
+            require_space(item.path.parent, size or 0, f"download {item.path.name}")
+        if item.done:
+            self._rewind(0)
         note = Sidecar(url=item.url, etag=answer.etag, last_modified=answer.last_modified, size=size)
         # unpacked on the way: the server's validators, and ranges, are of other bytes than the part's
-        write_sidecar(self._part, note if size == answer.size else Sidecar(url=item.url))
+        self._fresh = note if size == answer.size else Sidecar(url=item.url)
 
-    def _grow(self, count: int, size: int | None) -> bool:
-        """Count bytes that were written; tell whether the verification should look at them."""
+    def _add(self, chunk: bytes, size: int | None) -> None:
+        """Take bytes, which are written when there are enough of them to be worth it."""
         item = self._item
-        item.moved += count
-        self._moved(item, item.done + count, size or item.expected)
+        self._held.append(chunk)
+        self._holds += len(chunk)
+        item.moved += len(chunk)
+        self._moved(item, item.done + len(chunk), size or item.expected)
         if item.done > _LARGEST:
             raise trouble("too large", Refused(f"{item.url} does not end: no file of DWD is that large"))
-        return self._pool is not None and item.done >= _SMALL
+        if item.done >= SMALL and self._holds >= _WRITTEN:
+            self._write()
+            self._follow()
+
+    def _write(self) -> None:
+        """Append what is held to the part; a new one gets its note when it is there."""
+        if not self._holds:
+            return
+        with storage_errors(self._part):
+            if self._fresh is not None:
+                discard(self._item)  # what another attempt, of another file, has left
+            with self._part.open("ab", buffering=0) as out:
+                for chunk in self._held:
+                    rest = memoryview(chunk)
+                    while rest:
+                        rest = rest[out.write(rest) :]
+            if self._fresh is not None:
+                write_sidecar(self._part, self._fresh)
+        self._fresh, self._held, self._holds = None, [], 0
 
     def _follow(self) -> None:
         """Let the verification see what is written so far."""
@@ -287,19 +233,32 @@ class Transfer:
         if self._verification is not None:
             try:
                 self._verification.grow(self._item.done)
-            except (ArchiveError, FrameError, NotAnArchive) as error:
-                self._judge(error, self._verification)
+            except _WRONG as error:
+                self._judge(error, self._verification.sound)
 
-    async def _verify(self) -> None:
-        """Wait for the verification's word on the whole file."""
+    async def _finish(self) -> None:
+        """Wait for the verification's word on the whole file, and give it its name."""
+        if self._fresh is not None:  # it is small, and in memory
+            data, sound, note = b"".join(self._held), [0], self._fresh
+            try:
+                await self._batches.run(
+                    lambda: store(self._item, data, note, sound.append if self._pool is not None else None)
+                )
+            except _WRONG as error:
+                self._write()
+                self._judge(error, sound[-1])
+            self._fresh, self._held, self._holds = None, [], 0
+            return
         self._follow()
         if self._verification is not None:
             try:
                 await self._verification.end()
-            except (ArchiveError, FrameError, NotAnArchive) as error:
-                self._judge(error, self._verification)
+            except _WRONG as error:
+                self._judge(error, self._verification.sound)
+        note = read_sidecar(self._part) or Sidecar(url=self._item.url)
+        await asyncio.to_thread(give_name, self._item, note)
 
-    def _judge(self, error: RadarNbError, verification: Verification) -> None:
+    def _judge(self, error: RadarNbError, sound: int) -> None:
         """Keep of a file that is wrong what is right, and raise for another attempt, unless it has had enough."""
         item = self._item
         self._damaged += 1
@@ -320,7 +279,7 @@ class Transfer:
             write_sidecar(self._part, replace(note, size=None))
             self._abandon()
             raise trouble("short", ServerUnavailable(f"{error}; the server told so many bytes")) from error
-        sound = verification.sound if resumable else 0
+        sound = sound if resumable else 0
         item.notes.append(f"arrived damaged, fetched again from byte {sound:,} on")
         self._rewind(sound)
         raise Setback(ServerUnavailable(str(error)), trouble="damaged") from error
@@ -329,6 +288,7 @@ class Transfer:
         """Cut the part to so many bytes; with none, remove it."""
         item = self._item
         self._abandon()
+        self._fresh, self._held, self._holds = None, [], 0
         if size:
             with storage_errors(self._part):
                 os.truncate(self._part, size)
@@ -344,6 +304,7 @@ class Transfer:
 
     async def _take_blocks(self) -> None:
         """Fetch the rest over several connections; blocks wait in memory until those before them are there."""
+        self._write()
         item, note = self._item, read_sidecar(self._part)
         if note is None or note.size is None or validator(note) is None:
             if note is None or note.size != item.done:
@@ -351,25 +312,22 @@ class Transfer:
                 raise Setback(error, restart=True)
             return
         starts = iter(range(item.done, note.size, _BLOCK))
-        pending: deque[asyncio.Task[bytearray]] = deque()
+        pending: deque[asyncio.Task[bytes]] = deque()
         try:
-            with storage_errors(self._part), self._part.open("ab") as out:
-                while item.done < note.size:
-                    while len(pending) < self._lanes and (start := next(starts, None)) is not None:
-                        stop = min(start + _BLOCK, note.size)
-                        pending.append(asyncio.create_task(self._block(note, start, stop)))
-                    block = await pending[0]
-                    pending.popleft()
-                    out.write(block)
-                    if self._grow(len(block), note.size):
-                        out.flush()
-                        self._follow()
+            while item.done < note.size:
+                while len(pending) < self._lanes and (start := next(starts, None)) is not None:
+                    stop = min(start + _BLOCK, note.size)
+                    pending.append(asyncio.create_task(self._block(note, start, stop)))
+                block = await pending[0]
+                pending.popleft()
+                self._add(block, note.size)
         finally:
+            self._write()
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
 
-    async def _block(self, note: Sidecar, start: int, stop: int) -> bytearray:
+    async def _block(self, note: Sidecar, start: int, stop: int) -> bytes:
         """Fetch some bytes of a file."""
         url, data = self._item.url, bytearray()
         changed = Setback(ServerUnavailable(f"{url} changed on the server while it came"), restart=True)
@@ -398,19 +356,7 @@ class Transfer:
                 )
             return data if len(data) == stop - start else None
 
-        block = await self._connection.persist(url, attempt, lambda: len(data))
+        block = await self._connection.persist(attempt, lambda: len(data))
         if block is None:
             raise changed
-        return block
-
-    def _give_name(self) -> None:
-        """Force a complete part to the disk; give it, then its note, the names of a whole file."""
-        path, part = self._item.path, self._part
-        note = read_sidecar(part) or Sidecar(url=self._item.url)
-        with storage_errors(path):
-            if note.size is None:
-                write_sidecar(part, replace(note, size=part.stat().st_size))
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-            part.replace(path)
-            sidecar_path(part).replace(sidecar_path(path))
+        return bytes(block)

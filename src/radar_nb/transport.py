@@ -112,14 +112,11 @@ class Connection:
         for response in tuple(self._open):
             response.close()
 
-    async def persist(
-        self, url: str, attempt: Callable[[], Awaitable[T]], reached: Callable[[], int] = lambda: 0
-    ) -> T:
+    async def persist(self, attempt: Callable[[], Awaitable[T]], reached: Callable[[], int] = lambda: 0) -> T:
         """Make an attempt again until it succeeds, or too many in a row have brought nothing new.
 
         Parameters
         ----------
-        url : str
         attempt : callable
             Makes one attempt; a `Setback` calls for another, every other error ends it.
         reached : callable
@@ -131,39 +128,37 @@ class Connection:
             There were too many attempts for this item, or too many requests of all items that the server did not
             serve: one that is down is not asked as often for each of a hundred files.
         """
-        if self._budget.down:
-            raise ServerUnavailable(
-                f"{urlsplit(url).hostname} was not asked for {url}: none of the last {self._budget.vain} requests "
-                "was served; run the same call later, it goes on where it stopped"
-            )
         failures, furthest, offline = 0, reached(), 0.0
         while True:
             try:
                 return await attempt()
             except Setback as setback:
                 if self.gate.paused:
-                    wait = 0.0
-                else:
-                    gained = reached() - furthest
-                    helped = gained > (_PROGRESS if setback.trouble == "slow" else 0)
-                    failures = 1 if helped else failures + 1
-                    furthest = max(furthest, reached())
-                    if not self._may_retry(setback, failures, offline):
-                        raise setback.error from setback.__cause__
-                    wait = PATIENCE.wait(failures, setback.demanded)
-                    offline = offline + wait if setback.trouble == "no connection" else 0.0
-                    _log.info("%s; next attempt in %.1f s", setback, wait)
-            await asyncio.sleep(wait)
-            await self.gate.resumed()
+                    await self.gate.resumed()
+                    continue
+                gained = reached() - furthest
+                helped = gained > (_PROGRESS if setback.trouble == "slow" else 0)
+                failures = 1 if helped else failures + 1
+                furthest = max(furthest, reached())
+                wait = PATIENCE.wait(failures, setback.demanded)
+                if not await self._may_retry(setback, failures, offline, wait):
+                    raise setback.error from setback.__cause__
+                offline = offline + wait if setback.trouble == "no connection" else 0.0
 
-    def _may_retry(self, setback: Setback, failures: int, offline: float) -> bool:
-        if setback.trouble == "no connection" and self._answered:  # the way to it is broken: that asks nobody
-            if offline >= PATIENCE.offline:
-                self._budget.give_up()
-            return offline < PATIENCE.offline
-        self._budget.vain += 1
-        most = PATIENCE.attempts if self._answered else PATIENCE.first_contact
-        return failures < most and self._budget.spend()
+    async def _may_retry(self, setback: Setback, failures: int, offline: float, wait: float) -> bool:
+        """Wait for the moment of another attempt; tell whether it may be made then."""
+        cut_off = setback.trouble == "no connection" and self._answered  # asking again asks nobody
+        if cut_off and offline >= PATIENCE.offline:
+            self._budget.give_up()
+            return False
+        if not cut_off:
+            self._budget.vain += 1
+            if failures >= (PATIENCE.attempts if self._answered else PATIENCE.first_contact):
+                return False
+        _log.info("%s; next attempt in %.1f s", setback, wait)
+        await asyncio.sleep(wait)
+        await self.gate.resumed()
+        return cut_off or self._budget.spend()
 
     @asynccontextmanager
     async def get(
@@ -184,6 +179,11 @@ class Connection:
         """
         address = url
         async with self.gate.passing() as since:
+            if self._budget.down:
+                raise ServerUnavailable(
+                    f"{urlsplit(url).hostname} was not asked for {url}: none of the last {self._budget.vain} "
+                    "requests was served; run the same call later, it goes on where it stopped"
+                )
             for _ in range(_HOPS + 1):
                 with _translated(url):
                     async with self._session.get(address, headers=headers, allow_redirects=False) as response:
@@ -258,7 +258,7 @@ class Connection:
             return (_inflated(data, limit, url) if packed else bytes(data)).decode("utf-8", "replace")
 
         try:
-            return await self.persist(url, page)
+            return await self.persist(page)
         except NotOnServer:
             return None
 

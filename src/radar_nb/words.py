@@ -91,7 +91,8 @@ def end_line(report: Report) -> str:
         return line(f"{len(report.failed)} of {len(report.outcomes)} did not succeed, see below", "error")
     if not report.bytes:
         return line("all was there already")
-    return line(f"{human_bytes(report.bytes)} in {report.seconds:.1f} s")
+    before = f"; {human_bytes(report.already)} were there from before" if report.already else ""
+    return line(f"{human_bytes(report.bytes)} in {report.seconds:.1f} s{before}")
 
 
 def _count(number: int, noun: str) -> str:

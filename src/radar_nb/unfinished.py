@@ -1,0 +1,145 @@
+"""What lies on the disk of a file that is on its way: a part, its note, and how they become the file.
+
+Nothing here asks a server. Who calls holds the claim on the file.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from radar_nb.answers import validator
+from radar_nb.archives import Part, verify
+from radar_nb.report import Outcome
+from radar_nb.streams import Blob, Reopened
+from radar_nb.workspace import part_path, read_sidecar, sidecar_path, storage_errors, temporary_path, write_sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from radar_nb.errors import RadarNbError
+    from radar_nb.report import State
+    from radar_nb.workspace import Sidecar
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Item:
+    """One file of a call: what is to be done, and how far it has come.
+
+    Attributes
+    ----------
+    url : str
+    path : pathlib.Path
+        Where it will lie.
+    expected : int
+        Bytes, as planned until the server tells.
+    state : str
+        As an outcome's.
+    again : bool
+        Whether it is asked for though it lies there whole.
+    whole : Sidecar or None
+        The note of a file that lies there whole and may be outdated.
+    already, done, moved : int
+        Bytes that an earlier call left, of the part as it is now, and received in this call.
+    attempts : int
+    seconds : float
+    error : RadarNbError or None
+    notes : list of str
+    """
+
+    url: str
+    path: Path
+    expected: int
+    state: State = "waiting"
+    again: bool = False
+    whole: Sidecar | None = None
+    already: int = 0
+    done: int = 0
+    moved: int = 0
+    attempts: int = 0
+    seconds: float = 0.0
+    error: RadarNbError | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def outcome(self) -> Outcome:
+        """Give what has become of it so far."""
+        return Outcome(
+            name=self.path.name,
+            state=self.state,
+            path=self.path if self.state in {"done", "resumed", "kept"} else None,
+            bytes=self.moved,
+            already=self.already,
+            seconds=self.seconds,
+            retries=max(0, self.attempts - 1),
+            error=self.error,
+            notes=tuple(self.notes),
+        )
+
+
+def begun(item: Item) -> tuple[Sidecar | None, int]:
+    """Give the note and the size of a part that can be continued; None and 0 where there is none."""
+    part = part_path(item.path)
+    note = read_sidecar(part)
+    if note is None:
+        return None, 0
+    size = part.stat().st_size if part.is_file() else 0
+    if note.url != item.url or validator(note) is None or size > (note.size or size):
+        return None, 0
+    return note, size
+
+
+def discard(item: Item) -> None:
+    """Remove a part and its note."""
+    part = part_path(item.path)
+    with storage_errors(part):
+        sidecar_path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def mend(item: Item) -> None:
+    """Put right what a crash has left beside a file that is claimed; the lock's file that it left tells of it."""
+    part = part_path(item.path)
+    with storage_errors(part):
+        for path in (item.path, part):
+            temporary_path(sidecar_path(path)).unlink(missing_ok=True)
+        if sidecar_path(part).exists() and not part.exists():  # a part is there before its note
+            note = read_sidecar(part)
+            if note is not None and item.path.is_file() and item.path.stat().st_size == note.size:
+                sidecar_path(part).replace(sidecar_path(item.path))  # the file had got its name, its note not yet
+            else:
+                sidecar_path(part).unlink()
+
+
+def store(item: Item, data: bytes, note: Sidecar, sound: Callable[[int], None] | None) -> None:
+    """Verify a small file in memory (unless `sound` is None) and write it.
+
+    Raises
+    ------
+    NotAnArchive, ArchiveError, FrameError
+        It is wrong; nothing is written.
+    DiskFull, NotWritable, StorageError
+        The disk refused.
+    """
+    part = part_path(item.path)
+    if sound is not None:
+        blob = Blob(name=str(item.path), data=data)
+        verify(Part(archive=blob, name=item.path.name, offset=0, size=len(data)), Reopened(blob, 0), sound)
+    note = replace(note, size=len(data))
+    with storage_errors(part):
+        part.write_bytes(data)
+        write_sidecar(part, note)
+    give_name(item, note)
+
+
+def give_name(item: Item, note: Sidecar) -> None:
+    """Force a complete part to the disk; give it, then its note, the names of a whole file."""
+    path, part = item.path, part_path(item.path)
+    with storage_errors(path):
+        if note.size is None:
+            write_sidecar(part, replace(note, size=part.stat().st_size))
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+        sidecar_path(part).replace(sidecar_path(path))
