@@ -264,15 +264,17 @@ def resumption(plan: Plan) -> str:
     Examples
     --------
     >>> resumption(plan("YW", "2020-06", "2020-08"))  # doctest: +SKIP
-    '2 of 3 files are resumed: 148.3 MB of 612.0 MB are there already'
+    'resuming 2 of 3 files: 148.3 MB of 412.0 MB are there already'
     """
-    sizes = [
-        begun(Item(url=plan.url(archive), path=plan.local(archive), expected=archive.expected))[1]
-        for archive in plan.archives
-    ]
-    count = sum(size > 0 for size in sizes)
-    there, whole = human_bytes(sum(sizes)), human_bytes(plan.bytes_to_fetch)
-    return f"{count} of {len(sizes)} files are resumed: {there} of {whole} are there already" if count else ""
+    there = whole = count = 0
+    for archive in plan.archives:
+        note, size = begun(Item(url=plan.url(archive), path=plan.local(archive), expected=archive.expected))
+        if note is not None and size:
+            there, whole, count = there + size, whole + (note.size or archive.expected), count + 1
+    if not count:
+        return ""
+    amount = f"{human_bytes(there)} of {human_bytes(whole)}"
+    return f"resuming {count} of {len(plan.archives)} files: {amount} are there already"
 
 
 async def read_pages_async(urls: Sequence[str], *, concurrency: int | None = None) -> dict[str, str | None]:
