@@ -26,7 +26,15 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.transport import Patience
-from radar_nb.workspace import Sidecar, part_path, read_sidecar, sidecar_path, temporary_path, write_sidecar
+from radar_nb.workspace import (
+    Sidecar,
+    archive_state,
+    part_path,
+    read_sidecar,
+    sidecar_path,
+    temporary_path,
+    write_sidecar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +146,17 @@ def test_a_length_that_is_too_large_is_found_out(server: Server, tmp_path: Path)
 
     assert report.paths[0].read_bytes() == MONTH
     assert len(server.requests) == 2
+    assert archive_state(report.paths[0]) == "whole"
+
+
+def test_a_day_that_ends_too_early_is_damage_and_no_cut(server: Server, tmp_path: Path) -> None:
+    """Where a day is cut short but the month goes on, that day is fetched again, however the last one ends."""
+    for inner in (month(DAYS[0], DAYS[1][:-100], DAYS[2]), month(DAYS[0], DAYS[1][:-100])):
+        server.script("/bin/a.tar", Reply(body=inner), Reply(body=MONTH, etag='"one"'))
+
+        report = get(plan_of(server, tmp_path), overwrite=True)
+
+        assert report.paths[0].read_bytes() == MONTH
 
 
 @pytest.mark.parametrize("etag", ['"one"', None])
@@ -337,6 +356,8 @@ def test_a_large_file_may_come_over_several_connections(server: Server, tmp_path
         [Reply(body=LARGE), Reply(body=LARGE, ranges=False), Reply(body=LARGE)],
         [Reply(body=LARGE, etag='"old"'), Reply(body=LARGE)],
         [Reply(body=LARGE, ranges=False)],
+        [Reply(body=LARGE, etag=None, modified=None)],
+        [Reply(body=LARGE, etag='W/"one"', modified=None)],
         [Reply(body=LARGE), Reply(status=503), Reply(body=LARGE)],
     ],
 )

@@ -244,9 +244,14 @@ def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: 
     walker = _Walker(part, limit=FRAME_LIMIT, source=source, sound=sound)
     with walker.reading() as stream:
         kind = _kind(part, stream)
-        for member in walker.descend(stream, "", 0):
-            if kind == "frame":
-                check(member)
+        try:
+            for member in walker.descend(stream, "", 0):
+                if kind == "frame":
+                    check(member)
+        except EOFError as error:
+            if stream.read(1):
+                raise OSError("a member is cut short, and the archive goes on") from error
+            raise
 
 
 def check(member: Member) -> Header | None:

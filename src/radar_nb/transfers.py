@@ -98,6 +98,7 @@ class Transfer:
         self._held: list[bytes] = []  # bytes that came and are not written yet
         self._holds = 0  # how many
         self._damaged = 0
+        self._cut_at = -1  # where the archive was found cut short, and the rest was asked for
 
     async def bring(self) -> State:
         """Fetch the file, or what its part lacks, verify it and give it its name.
@@ -205,6 +206,7 @@ class Transfer:
         item.moved += len(chunk)
         self._moved(item, item.done + len(chunk), size or item.expected)
         if item.done > _LARGEST:
+            self._rewind(0)
             raise trouble("too large", Refused(f"{item.url} does not end: no file of DWD is that large"))
         if item.done >= SMALL and self._holds >= _WRITTEN:
             self._write()
@@ -255,8 +257,7 @@ class Transfer:
                 await self._verification.end()
             except _WRONG as error:
                 self._judge(error, self._verification.sound)
-        note = read_sidecar(self._part) or Sidecar(url=self._item.url)
-        await asyncio.to_thread(give_name, self._item, note)
+        await asyncio.to_thread(give_name, self._item)
 
     def _judge(self, error: RadarNbError, sound: int) -> None:
         """Keep of a file that is wrong what is right, and raise for another attempt, unless it has had enough."""
@@ -274,7 +275,9 @@ class Transfer:
             ) from error
         note = read_sidecar(self._part)
         resumable = note is not None and validator(note) is not None
-        if isinstance(error, (TruncatedArchive, TruncatedFrame)) and note is not None and resumable:
+        cut = isinstance(error, (TruncatedArchive, TruncatedFrame)) and self._cut_at != item.done
+        if cut and note is not None and resumable:
+            self._cut_at = item.done  # where it ends there again, nothing follows: then it is damage
             item.notes.append(f"the server told {human_bytes(item.done)}, the archive goes on: asked for the rest")
             write_sidecar(self._part, replace(note, size=None))
             self._abandon()
@@ -308,8 +311,8 @@ class Transfer:
         item, note = self._item, read_sidecar(self._part)
         if note is None or note.size is None or validator(note) is None:
             if note is None or note.size != item.done:
-                error = ServerUnavailable(f"{item.url} cannot be had in blocks: use connections_per_file=1")
-                raise Setback(error, restart=True)
+                self._lanes = 1  # nothing would tell whether the blocks are of one file
+                raise Setback(ServerUnavailable(f"{item.url} cannot be had in blocks"), restart=True)
             return
         starts = iter(range(item.done, note.size, _BLOCK))
         pending: deque[asyncio.Task[bytes]] = deque()

@@ -13,7 +13,15 @@ from radar_nb.answers import validator
 from radar_nb.archives import Part, verify
 from radar_nb.report import Outcome
 from radar_nb.streams import Blob, Reopened
-from radar_nb.workspace import part_path, read_sidecar, sidecar_path, storage_errors, temporary_path, write_sidecar
+from radar_nb.workspace import (
+    Sidecar,
+    part_path,
+    read_sidecar,
+    sidecar_path,
+    storage_errors,
+    temporary_path,
+    write_sidecar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
 
     from radar_nb.errors import RadarNbError
     from radar_nb.report import State
-    from radar_nb.workspace import Sidecar
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -126,19 +133,20 @@ def store(item: Item, data: bytes, note: Sidecar, sound: Callable[[int], None] |
     if sound is not None:
         blob = Blob(name=str(item.path), data=data)
         verify(Part(archive=blob, name=item.path.name, offset=0, size=len(data)), Reopened(blob, 0), sound)
-    note = replace(note, size=len(data))
     with storage_errors(part):
         part.write_bytes(data)
-        write_sidecar(part, note)
-    give_name(item, note)
+        write_sidecar(part, replace(note, size=len(data)))
+    give_name(item)
 
 
-def give_name(item: Item, note: Sidecar) -> None:
+def give_name(item: Item) -> None:
     """Force a complete part to the disk; give it, then its note, the names of a whole file."""
     path, part = item.path, part_path(item.path)
+    note = read_sidecar(part) or Sidecar(url=item.url)
     with storage_errors(path):
-        if note.size is None:
-            write_sidecar(part, replace(note, size=part.stat().st_size))
+        size = part.stat().st_size
+        if note.size != size:  # the server did not state it, or stated another
+            write_sidecar(part, replace(note, size=size))
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
