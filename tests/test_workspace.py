@@ -23,6 +23,7 @@ from radar_nb.workspace import (
     require_space,
     sidecar_path,
     storage_errors,
+    temporary_path,
     write_sidecar,
 )
 
@@ -307,3 +308,38 @@ def test_a_damaged_note_is_as_good_as_none(tmp_path: Path, note: bytes) -> None:
 
     assert read_sidecar(path) is None
     assert archive_state(path) == "whole"
+
+
+def test_what_a_crash_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    """Temporaries of the same file are removed, those of others and what a user has called alike stay."""
+    stay = {".b.tar.0123abcd.tmp", ".a.tar.tmp", ".a.tar.note.tmp", "a.tar.0123abcd.tmp", ".a.tar.0123abcd.tmp.txt"}
+    for name in {".a.tar.0123abcd.tmp", ".a.tar.ffffffff.tmp", *stay}:
+        (tmp_path / name).write_bytes(b"half")
+
+    with replacing(tmp_path / "a.tar") as file:
+        file.write(b"whole")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tar", *stay}
+    assert (tmp_path / "a.tar").read_bytes() == b"whole"
+
+
+def test_who_holds_a_claim_writes_over_what_a_crash_left(tmp_path: Path) -> None:
+    """Under a claim the temporary has one name, and a longer one that lies there leaves no byte in the new one."""
+    temporary_path(tmp_path / "a").write_bytes(b"half and much longer")
+
+    with replacing(tmp_path / "a", claimed=True) as file:
+        file.write(b"whole")
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"whole"}
+
+
+def test_a_write_whose_temporary_another_has_removed_fails_and_keeps_what_was_there(tmp_path: Path) -> None:
+    """Two writers at once: the slower may lose its temporary; it is told, and nothing half-written appears."""
+    (tmp_path / "a").write_bytes(b"old")
+
+    with pytest.raises(StorageError, match="cannot be written"), replacing(tmp_path / "a") as slower:
+        slower.write(b"slower")
+        with replacing(tmp_path / "a") as quicker:
+            quicker.write(b"quicker")
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"quicker"}
