@@ -101,6 +101,62 @@ def test_a_range_without_end_is_the_one_month(month: Month) -> None:
     assert month_range(month) == (month,)
 
 
+@pytest.mark.parametrize(
+    "year",
+    [
+        "2020",
+        " 2020 ",
+        2020,
+        np.int64(2020),
+        np.datetime64("2020"),
+        pandas.Period("2020", "Y"),
+        pandas.Period("2020"),
+    ],
+    ids=repr,
+)
+def test_a_year_is_its_months(year: Any) -> None:
+    """A year begins a range with its January, ends one with its December, and alone is all of it."""
+    all_of_it = tuple(Month(2020, month) for month in range(1, 13))
+
+    assert month_range(year) == all_of_it
+    assert month_range(year, year) == all_of_it
+    assert month_range("2019-11", year)[2:] == all_of_it
+    assert month_range(year, "2021-01")[:12] == all_of_it
+
+
+def test_years_make_a_range_to_which_both_belong() -> None:
+    """2001 to 2025 is a quarter of a century, from its first month to its last."""
+    months = month_range("2001", 2025)
+
+    assert (months[0], months[-1], len(months)) == (Month(2001, 1), Month(2025, 12), 300)
+
+
+def test_a_quarter_is_its_months() -> None:
+    """A period of several months is all of them; one of days lies in its month."""
+    assert month_range(pandas.Period("2020Q2", "Q")) == (Month(2020, 4), Month(2020, 5), JUNE)
+    assert month_range(pandas.Period("2020Q2", "Q"), "2020-07")[0] == Month(2020, 4)
+    assert month_range("2020-06", pandas.Period("2020Q2", "Q")) == (JUNE,)
+    assert month_range(pandas.Period("2020-06-13", "D")) == (JUNE,)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["20", "20200", "\u0662\u0660\u0662\u0660", 20, 202006, 2020.0, True, 1899, 3000, -2020, "1899", "3000",
+     np.datetime64("NaT", "Y"), pandas.NaT, None],
+    ids=repr,
+)  # fmt: skip
+def test_what_is_no_year_is_no_range(value: Any) -> None:
+    """A number or a text that is neither a month nor a year of four digits gives the way to write one."""
+    with pytest.raises(MonthError, match=r"is no month.*YYYY-MM"):
+        month_range(value)
+
+
+def test_a_range_of_years_may_be_reversed_too() -> None:
+    """The message gives the months in the right order."""
+    with pytest.raises(MonthError, match=r"2021-01 to 2020-12 is reversed"):
+        month_range(2021, 2020)
+
+
 def test_a_reversed_range_is_refused() -> None:
     """Months are not guessed into order; the message gives the order."""
     with pytest.raises(MonthError, match=r"2020-07 to 2020-06 is reversed.*2020-06 to 2020-07"):

@@ -46,6 +46,14 @@ def test_a_listing_tells_sizes_and_what_is_not_there(server: str, tmp_path: Path
     assert [gap.what for gap in plan.missing] == ["2020-05"]
 
 
+def test_years_are_planned_month_by_month(tmp_path: Path) -> None:
+    """The first year gives its January, the last its December, whether text or number."""
+    plan = rn.plan("YW", 2001, "2025", folder=tmp_path, base_url="http://127.0.0.1:9")
+
+    assert len(plan.archives) == 300 + 1  # and the supplement of 2018-01
+    assert (str(plan.months[0]), str(plan.months[-1])) == ("2001-01", "2025-12")
+
+
 def test_near_real_time_is_planned_from_the_listing(server: str, tmp_path: Path) -> None:
     """What lies in a near-real-time folder is planned frame by frame, in the order of time."""
     plan = rn.plan("RY", "2019-10", source="nrt", folder=tmp_path, base_url=server)

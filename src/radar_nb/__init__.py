@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from radar_nb import errors
 from radar_nb.catalogue import Plan
+from radar_nb.comparison import SyncPlan
 from radar_nb.download import Download, download, download_async, start
 from radar_nb.extract import extract, extract_async
 from radar_nb.months import Month
 from radar_nb.pipeline import load, load_async, plan, plan_async
 from radar_nb.products import Product, product, products
 from radar_nb.report import Report
+from radar_nb.sync import sync, sync_async, sync_plan, sync_plan_async
 
 if TYPE_CHECKING:
     from radar_nb.analysis import accumulate, at_points, exceedance
@@ -36,6 +38,7 @@ __all__ = [
     "Plan",
     "Product",
     "Report",
+    "SyncPlan",
     "accumulate",
     "at_points",
     "download",
@@ -54,6 +57,10 @@ __all__ = [
     "products",
     "reduce",
     "start",
+    "sync",
+    "sync_async",
+    "sync_plan",
+    "sync_plan_async",
     "to_rate",
 ]
 

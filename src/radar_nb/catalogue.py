@@ -7,13 +7,14 @@ a look at which files lie on disk already.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from radar_nb.eras import ERAS, Era
-from radar_nb.errors import CoverageError
+from radar_nb.errors import CoverageError, MonthError
 from radar_nb.months import Month
 from radar_nb.table import Table, human_bytes
 from radar_nb.workspace import archive_state, local_path
@@ -328,6 +329,7 @@ def make_plan(
     """
     archives: list[RemoteArchive] = []
     missing: list[Missing] = []
+    filed = _Filed(family, listings)
     for month in months:
         if family.first is not None and month < family.first:
             missing.append(Missing(month=month, what=str(month), reason=f"{family.name} begins in {family.first}"))
@@ -335,7 +337,7 @@ def make_plan(
         if month > Month.of(now):
             missing.append(Missing(month=month, what=str(month), reason="lies in the future"))
             continue
-        found, gaps = _month(product, family, month, listings, now)
+        found, gaps = _month(product, family, month, filed, now)
         archives += found
         missing += gaps
     return Plan(
@@ -349,19 +351,29 @@ def make_plan(
     )
 
 
+def archives_of(
+    product: Product, family: Family, months: Sequence[Month], listings: Mapping[str, Mapping[str, Entry] | None]
+) -> Iterator[RemoteArchive]:
+    """Give every file of some months in the folders listed, also where another is preferred to it.
+
+    The listings are those of all folders that `folders_to_list` names with `complete`. What is not to the letter
+    a name of the family's is passed over.
+    """
+    filed = _Filed(family, listings)
+    for month in months:
+        for era in _eras(product, family, month):
+            yield from (archive for _, archive in filed.files(era, month))
+
+
 def _month(
-    product: Product,
-    family: Family,
-    month: Month,
-    listings: Mapping[str, Mapping[str, Entry] | None],
-    now: datetime,
+    product: Product, family: Family, month: Month, filed: _Filed, now: datetime
 ) -> tuple[list[RemoteArchive], list[Missing]]:
     """Collect a month's files, era by era; a later era only fills days that no earlier one has."""
     open_days = {month.first_day + timedelta(days=day) for day in range(month.days)}
     files: list[tuple[datetime, RemoteArchive]] = []
     supplements: list[RemoteArchive] = []
     for era in _eras(product, family, month):
-        found = list(_files(era, family, month, listings))
+        found = filed.files(era, month)
         if era.supplement:
             supplements += [archive for _, archive in found]
             continue
@@ -374,30 +386,43 @@ def _month(
     return [archive for _, archive in files] + supplements, _gaps(month, due, whole=not files)
 
 
-def _files(
-    era: Era, family: Family, month: Month, listings: Mapping[str, Mapping[str, Entry] | None]
-) -> Iterator[tuple[datetime, RemoteArchive]]:
-    begin = datetime.combine(month.first_day, time(), UTC)
-    folder = begin.strftime(era.folder)
-    if folder not in listings:
-        if era.knows(month):
-            yield begin, RemoteArchive(path=era.path(begin), month=month, typical=era.typical)
-        return
-    entries = listings[folder] or {}
-    for entry in entries.values():
-        stamp = begin if entry.name == era.name else era.time_of(entry.name)
-        if stamp is None or Month.of(stamp) != month or not _wanted(era, family, stamp):
-            continue
-        yield (
-            stamp,
-            RemoteArchive(
-                path=f"{folder}/{entry.name}",
-                month=month,
-                size=entry.size,
-                modified=entry.modified,
-                typical=era.typical,
-            ),
-        )
+class _Filed:
+    """The listed files by era and month. A folder may hold 78,000: each name is read once, not once a month."""
+
+    def __init__(self, family: Family, listings: Mapping[str, Mapping[str, Entry] | None]) -> None:
+        self._family = family
+        self._listings = listings
+        self._sorted: dict[tuple[Era, str], dict[Month, list[tuple[datetime, RemoteArchive]]]] = {}
+
+    def files(self, era: Era, month: Month) -> list[tuple[datetime, RemoteArchive]]:
+        """Give a month's files of one era, each with the time that its name tells."""
+        begin = datetime.combine(month.first_day, time(), UTC)
+        folder = begin.strftime(era.folder)
+        if folder not in self._listings:
+            known = RemoteArchive(path=era.path(begin), month=month, typical=era.typical)
+            return [(begin, known)] * era.knows(month)
+        if (era, folder) not in self._sorted:
+            self._sorted[era, folder] = self._sort(era, folder, begin)
+        return self._sorted[era, folder].get(month, [])
+
+    def _sort(self, era: Era, folder: str, begin: datetime) -> dict[Month, list[tuple[datetime, RemoteArchive]]]:
+        found: dict[Month, list[tuple[datetime, RemoteArchive]]] = {}
+        for name, entry in (self._listings[folder] or {}).items():
+            # the pattern alone would take digits of other scripts
+            stamp = begin if name == era.name else era.time_of(name) if name.isascii() else None
+            if stamp is None or not _wanted(era, self._family, stamp):
+                continue
+            with suppress(MonthError):  # the year 1000 has the pattern, too
+                month = Month.of(stamp)
+                file = RemoteArchive(
+                    path=f"{folder}/{name}",
+                    month=month,
+                    size=entry.size,
+                    modified=entry.modified,
+                    typical=era.typical,
+                )
+                found.setdefault(month, []).append((stamp, file))
+        return found
 
 
 def _wanted(era: Era, family: Family, stamp: datetime) -> bool:

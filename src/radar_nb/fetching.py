@@ -8,12 +8,14 @@ from contextlib import suppress
 from tempfile import TemporaryFile
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from radar_nb.claims import claimed_async
 from radar_nb.errors import CoverageError, DiskFull, RadarNbError, SettingsError
 from radar_nb.jobs import Batches
 from radar_nb.progress import Progress, reporting
 from radar_nb.report import Outcome, Report
+from radar_nb.speeds import remember_speed
 from radar_nb.transfers import SMALL, Transfer
 from radar_nb.transport import connected
 from radar_nb.unfinished import Item, begun, discard, mend
@@ -127,6 +129,8 @@ class Call:
         finally:
             self._connection = None
             self._ended = perf_counter()
+            moved, host = sum(item.moved for item in self._items), urlsplit(self._plan.base_url).netloc
+            remember_speed(host, moved, self._ended - self._began)
             for item in self._items:
                 item.state = "cancelled" if item.state in {"waiting", "running"} else item.state
 
@@ -161,10 +165,9 @@ class Call:
         item.state = "running"
         try:
             async with claimed_async(item.path, lambda: _watch(item, meter)) as found:
-                whole = not item.again and archive_state(item.path) == "whole"
-                if found or item.done or whole:
+                if found or sidecar_path(part_path(item.path)).exists():
                     mend(item)
-                if whole:
+                if not item.again and archive_state(item.path) == "whole":
                     item.state = "kept"
                 else:
                     if self._overwrite:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from html import unescape
 from urllib.parse import unquote
 
 from radar_nb.errors import ListingError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+_TITLE = re.compile(r"(?:\A|>)\s*Index of ")
+# No piece of it takes a "<", so that a page made to be slow is read in one pass all the same. The address counts,
+# not the visible name, which nginx cuts to 50 letters.
+_ROW = re.compile(r'<a\s+href="([^"<>]*)"[^<>]*>[^<]*</a>([^<]*)', re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,198}[A-Za-z0-9_]")
+_FACTS = re.compile(r"([0-9]{2})-([A-Z][a-z]{2})-([0-9]{4}) ([0-9]{2}):([0-9]{2})\s+(\S+)")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LARGEST = 16 << 30  # bytes: DWD's largest files have some 600 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +28,7 @@ class Entry:
     ----------
     name : str
     size : int or None
-        Bytes; None where the listing does not say.
+        Bytes; None where the listing does not say, or tells more than any file of DWD can have.
     modified : datetime or None
         UTC, to the minute.
     """
@@ -46,7 +51,9 @@ def parse_listing(text: str, *, url: str) -> dict[str, Entry]:
     Returns
     -------
     dict of str to Entry
-        The files, without folders, in the listing's order. Names that hold a path are left out.
+        The files, without folders, in the listing's order. What is no plain name (letters, digits and `._+-`, at
+        most 200, neither hidden nor ending in a dot) is left out: no file of DWD has another, and a name is to
+        become a path.
 
     Raises
     ------
@@ -59,54 +66,27 @@ def parse_listing(text: str, *, url: str) -> dict[str, Entry]:
     >>> parse_listing(page, url="http://localhost/a/")["b.tar"].size
     42
     """
-    parser = _ListingParser()
-    parser.feed(text)
-    parser.close()
-    if not parser.is_index:
+    if not _TITLE.search(text):
         raise ListingError(
-            f"{url} is no directory listing (it begins with {' '.join(text.split())[:80]!r}): "
+            f"{url} is no directory listing (it begins with {' '.join(text[:500].split())[:80]!r}): "
             "check the base URL; a proxy or a login page may stand in between"
         )
-    return {entry.name: entry for entry in parser.entries()}
-
-
-class _ListingParser(HTMLParser):
-    """Collect each anchor's address and the text behind it: long names are cut in the visible text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_index = False
-        self._rows: list[tuple[str, list[str]]] = []
-        self._outside = True
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self._rows.append((unquote(dict(attrs).get("href") or ""), []))
-            self._outside = False
-
-    def handle_endtag(self, tag: str) -> None:
-        self._outside = self._outside or tag == "a"
-
-    def handle_data(self, data: str) -> None:
-        self.is_index = self.is_index or data.strip().startswith("Index of ")
-        if self._outside and self._rows:
-            self._rows[-1][1].append(data)
-
-    def entries(self) -> Iterator[Entry]:
-        for name, texts in self._rows:
-            if name and "/" not in name and "\\" not in name and not name.startswith(("?", "#", "..")):
-                when, size = _date_and_size("".join(texts))
-                yield Entry(name=name, size=size, modified=when)
+    entries: dict[str, Entry] = {}
+    for href, behind in _ROW.findall(text):
+        name = unquote(unescape(href))
+        if _NAME.fullmatch(name):
+            when, size = _date_and_size(behind)
+            entries[name] = Entry(name=name, size=size, modified=when)
+    return entries
 
 
 def _date_and_size(text: str) -> tuple[datetime | None, int | None]:
-    match = re.search(r"(\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d)\s+(\d+|-)", text)
+    match = _FACTS.search(text)
     if match is None:
         return None, None
-    day, month, rest = match[1].split("-")
-    number = "JanFebMarAprMayJunJulAugSepOctNovDec".find(month) // 3 + 1  # strptime would ask the locale
-    try:
-        when = datetime.strptime(f"{day} {number} {rest}", "%d %m %Y %H:%M").replace(tzinfo=UTC)
+    day, name, year, hour, minute, size = match.groups()
+    try:  # strptime would ask the locale
+        when = datetime(int(year), _MONTHS.index(name) + 1, int(day), int(hour), int(minute), tzinfo=UTC)
     except ValueError:
         return None, None
-    return when, int(match[2]) if match[2].isdigit() else None
+    return when, int(size) if re.fullmatch(r"[0-9]{1,18}", size) and int(size) <= _LARGEST else None

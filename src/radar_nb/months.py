@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TEXT = re.compile(r"(\d{4})-?(\d{2})(?:-(\d{2}))?")
+_YEAR = re.compile(r"\d{4}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -137,7 +138,9 @@ def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
     Parameters
     ----------
     first, last
-        Anything that `Month.of` accepts. Without `last` the range is the one month `first`.
+        Anything that `Month.of` accepts, or a year: `"2020"`, 2020, `numpy.datetime64("2020")`. A year, or a
+        `pandas.Period` of several months, begins a range with its first month and ends one with its last.
+        Without `last` the range is the one month, or the year, `first`.
 
     Returns
     -------
@@ -147,20 +150,36 @@ def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
     Raises
     ------
     MonthError
-        A value names no month, or `last` lies before `first`.
+        A value names no month and no year, or `last` lies before `first`.
 
     Examples
     --------
     >>> [str(month) for month in month_range("2019-11", "2020-02")]
     ['2019-11', '2019-12', '2020-01', '2020-02']
+    >>> len(month_range(2001, 2025))
+    300
     """
-    begin = Month.of(first)
-    end = begin if last is None else Month.of(last)
+    begin, end = _span(first)
+    end = end if last is None else _span(last)[1]
     if end < begin:
         raise MonthError(
             f"the range {begin} to {end} is reversed: give the earlier month first, as in {end} to {begin}"
         )
     return tuple(begin + step for step in range(end - begin + 1))
+
+
+def _span(value: Any) -> tuple[Month, Month]:
+    """Give the first and the last month of a value that is a month, a year or a period."""
+    if isinstance(value, np.datetime64) and np.datetime_data(value)[0] == "Y" and not np.isnat(value):
+        value = value.item().year
+    if isinstance(value, str) and _YEAR.fullmatch(value.strip()):
+        value = int(value)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 1900 <= value <= 2999:
+        return Month(int(value), 1), Month(int(value), 12)
+    if hasattr(value, "start_time") and hasattr(value, "end_time"):  # a Period; NaT has none
+        return Month.of(value.start_time), Month.of(value.end_time)
+    month = Month.of(value)
+    return month, month
 
 
 def time_steps(month: Month, *, every: int, minute: int = 0) -> NDArray[np.datetime64]:

@@ -45,8 +45,9 @@ def plan(
     product : str or Product
         Such as "YW"; `products()` shows all.
     first, last
-        Months, both belong to the range: "2020-06", a date, a `pandas.Period` or a `Month`. Without `last` it is
-        the one month `first`.
+        Months, both belong to the range: "2020-06", a date, a `pandas.Period` or a `Month`; or years: 2001 to 2025
+        is all of them, from the first's January to the last's December. Without `last` it is the one month, or
+        the year, `first`.
     source : {"auto", "radklim", "radolan", "nrt"}
         The family. "auto" takes the one that covers the whole range, RADKLIM first; families are never mixed.
     folder : path, optional
@@ -88,21 +89,39 @@ async def plan_async(
     listing: bool = False,
 ) -> Plan:
     """Do what `plan` does, as a coroutine: `await plan_async("YW", "2020-06")` in a notebook."""
+    made, _ = await listed_async(
+        product, first, last, source=source, folder=folder, base_url=base_url, listing=listing
+    )
+    return made
+
+
+async def listed_async(
+    product: str | Product,
+    first: Any,
+    last: Any = None,
+    *,
+    source: Source = "auto",
+    folder: str | os.PathLike[str] | None = None,
+    base_url: str | None = None,
+    listing: bool = True,
+) -> tuple[Plan, Mapping[str, Mapping[str, Entry] | None]]:
+    """Give a plan as `plan_async` does, and the listings that it was made from.
+
+    Returns
+    -------
+    tuple of Plan and mapping
+        By folder on the server, its files by name, or None where there is no such folder.
+    """
     chosen = find_product(product)
     months = month_range(first, last)
     used = settings(folder=folder, base_url=base_url)
     now = datetime.now(UTC)
     family = choose_family(chosen, months, source, now)
-    folders = folders_to_list(chosen, family, months, complete=listing)
-    return make_plan(
-        chosen,
-        family,
-        months,
-        base_url=used.base_url,
-        folder=used.folder,
-        listings=await _read_listings(used.base_url, folders),
-        now=now,
+    listings = await _read_listings(used.base_url, folders_to_list(chosen, family, months, complete=listing))
+    made = make_plan(
+        chosen, family, months, base_url=used.base_url, folder=used.folder, listings=listings, now=now
     )
+    return made, listings
 
 
 async def _read_listings(base_url: str, folders: Sequence[str]) -> Mapping[str, Mapping[str, Entry] | None]:

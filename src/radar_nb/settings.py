@@ -71,7 +71,7 @@ def settings(
 
 
 def cache_folder() -> Path:
-    """Give where indexes of archives in folders that cannot be written are kept.
+    """Give where radar_nb keeps what it can do without: indexes of archives that it may not write beside, speeds.
 
     The environment variable `RADAR_NB_CACHE`, else the user's cache folder (platformdirs).
     """

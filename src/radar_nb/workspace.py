@@ -41,7 +41,7 @@ class Sidecar:
     etag, last_modified : str or None
         As in the answer's headers, to the letter.
     size : int or None
-        Bytes of the whole file; None where the server did not say.
+        Bytes of the whole file; None where the server did not say, -1 where the file was found damaged.
     """
 
     url: str

@@ -1,0 +1,122 @@
+"""What lies in the data folder: every file of the months asked for is found, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from radar_nb.catalogue import archives_of, folders_to_list, make_plan
+from radar_nb.errors import StorageError
+from radar_nb.inventory import inventory
+from radar_nb.listing import Entry
+from radar_nb.months import month_range
+from radar_nb.products import product
+from radar_nb.workspace import local_path, part_path, sidecar_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from radar_nb.comparison import Finding
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+RW = product("RW")
+RADOLAN = RW.family("radolan")
+RECENT = "climate_environment/CDC/grids_germany/hourly/radolan/recent/bin"
+HISTORICAL = "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2025"
+FRAME = "raa01-rw_10000-2506010050-dwd---bin.gz"
+MONTH = "RW202506.tar.gz"
+
+
+def entries(names: Iterable[str], size: int = 5) -> dict[str, Entry]:
+    return {name: Entry(name=name, size=size, modified=None) for name in names}
+
+
+def found(folder: Path, listed: dict[str, dict[str, Entry]]) -> tuple[Finding, ...]:
+    months = month_range("2025-06")
+    listings = dict.fromkeys(folders_to_list(RW, RADOLAN, months, complete=True)) | listed
+    plan = make_plan(RW, RADOLAN, months, base_url="http://x", folder=folder, listings=listings, now=NOW)
+    findings, _ = inventory(plan, listings, NOW)
+    return findings
+
+
+def lay(folder: Path, path: str, body: bytes = b"12345") -> Path:
+    place = local_path(folder, path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(body)
+    return place
+
+
+def test_only_files_of_the_products_names_are_found(tmp_path: Path) -> None:
+    """Notes, parts, indexes, folders and what the user keeps beside them are none of sync's business."""
+    lay(tmp_path, f"{RECENT}/{FRAME}")
+    for name in (
+        "notes.txt",
+        f".{FRAME}.lock",
+        f"{FRAME}.meta.json.tmp",
+        f"{FRAME}~",
+        "raa01-rw_10000-2506010050.gz",
+    ):
+        lay(tmp_path, f"{RECENT}/{name}")
+    local_path(tmp_path, f"{RECENT}/raa01-rw_10000-2506010150-dwd---bin.gz").mkdir()
+
+    assert [(finding.archive.name, finding.standing) for finding in found(tmp_path, {})] == [(FRAME, "unlisted")]
+
+
+def test_what_lies_beside_a_file_is_seen(tmp_path: Path) -> None:
+    """A whole file, a part and a note are each known; a note that cannot be read is as none."""
+    place = lay(tmp_path, f"{RECENT}/{FRAME}")
+    part_path(place).write_bytes(b"12")
+    sidecar_path(place).write_bytes(b"{")
+
+    (finding,) = found(tmp_path, {RECENT: entries([FRAME])})
+
+    assert (finding.local.size, finding.local.part, finding.local.note) == (5, 2, None)
+    assert finding.standing == "same"
+
+
+def test_what_is_listed_but_not_preferred_is_not_gone(tmp_path: Path) -> None:
+    """Frames that the server still lists beside their month's archive are not told: they are where they were."""
+    lay(tmp_path, f"{RECENT}/{FRAME}")
+
+    findings = found(tmp_path, {RECENT: entries([FRAME]), HISTORICAL: entries([MONTH])})
+
+    assert [(finding.archive.name, finding.standing) for finding in findings] == [(MONTH, "new")]
+
+
+def test_every_file_of_a_month_is_given_whatever_is_preferred() -> None:
+    """A plan takes the month's archive alone; `archives_of` gives the frames, too."""
+    listings = {RECENT: entries([FRAME, "x"]), HISTORICAL: entries([MONTH])}
+    months = month_range("2025-06")
+
+    plan = make_plan(RW, RADOLAN, months, base_url="http://x", folder=None, listings=listings, now=NOW)  # type: ignore[arg-type]
+
+    assert [archive.name for archive in plan.archives] == [MONTH]
+    assert {archive.name for archive in archives_of(RW, RADOLAN, months, listings)} == {MONTH, FRAME}
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """A file in the place of a folder is no empty folder: the message names it."""
+    lay(tmp_path, RECENT)
+
+    with pytest.raises(StorageError, match="bin cannot be read"):
+        found(tmp_path, {})
+
+
+def test_the_largest_folder_is_held_against_its_listing_in_seconds(tmp_path: Path) -> None:
+    """78,000 names over 18 months: each is read once, not once a month."""
+    begin = datetime(2025, 1, 1, 0, 50, tzinfo=UTC)
+    stamps = (begin + number * timedelta(minutes=10) for number in range(78_000))
+    listed = {RECENT: entries(f"raa01-rw_10000-{stamp:%y%m%d%H%M}-dwd---bin.gz" for stamp in stamps)}
+    months = month_range("2025-01", "2026-06")
+    listings = dict.fromkeys(folders_to_list(RW, RADOLAN, months, complete=True)) | listed
+    clock = time.perf_counter()
+
+    plan = make_plan(RW, RADOLAN, months, base_url="http://x", folder=tmp_path, listings=listings, now=NOW)
+    findings, _ = inventory(plan, listings, NOW)
+
+    assert len(findings) == 78_000 // 6
+    assert time.perf_counter() - clock < 15  # two seconds; thirty where each month reads all names
