@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help demo test lint types notebooks bench lab clean
+.PHONY: help demo test lint types notebooks bench soak soak-short lab clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" \
@@ -40,6 +40,12 @@ bench: $(STAMP) ## measure download, extraction, reading and opening against the
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/opening.py
+
+soak: $(STAMP) ## faults, kills and hostile archives, counted in docs/reliability.md; ten minutes at most
+	$(BIN)/python scripts/soak.py --write docs/reliability.md
+
+soak-short: $(STAMP) ## a part of it in two minutes, nothing written
+	$(BIN)/python scripts/soak.py --short
 
 lab: $(STAMP) ## JupyterLab in the notebooks folder
 	$(BIN)/jupyter lab --notebook-dir notebooks

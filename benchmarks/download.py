@@ -132,9 +132,11 @@ class Server(asyncio.Protocol):
         self._asked = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        """Answer each request, late."""
         self._asked += data
         while b"\r\n\r\n" in self._asked:
             head, _, self._asked = self._asked.partition(b"\r\n\r\n")
@@ -209,7 +211,7 @@ def names_of(load: str) -> list[str]:
 
 
 def write_archive(path: Path, size: int) -> None:
-    """Write a tar of about so many bytes that no packing makes smaller, in pieces: this process must stay small."""
+    """Write a tar of about so many bytes that no packing makes smaller, in pieces: this process stays small."""
     with tarfile.open(path, "w") as archive:
         for number in range(-(-size // PIECE)):
             member = tarfile.TarInfo(f"raa01-yw_{number}")

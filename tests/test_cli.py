@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +18,6 @@ from radar_nb.reductions import reduce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,41 @@ def test_the_main_road(server: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "48" in printed
     assert len(list(path.with_name("RW2017.002_201712").iterdir())) == 48
     assert (tmp_path / "a" / "b.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_sync_goes_from_a_dry_run_to_a_folder_that_is_the_same(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run tells and leaves all; then the archive is brought; then all is the same; damage is repaired."""
+    command = ["sync", "RW", "2017-12", "--base-url", server, "--folder", str(tmp_path / "data")]
+
+    assert main([*command, "--dry-run"]) == 0
+    told = capsys.readouterr().out.splitlines()[0]
+    assert not (tmp_path / "data").exists()
+    assert main([*command, "--json"]) == 0
+    (outcome,) = json.loads(capsys.readouterr().out)["outcomes"]
+    assert main([*command, "--dry-run", "--verify", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    Path(outcome["path"]).write_bytes(b"")
+    assert main([*command, "--verify"]) == 0
+
+    assert told.startswith("RW (radklim): 1 new; ")
+    assert outcome["state"] == "done"
+    assert found["counts"] == {"same": 1}
+    assert "was broken: has 0 bytes instead of" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_year_that_the_server_lacks_parts_of(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Years are months; what is missing of them is named, and makes the command return 1."""
+    where = ["--base-url", server, "--folder", str(tmp_path), "--dry-run"]
+
+    assert main(["sync", "RW", "2017", *where]) == 1
+
+    printed = capsys.readouterr().out
+    assert "1 new, 11 missing" in printed
+    assert "2017-03: no such file on the server" in printed
 
 
 def test_accumulate_writes_a_file_that_can_be_read(
@@ -96,6 +133,8 @@ def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
         (["plan", "YX", "2020-06"], "'YX' is no product that radar_nb knows: did you mean"),
         (["plan", "YW", "June"], "'June' is no month: write YYYY-MM"),
         (["download", "YW", "2020-06", "--base-url", "http://127.0.0.1:9"], "127.0.0.1:9"),
+        (["sync", "YW", "2020-06", "--base-url", "http://127.0.0.1:9"], "127.0.0.1:9"),
+        (["sync", "YW", "2021", "2020"], "2021-01 to 2020-12 is reversed"),
         (["extract", "nowhere.tar"], "nowhere.tar"),
         (["info", "nowhere.tar"], "is no product that radar_nb knows"),
         (["plot", "nowhere"], "nowhere does not exist"),
@@ -130,7 +169,7 @@ def test_debug_shows_the_traceback() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in (
-    "plan", "download", "extract", "info", "plot", "accumulate", "mirror", "demo"))])  # fmt: skip
+    "plan", "download", "sync", "extract", "info", "plot", "accumulate", "mirror", "demo"))])  # fmt: skip
 def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Every command has a help that ends the process with 0."""
     with pytest.raises(SystemExit) as caught:
@@ -138,3 +177,52 @@ def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
 
     assert caught.value.code == 0
     assert "radar-nb" in capsys.readouterr().out
+
+
+def test_a_mirror_tells_what_it_does_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rules the mirror prints them as a table, and obeys them."""
+    rules = tmp_path / "faults.toml"
+    rules.write_text("[[fault]]\nkind = '503'\npath = '*.tar'\nretry_after = 7\n", encoding="utf-8")
+    answers = []
+
+    def ask(mirror: Mirror) -> None:
+        client = HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
+        with mirror, closing(client):
+            client.request("GET", "/a.tar")
+            answers.append(client.getresponse().headers["Retry-After"])
+
+    monkeypatch.setattr(Mirror, "serve_forever", ask)
+    done = main(["mirror", "--root", str(tmp_path), "--port", "0", "--faults", str(rules)])
+
+    printed = capsys.readouterr().out
+    assert (done, answers) == (0, ["7"])
+    assert "503 Service Unavailable" in printed
+    assert "retry_after 7" in printed
+
+
+def test_a_mirror_with_wrong_rules_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake in the rules is told in one line that names it."""
+    rules = tmp_path / "faults.toml"
+    rules.write_text("[[fault]]\nkind = 'cot'\n", encoding="utf-8")
+
+    assert main(["mirror", "--root", str(tmp_path), "--port", "0", "--faults", str(rules)]) == 1
+
+    assert "fault 1: no fault is of kind 'cot': it may be reset" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "public"), [([], False), (["--public"], True)])
+def test_a_mirror_says_when_others_can_read(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    public: bool,
+) -> None:
+    """A mirror is for this machine alone; told to be public, it says what that means."""
+    monkeypatch.setattr(Mirror, "serve_forever", Mirror.close)
+
+    assert main(["mirror", "--root", str(tmp_path), "--port", "0", *arguments]) == 0
+
+    assert ("who reaches 0.0.0.0 can read every file below" in capsys.readouterr().out) == public

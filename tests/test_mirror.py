@@ -6,7 +6,10 @@ import http.client
 import os
 import re
 import socket
+import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,7 +23,6 @@ from radar_nb.mirror import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BODY = bytes(range(256)) * 40
 LONG = "raa01-a-name-that-is-longer-than-fifty-characters-dwd---bin.gz"
@@ -209,12 +211,13 @@ class TestFolders:
         assert lines[-3:] == ["</pre><hr></body>", "</html>", ""]
 
     def test_index_is_read_by_the_catalogue(self, client: http.client.HTTPConnection, root: Path) -> None:
-        """What is listed are the folder's files, hidden ones left out, with their sizes; each can be fetched."""
+        """What is listed are the files that could be DWD's, with their sizes; others can be fetched too."""
         _, body = fetch(client, "/bin/")
         entries = parse_listing(body.decode(), url="/bin/")
 
         files = {file.name: file.stat().st_size for file in (root / "bin").iterdir() if file.is_file()}
-        del files[".a.tar.synthetic"]
+        for none_of_dwd in (".a.tar.synthetic", "d", ODD):
+            del files[none_of_dwd]
         assert {name: entry.size for name, entry in entries.items()} == files
         assert fetch(client, f"/bin/{quote(ODD)}")[1] == BODY
 
@@ -232,6 +235,20 @@ class TestFolders:
 
         assert b"<title>Index of /</title>" in body
         assert b'<a href="bin/">' in body
+
+    @pytest.mark.skipif(sys.platform in {"darwin", "win32"}, reason="file names are Unicode here")
+    def test_a_name_in_no_encoding(self, client: http.client.HTTPConnection, root: Path) -> None:
+        """A folder whose name is no UTF-8 is listed, sent on to and read like any other."""
+        folder = Path(os.fsdecode(os.fsencode(root) + b"/od\xffd"))
+        folder.mkdir(exist_ok=True)
+        (folder / "a.tar").write_bytes(BODY)
+        redirect, _ = fetch(client, "/od%ffd")
+        _, listing = fetch(client, "/od%FFd/")
+        _, body = fetch(client, "/od%ffd/a.tar")
+
+        assert redirect.headers["Location"] == "/od%FFd/"
+        assert b'<a href="a.tar">' in listing
+        assert body == BODY
 
     @pytest.mark.parametrize("path", ["/bin", "//bin", "/bin?x"])
     def test_redirect(self, client: http.client.HTTPConnection, path: str) -> None:
@@ -258,12 +275,25 @@ class TestRefusals:
             "/bin/a.tar%00.gz",
             "/bin/a.tar/",
             "/bin/.a.tar.synthetic",
+            "/bin/%2Ea.tar.synthetic",
+            "/unhidden",
             "/none",
             f"/{'x' * 5000}",
+            f"/{'bin/../' * 2000}bin/a.tar",
+            "/%252e%252e/secret",
+            "/%c0%ae%c0%ae/secret",
+            "/.%00./secret",
+            "/bin/%0d%0aX-Injected:%20yes",
+            "/bin/%ff%fe",
+            "//../secret",
+            "/c:/secret",
+            "/c%3a%5csecret",
+            "//server/share/secret",
             "/link",
             "/linked/secret",
             "/loop",
             "/dangling",
+            "/fifo",
         ],
     )
     def test_nothing_outside_the_root(self, client: http.client.HTTPConnection, root: Path, path: str) -> None:
@@ -271,16 +301,86 @@ class TestRefusals:
         for name, target in (
             ("link", root.parent / "secret"),
             ("linked", root.parent),
+            ("unhidden", root / "bin" / ".a.tar.synthetic"),
             ("loop", root / "loop"),
             ("dangling", root / "no"),
         ):
             if not (root / name).is_symlink():
                 (root / name).symlink_to(target)
 
+        if hasattr(os, "mkfifo") and not (root / "fifo").exists():
+            os.mkfifo(root / "fifo")
+
         response, body = fetch(client, path)
 
         assert response.status == 404
-        assert b"secret" not in body.removeprefix(path.encode())
+        assert b"secret" not in body
+        assert b"hidden" not in body
+        assert "X-Injected" not in response.headers
+
+    @pytest.mark.parametrize("secret", ["secret", "bin/.a.tar.synthetic"])
+    def test_absolute_paths(self, client: http.client.HTTPConnection, root: Path, secret: str) -> None:
+        """A path is of the root, also where it is one of the machine."""
+        for path in (str(root.parent / secret), f"/{root.parent / secret}", f"/%2f{root.parent / secret}"):
+            response, _ = fetch(client, path)
+
+            assert response.status == 404
+
+    @pytest.mark.parametrize(
+        ("text", "status"),
+        [
+            (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
+            (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", 431),
+            (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431),
+            (b"GET / HTTP/9.9\r\n\r\n", 505),
+            (b"nonsense\r\n\r\n", 400),
+        ],
+    )
+    def test_huge_requests(self, mirror: Mirror, text: bytes, status: int) -> None:
+        """A request that is too long, or none, is refused and the connection closed, without reading it all."""
+        port = int(mirror.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as rude:
+            with suppress(ConnectionError):
+                rude.sendall(text)
+            answer = rude.recv(300)
+
+        assert str(status).encode() in answer
+
+    def test_requests_that_do_not_end(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who sends a request byte by byte gets no more time than who sends nothing."""
+        monkeypatch.setattr("radar_nb.mirror._IDLE", 0.3)
+        text = b"GET / HTTP/1.1\r\n" + b"X-Slow: y\r\n" * 1000
+        with Mirror(root) as mirror:
+            port = int(mirror.url.rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+                slow.settimeout(0.02)
+                sent, cut = 0, False
+                while not cut and sent < len(text):
+                    with suppress(TimeoutError):
+                        cut = slow.recv(1) == b""
+                    with suppress(ConnectionError):
+                        slow.send(text[sent : sent + 1])
+                    sent += 1
+
+        assert cut
+        assert sent < 100
+
+    def test_too_many_connections(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Connections beyond a number are sent away; those that stand are served, and then others again."""
+        monkeypatch.setattr("radar_nb.mirror._MOST", 2)
+        with Mirror(root) as mirror:
+            address = mirror.url.removeprefix("http://")
+            first, second, third = (http.client.HTTPConnection(address, timeout=10) for _ in range(3))
+            bodies = [fetch(client, "/bin/a.tar")[1] for client in (first, second)]
+            with pytest.raises(
+                (http.client.RemoteDisconnected, ConnectionError), match=r"Remote end closed|reset|pipe"
+            ):
+                fetch(third, "/bin/a.tar")
+            again = fetch(second, "/bin/a.tar")[1]
+            for client in (first, second, third):
+                client.close()
+
+        assert [*bodies, again] == [BODY] * 3
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
     def test_only_reading(self, client: http.client.HTTPConnection, method: str) -> None:
@@ -294,6 +394,16 @@ class TestRefusals:
         """The mirror listens on no address that another machine can reach."""
         with pytest.raises(ServerError, match=r"does not listen on .*only for this machine"):
             Mirror(root, host=host)
+
+    def test_public(self, root: Path) -> None:
+        """Told to be public, it listens on all addresses, and gives one that serves this machine."""
+        with Mirror(root, host="0.0.0.0", public=True) as mirror:  # noqa: S104 - what is tested
+            client = http.client.HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
+            response, _ = fetch(client, "/bin/a.tar")
+            client.close()
+
+        assert mirror.url.startswith("http://127.0.0.1:")
+        assert response.status == 200
 
     def test_port_taken(self, root: Path, mirror: Mirror) -> None:
         """A port that is taken is an error that names it and the way out."""

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hostile import day, flipped, month, packed
+from hostile import day, entry, flipped, month, packed, tar
 from plans import BODY, get, leave_part, plan_of
 from servers import Reply, Server, serving
 
@@ -42,10 +42,16 @@ if TYPE_CHECKING:
 
     from radar_nb.progress import Progress
 
+
+def recorded(archive: bytes) -> bytes:
+    """Give a tar as tar programs write it: padded to a whole record."""
+    return archive + bytes(-len(archive) % 10_240)
+
+
 DAYS = [packed(day(range(first, 60, 5))) for first in (0, 1, 2)]
-MONTH = month(*DAYS)
+MONTH = recorded(month(*DAYS))
 SECOND = MONTH.index(DAYS[1]) - 512  # where the second day's header is
-LARGE = month(*[packed(day(range(60))) for _ in range(160)])
+LARGE = recorded(month(*[packed(day(range(60))) for _ in range(160)]))
 
 
 @pytest.fixture
@@ -88,7 +94,9 @@ def test_damage_is_told_before_the_end(server: Server, tmp_path: Path) -> None:
     assert report.bytes < 2 * len(LARGE)
 
 
-@pytest.mark.parametrize("body", [flipped(MONTH, SECOND + 2000), MONTH[:-2000], MONTH + b"x"])
+@pytest.mark.parametrize(
+    "body", [flipped(MONTH, SECOND + 2000), recorded(MONTH[: SECOND + 900]), recorded(MONTH + b"x")]
+)
 def test_what_is_wrong_each_time_is_named_and_not_kept(server: Server, tmp_path: Path, body: bytes) -> None:
     """A file that is damaged on the server is fetched a few times, then named, and nothing of it has its name."""
     server.script("/bin/a.tar", Reply(body=body))
@@ -111,9 +119,7 @@ def test_a_damaged_file_can_be_asked_for_all_the_same(server: Server, tmp_path: 
 
 def test_what_means_harm_is_refused_at_once(server: Server, tmp_path: Path) -> None:
     """An archive with a name that leads out of its folder is not asked for again, and nothing of it stays."""
-    from hostile import entry, tar
-
-    server.script("/bin/a.tar", Reply(body=tar(entry("../x", b"y"))))
+    server.script("/bin/a.tar", Reply(body=recorded(tar(entry("../x", b"y")))))
 
     with pytest.raises(UnsafeMember, match=r"leads out of its folder"):
         get(plan_of(server, tmp_path))
@@ -122,7 +128,7 @@ def test_what_means_harm_is_refused_at_once(server: Server, tmp_path: Path) -> N
     assert files(tmp_path) == set()
 
 
-@pytest.mark.parametrize("stated", [SECOND + 3000, SECOND, 100_000])
+@pytest.mark.parametrize("stated", [SECOND + 3000, SECOND, 30_000, len(MONTH) - 1, len(MONTH) - 512])
 def test_a_length_that_is_too_small_is_found_out(server: Server, tmp_path: Path, stated: int) -> None:
     """Of a body that is cut at a length that the server states, the rest is asked for."""
     short = Reply(body=MONTH[:stated])
@@ -135,6 +141,17 @@ def test_a_length_that_is_too_small_is_found_out(server: Server, tmp_path: Path,
     note = read_sidecar(report.paths[0])
     assert note is not None
     assert note.size == len(MONTH)
+
+
+def test_a_tar_that_is_padded_otherwise_arrives(server: Server, tmp_path: Path) -> None:
+    """A tar that ends within a record is asked for what follows, once, and taken where nothing does."""
+    odd = month(*DAYS)
+    server.script("/bin/a.tar", Reply(body=odd))
+
+    report = get(plan_of(server, tmp_path))
+
+    assert report.paths[0].read_bytes() == odd
+    assert [request.headers.get("Range") for request in server.requests] == [None, f"bytes={len(odd)}-"]
 
 
 def test_a_length_that_is_too_large_is_found_out(server: Server, tmp_path: Path) -> None:
@@ -152,7 +169,7 @@ def test_a_length_that_is_too_large_is_found_out(server: Server, tmp_path: Path)
 def test_a_day_that_ends_too_early_is_damage_and_no_cut(server: Server, tmp_path: Path) -> None:
     """Where a day is cut short but the month goes on, that day is fetched again, however the last one ends."""
     for inner in (month(DAYS[0], DAYS[1][:-100], DAYS[2]), month(DAYS[0], DAYS[1][:-100])):
-        server.script("/bin/a.tar", Reply(body=inner), Reply(body=MONTH, etag='"one"'))
+        server.script("/bin/a.tar", Reply(body=recorded(inner)), Reply(body=MONTH, etag='"one"'))
 
         report = get(plan_of(server, tmp_path), overwrite=True)
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import radar_nb as rn
+from radar_nb.download import resumption
 from radar_nb.errors import Incomplete, RadarNbError
+from radar_nb.faults import load_faults
 from radar_nb.mirror import Mirror, make_archives
+from radar_nb.sync import sync, sync_plan
 from radar_nb.table import human_bytes
 from radar_nb.workspace import replacing, storage_errors
 
@@ -21,18 +24,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from radar_nb.comparison import SyncPlan
     from radar_nb.report import Report
 
 _EPILOG = """\
 From months to a field:
   radar-nb plan YW 2020-06                     what there is, how much, what is on disk
   radar-nb download YW 2020-06 --folder data   fetch it; run again to go on after a break
+  radar-nb sync YW 2001 2025 --folder data     bring what is new or was re-issued, in years
   radar-nb plot data --time 2020-06-13T15:25   draw a field straight from the archives
   radar-nb accumulate data --to total.nc       add all up, straight from the archives
 
-Months are written YYYY-MM; two of them make a range to which both belong. Times are UTC, and the end of the
-interval. The data folder is --folder, then RADAR_NB_DATA, then the user's data folder; the server is --base-url,
-then RADAR_NB_BASE_URL, then https://opendata.dwd.de. Data: Deutscher Wetterdienst, CC BY 4.0.
+Months are written YYYY-MM, whole years YYYY; two make a range to which both belong. Times are UTC, and the end
+of the interval. The data folder is --folder, then RADAR_NB_DATA, then the user's data folder; the server is
+--base-url, then RADAR_NB_BASE_URL, then https://opendata.dwd.de. Data: Deutscher Wetterdienst, CC BY 4.0.
 """
 
 
@@ -81,13 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     as_json.add_argument("--json", action="store_true", help="print JSON instead of a table")
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument("product", metavar="PRODUCT", help="such as YW, RW or SF; `radar-nb info` shows all")
-    where.add_argument("first", metavar="FIRST", help="a month, YYYY-MM")
-    where.add_argument("last", metavar="LAST", nargs="?", help="the last month of a range; it belongs to it")
+    where.add_argument("first", metavar="FIRST", help="a month, YYYY-MM, or a year, YYYY")
+    where.add_argument(
+        "last", metavar="LAST", nargs="?", help="the last month or year of a range; it belongs to it"
+    )
     where.add_argument("--source", default="auto", choices=("auto", "radklim", "radolan", "nrt"),
                        help="the family of the product; auto takes the one that covers the range")  # fmt: skip
     where.add_argument("--base-url", metavar="URL", help="the server")
     where.add_argument("--folder", metavar="DIR", help="the data folder")
-    where.add_argument("--listing", action="store_true", help="ask the server for true sizes and what is there")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str, *parents: Any) -> Any:
@@ -95,11 +101,17 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=run)
         return command
 
-    add("plan", _plan, "Tell what there is to fetch, how much it is and what is on disk.", where, as_json)
+    plan = add("plan", _plan, "Tell what there is to fetch, how much it is and what is on disk.", where, as_json)
     download = add("download", _download, "Fetch the archives of months; go on where it stopped.", where, as_json)
+    for command in (plan, download):
+        command.add_argument(
+            "--listing", action="store_true", help="ask the server for true sizes and what is there"
+        )
     download.add_argument("--concurrency", type=int, metavar="N", help="connections at a time (5)")
     download.add_argument("--overwrite", action="store_true", help="fetch again what is there already")
     download.add_argument("--refresh", action="store_true", help="fetch again what has changed on the server")
+    _add_pace(download)
+    _add_sync(add, where, as_json)
     extract = add("extract", _extract, "Unpack archives into folders of frames; not needed to plot.", as_json)
     extract.add_argument("archives", metavar="ARCHIVE", nargs="+", type=Path)
     extract.add_argument("--folder", metavar="DIR", type=Path, help="where to; beside each archive by default")
@@ -121,6 +133,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_sync(add: Callable[..., Any], *parents: argparse.ArgumentParser) -> None:
+    command = add(
+        "sync", _sync, "Bring a folder up to the server: what is new, re-issued, or broken here.", *parents
+    )
+    command.add_argument(
+        "--verify", action="store_true", help="read all that lies here through; repair the broken"
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="only tell what would be done; asks for listings alone"
+    )
+    command.add_argument("--concurrency", type=int, metavar="N", help="connections at a time (5)")
+
+
+def _add_pace(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--bandwidth-limit", metavar="MB/S", type=float, help="megabytes a second, in all")
+    command.add_argument("--connections-per-file", metavar="N", type=int, default=1,
+                         help="for large files; one is polite (1)")  # fmt: skip
+    command.add_argument("--no-verify", action="store_true", help="take what comes, right or wrong")
+
+
 def _add_accumulate(add: Callable[..., Any]) -> None:
     accumulate = add("accumulate", _accumulate, "Add up, or find means, extremes and counts, into a netCDF file.")
     accumulate.add_argument("source", metavar="DATA", nargs="+", help="archives, folders or frames")
@@ -139,6 +171,15 @@ def _add_mirror(add: Callable[..., Any]) -> None:
     mirror = add("mirror", _mirror, "Serve a folder on this machine as DWD's server does, real or synthetic.")
     mirror.add_argument("--root", metavar="DIR", required=True, type=Path, help="the folder to serve")
     mirror.add_argument("--port", type=int, default=8930, help="on 127.0.0.1 (8930)")
+    mirror.add_argument(
+        "--public",
+        metavar="ADDRESS",
+        nargs="?",
+        const="0.0.0.0",  # noqa: S104 - only if asked for
+        help="serve other machines too, on one address or all: who reaches it can read all files",
+    )
+    mirror.add_argument("--faults", metavar="FILE", type=Path,
+                        help="misbehave on purpose, by the rules of a TOML file")  # fmt: skip
     mirror.add_argument("--synthetic", metavar=("PRODUCT", "MONTH"), nargs=2,
                         help="first fill the folder with synthetic archives, such as YW 2020-06")  # fmt: skip
     mirror.add_argument("--days", type=int, metavar="N", help="with --synthetic: only the month's first N days")
@@ -165,13 +206,30 @@ def _made_plan(options: argparse.Namespace) -> rn.Plan:
 
 
 def _download(options: argparse.Namespace) -> int:
+    plan = _made_plan(options)
+    if (line := resumption(plan)) and not options.overwrite:
+        print(line, file=sys.stderr)
     report = rn.download(
-        _made_plan(options),
+        plan,
         concurrency=options.concurrency,
         overwrite=options.overwrite,
         refresh=options.refresh,
+        verify=not options.no_verify,
+        connections_per_file=options.connections_per_file,
+        bandwidth_limit=options.bandwidth_limit and options.bandwidth_limit * 1e6,
         errors="report",
     )
+    return _finish(options, report)
+
+
+def _sync(options: argparse.Namespace) -> int:
+    asked = (options.product, options.first, options.last)
+    where = {"source": options.source, "folder": options.folder, "base_url": options.base_url}
+    if options.dry_run:
+        found = sync_plan(*asked, **where, verify=options.verify)
+        _show(options, found)
+        return 1 if found.plan.missing else 0
+    report = sync(*asked, **where, verify=options.verify, concurrency=options.concurrency, errors="report")
     return _finish(options, report)
 
 
@@ -192,7 +250,7 @@ def _finish(options: argparse.Namespace, report: Report) -> int:
     return 0
 
 
-def _show(options: argparse.Namespace, value: rn.Plan | Report) -> None:
+def _show(options: argparse.Namespace, value: rn.Plan | SyncPlan | Report) -> None:
     print(json.dumps(value.to_dict(), indent=1) if options.json else value)
 
 
@@ -267,7 +325,15 @@ def _mirror(options: argparse.Namespace) -> int:
         product, text = options.synthetic
         days = None if options.days is None else range(1, options.days + 1)
         make_archives(options.root, product, text, hdf5=options.hdf5, seed=options.seed, days=days)
-    with Mirror(options.root, port=options.port) as mirror:
+    faults = load_faults(options.faults) if options.faults else None
+    host = options.public or "127.0.0.1"
+    with Mirror(options.root, host=host, port=options.port, faults=faults, public=bool(options.public)) as mirror:
+        if faults:
+            print(faults.table())
+        if options.public:
+            print(
+                f"public: who reaches {host} can read every file below {options.root} (no password, no encryption)"
+            )
         print(f"serving {options.root} as {mirror.url} (Ctrl-C ends)\n"
               f"try: radar-nb plan YW 2020-06 --base-url {mirror.url} --folder data", flush=True)  # fmt: skip
         mirror.serve_forever()

@@ -21,6 +21,7 @@ from radar_nb.transport import connected
 from radar_nb.unfinished import Item, begun, discard, mend
 from radar_nb.workspace import (
     archive_state,
+    lock_path,
     part_path,
     read_sidecar,
     require_space,
@@ -194,8 +195,8 @@ class Call:
             item.again = self._overwrite or self._refresh
             if archive_state(item.path) == "whole":
                 item.whole = read_sidecar(item.path) if self._refresh and not self._overwrite else None
-                unfinished = sidecar_path(part_path(item.path)).exists()
-                item.state = "waiting" if item.again or unfinished else "kept"
+                left = sidecar_path(part_path(item.path)).exists() or lock_path(item.path).exists()  # by a crash
+                item.state = "waiting" if item.again or left else "kept"
             item.done = 0 if self._overwrite else begun(item)[1]
             items.append(item)
         wanted = [item for item in items if item.state != "kept"]

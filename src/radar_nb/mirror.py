@@ -1,53 +1,49 @@
-"""A small DWD in a box: a folder behind a real HTTP server that answers as DWD's does.
+"""A small DWD in a box: a folder behind a real HTTP server that answers as DWD's does, or worse on purpose.
 
-Index pages have the form of DWD's (an nginx autoindex); files carry ETag, Last-Modified and Content-Length, and
-can be had in ranges and on conditions, after RFC 9110. The server listens on loopback only, reads only below its
-root, and writes nothing. What it serves may be real files, or synthetic ones that `make_archives` made.
+The server listens on loopback unless it is told otherwise, reads only below its root, and writes nothing there.
+What it serves may be real files, or synthetic ones that `make_archives` made.
 """
 
 from __future__ import annotations
 
-import html
 import ipaddress
 import logging
 import os
-import re
 import socket
 import socketserver
 import sys
 import threading
+import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Any
 
 from radar_nb.errors import ServerError
+from radar_nb.misbehaving import Misbehaviour, Served
 from radar_nb.publishing import make_archives
+from radar_nb.serving import answer, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from email.message import Message
+    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Mirror", "make_archives"]
+    from radar_nb.faults import Faults
+    from radar_nb.serving import Answer
+
+__all__ = ["Mirror", "Served", "make_archives"]
 
 _log = logging.getLogger(__name__)
 
-_TYPES = {".tar": "application/x-tar", ".gz": "application/gzip", ".bz2": "application/x-bzip2"}
-_HTML = "text/html; charset=utf-8"
-_NAME_WIDTH = 50  # of an index page; nginx cuts longer names to 47 characters and "..>"
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_IDLE = 60.0  # seconds after which a connection without a request is closed
+_IDLE = 60.0  # seconds in which a connection must bring a whole request, and in which a body must get on
+_MOST = 512  # connections at a time; each holds a thread
+_LOOK = 0.25  # seconds between two looks for connections that are overdue
 
 
 class Mirror:
-    """Serve a folder over HTTP, on loopback, as DWD's server would.
+    """Serve a folder over HTTP, to this machine alone, as DWD's server would.
 
     Listens from its making on, and answers inside a `with` block, in a thread of its own.
 
@@ -56,9 +52,14 @@ class Mirror:
     root : path
         The folder; its files may change while it is served.
     host : str
-        `127.0.0.1` or another name of this machine's loopback.
+        `127.0.0.1` or another name of this machine's loopback; with `public`, any IPv4 address of this machine.
     port : int
         0 takes a free one.
+    faults : Faults, optional
+        What it does wrong on purpose; see `radar_nb.faults`. Without a rule it only keeps account in `served`.
+    public : bool
+        Whether other machines may be served. Who reaches the address can then read every file below the root that
+        is not hidden: there is no password and no encryption.
 
     Attributes
     ----------
@@ -67,7 +68,7 @@ class Mirror:
     Raises
     ------
     ServerError
-        The root is no folder, the host is not loopback, or the port cannot be had.
+        The root is no folder, the host is not loopback though `public` is not set, or the port cannot be had.
 
     Examples
     --------
@@ -76,17 +77,26 @@ class Mirror:
     'http://127.0.0.1'
     """
 
-    def __init__(self, root: Path | str, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        root: Path | str,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Faults | None = None,
+        public: bool = False,
+    ) -> None:
         self.root = Path(root).resolve()
         if not self.root.is_dir():
             raise ServerError(f"the mirror cannot serve {root}: it is no folder")
-        if not _is_loopback(host):
+        if not (public or _is_loopback(host)):
             raise ServerError(
-                f"the mirror does not listen on {host!r}: it is no server for others, only for this machine "
-                "(host 127.0.0.1)"
+                f"the mirror does not listen on {host!r}: it is only for this machine (host 127.0.0.1), unless it "
+                "is told to be public (public=True, --public); then all who reach it can read all below its root"
             )
+        self._misbehaviour = Misbehaviour(self.root, faults) if faults else None
         try:
-            self._server = _Server((host, port), self.root)
+            self._server = _Server((host, port), self.root, self._misbehaviour)
         except (OSError, OverflowError) as error:
             raise ServerError(
                 f"the mirror cannot listen on {host}, port {port} ({error}): "
@@ -96,9 +106,14 @@ class Mirror:
 
     @property
     def url(self) -> str:
-        """The address, without a slash at the end: what `base_url=` takes."""
+        """The address, without a slash at the end: what `base_url=` takes on this machine."""
         host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host!s}:{port}"  # noqa: S104 - asked, not bound
+
+    @property
+    def served(self) -> tuple[Served, ...]:
+        """What was asked so far, and what was done; only a mirror with faults remembers it."""
+        return self._misbehaviour.served if self._misbehaviour else ()
 
     def __enter__(self) -> Self:
         """Begin to answer."""
@@ -143,24 +158,46 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
     allow_reuse_address = os.name == "posix"  # on Windows it would let two servers share a port
 
-    def __init__(self, address: tuple[str, int], root: Path) -> None:
+    def __init__(self, address: tuple[str, int], root: Path, misbehaviour: Misbehaviour | None) -> None:
         self.root = root
+        self.misbehaviour = misbehaviour
         self._open: set[socket.socket] = set()
+        self._due: dict[socket.socket, float] = {}
+        self._next_look = 0.0
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self._open) >= _MOST:
+            _log.warning("the client %s is sent away: %d connections are open", client_address, _MOST)
+            super().shutdown_request(request)
+            return
         self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
+        self.heard(request)
         super().shutdown_request(request)
+
+    def expect(self, connection: socket.socket) -> None:
+        """Wait for a whole request, however slowly it comes, no longer than a silent one."""
+        self._due[connection] = time.monotonic() + _IDLE
+
+    def heard(self, connection: socket.socket) -> None:
+        """Take note that a whole request has come."""
+        self._due.pop(connection, None)
+
+    def service_actions(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK
+            _cut([connection for connection, due in tuple(self._due.items()) if now > due])
 
     def server_close(self) -> None:
         super().server_close()
-        for connection in tuple(self._open):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        if self.misbehaviour:
+            self.misbehaviour.close()
+        _cut(tuple(self._open))
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's signature
         if isinstance(sys.exception(), (ConnectionError, TimeoutError)):
@@ -169,16 +206,10 @@ class _Server(socketserver.ThreadingTCPServer):
             _log.exception("the request of %s could not be answered", client_address)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What will be sent: decided before the first byte is."""
-
-    status: HTTPStatus
-    headers: Mapping[str, str] = field(default_factory=dict)
-    text: bytes = b""
-    file: IO[bytes] | None = None
-    start: int = 0
-    length: int = 0
+def _cut(connections: Iterable[socket.socket]) -> None:
+    for connection in connections:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -189,18 +220,25 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _IDLE
     disable_nagle_algorithm = True  # header and body are two writes; the second would wait for an acknowledgement
 
+    def handle_one_request(self) -> None:
+        self.server.expect(self.connection)
+        super().handle_one_request()
+
     def do_GET(self) -> None:
-        self._send(_answer(self.server.root, self.path, self.headers))
+        self.server.heard(self.connection)
+        if self.server.misbehaviour:
+            self.server.misbehaviour.serve(self)
+        else:
+            self._send(answer(self.server.root, path_of(self.path), self.headers))
 
-    def do_HEAD(self) -> None:
-        self._send(_answer(self.server.root, self.path, self.headers))
+    do_HEAD = do_GET  # noqa: N815 - the base class names it so
 
-    def _send(self, answer: _Answer) -> None:
+    def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if answer.status != HTTPStatus.NOT_MODIFIED:
-            self.send_header("Content-Length", str(answer.length or len(answer.text)))
+            self.send_header("Content-Length", str(answer.size))
         self.end_headers()
         if answer.file is None:
             if self.command != "HEAD":
@@ -213,126 +251,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         _log.debug(f"%s {format}", self.client_address[0], *args)
-
-
-def _answer(root: Path, target: str, headers: Message) -> _Answer:
-    """Decide what to send for a request."""
-    name = unquote(re.split("[?#]", target)[0], errors="surrogateescape")
-    path = _inside(root, name)
-    if path is None:
-        return _page(HTTPStatus.NOT_FOUND)
-    try:
-        if path.is_dir():
-            if name.endswith("/"):
-                text = _index(path, f"/{name.strip('/')}/" if name.strip("/") else "/")
-                return _Answer(status=HTTPStatus.OK, headers={"Content-Type": _HTML}, text=text)
-            return _page(HTTPStatus.MOVED_PERMANENTLY, {"Location": f"/{quote(name.strip('/'))}/"})
-        return _file_answer(path.open("rb"), _TYPES.get(path.suffix, "application/octet-stream"), headers)
-    except OSError:
-        return _page(HTTPStatus.NOT_FOUND)
-
-
-def _inside(root: Path, name: str) -> Path | None:
-    """Give the place of a name, or None where it is not to be served: outside the root, hidden, or no file."""
-    parts = [part for part in name.split("/") if part]
-    if any(part.startswith(".") for part in parts):
-        return None
-    try:
-        path = root.joinpath(*parts).resolve(strict=True)  # through links, so that none leads out
-    except (OSError, ValueError, RuntimeError):  # nothing there; a NUL; before Python 3.13, a loop of links
-        return None
-    served = path.is_relative_to(root) and (path.is_dir() or (path.is_file() and not name.endswith("/")))
-    return path if served else None
-
-
-def _page(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> _Answer:
-    title = f"{status.value} {status.phrase}"
-    text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<h1>{title}</h1>\r\n</body>\r\n</html>\r\n"
-    return _Answer(status=status, headers={"Content-Type": _HTML} | dict(headers or {}), text=text.encode())
-
-
-def _index(folder: Path, name: str) -> bytes:
-    """Write an index page as nginx's autoindex does: folders first, times in UTC, hidden files left out."""
-    rows = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            try:
-                status = entry.stat()
-            except OSError:  # gone in the meantime, or a link to nowhere
-                continue
-            rows.append((not entry.is_dir(), entry.name, status))
-    rows.sort(key=lambda row: row[:2])
-    title = html.escape(f"Index of {name}")
-    lines = [
-        "<html>",
-        f"<head><title>{title}</title></head>",
-        "<body>",
-        f'<h1>{title}</h1><hr><pre><a href="../">../</a>',
-        *(_row(entry, status, is_file=is_file) for is_file, entry, status in rows),
-        "</pre><hr></body>",
-        "</html>",
-        "",
-    ]
-    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
-
-
-def _row(name: str, status: os.stat_result, *, is_file: bool) -> str:
-    name = name if is_file else f"{name}/"
-    shown = name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 3]}..>"
-    when = datetime.fromtimestamp(status.st_mtime, UTC)
-    size = str(status.st_size) if is_file else "-"
-    href = quote(name.encode("utf-8", "surrogateescape"))
-    return (
-        f'<a href="{href}">{html.escape(shown)}</a>{"":{_NAME_WIDTH - len(shown)}} '
-        f"{when.day:02d}-{_MONTHS[when.month - 1]}-{when.year} {when:%H:%M} {size:>19}"
-    )
-
-
-def _file_answer(file: IO[bytes], kind: str, headers: Message) -> _Answer:
-    """Decide between the whole file, a range of it, and none because the client has it (RFC 9110, 13 and 14)."""
-    status = os.fstat(file.fileno())
-    size, etag = status.st_size, f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-    modified = int(status.st_mtime)
-    about = {"ETag": etag, "Last-Modified": formatdate(modified, usegmt=True), "Accept-Ranges": "bytes"}
-    if _is_unchanged(headers, etag, modified):
-        file.close()
-        return _Answer(status=HTTPStatus.NOT_MODIFIED, headers=about)
-    about["Content-Type"] = kind
-    span = None
-    if headers.get("If-Range", etag) in {etag, about["Last-Modified"]}:
-        span = _range(headers.get("Range", ""), size)
-    if span is None:
-        return _Answer(status=HTTPStatus.OK, headers=about, file=file, length=size)
-    if not span:
-        file.close()
-        return _page(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{size}"})
-    about["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
-    return _Answer(status=HTTPStatus.PARTIAL_CONTENT, headers=about, file=file, start=span.start, length=len(span))
-
-
-def _is_unchanged(headers: Message, etag: str, modified: int) -> bool:
-    if "If-None-Match" in headers:
-        known = [tag.strip().removeprefix("W/") for tag in headers["If-None-Match"].split(",")]
-        return etag in known or known == ["*"]
-    try:
-        return modified <= parsedate_to_datetime(headers.get("If-Modified-Since", "")).timestamp()
-    except (ValueError, OverflowError):
-        return False
-
-
-def _range(text: str, size: int) -> range | None:
-    """Read a Range header: the bytes to send, an empty range if there are none, None if all are to be sent.
-
-    Several ranges at a time, and what is no range, are answered with the whole file, as the RFC allows.
-    """
-    match = re.fullmatch(r"bytes=\s*(?:(\d+)-(\d*)|-(\d+))\s*", text, re.ASCII)
-    if match is None:
-        return None
-    first, last, suffix = match.groups()
-    if suffix:
-        return range(max(0, size - int(suffix)), size)
-    if last and int(last) < int(first):
-        return None
-    return range(int(first), min(int(last) + 1, size) if last else size)

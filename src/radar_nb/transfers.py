@@ -54,6 +54,7 @@ SMALL = 1 << 20
 
 _WRITTEN = 256 << 10  # bytes that are written at once
 _BLOCK = 4 << 20  # bytes asked for at a time where a file has several connections
+_RECORD = 10_240  # bytes: tars are padded to a multiple of it (POSIX.1-2017, pax, -b: the default of ustar)
 _LARGEST = 16 << 30  # bytes: far more than any file of DWD has (some 600 MB)
 
 _WRONG = (ArchiveError, FrameError, NotAnArchive)
@@ -240,6 +241,7 @@ class Transfer:
 
     async def _finish(self) -> None:
         """Wait for the verification's word on the whole file, and give it its name."""
+        await self._confirm_end()
         if self._fresh is not None:  # it is small, and in memory
             data, sound, note = b"".join(self._held), [0], self._fresh
             try:
@@ -258,6 +260,18 @@ class Transfer:
             except _WRONG as error:
                 self._judge(error, self._verification.sound)
         await asyncio.to_thread(give_name, self._item)
+
+    async def _confirm_end(self) -> None:
+        """Ask what follows a tar that ends within a record: its padding may be cut, with its frames all there."""
+        item = self._item
+        if not item.path.name.endswith(".tar") or item.done % _RECORD == 0 or self._cut_at == item.done:
+            return
+        self._cut_at = item.done
+        self._write()
+        note = read_sidecar(self._part)
+        if self._pool is not None and note is not None and validator(note) is not None:
+            write_sidecar(self._part, replace(note, size=None))
+            raise Setback(ServerUnavailable(f"{item.url} ended within a record of its tar"), trouble="short")
 
     def _judge(self, error: RadarNbError, sound: int) -> None:
         """Keep of a file that is wrong what is right, and raise for another attempt, unless it has had enough."""

@@ -1,0 +1,79 @@
+"""Part of the soak: children that are killed while they download, extract, index and convert."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import kills
+from kills import Road
+from soak_archives import plan_of
+from soak_kinds import mixed
+from soak_tables import Section
+
+from radar_nb.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kills import Undisturbed
+
+
+TELLING = ("new-etag", "weak-etag", "no-validator", "encoded", "flip")
+"""Faults after which the file, or the note of what the server said of it, is rightly another."""
+
+
+def soak_kills(folder: Path, root: Path, *, each: int, seed: int) -> Section:
+    """Kill so many children on each road, and give the table."""
+    place = folder / "tree"
+    folder.mkdir()
+    rows, broken, struck = [], [], 0
+    for road, calm in roads(root, place, seed):
+        found = []
+        try:
+            for kill in kills.killed(road, calm, place, kills=each, seed=seed):
+                found.append(kill)
+                broken += [f"{road.name}, after a kill: {fault}" for fault in kill.faults]
+        except AssertionError as error:
+            broken.append(str(error))
+            shutil.rmtree(place, ignore_errors=True)
+        struck += len(found)
+        unfinished = sum(kill.unfinished for kill in found)
+        rows.append((road.name, str(len(found)), str(unfinished), str(sum(bool(k.faults) for k in found))))
+        print(f"  {rows[-1]}, {calm.seconds:.1f} s undisturbed", file=sys.stderr, flush=True)
+    return Section(
+        title="Kills",
+        lines=(f"{struck} children killed at work; what they left was gone on with until the work was done.",),
+        columns=("work", "SIGKILLs", "of which with half-done work on the disk", "half-written taken for whole"),
+        rows=tuple(rows),
+        broken=tuple(broken),
+    )
+
+
+def roads(root: Path, place: Path, seed: int) -> Iterator[tuple[Road, Undisturbed]]:
+    """Give each road with what its work does undisturbed, while its server is there."""
+    with Mirror(root) as calm:
+        plan = plan_of(place, calm.url)
+        road = Road(name="download", work=kills.download, arguments=(plan,), address=calm.url)
+        undisturbed = kills.undisturbed(road, place)
+        yield road, undisturbed
+    with Mirror(root, faults=mixed(seed, without=TELLING)) as faulty:
+        plan = plan_of(place, faulty.url)
+        road = Road(name="download with faults", work=kills.download, arguments=(plan,), address=faulty.url)
+        yield road, replace(undisturbed, seconds=kills.undisturbed(road, place).seconds)
+    archives = plan.archives[0], plan.archives[-1]  # an hourly one and the month of days
+    files = tuple(root / archive.path for archive in archives)
+
+    def copied(folder: Path) -> None:
+        (folder / "data").mkdir(parents=True)
+        shutil.copy2(files[0], folder / "data")
+
+    for road in (
+        Road(name="extraction", work=kills.extract, arguments=(files,)),
+        Road(name="indexing", work=kills.index, prepare=copied),
+        Road(name="conversion", work=kills.convert, prepare=copied),
+    ):
+        yield road, kills.undisturbed(road, place)

@@ -1,0 +1,370 @@
+"""What a server does wrong on purpose: rules, and which of them strikes which request. Pure decisions.
+
+A request is struck, or not, by the seed, its path and how often that path was asked for: in whatever order
+requests come, on however many connections, the same rules do the same harm. `Mirror(root, faults=...)` obeys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
+
+from radar_nb.errors import SettingsError
+from radar_nb.table import Table
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+
+Kind = Literal[
+    "reset",
+    "cut",
+    "stall",
+    "trickle",
+    "length",
+    "no-length",
+    "short",
+    "flip",
+    "no-range",
+    "wrong-range",
+    "416",
+    "new-etag",
+    "weak-etag",
+    "no-validator",
+    "encoded",
+    "labelled",
+    "429",
+    "503",
+    "500",
+    "403",
+    "404",
+    "loop",
+    "elsewhere",
+    "page",
+    "listing",
+    "hangup",
+    "slow",
+]
+"""What may go wrong; `KINDS` tells each in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A kind of fault: what it is, and what a rule may say about it.
+
+    Attributes
+    ----------
+    words : str
+        What happens.
+    options : tuple of str
+        The fields of a `Fault` that it heeds, beside path, attempts and share.
+    forms : tuple of str
+        The values of `form`; one of them is drawn where a rule names none.
+    """
+
+    words: str
+    options: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+
+
+def _shape(words: str, *options: str, forms: tuple[str, ...] = ()) -> Shape:
+    return Shape(words=words, options=(*options, *(("form",) if forms else ())), forms=forms)
+
+
+KINDS: Mapping[Kind, Shape] = {
+    "reset": _shape("reset before the first byte of the answer"),
+    "cut": _shape("reset in the body", "after"),
+    "stall": _shape("body stops for ever, connection stays open", "after"),
+    "trickle": _shape("body slows down to a trickle", "after", "rate"),
+    "length": _shape("Content-Length is wrong", "by"),
+    "no-length": _shape("no Content-Length; the connection's end is the body's", "after"),
+    "short": _shape("right Content-Length, connection closed before", "after"),
+    "flip": _shape("one bit of the body is another", "after"),
+    "no-range": _shape("200 with the whole file where a range was asked for"),
+    "wrong-range": _shape("206 with another range than was asked for", "by", forms=("start", "total")),
+    "416": _shape("416 to a range that is there"),
+    "new-etag": _shape("another ETag, from the second request on", "edition", forms=("honest", "lie")),
+    "weak-etag": _shape("weak ETag", forms=("dated", "undated")),
+    "no-validator": _shape("neither ETag nor Last-Modified"),
+    "encoded": _shape("packed once more, Content-Encoding: gzip"),
+    "labelled": _shape("sent as it is, but labelled as packed", forms=("gzip", "x-gzip")),
+    "429": _shape("429 Too Many Requests", "retry_after", "as_date"),
+    "503": _shape("503 Service Unavailable", "retry_after", "as_date"),
+    "500": _shape("500 Internal Server Error"),
+    "403": _shape("403 Forbidden"),
+    "404": _shape("404 Not Found"),
+    "loop": _shape("redirects without end", forms=("itself", "ring")),
+    "elsewhere": _shape("redirect to another host", "location"),
+    "page": _shape("a login page with status 200"),
+    "listing": _shape("an index page changes", forms=("missing", "size")),
+    "hangup": _shape("unannounced end of the connection after an answer", forms=("at-once", "next-request")),
+    "slow": _shape("latency before each answer, limited rate", "latency", "rate"),
+}
+"""All kinds. Of the forms: `start` and `total` are what is wrong in Content-Range; an `honest` server gives who
+asks to go on with the old file the whole new one, a `lie` is the rest of the new one; `dated` comes with a
+Last-Modified; `itself` and `ring` are redirects to the same address and between two; `missing` and `size` are
+what becomes of one entry; `next-request` closes when the next request has arrived."""
+
+_RANGED = {"no-range", "wrong-range", "416"}
+_HOST = "http://elsewhere.invalid"  # RFC 6761, 6.4: a name that never exists
+
+
+def _is_whole(value: Any, least: float = -math.inf) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: Any, least: float, most: float = 1e12) -> bool:  # beyond, waits and clocks overflow
+    return (_is_whole(value) or isinstance(value, float)) and least <= value <= most
+
+
+def _is_host(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(urlsplit(value).scheme and urlsplit(value).netloc)
+    except ValueError:  # a bracket that is not closed
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A rule: what goes wrong, in which answers.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    path : str
+        A pattern of paths, unquoted and without the query, such as `*.tar.gz` or `/climate*/2020/*`: `*`, `?` and
+        `[...]` as in a shell, `*` also over slashes, upper and lower case differing.
+    attempts : tuple of int
+        Which requests for a path, counted from 1. Empty: all; of `new-etag`, all but the first.
+    share : float
+        The chance that one of these is struck, from 0 to 1.
+    after : int or None
+        The byte of the answer's body, from 0, before which (`flip`: in which) it strikes; at the last byte of a
+        shorter body. None: a drawn one; of `no-length`, none.
+    by : int
+        Bytes by which a number is wrong, not 0: of `length`, what Content-Length says too much; of `wrong-range`,
+        how much further the range begins, or how much larger the file is said to be.
+    form : str
+        Which of the forms that a kind has; drawn where it is empty.
+    edition : str
+        Of `new-etag`: a folder below the root that holds other files under the same paths. Empty: only the
+        ETag is another.
+    retry_after : float or None
+        Seconds, rounded up to whole ones; None for no Retry-After.
+    as_date : bool
+        Whether Retry-After is given as a date.
+    location : str
+        The other host's address; the path is added to it.
+    latency : float
+        Seconds before each answer.
+    rate : float or None
+        Bytes a second, on one connection. None: 100 of `trickle`, no limit of `slow`.
+
+    Raises
+    ------
+    SettingsError
+        A value is not allowed, or the kind does not heed it.
+
+    Examples
+    --------
+    >>> Fault(kind="cut", path="*.tar", attempts=(1,), after=100).heeded
+    {'after': 100}
+    """
+
+    kind: Kind
+    path: str = "*"
+    attempts: tuple[int, ...] = ()
+    share: float = 1.0
+    after: int | None = None
+    by: int = -1
+    form: str = ""
+    edition: str = ""
+    retry_after: float | None = None
+    as_date: bool = False
+    location: str = _HOST
+    latency: float = 0.0
+    rate: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        _shape_of(self.kind)
+        for name, (is_allowed, allowed) in _ALLOWED.items():
+            value = getattr(self, name)
+            if value != _DEFAULTS[name]:
+                _hold_heeded(self.kind, name)
+            if not (value is None is _DEFAULTS[name] or is_allowed(value)):
+                raise SettingsError(f"{name} = {value!r} of a {self.kind!r} fault is not allowed: give {allowed}")
+        if self.form not in ("", *KINDS[self.kind].forms):
+            raise SettingsError(
+                f"form = {self.form!r} of a {self.kind!r} fault is not allowed: give one of "
+                f"{', '.join(KINDS[self.kind].forms)}, or none to have it drawn"
+            )
+        if self.kind == "slow" and not (self.latency or self.rate):
+            raise SettingsError(
+                "a 'slow' fault slows nothing: give a latency in seconds, a rate in bytes/s, or both"
+            )
+
+    @property
+    def heeded(self) -> dict[str, Any]:
+        """What the rule says beside kind, path, attempts and share."""
+        return {
+            name: getattr(self, name)
+            for name in KINDS[self.kind].options
+            if getattr(self, name) != _DEFAULTS[name]
+        }
+
+    def concerns(self, path: str, attempt: int, *, ranged: bool) -> bool:
+        """Tell whether the rule is for such a request, drawn or not."""
+        if (self.kind in _RANGED and not ranged) or (self.kind == "listing" and not path.endswith("/")):
+            return False
+        chosen = attempt in self.attempts if self.attempts else attempt > 1 or self.kind != "new-etag"
+        return chosen and fnmatchcase(path, self.path)
+
+
+_ALWAYS = ("path", "attempts", "share")
+_DEFAULTS = {field.name: field.default for field in fields(Fault) if field.default is not MISSING}
+_ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "path": (lambda v: isinstance(v, str) and v != "", "a pattern of paths, such as '*.tar.gz'"),
+    "attempts": (
+        lambda v: isinstance(v, tuple) and all(_is_whole(number, 1) for number in v),
+        "whole numbers from 1 on, such as [1, 2]; none for every request",
+    ),
+    "share": (lambda v: _is_number(v, 0, 1), "a number from 0 to 1"),
+    "after": (lambda v: _is_whole(v, 0), "a whole number of bytes, from 0 on"),
+    "by": (lambda v: _is_whole(v) and v != 0, "a whole number of bytes, not 0"),
+    "form": (lambda v: isinstance(v, str), "a text"),
+    "edition": (lambda v: isinstance(v, str), "the name of a folder below the root"),
+    "retry_after": (lambda v: _is_number(v, 0), "seconds, from 0 on"),
+    "as_date": (lambda v: isinstance(v, bool), "true or false"),
+    "location": (_is_host, "a web address, such as 'http://127.0.0.1:8931'"),
+    "latency": (lambda v: _is_number(v, 0), "seconds, from 0 on"),
+    "rate": (lambda v: _is_number(v, 1e-3), "bytes a second, more than 0"),
+}
+
+
+def _shape_of(kind: Any) -> Shape:
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise SettingsError(f"no fault is of kind {kind!r}: it may be {', '.join(KINDS)}")
+    return KINDS[cast("Kind", kind)]
+
+
+def _hold_heeded(kind: Any, name: str) -> None:
+    heeded = ("kind", *_ALWAYS, *_shape_of(kind).options)
+    if name not in heeded:
+        raise SettingsError(f"a {kind!r} fault has no {name!r}: it may have {', '.join(heeded)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """All rules of a server.
+
+    Attributes
+    ----------
+    rules : tuple of Fault
+        In the order in which they are asked.
+    seed : int
+        Another seed strikes other requests.
+
+    Examples
+    --------
+    >>> faults = Faults(rules=(Fault(kind="503", attempts=(1,)), Fault(kind="slow", rate=1e6)))
+    >>> [fault.kind for fault in faults.strike("/a.tar", 1)], [fault.kind for fault in faults.strike("/a.tar", 2)]
+    (['503', 'slow'], ['slow'])
+    """
+
+    rules: tuple[Fault, ...] = ()
+    seed: int = 0
+
+    def strike(self, path: str, attempt: int, *, ranged: bool = True) -> tuple[Fault, ...]:
+        """Give what goes wrong with a request: nothing, one fault, and perhaps that it is slow.
+
+        The first rule counts that concerns the request and is drawn; `slow` goes with any other.
+
+        Parameters
+        ----------
+        path : str
+            Unquoted, without the query.
+        attempt : int
+            How often the path has been asked for, from 1.
+        ranged : bool
+            Whether a range was asked for: some kinds strike only then.
+        """
+        drawn = [
+            rule
+            for rule in self.rules
+            if rule.concerns(path, attempt, ranged=ranged) and self.draw(path, attempt, rule.kind) < rule.share
+        ]
+        wrong = [rule for rule in drawn if rule.kind != "slow"]
+        slow = [rule for rule in drawn if rule.kind == "slow"]
+        return (*wrong[:1], *slow[:1])
+
+    def draw(self, path: str, attempt: int, what: str) -> float:
+        """Give a number from 0 up to, not including, 1: always the same for the same seed, path, attempt and what.
+
+        Examples
+        --------
+        >>> round(Faults(seed=1).draw("/a.tar", 1, "cut"), 3)
+        0.025
+        """
+        text = f"{self.seed}\n{path}\n{attempt}\n{what}".encode("utf-8", "surrogateescape")
+        return (int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 11) / (1 << 53)
+
+    def table(self) -> Table:
+        """Give the rules as a table."""
+        rows = tuple(
+            (
+                rule.kind,
+                KINDS[rule.kind].words,
+                rule.path,
+                ", ".join(map(str, rule.attempts)) or "all",
+                f"{100 * rule.share:g} %",
+                ", ".join(f"{name} {value}" for name, value in rule.heeded.items()),
+            )
+            for rule in self.rules
+        )
+        columns = ("fault", "what happens", "path", "requests", "share", "more")
+        return Table(title=f"Faults on purpose, seed {self.seed}", columns=columns, rows=rows)
+
+
+def load_faults(path: str | os.PathLike[str]) -> Faults:
+    """Read the rules of a server from a TOML file: `seed`, and a `[[fault]]` for each, with the names of `Fault`.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, or holds what is not allowed.
+    """
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the faults in {path} cannot be read: {error.strerror}; name a TOML file") from error
+    except ValueError as error:
+        raise SettingsError(f"{path} is no TOML file: {error}") from error
+    if unknown := sorted(table.keys() - {"seed", "fault"}):
+        raise SettingsError(f"{path}: {unknown[0]!r} is not known here; give seed = 1 and tables named [[fault]]")
+    seed, found = table.get("seed", 0), table.get("fault", [])
+    if not _is_whole(seed):
+        raise SettingsError(f"{path}: seed = {seed!r} is not allowed: give a whole number")
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise SettingsError(f"{path}: a fault is a table of its own: write [[fault]] above it")
+    return Faults(rules=tuple(_rule(f"{path}, fault {n}", each) for n, each in enumerate(found, 1)), seed=seed)
+
+
+def _rule(place: str, table: dict[str, Any]) -> Fault:
+    try:
+        for name in sorted(table):
+            _hold_heeded(table.get("kind"), name)
+        attempts = table.get("attempts", [])
+        return Fault(
+            **table
+            | {"kind": table.get("kind"), "attempts": tuple(attempts) if isinstance(attempts, list) else attempts}
+        )
+    except SettingsError as error:
+        raise SettingsError(f"{place}: {error}") from error
