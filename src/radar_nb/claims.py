@@ -21,16 +21,34 @@ _EVERY = 0.1
 """Seconds between two looks at whether another holder has gone."""
 
 
-class _Claim:
+class Claim:
+    """A file or folder to be held for writing; `claimed` and `claimed_async` hold one for a block.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Attributes
+    ----------
+    found : bool
+        Whether another held it, or left it by a crash.
+    """
+
     def __init__(self, path: Path) -> None:
         from filelock import FileLock  # noqa: PLC0415 - `import radar_nb` stays cheap
 
-        self.found = False  # whether another held it, or left it by a crash
+        self.found = False
         self._path = path
         self._lock = FileLock(lock_path(path), blocking=False, thread_local=False)
 
     def take(self) -> bool:
-        """Take it unless another holds it."""
+        """Take it unless another holds it.
+
+        Raises
+        ------
+        NotWritable, DiskFull, StorageError
+            The lock's file cannot be made beside it.
+        """
         from filelock import Timeout  # noqa: PLC0415 - as above
 
         with storage_errors(self._path):
@@ -73,7 +91,7 @@ def claimed(path: Path) -> Iterator[None]:
     ...     [file.name for file in Path(folder).iterdir()]
     ['.a.lock']
     """
-    claim = _Claim(path)
+    claim = Claim(path)
     while not claim.take():
         time.sleep(_EVERY)
     try:
@@ -102,7 +120,7 @@ async def claimed_async(path: Path, waiting: Callable[[], None] = lambda: None) 
     NotWritable, DiskFull, StorageError
         The lock's file cannot be made beside it.
     """
-    claim = _Claim(path)
+    claim = Claim(path)
     while not claim.take():
         waiting()
         await asyncio.sleep(_EVERY)

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -22,6 +20,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from radar_nb.archives import Part, check, parts, walk
+from radar_nb.claims import Claim
 from radar_nb.errors import (
     ArchiveError,
     FrameError,
@@ -35,11 +34,12 @@ from radar_nb.errors import (
 )
 from radar_nb.progress import Progress, reporting
 from radar_nb.report import Outcome, Report
+from radar_nb.staging import same, staged, sweep
 from radar_nb.streams import sniff
 from radar_nb.workspace import frames_folder, require_space, sidecar_path, storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from radar_nb.archives import Member
     from radar_nb.progress import Reporter
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 _TICK = 0.1
 """Seconds between two progress events."""
 
-_CHUNK = 256 << 10
-"""Bytes that are compared at once: what stays in the processor's cache."""
+_WAIT = 0.1
+"""Seconds between two looks at whether another process has done with a folder."""
 
 _LINES = 20
 """Faults of one archive that its error lists."""
@@ -71,8 +71,9 @@ def extract(
     """Unpack archives of any nesting into a folder of frames each.
 
     What is there already, byte for byte, is kept without a write, so that the same call goes on after an
-    interruption. A part whose checksum is wrong leaves no frame behind; the frames before a cut, and the other
-    days of a month, are unpacked all the same.
+    interruption; what a killed one has left goes. Who wants a folder that another process is filling waits for it.
+    A part whose checksum is wrong leaves no frame behind; the frames before a cut, and the other days of a month,
+    are unpacked all the same.
 
     Parameters
     ----------
@@ -162,6 +163,7 @@ class _Job:
     left: int = 0
     consumed: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    claim: Claim | None = None
     frames: dict[str, tuple[int, int]] = field(default_factory=dict)  # name: number of its part, bytes
     twice: set[str] = field(default_factory=set)
     faults: list[RadarNbError] = field(default_factory=list)
@@ -232,6 +234,8 @@ class _Run:
         finally:
             self.stop.set()
             pool.shutdown(cancel_futures=True)
+            for job in self._jobs:
+                _give_up(job)
         ordered = tuple(outcomes[job.archive] for job in self._jobs)
         return Report(task="extract", outcomes=ordered, seconds=perf_counter() - began)
 
@@ -242,6 +246,7 @@ class _Run:
     def _end(self, job: _Job) -> Outcome:
         if not self._keep_archives and not job.faults and job.frames:
             _remove_archive(job)
+        _give_up(job)
         job.consumed = [job.size]  # with the headers between the parts
         return _outcome(job)
 
@@ -249,6 +254,7 @@ class _Run:
         """Unpack one part of an archive."""
         job.began = job.began or perf_counter()
         try:
+            self._claim(job)
             while not any(isinstance(fault, StorageError) for fault in job.faults):
                 if self._unpack(job, number):
                     break
@@ -257,10 +263,22 @@ class _Run:
         job.consumed[number] = job.parts[number].size
         return job
 
+    def _claim(self, job: _Job) -> None:
+        """Hold the folder, after other processes that do, and remove what a crash has left in it."""
+        with job.lock:
+            if job.claim is not None:
+                return
+            claim = Claim(job.folder)
+            while not claim.take():
+                if self.stop.wait(_WAIT):
+                    raise _Stopped
+            job.claim = claim
+            sweep(job.folder)
+
     def _unpack(self, job: _Job, number: int) -> bool:
         """Write a part's frames and give them their names; False where it must be done again."""
         part = job.parts[number]
-        with _stage(job.folder) as stage:
+        with staged(job.folder) as stage:
             sizes: dict[str, int] = {}
             cut: TruncatedArchive | None = None
             try:
@@ -286,7 +304,7 @@ class _Run:
         name = PurePosixPath(member.name).name
         if name in sizes:
             job.twice.add(name)
-        if name in sizes or not _same(job.folder / name, member.data):
+        if name in sizes or not same(job.folder / name, member.data):
             with (stage / name).open("wb") as file:
                 file.write(member.data)
                 if not self._keep_archives:
@@ -295,28 +313,10 @@ class _Run:
         sizes[name] = len(member.data)
 
 
-def _same(path: Path, data: memoryview) -> bool:
-    """Tell whether a file holds these bytes."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            return os.fstat(file.fileno()).st_size == len(data) and all(
-                file.read(_CHUNK) == data[start : start + _CHUNK].tobytes()
-                for start in range(0, len(data), _CHUNK)
-            )
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def _stage(folder: Path) -> Iterator[Path]:
-    """Make a hidden folder for frames that are not verified yet; at the end it goes with all that is in it."""
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder))
-        try:
-            yield stage
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
+def _give_up(job: _Job) -> None:
+    if job.claim is not None:
+        job.claim.drop()
+        job.claim = None
 
 
 def _publish(job: _Job, number: int, stage: Path, sizes: dict[str, int]) -> bool:
