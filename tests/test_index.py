@@ -305,3 +305,11 @@ class TestProblems:
 def test_rows_are_small() -> None:
     """2.6 million frames fit in 100 MB."""
     assert np.dtype(ROW).itemsize <= 36
+
+
+def test_a_folder_may_hold_what_was_made_of_it(tmp_path: Path) -> None:
+    """Parts, notes and netCDF results beside archives are no sources."""
+    for name in ("a.tar", "a.tar.meta.json", "b.tar.part", "b.tar.part.meta.json", "total.nc", ".a.tar.lock"):
+        (tmp_path / name).write_bytes(b"x")
+
+    assert find_files(tmp_path) == (tmp_path / "a.tar",)

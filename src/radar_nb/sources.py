@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from radar_nb.progress import Reporter
 
 
+_NO_SOURCE = (PART, SIDECAR, ".nc")
+"""What the names of files end in that a folder of archives may hold beside them; .nc: results, as of `reduce`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frames:
     """Frames and where they lie, column by column: 2.6 million of them fit in 100 MB.
@@ -123,8 +127,8 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
     Returns
     -------
     tuple of pathlib.Path or Blob
-        In the source's order; within a folder or glob sorted by path. Unfinished downloads, notes and hidden files
-        are left out; so are folders of frames beside the archive that they were extracted from, since the archive
+        In the source's order; within a folder or glob sorted by path. Unfinished downloads, notes, hidden files and
+        netCDF files (DWD publishes no radar in these) are left out; so are folders of frames beside the archive that they were extracted from, since the archive
         has them all.
 
     Raises
@@ -166,7 +170,7 @@ def _at(path: Path) -> Iterator[Path]:
 
 def _walk_folder(folder: Path) -> Iterator[Path]:
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    files = [entry for entry in entries if entry.is_file() and not entry.name.endswith((PART, SIDECAR))]
+    files = [entry for entry in entries if entry.is_file() and not entry.name.endswith(_NO_SOURCE)]
     extracted = {frames_folder(file) for file in files}
     for entry in entries:
         if entry.is_dir() and entry not in extracted:
