@@ -309,7 +309,7 @@ def test_rows_are_small() -> None:
 
 def test_a_folder_may_hold_what_was_made_of_it(tmp_path: Path) -> None:
     """Parts, notes and netCDF results beside archives are no sources."""
-    for name in ("a.tar", "a.tar.meta.json", "b.tar.part", "b.tar.part.meta.json", "total.nc", ".a.tar.lock"):
-        (tmp_path / name).write_bytes(b"x")
+    for beside in ("a.tar", "a.tar.meta.json", "b.tar.part", "b.tar.part.meta.json", "total.nc", ".a.tar.lock"):
+        (tmp_path / beside).write_bytes(b"x")
 
     assert find_files(tmp_path) == (tmp_path / "a.tar",)

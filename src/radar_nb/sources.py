@@ -127,9 +127,9 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
     Returns
     -------
     tuple of pathlib.Path or Blob
-        In the source's order; within a folder or glob sorted by path. Unfinished downloads, notes, hidden files and
-        netCDF files (DWD publishes no radar in these) are left out; so are folders of frames beside the archive that they were extracted from, since the archive
-        has them all.
+        In the source's order; within a folder or glob sorted by path. Unfinished downloads, notes, hidden files
+        and netCDF files (DWD publishes no radar in these) are left out; so are folders of frames beside the
+        archive that they were extracted from, since the archive has them all.
 
     Raises
     ------
