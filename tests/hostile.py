@@ -74,6 +74,11 @@ def month(*days: bytes) -> bytes:
     return tar_of((f"YW2017.002_202006{number:02d}.tar.gz", data) for number, data in enumerate(days, 1))
 
 
+def recorded(archive: bytes) -> bytes:
+    """Give a tar as tar programs write it: padded to a whole record."""
+    return archive + bytes(-len(archive) % 10_240)
+
+
 def packed(data: bytes) -> bytes:
     return gzip.compress(data, 6, mtime=0)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hostile import recorded, tar_of
 from servers import Reply, serving
 
 from radar_nb.loops import run
@@ -20,7 +21,7 @@ from radar_nb.loops import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TAR = (b"frame".ljust(257, b"\0") + b"ustar").ljust(512, b"\0") + bytes(2_000_000)
+TAR = recorded(tar_of([("frame", bytes(3_000_000))]))
 
 
 async def _answer() -> int:
@@ -308,10 +309,10 @@ def test_the_stop_button_leaves_a_part_and_a_usable_kernel(kernel: _Kernel, tmp_
     stalled = threading.Event()
     with serving() as server:
         for name in ("/a.tar", "/b.tar"):
-            server.script(name, Reply(body=TAR, cut=1_000_000, stall=stalled), Reply(body=TAR))
+            server.script(name, Reply(body=TAR, cut=2_000_000, stall=stalled), Reply(body=TAR))
         kernel.value(PREPARE.format(url=server.url, folder=str(tmp_path)), "0")
         cell = kernel.start("download(plan, progress=False)")
-        _until(lambda: all(_size(tmp_path / f"{name}.tar.part") > 500_000 for name in "ab"))
+        _until(lambda: all(_size(tmp_path / f"{name}.tar.part") > 1_000_000 for name in "ab"))
 
         kernel.interrupt()
         reply = kernel.end(cell)

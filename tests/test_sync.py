@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hostile import day, flipped, month, packed, tar_of
+from hostile import day, flipped, month, packed, recorded, tar_of
 from servers import Reply, Server, serving
 
 from radar_nb.errors import CorruptArchive, CoverageError, DiskFull, Incomplete, NotOnServer
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 BIN = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin"
 FOLDER = f"{BIN}/2020"
 MAY, JUNE, JULY = (f"YW2017.002_2020{number:02d}.tar" for number in (5, 6, 7))
-BODY = month(packed(day(range(0, 60, 5))), packed(day(range(5, 60, 5))))
-OTHER = month(packed(day(range(0, 30, 5))), packed(day(range(5, 60, 5))))
-SWAPPED = month(packed(day(range(5, 60, 5))), packed(day(range(0, 60, 5))))
+BODY = recorded(month(packed(day(range(0, 60, 5))), packed(day(range(5, 60, 5)))))
+OTHER = recorded(month(packed(day(range(0, 30, 5))), packed(day(range(5, 60, 5))))) + bytes(10_240)
+SWAPPED = recorded(month(packed(day(range(5, 60, 5))), packed(day(range(0, 60, 5)))))
 DATE, ROW_DATE = "Sun, 01 Mar 2026 12:30:45 GMT", "01-Mar-2026 12:30"
 LATER, ROW_LATER = "Sun, 01 Nov 2026 08:00:10 GMT", "01-Nov-2026 08:00"
 

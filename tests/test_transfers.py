@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hostile import day, entry, flipped, month, packed, tar
+from hostile import day, entry, flipped, month, packed, recorded, tar
 from plans import BODY, get, leave_part, plan_of
 from servers import Reply, Server, serving
 
@@ -41,11 +41,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from radar_nb.progress import Progress
-
-
-def recorded(archive: bytes) -> bytes:
-    """Give a tar as tar programs write it: padded to a whole record."""
-    return archive + bytes(-len(archive) % 10_240)
 
 
 DAYS = [packed(day(range(first, 60, 5))) for first in (0, 1, 2)]

@@ -214,19 +214,19 @@ class Transfer:
             self._follow()
 
     def _write(self) -> None:
-        """Append what is held to the part; a new one gets its note when it is there."""
+        """Append what is held to the part; a new one gets its note first."""
         if not self._holds:
             return
         with storage_errors(self._part):
             if self._fresh is not None:
                 discard(self._item)  # what another attempt, of another file, has left
+                self._part.touch()  # before its note: a note without a part tells that the part got its name
+                write_sidecar(self._part, self._fresh)
             with self._part.open("ab", buffering=0) as out:
                 for chunk in self._held:
                     rest = memoryview(chunk)
                     while rest:
                         rest = rest[out.write(rest) :]
-            if self._fresh is not None:
-                write_sidecar(self._part, self._fresh)
         self._fresh, self._held, self._holds = None, [], 0
 
     def _follow(self) -> None:
