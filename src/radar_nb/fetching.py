@@ -173,7 +173,7 @@ class Call:
                 else:
                     if self._overwrite:
                         discard(item)
-                    item.already = begun(item)[1]
+                    item.already = begun(item)[1] if found or item.done else 0
                     meter.move(item, item.already, item.expected)
                     item.state = await transfer.bring()
         except asyncio.CancelledError:

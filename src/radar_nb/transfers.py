@@ -128,7 +128,7 @@ class Transfer:
         """Ask once for the file, or for what its part lacks."""
         item = self._item
         item.attempts += 1
-        note, offset = begun(item)
+        note, offset = begun(item) if item.done else (None, 0)
         if item.whole is not None or note is None or offset != note.size:  # else only the name is missing
             headers = request_headers(part=note, offset=offset, whole=item.whole)
             if self._lanes > 1:

@@ -134,20 +134,28 @@ def store(item: Item, data: bytes, note: Sidecar, sound: Callable[[int], None] |
         blob = Blob(name=str(item.path), data=data)
         verify(Part(archive=blob, name=item.path.name, offset=0, size=len(data)), Reopened(blob, 0), sound)
     with storage_errors(part):
-        part.write_bytes(data)
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         write_sidecar(part, replace(note, size=len(data)))
-    give_name(item)
+        _rename(item)
 
 
 def give_name(item: Item) -> None:
     """Force a complete part to the disk; give it, then its note, the names of a whole file."""
-    path, part = item.path, part_path(item.path)
+    part = part_path(item.path)
     note = read_sidecar(part) or Sidecar(url=item.url)
-    with storage_errors(path):
-        size = part.stat().st_size
+    with storage_errors(part):
+        with part.open("rb+") as file:
+            size = os.fstat(file.fileno()).st_size
+            os.fsync(file.fileno())
         if note.size != size:  # the server did not state it, or stated another
             write_sidecar(part, replace(note, size=size))
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-        sidecar_path(part).replace(sidecar_path(path))
+        _rename(item)
+
+
+def _rename(item: Item) -> None:
+    part = part_path(item.path)
+    part.replace(item.path)
+    sidecar_path(part).replace(sidecar_path(item.path))
