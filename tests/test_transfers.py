@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +24,7 @@ from radar_nb.errors import (
     Refused,
     ServerUnavailable,
     SettingsError,
+    StorageError,
     TransferTimeout,
     UnsafeMember,
 )
@@ -344,6 +347,38 @@ def test_the_next_start_tells_what_was_there(server: Server, tmp_path: Path) -> 
 
     assert report.summary.startswith("download: 1 resumed, 1 done; ")
     assert report.summary.endswith("; 300 kB were there from before")
+
+
+def test_a_folder_that_vanishes_is_named(server: Server, tmp_path: Path) -> None:
+    """Who removes the data folder while a file comes into it reads so in the report; the next call brings it."""
+    stall = threading.Event()
+    server.script("/bin/a.tar", Reply(body=LARGE, cut=3_000_000, stall=stall), Reply(body=LARGE))
+    plan = plan_of(server, tmp_path / "data")
+    job = start(plan, progress=False, errors="report")
+    part = part_path(plan.paths[0])
+    until(lambda: part.exists() and part.stat().st_size > 2_500_000)  # the server is silent then
+    shutil.rmtree(tmp_path / "data")
+    stall.set()
+
+    (outcome,) = job.wait().outcomes
+
+    assert isinstance(outcome.error, StorageError)
+    assert "a.tar.part cannot be written" in str(outcome.error)
+    assert get(plan).paths[0].read_bytes() == LARGE
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waits, speeds and stalls are measured by a clock that never jumps: the wall clock may go back for years."""
+    moments = itertools.cycle([4e9, 0.0, 1e9])
+    monkeypatch.setattr(time, "time", lambda: next(moments))
+    server.script("/bin/a.tar", Reply(status=503), Reply(body=BODY, cut=300_000), Reply(body=BODY))
+
+    report = get(plan_of(server, tmp_path))
+
+    assert report.paths[0].read_bytes() == BODY
+    assert 0 < report.seconds < 30
 
 
 # --- side by side -------------------------------------------------------------------------------------------
