@@ -21,9 +21,10 @@ import h5py
 import numpy as np
 from hostile import HOSTILE, entry, frame, month, name, packed, pax, tar, tar_of
 
-from radar_nb.archives import DEPTH_LIMIT, MEMBER_LIMIT, check, parts, unsafe_name, walk
+from radar_nb.archives import DEPTH_LIMIT, MEMBER_LIMIT, check, parts, walk
 from radar_nb.errors import ArchiveError, FrameError, HeaderError, NotAnArchive
 from radar_nb.frames import FRAME_LIMIT, parse_header, read_frame, write_frame
+from radar_nb.names import unsafe_name
 from radar_nb.odim import read_composite, read_header, write_composite
 from radar_nb.runlength import decode
 from radar_nb.streams import BLOCK, Inflater, sniff

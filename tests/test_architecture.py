@@ -31,6 +31,7 @@ LAYERS = {
     "jobs": 1,
     "listing": 1,
     "months": 1,
+    "names": 1,
     "palettes": 1,
     "politeness": 1,
     "report": 1,

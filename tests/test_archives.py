@@ -14,7 +14,7 @@ from hostile import HOSTILE, Case, day, entry, flipped, frame, month, name, pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from radar_nb.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, check, parts, unsafe_name, walk
+from radar_nb.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, check, parts, walk
 from radar_nb.errors import (
     CorruptArchive,
     HeaderError,
@@ -27,6 +27,7 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.frames import FRAME_LIMIT
+from radar_nb.names import unsafe_name
 from radar_nb.streams import Kind, sniff
 
 if TYPE_CHECKING:
@@ -165,18 +166,6 @@ def test_memory_does_not_grow_with_the_archive(archive: Callable[[bytes], Path])
         tracemalloc.stop()
 
     assert peaks[1] < peaks[0] + 1_000_000
-
-
-@pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_archive_is_refused(archive: Callable[[bytes], Path], case: Case) -> None:
-    """An archive that is damaged or means harm gives an error that names it, the reason and the way out."""
-    path = archive(case.data)
-
-    with pytest.raises(case.error, match=case.match) as caught:
-        members(path)
-
-    assert str(caught.value).startswith(str(path))
-    assert "fetch it again with overwrite=True" in str(caught.value)
 
 
 @pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
@@ -336,7 +325,7 @@ def test_a_walk_may_end_early(archive: Callable[[bytes], Path]) -> None:
 def test_every_archive_of_the_mirror_is_read(real_mirror: Path) -> None:
     """All that DWD's nesting, naming and compression bring is read, verified, and as tarfile and gzip read it."""
     for path in sorted(
-        file for file in real_mirror.rglob("*") if file.is_file() and file.stat().st_size < 20 << 20
+        file for file in real_mirror.rglob("[!.]*") if file.is_file() and file.stat().st_size < 20 << 20
     ):
         for part in parts(path):
             for member in walk(part):

@@ -8,10 +8,11 @@ end are verified, names and sizes are held against what DWD's archives can be, a
 
 from __future__ import annotations
 
-import re
+import stat
 import tarfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,6 +30,7 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.frames import FRAME_LIMIT, parse_header, payload
+from radar_nb.names import unsafe_name
 from radar_nb.streams import BLOCK, Blob, Kind, Reopened, Stream, inflated, sniff
 from radar_nb.table import human_bytes
 
@@ -45,8 +47,13 @@ MEMBER_LIMIT = 10_000
 DEPTH_LIMIT = 4
 """No frame lies deeper: tar, gzip, tar, gzip is the deepest nesting in DWD's archives."""
 
-_NAME_LIMIT = 255  # bytes: what every file system takes
-_HEADERS_LIMIT = 64 << 10  # bytes of tar headers a member: a plain one takes 512, a long name 1,536
+DAY_LIMIT = 366
+"""No archive has more parts: a month has a day for each, and a year would not have more."""
+
+_HEADERS_LIMIT = 16 << 10  # bytes of tar headers a member: a plain one takes 512, a long name 1,536
+_DIGITS = 40  # of a size, at most
+_ROOM = 2 << 30  # bytes that a part of any size may unpack to: a month of hourly frames in one has 1.5 GB
+_RATIO = 1032  # bytes more for each of its own: what one gzip can do, and two in each other do not at DWD
 _PADDING_LIMIT = 1 << 20  # bytes of zeros after a tar's end: 10,240 as a rule, a record of large tapes at most
 _REMEDY = "fetch it again with overwrite=True"
 
@@ -104,31 +111,6 @@ class Member:
         return _place(self.part, self.name)
 
 
-_UNSAFE = (
-    ("is absolute", re.compile(r"^/")),
-    ("leads out of its folder by '..'", re.compile(r"(^|/)\.\.(/|$)")),
-    ("is empty, or has an empty part", re.compile(r"(^|/)(\.|\.gz|\.bz2)?(/|$)")),
-    ("has a character that Windows forbids in names", re.compile(r'[\\:<>"|?*]')),
-    ("has a part that ends in a dot or a blank", re.compile(r"[. ](/|$)")),
-    ("is a device on Windows", re.compile(r"(?i)(^|/)(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.[^/]*)?(/|$)")),
-)
-
-
-def unsafe_name(name: str) -> str:
-    """Tell why a member's name must not become a path, as a sentence's end; an empty text where it may.
-
-    Examples
-    --------
-    >>> unsafe_name("raa01-yw2017.002_10000-2006131525-dwd---bin"), unsafe_name("../x")
-    ('', "leads out of its folder by '..'")
-    """
-    if not name.isprintable():
-        return "has control characters, or is no UTF-8"
-    if len(name.encode()) > _NAME_LIMIT:
-        return f"is longer than {_NAME_LIMIT} bytes"
-    return next((reason for reason, pattern in _UNSAFE if pattern.search(name)), "")
-
-
 def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
     """Give the pieces of an archive that can be read side by side.
 
@@ -148,14 +130,26 @@ def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
         As `walk` does, but for the outer tar alone.
     """
     archive = archive if isinstance(archive, Blob) else Path(archive)
-    if isinstance(archive, Path) and not archive.is_file():
-        raise NothingFound(f"there is no archive {archive}: fetch it first; of a folder, give its files")
-    size = archive.stat().st_size if isinstance(archive, Path) else len(archive.data)
-    whole = Part(archive=archive, name=archive.name, offset=0, size=size)
+    whole = Part(archive=archive, name=archive.name, offset=0, size=_size(archive))
     walker = _Walker(whole, limit=0)
     with walker.reading() as stream:
         days = _days(walker, stream) if _kind(whole, stream) == "tar" else ()
     return days or (whole,)
+
+
+def _size(archive: Path | Blob) -> int:
+    """Give a file's bytes; raise where there is no plain file, before something is opened that never ends."""
+    if isinstance(archive, Blob):
+        return len(archive.data)
+    try:
+        status = archive.stat()
+        if stat.S_ISREG(status.st_mode):
+            return status.st_size
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL in the name
+        pass
+    except OSError as error:
+        raise StorageError(f"{archive} cannot be read ({error.strerror}): check its name and the disk") from error
+    raise NothingFound(f"there is no archive {archive}: fetch it first; of a folder, give its files")
 
 
 def _kind(part: Part, stream: Stream) -> Kind:
@@ -185,6 +179,8 @@ def _days(walker: _Walker, stream: Stream) -> tuple[Part, ...]:
                 inside = sniff(inflated(Stream(stream, info.size)).head())
         if inside in {"frame", "hdf5"}:
             break
+        if inside == "tar" and len(days) > DAY_LIMIT:
+            raise walker.unsafe(info.name, f"follows {DAY_LIMIT} others, more than a year has days")
     return tuple(days) if inside == "tar" else ()
 
 
@@ -318,7 +314,8 @@ class _Walker:
         self._base = cast("Stream", None)
         self._path = ""
         self._where = (0, 0)
-        self._seen = self._given = 0
+        self._deepest = DEPTH_LIMIT - (part.offset > 0)  # what lies within an archive is packed once already
+        self._seen = self._given = self._bytes = 0
 
     @contextmanager
     def reading(self) -> Iterator[Stream]:
@@ -330,8 +327,8 @@ class _Walker:
     def descend(self, stream: Stream, path: str, depth: int) -> Iterator[Member]:
         """Give the members below a stream, whatever it is."""
         kind = sniff(stream.head())
-        if kind in {"gzip", "bzip2", "tar"} and depth == DEPTH_LIMIT:
-            raise self._unsafe(path, f"is packed more than {DEPTH_LIMIT} times")
+        if kind in {"gzip", "bzip2", "tar"} and depth == self._deepest:
+            raise self.unsafe(path, f"is packed more than {DEPTH_LIMIT} times")
         if kind == "tar":
             for info in self.members(stream, path):
                 self._where = (-1, 0) if path else (info.offset_data, info.size)
@@ -346,8 +343,11 @@ class _Walker:
     def members(self, stream: Stream, path: str) -> Iterator[tarfile.TarInfo]:
         """Give the plain files of a tar, the stream standing at the file's first byte; verify the tar's end."""
         headers: Any = _Headers(stream)
-        tar = tarfile.TarFile(fileobj=headers, encoding="utf-8")
+        tar: Any = tarfile.TarFile(fileobj=headers, encoding="utf-8")
         while (info := tar.next()) is not None:
+            tar.members = []  # where it keeps them all, with all that their headers say
+            if sum(map(len, chain(tar.pax_headers, tar.pax_headers.values()))) > _HEADERS_LIMIT:
+                raise tarfile.ReadError(f"its global headers are longer than {human_bytes(_HEADERS_LIMIT)}")
             headers.allowance = _HEADERS_LIMIT
             self._seen += 1
             if stream is self._base:
@@ -365,24 +365,31 @@ class _Walker:
 
     def _admits(self, info: tarfile.TarInfo) -> bool:
         """Tell whether a member is to be read; raise for one that no archive of DWD has."""
-        if self._seen > MEMBER_LIMIT:
-            raise self._unsafe(self._path, f"follows {MEMBER_LIMIT:,} others, more than any archive of DWD has")
         top = info.isdir() and info.name in {"", "."}
         if not top and (reason := unsafe_name(info.name)):
-            raise self._unsafe(repr(self._path)[1:-1], f"has a name that {reason}")
+            raise self.unsafe(repr(self._path)[1:-1], f"has a name that {reason}")
+        if self._seen > MEMBER_LIMIT:
+            raise self.unsafe(self._path, f"follows {MEMBER_LIMIT:,} others, more than any archive of DWD has")
         if info.isdir():
             return False
         if not info.isreg() or info.issparse():
-            raise self._unsafe(self._path, "is a link, a device or a sparse file")
-        if not 0 <= info.size <= ARCHIVE_LIMIT:
-            raise self._unsafe(self._path, f"says it has {info.size:,} bytes, and no file of DWD has")
+            raise self.unsafe(
+                self._path, "is a link, a device or a sparse file, or of a kind that DWD does not use"
+            )
+        said = info.pax_headers.get("size", str(info.size))  # of which tarfile makes 0 where it is no number
+        if not said.isdecimal() or len(said) > _DIGITS or info.size > ARCHIVE_LIMIT:
+            raise self.unsafe(self._path, f"says it has {said[:_DIGITS]} bytes, and no file of DWD has")
         return True
 
     def _member(self, stream: Stream, path: str) -> Member:
         size = stream.readinto(self._buffer)
         if stream.read(1):  # at the end, this also makes an inflater compare its checksum
-            raise self._unsafe(path, f"is larger than a frame can be ({human_bytes(self._limit)})")
+            raise self.unsafe(path, f"is larger than a frame can be ({human_bytes(self._limit)})")
         self._given += 1
+        self._bytes += size
+        if self._bytes > _ROOM + _RATIO * self._base.position:
+            tight = f"{human_bytes(self._bytes)} out of {human_bytes(self._base.position)}"
+            raise self.unsafe(path, f"is one too many: it makes {tight}")
         offset, length = self._where
         return Member(
             name=(path or PurePosixPath(self.part.name).name).removesuffix(".gz").removesuffix(".bz2"),
@@ -394,7 +401,7 @@ class _Walker:
             data=self._buffer[:size].toreadonly(),
         )
 
-    def _unsafe(self, path: str, reason: str) -> UnsafeMember:
+    def unsafe(self, path: str, reason: str) -> UnsafeMember:
         return UnsafeMember(f"{_place(self.part, path)} {reason}: DWD published it otherwise, {_REMEDY}")
 
 

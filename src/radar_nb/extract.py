@@ -13,7 +13,6 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
 from time import perf_counter
@@ -32,10 +31,10 @@ from radar_nb.errors import (
     TruncatedArchive,
     UnsafeMember,
 )
+from radar_nb.names import spelling
 from radar_nb.progress import Progress, reporting
 from radar_nb.report import Outcome, Report
-from radar_nb.staging import same, staged, sweep
-from radar_nb.streams import sniff
+from radar_nb.staging import same, staged, sweep, unpacked
 from radar_nb.workspace import frames_folder, require_space, sidecar_path, storage_errors
 
 if TYPE_CHECKING:
@@ -54,9 +53,6 @@ _WAIT = 0.1
 
 _LINES = 20
 """Faults of one archive that its error lists."""
-
-_BZIP2_RATIO = 20
-"""How many times smaller bzip2 makes a frame, roughly."""
 
 
 def extract(
@@ -159,12 +155,14 @@ class _Job:
     archive: Path
     folder: Path
     size: int = 0
+    unpacked: int = 0
     parts: tuple[Part, ...] = ()
     left: int = 0
     consumed: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     claim: Claim | None = None
     frames: dict[str, tuple[int, int]] = field(default_factory=dict)  # name: number of its part, bytes
+    spellings: dict[str, str] = field(default_factory=dict)  # name without its case: name
     twice: set[str] = field(default_factory=set)
     faults: list[RadarNbError] = field(default_factory=list)
     written: int = 0
@@ -188,9 +186,9 @@ def _jobs(archives: Archives, folder: str | os.PathLike[str] | None) -> list[_Jo
         job = _Job(archive=path, folder=target if folder is None else Path(folder) / target.name)
         try:
             job.parts = parts(path)
-            job.size = path.stat().st_size
+            job.size, job.unpacked = path.stat().st_size, sum(map(unpacked, job.parts))
         except (ArchiveError, NotAnArchive, NothingFound, StorageError) as error:
-            job.faults.append(error)
+            job.parts, job.faults = (), [error]
         job.left = len(job.parts)
         job.consumed = [0] * job.left
         jobs.append(job)
@@ -244,6 +242,7 @@ class _Run:
         self._reporter(Progress(task="extract", done=done, total=total, unit="B"))
 
     def _end(self, job: _Job) -> Outcome:
+        _hold_against_disk(job)
         if not self._keep_archives and not job.faults and job.frames:
             _remove_archive(job)
         _give_up(job)
@@ -302,6 +301,11 @@ class _Run:
             job.faults.append(error)
             return
         name = PurePosixPath(member.name).name
+        known = job.spellings.setdefault(spelling(name), name)
+        if known != name:
+            text = f"{member.place} differs from {known} in upper and lower case alone"
+            job.faults.append(UnsafeMember(f"{text}, which many disks take for one: it is not unpacked"))
+            return
         if name in sizes:
             job.twice.add(name)
         if name in sizes or not same(job.folder / name, member.data):
@@ -372,49 +376,46 @@ def _error(job: _Job) -> RadarNbError | None:
     return ArchiveError(f"{job.archive} has {len(job.faults):,} faults:\n{lines}{more}")
 
 
+def _hold_against_disk(job: _Job) -> None:
+    """Tell frames that have gone, or were changed, since they got their names."""
+    lost = [name for name, (_, size) in job.frames.items() if _size(job.folder / name) != size]
+    for name in lost:
+        del job.frames[name]
+    if lost:
+        text = f"{len(lost):,} frames were taken out of {job.folder}, or changed, while it was filled"
+        job.faults.append(
+            StorageError(f"{text}, {lost[0]} among them: extract again, and let nobody else write there")
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
 def _remove_archive(job: _Job) -> None:
-    """Remove an archive and the note beside it, when all its frames lie on the disk whole."""
+    """Remove an archive, and before it the note beside it: after a crash between the two, extraction goes on."""
     try:
         with storage_errors(job.archive):
-            changed = [
-                name for name, (_, size) in job.frames.items() if (job.folder / name).stat().st_size != size
-            ]
-            if not changed:
-                job.archive.unlink()
-                sidecar_path(job.archive).unlink(missing_ok=True)
+            sidecar_path(job.archive).unlink(missing_ok=True)
+            job.archive.unlink()
     except StorageError as error:
         job.faults.append(error)
-    else:
-        job.faults += [
-            StorageError(f"{job.folder / name} was changed by others: extract again") for name in changed
-        ]
 
 
 def _require_space(jobs: list[_Job]) -> None:
     """Refuse, before the first byte, what the disks cannot hold; the frames that are there need no more room."""
     needed: dict[int, tuple[Path, int]] = {}
-    for job in jobs:
+    for job in filter(lambda job: job.parts, jobs):
         present = 0
         with suppress(OSError):
             present = sum(entry.stat().st_size for entry in job.folder.iterdir())
-        place = next(place for place in (job.folder, *job.folder.absolute().parents) if place.exists())
-        disk = place.stat().st_dev
-        more = max(0, sum(map(partial(_unpacked_size, job.archive), job.parts)) - present)
+        with storage_errors(job.folder):
+            place = next(place for place in (job.folder, *job.folder.absolute().parents) if place.exists())
+            disk = place.stat().st_dev
+        more = max(0, job.unpacked - present)
         needed[disk] = (job.folder, more + needed.get(disk, (place, 0))[1])
     for folder, size in needed.values():
         require_space(folder, size, "unpack the archives")
-
-
-def _unpacked_size(archive: Path, part: Part) -> int:
-    """Estimate a part's frames in bytes, without inflating it.
-
-    A gzip says it in its last four bytes (RFC 1952, 2.3.1), which is right for all archives of DWD but those whose
-    members are gzipped once more.
-    """
-    with archive.open("rb") as file:
-        file.seek(part.offset)
-        kind = sniff(file.read(512))
-        if kind == "gzip":
-            file.seek(part.offset + max(0, part.size - 4))
-            return max(part.size, int.from_bytes(file.read(4), "little"))
-    return part.size * _BZIP2_RATIO if kind == "bzip2" else part.size

@@ -6,6 +6,7 @@ import glob
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.archives import Part, parts
-from radar_nb.errors import ArchiveError, FrameError, NotAnArchive, NothingFound, TruncatedFrame
+from radar_nb.errors import (
+    ArchiveError,
+    FrameError,
+    NotAnArchive,
+    NothingFound,
+    RadarNbError,
+    StorageError,
+    TruncatedFrame,
+    UnsafeMember,
+)
 from radar_nb.frames import HEADER_LIMIT, parse_header
 from radar_nb.index import (
     ROW,
@@ -42,6 +52,9 @@ if TYPE_CHECKING:
 
 _NO_SOURCE = (PART, SIDECAR, ".nc")
 """What the names of files end in that a folder of archives may hold beside them; .nc: results, as of `reduce`."""
+
+_LINES = 20
+"""Problems that an error lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -156,11 +169,28 @@ def _files(source: Any) -> Iterator[Path | Blob]:
             yield from _files(item)
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except RadarNbError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read ({error.strerror}): check its name and your rights") from error
+
+
 def _at(path: Path) -> Iterator[Path]:
+    with _reading(path):
+        yield from _found(path)
+
+
+def _found(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from _walk_folder(path)
-    elif path.exists():
+    elif path.is_file():
         yield from () if is_index(path) else (path,)
+    elif path.exists():  # what gives bytes without end, or none for ever
+        raise NothingFound(f"{path} is neither a file nor a folder: name one that is")
     elif glob.has_magic(str(path)):
         for name in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - the pattern may be absolute
             yield from _at(Path(name)) if not Path(name).is_dir() else ()
@@ -196,7 +226,7 @@ def scan(files: Sequence[Path | Blob], *, progress: bool | Reporter = True) -> F
     Raises
     ------
     StorageError
-        The disk failed.
+        The disk failed, or a file has gone.
     """
     with reporting(progress) as report, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         opened = list(map(_opened, files))
@@ -239,11 +269,12 @@ def _opened(file: Path | Blob) -> Index | _Unread | Problem:
     try:
         if isinstance(file, Blob):
             return _Unread(archive=file, parts=parts(file), stamp=(0, 0))
-        if (index := load_index(file)) is not None:
-            return index
-        stamp = archive_stamp(file)
-        with file.open("rb") as opened:
-            head = opened.read(HEADER_LIMIT)
+        with _reading(file):
+            if (index := load_index(file)) is not None:
+                return index
+            stamp = archive_stamp(file)
+            with file.open("rb") as opened:
+                head = opened.read(HEADER_LIMIT)
         if sniff(head) == "frame":
             return _plain(file, head, stamp)
         return _Unread(archive=file, parts=parts(file), stamp=stamp)
@@ -266,7 +297,7 @@ def _plain(file: Path, head: bytes, stamp: tuple[int, int]) -> Index:
 
 
 def raise_problems(problems: Sequence[Problem]) -> None:
-    """Raise what is wrong as one error that lists all of it.
+    """Raise what is wrong as one error that lists it, what would harm first.
 
     Raises
     ------
@@ -277,6 +308,8 @@ def raise_problems(problems: Sequence[Problem]) -> None:
         return
     if len(problems) == 1:
         raise problems[0].exception()
-    lines = "\n".join(f"  {problem.text}" for problem in problems)
-    text = f'{len(problems)} files or members are wrong (errors="report" opens the rest):\n{lines}'
-    raise Problem(problems[0].error, text).exception()
+    ordered = sorted(problems, key=lambda problem: problem.error != UnsafeMember.__name__)
+    lines = "\n".join(f"  {problem.text}" for problem in ordered[:_LINES])
+    more = f"\n  and {len(ordered) - _LINES:,} more" if len(ordered) > _LINES else ""
+    text = f'{len(ordered):,} files or members are wrong (errors="report" opens the rest):\n{lines}{more}'
+    raise Problem(ordered[0].error, text).exception()

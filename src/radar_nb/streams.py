@@ -27,6 +27,8 @@ _INPUT = 512 << 10  # bytes that are read at once
 _OUTPUT = 1 << 20  # bytes that come out at once, at most
 _FLAGS, _RESERVED = 3, 0xE0  # of a gzip header (RFC 1952, 2.3.1.2); zlib refuses them, GzipNGFile does not
 _GZIP = 31  # zlib's number for a gzip header and trailer
+_IDLE = 1 << 20  # bytes that may be read for nothing: millions of empty gzip files are packed in a few kB
+_WORTH = 2  # bytes that may be read for each that comes out: more comes out than goes in, but for noise
 
 _MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
     ("empty", re.compile(rb"\Z")),
@@ -178,10 +180,6 @@ class Stream:
         buffer = memoryview(bytearray(size))
         return bytes(buffer[: self.readinto(buffer)])
 
-    def read_some(self, size: int) -> bytes:
-        """Give so many bytes, or as many as are left."""
-        return self.read(size if self._left is None else min(size, self._left + len(self._head)))
-
     def skip(self, count: int) -> None:
         """Pass over so many bytes, in a file without reading them.
 
@@ -219,15 +217,49 @@ class Stream:
 
 def inflated(stream: Stream) -> Stream:
     """Give what a stream holds when it is inflated: the stream itself where it is not compressed."""
-    raw: Any = stream
+    packed: Any = _Packed(stream)
     match sniff(stream.head()):
         case "gzip":
             if stream.head()[_FLAGS] & _RESERVED:
                 raise OSError("a reserved flag of gzip is set")
-            return Stream(gzip_ng.GzipNGFile(fileobj=raw, mode="rb"))  # type: ignore[no-untyped-call]
+            inflater = gzip_ng.GzipNGFile(fileobj=packed, mode="rb")  # type: ignore[no-untyped-call]
+            return Stream(_Unpacked(packed, inflater))
         case "bzip2":
-            return Stream(Bunzipper(stream))
+            return Stream(_Unpacked(packed, Bunzipper(packed)))
     return stream
+
+
+class _Packed:
+    """A compressed stream, as long as it is worth its bytes."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.worth = _IDLE
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer, unless the end comes first."""
+        if self._stream.position > self.worth:
+            raise OSError("it is long, and hardly anything is packed in it")
+        return self._stream.readinto(memoryview(buffer))
+
+    def read(self, size: int) -> bytes:
+        """Give so many bytes, unless the end comes first."""
+        room = memoryview(bytearray(size))
+        return bytes(room[: self.readinto(room)])
+
+
+class _Unpacked:
+    """What comes out of a compressed stream; it makes the stream worth more."""
+
+    def __init__(self, packed: _Packed, inflater: Source) -> None:
+        self._packed = packed
+        self._inflater = inflater
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer as far as there are bytes at hand."""
+        count = self._inflater.readinto(buffer) or 0
+        self._packed.worth += _WORTH * count
+        return count
 
 
 class Inflater:
@@ -304,8 +336,8 @@ class Inflater:
 class Bunzipper:
     """What a bzip2 file holds, as a source; other than `bz2.BZ2File` it tells bytes that follow and are none."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+    def __init__(self, packed: _Packed) -> None:
+        self._packed = packed
         self._inflate = bz2.BZ2Decompressor()
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -314,11 +346,11 @@ class Bunzipper:
         while not out:
             piece = b""
             if self._inflate.eof:
-                rest = self._inflate.unused_data or self._stream.read_some(_SLICE)
+                rest = self._inflate.unused_data or self._packed.read(_SLICE)
                 if not rest:
                     return 0
                 self._inflate, piece = bz2.BZ2Decompressor(), rest
-            elif self._inflate.needs_input and not (piece := self._stream.read_some(_SLICE)):
+            elif self._inflate.needs_input and not (piece := self._packed.read(_SLICE)):
                 raise EOFError
             out = self._inflate.decompress(piece, len(buffer))
         buffer[: len(out)] = out
