@@ -152,3 +152,13 @@ def test_a_place_that_cannot_be_is_told(tmp_path: Path) -> None:
         claimed(tmp_path / "file" / "a"),
     ):
         pass
+
+
+def test_a_lock_that_is_a_link_is_told(tmp_path: Path) -> None:
+    """A link in the lock's place is not followed: nothing outside can be held or written by it."""
+    lock_path(tmp_path / "a").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(StorageError, match=r"a cannot be written"), claimed(tmp_path / "a"):
+        pass
+
+    assert not (tmp_path / "elsewhere").exists()

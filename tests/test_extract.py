@@ -34,6 +34,7 @@ from radar_nb.errors import (
 )
 from radar_nb.extract import extract, extract_async
 from radar_nb.report import Outcome, Report
+from radar_nb.sources import scan
 from radar_nb.workspace import sidecar_path
 
 if TYPE_CHECKING:
@@ -247,14 +248,14 @@ def test_an_archive_without_frames_is_an_error(tmp_path: Path) -> None:
 
 
 def test_archives_go_when_their_frames_are_there(archive: Path) -> None:
-    """With keep_archives=False an archive and the note beside it are removed after the last frame is whole."""
+    """With keep_archives=False an archive, its note and its index are removed after the last frame is whole."""
     sidecar_path(archive).write_text("{}", encoding="utf-8")
+    scan([archive], progress=False)
 
     report = extract(archive, keep_archives=False, progress=False)
 
     assert frames_in(report.paths[0]) == MONTH
-    assert not archive.exists()
-    assert not sidecar_path(archive).exists()
+    assert list(archive.parent.iterdir()) == [report.paths[0]]
 
 
 @pytest.mark.parametrize(

@@ -285,4 +285,7 @@ def frame_codes(
 
 
 def _changed(name: object) -> SeriesError:
-    return SeriesError(f"{name} has changed since it was opened: open it again")
+    return SeriesError(
+        f"{name} has changed since it was opened: open it again; if it has the size and the date of the old one, "
+        "remove that one's index first (hidden beside it, .index)"
+    )

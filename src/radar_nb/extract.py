@@ -31,6 +31,7 @@ from radar_nb.errors import (
     TruncatedArchive,
     UnsafeMember,
 )
+from radar_nb.index import index_paths
 from radar_nb.names import spelling
 from radar_nb.progress import Progress, reporting
 from radar_nb.report import Outcome, Report
@@ -396,10 +397,11 @@ def _size(path: Path) -> int:
 
 
 def _remove_archive(job: _Job) -> None:
-    """Remove an archive, and before it the note beside it: after a crash between the two, extraction goes on."""
+    """Remove an archive, and before it its note and index: after a crash in between, extraction goes on."""
     try:
         with storage_errors(job.archive):
-            sidecar_path(job.archive).unlink(missing_ok=True)
+            for beside in (sidecar_path(job.archive), *index_paths(job.archive)):
+                beside.unlink(missing_ok=True)
             job.archive.unlink()
     except StorageError as error:
         job.faults.append(error)

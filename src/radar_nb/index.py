@@ -282,7 +282,7 @@ def _disorder(index: Index) -> Iterator[Problem]:
 # --- on disk ----------------------------------------------------------------------------------------------------
 
 
-def _paths(archive: Path) -> Iterator[Path]:
+def index_paths(archive: Path) -> Iterator[Path]:
     """Give where an archive's index may lie, the better place first."""
     # without the archive's dots, so that a pattern like "*.tar*", which finds hidden files too, does not find it
     yield archive.with_name(f".{archive.name.replace('.', '_')}{_SUFFIX}")
@@ -311,7 +311,7 @@ def save_index(index: Index, archive: Path) -> None:
         }
     ).encode()
     body = _MAGIC + len(head).to_bytes(_WORD, "little") + head + index.rows.tobytes() + index._names  # noqa: SLF001
-    for path in _paths(archive):
+    for path in index_paths(archive):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path, durable=False) as file:
@@ -324,7 +324,7 @@ def save_index(index: Index, archive: Path) -> None:
 def load_index(archive: Path) -> Index | None:
     """Give an archive's index as it was kept; None where there is none, or none that holds for it."""
     stamp = archive_stamp(archive)
-    for path in _paths(archive):
+    for path in index_paths(archive):
         try:
             data = path.read_bytes()
         except OSError:

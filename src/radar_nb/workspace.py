@@ -230,6 +230,7 @@ def _is_about(path: Path, error: OSError) -> bool:
         errno.EIO,
         errno.ENAMETOOLONG,
         errno.EISDIR,
+        errno.ELOOP,
         errno.ENOENT,
     }
 
