@@ -106,8 +106,13 @@ class Kill:
 
 
 def download(folder: Path, plan: rn.Plan) -> None:
+    """Fetch a plan; what is named as failed on a server with faults is asked for again, as its message says."""
     transport.PATIENCE = IMPATIENT
-    rn.download(plan, folder=folder, progress=False, bandwidth_limit=8e6)
+    for _ in range(3):
+        report = rn.download(plan, folder=folder, progress=False, bandwidth_limit=8e6, errors="report")
+        if not report.failed:
+            return
+    report.raise_for_failures()
 
 
 def extract(folder: Path, archives: tuple[Path, ...]) -> None:
