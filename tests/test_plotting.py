@@ -338,3 +338,105 @@ def test_a_real_field(real_frames: Path) -> None:
 
     assert len(labelled(ax, "radar site").get_xdata()) == 15
     assert limits(ax)[-1] == 10.0
+
+
+# --- several maps on a page -----------------------------------------------------------------------------------
+
+
+def several(count: int, **attrs: Any) -> xr.DataArray:
+    """Give fields five minutes apart, one mm each time more, on a part of the grid."""
+    da = field(1.0, **attrs).isel(y=slice(500, 560), x=slice(500, 540))
+    parts = [
+        (da * (step + 1)).assign_coords(time=da["time"] + step * np.timedelta64(5, "m")) for step in range(count)
+    ]
+    return xr.concat(parts, "time").assign_attrs(da.attrs)
+
+
+def test_facets_share_one_scale_and_have_their_own_time() -> None:
+    """Each field is a map under its time, on one scale with one key; what all have in common stands above."""
+    axes = rn.plot(several(5), col="time", col_wrap=3)
+    figure = axes[0, 0].get_figure(root=True)
+
+    assert axes.shape == (2, 3)
+    assert axes[1, 2] is None
+    assert [ax.get_title(loc="left") for ax in axes.flat[:5]] == [f"2020-06-13 15:{m}" for m in range(25, 50, 5)]
+    assert {tuple(limits(ax)) for ax in axes.flat[:5]} == {tuple(class_limits("mm", 5, np.empty(0)))}
+    assert len(figure.axes) == 6
+    assert figure.axes[-1].get_title(loc="left") == "mm in\n5 min"
+    assert [text.get_text() for text in figure.texts] == [
+        "Rain\n5 min to the time above each map (UTC)",
+        "Datenbasis: Deutscher Wetterdienst",
+    ]
+    assert [ax.get_legend() is None for ax in axes.flat[:5]] == [False, True, True, True, True]
+
+
+def test_a_scale_of_facets_holds_the_largest_of_them() -> None:
+    """Where the unit does not tell the classes, those that all fields together fill are taken."""
+    da = several(4, units="furlong") * 1.0
+    da.attrs["units"] = "furlong"
+
+    axes = rn.plot(da, col="time")
+
+    assert limits(axes[0, 0])[0] <= 1.0
+    assert limits(axes[0, 0])[-1] >= 3.5
+
+
+def test_nothing_stands_on_anything_else() -> None:
+    """Maps with their titles, the title above, the scale, the key and the source have each their own place."""
+    axes = rn.plot(several(7), col="time", col_wrap=3)
+    figure = axes[0, 0].get_figure(root=True)
+    figure.canvas.draw()
+    legend = axes[0, 0].get_legend()
+    boxes = [legend.get_window_extent(), *(text.get_window_extent() for text in figure.texts)]
+    legend.remove()  # it belongs to the first map, and hangs below the last
+    boxes += [ax.get_tightbbox() for ax in figure.axes]
+
+    page = figure.bbox.padded(0.5)
+
+    assert [
+        (one, two)
+        for number, one in enumerate(boxes)
+        for two in boxes[:number]
+        if one.padded(-1.5).overlaps(two.padded(-1.5))
+    ] == []
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 for box in boxes)
+
+
+def test_facets_of_other_dimensions_are_named() -> None:
+    """Maps of thresholds or lead times say which, with the unit."""
+    da = several(2).isel(time=0, drop=True)
+    thresholds = xr.concat([da, da], "threshold").assign_coords(threshold=[0.1, 5.0])
+    thresholds["threshold"].attrs["units"] = "mm"
+    leads = xr.concat([da, da], "lead_time").assign_coords(lead_time=np.array([0, 65], "timedelta64[m]"))
+
+    named = [rn.plot(array, col=str(array.dims[0]))[0, 1].get_title(loc="left") for array in (thresholds, leads)]
+
+    assert named == ["threshold 5 mm", "lead time 65 min"]
+
+
+def test_a_missing_field_among_facets_is_said() -> None:
+    """A field without data is a grey map that says so."""
+    da = several(2)
+    da[1] = np.nan
+
+    axes = rn.plot(da, col="time")
+
+    assert axes[0, 1].get_title(loc="left") == "2020-06-13 15:30, no data"
+
+
+@pytest.mark.parametrize(
+    ("da", "options", "error", "text"),
+    [
+        (several(1).isel(time=[0] * 61), {"col": "time"}, SettingsError, r"61 maps, .* 60: take fewer.*None, 2\)"),
+        (several(2), {"col": "time", "col_wrap": 0}, SettingsError, r"col_wrap=0 must be at least 1"),
+        (several(2), {"col": "time", "time": "2020-06-13T15:25"}, SettingsError, r"leave ax= and time= away"),
+        (several(2), {"col": "month"}, SeriesError, r"has no dimension 'month': it has time, y, x"),
+        (several(2).expand_dims(z=2), {"col": "time"}, SeriesError, r"has further dimensions, z \(2\)"),
+        (several(2)[:0], {"col": "time"}, SeriesError, r"holds no field: its time is empty"),
+        (several(2)[:, :0], {"col": "time"}, SeriesError, r"has no cells: its y is empty"),
+    ],
+)
+def test_what_makes_no_page_is_said(da: xr.DataArray, options: Any, error: type[Exception], text: str) -> None:
+    """Too many maps, no such dimension, a further one, nothing: the error says what to do."""
+    with pytest.raises(error, match=text):
+        rn.plot(da, **options)

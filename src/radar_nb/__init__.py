@@ -23,9 +23,12 @@ from radar_nb.sync import sync, sync_async, sync_plan, sync_plan_async
 
 if TYPE_CHECKING:
     from radar_nb.analysis import accumulate, at_points, exceedance
+    from radar_nb.animation import animate
+    from radar_nb.calendars import plot_coverage
     from radar_nb.plotting import plot
     from radar_nb.reading import open_dataset, to_rate
     from radar_nb.reductions import reduce
+    from radar_nb.timeline import plot_series
     from radar_nb.widgets import DownloadPanel, MonthPicker
 
 __version__ = "0.1.0"
@@ -40,6 +43,7 @@ __all__ = [
     "Report",
     "SyncPlan",
     "accumulate",
+    "animate",
     "at_points",
     "download",
     "download_async",
@@ -53,6 +57,8 @@ __all__ = [
     "plan",
     "plan_async",
     "plot",
+    "plot_coverage",
+    "plot_series",
     "product",
     "products",
     "reduce",
@@ -68,10 +74,13 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "DownloadPanel": "widgets",
     "MonthPicker": "widgets",
     "accumulate": "analysis",
+    "animate": "animation",
     "at_points": "analysis",
     "exceedance": "analysis",
     "open_dataset": "reading",
     "plot": "plotting",
+    "plot_coverage": "calendars",
+    "plot_series": "timeline",
     "reduce": "reductions",
     "to_rate": "reading",
 }

@@ -1,0 +1,223 @@
+"""A calendar of what a source holds: each month, or each hour of a month, in the colour of the frames it has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.patches import Patch
+
+from radar_nb.captions import spell
+from radar_nb.coverage import find_coverage
+from radar_nb.palettes import INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from radar_nb.coverage import Coverage
+    from radar_nb.progress import Reporter
+
+_SHARES = (0.5, 0.9, 0.99)
+_NONE, _FEW = "#d55e00", "#f8cfa8"
+_MOST = ("#c6dbef", "#86b6dc", "#4b8fc4", "#0b4a8f")
+_WORDS = ("none", "below 50 %", "50 to 90 %", "90 to 99 %", "above 99 %", "all")
+"""What the colours of a share mean: orange where much is missing, blue where little is, dark where nothing is."""
+_UNNAMED = "#e6e6e6"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_WIDTH, _ROW, _AROUND = 7.4, 0.19, 1.1  # inches
+
+
+def plot_coverage(
+    source: Any,
+    first: Any = None,
+    last: Any = None,
+    *,
+    product: str | None = None,
+    errors: Literal["raise", "report"] = "raise",
+    progress: bool | Reporter = True,
+) -> Axes:
+    """Draw which frames are there: a calendar of years and months, of a single month one of days and hours.
+
+    A cell tells the share of the frames that its time must hold. What is asked for and missing is orange, what is
+    not asked for is blank. Below stands for each radar in how many of the frames' headers it is named.
+
+    Parameters
+    ----------
+    source
+        As in `open_dataset`, or a Dataset. Of archives only the indexes are read; one without an index is read
+        and verified once, as `open_dataset` does. A frame counts as there whatever its cells hold.
+    first, last : optional
+        The months asked for, as for `radar_nb.plan`; both belong to the range. By default those of a plan; for
+        archives and folders all months from the first frame's to the last one's; for a Dataset the time from its
+        first to its last step. Frames that are yet to come are not asked for.
+    product : str, optional
+        DWD's two letters, where the source holds several.
+    errors : {"raise", "report"}
+        Whether files that cannot be read make the call fail, naming all of them, or are counted in the title.
+    progress : bool or Reporter
+        Task "read", of archives without an index.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Of the calendar. The radars' axes, where headers name them, come after it in `ax.figure.axes`.
+
+    Raises
+    ------
+    NothingFound
+        No such file, or no frame in it.
+    SeriesError
+        Several products and none chosen, or a Dataset without time.
+    MonthError
+        `first` and `last` are no range of months.
+    ArchiveError, FrameError
+        Something cannot be read.
+
+    Examples
+    --------
+    >>> import radar_nb as rn
+    >>> rn.plot_coverage("data")  # doctest: +SKIP
+    >>> rn.plot_coverage("data", "2020-06")  # doctest: +SKIP
+    """
+    import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
+
+    found = find_coverage(source, product=product, first=first, last=last, errors=errors, progress=progress)
+    one = len(found.months) == 1
+    rows = found.months[0].days if one else found.months[-1].year - found.months[0].year + 1
+    heights = [rows * _ROW + 0.3, len(found.radars) * _ROW + 0.3] if found.radars else [rows * _ROW + 0.3]
+    figure, axes = plt.subplots(
+        len(heights),
+        squeeze=False,
+        figsize=(_WIDTH, sum(heights) + _AROUND),
+        height_ratios=heights,
+        layout="constrained",
+    )
+    ax: Axes = axes[0, 0]
+    (_draw_days if one else _draw_months)(ax, found)
+    ax.set_title(_title(found), loc="left", fontsize=10, color=INK, linespacing=1.25, pad=7)
+    if found.radars:
+        _draw_radars(axes[1, 0], found, by_day=one)
+    credit = "Synthetic data, made up by radar_nb" if found.made_up else "Datenbasis: Deutscher Wetterdienst"
+    figure.supxlabel(credit, x=0.995, ha="right", fontsize=6.5, color=INK)
+    return ax
+
+
+def _draw_months(ax: Axes, found: Coverage) -> None:
+    years = range(found.months[0].year, found.months[-1].year + 1)
+    edges = np.arange(f"{years[0]}-01", f"{years[-1] + 1}-02", dtype="datetime64[M]")
+    share = found.share(edges).reshape(len(years), 12)
+    _draw_shares(ax, share, _NONE)
+    for row, col in np.argwhere((share > 0) & (share < 1)).tolist():
+        text = f"{min(max(round(100 * share[row, col]), 1), 99)}"  # 0 and 100 are none and all, nothing else
+        colour = "white" if share[row, col] >= _SHARES[-1] else INK
+        ax.text(col + 0.5, row + 0.5, text, fontsize=6.5, ha="center", va="center", color=colour)
+    ax.set_xticks(np.arange(12) + 0.5, _MONTHS)
+    ax.set_yticks(np.arange(len(years)) + 0.5, [str(year) for year in years])
+    _draw_legend(ax)
+
+
+def _draw_days(ax: Axes, found: Coverage) -> None:
+    month = found.months[0]
+    begin = np.datetime64(month.first_day, "h")
+    share = found.share(begin + np.arange(24 * month.days + 1)).reshape(month.days, 24)
+    _draw_shares(ax, share, _NONE)
+    ax.set_xticks(np.arange(0, 25, 3))
+    ax.set_xlabel("hour of the day (UTC), in which the frame's interval ends", loc="left", fontsize=8, color=INK)
+    ax.set_yticks(np.arange(month.days) + 0.5, [str(day + 1) for day in range(month.days)])
+    ax.set_ylabel(f"day of {month}", fontsize=8, color=INK)
+    _draw_legend(ax)
+
+
+def _draw_radars(ax: Axes, found: Coverage, *, by_day: bool) -> None:
+    first = found.months[0]
+    if by_day:
+        edges = np.datetime64(first.first_day, "D") + np.arange(first.days + 1)
+        ax.set_xticks(np.arange(first.days) + 0.5, [str(day + 1) for day in range(first.days)])
+        ax.set_xlabel(f"day of {first}", loc="left", fontsize=8, color=INK)
+    else:
+        edges = np.datetime64(str(first), "M") + np.arange(len(found.months) + 1)
+        _mark_months(ax, found)
+    _draw_shares(ax, found.radar_share(edges), _UNNAMED)
+    ax.set_yticks(np.arange(len(found.radars)) + 0.5, found.radars)
+    what = "day" if by_day else "month"
+    ax.set_title(
+        f"Radars: share of the frames of each {what} whose headers name them (grey: none do, blank: no frames)",
+        loc="left",
+        fontsize=9,
+        color=INK,
+    )
+
+
+def _mark_months(ax: Axes, found: Coverage) -> None:
+    """Name a few months below their cells, of many the years where they begin."""
+    if len(found.months) <= 12:
+        ax.set_xticks(np.arange(len(found.months)) + 0.5, [str(month) for month in found.months])
+        return
+    begins = [number for number, month in enumerate(found.months) if month.month == 1]
+    begins = begins[:: -(-len(begins) // 13)]
+    ax.set_xticks(begins, [str(found.months[number].year) for number in begins])
+
+
+def _draw_shares(ax: Axes, share: NDArray[np.float64], none: str) -> None:
+    """Draw shares as cells, the first row at the top; NaN stays blank."""
+    limits = (-1, 1e-9, *_SHARES, 1 - 1e-9, 2)
+    colours = ListedColormap([none, _FEW, *_MOST], bad="white")
+    # thin gaps between cells, as far as there is room for them
+    gap = 1.0 if share.shape[1] <= 40 else 0.0
+    ax.pcolormesh(
+        np.ma.masked_invalid(share),
+        cmap=colours,
+        norm=BoundaryNorm(limits, colours.N),
+        edgecolors="white",
+        linewidth=gap,
+    )
+    ax.set_ylim(len(share), 0)
+    ax.set_xlim(0, share.shape[1])
+    ax.tick_params(labelsize=7.5, length=0 if gap else 2.5, color=INK, labelcolor=INK, width=0.6)
+    for spine in ax.spines.values():
+        spine.set(linewidth=0.6, color=INK)
+
+
+def _draw_legend(ax: Axes) -> None:
+    edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
+    entries = [
+        Patch(facecolor=colour, label=word, **edge)
+        for colour, word in zip((_NONE, _FEW, *_MOST), _WORDS, strict=True)
+    ]
+    entries.append(Patch(facecolor="white", label="not asked for", **edge))
+    ax.figure.legend(
+        handles=entries,
+        loc="outside lower left",
+        ncols=len(entries),
+        frameon=False,
+        fontsize=7,
+        labelcolor=INK,
+        handlelength=1.2,
+        handleheight=0.9,
+        handletextpad=0.4,
+        columnspacing=1.1,
+    )
+
+
+def _title(found: Coverage) -> str:
+    """Give the product, how many of its frames are there, and what could not be read."""
+    whole = np.array([found.begin, found.end])
+    expected = int(found.expected(whole)[0])
+    there = int(np.diff(np.searchsorted(found.times, whole))[0])
+    missing = f"{max(expected - there, 0):,} missing" if there < expected else "complete"
+    lines = [f"{found.product}: {found.title}", f"{there:,} of {expected:,} frames of {_span(found)}, {missing}"]
+    if not there:
+        lines[1] += f" (the source's frames are of {spell(found.times[0])} to {spell(found.times[-1])})"
+    if found.problems:
+        lines.append(f"files or frames that cannot be read: {found.problems} (open_dataset names them)")
+    return "\n".join(lines)
+
+
+def _span(found: Coverage) -> str:
+    """Give the time asked for: as months where it is whole ones."""
+    first, last = found.months[0], found.months[-1]
+    if (found.begin, found.end) == (np.datetime64(first.first_day), np.datetime64((last + 1).first_day)):
+        return str(first) if first == last else f"{first} to {last}"
+    return f"{spell(found.begin)} to {spell(found.end)}"

@@ -1,0 +1,209 @@
+"""Which frames of a source are there, of those that its months must hold, and which radars are in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from radar_nb.errors import NothingFound, SeriesError
+from radar_nb.frames import SYNTHETIC
+from radar_nb.months import Month, month_range
+from radar_nb.products import PRODUCTS
+from radar_nb.series import choose
+from radar_nb.sources import find_files, raise_problems, scan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from radar_nb.progress import Reporter
+    from radar_nb.sources import Frames
+
+_DAY = 1440
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Coverage:
+    """Frames that are there, and the time in which they are asked for.
+
+    Attributes
+    ----------
+    product : str
+    title : str
+        What it is, in words.
+    times : ndarray of datetime64[s], shape (n,)
+        Stamps of the frames, rising, each once, UTC.
+    kinds : ndarray of int64, shape (n,)
+        For each frame the number of its radars' row in `seen`.
+    radars : tuple of str
+        Ids of all radars in the headers; none where the source does not tell them.
+    seen : ndarray of bool, shape (k, len(radars))
+        Which radars are in the headers of a kind of frame.
+    every : int
+        Minutes from one frame to the next.
+    begin, end : numpy.datetime64[s]
+        The time asked for, from the first stamp to before the end.
+    problems : int
+        Files and frames that cannot be read.
+    made_up : bool
+        Whether these are synthetic data.
+    """
+
+    product: str
+    title: str
+    times: NDArray[np.datetime64]
+    kinds: NDArray[np.int64]
+    radars: tuple[str, ...]
+    seen: NDArray[np.bool_]
+    every: int
+    begin: np.datetime64
+    end: np.datetime64
+    problems: int
+    made_up: bool
+
+    @property
+    def months(self) -> tuple[Month, ...]:
+        """The months asked for."""
+        return month_range(Month.of(self.begin), Month.of(self.end - np.timedelta64(1, "s")))
+
+    def expected(self, edges: NDArray[np.datetime64]) -> NDArray[np.int64]:
+        """Count the frames that must be there between each edge and the next, the one at the next not counted."""
+        step = np.timedelta64(self.every, "m").astype("timedelta64[s]")
+        phase = (self.times[0] - self.begin) % step
+        inside = np.clip(edges.astype("datetime64[s]"), self.begin, self.end) - self.begin
+        before: NDArray[np.int64] = np.maximum(-((phase - inside) // step), 0)
+        return np.diff(before)
+
+    def share(self, edges: NDArray[np.datetime64]) -> NDArray[np.float64]:
+        """Give the share of frames that are there, from 0 to 1; NaN where none is asked for."""
+        expected = self.expected(edges)
+        found = np.diff(np.searchsorted(self.times, edges.astype("datetime64[s]")))
+        share = np.where(expected > 0, np.minimum(found / np.maximum(expected, 1), 1.0), np.nan)
+        result: NDArray[np.float64] = share
+        return result
+
+    def radar_share(self, edges: NDArray[np.datetime64]) -> NDArray[np.float64]:
+        """Give for each radar the share of the frames that are there which name it; NaN where there is no frame.
+
+        Returns
+        -------
+        ndarray of float64, shape (radars, periods)
+        """
+        places = np.searchsorted(edges.astype("datetime64[s]"), self.times, side="right") - 1
+        inside = (places >= 0) & (places < len(edges) - 1)
+        counts = np.zeros((len(edges) - 1, len(self.seen)))
+        np.add.at(counts, (places[inside], self.kinds[inside]), 1)
+        found = counts.sum(axis=1)
+        share: NDArray[np.float64] = (counts @ self.seen).T / np.where(found > 0, found, np.nan)
+        return share
+
+
+def find_coverage(
+    source: Any,
+    *,
+    product: str | None,
+    first: Any,
+    last: Any,
+    errors: Literal["raise", "report"],
+    progress: bool | Reporter,
+) -> Coverage:
+    """Find what is there: see `radar_nb.plot_coverage`, whose arguments these are."""
+    asked = () if first is None and last is None else month_range(last if first is None else first, last)
+    if hasattr(source, "coords"):
+        return _of_dataset(source if hasattr(source, "data_vars") else source.to_dataset(), asked)
+    plan = hasattr(source, "on_disk")
+    files = [source.local(archive) for archive in source.on_disk] if plan else source
+    frames = scan(find_files(files), progress=progress)
+    if errors == "raise":
+        raise_problems(frames.problems)
+    problems = len(frames.problems)
+    frames = choose(frames, product)
+    names = sorted({frames.kinds[kind].header.product for kind in np.unique(frames.rows["kind"])})
+    if not names:
+        raise NothingFound(f"there is no RADOLAN frame in {source!s}")
+    if len(names) > 1:
+        raise SeriesError(f"the source holds {', '.join(names)}: choose one with product=, such as {names[0]!r}")
+    months = asked or (source.months if plan else _months_of(frames))
+    return _of_frames(frames, names[0], _span(months), problems)
+
+
+def _months_of(frames: Frames) -> tuple[Month, ...]:
+    """Give the months from the first frame's to the last one's: an archive is there for a whole one."""
+    ends = frames.rows["time"].min(), frames.rows["time"].max()
+    return month_range(*(np.datetime64(int(end), "s") for end in ends))
+
+
+def _span(months: tuple[Month, ...]) -> tuple[np.datetime64, np.datetime64]:
+    """Give the begin and the end of months; what is yet to come is not asked for."""
+    now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "s")
+    begin, end = (np.datetime64(month.first_day, "s") for month in (months[0], months[-1] + 1))
+    return begin, max(min(end, now), begin + np.timedelta64(1, "s"))
+
+
+def _of_frames(frames: Frames, name: str, span: tuple[np.datetime64, np.datetime64], problems: int) -> Coverage:
+    order = np.argsort(frames.rows["time"], kind="stable")
+    stamps = frames.rows["time"][order]
+    first = np.append(True, np.diff(stamps) > 0)  # of forecasts each time comes with several leads
+    headers = [kind.header for kind in frames.kinds]
+    radars = sorted({_radar(radar) for header in headers for radar in header.radars})
+    seen = np.array([[radar in map(_radar, header.radars) for radar in radars] for header in headers], bool)
+    known = PRODUCTS.get(name)
+    families = known.families if known else ()
+    return Coverage(
+        product=name,
+        title=known.title if known else name,
+        times=stamps[first].astype("datetime64[s]"),
+        kinds=frames.rows["kind"][order][first].astype(np.int64),
+        radars=tuple(radars),
+        seen=seen.reshape(len(headers), len(radars)),
+        every=families[0].every if families else _step(stamps[first].astype("datetime64[s]")),
+        begin=span[0],
+        end=span[1],
+        problems=problems,
+        made_up=headers[0].software == SYNTHETIC,
+    )
+
+
+def _of_dataset(ds: Any, asked: tuple[Month, ...]) -> Coverage:
+    """Take the steps of a Dataset: there, unless `fill_gaps` has put one where no frame is."""
+    if "time" not in ds.coords or not ds["time"].size:
+        raise SeriesError("the Dataset has no time: pass what open_dataset gives, or the archives themselves")
+    steps = np.atleast_1d(ds["time"].values).astype("datetime64[s]")
+    there = ds["source"].values != "" if "source" in ds.coords else np.full(steps.size, fill_value=True)
+    times = _distinct(steps[np.atleast_1d(there)])
+    if not times.size:
+        raise NothingFound("none of the Dataset's steps has a frame")
+    begin, end = _span(asked) if asked else (steps.min(), steps.max() + np.timedelta64(1, "s"))
+    variable = next(iter(ds.data_vars.values()), None)
+    return Coverage(
+        product=str(variable.name) if variable is not None else "",
+        title=str(variable.attrs.get("long_name", "")) if variable is not None else "",
+        times=times,
+        kinds=np.zeros(times.size, np.int64),
+        radars=(),
+        seen=np.zeros((1, 0), bool),
+        every=_step(_distinct(steps)),
+        begin=begin,
+        end=end,
+        problems=0,
+        made_up=str(ds.attrs.get("institution", "")).startswith("none"),
+    )
+
+
+def _radar(name: str) -> str:
+    return name.removeprefix("de")
+
+
+def _distinct(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """Give times once each, rising; np.unique hashes, which takes seconds for millions."""
+    rising: NDArray[np.datetime64] = np.sort(times)
+    distinct: NDArray[np.datetime64] = rising[np.append(True, rising[1:] > rising[:-1])] if rising.size else rising
+    return distinct
+
+
+def _step(times: NDArray[np.datetime64]) -> int:
+    """Give the most frequent distance of frames in minutes; a day where there is only one."""
+    distances, counts = np.unique(np.diff(times) // np.timedelta64(1, "m"), return_counts=True)
+    return max(1, int(distances[counts.argmax()].astype(int))) if distances.size else _DAY

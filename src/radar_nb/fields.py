@@ -1,0 +1,131 @@
+"""Which field of an array a map shows, and whether it can be one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from radar_nb.captions import spell
+from radar_nb.errors import SeriesError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import NDArray
+
+
+def one_field(da: Any, time: str | datetime | np.datetime64 | None = None) -> xr.DataArray:
+    """Give the field with dimensions (y, x), both rising.
+
+    Raises
+    ------
+    SeriesError
+        `da` is no single field: no array of cells, several times and none chosen, or no such time.
+    """
+    da = checked(da)
+    if time is not None:
+        da = _at(da, time)
+    da = da.squeeze([name for name in da.dims if name not in ("y", "x") and da.sizes[name] == 1])
+    if "time" in da.dims:
+        first, last = (spell(moment) for moment in da["time"].values[[0, -1]])
+        raise SeriesError(
+            f"{da.name!r} has {da.sizes['time']} times, from {first} to {last}: choose one with "
+            "plot(..., time=...) or .sel(time=...), draw each with col='time', or sum them first"
+        )
+    if da.ndim > 2:
+        raise SeriesError(
+            f"{da.name!r} has further dimensions, {_further(da, ())}: choose one value of each with .isel or .sel"
+        )
+    return _rising(da.transpose("y", "x"))
+
+
+def several_fields(da: Any, along: Hashable) -> xr.DataArray:
+    """Give the fields with dimensions (along, y, x), the last two rising. Nothing is computed.
+
+    Raises
+    ------
+    SeriesError
+        `da` has no such dimension, no field along it, or a further one.
+    """
+    da = checked(da)
+    if along not in da.dims:
+        raise SeriesError(
+            f"{da.name!r} has no dimension {along!r}: it has {', '.join(map(str, da.dims))}. "
+            "One field alone is drawn with plot(da)"
+        )
+    da = da.squeeze([name for name in da.dims if name not in (along, "y", "x") and da.sizes[name] == 1])
+    if da.ndim > 3:
+        raise SeriesError(
+            f"{da.name!r} has further dimensions, {_further(da, (along,))}: choose one value of each with .isel "
+            "or .sel"
+        )
+    if not da.sizes[along]:
+        raise SeriesError(f"{da.name!r} holds no field: its {along} is empty")
+    return _rising(da.transpose(along, "y", "x"))
+
+
+def cells(field: xr.DataArray) -> NDArray[Any]:
+    """Compute a field's values, as floats of the precision that they have."""
+    values: NDArray[Any] = np.asarray(field.values)
+    return values if values.dtype.kind == "f" else values.astype(float)
+
+
+def _rising(da: xr.DataArray) -> xr.DataArray:
+    falling = [name for name in ("y", "x") if da[name].values[0] > da[name].values[-1]]
+    return da.isel({name: slice(None, None, -1) for name in falling})
+
+
+def checked(da: Any) -> xr.DataArray:
+    """Give an array that stands on evenly spaced cells.
+
+    Raises
+    ------
+    SeriesError
+        It is no DataArray, or has no such cells.
+    """
+    if not isinstance(da, xr.DataArray):
+        raise SeriesError(
+            f"a map is made of one variable, not of a {type(da).__name__}: plot(ds['YW']), for example"
+        )
+    for name in ("y", "x"):
+        if name not in da.dims or name not in da.coords:
+            raise SeriesError(
+                f"{da.name!r} has no dimension {name!r} with coordinates (it has {', '.join(map(str, da.dims))}): "
+                "a map needs y and x in metres, as open_dataset gives them"
+            )
+        if not da.sizes[name]:
+            raise SeriesError(f"{da.name!r} has no cells: its {name} is empty. Draw a part that lies on its grid")
+        if not np.allclose(steps := np.diff(da[name].values), steps[:1], atol=1e-3 * abs(steps[:1])):
+            raise SeriesError(f"{name} of {da.name!r} is not evenly spaced: draw a part without holes")
+    return da
+
+
+def _further(da: xr.DataArray, known: tuple[Hashable, ...]) -> str:
+    return ", ".join(f"{name} ({da.sizes[name]})" for name in da.dims if name not in ("y", "x", *known))
+
+
+def _at(da: xr.DataArray, time: str | datetime | np.datetime64) -> xr.DataArray:
+    """Give the field of one time."""
+    if "time" not in da.coords:
+        raise SeriesError(f"{da.name!r} has no time: leave time={time!r} away")
+    moment = _moment(time)
+    times = np.atleast_1d(da["time"].values)
+    if (found := np.flatnonzero(times == moment)).size == 0:
+        nearest = times[np.abs(times - moment).argmin()]
+        raise SeriesError(
+            f"{da.name!r} has no field of {spell(moment)}: the nearest of its {times.size} is of {spell(nearest)}"
+        )
+    return da.isel(time=int(found[0])) if "time" in da.dims else da
+
+
+def _moment(time: str | datetime | np.datetime64) -> np.datetime64:
+    try:
+        moment = datetime.fromisoformat(time) if isinstance(time, str) else time
+        if isinstance(moment, datetime) and moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        return np.datetime64(str(moment), "ns")
+    except ValueError as error:
+        raise SeriesError(f"{time!r} is no time: write it as '2020-06-13T15:25' (UTC)") from error

@@ -1,0 +1,251 @@
+"""One field drawn as a map into given axes, cell for cell, and the key that explains its colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colorbar import make_axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.transforms import Bbox
+
+from radar_nb.basemap import HALO, Frame, draw_borders, draw_radars, draw_scale, points, site_style
+from radar_nb.captions import minutes_of, unit_of
+from radar_nb.palettes import DRY, INK, NO_DATA, class_colours, class_limits, own_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, ListedColormap
+    from matplotlib.image import AxesImage
+    from matplotlib.legend import Legend
+    from matplotlib.text import Text
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How fields are coloured and what surrounds them; one for all maps of a figure or a film.
+
+    Attributes
+    ----------
+    limits : tuple of float
+        Lower limits of the classes, in the data's unit.
+    colours : ListedColormap
+    unit : str
+        As the scale has it.
+    borders, radars : bool
+    """
+
+    limits: tuple[float, ...]
+    colours: ListedColormap
+    unit: str
+    borders: bool
+    radars: bool
+
+    @classmethod
+    def of(
+        cls,
+        field: xr.DataArray,
+        values: Iterable[NDArray[Any]],
+        *,
+        classes: Sequence[float] | None,
+        cmap: str | Colormap | None,
+        borders: bool,
+        radars: bool,
+    ) -> Look:
+        """Choose the look of a field, or of several that are to share it.
+
+        Parameters
+        ----------
+        field : xarray.DataArray
+            One of them, for its attributes.
+        values : iterable of ndarray
+            All of them, one at a time. Looked at only where the unit does not tell the classes.
+        classes, cmap, borders, radars
+            As in `radar_nb.plot`.
+
+        Raises
+        ------
+        SettingsError
+            The classes do not rise, or there is no such colour map.
+        """
+        units, minutes = str(field.attrs.get("units", "")), minutes_of(field)
+        if classes is not None:
+            limits = own_limits(classes)
+        elif minutes or units in {"mm h-1", "mm/h", "dBZ"}:
+            limits = class_limits(units, minutes, np.empty(0))
+        else:
+            limits = class_limits(units, minutes, _range(values, most=0.999 if units == "mm" else 1.0))
+        return cls(
+            limits=limits,
+            colours=class_colours(cmap, len(limits), reflectivity=units == "dBZ"),
+            unit=unit_of(units, minutes),
+            borders=borders,
+            radars=radars,
+        )
+
+    def is_dry(self, values: NDArray[Any]) -> bool:
+        """Tell whether a field has cells below the first class."""
+        return bool((values < self.limits[0]).any())
+
+
+def _range(fields: Iterable[NDArray[Any]], *, most: float) -> NDArray[Any]:
+    """Give the least value of each field and its greatest, or in amounts that which single cells do not decide."""
+    seen = [values[np.isfinite(values)] for values in fields]
+    return np.array([limit for part in seen if part.size for limit in (part.min(), np.quantile(part, most))])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """What was drawn.
+
+    Attributes
+    ----------
+    image : AxesImage
+    size : float
+        Of letters and lines, 1 on a map of usual size.
+    unknown : list of str
+        Radars of the field whose place is not known.
+    """
+
+    image: AxesImage
+    size: float
+    unknown: list[str]
+
+
+def figure_options(frame: Frame) -> tuple[tuple[float, float], dict[str, Any]]:
+    """Give the size of a figure for one map with title and key, in inches, and the edges of its grid."""
+    width, height = (high - low for low, high in (frame.x, frame.y))
+    # about what the layout will arrive at: the words are measured before it does
+    edges = {"left": 0.01, "right": 0.99, "bottom": 0.04, "top": 0.92}
+    return (6.4, 5.2 * min(max(height / width, 0.4), 2.5) + 0.9), edges
+
+
+def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: Any, *, scale: bool = True) -> Map:
+    """Draw a field with borders, radar sites and scale.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    values : ndarray of float, shape (rows, cols)
+        First row in the south. NaN is missing.
+    frame : Frame
+    look : Look
+    radars : str, sequence of str or None
+        The ids of the radars that see this field; None for today's network.
+    scale : bool
+        Whether to draw the bar of so many km.
+    """
+    image = ax.imshow(
+        values,
+        extent=(*frame.x, *frame.y),
+        origin="lower",
+        cmap=look.colours,
+        norm=BoundaryNorm(look.limits, look.colours.N, extend="max"),
+        interpolation_stage="rgba",  # averages colours where cells are smaller than pixels: no storm cell is lost
+    )
+    ax.set(xlim=frame.x, ylim=frame.y, xticks=[], yticks=[], aspect="equal", autoscale_on=False)
+    size = min(1.0, max(0.5, min(_inches(ax)) / 4.5))  # of letters and lines: smaller on small maps
+    if look.borders:
+        draw_borders(ax, frame.earth, size)
+    unknown = draw_radars(ax, radars, frame, size) if look.radars else []
+    if scale:
+        draw_scale(ax, frame, size)
+    for spine in ax.spines.values():
+        spine.set(linewidth=0.6, color=INK)
+    return Map(image=image, size=size, unknown=unknown)
+
+
+def _inches(ax: Axes) -> tuple[float, float]:
+    """Give the width and height of a map, which equal scales may leave smaller than its share of the figure."""
+    ax.apply_aspect()
+    drawn = ax.get_window_extent()
+    return drawn.width / ax.figure.dpi, drawn.height / ax.figure.dpi
+
+
+def draw_words(ax: Axes, title: str, credit: str, size: float) -> Text:
+    """Write the title above a map and the source of the data into its corner, and give the title."""
+    letters = points(10, size)
+    ax.text(
+        0.99,
+        0.012,
+        credit,
+        transform=ax.transAxes,
+        ha="right",
+        fontsize=points(6, size),
+        color=INK,
+        path_effects=[HALO],
+    )
+    return ax.set_title(
+        wrapped(title, _inches(ax)[0], letters),
+        loc="left",
+        fontsize=letters,
+        color=INK,
+        pad=5 * size,
+        linespacing=1.25,
+    )
+
+
+def wrapped(text: str, width: float, letters: float) -> str:
+    """Break the lines of a text where they would be wider than so many inches."""
+    room = int(width * 72 / (0.52 * letters))  # letters are about half as wide as they are high
+    return "\n".join(fill(line, max(room, 20)) for line in text.splitlines())
+
+
+def draw_key(ax: Axes, image: AxesImage, look: Look, size: float) -> None:
+    """Draw the colour bar as high as the map, its unit above it."""
+    place, _ = make_axes(ax, fraction=0.08, pad=0.025, aspect=24, panchor=False)
+    place.set_axes_locator(partial(_beside, ax))
+    draw_bar(place, image, look, size)
+
+
+def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
+    """Draw the colour bar into axes of its own."""
+    bar = place.figure.colorbar(image, cax=place, spacing="uniform", ticks=look.limits)
+    bar.ax.set_yticklabels([f"{limit:g}" for limit in look.limits])
+    bar.ax.tick_params(labelsize=points(8, size), length=2.5 * size, width=0.6, color=INK, labelcolor=INK)
+    unit = look.unit.replace(" in ", " in\n")
+    bar.ax.set_title(unit, loc="left", fontsize=points(8, size), color=INK, pad=5 * size)
+    bar.outline.set(linewidth=0.6, edgecolor=INK)
+
+
+def _beside(ax: Axes, _bar: Any, _renderer: Any) -> Bbox:
+    """Give the place of a colour bar right of its map as it is drawn."""
+    drawn = ax.get_position()
+    left = drawn.x1 + 0.025 * drawn.width
+    return Bbox.from_extents(left, drawn.y0, left + 0.1 * drawn.width, drawn.y1)
+
+
+def draw_legend(ax: Axes, look: Look, *, dry: bool, unknown: Sequence[str], size: float) -> Legend:
+    """Explain below a map what is no class: no data, too little, radar sites."""
+    edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
+    entries: list[Patch | Line2D] = [Patch(facecolor=NO_DATA, label="no data", **edge)]
+    if dry:
+        entries.insert(0, Patch(facecolor=DRY, label=f"below {look.limits[0]:g}", **edge))
+    if look.radars:
+        entries.append(Line2D([], [], **site_style(size)))
+    if unknown:
+        entries[-1].set_label(f"radar site (not drawn, place unknown: {', '.join(unknown)})")
+    return ax.legend(
+        handles=entries,
+        loc="upper left",
+        bbox_to_anchor=(-0.005, -0.005),
+        ncols=len(entries),
+        frameon=False,
+        fontsize=points(7.5, size),
+        labelcolor=INK,
+        borderpad=0.3,
+        borderaxespad=0,
+        handlelength=1.2,
+        handleheight=0.9,
+        handletextpad=0.5,
+        columnspacing=1.4,
+    )

@@ -1,0 +1,322 @@
+"""Series at points or of areas, drawn over time: each value over its interval, what is missing hatched."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.patches import Patch
+
+from radar_nb.basemap import HALO
+from radar_nb.captions import credit_of, name_of, unit_of
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.palettes import INK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
+    from numpy.typing import NDArray
+
+_BESIDE = ("coverage", "flags")
+"""Variables that stand beside a series and are none."""
+_RAIN = "#4364df"
+_HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+"""Colours that every colour vision tells apart (Okabe and Ito, Color Universal Design, 2008), without the yellow,
+which is too light for a line."""
+_FINE, _COARSE = 20_000, 4_000
+"""Intervals that are drawn each by itself, at most; where there are more, how many are drawn."""
+_MISSING: dict[str, Any] = {"facecolor": "#f0f0f0", "edgecolor": "#a8a8a8", "hatch": "////", "linewidth": 0}
+_MINUTE = np.timedelta64(1, "m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Series:
+    """Values over intervals that follow each other; where the series has none, an interval without values.
+
+    Attributes
+    ----------
+    edges : ndarray of datetime64[ns], shape (n + 1,)
+    values : ndarray of float64, shape (n, m)
+    names : list of str
+        Of the m points.
+    minutes : float or None
+        The length of the intervals, None if it differs.
+    """
+
+    edges: NDArray[np.datetime64]
+    values: NDArray[np.float64]
+    names: list[str]
+    minutes: float | None
+
+    @property
+    def together(self) -> int:
+        """How many intervals are drawn as one: 1, or so many that the eye could see them."""
+        return 1 if len(self.values) <= _FINE else math.ceil(len(self.values) / _COARSE)
+
+    @property
+    def missing(self) -> list[tuple[np.datetime64, np.timedelta64]]:
+        """Begin and length of the times in which no point has a value."""
+        gone = np.isnan(self.values).all(axis=1)
+        starts = np.flatnonzero(np.diff(gone, prepend=False) & gone)
+        ends = np.flatnonzero(np.diff(gone, append=False) & gone) + 1
+        return [(self.edges[a], self.edges[b] - self.edges[a]) for a, b in zip(starts, ends, strict=True)]
+
+
+def plot_series(
+    data: xr.DataArray | xr.Dataset,
+    *,
+    ax: Axes | None = None,
+    variable: str | None = None,
+    cumulative: bool = False,
+    title: str | None = None,
+) -> Axes:
+    """Draw series at points or of areas over time: rain as bars, several points as steps with their names.
+
+    A value is drawn over the interval that it stands for, which ends at its time stamp. Where no point has a value
+    the time is hatched; where one has none its line has a gap. Of more than 20,000 intervals the largest of each
+    few is drawn, and the axis says so.
+
+    Parameters
+    ----------
+    data : xarray.DataArray or Dataset
+        As `at_points` gives it: dimension `time` (UTC), and at most one more, with one series each, 7 at most.
+        NaN is missing, and so are steps that the time axis leaves out. Intervals are those of `time_bnds`, or
+        `interval_minutes` long, or else as long as the most frequent step.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; without it, a new figure is made.
+    variable : str, optional
+        Which variable of a Dataset, if it has several beside `coverage`.
+    cumulative : bool
+        Whether to draw the running sum on a second axis. It goes on over what is missing, dotted, and says so.
+    title : str, optional
+        Instead of what the series is, and of the point if it is only one.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    SeriesError
+        No series: no time, fields of cells, several variables and none chosen, or a sum of what is no amount.
+    SettingsError
+        Too many series.
+
+    Examples
+    --------
+    >>> import radar_nb as rn
+    >>> ds = rn.at_points("data", {"Aachen": (6.09, 50.78), "Kiel": (10.1, 54.3)})  # doctest: +SKIP
+    >>> rn.plot_series(ds, cumulative=True)  # doctest: +SKIP
+    """
+    da = _variable(data, variable)
+    series = _series(da, data)
+    if cumulative and da.attrs.get("units") != "mm":
+        raise SeriesError(
+            f"{da.name!r} is in {da.attrs.get('units')!r}, and only amounts in mm add up: leave cumulative=True "
+            "away"
+        )
+    if ax is None:
+        import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
+
+        _, ax = plt.subplots(figsize=(7.6, 3.4), layout="constrained")
+    single = len(series.names) == 1
+    colours = [_RAIN] if single else _HUES
+    rain = da.attrs.get("units") == "mm"
+    look: dict[str, Any] = {"fill": True, "linewidth": 0.6} if single and rain else {"linewidth": 1.1}
+    starts = np.arange(0, len(series.values), series.together)
+    edges = np.append(series.edges[starts], series.edges[-1])
+    for values, colour in zip(series.values.T, colours, strict=False):
+        largest = np.fmax.reduceat(values, starts)  # missing only where all are
+        ax.stairs(largest, edges, color=colour, baseline=0 if rain else None, **look)
+    _draw_missing(ax, series)
+    labels = [] if single or cumulative else _peaks(ax, series)
+    if cumulative:
+        labels = _draw_sums(ax, series, [INK] if single else colours)
+    _draw_words(ax, da, series, title)
+    _spread(ax, labels)
+    return ax
+
+
+def _variable(data: Any, name: str | None) -> xr.DataArray:
+    """Give the array of dimensions (time,) or (time, point)."""
+    if isinstance(data, xr.Dataset):
+        found = [key for key, value in data.data_vars.items() if "time" in value.dims and key not in _BESIDE]
+        if name is None and len(found) != 1:
+            names = ", ".join(map(str, found)) or "none"
+            raise SeriesError(f"the Dataset has no single series (it has {names}): choose one with variable=")
+        if name is not None and name not in data.data_vars:
+            names = ", ".join(map(str, data.data_vars))
+            raise SeriesError(f"the Dataset has no variable {name!r}: it has {names}")
+        data = data[found[0] if name is None else name]
+    if not isinstance(data, xr.DataArray):
+        raise SeriesError(f"a series is a DataArray or a Dataset, not a {type(data).__name__}: see at_points")
+    if "time" not in data.dims or not data.sizes["time"]:
+        raise SeriesError(
+            f"{data.name!r} has no dimension 'time' with a step in it (it has {dict(data.sizes)}): a series has"
+        )
+    if {"y", "x"} <= set(data.dims) or data.ndim > 2:
+        raise SeriesError(
+            f"{data.name!r} has the dimensions {', '.join(map(str, data.dims))}: take the series at some points, "
+            "with at_points(source, {'Aachen': (6.09, 50.78)}), or a mean, such as da.mean(['y', 'x'])"
+        )
+    return data.transpose("time", ...).sortby("time")
+
+
+def _series(da: xr.DataArray, data: xr.DataArray | xr.Dataset) -> _Series:
+    values = np.asarray(da.values, float).reshape(da.sizes["time"], -1)
+    if values.shape[1] > len(_HUES):
+        along = da.dims[1]
+        raise SettingsError(
+            f"{values.shape[1]} series in one picture cannot be told apart, {len(_HUES)} can: choose some with "
+            f".isel({along}=[0, 1, 2]), or take their mean over {along!r}"
+        )
+    names = [""] if da.ndim == 1 else [str(name) for name in da[da.dims[1]].values]
+    if da.ndim == 1 and "point" in da.coords:
+        names = [str(da["point"].item())]
+    begins, ends = _intervals(da, data)
+    begins[1:] = np.maximum(begins[1:], ends[:-1])  # overlapping sums: from one stamp to the next
+    lengths = np.unique(ends - begins)
+    apart = np.flatnonzero(begins[1:] > ends[:-1])
+    edges = np.concatenate([begins[:1], np.insert(ends, apart + 1, begins[apart + 1])])
+    return _Series(
+        edges=edges,
+        values=np.insert(values, apart + 1, np.nan, axis=0),
+        names=names,
+        minutes=float(lengths[0] / _MINUTE) if lengths.size == 1 else None,
+    )
+
+
+def _intervals(da: xr.DataArray, data: xr.DataArray | xr.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give the begin and the end of each interval."""
+    if "time_bnds" in data.coords and data["time_bnds"].dims[0] == "time" and data["time_bnds"].ndim == 2:
+        bounds = data["time_bnds"].sortby("time").values.astype("datetime64[ns]")
+        return bounds[:, 0].copy(), bounds[:, 1]
+    name = "prediction_time" if "prediction_time" in da.coords else "time"
+    ends = da[name].values.astype("datetime64[ns]")
+    minutes = da.attrs.get("interval_minutes")
+    if minutes is None:
+        lengths, counts = np.unique(np.diff(ends), return_counts=True)
+        if not lengths.size:
+            raise SeriesError(
+                f"{da.name!r} has a single step and does not say how long it is: give it the attribute "
+                "interval_minutes, or pass the whole Dataset, with its time_bnds"
+            )
+        return ends - lengths[counts.argmax()], ends
+    return ends - minutes * _MINUTE, ends
+
+
+def _draw_missing(ax: Axes, series: _Series) -> None:
+    if missing := series.missing:
+        ax.broken_barh(missing, (0, 1), transform=ax.get_xaxis_transform(), zorder=0.5, **_MISSING)  # type: ignore[arg-type] # times are converted
+        ax.legend(
+            handles=[Patch(label="no data", **_MISSING)],
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            frameon=False,
+            fontsize=8,
+            labelcolor=INK,
+            borderaxespad=0.1,
+        )
+
+
+def _peaks(ax: Axes, series: _Series) -> list[Annotation]:
+    """Name each series at its largest value."""
+    labels = []
+    for name, values, colour in zip(series.names, series.values.T, _HUES, strict=False):
+        at = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
+        middle = series.edges[at] + (series.edges[at + 1] - series.edges[at]) / 2
+        height = values[at] if np.isfinite(values[at]) else 0.0
+        told = name if np.isfinite(values).any() else f"{name} (no data)"
+        labels.append(_label(ax, told, (middle, height), colour, xytext=(0, 3), ha="center"))
+    return labels
+
+
+def _draw_sums(ax: Axes, series: _Series, colours: Sequence[str]) -> list[Annotation]:
+    """Draw running sums on an axis at the right, and name them at their ends."""
+    right = ax.twinx()
+    single = len(series.names) == 1
+    labels = []
+    for name, values, colour in zip(series.names, series.values.T, colours, strict=False):
+        sums = np.concatenate([[0.0], np.nancumsum(values)])
+        gone = np.isnan(values)
+        if gone.any():
+            right.plot(series.edges, sums, color=colour, linewidth=1.2, linestyle=":")
+        known = np.where(np.repeat(gone, 2), np.nan, np.repeat(sums, 2)[1:-1])
+        right.plot(np.repeat(series.edges, 2)[1:-1], known, color=colour, linewidth=1.4, label="_sum")
+        if not single:
+            labels.append(_label(right, name, (series.edges[-1], sums[-1]), colour, xytext=(34, -3), ha="left"))
+    gaps = ", gaps left out" if np.isnan(series.values).any() else ""
+    right.set_ylabel(f"running sum in mm{gaps}", color=INK, fontsize=8.5)
+    right.set_ylim(bottom=0)
+    _dress(right)
+    return labels
+
+
+def _label(ax: Axes, text: str, place: tuple[Any, float], colour: str, **where: Any) -> Annotation:
+    return ax.annotate(
+        text,
+        place,
+        textcoords="offset points",
+        color=colour,
+        fontsize=8,
+        fontweight="bold",
+        path_effects=[HALO],
+        annotation_clip=False,
+        **where,
+    )
+
+
+def _spread(ax: Axes, labels: list[Annotation]) -> None:
+    """Move names up that would stand on others."""
+    if not labels:
+        return
+    figure = ax.figure
+    figure.draw_without_rendering()  # type: ignore[union-attr] # of a subfigure, too
+    placed: list[Any] = []
+    for label in sorted(labels, key=lambda label: label.get_window_extent().y0):
+        extent = label.get_window_extent()
+        while below := [other for other in placed if extent.overlaps(other)]:
+            up = max(other.y1 for other in below) - extent.y0 + 1
+            x, y = label.xyann
+            label.xyann = (x, y + up * 72 / figure.dpi)
+            extent = label.get_window_extent()
+        placed.append(extent)
+
+
+def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) -> None:
+    """Write what the series is, in which unit and interval, and whose data they are."""
+    name = f"{series.names[0]}: {name_of(da)}" if len(series.names) == 1 and series.names[0] else name_of(da)
+    units = "number" if da.dtype.kind in "iu" else unit_of(str(da.attrs.get("units", "")), None)
+    if units == "mm":
+        units = unit_of("mm", series.minutes) if series.minutes else "mm in each interval"
+    if series.together > 1:
+        units = f"{units}, the largest of each {series.together}"
+    ax.set_title(name if title is None else title, loc="left", fontsize=10, color=INK)
+    ax.set_ylabel(units, color=INK, fontsize=8.5)
+    ax.set_xlabel("UTC, each value over the interval that it covers", loc="left", fontsize=8, color=INK)
+    ax.annotate(
+        credit_of(da), (1, 0), xytext=(0, -36), xycoords="axes fraction", textcoords="offset points",
+        ha="right", fontsize=6, color=INK,
+    )  # fmt: skip
+    locator = AutoDateLocator(tz="UTC")  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
+    ax.set_xlim(series.edges[0], series.edges[-1])
+    if da.attrs.get("units") == "mm":
+        ax.set_ylim(0, max(1.12 * np.nanmax(series.values, initial=0.0), 0.1))
+    if np.isnan(series.values).all():
+        ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", color=INK)
+    _dress(ax)
+
+
+def _dress(ax: Axes) -> None:
+    ax.xaxis.get_offset_text().set(fontsize=8, color=INK)
+    ax.tick_params(labelsize=8, color=INK, labelcolor=INK, width=0.6, length=3)
+    for name, spine in ax.spines.items():
+        spine.set(linewidth=0.6, color=INK, visible=name != "top")
