@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from radar_nb.archives import Part
+    from radar_nb.index import PartScan
+    from radar_nb.progress import Progress
+
 MINUTES = (0, 5, 10, 15)
 
 
@@ -132,6 +136,29 @@ class TestTrust:
         second = scan([archive], progress=False)
 
         assert (second.rows == first.rows).all()
+
+    def test_who_cancels_a_scan_does_not_wait_for_the_rest(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An error of the reporter ends the reading; what no thread had begun is not read."""
+        days = 200
+        day = tar_of(frames(), "gz")
+        (tmp_path / "month.tar").write_bytes(tar_of({f"{number:03d}.tar.gz": day for number in range(days)}))
+        read = []
+
+        def counted(part: Part) -> PartScan:
+            read.append(part)
+            return scan_part(part)
+
+        def cancel(_: Progress) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("radar_nb.sources.scan_part", counted)
+
+        with pytest.raises(KeyboardInterrupt):
+            scan([tmp_path / "month.tar"], progress=cancel)
+
+        assert 0 < len(read) < days
 
     @pytest.mark.parametrize("size", [0, 1])
     def test_a_changed_archive_is_read_again(self, archive: Path, size: int) -> None:

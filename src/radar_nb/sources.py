@@ -158,7 +158,9 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
 def _files(source: Any) -> Iterator[Path | Blob]:
     if hasattr(source, "paths"):
         source = source.paths
-    if hasattr(source, "read"):
+    if isinstance(source, Blob):
+        yield source
+    elif hasattr(source, "read"):
         yield Blob(str(getattr(source, "name", "the file object")), source.read())
     elif isinstance(source, bytes | bytearray | memoryview):
         yield Blob("the bytes", bytes(source))
@@ -228,11 +230,11 @@ def scan(files: Sequence[Path | Blob], *, progress: bool | Reporter = True) -> F
     StorageError
         The disk failed, or a file has gone.
     """
-    with reporting(progress) as report, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        opened = list(map(_opened, files))
-        todo = [part for item in opened if isinstance(item, _Unread) for part in item.parts]
+    opened = list(map(_opened, files))
+    todo = [part for item in opened if isinstance(item, _Unread) for part in item.parts]
+    indexes, problems, done = [], [], 0
+    with reporting(progress) as report, _cancelling() as pool:
         scans = pool.map(scan_part, todo)
-        indexes, problems, done = [], [], 0
         for item in opened:
             if isinstance(item, Problem):
                 problems.append(item)
@@ -246,6 +248,17 @@ def scan(files: Sequence[Path | Blob], *, progress: bool | Reporter = True) -> F
                     report(Progress(task="read", done=done, total=len(todo), unit="files"))
                 indexes.append(item.index(found))
     return Frames.of(indexes, problems)
+
+
+@contextmanager
+def _cancelling() -> Iterator[ThreadPoolExecutor]:
+    """Give threads; what waits for them is left when somebody cancels."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

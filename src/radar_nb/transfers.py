@@ -147,6 +147,8 @@ class Transfer:
             except Setback as setback:
                 if setback.restart:
                     self._rewind(0)
+                if self._connection.gate.paused:
+                    item.attempts -= 1  # to go on after a pause is no new try
                 raise
         await self._finish()
         return "done"
