@@ -1,17 +1,23 @@
-"""Laws of the thin names: each is a reduction."""
+"""Laws of the questions that users ask: of archives, of Datasets and of lazy ones they have one answer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 import xarray as xr
 
-from radar_nb.analysis import accumulate, at_points, exceedance
-from radar_nb.errors import SeriesError
-from radar_nb.frames import Header, write_frame
+from radar_nb.analysis import accumulate, at_points, exceedance, over_areas
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.extremes import annual_maxima
+from radar_nb.frames import NO_DATA_CODE, Header, write_frame
+from radar_nb.quality import check
+from radar_nb.reading import open_dataset
 from radar_nb.reductions import reduce
+from radar_nb.storms import events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def test_accumulate(folder: Path) -> None:
     """Amounts of all the time, and of each day, which a frame at midnight ends."""
     total = accumulate(folder, progress=False)
-    daily = accumulate(folder, "1D", progress=False)
+    daily = accumulate(folder, "1D", min_coverage=0, progress=False)
 
     assert float(total.RY[0, 0]) == pytest.approx(0.6)
     np.testing.assert_allclose(daily.RY[:, 0, 0], [0.1, 0.5], rtol=1e-6)
@@ -59,3 +65,127 @@ def test_only_amounts_are_accumulated(real_frames: Path) -> None:
     """Reflectivities have no total."""
     with pytest.raises(SeriesError, match="only amounts in mm can be summed"):
         accumulate(real_frames / "raa01-rx_10000-1605290600-dwd---bin", progress=False)
+
+
+# --- archives and Datasets ------------------------------------------------------------------------------------
+
+POINTS = {"Aachen": (6.09, 50.78), "Leipzig": (12.37, 51.34)}
+SHAPES = gpd.GeoDataFrame(
+    {"name": ["west", "east"]}, geometry=[shapely.box(6, 50, 7.5, 51), shapely.Point(12, 51).buffer(0.4)], crs=4326
+)
+
+
+@pytest.fixture(scope="module")
+def showers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write fourteen frames over midnight, one of which is missing, with cells that are missing now and then."""
+    folder = tmp_path_factory.mktemp("showers")
+    rng = np.random.default_rng(8)
+    for number in (*range(6), *range(7, 15)):
+        time = np.datetime64("2020-06-13T23:30", "s") + np.timedelta64(5 * number, "m")
+        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
+        codes = np.repeat(np.repeat(rng.integers(0, 300, (60, 60), np.uint16), 15, axis=0), 15, axis=1)
+        codes[: 40 * number] = NO_DATA_CODE
+        (folder / f"{number:02d}").write_bytes(write_frame(header, codes))
+    return folder
+
+
+QUESTIONS: dict[str, Any] = {
+    "all in one": lambda data: accumulate(data, min_coverage=0.5),
+    "days": lambda data: accumulate(data, "1D", min_coverage=0),
+    "local days": lambda data: accumulate(data, "1D", timezone="Europe/Berlin", min_coverage=0),
+    "gauges' days": lambda data: accumulate(data, "1D", day_begin="05:50", min_coverage=0),
+    "hours": lambda data: accumulate(data, "1h", min_coverage=0.2),
+    "nearest": lambda data: at_points(data, POINTS),
+    "nine": lambda data: at_points(data, POINTS, method="mean3x3"),
+    "bilinear": lambda data: at_points(data, POINTS, method="bilinear"),
+    "areas": lambda data: over_areas(data, SHAPES, names="name", min_coverage=0.3),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_one_answer(question: str, showers: Path) -> None:
+    """The archive in one pass, the Dataset block by block and the lazy one, which stays lazy, give the same."""
+    ask = QUESTIONS[question]
+    plain = open_dataset(showers, chunks=None, progress=False)
+    lazy = open_dataset(showers, progress=False)
+
+    streamed, found, later = ask(showers), ask(plain), ask(lazy)
+
+    assert later.RY.chunks is not None
+    for other in (found, later.compute()):
+        xr.testing.assert_allclose(streamed.RY, other.RY, rtol=1e-5)
+        assert streamed.RY.dims == other.RY.dims
+        assert set(streamed.coords) == set(other.coords)
+        assert streamed.RY.attrs == other.RY.attrs
+        if "coverage" in streamed:
+            np.testing.assert_allclose(streamed.coverage, other.coverage, rtol=1e-5)
+
+
+def test_areas_are_means_of_cells(showers: Path) -> None:
+    """A mean is that of the field's cells in the polygon, roughly, and exactly as `test_areas` has it."""
+    found = over_areas(showers, SHAPES, names="name", min_coverage=0, progress=False)
+    east = found.sel(area="east")
+    fields = open_dataset(showers, lonlat=True, progress=False)
+    inside = np.hypot(fields.lon - 12, fields.lat - 51) < 0.4
+
+    np.testing.assert_allclose(east.RY, fields.RY.where(inside).mean(("y", "x")), rtol=0.02)
+    assert found.area.values.tolist() == ["west", "east"]
+    assert float(east.km2) == pytest.approx(np.pi * 0.4 * 111.3 * 0.4 * 111.3 * np.cos(np.radians(51)), rel=0.01)
+
+
+def test_volumes_are_kept(showers: Path) -> None:
+    """Where nothing is missing, totals of means are means of totals: one can go first or the other."""
+    north = gpd.GeoSeries([shapely.box(9, 53, 11, 54)], crs=4326)
+    means = accumulate(over_areas(showers, north, progress=False), min_coverage=0)
+    totals = accumulate(showers, min_coverage=0, progress=False)
+
+    later = over_areas(totals.expand_dims("time"), north, progress=False)
+
+    np.testing.assert_allclose(means.RY, later.RY[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("ask", [
+    lambda data: exceedance(data, [1.0, 2.0], "15min", progress=False),
+    lambda data: annual_maxima(data, ["5min", "30min"], min_coverage=0, progress=False),
+], ids=["exceedance", "annual maxima"])  # fmt: skip
+def test_moving_sums_of_archives(ask: Any, showers: Path) -> None:
+    """They are those of the Dataset, chunked or not."""
+    streamed = ask(showers)
+
+    for chunks in (None, "auto"):
+        xr.testing.assert_identical(streamed, ask(open_dataset(showers, chunks=chunks, progress=False)))
+
+
+def test_archives_have_events_and_scorecards(showers: Path) -> None:
+    """A source goes in as a Dataset does."""
+    table = events(showers, 2.5, min_area=1000, progress=False)
+    card = check(showers, progress=False)
+
+    assert len(table) == len(events(open_dataset(showers, progress=False), 2.5, min_area=1000, progress=False)) > 0
+    assert (card["gaps"].count, card["doubled"].count) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda ds: accumulate(ds, "1D", workers=2), "workers: for archives and other sources only"),
+        (lambda ds: over_areas(ds, SHAPES, grid="de1200"), "grid: for archives"),
+        (lambda ds: at_points(ds, POINTS, "max"), "how='max', period=None are for archives"),
+        (lambda ds: accumulate(ds, "1D", min_coverage=95), "min_coverage=95 is no share"),
+        (lambda ds: accumulate(ds, "7min"), "period='7min' is no multiple"),
+    ],
+)
+def test_what_cannot_be_asked_of_a_dataset(ask: Any, text: str, showers: Path) -> None:
+    """What is for archives alone, or cannot be, is refused by name."""
+    with pytest.raises(SettingsError, match=text):
+        ask(open_dataset(showers, progress=False))
+
+
+@pytest.mark.parametrize("source", ["raa01-rx_10000-1605290600-dwd---bin"])
+def test_reflectivities_have_means_and_no_sums(source: str, real_frames: Path) -> None:
+    """An area's mean of dBZ is told in dBZ; sums, moving or not, are refused."""
+    found = over_areas(real_frames / source, SHAPES, min_coverage=0, progress=False)
+
+    assert found.RX.attrs["units"] == "dBZ"
+    with pytest.raises(SeriesError, match="only amounts in mm"):
+        exceedance(real_frames / source, 1, progress=False)

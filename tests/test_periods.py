@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from radar_nb.errors import SettingsError
-from radar_nb.periods import make_periods
+from radar_nb.periods import length_of, make_periods
 
 
 def ends(first: str, count: int, minutes: int = 5) -> Any:
@@ -116,3 +116,112 @@ def test_a_period_is_not_shorter_than_the_interval() -> None:
     """Sums of weeks cannot be put into months that are shorter."""
     with pytest.raises(SettingsError, match="shorter than the interval of 50400 min"):
         make_periods(ends("2020-06-13T00:50", 1), "MS", minutes=35 * 1440)
+
+
+# --- other clocks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("time", "begin", "end", "hours"),
+    [
+        ("2020-01-15T12:00", "2020-01-14T23:00", "2020-01-15T23:00", 24),
+        ("2020-07-15T12:00", "2020-07-14T22:00", "2020-07-15T22:00", 24),
+        ("2020-07-14T22:00", "2020-07-13T22:00", "2020-07-14T22:00", 24),
+        ("2020-03-29T12:00", "2020-03-28T23:00", "2020-03-29T22:00", 23),
+        ("2020-10-25T12:00", "2020-10-24T22:00", "2020-10-25T23:00", 25),
+        ("2020-10-25T00:30", "2020-10-24T22:00", "2020-10-25T23:00", 25),
+        ("2020-10-25T01:30", "2020-10-24T22:00", "2020-10-25T23:00", 25),
+    ],
+)
+def test_days_of_another_clock(time: str, begin: str, end: str, hours: int) -> None:
+    """Days in Germany begin at midnight there; when clocks are changed they have 23 or 25 hours."""
+    periods = make_periods(ends(time, 1), "1D", minutes=5, timezone="Europe/Berlin")
+
+    assert periods.bounds.tolist() == np.array([[begin, end]], "datetime64[s]").tolist()
+    assert periods.expected.tolist() == [12 * hours]
+
+
+@pytest.mark.parametrize(
+    ("period", "time", "begin", "end"),
+    [
+        ("1D", "2020-06-13T05:50", "2020-06-12T05:50", "2020-06-13T05:50"),
+        ("1D", "2020-06-13T05:55", "2020-06-13T05:50", "2020-06-14T05:50"),
+        ("MS", "2020-07-01T05:50", "2020-06-01T05:50", "2020-07-01T05:50"),
+        ("1h", "2020-06-13T12:50", "2020-06-13T11:50", "2020-06-13T12:50"),
+        ("1h", "2020-06-13T12:55", "2020-06-13T12:50", "2020-06-13T13:50"),
+    ],
+)
+def test_days_that_begin_later(period: str, time: str, begin: str, end: str) -> None:
+    """The day of DWD's gauges, and the months and hours that are counted from it."""
+    periods = make_periods(ends(time, 1), period, minutes=5, day_begin="05:50")
+
+    assert periods.bounds.tolist() == np.array([[begin, end]], "datetime64[s]").tolist()
+
+
+@pytest.mark.parametrize(
+    ("time", "begin", "end"),
+    [
+        ("2020-10-31T12:00", "2019-11-01", "2020-11-01"),
+        ("2020-11-01T00:00", "2019-11-01", "2020-11-01"),
+        ("2020-11-01T00:05", "2020-11-01", "2021-11-01"),
+    ],
+)
+def test_hydrological_years(time: str, begin: str, end: str) -> None:
+    """They begin on 1 November (DIN 4049)."""
+    periods = make_periods(ends(time, 1), "hydro_year", minutes=5)
+
+    assert periods.bounds.tolist() == np.array([[begin, end]], "datetime64[s]").tolist()
+
+
+def test_local_days_follow_each_other_without_a_gap() -> None:
+    """Over 25 years every interval lies in its period, and each period ends where the next begins."""
+    times = ends("2001-01-01T01:00", 24 * 365 * 25, 60)
+
+    periods = make_periods(times, "1D", minutes=60, timezone="Europe/Berlin")
+
+    assert (periods.bounds[1:, 0] == periods.bounds[:-1, 1]).all()
+    assert (times > periods.bounds[periods.of_step, 0]).all()
+    assert (times <= periods.bounds[periods.of_step, 1]).all()
+    assert sorted(set(periods.expected.tolist())) == [23, 24, 25]
+
+
+@pytest.mark.parametrize(
+    ("period", "changes", "text"),
+    [
+        ("1D", {"timezone": "Europe/Bonn"}, "timezone='Europe/Bonn' is none"),
+        ("1D", {"timezone": "../etc"}, "is none"),
+        ("1h", {"timezone": "Europe/Berlin"}, "clocks that are put back show some hours twice"),
+        ("1D", {"day_begin": "5:50"}, "day_begin='5:50' is no time of day"),
+        ("1D", {"day_begin": 6}, "day_begin=6 is no time of day"),
+        ("1D", {"day_begin": "24:00"}, "is no time of day"),
+    ],
+)
+def test_clocks_that_are_none(period: str, changes: dict[str, Any], text: str) -> None:
+    """A zone, a time of day or hours of a clock that is put back are refused."""
+    with pytest.raises(SettingsError, match=text):
+        make_periods(ends("2020-06-13T00:05", 3), period, minutes=5, **changes)
+
+
+@pytest.mark.parametrize(
+    ("duration", "minutes"), [("5min", 5), ("1h", 60), ("72h", 4320), ("1D", 1440), (timedelta(hours=6), 360)]
+)
+def test_durations(duration: Any, minutes: int) -> None:
+    """A duration is told in minutes, however spelt."""
+    assert length_of(duration, minutes=5) == minutes
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        ("7min", "duration='7min' is no multiple of the interval of 5 min"),
+        ("0min", "is no multiple"),
+        ("-1h", "is no multiple"),
+        ("soon", "duration='soon' is no duration"),
+        (None, "duration=None is no"),
+        ("NaT", "is no multiple"),
+    ],
+)
+def test_what_is_no_duration(duration: Any, text: str) -> None:
+    """A duration that is no whole number of intervals is refused by name."""
+    with pytest.raises(SettingsError, match=text):
+        length_of(duration, minutes=5)

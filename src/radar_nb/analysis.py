@@ -1,102 +1,298 @@
-"""Questions that users ask, answered straight from archives: thin names for what `radar_nb.reductions` does."""
+"""Questions that users ask of rain, answered from Datasets, lazily, or straight from archives, in one pass."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from radar_nb.areal import stream_areas
+from radar_nb.areas import find_areas
+from radar_nb.assembly import Options
+from radar_nb.errors import SettingsError
+from radar_nb.extremes import count_exceedances
+from radar_nb.localities import area_series, point_series
+from radar_nb.places import find_places
 from radar_nb.reductions import reduce
+from radar_nb.subjects import is_dataset
+from radar_nb.totals import covered, totals
+from radar_nb.variables import fields_of, grid_of, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import xarray as xr
 
+    from radar_nb.places import Around
+    from radar_nb.progress import Reporter
     from radar_nb.reductions import How
 
 
-def accumulate(source: Any, period: Any = None, **options: Any) -> xr.Dataset:
-    """Give the precipitation of all the time together, or of each hour, day, month, ...
+def accumulate(
+    data: Any,
+    period: Any = None,
+    *,
+    min_coverage: float = 0.95,
+    timezone: str = "UTC",
+    day_begin: str = "00:00",
+    **options: Any,
+) -> xr.Dataset:
+    """Give the precipitation of each hour, day, month, year, ..., or of all the time together.
+
+    A total is the sum of the intervals that end in the period: begin < end of the interval <= end of the period.
 
     Parameters
     ----------
-    source
-        As in `open_dataset`.
+    data : xarray.Dataset, DataArray or source
+        Amounts in mm, fields or series; sources as in `open_dataset`, read in one pass.
     period : str, pandas offset or timedelta, optional
-        "1h", "1D", "1M", ...; see `radar_nb.reduce`.
+        "1h", "1D", "MS" or "1M", "YS", "hydro_year" (from 1 November), ...; all in one by default.
+    min_coverage : float
+        A total of which less is known becomes NaN: what is missing is not zero, and a sum of the rest too low. 0
+        keeps all of them.
+    timezone : str
+        Whose days, months and years: "Europe/Berlin" has days of 23 and 25 hours too.
+    day_begin : str
+        When they begin: "05:50" (UTC) gives the days of DWD's gauges and of SF.
     **options
-        Further arguments of `radar_nb.reduce`.
+        For sources, further arguments of `reduce`: `workers`, `progress`, `grid`, ...
 
     Returns
     -------
     xarray.Dataset
-        The total in mm, float32, named by product, NaN where no interval was valid; and `coverage`, the share of
-        intervals that were. A total is that of the valid intervals alone: look at the coverage.
+        The total in mm, float32, named as the data; and `coverage`, the share of the period's intervals that were
+        not missing, steps without a frame included. `time` is the end of the period, UTC, `time_bnds` its begin
+        and end; periods without a frame are left out. Lazy where the data are dask arrays.
 
     Raises
     ------
     SeriesError
-        The source holds no amounts; see `radar_nb.reduce` for others.
+        No amounts in mm: rates and reflectivities are not summed.
+    SettingsError
+        A period that is none, or no multiple of the interval; no such time zone; `min_coverage` is no share.
 
     Examples
     --------
-    >>> daily = accumulate("YW2017.002_202006.tar", "1D")  # doctest: +SKIP
-    >>> daily.YW.where(daily.coverage > 0.95)  # doctest: +SKIP
+    >>> import numpy as np, xarray as xr
+    >>> times = np.datetime64("2020-06-13T00:05", "ns") + np.arange(24) * np.timedelta64(5, "m")
+    >>> told = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": 5}
+    >>> rain = xr.DataArray(np.full(24, 0.25), {"time": times}, name="YW", attrs=told)
+    >>> accumulate(rain, "1h").YW.values
+    array([3., 3.], dtype=float32)
     """
-    return reduce(source, "sum", period=period, **options)
+    if is_dataset(data):
+        _no_options(options)
+        found = totals(data, period, timezone=timezone, day_begin=day_begin)
+    else:
+        found = reduce(data, "sum", period=period, timezone=timezone, day_begin=day_begin, **options)
+    return covered(found, min_coverage)
 
 
 def at_points(
-    source: Any, points: Any, how: How | Sequence[How] = "series", *, period: Any = None, **options: Any
+    data: Any,
+    points: Any,
+    how: How | Sequence[How] = "series",
+    *,
+    method: Around = "nearest",
+    period: Any = None,
+    **options: Any,
 ) -> xr.Dataset:
-    """Give the series at points, or their totals, extremes or counts.
+    """Give the series at points; of archives their totals, extremes or counts too.
 
     Parameters
     ----------
-    source
-        As in `open_dataset`.
-    points : mapping of names to (lon, lat), sequence of (lon, lat), or DataFrame with columns lon and lat
-        Degrees. The cell in which a point lies is taken.
-    how, period, **options
-        As in `radar_nb.reduce`.
+    data : xarray.Dataset, DataArray or source
+        Fields; sources as in `open_dataset`, read in one pass.
+    points : mapping, sequence, DataFrame, GeoDataFrame, or path
+        Names to (lon, lat); pairs of these; columns `lon` and `lat`, degrees, or `x` and `y`, metres of the
+        grid's projection; points in any CRS; a CSV with such columns, or a file of shapes.
+    how, period
+        Of sources, as in `reduce`. Series of Datasets are xarray's to reduce, and `accumulate`'s.
+    method : {"nearest", "mean3x3", "bilinear"}
+        The value of the cell in which the point lies; the mean of this and its eight neighbours; or of the four
+        cells around it, by distance: sum of w_i x_i / sum of w_i over cells that are not missing, NaN where these
+        weigh less than half.
+    **options
+        For sources, further arguments of `reduce`.
 
     Returns
     -------
     xarray.Dataset
-        Of shape (time, point).
+        Of shape (time, point), with `lon` and `lat` of the points, `x` and `y` of the cells in which they lie.
 
     Raises
     ------
     SettingsError
-        A point lies outside the grid; see `radar_nb.reduce` for others.
+        A point lies outside the grid, or the points are none.
+    SeriesError
+        The data are no fields, or are classes, which have no mean.
 
     Examples
     --------
     >>> at_points("data", {"Aachen": (6.09, 50.78)})  # doctest: +SKIP
+    >>> at_points(ds, "gauges.csv", method="mean3x3")  # doctest: +SKIP
     """
-    return reduce(source, how, points=points, period=period, **options)
+    if not is_dataset(data):
+        return reduce(data, how, points=points, method=method, period=period, **options)
+    if how != "series" or period is not None:
+        raise SettingsError(
+            f"how={how!r}, period={period!r} are for archives: of a Dataset take the series, then "
+            "accumulate(series, ...) or xarray's own .max('time')"
+        )
+    progress = options.pop("progress", True)
+    _no_options(options)
+    fields = fields_of(variable_of(data))
+    series = point_series(fields, find_places(points, grid_of(fields), method), progress=progress)
+    return _with_bounds(series.to_dataset(), data)
 
 
-def exceedance(
-    source: Any, threshold: float | Sequence[float], *, period: Any = None, **options: Any
+def over_areas(
+    data: Any,
+    areas: Any,
+    *,
+    names: str | None = None,
+    min_coverage: float = 0.95,
+    workers: int | None = None,
+    progress: bool | Reporter = True,
+    **options: Any,
 ) -> xr.Dataset:
-    """Tell how many intervals were not below a threshold.
+    """Give the mean over areas, such as catchments, of every field.
+
+    mean = sum of w_i x_i / sum of w_i, over the cells i that are not missing, w_i being the exact share of the
+    cell's square that lies in the area (exactextract). Cells count alike: within 100 km their true size differs by
+    less than 1 %. The volume of water is mean [mm] * km2 * 1000 m3.
 
     Parameters
     ----------
-    source
-        As in `open_dataset`.
-    threshold : float or sequence of float
-        In the variable's unit an interval: 1.0 is 1 mm in 5 minutes for YW, in an hour for RW.
-    period, **options
-        As in `radar_nb.reduce`.
+    data : xarray.Dataset, DataArray or source
+        Fields; sources as in `open_dataset`, read in one pass.
+    areas : GeoDataFrame, GeoSeries, or path
+        Polygons in any CRS; a file as GDAL reads it. Their shares of cells are computed once and kept.
+    names : str, optional
+        The column that holds the areas' names; the table's index otherwise.
+    min_coverage : float
+        A mean of which less of the area is known becomes NaN.
+    workers, progress
+        As in `reduce`.
+    **options
+        For sources, arguments of `open_dataset`: `variables`, `grid`, `clutter`, `sums`, ...
 
     Returns
     -------
     xarray.Dataset
-        Counts, int32, named by product; and `coverage`.
+        The mean, float32, of shape (time, area), in the unit of the data; `coverage`, the share of the area in
+        which it is known (what lies outside the grid is not); `lon` and `lat` of the centroids and `km2`, the true
+        size. Lazy where the data are dask arrays.
+
+    Raises
+    ------
+    SettingsError
+        Areas without a CRS, invalid, empty, outside the grid, no polygons, or of the same name.
+    NothingFound
+        There is no such file.
+    SeriesError
+        The data are no fields, or are classes, which have no mean.
 
     Examples
     --------
-    >>> exceedance("data", [0.1, 1.0, 5.0], period="1D")  # doctest: +SKIP
+    >>> rain = over_areas("data", "catchments.gpkg", names="river")  # doctest: +SKIP
+    >>> accumulate(rain, "1D")  # doctest: +SKIP
     """
-    return reduce(source, "count", threshold=threshold, period=period, **options)
+    if not is_dataset(data):
+        used = Options(**options)
+        return covered(
+            stream_areas(data, areas, used, names=names, workers=workers, progress=progress), min_coverage
+        )
+    _no_options(options)
+    fields = fields_of(variable_of(data))
+    found = area_series(fields, find_areas(areas, grid_of(fields), names=names), progress=progress)
+    return covered(_with_bounds(found, data), min_coverage)
+
+
+def exceedance(
+    data: Any,
+    thresholds: float | Literal["dwd-heavy-rain", "dwd-continuous-rain"] | Sequence[float],
+    duration: Any = None,
+    *,
+    period: Any = None,
+    timezone: str = "UTC",
+    day_begin: str = "00:00",
+    progress: bool | Reporter = True,
+    **options: Any,
+) -> xr.Dataset:
+    """Tell how often, and when, the amount of a duration reached thresholds.
+
+    The amount is a moving sum, S(t) = sum of the intervals that end in (t - duration, t], for every t of the
+    series: it reaches over the ends of days and months. What is missing counts as nothing, so that whatever is
+    counted has happened.
+
+    Parameters
+    ----------
+    data : xarray.Dataset, DataArray or source
+        Amounts in mm: fields, or series at points or of areas; sources as in `open_dataset`.
+    thresholds : float, sequence of float, or str
+        mm in the duration; an amount that equals one is counted. "dwd-heavy-rain" (1h, 6h) and
+        "dwd-continuous-rain" (12h, 24h, 48h, 72h) are DWD's warning levels 2, 3 and 4, see
+        `radar_nb.levels.WARNING_LEVELS`.
+    duration : str or timedelta, optional
+        "15min", "1h", "72h": a multiple of the interval, which is the default.
+    period : str, pandas offset or timedelta, optional
+        Count in each hour, day, month, ... in which the sums end; all in one by default.
+    timezone, day_begin : str
+        Of periods, as in `accumulate`.
+    progress : bool or Reporter
+    **options
+        For sources, arguments of `open_dataset`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Computed, in one pass and bounded memory:
+
+        - the count, int32, named as the data, with a dimension `threshold` where several are given (and `level`
+          for DWD's); times the interval it is a time above the threshold;
+        - `first` and `last`: datetime64, UTC, ends of the first and the last such duration, NaT where there is
+          none;
+        - `maximum`: mm, the largest sum, and `time_of_maximum`;
+        - `coverage`: the share of intervals that were not missing.
+
+    Raises
+    ------
+    SettingsError
+        Thresholds in another unit than mm, or not positive; a duration that is no multiple of the interval, or one
+        for which DWD has no levels.
+    SeriesError
+        No amounts in mm.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> times = np.datetime64("2020-06-13T23:50", "ns") + np.arange(4) * np.timedelta64(1, "h")
+    >>> told = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": 60}
+    >>> rain = xr.DataArray([2.0, 9.0, 8.0, 0.5], {"time": times}, name="RW", attrs=told)
+    >>> exceedance(rain, [8, 17], "2h", progress=False).RW.values
+    array([3, 1], dtype=int32)
+    """
+    if is_dataset(data):
+        _no_options(options)
+    return count_exceedances(
+        data,
+        thresholds,
+        duration,
+        period=period,
+        timezone=timezone,
+        day_begin=day_begin,
+        progress=progress,
+        **options,
+    )
+
+
+def _no_options(options: dict[str, Any]) -> None:
+    """Refuse what is for sources alone; `progress` has nothing to tell of what is lazy."""
+    left = sorted(set(options) - {"progress"})
+    if left:
+        raise SettingsError(f"{', '.join(left)}: for archives and other sources only, not for a Dataset")
+
+
+def _with_bounds(found: xr.Dataset, data: Any) -> xr.Dataset:
+    if "time_bnds" in data.coords:
+        found = found.assign_coords(time_bnds=data["time_bnds"])
+    return found.assign_attrs(data.attrs if hasattr(data, "data_vars") else {})

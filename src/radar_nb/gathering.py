@@ -199,18 +199,18 @@ class _Gatherer:
             self._now = now
             self._tally = self._started(packing, way)
         places = self._results.places
-        if way is not None:
-            field = way.apply(packing.values(codes))
-            data = field.ravel() if places is None else field[places.cells]
-        else:
-            data = codes.ravel() if places is None else codes[places.cells]
-            if not isinstance(self._tally, FlagTally):
-                data = packing.values(data)
+        data = codes if way is None else way.apply(packing.values(codes))
+        data = data.ravel() if places is None else data[places.cells]
+        if not isinstance(self._tally, FlagTally):
+            data = packing.values(data) if way is None else data
+            data = data if places is None else places.mean(data)
         cast("Tally", self._tally).add(data)
         self._frames += 1
 
     def _started(self, packing: Packing, way: Weights | None) -> Tally:
-        kind = FlagTally if packing.flagged and packing.itemsize == 2 and way is None else ValueTally
+        places = self._results.places
+        codes = packing.flagged and packing.itemsize == 2 and way is None
+        kind = FlagTally if codes and (places is None or places.weights is None) else ValueTally
         if kind not in self._tallies:
             cells = int(np.prod(self._results.shape))
             self._tallies[kind] = kind(cells, self._results.wanted)

@@ -1,10 +1,15 @@
-"""Periods of time that intervals are gathered in: hours, days, months. An interval belongs where it ends."""
+"""Periods of time that intervals are gathered in: hours, days, months. An interval belongs where it ends.
+
+Days begin at midnight UTC, or at another time of day, or at midnight of another time zone, where a day can have 23
+or 25 hours. All of it is done on the clock of that place: times are moved to it, and the edges of periods back.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
@@ -26,6 +31,8 @@ _CALENDAR = {  # pandas' names; those at the end of a period name its last day, 
 _EPOCH = "1970-01-01"
 _SHORT = re.compile(r"(\d*)([MQY])(-[A-Z]{3})?")
 """pandas once had these names for the ends of months, quarters and years; everybody still writes them."""
+_NAMED = {"hydro_year": "YS-NOV"}  # from 1 November (DIN 4049-1, hydrologisches Jahr)
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +55,14 @@ class Periods:
     expected: NDArray[np.float64]
 
 
-def make_periods(ends: NDArray[np.datetime64], period: Any, *, minutes: int) -> Periods:
+def make_periods(
+    ends: NDArray[np.datetime64],
+    period: Any,
+    *,
+    minutes: int,
+    timezone: str = "UTC",
+    day_begin: str = "00:00",
+) -> Periods:
     """Sort intervals into periods.
 
     Parameters
@@ -56,15 +70,21 @@ def make_periods(ends: NDArray[np.datetime64], period: Any, *, minutes: int) -> 
     ends : ndarray of datetime64[s], shape (n,)
         Ends of the intervals, rising, UTC; at least one.
     period : str, pandas offset, timedelta, or None
-        "1h", "6h", "1D" count from midnight UTC of 1970-01-01; "MS", "ME" and "1M" are calendar months, "YS",
-        "QS-DEC" or "W" likewise. None: one period from the first interval's begin to the last one's end.
+        "1h", "6h", "1D" count from the begin of 1970-01-01; "MS", "ME" and "1M" are calendar months, "YS",
+        "QS-DEC" or "W" likewise; "hydro_year" begins on 1 November. None: one period from the first interval's
+        begin to the last one's end.
     minutes : int
         How long an interval is.
+    timezone : str
+        Whose clock and calendar, such as "Europe/Berlin"; for whole days and longer.
+    day_begin : str
+        When days, and so months and years, begin on that clock: "05:50" for the days of DWD's gauges. Hours are
+        counted from it too.
 
     Raises
     ------
     SettingsError
-        The period is none, or no multiple of the interval.
+        The period is none, or no multiple of the interval; no such time zone, or no such time of day.
 
     Examples
     --------
@@ -79,19 +99,92 @@ def make_periods(ends: NDArray[np.datetime64], period: Any, *, minutes: int) -> 
         expected = np.array([(ends[-1] - ends[0]) / step + 1])
         return Periods(of_step=np.zeros(ends.size, np.int64), bounds=bounds, expected=expected)
     offset = _offset(period)
+    begin, zone = _begin(day_begin), _zone(timezone)
+    local = _local(ends, zone) - begin
     # pandas has made a day no tick in version 3
     if isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        bounds = _ticks(ends, offset, period, minutes)
+        bounds = _ticks(local, offset, period, minutes, zone)
     else:
-        bounds = _calendar(ends, offset, period)
-        if (length := (bounds[:, 1] - bounds[:, 0]).min()) < interval:
-            raise SettingsError(
-                f"period={period!r} ({length.astype('timedelta64[h]')}) is shorter than the interval of {minutes} "
-                "min: take a longer one"
-            )
+        bounds = _calendar(local, offset, period)
+    bounds = _universal(bounds + begin, zone)
+    if (length := (bounds[:, 1] - bounds[:, 0]).min()) < interval:
+        raise SettingsError(
+            f"period={period!r} ({length.astype('timedelta64[h]')}) is shorter than the interval of {minutes} "
+            "min: take a longer one"
+        )
     number, of_step = np.unique(bounds[:, 1], return_index=True, return_inverse=True)[1:]
     bounds = bounds[number]
     return Periods(of_step=of_step, bounds=bounds, expected=(bounds[:, 1] - bounds[:, 0]) / step)
+
+
+def length_of(duration: Any, *, minutes: int) -> int:
+    """Give a duration in minutes: a whole number of intervals.
+
+    Parameters
+    ----------
+    duration : str, timedelta, or pandas offset
+        "15min", "1h", "72h", "1D".
+    minutes : int
+        How long an interval is.
+
+    Raises
+    ------
+    SettingsError
+        It is no duration, or no multiple of the interval.
+
+    Examples
+    --------
+    >>> length_of("72h", minutes=5)
+    4320
+    """
+    try:
+        length = pd.Timedelta(duration) if duration is not None else pd.NaT
+        number: float = length / pd.Timedelta(minutes, "min")
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f'duration={duration!r} is no duration: write it as "15min", "1h" or "72h"') from error
+    if not number > 0 or number != round(number):
+        raise SettingsError(
+            f"duration={duration!r} is no multiple of the interval of {minutes} min: take {minutes} min or a "
+            "multiple of it"
+        )
+    return round(number) * minutes
+
+
+def _begin(clock: Any) -> np.timedelta64:
+    found = _CLOCK.fullmatch(clock) if isinstance(clock, str) else None
+    if found is None:
+        raise SettingsError(f'day_begin={clock!r} is no time of day: write it as "05:50"')
+    return np.timedelta64(60 * int(found[1]) + int(found[2]), "m")
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """Give a time zone; None is UTC."""
+    if name == "UTC":
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:  # OSError: a folder of that name
+        raise SettingsError(f'timezone={name!r} is none: write it as "Europe/Berlin" or "UTC"') from error
+
+
+def _local(times: NDArray[np.datetime64], zone: ZoneInfo | None) -> NDArray[np.datetime64]:
+    """Give what the clocks of a place show."""
+    if zone is None:
+        return times
+    there = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(zone).tz_localize(None)
+    shown: NDArray[np.datetime64] = there.to_numpy()
+    return shown.astype("datetime64[s]")
+
+
+def _universal(times: NDArray[np.datetime64], zone: ZoneInfo | None) -> NDArray[np.datetime64]:
+    """Give in UTC what clocks show: what they show twice is the first time, what they leave out comes after it."""
+    if zone is None:
+        return times
+    flat = pd.DatetimeIndex(times.ravel())
+    first = np.ones(flat.size, bool)
+    there = flat.tz_localize(zone, ambiguous=first, nonexistent="shift_forward").tz_convert("UTC")
+    edges: NDArray[np.datetime64] = there.tz_localize(None).to_numpy()
+    return edges.astype("datetime64[s]").reshape(times.shape)
 
 
 def _step(ends: NDArray[np.datetime64], interval: np.timedelta64) -> np.timedelta64:
@@ -104,6 +197,8 @@ def _step(ends: NDArray[np.datetime64], interval: np.timedelta64) -> np.timedelt
 
 
 def _offset(period: Any) -> Any:
+    if isinstance(period, str):
+        period = _NAMED.get(period, period)
     short = _SHORT.fullmatch(period) if isinstance(period, str) else None
     try:
         return pd.tseries.frequencies.to_offset(f"{short[1]}{short[2]}E{short[3] or ''}" if short else period)
@@ -114,13 +209,20 @@ def _offset(period: Any) -> Any:
 def _wrong(period: Any) -> SettingsError:
     return SettingsError(
         f'period={period!r} is no period: possible are hours and days ("1h", "6h", "1D"), weeks ("W"), months '
-        '("MS", "1M"), quarters ("QS-DEC") and years ("YS"), or None for all in one'
+        '("MS", "1M"), quarters ("QS-DEC") and years ("YS", "hydro_year"), or None for all in one'
     )
 
 
-def _ticks(ends: NDArray[np.datetime64], offset: Any, period: Any, minutes: int) -> NDArray[np.datetime64]:
+def _ticks(
+    ends: NDArray[np.datetime64], offset: Any, period: Any, minutes: int, zone: ZoneInfo | None
+) -> NDArray[np.datetime64]:
     """Give for each interval the bounds of its period, of a fixed length."""
     day = isinstance(offset, pd.offsets.Day)
+    if zone is not None and not day:
+        raise SettingsError(
+            f"period={period!r} in {zone}: clocks that are put back show some hours twice. Take whole days and "
+            "longer, or leave timezone away"
+        )
     length = (pd.Timedelta(days=offset.n) if day else pd.Timedelta(offset)).to_timedelta64()
     if length <= np.timedelta64(0) or length % np.timedelta64(minutes, "m"):
         raise SettingsError(f"period={period!r} is no multiple of the interval of {minutes} min: take one that is")

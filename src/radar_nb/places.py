@@ -1,61 +1,101 @@
-"""Points and the cells of a grid in which they lie."""
+"""Points and the cells of a grid that stand for them: the one in which each lies, nine around it, or four."""
 
 from __future__ import annotations
 
+import csv
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from radar_nb.errors import SettingsError
-from radar_nb.grids import to_xy
+from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.grids import to_lonlat, to_xy
+from radar_nb.vectors import read_shapes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.grids import Grid
+    from radar_nb.grids import Earth, Grid
+
+Around = Literal["nearest", "mean3x3", "bilinear"]
+
+_KNOWN = 0.5
+"""A point is missing where cells that are not missing weigh less than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Points and the cells that they lie in.
+    """Points and the cells that stand for them.
 
     Attributes
     ----------
     names : list
     lon, lat : ndarray of float64
         Degrees.
-    cells : tuple of ndarray of int64
-        Rows and columns.
+    home : tuple of ndarray of int64, shape (points,)
+        Rows and columns of the cells in which they lie.
+    cells : tuple of ndarray of int64, shape (points,) or (points, k)
+        Rows and columns of those that stand for them.
+    weights : ndarray of float32, shape (points, k), or None
+        How much each cell weighs, over all 1; None where one cell stands for a point.
     """
 
     names: list[Any]
     lon: NDArray[np.float64]
     lat: NDArray[np.float64]
+    home: tuple[NDArray[np.int64], NDArray[np.int64]]
     cells: tuple[NDArray[np.int64], NDArray[np.int64]]
+    weights: NDArray[np.float32] | None = None
+
+    def mean(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the values of points from those of their cells, of shape (..., points) or (..., points, k).
+
+        The weighted mean of the cells that are not missing; NaN where they weigh less than half.
+        """
+        if self.weights is None:
+            return values
+        missing = np.isnan(values)
+        known = np.where(missing, 0, self.weights).sum(axis=-1, dtype=np.float64)
+        total = (np.where(missing, 0, values) * self.weights).sum(axis=-1, dtype=np.float64)
+        means = np.full(total.shape, np.nan)
+        np.divide(total, known, out=means, where=known > _KNOWN - 1e-6)
+        return means.astype(np.float32)
 
 
-def find_places(points: Any, grid: Grid) -> Places:
-    """Find the cells of a grid in which points lie.
+def find_places(points: Any, grid: Grid, method: Around = "nearest") -> Places:
+    """Find the cells of a grid that stand for points.
 
     Parameters
     ----------
-    points : mapping of names to (lon, lat), sequence of (lon, lat), or DataFrame with columns lon and lat
-        Degrees east and north. A sequence's points are named 0, 1, ..., those of a DataFrame by its index.
+    points : mapping, sequence, DataFrame, GeoDataFrame, or path
+        Names to (lon, lat); pairs of these alone, named 0, 1, ...; columns `lon` and `lat`, degrees, or `x` and
+        `y`, metres of the grid's projection, named by the index; points in any CRS; or a file: a CSV with such
+        columns, named by its column `name` or `id` if it has one, or shapes as GDAL reads them.
     grid : Grid
+    method : {"nearest", "mean3x3", "bilinear"}
+        The cell in which a point lies; this and its eight neighbours, all alike; the four cells whose centres are
+        around the point, by their distance in x and y. At the rim those that are not there do not count.
 
     Raises
     ------
     SettingsError
-        There is no point, or one lies outside the grid.
+        No such method, there is no point, or one lies outside the grid.
+    NothingFound
+        There is no such file.
     """
+    if method not in get_args(Around):
+        raise SettingsError(f"method={method!r} is none of {', '.join(get_args(Around))}")
     try:
-        names, lon, lat = _lonlat(points)
+        names, lon, lat = _lonlat(points, grid.earth)
     except (TypeError, ValueError, LookupError) as error:
+        if isinstance(error, SettingsError):
+            raise
         raise SettingsError(
-            f"points={points!r} are none: give a mapping of names to (lon, lat), a sequence of (lon, lat), or a "
-            "DataFrame with columns lon and lat"
+            f"points={points!r} are none: give a mapping of names to (lon, lat), a sequence of (lon, lat), a "
+            "DataFrame or CSV with columns lon and lat or x and y, or a GeoDataFrame of points"
         ) from error
     x, y = to_xy(lon, lat, grid.earth)
     col, row = (x - grid.x0) / grid.cell, (y - grid.y0) / grid.cell
@@ -66,18 +106,85 @@ def find_places(points: Any, grid: Grid) -> Places:
             f"the point {names[at]!r} (lon {lon[at]:g}, lat {lat[at]:g}) lies outside the grid {grid.name}: "
             "points are in degrees, longitude first"
         )
-    cells = np.clip(np.rint(row), 0, grid.rows - 1), np.clip(np.rint(col), 0, grid.cols - 1)
-    return Places(names=names, lon=lon, lat=lat, cells=(cells[0].astype(int), cells[1].astype(int)))
+    home = (
+        np.clip(np.rint(row), 0, grid.rows - 1).astype(np.int64),
+        np.clip(np.rint(col), 0, grid.cols - 1).astype(np.int64),
+    )
+    places = Places(names=names, lon=lon, lat=lat, home=home, cells=home)
+    if method == "nearest":
+        return places
+    if method == "mean3x3":
+        alike = np.ones((row.size, 3))
+        return _with_cells(places, grid, (home[0] - 1, home[1] - 1), (alike, alike))
+    base = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
+    down, left = (np.stack([1 - (at - low), at - low], axis=1) for at, low in zip((row, col), base, strict=True))
+    return _with_cells(places, grid, base, (down, left))
 
 
-def _lonlat(points: Any) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
+def _with_cells(
+    places: Places,
+    grid: Grid,
+    first: tuple[NDArray[np.int64], NDArray[np.int64]],
+    factors: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> Places:
+    """Let a square of cells stand for each point: from a first one on, weighted by row times column."""
+    side = np.arange(factors[0].shape[1])
+    rows, cols = first[0][:, None] + np.repeat(side, side.size), first[1][:, None] + np.tile(side, side.size)
+    weights = (factors[0][:, :, None] * factors[1][:, None, :]).reshape(rows.shape)
+    weights *= (rows >= 0) & (rows < grid.rows) & (cols >= 0) & (cols < grid.cols)
+    weights /= weights.sum(axis=1, keepdims=True)
+    cells = np.clip(rows, 0, grid.rows - 1), np.clip(cols, 0, grid.cols - 1)
+    return replace(places, cells=cells, weights=weights.astype(np.float32))
+
+
+def _lonlat(points: Any, earth: Earth) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
+    names: list[Any]
+    if isinstance(points, str | os.PathLike):
+        path = Path(points)
+        if path.suffix.lower() in {".csv", ".txt"}:
+            columns = _csv(path)
+            lon, lat = _of_columns(columns, earth)
+            return columns.get("name") or columns.get("id") or list(range(lon.size)), lon, lat
+        points = read_shapes(path)
+    if hasattr(points, "geometry"):
+        return _shapes(points)
     if hasattr(points, "columns"):
-        names, pairs = list(points.index), np.stack([points["lon"], points["lat"]], axis=-1)
-    elif isinstance(points, Mapping):
+        return list(points.index), *_of_columns(points, earth)
+    if isinstance(points, Mapping):
         names, pairs = list(points), np.array(list(points.values()), float)
     else:
         pairs = np.array([tuple(point) for point in points], float)
         names = list(range(len(pairs)))
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
         raise ValueError(pairs.shape)
-    return names, pairs[:, 0].astype(float), pairs[:, 1].astype(float)
+    return names, pairs[:, 0], pairs[:, 1]
+
+
+def _of_columns(columns: Any, earth: Earth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    degrees = "lon" in columns
+    first, second = (np.array(columns[name], float) for name in (("lon", "lat") if degrees else ("x", "y")))
+    if not first.size:
+        raise ValueError(first.shape)
+    return (first, second) if degrees else to_lonlat(first, second, earth)
+
+
+def _shapes(points: Any) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
+    shapes = read_shapes(points)
+    kinds = shapes.geometry.geom_type
+    if (kinds != "Point").any() or shapes.geometry.is_empty.any():
+        at = int(np.argmax((kinds != "Point") | shapes.geometry.is_empty))
+        kind = kinds.iloc[at] or "missing"
+        raise SettingsError(f"the shape {shapes.index[at]!r} is no point but {kind}: take over_areas for areas")
+    degrees = shapes.geometry.to_crs("EPSG:4326")
+    return list(shapes.index), degrees.x.to_numpy(), degrees.y.to_numpy()
+
+
+def _csv(path: Path) -> dict[str, list[Any]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise NothingFound(f"{path} cannot be read ({error.strerror}): give a CSV of points") from error
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    rows = list(csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ","))
+    columns = zip(*rows, strict=True)  # a row that is longer or shorter than others is told as no table
+    return {name.strip().lower(): list(column) for name, *column in columns}

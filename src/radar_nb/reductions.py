@@ -16,9 +16,11 @@ from radar_nb.accumulators import Wanted
 from radar_nb.assembly import Options, assemble, open_series
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.gathering import Results, read_series
+from radar_nb.localities import place_coords
 from radar_nb.periods import make_periods
-from radar_nb.places import Places, find_places
+from radar_nb.places import find_places
 from radar_nb.products import PRODUCTS
+from radar_nb.totals import period_coords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from radar_nb.assembly import Opened
     from radar_nb.grids import Grid
     from radar_nb.packing import Clutter, Packing
+    from radar_nb.places import Around, Places
     from radar_nb.progress import Reporter
     from radar_nb.regridding import Method, Weights
 
@@ -42,7 +45,10 @@ def reduce(
     *,
     period: Any = None,
     threshold: float | Sequence[float] | None = None,
+    timezone: str = "UTC",
+    day_begin: str = "00:00",
     points: Any = None,
+    method: Around = "nearest",
     variables: str | Sequence[str] | None = None,
     clutter: Clutter = "keep",
     grid: str | Grid | None = None,
@@ -66,11 +72,12 @@ def reduce(
     period : str, pandas offset or timedelta, optional
         "1h", "1D", "1M" or "MS" (calendar months), "YS", ... An interval belongs to the period in which it ends:
         the one that ends at 00:00 to the day before. All in one by default.
+    timezone, day_begin : str
+        Whose days, months and years, such as "Europe/Berlin", and when they begin: "05:50" for DWD's gauges.
     threshold : float or sequence of float, optional
         For "count", in the variable's unit. Decimal numbers are compared: 0.29 mm is not below 0.29.
-    points : mapping, sequence or DataFrame, optional
-        Names to (lon, lat), or pairs alone, or columns lon and lat: degrees. Only the cells in which they lie are
-        looked at.
+    points, method
+        As in `at_points`: only the cells that stand for these points are looked at.
     workers : int, optional
         Threads; by default as many as there are processors. The result is the same to the last bit.
     progress : bool or Reporter
@@ -109,13 +116,20 @@ def reduce(
     like = assemble(opened, options)
     variable = like[opened.name]
     _check_meaning(opened, variable, hows)
-    places = None if points is None else find_places(points, opened.target.grid)
+    places = None if points is None else find_places(points, opened.target.grid, method)
     readers = workers or os.cpu_count() or 1
     if places is not None and hows == ("series",):
         found = _series(opened, variable, places, readers, progress)
+        found["time_bnds"] = like["time_bnds"].variable
         return xr.Dataset({opened.name: found.pop(opened.name)}, found, like.attrs)
     lead = np.timedelta64(opened.series.leads[0] or 0, "m")
-    periods = make_periods(opened.series.times + lead, period, minutes=opened.target.minutes)
+    periods = make_periods(
+        opened.series.times + lead,
+        period,
+        minutes=opened.target.minutes,
+        timezone=timezone,
+        day_begin=day_begin,
+    )
     wanted = Wanted(
         sums=not {"sum", "mean"}.isdisjoint(hows),
         largest="max" in hows,
@@ -209,13 +223,11 @@ def _counted(thresholds: Sequence[float], like: xr.DataArray, *, one: bool) -> s
 
 
 def _coords(results: Results, like: xr.DataArray, *, one: bool) -> dict[str, xr.Variable]:
-    bounds = results.periods.bounds.astype("datetime64[ns]")
-    encoding = like["time"].encoding
-    attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds", "long_name": "end of the period"}
-    coords = _place_coords(like, results.places) | {
-        "time": xr.Variable("time", bounds[:, 1], attrs, encoding),
-        "time_bnds": xr.Variable(("time", "bnds"), bounds, {}, encoding),
-    }
+    there = results.places
+    places = (
+        {name: like[name].variable for name in ("y", "x", "crs")} if there is None else place_coords(like, there)
+    )
+    coords = places | period_coords(results.periods)
     if results.wanted.thresholds:
         values = np.array(results.wanted.thresholds)
         told = {"long_name": "least value that is counted", "units": like.attrs["units"]}
@@ -223,42 +235,25 @@ def _coords(results: Results, like: xr.DataArray, *, one: bool) -> dict[str, xr.
     return coords
 
 
-def _place_coords(like: xr.DataArray, places: Places | None) -> dict[str, xr.Variable]:
-    if places is None:
-        return {name: like[name].variable for name in ("y", "x", "crs")}
-    rows, cols = places.cells
-    names = np.array(places.names)
-    return {
-        "point": xr.Variable("point", names.astype(object) if names.dtype.kind == "U" else names),
-        "lon": xr.Variable("point", places.lon, {"standard_name": "longitude", "units": "degrees_east"}),
-        "lat": xr.Variable("point", places.lat, {"standard_name": "latitude", "units": "degrees_north"}),
-        "y": xr.Variable("point", like["y"].values[rows], _without_axis(like["y"])),
-        "x": xr.Variable("point", like["x"].values[cols], _without_axis(like["x"])),
-        "crs": like["crs"].variable,
-    }
-
-
-def _without_axis(coordinate: xr.DataArray) -> dict[str, Any]:
-    return {key: value for key, value in coordinate.attrs.items() if key != "axis"}
-
-
 def _series(
     opened: Opened, like: xr.DataArray, places: Places, workers: int, progress: bool | Reporter
 ) -> dict[str, xr.Variable]:
     """Give every step at points: the variable, and its coordinates."""
     floating = like.dtype.kind == "f"
+    if places.weights is not None and not floating:
+        raise SeriesError(f'{opened.name} holds classes, which have no mean: take method="nearest"')
     missing = np.nan if floating else opened.target.packing.fill
     out = np.full((len(opened.series.times), len(places.names)), missing, like.dtype)
 
     def take(step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:
         if way is not None:
-            out[step] = way.apply(packing.values(codes))[places.cells]
+            out[step] = places.mean(way.apply(packing.values(codes))[places.cells])
         elif floating:
-            out[step] = packing.values(codes[places.cells])
+            out[step] = places.mean(packing.values(codes[places.cells]))
         else:  # classes in 32 bits
             out[step] = packing.packed(codes[places.cells])
 
     read_series(opened, lambda: take, workers, progress)
     times = {str(key): value.variable for key, value in like.coords.items() if value.dims[:1] == ("time",)}
     attrs = {key: value for key, value in like.attrs.items() if key != "ancillary_variables"}
-    return {opened.name: xr.Variable(("time", "point"), out, attrs), **times, **_place_coords(like, places)}
+    return {opened.name: xr.Variable(("time", "point"), out, attrs), **times, **place_coords(like, places)}

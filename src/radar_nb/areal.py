@@ -1,0 +1,58 @@
+"""Series of areas straight from archives: every frame is read once, and nothing of it is kept but some means."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from radar_nb.areas import Means, find_areas
+from radar_nb.assembly import assemble, open_series
+from radar_nb.errors import SeriesError
+from radar_nb.gathering import read_series
+from radar_nb.localities import area_dataset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from radar_nb.assembly import Options
+    from radar_nb.gathering import Take
+    from radar_nb.packing import Packing
+    from radar_nb.progress import Reporter
+    from radar_nb.regridding import Weights
+
+
+def stream_areas(
+    source: Any, areas: Any, options: Options, *, names: str | None, workers: int | None, progress: bool | Reporter
+) -> xr.Dataset:
+    """Give the means over areas of every frame of a source: see `radar_nb.over_areas`."""
+    opened = open_series(source, options, progress=progress)
+    like = assemble(opened, options)
+    variable = like[opened.name]
+    if len(opened.series.leads) > 1 or variable.dtype.kind != "f":
+        raise SeriesError(f"{opened.name} has several lead times, or classes, which have no mean over an area")
+    found = find_areas(areas, opened.target.grid, names=names)
+    out = np.full((2, len(opened.series.times), len(found.names)), np.nan, np.float32)
+    out[1] = 0
+
+    def make() -> Take:
+        means = Means(found)
+
+        def take(step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:
+            if way is None:
+                values = packing.values(codes.take(found.cells))
+            else:
+                values = way.apply(packing.values(codes)).take(found.cells)
+            out[0, step], out[1, step] = means.of(values)
+
+        return take
+
+    read_series(opened, make, workers or os.cpu_count() or 1, progress)
+    dims = ("time", "area")
+    return (
+        area_dataset(variable, xr.Variable(dims, out[0]), xr.Variable(dims, out[1]), found)
+        .assign_coords(time_bnds=like["time_bnds"])
+        .assign_attrs(like.attrs)
+    )

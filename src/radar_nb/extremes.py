@@ -1,0 +1,174 @@
+"""Heavy rain of a user's own pixel, area or map: how often thresholds are reached, and the maxima of years."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from radar_nb.errors import SettingsError
+from radar_nb.levels import check_thresholds
+from radar_nb.periods import length_of, make_periods
+from radar_nb.subjects import dataset_of
+from radar_nb.totals import period_coords, timeless_coords
+from radar_nb.variables import amount_of, ends_of, minutes_of
+from radar_nb.windows import moving_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from radar_nb.periods import Periods
+    from radar_nb.progress import Reporter
+
+_YEARS = {"calendar": "YS", "hydro": "hydro_year"}
+
+
+def count_exceedances(
+    data: Any,
+    thresholds: float | str | Sequence[float],
+    duration: Any,
+    *,
+    period: Any = None,
+    timezone: str = "UTC",
+    day_begin: str = "00:00",
+    progress: bool | Reporter = True,
+    **options: Any,
+) -> xr.Dataset:
+    """Count how often moving sums reach thresholds: see `radar_nb.exceedance`."""
+    data = dataset_of(data, progress=progress, **options)
+    amount = amount_of(data)
+    minutes = minutes_of(amount)
+    length = minutes if duration is None else length_of(duration, minutes=minutes)
+    floors = check_thresholds(thresholds, length)
+    periods = make_periods(ends_of(amount), period, minutes=minutes, timezone=timezone, day_begin=day_begin)
+    found = moving_sums(amount, [length], periods, thresholds=floors, progress=progress)
+    one = isinstance(thresholds, float | int)
+    cells = tuple(name for name in amount.dims if name != "time")
+    dims = ("threshold", "time", *cells)
+    told = f"{length} min with at least the threshold: {amount.attrs.get('long_name', amount.name)}"
+    ds = xr.Dataset(
+        {
+            amount.name: (dims, found.above, _told(amount, f"moving sums over {told}", "1")),
+            "first": (dims, _times(amount, found.first), {"long_name": "end of the first of them"}),
+            "last": (dims, _times(amount, found.last), {"long_name": "end of the last of them"}),
+            "maximum": (("time", *cells), found.largest[0], _told(amount, f"largest sum over {length} min", "mm")),
+            "time_of_maximum": (("time", *cells), _times(amount, found.when[0]), {"long_name": "end of that sum"}),
+            "coverage": (("time", *cells), _share(found.valid, periods), _SHARE),
+        },
+        {
+            **timeless_coords(amount),
+            **period_coords(periods),
+            "threshold": ("threshold", list(floors), {"units": "mm"}),
+        },
+        data.attrs if isinstance(data, xr.Dataset) else {},
+    )
+    if isinstance(thresholds, str):
+        ds = ds.assign_coords(level=("threshold", [2, 3, 4], {"long_name": "DWD's level of warning"}))
+    ds = ds.isel(threshold=0) if one else ds
+    return ds.isel(time=0) if period is None else ds
+
+
+def annual_maxima(
+    data: Any,
+    durations: Sequence[Any] = ("1h", "6h", "24h"),
+    *,
+    year: str = "calendar",
+    min_coverage: float = 0.9,
+    progress: bool | Reporter = True,
+) -> xr.Dataset:
+    """Give the largest amount of every year for each duration, and when it fell.
+
+    Sums move with the interval of the data and reach over the ends of days, months and years; one belongs to the
+    year in which it ends. What is missing counts as nothing. Sums of fixed intervals find less than the true
+    maximum where a duration has few of them: DWA-A 531 (2012) adds 14 % for one, 7 % for two. Nothing is added
+    here.
+
+    Parameters
+    ----------
+    data : xarray.Dataset, DataArray or source
+        Amounts in mm: fields, or series as `at_points` or `over_areas` give them, which is far less work.
+    durations : sequence of str or timedelta
+        Multiples of the interval: "5min", "1h", "72h".
+    year : {"calendar", "hydro"}
+        From 1 January, or from 1 November (DIN 4049), UTC; named by the year in which it ends.
+    min_coverage : float
+        Years of which less is known become NaN, and NaT.
+    progress : bool or Reporter
+
+    Returns
+    -------
+    xarray.Dataset
+        Named as the data, float32, mm, of shape (duration, year, ...); `time_of_maximum`, the end of that window,
+        UTC; and `coverage` of the years. Computed in one pass and bounded memory.
+
+    Raises
+    ------
+    SeriesError
+        No amounts in mm.
+    SettingsError
+        A duration is none, or no multiple of the interval; no such year.
+
+    Examples
+    --------
+    >>> times = np.datetime64("2020-01-01T01", "ns") + np.arange(8784) * np.timedelta64(1, "h")
+    >>> rain = xr.DataArray(np.zeros(8784), {"time": times}, name="RW")
+    >>> rain.attrs = {"units": "mm", "interval_minutes": 60, "cell_methods": "time: sum"}
+    >>> rain[100:103] = [3, 5, 4]
+    >>> annual_maxima(rain, ["1h", "2h", "3h"], progress=False).RW.values.ravel()
+    array([ 5.,  9., 12.], dtype=float32)
+    """
+    if year not in _YEARS:
+        raise SettingsError(f"year={year!r} is none of {', '.join(_YEARS)}")
+    data = dataset_of(data, progress=progress)
+    amount = amount_of(data)
+    minutes = minutes_of(amount)
+    lengths = [length_of(duration, minutes=minutes) for duration in durations]
+    if not lengths:
+        raise SettingsError('durations is empty: give some, such as ["15min", "1h", "24h"]')
+    periods = make_periods(ends_of(amount), _YEARS[year], minutes=minutes)
+    found = moving_sums(amount, lengths, periods, progress=progress)
+    share = _share(found.valid, periods)
+    known = share >= min_coverage - 1e-6
+    cells = tuple(name for name in amount.dims if name != "time")
+    dims = ("duration", "year", *cells)
+    years = (periods.bounds[:, 1] - np.timedelta64(1, "s")).astype("datetime64[Y]").astype(int) + 1970
+    times = _times(amount, np.where(known, found.when, -1))
+    return xr.Dataset(
+        {
+            amount.name: (
+                dims,
+                np.where(known, found.largest, np.float32(np.nan)),
+                _told(amount, "largest sum of the year", "mm") | {"cell_methods": "time: maximum within years"},
+            ),
+            "time_of_maximum": (dims, times, {"long_name": "end of that sum"}),
+            "coverage": (("year", *cells), share, _SHARE),
+        },
+        {
+            **timeless_coords(amount),
+            "year": ("year", years),
+            "duration": ("duration", np.array(lengths, "timedelta64[m]").astype("timedelta64[ns]")),
+        },
+        data.attrs if isinstance(data, xr.Dataset) else {},
+    )
+
+
+_SHARE = {"long_name": "share of the period's intervals that are not missing", "units": "1"}
+
+
+def _share(valid: NDArray[np.int32], periods: Periods) -> NDArray[np.float32]:
+    expected = periods.expected.reshape(-1, *(1,) * (valid.ndim - 1))
+    return np.minimum(valid / expected, 1).astype(np.float32)
+
+
+def _times(amount: xr.DataArray, steps: NDArray[np.integer[Any]]) -> NDArray[np.datetime64]:
+    times: NDArray[np.datetime64] = ends_of(amount).astype("datetime64[ns]")[steps]
+    times[steps < 0] = np.datetime64("NaT")
+    return times
+
+
+def _told(amount: xr.DataArray, long_name: str, units: str) -> dict[str, Any]:
+    kept = {key: amount.attrs[key] for key in ("grid_mapping", "institution", "radars") if key in amount.attrs}
+    return kept | {"long_name": long_name, "units": units}

@@ -1,0 +1,304 @@
+"""Is a series what it should be? Gaps, doubled and frozen frames, spokes, spikes, and the sums of hours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from radar_nb.blocks import blocks
+from radar_nb.captions import spell
+from radar_nb.errors import SeriesError
+from radar_nb.grids import to_xy
+from radar_nb.periods import make_periods
+from radar_nb.sites import SITES
+from radar_nb.subjects import dataset_of
+from radar_nb.table import Table
+from radar_nb.variables import amount_of, ends_of, fields_of, grid_of, minutes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from radar_nb.grids import Grid
+    from radar_nb.progress import Reporter
+
+Verdict = Literal["good", "look", "bad"]
+
+_LISTED = 3
+_SPIKE = 2.0  # mm in an interval, of a cell that is to be one
+_ALONE = 0.1  # the share of it that its largest neighbour may have
+_NEAR, _FAR = 10_000.0, 75_000.0  # metres from a radar in which its own beams make the composite
+_RAYS = 360
+_BESIDE = 7  # rays on either side that one is held against
+_CELLS = 24  # that a ray must have at least: half of those that there are
+_STANDS_OUT = 1.5
+_ENOUGH = 1.0  # mm that a ray must have had, to say anything
+_ROUNDING = 0.05 + 12 * 0.005 + 1e-4
+"""mm by which twelve amounts, rounded to 0.01 mm, may differ from their hour, rounded to 0.1 mm."""
+_AGREE = 0.99  # share of cells that must
+_COLOURS: dict[Verdict, str] = {"good": "#009e73", "look": "#b06d00", "bad": "#d55e00"}  # Okabe and Ito (2008)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one look at a series has found.
+
+    Attributes
+    ----------
+    name : str
+    verdict : {"good", "look", "bad"}
+        Whether all is well, someone should look, or something is missing or wrong.
+    count : int
+        How often.
+    text : str
+        What, and where first.
+    """
+
+    name: str
+    verdict: Verdict
+    count: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorecard:
+    """What `check` has found; prints as a table, shows as HTML.
+
+    Attributes
+    ----------
+    title : str
+    findings : tuple of Finding
+    """
+
+    title: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is bad."""
+        return all(finding.verdict != "bad" for finding in self.findings)
+
+    def __getitem__(self, name: str) -> Finding:
+        """Give a finding by its name."""
+        return next(finding for finding in self.findings if finding.name == name)
+
+    def table(self) -> Table:
+        """Give the findings as a table."""
+        rows = tuple((one.name, one.verdict, str(one.count), one.text) for one in self.findings)
+        return Table(title=self.title, columns=("looked at", "verdict", "count", "found"), rows=rows)
+
+    def __str__(self) -> str:
+        """Draw it as text."""
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        cell = '<td style="text-align:left;vertical-align:top;padding:0.15em 1em 0.15em 0">'
+        rows = "".join(
+            f"<tr>{cell}{escape(one.name)}</td>"
+            f'{cell}<b style="color:{_COLOURS[one.verdict]}">{one.verdict}</b></td>'
+            f"{cell}{one.count}</td>{cell}{escape(one.text)}</td></tr>"
+            for one in self.findings
+        )
+        return f'<div class="radar-nb-table"><strong>{escape(self.title)}</strong><table>{rows}</table></div>'
+
+
+def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) -> Scorecard:
+    """Look for what is wrong with a series: a scorecard of gaps, doubled and frozen frames, spokes and spikes.
+
+    - gaps: steps without a frame, between the first and the last;
+    - doubled: frames that came twice;
+    - empty: frames without any data;
+    - frozen: frames with rain that are the same as the one before;
+    - spikes: cells with at least 2 mm whose eight neighbours all have less than a tenth of it;
+    - spokes: rays of one degree, 10 to 75 km from a radar, whose total differs by a factor of 1.5 or more from the
+      median of the 14 rays beside them: blocked, or disturbed, beams. After heavy showers in a short series rays
+      differ by nature;
+    - hours, if `hourly` is given: cells in which twelve amounts differ from the hour's by more than rounding can
+      explain (0.11 mm). Quasi-adjusted YW is RY * RW / RH, so that its hours are those of RW (Winterrath et al.
+      2018, RADKLIM).
+
+    Parameters
+    ----------
+    data : xarray.Dataset, DataArray or source
+        Amounts in mm on fields; sources as in `open_dataset`.
+    hourly : xarray.Dataset, DataArray or source, optional
+        RW on the same grid, ending at minute 50.
+    progress : bool or Reporter
+
+    Returns
+    -------
+    Scorecard
+
+    Raises
+    ------
+    SeriesError
+        No amounts in mm on fields, or `hourly` is on another grid, or not of hours.
+
+    Examples
+    --------
+    >>> check("YW2017.002_202006.tar", hourly="RW2017.002_202006.tar.gz")  # doctest: +SKIP
+    """
+    data = dataset_of(data, progress=progress)
+    there = np.asarray(data["time"].values).astype("datetime64[s]") if "time" in data.dims else np.empty(0)
+    double = there.size - np.unique(there).size
+    fields = fields_of(amount_of(data.sortby("time").drop_duplicates("time") if double else data))
+    watched = _Watched(grid_of(fields))
+    ends = ends_of(fields)
+    for steps, values in blocks(fields, "check", progress=progress):
+        for end, field in zip(ends[steps], values, strict=True):
+            watched.take(end, field)
+    findings = [
+        _gaps(ends, minutes_of(fields)),
+        _doubled(double + int(data.attrs.get("frames_doubled", 0)), str(data.attrs.get("doubled", ""))),
+        _told("empty", watched.empty, "bad", "frames without any data"),
+        _told("frozen", watched.frozen, "bad", "frames with rain, the same as before"),
+        _told("spikes", watched.spikes, "look", "cells far above all their neighbours"),
+        _spokes(watched.total, watched.known, watched.grid),
+    ]
+    if hourly is not None:
+        findings.append(_hours(fields, fields_of(amount_of(dataset_of(hourly, progress=progress))), progress))
+    title = f"{fields.name}, {spell(ends[0])} to {spell(ends[-1])}, {ends.size} frames"
+    return Scorecard(title=title, findings=tuple(findings))
+
+
+class _Watched:
+    """What is seen of the frames that go by."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.total = np.zeros(grid.shape)
+        self.known = np.zeros(grid.shape, bool)
+        self.empty: list[str] = []
+        self.frozen: list[str] = []
+        self.spikes: list[str] = []
+        self._last: NDArray[np.float32] | None = None
+
+    def take(self, end: np.datetime64, field: NDArray[np.float32]) -> None:
+        """Look at a frame."""
+        known = field == field  # noqa: PLR0124 - what is missing is not equal to itself
+        if not known.any():
+            self.empty.append(spell(end))
+            self._last = None
+            return
+        largest = float(np.fmax.reduce(field, axis=None))
+        if largest > 0 and self._last is not None and np.array_equal(field, self._last, equal_nan=True):
+            self.frozen.append(spell(end))
+        self._last = field
+        np.add(self.total, field, out=self.total, where=known)
+        self.known |= known
+        if largest >= _SPIKE:
+            self.spikes += [f"{spell(end)}: {told}" for told in _spikes(field)]
+
+
+def _spikes(field: NDArray[np.float32]) -> list[str]:
+    rows, cols = np.nonzero(field[1:-1, 1:-1] >= _SPIKE)
+    steps = [(row, col) for row in (-1, 0, 1) for col in (-1, 0, 1) if (row, col) != (0, 0)]
+    around = np.stack([field[rows + 1 + row, cols + 1 + col] for row, col in steps])
+    alone = np.fmax.reduce(around, axis=0) < _ALONE * field[rows + 1, cols + 1]
+    places = zip(rows[alone] + 1, cols[alone] + 1, strict=True)
+    return [f"{field[row, col]:.2f} mm in row {row}, column {col}" for row, col in places]
+
+
+def _told(name: str, found: Sequence[str], verdict: Verdict, what: str) -> Finding:
+    if not found:
+        return Finding(name=name, verdict="good", count=0, text=f"no {what}")
+    more = f", and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    return Finding(
+        name=name, verdict=verdict, count=len(found), text=f"{what}: {'; '.join(found[:_LISTED])}{more}"
+    )
+
+
+def _gaps(ends: NDArray[np.datetime64], minutes: int) -> Finding:
+    distances = np.diff(ends)
+    values, counts = np.unique(distances, return_counts=True)
+    step = values[counts.argmax()] if values.size else np.timedelta64(minutes, "m")
+    holes = np.flatnonzero(distances > step)
+    missing = int((distances[holes] // step - 1).sum())
+    found = [f"{spell(ends[hole] + step)} to {spell(ends[hole + 1] - step)}" for hole in holes]
+    finding = _told("gaps", found, "bad", "steps without a frame")
+    return Finding(name="gaps", verdict=finding.verdict, count=missing, text=finding.text)
+
+
+def _doubled(count: int, told: str) -> Finding:
+    text = f"frames that came twice{f': {told}' if told else ''}" if count else "no frames that came twice"
+    return Finding(name="doubled", verdict="look" if count else "good", count=count, text=text)
+
+
+def _spokes(total: NDArray[np.float64], known: NDArray[np.bool_], grid: Grid) -> Finding:
+    """Hold the total of each ray of each radar against those beside it."""
+    found, seen = [], False
+    for name, (lon, lat) in SITES.items():
+        x, y = to_xy(lon, lat, grid.earth)
+        rows = np.flatnonzero(np.abs(grid.y - y) < _FAR)
+        cols = np.flatnonzero(np.abs(grid.x - x) < _FAR)
+        if not rows.size or not cols.size:
+            continue
+        part = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+        east, north = np.meshgrid(grid.x[cols] - x, grid.y[rows] - y)
+        away = np.hypot(east, north)
+        within = (away > _NEAR) & (away < _FAR) & known[part]
+        ray = (np.degrees(np.arctan2(east, north)) % _RAYS).astype(int)[within]
+        cells = np.bincount(ray, minlength=_RAYS)
+        mean = np.bincount(ray, total[part][within], _RAYS) / np.maximum(cells, 1)
+        whole = np.stack([np.roll(cells, by) for by in range(-_BESIDE, _BESIDE + 1)]).min(axis=0) >= _CELLS
+        usual = np.median([np.roll(mean, by) for by in range(-_BESIDE, _BESIDE + 1) if by], axis=0)
+        enough = whole & (usual >= _ENOUGH)
+        seen = seen or bool(enough.any())
+        strange = enough & ((mean > _STANDS_OUT * usual) | (mean * _STANDS_OUT < usual))
+        found += [f"{name} at {at} degrees ({mean[at] / usual[at]:.2f})" for at in np.flatnonzero(strange)]
+    if not seen:
+        return Finding(name="spokes", verdict="good", count=0, text="too little rain around radars to tell")
+    return _told("spokes", found, "look", "rays whose total stands out")
+
+
+def _hours(fields: xr.DataArray, hourly: xr.DataArray, progress: bool | Reporter) -> Finding:
+    """Hold the sums of hours against the amounts of hours."""
+    if minutes_of(hourly) != 60:
+        raise SeriesError(
+            f"hourly={hourly.name!r} has intervals of {minutes_of(hourly)} min: give amounts of hours"
+        )
+    if grid_of(hourly) != grid_of(fields):
+        raise SeriesError(
+            f"{fields.name!r} is on {grid_of(fields).name} and {hourly.name!r} on {grid_of(hourly).name}: open "
+            "both with the same grid="
+        )
+    ends = ends_of(fields)
+    clock = str(np.datetime_as_string(ends_of(hourly)[0], "m"))[-2:]
+    periods = make_periods(ends, "1h", minutes=minutes_of(fields), day_begin=f"00:{clock}")
+    place = {end: number for number, end in enumerate(ends_of(hourly).tolist())}
+    counts = np.bincount(periods.of_step)
+    whole = [
+        hour
+        for hour, end in enumerate(periods.bounds[:, 1].tolist())
+        if counts[hour] == periods.expected[hour] and end in place
+    ]
+    cells = agree = 0
+    worst = (0.0, "")
+    first, sums = -1, np.zeros(fields.shape[1:])
+    wanted = set(whole)
+    for steps, values in blocks(fields, "hours", progress=progress):
+        for hour, field in zip(periods.of_step[steps].tolist(), values, strict=True):
+            if hour not in wanted:
+                continue
+            sums = sums + field if hour == first else field.astype(float)
+            counts[hour], first = counts[hour] - 1, hour
+            if counts[hour]:
+                continue
+            end = periods.bounds[hour, 1]
+            away = np.abs(sums - hourly[place[end.tolist()]].values)
+            known = away == away  # noqa: PLR0124 - what is missing is not equal to itself
+            cells += int(known.sum())
+            agree += int((away <= _ROUNDING).sum())
+            worst = max(worst, (float(np.fmax.reduce(away, axis=None)) if known.any() else 0.0, spell(end)))
+    if not cells:
+        return Finding(name="hours", verdict="look", count=0, text="no whole hour that both have")
+    verdict: Verdict = "good" if agree >= _AGREE * cells else "bad"
+    text = f"{agree / cells:.2%} of cells agree in {len(whole)} hours; at worst {worst[0]:.2f} mm, {worst[1]}"
+    return Finding(name="hours", verdict=verdict, count=cells - agree, text=text)

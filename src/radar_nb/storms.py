@@ -1,0 +1,301 @@
+"""Events of rain: what hangs together in space and time, followed frame by frame."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
+from scipy import ndimage
+
+from radar_nb.blocks import blocks
+from radar_nb.errors import SettingsError
+from radar_nb.grids import to_lonlat
+from radar_nb.levels import check_thresholds
+from radar_nb.periods import length_of
+from radar_nb.subjects import dataset_of
+from radar_nb.variables import amount_of, cell_areas, ends_of, fields_of, grid_of, minutes_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from radar_nb.grids import Grid
+    from radar_nb.progress import Reporter
+
+_AROUND = np.ones((3, 3), bool)  # cells that touch at a corner hang together
+_DECIMAL = 5e-5
+"""mm by which a float32 may stand below the decimal number that it means, see `radar_nb.windows`."""
+_SPARE = 1 << 16
+"""Cells of an event that are kept before those that came twice are put together."""
+
+
+def events(
+    data: Any,
+    threshold: float,
+    *,
+    min_area: float = 0.0,
+    min_gap: Any = None,
+    min_duration: Any = None,
+    progress: bool | Reporter = True,
+) -> pd.DataFrame:
+    """Give a table of events of rain: when, how much, how large, and the way that they took.
+
+    In every frame the cells that reach the threshold and touch each other, at corners too, are a region; regions
+    smaller than `min_area` are left out. Regions of different times belong to one event if they share a cell that
+    was dry for less than `min_gap` in between; events that meet are one from their beginning.
+
+    Parameters
+    ----------
+    data : xarray.Dataset, DataArray or source
+        Amounts in mm on fields; sources as in `open_dataset`.
+    threshold : float
+        mm an interval; a cell that equals it belongs to the event.
+    min_area : float
+        km2 on the ground, of a region in one frame.
+    min_gap : str or timedelta, optional
+        "1h": a cell that is dry for an hour ends it there. By default one interval: no dry interval in between.
+    min_duration : str or timedelta, optional
+        Events shorter than this are left out.
+    progress : bool or Reporter
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an event, in the order of their beginnings:
+
+        - `begin`, `end`: datetime64, UTC, of its first and last interval;
+        - `area`: km2 on the ground, of all cells that it touched;
+        - `volume`: m3 of water; `depth`: mm, the mean over that area, `volume / area`;
+        - `total`: mm, the largest sum of a cell within the event;
+        - `maximum`: mm, the largest amount of one cell in one interval; `maximum_time`, `maximum_lon`,
+          `maximum_lat` say when and where;
+        - `path`: a list of (time, lon, lat), the centre of its water in every frame.
+
+        `attrs` hold the arguments. The memory needed is that of some frames and of the events under way.
+
+    Raises
+    ------
+    SeriesError
+        No amounts in mm, or no fields.
+    SettingsError
+        The threshold is no positive number, or another argument cannot be.
+
+    Examples
+    --------
+    >>> storms = events("data", 1.0, min_area=25, min_gap="15min")  # doctest: +SKIP
+    >>> storms.sort_values("volume").tail(10)  # doctest: +SKIP
+    """
+    fields = fields_of(amount_of(dataset_of(data, progress=progress)))
+    minutes = minutes_of(fields)
+    (floor,) = check_thresholds([threshold], minutes)
+    if not 0 <= min_area < np.inf:
+        raise SettingsError(f"min_area={min_area!r} is no area: give km2")
+    gap = np.timedelta64(minutes if min_gap is None else length_of(min_gap, minutes=minutes), "m")
+    shortest = np.timedelta64(0 if min_duration is None else length_of(min_duration, minutes=minutes), "m")
+    grid = grid_of(fields)
+    follower = _Follower(grid, floor - _DECIMAL, min_area, gap, np.timedelta64(minutes, "m"))
+    ends = ends_of(fields)
+    for steps, values in blocks(fields, "events", progress=progress):
+        for end, frame in zip(ends[steps], values, strict=True):
+            follower.take(end, frame)
+    rows = [row for row in follower.rest() if row["end"] - row["begin"] >= shortest]
+    _locate(rows, grid)
+    table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(
+        {name: kind for name, kind in _COLUMNS.items() if kind != "object"}
+    )
+    table = table.sort_values(["begin", "end"], kind="stable", ignore_index=True).rename_axis("event")
+    table.attrs = {"threshold_mm": floor, "interval_minutes": minutes, "min_area_km2": min_area}
+    table.attrs["min_gap_minutes"] = int(gap / np.timedelta64(1, "m"))
+    return table
+
+
+_TIME = "datetime64[ns]"
+_COLUMNS = {
+    "begin": _TIME,
+    "end": _TIME,
+    "area": "f8",
+    "volume": "f8",
+    "depth": "f8",
+    "total": "f8",
+    "maximum": "f8",
+    "maximum_time": _TIME,
+    "maximum_lon": "f8",
+    "maximum_lat": "f8",
+    "path": "object",
+}
+
+
+@dataclass(slots=True, eq=False)
+class _Event:
+    """An event under way: its cells and their amounts, and the water's centre in each frame."""
+
+    begin: np.datetime64
+    end: np.datetime64
+    cells: list[NDArray[np.int64]] = field(default_factory=list)
+    amounts: list[NDArray[np.float64]] = field(default_factory=list)
+    pending: int = 0
+    maximum: tuple[float, np.datetime64, int] = (-np.inf, np.datetime64("NaT"), -1)
+    path: list[tuple[np.datetime64, float, float, float]] = field(default_factory=list)
+
+    def add(self, cells: NDArray[np.int64], amounts: NDArray[np.float64]) -> None:
+        """Take cells, and put those together that came twice, when there are many."""
+        self.cells.append(cells)
+        self.amounts.append(amounts)
+        self.pending += cells.size
+        if self.pending > _SPARE + self.cells[0].size:
+            self.squeeze()
+
+    def squeeze(self) -> None:
+        """Keep each cell once, with its sum."""
+        cells, place = np.unique(np.concatenate(self.cells), return_inverse=True)
+        self.amounts = [np.bincount(place, np.concatenate(self.amounts)).astype(float)]
+        self.cells, self.pending = [cells], 0
+
+    def join(self, other: _Event) -> None:
+        """Take another event's water as this one's."""
+        self.begin, self.end = min(self.begin, other.begin), max(self.end, other.end)
+        for cells, amounts in zip(other.cells, other.amounts, strict=True):
+            self.add(cells, amounts)
+        self.maximum = max(self.maximum, other.maximum, key=lambda one: one[0])
+        self.path += other.path
+
+
+class _Follower:
+    """What follows events from frame to frame."""
+
+    def __init__(
+        self, grid: Grid, floor: float, min_area: float, gap: np.timedelta64, interval: np.timedelta64
+    ) -> None:
+        self._grid = grid
+        self._floor, self._min_area, self._gap, self._interval = np.float32(floor), min_area, gap, interval
+        self._km2 = cell_areas(grid).ravel()
+        rows, cols = np.indices(grid.shape)
+        self._y, self._x = grid.y[rows].ravel(), grid.x[cols].ravel()
+        self._owner = np.full(self._km2.size, -1, np.int64)  # the last event of each cell, by its first name
+        self._wet = np.full(self._km2.size, np.datetime64("0001-01-01", "s"))  # when it ended there
+        self._names: dict[int, int] = {}  # of events that have become part of others
+        self._open: dict[int, _Event] = {}
+        self._done: list[dict[str, Any]] = []
+        self._next = 0
+
+    def take(self, end: np.datetime64, frame: NDArray[np.float32]) -> None:
+        """Take the frame of an interval that ends at a time."""
+        begin = end - self._interval
+        self._close(begin)
+        labels, count = ndimage.label(frame >= self._floor, _AROUND)
+        cells = np.flatnonzero(labels)
+        regions = labels.ravel()[cells]
+        if self._min_area:
+            large = np.bincount(regions, self._km2[cells], minlength=count + 1) >= self._min_area
+            cells, regions = cells[large[regions]], regions[large[regions]]
+        if not cells.size:
+            return
+        event_of = self._names_of(cells, regions, begin)
+        names = np.array([self._current(event_of[region]) for region in range(count + 1)])[regions]
+        self._owner[cells], self._wet[cells] = names, end
+        amounts = frame.ravel()[cells].astype(float)
+        order = np.argsort(names, kind="stable")
+        cuts = np.flatnonzero(np.diff(names[order])) + 1
+        for part in np.split(order, cuts):
+            self._add(int(names[part[0]]), begin, end, cells[part], amounts[part])
+
+    def _names_of(
+        self, cells: NDArray[np.int64], regions: NDArray[np.integer[Any]], begin: np.datetime64
+    ) -> dict[int, int]:
+        """Give each region an event: the one that it goes on, several that it joins, or a new one."""
+        on = (begin - self._wet[cells]) < self._gap
+        pairs = np.unique(np.stack([regions[on], self._owner[cells[on]]], axis=-1), axis=0)
+        event_of: dict[int, int] = defaultdict(lambda: -1)
+        for region, name in pairs.tolist():
+            event, known = self._current(name), self._current(event_of[region])
+            if known >= 0 and event != known:
+                first, second = sorted((event, known))
+                self._open[first].join(self._open.pop(second))
+                self._names[second] = event = first
+            event_of[region] = event
+        for region in np.unique(regions).tolist():
+            if event_of[region] < 0:
+                event_of[region] = self._next
+                self._next += 1
+        return event_of
+
+    def _current(self, name: int) -> int:
+        while name in self._names:
+            name = self._names[name]
+        return name
+
+    def _add(
+        self,
+        name: int,
+        begin: np.datetime64,
+        end: np.datetime64,
+        cells: NDArray[np.int64],
+        amounts: NDArray[np.float64],
+    ) -> None:
+        event = self._open.setdefault(name, _Event(begin, end))
+        event.end = end
+        event.add(cells, amounts)
+        largest = int(amounts.argmax())
+        if amounts[largest] > event.maximum[0]:
+            event.maximum = (float(amounts[largest]), end, int(cells[largest]))
+        water = amounts * self._km2[cells]
+        total = float(water.sum())
+        x, y = float(water @ self._x[cells]) / total, float(water @ self._y[cells]) / total
+        event.path.append((end, x, y, total))
+
+    def _close(self, begin: np.datetime64) -> None:
+        """End the events that no frame from now on can go on."""
+        for name in [name for name, event in self._open.items() if begin - event.end >= self._gap]:
+            self._done.append(self._row(self._open.pop(name)))
+        if not self._open:
+            self._names.clear()
+
+    def rest(self) -> list[dict[str, Any]]:
+        """End all events, and give the rows of the table."""
+        self._done += [self._row(event) for event in self._open.values()]
+        self._open.clear()
+        return self._done
+
+    def _row(self, event: _Event) -> dict[str, Any]:
+        event.squeeze()
+        (cells,), (amounts,) = event.cells, event.amounts
+        area = float(self._km2[cells].sum())
+        volume = float(amounts @ self._km2[cells]) * 1000  # 1 mm on 1 km2 is 1000 m3
+        largest, when, where = event.maximum
+        return {
+            "begin": event.begin,
+            "end": event.end,
+            "area": area,
+            "volume": volume,
+            "depth": volume / area / 1000,
+            "total": float(amounts.max()),
+            "maximum": largest,
+            "maximum_time": when,
+            "maximum_lon": self._x[where],
+            "maximum_lat": self._y[where],
+            "path": _centres(event),
+        }
+
+
+def _centres(event: _Event) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+    """Give times, x and y of the water's centre in each frame, of all parts that the event had then."""
+    times, place = np.unique(np.array([point[0] for point in event.path]), return_inverse=True)
+    x, y, water = np.array([point[1:] for point in event.path]).T
+    total = np.bincount(place, water)
+    return times, np.bincount(place, x * water) / total, np.bincount(place, y * water) / total
+
+
+def _locate(rows: list[dict[str, Any]], grid: Grid) -> None:
+    """Turn metres into degrees, all at once: to make a projection takes longer than to use it."""
+    paths = [row["path"] for row in rows]
+    x = np.concatenate([*([row["maximum_lon"]] for row in rows), *(path[1] for path in paths)] or [[]])
+    y = np.concatenate([*([row["maximum_lat"]] for row in rows), *(path[2] for path in paths)] or [[]])
+    lon, lat = to_lonlat(x, y, grid.earth)
+    at = len(rows)
+    for number, (row, (times, _, _)) in enumerate(zip(rows, paths, strict=True)):
+        here = slice(at, at + len(times))
+        row |= {"maximum_lon": lon[number], "maximum_lat": lat[number]}
+        row["path"] = list(zip(times, lon[here].tolist(), lat[here].tolist(), strict=True))
+        at = here.stop

@@ -1,0 +1,175 @@
+"""Which variable of a Dataset is meant, over which intervals its values stand, and on which cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from radar_nb.errors import SeriesError
+from radar_nb.grids import GRIDS, Grid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BESIDE = ("coverage", "flags")
+"""Variables that stand beside one and are none."""
+
+_EARTHS = {6370040.0: "sphere", 6378137.0: "wgs84"}  # semi-major axis in metres, see `radar_nb.grids`
+_NEAR = 1e-3  # metres within which cells lie where they should
+
+
+def variable_of(data: Any) -> xr.DataArray:
+    """Give the variable of a Dataset that is no coverage and no flags, with its times.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or DataArray
+        As `open_dataset`, `open_cube`, `at_points` or `over_areas` gives it.
+
+    Returns
+    -------
+    xarray.DataArray
+        With a dimension `time`, as lazy as it was.
+
+    Raises
+    ------
+    SeriesError
+        It is neither, holds several variables, or has no rising times.
+    """
+    if isinstance(data, xr.Dataset):
+        names = [name for name in data.data_vars if name not in BESIDE]
+        if len(names) != 1:
+            told = ", ".join(map(str, names)) or "none"
+            raise SeriesError(f"one variable is needed, and the Dataset has {told}: pass one, such as ds[['YW']]")
+        data = data[names[0]]
+    if not isinstance(data, xr.DataArray):
+        raise SeriesError(f"{data!r} is no Dataset and no variable of one: pass what open_dataset gives")
+    if "time" not in data.dims or not data.sizes["time"]:
+        dims = ", ".join(map(str, data.dims)) or "no dimension"
+        raise SeriesError(f"{data.name!r} has no times (it has {dims}): pass a series")
+    if "lead_time" in data.dims:
+        raise SeriesError(f"{data.name!r} has several lead times, each a series of its own: choose one with .sel")
+    if (np.diff(ends_of(data)) <= np.timedelta64(0)).any():
+        raise SeriesError(f"the times of {data.name!r} do not rise: sort them with .sortby('time'), drop doubles")
+    return data
+
+
+def amount_of(data: Any) -> xr.DataArray:
+    """Give the variable of a Dataset, which must be an amount of water in mm.
+
+    Raises
+    ------
+    SeriesError
+        It is a rate, a reflectivity, a class, or a mean or extreme of amounts; or see `variable_of`.
+    """
+    amount = variable_of(data)
+    units, cells = amount.attrs.get("units"), str(amount.attrs.get("cell_methods", ""))
+    if units != "mm" or "time: sum" not in cells:
+        raise SeriesError(
+            f"{amount.name!r} is in {units!r} ({cells or 'no cell_methods'}): only amounts in mm can be summed. "
+            "Pass a rain product as open_dataset gives it, not its rate (to_rate)"
+        )
+    return amount
+
+
+def ends_of(variable: xr.DataArray) -> NDArray[np.datetime64]:
+    """Give the ends of a variable's intervals, datetime64[s], UTC, shape (time,); of forecasts, the time ahead."""
+    ahead = variable.coords.get("prediction_time")
+    times = variable["time"] if ahead is None or ahead.dims != ("time",) else ahead
+    return times.values.astype("datetime64[s]")
+
+
+def minutes_of(variable: xr.DataArray) -> int:
+    """Give how long a variable's intervals are: as it says, or else its most frequent step.
+
+    Raises
+    ------
+    SeriesError
+        It does not say, and has less than two times.
+    """
+    told = variable.attrs.get("interval_minutes")
+    if told:
+        return int(told)
+    if variable.sizes["time"] < 2:
+        raise SeriesError(
+            f"{variable.name!r} does not say how long its intervals are: set the attribute interval_minutes"
+        )
+    distances, counts = np.unique(np.diff(ends_of(variable)), return_counts=True)
+    return int(distances[counts.argmax()] // np.timedelta64(1, "m"))
+
+
+def fields_of(variable: xr.DataArray) -> xr.DataArray:
+    """Give a variable with its last dimensions (y, x), both rising.
+
+    Raises
+    ------
+    SeriesError
+        It has none, or further ones beside time.
+    """
+    if set(variable.dims) != {"time", "y", "x"}:
+        raise SeriesError(
+            f"{variable.name!r} has the dimensions {', '.join(map(str, variable.dims))}, and fields are of "
+            "(time, y, x): pass what open_dataset gives"
+        )
+    falling = [name for name in ("y", "x") if variable[name].values[0] > variable[name].values[-1]]
+    rising = variable.isel({name: slice(None, None, -1) for name in falling}) if falling else variable
+    return rising.transpose("time", "y", "x")
+
+
+def grid_of(fields: xr.DataArray) -> Grid:
+    """Give the grid on which fields stand: one of DWD's, or a part of one.
+
+    Parameters
+    ----------
+    fields : xarray.DataArray
+        With `y` and `x`, metres of DWD's projection, evenly spaced and rising, and `crs`.
+
+    Raises
+    ------
+    SeriesError
+        They lie on no such cells.
+    """
+    if "crs" not in fields.coords:
+        raise SeriesError(f"{fields.name!r} has no coordinate crs, so nobody knows where its cells are")
+    earth = _EARTHS.get(float(fields["crs"].attrs.get("semi_major_axis", 0)))
+    y, x = (np.asarray(fields[name].values, float) for name in ("y", "x"))
+    parts = []
+    for grid in GRIDS.values():
+        first = round((y[0] - grid.y0) / grid.cell), round((x[0] - grid.x0) / grid.cell)
+        size = y.size, x.size
+        within = all(a >= 0 and a + n <= whole for a, n, whole in zip(first, size, grid.shape, strict=True))
+        if grid.earth != earth or not within:
+            continue
+        ours = grid.y[first[0] : first[0] + y.size], grid.x[first[1] : first[1] + x.size]
+        if max(np.abs(ours[0] - y).max(), np.abs(ours[1] - x).max()) > _NEAR:
+            continue
+        if size == grid.shape:
+            return grid
+        name = f"a part of {grid.name}"
+        parts.append(replace(grid, name=name, rows=y.size, cols=x.size, y0=float(y[0]), x0=float(x[0])))
+    if parts:
+        return parts[0]
+    raise SeriesError(
+        f"{fields.name!r} lies on no grid of DWD's: y and x must be metres of its projection, evenly spaced"
+    )
+
+
+def cell_areas(grid: Grid) -> NDArray[np.float64]:
+    """Give the true area of a grid's cells on the ground in km2, shape (rows, cols).
+
+    The projection stretches by k = (1 + sin 60) / (1 + sin lat) (Snyder 1987, Map Projections: A Working Manual,
+    eq. 21-4, for the sphere; on WGS84 it differs by less than 0.3 %).
+
+    Examples
+    --------
+    >>> cell_areas(GRIDS["de1100"])[500, 450].round(3)
+    np.float64(0.902)
+    """
+    radius = 6370040.0
+    top = (1 + np.sin(np.radians(60))) / 2
+    rho = np.hypot(grid.x[None, :], grid.y[:, None]) / (2 * radius * top)
+    areas: NDArray[np.float64] = (grid.cell / 1000 / (top * (1 + rho**2))) ** 2
+    return areas

@@ -1,0 +1,65 @@
+"""Laws of citations: source, DOI, version and period, and nothing claimed for what was made up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_rain import rain, series
+
+from radar_nb.analysis import accumulate
+from radar_nb.citation import cite
+from radar_nb.errors import SeriesError
+from radar_nb.extremes import annual_maxima
+
+DS = rain(np.zeros((300, 1, 1)))
+
+
+def test_radklim() -> None:
+    """The DOI of its version, the authors, the period, and that DWD is the source."""
+    citation = cite(DS)
+
+    assert (citation.doi, citation.version) == ("10.5676/DWD/RADKLIM_YW_V2017.002", "2017.002")
+    assert (citation.begin, citation.end) == ("2020-06-13", "2020-06-14")
+    assert citation.attribution.startswith("Datenbasis: Deutscher Wetterdienst, YW, 2020-06-13 to 2020-06-14")
+    assert "Winterrath, T., Brendel, C." in citation.reference
+    assert "doi = {10.5676/DWD/RADKLIM_YW_V2017.002}" in citation.bibtex
+    assert "Winterrath, T. and Brendel, C. and" in citation.bibtex
+    assert "CC BY 4.0" in str(citation)
+    assert 'href="https://doi.org/10.5676' in citation._repr_html_()
+
+
+def test_radolan_has_no_doi() -> None:
+    """The folder and the day of access take its place."""
+    citation = cite(DS.assign_attrs(title="RADOLAN RW: rain"))
+
+    assert citation.doi is None
+    assert "opendata.dwd.de" in citation.reference
+    assert "day of access" in citation.reference
+    assert "author = {{Deutscher Wetterdienst}}" in citation.bibtex
+
+
+def test_analyses_are_cited_too() -> None:
+    """What was done is told, as the licence asks."""
+    assert "put together over time" in cite(accumulate(DS, "1D")).attribution
+    assert cite(annual_maxima(DS, ["1h"], progress=False)).begin == "2020-01-01"
+
+
+def test_what_was_made_up_is_nobodys() -> None:
+    """Synthetic rain is not DWD's."""
+    citation = cite(
+        DS.assign_attrs(title="synthetic RADKLIM 2017.002 YW: rain", institution="none: made up by radar_nb")
+    )
+
+    assert citation.doi is None
+    assert "no data of DWD" in citation.reference
+    assert "Deutscher" not in str(citation)
+
+
+def test_what_says_nothing_is_not_guessed() -> None:
+    """Without a title of ours, or without times, nobody knows what to cite."""
+    with pytest.raises(SeriesError, match="does not say what it holds"):
+        cite(DS.drop_attrs())
+    with pytest.raises(SeriesError, match="does not say"):
+        cite(series([1, 2]))  # type: ignore[arg-type]
+    with pytest.raises(SeriesError, match="has no times"):
+        cite(DS.isel(time=0, drop=True).drop_vars("time_bnds"))
