@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help demo test lint types notebooks bench soak soak-short lab clean
+.PHONY: help demo test browser lint types notebooks bench bench-ui soak soak-short lab app clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,12 @@ demo: $(STAMP) ## the main job with synthetic rain, no network: plan, download, 
 test: $(STAMP) ## every test, notebooks included
 	$(BIN)/python -m pytest
 
+browser: $(STAMP) ## the widgets in JupyterLab and Voila in a real browser; installs Chromium where there is none
+	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome >/dev/null \
+	  || { apt-get -q update && apt-get -qy install --no-install-recommends chromium; } \
+	  || { echo "make browser needs Chromium: install it, or set CHROMIUM to its path"; exit 1; }
+	RADAR_NB_BROWSER=1 $(BIN)/python -m pytest tests/browser
+
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,6 +47,9 @@ bench: $(STAMP) ## measure download, extraction, reading and opening against the
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/opening.py
 
+bench-ui: $(STAMP) ## measure the player, the calendar and the panel in a browser
+	$(BIN)/python benchmarks/ui.py
+
 soak: $(STAMP) ## faults, kills and hostile archives, counted in docs/reliability.md; ten minutes at most
 	$(BIN)/python scripts/soak.py --write docs/reliability.md
 
@@ -49,6 +58,9 @@ soak-short: $(STAMP) ## a part of it in two minutes, nothing written
 
 lab: $(STAMP) ## JupyterLab in the notebooks folder
 	$(BIN)/jupyter lab --notebook-dir notebooks
+
+app: $(STAMP) ## the instrument as a web page
+	$(BIN)/voila notebooks/app.ipynb --VoilaConfiguration.show_tracebacks=False
 
 clean: ## remove what make has built
 	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -49,8 +49,8 @@ if sys.platform == "win32":
 else:
     _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    ["aiohttp", "filelock", "h5netcdf", "numpy", "pandas", "wradlib.io", "radar_nb.cli", "radar_nb.mirror",
-     "radar_nb.reading", "radar_nb.reductions", "xarray.backends"]
+    ["aiohttp", "filelock", "h5netcdf", "numpy", "pandas", "wradlib.io", "radar_nb.cli", "radar_nb.cube",
+     "radar_nb.mirror", "radar_nb.reading", "radar_nb.reductions", "xarray.backends"]
 )  # fmt: skip
 
 

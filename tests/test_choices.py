@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.choices import offer, plan_now, published, series
+from radar_nb.choices import narrowed, offer, plan_now, published, series
 from radar_nb.errors import CoverageError, MonthError, UnknownProduct
 from radar_nb.months import Month, month_range
 from radar_nb.products import PRODUCTS, product
+from radar_nb.texts import Speech
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,12 +76,41 @@ def test_several_months_are_put_in_order() -> None:
     assert YW.check(["2020-07", "2020-05", "2020-06"]) == month_range("2020-05", "2020-07")
 
 
+def test_gaps_and_nothing_are_choices() -> None:
+    """The summers of two years are months as good as a span; and so is no month."""
+    assert YW.check(["2020-07", "2019-07"]) == (Month(2019, 7), Month(2020, 7))
+    assert YW.check(()) == ()
+
+
+@given(st.lists(months))
+def test_what_is_kept_is_offered_and_of_something_is_something(some: list[Month]) -> None:
+    """Another product keeps the months that it has too, or moves the choice to the nearest."""
+    kept = YW.keep(sorted(some))
+
+    assert set(kept) <= set(YW.months)
+    assert bool(kept) == bool(some)
+    if set(some) & set(YW.months):
+        assert set(kept) == set(some) & set(YW.months)
+
+
+def test_a_part_of_a_plan_holds_what_concerns_its_months(tmp_path: Path) -> None:
+    """Files, gaps and months are those chosen, in the plan's order."""
+    whole = plan_now(
+        YW, month_range("2020-06", "2020-09"), folder=tmp_path, base_url="http://127.0.0.1:9", now=NOW
+    )
+    assert whole is not None
+
+    part = narrowed(whole, (Month(2020, 9), Month(2020, 6)))
+
+    assert part.months == (Month(2020, 6), Month(2020, 9))
+    assert [archive.month for archive in part.archives] == list(part.months)
+
+
 @pytest.mark.parametrize(
     ("value", "error", "match"),
     [
-        ((), MonthError, "no month is chosen: give at least one"),
         ("June", MonthError, "'June' is no month"),
-        (["2020-01", "2020-03"], MonthError, "2020-01, 2020-03 have gaps: give one span"),
+        (["1999-01", "1998-01", "2020-01"], CoverageError, "not 1998-01 and 1 more: choose months within"),
         (
             "1999-01",
             CoverageError,
@@ -108,12 +138,12 @@ def test_a_family_that_the_product_lacks_is_named() -> None:
 
 def test_menus_hold_all_that_is_published_in_words() -> None:
     """Each entry says what it means, and each can be offered."""
-    names = [name for _, name in published()]
+    names = [name for _, name in published(Speech("en"))]
 
     assert names == [name for name, found in PRODUCTS.items() if found.families]
-    assert ("YW: 5-minute precipitation, gauge-adjusted (quasi: RY scaled to RW)", "YW") in published()
+    assert ("YW: 5-minute rain, adjusted to gauges", "YW") in published(Speech("en"))
     for name in names:
-        sources = [source for _, source in series(product(name))]
+        sources = [source for _, source in series(product(name), Speech("en"))]
         assert sources[0] == "auto"
         assert all(offer(product(name), source, NOW).months for source in sources)
 

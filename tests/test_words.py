@@ -5,23 +5,42 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from radar_nb.catalogue import Missing, Plan
-from radar_nb.errors import DiskFull, NotOnServer
+from radar_nb.errors import CorruptArchive, DiskFull, NotOnServer
 from radar_nb.months import Month
 from radar_nb.pipeline import plan
 from radar_nb.report import Outcome, Report
-from radar_nb.words import end_line, error_line, plan_lines, report_lines
+from radar_nb.shelf import look
+from radar_nb.texts import Speech
+from radar_nb.watch import FileSight, Sight
+from radar_nb.words import (
+    code_lines,
+    dead_line,
+    end_line,
+    error_line,
+    plan_lines,
+    progress_lines,
+    report_lines,
+    shelf_line,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+ENGLISH, GERMAN = Speech("en"), Speech("de")
+
 
 def text(html: str) -> str:
-    return unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", html)).strip()
+    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", html)).split())
+
+
+def told(made: Plan, say: Speech = ENGLISH, *, free: int = 10**12, speed: float | None = None) -> str:
+    """Give the line of a plan."""
+    return text(plan_lines(made, look(made), free=free, speed=speed, say=say))
 
 
 @pytest.fixture
@@ -36,66 +55,154 @@ def lay(made: Plan, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "end"),
+    ("there", "said"),
     [
-        (0, "none on disk yet"),
-        (1, "1 file on disk, about 400.0 MB to fetch"),
-        (2, "2 files on disk, about 200.0 MB to fetch"),
-        (3, "all on disk"),
+        (0, "3 files, about 600.0 MB · none on disk yet · time unknown until the first download · 5.0 GB free"),
+        (1, "3 files, about 400.0 MB · 1 file on disk, about 400.0 MB to fetch · time unknown"),
+        (2, "3 files, about 200.0 MB · 2 files on disk, about 200.0 MB to fetch · time unknown"),
+        (3, "3 files, 15 B · all on disk · 5.0 GB free"),
     ],
 )
-def test_a_plan_tells_months_files_size_and_what_is_here(three: Plan, there: int, end: str) -> None:
-    """One line answers how much it is and how much of it is here."""
+def test_a_plan_tells_months_files_size_and_what_is_here(three: Plan, there: int, said: str) -> None:
+    """One line answers how much it is, how much of it is here, and how large what is here really is."""
     lay(three, there)
 
-    told = text(plan_lines(three))
+    line = told(three, free=5 * 10**9)
 
-    assert told == f"3 months of RADKLIM 2017.002 (2020-06 to 2020-08) · 3 files, about 600.0 MB · {end}"
+    assert line.startswith(f"3 months of RADKLIM 2017.002 (2020-06 to 2020-08) · {said}")
 
 
 def test_listed_sizes_are_not_called_about(three: Plan) -> None:
     """What the server has said is exact."""
     listed = replace(three, archives=tuple(replace(archive, size=1_500_000) for archive in three.archives))
 
-    assert "3 files, 4.5 MB" in text(plan_lines(listed))
+    assert "3 files, 4.5 MB ·" in told(listed)
+
+
+def test_time_and_scarcity_are_told_beforehand(three: Plan) -> None:
+    """A known speed gives a time; a disk that is too small is told in the colour of warnings."""
+    html = plan_lines(three, look(three), free=10**8, speed=4e6, say=GERMAN)
+
+    assert "etwa 2 min bei 4,0 MB/s · nur 100,0 MB frei, das ist zu wenig" in text(html)
+    assert "warn-color" in html
 
 
 def test_what_is_missing_is_told_and_long_lists_are_cut(three: Plan) -> None:
     """A hole is never silent, and never a wall of text."""
-    gaps = tuple(Missing(month=Month(2020, 6), what=f"2020-06-0{day}", reason="none") for day in range(1, 6))
+    days = ("2020-06-01 to 2020-06-03", "2020-06-05", "2020-06-07", "2020-06-09", "2020-06-11")
+    gaps = tuple(Missing(month=Month(2020, 6), what=day, reason="none") for day in days)
+    holed = replace(three, archives=(), missing=gaps)
 
-    told = text(plan_lines(replace(three, archives=(), missing=gaps)))
+    assert told(holed).endswith("Not on the server: 2020-06-01 to 2020-06-03, 2020-06-05, 2020-06-07 and 2 more")
+    assert "Nicht auf dem Server: 2020-06-01 bis 2020-06-03, " in told(holed, GERMAN)
 
-    assert told.endswith("Not to be had: 2020-06-01 (none), 2020-06-02 (none), 2020-06-03 (none) and 2 more")
+
+def test_the_shelf_is_told_file_by_file(three: Plan) -> None:
+    """How many are here, and in the end that all are."""
+    lay(three, 2)
+    some = text(shelf_line(three, look(three), ENGLISH))
+    lay(three, 3)
+    every = text(shelf_line(three, look(three), ENGLISH))
+
+    assert (some, every) == ("2 of 3 files here", "Everything is here, ready to open.")
 
 
 def test_errors_are_words_and_not_markup() -> None:
-    """An error shows its message; where it is none of ours also its kind; and what a server sent stays text."""
-    assert text(error_line(DiskFull("the disk is full: make room"))) == "the disk is full: make room"
-    assert text(error_line(KeyError("x"))) == "KeyError: 'x'"
-    assert "<script" not in error_line(DiskFull("<script>alert(1)</script>"))
+    """First few words by the error's kind, then its own message; what a server sent stays text."""
+    assert text(error_line(DiskFull("make room"), ENGLISH)) == "There is too little room on the disk. make room"
+    assert text(error_line(CorruptArchive("x"), GERMAN)) == "Das Archiv ist beschädigt. x"
+    assert text(error_line(KeyError("x"), ENGLISH)) == "Something unforeseen happened. KeyError: 'x'"
+    assert "<script" not in error_line(DiskFull("<script>alert(1)</script>"), ENGLISH)
 
 
-def _report(**outcome: object) -> Report:
-    item = Outcome(name="a.tar", **outcome)  # type: ignore[arg-type]
-    return Report(task="download", outcomes=(item,), seconds=2.0)
+FILE = FileSight(name="a.tar", done=1_000_000, total=4_000_000, retries=2)
+FILE_LINE = "a.tar 1.0 MB of 4.0 MB · tried again 2 times"
+UNKNOWN = replace(FILE, total=0, retries=0)
+COUNTED = Sight(done=1, total=9, files=4, finished=2, failed=1, others=3)
 
 
 @pytest.mark.parametrize(
-    ("report", "told"),
+    ("sight", "state", "said"),
     [
-        (_report(state="done", bytes=3_000_000), "3.0 MB in 2.0 s"),
+        (Sight(), "running", "beginning …"),
+        (Sight(done=10**6, total=5 * 10**6, speed=10**6), "running", "1.0 MB of 5.0 MB · 1.0 MB/s · 4 s left"),
+        (Sight(done=10**6, total=5 * 10**6, speed=10**6), "paused", "1.0 MB of 5.0 MB · paused"),
+        (Sight(done=3, total=30, unit="files", speed=3), "running", "3 of 30 parts read · 9 s left"),
+        (COUNTED, "running", "1 B of 9 B · 2 of 4 files here · 1 failed so far and 3 more at work"),
+        (replace(COUNTED, files=0, failed=0, others=0, running=(FILE,)), "running", f"1 B of 9 B {FILE_LINE}"),
+        (Sight(done=1, total=9, running=(UNKNOWN,)), "running", "1 B of 9 B a.tar 1.0 MB"),
+    ],
+)
+def test_progress_is_a_line_for_all_and_one_a_file(sight: Sight, state: str, said: str) -> None:
+    """Bytes, files, speed and time left; of a file what is known of it."""
+    assert text(progress_lines(sight, state, ENGLISH)) == said
+
+
+def test_bars_can_be_read_by_a_screen_reader() -> None:
+    """Each bar has a name and a value; names are text."""
+    html = progress_lines(Sight(done=1, total=4, running=(replace(FILE, name='"<b>'),)), "running", ENGLISH)
+
+    assert re.findall(r'aria-label="([^"]*)".*?aria-valuenow="(\d+)"', html) == [
+        ("progress", "25"),
+        ("&quot;&lt;b&gt;", "25"),
+    ]
+
+
+def test_a_failed_download_does_not_look_complete() -> None:
+    """Bytes of what has failed are no longer counted in, so files are."""
+    html = progress_lines(Sight(done=6, total=6, files=4, finished=3, failed=1), "failed", ENGLISH)
+
+    assert 'aria-valuenow="75"' in html
+
+
+def _report(count: int = 1, **outcome: Any) -> Report:
+    items = tuple(Outcome(name=f"{'abc'[k % 3]}.tar", **outcome) for k in range(count))
+    return Report(task="download", outcomes=items, seconds=2.0)
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (_report(state="done", bytes=3_000_000), "3.0 MB in 2 s"),
+        (_report(state="resumed", bytes=3_000_000, already=1000), "3.0 MB in 2 s; 1 kB were there from before"),
         (_report(state="kept"), "all was there already"),
         (_report(state="failed", error=NotOnServer("gone")), "1 of 1 did not succeed, see below"),
     ],
 )
-def test_the_end_is_told_in_one_line(report: Report, told: str) -> None:
+def test_the_end_is_told_in_one_line(report: Report, said: str) -> None:
     """Done, nothing to do, or look below."""
-    assert text(end_line(report)) == told
+    assert text(end_line(report, ENGLISH)) == said
 
 
 def test_a_report_is_told_file_by_file() -> None:
-    """Below the bar stand the report's lines with their reasons."""
-    told = text(report_lines(_report(state="failed", error=NotOnServer("gone"))))
+    """Failures come first, unfolded and with their reasons; what was kept has moved nothing in no time."""
+    failed = Outcome(name="b.tar", state="failed", error=NotOnServer("gone"), retries=1)
+    report = replace(_report(state="kept"), outcomes=(*_report(state="kept").outcomes, failed))
 
-    assert re.search(r"a\.tar\s+failed .* gone$", told)
+    html = report_lines(report, ENGLISH)
+
+    assert text(html).endswith(
+        "remark b.tar failed tried again once; The server has no such file. gone a.tar kept"
+    )
+    assert "<details" in html
+    assert " open " in html
+    assert " open " not in report_lines(_report(state="done"), ENGLISH)
+
+
+def test_a_long_report_is_cut() -> None:
+    """Thousands of frames do not make a page of megabytes."""
+    html = report_lines(_report(3000, state="done"), GERMAN)
+
+    assert "und 2900 Dateien mehr" in text(html)
+    assert len(html) < 100_000
+
+
+def test_code_is_shown_as_text() -> None:
+    """What is to be copied is copied as it stands."""
+    assert text(code_lines("ds = f('<b>')", ENGLISH)).endswith("ds = f('<b>')")
+
+
+def test_without_a_kernel_the_page_says_so() -> None:
+    """The line is there all the time, and shown by the page alone when the kernel has gone."""
+    assert "run the cell again" in dead_line(ENGLISH)
+    assert ".jupyter-widgets-disconnected .radar-nb-dead {display:block}" in dead_line(GERMAN)

@@ -22,20 +22,31 @@ from radar_nb.report import Report
 from radar_nb.sync import sync, sync_async, sync_plan, sync_plan_async
 
 if TYPE_CHECKING:
-    from radar_nb.analysis import accumulate, at_points, exceedance
+    from radar_nb.analysis import accumulate, at_points, exceedance, over_areas
     from radar_nb.animation import animate
+    from radar_nb.app import App
     from radar_nb.calendars import plot_coverage
+    from radar_nb.citation import cite
+    from radar_nb.explorer import Explorer
+    from radar_nb.exports import export
+    from radar_nb.extremes import annual_maxima
+    from radar_nb.panel import DownloadPanel
+    from radar_nb.picker import MonthPicker
     from radar_nb.plotting import plot
+    from radar_nb.quality import check
     from radar_nb.reading import open_dataset, to_rate
     from radar_nb.reductions import reduce
+    from radar_nb.returns import return_levels
+    from radar_nb.storms import events
     from radar_nb.timeline import plot_series
-    from radar_nb.widgets import DownloadPanel, MonthPicker
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "App",
     "Download",
     "DownloadPanel",
+    "Explorer",
     "Month",
     "MonthPicker",
     "Plan",
@@ -44,16 +55,22 @@ __all__ = [
     "SyncPlan",
     "accumulate",
     "animate",
+    "annual_maxima",
     "at_points",
+    "check",
+    "cite",
     "download",
     "download_async",
     "errors",
+    "events",
     "exceedance",
+    "export",
     "extract",
     "extract_async",
     "load",
     "load_async",
     "open_dataset",
+    "over_areas",
     "plan",
     "plan_async",
     "plot",
@@ -62,6 +79,7 @@ __all__ = [
     "product",
     "products",
     "reduce",
+    "return_levels",
     "start",
     "sync",
     "sync_async",
@@ -71,17 +89,26 @@ __all__ = [
 ]
 
 _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported when first asked for
-    "DownloadPanel": "widgets",
-    "MonthPicker": "widgets",
+    "App": "app",
+    "DownloadPanel": "panel",
+    "Explorer": "explorer",
+    "MonthPicker": "picker",
     "accumulate": "analysis",
     "animate": "animation",
+    "annual_maxima": "extremes",
     "at_points": "analysis",
+    "check": "quality",
+    "cite": "citation",
+    "events": "storms",
     "exceedance": "analysis",
+    "export": "exports",
     "open_dataset": "reading",
+    "over_areas": "analysis",
     "plot": "plotting",
     "plot_coverage": "calendars",
     "plot_series": "timeline",
     "reduce": "reductions",
+    "return_levels": "returns",
     "to_rate": "reading",
 }
 

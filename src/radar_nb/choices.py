@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.catalogue import choose_family, folders_to_list, make_plan
-from radar_nb.errors import CoverageError, MonthError
+from radar_nb.errors import CoverageError
 from radar_nb.months import Month, month_range
 from radar_nb.products import PRODUCTS
-from radar_nb.words import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from radar_nb.catalogue import Plan
-    from radar_nb.products import Product
+    from radar_nb.products import Family, Product
+    from radar_nb.texts import Speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class Offer:
     product : Product
     source : str
         A family's name, or "auto" for all of them.
+    families : tuple of Family
+        Those of the source, in the order of preference.
     months : tuple of Month
         In order, without a gap, never empty.
     newest : Month
@@ -37,6 +39,7 @@ class Offer:
 
     product: Product
     source: str
+    families: tuple[Family, ...]
     months: tuple[Month, ...]
     newest: Month
 
@@ -45,31 +48,36 @@ class Offer:
         begin, end = self.months[0], self.months[-1]
         return month_range(min(max(first, begin), end), min(max(last, begin), end))
 
+    def keep(self, months: Sequence[Month]) -> tuple[Month, ...]:
+        """Give those of some months that are offered; where none is, the nearest; of none, none."""
+        offered = set(self.months)
+        kept = tuple(month for month in months if month in offered)
+        return kept or (self.nearest(months[0], months[-1]) if months else ())
+
     def check(self, value: Any) -> tuple[Month, ...]:
-        """Give one or several months as a span that is offered.
+        """Give one or several months, or none, as months that are offered, in order.
 
         Parameters
         ----------
         value : month, or tuple, list or set of months
-            Anything that `Month.of` takes; the order does not matter.
+            Anything that `Month.of` takes. The order does not matter, and there may be gaps.
 
         Raises
         ------
         MonthError
-            There is none, one is no month, or there are gaps between them.
+            One is no month.
         CoverageError
             Some are not offered.
         """
         several = value if isinstance(value, (tuple, list, set)) else (value,)
         months = tuple(sorted({Month.of(month) for month in several}))
-        if not months:
-            raise MonthError("no month is chosen: give at least one")
-        if months != month_range(months[0], months[-1]):
-            raise MonthError(f"the months {', '.join(map(str, months))} have gaps: give one span of months")
-        if months != self.nearest(months[0], months[-1]):
+        if strange := [str(month) for month in sorted(set(months) - set(self.months))]:
+            begin, end = self.months[0], self.months[-1]
+            span = str(begin) if begin == end else f"{begin} to {end}"
+            more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
             raise CoverageError(
-                f"{self.product.name} (source {self.source!r}) can be had {span(self.months)}, "
-                f"not {span(months)}: choose months within that"
+                f"{self.product.name} (source {self.source!r}) can be had {span}, not {strange[0]}{more}: "
+                "choose months within that"
             )
         return months
 
@@ -103,22 +111,23 @@ def offer(product: Product, source: str, now: datetime) -> Offer:
     months = tuple(
         month for month in month_range(begin, this) if any(family.expects(month, now) for family in families)
     )
-    return Offer(product=product, source=source, months=months, newest=families[0].known_to or months[-1])
+    newest = families[0].known_to or months[-1]
+    return Offer(product=product, source=source, families=families, months=months, newest=newest)
 
 
-def published() -> tuple[tuple[str, str], ...]:
+def published(say: Speech) -> tuple[tuple[str, str], ...]:
     """Give the products that DWD's archives hold: meaning in words, name."""
     return tuple(
-        (f"{product.name}: {product.title}", product.name) for product in PRODUCTS.values() if product.families
+        (f"{product.name}: {say(f'product.{product.name}')}", product.name)
+        for product in PRODUCTS.values()
+        if product.families
     )
 
 
-def series(product: Product) -> tuple[tuple[str, str], ...]:
+def series(product: Product, say: Speech) -> tuple[tuple[str, str], ...]:
     """Give the families of a product, and the automatic choice: meaning in words, value of `source`."""
-    return (
-        ("automatic: the first below that covers all the months", "auto"),
-        *((family.title, family.name) for family in product.families),
-    )
+    names = ("auto", *(family.name for family in product.families))
+    return tuple((say(f"family.{name}"), name) for name in names)
 
 
 def plan_now(
@@ -135,3 +144,14 @@ def plan_now(
     if folders_to_list(offered.product, family, months):
         return None
     return make_plan(offered.product, family, months, base_url=base_url, folder=folder, listings={}, now=now)
+
+
+def narrowed(plan: Plan, months: Sequence[Month]) -> Plan:
+    """Give the part of a plan that concerns some of its months: those chosen need not follow each other."""
+    chosen = set(months)
+    return replace(
+        plan,
+        months=tuple(month for month in plan.months if month in chosen),
+        archives=tuple(archive for archive in plan.archives if archive.month in chosen),
+        missing=tuple(gap for gap in plan.missing if gap.month in chosen),
+    )

@@ -8,13 +8,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from controls import ARCHIVE, JUNE, NOBODY, RECENT, changes, names, parts, words
+from controls import ARCHIVE, JUNE, NOBODY, RECENT, changes, names, parts, reached, words
 from servers import Reply, Server, serving
 
 from radar_nb.errors import CoverageError, MonthError, SettingsError, UnknownProduct
 from radar_nb.loops import run
 from radar_nb.months import Month, month_range
-from radar_nb.widgets import MonthPicker
+from radar_nb.picker import MonthPicker
+from radar_nb.speeds import remember_speed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def test_all_controls_show_the_months_given() -> None:
     shown = parts(picker)
     assert picker.value == month_range("2020-06", "2020-08")
     assert (shown["From"].value, shown["To"].value) == (date(2020, 6, 1), date(2020, 8, 31))
-    assert shown["Months"].value == (Month(2020, 6), Month(2020, 8))
+    assert shown["calendar"].value == ["2020-06", "2020-07", "2020-08"]
     assert (shown["Product"].value, shown["Series"].value) == ("YW", "auto")
     assert "3 months of RADKLIM 2017.002 (2020-06 to 2020-08) · 3 files" in words(picker)
     assert "radar-nb-picker" in picker._dom_classes  # noqa: SLF001 - ipywidgets shows them nowhere else
@@ -58,7 +59,7 @@ def test_value_set_from_code_moves_controls_and_plan() -> None:
 
     assert [name for name, _ in seen] == ["plan", "value"]
     assert parts(picker)["To"].value == date(2019, 2, 28)
-    assert parts(picker)["Months"].value == (Month(2019, 1), Month(2019, 2))
+    assert parts(picker)["calendar"].value == ["2019-01", "2019-02"]
     assert tuple(picker.value) == month_range("2019-01", "2019-02")
     assert names(picker) == ["YW2017.002_201901.tar", "YW2017.002_201902.tar"]
 
@@ -114,7 +115,7 @@ def test_dates_beyond_the_offer_are_moved_into_it() -> None:
     parts(picker)["To"].value = date(9999, 1, 13)
 
     assert picker.value[0] == Month(2001, 1)
-    assert picker.value[-1] == parts(picker)["Months"].options[-1][1]
+    assert picker.value[-1] >= Month(2026, 1)
     assert parts(picker)["From"].value == date(2001, 1, 1)
 
 
@@ -137,16 +138,90 @@ def test_in_a_notebook_a_date_counts_when_nothing_more_is_typed() -> None:
     assert seen == [("value", value)]
 
 
-def test_the_slider_chooses_months() -> None:
-    """It reaches over all months that can be had, and the dates move with it."""
-    picker = MonthPicker("YW", "2020-06", source="radklim", base_url=NOBODY)
-    slider = parts(picker)["Months"]
+def test_the_calendar_chooses_any_months() -> None:
+    """Months need not follow each other; the dates show the ends, and the plan holds just these months."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
 
-    slider.index = (0, 11)
+    parts(picker)["calendar"].value = ["2019-07", "2020-07", "2020-08"]
 
-    assert slider.options[0][1] == Month(2001, 1)
-    assert picker.value == month_range("2001-01", "2001-12")
-    assert parts(picker)["To"].value == date(2001, 12, 31)
+    assert picker.value == (Month(2019, 7), Month(2020, 7), Month(2020, 8))
+    assert (parts(picker)["From"].value, parts(picker)["To"].value) == (date(2019, 7, 1), date(2020, 8, 31))
+    assert names(picker) == [f"YW2017.002_{month}.tar" for month in ("201907", "202007", "202008")]
+    assert "3 months of RADKLIM 2017.002 (2019-07 to 2020-08, with gaps)" in words(picker)
+
+
+def test_months_in_the_calendar_that_are_not_published_are_left_out() -> None:
+    """A page that is older than the offer chooses nothing that there is not."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+
+    parts(picker)["calendar"].value = ["1999-07", "2020-07"]
+
+    assert picker.value == (Month(2020, 7),)
+    assert parts(picker)["calendar"].value == ["2020-07"]
+
+
+def test_nothing_selected_is_told_and_has_no_plan() -> None:
+    """An empty choice is a choice: the line says what to do, and who asks for the plan gets an error."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+
+    parts(picker)["calendar"].value = []
+
+    assert (picker.value, picker.plan) == ((), None)
+    assert (parts(picker)["From"].value, parts(picker)["To"].value) == (None, None)
+    assert "No month is selected: click one" in words(picker)
+    with pytest.raises(MonthError, match="no month is chosen: give at least one"):
+        run(picker.done())
+
+    parts(picker)["From"].value = date(2020, 6, 13)
+    assert picker.value == (Month(2020, 6),)
+
+
+def test_the_calendar_shows_the_disk(tmp_path: Path) -> None:
+    """Each month has the colour of what lies here of it, also after a look at the disk again."""
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NOBODY)
+    place = tmp_path / JUNE[1:]
+    place.parent.mkdir(parents=True)
+    june = (2020 - 2001) * 12 + 5
+
+    place.write_bytes(b"whole")
+    before = parts(picker)["calendar"].states
+    picker.refresh()
+
+    assert before[june - 1 : june + 2] == "..."
+    assert parts(picker)["calendar"].states[june - 1 : june + 2] == ".d."
+    assert parts(picker)["calendar"].states.endswith("-") == (Month.now().month < 12)
+
+
+def test_the_line_tells_space_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it takes is known from the server's last download; too small a disk is told beforehand."""
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url="http://127.0.0.1:9")
+    assert "time unknown until the first download" in words(picker)
+
+    remember_speed("127.0.0.1:9", 40_000_000, 10)
+    monkeypatch.setattr("radar_nb.picker.free_bytes", lambda _: 3_000_000)
+    picker.refresh()
+
+    assert "none on disk yet · about 50 s at 4.0 MB/s · only 3.0 MB free, which is too little" in words(picker)
+    assert parts(picker)["calendar"].said in words(picker)
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    """No disk, no trace: the line says what is wrong with it."""
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path / ("x" * 300), base_url=NOBODY)
+
+    assert picker.plan is None
+    assert "The disk cannot be used so." in words(picker)
+    assert "Traceback" not in words(picker)
+
+
+def test_it_speaks_german() -> None:
+    """Labels, products and the line, down to the decimal comma."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY, lang="de")
+
+    assert {"Produkt", "Reihe", "Von", "Bis"} <= parts(picker).keys()
+    assert "1 Datei, etwa 200,0 MB · noch keine auf der Platte" in words(picker)
+    assert parts(picker)["calendar"].words["months"].startswith("Januar")
+    assert "Millimeter Wasser in 5 Minuten" in words(picker)
 
 
 def test_another_product_keeps_the_months_where_it_can() -> None:
@@ -177,7 +252,7 @@ def test_months_that_no_family_covers_are_told() -> None:
     """The error is words in the line, and raised only to who asks for the plan."""
     picker = MonthPicker("YW", "2024-06", base_url=NOBODY)
 
-    parts(picker)["Months"].value = (Month(2024, 6), parts(picker)["Months"].options[-1][1])
+    parts(picker)["calendar"].value = ["2024-06", str(Month.now())]
 
     assert picker.plan is None
     assert "no family of YW covers 2024-06 to" in words(picker)
@@ -192,7 +267,7 @@ def test_months_that_no_family_covers_are_told() -> None:
         ("product", "RX", CoverageError, "RX is in none of DWD's archives"),
         ("source", "radkim", UnknownProduct, "YW has no family 'radkim'"),
         ("value", "1999-01", CoverageError, "choose months within"),
-        ("value", [], MonthError, "give at least one"),
+        ("value", "June", MonthError, "'June' is no month"),
     ],
 )
 def test_from_code_nonsense_is_refused(trait: str, value: Any, error: type[Exception], match: str) -> None:
@@ -234,7 +309,7 @@ def test_where_a_listing_is_needed_the_plan_comes_later(server: Server, *, in_a_
     assert "asking the server" in said
     assert [archive.name for archive in after.archives] == ["YW-250101.tar.gz"]
     assert "1 month of RADOLAN (2025-01) · 1 file, 1 kB · none on disk yet" in told
-    assert "Not to be had: 2025-01-02 to 2025-01-31 (no such file on the server)" in told
+    assert "Not on the server: 2025-01-02 to 2025-01-31" in told
 
 
 def test_a_server_that_refuses_is_told(server: Server) -> None:
@@ -245,10 +320,65 @@ def test_a_server_that_refuses_is_told(server: Server) -> None:
     with pytest.raises(PermissionError, match="403"):
         run(picker.done())
     assert "403" in words(picker)
+    assert parts(picker)["Ask again"].layout.display is None
 
     picker.source = "radklim"
     assert "403" not in words(picker)
+    assert parts(picker)["Ask again"].layout.display == "none"
     assert picker.plan is run(picker.done())
+
+
+def test_a_server_that_is_back_is_asked_again_by_a_click(server: Server) -> None:
+    """What has failed for a reason that passes can be tried again without code."""
+    row = '<a href="YW-250101.tar.gz">YW-250101.tar.gz</a>   02-Jan-2025 01:00   1234'
+    listing = Reply(body=f"<h1>Index of {RECENT}</h1><pre>{row}</pre>".encode())
+    server.script(RECENT, Reply(status=403), listing)
+    picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+    with pytest.raises(PermissionError, match="403"):
+        run(picker.done())
+
+    parts(picker)["Ask again"].click()
+    run(picker.done())
+
+    assert names(picker) == ["YW-250101.tar.gz"]
+
+
+def test_months_that_are_passed_by_are_not_asked_for(server: Server) -> None:
+    """A drag over months of which no name is known asks the server once, for what it ends with."""
+    row = '<a href="YW-250101.tar.gz">YW-250101.tar.gz</a>   02-Jan-2025 01:00   1234'
+    server.script(RECENT, Reply(body=f"<h1>Index of {RECENT}</h1><pre>{row}</pre>".encode()))
+
+    async def cell() -> MonthPicker:
+        picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+        for last in ("2025-02", "2025-03", "2025-04"):
+            picker.value = month_range("2025-01", last)
+        await picker.done()
+        return picker
+
+    picker = asyncio.run(cell())
+
+    assert len(server.asked(RECENT)) == 1
+    assert picker.plan is not None
+    assert picker.plan.months == month_range("2025-01", "2025-04")
+
+
+def test_of_what_the_server_lists_only_the_months_chosen_are_planned(server: Server) -> None:
+    """Months between those chosen are not fetched, where names are known and where they are not."""
+    rows = "".join(
+        f'<a href="YW-25{month:02d}01.tar.gz">YW-25{month:02d}01.tar.gz</a>   02-Jan-2026 01:00   1234\n'
+        for month in (1, 2, 3)
+    )
+    server.script(RECENT, Reply(body=f"<h1>Index of {RECENT}</h1><pre>{rows}</pre>".encode()))
+    picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+
+    chosen = (Month(2025, 1), Month(2025, 3))
+    picker.value = chosen
+    run(picker.done())
+
+    assert names(picker) == ["YW-250101.tar.gz", "YW-250301.tar.gz"]
+    assert picker.plan is not None
+    assert picker.plan.months == chosen
+    assert {gap.month for gap in picker.plan.missing} == set(chosen)
 
 
 def test_an_answer_to_an_earlier_question_is_dropped(server: Server) -> None:
@@ -259,7 +389,7 @@ def test_an_answer_to_an_earlier_question_is_dropped(server: Server) -> None:
     async def cell() -> MonthPicker:
         picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
         earlier = asyncio.create_task(picker.done())
-        await asyncio.sleep(0)
+        await asyncio.to_thread(reached, lambda: bool(server.asked(RECENT)))
         picker.source = "radklim"
         picker.value = "2020-06"
         stall.set()

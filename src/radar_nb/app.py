@@ -1,0 +1,94 @@
+"""The whole road in one widget: choose months, bring them here, look at the rain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from radar_nb.explorer import Explorer
+from radar_nb.panel import DownloadPanel
+from radar_nb.picker import MonthPicker
+from radar_nb.texts import speech
+from radar_nb.words import heading, line, span
+
+if TYPE_CHECKING:
+    import os
+
+    from radar_nb.pipeline import Source
+    from radar_nb.products import Product
+
+
+class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+    """Choose months, download them, and play the rain: `MonthPicker`, `DownloadPanel` and `Explorer` in step.
+
+    Parameters
+    ----------
+    product, first, last, source, folder, base_url
+        As for `MonthPicker`.
+    concurrency : int, optional
+        Connections at a time, as for `download`.
+    lang : {"en", "de"}, optional
+        Then the environment variable `RADAR_NB_LANG`, then `LANG`.
+
+    Attributes
+    ----------
+    picker : MonthPicker
+    panel : DownloadPanel
+    explorer : Explorer or None
+        Of what the panel has opened last.
+
+    Examples
+    --------
+    >>> app = App("YW", "2020-06", folder="data")
+    >>> app.picker.value, app.panel.state
+    ((Month(2020, 6),), 'idle')
+    """
+
+    def __init__(
+        self,
+        product: str | Product = "YW",
+        first: Any = None,
+        last: Any = None,
+        *,
+        source: Source = "auto",
+        folder: str | os.PathLike[str] | None = None,
+        base_url: str | None = None,
+        concurrency: int | None = None,
+        lang: str | None = None,
+    ) -> None:
+        self._say = say = speech(lang)
+        self.picker = MonthPicker(
+            product, first, last, source=source, folder=folder, base_url=base_url, lang=say.language
+        )
+        self.panel = DownloadPanel(self.picker, concurrency=concurrency, lang=say.language)
+        self.explorer: Explorer | None = None
+        self._change = ipywidgets.Button(description=say("app.change"), icon="calendar", layout={"width": "auto"})
+        self._change.on_click(lambda _: self._fold(folded=False))
+        self._chosen = ipywidgets.HTML()
+        self._stage = ipywidgets.VBox([ipywidgets.HTML(line(say("app.later"), "quiet"))])
+        months = ipywidgets.HBox([self._chosen, self._change], layout={"align_items": "baseline"})
+        download, explore = (ipywidgets.HTML(heading(say(f"app.{step}"))) for step in ("download", "explore"))
+        super().__init__([months, self.picker, download, self.panel, explore, self._stage])
+        self.add_class("radar-nb-app")
+        self._fold(folded=False)
+        self.panel.observe(self._explore, "dataset")
+
+    def __repr__(self) -> str:
+        # what a notebook shows that was not run here yet
+        return f"App: {self.picker.product}, {span(self.picker.value, self._say)} (run the cell to use it)"
+
+    def _fold(self, *, folded: bool) -> None:
+        """Show the picker, or, where the rain plays, one line for it."""
+        told = f": {self.picker.product}, {span(self.picker.value, self._say)}" if folded else ""
+        self._chosen.value = heading(self._say("app.months") + told)
+        self._change.layout.display = None if folded else "none"
+        self.picker.layout.display = "none" if folded else None
+
+    def _explore(self, _: Any) -> None:
+        if self.explorer is not None:
+            self.explorer.close()
+        one, *others = map(str, self.panel.opened)
+        self.explorer = Explorer([one, *others] if others else one, lang=self._say.language)
+        self._stage.children = [self.explorer]
+        self._fold(folded=True)

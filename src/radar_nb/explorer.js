@@ -1,0 +1,297 @@
+// The explorer: what is shown, its playhead, and the questions to the kernel. Further files add to the Player.
+const SILENCE = 5000; // ms without an answer, after which the kernel counts as gone or busy
+const AHEAD = 8; // fields that are inflated before they are due
+
+class Player {
+  constructor(model, root, texts) {
+    Object.assign(this, { model, root, texts });
+    this.view = Math.random().toString(36).slice(2); // the kernel talks to each view of a model
+    this.playhead = 0;
+    this.shown = null; // what is on the map: {index, picture}, of a total {picture}
+    this.total = null;
+    this.marks = [];
+    this.deaf = false; // the kernel, as far as is known
+    this.files = {}; // pieces of files on their way
+    this.playing = false;
+    this.pointer = null;
+    this.frames = 0;
+    this.ended = new AbortController();
+    this.onMessage = (message, buffers) => this.hear(message, buffers ?? []);
+    model.on("msg:custom", this.onMessage);
+    this.say(texts.opening);
+    this.ask({ type: "hello" });
+  }
+  close() {
+    this.ask({ type: "bye" });
+    this.ended.abort();
+    this.model.off("msg:custom", this.onMessage);
+    cancelAnimationFrame(this.animation);
+    for (const timer of [this.silence, this.settled, this.pendingTimeline, this.pendingMarks]) clearTimeout(timer);
+    this.playing = false;
+    this.reel = null;
+  }
+  get closed() {
+    return this.ended.signal.aborted;
+  }
+  $(selector) {
+    return this.root.querySelector(selector);
+  }
+  // ---- talk with the kernel
+  ask(question) {
+    clearTimeout(this.silence);
+    const silent = () => {
+      this.deaf = true; // what is published then is a red line in the console
+      if (!this.closed) this.say(this.scene ? this.texts.silent : this.texts.no_kernel, "warn");
+    };
+    this.silence = setTimeout(silent, SILENCE);
+    this.reach(() => this.model.send({ ...question, view: this.view }), silent);
+  }
+  // What goes to a kernel that is gone throws, at once or later.
+  async reach(act, failed = () => {}) {
+    try {
+      await act();
+    } catch {
+      failed();
+    }
+  }
+  publish(name, value) {
+    if (this.deaf) return;
+    this.reach(() => {
+      this.model.set(name, value);
+      return this.model.save_changes();
+    });
+  }
+  hear(message, buffers) {
+    clearTimeout(this.silence);
+    this.deaf = false;
+    if (message.view !== undefined && message.view !== this.view) return; // another view has asked
+    if (message.type === "film") return message.problem ? this.refuse(message.problem) : this.open(message.scene);
+    if (!this.scene) return;
+    const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
+    const heard = {
+      frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
+      series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
+      rain: () => this.takeRain(message.index), problem: () => this.takeProblem(message),
+      progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
+      part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
+    };
+    heard[message.type]?.();
+  }
+  // One line on the map: a word, how far a job has come, or what is wrong.
+  say(text, kind = "", job = null) {
+    const line = this.$(".rnb-status") ?? this.root;
+    line.innerHTML = text && `<span class="rnb-word ${kind}">${escaped(text)}</span>`;
+    if (!job) return;
+    line.innerHTML += `<button type="button" class="rnb-stop">${escaped(this.texts.cancel)}</button>`;
+    line.querySelector("button").onclick = () => this.stop(job);
+  }
+  stop(job) {
+    this.ask({ type: "stop", id: job });
+    clearTimeout(this.silence); // nothing will be answered
+    delete this.files[job];
+    if (job === "total") this.pressTotal("");
+    this.say(this.texts.cancelled);
+  }
+  takeProblem({ id, text }) {
+    delete this.files[id];
+    if (id === "total") this.pressTotal("");
+    this.say(text, "warn");
+  }
+  refuse(text) {
+    this.root.innerHTML = `<p class="rnb-refused" role="alert">${escaped(text)}</p>`;
+  }
+  // ---- the scene arrives
+  open(scene) {
+    if (this.scene) return;
+    if (typeof DecompressionStream === "undefined") return this.refuse(this.texts.old_browser);
+    this.scene = scene;
+    this.unit = scene.units[0];
+    this.palette = Object.keys(scene.palettes)[0];
+    this.span = [0, scene.count - 1];
+    this.root.innerHTML = layout(scene, this.texts);
+    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys keep away
+    this.stage = this.$(".rnb-stage");
+    this.map = new RadarMap(this.stage, scene);
+    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), scene);
+    this.reel = new Reel((question) => this.ask(question), scene.count, scene.shape[0] * scene.shape[1], scene.together);
+    this.wire();
+    this.classes();
+    const index = Math.min(scene.count - 1, Math.max(0, this.model.get("index") ?? 0));
+    this.setSpan(...(this.model.get("span") ?? this.span));
+    this.seek(index);
+  }
+  classes() {
+    const limits = this.unit.chosen ?? this.unit.limits, ramp = this.scene.palettes[this.palette];
+    this.limits = this.total ? this.total.chosen ?? this.total.limits : limits;
+    this.colours = this.limits.map((_, k) => rampColour(ramp, this.limits.length > 1 ? k / (this.limits.length - 1) : 0));
+    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), number(limit))).reverse().join("");
+    this.$(".rnb-classes").classList.toggle("rnb-many", this.limits.length > 10);
+    this.$(".rnb-unitname").textContent = this.total ? this.total.unit : this.unit.name;
+    this.$(".rnb-seriesunit").textContent = this.unit.name;
+    this.$(".rnb-limits").value = this.limits.map(number).join(", ");
+    this.repaint();
+  }
+  repaint() {
+    if (!this.shown) return;
+    const factor = this.total ? 1 : this.unit.factor;
+    this.map.paint(this.shown.picture, this.limits.map((limit) => limit / factor), this.colours);
+    this.readOut();
+  }
+  redraw() {
+    this.map.resize();
+    this.drawChart();
+    this.drawTimeline();
+  }
+  // ---- fields
+  takeFrames(frames, views) {
+    let k = 0;
+    for (const told of frames) {
+      this.reel.take(told, told.problem ? null : views[k++], this.playhead);
+      if (told.index === this.playhead && this.shown?.index !== told.index) this.show();
+    }
+    this.reel.wish(this.playhead, this.span);
+    this.timelineSoon();
+  }
+  async takeCoverage(bytes) {
+    const covered = new Uint8Array(await inflate(bytes));
+    if (this.closed) return;
+    this.map.covered = covered;
+    if (!this.playing) this.repaint();
+  }
+  seek(index) {
+    this.leaveTotal();
+    this.playhead = Math.min(this.scene.count - 1, Math.max(0, index));
+    clearTimeout(this.settled);
+    if (!this.playing) this.settled = setTimeout(() => this.publish("index", this.playhead), 150);
+    this.show();
+    this.reel.wish(this.playhead, this.span);
+  }
+  async show() {
+    const index = this.playhead, slider = this.$(".rnb-slider");
+    slider.value = index;
+    this.$(".rnb-time").innerHTML = this.timeHtml(index);
+    this.placeHead();
+    if (this.marks.length) this.nowInMarks();
+    if (!this.playing) {
+      slider.setAttribute("aria-valuetext", this.timeText(index));
+      this.stage.setAttribute("aria-label", `${this.scene.title}, ${this.timeText(index)}`);
+    }
+    this.$(".rnb-waiting").hidden = this.reel.known(index);
+    if (this.reel.broken.has(index)) return this.showBroken(index);
+    const picture = await this.reel.picture(index).catch((error) => this.say(String(error), "warn"));
+    if (!picture || this.closed || index !== this.playhead || this.total) return;
+    this.shown = { index, picture };
+    this.repaint();
+    this.frames += 1;
+    this.stage.dataset.index = index;
+    this.stage.dataset.frames = this.frames;
+    const word = this.$(".rnb-word");
+    if (!picture.cells) this.say(this.texts.nothing, "void");
+    else if (word?.matches(".void") || (!this.playing && word?.matches(".warn"))) this.say("");
+  }
+  showBroken(index) {
+    this.shown = null;
+    this.map.blank();
+    this.readOut();
+    this.stage.dataset.broken = index;
+    this.say(this.reel.broken.get(index), "warn");
+  }
+  timeText(index) {
+    const { times, minutes } = this.scene;
+    if (!times) return this.scene.count > 1 ? `${index + 1} / ${this.scene.count}` : "";
+    return `${timeText(times[index])} UTC${minutes ? `, ${minutes} min` : ""}`;
+  }
+  timeHtml(index) {
+    const { times } = this.scene;
+    if (!times) return escaped(this.timeText(index));
+    const text = timeText(times[index]);
+    return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">UTC</span>`;
+  }
+  // ---- playing: the browser's clock tells which field is due
+  play(on = !this.playing) {
+    if (this.scene.count < 2) return;
+    this.playing = on;
+    const button = this.$(".rnb-play"), label = on ? this.texts.pause : this.texts.play;
+    button.innerHTML = icon(on ? "pause" : "play");
+    button.setAttribute("aria-label", label);
+    button.title = `${label} (Space)`;
+    cancelAnimationFrame(this.animation);
+    if (!on) return this.seek(this.playhead);
+    this.leaveTotal();
+    [this.last, this.due] = [0, 0];
+    this.animation = requestAnimationFrame((now) => this.tick(now));
+  }
+  tick(now) {
+    if (!this.playing) return;
+    this.animation = requestAnimationFrame((next) => this.tick(next));
+    const step = 1000 / Number(this.$(".rnb-speed").value);
+    this.due += this.last ? now - this.last : step;
+    this.last = now;
+    if (this.due < step - 2) return;
+    const next = this.following(this.playhead);
+    for (let k = 0, ahead = next; k < AHEAD; k++, ahead = this.following(ahead)) this.reel.picture(ahead).catch(() => {});
+    const behind = this.shown?.index !== this.playhead && !this.reel.broken.has(this.playhead);
+    if (behind || !this.reel.known(next)) {
+      this.due = step; // show it as soon as it is here
+      return this.reel.wish(behind ? this.playhead : next, this.span);
+    }
+    this.due = Math.min(this.due - step, step);
+    this.seek(next);
+  }
+  following(index) {
+    return index >= this.span[1] || index < this.span[0] ? this.span[0] : index + 1;
+  }
+  nextRain() {
+    const series = this.marks.filter((mark) => mark.done && mark.cells).map((mark) => mark.values);
+    if (!series.length) {
+      this.say(this.texts.rain, "busy", "rain");
+      return this.ask({ type: "rain", start: this.playhead, span: this.span });
+    }
+    const wet = (index) => series.some((values) => values[index] > 0);
+    for (let i = this.playhead + 1; i <= this.span[1]; i++) if (wet(i) && !wet(i - 1)) return this.seek(i);
+    this.say(this.texts.no_rain);
+  }
+  takeRain(index) {
+    this.say(index === null ? this.texts.no_rain : "");
+    if (index !== null) this.seek(index);
+  }
+  // ---- totals over the span
+  askTotal(how) {
+    const asked = this.$(".rnb-total[aria-pressed=true]")?.dataset.how;
+    if (!how) return asked && !this.total ? this.stop("total") : this.leaveTotal();
+    this.play(false);
+    this.pressTotal(how);
+    this.say(`${this.texts.total} …`, "busy", "total");
+    this.ask({ type: "total", how, span: this.span });
+  }
+  pressTotal(how) {
+    this.root.querySelectorAll(".rnb-total").forEach((node) => node.setAttribute("aria-pressed", node.dataset.how === how));
+  }
+  async takeTotal(message, bytes) {
+    const picture = { codes: await unpack(bytes, this.reel.cells), scale: message.scale, offset: message.offset };
+    if (this.closed) return;
+    this.play(false);
+    this.total = { ...message, unit: message.how === "sum" ? "mm" : this.scene.units[0].name, picture };
+    this.shown = { picture };
+    this.pressTotal(message.how);
+    this.stage.dataset.total = message.how;
+    this.$(".rnb-waiting").hidden = true;
+    const words = message.how === "sum" ? this.texts.sum : this.texts.max;
+    this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${this.spanText(...message.span)}</span>`;
+    this.classes();
+    const holes = this.holes(), told = [];
+    if (holes) told.push(this.texts.holes.replace("{count}", holes));
+    if (message.least_share < 1) told.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
+    this.say(told.join(" "), "warn");
+  }
+  leaveTotal() {
+    if (!this.total) return;
+    this.pressTotal("");
+    this.total = null;
+    delete this.stage.dataset.total;
+    this.shown = null;
+    this.say("");
+    this.classes();
+    this.show();
+  }
+}

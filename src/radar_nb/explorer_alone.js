@@ -1,0 +1,104 @@
+// Instead of a kernel: a page that carries its fields answers the explorer's questions itself.
+class Alone {
+  // Takes the fields out of the page, which would hold them twice.
+  static ofPage() {
+    const { scene, texts } = JSON.parse(document.getElementById("content").textContent);
+    const frames = [...document.querySelectorAll("script.frame")].map((node) => {
+      const frame = JSON.parse(node.textContent);
+      node.remove();
+      return frame;
+    });
+    return new Alone(scene, texts, frames, document.getElementById("covered").textContent);
+  }
+  constructor(scene, texts, frames, covered) {
+    Object.assign(this, { scene, texts, frames, covered });
+    this.heard = new Set();
+    this.state = { index: 0, span: [0, scene.count - 1], texts };
+    this.stopped = new Set();
+  }
+  get(name) {
+    return this.state[name];
+  }
+  set(name, value) {
+    this.state[name] = value;
+  }
+  save_changes() {}
+  on(what, act) {
+    if (what === "msg:custom") this.heard.add(act);
+  }
+  off(what, act) {
+    this.heard.delete(act);
+  }
+  tell(message, ...buffers) {
+    this.heard.forEach((act) => act(message, buffers));
+  }
+  bytes(text) {
+    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  }
+  async picture(index) {
+    const frame = this.frames[index];
+    const [rows, cols] = this.scene.shape;
+    return { codes: await unpack(this.bytes(frame.data), rows * cols), scale: frame.scale, offset: frame.offset };
+  }
+  async send(question) {
+    await Promise.resolve();
+    this.stopped.delete(question.id ?? question.type);
+    if (question.type === "stop") this.stopped.add(question.id);
+    else if (question.type === "hello") {
+      this.tell({ type: "film", scene: this.scene });
+      this.tell({ type: "coverage" }, this.bytes(this.covered));
+    } else if (question.type === "frames") {
+      for (const index of question.wanted) {
+        const { data, ...told } = this.frames[index];
+        this.tell({ type: "frames", frames: [{ index, ...told }] }, this.bytes(data));
+      }
+    } else await this[question.type]?.(question);
+  }
+  async series({ id, span, cell, polygon }) {
+    const [rows, cols] = this.scene.shape;
+    const cells = polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]];
+    for (let index = span[0]; index <= span[1] && cells.length; index++) {
+      if (this.stopped.has(id)) return;
+      const picture = await this.picture(index);
+      let sum = 0, seen = 0;
+      for (const k of cells) {
+        const value = valueOf(picture, k);
+        if (!Number.isNaN(value)) [sum, seen] = [sum + value, seen + 1];
+      }
+      this.tell({ type: "series", id, first: index, values: [seen ? sum / seen : null], cells: cells.length });
+    }
+    this.tell({ type: "series", id, done: true, cells: cells.length });
+  }
+  async total({ how, span }) {
+    const found = new Float64Array(this.scene.shape[0] * this.scene.shape[1]).fill(NaN), counts = new Uint32Array(found.length);
+    for (let index = span[0]; index <= span[1]; index++) {
+      if (this.stopped.has("total")) return;
+      const { codes, scale, offset } = await this.picture(index);
+      for (let k = 0; k < found.length; k++) {
+        if (codes[k] === NO_VALUE) continue;
+        const value = codes[k] * scale + offset;
+        if (!counts[k]++) found[k] = value;
+        else if (how === "sum") found[k] += value;
+        else if (value > found[k]) found[k] = value;
+      }
+      this.tell({ type: "progress", id: "total", done: index - span[0] + 1, count: span[1] - span[0] + 1 });
+    }
+    let low = Infinity, high = -Infinity, least = Infinity;
+    for (let k = 0; k < found.length; k++) {
+      if (!counts[k]) continue;
+      [low, high, least] = [Math.min(low, found[k]), Math.max(high, found[k]), Math.min(least, counts[k])];
+    }
+    const limits = how === "sum" ? this.scene.sum_limits.find((of) => high <= of.at(-1)) ?? this.scene.sum_limits.at(-1) : this.scene.units[0].limits;
+    const offset = Math.min(0, low), scale = Math.max(this.frames[span[0]].scale, (high - offset) / (NO_VALUE - 1));
+    const codes = Uint16Array.from(found, (value, k) => (counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
+    const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
+      .pipeThrough(new CompressionStream("deflate"));
+    const share = Math.min(1, least / (span[1] - span[0] + 1));
+    this.tell({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
+  }
+  rain({ start, span }) {
+    const wet = (index) => this.frames[index].wet >= 1e-3; // as in radar_nb.questions
+    for (let i = start + 1; i <= span[1]; i++) if (wet(i) && !wet(i - 1)) return this.tell({ type: "rain", index: i });
+    this.tell({ type: "rain", index: null });
+  }
+}

@@ -1,0 +1,178 @@
+// What the explorer's controls, keys and pointer do.
+Object.assign(Player.prototype, {
+  wire() {
+    const { signal } = this.ended;
+    const on = (selector, type, act) => this.root.querySelectorAll(selector).forEach((node, k) => node.addEventListener(type, (event) => act(event, k), { signal }));
+    on(".rnb-play", "click", () => this.play());
+    on(".rnb-back", "click", () => this.step(-1));
+    on(".rnb-forward", "click", () => this.step(1));
+    on(".rnb-rain", "click", () => this.nextRain());
+    on(".rnb-slider", "input", (event) => this.seek(Number(event.target.value)));
+    on(".rnb-from", "click", () => this.setSpan(this.playhead, Math.max(this.playhead, this.span[1])));
+    on(".rnb-to", "click", () => this.setSpan(Math.min(this.playhead, this.span[0]), this.playhead));
+    on(".rnb-whole", "click", () => this.setSpan(0, this.scene.count - 1));
+    on(".rnb-total", "click", ({ currentTarget }) => this.askTotal(currentTarget.dataset.how));
+    on(".rnb-unit", "change", (event) => this.choose(() => (this.unit = this.scene.units[event.target.value])));
+    on(".rnb-palette", "change", (event) => this.choose(() => (this.palette = event.target.value)));
+    on(".rnb-limits", "change", (event) => this.chooseLimits(event.target));
+    on(".rnb-limits", "keydown", (event) => event.key === "Enter" && event.target.blur());
+    on("[data-layer]", "change", ({ target }) => {
+      this.map.layers[target.dataset.layer] = target.checked;
+      this.map.drawOver();
+    });
+    on(".rnb-mode", "click", (_, k) => this.setMode(["point", "box", "polygon"][k]));
+    on(".rnb-zoomin", "click", () => this.map.zoom(1.5));
+    on(".rnb-zoomout", "click", () => this.map.zoom(1 / 1.5));
+    on(".rnb-fit", "click", () => this.map.zoom(0));
+    on(".rnb-export", "click", ({ currentTarget }) => this.export(currentTarget.dataset.what));
+    on(".rnb-pagebox", "close", ({ currentTarget }) => currentTarget.returnValue === "make" && this.askFile("page"));
+    on(".rnb-goto", "submit", (event) => this.goTo(event));
+    on(".rnb-chart canvas", "click", (event) => this.seek(this.chart.index(event.clientX)));
+    on(".rnb-copy", "click", () => this.copy());
+    this.root.addEventListener("keydown", (event) => this.key(event), { signal });
+    this.wirePointer(this.$(".rnb-over"), signal);
+    this.setMode("point");
+    const told = {
+      "change:index": () => this.model.get("index") !== this.playhead && this.seek(this.model.get("index")),
+      "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
+    };
+    for (const [name, act] of Object.entries(told)) {
+      this.model.on(name, act);
+      signal.addEventListener("abort", () => this.model.off(name, act));
+    }
+    this.watchLook(signal);
+  },
+  // Draw again in another size, on a screen of another resolution, in another theme of Jupyter.
+  watchLook(signal) {
+    const redraw = () => this.redraw(), look = { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] };
+    const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
+    for (const selector of [".rnb-stage", ".rnb-chart", ".rnb-timeline"]) size.observe(this.$(selector));
+    theme.observe(document.body, look);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });
+    const resolution = () => {
+      if (signal.aborted) return;
+      redraw();
+      matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener("change", resolution, { once: true, signal });
+    };
+    resolution();
+    signal.addEventListener("abort", () => [size, theme].forEach((observer) => observer.disconnect()));
+  },
+  step(count) {
+    if (this.playing) this.play(false);
+    this.seek(this.playhead + count);
+  },
+  choose(act) {
+    act();
+    this.classes();
+    this.drawChart();
+    this.listMarks();
+  },
+  chooseLimits(input) {
+    const limits = input.value.split(/[,;\s]+/).filter(Boolean).map(Number);
+    const rising = limits.length > 1 && limits.every((limit, k) => Number.isFinite(limit) && (!k || limit > limits[k - 1]));
+    if (input.value.trim() && !rising) {
+      this.say(this.texts.wrong_limits, "warn");
+      return this.classes();
+    }
+    (this.total ?? this.unit).chosen = rising ? limits : undefined; // an empty line gives ours back
+    this.classes();
+  },
+  key(event) {
+    if (event.target.matches("input[type=text], textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const far = event.shiftKey ? 12 : 1;
+    const onSlider = event.target.matches(".rnb-slider");
+    const acts = {
+      ArrowRight: () => this.step(far), ArrowLeft: () => this.step(-far), Home: () => this.step(this.span[0] - this.playhead),
+      End: () => this.step(this.span[1] - this.playhead), r: () => this.nextRain(), "[": () => this.$(".rnb-from").click(),
+      "]": () => this.$(".rnb-to").click(), "+": () => this.map.zoom(1.5), "-": () => this.map.zoom(1 / 1.5), 0: () => this.map.zoom(0),
+      Enter: () => this.draft?.length >= 3 && this.finishArea(this.draft), Escape: () => {
+        this.setMode("point");
+        this.say("");
+      },
+    };
+    if (!event.target.matches("button, input[type=checkbox]")) acts[" "] = () => this.play();
+    const act = acts[event.key] ?? acts[event.key.toLowerCase()];
+    if (!act || (event.key === "Enter" && !this.draft) || (onSlider && !/Arrow|Home|End| /.test(event.key))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  },
+  setMode(mode) {
+    this.mode = mode;
+    this.draft = null;
+    this.map.draft = null;
+    this.map.drawOver();
+    this.root.querySelectorAll(".rnb-mode").forEach((node, k) => node.setAttribute("aria-pressed", ["point", "box", "polygon"][k] === mode));
+    this.stage.dataset.mode = mode;
+    if (mode !== "point") this.say(this.texts[`${mode}_hint`]);
+  },
+  wirePointer(canvas, signal) {
+    let start = null, moved = false;
+    const listen = (type, act, more = {}) => canvas.addEventListener(type, act, { signal, ...more });
+    listen("pointerdown", (event) => {
+      if (event.button) return;
+      this.stage.focus({ preventScroll: true });
+      canvas.setPointerCapture(event.pointerId);
+      [start, moved] = [{ x: event.clientX, y: event.clientY, place: this.map.place(event.clientX, event.clientY), view: { ...this.map.view } }, false];
+    });
+    listen("pointermove", (event) => {
+      this.pointer = [event.clientX, event.clientY];
+      this.readOut();
+      if (this.draft) this.drawDraft([...this.draft, this.map.place(...this.pointer)]);
+      if (!start) return;
+      moved ||= Math.hypot(event.clientX - start.x, event.clientY - start.y) > 4;
+      if (!moved) return;
+      if (this.mode === "box") return this.drawDraft(boxOf(start.place, this.map.place(...this.pointer)));
+      if (this.mode === "polygon") return;
+      const { size } = this.map.frame, ratio = this.map.ratio;
+      this.map.view.x = start.view.x - ((event.clientX - start.x) * ratio) / size;
+      this.map.view.y = start.view.y + ((event.clientY - start.y) * ratio) / size;
+      this.map.settle();
+    });
+    listen("pointerup", (event) => {
+      if (!start) return;
+      const from = start.place, place = this.map.place(event.clientX, event.clientY);
+      start = null;
+      if (this.mode === "polygon") this.draft = [...(this.draft ?? []), place];
+      else if (this.mode === "box" && moved) this.finishArea(boxOf(from, place).slice(0, 4));
+      else if (!moved && this.mode === "point") this.pin(...place);
+    });
+    listen("pointercancel", () => (start = null));
+    listen("dblclick", () => this.draft?.length >= 3 && this.finishArea(this.draft.slice(0, -1)));
+    listen("pointerleave", () => {
+      this.pointer = null;
+      this.readOut();
+    });
+    listen("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) return; // the page keeps its own scrolling
+      event.preventDefault();
+      this.map.zoom(event.deltaY < 0 ? 1.25 : 0.8, [event.clientX, event.clientY]);
+    }, { passive: false });
+  },
+  drawDraft(polygon) {
+    this.map.draft = polygon;
+    this.map.drawOver();
+  },
+  finishArea(polygon) {
+    this.setMode("point");
+    this.say("");
+    if (polygon.length > 2) this.addMark({ polygon: polygon.map((corner) => corner.map((k) => +k.toFixed(2))) });
+  },
+  pin(col, row) {
+    [col, row] = [Math.floor(col), Math.floor(row)];
+    if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
+    this.addMark({ cell: [row, col] });
+  },
+  // One place, or the corners of an area: numbers that lie in pairs of longitude and latitude.
+  goTo(event) {
+    event.preventDefault();
+    const input = event.target.querySelector("input"), numbers = input.value.split(/[,;\s]+/).filter(Boolean).map(Number);
+    const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => this.map.projection.cell(numbers[2 * k], numbers[2 * k + 1]));
+    if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
+    if (pairs.length === 1) this.pin(...pairs[0]);
+    else this.finishArea(pairs);
+    input.value = "";
+  },
+});
+
+const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];

@@ -1,0 +1,153 @@
+// What leaves the explorer: a picture, a table, a film, a page of its own, and the code that gives the same.
+function save(name, blob) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+Object.assign(Player.prototype, {
+  export(what) {
+    const acts = { png: () => this.png(), csv: () => this.csv(), code: () => this.code(), movie: () => this.askFile("movie"), page: () => this.askPage() };
+    acts[what]();
+  },
+  fileName(ending, indices = [this.playhead]) {
+    const { times, name } = this.scene;
+    const stamps = times ? indices.map((index) => `_${timeText(times[index]).replace(/\D/g, "")}`) : [];
+    return `${name || "radar"}${stamps.join("")}.${ending}`;
+  },
+  png() {
+    const { map } = this, unit = Math.max(1, map.ratio), margin = 12 * unit, line = 15 * unit;
+    const { width, height } = map.over, side = 110 * unit, head = 48 * unit;
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [width + side + 2 * margin, height + head + 26 * unit];
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    const { size, left: west, bottom } = map.frame;
+    context.save();
+    context.beginPath();
+    context.rect(margin, head, width, height);
+    context.clip();
+    context.fillStyle = css(GROUND.outside);
+    context.fillRect(margin, head, width, height);
+    context.imageSmoothingEnabled = size < 1;
+    context.drawImage(map.field, margin + west, head + bottom - map.rows * size, map.cols * size, map.rows * size);
+    context.restore();
+    context.drawImage(map.over, margin, head);
+    context.fillStyle = "#1a1a1a";
+    context.font = `600 ${14 * unit}px system-ui, sans-serif`;
+    context.fillText(this.scene.title, margin, 20 * unit);
+    context.font = `${13 * unit}px system-ui, sans-serif`;
+    context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
+    context.font = `${11 * unit}px system-ui, sans-serif`;
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), number(limit)]).reverse(), ...GROUNDS.map(([tone, text]) => [css(GROUND[tone]), this.texts[text]])];
+    const left = width + 2 * margin;
+    context.fillText(this.total ? this.total.unit : this.unit.name, left, head + 10 * unit);
+    rows.forEach(([colour, text], k) => {
+      const y = head + 18 * unit + k * line;
+      context.fillStyle = colour;
+      context.fillRect(left, y, 18 * unit, line - 1);
+      context.strokeStyle = "rgba(0,0,0,.25)";
+      context.strokeRect(left, y, 18 * unit, line - 1);
+      context.fillStyle = "#1a1a1a";
+      context.fillText(text, left + 24 * unit, y + line - 4 * unit);
+    });
+    context.fillText(this.scene.credit, margin, canvas.height - 8 * unit);
+    const name = this.total ? this.fileName(`${this.total.how}.png`, this.total.span) : this.fileName("png");
+    canvas.toBlob((blob) => blob && save(name, blob));
+  },
+  csv() {
+    if (!this.marks.length) return this.say(this.texts.click_map, "warn");
+    const { times, title, credit } = this.scene, [first, last] = this.span;
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.polygon ? "mean of the area with corners" : "cell at"} ${this.corners(mark, 4).join("; ")} (lon lat)`);
+    const lines = [`# ${title}; ${this.unit.name}; ${credit}`, ...places, ["time_utc", ...this.marks.map(({ label }) => label)].join(",")];
+    for (let i = first; i <= last; i++) {
+      const values = this.marks.map(({ values }) => (Number.isNaN(values[i]) ? "" : +(values[i] * this.unit.factor).toPrecision(7)));
+      lines.push([times ? new Date(times[i]).toISOString().slice(0, 19) : i, ...values].join(","));
+    }
+    save(this.fileName("csv", this.span), new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
+  },
+  corners({ cell, polygon }, digits) {
+    const places = polygon ?? [[cell[1] + 0.5, cell[0] + 0.5]];
+    return places.map((place) => this.map.projection.lonlat(...place).map((degree) => degree.toFixed(digits)).join(" "));
+  },
+  // What gives the same in Python: the field or the total, and the series.
+  code() {
+    const { along, source, name, times, turned } = this.scene, [first, last] = this.span;
+    const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
+    const one = (index) => (timed ? `.sel(time="${iso(index)}")` : along ? `.isel(${along}=${index})` : "");
+    const span = timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "";
+    const lines = source ? [`ds = rn.open_dataset(${source})`] : ["# ds: the Dataset that the explorer was given"];
+    lines.push(`da = ds[${JSON.stringify(name)}]${turned ? '.sortby(["y", "x"])' : ""}`);
+    if (this.total || this.marks.length) lines.push(`part = da${span}`);
+    const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
+    lines.push(`field = ${this.total ? `part.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
+    const pins = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon }) => polygon);
+    if (pins.length) lines.push("", `rows = xr.DataArray(${pythonList(pins.map(({ cell }) => cell[0]))}, dims="point")`, `cols = xr.DataArray(${pythonList(pins.map(({ cell }) => cell[1]))}, dims="point")`, `series = part.isel(y=rows, x=cols)  # at ${pins.map((mark) => this.corners(mark, 3)[0]).join(", ")}`);
+    areas.forEach((mark) => {
+      lines.push("", `corners = ${pythonList(mark.polygon)}  # in cells, of area ${mark.label}`, 'mask = xr.DataArray(inside(corners, (da.sizes["y"], da.sizes["x"])), dims=("y", "x"))', `mean_${mark.label} = part.where(mask).mean(("y", "x"))`);
+    });
+    const imports = ["import radar_nb as rn", ...(this.marks.length ? ["import xarray as xr"] : []), ...(areas.length ? ["from radar_nb.questions import inside"] : []), ""];
+    const area = this.$(".rnb-codebox textarea");
+    area.value = [...imports, ...lines].join("\n");
+    this.$(".rnb-codebox").showModal();
+    area.setSelectionRange(0, 0);
+    area.scrollTop = 0;
+  },
+  // the arguments of rn.plot for colours that were chosen
+  look() {
+    const own = this.total ? this.total.chosen : this.unit.chosen, factor = this.total ? 1 : this.unit.factor;
+    const classes = own || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
+    return `${classes}${this.palette === Object.keys(this.scene.palettes)[0] ? "" : `, cmap="${this.palette}"`}`;
+  },
+  async copy() {
+    const area = this.$(".rnb-codebox textarea");
+    area.select();
+    try {
+      await navigator.clipboard.writeText(area.value);
+      this.say(this.texts.copied);
+      this.$(".rnb-codebox").close();
+    } catch {
+      this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write there: the text is selected
+    }
+  },
+  // The size is told before.
+  askPage() {
+    if (this.scene.alone) return this.say(this.texts.needs_kernel, "warn");
+    const count = this.span[1] - this.span[0] + 1, size = count * this.reel.mean * 1.34 + 2e5; // four letters for three bytes
+    const words = this.texts.page_size.replace("{size}", bytesText(size)).replace("{count}", count);
+    const dialog = this.$(".rnb-pagebox");
+    dialog.querySelector("p").textContent = words;
+    dialog.returnValue = ""; // Escape would leave the answer of the last time
+    dialog.showModal();
+  },
+  askFile(kind) {
+    if (this.scene.alone) return this.say(this.texts.needs_kernel, "warn");
+    this.say(this.texts[kind], "busy", kind);
+    const limits = this.unit.chosen && this.unit.chosen.map((limit) => limit / this.unit.factor);
+    const fps = Math.min(30, Number(this.$(".rnb-speed").value));
+    this.ask({ type: kind, span: this.span, fps, palette: this.palette, ...(limits && { limits }) });
+    clearTimeout(this.silence); // the first piece may take a while
+  },
+  takeFile({ id, name, mime }) {
+    const blob = new Blob(this.files[id] ?? [], { type: mime });
+    delete this.files[id];
+    save(name, blob);
+    this.say(`${name}, ${bytesText(blob.size)}`);
+  },
+});
+
+const bytesText = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+const pythonList = (content) => JSON.stringify(content).replaceAll(",", ", ");
+
+export default {
+  render({ model, el }) {
+    const root = document.createElement("div");
+    root.className = "rnb-explorer";
+    el.append(root);
+    root.player = new Player(model, root, model.get("texts"));
+    return () => root.player.close();
+  },
+};

@@ -1,0 +1,108 @@
+// Places and areas that are compared, and the read-out under the pointer.
+const number = (value) => (Number.isNaN(value) ? "–" : String(+value.toFixed(value >= 100 ? 1 : SHOWN_DIGITS)));
+const SHOWN_DIGITS = 3;
+
+const polygonArea = (polygon) =>
+  Math.abs(polygon.reduce((sum, [x0, y0], k) => {
+    const [x1, y1] = polygon[(k + 1) % polygon.length];
+    return sum + x0 * y1 - x1 * y0;
+  }, 0)) / 2;
+
+Object.assign(Player.prototype, {
+  addMark(place) {
+    const free = PIN_COLOURS.findIndex((colour) => !this.marks.some((mark) => mark.colour === colour));
+    if (free < 0) return this.say(this.texts.too_many, "warn");
+    this.count = (this.count ?? 0) + 1;
+    const mark = { ...place, colour: PIN_COLOURS[free], label: String(free + 1), id: `series-${this.count}` };
+    this.marks.push(mark);
+    this.askSeries(mark);
+    this.refreshMarks();
+  },
+  askSeries(mark) {
+    Object.assign(mark, { values: new Float64Array(this.scene.count).fill(NaN), done: false });
+    const { id, cell, polygon } = mark;
+    this.ask({ type: "series", id, span: this.span, near: this.playhead, ...(polygon ? { polygon } : { cell }) });
+  },
+  takeSeries(message) {
+    const mark = this.marks.find(({ id }) => id === message.id);
+    if (!mark) return;
+    message.values?.forEach((value, k) => (mark.values[message.first + k] = value ?? NaN));
+    mark.cells = message.cells;
+    mark.done = Boolean(message.done);
+    if (mark.done && !mark.cells) this.say(this.texts.no_cells, "warn");
+    this.root.dataset.series = this.marks.filter(({ done }) => done).length;
+    this.marksSoon();
+  },
+  removeMark(mark) {
+    this.ask({ type: "stop", id: mark.id });
+    clearTimeout(this.silence); // nothing will be answered
+    this.marks = this.marks.filter((other) => other !== mark);
+    this.refreshMarks();
+    this.stage.focus({ preventScroll: true }); // the button that had the focus is gone
+  },
+  refreshMarks() {
+    this.map.marks = this.marks;
+    this.map.drawOver();
+    this.$(".rnb-empty").hidden = this.marks.length > 0;
+    this.$(".rnb-chart").hidden = !this.marks.length;
+    this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
+    this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
+    this.listMarks();
+    this.drawChart();
+  },
+  markRow(mark) {
+    const { projection } = this.map, middle = (corners, k) => corners.reduce((sum, corner) => sum + corner[k], 0) / corners.length;
+    const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
+    const place = mark.polygon
+      ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString("en")} km²`
+      : projection.lonlat(col, row).map((degree) => degree.toFixed(3)).join(", ");
+    const cells = "<td data-k></td>".repeat(this.scene.sums ? 3 : 2);
+    return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
+  },
+  // value now, maximum and sum of the span
+  listMarks() {
+    const rows = this.$(".rnb-marks").rows;
+    this.marks.forEach((mark, k) => {
+      const cells = rows[k].querySelectorAll("td[data-k]"), { factor } = this.unit;
+      let sum = 0, seen = 0, most = NaN;
+      for (let i = this.span[0]; i <= this.span[1]; i++) {
+        const value = mark.values[i];
+        if (Number.isNaN(value)) continue;
+        [sum, seen, most] = [sum + value, seen + 1, most > value ? most : value];
+      }
+      cells[0].textContent = number(mark.values[this.playhead] * factor);
+      cells[1].textContent = number(most * factor);
+      if (cells[2]) cells[2].textContent = seen ? number(+sum.toFixed(2)) : "–";
+      rows[k].classList.toggle("rnb-loading", !mark.done);
+    });
+  },
+  nowInMarks() {
+    const rows = this.$(".rnb-marks").rows;
+    this.marks.forEach((mark, k) => {
+      rows[k].querySelector("td[data-k]").textContent = number(mark.values[this.playhead] * this.unit.factor);
+    });
+  },
+  marksSoon() {
+    this.pendingMarks ??= setTimeout(() => {
+      this.pendingMarks = null;
+      this.listMarks();
+      this.drawChart();
+    }, 60);
+  },
+  drawChart() {
+    if (this.marks.length) this.chart.draw(this.marks, this.span, this.unit);
+  },
+  readOut() {
+    const line = this.$(".rnb-readout");
+    if (!this.pointer || !this.shown || (!this.total && this.shown.index !== this.playhead && !this.playing)) return (line.textContent = "");
+    const [col, row] = this.map.place(...this.pointer).map(Math.floor);
+    if (!this.map.holds(col, row)) return (line.textContent = "");
+    const cell = row * this.map.cols + col, value = valueOf(this.shown.picture, cell);
+    const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
+    const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
+    const factor = this.total ? 1 : this.unit.factor, unit = this.total ? this.total.unit : this.unit.name;
+    const told = Number.isNaN(value) ? missing : `<b>${number(value * factor)}</b> ${escaped(unit)}`;
+    line.innerHTML = `${told}<span>${lon.toFixed(4)}° E  ${lat.toFixed(4)}° N</span>`;
+    Object.assign(line.dataset, { value, lon, lat, row, col });
+  },
+});

@@ -1,0 +1,138 @@
+// Fields: asked for ahead of the playhead, held compressed within a budget, and a few of them inflated.
+const NO_VALUE = 0xffff;
+const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // what a browser may hold
+const PATIENCE = 8000; // ms after which a field that has not come is asked for again
+
+async function inflate(bytes) {
+  const { readable, writable } = new DecompressionStream("deflate"), writer = writable.getWriter();
+  const whole = new Response(readable).arrayBuffer();
+  await Promise.all([writer.write(bytes), writer.close(), whole]); // one that fails, fails them all
+  return whole;
+}
+
+// Codes from the words of radar_nb.reel: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
+async function unpack(bytes, cells) {
+  const words = new Uint16Array(await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
+  if (!runs) return words.subarray(2);
+  const codes = new Uint16Array(cells);
+  for (let k = 2, to = 0; k < runs + 2; k++) {
+    const code = words[k], end = to + words[k + runs];
+    if (end - to > 16) codes.fill(code, to, end);
+    else for (let cell = to; cell < end; cell++) codes[cell] = code;
+    to = end;
+  }
+  return codes;
+}
+
+class Reel {
+  // together: how many fields the kernel reads at once
+  constructor(send, count, cells, together) {
+    Object.assign(this, { send, count, cells });
+    this.budget = PACKED_BYTES;
+    this.underway = 6 * together; // fields that may be on their way
+    this.most = Math.max(4, Math.min(48, Math.floor(OPEN_BYTES / (2 * cells))));
+    this.packed = new Map(); // index -> {bytes, scale, offset, cells}
+    this.open = new Map(); // index -> picture, the one used last at the end
+    this.opening = new Map();
+    this.asked = new Set();
+    this.askedAt = 0;
+    this.broken = new Map(); // index -> what is wrong with it
+    this.wet = new Float32Array(count).fill(NaN);
+    this.bytes = 0;
+    this.received = 0;
+  }
+  has(index) {
+    return this.packed.has(index) || this.open.has(index);
+  }
+  known(index) {
+    return this.has(index) || this.broken.has(index);
+  }
+  take({ index, problem, wet, scale, offset, cells }, bytes, playhead) {
+    this.asked.delete(index);
+    if (problem) return this.broken.set(index, problem);
+    this.wet[index] = wet;
+    this.received += bytes.byteLength;
+    if (this.packed.has(index)) return;
+    // a copy of its own: a message holds several fields, and lives as long as one of them
+    this.packed.set(index, { bytes: bytes.slice(), scale, offset, cells });
+    this.bytes += bytes.byteLength;
+    while (this.bytes > this.budget && this.packed.size > 1) this.forget(playhead);
+  }
+  forget(playhead) {
+    // the one that playing reaches last goes first
+    let far = -1, worst = -1;
+    for (const i of this.packed.keys()) {
+      const away = (i - playhead + this.count) % this.count;
+      if (away > far) [far, worst] = [away, i];
+    }
+    this.bytes -= this.packed.get(worst).bytes.byteLength;
+    this.packed.delete(worst);
+  }
+  get mean() {
+    return this.packed.size ? this.bytes / this.packed.size : 60e3; // bytes of a field
+  }
+  // Ask for the fields from the playhead on, around the span, as many as the budget holds.
+  wish(playhead, span) {
+    const length = span[1] - span[0] + 1;
+    const ahead = Math.min(length, Math.max(8, Math.floor((0.7 * this.budget) / this.mean)));
+    const wanted = [];
+    for (let k = 0; k < ahead && wanted.length < this.underway; k++) {
+      let i = playhead + k;
+      if (i > span[1]) i = span[0] + ((i - span[0]) % length);
+      if (i < this.count && !this.known(i)) wanted.push(i);
+    }
+    const near = wanted.length > 0 && (wanted[0] - playhead + this.count) % this.count < 8;
+    const late = performance.now() - this.askedAt > PATIENCE; // lost with a kernel, or by another view
+    const urgent = near && (late || !this.asked.has(wanted[0]));
+    if (!wanted.length || (this.asked.size > this.underway / 2 && !urgent && !late)) return;
+    this.asked = new Set(wanted);
+    this.askedAt = performance.now();
+    this.send({ type: "frames", wanted });
+  }
+  async picture(index) {
+    const found = this.open.get(index);
+    if (found) {
+      this.open.delete(index);
+      this.open.set(index, found);
+      return found;
+    }
+    if (!this.packed.has(index)) return null;
+    if (!this.opening.has(index)) this.opening.set(index, this.inflated(index));
+    return this.opening.get(index);
+  }
+  async inflated(index) {
+    const { bytes, scale, offset, cells } = this.packed.get(index);
+    try {
+      const picture = { codes: await unpack(bytes, this.cells), scale, offset, cells };
+      this.open.set(index, picture);
+      while (this.open.size > this.most) this.open.delete(this.open.keys().next().value);
+      return picture;
+    } finally {
+      this.opening.delete(index);
+    }
+  }
+}
+
+const valueOf = (picture, cell) => {
+  const code = picture.codes[cell];
+  return code === NO_VALUE ? NaN : code * picture.scale + picture.offset;
+};
+
+// Which cells have their centre inside a polygon of [col, row] corners.
+function inside(polygon, rows, cols) {
+  const cells = [];
+  const rim = (k) => polygon.map((corner) => corner[k]);
+  const first = Math.max(0, Math.floor(Math.min(...rim(1)))), last = Math.min(rows - 1, Math.ceil(Math.max(...rim(1))));
+  for (let row = first; row <= last; row++) {
+    for (let col = 0; col < cols; col++) {
+      const x = col + 0.5, y = row + 0.5;
+      let odd = false;
+      polygon.forEach(([x0, y0], k) => {
+        const [x1, y1] = polygon[(k + 1) % polygon.length];
+        if (y0 <= y !== y1 <= y && x > x0 + ((y - y0) * (x1 - x0)) / (y1 - y0)) odd = !odd;
+      });
+      if (odd) cells.push(row * cols + col);
+    }
+  }
+  return cells;
+}

@@ -1,0 +1,35 @@
+// Where a time axis has its marks: at whole minutes, hours, days or months of UTC.
+const MINUTE = 60e3, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const STEPS = [5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 10 * DAY];
+const MONTHS = [1, 2, 3, 6, 12, 24, 60];
+const timeText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+
+// The next mark at or after a time; a step below a minute counts months.
+function nextMark(time, step) {
+  if (step >= MINUTE) return Math.ceil(time / step) * step;
+  const date = new Date(time), start = Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
+  const month = 12 * date.getUTCFullYear() + date.getUTCMonth() + (start < time ? 1 : 0);
+  const mark = Math.ceil(month / step) * step;
+  return Date.UTC(Math.floor(mark / 12), mark % 12);
+}
+
+// [index, text] of at most so many marks on the fields from first to last; numbers where they have no times.
+function ticks(times, first, last, most) {
+  if (last <= first) return [];
+  if (!times) {
+    const step = Math.max(1, Math.ceil(niceStep(last - first, most)));
+    const start = Math.ceil((first + 1) / step) * step; // numbers from 1, fields from 0
+    return Array.from({ length: Math.max(0, Math.floor((last + 1 - start) / step) + 1) }, (_, k) => [start + k * step - 1, `${start + k * step}`]);
+  }
+  const length = times[last] - times[first];
+  const step = STEPS.find((step) => length / step <= most) ?? MONTHS.find((step) => length / (step * 30 * DAY) <= most) ?? 120;
+  const found = [];
+  let index = first;
+  for (let mark = nextMark(times[first], step); mark <= times[last]; mark = nextMark(mark + 1, step)) {
+    while (times[index] < mark) index += 1;
+    if (found.length && found.at(-1)[0] === index) continue; // a hole: the marks fall together
+    const text = timeText(mark);
+    found.push([index, step < MINUTE ? text.slice(0, 7) : text.endsWith("00:00") ? text.slice(0, 10) : text.slice(11)]);
+  }
+  return found;
+}

@@ -1,0 +1,314 @@
+// The month picker's calendar: years across, months down, one table, one tab stop.
+// A cell is the number of its month, counted from January of the first year.
+
+const STATES = {
+  "-": "unpublished", ".": "server", b: "begun", d: "downloaded", x: "extracted", "!": "broken",
+};
+const SEASONS = [["DJF", 0, 2, 0], ["MAM", 2, 3, 1], ["JJA", 5, 3, 2], ["SON", 8, 3, 3], ["DJF", 11, 1, 0]];
+const PUSH_AFTER = 30; // milliseconds: a drag over twenty cells is one message or two
+let made = 0;
+
+function element(tag, properties = {}, attributes = {}) {
+  const node = Object.assign(document.createElement(tag), properties);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+class Calendar {
+  constructor(model, el) {
+    this.model = model;
+    this.words = model.get("words");
+    this.selected = new Set();
+    this.anchor = null; // the cell where a span begins, and how the span changes what was selected then
+    this.drag = null; // the cell that the pointer was over last
+    this.focus = null;
+    this.timer = null;
+    el.classList.add("radar-nb-calendar");
+    const frame = element("div", { className: "frame" });
+    this.said = element("div", { className: "said" }, { role: "status", "aria-live": "polite" });
+    this.legend = element("div", { className: "legend" });
+    const keys = element("div", { className: "said", id: `radar-nb-keys-${++made}`, textContent: this.words.keys });
+    this.table = element("table", {}, {
+      role: "grid", "aria-label": this.words.label, "aria-multiselectable": "true", "aria-describedby": keys.id,
+      "data-lm-suppress-shortcuts": "true", // else JupyterLab takes the arrows for its cells
+    });
+    frame.append(this.table);
+    const hint = element("div", { className: "hint", textContent: this.words.hint, title: this.words.keys });
+    el.append(frame, this.legend, hint, keys, this.said);
+    this.table.addEventListener("pointerdown", (event) => this.onDown(event));
+    this.table.addEventListener("click", (event) => this.onClick(event));
+    this.table.addEventListener("keydown", (event) => this.onKey(event));
+    const move = (event) => this.onMove(event);
+    const up = () => { this.drag = null; };
+    window.addEventListener("pointermove", move);
+    window.addEventListener("pointerup", up);
+    window.addEventListener("pointercancel", up);
+    const redraw = () => { this.build(); this.take(); };
+    const repaint = () => this.paint();
+    const take = () => this.take();
+    const speak = () => { this.said.textContent = model.get("said"); };
+    const listened = [["change:first_year", redraw], ["change:states", repaint], ["change:value", take], ["change:said", speak]];
+    for (const [what, call] of listened) model.on(what, call);
+    redraw();
+    speak();
+    el.dataset.ready = "1";
+    this.close = () => {
+      for (const [what, call] of listened) model.off(what, call);
+      window.removeEventListener("pointermove", move);
+      window.removeEventListener("pointerup", up);
+      window.removeEventListener("pointercancel", up);
+      clearTimeout(this.timer);
+    };
+  }
+
+  // --- what is there --------------------------------------------------------------------------------------
+
+  build() {
+    const { words, table } = this;
+    this.first = this.model.get("first_year");
+    this.count = this.model.get("states").length;
+    this.years = this.count / 12;
+    this.months = words.months.split(" ");
+    this.cells = [];
+    this.grid = new Map(); // "row,column" of everything that can have the focus
+    const place = (cell, row, column) => {
+      cell.tabIndex = -1;
+      Object.assign(cell.dataset, { row, column });
+      this.grid.set(`${row},${column}`, cell);
+      return cell;
+    };
+    const heading = (scope, text, label, title) => element("th", { scope, textContent: text, title }, { "aria-label": label });
+    const head = element("tr");
+    const clear = heading("col", words.clear, words.empty, words.empty);
+    clear.colSpan = 2;
+    clear.className = "clear";
+    head.append(place(clear, -1, -1));
+    for (let year = 0; year < this.years; year++) {
+      const text = words.year.replace("{name}", this.first + year);
+      head.append(place(heading("col", this.first + year, text, text), -1, year));
+    }
+    const body = element("tbody");
+    const short = words.short.split(" ");
+    const seasons = words.seasons.split(" ");
+    for (let month = 0; month < 12; month++) {
+      const row = element("tr");
+      for (const [text, start, length, name] of SEASONS) {
+        if (start !== month) continue;
+        const title = words.every.replaceAll("{name}", seasons[name]);
+        const season = heading("rowgroup", text, title, title);
+        season.rowSpan = length;
+        season.className = "season";
+        row.append(place(season, start, -2));
+        for (let next = start; next < start + length; next++) this.grid.set(`${next},-2`, season);
+      }
+      const title = words.every.replaceAll("{name}", this.months[month]);
+      row.append(place(heading("row", short[month], title, title), month, -1));
+      for (let year = 0; year < this.years; year++) {
+        const cell = place(element("td", {}, { role: "gridcell" }), month, year);
+        this.cells[year * 12 + month] = cell;
+        row.append(cell);
+      }
+      body.append(row);
+    }
+    const top = element("thead");
+    top.append(head);
+    table.replaceChildren(top, body);
+    this.focus = this.anchor = null;
+  }
+
+  name(index) {
+    return `${this.months[index % 12]} ${this.first + Math.floor(index / 12)}`;
+  }
+
+  key(index) {
+    return `${this.first + Math.floor(index / 12)}-${String((index % 12) + 1).padStart(2, "0")}`;
+  }
+
+  state(index) {
+    return STATES[this.model.get("states")[index]] ?? "unpublished";
+  }
+
+  paint() {
+    const { words } = this;
+    if (this.model.get("states").length !== this.count) this.build();
+    const seen = new Set();
+    this.cells.forEach((cell, index) => {
+      const state = this.state(index);
+      const on = this.selected.has(index);
+      seen.add(state);
+      cell.className = on ? `${state} on` : state;
+      cell.setAttribute("aria-selected", on);
+      cell.setAttribute("aria-disabled", state === "unpublished");
+      const told = `${this.name(index)}, ${words[state]}`;
+      cell.title = told;
+      cell.setAttribute("aria-label", on ? `${told}, ${words.selected}` : told);
+    });
+    const usual = ["server", "downloaded", "extracted", "unpublished"];
+    const shown = Object.values(STATES).filter((state) => usual.includes(state) || seen.has(state));
+    const named = [...shown.map((state) => [state, words[state]]), ["server on", words.selected]];
+    this.legend.replaceChildren(...named.map(([className, told]) => {
+      const entry = element("span");
+      entry.append(element("i", { className }), told);
+      return entry;
+    }));
+    if (this.focus === null) this.rest();
+  }
+
+  rest() { // the one tab stop: the last month selected, else the last one published
+    const months = [...this.cells.keys()];
+    const index = Math.max(...this.selected, -1);
+    const last = index >= 0 ? index : months.findLast((month) => this.state(month) !== "unpublished") ?? 0;
+    this.stop(this.cells[last]);
+  }
+
+  stop(cell) {
+    if (this.focus) this.focus.tabIndex = -1;
+    this.focus = cell;
+    cell.tabIndex = 0;
+  }
+
+  take() { // what the kernel says is selected
+    const months = this.model.get("value").map((text) => {
+      const [year, month] = text.split("-").map(Number);
+      return (year - this.first) * 12 + month - 1;
+    });
+    const same = months.length === this.selected.size && months.every((index) => this.selected.has(index));
+    if (!same) this.anchor = null;
+    this.selected = new Set(months);
+    this.focus = this.table.contains(document.activeElement) ? this.focus : null;
+    this.paint();
+  }
+
+  // --- what is chosen -------------------------------------------------------------------------------------
+
+  choose(months) {
+    this.selected = new Set([...months].filter((index) => this.state(index) !== "unpublished"));
+    this.paint();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.model.set("value", [...this.selected].sort((one, other) => one - other).map((index) => this.key(index)));
+      this.model.save_changes();
+    }, PUSH_AFTER);
+  }
+
+  covered(cell) { // first and last month of a cell, a year, a month of all years or a season of all
+    const [row, column] = [Number(cell.dataset.row), Number(cell.dataset.column)];
+    if (row >= 0 && column >= 0) return [column * 12 + row];
+    if (row === -1 && column >= 0) return [...Array(12).keys()].map((month) => column * 12 + month);
+    if (row === -1) return [];
+    const season = SEASONS.find(([, start]) => start === row && column === -2);
+    const wanted = season ? SEASONS.filter(([text]) => text === season[0]) : [["", row, 1]];
+    const fits = (index) => wanted.some(([, start, length]) => index % 12 >= start && index % 12 < start + length);
+    return [...this.cells.keys()].filter(fits);
+  }
+
+  isSpan(cell) { // a month or a year: what can be dragged from and to
+    return Number(cell.dataset.column) >= 0;
+  }
+
+  between(one, other) {
+    const ends = [...this.covered(one), ...this.covered(other)];
+    const [from, to] = [Math.min(...ends), Math.max(...ends)];
+    return [...Array(to - from + 1).keys()].map((step) => from + step);
+  }
+
+  begin(cell, mode) { // "only" this cell, "add" it, or "toggle" it
+    const months = this.covered(cell);
+    const base = mode === "only" ? [] : [...this.selected];
+    const published = months.filter((index) => this.state(index) !== "unpublished");
+    const off = mode === "toggle" && published.every((index) => this.selected.has(index));
+    const apply = (span) => (off ? base.filter((index) => !span.includes(index)) : [...base, ...span]);
+    this.anchor = { cell, apply };
+    this.choose(apply(months));
+  }
+
+  reach(cell) { // from the anchor to here; a shorter reach takes back what a longer one took
+    this.choose(this.anchor.apply(this.between(this.anchor.cell, cell)));
+  }
+
+  pick(cell, { add = false, extend = false }) {
+    if (extend && this.anchor && this.isSpan(cell)) {
+      this.reach(cell);
+    } else if (extend && !this.isSpan(cell)) { // a month or season of all years: of what is selected only that
+      this.choose(this.covered(cell).filter((index) => this.selected.has(index)));
+    } else {
+      this.begin(cell, add ? "toggle" : "only");
+    }
+    if (!this.isSpan(cell)) this.anchor = null;
+  }
+
+  // --- pointer and keys -----------------------------------------------------------------------------------
+
+  onDown(event) {
+    const cell = event.target.closest("td, th");
+    if (!cell || event.button !== 0) return;
+    event.preventDefault();
+    this.stop(cell);
+    cell.focus({ preventScroll: true });
+    if (!this.isSpan(cell) || cell.className.startsWith("unpublished")) return;
+    const add = event.ctrlKey || event.metaKey || event.pointerType === "touch";
+    this.pick(cell, { add, extend: event.shiftKey });
+    this.drag = cell;
+    event.target.releasePointerCapture?.(event.pointerId);
+  }
+
+  onMove(event) {
+    if (!this.drag) return;
+    const cell = document.elementFromPoint(event.clientX, event.clientY)?.closest("td, th");
+    if (!cell || cell === this.drag || !this.table.contains(cell) || !this.isSpan(cell) || !this.anchor) return;
+    this.drag = cell;
+    this.reach(cell);
+  }
+
+  onClick(event) { // also what a screen reader's click comes as, without a pointer before it
+    const cell = event.target.closest("td, th");
+    if (!cell || (this.isSpan(cell) && event.detail > 0)) return;
+    this.pick(cell, { add: event.ctrlKey || event.metaKey, extend: event.shiftKey });
+  }
+
+  onKey(event) {
+    const cell = this.focus;
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (step) this.go(cell, step, event.shiftKey);
+    else if (event.key === "Home" || event.key === "End") this.jump(cell, event.key === "End", event.ctrlKey);
+    else if (event.key === " ") this.pick(cell, { add: true, extend: event.shiftKey });
+    else if (event.key === "Enter") this.pick(cell, { extend: event.shiftKey });
+    else if (event.key === "Escape") { this.anchor = null; this.choose([]); }
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  go(cell, [down, right], extend) {
+    const column = Number(cell.dataset.column) + right;
+    let row = Number(cell.dataset.row) + down;
+    const long = cell.rowSpan > 1 && down > 0; // a season is left at its end
+    if (long) row = Number(cell.dataset.row) + cell.rowSpan;
+    const next = this.grid.get(`${row},${row === -1 ? Math.max(column, -1) : column}`);
+    if (!next) return;
+    if (extend && this.isSpan(cell) && this.isSpan(next)) {
+      if (!this.anchor) this.begin(cell, "add");
+      this.reach(next);
+    } else {
+      this.anchor = null;
+    }
+    this.stop(next);
+    next.focus();
+  }
+
+  jump(cell, end, all) { // to January or December of the year; with Ctrl to the first or last month published
+    const months = [...this.cells.keys()].filter((index) => this.state(index) !== "unpublished");
+    const year = Math.max(Number(cell.dataset.column), 0);
+    const next = all ? this.cells[end ? months.at(-1) : months[0]] : this.cells[year * 12 + (end ? 11 : 0)];
+    this.anchor = null;
+    this.stop(next);
+    next.focus();
+  }
+}
+
+function render({ model, el }) {
+  const calendar = new Calendar(model, el);
+  return () => calendar.close();
+}
+
+export default { render };

@@ -1,0 +1,434 @@
+"""The download panel: fetch, unpack and open what is planned, and watch it.
+
+Work runs in a thread with a loop of its own, so that a busy cell does not hold it. That thread draws the progress,
+which nobody else sets; what ends the work is told on the loop that the panel was used from, where observers live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import ipywidgets
+import traitlets
+
+from radar_nb.catalogue import Plan
+from radar_nb.download import start
+from radar_nb.errors import CoverageError, RadarNbError
+from radar_nb.extract import extract_async
+from radar_nb.jobs import EVERY, Job
+from radar_nb.loops import run
+from radar_nb.reading import open_dataset
+from radar_nb.report import Report
+from radar_nb.settings import settings
+from radar_nb.shelf import look
+from radar_nb.texts import speech
+from radar_nb.watch import SHOWN, Watch
+from radar_nb.words import (
+    code_lines,
+    dead_line,
+    end_line,
+    error_line,
+    line,
+    progress_lines,
+    report_lines,
+    shelf_line,
+)
+from radar_nb.workspace import part_path, read_sidecar
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    import xarray as xr
+
+    from radar_nb.download import Download
+    from radar_nb.picker import MonthPicker
+    from radar_nb.progress import Progress
+    from radar_nb.shelf import Shelf
+    from radar_nb.watch import Sight
+
+T = TypeVar("T")
+
+_SHARE = 20
+"""Drawing takes at most one part of so many of the time, however many files there are."""
+
+_WORKING = ("running", "paused")
+
+
+class _Same(traitlets.Any):
+    """A trait that changes when it is another object: Datasets compare cell by cell, and all would seem equal."""
+
+    def set(self, obj: traitlets.HasTraits, value: Any) -> None:
+        name, old = str(self.name), self.get(obj)
+        obj._trait_values[name] = value  # noqa: SLF001 - as traitlets' own types do
+        if value is not old:
+            obj._notify_trait(name, old, value)  # noqa: SLF001 - the same
+
+
+class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+    """Download, unpack and open what is planned, and watch it: a bar for all, and one for each file at work.
+
+    The notebook stays usable meanwhile. What Cancel, or a restart of the kernel, has stopped goes on from there
+    when it is started again.
+
+    Parameters
+    ----------
+    source : MonthPicker or Plan
+        A picker is followed: a button works on the plan that the picker has when it is pressed.
+    folder : path, optional
+        The data folder instead of the plan's.
+    concurrency : int, optional
+        Connections at a time, as for `download`.
+    lang : {"en", "de"}, optional
+        Then the environment variable `RADAR_NB_LANG`, then `LANG`.
+
+    Attributes
+    ----------
+    state : {"idle", "running", "paused", "done", "failed", "cancelled"}
+        It can be observed, as `report` and `dataset` can.
+    report : Report or None
+        Of the last download or extraction that came to an end.
+    dataset : xarray.Dataset or None
+        What Open has opened: of the plan, the files that lie on the disk.
+    opened : tuple of pathlib.Path
+        These files.
+    plan : Plan or None
+        What the buttons work on.
+
+    Examples
+    --------
+    >>> from radar_nb.pipeline import plan
+    >>> panel = DownloadPanel(plan("YW", "2020-06", folder="data"))
+    >>> panel.start()  # doctest: +SKIP
+    >>> report = await panel.done()  # doctest: +SKIP
+    """
+
+    state = traitlets.Enum(("idle", "running", "paused", "done", "failed", "cancelled"), "idle")
+    report = traitlets.Instance(Report, allow_none=True)
+    dataset = _Same(None)
+    plan = traitlets.Instance(Plan, allow_none=True)
+
+    def __init__(
+        self,
+        source: MonthPicker | Plan,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        concurrency: int | None = None,
+        lang: str | None = None,
+    ) -> None:
+        self._say = speech(lang)
+        self._picker = None if isinstance(source, Plan) else source
+        self._folder = None if folder is None else Path(folder).expanduser()
+        self._concurrency = concurrency
+        self._job: Job[Any] | None = None
+        self._told: Future[None] | None = None  # done when the end of the job is told
+        self._again: Callable[[], None] = self.start
+        self._download: Download | None = None
+        self._shelf: Shelf | None = None
+        self._sight: Sight | None = None
+        self._error: BaseException | None = None
+        self.opened: tuple[Path, ...] = ()
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._make_controls()
+        dead = ipywidgets.HTML(dead_line(self._say), layout={"order": "-1", "margin": "0 2px"})
+        super().__init__([self._buttons, self._progress, self._text, self._lines, dead])
+        self.add_class("radar-nb-panel")
+        if isinstance(source, Plan):
+            self._follow(source)
+        else:
+            self._follow(source.plan)
+            source.observe(lambda change: self._follow(change.new), "plan")
+
+    def __repr__(self) -> str:
+        return f"DownloadPanel: {self.state}"
+
+    def start(self) -> None:
+        """Begin the download, as the button does; nothing happens while something is running."""
+        plan = self._planned()
+        watch = Watch({archive.name: archive.size for archive in plan.archives if archive.size is not None})
+        self._launch(self.start, partial(self._fetch, plan, watch), self._on_report)
+
+    def pause(self) -> None:
+        """Ask for nothing more until `resume`. What has come stays."""
+        if self.state == "running" and self._download is not None:
+            self._download.pause()
+            self._set_state("paused")
+
+    def resume(self) -> None:
+        """Go on after `pause`, at the byte where it stopped."""
+        if self.state == "paused" and self._download is not None:
+            self._download.resume()
+            self._set_state("running")
+
+    def extract(self) -> None:
+        """Begin to unpack the archives that lie on the disk, as the button does."""
+        paths, watch = self._paths(), Watch()
+        work = partial(extract_async, paths, progress=watch, errors="report")
+        self._launch(self.extract, lambda: self._attend(work(), watch), self._on_report)
+
+    def open_dataset(self) -> None:
+        """Begin to open what lies on the disk as `dataset`, as the button does."""
+        plan, paths = self._planned(), self._paths()
+        self._launch(self.open_dataset, partial(self._read, paths), partial(self._on_dataset, plan, paths))
+        if self.state == "running":
+            self._text.value = line(self._say("panel.opening"), "quiet")
+
+    def retry(self) -> None:
+        """Begin again what has failed, as the button does: a download, an extraction or an opening."""
+        self._again()
+
+    def cancel(self) -> None:
+        """Stop what is running. Finished files stay, begun ones are continued by the next start."""
+        if self.state in _WORKING and self._job is not None:
+            self._text.value = line(self._say("panel.stopping"), "quiet")
+            self._job.cancel()
+
+    async def done(self) -> Report | None:
+        """Wait for the end of what is running, and give its report; None after a cancel.
+
+        Raises
+        ------
+        RadarNbError
+            As `download` and `extract` raise: the error is what the panel tells.
+        """
+        if self._told is not None:
+            await asyncio.shield(asyncio.wrap_future(self._told))
+        if self._error is not None:
+            raise self._error
+        return None if self.report is None else self.report.raise_for_failures()
+
+    def wait(self) -> Report | None:
+        """Do what `done` does, from plain code."""
+        return run(self.done())
+
+    # --- what it shows
+
+    def _make_controls(self) -> None:
+        def button(name: str, icon: str, call: Callable[[], None]) -> ipywidgets.Button:
+            say = self._say
+            made = ipywidgets.Button(
+                description=say(f"panel.{name}"),
+                icon=icon,
+                tooltip=say(f"panel.{name}.tip"),
+                layout={"width": "auto", "min_width": "8.5em"},
+            )
+            made.on_click(lambda _: self._press(call))
+            return made
+
+        self._start = button("download", "download", self.start)
+        self._pause = button("pause", "pause", self.pause)
+        self._resume = button("resume", "play", self.resume)
+        self._cancel = button("cancel", "stop", self.cancel)
+        self._retry = button("retry", "repeat", self.retry)
+        self._extract = button("extract", "archive", self.extract)
+        self._open = button("open", "folder-open", self.open_dataset)
+        self._buttons = ipywidgets.HBox(
+            [self._start, self._pause, self._resume, self._cancel, self._retry, self._extract, self._open],
+            layout={"flex_flow": "row wrap"},
+        )
+        self._progress = ipywidgets.HTML(layout={"margin": "4px 2px 0"})
+        self._text = ipywidgets.HTML(layout={"margin": "0 2px"})
+        self._lines = ipywidgets.HTML(layout={"margin": "0 2px"})
+
+    def _press(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except RadarNbError as error:  # who clicks reads it in the panel
+            self._text.value = error_line(error, self._say)
+
+    def _follow(self, plan: Plan | None) -> None:
+        self.plan = plan if plan is None or self._folder is None else replace(plan, folder=self._folder)
+        if self.state not in _WORKING:
+            self._progress.value = self._lines.value = ""
+            self._text.value = self._take_stock()
+            self._set_state("idle")
+
+    def _take_stock(self) -> str:
+        """Look what of the plan lies on the disk, and tell it."""
+        self._shelf = None
+        if self.plan is None:
+            return line(self._say("panel.waiting"), "quiet")
+        try:
+            self._shelf = look(self.plan)
+        except RadarNbError as error:
+            return error_line(error, self._say)
+        return shelf_line(self.plan, self._shelf, self._say)
+
+    def _enable(self, state: str) -> None:
+        idle, plan, shelf = state not in _WORKING, self.plan, self._shelf
+        here = len(shelf.whole) if shelf is not None else 0
+        self._start.disabled = not (idle and plan is not None and plan.archives)
+        self._extract.disabled = self._open.disabled = not (idle and here)
+        self._cancel.disabled = idle
+        self._pause.disabled = state != "running" or self._download is None
+        self._pause.layout.display = "none" if state == "paused" else None
+        self._resume.layout.display = None if state == "paused" else "none"
+        self._retry.layout.display = None if state == "failed" else "none"
+        step = self._start if plan is None or here < len(plan.archives) else self._open
+        step = {"running": None, "paused": self._resume, "failed": self._retry}.get(state, step)
+        for button in self._buttons.children:  # the next step has the accent
+            button.button_style = "primary" if button is step else ""
+
+    def _set_state(self, state: str) -> None:
+        self._enable(state)
+        self.state = state
+
+    def _draw(self, sight: Sight) -> None:
+        self._sight = sight
+        self._progress.value = progress_lines(sight, self.state, self._say)
+
+    # --- what it does
+
+    def _planned(self) -> Plan:
+        if self.plan is None:
+            raise CoverageError("there is no plan to work on: await picker.done() waits for it, or tells why not")
+        return self.plan
+
+    def _paths(self) -> list[Path]:
+        """Give what of the plan lies on the disk, whole."""
+        plan = self._planned()
+        return [plan.local(archive) for archive in look(plan).whole]
+
+    def _launch(
+        self,
+        again: Callable[[], None],
+        work: Callable[[], Coroutine[Any, Any, Any]],
+        told: Callable[[Any], None],
+    ) -> None:
+        if self.state in _WORKING:
+            return
+        try:
+            self._home = asyncio.get_running_loop()
+        except RuntimeError:
+            self._home = None
+        self._again, self._told = again, Future()
+        self._error = self.report = self._download = self._sight = None
+        self._progress.value = self._text.value = self._lines.value = ""
+        self._set_state("running")
+        with ThreadPoolExecutor(1) as aside:  # where no loop runs, so that the job makes a thread of its own
+            self._job = aside.submit(lambda: Job(work(), partial(self._on_end, told))).result()
+
+    async def _fetch(self, plan: Plan, watch: Watch) -> Report:
+        self._download = handle = start(plan, concurrency=self._concurrency, errors="report", progress=watch)
+        self._at_home(lambda: self._enable(self.state))
+        try:
+            return await self._attend(handle, watch, lambda: _measured(plan, handle.report, watch))
+        except asyncio.CancelledError:
+            handle.cancel()
+            await handle
+            raise
+
+    async def _read(self, paths: list[Path]) -> xr.Dataset:
+        """Open what lies there; where it has no index yet, that takes a while and can be stopped."""
+        watch, stopped = Watch(), threading.Event()
+
+        def report(progress: Progress, /) -> None:
+            if stopped.is_set():
+                raise asyncio.CancelledError
+            watch(progress)
+
+        try:
+            work = asyncio.to_thread(open_dataset, paths, progress=report, errors="report")
+            return await self._attend(work, watch)
+        finally:
+            stopped.set()
+
+    async def _attend(
+        self, work: Awaitable[T], watch: Watch, report: Callable[[], Report | None] = lambda: None
+    ) -> T:
+        """Wait for work, and draw it at a pace that a person can read, and in the end."""
+        task, rest = asyncio.ensure_future(work), 0.0
+        try:
+            while not (await asyncio.wait({task}, timeout=rest))[0]:
+                begin = time.perf_counter()
+                if self.state == "paused":
+                    watch.pause()
+                self._draw(watch.sight(report()))
+                rest = max(EVERY, _SHARE * (time.perf_counter() - begin))
+            return task.result()
+        finally:
+            if task.cancel():
+                await asyncio.wait({task})
+            self._draw(watch.sight(report()))
+
+    def _at_home(self, call: Callable[..., None], *values: Any) -> None:
+        """Make a call on the loop that the panel was used from; where there is none any more, here."""
+        with suppress(RuntimeError):  # that loop is closed
+            if self._home is not None:
+                self._home.call_soon_threadsafe(call, *values)
+                return
+        call(*values)
+
+    def _on_end(self, told: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
+        self._at_home(self._finish, told, task)
+
+    def _finish(self, told: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
+        self._download = None
+        try:
+            if task.cancelled():
+                self._close("cancelled", line(self._say("panel.stopped"), "warning"))
+            elif (error := task.exception()) is not None:
+                self._error = error
+                self._close("failed", error_line(error, self._say))
+            else:
+                told(task.result())
+        finally:
+            if self._told is not None:
+                self._told.set_result(None)
+
+    def _on_report(self, report: Report) -> None:
+        self.report = report
+        self._lines.value = report_lines(report, self._say)
+        self._close("failed" if report.failed else "done", end_line(report, self._say))
+
+    def _on_dataset(self, plan: Plan, paths: list[Path], ds: xr.Dataset) -> None:
+        problems = ds.attrs.get("problems")
+        code = _code(plan, paths, {"errors": "report"} if problems else {})
+        self._sight, self._progress.value = None, ""
+        self._lines.value = code_lines(code, self._say)
+        self._close("done", line(self._say("panel.problems", problems=problems), "warning") if problems else "")
+        self.opened, self.dataset = tuple(paths), ds
+
+    def _close(self, state: str, text: str) -> None:
+        """Tell the end: when the state changes, all else is true."""
+        self._take_stock()
+        if self._sight is not None:
+            self._progress.value = progress_lines(self._sight, state, self._say)
+        self._text.value = text
+        if self._picker is not None:
+            self._picker.refresh()
+        self._set_state(state)
+
+
+def _measured(plan: Plan, report: Report, watch: Watch) -> Report:
+    """Let the watch learn the true sizes of the files at work: the server has told them by then."""
+    running = (a for a, o in zip(plan.archives, report.outcomes, strict=False) if o.state == "running")
+    for archive in islice((archive for archive in running if archive.size is None), SHOWN):
+        note = read_sidecar(part_path(plan.local(archive)))
+        if note is not None and note.size:
+            watch.learn(archive.name, note.size)
+    return report
+
+
+def _code(plan: Plan, paths: list[Path], options: dict[str, str]) -> str:
+    """Give the lines that give the same Dataset in any notebook."""
+    months, usual = plan.months, settings()
+    gaps = len(months) <= months[-1] - months[0] or plan.missing or len(paths) < len(plan.archives)
+    if gaps:  # no call asks for just that
+        asked = ["[\n" + "".join(f"    {str(path)!r},\n" for path in paths) + "]"]
+    else:
+        asked = list(map(repr, (plan.product.name, *map(str, dict.fromkeys((months[0], months[-1]))))))
+        options |= {"source": str(plan.family.name)}
+        options |= {} if plan.folder == usual.folder else {"folder": str(plan.folder)}
+        options |= {} if plan.base_url == usual.base_url else {"base_url": plan.base_url}
+    call = ", ".join([*asked, *(f"{name}={value!r}" for name, value in options.items())])
+    return f"import radar_nb as rn\nds = rn.{'open_dataset' if gaps else 'load'}({call})"

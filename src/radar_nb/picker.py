@@ -1,0 +1,344 @@
+"""The month picker: a product, and months of it, chosen in a calendar, by dates or from code.
+
+No callback ever waits: a question to the server is a job (see `jobs`), and of the disk only names are looked up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import ipywidgets
+import traitlets
+
+from radar_nb.catalogue import Plan
+from radar_nb.choices import narrowed, offer, plan_now, published, series
+from radar_nb.errors import DownloadError, ListingError, MonthError, RadarNbError, StorageError
+from radar_nb.jobs import Job
+from radar_nb.month_calendar import MonthCalendar
+from radar_nb.months import Month, month_range
+from radar_nb.pipeline import plan_async
+from radar_nb.products import product as find_product
+from radar_nb.settings import settings
+from radar_nb.shelf import look, month_states
+from radar_nb.speeds import known_speed
+from radar_nb.texts import speech
+from radar_nb.words import dead_line, error_line, line, plan_lines, span, spoken
+from radar_nb.workspace import free_bytes, storage_errors
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from radar_nb.choices import Offer
+    from radar_nb.pipeline import Source
+    from radar_nb.products import Product
+    from radar_nb.shelf import MonthState
+
+_WIDE = {"width": "auto", "max_width": "820px"}  # as the calendar of 26 years
+
+_PAUSE = 0.8
+"""Seconds without a change after which a date counts as typed: on the way to a date there are others."""
+
+_CALM = 0.2
+"""Seconds without a change after which the server is asked: a drag passes many months."""
+
+_PASSING = (DownloadError, ListingError, StorageError)  # what may be gone when it is tried again
+
+
+class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+    """Pick a product and months of it, and see what that is: files, size, what is here, how long the rest takes.
+
+    Calendar and dates are views of one choice: whole months within what DWD publishes. The dates stand for a span
+    without gaps; the calendar takes any months. A choice made by hand never raises; it is moved to the nearest
+    that makes sense, or the line below says what is wrong.
+
+    Parameters
+    ----------
+    product : str or Product
+        Such as "YW"; one that DWD's archives hold.
+    first, last : month, optional
+        Both belong to the span, as for `plan`. Without `first` it is the newest month whose file is known by name.
+    source : {"auto", "radklim", "radolan", "nrt"}
+        The family; "auto" takes the one that covers all the months.
+    folder, base_url
+        As for `plan`.
+    lang : {"en", "de"}, optional
+        Then the environment variable `RADAR_NB_LANG`, then `LANG`.
+
+    Attributes
+    ----------
+    product, source : str
+        As chosen. They, and `value`, can be observed, and set from code.
+    value : tuple of Month
+        The months, in order; there may be gaps, and there may be none. From code it takes one month, or several,
+        in any form that `Month.of` takes.
+    plan : Plan or None
+        What to fetch for them; it can be observed. None while the server is asked (for months newer than the table
+        of archives), where no month is selected, and where no plan can be made.
+
+    Raises
+    ------
+    UnknownProduct, MonthError, CoverageError, SettingsError
+        What is given, or set from code, makes no sense.
+
+    Examples
+    --------
+    >>> picker = MonthPicker("YW", "2020-06", folder="data")
+    >>> picker.value, picker.plan.archives[0].name
+    ((Month(2020, 6),), 'YW2017.002_202006.tar')
+    >>> picker.value = ["2019-07", "2020-07"]
+    >>> len(picker.plan.archives)
+    2
+    """
+
+    product = traitlets.Unicode("YW")
+    source = traitlets.Unicode("auto")
+    value = traitlets.Any(())
+    plan = traitlets.Instance(Plan, allow_none=True)
+
+    def __init__(
+        self,
+        product: str | Product = "YW",
+        first: Any = None,
+        last: Any = None,
+        *,
+        source: Source = "auto",
+        folder: str | os.PathLike[str] | None = None,
+        base_url: str | None = None,
+        lang: str | None = None,
+    ) -> None:
+        self._settings = settings(folder=folder, base_url=base_url)
+        self._say = speech(lang)
+        self._deaf = False  # while they are set from code, the controls and traits do not answer
+        self._job: Job[Plan] | None = None
+        self._question = object()
+        self._typing: asyncio.TimerHandle | None = None
+        self._error: BaseException | None = None
+        self._states: dict[Month, MonthState] = {}
+        self._make_controls()
+        menus = ipywidgets.VBox([self._product_menu, self._source_menu])
+        told = ipywidgets.HBox([self._line, self._again], layout={"align_items": "flex-start"})
+        dead = ipywidgets.HTML(dead_line(self._say), layout={"order": "-1", "margin": "0 2px"})
+        super().__init__([menus, self._meaning, self._dates, self._calendar, told, dead])
+        self.add_class("radar-nb-picker")
+        with self._unheard():
+            self.product = find_product(product).name
+            self.source = source
+            self.value = month_range(self._offer.newest if first is None else first, last)
+        self._look()
+        self._show()
+        self._make_plan()
+
+    def __repr__(self) -> str:
+        # what a page that cannot show widgets shows
+        return f"MonthPicker: {self.product}, source {self.source}, {span(self.value, self._say)}"
+
+    def refresh(self) -> None:
+        """Look at the disk again; where there is no plan, try again to make one."""
+        self._look()
+        self._show()
+        if self.plan is None:
+            self._make_plan()
+        else:
+            self._accept(self.plan)
+
+    async def done(self) -> Plan | None:
+        """Wait until the server has answered, and give the plan.
+
+        Raises
+        ------
+        RadarNbError
+            There is no plan: the error is the one that the line tells.
+        """
+        while (job := self._job) is not None:
+            await job.ended()
+            if job is self._job:  # no other question was asked meanwhile
+                break
+        if self._error is not None:
+            raise self._error
+        return self.plan
+
+    def _make_controls(self) -> None:
+        say, half = self._say, {"width": "auto", "flex": "1 1 0%", "margin": "2px 0"}
+        menu = partial(ipywidgets.Dropdown, layout=_WIDE)
+        self._product_menu = menu(options=published(say), description=say("picker.product"))
+        self._source_menu = menu(options=(("", "auto"),), description=say("picker.series"))
+        self._meaning = ipywidgets.HTML(layout={"margin": "0 2px 4px 90px", "max_width": "730px"})
+        latest = date(2999, 12, 31)  # of Month; it also makes browsers take years of four digits
+        self._first_date = ipywidgets.DatePicker(description=say("picker.from"), max=latest, layout=half)
+        self._last_date = ipywidgets.DatePicker(description=say("picker.to"), max=latest, layout=half)
+        self._dates = ipywidgets.HBox([self._first_date, self._last_date], layout=_WIDE | {"margin": "0 2px"})
+        self._calendar = MonthCalendar(say)
+        self._line = ipywidgets.HTML(layout={"margin": "2px 4px", "max_width": "820px"})
+        self._again = ipywidgets.Button(description=say("picker.again"), icon="repeat", layout={"width": "auto"})
+        self._again.on_click(lambda _: self.refresh())
+        self._product_menu.observe(partial(self._on_menu, "product"), "value")
+        self._source_menu.observe(partial(self._on_menu, "source"), "value")
+        self._first_date.observe(self._on_date, "value")
+        self._last_date.observe(self._on_date, "value")
+        self._calendar.observe(self._on_calendar, "value")
+
+    def _on_menu(self, trait: str, change: Any) -> None:
+        if not self._deaf:
+            setattr(self, trait, change.new)
+
+    def _on_calendar(self, change: Any) -> None:
+        if not self._deaf:
+            self._choose(self._offer.keep([Month.of(month) for month in change.new]))
+
+    def _on_date(self, change: Any) -> None:
+        if self._deaf:
+            return
+        if self._typing is not None:
+            self._typing.cancel()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # nobody types where no loop runs
+            self._take_dates(change.owner)
+        else:
+            self._typing = loop.call_later(_PAUSE, self._take_dates, change.owner)
+
+    def _take_dates(self, moved: ipywidgets.DatePicker) -> None:
+        first, last = self._first_date.value, self._last_date.value
+        given = moved.value
+        if given is None or given.year < 1900:
+            self._show()  # emptied, or left with the year unfinished, such as 0020
+        elif first is None or last is None or min(first, last).year < 1900 or first > last:
+            self._choose(self._offer.nearest(Month.of(given), Month.of(given)))  # the other end follows
+        else:
+            self._choose(self._offer.nearest(Month.of(first), Month.of(last)))
+
+    def _choose(self, months: tuple[Month, ...]) -> None:
+        if months == self.value:
+            self._show()  # the dates snap all the same
+        self.value = months
+
+    @property
+    def _offer(self) -> Offer:
+        return offer(find_product(self.product), self.source, datetime.now(UTC))
+
+    @traitlets.validate("product")
+    def _check_product(self, proposal: Any) -> str:
+        return offer(find_product(proposal.value), "auto", datetime.now(UTC)).product.name
+
+    @traitlets.validate("source")
+    def _check_source(self, proposal: Any) -> str:
+        return offer(find_product(self.product), proposal.value, datetime.now(UTC)).source
+
+    @traitlets.validate("value")
+    def _check_value(self, proposal: Any) -> tuple[Month, ...]:
+        return self._offer.check(proposal.value)
+
+    @traitlets.observe("product", "source", "value")
+    def _settle(self, change: Any) -> None:
+        """Bring everything in step with the one trait that was changed."""
+        if self._deaf:
+            return
+        with self._unheard():
+            if self.source not in ("auto", *(family.name for family in find_product(self.product).families)):
+                self.source = "auto"
+            self.value = self._offer.keep(self.value)
+        if change.name != "value":
+            self._look()
+        self._show()
+        self._make_plan()
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        self._deaf = True
+        try:
+            yield
+        finally:
+            self._deaf = False
+
+    def _look(self) -> None:
+        """Look what of each month lies on the disk."""
+        offered, folder, now = self._offer, self._settings.folder, datetime.now(UTC)
+        try:
+            self._states = month_states(offered.product, offered.families, offered.months, folder=folder, now=now)
+        except RadarNbError:  # the line tells: the plan looks at the same folder
+            self._states = dict.fromkeys(offered.months, "server")
+
+    def _show(self) -> None:
+        """Set all controls to the traits."""
+        menu, offered = self._source_menu, self._offer
+        with self._unheard(), menu.hold_sync():
+            self._product_menu.value = self.product
+            menu.options = series(offered.product, self._say)
+            menu.value = self.source
+            self._first_date.value = self.value[0].first_day if self.value else None
+            self._last_date.value = self.value[-1].last_day if self.value else None
+            self._calendar.show(self._states, self.value)
+
+    def _make_plan(self) -> None:
+        """Make the plan: at once where the table of archives knows all names, else by asking the server."""
+        folder, base_url = self._settings.folder, self._settings.base_url
+        question = self._question = object()
+        if self._job is not None:
+            self._job.cancel()
+        self._mean(None)
+        if not self.value:
+            self._refuse(MonthError("no month is chosen: give at least one"), self._say("picker.nothing"))
+            return
+        try:
+            plan = plan_now(self._offer, self.value, folder=folder, base_url=base_url, now=datetime.now(UTC))
+        except RadarNbError as error:
+            self._refuse(error)
+            return
+        if plan is not None:
+            self._accept(plan)
+            return
+        self.plan, self._error = None, None
+        self._tell(line(self._say("picker.asking"), "quiet"))
+        self._job = Job(self._ask(), partial(self._on_answer, question))
+
+    async def _ask(self) -> Plan:
+        folder, base_url, months = self._settings.folder, self._settings.base_url, self.value
+        product, source = self.product, cast("Source", self.source)
+        await asyncio.sleep(_CALM)
+        plan = await plan_async(product, months[0], months[-1], source=source, folder=folder, base_url=base_url)
+        return narrowed(plan, months)
+
+    def _on_answer(self, question: object, task: asyncio.Task[Plan]) -> None:
+        if task.cancelled() or question is not self._question:  # another question was asked meanwhile
+            return
+        if (error := task.exception()) is None:
+            self._accept(task.result())
+        else:
+            self._refuse(error)
+
+    def _accept(self, plan: Plan) -> None:
+        try:
+            shelf = look(plan)
+            with storage_errors(plan.folder):
+                free = free_bytes(plan.folder)
+        except RadarNbError as error:
+            self._refuse(error)
+            return
+        self._error = None
+        speed = known_speed(urlsplit(plan.base_url).netloc)
+        self._mean(plan)
+        self._tell(plan_lines(plan, shelf, free=free, speed=speed, say=self._say))
+        self.plan = plan
+
+    def _refuse(self, error: BaseException, text: str | None = None) -> None:
+        self._error = error
+        self._tell(error_line(error, self._say) if text is None else line(text, "quiet"))
+        self.plan = None
+
+    def _mean(self, plan: Plan | None) -> None:
+        """Tell what the product is, and of which family the months are where that was chosen automatically."""
+        told = [self._say(f"means.{self.product}")]
+        if plan is not None and self.source == "auto":
+            told.append(self._say("family.used", title=self._say(f"family.{plan.family.name}")))
+        self._meaning.value = line(" ".join(told), "quiet")
+
+    def _tell(self, html: str) -> None:
+        self._line.value = html
+        self._again.layout.display = None if isinstance(self._error, _PASSING) else "none"
+        self._calendar.said = spoken(html)

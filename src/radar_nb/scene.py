@@ -1,0 +1,144 @@
+"""What surrounds a film in a browser: its grid, borders, radar sites, graticule, units, classes and colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import to_hex
+
+from radar_nb.basemap import Frame
+from radar_nb.basemap import _borders as borders  # to be public there
+from radar_nb.captions import credit_of, name_of, span, unit_of
+from radar_nb.grids import to_lonlat, to_xy
+from radar_nb.palettes import class_colours, class_limits
+from radar_nb.sites import FORMER_SITES, SITES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from radar_nb.grids import Earth
+    from radar_nb.reel import Reel
+
+PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
+"""The first is ours, the third and the fourth are ordered for every colour vision."""
+
+_RAMP = 256
+
+_AXES = {"sphere": (6_370_040.0, 6_370_040.0), "wgs84": (6_378_137.0, 6_356_752.3142451802)}
+"""Half axes in metres: those of `radar_nb.grids.PROJ`."""
+
+_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Degrees between lines of the graticule; the largest that gives a map at least four lines is taken."""
+
+
+def scene(reel: Reel) -> dict[str, Any]:
+    """Describe a film as JSON holds it.
+
+    Places on the map are counted in cells from the south-western corner of the grid, the first cell's centre being
+    (0.5, 0.5).
+
+    Raises
+    ------
+    SeriesError
+        The fields do not stand on DWD's projection.
+    """
+    data = reel.data
+    place = _Place(reel)
+    return {
+        "name": "" if data.name is None else str(data.name),
+        "title": name_of(data),
+        "credit": credit_of(data),
+        "count": len(reel),
+        "shape": list(reel.shape),
+        "along": reel.along,
+        "turned": reel.turned,
+        "together": reel.together,
+        "times": None if reel.times is None else reel.times.astype(np.int64).tolist(),
+        "minutes": reel.minutes,
+        "units": units(reel),
+        "sums": reel.units == "mm",
+        "palettes": {name: ramp(name, reel) for name in PALETTES},
+        "grid": place.grid,
+        "borders": {name: place.lines(lines) for name, lines in borders(place.earth).items()},
+        "graticule": place.graticule(),
+        "sites": place.sites(data.attrs.get("radars")),
+    }
+
+
+def units(reel: Reel) -> list[dict[str, Any]]:
+    """Give the units that a film can be seen in: name, factor from its own, limits of classes in that unit."""
+    limits = class_limits(reel.units, reel.minutes, reel.pictures(0, 1)[0].values)
+    own = {"name": unit_of(reel.units, reel.minutes), "factor": 1.0, "limits": list(limits)}
+    if not reel.minutes:
+        return [own]
+    hour = reel.minutes / 60
+    match reel.units:
+        case "mm":
+            rate = {"name": "mm/h", "factor": 1 / hour, "limits": list(class_limits("mm h-1", None, np.empty(0)))}
+            return [own, rate] if hour != 1 else [own]
+        case "mm h-1":
+            of_amount = class_limits("mm", reel.minutes, np.empty(0))
+            return [own, {"name": f"mm in {span(reel.minutes)}", "factor": hour, "limits": list(of_amount)}]
+    return [own]
+
+
+def ramp(name: str, reel: Reel) -> str:
+    """Give a palette as 256 colours, six digits each, from the lowest class to the highest."""
+    colours = class_colours(None if name == "radar_nb" else name, _RAMP, reflectivity=reel.units == "dBZ")
+    return "".join(to_hex(colour)[1:] for colour in colours(range(_RAMP)))
+
+
+class _Place:
+    """Where the film's cells lie."""
+
+    def __init__(self, reel: Reel) -> None:
+        frame = Frame.of(reel.data)
+        self.earth: Earth = frame.earth
+        self._rows, self._cols = reel.shape
+        self._x, self._y = frame.x, frame.y
+        self._dx = (frame.x[1] - frame.x[0]) / self._cols
+        self._dy = (frame.y[1] - frame.y[0]) / self._rows
+        axes = _AXES[self.earth]
+        # the south-western corner and the size of a cell in metres
+        self.grid = {"x": frame.x[0], "y": frame.y[0], "dx": self._dx, "dy": self._dy, "a": axes[0], "b": axes[1]}
+
+    def _cells(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack([(x - self._x[0]) / self._dx, (y - self._y[0]) / self._dy]).round(1)
+
+    def _near(self, places: NDArray[np.float64]) -> bool:
+        """Tell whether the box around places touches the map."""
+        low, high = places.min(axis=0), places.max(axis=0)
+        return bool((high >= 0).all() and low[0] <= self._cols and low[1] <= self._rows)
+
+    def lines(self, lines: list[NDArray[np.float64]]) -> list[list[float]]:
+        """Give lines in metres as lists of col, row, col, row, ...; those beside the map are left away."""
+        found = [self._cells(*line.T) for line in lines]
+        return [line.ravel().tolist() for line in found if self._near(line)]
+
+    def sites(self, named: Any) -> list[list[Any]]:
+        """Give the radars on the map: id, col, row."""
+        known = SITES | FORMER_SITES
+        names = (named.split(",") if isinstance(named, str) else named) or SITES
+        ids = [name for name in (str(name).strip().lower().removeprefix("de") for name in names) if name in known]
+        lon, lat = np.array([known[name] for name in ids]).reshape(-1, 2).T
+        places = self._cells(*to_xy(lon, lat, self.earth))
+        return [
+            [name, *place.tolist()] for name, place in zip(ids, places, strict=True) if self._near(place[None, :])
+        ]
+
+    def graticule(self) -> list[dict[str, Any]]:
+        """Give meridians and parallels, each with its label and its line."""
+        x, y = (np.linspace(*edge, 41) for edge in (self._x, self._y))
+        lon, lat = to_lonlat(*np.meshgrid(x, y), self.earth)
+        found = []
+        for degrees, other, letter, east in ((lon, lat, "E", True), (lat, lon, "N", False)):
+            low, high = float(degrees.min()), float(degrees.max())
+            step = next((s for s in reversed(_STEPS) if (high - low) / s >= 4), _STEPS[0])
+            along = np.linspace(float(other.min()) - step, float(other.max()) + step, 60)
+            for degree in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step:
+                same = np.full(along.size, degree)
+                x, y = to_xy(same, along, self.earth) if east else to_xy(along, same, self.earth)
+                line = self._cells(x, y)
+                found.append({"label": f"{round(degree, 1):g}° {letter}", "line": line.ravel().tolist()})
+        return found

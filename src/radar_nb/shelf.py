@@ -1,0 +1,213 @@
+"""What lies in the data folder: of a plan file by file, and of a product month by month, for a calendar.
+
+Nothing is asked of a server, and nothing is remembered: each look is at the disk as it is now.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from radar_nb.catalogue import archives_of, folders_to_list, make_plan
+from radar_nb.errors import StorageError
+from radar_nb.listing import Entry
+from radar_nb.unfinished import Item, begun
+from radar_nb.workspace import PART, SIDECAR, archive_state, local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from radar_nb.catalogue import Plan, RemoteArchive
+    from radar_nb.months import Month
+    from radar_nb.products import Family, Product
+
+MonthState = Literal["unpublished", "server", "begun", "downloaded", "extracted", "broken"]
+"""unpublished: not expected on the server. server: nothing of it is here. begun: a part of it is. downloaded: all
+of it. extracted: all of it as folders of frames, with the archives or without. broken: a file has not the size
+that the server had stated, or was found damaged; it counts as absent and is fetched again."""
+
+_FRAME = 1_000_000
+"""Bytes: files that are typically smaller are single frames, 78,000 in a folder, and looked at by name alone."""
+
+_ENDINGS = (".tar", ".tar.gz")  # what a folder of frames has lost of its archive's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """How much of a plan is here.
+
+    Attributes
+    ----------
+    whole : tuple of RemoteArchive
+        The files that lie here whole.
+    begun : int
+        How many an earlier call has begun and the next goes on with.
+    bytes_begun : int
+        Bytes of these that are here.
+    bytes_whole : int
+        Bytes of the whole ones.
+    broken : int
+        How many lie under their name, but are not what the server had sent.
+    bytes_to_fetch : int
+        As listed, else as usual.
+    """
+
+    whole: tuple[RemoteArchive, ...]
+    begun: int
+    bytes_begun: int
+    bytes_whole: int
+    broken: int
+    bytes_to_fetch: int
+
+
+def look(plan: Plan) -> Shelf:
+    """Look how much of a plan is here.
+
+    Raises
+    ------
+    StorageError
+        The data folder cannot be read.
+    """
+    whole: list[RemoteArchive] = []
+    parts: list[int] = []
+    here = broken = rest = 0
+    for archive in plan.archives:
+        path = plan.local(archive)
+        with _readable(path):
+            if archive_state(path) == "whole":
+                whole.append(archive)
+                here += path.stat().st_size
+                continue
+            note, size = begun(Item(url=plan.url(archive), path=path, expected=archive.expected))
+            broken += path.is_file()
+        rest += max(0, ((note.size if note is not None else None) or archive.expected) - size)
+        if size:
+            parts.append(size)
+    return Shelf(
+        whole=tuple(whole),
+        begun=len(parts),
+        bytes_begun=sum(parts),
+        bytes_whole=here,
+        broken=broken,
+        bytes_to_fetch=rest,
+    )
+
+
+def month_states(
+    product: Product, families: Iterable[Family], months: Sequence[Month], *, folder: Path, now: datetime
+) -> dict[Month, MonthState]:
+    """Tell of each month how much of it lies here. Of single frames, a day of which one is here counts as here.
+
+    Parameters
+    ----------
+    product : Product
+    families : iterable of Family
+        A month counts for the first of them that expects it.
+    months : sequence of Month
+    folder : pathlib.Path
+        The data folder.
+    now : datetime.datetime
+        With time zone; days after it are not missing yet.
+
+    Returns
+    -------
+    dict
+        By month, in order.
+
+    Raises
+    ------
+    StorageError
+        The data folder cannot be read.
+    """
+    states: dict[Month, MonthState] = dict.fromkeys(months, "unpublished")
+    for family in families:
+        mine = [month for month in months if states[month] == "unpublished" and family.expects(month, now)]
+        states |= _family_states(product, family, mine, folder, now)
+    return states
+
+
+def _family_states(
+    product: Product, family: Family, months: Sequence[Month], folder: Path, now: datetime
+) -> dict[Month, MonthState]:
+    """Hold what a family's folders hold against what they should."""
+    places = folders_to_list(product, family, months, complete=True)
+    names = {place: _names(local_path(folder, place)) for place in places}
+    wanted: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+
+    def named(select: Mapping[str, Iterable[str]]) -> dict[str, RemoteArchive]:
+        """Give those of the family's files that bear such names, by path."""
+        listings = {
+            place: {name: Entry(name=name, size=None, modified=None) for name in chosen}
+            for place, chosen in select.items()
+        }
+        return {archive.path: archive for archive in archives_of(product, family, months, listings)}
+
+    here = named({place: found.files for place, found in names.items()})
+    parts = named({place: found.parts for place, found in names.items()})
+    unpacked = named(
+        {place: [n + end for n in found.folders for end in _ENDINGS] for place, found in names.items()}
+    )
+    damaged = {
+        path
+        for path, archive in here.items()
+        if archive.typical >= _FRAME
+        and archive.name + SIDECAR in names[path.rpartition("/")[0]].files
+        and archive_state(local_path(folder, path)) != "whole"
+    }
+    had = (here.keys() - damaged) | unpacked.keys()
+    for path in had:
+        place, _, name = path.rpartition("/")
+        wanted[place][name] = Entry(name=name, size=None, modified=None)
+    listings = {place: wanted[place] for place in folders_to_list(product, family, months)}
+    plan = make_plan(product, family, months, base_url="", folder=folder, listings=listings, now=now)
+    lacking = {gap.month for gap in plan.missing} | {a.month for a in plan.archives if a.path not in had}
+    packed = {archive.month for archive in plan.archives if archive.path not in unpacked}
+    some = {(here | unpacked)[path].month for path in had} | {archive.month for archive in parts.values()}
+    bad = {here[path].month for path in damaged - unpacked.keys()}
+
+    def state(month: Month) -> MonthState:
+        if month in bad:
+            return "broken"
+        if month not in some:
+            return "server"
+        if month in lacking or family.first is None:  # of the last 48 hours there is never all
+            return "begun"
+        return "downloaded" if month in packed else "extracted"
+
+    return {month: state(month) for month in months}
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names in a folder: of files, of those that are begun, and of folders."""
+
+    files: frozenset[str] = frozenset()
+    parts: frozenset[str] = frozenset()
+    folders: frozenset[str] = frozenset()
+
+
+def _names(folder: Path) -> _Names:
+    with _readable(folder):
+        try:
+            with os.scandir(folder) as found:
+                kinds = {entry.name: entry.is_dir() for entry in found}
+        except (FileNotFoundError, NotADirectoryError):
+            return _Names()
+    files = frozenset(name for name, is_folder in kinds.items() if not is_folder)
+    parts = frozenset(name.removesuffix(PART) for name in files if name.endswith(PART))
+    return _Names(files, parts, frozenset(kinds) - files)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be read ({error.strerror}): choose another folder (folder=) or its rights"
+        ) from error

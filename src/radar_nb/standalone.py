@@ -1,0 +1,141 @@
+"""A page of its own: the explorer with the fields of a span, without a kernel and without a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.errors import SettingsError
+from radar_nb.palettes import class_limits
+from radar_nb.reel import packed_mask
+from radar_nb.screening import about
+from radar_nb.table import human_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from radar_nb.reel import Reel
+
+PAGE_LIMIT = 300_000_000
+"""Bytes of a page that browsers open without trouble."""
+
+_SCRIPTS = tuple(
+    f"explorer{part}"
+    for part in (
+        "_reel",
+        "_map",
+        "_ticks",
+        "_chart",
+        "",
+        "_timeline",
+        "_places",
+        "_controls",
+        "_layout",
+        "_export",
+    )
+)
+
+_SUMS = (15, 180, 2880, 30_240, 132_480, 525_600)
+"""Minutes of sums, one of each length that has limits of its own: see `radar_nb.palettes`."""
+
+_HEAD = """<!doctype html>
+<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title><style>
+:root {{color-scheme: light dark}}
+body {{margin: 16px; background: #fff}}
+@media (prefers-color-scheme: dark) {{
+  :root {{--jp-ui-font-color1: #e3e5e8; --jp-ui-font-color2: #a2a8b0; --jp-layout-color1: #181a1d;
+    --jp-layout-color2: #26292e; --jp-border-color2: #3b4047; --jp-border-color0: #6b727c;
+    --jp-brand-color1: #5ea7f0; --jp-ui-inverse-font-color1: #111; --jp-warn-color0: #f0a35e}}
+  body {{background: #181a1d}}
+}}
+{style}</style></head>
+<body><main id="explorer"></main>
+<script id="content" type="application/json">{content}</script>
+"""
+_FRAME = """<script class="frame" type="application/json">{frame}</script>
+"""
+_TAIL = """<script id="covered" type="text/plain">{covered}</script>
+<script type="module">{script}
+explorer.render({{model: Alone.ofPage(), el: document.getElementById("explorer")}});
+</script></body></html>
+"""
+
+
+def script() -> str:
+    """Give the explorer as one module of JavaScript, which imports nothing."""
+    return "\n".join(_text(f"{name}.js") for name in _SCRIPTS)
+
+
+def style() -> str:
+    """Give its CSS."""
+    return _text("explorer.css")
+
+
+def texts(lang: str) -> dict[str, str]:
+    """Give what it says, by name, in English ("en") or German ("de")."""
+    return {name: said[lang] for name, said in json.loads(_text("explorer.json")).items()}
+
+
+def _text(name: str) -> str:
+    return files("radar_nb").joinpath(name).read_text(encoding="utf-8")
+
+
+def make_page(
+    reel: Reel, about_all: Mapping[str, Any], span: tuple[int, int], lang: str, *, least: float
+) -> Iterator[str]:
+    """Write the page piece by piece: what is there before the fields, each field, and the rest.
+
+    Parameters
+    ----------
+    reel : Reel
+    about_all : mapping
+        What `radar_nb.scene.scene` gives of it.
+    span : tuple of int
+        First and last field, both on the page.
+    lang : {"en", "de"}
+    least : float
+        From which value on a cell is wet.
+
+    Raises
+    ------
+    SettingsError
+        It would be larger than `PAGE_LIMIT`.
+    """
+    first, stop = span[0], span[1] + 1
+    times = about_all["times"]
+    here = {
+        "count": stop - first,
+        "times": None if times is None else times[first:stop],
+        "alone": True,
+        "sum_limits": [class_limits("mm", minutes, np.empty(0)) for minutes in _SUMS],
+    }
+    content = _json({"scene": {**about_all, **here}, "texts": texts(lang)})
+    yield _HEAD.format(lang=lang, title=escape(str(about_all["title"])), style=style(), content=content)
+    covered, size = np.zeros(reel.shape, bool), 0
+    for index in range(first, stop):
+        (picture,) = reel.pictures(index, index + 1)
+        covered |= picture.valid
+        frame = about(picture, least) | {"data": _letters(picture.packed())}
+        size += len(frame["data"])
+        if size > PAGE_LIMIT:
+            raise SettingsError(
+                f"a page with {stop - first:,} fields would be larger than {human_bytes(PAGE_LIMIT)}: choose a "
+                f"span of {index - first:,} fields at most"
+            )
+        yield _FRAME.format(frame=_json(frame))
+    code = f"{script().replace('export default', 'const explorer =')}\n{_text('explorer_alone.js')}"
+    yield _TAIL.format(covered=_letters(packed_mask(covered)), script=code)
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
+
+
+def _letters(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

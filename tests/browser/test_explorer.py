@@ -1,0 +1,506 @@
+"""The explorer in a browser: it plays, and what it says of the fields is what the Dataset says."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import radar_nb as rn
+from browser.conftest import IDLE, Watch, notebook_of
+from radar_nb.grids import GRIDS
+from radar_nb.questions import inside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import xarray as xr
+
+    from browser.conftest import Lab
+
+    Run = Callable[[Path | list[str]], Any]
+
+SHOTS = os.environ.get("RADAR_NB_SHOTS")
+ARCHIVE = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020/YW2017.002_202006.tar"
+FIRST, COUNT = 470, 24
+
+RUN_CELL = """async (code) => {
+  const { content } = window.jupyterapp.shell.currentWidget, { commands } = window.jupyterapp;
+  content.activeCellIndex = 1;
+  content.activeCell.model.sharedModel.setSource(code);
+  await commands.execute("notebook:clear-cell-output");
+  await commands.execute("notebook:run-cell");
+}"""
+ALL_HERE = "() => { const { player } = document.querySelector('.rnb-explorer'); \
+return player.reel.packed.size === player.scene.count; }"
+
+
+@pytest.fixture(scope="session")
+def archive(real_mirror: Path) -> Path:
+    """Give an archive of real fields, with its index."""
+    rn.open_dataset(real_mirror / ARCHIVE, progress=False)
+    return real_mirror / ARCHIVE
+
+
+@pytest.fixture(scope="session")
+def fields(archive: Path) -> xr.DataArray:
+    """Give what the explorer shows, read by other means."""
+    data: xr.DataArray = rn.open_dataset(archive, chunks=None, progress=False)["YW"]
+    return data[FIRST : FIRST + COUNT].load()
+
+
+def opened(archive: Path) -> str:
+    """Give code that opens a part of it as `ds`, and the whole as `source`."""
+    made = f"import radar_nb as rn\nsource = {str(archive)!r}\nwhole = rn.open_dataset(source, packed=True, "
+    return f"{made}chunks=None, progress=False)\nds = whole.isel(time=slice({FIRST}, {FIRST + COUNT}))"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Studio:
+    """A notebook with a kernel in which the fields are open, for many explorers: one Lab page takes seconds."""
+
+    page: Any
+    watch: Watch
+
+    def show(self, code: str = "explorer = rn.Explorer(ds)\nexplorer", index: int | None = 0) -> Any:
+        """Run a cell that shows an explorer, wait for a field, and give the page."""
+        self.page.evaluate(RUN_CELL, code)
+        if index is not None:
+            shown(self.page, index)
+        return self.page
+
+
+@pytest.fixture(scope="module")
+def opened_studio(lab: Lab, browser: Any, archive: Path) -> Iterator[Studio]:
+    """Give the notebook; its kernel ends with this file."""
+    page = browser.new_page(
+        viewport={"width": 1280, "height": 900}, reduced_motion="reduce", accept_downloads=True
+    )
+    page.set_default_timeout(60_000)
+    watch = Watch()
+    watch.on(page)
+    folder = lab.root / "studio"
+    folder.mkdir()
+    (folder / "cells.ipynb").write_text(notebook_of([opened(archive), ""]), encoding="utf-8")
+    page.goto(f"{lab.url}/doc/tree/studio/cells.ipynb?reset", wait_until="domcontentloaded")
+    page.wait_for_function("() => !!window.jupyterapp")
+    page.evaluate("() => window.jupyterapp.restored.then(() => true)")
+    page.wait_for_function(IDLE)
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)")
+    yield Studio(page=page, watch=watch)
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.close()
+
+
+@pytest.fixture
+def studio(opened_studio: Studio) -> Iterator[Studio]:
+    """Give the notebook; in the end nothing has left the machine and no line was red."""
+    yield opened_studio
+
+    assert opened_studio.watch.strangers == []
+    assert opened_studio.watch.red == []
+
+
+def shown(page: Any, index: int | None = None) -> Any:
+    """Wait for a field on the map."""
+    number = "" if index is None else f'="{index}"'
+    page.wait_for_selector(f".rnb-stage[data-index{number}]")
+    return page.locator(".rnb-explorer")
+
+
+def at(page: Any, east: float, north: float) -> tuple[float, float]:
+    """Give a point of the screen, in shares of the map."""
+    box = page.locator(".rnb-over").bounding_box()
+    return box["x"] + east * box["width"], box["y"] + (1 - north) * box["height"]
+
+
+def read(page: Any) -> dict[str, float]:
+    """Give what stands under the pointer."""
+    told = page.locator(".rnb-readout").evaluate("node => ({...node.dataset})")
+    return {name: float(value) for name, value in told.items()}
+
+
+def marks(page: Any) -> list[dict[str, Any]]:
+    """Give the places that are compared, with their series."""
+    script = "node => node.player.marks.map((mark) => ({...mark, values: [...mark.values]}))"
+    found: list[dict[str, Any]] = page.locator(".rnb-explorer").evaluate(script)
+    return found
+
+
+def drag_box(page: Any) -> None:
+    """Draw a box on the map."""
+    page.get_by_role("button", name="Box").click()
+    page.mouse.move(*at(page, 0.48, 0.55))
+    page.mouse.down()
+    page.mouse.move(*at(page, 0.55, 0.65), steps=3)
+    page.mouse.up()
+
+
+def saved(page: Any, name: str) -> Path:
+    """Press an export, and give the file that comes."""
+    with page.expect_download() as download:
+        page.locator(".rnb-exports").get_by_role("button", name=name).click()
+    path: Path = download.value.path()
+    return path
+
+
+def picture(page: Any, name: str) -> None:
+    """Keep a picture, where a folder for it is named."""
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+def hold_against(page: Any, field: xr.DataArray) -> None:
+    """Assert that what is read at a few places is what the Dataset has there."""
+    lon, lat = GRIDS["de1100"].lonlat()
+    for east, north in ((0.5, 0.5), (0.55, 0.62), (0.46, 0.7), (0.02, 0.5)):
+        page.mouse.move(*at(page, east, north))
+        told = read(page)
+        row, col = int(told["row"]), int(told["col"])
+
+        assert told["value"] == pytest.approx(float(field[row, col]), abs=0.006, nan_ok=True)
+        assert told["lon"] == pytest.approx(lon[row, col], abs=1e-9)
+        assert told["lat"] == pytest.approx(lat[row, col], abs=1e-9)
+
+
+def test_the_read_out_is_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
+    """Value, longitude and latitude under the pointer are those of the cell in the Dataset, at any time."""
+    page = studio.show()
+
+    hold_against(page, fields[0])
+    page.get_by_role("slider", name="Time").fill("7")
+    shown(page, 7)
+    hold_against(page, fields[7])
+    picture(page, "lab")
+
+
+def test_series_and_their_table_are_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
+    """The series of a cell, the mean of a box, and both in the CSV."""
+    page = studio.show()
+
+    page.mouse.click(*at(page, 0.5, 0.6))
+    drag_box(page)
+    page.wait_for_selector("[data-series='2']")
+    cell, box = marks(page)
+    table = np.genfromtxt(
+        saved(page, "CSV"), delimiter=",", names=True, skip_header=3, dtype=None, encoding="utf-8"
+    )
+    picture(page, "lab_series")
+
+    row, col = cell["cell"]
+    (west, south), _, (east, north), _ = box["polygon"]
+    low, high = sorted((south, north))
+    part = fields[:, round(low) : round(high), round(west) : round(east)].mean(("y", "x"))
+    assert np.allclose(cell["values"], fields[:, row, col], atol=1e-6, equal_nan=True)
+    assert np.allclose(box["values"], part, atol=1e-6, equal_nan=True)
+    assert np.array_equal(table["time_utc"].astype("M8[s]"), fields.time)
+    assert np.allclose(table["1"], fields[:, row, col], atol=1e-6, equal_nan=True)
+    assert np.allclose(table["2"], part, atol=1e-6, equal_nan=True)
+
+
+def test_it_plays(studio: Studio) -> None:
+    """Play shows field after field, around the end, and pauses; keys do the same."""
+    page = studio.show()
+    explorer = page.locator(".rnb-explorer")
+
+    explorer.get_by_label("Speed").select_option("30")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(f"() => +document.querySelector('.rnb-stage').dataset.frames > {COUNT + 5}")
+    page.locator(".rnb-stage").focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Play").wait_for()
+    page.keyboard.press("Home")
+    shown(page, 0)
+    page.keyboard.press("ArrowRight")
+    shown(page, 1)
+    page.keyboard.press("End")
+
+    shown(page, COUNT - 1)
+
+
+def test_a_day_plays_as_a_film(studio: Studio) -> None:
+    """288 fields are asked for ahead of the playhead, and shown at a rate that a film has."""
+    page = studio.show("rn.Explorer(whole.isel(time=slice(288, 576)))")
+    explorer = page.locator(".rnb-explorer")
+    explorer.get_by_label("Speed").select_option("30")
+    count = "() => [performance.now(), +document.querySelector('.rnb-stage').dataset.frames]"
+
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(ALL_HERE)
+    start, before = page.evaluate(count)
+    page.wait_for_function(f"() => +document.querySelector('.rnb-stage').dataset.frames > {before + 60}")
+    end, after = page.evaluate(count)
+    page.get_by_role("button", name="Pause").click()
+
+    rate = 1000 * (after - before) / (end - start)
+    assert rate > 15, "of 30 asked for, on a machine that may be busy: benchmarks/ui.py measures"
+
+
+def test_scrubbing_holds_no_more_than_the_budget(studio: Studio) -> None:
+    """However far the playhead jumps, the browser holds compressed fields within a budget, few inflated ones."""
+    page = studio.show("rn.Explorer(whole)")
+    page.evaluate("() => { document.querySelector('.rnb-explorer').player.reel.budget = 2e6; }")
+
+    for index in (700, 20, 400, 863, 150):
+        page.get_by_role("slider", name="Time").fill(str(index))
+        shown(page, index)
+    script = """() => {
+      const { reel } = document.querySelector(".rnb-explorer").player;
+      const held = [...reel.packed.values()].reduce((sum, { bytes }) => sum + bytes.buffer.byteLength, 0);
+      return { held, told: reel.bytes, open: reel.open.size, most: reel.most, received: reel.received };
+    }"""
+    told = page.evaluate(script)
+
+    assert told["held"] == told["told"] <= 2e6 < told["received"]
+    assert told["open"] <= told["most"] <= 48
+
+
+def test_the_browser_colours(studio: Studio, fields: xr.DataArray) -> None:
+    """Unit, palette and limits change the map at once, without a word to the kernel, which is busy."""
+    page = studio.show()
+    explorer = page.locator(".rnb-explorer")
+    page.wait_for_function(ALL_HERE)
+    page.evaluate(
+        "() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        ".requestExecute({code: 'import time; time.sleep(4)'}); }"
+    )
+    colours = "() => new Set(document.querySelector('.rnb-explorer').player.map.pixels).size"
+    before = page.evaluate(colours)
+
+    explorer.get_by_label("Class limits").fill("0.01, 5")
+    explorer.get_by_label("Class limits").press("Enter")
+    few = page.evaluate(colours)
+    explorer.get_by_label("Palette").select_option("viridis")
+    explorer.get_by_label("Unit").select_option("1")
+    page.mouse.move(*at(page, 0.52, 0.6))
+    row, col = (int(read(page)[name]) for name in ("row", "col"))
+    text = page.locator(".rnb-readout b").inner_text()
+    busy = page.evaluate(f"() => !({IDLE})()")
+
+    assert busy
+    assert few < before
+    assert float(text) == pytest.approx(12 * float(fields[0, row, col]), abs=1e-3)
+
+
+def test_a_polygon_and_a_place_are_compared(studio: Studio, fields: xr.DataArray) -> None:
+    """Corners are clicked, a place is typed; both have a row with their sum."""
+    page = studio.show()
+    explorer = page.locator(".rnb-explorer")
+
+    explorer.get_by_role("button", name="Polygon").click()
+    for corner in ((0.48, 0.5), (0.56, 0.5)):
+        page.mouse.click(*at(page, *corner))
+    page.mouse.dblclick(*at(page, 0.52, 0.65))
+    explorer.get_by_label("Longitude, latitude").fill("10.0, 52.3")
+    explorer.get_by_role("button", name="Add").click()
+    page.wait_for_selector("[data-series='2']")
+    page.wait_for_selector(".rnb-marks tr:last-child:not(.rnb-loading)")
+    area, place = marks(page)
+
+    row, col = place["cell"]
+    lon, lat = GRIDS["de1100"].lonlat()
+    expected = fields.to_numpy()[:, inside(area["polygon"], GRIDS["de1100"].shape)]
+    assert np.allclose(area["values"], np.nanmean(expected, axis=1, dtype="f8"), atol=1e-6)
+    assert (lon[row, col], lat[row, col]) == pytest.approx((10.0, 52.3), abs=0.01)
+    sums = page.locator(".rnb-marks td[data-k]").nth(5).inner_text()
+    assert float(sums) == pytest.approx(float(fields[:, row, col].sum()), abs=0.01)
+
+
+def test_the_code_gives_what_is_seen(studio: Studio, archive: Path, fields: xr.DataArray) -> None:
+    """What is copied runs, and its field and series are those on the screen."""
+    page = studio.show("explorer = rn.Explorer(source)\nexplorer.index = 472\nexplorer", 472)
+    explorer = page.locator(".rnb-explorer")
+    page.evaluate(f"() => document.querySelector('.rnb-explorer').player.setSpan({FIRST}, {FIRST + COUNT - 1})")
+
+    page.mouse.click(*at(page, 0.5, 0.6))
+    drag_box(page)
+    page.wait_for_selector("[data-series='2']")
+    explorer.get_by_label("Palette").select_option("viridis")
+    page.get_by_role("button", name="Code").click()
+    code = page.get_by_role("textbox", name="Code").input_value()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Sum", exact=True).click()
+    page.wait_for_selector("[data-total=sum]")
+    page.get_by_role("button", name="Code").click()
+    of_sum = page.get_by_role("textbox", name="Code").input_value()
+    page.get_by_role("button", name="Close").click()
+    cell, box = (mark["values"][FIRST : FIRST + COUNT] for mark in marks(page))
+    given, total = run_code(code), run_code(of_sum)
+
+    assert 'cmap="viridis"' in code
+    assert given["field"].equals(fields[2])
+    assert np.allclose(given["series"][:, 0], cell, atol=1e-6)
+    assert np.allclose(given["mean_2"], box, atol=1e-6)
+    assert np.allclose(total["field"], fields.sum("time", min_count=1), atol=1e-4, equal_nan=True)
+
+
+def run_code(code: str) -> dict[str, Any]:
+    """Run what was copied, and give its names."""
+    import matplotlib.pyplot as plt
+
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - ours
+    plt.close("all")
+    return names
+
+
+def test_totals_and_the_next_rain_are_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
+    """The sum over the span is on the map, and a wet field after a dry one is found."""
+    dry = "late = ds.compute()\nlate.YW[:9] = 0\nlate.YW[12] = 0\nrn.Explorer(late)"
+    page = studio.show(dry)
+
+    page.get_by_role("button", name="Next rain").click()
+    shown(page, 9)
+    page.keyboard.press("r")
+    shown(page, 13)
+    page.get_by_role("button", name="Sum", exact=True).click()
+    page.wait_for_selector("[data-total=sum]")
+
+    expected = fields.copy(deep=True)
+    expected[:9] = 0
+    expected[12] = 0
+    hold_against(page, expected.sum("time", min_count=1))
+
+
+def test_pictures_and_films_leave_as_files(studio: Studio) -> None:
+    """A PNG of the map, and a film of the span."""
+    page = studio.show("explorer = rn.Explorer(ds.isel(time=slice(0, 3)))\nexplorer")
+
+    image = saved(page, "PNG").read_bytes()
+    film = saved(page, "Film").read_bytes()
+
+    assert image.startswith(b"\x89PNG")
+    assert film.startswith(b"GIF") or b"ftyp" in film[:12]
+
+
+def test_the_size_of_a_page_is_told_before(studio: Studio) -> None:
+    """A dialog tells it, and only then the page is made."""
+    page = studio.show()
+    page.wait_for_function(ALL_HERE)
+
+    page.locator(".rnb-exports").get_by_role("button", name="HTML").click()
+    told = page.locator(".rnb-pagebox p").inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Make it").click()
+    size = download.value.path().stat().st_size
+
+    number = float(told.split("about ")[1].split()[0])
+    assert number * 1e6 == pytest.approx(size, rel=0.1)
+
+
+def test_two_views_show_one_explorer(studio: Studio) -> None:
+    """Both play the same fields, follow `index` and `span`, and only the one that was asked answers."""
+    page = studio.show("explorer = rn.Explorer(ds)\ndisplay(explorer, explorer)")
+    page.wait_for_function("() => document.querySelectorAll('.rnb-stage[data-index]').length === 2")
+    first, second = page.locator(".rnb-explorer").all()
+
+    first.get_by_role("button", name="Step forward").click()
+    second.locator(".rnb-stage[data-index='1']").wait_for()
+    second.get_by_role("button", name="Sum", exact=True).click()
+    second.locator(".rnb-stage[data-total=sum]").wait_for()
+    page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        ".requestExecute({code: 'explorer.span = (3, 8); explorer.index = 5'}).done.then(() => true)"
+    )
+    for view in (first, second):
+        view.locator(".rnb-stage[data-index='5']").wait_for()
+
+    assert first.locator("[data-total]").count() == 0
+    assert [view.evaluate("node => node.player.span") for view in (first, second)] == [[3, 8], [3, 8]]
+
+
+def test_what_is_poor_or_cannot_be_shown_is_a_word(studio: Studio) -> None:
+    """Missing cells, a single field, no data at all: there is a sentence, and no trace."""
+    page = studio.show("import xarray\ndisplay(rn.Explorer(ds.YW[:3].where(False)))")
+    page.get_by_text("No cell of this field has data.").wait_for()
+    studio.show("rn.Explorer(ds.isel(time=4))")
+    alone = page.get_by_role("button", name="Play").is_visible(), page.locator(".rnb-time").inner_text()
+    studio.show("display(rn.Explorer(xarray.Dataset()), rn.Explorer('/no/such/archive.tar'))", None)
+    page.locator(".rnb-refused").nth(1).wait_for()
+
+    assert alone == (False, "2020-06-13 15:30 UTC")
+    assert page.get_by_text("Traceback").count() == 0
+
+
+def test_a_view_that_is_gone_leaves_nothing(studio: Studio) -> None:
+    """Its player stops, asks nothing any more, and lets go of its fields."""
+    page = studio.show()
+    page.get_by_role("button", name="Play").click()
+    page.evaluate("() => { window.gone = document.querySelector('.rnb-explorer').player; }")
+
+    studio.show("explorer.close()", None)
+    page.wait_for_function("() => window.gone.closed")
+
+    assert page.evaluate("() => [window.gone.playing, window.gone.reel]") == [False, None]
+    assert page.locator(".rnb-stage").count() == 0
+
+
+def test_a_kernel_that_dies_is_a_word(run_notebook: Run, archive: Path) -> None:
+    """Fields that are there play on; what would need the kernel says that it does not answer."""
+    page = run_notebook([opened(archive), "rn.Explorer(ds)"])
+    explorer = shown(page, 0)
+    page.wait_for_function(ALL_HERE)
+
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.mouse.click(*at(page, 0.5, 0.6))
+    explorer.get_by_text("The kernel does not answer").wait_for()
+    explorer.get_by_role("button", name="Step forward").click()
+
+    shown(page, 1)
+
+
+def test_a_browser_without_inflation_is_told(page: Any, archive: Path, tmp_path: Path) -> None:
+    """An old browser says which ones can show the page."""
+    page.add_init_script("delete window.DecompressionStream")
+    path = rn.Explorer(archive, lang="en").save_html(tmp_path / "page.html", first=FIRST, last=FIRST)
+
+    page.goto(path.as_uri())
+
+    page.get_by_text("This browser cannot unpack the fields").wait_for()
+
+
+def test_the_page_works_from_a_file(page: Any, archive: Path, fields: xr.DataArray, tmp_path: Path) -> None:
+    """An exported page shows the same values, series, sums and rain without a kernel."""
+    explorer = rn.Explorer(archive, lang="en")
+    path = explorer.save_html(tmp_path / "page.html", first=FIRST, last=FIRST + COUNT - 1)
+
+    page.goto(path.as_uri())
+    shown(page, 0)
+    hold_against(page, fields[0])
+    page.mouse.click(*at(page, 0.5, 0.6))
+    drag_box(page)
+    page.wait_for_selector("[data-series='2']")
+    cell, box = marks(page)
+    page.get_by_role("button", name="Sum", exact=True).click()
+    page.wait_for_selector("[data-total=sum]")
+
+    row, col = cell["cell"]
+    expected = fields.to_numpy()[:, inside(box["polygon"], GRIDS["de1100"].shape)]
+    assert np.allclose(cell["values"], fields[:, row, col], atol=1e-6, equal_nan=True)
+    assert np.allclose(box["values"], np.nanmean(expected, axis=1, dtype="f8"), atol=1e-6)
+    hold_against(page, fields.sum("time", min_count=1))
+
+
+def test_it_fits_small_and_large_screens(page: Any, archive: Path, tmp_path: Path) -> None:
+    """From 390 to 3,840 pixels wide nothing lies beside the page; above 1,280 x 720 all is seen at once."""
+    path = rn.Explorer(archive, lang="de").save_html(tmp_path / "page.html", first=FIRST, last=FIRST + 1)
+    page.goto(path.as_uri())
+    shown(page, 0)
+
+    for width, height in ((390, 800), (1280, 720), (3840, 2160)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(
+            "() => { const { over, field, ratio } = document.querySelector('.rnb-explorer').player.map; "
+            "return Math.abs(over.width - ratio * over.getBoundingClientRect().width) < 2; }"
+        )
+        wide, tall = page.evaluate(
+            "() => [document.documentElement.scrollWidth, document.querySelector('.rnb-explorer footer')"
+            ".getBoundingClientRect().bottom]"
+        )
+
+        assert wide <= width
+        assert tall <= height or width < 1280

@@ -1,0 +1,180 @@
+"""Panel and app in a browser: files are watched while they come, and what they hold plays."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from controls import CLEAN, JUNE
+from hostile import recorded, tar_of
+
+from browser.conftest import Lab, jupyterlab
+from radar_nb.faults import Fault, Faults
+from radar_nb.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Run = Callable[[Path | list[str]], Any]
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make browser").expect
+expect.set_options(timeout=30_000)  # two cores may be shared with others
+
+SHOTS = os.environ.get("RADAR_NB_SHOTS")
+LONG = recorded(tar_of([("frame", bytes(6_000_000))]))
+BUSY = """() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  kernel.requestExecute({ code: "end = time.monotonic() + 3\\nwhile time.monotonic() < end: time.sleep(0.01)" });
+}"""
+SAVE = "() => window.jupyterapp.commands.execute('docmanager:save').then(() => true)"
+DIE = """() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  kernel.requestExecute({ code: "import os; os._exit(1)" });
+}"""
+IDLE = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
+RUN = "() => window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)"
+
+
+def shoot(part: Any, name: str) -> None:
+    """Keep a picture for the eye, where somebody wants one."""
+    if SHOTS:
+        part.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Give JupyterLab without its debugger, which complains in red of a kernel that has died."""
+    home = tmp_path_factory.mktemp("home")
+    settings = home / "config" / "labconfig" / "page_config.json"
+    settings.parent.mkdir(parents=True)
+    off = {"disabledExtensions": {"@jupyterlab/debugger-extension": True}}
+    settings.write_text(json.dumps(off), encoding="utf-8")
+    with jupyterlab(home) as running:
+        yield running
+
+
+@pytest.fixture
+def rate() -> int:
+    """Give bytes a second of each file."""
+    return 2_000_000
+
+
+@pytest.fixture
+def slow(tmp_path: Path, rate: int) -> Iterator[str]:
+    """Give the address of a server with four months of 2020; it refuses one of them, once."""
+    for number in range(1, 5):
+        place = tmp_path / "server" / JUNE[1:].replace("202006", f"2020{number:02d}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(LONG)
+    rules = (Fault(kind="403", path="*202002*", attempts=(1,)), Fault(kind="slow", rate=rate))
+    with Mirror(tmp_path / "server", faults=Faults(rules=rules)) as mirror:
+        yield mirror.url
+
+
+@pytest.fixture
+def panel(run_notebook: Run, tmp_path: Path, slow: str) -> Any:
+    """Give a page with a panel that has four months to fetch."""
+    page = run_notebook(
+        [
+            "import time\nimport radar_nb as rn",
+            f"options = dict(folder={str(tmp_path / 'data')!r}, base_url={slow!r})",
+            "picker = rn.MonthPicker('YW', '2020-01', '2020-04', **options)",
+            "panel = rn.DownloadPanel(picker)\npanel",
+        ]
+    )
+    expect(page.locator(".radar-nb-panel")).to_contain_text("0 of 4 files here")
+    return page
+
+
+def press(page: Any, name: str) -> None:
+    page.get_by_role("button", name=re.compile(f"{name}$")).click()  # before it stands the sign
+
+
+def test_a_download_is_watched_paused_and_tried_again(panel: Any) -> None:
+    """From the click to the last file, with a pause, a busy cell, a refusal and a second try."""
+    shown = panel.locator(".radar-nb-panel")
+    press(panel, "Download")
+    expect(shown.get_by_role("progressbar", name="YW2017")).to_have_count(3)
+    expect(shown).to_contain_text("1 failed so far")
+    expect(shown).to_contain_text(re.compile(r"YW2017.002_202001.tar.*of 6\.0 MB"))
+    shoot(shown, "panel_running")
+
+    press(panel, "Pause")
+    expect(shown).to_contain_text("paused")
+    shoot(shown, "panel_paused")
+    panel.evaluate(BUSY)
+    press(panel, "Resume")
+    expect(shown).to_contain_text("1 of 4 did not succeed")
+    expect(shown).to_contain_text("The server refuses.")
+    shoot(shown, "panel_failed")
+
+    press(panel, "Retry")
+    bar = shown.get_by_role("progressbar", name="progress")
+    expect(bar).to_have_attribute("data-state", "done")
+    expect(bar).to_have_attribute("aria-valuenow", "100")
+    expect(shown.get_by_role("button", name="Retry")).to_be_hidden()
+    shoot(shown, "panel_done")
+
+
+@pytest.mark.parametrize("rate", [300_000])
+def test_after_a_reload_and_a_new_kernel_the_panel_tells_the_truth(panel: Any) -> None:
+    """A page that is loaded again goes on watching; a new kernel finds on the disk what the old one left."""
+    shown = panel.locator(".radar-nb-panel")
+    press(panel, "Download")
+    expect(shown).to_contain_text("B/s")
+    panel.evaluate(SAVE)
+
+    panel.reload(wait_until="domcontentloaded")
+    expect(shown).to_contain_text(re.compile(r"of 18\.0 MB.*YW2017.002_202001.tar.*[2-5]\.\d MB of 6\.0 MB"))
+    panel.evaluate(DIE)
+    panel.locator(".jp-Dialog").get_by_role("button", name="Ok").click()  # JupyterLab's own words
+    expect(panel.get_by_text("No kernel is behind this any more")).to_be_visible()
+    shoot(shown, "panel_dead")
+    panel.wait_for_function(IDLE)
+    panel.evaluate(RUN)
+
+    expect(shown).to_contain_text(re.compile(r"0 of 4 files here, 3 begun at"))
+    press(panel, "Download")
+    expect(shown.get_by_role("progressbar", name="YW2017")).to_have_count(4)
+
+
+def test_a_download_is_cancelled(panel: Any) -> None:
+    """Cancel stops it at once, and what has come is told and kept."""
+    shown = panel.locator(".radar-nb-panel")
+    press(panel, "Download")
+    expect(shown).to_contain_text("MB/s")
+
+    press(panel, "Cancel")
+
+    expect(shown).to_contain_text("stopped; the next start goes on from here")
+    expect(shown.get_by_role("progressbar", name="progress")).to_have_attribute("data-state", "cancelled")
+    shoot(shown, "panel_cancelled")
+
+
+def test_in_the_app_open_leads_to_the_explorer(run_notebook: Run, tmp_path: Path) -> None:
+    """In German: months, download, open, and the rain is on the screen; the months can be chosen again."""
+    place = tmp_path / "server" / JUNE[1:]
+    place.parent.mkdir(parents=True)
+    place.write_bytes(CLEAN)
+    with Mirror(tmp_path / "server") as mirror:
+        options = f"folder={str(tmp_path / 'data')!r}, base_url={mirror.url!r}, lang='de'"
+        page = run_notebook([f"import radar_nb as rn\nrn.App('YW', '2020-06', {options})"])
+        app = page.locator(".radar-nb-app")
+        expect(app.get_by_role("combobox", name="Produkt")).to_be_visible()
+        expect(app.get_by_role("gridcell", name="Juni 2020, auf dem Server, ausgewählt")).to_have_count(1)
+        shoot(page, "app_german")
+
+        press(page, "Herunterladen")
+        expect(app).to_contain_text("alle auf der Platte")
+        press(page, "Öffnen")
+        page.wait_for_selector(".radar-nb-app .rnb-stage[data-index='0']")
+        shoot(page, "app_open")
+
+    expect(app).to_contain_text("Monate wählen: YW, 2020-06")
+    expect(app.get_by_role("grid")).to_be_hidden()
+    press(page, "Andere wählen")
+    expect(app.get_by_role("gridcell", name="Juni 2020, heruntergeladen, ausgewählt")).to_be_visible()

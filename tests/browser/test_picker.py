@@ -1,0 +1,215 @@
+"""The picker in a browser: months are chosen by mouse, keys and dates, and each says what lies here of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[[Path | list[str]], Any]
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make browser").expect
+expect.set_options(timeout=30_000)  # two cores may be shared with others
+
+SHOTS = os.environ.get("RADAR_NB_SHOTS")
+YEAR = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
+TOLD = """
+said = lambda months: ' '.join(map(str, months)) or 'none'
+told = ipywidgets.Label(said(picker.value))
+picker.observe(lambda change: setattr(told, 'value', said(change.new)), 'value')
+told.add_class('told')
+display(picker, told)
+"""
+COLOURS = """cells => Object.fromEntries(cells.map(cell => [
+  cell.className, [getComputedStyle(cell).backgroundColor, getComputedStyle(cell, "::after").maskImage]]))"""
+DRAWN = """async code => {
+  const begin = performance.now();
+  const seen = new Promise((resolve) => {
+    const look = new MutationObserver(() => {
+      const cells = document.querySelectorAll(".again .radar-nb-calendar[data-ready] td").length;
+      if (cells >= 300) { look.disconnect(); requestAnimationFrame(() => resolve(performance.now() - begin)); }
+    });
+    look.observe(document.body, { childList: true, subtree: true, attributes: true });
+  });
+  const context = window.jupyterapp.shell.currentWidget.sessionContext;
+  const cell = window.jupyterapp.shell.currentWidget.content.widgets.at(-1);
+  cell.outputArea.future = context.session.kernel.requestExecute({ code });
+  return await seen;
+}"""
+
+
+def shoot(part: Any, name: str) -> None:
+    """Keep a picture for the eye, where somebody wants one."""
+    if SHOTS:
+        part.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Give a data folder with months of 2020 in every state."""
+    folder = tmp_path / "data" / YEAR
+    folder.mkdir(parents=True)
+    for number in (1, 2, 3, 4):
+        (folder / f"YW2017.002_20200{number}.tar").write_bytes(b"whole")
+    for number in (3, 4):
+        (folder / f"YW2017.002_20200{number}").mkdir()
+    (folder / "YW2017.002_202005.tar.part").write_bytes(b"begun")
+    (folder / "YW2017.002_202006.tar").write_bytes(b"cut")
+    (folder / "YW2017.002_202006.tar.meta.json").write_text(json.dumps({"url": "x", "size": 99}), encoding="utf-8")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def picker(run_notebook: Run, data: Path) -> Any:
+    """Give a page with a picker, and a line beside it with the months that the kernel holds."""
+    cells = [
+        "import ipywidgets\nimport radar_nb as rn",
+        f"picker = rn.MonthPicker('YW', '2020-07', folder={str(data)!r})",
+        TOLD,
+    ]
+    page = run_notebook(cells)
+    page.wait_for_selector(".radar-nb-calendar[data-ready]")
+    return page
+
+
+def cell(page: Any, name: str) -> Any:
+    return page.get_by_role("gridcell", name=re.compile(name))
+
+
+def told(page: Any, months: str) -> None:
+    """Expect the kernel to hold these months."""
+    expect(page.locator(".told")).to_have_text(months)
+
+
+def months(year: int, first: int = 1, last: int = 12) -> str:
+    return " ".join(f"{year}-{month:02d}" for month in range(first, last + 1))
+
+
+def test_each_month_says_its_state(picker: Any) -> None:
+    """Words, colour and sign agree, each state has its own, and what cannot be chosen says so."""
+    states = {
+        "February": "downloaded",
+        "April": "extracted",
+        "May": "partly here",
+        "June": "broken",
+        "July": "on the server",
+    }
+
+    for name, state in states.items():
+        expect(cell(picker, f"{name} 2020, {state}")).to_have_count(1)
+    expect(cell(picker, "December 2026, not published")).to_have_attribute("aria-disabled", "true")
+    expect(cell(picker, "July 2020, on the server, selected")).to_have_attribute("aria-selected", "true")
+    shoot(picker, "picker")
+    looks = picker.locator(".radar-nb-calendar td:not(.on)").evaluate_all(COLOURS)
+    signs = [sign for name, (_, sign) in looks.items() if name not in ("server", "unpublished")]
+    assert len(looks) == 6
+    assert len(set(signs)) == 4
+    assert all(sign.startswith("url(") for sign in signs)
+
+
+def test_months_are_chosen_by_mouse(picker: Any) -> None:
+    """A click takes one, a drag or Shift+click a span, Ctrl+click one more, a heading all that it heads."""
+    cell(picker, "March 2019").click()
+    told(picker, "2019-03")
+    cell(picker, "June 2019").click(modifiers=["Shift"])
+    told(picker, months(2019, 3, 6))
+    cell(picker, "May 2019").click(modifiers=["Shift"])
+    told(picker, months(2019, 3, 5))
+    cell(picker, "August 2010").click(modifiers=["ControlOrMeta"])
+    told(picker, f"2010-08 {months(2019, 3, 5)}")
+    cell(picker, "April 2019").click(modifiers=["ControlOrMeta"])
+    told(picker, "2010-08 2019-03 2019-05")
+
+    cell(picker, "November 2015").hover()
+    picker.mouse.down()
+    cell(picker, "June 2017").hover()
+    cell(picker, "February 2016").hover()
+    picker.mouse.up()
+    told(picker, "2015-11 2015-12 2016-01 2016-02")
+
+    picker.get_by_role("columnheader", name="all of 2003").click()
+    told(picker, months(2003))
+    picker.get_by_role("rowheader", name=re.compile("summer of all")).click(modifiers=["Shift"])
+    told(picker, months(2003, 6, 8))
+    picker.get_by_role("columnheader", name="select nothing").click()
+    told(picker, "none")
+    expect(picker.get_by_text("No month is selected")).to_have_count(2)  # seen, and said
+
+
+def test_months_are_chosen_by_keys(picker: Any) -> None:
+    """One tab stop, arrows within, and JupyterLab takes none of the keys for itself."""
+    keys = picker.keyboard
+    cell(picker, "July 2020").focus()
+    assert picker.locator(".radar-nb-calendar [tabindex='0']").count() == 1
+
+    keys.press("ArrowLeft")
+    keys.press("Enter")
+    told(picker, "2019-07")
+    for _ in range(3):
+        keys.press("Shift+ArrowDown")
+    keys.press("Shift+ArrowUp")
+    told(picker, months(2019, 7, 9))
+    keys.press("End")
+    keys.press("Space")
+    told(picker, f"{months(2019, 7, 9)} 2019-12")
+    keys.press("Space")
+    told(picker, months(2019, 7, 9))
+    keys.press("Home")
+    keys.press("ArrowUp")
+    keys.press("Enter")
+    told(picker, months(2019))
+    keys.press("Control+End")
+    keys.press("Enter")
+    told(picker, "2026-11")
+    keys.press("Escape")
+    told(picker, "none")
+
+
+def test_dates_and_calendar_are_in_step(picker: Any) -> None:
+    """What is typed as a date is selected in the calendar, and the line tells what it amounts to."""
+    picker.get_by_role("textbox", name="From").fill("2020-06-13")
+
+    told(picker, "2020-06 2020-07")
+    expect(cell(picker, "June 2020, .*selected")).to_have_count(1)
+    line = "2 months of RADKLIM 2017.002 (2020-06 to 2020-07) · 2 files, about 400.0 MB · none on disk yet"
+    expect(picker.locator(".radar-nb-picker")).to_contain_text(line)
+    expect(picker.locator(".radar-nb-picker [role=status]")).to_contain_text(line)
+
+
+def test_25_years_are_drawn_in_less_than_half_a_second(picker: Any) -> None:
+    """From the cell to the picture, kernel included; the best of three, since others use the machine, too."""
+    code = "again = rn.MonthPicker('YW', '2020-07')\nagain.add_class('again')\nagain"
+
+    times = []
+    for _ in range(3):
+        times.append(picker.evaluate(DRAWN, code))
+        picker.evaluate("() => document.querySelectorAll('.again').forEach((old) => old.remove())")
+
+    assert min(times) < 500
+
+
+def test_a_dark_theme_is_followed(picker: Any) -> None:
+    """The cells are dark where the page is, and a wide screen does not tear the form apart."""
+    theme = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${name}`})"
+    picker.evaluate(theme, "Dark")
+    picker.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
+    picker.set_viewport_size({"width": 3840, "height": 2160})
+    cell(picker, "July 2018").click()
+    cell(picker, "March 2020").click(modifiers=["Shift"])
+    told(picker, f"{months(2018, 7)} {months(2019)} {months(2020, 1, 3)}")
+    shoot(picker, "picker_dark")
+
+    colour = cell(picker, "July 2010").evaluate("(cell) => getComputedStyle(cell).backgroundColor")
+    picker.evaluate(theme, "Light")
+    assert max(map(int, re.findall(r"\d+", colour))) < 128
+    edges = [
+        picker.locator(f".radar-nb-picker {part}").first.bounding_box() for part in ("select", "table", "input")
+    ]
+    assert max(box["x"] + box["width"] for box in edges) < 1000

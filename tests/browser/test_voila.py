@@ -1,0 +1,121 @@
+"""The app as a web page: Voila serves the notebook, and what is behind the page is a kernel of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from controls import CLEAN, JUNE
+
+from browser.conftest import Watch
+from radar_nb.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest.importorskip("voila", reason="voila is not installed: make browser")
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make browser").expect
+expect.set_options(timeout=30_000)  # two cores may be shared with others
+
+SHOTS = os.environ.get("RADAR_NB_SHOTS")
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "app.ipynb"
+ICONS = re.compile(
+    r"https://cdn\.jsdelivr\.net/npm/@fortawesome/fontawesome-free@\S+/css/(all|v4-shims)\.min\.css"
+)
+"""What Voila's own template asks for in vain when there is no network; it has these signs with it, too."""
+
+
+@pytest.fixture(scope="module")
+def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a server with a little of June 2020."""
+    root = tmp_path_factory.mktemp("server")
+    place = root / JUNE[1:]
+    place.parent.mkdir(parents=True)
+    place.write_bytes(CLEAN)
+    with Mirror(root) as mirror:
+        yield mirror.url
+
+
+@pytest.fixture(scope="module")
+def served(rain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of the page."""
+    home = tmp_path_factory.mktemp("voila")
+    places = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    own = {name: str(home / name.lower()) for name in (*places, "RADAR_NB_DATA", "RADAR_NB_CACHE")}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = home / "voila.log"
+    # which comes with hvplot, does not fit a page without a notebook, and says so in red
+    without = "--VoilaConfiguration.extension_denylist=['@pyviz/jupyterlab_pyviz']"
+    options = (f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1", without)
+    with log.open("w") as out:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "voila", str(NOTEBOOK), *options],
+            env=os.environ | own | {"RADAR_NB_BASE_URL": rain, "RADAR_NB_LANG": "en"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_for(port, process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # a session of its own: its kernels too
+            process.wait(5)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for the port to answer: to ask for the page would start a kernel."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"Voila does not answer at port {port}:\n{log.read_text(encoding='utf-8')[-2000:]}")
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """Give an empty page; in the end only the signs were asked for in vain."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1100}, reduced_motion="reduce")
+    page.set_default_timeout(60_000)
+    watch = Watch()
+    watch.on(page)
+    yield page
+    page.close()
+
+    assert [url for url in watch.strangers if not ICONS.fullmatch(url)] == []
+    assert [line for line in watch.red if "ERR_NAME_NOT_RESOLVED" not in line] == []
+    assert len(watch.red) <= len(watch.strangers)
+
+
+def test_voila_serves_the_app(page: Any, served: str) -> None:
+    """Months, download, open, and the rain plays: a web page without a notebook."""
+    page.goto(served, wait_until="domcontentloaded")
+    app = page.locator(".radar-nb-app")
+    expect(app.get_by_role("gridcell", name="June 2020, on the server, selected")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("import radar_nb")).to_have_count(0)
+
+    app.get_by_role("button", name=re.compile("Download$")).click()
+    expect(app).to_contain_text("all on disk")
+    app.get_by_role("button", name=re.compile("Open$")).click()
+    page.wait_for_selector(".radar-nb-app .rnb-stage[data-index='0']")
+
+    app.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_selector(".radar-nb-app .rnb-stage[data-index]:not([data-index='0'])")
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/voila.png")

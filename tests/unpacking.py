@@ -1,0 +1,18 @@
+"""What a browser does with packed fields: the same as explorer_reel.js, in Python."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def unpacked(packed: bytes) -> NDArray[np.uint16]:
+    """Give all codes of a field, row by row from the south."""
+    low, high, *_ = words = np.frombuffer(zlib.decompress(packed), "<u2")
+    runs = int(low) + (int(high) << 16)
+    return np.repeat(words[2 : 2 + runs], words[2 + runs :]) if runs else words[2:]
