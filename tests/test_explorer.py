@@ -94,6 +94,14 @@ class TestOpening:
 
         assert [(unit["name"], unit["factor"]) for unit in scene["units"]] == [("mm in 5 min", 1), ("mm/h", 12)]
 
+    @pytest.mark.parametrize(("units", "name"), [("dBZ", "dBZ"), ("1", "fraction"), ("mm h-1", "mm/h")])
+    def test_what_is_no_amount_is_not_called_one(self, units: str, name: str) -> None:
+        """An interval alone does not make millimetres of a reflectivity; such fields have no sum."""
+        scene = Desk(rn.Explorer(fields(units=units))).ask(type="hello")["scene"]
+
+        assert scene["units"][0]["name"] == name
+        assert not scene["sums"]
+
     def test_sites_stand_where_they_are(self) -> None:
         """Places are counted in cells from the south-western corner, the first centre being 0.5."""
         whole = xr.DataArray(np.zeros(GRID.shape), {"y": GRID.y, "x": GRID.x}, ("y", "x"), name="RW")

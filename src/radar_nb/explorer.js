@@ -134,7 +134,12 @@ class Player {
   repaint() {
     if (!this.shown) return;
     const factor = this.total ? 1 : this.unit.factor;
-    this.map.paint(this.shown.picture, this.limits.map((limit) => limit / factor), this.colours);
+    const { picture } = this.shown;
+    this.map.paint(picture, this.limits.map((limit) => limit / factor), this.colours);
+    // what lies below the first class is dry only if nothing smaller can be told
+    const least = this.scene.amounts && this.limits[0] / factor <= 1.001 * picture.scale && !picture.offset;
+    const below = least ? this.texts.dry : `< ${number(this.limits[0])}`, label = this.$(".rnb-ground span");
+    if (label.textContent !== below) label.textContent = below;
     this.readOut();
   }
   redraw() {

@@ -42,7 +42,8 @@ Object.assign(Player.prototype, {
     context.font = `${13 * unit}px system-ui, sans-serif`;
     context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
     context.font = `${11 * unit}px system-ui, sans-serif`;
-    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), number(limit)]).reverse(), ...GROUNDS.map(([tone, text]) => [css(GROUND[tone]), this.texts[text]])];
+    const labels = this.root.querySelectorAll(".rnb-ground span");
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), number(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
     const left = width + 2 * margin;
     context.fillText(this.total ? this.total.unit : this.unit.name, left, head + 10 * unit);
     rows.forEach(([colour, text], k) => {

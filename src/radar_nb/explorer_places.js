@@ -44,7 +44,7 @@ Object.assign(Player.prototype, {
     this.map.marks = this.marks;
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
-    this.$(".rnb-chart").hidden = !this.marks.length;
+    this.$(".rnb-chart").hidden = !this.marks.length || this.scene.count < 2;
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();
@@ -90,7 +90,7 @@ Object.assign(Player.prototype, {
     }, 60);
   },
   drawChart() {
-    if (this.marks.length) this.chart.draw(this.marks, this.span, this.unit);
+    if (!this.$(".rnb-chart").hidden) this.chart.draw(this.marks, this.span, this.unit);
   },
   readOut() {
     const line = this.$(".rnb-readout");

@@ -83,8 +83,8 @@ def annual_maxima(
 
     Sums move with the interval of the data and reach over the ends of days, months and years; one belongs to the
     year in which it ends. What is missing counts as nothing. Sums of fixed intervals find less than the true
-    maximum where a duration has few of them: DWA-A 531 (2012) adds 14 % for one, 7 % for two. Nothing is added
-    here.
+    maximum where a duration has few of them: 14 % less on average with one, 7 % with two (Weiss 1964, J. Hydraul.
+    Div. 90, 77-82), which DWA-A 531 (2012) adds. Nothing is added here.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _GATHER = 0.005
 """Seconds in which short calls gather."""
 
-EVERY = 0.1
+EVERY = 0.2
 """Seconds between two drawings. Jupyter Server drops all messages beyond 1,000 a second for good."""
 
 

@@ -26,7 +26,8 @@ WARNING_LEVELS: Mapping[str, Mapping[int, tuple[float, ...]]] = MappingProxyType
     }
 )
 """For each kind and duration in minutes, the amounts in mm from which DWD warns at level 2 (markant), 3 (Unwetter)
-and 4 (extremes Unwetter). Source: DWD, Warnkriterien (Starkregen: 1 and 6 h; Dauerregen: 12, 24, 48 and 72 h)."""
+and 4 (extremes Unwetter). Source: DWD, Warnkriterien, https://www.dwd.de/DE/wetter/warnungen_aktuell/kriterien
+(Starkregen: 1 and 6 h; Dauerregen: 12, 24, 48 and 72 h), as of 2024."""
 
 PRESETS: Mapping[str, str] = MappingProxyType(
     {"dwd-heavy-rain": "heavy rain", "dwd-continuous-rain": "continuous rain"}

@@ -114,12 +114,13 @@ def inside(polygon: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
     array([[1, 1, 0],
            [0, 0, 0]])
     """
-    x, y = np.arange(shape[1]) + 0.5, np.arange(shape[0])[:, None] + 0.5
+    x, y = np.arange(shape[1]) + 0.5, np.arange(shape[0]) + 0.5
     found = np.zeros(shape, bool)
     corners = [(float(col), float(row)) for col, row in polygon]
     for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
-        if y0 != y1:  # a ray to the west crosses the edge or not
-            found ^= ((y0 <= y) != (y1 <= y)) & (x > x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+        rows = np.flatnonzero((y0 <= y) != (y1 <= y))  # where a ray to the west can cross the edge
+        share = (y[rows] - y0) / (y1 - y0) if rows.size else y[rows]
+        found[rows] ^= x > (x0 + share * (x1 - x0))[:, None]
     return found
 
 

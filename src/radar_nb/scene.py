@@ -58,6 +58,7 @@ def scene(reel: Reel) -> dict[str, Any]:
         "minutes": reel.minutes,
         "units": units(reel),
         "sums": reel.units == "mm",
+        "amounts": reel.units in {"mm", "mm h-1"},
         "palettes": {name: ramp(name, reel) for name in PALETTES},
         "grid": place.grid,
         "borders": {name: place.lines(lines) for name, lines in borders(place.earth).items()},
@@ -69,7 +70,11 @@ def scene(reel: Reel) -> dict[str, Any]:
 def units(reel: Reel) -> list[dict[str, Any]]:
     """Give the units that a film can be seen in: name, factor from its own, limits of classes in that unit."""
     limits = class_limits(reel.units, reel.minutes, reel.pictures(0, 1)[0].values)
-    own = {"name": unit_of(reel.units, reel.minutes), "factor": 1.0, "limits": list(limits)}
+    own = {
+        "name": unit_of(reel.units, reel.minutes if reel.units == "mm" else None),
+        "factor": 1.0,
+        "limits": list(limits),
+    }
     if not reel.minutes:
         return [own]
     hour = reel.minutes / 60
