@@ -8,6 +8,7 @@ They run against synthetic rain on a small server on this machine, in a temporar
 
 from __future__ import annotations
 
+import html
 import os
 import runpy
 import sys
@@ -36,12 +37,27 @@ def main(names: list[str]) -> None:
                 notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
                 client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False)
                 client.execute(cwd=name)
+                tell_ends(notebook)
                 written: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call] # the same
                 text = written.replace(mirror.url, SHOWN_URL) + "\n"
                 if name in text or str(Path.home()) in text:
                     raise SystemExit(f"{path.name}: its outputs show a path of this machine; print a relative one")
                 path.write_text(text, encoding="utf-8")
                 print(path.name)
+
+
+def tell_ends(notebook: nbformat.NotebookNode) -> None:
+    """Give bars of progress the text of their end: nbclient keeps that of their beginning, which pages show."""
+    kept = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
+    models = {name: model["state"] for name, model in kept.get("state", {}).items()}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            view = output.get("data", {}).get("application/vnd.jupyter.widget-view+json", {})
+            parts = models.get(view.get("model_id"), {}).get("children", ())
+            texts = [models[part.removeprefix("IPY_MODEL_")].get("value") for part in parts]
+            if len(texts) == 3 and isinstance(texts[1], int | float):  # words, bar, figures
+                words, _, figures = texts
+                output.data["text/plain"] = " ".join(html.unescape(f"{words} {figures}").split())
 
 
 if __name__ == "__main__":
