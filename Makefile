@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help demo test browser lint types notebooks bench bench-ui soak soak-short lab app clean
+.PHONY: help demo test browser lint types notebooks bench bench-ui docs docs-pages soak soak-short lab app clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -56,6 +56,12 @@ soak: $(STAMP) ## faults, kills and hostile archives, counted in docs/reliabilit
 soak-short: $(STAMP) ## a part of it in two minutes, nothing written
 	$(BIN)/python scripts/soak.py --short
 
+docs: $(STAMP) ## the documentation as a site in docs/_build/html, strictly and without a network
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+docs-pages: $(STAMP) ## run the code of the documentation again and keep its outputs and pictures
+	$(BIN)/python scripts/docs_pages.py
+
 lab: $(STAMP) ## JupyterLab in the notebooks folder
 	$(BIN)/jupyter lab --notebook-dir notebooks
 
@@ -63,4 +69,4 @@ app: $(STAMP) ## the instrument as a web page
 	$(BIN)/voila notebooks/app.ipynb --VoilaConfiguration.show_tracebacks=False
 
 clean: ## remove what make has built
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo docs/_build docs/generated docs/notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis

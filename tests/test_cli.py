@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cubes
 import pytest
 import xarray as xr
 
+import radar_nb as rn
 from radar_nb.cli import main
 from radar_nb.errors import UnknownProduct
 from radar_nb.mirror import Mirror
@@ -169,7 +173,8 @@ def test_debug_shows_the_traceback() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in (
-    "plan", "download", "sync", "extract", "info", "plot", "accumulate", "mirror", "demo"))])  # fmt: skip
+    "plan", "download", "sync", "extract", "info", "plot", "accumulate", "mirror", "demo", "cube", "doctor",
+    "config", "versions", "completion"))])  # fmt: skip
 def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Every command has a help that ends the process with 0."""
     with pytest.raises(SystemExit) as caught:
@@ -226,3 +231,65 @@ def test_a_mirror_says_when_others_can_read(
     assert main(["mirror", "--root", str(tmp_path), "--port", "0", *arguments]) == 0
 
     assert ("who reaches 0.0.0.0 can read every file below" in capsys.readouterr().out) == public
+
+
+def test_doctor_tells_what_needs_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 where all is well, 1 where something has to be done."""
+    with Mirror(tmp_path) as mirror:
+        assert main(["doctor", "--base-url", mirror.url, "--folder", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("All is well")
+
+    assert main(["doctor", "--base-url", mirror.url, "--folder", str(tmp_path)]) == 1
+    assert "without a server" in " ".join(capsys.readouterr().out.split())
+
+
+def test_config_shows_values_and_where_they_came_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without `--origin` the values alone."""
+    assert main(["config", "show", "--origin", "--folder", str(tmp_path), "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)[0]
+    assert first == {"setting": "data folder", "value": str(tmp_path), "origin": "argument folder"}
+
+    assert main(["config", "show"]) == 0
+    assert "origin" not in capsys.readouterr().out
+
+
+def test_versions_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a report of a fault begins with."""
+    assert main(["versions"]) == 0
+
+    assert f"radar-nb            {rn.__version__}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_learns_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The printed script knows each command, those of cubes too."""
+    assert main(["completion", shell]) == 0
+
+    script = capsys.readouterr().out
+    assert [word for word in ("download", "doctor", "verify", "--bandwidth-limit") if word not in script] == []
+
+
+def test_a_cube_is_built_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From an archive to a table of years, and one line where there is no cube."""
+    hours = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    store = str(tmp_path / "cube")
+
+    assert main(["cube", "build", store, str(hours)]) == 0
+    assert "1 done" in capsys.readouterr().out
+    assert main(["cube", "info", store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["frames"] == str(len(cubes.HOURS))
+    assert main(["cube", "info", str(tmp_path / "nowhere")]) == 1
+    assert "build one" in capsys.readouterr().err
+
+
+def test_who_has_read_enough_ends_it(tmp_path: Path) -> None:
+    """A pipe that is closed, as `head` does, is no failure."""
+    words = [sys.executable, "-c", "from radar_nb.cli import main; raise SystemExit(main(['completion', 'bash']))"]
+
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as child:  # noqa: S603
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        told = child.stderr.read()
+
+    assert (child.returncode, told) == (0, b"")

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from radar_nb.app import App
     from radar_nb.calendars import plot_coverage
     from radar_nb.citation import cite
+    from radar_nb.cube import build_cube
+    from radar_nb.cube_checks import repair_cube, verify_cube
+    from radar_nb.cube_opening import cube_coverage, open_cube
     from radar_nb.explorer import Explorer
     from radar_nb.exports import export
     from radar_nb.extremes import annual_maxima
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from radar_nb.returns import return_levels
     from radar_nb.storms import events
     from radar_nb.timeline import plot_series
+    from radar_nb.versions import show_versions
 
 __version__ = "0.1.0"
 
@@ -57,8 +61,10 @@ __all__ = [
     "animate",
     "annual_maxima",
     "at_points",
+    "build_cube",
     "check",
     "cite",
+    "cube_coverage",
     "download",
     "download_async",
     "errors",
@@ -69,6 +75,7 @@ __all__ = [
     "extract_async",
     "load",
     "load_async",
+    "open_cube",
     "open_dataset",
     "over_areas",
     "plan",
@@ -79,13 +86,16 @@ __all__ = [
     "product",
     "products",
     "reduce",
+    "repair_cube",
     "return_levels",
+    "show_versions",
     "start",
     "sync",
     "sync_async",
     "sync_plan",
     "sync_plan_async",
     "to_rate",
+    "verify_cube",
 ]
 
 _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported when first asked for
@@ -97,19 +107,25 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "animate": "animation",
     "annual_maxima": "extremes",
     "at_points": "analysis",
+    "build_cube": "cube",
     "check": "quality",
     "cite": "citation",
+    "cube_coverage": "cube_opening",
     "events": "storms",
     "exceedance": "analysis",
     "export": "exports",
+    "open_cube": "cube_opening",
     "open_dataset": "reading",
     "over_areas": "analysis",
     "plot": "plotting",
     "plot_coverage": "calendars",
     "plot_series": "timeline",
     "reduce": "reductions",
+    "repair_cube": "cube_checks",
     "return_levels": "returns",
+    "show_versions": "versions",
     "to_rate": "reading",
+    "verify_cube": "cube_checks",
 }
 
 

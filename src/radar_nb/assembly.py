@@ -24,6 +24,8 @@ from radar_nb.template import Template, find_template, grid_template
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from radar_nb.lazy import What
     from radar_nb.progress import Reporter
     from radar_nb.sources import Frames
@@ -202,6 +204,11 @@ def _attrs_of_packing(opened: Opened) -> dict[str, Any]:
     steps = {template.packing for template in opened.templates}
     if len(steps) > 1 or any(weights is not None for weights in opened.weights):
         return {}
+    return packing_attrs(packing)
+
+
+def packing_attrs(packing: Packing) -> dict[str, Any]:
+    """Give CF's attributes of packed integers."""
     attrs: dict[str, Any] = {"_FillValue": packing.dtype.type(packing.fill)}
     if packing.scale != 1 or packing.offset:
         # in float32, so that CF unpacks to float32 and to the same values
@@ -229,18 +236,13 @@ _SPELLING = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "prolepti
 def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
     """Give the coordinates: of time and forecast, of place, and where each step came from."""
     series, target = opened.series, opened.target
+    minutes = opened.templates[0].minutes
     stamps = series.times.astype("datetime64[ns]")
     archives = np.array([index.archive.name for index in series.frames.indexes], object)
     rows = series.slots.max(axis=1)
     origin = np.where(rows < 0, "", archives[series.frames.archives()[rows]])
-    coords = {
-        "time": xr.Variable("time", stamps, {"standard_name": "time", "axis": "T"}, dict(_SPELLING)),
-        "y": target.y,
-        "x": target.x,
-        "crs": xr.Variable((), np.int32(0), target.crs),
-        "source": xr.Variable("time", origin.astype(object), {"long_name": "archive that the step came from"}),
-    }
-    ends = stamps
+    coords = step_coords(stamps, origin, minutes=minutes)
+    coords |= {"y": target.y, "x": target.x, "crs": xr.Variable((), np.int32(0), target.crs)}
     if series.leads[0] is not None:
         coords["time"].attrs = {"standard_name": "forecast_reference_time"}
         leads = np.array(series.leads, "timedelta64[m]").astype("timedelta64[ns]")
@@ -255,11 +257,7 @@ def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
             coords["lead_time"] = xr.Variable("lead_time", leads, lead_attrs, lead_encoding)
         ahead = {"standard_name": "time", "long_name": "end of the interval", "bounds": "time_bnds"}
         coords["prediction_time"] = xr.Variable(dims, ends, ahead, dict(_SPELLING))
-    else:
-        dims = ("time",)
-        coords["time"].attrs["bounds"] = "time_bnds"
-    bounds = np.stack([ends - np.timedelta64(opened.templates[0].minutes, "m"), ends], axis=-1)
-    coords["time_bnds"] = xr.Variable((*dims, "bnds"), bounds, {}, dict(_SPELLING))
+        coords["time_bnds"] = _bounds(dims, ends, minutes)
     if options.lonlat:
         lon, lat = target.grid.lonlat()
         coords["lon"] = xr.Variable(
@@ -269,6 +267,29 @@ def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
             ("y", "x"), lat, {"standard_name": "latitude", "units": "degrees_north"}, {"_FillValue": None}
         )
     return coords
+
+
+def step_coords(stamps: NDArray[Any], origin: NDArray[Any], *, minutes: int) -> dict[str, xr.Variable]:
+    """Give the coordinates of time of what is no forecast: the end of each interval, its bounds, and its archive.
+
+    Parameters
+    ----------
+    stamps : ndarray of datetime64[ns], shape (n,)
+    origin : ndarray of str, shape (n,)
+    minutes : int
+        The interval.
+    """
+    attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
+    return {
+        "time": xr.Variable("time", stamps, attrs, dict(_SPELLING)),
+        "source": xr.Variable("time", origin.astype(object), {"long_name": "archive that the step came from"}),
+        "time_bnds": _bounds(("time",), stamps, minutes),
+    }
+
+
+def _bounds(dims: tuple[str, ...], ends: NDArray[Any], minutes: int) -> xr.Variable:
+    bounds = np.stack([ends - np.timedelta64(minutes, "m"), ends], axis=-1)
+    return xr.Variable((*dims, "bnds"), bounds, {}, dict(_SPELLING))
 
 
 def _origin(frames: Frames) -> dict[str, str]:
@@ -293,22 +314,23 @@ def _series_attrs(opened: Opened) -> dict[str, Any]:
         "source": f"weather radar composite, {family}, software {first.software or 'RADOLAN'}",
         "references": "https://www.dwd.de/radolan",
         "license": "CC0" if made_up else "CC BY 4.0; source: Deutscher Wetterdienst",
-        "frames_missing": series.missing.size,
-        "frames_doubled": len(series.doubled),
+        **told_attrs(series.missing, series.doubled, [problem.text for problem in series.problems]),
     }
-    lists = {
-        "gaps": [str(time) for time in series.missing[: _LISTED + 1]],
-        "doubled": list(series.doubled),
-        "problems": [problem.text for problem in series.problems],
-    }
-    counts = {"gaps": series.missing.size}
-    for name, texts in lists.items():
-        if texts:
-            attrs[name] = _some(texts, counts.get(name, len(texts)))
     if series.taken:
         attrs["sums_taken"] = series.taken
     if any(weights is not None for weights in opened.weights):
         attrs["regridded"] = _regridding(opened)
+    return attrs
+
+
+def told_attrs(missing: NDArray[Any], doubled: Sequence[str], problems: Sequence[str]) -> dict[str, Any]:
+    """Give the attributes that tell of steps without a frame, of frames that came twice, and of what is wrong."""
+    attrs: dict[str, Any] = {"frames_missing": missing.size, "frames_doubled": len(doubled)}
+    lists = {"gaps": [str(time) for time in missing[: _LISTED + 1]], "doubled": doubled, "problems": problems}
+    counts = {"gaps": missing.size}
+    for name, texts in lists.items():
+        if texts:
+            attrs[name] = _some(texts, counts.get(name, len(texts)))
     return attrs
 
 

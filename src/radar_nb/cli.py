@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import shtab
+
 import radar_nb as rn
+from radar_nb.configuration import configuration
+from radar_nb.cube_commands import add_cube
+from radar_nb.doctor import examine, findings_table
 from radar_nb.download import resumption
 from radar_nb.errors import Incomplete, RadarNbError
 from radar_nb.faults import load_faults
 from radar_nb.mirror import Mirror, make_archives
+from radar_nb.report import Report
 from radar_nb.sync import sync, sync_plan
-from radar_nb.table import human_bytes
+from radar_nb.table import Table, human_bytes
 from radar_nb.workspace import replacing, storage_errors
 
 if TYPE_CHECKING:
@@ -25,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from radar_nb.comparison import SyncPlan
-    from radar_nb.report import Report
 
 _EPILOG = """\
 From months to a field:
@@ -34,6 +40,7 @@ From months to a field:
   radar-nb sync YW 2001 2025 --folder data     bring what is new or was re-issued, in years
   radar-nb plot data --time 2020-06-13T15:25   draw a field straight from the archives
   radar-nb accumulate data --to total.nc       add all up, straight from the archives
+  radar-nb cube build YW.zarr data             years as one array that answers in milliseconds
 
 Months are written YYYY-MM, whole years YYYY; two make a range to which both belong. Times are UTC, and the end
 of the interval. The data folder is --folder, then RADAR_NB_DATA, then the user's data folder; the server is
@@ -65,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = str(error).splitlines()[0] if isinstance(error, Incomplete) else str(error)
         print(f"radar-nb: {text}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         if options.debug:
             raise
@@ -112,6 +122,21 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument("--refresh", action="store_true", help="fetch again what has changed on the server")
     _add_pace(download)
     _add_sync(add, where, as_json)
+    _add_files(add, as_json)
+    _add_accumulate(add)
+    add_cube(
+        add("cube", _cube, "Years as one array that answers in milliseconds: build, tell, verify, repair."),
+        as_json,
+        debug,
+    )
+    _add_mirror(add)
+    demo = add("demo", _demo, "Do the main job in half a minute, with synthetic rain and no network.")
+    demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=Path, help="where to (demo)")
+    _add_care(add, as_json)
+    return parser
+
+
+def _add_files(add: Callable[..., Any], as_json: argparse.ArgumentParser) -> None:
     extract = add("extract", _extract, "Unpack archives into folders of frames; not needed to plot.", as_json)
     extract.add_argument("archives", metavar="ARCHIVE", nargs="+", type=Path)
     extract.add_argument("--folder", metavar="DIR", type=Path, help="where to; beside each archive by default")
@@ -126,11 +151,19 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--time", metavar="UTC", help="the field's time, such as 2020-06-13T15:25")
     plot.add_argument("--output", metavar="FILE", default="field.png", type=Path, help="picture (field.png)")
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
-    _add_accumulate(add)
-    _add_mirror(add)
-    demo = add("demo", _demo, "Do the main job in half a minute, with synthetic rain and no network.")
-    demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=Path, help="where to (demo)")
-    return parser
+
+
+def _add_care(add: Callable[..., Any], as_json: argparse.ArgumentParser) -> None:
+    doctor = add("doctor", _doctor, "Look whether all is well on this machine, and tell what to do.", as_json)
+    config = add("config", _config, "Show the settings in force, and where each came from.", as_json)
+    config.add_argument("action", choices=("show",), metavar="show", help="the only thing to do: there is no file")
+    config.add_argument("--origin", action="store_true", help="tell whether argument, environment or default")
+    for command in (doctor, config):
+        command.add_argument("--base-url", metavar="URL", help="the server")
+        command.add_argument("--folder", metavar="DIR", help="the data folder")
+    add("versions", _versions, "Show what is installed, for a report of a fault.", as_json)
+    completion = add("completion", _completion, "Print a script that lets a shell complete these commands.")
+    completion.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
 
 
 def _add_sync(add: Callable[..., Any], *parents: argparse.ArgumentParser) -> None:
@@ -256,11 +289,10 @@ def _show(options: argparse.Namespace, value: rn.Plan | SyncPlan | Report) -> No
 
 def _info(options: argparse.Namespace) -> int:
     if not options.subject:
-        print(json.dumps(list(rn.products()), indent=1) if options.json else rn.products())
+        _print(options, rn.products())
         return 0
     if len(options.subject) == 1 and not Path(options.subject[0]).exists():
-        table = rn.product(options.subject[0]).table()
-        print(json.dumps(list(table), indent=1) if options.json else table)
+        _print(options, rn.product(options.subject[0]).table())
         return 0
     facts = _facts(rn.open_dataset(options.subject, chunks=None))
     print(json.dumps(facts, indent=1) if options.json else "\n".join(f"{k:>16}  {v}" for k, v in facts.items()))
@@ -311,6 +343,39 @@ def _accumulate(options: argparse.Namespace) -> int:
     spans = f"{ds.sizes['time']} periods, " if "time" in ds.dims else ""
     print(f"{options.to}: {names}, {spans}{begin.astype('datetime64[m]')} to {end.astype('datetime64[m]')} UTC")
     return 0
+
+
+def _cube(options: argparse.Namespace) -> int:
+    shown = options.shown(options)
+    if isinstance(shown, Report):
+        return _finish(options, shown)
+    _print(options, shown)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    findings = examine(folder=options.folder, base_url=options.base_url)
+    _print(options, findings_table(findings))
+    return 1 if any(finding.state == "trouble" for finding in findings) else 0
+
+
+def _config(options: argparse.Namespace) -> int:
+    _print(options, configuration(folder=options.folder, base_url=options.base_url, origin=options.origin))
+    return 0
+
+
+def _versions(options: argparse.Namespace) -> int:
+    _print(options, rn.show_versions())
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    print(shtab.complete(_parser(), options.shell))
+    return 0
+
+
+def _print(options: argparse.Namespace, table: Table) -> None:
+    print(json.dumps(list(table), indent=1) if options.json else table)
 
 
 def _save(axes: Axes, path: Path, *, dpi: int) -> None:

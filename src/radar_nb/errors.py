@@ -26,6 +26,8 @@ RadarNbError
 │   ├── TruncatedFrame (EOFError)        shorter than its header says
 │   └── UnknownGrid                      a grid that DWD does not document
 ├── SeriesError (ValueError)             frames that do not make one series
+├── CubeError (ValueError)               a store that is not the cube that it should be
+│   └── DamagedShard                     a day of a cube that is half-written or damaged
 ├── ServerError (OSError)                the mirror cannot listen
 └── Incomplete                           some items of a task failed; `report` tells which
 
@@ -143,6 +145,14 @@ class UnknownGrid(FrameError):
 
 class SeriesError(RadarNbError, ValueError):
     """Frames of different products, grids or units where one series was asked for."""
+
+
+class CubeError(RadarNbError, ValueError):
+    """A store that is no cube, or one of another product, grid, layout or version."""
+
+
+class DamagedShard(CubeError):
+    """A day of a cube that is half-written or damaged."""
 
 
 class ServerError(RadarNbError, OSError):

@@ -31,12 +31,12 @@ from radar_nb.errors import (
     TruncatedArchive,
     UnsafeMember,
 )
-from radar_nb.index import index_paths
+from radar_nb.index import remove_archive
 from radar_nb.names import spelling
 from radar_nb.progress import Progress, reporting
 from radar_nb.report import Outcome, Report
 from radar_nb.staging import same, staged, sweep, unpacked
-from radar_nb.workspace import frames_folder, require_space, sidecar_path, storage_errors
+from radar_nb.workspace import frames_folder, require_space, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -245,7 +245,10 @@ class _Run:
     def _end(self, job: _Job) -> Outcome:
         _hold_against_disk(job)
         if not self._keep_archives and not job.faults and job.frames:
-            _remove_archive(job)
+            try:
+                remove_archive(job.archive)
+            except StorageError as error:
+                job.faults.append(error)
         _give_up(job)
         job.consumed = [job.size]  # with the headers between the parts
         return _outcome(job)
@@ -305,7 +308,9 @@ class _Run:
         known = job.spellings.setdefault(spelling(name), name)
         if known != name:
             text = f"{member.place} differs from {known} in upper and lower case alone"
-            job.faults.append(UnsafeMember(f"{text}, which many disks take for one: it is not unpacked"))
+            job.faults.append(
+                UnsafeMember(f"{text}, which many disks take for one: open the archive itself instead")
+            )
             return
         if name in sizes:
             job.twice.add(name)
@@ -394,17 +399,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
-
-
-def _remove_archive(job: _Job) -> None:
-    """Remove an archive, and before it its note and index: after a crash in between, extraction goes on."""
-    try:
-        with storage_errors(job.archive):
-            for beside in (sidecar_path(job.archive), *index_paths(job.archive)):
-                beside.unlink(missing_ok=True)
-            job.archive.unlink()
-    except StorageError as error:
-        job.faults.append(error)
 
 
 def _require_space(jobs: list[_Job]) -> None:

@@ -23,7 +23,7 @@ from radar_nb.archives import Part, check, walk
 from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, HeaderError, RadarNbError, StorageError
 from radar_nb.frames import Header
 from radar_nb.settings import cache_folder
-from radar_nb.workspace import replacing
+from radar_nb.workspace import replacing, sidecar_path, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -119,6 +119,21 @@ class Index:
     def names(self) -> tuple[str, ...]:
         """The members' paths, a name for each row."""
         return tuple(zlib.decompress(self._names).decode().split("\n")) if len(self.rows) else ()
+
+    def take(self, rows: NDArray[np.int64]) -> Index:
+        """Give an index of some of the frames, with the parts and kinds that are theirs, and no problems."""
+        taken = self.rows[rows]
+        parts, taken["part"] = np.unique(taken["part"], return_inverse=True)
+        kinds, taken["kind"] = np.unique(taken["kind"], return_inverse=True)
+        names = self.names
+        return replace(
+            self,
+            parts=tuple(self.parts[part] for part in parts),
+            kinds=tuple(self.kinds[kind] for kind in kinds),
+            rows=taken,
+            problems=(),
+            _names=zlib.compress("\n".join(names[row] for row in rows.tolist()).encode()),
+        )
 
     def place(self, row: int) -> str:
         """Where a row's frame lies, for messages: archive, part and member."""
@@ -293,6 +308,20 @@ def index_paths(archive: Path) -> Iterator[Path]:
 def is_index(path: Path) -> bool:
     """Tell whether a file is an index, by its name."""
     return path.name.startswith(".") and path.name.endswith(_SUFFIX)
+
+
+def remove_archive(archive: Path) -> None:
+    """Remove an archive, and before it its note and index: after a crash in between, the work goes on.
+
+    Raises
+    ------
+    NotWritable, StorageError
+        The disk refused.
+    """
+    with storage_errors(archive):
+        for beside in (sidecar_path(archive), *index_paths(archive)):
+            beside.unlink(missing_ok=True)
+        archive.unlink()
 
 
 def save_index(index: Index, archive: Path) -> None:

@@ -45,6 +45,8 @@ class Series:
         Time steps between the first and the last that have no frame at all.
     doubled : tuple of str
         Frames that came twice, and which was taken.
+    doubled_at : ndarray of datetime64[s]
+        The stamps of these.
     taken : str
         Which of overlapping sums were taken, in words; empty where none overlap.
     problems : tuple of Problem
@@ -57,6 +59,7 @@ class Series:
     slots: NDArray[np.int64]
     missing: NDArray[np.datetime64]
     doubled: tuple[str, ...]
+    doubled_at: NDArray[np.datetime64]
     taken: str
     problems: tuple[Problem, ...] = ()
 
@@ -166,7 +169,7 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
         There is no frame.
     """
     if not len(frames.rows):
-        raise NothingFound("there is no RADOLAN frame in the source")
+        raise NothingFound("there is no RADOLAN frame in the source: name archives, frames or their folder")
     header = frames.kinds[frames.rows["kind"][0]].header
     frames, taken = _apart(frames, true_interval(header.product, header.interval), sums)
     leads_of_kind = np.array([-1 if kind.header.lead is None else kind.header.lead for kind in frames.kinds])
@@ -181,9 +184,10 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
     doubled = tuple(  # the later file wins
         f"{frames.place(order[at])} (taken: {frames.place(order[at + 1])})" for at in np.flatnonzero(same)
     )
+    doubled_at = frames.rows["time"][order[same]].astype("datetime64[s]")
     order = order[~same]
     times = _distinct(frames.rows["time"])
-    missing = _missing(times)
+    missing = missing_steps(times)
     shown = np.sort(np.append(times, missing)) if fill_gaps else times
     slots = np.full((shown.size, stamps.size), -1, np.int64)
     slots[np.searchsorted(shown, frames.rows["time"][order]), axis[order]] = order
@@ -194,6 +198,7 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
         slots=slots,
         missing=missing.astype("datetime64[s]"),
         doubled=doubled,
+        doubled_at=doubled_at,
         taken=taken,
     )
 
@@ -241,7 +246,7 @@ def _distinct(times: NDArray[np.int64]) -> NDArray[np.int64]:
     return distinct
 
 
-def _missing(times: NDArray[np.int64]) -> NDArray[np.int64]:
+def missing_steps(times: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give the steps from the first to the last that are not there, a step being the most frequent distance."""
     if times.size < 3:
         return times[:0]

@@ -117,6 +117,18 @@ class Frames:
         """Give for each row the number of its index."""
         return np.searchsorted(self._starts, self.numbers, side="right") - 1
 
+    def alone(self) -> Frames:
+        """Give the same frames with no more than what belongs to them: small enough to be sent elsewhere."""
+        archives = self.archives()
+        order = np.argsort(archives, kind="stable")
+        used, counts = np.unique(archives, return_counts=True)
+        runs = np.split(self.numbers[order], np.cumsum(counts)[:-1])
+        taken = [
+            self.indexes[number].take(run - self._starts[number])
+            for number, run in zip(used.tolist(), runs, strict=True)
+        ]
+        return Frames.of(taken).take(np.argsort(order))
+
     def index(self, row: int) -> Index:
         """Give the index that a row came from."""
         return self.indexes[int(np.searchsorted(self._starts, self.numbers[row], side="right")) - 1]

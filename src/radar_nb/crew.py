@@ -1,0 +1,129 @@
+"""Who does the work of many days: threads of this process, or the workers of a cluster; owner of distributed."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from radar_nb.errors import CubeError, RadarNbError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 2
+"""Items handed out for each thread or core, so that none waits for the next, and few are lost when one fails."""
+_RETRIES = 2
+"""How often a worker may fail at an item for a reason that is not ours, beside the deaths that dask allows."""
+
+
+def active_client(client: Any) -> Any:
+    """Give the client to work with: the one given, the active one of this process, or None for threads here.
+
+    Parameters
+    ----------
+    client : distributed.Client, address, None or False
+        None takes the active client, if there is one; False none.
+    """
+    if client is False:
+        return None
+    if isinstance(client, str):
+        from distributed import Client  # noqa: PLC0415 - an extra, which one machine does not need
+
+        return Client(client)  # type: ignore[no-untyped-call]
+    if client is not None or "distributed" not in sys.modules:
+        return client
+    from distributed import default_client  # noqa: PLC0415 - as above
+
+    try:
+        return default_client()  # type: ignore[no-untyped-call]
+    except ValueError:  # there is none
+        return None
+
+
+def each(
+    items: Iterable[Item], work: Callable[[Item], Result], *, client: Any = None, workers: int = 1
+) -> Generator[tuple[Item, Result | RadarNbError], None, None]:
+    """Do some work for each item, side by side, and give what comes of each as soon as it is there.
+
+    Parameters
+    ----------
+    items : iterable
+        Asked for one by one, shortly before each is begun.
+    work : callable
+        For a cluster a function of a module, or a partial of one.
+    client : distributed.Client, optional
+        On whose workers it is done; in threads here by default.
+    workers : int
+        Threads.
+
+    Yields
+    ------
+    item
+    result or RadarNbError
+        What the work gave or raised. Other exceptions end the call.
+    """
+    if client is None:
+        yield from _in_threads(items, work, workers)
+    else:
+        yield from _on_cluster(items, work, client)
+
+
+def _tried(work: Callable[[Item], Result], item: Item) -> Result | RadarNbError:
+    """Do some work; give an error of ours as its result, which no second try would change."""
+    try:
+        return work(item)
+    except RadarNbError as error:
+        return error
+
+
+def _in_threads(
+    items: Iterable[Item], work: Callable[[Item], Result], workers: int
+) -> Generator[tuple[Item, Result | RadarNbError], None, None]:
+    waiting = iter(items)
+    running: dict[Future[Result | RadarNbError], Item] = {}
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="radar_nb-cube")
+    try:
+        while True:
+            while len(running) < _AHEAD * workers and (item := next(waiting, None)) is not None:
+                running[pool.submit(_tried, work, item)] = item
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _on_cluster(
+    items: Iterable[Item], work: Callable[[Item], Result], client: Any
+) -> Generator[tuple[Item, Result | RadarNbError], None, None]:
+    from distributed import as_completed  # noqa: PLC0415 - as above
+    from distributed.scheduler import KilledWorker  # noqa: PLC0415 - as above
+
+    cores = sum(client.ncores().values())
+    if not cores:
+        raise SettingsError(f"{client} has no worker: start some first")
+    waiting = iter(items)
+    running: dict[Any, Item] = {}
+    finished: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
+    try:
+        while True:
+            while len(running) < _AHEAD * cores and (item := next(waiting, None)) is not None:
+                future = client.submit(_tried, work, item, pure=False, retries=_RETRIES)
+                running[future] = item
+                finished.add(future)
+            if not running:
+                return
+            future = next(finished)
+            item = running.pop(future)
+            try:
+                result: Result | RadarNbError = future.result()
+            except KilledWorker as error:
+                result = CubeError(f"the worker died each time it was given {item} ({error}): give it more memory")
+            yield item, result
+    finally:
+        client.cancel(list(running))

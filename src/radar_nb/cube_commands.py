@@ -1,0 +1,100 @@
+"""The commands `radar-nb cube build|info|verify|repair`: what they take, and what there is to print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import radar_nb as rn
+from radar_nb.errors import SettingsError
+from radar_nb.table import Table, human_bytes
+
+if TYPE_CHECKING:
+    import argparse
+
+    from radar_nb.report import Report
+
+_STORE = "a folder, or an address such as s3://bucket/YW"
+
+
+def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -> None:
+    """Give the parser of `radar-nb cube` its commands; each sets `shown`, which gives what is to be printed."""
+    commands = cube.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, shown: Any, text: str) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(
+            name, help=text, description=text, parents=list(parents)
+        )
+        command.add_argument("store", metavar="STORE", help=_STORE)
+        command.set_defaults(shown=shown)
+        return command
+
+    build = add("build", _build, "Build a cube from archives or months, or add what it does not hold yet.")
+    build.add_argument("source", metavar="PATH", nargs="*", help="archives, folders of them, or addresses")
+    build.add_argument(
+        "--months", nargs="+", metavar=("PRODUCT", "MONTH"), help="a product and one or two months: fetch them"
+    )
+    build.add_argument("--base-url", metavar="URL", help="the server of --months")
+    build.add_argument("--folder", metavar="DIR", help="the data folder of --months")
+    build.add_argument("--remove-archives", action="store_true", help="of --months, when all its days are there")
+    build.add_argument("--layout", choices=("balanced", "maps", "series"), help="how a new cube is cut")
+    build.add_argument("--flags", action="store_true", help="keep the frames' flags in a new cube")
+    build.add_argument("--scheduler", metavar="URL", help="build on the workers of dask, tcp://host:8786")
+    build.add_argument("--workers", type=int, metavar="N", help="threads that build a day each")
+    build.add_argument("--overwrite", action="store_true", help="write days anew that are there")
+    add("info", _info, "Tell what a cube holds, year by year.")
+    verify = add("verify", _verify, "Hold a cube against its checksums, and against archives.")
+    verify.add_argument("source", metavar="PATH", nargs="*", help="the archives it was built from")
+    verify.add_argument("--sample", type=float, metavar="SHARE", help="of the days, such as 0.01")
+    add("repair", _repair, "Take damaged days out of a cube; build it again to have them written anew.")
+
+
+def _build(options: argparse.Namespace) -> Report:
+    if bool(options.source) == bool(options.months):
+        raise SettingsError("give either archives, or --months with a product and one or two months")
+    source = options.source if len(options.source) > 1 else "".join(options.source)
+    if options.months:
+        if len(options.months) not in {2, 3}:
+            raise SettingsError(f"--months {' '.join(options.months)}: give a product and one or two months")
+        source = rn.plan(*options.months, folder=options.folder, base_url=options.base_url)
+    return rn.build_cube(
+        source,
+        options.store,
+        layout=options.layout,
+        flags=options.flags or None,
+        client=options.scheduler,
+        keep_archives=not options.remove_archives,
+        overwrite=options.overwrite,
+        workers=options.workers,
+    )
+
+
+def _info(options: argparse.Namespace) -> Table:
+    from radar_nb.cube_opening import required_cube  # noqa: PLC0415 - zarr is not loaded by other commands
+
+    cube, coverage = required_cube(options.store), rn.cube_coverage(options.store)
+    stored = sum(size for _, size in cube.store.listing(cube.variable).values())
+    years = (coverage.time.values - np.timedelta64(1, "s")).astype("datetime64[Y]")
+    rows = []
+    for year in np.unique(years):
+        state, data = coverage.state.values[years == year], coverage.data.values[years == year]
+        there = state == 2
+        share = f"{np.nanmean(data[there]):.1%}" if there.any() else ""
+        counts = (there.sum(), (state == 1).sum(), (state == 0).sum() // cube.steps)
+        rows.append((str(year), *(f"{count:,}" for count in counts), share))
+    chunk = " x ".join(str(n) for n in cube.shards.chunk)
+    return Table(
+        title=f"{cube.product} on {cube.grid}, {cube.layout} ({chunk}), {human_bytes(stored)}"
+        f"{', with flags' if cube.has_flags else ''}",
+        columns=("year", "frames", "missing", "days not built", "cells with data"),
+        rows=tuple(rows),
+    )
+
+
+def _verify(options: argparse.Namespace) -> Report:
+    return rn.verify_cube(options.store, options.source or None, sample=options.sample)
+
+
+def _repair(options: argparse.Namespace) -> Report:
+    return rn.repair_cube(options.store)

@@ -1,0 +1,279 @@
+"""A day from archives into a cube: one writer, one pass, one object; the same on a laptop and on a cluster."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb import __version__
+from radar_nb.cursor import frame_codes, open_cursor
+from radar_nb.errors import DamagedShard, SeriesError
+from radar_nb.index import archive_stamp
+from radar_nb.lazy import FrameName
+from radar_nb.ledger import ABSENT, DayRecord, Entry, Origin
+from radar_nb.shards import ShardEncoder
+from radar_nb.workspace import read_sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from radar_nb.assembly import Opened
+    from radar_nb.blueprint import Cube
+    from radar_nb.cursor import Cursor
+    from radar_nb.packing import Packing
+    from radar_nb.shards import ShardFormat
+    from radar_nb.sources import Frames
+    from radar_nb.streams import Blob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DayJob:
+    """A day to be built, with the places of its frames.
+
+    Attributes
+    ----------
+    day : int
+        Days since 1970-01-01.
+    frames : Frames
+        Of this day alone, rising in time.
+    steps : ndarray of int64
+        The step in the day of each frame.
+    shifts : dict of int to int
+        Seconds by which the stamps of some steps differ from the cube's axis.
+    origins : tuple of Origin
+        The archives, in the order of `frames.indexes`.
+    doubled : tuple of str
+    """
+
+    day: int
+    frames: Frames
+    steps: NDArray[np.int64]
+    shifts: dict[int, int]
+    origins: tuple[Origin, ...]
+    doubled: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The day, as YYYY-MM-DD."""
+        return str(np.datetime64(self.day, "D"))
+
+    def alone(self) -> DayJob:
+        """Give it with no more than what belongs to it: some 15 kB, and all that a worker needs."""
+        return replace(self, frames=self.frames.alone())
+
+    def __str__(self) -> str:
+        """Write the day."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What became of a day.
+
+    Attributes
+    ----------
+    entry : Entry
+        What the cube knows of the day now.
+    written : int
+        Bytes; 0 where it was there already.
+    seconds : float
+    note : str
+        What the user should know, if anything.
+    """
+
+    entry: Entry
+    written: int
+    seconds: float
+    note: str = ""
+
+
+def split_days(cube: Cube, opened: Opened) -> list[DayJob]:
+    """Cut a series into days.
+
+    Raises
+    ------
+    SeriesError
+        A day lies beyond the cube's axis, or two frames belong to one step.
+    """
+    series, frames = opened.series, opened.series.frames
+    there = np.flatnonzero(series.slots[:, 0] >= 0)
+    times = series.times[there].astype(np.int64)
+    slots = cube.slots(times)
+    _check_axis(cube, times, slots)
+    numbers = series.slots[there, 0]
+    days = slots // cube.steps
+    archives = frames.archives()[numbers]
+    spans = {int(a): int(np.unique(days[archives == a]).size) for a in np.unique(archives)}
+    origins = {
+        number: _origin(frames.indexes[number].archive, frames.indexes[number].stamp, days=spans[number])
+        for number in spans
+    }
+    doubled, doubled_days = series.doubled, cube.slots(series.doubled_at.astype(np.int64)) // cube.steps
+    cuts = np.flatnonzero(np.diff(days)) + 1
+    jobs = []
+    for where in np.split(np.arange(days.size), cuts):
+        used = np.unique(archives[where]).tolist()
+        steps = slots[where] % cube.steps
+        late = times[where] - cube.times(slots[where])
+        jobs.append(
+            DayJob(
+                day=int(days[where[0]]),
+                frames=frames.take(numbers[where]),
+                steps=steps,
+                shifts={int(steps[n]): int(late[n]) for n in np.flatnonzero(late)},
+                origins=tuple(origins[number] for number in used),
+                doubled=tuple(doubled[n] for n in np.flatnonzero(doubled_days == days[where[0]]).tolist()),
+            )
+        )
+    return jobs
+
+
+def _check_axis(cube: Cube, times: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
+    first = cube.first * cube.steps
+    outside = (slots < first) | (slots >= first + cube.days * cube.steps)
+    if outside.any():
+        begin, end = np.datetime64(cube.first, "D"), np.datetime64(cube.first + cube.days - 1, "D")
+        raise SeriesError(
+            f"a frame of {times[outside][0].astype('datetime64[s]')} lies beyond the cube's axis of time, "
+            f"{begin} to {end}"
+        )
+    twice = np.flatnonzero(np.diff(slots) == 0)
+    if twice.size:
+        pair = times[twice[0] : twice[0] + 2].astype("datetime64[s]")
+        raise SeriesError(
+            f"frames of {pair[0]} and {pair[1]} belong to one step of the cube, which has one every "
+            f"{cube.every} min"
+        )
+
+
+def _origin(archive: Path | Blob, stamp: tuple[int, int], *, days: int) -> Origin:
+    sidecar = read_sidecar(archive) if isinstance(archive, Path) else None
+    identity = sidecar.etag if sidecar and sidecar.etag else "{}-{}".format(*stamp)
+    return Origin(name=archive.name, identity=identity, size=stamp[0], days=days)
+
+
+def fresh(record: DayRecord, job: DayJob) -> str | None:
+    """Tell whether a day in the cube need not be written: "" if so, the reason if it would lose; None to write."""
+    there, wanted = set(np.flatnonzero(record.there).tolist()), set(job.steps.tolist())
+    if set(record.origins) == set(job.origins) and there == wanted:
+        return ""
+    lost = there - wanted
+    known, given = ({origin.name for origin in origins} for origins in (record.origins, job.origins))
+    if lost and known - given:  # not the same archive issued anew, but another source that has less
+        return f"kept: it holds {len(lost)} frames that the source lacks (overwrite=True replaces it)"
+    return None
+
+
+def build_day(cube: Cube, job: DayJob, *, overwrite: bool = False) -> Built:
+    """Write a day into the cube, unless it is there from the same archives.
+
+    Parameters
+    ----------
+    cube : Cube
+    job : DayJob
+    overwrite : bool
+        Write it in any case.
+
+    Raises
+    ------
+    SeriesError
+        The archive has changed since it was looked at, or its frames stand for values in another way.
+    ArchiveError, FrameError, StorageError
+        It cannot be read, or the store refused. What the cube held of the day is untouched.
+    """
+    began = perf_counter()
+    key = cube.key(job.day)
+    with cube.store.claim(key):
+        there = None if overwrite else _there(cube, job.day)
+        if there is not None and (reason := fresh(there.record, job)) is not None:
+            return Built(entry=there, written=0, seconds=perf_counter() - began, note=reason)
+        record, shard, flags = encode_day(cube, job)
+        if flags is not None:
+            cube.store.put(cube.key(job.day, "flags"), flags, durable=False)
+        stamp = cube.store.put(key, shard, durable=False)  # with it the day is there
+    entry = Entry(record=record, stamp=stamp, size=len(shard))
+    return Built(entry=entry, written=len(shard) + len(flags or b""), seconds=perf_counter() - began)
+
+
+def _there(cube: Cube, day: int) -> Entry | None:
+    try:
+        return cube.entry(day)
+    except DamagedShard:  # written anew
+        return None
+
+
+def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]:
+    """Give a day's record, its shard, and that of its flags if the cube has them.
+
+    Raises
+    ------
+    SeriesError, ArchiveError, FrameError, StorageError
+        As `build_day`.
+    """
+    frames = job.frames
+    codes_of = _encoder(cube.shards)
+    flags_of = _encoder(cube.flag_shards) if cube.has_flags else None
+    valid = np.full(cube.steps, ABSENT, np.int32)
+    filled = np.empty(cube.shards.shape[1:], bool)
+    for (codes, packing), step in zip(_codes(cube, frames), job.steps.tolist(), strict=True):
+        if packing != cube.packing:
+            raise SeriesError(
+                f"a frame of {job.name} stands for values in other steps than the cube ({packing} instead of "
+                f"{cube.packing}): build another cube of it"
+            )
+        field = packing.packed(codes, out=codes_of.field(step))
+        np.not_equal(field, cube.shards.fill, out=filled)
+        valid[step] = np.count_nonzero(filled)
+        if flags_of is not None:
+            packing.flags(codes, out=flags_of.field(step))
+    for number in np.unique(frames.archives()).tolist():  # changed while it was read?
+        index = frames.indexes[number]
+        if isinstance(index.archive, Path) and archive_stamp(index.archive) != index.stamp:
+            raise SeriesError(f"{index.archive} has changed while {job.name} was read from it: build again")
+    of_step = np.full(cube.steps, ABSENT, np.int16)
+    of_step[job.steps] = np.unique(frames.archives(), return_inverse=True)[1]
+    record = DayRecord(
+        day=job.day,
+        origins=job.origins,
+        of_step=of_step,
+        valid=valid,
+        shifts=job.shifts,
+        # some headers write the country before the radar
+        radars=tuple(sorted({radar.removeprefix("de") for kind in frames.kinds for radar in kind.header.radars})),
+        doubled=job.doubled,
+        version=__version__,
+    )
+    return record, codes_of.finish(record.note()), None if flags_of is None else flags_of.finish()
+
+
+def _codes(cube: Cube, frames: Frames) -> Iterator[tuple[NDArray[Any], Packing]]:
+    """Give the raw codes of all frames, one after the other, and how they stand for values."""
+    cursor: Cursor | None = None
+    for number, row in enumerate(frames.rows):
+        part, kind, name = frames.parts[int(row["part"])], int(row["kind"]), FrameName(frames, number)
+        if cursor is None or cursor.part is not part:
+            cursor = open_cursor(frames, number, marks=False)
+        data = cursor.read(row, name=name)
+        yield frame_codes(data, frames.kinds[kind], int(row["hash"]), cube.packing, name=name)
+
+
+_own = threading.local()
+
+
+def _encoder(layout: ShardFormat) -> ShardEncoder:
+    """Give this thread's encoder, whose slab of fields is used for day after day."""
+    encoders: dict[tuple[Any, ...], ShardEncoder] = _own.__dict__.setdefault("encoders", {})
+    key = (layout.shape, layout.chunk, layout.dtype, layout.fill, layout.level)
+    if key not in encoders:
+        if len(encoders) > 1:  # codes and flags of one cube
+            encoders.clear()
+        encoders[key] = ShardEncoder(layout)
+    encoders[key].begin()
+    return encoders[key]

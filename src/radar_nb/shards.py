@@ -1,0 +1,264 @@
+"""Whole shards of a Zarr array, encoded while fields stream by, and read chunk by chunk; owner of numcodecs.
+
+A shard is the chunks of a day, one behind the other in the order of their numbers, a note, and the index: offset
+and length of every chunk as little-endian 64-bit integers, all ones for one that holds nothing but the fill value,
+and a CRC-32C of the index. Readers of Zarr find all by the index at the end, and so pass over the note. Source:
+Zarr core specification 3.0; its codec `sharding_indexed` 1.0; RFC 8878 (Zstandard); RFC 3720, B.4 (CRC-32C).
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import google_crc32c
+import numpy as np
+from numcodecs.zstd import Zstd
+
+from radar_nb.errors import DamagedShard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+Shape = tuple[int, int, int]
+Chunk = tuple[int, int, int]
+"""A chunk's number along time, y and x."""
+
+NOTE_ROOM = 16 << 10
+"""Bytes before the index in which most notes lie: reading so many at once saves a request."""
+
+_EMPTY = 0xFFFFFFFFFFFFFFFF
+_CRC = struct.Struct("<I")
+_FOOT = struct.Struct("<I4s")  # the note's length and its mark
+_MARK = b"rnb1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardFormat:
+    """What all shards of an array have in common.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Steps, rows and columns of a shard.
+    chunk : tuple of int
+        The same of a chunk; they divide the shard's.
+    dtype : str
+        Of the codes: "u1", "u2" or "u4"; little-endian in the shard.
+    fill : int
+        The code of cells that are not there.
+    level : int
+        Of Zstandard.
+    """
+
+    shape: Shape
+    chunk: Chunk
+    dtype: str
+    fill: int
+    level: int = 1
+
+    @property
+    def grid(self) -> Shape:
+        """Chunks along time, y and x."""
+        t, y, x = (n // c for n, c in zip(self.shape, self.chunk, strict=True))
+        return t, y, x
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes of the index with its checksum."""
+        return 16 * math.prod(self.grid) + _CRC.size
+
+    @property
+    def codec(self) -> Zstd:
+        """What packs a chunk; its checksum (XXH64) tells a flipped bit to every reader."""
+        return Zstd(self.level, checksum=True)
+
+
+class ShardEncoder:
+    """A shard in the making: fields go in by the order of time, and come out packed.
+
+    One slab of fields is held, as many as a chunk is long, and used again for shard after shard.
+
+    Parameters
+    ----------
+    layout : ShardFormat
+
+    Examples
+    --------
+    >>> layout = ShardFormat(shape=(2, 4, 4), chunk=(1, 2, 2), dtype="u2", fill=0xFFFF)
+    >>> encoder = ShardEncoder(layout)
+    >>> encoder.field(1)[:] = 7
+    >>> shard = Shard.of(encoder.finish(b"a note"), layout, name="shard")
+    >>> shard.note, shard.chunks()
+    (b'a note', ((1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1)))
+    """
+
+    def __init__(self, layout: ShardFormat) -> None:
+        self.layout = layout
+        dtype = np.dtype(layout.dtype).newbyteorder("<")
+        self._slab = np.empty((layout.chunk[0], *layout.shape[1:]), dtype)
+        self._chunk = np.empty(layout.chunk, dtype)
+        self._codec = layout.codec
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a shard, whatever became of the one before."""
+        self._index = np.full((*self.layout.grid, 2), _EMPTY, "<u8")
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._given: set[int] = set()
+        self._number = 0
+
+    def field(self, step: int) -> NDArray[Any]:
+        """Give the place for a step's codes, of shape (rows, cols), to be filled before the next is asked for.
+
+        Parameters
+        ----------
+        step : int
+            In the shard; of the chunk of the step before, or of a later one. What is not given is missing.
+        """
+        number, at = divmod(step, self.layout.chunk[0])
+        if number != self._number:
+            self._pack()
+            self._number = number
+        self._given.add(at)
+        field: NDArray[Any] = self._slab[at]
+        return field
+
+    def _pack(self) -> None:
+        """Pack the chunks of the slab."""
+        if not self._given:
+            return
+        for at in set(range(len(self._slab))) - self._given:
+            self._slab[at] = self.layout.fill
+        self._given.clear()
+        (_, rows, cols), chunk = self.layout.chunk, self._chunk
+        for y, x in np.ndindex(self.layout.grid[1:]):
+            np.copyto(chunk, self._slab[:, y * rows : (y + 1) * rows, x * cols : (x + 1) * cols])
+            if chunk[0, 0, 0] == self.layout.fill and (chunk == self.layout.fill).all():
+                continue
+            piece = self._codec.encode(chunk)
+            self._index[self._number, y, x] = self._size, len(piece)
+            self._pieces.append(piece)
+            self._size += len(piece)
+
+    def finish(self, note: bytes = b"") -> bytes:
+        """Give the shard's bytes; the encoder is ready for another.
+
+        Parameters
+        ----------
+        note : bytes
+            Kept before the index, for `Shard.note`.
+        """
+        self._pack()
+        index = self._index.tobytes()
+        foot = _FOOT.pack(len(note), _MARK)
+        whole = b"".join((*self._pieces, note, foot, index, _CRC.pack(google_crc32c.value(index))))
+        self.begin()
+        return whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shard:
+    """A shard's index and note.
+
+    Attributes
+    ----------
+    layout : ShardFormat
+    name : str
+        For messages.
+    note : bytes
+    index : ndarray of uint64, shape (chunks along time, y, x, 2)
+        Offset and length of each chunk.
+    """
+
+    layout: ShardFormat
+    name: str
+    note: bytes
+    index: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, tail: Any, layout: ShardFormat, *, name: str, size: int | None = None) -> Shard:
+        """Read a shard's tail.
+
+        Parameters
+        ----------
+        tail : bytes
+            The shard's last bytes, the index and the note among them.
+        layout : ShardFormat
+        name : str
+            For messages.
+        size : int, optional
+            The whole shard's bytes, where `tail` is not all of it.
+
+        Raises
+        ------
+        DamagedShard
+            Its index is not whole, or has another writer.
+        """
+        size = len(tail) if size is None else size
+        end = len(tail) - layout.index_bytes
+        foot = end - _FOOT.size
+        index = bytes(tail[end : -_CRC.size]) if foot >= 0 else b""
+        if foot < 0 or _CRC.unpack(tail[-_CRC.size :])[0] != google_crc32c.value(index):
+            raise DamagedShard(f"{name} is cut short or damaged ({size:,} bytes): {REMEDY}")
+        length, mark = _FOOT.unpack(tail[foot:end])
+        if mark != _MARK or length > foot:
+            raise DamagedShard(f"{name} was not written by radar_nb: {REMEDY}")
+        places = np.frombuffer(index, "<u8").reshape(*layout.grid, 2)
+        there = places[places[..., 0] != _EMPTY]
+        if there.size and (there.max() > size or there.sum(axis=-1).max() > size):
+            raise DamagedShard(f"{name} has chunks beyond its end ({size:,} bytes): {REMEDY}")
+        return cls(layout=layout, name=name, note=bytes(tail[foot - length : foot]), index=places)
+
+    def chunks(self) -> tuple[Chunk, ...]:
+        """Give the chunks that hold more than the fill value."""
+        return tuple((int(t), int(y), int(x)) for t, y, x in np.argwhere(self.index[..., 0] != _EMPTY))
+
+    def span(self, chunk: Chunk) -> tuple[int, int] | None:
+        """Give a chunk's offset and length in the shard; None where all of it is the fill value."""
+        start, length = self.index[chunk].tolist()
+        return None if start == _EMPTY else (start, length)
+
+    def decode(self, chunk: Chunk, data: Any, out: NDArray[Any]) -> None:
+        """Unpack a chunk's bytes into an array of the chunk's shape and type.
+
+        Raises
+        ------
+        DamagedShard
+            The bytes are not those that were written.
+        """
+        try:
+            self.layout.codec.decode(data, out)
+        except (RuntimeError, ValueError) as error:
+            raise DamagedShard(f"{self.name} is damaged in chunk {chunk} ({error}): {REMEDY}") from error
+
+
+REMEDY = "repair the cube (repair_cube, or `radar-nb cube repair`), which writes the day anew"
+
+
+def covered(key: NDArray[np.intp], size: int) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
+    """Split the places asked for along one axis by the chunks that they lie in.
+
+    Parameters
+    ----------
+    key : ndarray of int
+        Places along the axis, in any order.
+    size : int
+        Of a chunk.
+
+    Yields
+    ------
+    number : int
+        Of the chunk.
+    inside, at : ndarray of int
+        The places in the chunk, and where in `key` they stand.
+    """
+    numbers = key // size
+    for number in np.unique(numbers).tolist():
+        at = np.flatnonzero(numbers == number)
+        yield number, key[at] - number * size, at

@@ -1,0 +1,52 @@
+"""What is installed: the versions that a report of a fault should name."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import metadata
+
+from radar_nb.table import Table
+
+CORE = ("aiohttp", "dask", "h5py", "numcodecs", "numpy", "pandas", "wradlib", "xarray", "zarr", "zlib-ng")
+WIDGETS = ("anywidget", "ipykernel", "ipywidgets", "jupyterlab", "jupyterlab-widgets", "nest-asyncio2", "voila")
+EXTRAS = {
+    "cube": ("distributed", "obstore"),
+    "gis": ("exactextract", "geopandas", "pyarrow", "rasterio"),
+    "lab": ("jupyterlab", "voila"),
+}
+"""Of each extra, the packages whose absence would be noticed."""
+
+
+def version_of(package: str) -> str | None:
+    """Give the version of a package that is installed, without loading it; None where it is not."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def show_versions() -> Table:
+    """Give the versions of radar_nb, Python, and what the work hangs on, for a report of a fault.
+
+    Returns
+    -------
+    Table
+        A row for each package; it prints as text and shows as HTML. "-" where a package is not installed.
+
+    Examples
+    --------
+    >>> import radar_nb as rn
+    >>> [row["version"] for row in rn.show_versions() if row["package"] == "radar-nb"] == [rn.__version__]
+    True
+    """
+    from radar_nb import __version__  # noqa: PLC0415 - loaded by now; at the top it would be a cycle
+
+    names = sorted(
+        {*CORE, *WIDGETS, *(name for extra in EXTRAS.values() for name in extra), "matplotlib", "scipy"}
+    )
+    rows = [("radar-nb", __version__), ("python", platform.python_version())]
+    rows += [(name, version_of(name) or "-") for name in names]
+    return Table(
+        title=f"{platform.platform()}, {sys.executable}", columns=("package", "version"), rows=tuple(rows)
+    )

@@ -1,0 +1,61 @@
+"""Archives and cubes for tests: hours of RW, a day of which is packed in a moment."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.cube import build_cube
+from radar_nb.frames import CLUTTER, NO_DATA_CODE, SECONDARY, Header, write_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+HOURS = ("00:50", "01:50", "05:50", "23:50")
+
+
+def codes(seed: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """Give a field of 900 x 900 codes: rain in a part, nothing in most, flags, and a corner without data."""
+    random = np.random.default_rng(seed)
+    field = np.zeros((900, 900), np.uint16)
+    y, x = random.integers(0, 700, 2)
+    field[y : y + 150, x : x + 150] = random.integers(0, 4096, (150, 150))
+    field[y : y + 20, x : x + 20] |= SECONDARY
+    field[y + 20 : y + 40, x : x + 20] |= CLUTTER
+    field[:210, :210] = NO_DATA_CODE
+    return field
+
+
+def frame(time: str, seed: int = 0, **changes: Any) -> bytes:
+    """Write a frame, of RW unless told otherwise."""
+    fields: dict[str, Any] = {"product": "RW", "rows": 900, "cols": 900, "precision": -1, "interval": 60} | changes
+    return write_frame(Header(time=np.datetime64(time, "s"), radars=("boo", "ros"), **fields), codes(seed))
+
+
+def archive(path: Path, days: Iterable[str], *, hours: Sequence[str] = HOURS, seed: int = 0) -> Path:
+    """Write an archive of hours of some days, `.tar.gz`, as old as all others."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        for number, time in enumerate(f"{day}T{hour}" for day in days for hour in hours):
+            data = frame(time, seed + number)
+            stamp = "".join(part for part in time[2:] if part.isdigit())
+            info = tarfile.TarInfo(f"raa01-rw_10000-{stamp}-dwd---bin")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    os.utime(path, ns=(10**18, 10**18))
+    return path
+
+
+def build(folder: Path, source: Path) -> None:
+    """Build a cube; for a child that may be killed."""
+    build_cube(source, folder / "cube", flags=True, progress=False, workers=2)
+
+
+def files(cube: Path) -> dict[str, bytes]:
+    """Give all files of a cube, hidden ones too."""
+    return {path.relative_to(cube).as_posix(): path.read_bytes() for path in cube.rglob("*") if path.is_file()}

@@ -1,0 +1,75 @@
+"""Laws of `radar-nb doctor`: what is wrong is found, and each trouble says what to do."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from radar_nb.doctor import Finding, examine, findings_table
+from radar_nb.mirror import Mirror
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def named(findings: tuple[Finding, ...]) -> dict[str, Finding]:
+    """Give findings by what was looked at."""
+    return {finding.what: finding for finding in findings}
+
+
+def test_a_machine_that_has_all_needs_nobody(tmp_path: Path) -> None:
+    """With a server that answers, the packages of this project and a folder, nothing is in trouble."""
+    with Mirror(tmp_path) as mirror:
+        findings = examine(folder=tmp_path / "data", base_url=mirror.url)
+
+    assert {f.what: f.found for f in findings if f.state == "trouble"} == {}
+    assert named(findings)["server"].found.startswith(f"{mirror.url} answered in ")
+    assert findings_table(findings).title == "All is well"
+
+
+def test_a_server_that_does_not_answer_is_trouble(tmp_path: Path) -> None:
+    """It is asked once, its reason is told, and so is what still works."""
+    with socket.socket() as bound:  # nobody listens there
+        bound.bind(("127.0.0.1", 0))
+        findings = examine(folder=tmp_path, base_url=f"http://127.0.0.1:{bound.getsockname()[1]}")
+
+    assert named(findings)["server"].state == "trouble"
+    assert "without a server" in named(findings)["server"].remedy
+    assert findings_table(findings).title.startswith("1 of ")
+
+
+def test_a_data_folder_that_cannot_be_written_is_trouble(tmp_path: Path) -> None:
+    """A file where the folder should be is found before the first download."""
+    file = tmp_path / "data"
+    file.write_bytes(b"")
+
+    with Mirror(tmp_path) as mirror:
+        finding = named(examine(folder=file, base_url=mirror.url))["data folder"]
+
+    assert finding.state == "trouble"
+    assert "RADAR_NB_DATA" in finding.remedy
+
+
+def test_a_codec_that_cannot_be_loaded_is_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A broken binary is named, with the way to mend it."""
+    monkeypatch.setitem(sys.modules, "numcodecs.zstd", None)
+
+    with Mirror(tmp_path) as mirror:
+        finding = named(examine(folder=tmp_path, base_url=mirror.url))["codec numcodecs"]
+
+    assert finding.state == "trouble"
+    assert finding.remedy == "pip install --force-reinstall numcodecs"
+
+
+def test_every_trouble_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without any package installed all is trouble or a note, and each says what to do."""
+    monkeypatch.setattr("radar_nb.doctor.version_of", lambda _: None)
+
+    with Mirror(tmp_path) as mirror:
+        findings = examine(folder=tmp_path, base_url=mirror.url)
+
+    assert {f.what for f in findings if f.state == "trouble"} == {"packages", "widgets"}
+    assert [f.what for f in findings if f.state != "ok" and not f.remedy] == []
