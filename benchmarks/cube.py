@@ -46,7 +46,15 @@ FILL = 0xFFFF
 PIXEL, BOX = (500, 400), (480, 380, 40)  # a cell; row, column and width of a catchment of 1,600 km2
 DAYS_OF_YEAR = 365
 FRAMES = 5  # of which the median is taken, at other times of the day
-MODULES = ("radar_nb.cube", "radar_nb.cube_opening", "wradlib.io.backends", "dask.array", "zarr", "xarray")
+MODULES = (
+    "radar_nb.cube",
+    "radar_nb.cube_opening",
+    "radar_nb.analysis",
+    "wradlib.io.backends",
+    "dask.array",
+    "zarr",
+    "xarray",
+)
 
 LAYOUTS = {
     "balanced": (36, 110, 100),
@@ -136,6 +144,7 @@ def build_first(archive: Path, folder: Path) -> dict[str, float]:
 def ask(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001 - as all that is measured
     """Ask a cube that was not opened in this process before."""
     from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.reductions import reduce  # noqa: PLC0415 - the same
 
     found: dict[str, float] = {}
     found["open"] = timed(lambda: open_cube(folder / "cube"))
@@ -148,25 +157,28 @@ def ask(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001 - as a
         )
     found["day"] = timed(lambda: dask.isel(time=slice(0, STEPS)).sum("time").compute())
     found["days"] = dask.sizes["time"] / STEPS
+    totals = timed(lambda: reduce(folder / "cube", "sum", period="1D", progress=False))
+    found["day, reduce"] = totals / found["days"]
     found["bytes"] = size_of(folder / "cube")
     return found
 
 
 def catchments(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001 - as all that is measured
-    """Give daily totals over 200 catchments, day by day, for as many days as the cube has."""
-    from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - only the process that measures it pays for it
+    """Give daily totals over 200 catchments of 400 km2 for as many days as the cube has."""
+    import geopandas  # noqa: PLC0415 - the same
+    import shapely  # noqa: PLC0415 - the same
 
-    random = np.random.default_rng(1)
+    from radar_nb.analysis import accumulate, over_areas  # noqa: PLC0415 - the same
+    from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - the same
+
+    rain, random = open_cube(folder / "cube"), np.random.default_rng(1)
     corners = zip(random.integers(0, ROWS - 20, 200), random.integers(0, COLS - 20, 200), strict=True)
-    boxes = [np.ix_(y + np.arange(20), x + np.arange(20)) for y, x in corners]
-    rain = open_cube(folder / "cube").YW
-    seconds = []
-    for start in range(0, rain.sizes["time"], STEPS):
-        began = perf_counter()
-        total = rain.isel(time=slice(start, start + STEPS)).sum("time").values
-        np.array([total[box].mean() for box in boxes])
-        seconds.append(perf_counter() - began)
-    return {"a day": median(seconds), "days": len(seconds)}
+    x, y = rain.x.values, rain.y.values
+    boxes = [shapely.box(x[col], y[row], x[col + 20], y[row + 20]) for row, col in corners]
+    areas = geopandas.GeoSeries(boxes, crs=rain.crs.attrs["crs_wkt"])
+    days = rain.sizes["time"] / STEPS
+    seconds = timed(lambda: accumulate(over_areas(folder / "cube", areas, progress=False), "1D"))
+    return {"a day": seconds / days, "days": days}
 
 
 WAYS: dict[str, Callable[[Path, Path], dict[str, float]]] = {
@@ -232,6 +244,8 @@ def table(archive: Path, folder: Path, runs: int) -> None:
         ("a frame, chunks=None", usual["frame"], "frame, plain"),
         ("a day's total map (usual: its sum alone)", usual["day"], "day"),
         ("a day's total map (usual: with opening)", usual["open"] + usual["day"], "day"),
+        ("a day's total map by reduce (usual: its sum alone)", usual["day"], "day, reduce"),
+        ("a day's total map by reduce (usual: with opening)", usual["open"] + usual["day"], "day, reduce"),
     ):
         print(row(name, f"{base:.3f}", f"{asked[key]:.4f}", f"{base / asked[key]:.0f}", "", ""))
     share = asked["bytes"] / archive.stat().st_size
@@ -405,8 +419,8 @@ def grown(folder: Path, runs: int) -> None:
     """Print time and memory of a synthetic month: a day, ten, thirty."""
     from radar_nb.mirror import make_archives  # noqa: PLC0415 - only where it is asked for
 
-    row = "{:>16}{:>10}{:>7}{:>7}{:>7}{:>10}{:>16}".format
-    print("\n" + row("synthetic days", "seconds", "MB", "GB/s", "share", "pixel ms", "areas ms a day"))
+    row = "{:>16}{:>10}{:>7}{:>7}{:>7}{:>10}{:>16}{:>10}".format
+    print("\n" + row("synthetic days", "seconds", "MB", "GB/s", "share", "pixel ms", "areas ms a day", "their MB"))
     for days in (1, 10, 30):
         root = folder / str(days)
         (archive,) = make_archives(root, "YW", "2020-06", days=range(1, days + 1), progress=False)
@@ -416,7 +430,14 @@ def grown(folder: Path, runs: int) -> None:
         share = asked["bytes"] / archive.stat().st_size
         numbers = f"{built['build']:.2f}", f"{built['MB']:.0f}", f"{rate:.2f}", f"{share:.2f}"
         print(
-            row(days, *numbers, f"{1000 * asked['pixel, dask']:.1f}", f"{1000 * areas['a day']:.0f}"), flush=True
+            row(
+                days,
+                *numbers,
+                f"{1000 * asked['pixel, plain']:.1f}",
+                f"{1000 * areas['a day']:.0f}",
+                f"{areas['MB']:.0f}",
+            ),
+            flush=True,
         )
         shutil.rmtree(root)
 

@@ -27,6 +27,7 @@ def make_rain(root: Path, *, whole_month: bool = False) -> None:
     if root not in _made:
         make_archives(root, "YW", "2020-06", days=(13, 14), progress=False)
         make_archives(root, "RW", "2020-06", days=None if whole_month else (13, 14), progress=False)
+        make_archives(root, "RW", "2020-05", days=None if whole_month else (30, 31), progress=False)
         make_archives(root, "RW", "2001-01", days=(1,), progress=False)
         _made.add(root)
 

@@ -6,8 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from radar_nb.transport import Patience
+
+settings.register_profile("radar_nb", deadline=None)  # a busy machine is slow, not wrong
+settings.load_profile("radar_nb")
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 

@@ -14,7 +14,8 @@ from hostile import HOSTILE, Case, day, entry, flipped, frame, month, name, pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from radar_nb.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, check, parts, walk
+from radar_nb import archives
+from radar_nb.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check, parts, verify, walk
 from radar_nb.errors import (
     CorruptArchive,
     HeaderError,
@@ -28,7 +29,7 @@ from radar_nb.errors import (
 )
 from radar_nb.frames import FRAME_LIMIT
 from radar_nb.names import unsafe_name
-from radar_nb.streams import Kind, sniff
+from radar_nb.streams import Blob, Kind, Reopened, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,6 +178,198 @@ def test_a_hostile_day_leaves_the_other_days(archive: Callable[[bytes], Path], c
     if case.data and sniff(case.data[:512]) != "unknown":
         with pytest.raises(case.error, match=r"20200602\.tar\.gz"):
             list(walk(bad))
+
+
+@pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
+def test_a_refusal_tells_what_where_and_the_way_out(archive: Callable[[bytes], Path], case: Case) -> None:
+    """A message begins with the archive, names the fault, and ends with what to do."""
+    path = archive(case.data)
+
+    with pytest.raises(case.error, match=case.match) as caught:
+        members(path)
+
+    assert str(caught.value).startswith(f"{path} ")
+    assert str(caught.value).endswith("fetch it again with overwrite=True")
+
+
+@pytest.mark.parametrize(
+    ("member", "told"),
+    [
+        (entry("a/b", frame(), type=tarfile.SYMTYPE), "a/b is a link, a device or a sparse file"),
+        (entry("a/b:c", frame()), "a/b:c has a name that has a character"),
+        (entry("a\nb", frame()), r"a\\nb has a name that has control characters"),
+        (entry("a/b", packed(packed(packed(frame())))), "a/b is packed more than 4 times"),
+        (entry("a/b", bz2.compress(packed(packed(frame())))), "a/b is packed more than 4 times"),
+        (entry("a/b", packed(packed(bz2.compress(frame())))), "a/b is packed more than 4 times"),
+        (entry("a/b", packed(bytes(FRAME_LIMIT + 1))), "a/b is larger than a frame can be"),
+        (entry("a/b", tar(entry("c:d"))), "a/b/c:d has a name"),
+    ],
+)
+def test_a_refused_member_is_named(archive: Callable[[bytes], Path], member: bytes, told: str) -> None:
+    """Which of a thousand members it was, the message says by its path, through all tars."""
+    (part,) = parts(archive(packed(tar(entry(name(20), frame()), member))))
+
+    with pytest.raises(UnsafeMember, match=f"archive > {told}.*: DWD published it otherwise, fetch it again"):
+        list(walk(part))
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "told"),
+    [
+        (b"", TruncatedArchive, r"is empty \(0 bytes\): fetch it again"),
+        (b"ncols 900 and much more", CorruptArchive, r"no frame \(it begins with b'ncols 900 and mu'\): fetch"),
+        (flipped(tar(entry(name(20), frame())), 10), CorruptArchive, r"\(bad checksum\): fetch"),
+        (
+            tar(entry(name(20), frame()))[:-1024] + b"more" * 256,
+            CorruptArchive,
+            "header of the member after it is none",
+        ),
+        (tar(entry(name(20), frame())) + b"more" * 256, CorruptArchive, "there are bytes after the tar's end"),
+        (tar(entry(name(20), frame())) + bytes(2 << 20), CorruptArchive, "there are bytes after the tar's end"),
+    ],
+    ids=["empty", "foreign", "first header", "second header", "after the end", "zeros without end"],
+)
+def test_a_file_that_is_no_archive_is_told_by_what_it_has(
+    archive: Callable[[bytes], Path], data: bytes, error: type[RadarNbError], told: str
+) -> None:
+    """What was wrong stands in the message, for who has to find out how it came to be."""
+    with pytest.raises(error, match=told):
+        members(archive(data))
+
+
+NESTED: dict[str, Callable[[], bytes]] = {
+    "frame": frame,
+    "frame.gz": lambda: packed(frame()),
+    "frame.gz.gz": lambda: packed(packed(frame())),
+    "tar": lambda: day(MINUTES),
+    "tar.gz": lambda: packed(day(MINUTES)),
+    "tar.gz of gz": lambda: packed(tar_of((f"{key}.gz", packed(data)) for key, data in FRAMES.items())),
+    "tar.gz.gz": lambda: packed(packed(day(MINUTES))),
+    "tar.gz of tars": lambda: packed(tar_of([("a.tar", day((20,))), ("b.tar", day((25, 30)))])),
+    "month": lambda: month(packed(day((20,))), bz2.compress(day((25, 30)))),
+}
+
+
+@pytest.mark.parametrize("nesting", NESTED)
+def test_a_member_lies_where_it_says(archive: Callable[[bytes], Path], nesting: str) -> None:
+    """Its bytes are those of the part, inflated, at its offset; -1 says that they lie deeper."""
+    path = archive(NESTED[nesting]())
+
+    for part in parts(path):
+        raw = path.read_bytes()[part.offset : part.offset + part.size]
+        inside = (
+            gzip.decompress(raw) if sniff(raw) == "gzip" else bz2.decompress(raw) if sniff(raw) == "bzip2" else raw
+        )
+        for member in walk(part):
+            lies = inside[member.offset : member.offset + member.length]
+            deeper = nesting in {"frame.gz.gz", "tar.gz.gz", "tar.gz of tars"}
+            assert (member.offset, member.length) == (-1, len(member.data)) if deeper else member.offset >= 0
+            assert deeper or (gzip.decompress(lies) if sniff(lies) == "gzip" else lies) == member.data
+
+
+def test_bytes_in_memory_are_an_archive_too(archive: Callable[[bytes], Path]) -> None:
+    """What was read already need not lie on a disk."""
+    data = month(packed(day((20,))), packed(day((25, 30))))
+
+    found = [(part.name, part.offset, part.size) for part in parts(Blob("archive", data))]
+
+    assert found == [(part.name, part.offset, part.size) for part in parts(archive(data))]
+
+
+def test_a_whole_archive_has_its_name_once(archive: Callable[[bytes], Path]) -> None:
+    """A member's place is the archive and its path; the archive is not named again as its own part."""
+    (part,) = parts(archive(packed(day((20,)))))
+    (member,) = walk(part)
+
+    assert member.place == f"{part.archive} > {name(20)}"
+
+
+@pytest.mark.parametrize("first", [frame(), b"\x89HDF\r\n\x1a\n" + bytes(100)], ids=["frame", "hdf5"])
+def test_a_tar_that_begins_with_a_frame_is_one_part(archive: Callable[[bytes], Path], first: bytes) -> None:
+    """The first member tells: what lies behind a frame is walked, not cut off as days."""
+    path = archive(tar(entry("first", first), entry("a.tar.gz", packed(day((20,))))))
+
+    assert [part.name for part in parts(path)] == ["archive"]
+    assert [member.name.rsplit("/", 1)[-1] for member in walk(parts(path)[0])] == ["first", name(20)]
+
+
+def test_a_month_cut_after_a_day_is_refused(archive: Callable[[bytes], Path]) -> None:
+    """Without a tar's end nobody knows how many days there were."""
+    one = entry("a.tar.gz", packed(day((20,))))
+    cut = one[: 512 + len(packed(day((20,))))]
+
+    with pytest.raises(TruncatedArchive, match=r"archive > a\.tar\.gz is cut short: fetch it again"):
+        parts(archive(cut))
+
+
+def test_limits_belong_to_what_is_allowed(
+    archive: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many days, members and bytes as a limit says are read; one more is refused, by its name."""
+    monkeypatch.setattr(archives, "DAY_LIMIT", 2)
+    monkeypatch.setattr(archives, "MEMBER_LIMIT", 3)
+    monkeypatch.setattr(archives, "ARCHIVE_LIMIT", len(frame()))
+    small = packed(tar_of([("a", b"")]))
+
+    assert len(parts(archive(month(small, small)))) == 2
+    with pytest.raises(UnsafeMember, match=r"20200603\.tar\.gz follows 2 others, more than a year has days"):
+        parts(archive(month(small, small, small)))
+    assert len(members(archive(packed(day((20, 25, 30)))))) == 3
+    with pytest.raises(UnsafeMember, match=f"{name(35)} follows 3 others, more than any archive of DWD"):
+        members(archive(packed(day((20, 25, 30, 35)))))
+    with pytest.raises(UnsafeMember, match=f"{name(20)} says it has {len(frame()) + 1} bytes, and no file"):
+        members(archive(tar(entry(name(20), frame() + b"!"))))
+
+
+def test_what_an_archive_may_unpack_to_grows_with_it(
+    archive: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An honest archive makes at most a thousand bytes of each of its own, beyond what each may make."""
+    path = archive(packed(day(MINUTES)))
+    monkeypatch.setattr(archives, "_ROOM", 0)
+    assert members(path) == FRAMES
+
+    monkeypatch.setattr(archives, "_RATIO", 1)
+    with pytest.raises(UnsafeMember, match=rf"{name(20)} is one too many: it makes 1 kB out of \d"):
+        members(archive(packed(tar_of([(name(20), bytes(1400))]))))
+
+
+def test_a_verified_month_tells_how_far_it_is_sound() -> None:
+    """Before each day, the bytes up to it are known to be right: a download goes on from there."""
+    data = month(packed(day((20,))), packed(day((25,))), packed(day((30,))))
+    blob, told = Blob("archive", data), list[int]()
+
+    verify(Part(archive=blob, name="archive", offset=0, size=len(data)), Reopened(blob, 0), told.append)
+
+    assert told == [part.offset - 512 for part in parts(blob)]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "told"),
+    [
+        (frame()[:-1], TruncatedFrame, "its header says"),
+        (frame() + b"!", HeaderError, "its header says"),
+        (b"", TruncatedArchive, r"a\.tar is empty"),
+        (b"<html>", NotAnArchive, r"a\.tar is a web page"),
+        (packed(b"?" * (FRAME_LIMIT + 1)), UnsafeMember, r"a\.tar is larger than a frame"),
+        (packed(packed(packed(packed(packed(frame()))))), UnsafeMember, "is packed more than 4 times"),
+    ],
+    ids=["short frame", "long frame", "empty", "page", "large", "deep"],
+)
+def test_what_is_verified_while_it_comes_is_told_alike(data: bytes, error: type[RadarNbError], told: str) -> None:
+    """The bytes are those of the source, whatever lies on the disk: no file has the name yet."""
+    with pytest.raises(error, match=told):
+        verify(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [frame(), packed(tar(entry("readme", b"no frame"))), packed(packed(packed(packed(frame()))))],
+    ids=["frame", "foreign member", "four deep"],
+)
+def test_sound_bytes_pass(data: bytes) -> None:
+    """A single frame is held against its header; what lies in an archive only against the archive's checksums."""
+    verify(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
 
 
 def test_a_month_cut_inside_a_day_gives_the_days_before(archive: Callable[[bytes], Path]) -> None:

@@ -129,6 +129,20 @@ def test_months_in_the_table_need_no_network(name: str, source: str, month: str,
     assert not plan.exact
 
 
+def test_a_plan_tells_what_was_asked_for() -> None:
+    """Product, family, server and folder are those that it was made with."""
+    plan = _plan("YW", "2020-06")
+
+    assert (plan.product, plan.family) == (product("YW"), product("YW").family("radklim"))
+    assert (plan.base_url, plan.folder) == (BASE_URL, Path("data"))
+
+
+@pytest.mark.parametrize(("name", "month", "megabytes"), [("YW", "2020-06", 200), ("RW", "2018-01", 25 + 1)])
+def test_a_known_file_is_expected_to_have_its_usual_size(name: str, month: str, megabytes: int) -> None:
+    """Before the server has told it, a month of YW counts 200 MB; what it has told goes before."""
+    assert _plan(name, month).bytes == megabytes * 1_000_000
+
+
 def test_a_range_holds_a_file_for_each_of_its_months() -> None:
     """Both ends belong to it, over the turn of the year and over a change of names."""
     assert _names(_plan("RW", "2005-11", "2006-02", source="radolan")) == [
@@ -316,6 +330,43 @@ def test_frames_of_another_month_stay_out() -> None:
     assert _names(_plan("RY", "2026-06", "2026-07", server=server)) == times
 
 
+def test_each_gap_and_each_file_belongs_to_its_month() -> None:
+    """Days, whole months, months before the beginning and in the future: the plan can be told month by month."""
+    days = _days("YW-%y%m%d.tar.gz", "2026-06-02", 27)
+
+    plan = _plan("YW", "2024-11", "2024-12", source="radolan")
+    later = _plan("YW", "2026-05", "2026-08", source="radolan", server={YW_RECENT: days})
+
+    assert [(str(gap.month), gap.what) for gap in (*plan.missing, *later.missing)] == [
+        ("2024-11", "2024-11"),
+        ("2024-12", "2024-12"),
+        ("2026-05", "2026-05"),
+        ("2026-06", "2026-06-01"),
+        ("2026-07", "2026-07"),
+        ("2026-08", "2026-08"),
+    ]
+    assert {(archive.month, archive.typical) for archive in later.archives} == {(Month(2026, 6), 10_000_000)}
+
+
+@pytest.mark.parametrize(
+    "stray", ["YW2017.002_100006.tar", "YW2017.002_2\u0660\u0662\u066006.tar", "YW2017.002_202013.tar"]
+)
+def test_a_name_that_tells_no_month_of_ours_is_passed_over(stray: str) -> None:
+    """The year 1000, digits of another script and month 13 have the form of a month, and are none."""
+    server = {f"{YW_RADKLIM}/2020": [stray, "YW2017.002_202006.tar"], YW_RECENT: []}
+
+    plan = _plan("YW", "2020-06", source="radklim", server=server, complete=True)
+
+    assert _names(plan) == ["YW2017.002_202006.tar"]
+
+
+def test_the_same_frame_in_two_packings_makes_no_trouble() -> None:
+    """While DWD changes its compression, both are listed; they stand side by side."""
+    names = [f"raa01-ry_10000-2607010000-dwd---bin{suffix}" for suffix in (".gz", ".bz2")]
+
+    assert sorted(_names(_plan("RY", "2026-07", server={f"{NRT}/ry": names}))) == sorted(names)
+
+
 def test_a_listing_on_request_gives_sizes_and_what_is_not_there() -> None:
     """With `complete` known months are looked up too: true sizes, and no file that the server does not have."""
     server = {f"{YW_RADKLIM}/2020": ["YW2017.002_202005.tar"], YW_RECENT: ["YW-200601.tar.gz"]}
@@ -366,6 +417,8 @@ def test_the_first_family_that_covers_the_whole_range_is_taken(
 
 def test_families_are_never_mixed() -> None:
     """Where none covers the range, the error says which covers which part and how to go on."""
+    with pytest.raises(CoverageError, match=r"no family of YW covers 2000-12 to 2001-01: "):
+        _plan("YW", "2000-12", "2001-01")
     with pytest.raises(CoverageError, match=r"no family of YW covers 2024-01 to 2026-05: ") as caught:
         _plan("YW", "2024-01", "2026-05")
 
@@ -411,9 +464,7 @@ def test_a_named_family_gives_the_part_that_it_covers() -> None:
 @pytest.mark.parametrize("source", ["auto", "radklim", "radolan", "nrt"])
 def test_the_future_is_refused(source: str) -> None:
     """What nobody can have measured yet is told as such."""
-    with pytest.raises(
-        CoverageError, match=r"RW of 2026-08 to 2027-01 lies in the future: the present .* 2026-07"
-    ):
+    with pytest.raises(CoverageError, match=r"RW of 2026-08 to 2027-01 lies in the future: choose .* 2026-07"):
         _plan("RW", "2026-08", "2027-01", source=source)
 
 

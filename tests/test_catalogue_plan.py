@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,6 +83,22 @@ def test_a_plan_prints_a_row_a_month(tmp_path: Path) -> None:
     ]
     assert total == f"2 files, about 200.0 MB; 1 on disk, about 200.0 MB to fetch from {BASE_URL}"
     assert place == f"into {tmp_path}"
+
+
+def test_what_is_missing_stands_in_the_row_of_its_month(tmp_path: Path) -> None:
+    """Several gaps of a month share its row."""
+    days = tuple(Missing(month=MAY, what=day, reason="no file") for day in ("2020-05-01", "2020-05-09"))
+
+    rows = replace(_plan(tmp_path, LISTED), missing=days).table().rows
+
+    assert [row[-1] for row in rows] == ["2020-05-01: no file; 2020-05-09: no file", "", ""]
+
+
+def test_a_file_without_a_date_has_none_in_json() -> None:
+    """What no listing told is null."""
+    (archive,) = _plan(Path("data"), KNOWN).to_dict()["archives"]
+
+    assert (archive["size"], archive["modified"]) == (None, None)
 
 
 def test_a_plan_with_listed_sizes_does_not_say_about() -> None:

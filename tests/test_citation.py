@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr  # noqa: TC002 - a parameter's type
 from small_rain import rain, series
 
 from radar_nb.analysis import accumulate
@@ -63,3 +64,18 @@ def test_what_says_nothing_is_not_guessed() -> None:
         cite(series([1, 2]))  # type: ignore[arg-type]
     with pytest.raises(SeriesError, match="has no times"):
         cite(DS.isel(time=0, drop=True).drop_vars("time_bnds"))
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (DS.isel(y=0, x=0).expand_dims(point=["Aachen"]), "values at points"),
+        (DS.assign(YW=DS.YW.assign_attrs(cell_methods="time: sum area: mean")), "means over areas"),
+        (DS.assign_attrs(regridded="overlap"), r"brought to another grid (overlap)"),
+    ],
+    ids=["points", "areas", "grid"],
+)
+def test_each_change_is_told(made: xr.Dataset, told: str) -> None:
+    """Who uses the data must say that they were changed, and how."""
+    assert told not in cite(DS).attribution
+    assert told in cite(made).attribution

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-KILLS = 10
+KILLS = 5  # make soak has hundreds
 
 
 @pytest.fixture(scope="module")

@@ -488,7 +488,7 @@ class TestBadInput:
         source = archive(tmp_path / "RW.tar.gz", ["2045-10-14"])
 
         with pytest.raises(
-            SeriesError, match="2045-10-14T00:50:00 lies beyond the cube's axis of time, 2001-01-01"
+            SeriesError, match=r"2045-10-14T00:50:00 lies beyond the cube's axis of time: choose .* 2001-01-01"
         ):
             built(source, tmp_path / "cube")
 

@@ -30,7 +30,7 @@ def test_killed_builders_leave_whole_days_and_go_on(tmp_path: Path) -> None:
     left = list(kills.killed(road, calm, tmp_path / "work", kills=KILLS, seed=6))
 
     assert [kill for kill in left if kill.faults] == []
-    assert sum(kill.unfinished for kill in left) >= KILLS // 2
+    assert sum(kill.unfinished for kill in left) >= KILLS // 4
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a kill there is no SIGKILL")

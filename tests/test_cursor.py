@@ -184,3 +184,23 @@ def test_codes_are_those_of_the_frame(day: Path) -> None:
 
     assert same is packing
     np.testing.assert_array_equal(codes, read_frame(LARGE[name(35)])[1])
+
+
+def test_a_frame_that_is_another_by_its_length_has_changed(day: Path) -> None:
+    """A header that is right does not make up for codes that are not there."""
+    index = index_of(day)
+    data = Cursor(index.parts[0]).read(index.rows[3], name="it")
+
+    with pytest.raises(SeriesError, match=r"the frame has changed since .*remove that one's index first"):
+        frame_codes(data[:-2], index.kinds[0], int(index.rows["hash"][3]), Packing(), name="the frame")
+
+
+def test_a_frame_that_an_archive_inside_lacks_now_is_told(tmp_path: Path) -> None:
+    """Frames that lie deeper are found by their number: where there are fewer, the archive has changed."""
+    path = tmp_path / "archive"
+    path.write_bytes(NESTINGS["tar.gz of tar.gz"]())
+    row = index_of(path).rows[-1].copy()
+    row["position"] += 1
+
+    with pytest.raises(TruncatedArchive, match="has changed since it was opened: open it again"):
+        Cursor(index_of(path).parts[0]).read(row, name="it")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
+import importlib
 import inspect
 import pickle
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -85,3 +88,81 @@ def test_every_error_is_caught_as_ours_and_says_what_it_means(name: str) -> None
     """One `except RadarNbError` is enough, and help() tells what it was."""
     assert issubclass(CLASSES[name], RadarNbError)
     assert CLASSES[name].__doc__
+
+
+# --- every message tells the way out --------------------------------------------------------------------------
+
+SOURCES = sorted(Path(errors.__file__).parent.glob("*.py"))
+ADVICE = re.compile(
+    r"(^|[:;,.(] |\b(and|in|or|then) )"
+    r"(add|ask|await|build|bring|check|choose|draw|extract|fetch|give|install|keep|leave|let|look|make|name|open|pass|"
+    r"reduce|remove|repair|restore|run|save|say|see|set|sort|start|take|try|upgrade|use|write)\b"
+    r"|build_cube (adds|brings)|da\.to_dataset|pip install|\?$",
+    re.IGNORECASE,
+)
+ALLOWED = re.compile(
+    r"\b(known|possible|expected) are\b|\b(it|they) (has|have|holds|may be|may have) |\bmust be\b|\bneeds \w+="
+    r"|\b(at least|from) \d|\bat most \{|\bis none of\b|\bneither\b|\bwhich holds\b|\ba series has$"
+    r"|(^|: )\{error\}$"  # a message of ours again, with its own way out
+)
+PASSED_ON = {
+    "to show: ": "what the Dataset has",
+    "is not to be had: ": "a line of an Incomplete, which tells how to go on",
+    " faults:\n": "a list of messages, each with its own way out",
+    "the area ": "three texts that stand above it, each with its own way out",
+    "the explorer shows no field: ": "the message of the error that the explorer met",
+}
+
+
+def _text(message: ast.expr, known: dict[str, str]) -> str:
+    """Give the literal parts of a message, {name} or {} for each value that is no text of the source."""
+    match message:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(_text(part, known) for part in parts)
+        case ast.BinOp(left=left, right=right):
+            return _text(left, known) + _text(right, known)
+        case ast.Call(func=ast.Attribute(value=ast.JoinedStr() as inner)):
+            return _text(inner, known)
+        case ast.FormattedValue(value=ast.Name(id=name)) | ast.Call(args=[ast.Name(id=name)]) | ast.Name(id=name):
+            return known.get(name, f"{{{name}}}")
+    return "{}"
+
+
+def _messages(source: Path) -> list[tuple[int, str]]:
+    """Give line and text of every message that a module makes an error of."""
+    loaded = importlib.import_module("radar_nb" if source.stem == "__init__" else f"radar_nb.{source.stem}")
+    known = {name: value for name, value in vars(loaded).items() if isinstance(value, str)}
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    found = []
+    for scope in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+        here = dict(known)
+        for node in sorted(ast.walk(scope), key=lambda node: getattr(node, "lineno", 0)):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                here[node.targets[0].id] = _text(node.value, here)
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in CLASSES
+                and node.args
+            ):
+                found.append((node.lineno, _text(node.args[0], here)))
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_every_message_tells_the_way_out(source: Path) -> None:
+    """A message ends in what to do next or what is allowed, or passes on one that does."""
+    silent = [
+        f"line {line}: {text}"
+        for line, text in _messages(source)
+        if not (ADVICE.search(text) or ALLOWED.search(text) or any(part in text for part in PASSED_ON))
+    ]
+
+    assert silent == []
+
+
+def test_there_are_messages_to_look_at() -> None:
+    """The test above reads some hundred messages; were it blind, it would be content."""
+    assert sum(len(_messages(source)) for source in SOURCES) > 250

@@ -10,9 +10,9 @@ from test_runlength import encode
 
 import radar_nb as rn
 from radar_nb.frames import Header, write_frame
-from radar_nb.mirror import make_archives
 from radar_nb.products import PRODUCTS
 from radar_nb.publishing import make_forecast
+from radar_nb.synthetic import synthetic_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,18 +102,21 @@ def test_a_forecast_of_two_hours_is_one_dataset(tmp_path: Path) -> None:
     assert float(ds.RV.max()) > 0
 
 
-def test_a_day_in_hdf5_is_the_day_in_binary(tmp_path: Path) -> None:
+def test_hours_in_hdf5_are_the_hours_in_binary(tmp_path: Path) -> None:
     """RW in HDF5 on the ellipsoid and RW in binary on the sphere show the same synthetic rain in mm."""
-    (new,) = make_archives(
-        tmp_path / "new", "RW", "2026-01", days=[1], source="radolan", hdf5=True, progress=False
-    )
-    old = make_archives(tmp_path / "old", "RW", "2026-01", days=[1], source="radolan", progress=False)
+    times = [np.datetime64(f"2026-01-01T{hour:02d}:50:00") for hour in (3, 4, 20)]
+    for hdf5 in (True, False):
+        folder = tmp_path / str(hdf5)
+        folder.mkdir()
+        for time, data in synthetic_frames("RW", times, hdf5=hdf5):
+            stamp = str(time).translate(str.maketrans("", "", "-T:"))[2:12]
+            (folder / f"raa01-rw_10000-{stamp}-dwd---bin{'.hdf5' * hdf5}").write_bytes(data)
 
-    hdf5, binary = (rn.open_dataset(source, progress=False) for source in (new, old))
+    new, old = (rn.open_dataset(tmp_path / str(hdf5), progress=False) for hdf5 in (True, False))
 
-    assert hdf5.RW.attrs["units"] == binary.RW.attrs["units"] == "mm"
-    np.testing.assert_array_equal(hdf5.time, binary.time)
-    both = hdf5.RW[:, 150:1050, 20:920].values, binary.RW.values
+    assert new.RW.attrs["units"] == old.RW.attrs["units"] == "mm"
+    np.testing.assert_array_equal(new.time, old.time)
+    both = new.RW[:, 150:1050, 20:920].values, old.RW.values
     common = np.isfinite(both[0]) & np.isfinite(both[1])
     assert common.mean() > 0.5
     np.testing.assert_allclose(both[0][common], both[1][common], atol=1e-6)

@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import cubes
 import numpy as np
 import pytest
 import xarray as xr
@@ -76,7 +77,7 @@ class TestOpening:
         assert explorer.reel.data.dtype == np.uint16
         assert explorer.span == (0, 1)
         assert "2 fields" in repr(explorer)
-        assert eval(Desk(explorer).ask(type="hello")["scene"]["source"]) == str(tmp_path)  # noqa: S307 - ours
+        assert Desk(explorer).ask(type="hello")["scene"]["source"] == f"open_dataset({str(tmp_path)!r})"
 
     def test_fields_are_named_and_placed(self) -> None:
         """The scene has title, times, units, classes, and a radar site where it stands."""
@@ -93,6 +94,23 @@ class TestOpening:
         scene = Desk(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["scene"]
 
         assert [(unit["name"], unit["factor"]) for unit in scene["units"]] == [("mm in 5 min", 1), ("mm/h", 12)]
+
+    def test_a_cube_is_played_and_asked_for_whole_series(self, tmp_path: Path) -> None:
+        """The folder of a cube, or its Dataset, gives the same fields and series as the archives."""
+        days = ["2019-10-14", "2019-10-15", "2019-10-20"]
+        hours = cubes.archive(tmp_path / "RW201910.tar.gz", days)
+        rn.build_cube(hours, tmp_path / "cube", progress=False)
+        expected = rn.open_dataset(hours, progress=False).RW
+
+        for data in (tmp_path / "cube", rn.open_cube(tmp_path / "cube")):
+            explorer = rn.Explorer(data)
+            assert explorer.problem == ""
+            assert explorer.reel.cut
+            np.testing.assert_array_equal(explorer.field.values, expected[0].values)
+            for row, col in ((450, 450), (20, 880)):
+                box = explorer.reel.box(0, len(explorer.reel), slice(row, row + 1), slice(col, col + 1))
+                np.testing.assert_allclose(box.ravel(), expected[:, row, col].values, atol=1e-6)
+        assert Desk(rn.Explorer(tmp_path / "cube")).ask(type="hello")["scene"]["source"].startswith("open_cube(")
 
     @pytest.mark.parametrize(("units", "name"), [("dBZ", "dBZ"), ("1", "fraction"), ("mm h-1", "mm/h")])
     def test_what_is_no_amount_is_not_called_one(self, units: str, name: str) -> None:

@@ -22,6 +22,7 @@ from radar_nb.frames import (
     RUN_LENGTH,
     Header,
     parse_header,
+    payload,
     read_frame,
     write_frame,
 )
@@ -316,6 +317,57 @@ def _assert_read_or_refused(data: bytes) -> None:
     except FrameError:
         return
     assert codes.shape == (header.rows, header.cols) or header.run_length
+
+
+@pytest.mark.parametrize(
+    ("version", "reanalysis", "begins", "radars"),
+    [
+        (3, None, b"BY     94VS 3SW", b"MS 10<boo,ros> \x03"),
+        (4, "2017.002", b"BY    103VS 4SW", b"MS  9<boo,ros>\x03"),
+        (5, None, b"BY        96VS 5SW", b"MS  9<boo,ros>\x03"),
+        (6, None, b"BY        96VS 6SW", b"MS  9<boo,ros>\x03"),
+    ],
+)
+def test_each_software_writes_in_its_own_way(
+    version: int, reanalysis: str | None, begins: bytes, radars: bytes
+) -> None:
+    """From version 5 on the size has ten digits; only RADOLAN's older software ends the radars with a blank."""
+    data = write_frame(replace(SMALL, version=version, reanalysis=reanalysis), CODES)
+
+    assert data[17:].startswith(begins)
+    assert data[: data.index(ETX) + 1].endswith(radars)
+
+
+def test_times_are_in_seconds() -> None:
+    """The unit is the same for all frames, so that their times can be put side by side."""
+    assert parse_header(FRAME).time.dtype == "datetime64[s]"
+
+
+def test_without_a_list_of_radars_there_are_none() -> None:
+    """Some products do not say which radars they are made of."""
+    assert parse_header(FRAME.replace(b"MS 10<boo,ros> ", b"")).radars == ()
+
+
+def test_hours_belong_to_the_name_before_them() -> None:
+    """The last word of an entry is its number, whatever the name holds."""
+    data = FRAME.replace(b"MS 10", b"ST 16<boo 24,two words 3>MS 10")
+
+    assert parse_header(data).contributions == (("boo", 24), ("two words", 3))
+
+
+def test_a_payload_without_a_name_is_the_frame() -> None:
+    """A message has a subject also where the caller gave none."""
+    with pytest.raises(TruncatedFrame, match=r"^the frame has 90 bytes where"):
+        payload(parse_header(FRAME), FRAME[:90])
+
+
+def test_what_a_header_of_runs_does_not_say_is_not_written() -> None:
+    """Tokens that are None leave no trace."""
+    header = Header(product="PG", time=A_TIME, rows=460, cols=460, precision=0, interval=5, radars=("boo",))
+
+    data = write_frame(header, np.zeros(3, np.uint8))
+
+    assert data[17:] == b"BY   61LV 0MS 24<boo> are used, BG460460\x03\0\0\0"
 
 
 def test_codes_that_do_not_fit_the_header_are_not_written() -> None:

@@ -56,6 +56,7 @@ NESTINGS: dict[str, Callable[[], bytes]] = {
         {"a.tar.gz": tar_of(frames((0, 5)), "gz"), "b.tar.gz": tar_of(frames((10, 15)), "gz")}
     ),
     "tar.gz of gz": lambda: tar_of(packed(frames()), "gz"),
+    "tar.gz.gz": lambda: gzip.compress(tar_of(frames(), "gz")),
     "tar of gz": lambda: tar_of(packed(frames())),
     "tar.gz of tar.gz": lambda: tar_of({"a.tar.gz": tar_of(frames(), "gz")}, "gz"),
     "gz": lambda: gzip.compress(frame(0)),

@@ -1,20 +1,13 @@
-"""Laws of work beside the caller, and of the pace at which its progress is drawn."""
+"""Laws of work beside the caller."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from radar_nb.jobs import EVERY, Job, Meter
-from radar_nb.progress import Progress
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from radar_nb.jobs import Job
 
 
 async def _thread_name() -> str:
@@ -111,48 +104,3 @@ def test_who_stops_waiting_does_not_stop_the_work() -> None:
     asyncio.run(cell())
 
     assert results == ["done"]
-
-
-def _drawn(steps: Sequence[float], sizes: Sequence[int], *, files: int = 1) -> tuple[list[int], list[str]]:
-    """Give what a meter draws when events come at these distances in time."""
-    numbers: list[int] = []
-    texts: list[str] = []
-    times = iter([sum(steps[: index + 1]) for index in range(len(steps))])
-
-    def draw(progress: Progress, words: str) -> None:
-        numbers.append(progress.done)
-        texts.append(words)
-
-    meter = Meter(draw, files, clock=times.__next__)
-    for number, size in enumerate(sizes):
-        meter(Progress(task="download", done=size, total=10_000_000, unit="B", note=f"{number}.tar"))
-    meter.close()
-    meter(Progress(task="download", done=0, total=1, unit="B"))  # too late
-    return numbers, texts
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=200))
-def test_at_most_ten_drawings_a_second_and_always_the_last(steps: list[float]) -> None:
-    """However fast events come, the page is not flooded, and it ends with the truth."""
-    numbers, _ = _drawn(steps, range(len(steps)))
-
-    assert numbers[0] == 0
-    assert numbers[-1] == len(steps) - 1
-    assert len(numbers) <= sum(steps[1:]) / EVERY + 2
-    assert numbers == sorted(set(numbers))
-
-
-def test_words_tell_amount_speed_and_file() -> None:
-    """The text beside the bar says what the bar cannot."""
-    _, texts = _drawn([0, 0.5, 0.5], [1_000_000, 2_000_000, 4_000_000], files=3)
-
-    assert texts == [
-        "1.0 MB of 10.0 MB · file 1 of 3 · 0.tar",
-        "2.0 MB of 10.0 MB · 2.0 MB/s · file 2 of 3 · 1.tar",
-        "4.0 MB of 10.0 MB · 3.0 MB/s · file 3 of 3 · 2.tar",
-    ]
-
-
-def test_a_meter_without_events_draws_nothing() -> None:
-    """Where all was there already there is no progress to tell."""
-    assert _drawn([], []) == ([], [])

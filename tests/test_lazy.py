@@ -124,6 +124,13 @@ class TestAnywhere:
 
         assert RadarNbBackend().guess_can_open(name) is ours
 
+    @pytest.mark.parametrize(("source", "ours"), [(frame(), True), (b"CDF", False), (io.BytesIO(), False)])
+    def test_the_engine_claims_bytes_of_a_frame_alone(self, source: object, ours: bool) -> None:
+        """Bytes are told by their beginning; files that are open already are left to others."""
+        from radar_nb.reading import RadarNbBackend
+
+        assert RadarNbBackend().guess_can_open(source) is ours
+
     def test_xarray_guesses_the_engine(self, real_mirror: Path) -> None:
         """No engine needs to be named for an archive of DWD."""
         ds = xr.open_dataset(real_mirror / RW_MONTH)

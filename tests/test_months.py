@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -235,6 +235,25 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+def test_the_present_month_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour before midnight UTC it is still the old month, though Berlin has the new one."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # gives no Clock
+            moment = datetime(2020, 6, 30, 23, tzinfo=UTC)
+            return moment.astimezone(tz or timezone(timedelta(hours=2))).replace(tzinfo=tz)
+
+    monkeypatch.setattr("radar_nb.months.datetime", Clock)
+
+    assert Month.now() == JUNE
+
+
+def test_steps_begin_at_midnight_unless_told() -> None:
+    """Most products have a frame at 00:00."""
+    assert time_steps(JUNE, every=60)[0] == np.datetime64("2020-06-01T00:00")
 
 
 @pytest.mark.usefixtures("_in_berlin")

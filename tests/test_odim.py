@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from radar_nb.errors import FrameError, HeaderError, UnknownGrid
 from radar_nb.frames import Header
 from radar_nb.grids import find_grid
-from radar_nb.odim import MAGIC, read_composite, read_header, write_composite
+from radar_nb.odim import read_composite, read_header, write_composite
 from radar_nb.packing import Packing
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+MAGIC = b"\x89HDF\r\n\x1a\n"  # how every HDF5 file begins
 A_TIME = np.datetime64("2026-01-13T00:25:00")
 NORTH_FIRST = np.array([[65535, 1, 2], [0, 10, 4000]], np.uint16)
 SMALL = Header(

@@ -14,7 +14,8 @@ from controls import ARCHIVE, CLEAN, JUNE, LONG, NOBODY, STEPS, bars, changes, p
 from hostile import tar_of
 from servers import Reply, Server, serving
 
-from radar_nb.errors import CoverageError, Incomplete, NothingFound, NotOnServer
+import radar_nb as rn
+from radar_nb.errors import CoverageError, CubeError, Incomplete, NothingFound, NotOnServer
 from radar_nb.faults import Fault, Faults
 from radar_nb.mirror import Mirror
 from radar_nb.months import Month, month_range
@@ -111,6 +112,46 @@ def test_extraction_takes_what_is_on_disk(server: Server, tmp_path: Path) -> Non
     assert report.task == "extract"
     assert len(list(report.paths[0].rglob("*-bin"))) == 12
     assert bars(panel) == {"progress": (100, "done")}
+
+
+def test_a_cube_is_built_of_what_is_on_disk_and_opened(june: Plan) -> None:
+    """Its values are those of the archives; the code opens it again; the picker's calendar tells it."""
+    picker = MonthPicker("YW", "2020-06", folder=june.folder, base_url=june.base_url)
+    panel = DownloadPanel(picker)
+    panel.start()
+    panel.wait()
+    states = parts(picker)["calendar"].states
+    assert "c" not in states
+
+    parts(panel)["Build cube"].click()
+    report = panel.wait()
+
+    assert report is not None
+    assert (report.task, {outcome.state for outcome in report.outcomes}) == ("build", {"done"})
+    assert panel.opened == (june.folder / "cubes" / "YW-radklim.zarr",)
+    assert panel.dataset is not None
+    expected = rn.open_dataset(june.paths, progress=False)
+    xr.testing.assert_equal(panel.dataset.compute(), expected.compute())
+    assert f"rn.open_cube({str(panel.opened[0])!r})" in words(panel)
+    assert "c" not in parts(picker)["calendar"].states  # not all of June
+
+
+def test_a_cube_that_cannot_be_built_is_told(june: Plan) -> None:
+    """Where something else lies in the cube's place, the panel says what, and Retry tries again."""
+    panel = DownloadPanel(june)
+    panel.start()
+    panel.wait()
+    place = june.folder / "cubes" / "YW-radklim.zarr"
+    place.mkdir(parents=True)
+    (place / "zarr.json").write_text('{"attributes": {}}', encoding="utf-8")
+
+    panel.build_cube()
+    with pytest.raises(CubeError, match="something else than a cube"):
+        panel.wait()
+
+    assert panel.state == "failed"
+    assert "something else than a cube" in words(panel)
+    assert parts(panel)["Retry"].layout.display is None
 
 
 def test_cancel_leaves_a_part_that_the_next_start_continues(server: Server, tmp_path: Path) -> None:

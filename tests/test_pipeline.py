@@ -127,3 +127,11 @@ def test_an_address_that_is_none() -> None:
     """A base URL without a scheme is refused before anything is asked."""
     with pytest.raises(SettingsError, match="is no web address"):
         rn.plan("YW", "2020-06", base_url="opendata.dwd.de")
+
+
+def test_months_that_are_not_there_are_told_with_the_values(server: str, tmp_path: Path) -> None:
+    """With errors="report" the frames that came are opened, and the Dataset names those that did not."""
+    ds = rn.load("RW", "2017-12", "2018-01", folder=tmp_path, base_url=server, errors="report", progress=False)
+
+    assert ds.sizes["time"] == 48
+    assert "RW2017.002_201801.tar.gz is not on the server" in ds.attrs["problems"]

@@ -128,6 +128,8 @@ def test_own_classes_are_taken() -> None:
     assert limits(rn.plot(field(), classes=(1, 2, 3))) == [1.0, 2.0, 3.0]
     with pytest.raises(SettingsError, match="must be at least two rising numbers"):
         rn.plot(field(), classes=(1, 1))
+    with pytest.raises(SettingsError, match=r"classes='rain' must be .* such as \(0.1, 1, 5, 10\)"):
+        rn.plot(field(), classes="rain")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="'rain' is not known: use 'dwd'"):
         rn.plot(field(), cmap="rain")
 
@@ -322,6 +324,11 @@ def test_another_projection_is_refused() -> None:
         (field(), "noon", "is no time: write it as"),
         (field()[0, 0], None, "has no dimension 'y' with coordinates"),
         (field().drop_vars("x"), None, "has no dimension 'x' with coordinates"),
+        (field().expand_dims(lead_time=[0, 5]), None, r"further dimensions, lead_time \(2\): choose one value"),
+        (field().drop_vars("time"), "2020-06-13T15:30", "has no time: leave time='2020-06-13T15:30' away"),
+        (field()[..., [0, 1, 5]], None, "x of .* is not evenly spaced: draw a part without holes"),
+        (field()[:, :0], None, "has no cells: its y is empty. Draw a part"),
+        (field()[:0], None, "holds no field: its time is empty. Choose a part with steps"),
     ],
 )
 def test_what_is_no_field_is_said(da: xr.DataArray, time: str | None, text: str) -> None:

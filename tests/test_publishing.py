@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from radar_nb import publishing
 from radar_nb.errors import CoverageError, MonthError, StorageError, UnknownProduct
 from radar_nb.frames import parse_header
+from radar_nb.months import time_steps
 from radar_nb.odim import read_header
 from radar_nb.publishing import make_archives, make_forecast
 from radar_nb.synthetic import synthetic_frames
@@ -39,6 +41,16 @@ def month(root: Path) -> Path:
     """Make the archive of a month of RADKLIM YW of which there is one day."""
     (path,) = make_archives(root, "YW", "2020-06", days=[13], progress=False)
     return path
+
+
+@pytest.fixture
+def _four_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a day of RW have four frames, 05:50 to 23:50: each takes a moment to make."""
+    monkeypatch.setattr(
+        publishing,
+        "time_steps",
+        lambda month, *, every, minute: time_steps(month, every=6 * every, minute=minute + 300),
+    )
 
 
 def test_month_of_days(root: Path, month: Path) -> None:
@@ -73,6 +85,7 @@ def test_made_again(month: Path, root: Path) -> None:
     assert seen == []
 
 
+@pytest.mark.usefixtures("_four_hours")
 def test_other_days_are_made_anew(tmp_path: Path) -> None:
     """An archive of other days or another seed, or an unfinished one, is replaced."""
     path = tmp_path / "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019/RW201906.tar.gz"
@@ -84,7 +97,7 @@ def test_other_days_are_made_anew(tmp_path: Path) -> None:
     made = make_archives(tmp_path, "RW", "2019-06", source="radolan", days=[1], seed=1, progress=seen.append)
 
     assert made == (path,)
-    assert (seen[-1].done, seen[-1].total) == (24, 24)
+    assert (seen[-1].done, seen[-1].total) == (4, 4)
     with tarfile.open(path, "r:gz") as tar:
         member = tar.getmembers()[-1]
         file = tar.extractfile(member)
@@ -93,6 +106,7 @@ def test_other_days_are_made_anew(tmp_path: Path) -> None:
         assert gzip.decompress(file.read()) == one("RW", np.datetime64("2019-06-01T23:50"), seed=1)
 
 
+@pytest.mark.usefixtures("_four_hours")
 def test_single_frames(tmp_path: Path) -> None:
     """What DWD publishes as single frames lies there as such; two threads may fill the same folder."""
 
@@ -102,7 +116,7 @@ def test_single_frames(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         recent, current = pool.map(fill, ("radolan", "nrt"))
 
-    assert len(recent) == len(current) == 24
+    assert len(recent) == len(current) == 4
     assert recent[-1].as_posix().endswith("hourly/radolan/recent/bin/raa01-rw_10000-2506012350-dwd---bin.gz")
     assert current[-1].as_posix().endswith("weather/radar/radolan/rw/raa01-rw_10000-2506012350-dwd---bin.bz2")
     frame = one("RW", np.datetime64("2025-06-01T23:50"))
@@ -139,6 +153,7 @@ def test_unknown_family(tmp_path: Path) -> None:
         make_archives(tmp_path, "SF", "2020-06", source="radklim", progress=False)
 
 
+@pytest.mark.usefixtures("_four_hours")
 def test_a_day_in_hdf5(tmp_path: Path) -> None:
     """HDF5 comes as a tar.gz a day, with members of DWD's names; the binaries of the month are not touched."""
     (path,) = make_archives(tmp_path, "RW", "2026-01", hdf5=True, days=[13], progress=False)
@@ -149,7 +164,7 @@ def test_a_day_in_hdf5(tmp_path: Path) -> None:
         last = tar.extractfile(names[-1])
         assert last is not None
         header = read_header(last.read())
-    assert len(names) == 24
+    assert len(names) == 4
     assert names[-1] == "raa01-rw_10000-2601132350-dwd---bin.hdf5"
     assert (header.product, header.time) == ("RW", np.datetime64("2026-01-13T23:50:00"))
     assert [file for file in tmp_path.rglob("*") if file.suffix == ".bin" or file.parent.name == "bin"] == []

@@ -8,10 +8,13 @@ import tarfile
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
+import geopandas
 import numpy as np
 import pytest
+import shapely
 import xarray as xr
 
+from radar_nb.analysis import over_areas
 from radar_nb.errors import NothingFound, SeriesError, SettingsError, TruncatedArchive
 from radar_nb.frames import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE, Header, write_frame
 from radar_nb.grids import to_lonlat
@@ -351,14 +354,14 @@ class TestMeaning:
         with xr.open_dataset(tmp_path / "a.nc") as again:
             xr.testing.assert_identical(again.load(), result)
 
-    def test_progress_counts_days(self, month: Path) -> None:
-        """An event a batch of files, from the caller's thread, up to all of them."""
+    def test_progress_counts_frames(self, month: Path) -> None:
+        """An event a batch, from the caller's thread, up to all of them."""
         seen: list[Progress] = []
 
         reduce(month, "sum", progress=seen.append)
 
         events = [event for event in seen if event.task == "reduce"]
-        assert (events[-1].done, events[-1].total, events[-1].unit) == (2, 2, "files")
+        assert (events[-1].done, events[-1].total, events[-1].unit) == (13, 13, "frames")
 
     @pytest.mark.parametrize(
         ("arguments", "text"),
@@ -400,9 +403,12 @@ class TestMeaning:
         rv = {"product": "RV", "rows": 1200, "cols": 1100, "version": 5}
         both = save(tmp_path / "both", *(frame("2020-06-13T23:55", 7, lead=lead, **rv) for lead in (0, 5)))
         one = save(tmp_path / "one", frame("2020-06-13T23:55", 7, lead=10, **rv))
+        box = geopandas.GeoSeries([shapely.box(8, 50, 9, 51)], crs="EPSG:4326")
 
         with pytest.raises(SeriesError, match=r"RV comes with several lead times \(0, 5 min\)"):
             reduce(both, "sum", progress=False)
+        with pytest.raises(SeriesError, match=r"RV has several lead times.*choose amounts, of one lead time"):
+            over_areas(both, box, progress=False)
         result = reduce(one, "sum", period="1D", progress=False)
 
         assert str(result.time.values[0])[:10] == "2020-06-15"

@@ -93,7 +93,9 @@ class TestReel:
 
         (picture,) = reel.pictures(0, 1)
         assert np.allclose(picture.values, expected.values[0], atol=1e-4, equal_nan=True)
-        assert np.array_equal(reel.cell(0, 1, 3, 5), picture.values[3:4, 5], equal_nan=True)
+        assert np.array_equal(
+            reel.box(0, 1, slice(3, 4), slice(5, 6))[0], picture.values[3:4, 5:6], equal_nan=True
+        )
 
     def test_falling_coordinates_are_turned(self) -> None:
         """The first row of a picture lies in the south and its first column in the west."""
@@ -107,7 +109,7 @@ class TestReel:
         reel = Reel(array(np.ones((2, 3))))
 
         assert (len(reel), reel.along, reel.times) == (1, None, None)
-        assert reel.cell(0, 1, 1, 1).tolist() == [1.0]
+        assert reel.box(0, 1, slice(1, 2), slice(1, 2)).tolist() == [[[1.0]]]
 
     def test_a_forecast_plays_along_its_lead_time(self) -> None:
         """The times of its fields are those that are forecast."""

@@ -17,6 +17,7 @@ from hostile import day, entry, flipped, month, packed, recorded, tar
 from plans import BODY, get, leave_part, plan_of
 from servers import Reply, Server, serving
 
+from radar_nb import transfers
 from radar_nb.download import start
 from radar_nb.errors import (
     DamagedDownload,
@@ -49,7 +50,9 @@ if TYPE_CHECKING:
 DAYS = [packed(day(range(first, 60, 5))) for first in (0, 1, 2)]
 MONTH = recorded(month(*DAYS))
 SECOND = MONTH.index(DAYS[1]) - 512  # where the second day's header is
-LARGE = recorded(month(*[packed(day(range(60))) for _ in range(160)]))
+LARGE = recorded(month(*[packed(day(range(60)))] * 160))
+MIDDLE = recorded(month(*[packed(day(range(60)))] * 40))
+BLOCK = 1 << 20  # that the tests side by side ask for at a time: a quarter of a file that is a quarter as large
 
 
 @pytest.fixture
@@ -384,28 +387,36 @@ def test_a_clock_that_jumps_changes_nothing(
 # --- side by side -------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for less at a time, so that a smaller file has as many blocks."""
+    monkeypatch.setattr(transfers, "_BLOCK", BLOCK)
+
+
+@pytest.mark.usefixtures("_small_blocks")
 @pytest.mark.parametrize("lanes", [2, 5])
 def test_a_large_file_may_come_over_several_connections(server: Server, tmp_path: Path, lanes: int) -> None:
     """Blocks side by side make the same file, and no byte comes twice."""
-    server.script("/bin/a.tar", Reply(body=LARGE))
+    server.script("/bin/a.tar", Reply(body=MIDDLE))
 
     report = get(plan_of(server, tmp_path), connections_per_file=lanes)
 
-    assert report.paths[0].read_bytes() == LARGE
-    assert report.bytes == len(LARGE)
-    assert len(server.requests) == -(-len(LARGE) // (4 << 20))
+    assert report.paths[0].read_bytes() == MIDDLE
+    assert report.bytes == len(MIDDLE)
+    assert len(server.requests) == -(-len(MIDDLE) // BLOCK)
 
 
+@pytest.mark.usefixtures("_small_blocks")
 @pytest.mark.parametrize(
     "replies",
     [
-        [Reply(body=LARGE), Reply(body=LARGE, cut=1000), Reply(body=LARGE)],
-        [Reply(body=LARGE), Reply(body=LARGE, ranges=False), Reply(body=LARGE)],
-        [Reply(body=LARGE, etag='"old"'), Reply(body=LARGE)],
-        [Reply(body=LARGE, ranges=False)],
-        [Reply(body=LARGE, etag=None, modified=None)],
-        [Reply(body=LARGE, etag='W/"one"', modified=None)],
-        [Reply(body=LARGE), Reply(status=503), Reply(body=LARGE)],
+        [Reply(body=MIDDLE), Reply(body=MIDDLE, cut=1000), Reply(body=MIDDLE)],
+        [Reply(body=MIDDLE), Reply(body=MIDDLE, ranges=False), Reply(body=MIDDLE)],
+        [Reply(body=MIDDLE, etag='"old"'), Reply(body=MIDDLE)],
+        [Reply(body=MIDDLE, ranges=False)],
+        [Reply(body=MIDDLE, etag=None, modified=None)],
+        [Reply(body=MIDDLE, etag='W/"one"', modified=None)],
+        [Reply(body=MIDDLE), Reply(status=503), Reply(body=MIDDLE)],
     ],
 )
 def test_blocks_that_fail_are_fetched_again(server: Server, tmp_path: Path, replies: list[Reply]) -> None:
@@ -414,7 +425,7 @@ def test_blocks_that_fail_are_fetched_again(server: Server, tmp_path: Path, repl
 
     report = get(plan_of(server, tmp_path), connections_per_file=3)
 
-    assert report.paths[0].read_bytes() == LARGE
+    assert report.paths[0].read_bytes() == MIDDLE
 
 
 def test_a_limit_of_bytes_a_second_holds(server: Server, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Questions that users ask of rain, answered from Datasets, lazily, or straight from archives, in one pass."""
+"""Questions that users ask of rain, answered from Datasets, lazily, or straight from archives and cubes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from radar_nb.extremes import count_exceedances
 from radar_nb.localities import area_series, point_series
 from radar_nb.places import find_places
 from radar_nb.reductions import reduce
-from radar_nb.subjects import is_dataset
+from radar_nb.sources import is_cube
+from radar_nb.subjects import cut_dataset, is_dataset
 from radar_nb.totals import covered, totals
 from radar_nb.variables import fields_of, grid_of, variable_of
 
@@ -42,7 +43,7 @@ def accumulate(
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Amounts in mm, fields or series; sources as in `open_dataset`, read in one pass.
+        Amounts in mm, fields or series; sources as in `open_dataset`, or a cube's folder, read in one pass.
     period : str, pandas offset or timedelta, optional
         "1h", "1D", "MS" or "1M", "YS", "hydro_year" (from 1 November), ...; all in one by default.
     min_coverage : float
@@ -100,7 +101,7 @@ def at_points(
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Fields; sources as in `open_dataset`, read in one pass.
+        Fields; sources as in `open_dataset`, read in one pass; or a cube's folder.
     points : mapping, sequence, DataFrame, GeoDataFrame, or path
         Names to (lon, lat); pairs of these; columns `lon` and `lat`, degrees, or `x` and `y`, metres of the
         grid's projection; points in any CRS; a CSV with such columns, or a file of shapes.
@@ -130,11 +131,13 @@ def at_points(
     >>> at_points("data", {"Aachen": (6.09, 50.78)})  # doctest: +SKIP
     >>> at_points(ds, "gauges.csv", method="mean3x3")  # doctest: +SKIP
     """
+    if is_cube(data) and how == "series" and period is None:
+        data = cut_dataset(data)
     if not is_dataset(data):
         return reduce(data, how, points=points, method=method, period=period, **options)
     if how != "series" or period is not None:
         raise SettingsError(
-            f"how={how!r}, period={period!r} are for archives: of a Dataset take the series, then "
+            f"how={how!r}, period={period!r} are for archives: for a Dataset, take the series, then "
             "accumulate(series, ...) or xarray's own .max('time')"
         )
     progress = options.pop("progress", True)
@@ -163,7 +166,7 @@ def over_areas(
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Fields; sources as in `open_dataset`, read in one pass.
+        Fields; sources as in `open_dataset`, or a cube's folder, read in one pass.
     areas : GeoDataFrame, GeoSeries, or path
         Polygons in any CRS; a file as GDAL reads it. Their shares of cells are computed once and kept.
     names : str, optional
@@ -227,7 +230,8 @@ def exceedance(
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Amounts in mm: fields, or series at points or of areas; sources as in `open_dataset`.
+        Amounts in mm: fields, or series at points or of areas; sources as in `open_dataset`, or a
+        cube's folder.
     thresholds : float, sequence of float, or str
         mm in the duration; an amount that equals one is counted. "dwd-heavy-rain" (1h, 6h) and
         "dwd-continuous-rain" (12h, 24h, 48h, 72h) are DWD's warning levels 2, 3 and 4, see
@@ -289,7 +293,9 @@ def _no_options(options: dict[str, Any]) -> None:
     """Refuse what is for sources alone; `progress` has nothing to tell of what is lazy."""
     left = sorted(set(options) - {"progress"})
     if left:
-        raise SettingsError(f"{', '.join(left)}: for archives and other sources only, not for a Dataset")
+        raise SettingsError(
+            f"{', '.join(left)}: for archives and other sources only; leave it away, or pass the Dataset's files"
+        )
 
 
 def _with_bounds(found: xr.Dataset, data: Any) -> xr.Dataset:

@@ -207,7 +207,9 @@ class Film:
         """
         target = Path(path)
         if target.suffix.lower() not in _KINDS:
-            raise SettingsError(f"a film is saved as {', '.join(_KINDS)}, not as {target.name!r}")
+            raise SettingsError(
+                f"a film is saved as {', '.join(_KINDS)}, not as {target.name!r}: give such an ending"
+            )
         kind = _best_kind() if target.suffix.lower() == ".html" else target.suffix.lower()
         if kind == ".mp4" and find_ffmpeg() is None:
             raise SettingsError(f"{target.name} needs ffmpeg, which is not found: install it, or save a .gif")

@@ -330,8 +330,9 @@ class _Walker:
         if kind in {"gzip", "bzip2", "tar"} and depth == self._deepest:
             raise self.unsafe(path, f"is packed more than {DEPTH_LIMIT} times")
         if kind == "tar":
+            deeper = bool(path) or depth > 1  # inside another tar, or packed twice
             for info in self.members(stream, path):
-                self._where = (-1, 0) if path else (info.offset_data, info.size)
+                self._where = (-1, 0) if deeper else (info.offset_data, info.size)
                 yield from self.descend(Stream(stream, info.size), self._path, depth + 1)
         elif kind in {"gzip", "bzip2"}:
             if depth and not path:

@@ -9,16 +9,16 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.areas import Means, find_areas
-from radar_nb.assembly import assemble, open_series
+from radar_nb.cube_film import open_film
 from radar_nb.errors import SeriesError
-from radar_nb.gathering import read_series
+from radar_nb.films import read_film
 from radar_nb.localities import area_dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.assembly import Options
-    from radar_nb.gathering import Take
+    from radar_nb.films import Take
     from radar_nb.packing import Packing
     from radar_nb.progress import Reporter
     from radar_nb.regridding import Weights
@@ -28,13 +28,15 @@ def stream_areas(
     source: Any, areas: Any, options: Options, *, names: str | None, workers: int | None, progress: bool | Reporter
 ) -> xr.Dataset:
     """Give the means over areas of every frame of a source: see `radar_nb.over_areas`."""
-    opened = open_series(source, options, progress=progress)
-    like = assemble(opened, options)
-    variable = like[opened.name]
-    if len(opened.series.leads) > 1 or variable.dtype.kind != "f":
-        raise SeriesError(f"{opened.name} has several lead times, or classes, which have no mean over an area")
-    found = find_areas(areas, opened.target.grid, names=names)
-    out = np.full((2, len(opened.series.times), len(found.names)), np.nan, np.float32)
+    film = open_film(source, options, progress=progress)
+    variable = film.like[film.name]
+    if len(film.leads) > 1 or variable.dtype.kind != "f":
+        raise SeriesError(
+            f"{film.name} has several lead times, or classes, which have no mean over an area: choose amounts, "
+            "of one lead time"
+        )
+    found = find_areas(areas, film.grid, names=names)
+    out = np.full((2, len(film.times), len(found.names)), np.nan, np.float32)
     out[1] = 0
 
     def make() -> Take:
@@ -49,10 +51,10 @@ def stream_areas(
 
         return take
 
-    read_series(opened, make, workers or os.cpu_count() or 1, progress)
+    read_film(film, make, workers or os.cpu_count() or 1, progress)
     dims = ("time", "area")
     return (
         area_dataset(variable, xr.Variable(dims, out[0]), xr.Variable(dims, out[1]), found)
-        .assign_coords(time_bnds=like["time_bnds"])
-        .assign_attrs(like.attrs)
+        .assign_coords(time_bnds=film.like["time_bnds"])
+        .assign_attrs(film.like.attrs)
     )

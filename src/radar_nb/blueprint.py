@@ -148,17 +148,22 @@ class Cube:
         found = self.store.stat(key)
         return None if found is None else self._entry(key, *found)
 
+    def listed(self) -> dict[int, tuple[str, str, int]]:
+        """Give the key, stamp and size of each day that is there, by its number, without looking into it."""
+        found = {}
+        for name, (stamp, size) in sorted(self.store.listing(self.variable).items()):
+            number = name.removeprefix("c.").removesuffix(".0.0")
+            if number.isdecimal() and self.key(day := self.first + int(number)) == f"{self.variable}/{name}":
+                found[day] = self.key(day), stamp, size
+        return found
+
     def entries(self) -> tuple[dict[int, Entry], dict[int, DamagedShard]]:
         """Give what is known of all days that are there, and those whose shards are damaged, by their numbers.
 
         What this machine has looked at before is taken from its ledger, as long as the store has it unchanged.
         """
         known = read_ledger(self.store.identity)
-        listed: dict[int, tuple[str, str, int]] = {}
-        for name, (stamp, size) in sorted(self.store.listing(self.variable).items()):
-            number = name.removeprefix("c.").removesuffix(".0.0")
-            if number.isdecimal() and self.key(day := self.first + int(number)) == f"{self.variable}/{name}":
-                listed[day] = self.key(day), stamp, size
+        listed = self.listed()
         found = {
             day: entry
             for day, (key, stamp, _) in listed.items()
@@ -217,7 +222,7 @@ def _memory(files: Mapping[str, bytes]) -> MemoryStore:
 def _coordinate(group: zarr.Group, name: str) -> xr.Variable:
     array = group[name]
     if not isinstance(array, zarr.Array):
-        raise CubeError(f"{name} is no array in the cube")
+        raise CubeError(f"{name} is no array in the cube: build it anew with build_cube, in an empty place")
     return xr.Variable(() if name == "crs" else (name,), np.asarray(array[...]), dict(array.attrs))
 
 
@@ -355,7 +360,8 @@ def axis_of(opened: Opened) -> tuple[int, int]:
         every = min(every, distance)
     if 1440 % every:
         raise SeriesError(
-            f"{opened.name} has a frame every {every} min, which divides no day: no cube can hold it"
+            f"{opened.name} has a frame every {every} min, which divides no day, as a cube's must: open it with "
+            "open_dataset"
         )
     minute = Counter((minutes % every).tolist()).most_common(1)[0][0]
     anchor = ANCHORS.get(every, 0) % every

@@ -120,6 +120,8 @@ async def unwrapped(head: bytes, chunks: AsyncIterator[bytes], url: str) -> Asyn
         if out := inflate.flush():
             yield out
     except zlib.error as error:
-        raise Setback(ServerUnavailable(f"{url} came packed, and damaged ({error})"), restart=True) from error
+        raise Setback(
+            ServerUnavailable(f"{url} came packed, and damaged ({error}): try again"), restart=True
+        ) from error
     if not inflate.eof:
         raise Setback(ServerUnavailable(f"{url} came packed, and ended too early: try again"), restart=True)

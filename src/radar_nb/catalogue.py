@@ -97,6 +97,11 @@ class Plan:
         In the order of time.
     missing : tuple of Missing
         Months and days without a file.
+
+    Examples
+    --------
+    >>> plan("YW", "2020-05", "2020-07").bytes_to_fetch  # doctest: +SKIP
+    600000000
     """
 
     product: Product
@@ -151,17 +156,15 @@ class Plan:
             there = sum(archive in here for archive in files)
             rows.append((str(month), str(len(files)), self._size(size), str(there), "; ".join(gaps)))
         count = len(self.archives)
+        total = (
+            f"{count} file{'s' * (count != 1)}, {self._size(self.bytes)}; {len(here)} on disk, "
+            f"{self._size(self.bytes_to_fetch)} to fetch from {self.base_url}"
+        )
         return Table(
             title=f"{self.product.name} ({self.family.title})",
             columns=("month", "files", "size", "on disk", "missing"),
             rows=tuple(rows),
-            notes=(
-                (
-                    f"{count} file{'s' * (count != 1)}, {self._size(self.bytes)}; {len(here)} on disk, "
-                    f"{self._size(self.bytes_to_fetch)} to fetch from {self.base_url}"
-                ),
-                f"into {self.folder}",
-            ),
+            notes=(total, f"into {self.folder}"),
         )
 
     def _size(self, count: int) -> str:
@@ -231,11 +234,12 @@ def choose_family(product: Product, months: Sequence[Month], source: str, now: d
     asked = f"{months[0]} to {months[-1]}" if len(months) > 1 else str(months[0])
     if not product.families:
         raise CoverageError(
-            f"{product.name} is in none of DWD's archives that radar_nb knows: it can be read from files "
-            "(open_dataset) but not planned"
+            f"{product.name} is in none of DWD's archives that radar_nb knows: open files of it with open_dataset"
         )
     if months[0] > Month.of(now):
-        raise CoverageError(f"{product.name} of {asked} lies in the future: the present month is {Month.of(now)}")
+        raise CoverageError(
+            f"{product.name} of {asked} lies in the future: choose months up to the present one, {Month.of(now)}"
+        )
     spans = ", ".join(f"{family.name} holds {family.span}" for family in product.families)
     if source != "auto":
         family = product.family(source)
@@ -331,11 +335,10 @@ def make_plan(
     missing: list[Missing] = []
     filed = _Filed(family, listings)
     for month in months:
-        if family.first is not None and month < family.first:
-            missing.append(Missing(month=month, what=str(month), reason=f"{family.name} begins in {family.first}"))
-            continue
-        if month > Month.of(now):
-            missing.append(Missing(month=month, what=str(month), reason="lies in the future"))
+        early = family.first is not None and month < family.first
+        if early or month > Month.of(now):
+            reason = f"{family.name} begins in {family.first}" if early else "lies in the future"
+            missing.append(Missing(month=month, what=str(month), reason=reason))
             continue
         found, gaps = _month(product, family, month, filed, now)
         archives += found
@@ -377,7 +380,7 @@ def _month(
         if era.supplement:
             supplements += [archive for _, archive in found]
             continue
-        fresh = [(stamp, archive) for stamp, archive in found if era.piece == "month" or stamp.date() in open_days]
+        fresh = [(stamp, archive) for stamp, archive in found if stamp.date() in open_days]
         files += fresh
         open_days -= open_days if era.piece == "month" and fresh else {stamp.date() for stamp, _ in fresh}
     files.sort(key=lambda item: item[0])
@@ -407,9 +410,8 @@ class _Filed:
 
     def _sort(self, era: Era, folder: str, begin: datetime) -> dict[Month, list[tuple[datetime, RemoteArchive]]]:
         found: dict[Month, list[tuple[datetime, RemoteArchive]]] = {}
-        for name, entry in (self._listings[folder] or {}).items():
-            # the pattern alone would take digits of other scripts
-            stamp = begin if name == era.name else era.time_of(name) if name.isascii() else None
+        for name, item in (self._listings[folder] or {}).items():
+            stamp = begin if name == era.name else era.time_of(name)
             if stamp is None or not _wanted(era, self._family, stamp):
                 continue
             with suppress(MonthError):  # the year 1000 has the pattern, too
@@ -417,8 +419,8 @@ class _Filed:
                 file = RemoteArchive(
                     path=f"{folder}/{name}",
                     month=month,
-                    size=entry.size,
-                    modified=entry.modified,
+                    size=item.size,
+                    modified=item.modified,
                     typical=era.typical,
                 )
                 found.setdefault(month, []).append((stamp, file))

@@ -102,8 +102,8 @@ def offer(product: Product, source: str, now: datetime) -> Offer:
     """
     if not product.families:
         raise CoverageError(
-            f"{product.name} is in none of DWD's archives that radar_nb knows: it can be read from files "
-            "(open_dataset) but not picked"
+            f"{product.name} is in none of DWD's archives that radar_nb knows, so it can only be read from "
+            "files: open those that you have with open_dataset"
         )
     families = product.families if source == "auto" else (product.family(source),)
     this = Month.of(now)

@@ -146,7 +146,9 @@ def _period(data: xr.Dataset) -> tuple[str, str]:
         years = np.atleast_1d(data["year"].values)
         return f"{years.min()}-01-01", f"{years.max()}-12-31"
     if "time" not in data.coords or not data["time"].size:
-        raise SeriesError("the Dataset has no times, so nobody knows which period it is of")
+        raise SeriesError(
+            "the Dataset has no times, so nobody knows which period it is of: pass one with steps in it"
+        )
     bounds = data["time_bnds"] if "time_bnds" in data.coords else data["time"]
     days = [np.datetime_as_string(edge, "D") for edge in (bounds.values.min(), bounds.values.max())]
     return str(days[0]), str(days[1])

@@ -175,6 +175,12 @@ class SyncPlan:
         Bytes a second of the last download from this server; None where there was none.
     verified : bool
         Whether the files were read through.
+
+    Examples
+    --------
+    >>> asked = sync_plan("YW", "2020-01", "2020-12")  # doctest: +SKIP
+    >>> asked.bytes_to_fetch, asked.free  # doctest: +SKIP
+    (4_480_000_000, 98_000_000_000)
     """
 
     plan: Plan

@@ -122,7 +122,7 @@ def find_coverage(
     frames = choose(frames, product)
     names = sorted({frames.kinds[kind].header.product for kind in np.unique(frames.rows["kind"])})
     if not names:
-        raise NothingFound(f"there is no RADOLAN frame in {source!s}")
+        raise NothingFound(f"there is no RADOLAN frame in {source!s}: name archives, frames or their folder")
     if len(names) > 1:
         raise SeriesError(f"the source holds {', '.join(names)}: choose one with product=, such as {names[0]!r}")
     months = asked or (source.months if plan else _months_of(frames))
@@ -174,7 +174,9 @@ def _of_dataset(ds: Any, asked: tuple[Month, ...]) -> Coverage:
     there = ds["source"].values != "" if "source" in ds.coords else np.full(steps.size, fill_value=True)
     times = _distinct(steps[np.atleast_1d(there)])
     if not times.size:
-        raise NothingFound("none of the Dataset's steps has a frame")
+        raise NothingFound(
+            "none of the Dataset's steps has a frame: pass it as it was before fill_gaps, or another"
+        )
     begin, end = _span(asked) if asked else (steps.min(), steps.max() + np.timedelta64(1, "s"))
     variable = next(iter(ds.data_vars.values()), None)
     return Coverage(

@@ -141,15 +141,15 @@ def _check_axis(cube: Cube, times: NDArray[np.int64], slots: NDArray[np.int64]) 
     if outside.any():
         begin, end = np.datetime64(cube.first, "D"), np.datetime64(cube.first + cube.days - 1, "D")
         raise SeriesError(
-            f"a frame of {times[outside][0].astype('datetime64[s]')} lies beyond the cube's axis of time, "
-            f"{begin} to {end}"
+            f"a frame of {times[outside][0].astype('datetime64[s]')} lies beyond the cube's axis of time: "
+            f"choose days from {begin} to {end}"
         )
     twice = np.flatnonzero(np.diff(slots) == 0)
     if twice.size:
         pair = times[twice[0] : twice[0] + 2].astype("datetime64[s]")
         raise SeriesError(
             f"frames of {pair[0]} and {pair[1]} belong to one step of the cube, which has one every "
-            f"{cube.every} min"
+            f"{cube.every} min: give it the files of one series"
         )
 
 

@@ -91,14 +91,10 @@ def open_cube(
     >>> ds.YW.sel(time="2020-06").isel(x=400, y=500).compute()  # doctest: +SKIP
     """
     cube = required_cube(store)
-    entries, damaged = cube.entries()
-    if damaged and errors == "raise":
-        raise _first(damaged)
-    if not entries:
-        raise NothingFound(f"{cube.store.name} holds no day yet: build some with build_cube")
+    entries, damaged = sound_entries(cube, errors)
     if flags and not cube.has_flags:
         raise CubeError(f"{cube.store.name} was built without flags: build another with flags=True")
-    ds = _assembled(cube, entries, damaged, packed=packed, flags=flags, fill_gaps=fill_gaps)
+    ds = dataset_of_cube(cube, entries, damaged, packed=packed, flags=flags, fill_gaps=fill_gaps)
     if chunks is None:
         return ds
     for name in ds.data_vars:
@@ -132,16 +128,37 @@ def _first(damaged: dict[int, DamagedShard]) -> DamagedShard:
     return type(first)(f'{first}{more}; errors="report" opens the rest')
 
 
-def _assembled(
+def sound_entries(
+    cube: Cube, errors: Literal["raise", "report"]
+) -> tuple[dict[int, Entry], dict[int, DamagedShard]]:
+    """Give the days that are there and whole, and the damaged ones, which are an error unless they are asked for.
+
+    Raises
+    ------
+    NothingFound
+        No day is there.
+    DamagedShard
+        A day is half-written or damaged.
+    """
+    entries, damaged = cube.entries()
+    if damaged and errors == "raise":
+        raise _first(damaged)
+    if not entries:
+        raise NothingFound(f"{cube.store.name} holds no day yet: build some with build_cube")
+    return entries, damaged
+
+
+def dataset_of_cube(
     cube: Cube,
     entries: dict[int, Entry],
     damaged: dict[int, DamagedShard],
     *,
-    packed: bool,
-    flags: bool,
-    fill_gaps: bool,
+    packed: bool = False,
+    flags: bool = False,
+    fill_gaps: bool = False,
 ) -> xr.Dataset:
-    slots, times, origin = _steps(cube, entries)
+    """Put together what `open_cube` gives with `chunks=None`."""
+    slots, times, origin = cube_steps(cube, entries)
     missing = missing_steps(times)
     if fill_gaps:
         slots = np.concatenate([slots, cube.slots(missing)])
@@ -195,7 +212,7 @@ def _radars(entries: dict[int, Entry]) -> str:
     return ",".join(sorted({radar for entry in entries.values() for radar in entry.record.radars}))
 
 
-def _steps(cube: Cube, entries: dict[int, Entry]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
+def cube_steps(cube: Cube, entries: dict[int, Entry]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
     """Give the steps that have a frame, their stamps in seconds since 1970, and the names of their archives."""
     slots, origin, shifts = [], [], []
     for day, entry in entries.items():
@@ -261,11 +278,7 @@ def cube_coverage(store: Any) -> xr.Dataset:
     >>> cube_coverage("YW.zarr").state.groupby("time.year").map(lambda s: (s == 2).mean())  # doctest: +SKIP
     """
     cube = required_cube(store)
-    entries, damaged = cube.entries()
-    if damaged:
-        raise _first(damaged)
-    if not entries:
-        raise NothingFound(f"{cube.store.name} holds no day yet: build some with build_cube")
+    entries, _ = sound_entries(cube, "raise")
     first, last = min(entries), max(entries)
     state = np.zeros((last - first + 1, cube.steps), np.uint8)
     data = np.full(state.shape, np.nan, np.float32)

@@ -173,6 +173,11 @@ def start(plan: Plan, *, errors: Literal["raise", "report"] = "raise", **options
 class Download:
     """A download at work, from `start`: awaitable; every method is for any thread, at any time.
 
+    Parameters
+    ----------
+    plan, folder, progress, errors, connections_per_file, **options
+        As in `start`, which makes it.
+
     Examples
     --------
     >>> job = start(plan)  # doctest: +SKIP

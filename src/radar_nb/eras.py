@@ -72,7 +72,7 @@ class Era:
 
     def time_of(self, name: str) -> datetime | None:
         """Give the time (UTC) that a file's name tells, or None where it tells none or is none of this era's."""
-        match = re.fullmatch(_regex(_bare(self.name)), _bare(name))
+        match = re.fullmatch(_regex(_bare(self.name)), _bare(name), re.ASCII)  # no digits of other scripts
         part = {field: int(text) for field, text in match.groupdict().items()} if match else {}
         if not part:
             return None

@@ -19,6 +19,7 @@ from radar_nb.reading import open_dataset
 from radar_nb.reel import Reel, choose
 from radar_nb.scene import PALETTES, scene
 from radar_nb.screening import Screening, in_words
+from radar_nb.sources import is_cube
 from radar_nb.standalone import make_page, script, style, texts
 from radar_nb.texts import speech
 from radar_nb.workspace import replacing
@@ -40,7 +41,7 @@ class Explorer(anywidget.AnyWidget):
 
     Parameters
     ----------
-    data : xarray.Dataset, xarray.DataArray, or what `open_dataset` takes
+    data : xarray.Dataset, xarray.DataArray, what `open_dataset` takes, or the folder of a cube
         Of shape (time, y, x), (lead_time, y, x) or (y, x), as `open_dataset` gives it, or calculated from it.
         Fastest are sources and `open_dataset(..., packed=True)`.
     variable : str, optional
@@ -94,7 +95,10 @@ class Explorer(anywidget.AnyWidget):
         self.reel = Reel(choose(ds, variable if ours else None))
         self._scene = scene(self.reel)
         # what the code that is copied opens; objects have no spelling
-        self._scene["source"] = repr(str(data)) if isinstance(data, str | os.PathLike) else None
+        named = isinstance(data, str | os.PathLike)
+        self._scene["source"] = (
+            f"{'open_cube' if is_cube(data) else 'open_dataset'}({str(data)!r})" if named else None
+        )
         self._least = float(self._scene["units"][0]["limits"][0])
         self._screening = Screening(self.reel, self._tell, least=self._least)
         self.span = (0, len(self.reel) - 1)
@@ -213,6 +217,10 @@ class Explorer(anywidget.AnyWidget):
 
 def _open_packed(source: Any, variable: str | None) -> xr.Dataset:
     """Open a source as raw codes, or as values where its frames stand for values in different ways."""
+    if is_cube(source):
+        from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
+
+        return open_cube(source, packed=True, chunks=None)
     try:
         return open_dataset(source, variables=variable, packed=True, chunks=None)
     except RadarNbError as error:

@@ -80,7 +80,7 @@ Object.assign(Player.prototype, {
     const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
     const one = (index) => (timed ? `.sel(time="${iso(index)}")` : along ? `.isel(${along}=${index})` : "");
     const span = timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "";
-    const lines = source ? [`ds = rn.open_dataset(${source})`] : ["# ds: the Dataset that the explorer was given"];
+    const lines = source ? [`ds = rn.${source}`] : ["# ds: the Dataset that the explorer was given"];
     lines.push(`da = ds[${JSON.stringify(name)}]${turned ? '.sortby(["y", "x"])' : ""}`);
     if (this.total || this.marks.length) lines.push(`part = da${span}`);
     const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)`, max: `max("${along}", keep_attrs=True)` }[this.total.how];

@@ -85,8 +85,8 @@ def _columns(data: xr.Dataset) -> Any:
     series = variable_of(data)
     if {"y", "x"} & set(series.dims):
         raise SeriesError(
-            f"{series.name!r} holds fields: a table is made of series (at_points, over_areas); for fields take "
-            ".tif or .nc"
+            f"{series.name!r} holds fields: a table is made of series (at_points, over_areas); save "
+            "fields as .tif or .nc"
         )
     names = [name for name in data.data_vars if name == series.name or name in BESIDE]
     tables = [_table(data[name], prefix="" if name == series.name else f"{name}:") for name in names]

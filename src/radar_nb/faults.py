@@ -346,7 +346,7 @@ def load_faults(path: str | os.PathLike[str]) -> Faults:
     except OSError as error:
         raise SettingsError(f"the faults in {path} cannot be read: {error.strerror}; name a TOML file") from error
     except ValueError as error:
-        raise SettingsError(f"{path} is no TOML file: {error}") from error
+        raise SettingsError(f"{path} is no TOML file ({error}): write it as tables named [[fault]]") from error
     if unknown := sorted(table.keys() - {"seed", "fault"}):
         raise SettingsError(f"{path}: {unknown[0]!r} is not known here; give seed = 1 and tables named [[fault]]")
     seed, found = table.get("seed", 0), table.get("fault", [])

@@ -29,6 +29,7 @@ def one_field(da: Any, time: str | datetime | np.datetime64 | None = None) -> xr
     if time is not None:
         da = _at(da, time)
     da = da.squeeze([name for name in da.dims if name not in ("y", "x") and da.sizes[name] == 1])
+    _hold_some(da, "time")
     if "time" in da.dims:
         first, last = (spell(moment) for moment in da["time"].values[[0, -1]])
         raise SeriesError(
@@ -62,9 +63,13 @@ def several_fields(da: Any, along: Hashable) -> xr.DataArray:
             f"{da.name!r} has further dimensions, {_further(da, (along,))}: choose one value of each with .isel "
             "or .sel"
         )
-    if not da.sizes[along]:
-        raise SeriesError(f"{da.name!r} holds no field: its {along} is empty")
+    _hold_some(da, along)
     return _rising(da.transpose(along, "y", "x"))
+
+
+def _hold_some(da: xr.DataArray, along: Hashable) -> None:
+    if not da.sizes.get(along, 1):
+        raise SeriesError(f"{da.name!r} holds no field: its {along} is empty. Choose a part with steps in it")
 
 
 def cells(field: xr.DataArray) -> NDArray[Any]:
@@ -88,7 +93,7 @@ def checked(da: Any) -> xr.DataArray:
     """
     if not isinstance(da, xr.DataArray):
         raise SeriesError(
-            f"a map is made of one variable, not of a {type(da).__name__}: plot(ds['YW']), for example"
+            f"a map is made of one variable, not of a {type(da).__name__}: pass one, as in plot(ds['YW'])"
         )
     for name in ("y", "x"):
         if name not in da.dims or name not in da.coords:
@@ -116,7 +121,8 @@ def _at(da: xr.DataArray, time: str | datetime | np.datetime64) -> xr.DataArray:
     if (found := np.flatnonzero(times == moment)).size == 0:
         nearest = times[np.abs(times - moment).argmin()]
         raise SeriesError(
-            f"{da.name!r} has no field of {spell(moment)}: the nearest of its {times.size} is of {spell(nearest)}"
+            f"{da.name!r} has no field of {spell(moment)}: the nearest of its {times.size} is of "
+            f"{spell(nearest)}, take that"
         )
     return da.isel(time=int(found[0])) if "time" in da.dims else da
 

@@ -36,8 +36,6 @@ SECONDARY = 0x1000
 """Flag: interpolated from gauges only, outside the radars' range; in RE: hail."""
 NO_DATA = 0x2000
 """Flag: no data."""
-NEGATIVE = 0x4000
-"""Flag: the value is negative (difference products)."""
 CLUTTER = 0x8000
 """Flag: clutter."""
 NO_DATA_CODE = 0x29C4
@@ -142,6 +140,7 @@ _NEEDED = ("BY", "PR", "INT", "GP")
 _NEEDED_OF_RUNS = ("BY", "BG")
 _INTERVAL_OF_RUNS = 5  # Kompositformat 2.5, table of products: PG and PC every 5 minutes
 _MINUTES_A_DAY = 1440
+_REMEDY = "fetch or extract it again"
 
 
 def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
@@ -183,13 +182,15 @@ def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
         )
     if end < 0:
         if len(data) < HEADER_LIMIT:
-            raise TruncatedFrame(f"{name} ends inside its header, after {len(data)} bytes: fetch it again")
-        raise HeaderError(f"{name} has no end of its header (byte 0x03) in the first {HEADER_LIMIT} bytes")
+            raise TruncatedFrame(f"{name} ends inside its header, after {len(data)} bytes: {_REMEDY}")
+        raise HeaderError(
+            f"{name} has no end of its header (byte 0x03) in the first {HEADER_LIMIT} bytes: {_REMEDY}"
+        )
     tokens = _TOKENS.finditer(text, start.end() - 2)
     found = {m.lastgroup: m[m.lastgroup] for m in tokens if m.lastgroup is not None}
     needed = _NEEDED_OF_RUNS if start["product"] in RUN_LENGTH else _NEEDED
     if missing := [token for token in needed if token not in found]:
-        raise HeaderError(f"the header of {name} lacks {', '.join(missing)}: it reads {text[:120]!r}")
+        raise HeaderError(f"the header of {name} lacks {', '.join(missing)}: it reads {text[:120]!r}; {_REMEDY}")
     return _header(start, found, length=end + 1, name=name)
 
 
@@ -199,11 +200,13 @@ def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: s
     except ValueError as error:
         raise HeaderError(
             f"the header of {name} has no valid time: day {start['day']}, time {start['time']}, "
-            f"month and year {start['date']}"
+            f"month and year {start['date']}; {_REMEDY}"
         ) from error
     rows, cols = _size(found, runs=start["product"] in RUN_LENGTH)
     if rows * cols == 0:
-        raise HeaderError(f"the header of {name} gives a grid of {rows} x {cols} cells: a frame has some")
+        raise HeaderError(
+            f"the header of {name} gives a grid of {rows} x {cols} cells: a frame has some, {_REMEDY}"
+        )
     unit = _number(found, "U")
     contributions = (item.rsplit(maxsplit=1) for item in found.get("ST", "").split(",") if " " in item.strip())
     return Header(
@@ -273,13 +276,12 @@ def payload(header: Header, data: Buffer, *, name: str = "the frame") -> Codes:
     """Give the raw codes of a frame whose header is known: the second half of `read_frame`."""
     if len(data) < header.size:
         raise TruncatedFrame(
-            f"{name} has {len(data):,} bytes where its header says {header.size:,}: it is cut short, "
-            "fetch or extract it again"
+            f"{name} has {len(data):,} bytes where its header says {header.size:,}: it is cut short, {_REMEDY}"
         )
     if len(data) > header.size:
         raise HeaderError(
             f"{name} has {len(data):,} bytes where its header says {header.size:,}: it was changed on its way "
-            "(a transfer in text mode does that), fetch it again"
+            f"(a transfer in text mode does that), {_REMEDY}"
         )
     if header.run_length:
         return np.frombuffer(data, np.uint8, offset=header.length)
@@ -288,9 +290,9 @@ def payload(header: Header, data: Buffer, *, name: str = "the frame") -> Codes:
     if dtype is None or header.length + cells * header.itemsize != header.size:
         raise HeaderError(
             f"{name} has {header.size - header.length:,} bytes of codes, which do not fit "
-            f"{header.rows} x {header.cols} cells of 1, 2 or 4 bytes: its header contradicts itself"
+            f"{header.rows} x {header.cols} cells of 1, 2 or 4 bytes: its header contradicts itself, {_REMEDY}"
         )
-    return np.frombuffer(data, dtype, count=cells, offset=header.length).reshape(header.rows, header.cols)
+    return np.frombuffer(data, dtype, offset=header.length).reshape(header.rows, header.cols)
 
 
 def write_frame(header: Header, codes: Codes) -> bytes:
@@ -315,13 +317,14 @@ def write_frame(header: Header, codes: Codes) -> bytes:
     """
     if codes.ndim != 1 if header.run_length else codes.shape != (header.rows, header.cols):
         raise FrameError(
-            f"codes of shape {codes.shape} do not fit a header of {header.rows} x {header.cols} cells"
+            f"codes of shape {codes.shape} do not fit a header of {header.rows} x {header.cols} cells: "
+            "give both the same"
         )
     width = 5 if header.run_length else 10 if header.version >= 5 else 7
     before = _start_text(header) + "BY"
     after = _tokens_text(header)
     size = len(before) + width + len(after) + len(ETX) + codes.nbytes
-    little = codes.astype(codes.dtype.newbyteorder("<"), copy=False)
+    little = np.asarray(codes, codes.dtype.newbyteorder("<"))
     return f"{before}{size:{width}d}{after}".encode("ascii") + ETX + little.tobytes()
 
 

@@ -1,85 +1,28 @@
-"""One pass over the frames of a series: threads read a day each, forward, and what stays is gathered by period."""
+"""What stays of a film that threads go through: totals and extremes, gathered by period."""
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from radar_nb.accumulators import FRAMES_LIMIT, FlagTally, Tally, Totals, ValueTally, Wanted
-from radar_nb.cursor import frame_codes, open_cursor
-from radar_nb.lazy import FrameName
-from radar_nb.progress import Progress, reporting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from radar_nb.assembly import Opened
-    from radar_nb.cursor import Cursor
+    from radar_nb.films import Film, Take
     from radar_nb.packing import Packing
     from radar_nb.periods import Periods
     from radar_nb.places import Places
-    from radar_nb.progress import Reporter
     from radar_nb.regridding import Weights
 
-_BATCH = 288
-"""Frames that a thread reads in one go, if days have so many: a day of 5-minute frames."""
-_SHARES = 4
-"""Batches for each thread at least, so that all end at about the same time."""
 _BLOCK = 1 << 14
 """Cells that are brought to their unit at once: fresh memory for a whole field costs more than the arithmetic."""
-
-Take = Callable[[int, "NDArray[Any]", "Packing", "Weights | None"], None]
-"""Takes the number of a time step, the frame's codes, how they stand for values, and the way to the grid."""
-
-
-def read_series(opened: Opened, make: Callable[[], Take], workers: int, progress: bool | Reporter) -> None:
-    """Give every frame of a series once to one of the takers, of which each thread has its own."""
-    frames, slots = opened.series.frames, opened.series.slots[:, 0]
-    steps = np.flatnonzero(slots >= 0)
-    rows = frames.rows[slots[steps]]
-    steps = steps[np.lexsort((rows["position"], rows["part"]))]
-    parts = frames.rows["part"][slots[steps]]
-    starts = np.append(0, np.flatnonzero(np.diff(parts)) + 1)
-    size = max(1, min(_BATCH, steps.size // (_SHARES * workers)))
-    cuts = starts[np.append(True, np.diff(starts // size) > 0)]  # a part is read by one thread
-    own = threading.local()
-
-    def task(batch: NDArray[np.int64]) -> int:
-        if not hasattr(own, "take"):
-            own.take = make()
-        return _read_batch(opened, batch, own.take)
-
-    with reporting(progress) as report, ThreadPoolExecutor(workers) as pool:
-        work = [pool.submit(task, batch) for batch in np.split(steps, cuts[1:])]
-        done = 0
-        try:
-            for future in as_completed(work):
-                done += future.result()
-                report(Progress(task="reduce", done=done, total=starts.size, unit="files"))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _read_batch(opened: Opened, steps: NDArray[np.int64], take: Take) -> int:
-    """Give some steps' frames, in the order of their places; tell from how many parts they came."""
-    frames, count = opened.series.frames, 0
-    cursor: Cursor | None = None
-    for step, number in zip(steps.tolist(), opened.series.slots[steps, 0].tolist(), strict=True):
-        row = frames.rows[number]
-        part, kind, name = frames.parts[int(row["part"])], int(row["kind"]), FrameName(frames, number)
-        if cursor is None or cursor.part is not part:
-            cursor = open_cursor(frames, number, marks=False)
-            count += 1
-        packing = opened.templates[kind].packing
-        data = cursor.read(row, name=name)
-        codes, packing = frame_codes(data, frames.kinds[kind], int(row["hash"]), packing, name=name)
-        take(step, codes, packing, opened.weights[kind])
-    return count
 
 
 class Results:
@@ -87,7 +30,7 @@ class Results:
 
     Parameters
     ----------
-    opened : Opened
+    film : Film
     periods : Periods
     wanted : Wanted
     hows : sequence of str
@@ -103,10 +46,10 @@ class Results:
     """
 
     def __init__(
-        self, opened: Opened, periods: Periods, wanted: Wanted, hows: Sequence[str], places: Places | None
+        self, film: Film, periods: Periods, wanted: Wanted, hows: Sequence[str], places: Places | None
     ) -> None:
         self.periods, self.wanted, self.places = periods, wanted, places
-        self.shape = opened.target.grid.shape if places is None else (len(places.names),)
+        self.shape = film.grid.shape if places is None else (len(places.names),)
         shape = (len(periods.bounds), *self.shape)
         counted = (shape[0], max(1, len(wanted.thresholds)), *self.shape)
         self.fields: dict[str, NDArray[np.float32]] = {
@@ -114,7 +57,7 @@ class Results:
         }
         self.counts = np.empty(counted if "count" in hows else (0,), np.int32)
         self.coverage = np.empty(shape, np.float32)
-        of_frames = periods.of_step[opened.series.slots[:, 0] >= 0]
+        of_frames = periods.of_step[film.there]
         self._left = np.bincount(of_frames, minlength=shape[0])
         self._open: dict[int, dict[tuple[float, float], Totals]] = {}
         self._lock = threading.Lock()

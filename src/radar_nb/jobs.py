@@ -1,4 +1,4 @@
-"""Work that goes on beside the caller, and its progress at a pace that a person can read.
+"""Work that goes on beside the caller, and the pace at which its progress is drawn.
 
 This is what a widget needs so that none of its callbacks ever waits.
 """
@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from radar_nb.table import human_bytes
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-    from radar_nb.progress import Progress
 
 T = TypeVar("T")
 
@@ -133,75 +128,3 @@ def _end_of(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
         return call(), None
     except Exception as error:  # noqa: BLE001 - it is raised to who waits
         return None, error
-
-
-class Meter:
-    """A reporter of bytes that passes on at most ten events a second, and the last one always.
-
-    Parameters
-    ----------
-    draw : callable
-        Is given the progress and its words: how much, how fast since the first event, which file of how many.
-    files : int
-        How many files there are. Each note that differs from those before counts as one more.
-    clock : callable
-        Gives seconds that never go back.
-
-    Examples
-    --------
-    >>> from radar_nb.progress import Progress
-    >>> clock = iter((0.0, 0.05, 2.0)).__next__
-    >>> meter = Meter(lambda progress, words: print(words), 2, clock=clock)
-    >>> for done, note in ((0, "a.tar"), (1_000_000, "a.tar"), (5_000_000, "b.tar")):
-    ...     meter(Progress(task="download", done=done, total=5_000_000, unit="B", note=note))
-    0 B of 5.0 MB · file 1 of 2 · a.tar
-    5.0 MB of 5.0 MB · 2.5 MB/s · file 2 of 2 · b.tar
-    """
-
-    def __init__(
-        self,
-        draw: Callable[[Progress, str], None],
-        files: int,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._draw = draw
-        self._files = files
-        self._clock = clock
-        self._names: set[str] = set()
-        self._first: tuple[float, int] | None = None
-        self._held: tuple[float, Progress] | None = None  # what is not drawn yet
-        self._due = 0.0
-        self._closed = False
-
-    def __call__(self, progress: Progress, /) -> None:
-        """Take one event."""
-        if self._closed:
-            return
-        now = self._clock()
-        if self._first is None:
-            self._first, self._due = (now, progress.done), now
-        self._held = now, progress
-        if progress.note:
-            self._names.add(progress.note)
-        if now >= self._due:
-            self._pass()
-
-    def close(self) -> None:
-        """Draw the last event if it is not drawn yet, and take no more."""
-        self._closed = True
-        self._pass()
-
-    def _pass(self) -> None:
-        if self._first is None or self._held is None:
-            return
-        (begun, base), (now, progress) = self._first, self._held
-        self._due, self._held = now + EVERY, None
-        facts = [f"{human_bytes(progress.done)} of {human_bytes(progress.total or progress.done)}"]
-        if progress.done > base and now > begun:
-            facts.append(f"{human_bytes((progress.done - base) / (now - begun))}/s")
-        if self._files > 1:
-            facts.append(f"file {max(len(self._names), 1)} of {self._files}")
-        if progress.note:
-            facts.append(progress.note)
-        self._draw(progress, " · ".join(facts))

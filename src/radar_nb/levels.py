@@ -81,7 +81,9 @@ def check_thresholds(thresholds: Any, minutes: int) -> tuple[float, ...]:
     try:
         floors = tuple(float(value) for value in np.atleast_1d(np.asarray(thresholds, float)))
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"thresholds={thresholds!r} are no numbers of mm") from error
+        raise SettingsError(
+            f"thresholds={thresholds!r} are no numbers of mm: give some, such as (15, 25, 40)"
+        ) from error
     if not floors or not all(0 < floor < np.inf for floor in floors):
         raise SettingsError(f"thresholds={thresholds!r}: give positive numbers of mm, or the name of a preset")
     return floors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -28,19 +29,46 @@ _SHARE = "share of the area in which the value is known"
 def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Reporter = False) -> xr.DataArray:
     """Give the series at points, shape (time, point)."""
     _check_mean(fields, mixed=places.weights is not None)
-
-    def at(values: NDArray[Any]) -> NDArray[Any]:
-        return places.mean(values[..., places.cells[0], places.cells[1]])
-
-    found = _each(fields, at, {"point": len(places.names)}, progress)
+    groups = _near(fields, places)
+    parts = [_at(fields, places, group, progress) for group in groups]
+    joined: xr.Variable = xr.Variable.concat(parts, "point")  # type: ignore[no-untyped-call] # of xarray itself
+    found = joined.isel(point=np.argsort(np.concatenate(groups)))
     times = {name: value for name, value in fields.coords.items() if value.dims == ("time",)}
     attrs = {key: value for key, value in fields.attrs.items() if key != "ancillary_variables"}
     return xr.DataArray(found, {**times, **place_coords(fields, places)}, name=fields.name, attrs=attrs)
 
 
+def _at(fields: xr.DataArray, places: Places, group: NDArray[np.intp], progress: bool | Reporter) -> xr.Variable:
+    """Give the series at some of the points, out of the box in which these lie."""
+    box, rows, cols = _box(fields, *(cells[group] for cells in places.cells))
+    some = places if places.weights is None else replace(places, weights=places.weights[group])
+    return _each(box, lambda values: some.mean(values[..., rows, cols]), {"point": group.size}, progress)
+
+
+def _near(fields: xr.DataArray, places: Places) -> list[NDArray[np.intp]]:
+    """Give the numbers of points that lie in the same chunk: what is read for one is there for the others."""
+    kept = dict(fields.chunksizes) or fields.encoding.get("preferred_chunks", {})
+    tiles = np.stack([
+        axis // np.max(kept.get(name, fields.sizes[name])) for name, axis in zip("yx", places.home, strict=True)
+    ])  # fmt: skip
+    _, number = np.unique(tiles, axis=1, return_inverse=True)
+    return [np.flatnonzero(number == one) for one in range(number.max() + 1)]
+
+
+def _box(
+    fields: xr.DataArray, rows: NDArray[np.int64], cols: NDArray[np.int64]
+) -> tuple[xr.DataArray, NDArray[np.int64], NDArray[np.int64]]:
+    """Give the smallest part of fields that holds some cells, and their rows and columns in it."""
+    south, west = int(rows.min()), int(cols.min())
+    box = fields.isel(y=slice(south, int(rows.max()) + 1), x=slice(west, int(cols.max()) + 1))
+    return box, rows - south, cols - west
+
+
 def area_series(fields: xr.DataArray, areas: Areas, *, progress: bool | Reporter = False) -> xr.Dataset:
     """Give the means over areas and their coverage, shape (time, area)."""
     _check_mean(fields, mixed=True)
+    box, rows, cols = _box(fields, *np.divmod(areas.cells, fields.sizes["x"]))
+    areas = replace(areas, cells=rows * box.sizes["x"] + cols)
 
     def over(values: NDArray[np.float32]) -> NDArray[np.float32]:
         means = Means(areas)  # of a stretch of its own: threads share none
@@ -48,7 +76,7 @@ def area_series(fields: xr.DataArray, areas: Areas, *, progress: bool | Reporter
         pairs = np.stack([means.of(field.take(areas.cells)) for field in flat])
         return pairs.reshape(*values.shape[:-2], 2, -1)
 
-    found = _each(fields, over, {"known": 2, "area": len(areas.names)}, progress)
+    found = _each(box, over, {"known": 2, "area": len(areas.names)}, progress)
     return area_dataset(fields, found.isel(known=0), found.isel(known=1), areas)
 
 

@@ -88,11 +88,13 @@ class Mirror:
     ) -> None:
         self.root = Path(root).resolve()
         if not self.root.is_dir():
-            raise ServerError(f"the mirror cannot serve {root}: it is no folder")
+            raise ServerError(
+                f"the mirror cannot serve {root}: it is no folder; name the one that stands for the server"
+            )
         if not (public or _is_loopback(host)):
             raise ServerError(
-                f"the mirror does not listen on {host!r}: it is only for this machine (host 127.0.0.1), unless it "
-                "is told to be public (public=True, --public); then all who reach it can read all below its root"
+                f"the mirror does not listen on {host!r}: it is only for this machine: leave host at 127.0.0.1, "
+                "or make it public (public=True, --public); then all who reach it can read all below its root"
             )
         self._misbehaviour = Misbehaviour(self.root, faults) if faults else None
         try:

@@ -22,6 +22,7 @@ LETTERS: dict[MonthState, str] = {
     "begun": "b",
     "downloaded": "d",
     "extracted": "x",
+    "cube": "c",
     "broken": "!",
 }
 """Each state as the script reads it: 26 years of months are 312 letters."""

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from radar_nb.frames import Buffer
     from radar_nb.grids import Grid
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
-"""How every HDF5 file begins."""
-
 QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ"}
 """The quantities that are read, and the units that the standard gives them."""
 
@@ -117,7 +114,9 @@ def _opened(data: Buffer, name: str) -> Iterator[Any]:
         with h5py.File(h5py.h5f.open_file_image(image)) as file:
             yield file
     except _FOREIGN as error:
-        raise HeaderError(f"{name} is no ODIM composite that radar_nb can read: {error}") from error
+        raise HeaderError(
+            f"{name} is no ODIM composite that radar_nb can read: {error}; fetch it again"
+        ) from error
 
 
 def _meaning(file: Any, size: int) -> tuple[Header, str, Packing]:

@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,17 +20,20 @@ import ipywidgets
 import traitlets
 
 from radar_nb.catalogue import Plan
+from radar_nb.copied_code import cube_code, opening_code
+from radar_nb.cube import build_cube
+from radar_nb.cube_months import cube_path
+from radar_nb.cube_opening import open_cube
 from radar_nb.download import start
-from radar_nb.errors import CoverageError, RadarNbError
+from radar_nb.errors import CoverageError, NothingFound, RadarNbError
 from radar_nb.extract import extract_async
 from radar_nb.jobs import EVERY, Job
 from radar_nb.loops import run
 from radar_nb.reading import open_dataset
 from radar_nb.report import Report
-from radar_nb.settings import settings
 from radar_nb.shelf import look
 from radar_nb.texts import speech
-from radar_nb.watch import SHOWN, Watch
+from radar_nb.watch import Watch, measured
 from radar_nb.words import (
     code_lines,
     dead_line,
@@ -42,7 +44,6 @@ from radar_nb.words import (
     report_lines,
     shelf_line,
 )
-from radar_nb.workspace import part_path, read_sidecar
 
 if TYPE_CHECKING:
     import os
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
     from radar_nb.download import Download
     from radar_nb.picker import MonthPicker
-    from radar_nb.progress import Progress
+    from radar_nb.progress import Progress, Reporter
     from radar_nb.shelf import Shelf
     from radar_nb.watch import Sight
 
@@ -98,9 +99,9 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
     report : Report or None
         Of the last download or extraction that came to an end.
     dataset : xarray.Dataset or None
-        What Open has opened: of the plan, the files that lie on the disk.
+        What Open has opened: of the plan, the files that lie on the disk; or the cube that was built last.
     opened : tuple of pathlib.Path
-        These files.
+        These files, or the cube's folder.
     plan : Plan or None
         What the buttons work on.
 
@@ -175,6 +176,12 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         work = partial(extract_async, paths, progress=watch, errors="report")
         self._launch(self.extract, lambda: self._attend(work(), watch), self._on_report)
 
+    def build_cube(self) -> None:
+        """Begin to build a cube of what lies on the disk, in the folder `cubes` beside it, as the button does."""
+        paths, plan = self._paths(), self._planned()
+        store = cube_path(plan.folder, plan.product, plan.family)
+        self._launch(self.build_cube, partial(self._build, paths, store), partial(self._on_cube, store))
+
     def open_dataset(self) -> None:
         """Begin to open what lies on the disk as `dataset`, as the button does."""
         plan, paths = self._planned(), self._paths()
@@ -222,8 +229,10 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
                 layout={"width": "auto", "min_width": "8.5em"},
             )
             made.on_click(lambda _: self._press(call))
+            buttons.append(made)
             return made
 
+        buttons: list[ipywidgets.Button] = []
         self._start = button("download", "download", self.start)
         self._pause = button("pause", "pause", self.pause)
         self._resume = button("resume", "play", self.resume)
@@ -231,10 +240,8 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._retry = button("retry", "repeat", self.retry)
         self._extract = button("extract", "archive", self.extract)
         self._open = button("open", "folder-open", self.open_dataset)
-        self._buttons = ipywidgets.HBox(
-            [self._start, self._pause, self._resume, self._cancel, self._retry, self._extract, self._open],
-            layout={"flex_flow": "row wrap"},
-        )
+        self._build_button = button("cube", "cube", self.build_cube)
+        self._buttons = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
         self._progress = ipywidgets.HTML(layout={"margin": "4px 2px 0"})
         self._text = ipywidgets.HTML(layout={"margin": "0 2px"})
         self._lines = ipywidgets.HTML(layout={"margin": "0 2px"})
@@ -267,7 +274,8 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         idle, plan, shelf = state not in _WORKING, self.plan, self._shelf
         here = len(shelf.whole) if shelf is not None else 0
         self._start.disabled = not (idle and plan is not None and plan.archives)
-        self._extract.disabled = self._open.disabled = not (idle and here)
+        for button in (self._extract, self._build_button, self._open):
+            button.disabled = not (idle and here)
         self._cancel.disabled = idle
         self._pause.disabled = state != "running" or self._download is None
         self._pause.layout.display = "none" if state == "paused" else None
@@ -321,7 +329,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._download = handle = start(plan, concurrency=self._concurrency, errors="report", progress=watch)
         self._at_home(lambda: self._enable(self.state))
         try:
-            return await self._attend(handle, watch, lambda: _measured(plan, handle.report, watch))
+            return await self._attend(handle, watch, lambda: measured(plan, handle.report, watch))
         except asyncio.CancelledError:
             handle.cancel()
             await handle
@@ -329,6 +337,22 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
 
     async def _read(self, paths: list[Path]) -> xr.Dataset:
         """Open what lies there; where it has no index yet, that takes a while and can be stopped."""
+        return await self._aside(lambda report: open_dataset(paths, progress=report, errors="report"))
+
+    async def _build(self, paths: list[Path], store: Path) -> tuple[Report, xr.Dataset | None]:
+        """Build a cube and open it; None where no day of it is there."""
+
+        def build(report: Reporter) -> tuple[Report, xr.Dataset | None]:
+            built = build_cube(paths, store, progress=report, errors="report")
+            try:
+                return built, open_cube(store, errors="report")
+            except NothingFound:
+                return built, None
+
+        return await self._aside(build)
+
+    async def _aside(self, work: Callable[[Reporter], T]) -> T:
+        """Do work in a thread, and draw it; after a cancel the next word of it stops it."""
         watch, stopped = Watch(), threading.Event()
 
         def report(progress: Progress, /) -> None:
@@ -337,8 +361,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             watch(progress)
 
         try:
-            work = asyncio.to_thread(open_dataset, paths, progress=report, errors="report")
-            return await self._attend(work, watch)
+            return await self._attend(asyncio.to_thread(work, report), watch)
         finally:
             stopped.set()
 
@@ -390,9 +413,18 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._lines.value = report_lines(report, self._say)
         self._close("failed" if report.failed else "done", end_line(report, self._say))
 
+    def _on_cube(self, store: Path, built: tuple[Report, xr.Dataset | None]) -> None:
+        report, ds = built
+        self._on_report(report)
+        if ds is not None:
+            self._lines.value = code_lines(cube_code(store), self._say) + (
+                self._lines.value if report.failed else ""
+            )
+            self.opened, self.dataset = (store,), ds
+
     def _on_dataset(self, plan: Plan, paths: list[Path], ds: xr.Dataset) -> None:
         problems = ds.attrs.get("problems")
-        code = _code(plan, paths, {"errors": "report"} if problems else {})
+        code = opening_code(plan, paths, {"errors": "report"} if problems else {})
         self._sight, self._progress.value = None, ""
         self._lines.value = code_lines(code, self._say)
         self._close("done", line(self._say("panel.problems", problems=problems), "warning") if problems else "")
@@ -407,28 +439,3 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         if self._picker is not None:
             self._picker.refresh()
         self._set_state(state)
-
-
-def _measured(plan: Plan, report: Report, watch: Watch) -> Report:
-    """Let the watch learn the true sizes of the files at work: the server has told them by then."""
-    running = (a for a, o in zip(plan.archives, report.outcomes, strict=False) if o.state == "running")
-    for archive in islice((archive for archive in running if archive.size is None), SHOWN):
-        note = read_sidecar(part_path(plan.local(archive)))
-        if note is not None and note.size:
-            watch.learn(archive.name, note.size)
-    return report
-
-
-def _code(plan: Plan, paths: list[Path], options: dict[str, str]) -> str:
-    """Give the lines that give the same Dataset in any notebook."""
-    months, usual = plan.months, settings()
-    gaps = len(months) <= months[-1] - months[0] or plan.missing or len(paths) < len(plan.archives)
-    if gaps:  # no call asks for just that
-        asked = ["[\n" + "".join(f"    {str(path)!r},\n" for path in paths) + "]"]
-    else:
-        asked = list(map(repr, (plan.product.name, *map(str, dict.fromkeys((months[0], months[-1]))))))
-        options |= {"source": str(plan.family.name)}
-        options |= {} if plan.folder == usual.folder else {"folder": str(plan.folder)}
-        options |= {} if plan.base_url == usual.base_url else {"base_url": plan.base_url}
-    call = ", ".join([*asked, *(f"{name}={value!r}" for name, value in options.items())])
-    return f"import radar_nb as rn\nds = rn.{'open_dataset' if gaps else 'load'}({call})"

@@ -17,6 +17,7 @@ import traitlets
 
 from radar_nb.catalogue import Plan
 from radar_nb.choices import narrowed, offer, plan_now, published, series
+from radar_nb.cube_months import built_months, cube_path
 from radar_nb.errors import DownloadError, ListingError, MonthError, RadarNbError, StorageError
 from radar_nb.jobs import Job
 from radar_nb.month_calendar import MonthCalendar
@@ -260,7 +261,11 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         """Look what of each month lies on the disk."""
         offered, folder, now = self._offer, self._settings.folder, datetime.now(UTC)
         try:
-            self._states = month_states(offered.product, offered.families, offered.months, folder=folder, now=now)
+            states = month_states(offered.product, offered.families, offered.months, folder=folder, now=now)
+            for family in offered.families:
+                built = built_months(cube_path(folder, offered.product, family), offered.months)
+                states |= dict.fromkeys(built & states.keys(), "cube")
+            self._states = states
         except RadarNbError:  # the line tells: the plan looks at the same folder
             self._states = dict.fromkeys(offered.months, "server")
 

@@ -104,7 +104,7 @@ def find_places(points: Any, grid: Grid, method: Around = "nearest") -> Places:
         at = int(np.argmin(inside))
         raise SettingsError(
             f"the point {names[at]!r} (lon {lon[at]:g}, lat {lat[at]:g}) lies outside the grid {grid.name}: "
-            "points are in degrees, longitude first"
+            "give degrees, longitude first"
         )
     home = (
         np.clip(np.rint(row), 0, grid.rows - 1).astype(np.int64),

@@ -97,6 +97,12 @@ class Product:
     families : tuple of Family
         In the order in which `source="auto"` prefers them. Empty for products that radar_nb reads but DWD's
         archives do not hold.
+
+    Examples
+    --------
+    >>> yw = product("YW")
+    >>> yw.quantity, yw.unit, yw.interval
+    ('amount', 'mm', 5)
     """
 
     name: str
@@ -119,7 +125,9 @@ class Product:
             if family.name == name:
                 return family
         have = ", ".join(family.name for family in self.families) or "none"
-        raise UnknownProduct(f"{self.name} has no family {name!r}: DWD publishes it as {have} (source=)")
+        raise UnknownProduct(
+            f"{self.name} has no family {name!r}: DWD publishes it as {have}, choose among these (source=)"
+        )
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -367,6 +375,11 @@ def products() -> Table:
     -------
     Table
         Prints as text, shows as HTML, and `pandas.DataFrame(products())` makes a frame of it.
+
+    Examples
+    --------
+    >>> products().columns
+    ('product', 'what it is', 'unit', 'interval', 'published as')
     """
     return Table(
         title="DWD's radar composites",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.reel import Picture, Reel
+    from radar_nb.reel import Reel
 
     Answer = tuple[dict[str, Any], list[bytes]]
     """What is told, as JSON holds it, and its buffers."""
@@ -45,14 +45,17 @@ def series(reel: Reel, question: Mapping[str, Any], span: tuple[int, int]) -> Jo
     mask = inside(question["polygon"], reel.shape) if "polygon" in question else None
     cells = 1 if mask is None else int(np.count_nonzero(mask))
     near = int(question.get("near", span[0]))
-    length = 2 * reel.together
+    if mask is None:
+        row, col = question["cell"]
+        box, mask = (slice(row, row + 1), slice(col, col + 1)), np.ones((1, 1), bool)
+    elif cells:
+        rows, cols = (slice(int(at.min()), int(at.max()) + 1) for at in mask.nonzero())
+        box, mask = (rows, cols), mask[rows, cols]
+    length = reel.stretch(mask.size)
     starts = range(*span, length) if cells else ()
     for first in sorted(starts, key=lambda start: abs(start + length // 2 - near)):
         stop = min(first + length, span[1])
-        if mask is None:
-            values = reel.cell(first, stop, *question["cell"])
-        else:
-            values = np.array([_mean(picture, mask) for picture in reel.pictures(first, stop)], np.float32)
+        values = _means(reel.box(first, stop, *box), mask)
         yield told | {"first": first, "values": [_number(value) for value in values], "cells": cells}, []
     yield told | {"done": True, "cells": cells}, []
 
@@ -124,10 +127,15 @@ def inside(polygon: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return found
 
 
-def _mean(picture: Picture, mask: NDArray[np.bool_]) -> float:
-    values = picture.values[mask]
-    values = values[np.isfinite(values)]
-    return float(values.mean(dtype=np.float64)) if values.size else math.nan
+def _means(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give the mean of each field's chosen cells that are not missing; NaN where all are."""
+    chosen = values[:, mask].astype(np.float64)
+    known = np.isfinite(chosen)
+    count = known.sum(axis=1)
+    total = np.where(known, chosen, 0).sum(axis=1)
+    means: NDArray[np.float64] = np.full(len(chosen), np.nan)
+    np.divide(total, count, out=means, where=count > 0)
+    return means.astype(np.float32)
 
 
 def _number(value: float) -> float | None:

@@ -164,6 +164,13 @@ def to_rate(amount: xr.DataArray) -> xr.DataArray:
     ------
     SeriesError
         The array is no amount in mm, or does not say over which interval.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> rain = xr.DataArray([0.5], name="YW", attrs={"units": "mm", "interval_minutes": 5})
+    >>> to_rate(rain).values
+    array([6.])
     """
     minutes = amount.attrs.get("interval_minutes")
     if amount.attrs.get("units") != "mm" or not minutes:

@@ -1,4 +1,4 @@
-"""Totals, means, extremes, counts and series at points, straight from archives in one pass and constant memory.
+"""Totals, means, extremes, counts and series at points, from archives or cubes in one pass and constant memory.
 
 Threads read one day each, forward; what stays of a frame is a few numbers a cell. These are put together when a
 period is over, and go into the result.
@@ -13,9 +13,11 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.accumulators import Wanted
-from radar_nb.assembly import Options, assemble, open_series
+from radar_nb.assembly import Options
+from radar_nb.cube_film import open_film
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.gathering import Results, read_series
+from radar_nb.films import read_film
+from radar_nb.gathering import Results
 from radar_nb.localities import place_coords
 from radar_nb.periods import make_periods
 from radar_nb.places import find_places
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.assembly import Opened
+    from radar_nb.films import Film
     from radar_nb.grids import Grid
     from radar_nb.packing import Clutter, Packing
     from radar_nb.places import Around, Places
@@ -58,30 +60,31 @@ def reduce(
     workers: int | None = None,
     progress: bool | Reporter = True,
 ) -> xr.Dataset:
-    """Give totals, means, extremes or counts over time, or the series at points, in one pass over the archives.
+    """Give totals, means, extremes or counts over time, or series at points, in one pass over archives or a cube.
 
     Nothing is extracted, and memory does not grow with the length of the series.
 
     Parameters
     ----------
     source, variables, clutter, grid, regrid, sums, errors
-        As in `open_dataset`. Of overlapping sums those are taken that do not overlap, unless `sums` says so.
+        As in `open_dataset`, or the folder of a cube, of which only `errors` can be chosen. Of overlapping sums
+        those are taken that do not overlap, unless `sums` says so.
     how : {"sum", "mean", "max", "min", "count", "series"}, or several of the first five
         "sum" adds up amounts in mm, and nothing else. "count" counts the intervals that are not below each
         `threshold`, or without one those that are not missing. "series" gives every step at `points`.
     period : str, pandas offset or timedelta, optional
         "1h", "1D", "1M" or "MS" (calendar months), "YS", ... An interval belongs to the period in which it ends:
         the one that ends at 00:00 to the day before. All in one by default.
-    timezone, day_begin : str
-        Whose days, months and years, such as "Europe/Berlin", and when they begin: "05:50" for DWD's gauges.
     threshold : float or sequence of float, optional
         For "count", in the variable's unit. Decimal numbers are compared: 0.29 mm is not below 0.29.
+    timezone, day_begin : str
+        Whose days, months and years, such as "Europe/Berlin", and when they begin: "05:50" for DWD's gauges.
     points, method
         As in `at_points`: only the cells that stand for these points are looked at.
     workers : int, optional
         Threads; by default as many as there are processors. The result is the same to the last bit.
     progress : bool or Reporter
-        Task "reduce", in files and days of archives.
+        Task "reduce", in frames.
 
     Returns
     -------
@@ -112,21 +115,21 @@ def reduce(
     """
     hows, thresholds = _asked(how, period, threshold, points)
     options = Options(variables=variables, clutter=clutter, grid=grid, regrid=regrid, sums=sums, errors=errors)
-    opened = open_series(source, options, progress=progress)
-    like = assemble(opened, options)
-    variable = like[opened.name]
-    _check_meaning(opened, variable, hows)
-    places = None if points is None else find_places(points, opened.target.grid, method)
+    film = open_film(source, options, progress=progress)
+    like = film.like
+    variable = like[film.name]
+    _check_meaning(film, variable, hows)
+    places = None if points is None else find_places(points, film.grid, method)
     readers = workers or os.cpu_count() or 1
     if places is not None and hows == ("series",):
-        found = _series(opened, variable, places, readers, progress)
+        found = _series(film, variable, places, readers, progress)
         found["time_bnds"] = like["time_bnds"].variable
-        return xr.Dataset({opened.name: found.pop(opened.name)}, found, like.attrs)
-    lead = np.timedelta64(opened.series.leads[0] or 0, "m")
+        return xr.Dataset({film.name: found.pop(film.name)}, found, like.attrs)
+    lead = np.timedelta64(film.leads[0] or 0, "m")
     periods = make_periods(
-        opened.series.times + lead,
+        film.times + lead,
         period,
-        minutes=opened.target.minutes,
+        minutes=film.minutes,
         timezone=timezone,
         day_begin=day_begin,
     )
@@ -136,8 +139,8 @@ def reduce(
         smallest="min" in hows,
         thresholds=thresholds,
     )
-    results = Results(opened, periods, wanted, hows, places)
-    read_series(opened, results.taker, readers, progress)
+    results = Results(film, periods, wanted, hows, places)
+    read_film(film, results.taker, readers, progress)
     results.end()
     one = threshold is None or np.ndim(threshold) == 0
     reduced = _variables(results, variable, hows, prefix=not isinstance(how, str), one=one)
@@ -164,22 +167,22 @@ def _asked(how: Any, period: Any, threshold: Any, points: Any) -> tuple[tuple[Ho
         raise SettingsError(f'threshold={threshold!r} is for how="count": ask for that too, or leave it away')
     thresholds = tuple(float(value) for value in np.atleast_1d(np.asarray(threshold, float)))
     if not thresholds or not np.isfinite(thresholds).all():
-        raise SettingsError(f"threshold={threshold!r} is no number, and no sequence of some")
+        raise SettingsError(f"threshold={threshold!r} is no number, and no sequence of some: give mm, such as 10")
     return hows, thresholds
 
 
-def _check_meaning(opened: Opened, variable: xr.DataArray, hows: Sequence[How]) -> None:
+def _check_meaning(film: Film, variable: xr.DataArray, hows: Sequence[How]) -> None:
     """Refuse what would have no meaning."""
-    name, unit = opened.name, variable.attrs["units"]
-    if len(opened.series.leads) > 1:
-        leads = ", ".join(str(lead) for lead in opened.series.leads)
+    name, unit = film.name, variable.attrs["units"]
+    if len(film.leads) > 1:
+        leads = ", ".join(str(lead) for lead in film.leads)
         raise SeriesError(
             f"{name} comes with several lead times ({leads} min), each a series of its own: reduce the files of "
             "one, or use open_dataset(...).sel(lead_time=...)"
         )
     if "sum" in hows and variable.attrs.get("cell_methods") != "time: sum":
         raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Take "mean" or "max"')
-    known = PRODUCTS.get(opened.product)
+    known = PRODUCTS.get(film.product)
     if known is not None and known.quantity == "class" and not {"mean", "max", "min"}.isdisjoint(hows):
         raise SeriesError(f'{name} holds classes, which have no mean and no extremes. Take "count" or "series"')
 
@@ -236,14 +239,14 @@ def _coords(results: Results, like: xr.DataArray, *, one: bool) -> dict[str, xr.
 
 
 def _series(
-    opened: Opened, like: xr.DataArray, places: Places, workers: int, progress: bool | Reporter
+    film: Film, like: xr.DataArray, places: Places, workers: int, progress: bool | Reporter
 ) -> dict[str, xr.Variable]:
     """Give every step at points: the variable, and its coordinates."""
     floating = like.dtype.kind == "f"
     if places.weights is not None and not floating:
-        raise SeriesError(f'{opened.name} holds classes, which have no mean: take method="nearest"')
-    missing = np.nan if floating else opened.target.packing.fill
-    out = np.full((len(opened.series.times), len(places.names)), missing, like.dtype)
+        raise SeriesError(f'{film.name} holds classes, which have no mean: take method="nearest"')
+    missing = np.nan if floating else film.fill
+    out = np.full((len(film.times), len(places.names)), missing, like.dtype)
 
     def take(step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:
         if way is not None:
@@ -253,7 +256,7 @@ def _series(
         else:  # classes in 32 bits
             out[step] = packing.packed(codes[places.cells])
 
-    read_series(opened, lambda: take, workers, progress)
+    read_film(film, lambda: take, workers, progress)
     times = {str(key): value.variable for key, value in like.coords.items() if value.dims[:1] == ("time",)}
     attrs = {key: value for key, value in like.attrs.items() if key != "ancillary_variables"}
-    return {opened.name: xr.Variable(("time", "point"), out, attrs), **times, **place_coords(like, places)}
+    return {film.name: xr.Variable(("time", "point"), out, attrs), **times, **place_coords(like, places)}

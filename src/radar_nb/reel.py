@@ -28,6 +28,9 @@ _LEVEL = 2
 _FEWEST, _MOST, _CELLS = 4, 64, 4_000_000
 """Fields read at once, and the cells that make them fewer: 8 MB of codes."""
 
+_SPREAD = 256
+"""So many times fewer cells are read at once out of pieces, most of which is thrown away: 15,625 steps of one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Picture:
@@ -155,6 +158,8 @@ class Reel:
         Whether `y` or `x` fell before.
     together : int
         How many fields are read at once: a few of YW, more where they are small.
+    cut : bool
+        Whether the fields lie in pieces, as a cube's do: a cell's series is then read without the fields.
 
     Raises
     ------
@@ -177,9 +182,11 @@ class Reel:
         self.data = data.isel({name: slice(None, None, -1) for name in turned})
         self.turned = bool(turned)
         if self.along and not data.sizes[self.along]:
-            raise SeriesError(f"{data.name!r} holds no field: its {self.along} is empty")
+            raise SeriesError(f"{data.name!r} holds no field: its {self.along} is empty. Choose a part with steps")
         self.times = self._times()
         self.together = min(_MOST, max(_FEWEST, _CELLS // (self.shape[0] * self.shape[1])))
+        kept = dict(data.chunksizes) or data.encoding.get("preferred_chunks", {})
+        self.cut = any(np.max(kept.get(name, data.sizes[name])) < data.sizes[name] for name in ("y", "x"))
         self._steps = _steps(self.data)
 
     def __len__(self) -> int:
@@ -213,11 +220,18 @@ class Reel:
         part = self.data.isel({self.along: slice(first, stop)}) if self.along else self.data.expand_dims("one")
         return [self._picture(field) for field in part.values]
 
-    def cell(self, first: int, stop: int, row: int, col: int) -> NDArray[np.float32]:
-        """Read one cell's values of the fields from `first` to before `stop`, NaN where missing."""
-        part = self.data.isel(y=[row], x=[col])
+    def box(self, first: int, stop: int, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Read a box of the fields from `first` to before `stop`: shape (n, rows, cols), NaN where missing."""
+        part = self.data.isel(y=rows, x=cols)
         part = part.isel({self.along: slice(first, stop)}) if self.along else part.expand_dims("one")
-        return np.concatenate([self._picture(field).values.ravel() for field in part.values])
+        values = part.values
+        if self._steps is None:  # each field has steps of its own
+            return np.stack([self._picture(field).values for field in values])
+        return self._picture(values).values
+
+    def stretch(self, cells: int) -> int:
+        """Give how many fields' values of some cells are read at once."""
+        return max(2 * self.together, _CELLS // (_SPREAD * cells)) if self.cut else 2 * self.together
 
     def _picture(self, field: NDArray[Any]) -> Picture:
         if self._steps is None:

@@ -83,7 +83,8 @@ class Weights:
         """
         if values.shape != self.source.shape:
             raise SettingsError(
-                f"a field of {values.shape} is none on {self.source.name}, which has {self.source.shape} cells"
+                f"a field of {values.shape} is none on {self.source.name}, which has {self.source.shape} cells: "
+                "pass whole fields"
             )
         row, col = np.arange(self.target.rows)[rows], np.arange(self.target.cols)[cols]
         result = np.empty((row.size, col.size), np.float32) if out is None else out

@@ -73,6 +73,12 @@ class Report:
         In the order in which the items were asked for.
     seconds : float
         The whole call's time.
+
+    Examples
+    --------
+    >>> report = Report(task="download", outcomes=(Outcome(name="a.tar", state="done", bytes=2_000_000),))
+    >>> report.summary, report.failed
+    ('download: 1 done; 2.0 MB in 0.0 s', ())
     """
 
     task: str

@@ -80,7 +80,9 @@ def _lines(data: bytes, rows: int, name: str) -> Iterator[bytes]:
         yield data[begin : end + 1]
         begin = end + 1
     if data[begin:].strip(_ENDS):
-        raise HeaderError(f"{name} goes on after its {rows} lines: its header contradicts its payload")
+        raise HeaderError(
+            f"{name} goes on after its {rows} lines: its header contradicts its payload, fetch or extract it again"
+        )
 
 
 def _check(line: bytes, cols: int, place: str) -> None:

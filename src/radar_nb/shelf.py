@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from radar_nb.months import Month
     from radar_nb.products import Family, Product
 
-MonthState = Literal["unpublished", "server", "begun", "downloaded", "extracted", "broken"]
+MonthState = Literal["unpublished", "server", "begun", "downloaded", "extracted", "cube", "broken"]
 """unpublished: not expected on the server. server: nothing of it is here. begun: a part of it is. downloaded: all
-of it. extracted: all of it as folders of frames, with the archives or without. broken: a file has not the size
+of it. extracted: all of it as folders of frames, with the archives or without. cube: every day of it is in the
+cube of the series. broken: a file has not the size
 that the server had stated, or was found damaged; it counts as absent and is fetched again."""
 
 _FRAME = 1_000_000

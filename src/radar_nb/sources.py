@@ -16,6 +16,7 @@ import numpy as np
 from radar_nb.archives import Part, parts
 from radar_nb.errors import (
     ArchiveError,
+    CubeError,
     FrameError,
     NotAnArchive,
     NothingFound,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from radar_nb.progress import Reporter
 
 
+_ZARR = "zarr.json"  # what the folder of a cube holds, as that of any Zarr group
 _NO_SOURCE = (PART, SIDECAR, ".nc")
 """What the names of files end in that a folder of archives may hold beside them; .nc: results, as of `reduce`."""
 
@@ -154,17 +156,24 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
     tuple of pathlib.Path or Blob
         In the source's order; within a folder or glob sorted by path. Unfinished downloads, notes, hidden files
         and netCDF files (DWD publishes no radar in these) are left out; so are folders of frames beside the
-        archive that they were extracted from, since the archive has them all.
+        archive that they were extracted from, since the archive has them all, and cubes.
 
     Raises
     ------
     NothingFound
         A path does not exist, or there is no file at all.
+    CubeError
+        A path is a cube.
     """
     files = tuple(_files(source))
     if not files:
         raise NothingFound(f"there is no file in {source!s}: download some months first, or name another folder")
     return files
+
+
+def is_cube(source: Any) -> bool:
+    """Tell whether this is the folder of a cube."""
+    return isinstance(source, str | os.PathLike) and Path(source, _ZARR).expanduser().is_file()
 
 
 def _files(source: Any) -> Iterator[Path | Blob]:
@@ -200,6 +209,8 @@ def _at(path: Path) -> Iterator[Path]:
 
 def _found(path: Path) -> Iterator[Path]:
     if path.is_dir():
+        if is_cube(path):
+            raise CubeError(f"{path} is a cube, or another Zarr store: open it with open_cube")
         yield from _walk_folder(path)
     elif path.is_file():
         yield from () if is_index(path) else (path,)
@@ -217,7 +228,7 @@ def _walk_folder(folder: Path) -> Iterator[Path]:
     files = [entry for entry in entries if entry.is_file() and not entry.name.endswith(_NO_SOURCE)]
     extracted = {frames_folder(file) for file in files}
     for entry in entries:
-        if entry.is_dir() and entry not in extracted:
+        if entry.is_dir() and entry not in extracted and not is_cube(entry):
             yield from _walk_folder(entry)
     yield from files
 

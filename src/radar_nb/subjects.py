@@ -1,4 +1,4 @@
-"""What analyses are made of: a Dataset as it is, or archives, which are opened."""
+"""What analyses are made of: a Dataset as it is, or archives and cubes, which are opened."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from radar_nb.reading import open_dataset
+from radar_nb.sources import is_cube
 
 if TYPE_CHECKING:
     from radar_nb.progress import Reporter
@@ -17,8 +18,17 @@ def is_dataset(data: Any) -> bool:
     return isinstance(data, xr.Dataset | xr.DataArray)
 
 
+def cut_dataset(store: Any, **options: Any) -> xr.Dataset:
+    """Open a cube, which gives boxes and pixels without the fields around them."""
+    from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
+
+    return open_cube(store, chunks=None, **options)
+
+
 def dataset_of(data: Any, *, progress: bool | Reporter, **options: Any) -> xr.Dataset | xr.DataArray:
-    """Give a Dataset as it is, and open what else `open_dataset` takes, to be read block by block."""
+    """Give a Dataset as it is, and open a cube, or what `open_dataset` takes, to be read block by block."""
     if isinstance(data, xr.Dataset | xr.DataArray):
         return data
+    if is_cube(data):
+        return cut_dataset(data)
     return open_dataset(data, chunks=None, progress=progress, **options)

@@ -155,7 +155,9 @@ def _reference(data: bytes, kind: FrameKind, name: str) -> xr.Dataset:
             with xr.open_dataset(io.BytesIO(data), engine=RadolanBackendEntrypoint) as reference:
                 return reference.load()
         except ValueError as error:
-            raise UnknownProduct(f"{name}: wradlib does not know the product ({error})") from error
+            raise UnknownProduct(
+                f"{name}: wradlib does not know the product ({error}): try a newer wradlib"
+            ) from error
 
 
 def _packing(kind: FrameKind, encoding: Mapping[str, Any], factor: float, clutter: Clutter) -> Packing:

@@ -164,6 +164,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "calendar.begun": ("partly here", "teilweise hier"),
     "calendar.downloaded": ("downloaded", "heruntergeladen"),
     "calendar.extracted": ("extracted", "entpackt"),
+    "calendar.cube": ("in the cube", "im Würfel"),
     "calendar.broken": ("broken, fetched again", "beschädigt, neu zu holen"),
     "calendar.selected": ("selected", "ausgewählt"),
     "calendar.hint": (
@@ -210,6 +211,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Unpack the archives into files; not needed to open them",
         "Die Archive in Dateien entpacken; zum Öffnen ist das nicht nötig",
     ),
+    "panel.cube": ("Build cube", "Würfel bauen"),
+    "panel.cube.tip": (
+        "Build an array of what is here that answers in milliseconds, or extend it",
+        "Aus dem, was hier ist, ein Feld bauen oder erweitern, das in Millisekunden antwortet",
+    ),
+    "panel.days": ("{done} of {total} days built", "{done} von {total} Tagen gebaut"),
     "panel.open": ("Open", "Öffnen"),
     "panel.open.tip": ("Open what is here as a Dataset", "Was hier ist, als Dataset öffnen"),
     "panel.retry": ("Retry", "Erneut versuchen"),

@@ -250,7 +250,7 @@ def _draw_sums(ax: Axes, series: _Series, colours: Sequence[str]) -> list[Annota
         known = np.where(np.repeat(gone, 2), np.nan, np.repeat(sums, 2)[1:-1])
         right.plot(np.repeat(series.edges, 2)[1:-1], known, color=colour, linewidth=1.4, label="_sum")
         if not single:
-            labels.append(_label(right, name, (series.edges[-1], sums[-1]), colour, xytext=(34, -3), ha="left"))
+            labels.append(_label(right, name, (series.edges[-1], sums[-1]), colour, xytext=(-4, 3), ha="right"))
     gaps = ", gaps left out" if np.isnan(series.values).any() else ""
     right.set_ylabel(f"running sum in mm{gaps}", color=INK, fontsize=8.5)
     right.set_ylim(bottom=0)

@@ -57,6 +57,7 @@ _BLOCK = 4 << 20  # bytes asked for at a time where a file has several connectio
 _RECORD = 10_240  # bytes: tars are padded to a multiple of it (POSIX.1-2017, pax, -b: the default of ustar)
 _LARGEST = 16 << 30  # bytes: far more than any file of DWD has (some 600 MB)
 
+_AGAIN = "run the same call again"
 _WRONG = (ArchiveError, FrameError, NotAnArchive)
 
 
@@ -180,9 +181,7 @@ class Transfer:
             self._write()
         if self._lanes == 1 and size not in {None, item.done}:
             self._write()
-            error = ServerUnavailable(
-                f"{item.url} ended after {item.done} of {size} bytes: run the same call again"
-            )
+            error = ServerUnavailable(f"{item.url} ended after {item.done} of {size} bytes: {_AGAIN}")
             raise Setback(error, trouble="broken", restart=item.done > (size or 0))
 
     def _begin(self, answer: Answer, size: int | None) -> None:
@@ -210,7 +209,12 @@ class Transfer:
         self._moved(item, item.done + len(chunk), size or item.expected)
         if item.done > _LARGEST:
             self._rewind(0)
-            raise trouble("too large", Refused(f"{item.url} does not end: no file of DWD is that large"))
+            raise trouble(
+                "too large",
+                Refused(
+                    f"{item.url} does not end, and no file of DWD is that large: check the address (base_url=)"
+                ),
+            )
         if item.done >= SMALL and self._holds >= _WRITTEN:
             self._write()
             self._follow()
@@ -273,7 +277,9 @@ class Transfer:
         note = read_sidecar(self._part)
         if self._pool is not None and note is not None and validator(note) is not None:
             write_sidecar(self._part, replace(note, size=None))
-            raise Setback(ServerUnavailable(f"{item.url} ended within a record of its tar"), trouble="short")
+            raise Setback(
+                ServerUnavailable(f"{item.url} ended within a record of its tar: {_AGAIN}"), trouble="short"
+            )
 
     def _judge(self, error: RadarNbError, sound: int) -> None:
         """Keep of a file that is wrong what is right, and raise for another attempt, unless it has had enough."""
@@ -282,9 +288,9 @@ class Transfer:
         if isinstance(error, UnsafeMember):
             self._rewind(0)
             raise error
+        what = str(error).rpartition(": ")[0]
         if self._damaged >= transport.PATIENCE.damaged:
             self._rewind(0)
-            what = str(error).rpartition(": ")[0]
             raise DamagedDownload(
                 f"{item.url} arrived damaged {self._damaged} times ({what}): run the same call again later; if it "
                 "is so on the server, verify=False takes it as it is"
@@ -297,7 +303,8 @@ class Transfer:
             item.notes.append(f"the server told {human_bytes(item.done)}, the archive goes on: asked for the rest")
             write_sidecar(self._part, replace(note, size=None))
             self._abandon()
-            raise trouble("short", ServerUnavailable(f"{error}; the server told so many bytes")) from error
+            text = f"{what}; the server told so many bytes: {_AGAIN}"
+            raise trouble("short", ServerUnavailable(text)) from error
         sound = sound if resumable else 0
         item.notes.append(f"arrived damaged, fetched again from byte {sound:,} on")
         self._rewind(sound)
@@ -328,7 +335,7 @@ class Transfer:
         if note is None or note.size is None or validator(note) is None:
             if note is None or note.size != item.done:
                 self._lanes = 1  # nothing would tell whether the blocks are of one file
-                raise Setback(ServerUnavailable(f"{item.url} cannot be had in blocks"), restart=True)
+                raise Setback(ServerUnavailable(f"{item.url} cannot be had in blocks: {_AGAIN}"), restart=True)
             return
         starts = iter(range(item.done, note.size, _BLOCK))
         pending: deque[asyncio.Task[bytes]] = deque()
@@ -349,7 +356,7 @@ class Transfer:
     async def _block(self, note: Sidecar, start: int, stop: int) -> bytes:
         """Fetch some bytes of a file."""
         url, data = self._item.url, bytearray()
-        changed = Setback(ServerUnavailable(f"{url} changed on the server while it came"), restart=True)
+        changed = Setback(ServerUnavailable(f"{url} changed on the server while it came: {_AGAIN}"), restart=True)
         headers = {"If-Range": validator(note) or ""}
 
         async def attempt() -> bytearray | None:

@@ -253,7 +253,10 @@ class Connection:
                 async for chunk in self.body(response, url):
                     data += chunk
                     if len(data) > limit:
-                        raise trouble("too large", Refused(f"{url} is no page but endless (over {limit:,} bytes)"))
+                        text = (
+                            f"{url} is no page but endless (over {limit:,} bytes): check the address (base_url=)"
+                        )
+                        raise trouble("too large", Refused(text))
             packed = answer.encoding in {"gzip", "x-gzip"}
             return (_inflated(data, limit, url) if packed else bytes(data)).decode("utf-8", "replace")
 

@@ -133,7 +133,9 @@ def grid_of(fields: xr.DataArray) -> Grid:
         They lie on no such cells.
     """
     if "crs" not in fields.coords:
-        raise SeriesError(f"{fields.name!r} has no coordinate crs, so nobody knows where its cells are")
+        raise SeriesError(
+            f"{fields.name!r} has no coordinate crs, which tells where its cells are: keep that of open_dataset"
+        )
     earth = _EARTHS.get(float(fields["crs"].attrs.get("semi_major_axis", 0)))
     y, x = (np.asarray(fields[name].values, float) for name in ("y", "x"))
     parts = []

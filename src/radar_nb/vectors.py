@@ -49,13 +49,17 @@ def read_shapes(source: Any) -> Any:
         try:
             source = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
         except Exception as error:  # GDAL's, pyogrio's and pyarrow's errors have no common root
-            raise SettingsError(f"{path} cannot be read as shapes ({error})") from error
+            raise SettingsError(
+                f"{path} cannot be read as shapes ({error}): give a file that GDAL reads"
+            ) from error
     if isinstance(source, geopandas.GeoSeries):
         source = source.to_frame("geometry")
     if not isinstance(source, geopandas.GeoDataFrame):
-        raise SettingsError(f"{type(source).__name__} is no GeoDataFrame, no GeoSeries and no path of a file")
+        raise SettingsError(
+            f"{type(source).__name__} is no GeoDataFrame, no GeoSeries and no path of a file: give one"
+        )
     if not len(source):
-        raise SettingsError("the shapes are none: the table is empty")
+        raise SettingsError("the shapes are none, the table is empty: give at least one")
     if source.crs is None:
         raise SettingsError(
             "the shapes have no CRS, so nobody knows where they are: say which with .set_crs(...), such as "

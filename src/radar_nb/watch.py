@@ -8,11 +8,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from radar_nb.workspace import part_path, read_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from radar_nb.catalogue import Plan
     from radar_nb.progress import Progress
     from radar_nb.report import Outcome, Report
 
@@ -145,3 +149,13 @@ class Watch:
         size = self._sizes.get(outcome.name, 0)
         total = max(done, size) if size else 0
         return FileSight(name=outcome.name, done=done, total=total, retries=outcome.retries)
+
+
+def measured(plan: Plan, report: Report, watch: Watch) -> Report:
+    """Let the watch learn the true sizes of the files at work: the server has told them by then."""
+    running = (a for a, o in zip(plan.archives, report.outcomes, strict=False) if o.state == "running")
+    for archive in islice((archive for archive in running if archive.size is None), SHOWN):
+        note = read_sidecar(part_path(plan.local(archive)))
+        if note is not None and note.size:
+            watch.learn(archive.name, note.size)
+    return report

@@ -175,7 +175,7 @@ def progress_lines(sight: Sight, state: str, say: Speech) -> str:
 def _amount(sight: Sight, say: Speech) -> str:
     if sight.unit == "B":
         return say("panel.of", done=say.size(sight.done), total=say.size(sight.total))
-    return say("panel.read", done=sight.done, total=sight.total)
+    return say("panel.days" if sight.unit == "days" else "panel.read", done=sight.done, total=sight.total)
 
 
 def _bar(done: int, total: int, state: str, label: str, *, height: int) -> str:

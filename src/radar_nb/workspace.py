@@ -72,7 +72,7 @@ def local_path(folder: Path, path: str) -> Path:
     """
     pure = PurePosixPath(path.lstrip("/"))
     if ".." in pure.parts or "\\" in path or ":" in path:
-        raise StorageError(f"the server's path {path!r} would lead out of {folder}: such a file is not fetched")
+        raise StorageError(f"the server's path {path!r} would lead out of {folder}: check the base URL")
     return folder.joinpath(*pure.parts)
 
 

@@ -1,0 +1,120 @@
+"""The film of a cube: whole fields, chunk by chunk of time, for what goes through years once."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import fields
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.assembly import Options
+from radar_nb.errors import SettingsError
+from radar_nb.films import ArchiveFilm
+from radar_nb.grids import named_grid
+from radar_nb.sources import is_cube
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from radar_nb.films import Film, Take
+    from radar_nb.ledger import Entry
+    from radar_nb.progress import Reporter
+
+_FIXED = ("clutter", "grid", "regrid", "sums")
+_SLABS = 1 << 30
+"""Bytes of fields that all threads together may hold: chunks of the layout "series" are a day long."""
+
+
+def open_film(source: Any, options: Options, *, progress: bool | Reporter) -> Film:
+    """Give the film of a cube's folder, or of archives and frames: see `open_dataset` for what is raised."""
+    return CubeFilm(source, options) if is_cube(source) else ArchiveFilm(source, options, progress)
+
+
+class CubeFilm:
+    """The film of a cube: see `radar_nb.films.Film`.
+
+    Parameters
+    ----------
+    store : path
+    options : Options
+        A cube holds one product as it was built: only `errors` can be chosen.
+    """
+
+    def __init__(self, store: Any, options: Options) -> None:
+        from radar_nb.cube_opening import (  # noqa: PLC0415 - zarr is loaded where there is a cube
+            cube_steps,
+            dataset_of_cube,
+            required_cube,
+            sound_entries,
+        )
+
+        self._cube = cube = required_cube(store)
+        default = {field.name: field.default for field in fields(Options)}
+        asked = [name for name in _FIXED if getattr(options, name) != default[name]]
+        if options.variables not in {None, cube.product, cube.variable}:
+            asked.append("variables")
+        if asked:
+            raise SettingsError(
+                f"{cube.store.name} is a cube of {cube.product} as it was built: leave {', '.join(asked)} away, "
+                "or ask the archives"
+            )
+        self._entries, damaged = sound_entries(cube, options.errors)
+        self.like = dataset_of_cube(cube, self._entries, damaged)
+        self.name, self.product = cube.variable, cube.product
+        self.grid, self.minutes = named_grid(cube.grid), cube.interval
+        self.fill = cube.packing.fill
+        self.leads: tuple[int | None, ...] = (None,)
+        self._slots, times, _ = cube_steps(cube, self._entries)
+        self.times: NDArray[np.datetime64] = times.astype("datetime64[s]")
+        self.there = np.ones(times.size, np.bool_)
+        self._free: list[NDArray[Any]] = []  # slabs that were used: fresh memory costs as much as unpacking
+        slab = cube.shards.chunk[0] * np.prod(cube.shards.shape[1:]) * cube.packing.itemsize
+        self._room = BoundedSemaphore(max(1, int(_SLABS // slab)))
+
+    def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:  # noqa: ARG002 - a chunk suits any number
+        """Cut the steps at the chunks' borders: what is packed together is unpacked by one thread."""
+        length = self._cube.shards.chunk[0]
+        days, steps = np.divmod(self._slots, self._cube.steps)
+        numbers = days * self._cube.shards.grid[0] + steps // length
+        return np.split(np.arange(self._slots.size), np.flatnonzero(np.diff(numbers)) + 1)
+
+    def read(self, steps: NDArray[np.int64], take: Take) -> None:
+        """Give the frames of one chunk of time."""
+        cube, layout = self._cube, self._cube.shards
+        day, first = divmod(int(self._slots[steps[0]]), cube.steps)
+        number = first // layout.chunk[0]
+        entry: Entry = self._entries[day]
+        key = cube.key(day)
+        shard = cube.open_shard(key, entry.stamp, entry.size, layout)
+        spans = {(y, x): shard.span((number, y, x)) for y, x in np.ndindex(layout.grid[1:])}
+        wanted = {place: span for place, span in spans.items() if span is not None}
+        pieces = dict(zip(wanted, cube.store.spans(key, list(wanted.values()), stamp=entry.stamp), strict=True))
+        # what is missing is marked by all bits, the one that says so in the frames among them
+        packing = cube.packing if cube.packing.flagged else cube.stored
+        with self._slab() as slab:
+            chunk = np.empty(layout.chunk, layout.dtype)
+            _, rows, cols = layout.chunk
+            for y, x in spans:
+                box = np.s_[:, y * rows : (y + 1) * rows, x * cols : (x + 1) * cols]
+                if (y, x) in pieces:
+                    shard.decode((number, y, x), pieces[y, x], chunk)
+                    slab[box] = chunk
+                else:
+                    slab[box] = layout.fill
+            for step, slot in zip(steps.tolist(), self._slots[steps].tolist(), strict=True):
+                take(step, slab[slot % cube.steps - number * layout.chunk[0]], packing, None)
+
+    @contextmanager
+    def _slab(self) -> Iterator[NDArray[Any]]:
+        """Give room for the fields of one chunk of time."""
+        layout = self._cube.shards
+        with self._room:
+            slab = self._free.pop() if self._free else np.empty((layout.chunk[0], *layout.shape[1:]), layout.dtype)
+            try:
+                yield slab
+            finally:
+                self._free.append(slab)

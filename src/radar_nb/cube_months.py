@@ -1,0 +1,53 @@
+"""Where the cube of a series lies below the data folder, and which months it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from radar_nb.months import Month
+    from radar_nb.products import Family, Product
+
+
+def cube_path(folder: Path, product: Product, family: Family) -> Path:
+    """Give where notebooks keep the cube of a product and family.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The data folder.
+    product : Product
+    family : Family
+        Families have grids of their own, and so cubes of their own.
+    """
+    name = product.name.replace("%", "percent_")
+    return folder / "cubes" / f"{name}-{family.name}.zarr"
+
+
+def built_months(path: Path, months: Iterable[Month]) -> set[Month]:
+    """Give those of some months of which a cube holds every day; none where there is no cube.
+
+    Raises
+    ------
+    CubeError, StorageError
+        Something else lies there, or it cannot be read.
+    """
+    if not path.is_dir():
+        return set()
+    from radar_nb.blueprint import load_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
+    from radar_nb.stores import find_store  # noqa: PLC0415 - the same
+
+    cube = load_cube(find_store(path))
+    there = set() if cube is None else set(cube.listed())
+    return {month for month in months if there.issuperset(_days(month))}
+
+
+def _days(month: Month) -> range:
+    """Give the days of a month, counted from 1970, as cubes count them: 00:00 UTC is a day's first step."""
+    first, last = (int(np.datetime64(day, "D").astype(np.int64)) for day in (month.first_day, month.last_day))
+    return range(first, last + 1)

@@ -1,0 +1,143 @@
+"""A series as it is gone through once, forward, by several threads, and the one that archives give."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from radar_nb.assembly import assemble, open_series
+from radar_nb.cursor import frame_codes, open_cursor
+from radar_nb.lazy import FrameName
+from radar_nb.progress import Progress, reporting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from radar_nb.assembly import Options
+    from radar_nb.cursor import Cursor
+    from radar_nb.grids import Grid
+    from radar_nb.packing import Packing
+    from radar_nb.progress import Reporter
+    from radar_nb.regridding import Weights
+
+_BATCH = 288
+"""Frames that a thread reads in one go, if days have so many: a day of 5-minute frames."""
+_SHARES = 4
+"""Batches for each thread at least, so that all end at about the same time."""
+
+Take = Callable[[int, "NDArray[Any]", "Packing", "Weights | None"], None]
+"""Takes the number of a time step, the frame's codes, how they stand for values, and the way to the grid."""
+
+
+class Film(Protocol):
+    """A series of frames.
+
+    Attributes
+    ----------
+    like : Dataset
+        What `open_dataset` or `open_cube` gives of the same.
+    name, product : str
+        The variable's, and DWD's letters.
+    grid : Grid
+        That all frames are on, or brought to.
+    minutes : int
+        That a value covers.
+    fill : int
+        What stands for missing where values are no floats.
+    leads : tuple of int or None
+        Lead times in minutes.
+    times : ndarray of datetime64[s]
+        Of the steps.
+    there : ndarray of bool
+        Which of them have a frame.
+    """
+
+    like: xr.Dataset
+    name: str
+    product: str
+    grid: Grid
+    minutes: int
+    fill: int
+    leads: tuple[int | None, ...]
+    times: NDArray[np.datetime64]
+    there: NDArray[np.bool_]
+
+    def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:
+        """Cut the steps that have a frame into what one thread reads in one go."""
+
+    def read(self, steps: NDArray[np.int64], take: Take) -> None:
+        """Give the frames of a batch."""
+
+
+def read_film(film: Film, make: Callable[[], Take], workers: int, progress: bool | Reporter) -> None:
+    """Give every frame of a film once to one of the takers, of which each thread has its own."""
+    own = threading.local()
+
+    def task(batch: NDArray[np.int64]) -> int:
+        if not hasattr(own, "take"):
+            own.take = make()
+        film.read(batch, own.take)
+        return batch.size
+
+    with reporting(progress) as report, ThreadPoolExecutor(workers) as pool:
+        work = [pool.submit(task, batch) for batch in film.batches(workers)]
+        done, total = 0, int(film.there.sum())
+        try:
+            for future in as_completed(work):
+                done += future.result()
+                report(Progress(task="reduce", done=done, total=total, unit="frames"))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class ArchiveFilm:
+    """The film of archives and frames: see `Film`.
+
+    Parameters
+    ----------
+    source, options, progress
+        As in `open_dataset`, which tells what is raised.
+    """
+
+    def __init__(self, source: Any, options: Options, progress: bool | Reporter) -> None:
+        self._opened = opened = open_series(source, options, progress=progress)
+        self.like = assemble(opened, options)
+        self.name, self.product = opened.name, opened.product
+        self.grid, self.minutes = opened.target.grid, opened.target.minutes
+        self.fill = opened.target.packing.fill
+        self.leads, self.times = opened.series.leads, opened.series.times
+        self.there = opened.series.slots[:, 0] >= 0
+
+    def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:
+        """Cut the steps so that a part of an archive is read by one thread, forward."""
+        frames, slots = self._opened.series.frames, self._opened.series.slots[:, 0]
+        steps = np.flatnonzero(self.there)
+        rows = frames.rows[slots[steps]]
+        steps = steps[np.lexsort((rows["position"], rows["part"]))]
+        parts = frames.rows["part"][slots[steps]]
+        starts = np.append(0, np.flatnonzero(np.diff(parts)) + 1)
+        size = max(1, min(_BATCH, steps.size // (_SHARES * workers)))
+        cuts = starts[np.append(True, np.diff(starts // size) > 0)]
+        return np.split(steps, cuts[1:])
+
+    def read(self, steps: NDArray[np.int64], take: Take) -> None:
+        """Give the frames of a batch, in the order of their places."""
+        opened = self._opened
+        frames = opened.series.frames
+        cursor: Cursor | None = None
+        for step, number in zip(steps.tolist(), opened.series.slots[steps, 0].tolist(), strict=True):
+            row = frames.rows[number]
+            part, kind, name = frames.parts[int(row["part"])], int(row["kind"]), FrameName(frames, number)
+            if cursor is None or cursor.part is not part:
+                cursor = open_cursor(frames, number, marks=False)
+            packing = opened.templates[kind].packing
+            data = cursor.read(row, name=name)
+            codes, packing = frame_codes(data, frames.kinds[kind], int(row["hash"]), packing, name=name)
+            take(step, codes, packing, opened.weights[kind])

@@ -1,0 +1,98 @@
+"""Laws of answers' bodies: what was packed for the way is unpacked, what is a file's own packing is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from radar_nb.answers import Setback
+from radar_nb.bodies import is_wrapped, unwrapped
+from radar_nb.errors import Refused, ServerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+URL = "http://127.0.0.1/a.tar"
+
+
+def unpacked(head: bytes, chunks: Iterable[bytes]) -> bytes:
+    """Unpack a body that comes in pieces."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    async def whole() -> bytes:
+        return b"".join([piece async for piece in unwrapped(head, body(), URL)])
+
+    return asyncio.run(whole())
+
+
+@given(st.binary(max_size=300), st.integers(0, 40), st.integers(1, 50))
+def test_a_packed_body_comes_out_as_it_was(data: bytes, head: int, step: int) -> None:
+    """Whatever was read ahead, and in whatever pieces the rest comes."""
+    packed = gzip.compress(data)
+    rest = packed[head:]
+
+    found = unpacked(packed[:head], [rest[at : at + step] for at in range(0, len(rest), step)])
+
+    assert found == data
+
+
+def test_a_body_far_larger_than_its_packing_is_whole() -> None:
+    """A megabyte of zeros comes in a kilobyte, and out again in pieces."""
+    assert unpacked(b"", [gzip.compress(bytes(5 << 20))]) == bytes(5 << 20)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda packed: packed[:-1], "ended too early: try again"),
+        (lambda packed: packed[:-6] + b"\xff\xff" + packed[-4:], "damaged .*: try again"),
+        (lambda _: b"no gzip at all", "damaged .*: try again"),
+        (lambda _: b"", "ended too early: try again"),
+    ],
+    ids=["cut", "checksum", "foreign", "empty"],
+)
+def test_a_spoiled_body_is_asked_for_again(spoil: Callable[[bytes], bytes], told: str) -> None:
+    """What did not come whole is no file: another attempt starts from its first byte."""
+    packed = spoil(gzip.compress(b"rain" * 100))
+
+    with pytest.raises(Setback) as caught:
+        unpacked(b"", [packed])
+
+    assert caught.value.restart
+    with pytest.raises(ServerUnavailable, match=f"{URL} came packed, and {told}"):
+        raise caught.value.error
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "encoding", "wrapped"),
+    [
+        ("a.tar", b"ustar", "", False),
+        ("a.tar", gzip.compress(b"ustar"), "gzip", True),
+        ("a.tar", gzip.compress(b"ustar"), "x-gzip", True),
+        ("a.tar", b"ustar", "gzip", False),  # says so, and is not
+        ("a.gz", gzip.compress(b"frame"), "gzip", False),  # its own packing
+        ("a.gz", gzip.compress(gzip.compress(b"frame")), "gzip", True),
+        ("a.gz", b"\x1f\x8b no gzip at all", "gzip", False),  # for the verification to judge
+    ],
+)
+def test_what_was_packed_for_the_way_is_told_by_its_bytes(
+    name: str, head: bytes, encoding: str, wrapped: bool
+) -> None:
+    """A header alone is not believed: some servers name a file's own packing as if it were for the way."""
+    assert is_wrapped(name, head, encoding) is wrapped
+
+
+def test_a_packing_that_nobody_asked_for_is_refused() -> None:
+    """radar_nb asks for gzip at most; the message names what came."""
+    with pytest.raises(
+        Refused, match=r"sends a\.tar packed as 'br' though that was not asked for: try again later"
+    ):
+        is_wrapped("a.tar", b"", "br")

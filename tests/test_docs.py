@@ -1,0 +1,100 @@
+"""Laws of the pages in docs/: what they show runs, prints what stands there, and leads where it says."""
+
+from __future__ import annotations
+
+import re
+from contextlib import chdir
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from pages import DOCS, RUN, SHOWN, blocks, fits, run, runnable
+
+import radar_nb as rn
+
+pytest_plugins = ["pages_served"]
+
+PAGES = [path for path in sorted(DOCS.rglob("*.md")) if not {"_build", "generated", "notebooks"} & set(path.parts)]
+RUNNABLE = [path for path in runnable() if path.stem != "neighbours"]  # that one: tests/test_neighbours.py
+LINK = re.compile(r"\[[^\]]*\](?:\(|: )(?P<target>[^)\s]+)")
+DIRECTIVE = re.compile(r"^\{[\w-]+\}")
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(DOCS).as_posix())
+
+
+def links(page: Path) -> list[str]:
+    """Give the targets of a page's links and pictures; those in code are none."""
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return [match["target"] for match in LINK.finditer(text)]
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda path: path.relative_to(DOCS).as_posix())
+def test_each_block_of_a_page_runs_and_prints_what_stands_behind_it(page: Path, tmp_path: Path) -> None:
+    """From the top of the page to its end, in one namespace: a reader who copies them gets the same."""
+    with chdir(tmp_path):
+        told = list(run(page.read_text("utf-8")))
+
+    wrong = [f"line {one.block.line} printed\n{one.text}" for one in told if not fits(one)]
+    assert not wrong, "\n".join(wrong)
+    assert [one.block.line for one in told if one.block.picture and one.figure is None] == []
+
+
+@every_page
+def test_each_block_is_run_or_says_why_not(page: Path) -> None:
+    """No block of code is silently untested: it is in a language that is run, or shown, or a directive."""
+    strange = [
+        f"line {block.line}: {block.language!r}"
+        for block in blocks(page.read_text("utf-8"))
+        if block.language not in RUN + SHOWN and not DIRECTIVE.match(block.language)
+    ]
+
+    assert strange == []
+
+
+@every_page
+def test_each_link_inside_leads_to_a_file(page: Path) -> None:
+    """Pages, pictures and notebooks that a page points to are in the repository, also on its web page."""
+    generated = {"generated": DOCS / "generated", "notebooks": DOCS.parent / "notebooks"}
+    missing = []
+    for target in links(page):
+        path = target.partition("#")[0]
+        if urlsplit(target).scheme or not path:
+            continue
+        found = (page.parent / path).resolve()
+        first = found.relative_to(DOCS).parts[0] if found.is_relative_to(DOCS) else ""
+        if not (generated[first] / found.name if first in generated else found).exists():
+            missing.append(target)
+
+    assert missing == []
+
+
+@every_page
+def test_each_link_outside_is_https_and_well_formed(page: Path) -> None:
+    """There is no network here, so their form is all that can be checked: a host with a dot, no blank, no http."""
+    outside = [urlsplit(target) for target in links(page) if urlsplit(target).scheme]
+
+    assert [url.geturl() for url in outside if url.scheme != "https" or "." not in url.netloc] == []
+
+
+def test_the_reference_holds_every_public_name() -> None:
+    """Who looks for a name of `radar_nb` finds it in the reference."""
+    text = "\n".join(path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md"))
+    told = set(re.findall(r"auto\w+:: radar_nb\.(\w+)", text))
+
+    assert set(rn.__all__) - told == set()
+
+
+def test_each_how_to_page_is_listed() -> None:
+    """A page that nobody finds is not there."""
+    listed = set(links(DOCS / "howto" / "index.md"))
+
+    assert {path.name for path in (DOCS / "howto").glob("*.md")} - {"index.md"} == listed
+
+
+def test_each_picture_is_shown() -> None:
+    """Pictures that no page shows are dead weight in the repository."""
+    readme = DOCS.parent / "README.md"
+    shown = {Path(target).name for page in [*PAGES, readme] for target in links(page)}
+
+    assert {path.name for path in (DOCS / "images").glob("*.png")} - shown == set()

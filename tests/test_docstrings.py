@@ -1,0 +1,86 @@
+"""Laws of the reference: what `help` says of a public name is complete, and names the arguments that there are."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from numpydoc.docscrape import (  # type: ignore[import-untyped]  # ships no types
+    ClassDoc,
+    FunctionDoc,
+    NumpyDocString,
+)
+
+import radar_nb as rn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMED = {name: getattr(rn, name) for name in rn.__all__ if callable(getattr(rn, name))}
+CLASSES = {name: value for name, value in NAMED.items() if inspect.isclass(value)}
+FUNCTIONS = {name: value for name, value in NAMED.items() if not inspect.isclass(value)}
+TWINS = {name for name in FUNCTIONS if name.endswith("_async")}
+
+
+def _read(name: str) -> NumpyDocString:
+    kind = (
+        ClassDoc(NAMED[name], config={"show_class_members": False})
+        if name in CLASSES
+        else FunctionDoc(NAMED[name])
+    )
+    found: NumpyDocString = kind
+    return found
+
+
+def _groups(doc: NumpyDocString) -> Iterator[list[str]]:
+    """Give the names of each line under Parameters or, of a value, Attributes."""
+    for line in [*doc["Parameters"], *(doc["Attributes"] if not doc["Parameters"] else ())]:
+        yield [name.strip().lstrip("*") for name in line.name.split(",")]
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMED) - TWINS))
+def test_every_parameter_is_told(name: str) -> None:
+    """The names are those of the signature; lines, and the names that share one, stand in its order."""
+    asked = list(inspect.signature(NAMED[name]).parameters)
+    groups = list(_groups(_read(name)))
+
+    assert sorted(chain.from_iterable(groups)) == sorted(asked)
+    assert all(group == sorted(group, key=asked.index) for group in groups)
+    assert groups == sorted(groups, key=lambda group: asked.index(group[0]))
+
+
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - TWINS))
+def test_every_result_is_told(name: str) -> None:
+    """What comes back has its type, and a sentence where the type does not say all."""
+    doc = _read(name)
+
+    told = [*doc["Returns"], *doc["Yields"]]
+
+    assert bool(told) or inspect.signature(NAMED[name]).return_annotation in {None, "None"}
+    assert all(result.type for result in told)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMED) - TWINS))
+def test_every_name_has_an_example(name: str) -> None:
+    """One look tells how it is called."""
+    assert ">>> " in "\n".join(_read(name)["Examples"])
+
+
+@pytest.mark.parametrize("name", sorted(TWINS))
+def test_a_coroutine_names_the_function_that_it_stands_behind(name: str) -> None:
+    """Its parameters, result and errors are told there, and are the same."""
+    plain: Any = NAMED[name.removesuffix("_async")]
+
+    assert f"`{plain.__name__}`" in (inspect.getdoc(NAMED[name]) or "").splitlines()[0]
+    assert inspect.signature(NAMED[name]) == inspect.signature(plain)
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_every_error_under_raises_is_ours(name: str) -> None:
+    """Who reads it can catch it by that name."""
+    told = {error for line in _read(name)["Raises"] for error in re.findall(r"\b[A-Z]\w+", line.type)}
+
+    assert told <= set(vars(rn.errors))

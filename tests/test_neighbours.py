@@ -1,0 +1,89 @@
+"""Our Datasets in the hands of others: the sections of docs/neighbours.md, where their neighbour is installed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from pages import DOCS, fits, run
+
+import radar_nb as rn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest_plugins = ["pages_served"]
+pytestmark = [
+    pytest.mark.usefixtures("served"),
+    pytest.mark.filterwarnings("default"),  # what neighbours warn of is theirs
+]
+
+PAGE = (DOCS / "neighbours.md").read_text("utf-8")
+SECTIONS = dict(re.findall(r"^## (\w+).*\n((?:(?!^## ).*\n)*)", PAGE, re.MULTILINE))
+STATIONS = {
+    "01048": ("Dresden", 13.74, 51.05),
+    "05779": ("Leipzig", 12.37, 51.34),
+    "02932": ("Jena", 11.59, 50.93),
+}
+
+
+def check(section: str, **given: Any) -> None:
+    """Run a section and compare what it prints."""
+    for told in run(SECTIONS[section], **given):
+        assert fits(told), f"printed {told.text}"
+
+
+def test_wradlib_turns_our_rates_into_reflectivity_and_merges_gauges(tmp_path: Path) -> None:
+    """The accessor `.wrl` and the functions on arrays take our fields as they are."""
+    pytest.importorskip("wradlib")
+
+    check("wradlib")
+
+
+def test_gauges_of_wetterdienst_stand_beside_our_pixels() -> None:
+    """Tables in wetterdienst's own form join our series at the same hours: gauges that measure the rain agree."""
+    polars = pytest.importorskip("polars")
+    schema = pytest.importorskip("wetterdienst.model.schema")
+    request = pytest.importorskip("wetterdienst.provider.dwd.observation").DwdObservationRequest(
+        parameters=[("10_minutes", "precipitation", "precipitation_amount")], start="2020-06-13", end="2020-06-14"
+    )
+    stations = polars.DataFrame(
+        [
+            {"station_id": id_, "name": name, "longitude": lon, "latitude": lat}
+            for id_, (name, lon, lat) in STATIONS.items()
+        ],
+        schema={name: schema.STATIONS_SCHEMA[name] for name in ("station_id", "name", "longitude", "latitude")},
+    )
+    values = polars.DataFrame(_measured(), schema=schema.LONG_SCHEMA)
+
+    assert request.parameters[0].unit == "millimeter"
+    check("wetterdienst", stations=stations, values=values)
+
+
+def test_pysteps_moves_our_fields_on() -> None:
+    """A step ahead by pysteps is nearer to the truth than a field that stands still."""
+    pytest.importorskip("pysteps")
+
+    check("pysteps")
+
+
+def _measured() -> list[dict[str, Any]]:
+    """Give what gauges would say that catch a tenth less than the pixels, every ten minutes."""
+    places = {id_: (lon, lat) for id_, (_, lon, lat) in STATIONS.items()}
+    rain = rn.at_points(rn.load("YW", "2020-06", progress=False), places, progress=False).YW
+    tens = rain.resample(time="10min", closed="right", label="right").sum()
+    return [
+        {
+            "station_id": id_,
+            "resolution": "10_minutes",
+            "dataset": "precipitation",
+            "parameter": "precipitation_amount",
+            "timestamp": time.astype("datetime64[us]").item(),
+            "value": 0.9 * float(value),
+            "quality_flags": None,
+        }
+        for id_, column in zip(places, tens.transpose("point", "time").values, strict=True)
+        for time, value in zip(tens.time.values.astype("datetime64[us]"), np.nan_to_num(column), strict=True)
+    ]
