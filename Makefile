@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help demo test browser lint types notebooks bench bench-ui docs docs-pages soak soak-short lab app clean
+.PHONY: help demo test browser coverage oldest lint types notebooks bench bench-ui docs docs-pages soak soak-short dist \
+  lab app clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,6 +32,15 @@ browser: $(STAMP) ## the widgets in JupyterLab and Voila in a real browser; inst
 	  || { echo "make browser needs Chromium: install it, or set CHROMIUM to its path"; exit 1; }
 	RADAR_NB_BROWSER=1 $(BIN)/python -m pytest tests/browser
 
+coverage: $(STAMP) ## which lines and branches the tests reach; fails below the share in pyproject.toml
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-report=html:build/coverage
+
+oldest: ## the tests with the oldest versions that pyproject.toml allows, in an environment of their own
+	$(PYTHON) -m venv --clear build/oldest
+	build/oldest/bin/python -m pip --disable-pip-version-check -q install uv
+	build/oldest/bin/uv pip install -q --python build/oldest/bin/python --resolution lowest-direct -e ".[dev]"
+	build/oldest/bin/python -m pytest -W default $(OLDEST)
+
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,11 +51,13 @@ types: $(STAMP) ## mypy, strict
 notebooks: $(STAMP) ## run the notebooks again and keep their outputs
 	$(BIN)/python scripts/run_notebooks.py
 
-bench: $(STAMP) ## measure download, extraction, reading and opening against their baselines
+bench: $(STAMP) ## measure download, extraction, reading, opening, cubes and analyses against their baselines
 	$(BIN)/python benchmarks/download.py
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/opening.py
+	$(BIN)/python benchmarks/cube.py
+	$(BIN)/python benchmarks/analysis.py
 
 bench-ui: $(STAMP) ## measure the player, the calendar and the panel in a browser
 	$(BIN)/python benchmarks/ui.py
@@ -61,6 +73,9 @@ docs: $(STAMP) ## the documentation as a site in docs/_build/html, strictly and 
 
 docs-pages: $(STAMP) ## run the code of the documentation again and keep its outputs and pictures
 	$(BIN)/python scripts/docs_pages.py
+
+dist: $(STAMP) ## the sdist and the wheel in dist/, built twice and compared
+	$(BIN)/python scripts/check_dist.py
 
 lab: $(STAMP) ## JupyterLab in the notebooks folder
 	$(BIN)/jupyter lab --notebook-dir notebooks
