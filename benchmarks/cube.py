@@ -45,6 +45,8 @@ STEPS, ROWS, COLS = 288, 1100, 900
 FILL = 0xFFFF
 PIXEL, BOX = (500, 400), (480, 380, 40)  # a cell; row, column and width of a catchment of 1,600 km2
 DAYS_OF_YEAR = 365
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
+"""What makes glibc keep the memory of a worker, which dask's own setting gives back after each field."""
 FRAMES = 5  # of which the median is taken, at other times of the day
 MODULES = (
     "radar_nb.cube",
@@ -444,6 +446,7 @@ def grown(folder: Path, runs: int) -> None:
 
 def clusters(folder: Path, runs: int) -> None:
     """Print strong scaling: the same ten days by one and by two worker processes of one thread."""
+    import dask  # noqa: PLC0415 - only where it is asked for
     from distributed import Client, LocalCluster  # noqa: PLC0415 - only where it is asked for
 
     import radar_nb  # noqa: PLC0415 - the same
@@ -452,17 +455,27 @@ def clusters(folder: Path, runs: int) -> None:
 
     (archive,) = make_archives(folder / "cluster", "YW", "2020-06", days=range(1, 11), progress=False)
     radar_nb.open_dataset(archive, progress=False)
-    print(f"\n{'workers':>10}{'seconds':>10}{'GB/s':>7}")
-    for workers in (1, 2):
-        local = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
-        with local, Client(local) as client:  # type: ignore[no-untyped-call]
-            client.run(importlib.import_module, "radar_nb.cube")
-            seconds = []
-            for _ in range(runs):
-                shutil.rmtree(folder / "cube", ignore_errors=True)
-                seconds.append(timed(lambda: build_cube(archive, folder / "cube", client=client, progress=False)))
-        took = median(seconds)
-        print(f"{workers:10}{took:10.2f}{10 * STEPS * FRAME / 1e9 / took:7.2f}", flush=True)
+
+    def built(**options: Any) -> float:
+        shutil.rmtree(folder / "cube", ignore_errors=True)
+        return timed(lambda: build_cube(archive, folder / "cube", progress=False, **options))
+
+    print(f"\n{'':34}{'workers':>10}{'seconds':>10}{'GB/s':>7}")
+    row = "{:34}{:10}{:10.2f}{:7.2f}".format
+    size = 10 * STEPS * FRAME / 1e9
+    for threads in (1, 2):
+        took = median(built(client=False, workers=threads) for _ in range(runs))
+        print(row("threads of one process", threads, took, size / took), flush=True)
+    for name, setting in (("processes as dask starts them", {}), ("processes with MALLOC_*", MALLOC)):
+        for workers in (1, 2):
+            with (
+                dask.config.set({f"distributed.nanny.pre-spawn-environ.{key}": setting[key] for key in setting}),
+                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as local,  # type: ignore[no-untyped-call]
+                Client(local) as client,  # type: ignore[no-untyped-call]
+            ):
+                client.run(importlib.import_module, "radar_nb.cube")
+                took = median(built(client=client) for _ in range(runs))
+            print(row(name, workers, took, size / took), flush=True)
 
 
 def icechunk(archive: Path, folder: Path) -> None:

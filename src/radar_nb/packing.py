@@ -121,12 +121,13 @@ class Packing:
         """Do the same three times as fast: the one bit of missing cells, moved up to the sign and down again."""
         bits = np.uint16(self.bits & 0xFFFF)
         rows = max(1, _BLOCK // max(1, codes[:1].size))  # fresh memory for a whole field would cost more
+        scratch = np.empty_like(codes[:rows])
         for start in range(0, len(codes), rows):
             some, place = codes[start : start + rows], out[start : start + rows]
             np.left_shift(some, _TO_SIGN, out=place)
             signs = place.view(np.int16)
             np.right_shift(signs, np.int16(15), out=signs)  # all bits: `fill`; or none
-            np.bitwise_or(place, some & bits, out=place)
+            np.bitwise_or(place, np.bitwise_and(some, bits, out=scratch[: len(some)]), out=place)
         return out
 
     def flags(self, codes: NDArray[Any], *, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
