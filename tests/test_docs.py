@@ -14,12 +14,15 @@ import radar_nb as rn
 
 pytest_plugins = ["pages_served"]
 
+ROOT = DOCS.parent
 PAGES = [path for path in sorted(DOCS.rglob("*.md")) if not {"_build", "generated", "notebooks"} & set(path.parts)]
+PAGES.append(ROOT / "README.md")
 RUNNABLE = [path for path in runnable() if path.stem != "neighbours"]  # that one: tests/test_neighbours.py
+RUNNABLE.append(ROOT / "README.md")
 LINK = re.compile(r"\[[^\]]*\](?:\(|: )(?P<target>[^)\s]+)")
 DIRECTIVE = re.compile(r"^\{[\w-]+\}")
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(DOCS).as_posix())
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
 def links(page: Path) -> list[str]:
@@ -29,7 +32,7 @@ def links(page: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("served")
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda path: path.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_each_block_of_a_page_runs_and_prints_what_stands_behind_it(page: Path, tmp_path: Path) -> None:
     """From the top of the page to its end, in one namespace: a reader who copies them gets the same."""
     with chdir(tmp_path):
@@ -55,7 +58,7 @@ def test_each_block_is_run_or_says_why_not(page: Path) -> None:
 @every_page
 def test_each_link_inside_leads_to_a_file(page: Path) -> None:
     """Pages, pictures and notebooks that a page points to are in the repository, also on its web page."""
-    generated = {"generated": DOCS / "generated", "notebooks": DOCS.parent / "notebooks"}
+    generated = {"generated": DOCS / "generated", "notebooks": ROOT / "notebooks"}
     missing = []
     for target in links(page):
         path = target.partition("#")[0]
@@ -94,7 +97,6 @@ def test_each_how_to_page_is_listed() -> None:
 
 def test_each_picture_is_shown() -> None:
     """Pictures that no page shows are dead weight in the repository."""
-    readme = DOCS.parent / "README.md"
-    shown = {Path(target).name for page in [*PAGES, readme] for target in links(page)}
+    shown = {Path(target).name for page in PAGES for target in links(page)}
 
     assert {path.name for path in (DOCS / "images").glob("*.png")} - shown == set()
