@@ -146,6 +146,8 @@ def _family_states(
             place: {name: Entry(name=name, size=None, modified=None) for name in chosen}
             for place, chosen in select.items()
         }
+        if not any(listings.values()):
+            return {}
         return {archive.path: archive for archive in archives_of(product, family, months, listings)}
 
     here = named({place: found.files for place, found in names.items()})
@@ -164,11 +166,12 @@ def _family_states(
     for path in had:
         place, _, name = path.rpartition("/")
         wanted[place][name] = Entry(name=name, size=None, modified=None)
-    listings = {place: wanted[place] for place in folders_to_list(product, family, months)}
-    plan = make_plan(product, family, months, base_url="", folder=folder, listings=listings, now=now)
+    some = {(here | unpacked)[path].month for path in had} | {archive.month for archive in parts.values()}
+    held = [month for month in months if month in some]
+    listings = {place: wanted[place] for place in folders_to_list(product, family, held)}
+    plan = make_plan(product, family, held, base_url="", folder=folder, listings=listings, now=now)
     lacking = {gap.month for gap in plan.missing} | {a.month for a in plan.archives if a.path not in had}
     packed = {archive.month for archive in plan.archives if archive.path not in unpacked}
-    some = {(here | unpacked)[path].month for path in had} | {archive.month for archive in parts.values()}
     bad = {here[path].month for path in damaged - unpacked.keys()}
 
     def state(month: Month) -> MonthState:
