@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help demo test browser coverage oldest lint types notebooks bench bench-ui docs docs-pages soak soak-short dist \
+.PHONY: help demo test browser coverage mutation oldest lint types notebooks bench bench-ui docs docs-pages soak soak-short dist \
   lab app clean
 
 help: ## list the targets
@@ -24,7 +24,7 @@ demo: $(STAMP) ## the main job with synthetic rain, no network: plan, download, 
 	$(BIN)/radar-nb demo --folder demo
 
 test: $(STAMP) ## every test, notebooks included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 browser: $(STAMP) ## the widgets in JupyterLab and Voila in a real browser; installs Chromium where there is none
 	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome >/dev/null \
@@ -33,7 +33,12 @@ browser: $(STAMP) ## the widgets in JupyterLab and Voila in a real browser; inst
 	RADAR_NB_BROWSER=1 $(BIN)/python -m pytest tests/browser
 
 coverage: $(STAMP) ## which lines and branches the tests reach; fails below the share in pyproject.toml
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-report=html:build/coverage
+	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term:skip-covered --cov-report=html:build/coverage
+
+mutation: $(STAMP) ## which small faults in months, catalogue, frames and archives no test sees; half an hour
+	$(PIP) install "mutmut==3.8.1"
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 oldest: ## the tests with the oldest versions that pyproject.toml allows, in an environment of their own
 	$(PYTHON) -m venv --clear build/oldest
@@ -84,4 +89,4 @@ app: $(STAMP) ## the instrument as a web page
 	$(BIN)/voila notebooks/app.ipynb --VoilaConfiguration.show_tracebacks=False
 
 clean: ## remove what make has built
-	rm -rf $(VENV) build dist demo docs/_build docs/generated docs/notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo mutants docs/_build docs/generated docs/notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,10 +22,10 @@ _made: set[Path] = set()
 def make_rain(root: Path, *, whole_month: bool = False) -> None:
     """Make the archives that the notebooks ask for, once for each folder.
 
-    Some ten seconds of work; some minutes with a whole month of hours, for outputs that are to be shown.
+    Some ten seconds of work; some minutes for outputs that are to be shown: a day more, and whole months of hours.
     """
     if root not in _made:
-        make_archives(root, "YW", "2020-06", days=(13, 14), progress=False)
+        make_archives(root, "YW", "2020-06", days=(13, 14) if whole_month else (13,), progress=False)
         make_archives(root, "RW", "2020-06", days=None if whole_month else (13, 14), progress=False)
         make_archives(root, "RW", "2020-05", days=None if whole_month else (30, 31), progress=False)
         make_archives(root, "RW", "2001-01", days=(1,), progress=False)

@@ -82,6 +82,7 @@ def test_a_spoiled_body_is_asked_for_again(spoil: Callable[[bytes], bytes], told
         ("a.gz", gzip.compress(gzip.compress(b"frame")), "gzip", True),
         ("a.gz", b"\x1f\x8b no gzip at all", "gzip", False),  # for the verification to judge
     ],
+    ids=["plain", "for the way", "by its old name", "said, and not so", "its own", "both", "neither"],
 )
 def test_what_was_packed_for_the_way_is_told_by_its_bytes(
     name: str, head: bytes, encoding: str, wrapped: bool

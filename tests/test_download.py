@@ -324,6 +324,7 @@ def test_progress_ends_where_it_says(server: Server, tmp_path: Path) -> None:
         ("a.hdf5", b"\x89HDF\r\n\x1a\nmore"),
         ("frame---bin", b"YW131525"),
     ],
+    ids=["tar", "tar.gz", "gz", "tar.bz2", "hdf5", "frame"],
 )
 def test_first_bytes_that_suit_their_name(name: str, head: bytes) -> None:
     """A file that is what its name says has no flaw."""

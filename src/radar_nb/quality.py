@@ -178,19 +178,20 @@ class _Watched:
         self.empty: list[str] = []
         self.frozen: list[str] = []
         self.spikes: list[str] = []
-        self._last: NDArray[np.float32] | None = None
+        self._last: tuple[NDArray[np.float32], float] = np.empty(0, np.float32), np.nan
 
     def take(self, end: np.datetime64, field: NDArray[np.float32]) -> None:
         """Look at a frame."""
         known = field == field  # noqa: PLR0124 - what is missing is not equal to itself
         if not known.any():
             self.empty.append(spell(end))
-            self._last = None
+            self._last = field, np.nan
             return
         largest = float(np.fmax.reduce(field, axis=None))
-        if largest > 0 and self._last is not None and np.array_equal(field, self._last, equal_nan=True):
+        before, most_before = self._last
+        if largest > 0 and most_before == largest and np.array_equal(field, before, equal_nan=True):
             self.frozen.append(spell(end))
-        self._last = field
+        self._last = field, largest  # with the largest value, which tells most apart at once
         np.add(self.total, field, out=self.total, where=known)
         self.known |= known
         if largest >= _SPIKE:
@@ -198,11 +199,13 @@ class _Watched:
 
 
 def _spikes(field: NDArray[np.float32]) -> list[str]:
-    rows, cols = np.nonzero(field[1:-1, 1:-1] >= _SPIKE)
+    rows, cols = np.divmod(np.flatnonzero(field >= _SPIKE), field.shape[1])
+    inner = (rows > 0) & (rows < field.shape[0] - 1) & (cols > 0) & (cols < field.shape[1] - 1)
+    rows, cols = rows[inner], cols[inner]
     steps = [(row, col) for row in (-1, 0, 1) for col in (-1, 0, 1) if (row, col) != (0, 0)]
-    around = np.stack([field[rows + 1 + row, cols + 1 + col] for row, col in steps])
-    alone = np.fmax.reduce(around, axis=0) < _ALONE * field[rows + 1, cols + 1]
-    places = zip(rows[alone] + 1, cols[alone] + 1, strict=True)
+    around = np.stack([field[rows + row, cols + col] for row, col in steps])
+    alone = np.fmax.reduce(around, axis=0) < _ALONE * field[rows, cols]
+    places = zip(rows[alone], cols[alone], strict=True)
     return [f"{field[row, col]:.2f} mm in row {row}, column {col}" for row, col in places]
 
 
@@ -287,7 +290,10 @@ def _hours(fields: xr.DataArray, hourly: xr.DataArray, progress: bool | Reporter
         for hour, field in zip(periods.of_step[steps].tolist(), values, strict=True):
             if hour not in wanted:
                 continue
-            sums = sums + field if hour == first else field.astype(float)
+            if hour == first:
+                sums += field
+            else:
+                sums[:] = field
             counts[hour], first = counts[hour] - 1, hour
             if counts[hour]:
                 continue
