@@ -33,7 +33,8 @@ browser: $(STAMP) ## the widgets in JupyterLab and Voila in a real browser; inst
 	RADAR_NB_BROWSER=1 $(BIN)/python -m pytest tests/browser
 
 coverage: $(STAMP) ## which lines and branches the tests reach; fails below the share in pyproject.toml
-	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term:skip-covered --cov-report=html:build/coverage
+	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term:skip-covered --cov-report=html:build/coverage \
+	  tests src # without the notebooks: nbval and coverage both want to start in a kernel
 
 mutation: $(STAMP) ## which small faults in months, catalogue, frames and archives no test sees; half an hour
 	$(PIP) install "mutmut==3.8.1"
@@ -89,4 +90,4 @@ app: $(STAMP) ## the instrument as a web page
 	$(BIN)/voila notebooks/app.ipynb --VoilaConfiguration.show_tracebacks=False
 
 clean: ## remove what make has built
-	rm -rf $(VENV) build dist demo mutants docs/_build docs/generated docs/notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo mutants .coverage* docs/_build docs/generated docs/notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis
