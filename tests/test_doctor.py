@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from radar_nb.doctor import Finding, examine, findings_table
 from radar_nb.mirror import Mirror
+from radar_nb.versions import EXTRAS, version_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,19 @@ def test_a_codec_that_cannot_be_loaded_is_trouble(monkeypatch: pytest.MonkeyPatc
 
     assert finding.state == "trouble"
     assert finding.remedy == "pip install --force-reinstall numcodecs"
+
+
+def test_a_terminal_alone_needs_no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without JupyterLab, Voilà and ipykernel there is a note how to get them, and no trouble."""
+    lab = EXTRAS["lab"]
+    monkeypatch.setattr("radar_nb.doctor.version_of", lambda name: None if name in lab else version_of(name))
+
+    with Mirror(tmp_path) as mirror:
+        findings = examine(folder=tmp_path, base_url=mirror.url)
+
+    assert [f.what for f in findings if f.state == "trouble"] == []
+    assert named(findings)["extra lab"].state == "note"
+    assert "pip install 'radar-nb[lab]'" in named(findings)["extra lab"].remedy
 
 
 def test_every_trouble_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def findings_table(findings: tuple[Finding, ...]) -> Table:
 def _packages() -> Iterator[Finding]:
     yield Finding(what="python", state="ok", found=sys.version.split()[0])
     for what, names in (("packages", CORE), ("widgets", WIDGETS)):
-        lost = [name for name in names if version_of(name) is None and name not in {"jupyterlab", "voila"}]
+        lost = [name for name in names if version_of(name) is None and name not in EXTRAS["lab"]]
         found = ", ".join(f"{name} {version}" for name in names if (version := version_of(name)))
         if lost:
             remedy = f"pip install {' '.join(lost)}"

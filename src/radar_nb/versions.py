@@ -13,7 +13,7 @@ WIDGETS = ("anywidget", "ipykernel", "ipywidgets", "jupyterlab", "jupyterlab-wid
 EXTRAS = {
     "cube": ("distributed", "obstore"),
     "gis": ("exactextract", "geopandas", "pyarrow", "rasterio"),
-    "lab": ("jupyterlab", "voila"),
+    "lab": ("ipykernel", "jupyterlab", "voila"),
 }
 """Of each extra, the packages whose absence would be noticed."""
 
