@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import threading
+import time
 from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -31,7 +33,7 @@ class Reply:
     cut : int or None
         Bytes of the body after which the connection breaks.
     stall : threading.Event or None
-        What is waited for where the body is cut, before the connection breaks.
+        What is waited for where the body is cut, before the connection breaks; or until the client leaves.
     ranges : bool
     """
 
@@ -149,10 +151,16 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.cut is not None:
             self.wfile.flush()
             if reply.stall is not None:
-                reply.stall.wait(timeout=60)
+                deadline = time.monotonic() + 60
+                while not reply.stall.wait(0.005) and not self._left() and time.monotonic() < deadline:
+                    pass
             self.close_connection = True
         elif "Content-Length" in reply.headers:
             self.close_connection = True
+
+    def _left(self) -> bool:
+        """Tell whether the client has closed the connection: nothing else could be read from it now."""
+        return bool(select.select([self.connection], [], [], 0)[0])
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -105,6 +105,51 @@ def test_accumulate_writes_a_file_that_can_be_read(
     assert [entry.name for entry in path.parent.iterdir()] == ["total.nc"]
 
 
+def test_a_cube_is_told_drawn_and_added_up_as_its_archive_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same facts, the same picture, the same sums, whether the archive or its cube is named."""
+    source = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    rn.build_cube(source, tmp_path / "cube", progress=False)
+    told = []
+    for data in (source, tmp_path / "cube"):
+        assert main(["info", str(data)]) == 0
+        told.append(capsys.readouterr().out)
+        assert main(["plot", str(data), "--time", "2019-10-14T01:50", "--output", f"{data}.png"]) == 0
+        assert main(["accumulate", str(data), "--to", f"{data}.nc"]) == 0
+        capsys.readouterr()
+
+    assert told[0] == told[1]
+    assert Path(f"{source}.png").read_bytes() == Path(f"{tmp_path / 'cube'}.png").read_bytes()
+    with xr.open_dataset(f"{source}.nc") as archived, xr.open_dataset(f"{tmp_path / 'cube'}.nc") as cubed:
+        xr.testing.assert_identical(archived.load(), cubed.load())
+
+
+def test_what_accumulate_wrote_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One variable at once, one of several by its name; where that is missing or wrong, the names are told."""
+    source = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    one, two, picture = str(tmp_path / "one.nc"), str(tmp_path / "two.nc"), tmp_path / "field.png"
+    assert main(["accumulate", str(source), "--to", one]) == 0
+    assert main(["accumulate", str(source), "--to", two, "--how", "sum", "max"]) == 0
+
+    assert main(["plot", one, "--output", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(["plot", two, "--variable", "RW_max", "--output", str(tmp_path / "max.png")]) == 0
+    for wrong in ([], ["--variable", "YW"]):
+        capsys.readouterr()
+        assert main(["plot", two, *wrong]) == 1
+        assert "two.nc holds RW_sum, RW_max: name one of them, --variable RW_sum" in capsys.readouterr().err
+
+
+def test_a_file_that_only_calls_itself_netcdf_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not a traceback of xarray's."""
+    (tmp_path / "g.nc").write_bytes(b"garbage")
+
+    assert main(["plot", str(tmp_path / "g.nc")]) == 1
+
+    assert "g.nc is no netCDF that can be read" in capsys.readouterr().err
+
+
 def test_json_can_be_read_by_a_program(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--json prints one JSON value for plan, download and info."""
     where = ["--base-url", server, "--folder", str(tmp_path), "--json"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import settings as law
 from hypothesis import strategies as st
@@ -19,11 +20,10 @@ from radar_nb.frames import Header
 from radar_nb.grids import find_grid
 from radar_nb.odim import read_composite, read_header, write_composite
 from radar_nb.packing import Packing
+from radar_nb.reading import open_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import xarray as xr
 
 MAGIC = b"\x89HDF\r\n\x1a\n"  # how every HDF5 file begins
 A_TIME = np.datetime64("2026-01-13T00:25:00")
@@ -424,6 +424,16 @@ def test_what_is_no_hdf5_is_told(data: bytes) -> None:
     """An HTML page or a file with nothing behind its first bytes gives an error of ours."""
     with pytest.raises(HeaderError, match="is no ODIM composite"):
         read_composite(data)
+
+
+def test_a_netcdf_is_sent_to_xarray(tmp_path: Path) -> None:
+    """What `accumulate` or `to_netcdf` wrote is HDF5 too, but none of DWD's files; it is named once."""
+    file = tmp_path / "total.nc"
+    xr.Dataset({"YW": ("x", [1.0])}).to_netcdf(file, engine="h5netcdf")
+
+    with pytest.raises(HeaderError, match=r"total\.nc is a netCDF.*open it with xarray\.open_dataset$") as caught:
+        open_dataset(file)
+    assert str(caught.value).count("total.nc") == 1
 
 
 def test_a_file_cut_anywhere_is_an_error_of_ours() -> None:

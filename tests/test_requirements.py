@@ -87,11 +87,11 @@ def test_no_pinned_package_needs_a_later_python(python: str) -> None:
     wanting = {}
     for name, version in pins().items():
         try:
-            installed = metadata(name)
+            installed = metadata(name).json
         except PackageNotFoundError:  # one of another system's
             continue
-        if Version(installed["Version"]) == version and installed["Requires-Python"]:
-            wanting[name] = SpecifierSet(installed["Requires-Python"])
+        if Version(str(installed["version"])) == version and "requires_python" in installed:
+            wanting[name] = SpecifierSet(str(installed["requires_python"]))
 
     if len(wanting) < 100:
         pytest.skip("this environment is not the pinned one")

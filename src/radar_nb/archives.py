@@ -429,5 +429,5 @@ def naming_damage(part: Part, path: Callable[[], str]) -> Iterator[None]:
 
 
 def _place(part: Part, path: str) -> str:
-    inner = part.name if part.name != part.archive.name else ""
-    return " > ".join(filter(None, (str(part.archive), inner, path)))
+    steps = (step for step in (part.name, path) if step and step != part.archive.name)
+    return " > ".join((str(part.archive), *steps))

@@ -146,8 +146,10 @@ def _add_files(add: Callable[..., Any], as_json: argparse.ArgumentParser) -> Non
     )
     info = add("info", _info, "Show the products, one product, or what frames and archives hold.", as_json)
     info.add_argument("subject", metavar="PRODUCT|PATH", nargs="*")
-    plot = add("plot", _plot, "Draw a field from frames or archives.")
-    plot.add_argument("source", metavar="PATH", nargs="+")
+    plot = add("plot", _plot, "Draw a field of archives, frames, a cube, or of what accumulate wrote.")
+    plot.add_argument("source", metavar="PATH", nargs="+",
+                      help="archives, frames, folders, a cube, or what accumulate wrote")  # fmt: skip
+    plot.add_argument("--variable", metavar="NAME", help="where accumulate wrote several")
     plot.add_argument("--time", metavar="UTC", help="the field's time, such as 2020-06-13T15:25")
     plot.add_argument("--output", metavar="FILE", default="field.png", type=Path, help="picture (field.png)")
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
@@ -188,7 +190,7 @@ def _add_pace(command: argparse.ArgumentParser) -> None:
 
 def _add_accumulate(add: Callable[..., Any]) -> None:
     accumulate = add("accumulate", _accumulate, "Add up, or find means, extremes and counts, into a netCDF file.")
-    accumulate.add_argument("source", metavar="DATA", nargs="+", help="archives, folders or frames")
+    accumulate.add_argument("source", metavar="DATA", nargs="+", help="archives, frames, folders, or a cube")
     accumulate.add_argument("--to", metavar="FILE", required=True, type=Path, help="netCDF file to write")
     accumulate.add_argument("--how", nargs="+", default=["sum"], choices=("sum", "mean", "max", "min", "count"),
                             help="one or several (sum)")  # fmt: skip
@@ -294,7 +296,9 @@ def _info(options: argparse.Namespace) -> int:
     if len(options.subject) == 1 and not Path(options.subject[0]).exists():
         _print(options, rn.product(options.subject[0]).table())
         return 0
-    facts = _facts(rn.open_dataset(options.subject, chunks=None))
+    from radar_nb.subjects import dataset_of, named  # noqa: PLC0415 - xarray is not loaded by other commands
+
+    facts = _facts(cast("xr.Dataset", dataset_of(named(options.subject), progress=True)))
     print(json.dumps(facts, indent=1) if options.json else "\n".join(f"{k:>16}  {v}" for k, v in facts.items()))
     return 0
 
@@ -318,17 +322,19 @@ def _facts(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    ds = rn.open_dataset(options.source, chunks=None)
-    (name,) = ds.data_vars
-    _save(rn.plot(ds[name], time=options.time), options.output, dpi=options.dpi)
+    from radar_nb.subjects import field_of_paths  # noqa: PLC0415 - xarray is not loaded by other commands
+
+    field = field_of_paths(options.source, options.variable)
+    _save(rn.plot(field, time=options.time), options.output, dpi=options.dpi)
     return 0
 
 
 def _accumulate(options: argparse.Namespace) -> int:
     from radar_nb.reductions import reduce  # noqa: PLC0415 - xarray is not loaded by other commands
+    from radar_nb.subjects import named  # noqa: PLC0415 - the same
 
     ds = reduce(
-        options.source,
+        named(options.source),
         options.how if len(options.how) > 1 else options.how[0],
         period=options.period,
         threshold=options.threshold,

@@ -112,11 +112,19 @@ def _opened(data: Buffer, name: str) -> Iterator[Any]:
             if image[at : at + 8] != b"\xff" * 8:
                 raise ValueError("it asks for a driver of its own, as files in several pieces do")
         with h5py.File(h5py.h5f.open_file_image(image)) as file:
+            _refuse_netcdf(file, name)
             yield file
+    except HeaderError:
+        raise
     except _FOREIGN as error:
         raise HeaderError(
             f"{name} is no ODIM composite that radar_nb can read: {error}; fetch it again"
         ) from error
+
+
+def _refuse_netcdf(file: Any, name: str) -> None:
+    if "_NCProperties" in file.attrs:  # every netCDF-4 library writes it
+        raise HeaderError(f"{name} is a netCDF, and none of DWD's files: open it with xarray.open_dataset")
 
 
 def _meaning(file: Any, size: int) -> tuple[Header, str, Packing]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from radar_nb.errors import SettingsError, StorageError
 from radar_nb.reading import open_dataset
 from radar_nb.sources import is_cube
+from radar_nb.variables import BESIDE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from radar_nb.progress import Reporter
 
 
@@ -32,3 +37,35 @@ def dataset_of(data: Any, *, progress: bool | Reporter, **options: Any) -> xr.Da
     if is_cube(data):
         return cut_dataset(data)
     return open_dataset(data, chunks=None, progress=progress, **options)
+
+
+def named(paths: Sequence[str]) -> str | Sequence[str]:
+    """Give a path that stands alone as it is, since it may be a cube's folder."""
+    return paths[0] if len(paths) == 1 else paths
+
+
+def field_of_paths(paths: Sequence[str], variable: str | None) -> xr.DataArray:
+    """Open what paths name: archives, frames, folders, a cube, or a netCDF that `radar-nb accumulate` wrote.
+
+    Raises
+    ------
+    SettingsError
+        It holds several variables and none is named, or not the one that is.
+    StorageError
+        It is no netCDF that can be read.
+    """
+    source = named(paths)
+    saved = isinstance(source, str) and source.endswith(".nc") and Path(source).is_file()
+    ds = _saved(source) if saved else dataset_of(source, progress=True)
+    names = [str(name) for name in ds.data_vars if name not in BESIDE]
+    wanted = variable or (names[0] if len(names) == 1 else "")
+    if wanted not in names:
+        raise SettingsError(f"{source} holds {', '.join(names)}: name one of them, --variable {names[0]}")
+    return ds[wanted]
+
+
+def _saved(path: Any) -> xr.Dataset:
+    try:
+        return xr.open_dataset(path, engine="h5netcdf", decode_coords="all")
+    except OSError as error:
+        raise StorageError(f"{path} is no netCDF that can be read ({error}): make it again") from error
