@@ -170,6 +170,21 @@ def test_a_forecast_tells_both_times() -> None:
     assert title == "Rain\n5 min to 2020-06-13 16:25 UTC, forecast of 2020-06-13 15:25 UTC"
 
 
+@pytest.mark.parametrize(
+    ("attrs", "told"),
+    [
+        ({"cell_methods": "time: sum", "interval_minutes": 1440}, "24 h to 2020-06-13 15:25 UTC"),
+        ({"cell_methods": "time: sum", "interval_minutes": None}, "until 2020-06-13 15:25 UTC"),
+        ({"cell_methods": "time: maximum"}, "until 2020-06-13 15:25 UTC"),
+        ({"cell_methods": "time: mean", "units": "dBZ"}, "until 2020-06-13 15:25 UTC"),
+        ({"cell_methods": "time: mean", "units": "mm h-1"}, "2020-06-13 15:25 UTC"),
+    ],
+)
+def test_a_title_never_gives_a_period_the_interval_of_its_parts(attrs: dict[str, Any], told: str) -> None:
+    """A day's sum says that it is a day's; what stands for a period of unknown length says when that ended."""
+    assert rn.plot(field(**attrs)).get_title(loc="left") == f"Rain\n{told}"
+
+
 @pytest.mark.parametrize("grid", ["de900", "de1100", "de1200-wgs84"])
 def test_scale_bar_is_true_on_the_ground(grid: str) -> None:
     """The bar of 100 km is 100 km long on the ellipsoid at the map's centre, to half a percent."""

@@ -332,18 +332,22 @@ class TestMeaning:
     """Units, names and what is refused."""
 
     @pytest.mark.parametrize(
-        ("how", "unit", "methods"),
-        [("sum", "mm", "time: sum"), ("mean", "mm", "time: mean"), ("max", "mm", "time: maximum"),
-         ("min", "mm", "time: minimum"), ("count", "1", None)],
-    )  # fmt: skip
-    def test_variables_say_what_they_are(self, month: Path, how: Any, unit: str, methods: str | None) -> None:
-        """Units and cell methods are those of the reduction, and the coverage is named."""
-        variable = reduce(month, how, progress=False).RY
+        ("how", "expected"),
+        [
+            ("sum", ("mm", "time: sum", "sum of 5-minute", 1440)),
+            ("mean", ("mm", "time: mean", "mean of 5-minute", 5)),
+            ("max", ("mm", "time: maximum", "maximum of 5-minute", 5)),
+            ("min", ("mm", "time: minimum", "minimum of 5-minute", 5)),
+            ("count", ("1", None, "number of intervals", None)),
+        ],
+    )
+    def test_variables_say_what_they_are(self, month: Path, how: Any, expected: tuple[Any, ...]) -> None:
+        """Units, cell methods, words and intervals are those of the reduction, and the coverage is named."""
+        attrs = reduce(month, how, period="1D", progress=False).RY.attrs
 
-        assert variable.attrs["units"] == unit
-        assert variable.attrs.get("cell_methods") == methods
-        assert variable.attrs["ancillary_variables"] == "coverage"
-        assert ("interval_minutes" in variable.attrs) == (how in {"mean", "max", "min"})
+        words = " ".join(attrs["long_name"].split()[:3])
+        assert (attrs["units"], attrs.get("cell_methods"), words, attrs.get("interval_minutes")) == expected
+        assert attrs["ancillary_variables"] == "coverage"
 
     def test_it_can_be_written(self, month: Path, tmp_path: Path) -> None:
         """NetCDF gives back what was written."""

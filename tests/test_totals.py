@@ -62,6 +62,17 @@ def test_lazy_stays_lazy() -> None:
     xr.testing.assert_equal(found.compute(), totals(DS, "1h"))
 
 
+def test_a_total_says_how_long_it_is() -> None:
+    """Days are 1440 minutes; months differ, and do not say; a sum of sums is a sum."""
+    days = totals(DS, "1D")
+    months = totals(rain(np.ones((62, 1, 1)), first="2020-02-01", minutes=1440), "MS")
+
+    assert (days.YW.attrs["interval_minutes"], days.YW.attrs["long_name"]) == (1440, "sum of rain")
+    assert totals(days, None).YW.attrs["long_name"] == "sum of rain"
+    assert months.sizes["time"] == 4
+    assert "interval_minutes" not in months.YW.attrs
+
+
 def test_a_gap_counts_as_missing() -> None:
     """Steps without a frame lower the coverage as missing cells do."""
     found = totals(rain(np.ones((24, 1, 1))).isel(time=[*range(6), *range(12, 24)]), "1h")

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _HOUR, _DAY = 60, 1440
+_OVER_A_PERIOD = {"time: mean", "time: maximum", "time: minimum"}
+"""CF's words for what `reduce` makes; a rate has "time: mean" too, over its own interval."""
 
 
 def spell(moment: Any) -> str:
@@ -62,14 +64,28 @@ def name_of(field: xr.DataArray) -> str:
 
 
 def time_of(field: xr.DataArray) -> str:
-    """Give the interval and its end in UTC, and when a forecast was made; nothing for a field without time."""
+    """Give the interval and its end in UTC, and when a forecast was made; nothing for a field without time.
+
+    A sum over months says when it ends alone, and so do a mean and an extreme over a period.
+    """
     if "time" not in field.coords:
         return ""
     start = field["time"].values
     end = field.coords["prediction_time" if "prediction_time" in field.coords else "time"].values
     minutes = minutes_of(field)
-    told = f"{span(minutes)} to {spell(end)}" if minutes else spell(end)
+    if _of_a_period(field, minutes):
+        told = f"until {spell(end)}"
+    else:
+        told = f"{span(minutes)} to {spell(end)}" if minutes else spell(end)
     return told if end == start else f"{told}, forecast of {spell(start)}"
+
+
+def _of_a_period(field: xr.DataArray, minutes: int | None) -> bool:
+    """Tell whether values stand for a period that their attributes do not give: months, or those of a mean."""
+    units, made = field.attrs.get("units"), field.attrs.get("cell_methods")
+    if units == "mm" and not minutes:
+        return made == "time: sum"
+    return units in {"mm", "dBZ"} and made in _OVER_A_PERIOD
 
 
 def credit_of(field: xr.DataArray) -> str:

@@ -54,6 +54,12 @@ class Periods:
     bounds: NDArray[np.datetime64]
     expected: NDArray[np.float64]
 
+    @property
+    def minutes(self) -> int | None:
+        """How long each period is; None where they differ, as months do."""
+        lengths = np.unique(self.bounds[:, 1] - self.bounds[:, 0])
+        return int(lengths[0] // np.timedelta64(1, "m")) if len(lengths) == 1 else None
+
 
 def make_periods(
     ends: NDArray[np.datetime64],

@@ -22,7 +22,7 @@ from radar_nb.localities import place_coords
 from radar_nb.periods import make_periods
 from radar_nb.places import find_places
 from radar_nb.products import PRODUCTS
-from radar_nb.totals import period_coords
+from radar_nb.totals import period_coords, reduced_name, sum_attrs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,8 +210,10 @@ def _variables(
             variables[name] = xr.Variable(("time", *("threshold",) * (not one), *cells), counts, own)
             continue
         own = attrs | {"cell_methods": _CELL_METHODS[how]}
-        if how != "sum":
-            own["interval_minutes"] = like.attrs["interval_minutes"]
+        if how == "sum":
+            own |= sum_attrs(like, results.periods)
+        else:
+            own |= {"long_name": reduced_name(how, like), "interval_minutes": like.attrs["interval_minutes"]}
         variables[name] = xr.Variable(("time", *cells), results.fields[how], own)
     told = {"long_name": "share of the period's intervals that are not missing", "units": "1"}
     told["grid_mapping"] = attrs["grid_mapping"]

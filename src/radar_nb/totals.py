@@ -57,6 +57,7 @@ def totals(data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "0
     valid = pairs.imag
     coverage = np.minimum(valid / xr.DataArray(periods.expected, dims="time"), 1)
     attrs = {key: value for key, value in amount.attrs.items() if key != "interval_minutes"}
+    attrs |= sum_attrs(amount, periods)
     fields = {amount.name: pairs.real.where(valid > 0), "coverage": coverage}
     ds = xr.Dataset(
         fields,
@@ -69,6 +70,25 @@ def totals(data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "0
     ds = ds.transpose(*amount.dims, ...)
     ds = ds if lazy else ds.compute()
     return ds.isel(time=0) if period is None else ds
+
+
+def sum_attrs(amount: xr.DataArray, periods: Periods) -> dict[str, Any]:
+    """Give what is new in the attributes of a sum: its name in words, and its interval where all have one."""
+    length = {"interval_minutes": periods.minutes} if periods.minutes else {}
+    return {"long_name": reduced_name("sum", amount)} | length
+
+
+def reduced_name(how: str, like: xr.DataArray) -> str:
+    """Say in words what was made of a variable; a sum of sums is a sum.
+
+    Examples
+    --------
+    >>> reduced_name("sum", xr.DataArray(0.0, attrs={"long_name": "hourly rain"}))
+    'sum of hourly rain'
+    """
+    of = {"sum": "sum", "mean": "mean", "max": "maximum", "min": "minimum"}[how]
+    name = str(like.attrs.get("long_name", like.name))
+    return name if of == "sum" and name.startswith("sum of ") else f"{of} of {name}"
 
 
 def covered(ds: xr.Dataset, least: float) -> xr.Dataset:
