@@ -17,7 +17,7 @@ pytest_plugins = ["pages_served"]
 ROOT = DOCS.parent
 PAGES = [path for path in sorted(DOCS.rglob("*.md")) if not {"_build", "generated", "notebooks"} & set(path.parts)]
 PAGES.append(ROOT / "README.md")
-RUNNABLE = [path for path in runnable() if path.stem != "neighbours"]  # that one: tests/test_neighbours.py
+RUNNABLE = runnable()
 RUNNABLE.append(ROOT / "README.md")
 LINK = re.compile(r"\[[^\]]*\](?:\(|: )(?P<target>[^)\s]+)")
 DIRECTIVE = re.compile(r"^\{[\w-]+\}")
