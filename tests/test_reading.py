@@ -24,6 +24,7 @@ from radar_nb.errors import (
     HeaderError,
     NothingFound,
     SeriesError,
+    SettingsError,
     TruncatedFrame,
     UnknownGrid,
     UnknownProduct,
@@ -422,6 +423,12 @@ class TestBadInput:
             rn.open_dataset(tmp_path)
         with pytest.raises(NothingFound, match=r"there is no file in .*\*\.tar"):
             rn.open_dataset(tmp_path / "*.tar")
+
+    @pytest.mark.parametrize("source", [None, 3])
+    def test_what_is_no_source(self, source: Any) -> None:
+        """A variable that was never filled is told so, and not that it cannot be iterated."""
+        with pytest.raises(SettingsError, match=rf"{source} names no data: give a path, several, what plan"):
+            rn.open_dataset(source)
 
     @pytest.mark.parametrize(
         ("data", "error", "text"),

@@ -115,7 +115,7 @@ def open_dataset(
     UnknownProduct, UnknownGrid
         A frame that nobody can place, or no such `grid`.
     SettingsError
-        `sums` is none.
+        `sums` is none, or `source` is nothing that could hold data.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import zlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from radar_nb.errors import (
     NotAnArchive,
     NothingFound,
     RadarNbError,
+    SettingsError,
     StorageError,
     TruncatedFrame,
     UnsafeMember,
@@ -164,6 +166,8 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
         A path does not exist, or there is no file at all.
     CubeError
         A path is a cube.
+    SettingsError
+        It is nothing of these.
     """
     files = tuple(_files(source))
     if not files:
@@ -187,9 +191,13 @@ def _files(source: Any) -> Iterator[Path | Blob]:
         yield Blob("the bytes", bytes(source))
     elif isinstance(source, str | os.PathLike):
         yield from _at(Path(source).expanduser())
-    else:
+    elif isinstance(source, Iterable):
         for item in source:
             yield from _files(item)
+    else:
+        raise SettingsError(
+            f"{source!r} names no data: give a path, several, what plan or download gives, bytes, or a file object"
+        )
 
 
 @contextmanager
