@@ -148,6 +148,7 @@ LAYERS = {
     "app": 13,
     "__init__": 14,
     "cli": 16,
+    "__main__": 17,
     "cube_commands": 15,
 }
 """Each module's layer: what it imports, at the top or within a function, lies strictly below. Imports for types

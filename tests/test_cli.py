@@ -278,6 +278,17 @@ def test_a_mirror_says_when_others_can_read(
     assert ("who reaches 0.0.0.0 can read every file below" in capsys.readouterr().out) == public
 
 
+def test_without_arguments_the_help_is_shown() -> None:
+    """`radar-nb` alone says what it can do; `python -m radar_nb` is the same."""
+    told = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own command
+        for command in ([sys.executable, "-m", "radar_nb"], [str(Path(sys.executable).with_name("radar-nb"))])
+    ]
+
+    assert told[0] == told[1]
+    assert "From months to a field:" in told[0]
+
+
 def test_doctor_tells_what_needs_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 0 where all is well, 1 where something has to be done."""
     with Mirror(tmp_path) as mirror:

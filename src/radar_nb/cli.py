@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Without the program's name; those of the process by default.
+        Without the program's name; those of the process by default. None at all show the help.
 
     Returns
     -------
@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if all went well, 1 if something failed (the reason stands in one line on standard error), 130 after
         Ctrl-C. Arguments that make no sense end the process with 2.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(words or ["--help"])
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
