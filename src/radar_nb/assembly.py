@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from radar_nb.index import Frames
     from radar_nb.lazy import What
     from radar_nb.progress import Reporter
-    from radar_nb.sources import Frames
 
 _CHUNK_BYTES = 32 << 20
 """Bytes of a dask chunk: what malloc hands out again without asking the system for fresh pages (glibc's

@@ -18,8 +18,8 @@ from radar_nb.sources import find_files, raise_problems, scan
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from radar_nb.index import Frames
     from radar_nb.progress import Reporter
-    from radar_nb.sources import Frames
 
 _DAY = 1440
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from radar_nb.assembly import Opened
     from radar_nb.blueprint import Cube
     from radar_nb.cursor import Cursor
+    from radar_nb.index import Frames
     from radar_nb.packing import Packing
     from radar_nb.shards import ShardFormat
-    from radar_nb.sources import Frames
     from radar_nb.streams import Blob
 
 

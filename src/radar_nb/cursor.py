@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.archives import Member, Part
-    from radar_nb.index import FrameKind
+    from radar_nb.index import FrameKind, Frames
     from radar_nb.packing import Packing
-    from radar_nb.sources import Frames
 
 
 def open_cursor(frames: Frames, row: int, *, marks: bool = True) -> Cursor:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from radar_nb.index import Frames
     from radar_nb.packing import Packing
     from radar_nb.regridding import Weights
-    from radar_nb.sources import Frames
 
 What = Literal["values", "packed", "flags"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.frames import Header
-    from radar_nb.sources import Frames
+    from radar_nb.index import Frames
 
 ANCHORS = {60: 50, 1440: 5 * 60 + 50}
 """Minutes after midnight at which sums of an hour and of a day are taken: RW at minute 50, as DWD archives them,

@@ -8,11 +8,9 @@ import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from radar_nb.archives import Part, parts
 from radar_nb.errors import (
@@ -29,8 +27,7 @@ from radar_nb.errors import (
 )
 from radar_nb.frames import HEADER_LIMIT, parse_header
 from radar_nb.index import (
-    ROW,
-    FrameKind,
+    Frames,
     Index,
     PartScan,
     Problem,
@@ -48,8 +45,6 @@ from radar_nb.workspace import PART, SIDECAR, frames_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from radar_nb.progress import Reporter
 
 
@@ -59,89 +54,6 @@ _NO_SOURCE = (PART, SIDECAR, ".nc")
 
 _LINES = 20
 """Problems that an error lists."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Frames:
-    """Frames and where they lie, column by column: 2.6 million of them fit in 100 MB.
-
-    Attributes
-    ----------
-    indexes : tuple of Index
-        One for each archive or plain file.
-    parts : tuple of Part
-        Of all indexes.
-    kinds : tuple of FrameKind
-        Of all indexes, each once.
-    rows : ndarray of ROW
-        The frames, with the numbers of their part and kind in the tuples above.
-    numbers : ndarray of int64
-        For each row its number among all the frames of the indexes.
-    problems : tuple of Problem
-        What is wrong with archives and frames; the frames concerned are not in `rows`.
-    """
-
-    indexes: tuple[Index, ...]
-    parts: tuple[Part, ...]
-    kinds: tuple[FrameKind, ...]
-    rows: NDArray[Any]
-    numbers: NDArray[np.int64]
-    problems: tuple[Problem, ...]
-    _starts: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, indexes: Sequence[Index], problems: Sequence[Problem] = ()) -> Frames:
-        """Join the indexes of several archives."""
-        starts = np.cumsum([0, *(len(index.rows) for index in indexes)])
-        rows = np.concatenate([index.rows for index in indexes]) if indexes else np.empty(0, ROW)
-        kinds: dict[FrameKind, int] = {}
-        first_part = 0
-        for index, start, end in zip(indexes, starts.tolist(), starts[1:].tolist(), strict=False):
-            mine = rows[start:end]
-            numbers = [kinds.setdefault(kind, len(kinds)) for kind in index.kinds]
-            if numbers != list(range(len(numbers))):
-                mine["kind"] = np.array(numbers, np.int32)[mine["kind"]]
-            mine["part"] += first_part
-            first_part += len(index.parts)
-        return cls(
-            indexes=tuple(indexes),
-            parts=tuple(part for index in indexes for part in index.parts),
-            kinds=tuple(kinds),
-            rows=rows,
-            numbers=np.arange(len(rows)),
-            problems=(*problems, *(problem for index in indexes for problem in index.problems)),
-            _starts=starts,
-        )
-
-    def take(self, which: NDArray[Any]) -> Frames:
-        """Give some of the frames, by number or by mask, in the order given."""
-        return replace(self, rows=self.rows[which], numbers=self.numbers[which])
-
-    def archives(self) -> NDArray[np.int64]:
-        """Give for each row the number of its index."""
-        return np.searchsorted(self._starts, self.numbers, side="right") - 1
-
-    def alone(self) -> Frames:
-        """Give the same frames with no more than what belongs to them: small enough to be sent elsewhere."""
-        archives = self.archives()
-        order = np.argsort(archives, kind="stable")
-        used, counts = np.unique(archives, return_counts=True)
-        runs = np.split(self.numbers[order], np.cumsum(counts)[:-1])
-        taken = [
-            self.indexes[number].take(run - self._starts[number])
-            for number, run in zip(used.tolist(), runs, strict=True)
-        ]
-        return Frames.of(taken).take(np.argsort(order))
-
-    def index(self, row: int) -> Index:
-        """Give the index that a row came from."""
-        return self.indexes[int(np.searchsorted(self._starts, self.numbers[row], side="right")) - 1]
-
-    def place(self, row: int) -> str:
-        """Where a row's frame lies, for messages."""
-        number = int(self.numbers[row])
-        index = int(np.searchsorted(self._starts, number, side="right")) - 1
-        return self.indexes[index].place(number - int(self._starts[index]))
 
 
 def find_files(source: Any) -> tuple[Path | Blob, ...]:
