@@ -51,7 +51,8 @@ def test_a_setting_that_makes_no_sense_is_told(monkeypatch: pytest.MonkeyPatch) 
 
 def test_every_variable_that_the_code_reads_is_in_the_table() -> None:
     """The one table is whole, and names none that nothing reads."""
-    text = "".join(path.read_text("utf-8") for path in sorted(SOURCE.glob("*.py")) if path.stem != "configuration")
+    paths = [path for path in SOURCE.rglob("*.py") if path.stem != "configuration"]
+    text = "".join(path.read_text("utf-8") for path in paths)
     read = set(re.findall(r'environ\.get\("(RADAR_NB_\w+)"', text))
 
     assert read == {one.name for one in VARIABLES if one.name.startswith("RADAR_NB")}

@@ -92,7 +92,7 @@ def test_every_error_is_caught_as_ours_and_says_what_it_means(name: str) -> None
 
 # --- every message tells the way out --------------------------------------------------------------------------
 
-SOURCES = sorted(Path(errors.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(errors.__file__).parent.rglob("*.py"))
 ADVICE = re.compile(
     r"(^|[:;,.(] |\b(and|in|or|then) )"
     r"(add|ask|await|build|bring|check|choose|draw|extract|fetch|give|install|keep|leave|let|look|make|name|open|pass|"
@@ -132,7 +132,8 @@ def _text(message: ast.expr, known: dict[str, str]) -> str:
 
 def _messages(source: Path) -> list[tuple[int, str]]:
     """Give line and text of every message that a module makes an error of."""
-    loaded = importlib.import_module("radar_nb" if source.stem == "__init__" else f"radar_nb.{source.stem}")
+    place = source.relative_to(Path(errors.__file__).parent.parent).with_suffix("")
+    loaded = importlib.import_module(".".join(place.parts).removesuffix(".__init__"))
     known = {name: value for name, value in vars(loaded).items() if isinstance(value, str)}
     tree = ast.parse(source.read_text(encoding="utf-8"))
     found = []

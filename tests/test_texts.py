@@ -20,8 +20,11 @@ from radar_nb.shelf import MonthState
 from radar_nb.texts import TEXTS, Speech, speech
 
 SOURCE = Path(radar_nb.__file__).parent
-SPEAKERS = ("app", "choices", "month_calendar", "panel", "picker", "texts", "words")
-SCRIPT = (SOURCE / "month_calendar.js").read_text(encoding="utf-8")
+SPEAKERS = {
+    *("app", "choices", "month_calendar", "panel", "picker", "texts", "words"),
+    *("download_panel", "month_picker", "wording"),
+}
+SCRIPT = next(SOURCE.rglob("month_calendar.js")).read_text(encoding="utf-8")
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, RadarNbError)}
 PUBLISHED = {name: product for name, product in PRODUCTS.items() if product.families}
 FAMILIES = {family.name for product in PUBLISHED.values() for family in product.families}
@@ -38,8 +41,10 @@ def asked() -> tuple[set[str], set[re.Pattern[str]]]:
     """Give all texts in the code that may be keys or parts of them, and the keys with gaps."""
     whole: set[str] = set()
     gaps: set[re.Pattern[str]] = set()
-    for module in SPEAKERS:
-        tree = ast.parse((SOURCE / f"{module}.py").read_text(encoding="utf-8"))
+    for path in SOURCE.rglob("*.py"):
+        if path.stem not in SPEAKERS:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
         tree.body = [part for part in tree.body if not ast.unparse(part).startswith("TEXTS")]
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
