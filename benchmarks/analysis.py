@@ -63,7 +63,7 @@ def ours(work: Callable[[], Any], runs: int) -> dict[str, float]:
 def weights(archive: Path, runs: int) -> dict[str, float]:
     """Compute the weights of 200 catchments."""
     from radar_nb import areas  # noqa: PLC0415 - the same
-    from radar_nb.grids import GRIDS  # noqa: PLC0415 - the same
+    from radar_nb.dwd.grids import GRIDS  # noqa: PLC0415 - the same
 
     del archive
     shapes = catchments()
@@ -81,7 +81,7 @@ def means(archive: Path, runs: int) -> dict[str, float]:
     from exactextract.raster import NumPyRasterSource  # noqa: PLC0415 - the same
 
     from radar_nb.areas import Means, find_areas  # noqa: PLC0415 - the same
-    from radar_nb.grids import GRIDS  # noqa: PLC0415 - the same
+    from radar_nb.dwd.grids import GRIDS  # noqa: PLC0415 - the same
     from radar_nb.reading import open_dataset  # noqa: PLC0415 - the same
     from radar_nb.vectors import to_plane  # noqa: PLC0415 - the same
 

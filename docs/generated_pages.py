@@ -20,8 +20,8 @@ import numpy as np
 import radar_nb as rn
 from radar_nb.cli import main
 from radar_nb.configuration import variables_table
-from radar_nb.grids import GRIDS
-from radar_nb.products import PRODUCTS
+from radar_nb.dwd.grids import GRIDS
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.synthetic import synthetic_frames
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.grids import to_xy
+from radar_nb.dwd.grids import to_xy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

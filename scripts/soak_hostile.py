@@ -15,7 +15,7 @@ from soak_tables import Section
 
 import radar_nb as rn
 from radar_nb import transport
-from radar_nb.catalogue import RemoteArchive
+from radar_nb.dwd.catalogue import RemoteArchive
 from radar_nb.errors import RadarNbError
 from radar_nb.mirror import Mirror
 

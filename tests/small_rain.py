@@ -8,7 +8,7 @@ import numpy as np
 import pyproj
 import xarray as xr
 
-from radar_nb.grids import GRIDS, PROJ
+from radar_nb.dwd.grids import GRIDS, PROJ
 
 ROW, COL = 400, 300  # of de1100: the first cell
 

@@ -13,8 +13,8 @@ from exactextract.raster import NumPyRasterSource
 from small_rain import COL, ROW, rain, showers
 
 from radar_nb.areas import Means, find_areas
+from radar_nb.dwd.grids import GRIDS, PROJ
 from radar_nb.errors import NothingFound, SettingsError
-from radar_nb.grids import GRIDS, PROJ
 from radar_nb.variables import grid_of
 
 if TYPE_CHECKING:

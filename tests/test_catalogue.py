@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.catalogue import Plan, choose_family, folders_to_list, make_plan
+from radar_nb.dwd.catalogue import Plan, choose_family, folders_to_list, make_plan
+from radar_nb.dwd.listings import Entry
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, UnknownProduct
-from radar_nb.listing import Entry
-from radar_nb.months import Month, month_range
-from radar_nb.products import product
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from radar_nb.catalogue import Missing, Plan, RemoteArchive
-from radar_nb.months import Month
-from radar_nb.products import product
+from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
+from radar_nb.dwd.months import Month
+from radar_nb.dwd.products import product
 
 BASE_URL = "http://127.0.0.1:8930"
 MAY, JUNE, JULY = Month(2020, 5), Month(2020, 6), Month(2020, 7)

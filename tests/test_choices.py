@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radar_nb.choices import narrowed, offer, plan_now, published, series
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.products import PRODUCTS, product
 from radar_nb.errors import CoverageError, MonthError, UnknownProduct
-from radar_nb.months import Month, month_range
-from radar_nb.products import PRODUCTS, product
 from radar_nb.texts import Speech
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from matplotlib.colors import to_hex
 import radar_nb as rn
 from radar_nb.calendars import plot_coverage
 from radar_nb.coverage import find_coverage
+from radar_nb.dwd.months import Month, time_steps
 from radar_nb.errors import CorruptArchive, MonthError, NothingFound, SeriesError
 from radar_nb.frames import Header, write_frame
-from radar_nb.months import Month, time_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,9 +10,9 @@ import pytest
 
 import radar_nb as rn
 from radar_nb.cube_months import built_months, cube_path
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.products import product
 from radar_nb.errors import CubeError
-from radar_nb.months import Month, month_range
-from radar_nb.products import product
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from radar_nb.catalogue import Plan
+    from radar_nb.dwd.catalogue import Plan
     from radar_nb.progress import Progress
 
 BIN = "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019"

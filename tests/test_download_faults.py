@@ -17,8 +17,8 @@ import pytest
 from plans import BODY, MONTH, get, leave_part, plan_of
 from servers import Reply, Server, serving
 
-from radar_nb.catalogue import Missing
 from radar_nb.download import download, download_async, read_pages_async
+from radar_nb.dwd.catalogue import Missing
 from radar_nb.errors import (
     CoverageError,
     DiskFull,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.eras import ERAS, Era
-from radar_nb.months import Month
+from radar_nb.dwd.archive_names import ERAS, Era
+from radar_nb.dwd.months import Month
 
 CDC = "climate_environment/CDC/grids_germany"
 DATED = [era for era in ERAS if not era.supplement]

@@ -16,8 +16,8 @@ import pytest
 import xarray as xr
 
 import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import NotWritable, SettingsError
-from radar_nb.grids import GRIDS, to_xy
 from radar_nb.standalone import make_page, script, texts
 from radar_nb.synthetic import synthetic_frames
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from radar_nb.dwd.products import HYDROMETEORS, PRODUCTS
 from radar_nb.frames import ETX, NO_DATA, RUN_LENGTH, VALUE, Header, parse_header, read_frame, write_frame
 from radar_nb.packing import Packing, radolan_packing
-from radar_nb.products import HYDROMETEORS, PRODUCTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from radar_nb.products import Product
+    from radar_nb.dwd.products import Product
 
 NAMES = (
     "RE2210180700_000.gz",

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as law
 from hypothesis import strategies as st
 
+from radar_nb.dwd.grids import GRIDS, Earth, Grid, find_grid, named_grid, scale_factor, to_lonlat, to_xy
 from radar_nb.errors import UnknownGrid
-from radar_nb.grids import GRIDS, Earth, Grid, find_grid, named_grid, scale_factor, to_lonlat, to_xy
 
 
 class Corners(NamedTuple):

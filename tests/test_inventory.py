@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from radar_nb.catalogue import archives_of, folders_to_list, make_plan
+from radar_nb.dwd.catalogue import archives_of, folders_to_list, make_plan
+from radar_nb.dwd.listings import Entry
+from radar_nb.dwd.months import month_range
+from radar_nb.dwd.products import product
 from radar_nb.errors import StorageError
 from radar_nb.inventory import inventory
-from radar_nb.listing import Entry
-from radar_nb.months import month_range
-from radar_nb.products import product
 from radar_nb.workspace import local_path, part_path, sidecar_path
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from radar_nb.dwd.listings import Entry, parse_listing
 from radar_nb.errors import ListingError
-from radar_nb.listing import Entry, parse_listing
 
 URL = "https://opendata.dwd.de/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
 HEAD = (

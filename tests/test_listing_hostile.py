@@ -13,19 +13,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from servers import Reply, Server, serving
 
-from radar_nb.catalogue import archives_of, folders_to_list, make_plan
-from radar_nb.eras import ERAS
+from radar_nb.dwd.archive_names import ERAS
+from radar_nb.dwd.catalogue import archives_of, folders_to_list, make_plan
+from radar_nb.dwd.listings import Entry, parse_listing
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.products import product
 from radar_nb.errors import RadarNbError
-from radar_nb.listing import Entry, parse_listing
-from radar_nb.months import Month, month_range
 from radar_nb.pipeline import plan as plan_of
-from radar_nb.products import product
 from radar_nb.sync import sync, sync_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from radar_nb.catalogue import Plan
+    from radar_nb.dwd.catalogue import Plan
 
 GOOD = "YW2017.002_202006.tar"
 FOLDER = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"

@@ -253,10 +253,10 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[_Kernel]:
 
 PREPARE = """
 from pathlib import Path
-from radar_nb.catalogue import Plan, RemoteArchive
+from radar_nb.dwd.catalogue import Plan, RemoteArchive
 from radar_nb.download import download
-from radar_nb.months import Month
-from radar_nb.products import product
+from radar_nb.dwd.months import Month
+from radar_nb.dwd.products import product
 month = Month(2020, 6)
 plan = Plan(
     product=product("YW"), family=product("YW").families[0], months=(month,),

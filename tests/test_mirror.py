@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from radar_nb.dwd.listings import parse_listing
 from radar_nb.errors import ServerError
-from radar_nb.listing import parse_listing
 from radar_nb.mirror import Mirror
 
 if TYPE_CHECKING:

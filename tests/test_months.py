@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from radar_nb.dwd.months import Month, month_range, time_steps
 from radar_nb.errors import MonthError
-from radar_nb.months import Month, month_range, time_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,7 +246,7 @@ def test_the_present_month_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> No
             moment = datetime(2020, 6, 30, 23, tzinfo=UTC)
             return moment.astimezone(tz or timezone(timedelta(hours=2))).replace(tzinfo=tz)
 
-    monkeypatch.setattr("radar_nb.months.datetime", Clock)
+    monkeypatch.setattr("radar_nb.dwd.months.datetime", Clock)
 
     assert Month.now() == JUNE
 

@@ -107,7 +107,7 @@ def test_rioxarray_reads_projection_and_place(name: str, real_frames: Path, tmp_
     """CRS, transform and bounds are those of the grid, also of a GeoTIFF, north up, with its scale."""
     rioxarray = pytest.importorskip("rioxarray", reason="rioxarray is not installed")
     rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed")
-    from radar_nb.grids import PROJ, find_grid
+    from radar_nb.dwd.grids import PROJ, find_grid
 
     field = next(iter(rn.open_dataset(real_frames / name, progress=False).data_vars.values())).isel(time=0)
     grid = find_grid(field.sizes["y"], field.sizes["x"], version=5 if name.endswith("hdf5") else 3)

@@ -15,10 +15,10 @@ from hostile import tar_of
 from servers import Reply, Server, serving
 
 import radar_nb as rn
+from radar_nb.dwd.months import Month, month_range
 from radar_nb.errors import CoverageError, CubeError, Incomplete, NothingFound, NotOnServer
 from radar_nb.faults import Fault, Faults
 from radar_nb.mirror import Mirror
-from radar_nb.months import Month, month_range
 from radar_nb.panel import DownloadPanel
 from radar_nb.picker import MonthPicker
 from radar_nb.pipeline import plan as make_plan
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from radar_nb.catalogue import Plan
+    from radar_nb.dwd.catalogue import Plan
 
 kernel = test_loops.kernel  # a real one, of ipykernel 7 and 6
 JULY = JUNE.replace("202006", "202007")

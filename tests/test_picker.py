@@ -11,9 +11,9 @@ import pytest
 from controls import ARCHIVE, JUNE, NOBODY, RECENT, changes, names, parts, reached, words
 from servers import Reply, Server, serving
 
+from radar_nb.dwd.months import Month, month_range
 from radar_nb.errors import CoverageError, MonthError, SettingsError, UnknownProduct
 from radar_nb.loops import run
-from radar_nb.months import Month, month_range
 from radar_nb.picker import MonthPicker
 from radar_nb.speeds import remember_speed
 

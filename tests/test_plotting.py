@@ -19,8 +19,8 @@ from matplotlib.colors import BoundaryNorm, to_rgb
 from matplotlib.path import Path as Outline
 
 import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat, to_xy
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.grids import GRIDS, PROJ, to_lonlat, to_xy
 from radar_nb.palettes import class_colours, class_limits
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from radar_nb.eras import ERAS
+from radar_nb.dwd.archive_names import ERAS
+from radar_nb.dwd.grids import GRIDS
+from radar_nb.dwd.months import Month, time_steps
+from radar_nb.dwd.products import HYDROMETEORS, PRODUCTS, Family, Product, product, products
 from radar_nb.errors import UnknownProduct
-from radar_nb.grids import GRIDS
-from radar_nb.months import Month, time_steps
-from radar_nb.products import HYDROMETEORS, PRODUCTS, Family, Product, product, products
 
 NOW = datetime(2026, 7, 1, 21, 0, tzinfo=UTC)
 FAMILIES = {f"{made.name}-{family.name}": (made, family) for made in PRODUCTS.values() for family in made.families}

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from radar_nb import publishing
+from radar_nb.dwd.months import time_steps
 from radar_nb.errors import CoverageError, MonthError, StorageError, UnknownProduct
 from radar_nb.frames import parse_header
-from radar_nb.months import time_steps
 from radar_nb.odim import read_header
 from radar_nb.publishing import make_archives, make_forecast
 from radar_nb.synthetic import synthetic_frames
@@ -22,7 +22,7 @@ from radar_nb.synthetic import synthetic_frames
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from radar_nb.products import FamilyName
+    from radar_nb.dwd.products import FamilyName
     from radar_nb.progress import Progress
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from radar_nb.dwd.grids import GRIDS, Earth, Grid, to_lonlat, to_xy
 from radar_nb.errors import SettingsError
-from radar_nb.grids import GRIDS, Earth, Grid, to_lonlat, to_xy
 from radar_nb.regridding import COVERED, Method, weights
 
 OLD, NEW = GRIDS["de900"], GRIDS["de1200-wgs84"]

@@ -10,9 +10,9 @@ import xarray as xr
 from test_reading import frame, save
 
 import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS
 from radar_nb.errors import HeaderError, SeriesError, SettingsError
 from radar_nb.frames import Header, write_frame
-from radar_nb.grids import GRIDS
 from radar_nb.odim import write_composite
 
 if TYPE_CHECKING:

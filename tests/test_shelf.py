@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.products import product
 from radar_nb.errors import StorageError
-from radar_nb.months import Month, month_range
 from radar_nb.pipeline import plan
-from radar_nb.products import product
 from radar_nb.shelf import look, month_states
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from radar_nb.catalogue import Plan
+    from radar_nb.dwd.catalogue import Plan
     from radar_nb.shelf import MonthState
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

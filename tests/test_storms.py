@@ -11,8 +11,8 @@ from scipy import ndimage
 from small_rain import rain, showers
 
 from radar_nb import blocks, storms
+from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.grids import to_lonlat
 from radar_nb.storms import events
 from radar_nb.variables import cell_areas, grid_of
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from radar_nb.dwd.grids import GRIDS
+from radar_nb.dwd.radar_sites import RANGE, SITES
 from radar_nb.errors import UnknownProduct
 from radar_nb.frames import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, SYNTHETIC, VALUE, read_frame
-from radar_nb.grids import GRIDS
 from radar_nb.odim import read_composite
 from radar_nb.packing import radolan_packing
-from radar_nb.sites import RANGE, SITES
 from radar_nb.synthetic import SUPPORTED, SUPPORTED_HDF5, synthetic_frames
 from radar_nb.weather import radar_distance
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from radar_nb.products import FamilyName
+    from radar_nb.dwd.products import FamilyName
 
 MOMENT = np.datetime64("2020-06-13T15:50:00")
 DAY = np.datetime64("2019-10-14T19:50:00")

@@ -13,8 +13,8 @@ import pytest
 
 import radar_nb
 from radar_nb import errors
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
-from radar_nb.products import PRODUCTS
 from radar_nb.report import State
 from radar_nb.shelf import MonthState
 from radar_nb.texts import TEXTS, Speech, speech

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from radar_nb.grids import GRIDS, to_xy
-from radar_nb.sites import RANGE, SITES
+from radar_nb.dwd.grids import GRIDS, to_xy
+from radar_nb.dwd.radar_sites import RANGE, SITES
 from radar_nb.weather import Weather, clutter_cells, radar_distance
 
 GRID = GRIDS["de1100"]

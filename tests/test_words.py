@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from radar_nb.catalogue import Missing, Plan
+from radar_nb.dwd.catalogue import Missing, Plan
+from radar_nb.dwd.months import Month
 from radar_nb.errors import CorruptArchive, DiskFull, NotOnServer
-from radar_nb.months import Month
 from radar_nb.pipeline import plan
 from radar_nb.report import Outcome, Report
 from radar_nb.shelf import look

@@ -11,13 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from radar_nb import errors
-from radar_nb.catalogue import Plan
 from radar_nb.comparison import SyncPlan
 from radar_nb.download import Download, download, download_async, start
+from radar_nb.dwd.catalogue import Plan
+from radar_nb.dwd.months import Month
+from radar_nb.dwd.products import Product, product, products
 from radar_nb.extract import extract, extract_async
-from radar_nb.months import Month
 from radar_nb.pipeline import load, load_async, plan, plan_async
-from radar_nb.products import Product, product, products
 from radar_nb.report import Report
 from radar_nb.sync import sync, sync_async, sync_plan, sync_plan_async
 

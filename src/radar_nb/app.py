@@ -15,8 +15,8 @@ from radar_nb.words import heading, line, span
 if TYPE_CHECKING:
     import os
 
+    from radar_nb.dwd.products import Product
     from radar_nb.pipeline import Source
-    from radar_nb.products import Product
 
 
 class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types

@@ -15,7 +15,7 @@ from radar_nb.vectors import check_polygons, read_shapes, to_plane
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.grids import Grid
+    from radar_nb.dwd.grids import Grid
 
 _MISSING = "exact shares of cells need exactextract: pip install 'radar-nb[gis]'"
 _KEPT = 8

@@ -11,9 +11,9 @@ import xarray as xr
 from xarray.core import indexing
 
 from radar_nb.cursor import frame_codes, open_cursor
+from radar_nb.dwd.grids import Grid, named_grid
 from radar_nb.errors import SettingsError
 from radar_nb.frames import SYNTHETIC
-from radar_nb.grids import Grid, named_grid
 from radar_nb.lazy import FrameArray, no_packing
 from radar_nb.packing import FLAGS, Clutter, Packing
 from radar_nb.regridding import Method, Weights, weights

@@ -12,17 +12,17 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.patheffects import withStroke
 
+from radar_nb.dwd.grids import GRIDS, scale_factor, to_xy
+from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.errors import SeriesError
-from radar_nb.grids import GRIDS, scale_factor, to_xy
 from radar_nb.palettes import INK
-from radar_nb.sites import FORMER_SITES, SITES
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from radar_nb.grids import Earth
+    from radar_nb.dwd.grids import Earth
 
 HALO = withStroke(linewidth=2, foreground="white", alpha=0.8)
 """What keeps letters readable on any colour."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.catalogue import choose_family, folders_to_list, make_plan
+from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import CoverageError
-from radar_nb.months import Month, month_range
-from radar_nb.products import PRODUCTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from radar_nb.catalogue import Plan
-    from radar_nb.products import Family, Product
+    from radar_nb.dwd.catalogue import Plan
+    from radar_nb.dwd.products import Family, Product
     from radar_nb.texts import Speech
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError
-from radar_nb.products import PRODUCTS
 from radar_nb.variables import BESIDE
 
 if TYPE_CHECKING:

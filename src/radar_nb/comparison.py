@@ -13,9 +13,9 @@ from radar_nb.table import Table, human_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from radar_nb.catalogue import Plan, RemoteArchive
+    from radar_nb.dwd.catalogue import Plan, RemoteArchive
+    from radar_nb.dwd.months import Month
     from radar_nb.errors import RadarNbError
-    from radar_nb.months import Month
     from radar_nb.workspace import Sidecar
 
 Standing = Literal["same", "new", "begun", "re-issued", "unsure", "broken", "gone", "unlisted"]

@@ -9,7 +9,7 @@ from radar_nb.settings import settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from radar_nb.catalogue import Plan
+    from radar_nb.dwd.catalogue import Plan
 
 
 def cube_code(store: Path) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import NothingFound, SeriesError
 from radar_nb.frames import SYNTHETIC
-from radar_nb.months import Month, month_range
-from radar_nb.products import PRODUCTS
 from radar_nb.series import choose
 from radar_nb.sources import find_files, raise_problems, scan
 

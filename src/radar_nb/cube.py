@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.assembly import Options, assemble, open_series
 from radar_nb.blueprint import axis_of, create_cube, load_cube
-from radar_nb.catalogue import Plan
 from radar_nb.crew import active_client, each
 from radar_nb.cube_days import Built, build_day, fresh, split_days
 from radar_nb.cube_stages import build_stages, whole_archives
+from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CubeError, RadarNbError, SettingsError, StorageError
 from radar_nb.far_archives import far_archives, fetched, identity_of
 from radar_nb.index import load_index

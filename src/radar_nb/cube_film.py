@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.assembly import Options
+from radar_nb.dwd.grids import named_grid
 from radar_nb.errors import SettingsError
 from radar_nb.films import ArchiveFilm
-from radar_nb.grids import named_grid
 from radar_nb.sources import is_cube
 
 if TYPE_CHECKING:

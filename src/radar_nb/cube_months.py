@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from radar_nb.months import Month
-    from radar_nb.products import Family, Product
+    from radar_nb.dwd.months import Month
+    from radar_nb.dwd.products import Family, Product
 
 
 def cube_path(folder: Path, product: Product, family: Family) -> Path:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from radar_nb.catalogue import Plan, RemoteArchive
     from radar_nb.download import Download
+    from radar_nb.dwd.catalogue import Plan, RemoteArchive
     from radar_nb.ledger import DayRecord, Origin
     from radar_nb.progress import Progress, Reporter
     from radar_nb.report import Report

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Generator, Sequence
 
-    from radar_nb.catalogue import Plan
+    from radar_nb.dwd.catalogue import Plan
     from radar_nb.progress import Reporter
     from radar_nb.report import Report
 

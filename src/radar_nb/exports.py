@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
+from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.grids import PROJ
 from radar_nb.variables import BESIDE, fields_of, grid_of, variable_of
 from radar_nb.workspace import replacing
 

@@ -32,7 +32,7 @@ from radar_nb.workspace import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from radar_nb.catalogue import Missing, Plan
+    from radar_nb.dwd.catalogue import Missing, Plan
     from radar_nb.progress import Reporter
     from radar_nb.transport import Connection
 

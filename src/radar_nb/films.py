@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from radar_nb.assembly import Options
     from radar_nb.cursor import Cursor
-    from radar_nb.grids import Grid
+    from radar_nb.dwd.grids import Grid
     from radar_nb.packing import Packing
     from radar_nb.progress import Reporter
     from radar_nb.regridding import Weights

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.archives import Part, verify
-from radar_nb.catalogue import archives_of, make_plan
 from radar_nb.comparison import Finding, Local, compare
+from radar_nb.dwd.catalogue import archives_of, make_plan
+from radar_nb.dwd.listings import Entry
 from radar_nb.errors import RadarNbError, StorageError
 from radar_nb.fetching import for_each
-from radar_nb.listing import Entry
 from radar_nb.progress import Progress, reporting
 from radar_nb.streams import Abandoned, Reopened
 from radar_nb.workspace import PART, local_path, read_sidecar
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from radar_nb.catalogue import Missing, Plan, RemoteArchive
+    from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
     from radar_nb.progress import Reporter
 
 _READERS = 2  # files read through side by side: more make a disk seek, and inflating them takes a processor each

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anywidget
 import traitlets
 
-from radar_nb.months import Month
+from radar_nb.dwd.months import Month
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

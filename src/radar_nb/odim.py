@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from zlib_ng import zlib_ng
 
+from radar_nb.dwd.grids import PROJ, find_grid, to_lonlat
 from radar_nb.errors import HeaderError
 from radar_nb.frames import FRAME_LIMIT, Header
-from radar_nb.grids import PROJ, find_grid, to_lonlat
 from radar_nb.packing import Packing
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from radar_nb.dwd.grids import Grid
     from radar_nb.frames import Buffer
-    from radar_nb.grids import Grid
 
 QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ"}
 """The quantities that are read, and the units that the standard gives them."""

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import ipywidgets
 import traitlets
 
-from radar_nb.catalogue import Plan
 from radar_nb.copied_code import cube_code, opening_code
 from radar_nb.cube import build_cube
 from radar_nb.cube_months import cube_path
 from radar_nb.cube_opening import open_cube
 from radar_nb.download import start
+from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CoverageError, NothingFound, RadarNbError
 from radar_nb.extract import extract_async
 from radar_nb.jobs import EVERY, Job

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 import ipywidgets
 import traitlets
 
-from radar_nb.catalogue import Plan
 from radar_nb.choices import narrowed, offer, plan_now, published, series
 from radar_nb.cube_months import built_months, cube_path
+from radar_nb.dwd.catalogue import Plan
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.products import product as find_product
 from radar_nb.errors import DownloadError, ListingError, MonthError, RadarNbError, StorageError
 from radar_nb.jobs import Job
 from radar_nb.month_calendar import MonthCalendar
-from radar_nb.months import Month, month_range
 from radar_nb.pipeline import plan_async
-from radar_nb.products import product as find_product
 from radar_nb.settings import settings
 from radar_nb.shelf import look, month_states
 from radar_nb.speeds import known_speed
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from radar_nb.choices import Offer
+    from radar_nb.dwd.products import Product
     from radar_nb.pipeline import Source
-    from radar_nb.products import Product
     from radar_nb.shelf import MonthState
 
 _WIDE = {"width": "auto", "max_width": "820px"}  # as the calendar of 26 years

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.catalogue import choose_family, folders_to_list, make_plan
 from radar_nb.download import download_async, read_pages_async
-from radar_nb.listing import parse_listing
+from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
+from radar_nb.dwd.listings import parse_listing
+from radar_nb.dwd.months import month_range
+from radar_nb.dwd.products import product as find_product
 from radar_nb.loops import run
-from radar_nb.months import month_range
-from radar_nb.products import product as find_product
 from radar_nb.settings import settings
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from radar_nb.catalogue import Plan
-    from radar_nb.listing import Entry
-    from radar_nb.products import Product
+    from radar_nb.dwd.catalogue import Plan
+    from radar_nb.dwd.listings import Entry
+    from radar_nb.dwd.products import Product
     from radar_nb.progress import Reporter
 
     Source = Literal["auto", "radklim", "radolan", "nrt"]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.errors import NothingFound, SettingsError
-from radar_nb.grids import to_lonlat, to_xy
 from radar_nb.vectors import read_shapes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.grids import Earth, Grid
+    from radar_nb.dwd.grids import Earth, Grid
 
 Around = Literal["nearest", "mean3x3", "bilinear"]
 

@@ -15,11 +15,11 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from radar_nb.catalogue import choose_family
-from radar_nb.eras import ERAS
+from radar_nb.dwd.archive_names import ERAS
+from radar_nb.dwd.catalogue import choose_family
+from radar_nb.dwd.months import month_range, time_steps
+from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, MonthError, StorageError
-from radar_nb.months import month_range, time_steps
-from radar_nb.products import product
 from radar_nb.progress import Progress, reporting
 from radar_nb.synthetic import ahead, synthetic_frames
 from radar_nb.workspace import local_path, replacing, storage_errors
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from radar_nb.eras import Era
-    from radar_nb.months import Month
-    from radar_nb.products import Family, Product
+    from radar_nb.dwd.archive_names import Era
+    from radar_nb.dwd.months import Month
+    from radar_nb.dwd.products import Family, Product
     from radar_nb.progress import Reporter
 
 _RECIPE = 1  # to be raised when the same seed comes to give other bytes

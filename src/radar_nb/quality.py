@@ -10,10 +10,10 @@ import numpy as np
 
 from radar_nb.blocks import blocks
 from radar_nb.captions import spell
+from radar_nb.dwd.grids import to_xy
+from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
-from radar_nb.grids import to_xy
 from radar_nb.periods import make_periods
-from radar_nb.sites import SITES
 from radar_nb.subjects import dataset_of
 from radar_nb.table import Table
 from radar_nb.variables import amount_of, ends_of, fields_of, grid_of, minutes_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from radar_nb.grids import Grid
+    from radar_nb.dwd.grids import Grid
     from radar_nb.progress import Reporter
 
 Verdict = Literal["good", "look", "bad"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from radar_nb.grids import Grid
+    from radar_nb.dwd.grids import Grid
     from radar_nb.packing import Clutter
     from radar_nb.progress import Reporter
     from radar_nb.regridding import Method
@@ -73,7 +73,7 @@ def open_dataset(
     lonlat : bool
         Whether to add `lon` and `lat`, degrees, of the cells' centres.
     grid : str or Grid, optional
-        Bring all frames to this grid, such as "de1200" (`radar_nb.grids.GRIDS` has them all). Needed where the
+        Bring all frames to this grid, such as "de1200" (`radar_nb.dwd.grids.GRIDS` has them all). Needed where the
         frames' grids differ.
     regrid : {"overlap", "nearest"}
         How: by exact overlap of cells, which conserves amounts, or from the nearest cell.
@@ -219,4 +219,4 @@ _OURS = re.compile(
     r"|([A-Z%][A-Z0-9])-?(2017\.002_|2016\.003_|hdf5-)?\d{6,8}\.(tar|tar\.gz)"
     r"|(DE1200_)?[A-Z%][A-Z0-9]\d{10}(_\d{3})?(\.gz|\.bz2|\.tar\.bz2)?)$"
 )
-"""Names of DWD's archives and frames (see `radar_nb.eras`)."""
+"""Names of DWD's archives and frames (see `radar_nb.dwd.archive_names`)."""

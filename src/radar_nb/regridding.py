@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from radar_nb.dwd.grids import Grid, to_lonlat, to_xy
 from radar_nb.errors import SettingsError
-from radar_nb.grids import Grid, to_lonlat, to_xy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,7 +153,7 @@ def weights(source: Grid, target: Grid, method: Method = "overlap") -> Weights:
 
     Examples
     --------
-    >>> from radar_nb.grids import GRIDS
+    >>> from radar_nb.dwd.grids import GRIDS
     >>> way = weights(GRIDS["de900"], GRIDS["de1200"])
     >>> way.apply(np.ones((900, 900), np.float32)).shape
     (1200, 1100)

@@ -10,14 +10,14 @@ from matplotlib.colors import to_hex
 from radar_nb.basemap import Frame
 from radar_nb.basemap import _borders as borders  # to be public there
 from radar_nb.captions import credit_of, name_of, span, unit_of
-from radar_nb.grids import to_lonlat, to_xy
+from radar_nb.dwd.grids import to_lonlat, to_xy
+from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.palettes import class_colours, class_limits
-from radar_nb.sites import FORMER_SITES, SITES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.grids import Earth
+    from radar_nb.dwd.grids import Earth
     from radar_nb.reel import Reel
 
 PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
@@ -26,7 +26,7 @@ PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
 _RAMP = 256
 
 _AXES = {"sphere": (6_370_040.0, 6_370_040.0), "wgs84": (6_378_137.0, 6_356_752.3142451802)}
-"""Half axes in metres: those of `radar_nb.grids.PROJ`."""
+"""Half axes in metres: those of `radar_nb.dwd.grids.PROJ`."""
 
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Degrees between lines of the graticule; the largest that gives a map at least four lines is taken."""

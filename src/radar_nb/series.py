@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.dwd.products import true_interval
 from radar_nb.errors import NothingFound, SeriesError, SettingsError
 from radar_nb.index import Problem
-from radar_nb.products import true_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

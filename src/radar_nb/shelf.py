@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from radar_nb.catalogue import archives_of, folders_to_list, make_plan
+from radar_nb.dwd.catalogue import archives_of, folders_to_list, make_plan
+from radar_nb.dwd.listings import Entry
 from radar_nb.errors import StorageError
-from radar_nb.listing import Entry
 from radar_nb.unfinished import Item, begun
 from radar_nb.workspace import PART, SIDECAR, archive_state, local_path
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from radar_nb.catalogue import Plan, RemoteArchive
-    from radar_nb.months import Month
-    from radar_nb.products import Family, Product
+    from radar_nb.dwd.catalogue import Plan, RemoteArchive
+    from radar_nb.dwd.months import Month
+    from radar_nb.dwd.products import Family, Product
 
 MonthState = Literal["unpublished", "server", "begun", "downloaded", "extracted", "cube", "broken"]
 """unpublished: not expected on the server. server: nothing of it is here. begun: a part of it is. downloaded: all

@@ -11,8 +11,8 @@ import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without 
 from scipy import ndimage
 
 from radar_nb.blocks import blocks
+from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SettingsError
-from radar_nb.grids import to_lonlat
 from radar_nb.levels import check_thresholds
 from radar_nb.periods import length_of
 from radar_nb.subjects import dataset_of
@@ -21,7 +21,7 @@ from radar_nb.variables import amount_of, cell_areas, ends_of, fields_of, grid_o
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.grids import Grid
+    from radar_nb.dwd.grids import Grid
     from radar_nb.progress import Reporter
 
 _AROUND = np.ones((3, 3), bool)  # cells that touch at a corner hang together

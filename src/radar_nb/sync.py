@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from radar_nb.comparison import Finding
+    from radar_nb.dwd.products import Product
     from radar_nb.pipeline import Source
-    from radar_nb.products import Product
     from radar_nb.progress import Reporter
 
 _DAMAGED = -1  # the size in the note of a file that was found damaged: it is no file's, so the file is not whole

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from radar_nb.dwd.grids import GRIDS
+from radar_nb.dwd.products import PRODUCTS, product
+from radar_nb.dwd.radar_sites import RANGE, SITES
 from radar_nb.errors import UnknownProduct
 from radar_nb.frames import (
     BYTE_CLUTTER,
@@ -22,10 +25,7 @@ from radar_nb.frames import (
     Header,
     write_frame,
 )
-from radar_nb.grids import GRIDS
 from radar_nb.odim import write_composite
-from radar_nb.products import PRODUCTS, product
-from radar_nb.sites import RANGE, SITES
 from radar_nb.weather import Weather, clutter_cells, radar_distance
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.products import FamilyName, Product
+    from radar_nb.dwd.products import FamilyName, Product
 
 SUPPORTED = ("YW", "RY", "RW", "SF", "RX", "RV")
 """The products that synthetic weather can be published as."""

@@ -11,21 +11,21 @@ import numpy as np
 import xarray as xr
 
 from radar_nb import odim
+from radar_nb.dwd.grids import find_grid
+from radar_nb.dwd.products import HYDROMETEORS, PRODUCTS, true_interval
 from radar_nb.errors import UnknownGrid, UnknownProduct
 from radar_nb.frames import Header, write_frame
-from radar_nb.grids import find_grid
 from radar_nb.index import FrameKind
 from radar_nb.packing import Packing, decimal_product, radolan_packing
-from radar_nb.products import HYDROMETEORS, PRODUCTS, true_interval
 from radar_nb.runlength import NO_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from radar_nb.grids import Grid
+    from radar_nb.dwd.grids import Grid
     from radar_nb.packing import Clutter
 
-_HG_NO_DATA = 1 << 31  # the bit of cells without data (see `radar_nb.products.HYDROMETEORS`)
+_HG_NO_DATA = 1 << 31  # the bit of cells without data (see `radar_nb.dwd.products.HYDROMETEORS`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from radar_nb.dwd.grids import GRIDS, Grid
 from radar_nb.errors import SeriesError
-from radar_nb.grids import GRIDS, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BESIDE = ("coverage", "flags")
 """Variables that stand beside one and are none."""
 
-_EARTHS = {6370040.0: "sphere", 6378137.0: "wgs84"}  # semi-major axis in metres, see `radar_nb.grids`
+_EARTHS = {6370040.0: "sphere", 6378137.0: "wgs84"}  # semi-major axis in metres, see `radar_nb.dwd.grids`
 _NEAR = 1e-3  # metres within which cells lie where they should
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import NothingFound, SettingsError
-from radar_nb.grids import PROJ
 
 if TYPE_CHECKING:
-    from radar_nb.grids import Earth
+    from radar_nb.dwd.grids import Earth
 
 _MISSING = "shapes of areas need geopandas: pip install 'radar-nb[gis]'"
 _POLYGONS = {"Polygon", "MultiPolygon"}

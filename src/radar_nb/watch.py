@@ -16,7 +16,7 @@ from radar_nb.workspace import part_path, read_sidecar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from radar_nb.catalogue import Plan
+    from radar_nb.dwd.catalogue import Plan
     from radar_nb.progress import Progress
     from radar_nb.report import Outcome, Report
 

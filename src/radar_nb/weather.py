@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from radar_nb.grids import to_lonlat, to_xy
-from radar_nb.sites import SITES
+from radar_nb.dwd.grids import to_lonlat, to_xy
+from radar_nb.dwd.radar_sites import SITES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from radar_nb.grids import Grid
+    from radar_nb.dwd.grids import Grid
 
     Field = NDArray[np.float32]
 
@@ -125,7 +125,7 @@ class Weather:
 
     Examples
     --------
-    >>> from radar_nb.grids import GRIDS
+    >>> from radar_nb.dwd.grids import GRIDS
     >>> Weather(1).rate(np.datetime64("2020-06-13T15:00"), GRIDS["de1100"]).shape
     (1100, 900)
     """

@@ -12,8 +12,8 @@ from radar_nb.texts import TEXTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from radar_nb.catalogue import Missing, Plan
-    from radar_nb.months import Month
+    from radar_nb.dwd.catalogue import Missing, Plan
+    from radar_nb.dwd.months import Month
     from radar_nb.report import Outcome, Report
     from radar_nb.shelf import Shelf
     from radar_nb.texts import Speech
@@ -57,7 +57,7 @@ def span(months: Sequence[Month], say: Speech) -> str:
 
     Examples
     --------
-    >>> from radar_nb.months import month_range
+    >>> from radar_nb.dwd.months import month_range
     >>> from radar_nb.texts import Speech
     >>> months = month_range("2020-06", "2020-08")
     >>> [span(part, Speech("en")) for part in (months, months[:1], months[::2], ())]

@@ -11,7 +11,7 @@ import pytest
 
 import radar_nb as rn
 from browser.conftest import IDLE, Watch, notebook_of
-from radar_nb.grids import GRIDS
+from radar_nb.dwd.grids import GRIDS
 from radar_nb.questions import inside
 
 if TYPE_CHECKING:

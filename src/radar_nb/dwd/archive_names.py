@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
 
-from radar_nb.months import Month
+from radar_nb.dwd.months import Month
 
 if TYPE_CHECKING:
-    from radar_nb.products import FamilyName
+    from radar_nb.dwd.products import FamilyName
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from radar_nb.dwd.months import Month
 from radar_nb.errors import UnknownProduct
-from radar_nb.months import Month
 from radar_nb.table import Table
 
 Quantity = Literal["amount", "reflectivity", "solid_fraction", "percentage", "class"]
@@ -29,7 +29,7 @@ class Family:
     title : str
         What it is, in words.
     grid : str
-        The grid's name in `radar_nb.grids.GRIDS`.
+        The grid's name in `radar_nb.dwd.grids.GRIDS`.
     every : int
         Minutes from one published frame to the next.
     minute : int

@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from radar_nb.eras import ERAS, Era
+from radar_nb.dwd.archive_names import ERAS, Era
+from radar_nb.dwd.months import Month
 from radar_nb.errors import CoverageError, MonthError
-from radar_nb.months import Month
 from radar_nb.table import Table, human_bytes
 from radar_nb.workspace import archive_state, local_path
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from radar_nb.listing import Entry
-    from radar_nb.products import Family, Product
+    from radar_nb.dwd.listings import Entry
+    from radar_nb.dwd.products import Family, Product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
