@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from soak_kinds import Kind
 
     from radar_nb.errors import RadarNbError
-    from radar_nb.report import Report
+    from radar_nb.runtime.report import Report
 
     Errors = tuple[type[RadarNbError], ...]
 

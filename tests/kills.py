@@ -23,8 +23,8 @@ import tqdm
 
 import radar_nb as rn
 from radar_nb import cli, transport
+from radar_nb.runtime.files import SIDECAR, archive_state
 from radar_nb.transport import Patience
-from radar_nb.workspace import SIDECAR, archive_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

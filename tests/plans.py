@@ -10,14 +10,14 @@ from radar_nb.download import download
 from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import product
-from radar_nb.workspace import Sidecar, part_path, write_sidecar
+from radar_nb.runtime.files import Sidecar, part_path, write_sidecar
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from servers import Server
 
-    from radar_nb.report import Report
+    from radar_nb.runtime.report import Report
 
 MONTH = Month(2020, 6)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 LOW: dict[str, Any] = {"dpi": 40, "progress": False, "borders": False, "radars": False}
 

@@ -10,7 +10,7 @@ from servers import MODIFIED
 
 from radar_nb.answers import Answer, Setback, Trouble, demanded_wait, followed, judge, request_headers, trouble
 from radar_nb.errors import DownloadError, Refused
-from radar_nb.workspace import Sidecar
+from radar_nb.runtime.files import Sidecar
 
 if TYPE_CHECKING:
     from radar_nb.answers import Verdict

@@ -12,7 +12,7 @@ from small_rain import rain, showers
 from radar_nb.blocks import BLOCK, blocks
 
 if TYPE_CHECKING:
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 VALUES = showers(50, 6, 5, missing=0.1)
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from radar_nb.claims import claimed, claimed_async
 from radar_nb.errors import StorageError
-from radar_nb.workspace import lock_path
+from radar_nb.runtime.files import lock_path
+from radar_nb.runtime.locks import claimed, claimed_async
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HOLDER = """
 import sys
 from pathlib import Path
-from radar_nb.claims import claimed
+from radar_nb.runtime.locks import claimed
 with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()
@@ -29,7 +29,7 @@ with claimed(Path(sys.argv[1])):
 COUNTER = """
 import sys
 from pathlib import Path
-from radar_nb.claims import claimed
+from radar_nb.runtime.locks import claimed
 path = Path(sys.argv[1])
 for _ in range(20):
     with claimed(path):

@@ -16,7 +16,7 @@ from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import product
 from radar_nb.errors import CorruptArchive
-from radar_nb.workspace import Sidecar
+from radar_nb.runtime.files import Sidecar
 
 MAY, JUNE = Month(2020, 5), Month(2020, 6)
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)

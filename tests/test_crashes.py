@@ -12,7 +12,7 @@ from kills import Road
 import radar_nb as rn
 from radar_nb import cli
 from radar_nb.mirror import Mirror
-from radar_nb.workspace import lock_path, part_path
+from radar_nb.runtime.files import lock_path, part_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,7 +35,7 @@ from radar_nb.frames import Header, write_frame
 from radar_nb.reading import open_dataset
 
 if TYPE_CHECKING:
-    from radar_nb.report import Report
+    from radar_nb.runtime.report import Report
 
 CDC = "climate_environment/CDC/grids_germany"
 DAYS = ("2019-10-14", "2019-10-15", "2019-10-17")

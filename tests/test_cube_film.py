@@ -17,7 +17,7 @@ from radar_nb.errors import DamagedShard, NothingFound, SettingsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 DAYS = ("2019-10-14", "2019-10-15", "2019-10-17")
 PLACES = {"Aachen": (6.09, 50.78), "Leipzig": (12.37, 51.34), "Rostock": (12.09, 54.09)}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from radar_nb.dwd.catalogue import Plan
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 BIN = "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019"
 

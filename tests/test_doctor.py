@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from radar_nb.doctor import Finding, examine, findings_table
 from radar_nb.mirror import Mirror
-from radar_nb.versions import EXTRAS, version_of
+from radar_nb.runtime.versions import EXTRAS, version_of
 
 if TYPE_CHECKING:
     from pathlib import Path

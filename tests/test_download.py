@@ -14,14 +14,14 @@ from servers import Reply, Server, serving
 
 from radar_nb.bodies import flaw
 from radar_nb.download import download, read_pages_async
+from radar_nb.runtime.files import Sidecar, part_path, read_sidecar, write_sidecar
 from radar_nb.transport import Patience
-from radar_nb.workspace import Sidecar, part_path, read_sidecar, write_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 
 @pytest.fixture

@@ -31,13 +31,13 @@ from radar_nb.errors import (
     StorageError,
     TransferTimeout,
 )
+from radar_nb.runtime.files import part_path
 from radar_nb.transport import Patience
-from radar_nb.workspace import part_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 
 @pytest.fixture

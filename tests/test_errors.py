@@ -15,7 +15,7 @@ import pytest
 
 from radar_nb import errors
 from radar_nb.errors import DiskFull, Incomplete, RadarNbError
-from radar_nb.report import Outcome, Report
+from radar_nb.runtime.report import Outcome, Report
 
 
 class Drawn(NamedTuple):

@@ -33,15 +33,15 @@ from radar_nb.errors import (
     TruncatedFrame,
 )
 from radar_nb.extract import extract, extract_async
-from radar_nb.report import Outcome, Report
+from radar_nb.runtime.files import sidecar_path
+from radar_nb.runtime.report import Outcome, Report
 from radar_nb.sources import scan
-from radar_nb.workspace import sidecar_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from radar_nb.archives import Member, Part
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 
 def write(folder: Path, data: bytes, file: str = "YW2017.002_202006.tar") -> Path:

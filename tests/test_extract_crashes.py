@@ -21,11 +21,11 @@ from kills import Road
 
 import radar_nb as rn
 from radar_nb.archives import walk
-from radar_nb.claims import Claim, claimed
 from radar_nb.errors import DiskFull, NotWritable, RadarNbError, StorageError
 from radar_nb.extract import extract, extract_async
 from radar_nb.index import load_index
-from radar_nb.workspace import lock_path
+from radar_nb.runtime.files import lock_path
+from radar_nb.runtime.locks import Claim, claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

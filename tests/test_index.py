@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from radar_nb.archives import Part
     from radar_nb.index import PartScan
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 MINUTES = (0, 5, 10, 15)
 

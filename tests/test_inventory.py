@@ -14,7 +14,7 @@ from radar_nb.dwd.months import month_range
 from radar_nb.dwd.products import product
 from radar_nb.errors import StorageError
 from radar_nb.inventory import inventory
-from radar_nb.workspace import local_path, part_path, sidecar_path
+from radar_nb.runtime.files import local_path, part_path, sidecar_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from radar_nb.jobs import Job
+from radar_nb.runtime.background import Job
 
 
 async def _thread_name() -> str:

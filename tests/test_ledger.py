@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from radar_nb.errors import DamagedShard
 from radar_nb.ledger import DayRecord, Entry, Origin, read_ledger, write_ledger
-from radar_nb.settings import cache_folder
+from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

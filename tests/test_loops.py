@@ -16,7 +16,7 @@ import pytest
 from hostile import recorded, tar_of
 from servers import Reply, serving
 
-from radar_nb.loops import run
+from radar_nb.runtime.event_loop import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def _script(code: str) -> str:
 def test_a_script_gets_its_result_and_no_patch() -> None:
     """Where no loop runs, nest_asyncio2 is not even imported."""
     code = (
-        "import sys, asyncio, radar_nb.loops as s\n"
+        "import sys, asyncio, radar_nb.runtime.event_loop as s\n"
         "print(s.run(asyncio.sleep(0, 42)), any('nest_asyncio' in name for name in sys.modules))"
     )
 
@@ -94,7 +94,7 @@ def test_other_tasks_of_the_loop_go_on() -> None:
 def test_a_busy_loop_survives_its_first_patch() -> None:
     """Callbacks that the interrupted turn of the loop had counted may be run by the inner one."""
     code = (
-        "import asyncio, radar_nb.loops as s\n"
+        "import asyncio, radar_nb.runtime.event_loop as s\n"
         "async def cell(): return s.run(asyncio.sleep(0.01, 42))\n"
         "async def main():\n"
         "    task = asyncio.ensure_future(cell())\n"

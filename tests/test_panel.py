@@ -22,7 +22,7 @@ from radar_nb.mirror import Mirror
 from radar_nb.panel import DownloadPanel
 from radar_nb.picker import MonthPicker
 from radar_nb.pipeline import plan as make_plan
-from radar_nb.workspace import part_path
+from radar_nb.runtime.files import part_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

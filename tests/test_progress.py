@@ -7,7 +7,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from radar_nb.progress import Progress, Reporter, reporting
+from radar_nb.runtime.progress import Progress, Reporter, reporting
 
 
 class Terminal(io.StringIO):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from radar_nb.dwd.products import FamilyName
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 
 def one(name: str, time: np.datetime64, *, family: FamilyName = "radolan", seed: int = 0) -> bytes:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from radar_nb.progress import Progress
     from radar_nb.reductions import How
+    from radar_nb.runtime.progress import Progress
 
 CDC = "climate_environment/CDC/grids_germany"
 YW_MONTH = f"{CDC}/5_minutes/radolan/reproc/2017_002/bin/2020/YW2017.002_202006.tar"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from radar_nb.errors import Incomplete, NotOnServer, TruncatedArchive
-from radar_nb.report import Outcome, Report, State
+from radar_nb.runtime.report import Outcome, Report, State
 
 GONE = NotOnServer("http://localhost/b.tar is not on the server (404): choose another month")
 FETCHED = Outcome(name="a.tar", state="done", path=Path("data/a.tar"), bytes=1_500_000, seconds=2.5, retries=1)

@@ -8,7 +8,7 @@ import platformdirs
 import pytest
 
 from radar_nb.errors import SettingsError
-from radar_nb.settings import BASE_URL, CONCURRENCY, settings
+from radar_nb.runtime.settings import BASE_URL, CONCURRENCY, settings
 
 
 def test_defaults_are_dwds_server_five_connections_and_the_users_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from radar_nb.settings import cache_folder
+from radar_nb.runtime.settings import cache_folder
 from radar_nb.speeds import known_speed, remember_speed
 
 if TYPE_CHECKING:

@@ -12,9 +12,7 @@ from hostile import day, flipped, month, packed, recorded, tar_of
 from servers import Reply, Server, serving
 
 from radar_nb.errors import CorruptArchive, CoverageError, DiskFull, Incomplete, NotOnServer
-from radar_nb.speeds import remember_speed
-from radar_nb.sync import sync, sync_async, sync_plan
-from radar_nb.workspace import (
+from radar_nb.runtime.files import (
     Sidecar,
     archive_state,
     frames_folder,
@@ -23,14 +21,16 @@ from radar_nb.workspace import (
     sidecar_path,
     write_sidecar,
 )
+from radar_nb.speeds import remember_speed
+from radar_nb.sync import sync, sync_async, sync_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from radar_nb.comparison import SyncPlan
-    from radar_nb.progress import Progress
-    from radar_nb.report import Report
+    from radar_nb.runtime.progress import Progress
+    from radar_nb.runtime.report import Report
 
 BIN = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin"
 FOLDER = f"{BIN}/2020"
@@ -433,7 +433,7 @@ def test_a_full_disk_is_told_before_the_first_byte(dwd: DWD) -> None:
     dwd.publish(JUNE, issue(), size=15 << 30)
     usage = shutil.disk_usage(dwd.folder.parent)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("radar_nb.workspace.shutil.disk_usage", lambda _: usage._replace(free=1000))
+        patch.setattr("radar_nb.runtime.files.shutil.disk_usage", lambda _: usage._replace(free=1000))
         found = dwd.look()
         with pytest.raises(DiskFull, match="cannot download 1 files"):
             dwd.sync()

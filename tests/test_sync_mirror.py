@@ -15,7 +15,7 @@ from radar_nb.sync import sync, sync_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from radar_nb.report import Report
+    from radar_nb.runtime.report import Report
 
 
 def _states(report: Report) -> list[str]:

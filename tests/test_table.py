@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from radar_nb.table import Table, human_bytes
+from radar_nb.runtime.table import Table, human_bytes
 
 pandas = pytest.importorskip("pandas")  # comes with xarray
 

@@ -15,7 +15,7 @@ import radar_nb
 from radar_nb import errors
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
-from radar_nb.report import State
+from radar_nb.runtime.report import State
 from radar_nb.shelf import MonthState
 from radar_nb.texts import TEXTS, Speech, speech
 

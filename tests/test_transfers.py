@@ -29,8 +29,7 @@ from radar_nb.errors import (
     TransferTimeout,
     UnsafeMember,
 )
-from radar_nb.transport import Patience
-from radar_nb.workspace import (
+from radar_nb.runtime.files import (
     Sidecar,
     archive_state,
     part_path,
@@ -39,12 +38,13 @@ from radar_nb.workspace import (
     temporary_path,
     write_sidecar,
 )
+from radar_nb.transport import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 
 DAYS = [packed(day(range(first, 60, 5))) for first in (0, 1, 2)]

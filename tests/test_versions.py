@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 import radar_nb as rn
-from radar_nb.versions import version_of
+from radar_nb.runtime.versions import version_of
 
 
 def test_what_is_installed_is_named_with_its_version() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from radar_nb.progress import Progress
-from radar_nb.report import Outcome, Report
+from radar_nb.runtime.progress import Progress
+from radar_nb.runtime.report import Outcome, Report
 from radar_nb.watch import SHOWN, Sight, Watch
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from radar_nb.errors import DiskFull, NotOnServer, NotWritable, StorageError
-from radar_nb.workspace import (
+from radar_nb.runtime.files import (
     Sidecar,
     archive_state,
     frames_folder,

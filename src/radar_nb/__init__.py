@@ -18,7 +18,7 @@ from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import Product, product, products
 from radar_nb.extract import extract, extract_async
 from radar_nb.pipeline import load, load_async, plan, plan_async
-from radar_nb.report import Report
+from radar_nb.runtime.report import Report
 from radar_nb.sync import sync, sync_async, sync_plan, sync_plan_async
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from radar_nb.reading import open_dataset, to_rate
     from radar_nb.reductions import reduce
     from radar_nb.returns import return_levels
+    from radar_nb.runtime.versions import show_versions
     from radar_nb.storms import events
     from radar_nb.timeline import plot_series
-    from radar_nb.versions import show_versions
 
 __version__ = "0.1.0"
 
@@ -123,7 +123,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "reduce": "reductions",
     "repair_cube": "cube_checks",
     "return_levels": "returns",
-    "show_versions": "versions",
+    "show_versions": "runtime.versions",
     "to_rate": "reading",
     "verify_cube": "cube_checks",
 }

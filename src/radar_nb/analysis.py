@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from radar_nb.places import Around
-    from radar_nb.progress import Reporter
     from radar_nb.reductions import How
+    from radar_nb.runtime.progress import Reporter
 
 
 def accumulate(

@@ -23,9 +23,9 @@ from radar_nb.errors import SettingsError
 from radar_nb.fields import cells, several_fields
 from radar_nb.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, wrapped
 from radar_nb.palettes import DRY, INK, NO_DATA
-from radar_nb.progress import Progress, reporting
-from radar_nb.table import human_bytes
-from radar_nb.workspace import replacing, storage_errors
+from radar_nb.runtime.files import replacing, storage_errors
+from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.table import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.encoders import Picture
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _KINDS = (".mp4", ".gif", ".html")
 _FASTEST = 50  # pictures a second: see `radar_nb.encoders.gif`

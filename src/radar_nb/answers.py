@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from radar_nb.errors import DownloadError
-    from radar_nb.workspace import Sidecar
+    from radar_nb.runtime.files import Sidecar
 
 Verdict = Literal["take", "complete", "unchanged", "follow", "restart", "retry", "give up"]
 """take: the body is what was asked for; complete: the part is the whole file; unchanged: the file that lies there

@@ -31,8 +31,8 @@ from radar_nb.errors import (
 )
 from radar_nb.frames import FRAME_LIMIT, parse_header, payload
 from radar_nb.names import unsafe_name
+from radar_nb.runtime.table import human_bytes
 from radar_nb.streams import BLOCK, Blob, Kind, Reopened, Stream, inflated, sniff
-from radar_nb.table import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from radar_nb.assembly import Options
     from radar_nb.films import Take
     from radar_nb.packing import Packing
-    from radar_nb.progress import Reporter
     from radar_nb.regridding import Weights
+    from radar_nb.runtime.progress import Reporter
 
 
 def stream_areas(

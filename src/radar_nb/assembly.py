@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from radar_nb.index import Frames
     from radar_nb.lazy import What
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _CHUNK_BYTES = 32 << 20
 """Bytes of a dask chunk: what malloc hands out again without asking the system for fresh pages (glibc's

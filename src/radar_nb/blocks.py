@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from radar_nb.progress import Progress, reporting
+from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 BLOCK = 32 << 20
 """Of a block: what malloc hands out again without asking the system for fresh pages, as in `radar_nb.assembly`."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.coverage import Coverage
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _SHARES = (0.5, 0.9, 0.99)
 _NONE, _FEW = "#d55e00", "#f8cfa8"

@@ -19,10 +19,10 @@ from radar_nb.download import resumption
 from radar_nb.errors import Incomplete, RadarNbError
 from radar_nb.faults import load_faults
 from radar_nb.mirror import Mirror, make_archives
-from radar_nb.report import Report
+from radar_nb.runtime.files import replacing, storage_errors
+from radar_nb.runtime.report import Report
+from radar_nb.runtime.table import Table, human_bytes
 from radar_nb.sync import sync, sync_plan
-from radar_nb.table import Table, human_bytes
-from radar_nb.workspace import replacing, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

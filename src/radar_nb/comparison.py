@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from radar_nb.table import Table, human_bytes
+from radar_nb.runtime.table import Table, human_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from radar_nb.dwd.catalogue import Plan, RemoteArchive
     from radar_nb.dwd.months import Month
     from radar_nb.errors import RadarNbError
-    from radar_nb.workspace import Sidecar
+    from radar_nb.runtime.files import Sidecar
 
 Standing = Literal["same", "new", "begun", "re-issued", "unsure", "broken", "gone", "unlisted"]
 """same: size and date are the server's. new: not here. begun: a part is here. re-issued: the server's has another

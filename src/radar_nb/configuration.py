@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from radar_nb.settings import BASE_URL, CONCURRENCY, cache_folder, settings
-from radar_nb.table import Table
+from radar_nb.runtime.settings import BASE_URL, CONCURRENCY, cache_folder, settings
+from radar_nb.runtime.table import Table
 from radar_nb.texts import speech
 
 

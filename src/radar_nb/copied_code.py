@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from radar_nb.settings import settings
+from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
     from pathlib import Path

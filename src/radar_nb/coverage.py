@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.index import Frames
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _DAY = 1440
 

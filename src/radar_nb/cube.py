@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.assembly import Options, assemble, open_series
 from radar_nb.blueprint import axis_of, create_cube, load_cube
-from radar_nb.crew import active_client, each
 from radar_nb.cube_days import Built, build_day, fresh, split_days
 from radar_nb.cube_stages import build_stages, whole_archives
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CubeError, RadarNbError, SettingsError, StorageError
 from radar_nb.far_archives import far_archives, fetched, identity_of
 from radar_nb.index import load_index
-from radar_nb.progress import Progress, reporting
-from radar_nb.report import Outcome, Report
+from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.report import Outcome, Report
+from radar_nb.runtime.workers import active_client, each
 from radar_nb.sources import find_files, scan
 from radar_nb.stores import find_store
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from radar_nb.cube_days import DayJob
     from radar_nb.layouts import Layout
     from radar_nb.ledger import DayRecord, Entry
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
     from radar_nb.stores import Store
     from radar_nb.streams import Blob
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from radar_nb.assembly import Options, open_series
-from radar_nb.crew import each
 from radar_nb.cube_days import encode_day, split_days
 from radar_nb.cube_opening import required_cube
 from radar_nb.errors import CubeError, DamagedShard, RadarNbError, SettingsError
-from radar_nb.progress import Progress, reporting
-from radar_nb.report import Outcome, Report
+from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.report import Outcome, Report
+from radar_nb.runtime.workers import each
 from radar_nb.shards import REMEDY, Shard
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from radar_nb.blueprint import Cube
     from radar_nb.cube_days import DayJob
     from radar_nb.ledger import Entry
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
     from radar_nb.shards import Chunk, ShardFormat
 
 

@@ -8,12 +8,12 @@ import numpy as np
 
 import radar_nb as rn
 from radar_nb.errors import SettingsError
-from radar_nb.table import Table, human_bytes
+from radar_nb.runtime.table import Table, human_bytes
 
 if TYPE_CHECKING:
     import argparse
 
-    from radar_nb.report import Report
+    from radar_nb.runtime.report import Report
 
 _STORE = "a folder, or an address such as s3://bucket/YW"
 

@@ -16,8 +16,8 @@ from radar_nb.errors import DamagedShard, SeriesError
 from radar_nb.index import archive_stamp
 from radar_nb.lazy import FrameName
 from radar_nb.ledger import ABSENT, DayRecord, Entry, Origin
+from radar_nb.runtime.files import read_sidecar
 from radar_nb.shards import ShardEncoder
-from radar_nb.workspace import read_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from radar_nb.films import Film, Take
     from radar_nb.ledger import Entry
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _FIXED = ("clutter", "grid", "regrid", "sums")
 _SLABS = 1 << 30

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from radar_nb.download import start
 from radar_nb.errors import RadarNbError
 from radar_nb.index import remove_archive
-from radar_nb.report import Outcome
-from radar_nb.workspace import archive_state
+from radar_nb.runtime.files import archive_state
+from radar_nb.runtime.report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from radar_nb.download import Download
     from radar_nb.dwd.catalogue import Plan, RemoteArchive
     from radar_nb.ledger import DayRecord, Origin
-    from radar_nb.progress import Progress, Reporter
-    from radar_nb.report import Report
+    from radar_nb.runtime.progress import Progress, Reporter
+    from radar_nb.runtime.report import Report
 
     Build = Callable[[Sequence[Path]], tuple[Outcome, ...]]
 

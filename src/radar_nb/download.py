@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.fetching import Call, for_each
-from radar_nb.jobs import Job
-from radar_nb.loops import run
-from radar_nb.table import human_bytes
+from radar_nb.runtime.background import Job
+from radar_nb.runtime.event_loop import run
+from radar_nb.runtime.table import human_bytes
 from radar_nb.transport import connected
 from radar_nb.unfinished import Item, begun
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from radar_nb.dwd.catalogue import Plan
-    from radar_nb.progress import Reporter
-    from radar_nb.report import Report
+    from radar_nb.runtime.progress import Reporter
+    from radar_nb.runtime.report import Report
 
 _PAGE_LIMIT = 64 << 20  # bytes of a listing: 78,000 files, the most that DWD lists, take 10 MB
 

@@ -40,7 +40,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from radar_nb.report import Report
+    from radar_nb.runtime.report import Report
 
 
 class RadarNbError(Exception):

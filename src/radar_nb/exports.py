@@ -12,8 +12,8 @@ import xarray as xr
 
 from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.runtime.files import replacing
 from radar_nb.variables import BESIDE, fields_of, grid_of, variable_of
-from radar_nb.workspace import replacing
 
 if TYPE_CHECKING:
     import os

@@ -19,7 +19,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from radar_nb.archives import Part, check, parts, walk
-from radar_nb.claims import Claim
 from radar_nb.errors import (
     ArchiveError,
     FrameError,
@@ -33,16 +32,17 @@ from radar_nb.errors import (
 )
 from radar_nb.index import remove_archive
 from radar_nb.names import spelling
-from radar_nb.progress import Progress, reporting
-from radar_nb.report import Outcome, Report
+from radar_nb.runtime.files import frames_folder, require_space, storage_errors
+from radar_nb.runtime.locks import Claim
+from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.report import Outcome, Report
 from radar_nb.staging import same, staged, sweep, unpacked
-from radar_nb.workspace import frames_folder, require_space, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from radar_nb.archives import Member
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
     Archives = str | os.PathLike[str] | Report | Iterable[str | os.PathLike[str]]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.periods import Periods
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _YEARS = {"calendar": "YS", "hydro": "hydro_year"}
 

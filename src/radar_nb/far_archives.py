@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from radar_nb.buckets import Bucket
 from radar_nb.errors import NothingFound
-from radar_nb.workspace import Sidecar, storage_errors, write_sidecar
+from radar_nb.runtime.files import Sidecar, storage_errors, write_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

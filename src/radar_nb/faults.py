@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from radar_nb.errors import SettingsError
-from radar_nb.table import Table
+from radar_nb.runtime.table import Table
 
 if TYPE_CHECKING:
     import os

@@ -10,16 +10,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from radar_nb.claims import claimed_async
 from radar_nb.errors import CoverageError, DiskFull, RadarNbError, SettingsError
-from radar_nb.jobs import Batches
-from radar_nb.progress import Progress, reporting
-from radar_nb.report import Outcome, Report
-from radar_nb.speeds import remember_speed
-from radar_nb.transfers import SMALL, Transfer
-from radar_nb.transport import connected
-from radar_nb.unfinished import Item, begun, discard, mend
-from radar_nb.workspace import (
+from radar_nb.runtime.background import Batches
+from radar_nb.runtime.files import (
     archive_state,
     lock_path,
     part_path,
@@ -28,12 +21,19 @@ from radar_nb.workspace import (
     sidecar_path,
     storage_errors,
 )
+from radar_nb.runtime.locks import claimed_async
+from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.report import Outcome, Report
+from radar_nb.speeds import remember_speed
+from radar_nb.transfers import SMALL, Transfer
+from radar_nb.transport import connected
+from radar_nb.unfinished import Item, begun, discard, mend
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from radar_nb.dwd.catalogue import Missing, Plan
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
     from radar_nb.transport import Connection
 
 S = TypeVar("S")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from radar_nb.progress import Progress
+    from radar_nb.runtime.progress import Progress
 
 _LOOK = 0.2
 """Seconds between two looks at how far it has come."""

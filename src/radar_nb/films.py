@@ -12,7 +12,7 @@ import numpy as np
 from radar_nb.assembly import assemble, open_series
 from radar_nb.cursor import frame_codes, open_cursor
 from radar_nb.lazy import FrameName
-from radar_nb.progress import Progress, reporting
+from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from radar_nb.cursor import Cursor
     from radar_nb.dwd.grids import Grid
     from radar_nb.packing import Packing
-    from radar_nb.progress import Reporter
     from radar_nb.regridding import Weights
+    from radar_nb.runtime.progress import Reporter
 
 _BATCH = 288
 """Frames that a thread reads in one go, if days have so many: a day of 5-minute frames."""

@@ -22,8 +22,8 @@ from radar_nb import errors, odim
 from radar_nb.archives import Part, check, walk
 from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, HeaderError, RadarNbError, StorageError
 from radar_nb.frames import Header
-from radar_nb.settings import cache_folder
-from radar_nb.workspace import replacing, sidecar_path, storage_errors
+from radar_nb.runtime.files import replacing, sidecar_path, storage_errors
+from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -15,9 +15,9 @@ from radar_nb.dwd.catalogue import archives_of, make_plan
 from radar_nb.dwd.listings import Entry
 from radar_nb.errors import RadarNbError, StorageError
 from radar_nb.fetching import for_each
-from radar_nb.progress import Progress, reporting
+from radar_nb.runtime.files import PART, local_path, read_sidecar
+from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.streams import Abandoned, Reopened
-from radar_nb.workspace import PART, local_path, read_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _READERS = 2  # files read through side by side: more make a disk seek, and inflating them takes a processor each
 _STEP = 1 << 20  # bytes between two progress events of a file

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.errors import DamagedShard, StorageError
-from radar_nb.settings import cache_folder
+from radar_nb.runtime.files import replacing
+from radar_nb.runtime.settings import cache_folder
 from radar_nb.shards import REMEDY
-from radar_nb.workspace import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from radar_nb.areas import Areas
     from radar_nb.places import Places
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _EAST = {"standard_name": "longitude", "units": "degrees_east"}
 _NORTH = {"standard_name": "latitude", "units": "degrees_north"}

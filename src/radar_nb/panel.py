@@ -27,10 +27,10 @@ from radar_nb.download import start
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CoverageError, NothingFound, RadarNbError
 from radar_nb.extract import extract_async
-from radar_nb.jobs import EVERY, Job
-from radar_nb.loops import run
 from radar_nb.reading import open_dataset
-from radar_nb.report import Report
+from radar_nb.runtime.background import EVERY, Job
+from radar_nb.runtime.event_loop import run
+from radar_nb.runtime.report import Report
 from radar_nb.shelf import look
 from radar_nb.texts import speech
 from radar_nb.watch import Watch, measured
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from radar_nb.download import Download
     from radar_nb.picker import MonthPicker
-    from radar_nb.progress import Progress, Reporter
+    from radar_nb.runtime.progress import Progress, Reporter
     from radar_nb.shelf import Shelf
     from radar_nb.watch import Sight
 

@@ -21,15 +21,15 @@ from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product as find_product
 from radar_nb.errors import DownloadError, ListingError, MonthError, RadarNbError, StorageError
-from radar_nb.jobs import Job
 from radar_nb.month_calendar import MonthCalendar
 from radar_nb.pipeline import plan_async
-from radar_nb.settings import settings
+from radar_nb.runtime.background import Job
+from radar_nb.runtime.files import free_bytes, storage_errors
+from radar_nb.runtime.settings import settings
 from radar_nb.shelf import look, month_states
 from radar_nb.speeds import known_speed
 from radar_nb.texts import speech
 from radar_nb.words import dead_line, error_line, line, plan_lines, span, spoken
-from radar_nb.workspace import free_bytes, storage_errors
 
 if TYPE_CHECKING:
     import os

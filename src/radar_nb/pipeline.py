@@ -10,8 +10,8 @@ from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
 from radar_nb.dwd.listings import parse_listing
 from radar_nb.dwd.months import month_range
 from radar_nb.dwd.products import product as find_product
-from radar_nb.loops import run
-from radar_nb.settings import settings
+from radar_nb.runtime.event_loop import run
+from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
     import os
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from radar_nb.dwd.catalogue import Plan
     from radar_nb.dwd.listings import Entry
     from radar_nb.dwd.products import Product
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
     Source = Literal["auto", "radklim", "radolan", "nrt"]
 

@@ -20,9 +20,9 @@ from radar_nb.dwd.catalogue import choose_family
 from radar_nb.dwd.months import month_range, time_steps
 from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, MonthError, StorageError
-from radar_nb.progress import Progress, reporting
+from radar_nb.runtime.files import local_path, replacing, storage_errors
+from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.synthetic import ahead, synthetic_frames
-from radar_nb.workspace import local_path, replacing, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from radar_nb.dwd.archive_names import Era
     from radar_nb.dwd.months import Month
     from radar_nb.dwd.products import Family, Product
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _RECIPE = 1  # to be raised when the same seed comes to give other bytes
 _LEVEL = 1  # of gzip: four times faster than the usual 6, and rain is mostly zeros

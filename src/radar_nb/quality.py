@@ -14,8 +14,8 @@ from radar_nb.dwd.grids import to_xy
 from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
 from radar_nb.periods import make_periods
+from radar_nb.runtime.table import Table
 from radar_nb.subjects import dataset_of
-from radar_nb.table import Table
 from radar_nb.variables import amount_of, ends_of, fields_of, grid_of, minutes_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Grid
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 Verdict = Literal["good", "look", "bad"]
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.grids import Grid
     from radar_nb.packing import Clutter
-    from radar_nb.progress import Reporter
     from radar_nb.regridding import Method
+    from radar_nb.runtime.progress import Reporter
 
 
 def open_dataset(

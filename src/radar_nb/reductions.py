@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from radar_nb.films import Film
     from radar_nb.packing import Clutter, Packing
     from radar_nb.places import Around, Places
-    from radar_nb.progress import Reporter
     from radar_nb.regridding import Method, Weights
+    from radar_nb.runtime.progress import Reporter
 
 How = Literal["sum", "mean", "max", "min", "count", "series"]
 

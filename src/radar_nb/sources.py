@@ -38,14 +38,14 @@ from radar_nb.index import (
     save_index,
     scan_part,
 )
-from radar_nb.progress import Progress, reporting
+from radar_nb.runtime.files import PART, SIDECAR, frames_folder
+from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.streams import Blob, sniff
-from radar_nb.workspace import PART, SIDECAR, frames_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 
 _ZARR = "zarr.json"  # what the folder of a cube holds, as that of any Zarr group

@@ -8,8 +8,8 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from radar_nb.errors import StorageError
-from radar_nb.settings import cache_folder
-from radar_nb.workspace import replacing
+from radar_nb.runtime.files import replacing
+from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

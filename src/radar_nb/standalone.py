@@ -13,8 +13,8 @@ import numpy as np
 from radar_nb.errors import SettingsError
 from radar_nb.palettes import class_limits
 from radar_nb.reel import packed_mask
+from radar_nb.runtime.table import human_bytes
 from radar_nb.screening import about
-from radar_nb.table import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from radar_nb.buckets import Bucket
-from radar_nb.claims import claimed
 from radar_nb.errors import CubeError, SettingsError, StorageError
-from radar_nb.workspace import lock_path, replacing, storage_errors, temporary_path
+from radar_nb.runtime.files import lock_path, replacing, storage_errors, temporary_path
+from radar_nb.runtime.locks import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

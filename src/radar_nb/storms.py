@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Grid
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _AROUND = np.ones((3, 3), bool)  # cells that touch at a corner hang together
 _DECIMAL = 5e-5

@@ -15,7 +15,7 @@ from radar_nb.variables import BESIDE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 
 def is_dataset(data: Any) -> bool:

@@ -14,16 +14,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from radar_nb.claims import claimed_async
 from radar_nb.comparison import SyncPlan
 from radar_nb.download import download_async
 from radar_nb.errors import CorruptArchive
 from radar_nb.inventory import inventory, read_through_async
-from radar_nb.loops import run
 from radar_nb.pipeline import listed_async
-from radar_nb.report import Outcome, Report
+from radar_nb.runtime.event_loop import run
+from radar_nb.runtime.files import Sidecar, frames_folder, free_bytes, write_sidecar
+from radar_nb.runtime.locks import claimed_async
+from radar_nb.runtime.report import Outcome, Report
 from radar_nb.speeds import known_speed
-from radar_nb.workspace import Sidecar, frames_folder, free_bytes, write_sidecar
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from radar_nb.comparison import Finding
     from radar_nb.dwd.products import Product
     from radar_nb.pipeline import Source
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 _DAMAGED = -1  # the size in the note of a file that was found damaged: it is no file's, so the file is not whole
 

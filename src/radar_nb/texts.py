@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from radar_nb.errors import SettingsError
-from radar_nb.table import human_bytes
+from radar_nb.runtime.table import human_bytes
 
 Language = Literal["en", "de"]
 

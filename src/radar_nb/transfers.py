@@ -25,10 +25,7 @@ from radar_nb.errors import (
     TruncatedFrame,
     UnsafeMember,
 )
-from radar_nb.table import human_bytes
-from radar_nb.unfinished import Item, begun, discard, give_name, store
-from radar_nb.verification import Verification
-from radar_nb.workspace import (
+from radar_nb.runtime.files import (
     Sidecar,
     part_path,
     read_sidecar,
@@ -36,6 +33,9 @@ from radar_nb.workspace import (
     storage_errors,
     write_sidecar,
 )
+from radar_nb.runtime.table import human_bytes
+from radar_nb.unfinished import Item, begun, discard, give_name, store
+from radar_nb.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
     from radar_nb.answers import Answer
     from radar_nb.errors import RadarNbError
-    from radar_nb.jobs import Batches
-    from radar_nb.report import State
+    from radar_nb.runtime.background import Batches
+    from radar_nb.runtime.report import State
     from radar_nb.transport import Connection
 
 SMALL = 1 << 20

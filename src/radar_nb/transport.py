@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from radar_nb.answers import Answer, Setback, demanded_wait, followed, judge, trouble
 from radar_nb.errors import DownloadError, NotOnServer, Refused, ServerUnavailable, TransferTimeout
 from radar_nb.politeness import Budget, Floor, Gate, Pace
-from radar_nb.settings import settings
+from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
     from radar_nb.answers import Verdict
-    from radar_nb.workspace import Sidecar
+    from radar_nb.runtime.files import Sidecar
 
 T = TypeVar("T")
 

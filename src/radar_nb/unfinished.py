@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 from radar_nb.answers import validator
 from radar_nb.archives import Part, verify
-from radar_nb.report import Outcome
-from radar_nb.streams import Blob, Reopened
-from radar_nb.workspace import (
+from radar_nb.runtime.files import (
     Sidecar,
     part_path,
     read_sidecar,
@@ -22,13 +20,15 @@ from radar_nb.workspace import (
     temporary_path,
     write_sidecar,
 )
+from radar_nb.runtime.report import Outcome
+from radar_nb.streams import Blob, Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from radar_nb.errors import RadarNbError
-    from radar_nb.report import State
+    from radar_nb.runtime.report import State
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

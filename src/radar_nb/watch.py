@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from radar_nb.workspace import part_path, read_sidecar
+from radar_nb.runtime.files import part_path, read_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from radar_nb.dwd.catalogue import Plan
-    from radar_nb.progress import Progress
-    from radar_nb.report import Outcome, Report
+    from radar_nb.runtime.progress import Progress
+    from radar_nb.runtime.report import Outcome, Report
 
 SHOWN = 5
 """Files that get a bar of their own."""
@@ -80,7 +80,7 @@ class Watch:
 
     Examples
     --------
-    >>> from radar_nb.progress import Progress
+    >>> from radar_nb.runtime.progress import Progress
     >>> clock = iter((0.0, 2.0, 2.1)).__next__
     >>> watch = Watch(clock=clock)
     >>> for done in (0, 1_000_000):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.periods import Periods
-    from radar_nb.progress import Reporter
+    from radar_nb.runtime.progress import Reporter
 
 PER_MM = 10_000
 """Steps that amounts are counted in: a hundredth of what 5-minute products resolve."""

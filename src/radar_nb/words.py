@@ -6,7 +6,7 @@ import re
 from html import escape, unescape
 from typing import TYPE_CHECKING, Literal
 
-from radar_nb.table import Table
+from radar_nb.runtime.table import Table
 from radar_nb.texts import TEXTS
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.catalogue import Missing, Plan
     from radar_nb.dwd.months import Month
-    from radar_nb.report import Outcome, Report
+    from radar_nb.runtime.report import Outcome, Report
     from radar_nb.shelf import Shelf
     from radar_nb.texts import Speech
     from radar_nb.watch import Sight

@@ -16,8 +16,8 @@ from urllib.parse import quote
 from radar_nb.dwd.archive_names import ERAS, Era
 from radar_nb.dwd.months import Month
 from radar_nb.errors import CoverageError, MonthError
-from radar_nb.table import Table, human_bytes
-from radar_nb.workspace import archive_state, local_path
+from radar_nb.runtime.files import archive_state, local_path
+from radar_nb.runtime.table import Table, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import Literal
 
 from radar_nb.dwd.months import Month
 from radar_nb.errors import UnknownProduct
-from radar_nb.table import Table
+from radar_nb.runtime.table import Table
 
 Quantity = Literal["amount", "reflectivity", "solid_fraction", "percentage", "class"]
 FamilyName = Literal["radklim", "radolan", "nrt"]

@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib import metadata
 
-from radar_nb.table import Table
+from radar_nb.runtime.table import Table
 
 CORE = ("aiohttp", "dask", "h5py", "numcodecs", "numpy", "pandas", "wradlib", "xarray", "zarr", "zlib-ng")
 WIDGETS = ("anywidget", "ipykernel", "ipywidgets", "jupyterlab", "jupyterlab-widgets", "nest-asyncio2", "voila")

@@ -11,7 +11,7 @@ import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from radar_nb.workspace import lock_path, storage_errors
+from radar_nb.runtime.files import lock_path, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.errors import Incomplete
-from radar_nb.table import Table, human_bytes
+from radar_nb.runtime.table import Table, human_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
