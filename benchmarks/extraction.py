@@ -60,19 +60,19 @@ def usual(archive: Path, folder: Path) -> None:
 
 
 def ours(archive: Path, folder: Path) -> None:
-    from radar_nb.extract import extract  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.formats.extraction import extract  # noqa: PLC0415 - only the process that measures it pays for it
 
     extract(archive, folder=folder, progress=False)
 
 
 def ours_alone(archive: Path, folder: Path) -> None:
-    from radar_nb.extract import extract  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.formats.extraction import extract  # noqa: PLC0415 - only the process that measures it pays for it
 
     extract(archive, folder=folder, workers=1, progress=False)
 
 
 def walk(archive: Path, folder: Path) -> None:  # noqa: ARG001 - one signature for all
-    from radar_nb.archives import check, parts, walk  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.formats.archives import check, parts, walk  # noqa: PLC0415 - only the process that measures it pays for it
 
     for part in parts(archive):
         for member in walk(part):
@@ -81,7 +81,7 @@ def walk(archive: Path, folder: Path) -> None:  # noqa: ARG001 - one signature f
 
 def write(archive: Path, folder: Path) -> None:
     """Write a frame 288 times a day from one buffer, a day a thread: what the disk alone takes."""
-    from radar_nb.archives import parts, walk  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.formats.archives import parts, walk  # noqa: PLC0415 - only the process that measures it pays for it
 
     days = parts(archive)
     frame = bytes(next(walk(days[0])).data)
@@ -142,7 +142,7 @@ def main() -> None:
     if options.one:
         run_one(options.one[0], options.archive, Path(options.one[1]))
         return
-    from radar_nb.archives import parts, walk  # noqa: PLC0415 - not in the processes that are measured
+    from radar_nb.formats.archives import parts, walk  # noqa: PLC0415 - not in the processes that are measured
     from radar_nb.runtime.table import Table, human_bytes  # noqa: PLC0415 - the same
 
     raw = sum(len(member.data) for part in parts(options.archive) for member in walk(part))

@@ -25,8 +25,8 @@ FIRST = np.datetime64("2001-01-01", "s")
 
 def build(folder: Path, days: int) -> None:
     """Make the folder of archives and indexes."""
-    from radar_nb.archives import parts  # noqa: PLC0415 - not in the process that is measured
-    from radar_nb.index import archive_stamp, make_index, save_index, scan_part  # noqa: PLC0415
+    from radar_nb.formats.archives import parts  # noqa: PLC0415 - not in the process that is measured
+    from radar_nb.formats.index import archive_stamp, make_index, save_index, scan_part  # noqa: PLC0415
     from radar_nb.mirror import make_archives  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as made:

@@ -88,8 +88,8 @@ def list_all(archive: Path) -> None:
 
 def inflate_day(archive: Path) -> None:
     """Inflate the day of `TIME` into one buffer that is used again and again."""
-    from radar_nb.archives import parts  # noqa: PLC0415 - the same
-    from radar_nb.streams import Reopened, Stream, inflated  # noqa: PLC0415 - the same
+    from radar_nb.formats.archives import parts  # noqa: PLC0415 - the same
+    from radar_nb.formats.streams import Reopened, Stream, inflated  # noqa: PLC0415 - the same
 
     day = next(part for part in parts(archive) if TIME[:10].replace("-", "") in part.name)
     stream = inflated(Stream(Reopened(day.archive, day.offset), day.size))

@@ -17,9 +17,9 @@ from soak_tables import Section
 
 import radar_nb as rn
 from radar_nb import transport
-from radar_nb.archives import parts, walk
 from radar_nb.errors import CoverageError, NotOnServer
 from radar_nb.faults import Fault, Faults
+from radar_nb.formats.archives import parts, walk
 from radar_nb.mirror import Mirror
 
 if TYPE_CHECKING:

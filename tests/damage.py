@@ -21,18 +21,18 @@ import h5py
 import numpy as np
 from hostile import HOSTILE, entry, frame, month, name, packed, pax, tar, tar_of
 
-from radar_nb.archives import DEPTH_LIMIT, MEMBER_LIMIT, check, parts, walk
 from radar_nb.errors import ArchiveError, FrameError, HeaderError, NotAnArchive
-from radar_nb.frames import FRAME_LIMIT, parse_header, read_frame, write_frame
-from radar_nb.names import unsafe_name
-from radar_nb.odim import read_composite, read_header, write_composite
-from radar_nb.runlength import decode
-from radar_nb.streams import BLOCK, Inflater, sniff
+from radar_nb.formats.archives import DEPTH_LIMIT, MEMBER_LIMIT, check, parts, walk
+from radar_nb.formats.names import unsafe_name
+from radar_nb.formats.odim import read_composite, read_header, write_composite
+from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, read_frame, write_frame
+from radar_nb.formats.runlength import decode
+from radar_nb.formats.streams import BLOCK, Inflater, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from radar_nb.archives import Part
+    from radar_nb.formats.archives import Part
 
 MINUTES = (20, 25, 30)
 FRAMES = {name(minute): frame(minute, seed=minute, rows=2, cols=3) for minute in MINUTES}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from radar_nb.errors import CorruptArchive, TruncatedArchive, UnsafeMember
-from radar_nb.frames import Header, write_frame
+from radar_nb.formats.radolan import Header, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

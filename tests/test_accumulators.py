@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from radar_nb.accumulators import GROUP, FlagTally, Totals, ValueTally, Wanted
-from radar_nb.frames import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE
-from radar_nb.packing import Packing, radolan_packing
+from radar_nb.formats.packing import Packing, radolan_packing
+from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,7 @@ import xarray as xr
 from radar_nb.analysis import accumulate, at_points, exceedance, over_areas
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.extremes import annual_maxima
-from radar_nb.frames import NO_DATA_CODE, Header, write_frame
+from radar_nb.formats.radolan import NO_DATA_CODE, Header, write_frame
 from radar_nb.quality import check
 from radar_nb.reading import open_dataset
 from radar_nb.reductions import reduce

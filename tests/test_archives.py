@@ -15,8 +15,6 @@ from hostile import HOSTILE, Case, day, entry, flipped, frame, month, name, pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from radar_nb import archives
-from radar_nb.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check, parts, verify, walk
 from radar_nb.errors import (
     CorruptArchive,
     HeaderError,
@@ -28,9 +26,11 @@ from radar_nb.errors import (
     TruncatedFrame,
     UnsafeMember,
 )
-from radar_nb.frames import FRAME_LIMIT
-from radar_nb.names import unsafe_name
-from radar_nb.streams import Blob, Kind, Reopened, sniff
+from radar_nb.formats import archives
+from radar_nb.formats.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check, parts, verify, walk
+from radar_nb.formats.names import unsafe_name
+from radar_nb.formats.radolan import FRAME_LIMIT
+from radar_nb.formats.streams import Blob, Kind, Reopened, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from radar_nb.calendars import plot_coverage
 from radar_nb.coverage import find_coverage
 from radar_nb.dwd.months import Month, time_steps
 from radar_nb.errors import CorruptArchive, MonthError, NothingFound, SeriesError
-from radar_nb.frames import Header, write_frame
+from radar_nb.formats.radolan import Header, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

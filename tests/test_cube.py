@@ -18,7 +18,6 @@ from disks import forbid_writing, small_disk
 from radar_nb.cube import build_cube
 from radar_nb.cube_checks import repair_cube, verify_cube
 from radar_nb.cube_opening import cube_coverage, open_cube
-from radar_nb.cursor import frame_codes
 from radar_nb.errors import (
     CubeError,
     DamagedShard,
@@ -31,7 +30,8 @@ from radar_nb.errors import (
     StorageError,
     TruncatedArchive,
 )
-from radar_nb.frames import Header, write_frame
+from radar_nb.formats.cursor import frame_codes
+from radar_nb.formats.radolan import Header, write_frame
 from radar_nb.reading import open_dataset
 
 if TYPE_CHECKING:

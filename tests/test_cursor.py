@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_index import NESTINGS, index_of, tar_of
 
-from radar_nb import cursor as cursor_module
-from radar_nb.archives import parts
-from radar_nb.cursor import Cursor, frame_codes
 from radar_nb.errors import SeriesError, StorageError, TruncatedArchive
-from radar_nb.frames import read_frame
-from radar_nb.packing import Packing
-from radar_nb.streams import Blob, Inflater
+from radar_nb.formats import cursor as cursor_module
+from radar_nb.formats.archives import parts
+from radar_nb.formats.cursor import Cursor, frame_codes
+from radar_nb.formats.packing import Packing
+from radar_nb.formats.radolan import read_frame
+from radar_nb.formats.streams import Blob, Inflater
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from test_runlength import encode
 
 import radar_nb as rn
 from radar_nb.dwd.products import PRODUCTS
-from radar_nb.frames import Header, write_frame
+from radar_nb.formats.radolan import Header, write_frame
 from radar_nb.publishing import make_forecast
 from radar_nb.synthetic import synthetic_frames
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hostile import HOSTILE, day, entry, flipped, frame, month, name, packed, tar, tar_of
 
-from radar_nb.archives import parts, walk
 from radar_nb.errors import (
     ArchiveError,
     CorruptArchive,
@@ -32,7 +31,8 @@ from radar_nb.errors import (
     TruncatedArchive,
     TruncatedFrame,
 )
-from radar_nb.extract import extract, extract_async
+from radar_nb.formats.archives import parts, walk
+from radar_nb.formats.extraction import extract, extract_async
 from radar_nb.runtime.files import sidecar_path
 from radar_nb.runtime.report import Outcome, Report
 from radar_nb.sources import scan
@@ -40,7 +40,7 @@ from radar_nb.sources import scan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from radar_nb.archives import Member, Part
+    from radar_nb.formats.archives import Member, Part
     from radar_nb.runtime.progress import Progress
 
 

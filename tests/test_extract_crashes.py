@@ -20,17 +20,17 @@ from hostile import frame, month, name, packed, tar_of
 from kills import Road
 
 import radar_nb as rn
-from radar_nb.archives import walk
 from radar_nb.errors import DiskFull, NotWritable, RadarNbError, StorageError
-from radar_nb.extract import extract, extract_async
-from radar_nb.index import load_index
+from radar_nb.formats.archives import walk
+from radar_nb.formats.extraction import extract, extract_async
+from radar_nb.formats.index import load_index
 from radar_nb.runtime.files import lock_path
 from radar_nb.runtime.locks import Claim, claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from radar_nb.archives import Member, Part
+    from radar_nb.formats.archives import Member, Part
 
 KILLS = 12
 DEADLINE = 20.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from radar_nb.errors import FrameError, HeaderError, TruncatedFrame
-from radar_nb.frames import (
+from radar_nb.formats.radolan import (
     CLUTTER,
     ETX,
     FRAME_LIMIT,

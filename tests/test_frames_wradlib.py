@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from radar_nb.dwd.products import HYDROMETEORS, PRODUCTS
-from radar_nb.frames import ETX, NO_DATA, RUN_LENGTH, VALUE, Header, parse_header, read_frame, write_frame
-from radar_nb.packing import Packing, radolan_packing
+from radar_nb.formats.packing import Packing, radolan_packing
+from radar_nb.formats.radolan import ETX, NO_DATA, RUN_LENGTH, VALUE, Header, parse_header, read_frame, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

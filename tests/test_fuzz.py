@@ -14,8 +14,8 @@ from hypothesis import settings as law
 from hypothesis import strategies as st
 
 from radar_nb.errors import FrameError, HeaderError
-from radar_nb.frames import read_frame
-from radar_nb.odim import read_composite
+from radar_nb.formats.odim import read_composite
+from radar_nb.formats.radolan import read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ import pytest
 import roads
 from hostile import FRAME, HARMLESS, HOSTILE, NAME, Case, entry, frame, month, packed, tar
 
-from radar_nb.archives import DAY_LIMIT, parts
 from radar_nb.errors import RadarNbError, StorageError, UnsafeMember
-from radar_nb.extract import extract
+from radar_nb.formats.archives import DAY_LIMIT, parts
+from radar_nb.formats.extraction import extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import radar_nb as rn
-from radar_nb.frames import Header, write_frame
+from radar_nb.formats.radolan import Header, write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

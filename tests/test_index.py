@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 from hostile import frame, name
 
-from radar_nb.archives import parts
 from radar_nb.errors import CorruptArchive, HeaderError, SeriesError, TruncatedArchive, TruncatedFrame
-from radar_nb.index import ROW, Index, archive_stamp, load_index, make_index, save_index, scan_part
+from radar_nb.formats.archives import parts
+from radar_nb.formats.index import ROW, Index, archive_stamp, load_index, make_index, save_index, scan_part
 from radar_nb.sources import find_files, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from radar_nb.archives import Part
-    from radar_nb.index import PartScan
+    from radar_nb.formats.archives import Part
+    from radar_nb.formats.index import PartScan
     from radar_nb.runtime.progress import Progress
 
 MINUTES = (0, 5, 10, 15)

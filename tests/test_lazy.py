@@ -13,9 +13,9 @@ import xarray as xr
 from test_reading import CDC, YW_MONTH, frame, save
 
 import radar_nb as rn
-from radar_nb import cursor
 from radar_nb.errors import SeriesError
-from radar_nb.streams import Inflater
+from radar_nb.formats import cursor
+from radar_nb.formats.streams import Inflater
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from radar_nb.dwd.grids import find_grid
 from radar_nb.errors import FrameError, HeaderError, UnknownGrid
-from radar_nb.frames import Header
-from radar_nb.odim import read_composite, read_header, write_composite
-from radar_nb.packing import Packing
+from radar_nb.formats.odim import read_composite, read_header, write_composite
+from radar_nb.formats.packing import Packing
+from radar_nb.formats.radolan import Header
 from radar_nb.reading import open_dataset
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from radar_nb.frames import CLUTTER, NO_DATA, NO_DATA_CODE
-from radar_nb.packing import FLAGS, Packing, decimal_product, radolan_packing
+from radar_nb.formats.packing import FLAGS, Packing, decimal_product, radolan_packing
+from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE
 
 RAIN = radolan_packing(2, scale=0.01)
 ECHO = radolan_packing(1, scale=0.5, offset=-32.5)

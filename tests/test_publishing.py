@@ -14,8 +14,8 @@ import pytest
 from radar_nb import publishing
 from radar_nb.dwd.months import time_steps
 from radar_nb.errors import CoverageError, MonthError, StorageError, UnknownProduct
-from radar_nb.frames import parse_header
-from radar_nb.odim import read_header
+from radar_nb.formats.odim import read_header
+from radar_nb.formats.radolan import parse_header
 from radar_nb.publishing import make_archives, make_forecast
 from radar_nb.synthetic import synthetic_frames
 

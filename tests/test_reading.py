@@ -29,7 +29,7 @@ from radar_nb.errors import (
     UnknownGrid,
     UnknownProduct,
 )
-from radar_nb.frames import NO_DATA_CODE, SYNTHETIC, Header, write_frame
+from radar_nb.formats.radolan import NO_DATA_CODE, SYNTHETIC, Header, write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

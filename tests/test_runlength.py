@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from radar_nb.errors import FrameError, HeaderError, TruncatedFrame
-from radar_nb.frames import Header, read_frame, write_frame
-from radar_nb.runlength import NO_CLASS, decode
+from radar_nb.formats.radolan import Header, read_frame, write_frame
+from radar_nb.formats.runlength import NO_CLASS, decode
 
 Classes = NDArray[np.uint8]
 A_TIME = np.datetime64("2020-06-13T15:25:00")

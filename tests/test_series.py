@@ -12,8 +12,8 @@ from test_reading import frame, save
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS
 from radar_nb.errors import HeaderError, SeriesError, SettingsError
-from radar_nb.frames import Header, write_frame
-from radar_nb.odim import write_composite
+from radar_nb.formats.odim import write_composite
+from radar_nb.formats.radolan import Header, write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

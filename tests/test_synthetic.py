@@ -12,9 +12,9 @@ import pytest
 from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.radar_sites import RANGE, SITES
 from radar_nb.errors import UnknownProduct
-from radar_nb.frames import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, SYNTHETIC, VALUE, read_frame
-from radar_nb.odim import read_composite
-from radar_nb.packing import radolan_packing
+from radar_nb.formats.odim import read_composite
+from radar_nb.formats.packing import radolan_packing
+from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, SYNTHETIC, VALUE, read_frame
 from radar_nb.synthetic import SUPPORTED, SUPPORTED_HDF5, synthetic_frames
 from radar_nb.weather import radar_distance
 

@@ -16,7 +16,7 @@ from radar_nb.download import Download, download, download_async, start
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import Product, product, products
-from radar_nb.extract import extract, extract_async
+from radar_nb.formats.extraction import extract, extract_async
 from radar_nb.pipeline import load, load_async, plan, plan_async
 from radar_nb.runtime.report import Report
 from radar_nb.sync import sync, sync_async, sync_plan, sync_plan_async

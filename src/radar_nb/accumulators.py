@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from radar_nb.frames import VALUE
+from radar_nb.formats.radolan import VALUE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.packing import Packing
+    from radar_nb.formats.packing import Packing
 
 GROUP = 16
 """Frames whose 12-bit values are summed in 16 bits: 16 * 4095 < 2**16."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from radar_nb.assembly import Options
     from radar_nb.films import Take
-    from radar_nb.packing import Packing
+    from radar_nb.formats.packing import Packing
     from radar_nb.regridding import Weights
     from radar_nb.runtime.progress import Reporter
 

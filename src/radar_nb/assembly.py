@@ -10,12 +10,12 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from radar_nb.cursor import frame_codes, open_cursor
 from radar_nb.dwd.grids import Grid, named_grid
 from radar_nb.errors import SettingsError
-from radar_nb.frames import SYNTHETIC
+from radar_nb.formats.cursor import frame_codes, open_cursor
+from radar_nb.formats.packing import FLAGS, Clutter, Packing
+from radar_nb.formats.radolan import SYNTHETIC
 from radar_nb.lazy import FrameArray, no_packing
-from radar_nb.packing import FLAGS, Clutter, Packing
 from radar_nb.regridding import Method, Weights, weights
 from radar_nb.series import Series, choose, make_series, split_kinds
 from radar_nb.sources import find_files, raise_problems, scan
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.index import Frames
+    from radar_nb.formats.index import Frames
     from radar_nb.lazy import What
     from radar_nb.runtime.progress import Reporter
 

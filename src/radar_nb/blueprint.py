@@ -23,9 +23,9 @@ from zarr.storage import MemoryStore
 from radar_nb import __version__
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import CubeError, DamagedShard, SeriesError
+from radar_nb.formats.packing import FLAGS, Packing
 from radar_nb.layouts import find_layout
 from radar_nb.ledger import DayRecord, Entry, read_ledger, write_ledger
-from radar_nb.packing import FLAGS, Packing
 from radar_nb.series import ANCHORS
 from radar_nb.shards import NOTE_ROOM, Shard, ShardFormat
 

@@ -11,14 +11,14 @@ import numpy as np
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import NothingFound, SeriesError
-from radar_nb.frames import SYNTHETIC
+from radar_nb.formats.radolan import SYNTHETIC
 from radar_nb.series import choose
 from radar_nb.sources import find_files, raise_problems, scan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.index import Frames
+    from radar_nb.formats.index import Frames
     from radar_nb.runtime.progress import Reporter
 
 _DAY = 1440

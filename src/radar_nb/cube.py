@@ -21,7 +21,7 @@ from radar_nb.cube_stages import build_stages, whole_archives
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CubeError, RadarNbError, SettingsError, StorageError
 from radar_nb.far_archives import far_archives, fetched, identity_of
-from radar_nb.index import load_index
+from radar_nb.formats.index import load_index
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
 from radar_nb.runtime.workers import active_client, each
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from radar_nb.assembly import Opened
     from radar_nb.blueprint import Cube
     from radar_nb.cube_days import DayJob
+    from radar_nb.formats.streams import Blob
     from radar_nb.layouts import Layout
     from radar_nb.ledger import DayRecord, Entry
     from radar_nb.runtime.progress import Reporter
     from radar_nb.stores import Store
-    from radar_nb.streams import Blob
 
 Errors = Literal["raise", "report"]
 

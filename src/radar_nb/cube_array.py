@@ -13,7 +13,7 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from radar_nb.packing import FLAGS
+from radar_nb.formats.packing import FLAGS
 from radar_nb.shards import covered
 
 if TYPE_CHECKING:

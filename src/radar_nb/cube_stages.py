@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from radar_nb.download import start
 from radar_nb.errors import RadarNbError
-from radar_nb.index import remove_archive
+from radar_nb.formats.index import remove_archive
 from radar_nb.runtime.files import archive_state
 from radar_nb.runtime.report import Outcome
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from radar_nb.assembly import assemble, open_series
-from radar_nb.cursor import frame_codes, open_cursor
+from radar_nb.formats.cursor import frame_codes, open_cursor
 from radar_nb.lazy import FrameName
 from radar_nb.runtime.progress import Progress, reporting
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.assembly import Options
-    from radar_nb.cursor import Cursor
     from radar_nb.dwd.grids import Grid
-    from radar_nb.packing import Packing
+    from radar_nb.formats.cursor import Cursor
+    from radar_nb.formats.packing import Packing
     from radar_nb.regridding import Weights
     from radar_nb.runtime.progress import Reporter
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.films import Film, Take
-    from radar_nb.packing import Packing
+    from radar_nb.formats.packing import Packing
     from radar_nb.periods import Periods
     from radar_nb.places import Places
     from radar_nb.regridding import Weights

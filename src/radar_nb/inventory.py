@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.archives import Part, verify
 from radar_nb.comparison import Finding, Local, compare
 from radar_nb.dwd.catalogue import archives_of, make_plan
 from radar_nb.dwd.listings import Entry
 from radar_nb.errors import RadarNbError, StorageError
 from radar_nb.fetching import for_each
+from radar_nb.formats.archives import Part, verify
+from radar_nb.formats.streams import Abandoned, Reopened
 from radar_nb.runtime.files import PART, local_path, read_sidecar
 from radar_nb.runtime.progress import Progress, reporting
-from radar_nb.streams import Abandoned, Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

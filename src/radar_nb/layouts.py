@@ -12,7 +12,7 @@ from radar_nb.errors import SettingsError
 from radar_nb.shards import ShardFormat
 
 if TYPE_CHECKING:
-    from radar_nb.packing import Packing
+    from radar_nb.formats.packing import Packing
 
 Layout = Literal["balanced", "maps", "series"]
 
@@ -44,7 +44,7 @@ def find_layout(layout: Layout, *, steps: int, grid: tuple[int, int], packing: P
 
     Examples
     --------
-    >>> from radar_nb.packing import Packing
+    >>> from radar_nb.formats.packing import Packing
     >>> find_layout("balanced", steps=288, grid=(900, 900), packing=Packing()).chunk
     (36, 100, 100)
     """

@@ -11,16 +11,16 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from radar_nb.cursor import frame_codes, open_cursor
 from radar_nb.errors import SeriesError
+from radar_nb.formats.cursor import frame_codes, open_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from radar_nb.index import Frames
-    from radar_nb.packing import Packing
+    from radar_nb.formats.index import Frames
+    from radar_nb.formats.packing import Packing
     from radar_nb.regridding import Weights
 
 What = Literal["values", "packed", "flags"]

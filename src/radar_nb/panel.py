@@ -26,7 +26,7 @@ from radar_nb.cube_opening import open_cube
 from radar_nb.download import start
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CoverageError, NothingFound, RadarNbError
-from radar_nb.extract import extract_async
+from radar_nb.formats.extraction import extract_async
 from radar_nb.reading import open_dataset
 from radar_nb.runtime.background import EVERY, Job
 from radar_nb.runtime.event_loop import run

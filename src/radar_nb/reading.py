@@ -18,7 +18,7 @@ from xarray.backends import BackendEntrypoint
 
 from radar_nb.assembly import Options, assemble, open_series
 from radar_nb.errors import SeriesError
-from radar_nb.streams import sniff
+from radar_nb.formats.streams import sniff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from radar_nb.dwd.grids import Grid
-    from radar_nb.packing import Clutter
+    from radar_nb.formats.packing import Clutter
     from radar_nb.regridding import Method
     from radar_nb.runtime.progress import Reporter
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.grids import Grid
     from radar_nb.films import Film
-    from radar_nb.packing import Clutter, Packing
+    from radar_nb.formats.packing import Clutter, Packing
     from radar_nb.places import Around, Places
     from radar_nb.regridding import Method, Weights
     from radar_nb.runtime.progress import Reporter

@@ -10,15 +10,15 @@ import numpy as np
 
 from radar_nb.dwd.products import true_interval
 from radar_nb.errors import NothingFound, SeriesError, SettingsError
-from radar_nb.index import Problem
+from radar_nb.formats.index import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from radar_nb.frames import Header
-    from radar_nb.index import Frames
+    from radar_nb.formats.index import Frames
+    from radar_nb.formats.radolan import Header
 
 ANCHORS = {60: 50, 1440: 5 * 60 + 50}
 """Minutes after midnight at which sums of an hour and of a day are taken: RW at minute 50, as DWD archives them,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.archives import Part, parts
 from radar_nb.errors import (
     ArchiveError,
     CubeError,
@@ -25,8 +24,8 @@ from radar_nb.errors import (
     TruncatedFrame,
     UnsafeMember,
 )
-from radar_nb.frames import HEADER_LIMIT, parse_header
-from radar_nb.index import (
+from radar_nb.formats.archives import Part, parts
+from radar_nb.formats.index import (
     Frames,
     Index,
     PartScan,
@@ -38,9 +37,10 @@ from radar_nb.index import (
     save_index,
     scan_part,
 )
+from radar_nb.formats.radolan import HEADER_LIMIT, parse_header
+from radar_nb.formats.streams import Blob, sniff
 from radar_nb.runtime.files import PART, SIDECAR, frames_folder
 from radar_nb.runtime.progress import Progress, reporting
-from radar_nb.streams import Blob, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,8 @@ from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.products import PRODUCTS, product
 from radar_nb.dwd.radar_sites import RANGE, SITES
 from radar_nb.errors import UnknownProduct
-from radar_nb.frames import (
+from radar_nb.formats.odim import write_composite
+from radar_nb.formats.radolan import (
     BYTE_CLUTTER,
     BYTE_NO_DATA,
     CLUTTER,
@@ -25,7 +26,6 @@ from radar_nb.frames import (
     Header,
     write_frame,
 )
-from radar_nb.odim import write_composite
 from radar_nb.weather import Weather, clutter_cells, radar_distance
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def synthetic_frames(
     ------
     time : numpy.datetime64[s]
     frame : bytes
-        What `radar_nb.frames.read_frame` or `radar_nb.odim.read_composite` reads.
+        What `radar_nb.formats.radolan.read_frame` or `radar_nb.formats.odim.read_composite` reads.
 
     Raises
     ------

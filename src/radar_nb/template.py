@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb import odim
 from radar_nb.dwd.grids import find_grid
 from radar_nb.dwd.products import HYDROMETEORS, PRODUCTS, true_interval
 from radar_nb.errors import UnknownGrid, UnknownProduct
-from radar_nb.frames import Header, write_frame
-from radar_nb.index import FrameKind
-from radar_nb.packing import Packing, decimal_product, radolan_packing
-from radar_nb.runlength import NO_CLASS
+from radar_nb.formats import odim
+from radar_nb.formats.index import FrameKind
+from radar_nb.formats.packing import Packing, decimal_product, radolan_packing
+from radar_nb.formats.radolan import Header, write_frame
+from radar_nb.formats.runlength import NO_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from radar_nb.dwd.grids import Grid
-    from radar_nb.packing import Clutter
+    from radar_nb.formats.packing import Clutter
 
 _HG_NO_DATA = 1 << 31  # the bit of cells without data (see `radar_nb.dwd.products.HYDROMETEORS`)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from radar_nb.answers import validator
-from radar_nb.archives import Part, verify
+from radar_nb.formats.archives import Part, verify
+from radar_nb.formats.streams import Blob, Reopened
 from radar_nb.runtime.files import (
     Sidecar,
     part_path,
@@ -21,7 +22,6 @@ from radar_nb.runtime.files import (
     write_sidecar,
 )
 from radar_nb.runtime.report import Outcome
-from radar_nb.streams import Blob, Reopened
 
 if TYPE_CHECKING:
     from collections.abc import Callable

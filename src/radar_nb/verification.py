@@ -6,8 +6,8 @@ import asyncio
 from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
-from radar_nb.archives import Part, verify
-from radar_nb.streams import Growing
+from radar_nb.formats.archives import Part, verify
+from radar_nb.formats.streams import Growing
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

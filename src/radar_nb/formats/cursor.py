@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb import odim, runlength
-from radar_nb.archives import ARCHIVE_LIMIT, naming_damage, walk
 from radar_nb.errors import SeriesError, TruncatedArchive
-from radar_nb.frames import ETX, FRAME_LIMIT, HEADER_LIMIT, parse_header, payload
-from radar_nb.index import archive_stamp
-from radar_nb.streams import Blob, Inflater, Reopened, Stream, inflated, sniff
+from radar_nb.formats import odim, runlength
+from radar_nb.formats.archives import ARCHIVE_LIMIT, naming_damage, walk
+from radar_nb.formats.index import archive_stamp
+from radar_nb.formats.radolan import ETX, FRAME_LIMIT, HEADER_LIMIT, parse_header, payload
+from radar_nb.formats.streams import Blob, Inflater, Reopened, Stream, inflated, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from numpy.typing import NDArray
 
-    from radar_nb.archives import Member, Part
-    from radar_nb.index import FrameKind, Frames
-    from radar_nb.packing import Packing
+    from radar_nb.formats.archives import Member, Part
+    from radar_nb.formats.index import FrameKind, Frames
+    from radar_nb.formats.packing import Packing
 
 
 def open_cursor(frames: Frames, row: int, *, marks: bool = True) -> Cursor:
@@ -78,7 +78,7 @@ class Cursor:
 
         Parameters
         ----------
-        row : a row of `radar_nb.index.ROW`
+        row : a row of `radar_nb.formats.index.ROW`
         name : object
             Its text is what an error calls the frame.
 

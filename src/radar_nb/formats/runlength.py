@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.frames import Buffer, Codes
+    from radar_nb.formats.radolan import Buffer, Codes
 
 NO_CLASS = 255
 """What `decode` puts where no radar sees."""
@@ -34,7 +34,7 @@ def decode(data: Buffer | Codes, rows: int, cols: int, *, name: str = "the frame
     Parameters
     ----------
     data : bytes-like or ndarray of uint8
-        What stands behind the header, as `radar_nb.frames.payload` gives it.
+        What stands behind the header, as `radar_nb.formats.radolan.payload` gives it.
     rows, cols : int
         The grid's size.
     name : str

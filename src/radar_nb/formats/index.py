@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from radar_nb import errors, odim
-from radar_nb.archives import Part, check, walk
+from radar_nb import errors
 from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, HeaderError, RadarNbError, StorageError
-from radar_nb.frames import Header
+from radar_nb.formats import odim
+from radar_nb.formats.archives import Part, check, walk
+from radar_nb.formats.radolan import Header
 from radar_nb.runtime.files import replacing, sidecar_path, storage_errors
 from radar_nb.runtime.settings import cache_folder
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.archives import Member
-    from radar_nb.streams import Blob
+    from radar_nb.formats.archives import Member
+    from radar_nb.formats.streams import Blob
 
 _MAGIC = b"radar_nb index 1\n"
 _SUFFIX = ".index"

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from radar_nb.archives import Part, naming_damage
+from radar_nb.formats.archives import Part, naming_damage
+from radar_nb.formats.streams import BLOCK, Reopened, sniff
 from radar_nb.runtime.files import storage_errors
-from radar_nb.streams import BLOCK, Reopened, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,7 +35,7 @@ _MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
     ("gzip", re.compile(rb"\x1f\x8b")),  # RFC 1952, 2.3.1
     ("bzip2", re.compile(rb"BZh[1-9]")),  # bzip2's manual
     ("hdf5", re.compile(rb"\x89HDF\r\n\x1a\n")),  # HDF5 File Format Specification, II.A
-    ("frame", re.compile(rb"[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.frames
+    ("frame", re.compile(rb"[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.formats.radolan
     ("tar", re.compile(rb"(?s).{257}ustar")),  # POSIX.1-2017, pax, "ustar Interchange Format"
     ("html", re.compile(rb"(?i)\s*<(!doctype )?html")),
 )

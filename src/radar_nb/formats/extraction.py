@@ -18,7 +18,6 @@ from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
-from radar_nb.archives import Part, check, parts, walk
 from radar_nb.errors import (
     ArchiveError,
     FrameError,
@@ -30,18 +29,19 @@ from radar_nb.errors import (
     TruncatedArchive,
     UnsafeMember,
 )
-from radar_nb.index import remove_archive
-from radar_nb.names import spelling
+from radar_nb.formats.archives import Part, check, parts, walk
+from radar_nb.formats.index import remove_archive
+from radar_nb.formats.names import spelling
+from radar_nb.formats.staging import same, staged, sweep, unpacked
 from radar_nb.runtime.files import frames_folder, require_space, storage_errors
 from radar_nb.runtime.locks import Claim
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.staging import same, staged, sweep, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from radar_nb.archives import Member
+    from radar_nb.formats.archives import Member
     from radar_nb.runtime.progress import Reporter
 
     Archives = str | os.PathLike[str] | Report | Iterable[str | os.PathLike[str]]

@@ -119,7 +119,7 @@ class Header:
 
     @property
     def run_length(self) -> bool:
-        """Whether the payload is runs of classes, which `radar_nb.runlength.decode` spreads over the grid."""
+        """Whether the payload is runs of classes, which `runlength.decode` spreads over the grid."""
         return self.product in RUN_LENGTH
 
     @property
@@ -259,7 +259,7 @@ def read_frame(data: Buffer, *, name: str = "the frame") -> tuple[Header, Codes]
     header : Header
     codes : ndarray of uint8, uint16 or uint32, shape (rows, cols)
         A view of `data`, first row in the south; flag bits and all. It lives as long as `data` does. Of a
-        run-length product the runs as they are, shape (bytes,), for `radar_nb.runlength.decode`.
+        run-length product the runs as they are, shape (bytes,), for `radar_nb.formats.runlength.decode`.
 
     Raises
     ------

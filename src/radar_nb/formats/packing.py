@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from radar_nb.frames import BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED, CLUTTER, NO_DATA, VALUE
+from radar_nb.formats.radolan import BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED, CLUTTER, NO_DATA, VALUE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,8 +18,8 @@ from zlib_ng import zlib_ng
 
 from radar_nb.dwd.grids import PROJ, find_grid, to_lonlat
 from radar_nb.errors import HeaderError
-from radar_nb.frames import FRAME_LIMIT, Header
-from radar_nb.packing import Packing
+from radar_nb.formats.packing import Packing
+from radar_nb.formats.radolan import FRAME_LIMIT, Header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Grid
-    from radar_nb.frames import Buffer
+    from radar_nb.formats.radolan import Buffer
 
 QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ"}
 """The quantities that are read, and the units that the standard gives them."""

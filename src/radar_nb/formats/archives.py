@@ -29,16 +29,16 @@ from radar_nb.errors import (
     TruncatedFrame,
     UnsafeMember,
 )
-from radar_nb.frames import FRAME_LIMIT, parse_header, payload
-from radar_nb.names import unsafe_name
+from radar_nb.formats.names import unsafe_name
+from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, payload
+from radar_nb.formats.streams import BLOCK, Blob, Kind, Reopened, Stream, inflated, sniff
 from radar_nb.runtime.table import human_bytes
-from radar_nb.streams import BLOCK, Blob, Kind, Reopened, Stream, inflated, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from radar_nb.frames import Header
-    from radar_nb.streams import Source
+    from radar_nb.formats.radolan import Header
+    from radar_nb.formats.streams import Source
 
 ARCHIVE_LIMIT = 512 << 20
 """No archive inside another is longer: a day of YW has 7 to 16 MB (and 570 MB inflated)."""
