@@ -92,10 +92,10 @@ def aria2c(base: str, names: list[str], folder: Path) -> None:
 
 
 def ours(base: str, names: list[str], folder: Path) -> None:
-    from radar_nb.download import download  # noqa: PLC0415 - the same
     from radar_nb.dwd.catalogue import Plan, RemoteArchive  # noqa: PLC0415 - only the process that measures it pays for it
     from radar_nb.dwd.months import Month  # noqa: PLC0415 - the same
     from radar_nb.dwd.products import product  # noqa: PLC0415 - the same
+    from radar_nb.fetch.downloading import download  # noqa: PLC0415 - the same
 
     month = Month(2020, 6)
     plan = Plan(

@@ -16,9 +16,9 @@ from soak_kinds import KINDS, MODES, MOST, mixed
 from soak_tables import Section
 
 import radar_nb as rn
-from radar_nb import transport
 from radar_nb.errors import CoverageError, NotOnServer
 from radar_nb.faults import Fault, Faults
+from radar_nb.fetch import http as transport
 from radar_nb.formats.archives import parts, walk
 from radar_nb.mirror import Mirror
 

@@ -14,9 +14,9 @@ from kills import IMPATIENT, in_child, tree
 from soak_tables import Section
 
 import radar_nb as rn
-from radar_nb import transport
 from radar_nb.dwd.catalogue import RemoteArchive
 from radar_nb.errors import RadarNbError
+from radar_nb.fetch import http as transport
 from radar_nb.mirror import Mirror
 
 if TYPE_CHECKING:

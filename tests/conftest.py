@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from radar_nb.transport import Patience
+from radar_nb.fetch.http import Patience
 
 settings.register_profile("radar_nb", deadline=None)  # a busy machine is slow, not wrong
 settings.load_profile("radar_nb")
@@ -45,4 +45,4 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RADAR_NB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("radar_nb.transport.PATIENCE", Patience(attempts=3, first_wait=0.001))
+    monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=3, first_wait=0.001))

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tqdm
 
 import radar_nb as rn
-from radar_nb import cli, transport
+from radar_nb import cli
+from radar_nb.fetch import http as transport
+from radar_nb.fetch.http import Patience
 from radar_nb.runtime.files import SIDECAR, archive_state
-from radar_nb.transport import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

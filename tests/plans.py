@@ -6,10 +6,10 @@ import io
 import tarfile
 from typing import TYPE_CHECKING
 
-from radar_nb.download import download
 from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import product
+from radar_nb.fetch.downloading import download
 from radar_nb.runtime.files import Sidecar, part_path, write_sidecar
 
 if TYPE_CHECKING:

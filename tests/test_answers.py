@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 from servers import MODIFIED
 
-from radar_nb.answers import Answer, Setback, Trouble, demanded_wait, followed, judge, request_headers, trouble
 from radar_nb.errors import DownloadError, Refused
+from radar_nb.fetch.responses import (
+    Answer,
+    Setback,
+    Trouble,
+    demanded_wait,
+    followed,
+    judge,
+    request_headers,
+    trouble,
+)
 from radar_nb.runtime.files import Sidecar
 
 if TYPE_CHECKING:
-    from radar_nb.answers import Verdict
+    from radar_nb.fetch.responses import Verdict
 
 NOTE = Sidecar(url="http://x/a.tar", etag='"one"', last_modified=MODIFIED, size=200)
 NOW = datetime(2020, 6, 13, 15, 25, tzinfo=UTC)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.answers import Setback
-from radar_nb.bodies import is_wrapped, unwrapped
 from radar_nb.errors import Refused, ServerUnavailable
+from radar_nb.fetch.bodies import is_wrapped, unwrapped
+from radar_nb.fetch.responses import Setback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.comparison import Finding, Local, Standing, SyncPlan, compare
 from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import product
 from radar_nb.errors import CorruptArchive
+from radar_nb.fetch.comparison import Finding, Local, Standing, SyncPlan, compare
 from radar_nb.runtime.files import Sidecar
 
 MAY, JUNE = Month(2020, 5), Month(2020, 6)

@@ -12,10 +12,10 @@ import pytest
 from plans import BODY, OTHER, get, leave_part, plan_of
 from servers import Reply, Server, serving
 
-from radar_nb.bodies import flaw
-from radar_nb.download import download, read_pages_async
+from radar_nb.fetch.bodies import flaw
+from radar_nb.fetch.downloading import download, read_pages_async
+from radar_nb.fetch.http import Patience
 from radar_nb.runtime.files import Sidecar, part_path, read_sidecar, write_sidecar
-from radar_nb.transport import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("radar_nb.transport.PATIENCE", Patience(attempts=4, first_wait=0.001, read=10.0))
+    monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=4, first_wait=0.001, read=10.0))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

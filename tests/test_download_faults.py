@@ -17,7 +17,6 @@ import pytest
 from plans import BODY, MONTH, get, leave_part, plan_of
 from servers import Reply, Server, serving
 
-from radar_nb.download import download, download_async, read_pages_async
 from radar_nb.dwd.catalogue import Missing
 from radar_nb.errors import (
     CoverageError,
@@ -31,8 +30,9 @@ from radar_nb.errors import (
     StorageError,
     TransferTimeout,
 )
+from radar_nb.fetch.downloading import download, download_async, read_pages_async
+from radar_nb.fetch.http import Patience
 from radar_nb.runtime.files import part_path
-from radar_nb.transport import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("radar_nb.transport.PATIENCE", Patience(attempts=4, first_wait=0.001, read=10.0))
+    monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=4, first_wait=0.001, read=10.0))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -106,7 +106,7 @@ def test_retry_after_is_obeyed(server: Server, tmp_path: Path) -> None:
 
 def test_silence_becomes_a_timeout(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that stops in the middle of a body is given up, and what came stays for the next call."""
-    monkeypatch.setattr("radar_nb.transport.PATIENCE", Patience(attempts=2, first_wait=0.001, read=0.2))
+    monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=2, first_wait=0.001, read=0.2))
     silence = threading.Event()
     server.script("/bin/a.tar", *(Reply(body=BODY, cut=cut, stall=silence) for cut in (100_000, 0)))
 

@@ -13,14 +13,14 @@ from radar_nb.dwd.listings import Entry
 from radar_nb.dwd.months import month_range
 from radar_nb.dwd.products import product
 from radar_nb.errors import StorageError
-from radar_nb.inventory import inventory
+from radar_nb.fetch.inventory import inventory
 from radar_nb.runtime.files import local_path, part_path, sidecar_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from radar_nb.comparison import Finding
+    from radar_nb.fetch.comparison import Finding
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 RW = product("RW")

@@ -19,8 +19,8 @@ from radar_nb.dwd.listings import Entry, parse_listing
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product
 from radar_nb.errors import RadarNbError
-from radar_nb.pipeline import plan as plan_of
-from radar_nb.sync import sync, sync_plan
+from radar_nb.fetch.planning import plan as plan_of
+from radar_nb.fetch.syncing import sync, sync_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

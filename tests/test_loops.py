@@ -254,7 +254,7 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[_Kernel]:
 PREPARE = """
 from pathlib import Path
 from radar_nb.dwd.catalogue import Plan, RemoteArchive
-from radar_nb.download import download
+from radar_nb.fetch.downloading import download
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import product
 month = Month(2020, 6)

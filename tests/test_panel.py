@@ -18,10 +18,10 @@ import radar_nb as rn
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.errors import CoverageError, CubeError, Incomplete, NothingFound, NotOnServer
 from radar_nb.faults import Fault, Faults
+from radar_nb.fetch.planning import plan as make_plan
 from radar_nb.mirror import Mirror
 from radar_nb.panel import DownloadPanel
 from radar_nb.picker import MonthPicker
-from radar_nb.pipeline import plan as make_plan
 from radar_nb.runtime.files import part_path
 
 if TYPE_CHECKING:

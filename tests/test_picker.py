@@ -13,9 +13,9 @@ from servers import Reply, Server, serving
 
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.errors import CoverageError, MonthError, SettingsError, UnknownProduct
+from radar_nb.fetch.speeds import remember_speed
 from radar_nb.picker import MonthPicker
 from radar_nb.runtime.event_loop import run
-from radar_nb.speeds import remember_speed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.politeness import Budget, Floor, Gate, Pace
+from radar_nb.fetch.throttling import Budget, Floor, Gate, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product
 from radar_nb.errors import StorageError
-from radar_nb.pipeline import plan
-from radar_nb.shelf import look, month_states
+from radar_nb.fetch.local_state import look, month_states
+from radar_nb.fetch.planning import plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from radar_nb.dwd.catalogue import Plan
-    from radar_nb.shelf import MonthState
+    from radar_nb.fetch.local_state import MonthState
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 YEAR = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"

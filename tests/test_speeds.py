@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from radar_nb.fetch.speeds import known_speed, remember_speed
 from radar_nb.runtime.settings import cache_folder
-from radar_nb.speeds import known_speed, remember_speed
 
 if TYPE_CHECKING:
     from pathlib import Path

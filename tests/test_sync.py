@@ -12,6 +12,8 @@ from hostile import day, flipped, month, packed, recorded, tar_of
 from servers import Reply, Server, serving
 
 from radar_nb.errors import CorruptArchive, CoverageError, DiskFull, Incomplete, NotOnServer
+from radar_nb.fetch.speeds import remember_speed
+from radar_nb.fetch.syncing import sync, sync_async, sync_plan
 from radar_nb.runtime.files import (
     Sidecar,
     archive_state,
@@ -21,14 +23,12 @@ from radar_nb.runtime.files import (
     sidecar_path,
     write_sidecar,
 )
-from radar_nb.speeds import remember_speed
-from radar_nb.sync import sync, sync_async, sync_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from radar_nb.comparison import SyncPlan
+    from radar_nb.fetch.comparison import SyncPlan
     from radar_nb.runtime.progress import Progress
     from radar_nb.runtime.report import Report
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hostile import day, frame, packed
 
+from radar_nb.fetch.syncing import sync, sync_plan
 from radar_nb.mirror import Mirror
-from radar_nb.sync import sync, sync_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

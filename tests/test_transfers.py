@@ -17,8 +17,6 @@ from hostile import day, entry, flipped, month, packed, recorded, tar
 from plans import BODY, get, leave_part, plan_of
 from servers import Reply, Server, serving
 
-from radar_nb import transfers
-from radar_nb.download import start
 from radar_nb.errors import (
     DamagedDownload,
     Incomplete,
@@ -29,6 +27,9 @@ from radar_nb.errors import (
     TransferTimeout,
     UnsafeMember,
 )
+from radar_nb.fetch import transfer as transfers
+from radar_nb.fetch.downloading import start
+from radar_nb.fetch.http import Patience
 from radar_nb.runtime.files import (
     Sidecar,
     archive_state,
@@ -38,7 +39,6 @@ from radar_nb.runtime.files import (
     temporary_path,
     write_sidecar,
 )
-from radar_nb.transport import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("radar_nb.transport.PATIENCE", Patience(attempts=4, first_wait=0.001, read=10.0))
+    monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=4, first_wait=0.001, read=10.0))
 
 
 def files(folder: Path) -> set[str]:
@@ -236,7 +236,7 @@ def test_a_packing_that_nobody_knows_is_refused(server: Server, tmp_path: Path) 
 def test_a_trickle_is_a_stall(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that sends a few bytes now and then is given up for a new connection, and at last named."""
     patience = Patience(attempts=2, first_wait=0.001, read=5.0, slowest=1e15, window=0.0)
-    monkeypatch.setattr("radar_nb.transport.PATIENCE", patience)
+    monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", patience)
     server.script("/bin/a.tar", Reply(body=LARGE))
 
     with pytest.raises(TransferTimeout, match=r"sent less than 1e\+15 bytes a second"):
@@ -451,7 +451,7 @@ import json, sys
 from pathlib import Path
 from plans import plan_of
 from servers import Server
-from radar_nb.download import download
+from radar_nb.fetch.downloading import download
 report = download(plan_of(Server(sys.argv[1]), Path(sys.argv[2])), progress=False)
 print(json.dumps([[o.state, o.bytes, list(o.notes)] for o in report.outcomes]))
 """

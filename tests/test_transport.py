@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.transport import Patience, connected
+from radar_nb.fetch.http import Patience, connected
 
 if TYPE_CHECKING:
     import pytest

@@ -12,9 +12,9 @@ import pytest
 from radar_nb.dwd.catalogue import Missing, Plan
 from radar_nb.dwd.months import Month
 from radar_nb.errors import CorruptArchive, DiskFull, NotOnServer
-from radar_nb.pipeline import plan
+from radar_nb.fetch.local_state import look
+from radar_nb.fetch.planning import plan
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.shelf import look
 from radar_nb.texts import Speech
 from radar_nb.watch import FileSight, Sight
 from radar_nb.words import (

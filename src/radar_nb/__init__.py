@@ -11,15 +11,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from radar_nb import errors
-from radar_nb.comparison import SyncPlan
-from radar_nb.download import Download, download, download_async, start
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import Product, product, products
+from radar_nb.fetch.comparison import SyncPlan
+from radar_nb.fetch.downloading import Download, download, download_async, start
+from radar_nb.fetch.planning import load, load_async, plan, plan_async
+from radar_nb.fetch.syncing import sync, sync_async, sync_plan, sync_plan_async
 from radar_nb.formats.extraction import extract, extract_async
-from radar_nb.pipeline import load, load_async, plan, plan_async
 from radar_nb.runtime.report import Report
-from radar_nb.sync import sync, sync_async, sync_plan, sync_plan_async
 
 if TYPE_CHECKING:
     from radar_nb.analysis import accumulate, at_points, exceedance, over_areas

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import os
 
     from radar_nb.dwd.products import Product
-    from radar_nb.pipeline import Source
+    from radar_nb.fetch.planning import Source
 
 
 class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.download import start
 from radar_nb.errors import RadarNbError
+from radar_nb.fetch.downloading import start
 from radar_nb.formats.index import remove_archive
 from radar_nb.runtime.files import archive_state
 from radar_nb.runtime.report import Outcome
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from radar_nb.download import Download
     from radar_nb.dwd.catalogue import Plan, RemoteArchive
+    from radar_nb.fetch.downloading import Download
     from radar_nb.ledger import DayRecord, Origin
     from radar_nb.runtime.progress import Progress, Reporter
     from radar_nb.runtime.report import Report

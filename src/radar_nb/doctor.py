@@ -14,15 +14,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 from urllib.request import getproxies
 
-from radar_nb.answers import Setback
 from radar_nb.configuration import without_password
 from radar_nb.errors import NotOnServer, RadarNbError
+from radar_nb.fetch.http import connected
+from radar_nb.fetch.responses import Setback
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.files import free_bytes
 from radar_nb.runtime.settings import BASE_URL, cache_folder, settings
 from radar_nb.runtime.table import Table, human_bytes
 from radar_nb.runtime.versions import CORE, EXTRAS, WIDGETS, version_of
-from radar_nb.transport import connected
 
 if TYPE_CHECKING:
     import os

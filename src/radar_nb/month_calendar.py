@@ -13,7 +13,7 @@ from radar_nb.dwd.months import Month
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from radar_nb.shelf import MonthState
+    from radar_nb.fetch.local_state import MonthState
     from radar_nb.texts import Speech
 
 LETTERS: dict[MonthState, str] = {

@@ -23,15 +23,15 @@ from radar_nb.copied_code import cube_code, opening_code
 from radar_nb.cube import build_cube
 from radar_nb.cube_months import cube_path
 from radar_nb.cube_opening import open_cube
-from radar_nb.download import start
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CoverageError, NothingFound, RadarNbError
+from radar_nb.fetch.downloading import start
+from radar_nb.fetch.local_state import look
 from radar_nb.formats.extraction import extract_async
 from radar_nb.reading import open_dataset
 from radar_nb.runtime.background import EVERY, Job
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.report import Report
-from radar_nb.shelf import look
 from radar_nb.texts import speech
 from radar_nb.watch import Watch, measured
 from radar_nb.words import (
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from radar_nb.download import Download
+    from radar_nb.fetch.downloading import Download
+    from radar_nb.fetch.local_state import Shelf
     from radar_nb.picker import MonthPicker
     from radar_nb.runtime.progress import Progress, Reporter
-    from radar_nb.shelf import Shelf
     from radar_nb.watch import Sight
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
 
     Examples
     --------
-    >>> from radar_nb.pipeline import plan
+    >>> from radar_nb.fetch.planning import plan
     >>> panel = DownloadPanel(plan("YW", "2020-06", folder="data"))
     >>> panel.start()  # doctest: +SKIP
     >>> report = await panel.done()  # doctest: +SKIP

@@ -21,13 +21,13 @@ from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product as find_product
 from radar_nb.errors import DownloadError, ListingError, MonthError, RadarNbError, StorageError
+from radar_nb.fetch.local_state import look, month_states
+from radar_nb.fetch.planning import plan_async
+from radar_nb.fetch.speeds import known_speed
 from radar_nb.month_calendar import MonthCalendar
-from radar_nb.pipeline import plan_async
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.files import free_bytes, storage_errors
 from radar_nb.runtime.settings import settings
-from radar_nb.shelf import look, month_states
-from radar_nb.speeds import known_speed
 from radar_nb.texts import speech
 from radar_nb.words import dead_line, error_line, line, plan_lines, span, spoken
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from radar_nb.choices import Offer
     from radar_nb.dwd.products import Product
-    from radar_nb.pipeline import Source
-    from radar_nb.shelf import MonthState
+    from radar_nb.fetch.local_state import MonthState
+    from radar_nb.fetch.planning import Source
 
 _WIDE = {"width": "auto", "max_width": "820px"}  # as the calendar of 26 years
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.catalogue import Missing, Plan
     from radar_nb.dwd.months import Month
+    from radar_nb.fetch.local_state import Shelf
     from radar_nb.runtime.report import Outcome, Report
-    from radar_nb.shelf import Shelf
     from radar_nb.texts import Speech
     from radar_nb.watch import Sight
 

@@ -6,8 +6,8 @@ import asyncio
 import zlib
 from typing import TYPE_CHECKING
 
-from radar_nb.answers import Setback
 from radar_nb.errors import Refused, ServerUnavailable
+from radar_nb.fetch.responses import Setback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

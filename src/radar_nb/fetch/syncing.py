@@ -14,24 +14,24 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from radar_nb.comparison import SyncPlan
-from radar_nb.download import download_async
 from radar_nb.errors import CorruptArchive
-from radar_nb.inventory import inventory, read_through_async
-from radar_nb.pipeline import listed_async
+from radar_nb.fetch.comparison import SyncPlan
+from radar_nb.fetch.downloading import download_async
+from radar_nb.fetch.inventory import inventory, read_through_async
+from radar_nb.fetch.planning import listed_async
+from radar_nb.fetch.speeds import known_speed
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.files import Sidecar, frames_folder, free_bytes, write_sidecar
 from radar_nb.runtime.locks import claimed_async
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.speeds import known_speed
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from radar_nb.comparison import Finding
     from radar_nb.dwd.products import Product
-    from radar_nb.pipeline import Source
+    from radar_nb.fetch.comparison import Finding
+    from radar_nb.fetch.planning import Source
     from radar_nb.runtime.progress import Reporter
 
 _DAMAGED = -1  # the size in the note of a file that was found damaged: it is no file's, so the file is not whole

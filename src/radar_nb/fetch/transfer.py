@@ -11,9 +11,6 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from radar_nb import transport
-from radar_nb.answers import Setback, request_headers, trouble, validator
-from radar_nb.bodies import after, first_bytes, flaw, is_wrapped, unwrapped
 from radar_nb.errors import (
     ArchiveError,
     DamagedDownload,
@@ -25,6 +22,11 @@ from radar_nb.errors import (
     TruncatedFrame,
     UnsafeMember,
 )
+from radar_nb.fetch import http as transport
+from radar_nb.fetch.bodies import after, first_bytes, flaw, is_wrapped, unwrapped
+from radar_nb.fetch.part_files import Item, begun, discard, give_name, store
+from radar_nb.fetch.responses import Setback, request_headers, trouble, validator
+from radar_nb.fetch.verification import Verification
 from radar_nb.runtime.files import (
     Sidecar,
     part_path,
@@ -34,8 +36,6 @@ from radar_nb.runtime.files import (
     write_sidecar,
 )
 from radar_nb.runtime.table import human_bytes
-from radar_nb.unfinished import Item, begun, discard, give_name, store
-from radar_nb.verification import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientResponse
 
-    from radar_nb.answers import Answer
     from radar_nb.errors import RadarNbError
+    from radar_nb.fetch.http import Connection
+    from radar_nb.fetch.responses import Answer
     from radar_nb.runtime.background import Batches
     from radar_nb.runtime.report import State
-    from radar_nb.transport import Connection
 
 SMALL = 1 << 20
 """Bytes: a smaller file is verified in memory when it is there, and only then written."""

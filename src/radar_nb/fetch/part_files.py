@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from radar_nb.answers import validator
+from radar_nb.fetch.responses import validator
 from radar_nb.formats.archives import Part, verify
 from radar_nb.formats.streams import Blob, Reopened
 from radar_nb.runtime.files import (

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from radar_nb.answers import Answer, Setback, demanded_wait, followed, judge, trouble
 from radar_nb.errors import DownloadError, NotOnServer, Refused, ServerUnavailable, TransferTimeout
-from radar_nb.politeness import Budget, Floor, Gate, Pace
+from radar_nb.fetch.responses import Answer, Setback, demanded_wait, followed, judge, trouble
+from radar_nb.fetch.throttling import Budget, Floor, Gate, Pace
 from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientResponse, ClientSession
 
-    from radar_nb.answers import Verdict
+    from radar_nb.fetch.responses import Verdict
     from radar_nb.runtime.files import Sidecar
 
 T = TypeVar("T")

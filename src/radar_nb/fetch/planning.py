@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.download import download_async, read_pages_async
 from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
 from radar_nb.dwd.listings import parse_listing
 from radar_nb.dwd.months import month_range
 from radar_nb.dwd.products import product as find_product
+from radar_nb.fetch.downloading import download_async, read_pages_async
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.settings import settings
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from radar_nb.fetching import Call, for_each
+from radar_nb.fetch.fetching import Call, for_each
+from radar_nb.fetch.http import connected
+from radar_nb.fetch.part_files import Item, begun
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.table import human_bytes
-from radar_nb.transport import connected
-from radar_nb.unfinished import Item, begun
 
 if TYPE_CHECKING:
     import asyncio

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from radar_nb.dwd.catalogue import archives_of, folders_to_list, make_plan
 from radar_nb.dwd.listings import Entry
 from radar_nb.errors import StorageError
+from radar_nb.fetch.part_files import Item, begun
 from radar_nb.runtime.files import PART, SIDECAR, archive_state, local_path
-from radar_nb.unfinished import Item, begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from radar_nb.errors import CoverageError, DiskFull, RadarNbError, SettingsError
+from radar_nb.fetch.http import connected
+from radar_nb.fetch.part_files import Item, begun, discard, mend
+from radar_nb.fetch.speeds import remember_speed
+from radar_nb.fetch.transfer import SMALL, Transfer
 from radar_nb.runtime.background import Batches
 from radar_nb.runtime.files import (
     archive_state,
@@ -24,17 +28,13 @@ from radar_nb.runtime.files import (
 from radar_nb.runtime.locks import claimed_async
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.speeds import remember_speed
-from radar_nb.transfers import SMALL, Transfer
-from radar_nb.transport import connected
-from radar_nb.unfinished import Item, begun, discard, mend
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from radar_nb.dwd.catalogue import Missing, Plan
+    from radar_nb.fetch.http import Connection
     from radar_nb.runtime.progress import Reporter
-    from radar_nb.transport import Connection
 
 S = TypeVar("S")
 T = TypeVar("T")
