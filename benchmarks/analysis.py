@@ -82,7 +82,7 @@ def means(archive: Path, runs: int) -> dict[str, float]:
 
     from radar_nb.areas import Means, find_areas  # noqa: PLC0415 - the same
     from radar_nb.dwd.grids import GRIDS  # noqa: PLC0415 - the same
-    from radar_nb.reading import open_dataset  # noqa: PLC0415 - the same
+    from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
     from radar_nb.vectors import to_plane  # noqa: PLC0415 - the same
 
     grid, shapes = GRIDS["de1100"], catchments()
@@ -114,7 +114,7 @@ def year(days: int, archive: Path, runs: int) -> dict[str, float]:
     import xarray as xr  # noqa: PLC0415 - the same
 
     from radar_nb import analysis  # noqa: PLC0415 - the same
-    from radar_nb.reading import open_dataset  # noqa: PLC0415 - the same
+    from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
 
     like = open_dataset(archive, chunks=None, progress=False)
     times = np.datetime64("2020-01-02", "ns") + np.arange(days) * np.timedelta64(1, "D")
@@ -128,7 +128,7 @@ def year(days: int, archive: Path, runs: int) -> dict[str, float]:
 def moving(archive: Path, runs: int) -> dict[str, float]:
     """Count exceedances of 15 mm in an hour, at every cell; and as xarray rolls a tenth of the rows."""
     from radar_nb import analysis  # noqa: PLC0415 - the same
-    from radar_nb.reading import open_dataset  # noqa: PLC0415 - the same
+    from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
 
     ds = open_dataset(archive, chunks=None, progress=False).isel(time=slice(0, 288))
     part = ds.YW[:, 500:610]
@@ -144,7 +144,7 @@ def storms(archive: Path, runs: int) -> dict[str, float]:
     """Follow events of a day; and label the whole day at once."""
     from scipy import ndimage  # noqa: PLC0415 - the same
 
-    from radar_nb.reading import open_dataset  # noqa: PLC0415 - the same
+    from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
     from radar_nb.storms import events  # noqa: PLC0415 - the same
 
     ds = open_dataset(archive, chunks=None, progress=False).isel(time=slice(288, 576))

@@ -261,7 +261,7 @@ def frames(archive: Path) -> Iterator[tuple[int, int, Any]]:
     """Give every frame's day, step and packed codes; the array is used again."""
     from radar_nb.formats.cursor import frame_codes, open_cursor  # noqa: PLC0415 - only where it is asked for
     from radar_nb.formats.packing import radolan_packing  # noqa: PLC0415 - the same
-    from radar_nb.sources import scan  # noqa: PLC0415 - the same
+    from radar_nb.reading.sources import scan  # noqa: PLC0415 - the same
 
     found, packing = scan([archive], progress=False), radolan_packing(2, scale=0.01)
     out = np.empty((ROWS, COLS), "u2")

@@ -52,7 +52,7 @@ def measure(folder: str) -> None:
     """Open the folder once, and print seconds, peak memory in MB and the number of frames."""
     import wradlib  # noqa: F401, PLC0415 - its import is not measured
 
-    from radar_nb.reading import open_dataset  # noqa: PLC0415 - the same
+    from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
 
     began = perf_counter()
     ds = open_dataset(folder, progress=False)

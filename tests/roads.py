@@ -14,7 +14,7 @@ import radar_nb as rn
 from radar_nb.errors import RadarNbError
 from radar_nb.formats.archives import Part, parts, verify, walk
 from radar_nb.formats.streams import Reopened
-from radar_nb.sources import find_files, raise_problems, scan
+from radar_nb.reading.sources import find_files, raise_problems, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.extremes import annual_maxima
 from radar_nb.formats.radolan import NO_DATA_CODE, Header, write_frame
 from radar_nb.quality import check
-from radar_nb.reading import open_dataset
+from radar_nb.reading.opening import open_dataset
 from radar_nb.reductions import reduce
 from radar_nb.storms import events
 

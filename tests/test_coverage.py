@@ -19,10 +19,10 @@ from matplotlib.colors import to_hex
 
 import radar_nb as rn
 from radar_nb.calendars import plot_coverage
-from radar_nb.coverage import find_coverage
 from radar_nb.dwd.months import Month, time_steps
 from radar_nb.errors import CorruptArchive, MonthError, NothingFound, SeriesError
 from radar_nb.formats.radolan import Header, write_frame
+from radar_nb.reading.coverage import find_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from radar_nb.coverage import Coverage
+    from radar_nb.reading.coverage import Coverage
 
 MISSING, WHOLE = "#d55e00", "#0b4a8f"
 

@@ -32,7 +32,7 @@ from radar_nb.errors import (
 )
 from radar_nb.formats.cursor import frame_codes
 from radar_nb.formats.radolan import Header, write_frame
-from radar_nb.reading import open_dataset
+from radar_nb.reading.opening import open_dataset
 
 if TYPE_CHECKING:
     from radar_nb.runtime.report import Report

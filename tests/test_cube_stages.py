@@ -14,7 +14,7 @@ from radar_nb.cube import build_cube
 from radar_nb.cube_opening import open_cube
 from radar_nb.errors import CoverageError, Incomplete
 from radar_nb.mirror import Mirror
-from radar_nb.reading import open_dataset
+from radar_nb.reading.opening import open_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

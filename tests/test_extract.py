@@ -33,9 +33,9 @@ from radar_nb.errors import (
 )
 from radar_nb.formats.archives import parts, walk
 from radar_nb.formats.extraction import extract, extract_async
+from radar_nb.reading.sources import scan
 from radar_nb.runtime.files import sidecar_path
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.sources import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from hostile import frame, name
 from radar_nb.errors import CorruptArchive, HeaderError, SeriesError, TruncatedArchive, TruncatedFrame
 from radar_nb.formats.archives import parts
 from radar_nb.formats.index import ROW, Index, archive_stamp, load_index, make_index, save_index, scan_part
-from radar_nb.sources import find_files, scan
+from radar_nb.reading.sources import find_files, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +154,7 @@ class TestTrust:
         def cancel(_: Progress) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("radar_nb.sources.scan_part", counted)
+        monkeypatch.setattr("radar_nb.reading.sources.scan_part", counted)
 
         with pytest.raises(KeyboardInterrupt):
             scan([tmp_path / "month.tar"], progress=cancel)

@@ -120,14 +120,14 @@ class TestAnywhere:
     )
     def test_the_engine_claims_what_is_dwds(self, name: str, ours: bool) -> None:
         """`xr.open_dataset` guesses the engine by DWD's names, and leaves others' files to others."""
-        from radar_nb.reading import RadarNbBackend
+        from radar_nb.reading.opening import RadarNbBackend
 
         assert RadarNbBackend().guess_can_open(name) is ours
 
     @pytest.mark.parametrize(("source", "ours"), [(frame(), True), (b"CDF", False), (io.BytesIO(), False)])
     def test_the_engine_claims_bytes_of_a_frame_alone(self, source: object, ours: bool) -> None:
         """Bytes are told by their beginning; files that are open already are left to others."""
-        from radar_nb.reading import RadarNbBackend
+        from radar_nb.reading.opening import RadarNbBackend
 
         assert RadarNbBackend().guess_can_open(source) is ours
 

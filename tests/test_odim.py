@@ -20,7 +20,7 @@ from radar_nb.errors import FrameError, HeaderError, UnknownGrid
 from radar_nb.formats.odim import read_composite, read_header, write_composite
 from radar_nb.formats.packing import Packing
 from radar_nb.formats.radolan import Header
-from radar_nb.reading import open_dataset
+from radar_nb.reading.opening import open_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path

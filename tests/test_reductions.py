@@ -18,7 +18,7 @@ from radar_nb.analysis import over_areas
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import NothingFound, SeriesError, SettingsError, TruncatedArchive
 from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE, Header, write_frame
-from radar_nb.reading import open_dataset
+from radar_nb.reading.opening import open_dataset
 from radar_nb.reductions import reduce
 from radar_nb.synthetic import synthetic_frames
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from radar_nb.dwd.grids import GRIDS, Earth, Grid, to_lonlat, to_xy
 from radar_nb.errors import SettingsError
-from radar_nb.regridding import COVERED, Method, weights
+from radar_nb.reading.regridding import COVERED, Method, weights
 
 OLD, NEW = GRIDS["de900"], GRIDS["de1200-wgs84"]
 CELLS = st.sampled_from([250.0, 700.0, 1000.0, 2000.0])

@@ -16,7 +16,7 @@ from radar_nb.cube import build_cube
 from radar_nb.cube_checks import repair_cube, verify_cube
 from radar_nb.cube_opening import open_cube
 from radar_nb.errors import CubeError, NothingFound, NotWritable, SettingsError, StorageError
-from radar_nb.reading import open_dataset
+from radar_nb.reading.opening import open_dataset
 from radar_nb.stores import Folder, find_store
 
 if TYPE_CHECKING:

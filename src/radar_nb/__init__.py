@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from radar_nb.picker import MonthPicker
     from radar_nb.plotting import plot
     from radar_nb.quality import check
-    from radar_nb.reading import open_dataset, to_rate
+    from radar_nb.reading.opening import open_dataset, to_rate
     from radar_nb.reductions import reduce
     from radar_nb.returns import return_levels
     from radar_nb.runtime.versions import show_versions
@@ -115,7 +115,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "exceedance": "analysis",
     "export": "exports",
     "open_cube": "cube_opening",
-    "open_dataset": "reading",
+    "open_dataset": "reading.opening",
     "over_areas": "analysis",
     "plot": "plotting",
     "plot_coverage": "calendars",
@@ -124,7 +124,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "repair_cube": "cube_checks",
     "return_levels": "returns",
     "show_versions": "runtime.versions",
-    "to_rate": "reading",
+    "to_rate": "reading.opening",
     "verify_cube": "cube_checks",
 }
 

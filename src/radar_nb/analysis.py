@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.areal import stream_areas
 from radar_nb.areas import find_areas
-from radar_nb.assembly import Options
 from radar_nb.errors import SettingsError
 from radar_nb.extremes import count_exceedances
 from radar_nb.localities import area_series, point_series
 from radar_nb.places import find_places
+from radar_nb.reading.dataset import Options
+from radar_nb.reading.sources import is_cube
 from radar_nb.reductions import reduce
-from radar_nb.sources import is_cube
 from radar_nb.subjects import cut_dataset, is_dataset
 from radar_nb.totals import covered, totals
 from radar_nb.variables import fields_of, grid_of, variable_of

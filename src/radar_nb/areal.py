@@ -11,16 +11,16 @@ import xarray as xr
 from radar_nb.areas import Means, find_areas
 from radar_nb.cube_film import open_film
 from radar_nb.errors import SeriesError
-from radar_nb.films import read_film
 from radar_nb.localities import area_dataset
+from radar_nb.reading.frame_stream import read_film
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.assembly import Options
-    from radar_nb.films import Take
     from radar_nb.formats.packing import Packing
-    from radar_nb.regridding import Weights
+    from radar_nb.reading.dataset import Options
+    from radar_nb.reading.frame_stream import Take
+    from radar_nb.reading.regridding import Weights
     from radar_nb.runtime.progress import Reporter
 
 

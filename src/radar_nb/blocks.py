@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Reporter
 
 BLOCK = 32 << 20
-"""Of a block: what malloc hands out again without asking the system for fresh pages, as in `radar_nb.assembly`."""
+"""Bytes of a block, as in `radar_nb.reading.dataset`: malloc reuses such memory without asking the system."""
 _AHEAD = 1
 """Blocks that are read while one is worked on."""
 

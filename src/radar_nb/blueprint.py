@@ -26,7 +26,7 @@ from radar_nb.errors import CubeError, DamagedShard, SeriesError
 from radar_nb.formats.packing import FLAGS, Packing
 from radar_nb.layouts import find_layout
 from radar_nb.ledger import DayRecord, Entry, read_ledger, write_ledger
-from radar_nb.series import ANCHORS
+from radar_nb.reading.series import ANCHORS
 from radar_nb.shards import NOTE_ROOM, Shard, ShardFormat
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.assembly import Opened
     from radar_nb.layouts import Layout
+    from radar_nb.reading.dataset import Opened
     from radar_nb.stores import Store
 
 FORMAT = 1

@@ -9,14 +9,14 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
 from radar_nb.captions import spell
-from radar_nb.coverage import find_coverage
 from radar_nb.palettes import INK
+from radar_nb.reading.coverage import find_coverage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from radar_nb.coverage import Coverage
+    from radar_nb.reading.coverage import Coverage
     from radar_nb.runtime.progress import Reporter
 
 _SHARES = (0.5, 0.9, 0.99)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from radar_nb.assembly import Options, open_series
 from radar_nb.cube_days import encode_day, split_days
 from radar_nb.cube_opening import required_cube
 from radar_nb.errors import CubeError, DamagedShard, RadarNbError, SettingsError
+from radar_nb.reading.dataset import Options, open_series
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
 from radar_nb.runtime.workers import each

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.assembly import Options
 from radar_nb.dwd.grids import named_grid
 from radar_nb.errors import SettingsError
-from radar_nb.films import ArchiveFilm
-from radar_nb.sources import is_cube
+from radar_nb.reading.dataset import Options
+from radar_nb.reading.frame_stream import ArchiveFilm
+from radar_nb.reading.sources import is_cube
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from radar_nb.films import Film, Take
     from radar_nb.ledger import Entry
+    from radar_nb.reading.frame_stream import Film, Take
     from radar_nb.runtime.progress import Reporter
 
 _FIXED = ("clutter", "grid", "regrid", "sums")
@@ -35,7 +35,7 @@ def open_film(source: Any, options: Options, *, progress: bool | Reporter) -> Fi
 
 
 class CubeFilm:
-    """The film of a cube: see `radar_nb.films.Film`.
+    """The film of a cube: see `radar_nb.reading.frame_stream.Film`.
 
     Parameters
     ----------

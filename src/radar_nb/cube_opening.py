@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from radar_nb.assembly import packing_attrs, step_coords, told_attrs
 from radar_nb.blueprint import load_cube
 from radar_nb.cube_array import CubeArray, Place
 from radar_nb.errors import CubeError, NothingFound
-from radar_nb.series import missing_steps
+from radar_nb.reading.dataset import packing_attrs, step_coords, told_attrs
+from radar_nb.reading.series import missing_steps
 from radar_nb.stores import find_store
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from radar_nb.ledger import Entry
 
 _CHUNK_BYTES = 32 << 20
-"""Bytes of a dask chunk, as in `radar_nb.assembly`."""
+"""Bytes of a dask chunk, as in `radar_nb.reading.dataset`."""
 _CHUNKS = 20_000
 """More dask chunks than these make the graph slower than the reading; then they grow, to `_GROWTH` times."""
 _GROWTH = 8

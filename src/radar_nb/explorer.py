@@ -15,12 +15,12 @@ import xarray as xr
 from radar_nb.encoders import find_ffmpeg
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.filming import filming
-from radar_nb.reading import open_dataset
+from radar_nb.reading.opening import open_dataset
+from radar_nb.reading.sources import is_cube
 from radar_nb.reel import Reel, choose
 from radar_nb.runtime.files import replacing
 from radar_nb.scene import PALETTES, scene
 from radar_nb.screening import Screening, in_words
-from radar_nb.sources import is_cube
 from radar_nb.standalone import make_page, script, style, texts
 from radar_nb.texts import speech
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.films import Film, Take
     from radar_nb.formats.packing import Packing
     from radar_nb.periods import Periods
     from radar_nb.places import Places
-    from radar_nb.regridding import Weights
+    from radar_nb.reading.frame_stream import Film, Take
+    from radar_nb.reading.regridding import Weights
 
 _BLOCK = 1 << 14
 """Cells that are brought to their unit at once: fresh memory for a whole field costs more than the arithmetic."""

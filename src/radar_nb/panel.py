@@ -28,7 +28,7 @@ from radar_nb.errors import CoverageError, NothingFound, RadarNbError
 from radar_nb.fetch.downloading import start
 from radar_nb.fetch.local_state import look
 from radar_nb.formats.extraction import extract_async
-from radar_nb.reading import open_dataset
+from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import EVERY, Job
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.report import Report

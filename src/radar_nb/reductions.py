@@ -13,15 +13,15 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.accumulators import Wanted
-from radar_nb.assembly import Options
 from radar_nb.cube_film import open_film
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.films import read_film
 from radar_nb.gathering import Results
 from radar_nb.localities import place_coords
 from radar_nb.periods import make_periods
 from radar_nb.places import find_places
+from radar_nb.reading.dataset import Options
+from radar_nb.reading.frame_stream import read_film
 from radar_nb.totals import period_coords, reduced_name, sum_attrs
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Grid
-    from radar_nb.films import Film
     from radar_nb.formats.packing import Clutter, Packing
     from radar_nb.places import Around, Places
-    from radar_nb.regridding import Method, Weights
+    from radar_nb.reading.frame_stream import Film
+    from radar_nb.reading.regridding import Method, Weights
     from radar_nb.runtime.progress import Reporter
 
 How = Literal["sum", "mean", "max", "min", "count", "series"]

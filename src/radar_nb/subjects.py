@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from radar_nb.errors import SettingsError, StorageError
-from radar_nb.reading import open_dataset
-from radar_nb.sources import is_cube
+from radar_nb.reading.opening import open_dataset
+from radar_nb.reading.sources import is_cube
 from radar_nb.variables import BESIDE
 
 if TYPE_CHECKING:

@@ -201,7 +201,7 @@ async def load_async(
     **reading: Any,
 ) -> xr.Dataset:
     """Do what `load` does, as a coroutine."""
-    from radar_nb.reading import open_dataset  # noqa: PLC0415 - xarray and wradlib take a second to import
+    from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - xarray and wradlib take a second to import
 
     made = await plan_async(product, first, last, source=source, folder=folder, base_url=base_url)
     report = await download_async(made, errors=errors, progress=progress)

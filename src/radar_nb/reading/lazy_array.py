@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from radar_nb.formats.index import Frames
     from radar_nb.formats.packing import Packing
-    from radar_nb.regridding import Weights
+    from radar_nb.reading.regridding import Weights
 
 What = Literal["values", "packed", "flags"]
 

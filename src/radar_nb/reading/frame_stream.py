@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from radar_nb.assembly import assemble, open_series
 from radar_nb.formats.cursor import frame_codes, open_cursor
-from radar_nb.lazy import FrameName
+from radar_nb.reading.dataset import assemble, open_series
+from radar_nb.reading.lazy_array import FrameName
 from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from radar_nb.assembly import Options
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.cursor import Cursor
     from radar_nb.formats.packing import Packing
-    from radar_nb.regridding import Weights
+    from radar_nb.reading.dataset import Options
+    from radar_nb.reading.regridding import Weights
     from radar_nb.runtime.progress import Reporter
 
 _BATCH = 288

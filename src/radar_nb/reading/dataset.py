@@ -15,11 +15,11 @@ from radar_nb.errors import SettingsError
 from radar_nb.formats.cursor import frame_codes, open_cursor
 from radar_nb.formats.packing import FLAGS, Clutter, Packing
 from radar_nb.formats.radolan import SYNTHETIC
-from radar_nb.lazy import FrameArray, no_packing
-from radar_nb.regridding import Method, Weights, weights
-from radar_nb.series import Series, choose, make_series, split_kinds
-from radar_nb.sources import find_files, raise_problems, scan
-from radar_nb.template import Template, find_template, grid_template
+from radar_nb.reading.lazy_array import FrameArray, no_packing
+from radar_nb.reading.regridding import Method, Weights, weights
+from radar_nb.reading.series import Series, choose, make_series, split_kinds
+from radar_nb.reading.sources import find_files, raise_problems, scan
+from radar_nb.reading.wradlib_template import Template, find_template, grid_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.formats.index import Frames
-    from radar_nb.lazy import What
+    from radar_nb.reading.lazy_array import What
     from radar_nb.runtime.progress import Reporter
 
 _CHUNK_BYTES = 32 << 20

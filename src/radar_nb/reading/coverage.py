@@ -12,8 +12,8 @@ from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import NothingFound, SeriesError
 from radar_nb.formats.radolan import SYNTHETIC
-from radar_nb.series import choose
-from radar_nb.sources import find_files, raise_problems, scan
+from radar_nb.reading.series import choose
+from radar_nb.reading.sources import find_files, raise_problems, scan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

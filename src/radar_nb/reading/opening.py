@@ -1,6 +1,6 @@
 """From frames to one lazy `xarray.Dataset`, and the same as xarray's engine `radar_nb`.
 
-wradlib is asked once a kind of frame (see `radar_nb.template`). What differs from its Datasets is done on purpose:
+wradlib is asked once a kind of frame (see `radar_nb.reading.wradlib_template`). Differences are on purpose:
 rates of rain products become amounts in mm an interval (`to_rate` gives the rates back), missing cells are told by
 the flag bits, `units` is spelt as CF wants it, and the Dataset can be written.
 """
@@ -16,9 +16,9 @@ from uuid import uuid4
 import numpy as np
 from xarray.backends import BackendEntrypoint
 
-from radar_nb.assembly import Options, assemble, open_series
 from radar_nb.errors import SeriesError
 from radar_nb.formats.streams import sniff
+from radar_nb.reading.dataset import Options, assemble, open_series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Clutter
-    from radar_nb.regridding import Method
+    from radar_nb.reading.regridding import Method
     from radar_nb.runtime.progress import Reporter
 
 
