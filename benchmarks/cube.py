@@ -33,7 +33,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from radar_nb.shards import ShardFormat
+    from radar_nb.cube.shards import ShardFormat
 
 ARCHIVE = (
     Path(__file__).resolve().parents[2]
@@ -49,8 +49,8 @@ MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": st
 """What makes glibc keep the memory of a worker, which dask's own setting gives back after each field."""
 FRAMES = 5  # of which the median is taken, at other times of the day
 MODULES = (
-    "radar_nb.cube",
-    "radar_nb.cube_opening",
+    "radar_nb.cube.building",
+    "radar_nb.cube.opening",
     "radar_nb.analysis",
     "wradlib.io.backends",
     "dask.array",
@@ -126,7 +126,7 @@ def baseline(archive: Path, folder: Path) -> dict[str, float]:
 def build(archive: Path, folder: Path) -> dict[str, float]:
     """Build from an archive that has an index."""
     import radar_nb  # noqa: PLC0415 - the same
-    from radar_nb.cube import build_cube  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.cube.building import build_cube  # noqa: PLC0415 - only the process that measures it pays for it
 
     radar_nb.open_dataset(archive, progress=False)
     shutil.rmtree(folder / "cube", ignore_errors=True)
@@ -135,7 +135,7 @@ def build(archive: Path, folder: Path) -> dict[str, float]:
 
 def build_first(archive: Path, folder: Path) -> dict[str, float]:
     """Build from an archive that nobody has read yet: it is verified and indexed, too."""
-    from radar_nb.cube import build_cube  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.cube.building import build_cube  # noqa: PLC0415 - only the process that measures it pays for it
 
     for index in archive.parent.glob(".*.index"):
         index.unlink()
@@ -145,7 +145,7 @@ def build_first(archive: Path, folder: Path) -> dict[str, float]:
 
 def ask(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001 - as all that is measured
     """Ask a cube that was not opened in this process before."""
-    from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - only the process that measures it pays for it
     from radar_nb.reductions import reduce  # noqa: PLC0415 - the same
 
     found: dict[str, float] = {}
@@ -171,7 +171,7 @@ def catchments(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001
     import shapely  # noqa: PLC0415 - the same
 
     from radar_nb.analysis import accumulate, over_areas  # noqa: PLC0415 - the same
-    from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - the same
+    from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - the same
 
     rain, random = open_cube(folder / "cube"), np.random.default_rng(1)
     corners = zip(random.integers(0, ROWS - 20, 200), random.integers(0, COLS - 20, 200), strict=True)
@@ -316,7 +316,7 @@ def write_by_zarr(archive: Path, array: Any) -> None:
 
 def write_directly(archive: Path, path: Path, layout: ShardFormat, codec: Any) -> None:
     """Encode whole shards, one thread, so that all are compared by the same number of threads."""
-    from radar_nb.shards import ShardEncoder  # noqa: PLC0415 - only where it is asked for
+    from radar_nb.cube.shards import ShardEncoder  # noqa: PLC0415 - only where it is asked for
 
     encoder, day = ShardEncoder(layout), 0
     encoder._codec = codec  # noqa: SLF001 - any codec can be measured, cubes have one
@@ -344,7 +344,7 @@ class Direct:
     """An array read by our own reader."""
 
     def __init__(self, path: Path, days: int, layout: ShardFormat, codec: Any) -> None:
-        from radar_nb.shards import Shard  # noqa: PLC0415 - only where it is asked for
+        from radar_nb.cube.shards import Shard  # noqa: PLC0415 - only where it is asked for
 
         self._days, self._layout, self._codec = days, layout, codec
         self._data = [(path / f"c.{day}.0.0").read_bytes() for day in range(days)]
@@ -352,7 +352,7 @@ class Direct:
         self._pool = ThreadPoolExecutor(2)
 
     def __getitem__(self, key: Any) -> Any:
-        from radar_nb.shards import covered  # noqa: PLC0415 - only where it is asked for
+        from radar_nb.cube.shards import covered  # noqa: PLC0415 - only where it is asked for
 
         key = key if isinstance(key, tuple) else (key,)
         sizes = self._days * STEPS, ROWS, COLS
@@ -382,7 +382,7 @@ def layouts(archive: Path, folder: Path) -> None:
     """Print the table of layouts, codecs and writers; one thread writes, two read."""
     import zarr  # noqa: PLC0415 - only where it is asked for
 
-    from radar_nb.shards import ShardFormat  # noqa: PLC0415 - the same
+    from radar_nb.cube.shards import ShardFormat  # noqa: PLC0415 - the same
 
     days = 1 + max(part for part, _, _ in frames(archive))
     reading = timed(lambda: [None for _ in frames(archive)])
@@ -450,7 +450,7 @@ def clusters(folder: Path, runs: int) -> None:
     from distributed import Client, LocalCluster  # noqa: PLC0415 - only where it is asked for
 
     import radar_nb  # noqa: PLC0415 - the same
-    from radar_nb.cube import build_cube  # noqa: PLC0415 - the same
+    from radar_nb.cube.building import build_cube  # noqa: PLC0415 - the same
     from radar_nb.mirror import make_archives  # noqa: PLC0415 - the same
 
     (archive,) = make_archives(folder / "cluster", "YW", "2020-06", days=range(1, 11), progress=False)
@@ -473,7 +473,7 @@ def clusters(folder: Path, runs: int) -> None:
                 LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as local,  # type: ignore[no-untyped-call]
                 Client(local) as client,  # type: ignore[no-untyped-call]
             ):
-                client.run(importlib.import_module, "radar_nb.cube")
+                client.run(importlib.import_module, "radar_nb.cube.building")
                 took = median(built(client=client) for _ in range(runs))
             print(row(name, workers, took, size / took), flush=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.cube import build_cube
+from radar_nb.cube.building import build_cube
 from radar_nb.formats.radolan import CLUTTER, NO_DATA_CODE, SECONDARY, Header, write_frame
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cubes import archive, files
 
-from radar_nb.cube import build_cube
+from radar_nb.cube.building import build_cube
 from radar_nb.errors import Incomplete, SettingsError, StorageError
 from radar_nb.runtime.workers import active_client, each
 

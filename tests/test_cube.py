@@ -15,9 +15,9 @@ import xarray as xr
 from cubes import HOURS, archive, files, frame
 from disks import forbid_writing, small_disk
 
-from radar_nb.cube import build_cube
-from radar_nb.cube_checks import repair_cube, verify_cube
-from radar_nb.cube_opening import cube_coverage, open_cube
+from radar_nb.cube.building import build_cube
+from radar_nb.cube.checking import repair_cube, verify_cube
+from radar_nb.cube.opening import cube_coverage, open_cube
 from radar_nb.errors import (
     CubeError,
     DamagedShard,
@@ -458,7 +458,7 @@ class TestBadInput:
             os.utime(source)
             return real(*args, **options)
 
-        monkeypatch.setattr("radar_nb.cube_days.frame_codes", touched)
+        monkeypatch.setattr("radar_nb.cube.day.frame_codes", touched)
 
         with pytest.raises(Incomplete, match="changed"):
             built(source, tmp_path / "cube")

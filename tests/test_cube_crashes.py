@@ -10,8 +10,8 @@ import kills
 import pytest
 from kills import Road
 
-from radar_nb.cube_checks import verify_cube
-from radar_nb.cube_opening import open_cube
+from radar_nb.cube.checking import verify_cube
+from radar_nb.cube.opening import open_cube
 
 if TYPE_CHECKING:
     from pathlib import Path

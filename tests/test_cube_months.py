@@ -9,7 +9,7 @@ import cubes
 import pytest
 
 import radar_nb as rn
-from radar_nb.cube_months import built_months, cube_path
+from radar_nb.cube.locations import built_months, cube_path
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product
 from radar_nb.errors import CubeError

@@ -10,8 +10,8 @@ import xarray as xr
 from cubes import archive, files
 
 import radar_nb as rn
-from radar_nb.cube import build_cube
-from radar_nb.cube_opening import open_cube
+from radar_nb.cube.building import build_cube
+from radar_nb.cube.opening import open_cube
 from radar_nb.errors import CoverageError, Incomplete
 from radar_nb.mirror import Mirror
 from radar_nb.reading.opening import open_dataset

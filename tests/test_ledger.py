@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from radar_nb.cube.day_records import DayRecord, Entry, Origin, read_ledger, write_ledger
 from radar_nb.errors import DamagedShard
-from radar_nb.ledger import DayRecord, Entry, Origin, read_ledger, write_ledger
 from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.codecs import ZstdCodec
 
+from radar_nb.cube.shards import Shard, ShardEncoder, ShardFormat, covered
 from radar_nb.errors import DamagedShard
-from radar_nb.shards import Shard, ShardEncoder, ShardFormat, covered
 
 if TYPE_CHECKING:
     from pathlib import Path

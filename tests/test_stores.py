@@ -11,13 +11,13 @@ import pytest
 import xarray as xr
 from cubes import archive, files
 
-from radar_nb.buckets import Bucket
-from radar_nb.cube import build_cube
-from radar_nb.cube_checks import repair_cube, verify_cube
-from radar_nb.cube_opening import open_cube
+from radar_nb.cube.buckets import Bucket
+from radar_nb.cube.building import build_cube
+from radar_nb.cube.checking import repair_cube, verify_cube
+from radar_nb.cube.opening import open_cube
+from radar_nb.cube.stores import Folder, find_store
 from radar_nb.errors import CubeError, NothingFound, NotWritable, SettingsError, StorageError
 from radar_nb.reading.opening import open_dataset
-from radar_nb.stores import Folder, find_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from radar_nb.app import App
     from radar_nb.calendars import plot_coverage
     from radar_nb.citation import cite
-    from radar_nb.cube import build_cube
-    from radar_nb.cube_checks import repair_cube, verify_cube
-    from radar_nb.cube_opening import cube_coverage, open_cube
+    from radar_nb.cube.building import build_cube
+    from radar_nb.cube.checking import repair_cube, verify_cube
+    from radar_nb.cube.opening import cube_coverage, open_cube
     from radar_nb.explorer import Explorer
     from radar_nb.exports import export
     from radar_nb.extremes import annual_maxima
@@ -107,25 +107,25 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "animate": "animation",
     "annual_maxima": "extremes",
     "at_points": "analysis",
-    "build_cube": "cube",
+    "build_cube": "cube.building",
     "check": "quality",
     "cite": "citation",
-    "cube_coverage": "cube_opening",
+    "cube_coverage": "cube.opening",
     "events": "storms",
     "exceedance": "analysis",
     "export": "exports",
-    "open_cube": "cube_opening",
+    "open_cube": "cube.opening",
     "open_dataset": "reading.opening",
     "over_areas": "analysis",
     "plot": "plotting",
     "plot_coverage": "calendars",
     "plot_series": "timeline",
     "reduce": "reductions",
-    "repair_cube": "cube_checks",
+    "repair_cube": "cube.checking",
     "return_levels": "returns",
     "show_versions": "runtime.versions",
     "to_rate": "reading.opening",
-    "verify_cube": "cube_checks",
+    "verify_cube": "cube.checking",
 }
 
 

@@ -71,7 +71,7 @@ def _build(options: argparse.Namespace) -> Report:
 
 
 def _info(options: argparse.Namespace) -> Table:
-    from radar_nb.cube_opening import required_cube  # noqa: PLC0415 - zarr is not loaded by other commands
+    from radar_nb.cube.opening import required_cube  # noqa: PLC0415 - zarr is not loaded by other commands
 
     cube, coverage = required_cube(options.store), rn.cube_coverage(options.store)
     stored = sum(size for _, size in cube.store.listing(cube.variable).values())

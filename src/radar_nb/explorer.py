@@ -218,7 +218,7 @@ class Explorer(anywidget.AnyWidget):
 def _open_packed(source: Any, variable: str | None) -> xr.Dataset:
     """Open a source as raw codes, or as values where its frames stand for values in different ways."""
     if is_cube(source):
-        from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
+        from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
 
         return open_cube(source, packed=True, chunks=None)
     try:

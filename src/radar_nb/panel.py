@@ -20,9 +20,9 @@ import ipywidgets
 import traitlets
 
 from radar_nb.copied_code import cube_code, opening_code
-from radar_nb.cube import build_cube
-from radar_nb.cube_months import cube_path
-from radar_nb.cube_opening import open_cube
+from radar_nb.cube.building import build_cube
+from radar_nb.cube.locations import cube_path
+from radar_nb.cube.opening import open_cube
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CoverageError, NothingFound, RadarNbError
 from radar_nb.fetch.downloading import start

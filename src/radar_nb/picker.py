@@ -16,7 +16,7 @@ import ipywidgets
 import traitlets
 
 from radar_nb.choices import narrowed, offer, plan_now, published, series
-from radar_nb.cube_months import built_months, cube_path
+from radar_nb.cube.locations import built_months, cube_path
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product as find_product

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.accumulators import Wanted
-from radar_nb.cube_film import open_film
+from radar_nb.cube.frame_stream import open_film
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.gathering import Results

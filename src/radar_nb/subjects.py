@@ -25,7 +25,7 @@ def is_dataset(data: Any) -> bool:
 
 def cut_dataset(store: Any, **options: Any) -> xr.Dataset:
     """Open a cube, which gives boxes and pixels without the fields around them."""
-    from radar_nb.cube_opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
+    from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
 
     return open_cube(store, chunks=None, **options)
 

@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb import __version__
+from radar_nb.cube.day_records import ABSENT, DayRecord, Entry, Origin
+from radar_nb.cube.shards import ShardEncoder
 from radar_nb.errors import DamagedShard, SeriesError
 from radar_nb.formats.cursor import frame_codes, open_cursor
 from radar_nb.formats.index import archive_stamp
-from radar_nb.ledger import ABSENT, DayRecord, Entry, Origin
 from radar_nb.reading.lazy_array import FrameName
 from radar_nb.runtime.files import read_sidecar
-from radar_nb.shards import ShardEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from radar_nb.blueprint import Cube
+    from radar_nb.cube.description import Cube
+    from radar_nb.cube.shards import ShardFormat
     from radar_nb.formats.cursor import Cursor
     from radar_nb.formats.index import Frames
     from radar_nb.formats.packing import Packing
     from radar_nb.formats.streams import Blob
     from radar_nb.reading.dataset import Opened
-    from radar_nb.shards import ShardFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

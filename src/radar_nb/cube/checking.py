@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from radar_nb.cube_days import encode_day, split_days
-from radar_nb.cube_opening import required_cube
+from radar_nb.cube.day import encode_day, split_days
+from radar_nb.cube.opening import required_cube
+from radar_nb.cube.shards import REMEDY, Shard
 from radar_nb.errors import CubeError, DamagedShard, RadarNbError, SettingsError
 from radar_nb.reading.dataset import Options, open_series
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
 from radar_nb.runtime.workers import each
-from radar_nb.shards import REMEDY, Shard
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.blueprint import Cube
-    from radar_nb.cube_days import DayJob
-    from radar_nb.ledger import Entry
+    from radar_nb.cube.day import DayJob
+    from radar_nb.cube.day_records import Entry
+    from radar_nb.cube.description import Cube
+    from radar_nb.cube.shards import Chunk, ShardFormat
     from radar_nb.runtime.progress import Reporter
-    from radar_nb.shards import Chunk, ShardFormat
 
 
 def verify_cube(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
+from radar_nb.cube.shards import ShardFormat
 from radar_nb.errors import SettingsError
-from radar_nb.shards import ShardFormat
 
 if TYPE_CHECKING:
     from radar_nb.formats.packing import Packing

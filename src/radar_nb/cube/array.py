@@ -13,16 +13,16 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from radar_nb.cube.shards import covered
 from radar_nb.formats.packing import FLAGS
-from radar_nb.shards import covered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
-    from radar_nb.blueprint import Cube
-    from radar_nb.shards import Chunk, Shard
+    from radar_nb.cube.description import Cube
+    from radar_nb.cube.shards import Chunk, Shard
 
     Covered = tuple[int, NDArray[np.intp], NDArray[np.intp]]
 

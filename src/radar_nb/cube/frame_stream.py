@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.ledger import Entry
+    from radar_nb.cube.day_records import Entry
     from radar_nb.reading.frame_stream import Film, Take
     from radar_nb.runtime.progress import Reporter
 
@@ -45,7 +45,7 @@ class CubeFilm:
     """
 
     def __init__(self, store: Any, options: Options) -> None:
-        from radar_nb.cube_opening import (  # noqa: PLC0415 - zarr is loaded where there is a cube
+        from radar_nb.cube.opening import (  # noqa: PLC0415 - zarr is loaded where there is a cube
             cube_steps,
             dataset_of_cube,
             required_cube,

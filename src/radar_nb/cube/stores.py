@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from radar_nb.buckets import Bucket
+from radar_nb.cube.buckets import Bucket
 from radar_nb.errors import CubeError, SettingsError, StorageError
 from radar_nb.runtime.files import lock_path, replacing, storage_errors, temporary_path
 from radar_nb.runtime.locks import claimed
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from radar_nb.buckets import Span
+    from radar_nb.cube.buckets import Span
 
 
 class Store(Protocol):

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.cube.shards import REMEDY
 from radar_nb.errors import DamagedShard, StorageError
 from radar_nb.runtime.files import replacing
 from radar_nb.runtime.settings import cache_folder
-from radar_nb.shards import REMEDY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

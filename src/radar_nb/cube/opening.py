@@ -10,22 +10,22 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from radar_nb.blueprint import load_cube
-from radar_nb.cube_array import CubeArray, Place
+from radar_nb.cube.array import CubeArray, Place
+from radar_nb.cube.description import load_cube
+from radar_nb.cube.stores import find_store
 from radar_nb.errors import CubeError, NothingFound
 from radar_nb.reading.dataset import packing_attrs, step_coords, told_attrs
 from radar_nb.reading.series import missing_steps
-from radar_nb.stores import find_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from radar_nb.blueprint import Cube
-    from radar_nb.cube_array import What
+    from radar_nb.cube.array import What
+    from radar_nb.cube.day_records import Entry
+    from radar_nb.cube.description import Cube
     from radar_nb.errors import DamagedShard
-    from radar_nb.ledger import Entry
 
 _CHUNK_BYTES = 32 << 20
 """Bytes of a dask chunk, as in `radar_nb.reading.dataset`."""

@@ -14,31 +14,31 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from radar_nb.blueprint import axis_of, create_cube, load_cube
-from radar_nb.cube_days import Built, build_day, fresh, split_days
-from radar_nb.cube_stages import build_stages, whole_archives
+from radar_nb.cube.day import Built, build_day, fresh, split_days
+from radar_nb.cube.description import axis_of, create_cube, load_cube
+from radar_nb.cube.far_archives import far_archives, fetched, identity_of
+from radar_nb.cube.stages import build_stages, whole_archives
+from radar_nb.cube.stores import find_store
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CubeError, RadarNbError, SettingsError, StorageError
-from radar_nb.far_archives import far_archives, fetched, identity_of
 from radar_nb.formats.index import load_index
 from radar_nb.reading.dataset import Options, assemble, open_series
 from radar_nb.reading.sources import find_files, scan
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
 from radar_nb.runtime.workers import active_client, each
-from radar_nb.stores import find_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from radar_nb.blueprint import Cube
-    from radar_nb.cube_days import DayJob
+    from radar_nb.cube.day import DayJob
+    from radar_nb.cube.day_records import DayRecord, Entry
+    from radar_nb.cube.description import Cube
+    from radar_nb.cube.layouts import Layout
+    from radar_nb.cube.stores import Store
     from radar_nb.formats.streams import Blob
-    from radar_nb.layouts import Layout
-    from radar_nb.ledger import DayRecord, Entry
     from radar_nb.reading.dataset import Opened
     from radar_nb.runtime.progress import Reporter
-    from radar_nb.stores import Store
 
 Errors = Literal["raise", "report"]
 

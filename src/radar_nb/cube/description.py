@@ -21,22 +21,22 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 from radar_nb import __version__
+from radar_nb.cube.day_records import DayRecord, Entry, read_ledger, write_ledger
+from radar_nb.cube.layouts import find_layout
+from radar_nb.cube.shards import NOTE_ROOM, Shard, ShardFormat
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import CubeError, DamagedShard, SeriesError
 from radar_nb.formats.packing import FLAGS, Packing
-from radar_nb.layouts import find_layout
-from radar_nb.ledger import DayRecord, Entry, read_ledger, write_ledger
 from radar_nb.reading.series import ANCHORS
-from radar_nb.shards import NOTE_ROOM, Shard, ShardFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from radar_nb.layouts import Layout
+    from radar_nb.cube.layouts import Layout
+    from radar_nb.cube.stores import Store
     from radar_nb.reading.dataset import Opened
-    from radar_nb.stores import Store
 
 FORMAT = 1
 """To be raised when a cube could no longer be read by the code that is there today."""

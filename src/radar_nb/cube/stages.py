@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from radar_nb.cube.day_records import DayRecord, Origin
     from radar_nb.dwd.catalogue import Plan, RemoteArchive
     from radar_nb.fetch.downloading import Download
-    from radar_nb.ledger import DayRecord, Origin
     from radar_nb.runtime.progress import Progress, Reporter
     from radar_nb.runtime.report import Report
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.buckets import Bucket
+from radar_nb.cube.buckets import Bucket
 from radar_nb.errors import NothingFound
 from radar_nb.runtime.files import Sidecar, storage_errors, write_sidecar
 

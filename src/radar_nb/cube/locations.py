@@ -39,8 +39,8 @@ def built_months(path: Path, months: Iterable[Month]) -> set[Month]:
     """
     if not path.is_dir():
         return set()
-    from radar_nb.blueprint import load_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
-    from radar_nb.stores import find_store  # noqa: PLC0415 - the same
+    from radar_nb.cube.description import load_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
+    from radar_nb.cube.stores import find_store  # noqa: PLC0415 - the same
 
     cube = load_cube(find_store(path))
     there = set() if cube is None else set(cube.listed())
