@@ -62,7 +62,7 @@ def ours(work: Callable[[], Any], runs: int) -> dict[str, float]:
 
 def weights(archive: Path, runs: int) -> dict[str, float]:
     """Compute the weights of 200 catchments."""
-    from radar_nb import areas  # noqa: PLC0415 - the same
+    from radar_nb.analysis import areas  # noqa: PLC0415 - the same
     from radar_nb.dwd.grids import GRIDS  # noqa: PLC0415 - the same
 
     del archive
@@ -80,10 +80,10 @@ def means(archive: Path, runs: int) -> dict[str, float]:
     from exactextract import exact_extract  # noqa: PLC0415 - the same
     from exactextract.raster import NumPyRasterSource  # noqa: PLC0415 - the same
 
-    from radar_nb.areas import Means, find_areas  # noqa: PLC0415 - the same
+    from radar_nb.analysis.areas import Means, find_areas  # noqa: PLC0415 - the same
+    from radar_nb.analysis.vectors import to_plane  # noqa: PLC0415 - the same
     from radar_nb.dwd.grids import GRIDS  # noqa: PLC0415 - the same
     from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
-    from radar_nb.vectors import to_plane  # noqa: PLC0415 - the same
 
     grid, shapes = GRIDS["de1100"], catchments()
     field = open_dataset(archive, chunks=None, progress=False).YW[500].values
@@ -100,7 +100,7 @@ def means(archive: Path, runs: int) -> dict[str, float]:
 
 def archive_areas(archive: Path, runs: int) -> dict[str, float]:
     """Take means of every frame of an archive, in one pass."""
-    from radar_nb import analysis  # noqa: PLC0415 - the same
+    from radar_nb.analysis import api as analysis  # noqa: PLC0415 - the same
 
     shapes = catchments()
     once = partial(analysis.over_areas, archive, shapes, progress=False)
@@ -113,7 +113,7 @@ def year(days: int, archive: Path, runs: int) -> dict[str, float]:
     import dask.array as da  # noqa: PLC0415 - the same
     import xarray as xr  # noqa: PLC0415 - the same
 
-    from radar_nb import analysis  # noqa: PLC0415 - the same
+    from radar_nb.analysis import api as analysis  # noqa: PLC0415 - the same
     from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
 
     like = open_dataset(archive, chunks=None, progress=False)
@@ -127,7 +127,7 @@ def year(days: int, archive: Path, runs: int) -> dict[str, float]:
 
 def moving(archive: Path, runs: int) -> dict[str, float]:
     """Count exceedances of 15 mm in an hour, at every cell; and as xarray rolls a tenth of the rows."""
-    from radar_nb import analysis  # noqa: PLC0415 - the same
+    from radar_nb.analysis import api as analysis  # noqa: PLC0415 - the same
     from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
 
     ds = open_dataset(archive, chunks=None, progress=False).isel(time=slice(0, 288))
@@ -144,8 +144,8 @@ def storms(archive: Path, runs: int) -> dict[str, float]:
     """Follow events of a day; and label the whole day at once."""
     from scipy import ndimage  # noqa: PLC0415 - the same
 
+    from radar_nb.analysis.events import events  # noqa: PLC0415 - the same
     from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
-    from radar_nb.storms import events  # noqa: PLC0415 - the same
 
     ds = open_dataset(archive, chunks=None, progress=False).isel(time=slice(288, 576))
     found = ours(lambda: events(ds, 0.5, min_area=10, progress=False), runs)
@@ -158,7 +158,7 @@ def levels(archive: Path, runs: int) -> dict[str, float]:
     import xarray as xr  # noqa: PLC0415 - the same
     from lmoments3 import distr  # noqa: PLC0415 - the same
 
-    from radar_nb.returns import return_levels  # noqa: PLC0415 - the same
+    from radar_nb.analysis.return_levels import return_levels  # noqa: PLC0415 - the same
 
     del archive
     values = np.random.default_rng(0).gumbel(30, 8, (25, 12, 200))

@@ -51,7 +51,7 @@ FRAMES = 5  # of which the median is taken, at other times of the day
 MODULES = (
     "radar_nb.cube.building",
     "radar_nb.cube.opening",
-    "radar_nb.analysis",
+    "radar_nb.analysis.api",
     "wradlib.io.backends",
     "dask.array",
     "zarr",
@@ -145,8 +145,8 @@ def build_first(archive: Path, folder: Path) -> dict[str, float]:
 
 def ask(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001 - as all that is measured
     """Ask a cube that was not opened in this process before."""
+    from radar_nb.analysis.reductions import reduce  # noqa: PLC0415 - the same
     from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - only the process that measures it pays for it
-    from radar_nb.reductions import reduce  # noqa: PLC0415 - the same
 
     found: dict[str, float] = {}
     found["open"] = timed(lambda: open_cube(folder / "cube"))
@@ -170,7 +170,7 @@ def catchments(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001
     import geopandas  # noqa: PLC0415 - the same
     import shapely  # noqa: PLC0415 - the same
 
-    from radar_nb.analysis import accumulate, over_areas  # noqa: PLC0415 - the same
+    from radar_nb.analysis.api import accumulate, over_areas  # noqa: PLC0415 - the same
     from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - the same
 
     rain, random = open_cube(folder / "cube"), np.random.default_rng(1)

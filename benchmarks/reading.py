@@ -34,7 +34,7 @@ ARCHIVE = (
 )
 FRAME = 1_980_000  # bytes of codes in a frame of YW
 TIME = "2020-06-13T15:25"
-MODULES = ("radar_nb.reductions", "wradlib.io.backends", "dask.array")
+MODULES = ("radar_nb.analysis.reductions", "wradlib.io.backends", "dask.array")
 ALONE = {
     "import",
     "wradlib",

@@ -51,7 +51,7 @@ else:
     _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     ["aiohttp", "filelock", "h5netcdf", "numpy", "pandas", "wradlib.io", "radar_nb.cli", "radar_nb.cube.building",
-     "radar_nb.mirror", "radar_nb.reading.opening", "radar_nb.reductions", "xarray.backends"]
+     "radar_nb.mirror", "radar_nb.reading.opening", "radar_nb.analysis.reductions", "xarray.backends"]
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from radar_nb.accumulators import GROUP, FlagTally, Totals, ValueTally, Wanted
+from radar_nb.analysis.tallies import GROUP, FlagTally, Totals, ValueTally, Wanted
 from radar_nb.formats.packing import Packing, radolan_packing
 from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE
 

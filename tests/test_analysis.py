@@ -10,14 +10,14 @@ import pytest
 import shapely
 import xarray as xr
 
-from radar_nb.analysis import accumulate, at_points, exceedance, over_areas
+from radar_nb.analysis.api import accumulate, at_points, exceedance, over_areas
+from radar_nb.analysis.checks import check
+from radar_nb.analysis.events import events
+from radar_nb.analysis.extremes import annual_maxima
+from radar_nb.analysis.reductions import reduce
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.extremes import annual_maxima
 from radar_nb.formats.radolan import NO_DATA_CODE, Header, write_frame
-from radar_nb.quality import check
 from radar_nb.reading.opening import open_dataset
-from radar_nb.reductions import reduce
-from radar_nb.storms import events
 
 if TYPE_CHECKING:
     from pathlib import Path

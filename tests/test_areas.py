@@ -12,10 +12,10 @@ from exactextract import exact_extract
 from exactextract.raster import NumPyRasterSource
 from small_rain import COL, ROW, rain, showers
 
-from radar_nb.areas import Means, find_areas
+from radar_nb.analysis.areas import Means, find_areas
+from radar_nb.analysis.variables import grid_of
 from radar_nb.dwd.grids import GRIDS, PROJ
 from radar_nb.errors import NothingFound, SettingsError
-from radar_nb.variables import grid_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ import pytest
 import xarray as xr  # noqa: TC002 - a parameter's type
 from small_rain import rain, series
 
-from radar_nb.analysis import accumulate
-from radar_nb.citation import cite
+from radar_nb.analysis.api import accumulate
+from radar_nb.analysis.citation import cite
+from radar_nb.analysis.extremes import annual_maxima
 from radar_nb.errors import SeriesError
-from radar_nb.extremes import annual_maxima
 
 DS = rain(np.zeros((300, 1, 1)))
 

@@ -15,10 +15,10 @@ import pytest
 import xarray as xr
 
 import radar_nb as rn
+from radar_nb.analysis.reductions import reduce
 from radar_nb.cli import main
 from radar_nb.errors import UnknownProduct
 from radar_nb.mirror import Mirror
-from radar_nb.reductions import reduce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

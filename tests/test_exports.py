@@ -15,11 +15,11 @@ import shapely
 import xarray as xr
 from small_rain import rain, showers
 
-from radar_nb.analysis import accumulate, at_points, over_areas
+from radar_nb.analysis.api import accumulate, at_points, over_areas
+from radar_nb.analysis.exports import export
+from radar_nb.analysis.variables import grid_of
 from radar_nb.dwd.grids import PROJ, to_lonlat
 from radar_nb.errors import NotWritable, SeriesError, SettingsError, StorageError
-from radar_nb.exports import export
-from radar_nb.variables import grid_of
 
 if TYPE_CHECKING:
     from pathlib import Path

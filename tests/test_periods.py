@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from radar_nb.analysis.periods import length_of, make_periods
 from radar_nb.errors import SettingsError
-from radar_nb.periods import length_of, make_periods
 
 
 def ends(first: str, count: int, minutes: int = 5) -> Any:

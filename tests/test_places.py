@@ -11,10 +11,10 @@ import pytest
 import xarray as xr
 from small_rain import rain, showers
 
+from radar_nb.analysis.points import find_places
+from radar_nb.analysis.variables import grid_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import NothingFound, SettingsError
-from radar_nb.places import find_places
-from radar_nb.variables import grid_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from small_rain import rain, showers
 
+from radar_nb.analysis.checks import Scorecard, check
 from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
-from radar_nb.quality import Scorecard, check
 
 VALUES = np.maximum(showers(36, 6, 5), 0.5)
 

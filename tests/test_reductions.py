@@ -14,19 +14,19 @@ import pytest
 import shapely
 import xarray as xr
 
-from radar_nb.analysis import over_areas
+from radar_nb.analysis.api import over_areas
+from radar_nb.analysis.reductions import reduce
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import NothingFound, SeriesError, SettingsError, TruncatedArchive
 from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE, Header, write_frame
 from radar_nb.reading.opening import open_dataset
-from radar_nb.reductions import reduce
 from radar_nb.synthetic import synthetic_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from radar_nb.reductions import How
+    from radar_nb.analysis.reductions import How
     from radar_nb.runtime.progress import Progress
 
 CDC = "climate_environment/CDC/grids_germany"

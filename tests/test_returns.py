@@ -12,9 +12,9 @@ import xarray as xr
 from lmoments3 import distr
 from scipy import stats
 
+from radar_nb.analysis.extremes import annual_maxima
+from radar_nb.analysis.return_levels import return_levels
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.extremes import annual_maxima
-from radar_nb.returns import return_levels
 
 
 def maxima(values: Any, *dims: str) -> xr.DataArray:

@@ -10,11 +10,12 @@ import pytest
 from scipy import ndimage
 from small_rain import rain, showers
 
-from radar_nb import blocks, storms
+from radar_nb.analysis import blocks
+from radar_nb.analysis import events as storms
+from radar_nb.analysis.events import events
+from radar_nb.analysis.variables import cell_areas, grid_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.storms import events
-from radar_nb.variables import cell_areas, grid_of
 
 
 def clock(table: Any, column: str) -> list[str]:

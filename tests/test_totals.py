@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_rain import rain, series, showers
 
+from radar_nb.analysis.totals import covered, totals
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.totals import covered, totals
 
 STEPS = 300
 VALUES = showers(STEPS, 4, 3, missing=0.2)

@@ -9,9 +9,9 @@ import pyproj
 import pytest
 from small_rain import COL, ROW, rain, series
 
+from radar_nb.analysis.variables import amount_of, cell_areas, fields_of, grid_of, minutes_of, variable_of
 from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat
 from radar_nb.errors import SeriesError
-from radar_nb.variables import amount_of, cell_areas, fields_of, grid_of, minutes_of, variable_of
 
 DS = rain(np.zeros((3, 4, 5)))
 

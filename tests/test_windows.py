@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_rain import rain, series, showers
 
-from radar_nb import blocks, windows
-from radar_nb.periods import make_periods
-from radar_nb.variables import ends_of
-from radar_nb.windows import moving_sums
+from radar_nb.analysis import blocks
+from radar_nb.analysis import moving_sums as windows
+from radar_nb.analysis.moving_sums import moving_sums
+from radar_nb.analysis.periods import make_periods
+from radar_nb.analysis.variables import ends_of
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -22,26 +22,26 @@ from radar_nb.formats.extraction import extract, extract_async
 from radar_nb.runtime.report import Report
 
 if TYPE_CHECKING:
-    from radar_nb.analysis import accumulate, at_points, exceedance, over_areas
+    from radar_nb.analysis.api import accumulate, at_points, exceedance, over_areas
+    from radar_nb.analysis.checks import check
+    from radar_nb.analysis.citation import cite
+    from radar_nb.analysis.events import events
+    from radar_nb.analysis.exports import export
+    from radar_nb.analysis.extremes import annual_maxima
+    from radar_nb.analysis.reductions import reduce
+    from radar_nb.analysis.return_levels import return_levels
     from radar_nb.animation import animate
     from radar_nb.app import App
     from radar_nb.calendars import plot_coverage
-    from radar_nb.citation import cite
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
     from radar_nb.explorer import Explorer
-    from radar_nb.exports import export
-    from radar_nb.extremes import annual_maxima
     from radar_nb.panel import DownloadPanel
     from radar_nb.picker import MonthPicker
     from radar_nb.plotting import plot
-    from radar_nb.quality import check
     from radar_nb.reading.opening import open_dataset, to_rate
-    from radar_nb.reductions import reduce
-    from radar_nb.returns import return_levels
     from radar_nb.runtime.versions import show_versions
-    from radar_nb.storms import events
     from radar_nb.timeline import plot_series
 
 __version__ = "0.1.0"
@@ -103,26 +103,26 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "DownloadPanel": "panel",
     "Explorer": "explorer",
     "MonthPicker": "picker",
-    "accumulate": "analysis",
+    "accumulate": "analysis.api",
     "animate": "animation",
-    "annual_maxima": "extremes",
-    "at_points": "analysis",
+    "annual_maxima": "analysis.extremes",
+    "at_points": "analysis.api",
     "build_cube": "cube.building",
-    "check": "quality",
-    "cite": "citation",
+    "check": "analysis.checks",
+    "cite": "analysis.citation",
     "cube_coverage": "cube.opening",
-    "events": "storms",
-    "exceedance": "analysis",
-    "export": "exports",
+    "events": "analysis.events",
+    "exceedance": "analysis.api",
+    "export": "analysis.exports",
     "open_cube": "cube.opening",
     "open_dataset": "reading.opening",
-    "over_areas": "analysis",
+    "over_areas": "analysis.api",
     "plot": "plotting",
     "plot_coverage": "calendars",
     "plot_series": "timeline",
-    "reduce": "reductions",
+    "reduce": "analysis.reductions",
     "repair_cube": "cube.checking",
-    "return_levels": "returns",
+    "return_levels": "analysis.return_levels",
     "show_versions": "runtime.versions",
     "to_rate": "reading.opening",
     "verify_cube": "cube.checking",

@@ -297,7 +297,7 @@ def _info(options: argparse.Namespace) -> int:
     if len(options.subject) == 1 and not Path(options.subject[0]).exists():
         _print(options, rn.product(options.subject[0]).table())
         return 0
-    from radar_nb.subjects import dataset_of, named  # noqa: PLC0415 - xarray is not loaded by other commands
+    from radar_nb.analysis.inputs import dataset_of, named  # noqa: PLC0415 - xarray is not loaded by other commands
 
     facts = _facts(cast("xr.Dataset", dataset_of(named(options.subject), progress=True)))
     print(json.dumps(facts, indent=1) if options.json else "\n".join(f"{k:>16}  {v}" for k, v in facts.items()))
@@ -323,7 +323,7 @@ def _facts(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from radar_nb.subjects import field_of_paths  # noqa: PLC0415 - xarray is not loaded by other commands
+    from radar_nb.analysis.inputs import field_of_paths  # noqa: PLC0415 - xarray is not loaded by other commands
 
     field = field_of_paths(options.source, options.variable)
     _save(rn.plot(field, time=options.time), options.output, dpi=options.dpi)
@@ -331,8 +331,8 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 def _accumulate(options: argparse.Namespace) -> int:
-    from radar_nb.reductions import reduce  # noqa: PLC0415 - xarray is not loaded by other commands
-    from radar_nb.subjects import named  # noqa: PLC0415 - the same
+    from radar_nb.analysis.inputs import named  # noqa: PLC0415 - the same
+    from radar_nb.analysis.reductions import reduce  # noqa: PLC0415 - xarray is not loaded by other commands
 
     ds = reduce(
         named(options.source),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from radar_nb.analysis.vectors import read_shapes
 from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.errors import NothingFound, SettingsError
-from radar_nb.vectors import read_shapes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

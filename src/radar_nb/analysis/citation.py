@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.analysis.variables import BESIDE
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError
-from radar_nb.variables import BESIDE
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from radar_nb.blocks import blocks
+from radar_nb.analysis.blocks import blocks
+from radar_nb.analysis.inputs import dataset_of
+from radar_nb.analysis.periods import make_periods
+from radar_nb.analysis.variables import amount_of, ends_of, fields_of, grid_of, minutes_of
 from radar_nb.captions import spell
 from radar_nb.dwd.grids import to_xy
 from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
-from radar_nb.periods import make_periods
 from radar_nb.runtime.table import Table
-from radar_nb.subjects import dataset_of
-from radar_nb.variables import amount_of, ends_of, fields_of, grid_of, minutes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from radar_nb.analysis.periods import make_periods
+from radar_nb.analysis.variables import amount_of, ends_of, minutes_of
 from radar_nb.errors import SettingsError
-from radar_nb.periods import make_periods
-from radar_nb.variables import amount_of, ends_of, minutes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from radar_nb.periods import Periods
+    from radar_nb.analysis.periods import Periods
 
 _TOGETHER = 16
 """Parts of a total that are added up at once: some 130 MB of fields."""
@@ -33,7 +33,7 @@ def totals(data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "0
     data : xarray.Dataset or DataArray
         An amount in mm; any dimensions beside time.
     period, timezone, day_begin
-        As in `radar_nb.periods.make_periods`.
+        As in `radar_nb.analysis.periods.make_periods`.
 
     Returns
     -------

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from radar_nb.areal import stream_areas
-from radar_nb.areas import find_areas
+from radar_nb.analysis.areal import stream_areas
+from radar_nb.analysis.areas import find_areas
+from radar_nb.analysis.extremes import count_exceedances
+from radar_nb.analysis.inputs import cut_dataset, is_dataset
+from radar_nb.analysis.localities import area_series, point_series
+from radar_nb.analysis.points import find_places
+from radar_nb.analysis.reductions import reduce
+from radar_nb.analysis.totals import covered, totals
+from radar_nb.analysis.variables import fields_of, grid_of, variable_of
 from radar_nb.errors import SettingsError
-from radar_nb.extremes import count_exceedances
-from radar_nb.localities import area_series, point_series
-from radar_nb.places import find_places
 from radar_nb.reading.dataset import Options
 from radar_nb.reading.sources import is_cube
-from radar_nb.reductions import reduce
-from radar_nb.subjects import cut_dataset, is_dataset
-from radar_nb.totals import covered, totals
-from radar_nb.variables import fields_of, grid_of, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import xarray as xr
 
-    from radar_nb.places import Around
-    from radar_nb.reductions import How
+    from radar_nb.analysis.points import Around
+    from radar_nb.analysis.reductions import How
     from radar_nb.runtime.progress import Reporter
 
 
@@ -235,7 +235,7 @@ def exceedance(
     thresholds : float, sequence of float, or str
         mm in the duration; an amount that equals one is counted. "dwd-heavy-rain" (1h, 6h) and
         "dwd-continuous-rain" (12h, 24h, 48h, 72h) are DWD's warning levels 2, 3 and 4, see
-        `radar_nb.levels.WARNING_LEVELS`.
+        `radar_nb.analysis.levels.WARNING_LEVELS`.
     duration : str or timedelta, optional
         "15min", "1h", "72h": a multiple of the interval, which is the default.
     period : str, pandas offset or timedelta, optional

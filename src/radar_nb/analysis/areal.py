@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.areas import Means, find_areas
+from radar_nb.analysis.areas import Means, find_areas
+from radar_nb.analysis.localities import area_dataset
 from radar_nb.cube.frame_stream import open_film
 from radar_nb.errors import SeriesError
-from radar_nb.localities import area_dataset
 from radar_nb.reading.frame_stream import read_film
 
 if TYPE_CHECKING:

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from radar_nb.accumulators import Wanted
+from radar_nb.analysis.gathering import Results
+from radar_nb.analysis.localities import place_coords
+from radar_nb.analysis.periods import make_periods
+from radar_nb.analysis.points import find_places
+from radar_nb.analysis.tallies import Wanted
+from radar_nb.analysis.totals import period_coords, reduced_name, sum_attrs
 from radar_nb.cube.frame_stream import open_film
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.gathering import Results
-from radar_nb.localities import place_coords
-from radar_nb.periods import make_periods
-from radar_nb.places import find_places
 from radar_nb.reading.dataset import Options
 from radar_nb.reading.frame_stream import read_film
-from radar_nb.totals import period_coords, reduced_name, sum_attrs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from radar_nb.analysis.points import Around, Places
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Clutter, Packing
-    from radar_nb.places import Around, Places
     from radar_nb.reading.frame_stream import Film
     from radar_nb.reading.regridding import Method, Weights
     from radar_nb.runtime.progress import Reporter

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from radar_nb.accumulators import FRAMES_LIMIT, FlagTally, Tally, Totals, ValueTally, Wanted
+from radar_nb.analysis.tallies import FRAMES_LIMIT, FlagTally, Tally, Totals, ValueTally, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from radar_nb.analysis.periods import Periods
+    from radar_nb.analysis.points import Places
     from radar_nb.formats.packing import Packing
-    from radar_nb.periods import Periods
-    from radar_nb.places import Places
     from radar_nb.reading.frame_stream import Film, Take
     from radar_nb.reading.regridding import Weights
 

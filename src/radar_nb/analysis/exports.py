@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
+from radar_nb.analysis.variables import BESIDE, fields_of, grid_of, variable_of
 from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.runtime.files import replacing
-from radar_nb.variables import BESIDE, fields_of, grid_of, variable_of
 
 if TYPE_CHECKING:
     import os

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from radar_nb.analysis.inputs import dataset_of
+from radar_nb.analysis.levels import check_thresholds
+from radar_nb.analysis.moving_sums import moving_sums
+from radar_nb.analysis.periods import length_of, make_periods
+from radar_nb.analysis.totals import period_coords, timeless_coords
+from radar_nb.analysis.variables import amount_of, ends_of, minutes_of
 from radar_nb.errors import SettingsError
-from radar_nb.levels import check_thresholds
-from radar_nb.periods import length_of, make_periods
-from radar_nb.subjects import dataset_of
-from radar_nb.totals import period_coords, timeless_coords
-from radar_nb.variables import amount_of, ends_of, minutes_of
-from radar_nb.windows import moving_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from radar_nb.periods import Periods
+    from radar_nb.analysis.periods import Periods
     from radar_nb.runtime.progress import Reporter
 
 _YEARS = {"calendar": "YS", "hydro": "hydro_year"}

@@ -10,8 +10,8 @@ import xarray as xr
 from scipy.special import gamma
 from scipy.stats import genextreme
 
+from radar_nb.analysis.variables import BESIDE
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.variables import BESIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

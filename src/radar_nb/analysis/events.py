@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
 from scipy import ndimage
 
-from radar_nb.blocks import blocks
+from radar_nb.analysis.blocks import blocks
+from radar_nb.analysis.inputs import dataset_of
+from radar_nb.analysis.levels import check_thresholds
+from radar_nb.analysis.periods import length_of
+from radar_nb.analysis.variables import amount_of, cell_areas, ends_of, fields_of, grid_of, minutes_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SettingsError
-from radar_nb.levels import check_thresholds
-from radar_nb.periods import length_of
-from radar_nb.subjects import dataset_of
-from radar_nb.variables import amount_of, cell_areas, ends_of, fields_of, grid_of, minutes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _AROUND = np.ones((3, 3), bool)  # cells that touch at a corner hang together
 _DECIMAL = 5e-5
-"""mm by which a float32 may stand below the decimal number that it means, see `radar_nb.windows`."""
+"""mm by which a float32 may stand below the decimal number that it means, see `radar_nb.analysis.moving_sums`."""
 _SPARE = 1 << 16
 """Cells of an event that are kept before those that came twice are put together."""
 

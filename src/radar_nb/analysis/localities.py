@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
-from radar_nb.areas import Means
-from radar_nb.blocks import blocks
+from radar_nb.analysis.areas import Means
+from radar_nb.analysis.blocks import blocks
 from radar_nb.errors import SeriesError
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.areas import Areas
-    from radar_nb.places import Places
+    from radar_nb.analysis.areas import Areas
+    from radar_nb.analysis.points import Places
     from radar_nb.runtime.progress import Reporter
 
 _EAST = {"standard_name": "longitude", "units": "degrees_east"}

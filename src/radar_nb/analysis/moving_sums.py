@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from radar_nb.blocks import BLOCK, blocks
-from radar_nb.variables import ends_of
+from radar_nb.analysis.blocks import BLOCK, blocks
+from radar_nb.analysis.variables import ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from radar_nb.periods import Periods
+    from radar_nb.analysis.periods import Periods
     from radar_nb.runtime.progress import Reporter
 
 PER_MM = 10_000

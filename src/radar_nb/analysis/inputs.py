@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from radar_nb.analysis.variables import BESIDE
 from radar_nb.errors import SettingsError, StorageError
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
-from radar_nb.variables import BESIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

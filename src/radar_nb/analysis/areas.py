@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.analysis.vectors import check_polygons, read_shapes, to_plane
 from radar_nb.errors import SettingsError
-from radar_nb.vectors import check_polygons, read_shapes, to_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
