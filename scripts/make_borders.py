@@ -1,4 +1,4 @@
-"""Make `src/radar_nb/borders.json`: the border of Germany and of the countries around it, small enough to ship.
+"""Make `src/radar_nb/plots/borders.json`: the borders of Germany and its neighbours, small enough to ship.
 
 Run it as `python scripts/make_borders.py`, which fetches the npm package `world-atlas` with `npm pack` into a
 temporary folder, or as `python scripts/make_borders.py countries-10m.json` with that package's file at hand. The
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TARGET = Path(__file__).resolve().parents[1] / "src" / "radar_nb" / "borders.json"
+TARGET = Path(__file__).resolve().parents[1] / "src" / "radar_nb" / "plots" / "borders.json"
 PACKAGE = "world-atlas@2.0.2"
 MEMBER = "countries-10m.json"
 
@@ -51,7 +51,7 @@ DECIMALS = 3
 def main() -> None:
     """Read the atlas, write the borders, and say how large they became."""
     parser = argparse.ArgumentParser(
-        description="Make src/radar_nb/borders.json from the npm package world-atlas."
+        description="Make src/radar_nb/plots/borders.json from the npm package world-atlas."
     )
     parser.add_argument("atlas", nargs="?", type=Path, help=f"the package's {MEMBER}; without it, npm fetches it")
     atlas = parser.parse_args().atlas

@@ -20,10 +20,10 @@ import xarray as xr
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from radar_nb.animation import animate
 from radar_nb.dwd.grids import GRIDS
-from radar_nb.encoders import find_ffmpeg
 from radar_nb.errors import NotWritable, SeriesError, SettingsError, StorageError
+from radar_nb.plots.animation import animate
+from radar_nb.plots.encoders import find_ffmpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,10 +18,10 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 
 import radar_nb as rn
-from radar_nb.calendars import plot_coverage
 from radar_nb.dwd.months import Month, time_steps
 from radar_nb.errors import CorruptArchive, MonthError, NothingFound, SeriesError
 from radar_nb.formats.radolan import Header, write_frame
+from radar_nb.plots.coverage import plot_coverage
 from radar_nb.reading.coverage import find_coverage
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from matplotlib.path import Path as Outline
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat, to_xy
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.palettes import class_colours, class_limits
+from radar_nb.plots.palettes import class_colours, class_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,7 +230,7 @@ def test_sites_and_borders_stand_where_they_should(grid: str) -> None:
 )
 def test_the_border_is_germanys(place: str, lon: float, lat: float, inside: bool) -> None:
     """Towns on both sides of the border lie on their side of it."""
-    rings = json.loads(files("radar_nb").joinpath("borders.json").read_text(encoding="utf-8"))["germany"]
+    rings = json.loads(files("radar_nb.plots").joinpath("borders.json").read_text(encoding="utf-8"))["germany"]
 
     covered = sum(Outline(np.reshape(ring, (-1, 2))).contains_point((lon, lat)) for ring in rings) % 2 == 1
 
@@ -239,7 +239,7 @@ def test_the_border_is_germanys(place: str, lon: float, lat: float, inside: bool
 
 def test_the_borders_say_where_they_come_from() -> None:
     """The shipped borders carry their source and licence, and are small."""
-    text = files("radar_nb").joinpath("borders.json").read_text(encoding="utf-8")
+    text = files("radar_nb.plots").joinpath("borders.json").read_text(encoding="utf-8")
 
     assert "Natural Earth" in json.loads(text)["source"]
     assert json.loads(text)["licence"] == "public domain"

@@ -18,7 +18,7 @@ from matplotlib.patches import StepPatch
 
 import radar_nb as rn
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.timeline import plot_series
+from radar_nb.plots.series import plot_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from radar_nb.analysis.extremes import annual_maxima
     from radar_nb.analysis.reductions import reduce
     from radar_nb.analysis.return_levels import return_levels
-    from radar_nb.animation import animate
     from radar_nb.app import App
-    from radar_nb.calendars import plot_coverage
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
     from radar_nb.explorer import Explorer
     from radar_nb.panel import DownloadPanel
     from radar_nb.picker import MonthPicker
-    from radar_nb.plotting import plot
+    from radar_nb.plots.animation import animate
+    from radar_nb.plots.coverage import plot_coverage
+    from radar_nb.plots.plotting import plot
+    from radar_nb.plots.series import plot_series
     from radar_nb.reading.opening import open_dataset, to_rate
     from radar_nb.runtime.versions import show_versions
-    from radar_nb.timeline import plot_series
 
 __version__ = "0.1.0"
 
@@ -104,7 +104,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "Explorer": "explorer",
     "MonthPicker": "picker",
     "accumulate": "analysis.api",
-    "animate": "animation",
+    "animate": "plots.animation",
     "annual_maxima": "analysis.extremes",
     "at_points": "analysis.api",
     "build_cube": "cube.building",
@@ -117,9 +117,9 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "open_cube": "cube.opening",
     "open_dataset": "reading.opening",
     "over_areas": "analysis.api",
-    "plot": "plotting",
-    "plot_coverage": "calendars",
-    "plot_series": "timeline",
+    "plot": "plots.plotting",
+    "plot_coverage": "plots.coverage",
+    "plot_series": "plots.series",
     "reduce": "analysis.reductions",
     "repair_cube": "cube.checking",
     "return_levels": "analysis.return_levels",

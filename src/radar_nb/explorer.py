@@ -12,9 +12,9 @@ import anywidget
 import traitlets
 import xarray as xr
 
-from radar_nb.encoders import find_ffmpeg
 from radar_nb.errors import RadarNbError, SettingsError
-from radar_nb.filming import filming
+from radar_nb.plots.encoders import find_ffmpeg
+from radar_nb.plots.filming import filming
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 from radar_nb.reel import Reel, choose

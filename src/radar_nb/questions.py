@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.palettes import class_limits
+from radar_nb.plots.palettes import class_limits
 from radar_nb.reel import pack
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import xarray as xr
 from zlib_ng import zlib_ng
 
 from radar_nb.errors import SeriesError
-from radar_nb.fields import checked
+from radar_nb.plots.selection import checked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import to_hex
 
-from radar_nb.basemap import Frame
-from radar_nb.basemap import _borders as borders  # to be public there
-from radar_nb.captions import credit_of, name_of, span, unit_of
 from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
-from radar_nb.palettes import class_colours, class_limits
+from radar_nb.plots.basemap import Frame
+from radar_nb.plots.basemap import _borders as borders  # to be public there
+from radar_nb.plots.captions import credit_of, name_of, span, unit_of
+from radar_nb.plots.palettes import class_colours, class_limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,10 +12,10 @@ from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.inputs import dataset_of
 from radar_nb.analysis.periods import make_periods
 from radar_nb.analysis.variables import amount_of, ends_of, fields_of, grid_of, minutes_of
-from radar_nb.captions import spell
 from radar_nb.dwd.grids import to_xy
 from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
+from radar_nb.plots.captions import spell
 from radar_nb.runtime.table import Table
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from radar_nb.captions import spell
-from radar_nb.palettes import INK
+from radar_nb.plots.captions import spell
+from radar_nb.plots.palettes import INK
 from radar_nb.reading.coverage import find_coverage
 
 if TYPE_CHECKING:

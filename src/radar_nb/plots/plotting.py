@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from radar_nb.basemap import Frame
-from radar_nb.captions import credit_of, name_of, time_of
 from radar_nb.errors import SettingsError
-from radar_nb.facets import check_facets, draw_facets
-from radar_nb.fields import cells, one_field, several_fields
-from radar_nb.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options
+from radar_nb.plots.basemap import Frame
+from radar_nb.plots.captions import credit_of, name_of, time_of
+from radar_nb.plots.facets import check_facets, draw_facets
+from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options
+from radar_nb.plots.selection import cells, one_field, several_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

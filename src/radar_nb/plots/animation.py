@@ -16,13 +16,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 
-from radar_nb.basemap import Frame
-from radar_nb.captions import credit_of, name_of, spell, time_of
-from radar_nb.encoders import find_ffmpeg, gif, mp4
 from radar_nb.errors import SettingsError
-from radar_nb.fields import cells, several_fields
-from radar_nb.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, wrapped
-from radar_nb.palettes import DRY, INK, NO_DATA
+from radar_nb.plots.basemap import Frame
+from radar_nb.plots.captions import credit_of, name_of, spell, time_of
+from radar_nb.plots.encoders import find_ffmpeg, gif, mp4
+from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, wrapped
+from radar_nb.plots.palettes import DRY, INK, NO_DATA
+from radar_nb.plots.selection import cells, several_fields
 from radar_nb.runtime.files import replacing, storage_errors
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.table import human_bytes
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from numpy.typing import NDArray
 
-    from radar_nb.encoders import Picture
+    from radar_nb.plots.encoders import Picture
     from radar_nb.runtime.progress import Reporter
 
 _KINDS = (".mp4", ".gif", ".html")
-_FASTEST = 50  # pictures a second: see `radar_nb.encoders.gif`
+_FASTEST = 50  # pictures a second: see `radar_nb.plots.encoders.gif`
 _SECONDS, _BYTES = 0.12, 35_000  # to draw a field, and for it in a GIF: measured with a rainy day of YW
 _CHUNK = 3 << 16  # bytes; of a multiple of three base64 makes letters without a filler
 

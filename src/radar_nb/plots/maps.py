@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
 
-from radar_nb.basemap import HALO, Frame, draw_borders, draw_radars, draw_scale, points, site_style
-from radar_nb.captions import minutes_of, unit_of
-from radar_nb.palettes import DRY, INK, NO_DATA, class_colours, class_limits, own_limits
+from radar_nb.plots.basemap import HALO, Frame, draw_borders, draw_radars, draw_scale, points, site_style
+from radar_nb.plots.captions import minutes_of, unit_of
+from radar_nb.plots.palettes import DRY, INK, NO_DATA, class_colours, class_limits, own_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

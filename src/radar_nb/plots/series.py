@@ -11,10 +11,10 @@ import xarray as xr
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Patch
 
-from radar_nb.basemap import HALO
-from radar_nb.captions import credit_of, name_of, unit_of
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.palettes import INK
+from radar_nb.plots.basemap import HALO
+from radar_nb.plots.captions import credit_of, name_of, unit_of
+from radar_nb.plots.palettes import INK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

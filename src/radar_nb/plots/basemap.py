@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from radar_nb.dwd.grids import GRIDS, scale_factor, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.errors import SeriesError
-from radar_nb.palettes import INK
+from radar_nb.plots.palettes import INK
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -78,7 +78,7 @@ def _earth(field: xr.DataArray) -> Earth:
 @cache
 def _borders(earth: Earth) -> dict[str, list[NDArray[np.float64]]]:
     """Give the border of Germany and of the others as lines in metres. Made by scripts/make_borders.py."""
-    content = json.loads(files("radar_nb").joinpath("borders.json").read_text(encoding="utf-8"))
+    content = json.loads(files("radar_nb.plots").joinpath("borders.json").read_text(encoding="utf-8"))
     return {
         name: [np.column_stack(to_xy(line[::2], line[1::2], earth)) for line in content[name]]
         for name in ("germany", "neighbours")

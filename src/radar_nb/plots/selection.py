@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.captions import spell
 from radar_nb.errors import SeriesError
+from radar_nb.plots.captions import spell
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

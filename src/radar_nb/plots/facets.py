@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.basemap import Frame
-from radar_nb.captions import credit_of, minutes_of, name_of, span, spell
 from radar_nb.errors import SettingsError
-from radar_nb.fields import cells
-from radar_nb.maps import Look, draw_bar, draw_legend, draw_map, wrapped
-from radar_nb.palettes import INK
+from radar_nb.plots.basemap import Frame
+from radar_nb.plots.captions import credit_of, minutes_of, name_of, span, spell
+from radar_nb.plots.maps import Look, draw_bar, draw_legend, draw_map, wrapped
+from radar_nb.plots.palettes import INK
+from radar_nb.plots.selection import cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable

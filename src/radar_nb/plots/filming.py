@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event
 from typing import TYPE_CHECKING
 
-from radar_nb.animation import animate
+from radar_nb.plots.animation import animate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def filming(
     fields, fps, classes, cmap
         As in `radar_nb.animate`.
     path : pathlib.Path
-        As in `radar_nb.animation.Film.save`.
+        As in `radar_nb.plots.animation.Film.save`.
 
     Yields
     ------
