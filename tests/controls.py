@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 from hostile import day, frame, month, name, tar_of
 
-from radar_nb.month_calendar import MonthCalendar
+from radar_nb.widgets.month_calendar import MonthCalendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from radar_nb.panel import DownloadPanel
-    from radar_nb.picker import MonthPicker
+    from radar_nb.widgets.download_panel import DownloadPanel
+    from radar_nb.widgets.month_picker import MonthPicker
 
 FOLDER = "/climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
 JUNE = f"{FOLDER}/YW2017.002_202006.tar"

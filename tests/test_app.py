@@ -8,9 +8,9 @@ import pytest
 from controls import CLEAN, JUNE, NOBODY, STEPS, parts, words
 from servers import Reply, Server, serving
 
-from radar_nb.app import App
 from radar_nb.errors import UnknownProduct
-from radar_nb.explorer import Explorer
+from radar_nb.widgets.app import App
+from radar_nb.widgets.explorer.widget import Explorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.choices import narrowed, offer, plan_now, published, series
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import PRODUCTS, product
 from radar_nb.errors import CoverageError, MonthError, UnknownProduct
-from radar_nb.texts import Speech
+from radar_nb.widgets.choices import narrowed, offer, plan_now, published, series
+from radar_nb.widgets.texts import Speech
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ import xarray as xr
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import NotWritable, SettingsError
-from radar_nb.standalone import make_page, script, texts
 from radar_nb.synthetic import synthetic_frames
+from radar_nb.widgets.explorer.html_export import make_page, script, texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -273,7 +273,7 @@ class TestPage:
 
     def test_too_much_is_refused_with_what_is_possible(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A page that no browser opens is not made."""
-        monkeypatch.setattr("radar_nb.standalone.PAGE_LIMIT", 800)
+        monkeypatch.setattr("radar_nb.widgets.explorer.html_export.PAGE_LIMIT", 800)
         explorer = rn.Explorer(fields(np.random.default_rng(1).random((12, 40, 30)), count=12))
         scene = Desk(explorer).ask(type="hello")["scene"]
 
@@ -298,7 +298,9 @@ class TestTexts:
 
     def test_each_text_is_there_in_both(self) -> None:
         """No text is empty, and both have the same gaps to fill."""
-        table = json.loads(files("radar_nb").joinpath("explorer.json").read_text(encoding="utf-8"))
+        table = json.loads(
+            files("radar_nb.widgets.explorer").joinpath("explorer.json").read_text(encoding="utf-8")
+        )
 
         assert all(set(said) == {"en", "de"} and all(said.values()) for said in table.values())
         gaps = {key: [set(re.findall(r"{\w+}", text)) for text in said.values()] for key, said in table.items()}
@@ -307,7 +309,9 @@ class TestTexts:
 
     def test_what_the_script_says_is_in_the_table(self) -> None:
         """And nothing stands in the table that is never said."""
-        code = script() + files("radar_nb").joinpath("explorer_alone.js").read_text(encoding="utf-8")
+        code = script() + files("radar_nb.widgets.explorer").joinpath("js/explorer_alone.js").read_text(
+            encoding="utf-8"
+        )
         said = set(re.findall(r"(?:\btexts|\bt)\.([a-z_]+)\b", code))
         said |= {"dry", "no_data", "no_coverage"}  # the legend's, by their names
         built = {"palette_", "_hint"}

@@ -20,9 +20,9 @@ from radar_nb.errors import CoverageError, CubeError, Incomplete, NothingFound, 
 from radar_nb.faults import Fault, Faults
 from radar_nb.fetch.planning import plan as make_plan
 from radar_nb.mirror import Mirror
-from radar_nb.panel import DownloadPanel
-from radar_nb.picker import MonthPicker
 from radar_nb.runtime.files import part_path
+from radar_nb.widgets.download_panel import DownloadPanel
+from radar_nb.widgets.month_picker import MonthPicker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from servers import Reply, Server, serving
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.errors import CoverageError, MonthError, SettingsError, UnknownProduct
 from radar_nb.fetch.speeds import remember_speed
-from radar_nb.picker import MonthPicker
 from radar_nb.runtime.event_loop import run
+from radar_nb.widgets.month_picker import MonthPicker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,7 +198,7 @@ def test_the_line_tells_space_and_time(tmp_path: Path, monkeypatch: pytest.Monke
     assert "time unknown until the first download" in words(picker)
 
     remember_speed("127.0.0.1:9", 40_000_000, 10)
-    monkeypatch.setattr("radar_nb.picker.free_bytes", lambda _: 3_000_000)
+    monkeypatch.setattr("radar_nb.widgets.month_picker.free_bytes", lambda _: 3_000_000)
     picker.refresh()
 
     assert "none on disk yet · about 50 s at 4.0 MB/s · only 3.0 MB free, which is too little" in words(picker)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from small_rain import rain, showers
 from unpacking import unpacked
 
-from radar_nb.questions import inside, next_rain, series, total
-from radar_nb.reel import NO_VALUE, Reel
+from radar_nb.widgets.explorer.frames import NO_VALUE, Reel
+from radar_nb.widgets.explorer.queries import inside, next_rain, series, total
 
 COUNT, ROWS, COLS = 20, 5, 4
 VALUES = showers(COUNT, ROWS, COLS, seed=3, missing=0.2)

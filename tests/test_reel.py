@@ -15,7 +15,7 @@ from unpacking import unpacked
 
 import radar_nb as rn
 from radar_nb.errors import SeriesError
-from radar_nb.reel import NO_VALUE, Picture, Reel, choose, pack
+from radar_nb.widgets.explorer.frames import NO_VALUE, Picture, Reel, choose, pack
 
 if TYPE_CHECKING:
     from pathlib import Path

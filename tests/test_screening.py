@@ -11,11 +11,11 @@ import pytest
 import xarray as xr
 from unpacking import unpacked
 
-from radar_nb.reel import NO_VALUE, Reel
-from radar_nb.screening import Screening
+from radar_nb.widgets.explorer.frames import NO_VALUE, Reel
+from radar_nb.widgets.explorer.jobs import Screening
 
 if TYPE_CHECKING:
-    from radar_nb.questions import Job
+    from radar_nb.widgets.explorer.queries import Job
 
 ROWS, COLS, COUNT = 5, 4, 20
 

@@ -17,7 +17,7 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.fetch.local_state import MonthState
 from radar_nb.runtime.report import State
-from radar_nb.texts import TEXTS, Speech, speech
+from radar_nb.widgets.texts import TEXTS, Speech, speech
 
 SOURCE = Path(radar_nb.__file__).parent
 SPEAKERS = {

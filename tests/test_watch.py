@@ -8,7 +8,7 @@ import pytest
 
 from radar_nb.runtime.progress import Progress
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.watch import SHOWN, Sight, Watch
+from radar_nb.widgets.transfer_progress import SHOWN, Sight, Watch
 
 
 class Clock:

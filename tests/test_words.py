@@ -15,9 +15,9 @@ from radar_nb.errors import CorruptArchive, DiskFull, NotOnServer
 from radar_nb.fetch.local_state import look
 from radar_nb.fetch.planning import plan
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.texts import Speech
-from radar_nb.watch import FileSight, Sight
-from radar_nb.words import (
+from radar_nb.widgets.texts import Speech
+from radar_nb.widgets.transfer_progress import FileSight, Sight
+from radar_nb.widgets.wording import (
     code_lines,
     dead_line,
     end_line,

@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from radar_nb.analysis.extremes import annual_maxima
     from radar_nb.analysis.reductions import reduce
     from radar_nb.analysis.return_levels import return_levels
-    from radar_nb.app import App
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
-    from radar_nb.explorer import Explorer
-    from radar_nb.panel import DownloadPanel
-    from radar_nb.picker import MonthPicker
     from radar_nb.plots.animation import animate
     from radar_nb.plots.coverage import plot_coverage
     from radar_nb.plots.plotting import plot
     from radar_nb.plots.series import plot_series
     from radar_nb.reading.opening import open_dataset, to_rate
     from radar_nb.runtime.versions import show_versions
+    from radar_nb.widgets.app import App
+    from radar_nb.widgets.download_panel import DownloadPanel
+    from radar_nb.widgets.explorer.widget import Explorer
+    from radar_nb.widgets.month_picker import MonthPicker
 
 __version__ = "0.1.0"
 
@@ -99,10 +99,10 @@ __all__ = [
 ]
 
 _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported when first asked for
-    "App": "app",
-    "DownloadPanel": "panel",
-    "Explorer": "explorer",
-    "MonthPicker": "picker",
+    "App": "widgets.app",
+    "DownloadPanel": "widgets.download_panel",
+    "Explorer": "widgets.explorer.widget",
+    "MonthPicker": "widgets.month_picker",
     "accumulate": "analysis.api",
     "animate": "plots.animation",
     "annual_maxima": "analysis.extremes",

@@ -9,7 +9,7 @@ from typing import Any
 
 from radar_nb.runtime.settings import BASE_URL, CONCURRENCY, cache_folder, settings
 from radar_nb.runtime.table import Table
-from radar_nb.texts import speech
+from radar_nb.widgets.texts import speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import pytest
 import radar_nb as rn
 from browser.conftest import IDLE, Watch, notebook_of
 from radar_nb.dwd.grids import GRIDS
-from radar_nb.questions import inside
+from radar_nb.widgets.explorer.queries import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

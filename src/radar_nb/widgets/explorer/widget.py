@@ -17,17 +17,17 @@ from radar_nb.plots.encoders import find_ffmpeg
 from radar_nb.plots.filming import filming
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
-from radar_nb.reel import Reel, choose
 from radar_nb.runtime.files import replacing
-from radar_nb.scene import PALETTES, scene
-from radar_nb.screening import Screening, in_words
-from radar_nb.standalone import make_page, script, style, texts
-from radar_nb.texts import speech
+from radar_nb.widgets.explorer.frames import Reel, choose
+from radar_nb.widgets.explorer.html_export import make_page, script, style, texts
+from radar_nb.widgets.explorer.jobs import Screening, in_words
+from radar_nb.widgets.explorer.scene import PALETTES, scene
+from radar_nb.widgets.texts import speech
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from radar_nb.questions import Answer, Job
+    from radar_nb.widgets.explorer.queries import Answer, Job
 
 _PIECE = 1 << 20
 """Bytes of a file in one message."""

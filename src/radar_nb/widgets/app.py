@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from radar_nb.explorer import Explorer
-from radar_nb.panel import DownloadPanel
-from radar_nb.picker import MonthPicker
-from radar_nb.texts import speech
-from radar_nb.words import heading, line, span
+from radar_nb.widgets.download_panel import DownloadPanel
+from radar_nb.widgets.explorer.widget import Explorer
+from radar_nb.widgets.month_picker import MonthPicker
+from radar_nb.widgets.texts import speech
+from radar_nb.widgets.wording import heading, line, span
 
 if TYPE_CHECKING:
     import os

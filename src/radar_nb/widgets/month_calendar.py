@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from radar_nb.fetch.local_state import MonthState
-    from radar_nb.texts import Speech
+    from radar_nb.widgets.texts import Speech
 
 LETTERS: dict[MonthState, str] = {
     "unpublished": "-",

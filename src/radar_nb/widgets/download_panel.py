@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import ipywidgets
 import traitlets
 
-from radar_nb.copied_code import cube_code, opening_code
 from radar_nb.cube.building import build_cube
 from radar_nb.cube.locations import cube_path
 from radar_nb.cube.opening import open_cube
@@ -32,9 +31,10 @@ from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import EVERY, Job
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.report import Report
-from radar_nb.texts import speech
-from radar_nb.watch import Watch, measured
-from radar_nb.words import (
+from radar_nb.widgets.snippets import cube_code, opening_code
+from radar_nb.widgets.texts import speech
+from radar_nb.widgets.transfer_progress import Watch, measured
+from radar_nb.widgets.wording import (
     code_lines,
     dead_line,
     end_line,
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 
     from radar_nb.fetch.downloading import Download
     from radar_nb.fetch.local_state import Shelf
-    from radar_nb.picker import MonthPicker
     from radar_nb.runtime.progress import Progress, Reporter
-    from radar_nb.watch import Sight
+    from radar_nb.widgets.month_picker import MonthPicker
+    from radar_nb.widgets.transfer_progress import Sight
 
 T = TypeVar("T")
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.plots.palettes import class_limits
-from radar_nb.reel import pack
+from radar_nb.widgets.explorer.frames import pack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from numpy.typing import NDArray
 
-    from radar_nb.reel import Reel
+    from radar_nb.widgets.explorer.frames import Reel
 
     Answer = tuple[dict[str, Any], list[bytes]]
     """What is told, as JSON holds it, and its buffers."""

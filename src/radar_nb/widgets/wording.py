@@ -7,7 +7,7 @@ from html import escape, unescape
 from typing import TYPE_CHECKING, Literal
 
 from radar_nb.runtime.table import Table
-from radar_nb.texts import TEXTS
+from radar_nb.widgets.texts import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from radar_nb.dwd.months import Month
     from radar_nb.fetch.local_state import Shelf
     from radar_nb.runtime.report import Outcome, Report
-    from radar_nb.texts import Speech
-    from radar_nb.watch import Sight
+    from radar_nb.widgets.texts import Speech
+    from radar_nb.widgets.transfer_progress import Sight
 
 _TOLD = 3
 """How many missing months or days are spelt out."""
@@ -58,7 +58,7 @@ def span(months: Sequence[Month], say: Speech) -> str:
     Examples
     --------
     >>> from radar_nb.dwd.months import month_range
-    >>> from radar_nb.texts import Speech
+    >>> from radar_nb.widgets.texts import Speech
     >>> months = month_range("2020-06", "2020-08")
     >>> [span(part, Speech("en")) for part in (months, months[:1], months[::2], ())]
     ['2020-06 to 2020-08', '2020-06', '2020-06 to 2020-08, with gaps', '-']

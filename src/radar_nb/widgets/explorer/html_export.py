@@ -12,14 +12,14 @@ import numpy as np
 
 from radar_nb.errors import SettingsError
 from radar_nb.plots.palettes import class_limits
-from radar_nb.reel import packed_mask
 from radar_nb.runtime.table import human_bytes
-from radar_nb.screening import about
+from radar_nb.widgets.explorer.frames import packed_mask
+from radar_nb.widgets.explorer.jobs import about
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from radar_nb.reel import Reel
+    from radar_nb.widgets.explorer.frames import Reel
 
 PAGE_LIMIT = 300_000_000
 """Bytes of a page that browsers open without trouble."""
@@ -69,7 +69,7 @@ explorer.render({{model: Alone.ofPage(), el: document.getElementById("explorer")
 
 def script() -> str:
     """Give the explorer as one module of JavaScript, which imports nothing."""
-    return "\n".join(_text(f"{name}.js") for name in _SCRIPTS)
+    return "\n".join(_text(f"js/{name}.js") for name in _SCRIPTS)
 
 
 def style() -> str:
@@ -83,7 +83,7 @@ def texts(lang: str) -> dict[str, str]:
 
 
 def _text(name: str) -> str:
-    return files("radar_nb").joinpath(name).read_text(encoding="utf-8")
+    return files("radar_nb.widgets.explorer").joinpath(name).read_text(encoding="utf-8")
 
 
 def make_page(
@@ -95,7 +95,7 @@ def make_page(
     ----------
     reel : Reel
     about_all : mapping
-        What `radar_nb.scene.scene` gives of it.
+        What `radar_nb.widgets.explorer.scene.scene` gives of it.
     span : tuple of int
         First and last field, both on the page.
     lang : {"en", "de"}
@@ -129,7 +129,7 @@ def make_page(
                 f"span of {index - first:,} fields at most"
             )
         yield _FRAME.format(frame=_json(frame))
-    code = f"{script().replace('export default', 'const explorer =')}\n{_text('explorer_alone.js')}"
+    code = f"{script().replace('export default', 'const explorer =')}\n{_text('js/explorer_alone.js')}"
     yield _TAIL.format(covered=_letters(packed_mask(covered)), script=code)
 
 

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.errors import RadarNbError
-from radar_nb.questions import next_rain, series, total
-from radar_nb.reel import packed_mask
+from radar_nb.widgets.explorer.frames import packed_mask
+from radar_nb.widgets.explorer.queries import next_rain, series, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from radar_nb.questions import Answer, Job
-    from radar_nb.reel import Picture, Reel
+    from radar_nb.widgets.explorer.frames import Picture, Reel
+    from radar_nb.widgets.explorer.queries import Answer, Job
 
     Send = Callable[[dict[str, Any], list[bytes]], None]
     Work = Callable[[], list[Answer] | None]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.catalogue import Plan
     from radar_nb.dwd.products import Family, Product
-    from radar_nb.texts import Speech
+    from radar_nb.widgets.texts import Speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

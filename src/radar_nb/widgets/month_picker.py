@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 import ipywidgets
 import traitlets
 
-from radar_nb.choices import narrowed, offer, plan_now, published, series
 from radar_nb.cube.locations import built_months, cube_path
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.months import Month, month_range
@@ -24,21 +23,22 @@ from radar_nb.errors import DownloadError, ListingError, MonthError, RadarNbErro
 from radar_nb.fetch.local_state import look, month_states
 from radar_nb.fetch.planning import plan_async
 from radar_nb.fetch.speeds import known_speed
-from radar_nb.month_calendar import MonthCalendar
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.files import free_bytes, storage_errors
 from radar_nb.runtime.settings import settings
-from radar_nb.texts import speech
-from radar_nb.words import dead_line, error_line, line, plan_lines, span, spoken
+from radar_nb.widgets.choices import narrowed, offer, plan_now, published, series
+from radar_nb.widgets.month_calendar import MonthCalendar
+from radar_nb.widgets.texts import speech
+from radar_nb.widgets.wording import dead_line, error_line, line, plan_lines, span, spoken
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from radar_nb.choices import Offer
     from radar_nb.dwd.products import Product
     from radar_nb.fetch.local_state import MonthState
     from radar_nb.fetch.planning import Source
+    from radar_nb.widgets.choices import Offer
 
 _WIDE = {"width": "auto", "max_width": "820px"}  # as the calendar of 26 years
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Earth
-    from radar_nb.reel import Reel
+    from radar_nb.widgets.explorer.frames import Reel
 
 PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
 """The first is ours, the third and the fourth are ordered for every colour vision."""
