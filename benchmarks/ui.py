@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from browser.conftest import ARGUMENTS, IDLE, Lab, jupyterlab, notebook_of  # noqa: E402 - beside the tests
 
-from radar_nb.faults import Fault, Faults  # noqa: E402
 from radar_nb.mirror import Mirror, make_archives  # noqa: E402
+from radar_nb.mirror.faults.rules import Fault, Faults  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from radar_nb.cli import main
 from radar_nb.configuration import variables_table
 from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.products import PRODUCTS
-from radar_nb.synthetic import synthetic_frames
+from radar_nb.mirror.frames import synthetic_frames
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _PICTURES = {"App": "app.png", "MonthPicker": "picker.png", "DownloadPanel": "panel.png"}

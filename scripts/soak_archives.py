@@ -13,7 +13,7 @@ import numpy as np
 
 import radar_nb as rn
 from radar_nb.mirror import make_archives
-from radar_nb.synthetic import synthetic_frames
+from radar_nb.mirror.frames import synthetic_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,10 +17,10 @@ from soak_tables import Section
 
 import radar_nb as rn
 from radar_nb.errors import CoverageError, NotOnServer
-from radar_nb.faults import Fault, Faults
 from radar_nb.fetch import http as transport
 from radar_nb.formats.archives import parts, walk
 from radar_nb.mirror import Mirror
+from radar_nb.mirror.faults.rules import Fault, Faults
 
 if TYPE_CHECKING:
     from pathlib import Path

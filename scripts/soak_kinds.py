@@ -15,7 +15,7 @@ from radar_nb.errors import (
     ServerUnavailable,
     TransferTimeout,
 )
-from radar_nb.faults import Fault, Faults
+from radar_nb.mirror.faults.rules import Fault, Faults
 
 if TYPE_CHECKING:
     from collections.abc import Collection

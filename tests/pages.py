@@ -28,8 +28,8 @@ from zlib_ng import gzip_ng
 import radar_nb as rn
 from radar_nb.cli import main
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE
+from radar_nb.mirror.frames import synthetic_frames
 from radar_nb.runtime.settings import BASE_URL
-from radar_nb.synthetic import synthetic_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.faults import Fault, Faults, Kind
 from radar_nb.mirror import Mirror
+from radar_nb.mirror.faults.rules import Fault, Faults, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

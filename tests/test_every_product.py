@@ -11,8 +11,8 @@ from test_runlength import encode
 import radar_nb as rn
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.formats.radolan import Header, write_frame
-from radar_nb.publishing import make_forecast
-from radar_nb.synthetic import synthetic_frames
+from radar_nb.mirror.archives import make_forecast
+from radar_nb.mirror.frames import synthetic_frames
 
 if TYPE_CHECKING:
     from pathlib import Path

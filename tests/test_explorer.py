@@ -18,7 +18,7 @@ import xarray as xr
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import NotWritable, SettingsError
-from radar_nb.synthetic import synthetic_frames
+from radar_nb.mirror.frames import synthetic_frames
 from radar_nb.widgets.explorer.html_export import make_page, script, texts
 
 if TYPE_CHECKING:

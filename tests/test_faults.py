@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from radar_nb.errors import SettingsError
-from radar_nb.faults import KINDS, Fault, Faults, Kind, load_faults
+from radar_nb.mirror.faults.rules import KINDS, Fault, Faults, Kind, load_faults
 
 if TYPE_CHECKING:
     import random

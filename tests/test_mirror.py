@@ -348,7 +348,7 @@ class TestRefusals:
 
     def test_requests_that_do_not_end(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Who sends a request byte by byte gets no more time than who sends nothing."""
-        monkeypatch.setattr("radar_nb.mirror._IDLE", 0.3)
+        monkeypatch.setattr("radar_nb.mirror.server._IDLE", 0.3)
         text = b"GET / HTTP/1.1\r\n" + b"X-Slow: y\r\n" * 1000
         with Mirror(root) as mirror:
             port = int(mirror.url.rpartition(":")[2])
@@ -367,7 +367,7 @@ class TestRefusals:
 
     def test_too_many_connections(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Connections beyond a number are sent away; those that stand are served, and then others again."""
-        monkeypatch.setattr("radar_nb.mirror._MOST", 2)
+        monkeypatch.setattr("radar_nb.mirror.server._MOST", 2)
         with Mirror(root) as mirror:
             address = mirror.url.removeprefix("http://")
             first, second, third = (http.client.HTTPConnection(address, timeout=10) for _ in range(3))

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from plain_client import BODY, FILE, MODIFIED, Client, make_root, misbehaving, seen
 
-from radar_nb.faults import KINDS, Fault, Faults, Kind
 from radar_nb.mirror import Mirror
+from radar_nb.mirror.faults.rules import KINDS, Fault, Faults, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path

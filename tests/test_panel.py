@@ -17,9 +17,9 @@ from servers import Reply, Server, serving
 import radar_nb as rn
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.errors import CoverageError, CubeError, Incomplete, NothingFound, NotOnServer
-from radar_nb.faults import Fault, Faults
 from radar_nb.fetch.planning import plan as make_plan
 from radar_nb.mirror import Mirror
+from radar_nb.mirror.faults.rules import Fault, Faults
 from radar_nb.runtime.files import part_path
 from radar_nb.widgets.download_panel import DownloadPanel
 from radar_nb.widgets.month_picker import MonthPicker

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from radar_nb import publishing
 from radar_nb.dwd.months import time_steps
 from radar_nb.errors import CoverageError, MonthError, StorageError, UnknownProduct
 from radar_nb.formats.odim import read_header
 from radar_nb.formats.radolan import parse_header
-from radar_nb.publishing import make_archives, make_forecast
-from radar_nb.synthetic import synthetic_frames
+from radar_nb.mirror import archives as publishing
+from radar_nb.mirror.archives import make_archives, make_forecast
+from radar_nb.mirror.frames import synthetic_frames
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,8 @@ from radar_nb.analysis.reductions import reduce
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import NothingFound, SeriesError, SettingsError, TruncatedArchive
 from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE, Header, write_frame
+from radar_nb.mirror.frames import synthetic_frames
 from radar_nb.reading.opening import open_dataset
-from radar_nb.synthetic import synthetic_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from plain_client import BODY, FILE, MODIFIED, REISSUED, make_root, misbehaving, seen
 
-from radar_nb.faults import Fault, Kind
+from radar_nb.mirror.faults.rules import Fault, Kind
 
 if TYPE_CHECKING:
     from pathlib import Path

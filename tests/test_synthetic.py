@@ -15,8 +15,8 @@ from radar_nb.errors import UnknownProduct
 from radar_nb.formats.odim import read_composite
 from radar_nb.formats.packing import radolan_packing
 from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, SYNTHETIC, VALUE, read_frame
-from radar_nb.synthetic import SUPPORTED, SUPPORTED_HDF5, synthetic_frames
-from radar_nb.weather import radar_distance
+from radar_nb.mirror.frames import SUPPORTED, SUPPORTED_HDF5, synthetic_frames
+from radar_nb.mirror.weather import radar_distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

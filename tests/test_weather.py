@@ -7,7 +7,7 @@ import pytest
 
 from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.dwd.radar_sites import RANGE, SITES
-from radar_nb.weather import Weather, clutter_cells, radar_distance
+from radar_nb.mirror.weather import Weather, clutter_cells, radar_distance
 
 GRID = GRIDS["de1100"]
 NOON = np.datetime64("2020-06-13T12:00:00")

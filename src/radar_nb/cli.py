@@ -16,10 +16,10 @@ from radar_nb.configuration import configuration
 from radar_nb.cube_commands import add_cube
 from radar_nb.doctor import examine, findings_table
 from radar_nb.errors import Incomplete, RadarNbError
-from radar_nb.faults import load_faults
 from radar_nb.fetch.downloading import resumption
 from radar_nb.fetch.syncing import sync, sync_plan
 from radar_nb.mirror import Mirror, make_archives
+from radar_nb.mirror.faults.rules import load_faults
 from radar_nb.runtime.files import replacing, storage_errors
 from radar_nb.runtime.report import Report
 from radar_nb.runtime.table import Table, human_bytes

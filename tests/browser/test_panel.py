@@ -12,8 +12,8 @@ from controls import CLEAN, JUNE
 from hostile import recorded, tar_of
 
 from browser.conftest import Lab, jupyterlab
-from radar_nb.faults import Fault, Faults
 from radar_nb.mirror import Mirror
+from radar_nb.mirror.faults.rules import Fault, Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,17 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.errors import ServerError
-from radar_nb.misbehaving import Misbehaviour, Served
-from radar_nb.publishing import make_archives
-from radar_nb.serving import answer, path_of
+from radar_nb.mirror.archives import make_archives
+from radar_nb.mirror.faults.connections import Misbehaviour, Served
+from radar_nb.mirror.file_serving import answer, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
     from typing import Self
 
-    from radar_nb.faults import Faults
-    from radar_nb.serving import Answer
+    from radar_nb.mirror.faults.rules import Faults
+    from radar_nb.mirror.file_serving import Answer
 
 __all__ = ["Mirror", "Served", "make_archives"]
 
@@ -56,7 +56,7 @@ class Mirror:
     port : int
         0 takes a free one.
     faults : Faults, optional
-        What it does wrong on purpose; see `radar_nb.faults`. Without a rule it only keeps account in `served`.
+        What it does wrong on purpose; see `radar_nb.mirror.faults.rules`. Without a rule it only counts.
     public : bool
         Whether other machines may be served. Who reaches the address can then read every file below the root that
         is not hidden: there is no password and no encryption.

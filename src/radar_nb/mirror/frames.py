@@ -1,4 +1,4 @@
-"""Synthetic frames: `radar_nb.weather` in the bytes of DWD's products."""
+"""Synthetic frames: `radar_nb.mirror.weather` in the bytes of DWD's products."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from radar_nb.formats.radolan import (
     Header,
     write_frame,
 )
-from radar_nb.weather import Weather, clutter_cells, radar_distance
+from radar_nb.mirror.weather import Weather, clutter_cells, radar_distance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

@@ -19,15 +19,15 @@ from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Literal, cast
 
-from radar_nb.faults import KINDS
-from radar_nb.serving import Answer, Validators, address_of, answer, page
+from radar_nb.mirror.faults.rules import KINDS
+from radar_nb.mirror.file_serving import Answer, Validators, address_of, answer, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from email.message import Message
     from pathlib import Path
 
-    from radar_nb.faults import Fault, Faults, Kind
+    from radar_nb.mirror.faults.rules import Fault, Faults, Kind
 
 _CHUNK = 1 << 18  # bytes packed at once
 _IN_MEMORY = 8 << 20  # bytes of a body packed once more; larger ones go to a temporary file

@@ -12,15 +12,15 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
-from radar_nb.serving import path_of
-from radar_nb.spoiling import Request, delivered, said
+from radar_nb.mirror.faults.responses import Request, delivered, said
+from radar_nb.mirror.file_serving import path_of
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
 
-    from radar_nb.faults import Fault, Faults
-    from radar_nb.spoiling import Delivery, End
+    from radar_nb.mirror.faults.responses import Delivery, End
+    from radar_nb.mirror.faults.rules import Fault, Faults
 
 _CHUNK = 1 << 18  # bytes read and sent at once
 _TICK = 0.05  # seconds between two chunks of a limited connection

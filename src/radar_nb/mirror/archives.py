@@ -1,4 +1,4 @@
-"""Synthetic archives: the frames of `radar_nb.synthetic` under the paths, names and nesting of DWD's server."""
+"""Synthetic archives: frames of `radar_nb.mirror.frames` under the paths, names and nesting of DWD's server."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from radar_nb.dwd.catalogue import choose_family
 from radar_nb.dwd.months import month_range, time_steps
 from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, MonthError, StorageError
+from radar_nb.mirror.frames import ahead, synthetic_frames
 from radar_nb.runtime.files import local_path, replacing, storage_errors
 from radar_nb.runtime.progress import Progress, reporting
-from radar_nb.synthetic import ahead, synthetic_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
