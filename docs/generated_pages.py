@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 import radar_nb as rn
-from radar_nb.cli import main
-from radar_nb.configuration import variables_table
+from radar_nb.cli.configuration import variables_table
+from radar_nb.cli.main import main
 from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.mirror.frames import synthetic_frames

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tqdm
 
 import radar_nb as rn
-from radar_nb import cli
+from radar_nb.cli import main as cli
 from radar_nb.fetch import http as transport
 from radar_nb.fetch.http import Patience
 from radar_nb.runtime.files import SIDECAR, archive_state
@@ -50,7 +50,8 @@ if sys.platform == "win32":
 else:
     _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    ["aiohttp", "filelock", "h5netcdf", "numpy", "pandas", "wradlib.io", "radar_nb.cli", "radar_nb.cube.building",
+    ["aiohttp", "filelock", "h5netcdf", "numpy", "pandas", "wradlib.io", "radar_nb.cli.main",
+     "radar_nb.cube.building",
      "radar_nb.mirror", "radar_nb.reading.opening", "radar_nb.analysis.reductions", "xarray.backends"]
 )  # fmt: skip
 

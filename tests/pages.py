@@ -26,7 +26,7 @@ import numpy as np
 from zlib_ng import gzip_ng
 
 import radar_nb as rn
-from radar_nb.cli import main
+from radar_nb.cli.main import main
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE
 from radar_nb.mirror.frames import synthetic_frames
 from radar_nb.runtime.settings import BASE_URL

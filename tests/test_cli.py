@@ -16,7 +16,7 @@ import xarray as xr
 
 import radar_nb as rn
 from radar_nb.analysis.reductions import reduce
-from radar_nb.cli import main
+from radar_nb.cli.main import main
 from radar_nb.errors import UnknownProduct
 from radar_nb.mirror import Mirror
 
@@ -340,7 +340,11 @@ def test_a_cube_is_built_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_who_has_read_enough_ends_it(tmp_path: Path) -> None:
     """A pipe that is closed, as `head` does, is no failure."""
-    words = [sys.executable, "-c", "from radar_nb.cli import main; raise SystemExit(main(['completion', 'bash']))"]
+    words = [
+        sys.executable,
+        "-c",
+        "from radar_nb.cli.main import main; raise SystemExit(main(['completion', 'bash']))",
+    ]
 
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as child:  # noqa: S603
         assert child.stdout is not None

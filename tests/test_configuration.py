@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from radar_nb.configuration import VARIABLES, configuration, variables_table, without_password
+from radar_nb.cli.configuration import VARIABLES, configuration, variables_table, without_password
 from radar_nb.errors import SettingsError
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "radar_nb"

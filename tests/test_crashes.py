@@ -10,7 +10,7 @@ from hostile import frame, month, name, packed, tar_of
 from kills import Road
 
 import radar_nb as rn
-from radar_nb import cli
+from radar_nb.cli import main as cli
 from radar_nb.mirror import Mirror
 from radar_nb.runtime.files import lock_path, part_path
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cubes import archive
 
-from radar_nb.cube_commands import add_cube
+from radar_nb.cli.cube_commands import add_cube
 from radar_nb.errors import Incomplete, SettingsError
 from radar_nb.mirror import Mirror
 

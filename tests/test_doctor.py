@@ -6,7 +6,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from radar_nb.doctor import Finding, examine, findings_table
+from radar_nb.cli.doctor import Finding, examine, findings_table
 from radar_nb.mirror import Mirror
 from radar_nb.runtime.versions import EXTRAS, version_of
 
@@ -68,7 +68,7 @@ def test_a_codec_that_cannot_be_loaded_is_trouble(monkeypatch: pytest.MonkeyPatc
 def test_a_terminal_alone_needs_no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without JupyterLab, Voilà and ipykernel there is a note how to get them, and no trouble."""
     lab = EXTRAS["lab"]
-    monkeypatch.setattr("radar_nb.doctor.version_of", lambda name: None if name in lab else version_of(name))
+    monkeypatch.setattr("radar_nb.cli.doctor.version_of", lambda name: None if name in lab else version_of(name))
 
     with Mirror(tmp_path) as mirror:
         findings = examine(folder=tmp_path, base_url=mirror.url)
@@ -80,7 +80,7 @@ def test_a_terminal_alone_needs_no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_every_trouble_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without any package installed all is trouble or a note, and each says what to do."""
-    monkeypatch.setattr("radar_nb.doctor.version_of", lambda _: None)
+    monkeypatch.setattr("radar_nb.cli.doctor.version_of", lambda _: None)
 
     with Mirror(tmp_path) as mirror:
         findings = examine(folder=tmp_path, base_url=mirror.url)

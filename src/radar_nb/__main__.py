@@ -2,7 +2,7 @@
 
 import sys
 
-from radar_nb.cli import main
+from radar_nb.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 from urllib.request import getproxies
 
-from radar_nb.configuration import without_password
+from radar_nb.cli.configuration import without_password
 from radar_nb.errors import NotOnServer, RadarNbError
 from radar_nb.fetch.http import connected
 from radar_nb.fetch.responses import Setback

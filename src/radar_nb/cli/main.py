@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import shtab
 
 import radar_nb as rn
-from radar_nb.configuration import configuration
-from radar_nb.cube_commands import add_cube
-from radar_nb.doctor import examine, findings_table
+from radar_nb.cli.configuration import configuration
+from radar_nb.cli.cube_commands import add_cube
+from radar_nb.cli.doctor import examine, findings_table
 from radar_nb.errors import Incomplete, RadarNbError
 from radar_nb.fetch.downloading import resumption
 from radar_nb.fetch.syncing import sync, sync_plan
