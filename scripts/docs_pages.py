@@ -18,8 +18,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from pages import fetch_all, fits, make_rain, run, runnable
 from PIL import Image
+from support.pages import fetch_all, fits, make_rain, run, runnable
 
 from radar_nb.mirror import Mirror
 

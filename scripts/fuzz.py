@@ -3,10 +3,10 @@
     python scripts/fuzz.py header|frame|archive|packed|odim [--seconds N] [--corpus DIR]
 
 It needs atheris (Linux and macOS), no dependency of the project: `pip install atheris --editable ".[dev]"`, best
-into an environment of its own. The laws are those of tests/damage.py. A finding is a law that is broken: a foreign
+into an environment of its own. The laws are those of tests/support/damage.py. A finding is a broken law: a foreign
 exception, wrong bytes, more than `SECONDS` or `MEGABYTES` for one input, a crash. Findings are kept in
 DIR/TARGET/findings, the smallest input for each place in the code; the inputs that led somewhere new, in
-DIR/TARGET/corpus, where the next run begins. What is found becomes a case of tests/test_fuzz.py.
+DIR/TARGET/corpus, where the next run begins. What is found becomes a case of tests/formats/test_damaged_bytes.py.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kills import IMPATIENT, digest
 from soak_archives import EDITION, plan_of
 from soak_kinds import KINDS, MODES, MOST, mixed
 from soak_tables import Section
+from support.killed_processes import IMPATIENT, digest
 
 import radar_nb as rn
 from radar_nb.errors import CoverageError, NotOnServer

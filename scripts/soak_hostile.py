@@ -1,4 +1,4 @@
-"""Part of the soak: every kind of tests/hostile.py taken by every road, each in a child of its own."""
+"""Part of the soak: every kind of malicious archive read by every path, each in a child process of its own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kills import IMPATIENT, in_child, tree
 from soak_tables import Section
+from support.killed_processes import IMPATIENT, in_child, tree
 
 import radar_nb as rn
 from radar_nb.dwd.catalogue import RemoteArchive
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hostile import Case
+    from support.malicious_archives import Case
 
 MEGABYTES = 200
 MEMORIES = (50, 100, MEGABYTES, 1000, 10_000)  # told in steps, so that the table is the same each time
@@ -56,7 +56,7 @@ class Trial:
 
 def soak_hostile(folder: Path) -> Section:
     """Try all kinds and give their table."""
-    from hostile import HOSTILE  # noqa: PLC0415 - made when it is imported; a child has its archive from its parent
+    from support.malicious_archives import HOSTILE  # noqa: PLC0415 - made when it is imported; a child has its archive from its parent
 
     rows, broken, outsiders, peak = [], [], 0, 0
     served = folder / "served"

@@ -7,11 +7,11 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import kills
-from kills import Road
 from soak_archives import plan_of
 from soak_kinds import mixed
 from soak_tables import Section
+from support import killed_processes as kills
+from support.killed_processes import Road
 
 from radar_nb.mirror import Mirror
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kills import Undisturbed
+    from support.killed_processes import Undisturbed
 
 
 TELLING = ("new-etag", "weak-etag", "no-validator", "encoded", "flip")

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from pages import DOCS, RUN, SHOWN, blocks, fits, run, runnable
+from support.pages import DOCS, RUN, SHOWN, blocks, fits, run, runnable
 
 import radar_nb as rn
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from pages import DOCS, fits, run
+from support.pages import DOCS, fits, run
 
 import radar_nb as rn
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
-from hostile import day, month
 from nbclient import NotebookClient
-from servers import Reply, serving
+from support.malicious_archives import day, month
+from support.servers import Reply, serving
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -7,9 +7,9 @@ import re
 from calendar import monthrange
 from typing import TYPE_CHECKING, Any
 
-import cubes
 import numpy as np
 import pytest
+from support import cubes
 
 import radar_nb as rn
 from browser.test_explorer import at, marks, shown

@@ -8,8 +8,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from controls import CLEAN, JUNE
-from hostile import recorded, tar_of
+from support.controls import CLEAN, JUNE
+from support.malicious_archives import recorded, tar_of
 
 from browser.conftest import Lab, jupyterlab
 from radar_nb.mirror import Mirror

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from controls import CLEAN, JUNE
+from support.controls import CLEAN, JUNE
 
 from browser.conftest import Watch
 from radar_nb.mirror import Mirror

@@ -1,0 +1,81 @@
+"""Laws of citations: source, DOI, version and period, and nothing claimed for what was made up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr  # noqa: TC002 - a parameter's type
+from support.small_rain import rain, series
+
+from radar_nb.analysis.api import accumulate
+from radar_nb.analysis.citation import cite
+from radar_nb.analysis.extremes import annual_maxima
+from radar_nb.errors import SeriesError
+
+DS = rain(np.zeros((300, 1, 1)))
+
+
+def test_radklim() -> None:
+    """The DOI of its version, the authors, the period, and that DWD is the source."""
+    citation = cite(DS)
+
+    assert (citation.doi, citation.version) == ("10.5676/DWD/RADKLIM_YW_V2017.002", "2017.002")
+    assert (citation.begin, citation.end) == ("2020-06-13", "2020-06-14")
+    assert citation.attribution.startswith("Datenbasis: Deutscher Wetterdienst, YW, 2020-06-13 to 2020-06-14")
+    assert "Winterrath, T., Brendel, C." in citation.reference
+    assert "doi = {10.5676/DWD/RADKLIM_YW_V2017.002}" in citation.bibtex
+    assert "Winterrath, T. and Brendel, C. and" in citation.bibtex
+    assert "CC BY 4.0" in str(citation)
+    assert 'href="https://doi.org/10.5676' in citation._repr_html_()
+
+
+def test_radolan_has_no_doi() -> None:
+    """The folder and the day of access take its place."""
+    citation = cite(DS.assign_attrs(title="RADOLAN RW: rain"))
+
+    assert citation.doi is None
+    assert "opendata.dwd.de" in citation.reference
+    assert "day of access" in citation.reference
+    assert "author = {{Deutscher Wetterdienst}}" in citation.bibtex
+
+
+def test_analyses_are_cited_too() -> None:
+    """What was done is told, as the licence asks."""
+    assert "put together over time" in cite(accumulate(DS, "1D")).attribution
+    assert cite(annual_maxima(DS, ["1h"], progress=False)).begin == "2020-01-01"
+
+
+def test_what_was_made_up_is_nobodys() -> None:
+    """Synthetic rain is not DWD's."""
+    citation = cite(
+        DS.assign_attrs(title="synthetic RADKLIM 2017.002 YW: rain", institution="none: made up by radar_nb")
+    )
+
+    assert citation.doi is None
+    assert "no data of DWD" in citation.reference
+    assert "Deutscher" not in str(citation)
+
+
+def test_what_says_nothing_is_not_guessed() -> None:
+    """Without a title of ours, or without times, nobody knows what to cite."""
+    with pytest.raises(SeriesError, match="does not say what it holds"):
+        cite(DS.drop_attrs())
+    with pytest.raises(SeriesError, match="does not say"):
+        cite(series([1, 2]))  # type: ignore[arg-type]
+    with pytest.raises(SeriesError, match="has no times"):
+        cite(DS.isel(time=0, drop=True).drop_vars("time_bnds"))
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (DS.isel(y=0, x=0).expand_dims(point=["Aachen"]), "values at points"),
+        (DS.assign(YW=DS.YW.assign_attrs(cell_methods="time: sum area: mean")), "means over areas"),
+        (DS.assign_attrs(regridded="overlap"), r"brought to another grid (overlap)"),
+    ],
+    ids=["points", "areas", "grid"],
+)
+def test_each_change_is_told(made: xr.Dataset, told: str) -> None:
+    """Who uses the data must say that they were changed, and how."""
+    assert told not in cite(DS).attribution
+    assert told in cite(made).attribution

@@ -1,0 +1,144 @@
+"""Laws of points: the cells that stand for them, and how much each weighs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped] # as in the package
+import pytest
+import xarray as xr
+from support.small_rain import rain, showers
+
+from radar_nb.analysis.points import find_places
+from radar_nb.analysis.variables import grid_of
+from radar_nb.dwd.grids import to_lonlat
+from radar_nb.errors import NothingFound, SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VALUES = showers(3, 8, 9)
+DS = rain(VALUES)
+GRID = grid_of(DS.YW)
+
+
+def at(row: float, col: float) -> tuple[float, float]:
+    """Give longitude and latitude of a place counted in cells."""
+    lon, lat = to_lonlat(GRID.x0 + 1000 * col, GRID.y0 + 1000 * row, "sphere")
+    return float(lon), float(lat)
+
+
+def values_at(points: Any, method: Any, values: Any = VALUES) -> Any:
+    """Give the values of points."""
+    places = find_places(points, GRID, method)
+    return places.mean(values[..., places.cells[0], places.cells[1]])
+
+
+def test_nearest() -> None:
+    """The cell in which a point lies."""
+    found = values_at([at(2.4, 3.4), at(-0.4, 8.4)], "nearest")
+
+    np.testing.assert_array_equal(found, VALUES[:, [2, 0], [3, 8]])
+
+
+def test_the_mean_of_nine() -> None:
+    """All nine weigh alike; at a corner four are there."""
+    found = values_at([at(2.4, 3.4), at(0, 0)], "mean3x3")
+
+    np.testing.assert_allclose(found[:, 0], VALUES[:, 1:4, 2:5].mean(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1], VALUES[:, :2, :2].mean(axis=(1, 2)), rtol=1e-6)
+
+
+def test_bilinear_is_xarrays_linear() -> None:
+    """Between the centres of cells it is what xarray interpolates."""
+    rng = np.random.default_rng(5)
+    rows, cols = rng.uniform(0, 7, 20), rng.uniform(0, 8, 20)
+    there = xr.Dataset({"y": ("p", GRID.y0 + 1000 * rows), "x": ("p", GRID.x0 + 1000 * cols)})
+
+    found = values_at([at(row, col) for row, col in zip(rows, cols, strict=True)], "bilinear")
+
+    np.testing.assert_allclose(found, DS.YW.interp(there), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("missing", "known"), [(4, True), (5, False)])
+def test_missing_cells_do_not_count(missing: int, known: bool) -> None:
+    """The mean of the others, as long as these are half of it."""
+    values = np.ones((3, 3), np.float32)
+    values.ravel()[:missing] = np.nan
+    whole = np.full((8, 9), 7, np.float32)
+    whole[1:4, 2:5] = values
+
+    found = values_at([at(2, 3)], "mean3x3", whole)
+
+    np.testing.assert_array_equal(found, [1.0 if known else np.nan])
+
+
+def test_ways_to_say_points(tmp_path: Path) -> None:
+    """A mapping, pairs, tables of degrees or metres, shapes in any CRS and files name the same cells."""
+    lon, lat = at(2, 3)
+    table = pd.DataFrame({"lon": [lon], "lat": [lat]}, index=["a"])
+    metres = pd.DataFrame({"x": [GRID.x0 + 3000], "y": [GRID.y0 + 2000]}, index=["a"])
+    shapes = gpd.GeoDataFrame(index=["a"], geometry=gpd.points_from_xy([lon], [lat]), crs=4326)
+    (tmp_path / "a.csv").write_text(f"# gauges\nName,Lon,Lat\na,{lon},{lat}\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text(f"id;x;y\na;{GRID.x0 + 3000};{GRID.y0 + 2000}\n", encoding="utf-8")
+    (tmp_path / "c.csv").write_text(f"lon,lat\n{lon},{lat}\n", encoding="utf-8-sig")
+    shapes.to_file(tmp_path / "a.geojson")
+    ways: list[tuple[Any, Any]] = [
+        ({"a": (lon, lat)}, "a"),
+        ([(lon, lat)], 0),
+        (table, "a"),
+        (metres, "a"),
+        (shapes, "a"),
+        (shapes.to_crs(25832), "a"),
+        (tmp_path / "a.csv", "a"),
+        (str(tmp_path / "b.csv"), "a"),
+        (tmp_path / "c.csv", 0),
+        (tmp_path / "a.geojson", 0),
+    ]
+
+    for points, name in ways:
+        places = find_places(points, GRID)
+
+        assert places.names == [name]
+        assert [cells.tolist() for cells in places.cells] == [[2], [3]]
+        np.testing.assert_allclose([places.lon[0], places.lat[0]], [lon, lat], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [
+        ({"sea": (0.0, 60.0)}, r"the point 'sea' \(lon 0, lat 60\) lies outside the grid"),
+        ([(50.78, 6.09)], "degrees, longitude first"),
+        ([], "are none: give a mapping"),
+        ([(1.0, 2.0, 3.0)], "are none"),
+        ({"a": "here"}, "are none"),
+        (pd.DataFrame({"lon": [], "lat": []}), "are none"),
+        (pd.DataFrame({"east": [1]}), "are none"),
+        (gpd.GeoDataFrame(geometry=gpd.points_from_xy([9], [51])), "have no CRS"),
+        (gpd.GeoDataFrame(geometry=gpd.points_from_xy([9], [51]).buffer(1), crs=4326), "is no point but Polygon"),
+    ],
+)
+def test_bad_points(points: Any, text: str) -> None:
+    """What is no point, or lies elsewhere, is named."""
+    with pytest.raises(SettingsError, match=text):
+        find_places(points, GRID)
+
+
+def test_bad_tables(tmp_path: Path) -> None:
+    """A CSV without columns, with rows of different lengths, or that is not there."""
+    for name, text in (("a", "name,east\nb,1\n"), ("b", "lon,lat\n1\n"), ("c", ""), ("d", "lon,lat\nx,y\n")):
+        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
+
+        with pytest.raises(SettingsError, match="are none"):
+            find_places(tmp_path / f"{name}.csv", GRID)
+
+    with pytest.raises(NothingFound, match=r"no\.csv cannot be read"):
+        find_places(tmp_path / "no.csv", GRID)
+
+
+def test_no_such_method() -> None:
+    """A method that is none is told with those that are."""
+    with pytest.raises(SettingsError, match="method='idw' is none of nearest, mean3x3, bilinear"):
+        find_places({"a": at(2, 2)}, GRID, "idw")  # type: ignore[arg-type]

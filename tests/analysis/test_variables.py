@@ -1,0 +1,115 @@
+"""Laws of what a Dataset says of itself: its variable, its intervals, its cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyproj
+import pytest
+from support.small_rain import COL, ROW, rain, series
+
+from radar_nb.analysis.variables import amount_of, cell_areas, fields_of, grid_of, minutes_of, variable_of
+from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat
+from radar_nb.errors import SeriesError
+
+DS = rain(np.zeros((3, 4, 5)))
+
+
+def test_the_variable_is_what_is_no_coverage() -> None:
+    """Coverage and flags stand beside a variable, and are not it."""
+    beside = DS.assign(coverage=DS.YW, flags=DS.YW)
+
+    assert variable_of(beside).name == "YW"
+    assert amount_of(DS.YW).name == "YW"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (DS.assign(RW=DS.YW), "one variable is needed, and the Dataset has YW, RW"),
+        (DS.drop_vars("YW"), "the Dataset has none"),
+        (DS.YW.values, "is no Dataset"),
+        (DS.YW.isel(time=0), "has no times"),
+        (DS.isel(time=[0, 0, 1]), "do not rise"),
+        (DS.isel(time=[1, 0]), "do not rise"),
+        (DS.YW.expand_dims(lead_time=2), "several lead times"),
+    ],
+)
+def test_what_is_no_series(data: Any, text: str) -> None:
+    """What cannot be a series of one variable is named, with what to do."""
+    with pytest.raises(SeriesError, match=text):
+        variable_of(data)
+
+
+@pytest.mark.parametrize(
+    "attrs", [{"units": "mm h-1"}, {"units": "dBZ"}, {"cell_methods": "time: maximum"}, {"cell_methods": ""}]
+)
+def test_only_amounts_are_amounts(attrs: dict[str, str]) -> None:
+    """A rate, a reflectivity and an extreme are refused by name."""
+    with pytest.raises(SeriesError, match="only amounts in mm can be summed"):
+        amount_of(DS.YW.assign_attrs(attrs))
+
+
+def test_the_interval_is_told_or_the_step() -> None:
+    """What a variable says counts more than its steps; without either nobody knows."""
+    hourly = series([1, 2, 3], minutes=60)
+    del hourly.attrs["interval_minutes"]
+
+    assert minutes_of(DS.YW.isel(time=[0, 2])) == 5
+    assert minutes_of(hourly) == 60
+    with pytest.raises(SeriesError, match="how long its intervals are"):
+        minutes_of(hourly[:1])
+
+
+def test_a_part_of_a_grid_is_found() -> None:
+    """Cells of DWD's are known wherever they are cut out, rising or falling."""
+    grid = grid_of(fields_of(DS.YW.isel(y=slice(None, None, -1))))
+
+    assert (grid.shape, grid.name) == ((4, 5), "a part of de900")  # on the lattice that both share
+    assert (grid.y0, grid.x0) == (GRIDS["de1100"].y[ROW], GRIDS["de1100"].x[COL])
+
+
+@pytest.mark.parametrize("name", ["de1100", "de1200-wgs84", "de900"])
+def test_a_whole_grid_is_found(name: str) -> None:
+    """A whole grid is that of the registry."""
+    grid = GRIDS[name]
+    fields = rain(np.zeros((1, 2, 2))).YW.isel(x=0, y=0, drop=True).expand_dims(y=grid.y, x=grid.x)
+
+    found = grid_of(fields.assign_coords(crs=((), 0, pyproj.CRS(PROJ[grid.earth]).to_cf())))
+
+    assert found == grid
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda da: da.drop_vars("crs"), "no coordinate crs"),
+        (lambda da: da.assign_coords(x=da.x + 100), "lies on no grid of DWD's"),
+        (lambda da: da.isel(x=[0, 2, 3]), "lies on no grid of DWD's"),
+        (lambda da: da.assign_coords(crs=((), 0, {"semi_major_axis": 1.0})), "lies on no grid of DWD's"),
+    ],
+)
+def test_what_lies_on_no_grid(change: Any, text: str) -> None:
+    """Coordinates that are not DWD's cells are refused instead of guessed."""
+    with pytest.raises(SeriesError, match=text):
+        grid_of(change(DS.YW))
+
+
+def test_series_are_no_fields() -> None:
+    """Where cells are needed, their dimensions are named."""
+    with pytest.raises(SeriesError, match="has the dimensions time, and fields are of"):
+        fields_of(series([1, 2]))
+
+
+@pytest.mark.parametrize(("name", "error"), [("de1100", 1e-9), ("de1200-wgs84", 3e-3)])
+def test_the_true_size_of_cells(name: str, error: float) -> None:
+    """It is that of the projection's own factors, as pyproj computes them."""
+    grid = GRIDS[name]
+    y, x = grid.y[::97], np.resize(grid.x[::97], grid.y[::97].size)
+    lon, lat = to_lonlat(x, y, grid.earth)
+    factors = np.asarray(pyproj.Proj(PROJ[grid.earth]).get_factors(lon, lat).areal_scale)
+
+    areas = cell_areas(grid)[np.searchsorted(grid.y, y), np.searchsorted(grid.x, x)]
+
+    np.testing.assert_allclose(areas, 1 / factors, rtol=error)

@@ -1,0 +1,355 @@
+"""Laws of the command line: what it prints, what it returns, how it fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import xarray as xr
+from support import cubes
+
+import radar_nb as rn
+from radar_nb.analysis.reductions import reduce
+from radar_nb.cli.main import main
+from radar_nb.errors import UnknownProduct
+from radar_nb.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def server(real_mirror: Path) -> Iterator[str]:
+    """Serve the real mirror on this machine."""
+    with Mirror(real_mirror) as mirror:
+        yield mirror.url
+
+
+def test_the_main_road(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The README's commands, one after the other, each return 0 and leave what they promise."""
+    where = ["--base-url", server, "--folder", str(tmp_path)]
+    folder = tmp_path / "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/2017"
+    path = folder / "RW2017.002_201712.tar.gz"
+
+    assert main(["plan", "RW", "2017-12", "--source", "radklim", *where]) == 0
+    assert main(["download", "RW", "2017-12", *where]) == 0
+    assert main(["extract", str(path)]) == 0
+    assert main(["info", str(path.with_name("RW2017.002_201712"))]) == 0
+    assert (
+        main(["plot", str(tmp_path), "--time", "2017-12-31T08:50", "--output", str(tmp_path / "a" / "b.png")]) == 0
+    )
+
+    printed = capsys.readouterr().out
+    assert "RW2017.002_201712.tar.gz" in printed
+    assert "48" in printed
+    assert len(list(path.with_name("RW2017.002_201712").iterdir())) == 48
+    assert (tmp_path / "a" / "b.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_sync_goes_from_a_dry_run_to_a_folder_that_is_the_same(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run tells and leaves all; then the archive is brought; then all is the same; damage is repaired."""
+    command = ["sync", "RW", "2017-12", "--base-url", server, "--folder", str(tmp_path / "data")]
+
+    assert main([*command, "--dry-run"]) == 0
+    told = capsys.readouterr().out.splitlines()[0]
+    assert not (tmp_path / "data").exists()
+    assert main([*command, "--json"]) == 0
+    (outcome,) = json.loads(capsys.readouterr().out)["outcomes"]
+    assert main([*command, "--dry-run", "--verify", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    Path(outcome["path"]).write_bytes(b"")
+    assert main([*command, "--verify"]) == 0
+
+    assert told.startswith("RW (radklim): 1 new; ")
+    assert outcome["state"] == "done"
+    assert found["counts"] == {"same": 1}
+    assert "was broken: has 0 bytes instead of" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_year_that_the_server_lacks_parts_of(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Years are months; what is missing of them is named, and makes the command return 1."""
+    where = ["--base-url", server, "--folder", str(tmp_path), "--dry-run"]
+
+    assert main(["sync", "RW", "2017", *where]) == 1
+
+    printed = capsys.readouterr().out
+    assert "1 new, 11 missing" in printed
+    assert "2017-03: no such file on the server" in printed
+
+
+def test_accumulate_writes_a_file_that_can_be_read(
+    real_mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The netCDF holds what `reduce` gives, and one line says what was written."""
+    source = real_mirror / "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/2017"
+    path = tmp_path / "a" / "total.nc"
+    arguments = ["accumulate", str(source), "--to", str(path), "--how", "sum", "count", "--threshold", "0.1", "1"]
+
+    assert main([*arguments, "--period", "1D", "--product", "rw"]) == 0
+
+    expected = reduce(source, ["sum", "count"], period="1D", threshold=[0.1, 1.0], progress=False)
+    with xr.open_dataset(path) as again:
+        xr.testing.assert_identical(again.load(), expected)
+    (line,) = capsys.readouterr().out.strip().splitlines()
+    assert line == f"{path}: RW_sum, RW_count, 2 periods, 2017-12-30T00:00 to 2018-01-01T00:00 UTC"
+    assert [entry.name for entry in path.parent.iterdir()] == ["total.nc"]
+
+
+def test_a_cube_is_told_drawn_and_added_up_as_its_archive_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same facts, the same picture, the same sums, whether the archive or its cube is named."""
+    source = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    rn.build_cube(source, tmp_path / "cube", progress=False)
+    told = []
+    for data in (source, tmp_path / "cube"):
+        assert main(["info", str(data)]) == 0
+        told.append(capsys.readouterr().out)
+        assert main(["plot", str(data), "--time", "2019-10-14T01:50", "--output", f"{data}.png"]) == 0
+        assert main(["accumulate", str(data), "--to", f"{data}.nc"]) == 0
+        capsys.readouterr()
+
+    assert told[0] == told[1]
+    assert Path(f"{source}.png").read_bytes() == Path(f"{tmp_path / 'cube'}.png").read_bytes()
+    with xr.open_dataset(f"{source}.nc") as archived, xr.open_dataset(f"{tmp_path / 'cube'}.nc") as cubed:
+        xr.testing.assert_identical(archived.load(), cubed.load())
+
+
+def test_what_accumulate_wrote_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One variable at once, one of several by its name; where that is missing or wrong, the names are told."""
+    source = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    one, two, picture = str(tmp_path / "one.nc"), str(tmp_path / "two.nc"), tmp_path / "field.png"
+    assert main(["accumulate", str(source), "--to", one]) == 0
+    assert main(["accumulate", str(source), "--to", two, "--how", "sum", "max"]) == 0
+
+    assert main(["plot", one, "--output", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(["plot", two, "--variable", "RW_max", "--output", str(tmp_path / "max.png")]) == 0
+    for wrong in ([], ["--variable", "YW"]):
+        capsys.readouterr()
+        assert main(["plot", two, *wrong]) == 1
+        assert "two.nc holds RW_sum, RW_max: name one of them, --variable RW_sum" in capsys.readouterr().err
+
+
+def test_a_file_that_only_calls_itself_netcdf_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not a traceback of xarray's."""
+    (tmp_path / "g.nc").write_bytes(b"garbage")
+
+    assert main(["plot", str(tmp_path / "g.nc")]) == 1
+
+    assert "g.nc is no netCDF that can be read" in capsys.readouterr().err
+
+
+def test_json_can_be_read_by_a_program(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--json prints one JSON value for plan, download and info."""
+    where = ["--base-url", server, "--folder", str(tmp_path), "--json"]
+
+    assert main(["plan", "RW", "2017-12", *where]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert main(["download", "RW", "2017-12", *where]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert main(["info", report["outcomes"][0]["path"], "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+
+    assert plan["archives"][0]["url"].startswith(server)
+    assert report["outcomes"][0]["state"] == "done"
+    assert (facts["product"], facts["frames"], facts["frames missing"]) == ("RW", 48, 0)
+
+
+def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a path, info shows the products; with a product's name, that product."""
+    assert main(["info"]) == 0
+    assert main(["info", "sf"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "5-minute precipitation, gauge-adjusted" in printed
+    assert "RADOLAN: the operational series" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["plan", "YX", "2020-06"], "'YX' is no product that radar_nb knows: did you mean"),
+        (["plan", "YW", "June"], "'June' is no month: write YYYY-MM"),
+        (["download", "YW", "2020-06", "--base-url", "http://127.0.0.1:9"], "127.0.0.1:9"),
+        (["sync", "YW", "2020-06", "--base-url", "http://127.0.0.1:9"], "127.0.0.1:9"),
+        (["sync", "YW", "2021", "2020"], "2021-01 to 2020-12 is reversed"),
+        (["extract", "nowhere.tar"], "nowhere.tar"),
+        (["info", "nowhere.tar"], "is no product that radar_nb knows"),
+        (["plot", "nowhere"], "nowhere does not exist"),
+        (["accumulate", "nowhere", "--to", "a.nc"], "nowhere does not exist"),
+        (["accumulate", "nowhere", "--to", "a.nc", "--threshold", "1"], 'is for how="count"'),
+    ],
+)
+def test_a_failure_is_one_line_and_a_one(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What fails returns 1, says why in one line, and shows no traceback."""
+    assert main(arguments) == 1
+
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("radar-nb: ")
+    assert text in line
+
+
+def test_a_time_without_a_field(real_frames: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Plot with a time that is not there says which are."""
+    path = str(real_frames / "raa01-yw2017.002_10000-2006131525-dwd---bin")
+
+    assert main(["plot", path, "--time", "2020-06-13T15:27"]) == 1
+
+    assert "2020-06-13" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback() -> None:
+    """--debug lets the error through."""
+    with pytest.raises(UnknownProduct, match="'YX'"):
+        main(["plan", "YX", "2020-06", "--debug"])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in (
+    "plan", "download", "sync", "extract", "info", "plot", "accumulate", "mirror", "demo", "cube", "doctor",
+    "config", "versions", "completion"))])  # fmt: skip
+def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command has a help that ends the process with 0."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    assert caught.value.code == 0
+    assert "radar-nb" in capsys.readouterr().out
+
+
+def test_a_mirror_tells_what_it_does_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rules the mirror prints them as a table, and obeys them."""
+    rules = tmp_path / "faults.toml"
+    rules.write_text("[[fault]]\nkind = '503'\npath = '*.tar'\nretry_after = 7\n", encoding="utf-8")
+    answers = []
+
+    def ask(mirror: Mirror) -> None:
+        client = HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
+        with mirror, closing(client):
+            client.request("GET", "/a.tar")
+            answers.append(client.getresponse().headers["Retry-After"])
+
+    monkeypatch.setattr(Mirror, "serve_forever", ask)
+    done = main(["mirror", "--root", str(tmp_path), "--port", "0", "--faults", str(rules)])
+
+    printed = capsys.readouterr().out
+    assert (done, answers) == (0, ["7"])
+    assert "503 Service Unavailable" in printed
+    assert "retry_after 7" in printed
+
+
+def test_a_mirror_with_wrong_rules_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake in the rules is told in one line that names it."""
+    rules = tmp_path / "faults.toml"
+    rules.write_text("[[fault]]\nkind = 'cot'\n", encoding="utf-8")
+
+    assert main(["mirror", "--root", str(tmp_path), "--port", "0", "--faults", str(rules)]) == 1
+
+    assert "fault 1: no fault is of kind 'cot': it may be reset" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "public"), [([], False), (["--public"], True)])
+def test_a_mirror_says_when_others_can_read(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    public: bool,
+) -> None:
+    """A mirror is for this machine alone; told to be public, it says what that means."""
+    monkeypatch.setattr(Mirror, "serve_forever", Mirror.close)
+
+    assert main(["mirror", "--root", str(tmp_path), "--port", "0", *arguments]) == 0
+
+    assert ("who reaches 0.0.0.0 can read every file below" in capsys.readouterr().out) == public
+
+
+def test_without_arguments_the_help_is_shown() -> None:
+    """`radar-nb` alone says what it can do; `python -m radar_nb` is the same."""
+    told = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own command
+        for command in ([sys.executable, "-m", "radar_nb"], [str(Path(sys.executable).with_name("radar-nb"))])
+    ]
+
+    assert told[0] == told[1]
+    assert "From months to a field:" in told[0]
+
+
+def test_doctor_tells_what_needs_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 where all is well, 1 where something has to be done."""
+    with Mirror(tmp_path) as mirror:
+        assert main(["doctor", "--base-url", mirror.url, "--folder", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("All is well")
+
+    assert main(["doctor", "--base-url", mirror.url, "--folder", str(tmp_path)]) == 1
+    assert "without a server" in " ".join(capsys.readouterr().out.split())
+
+
+def test_config_shows_values_and_where_they_came_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without `--origin` the values alone."""
+    assert main(["config", "show", "--origin", "--folder", str(tmp_path), "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)[0]
+    assert first == {"setting": "data folder", "value": str(tmp_path), "origin": "argument folder"}
+
+    assert main(["config", "show"]) == 0
+    assert "origin" not in capsys.readouterr().out
+
+
+def test_versions_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a report of a fault begins with."""
+    assert main(["versions"]) == 0
+
+    assert f"radar-nb            {rn.__version__}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_learns_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The printed script knows each command, those of cubes too."""
+    assert main(["completion", shell]) == 0
+
+    script = capsys.readouterr().out
+    assert [word for word in ("download", "doctor", "verify", "--bandwidth-limit") if word not in script] == []
+
+
+def test_a_cube_is_built_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From an archive to a table of years, and one line where there is no cube."""
+    hours = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    store = str(tmp_path / "cube")
+
+    assert main(["cube", "build", store, str(hours)]) == 0
+    assert "1 done" in capsys.readouterr().out
+    assert main(["cube", "info", store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["frames"] == str(len(cubes.HOURS))
+    assert main(["cube", "info", str(tmp_path / "nowhere")]) == 1
+    assert "build one" in capsys.readouterr().err
+
+
+def test_who_has_read_enough_ends_it(tmp_path: Path) -> None:
+    """A pipe that is closed, as `head` does, is no failure."""
+    words = [
+        sys.executable,
+        "-c",
+        "from radar_nb.cli.main import main; raise SystemExit(main(['completion', 'bash']))",
+    ]
+
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as child:  # noqa: S603
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        told = child.stderr.read()
+
+    assert (child.returncode, told) == (0, b"")

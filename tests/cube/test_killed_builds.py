@@ -1,0 +1,48 @@
+"""Laws of cubes on bad days: builders that are killed, and what they leave."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support import cubes
+from support import killed_processes as kills
+from support.killed_processes import Road
+
+from radar_nb.cube.checking import verify_cube
+from radar_nb.cube.opening import open_cube
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLS = 20
+DAYS = [f"2019-10-{day:02d}" for day in range(1, 6)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a kill there is no SIGKILL")
+def test_killed_builders_leave_whole_days_and_go_on(tmp_path: Path) -> None:
+    """What twenty killed builders leave is never taken for whole, and becomes the undisturbed cube in the end."""
+    source = cubes.archive(tmp_path / "RW201910.tar.gz", DAYS)
+    road = Road(name="cube", work=cubes.build, arguments=(source,))
+    calm = kills.undisturbed(road, tmp_path / "calm")
+
+    left = list(kills.killed(road, calm, tmp_path / "work", kills=KILLS, seed=6))
+
+    assert [kill for kill in left if kill.faults] == []
+    assert sum(kill.unfinished for kill in left) >= KILLS // 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a kill there is no SIGKILL")
+def test_what_a_kill_leaves_can_be_opened(tmp_path: Path) -> None:
+    """A cube whose builder was killed after its second day holds whole days, and nothing else."""
+    source = cubes.archive(tmp_path / "RW201910.tar.gz", DAYS)
+    road = Road(name="cube", work=cubes.build, arguments=(source,))
+    work = tmp_path / "work"
+    work.mkdir()
+
+    killed = kills.killed_when(road, work, lambda: len(list((work / "cube" / "RW").glob("c.*"))) >= 2)
+
+    assert killed
+    assert open_cube(work / "cube").sizes["time"] % len(cubes.HOURS) == 0
+    assert not verify_cube(work / "cube", progress=False).failed

@@ -1,0 +1,120 @@
+"""Laws of cubes built straight from a plan: month by month, with little on the disk, and no month twice."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+import xarray as xr
+from support.cubes import archive, files
+
+import radar_nb as rn
+from radar_nb.cube.building import build_cube
+from radar_nb.cube.opening import open_cube
+from radar_nb.errors import CoverageError, Incomplete
+from radar_nb.mirror import Mirror
+from radar_nb.reading.opening import open_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from radar_nb.dwd.catalogue import Plan
+    from radar_nb.runtime.progress import Progress
+
+BIN = "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Give the folder of a server that has three months of RW, of which November is missing."""
+    for month in ("08", "09", "10", "12"):
+        days = [f"2019-{month}-{day}" for day in ("03", "04")]
+        archive(tmp_path / "root" / BIN / f"RW2019{month}.tar.gz", days, seed=int(month) * 10)
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def server(root: Path) -> Iterator[str]:
+    """Serve it."""
+    with Mirror(root) as mirror:
+        yield mirror.url
+
+
+def plan(server: str, folder: Path, first: str = "2019-08", last: str = "2019-10") -> Plan:
+    """Plan some months, with the sizes that the server lists."""
+    return rn.plan("RW", first, last, source="radolan", folder=folder, base_url=server, listing=True)
+
+
+def test_a_plan_becomes_a_cube(server: str, root: Path, tmp_path: Path) -> None:
+    """It equals that of the archives; they stay, and a second call writes nothing."""
+    build_cube(plan(server, tmp_path / "data"), tmp_path / "cube", progress=False, client=False)
+    before = files(tmp_path / "cube")
+
+    again = build_cube(plan(server, tmp_path / "data"), tmp_path / "cube", progress=False, client=False)
+
+    assert {outcome.state for outcome in again.outcomes} == {"kept"}
+    assert files(tmp_path / "cube") == before
+    expected = open_dataset([root / BIN / f"RW2019{month}.tar.gz" for month in ("08", "09", "10")])
+    xr.testing.assert_identical(open_cube(tmp_path / "cube").load(), expected.load())
+
+
+def test_archives_may_go(server: str, tmp_path: Path) -> None:
+    """With keep_archives=False no more than two months lie on the disk, and nothing in the end."""
+    most = 0
+
+    def look(_: Progress, /) -> None:
+        nonlocal most
+        most = max(most, len(list((tmp_path / "data").rglob("*.tar.gz"))))
+
+    build_cube(
+        plan(server, tmp_path / "data"), tmp_path / "cube", keep_archives=False, progress=look, client=False
+    )
+
+    assert 1 <= most <= 2
+    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert open_cube(tmp_path / "cube").sizes["time"] == 3 * 2 * 4
+
+
+def test_what_the_cube_holds_is_not_fetched_again(server: str, root: Path, tmp_path: Path) -> None:
+    """An archive that is gone, and all of whose days are there, is not missed; one that was issued anew is."""
+    wanted = plan(server, tmp_path / "data")
+    build_cube(wanted, tmp_path / "cube", keep_archives=False, progress=False, client=False)
+    anew = archive(root / BIN / "RW201909.tar.gz", ["2019-09-03"], seed=500)
+
+    report = build_cube(
+        plan(server, tmp_path / "data"), tmp_path / "cube", keep_archives=False, progress=False, client=False
+    )
+
+    assert {outcome.name: outcome.state for outcome in report.outcomes} == {"2019-09-03": "done"}
+    month = open_cube(tmp_path / "cube").sel(time="2019-09-03").load()
+    xr.testing.assert_equal(month.RW, open_dataset(anew).RW.load())
+
+
+def test_a_plan_with_holes(server: str, tmp_path: Path) -> None:
+    """The months that are there are built, and the others are named."""
+    with pytest.raises(Incomplete, match=r"RW 2019-11.*is not to be had") as caught:
+        build_cube(
+            plan(server, tmp_path / "data", "2019-10", "2019-12"), tmp_path / "cube", progress=False, client=False
+        )
+
+    failed = caught.value.report.failed
+    assert [type(outcome.error) for outcome in failed] == [CoverageError]
+    assert open_cube(tmp_path / "cube").sizes["time"] == 2 * 2 * 4
+
+
+def test_a_month_that_cannot_be_fetched(server: str, root: Path, tmp_path: Path) -> None:
+    """A damaged archive costs its month; the same call goes on when the server has it whole."""
+    wanted = plan(server, tmp_path / "data")
+    path = root / BIN / "RW201909.tar.gz"
+    whole = shutil.copy2(path, tmp_path / "whole")
+    path.write_bytes(path.read_bytes()[:-100])
+
+    report = build_cube(wanted, tmp_path / "cube", progress=False, client=False, errors="report")
+
+    assert [outcome.state for outcome in report.outcomes].count("done") == 4
+    assert len(report.failed) == 1
+    shutil.copy2(whole, path)
+    assert not build_cube(wanted, tmp_path / "cube", progress=False, client=False).failed
+    assert open_cube(tmp_path / "cube").sizes["time"] == 3 * 2 * 4

@@ -1,0 +1,246 @@
+"""Laws of stores: folders, memory and a real S3 server hold the same cubes, byte by byte."""
+
+from __future__ import annotations
+
+import http.server
+import pickle
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import xarray as xr
+from support.cubes import archive, files
+
+from radar_nb.cube.buckets import Bucket
+from radar_nb.cube.building import build_cube
+from radar_nb.cube.checking import repair_cube, verify_cube
+from radar_nb.cube.opening import open_cube
+from radar_nb.cube.stores import Folder, find_store
+from radar_nb.errors import CubeError, NothingFound, NotWritable, SettingsError, StorageError
+from radar_nb.reading.opening import open_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+obstore = pytest.importorskip("obstore", reason="obstore is not installed")
+
+DAYS = ("2019-10-14", "2019-10-15")
+KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_region": "us-east-1"}
+IMPATIENT: dict[str, Any] = {
+    "retry_config": {"max_retries": 0},
+    "client_options": {"allow_http": True, "timeout": "5s"},
+}
+
+
+@pytest.fixture(scope="module")
+def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write an archive of two days."""
+    return archive(tmp_path_factory.mktemp("archives") / "RW201910.tar.gz", DAYS)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """Give the address of an S3 server on this machine, with a bucket."""
+    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
+    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    keys = {key.removeprefix("aws_"): value for key, value in KEYS.items()}
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name=keys["region"],
+        aws_access_key_id=keys["access_key_id"],
+        aws_secret_access_key=keys["secret_access_key"],
+    )
+    client.create_bucket(Bucket="cubes")
+    try:
+        yield url
+    finally:
+        server.stop()
+
+
+def s3(endpoint: str, prefix: str, bucket: str = "cubes") -> Any:
+    """Give a place in the bucket."""
+    from obstore.store import S3Store
+
+    return S3Store(bucket, prefix=prefix, config=KEYS | {"aws_endpoint": endpoint}, **IMPATIENT)  # type: ignore[arg-type]
+
+
+def listed(store: Any) -> dict[str, bytes]:
+    """Give all objects of a store."""
+    keys = [meta["path"] for batch in obstore.list(store) for meta in batch]
+    return {key: bytes(obstore.get(store, key).bytes()) for key in keys}
+
+
+class TestPlaces:
+    """Where a cube may lie."""
+
+    @pytest.mark.parametrize("kind", ["memory", "s3"])
+    def test_all_hold_the_same_bytes(
+        self, hours: Path, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+    ) -> None:
+        """A cube in memory or object storage is that of a folder, opens as it, and is extended as it."""
+        from obstore.store import MemoryStore
+
+        store = MemoryStore() if kind == "memory" else s3(request.getfixturevalue("endpoint"), "same")
+        build_cube(hours, tmp_path / "cube", flags=True, progress=False, client=False)
+
+        build_cube(hours, store, flags=True, progress=False, client=False)
+
+        assert listed(store) == files(tmp_path / "cube")
+        expected = open_dataset(hours, flags=True, progress=False).load()
+        xr.testing.assert_identical(open_cube(store, flags=True).load(), expected)
+        again = build_cube(hours, store, progress=False, client=False)
+        assert {outcome.state for outcome in again.outcomes} == {"kept"}
+
+    def test_damage_in_object_storage_is_found_and_healed(self, hours: Path, endpoint: str) -> None:
+        """Verification, repair and a second build work there, too."""
+        store = s3(endpoint, "damaged")
+        build_cube(hours, store, progress=False, client=False)
+        before = listed(store)
+        key = next(key for key in before if key.startswith("RW/c."))
+        obstore.put(store, key, before[key][:-9])
+
+        report = verify_cube(store, errors="report", progress=False)
+
+        assert [outcome.state for outcome in report.outcomes] == ["failed", "done"]
+        repair_cube(store, progress=False)
+        build_cube(hours, store, progress=False, client=False)
+        assert listed(store) == before
+
+    def test_an_address_is_a_place(self, hours: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An address with the keys in the environment, as obstore reads them; the second open reads the ledger."""
+        for key, value in (KEYS | {"aws_endpoint": endpoint, "aws_allow_http": "true"}).items():
+            monkeypatch.setenv(key.upper(), value)
+
+        build_cube(hours, "s3://cubes/by/address", progress=False, client=False)
+
+        for _ in range(2):
+            assert open_cube("s3://cubes/by/address").sizes["time"] == 8
+
+    def test_a_replaced_day_is_told(self, hours: Path, tmp_path: Path, endpoint: str) -> None:
+        """A Dataset does not mix what it knows of a day with another one's bytes."""
+        store = s3(endpoint, "replaced")
+        build_cube(hours, store, progress=False, client=False)
+        ds = open_cube(store)
+        build_cube(archive(tmp_path / hours.name, DAYS, seed=50), store, progress=False, client=False)
+
+        with pytest.raises(CubeError, match="changed since the cube was opened"):
+            ds.RW.isel(time=0).load()
+
+    def test_stores_travel(self, tmp_path: Path, endpoint: str) -> None:
+        """A worker elsewhere finds the same place."""
+        folder, bucket = Folder(tmp_path), Bucket(s3(endpoint, "travel"))
+        folder.put("a/b", b"1")
+        bucket.put("a/b", b"2")
+
+        there = [pickle.loads(pickle.dumps(store)) for store in (folder, bucket)]  # noqa: S301 - our own
+
+        assert [store.get("a/b") for store in there] == [b"1", b"2"]
+
+
+class TestTrouble:
+    """What is told of places that are none."""
+
+    @pytest.mark.parametrize(
+        ("place", "match"),
+        [(7, "is no place for a cube"), ("nonsense://bucket", "no address of object storage"), (None, "no place")],
+    )
+    def test_no_place(self, place: Any, match: str) -> None:
+        """What is no folder, address or store."""
+        with pytest.raises(SettingsError, match=match):
+            find_store(place)
+
+    def test_a_server_that_is_not_there(self, hours: Path) -> None:
+        """Its address is named."""
+        with pytest.raises(StorageError, match="cannot be reached"):
+            build_cube(hours, s3("http://127.0.0.1:9", "x"), progress=False, client=False)
+
+    def test_a_bucket_that_is_not_there(self, hours: Path, endpoint: str) -> None:
+        """It is named."""
+        with pytest.raises(StorageError, match="none"):
+            build_cube(hours, s3(endpoint, "x", "none"), progress=False, client=False)
+
+    def test_a_cube_that_goes(self, hours: Path, endpoint: str) -> None:
+        """Reading says that it has gone."""
+        store = s3(endpoint, "gone")
+        build_cube(hours, store, progress=False, client=False)
+        ds = open_cube(store)
+        for key in listed(store):
+            obstore.delete(store, key)
+
+        with pytest.raises(StorageError, match="has gone: is the cube still where it was"):
+            ds.RW.isel(time=0).load()
+
+    def test_a_place_that_may_not_be_reached(self) -> None:
+        """A server that refuses the keys."""
+
+        class Refusing(http.server.BaseHTTPRequestHandler):
+            def refuse(self) -> None:
+                self.send_response(403)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_HEAD = do_PUT = refuse  # noqa: N815 - the library's names
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                with pytest.raises(NotWritable, match="may not be reached"):
+                    open_cube(s3(f"http://127.0.0.1:{server.server_port}", "x"))
+            finally:
+                server.shutdown()
+                thread.join()
+
+
+class TestFarArchives:
+    """Archives in object storage."""
+
+    @pytest.fixture
+    def far(self, hours: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Give the address of two archives, with the keys in the environment."""
+        for key, value in (KEYS | {"aws_endpoint": endpoint, "aws_allow_http": "true"}).items():
+            monkeypatch.setenv(key.upper(), value)
+        obstore.put(s3(endpoint, "archives"), hours.name, hours.read_bytes())
+        more = archive(hours.parent / "more" / "RW201911.tar.gz", ["2019-11-01"], seed=30)
+        obstore.put(s3(endpoint, "archives"), more.name, more.read_bytes())
+        return "s3://cubes/archives/"
+
+    def test_they_are_fetched_by_who_builds(self, hours: Path, far: str, tmp_path: Path) -> None:
+        """The cube holds the same as that of the files; a second call keeps all."""
+        build_cube(far, tmp_path / "cube", progress=False, client=False)
+
+        again = build_cube([f"{far}{hours.name}"], tmp_path / "cube", progress=False, client=False)
+
+        assert [(outcome.name, outcome.state) for outcome in again.outcomes] == [(f"{far}{hours.name}", "kept")]
+        expected = open_dataset([hours, hours.parent / "more" / "RW201911.tar.gz"], progress=False)
+        xr.testing.assert_identical(open_cube(tmp_path / "cube").load(), expected.load())
+
+    @pytest.mark.filterwarnings("ignore")  # distributed's own, of ports and loops
+    def test_workers_need_no_common_disk(self, far: str, endpoint: str, tmp_path: Path) -> None:
+        """From object storage into object storage, by workers."""
+        distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+        build_cube(far, tmp_path / "here", progress=False, client=False)
+        store = s3(endpoint, "by-workers")
+
+        with distributed.Client(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, set_as_default=False
+        ) as client:
+            build_cube(far, store, progress=False, client=client)
+
+        assert listed(store) == files(tmp_path / "here")
+
+    def test_an_archive_that_is_not_there(self, far: str, tmp_path: Path) -> None:
+        """It is named; so is an address with nothing below."""
+        with pytest.raises(StorageError, match=r"none.tar has gone"):
+            build_cube(f"{far}none.tar", tmp_path / "cube", progress=False, client=False)
+        with pytest.raises(NothingFound, match=r"no file below s3://cubes/empty/"):
+            build_cube("s3://cubes/empty/", tmp_path / "cube", progress=False, client=False)

@@ -1,0 +1,137 @@
+"""Laws of the joined steps: plan and load against a server on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from support.servers import Reply, serving
+
+import radar_nb as rn
+from radar_nb.errors import CoverageError, ListingError, NotOnServer, ServerUnavailable, SettingsError
+from radar_nb.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def server(real_mirror: Path) -> Iterator[str]:
+    """Serve the real mirror on this machine."""
+    with Mirror(real_mirror) as mirror:
+        yield mirror.url
+
+
+def test_months_of_the_table_need_no_server(tmp_path: Path) -> None:
+    """A plan for months that the table knows is made although no server answers."""
+    plan = rn.plan("YW", "2020-05", "2020-07", folder=tmp_path, base_url="http://127.0.0.1:9")
+
+    assert [archive.name for archive in plan.archives] == [
+        f"YW2017.002_2020{month:02d}.tar" for month in (5, 6, 7)
+    ]
+    assert not plan.exact
+
+
+def test_a_listing_tells_sizes_and_what_is_not_there(server: str, tmp_path: Path, real_mirror: Path) -> None:
+    """With listing=True a plan holds the server's sizes and dates, and names months that are not there."""
+    plan = rn.plan("YW", "2020-05", "2020-06", folder=tmp_path, base_url=server, listing=True)
+
+    (archive,) = plan.archives
+    assert archive.size == (real_mirror / archive.path).stat().st_size
+    assert archive.modified is not None
+    assert [gap.what for gap in plan.missing] == ["2020-05"]
+
+
+def test_years_are_planned_month_by_month(tmp_path: Path) -> None:
+    """The first year gives its January, the last its December, whether text or number."""
+    plan = rn.plan("YW", 2001, "2025", folder=tmp_path, base_url="http://127.0.0.1:9")
+
+    assert len(plan.archives) == 300 + 1  # and the supplement of 2018-01
+    assert (str(plan.months[0]), str(plan.months[-1])) == ("2001-01", "2025-12")
+
+
+def test_near_real_time_is_planned_from_the_listing(server: str, tmp_path: Path) -> None:
+    """What lies in a near-real-time folder is planned frame by frame, in the order of time."""
+    plan = rn.plan("RY", "2019-10", source="nrt", folder=tmp_path, base_url=server)
+
+    assert len(plan.archives) == 12
+    assert [archive.name for archive in plan.archives] == sorted(archive.name for archive in plan.archives)
+
+
+def test_load_goes_from_months_to_values(server: str, tmp_path: Path) -> None:
+    """`load` plans, downloads and opens without extraction; a second call finds all on disk."""
+    ds = rn.load("RW", "2017-12", folder=tmp_path, base_url=server, progress=False)
+    again = asyncio.run(
+        rn.load_async("RW", "2017-12", folder=tmp_path, base_url="http://127.0.0.1:9", progress=False)
+    )
+
+    assert ds.sizes["time"] == 48
+    assert float(ds.RW.sel(time="2017-12-31T08:50").max()) == pytest.approx(6.2)
+    np.testing.assert_array_equal(ds.RW[30], again.RW[30])
+    assert not [name for _, _, names in os.walk(tmp_path) for name in names if name.endswith(".part")]
+
+
+def test_a_plan_is_a_source(server: str, tmp_path: Path) -> None:
+    """Once downloaded, a plan itself can be opened."""
+    plan = rn.plan("RW", "2017-12", folder=tmp_path, base_url=server)
+    rn.download(plan, progress=False)
+
+    assert rn.open_dataset(plan, progress=False).sizes["time"] == 48
+
+
+def test_a_month_that_the_server_lacks_is_named(server: str, tmp_path: Path) -> None:
+    """A month that the table promises and the server lacks is an error with its address."""
+    with pytest.raises(NotOnServer, match=r"YW2017\.002_202005\.tar"):
+        rn.load("YW", "2020-05", folder=tmp_path, base_url=server, progress=False)
+
+
+def test_no_server_no_listing(tmp_path: Path) -> None:
+    """Where a listing is needed and no server answers, the error names the address."""
+    with pytest.raises(ServerUnavailable, match=r"127\.0\.0\.1:9"):
+        rn.plan("YW", "2025-03", source="radolan", folder=tmp_path, base_url="http://127.0.0.1:9")
+
+
+def test_a_page_that_is_no_listing(tmp_path: Path) -> None:
+    """A page in place of a listing is refused with its address and beginning."""
+    path = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
+
+    with serving() as server:
+        server.script(path, Reply(body=b"<html><title>Please log in</title></html>"))
+        with pytest.raises(
+            ListingError, match=rf"{path} is no directory listing \(it begins with '<html><title>Ple"
+        ):
+            rn.plan("YW", "2025-03", source="radolan", folder=tmp_path, base_url=server.url)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        (("YX", "2020-06"), ValueError, "did you mean"),
+        (("YW", "2020-13"), ValueError, "is no month"),
+        (("YW", "2020-07", "2020-06"), ValueError, "is reversed"),
+        (("YW", "1999-06"), CoverageError, "radklim holds 2001-01 on"),
+        (("YW", "2999-01"), CoverageError, "future"),
+    ],
+)
+def test_what_makes_no_sense_is_said(arguments: tuple[str, ...], error: type[Exception], text: str) -> None:
+    """Unknown product, no month, reversed range, before coverage, in the future: each says what would do."""
+    with pytest.raises(error, match=text):
+        rn.plan(*arguments)
+
+
+def test_an_address_that_is_none() -> None:
+    """A base URL without a scheme is refused before anything is asked."""
+    with pytest.raises(SettingsError, match="is no web address"):
+        rn.plan("YW", "2020-06", base_url="opendata.dwd.de")
+
+
+def test_months_that_are_not_there_are_told_with_the_values(server: str, tmp_path: Path) -> None:
+    """With errors="report" the frames that came are opened, and the Dataset names those that did not."""
+    ds = rn.load("RW", "2017-12", "2018-01", folder=tmp_path, base_url=server, errors="report", progress=False)
+
+    assert ds.sizes["time"] == 48
+    assert "RW2017.002_201801.tar.gz is not on the server" in ds.attrs["problems"]

@@ -1,0 +1,204 @@
+"""Laws of answers: what each means for a file that is being fetched, and what is asked next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from support.servers import MODIFIED
+
+from radar_nb.errors import DownloadError, Refused
+from radar_nb.fetch.responses import (
+    Answer,
+    Setback,
+    Trouble,
+    demanded_wait,
+    followed,
+    judge,
+    request_headers,
+    trouble,
+)
+from radar_nb.runtime.files import Sidecar
+
+if TYPE_CHECKING:
+    from radar_nb.fetch.responses import Verdict
+
+NOTE = Sidecar(url="http://x/a.tar", etag='"one"', last_modified=MODIFIED, size=200)
+NOW = datetime(2020, 6, 13, 15, 25, tzinfo=UTC)
+
+
+def answer(status: int, **changes: object) -> Answer:
+    fields = {"etag": '"one"', "last_modified": MODIFIED, "start": 100, "size": 200} | changes
+    return Answer(status=status, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (answer(200, start=0), "take"),
+        (answer(200, start=0, etag='"two"'), "take"),
+        (answer(206), "take"),
+        (answer(206, etag=None, last_modified=None, size=None), "take"),
+        (answer(206, start=99), "restart"),
+        (answer(206, start=None), "restart"),
+        (answer(206, etag='"two"'), "restart"),
+        (answer(206, last_modified="Sat, 13 Jun 2020 15:30:00 GMT"), "restart"),
+        (answer(206, size=201), "restart"),
+        (answer(416), "restart"),
+        (answer(416, size=None), "restart"),
+        (answer(416, size=100), "complete"),
+        (answer(304), "retry"),
+        *((answer(status, location="/b"), "follow") for status in (301, 302, 303, 307, 308)),
+        *((answer(status), "retry") for status in (408, 425, 429, 500, 502, 503, 504, 520)),
+        *((answer(status), "give up") for status in (204, 300, 301, 400, 401, 403, 404, 410, 451, 501, 505, 511)),
+        ("no connection", "retry"),
+        ("broken", "retry"),
+        ("silent", "retry"),
+        ("slow", "retry"),
+        ("short", "retry"),
+        ("damaged", "restart"),
+        ("changed", "restart"),
+        ("unsafe", "give up"),
+        ("no archive", "give up"),
+        ("certificate", "give up"),
+        ("nowhere", "give up"),
+        ("too large", "give up"),
+    ],
+)
+def test_the_table_of_verdicts(found: Answer | Trouble, verdict: Verdict) -> None:
+    """What comes of the wish for the bytes from 100 on, an answer or a trouble, has exactly one meaning."""
+    assert judge(found, note=NOTE, offset=100) == verdict
+
+
+@pytest.mark.parametrize("kind", get_args(Trouble))
+def test_every_trouble_is_another_attempt_or_an_error(kind: Trouble) -> None:
+    """Nothing that goes wrong is passed over: it is a setback, or the error itself where no attempt would help."""
+    error = DownloadError("x")
+
+    raised = trouble(kind, error)
+
+    assert raised is error if judge(kind) == "give up" else isinstance(raised, Setback)
+
+
+@pytest.mark.parametrize(("conditional", "verdict"), [(True, "unchanged"), (False, "retry")])
+def test_only_who_has_asked_is_told_that_nothing_changed(conditional: bool, verdict: Verdict) -> None:
+    """A 304 to a question that nobody asked is no file."""
+    assert judge(answer(304), conditional=conditional) == verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "start", "size"),
+    [
+        (200, {"Content-Length": "7"}, 0, 7),
+        (200, {}, 0, None),
+        (200, {"Content-Length": "seven"}, 0, None),
+        (206, {"Content-Range": "bytes 5-9/10", "Content-Length": "5"}, 5, 10),
+        (206, {"Content-Range": "bytes 5-9/*"}, 5, None),
+        (206, {"Content-Range": "lines 5-9/10"}, None, None),
+        (206, {"Content-Length": "5"}, None, None),
+        (416, {"Content-Range": "bytes */10"}, None, 10),
+        (200, {"Content-Length": "-7"}, 0, None),
+        (200, {"Content-Length": "9" * 400}, 0, None),
+        (206, {"Content-Range": f"bytes 5-9/{'9' * 400}"}, 5, None),
+    ],
+)
+def test_the_head_of_an_answer(status: int, headers: dict[str, str], start: int | None, size: int | None) -> None:
+    """Where the body begins and how large the file is comes from Content-Length or Content-Range alone."""
+    head = Answer.of(status, headers)
+
+    assert (head.start, head.size) == (start, size)
+
+
+@pytest.mark.parametrize(
+    ("etag", "modified", "expected"),
+    [
+        ('"one"', MODIFIED, {"Range": "bytes=100-", "If-Range": '"one"'}),
+        ('W/"one"', MODIFIED, {"Range": "bytes=100-", "If-Range": MODIFIED}),
+        (None, MODIFIED, {"Range": "bytes=100-", "If-Range": MODIFIED}),
+        ('W/"one"', None, {}),
+        (None, None, {}),
+    ],
+)
+def test_a_part_is_continued_only_under_a_validator(
+    etag: str | None, modified: str | None, expected: dict[str, str]
+) -> None:
+    """The rest of a file is asked for under a strong ETag, else a date, else not at all."""
+    part = Sidecar(url="http://x/a.tar", etag=etag, last_modified=modified, size=200)
+
+    assert request_headers(part=part, offset=100) == expected
+
+
+@pytest.mark.parametrize(
+    ("etag", "modified", "expected"),
+    [
+        ('W/"one"', MODIFIED, {"If-None-Match": 'W/"one"'}),
+        (None, MODIFIED, {"If-Modified-Since": MODIFIED}),
+        (None, None, {}),
+    ],
+)
+def test_a_whole_file_is_asked_for_if_changed(
+    etag: str | None, modified: str | None, expected: dict[str, str]
+) -> None:
+    """A refresh asks under the ETag, weak or strong, else the date."""
+    whole = Sidecar(url="http://x/a.tar", etag=etag, last_modified=modified, size=200)
+
+    assert request_headers(whole=whole) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("120", 120.0),
+        ("Sat, 13 Jun 2020 15:26:30 GMT", 90.0),
+        ("Sat, 13 Jun 2020 15:00:00 GMT", 0.0),
+        ("soon", None),
+    ],
+)
+def test_what_retry_after_demands(text: str | None, seconds: float | None) -> None:
+    """Retry-After is a number of seconds or a date; a date that has passed demands nothing, nonsense neither."""
+    assert demanded_wait(text, NOW) == seconds
+
+
+def test_the_servers_clock_counts_where_it_is_told() -> None:
+    """A date in Retry-After is held against the answer's own date: our clock may have jumped."""
+    until, told = "Sat, 13 Jun 2020 15:26:30 GMT", "Sat, 13 Jun 2020 15:26:00 GMT"
+
+    assert demanded_wait(until, NOW.replace(year=1999), told) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("address", "location", "target"),
+    [
+        ("http://x/a", "/a/", "http://x/a/"),
+        ("http://x/a/b", "c", "http://x/a/c"),
+        ("http://x/a", "https://x/a", "https://x/a"),
+        ("http://x:8930/a", "https://x/a", "https://x/a"),
+        ("https://x/a", "https://x:443/b", "https://x:443/b"),
+        ("https://x/a", "//x/b", "https://x/b"),
+    ],
+)
+def test_a_redirect_on_the_same_server_is_followed(address: str, location: str, target: str) -> None:
+    """Another path of the server that was chosen, and from http to its https."""
+    assert followed(address, location) == target
+
+
+@pytest.mark.parametrize(
+    ("address", "location", "text"),
+    [
+        ("https://x/a", "http://x/a", "leads from https to http"),
+        ("HTTPS://x", "HTTP://x", "leads from https to http"),
+        ("https://x/a", "https://y/a", "leads to another server"),
+        ("http://x/a", "//y/a", "leads to another server"),
+        ("http://x/a", "http://x:81/a", "leads to another server"),
+        ("http://x/a", "http://x:81000/a", "leads to another server"),
+        ("http://x/a", "file:///etc/passwd", "leads to another server"),
+        ("https://x/a", "https://x@y/a", "leads to another server"),
+        ("http://x/a", "ftp://x/a", "leads to another server"),
+    ],
+)
+def test_a_redirect_that_nobody_chose_is_refused(address: str, location: str, text: str) -> None:
+    """Who redirects to another server, or away from https, is not followed there."""
+    with pytest.raises(Refused, match=text):
+        followed(address, location)

@@ -1,0 +1,609 @@
+"""Laws of one file on its way: wrong bytes never take its name, right ones are never fetched twice."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import itertools
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support.malicious_archives import day, entry, flipped, month, packed, recorded, tar
+from support.plans import BODY, get, leave_part, plan_of
+from support.servers import Reply, Server, serving
+
+from radar_nb.errors import (
+    DamagedDownload,
+    Incomplete,
+    Refused,
+    ServerUnavailable,
+    SettingsError,
+    StorageError,
+    TransferTimeout,
+    UnsafeMember,
+)
+from radar_nb.fetch import transfer as transfers
+from radar_nb.fetch.downloading import start
+from radar_nb.fetch.http import Patience
+from radar_nb.runtime.files import (
+    Sidecar,
+    archive_state,
+    part_path,
+    read_sidecar,
+    sidecar_path,
+    temporary_path,
+    write_sidecar,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from radar_nb.runtime.progress import Progress
+
+
+DAYS = [packed(day(range(first, 60, 5))) for first in (0, 1, 2)]
+MONTH = recorded(month(*DAYS))
+SECOND = MONTH.index(DAYS[1]) - 512  # where the second day's header is
+LARGE = recorded(month(*[packed(day(range(60)))] * 160))
+MIDDLE = recorded(month(*[packed(day(range(60)))] * 40))
+BLOCK = 1 << 20  # that the tests side by side ask for at a time: a quarter of a file that is a quarter as large
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=4, first_wait=0.001, read=10.0))
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+# --- what is wrong ------------------------------------------------------------------------------------------
+
+
+def test_a_flipped_bit_costs_the_days_from_it_on(server: Server, tmp_path: Path) -> None:
+    """Damage in the second day is found by its checksum, and only what follows the first day comes again."""
+    server.script("/bin/a.tar", Reply(body=flipped(MONTH, SECOND + 2000)), Reply(body=MONTH))
+
+    report = get(plan_of(server, tmp_path))
+
+    assert report.paths[0].read_bytes() == MONTH
+    assert server.asked("/bin/a.tar")[1].headers["Range"] == f"bytes={SECOND}-"
+    assert report.outcomes[0].notes == (f"arrived damaged, fetched again from byte {SECOND:,} on",)
+
+
+def test_damage_is_told_before_the_end(server: Server, tmp_path: Path) -> None:
+    """A large file whose beginning is wrong is not fetched to its end first."""
+    bad = flipped(LARGE, 5000)
+    server.script("/bin/a.tar", Reply(body=bad), Reply(body=LARGE))
+
+    report = get(plan_of(server, tmp_path), bandwidth_limit=20e6)
+
+    assert report.paths[0].read_bytes() == LARGE
+    assert report.bytes < 2 * len(LARGE)
+
+
+@pytest.mark.parametrize(
+    "body", [flipped(MONTH, SECOND + 2000), recorded(MONTH[: SECOND + 900]), recorded(MONTH + b"x")]
+)
+def test_what_is_wrong_each_time_is_named_and_not_kept(server: Server, tmp_path: Path, body: bytes) -> None:
+    """A file that is damaged on the server is fetched a few times, then named, and nothing of it has its name."""
+    server.script("/bin/a.tar", Reply(body=body))
+
+    with pytest.raises(DamagedDownload, match=r"arrived damaged 3 times .*a\.tar.*verify=False takes it as it is"):
+        get(plan_of(server, tmp_path))
+
+    assert len(server.requests) == 3
+    assert files(tmp_path) == set()
+
+
+def test_a_damaged_file_can_be_asked_for_all_the_same(server: Server, tmp_path: Path) -> None:
+    """With verify=False the server's bytes are taken as they are."""
+    server.script("/bin/a.tar", Reply(body=MONTH[:-2000]))
+
+    report = get(plan_of(server, tmp_path), verify=False)
+
+    assert report.paths[0].read_bytes() == MONTH[:-2000]
+
+
+def test_what_means_harm_is_refused_at_once(server: Server, tmp_path: Path) -> None:
+    """An archive with a name that leads out of its folder is not asked for again, and nothing of it stays."""
+    server.script("/bin/a.tar", Reply(body=recorded(tar(entry("../x", b"y")))))
+
+    with pytest.raises(UnsafeMember, match=r"leads out of its folder"):
+        get(plan_of(server, tmp_path))
+
+    assert len(server.requests) == 1
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("stated", [SECOND + 3000, SECOND, 30_000, len(MONTH) - 1, len(MONTH) - 512])
+def test_a_length_that_is_too_small_is_found_out(server: Server, tmp_path: Path, stated: int) -> None:
+    """Of a body that is cut at a length that the server states, the rest is asked for."""
+    short = Reply(body=MONTH[:stated])
+    server.script("/bin/a.tar", short, Reply(body=MONTH))
+
+    report = get(plan_of(server, tmp_path))
+
+    assert report.paths[0].read_bytes() == MONTH
+    assert report.bytes == len(MONTH)
+    note = read_sidecar(report.paths[0])
+    assert note is not None
+    assert note.size == len(MONTH)
+
+
+def test_a_tar_that_is_padded_otherwise_arrives(server: Server, tmp_path: Path) -> None:
+    """A tar that ends within a record is asked for what follows, once, and taken where nothing does."""
+    odd = month(*DAYS)
+    server.script("/bin/a.tar", Reply(body=odd))
+
+    report = get(plan_of(server, tmp_path))
+
+    assert report.paths[0].read_bytes() == odd
+    assert [request.headers.get("Range") for request in server.requests] == [None, f"bytes={len(odd)}-"]
+
+
+def test_a_length_that_is_too_large_is_found_out(server: Server, tmp_path: Path) -> None:
+    """Where the server has no bytes behind those that came, and these are a whole archive, it is one."""
+    stated = {"Content-Length": str(len(MONTH) + 100)}
+    server.script("/bin/a.tar", Reply(body=MONTH, headers=stated, cut=len(MONTH)), Reply(body=MONTH))
+
+    report = get(plan_of(server, tmp_path))
+
+    assert report.paths[0].read_bytes() == MONTH
+    assert len(server.requests) == 2
+    assert archive_state(report.paths[0]) == "whole"
+
+
+def test_a_day_that_ends_too_early_is_damage_and_no_cut(server: Server, tmp_path: Path) -> None:
+    """Where a day is cut short but the month goes on, that day is fetched again, however the last one ends."""
+    for inner in (month(DAYS[0], DAYS[1][:-100], DAYS[2]), month(DAYS[0], DAYS[1][:-100])):
+        server.script("/bin/a.tar", Reply(body=recorded(inner)), Reply(body=MONTH, etag='"one"'))
+
+        report = get(plan_of(server, tmp_path), overwrite=True)
+
+        assert report.paths[0].read_bytes() == MONTH
+
+
+@pytest.mark.parametrize("etag", ['"one"', None])
+def test_a_body_without_a_length_that_is_cut_is_no_whole_file(
+    server: Server, tmp_path: Path, etag: str | None
+) -> None:
+    """Nothing in HTTP tells such a cut from the end; the archive's own structure does."""
+    cut = Reply(body=MONTH, headers={"Content-Length": ""}, cut=SECOND + 1000, etag=etag, modified=None)
+    server.script("/bin/a.tar", cut, Reply(body=MONTH, etag=etag, modified=None))
+
+    report = get(plan_of(server, tmp_path))
+
+    assert report.paths[0].read_bytes() == MONTH
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
+def test_what_was_packed_for_the_way_is_unpacked(server: Server, tmp_path: Path, encoding: str) -> None:
+    """A server that packs what it was asked not to pack costs nothing but its ranges."""
+    label = {"Content-Encoding": encoding}
+    server.script("/bin/a.tar.gz", Reply(body=gzip.compress(DAYS[0]), headers=label))
+    server.script("/bin/b.tar", Reply(body=gzip.compress(MONTH), headers=label))
+
+    report = get(plan_of(server, tmp_path, "a.tar.gz", "b.tar"))
+
+    assert [path.read_bytes() for path in report.paths] == [DAYS[0], MONTH]
+
+
+def test_what_was_packed_for_the_way_and_cut_is_begun_anew(server: Server, tmp_path: Path) -> None:
+    """A packed body cannot be continued: the server's ranges are of other bytes."""
+    sent = gzip.compress(MONTH)
+    label = {"Content-Encoding": "gzip"}
+    server.script(
+        "/bin/b.tar", Reply(body=sent, headers=label, cut=len(sent) // 2), Reply(body=sent, headers=label)
+    )
+
+    report = get(plan_of(server, tmp_path, "b.tar"))
+
+    assert report.paths[0].read_bytes() == MONTH
+    assert "Range" not in server.requests[1].headers
+
+
+def test_a_label_of_the_files_own_packing_changes_nothing(server: Server, tmp_path: Path) -> None:
+    """Servers label a .tar.gz as gzip-encoded; its bytes are the file's."""
+    server.script("/bin/a.tar.gz", Reply(body=DAYS[0], headers={"Content-Encoding": "x-gzip"}))
+
+    assert get(plan_of(server, tmp_path, "a.tar.gz")).paths[0].read_bytes() == DAYS[0]
+
+
+def test_a_packing_that_nobody_knows_is_refused(server: Server, tmp_path: Path) -> None:
+    """What cannot be unpacked is not kept."""
+    server.script("/bin/a.tar", Reply(body=MONTH, headers={"Content-Encoding": "br"}))
+
+    with pytest.raises(Refused, match="packed as 'br'"):
+        get(plan_of(server, tmp_path))
+
+    assert files(tmp_path) == set()
+
+
+def test_a_trickle_is_a_stall(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that sends a few bytes now and then is given up for a new connection, and at last named."""
+    patience = Patience(attempts=2, first_wait=0.001, read=5.0, slowest=1e15, window=0.0)
+    monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", patience)
+    server.script("/bin/a.tar", Reply(body=LARGE))
+
+    with pytest.raises(TransferTimeout, match=r"sent less than 1e\+15 bytes a second"):
+        get(plan_of(server, tmp_path))
+
+    assert 2 <= len(server.requests) <= 4
+
+
+def test_a_redirect_to_another_server_is_not_followed(server: Server, tmp_path: Path) -> None:
+    """Another server is never even asked."""
+    with serving() as other:
+        other.script("/bin/a.tar", Reply(body=BODY))
+        server.script("/bin/a.tar", Reply(status=302, headers={"Location": f"{other.url}/bin/a.tar"}))
+
+        with pytest.raises(Refused, match=r"leads to another server .*base_url="):
+            get(plan_of(server, tmp_path))
+
+        assert other.requests == []
+
+
+def test_a_redirect_on_the_same_server_is_followed_with_its_range(server: Server, tmp_path: Path) -> None:
+    """A file that has moved on the server that was chosen arrives, and a part of it is continued."""
+    server.script("/bin/a.tar", Reply(status=301, headers={"Location": "/moved/a.tar"}))
+    server.script("/moved/a.tar", Reply(body=BODY))
+    plan = plan_of(server, tmp_path)
+    leave_part(plan.paths[0], plan.url(plan.archives[0]), BODY[:300_000])
+
+    report = get(plan)
+
+    assert report.bytes == len(BODY) - 300_000
+    assert report.paths[0].read_bytes() == BODY
+
+
+def test_a_size_that_no_file_has_is_refused(server: Server, tmp_path: Path) -> None:
+    """A server that announces more than any archive has is not believed, and nothing is written."""
+    server.script("/bin/a.tar", Reply(body=BODY, headers={"Content-Length": str(10**15)}))
+
+    with pytest.raises(Refused, match="no file of DWD is that large"):
+        get(plan_of(server, tmp_path))
+
+    assert files(tmp_path) == set()
+
+
+# --- what a crash has left ----------------------------------------------------------------------------------
+
+
+def test_a_part_with_zeros_of_a_power_cut_is_not_believed(server: Server, tmp_path: Path) -> None:
+    """A part whose end never reached the disk is verified, and fetched again from the last day that is right."""
+    server.script("/bin/a.tar", Reply(body=MONTH))
+    plan = plan_of(server, tmp_path)
+    lost = MONTH[: SECOND + 1000] + bytes(3000)
+    leave_part(plan.paths[0], plan.url(plan.archives[0]), lost, size=len(MONTH))
+
+    report = get(plan)
+
+    assert report.paths[0].read_bytes() == MONTH
+    assert server.asked("/bin/a.tar")[-1].headers["Range"] == f"bytes={SECOND}-"
+
+
+def test_a_file_that_has_its_name_but_not_its_note_gets_it(server: Server, tmp_path: Path) -> None:
+    """A crash between the two renames at the end costs nothing: no request is made, and the note is right."""
+    plan = plan_of(server, tmp_path)
+    path = plan.paths[0]
+    note = Sidecar(url=plan.url(plan.archives[0]), etag='"one"', size=len(BODY))
+    path.parent.mkdir()
+    path.write_bytes(BODY)
+    write_sidecar(part_path(path), note)
+
+    report = get(plan)
+
+    assert [(o.state, o.bytes) for o in report.outcomes] == [("kept", 0)]
+    assert (read_sidecar(path), server.requests) == (note, [])
+    assert files(tmp_path) == {"a.tar", "a.tar.meta.json"}
+
+
+def test_a_note_of_another_file_is_not_given_to_the_one_there(server: Server, tmp_path: Path) -> None:
+    """A note without a part, of a size that the file there has not, goes."""
+    plan = plan_of(server, tmp_path)
+    path = plan.paths[0]
+    path.parent.mkdir()
+    path.write_bytes(BODY)
+    write_sidecar(part_path(path), Sidecar(url="http://x", etag='"two"', size=7))
+
+    get(plan)
+
+    assert read_sidecar(path) is None
+    assert files(tmp_path) == {"a.tar"}
+
+
+def test_half_a_note_is_no_note(server: Server, tmp_path: Path) -> None:
+    """Temporaries of a crash are gone when the file has come."""
+    server.script("/bin/a.tar", Reply(body=BODY))
+    plan = plan_of(server, tmp_path)
+    leave_part(plan.paths[0], plan.url(plan.archives[0]), BODY[:1000])
+    for path in (plan.paths[0], part_path(plan.paths[0])):
+        temporary_path(sidecar_path(path)).write_bytes(b'{"url": ')
+
+    get(plan)
+
+    assert files(tmp_path) == {"a.tar", "a.tar.meta.json"}
+
+
+def test_the_next_start_tells_what_was_there(server: Server, tmp_path: Path) -> None:
+    """One line says how many files were resumed, and how much of them had come before."""
+    server.script("/bin/a.tar", Reply(body=BODY))
+    server.script("/bin/b.tar", Reply(body=BODY))
+    plan = plan_of(server, tmp_path, "a.tar", "b.tar")
+    leave_part(plan.paths[0], plan.url(plan.archives[0]), BODY[:300_000])
+
+    report = get(plan)
+
+    assert report.summary.startswith("download: 1 resumed, 1 done; ")
+    assert report.summary.endswith("; 300 kB were there from before")
+
+
+def test_a_folder_that_vanishes_is_named(server: Server, tmp_path: Path) -> None:
+    """Who removes the data folder while a file comes into it reads so in the report; the next call brings it."""
+    stall = threading.Event()
+    server.script("/bin/a.tar", Reply(body=LARGE, cut=3_000_000, stall=stall), Reply(body=LARGE))
+    plan = plan_of(server, tmp_path / "data")
+    job = start(plan, progress=False, errors="report")
+    part = part_path(plan.paths[0])
+    until(lambda: part.exists() and part.stat().st_size > 2_500_000)  # the server is silent then
+    shutil.rmtree(tmp_path / "data")
+    stall.set()
+
+    (outcome,) = job.wait().outcomes
+
+    assert isinstance(outcome.error, StorageError)
+    assert "a.tar.part cannot be written" in str(outcome.error)
+    assert get(plan).paths[0].read_bytes() == LARGE
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waits, speeds and stalls are measured by a clock that never jumps: the wall clock may go back for years."""
+    moments = itertools.cycle([4e9, 0.0, 1e9])
+    monkeypatch.setattr(time, "time", lambda: next(moments))
+    server.script("/bin/a.tar", Reply(status=503), Reply(body=BODY, cut=300_000), Reply(body=BODY))
+
+    report = get(plan_of(server, tmp_path))
+
+    assert report.paths[0].read_bytes() == BODY
+    assert 0 < report.seconds < 30
+
+
+# --- side by side -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for less at a time, so that a smaller file has as many blocks."""
+    monkeypatch.setattr(transfers, "_BLOCK", BLOCK)
+
+
+@pytest.mark.usefixtures("_small_blocks")
+@pytest.mark.parametrize("lanes", [2, 5])
+def test_a_large_file_may_come_over_several_connections(server: Server, tmp_path: Path, lanes: int) -> None:
+    """Blocks side by side make the same file, and no byte comes twice."""
+    server.script("/bin/a.tar", Reply(body=MIDDLE))
+
+    report = get(plan_of(server, tmp_path), connections_per_file=lanes)
+
+    assert report.paths[0].read_bytes() == MIDDLE
+    assert report.bytes == len(MIDDLE)
+    assert len(server.requests) == -(-len(MIDDLE) // BLOCK)
+
+
+@pytest.mark.usefixtures("_small_blocks")
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [Reply(body=MIDDLE), Reply(body=MIDDLE, cut=1000), Reply(body=MIDDLE)],
+        [Reply(body=MIDDLE), Reply(body=MIDDLE, ranges=False), Reply(body=MIDDLE)],
+        [Reply(body=MIDDLE, etag='"old"'), Reply(body=MIDDLE)],
+        [Reply(body=MIDDLE, ranges=False)],
+        [Reply(body=MIDDLE, etag=None, modified=None)],
+        [Reply(body=MIDDLE, etag='W/"one"', modified=None)],
+        [Reply(body=MIDDLE), Reply(status=503), Reply(body=MIDDLE)],
+    ],
+)
+def test_blocks_that_fail_are_fetched_again(server: Server, tmp_path: Path, replies: list[Reply]) -> None:
+    """A broken block, a server without ranges, a file that changes meanwhile: it arrives all the same."""
+    server.script("/bin/a.tar", *replies)
+
+    report = get(plan_of(server, tmp_path), connections_per_file=3)
+
+    assert report.paths[0].read_bytes() == MIDDLE
+
+
+def test_a_limit_of_bytes_a_second_holds(server: Server, tmp_path: Path) -> None:
+    """Two files together come no faster than allowed."""
+    for name in ("a.tar", "b.tar"):
+        server.script(f"/bin/{name}", Reply(body=BODY))
+    begun = time.monotonic()
+
+    report = get(plan_of(server, tmp_path, "a.tar", "b.tar"), bandwidth_limit=2e6)
+
+    assert report.bytes / (time.monotonic() - begun) <= 2e6
+
+
+@pytest.mark.parametrize(("option", "value"), [("connections_per_file", 0), ("bandwidth_limit", 0.0)])
+def test_numbers_that_are_none_are_refused(server: Server, tmp_path: Path, option: str, value: float) -> None:
+    """No connections and no bytes bring no file."""
+    with pytest.raises(SettingsError, match=f"is no number of .*{option}"):
+        get(plan_of(server, tmp_path), **{option: value})
+
+
+SECOND_NOTEBOOK = """
+import json, sys
+from pathlib import Path
+from support.plans import plan_of
+from support.servers import Server
+from radar_nb.fetch.downloading import download
+report = download(plan_of(Server(sys.argv[1]), Path(sys.argv[2])), progress=False)
+print(json.dumps([[o.state, o.bytes, list(o.notes)] for o in report.outcomes]))
+"""
+
+
+def test_two_processes_share_one_download(server: Server, tmp_path: Path) -> None:
+    """Who wants what another is fetching waits for it, and fetches nothing."""
+    server.script("/bin/a.tar", Reply(body=BODY))
+    server.open.clear()
+    environment = {"PYTHONPATH": ":".join(sys.path), "PATH": ""}
+    several = [
+        subprocess.Popen(  # noqa: S603 - our own words
+            [sys.executable, "-c", SECOND_NOTEBOOK, server.url, tmp_path],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for _ in range(3)
+    ]
+    deadline = time.monotonic() + 30
+    while server.at_once < 1:
+        assert time.monotonic() < deadline
+    server.open.set()
+
+    told = sorted(process.communicate(timeout=60)[0] for process in several)
+
+    assert len(server.requests) == 1
+    assert [text.count('"kept", 0') for text in told] == [0, 1, 1]
+    assert (tmp_path / "bin" / "a.tar").read_bytes() == BODY
+    assert files(tmp_path) == {"a.tar", "a.tar.meta.json"}
+
+
+# --- the handle ---------------------------------------------------------------------------------------------
+
+
+def test_a_handle_is_awaited(server: Server, tmp_path: Path) -> None:
+    """In a notebook, `await start(plan)` is `download(plan)`."""
+    server.script("/bin/a.tar", Reply(body=BODY))
+
+    async def cell() -> tuple[str, bytes]:
+        report = await start(plan_of(server, tmp_path), progress=False)
+        return report.outcomes[0].state, report.paths[0].read_bytes()
+
+    assert asyncio.run(cell()) == ("done", BODY)
+
+
+def test_a_script_waits_for_a_handle(server: Server, tmp_path: Path) -> None:
+    """Where no loop runs the work goes on in a thread, and its failure is raised to who waits."""
+    server.script("/bin/a.tar", Reply(body=BODY))
+    job = start(plan_of(server, tmp_path, "a.tar", "b.tar"), progress=False)
+
+    with pytest.raises(Incomplete, match="1 of 2 did not succeed"):
+        job.wait()
+
+    assert [o.state for o in job.report.outcomes] == ["done", "failed"]
+
+
+def stalled(server: Server, cut: int = 200_000) -> threading.Event:
+    stall = threading.Event()
+    server.script("/bin/a.tar", Reply(body=BODY, cut=cut, stall=stall), Reply(body=BODY))
+    return stall
+
+
+def until(condition: object, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.005)
+
+
+def test_a_pause_closes_the_connection_and_resume_goes_on_by_range(server: Server, tmp_path: Path) -> None:
+    """A pause takes effect though the server is silent; nothing is asked meanwhile, nothing comes twice."""
+    stalled(server)
+    events: list[Progress] = []
+    job = start(plan_of(server, tmp_path), progress=events.append)
+    until(lambda: events and events[-1].done > 100_000)
+    job.pause()
+    until(lambda: server.at_once == 0)  # the client has closed the connection
+    asked, (running,) = len(server.requests), job.report.outcomes
+    assert (job.paused, asked, running.state) == (True, 1, "running")
+
+    job.resume()
+    report = job.wait()
+
+    assert report.paths[0].read_bytes() == BODY
+    assert (report.bytes, report.outcomes[0].retries) == (len(BODY), 0)
+    assert not job.paused
+
+
+def test_a_handle_may_be_paused_before_it_has_begun(server: Server, tmp_path: Path) -> None:
+    """A pause at once holds back the first request."""
+    server.script("/bin/a.tar", Reply(body=BODY))
+    job = start(plan_of(server, tmp_path), progress=False)
+    job.pause()
+    until(lambda: job.report.outcomes and job.report.outcomes[0].state == "running")
+
+    job.resume()
+
+    assert job.wait().outcomes[0].state == "done"
+
+
+def test_cancel_ends_it_and_the_same_plan_goes_on(server: Server, tmp_path: Path) -> None:
+    """Who cancels gets a report without an error, and the next call brings only the rest."""
+    stall = stalled(server)
+    events: list[Progress] = []
+    plan = plan_of(server, tmp_path, "a.tar", "b.tar")
+    job = start(plan, progress=events.append, concurrency=1)
+    until(lambda: events and events[-1].done > 100_000)
+
+    job.cancel()
+    report = job.wait()
+    stall.set()
+
+    assert [o.state for o in report.outcomes] == ["cancelled", "cancelled"]
+    there = part_path(plan.paths[0]).stat().st_size
+    again = get(plan_of(server, tmp_path))
+    assert [(o.state, o.already) for o in again.outcomes] == [("resumed", there)]
+    assert again.paths[0].read_bytes() == BODY
+
+
+def test_cancel_while_paused(server: Server, tmp_path: Path) -> None:
+    """A paused download can be given up."""
+    stall = stalled(server)
+    job = start(plan_of(server, tmp_path), progress=False)
+    until(lambda: server.at_once == 1)
+    job.pause()
+
+    job.cancel()
+    stall.set()
+
+    assert [o.state for o in job.wait().outcomes] == ["cancelled"]
+
+
+def test_what_ends_a_call_is_raised_to_who_waits(server: Server, tmp_path: Path) -> None:
+    """A reporter that fails ends the work, and its own error comes back."""
+    server.script("/bin/a.tar", Reply(body=BODY))
+
+    def broken(_: Progress, /) -> None:
+        raise LookupError("no bar")
+
+    with pytest.raises(LookupError, match="no bar"):
+        start(plan_of(server, tmp_path), progress=broken).wait()
+
+
+def test_a_host_that_is_down_is_named_for_what_was_not_asked(server: Server, tmp_path: Path) -> None:
+    """After vain requests for the first files the others are named without a request."""
+    plan = plan_of(server, tmp_path, *(f"{number}.tar" for number in range(30)))
+    for archive in plan.archives:
+        server.script(f"/{archive.path}", Reply(status=503))
+
+    report = get(plan, concurrency=2, errors="report")
+
+    assert len(server.requests) <= 2 * 4 + 2 * 2 + 1
+    assert isinstance(report.outcomes[-1].error, ServerUnavailable)
+    assert "was not asked for" in str(report.outcomes[-1].error)

@@ -1,0 +1,343 @@
+"""Laws of the index: it holds what the archive holds, and is never believed when it does not."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import os
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from support.malicious_archives import frame, name
+
+from radar_nb.errors import CorruptArchive, HeaderError, SeriesError, TruncatedArchive, TruncatedFrame
+from radar_nb.formats.archives import parts
+from radar_nb.formats.index import ROW, Index, archive_stamp, load_index, make_index, save_index, scan_part
+from radar_nb.reading.sources import find_files, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from radar_nb.formats.archives import Part
+    from radar_nb.formats.index import PartScan
+    from radar_nb.runtime.progress import Progress
+
+MINUTES = (0, 5, 10, 15)
+
+
+def tar_of(members: dict[str, bytes], compression: str = "") -> bytes:
+    """Give a tar of members, in their order."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=f"w:{compression}" if compression else "w") as tar:  # type: ignore[call-overload]
+        for path, data in members.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def frames(minutes: tuple[int, ...] = MINUTES) -> dict[str, bytes]:
+    return {name(minute): frame(minute, seed=minute) for minute in minutes}
+
+
+def packed(members: dict[str, bytes]) -> dict[str, bytes]:
+    return {f"{path}.gz": gzip.compress(data) for path, data in members.items()}
+
+
+NESTINGS: dict[str, Callable[[], bytes]] = {
+    "tar": lambda: tar_of(frames()),
+    "tar.gz": lambda: tar_of(frames(), "gz"),
+    "tar.bz2": lambda: tar_of(frames(), "bz2"),
+    "tar of tar.gz": lambda: tar_of(
+        {"a.tar.gz": tar_of(frames((0, 5)), "gz"), "b.tar.gz": tar_of(frames((10, 15)), "gz")}
+    ),
+    "tar.gz of gz": lambda: tar_of(packed(frames()), "gz"),
+    "tar.gz.gz": lambda: gzip.compress(tar_of(frames(), "gz")),
+    "tar of gz": lambda: tar_of(packed(frames())),
+    "tar.gz of tar.gz": lambda: tar_of({"a.tar.gz": tar_of(frames(), "gz")}, "gz"),
+    "gz": lambda: gzip.compress(frame(0)),
+    "bz2": lambda: bz2.compress(frame(0)),
+    "gz of gz": lambda: gzip.compress(gzip.compress(frame(0))),
+}
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "RY-200613.tar.gz"
+    path.write_bytes(tar_of(frames(), "gz"))
+    return path
+
+
+def index_of(path: Path) -> Index:
+    found = parts(path)
+    return make_index(path, found, [scan_part(part) for part in found], stamp=archive_stamp(path))
+
+
+def index_file(path: Path) -> Path:
+    return path.with_name(f".{path.name.replace('.', '_')}.index")
+
+
+class TestContent:
+    """What an index says."""
+
+    @pytest.mark.parametrize("nesting", NESTINGS)
+    def test_an_index_that_was_kept_is_the_one_that_was_made(self, nesting: str, tmp_path: Path) -> None:
+        """Whatever the nesting, rows, kinds, names and parts come back as they were."""
+        path = tmp_path / "archive"
+        path.write_bytes(NESTINGS[nesting]())
+        made = index_of(path)
+
+        save_index(made, path)
+        kept = load_index(path)
+
+        assert kept is not None
+        assert (kept.rows == made.rows).all()
+        assert (kept.kinds, kept.parts, kept.names, kept.problems) == (made.kinds, made.parts, made.names, ())
+
+    def test_the_rows_tell_time_and_place_of_each_frame(self, archive: Path) -> None:
+        """A row's offset and length are where the member's bytes lie in the inflated tar."""
+        index = index_of(archive)
+
+        inflated = gzip.decompress(archive.read_bytes())
+        times = index.rows["time"].astype("datetime64[s]")
+        assert [str(time)[-5:-3] for time in times] == ["00", "05", "10", "15"]
+        for row, minute in zip(index.rows, MINUTES, strict=True):
+            assert inflated[row["offset"] : row["offset"] + row["length"]] == frame(minute, seed=minute)
+
+    def test_the_names_of_kinds_leave_time_out(self, archive: Path) -> None:
+        """Frames that differ in time alone are of one kind."""
+        index = index_of(archive)
+
+        assert len(index.kinds) == 1
+        assert index.kinds[0].header.product == "RY"
+        assert index.kinds[0].itemsize == 2
+
+    def test_a_place_names_archive_part_and_member(self, tmp_path: Path) -> None:
+        """What an error calls a frame can be found by hand."""
+        path = tmp_path / "month.tar"
+        path.write_bytes(NESTINGS["tar of tar.gz"]())
+
+        assert index_of(path).place(2) == f"{path} > b.tar.gz > {name(10)}"
+
+
+class TestTrust:
+    """When an index is believed."""
+
+    def test_the_second_scan_reads_the_index_alone(self, archive: Path) -> None:
+        """An archive whose bytes are gone, its size and time left, still opens: only the index was read."""
+        first = scan([archive], progress=False)
+        status = archive.stat()
+        archive.write_bytes(bytes(status.st_size))
+        os.utime(archive, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+        second = scan([archive], progress=False)
+
+        assert (second.rows == first.rows).all()
+
+    def test_who_cancels_a_scan_does_not_wait_for_the_rest(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An error of the reporter ends the reading; what no thread had begun is not read."""
+        days = 200
+        day = tar_of(frames(), "gz")
+        (tmp_path / "month.tar").write_bytes(tar_of({f"{number:03d}.tar.gz": day for number in range(days)}))
+        read = []
+
+        def counted(part: Part) -> PartScan:
+            read.append(part)
+            return scan_part(part)
+
+        def cancel(_: Progress) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("radar_nb.reading.sources.scan_part", counted)
+
+        with pytest.raises(KeyboardInterrupt):
+            scan([tmp_path / "month.tar"], progress=cancel)
+
+        assert 0 < len(read) < days
+
+    @pytest.mark.parametrize("size", [0, 1])
+    def test_a_changed_archive_is_read_again(self, archive: Path, size: int) -> None:
+        """Another size or another time of change makes an index worthless."""
+        scan([archive], progress=False)
+        archive.write_bytes(tar_of(frames((20, 25)), "gz") if size else archive.read_bytes())
+        os.utime(archive, ns=(1, 1))
+
+        found = scan([archive], progress=False)
+
+        assert len(found.rows) == (2 if size else 4)
+
+    def test_an_index_of_any_damaged_byte_is_made_anew(self, archive: Path) -> None:
+        """A flipped bit anywhere, a cut or an appended byte is noticed."""
+        true = scan([archive], progress=False).rows
+        data = index_file(archive).read_bytes()
+        damaged = [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in range(0, len(data), 7)]
+
+        for text in (*damaged, data[:-1], data + b"x", b"", b"radar_nb index 1\n"):
+            index_file(archive).write_bytes(text)
+            assert load_index(archive) is None
+        assert (scan([archive], progress=False).rows == true).all()
+        assert index_file(archive).read_bytes() == data
+
+    def test_the_index_of_another_archive_is_not_believed(self, archive: Path, tmp_path: Path) -> None:
+        """An index that was copied beside another archive, of the same size and time, is foreign."""
+        scan([archive], progress=False)
+        other = tmp_path / "RY-200614.tar.gz"
+        other.write_bytes(archive.read_bytes())
+        os.utime(other, ns=(archive.stat().st_atime_ns, archive.stat().st_mtime_ns))
+        index_file(other).write_bytes(index_file(archive).read_bytes())
+
+        assert load_index(other) is None
+
+    def test_an_index_moves_with_its_archive(self, archive: Path, tmp_path: Path) -> None:
+        """A folder that was moved as a whole opens as quickly as before, and messages name the new place."""
+        scan([archive], progress=False)
+        new = tmp_path / "new"
+        new.mkdir()
+        for path in (archive, index_file(archive)):
+            path.rename(new / path.name)
+
+        index = load_index(new / archive.name)
+
+        assert index is not None
+        assert index.place(0).startswith(str(new))
+
+    def test_where_the_folder_cannot_be_written_the_cache_holds_the_index(
+        self, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A read-only folder of archives costs one reading, not one an open."""
+        monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "cache"))
+        index_file(archive).mkdir()  # no file can take its place, even for root
+
+        scan([archive], progress=False)
+
+        assert load_index(archive) is not None
+        assert list((tmp_path / "cache").glob("*.index"))
+
+    def test_where_nothing_can_be_written_the_archive_is_read_all_the_same(
+        self, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without any place for an index, opening works, if slowly."""
+        (tmp_path / "file").write_bytes(b"")
+        monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "file" / "cache"))
+        index_file(archive).mkdir()
+
+        assert len(scan([archive], progress=False).rows) == 4
+        assert load_index(archive) is None
+
+    @pytest.mark.parametrize("pattern", ["*", "*.tar*"])
+    def test_an_index_is_not_taken_for_an_archive(self, archive: Path, pattern: str) -> None:
+        """Patterns of pathlib find hidden files: what they find besides archives is passed over."""
+        scan([archive], progress=False)
+
+        assert find_files(archive.parent.glob(pattern)) == (archive,)
+
+    def test_a_single_frame_gets_no_index(self, tmp_path: Path) -> None:
+        """Reading a file of one frame is as quick as reading its index: none is left behind."""
+        path = tmp_path / f"{name(0)}.gz"
+        path.write_bytes(gzip.compress(frame(0)))
+
+        scan([path], progress=False)
+
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def _renamed(members: dict[str, bytes]) -> dict[str, bytes]:
+    members[name(50)] = members.pop(name(15))
+    return members
+
+
+def _swapped(members: dict[str, bytes]) -> dict[str, bytes]:
+    return {path: members[path] for path in (name(0), name(10), name(5), name(15))}
+
+
+DAMAGES: dict[str, tuple[Any, type[Exception], str, int]] = {
+    "renamed": (_renamed, HeaderError, r"2050|1550.*which its name denies", 3),
+    "emptied": (lambda m: m | {name(5): b""}, TruncatedFrame, r"1505.*is empty", 3),
+    "truncated": (lambda m: m | {name(5): m[name(5)][:-9]}, TruncatedFrame, r"1505.*it is cut short", 3),
+    "foreign": (
+        lambda m: m | {"readme.txt": b"read me"},
+        HeaderError,
+        r"readme.txt does not begin as a RADOLAN",
+        4,
+    ),
+    "doubled": (lambda m: m | {f"again/{name(5)}": m[name(5)]}, SeriesError, r"again/.*has the time of", 5),
+    "out of order": (_swapped, SeriesError, r"1505.*comes after frames of later times", 4),
+    "other product": (
+        lambda m: {name(0).replace("ry", "rw"): m[name(0)]} | m,
+        HeaderError,
+        r"raa01-rw.*denies",
+        4,
+    ),
+}
+
+
+class TestProblems:
+    """Members that are damaged, renamed, doubled, out of order or foreign."""
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_what_is_wrong_with_a_member_is_told_and_remembered(self, damage: str, tmp_path: Path) -> None:
+        """Each damaged member is named with its archive and reason, by the first scan and by the index."""
+        change, error, message, left = DAMAGES[damage]
+        path = tmp_path / "RY-200613.tar.gz"
+        path.write_bytes(tar_of(change(frames()), "gz"))
+
+        first = scan([path], progress=False)
+        second = scan([path], progress=False)
+
+        assert index_file(path).exists()
+        assert first.problems == second.problems
+        assert len(first.rows) == len(second.rows) == left
+        for found in (first, second):
+            with pytest.raises(error, match=message) as raised:
+                raise found.problems[0].exception()
+            assert str(path) in str(raised.value)
+
+    def test_a_flipped_bit_takes_its_part_alone(self, tmp_path: Path) -> None:
+        """Of a corrupt day no frame is believed; the other days of the month are whole."""
+        day = bytearray(tar_of(frames((10, 15)), "gz"))
+        day[len(day) // 2] ^= 4
+        path = tmp_path / "month.tar"
+        path.write_bytes(tar_of({"a.tar.gz": tar_of(frames((0, 5)), "gz"), "b.tar.gz": bytes(day)}))
+
+        found = scan([path], progress=False)
+
+        assert [problem.error for problem in found.problems] == [CorruptArchive.__name__]
+        assert "b.tar.gz" in found.problems[0].text
+        assert len(found.rows) == 2
+
+    def test_of_a_part_that_is_cut_off_the_frames_before_the_cut_are_left(self, tmp_path: Path) -> None:
+        """What came before a cut was held against its headers, and counts."""
+        path = tmp_path / "RY-200613.tar.gz"
+        whole = tar_of({name(minute): frame(minute, rows=600, cols=500) for minute in MINUTES}, "gz")
+        path.write_bytes(whole[: len(whole) * 3 // 4])
+
+        found = scan([path], progress=False)
+
+        assert [problem.error for problem in found.problems] == [TruncatedArchive.__name__]
+        assert 0 < len(found.rows) < 4
+
+    def test_a_quarter_of_an_hour_is_forgiven_only_in_part(self, tmp_path: Path) -> None:
+        """RW's first years end at minute 45 where the name says 50: less than ten minutes are no renaming."""
+        path = tmp_path / "RY-200613.tar"
+        path.write_bytes(tar_of({name(50): frame(45)}))
+
+        assert not scan([path], progress=False).problems
+
+
+def test_rows_are_small() -> None:
+    """2.6 million frames fit in 100 MB."""
+    assert np.dtype(ROW).itemsize <= 36
+
+
+def test_a_folder_may_hold_what_was_made_of_it(tmp_path: Path) -> None:
+    """Parts, notes and netCDF results beside archives are no sources."""
+    for beside in ("a.tar", "a.tar.meta.json", "b.tar.part", "b.tar.part.meta.json", "total.nc", ".a.tar.lock"):
+        (tmp_path / beside).write_bytes(b"x")
+
+    assert find_files(tmp_path) == (tmp_path / "a.tar",)

@@ -1,0 +1,226 @@
+"""Laws of input that means harm: by whichever road it is taken, it is refused, and costs little."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from support import killed_processes as kills
+from support import read_paths as roads
+from support.malicious_archives import FRAME, HARMLESS, HOSTILE, NAME, Case, entry, frame, month, packed, tar
+
+from radar_nb.errors import RadarNbError, StorageError, UnsafeMember
+from radar_nb.formats.archives import DAY_LIMIT, parts
+from radar_nb.formats.extraction import extract
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support.read_paths import Trial
+
+SECONDS = 5.0  # of the processor, a road; the longest takes less than one
+MEGABYTES = 200
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+    """Give what became of every kind, harmless ones first, all in one child."""
+    folder = tmp_path_factory.mktemp("kinds")
+    archives = {}
+    for number, (kind, data) in enumerate([*HARMLESS.items(), *((k, case.data) for k, case in HOSTILE.items())]):
+        archives[kind] = folder / f"{number}"
+        archives[kind].write_bytes(data)
+    return kills.in_child(roads.tried, tmp_path_factory.mktemp("sandbox"), archives)
+
+
+def test_there_are_kinds_enough() -> None:
+    """The issue asks for forty kinds, and no kind stands twice under two names."""
+    assert len(HOSTILE) >= 40
+    assert len({case.data for case in HOSTILE.values()}) == len(HOSTILE)
+
+
+@pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
+def test_every_road_refuses(trials: dict[str, Trial], case: Case, request: pytest.FixtureRequest) -> None:
+    """Extraction, opening, scanning, walking and verifying give one error: what, why, and the way out."""
+    trial = trials[request.node.callspec.id]
+
+    assert {name: error for name, (error, _) in trial.fates.items()} == dict.fromkeys(
+        roads.ROADS, case.error.__name__
+    )
+    for _, text in trial.fates.values():
+        assert "archive.tar.gz" in text
+        assert re.search(case.match, text)
+        assert "fetch it again with overwrite=True" in text
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_every_road_reads_what_is_only_strange(trials: dict[str, Trial], kind: str) -> None:
+    """What has no effect on names and bytes is read and gives the frame, whose grid is none of DWD's."""
+    trial = trials[kind]
+
+    assert trial.fates.pop("open")[0] == "UnknownGrid"
+    assert trial.fates == {
+        "extract": ("read", "done"),
+        "scan": ("read", "1"),
+        "walk": ("read", str([(NAME, len(FRAME))])),
+        "verify": ("read", "sound"),
+    }
+    assert trial.left == (NAME,)
+
+
+@pytest.mark.parametrize("kind", [*HARMLESS, *HOSTILE])
+def test_nothing_outside_is_touched(trials: dict[str, Trial], kind: str) -> None:
+    """Whatever is taken, nothing but the target folder changes: no name, no byte, no time."""
+    assert trials[kind].touched == ()
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_nothing_hidden_or_foreign_is_left(trials: dict[str, Trial], kind: str) -> None:
+    """In the target folder are frames under plain names, or nothing."""
+    assert [name for name in trials[kind].left if not name.startswith("raa01-")] == []
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_every_road_is_short(trials: dict[str, Trial], kind: str) -> None:
+    """No archive keeps the processor busy for long."""
+    assert max(trials[kind].seconds.values()) < SECONDS
+
+
+def test_memory_is_bounded(trials: dict[str, Trial]) -> None:
+    """All kinds together, one after the other by all roads, take less memory than one day of frames has."""
+    assert sum(trial.megabytes for trial in trials.values()) < MEGABYTES
+
+
+# --- archives that only some roads meet -----------------------------------------------------------------------
+
+
+def test_more_days_than_a_year_are_refused(tmp_path: Path) -> None:
+    """The number of parts, each of which may take its own room, is bounded."""
+    path = tmp_path / "a.tar"
+    path.write_bytes(month(*[packed(tar(entry(NAME, FRAME)))] * (DAY_LIMIT + 1)))
+
+    with pytest.raises(UnsafeMember, match=f"follows {DAY_LIMIT} others, more than a year has days"):
+        parts(path)
+
+
+@pytest.mark.parametrize("names", [("a", "A"), ("ä", "a\u0308"), ("x/b", "y/B"), ("straße", "STRASSE")], ids=ascii)
+@pytest.mark.parametrize("days", [1, 2])
+def test_names_that_many_disks_take_for_one_are_told(tmp_path: Path, names: tuple[str, str], days: int) -> None:
+    """Of two members whose names differ in case alone the first is kept on every system, and the other is told."""
+    members = [entry(name, frame(seed=number)) for number, name in enumerate(names)]
+    path = tmp_path / "a.tar"
+    path.write_bytes(packed(tar(*members)) if days == 1 else month(*(packed(tar(member)) for member in members)))
+
+    with pytest.raises(UnsafeMember, match=r"differs from .* in upper and lower case alone"):
+        extract(path, workers=1, progress=False)
+
+    assert [file.read_bytes() for file in (tmp_path / "a").iterdir()] == [frame(seed=0)]
+
+
+@pytest.mark.parametrize("names", [("a/x", "b/x"), ("x", "x"), ("x.gz", "x")], ids=str)
+def test_members_of_one_name_in_two_folders_are_told(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Frames lie flat in their folder: of two of one name the later is kept, and the report says so."""
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed(tar(*(entry(name, frame(seed=number)) for number, name in enumerate(names)))))
+
+    report = extract(path, progress=False)
+
+    assert report.outcomes[0].notes == ("x came more than once: the last is kept",)
+    assert (tmp_path / "a" / "x").read_bytes() == frame(seed=1)
+
+
+# --- a target that means harm -----------------------------------------------------------------------------------
+
+
+def _link(place: Path, victim: Path) -> None:
+    place.symlink_to(victim)
+
+
+def _hard_link(place: Path, victim: Path) -> None:
+    place.hardlink_to(victim)
+
+
+def _dangling(place: Path, victim: Path) -> None:
+    place.symlink_to(victim.with_name("nobody"))
+
+
+def _loop(place: Path, _: Path) -> None:
+    place.symlink_to(place)
+
+
+def _fifo(place: Path, _: Path) -> None:
+    os.mkfifo(place)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+@pytest.mark.parametrize("trap", [_link, _hard_link, _dangling, _loop, _fifo])
+def test_nothing_is_written_through_a_link(tmp_path: Path, trap: Callable[[Path, Path], None]) -> None:
+    """A link, or what never ends, in a frame's place makes way for the frame; what it leads to stays."""
+    path, victim, place = tmp_path / "a.tar.gz", tmp_path / "victim", tmp_path / "a" / NAME
+    path.write_bytes(packed(tar(entry(NAME, FRAME))))
+    victim.write_bytes(b"untouched")
+    place.parent.mkdir()
+    trap(place, victim)
+
+    extract(path, progress=False)
+
+    assert not place.is_symlink()
+    assert place.read_bytes() == FRAME
+    assert victim.read_bytes() == b"untouched"
+    assert {file.name for file in tmp_path.iterdir()} == {"a", "a.tar.gz", "victim"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_a_link_of_the_right_bytes_becomes_a_file(tmp_path: Path) -> None:
+    """A link to a frame elsewhere is not taken for the frame: who removes the other would lose it."""
+    path, place = tmp_path / "a.tar.gz", tmp_path / "a" / NAME
+    path.write_bytes(packed(tar(entry(NAME, FRAME))))
+    (tmp_path / "other").write_bytes(FRAME)
+    place.parent.mkdir()
+    place.symlink_to(tmp_path / "other")
+
+    extract(path, keep_archives=False, progress=False)
+
+    assert not place.is_symlink()
+    assert place.read_bytes() == FRAME
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_a_target_that_is_a_link_is_the_users_wish(tmp_path: Path) -> None:
+    """A folder of frames that the user has laid on another disk is filled there."""
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed(tar(entry(NAME, FRAME))))
+    (tmp_path / "large").mkdir()
+    (tmp_path / "a").symlink_to(tmp_path / "large")
+
+    extract(path, progress=False)
+
+    assert (tmp_path / "a").is_symlink()
+    assert [file.name for file in (tmp_path / "large").iterdir()] == [NAME]
+
+
+def test_a_folder_in_a_frames_place_stays(tmp_path: Path) -> None:
+    """A folder where a frame should lie is not removed, but told."""
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed(tar(entry(NAME, FRAME))))
+    (tmp_path / "a" / NAME / "inside").mkdir(parents=True)
+
+    with pytest.raises(StorageError, match=r"a cannot be written \(Is a directory\): choose another folder"):
+        extract(path, progress=False)
+
+    assert [file.name for file in (tmp_path / "a").rglob("*")] == [NAME, "inside"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a FIFO")
+@pytest.mark.parametrize("place", ["fifo", "/dev/zero", "n" * 300, "loop"])
+@pytest.mark.parametrize("road", ["extract", "scan"])
+def test_a_source_that_is_no_file_is_told(tmp_path: Path, place: str, road: str) -> None:
+    """What gives bytes without end, or none for ever, or has no name on this disk, is never opened."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+
+    with pytest.raises(RadarNbError, match=r"neither a file|there is no archive|cannot be read|does not exist"):
+        extract(tmp_path / place, progress=False) if road == "extract" else roads.found(tmp_path / place)

@@ -1,0 +1,276 @@
+"""Laws of the misbehaving mirror: what a plain client sees of its connections, and what holds for every fault."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import random
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from support.plain_client import BODY, FILE, MODIFIED, Client, make_root, misbehaving, seen
+
+from radar_nb.mirror import Mirror
+from radar_nb.mirror.faults.rules import KINDS, Fault, Faults, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder that is served."""
+    return make_root(tmp_path_factory.mktemp("server"))
+
+
+class TestConnections:
+    """Faults of the connection."""
+
+    def test_reset_before_the_answer(self, root: Path) -> None:
+        """The connection breaks before the first byte; the next request of the path is served."""
+        with misbehaving(root, Fault(kind="reset", attempts=(1,))) as (_, client):
+            with pytest.raises(ConnectionResetError, match="reset"):
+                client.get()
+            client.close()
+
+            assert client.get().body == BODY
+
+    def test_cut(self, root: Path) -> None:
+        """The head is right, so many bytes come, then the connection is reset."""
+        answer = seen(root, "cut", after=1000)
+
+        assert (answer.status, answer.headers["Content-Length"]) == (200, str(len(BODY)))
+        assert answer.body == BODY[:1000]
+        assert answer.broken
+
+    def test_short(self, root: Path) -> None:
+        """The head is right, so many bytes come, then the connection is closed as if all was well."""
+        with misbehaving(root, Fault(kind="short", after=1000)) as (_, client):
+            client.http.request("GET", FILE)
+            response = client.http.getresponse()
+            with pytest.raises(http.client.IncompleteRead, match="1000 bytes read") as error:
+                response.read()
+
+        assert error.value.partial == BODY[:1000]
+
+    @pytest.mark.parametrize("kind", ["cut", "short", "stall"])
+    def test_never_the_whole_body(self, root: Path, kind: Kind) -> None:
+        """A break that is to come behind the end comes before the last byte."""
+        with misbehaving(root, Fault(kind=kind, after=10**9)) as (mirror, client):
+            client.http.request("GET", FILE)
+            body = client.http.getresponse()
+
+            assert body.read(len(BODY) - 1) == BODY[:-1]
+            mirror.close()
+
+    def test_stall(self, root: Path) -> None:
+        """So many bytes come and then none, without end, and the connection stands until the mirror closes."""
+        with misbehaving(root, Fault(kind="stall", after=1000)) as (mirror, client):
+            client.http.request("GET", FILE)
+            response = client.http.getresponse()
+            begun = response.read(1000)
+            assert client.http.sock is not None
+            client.http.sock.settimeout(0.2)
+            with pytest.raises(TimeoutError, match="timed out"):
+                client.http.sock.recv(1)
+
+            mirror.close()
+
+            assert begun == BODY[:1000]
+            assert client.http.sock.recv(1) == b""
+
+    def test_trickle(self, root: Path) -> None:
+        """From a byte on the body comes at so many bytes a second."""
+        began = time.monotonic()
+        answer = seen(root, "trickle", after=len(BODY) - 100, rate=500)
+
+        assert answer.body == BODY
+        assert time.monotonic() - began >= 0.2
+
+    def test_trickle_of_100_bytes_a_second(self, root: Path) -> None:
+        """Where no rate is named, it is 100 B/s."""
+        began = time.monotonic()
+        answer = seen(root, "trickle", after=len(BODY) - 30)
+
+        assert answer.body == BODY
+        assert time.monotonic() - began >= 0.3
+
+    def test_hangup_at_once(self, root: Path) -> None:
+        """The connection ends after a whole answer that did not say so."""
+        with misbehaving(root, Fault(kind="hangup", form="at-once")) as (_, client):
+            answer = client.get()
+            assert client.http.sock is not None
+
+            assert "Connection" not in answer.headers
+            assert answer.body == BODY
+            assert client.http.sock.recv(1) == b""
+
+    def test_hangup_at_the_worst_moment(self, root: Path) -> None:
+        """The connection stands until the next request has been sent, and breaks without an answer to it."""
+        with misbehaving(root, Fault(kind="hangup", form="next-request", attempts=(1,))) as (mirror, client):
+            first = client.get()
+            with pytest.raises(ConnectionResetError, match="reset"):
+                client.get()
+            client.close()
+            second = client.get()
+
+        assert (first.body, second.body) == (BODY, BODY)
+        assert [answer.attempt for answer in mirror.served] == [1, 2]
+
+    def test_slow(self, root: Path) -> None:
+        """Each answer waits, and its bytes come at a rate; every fault can be slow as well."""
+        slow = Fault(kind="slow", latency=0.1, rate=len(BODY) * 5)
+        with misbehaving(root, slow, Fault(kind="page", attempts=(2,))) as (mirror, client):
+            began = time.monotonic()
+            whole = client.get()
+            middle = time.monotonic()
+            page = client.get()
+            end = time.monotonic()
+
+        assert whole.body == BODY
+        assert middle - began >= 0.3
+        assert b"<html>" in page.body
+        assert end - middle >= 0.1
+        assert [answer.kind for answer in mirror.served] == ["slow", "page"]
+
+
+class TestAll:
+    """What holds for every kind."""
+
+    @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"reset"}))
+    def test_nothing_but_a_head(self, root: Path, kind: Kind) -> None:
+        """HEAD has no body to spoil, and its answer ends, whatever the fault."""
+        rule = Fault(kind=kind, latency=0.01) if kind == "slow" else Fault(kind=kind)
+        with misbehaving(root, rule) as (_, client):
+            answer = client.get(method="HEAD", Range="bytes=5-")
+
+        assert answer.body == b""
+
+    @pytest.mark.parametrize(
+        "kind", ["cut", "stall", "short", "trickle", "length", "no-length", "flip", "encoded"]
+    )
+    def test_nothing_of_a_body(self, root: Path, kind: Kind) -> None:
+        """What has no byte cannot be spoilt in its body, and is answered all the same."""
+        with misbehaving(root, Fault(kind=kind)) as (_, client):
+            empty = client.get("/bin/empty.tar")
+            unchanged = client.get(If_Modified_Since=MODIFIED)
+
+        assert empty.body == (gzip.compress(b"", 1, mtime=0) if kind == "encoded" else b"")
+        assert (unchanged.status, unchanged.body) == (304, b"")
+
+    @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"reset", "slow", "stall", "trickle"}))
+    def test_what_is_not_there(self, root: Path, kind: Kind) -> None:
+        """A file that is not there is answered, with no status of success but a login page's."""
+        answer = seen(root, kind, path="/bin/none", headers={"Range": "bytes=5-"})
+
+        assert answer.status >= 300 or kind == "page"
+
+    def test_the_same_seed_does_the_same_harm(self, root: Path) -> None:
+        """What is struck, and at which byte, hangs on no order of requests, and on no other thread."""
+        rules = Fault(kind="cut", share=0.4), Fault(kind="flip", share=0.5), Fault(kind="503", share=0.3)
+        requests = [f"{FILE}?{n}" for n in range(20)]
+        paths = ["/bin/a.tar.gz", "//bin/a.tar.gz", "/bin//a.tar.gz"]
+
+        def run(workers: int) -> set[tuple[str, int, str, int]]:
+            with (
+                Mirror(root, faults=Faults(rules=rules, seed=5)) as mirror,
+                ThreadPoolExecutor(workers) as pool,
+            ):
+
+                def ask(target: str) -> None:
+                    with closing(Client(mirror)) as client:
+                        client.get(target)
+
+                list(pool.map(ask, random.sample([path + r[13:] for path in paths for r in requests], 60)))
+                return {(each.path, each.attempt, each.kind, each.sent) for each in mirror.served}
+
+        once, again = run(1), run(8)
+
+        assert once == again
+        assert {kind for _, _, kind, _ in once} == {"", "cut", "flip", "503"}
+
+    def test_what_was_served(self, root: Path) -> None:
+        """Each request is remembered: what was asked for, what was done, how many bytes were sent, and when."""
+        began = time.monotonic()
+        with misbehaving(
+            root, Fault(kind="503", attempts=(1,)), Fault(kind="cut", after=9, attempts=(2,))
+        ) as both:
+            mirror, client = both
+            client.get()
+            client.get(f"{FILE}?query", Range="bytes=5-")
+            client.get("/bin/a%2Etar.gz")
+        kinds = [(each.path, each.attempt, each.kind, each.range, each.status) for each in mirror.served]
+
+        assert kinds == [(FILE, 1, "503", "", 503), (FILE, 2, "cut", "bytes=5-", 206), (FILE, 3, "", "", 200)]
+        assert [each.sent for each in mirror.served[1:]] == [9, len(BODY)]
+        assert began <= mirror.served[0].moment <= mirror.served[2].moment <= time.monotonic()
+
+    def test_who_behaves_remembers_nothing(self, root: Path) -> None:
+        """A mirror without faults keeps no account, however long it runs."""
+        with Mirror(root) as mirror, closing(Client(mirror)) as client:
+            client.get()
+
+        assert mirror.served == ()
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            Fault(kind="stall"),
+            Fault(kind="trickle", after=0, rate=1),
+            Fault(kind="slow", latency=600),
+            Fault(kind="slow", rate=1),
+            Fault(kind="hangup", form="next-request"),
+        ],
+        ids=lambda rule: f"{rule.kind}-{rule.form}{rule.latency or ''}",
+    )
+    def test_closing_ends_all(self, root: Path, rule: Fault) -> None:
+        """However long an answer takes, the mirror closes at once, and no thread of it is left."""
+        before = set(threading.enumerate())
+        with Mirror(root, faults=Faults(rules=(rule,))) as mirror:
+            clients = [Client(mirror) for _ in range(8)]
+            for client in clients:
+                client.http.request("GET", FILE)
+            deadline = time.monotonic() + 10
+            while len(mirror.served) < len(clients) and time.monotonic() < deadline:
+                threading.Event().wait(0.001)
+            began = time.monotonic()
+        while left := set(threading.enumerate()) - before:
+            left.pop().join(10)
+        took = time.monotonic() - began
+        for client in clients:
+            client.close()
+
+        assert took < 2
+
+    def test_a_client_that_goes_leaves_no_thread(self, root: Path) -> None:
+        """Who has enough of a stall and goes away is not waited for."""
+        with misbehaving(root, Fault(kind="stall", after=10)) as (_, client):
+            before = set(threading.enumerate())
+            client.http.request("GET", FILE)
+            client.http.getresponse().read(10)
+            (thread,) = set(threading.enumerate()) - before
+            client.close()
+            thread.join(10)
+
+            assert not thread.is_alive()
+
+    def test_waiting_costs_nothing(self, root: Path) -> None:
+        """Many slow connections at a time take little of a processor."""
+        with misbehaving(root, Fault(kind="slow", latency=0.03, rate=len(BODY))) as (mirror, _):
+            address = mirror.url.removeprefix("http://").split(":")
+            connections = [socket.create_connection((address[0], int(address[1])), timeout=10) for _ in range(64)]
+            for connection in connections:
+                connection.sendall(f"GET {FILE} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+            began, worked = time.monotonic(), time.process_time()
+            bodies = [connection.makefile("rb").read() for connection in connections]
+            took, worked = time.monotonic() - began, time.process_time() - worked
+            for connection in connections:
+                connection.close()
+
+        assert all(body.endswith(BODY) for body in bodies)
+        assert worked < took / 2

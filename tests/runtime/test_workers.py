@@ -1,0 +1,153 @@
+"""Laws of those who build: threads here, or workers of a cluster, some of whom die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.cubes import archive, files
+
+from radar_nb.cube.building import build_cube
+from radar_nb.errors import Incomplete, SettingsError, StorageError
+from radar_nb.runtime.workers import active_client, each
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAYS = [f"2019-10-{day:02d}" for day in range(1, 9)]
+DEADLINE = 60.0
+
+
+class TestThreads:
+    """Threads of this process."""
+
+    def test_every_item_comes_back_with_its_result(self) -> None:
+        """Once each, errors of ours among the results."""
+
+        def work(item: int) -> int:
+            if item == 3:
+                raise StorageError("three")
+            return item * item
+
+        found = dict(each(range(20), work, workers=3))
+
+        assert isinstance(found.pop(3), StorageError)
+        assert found == {item: item * item for item in range(20) if item != 3}
+
+    def test_other_errors_end_it(self) -> None:
+        """What is not ours is nobody's result."""
+        with pytest.raises(ZeroDivisionError):
+            list(each([0], lambda item: 1 // item, workers=1))
+
+    def test_few_items_are_ahead(self) -> None:
+        """When the caller stops, what nobody has begun is not begun any more."""
+        begun: list[int] = []
+        results = each(range(1000), begun.append, workers=2)
+        next(results)
+        results.close()
+
+        assert len(begun) < 10
+
+
+distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+
+
+@pytest.fixture(scope="module")
+def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write an archive of eight days."""
+    return archive(tmp_path_factory.mktemp("archives") / "RW201910.tar.gz", DAYS)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Give a cluster of two worker processes."""
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as made,
+        distributed.Client(made, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.mark.filterwarnings("ignore")  # distributed's own, of ports and loops
+class TestCluster:
+    """Workers in processes of their own."""
+
+    def test_a_cluster_builds_the_same_cube(self, hours: Path, cluster: Any, tmp_path: Path) -> None:
+        """Two worker processes write what threads write, byte by byte, and nothing goes through the scheduler."""
+        build_cube(hours, tmp_path / "here", flags=True, client=False, progress=False)
+
+        report = build_cube(hours, tmp_path / "there", flags=True, client=cluster, progress=False)
+
+        assert [outcome.state for outcome in report.outcomes] == ["done"] * len(DAYS)
+        assert files(tmp_path / "there") == files(tmp_path / "here")
+        assert len(cluster.run(os.getpid)) == 2
+
+    def test_a_worker_that_dies_costs_its_day(self, hours: Path, cluster: Any, tmp_path: Path) -> None:
+        """A worker killed at work: its day is built by another, and the cube is the same."""
+        build_cube(hours, tmp_path / "here", client=False, progress=False)
+        there, victim = tmp_path / "there", next(iter(cluster.run(os.getpid).values()))
+        killed = threading.Event()
+
+        def kill() -> None:
+            deadline = time.monotonic() + DEADLINE
+            while time.monotonic() < deadline and not list(there.glob("RW/c.*")):
+                killed.wait(0.002)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+                killed.set()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        report = build_cube(hours, there, client=cluster, progress=False)
+        killer.join()
+
+        assert killed.is_set()
+        assert [outcome.ok for outcome in report.outcomes] == [True] * len(DAYS)
+        # a day that the dead one had put, and could not tell, is kept by who is given it next
+        assert {outcome.state for outcome in report.outcomes} <= {"done", "kept"}
+        build_cube(hours, there, client=False, progress=False)  # takes what the dead one left
+        assert files(there) == files(tmp_path / "here")
+
+    def test_the_active_client_is_taken(self, cluster: Any) -> None:
+        """Who has a cluster uses it, unless told not to."""
+        assert active_client(None) is None
+        with distributed.Client(cluster.scheduler.address, set_as_default=True) as client:
+            assert active_client(None) is client
+            assert active_client(False) is None
+            assert active_client(cluster) is cluster
+
+    def test_memory_is_nobody_elses(self, hours: Path, cluster: Any) -> None:
+        """A cube in this process's memory cannot be written by another."""
+        store = pytest.importorskip("obstore", reason="obstore is not installed").store.MemoryStore()
+
+        with pytest.raises(SettingsError, match=r"memory.*client=False"):
+            build_cube(hours, store, client=cluster, progress=False)
+
+    def test_errors_of_workers_are_ours(self, hours: Path, cluster: Any, tmp_path: Path) -> None:
+        """A worker that may not write says so here."""
+        build_cube(hours, tmp_path / "cube", client=False, progress=False)
+        for path in (tmp_path / "cube" / "RW").glob("c.*"):
+            path.unlink()
+            path.mkdir()
+
+        with pytest.raises((StorageError, Incomplete), match="RW"):
+            build_cube(hours, tmp_path / "cube", client=cluster, progress=False)
+
+
+@pytest.mark.filterwarnings("ignore")  # distributed's own, of ports and loops
+def test_a_cluster_without_workers(hours: Path, tmp_path: Path) -> None:
+    """It says so, instead of waiting for ever."""
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, processes=False) as made,
+        distributed.Client(made, set_as_default=False) as client,
+        pytest.raises(SettingsError, match="has no worker"),
+    ):
+        build_cube(hours, tmp_path / "cube", client=client, progress=False)

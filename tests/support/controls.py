@@ -1,0 +1,85 @@
+"""What the parts of a widget show, and an archive for them to fetch."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+from support.malicious_archives import day, frame, month, name, tar_of
+
+from radar_nb.widgets.month_calendar import MonthCalendar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from radar_nb.widgets.download_panel import DownloadPanel
+    from radar_nb.widgets.month_picker import MonthPicker
+
+FOLDER = "/climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
+JUNE = f"{FOLDER}/YW2017.002_202006.tar"
+ARCHIVE = month(day(range(0, 60, 5)), day(range(5, 60, 5)))
+STEPS = range(5, 30, 5)
+CLEAN = month(tar_of((name(step), frame(step, seed=step, rows=900, cols=900)) for step in STEPS))
+"""Five fields of a grid that is known: `ARCHIVE` is none that can be opened."""
+LONG = tar_of([("frame", bytes(4_000_000))])
+RECENT = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
+NOBODY = "http://127.0.0.1:9"
+
+
+def parts(widget: ipywidgets.Widget) -> dict[str, Any]:
+    """Give the parts of a widget by the words on them, the calendar as `calendar`."""
+    found: dict[str, Any] = {}
+    for child in getattr(widget, "children", ()):
+        found |= parts(child)
+        if isinstance(child, MonthCalendar):
+            found["calendar"] = child
+        elif getattr(child, "description", ""):
+            found[child.description] = child
+    return found
+
+
+def bars(panel: DownloadPanel) -> dict[str, tuple[int, str]]:
+    """Give percent and state of the bars that a panel shows, by their names."""
+    shown = panel.children[1].value
+    found = re.findall(r'aria-label="([^"]*)".*?aria-valuenow="(\d+)" data-state="(\w+)"', shown)
+    return {name: (int(share), state) for name, share, state in found}
+
+
+def names(picker: MonthPicker) -> list[str]:
+    """Give the names of the files that are planned."""
+    assert picker.plan is not None
+    return [archive.name for archive in picker.plan.archives]
+
+
+def words(widget: ipywidgets.Widget) -> str:
+    """Give all that a widget says while a kernel is behind it."""
+    said = [child.value for child in widget.children if isinstance(child, ipywidgets.HTML)]
+    said = [html for html in said if "radar-nb-dead" not in html]
+    said += [words(child) for child in widget.children if isinstance(child, ipywidgets.Box)]
+    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", " ".join(said))).split())
+
+
+def changes(widget: ipywidgets.Widget, *names: str) -> list[tuple[str, Any]]:
+    """Collect the changes of traits from now on."""
+    seen: list[tuple[str, Any]] = []
+    widget.observe(lambda change: seen.append((change.name, change.new)), names)
+    return seen
+
+
+def until(widget: ipywidgets.Widget, name: str, holds: Any) -> None:
+    """Wait for a trait to satisfy a condition."""
+    reached = threading.Event()
+    widget.observe(lambda change: reached.set() if holds(change.new) else None, name)
+    assert holds(getattr(widget, name)) or reached.wait(10)
+
+
+def reached(condition: Callable[[], bool]) -> None:
+    """Wait for a condition to come true."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true within 20 s"
+        threading.Event().wait(0.01)

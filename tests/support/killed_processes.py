@@ -1,0 +1,315 @@
+"""Children that are killed at work, at moments drawn from a seed, and the law of what they leave.
+
+Shared by tests/fetch/test_killed_downloads.py and scripts/soak.py. A child is a fork of a process that has loaded
+the libraries and nothing else, so that its time is that of its work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import multiprocessing
+import random
+import shutil
+import sys
+import threading
+import time
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import tqdm
+
+import radar_nb as rn
+from radar_nb.cli import main as cli
+from radar_nb.fetch import http as transport
+from radar_nb.fetch.http import Patience
+from radar_nb.runtime.files import SIDECAR, archive_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+    Tree = dict[str, str]
+
+T = TypeVar("T")
+
+IMPATIENT = Patience(
+    attempts=4, first_wait=0.01, longest_wait=0.1, connect=5.0, read=0.4, slowest=100_000.0, window=0.3
+)
+"""For servers on this machine: what takes minutes at DWD's takes tenths of a second."""
+
+_KILLS = 3  # of one tree, before its work may end
+_TOLD = 5  # names in a message
+_LOOK = 0.002  # seconds between two looks at what a child has reached
+_TOO_LONG = 120.0  # seconds for any work here
+if sys.platform == "win32":
+    _context = multiprocessing.get_context("spawn")
+else:
+    _context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    ["aiohttp", "filelock", "h5netcdf", "numpy", "pandas", "wradlib.io", "radar_nb.cli.main",
+     "radar_nb.cube.building",
+     "radar_nb.mirror", "radar_nb.reading.opening", "radar_nb.analysis.reductions", "xarray.backends"]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Road:
+    """Some work that writes below a folder.
+
+    Attributes
+    ----------
+    name : str
+    work : callable
+        A function of a module, that takes the folder and `arguments`.
+    arguments : tuple
+    prepare : callable
+        Puts into the folder what the work finds there.
+    address : str
+        That of the server, which is left out of what is compared.
+    """
+
+    name: str
+    work: Callable[..., object]
+    arguments: tuple[object, ...] = ()
+    prepare: Callable[[Path], object] = Path.mkdir
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undisturbed:
+    """What a road's work finds, leaves, and how long it takes when nobody disturbs it."""
+
+    before: Tree
+    after: Tree
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """One child that was killed.
+
+    Attributes
+    ----------
+    moment : float
+        Seconds from the beginning of its work.
+    unfinished : bool
+        Whether the folder then was neither as before the work nor as after it.
+    faults : tuple of str
+        What was wrong with what it left: nothing, by the law.
+    """
+
+    moment: float
+    unfinished: bool
+    faults: tuple[str, ...]
+
+
+def download(folder: Path, plan: rn.Plan) -> None:
+    """Fetch a plan; what is named as failed on a server with faults is asked for again, as its message says."""
+    transport.PATIENCE = IMPATIENT
+    for _ in range(3):
+        report = rn.download(plan, folder=folder, progress=False, bandwidth_limit=8e6, errors="report")
+        if not report.failed:
+            return
+    report.raise_for_failures()
+
+
+def extract(folder: Path, archives: tuple[Path, ...]) -> None:
+    rn.extract(archives, folder=folder, progress=False)
+
+
+def index(folder: Path) -> None:
+    rn.open_dataset(folder, chunks=None)
+
+
+def convert(folder: Path) -> None:
+    arguments = ["accumulate", str(folder / "data"), "--to", str(folder / "total.nc"), "--period", "1D"]
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        if cli.main(arguments):
+            raise AssertionError("the command failed")
+
+
+def size(path: Path) -> int:
+    """Give a file's bytes; of none, 0."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def digest(path: Path, leave_out: bytes = b"") -> str:
+    """Give the SHA-256 of a file, without some bytes that may be in it."""
+    data = path.read_bytes()
+    return hashlib.sha256(data.replace(leave_out, b"") if leave_out else data).hexdigest()
+
+
+def tree(folder: Path, address: str = "") -> Tree:
+    """Give every file below a folder, hidden ones too, by its digest; of an empty folder its name alone."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file():
+            found[name] = digest(path, address.encode() if name.endswith(SIDECAR) else b"")
+        elif not any(path.iterdir()):
+            found[f"{name}/"] = ""
+    return found
+
+
+def undisturbed(road: Road, folder: Path) -> Undisturbed:
+    """Do a road's work without a kill; the folder goes again."""
+    road.prepare(folder)
+    before = tree(folder, road.address)
+    seconds = run(road, folder)
+    after = tree(folder, road.address)
+    shutil.rmtree(folder)
+    if seconds is None:
+        raise AssertionError(f"{road.name}: the work fails though nobody disturbs it")
+    return Undisturbed(before=before, after=after, seconds=seconds)
+
+
+def run(road: Road, folder: Path, delay: float = _TOO_LONG) -> float | None:
+    """Do a road's work in a child that is killed after so many seconds of it.
+
+    Returns
+    -------
+    float or None
+        The seconds that it took, or None where it was killed.
+
+    Raises
+    ------
+    AssertionError
+        The work failed.
+    """
+    with _child(road.work, folder, *road.arguments) as (child, pipe):
+        began = time.perf_counter()
+        if pipe.poll(delay):
+            _result(child, pipe)
+            return time.perf_counter() - began
+    return None
+
+
+def killed_when(road: Road, folder: Path, reached: Callable[[], bool]) -> bool:
+    """Do a road's work in a child that is killed as soon as something is reached; tell whether it was."""
+    with _child(road.work, folder, *road.arguments) as (_, pipe):
+        while not pipe.poll(_LOOK):
+            if reached():
+                return True
+    return False
+
+
+def in_child(work: Callable[..., T], *arguments: object) -> T:
+    """Give what a function gives, called in a child.
+
+    Raises
+    ------
+    AssertionError
+        The child died.
+    """
+    with _child(work, *arguments) as (child, pipe):
+        result: T = _result(child, pipe)
+    return result
+
+
+@contextmanager
+def _child(work: Callable[..., object], *arguments: object) -> Iterator[tuple[BaseProcess, Connection]]:
+    """Begin a child, and wait until it is ready for its work; at the end it is gone."""
+    here, there = _context.Pipe(duplex=False)
+    child = _context.Process(target=_work, args=(there, work, *arguments))
+    child.start()
+    there.close()
+    try:
+        with here:
+            here.recv()
+            yield child, here
+    finally:
+        child.kill()
+        child.join()
+
+
+def _result(child: BaseProcess, pipe: Connection) -> Any:
+    """Give what the child gives, when it has ended in peace."""
+    try:
+        return pipe.recv()
+    except EOFError:
+        raise AssertionError("the child came to no end, see above") from None
+    finally:
+        child.join()
+
+
+def _work(pipe: Connection, work: Callable[..., object], *arguments: object) -> None:
+    tqdm.tqdm.set_lock(threading.RLock())  # its own is one between processes, which a kill would leave behind
+    pipe.send("ready")
+    pipe.send(work(*arguments))
+
+
+def killed(road: Road, calm: Undisturbed, folder: Path, *, kills: int, seed: object) -> Iterator[Kill]:
+    """Do a road's work again and again, with so many kills, and yield each.
+
+    The moments are spread evenly over the time of the work. A tree is worked at until a run comes to its end,
+    the fourth at the latest; then it is held against that of the undisturbed work.
+
+    Raises
+    ------
+    AssertionError
+        A tree differs in the end.
+    """
+    rng = random.Random(f"{seed} {road.name}")  # noqa: S311 - no secret
+    moments: list[float] = []
+    while kills > 0:
+        road.prepare(folder)
+        for _ in range(min(_KILLS, kills)):
+            if not moments:
+                moments = [(step + rng.random()) / kills * calm.seconds for step in range(kills)]
+                rng.shuffle(moments)
+            moment = moments.pop()
+            if run(road, folder, moment) is not None:
+                break
+            left = tree(folder, road.address)
+            kills -= 1
+            yield Kill(
+                moment=moment,
+                unfinished=left not in (calm.before, calm.after),
+                faults=(*faults(left, calm), *states(folder, left, calm)),
+            )
+        run(road, folder)
+        left = tree(folder, road.address)
+        if left != calm.after:
+            raise AssertionError(f"{road.name}: after the kills, in the end: {difference(left, calm.after)}")
+        shutil.rmtree(folder)
+
+
+def faults(left: Mapping[str, str], calm: Undisturbed) -> Iterator[str]:
+    """Name what a killed child left half-written under a name that tells of something whole."""
+    for name, sha in left.items():
+        if name in calm.after or name in calm.before:
+            if sha not in {calm.after.get(name), calm.before.get(name)}:
+                yield f"{name} is not what it should be"
+        elif not _tells_unfinished(name):
+            yield f"{name} is of no use, and its name does not tell"
+
+
+def states(folder: Path, left: Mapping[str, str], calm: Undisturbed) -> Iterator[str]:
+    """Name what would be taken for whole and is not."""
+    for name, sha in calm.after.items():
+        if f"{name}{SIDECAR}" in calm.after:
+            state = archive_state(folder / name)
+            if (state == "whole") != (left.get(name) == sha):
+                yield f"{name} counts as {state}"
+
+
+def _tells_unfinished(name: str) -> bool:
+    hidden = any(part.startswith(".") for part in name.split("/"))
+    return hidden or name.endswith(("/", ".part", f".part{SIDECAR}"))
+
+
+def difference(left: Mapping[str, str], right: Mapping[str, str]) -> str:
+    """Tell in what two trees differ."""
+    names = sorted(name for name in {**left, **right} if left.get(name) != right.get(name))
+    told = [
+        f"{name} ({'too much' if name not in right else 'missing' if name not in left else 'other bytes'})"
+        for name in names
+    ]
+    return ", ".join([*told[:_TOLD], *([f"and {len(told) - _TOLD} more"] if len(told) > _TOLD else [])])

@@ -1,0 +1,31 @@
+"""The server that the pages of docs/ talk to, as a plugin of pytest: one for all tests that want it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.pages import fetch_all, make_rain
+
+from radar_nb.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Give the address of a small DWD, and a data folder in which all that it has is already."""
+    folder = tmp_path_factory.mktemp("pages")
+    make_rain(folder / "server")
+    with Mirror(folder / "server") as mirror:
+        fetch_all(mirror.url, folder / "data")
+        yield mirror.url, folder / "data"
+
+
+@pytest.fixture
+def served(rain: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name that server and that folder in the environment."""
+    monkeypatch.setenv("RADAR_NB_BASE_URL", rain[0])
+    monkeypatch.setenv("RADAR_NB_DATA", str(rain[1]))

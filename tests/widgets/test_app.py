@@ -1,0 +1,106 @@
+"""Laws of the app: by its traits, without a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.controls import CLEAN, JUNE, NOBODY, STEPS, parts, words
+from support.servers import Reply, Server, serving
+
+from radar_nb.errors import UnknownProduct
+from radar_nb.widgets.app import App
+from radar_nb.widgets.explorer.widget import Explorer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as scripts:
+        scripts.script(JUNE, Reply(body=CLEAN))
+        yield scripts
+
+
+@pytest.fixture
+def opened(server: Server, tmp_path: Path) -> App:
+    """Give an app with a month that was downloaded and opened by its buttons."""
+    app = App("YW", "2020-06", folder=tmp_path, base_url=server.url)
+    for name in ("Download", "Open"):
+        parts(app)[name].click()
+        app.panel.wait()
+    return app
+
+
+def test_the_panel_works_on_what_the_picker_shows() -> None:
+    """Other months, another plan."""
+    app = App("YW", "2020-06", base_url=NOBODY)
+
+    app.picker.value = ["2019-07", "2020-07"]
+
+    assert app.panel.plan is app.picker.plan
+    assert "0 of 2 files here" in words(app)
+    assert "The rain plays here as soon as you press Open." in words(app)
+    assert app.explorer is None
+
+
+def test_open_leads_to_the_explorer(opened: App) -> None:
+    """What lies on the disk plays, and the picker makes room for it."""
+    explorer = opened.explorer
+
+    assert isinstance(explorer, Explorer)
+    assert explorer in opened.children[-1].children
+    assert explorer.problem == ""
+    assert explorer.span == (0, len(STEPS) - 1)
+    assert opened.picker.layout.display == "none"
+    assert "1 Choose months: YW, 2020-06" in " ".join(words(opened).split())
+
+
+def test_months_can_be_chosen_again(opened: App) -> None:
+    """One click brings the picker back."""
+    parts(opened)["Choose others"].click()
+
+    assert opened.picker.layout.display is None
+    assert parts(opened)["Choose others"].layout.display == "none"
+    assert "YW, 2020-06" not in words(opened)
+
+
+def test_what_is_opened_next_takes_the_place(opened: App) -> None:
+    """One explorer at a time; the one before is closed."""
+    first = opened.explorer
+
+    opened.panel.open_dataset()
+    opened.panel.wait()
+
+    assert opened.explorer is not first
+    assert opened.children[-1].children == (opened.explorer,)
+    assert first is not None
+    assert first.comm is None
+
+
+def test_all_its_parts_speak_one_language(server: Server, tmp_path: Path) -> None:
+    """The language is chosen once."""
+    app = App("YW", "2020-06", folder=tmp_path, base_url=server.url, lang="de")
+    for name in ("Herunterladen", "Öffnen"):
+        parts(app)[name].click()
+        app.panel.wait()
+
+    assert "Monate wählen" in words(app)
+    assert "Produkt" in parts(app)
+    assert app.explorer is not None
+    assert app.explorer.texts["play"] == "Abspielen"
+
+
+def test_it_is_told_in_a_line_where_no_widget_can_be_shown() -> None:
+    """A notebook that was not run yet shows a short text, which says what to do."""
+    app = App("YW", "2020-06", base_url=NOBODY)
+
+    assert repr(app) == "App: YW, 2020-06 (run the cell to use it)"
+
+
+def test_what_makes_no_sense_is_refused_at_once() -> None:
+    """As the picker refuses it."""
+    with pytest.raises(UnknownProduct, match="'XY' is no product"):
+        App("XY")

@@ -1,0 +1,334 @@
+"""Laws of the explorer: data that cannot be shown are told, all is said in two languages, pages are whole."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from datetime import datetime
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from support import cubes
+
+import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS, to_xy
+from radar_nb.errors import NotWritable, SettingsError
+from radar_nb.mirror.frames import synthetic_frames
+from radar_nb.widgets.explorer.html_export import make_page, script, texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GRID = GRIDS["de900"]
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RADAR_NB_LANG", raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+
+
+def fields(values: Any = 0.5, count: int = 3, **attrs: Any) -> xr.DataArray:
+    """Give hourly amounts on a corner of DWD's grid."""
+    times = np.datetime64("2020-06-13T00:50", "ns") + np.arange(count) * np.timedelta64(1, "h")
+    coords = {"time": times, "y": GRID.y[:40], "x": GRID.x[:30]}
+    data = np.full((count, 40, 30), values, np.float32)
+    about = {"units": "mm", "interval_minutes": 60, "long_name": "precipitation"}
+    return xr.DataArray(data, coords, ("time", "y", "x"), name="RW", attrs=about | attrs)
+
+
+class Desk:
+    """A browser's side of the talk: asks, and keeps the answers."""
+
+    def __init__(self, explorer: rn.Explorer) -> None:
+        self._explorer = explorer
+        self.answers: list[dict[str, Any]] = []
+        self.buffers: list[list[bytes]] = []
+        explorer.send = self._hear
+
+    def _hear(self, answer: dict[str, Any], buffers: Any = ()) -> None:
+        self.answers.append(answer)
+        self.buffers.append(list(buffers))
+
+    def ask(self, **question: Any) -> dict[str, Any]:
+        """Ask as a browser does, and give the last answer."""
+        self._explorer._handle_custom_msg(question, [])  # noqa: SLF001 - where ipywidgets takes messages
+        return self.answers[-1] if self.answers else {}
+
+
+class TestOpening:
+    """What can be given to it."""
+
+    def test_frames_are_opened_as_raw_codes(self, tmp_path: Path) -> None:
+        """A source is read without a detour over floats, and the code to copy opens it again."""
+        times = [np.datetime64("2020-06-13T00:50"), np.datetime64("2020-06-13T01:50")]
+        for time, frame in synthetic_frames("RW", times):
+            stamp = f"{time.astype(datetime):%y%m%d%H%M}"
+            (tmp_path / f"raa01-rw_10000-{stamp}-dwd---bin").write_bytes(frame)
+
+        explorer = rn.Explorer(tmp_path)
+
+        assert explorer.problem == ""
+        assert explorer.reel.data.dtype == np.uint16
+        assert explorer.span == (0, 1)
+        assert "2 fields" in repr(explorer)
+        assert Desk(explorer).ask(type="hello")["scene"]["source"] == f"open_dataset({str(tmp_path)!r})"
+
+    def test_fields_are_named_and_placed(self) -> None:
+        """The scene has title, times, units, classes, and a radar site where it stands."""
+        scene = Desk(rn.Explorer(fields(radars="ess"))).ask(type="hello")["scene"]
+
+        assert scene["title"] == "Precipitation"
+        assert scene["times"][0] == 1_592_009_400_000
+        assert [unit["name"] for unit in scene["units"]] == ["mm in 1 h"]
+        assert scene["shape"] == [40, 30]
+        assert all(len(ramp) == 6 * 256 for ramp in scene["palettes"].values())
+
+    def test_rates_are_offered_for_short_intervals(self) -> None:
+        """5-minute sums can be seen in mm/h, by a factor of twelve."""
+        scene = Desk(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["scene"]
+
+        assert [(unit["name"], unit["factor"]) for unit in scene["units"]] == [("mm in 5 min", 1), ("mm/h", 12)]
+
+    def test_a_cube_is_played_and_asked_for_whole_series(self, tmp_path: Path) -> None:
+        """The folder of a cube, or its Dataset, gives the same fields and series as the archives."""
+        days = ["2019-10-14", "2019-10-15", "2019-10-20"]
+        hours = cubes.archive(tmp_path / "RW201910.tar.gz", days)
+        rn.build_cube(hours, tmp_path / "cube", progress=False)
+        expected = rn.open_dataset(hours, progress=False).RW
+
+        for data in (tmp_path / "cube", rn.open_cube(tmp_path / "cube")):
+            explorer = rn.Explorer(data)
+            assert explorer.problem == ""
+            assert explorer.reel.cut
+            np.testing.assert_array_equal(explorer.field.values, expected[0].values)
+            for row, col in ((450, 450), (20, 880)):
+                box = explorer.reel.box(0, len(explorer.reel), slice(row, row + 1), slice(col, col + 1))
+                np.testing.assert_allclose(box.ravel(), expected[:, row, col].values, atol=1e-6)
+        assert Desk(rn.Explorer(tmp_path / "cube")).ask(type="hello")["scene"]["source"].startswith("open_cube(")
+
+    @pytest.mark.parametrize(("units", "name"), [("dBZ", "dBZ"), ("1", "fraction"), ("mm h-1", "mm/h")])
+    def test_what_is_no_amount_is_not_called_one(self, units: str, name: str) -> None:
+        """An interval alone does not make millimetres of a reflectivity; such fields have no sum."""
+        scene = Desk(rn.Explorer(fields(units=units))).ask(type="hello")["scene"]
+
+        assert scene["units"][0]["name"] == name
+        assert not scene["sums"]
+
+    def test_sites_stand_where_they_are(self) -> None:
+        """Places are counted in cells from the south-western corner, the first centre being 0.5."""
+        whole = xr.DataArray(np.zeros(GRID.shape), {"y": GRID.y, "x": GRID.x}, ("y", "x"), name="RW")
+
+        ((name, col, row),) = Desk(rn.Explorer(whole.assign_attrs(radars="ess"))).ask(type="hello")["scene"][
+            "sites"
+        ]
+
+        x, y = to_xy(6.967111, 51.405649, "sphere")
+        assert name == "ess"
+        assert col - 0.5 == pytest.approx((x - GRID.x0) / 1000, abs=0.06)
+        assert row - 0.5 == pytest.approx((y - GRID.y0) / 1000, abs=0.06)
+
+    @pytest.mark.parametrize("data", [fields(np.nan), fields(count=1), fields()[0], fields().sum("time")])
+    def test_poor_data_are_shown_too(self, data: xr.DataArray) -> None:
+        """Nothing but missing cells, one field, a field without time."""
+        desk = Desk(rn.Explorer(data))
+
+        assert desk.ask(type="hello")["problem"] == ""
+        assert desk.ask(type="frames", wanted=[0])["frames"][0]["index"] == 0
+
+    @pytest.mark.parametrize(
+        ("data", "word"),
+        [
+            (xr.Dataset(), "no field to show"),
+            (fields(count=0), "holds no field"),
+            (fields().assign_coords(y=np.arange(40.0), x=np.arange(30.0)), "polar stereographic"),
+            ("/no/such/file", "does not exist"),
+            (b"nothing", ""),
+        ],
+    )
+    def test_what_cannot_be_shown_is_told_in_the_widget(self, data: Any, word: str) -> None:
+        """The widget says why, nothing is raised, and further questions are not answered."""
+        desk = Desk(rn.Explorer(data))
+
+        assert word.lower() in desk.ask(type="hello")["problem"].lower()
+        assert desk.answers[-1]["problem"]
+        desk.ask(type="frames", wanted=[0])
+        assert len(desk.answers) == 1
+
+    def test_two_grids_are_told(self, tmp_path: Path) -> None:
+        """Frames of two products and grids are no film; the word names them."""
+        ((_, hour),) = synthetic_frames("RW", [np.datetime64("2020-06-13T00:50")])
+        ((_, minutes),) = synthetic_frames("YW", [np.datetime64("2020-06-13T00:55")], family="radklim")
+        for name, frame in (("rw", hour), ("yw2017.002", minutes)):
+            (tmp_path / f"raa01-{name}_10000-2006130055-dwd---bin").write_bytes(frame)
+
+        assert "YW of 5 min on 1100 x 900 cells" in rn.Explorer(tmp_path).problem
+
+
+class TestAnswers:
+    """What it answers."""
+
+    def test_the_field_is_the_one_that_is_shown(self) -> None:
+        """`field` follows `index`, with values of packed codes."""
+        explorer = rn.Explorer(fields(np.arange(3)[:, None, None]))
+
+        explorer.index = 2
+
+        assert float(explorer.field.max()) == 2.0
+
+    def test_a_question_of_another_version_is_told(self) -> None:
+        """A page that was made by an older release does not fill the kernel's log with traces."""
+        assert Desk(rn.Explorer(fields())).ask(type="sing")["type"] == "problem"
+
+    @pytest.mark.parametrize("look", [{}, {"limits": [0.1, 2.0], "palette": "viridis"}])
+    def test_a_film_can_be_had(self, look: dict[str, Any]) -> None:
+        """As GIF, or MP4 where ffmpeg is there, in the colours that were chosen; it comes in pieces."""
+        desk = Desk(rn.Explorer(fields()))
+
+        answer = desk.ask(type="movie", span=[0, 2], fps=10, **look)
+
+        film = b"".join(part for buffers in desk.buffers for part in buffers)
+        assert answer["type"] == "file"
+        assert answer["name"] in {"RW.gif", "RW.mp4"}
+        assert film[:3] == b"GIF" or b"ftyp" in film[:12]
+
+    def test_a_film_can_be_stopped(self) -> None:
+        """Nobody draws on when nobody waits."""
+        explorer = rn.Explorer(fields(count=400))
+
+        async def ask() -> None:
+            desk = Desk(explorer)
+            desk.ask(type="movie", span=[0, 399], fps=10)
+            while not [answer for answer in desk.answers if answer["type"] == "progress"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            desk.ask(type="stop", id="movie")
+            while any(thread.name.startswith("radar_nb-film") for thread in threading.enumerate()):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert desk.answers[-1]["type"] == "progress"
+
+        asyncio.run(asyncio.wait_for(ask(), 20))
+
+    def test_a_page_comes_in_pieces(self, tmp_path: Path) -> None:
+        """The kernel does not hold it; the pieces together are what `save_html` writes."""
+        desk = Desk(explorer := rn.Explorer(fields()))
+        explorer.save_html(path := tmp_path / "page.html", first=1)
+
+        answer = desk.ask(type="page", span=[1, 2])
+
+        parts = [part for buffers in desk.buffers for part in buffers]
+        assert answer["name"] == "RW.html"
+        assert len(parts) == 4
+        assert b"".join(parts) == path.read_bytes()
+
+    def test_a_film_of_nothing_is_told(self) -> None:
+        """What cannot be made is a word, not a trace."""
+        answer = Desk(rn.Explorer(fields(count=1))).ask(type="movie", span=[0, 0], fps=10)
+
+        assert answer["type"] == "problem"
+
+    @pytest.mark.parametrize(("name", "value"), [("index", 3), ("index", -1), ("span", (2, 1)), ("span", (0, 3))])
+    def test_a_field_that_is_not_there_cannot_be_shown(self, name: str, value: Any) -> None:
+        """Numbers beside the film are refused, and those that stand stay."""
+        explorer = rn.Explorer(fields())
+
+        with pytest.raises(SettingsError, match=rf"{name}=.* is not on this film: .* from 0 to 2"):
+            setattr(explorer, name, value)
+        assert (explorer.index, explorer.span) == (0, (0, 2))
+
+    def test_closing_forgets_what_was_asked(self) -> None:
+        """A closed explorer can be closed again."""
+        explorer = rn.Explorer(fields())
+
+        explorer.close()
+        explorer.close()
+
+
+class TestPage:
+    """The file that works without a kernel."""
+
+    def test_it_holds_the_span_and_asks_no_network(self, tmp_path: Path) -> None:
+        """Its fields are those from first to last; no address of a server stands in it."""
+        path = rn.Explorer(fields(count=5), lang="de").save_html(tmp_path / "page.html", first=1, last=3)
+
+        page = path.read_text(encoding="utf-8")
+        found = re.search(r'<script id="content"[^>]*>(.*?)</script>', page, re.DOTALL)
+        assert found
+        content = json.loads(found[1])
+        assert page.count('<script class="frame"') == content["scene"]["count"] == 3
+        assert content["texts"]["play"] == "Abspielen"
+        assert not re.findall(r"https?://", page.replace("http://www.w3.org/2000/svg", ""))
+
+    def test_a_title_cannot_leave_its_place(self, tmp_path: Path) -> None:
+        """Words from a file are words, not code."""
+        data = fields(long_name="</script><script>alert(1)</script>")
+
+        page = rn.Explorer(data).save_html(tmp_path / "page.html").read_text(encoding="utf-8")
+
+        assert "<script>alert" not in page
+
+    def test_too_much_is_refused_with_what_is_possible(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A page that no browser opens is not made."""
+        monkeypatch.setattr("radar_nb.widgets.explorer.html_export.PAGE_LIMIT", 800)
+        explorer = rn.Explorer(fields(np.random.default_rng(1).random((12, 40, 30)), count=12))
+        scene = Desk(explorer).ask(type="hello")["scene"]
+
+        with pytest.raises(SettingsError, match=r"a page with 12 fields would be larger than .* fields at most"):
+            list(make_page(explorer.reel, scene, (0, 11), "en", least=0.1))
+
+    def test_a_place_that_cannot_be_written_is_told(self, tmp_path: Path) -> None:
+        """As everywhere in radar_nb."""
+        (tmp_path / "file").touch()
+
+        with pytest.raises((NotWritable, rn.errors.StorageError), match="file"):
+            rn.Explorer(fields()).save_html(tmp_path / "file" / "page.html")
+
+    def test_nothing_to_be_seen_is_no_page(self, tmp_path: Path) -> None:
+        """Asked from Python, it is an error that says why."""
+        with pytest.raises(SettingsError, match="the explorer shows no field: there is no field to show"):
+            rn.Explorer(xr.Dataset()).save_html(tmp_path / "page.html")
+
+
+class TestTexts:
+    """English and German."""
+
+    def test_each_text_is_there_in_both(self) -> None:
+        """No text is empty, and both have the same gaps to fill."""
+        table = json.loads(
+            files("radar_nb.widgets.explorer").joinpath("explorer.json").read_text(encoding="utf-8")
+        )
+
+        assert all(set(said) == {"en", "de"} and all(said.values()) for said in table.values())
+        gaps = {key: [set(re.findall(r"{\w+}", text)) for text in said.values()] for key, said in table.items()}
+        assert [key for key, (first, second) in gaps.items() if first != second] == []
+        assert list(table) == sorted(table)
+
+    def test_what_the_script_says_is_in_the_table(self) -> None:
+        """And nothing stands in the table that is never said."""
+        code = script() + files("radar_nb.widgets.explorer").joinpath("js/explorer_alone.js").read_text(
+            encoding="utf-8"
+        )
+        said = set(re.findall(r"(?:\btexts|\bt)\.([a-z_]+)\b", code))
+        said |= {"dry", "no_data", "no_coverage"}  # the legend's, by their names
+        built = {"palette_", "_hint"}
+
+        table = set(texts("en"))
+        assert said - table == set()
+        unsaid = {key for key in table - said if not any(part in key for part in built)}
+        assert unsaid <= {"total", "rain", "page", "movie", "borders", "sites", "graticule"}
+
+    def test_another_language_is_refused(self) -> None:
+        """It names those that are there."""
+        with pytest.raises(SettingsError, match="fr"):
+            rn.Explorer(fields(), lang="fr")
+
+    @pytest.mark.parametrize(("name", "value"), [("RADAR_NB_LANG", "de"), ("LANG", "de_DE.UTF-8")])
+    def test_the_environment_chooses(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+        """Where no argument does."""
+        monkeypatch.setenv(name, value)
+
+        assert rn.Explorer(fields()).texts["play"] == "Abspielen"

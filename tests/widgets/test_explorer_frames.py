@@ -1,0 +1,155 @@
+"""Laws of reels: fields become codes, and the codes stand for the same values."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from support.unpacking import unpacked
+
+import radar_nb as rn
+from radar_nb.errors import SeriesError
+from radar_nb.widgets.explorer.frames import NO_VALUE, Picture, Reel, choose, pack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+FLOATS = st.floats(-1e6, 1e6, width=32) | st.just(np.nan)
+SHORT = hnp.arrays(np.float64, (3, 4), elements=st.integers(0, 65534).map(lambda k: k / 100) | st.just(np.nan))
+
+
+def array(values: NDArray[Any], *dims: str, **attrs: Any) -> xr.DataArray:
+    coords = {"y": -4_758_000.0 + 1000 * np.arange(values.shape[-2]), "x": 1000.0 * np.arange(values.shape[-1])}
+    return xr.DataArray(values, dims=(*dims, "y", "x"), coords=coords, name="YW", attrs=attrs)
+
+
+class TestPack:
+    """Numbers as codes."""
+
+    @given(SHORT)
+    def test_hundredths_come_back_as_they_were(self, values: NDArray[np.float64]) -> None:
+        """Amounts up to 655.34 in steps of 0.01 are exact, and missing ones stay missing."""
+        assert np.allclose(pack(values).values, values, rtol=1e-6, equal_nan=True)
+
+    @given(hnp.arrays(np.float32, (3, 4), elements=FLOATS))
+    def test_any_number_is_near(self, values: NDArray[np.float32]) -> None:
+        """Others are not farther away than a step, of which the field's range has 65,534."""
+        picture = pack(values)
+
+        away = np.abs(picture.values.astype(float) - values)
+        assert np.array_equal(np.isnan(picture.values), np.isnan(values))
+        assert not (away > picture.scale + 1e-6 * np.abs(values) + 0.1).any()
+
+    def test_nothing_but_missing_cells_is_a_picture_too(self) -> None:
+        """A field without any value has the code of missing cells alone."""
+        assert (pack(np.full((2, 2), np.nan)).codes == NO_VALUE).all()
+
+
+class TestPicture:
+    """One field as codes."""
+
+    @pytest.mark.parametrize(("least", "share"), [(0.0, 1.0), (0.01, 2 / 3), (0.5, 1 / 3), (1e9, 0.0)])
+    def test_the_share_is_of_cells_with_data(self, least: float, share: float) -> None:
+        """Missing cells are neither wet nor dry, and a cell at the limit is wet."""
+        picture = Picture(codes=np.array([[0, 1], [50, NO_VALUE]], np.uint16), scale=0.01, offset=0.0)
+
+        assert picture.share(least) == pytest.approx(share)
+
+    @given(
+        st.lists(st.tuples(st.sampled_from([0, 1, 7, NO_VALUE]), st.integers(1, 90_000)), min_size=1, max_size=5)
+        | st.lists(st.tuples(st.integers(0, NO_VALUE), st.just(1)), min_size=1, max_size=300)
+    )
+    def test_packed_codes_come_back(self, runs: list[tuple[int, int]]) -> None:
+        """Any codes, in long runs or in none, are whole again after a browser has unpacked them."""
+        codes = np.concatenate([np.full(length, code, np.uint16) for code, length in runs])
+
+        packed = Picture(codes=codes[None], scale=1.0, offset=0.0).packed()
+
+        assert np.array_equal(unpacked(packed), codes)
+        assert len(zlib.decompress(packed)) <= 2 * codes.size + 4
+
+
+class TestReel:
+    """A variable as fields, one after the other."""
+
+    @pytest.mark.parametrize("packed", [True, False])
+    @pytest.mark.parametrize("name", ["rw", "rx", "yw", "ry"])
+    def test_real_fields_have_the_datasets_values(self, real_frames: Path, name: str, *, packed: bool) -> None:
+        """Codes stand for the values of `open_dataset`, from raw integers and from values."""
+        path = next((found for found in sorted(real_frames.rglob("*")) if name in found.name.lower()), None)
+        if path is None:
+            pytest.skip(f"there is no real frame of {name}")
+        expected = choose(rn.open_dataset(path, progress=False))
+
+        reel = Reel(choose(rn.open_dataset(path, packed=packed, chunks=None, progress=False)))
+
+        (picture,) = reel.pictures(0, 1)
+        assert np.allclose(picture.values, expected.values[0], atol=1e-4, equal_nan=True)
+        assert np.array_equal(
+            reel.box(0, 1, slice(3, 4), slice(5, 6))[0], picture.values[3:4, 5:6], equal_nan=True
+        )
+
+    def test_falling_coordinates_are_turned(self) -> None:
+        """The first row of a picture lies in the south and its first column in the west."""
+        values = np.arange(6.0).reshape(1, 2, 3)
+        turned = array(values, "time").isel(y=slice(None, None, -1), x=slice(None, None, -1))
+
+        assert np.array_equal(Reel(turned).pictures(0, 1)[0].values, values[0])
+
+    def test_one_field_is_a_reel_of_one(self) -> None:
+        """A field without time plays along nothing."""
+        reel = Reel(array(np.ones((2, 3))))
+
+        assert (len(reel), reel.along, reel.times) == (1, None, None)
+        assert reel.box(0, 1, slice(1, 2), slice(1, 2)).tolist() == [[[1.0]]]
+
+    def test_a_forecast_plays_along_its_lead_time(self) -> None:
+        """The times of its fields are those that are forecast."""
+        data = array(np.zeros((1, 3, 2, 2)), "time", "lead_time")
+        ends = np.array([["2020-06-13T15:05", "2020-06-13T15:10", "2020-06-13T15:15"]], "datetime64[ns]")
+        data = data.assign_coords(prediction_time=(("time", "lead_time"), ends))
+
+        reel = Reel(data)
+
+        assert reel.along == "lead_time"
+        assert reel.times is not None
+        assert str(reel.times[1]) == "2020-06-13T15:10:00.000"
+
+    def test_two_dimensions_to_play_along_are_told(self) -> None:
+        """Which of them to choose is for the caller to say."""
+        with pytest.raises(SeriesError, match=r"plays along one|along one dimension.*time \(2\), lead_time \(3\)"):
+            Reel(array(np.zeros((2, 3, 2, 2)), "time", "lead_time"))
+
+    def test_an_empty_series_is_told(self) -> None:
+        """Without a field there is nothing to play."""
+        with pytest.raises(SeriesError, match="holds no field: its time is empty"):
+            Reel(array(np.zeros((0, 2, 2)), "time"))
+
+
+class TestChoose:
+    """The variable that is shown."""
+
+    def test_it_is_the_first_with_cells_that_is_no_companion(self) -> None:
+        """Flags and coverage are shown when they are asked for."""
+        ds = xr.Dataset({"flags": array(np.zeros((2, 2))), "n": 1, "RW": array(np.ones((2, 2)))})
+
+        assert choose(ds).name == "RW"
+        assert choose(ds, "flags").name == "flags"
+
+    def test_a_dataset_without_fields_is_told(self) -> None:
+        """It names what would be needed."""
+        with pytest.raises(SeriesError, match="no field to show: none of its variables has the dim"):
+            choose(xr.Dataset({"n": 1}))
+
+    def test_an_unknown_variable_is_told_with_those_there_are(self) -> None:
+        """It names what there is."""
+        with pytest.raises(SeriesError, match="no field RX to show: it has RW"):
+            choose(xr.Dataset({"RW": array(np.ones((2, 2)))}), "RX")

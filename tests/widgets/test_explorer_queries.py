@@ -1,0 +1,124 @@
+"""Laws of what is asked of a film: series, totals and the next rain are those of the Dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support.small_rain import rain, showers
+from support.unpacking import unpacked
+
+from radar_nb.widgets.explorer.frames import NO_VALUE, Reel
+from radar_nb.widgets.explorer.queries import inside, next_rain, series, total
+
+COUNT, ROWS, COLS = 20, 5, 4
+VALUES = showers(COUNT, ROWS, COLS, seed=3, missing=0.2)
+VALUES[:, :, 3] = np.nan
+FIELDS = rain(VALUES)["YW"]
+
+
+@pytest.fixture
+def reel() -> Reel:
+    """Give some rain with a missing column, read four fields at a time as those of large grids are."""
+    made = Reel(FIELDS)
+    made.together = 4
+    return made
+
+
+class TestSeries:
+    """Cells and areas along time."""
+
+    def _told(self, reel: Reel, span: tuple[int, int] = (0, COUNT), **question: Any) -> tuple[Any, list[Any]]:
+        pieces = [answer[0] for answer in series(reel, {"id": "a", **question}, span) if answer]
+        values = np.full(COUNT, np.nan)
+        for piece in pieces:
+            found = [np.nan if value is None else value for value in piece.get("values", [])]
+            values[piece.get("first", 0) : piece.get("first", 0) + len(found)] = found
+        return values, pieces
+
+    def test_a_cells_series_is_the_datasets(self, reel: Reel) -> None:
+        """The pieces around the playhead come first, and together they are all."""
+        values, pieces = self._told(reel, cell=[2, 1], near=17)
+
+        assert np.allclose(values, FIELDS[:, 2, 1], equal_nan=True)
+        assert [piece.get("first") for piece in pieces] == [16, 8, 0, None]
+        assert pieces[-1]["done"]
+
+    def test_an_areas_series_is_the_mean_of_its_cells_with_data(self, reel: Reel) -> None:
+        """Missing cells do not count."""
+        values, pieces = self._told(reel, polygon=[(1, 1), (4, 1), (4, 3), (1, 3)])
+
+        assert np.allclose(values, FIELDS[:, 1:3, 1:4].mean(("y", "x")), equal_nan=True)
+        assert pieces[-1]["cells"] == 6
+
+    def test_only_the_span_is_read(self, reel: Reel) -> None:
+        """Outside of it nothing is told."""
+        values, _ = self._told(reel, (6, 9), cell=[2, 1])
+
+        assert np.allclose(values[6:9], FIELDS[6:9, 2, 1], equal_nan=True)
+        assert np.isnan(values[[*range(6), *range(9, COUNT)]]).all()
+
+    def test_an_area_without_a_cell_is_empty(self, reel: Reel) -> None:
+        """A polygon beside the map, or thinner than a cell, has no series."""
+        _, pieces = self._told(reel, polygon=[(-9, 0), (-8, 0), (-8, 2)])
+
+        assert pieces == [{"type": "series", "id": "a", "done": True, "cells": 0}]
+
+
+@pytest.mark.parametrize("how", ["sum", "max"])
+def test_totals_are_the_datasets(reel: Reel, how: str) -> None:
+    """Cells without any value are missing; the least share tells where some are."""
+    *progress, last = total(reel, how, (5, 16))
+
+    assert last
+    told, (packed,) = last
+    found = unpacked(packed).reshape(ROWS, COLS)
+    values = np.where(found == NO_VALUE, np.nan, found * told["scale"] + told["offset"])
+    part = FIELDS[5:16]
+    expected = part.sum("time", min_count=1) if how == "sum" else part.max("time")
+    counts = part.count("time")
+    assert np.allclose(values, expected, atol=1e-6, equal_nan=True)
+    assert told["least_share"] == pytest.approx(float(counts.where(counts > 0).min()) / 11)
+    assert told["span"] == [5, 15]
+    assert progress[-1] == ({"type": "progress", "id": "total", "done": 11, "count": 11}, [])
+
+
+def test_a_total_of_nothing_is_missing(reel: Reel) -> None:
+    """Where no cell has ever had a value, none has a total."""
+    reel.data = reel.data * np.nan
+
+    *_, last = total(reel, "sum", (0, COUNT))
+
+    assert last
+    assert last[0]["least_share"] == 0
+    assert set(unpacked(last[1][0])) == {NO_VALUE}
+
+
+@pytest.mark.parametrize(("start", "found"), [(0, 8), (7, 8), (8, 13), (14, None)])
+def test_the_next_rain_begins_after_a_dry_field(start: int, found: int | None) -> None:
+    """Where it rains already, the next rain is the one after a dry field or a missing one."""
+    values = np.zeros((COUNT, ROWS, COLS), np.float32)
+    values[8:] = 0.5
+    values[12] = np.nan
+
+    *_, last = next_rain(Reel(rain(values)["YW"]), start, (0, COUNT), least=0.01)
+
+    assert last == ({"type": "rain", "index": found}, [])
+
+
+@given(st.tuples(*[st.tuples(st.floats(-2, 8), st.floats(-2, 8))] * 3))
+@example(((0.0, 0.0), (1.0, 1.0), (2.0, 2.0)))
+def test_a_triangle_holds_what_shapely_says(corners: tuple[tuple[float, float], ...]) -> None:
+    """Cells whose centre lies inside; those on an edge may belong to either side."""
+    centres = shapely.points([(col + 0.5, row + 0.5) for row in range(6) for col in range(7)])
+    triangle = shapely.Polygon(corners)
+
+    found = inside(corners, (6, 7)).ravel()
+
+    with np.errstate(all="ignore"):  # of corners that lie 1e-300 from each other
+        sure = shapely.distance(triangle.exterior, centres) > 1e-6
+    assert np.array_equal(found[sure], shapely.contains(triangle, centres)[sure])

@@ -1,0 +1,415 @@
+"""Laws of the month picker: by its traits, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.controls import ARCHIVE, JUNE, NOBODY, RECENT, changes, names, parts, reached, words
+from support.servers import Reply, Server, serving
+
+from radar_nb.dwd.months import Month, month_range
+from radar_nb.errors import CoverageError, MonthError, SettingsError, UnknownProduct
+from radar_nb.fetch.speeds import remember_speed
+from radar_nb.runtime.event_loop import run
+from radar_nb.widgets.month_picker import MonthPicker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as scripts:
+        scripts.script(JUNE, Reply(body=ARCHIVE))
+        yield scripts
+
+
+def test_all_controls_show_the_months_given() -> None:
+    """Whatever is looked at tells the same span, and the line tells what it amounts to."""
+    picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NOBODY)
+
+    shown = parts(picker)
+    assert picker.value == month_range("2020-06", "2020-08")
+    assert (shown["From"].value, shown["To"].value) == (date(2020, 6, 1), date(2020, 8, 31))
+    assert shown["calendar"].value == ["2020-06", "2020-07", "2020-08"]
+    assert (shown["Product"].value, shown["Series"].value) == ("YW", "auto")
+    assert "3 months of RADKLIM 2017.002 (2020-06 to 2020-08) · 3 files" in words(picker)
+    assert "radar-nb-picker" in picker._dom_classes  # noqa: SLF001 - ipywidgets shows them nowhere else
+
+
+def test_without_a_month_it_is_the_newest_known_by_name() -> None:
+    """A new picker has a plan at once, and asks no server."""
+    picker = MonthPicker(base_url=NOBODY)
+
+    assert picker.value == (Month(2026, 1),)
+    assert names(picker) == ["YW2017.002_202601.tar"]
+
+
+def test_value_set_from_code_moves_controls_and_plan() -> None:
+    """Code and hand are equal."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    seen = changes(picker, "value", "plan")
+
+    picker.value = ["2019-02", "2019-01"]
+
+    assert [name for name, _ in seen] == ["plan", "value"]
+    assert parts(picker)["To"].value == date(2019, 2, 28)
+    assert parts(picker)["calendar"].value == ["2019-01", "2019-02"]
+    assert tuple(picker.value) == month_range("2019-01", "2019-02")
+    assert names(picker) == ["YW2017.002_201901.tar", "YW2017.002_201902.tar"]
+
+
+def test_dates_snap_to_whole_months() -> None:
+    """Any day means its month: the first day where it begins, the last where it ends."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+
+    parts(picker)["To"].value = date(2020, 8, 13)
+    parts(picker)["From"].value = date(2020, 2, 13)
+
+    assert (parts(picker)["From"].value, parts(picker)["To"].value) == (date(2020, 2, 1), date(2020, 8, 31))
+    assert picker.value == month_range("2020-02", "2020-08")
+
+
+def test_a_date_in_the_same_month_snaps_and_changes_nothing() -> None:
+    """Observers hear of months, not of days."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    seen = changes(picker, "value", "plan")
+
+    parts(picker)["To"].value = date(2020, 6, 7)
+
+    assert parts(picker)["To"].value == date(2020, 6, 30)
+    assert seen == []
+
+
+@pytest.mark.parametrize(("moved", "to"), [("From", "2021-03"), ("To", "2019-03")])
+def test_the_other_date_follows_where_the_order_would_turn(moved: str, to: str) -> None:
+    """A range cannot be reversed by hand."""
+    picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NOBODY)
+
+    parts(picker)[moved].value = Month.of(to).first_day
+
+    assert picker.value == (Month.of(to),)
+
+
+@pytest.mark.parametrize("typed", [None, date(2, 6, 1), date(202, 6, 1)])
+def test_what_is_no_date_yet_is_put_back(typed: date | None) -> None:
+    """An emptied field and a year that is typed by halves change nothing."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+
+    parts(picker)["From"].value = typed
+
+    assert parts(picker)["From"].value == date(2020, 6, 1)
+    assert picker.value == (Month(2020, 6),)
+
+
+def test_dates_beyond_the_offer_are_moved_into_it() -> None:
+    """A choice by hand ends where DWD's archives end."""
+    picker = MonthPicker("YW", "2020-06", source="radklim", base_url=NOBODY)
+
+    parts(picker)["From"].value = date(1950, 1, 13)
+    parts(picker)["To"].value = date(9999, 1, 13)
+
+    assert picker.value[0] == Month(2001, 1)
+    assert picker.value[-1] >= Month(2026, 1)
+    assert parts(picker)["From"].value == date(2001, 1, 1)
+
+
+def test_in_a_notebook_a_date_counts_when_nothing_more_is_typed() -> None:
+    """The dates on the way to a date are no choices: a browser sends one after each key."""
+
+    async def cell() -> tuple[list[tuple[str, Any]], tuple[Month, ...]]:
+        picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+        heard = asyncio.Event()
+        picker.observe(lambda _: heard.set(), "value")
+        seen = changes(picker, "value")
+        for typed in (date(2020, 12, 1), date(2, 12, 1), date(20, 12, 1), date(2019, 12, 1)):
+            parts(picker)["From"].value = typed
+        await asyncio.wait_for(heard.wait(), 10)
+        return seen, picker.value
+
+    seen, value = asyncio.run(cell())
+
+    assert value == month_range("2019-12", "2020-06")
+    assert seen == [("value", value)]
+
+
+def test_the_calendar_chooses_any_months() -> None:
+    """Months need not follow each other; the dates show the ends, and the plan holds just these months."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+
+    parts(picker)["calendar"].value = ["2019-07", "2020-07", "2020-08"]
+
+    assert picker.value == (Month(2019, 7), Month(2020, 7), Month(2020, 8))
+    assert (parts(picker)["From"].value, parts(picker)["To"].value) == (date(2019, 7, 1), date(2020, 8, 31))
+    assert names(picker) == [f"YW2017.002_{month}.tar" for month in ("201907", "202007", "202008")]
+    assert "3 months of RADKLIM 2017.002 (2019-07 to 2020-08, with gaps)" in words(picker)
+
+
+def test_months_in_the_calendar_that_are_not_published_are_left_out() -> None:
+    """A page that is older than the offer chooses nothing that there is not."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+
+    parts(picker)["calendar"].value = ["1999-07", "2020-07"]
+
+    assert picker.value == (Month(2020, 7),)
+    assert parts(picker)["calendar"].value == ["2020-07"]
+
+
+def test_nothing_selected_is_told_and_has_no_plan() -> None:
+    """An empty choice is a choice: the line says what to do, and who asks for the plan gets an error."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+
+    parts(picker)["calendar"].value = []
+
+    assert (picker.value, picker.plan) == ((), None)
+    assert (parts(picker)["From"].value, parts(picker)["To"].value) == (None, None)
+    assert "No month is selected: click one" in words(picker)
+    with pytest.raises(MonthError, match="no month is chosen: give at least one"):
+        run(picker.done())
+
+    parts(picker)["From"].value = date(2020, 6, 13)
+    assert picker.value == (Month(2020, 6),)
+
+
+def test_the_calendar_shows_the_disk(tmp_path: Path) -> None:
+    """Each month has the colour of what lies here of it, also after a look at the disk again."""
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NOBODY)
+    place = tmp_path / JUNE[1:]
+    place.parent.mkdir(parents=True)
+    june = (2020 - 2001) * 12 + 5
+
+    place.write_bytes(b"whole")
+    before = parts(picker)["calendar"].states
+    picker.refresh()
+
+    assert before[june - 1 : june + 2] == "..."
+    assert parts(picker)["calendar"].states[june - 1 : june + 2] == ".d."
+    assert parts(picker)["calendar"].states.endswith("-") == (Month.now().month < 12)
+
+
+def test_the_line_tells_space_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it takes is known from the server's last download; too small a disk is told beforehand."""
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url="http://127.0.0.1:9")
+    assert "time unknown until the first download" in words(picker)
+
+    remember_speed("127.0.0.1:9", 40_000_000, 10)
+    monkeypatch.setattr("radar_nb.widgets.month_picker.free_bytes", lambda _: 3_000_000)
+    picker.refresh()
+
+    assert "none on disk yet · about 50 s at 4.0 MB/s · only 3.0 MB free, which is too little" in words(picker)
+    assert parts(picker)["calendar"].said in words(picker)
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    """No disk, no trace: the line says what is wrong with it."""
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path / ("x" * 300), base_url=NOBODY)
+
+    assert picker.plan is None
+    assert "The disk cannot be used so." in words(picker)
+    assert "Traceback" not in words(picker)
+
+
+def test_it_speaks_german() -> None:
+    """Labels, products and the line, down to the decimal comma."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY, lang="de")
+
+    assert {"Produkt", "Reihe", "Von", "Bis"} <= parts(picker).keys()
+    assert "1 Datei, etwa 200,0 MB · noch keine auf der Platte" in words(picker)
+    assert parts(picker)["calendar"].words["months"].startswith("Januar")
+    assert "Millimeter Wasser in 5 Minuten" in words(picker)
+
+
+def test_another_product_keeps_the_months_where_it_can() -> None:
+    """RW has what YW has; SF begins later, in a series of its own, and the choice is moved there."""
+    picker = MonthPicker("YW", "2003-06", source="radklim", base_url=NOBODY)
+    seen = changes(picker, "product", "source", "value")
+
+    parts(picker)["Product"].value = "RW"
+    parts(picker)["Product"].value = "SF"
+
+    assert picker.value == (Month(2006, 10),)
+    assert [label for label, _ in parts(picker)["Series"].options][1].startswith("RADOLAN")
+    assert sorted(name for name, _ in seen) == ["product", "product", "source", "value"]
+    assert names(picker) == ["SF-200610.tar.gz"]
+
+
+def test_the_series_can_be_chosen() -> None:
+    """The same months of another family are another plan."""
+    picker = MonthPicker("RW", "2010-06", base_url=NOBODY)
+
+    parts(picker)["Series"].value = "radolan"
+
+    assert picker.source == "radolan"
+    assert names(picker) == ["RW201006.tar.gz"]
+
+
+def test_months_that_no_family_covers_are_told() -> None:
+    """The error is words in the line, and raised only to who asks for the plan."""
+    picker = MonthPicker("YW", "2024-06", base_url=NOBODY)
+
+    parts(picker)["calendar"].value = ["2024-06", str(Month.now())]
+
+    assert picker.plan is None
+    assert "no family of YW covers 2024-06 to" in words(picker)
+    with pytest.raises(CoverageError, match="Choose months within one family"):
+        run(picker.done())
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "error", "match"),
+    [
+        ("product", "XY", UnknownProduct, "'XY' is no product"),
+        ("product", "RX", CoverageError, "RX is in none of DWD's archives"),
+        ("source", "radkim", UnknownProduct, "YW has no family 'radkim'"),
+        ("value", "1999-01", CoverageError, "choose months within"),
+        ("value", "June", MonthError, "'June' is no month"),
+    ],
+)
+def test_from_code_nonsense_is_refused(trait: str, value: Any, error: type[Exception], match: str) -> None:
+    """What a program sets is never guessed, and the choice stays as it was."""
+    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    before = (picker.product, picker.source, picker.value, picker.plan)
+
+    with pytest.raises(error, match=match):
+        setattr(picker, trait, value)
+
+    assert (picker.product, picker.source, picker.value, picker.plan) == before
+
+
+def test_settings_are_checked_at_once() -> None:
+    """A wrong address is no matter of the first download."""
+    with pytest.raises(SettingsError, match="'ftp://x' is no web address"):
+        MonthPicker("YW", "2020-06", base_url="ftp://x")
+
+
+@pytest.mark.parametrize("in_a_loop", [True, False])
+def test_where_a_listing_is_needed_the_plan_comes_later(server: Server, *, in_a_loop: bool) -> None:
+    """The server is asked beside the caller, with a loop or without one."""
+    row = '<a href="YW-250101.tar.gz">YW-250101.tar.gz</a>   02-Jan-2025 01:00   1234'
+    server.script(RECENT, Reply(body=f"<h1>Index of {RECENT}</h1><pre>{row}</pre>".encode()))
+
+    async def cell() -> tuple[Any, str, Any, str]:
+        return ask()
+
+    def ask() -> tuple[Any, str, Any, str]:
+        server.open.clear()
+        picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+        first = (picker.plan, words(picker))
+        server.open.set()
+        return (*first, run(picker.done()), words(picker))
+
+    before, said, after, told = asyncio.run(cell()) if in_a_loop else ask()
+
+    assert before is None
+    assert "asking the server" in said
+    assert [archive.name for archive in after.archives] == ["YW-250101.tar.gz"]
+    assert "1 month of RADOLAN (2025-01) · 1 file, 1 kB · none on disk yet" in told
+    assert "Not on the server: 2025-01-02 to 2025-01-31" in told
+
+
+def test_a_server_that_refuses_is_told(server: Server) -> None:
+    """No trace, no exception: the line says it, and a later choice is free of it."""
+    server.script(RECENT, Reply(status=403, body=b"no"))
+    picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+
+    with pytest.raises(PermissionError, match="403"):
+        run(picker.done())
+    assert "403" in words(picker)
+    assert parts(picker)["Ask again"].layout.display is None
+
+    picker.source = "radklim"
+    assert "403" not in words(picker)
+    assert parts(picker)["Ask again"].layout.display == "none"
+    assert picker.plan is run(picker.done())
+
+
+def test_a_server_that_is_back_is_asked_again_by_a_click(server: Server) -> None:
+    """What has failed for a reason that passes can be tried again without code."""
+    row = '<a href="YW-250101.tar.gz">YW-250101.tar.gz</a>   02-Jan-2025 01:00   1234'
+    listing = Reply(body=f"<h1>Index of {RECENT}</h1><pre>{row}</pre>".encode())
+    server.script(RECENT, Reply(status=403), listing)
+    picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+    with pytest.raises(PermissionError, match="403"):
+        run(picker.done())
+
+    parts(picker)["Ask again"].click()
+    run(picker.done())
+
+    assert names(picker) == ["YW-250101.tar.gz"]
+
+
+def test_months_that_are_passed_by_are_not_asked_for(server: Server) -> None:
+    """A drag over months of which no name is known asks the server once, for what it ends with."""
+    row = '<a href="YW-250101.tar.gz">YW-250101.tar.gz</a>   02-Jan-2025 01:00   1234'
+    server.script(RECENT, Reply(body=f"<h1>Index of {RECENT}</h1><pre>{row}</pre>".encode()))
+
+    async def cell() -> MonthPicker:
+        picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+        for last in ("2025-02", "2025-03", "2025-04"):
+            picker.value = month_range("2025-01", last)
+        await picker.done()
+        return picker
+
+    picker = asyncio.run(cell())
+
+    assert len(server.asked(RECENT)) == 1
+    assert picker.plan is not None
+    assert picker.plan.months == month_range("2025-01", "2025-04")
+
+
+def test_of_what_the_server_lists_only_the_months_chosen_are_planned(server: Server) -> None:
+    """Months between those chosen are not fetched, where names are known and where they are not."""
+    rows = "".join(
+        f'<a href="YW-25{month:02d}01.tar.gz">YW-25{month:02d}01.tar.gz</a>   02-Jan-2026 01:00   1234\n'
+        for month in (1, 2, 3)
+    )
+    server.script(RECENT, Reply(body=f"<h1>Index of {RECENT}</h1><pre>{rows}</pre>".encode()))
+    picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+
+    chosen = (Month(2025, 1), Month(2025, 3))
+    picker.value = chosen
+    run(picker.done())
+
+    assert names(picker) == ["YW-250101.tar.gz", "YW-250301.tar.gz"]
+    assert picker.plan is not None
+    assert picker.plan.months == chosen
+    assert {gap.month for gap in picker.plan.missing} == set(chosen)
+
+
+def test_an_answer_to_an_earlier_question_is_dropped(server: Server) -> None:
+    """Who has chosen something else meanwhile keeps that."""
+    stall = threading.Event()
+    server.script(RECENT, Reply(body=b"<pre>", cut=3, stall=stall), Reply(status=403))
+
+    async def cell() -> MonthPicker:
+        picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
+        earlier = asyncio.create_task(picker.done())
+        await asyncio.to_thread(reached, lambda: bool(server.asked(RECENT)))
+        picker.source = "radklim"
+        picker.value = "2020-06"
+        stall.set()
+        await earlier
+        return picker
+
+    picker = asyncio.run(cell())
+
+    assert server.asked(RECENT)
+    assert names(picker) == ["YW2017.002_202006.tar"]
+    assert "403" not in words(picker)
+
+
+def test_refresh_looks_at_the_disk_again(tmp_path: Path) -> None:
+    """Files that came by another way are seen."""
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NOBODY)
+    place = tmp_path / JUNE[1:]
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"whole")
+
+    picker.refresh()
+
+    assert "all on disk" in words(picker)
