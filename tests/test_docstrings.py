@@ -70,12 +70,16 @@ def test_every_name_has_an_example(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TWINS))
-def test_a_coroutine_names_the_function_that_it_stands_behind(name: str) -> None:
-    """Its parameters, result and errors are told there, and are the same."""
+def test_a_coroutine_function_has_the_signature_of_its_plain_function(name: str) -> None:
+    """`help` shows the same parameters and result for both, and says which of them is to be awaited."""
     plain: Any = NAMED[name.removesuffix("_async")]
+    doc = inspect.getdoc(NAMED[name]) or ""
 
-    assert f"`{plain.__name__}`" in (inspect.getdoc(NAMED[name]) or "").splitlines()[0]
+    assert doc == inspect.getdoc(plain) or f"`{plain.__name__}`" in doc.splitlines()[0]
     assert inspect.signature(NAMED[name]) == inspect.signature(plain)
+    assert inspect.iscoroutinefunction(NAMED[name])
+    assert not inspect.iscoroutinefunction(plain)
+    assert (plain.__module__, plain.__name__) == (NAMED[name].__module__, name.removesuffix("_async"))
 
 
 @pytest.mark.parametrize("name", sorted(NAMED))

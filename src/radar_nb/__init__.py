@@ -16,7 +16,7 @@ from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import Product, product, products
 from radar_nb.fetch.comparison import SyncPlan
 from radar_nb.fetch.downloading import Download, download, download_async, start
-from radar_nb.fetch.planning import load, load_async, plan, plan_async
+from radar_nb.fetch.planning import plan, plan_async
 from radar_nb.fetch.syncing import sync, sync_async, sync_plan, sync_plan_async
 from radar_nb.formats.extraction import extract, extract_async
 from radar_nb.runtime.report import Report
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from radar_nb.plots.coverage import plot_coverage
     from radar_nb.plots.plotting import plot
     from radar_nb.plots.series import plot_series
-    from radar_nb.reading.opening import open_dataset, to_rate
+    from radar_nb.reading.opening import load, load_async, open_dataset, to_rate
     from radar_nb.runtime.versions import show_versions
     from radar_nb.widgets.app import App
     from radar_nb.widgets.download_panel import DownloadPanel
@@ -114,6 +114,8 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "events": "analysis.events",
     "exceedance": "analysis.api",
     "export": "analysis.exports",
+    "load": "reading.opening",
+    "load_async": "reading.opening",
     "open_cube": "cube.opening",
     "open_dataset": "reading.opening",
     "over_areas": "analysis.api",

@@ -30,8 +30,9 @@ from radar_nb.errors import (
     StorageError,
     TransferTimeout,
 )
-from radar_nb.fetch.downloading import download, download_async, read_pages_async
+from radar_nb.fetch.downloading import download, download_async
 from radar_nb.fetch.http import Patience
+from radar_nb.fetch.planning import read_pages_async
 from radar_nb.runtime.files import part_path
 
 if TYPE_CHECKING:

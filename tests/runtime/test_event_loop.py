@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from support.malicious_archives import recorded, tar_of
 from support.servers import Reply, serving
 
-from radar_nb.runtime.event_loop import run
+from radar_nb.runtime.event_loop import blocking, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +48,37 @@ def test_a_script_gets_its_result_and_no_patch() -> None:
     )
 
     assert _script(code) == "42 False"
+
+
+def test_a_loop_that_a_script_has_set_stays_set() -> None:
+    """A script that works with a loop of its own finds it in place after a plain call."""
+    code = (
+        "import asyncio, radar_nb.runtime.event_loop as s\n"
+        "loop = asyncio.new_event_loop()\n"
+        "asyncio.set_event_loop(loop)\n"
+        "s.run(asyncio.sleep(0))\n"
+        "print(asyncio.get_event_loop() is loop, loop.run_until_complete(asyncio.sleep(0, 42)))\n"
+        "loop.close()"
+    )
+
+    assert _script(code) == "True 42"
+
+
+def test_a_plain_function_is_its_coroutine_function_run_to_the_end() -> None:
+    """`blocking` keeps name, signature and docstring; arguments and errors pass through."""
+
+    async def halve_async(number: int, *, by: int = 2) -> int:
+        """Return a number divided."""
+        return number // by
+
+    halve = blocking(halve_async)
+
+    assert halve(84) == 42
+    assert inspect.signature(halve) == inspect.signature(halve_async)
+    assert (halve.__name__, halve.__doc__) == ("halve", "Return a number divided.")
+    assert not inspect.iscoroutinefunction(halve)
+    with pytest.raises(ZeroDivisionError):
+        halve(84, by=0)
 
 
 def test_a_running_loop_gets_the_result() -> None:

@@ -10,26 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from radar_nb.fetch.fetching import Call, for_each
-from radar_nb.fetch.http import connected
+from radar_nb.fetch.fetching import Call
 from radar_nb.fetch.part_files import Item, begun
 from radar_nb.runtime.background import Job
-from radar_nb.runtime.event_loop import run
+from radar_nb.runtime.event_loop import blocking, run
 from radar_nb.runtime.table import human_bytes
 
 if TYPE_CHECKING:
     import asyncio
     import os
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
 
     from radar_nb.dwd.catalogue import Plan
     from radar_nb.runtime.progress import Reporter
     from radar_nb.runtime.report import Report
 
-_PAGE_LIMIT = 64 << 20  # bytes of a listing: 78,000 files, the most that DWD lists, take 10 MB
 
-
-def download(
+async def download_async(
     plan: Plan,
     *,
     folder: str | os.PathLike[str] | None = None,
@@ -96,39 +93,6 @@ def download(
     >>> download(plan("YW", "2020-06"), folder="data").paths  # doctest: +SKIP
     (PosixPath('data/climate_environment/CDC/.../2020/YW2017.002_202006.tar'),)
     """
-    return run(
-        download_async(
-            plan,
-            folder=folder,
-            concurrency=concurrency,
-            overwrite=overwrite,
-            refresh=refresh,
-            verify=verify,
-            connections_per_file=connections_per_file,
-            bandwidth_limit=bandwidth_limit,
-            progress=progress,
-            errors=errors,
-        )
-    )
-
-
-async def download_async(
-    plan: Plan,
-    *,
-    folder: str | os.PathLike[str] | None = None,
-    concurrency: int | None = None,
-    overwrite: bool = False,
-    refresh: bool = False,
-    verify: bool = True,
-    connections_per_file: int = 1,
-    bandwidth_limit: float | None = None,
-    progress: bool | Reporter = True,
-    errors: Literal["raise", "report"] = "raise",
-) -> Report:
-    """Fetch the archives of a plan: the coroutine behind `download`, with the same parameters.
-
-    Cancelling it closes the connections and leaves parts that the next call goes on with.
-    """
     call = Call(
         plan if folder is None else replace(plan, folder=Path(folder)),
         concurrency=concurrency,
@@ -141,6 +105,9 @@ async def download_async(
     await call.run(progress)
     report = call.report()
     return report.raise_for_failures() if errors == "raise" else report
+
+
+download = blocking(download_async)
 
 
 def start(plan: Plan, *, errors: Literal["raise", "report"] = "raise", **options: Any) -> Download:
@@ -280,27 +247,3 @@ def resumption(plan: Plan) -> str:
         return ""
     amount = f"{human_bytes(there)} of {human_bytes(whole)}"
     return f"resuming {count} of {len(plan.archives)} files: {amount} are there already"
-
-
-async def read_pages_async(urls: Sequence[str], *, concurrency: int | None = None) -> dict[str, str | None]:
-    """Fetch directory listings as text, with the same patience as archives.
-
-    Parameters
-    ----------
-    urls : sequence of str
-    concurrency : int, optional
-        Connections at a time.
-
-    Returns
-    -------
-    dict
-        The text by its URL, or None where the server has no such page (404, 410).
-
-    Raises
-    ------
-    DownloadError
-        A page did not arrive: `Refused`, `ServerUnavailable`, `TransferTimeout`.
-    """
-    async with connected(concurrency) as connection:
-        pages = await for_each(urls, lambda url: connection.text(url, _PAGE_LIMIT), connection.limit)
-    return dict(zip(urls, pages, strict=True))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from tempfile import TemporaryFile
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from radar_nb.errors import CoverageError, DiskFull, RadarNbError, SettingsError
@@ -15,7 +15,7 @@ from radar_nb.fetch.http import connected
 from radar_nb.fetch.part_files import Item, begun, discard, mend
 from radar_nb.fetch.speeds import remember_speed
 from radar_nb.fetch.transfer import SMALL, Transfer
-from radar_nb.runtime.background import Batches
+from radar_nb.runtime.background import Batches, for_each
 from radar_nb.runtime.files import (
     archive_state,
     lock_path,
@@ -30,38 +30,14 @@ from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from radar_nb.dwd.catalogue import Missing, Plan
     from radar_nb.fetch.http import Connection
     from radar_nb.runtime.progress import Reporter
 
-S = TypeVar("S")
-T = TypeVar("T")
-
 _STEP = 1 << 16  # bytes between two progress events
 _OVERLAP = 4  # small files under way for each connection
-
-
-async def for_each(items: Sequence[S], work: Callable[[S], Awaitable[T]], limit: int) -> list[T]:
-    """Do a work for all items, so many at a time; the first error ends all and is raised as it is."""
-    results: dict[int, T] = {}
-    queue = iter(enumerate(items))
-
-    async def worker() -> None:
-        for index, item in queue:
-            results[index] = await work(item)
-
-    failure: Exception | None = None
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(limit, len(items))):
-                group.create_task(worker())
-    except ExceptionGroup as several:
-        failure = several.exceptions[0]
-    if failure is not None:
-        raise failure
-    return [results[index] for index in range(len(items))]
 
 
 class Call:

@@ -13,9 +13,9 @@ from radar_nb.dwd.catalogue import archives_of, make_plan
 from radar_nb.dwd.listings import Entry
 from radar_nb.errors import RadarNbError, StorageError
 from radar_nb.fetch.comparison import Finding, Local, compare
-from radar_nb.fetch.fetching import for_each
 from radar_nb.formats.archives import Part, verify
 from radar_nb.formats.streams import Abandoned, Reopened
+from radar_nb.runtime.background import for_each
 from radar_nb.runtime.files import PART, local_path, read_sidecar
 from radar_nb.runtime.progress import Progress, reporting
 

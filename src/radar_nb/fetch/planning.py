@@ -1,4 +1,4 @@
-"""The steps joined: from a product and months to a plan, and from there to a Dataset."""
+"""From a product and months to a plan: what the server has of them, by the table or by its listings."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
 from radar_nb.dwd.listings import parse_listing
 from radar_nb.dwd.months import month_range
 from radar_nb.dwd.products import product as find_product
-from radar_nb.fetch.downloading import download_async, read_pages_async
-from radar_nb.runtime.event_loop import run
+from radar_nb.fetch.http import connected
+from radar_nb.runtime.background import for_each
+from radar_nb.runtime.event_loop import blocking
 from radar_nb.runtime.settings import settings
+
+_PAGE_LIMIT = 64 << 20  # bytes of a listing: 78,000 files, the most that DWD lists, take 10 MB
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
     from typing import Literal
 
-    import xarray as xr
-
     from radar_nb.dwd.catalogue import Plan
     from radar_nb.dwd.listings import Entry
     from radar_nb.dwd.products import Product
-    from radar_nb.runtime.progress import Reporter
 
     Source = Literal["auto", "radklim", "radolan", "nrt"]
 
 
-def plan(
+async def plan_async(
     product: str | Product,
     first: Any,
     last: Any = None,
@@ -75,24 +75,13 @@ def plan(
     >>> plan("YW", "2020-06", folder="data").archives[0].name
     'YW2017.002_202006.tar'
     """
-    return run(plan_async(product, first, last, source=source, folder=folder, base_url=base_url, listing=listing))
-
-
-async def plan_async(
-    product: str | Product,
-    first: Any,
-    last: Any = None,
-    *,
-    source: Source = "auto",
-    folder: str | os.PathLike[str] | None = None,
-    base_url: str | None = None,
-    listing: bool = False,
-) -> Plan:
-    """Do what `plan` does, as a coroutine: `await plan_async("YW", "2020-06")` in a notebook."""
     made, _ = await listed_async(
         product, first, last, source=source, folder=folder, base_url=base_url, listing=listing
     )
     return made
+
+
+plan = blocking(plan_async)
 
 
 async def listed_async(
@@ -133,80 +122,25 @@ async def _read_listings(base_url: str, folders: Sequence[str]) -> Mapping[str, 
     }
 
 
-def load(
-    product: str | Product,
-    first: Any,
-    last: Any = None,
-    *,
-    source: Source = "auto",
-    folder: str | os.PathLike[str] | None = None,
-    base_url: str | None = None,
-    errors: Literal["raise", "report"] = "raise",
-    progress: bool | Reporter = True,
-    **reading: Any,
-) -> xr.Dataset:
-    """Give months of a product as a Dataset: plan, download what is not there yet, open without extraction.
+async def read_pages_async(urls: Sequence[str], *, concurrency: int | None = None) -> dict[str, str | None]:
+    """Fetch directory listings as text, with the same patience as archives.
 
     Parameters
     ----------
-    product, first, last, source, folder, base_url
-        As for `plan`.
-    errors : {"raise", "report"}
-        Whether files that are not to be had and damaged ones make the call fail, or are told in the attribute
-        `problems` of what can be opened.
-    progress : bool or Reporter
-    **reading
-        What `open_dataset` takes besides: `chunks`, `grid`, `sums`, `clutter`, `packed` and the others.
+    urls : sequence of str
+    concurrency : int, optional
+        Connections at a time.
 
     Returns
     -------
-    xarray.Dataset
-        As `open_dataset` gives it.
+    dict
+        The text by its URL, or None where the server has no such page (404, 410).
 
     Raises
     ------
-    RadarNbError
-        What `plan`, `download` and `open_dataset` raise.
-
-    Examples
-    --------
-    >>> ds = load("RW", "2019-10")  # doctest: +SKIP
-    >>> ds = load("RW", "2024-11", "2026-02", source="radolan", grid="de1200")  # doctest: +SKIP
+    DownloadError
+        A page did not arrive: `Refused`, `ServerUnavailable`, `TransferTimeout`.
     """
-    return run(
-        load_async(
-            product,
-            first,
-            last,
-            source=source,
-            folder=folder,
-            base_url=base_url,
-            errors=errors,
-            progress=progress,
-            **reading,
-        )
-    )
-
-
-async def load_async(
-    product: str | Product,
-    first: Any,
-    last: Any = None,
-    *,
-    source: Source = "auto",
-    folder: str | os.PathLike[str] | None = None,
-    base_url: str | None = None,
-    errors: Literal["raise", "report"] = "raise",
-    progress: bool | Reporter = True,
-    **reading: Any,
-) -> xr.Dataset:
-    """Do what `load` does, as a coroutine."""
-    from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - xarray and wradlib take a second to import
-
-    made = await plan_async(product, first, last, source=source, folder=folder, base_url=base_url)
-    report = await download_async(made, errors=errors, progress=progress)
-    ds = open_dataset(report, errors=errors, progress=progress, **reading)
-    if report.failed:
-        told = [str(outcome.error) for outcome in report.failed]
-        ds.attrs["problems"] = "; ".join(filter(None, (ds.attrs.get("problems"), *told)))
-    return ds
+    async with connected(concurrency) as connection:
+        pages = await for_each(urls, lambda url: connection.text(url, _PAGE_LIMIT), connection.limit)
+    return dict(zip(urls, pages, strict=True))

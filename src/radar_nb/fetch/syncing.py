@@ -20,7 +20,7 @@ from radar_nb.fetch.downloading import download_async
 from radar_nb.fetch.inventory import inventory, read_through_async
 from radar_nb.fetch.planning import listed_async
 from radar_nb.fetch.speeds import known_speed
-from radar_nb.runtime.event_loop import run
+from radar_nb.runtime.event_loop import blocking
 from radar_nb.runtime.files import Sidecar, frames_folder, free_bytes, write_sidecar
 from radar_nb.runtime.locks import claimed_async
 from radar_nb.runtime.report import Outcome, Report
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _DAMAGED = -1  # the size in the note of a file that was found damaged: it is no file's, so the file is not whole
 
 
-def sync(
+async def sync_async(
     product: str | Product,
     first: Any,
     last: Any = None,
@@ -86,40 +86,6 @@ def sync(
     >>> sync("YW", 2001, 2025, folder="data")  # doctest: +SKIP
     <Report sync: 299 kept, 1 done; 201.4 MB in 41.0 s>
     """
-    return run(
-        sync_async(
-            product,
-            first,
-            last,
-            source=source,
-            folder=folder,
-            base_url=base_url,
-            verify=verify,
-            concurrency=concurrency,
-            connections_per_file=connections_per_file,
-            bandwidth_limit=bandwidth_limit,
-            progress=progress,
-            errors=errors,
-        )
-    )
-
-
-async def sync_async(
-    product: str | Product,
-    first: Any,
-    last: Any = None,
-    *,
-    source: Source = "auto",
-    folder: str | os.PathLike[str] | None = None,
-    base_url: str | None = None,
-    verify: bool = False,
-    concurrency: int | None = None,
-    connections_per_file: int = 1,
-    bandwidth_limit: float | None = None,
-    progress: bool | Reporter = True,
-    errors: Literal["raise", "report"] = "raise",
-) -> Report:
-    """Do what `sync` does, as a coroutine. Cancelled, it leaves what the next call goes on with."""
     begin = perf_counter()
     found = await sync_plan_async(
         product, first, last, source=source, folder=folder, base_url=base_url, verify=verify, progress=progress
@@ -153,7 +119,10 @@ async def sync_async(
     return made.raise_for_failures() if errors == "raise" else made
 
 
-def sync_plan(
+sync = blocking(sync_async)
+
+
+async def sync_plan_async(
     product: str | Product,
     first: Any,
     last: Any = None,
@@ -190,32 +159,6 @@ def sync_plan(
     >>> print(sync_plan("YW", 2001, 2025, folder="data").summary)  # doctest: +SKIP
     3 new, 1 re-issued, 296 as on the server; 803.1 MB to fetch, 212.0 GB free, about 3 min at 5.3 MB/s
     """
-    return run(
-        sync_plan_async(
-            product,
-            first,
-            last,
-            source=source,
-            folder=folder,
-            base_url=base_url,
-            verify=verify,
-            progress=progress,
-        )
-    )
-
-
-async def sync_plan_async(
-    product: str | Product,
-    first: Any,
-    last: Any = None,
-    *,
-    source: Source = "auto",
-    folder: str | os.PathLike[str] | None = None,
-    base_url: str | None = None,
-    verify: bool = False,
-    progress: bool | Reporter = True,
-) -> SyncPlan:
-    """Do what `sync_plan` does, as a coroutine."""
     plan, listings = await listed_async(
         product, first, last, source=source, folder=folder, base_url=base_url, listing=True
     )
@@ -229,6 +172,9 @@ async def sync_plan_async(
         speed=known_speed(urlsplit(plan.base_url).netloc),
         verified=verify,
     )
+
+
+sync_plan = blocking(sync_plan_async)
 
 
 async def _distrust(finding: Finding, url: str) -> None:

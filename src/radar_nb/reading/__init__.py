@@ -3,7 +3,7 @@
 The order is `sources` (which frames are there), `series` (which of them make one series), `dataset` (the
 variables and coordinates) and `opening` (the public calls). `lazy_array` reads what is indexed,
 `frame_stream` reads all frames once, forward, for statistics. Coordinates and projections come from wradlib
-(`wradlib_template`). The room may know `formats`, `dwd` and `runtime`.
+(`wradlib_template`). The room may know `formats`, `dwd` and `runtime`, and `fetch` for `load` alone.
 """
 
 __all__ = ["coverage", "dataset", "frame_stream", "lazy_array", "opening", "regridding", "series", "sources"]

@@ -17,8 +17,11 @@ import numpy as np
 from xarray.backends import BackendEntrypoint
 
 from radar_nb.errors import SeriesError
+from radar_nb.fetch.downloading import download_async
+from radar_nb.fetch.planning import plan_async
 from radar_nb.formats.streams import sniff
 from radar_nb.reading.dataset import Options, assemble, open_series
+from radar_nb.runtime.event_loop import blocking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from radar_nb.dwd.grids import Grid
+    from radar_nb.dwd.products import Product
+    from radar_nb.fetch.planning import Source
     from radar_nb.formats.packing import Clutter
     from radar_nb.reading.regridding import Method
     from radar_nb.runtime.progress import Reporter
@@ -143,6 +148,58 @@ def open_dataset(
         # a name, since dask would pickle 2.6 million places of frames to find one
         ds[name] = array.chunk(asked, name=f"{name}-{uuid4().hex}")
     return ds
+
+
+async def load_async(
+    product: str | Product,
+    first: Any,
+    last: Any = None,
+    *,
+    source: Source = "auto",
+    folder: str | os.PathLike[str] | None = None,
+    base_url: str | None = None,
+    errors: Literal["raise", "report"] = "raise",
+    progress: bool | Reporter = True,
+    **reading: Any,
+) -> xr.Dataset:
+    """Open months of a product as a Dataset: plan, download what is not there yet, open without extraction.
+
+    Parameters
+    ----------
+    product, first, last, source, folder, base_url
+        As for `plan`.
+    errors : {"raise", "report"}
+        Whether files that are not to be had and damaged ones make the call fail, or are told in the attribute
+        `problems` of what can be opened.
+    progress : bool or Reporter
+    **reading
+        What `open_dataset` takes besides: `chunks`, `grid`, `sums`, `clutter`, `packed` and the others.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `open_dataset` gives it.
+
+    Raises
+    ------
+    RadarNbError
+        What `plan`, `download` and `open_dataset` raise.
+
+    Examples
+    --------
+    >>> ds = load("RW", "2019-10")  # doctest: +SKIP
+    >>> ds = load("RW", "2024-11", "2026-02", source="radolan", grid="de1200")  # doctest: +SKIP
+    """
+    made = await plan_async(product, first, last, source=source, folder=folder, base_url=base_url)
+    report = await download_async(made, errors=errors, progress=progress)
+    ds = open_dataset(report, errors=errors, progress=progress, **reading)
+    if report.failed:
+        told = [str(outcome.error) for outcome in report.failed]
+        ds.attrs["problems"] = "; ".join(filter(None, (ds.attrs.get("problems"), *told)))
+    return ds
+
+
+load = blocking(load_async)
 
 
 def to_rate(amount: xr.DataArray) -> xr.DataArray:

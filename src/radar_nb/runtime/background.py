@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _GATHER = 0.005
@@ -80,6 +81,27 @@ class Job(Generic[T]):
             self._finish(task)
         finally:
             self._ended.set_result(None)
+
+
+async def for_each(items: Sequence[S], work: Callable[[S], Awaitable[T]], limit: int) -> list[T]:
+    """Do some work for all items, `limit` at a time; the first error ends all and is raised as it is."""
+    results: dict[int, T] = {}
+    queue = iter(enumerate(items))
+
+    async def worker() -> None:
+        for index, item in queue:
+            results[index] = await work(item)
+
+    failure: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(limit, len(items))):
+                group.create_task(worker())
+    except ExceptionGroup as several:
+        failure = several.exceptions[0]
+    if failure is not None:
+        raise failure
+    return [results[index] for index in range(len(items))]
 
 
 class Batches:

@@ -3,23 +3,61 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end from plain code, and give its result.
+def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Return the plain function of a coroutine function: the same name without `_async`, signature and docstring.
 
-    Where no loop runs in this thread, as in a script, `asyncio.run` does it. Where one runs, as in a notebook
-    cell, `nest_asyncio2` makes that kind of loop re-entrant and the coroutine runs inside it, while the loop's
-    other tasks go on. A script never imports `nest_asyncio2`, and `asyncio` itself stays as it is.
+    Parameters
+    ----------
+    work : coroutine function
+        Its name ends in `_async`.
+
+    Returns
+    -------
+    function
+        It runs the coroutine to its end, as `run` does.
+
+    Examples
+    --------
+    >>> async def double_async(number: int) -> int:
+    ...     return 2 * number
+    >>> double = blocking(double_async)
+    >>> double.__name__, double(21)
+    ('double', 42)
+    """
+
+    @functools.wraps(work)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(work(*args, **kwargs))
+
+    plain: Any = call
+    plain.__name__ = work.__name__.removesuffix("_async")
+    plain.__qualname__ = work.__qualname__.removesuffix("_async")
+    plain.__signature__ = inspect.signature(work)
+    del plain.__wrapped__  # else `inspect` and Sphinx would show a coroutine function
+    return call
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end from plain code, and return its result.
+
+    Where no loop runs in this thread, as in a script, a new loop runs it; a loop that the thread has set
+    (`asyncio.set_event_loop`) stays set. Where one runs, as in a notebook cell, `nest_asyncio2` makes that kind
+    of loop re-entrant and the coroutine runs inside it, while the loop's other tasks continue. A script never
+    imports `nest_asyncio2`, and `asyncio` itself is not patched.
 
     Parameters
     ----------
@@ -50,7 +88,8 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coroutine)
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:  # asyncio.run would unset the thread's
+            return runner.run(coroutine)
     try:
         _make_reentrant(loop)
     except BaseException:
