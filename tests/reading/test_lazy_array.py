@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import xarray as xr
-from reading.test_opening import CDC, YW_MONTH, frame, save
+from support.frames import CDC, YW_MONTH, frame, save
 
 import radar_nb as rn
 from radar_nb.errors import SeriesError

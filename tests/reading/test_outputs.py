@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import xarray as xr
-from reading.test_opening import REAL_NAMES
+from support.frames import REAL_NAMES
 
 import radar_nb as rn
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import xarray as xr
-from reading.test_opening import frame, save
+from support.frames import frame, save
 
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS

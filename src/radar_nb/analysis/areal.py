@@ -10,9 +10,9 @@ import xarray as xr
 
 from radar_nb.analysis.areas import Means, find_areas
 from radar_nb.analysis.localities import area_dataset
-from radar_nb.cube.frame_stream import open_film
+from radar_nb.cube.frame_stream import open_stream
 from radar_nb.errors import SeriesError
-from radar_nb.reading.frame_stream import read_film
+from radar_nb.reading.frame_stream import read_stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,15 +28,15 @@ def stream_areas(
     source: Any, areas: Any, options: Options, *, names: str | None, workers: int | None, progress: bool | Reporter
 ) -> xr.Dataset:
     """Give the means over areas of every frame of a source: see `radar_nb.over_areas`."""
-    film = open_film(source, options, progress=progress)
-    variable = film.like[film.name]
-    if len(film.leads) > 1 or variable.dtype.kind != "f":
+    stream = open_stream(source, options, progress=progress)
+    variable = stream.like[stream.name]
+    if len(stream.leads) > 1 or variable.dtype.kind != "f":
         raise SeriesError(
-            f"{film.name} has several lead times, or classes, which have no mean over an area: choose amounts, "
+            f"{stream.name} has several lead times, or classes, which have no mean over an area: choose amounts, "
             "of one lead time"
         )
-    found = find_areas(areas, film.grid, names=names)
-    out = np.full((2, len(film.times), len(found.names)), np.nan, np.float32)
+    found = find_areas(areas, stream.grid, names=names)
+    out = np.full((2, len(stream.times), len(found.names)), np.nan, np.float32)
     out[1] = 0
 
     def make() -> Take:
@@ -51,10 +51,10 @@ def stream_areas(
 
         return take
 
-    read_film(film, make, workers or os.cpu_count() or 1, progress)
+    read_stream(stream, make, workers or os.cpu_count() or 1, progress)
     dims = ("time", "area")
     return (
         area_dataset(variable, xr.Variable(dims, out[0]), xr.Variable(dims, out[1]), found)
-        .assign_coords(time_bnds=film.like["time_bnds"])
-        .assign_attrs(film.like.attrs)
+        .assign_coords(time_bnds=stream.like["time_bnds"])
+        .assign_attrs(stream.like.attrs)
     )

@@ -1,4 +1,4 @@
-"""What stays of a film that threads go through: totals and extremes, gathered by period."""
+"""What stays of a stream that threads go through: totals and extremes, gathered by period."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.periods import Periods
     from radar_nb.analysis.points import Places
     from radar_nb.formats.packing import Packing
-    from radar_nb.reading.frame_stream import Film, Take
+    from radar_nb.reading.frame_stream import FrameStream, Take
     from radar_nb.reading.regridding import Weights
 
 _BLOCK = 1 << 14
@@ -30,7 +30,7 @@ class Results:
 
     Parameters
     ----------
-    film : Film
+    stream : FrameStream
     periods : Periods
     wanted : Wanted
     hows : sequence of str
@@ -46,10 +46,10 @@ class Results:
     """
 
     def __init__(
-        self, film: Film, periods: Periods, wanted: Wanted, hows: Sequence[str], places: Places | None
+        self, stream: FrameStream, periods: Periods, wanted: Wanted, hows: Sequence[str], places: Places | None
     ) -> None:
         self.periods, self.wanted, self.places = periods, wanted, places
-        self.shape = film.grid.shape if places is None else (len(places.names),)
+        self.shape = stream.grid.shape if places is None else (len(places.names),)
         shape = (len(periods.bounds), *self.shape)
         counted = (shape[0], max(1, len(wanted.thresholds)), *self.shape)
         self.fields: dict[str, NDArray[np.float32]] = {
@@ -57,7 +57,7 @@ class Results:
         }
         self.counts = np.empty(counted if "count" in hows else (0,), np.int32)
         self.coverage = np.empty(shape, np.float32)
-        of_frames = periods.of_step[film.there]
+        of_frames = periods.of_step[stream.there]
         self._left = np.bincount(of_frames, minlength=shape[0])
         self._open: dict[int, dict[tuple[float, float], Totals]] = {}
         self._lock = threading.Lock()

@@ -18,11 +18,11 @@ from radar_nb.analysis.periods import make_periods
 from radar_nb.analysis.points import find_places
 from radar_nb.analysis.tallies import Wanted
 from radar_nb.analysis.totals import period_coords, reduced_name, sum_attrs
-from radar_nb.cube.frame_stream import open_film
+from radar_nb.cube.frame_stream import open_stream
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.dataset import Options
-from radar_nb.reading.frame_stream import read_film
+from radar_nb.reading.frame_stream import read_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.points import Around, Places
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Clutter, Packing
-    from radar_nb.reading.frame_stream import Film
+    from radar_nb.reading.frame_stream import FrameStream
     from radar_nb.reading.regridding import Method, Weights
     from radar_nb.runtime.progress import Reporter
 
@@ -115,21 +115,21 @@ def reduce(
     """
     hows, thresholds = _asked(how, period, threshold, points)
     options = Options(variables=variables, clutter=clutter, grid=grid, regrid=regrid, sums=sums, errors=errors)
-    film = open_film(source, options, progress=progress)
-    like = film.like
-    variable = like[film.name]
-    _check_meaning(film, variable, hows)
-    places = None if points is None else find_places(points, film.grid, method)
+    stream = open_stream(source, options, progress=progress)
+    like = stream.like
+    variable = like[stream.name]
+    _check_meaning(stream, variable, hows)
+    places = None if points is None else find_places(points, stream.grid, method)
     readers = workers or os.cpu_count() or 1
     if places is not None and hows == ("series",):
-        found = _series(film, variable, places, readers, progress)
+        found = _series(stream, variable, places, readers, progress)
         found["time_bnds"] = like["time_bnds"].variable
-        return xr.Dataset({film.name: found.pop(film.name)}, found, like.attrs)
-    lead = np.timedelta64(film.leads[0] or 0, "m")
+        return xr.Dataset({stream.name: found.pop(stream.name)}, found, like.attrs)
+    lead = np.timedelta64(stream.leads[0] or 0, "m")
     periods = make_periods(
-        film.times + lead,
+        stream.times + lead,
         period,
-        minutes=film.minutes,
+        minutes=stream.minutes,
         timezone=timezone,
         day_begin=day_begin,
     )
@@ -139,8 +139,8 @@ def reduce(
         smallest="min" in hows,
         thresholds=thresholds,
     )
-    results = Results(film, periods, wanted, hows, places)
-    read_film(film, results.taker, readers, progress)
+    results = Results(stream, periods, wanted, hows, places)
+    read_stream(stream, results.taker, readers, progress)
     results.end()
     one = threshold is None or np.ndim(threshold) == 0
     reduced = _variables(results, variable, hows, prefix=not isinstance(how, str), one=one)
@@ -171,18 +171,18 @@ def _asked(how: Any, period: Any, threshold: Any, points: Any) -> tuple[tuple[Ho
     return hows, thresholds
 
 
-def _check_meaning(film: Film, variable: xr.DataArray, hows: Sequence[How]) -> None:
+def _check_meaning(stream: FrameStream, variable: xr.DataArray, hows: Sequence[How]) -> None:
     """Refuse what would have no meaning."""
-    name, unit = film.name, variable.attrs["units"]
-    if len(film.leads) > 1:
-        leads = ", ".join(str(lead) for lead in film.leads)
+    name, unit = stream.name, variable.attrs["units"]
+    if len(stream.leads) > 1:
+        leads = ", ".join(str(lead) for lead in stream.leads)
         raise SeriesError(
             f"{name} comes with several lead times ({leads} min), each a series of its own: reduce the files of "
             "one, or use open_dataset(...).sel(lead_time=...)"
         )
     if "sum" in hows and variable.attrs.get("cell_methods") != "time: sum":
         raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Take "mean" or "max"')
-    known = PRODUCTS.get(film.product)
+    known = PRODUCTS.get(stream.product)
     if known is not None and known.quantity == "class" and not {"mean", "max", "min"}.isdisjoint(hows):
         raise SeriesError(f'{name} holds classes, which have no mean and no extremes. Take "count" or "series"')
 
@@ -241,14 +241,14 @@ def _coords(results: Results, like: xr.DataArray, *, one: bool) -> dict[str, xr.
 
 
 def _series(
-    film: Film, like: xr.DataArray, places: Places, workers: int, progress: bool | Reporter
+    stream: FrameStream, like: xr.DataArray, places: Places, workers: int, progress: bool | Reporter
 ) -> dict[str, xr.Variable]:
     """Give every step at points: the variable, and its coordinates."""
     floating = like.dtype.kind == "f"
     if places.weights is not None and not floating:
-        raise SeriesError(f'{film.name} holds classes, which have no mean: take method="nearest"')
-    missing = np.nan if floating else film.fill
-    out = np.full((len(film.times), len(places.names)), missing, like.dtype)
+        raise SeriesError(f'{stream.name} holds classes, which have no mean: take method="nearest"')
+    missing = np.nan if floating else stream.fill
+    out = np.full((len(stream.times), len(places.names)), missing, like.dtype)
 
     def take(step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:
         if way is not None:
@@ -258,7 +258,7 @@ def _series(
         else:  # classes in 32 bits
             out[step] = packing.packed(codes[places.cells])
 
-    read_film(film, lambda: take, workers, progress)
+    read_stream(stream, lambda: take, workers, progress)
     times = {str(key): value.variable for key, value in like.coords.items() if value.dims[:1] == ("time",)}
     attrs = {key: value for key, value in like.attrs.items() if key != "ancillary_variables"}
-    return {film.name: xr.Variable(("time", "point"), out, attrs), **times, **place_coords(like, places)}
+    return {stream.name: xr.Variable(("time", "point"), out, attrs), **times, **place_coords(like, places)}

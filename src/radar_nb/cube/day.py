@@ -14,21 +14,16 @@ from radar_nb import __version__
 from radar_nb.cube.day_records import ABSENT, DayRecord, Entry, Origin
 from radar_nb.cube.shards import ShardEncoder
 from radar_nb.errors import DamagedShard, SeriesError
-from radar_nb.formats.cursor import frame_codes, open_cursor
+from radar_nb.formats.cursor import iter_codes
 from radar_nb.formats.index import archive_stamp
-from radar_nb.reading.lazy_array import FrameName
 from radar_nb.runtime.files import read_sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from radar_nb.cube.description import Cube
     from radar_nb.cube.shards import ShardFormat
-    from radar_nb.formats.cursor import Cursor
     from radar_nb.formats.index import Frames
-    from radar_nb.formats.packing import Packing
     from radar_nb.formats.streams import Blob
     from radar_nb.reading.dataset import Opened
 
@@ -222,7 +217,8 @@ def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]
     flags_of = _encoder(cube.flag_shards) if cube.has_flags else None
     valid = np.full(cube.steps, ABSENT, np.int32)
     filled = np.empty(cube.shards.shape[1:], bool)
-    for (codes, packing), step in zip(_codes(cube, frames), job.steps.tolist(), strict=True):
+    found = iter_codes(frames, range(len(frames.rows)), [cube.packing] * len(frames.kinds))
+    for (_, codes, packing), step in zip(found, job.steps.tolist(), strict=True):
         if packing != cube.packing:
             raise SeriesError(
                 f"a frame of {job.name} stands for values in other steps than the cube ({packing} instead of "
@@ -251,17 +247,6 @@ def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]
         version=__version__,
     )
     return record, codes_of.finish(record.note()), None if flags_of is None else flags_of.finish()
-
-
-def _codes(cube: Cube, frames: Frames) -> Iterator[tuple[NDArray[Any], Packing]]:
-    """Give the raw codes of all frames, one after the other, and how they stand for values."""
-    cursor: Cursor | None = None
-    for number, row in enumerate(frames.rows):
-        part, kind, name = frames.parts[int(row["part"])], int(row["kind"]), FrameName(frames, number)
-        if cursor is None or cursor.part is not part:
-            cursor = open_cursor(frames, number, marks=False)
-        data = cursor.read(row, name=name)
-        yield frame_codes(data, frames.kinds[kind], int(row["hash"]), cube.packing, name=name)
 
 
 _own = threading.local()

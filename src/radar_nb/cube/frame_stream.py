@@ -1,4 +1,4 @@
-"""The film of a cube: whole fields, chunk by chunk of time, for what goes through years once."""
+"""The stream of a cube: whole fields, chunk by chunk of time, for what goes through years once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from radar_nb.dwd.grids import named_grid
 from radar_nb.errors import SettingsError
 from radar_nb.reading.dataset import Options
-from radar_nb.reading.frame_stream import ArchiveFilm
+from radar_nb.reading.frame_stream import ArchiveStream
 from radar_nb.reading.sources import is_cube
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.cube.day_records import Entry
-    from radar_nb.reading.frame_stream import Film, Take
+    from radar_nb.reading.frame_stream import FrameStream, Take
     from radar_nb.runtime.progress import Reporter
 
 _FIXED = ("clutter", "grid", "regrid", "sums")
@@ -29,13 +29,13 @@ _SLABS = 1 << 30
 """Bytes of fields that all threads together may hold: chunks of the layout "series" are a day long."""
 
 
-def open_film(source: Any, options: Options, *, progress: bool | Reporter) -> Film:
-    """Give the film of a cube's folder, or of archives and frames: see `open_dataset` for what is raised."""
-    return CubeFilm(source, options) if is_cube(source) else ArchiveFilm(source, options, progress)
+def open_stream(source: Any, options: Options, *, progress: bool | Reporter) -> FrameStream:
+    """Give the stream of a cube's folder, or of archives and frames: see `open_dataset` for what is raised."""
+    return CubeStream(source, options) if is_cube(source) else ArchiveStream(source, options, progress)
 
 
-class CubeFilm:
-    """The film of a cube: see `radar_nb.reading.frame_stream.Film`.
+class CubeStream:
+    """The stream of a cube: see `radar_nb.reading.frame_stream.FrameStream`.
 
     Parameters
     ----------

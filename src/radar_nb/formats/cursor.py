@@ -19,13 +19,72 @@ from radar_nb.formats.radolan import ETX, FRAME_LIMIT, HEADER_LIMIT, parse_heade
 from radar_nb.formats.streams import Blob, Inflater, Reopened, Stream, inflated, sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from radar_nb.formats.archives import Member, Part
     from radar_nb.formats.index import FrameKind, Frames
     from radar_nb.formats.packing import Packing
+
+
+def iter_codes(
+    frames: Frames, numbers: Sequence[int], packings: Sequence[Packing], *, marks: bool = False
+) -> Iterator[tuple[int, NDArray[Any], Packing]]:
+    """Read frames one after the other.
+
+    Each change of part opens a cursor, which moves forward: frames in the order of parts and positions are read
+    without inflating a byte twice.
+
+    Parameters
+    ----------
+    frames : Frames
+    numbers : sequence of int
+        Rows of `frames`, in the order in which they are read.
+    packings : sequence of Packing
+        For each kind of frame.
+    marks : bool
+        See `Cursor`; of use where several readers jump within a part.
+
+    Yields
+    ------
+    kind : int
+        Number of the kind of frame.
+    codes : ndarray of unsigned int, shape (rows, cols)
+        Raw codes, first row in the south; valid until the next frame is read.
+    packing : Packing
+        How these codes stand for values.
+
+    Raises
+    ------
+    SeriesError
+        An archive has changed since it was opened.
+    ArchiveError, FrameError, StorageError
+        A frame cannot be read.
+    """
+    cursor: Cursor | None = None
+    for number in numbers:
+        row, name = frames.rows[number], _Place(frames, number)
+        kind = int(row["kind"])
+        if cursor is None or cursor.part is not frames.parts[int(row["part"])]:
+            if cursor is not None:
+                cursor.rest()
+            cursor = open_cursor(frames, number, marks=marks)
+        data = cursor.read(row, name=name)
+        yield kind, *frame_codes(data, frames.kinds[kind], int(row["hash"]), packings[kind], name=name)
+    if cursor is not None:
+        cursor.rest()
+
+
+class _Place:
+    """Where a frame lies, in words that are only looked up when a message needs them."""
+
+    def __init__(self, frames: Frames, row: int) -> None:
+        self._frames = frames
+        self._row = row
+
+    def __str__(self) -> str:
+        return self._frames.place(self._row)
 
 
 def open_cursor(frames: Frames, row: int, *, marks: bool = True) -> Cursor:

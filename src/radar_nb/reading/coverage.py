@@ -12,7 +12,7 @@ from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import NothingFound, SeriesError
 from radar_nb.formats.radolan import SYNTHETIC
-from radar_nb.reading.series import choose
+from radar_nb.reading.series import of_products
 from radar_nb.reading.sources import find_files, raise_problems, scan
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def find_coverage(
     if errors == "raise":
         raise_problems(frames.problems)
     problems = len(frames.problems)
-    frames = choose(frames, product)
+    frames = of_products(frames, product)
     names = sorted({frames.kinds[kind].header.product for kind in np.unique(frames.rows["kind"])})
     if not names:
         raise NothingFound(f"there is no RADOLAN frame in {source!s}: name archives, frames or their folder")

@@ -17,7 +17,7 @@ from radar_nb.formats.packing import FLAGS, Clutter, Packing
 from radar_nb.formats.radolan import SYNTHETIC
 from radar_nb.reading.lazy_array import FrameArray, no_packing
 from radar_nb.reading.regridding import Method, Weights, weights
-from radar_nb.reading.series import Series, choose, make_series, split_kinds
+from radar_nb.reading.series import Series, make_series, of_products, split_kinds
 from radar_nb.reading.sources import find_files, raise_problems, scan
 from radar_nb.reading.wradlib_template import Template, find_template, grid_template
 
@@ -98,7 +98,7 @@ def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> 
         raise_problems(frames.problems)
     problems = frames.problems
     target = None if options.grid is None else named_grid(options.grid)
-    frames, others = split_kinds(choose(frames, options.variables), any_grid=target is not None)
+    frames, others = split_kinds(of_products(frames, options.variables), any_grid=target is not None)
     if options.errors == "raise":
         raise_problems(others)
     series = make_series(frames, sums=options.sums, fill_gaps=options.fill_gaps)

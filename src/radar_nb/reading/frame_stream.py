@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from radar_nb.formats.cursor import frame_codes, open_cursor
+from radar_nb.formats.cursor import iter_codes
 from radar_nb.reading.dataset import assemble, open_series
-from radar_nb.reading.lazy_array import FrameName
 from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Grid
-    from radar_nb.formats.cursor import Cursor
     from radar_nb.formats.packing import Packing
     from radar_nb.reading.dataset import Options
     from radar_nb.reading.regridding import Weights
@@ -36,7 +34,7 @@ Take = Callable[[int, "NDArray[Any]", "Packing", "Weights | None"], None]
 """Takes the number of a time step, the frame's codes, how they stand for values, and the way to the grid."""
 
 
-class Film(Protocol):
+class FrameStream(Protocol):
     """A series of frames.
 
     Attributes
@@ -76,19 +74,19 @@ class Film(Protocol):
         """Give the frames of a batch."""
 
 
-def read_film(film: Film, make: Callable[[], Take], workers: int, progress: bool | Reporter) -> None:
-    """Give every frame of a film once to one of the takers, of which each thread has its own."""
+def read_stream(stream: FrameStream, make: Callable[[], Take], workers: int, progress: bool | Reporter) -> None:
+    """Give every frame of a stream once to one of the takers, of which each thread has its own."""
     own = threading.local()
 
     def task(batch: NDArray[np.int64]) -> int:
         if not hasattr(own, "take"):
             own.take = make()
-        film.read(batch, own.take)
+        stream.read(batch, own.take)
         return batch.size
 
     with reporting(progress) as report, ThreadPoolExecutor(workers) as pool:
-        work = [pool.submit(task, batch) for batch in film.batches(workers)]
-        done, total = 0, int(film.there.sum())
+        work = [pool.submit(task, batch) for batch in stream.batches(workers)]
+        done, total = 0, int(stream.there.sum())
         try:
             for future in as_completed(work):
                 done += future.result()
@@ -97,8 +95,8 @@ def read_film(film: Film, make: Callable[[], Take], workers: int, progress: bool
             pool.shutdown(cancel_futures=True)
 
 
-class ArchiveFilm:
-    """The film of archives and frames: see `Film`.
+class ArchiveStream:
+    """The stream of archives and frames: see `FrameStream`.
 
     Parameters
     ----------
@@ -130,14 +128,8 @@ class ArchiveFilm:
     def read(self, steps: NDArray[np.int64], take: Take) -> None:
         """Give the frames of a batch, in the order of their places."""
         opened = self._opened
-        frames = opened.series.frames
-        cursor: Cursor | None = None
-        for step, number in zip(steps.tolist(), opened.series.slots[steps, 0].tolist(), strict=True):
-            row = frames.rows[number]
-            part, kind, name = frames.parts[int(row["part"])], int(row["kind"]), FrameName(frames, number)
-            if cursor is None or cursor.part is not part:
-                cursor = open_cursor(frames, number, marks=False)
-            packing = opened.templates[kind].packing
-            data = cursor.read(row, name=name)
-            codes, packing = frame_codes(data, frames.kinds[kind], int(row["hash"]), packing, name=name)
+        packings = [template.packing for template in opened.templates]
+        numbers = opened.series.slots[steps, 0].tolist()
+        for step, found in zip(steps.tolist(), iter_codes(opened.series.frames, numbers, packings), strict=True):
+            kind, codes, packing = found
             take(step, codes, packing, opened.weights[kind])

@@ -12,7 +12,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from radar_nb.errors import SeriesError
-from radar_nb.formats.cursor import frame_codes, open_cursor
+from radar_nb.formats.cursor import iter_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,25 +84,11 @@ class FrameArray(BackendArray):
         if out.size and order.size:
             rows = self._frames.rows[wanted[order]]
             order = order[np.lexsort((rows["position"], rows["part"]))]
-            parts = self._frames.rows["part"][wanted[order]]
-            for run in np.split(order, np.flatnonzero(np.diff(parts)) + 1):
-                self._read_part(wanted[run], run, box, fields)
+            found = iter_codes(self._frames, wanted[order].tolist(), self._packings, marks=True)
+            for place, (kind, codes, packing) in zip(order.tolist(), found, strict=True):
+                self._decode(codes, packing, self._weights[kind], box, fields[place])
         result: NDArray[Any] = out.squeeze(axis=scalar)
         return result
-
-    def _read_part(
-        self, wanted: NDArray[np.int64], places: NDArray[np.intp], box: tuple[Any, Any], fields: NDArray[Any]
-    ) -> None:
-        """Read frames of one part, in its order."""
-        rows = self._frames.rows[wanted]
-        cursor = open_cursor(self._frames, int(wanted[0]))
-        for number, row, place in zip(wanted.tolist(), rows, places.tolist(), strict=True):
-            name = FrameName(self._frames, number)
-            kind = int(row["kind"])
-            found = self._frames.kinds[kind], int(row["hash"]), self._packings[kind]
-            codes, packing = frame_codes(cursor.read(row, name=name), *found, name=name)
-            self._decode(codes, packing, self._weights[kind], box, fields[place])
-        cursor.rest()
 
     def _decode(
         self, codes: NDArray[Any], packing: Packing, weights: Weights | None, box: Any, out: NDArray[Any]
@@ -127,14 +113,3 @@ def no_packing() -> SeriesError:
         "the frames stand for values in different ways, so that no packed integers can hold them all: "
         "leave packed=True away"
     )
-
-
-class FrameName:
-    """The place of a frame, spelt out when a message needs it."""
-
-    def __init__(self, frames: Frames, row: int) -> None:
-        self._frames = frames
-        self._row = row
-
-    def __str__(self) -> str:
-        return self._frames.place(self._row)

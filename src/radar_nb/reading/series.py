@@ -64,7 +64,7 @@ class Series:
     problems: tuple[Problem, ...] = ()
 
 
-def choose(frames: Frames, variables: str | Sequence[str] | None) -> Frames:
+def of_products(frames: Frames, variables: str | Sequence[str] | None) -> Frames:
     """Keep the frames of some products.
 
     Raises
