@@ -233,7 +233,8 @@ def runs_of(base: str, load: str, disk: Path, rounds: int) -> dict[str, list[dic
 
 def show(results: dict[tuple[str, Path], dict[str, list[dict[str, float]]]]) -> None:
     """Print the table."""
-    from radar_nb.runtime.table import Table, human_bytes  # noqa: PLC0415 - after the measuring, for the same reason
+    from radar_nb.runtime.table import Table  # noqa: PLC0415 - after the measuring, for the same reason
+    from radar_nb.runtime.wording import human_bytes  # noqa: PLC0415 - the same
 
     rows = []
     for (load, disk), runs in results.items():

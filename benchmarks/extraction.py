@@ -143,7 +143,8 @@ def main() -> None:
         run_one(options.one[0], options.archive, Path(options.one[1]))
         return
     from radar_nb.formats.archives import parts, walk  # noqa: PLC0415 - not in the processes that are measured
-    from radar_nb.runtime.table import Table, human_bytes  # noqa: PLC0415 - the same
+    from radar_nb.runtime.table import Table  # noqa: PLC0415 - the same
+    from radar_nb.runtime.wording import human_bytes  # noqa: PLC0415 - the same
 
     raw = sum(len(member.data) for part in parts(options.archive) for member in walk(part))
     disks = [MEMORY_DISK] if MEMORY_DISK.is_dir() else []

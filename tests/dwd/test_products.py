@@ -147,7 +147,7 @@ def test_the_table_shows_every_product() -> None:
         "radklim (2001-01 on); radolan (2024-12 on); nrt (the last 48 hours)"
     )
     assert frame.loc["RX", "published as"] == "read from files only"
-    assert list(frame.loc[["YW", "RW", "SF", "W1", "%M"], "interval"]) == ["5 min", "1 h", "1 d", "7 d", "31 d"]
+    assert list(frame.loc[["YW", "RW", "SF", "W1", "%M"], "interval"]) == ["5 min", "1 h", "24 h", "7 d", "31 d"]
     assert "5-minute precipitation, gauge-adjusted" in str(products())
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from radar_nb.formats.packing import FLAGS, Packing, decimal_product, radolan_packing
+from radar_nb.formats.packing import FLAGS, Packing, radolan_packing
 from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE
 
 RAIN = radolan_packing(2, scale=0.01)
@@ -136,12 +136,3 @@ class TestCounts:
         values = np.round(counts * packing.scale + packing.offset, 9)
 
         np.testing.assert_array_equal(counts >= packing.count(threshold), values >= np.round(threshold, 9))
-
-
-@pytest.mark.parametrize(
-    ("value", "factor", "product"),
-    [(np.float32(0.12), 5 / 60, 0.01), (np.float32(0.1), 1, 0.1), (np.float32(-32.5), 1, -32.5)],
-)
-def test_decimals_stay_decimals(value: float, factor: float, product: float) -> None:
-    """A float32 times a factor is the decimal number that a person would write."""
-    assert decimal_product(value, factor) == product

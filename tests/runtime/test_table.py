@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from radar_nb.runtime.table import Table, human_bytes
+from radar_nb.runtime.table import Table
 
 pandas = pytest.importorskip("pandas")  # comes with xarray
 
@@ -53,22 +53,3 @@ def test_pandas_makes_a_frame_of_it() -> None:
 def test_a_table_without_rows_still_draws_its_columns() -> None:
     """Nothing to show is shown as such."""
     assert str(Table(title="None", columns=("name", "legs"), rows=())).splitlines()[1] == "name  legs"
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (999.5, "1 kB"),
-        (64_000, "64 kB"),
-        (999_999, "1.0 MB"),
-        (1_980_156, "2.0 MB"),
-        (17.7e9, "17.7 GB"),
-        (999.96e9, "1.0 TB"),
-        (2.6e15, "2600.0 TB"),
-    ],
-)
-def test_bytes_are_written_as_a_person_would(count: float, text: str) -> None:
-    """Three digits or so, in steps of a thousand, never `1000 kB`."""
-    assert human_bytes(count) == text

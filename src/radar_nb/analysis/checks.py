@@ -15,8 +15,8 @@ from radar_nb.analysis.variables import amount_of, ends_of, fields_of, grid_of, 
 from radar_nb.dwd.grids import to_xy
 from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
-from radar_nb.plots.captions import spell
 from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +164,7 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
     ]
     if hourly is not None:
         findings.append(_hours(fields, fields_of(amount_of(dataset_of(hourly, progress=progress))), progress))
-    title = f"{fields.name}, {spell(ends[0])} to {spell(ends[-1])}, {ends.size} frames"
+    title = f"{fields.name}, {human_time(ends[0])} to {human_time(ends[-1])}, {ends.size} frames"
     return Scorecard(title=title, findings=tuple(findings))
 
 
@@ -184,18 +184,18 @@ class _Watched:
         """Look at a frame."""
         known = field == field  # noqa: PLR0124 - what is missing is not equal to itself
         if not known.any():
-            self.empty.append(spell(end))
+            self.empty.append(human_time(end))
             self._last = field, np.nan
             return
         largest = float(np.fmax.reduce(field, axis=None))
         before, most_before = self._last
         if largest > 0 and most_before == largest and np.array_equal(field, before, equal_nan=True):
-            self.frozen.append(spell(end))
+            self.frozen.append(human_time(end))
         self._last = field, largest  # with the largest value, which tells most apart at once
         np.add(self.total, field, out=self.total, where=known)
         self.known |= known
         if largest >= _SPIKE:
-            self.spikes += [f"{spell(end)}: {told}" for told in _spikes(field)]
+            self.spikes += [f"{human_time(end)}: {told}" for told in _spikes(field)]
 
 
 def _spikes(field: NDArray[np.float32]) -> list[str]:
@@ -224,7 +224,7 @@ def _gaps(ends: NDArray[np.datetime64], minutes: int) -> Finding:
     step = values[counts.argmax()] if values.size else np.timedelta64(minutes, "m")
     holes = np.flatnonzero(distances > step)
     missing = int((distances[holes] // step - 1).sum())
-    found = [f"{spell(ends[hole] + step)} to {spell(ends[hole + 1] - step)}" for hole in holes]
+    found = [f"{human_time(ends[hole] + step)} to {human_time(ends[hole + 1] - step)}" for hole in holes]
     finding = _told("gaps", found, "bad", "steps without a frame")
     return Finding(name="gaps", verdict=finding.verdict, count=missing, text=finding.text)
 
@@ -302,7 +302,7 @@ def _hours(fields: xr.DataArray, hourly: xr.DataArray, progress: bool | Reporter
             known = away == away  # noqa: PLR0124 - what is missing is not equal to itself
             cells += int(known.sum())
             agree += int((away <= _ROUNDING).sum())
-            worst = max(worst, (float(np.fmax.reduce(away, axis=None)) if known.any() else 0.0, spell(end)))
+            worst = max(worst, (float(np.fmax.reduce(away, axis=None)) if known.any() else 0.0, human_time(end)))
     if not cells:
         return Finding(name="hours", verdict="look", count=0, text="no whole hour that both have")
     verdict: Verdict = "good" if agree >= _AGREE * cells else "bad"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.dwd.grids import GRIDS, Grid
+from radar_nb.dwd.grids import AXES, GRIDS, Grid
 from radar_nb.errors import SeriesError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BESIDE = ("coverage", "flags")
 """Variables that stand beside one and are none."""
 
-_EARTHS = {6370040.0: "sphere", 6378137.0: "wgs84"}  # semi-major axis in metres, see `radar_nb.dwd.grids`
+_EARTHS = {equatorial: earth for earth, (equatorial, _) in AXES.items()}  # by radius in metres
 _NEAR = 1e-3  # metres within which cells lie where they should
 
 
@@ -170,7 +170,7 @@ def cell_areas(grid: Grid) -> NDArray[np.float64]:
     >>> cell_areas(GRIDS["de1100"])[500, 450].round(3)
     np.float64(0.902)
     """
-    radius = 6370040.0
+    radius, _ = AXES["sphere"]
     top = (1 + np.sin(np.radians(60))) / 2
     rho = np.hypot(grid.x[None, :], grid.y[:, None]) / (2 * radius * top)
     areas: NDArray[np.float64] = (grid.cell / 1000 / (top * (1 + rho**2))) ** 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.dwd.grids import PROJ
+from radar_nb.dwd.grids import AXES, PROJ
 from radar_nb.errors import NothingFound, SettingsError
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def to_plane(shapes: Any, earth: Earth) -> Any:
     degrees = shapes.geometry.to_crs("EPSG:4326")
     if earth == "sphere":
         # the same numbers: no shift of datum is wanted
-        degrees = degrees.set_crs("+proj=longlat +a=6370040 +b=6370040 +no_defs +type=crs", allow_override=True)
+        a, b = AXES[earth]
+        degrees = degrees.set_crs(f"+proj=longlat +a={a} +b={b} +no_defs +type=crs", allow_override=True)
     return degrees.to_crs(PROJ[earth])
 
 

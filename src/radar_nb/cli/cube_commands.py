@@ -8,7 +8,8 @@ import numpy as np
 
 import radar_nb as rn
 from radar_nb.errors import SettingsError
-from radar_nb.runtime.table import Table, human_bytes
+from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     import argparse

@@ -21,8 +21,9 @@ from radar_nb.fetch.responses import Setback
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.files import free_bytes
 from radar_nb.runtime.settings import BASE_URL, cache_folder, settings
-from radar_nb.runtime.table import Table, human_bytes
+from radar_nb.runtime.table import Table
 from radar_nb.runtime.versions import CORE, EXTRAS, WIDGETS, version_of
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     import os

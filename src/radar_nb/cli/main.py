@@ -22,7 +22,7 @@ from radar_nb.mirror import Mirror, make_archives
 from radar_nb.mirror.faults.rules import load_faults
 from radar_nb.runtime.files import replacing, storage_errors
 from radar_nb.runtime.report import Report
-from radar_nb.runtime.table import Table, human_bytes
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from radar_nb.fetch.comparison import SyncPlan
+    from radar_nb.runtime.table import Table
 
 _EPILOG = """\
 From months to a field:

@@ -17,7 +17,8 @@ from radar_nb.dwd.archive_names import ERAS, Era
 from radar_nb.dwd.months import Month
 from radar_nb.errors import CoverageError, MonthError
 from radar_nb.runtime.files import archive_state, local_path
-from radar_nb.runtime.table import Table, human_bytes
+from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

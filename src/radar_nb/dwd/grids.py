@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
 Earth = Literal["sphere", "wgs84"]
 
-_PROJ = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +x_0=0 +y_0=0 +units=m +no_defs +type=crs "
+AXES: Mapping[Earth, tuple[float, float]] = MappingProxyType(
+    {"sphere": (6_370_040.0, 6_370_040.0), "wgs84": (6_378_137.0, 6_356_752.3142451802)}
+)
+"""Equatorial and polar radius of the two earths in metres; read-only."""
+
+_PROJ = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +x_0=0 +y_0=0 +units=m +no_defs +type=crs"
 PROJ: Mapping[Earth, str] = MappingProxyType(
-    {
-        "sphere": _PROJ + "+a=6370040 +b=6370040",
-        "wgs84": _PROJ + "+a=6378137 +b=6356752.3142451802",
-    }
+    {earth: f"{_PROJ} +a={a:.17g} +b={b:.17g}" for earth, (a, b) in AXES.items()}
 )
 """PROJ strings of the two projections, without false origin, as wradlib uses them; read-only."""
 

@@ -9,6 +9,7 @@ from html import unescape
 from urllib.parse import unquote
 
 from radar_nb.errors import ListingError
+from radar_nb.runtime.wording import MONTH_NAMES
 
 _TITLE = re.compile(r"(?:\A|>)\s*Index of ")
 # No piece of it takes a "<", so that a page made to be slow is read in one pass all the same. The address counts,
@@ -16,7 +17,6 @@ _TITLE = re.compile(r"(?:\A|>)\s*Index of ")
 _ROW = re.compile(r'<a\s+href="([^"<>]*)"[^<>]*>[^<]*</a>([^<]*)', re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,198}[A-Za-z0-9_]")
 _FACTS = re.compile(r"([0-9]{2})-([A-Z][a-z]{2})-([0-9]{4}) ([0-9]{2}):([0-9]{2})\s+(\S+)")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LARGEST = 16 << 30  # bytes: DWD's largest files have some 600 MB
 
 
@@ -86,7 +86,7 @@ def _date_and_size(text: str) -> tuple[datetime | None, int | None]:
         return None, None
     day, name, year, hour, minute, size = match.groups()
     try:  # strptime would ask the locale
-        when = datetime(int(year), _MONTHS.index(name) + 1, int(day), int(hour), int(minute), tzinfo=UTC)
+        when = datetime(int(year), MONTH_NAMES.index(name) + 1, int(day), int(hour), int(minute), tzinfo=UTC)
     except ValueError:
         return None, None
     return when, int(size) if re.fullmatch(r"[0-9]{1,18}", size) and int(size) <= _LARGEST else None

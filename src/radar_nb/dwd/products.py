@@ -14,6 +14,7 @@ from typing import Literal
 from radar_nb.dwd.months import Month
 from radar_nb.errors import UnknownProduct
 from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_interval
 
 Quantity = Literal["amount", "reflectivity", "solid_fraction", "percentage", "class"]
 FamilyName = Literal["radklim", "radolan", "nrt"]
@@ -134,8 +135,9 @@ class Product:
 
     def table(self) -> Table:
         """Give the families as a table."""
+        facts = f"{self.unit}, {human_interval(self.interval)}, steps of {self.precision:g}"
         return Table(
-            title=f"{self.name}: {self.title} ({self.unit}, {self.interval} min, steps of {self.precision:g})",
+            title=f"{self.name}: {self.title} ({facts})",
             columns=("family", "what it is", "months", "grid", "every", "cite"),
             rows=tuple((f.name, f.title, f.span, f.grid, f"{f.every} min", f.citation) for f in self.families),
         )
@@ -389,15 +391,9 @@ def products() -> Table:
                 p.name,
                 p.title,
                 p.unit,
-                _interval(p.interval),
+                human_interval(p.interval),
                 "; ".join(f"{f.name} ({f.span})" for f in p.families) or "read from files only",
             )
             for p in PRODUCTS.values()
         ),
     )
-
-
-def _interval(minutes: int) -> str:
-    if minutes % _DAY == 0:
-        return f"{minutes // _DAY} d"
-    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from radar_nb.runtime.table import Table, human_bytes
+from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_bytes, human_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,7 +219,7 @@ class SyncPlan:
         )
         time = "time unknown until the first download"
         if self.seconds is not None and self.speed is not None:
-            time = f"about {_duration(self.seconds)} at {human_bytes(self.speed)}/s"
+            time = f"about {human_duration(self.seconds)} at {human_bytes(self.speed)}/s"
         return f"{counts}{gaps}; {about}{human_bytes(self.bytes_to_fetch)} to fetch, {free}, {time}"
 
     def table(self) -> Table:
@@ -296,12 +297,3 @@ def _row(month: Month, findings: list[Finding], gaps: list[str]) -> tuple[str, .
     fetched = sum(finding.bytes_to_fetch for finding in findings)
     files = sum(finding.on_server for finding in findings)
     return str(month), str(files), human_bytes(fetched), ", ".join(what), "; ".join([*remarks, *more, *gaps])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 90 * _MINUTE:
-        return f"{round(seconds / _MINUTE)} min"
-    hours = round(seconds / _MINUTE**2)
-    return f"{hours} h" if hours < 48 else f"{round(hours / 24)} days"

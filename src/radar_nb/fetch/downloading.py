@@ -14,7 +14,7 @@ from radar_nb.fetch.fetching import Call
 from radar_nb.fetch.part_files import Item, begun
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.event_loop import blocking, run
-from radar_nb.runtime.table import human_bytes
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     import asyncio

@@ -35,7 +35,7 @@ from radar_nb.runtime.files import (
     storage_errors,
     write_sidecar,
 )
-from radar_nb.runtime.table import human_bytes
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

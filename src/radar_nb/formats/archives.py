@@ -32,7 +32,7 @@ from radar_nb.errors import (
 from radar_nb.formats.names import unsafe_name
 from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, payload
 from radar_nb.formats.streams import BLOCK, Blob, Kind, Reopened, Stream, inflated, sniff
-from radar_nb.runtime.table import human_bytes
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

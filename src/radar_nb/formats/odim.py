@@ -20,6 +20,7 @@ from radar_nb.dwd.grids import PROJ, find_grid, to_lonlat
 from radar_nb.errors import HeaderError
 from radar_nb.formats.packing import Packing
 from radar_nb.formats.radolan import FRAME_LIMIT, Header
+from radar_nb.runtime.wording import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -142,7 +143,7 @@ def _meaning(file: Any, size: int) -> tuple[Header, str, Packing]:
     interval = round((end - begin) / _MINUTE)
     factor = interval / 60 if quantity == "RATE" else 1.0
     gain, zero = _value(what, "gain"), _value(what, "offset")
-    scale, offset = _decimal(gain, factor), _decimal(zero, factor)
+    scale, offset = decimal(decimal(gain) * factor), decimal(decimal(zero) * factor)
     codes = np.iinfo(data.dtype).max
     rain = quantity != "DBZH"  # no echo is zero rain, so that there has to be a code of zero
     sound = 0 < scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
@@ -200,11 +201,6 @@ def _code(group: Any, name: str, kind: np.dtype[Any]) -> int:
     if not (value.is_integer() and 0 <= value <= np.iinfo(kind).max):
         raise ValueError(f"{name} is {value:g}, which is no code of {kind.itemsize} bytes")
     return int(value)
-
-
-def _decimal(value: Any, factor: float) -> float:
-    """Give the decimal number that is meant: 0.12 mm/h in 5 minutes is 0.01 mm, also where 0.12 is a float32."""
-    return float(f"{float(str(value)) * factor:.12g}")
 
 
 def _exponent(scale: float) -> int:

@@ -188,14 +188,3 @@ def radolan_packing(itemsize: int, *, scale: float, offset: float = 0.0, clutter
         return Packing(scale=scale, offset=offset, itemsize=1, marks=marks, clutter=BYTE_CLUTTER)
     missing = NO_DATA if clutter == "keep" else NO_DATA | CLUTTER
     return Packing(scale=scale, offset=offset, itemsize=2, bits=VALUE, missing=missing)
-
-
-def decimal_product(value: float, factor: float) -> float:
-    """Give the decimal number that a float32 stands for, times a factor.
-
-    Examples
-    --------
-    >>> decimal_product(np.float32(0.12), 5 / 60)
-    0.01
-    """
-    return float(f"{float(str(np.float32(value))) * factor:.9g}")

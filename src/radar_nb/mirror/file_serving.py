@@ -16,6 +16,8 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from radar_nb.runtime.wording import MONTH_NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from email.message import Message
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 _TYPES = {".tar": "application/x-tar", ".gz": "application/gzip", ".bz2": "application/x-bzip2"}
 _HTML = "text/html; charset=utf-8"
 _NAME_WIDTH = 50  # of an index page; nginx cuts longer names to 47 characters and "..>"
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +206,7 @@ def _row(name: str, status: os.stat_result, *, is_file: bool) -> str:
     size = str(status.st_size) if is_file else "-"
     return (
         f'<a href="{address_of(name)}">{html.escape(shown)}</a>{"":{_NAME_WIDTH - len(shown)}} '
-        f"{when.day:02d}-{_MONTHS[when.month - 1]}-{when.year} {when:%H:%M} {size:>19}"
+        f"{when.day:02d}-{MONTH_NAMES[when.month - 1]}-{when.year} {when:%H:%M} {size:>19}"
     )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from radar_nb.dwd.grids import to_lonlat, to_xy
+from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import SITES
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Field = NDArray[np.float32]
 
-_EARTH = 6370.04  # km
+_EARTH = AXES["sphere"][0] / 1000  # km
 _CELL = 2000.0  # metres: the textures are made on every second cell, and interpolated
 _PERIOD = 768  # cells: the textures repeat after 1536 km, which is wider than every grid
 _EPOCH = np.datetime64("2000-01-01T00:00:00", "s")

@@ -18,14 +18,14 @@ from matplotlib.figure import Figure
 
 from radar_nb.errors import SettingsError
 from radar_nb.plots.basemap import Frame
-from radar_nb.plots.captions import credit_of, name_of, spell, time_of
+from radar_nb.plots.captions import credit_of, name_of, time_of
 from radar_nb.plots.encoders import find_ffmpeg, gif, mp4
 from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, wrapped
 from radar_nb.plots.palettes import DRY, INK, NO_DATA
 from radar_nb.plots.selection import cells, several_fields
 from radar_nb.runtime.files import replacing, storage_errors
 from radar_nb.runtime.progress import Progress, reporting
-from radar_nb.runtime.table import human_bytes
+from radar_nb.runtime.wording import human_bytes, human_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -179,7 +179,7 @@ class Film:
         name = "prediction_time" if "prediction_time" in self.fields.coords else "time"
         if name not in self.fields.coords:
             return self.title
-        first, last = (spell(time) for time in np.atleast_1d(self.fields[name].values)[[0, -1]])
+        first, last = (human_time(time) for time in np.atleast_1d(self.fields[name].values)[[0, -1]])
         return f"{self.title}, {first} to {last}"
 
     def save(self, path: str | Path) -> Path:

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
+from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_HOUR, _DAY = 60, 1440
 _OVER_A_PERIOD = {"time: mean", "time: maximum", "time: minimum"}
 """CF's words for what `reduce` makes; a rate has "time: mean" too, over its own interval."""
-
-
-def spell(moment: Any) -> str:
-    """Write a time in UTC, to the minute.
-
-    Examples
-    --------
-    >>> spell("2020-06-13T15:25:00")
-    '2020-06-13 15:25 UTC'
-    """
-    return f"{np.datetime64(moment, 'm')} UTC".replace("T", " ", 1)
-
-
-def span(minutes: float) -> str:
-    """Write the length of an interval.
-
-    Examples
-    --------
-    >>> span(5), span(1440), span(10080)
-    ('5 min', '24 h', '7 d')
-    """
-    if minutes > 2 * _DAY and minutes % _DAY == 0:
-        return f"{minutes // _DAY:g} d"
-    return f"{minutes // _HOUR:g} h" if minutes % _HOUR == 0 else f"{minutes:g} min"
 
 
 def minutes_of(field: xr.DataArray) -> int | None:
@@ -53,7 +28,7 @@ def unit_of(units: str, minutes: float | None) -> str:
     ('mm in 5 min', 'mm/h')
     """
     if minutes:
-        return f"mm in {span(minutes)}"
+        return f"mm in {human_interval(minutes)}"
     return {"mm h-1": "mm/h", "1": "fraction"}.get(units, units)
 
 
@@ -74,10 +49,10 @@ def time_of(field: xr.DataArray) -> str:
     end = field.coords["prediction_time" if "prediction_time" in field.coords else "time"].values
     minutes = minutes_of(field)
     if _of_a_period(field, minutes):
-        told = f"until {spell(end)}"
+        told = f"until {human_time(end)}"
     else:
-        told = f"{span(minutes)} to {spell(end)}" if minutes else spell(end)
-    return told if end == start else f"{told}, forecast of {spell(start)}"
+        told = f"{human_interval(minutes)} to {human_time(end)}" if minutes else human_time(end)
+    return told if end == start else f"{told}, forecast of {human_time(start)}"
 
 
 def _of_a_period(field: xr.DataArray, minutes: int | None) -> bool:

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from radar_nb.plots.captions import spell
 from radar_nb.plots.palettes import INK
 from radar_nb.reading.coverage import find_coverage
+from radar_nb.runtime.wording import MONTH_NAMES, human_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,6 @@ _MOST = ("#c6dbef", "#86b6dc", "#4b8fc4", "#0b4a8f")
 _WORDS = ("none", "below 50 %", "50 to 90 %", "90 to 99 %", "above 99 %", "all")
 """What the colours of a share mean: orange where much is missing, blue where little is, dark where nothing is."""
 _UNNAMED = "#e6e6e6"
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WIDTH, _ROW, _AROUND = 7.4, 0.19, 1.1  # inches
 
 
@@ -113,7 +112,7 @@ def _draw_months(ax: Axes, found: Coverage) -> None:
         text = f"{min(max(round(100 * share[row, col]), 1), 99)}"  # 0 and 100 are none and all, nothing else
         colour = "white" if share[row, col] >= _SHARES[-1] else INK
         ax.text(col + 0.5, row + 0.5, text, fontsize=6.5, ha="center", va="center", color=colour)
-    ax.set_xticks(np.arange(12) + 0.5, _MONTHS)
+    ax.set_xticks(np.arange(12) + 0.5, MONTH_NAMES)
     ax.set_yticks(np.arange(len(years)) + 0.5, [str(year) for year in years])
     _draw_legend(ax)
 
@@ -209,7 +208,7 @@ def _title(found: Coverage) -> str:
     missing = f"{max(expected - there, 0):,} missing" if there < expected else "complete"
     lines = [f"{found.product}: {found.title}", f"{there:,} of {expected:,} frames of {_span(found)}, {missing}"]
     if not there:
-        lines[1] += f" (the source's frames are of {spell(found.times[0])} to {spell(found.times[-1])})"
+        lines[1] += f" (the source's frames are of {human_time(found.times[0])} to {human_time(found.times[-1])})"
     if found.problems:
         lines.append(f"files or frames that cannot be read: {found.problems} (open_dataset names them)")
     return "\n".join(lines)
@@ -220,4 +219,4 @@ def _span(found: Coverage) -> str:
     first, last = found.months[0], found.months[-1]
     if (found.begin, found.end) == (np.datetime64(first.first_day), np.datetime64((last + 1).first_day)):
         return str(first) if first == last else f"{first} to {last}"
-    return f"{spell(found.begin)} to {spell(found.end)}"
+    return f"{human_time(found.begin)} to {human_time(found.end)}"

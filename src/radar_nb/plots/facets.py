@@ -10,10 +10,11 @@ import numpy as np
 
 from radar_nb.errors import SettingsError
 from radar_nb.plots.basemap import Frame
-from radar_nb.plots.captions import credit_of, minutes_of, name_of, span, spell
+from radar_nb.plots.captions import credit_of, minutes_of, name_of
 from radar_nb.plots.maps import Look, draw_bar, draw_legend, draw_map, wrapped
 from radar_nb.plots.palettes import INK
 from radar_nb.plots.selection import cells
+from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,11 +169,10 @@ def _draw_legend(figure: Figure, ax: Axes, sheet: Sheet, look: Look, *, dry: boo
 
 def _headline(da: xr.DataArray, along: str) -> str:
     """Give the product, and what the maps' own titles have in common."""
-    minutes = minutes_of(da)
-    if along == "time":
-        return f"{name_of(da)}\n{span(minutes)} to the time above each map (UTC)" if minutes else name_of(da)
+    if along == "time" and (minutes := minutes_of(da)):
+        return f"{name_of(da)}\n{human_interval(minutes)} to the time above each map (UTC)"
     if "time" in da.coords and da["time"].ndim == 0:
-        return f"{name_of(da)}\n{spell(da['time'].values)}"
+        return f"{name_of(da)}\n{human_time(da['time'].values)}"
     return name_of(da)
 
 
@@ -184,8 +184,8 @@ def _name(field: xr.DataArray, along: str) -> str:
     units = field[along].attrs.get("units")
     along = along.replace("_", " ")
     if isinstance(value, np.datetime64):
-        return spell(value).removesuffix(" UTC") if minutes_of(field) else spell(value)
+        return human_time(value).removesuffix(" UTC") if minutes_of(field) else human_time(value)
     if isinstance(value, np.timedelta64):
-        return f"{along} {span(value / np.timedelta64(1, 'm'))}"
+        return f"{along} {human_interval(value / np.timedelta64(1, 'm'))}"
     told = f"{along} {value:g}" if isinstance(value, float) else f"{along} {value}"
     return f"{told} {units}" if units else told

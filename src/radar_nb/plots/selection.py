@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.captions import spell
+from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -31,7 +31,7 @@ def one_field(da: Any, time: str | datetime | np.datetime64 | None = None) -> xr
     da = da.squeeze([name for name in da.dims if name not in ("y", "x") and da.sizes[name] == 1])
     _hold_some(da, "time")
     if "time" in da.dims:
-        first, last = (spell(moment) for moment in da["time"].values[[0, -1]])
+        first, last = (human_time(moment) for moment in da["time"].values[[0, -1]])
         raise SeriesError(
             f"{da.name!r} has {da.sizes['time']} times, from {first} to {last}: choose one with "
             "plot(..., time=...) or .sel(time=...), draw each with col='time', or sum them first"
@@ -121,8 +121,8 @@ def _at(da: xr.DataArray, time: str | datetime | np.datetime64) -> xr.DataArray:
     if (found := np.flatnonzero(times == moment)).size == 0:
         nearest = times[np.abs(times - moment).argmin()]
         raise SeriesError(
-            f"{da.name!r} has no field of {spell(moment)}: the nearest of its {times.size} is of "
-            f"{spell(nearest)}, take that"
+            f"{da.name!r} has no field of {human_time(moment)}: the nearest of its {times.size} is of "
+            f"{human_time(nearest)}, take that"
         )
     return da.isel(time=int(found[0])) if "time" in da.dims else da
 

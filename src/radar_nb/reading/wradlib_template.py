@@ -15,9 +15,10 @@ from radar_nb.dwd.products import HYDROMETEORS, PRODUCTS, true_interval
 from radar_nb.errors import UnknownGrid, UnknownProduct
 from radar_nb.formats import odim
 from radar_nb.formats.index import FrameKind
-from radar_nb.formats.packing import Packing, decimal_product, radolan_packing
+from radar_nb.formats.packing import Packing, radolan_packing
 from radar_nb.formats.radolan import Header, write_frame
 from radar_nb.formats.runlength import NO_CLASS
+from radar_nb.runtime.wording import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,8 +166,8 @@ def _packing(kind: FrameKind, encoding: Mapping[str, Any], factor: float, clutte
         return Packing(itemsize=4, missing=_HG_NO_DATA)
     if not kind.itemsize:
         return Packing(itemsize=1, marks=(NO_CLASS,))
-    scale = decimal_product(encoding.get("scale_factor", 1.0), factor)
-    offset = decimal_product(encoding.get("add_offset", 0.0), factor)
+    scale = decimal(decimal(encoding.get("scale_factor", 1.0)) * factor)
+    offset = decimal(decimal(encoding.get("add_offset", 0.0)) * factor)
     return radolan_packing(kind.itemsize, scale=scale, offset=offset, clutter=clutter)
 
 

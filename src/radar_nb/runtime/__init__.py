@@ -15,5 +15,6 @@ __all__ = [
     "settings",
     "table",
     "versions",
+    "wording",
     "workers",
 ]

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from radar_nb.errors import DiskFull, NotWritable, StorageError
-from radar_nb.runtime.table import human_bytes
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.errors import Incomplete
-from radar_nb.runtime.table import Table, human_bytes
+from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -76,18 +76,3 @@ class Table:
             f'<div class="radar-nb-table"><strong>{escape(self.title)}</strong>'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
         )
-
-
-def human_bytes(count: float) -> str:
-    """Write a number of bytes as a person would.
-
-    Examples
-    --------
-    >>> human_bytes(0), human_bytes(1_980_156), human_bytes(17.7e9)
-    ('0 B', '2.0 MB', '17.7 GB')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.0f} {unit}" if unit in {"B", "kB"} else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

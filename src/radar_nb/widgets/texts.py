@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from radar_nb.errors import SettingsError
-from radar_nb.runtime.table import human_bytes
+from radar_nb.runtime.wording import human_bytes, human_duration
 
 Language = Literal["en", "de"]
-
-_HOUR, _DAY = 3600, 86400  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +39,9 @@ class Speech:
         return human_bytes(count) if self.language == "en" else human_bytes(count).replace(".", ",")
 
     def time(self, seconds: float) -> str:
-        """Write a length of time as a person would, not to the second.
-
-        Examples
-        --------
-        >>> say = Speech("en")
-        >>> [say.time(seconds) for seconds in (0.2, 59, 90, 5400, 200_000)]
-        ['1 s', '59 s', '2 min', '1 h 30 min', '2 d 8 h']
-        """
-        if seconds < 60:
-            return f"{max(1, round(seconds))} s"
-        if seconds < _HOUR - 30:
-            return f"{round(seconds / 60)} min"
-        if seconds < _DAY:
-            hours, minutes = divmod(round(seconds / 60), 60)
-            return f"{hours} h {minutes} min"
-        days, hours = divmod(round(seconds / _HOUR), 24)
-        return self("time.days", days=days, hours=hours)
+        """Write a length of time as people say it."""
+        text = human_duration(seconds)
+        return text if self.language == "en" else text.replace(" d ", " T ")
 
     def group(self, prefix: str) -> dict[str, str]:
         """Give all texts whose keys begin so, by the rest of the key: what a script in the browser needs."""
@@ -102,7 +86,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "many.file": ("{n} files", "{n} Dateien"),
     "one.retry": ("tried again once", "einmal neu versucht"),
     "many.retry": ("tried again {n} times", "{n} Mal neu versucht"),
-    "time.days": ("{days} d {hours} h", "{days} T {hours} h"),
     "time.about": ("about {time} at {speed}/s", "etwa {time} bei {speed}/s"),
     "time.unknown": ("time unknown until the first download", "Dauer erst nach dem ersten Laden bekannt"),
     "time.left": ("{time} left", "noch {time}"),

@@ -11,6 +11,7 @@ from zlib_ng import zlib_ng
 
 from radar_nb.errors import SeriesError
 from radar_nb.plots.selection import checked
+from radar_nb.runtime.wording import decimal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -252,8 +253,7 @@ def _steps(data: xr.DataArray) -> tuple[float, float, int | None] | None:
     whole = np.dtype(packing.get("dtype", "f4")) if not raw else data.dtype
     if not raw and (data.dtype.kind != "f" or whole.kind != "u" or whole.itemsize > 2):
         return None
-    # the decimal number that a float32 stands for
-    scale, offset = (float(str(np.float32(packing.get(name, default)))) for name, default in _NEUTRAL)
+    scale, offset = (decimal(packing.get(name, default)) for name, default in _NEUTRAL)
     return scale, offset, int(data.attrs["_FillValue"]) if raw else None
 
 

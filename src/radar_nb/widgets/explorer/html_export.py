@@ -12,7 +12,7 @@ import numpy as np
 
 from radar_nb.errors import SettingsError
 from radar_nb.plots.palettes import class_limits
-from radar_nb.runtime.table import human_bytes
+from radar_nb.runtime.wording import human_bytes
 from radar_nb.widgets.explorer.frames import packed_mask
 from radar_nb.widgets.explorer.jobs import about
 

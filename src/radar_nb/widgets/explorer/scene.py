@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import to_hex
 
-from radar_nb.dwd.grids import to_lonlat, to_xy
+from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.plots.basemap import Frame
 from radar_nb.plots.basemap import _borders as borders  # to be public there
-from radar_nb.plots.captions import credit_of, name_of, span, unit_of
+from radar_nb.plots.captions import credit_of, name_of, unit_of
 from radar_nb.plots.palettes import class_colours, class_limits
+from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,9 +25,6 @@ PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
 """The first is ours, the third and the fourth are ordered for every colour vision."""
 
 _RAMP = 256
-
-_AXES = {"sphere": (6_370_040.0, 6_370_040.0), "wgs84": (6_378_137.0, 6_356_752.3142451802)}
-"""Half axes in metres: those of `radar_nb.dwd.grids.PROJ`."""
 
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Degrees between lines of the graticule; the largest that gives a map at least four lines is taken."""
@@ -84,7 +82,10 @@ def units(reel: Reel) -> list[dict[str, Any]]:
             return [own, rate] if hour != 1 else [own]
         case "mm h-1":
             of_amount = class_limits("mm", reel.minutes, np.empty(0))
-            return [own, {"name": f"mm in {span(reel.minutes)}", "factor": hour, "limits": list(of_amount)}]
+            return [
+                own,
+                {"name": f"mm in {human_interval(reel.minutes)}", "factor": hour, "limits": list(of_amount)},
+            ]
     return [own]
 
 
@@ -104,7 +105,7 @@ class _Place:
         self._x, self._y = frame.x, frame.y
         self._dx = (frame.x[1] - frame.x[0]) / self._cols
         self._dy = (frame.y[1] - frame.y[0]) / self._rows
-        axes = _AXES[self.earth]
+        axes = AXES[self.earth]
         # the south-western corner and the size of a cell in metres
         self.grid = {"x": frame.x[0], "y": frame.y[0], "dx": self._dx, "dy": self._dy, "a": axes[0], "b": axes[1]}
 

@@ -1,0 +1,88 @@
+"""How numbers are written in English: bytes, times, lengths of time, months, decimals.
+
+Tables, messages, titles and widgets share these words, so that one quantity reads the same everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""The months as HTTP, server listings and axes abbreviate them, whatever the locale."""
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400  # seconds
+
+
+def human_bytes(count: float) -> str:
+    """Return a number of bytes with three digits or so, in steps of a thousand.
+
+    Examples
+    --------
+    >>> human_bytes(0), human_bytes(1_980_156), human_bytes(17.7e9)
+    ('0 B', '2.0 MB', '17.7 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if unit in {"B", "kB"} else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def human_interval(minutes: float) -> str:
+    """Return the exact length of an interval: in days above two days, else in hours, else in minutes.
+
+    Examples
+    --------
+    >>> human_interval(5), human_interval(1440), human_interval(10080)
+    ('5 min', '24 h', '7 d')
+    """
+    if minutes > 2880 and minutes % 1440 == 0:
+        return f"{minutes // 1440:g} d"
+    return f"{minutes // 60:g} h" if minutes and minutes % 60 == 0 else f"{minutes:g} min"
+
+
+def human_duration(seconds: float) -> str:
+    """Return a length of time rounded as people say it.
+
+    Examples
+    --------
+    >>> [human_duration(seconds) for seconds in (0.2, 59, 90, 5400, 200_000)]
+    ['1 s', '59 s', '2 min', '1 h 30 min', '2 d 8 h']
+    """
+    if seconds < _MINUTE:
+        return f"{max(1, round(seconds))} s"
+    if seconds < _HOUR - _MINUTE / 2:
+        return f"{round(seconds / _MINUTE)} min"
+    if seconds < _DAY:
+        hours, minutes = divmod(round(seconds / _MINUTE), 60)
+        return f"{hours} h {minutes} min"
+    days, hours = divmod(round(seconds / _HOUR), 24)
+    return f"{days} d {hours} h"
+
+
+def human_time(moment: Any) -> str:
+    """Return a time in UTC, to the minute.
+
+    Examples
+    --------
+    >>> human_time("2020-06-13T15:25:00")
+    '2020-06-13 15:25 UTC'
+    """
+    return f"{np.datetime64(moment, 'm')} UTC".replace("T", " ", 1)
+
+
+def decimal(value: float) -> float:
+    """Return the short decimal number that a float32 stands for; a number that is none stays as it is.
+
+    A number counts as short when it has at most six digits and a float32 differs from it by its last bit at most.
+
+    Examples
+    --------
+    >>> decimal(np.float32(0.01)), decimal(0.00099999993), decimal(1 / 3)
+    (0.01, 0.001, 0.3333333333333333)
+    """
+    number = float(value)
+    short = float(f"{number:.6g}")
+    return short if abs(number - short) <= np.finfo(np.float32).eps * abs(number) else number
