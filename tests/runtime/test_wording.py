@@ -45,7 +45,8 @@ def test_intervals_are_exact(minutes: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "1 s"), (59.4, "59 s"), (3569, "59 min"), (3570, "1 h 0 min"), (86_400, "1 d 0 h")]
+    ("seconds", "text"),
+    [(0, "1 s"), (59.4, "59 s"), (3569, "59 min"), (3570, "1 h"), (86_400, "1 d"), (7260, "2 h 1 min")],
 )
 def test_durations_are_rounded(seconds: float, text: str) -> None:
     """Two units at most, and never less than a second."""

@@ -57,9 +57,9 @@ def human_duration(seconds: float) -> str:
         return f"{round(seconds / _MINUTE)} min"
     if seconds < _DAY:
         hours, minutes = divmod(round(seconds / _MINUTE), 60)
-        return f"{hours} h {minutes} min"
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(round(seconds / _HOUR), 24)
-    return f"{days} d {hours} h"
+    return f"{days} d {hours} h" if hours else f"{days} d"
 
 
 def human_time(moment: Any) -> str:

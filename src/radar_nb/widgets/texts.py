@@ -41,7 +41,7 @@ class Speech:
     def time(self, seconds: float) -> str:
         """Write a length of time as people say it."""
         text = human_duration(seconds)
-        return text if self.language == "en" else text.replace(" d ", " T ")
+        return text if self.language == "en" else text.replace(" d", " T")
 
     def group(self, prefix: str) -> dict[str, str]:
         """Give all texts whose keys begin so, by the rest of the key: what a script in the browser needs."""
