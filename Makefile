@@ -1,10 +1,15 @@
-# `make help` lists what there is. Every target builds .venv when it is missing or older than pyproject.toml or
-# constraints.txt, with nothing but python3 (3.11 to 3.13), venv and pip.
+# `make help` lists the targets. Each target builds .venv when it is missing or older than pyproject.toml or
+# constraints.txt. That needs python3 (3.11 to 3.13) with venv and pip, nothing else: pip installs uv, and uv installs the
+# pinned versions in a tenth of pip's time. Where uv cannot be installed or cannot reach an index, pip installs them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+UV := $(BIN)/uv pip install -q --python $(BIN)/python
+
+# $(call install,ARGUMENTS): install with uv, or with pip where uv fails
+install = $(UV) $(1) || { echo "uv could not install; pip tries, which takes longer"; $(PIP) install $(1); }
 
 .PHONY: help demo test browser coverage mutation oldest lint types notebooks bench bench-ui docs docs-pages soak soak-short dist \
   lab app clean
@@ -16,8 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" \
 	  || { echo "radar_nb needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP) install -c constraints.txt -e ".[dev]"
-	$(PIP) install --no-deps --target $(VENV)/ipykernel6 "ipykernel==6.31.0" "nest-asyncio==1.6.0"
+	@$(PIP) install -c constraints.txt uv || echo "pip could not install uv"
+	@echo "installing radar_nb and its tools into $(VENV)"
+	@$(call install,-c constraints.txt -e ".[dev]")
+	@$(call install,--no-deps --target $(VENV)/ipykernel6 "ipykernel==6.31.0" "nest-asyncio==1.6.0")
 	@touch $@
 
 demo: $(STAMP) ## the main job with synthetic rain, no network: plan, download, extract, plot
@@ -37,13 +44,13 @@ coverage: $(STAMP) ## which lines and branches the tests reach; fails below the 
 	  tests src # without the notebooks: nbval and coverage both want to start in a kernel
 
 mutation: $(STAMP) ## which small faults in months, catalogue, frames and archives no test sees; half an hour
-	$(PIP) install "mutmut==3.8.1"
+	@$(call install,"mutmut==3.8.1")
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
 
 oldest: ## the tests with the oldest versions that pyproject.toml allows, in an environment of their own
 	$(PYTHON) -m venv --clear build/oldest
-	build/oldest/bin/python -m pip --disable-pip-version-check -q install uv
+	build/oldest/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt uv
 	build/oldest/bin/uv pip install -q --python build/oldest/bin/python --resolution lowest-direct -e ".[dev]"
 	build/oldest/bin/python -m pytest -W default $(OLDEST)
 

@@ -12,7 +12,7 @@ from support.pages import DOCS, RUN, SHOWN, blocks, fits, run, runnable
 
 import radar_nb as rn
 
-pytest_plugins = ["pages_served"]
+pytest_plugins = ["support.pages_served"]
 
 ROOT = DOCS.parent
 PAGES = [path for path in sorted(DOCS.rglob("*.md")) if not {"_build", "generated", "notebooks"} & set(path.parts)]

@@ -14,7 +14,7 @@ import radar_nb as rn
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["pages_served"]
+pytest_plugins = ["support.pages_served"]
 pytestmark = [
     pytest.mark.usefixtures("served"),
     pytest.mark.filterwarnings("default"),  # what neighbours warn of is theirs
