@@ -52,6 +52,6 @@ def test_a_month_becomes_a_cube_that_plays_and_answers(
     row, col = mark["cell"]
     expected = rn.open_dataset(archive, progress=False).RW[:, row, col]
     assert np.allclose(np.array(mark["values"], float), expected, atol=1e-6, equal_nan=True)
-    press(page, "Choose others")
+    press(page, "Change months")
     expect(app.get_by_role("gridcell", name=re.compile("October 2019, in the cube, selected"))).to_be_visible()
     shoot(app, "cube_calendar")

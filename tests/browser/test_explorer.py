@@ -385,7 +385,7 @@ def test_the_size_of_a_page_is_told_before(studio: Studio) -> None:
     page.locator(".rnb-exports").get_by_role("button", name="HTML").click()
     told = page.locator(".rnb-pagebox p").inner_text()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Make it").click()
+        page.get_by_role("button", name="Save page").click()
     size = download.value.path().stat().st_size
 
     number = float(told.split("about ")[1].split()[0])
@@ -416,7 +416,7 @@ def test_two_views_show_one_explorer(studio: Studio) -> None:
 def test_what_is_poor_or_cannot_be_shown_is_a_word(studio: Studio) -> None:
     """Missing cells, a single field, no data at all: there is a sentence, and no trace."""
     page = studio.show("import xarray\ndisplay(rn.Explorer(ds.YW[:3].where(False)))")
-    page.get_by_text("No cell of this field has data.").wait_for()
+    page.get_by_text("This field has no data.").wait_for()
     studio.show("rn.Explorer(ds.isel(time=4))")
     alone = page.get_by_role("button", name="Play").is_visible(), page.locator(".rnb-time").inner_text()
     studio.show("display(rn.Explorer(xarray.Dataset()), rn.Explorer('/no/such/archive.tar'))", None)
@@ -460,7 +460,7 @@ def test_a_browser_without_inflation_is_told(page: Any, archive: Path, tmp_path:
 
     page.goto(path.as_uri())
 
-    page.get_by_text("This browser cannot unpack the fields").wait_for()
+    page.get_by_text("This browser cannot decompress the fields").wait_for()
 
 
 def test_the_page_works_from_a_file(page: Any, archive: Path, fields: xr.DataArray, tmp_path: Path) -> None:

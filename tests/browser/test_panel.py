@@ -86,7 +86,7 @@ def panel(run_notebook: Run, tmp_path: Path, slow: str) -> Any:
             "panel = rn.DownloadPanel(picker)\npanel",
         ]
     )
-    expect(page.locator(".radar-nb-panel")).to_contain_text("0 of 4 files here")
+    expect(page.locator(".radar-nb-panel")).to_contain_text("0 of 4 files on disk")
     return page
 
 
@@ -108,7 +108,7 @@ def test_a_download_is_watched_paused_and_tried_again(panel: Any) -> None:
     shoot(shown, "panel_paused")
     panel.evaluate(BUSY)
     press(panel, "Resume")
-    expect(shown).to_contain_text("1 of 4 did not succeed")
+    expect(shown).to_contain_text("1 of 4 failed")
     expect(shown).to_contain_text("The server refuses.")
     shoot(shown, "panel_failed")
 
@@ -137,7 +137,7 @@ def test_after_a_reload_and_a_new_kernel_the_panel_tells_the_truth(panel: Any) -
     panel.wait_for_function(IDLE)
     panel.evaluate(RUN)
 
-    expect(shown).to_contain_text(re.compile(r"0 of 4 files here, 3 begun at"))
+    expect(shown).to_contain_text(re.compile(r"0 of 4 files on disk, 3 partly downloaded"))
     press(panel, "Download")
     expect(shown.get_by_role("progressbar", name="YW2017")).to_have_count(4)
 
@@ -150,7 +150,7 @@ def test_a_download_is_cancelled(panel: Any) -> None:
 
     press(panel, "Cancel")
 
-    expect(shown).to_contain_text("stopped; the next start goes on from here")
+    expect(shown).to_contain_text("stopped; the next start continues from here")
     expect(shown.get_by_role("progressbar", name="progress")).to_have_attribute("data-state", "cancelled")
     shoot(shown, "panel_cancelled")
 
@@ -169,12 +169,12 @@ def test_in_the_app_open_leads_to_the_explorer(run_notebook: Run, tmp_path: Path
         shoot(page, "app_german")
 
         press(page, "Herunterladen")
-        expect(app).to_contain_text("alle auf der Platte")
+        expect(app).to_contain_text("alle auf dem Datenträger")
         press(page, "Öffnen")
         page.wait_for_selector(".radar-nb-app .rnb-stage[data-index='0']")
         shoot(page, "app_open")
 
-    expect(app).to_contain_text("Monate wählen: YW, 2020-06")
+    expect(app).to_contain_text("Monate auswählen: YW, 2020-06")
     expect(app.get_by_role("grid")).to_be_hidden()
     press(page, "Andere wählen")
     expect(app.get_by_role("gridcell", name="Juni 2020, heruntergeladen, ausgewählt")).to_be_visible()

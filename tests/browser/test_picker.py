@@ -97,8 +97,8 @@ def test_each_month_says_its_state(picker: Any) -> None:
     states = {
         "February": "downloaded",
         "April": "extracted",
-        "May": "partly here",
-        "June": "broken",
+        "May": "partly downloaded",
+        "June": "damaged, will be downloaded again",
         "July": "on the server",
     }
 

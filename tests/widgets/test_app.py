@@ -41,8 +41,8 @@ def test_the_panel_works_on_what_the_picker_shows() -> None:
     app.picker.value = ["2019-07", "2020-07"]
 
     assert app.panel.plan is app.picker.plan
-    assert "0 of 2 files here" in words(app)
-    assert "The rain plays here as soon as you press Open." in words(app)
+    assert "0 of 2 files on disk" in words(app)
+    assert "The explorer appears here when you press Open." in words(app)
     assert app.explorer is None
 
 
@@ -60,10 +60,10 @@ def test_open_leads_to_the_explorer(opened: App) -> None:
 
 def test_months_can_be_chosen_again(opened: App) -> None:
     """One click brings the picker back."""
-    parts(opened)["Choose others"].click()
+    parts(opened)["Change months"].click()
 
     assert opened.picker.layout.display is None
-    assert parts(opened)["Choose others"].layout.display == "none"
+    assert parts(opened)["Change months"].layout.display == "none"
     assert "YW, 2020-06" not in words(opened)
 
 
@@ -87,7 +87,7 @@ def test_all_its_parts_speak_one_language(server: Server, tmp_path: Path) -> Non
         parts(app)[name].click()
         app.panel.wait()
 
-    assert "Monate wählen" in words(app)
+    assert "Monate auswählen" in words(app)
     assert "Produkt" in parts(app)
     assert app.explorer is not None
     assert app.explorer.texts["play"] == "Abspielen"

@@ -13,7 +13,7 @@ from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import PRODUCTS, product
 from radar_nb.errors import CoverageError, MonthError, UnknownProduct
 from radar_nb.widgets.choices import narrowed, offer, plan_now, published, series
-from radar_nb.widgets.texts import Speech
+from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,12 +138,12 @@ def test_a_family_that_the_product_lacks_is_named() -> None:
 
 def test_menus_hold_all_that_is_published_in_words() -> None:
     """Each entry says what it means, and each can be offered."""
-    names = [name for _, name in published(Speech("en"))]
+    names = [name for _, name in published(Texts("en"))]
 
     assert names == [name for name, found in PRODUCTS.items() if found.families]
-    assert ("YW: 5-minute rain, adjusted to gauges", "YW") in published(Speech("en"))
+    assert ("YW: 5-minute rain, adjusted to gauges", "YW") in published(Texts("en"))
     for name in names:
-        sources = [source for _, source in series(product(name), Speech("en"))]
+        sources = [source for _, source in series(product(name), Texts("en"))]
         assert sources[0] == "auto"
         assert all(offer(product(name), source, NOW).months for source in sources)
 

@@ -170,7 +170,7 @@ def test_cancel_leaves_a_part_that_the_next_start_continues(server: Server, tmp_
 
     assert panel.state == "cancelled"
     assert bars(panel)["progress"][1] == "cancelled"
-    assert "the next start goes on from here" in words(panel)
+    assert "the next start continues from here" in words(panel)
     assert 0 < part.stat().st_size <= half
 
     panel.start()
@@ -208,7 +208,7 @@ def test_files_that_fail_are_told_and_the_others_are_kept(server: Server, tmp_pa
     assert panel.state == "failed"
     assert panel.report is not None
     assert isinstance(panel.report.failed[0].error, NotOnServer)
-    assert "1 of 2 did not succeed, see below" in words(panel)
+    assert "1 of 2 failed, see below" in words(panel)
     assert re.search(r"YW2017.002_202007.tar\s+failed", words(panel))
 
 
@@ -366,7 +366,7 @@ def test_what_is_wrong_in_an_archive_is_told_and_the_rest_is_opened(server: Serv
     panel.open_dataset()
     panel.wait()
 
-    assert "Not all of it could be read: " in words(panel)
+    assert "Some of it could not be read: " in words(panel)
     assert "errors='report'" in words(panel)
     assert panel.dataset is not None
 
@@ -411,7 +411,7 @@ def test_the_truth_is_on_the_disk(server: Server, tmp_path: Path) -> None:
 
     second = DownloadPanel(plan)
 
-    assert re.search(r"1 of 3 files here, 1 begun at \d+\.\d MB", words(second))
+    assert re.search(r"1 of 3 files on disk, 1 partly downloaded \(\d+\.\d MB\)", words(second))
     assert (second.state, accent(second)) == ("idle", ["Download"])
 
 
@@ -422,7 +422,7 @@ def test_it_speaks_german(june: Plan) -> None:
     parts(panel)["Herunterladen"].click()
     panel.wait()
 
-    assert {"Pause", "Weiter", "Abbrechen", "Entpacken", "Öffnen", "Erneut versuchen"} <= parts(panel).keys()
+    assert {"Pause", "Fortsetzen", "Abbrechen", "Entpacken", "Öffnen", "Erneut versuchen"} <= parts(panel).keys()
     assert "1 Datei" in words(panel)
     assert re.search(r"YW2017.002_202006.tar\s+fertig", words(panel))
 

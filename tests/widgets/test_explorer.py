@@ -7,7 +7,6 @@ import json
 import re
 import threading
 from datetime import datetime
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import NotWritable, SettingsError
 from radar_nb.mirror.frames import synthetic_frames
-from radar_nb.widgets.explorer.html_export import make_page, script, texts
+from radar_nb.widgets.explorer.html_export import make_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -293,33 +292,8 @@ class TestPage:
             rn.Explorer(xr.Dataset()).save_html(tmp_path / "page.html")
 
 
-class TestTexts:
+class TestLanguage:
     """English and German."""
-
-    def test_each_text_is_there_in_both(self) -> None:
-        """No text is empty, and both have the same gaps to fill."""
-        table = json.loads(
-            files("radar_nb.widgets.explorer").joinpath("explorer.json").read_text(encoding="utf-8")
-        )
-
-        assert all(set(said) == {"en", "de"} and all(said.values()) for said in table.values())
-        gaps = {key: [set(re.findall(r"{\w+}", text)) for text in said.values()] for key, said in table.items()}
-        assert [key for key, (first, second) in gaps.items() if first != second] == []
-        assert list(table) == sorted(table)
-
-    def test_what_the_script_says_is_in_the_table(self) -> None:
-        """And nothing stands in the table that is never said."""
-        code = script() + files("radar_nb.widgets.explorer").joinpath("js/explorer_alone.js").read_text(
-            encoding="utf-8"
-        )
-        said = set(re.findall(r"(?:\btexts|\bt)\.([a-z_]+)\b", code))
-        said |= {"dry", "no_data", "no_coverage"}  # the legend's, by their names
-        built = {"palette_", "_hint"}
-
-        table = set(texts("en"))
-        assert said - table == set()
-        unsaid = {key for key in table - said if not any(part in key for part in built)}
-        assert unsaid <= {"total", "rain", "page", "movie", "borders", "sites", "graticule"}
 
     def test_another_language_is_refused(self) -> None:
         """It names those that are there."""

@@ -168,7 +168,7 @@ def test_nothing_selected_is_told_and_has_no_plan() -> None:
 
     assert (picker.value, picker.plan) == ((), None)
     assert (parts(picker)["From"].value, parts(picker)["To"].value) == (None, None)
-    assert "No month is selected: click one" in words(picker)
+    assert "No month selected: click one" in words(picker)
     with pytest.raises(MonthError, match="no month is chosen: give at least one"):
         run(picker.done())
 
@@ -201,7 +201,7 @@ def test_the_line_tells_space_and_time(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("radar_nb.widgets.month_picker.free_bytes", lambda _: 3_000_000)
     picker.refresh()
 
-    assert "none on disk yet · about 50 s at 4.0 MB/s · only 3.0 MB free, which is too little" in words(picker)
+    assert "none on disk yet · about 50 s at 4.0 MB/s · only 3.0 MB free: not enough" in words(picker)
     assert parts(picker)["calendar"].said in words(picker)
 
 
@@ -210,7 +210,7 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     picker = MonthPicker("YW", "2020-06", folder=tmp_path / ("x" * 300), base_url=NOBODY)
 
     assert picker.plan is None
-    assert "The disk cannot be used so." in words(picker)
+    assert "Cannot use the disk." in words(picker)
     assert "Traceback" not in words(picker)
 
 
@@ -219,7 +219,7 @@ def test_it_speaks_german() -> None:
     picker = MonthPicker("YW", "2020-06", base_url=NOBODY, lang="de")
 
     assert {"Produkt", "Reihe", "Von", "Bis"} <= parts(picker).keys()
-    assert "1 Datei, etwa 200,0 MB · noch keine auf der Platte" in words(picker)
+    assert "1 Datei, etwa 200,0 MB · noch keine auf dem Datenträger" in words(picker)
     assert parts(picker)["calendar"].words["months"].startswith("Januar")
     assert "Millimeter Wasser in 5 Minuten" in words(picker)
 
@@ -320,11 +320,11 @@ def test_a_server_that_refuses_is_told(server: Server) -> None:
     with pytest.raises(PermissionError, match="403"):
         run(picker.done())
     assert "403" in words(picker)
-    assert parts(picker)["Ask again"].layout.display is None
+    assert parts(picker)["Try again"].layout.display is None
 
     picker.source = "radklim"
     assert "403" not in words(picker)
-    assert parts(picker)["Ask again"].layout.display == "none"
+    assert parts(picker)["Try again"].layout.display == "none"
     assert picker.plan is run(picker.done())
 
 
@@ -337,7 +337,7 @@ def test_a_server_that_is_back_is_asked_again_by_a_click(server: Server) -> None
     with pytest.raises(PermissionError, match="403"):
         run(picker.done())
 
-    parts(picker)["Ask again"].click()
+    parts(picker)["Try again"].click()
     run(picker.done())
 
     assert names(picker) == ["YW-250101.tar.gz"]

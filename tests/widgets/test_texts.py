@@ -1,4 +1,4 @@
-"""Laws of the table of texts: none is missing in a language, none is unused, and all fit together."""
+"""Laws of the texts: each exists in both languages, each is used, and each that the code uses exists."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.fetch.local_state import MonthState
 from radar_nb.runtime.report import State
-from radar_nb.widgets.texts import TEXTS, Speech, speech
+from radar_nb.widgets.explorer.scene import PALETTES
+from radar_nb.widgets.wording import LANGUAGES, Texts, load_texts, table_of
 
 SOURCE = Path(radar_nb.__file__).parent
-SPEAKERS = {
-    *("app", "choices", "month_calendar", "panel", "picker", "texts", "words"),
-    *("download_panel", "month_picker", "wording"),
-}
+SPEAKERS = {"app", "choices", "download_panel", "month_calendar", "month_picker", "wording"}
+ENGLISH, GERMAN = (table_of(language) for language in LANGUAGES)
 SCRIPT = next(SOURCE.rglob("month_calendar.js")).read_text(encoding="utf-8")
+EXPLORER = "\n".join(path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("explorer/js/*.js")))
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, RadarNbError)}
 PUBLISHED = {name: product for name, product in PRODUCTS.items() if product.families}
 FAMILIES = {family.name for product in PUBLISHED.values() for family in product.families}
 
-every_text = pytest.mark.parametrize("key", TEXTS)
+every_text = pytest.mark.parametrize("key", ENGLISH)
 
 
 def fields(text: str) -> set[str]:
@@ -38,14 +38,13 @@ def fields(text: str) -> set[str]:
 
 @functools.cache
 def asked() -> tuple[set[str], set[re.Pattern[str]]]:
-    """Give all texts in the code that may be keys or parts of them, and the keys with gaps."""
+    """Return all strings in the code that may be keys or parts of them, and the keys with gaps as patterns."""
     whole: set[str] = set()
     gaps: set[re.Pattern[str]] = set()
     for path in SOURCE.rglob("*.py"):
         if path.stem not in SPEAKERS:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        tree.body = [part for part in tree.body if not ast.unparse(part).startswith("TEXTS")]
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 whole.add(node.value)
@@ -55,10 +54,21 @@ def asked() -> tuple[set[str], set[re.Pattern[str]]]:
     return whole, gaps
 
 
+def explorer_keys() -> set[str]:
+    """Return the keys that the explorer's scripts read: `texts.<key>`, `t.<key>`, or a key in quotes."""
+    named = set(re.findall(r"(?:\btexts|\bt)\.([a-z_]+)\b", EXPLORER))
+    return {f"explorer.{name}" for name in named}
+
+
+def test_both_languages_have_the_same_keys_in_order() -> None:
+    """A sorted file keeps a change in one place."""
+    assert list(ENGLISH) == list(GERMAN) == sorted(ENGLISH)
+
+
 @every_text
-def test_each_text_is_there_in_both_languages(key: str) -> None:
-    """With the same fields, no blank at its ends, and a translation that is one."""
-    english, german = TEXTS[key]
+def test_each_text_is_a_translation(key: str) -> None:
+    """Both have the same fields and no blank at their ends; long ones differ."""
+    english, german = ENGLISH[key], GERMAN[key]
 
     assert english.strip() == english != ""
     assert german.strip() == german != ""
@@ -68,43 +78,48 @@ def test_each_text_is_there_in_both_languages(key: str) -> None:
 
 
 @every_text
-def test_no_text_is_unused(key: str) -> None:
-    """Each is asked for by its key, or by a key whose gap is filled with a name that the code knows."""
+def test_each_text_is_used(key: str) -> None:
+    """The code names its key, or builds it from names that the code knows."""
     whole, gaps = asked()
     known = whole | KINDS | set(PUBLISHED) | FAMILIES | set(get_args(State)) | {"Exception"}
     in_script = {f"calendar.{name}" for name in (*re.findall(r"words\.(\w+)", SCRIPT), *get_args(MonthState))}
     filled = [match.groups() for gap in gaps if (match := gap.fullmatch(key)) and match.groups()]
+    if key.startswith("explorer."):
+        name = key.removeprefix("explorer.")
+        stem = re.sub(r"^palette_|_hint$", "", name)
+        assert key in explorer_keys() or f'"{name}"' in EXPLORER or f'"{stem}"' in EXPLORER or stem in PALETTES
+    else:
+        assert key in whole | in_script or any(set(names) <= known for names in filled)
 
-    assert key in whole | in_script or any(set(names) <= known for names in filled)
 
-
-def test_what_the_code_asks_for_is_there() -> None:
-    """Keys that stand in the code, what the script says, and all that stands in tables of ours."""
+def test_each_text_that_the_code_uses_exists() -> None:
+    """Keys in the code, in the scripts, and those that belong to a table of ours."""
     whole, _ = asked()
-    prefixes = {key.partition(".")[0] for key in TEXTS}
+    prefixes = {key.partition(".")[0] for key in ENGLISH}
     keys = {text for text in whole if re.fullmatch(rf"({'|'.join(prefixes)})(\.[a-z]+)+", text)}
     keys |= {f"calendar.{name}" for name in re.findall(r"words\.(\w+)", SCRIPT)}
     keys |= {f"calendar.{state}" for state in get_args(MonthState)}
     keys |= {f"state.{state}" for state in get_args(State)}
     keys |= {f"{kind}.{name}" for kind in ("product", "means") for name in PUBLISHED}
     keys |= {f"family.{name}" for name in ("auto", *FAMILIES)}
+    keys |= {f"explorer.palette_{name}" for name in PALETTES} | explorer_keys()
 
-    assert sorted(keys - TEXTS.keys()) == []
+    assert sorted(keys - ENGLISH.keys()) == []
 
 
 def test_each_text_of_an_error_belongs_to_one() -> None:
-    """An error that is renamed takes its words with it."""
-    told = {key.removeprefix("error.") for key in TEXTS if key.startswith("error.")}
+    """An error that is renamed keeps its text."""
+    named = {key.removeprefix("error.") for key in ENGLISH if key.startswith("error.")}
 
-    assert told <= KINDS | {"Exception"}
+    assert named <= KINDS | {"Exception"}
 
 
 def test_the_calendar_has_twelve_months_and_four_seasons() -> None:
-    """The script counts on it."""
-    for language in (0, 1):
-        assert len(TEXTS["calendar.months"][language].split()) == 12
-        assert len(TEXTS["calendar.short"][language].split()) == 12
-        assert len(TEXTS["calendar.seasons"][language].split()) == 4
+    """The script relies on it."""
+    for table in (ENGLISH, GERMAN):
+        assert len(table["calendar.months"].split()) == 12
+        assert len(table["calendar.short"].split()) == 12
+        assert len(table["calendar.seasons"].split()) == 4
 
 
 @pytest.mark.parametrize(
@@ -128,18 +143,18 @@ def test_the_language_is_the_arguments_then_the_environments(
         else:
             monkeypatch.setenv(name, value)
 
-    assert speech(lang).language == spoken
+    assert load_texts(lang).language == spoken
 
 
 def test_another_language_is_refused() -> None:
-    """A word that is none is not taken for English."""
-    with pytest.raises(SettingsError, match="'fr' is no language of radar_nb: choose 'en' or 'de'"):
-        speech("fr")
+    """An unknown language is not taken for English."""
+    with pytest.raises(SettingsError, match="unknown language 'fr': choose one of en, de"):
+        load_texts("fr")
 
 
 def test_numbers_are_written_as_the_language_does() -> None:
     """One and many, decimal comma, days."""
-    english, german = Speech("en"), Speech("de")
+    english, german = Texts("en"), Texts("de")
 
     assert [english.count("file", 1), german.count("file", 0)] == ["1 file", "0 Dateien"]
     assert [english.size(1.5e9), german.size(1.5e9)] == ["1.5 GB", "1,5 GB"]

@@ -15,13 +15,13 @@ from radar_nb.errors import CorruptArchive, DiskFull, NotOnServer
 from radar_nb.fetch.local_state import look
 from radar_nb.fetch.planning import plan
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.widgets.texts import Speech
 from radar_nb.widgets.transfer_progress import FileSight, Sight
 from radar_nb.widgets.wording import (
+    Texts,
     code_lines,
-    dead_line,
     end_line,
     error_line,
+    no_kernel_line,
     plan_lines,
     progress_lines,
     report_lines,
@@ -31,14 +31,14 @@ from radar_nb.widgets.wording import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENGLISH, GERMAN = Speech("en"), Speech("de")
+ENGLISH, GERMAN = Texts("en"), Texts("de")
 
 
 def text(html: str) -> str:
     return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", html)).split())
 
 
-def told(made: Plan, say: Speech = ENGLISH, *, free: int = 10**12, speed: float | None = None) -> str:
+def told(made: Plan, say: Texts = ENGLISH, *, free: int = 10**12, speed: float | None = None) -> str:
     """Give the line of a plan."""
     return text(plan_lines(made, look(made), free=free, speed=speed, say=say))
 
@@ -58,8 +58,8 @@ def lay(made: Plan, count: int) -> None:
     ("there", "said"),
     [
         (0, "3 files, about 600.0 MB · none on disk yet · time unknown until the first download · 5.0 GB free"),
-        (1, "3 files, about 400.0 MB · 1 file on disk, about 400.0 MB to fetch · time unknown"),
-        (2, "3 files, about 200.0 MB · 2 files on disk, about 200.0 MB to fetch · time unknown"),
+        (1, "3 files, about 400.0 MB · 1 file on disk, about 400.0 MB to download · time unknown"),
+        (2, "3 files, about 200.0 MB · 2 files on disk, about 200.0 MB to download · time unknown"),
         (3, "3 files, 15 B · all on disk · 5.0 GB free"),
     ],
 )
@@ -83,7 +83,7 @@ def test_time_and_scarcity_are_told_beforehand(three: Plan) -> None:
     """A known speed gives a time; a disk that is too small is told in the colour of warnings."""
     html = plan_lines(three, look(three), free=10**8, speed=4e6, say=GERMAN)
 
-    assert "etwa 2 min bei 4,0 MB/s · nur 100,0 MB frei, das ist zu wenig" in text(html)
+    assert "etwa 2 min bei 4,0 MB/s · nur 100,0 MB frei: zu wenig" in text(html)
     assert "warn-color" in html
 
 
@@ -104,14 +104,14 @@ def test_the_shelf_is_told_file_by_file(three: Plan) -> None:
     lay(three, 3)
     every = text(shelf_line(three, look(three), ENGLISH))
 
-    assert (some, every) == ("2 of 3 files here", "Everything is here, ready to open.")
+    assert (some, every) == ("2 of 3 files on disk", "All files are on disk. Press Open.")
 
 
 def test_errors_are_words_and_not_markup() -> None:
     """First few words by the error's kind, then its own message; what a server sent stays text."""
-    assert text(error_line(DiskFull("make room"), ENGLISH)) == "There is too little room on the disk. make room"
+    assert text(error_line(DiskFull("make room"), ENGLISH)) == "Not enough space on the disk. make room"
     assert text(error_line(CorruptArchive("x"), GERMAN)) == "Das Archiv ist beschädigt. x"
-    assert text(error_line(KeyError("x"), ENGLISH)) == "Something unforeseen happened. KeyError: 'x'"
+    assert text(error_line(KeyError("x"), ENGLISH)) == "Unexpected error. KeyError: 'x'"
     assert "<script" not in error_line(DiskFull("<script>alert(1)</script>"), ENGLISH)
 
 
@@ -124,11 +124,11 @@ COUNTED = Sight(done=1, total=9, files=4, finished=2, failed=1, others=3)
 @pytest.mark.parametrize(
     ("sight", "state", "said"),
     [
-        (Sight(), "running", "beginning …"),
+        (Sight(), "running", "starting …"),
         (Sight(done=10**6, total=5 * 10**6, speed=10**6), "running", "1.0 MB of 5.0 MB · 1.0 MB/s · 4 s left"),
         (Sight(done=10**6, total=5 * 10**6, speed=10**6), "paused", "1.0 MB of 5.0 MB · paused"),
         (Sight(done=3, total=30, unit="files", speed=3), "running", "3 of 30 parts read · 9 s left"),
-        (COUNTED, "running", "1 B of 9 B · 2 of 4 files here · 1 failed so far and 3 more at work"),
+        (COUNTED, "running", "1 B of 9 B · 2 of 4 files on disk · 1 failed so far and 3 more running"),
         (replace(COUNTED, files=0, failed=0, others=0, running=(FILE,)), "running", f"1 B of 9 B {FILE_LINE}"),
         (Sight(done=1, total=9, running=(UNKNOWN,)), "running", "1 B of 9 B a.tar 1.0 MB"),
     ],
@@ -164,9 +164,9 @@ def _report(count: int = 1, **outcome: Any) -> Report:
     ("report", "said"),
     [
         (_report(state="done", bytes=3_000_000), "3.0 MB in 2 s"),
-        (_report(state="resumed", bytes=3_000_000, already=1000), "3.0 MB in 2 s; 1 kB were there from before"),
-        (_report(state="kept"), "all was there already"),
-        (_report(state="failed", error=NotOnServer("gone")), "1 of 1 did not succeed, see below"),
+        (_report(state="resumed", bytes=3_000_000, already=1000), "3.0 MB in 2 s; 1 kB were on disk already"),
+        (_report(state="kept"), "all files were on disk already"),
+        (_report(state="failed", error=NotOnServer("gone")), "1 of 1 failed, see below"),
     ],
 )
 def test_the_end_is_told_in_one_line(report: Report, said: str) -> None:
@@ -182,7 +182,7 @@ def test_a_report_is_told_file_by_file() -> None:
     html = report_lines(report, ENGLISH)
 
     assert text(html).endswith(
-        "remark b.tar failed tried again once; The server has no such file. gone a.tar kept"
+        "remark b.tar failed tried again once; The file is not on the server. gone a.tar kept"
     )
     assert "<details" in html
     assert " open " in html
@@ -204,5 +204,5 @@ def test_code_is_shown_as_text() -> None:
 
 def test_without_a_kernel_the_page_says_so() -> None:
     """The line is there all the time, and shown by the page alone when the kernel has gone."""
-    assert "run the cell again" in dead_line(ENGLISH)
-    assert ".jupyter-widgets-disconnected .radar-nb-dead {display:block}" in dead_line(GERMAN)
+    assert "run the cell again" in no_kernel_line(ENGLISH)
+    assert ".jupyter-widgets-disconnected .radar-nb-dead {display:block}" in no_kernel_line(GERMAN)

@@ -9,7 +9,7 @@ from typing import Any
 
 from radar_nb.runtime.settings import BASE_URL, CONCURRENCY, cache_folder, settings
 from radar_nb.runtime.table import Table
-from radar_nb.widgets.texts import speech
+from radar_nb.widgets.wording import load_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def configuration(
         "RADAR_NB_BASE_URL": ("server", without_password(used.base_url)),
         "RADAR_NB_CONCURRENCY": ("connections", str(used.concurrency)),
         "RADAR_NB_CACHE": ("cache folder", str(cache_folder())),
-        "RADAR_NB_LANG": ("language", speech().language),
+        "RADAR_NB_LANG": ("language", load_texts().language),
         "HTTPS_PROXY": ("proxy", _environment("HTTPS_PROXY") or "none"),
         "SSL_CERT_FILE": ("certificates", _environment("SSL_CERT_FILE") or "the system's"),
     }

@@ -5,4 +5,4 @@ do is done by the public calls of the other rooms; here is what is shown, and wh
 place, in English and German. The room may know all others but `cli`.
 """
 
-__all__ = ["app", "download_panel", "explorer", "month_picker", "texts"]
+__all__ = ["app", "download_panel", "explorer", "month_picker", "wording"]

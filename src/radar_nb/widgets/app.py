@@ -9,8 +9,7 @@ import ipywidgets
 from radar_nb.widgets.download_panel import DownloadPanel
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.month_picker import MonthPicker
-from radar_nb.widgets.texts import speech
-from radar_nb.widgets.wording import heading, line, span
+from radar_nb.widgets.wording import heading, line, load_texts, month_span
 
 if TYPE_CHECKING:
     import os
@@ -57,7 +56,7 @@ class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         concurrency: int | None = None,
         lang: str | None = None,
     ) -> None:
-        self._say = say = speech(lang)
+        self._say = say = load_texts(lang)
         self.picker = MonthPicker(
             product, first, last, source=source, folder=folder, base_url=base_url, lang=say.language
         )
@@ -76,11 +75,11 @@ class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
 
     def __repr__(self) -> str:
         # what a notebook shows that was not run here yet
-        return f"App: {self.picker.product}, {span(self.picker.value, self._say)} (run the cell to use it)"
+        return f"App: {self.picker.product}, {month_span(self.picker.value, self._say)} (run the cell to use it)"
 
     def _fold(self, *, folded: bool) -> None:
         """Show the picker, or, where the rain plays, one line for it."""
-        told = f": {self.picker.product}, {span(self.picker.value, self._say)}" if folded else ""
+        told = f": {self.picker.product}, {month_span(self.picker.value, self._say)}" if folded else ""
         self._chosen.value = heading(self._say("app.months") + told)
         self._change.layout.display = None if folded else "none"
         self.picker.layout.display = "none" if folded else None

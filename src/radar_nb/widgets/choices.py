@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.catalogue import Plan
     from radar_nb.dwd.products import Family, Product
-    from radar_nb.widgets.texts import Speech
+    from radar_nb.widgets.wording import Texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ def offer(product: Product, source: str, now: datetime) -> Offer:
     return Offer(product=product, source=source, families=families, months=months, newest=newest)
 
 
-def published(say: Speech) -> tuple[tuple[str, str], ...]:
+def published(say: Texts) -> tuple[tuple[str, str], ...]:
     """Give the products that DWD's archives hold: meaning in words, name."""
     return tuple(
         (f"{product.name}: {say(f'product.{product.name}')}", product.name)
@@ -124,7 +124,7 @@ def published(say: Speech) -> tuple[tuple[str, str], ...]:
     )
 
 
-def series(product: Product, say: Speech) -> tuple[tuple[str, str], ...]:
+def series(product: Product, say: Texts) -> tuple[tuple[str, str], ...]:
     """Give the families of a product, and the automatic choice: meaning in words, value of `source`."""
     names = ("auto", *(family.name for family in product.families))
     return tuple((say(f"family.{name}"), name) for name in names)

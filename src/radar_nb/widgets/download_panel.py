@@ -32,14 +32,14 @@ from radar_nb.runtime.background import EVERY, Job
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.report import Report
 from radar_nb.widgets.snippets import cube_code, opening_code
-from radar_nb.widgets.texts import speech
 from radar_nb.widgets.transfer_progress import Watch, measured
 from radar_nb.widgets.wording import (
     code_lines,
-    dead_line,
     end_line,
     error_line,
     line,
+    load_texts,
+    no_kernel_line,
     progress_lines,
     report_lines,
     shelf_line,
@@ -126,7 +126,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         concurrency: int | None = None,
         lang: str | None = None,
     ) -> None:
-        self._say = speech(lang)
+        self._say = load_texts(lang)
         self._picker = None if isinstance(source, Plan) else source
         self._folder = None if folder is None else Path(folder).expanduser()
         self._concurrency = concurrency
@@ -140,7 +140,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self.opened: tuple[Path, ...] = ()
         self._home: asyncio.AbstractEventLoop | None = None
         self._make_controls()
-        dead = ipywidgets.HTML(dead_line(self._say), layout={"order": "-1", "margin": "0 2px"})
+        dead = ipywidgets.HTML(no_kernel_line(self._say), layout={"order": "-1", "margin": "0 2px"})
         super().__init__([self._buttons, self._progress, self._text, self._lines, dead])
         self.add_class("radar-nb-panel")
         if isinstance(source, Plan):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from radar_nb.fetch.local_state import MonthState
-    from radar_nb.widgets.texts import Speech
+    from radar_nb.widgets.wording import Texts
 
 LETTERS: dict[MonthState, str] = {
     "unpublished": "-",
@@ -53,7 +53,7 @@ class MonthCalendar(anywidget.AnyWidget):
     words = traitlets.Dict().tag(sync=True)
     said = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, say: Speech) -> None:
+    def __init__(self, say: Texts) -> None:
         super().__init__(words=say.group("calendar"))
 
     def show(self, states: Mapping[Month, MonthState], months: Iterable[Month]) -> None:

@@ -28,8 +28,7 @@ from radar_nb.runtime.files import free_bytes, storage_errors
 from radar_nb.runtime.settings import settings
 from radar_nb.widgets.choices import narrowed, offer, plan_now, published, series
 from radar_nb.widgets.month_calendar import MonthCalendar
-from radar_nb.widgets.texts import speech
-from radar_nb.widgets.wording import dead_line, error_line, line, plan_lines, span, spoken
+from radar_nb.widgets.wording import error_line, line, load_texts, month_span, no_kernel_line, plan_lines, spoken
 
 if TYPE_CHECKING:
     import os
@@ -114,7 +113,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         lang: str | None = None,
     ) -> None:
         self._settings = settings(folder=folder, base_url=base_url)
-        self._say = speech(lang)
+        self._say = load_texts(lang)
         self._deaf = False  # while they are set from code, the controls and traits do not answer
         self._job: Job[Plan] | None = None
         self._question = object()
@@ -124,7 +123,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._make_controls()
         menus = ipywidgets.VBox([self._product_menu, self._source_menu])
         told = ipywidgets.HBox([self._line, self._again], layout={"align_items": "flex-start"})
-        dead = ipywidgets.HTML(dead_line(self._say), layout={"order": "-1", "margin": "0 2px"})
+        dead = ipywidgets.HTML(no_kernel_line(self._say), layout={"order": "-1", "margin": "0 2px"})
         super().__init__([menus, self._meaning, self._dates, self._calendar, told, dead])
         self.add_class("radar-nb-picker")
         with self._unheard():
@@ -137,7 +136,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
 
     def __repr__(self) -> str:
         # what a page that cannot show widgets shows
-        return f"MonthPicker: {self.product}, source {self.source}, {span(self.value, self._say)}"
+        return f"MonthPicker: {self.product}, source {self.source}, {month_span(self.value, self._say)}"
 
     def refresh(self) -> None:
         """Look at the disk again; where there is no plan, try again to make one."""

@@ -1,13 +1,22 @@
-"""What the widgets say: plans, progress, errors and reports in words, as lines of HTML."""
+"""What the widgets say, in English or German: plans, progress, errors and reports, as lines of HTML.
+
+The texts are in `locales/en.json` and `locales/de.json`, by the same keys.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+from dataclasses import dataclass
+from functools import cache
 from html import escape, unescape
-from typing import TYPE_CHECKING, Literal
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from radar_nb.errors import SettingsError
 from radar_nb.runtime.table import Table
-from radar_nb.widgets.texts import TEXTS
+from radar_nb.runtime.wording import human_bytes, human_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,16 +25,19 @@ if TYPE_CHECKING:
     from radar_nb.dwd.months import Month
     from radar_nb.fetch.local_state import Shelf
     from radar_nb.runtime.report import Outcome, Report
-    from radar_nb.widgets.texts import Speech
     from radar_nb.widgets.transfer_progress import Sight
 
-_TOLD = 3
-"""How many missing months or days are spelt out."""
+Language = Literal["en", "de"]
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+_LISTED = 3
+"""How many missing months or days are listed."""
 
 _ROWS = 100
-"""Of how many files the table tells: a plan of single frames has thousands."""
+"""Most rows in the table of files: a plan of single frames has thousands."""
 
-_COLOURS = {  # the theme's where the page has one
+_COLOURS = {  # of the theme, if the page has one
     "plain": "inherit",
     "quiet": "var(--jp-ui-font-color2, #616161)",
     "warning": "var(--jp-warn-color0, #b25000)",
@@ -41,50 +53,151 @@ _BAR = {
 }
 
 
+@cache
+def table_of(language: Language) -> dict[str, str]:
+    """Return all texts of a language by their keys."""
+    path = files("radar_nb.widgets").joinpath("locales", f"{language}.json")
+    table: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of one language, and how it writes numbers and times.
+
+    Examples
+    --------
+    >>> say = Texts("de")
+    >>> say("panel.pause"), say.count("month", 3), say.size(1_500_000), say.time(180)
+    ('Pause', '3 Monate', '1,5 MB', '3 min')
+    """
+
+    language: Language
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """Return a text with its fields filled in."""
+        text = table_of(self.language)[key]
+        return text.format(**values) if values else text
+
+    def count(self, noun: str, number: int) -> str:
+        """Return a number of things, from the texts `one.<noun>` and `many.<noun>`."""
+        return self(f"{'one' if number == 1 else 'many'}.{noun}", n=number)
+
+    def size(self, count: float) -> str:
+        """Return a number of bytes as text."""
+        return human_bytes(count) if self.language == "en" else human_bytes(count).replace(".", ",")
+
+    def time(self, seconds: float) -> str:
+        """Return a duration as people say it."""
+        text = human_duration(seconds)
+        return text if self.language == "en" else text.replace(" d", " T")
+
+    def group(self, prefix: str) -> dict[str, str]:
+        """Return all texts whose keys start with `prefix`, by the rest of the key, for a script in the browser."""
+        start = f"{prefix}."
+        return {key.removeprefix(start): t for key, t in table_of(self.language).items() if key.startswith(start)}
+
+
+def load_texts(lang: str | None = None) -> Texts:
+    """Return the texts in the user's language.
+
+    Parameters
+    ----------
+    lang : {"en", "de"}, optional
+        By default the environment variable `RADAR_NB_LANG`, then `LANG`; English if neither names a language.
+
+    Raises
+    ------
+    SettingsError
+        The language is neither English nor German.
+
+    Examples
+    --------
+    >>> load_texts("de")("panel.cancel")
+    'Abbrechen'
+    """
+    asked = lang or os.environ.get("RADAR_NB_LANG")
+    if not asked:
+        return Texts("de" if os.environ.get("LANG", "").lower().startswith("de") else "en")
+    for language in LANGUAGES:
+        if asked.lower() == language:
+            return Texts(language)
+    raise SettingsError(
+        f"unknown language {asked!r}: choose one of {', '.join(LANGUAGES)} (argument lang= or RADAR_NB_LANG)"
+    )
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, among them those that reverse the direction of writing."""
+
+
+def plain(text: object) -> str:
+    r"""Return text without control characters: what servers and files say is not trusted.
+
+    Examples
+    --------
+    >>> plain("404 \x1b]0;owned\x07")
+    '404 ]0;owned'
+    """
+    return _CONTROLS.sub("", str(text))
+
+
+def shown(text: object) -> str:
+    """Return any text as HTML, escaped and without control characters.
+
+    Examples
+    --------
+    >>> shown("<b>")
+    '&lt;b&gt;'
+    """
+    return escape(plain(text))
+
+
 def line(text: str, kind: Literal["plain", "quiet", "warning", "error"] = "plain") -> str:
-    """Give one line of text as HTML.
+    """Return one line of text as HTML.
 
     Examples
     --------
     >>> line("1 < 2")
     '<div style="padding:2px 0;line-height:1.5;color:inherit">1 &lt; 2</div>'
     """
-    return f'<div style="padding:2px 0;line-height:1.5;color:{_COLOURS[kind]}">{escape(text)}</div>'
+    return f'<div style="padding:2px 0;line-height:1.5;color:{_COLOURS[kind]}">{shown(text)}</div>'
 
 
-def span(months: Sequence[Month], say: Speech) -> str:
-    """Write which months, as a span.
+def month_span(months: Sequence[Month], say: Texts) -> str:
+    """Return months as text.
 
     Examples
     --------
     >>> from radar_nb.dwd.months import month_range
-    >>> from radar_nb.widgets.texts import Speech
+    >>> from radar_nb.widgets.wording import Texts
     >>> months = month_range("2020-06", "2020-08")
-    >>> [span(part, Speech("en")) for part in (months, months[:1], months[::2], ())]
+    >>> [month_span(part, Texts("en")) for part in (months, months[:1], months[::2], ())]
     ['2020-06 to 2020-08', '2020-06', '2020-06 to 2020-08, with gaps', '-']
     """
     if len(months) < 2:
         return str(months[0]) if months else "-"
-    told = say("plan.span", first=months[0], last=months[-1])
-    return told if len(months) == months[-1] - months[0] + 1 else say("plan.gaps", span=told)
+    text = say("plan.span", first=months[0], last=months[-1])
+    return text if len(months) == months[-1] - months[0] + 1 else say("plan.gaps", span=text)
 
 
-def plan_lines(plan: Plan, shelf: Shelf, *, free: int, speed: float | None, say: Speech) -> str:
-    """Tell a plan: how much it is, what of it is here, how long the rest takes, and what is not to be had.
+def plan_lines(plan: Plan, shelf: Shelf, *, free: int, speed: float | None, say: Texts) -> str:
+    """Describe a plan: size, what is on disk, how long the rest takes, and what is missing on the server.
 
     Parameters
     ----------
     plan : Plan
     shelf : Shelf
-        How much of it is here.
+        What is on disk.
     free : int
-        Bytes free on the disk.
+        Free bytes on the disk.
     speed : float or None
-        Bytes a second of the last download from this server; None where none is known.
-    say : Speech
+        Bytes per second of the last download from this server; None if unknown.
+    say : Texts
     """
     name = say(f"family.{plan.family.name}").partition(":")[0]
-    facts = [say("plan.of", months=say.count("month", len(plan.months)), name=name, span=span(plan.months, say))]
+    months = say.count("month", len(plan.months))
+    facts = [say("plan.of", months=months, name=name, span=month_span(plan.months, say))]
     scarce = False
     if plan.archives:
         rest = shelf.bytes_to_fetch
@@ -104,30 +217,30 @@ def plan_lines(plan: Plan, shelf: Shelf, *, free: int, speed: float | None, say:
             scarce = rest > free
         facts.append(say("plan.full" if scarce else "plan.free", size=say.size(free)))
     gaps = [_gap(gap, say) for gap in plan.missing]
-    more = [say("plan.more", n=len(gaps) - _TOLD)] if len(gaps) > _TOLD else []
-    some = " ".join([", ".join(gaps[:_TOLD]), *more])
+    more = [say("plan.more", n=len(gaps) - _LISTED)] if len(gaps) > _LISTED else []
+    some = " ".join([", ".join(gaps[:_LISTED]), *more])
     warning = line(say("plan.missing", gaps=some), "warning") if gaps else ""
-    whole = (fact.replace(" ", "\N{NO-BREAK SPACE}") for fact in facts)  # where the line breaks, it breaks between
+    whole = (fact.replace(" ", "\N{NO-BREAK SPACE}") for fact in facts)  # break lines between facts only
     return line(" · ".join(whole), "warning" if scarce else "plain") + warning
 
 
-def _gap(missing: Missing, say: Speech) -> str:
+def _gap(missing: Missing, say: Texts) -> str:
     first, _, last = missing.what.partition(" to ")
     return say("plan.span", first=first, last=last) if last else first
 
 
-def _about(plan: Plan, count: int, say: Speech) -> str:
+def _about(plan: Plan, count: int, say: Texts) -> str:
     return say.size(count) if plan.exact else say("plan.about", size=say.size(count))
 
 
-def _time(count: int, speed: float | None, say: Speech) -> str:
+def _time(count: int, speed: float | None, say: Texts) -> str:
     if not speed:
         return say("time.unknown")
     return say("time.about", time=say.time(count / speed), speed=say.size(speed))
 
 
-def shelf_line(plan: Plan, shelf: Shelf, say: Speech) -> str:
-    """Tell how much of a plan lies on the disk: "2 of 5 files here, 1 begun at 148.0 MB"."""
+def shelf_line(plan: Plan, shelf: Shelf, say: Texts) -> str:
+    """Describe what is on disk: "2 of 5 files on disk, 1 partly downloaded (148.0 MB)"."""
     if len(shelf.whole) == len(plan.archives):
         return line(say("panel.whole" if plan.archives else "panel.waiting"), "quiet")
     facts = [say("panel.disk", here=len(shelf.whole), files=say.count("file", len(plan.archives)))]
@@ -138,8 +251,8 @@ def shelf_line(plan: Plan, shelf: Shelf, say: Speech) -> str:
     return line(", ".join(facts), "quiet")
 
 
-def progress_lines(sight: Sight, state: str, say: Speech) -> str:
-    """Tell how far work has come: a bar for the whole with its words, and a thin one for each file at work."""
+def progress_lines(sight: Sight, state: str, say: Texts) -> str:
+    """Return a progress bar for all files with figures, and a thin bar for each running file."""
     facts = [_amount(sight, say) if sight.total or state == "done" else say("panel.connecting")]
     if sight.files > 1:
         facts.append(say("panel.disk", here=sight.finished, files=say.count("file", sight.files)))
@@ -150,92 +263,95 @@ def progress_lines(sight: Sight, state: str, say: Speech) -> str:
     elif sight.speed and state == "running":
         facts += [f"{say.size(sight.speed)}/s"] if sight.unit == "B" else []
         facts.append(say("time.left", time=say.time((sight.total - sight.done) / sight.speed)))
-    # of what has failed, the bytes are no longer counted in
+    # the bytes of failed files are not counted
     share = (sight.finished, sight.files) if state == "failed" and sight.files else (sight.done, sight.total)
     whole = _bar(*share, state, say("panel.bar"), height=14)
     rows = []
     for file in sight.running:
         of = say("panel.of", done=say.size(file.done), total=say.size(file.total))
-        told = [of if file.total else say.size(file.done)]
-        told += [say.count("retry", file.retries)] if file.retries else []
+        figures = [of if file.total else say.size(file.done)]
+        figures += [say.count("retry", file.retries)] if file.retries else []
         rows.append(
             '<div style="display:flex;align-items:center;gap:0.8em;line-height:1.7">'
-            f'<span style="flex:0 0 19.4em;overflow:hidden;text-overflow:ellipsis">{escape(file.name)}</span>'
+            f'<span style="flex:0 0 19.4em;overflow:hidden;text-overflow:ellipsis">{shown(file.name)}</span>'
             f'{_bar(file.done, file.total, state, file.name, height=6)}<span style="color:{_COLOURS["quiet"]};'
-            f'flex:1 0 14em;font-variant-numeric:tabular-nums">{escape(" · ".join(told))}</span></div>'
+            f'flex:1 0 14em;font-variant-numeric:tabular-nums">{shown(" · ".join(figures))}</span></div>'
         )
     more = line(say("panel.others", n=sight.others), "quiet") if sight.others else ""
     return (
         '<div style="display:flex;align-items:center;gap:0.8em;line-height:1.8">'
-        f'{whole}<span style="flex:1 0 20em;font-variant-numeric:tabular-nums">{escape(" · ".join(facts))}</span>'
+        f'{whole}<span style="flex:1 0 20em;font-variant-numeric:tabular-nums">{shown(" · ".join(facts))}</span>'
         f"</div>{''.join(rows)}{more}"
     )
 
 
-def _amount(sight: Sight, say: Speech) -> str:
+def _amount(sight: Sight, say: Texts) -> str:
     if sight.unit == "B":
         return say("panel.of", done=say.size(sight.done), total=say.size(sight.total))
     return say("panel.days" if sight.unit == "days" else "panel.read", done=sight.done, total=sight.total)
 
 
 def _bar(done: int, total: int, state: str, label: str, *, height: int) -> str:
-    """Draw a bar that a screen reader can read."""
+    """Return a bar that screen readers can read."""
     share = 100 if state == "done" else min(100.0, 100 * done / total) if total else 0
     return (
-        f'<div role="progressbar" aria-label="{escape(label)}" aria-valuemin="0" aria-valuemax="100" '
+        f'<div role="progressbar" aria-label="{shown(label)}" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{share:.0f}" data-state="{state}" style="flex:0 0 19.4em;height:{height}px;'
         f'border-radius:{height / 2:g}px;overflow:hidden;background:var(--jp-layout-color2, #e3e3e3)">'
         f'<div style="width:{share:.1f}%;height:100%;background:{_BAR[state]}"></div></div>'
     )
 
 
-def error_line(error: BaseException, say: Speech) -> str:
-    """Tell an error in a few words, then in its own, without a trace; one that is not ours says its kind too."""
-    short, own = _told(error, say)
+def error_line(error: BaseException, say: Texts) -> str:
+    """Describe an error in a few words, then by its message; unexpected errors with their class."""
+    short, own = _described(error, say)
     return line(f"{short} {own}", "error")
 
 
-def _told(error: BaseException, say: Speech) -> tuple[str, str]:
+def _described(error: BaseException, say: Texts) -> tuple[str, str]:
     kinds = [f"error.{kind.__name__}" for kind in type(error).__mro__]
-    key = next((kind for kind in kinds if kind in TEXTS), "error.Exception")
+    key = next((kind for kind in kinds if kind in table_of("en")), "error.Exception")
     own = f"{type(error).__name__}: {error}" if key == "error.Exception" else str(error)
     return say(key), own
 
 
-def report_lines(report: Report, say: Speech) -> str:
-    """Tell a report as a table that scrolls where it is long, and breaks the addresses in its last column.
+def report_lines(report: Report, say: Texts) -> str:
+    """Return a report as a scrolling table.
 
-    What did not succeed comes first; where all did, the table is folded.
+    Failures come first; if there are none, the table is folded.
     """
     outcomes = sorted(report.outcomes, key=lambda outcome: outcome.ok)
     rest = len(outcomes) - _ROWS
     table = Table(
         title="",
         columns=tuple(say(f"report.{name}") for name in ("file", "state", "size", "time", "remark")),
-        rows=tuple((o.name, say(f"state.{o.state}"), *_effort(o, say), _remark(o, say)) for o in outcomes[:_ROWS]),
+        rows=tuple(
+            (plain(outcome.name), say(f"state.{outcome.state}"), *_effort(outcome, say), _remark(outcome, say))
+            for outcome in outcomes[:_ROWS]
+        ),
         notes=(say("report.more", files=say.count("file", rest)),) if rest > 0 else (),
     )
     return (
         "<style>.radar-nb-lines td {white-space:nowrap}"
         ".radar-nb-lines td:last-child {white-space:normal;overflow-wrap:anywhere}</style>"
         f'<details class="radar-nb-lines" {"open" * bool(report.failed)} style="line-height:1.4">'
-        f"<summary>{escape(say.count('file', len(outcomes)))}</summary>"
+        f"<summary>{shown(say.count('file', len(outcomes)))}</summary>"
         f'<div style="max-height:20em;overflow:auto">{table._repr_html_()}</div></details>'
     )
 
 
-def _effort(outcome: Outcome, say: Speech) -> tuple[str, str]:
-    """Tell bytes and time of what was moved; nothing of what was not."""
+def _effort(outcome: Outcome, say: Texts) -> tuple[str, str]:
+    """Return bytes and time of a transfer; empty texts if nothing was transferred."""
     return (say.size(outcome.bytes), say.time(outcome.seconds)) if outcome.bytes else ("", "")
 
 
-def _remark(outcome: Outcome, say: Speech) -> str:
-    told = [" ".join(_told(outcome.error, say))] if outcome.error is not None else list(outcome.notes)
-    return "; ".join([*([say.count("retry", outcome.retries)] if outcome.retries else []), *told])
+def _remark(outcome: Outcome, say: Texts) -> str:
+    notes = [" ".join(_described(outcome.error, say))] if outcome.error is not None else list(outcome.notes)
+    return plain("; ".join([*([say.count("retry", outcome.retries)] if outcome.retries else []), *notes]))
 
 
-def end_line(report: Report, say: Speech) -> str:
-    """Tell in one line how a download or an extraction ended."""
+def end_line(report: Report, say: Texts) -> str:
+    """Describe in one line how a download or an extraction ended."""
     if report.failed:
         return line(say("panel.failed", failed=len(report.failed), all=len(report.outcomes)), "error")
     if not report.bytes:
@@ -245,28 +361,28 @@ def end_line(report: Report, say: Speech) -> str:
     return line("; ".join([moved, *before]))
 
 
-def code_lines(code: str, say: Speech) -> str:
-    """Show code to copy into a cell."""
+def code_lines(code: str, say: Texts) -> str:
+    """Return code to copy into a cell."""
     style = (
         "margin:2px 0;padding:6px 8px;background:var(--jp-cell-editor-background, #f5f5f5);user-select:all;"
         "font-family:var(--jp-code-font-family, monospace);line-height:1.5;max-height:16em;overflow:auto"
     )
-    return f'{line(say("panel.opened"))}<pre style="{style}">{escape(code)}</pre>'
+    return f'{line(say("panel.opened"))}<pre style="{style}">{shown(code)}</pre>'
 
 
-def dead_line(say: Speech) -> str:
-    """Give a line that the page shows only when no kernel is behind the widget that holds it."""
+def no_kernel_line(say: Texts) -> str:
+    """Return a line that the page shows only when the widget has no kernel."""
     ours, dead = ":is(.radar-nb-app, .radar-nb-picker, .radar-nb-panel)", ".jupyter-widgets-disconnected"
     return (
         f"<style>.radar-nb-dead {{display:none}} {dead} .radar-nb-dead {{display:block}} "
-        # instead of a broken chain at each control
+        # hides the broken chain at each control
         f"{ours}{dead}::before, {ours} {dead}::before {{content:none}}</style>"
         f'<div class="radar-nb-dead">{line(say("panel.dead"), "warning")}</div>'
     )
 
 
 def spoken(html: str) -> str:
-    """Give the bare text of lines, for a screen reader.
+    """Return the text of lines without markup, for a screen reader.
 
     Examples
     --------
@@ -277,11 +393,11 @@ def spoken(html: str) -> str:
 
 
 def heading(text: str) -> str:
-    """Give a heading as HTML, below those of a notebook.
+    """Return a heading as HTML, smaller than those of a notebook.
 
     Examples
     --------
     >>> heading("Months")[:3]
     '<h3'
     """
-    return f'<h3 style="margin:0.7em 2px 0.2em;font-size:1.15em;font-weight:600">{escape(text)}</h3>'
+    return f'<h3 style="margin:0.7em 2px 0.2em;font-size:1.15em;font-weight:600">{shown(text)}</h3>'

@@ -15,11 +15,13 @@ from radar_nb.plots.palettes import class_limits
 from radar_nb.runtime.wording import human_bytes
 from radar_nb.widgets.explorer.frames import packed_mask
 from radar_nb.widgets.explorer.jobs import about
+from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from radar_nb.widgets.explorer.frames import Reel
+    from radar_nb.widgets.wording import Language
 
 PAGE_LIMIT = 300_000_000
 """Bytes of a page that browsers open without trouble."""
@@ -77,17 +79,12 @@ def style() -> str:
     return _text("explorer.css")
 
 
-def texts(lang: str) -> dict[str, str]:
-    """Give what it says, by name, in English ("en") or German ("de")."""
-    return {name: said[lang] for name, said in json.loads(_text("explorer.json")).items()}
-
-
 def _text(name: str) -> str:
     return files("radar_nb.widgets.explorer").joinpath(name).read_text(encoding="utf-8")
 
 
 def make_page(
-    reel: Reel, about_all: Mapping[str, Any], span: tuple[int, int], lang: str, *, least: float
+    reel: Reel, about_all: Mapping[str, Any], span: tuple[int, int], lang: Language, *, least: float
 ) -> Iterator[str]:
     """Write the page piece by piece: what is there before the fields, each field, and the rest.
 
@@ -115,7 +112,7 @@ def make_page(
         "alone": True,
         "sum_limits": [class_limits("mm", minutes, np.empty(0)) for minutes in _SUMS],
     }
-    content = _json({"scene": {**about_all, **here}, "texts": texts(lang)})
+    content = _json({"scene": {**about_all, **here}, "texts": Texts(lang).group("explorer")})
     yield _HEAD.format(lang=lang, title=escape(str(about_all["title"])), style=style(), content=content)
     covered, size = np.zeros(reel.shape, bool), 0
     for index in range(first, stop):

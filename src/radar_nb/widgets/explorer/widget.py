@@ -19,10 +19,10 @@ from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 from radar_nb.runtime.files import replacing
 from radar_nb.widgets.explorer.frames import Reel, choose
-from radar_nb.widgets.explorer.html_export import make_page, script, style, texts
+from radar_nb.widgets.explorer.html_export import make_page, script, style
 from radar_nb.widgets.explorer.jobs import Screening, in_words
 from radar_nb.widgets.explorer.scene import PALETTES, scene
-from radar_nb.widgets.texts import speech
+from radar_nb.widgets.wording import load_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,10 +78,11 @@ class Explorer(anywidget.AnyWidget):
     _screening: Screening | None = None
 
     def __init__(self, data: Any, variable: str | None = None, *, lang: str | None = None) -> None:
-        self._lang = speech(lang).language
+        texts = load_texts(lang)
+        self._lang = texts.language
         self.problem = ""
         self._scene: dict[str, Any] = {}
-        super().__init__(texts=texts(self._lang))
+        super().__init__(texts=texts.group("explorer"))
         self.add_class("radar-nb-explorer")
         self.on_msg(self._heard)
         try:
