@@ -221,7 +221,7 @@ def test_it_speaks_german() -> None:
     assert {"Produkt", "Reihe", "Von", "Bis"} <= parts(picker).keys()
     assert "1 Datei, etwa 200,0 MB · noch keine auf dem Datenträger" in words(picker)
     assert parts(picker)["calendar"].words["months"].startswith("Januar")
-    assert "Millimeter Wasser in 5 Minuten" in words(picker)
+    assert "Millimeter Niederschlag in 5 Minuten" in words(picker)
 
 
 def test_another_product_keeps_the_months_where_it_can() -> None:
