@@ -21,7 +21,7 @@ from matplotlib.path import Path as Outline
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat, to_xy
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.plots.palettes import class_colours, class_limits
+from radar_nb.plots.style import class_colours, class_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +130,7 @@ def test_own_classes_are_taken() -> None:
         rn.plot(field(), classes=(1, 1))
     with pytest.raises(SettingsError, match=r"classes='rain' must be .* such as \(0.1, 1, 5, 10\)"):
         rn.plot(field(), classes="rain")  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match="'rain' is not known: use 'dwd'"):
+    with pytest.raises(SettingsError, match="unknown colour map cmap='rain': use 'dwd'"):
         rn.plot(field(), cmap="rain")
 
 
@@ -451,7 +451,7 @@ def test_a_missing_field_among_facets_is_said() -> None:
     [
         (several(1).isel(time=[0] * 61), {"col": "time"}, SettingsError, r"61 maps, .* 60: take fewer.*None, 2\)"),
         (several(2), {"col": "time", "col_wrap": 0}, SettingsError, r"col_wrap=0 must be at least 1"),
-        (several(2), {"col": "time", "time": "2020-06-13T15:25"}, SettingsError, r"leave ax= and time= away"),
+        (several(2), {"col": "time", "time": "2020-06-13T15:25"}, SettingsError, r"leave out ax= and time="),
         (several(2), {"col": "month"}, SeriesError, r"has no dimension 'month': it has time, y, x"),
         (several(2).expand_dims(z=2), {"col": "time"}, SeriesError, r"has further dimensions, z \(2\)"),
         (several(2)[:0], {"col": "time"}, SeriesError, r"holds no field: its time is empty"),

@@ -1,18 +1,16 @@
-"""From fields and series to pictures: maps, facets, films, series, calendars. The only owner of Matplotlib.
+"""From fields and series to pictures: maps, films, series, calendars. The only owner of Matplotlib.
 
-Start with `plotting` (the public call), `maps` (one map in its axes) and `palettes` (classes and colours).
-The room may know `reading`, `dwd` and `runtime`; it computes no sums: what it draws comes in as a DataArray.
+Start with `plotting` (the public call), `maps` (one map in its axes) and `style` (classes, colours, words).
+The room may know `reading`, `dwd` and `runtime`. It computes no sums: it draws the DataArray that it gets.
 """
 
 __all__ = [
     "animation",
     "basemap",
-    "captions",
     "coverage",
     "encoders",
-    "filming",
-    "palettes",
     "plotting",
     "selection",
     "series",
+    "style",
 ]

@@ -1,4 +1,4 @@
-"""Films of radar fields: the maps of `radar_nb.plot`, one after the other."""
+"""Films of radar fields: the maps of `radar_nb.plot`, one after the other, shown or saved."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import base64
 import html
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -18,11 +20,10 @@ from matplotlib.figure import Figure
 
 from radar_nb.errors import SettingsError
 from radar_nb.plots.basemap import Frame
-from radar_nb.plots.captions import credit_of, name_of, time_of
 from radar_nb.plots.encoders import find_ffmpeg, gif, mp4
 from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, wrapped
-from radar_nb.plots.palettes import DRY, INK, NO_DATA
 from radar_nb.plots.selection import cells, several_fields
+from radar_nb.plots.style import DRY, INK, NO_DATA, credit, name_label, time_label
 from radar_nb.runtime.files import replacing, storage_errors
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.wording import human_bytes, human_time
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 
 _KINDS = (".mp4", ".gif", ".html")
 _FASTEST = 50  # pictures a second: see `radar_nb.plots.encoders.gif`
-_SECONDS, _BYTES = 0.12, 35_000  # to draw a field, and for it in a GIF: measured with a rainy day of YW
-_CHUNK = 3 << 16  # bytes; of a multiple of three base64 makes letters without a filler
+_SECONDS, _BYTES = 0.12, 35_000  # of one field in a GIF: measured with a rainy day of YW
+_CHUNK = 3 << 16  # bytes; base64 of a multiple of three needs no padding
 
 
 def animate(
@@ -58,42 +59,42 @@ def animate(
     dpi: float = 100,
     progress: bool | Reporter = True,
 ) -> Film:
-    """Make a film of fields: the map of `plot`, its time running.
+    """Make a film of fields: the map of `plot` at one time after the other.
 
     The fields are read and drawn one at a time, when the film is shown or saved: memory does not grow with its
-    length. Steps that the series does not have are skipped; `open_dataset(..., fill_gaps=True)` gives them as
+    length. Steps that are missing in the series are skipped; `open_dataset(..., fill_gaps=True)` inserts them as
     fields without data.
 
     Parameters
     ----------
     da : xarray.DataArray
-        As `open_dataset` gives it. Dimensions `time`, `y` and `x`; of a single forecast `lead_time`, `y` and `x`.
+        As `open_dataset` returns it. Dimensions `time`, `y` and `x`, or `lead_time`, `y` and `x` of one forecast.
     fps : float
-        Fields a second, 50 at most.
+        Fields per second, 50 at most.
     every : int
-        Every how many-th field is shown: 12 is one an hour of a 5-minute product.
+        Show every n-th field: 12 is one an hour of a 5-minute product.
     most : int
-        A film of more fields is refused, with the time and the size that it would take.
+        Refuse a film of more fields, with an estimate of its time and size.
     classes, cmap, borders, radars
         As in `plot`; one scale for the whole film.
     title : str, optional
-        Instead of the product. The time stands below it in any case.
+        Instead of the product. The time always stands below it.
     dpi : float
-        Pixels an inch: 100 makes a film some 640 pixels wide.
+        Pixels per inch: 100 makes a film about 640 pixels wide.
     progress : bool or Reporter
         Task "film", in fields.
 
     Returns
     -------
     Film
-        A notebook shows it: as a video where ffmpeg is installed, else as a GIF. `.save("rain.mp4")` writes it.
+        A notebook shows it as a video if ffmpeg is installed, else as a GIF. `.save("rain.mp4")` writes it.
 
     Raises
     ------
     SettingsError
-        Too many fields, or a setting that cannot be.
+        Too many fields, or an invalid setting.
     SeriesError
-        `da` is no series of fields.
+        `da` is not a series of fields.
 
     Examples
     --------
@@ -104,12 +105,12 @@ def animate(
     """
     if not 0 < fps <= _FASTEST:
         raise SettingsError(
-            f"fps={fps!r} must be above 0 and at most {_FASTEST}: so many fields are shown a second"
+            f"fps={fps!r} must be above 0 and at most {_FASTEST}: the number of fields shown per second"
         )
     if not _is_count(every):
-        raise SettingsError(f"every={every!r} must be 1 or more: every how many-th field is shown")
+        raise SettingsError(f"every={every!r} must be a whole number from 1 on: every n-th field is shown")
     if not 20 <= dpi <= 400:
-        raise SettingsError(f"dpi={dpi!r} must be from 20 to 400: pixels an inch of a picture 6.4 inches wide")
+        raise SettingsError(f"dpi={dpi!r} must be from 20 to 400: pixels per inch of a picture 6.4 inches wide")
     forecast = getattr(da, "sizes", {}).get("time", 1) == 1 and "lead_time" in getattr(da, "dims", ())
     along = "lead_time" if forecast else "time"
     fields = several_fields(da, along)[::every]
@@ -119,7 +120,7 @@ def animate(
     with reporting(progress) as report:
         values = _watched(fields, report)
         look = Look.of(fields[0], values, classes=classes, cmap=cmap, borders=borders, radars=radars)
-    return Film(fields=fields, look=look, fps=fps, dpi=dpi, title=title or name_of(fields), progress=progress)
+    return Film(fields=fields, look=look, fps=fps, dpi=dpi, title=title or name_label(fields), progress=progress)
 
 
 def _is_count(value: Any) -> bool:
@@ -127,10 +128,10 @@ def _is_count(value: Any) -> bool:
 
 
 def _watched(fields: xr.DataArray, report: Reporter) -> Iterator[NDArray[Any]]:
-    """Give the values of field after field, for a scale that suits them all."""
+    """Yield the values of each field, for a scale that suits all."""
     for done, shown in enumerate(fields, start=1):
         yield cells(shown)
-        report(Progress(task="look through", done=done, total=len(fields), unit="fields"))
+        report(Progress(task="scan", done=done, total=len(fields), unit="fields"))
 
 
 def _too_long(count: int, along: str, *, every: int, most: int, fps: float) -> SettingsError:
@@ -138,22 +139,22 @@ def _too_long(count: int, along: str, *, every: int, most: int, fps: float) -> S
     runs, takes, size = count / fps / 60, count * _SECONDS / 60, human_bytes(count * _BYTES)
     return SettingsError(
         f"a film of {count:,} fields would run {runs:.1f} min, take about {takes:.0f} min to make and {size} as a "
-        f"GIF: at most {most:,} are made (most=). Take every={sparse}, which leaves "
-        f"{-(-count * every // sparse):,}, or a part, such as da.isel({along}=slice(0, {most}))"
+        f"GIF: the limit is {most:,} (most=). Use every={sparse}, which leaves "
+        f"{-(-count * every // sparse):,}, or choose a part, such as da.isel({along}=slice(0, {most}))"
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Film:
-    """Fields that run: shown by a notebook, or saved.
+    """A film of fields, shown by a notebook or saved.
 
     Attributes
     ----------
     fields : xarray.DataArray
-        Of dimensions (time, y, x) or (lead_time, y, x), as lazy as it was.
+        Of dimensions (time, y, x) or (lead_time, y, x), still lazy if it was.
     look : Look
     fps : float
-        Fields a second.
+        Fields per second.
     dpi : float
     title : str
     progress : bool or Reporter
@@ -165,7 +166,7 @@ class Film:
     dpi: float
     title: str
     progress: bool | Reporter
-    _shown: list[str] = field(default_factory=list, repr=False)  # what a notebook has shown, to show it again
+    _shown: list[str] = field(default_factory=list, repr=False)  # what a notebook has shown
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -175,7 +176,7 @@ class Film:
 
     @property
     def words(self) -> str:
-        """What is shown, from when to when."""
+        """What is shown, and its first and last time."""
         name = "prediction_time" if "prediction_time" in self.fields.coords else "time"
         if name not in self.fields.coords:
             return self.title
@@ -183,12 +184,12 @@ class Film:
         return f"{self.title}, {first} to {last}"
 
     def save(self, path: str | Path) -> Path:
-        """Draw the film into a file, which is there whole or not at all.
+        """Draw the film into a file; a failed call leaves no file, or the old one.
 
         Parameters
         ----------
         path : path
-            Ends in `.gif`, in `.mp4` (which needs ffmpeg), or in `.html`: a page that holds the film itself.
+            Ends in `.gif`, `.mp4` (needs ffmpeg) or `.html` (a page that contains the film).
 
         Returns
         -------
@@ -197,9 +198,9 @@ class Film:
         Raises
         ------
         SettingsError
-            Another ending, or there is no ffmpeg for an MP4.
+            Another ending, or no ffmpeg for an MP4.
         StorageError
-            The disk refused.
+            The file cannot be written.
 
         Examples
         --------
@@ -208,11 +209,11 @@ class Film:
         target = Path(path)
         if target.suffix.lower() not in _KINDS:
             raise SettingsError(
-                f"a film is saved as {', '.join(_KINDS)}, not as {target.name!r}: give such an ending"
+                f"a film is saved as {', '.join(_KINDS)}, not as {target.name!r}: choose one of these endings"
             )
         kind = _best_kind() if target.suffix.lower() == ".html" else target.suffix.lower()
         if kind == ".mp4" and find_ffmpeg() is None:
-            raise SettingsError(f"{target.name} needs ffmpeg, which is not found: install it, or save a .gif")
+            raise SettingsError(f"{target.name} needs ffmpeg, which was not found: install it, or save a .gif")
         with tempfile.TemporaryDirectory(prefix="radar_nb-") as folder:
             made = self._draw(Path(folder, f"film{kind}"))
             with replacing(target) as file, made.open("rb") as ready:
@@ -232,10 +233,10 @@ class Film:
         yield '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
         yield f"<title>{html.escape(self.words)}</title></head>\n<body>\n"
         yield from self._element(made)
-        yield f"\n<p>{html.escape(credit_of(self.fields))}</p>\n</body>\n</html>\n"
+        yield f"\n<p>{html.escape(credit(self.fields))}</p>\n</body>\n</html>\n"
 
     def _element(self, made: Path) -> Iterator[str]:
-        """Give the film as a piece of HTML that needs nothing else."""
+        """Yield the film as HTML that needs no other file."""
         words = html.escape(f"Film: {self.words}", quote=True)
         style = 'style="max-width:100%;height:auto"'
         video = made.suffix == ".mp4"
@@ -249,11 +250,11 @@ class Film:
         yield '"></video>' if video else '">'
 
     def _draw(self, path: Path) -> Path:
-        """Draw field after field into a file, and give it back."""
-        scene = _Scene(self)
-        with storage_errors(path), self._opened(path, scene.size) as add, reporting(self.progress) as report:
+        """Draw field after field into a file; return its path."""
+        canvas = _Canvas(self)
+        with storage_errors(path), self._opened(path, canvas.size) as add, reporting(self.progress) as report:
             for done, shown in enumerate(self.fields, start=1):
-                add(scene.picture(shown))
+                add(canvas.picture(shown))
                 report(Progress(task="film", done=done, total=len(self), unit="fields"))
         return path
 
@@ -268,14 +269,14 @@ def _best_kind() -> str:
     return ".mp4" if find_ffmpeg() else ".gif"
 
 
-class _Scene:
-    """A map whose field and time change while all around it stays."""
+class _Canvas:
+    """A map whose field and title are replaced; everything else is drawn once."""
 
     def __init__(self, film: Film) -> None:
         first = film.fields[0]
         frame = Frame.of(first)
         size, edges = figure_options(frame)
-        # without pyplot, which would show the figure in a notebook, and keep it
+        # not by pyplot, which would show the figure in a notebook and keep it
         figure = Figure(figsize=size, dpi=film.dpi, layout="constrained")
         self._canvas = cast("Any", FigureCanvasAgg(figure))
         self._ax: Any = figure.subplots(gridspec_kw=edges)
@@ -283,12 +284,12 @@ class _Scene:
         drawn = draw_map(self._ax, nothing, frame, film.look, first.attrs.get("radars"))
         draw_key(self._ax, drawn.image, film.look, drawn.size)
         draw_legend(self._ax, film.look, dry=True, unknown=drawn.unknown, size=drawn.size)
-        self._head = film.title
+        self._name = film.title
         self._image = drawn.image
-        self._words = draw_words(self._ax, self._title(first, nothing), credit_of(first), drawn.size)
-        width, letters = self._ax.get_window_extent().width / film.dpi, float(self._words.get_fontsize())
+        self._text = draw_words(self._ax, self._title(first, nothing), credit(first), drawn.size)
+        width, letters = self._ax.get_window_extent().width / film.dpi, float(self._text.get_fontsize())
         self._wrap = partial(wrapped, width=width, letters=letters)
-        self._canvas.draw()  # puts everything in its place, where it stays
+        self._canvas.draw()  # computes the layout, which then stays
         figure.set_layout_engine("none")
         self._ax.set_animated(True)
         self._canvas.draw()
@@ -301,14 +302,51 @@ class _Scene:
         return columns, rows
 
     def picture(self, shown: xr.DataArray) -> Picture:
-        """Give the picture of a field; the next one overwrites it."""
+        """Return the picture of a field; the next one overwrites it."""
         values = cells(shown)
         self._image.set_data(values)
-        self._words.set_text(self._wrap(self._title(shown, values)))
+        self._text.set_text(self._wrap(self._title(shown, values)))
         self._canvas.restore_region(self._around)
         self._ax.draw(self._canvas.get_renderer())
         return np.asarray(self._canvas.buffer_rgba())
 
     def _title(self, shown: xr.DataArray, values: NDArray[Any]) -> str:
-        told = [time_of(shown), "" if np.isfinite(values).any() else "no data"]
-        return f"{self._head}\n{', '.join(filter(None, told))}"
+        words = [time_label(shown), "" if np.isfinite(values).any() else "no data"]
+        return f"{self._name}\n{', '.join(filter(None, words))}"
+
+
+_LOOK = 0.2
+"""Seconds between two reports of progress."""
+
+
+class _Stopped(Exception):
+    """Nobody waits for the film any more."""
+
+
+def filming(
+    fields: xr.DataArray, path: Path, *, fps: float, classes: Sequence[float] | None, cmap: str | None
+) -> Iterator[Progress | None]:
+    """Draw fields into a file in a thread, and yield the progress now and then; None before it has begun.
+
+    When the generator ends, the file is complete. A caller that closes it before stops the drawing. Arguments and
+    errors are those of `animate` and `Film.save`.
+    """
+    stop = Event()
+    latest: list[Progress] = []
+
+    def report(progress: Progress) -> None:
+        if stop.is_set():
+            raise _Stopped
+        latest[:] = [progress]
+
+    def draw() -> None:
+        animate(fields, fps=fps, classes=classes, cmap=cmap, progress=report).save(path)
+
+    with ThreadPoolExecutor(1, "radar_nb-film") as pool:
+        drawing = pool.submit(draw)
+        try:
+            while not wait([drawing], _LOOK).done:
+                yield latest[0] if latest else None
+        finally:
+            stop.set()
+        drawing.result()

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from radar_nb.dwd.grids import GRIDS, scale_factor, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.errors import SeriesError
-from radar_nb.plots.palettes import INK
+from radar_nb.plots.style import INK
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,7 +76,7 @@ def _earth(field: xr.DataArray) -> Earth:
 
 
 @cache
-def _borders(earth: Earth) -> dict[str, list[NDArray[np.float64]]]:
+def borders(earth: Earth) -> dict[str, list[NDArray[np.float64]]]:
     """Give the border of Germany and of the others as lines in metres. Made by scripts/make_borders.py."""
     content = json.loads(files("radar_nb.plots").joinpath("borders.json").read_text(encoding="utf-8"))
     return {
@@ -89,7 +89,7 @@ def draw_borders(ax: Axes, earth: Earth, size: float) -> None:
     """Draw the border of Germany, and thinner those around it."""
     for name, width, colour in (("neighbours", 0.5, "#5a5a5a"), ("germany", 1.0, INK)):
         lines = LineCollection(
-            _borders(earth)[name], linewidths=width * size, colors=colour, capstyle="round", label=f"_{name}"
+            borders(earth)[name], linewidths=width * size, colors=colour, capstyle="round", label=f"_{name}"
         )
         ax.add_collection(lines, autolim=False)
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from radar_nb.plots.palettes import INK
+from radar_nb.plots.style import CREDIT, INK, SYNTHETIC
 from radar_nb.reading.coverage import find_coverage
 from radar_nb.runtime.wording import MONTH_NAMES, human_time
 
@@ -98,7 +98,7 @@ def plot_coverage(
     ax.set_title(_title(found), loc="left", fontsize=10, color=INK, linespacing=1.25, pad=7)
     if found.radars:
         _draw_radars(axes[1, 0], found, by_day=one)
-    credit = "Synthetic data, made up by radar_nb" if found.made_up else "Datenbasis: Deutscher Wetterdienst"
+    credit = SYNTHETIC if found.made_up else CREDIT
     figure.supxlabel(credit, x=0.995, ha="right", fontsize=6.5, color=INK)
     return ax
 

@@ -1,7 +1,7 @@
-"""Pictures written one by one into a film file: a GIF, or an MP4 where ffmpeg is at hand.
+"""Pictures written one by one into a film file: a GIF, or an MP4 if ffmpeg is installed.
 
-Pillow's own GIF writer, and matplotlib's on it, hold all pictures until the last has come: here each is written
-when it comes, and only what has changed since the one before.
+Matplotlib's writers draw the whole figure for each picture, and Pillow's GIF writer keeps all pictures in memory.
+Here each picture is written at once, in a GIF only the part that differs from the picture before.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     """Of shape (rows, columns, 4): red, green, blue and opacity, first row at the top."""
 
 _UNCHANGED = 255
-"""The colour of a GIF that means: as in the picture before."""
+"""The colour of a GIF that means: same as in the picture before."""
 
 
 @contextmanager
 def gif(path: Path, fps: float, colours: NDArray[np.uint8]) -> Iterator[Callable[[Picture], object]]:
-    """Open a GIF that plays without end, and give what adds a picture to it.
+    """Open a GIF that plays in a loop; yield the function that adds a picture.
 
     Parameters
     ----------
     path : pathlib.Path
     fps : float
-        Pictures a second, 50 at most: what GIF can tell, and browsers play. The format counts hundredths of
-        seconds; they are spread so that the whole has its true length.
+        Pictures per second, 50 at most, which browsers still play. The format counts hundredths of a second;
+        these are distributed so that the whole has its true length.
     colours : ndarray of uint8, shape (n, 3)
-        Colours that are kept; the others are the most useful of the first picture, 255 in all.
+        Colours to keep; the others are the most useful of the first picture, 255 in all.
     """
     with path.open("wb") as file:
         yield _Gif(file, fps, colours).add
@@ -51,7 +51,7 @@ def gif(path: Path, fps: float, colours: NDArray[np.uint8]) -> Iterator[Callable
 
 
 class _Gif:
-    """A GIF in the making (GIF89a, W3C: one table of colours, then a block a picture)."""
+    """An unfinished GIF (GIF89a, W3C: one table of colours, then one block per picture)."""
 
     def __init__(self, file: BinaryIO, fps: float, colours: NDArray[np.uint8]) -> None:
         self._file = file
@@ -91,7 +91,7 @@ class _Gif:
 
 
 def _palette(image: Image.Image, colours: NDArray[np.uint8]) -> Image.Image:
-    """Give the given colours and the most useful of a picture, 255 in all, as an image that only carries them."""
+    """Return the given colours and the most useful of a picture, 255 in all, as the palette of an image."""
     useful = image.quantize(_UNCHANGED - len(colours), Image.Quantize.MEDIANCUT).getpalette() or []
     table = [*colours.ravel().tolist(), *useful][: 3 * _UNCHANGED]
     palette = Image.new("P", (1, 1))
@@ -106,25 +106,25 @@ def _paletted(codes: NDArray[np.uint8], palette: Image.Image | None) -> Image.Im
 
 
 def _extent(changed: NDArray[np.bool_]) -> tuple[int, int]:
-    """Give the first and the last of what has changed; where nothing has, of one line: a block cannot be empty."""
+    """Return the range of changed lines; at least one line, since a block cannot be empty."""
     found = np.flatnonzero(changed)
     return (int(found[0]), int(found[-1]) + 1) if found.size else (0, 1)
 
 
 def find_ffmpeg() -> str | None:
-    """Give the program that matplotlib would take (`rcParams["animation.ffmpeg_path"]`), or None."""
+    """Return the path of Matplotlib's ffmpeg (`rcParams["animation.ffmpeg_path"]`), or None."""
     return shutil.which(str(mpl.rcParams["animation.ffmpeg_path"]))
 
 
 @contextmanager
 def mp4(path: Path, fps: float, size: tuple[int, int], program: str) -> Iterator[Callable[[Picture], object]]:
-    """Open an MP4 (H.264, which every browser plays), and give what adds a picture to it.
+    """Open an MP4 (H.264, which every browser plays); yield the function that adds a picture.
 
     Parameters
     ----------
     path : pathlib.Path
     fps : float
-        Pictures a second.
+        Pictures per second.
     size : tuple of int
         Columns and rows of a picture.
     program : str
@@ -133,9 +133,9 @@ def mp4(path: Path, fps: float, size: tuple[int, int], program: str) -> Iterator
     Raises
     ------
     DiskFull
-        No room for the film.
+        The disk of the temporary folder is full.
     SettingsError
-        This ffmpeg cannot write it.
+        This ffmpeg cannot write the film.
     """
     command = _command(program, size, fps, path)
     with (
@@ -147,7 +147,7 @@ def mp4(path: Path, fps: float, size: tuple[int, int], program: str) -> Iterator
         def add(picture: Picture) -> None:
             try:
                 pipe.write(picture.tobytes())
-            except OSError as error:  # it has ended early, and said why
+            except OSError as error:  # ffmpeg has ended early, and said why
                 raise _failure(process, said) from error
 
         try:
@@ -163,7 +163,7 @@ def mp4(path: Path, fps: float, size: tuple[int, int], program: str) -> Iterator
 
 def _command(program: str, size: tuple[int, int], fps: float, path: Path) -> list[str]:
     taken = f"-f rawvideo -pix_fmt rgba -s {size[0]}x{size[1]} -r {fps:g} -i -"
-    # crf: sharp lines at a tenth of a GIF's size; H.264 with shared colours wants even sides
+    # crf 20: sharp lines at a fifth of a GIF's size; yuv420p needs even sides
     made = "-c:v libx264 -crf 20 -vf crop=trunc(iw/2)*2:trunc(ih/2)*2 -pix_fmt yuv420p -movflags +faststart"
     return [program, "-loglevel", "error", "-y", *taken.split(), *made.split(), "-f", "mp4", str(path)]
 
@@ -171,7 +171,9 @@ def _command(program: str, size: tuple[int, int], fps: float, path: Path) -> lis
 def _failure(process: subprocess.Popen[bytes], said: BinaryIO) -> DiskFull | SettingsError:
     process.wait()
     said.seek(0)
-    lines = said.read().decode(errors="replace").strip().splitlines() or ["it gave no reason"]
+    lines = said.read().decode(errors="replace").strip().splitlines() or ["no reason given"]
     if any("No space left" in line for line in lines):
-        return DiskFull("the disk of the folder for temporary files is full: make room, or set TMPDIR")
-    return SettingsError(f"ffmpeg made no MP4 ({lines[-1]}): save the film as .gif, or install a full ffmpeg")
+        return DiskFull("the disk of the temporary folder is full: free some space, or set TMPDIR")
+    return SettingsError(
+        f"ffmpeg could not write the MP4 ({lines[-1]}): save the film as .gif, or install a full ffmpeg"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.colorbar import make_axes
@@ -15,8 +15,16 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
 
 from radar_nb.plots.basemap import HALO, Frame, draw_borders, draw_radars, draw_scale, points, site_style
-from radar_nb.plots.captions import minutes_of, unit_of
-from radar_nb.plots.palettes import DRY, INK, NO_DATA, class_colours, class_limits, own_limits
+from radar_nb.plots.style import (
+    DRY,
+    INK,
+    NO_DATA,
+    amount_minutes,
+    class_colours,
+    class_limits,
+    own_limits,
+    unit_label,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,23 +69,12 @@ class Look:
         borders: bool,
         radars: bool,
     ) -> Look:
-        """Choose the look of a field, or of several that are to share it.
+        """Choose the look of a field, or of several that share it.
 
-        Parameters
-        ----------
-        field : xarray.DataArray
-            One of them, for its attributes.
-        values : iterable of ndarray
-            All of them, one at a time. Looked at only where the unit does not tell the classes.
-        classes, cmap, borders, radars
-            As in `radar_nb.plot`.
-
-        Raises
-        ------
-        SettingsError
-            The classes do not rise, or there is no such colour map.
+        `field` is one of them, for its attributes. `values` are the values of all, one field at a time; they are
+        only read where the unit does not determine the classes. The rest is as in `radar_nb.plot`.
         """
-        units, minutes = str(field.attrs.get("units", "")), minutes_of(field)
+        units, minutes = str(field.attrs.get("units", "")), amount_minutes(field)
         if classes is not None:
             limits = own_limits(classes)
         elif minutes or units in {"mm h-1", "mm/h", "dBZ"}:
@@ -87,62 +84,45 @@ class Look:
         return cls(
             limits=limits,
             colours=class_colours(cmap, len(limits), reflectivity=units == "dBZ"),
-            unit=unit_of(units, minutes),
+            unit=unit_label(units, minutes),
             borders=borders,
             radars=radars,
         )
 
     def is_dry(self, values: NDArray[Any]) -> bool:
-        """Tell whether a field has cells below the first class."""
+        """Return whether a field has cells below the first class."""
         return bool((values < self.limits[0]).any())
 
 
 def _range(fields: Iterable[NDArray[Any]], *, most: float) -> NDArray[Any]:
-    """Give the least value of each field and its greatest, or in amounts that which single cells do not decide."""
+    """Return the least value of each field and its greatest; of amounts a quantile, which ignores single cells."""
     seen = [values[np.isfinite(values)] for values in fields]
     return np.array([limit for part in seen if part.size for limit in (part.min(), np.quantile(part, most))])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Map:
-    """What was drawn.
-
-    Attributes
-    ----------
-    image : AxesImage
-    size : float
-        Of letters and lines, 1 on a map of usual size.
-    unknown : list of str
-        Radars of the field whose place is not known.
-    """
+class Map(NamedTuple):
+    """What was drawn."""
 
     image: AxesImage
     size: float
+    """Of letters and lines, 1 on a map of usual size."""
     unknown: list[str]
+    """Radars of the field whose place is not known."""
 
 
 def figure_options(frame: Frame) -> tuple[tuple[float, float], dict[str, Any]]:
-    """Give the size of a figure for one map with title and key, in inches, and the edges of its grid."""
+    """Return the size in inches of a figure for one map with title and key, and the edges of its grid."""
     width, height = (high - low for low, high in (frame.x, frame.y))
-    # about what the layout will arrive at: the words are measured before it does
+    # near what the layout ends at: titles are wrapped before it runs
     edges = {"left": 0.01, "right": 0.99, "bottom": 0.04, "top": 0.92}
     return (6.4, 5.2 * min(max(height / width, 0.4), 2.5) + 0.9), edges
 
 
 def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: Any, *, scale: bool = True) -> Map:
-    """Draw a field with borders, radar sites and scale.
+    """Draw a field with borders, radar sites and, if `scale`, a scale bar.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    values : ndarray of float, shape (rows, cols)
-        First row in the south. NaN is missing.
-    frame : Frame
-    look : Look
-    radars : str, sequence of str or None
-        The ids of the radars that see this field; None for today's network.
-    scale : bool
-        Whether to draw the bar of so many km.
+    `values` has the shape (rows, cols), its first row in the south; NaN is missing. `radars` are the ids of the
+    radars that see this field; None means today's network.
     """
     image = ax.imshow(
         values,
@@ -165,33 +145,19 @@ def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: A
 
 
 def _inches(ax: Axes) -> tuple[float, float]:
-    """Give the width and height of a map, which equal scales may leave smaller than its share of the figure."""
+    """Return the width and height of a map; equal scales may leave it smaller than its share of the figure."""
     ax.apply_aspect()
     drawn = ax.get_window_extent()
     return drawn.width / ax.figure.dpi, drawn.height / ax.figure.dpi
 
 
 def draw_words(ax: Axes, title: str, credit: str, size: float) -> Text:
-    """Write the title above a map and the source of the data into its corner, and give the title."""
+    """Write the title above a map and the source of the data into its corner; return the title."""
     letters = points(10, size)
-    ax.text(
-        0.99,
-        0.012,
-        credit,
-        transform=ax.transAxes,
-        ha="right",
-        fontsize=points(6, size),
-        color=INK,
-        path_effects=[HALO],
-    )
-    return ax.set_title(
-        wrapped(title, _inches(ax)[0], letters),
-        loc="left",
-        fontsize=letters,
-        color=INK,
-        pad=5 * size,
-        linespacing=1.25,
-    )
+    corner: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "path_effects": [HALO]}
+    ax.text(0.99, 0.012, credit, fontsize=points(6, size), color=INK, **corner)
+    text = wrapped(title, _inches(ax)[0], letters)
+    return ax.set_title(text, loc="left", fontsize=letters, color=INK, pad=5 * size, linespacing=1.25)
 
 
 def wrapped(text: str, width: float, letters: float) -> str:
@@ -218,14 +184,14 @@ def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
 
 
 def _beside(ax: Axes, _bar: Any, _renderer: Any) -> Bbox:
-    """Give the place of a colour bar right of its map as it is drawn."""
+    """Return the place of a colour bar at the right of its map as drawn."""
     drawn = ax.get_position()
     left = drawn.x1 + 0.025 * drawn.width
     return Bbox.from_extents(left, drawn.y0, left + 0.1 * drawn.width, drawn.y1)
 
 
 def draw_legend(ax: Axes, look: Look, *, dry: bool, unknown: Sequence[str], size: float) -> Legend:
-    """Explain below a map what is no class: no data, too little, radar sites."""
+    """Explain below a map what the scale does not: no data, less than the first class, radar sites."""
     edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
     entries: list[Patch | Line2D] = [Patch(facecolor=NO_DATA, label="no data", **edge)]
     if dry:

@@ -1,7 +1,9 @@
-"""Maps of radar fields, in the data's own projection: one, or several on a page."""
+"""The public call `plot`: one map, or several of one size on a page that share their scale and key."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
@@ -9,19 +11,39 @@ import numpy as np
 
 from radar_nb.errors import SettingsError
 from radar_nb.plots.basemap import Frame
-from radar_nb.plots.captions import credit_of, name_of, time_of
-from radar_nb.plots.facets import check_facets, draw_facets
-from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options
+from radar_nb.plots.maps import (
+    Look,
+    draw_bar,
+    draw_key,
+    draw_legend,
+    draw_map,
+    draw_words,
+    figure_options,
+    wrapped,
+)  # fmt: skip
 from radar_nb.plots.selection import cells, one_field, several_fields
+from radar_nb.plots.style import INK, amount_minutes, credit, name_label, time_label
+from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+_MOST = 60
+"""Maps on one page at most: more cannot be read."""
+
+_LEFT, _RIGHT, _GAP, _BELOW, _ABOVE = 0.08, 0.75, 0.12, 0.32, 0.1
+"""Inches: at the left, at the right for the scale, between maps, below them for the key, above the title."""
+_NAME = 0.24
+"""Inches above a map for its own title."""
+_LINE = 0.21
+"""Inches of a line of the title over all."""
 
 
 @overload
@@ -74,48 +96,47 @@ def plot(
 ) -> Axes | NDArray[Any]:
     """Draw one field as a map: rain or reflectivity in classes, borders, radar sites, scale, time and unit.
 
-    The map stands in the data's own projection, cell for cell, without resampling in space. Missing cells are
-    grey, cells below the first class nearly white. With `col=` there are several maps on one page, which share
-    their scale.
+    The map keeps the data's own projection, cell for cell, without resampling. Missing cells are grey, cells below
+    the first class nearly white. With `col=`, several maps share one page and one scale.
 
     Parameters
     ----------
     da : xarray.DataArray
-        As `open_dataset` gives it, or a sum of it. Dimensions `y` and `x` (cell centres in metres, evenly spaced,
-        in any order) and at most one more, `time` or what `col` names. NaN is missing. Of a lazy array only the
-        fields that are drawn are computed.
-        Attributes that are used where they exist: `units`, `long_name`, `interval_minutes`, `radars`
+        As `open_dataset` returns it, or a sum of it. Dimensions `y` and `x` (cell centres in metres, evenly
+        spaced, in any order) and at most one more, `time` or what `col` names. NaN is missing. Of a lazy array
+        only the fields that are drawn are computed.
+        Attributes used if present: `units`, `long_name`, `interval_minutes`, `radars`
         (ids of radar sites, separated by commas).
     ax : matplotlib.axes.Axes, optional
-        Where to draw; without it, a new figure is made. Not with `col`.
+        Where to draw; a new figure by default. Not with `col`.
     classes : sequence of float, optional
         Limits of the classes, rising, in the data's unit. By default DWD's for the quantity and its interval;
-        for a sum without known interval, those that its amounts fill.
+        for a sum of unknown interval, those that its amounts fill.
     cmap : str or matplotlib.colors.Colormap, optional
-        `"dwd"` for DWD's hues, or a colour map of matplotlib. By default a scale that every colour vision orders.
+        `"dwd"` for DWD's hues, or a colour map of Matplotlib. By default a scale that any colour vision can order.
     colorbar, borders, radars : bool
-        Whether to draw the colour bar with the key to the map, the borders, the radar sites. Without
-        `da.attrs["radars"]` the sites are those of today's network.
+        Whether to draw the colour bar with the key, the borders, the radar sites. Without `da.attrs["radars"]`
+        the sites are those of today's network.
     title : str, optional
         Instead of the product, its interval and its time; with `col`, above all maps.
     time : str, datetime or numpy.datetime64, optional
-        Which field to draw if `da` has several, in UTC unless it says otherwise.
+        Which field to draw if `da` has several; UTC unless it carries a zone.
     col : str, optional
         The dimension whose fields are drawn side by side, such as `"time"` or `"lead_time"`; 60 at most.
     col_wrap : int, optional
-        How many maps stand in a row; by default what makes the page about square.
+        Maps in a row; by default as many as make the page about square.
 
     Returns
     -------
     matplotlib.axes.Axes, or ndarray of these of shape (rows, cols)
-        In metres of the projection; `ax.figure.savefig("field.png")` writes it. An array with `col`, None where
-        the last row is not full.
+        In metres of the projection; `ax.figure.savefig("field.png")` writes the picture. With `col` an array,
+        with None where the last row is not full.
 
     Raises
     ------
     SeriesError
-        `da` is no single field: several times and none chosen, no such time, no `x` and `y`, or a projection that
-        is not DWD's; or it has no dimension `col`.
+        `da` is not a single field: several times and none chosen, an unknown time, no `x` and `y`, a projection
+        that is not DWD's, or no dimension `col`.
     SettingsError
         Classes that do not rise, an unknown colour map, too many maps, or `ax` together with `col`.
 
@@ -130,8 +151,8 @@ def plot(
     if col is not None:
         if ax is not None or time is not None:
             raise SettingsError(
-                f"col={col!r} draws several maps in a figure of their own: leave ax= and time= away, and choose "
-                "fields with da.sel(...)"
+                f"col={col!r} draws several maps in a new figure: leave out ax= and time=, and choose fields with "
+                "da.sel(...)"
             )
         fields = several_fields(da, col)
         cols = check_facets(fields, col, col_wrap)
@@ -145,12 +166,12 @@ def plot(
     if colorbar:
         draw_key(ax, drawn.image, shared, drawn.size)
         draw_legend(ax, shared, dry=shared.is_dry(values), unknown=drawn.unknown, size=drawn.size)
-    draw_words(ax, _title(field, values) if title is None else title, credit_of(field), drawn.size)
+    draw_words(ax, _title(field, values) if title is None else title, credit(field), drawn.size)
     return ax
 
 
 def _new_axes(frame: Frame) -> Axes:
-    """Give axes in a figure of their own, high enough for the map, its title and its key."""
+    """Return axes in a new figure that has room for the map, its title and its key."""
     import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
 
     size, edges = figure_options(frame)
@@ -159,6 +180,147 @@ def _new_axes(frame: Frame) -> Axes:
 
 
 def _title(field: xr.DataArray, values: NDArray[Any]) -> str:
-    """Give the product, then the interval and its end in UTC, then whether there is nothing to see."""
-    lines = [name_of(field), time_of(field), "" if np.isfinite(values).any() else "no data"]
+    """Return the product, the interval and its end in UTC, and "no data" for an empty field."""
+    lines = [name_label(field), time_label(field), "" if np.isfinite(values).any() else "no data"]
     return "\n".join(filter(None, lines))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """How the maps lie on the page, in inches."""
+
+    count: int
+    cols: int
+    width: float
+    height: float
+    lines: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of maps."""
+        return -(-self.count // self.cols)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the page."""
+        wide = _LEFT + self.cols * (self.width + _GAP) - _GAP + _RIGHT
+        high = _ABOVE + self.lines * _LINE + self.rows * (_NAME + self.height + _GAP) - _GAP + _BELOW
+        return wide, high
+
+    def place(self, row: int, col: int) -> tuple[float, float, float, float]:
+        """Return left, bottom, width and height of a map, as shares of the page."""
+        wide, high = self.size
+        top = _ABOVE + self.lines * _LINE + row * (_NAME + self.height + _GAP) + _NAME
+        left = _LEFT + col * (self.width + _GAP)
+        return left / wide, 1 - (top + self.height) / high, self.width / wide, self.height / high
+
+    def bar(self) -> tuple[float, float, float, float]:
+        """Return the place of the scale: at the right of the maps, from the top down, two maps long at most."""
+        wide = self.size[0]
+        _, bottom, _, height = self.place(0, 0)
+        top = bottom + height
+        length = min(top - self.place(self.rows - 1, 0)[1], 2 * height)
+        left = _LEFT + self.cols * (self.width + _GAP)
+        return left / wide, top - length, min(0.16, self.width / 12) / wide, length
+
+
+def check_facets(da: xr.DataArray, along: str, wrap: int | None) -> int:
+    """Return the number of columns; raise SettingsError for too many maps or an invalid number of columns."""
+    count = da.sizes[along]
+    if count > _MOST:
+        raise SettingsError(
+            f"col={along!r} would draw {count:,} maps, and a page holds {_MOST}: take fewer, as with "
+            f"da.isel({along}=slice(None, None, {math.ceil(count / _MOST)})), or make a film with animate(da)"
+        )
+    if wrap is not None and wrap < 1:
+        raise SettingsError(f"col_wrap={wrap!r} must be at least 1, the number of maps in a row")
+    return min(count, wrap or (count if count <= 4 else math.ceil(math.sqrt(count))))
+
+
+def draw_facets(
+    da: xr.DataArray,
+    along: str,
+    cols: int,
+    look: Callable[[list[NDArray[Any]]], Look],
+    title: str | None,
+    *,
+    colorbar: bool,
+) -> NDArray[Any]:
+    """Draw each field of dimensions (along, y, x) as a small map; `look` chooses the look that all share.
+
+    Return the axes, of shape (rows, cols), with None where the last row is not full.
+    """
+    import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
+
+    first = da.isel({along: 0})
+    frame = Frame.of(first)
+    fields = [cells(field) for field in da]
+    shared = look(fields)
+    ratio = (frame.y[1] - frame.y[0]) / (frame.x[1] - frame.x[0])
+    width = {1: 4.6, 2: 3.1}.get(cols, 2.35)
+    headline = wrapped(_headline(da, along) if title is None else title, cols * (width + _GAP) + _RIGHT, 10)
+    sheet = Sheet(
+        count=len(fields),
+        cols=cols,
+        width=width,
+        height=width * min(max(ratio, 0.3), 3.0),
+        lines=headline.count("\n") + 1,
+    )
+    figure = plt.figure(figsize=sheet.size)
+    axes = np.full((sheet.rows, cols), None, object)
+    for number, values in enumerate(fields):
+        ax = figure.add_axes(sheet.place(*divmod(number, cols)))
+        drawn = draw_map(ax, values, frame, shared, da.attrs.get("radars"), scale=number == 0)
+        name = _name(da.isel({along: number}), along)
+        if not np.isfinite(values).any():
+            name += ", no data"
+        ax.set_title(name, loc="left", fontsize=8, color=INK, pad=3)
+        axes.flat[number] = ax
+    _draw_around(figure, sheet, headline, credit(da))
+    if colorbar:
+        draw_bar(figure.add_axes(sheet.bar()), drawn.image, shared, 1.0)
+        dry = any(shared.is_dry(values) for values in fields)
+        _draw_legend(figure, axes[0, 0], sheet, shared, dry=dry, unknown=drawn.unknown)
+    return axes
+
+
+def _draw_around(figure: Figure, sheet: Sheet, headline: str, credit: str) -> None:
+    wide, high = sheet.size
+    figure.text(_LEFT / wide, 1 - _ABOVE / high, headline, va="top", fontsize=10, color=INK, linespacing=1.25)
+    figure.text(1 - _LEFT / wide, 0.08 / high, credit, ha="right", fontsize=6.5, color=INK)
+
+
+def _draw_legend(figure: Figure, ax: Axes, sheet: Sheet, look: Look, *, dry: bool, unknown: list[str]) -> None:
+    """Draw the key of all maps once, below the lowest at the left."""
+    wide, high = sheet.size
+    legend = draw_legend(ax, look, dry=dry, unknown=unknown, size=1.0)
+    legend.set_bbox_to_anchor((_LEFT / wide, (_BELOW - 0.05) / high), transform=figure.transFigure)
+
+
+def _headline(da: xr.DataArray, along: str) -> str:
+    """Return the product, and what the maps' own titles have in common."""
+    minutes = amount_minutes(da)
+    if along == "time":
+        return (
+            f"{name_label(da)}\n{human_interval(minutes)} to the time above each map (UTC)"
+            if minutes
+            else name_label(da)
+        )
+    if "time" in da.coords and da["time"].ndim == 0:
+        return f"{name_label(da)}\n{human_time(da['time'].values)}"
+    return name_label(da)
+
+
+def _name(field: xr.DataArray, along: str) -> str:
+    """Return the title of one map: what distinguishes it from the others."""
+    if along not in field.coords:
+        return ""
+    value: Any = field[along].values[()]
+    units = field[along].attrs.get("units")
+    along = along.replace("_", " ")
+    if isinstance(value, np.datetime64):
+        return human_time(value).removesuffix(" UTC") if amount_minutes(field) else human_time(value)
+    if isinstance(value, np.timedelta64):
+        return f"{along} {human_interval(value / np.timedelta64(1, 'm'))}"
+    text = f"{along} {value:g}" if isinstance(value, float) else f"{along} {value}"
+    return f"{text} {units}" if units else text

@@ -13,8 +13,7 @@ from matplotlib.patches import Patch
 
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.basemap import HALO
-from radar_nb.plots.captions import credit_of, name_of, unit_of
-from radar_nb.plots.palettes import INK
+from radar_nb.plots.style import INK, credit, name_label, unit_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -291,17 +290,17 @@ def _spread(ax: Axes, labels: list[Annotation]) -> None:
 
 def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) -> None:
     """Write what the series is, in which unit and interval, and whose data they are."""
-    name = f"{series.names[0]}: {name_of(da)}" if len(series.names) == 1 and series.names[0] else name_of(da)
-    units = "number" if da.dtype.kind in "iu" else unit_of(str(da.attrs.get("units", "")), None)
+    name = f"{series.names[0]}: {name_label(da)}" if len(series.names) == 1 and series.names[0] else name_label(da)
+    units = "number" if da.dtype.kind in "iu" else unit_label(str(da.attrs.get("units", "")), None)
     if units == "mm":
-        units = unit_of("mm", series.minutes) if series.minutes else "mm in each interval"
+        units = unit_label("mm", series.minutes) if series.minutes else "mm in each interval"
     if series.together > 1:
         units = f"{units}, the largest of each {series.together}"
     ax.set_title(name if title is None else title, loc="left", fontsize=10, color=INK)
     ax.set_ylabel(units, color=INK, fontsize=8.5)
     ax.set_xlabel("UTC, each value over the interval that it covers", loc="left", fontsize=8, color=INK)
     ax.annotate(
-        credit_of(da), (1, 0), xytext=(0, -36), xycoords="axes fraction", textcoords="offset points",
+        credit(da), (1, 0), xytext=(0, -36), xycoords="axes fraction", textcoords="offset points",
         ha="right", fontsize=6, color=INK,
     )  # fmt: skip
     locator = AutoDateLocator(tz="UTC")  # type: ignore[no-untyped-call]

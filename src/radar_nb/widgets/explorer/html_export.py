@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.errors import SettingsError
-from radar_nb.plots.palettes import class_limits
+from radar_nb.plots.style import class_limits
 from radar_nb.runtime.wording import human_bytes
 from radar_nb.widgets.explorer.frames import packed_mask
 from radar_nb.widgets.explorer.jobs import about
@@ -43,7 +43,7 @@ _SCRIPTS = tuple(
 )
 
 _SUMS = (15, 180, 2880, 30_240, 132_480, 525_600)
-"""Minutes of sums, one of each length that has limits of its own: see `radar_nb.plots.palettes`."""
+"""Minutes of sums, one of each length that has limits of its own: see `radar_nb.plots.style`."""
 
 _HEAD = """<!doctype html>
 <html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

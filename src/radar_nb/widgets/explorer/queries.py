@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.plots.palettes import class_limits
+from radar_nb.plots.style import class_limits
 from radar_nb.widgets.explorer.frames import pack
 
 if TYPE_CHECKING:

@@ -9,10 +9,8 @@ from matplotlib.colors import to_hex
 
 from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
-from radar_nb.plots.basemap import Frame
-from radar_nb.plots.basemap import _borders as borders  # to be public there
-from radar_nb.plots.captions import credit_of, name_of, unit_of
-from radar_nb.plots.palettes import class_colours, class_limits
+from radar_nb.plots.basemap import Frame, borders
+from radar_nb.plots.style import class_colours, class_limits, credit, name_label, unit_label
 from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
@@ -45,8 +43,8 @@ def scene(reel: Reel) -> dict[str, Any]:
     place = _Place(reel)
     return {
         "name": "" if data.name is None else str(data.name),
-        "title": name_of(data),
-        "credit": credit_of(data),
+        "title": name_label(data),
+        "credit": credit(data),
         "count": len(reel),
         "shape": list(reel.shape),
         "along": reel.along,
@@ -69,7 +67,7 @@ def units(reel: Reel) -> list[dict[str, Any]]:
     """Give the units that a film can be seen in: name, factor from its own, limits of classes in that unit."""
     limits = class_limits(reel.units, reel.minutes, reel.pictures(0, 1)[0].values)
     own = {
-        "name": unit_of(reel.units, reel.minutes if reel.units == "mm" else None),
+        "name": unit_label(reel.units, reel.minutes if reel.units == "mm" else None),
         "factor": 1.0,
         "limits": list(limits),
     }

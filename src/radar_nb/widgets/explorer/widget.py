@@ -13,8 +13,8 @@ import traitlets
 import xarray as xr
 
 from radar_nb.errors import RadarNbError, SettingsError
+from radar_nb.plots.animation import filming
 from radar_nb.plots.encoders import find_ffmpeg
-from radar_nb.plots.filming import filming
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 from radar_nb.runtime.files import replacing

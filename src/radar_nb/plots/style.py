@@ -1,10 +1,10 @@
-"""Classes and colours of radar maps.
+"""What all pictures share: the classes and colours of values, and the words of titles, scales and credits.
 
-Class limits of rain and reflectivity are those of DWD's and its users' maps (symbology files of radolan2map, whose
-first class, from zero, begins here at the smallest amount that the product can tell: dry is then white, and only
-dry). The familiar hues (`cmap="dwd"`) come from there and from the legend of DWD's reflectivity composite WN. The
-default colours are our own: from pale blue over violet to dark red, with a lightness that falls from class to
-class, so that their order is seen by everybody, also in grey print and with any colour vision.
+Class limits of rain and reflectivity are those of DWD's and its users' maps (symbology files of radolan2map).
+Their first class begins at zero; here it begins at the smallest amount that the product resolves, so that only dry
+cells are white. The familiar hues (`cmap="dwd"`) come from there and from the legend of DWD's reflectivity
+composite WN. The default colours are our own: from pale blue over violet to dark red. Their lightness falls from
+class to class, so that the order is visible in grey print and with any colour vision.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
 from matplotlib.ticker import MaxNLocator
 
 from radar_nb.errors import SettingsError
+from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import xarray as xr
     from numpy.typing import NDArray
 
 _HOUR, _DAY = 60, 1440
@@ -46,6 +48,11 @@ _DWD_REFLECTIVITY = (
 )
 DRY, NO_DATA, INK = "#fdfdfb", "#c8c8c8", "#1a1a1a"
 """Colours of cells below the first class, of cells without data, and of lines and letters."""
+CREDIT, SYNTHETIC = "Datenbasis: Deutscher Wetterdienst", "Synthetic data, made up by radar_nb"
+"""The source of the data, as DWD's licence asks, and what stands in its place on fields that were made up."""
+
+_OVER_A_PERIOD = {"time: mean", "time: maximum", "time: minimum"}
+"""CF's words for what `reduce` makes; a rate has "time: mean" too, over its own interval."""
 
 
 def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple[float, ...]:
@@ -56,7 +63,7 @@ def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple
     units : str
         `mm`, `mm h-1`, `dBZ` or another.
     minutes : int or None
-        The interval of an amount. None where it is not known, as for a sum over many: then the amounts decide.
+        The interval of an amount. None if unknown, as for a sum over many: then the amounts decide.
     values : ndarray
         The field, NaN where there are no data.
 
@@ -87,13 +94,7 @@ def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple
 
 
 def own_limits(classes: Sequence[float]) -> tuple[float, ...]:
-    """Take the limits that a caller gives.
-
-    Raises
-    ------
-    SettingsError
-        They are not at least two rising numbers.
-    """
+    """Return the limits that a caller chose; raise SettingsError unless they are two or more rising numbers."""
     try:
         limits = np.asarray(classes, dtype=float)
     except (TypeError, ValueError):
@@ -104,12 +105,12 @@ def own_limits(classes: Sequence[float]) -> tuple[float, ...]:
 
 
 def class_colours(cmap: str | Colormap | None, count: int, *, reflectivity: bool) -> ListedColormap:
-    """Give one colour a class, the last one for all above; grey for missing and nearly white for less.
+    """Return one colour a class, the last one for all above; grey for missing and nearly white for less.
 
     Raises
     ------
     SettingsError
-        There is no colour map of that name.
+        An unknown colour map.
     """
     if cmap is None or cmap == "dwd":
         hues = _DEFAULT_HUES if cmap is None else _DWD_REFLECTIVITY if reflectivity else _DWD_RAIN
@@ -119,5 +120,53 @@ def class_colours(cmap: str | Colormap | None, count: int, *, reflectivity: bool
     elif cmap in mpl.colormaps:
         base = mpl.colormaps[cmap]
     else:
-        raise SettingsError(f"cmap={cmap!r} is not known: use 'dwd', a colour map of matplotlib, or None")
+        raise SettingsError(f"unknown colour map cmap={cmap!r}: use 'dwd', a colour map of Matplotlib, or None")
     return ListedColormap(base(np.linspace(0, 1, count)), bad=NO_DATA, under=DRY)
+
+
+def amount_minutes(field: xr.DataArray) -> int | None:
+    """Return the interval of an amount; None for a sum over many fields, which has lost its time and interval."""
+    timed = "time" in field.coords and field.attrs.get("units") == "mm"
+    return field.attrs.get("interval_minutes") if timed else None
+
+
+def unit_label(units: str, minutes: float | None) -> str:
+    """Return a unit as a scale shows it, for an amount with its interval.
+
+    Examples
+    --------
+    >>> unit_label("mm", 5), unit_label("mm h-1", None)
+    ('mm in 5 min', 'mm/h')
+    """
+    if minutes:
+        return f"mm in {human_interval(minutes)}"
+    return {"mm h-1": "mm/h", "1": "fraction"}.get(units, units)
+
+
+def name_label(field: xr.DataArray) -> str:
+    """Return the name of the quantity, with a capital."""
+    name = str(field.attrs.get("long_name", field.name))
+    return name[:1].upper() + name[1:]
+
+
+def time_label(field: xr.DataArray) -> str:
+    """Return the interval and its end in UTC, and when a forecast was made; "" for a field without time.
+
+    For a sum over months, and a mean or an extreme over a period, only the end is known.
+    """
+    if "time" not in field.coords:
+        return ""
+    start = field["time"].values
+    end = field.coords["prediction_time" if "prediction_time" in field.coords else "time"].values
+    minutes, units, made = amount_minutes(field), field.attrs.get("units"), field.attrs.get("cell_methods")
+    long_sum = units == "mm" and not minutes and made == "time: sum"
+    if long_sum or (units in {"mm", "dBZ"} and made in _OVER_A_PERIOD):
+        text = f"until {human_time(end)}"
+    else:
+        text = f"{human_interval(minutes)} to {human_time(end)}" if minutes else human_time(end)
+    return text if end == start else f"{text}, forecast of {human_time(start)}"
+
+
+def credit(field: xr.DataArray) -> str:
+    """Return the source of the data; fields that were made up are not DWD's."""
+    return SYNTHETIC if str(field.attrs.get("institution", "")).startswith("none") else CREDIT
