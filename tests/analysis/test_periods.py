@@ -73,7 +73,7 @@ def test_every_interval_has_its_period() -> None:
 )
 def test_how_many_intervals_a_period_should_have(minutes: int, step: int, period: str, expected: int) -> None:
     """Its length over the series' step, which for overlapping sums is less than the interval."""
-    periods = make_periods(ends("2020-06-13T00:50", 4, step), period, minutes=minutes)
+    periods = make_periods(ends("2020-06-13T00:50", 4, step), period, minutes=minutes, step=step)
 
     assert periods.expected[0] == expected
 

@@ -11,8 +11,9 @@ import numpy as np
 from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.inputs import dataset_of
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.variables import amount_of, ends_of, fields_of, grid_of, minutes_of
+from radar_nb.analysis.variables import amount_of, ends_of, fields_of, grid_of, minutes_of, step_of
 from radar_nb.dwd.grids import to_xy
+from radar_nb.dwd.products import missing_steps
 from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
 from radar_nb.runtime.table import Table
@@ -155,7 +156,7 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
         for end, field in zip(ends[steps], values, strict=True):
             watched.take(end, field)
     findings = [
-        _gaps(ends, minutes_of(fields)),
+        _gaps(ends, step_of(fields)),
         _doubled(double + int(data.attrs.get("frames_doubled", 0)), str(data.attrs.get("doubled", ""))),
         _told("empty", watched.empty, "bad", "frames without any data"),
         _told("frozen", watched.frozen, "bad", "frames with rain, the same as before"),
@@ -218,15 +219,14 @@ def _told(name: str, found: Sequence[str], verdict: Verdict, what: str) -> Findi
     )
 
 
-def _gaps(ends: NDArray[np.datetime64], minutes: int) -> Finding:
-    distances = np.diff(ends)
-    values, counts = np.unique(distances, return_counts=True)
-    step = values[counts.argmax()] if values.size else np.timedelta64(minutes, "m")
-    holes = np.flatnonzero(distances > step)
-    missing = int((distances[holes] // step - 1).sum())
-    found = [f"{human_time(ends[hole] + step)} to {human_time(ends[hole + 1] - step)}" for hole in holes]
+def _gaps(ends: NDArray[np.datetime64], step: int) -> Finding:
+    """Count the steps without a frame, `step` minutes from one to the next."""
+    missing = missing_steps(ends.astype(np.int64) // 60, step)
+    runs = np.split(missing, np.flatnonzero(np.diff(missing) > step) + 1) if missing.size else []
+    spans = [run[[0, -1]].astype("datetime64[m]") for run in runs]
+    found = [f"{human_time(first)} to {human_time(last)}" for first, last in spans]
     finding = _told("gaps", found, "bad", "steps without a frame")
-    return Finding(name="gaps", verdict=finding.verdict, count=missing, text=finding.text)
+    return Finding(name="gaps", verdict=finding.verdict, count=missing.size, text=finding.text)
 
 
 def _doubled(count: int, told: str) -> Finding:

@@ -12,7 +12,7 @@ from radar_nb.analysis.levels import check_thresholds
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import length_of, make_periods
 from radar_nb.analysis.totals import period_coords, timeless_coords
-from radar_nb.analysis.variables import amount_of, ends_of, minutes_of
+from radar_nb.analysis.variables import amount_of, ends_of, minutes_of, step_of
 from radar_nb.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -43,7 +43,14 @@ def count_exceedances(
     minutes = minutes_of(amount)
     length = minutes if duration is None else length_of(duration, minutes=minutes)
     floors = check_thresholds(thresholds, length)
-    periods = make_periods(ends_of(amount), period, minutes=minutes, timezone=timezone, day_begin=day_begin)
+    periods = make_periods(
+        ends_of(amount),
+        period,
+        minutes=minutes,
+        step=step_of(amount),
+        timezone=timezone,
+        day_begin=day_begin,
+    )
     found = moving_sums(amount, [length], periods, thresholds=floors, progress=progress)
     one = isinstance(thresholds, float | int)
     cells = tuple(name for name in amount.dims if name != "time")
@@ -128,7 +135,7 @@ def annual_maxima(
     lengths = [length_of(duration, minutes=minutes) for duration in durations]
     if not lengths:
         raise SettingsError('durations is empty: give some, such as ["15min", "1h", "24h"]')
-    periods = make_periods(ends_of(amount), _YEARS[year], minutes=minutes)
+    periods = make_periods(ends_of(amount), _YEARS[year], minutes=minutes, step=step_of(amount))
     found = moving_sums(amount, lengths, periods, progress=progress)
     share = _share(found.valid, periods)
     known = share >= min_coverage - 1e-6

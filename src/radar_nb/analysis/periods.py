@@ -66,6 +66,7 @@ def make_periods(
     period: Any,
     *,
     minutes: int,
+    step: int | None = None,
     timezone: str = "UTC",
     day_begin: str = "00:00",
 ) -> Periods:
@@ -81,6 +82,9 @@ def make_periods(
         begin to the last one's end.
     minutes : int
         How long an interval is.
+    step : int, optional
+        Minutes from one interval to the next in a complete series, where these overlap; by default each begins
+        where the one before ends.
     timezone : str
         Whose clock and calendar, such as "Europe/Berlin"; for whole days and longer.
     day_begin : str
@@ -99,10 +103,10 @@ def make_periods(
     array([0, 0, 1])
     """
     interval = np.timedelta64(minutes, "m")
-    step = _step(ends, interval)
+    distance = np.timedelta64(step or minutes, "m")
     if period is None:
         bounds = np.array([[ends[0] - interval, ends[-1]]], "datetime64[s]")
-        expected = np.array([(ends[-1] - ends[0]) / step + 1])
+        expected = np.array([(ends[-1] - ends[0]) / distance + 1])
         return Periods(of_step=np.zeros(ends.size, np.int64), bounds=bounds, expected=expected)
     offset = _offset(period)
     begin, zone = _begin(day_begin), _zone(timezone)
@@ -120,7 +124,7 @@ def make_periods(
         )
     number, of_step = np.unique(bounds[:, 1], return_index=True, return_inverse=True)[1:]
     bounds = bounds[number]
-    return Periods(of_step=of_step, bounds=bounds, expected=(bounds[:, 1] - bounds[:, 0]) / step)
+    return Periods(of_step=of_step, bounds=bounds, expected=(bounds[:, 1] - bounds[:, 0]) / distance)
 
 
 def length_of(duration: Any, *, minutes: int) -> int:
@@ -191,15 +195,6 @@ def _universal(times: NDArray[np.datetime64], zone: ZoneInfo | None) -> NDArray[
     there = flat.tz_localize(zone, ambiguous=first, nonexistent="shift_forward").tz_convert("UTC")
     edges: NDArray[np.datetime64] = there.tz_localize(None).to_numpy()
     return edges.astype("datetime64[s]").reshape(times.shape)
-
-
-def _step(ends: NDArray[np.datetime64], interval: np.timedelta64) -> np.timedelta64:
-    """Give the most frequent distance of two intervals; of few, their length."""
-    if ends.size < 3:
-        return interval
-    distances, counts = np.unique(np.diff(ends), return_counts=True)
-    step: np.timedelta64 = distances[counts.argmax()]
-    return step
 
 
 def _offset(period: Any) -> Any:

@@ -19,7 +19,7 @@ from radar_nb.analysis.points import find_places
 from radar_nb.analysis.tallies import Wanted
 from radar_nb.analysis.totals import period_coords, reduced_name, sum_attrs
 from radar_nb.cube.frame_stream import open_stream
-from radar_nb.dwd.products import PRODUCTS
+from radar_nb.dwd.products import PRODUCTS, frame_step
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.dataset import Options
 from radar_nb.reading.frame_stream import read_stream
@@ -125,11 +125,12 @@ def reduce(
         found = _series(stream, variable, places, readers, progress)
         found["time_bnds"] = like["time_bnds"].variable
         return xr.Dataset({stream.name: found.pop(stream.name)}, found, like.attrs)
-    lead = np.timedelta64(stream.leads[0] or 0, "m")
+    ends = stream.times + np.timedelta64(stream.leads[0] or 0, "m")
     periods = make_periods(
-        stream.times + lead,
+        ends,
         period,
         minutes=stream.minutes,
+        step=frame_step(stream.product, stream.minutes, ends.astype(np.int64) // 60),
         timezone=timezone,
         day_begin=day_begin,
     )

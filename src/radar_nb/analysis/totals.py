@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.variables import amount_of, ends_of, minutes_of
+from radar_nb.analysis.variables import amount_of, ends_of, minutes_of, step_of
 from radar_nb.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ def totals(data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "0
     amount = amount_of(data)
     lazy = amount.chunks is not None
     periods = make_periods(
-        ends_of(amount), period, minutes=minutes_of(amount), timezone=timezone, day_begin=day_begin
+        ends_of(amount),
+        period,
+        minutes=minutes_of(amount),
+        step=step_of(amount),
+        timezone=timezone,
+        day_begin=day_begin,
     )
     pairs = _added(_by_period(amount, periods), periods)
     valid = pairs.imag

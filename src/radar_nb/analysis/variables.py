@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.dwd.grids import AXES, GRIDS, Grid
+from radar_nb.dwd.products import frame_step, product_of
 from radar_nb.errors import SeriesError
 
 if TYPE_CHECKING:
@@ -99,6 +100,13 @@ def minutes_of(variable: xr.DataArray) -> int:
         )
     distances, counts = np.unique(np.diff(ends_of(variable)), return_counts=True)
     return int(distances[counts.argmax()] // np.timedelta64(1, "m"))
+
+
+def step_of(variable: xr.DataArray) -> int:
+    """Return the minutes from one interval to the next in a complete series: see `frame_step`."""
+    return frame_step(
+        product_of(str(variable.name)), minutes_of(variable), ends_of(variable).astype(np.int64) // 60
+    )
 
 
 def fields_of(variable: xr.DataArray) -> xr.DataArray:

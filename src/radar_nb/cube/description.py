@@ -24,7 +24,7 @@ from radar_nb import __version__
 from radar_nb.cube.day_records import DayRecord, Entry, read_ledger, write_ledger
 from radar_nb.cube.layouts import find_layout
 from radar_nb.cube.shards import NOTE_ROOM, Shard, ShardFormat
-from radar_nb.dwd.products import PRODUCTS
+from radar_nb.dwd.products import PRODUCTS, frame_step
 from radar_nb.errors import CubeError, DamagedShard, SeriesError
 from radar_nb.formats.packing import FLAGS, Packing
 from radar_nb.reading.series import ANCHORS
@@ -354,10 +354,7 @@ def axis_of(opened: Opened) -> tuple[int, int]:
             f"{opened.name} holds forecasts, and a cube has one frame a time step: open them with open_dataset"
         )
     minutes = series.times.astype(np.int64) // _MINUTE
-    every = min(1440, opened.target.minutes)
-    if len(minutes) > 1:  # such as sums of an hour that come every ten minutes, if all of them were asked for
-        distance = Counter(np.diff(minutes).tolist()).most_common(1)[0][0]
-        every = min(every, distance)
+    every = min(1440, frame_step(opened.product, opened.target.minutes, minutes))
     if 1440 % every:
         raise SeriesError(
             f"{opened.name} has a frame every {every} min, which divides no day, as a cube's must: open it with "

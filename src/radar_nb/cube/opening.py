@@ -13,9 +13,9 @@ from xarray.core import indexing
 from radar_nb.cube.array import CubeArray, Place
 from radar_nb.cube.description import load_cube
 from radar_nb.cube.stores import find_store
+from radar_nb.dwd.products import frame_step, missing_steps
 from radar_nb.errors import CubeError, NothingFound
 from radar_nb.reading.dataset import packing_attrs, step_coords, told_attrs
-from radar_nb.reading.series import missing_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.description import Cube
     from radar_nb.errors import DamagedShard
 
+_MINUTE = 60  # seconds
 _CHUNK_BYTES = 32 << 20
 """Bytes of a dask chunk, as in `radar_nb.reading.dataset`."""
 _CHUNKS = 20_000
@@ -159,7 +160,8 @@ def dataset_of_cube(
 ) -> xr.Dataset:
     """Put together what `open_cube` gives with `chunks=None`."""
     slots, times, origin = cube_steps(cube, entries)
-    missing = missing_steps(times)
+    minutes = times // _MINUTE
+    missing = missing_steps(minutes, frame_step(cube.product, cube.interval, minutes)) * _MINUTE
     if fill_gaps:
         slots = np.concatenate([slots, cube.slots(missing)])
         times = np.concatenate([times, missing])

@@ -9,11 +9,16 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from radar_nb.dwd.months import Month
 from radar_nb.errors import UnknownProduct
 from radar_nb.runtime.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 from radar_nb.runtime.wording import human_interval
 
 Quantity = Literal["amount", "reflectivity", "solid_fraction", "percentage", "class"]
@@ -98,6 +103,10 @@ class Product:
     families : tuple of Family
         In the order in which `source="auto"` prefers them. Empty for products that radar_nb reads but DWD's
         archives do not hold.
+    steps : tuple of int
+        Minutes from one frame to the next in complete series of the product, the longest first; the interval by
+        default. RW has been made once an hour, and later every ten minutes; sums that overlap, such as SF, are
+        also taken apart.
 
     Examples
     --------
@@ -113,6 +122,7 @@ class Product:
     precision: float
     interval: int
     families: tuple[Family, ...] = ()
+    steps: tuple[int, ...] = ()
 
     def family(self, name: str) -> Family:
         """Give the family of a name.
@@ -194,7 +204,13 @@ def _nrt(product: str, *, every: int, minute: int) -> Family:
 
 
 def _amount(
-    name: str, title: str, precision: float, interval: int, families: tuple[Family, ...] = ()
+    name: str,
+    title: str,
+    precision: float,
+    interval: int,
+    families: tuple[Family, ...] = (),
+    *,
+    steps: tuple[int, ...] = (),
 ) -> tuple[str, Product]:
     return name, Product(
         name=name,
@@ -204,6 +220,7 @@ def _amount(
         precision=precision,
         interval=interval,
         families=families,
+        steps=steps,
     )
 
 
@@ -215,7 +232,13 @@ def _reflectivity(name: str, title: str, precision: float) -> tuple[str, Product
 
 def _percentage(name: str, title: str, days: int) -> tuple[str, Product]:
     return name, Product(
-        name=name, title=title, quantity="percentage", unit="%", precision=1.0, interval=days * _DAY
+        name=name,
+        title=title,
+        quantity="percentage",
+        unit="%",
+        precision=1.0,
+        interval=days * _DAY,
+        steps=(_DAY,),
     )
 
 
@@ -248,6 +271,7 @@ PRODUCTS: dict[str, Product] = dict(
                 _radolan("RW", Month(2005, 6), every=60, minute=50),
                 _nrt("RW", every=60, minute=50),
             ),
+            steps=(60, 10),
         ),
         _amount(
             "SF",
@@ -255,6 +279,7 @@ PRODUCTS: dict[str, Product] = dict(
             0.1,
             _DAY,
             (_radolan("SF", Month(2006, 10), every=60, minute=50), _nrt("SF", every=60, minute=50)),
+            steps=(_DAY, 60),
         ),
         _amount(
             "RY",
@@ -264,23 +289,23 @@ PRODUCTS: dict[str, Product] = dict(
             (_nrt("RY", every=5, minute=0),),
         ),
         _amount("RZ", "5-minute precipitation from radar alone", 0.01, 5),
-        _amount("RH", "hourly precipitation from radar alone", 0.1, 60),
+        _amount("RH", "hourly precipitation from radar alone", 0.1, 60, steps=(60, 5)),
         _amount("RB", "hourly precipitation, pre-adjusted", 0.1, 60),
         _amount("RL", "hourly precipitation, merging adjustment", 0.1, 60),
         _amount("RU", "hourly precipitation, best of three", 0.1, 60),
-        _amount("SQ", "6-hour precipitation, sum of RW", 0.1, 360),
-        _amount("SH", "12-hour precipitation, sum of RW", 0.1, 720),
-        _amount("W1", "7-day precipitation, sum of RW", 0.1, 7 * _DAY),
-        _amount("W2", "14-day precipitation, sum of RW", 0.1, 14 * _DAY),
-        _amount("W3", "21-day precipitation, sum of RW", 0.1, 21 * _DAY),
-        _amount("W4", "30-day precipitation, sum of RW", 0.1, 30 * _DAY),
+        _amount("SQ", "6-hour precipitation, sum of RW", 0.1, 360, steps=(360, 60)),
+        _amount("SH", "12-hour precipitation, sum of RW", 0.1, 720, steps=(720, 60)),
+        _amount("W1", "7-day precipitation, sum of RW", 0.1, 7 * _DAY, steps=(7 * _DAY, _DAY)),
+        _amount("W2", "14-day precipitation, sum of RW", 0.1, 14 * _DAY, steps=(14 * _DAY, _DAY)),
+        _amount("W3", "21-day precipitation, sum of RW", 0.1, 21 * _DAY, steps=(21 * _DAY, _DAY)),
+        _amount("W4", "30-day precipitation, sum of RW", 0.1, 30 * _DAY, steps=(30 * _DAY, _DAY)),
         _amount("EY", "5-minute precipitation over central Europe, quality-checked", 0.01, 5),
         _amount("EZ", "5-minute precipitation over central Europe", 0.01, 5),
         _amount("EH", "hourly precipitation over central Europe", 0.1, 60),
         _amount("EB", "hourly precipitation over central Europe, pre-adjusted", 0.1, 60),
         _amount("EW", "hourly precipitation over central Europe, gauge-adjusted", 0.1, 60),
         _amount("RV", "5-minute precipitation, analysis and forecasts to two hours", 0.01, 5),
-        _amount("RQ", "hourly precipitation, analysis and forecasts to two hours", 0.1, 60),
+        _amount("RQ", "hourly precipitation, analysis and forecasts to two hours", 0.1, 60, steps=(15,)),
         _reflectivity("RX", "reflectivity", 0.5),
         _reflectivity("WX", "reflectivity, extended national grid", 0.5),
         _reflectivity("EX", "reflectivity over central Europe", 0.5),
@@ -294,6 +319,7 @@ PRODUCTS: dict[str, Product] = dict(
                 unit="1",
                 precision=0.001,
                 interval=60,
+                steps=(5,),
             ),
         ),
         _percentage("%M", "precipitation of the month, in percent of its 30-year mean", 31),
@@ -368,6 +394,81 @@ def true_interval(name: str, written: int) -> int:
     """
     known = PRODUCTS.get(name)
     return known.interval if known is not None and known.interval == 10 * written else written
+
+
+def variable_name(product: str) -> str:
+    """Return the name of a product's variable: `percent_M` for %M, since no name in a netCDF may hold a %.
+
+    Examples
+    --------
+    >>> variable_name("YW"), variable_name("%M"), product_of("percent_M")
+    ('YW', 'percent_M', '%M')
+    """
+    return product.replace("%", _PERCENT)
+
+
+def product_of(variable: str) -> str:
+    """Return the product's letters of a variable's name: see `variable_name`."""
+    return variable.replace(_PERCENT, "%")
+
+
+_PERCENT = "percent_"
+
+
+def frame_step(name: str, interval: int, minutes: NDArray[np.int64]) -> int:
+    """Return the minutes from one frame to the next in a complete series.
+
+    The table of products decides, not the distance of the frames that are there: a series of every second frame
+    is half of a series, not a whole one of longer steps.
+
+    Parameters
+    ----------
+    name : str
+        DWD's two letters. With other names, and with sums over other intervals than the product's, each interval
+        begins where the one before ends.
+    interval : int
+        Minutes that a value covers.
+    minutes : ndarray of int64, shape (n,)
+        Stamps of the frames that are there, in minutes. They choose among the product's steps (RW once an hour or
+        every ten minutes): the longest on which more than half of them lie.
+
+    Examples
+    --------
+    >>> frame_step("YW", 5, np.array([0, 10, 20])), frame_step("RW", 60, np.array([50, 60, 70]))
+    (5, 10)
+    """
+    known = PRODUCTS.get(name)
+    if known is None or (known.interval != interval and known.quantity != "percentage"):
+        return interval
+    steps = known.steps or (known.interval,)
+    on_step = (step for step in steps if np.bincount(minutes % step).max(initial=0) * 2 > minutes.size)
+    return next(on_step, steps[-1])
+
+
+def missing_steps(minutes: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    """Return the stamps between the first and the last frame that have no frame, in minutes.
+
+    Parameters
+    ----------
+    minutes : ndarray of int64, shape (n,)
+        Stamps of the frames that are there, rising.
+    step : int
+        See `frame_step`. A frame beside the steps on which most lie stands for the nearest: some of RW's first
+        hours end at minute 45 instead of 50.
+
+    Examples
+    --------
+    >>> missing_steps(np.array([0, 5, 20]), 5)
+    array([10, 15])
+    """
+    if minutes.size < 2:
+        return minutes[:0]
+    phase = int(np.bincount(minutes % step).argmax())
+    slots = (minutes - phase + step // 2) // step
+    there = np.zeros(int(slots[-1] - slots[0]) + 1, bool)
+    there[slots - slots[0]] = True
+    missing: NDArray[np.int64] = (np.flatnonzero(~there) + slots[0]) * step + phase
+    return missing
 
 
 def products() -> Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from radar_nb.dwd.months import Month, month_range
-from radar_nb.dwd.products import PRODUCTS
+from radar_nb.dwd.products import PRODUCTS, frame_step, product_of, true_interval
 from radar_nb.errors import NothingFound, SeriesError
 from radar_nb.formats.radolan import SYNTHETIC
 from radar_nb.reading.series import of_products
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from radar_nb.formats.index import Frames
     from radar_nb.runtime.progress import Reporter
 
-_DAY = 1440
+_MINUTE = 60  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -150,7 +150,8 @@ def _of_frames(frames: Frames, name: str, span: tuple[np.datetime64, np.datetime
     radars = sorted({_radar(radar) for header in headers for radar in header.radars})
     seen = np.array([[radar in map(_radar, header.radars) for radar in radars] for header in headers], bool)
     known = PRODUCTS.get(name)
-    families = known.families if known else ()
+    header = headers[int(frames.rows["kind"][0])]
+    interval = true_interval(name, header.interval)
     return Coverage(
         product=name,
         title=known.title if known else name,
@@ -158,7 +159,7 @@ def _of_frames(frames: Frames, name: str, span: tuple[np.datetime64, np.datetime
         kinds=frames.rows["kind"][order][first].astype(np.int64),
         radars=tuple(radars),
         seen=seen.reshape(len(headers), len(radars)),
-        every=families[0].every if families else _step(stamps[first].astype("datetime64[s]")),
+        every=frame_step(name, interval, stamps[first] // _MINUTE),
         begin=span[0],
         end=span[1],
         problems=problems,
@@ -179,14 +180,21 @@ def _of_dataset(ds: Any, asked: tuple[Month, ...]) -> Coverage:
         )
     begin, end = _span(asked) if asked else (steps.min(), steps.max() + np.timedelta64(1, "s"))
     variable = next(iter(ds.data_vars.values()), None)
+    minutes = None if variable is None else variable.attrs.get("interval_minutes")
+    if variable is None or not minutes:
+        raise SeriesError(
+            "the Dataset has no variable that states its interval (attribute interval_minutes), so that missing "
+            "steps cannot be counted: pass what open_dataset returns, or the archives themselves"
+        )
+    product = product_of(str(variable.name))
     return Coverage(
-        product=str(variable.name) if variable is not None else "",
-        title=str(variable.attrs.get("long_name", "")) if variable is not None else "",
+        product=str(variable.name),
+        title=str(variable.attrs.get("long_name", "")),
         times=times,
         kinds=np.zeros(times.size, np.int64),
         radars=(),
         seen=np.zeros((1, 0), bool),
-        every=_step(_distinct(steps)),
+        every=frame_step(product, int(minutes), times.astype(np.int64) // _MINUTE),
         begin=begin,
         end=end,
         problems=0,
@@ -203,9 +211,3 @@ def _distinct(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     rising: NDArray[np.datetime64] = np.sort(times)
     distinct: NDArray[np.datetime64] = rising[np.append(True, rising[1:] > rising[:-1])] if rising.size else rising
     return distinct
-
-
-def _step(times: NDArray[np.datetime64]) -> int:
-    """Give the most frequent distance of frames in minutes; a day where there is only one."""
-    distances, counts = np.unique(np.diff(times) // np.timedelta64(1, "m"), return_counts=True)
-    return max(1, int(distances[counts.argmax()].astype(int))) if distances.size else _DAY

@@ -11,13 +11,14 @@ import xarray as xr
 from xarray.core import indexing
 
 from radar_nb.dwd.grids import Grid, named_grid
+from radar_nb.dwd.products import variable_name
 from radar_nb.errors import SettingsError
 from radar_nb.formats.cursor import frame_codes, open_cursor
 from radar_nb.formats.packing import FLAGS, Clutter, Packing
 from radar_nb.formats.radolan import SYNTHETIC
 from radar_nb.reading.lazy_array import FrameArray, no_packing
 from radar_nb.reading.regridding import Method, Weights, weights
-from radar_nb.reading.series import Series, make_series, of_products, split_kinds
+from radar_nb.reading.series import Series, make_series, of_products, split_kinds, with_true_interval
 from radar_nb.reading.sources import find_files, raise_problems, scan
 from radar_nb.reading.wradlib_template import Template, find_template, grid_template
 
@@ -87,8 +88,8 @@ class Opened:
 
     @property
     def name(self) -> str:
-        """The variable's name: the product's, and `percent_M` for %M, since no name in a netCDF may hold a %."""
-        return self.product.replace("%", "percent_")
+        """The variable's name."""
+        return variable_name(self.product)
 
 
 def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> Opened:
@@ -98,11 +99,14 @@ def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> 
         raise_problems(frames.problems)
     problems = frames.problems
     target = None if options.grid is None else named_grid(options.grid)
-    frames, others = split_kinds(of_products(frames, options.variables), any_grid=target is not None)
+    frames, wrong = with_true_interval(of_products(frames, options.variables))
+    if options.errors == "raise":
+        raise_problems(wrong)
+    frames, others = split_kinds(frames, any_grid=target is not None)
     if options.errors == "raise":
         raise_problems(others)
     series = make_series(frames, sums=options.sums, fill_gaps=options.fill_gaps)
-    series = replace(series, problems=(*problems, *others))
+    series = replace(series, problems=(*problems, *wrong, *others))
     return _meaning(series, options, target)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.dwd.products import true_interval
+from radar_nb.dwd.products import PRODUCTS, frame_step, missing_steps, true_interval
 from radar_nb.errors import NothingFound, SeriesError, SettingsError
 from radar_nb.formats.index import Problem
 
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from radar_nb.formats.index import Frames
     from radar_nb.formats.radolan import Header
 
+_EARLY = 5
+"""Minutes by which sums may overlap and still count as apart: some hours of RW's first years end at minute 45."""
+
 ANCHORS = {60: 50, 1440: 5 * 60 + 50}
 """Minutes after midnight at which sums of an hour and of a day are taken: RW at minute 50, as DWD archives them,
 SF at 05:50, the end of the climatological day of precipitation."""
 
+_MINUTE = 60  # seconds
 _LISTED = 20
 """How many frames a message or an attribute spells out."""
 
@@ -42,7 +46,8 @@ class Series:
     slots : ndarray of int64, shape (n, m)
         Numbers of rows in `frames`; -1 where there is no frame.
     missing : ndarray of datetime64[s]
-        Time steps between the first and the last that have no frame at all.
+        Time steps between the first and the last that have no frame at all, counted in the product's own step
+        (see `radar_nb.dwd.products.frame_step`).
     doubled : tuple of str
         Frames that came twice, and which was taken.
     doubled_at : ndarray of datetime64[s]
@@ -80,6 +85,32 @@ def of_products(frames: Frames, variables: str | Sequence[str] | None) -> Frames
         have = ", ".join(sorted({kind.header.product for kind in frames.kinds}))
         raise SeriesError(f"the source holds no frame of {', '.join(sorted(wanted))}: it holds {have}")
     return frames.take(mask)
+
+
+def with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
+    """Leave frames aside whose header states another interval than the table of products, and report them."""
+    wrong = [
+        number
+        for number, kind in enumerate(frames.kinds)
+        if (known := PRODUCTS.get(kind.header.product)) is not None
+        and known.quantity != "percentage"  # whose headers count the days since a date
+        and known.interval != true_interval(known.name, kind.header.interval)
+    ]
+    bad = np.isin(frames.rows["kind"], wrong)
+    if not bad.any():
+        return frames, ()
+    rows = np.flatnonzero(bad)
+    problems = []
+    for row in rows[:_LISTED].tolist():
+        header = frames.kinds[frames.rows["kind"][row]].header
+        problems.append(
+            f"{frames.place(row)} states an interval of {header.interval} min in its header, and {header.product} "
+            f"has one of {PRODUCTS[header.product].interval} min by the table of products: fetch the file again, "
+            'or leave it aside with errors="report"'
+        )
+    if rows.size > _LISTED:
+        problems.append(f"and {rows.size - _LISTED} more")
+    return frames.take(~bad), tuple(Problem("SeriesError", text) for text in problems)
 
 
 def split_kinds(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Problem, ...]]:
@@ -171,7 +202,8 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
     if not len(frames.rows):
         raise NothingFound("there is no RADOLAN frame in the source: name archives, frames or their folder")
     header = frames.kinds[frames.rows["kind"][0]].header
-    frames, taken = _apart(frames, true_interval(header.product, header.interval), sums)
+    interval = true_interval(header.product, header.interval)
+    frames, taken = _apart(frames, interval, sums)
     leads_of_kind = np.array([-1 if kind.header.lead is None else kind.header.lead for kind in frames.kinds])
     leads = leads_of_kind[frames.rows["kind"]]
     stamps = np.unique(leads_of_kind[np.unique(frames.rows["kind"])])
@@ -187,7 +219,8 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
     doubled_at = frames.rows["time"][order[same]].astype("datetime64[s]")
     order = order[~same]
     times = _distinct(frames.rows["time"])
-    missing = missing_steps(times)
+    minutes = times // _MINUTE
+    missing = missing_steps(minutes, frame_step(header.product, interval, minutes)) * _MINUTE
     shown = np.sort(np.append(times, missing)) if fill_gaps else times
     slots = np.full((shown.size, stamps.size), -1, np.int64)
     slots[np.searchsorted(shown, frames.rows["time"][order]), axis[order]] = order
@@ -205,13 +238,13 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
 
 def _apart(frames: Frames, interval: int, sums: str) -> tuple[Frames, str]:
     """Leave overlapping sums aside: an hour's that come every ten minutes, a day's that come every hour."""
-    minutes = frames.rows["time"] // 60
+    minutes = frames.rows["time"] // _MINUTE
     if sums == "all":
         return frames, ""
     if sums == "apart":
         times = _distinct(minutes)
         forecast = any(kind.header.lead is not None for kind in frames.kinds)
-        if forecast or times.size < 2 or np.diff(times).min() >= interval:
+        if forecast or times.size < 2 or np.diff(times).min() >= interval - _EARLY:
             return frames, ""
         anchor = ANCHORS.get(interval, 0) % interval
         phases = Counter((times % interval).tolist())
@@ -244,13 +277,3 @@ def _distinct(times: NDArray[np.int64]) -> NDArray[np.int64]:
     rising: NDArray[np.int64] = np.sort(times)
     distinct: NDArray[np.int64] = rising[np.append(True, np.diff(rising) > 0)]
     return distinct
-
-
-def missing_steps(times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the steps from the first to the last that are not there, a step being the most frequent distance."""
-    if times.size < 3:
-        return times[:0]
-    distances, counts = np.unique(np.diff(times), return_counts=True)
-    steps = np.arange(times[0], times[-1], distances[counts.argmax()])
-    missing: NDArray[np.int64] = steps[times[np.searchsorted(times, steps)] != steps]
-    return missing
