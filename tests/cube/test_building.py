@@ -458,7 +458,7 @@ class TestBadInput:
             os.utime(source)
             return real(*args, **options)
 
-        monkeypatch.setattr("radar_nb.cube.day.frame_codes", touched)
+        monkeypatch.setattr("radar_nb.formats.cursor.frame_codes", touched)
 
         with pytest.raises(Incomplete, match="changed"):
             built(source, tmp_path / "cube")
