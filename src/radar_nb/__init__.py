@@ -14,10 +14,9 @@ from radar_nb import errors
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import Product, product, products
-from radar_nb.fetch.comparison import SyncPlan
 from radar_nb.fetch.downloading import Download, download, download_async, start
 from radar_nb.fetch.planning import plan, plan_async
-from radar_nb.fetch.syncing import sync, sync_async, sync_plan, sync_plan_async
+from radar_nb.fetch.syncing import SyncPlan, sync, sync_async, sync_plan, sync_plan_async
 from radar_nb.formats.extraction import extract, extract_async
 from radar_nb.runtime.report import Report
 

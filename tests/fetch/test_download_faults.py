@@ -73,8 +73,11 @@ def test_a_passing_fault_is_tried_again(server: Server, tmp_path: Path, status: 
         (Reply(status=410), (NotOnServer, "is not on the server .410", 1)),
         (Reply(status=403), (Refused, "refuses .*403", 1)),
         (Reply(status=503), (ServerUnavailable, "answers 503 .* again and again", 4)),
-        (Reply(status=503, headers={"Retry-After": "3600"}), (ServerUnavailable, "left alone for 3600 s", 1)),
-        (Reply(body=BODY, cut=0), (ServerUnavailable, "broke during .* goes on where it stopped", 4)),
+        (
+            Reply(status=503, headers={"Retry-After": "3600"}),
+            (ServerUnavailable, "not to be asked again for 3600 s", 1),
+        ),
+        (Reply(body=BODY, cut=0), (ServerUnavailable, "broke during .* resumes where it stopped", 4)),
         (Reply(status=200, body=b""), (NotAnArchive, "an empty file", 1)),
         (Reply(body=b"<html>Login"), (NotAnArchive, "a web page that begins '<html>Login'", 1)),
         (Reply(body=gzip.compress(b"x")), (NotAnArchive, "no .tar file but one that begins", 1)),
@@ -111,7 +114,7 @@ def test_silence_becomes_a_timeout(server: Server, tmp_path: Path, monkeypatch: 
     silence = threading.Event()
     server.script("/bin/a.tar", *(Reply(body=BODY, cut=cut, stall=silence) for cut in (100_000, 0)))
 
-    with pytest.raises(TransferTimeout, match=r"sent nothing of .* for 0\.2 s"):
+    with pytest.raises(TransferTimeout, match=r"sent nothing usable of .* for 0\.2 s"):
         get(plan_of(server, tmp_path))
 
     silence.set()
@@ -140,7 +143,7 @@ def test_no_such_server_is_named(tmp_path: Path, host: str) -> None:
         port = taken.getsockname()[1]
     plan = plan_of(Server(f"http://{host}:{port}"), tmp_path)
 
-    with pytest.raises(ServerUnavailable, match=rf"no connection to {host}.* check the address"):
+    with pytest.raises(ServerUnavailable, match=rf"no connection to {host}"):
         get(plan)
 
 

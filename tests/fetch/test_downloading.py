@@ -12,10 +12,10 @@ import pytest
 from support.plans import BODY, OTHER, get, leave_part, plan_of
 from support.servers import Reply, Server, serving
 
-from radar_nb.fetch.bodies import flaw
 from radar_nb.fetch.downloading import download
 from radar_nb.fetch.http import Patience
 from radar_nb.fetch.planning import read_pages_async
+from radar_nb.fetch.transfer import flaw
 from radar_nb.runtime.files import Sidecar, part_path, read_sidecar, write_sidecar
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from support.malicious_archives import day, flipped, month, packed, recorded, ta
 from support.servers import Reply, Server, serving
 
 from radar_nb.errors import CorruptArchive, CoverageError, DiskFull, Incomplete, NotOnServer
-from radar_nb.fetch.speeds import remember_speed
 from radar_nb.fetch.syncing import sync, sync_async, sync_plan
+from radar_nb.fetch.throttling import remember_speed
 from radar_nb.runtime.files import (
     Sidecar,
     archive_state,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from radar_nb.fetch.comparison import SyncPlan
+    from radar_nb.fetch.syncing import SyncPlan
     from radar_nb.runtime.progress import Progress
     from radar_nb.runtime.report import Report
 
@@ -231,7 +231,7 @@ def replace_status(reply: Reply) -> Reply:
 def test_a_listing_without_dates_and_sizes_leads_to_a_question(dwd: DWD) -> None:
     """Where a listing tells nothing, the server is asked on a condition: nothing comes, or what is new."""
     dwd.sync()
-    dwd.server.script(f"/{FOLDER}/", Reply(body=f'<h1>Index of /x/</h1><a href="{JUNE}">x</a>'.encode()))
+    dwd.server.script(f"/{FOLDER}/", Reply(body=f'<h1>Index of /x/</h1><a href="{JUNE}">x</a></html>'.encode()))
 
     found = dwd.look()
     same = dwd.sync()

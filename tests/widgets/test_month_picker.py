@@ -13,7 +13,7 @@ from support.servers import Reply, Server, serving
 
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.errors import CoverageError, MonthError, SettingsError, UnknownProduct
-from radar_nb.fetch.speeds import remember_speed
+from radar_nb.fetch.throttling import remember_speed
 from radar_nb.runtime.event_loop import run
 from radar_nb.widgets.month_picker import MonthPicker
 

@@ -176,8 +176,8 @@ async def _server(base_url: str) -> tuple[Finding, ...]:
     url, began = f"{base_url}/", time.perf_counter()
     date: str | None = None
     try:
-        async with connected() as connection, connection.get(url) as (response, _, _):
-            date = response.headers.get("Date")
+        async with connected() as connection, connection.get(url) as (answer, _, _):
+            date = answer.date
     except NotOnServer:
         pass  # it answers
     except (Setback, RadarNbError) as error:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from radar_nb.fetch.comparison import SyncPlan
+    from radar_nb.fetch.syncing import SyncPlan
     from radar_nb.runtime.table import Table
 
 _EPILOG = """\

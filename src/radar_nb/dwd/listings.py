@@ -38,6 +38,20 @@ class Entry:
     modified: datetime | None
 
 
+def is_cut(text: str) -> bool:
+    """Return whether a directory listing ends before its end: its last tag is not there.
+
+    Without it nobody knows whether files are missing: a connection may be closed anywhere, and where the server
+    did not state a length, HTTP takes that for the end of the page.
+
+    Examples
+    --------
+    >>> is_cut('<h1>Index of /a/</h1><pre><a href="b.tar">b.tar</a>'), is_cut("<h1>Index of /a/</h1><pre></pre>")
+    (True, False)
+    """
+    return _TITLE.search(text) is not None and not text.rstrip().lower().endswith(("</html>", "</pre>"))
+
+
 def parse_listing(text: str, *, url: str) -> dict[str, Entry]:
     """Read a directory listing as DWD's server (an nginx autoindex) writes it.
 
@@ -72,10 +86,10 @@ def parse_listing(text: str, *, url: str) -> dict[str, Entry]:
             "check the base URL; a proxy or a login page may stand in between"
         )
     entries: dict[str, Entry] = {}
-    for href, behind in _ROW.findall(text):
-        name = unquote(unescape(href))
+    for row in _ROW.finditer(text):
+        name = unquote(unescape(row[1]))
         if _NAME.fullmatch(name):
-            when, size = _date_and_size(behind)
+            when, size = _date_and_size(row[2])
             entries[name] = Entry(name=name, size=size, modified=when)
     return entries
 

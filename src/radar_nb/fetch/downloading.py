@@ -6,24 +6,48 @@ same month share one download. `download` waits for the end; `start` gives a han
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
-from radar_nb.fetch.fetching import Call
-from radar_nb.fetch.part_files import Item, begun
-from radar_nb.runtime.background import Job
+from radar_nb.errors import CoverageError, DiskFull, RadarNbError, SettingsError
+from radar_nb.fetch.http import connected
+from radar_nb.fetch.part_files import Item, begun, discard, mend
+from radar_nb.fetch.throttling import remember_speed
+from radar_nb.fetch.transfer import SMALL, Transfer
+from radar_nb.runtime.background import Batches, Job, for_each
 from radar_nb.runtime.event_loop import blocking, run
+from radar_nb.runtime.files import (
+    archive_state,
+    lock_path,
+    part_path,
+    read_sidecar,
+    require_space,
+    sidecar_path,
+    storage_errors,
+)
+from radar_nb.runtime.locks import claimed_async
+from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.report import Outcome, Report
 from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
-    import asyncio
     import os
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
-    from radar_nb.dwd.catalogue import Plan
+    from radar_nb.dwd.catalogue import Missing, Plan
+    from radar_nb.fetch.http import Connection
     from radar_nb.runtime.progress import Reporter
-    from radar_nb.runtime.report import Report
+
+
+_STEP = 1 << 16  # bytes between two progress events
+_OVERLAP = 4  # small files under way for each connection
 
 
 async def download_async(
@@ -247,3 +271,180 @@ def resumption(plan: Plan) -> str:
         return ""
     amount = f"{human_bytes(there)} of {human_bytes(whole)}"
     return f"resuming {count} of {len(plan.archives)} files: {amount} are there already"
+
+
+class Call:
+    """One call: its files, and how far they have come."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        concurrency: int | None = None,
+        overwrite: bool = False,
+        refresh: bool = False,
+        verify: bool = True,
+        lanes: int = 1,
+        bandwidth_limit: float | None = None,
+    ) -> None:
+        if lanes < 1:
+            raise SettingsError(f"{lanes} is no number of connections: give connections_per_file=1 or more")
+        if bandwidth_limit is not None and not bandwidth_limit > 0:
+            raise SettingsError(
+                f"{bandwidth_limit} is no number of bytes a second: leave bandwidth_limit out for none"
+            )
+        self.paused = False
+        self._plan = plan
+        self._concurrency = concurrency
+        self._overwrite = overwrite
+        self._refresh = refresh
+        self._verify = verify
+        self._lanes = lanes
+        self._bandwidth_limit = bandwidth_limit
+        self._items: list[Item] = []
+        self._began = self._ended = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connection: Connection | None = None
+
+    def report(self) -> Report:
+        """Give what has become of each file so far, in the plan's order, then what the plan named as missing."""
+        outcomes = [item.outcome() for item in self._items] + [_gap(self._plan, gap) for gap in self._plan.missing]
+        end = self._ended or perf_counter()
+        return Report(task="download", outcomes=tuple(outcomes), seconds=end - (self._began or end))
+
+    def set_paused(self, *, paused: bool) -> None:
+        """Pause or go on, from any thread."""
+        self.paused = paused
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: there is nothing left to pause
+                self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._obey()))
+
+    async def _obey(self) -> None:
+        if self._connection is not None:
+            await (self._connection.pause() if self.paused else self._connection.gate.set_paused(False))
+
+    async def run(self, progress: bool | Reporter) -> None:
+        """Bring the files; what fails is kept in them, so that the others go on. A full disk ends all."""
+        self._began = perf_counter()
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._items = await asyncio.to_thread(self._survey)
+            wanted = [item for item in self._items if item.state != "kept"]
+            with reporting(progress) as reporter:
+                meter = _Meter(reporter, wanted)
+                async with connected(self._concurrency, bandwidth_limit=self._bandwidth_limit) as connection:
+                    self._connection = connection
+                    await self._obey()
+                    await self._bring(connection, wanted, meter)
+        finally:
+            self._connection = None
+            self._ended = perf_counter()
+            moved, host = sum(item.moved for item in self._items), urlsplit(self._plan.base_url).netloc
+            remember_speed(host, moved, self._ended - self._began)
+            for item in self._items:
+                item.state = "cancelled" if item.state in {"waiting", "running"} else item.state
+
+    async def _bring(self, connection: Connection, wanted: Sequence[Item], meter: _Meter) -> None:
+        # of small files, some are verified and written while others come: the gate keeps to the limit
+        small = all(item.expected <= SMALL for item in wanted)
+        width = connection.limit * (_OVERLAP if small else 1)
+        batches = Batches()
+        # a thread for each file at a time: one that waits for bytes to verify keeps it
+        with ThreadPoolExecutor(width, thread_name_prefix="radar_nb-verify") as pool:
+
+            async def fetch(item: Item) -> None:
+                transfer = Transfer(
+                    connection,
+                    item,
+                    pool=pool if self._verify else None,
+                    batches=batches,
+                    lanes=self._lanes,
+                    moved=meter.move,
+                )
+                await self._fetch(item, transfer, meter)
+
+            try:
+                await for_each(wanted, fetch, width)
+            except DiskFull as error:
+                for item in wanted:
+                    item.error = error if item.state in {"waiting", "running", "cancelled"} else item.error
+
+    async def _fetch(self, item: Item, transfer: Transfer, meter: _Meter) -> None:
+        """Bring one file, unless another process has brought it meanwhile."""
+        begin = perf_counter()
+        item.state = "running"
+        try:
+            async with claimed_async(item.path, lambda: _watch(item, meter)) as found:
+                if found or sidecar_path(part_path(item.path)).exists():
+                    mend(item)
+                if not item.again and archive_state(item.path) == "whole":
+                    item.state = "kept"
+                else:
+                    if self._overwrite:
+                        discard(item)
+                    item.already = begun(item)[1] if found or item.done else 0
+                    meter.move(item, item.already, item.expected)
+                    item.state = await transfer.bring()
+        except asyncio.CancelledError:
+            item.state = "cancelled"
+            raise
+        except RadarNbError as error:
+            item.state, item.error = "failed", error
+            if isinstance(error, DiskFull):
+                raise
+        finally:
+            item.seconds = perf_counter() - begin
+        meter.move(item, item.done, item.done)
+
+    def _survey(self) -> list[Item]:
+        """Look at what is there, and make sure that the rest can be written and fits."""
+        plan, items = self._plan, []
+        for archive in plan.archives:
+            item = Item(url=plan.url(archive), path=plan.local(archive), expected=archive.expected)
+            item.again = self._overwrite or self._refresh
+            if archive_state(item.path) == "whole":
+                item.whole = read_sidecar(item.path) if self._refresh and not self._overwrite else None
+                left = sidecar_path(part_path(item.path)).exists() or lock_path(item.path).exists()  # by a crash
+                item.state = "waiting" if item.again or left else "kept"
+            item.done = 0 if self._overwrite else begun(item)[1]
+            items.append(item)
+        wanted = [item for item in items if item.state != "kept"]
+        if wanted:
+            with storage_errors(plan.folder):
+                plan.folder.mkdir(parents=True, exist_ok=True)
+                TemporaryFile(dir=plan.folder).close()
+            needed = sum(max(0, item.expected - item.done) for item in wanted)
+            require_space(plan.folder, needed, f"download {len(wanted)} files")
+        return items
+
+
+def _watch(item: Item, meter: _Meter) -> None:
+    """Show how far another process has come with a file."""
+    with suppress(OSError):
+        meter.move(item, part_path(item.path).stat().st_size, item.expected)
+
+
+def _gap(plan: Plan, missing: Missing) -> Outcome:
+    what = f"{plan.product.name} {missing.what}"
+    error = CoverageError(f"{what} ({plan.family.name}) is not to be had: {missing.reason}")
+    return Outcome(name=what, state="missing", error=error)
+
+
+class _Meter:
+    """The bytes of all files together, told to the reporter every 64 KiB and at the end of each item."""
+
+    def __init__(self, reporter: Reporter, items: Sequence[Item]) -> None:
+        self._reporter = reporter
+        self._total = sum(item.expected for item in items)
+        self._done = self._told = sum(item.done for item in items)
+
+    def move(self, item: Item, done: int, expected: int) -> None:
+        """Set how far a file has come and how large it is, as far as known."""
+        size = max(done, expected)
+        self._done += done - item.done
+        self._total += size - item.expected
+        item.done, item.expected = done, size
+        if abs(self._done - self._told) >= _STEP or done == expected:
+            self._told = self._done
+            name = item.path.name
+            self._reporter(Progress(task="download", done=self._done, total=self._total, unit="B", note=name))

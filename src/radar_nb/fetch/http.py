@@ -1,6 +1,7 @@
-"""HTTP as a polite guest: requests that are paced, waited for and made again; owner of aiohttp.
+"""HTTP as a polite guest: requests that are paced and repeated, answers as streams of bytes; owner of aiohttp.
 
-What an answer means is decided in `answers`, how much is asked at a time in `politeness`; `Connection` acts on it.
+What an answer means is decided in `responses`, how much is asked for at a time in `throttling`; `Connection` acts
+on it. Nothing from a server is trusted: each wait has an end, and each amount a limit.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import logging
 import random
 import time
 import zlib
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from radar_nb.fetch.throttling import Budget, Floor, Gate, Pace
 from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from aiohttp import ClientResponse, ClientSession
 
@@ -36,32 +37,37 @@ _log = logging.getLogger(__name__)
 _BUFFER = 1 << 20  # bytes that aiohttp may read ahead
 _HOPS = 5  # redirects that one request may follow
 _PROGRESS = 1 << 20  # bytes that an attempt which was too slow must have brought to count as one that helped
-_AGAIN = "then run the same call again, it goes on where it stopped"
+_HEAD = 512  # bytes that are looked at before any is used: one tar header (POSIX.1-1988, ustar)
+_SLICE = 1 << 20  # bytes that are unpacked at once, at most
+_GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
+_AGAIN = "then run the same call again, it resumes where it stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a request is waited for and how often it is made again.
+    """How long a request may take and how often it is repeated.
 
     Attributes
     ----------
     attempts : int
-        Attempts in a row that bring no new byte of a file, before it is given up.
+        Attempts in a row that bring no new byte of a file, before the file fails. Also the number of times that a
+        file may change on the server while it comes.
     first_contact : int
         The same for a server that has not answered at all yet: its address may be wrong.
     damaged : int
-        Times that a file may arrive damaged, before it is given up.
+        Number of times that a file may arrive damaged, before it fails.
     first_wait, longest_wait : float
-        Seconds: the n-th wait is drawn evenly from 0 to `first_wait * 2 ** (n - 1)`, and is at
-        most `longest_wait` (full jitter).
+        Seconds: the n-th wait is drawn evenly from 0 to `first_wait * 2 ** (n - 1)`, and is at most `longest_wait`
+        (full jitter).
     longest_demand : float
-        Seconds: the longest Retry-After that is waited for. A server that demands more is left alone.
+        Seconds: the longest Retry-After that is obeyed. A server that demands more is not asked again.
     offline : float
-        Seconds without any connection to a server that has answered before: a tunnel, a lid that was closed.
+        Seconds without any connection to a server that has answered before: a tunnel, a closed lid.
     connect, read : float
-        Seconds for a connection to stand, and between two arrivals of bytes. A whole file may take any time.
+        Seconds for a connection to be made, and between two arrivals of a body's bytes. The head of an answer and
+        the first bytes of its body must arrive within the sum of both. A whole file may take any time.
     slowest, window : float
-        Bytes a second, over so many seconds of waiting, below which a connection is given up for a new one.
+        Bytes a second, over so many seconds of waiting, below which a connection is replaced by a new one.
     """
 
     attempts: int = 6
@@ -77,9 +83,9 @@ class Patience:
     window: float = 30.0
 
     def wait(self, failures: int, demanded: float | None = None) -> float:
-        """Give the seconds to wait after so many failures in a row, and at least what the server demanded."""
+        """Return the seconds to wait after so many failures in a row, at least what the server demanded."""
         ceiling = min(self.longest_wait, self.first_wait * 2 ** min(failures - 1, 60))
-        return max(random.uniform(0, ceiling), demanded or 0.0)  # noqa: S311 - no secret hangs on it
+        return max(random.uniform(0, ceiling), demanded or 0.0)  # noqa: S311 - no secret depends on it
 
 
 PATIENCE = Patience()
@@ -107,26 +113,26 @@ class Connection:
         self.gate = Gate(limit)
 
     async def pause(self) -> None:
-        """Ask for nothing more, and close what is open; what waits goes on with `gate.set_paused(False)`."""
+        """Send no further request, and close what is open; `gate.set_paused(False)` resumes."""
         await self.gate.set_paused(True)
         for response in tuple(self._open):
             response.close()
 
     async def persist(self, attempt: Callable[[], Awaitable[T]], reached: Callable[[], int] = lambda: 0) -> T:
-        """Make an attempt again until it succeeds, or too many in a row have brought nothing new.
+        """Repeat an attempt until it succeeds, or until too many in a row have brought nothing new.
 
         Parameters
         ----------
         attempt : callable
             Makes one attempt; a `Setback` calls for another, every other error ends it.
         reached : callable
-            Gives how far the attempts have come, in bytes.
+            Returns how far the attempts have come, in bytes.
 
         Raises
         ------
         DownloadError
             There were too many attempts for this item, or too many requests of all items that the server did not
-            serve: one that is down is not asked as often for each of a hundred files.
+            serve: a server that is down is not asked as often for each of a hundred files.
         """
         failures, furthest, offline = 0, reached(), 0.0
         while True:
@@ -146,8 +152,8 @@ class Connection:
                 offline = offline + wait if setback.trouble == "no connection" else 0.0
 
     async def _may_retry(self, setback: Setback, failures: int, offline: float, wait: float) -> bool:
-        """Wait for the moment of another attempt; tell whether it may be made then."""
-        cut_off = setback.trouble == "no connection" and self._answered  # asking again asks nobody
+        """Wait for the moment of another attempt; return whether it may be made then."""
+        cut_off = setback.trouble == "no connection" and self._answered  # another attempt asks nobody
         if cut_off and offline >= PATIENCE.offline:
             self._budget.give_up()
             return False
@@ -155,7 +161,7 @@ class Connection:
             self._budget.vain += 1
             if failures >= (PATIENCE.attempts if self._answered else PATIENCE.first_contact):
                 return False
-        _log.info("%s; next attempt in %.1f s", setback, wait)
+        _log.info("%s; next attempt in %.1f s", setback.error, wait)
         await asyncio.sleep(wait)
         await self.gate.resumed()
         return cut_off or self._budget.spend()
@@ -169,54 +175,78 @@ class Connection:
         note: Sidecar | None = None,
         offset: int = 0,
         conditional: bool = False,
-    ) -> AsyncIterator[tuple[ClientResponse, Answer, Verdict]]:
+    ) -> AsyncIterator[tuple[Answer, Verdict, AsyncGenerator[bytes, None]]]:
         """Open an answer that is of use: "take" its body, or "complete", or "unchanged".
+
+        The body is the file's own bytes: what the server packed for the way is unpacked, and the answer is then
+        without size and validators, which belong to other bytes. Its first piece has 512 bytes or all there are.
 
         Raises
         ------
         Setback, DownloadError
             What the answer, or its absence, calls for; also while the body is read.
         """
-        address = url
         async with self.gate.passing() as since:
             if self._budget.down:
                 raise ServerUnavailable(
                     f"{urlsplit(url).hostname} was not asked for {url}: none of the last {self._budget.vain} "
-                    "requests was served; run the same call later, it goes on where it stopped"
+                    "requests was served; run the same call later, it resumes where it stopped"
                 )
-            for _ in range(_HOPS + 1):
-                with _translated(url):
-                    async with self._session.get(address, headers=headers, allow_redirects=False) as response:
-                        self._answered = True
-                        answer = Answer.of(response.status, response.headers)
-                        verdict = judge(answer, note=note, offset=offset, conditional=conditional)
-                        if verdict == "follow":
-                            address = followed(address, answer.location or "")
-                            continue
-                        await self._learn(answer, response, verdict, since)
-                        if verdict in {"restart", "retry", "give up"}:
-                            raise _refusal(url, response, verdict)
+            with _translated(url):
+                response: ClientResponse | None = None
+                try:
+                    async with asyncio.timeout(PATIENCE.connect + PATIENCE.read):
+                        response = await self._asked(url, headers)
                         self._open.add(response)
-                        try:
-                            yield response, answer, verdict
-                        finally:
-                            self._open.discard(response)
-                        return
-        text = f"{url} leads nowhere ({_HOPS} redirects, the last to {address}): check the address (base_url=)"
-        raise trouble("nowhere", Refused(text))
+                        answer = Answer.of(response.status, response.headers, response.reason)
+                        verdict = judge(answer, note=note, offset=offset, conditional=conditional)
+                        await self._learn(answer, verdict, since)
+                        if verdict in {"restart", "retry", "give up"}:
+                            raise _refusal(url, answer, verdict)
+                        body = self._chunks(response, url)
+                        if verdict == "take" and not answer.start:
+                            head = await _first(body)
+                            body = _after(head, body)
+                            if is_wrapped(url.rpartition("/")[2], head, answer.encoding):
+                                answer = replace(answer, size=None, etag=None, last_modified=None)
+                                body = unwrapped(body, url)
+                    async with aclosing(body):
+                        yield answer, verdict, body
+                finally:
+                    if response is not None:
+                        self._open.discard(response)
+                        response.release()
 
-    async def _learn(self, answer: Answer, response: ClientResponse, verdict: Verdict, since: float) -> None:
+    async def _asked(self, url: str, headers: Mapping[str, str] | None) -> ClientResponse:
+        """Send a request, and follow its redirects."""
+        address = url
+        for _ in range(_HOPS + 1):
+            try:
+                response = await self._session.get(address, headers=headers, allow_redirects=False)
+            except ValueError as error:  # also what yarl and the codecs raise
+                if isinstance(error, OSError):  # a certificate's error
+                    raise
+                raise _nowhere(url, f"{address!a} is not a valid address") from error
+            self._answered = True
+            answer = Answer.of(response.status, response.headers)
+            if judge(answer) != "follow":
+                return response
+            response.close()
+            address = followed(address, answer.location or "")
+        raise _nowhere(url, f"{_HOPS} redirects, the last to {address}")
+
+    async def _learn(self, answer: Answer, verdict: Verdict, since: float) -> None:
         """Ask for less of a server that is overloaded, and for more of one that serves."""
         if answer.status in {429, 503}:
-            demanded = _demanded(response)
+            demanded = _demanded(answer)
             patient = demanded is not None and demanded <= PATIENCE.longest_demand
             await self.gate.slow_down(since, demanded if patient else None)
         if verdict != "retry":
             self._budget.vain = 0
             await self.gate.serve()
 
-    async def body(self, response: ClientResponse, url: str) -> AsyncIterator[bytes]:
-        """Give an answer's bytes as they come, at the pace allowed.
+    async def _chunks(self, response: ClientResponse, url: str) -> AsyncGenerator[bytes, None]:
+        """Yield a body's bytes as they come, at the pace allowed.
 
         Raises
         ------
@@ -224,11 +254,16 @@ class Connection:
             They come too slowly; and what `get` raises.
         """
         floor = Floor(slowest=PATIENCE.slowest, window=PATIENCE.window)
-        asked = time.monotonic()
-        while chunk := await response.content.readany():
-            yield chunk
+        while True:
+            asked = time.monotonic()
+            async with asyncio.timeout(PATIENCE.read):  # aiohttp's own counts every byte, also those of no use
+                chunk = await response.content.readany()
+            waited = time.monotonic() - asked  # without what the consumer takes
+            if not chunk:
+                return
             self._budget.earn(len(chunk))
-            if floor.falls_below(len(chunk), time.monotonic() - asked):
+            yield chunk
+            if floor.falls_below(len(chunk), waited):
                 host = urlsplit(url).hostname
                 raise trouble("slow", TransferTimeout(
                     f"{host} sent less than {PATIENCE.slowest:g} bytes a second of {url} for "
@@ -236,29 +271,40 @@ class Connection:
                 ))  # fmt: skip
             if wait := self._pace.wait(len(chunk)):
                 await asyncio.sleep(wait)
-            asked = time.monotonic()
 
-    async def text(self, url: str, limit: int) -> str | None:
-        """Give a page of at most so many bytes, or None where the server has no such page (404, 410).
+    async def text(self, url: str, limit: int, is_cut: Callable[[str], bool]) -> str | None:
+        """Return a page of at most so many bytes, or None where the server has no such page (404, 410).
+
+        Parameters
+        ----------
+        url : str
+        limit : int
+            Bytes, unpacked.
+        is_cut : callable
+            Returns whether a page ends before its end. It is then asked for again.
 
         Raises
         ------
         DownloadError
-            It did not arrive, or is larger.
+            It did not arrive whole, or is larger.
         """
 
         async def page() -> str:
-            async with self.get(url) as (response, answer, _):
-                data = bytearray()
-                async for chunk in self.body(response, url):
+            data = bytearray()
+            async with self.get(url) as (_, _, body):
+                async for chunk in body:
                     data += chunk
                     if len(data) > limit:
-                        text = (
-                            f"{url} is no page but endless (over {limit:,} bytes): check the address (base_url=)"
-                        )
-                        raise trouble("too large", Refused(text))
-            packed = answer.encoding in {"gzip", "x-gzip"}
-            return (_inflated(data, limit, url) if packed else bytes(data)).decode("utf-8", "replace")
+                        raise trouble("too large", Refused(
+                            f"{url} has more than {limit:,} bytes, which no listing of DWD has: "
+                            "check the address (base_url=)"
+                        ))  # fmt: skip
+            text = data.decode("utf-8", "replace")
+            if is_cut(text):
+                raise trouble("broken", ServerUnavailable(
+                    f"{url} arrived cut short, after {len(data):,} bytes, again and again: try again later"
+                ))  # fmt: skip
+            return text
 
         try:
             return await self.persist(page)
@@ -266,20 +312,96 @@ class Connection:
             return None
 
 
-def _inflated(data: bytes | bytearray, limit: int, url: str) -> bytes:
+async def _first(chunks: AsyncGenerator[bytes, None]) -> bytes:
+    """Return as many bytes as show what a file is, or all there are."""
+    head = b""
+    while len(head) < _HEAD and (chunk := await anext(chunks, b"")):
+        head += chunk
+    return head
+
+
+async def _after(head: bytes, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield first bytes that were read already, then the others."""
+    async with aclosing(chunks):
+        if head:
+            yield head
+        async for chunk in chunks:
+            yield chunk
+
+
+def is_wrapped(name: str, head: bytes, encoding: str) -> bool:
+    """Return whether a body was packed for the way, or only bears the label of the file's own packing.
+
+    Servers label a `.tar.gz` as `Content-Encoding: gzip` (Apache does), and then its bytes are the file's; others
+    pack what they were asked not to pack.
+
+    Parameters
+    ----------
+    name : str
+        The file's.
+    head : bytes
+        The body's first.
+    encoding : str
+        The answer's Content-Encoding.
+
+    Raises
+    ------
+    Refused
+        It is packed in a way that nobody asked for and radar_nb does not know.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> is_wrapped("a.tar", gzip.compress(b"ustar"), "gzip"), is_wrapped("a.gz", gzip.compress(b"frame"), "gzip")
+    (True, False)
+    """
+    if not encoding:
+        return False
+    if encoding not in {"gzip", "x-gzip"}:
+        raise Refused(
+            f"the server sends {name} packed as {encoding!r} though that was not asked for: try again later"
+        )
+    if not head.startswith(_GZIP):
+        return False
+    if not name.endswith(".gz"):
+        return True
     try:
-        return zlib.decompressobj(31).decompress(data, limit)
+        return zlib.decompressobj(31).decompress(head, 2) == _GZIP
+    except zlib.error:
+        return False
+
+
+async def unwrapped(chunks: AsyncGenerator[bytes, None], url: str) -> AsyncGenerator[bytes, None]:
+    """Unpack a body that the server has packed for the way, in pieces of at most 1 MB.
+
+    Raises
+    ------
+    Setback
+        It is damaged or ends too early.
+    """
+    inflate = zlib.decompressobj(31)  # gzip's header and trailer
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                rest = chunk
+                while rest and (out := inflate.decompress(rest, _SLICE)):
+                    yield out
+                    rest = inflate.unconsumed_tail
+        if out := inflate.flush():
+            yield out
     except zlib.error as error:
-        raise trouble(
-            "broken", ServerUnavailable(f"{url} came packed, and damaged ({error}): try again")
+        raise Setback(
+            ServerUnavailable(f"{url} came packed, and damaged ({error}): try again"), restart=True
         ) from error
+    if not inflate.eof:
+        raise Setback(ServerUnavailable(f"{url} came packed, and ended too early: try again"), restart=True)
 
 
 @asynccontextmanager
 async def connected(
     concurrency: int | None = None, *, bandwidth_limit: float | None = None
 ) -> AsyncIterator[Connection]:
-    """Open a session of so many connections at a time (default: the settings), by the environment's proxies."""
+    """Open a session of so many connections at a time (default: the settings), with the environment's proxies."""
     from urllib.request import getproxies  # noqa: PLC0415 - `import radar_nb` stays cheap
 
     import aiohttp  # noqa: PLC0415 - the same
@@ -300,38 +422,41 @@ async def connected(
         yield Connection(session, limit, bandwidth_limit=bandwidth_limit)
 
 
-def _demanded(response: ClientResponse) -> float | None:
-    headers = response.headers
-    return demanded_wait(headers.get("Retry-After"), datetime.now(UTC), headers.get("Date"))
+def _demanded(answer: Answer) -> float | None:
+    return demanded_wait(answer.retry_after, datetime.now(UTC), answer.date)
 
 
-def _refusal(url: str, response: ClientResponse, verdict: Verdict) -> DownloadError | Setback:
-    """Give what to raise for an answer that is of no use."""
+def _refusal(url: str, answer: Answer, verdict: Verdict) -> DownloadError | Setback:
+    """Return what to raise for an answer that is of no use."""
     host = urlsplit(url).hostname
-    status = f"{response.status} {response.reason or ''}".strip()
+    status = f"{answer.status} {answer.reason}".strip()
     if verdict == "restart":
         error = ServerUnavailable(
             f"{host} sends neither the rest nor the whole of {url} ({status}): try again later"
         )
         return Setback(error, restart=True)
     if verdict == "retry":
-        demanded = _demanded(response)
+        demanded = _demanded(answer)
         if demanded is not None and demanded > PATIENCE.longest_demand:
             return ServerUnavailable(
-                f"{host} answers {status} for {url} and asks to be left alone for {demanded:.0f} s: "
+                f"{host} answers {status} for {url} and asks not to be asked again for {demanded:.0f} s: "
                 "run the same call again after that"
             )
         error = ServerUnavailable(
             f"{host} answers {status} for {url}, again and again: run the same call later, "
-            "it goes on where it stopped"
+            "it resumes where it stopped"
         )
         return Setback(error, demanded=demanded)
-    if response.status in {404, 410}:
+    if answer.status in {404, 410}:
         return NotOnServer(
             f"{url} is not on the server ({status}): it may not be published yet, or may have been moved; "
             "look at the folder above it in a browser and choose months that are there"
         )
     return Refused(f"{host} refuses {url} ({status}): open the address in a browser to see why")
+
+
+def _nowhere(url: str, why: str) -> DownloadError | Setback:
+    return trouble("nowhere", Refused(f"{url} leads nowhere ({why}): check the address (base_url=)"))
 
 
 @contextmanager
@@ -350,17 +475,14 @@ def _translated(url: str) -> Iterator[None]:
             "traffic, put its certificates into a file and name that in SSL_CERT_FILE"
         )
         raise trouble("certificate", Refused(text)) from error
-    except aiohttp.InvalidURL as error:
-        text = f"{url} leads nowhere ({type(error).__name__}): check the address (base_url=)"
-        raise trouble("nowhere", Refused(text)) from error
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         text = (
-            f"no connection to {host} for {url} ({_cause(error)}): check the address (base_url=), the network "
-            f"and the proxy (HTTPS_PROXY), {_AGAIN}"
+            f"no connection to {urlsplit(url).netloc.rpartition('@')[2]} ({_cause(error)}): check the network, "
+            f"the proxy (HTTPS_PROXY) and the address (base_url=), {_AGAIN}"
         )
-        raise trouble("no connection", ServerUnavailable(text)) from error
+        raise trouble("no connection", ServerUnavailable(text)) from None  # the cause is in the text
     except TimeoutError as error:
-        text = f"{host} sent nothing of {url} for {PATIENCE.read:g} s: check the network, {_AGAIN}"
+        text = f"{host} sent nothing usable of {url} for {PATIENCE.read:g} s: check the network, {_AGAIN}"
         raise trouble("silent", TransferTimeout(text)) from error
     except (aiohttp.ClientError, ConnectionError) as error:
         text = f"the connection to {host} broke during {url} ({error}): check the network, {_AGAIN}"
@@ -368,5 +490,6 @@ def _translated(url: str) -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
-    """Give what the operating system said, where aiohttp has wrapped it."""
-    return str(getattr(error, "os_error", error))
+    """Return what the operating system said, where aiohttp has wrapped it."""
+    system = getattr(error, "os_error", error)
+    return getattr(system, "strerror", None) or str(system)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
-from radar_nb.dwd.listings import parse_listing
+from radar_nb.dwd.listings import is_cut, parse_listing
 from radar_nb.dwd.months import month_range
 from radar_nb.dwd.products import product as find_product
 from radar_nb.fetch.http import connected
@@ -14,7 +14,7 @@ from radar_nb.runtime.background import for_each
 from radar_nb.runtime.event_loop import blocking
 from radar_nb.runtime.settings import settings
 
-_PAGE_LIMIT = 64 << 20  # bytes of a listing: 78,000 files, the most that DWD lists, take 10 MB
+_PAGE_LIMIT = 32 << 20  # bytes of a listing: 78,000 files, the most that DWD lists, take 10 MB
 
 if TYPE_CHECKING:
     import os
@@ -142,5 +142,5 @@ async def read_pages_async(urls: Sequence[str], *, concurrency: int | None = Non
         A page did not arrive: `Refused`, `ServerUnavailable`, `TransferTimeout`.
     """
     async with connected(concurrency) as connection:
-        pages = await for_each(urls, lambda url: connection.text(url, _PAGE_LIMIT), connection.limit)
+        pages = await for_each(urls, lambda url: connection.text(url, _PAGE_LIMIT, is_cut), connection.limit)
     return dict(zip(urls, pages, strict=True))

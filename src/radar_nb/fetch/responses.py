@@ -78,6 +78,10 @@ class Answer:
         Where else to ask.
     encoding : str
         What the body is packed in beside the file's own packing; empty for nothing.
+    reason : str
+        The status in words.
+    retry_after, date : str or None
+        The headers of these names.
     """
 
     status: int
@@ -87,9 +91,12 @@ class Answer:
     size: int | None = None
     location: str | None = None
     encoding: str = ""
+    reason: str = ""
+    retry_after: str | None = None
+    date: str | None = None
 
     @classmethod
-    def of(cls, status: int, headers: Mapping[str, str]) -> Answer:
+    def of(cls, status: int, headers: Mapping[str, str], reason: str | None = None) -> Answer:
         """Read the head of an answer.
 
         Examples
@@ -109,13 +116,21 @@ class Answer:
         encoding = headers.get("Content-Encoding", "").strip().lower()
         return cls(
             status=status,
-            etag=headers.get("ETag"),
-            last_modified=headers.get("Last-Modified"),
+            etag=_clean(headers.get("ETag")),
+            last_modified=_clean(headers.get("Last-Modified")),
             start=start,
             size=size,
             location=headers.get("Location"),
             encoding="" if encoding == "identity" else encoding,
+            reason=reason or "",
+            retry_after=headers.get("Retry-After"),
+            date=headers.get("Date"),
         )
+
+
+def _clean(value: str | None) -> str | None:
+    """Return a validator that can be sent back; one with bytes that no header may hold counts as absent."""
+    return value if value is not None and value.isprintable() else None
 
 
 def _number(text: str) -> int | None:
@@ -234,20 +249,27 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def followed(address: str, location: str) -> str:
-    """Give the address that a redirect leads to.
+    """Return the address that a redirect leads to.
 
     Raises
     ------
     Refused
-        It leads to another server, or from https to http.
+        It is malformed, or leads to another server, or from https to http.
 
     Examples
     --------
     >>> followed("http://localhost/a", "/a/")
     'http://localhost/a/'
     """
-    target = urljoin(address, location)
-    here, there = urlsplit(address), urlsplit(target)
+    try:
+        target = urljoin(address, location)
+        here, there = urlsplit(address), urlsplit(target)
+        target.encode()
+    except ValueError as error:  # a bracket that is not closed, bytes that are not text
+        raise Refused(
+            f"{address} redirects to {location!a}, which is not a valid address: try again later, or check the "
+            "address (base_url=)"
+        ) from error
     if here.scheme == "https" and there.scheme == "http":
         raise Refused(
             f"{address} leads from https to http ({target}), where a file can be changed on its way: "

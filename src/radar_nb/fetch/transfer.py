@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from concurrent.futures import wait
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,10 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.fetch import http as transport
-from radar_nb.fetch.bodies import after, first_bytes, flaw, is_wrapped, unwrapped
 from radar_nb.fetch.part_files import Item, begun, discard, give_name, store
 from radar_nb.fetch.responses import Setback, request_headers, trouble, validator
-from radar_nb.fetch.verification import Verification
+from radar_nb.formats.archives import Part, verify
+from radar_nb.formats.streams import Growing
 from radar_nb.runtime.files import (
     Sidecar,
     part_path,
@@ -38,10 +39,9 @@ from radar_nb.runtime.files import (
 from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
     from concurrent.futures import Executor
-
-    from aiohttp import ClientResponse
+    from pathlib import Path
 
     from radar_nb.errors import RadarNbError
     from radar_nb.fetch.http import Connection
@@ -59,6 +59,107 @@ _LARGEST = 16 << 30  # bytes: far more than any file of DWD has (some 600 MB)
 
 _AGAIN = "run the same call again"
 _WRONG = (ArchiveError, FrameError, NotAnArchive)
+
+
+_MAGIC: dict[str, tuple[int, bytes]] = {
+    ".tar": (257, b"ustar"),  # POSIX.1-1988, ustar header, field magic
+    ".gz": (0, b"\x1f\x8b"),  # RFC 1952, 2.3.1
+    ".bz2": (0, b"BZh"),  # bzip2 1.0 manual, file format
+    ".hdf5": (0, b"\x89HDF\r\n\x1a\n"),  # HDF5 file format specification, II.A superblock
+}
+
+
+def flaw(name: str, head: bytes) -> str | None:
+    """Tell what is wrong with a file whose first bytes do not suit its name, or None if they do.
+
+    Examples
+    --------
+    >>> flaw("YW2017.002_202006.tar", b"<html><body>Sorry</body></html>")
+    "a web page that begins '<html><body>Sorry</body></html>'"
+    """
+    if not head:
+        return "an empty file"
+    for suffix, (start, magic) in _MAGIC.items():
+        if name.endswith(suffix) and head[start : start + len(magic)] != magic:
+            text = " ".join(head[:200].decode("utf-8", "replace").split())
+            kind = "a web page" if text[:1] == "<" else f"no {suffix} file but one"
+            return f"{kind} that begins {text!r}"
+    return None
+
+
+class Verification:
+    """Checksums, lengths and structure of an archive that is still being written.
+
+    Parameters
+    ----------
+    pool : concurrent.futures.Executor
+        Where it works; it needs a thread for each verification at a time, since one that waits for bytes keeps its
+        thread.
+    written : pathlib.Path
+        The file, as far as it is there.
+    archive : pathlib.Path
+        What it will be called: for messages.
+
+    Attributes
+    ----------
+    sound : int
+        Bytes up to which all was found right and can be kept whatever follows: the days of a month that are over.
+
+    Examples
+    --------
+    >>> import asyncio, gzip, tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from pathlib import Path
+    >>> async def verified(data: bytes) -> None:
+    ...     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+    ...         part = Path(folder, "a.part")
+    ...         verification = Verification(pool, part, Path("a.gz"))
+    ...         part.write_bytes(data)
+    ...         verification.grow(len(data))
+    ...         await verification.end()
+    >>> asyncio.run(verified(gzip.compress(b"a frame")[:-1]))
+    Traceback (most recent call last):
+        ...
+    radar_nb.errors.TruncatedArchive: a.gz is cut short: fetch it again with overwrite=True
+    """
+
+    def __init__(self, pool: Executor, written: Path, archive: Path) -> None:
+        self.sound = 0
+        self._growing = Growing(written)
+        part = Part(archive=archive, name=archive.name, offset=0, size=-1)
+        self._work = pool.submit(verify, part, self._growing, self._keep)
+
+    def _keep(self, count: int) -> None:
+        self.sound = count
+
+    def grow(self, size: int) -> None:
+        """Tell that so many bytes are written.
+
+        Raises
+        ------
+        ArchiveError, FrameError, StorageError
+            What came before is wrong already.
+        """
+        self._growing.grow(size)
+        if self._work.done():
+            self._work.result()
+
+    async def end(self) -> None:
+        """Tell that all is written, and wait for the verdict.
+
+        Raises
+        ------
+        ArchiveError, FrameError, StorageError
+            It is wrong, or cut short.
+        """
+        self._growing.end()
+        await asyncio.wrap_future(self._work)
+
+    def abandon(self) -> None:
+        """End it without a verdict. The file is not open any more then: it may be cut or removed."""
+        self._growing.end(abandoned=True)
+        if not self._work.cancel():
+            wait([self._work])  # a moment: the next bytes that it asks for end it
 
 
 class Transfer:
@@ -99,7 +200,7 @@ class Transfer:
         self._fresh: Sidecar | None = None  # the note of a file of which nothing is written yet
         self._held: list[bytes] = []  # bytes that came and are not written yet
         self._holds = 0  # how many
-        self._damaged = 0
+        self._damaged = self._restarts = 0
         self._cut_at = -1  # where the archive was found cut short, and the rest was asked for
 
     async def bring(self) -> State:
@@ -137,42 +238,37 @@ class Transfer:
             try:
                 async with self._connection.get(
                     item.url, headers=headers, note=note, offset=offset, conditional=item.whole is not None
-                ) as (response, answer, verdict):
+                ) as (answer, verdict, body):
                     if verdict == "unchanged":
                         discard(item)
                         return "kept"
                     if verdict == "take":
-                        await self._take(response, answer)
+                        await self._take(answer, body)
                 if self._lanes > 1 and verdict == "take":
                     await self._take_blocks()
             except Setback as setback:
                 if setback.restart:
-                    self._rewind(0)
+                    self._restart()
                 if self._connection.gate.paused:
                     item.attempts -= 1  # to go on after a pause is no new try
                 raise
         await self._finish()
         return "done"
 
-    async def _take(self, response: ClientResponse, answer: Answer) -> None:
+    async def _take(self, answer: Answer, body: AsyncGenerator[bytes, None]) -> None:
         """Take the body of an answer, after a look at its first bytes."""
-        item, start, size = self._item, answer.start or 0, answer.size
-        chunks = self._connection.body(response, item.url)
-        if not start:
-            head = await first_bytes(response)
-            wrapped = is_wrapped(item.path.name, head, answer.encoding)
-            chunks = unwrapped(head, chunks, item.url) if wrapped else after(head, chunks)
-            size = None if wrapped else size
-            head = await anext(chunks, b"")
+        item, size = self._item, answer.size
+        if not answer.start:
+            head = await anext(body, b"")
             if problem := flaw(item.path.name, head):
                 raise trouble("no archive", NotAnArchive(
                     f"{item.url} answered {answer.status} with {problem} instead of an archive: open the address "
                     "in a browser to see why (a network's login page?), then run the same call again"
                 ))  # fmt: skip
-            self._begin(answer, size)
-            chunks = after(head, chunks)
+            self._begin(answer)
+            self._add(head, size)
         try:
-            async for chunk in chunks:
+            async for chunk in body:
                 self._add(chunk, size)
         except BaseException:
             self._write()
@@ -184,9 +280,9 @@ class Transfer:
             error = ServerUnavailable(f"{item.url} ended after {item.done} of {size} bytes: {_AGAIN}")
             raise Setback(error, trouble="broken", restart=item.done > (size or 0))
 
-    def _begin(self, answer: Answer, size: int | None) -> None:
+    def _begin(self, answer: Answer) -> None:
         """Begin a part with a note of what the server said; nothing is written yet."""
-        item = self._item
+        item, size = self._item, answer.size
         if (size or 0) > _LARGEST:
             raise trouble("too large", Refused(
                 f"{item.url} has {human_bytes(size or 0)} by the server's word, and no file of DWD is that large: "
@@ -195,10 +291,8 @@ class Transfer:
         if (size or 0) > item.expected:
             require_space(item.path.parent, size or 0, f"download {item.path.name}")
         if item.done:
-            self._rewind(0)
-        note = Sidecar(url=item.url, etag=answer.etag, last_modified=answer.last_modified, size=size)
-        # unpacked on the way: the server's validators, and ranges, are of other bytes than the part's
-        self._fresh = note if size == answer.size else Sidecar(url=item.url)
+            self._restart()
+        self._fresh = Sidecar(url=item.url, etag=answer.etag, last_modified=answer.last_modified, size=size)
 
     def _add(self, chunk: bytes, size: int | None) -> None:
         """Take bytes, which are written when there are enough of them to be worth it."""
@@ -310,6 +404,16 @@ class Transfer:
         self._rewind(sound)
         raise Setback(ServerUnavailable(str(error)), trouble="damaged") from error
 
+    def _restart(self) -> None:
+        """Begin the file anew: what has come belongs to other bytes. That is no progress, so it is bounded."""
+        self._rewind(0)
+        self._restarts += 1
+        if self._restarts > transport.PATIENCE.attempts:
+            raise ServerUnavailable(
+                f"{self._item.url} had to be begun anew {self._restarts} times, because the server sent other "
+                "bytes each time: run the same call again later"
+            )
+
     def _rewind(self, size: int) -> None:
         """Cut the part to so many bytes; with none, remove it."""
         item = self._item
@@ -363,14 +467,10 @@ class Transfer:
             first = start + len(data)
             asked = headers | {"Range": f"bytes={first}-{stop - 1}"}
             try:
-                async with self._connection.get(url, headers=asked, note=note, offset=first) as (
-                    response,
-                    answer,
-                    _,
-                ):
+                async with self._connection.get(url, headers=asked, note=note, offset=first) as (answer, _, body):
                     if answer.status != 206:
                         return None
-                    async for chunk in self._connection.body(response, url):
+                    async for chunk in body:
                         data.extend(chunk)
             except Setback as setback:
                 if setback.restart:

@@ -22,7 +22,7 @@ from radar_nb.dwd.products import product as find_product
 from radar_nb.errors import DownloadError, ListingError, MonthError, RadarNbError, StorageError
 from radar_nb.fetch.local_state import look, month_states
 from radar_nb.fetch.planning import plan_async
-from radar_nb.fetch.speeds import known_speed
+from radar_nb.fetch.throttling import known_speed
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.files import free_bytes, storage_errors
 from radar_nb.runtime.settings import settings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from radar_nb.fetch.speeds import known_speed, remember_speed
+from radar_nb.fetch.throttling import known_speed, remember_speed
 from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:

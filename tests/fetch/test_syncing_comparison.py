@@ -15,7 +15,7 @@ from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import product
 from radar_nb.errors import CorruptArchive
-from radar_nb.fetch.comparison import Finding, Local, Standing, SyncPlan, compare
+from radar_nb.fetch.syncing import Local, Standing, SyncFinding, SyncPlan, compare
 from radar_nb.runtime.files import Sidecar
 
 MAY, JUNE = Month(2020, 5), Month(2020, 6)
@@ -101,9 +101,9 @@ def test_a_listing_of_the_same_file_never_differs(moment: datetime, size: int) -
     assert compare(archive, Local(size=size, note=noted(size, moment))) == "same"
 
 
-def _finding(standing: Standing, name: str = "june.tar", *, month: Month = JUNE, **local: int) -> Finding:
+def _finding(standing: Standing, name: str = "june.tar", *, month: Month = JUNE, **local: int) -> SyncFinding:
     archive = RemoteArchive(path=f"a/{name}", month=month, size=3_000_000, modified=NOON, typical=5)
-    return Finding(
+    return SyncFinding(
         archive=archive,
         path=Path("data", "a", name),
         standing=standing,
@@ -112,7 +112,7 @@ def _finding(standing: Standing, name: str = "june.tar", *, month: Month = JUNE,
     )
 
 
-def _sync_plan(*findings: Finding, missing: tuple[Missing, ...] = (), speed: float | None = None) -> SyncPlan:
+def _sync_plan(*findings: SyncFinding, missing: tuple[Missing, ...] = (), speed: float | None = None) -> SyncPlan:
     item = product("YW")
     plan = Plan(
         product=item,
@@ -181,7 +181,7 @@ def test_damage_is_told_without_the_path_twice() -> None:
     """A remark names the member and the fault; the file stands beside it already."""
     path = Path("data", "a", "june.tar")
     error = CorruptArchive(f"{path} > frame is damaged, here or before (CRC): fetch it again")
-    finding = Finding(
+    finding = SyncFinding(
         archive=listed(), path=path, standing="broken", local=Local(size=100), on_server=False, error=error
     )
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radar_nb.errors import Refused, ServerUnavailable
-from radar_nb.fetch.bodies import is_wrapped, unwrapped
+from radar_nb.fetch.http import is_wrapped, unwrapped
 from radar_nb.fetch.responses import Setback
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
 URL = "http://127.0.0.1/a.tar"
 
@@ -23,12 +23,12 @@ URL = "http://127.0.0.1/a.tar"
 def unpacked(head: bytes, chunks: Iterable[bytes]) -> bytes:
     """Unpack a body that comes in pieces."""
 
-    async def body() -> AsyncIterator[bytes]:
-        for chunk in chunks:
+    async def body() -> AsyncGenerator[bytes, None]:
+        for chunk in (head, *chunks):
             yield chunk
 
     async def whole() -> bytes:
-        return b"".join([piece async for piece in unwrapped(head, body(), URL)])
+        return b"".join([piece async for piece in unwrapped(body(), URL)])
 
     return asyncio.run(whole())
 

@@ -1,0 +1,112 @@
+"""Servers that lie, stall or never end: raw bytes on a socket, since no HTTP library would send them."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Script = Callable[[bytes, int], Iterable[bytes]]
+    """From a request's head, and how many came before, to what is sent; then the connection is closed."""
+
+LISTING = (
+    b'<html><head><title>Index of /a/</title></head><body><h1>Index of /a/</h1><hr><pre><a href="../">../</a>\r\n'
+)
+END = b"</pre><hr></body>\r\n</html>\r\n"
+_PAUSE = 0.02  # seconds between two pieces of what does not end
+
+
+def row(name: str, size: int = 100) -> bytes:
+    """Return a row of a listing as nginx writes it."""
+    return f'<a href="{name}">{name}</a>   28-Jun-2019 12:00   {size}\r\n'.encode()
+
+
+def ok(body: bytes, *headers: str, length: bool = True) -> bytes:
+    """Return a whole answer; without its length the end of the connection ends it."""
+    fields = [*headers, *([f"Content-Length: {len(body)}"] if length else []), "Connection: close"]
+    return ("HTTP/1.1 200 OK\r\n" + "".join(f"{field}\r\n" for field in fields) + "\r\n").encode() + body
+
+
+def packed(body: bytes, *, cut: int = 0) -> bytes:
+    """Return an answer that is packed for the way and, with `cut`, ends so many bytes early."""
+    data = gzip.compress(body, mtime=0)
+    return ok(data[: len(data) - cut], "Content-Encoding: gzip", length=False)
+
+
+def endless_headers() -> Iterator[bytes]:
+    """Yield a header line now and then, and never a body."""
+    yield b"HTTP/1.1 200 OK\r\n"
+    for number in itertools.count():
+        yield f"X-{number}: 1\r\n".encode()
+
+
+def trickled(body: bytes) -> Iterator[bytes]:
+    """Yield a body a byte at a time, from its first byte on."""
+    yield ok(body, 'ETag: "one"')[: -len(body)]
+    for place in range(len(body)):
+        yield body[place : place + 1]
+
+
+def endless_chunk_extension() -> Iterator[bytes]:
+    """Yield the first chunk's size, and then its extension without end."""
+    yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400;"
+    while True:
+        yield b"a"
+
+
+def endless_continue() -> Iterator[bytes]:
+    """Yield `100 Continue` without end."""
+    while True:
+        yield b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Hostile:
+    """A running server: its address, and how many requests came."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests = 0
+
+
+@contextmanager
+def hostile(script: Script) -> Iterator[Hostile]:
+    """Serve a script on a free port of 127.0.0.1 while the block runs."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        server = Hostile(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+        def answer(connection: socket.socket, number: int) -> None:
+            with connection, suppress(OSError):
+                connection.settimeout(10)
+                head = b""
+                while b"\r\n\r\n" not in head and (data := connection.recv(1 << 16)):
+                    head += data
+                for piece in script(head, number):
+                    if stop.is_set():
+                        return
+                    connection.sendall(piece)
+                    if len(piece) < 64:
+                        stop.wait(_PAUSE)
+                connection.shutdown(socket.SHUT_WR)
+
+        def serve() -> None:
+            while not stop.is_set():
+                with suppress(TimeoutError):
+                    connection, _ = listener.accept()
+                    threading.Thread(target=answer, args=(connection, server.requests), daemon=True).start()
+                    server.requests += 1
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server
+        finally:
+            stop.set()
+            thread.join()
