@@ -39,12 +39,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from radar_nb.runtime.wording import printable
+
 if TYPE_CHECKING:
     from radar_nb.runtime.report import Report
 
 
 class RadarNbError(Exception):
-    """The root of all errors that radar_nb raises on purpose."""
+    """The root of all errors that radar_nb raises on purpose.
+
+    Its text is printable, whatever a server, a file's name or an attribute has put into it.
+    """
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return printable(super().__str__())
 
 
 class UnknownProduct(RadarNbError, ValueError):

@@ -10,6 +10,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from radar_nb.errors import RadarNbError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
@@ -41,7 +43,10 @@ def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
     @functools.wraps(work)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run(work(*args, **kwargs))
+        try:
+            return run(work(*args, **kwargs))
+        except RadarNbError as error:  # its message says all; the frames of the loop would bury it
+            raise error.with_traceback(None)  # noqa: B904 - it is the same error
 
     plain: Any = call
     plain.__name__ = work.__name__.removesuffix("_async")

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from radar_nb.runtime.wording import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -97,7 +99,7 @@ class _TqdmBars:
         if progress.total is not None and bar.total != progress.total:
             bar.total = progress.total
         if progress.note:
-            bar.set_postfix_str(progress.note, refresh=False)
+            bar.set_postfix_str(printable(progress.note), refresh=False)
         bar.update(progress.done - bar.n)
 
     def close(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
-from html import escape
 from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
+
+from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +55,7 @@ class Table:
 
     def __str__(self) -> str:
         """Draw it as text; what is too long for its column goes on below."""
-        cells = [[wrap(text, _WIDEST) or [""] for text in row] for row in (self.columns, *self.rows)]
+        cells = [[wrap(printable(text), _WIDEST) or [""] for text in row] for row in (self.columns, *self.rows)]
         widths = [max(len(line) for row in cells for line in row[i]) for i in range(len(self.columns))]
         cells.insert(1, [["-" * width] for width in widths])
         lines = [
@@ -61,11 +63,14 @@ class Table:
             for row in cells
             for line in zip_longest(*row, fillvalue="")
         ]
-        return "\n".join(line.rstrip() for line in (self.title, *lines, *self.notes))
+        return "\n".join(line.rstrip() for line in (printable(self.title), *lines, *map(printable, self.notes)))
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        def escape(text: str) -> str:
+            return html.escape(printable(text))
+
         head = "".join(f'<th style="{_STYLE}">{escape(column)}</th>' for column in self.columns)
         body = "".join(
             "<tr>" + "".join(f'<td style="{_STYLE}">{escape(text)}</td>' for text in row) + "</tr>"

@@ -1,4 +1,4 @@
-"""How numbers are written in English: bytes, times, lengths of time, months, decimals.
+"""How numbers and foreign texts are written: bytes, times, lengths of time, months, decimals, what is printable.
 
 Tables, messages, titles and widgets share these words, so that one quantity reads the same everywhere.
 """
@@ -13,6 +13,22 @@ MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "O
 """The months as HTTP, server listings and axes abbreviate them, whatever the locale."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400  # seconds
+
+
+def printable(text: str) -> str:
+    r"""Return a text of foreign origin as it may be shown: each character that is not printable becomes "?".
+
+    Control characters of a server's answer, a file's name or an attribute could otherwise move the cursor of a
+    terminal or set its title. Line breaks stay.
+
+    Examples
+    --------
+    >>> printable("403 \x1b]0;owned\x07")
+    '403 ?]0;owned?'
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def human_bytes(count: float) -> str:
