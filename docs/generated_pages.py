@@ -1,15 +1,11 @@
-"""The pages of this site that are made of the code: tables, helps, notebooks. Nothing here can go stale."""
+"""What only the site shows: notebooks with pictures in place of widgets, and a page that plays."""
 
 # ruff: noqa: INP001 - Sphinx runs it; no package
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import io
 import json
-import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,10 +14,6 @@ from typing import Any
 import numpy as np
 
 import radar_nb as rn
-from radar_nb.cli.configuration import variables_table
-from radar_nb.cli.main import main
-from radar_nb.dwd.grids import GRIDS
-from radar_nb.dwd.products import PRODUCTS
 from radar_nb.mirror.frames import synthetic_frames
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -32,17 +24,6 @@ def write_pages(docs: Path) -> None:
     """Write them below `docs`, in the folders `generated` and `notebooks`, anew each time."""
     for folder in ("generated", "notebooks"):
         shutil.rmtree(docs / folder, ignore_errors=True)
-    os.environ["COLUMNS"] = "96"  # what fits on a page, whatever the terminal at hand
-    for name, text in {
-        "products": _products(),
-        "families": _families(),
-        "grids": _grids(),
-        "errors": _errors(),
-        "commands": _commands(),
-        "variables": _variables(),
-        "trust": _trust(docs),
-    }.items():
-        _write(docs / "generated" / f"{name}.inc", text)
     for path in (docs.parent / "notebooks").glob("*.ipynb"):
         _write(docs / "notebooks" / path.name, _notebook(path.read_text(encoding="utf-8"), docs / "images"))
     _write_player(docs / "generated" / "extra" / "player.html")
@@ -79,7 +60,7 @@ def _shown(output: dict[str, Any], pictures: Path) -> dict[str, Any]:
 
 def _write_player(path: Path) -> None:
     """Write ninety minutes of synthetic rain as the player's own page."""
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     times = np.arange("2020-06-13T15:00", "2020-06-13T16:35", 5, dtype="datetime64[m]")
     with tempfile.TemporaryDirectory() as folder:
         for time, frame in synthetic_frames("YW", times, family="radklim"):
@@ -88,69 +69,3 @@ def _write_player(path: Path) -> None:
         explorer = rn.Explorer(rn.open_dataset(folder, packed=True, progress=False), lang="en")
         explorer.save_html(path)
         explorer.close()
-
-
-def _table(heads: tuple[str, ...], rows: Any) -> str:
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '') for cell in line)} |" for line in lines) + "\n"
-
-
-def _products() -> str:
-    rows = [tuple(row.values()) for row in rn.products()]
-    return _table(("Product", "What it is", "Unit", "Interval", "Published as"), rows)
-
-
-def _families() -> str:
-    parts = []
-    for product in PRODUCTS.values():
-        if product.families:
-            rows = [tuple(row.values())[:5] for row in product.table()]
-            head = f"**{product.name}**: {product.title}; {product.unit}, in steps of {product.precision:g}.\n\n"
-            parts.append(head + _table(("Family", "What it is", "Months", "Grid", "A frame every"), rows))
-    return "\n".join(parts)
-
-
-def _grids() -> str:
-    rows = [
-        (
-            f"`{name}`",
-            f"{grid.rows} x {grid.cols}",
-            f"{grid.cell:g} m",
-            {"sphere": "sphere", "wgs84": "WGS84 ellipsoid"}[grid.earth],
-        )
-        for name, grid in GRIDS.items()
-    ]
-    return _table(("Grid", "Rows x columns", "Cell", "Earth"), rows)
-
-
-def _errors() -> str:
-    """Give the tree as it is drawn at the top of the module."""
-    lines = (rn.errors.__doc__ or "").splitlines()
-    begin = lines.index("RadarNbError")
-    return "```text\n" + "\n".join(lines[begin : lines.index("", begin)]) + "\n```\n"
-
-
-def _commands() -> str:
-    names = re.findall(r"^    ([a-z-]+)\s", _help(), re.MULTILINE)
-    return "\n".join(f"## {name}\n\n```text\n{_help(name)}```\n" for name in names)
-
-
-def _variables() -> str:
-    columns = ("environment", "argument", "default", "what it is")
-    rows = [[f"`{row[name]}`" if name in columns[:2] and row[name] else row[name] for name in columns]
-            for row in variables_table()]  # fmt: skip
-    return _table(("Environment", "Argument", "Default", "What it is"), rows)
-
-
-def _trust(docs: Path) -> str:
-    """Give the list of pages with figures, which are made by other commands, as far as they are there."""
-    pages = ("reliability", "performance", "scaling", "comparison", "never", "decisions")
-    there = "\n".join(page for page in pages if (docs / f"{page}.md").exists())
-    return f"```{{toctree}}\n:hidden:\n:caption: Trust\n\n{there}\n```\n"
-
-
-def _help(*command: str) -> str:
-    """Give what `radar-nb COMMAND --help` prints."""
-    with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.suppress(SystemExit):
-        main([*command, "--help"])
-    return told.getvalue()

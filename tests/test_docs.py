@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.pages import DOCS, RUN, SHOWN, blocks, fits, run, runnable
+from support.pages_tables import pages_with_tables, records, with_tables
 
 import radar_nb as rn
 
@@ -78,6 +79,25 @@ def test_each_link_outside_is_https_and_well_formed(page: Path) -> None:
     outside = [urlsplit(target) for target in links(page) if urlsplit(target).scheme]
 
     assert [url.geturl() for url in outside if url.scheme != "https" or "." not in url.netloc] == []
+
+
+@pytest.mark.parametrize("page", pages_with_tables(), ids=lambda path: path.relative_to(DOCS).as_posix())
+def test_the_tables_of_a_page_are_those_of_the_code(page: Path) -> None:
+    """A page shows the products, commands, errors and settings of today; `make docs-tables` writes them."""
+    text = page.read_text("utf-8")
+
+    assert text.split() == with_tables(text).split()  # Python's versions break the lines of a help differently
+
+
+@pytest.mark.parametrize("record", records(), ids=lambda path: path.stem)
+def test_a_decision_has_its_parts_and_stands_in_the_index(record: Path) -> None:
+    """A record has a title, a date, the context, the decision and the reason."""
+    lines = record.read_text("utf-8").splitlines()
+    parts = re.findall(r"^(?:## |\**)(Date|Context|Decision|Why)\b", "\n".join(lines), re.MULTILINE)
+
+    assert lines[0].startswith("# ")
+    assert parts == ["Date", "Context", "Decision", "Why"]
+    assert record.name in links(DOCS / "decisions" / "index.md")
 
 
 def test_the_reference_holds_every_public_name() -> None:
