@@ -352,7 +352,7 @@ class Direct:
         self._pool = ThreadPoolExecutor(2)
 
     def __getitem__(self, key: Any) -> Any:
-        from radar_nb.cube.shards import covered  # noqa: PLC0415 - only where it is asked for
+        from radar_nb.cube.shards import split_by_chunk  # noqa: PLC0415 - only where it is asked for
 
         key = key if isinstance(key, tuple) else (key,)
         sizes = self._days * STEPS, ROWS, COLS
@@ -361,7 +361,7 @@ class Direct:
             for n, k in zip(sizes, (*key, *[slice(None)] * (3 - len(key))), strict=True)
         ]
         out = np.full([w.size for w in wanted], FILL, "u2")
-        boxes = [list(covered(w, c)) for w, c in zip(wanted, self._layout.chunk, strict=True)]
+        boxes = [list(split_by_chunk(w, c)) for w, c in zip(wanted, self._layout.chunk, strict=True)]
 
         def unpack(t: Any) -> None:
             buffer = np.empty(self._layout.chunk, "u2")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.cube.day_records import DayRecord, Entry, Origin, read_ledger, write_ledger
+from radar_nb.cube.day_records import DayRecord, Origin, StoredDay, load_records, save_records
+from radar_nb.cube.stores import StoredFile
 from radar_nb.errors import DamagedShard
 from radar_nb.runtime.settings import cache_folder
 
@@ -23,6 +24,7 @@ def record(steps: int = 24, **changes: Any) -> DayRecord:
     valid[[3, 7]] = -1
     fields: dict[str, Any] = {
         "day": 18_000,
+        "cube": "RW de900 0123456789abcdef",
         "origins": (Origin(name="a.tar", identity='"etag"', size=7, days=30),),
         "of_step": np.where(valid < 0, -1, 0).astype(np.int16),
         "valid": valid,
@@ -39,6 +41,11 @@ def same(one: DayRecord, other: DayRecord) -> bool:
     return one.note() == other.note()
 
 
+def stored(day: int) -> StoredDay:
+    """Return a stored day."""
+    return StoredDay(record=record(day=day), file=StoredFile(f"RW/c.{day}.0.0", f"s{day}", day))
+
+
 def only() -> Path:
     """Give the one file of the cache."""
     (path,) = cache_folder().iterdir()
@@ -46,7 +53,7 @@ def only() -> Path:
 
 
 @given(
-    st.lists(st.tuples(st.text(), st.text(), st.integers(0, 10**12), st.integers(1, 31)), max_size=3),
+    st.lists(st.tuples(st.text(), st.text(), st.integers(0, 10**12), st.integers(1, 31)), min_size=1, max_size=3),
     st.dictionaries(st.integers(0, 23), st.integers(-600, 600)),
     st.lists(st.text()),
 )
@@ -67,40 +74,40 @@ def test_notes_give_records_back(origins: Any, shifts: Any, doubled: Any) -> Non
 )
 def test_notes_that_are_none_are_damage(note: bytes) -> None:
     """The shard is named, and what to do."""
-    with pytest.raises(DamagedShard, match=r"shard does not tell what it holds.*repair"):
+    with pytest.raises(DamagedShard, match=r"shard has no valid record of its day.*repair"):
         DayRecord.of(note, name="shard")
 
 
 def test_a_ledger_gives_back_what_was_kept() -> None:
     """By the store's name; another store's is not given."""
-    entries = {f"RW/c.{day}.0.0": Entry(record=record(day=day), stamp=f"s{day}", size=day) for day in range(5)}
+    days = [stored(day) for day in range(5)]
 
-    write_ledger("/data/RW", entries)
+    save_records("/data/RW", days)
 
-    found = read_ledger("/data/RW")
-    assert list(found) == list(entries)
-    assert all(same(found[key].record, entries[key].record) for key in entries)
-    assert [(entry.stamp, entry.size) for entry in found.values()] == [(f"s{day}", day) for day in range(5)]
-    assert read_ledger("/data/YW") == {}
+    found = load_records("/data/RW")
+    assert list(found) == [day.file.key for day in days]
+    assert [copy.file for copy in found.values()] == [day.file for day in days]
+    assert all(same(copy.record, day.record) for copy, day in zip(found.values(), days, strict=True))
+    assert load_records("/data/YW") == {}
 
 
 def test_what_has_no_name_has_no_ledger() -> None:
     """Two stores in memory are not taken for one."""
-    write_ledger(None, {})
+    save_records(None, [stored(1)])
 
-    assert read_ledger(None) == {}
+    assert load_records(None) == {}
     assert not cache_folder().exists()
 
 
 @pytest.mark.parametrize("at", [0, 20, 60, -1])
 def test_a_damaged_ledger_is_none(at: int) -> None:
     """The shards are asked instead."""
-    write_ledger("/data/RW", {"RW/c.1.0.0": Entry(record=record(), stamp="s", size=1)})
+    save_records("/data/RW", [stored(1)])
     data = bytearray(only().read_bytes())
     data[at] ^= 1
     only().write_bytes(data)
 
-    assert read_ledger("/data/RW") == {}
+    assert load_records("/data/RW") == {}
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +115,6 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypa
     (tmp_path / "file").touch()
     monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "file" / "cache"))
 
-    write_ledger("/data/RW", {})
+    save_records("/data/RW", [stored(1)])
 
-    assert read_ledger("/data/RW") == {}
+    assert load_records("/data/RW") == {}

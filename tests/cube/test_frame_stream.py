@@ -99,7 +99,7 @@ def test_progress_tells_frames(cube: Path) -> None:
 )
 def test_what_a_cube_cannot_do_is_refused(cube: Path, options: dict[str, Any]) -> None:
     """It was built once, on its grid, of its product."""
-    with pytest.raises(SettingsError, match=f"a cube of RW as it was built: leave {next(iter(options))} away"):
+    with pytest.raises(SettingsError, match=f"a cube of RW as it was built: leave out {next(iter(options))}"):
         rn.reduce(cube, "sum", progress=False, **options)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.codecs import ZstdCodec
 
-from radar_nb.cube.shards import Shard, ShardEncoder, ShardFormat, covered
+from radar_nb.cube.shards import Shard, ShardEncoder, ShardFormat, split_by_chunk
 from radar_nb.errors import DamagedShard
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def test_places_are_covered_once(places: list[int], size: int) -> None:
     """Each place asked for lies in one chunk, in the order in which chunks lie."""
     key = np.array(places, np.intp)
 
-    found = list(covered(key, size))
+    found = list(split_by_chunk(key, size))
 
     assert [number for number, _, _ in found] == sorted({place // size for place in places})
     rebuilt = np.full(key.size, -1)

@@ -75,7 +75,7 @@ def _info(options: argparse.Namespace) -> Table:
     from radar_nb.cube.opening import required_cube  # noqa: PLC0415 - zarr is not loaded by other commands
 
     cube, coverage = required_cube(options.store), rn.cube_coverage(options.store)
-    stored = sum(size for _, size in cube.store.listing(cube.variable).values())
+    stored = sum(file.size for file in cube.store.listing(cube.variable).values())
     years = (coverage.time.values - np.timedelta64(1, "s")).astype("datetime64[Y]")
     rows = []
     for year in np.unique(years):

@@ -1,46 +1,54 @@
-"""A cube: years of frames as one sharded Zarr array that answers in milliseconds, built and extended day by day.
+"""Building a cube: years of frames as one sharded Zarr array, made and extended day by day.
 
-A day is built from its archives by one writer, in one pass, into one object, which carries what is known of it.
-It is there whole or not at all: builds that were interrupted go on, and a later one adds only what is missing.
+A day is built from its archives by one writer, in one pass, into one object that carries its own record. It exists
+whole or not at all: interrupted builds are resumed by the same call, and a later build adds only what is missing.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from radar_nb.cube.day import Built, build_day, fresh, split_days
+from radar_nb.cube.day import Built, build_day, kept, split_days
 from radar_nb.cube.description import axis_of, create_cube, load_cube
-from radar_nb.cube.far_archives import far_archives, fetched, identity_of
-from radar_nb.cube.stages import build_stages, whole_archives
-from radar_nb.cube.stores import find_store
+from radar_nb.cube.stores import Bucket, find_store
 from radar_nb.dwd.catalogue import Plan
-from radar_nb.errors import CubeError, RadarNbError, SettingsError, StorageError
-from radar_nb.formats.index import load_index
+from radar_nb.errors import CubeError, NothingFound, RadarNbError, SettingsError, StorageError
+from radar_nb.fetch.downloading import start
+from radar_nb.formats.index import load_index, remove_archive
 from radar_nb.reading.dataset import Options, assemble, open_series
 from radar_nb.reading.sources import find_files, scan
+from radar_nb.runtime.files import Sidecar, archive_state, storage_errors, write_sidecar
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
 from radar_nb.runtime.workers import active_client, each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from radar_nb.cube.day import DayJob
-    from radar_nb.cube.day_records import DayRecord, Entry
-    from radar_nb.cube.description import Cube
-    from radar_nb.cube.layouts import Layout
+    from radar_nb.cube.day_records import Origin
+    from radar_nb.cube.description import Cube, Layout
     from radar_nb.cube.stores import Store
+    from radar_nb.dwd.catalogue import RemoteArchive
+    from radar_nb.dwd.months import Month
+    from radar_nb.fetch.downloading import Download
     from radar_nb.formats.streams import Blob
     from radar_nb.reading.dataset import Opened
     from radar_nb.runtime.progress import Reporter
 
 Errors = Literal["raise", "report"]
+
+_TICK = 0.1
+"""Seconds between two reports of a download's progress."""
 
 
 def build_cube(
@@ -58,40 +66,42 @@ def build_cube(
     progress: bool | Reporter = True,
     errors: Errors = "raise",
 ) -> Report:
-    """Build a cube from archives or frames, or add to it what it does not hold yet.
+    """Build a cube from archives or frames, or add what it does not hold yet.
 
-    A day that is there from the same archives is kept; one whose archive was issued anew is replaced. The same
-    call goes on after an interruption, however that came.
+    A day that the cube has from the same archives is kept; a day whose archive was reissued is replaced. After any
+    interruption the same call continues.
 
     Parameters
     ----------
     source : path, Report, or a sequence of these; Plan; or addresses
-        As for `open_dataset`. Of a plan a month is fetched and verified while the one before is built. Of archives
-        in object storage, "s3://dwd/YW2017.002_202006.tar" or a sequence of such addresses, each is fetched by the
-        worker that builds its days; an address that ends in "/" stands for all files below it.
+        As for `open_dataset`. For a plan, a month is fetched and verified while the one before is built. Archives
+        in object storage, such as "s3://dwd/YW2017.002_202006.tar" or a sequence of these, are each fetched by the
+        worker that builds their days; an address that ends in "/" stands for all files below it.
     store : path, str, or store of obstore
         A folder, an address such as "s3://bucket/YW", or for example `obstore.store.MemoryStore()`. It holds one
         product on one grid.
     layout : {"balanced", "maps", "series"}, optional
-        How the cube is cut: for both, for fields, or for long series of single cells. "balanced" for a new cube.
+        Which chunks a new cube has: for both uses, for maps, or for long series of single cells. Default
+        "balanced".
     flags : bool, optional
-        Whether to keep the frames' flags in a second array; False for a new cube.
+        Whether a new cube keeps the frames' flags in a second array. Default False.
     variables, sums
         As for `open_dataset`.
     client : distributed.Client or False, optional
-        Where the days are built: on its workers, which read the archives and write the shards themselves; by
-        default on those of the active client, if there is one. False builds in threads here.
+        On whose workers the days are built; they read the archives and write the shards themselves. By default the
+        active client, if there is one. False builds in threads of this process.
     keep_archives : bool
-        Of a plan: False removes the archives of a month as soon as all its days are in the cube.
+        For a plan: False removes the archives of a month as soon as all its days are in the cube.
     overwrite : bool
-        Whether to write days anew that are there from the same archives.
+        Whether to rewrite days that the cube has from the same archives. Archives that were removed are fetched
+        again.
     workers : int, optional
-        Threads, each of which builds a day; by default as many as there are processors. One needs some 150 MB.
+        Threads, each of which builds a day; by default as many as there are processors. Each needs some 150 MB.
     progress : bool or Reporter
         Task "build", in days.
     errors : {"raise", "report"}
-        Whether days that could not be built make the call fail, after the others were built, and archives that
-        cannot be read, before; or are told in the report.
+        "raise": unreadable archives make the call fail at once, days that could not be built after the others were
+        built. "report": both are outcomes of the report.
 
     Returns
     -------
@@ -105,7 +115,7 @@ def build_cube(
     SeriesError, NothingFound, ArchiveError, FrameError
         As `open_dataset`; or an archive has changed while it was read.
     DiskFull, NotWritable, StorageError
-        The store refused. The days that are there stay.
+        The store refused. The days that it holds stay.
     Incomplete
         Some of several days failed.
 
@@ -116,7 +126,7 @@ def build_cube(
     """
     began = perf_counter()
     if workers is not None and workers < 1:
-        raise SettingsError(f"{workers} is no number of threads: give workers=1 or more, or leave it out")
+        raise SettingsError(f"{workers} is not a number of threads: use workers=1 or more, or leave it out")
     run = _Run(
         place=find_store(store),
         options=Options(variables=variables, sums=sums, errors=errors, packed=True, flags=True),
@@ -127,16 +137,12 @@ def build_cube(
         workers=workers or os.cpu_count() or 1,
     )
     if run.client is not None and not run.place.shared:
-        raise SettingsError(f"{run.place.name} is memory, which workers cannot reach: build with client=False")
+        raise SettingsError(f"{run.place.name} is in memory, which workers cannot reach: build with client=False")
     with reporting(progress) as report:
         if isinstance(source, Plan):
-            there = load_cube(run.place)
-            records = [] if there is None else _records(there)
-            build = partial(run.build, report=report)
-            stages = build_stages(source, records, build, keep_archives=keep_archives, report=report)
-            outcomes = tuple(stages)
-        elif addresses := far_archives(source):
-            outcomes = run.build_far(addresses, report)
+            outcomes = tuple(run.build_plan(source, report, keep_archives=keep_archives))
+        elif addresses := remote_archives(source):
+            outcomes = run.build_remote(addresses, report)
         else:
             outcomes = run.build(source, report)
     made = Report(task="build", outcomes=outcomes, seconds=perf_counter() - began)
@@ -148,7 +154,7 @@ def build_cube(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """What a call was asked for; see `build_cube`."""
+    """The arguments of a call; see `build_cube`."""
 
     place: Store
     options: Options
@@ -159,33 +165,49 @@ class _Run:
     workers: int
 
     def build(self, source: Any, report: Reporter) -> tuple[Outcome, ...]:
-        """Build what a source holds; give an outcome for each day, and for each fault."""
+        """Build what a source holds; return an outcome for each day, and for each problem of the source."""
         files = find_files(source)
         if self.client is not None:
             _index_on(self.client, files)
         opened = open_series(files, self.options, progress=report)
-        cube = _cube(self.place, opened, self.options, layout=self.layout, flags=self.flags)
-        days = self._days(cube, split_days(cube, opened), report)
+        cube = self._cube(opened)
+        days = self._build_days(cube, split_days(cube, opened), report)
         problems = (problem.exception() for problem in opened.series.problems)
         return (*days, *(Outcome(name=type(one).__name__, state="failed", error=one) for one in problems))
 
-    def build_far(self, addresses: Sequence[str], report: Reporter) -> tuple[Outcome, ...]:
-        """Build what archives in object storage hold: each is fetched by who builds its days."""
-        cube = load_cube(self.place)
-        held = {} if cube is None or self.overwrite else whole_archives(_records(cube))
+    def build_plan(self, plan: Plan, report: Reporter, *, keep_archives: bool) -> Iterator[Outcome]:
+        """Fetch a plan month by month and build each while the next is fetched; at most two lie on the disk."""
+        held = self._held()
+        stages = [_stage(plan, month, held) for month in plan.months]
+        with closing(_fetch_ahead(stages, report)) as downloads:
+            for stage, fetched in zip(stages, downloads, strict=True):
+                yield from (outcome for outcome in fetched.outcomes if not outcome.ok)
+                outcomes: tuple[Outcome, ...] = ()
+                if fetched.paths:
+                    try:
+                        outcomes = self.build(fetched.paths, report)
+                    except RadarNbError as error:  # the other months can be built all the same
+                        outcomes = (Outcome(name=str(stage.months[0]), state="failed", error=error),)
+                yield from outcomes
+                if not keep_archives and all(outcome.ok for outcome in outcomes):
+                    for path in fetched.paths:
+                        remove_archive(path)
+
+    def build_remote(self, addresses: Sequence[str], report: Reporter) -> tuple[Outcome, ...]:
+        """Build what archives in object storage hold; each is fetched by the worker that builds its days."""
+        held = self._held()
         outcomes: list[Outcome] = []
         todo = []
         for address in addresses:
-            origin = held.get(address.rpartition("/")[2])
-            if origin is not None and origin.identity == identity_of(address):
+            parent, _, name = address.rpartition("/")
+            if (origin := held.get(name)) is not None and origin.identity == Bucket.at(parent).tag(name):
                 outcomes.append(Outcome(name=address, state="kept", notes=("all its days are in the cube",)))
             else:
                 todo.append(address)
-        first = 0 if cube else 1  # alone, so that all others find the cube that it makes
+        first = 0 if load_cube(self.place) else 1  # alone, so that all others find the cube that it creates
+        work = partial(_build_remote, replace(self, client=None))
         for some in (todo[:first], todo[first:]):
-            with closing(
-                each(some, partial(_build_far, replace(self, client=None)), client=self.client)
-            ) as results:
+            with closing(each(some, work, client=self.client)) as results:
                 for address, result in results:
                     if isinstance(result, RadarNbError):
                         outcomes.append(Outcome(name=address, state="failed", error=result))
@@ -194,12 +216,44 @@ class _Run:
                     report(Progress(task="build", done=len(outcomes), total=None, unit="days", note=address))
         return tuple(sorted(outcomes, key=lambda outcome: outcome.name))
 
-    def _days(self, cube: Cube, jobs: list[DayJob], report: Reporter) -> tuple[Outcome, ...]:
-        """Build what is not there; give an outcome for each day."""
+    def _held(self) -> dict[str, Origin]:
+        """Return the archives, by their names, of which the cube has every day and that need not be read again."""
+        cube = None if self.overwrite else load_cube(self.place)
+        counts: dict[Origin, int] = {}
+        for stored in {} if cube is None else cube.stored_days()[0].values():
+            for origin in stored.record.origins:
+                counts[origin] = counts.get(origin, 0) + 1
+        return {origin.name: origin for origin, count in counts.items() if count == origin.days}
+
+    def _cube(self, opened: Opened) -> Cube:
+        """Return the store's cube if a series fits into it, or create one."""
+        cube = load_cube(self.place)
+        if cube is None:
+            like = assemble(opened, self.options)
+            layout = self.layout or "balanced"
+            return create_cube(self.place, opened, like, layout=layout, flags=bool(self.flags))
+        pairs = {
+            "product": (cube.product, opened.product),
+            "grid": (cube.grid, opened.target.grid.name),
+            "interval": (cube.interval, opened.target.minutes),
+            "time axis": ((cube.every, cube.minute), axis_of(opened)),
+            "codes": (cube.packing, opened.target.packing),
+            "layout": (cube.layout, self.layout or cube.layout),
+            "flags": (cube.has_flags, cube.has_flags if self.flags is None else self.flags),
+        }
+        for what, (there, wanted) in pairs.items():
+            if there != wanted:
+                raise CubeError(
+                    f"{self.place.name} is a cube of {cube.product} on {cube.grid}, whose {what} is {there}, not "
+                    f"{wanted}: use another store"
+                )
+        return cube
+
+    def _build_days(self, cube: Cube, jobs: list[DayJob], report: Reporter) -> tuple[Outcome, ...]:
+        """Build the days that the cube lacks; return an outcome for each."""
         for folder in ("", cube.variable, "flags"):
             cube.store.sweep(folder)
-        entries, _ = cube.entries()
-        done = {} if self.overwrite else dict(_kept(cube, jobs, entries))
+        done = {} if self.overwrite else dict(_kept(cube, jobs))
         todo = (job.alone() for job in jobs if job.day not in done)
         work = partial(build_day, cube, overwrite=self.overwrite)
         stopped: StorageError | None = None
@@ -212,61 +266,24 @@ class _Run:
                     stopped = result
                     break
         if stopped is None:
-            made = [day for day, outcome in done.items() if outcome.state == "done"]
-            arrays = (None, "flags") if cube.has_flags else (None,)
-            cube.store.settle(cube.key(day, array) for day in made for array in arrays)
+            made = (day for day, outcome in done.items() if outcome.state == "done")
+            cube.store.settle(key for day in made for key in cube.keys(day))
         cancelled = {job.day: Outcome(name=job.name, state="cancelled", error=stopped) for job in jobs}
         return tuple((cancelled | done)[job.day] for job in jobs)
 
 
-def _build_far(run: _Run, address: str) -> tuple[Outcome, ...]:
-    with fetched(address) as path, reporting(progress=False) as silent:
-        return run.build([path], silent)
-
-
-def _cube(place: Store, opened: Opened, options: Options, *, layout: Layout | None, flags: bool | None) -> Cube:
-    """Give the store's cube, if a series fits to it, or a new one."""
-    cube = load_cube(place)
-    if cube is None:
-        like = assemble(opened, options)
-        return create_cube(place, opened, like, layout=layout or "balanced", flags=bool(flags))
-    every, minute = axis_of(opened)
-    packing = opened.target.packing
-    pairs = {
-        "product": (cube.product, opened.product),
-        "grid": (cube.grid, opened.target.grid.name),
-        "interval": (cube.interval, opened.target.minutes),
-        "axis of time": ((cube.every, cube.minute), (every, minute)),
-        "codes": (cube.packing, packing),
-        "layout": (cube.layout, layout or cube.layout),
-        "flags": (cube.has_flags, cube.has_flags if flags is None else flags),
-    }
-    for what, (there, wanted) in pairs.items():
-        if there != wanted:
-            raise CubeError(
-                f"{place.name} is a cube of {cube.product} on {cube.grid}, whose {what} is {there}, not {wanted}: "
-                "name another store"
-            )
-    return cube
-
-
-def _records(cube: Cube) -> list[DayRecord]:
-    """Give the records of the days that are there."""
-    return [entry.record for entry in cube.entries()[0].values()]
-
-
-def _kept(cube: Cube, jobs: list[DayJob], entries: Mapping[int, Entry]) -> Iterator[tuple[int, Outcome]]:
-    """Give outcomes of the days that need not be looked at again."""
+def _kept(cube: Cube, jobs: list[DayJob]) -> Iterator[tuple[int, Outcome]]:
+    """Yield the outcomes of the days that need not be written."""
+    stored, _ = cube.stored_days()
     for job in jobs:
-        entry = entries.get(job.day)
-        if entry is not None and (note := fresh(entry.record, job)) is not None:
-            yield job.day, _outcome(cube, job, Built(entry=entry, written=0, seconds=0.0, note=note))
+        if job.day in stored and (result := kept(stored[job.day].record, job)) is not None:
+            yield job.day, _outcome(cube, job, result)
 
 
 def _outcome(cube: Cube, job: DayJob, result: Built | RadarNbError) -> Outcome:
     if isinstance(result, RadarNbError):
         return Outcome(name=job.name, state="failed", error=result)
-    missing = cube.steps - int(result.entry.record.there.sum())
+    missing = cube.steps - int(result.record.there.sum())
     notes = [f"{missing} of {cube.steps} frames missing"] * bool(missing) + [result.note] * bool(result.note)
     return Outcome(
         name=job.name,
@@ -286,3 +303,105 @@ def _index_on(client: Any, files: Sequence[Path | Blob]) -> None:
 
 def _index(file: Path) -> None:
     scan([file], progress=False)
+
+
+# --- plans ----------------------------------------------------------------------------------------------------
+
+
+def _stage(plan: Plan, month: Month, held: Mapping[str, Origin]) -> Plan:
+    """Return one month of a plan, without the archives that the cube has and that were removed from the disk."""
+
+    def wanted(archive: RemoteArchive) -> bool:
+        origin = held.get(archive.name)
+        if origin is None or archive_state(plan.local(archive)) == "whole":
+            return True
+        return archive.size is not None and archive.size != origin.size  # reissued
+
+    archives = tuple(archive for archive in plan.archives if archive.month == month and wanted(archive))
+    missing = tuple(gap for gap in plan.missing if gap.month == month)
+    return replace(plan, months=(month,), archives=archives, missing=missing)
+
+
+def _fetch_ahead(stages: Sequence[Plan], report: Reporter) -> Generator[Report, None, None]:
+    """Yield the report of each stage's download; the next stage is fetched meanwhile, in a thread of its own."""
+    events: list[Progress] = []
+    handles: list[Download] = []
+    stopped = Event()
+
+    def fetch(stage: Plan) -> Report:
+        handles.append(start(stage, errors="report", progress=events.append))
+        if stopped.is_set():  # before the handle existed
+            handles[-1].cancel()
+        return handles[-1].wait()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="radar_nb-fetch") as pool:
+        coming = pool.submit(fetch, stages[0])
+        try:
+            for following in (*stages[1:], None):
+                while not wait([coming], _TICK).done:
+                    if events:
+                        report(events[-1])
+                        events.clear()
+                fetched = coming.result()
+                if following is not None:
+                    coming = pool.submit(fetch, following)
+                yield fetched
+        finally:
+            stopped.set()
+            coming.cancel()
+            for handle in handles:
+                handle.cancel()
+
+
+# --- archives in object storage -------------------------------------------------------------------------------
+
+
+def remote_archives(source: Any) -> tuple[str, ...]:
+    """Return the addresses of a source's archives; none where the source is something else.
+
+    Parameters
+    ----------
+    source : str or sequence of str
+        Addresses such as "s3://dwd/YW2017.002_202006.tar"; one that ends in "/" stands for all files below it.
+
+    Raises
+    ------
+    NothingFound
+        There is no file below such an address.
+    """
+    given = [source] if isinstance(source, str) else source if isinstance(source, list | tuple) else []
+    if not given or not all(isinstance(one, str) and "://" in one for one in given):
+        return ()
+    found: list[str] = []
+    for address in given:
+        if address.endswith("/"):
+            below = [f"{address}{key}" for key in Bucket.at(address).everything("")]
+            if not below:
+                raise NothingFound(f"there is no file below {address}: check the address")
+            found += below
+        else:
+            found.append(address)
+    return tuple(found)
+
+
+def _build_remote(run: _Run, address: str) -> tuple[Outcome, ...]:
+    with _downloaded(address) as path, reporting(progress=False) as silent:
+        return run.build([path], silent)
+
+
+@contextmanager
+def _downloaded(address: str) -> Iterator[Path]:
+    """Yield a file of object storage as a temporary file.
+
+    Raises
+    ------
+    NotWritable, StorageError
+        It cannot be reached, or the disk of temporary files is full.
+    """
+    parent, _, name = address.rpartition("/")
+    with TemporaryDirectory(prefix="radar_nb-") as folder:
+        path = Path(folder, name)
+        with storage_errors(path):
+            tag = Bucket.at(parent).fetch(name, path)
+            write_sidecar(path, Sidecar(url=address, etag=tag, size=path.stat().st_size))
+        yield path

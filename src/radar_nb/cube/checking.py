@@ -1,4 +1,4 @@
-"""Is a cube what it should be? Held against its own checksums, and against the archives; and repaired."""
+"""Whether a cube is what it should be: compared with its own checksums and with its archives; and its repair."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from radar_nb.cube.day import encode_day, split_days
+from radar_nb.cube.description import description_faults, rewrite_description
 from radar_nb.cube.opening import required_cube
 from radar_nb.cube.shards import REMEDY, Shard
 from radar_nb.errors import CubeError, DamagedShard, RadarNbError, SettingsError
@@ -21,13 +22,20 @@ from radar_nb.runtime.report import Outcome, Report
 from radar_nb.runtime.workers import each
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from radar_nb.cube.day import DayJob
-    from radar_nb.cube.day_records import Entry
+    from radar_nb.cube.day_records import DayRecord
     from radar_nb.cube.description import Cube
-    from radar_nb.cube.shards import Chunk, ShardFormat
+    from radar_nb.cube.shards import Chunk
     from radar_nb.runtime.progress import Reporter
+
+    Chunks = dict[Chunk, NDArray[Any]]
+
+DESCRIPTION = "description"
+"""The name of the outcome of all files but those of the days."""
 
 
 def verify_cube(
@@ -41,15 +49,18 @@ def verify_cube(
     progress: bool | Reporter = True,
     errors: Literal["raise", "report"] = "raise",
 ) -> Report:
-    """Hold a cube against its own checksums, and against the archives that it was built from.
+    """Verify a cube: its days by their checksums or against archives, its metadata and coordinates by its grid.
+
+    Nothing is changed. `repair_cube` mends what this finds, but for days that differ from the source: those are
+    rewritten by `build_cube` with `overwrite=True`.
 
     Parameters
     ----------
     store : path, str, or store of obstore
     source : path, Report, or a sequence of these, optional
-        The archives. Without them each chunk is unpacked and held against its checksum.
+        The archives it was built from. Without them each chunk is decoded, which verifies its checksum.
     sample : float, optional
-        The share of days that are looked at, above 0 up to 1; all by default.
+        The share of days to verify, above 0 up to 1; all by default.
     seed : int
         Another seed chooses other days.
     sums : str
@@ -59,21 +70,22 @@ def verify_cube(
     progress : bool or Reporter
         Task "verify", in days.
     errors : {"raise", "report"}
-        Whether days that are not as they should be make the call fail.
+        Whether faults make the call fail.
 
     Returns
     -------
     Report
-        An outcome for each day: "done" where it is right, "failed" where it is not, or was never built.
+        An outcome for each day: "done" where it is right, "failed" where it is not or was never built; and a
+        failed outcome "description" where metadata or coordinates are wrong.
 
     Raises
     ------
     DamagedShard
-        A checksum is wrong, or a value differs from the archive's.
+        A checksum is wrong, a shard belongs to another day or cube, or a value differs from the archive's.
     CubeError
-        A day of the source was never built, or the cube's frames are others.
+        A day of the source was never built, the cube has other frames, or its description is wrong or outdated.
     Incomplete
-        That is so with several days.
+        Several of these.
     NothingFound, SettingsError, and what `open_dataset` raises for the source
 
     Examples
@@ -82,94 +94,93 @@ def verify_cube(
     """
     began = perf_counter()
     if sample is not None and not 0 < sample <= 1:
-        raise SettingsError(f"sample={sample} is no share of days: give a number above 0 up to 1")
+        raise SettingsError(f"sample={sample} is not a share of days: use a number above 0 up to 1")
     cube = required_cube(store)
-    entries, damaged = cube.entries()
     with reporting(progress) as report:
         jobs: dict[int, DayJob] = {}
         if source is not None:
             opened = open_series(source, Options(variables=cube.product, sums=sums), progress=report)
             jobs = {job.day: job for job in split_days(cube, opened)}
-        days = sorted({*entries, *damaged, *jobs} if source is None else jobs)
+        days = sorted(cube.listed() if source is None else jobs)
         if sample is not None:
             days = sorted(random.Random(seed).sample(days, -int(-sample * len(days) // 1)))  # noqa: S311 - no secret
-        work = partial(_verified, cube, entries, damaged, jobs)
-        outcomes = {}
-        with closing(each(days, work, workers=workers or os.cpu_count() or 1)) as results:
+        faults = description_faults(cube)
+        outcomes = [*_described(cube, faults)]
+        found: dict[int, Outcome] = {}
+        with closing(each(days, partial(_fault, cube, jobs), workers=workers or os.cpu_count() or 1)) as results:
             for day, error in results:
-                name = str(np.datetime64(day, "D"))
-                outcomes[day] = Outcome(name=name, state="failed" if error else "done", error=error)
-                report(Progress(task="verify", done=len(outcomes), total=len(days), unit="days", note=name))
-    made = Report(task="verify", outcomes=tuple(outcomes[day] for day in days), seconds=perf_counter() - began)
+                found[day] = Outcome(name=_name(day), state="failed" if error else "done", error=error)
+                report(Progress(task="verify", done=len(found), total=len(days), unit="days", note=_name(day)))
+    outcomes += [found[day] for day in days]
+    made = Report(task="verify", outcomes=tuple(outcomes), seconds=perf_counter() - began)
     return made.raise_for_failures() if errors == "raise" else made
 
 
-def _verified(
-    cube: Cube,
-    entries: dict[int, Entry],
-    damaged: dict[int, DamagedShard],
-    jobs: dict[int, DayJob],
-    day: int,
-) -> RadarNbError | None:
-    """Look at one day; give what is wrong with it."""
-    if day in damaged:
-        return damaged[day]
-    if day not in entries:
-        return CubeError(f"{np.datetime64(day, 'D')} was never built: build_cube adds it")
+def _name(day: int) -> str:
+    return str(np.datetime64(day, "D"))
+
+
+def _described(cube: Cube, faults: list[str]) -> Iterator[Outcome]:
+    if faults:
+        error = CubeError(
+            f"{cube.store.name}: {'; '.join(faults)}: run repair_cube, which rewrites the description"
+        )
+        yield Outcome(name=DESCRIPTION, state="failed", error=error)
+
+
+def _fault(cube: Cube, jobs: dict[int, DayJob], day: int) -> RadarNbError | None:
+    """Return what is wrong with a day, None if nothing is."""
     try:
-        codes, flags = _chunks(cube, day, None), _chunks(cube, day, "flags") if cube.has_flags else {}
+        stored = cube.stored_day(day)
+        if stored is None:
+            return CubeError(f"{_name(day)} was never built: build_cube adds it")
+        codes = _chunks(cube, day, flags=False)
+        flags = _chunks(cube, day, flags=True) if cube.has_flags else {}
         if day in jobs:
-            _compare(cube, jobs[day], entries[day], codes, flags)
+            _compare(cube, jobs[day], stored.record, codes, flags)
     except RadarNbError as error:
         return error
     return None
 
 
-def _chunks(cube: Cube, day: int, array: str | None) -> dict[Chunk, NDArray[Any]]:
-    """Unpack all chunks of a day's shard."""
-    key, layout = cube.key(day, array), cube.flag_shards if array else cube.shards
-    found = cube.store.stat(key)
-    if found is None:
-        raise DamagedShard(f"{cube.store.name}/{key} has gone: {REMEDY}")
-    stamp, size = found
-    shard = cube.open_shard(key, stamp, size, layout)
-    (data,) = cube.store.spans(key, [(0, size)], stamp=stamp)
-    return _unpacked(shard, layout, memoryview(data))
+def _chunks(cube: Cube, day: int, *, flags: bool) -> Chunks:
+    """Decode all chunks of a day's shard."""
+    file = cube.store.stat(key := cube.key(day, "flags" if flags else None))
+    if file is None:
+        raise DamagedShard(f"{cube.store.name}/{key} is missing: {REMEDY}")
+    shard = cube.open_flags(day, file) if flags else cube.open_shard(file, cube.shards)
+    (data,) = cube.store.spans(file, [(0, file.size)])
+    return _decoded(shard, memoryview(data))
 
 
-def _unpacked(shard: Shard, layout: ShardFormat, data: memoryview) -> dict[Chunk, NDArray[Any]]:
+def _decoded(shard: Shard, data: memoryview) -> Chunks:
     chunks = {}
     for chunk in shard.chunks():
         start, length = shard.span(chunk) or (0, 0)
-        chunks[chunk] = np.empty(layout.chunk, layout.dtype)
+        chunks[chunk] = np.empty(shard.layout.chunk, shard.layout.dtype)
         shard.decode(chunk, data[start : start + length], chunks[chunk])
     return chunks
 
 
-def _compare(
-    cube: Cube,
-    job: DayJob,
-    entry: Entry,
-    codes: dict[Chunk, NDArray[Any]],
-    flags: dict[Chunk, NDArray[Any]],
-) -> None:
-    """Hold a day's chunks against those made of the archives now."""
-    there = set(np.flatnonzero(entry.record.there).tolist())
+def _compare(cube: Cube, job: DayJob, record: DayRecord, codes: Chunks, flags: Chunks) -> None:
+    """Compare a day's chunks with those made of the archives now."""
+    there = set(np.flatnonzero(record.there).tolist())
     if there != set(job.steps.tolist()):
         raise CubeError(
-            f"{job.name} has {len(there)} frames in the cube, {len(job.steps)} in the source: build_cube brings "
-            "it up to date"
+            f"{job.name} has {len(there)} frames in the cube, {len(job.steps)} in the source: build_cube "
+            "updates it"
         )
     _, shard, flag_shard = encode_day(cube, job)
     wanted = [(codes, shard, cube.shards)]
     if flag_shard is not None:
         wanted.append((flags, flag_shard, cube.flag_shards))
     for have, data, layout in wanted:
-        fresh = _unpacked(Shard.of(data, layout, name=job.name), layout, memoryview(data))
+        fresh = _decoded(Shard.of(data, layout, name=job.name), memoryview(data))
         wrong = [chunk for chunk in have | fresh if not _equal(have.get(chunk), fresh.get(chunk))]
         if wrong:
             raise DamagedShard(
-                f"{job.name} differs from the source in {len(wrong)} of {len(have | fresh)} chunks: {REMEDY}"
+                f"{job.name} differs from the source in {len(wrong)} of {len(have | fresh)} chunks: "
+                "build_cube(overwrite=True) rewrites it"
             )
 
 
@@ -178,7 +189,11 @@ def _equal(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
 
 
 def repair_cube(store: Any, *, progress: bool | Reporter = True) -> Report:
-    """Take damaged days, and what crashes have left, out of a cube; `build_cube` then writes them anew.
+    """Remove damaged days and leftovers of crashes from a cube, and rewrite damaged metadata and coordinates.
+
+    Damaged days are removed, since only the archives can restore them: the next `build_cube` with these recreates
+    them. Each is verified again, with the day claimed, just before it is removed. Cubes of older versions get the
+    metadata of this one. Days that are whole are never touched.
 
     Parameters
     ----------
@@ -189,12 +204,13 @@ def repair_cube(store: Any, *, progress: bool | Reporter = True) -> Report:
     Returns
     -------
     Report
-        An outcome for each day that was there: "kept", or "missing" where it was taken out, with the reason.
+        An outcome for each day that existed: "kept" where it is whole, "done" where it was damaged and removed;
+        and "done" for "description" where that was rewritten. The note holds what was wrong.
 
     Raises
     ------
     NothingFound, CubeError
-        As `open_cube`.
+        As `open_cube`; or the description itself is damaged beyond repair.
     NotWritable, StorageError
         The store refused.
 
@@ -206,16 +222,23 @@ def repair_cube(store: Any, *, progress: bool | Reporter = True) -> Report:
     began = perf_counter()
     cube = required_cube(store)
     found = verify_cube(store, progress=progress, errors="report")
-    outcomes = []
-    for outcome in found.outcomes:
-        if outcome.ok:
-            outcomes.append(Outcome(name=outcome.name, state="kept"))
-            continue
-        day = int(np.datetime64(outcome.name, "D").astype(np.int64))
-        for array in (None, "flags"):  # the record first: what is left of the flags is then nothing's
-            with cube.store.claim(cube.key(day, array)):
-                cube.store.remove(cube.key(day, array))
-        outcomes.append(Outcome(name=outcome.name, state="missing", error=outcome.error))
+    outcomes = [_repaired(cube, outcome) for outcome in found.outcomes]
     for folder in ("", cube.variable, "flags"):
         cube.store.sweep(folder)
     return Report(task="repair", outcomes=tuple(outcomes), seconds=perf_counter() - began)
+
+
+def _repaired(cube: Cube, outcome: Outcome) -> Outcome:
+    if outcome.ok:
+        return Outcome(name=outcome.name, state="kept")
+    if outcome.name == DESCRIPTION:
+        rewrite_description(cube)
+        return Outcome(name=DESCRIPTION, state="done", notes=(f"rewritten: {outcome.error}",))
+    day = int(np.datetime64(outcome.name, "D").astype(np.int64))
+    with cube.store.claim(cube.key(day)):
+        fault = _fault(cube, {}, day)  # another process may have rebuilt it meanwhile
+        if fault is None:
+            return Outcome(name=outcome.name, state="kept")
+        for key in cube.keys(day):  # the codes first: flags without codes belong to no day
+            cube.store.remove(key)
+    return Outcome(name=outcome.name, state="done", notes=(f"removed: {fault}",))

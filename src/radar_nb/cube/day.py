@@ -1,4 +1,4 @@
-"""A day from archives into a cube: one writer, one pass, one object; the same on a laptop and on a cluster."""
+"""One day from its archives into a cube: one writer, one pass, one object, on a laptop or on a cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb import __version__
-from radar_nb.cube.day_records import ABSENT, DayRecord, Entry, Origin
+from radar_nb.cube.day_records import ABSENT, DayRecord, Origin, StoredDay, flags_note
 from radar_nb.cube.shards import ShardEncoder
 from radar_nb.errors import DamagedShard, SeriesError
 from radar_nb.formats.cursor import iter_codes
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DayJob:
-    """A day to be built, with the places of its frames.
+    """A day to be built, and where its frames lie.
 
     Attributes
     ----------
     day : int
         Days since 1970-01-01.
     frames : Frames
-        Of this day alone, rising in time.
+        Of this day alone, in order of time.
     steps : ndarray of int64
         The step in the day of each frame.
     shifts : dict of int to int
-        Seconds by which the stamps of some steps differ from the cube's axis.
+        Seconds by which the stamps of some steps differ from the cube's time axis.
     origins : tuple of Origin
         The archives, in the order of `frames.indexes`.
     doubled : tuple of str
@@ -60,42 +60,42 @@ class DayJob:
         return str(np.datetime64(self.day, "D"))
 
     def alone(self) -> DayJob:
-        """Give it with no more than what belongs to it: some 15 kB, and all that a worker needs."""
+        """Return it with only what belongs to it: some 15 kB, and all that a worker needs."""
         return replace(self, frames=self.frames.alone())
 
     def __str__(self) -> str:
-        """Write the day."""
+        """Return the day, as messages name the job."""
         return self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What became of a day.
+    """The result of building a day.
 
     Attributes
     ----------
-    entry : Entry
+    record : DayRecord
         What the cube knows of the day now.
     written : int
-        Bytes; 0 where it was there already.
+        Bytes; 0 where the day was kept.
     seconds : float
     note : str
         What the user should know, if anything.
     """
 
-    entry: Entry
-    written: int
-    seconds: float
+    record: DayRecord
+    written: int = 0
+    seconds: float = 0.0
     note: str = ""
 
 
 def split_days(cube: Cube, opened: Opened) -> list[DayJob]:
-    """Cut a series into days.
+    """Split a series into days.
 
     Raises
     ------
     SeriesError
-        A day lies beyond the cube's axis, or two frames belong to one step.
+        A day lies outside the cube's time axis, or two frames belong to one step.
     """
     series, frames = opened.series, opened.series.frames
     there = np.flatnonzero(series.slots[:, 0] >= 0)
@@ -136,7 +136,7 @@ def _check_axis(cube: Cube, times: NDArray[np.int64], slots: NDArray[np.int64]) 
     if outside.any():
         begin, end = np.datetime64(cube.first, "D"), np.datetime64(cube.first + cube.days - 1, "D")
         raise SeriesError(
-            f"a frame of {times[outside][0].astype('datetime64[s]')} lies beyond the cube's axis of time: "
+            f"a frame of {times[outside][0].astype('datetime64[s]')} lies outside the cube's time axis: "
             f"choose days from {begin} to {end}"
         )
     twice = np.flatnonzero(np.diff(slots) == 0)
@@ -144,7 +144,7 @@ def _check_axis(cube: Cube, times: NDArray[np.int64], slots: NDArray[np.int64]) 
         pair = times[twice[0] : twice[0] + 2].astype("datetime64[s]")
         raise SeriesError(
             f"frames of {pair[0]} and {pair[1]} belong to one step of the cube, which has one every "
-            f"{cube.every} min: give it the files of one series"
+            f"{cube.every} min: build it from the files of one series"
         )
 
 
@@ -154,20 +154,24 @@ def _origin(archive: Path | Blob, stamp: tuple[int, int], *, days: int) -> Origi
     return Origin(name=archive.name, identity=identity, size=stamp[0], days=days)
 
 
-def fresh(record: DayRecord, job: DayJob) -> str | None:
-    """Tell whether a day in the cube need not be written: "" if so, the reason if it would lose; None to write."""
+def kept(record: DayRecord, job: DayJob) -> Built | None:
+    """Return the result for a day that need not be written, None if it must be.
+
+    A day is kept if the cube has it from the same archives, or if writing it would lose frames.
+    """
     there, wanted = set(np.flatnonzero(record.there).tolist()), set(job.steps.tolist())
     if set(record.origins) == set(job.origins) and there == wanted:
-        return ""
+        return Built(record=record)
     lost = there - wanted
-    known, given = ({origin.name for origin in origins} for origins in (record.origins, job.origins))
-    if lost and known - given:  # not the same archive issued anew, but another source that has less
-        return f"kept: it holds {len(lost)} frames that the source lacks (overwrite=True replaces it)"
+    known, offered = ({origin.name for origin in origins} for origins in (record.origins, job.origins))
+    if lost and known - offered:  # not the same archive reissued, but another source that has less
+        note = f"kept: it holds {len(lost)} frames that the source lacks (overwrite=True replaces it)"
+        return Built(record=record, note=note)
     return None
 
 
 def build_day(cube: Cube, job: DayJob, *, overwrite: bool = False) -> Built:
-    """Write a day into the cube, unless it is there from the same archives.
+    """Write a day into the cube, unless the cube has it from the same archives.
 
     Parameters
     ----------
@@ -179,33 +183,31 @@ def build_day(cube: Cube, job: DayJob, *, overwrite: bool = False) -> Built:
     Raises
     ------
     SeriesError
-        The archive has changed since it was looked at, or its frames stand for values in another way.
+        The archive has changed since it was indexed, or its frames stand for values in another way.
     ArchiveError, FrameError, StorageError
         It cannot be read, or the store refused. What the cube held of the day is untouched.
     """
     began = perf_counter()
-    key = cube.key(job.day)
-    with cube.store.claim(key):
-        there = None if overwrite else _there(cube, job.day)
-        if there is not None and (reason := fresh(there.record, job)) is not None:
-            return Built(entry=there, written=0, seconds=perf_counter() - began, note=reason)
+    with cube.store.claim(cube.key(job.day)):
+        there = None if overwrite else _stored(cube, job.day)
+        if there is not None and (done := kept(there.record, job)) is not None:
+            return done
         record, shard, flags = encode_day(cube, job)
         if flags is not None:
             cube.store.put(cube.key(job.day, "flags"), flags, durable=False)
-        stamp = cube.store.put(key, shard, durable=False)  # with it the day is there
-    entry = Entry(record=record, stamp=stamp, size=len(shard))
-    return Built(entry=entry, written=len(shard) + len(flags or b""), seconds=perf_counter() - began)
+        cube.store.put(cube.key(job.day), shard, durable=False)  # with it the day exists
+    return Built(record=record, written=len(shard) + len(flags or b""), seconds=perf_counter() - began)
 
 
-def _there(cube: Cube, day: int) -> Entry | None:
+def _stored(cube: Cube, day: int) -> StoredDay | None:
     try:
-        return cube.entry(day)
-    except DamagedShard:  # written anew
+        return cube.stored_day(day)
+    except DamagedShard:  # it is rewritten
         return None
 
 
 def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]:
-    """Give a day's record, its shard, and that of its flags if the cube has them.
+    """Return a day's record, its shard, and the shard of its flags if the cube has them.
 
     Raises
     ------
@@ -221,8 +223,8 @@ def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]
     for (_, codes, packing), step in zip(found, job.steps.tolist(), strict=True):
         if packing != cube.packing:
             raise SeriesError(
-                f"a frame of {job.name} stands for values in other steps than the cube ({packing} instead of "
-                f"{cube.packing}): build another cube of it"
+                f"a frame of {job.name} has other codes than the cube ({packing} instead of {cube.packing}): "
+                "build another cube of it"
             )
         field = packing.packed(codes, out=codes_of.field(step))
         np.not_equal(field, cube.shards.fill, out=filled)
@@ -237,6 +239,7 @@ def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]
     of_step[job.steps] = np.unique(frames.archives(), return_inverse=True)[1]
     record = DayRecord(
         day=job.day,
+        cube=cube.fingerprint,
         origins=job.origins,
         of_step=of_step,
         valid=valid,
@@ -246,14 +249,15 @@ def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]
         doubled=job.doubled,
         version=__version__,
     )
-    return record, codes_of.finish(record.note()), None if flags_of is None else flags_of.finish()
+    note = flags_note(job.day, cube.fingerprint)
+    return record, codes_of.finish(record.note()), None if flags_of is None else flags_of.finish(note)
 
 
 _own = threading.local()
 
 
 def _encoder(layout: ShardFormat) -> ShardEncoder:
-    """Give this thread's encoder, whose slab of fields is used for day after day."""
+    """Return this thread's encoder, whose slab of fields is used for day after day."""
     encoders: dict[tuple[Any, ...], ShardEncoder] = _own.__dict__.setdefault("encoders", {})
     key = (layout.shape, layout.chunk, layout.dtype, layout.fill, layout.level)
     if key not in encoders:

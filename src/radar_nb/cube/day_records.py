@@ -1,8 +1,8 @@
-"""What a cube knows of each day: which frames are there, from which archives, and how much of them is data.
+"""What a cube knows of each day: which frames it has, from which archives, and how many cells hold data.
 
-Each shard carries its own record, in the note before its index, so that a day and what is known of it are one
-object, there whole or not at all. The ledger is a copy of all records in the user's cache folder, so that a cube
-is opened without a look at each of its days; where it is old, damaged or not there, the shards are asked.
+Each shard carries its own record in the note before its index, so a day and its record are one object that exists
+whole or not at all. Copies of all records lie in the user's cache folder, so that opening a cube does not read
+each of its days; where the copies are outdated, damaged or absent, the shards are read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import stat
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,20 +19,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.cube.shards import REMEDY
+from radar_nb.cube.stores import StoredFile
 from radar_nb.errors import DamagedShard, StorageError
 from radar_nb.runtime.files import replacing
 from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 _MAGIC = b"radar_nb ledger 1\n"
 _WORD = 4  # bytes of a checksum
+_NOTE_LIMIT = 4 << 20
+"""Bytes that a note may inflate to; those of real days take some kilobytes."""
+_COPIES_LIMIT = 256 << 20
+"""Bytes of the copies of one cube's records; 40 years take some 20 MB."""
+
 ABSENT = -1
-"""Valid cells of a frame that is not there."""
+"""Valid cells of a missing frame."""
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+"""What parsing forged or damaged JSON and Base64 can raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +52,8 @@ class Origin:
     ----------
     name : str
     identity : str
-        Its ETag on the server, where a note beside it tells it; otherwise its size and time of change. When it
-        differs, the archive has been issued anew.
+        Its ETag on the server if the note beside it has one; otherwise its size and time of change. It differs
+        when the archive has been reissued.
     size : int
         Bytes.
     days : int
@@ -64,22 +74,26 @@ class DayRecord:
     ----------
     day : int
         Days since 1970-01-01.
+    cube : str
+        The fingerprint of the cube that it was written for (`Cube.fingerprint`); "" in records of older versions.
     origins : tuple of Origin
     of_step : ndarray of int16, shape (steps,)
-        For each step the number of its archive; -1 where there is no frame.
+        For each step the number of its archive; -1 where the frame is missing.
     valid : ndarray of int32, shape (steps,)
-        Cells with data in each frame; -1 where there is no frame.
+        Cells with data in each frame; -1 where the frame is missing.
     shifts : dict of int to int
-        Seconds by which the stamps of some steps differ from the cube's axis: some hours of RW end at minute 45.
+        Seconds by which the stamps of some steps differ from the cube's time axis: some hours of RW end at minute
+        45.
     radars : tuple of str
         Those that the frames' headers name.
     doubled : tuple of str
-        Frames that came twice, and which was taken.
+        Frames that came twice, and which one was taken.
     version : str
-        Of radar_nb, that wrote it.
+        Of the radar_nb that wrote it.
     """
 
     day: int
+    cube: str
     origins: tuple[Origin, ...]
     of_step: NDArray[np.int16]
     valid: NDArray[np.int32]
@@ -95,87 +109,135 @@ class DayRecord:
         return there
 
     def note(self) -> bytes:
-        """Give it as a shard's note."""
+        """Return the record as the note of a shard."""
         fields = {
             "day": str(np.datetime64(self.day, "D")),
+            "cube": self.cube,
             "origins": [[origin.name, origin.identity, origin.size, origin.days] for origin in self.origins],
-            "of_step": _text(self.of_step.astype("<i2")),
-            "valid": _text(self.valid.astype("<i4")),
+            "of_step": base64.b64encode(self.of_step.astype("<i2").tobytes()).decode(),
+            "valid": base64.b64encode(self.valid.astype("<i4").tobytes()).decode(),
             "shifts": {str(step): seconds for step, seconds in self.shifts.items()},
             "radars": self.radars,
             "doubled": self.doubled,
             "version": self.version,
         }
-        return zlib.compress(json.dumps(fields, sort_keys=True).encode(), 1)
+        return _packed(fields)
 
     @classmethod
     def of(cls, note: bytes, *, name: str) -> DayRecord:
-        """Read a shard's note.
+        """Parse the note of a shard.
 
         Raises
         ------
         DamagedShard
-            It is none.
+            It is not a record of a day.
         """
         try:
-            fields = json.loads(zlib.decompress(note))
-            return cls(
-                day=int(np.datetime64(fields["day"], "D").astype(np.int64)),
-                origins=tuple(Origin(name=n, identity=i, size=s, days=d) for n, i, s, d in fields["origins"]),
+            fields = _unpacked(note)
+            record = cls(
+                day=_day(fields),
+                cube=str(fields.get("cube", "")),
+                origins=tuple(
+                    Origin(name=str(name), identity=str(identity), size=int(size), days=int(days))
+                    for name, identity, size, days in fields["origins"]
+                ),
                 of_step=np.frombuffer(base64.b64decode(fields["of_step"]), "<i2"),
                 valid=np.frombuffer(base64.b64decode(fields["valid"]), "<i4"),
                 shifts={int(step): int(seconds) for step, seconds in fields["shifts"].items()},
-                radars=tuple(fields["radars"]),
-                doubled=tuple(fields["doubled"]),
+                radars=tuple(map(str, fields["radars"])),
+                doubled=tuple(map(str, fields["doubled"])),
                 version=str(fields["version"]),
             )
-        except (zlib.error, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise DamagedShard(f"{name} does not tell what it holds ({error}): {REMEDY}") from error
+        except UNREADABLE as error:
+            raise DamagedShard(f"{name} has no valid record of its day ({error}): {REMEDY}") from error
+        steps = record.valid.size
+        if (
+            record.of_step.size != steps
+            or ((record.of_step < 0) == record.there).any()
+            or record.of_step.max(initial=-1) >= len(record.origins)
+            or record.valid.min(initial=0) < ABSENT
+            or not set(record.shifts) <= set(range(steps))
+        ):
+            raise DamagedShard(f"{name} has a record of its day that contradicts itself: {REMEDY}")
+        return record
 
 
-def _text(array: NDArray[Any]) -> str:
-    return base64.b64encode(array.tobytes()).decode()
+def flags_note(day: int, cube: str) -> bytes:
+    """Return the note of a day's flags: day and cube, as in the record of its codes."""
+    return _packed({"day": str(np.datetime64(day, "D")), "cube": cube})
+
+
+def parse_flags_note(note: bytes, *, name: str) -> tuple[int, str] | None:
+    """Return day and cube of a day's flags; None where an older version wrote them without a note.
+
+    Raises
+    ------
+    DamagedShard
+        The note is not valid.
+    """
+    if not note:
+        return None
+    try:
+        fields = _unpacked(note)
+        return _day(fields), str(fields["cube"])
+    except UNREADABLE as error:
+        raise DamagedShard(f"{name} has no valid note of its day ({error}): {REMEDY}") from error
+
+
+def _day(fields: dict[str, Any]) -> int:
+    return int(np.datetime64(fields["day"], "D").astype(np.int64))
+
+
+def _packed(fields: dict[str, Any]) -> bytes:
+    return zlib.compress(json.dumps(fields, sort_keys=True).encode(), 1)
+
+
+def _unpacked(note: bytes) -> dict[str, Any]:
+    inflater = zlib.decompressobj()
+    try:
+        data = inflater.decompress(note, _NOTE_LIMIT)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not inflater.eof:
+        raise ValueError("it is cut short or inflates without end")
+    fields: dict[str, Any] = json.loads(data)
+    return fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StoredDay:
     """A day in a cube.
 
     Attributes
     ----------
     record : DayRecord
-    stamp : str
-        Of its shard in the store.
-    size : int
-        Bytes of its shard.
+    file : StoredFile
+        Its shard of codes.
     """
 
     record: DayRecord
-    stamp: str
-    size: int
+    file: StoredFile
 
 
-def write_ledger(identity: str | None, entries: Mapping[str, Entry]) -> None:
-    """Keep the records of a store's shards, by their keys; where that cannot be, nothing is kept."""
+def save_records(identity: str | None, days: Iterable[StoredDay]) -> None:
+    """Keep copies of the records of a store's days; a cache that cannot be written is no error."""
     if identity is None:
         return
-    notes = [entry.record.note() for entry in entries.values()]
-    lines = [
-        [key, entry.stamp, entry.size, len(note)]
-        for (key, entry), note in zip(entries.items(), notes, strict=True)
-    ]
-    head = json.dumps([identity, lines]).encode()
-    body = b"".join((_MAGIC, len(head).to_bytes(_WORD, "little"), head, *notes))
-    path = _path(identity)
-    with suppress(StorageError, OSError), replacing(path, durable=False) as file:
+    found = [(day.file, day.record.note()) for day in days]
+    head = json.dumps([identity, [[*file, len(note)] for file, note in found]]).encode()
+    body = b"".join((_MAGIC, len(head).to_bytes(_WORD, "little"), head, *(note for _, note in found)))
+    with suppress(StorageError, OSError), replacing(_path(identity), durable=False) as file:
         file.write(body + zlib.crc32(body).to_bytes(_WORD, "little"))
 
 
-def read_ledger(identity: str | None) -> dict[str, Entry]:
-    """Give the records of a store's shards that were kept; none where there are none, or damaged ones."""
+def load_records(identity: str | None) -> dict[str, StoredDay]:
+    """Return the copies of the records of a store's days by their keys; none where they are absent or damaged."""
     if identity is None:
         return {}
     try:
+        status = _path(identity).stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _COPIES_LIMIT:
+            return {}
         data = _path(identity).read_bytes()
     except OSError:
         return {}
@@ -183,11 +245,15 @@ def read_ledger(identity: str | None) -> dict[str, Entry]:
         return {}
     start = len(_MAGIC) + _WORD
     at = start + int.from_bytes(data[len(_MAGIC) : start], "little")
-    name, lines = json.loads(data[start:at])
     found = {}
-    for key, stamp, size, length in lines if name == identity else ():
-        found[key] = Entry(record=DayRecord.of(data[at : at + length], name=key), stamp=stamp, size=size)
-        at += length
+    try:
+        name, lines = json.loads(data[start:at])
+        for key, stamp, size, length in lines if name == identity else ():
+            record = DayRecord.of(data[at : at + length], name=key)
+            found[key] = StoredDay(record=record, file=StoredFile(str(key), str(stamp), int(size)))
+            at += length
+    except UNREADABLE:
+        return {}
     return found
 
 

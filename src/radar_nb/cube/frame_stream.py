@@ -1,4 +1,4 @@
-"""The stream of a cube: whole fields, chunk by chunk of time, for what goes through years once."""
+"""A cube as a stream of whole fields, one chunk of time after the other, for what reads years once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.cube.day_records import Entry
     from radar_nb.reading.frame_stream import FrameStream, Take
     from radar_nb.runtime.progress import Reporter
 
@@ -49,7 +48,7 @@ class CubeStream:
             cube_steps,
             dataset_of_cube,
             required_cube,
-            sound_entries,
+            sound_days,
         )
 
         self._cube = cube = required_cube(store)
@@ -59,41 +58,40 @@ class CubeStream:
             asked.append("variables")
         if asked:
             raise SettingsError(
-                f"{cube.store.name} is a cube of {cube.product} as it was built: leave {', '.join(asked)} away, "
-                "or ask the archives"
+                f"{cube.store.name} is a cube of {cube.product} as it was built: leave out {', '.join(asked)}, "
+                "or use the archives"
             )
-        self._entries, damaged = sound_entries(cube, options.errors)
-        self.like = dataset_of_cube(cube, self._entries, damaged)
+        self._days, damaged = sound_days(cube, options.errors)
+        self.like = dataset_of_cube(cube, self._days, damaged)
         self.name, self.product = cube.variable, cube.product
         self.grid, self.minutes = named_grid(cube.grid), cube.interval
         self.fill = cube.packing.fill
         self.leads: tuple[int | None, ...] = (None,)
-        self._slots, times, _ = cube_steps(cube, self._entries)
+        self._slots, times, _ = cube_steps(cube, self._days)
         self.times: NDArray[np.datetime64] = times.astype("datetime64[s]")
         self.there = np.ones(times.size, np.bool_)
-        self._free: list[NDArray[Any]] = []  # slabs that were used: fresh memory costs as much as unpacking
+        self._free: list[NDArray[Any]] = []  # used slabs: fresh memory costs as much as decoding
         slab = cube.shards.chunk[0] * np.prod(cube.shards.shape[1:]) * cube.packing.itemsize
         self._room = BoundedSemaphore(max(1, int(_SLABS // slab)))
 
     def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:  # noqa: ARG002 - a chunk suits any number
-        """Cut the steps at the chunks' borders: what is packed together is unpacked by one thread."""
+        """Split the steps at the chunks' borders: what is compressed together is decoded by one thread."""
         length = self._cube.shards.chunk[0]
         days, steps = np.divmod(self._slots, self._cube.steps)
         numbers = days * self._cube.shards.grid[0] + steps // length
         return np.split(np.arange(self._slots.size), np.flatnonzero(np.diff(numbers)) + 1)
 
     def read(self, steps: NDArray[np.int64], take: Take) -> None:
-        """Give the frames of one chunk of time."""
+        """Pass the frames of one chunk of time to `take`."""
         cube, layout = self._cube, self._cube.shards
         day, first = divmod(int(self._slots[steps[0]]), cube.steps)
         number = first // layout.chunk[0]
-        entry: Entry = self._entries[day]
-        key = cube.key(day)
-        shard = cube.open_shard(key, entry.stamp, entry.size, layout)
+        file = self._days[day].file
+        shard = cube.open_shard(file, layout)
         spans = {(y, x): shard.span((number, y, x)) for y, x in np.ndindex(layout.grid[1:])}
         wanted = {place: span for place, span in spans.items() if span is not None}
-        pieces = dict(zip(wanted, cube.store.spans(key, list(wanted.values()), stamp=entry.stamp), strict=True))
-        # what is missing is marked by all bits, the one that says so in the frames among them
+        pieces = dict(zip(wanted, cube.store.spans(file, list(wanted.values())), strict=True))
+        # missing cells have all bits set, among them the one that marks them in the frames
         packing = cube.packing if cube.packing.flagged else cube.stored
         with self._slab() as slab:
             chunk = np.empty(layout.chunk, layout.dtype)
@@ -110,7 +108,7 @@ class CubeStream:
 
     @contextmanager
     def _slab(self) -> Iterator[NDArray[Any]]:
-        """Give room for the fields of one chunk of time."""
+        """Yield memory for the fields of one chunk of time."""
         layout = self._cube.shards
         with self._room:
             slab = self._free.pop() if self._free else np.empty((layout.chunk[0], *layout.shape[1:]), layout.dtype)

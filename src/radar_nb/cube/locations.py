@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def cube_path(folder: Path, product: Product, family: Family) -> Path:
-    """Give where notebooks keep the cube of a product and family.
+    """Return where notebooks keep the cube of a product and family.
 
     Parameters
     ----------
@@ -23,14 +23,14 @@ def cube_path(folder: Path, product: Product, family: Family) -> Path:
         The data folder.
     product : Product
     family : Family
-        Families have grids of their own, and so cubes of their own.
+        Each family has its own grid, and so its own cube.
     """
     name = product.name.replace("%", "percent_")
     return folder / "cubes" / f"{name}-{family.name}.zarr"
 
 
 def built_months(path: Path, months: Iterable[Month]) -> set[Month]:
-    """Give those of some months of which a cube holds every day; none where there is no cube.
+    """Return those of some months of which a cube holds every day; none where there is no cube.
 
     Raises
     ------
@@ -48,6 +48,6 @@ def built_months(path: Path, months: Iterable[Month]) -> set[Month]:
 
 
 def _days(month: Month) -> range:
-    """Give the days of a month, counted from 1970, as cubes count them: 00:00 UTC is a day's first step."""
+    """Return the days of a month since 1970-01-01, as cubes number them: 00:00 UTC is a day's first step."""
     first, last = (int(np.datetime64(day, "D").astype(np.int64)) for day in (month.first_day, month.last_day))
     return range(first, last + 1)

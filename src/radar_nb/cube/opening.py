@@ -1,31 +1,45 @@
-"""A cube as a Dataset, equal to that of the archives it was built from, and what it holds of each step."""
+"""A cube as a Dataset, equal to that of the archives it was built from, and what the cube holds of each step.
+
+The Dataset's variables are lazy: `CubeArray` reads the chunks that are asked for straight from the shards.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, Any, Literal
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
 
 import numpy as np
 import xarray as xr
+from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from radar_nb.cube.array import CubeArray, Place
 from radar_nb.cube.description import load_cube
+from radar_nb.cube.shards import split_by_chunk
 from radar_nb.cube.stores import find_store
 from radar_nb.dwd.products import frame_step, missing_steps
 from radar_nb.errors import CubeError, NothingFound
+from radar_nb.formats.packing import FLAGS
 from radar_nb.reading.dataset import packing_attrs, step_coords, told_attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from radar_nb.cube.array import What
-    from radar_nb.cube.day_records import Entry
+    from radar_nb.cube.day_records import StoredDay
     from radar_nb.cube.description import Cube
+    from radar_nb.cube.shards import Chunk, Shard
+    from radar_nb.cube.stores import StoredFile
     from radar_nb.errors import DamagedShard
+
+    Split = tuple[int, NDArray[np.intp], NDArray[np.intp]]
+
+What = Literal["values", "packed", "flags"]
 
 _MINUTE = 60  # seconds
 _CHUNK_BYTES = 32 << 20
@@ -49,25 +63,25 @@ def open_cube(
     fill_gaps: bool = False,
     errors: Literal["raise", "report"] = "raise",
 ) -> xr.Dataset:
-    """Open a cube as one Dataset, lazily: the same as `open_dataset` gives of the archives it was built from.
+    """Open a cube as one lazy Dataset, the same as `open_dataset` returns for the archives it was built from.
 
     Parameters
     ----------
     store : path, str, or store of obstore
         As for `build_cube`.
     chunks : "auto", mapping or None
-        "auto" gives dask chunks of some 32 MB that are cut as the cube is and never reach over the end of a day;
-        None gives xarray's own lazy arrays, which read what is indexed; a mapping is given to `Dataset.chunk`.
+        "auto" makes dask chunks of some 32 MB along the cube's own chunks, none across the end of a day; None
+        returns xarray's own lazy arrays, which read what is indexed; a mapping is passed to `Dataset.chunk`.
     packed : bool
-        Whether to give the integers as they are stored, with CF's `scale_factor`, `add_offset` and `_FillValue` as
-        attributes, instead of float32.
+        Whether to return the integers as they are stored, with CF's `scale_factor`, `add_offset` and `_FillValue`
+        as attributes, instead of float32.
     flags : bool
         Whether to add the variable `flags`, which the cube must have been built with.
     fill_gaps : bool
         Whether time steps without a frame, between the first and the last, are filled with missing values.
-        `cube_coverage` tells those of days that were never built from frames that the archives lack.
+        `cube_coverage` distinguishes days that were never built from frames that the archives lack.
     errors : {"raise", "report"}
-        Whether damaged days make the call fail, or are left out and told in the attribute `problems`.
+        Whether damaged days make the call fail, or are left out and named in the attribute `problems`.
 
     Returns
     -------
@@ -78,9 +92,10 @@ def open_cube(
     Raises
     ------
     NothingFound
-        There is no cube, or no day in it yet.
+        There is no cube, or it holds no day yet.
     CubeError
-        Something else lies there; a newer version has made it; it has no flags.
+        Something else lies there; a newer version made it; it has no flags; its coordinates are not those of its
+        grid.
     DamagedShard
         A day is half-written or damaged.
     StorageError
@@ -92,10 +107,10 @@ def open_cube(
     >>> ds.YW.sel(time="2020-06").isel(x=400, y=500).compute()  # doctest: +SKIP
     """
     cube = required_cube(store)
-    entries, damaged = sound_entries(cube, errors)
+    days, damaged = sound_days(cube, errors)
     if flags and not cube.has_flags:
         raise CubeError(f"{cube.store.name} was built without flags: build another with flags=True")
-    ds = dataset_of_cube(cube, entries, damaged, packed=packed, flags=flags, fill_gaps=fill_gaps)
+    ds = dataset_of_cube(cube, days, damaged, packed=packed, flags=flags, fill_gaps=fill_gaps)
     if chunks is None:
         return ds
     for name in ds.data_vars:
@@ -107,7 +122,7 @@ def open_cube(
 
 
 def required_cube(store: Any) -> Cube:
-    """Give the cube of a store.
+    """Return the cube of a store.
 
     Raises
     ------
@@ -119,7 +134,7 @@ def required_cube(store: Any) -> Cube:
     place = find_store(store)
     cube = load_cube(place)
     if cube is None:
-        raise NothingFound(f"there is no cube in {place.name}: build one with build_cube, or name its folder")
+        raise NothingFound(f"there is no cube in {place.name}: build one with build_cube, or check the path")
     return cube
 
 
@@ -129,37 +144,37 @@ def _first(damaged: dict[int, DamagedShard]) -> DamagedShard:
     return type(first)(f'{first}{more}; errors="report" opens the rest')
 
 
-def sound_entries(
+def sound_days(
     cube: Cube, errors: Literal["raise", "report"]
-) -> tuple[dict[int, Entry], dict[int, DamagedShard]]:
-    """Give the days that are there and whole, and the damaged ones, which are an error unless they are asked for.
+) -> tuple[dict[int, StoredDay], dict[int, DamagedShard]]:
+    """Return the whole days and the damaged ones; damaged ones are an error unless `errors` is "report".
 
     Raises
     ------
     NothingFound
-        No day is there.
+        It holds no day.
     DamagedShard
         A day is half-written or damaged.
     """
-    entries, damaged = cube.entries()
+    days, damaged = cube.stored_days()
     if damaged and errors == "raise":
         raise _first(damaged)
-    if not entries:
+    if not days:
         raise NothingFound(f"{cube.store.name} holds no day yet: build some with build_cube")
-    return entries, damaged
+    return days, damaged
 
 
 def dataset_of_cube(
     cube: Cube,
-    entries: dict[int, Entry],
+    days: dict[int, StoredDay],
     damaged: dict[int, DamagedShard],
     *,
     packed: bool = False,
     flags: bool = False,
     fill_gaps: bool = False,
 ) -> xr.Dataset:
-    """Put together what `open_cube` gives with `chunks=None`."""
-    slots, times, origin = cube_steps(cube, entries)
+    """Return what `open_cube` returns with `chunks=None`."""
+    slots, times, origin = cube_steps(cube, days)
     minutes = times // _MINUTE
     missing = missing_steps(minutes, frame_step(cube.product, cube.interval, minutes)) * _MINUTE
     if fill_gaps:
@@ -168,57 +183,53 @@ def dataset_of_cube(
         origin = np.concatenate([origin, np.full(missing.size, "", object)])
         order = np.argsort(times, kind="stable")
         slots, times, origin = slots[order], times[order], origin[order]
-    places = {day: Place(key=cube.key(day), stamp=entry.stamp, size=entry.size) for day, entry in entries.items()}
+    files = {day: stored.file for day, stored in days.items()}
     whole = cube.packing.itemsize == _WIDE and bool(cube.packing.missing)
     packing = packing_attrs(cube.packing)
     what: What = "packed" if packed or whole else "values"
-    data = _variable(cube, places, slots, what)
-    data.attrs = cube.attrs | {"radars": _radars(entries)}
+    data = _variable(cube, files, slots, what)
+    data.attrs = cube.attrs | {"radars": _radars(days)}
     if what == "packed":
         data.attrs |= packing
     elif cube.packing.itemsize < _WIDE:
         data.encoding |= packing | {"dtype": cube.packing.dtype}
     variables = {cube.variable: data}
     if flags:
-        listed = cube.store.listing("flags")
-        own = {}
-        for day in places:
-            key = cube.key(day, "flags")
-            if (found := listed.get(key.rpartition("/")[2])) is not None:
-                own[day] = Place(key=key, stamp=found[0], size=found[1])
-        variables["flags"] = _variable(cube, own, slots, "flags")
+        variables["flags"] = _variable(cube, cube.listed("flags"), slots, "flags")
         variables["flags"].attrs = dict(cube.flag_attrs)
         data.attrs["ancillary_variables"] = "flags"
     coords = step_coords(times.astype("datetime64[s]").astype("datetime64[ns]"), origin, minutes=cube.interval)
     for variable in (coords["source"], coords["time_bnds"]):
         variable.encoding["preferred_chunks"] = {"time": data.encoding["preferred_chunks"]["time"]}
-    return xr.Dataset(variables, coords | cube.coordinates(), _attrs(cube, entries, damaged, missing))
+    return xr.Dataset(variables, coords | cube.coordinates(), _attrs(cube, days, damaged, missing))
 
 
 def _attrs(
     cube: Cube,
-    entries: dict[int, Entry],
+    days: dict[int, StoredDay],
     damaged: dict[int, DamagedShard],
     missing: NDArray[np.int64],
 ) -> dict[str, Any]:
-    records = [entry.record for entry in entries.values()]
+    records = [stored.record for stored in days.values()]
     doubled = [text for record in records for text in record.doubled]
     return {
         **cube.dataset_attrs,
-        "radars": _radars(entries),
+        "radars": _radars(days),
         **told_attrs(missing.astype("datetime64[s]"), doubled, [str(error) for error in damaged.values()]),
     }
 
 
-def _radars(entries: dict[int, Entry]) -> str:
-    return ",".join(sorted({radar for entry in entries.values() for radar in entry.record.radars}))
+def _radars(days: dict[int, StoredDay]) -> str:
+    return ",".join(sorted({radar for stored in days.values() for radar in stored.record.radars}))
 
 
-def cube_steps(cube: Cube, entries: dict[int, Entry]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
-    """Give the steps that have a frame, their stamps in seconds since 1970, and the names of their archives."""
+def cube_steps(
+    cube: Cube, days: dict[int, StoredDay]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
+    """Return the steps that have a frame, their stamps in seconds since 1970, and the names of their archives."""
     slots, origin, shifts = [], [], []
-    for day, entry in entries.items():
-        record = entry.record
+    for day, stored in days.items():
+        record = stored.record
         steps = np.flatnonzero(record.there)
         names = np.array([one.name for one in record.origins], object)
         slots.append(day * cube.steps + steps)
@@ -230,15 +241,15 @@ def cube_steps(cube: Cube, entries: dict[int, Entry]) -> tuple[NDArray[np.int64]
     return joined, cube.times(joined) + np.concatenate(shifts), np.concatenate(origin)
 
 
-def _variable(cube: Cube, places: dict[int, Place], slots: NDArray[np.int64], what: What) -> xr.Variable:
-    array = CubeArray(cube, places, slots, what=what)
+def _variable(cube: Cube, files: dict[int, StoredFile], slots: NDArray[np.int64], what: What) -> xr.Variable:
+    array = CubeArray(cube, files, slots, what=what)
     variable = xr.Variable(("time", "y", "x"), indexing.LazilyIndexedArray(array))
     variable.encoding["preferred_chunks"] = _chunks(cube, slots, array.dtype.itemsize)
     return variable
 
 
 def _chunks(cube: Cube, slots: NDArray[np.int64], itemsize: int) -> dict[str, Any]:
-    """Give dask chunks cut as the cube is: as much of a day as fits, then columns, then rows."""
+    """Return dask chunks along the cube's own: as much of a day as fits, then columns, then rows."""
     days = np.unique(slots // cube.steps).size
     daily = math.prod(cube.shards.shape) * itemsize
     room = _CHUNK_BYTES * min(_GROWTH, -(-days * daily // (_CHUNK_BYTES * _CHUNKS)))
@@ -255,7 +266,7 @@ def _chunks(cube: Cube, slots: NDArray[np.int64], itemsize: int) -> dict[str, An
 
 
 def cube_coverage(store: Any) -> xr.Dataset:
-    """Tell days that were never built, frames that are missing, and cells without data.
+    """Distinguish days that were never built, missing frames, and cells without data.
 
     Parameters
     ----------
@@ -264,11 +275,11 @@ def cube_coverage(store: Any) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        From the first to the last day that is there, all of dimension `time` (the steps of the cube's axis, UTC,
-        ends of intervals):
+        From the first to the last day that the cube holds, along `time` (the steps of the cube's axis, UTC, ends
+        of intervals):
 
-        - `state`, uint8: 0 the day was never built, 1 the archives have no frame of the step, 2 a frame is there;
-        - `data`, float32 from 0 to 1: the share of the frame's cells that have data, NaN where there is no frame.
+        - `state`, uint8: 0 the day was never built, 1 the archives have no frame of the step, 2 the cube has a
+        frame; - `data`, float32 from 0 to 1: the share of the frame's cells that have data, NaN without a frame.
 
     Raises
     ------
@@ -280,26 +291,152 @@ def cube_coverage(store: Any) -> xr.Dataset:
     >>> cube_coverage("YW.zarr").state.groupby("time.year").map(lambda s: (s == 2).mean())  # doctest: +SKIP
     """
     cube = required_cube(store)
-    entries, _ = sound_entries(cube, "raise")
-    first, last = min(entries), max(entries)
+    days, _ = sound_days(cube, "raise")
+    first, last = min(days), max(days)
     state = np.zeros((last - first + 1, cube.steps), np.uint8)
     data = np.full(state.shape, np.nan, np.float32)
     cells = np.prod(cube.shards.shape[1:])
-    for day, entry in entries.items():
-        there = entry.record.there
+    for day, stored in days.items():
+        there = stored.record.there
         state[day - first] = np.where(there, STATES["frame_there"], STATES["frame_missing"])
-        data[day - first, there] = entry.record.valid[there] / cells
+        data[day - first, there] = stored.record.valid[there] / cells
     times = cube.times(np.arange(first * cube.steps, (last + 1) * cube.steps))
-    told = {
+    state_attrs = {
         "long_name": "what the cube holds of a step",
         "flag_values": np.array(list(STATES.values()), np.uint8),
         "flag_meanings": " ".join(STATES),
     }
     return xr.Dataset(
         {
-            "state": ("time", state.ravel(), told),
+            "state": ("time", state.ravel(), state_attrs),
             "data": ("time", data.ravel(), {"long_name": "share of cells with data", "units": "1"}),
         },
         {"time": ("time", times.astype("datetime64[s]").astype("datetime64[ns]"), {"standard_name": "time"})},
         {"title": f"coverage of {cube.variable} in {cube.store.name}"},
     )
+
+
+# --- the lazy array -------------------------------------------------------------------------------------------
+
+
+class CubeArray(BackendArray):
+    """Steps of a cube, of shape (time, y, x).
+
+    Parameters
+    ----------
+    cube : Cube
+    files : dict of int to StoredFile
+        The shards of the days that exist.
+    slots : ndarray of int64, shape (time,)
+        The steps since 1970, as `Cube.slots` returns them.
+    what : {"values", "packed", "flags"}
+    """
+
+    def __init__(
+        self, cube: Cube, files: dict[int, StoredFile], slots: NDArray[np.int64], *, what: What = "values"
+    ) -> None:
+        self._cube = cube
+        self._files = files
+        self._slots = slots
+        self._what = what
+        self._format = cube.flag_shards if what == "flags" else cube.shards
+        self.shape = (slots.size, *cube.shards.shape[1:])
+        self.dtype = np.dtype("f4") if what == "values" else np.dtype(self._format.dtype)
+        self._missing: Any = {"values": np.nan, "flags": FLAGS["no_data"], "packed": self._format.fill}[what]
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        scalar = tuple(axis for axis, index in enumerate(key) if isinstance(index, int | np.integer))
+        times, y, x = (np.atleast_1d(np.arange(n)[k]) for n, k in zip(self.shape, key, strict=True))
+        out = np.empty((times.size, y.size, x.size), self.dtype)
+        if out.size:
+            chunk = self._format.chunk
+            cells = list(split_by_chunk(y, chunk[1])), list(split_by_chunk(x, chunk[2]))
+            days = list(split_by_chunk(self._slots[times], self._cube.steps))
+            pool = _threads(os.getpid())
+            if len(days) == 1:
+                self._read_day(days[0], cells, out, pool.map)
+            else:
+                list(pool.map(lambda day: self._read_day(day, cells, out, map), days))
+        result: NDArray[Any] = out.squeeze(axis=scalar)
+        return result
+
+    def _read_day(
+        self,
+        wanted_day: Split,
+        cells: tuple[list[Split], list[Split]],
+        out: NDArray[Any],
+        each: Callable[..., Iterable[None]],
+    ) -> None:
+        """Read some steps, rows and columns of a day into `out`; `each` maps work over shares of the chunks."""
+        day, steps, at = wanted_day
+        file = self._files.get(day)
+        if file is None:
+            out[at] = self._missing
+            return
+        cube, layout = self._cube, self._format
+        shard = cube.open_flags(day, file) if self._what == "flags" else cube.open_shard(file, layout)
+        rows, cols = cells
+        wanted = [
+            _Piece((t, row, col), (inside, rows_in, cols_in), (at[there], rows_at, cols_at))
+            for t, inside, there in split_by_chunk(steps, layout.chunk[0])
+            for row, rows_in, rows_at in rows
+            for col, cols_in, cols_at in cols
+        ]
+        spans = {piece.chunk: span for piece in wanted if (span := shard.span(piece.chunk)) is not None}
+        data = dict(zip(spans, cube.store.spans(file, list(spans.values())), strict=True))
+        shares = [wanted[start::_SHARES] for start in range(min(_SHARES, len(wanted)))]
+        for _ in each(lambda share: self._unpack(shard, data, share, out), shares):
+            pass
+
+    def _unpack(self, shard: Shard, data: dict[Chunk, Any], wanted: list[_Piece], out: NDArray[Any]) -> None:
+        """Decode chunks and copy what is asked for of each to its place."""
+        codes, values = _buffers(self._format.chunk, self._format.dtype)
+        for piece in wanted:
+            if piece.chunk not in data:
+                out[np.ix_(*piece.at)] = self._missing
+                continue
+            shard.decode(piece.chunk, data[piece.chunk], codes)
+            some = codes[_box(piece.inside)]
+            if self._what == "values":  # in memory that stays in the cache
+                some = self._cube.stored.values(some, out=values.ravel()[: some.size].reshape(some.shape))
+            out[_box(piece.at)] = some
+
+
+class _Piece(NamedTuple):
+    """A chunk, the places in it that are asked for, and where they go."""
+
+    chunk: Chunk
+    inside: tuple[NDArray[np.intp], ...]
+    at: tuple[NDArray[np.intp], ...]
+
+
+_SHARES = 4
+"""Shares of the chunks of one day, for threads to decode at the same time."""
+
+_own = threading.local()
+
+
+def _buffers(chunk: Chunk, dtype: str) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Return this thread's memory for a chunk of codes, and of values; it is used again."""
+    if getattr(_own, "room", None) is None or (_own.room[0].shape, _own.room[0].dtype) != (chunk, np.dtype(dtype)):
+        _own.room = np.empty(chunk, dtype), np.empty(chunk, np.float32)
+    room: tuple[NDArray[Any], NDArray[np.float32]] = _own.room
+    return room
+
+
+@functools.cache
+def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a forked process has none of its parent's threads
+    """Return a process's threads that decode, shared by all arrays, so that no core has two at work."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="radar_nb-cube")
+
+
+def _box(places: tuple[NDArray[np.intp], ...]) -> Any:
+    """Return an index of the product of places along each axis: slices where all places are consecutive."""
+    if all(
+        index.size and index[-1] - index[0] == index.size - 1 and (np.diff(index) == 1).all() for index in places
+    ):
+        return tuple(slice(int(index[0]), int(index[-1]) + 1) for index in places)
+    return np.ix_(*places)

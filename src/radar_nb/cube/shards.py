@@ -1,8 +1,8 @@
-"""Whole shards of a Zarr array, encoded while fields stream by, and read chunk by chunk; owner of numcodecs.
+"""Shards of a Zarr array, each encoded in one pass over a day's fields, and read chunk by chunk.
 
-A shard is the chunks of a day, one behind the other in the order of their numbers, a note, and the index: offset
-and length of every chunk as little-endian 64-bit integers, all ones for one that holds nothing but the fill value,
-and a CRC-32C of the index. Readers of Zarr find all by the index at the end, and so pass over the note. Source:
+A shard consists of the chunks of a day in the order of their numbers, a note, and the index: offset and length of
+every chunk as little-endian 64-bit integers, all ones for a chunk that holds nothing but the fill value, and a
+CRC-32C of the index. Readers of Zarr find all by the index at the end, and so skip the note. Source:
 Zarr core specification 3.0; its codec `sharding_indexed` 1.0; RFC 8878 (Zstandard); RFC 3720, B.4 (CRC-32C).
 """
 
@@ -29,7 +29,7 @@ Chunk = tuple[int, int, int]
 """A chunk's number along time, y and x."""
 
 NOTE_ROOM = 16 << 10
-"""Bytes before the index in which most notes lie: reading so many at once saves a request."""
+"""Bytes before the index that hold most notes; reading them with the index saves a request."""
 
 _EMPTY = 0xFFFFFFFFFFFFFFFF
 _CRC = struct.Struct("<I")
@@ -50,7 +50,7 @@ class ShardFormat:
     dtype : str
         Of the codes: "u1", "u2" or "u4"; little-endian in the shard.
     fill : int
-        The code of cells that are not there.
+        The code of missing cells.
     level : int
         Of Zstandard.
     """
@@ -74,14 +74,14 @@ class ShardFormat:
 
     @property
     def codec(self) -> Zstd:
-        """What packs a chunk; its checksum (XXH64) tells a flipped bit to every reader."""
+        """What compresses a chunk; by its checksum (XXH64) every reader notices a flipped bit."""
         return Zstd(self.level, checksum=True)
 
 
 class ShardEncoder:
-    """A shard in the making: fields go in by the order of time, and come out packed.
+    """Encodes shards: takes fields in the order of time, and compresses them.
 
-    One slab of fields is held, as many as a chunk is long, and used again for shard after shard.
+    It holds one slab of fields, as many as a chunk is long, and uses it again for shard after shard.
 
     Parameters
     ----------
@@ -106,36 +106,37 @@ class ShardEncoder:
         self.begin()
 
     def begin(self) -> None:
-        """Begin a shard, whatever became of the one before."""
+        """Begin a shard; drop one that was not finished."""
         self._index = np.full((*self.layout.grid, 2), _EMPTY, "<u8")
         self._pieces: list[bytes] = []
         self._size = 0
-        self._given: set[int] = set()
+        self._filled: set[int] = set()
         self._number = 0
 
     def field(self, step: int) -> NDArray[Any]:
-        """Give the place for a step's codes, of shape (rows, cols), to be filled before the next is asked for.
+        """Return the array for a step's codes, of shape (rows, cols), to be filled before the next call.
 
         Parameters
         ----------
         step : int
-            In the shard; of the chunk of the step before, or of a later one. What is not given is missing.
+            In the shard; of the same chunk as the step before, or of a later one. Steps never asked for are
+            missing.
         """
         number, at = divmod(step, self.layout.chunk[0])
         if number != self._number:
             self._pack()
             self._number = number
-        self._given.add(at)
+        self._filled.add(at)
         field: NDArray[Any] = self._slab[at]
         return field
 
     def _pack(self) -> None:
-        """Pack the chunks of the slab."""
-        if not self._given:
+        """Compress the chunks of the slab."""
+        if not self._filled:
             return
-        for at in set(range(len(self._slab))) - self._given:
+        for at in set(range(len(self._slab))) - self._filled:
             self._slab[at] = self.layout.fill
-        self._given.clear()
+        self._filled.clear()
         (_, rows, cols), chunk = self.layout.chunk, self._chunk
         for y, x in np.ndindex(self.layout.grid[1:]):
             np.copyto(chunk, self._slab[:, y * rows : (y + 1) * rows, x * cols : (x + 1) * cols])
@@ -147,7 +148,7 @@ class ShardEncoder:
             self._size += len(piece)
 
     def finish(self, note: bytes = b"") -> bytes:
-        """Give the shard's bytes; the encoder is ready for another.
+        """Return the shard's bytes; the encoder is then ready for another.
 
         Parameters
         ----------
@@ -183,12 +184,12 @@ class Shard:
 
     @classmethod
     def of(cls, tail: Any, layout: ShardFormat, *, name: str, size: int | None = None) -> Shard:
-        """Read a shard's tail.
+        """Parse a shard's tail.
 
         Parameters
         ----------
         tail : bytes
-            The shard's last bytes, the index and the note among them.
+            The shard's last bytes, including the index and the note.
         layout : ShardFormat
         name : str
             For messages.
@@ -198,7 +199,7 @@ class Shard:
         Raises
         ------
         DamagedShard
-            Its index is not whole, or has another writer.
+            Its index is damaged, or it has another writer.
         """
         size = len(tail) if size is None else size
         end = len(tail) - layout.index_bytes
@@ -216,33 +217,51 @@ class Shard:
         return cls(layout=layout, name=name, note=bytes(tail[foot - length : foot]), index=places)
 
     def chunks(self) -> tuple[Chunk, ...]:
-        """Give the chunks that hold more than the fill value."""
+        """Return the chunks that hold more than the fill value."""
         return tuple((int(t), int(y), int(x)) for t, y, x in np.argwhere(self.index[..., 0] != _EMPTY))
 
     def span(self, chunk: Chunk) -> tuple[int, int] | None:
-        """Give a chunk's offset and length in the shard; None where all of it is the fill value."""
+        """Return a chunk's offset and length in the shard; None where all of it is the fill value."""
         start, length = self.index[chunk].tolist()
         return None if start == _EMPTY else (start, length)
 
     def decode(self, chunk: Chunk, data: Any, out: NDArray[Any]) -> None:
-        """Unpack a chunk's bytes into an array of the chunk's shape and type.
+        """Decompress a chunk's bytes into an array of the chunk's shape and type.
 
         Raises
         ------
         DamagedShard
-            The bytes are not those that were written.
+            The bytes are damaged, or inflate to another size.
         """
         try:
+            if _content_size(bytes(memoryview(data)[:_FRAME_HEAD])) != out.nbytes:
+                raise ValueError("another size")  # noqa: TRY301 - told as the codec's own errors are
             self.layout.codec.decode(data, out)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, LookupError) as error:
             raise DamagedShard(f"{self.name} is damaged in chunk {chunk} ({error}): {REMEDY}") from error
 
 
-REMEDY = "repair the cube (repair_cube, or `radar-nb cube repair`), which writes the day anew"
+REMEDY = "run repair_cube (`radar-nb cube repair`), which removes the day, then build_cube, which recreates it"
+
+_FRAME_HEAD = 18  # bytes (RFC 8878, 3.1.1)
 
 
-def covered(key: NDArray[np.intp], size: int) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
-    """Split the places asked for along one axis by the chunks that they lie in.
+def _content_size(head: bytes) -> int | None:
+    """Return the size that a Zstandard frame inflates to, by its head; None where the head does not state it.
+
+    The codec accepts less than the chunk's size, and would leave the rest of the chunk as it was. Source: RFC
+    8878, 3.1.1.1.
+    """
+    flags = head[4]
+    single = flags >> 5 & 1
+    width = (single, 2, 4, 8)[flags >> 6]
+    start = 5 + (not single) + (0, 1, 2, 4)[flags & 3]
+    size = int.from_bytes(head[start : start + width], "little")
+    return None if not width else size + 256 if width == 2 else size
+
+
+def split_by_chunk(key: NDArray[np.intp], size: int) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
+    """Split places along one axis by the chunks that they lie in.
 
     Parameters
     ----------
@@ -256,7 +275,7 @@ def covered(key: NDArray[np.intp], size: int) -> Iterator[tuple[int, NDArray[np.
     number : int
         Of the chunk.
     inside, at : ndarray of int
-        The places in the chunk, and where in `key` they stand.
+        The places in the chunk, and their positions in `key`.
     """
     numbers = key // size
     for number in np.unique(numbers).tolist():

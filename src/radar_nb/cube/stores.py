@@ -1,77 +1,52 @@
-"""Where a cube lies: a folder, or object storage and memory through obstore, all alike and whole or not at all."""
+"""Where a cube lies: a folder, or object storage and memory through obstore; owner of obstore.
+
+A store maps keys with slashes to bytes. What is put under a key is there whole or not at all, and its stamp
+(size and time of change, or ETag) changes with it. No key leads out of the store, whatever a cube says of itself.
+"""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+import stat
+from contextlib import contextmanager, nullcontext
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from radar_nb.cube.buckets import Bucket
-from radar_nb.errors import CubeError, SettingsError, StorageError
+from radar_nb.errors import CubeError, NotWritable, SettingsError, StorageError
 from radar_nb.runtime.files import lock_path, replacing, storage_errors, temporary_path
 from radar_nb.runtime.locks import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
+    from typing import BinaryIO
 
-    from radar_nb.cube.buckets import Span
+Span = tuple[int, int]
+"""An offset and a length in bytes."""
+
+SMALL = 4 << 20
+"""Bytes that `get` reads at most: descriptions and coordinates take some kilobytes."""
 
 
-class Store(Protocol):
-    """Keys with slashes, and bytes. What is put is there whole or not at all, and then known by its stamp.
+class StoredFile(NamedTuple):
+    """A key that exists, in one state.
 
     Attributes
     ----------
-    name : str
-        For messages.
-    identity : str or None
-        Tells the store from all others; None where nothing can.
-    shared : bool
-        Whether other processes find it.
+    key : str
+    stamp : str
+        Changes when the bytes change.
+    size : int
+        Bytes.
     """
 
-    name: str
-    identity: str | None
-    shared: bool
-
-    def get(self, key: str) -> bytes | None:
-        """Give all bytes of a key; None where there is none."""
-
-    def spans(self, key: str, spans: Sequence[Span], *, stamp: str) -> list[Any]:
-        """Give parts of a key's bytes, as they are in the state of a stamp.
-
-        Raises
-        ------
-        CubeError
-            It has changed since, or has gone.
-        """
-
-    def put(self, key: str, data: bytes, *, durable: bool = True) -> str:
-        """Put bytes, over what is there; give their stamp."""
-
-    def settle(self, keys: Iterable[str]) -> None:
-        """Wait until what was put is safe from a power cut."""
-
-    def remove(self, key: str) -> None:
-        """Remove a key, if it is there."""
-
-    def stat(self, key: str) -> tuple[str, int] | None:
-        """Give a key's stamp and size; None where there is none."""
-
-    def listing(self, prefix: str) -> dict[str, tuple[str, int]]:
-        """Give the stamps and sizes of all keys right below a prefix, by the rest of their names."""
-
-    def claim(self, key: str) -> AbstractContextManager[None]:
-        """Hold a key for writing, after others who do."""
-
-    def sweep(self, prefix: str) -> None:
-        """Remove what crashes have left right below a prefix."""
+    key: str
+    stamp: str
+    size: int
 
 
 def find_store(store: Any) -> Store:
-    """Give the store of a path, an address, or a store of obstore.
+    """Return the store of a path, an address, or a store of obstore.
 
     Parameters
     ----------
@@ -82,7 +57,7 @@ def find_store(store: Any) -> Store:
     Raises
     ------
     SettingsError
-        It is none of these, or obstore is not there.
+        It is none of these, or obstore is not installed.
     """
     if isinstance(store, str) and "://" in store:
         return Bucket.at(store)
@@ -93,17 +68,25 @@ def find_store(store: Any) -> Store:
     if type(store).__module__.partition(".")[0] == "obstore":
         return Bucket(store)
     raise SettingsError(
-        f"{store!r} is no place for a cube: give a folder, an address such as 's3://bucket/YW', or a store of "
-        "obstore"
+        f"{store!r} cannot hold a cube: use a folder, an address such as 's3://bucket/YW', or a store of obstore"
     )
 
 
 class Folder:
-    """A folder.
+    """A folder as a store.
 
     Parameters
     ----------
     path : pathlib.Path
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    identity : str or None
+        Distinguishes the store from all others; None where nothing does.
+    shared : bool
+        Whether other processes can reach it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -113,103 +96,325 @@ class Folder:
         self.shared = True
 
     def get(self, key: str) -> bytes | None:
-        """Give all bytes of a key; None where there is none."""
-        with self._reading(key):
-            try:
-                return (self.path / key).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+        """Return all bytes of a key, None where it does not exist.
 
-    def spans(self, key: str, spans: Sequence[Span], *, stamp: str) -> list[Any]:
-        """Give parts of a key's bytes, as they are in the state of a stamp."""
-        with self._reading(key), (self.path / key).open("rb", buffering=0) as file:
-            # what replaces it is another file, so that this one stays as it is
-            if _stamp(os.fstat(file.fileno())) != stamp:
-                raise _changed(self.name, key)
-            found = []
-            for start, length in spans:
-                file.seek(start)
-                found.append(file.read(length))
+        Raises
+        ------
+        CubeError
+            It is not a regular file, or larger than `SMALL`.
+        """
+        try:
+            with self._opened(key) as file:
+                data = file.read(SMALL + 1)
+        except FileNotFoundError:
+            return None
+        if len(data) > SMALL:
+            raise _too_large(self.name, key)
+        return data
+
+    def spans(self, file: StoredFile, spans: Sequence[Span]) -> list[Any]:
+        """Return parts of a file's bytes.
+
+        Raises
+        ------
+        CubeError
+            The file has changed since its stamp was taken.
+        StorageError
+            It is gone or cannot be read.
+        """
+        try:
+            with self._opened(file.key) as opened:
+                # a replacement would be another file, so this one stays as it is while it is open
+                if _stamp(os.fstat(opened.fileno())) != file.stamp:
+                    raise _changed(self.name, file.key)
+                found = []
+                for start, length in spans:
+                    opened.seek(start)
+                    found.append(opened.read(length))
+        except FileNotFoundError as error:
+            raise _unreadable(self.name, file.key, error) from error
         return found
 
-    def put(self, key: str, data: bytes, *, durable: bool = True) -> str:
-        """Put bytes, over what is there; give their stamp."""
-        path = self.path / key
+    def put(self, key: str, data: bytes, *, durable: bool = True) -> StoredFile:
+        """Store bytes under a key, in place of what was there."""
+        path = self._own(key)
         with replacing(path, durable=durable, claimed=True) as file:
             file.write(data)
-        with self._reading(key):
-            return _stamp(path.stat())
+        with storage_errors(path):
+            return StoredFile(key, _stamp(path.stat()), len(data))
 
     def settle(self, keys: Iterable[str]) -> None:
-        """Wait until what was put is safe from a power cut."""
+        """Wait until what was put without `durable` is safe from a power cut."""
         for key in keys:
-            path = self.path / key
+            path = self._own(key)
             with storage_errors(path), path.open("rb+") as file:
                 os.fsync(file.fileno())
 
     def remove(self, key: str) -> None:
-        """Remove a key, if it is there."""
-        path = self.path / key
+        """Remove a key if it exists."""
+        path = self._own(key)
         with storage_errors(path):
             path.unlink(missing_ok=True)
 
-    def stat(self, key: str) -> tuple[str, int] | None:
-        """Give a key's stamp and size; None where there is none."""
-        with self._reading(key):
-            try:
-                status = (self.path / key).stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        return _stamp(status), status.st_size
+    def stat(self, key: str) -> StoredFile | None:
+        """Return a key's state, None where it does not exist or is not a regular file."""
+        path = self._place(key)
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(self.name, key, error) from error
+        return StoredFile(key, _stamp(status), status.st_size) if stat.S_ISREG(status.st_mode) else None
 
-    def listing(self, prefix: str) -> dict[str, tuple[str, int]]:
-        """Give the stamps and sizes of all keys right below a prefix, by the rest of their names."""
+    def listing(self, prefix: str) -> dict[str, StoredFile]:
+        """Return the regular files right below a prefix, by the last part of their keys."""
+        folder = self._place(f"{prefix}/_").parent
         found = {}
-        with self._reading(prefix):
-            if not (self.path / prefix).is_dir():
-                return {}
-            with os.scandir(self.path / prefix) as entries:
+        try:
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     if not entry.name.startswith(".") and entry.is_file():
                         status = entry.stat()
-                        found[entry.name] = _stamp(status), status.st_size
+                        found[entry.name] = StoredFile(f"{prefix}/{entry.name}", _stamp(status), status.st_size)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except OSError as error:
+            raise _unreadable(self.name, prefix, error) from error
         return found
 
     def claim(self, key: str) -> AbstractContextManager[None]:
-        """Hold a key for writing, after others who do."""
-        return claimed(self.path / key)
+        """Hold a key for writing; wait for others who hold it."""
+        return claimed(self._own(key))
 
     def sweep(self, prefix: str) -> None:
-        """Remove what crashes have left right below a prefix, unless its writer is at work."""
-        folder = self.path / prefix
+        """Remove what crashes have left right below a prefix, unless its writer is still at work."""
+        folder = self._own(f"{prefix}/_" if prefix else "_").parent
+        lock, temporary = (make(Path("x")).name.split("x") for make in (lock_path, temporary_path))
         with storage_errors(folder):
-            left = {path.name for path in folder.glob(".*")} if folder.is_dir() else set()
-        start, lock, temporary = (
-            len("."),
-            len(lock_path(Path("x")).name) - 2,
-            len(temporary_path(Path("x")).name) - 2,
-        )
-        names = {name[start:-lock] for name in left if name.endswith(".lock")}
-        names |= {name[start:-temporary] for name in left if name.endswith(".tmp")}
+            left = sorted(path.name for path in folder.glob(".*")) if folder.is_dir() else []
+        names = {
+            name.removeprefix(before).removesuffix(after)
+            for name in left
+            for before, after in (lock, temporary)
+            if name.startswith(before) and name.endswith(after)
+        }
         for name in sorted(names):
             with claimed(folder / name), storage_errors(folder):
                 temporary_path(folder / name).unlink(missing_ok=True)
 
     @contextmanager
-    def _reading(self, key: str) -> Iterator[None]:
+    def _opened(self, key: str) -> Iterator[BinaryIO]:
+        """Open a regular file for reading; FileNotFoundError where there is none."""
+        path = self._place(key)
         try:
-            yield
-        except StorageError:
+            # not blocked by a named pipe that lies in the file's place
+            number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+            with open(number, "rb", buffering=0) as file:  # noqa: PTH123 - of a number
+                if not stat.S_ISREG(os.fstat(number).st_mode):
+                    raise CubeError(
+                        f"{path} is not a regular file: remove it, or build the cube in an empty place"
+                    )
+                yield file
+        except NotADirectoryError as error:
+            raise FileNotFoundError(path) from error
+        except (FileNotFoundError, StorageError):
             raise
         except OSError as error:
-            raise StorageError(
-                f"{self.path / key} cannot be read ({error.strerror}): is the cube still where it was?"
+            raise _unreadable(self.name, key, error) from error
+
+    def _place(self, key: str) -> Path:
+        return self.path / _checked(key, self.name)
+
+    def _own(self, key: str) -> Path:
+        """Return the path of a key for writing and removing.
+
+        Raises
+        ------
+        CubeError
+            It lies outside the folder, also where a link leads there.
+        """
+        path, root = self._place(key), os.path.realpath(self.path)
+        if os.path.commonpath((root, os.path.realpath(path.parent))) != root:
+            raise CubeError(f"{path.parent} is a link that leads out of {self.name}: remove the link")
+        return path
+
+
+class Bucket:
+    """A store of obstore as a store: object storage, or memory. Attributes and methods are those of `Folder`.
+
+    Parameters
+    ----------
+    store : obstore.store.ObjectStore
+    name : str, optional
+        Its address.
+    """
+
+    def __init__(self, store: Any, name: str | None = None) -> None:
+        import obstore  # noqa: PLC0415 - an extra, which a cube in a folder does not need
+
+        self._obstore = obstore
+        self.store = store
+        self.identity = name
+        self.shared = type(store).__name__ != "MemoryStore"
+        self.name = name or str(store)
+
+    @classmethod
+    def at(cls, url: str) -> Bucket:
+        """Return the store of an address."""
+        try:
+            from obstore.exceptions import BaseError  # noqa: PLC0415 - as above
+            from obstore.store import from_url  # noqa: PLC0415 - as above
+        except ImportError as error:
+            raise SettingsError(f"{url} needs obstore: pip install 'radar-nb[cube]'") from error
+        try:
+            return cls(from_url(url), url)
+        except (BaseError, ValueError) as error:
+            raise SettingsError(
+                f"{url} is not an address of object storage ({error}): try s3://bucket/YW"
             ) from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Bucket, (self.store, self.identity)
+
+    def get(self, key: str) -> bytes | None:
+        """Return all bytes of a key, None where it does not exist."""
+        with self._errors(key):
+            try:
+                found = self._obstore.get(self.store, _checked(key, self.name))
+            except FileNotFoundError:
+                return None
+            if found.meta["size"] > SMALL:
+                raise _too_large(self.name, key)
+            return bytes(found.bytes())
+
+    def fetch(self, key: str, path: Path) -> str | None:
+        """Write all bytes of a key to a file, piece by piece; return their ETag."""
+        with self._errors(key), path.open("wb") as file:
+            found = self._obstore.get(self.store, key)
+            for piece in found.stream():
+                file.write(piece)
+            tag: str | None = found.meta["e_tag"]
+        return tag
+
+    def tag(self, key: str) -> str | None:
+        """Return a key's ETag, None where it does not exist or has none."""
+        meta = self._meta(key)
+        return None if meta is None else meta["e_tag"]
+
+    def everything(self, prefix: str) -> list[str]:
+        """Return all keys below a prefix, sorted."""
+        with self._errors(prefix):
+            return sorted(meta["path"] for batch in self._obstore.list(self.store, prefix) for meta in batch)
+
+    def spans(self, file: StoredFile, spans: Sequence[Span]) -> list[Any]:
+        """Return parts of a file's bytes."""
+        if not spans:
+            return []
+        starts, lengths = [start for start, _ in spans], [length for _, length in spans]
+        key = _checked(file.key, self.name)
+        with self._errors(key):
+            found = self._obstore.get_ranges(self.store, key, starts=starts, lengths=lengths)
+            # asked after the bytes, so that a replacement before or meanwhile shows
+            if _meta_stamp(self._obstore.head(self.store, key)) != file.stamp:
+                raise _changed(self.name, key)
+        return list(found)
+
+    def put(self, key: str, data: bytes, *, durable: bool = True) -> StoredFile:  # noqa: ARG002 - each put here is
+        """Store bytes under a key, in place of what was there."""
+        with self._errors(key):
+            self._obstore.put(self.store, _checked(key, self.name), data)
+            return StoredFile(key, _meta_stamp(self._obstore.head(self.store, key)), len(data))
+
+    def settle(self, keys: Iterable[str]) -> None:
+        """Do nothing: each put is durable."""
+
+    def remove(self, key: str) -> None:
+        """Remove a key if it exists."""
+        with self._errors(key):
+            try:
+                self._obstore.delete(self.store, _checked(key, self.name))
+            except FileNotFoundError:
+                return
+
+    def stat(self, key: str) -> StoredFile | None:
+        """Return a key's state, None where it does not exist."""
+        meta = self._meta(key)
+        return None if meta is None else StoredFile(key, _meta_stamp(meta), meta["size"])
+
+    def listing(self, prefix: str) -> dict[str, StoredFile]:
+        """Return the objects right below a prefix, by the last part of their keys."""
+        with self._errors(prefix):
+            listed = self._obstore.list_with_delimiter(self.store, _checked(prefix, self.name))["objects"]
+        names = {meta["path"].rpartition("/")[2]: meta for meta in listed}
+        return {n: StoredFile(f"{prefix}/{n}", _meta_stamp(meta), meta["size"]) for n, meta in names.items()}
+
+    def claim(self, key: str) -> AbstractContextManager[None]:  # noqa: ARG002 - objects are put whole, the last counts
+        """Hold nothing: two writers of a day write the same bytes."""
+        return nullcontext()
+
+    def sweep(self, prefix: str) -> None:
+        """Do nothing: object storage shows no partial objects."""
+
+    def _meta(self, key: str) -> Any:
+        with self._errors(key):
+            try:
+                return self._obstore.head(self.store, _checked(key, self.name))
+            except FileNotFoundError:
+                return None
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        from obstore.exceptions import (  # noqa: PLC0415 - as above
+            BaseError,
+            PermissionDeniedError,
+            UnauthenticatedError,
+        )
+
+        place = f"{self.name}/{key}"
+        try:
+            yield
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            raise NotWritable(f"access to {place} was denied ({error}): check the keys and rights") from error
+        except FileNotFoundError as error:
+            raise StorageError(f"{place} is gone: is the cube still where it was?") from error
+        except BaseError as error:
+            raise StorageError(
+                f"{place} cannot be reached ({error}): check the address and the network"
+            ) from error
+
+
+Store = Folder | Bucket
+
+
+def _checked(key: str, name: str) -> str:
+    """Return a key if it stays below the store's root.
+
+    Raises
+    ------
+    CubeError
+        It does not.
+    """
+    if not key or PurePosixPath(key).is_absolute() or {"..", "."} & set(key.split("/")) or set(key) & set("\\:\0"):
+        raise CubeError(f"the key {key!r} would lead out of {name}: this is not a cube of radar_nb")
+    return key
 
 
 def _stamp(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
+def _meta_stamp(meta: Any) -> str:
+    return f"{meta['size']}-{meta['e_tag'] or meta['last_modified'].isoformat()}"
+
+
 def _changed(name: str, key: str) -> CubeError:
     return CubeError(f"{name}/{key} has changed since the cube was opened: open it again")
+
+
+def _too_large(name: str, key: str) -> CubeError:
+    return CubeError(f"{name}/{key} is larger than {SMALL:,} bytes, which no file of a cube's description is")
+
+
+def _unreadable(name: str, key: str, error: OSError) -> StorageError:
+    return StorageError(f"{name}/{key} cannot be read ({error.strerror}): is the cube still where it was?")

@@ -218,6 +218,24 @@ def _transformer(earth: Earth) -> Any:
     return pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
 
 
+def same_projection(attrs: Mapping[str, Any], grid: Grid) -> bool:
+    """Return whether the attributes of a CF grid mapping describe a grid's projection, to a millimetre.
+
+    Attributes that describe no projection at all count as another one.
+    """
+    import pyproj  # noqa: PLC0415 - `import radar_nb` stays cheap
+    from pyproj.exceptions import CRSError  # noqa: PLC0415 - the same
+
+    corners = grid.x[[0, -1, 0, -1]], grid.y[[0, 0, -1, -1]]
+    try:
+        crs = pyproj.CRS.from_cf(dict(attrs))
+        back = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
+        found = back.transform(*to_lonlat(*corners, grid.earth))
+    except (CRSError, LookupError, TypeError, ValueError, AttributeError):
+        return False
+    return bool(np.allclose(found, corners, rtol=0, atol=1e-3))
+
+
 def scale_factor(x: float, y: float, earth: Earth) -> float:
     """Give how many metres of the projection stand for one metre on the ground at a point.
 

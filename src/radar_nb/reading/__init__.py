@@ -6,4 +6,14 @@ variables and coordinates) and `opening` (the public calls). `lazy_array` reads 
 (`wradlib_template`). The room may know `formats`, `dwd` and `runtime`, and `fetch` for `load` alone.
 """
 
-__all__ = ["coverage", "dataset", "frame_stream", "lazy_array", "opening", "regridding", "series", "sources"]
+__all__ = [
+    "coverage",
+    "dataset",
+    "frame_stream",
+    "lazy_array",
+    "opening",
+    "regridding",
+    "series",
+    "sources",
+    "wradlib_template",
+]

@@ -23,6 +23,8 @@ from radar_nb.runtime.wording import decimal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Clutter
 
@@ -126,6 +128,17 @@ def grid_template(grid: Grid, like: Template) -> Template:
     """Give a template as another, but of a grid; wradlib is asked for its coordinates and projection."""
     if grid == like.grid:
         return like
+    there = _grid_alone(grid)
+    return replace(like, grid=grid, x=there.x, y=there.y, crs=there.crs)
+
+
+def grid_coordinates(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
+    """Return y and x of the cell centres in metres and the attributes of the grid mapping, as wradlib has them."""
+    there = _grid_alone(grid)
+    return there.y.values, there.x.values, there.crs
+
+
+def _grid_alone(grid: Grid) -> Template:
     header = Header(
         product="RV",
         time=np.datetime64("2020-01-01T00:00", "s"),
@@ -136,10 +149,9 @@ def grid_template(grid: Grid, like: Template) -> Template:
         version=5 if grid.earth == "wgs84" else 3,
     )
     kind = FrameKind(header=header, itemsize=2, hdf5=False)
-    there = find_template(
+    return find_template(
         kind, lambda: write_frame(header, np.zeros(grid.shape, "u2")), clutter="keep", name=grid.name
     )
-    return replace(like, grid=grid, x=there.x, y=there.y, crs=there.crs)
 
 
 def _reference(data: bytes, kind: FrameKind, name: str) -> xr.Dataset:
