@@ -11,7 +11,7 @@ UV := $(BIN)/uv pip install -q --python $(BIN)/python
 # $(call install,ARGUMENTS): install with uv, or with pip where uv fails
 install = $(UV) $(1) || { echo "uv could not install; pip tries, which takes longer"; $(PIP) install $(1); }
 
-.PHONY: help demo test browser coverage mutation oldest lint types notebooks bench bench-ui docs docs-pages docs-tables soak soak-short dist \
+.PHONY: help demo test browser coverage mutation oldest lint types notebooks bench bench-ui docs docs-pages docs-tables soak soak-short bundle dist \
   lab app clean
 
 help: ## list the targets
@@ -89,6 +89,9 @@ docs-pages: $(STAMP) ## run the code of the documentation again and keep its out
 
 docs-tables: $(STAMP) ## write the tables of products, commands, errors, settings and decisions into their pages
 	$(BIN)/python scripts/docs_tables.py
+
+bundle: $(STAMP) ## join the explorer's JavaScript modules into the files that browsers load
+	$(BIN)/python scripts/bundle_explorer.py
 
 dist: $(STAMP) ## the sdist and the wheel in dist/, built twice and compared
 	$(BIN)/python scripts/check_dist.py

@@ -56,17 +56,17 @@ ASK = """async (code) => {
 }"""
 WHOLE = """() => {
   const { player } = document.querySelector(".rnb-explorer");
-  return player.reel.packed.size >= player.scene.count;
+  return player.cache.packed.size >= player.info.count;
 }"""
-RECEIVED = "() => document.querySelector('.rnb-explorer').player.reel.received / 1e6"
+RECEIVED = "() => document.querySelector('.rnb-explorer').player.cache.received / 1e6"
 PLAY = """async ([speed, seconds]) => {
   const root = document.querySelector(".rnb-explorer"), player = root.player;
   root.querySelector(".rnb-speed").value = speed;
   player.play(true);
   await new Promise((next) => setTimeout(next, 500));
-  const before = player.frames, start = performance.now();
+  const before = player.shownCount, start = performance.now();
   await new Promise((next) => setTimeout(next, 1000 * seconds));
-  const rate = (player.frames - before) / ((performance.now() - start) / 1000);
+  const rate = (player.shownCount - before) / ((performance.now() - start) / 1000);
   player.play(false);
   return rate;
 }"""
@@ -74,8 +74,8 @@ TIGHT = """async () => {
   const { player } = document.querySelector(".rnb-explorer");
   const start = performance.now();
   for (let k = 0; k < 96; k++) {
-    for (let ahead = k + 1; ahead < k + 4; ahead++) player.reel.picture(ahead);
-    player.map.paint(await player.reel.picture(k), player.limits, player.colours);
+    for (let ahead = k + 1; ahead < k + 4; ahead++) player.cache.field(ahead);
+    player.map.paint(await player.cache.field(k), player.limits, player.colours);
     player.map.paper.getImageData(0, 0, 1, 1);
   }
   return 96 / ((performance.now() - start) / 1000);
@@ -120,8 +120,8 @@ WEBGL = """async () => {
   gl.activeTexture(gl.TEXTURE0);
   const start = performance.now(), pixel = new Uint8Array(4);
   for (let k = 0; k < 96; k++) {
-    for (let ahead = k + 1; ahead < k + 4; ahead++) player.reel.picture(ahead);
-    const { codes } = await player.reel.picture(k);
+    for (let ahead = k + 1; ahead < k + 4; ahead++) player.cache.field(ahead);
+    const { codes } = await player.cache.field(k);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16UI, cols, rows, 0, gl.RED_INTEGER, gl.UNSIGNED_SHORT, codes);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.readPixels(cols >> 1, rows >> 1, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);

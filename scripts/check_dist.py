@@ -76,7 +76,12 @@ def wrong(path: Path) -> Iterator[str]:
     yield from (f"{name} has {size:,} bytes" for name, size in names.items() if size > LARGEST)
     if path.stat().st_size > WHOLE:
         yield f"has {path.stat().st_size:,} bytes, more than {WHOLE:,}"
-    for needed in ("radar_nb/py.typed", "radar_nb/widgets/explorer/js/explorer.js", "LICENSE"):
+    for needed in (
+        "radar_nb/py.typed",
+        "radar_nb/widgets/explorer/widget.bundle.js",
+        "radar_nb/widgets/locales/de.json",
+        "LICENSE",
+    ):
         if not any(name.endswith(needed) for name in names):
             yield f"lacks {needed}"
 

@@ -36,7 +36,7 @@ RUN_CELL = """async (code) => {
   await commands.execute("notebook:run-cell");
 }"""
 ALL_HERE = "() => { const { player } = document.querySelector('.rnb-explorer'); \
-return player.reel.packed.size === player.scene.count; }"
+return player.cache.packed.size === player.info.count; }"
 
 
 @pytest.fixture(scope="session")
@@ -243,15 +243,15 @@ def test_a_day_plays_as_a_film(studio: Studio) -> None:
 def test_scrubbing_holds_no_more_than_the_budget(studio: Studio) -> None:
     """However far the playhead jumps, the browser holds compressed fields within a budget, few inflated ones."""
     page = studio.show("rn.Explorer(whole)")
-    page.evaluate("() => { document.querySelector('.rnb-explorer').player.reel.budget = 2e6; }")
+    page.evaluate("() => { document.querySelector('.rnb-explorer').player.cache.budget = 2e6; }")
 
     for index in (700, 20, 400, 863, 150):
         page.get_by_role("slider", name="Time").fill(str(index))
         shown(page, index)
     script = """() => {
-      const { reel } = document.querySelector(".rnb-explorer").player;
-      const held = [...reel.packed.values()].reduce((sum, { bytes }) => sum + bytes.buffer.byteLength, 0);
-      return { held, told: reel.bytes, open: reel.open.size, most: reel.most, received: reel.received };
+      const { cache } = document.querySelector(".rnb-explorer").player;
+      const held = [...cache.packed.values()].reduce((sum, { bytes }) => sum + bytes.buffer.byteLength, 0);
+      return { held, told: cache.bytes, open: cache.open.size, most: cache.most, received: cache.received };
     }"""
     told = page.evaluate(script)
 
@@ -371,7 +371,7 @@ def test_pictures_and_films_leave_as_files(studio: Studio) -> None:
     page = studio.show("explorer = rn.Explorer(ds.isel(time=slice(0, 3)))\nexplorer")
 
     image = saved(page, "PNG").read_bytes()
-    film = saved(page, "Film").read_bytes()
+    film = saved(page, "Animation").read_bytes()
 
     assert image.startswith(b"\x89PNG")
     assert film.startswith(b"GIF") or b"ftyp" in film[:12]
@@ -435,7 +435,7 @@ def test_a_view_that_is_gone_leaves_nothing(studio: Studio) -> None:
     studio.show("explorer.close()", None)
     page.wait_for_function("() => window.gone.closed")
 
-    assert page.evaluate("() => [window.gone.playing, window.gone.reel]") == [False, None]
+    assert page.evaluate("() => [window.gone.playing, window.gone.cache]") == [False, None]
     assert page.locator(".rnb-stage").count() == 0
 
 
@@ -494,7 +494,7 @@ def test_it_fits_small_and_large_screens(page: Any, archive: Path, tmp_path: Pat
     for width, height in ((390, 800), (1280, 720), (3840, 2160)):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_function(
-            "() => { const { over, field, ratio } = document.querySelector('.rnb-explorer').player.map; "
+            "() => { const { over, ratio } = document.querySelector('.rnb-explorer').player.map; "
             "return Math.abs(over.width - ratio * over.getBoundingClientRect().width) < 2; }"
         )
         wide, tall = page.evaluate(

@@ -73,26 +73,26 @@ class TestOpening:
         explorer = rn.Explorer(tmp_path)
 
         assert explorer.problem == ""
-        assert explorer.reel.data.dtype == np.uint16
+        assert explorer.frames.data.dtype == np.uint16
         assert explorer.span == (0, 1)
         assert "2 fields" in repr(explorer)
-        assert Desk(explorer).ask(type="hello")["scene"]["source"] == f"open_dataset({str(tmp_path)!r})"
+        assert Desk(explorer).ask(type="hello")["info"]["source"] == f"open_dataset({str(tmp_path)!r})"
 
     def test_fields_are_named_and_placed(self) -> None:
-        """The scene has title, times, units, classes, and a radar site where it stands."""
-        scene = Desk(rn.Explorer(fields(radars="ess"))).ask(type="hello")["scene"]
+        """The info has title, times, units, classes, and a radar site where it stands."""
+        info = Desk(rn.Explorer(fields(radars="ess"))).ask(type="hello")["info"]
 
-        assert scene["title"] == "Precipitation"
-        assert scene["times"][0] == 1_592_009_400_000
-        assert [unit["name"] for unit in scene["units"]] == ["mm in 1 h"]
-        assert scene["shape"] == [40, 30]
-        assert all(len(ramp) == 6 * 256 for ramp in scene["palettes"].values())
+        assert info["title"] == "Precipitation"
+        assert info["times"][0] == 1_592_009_400_000
+        assert [unit["name"] for unit in info["units"]] == ["mm in 1 h"]
+        assert info["shape"] == [40, 30]
+        assert all(len(ramp) == 6 * 256 for ramp in info["palettes"].values())
 
     def test_rates_are_offered_for_short_intervals(self) -> None:
         """5-minute sums can be seen in mm/h, by a factor of twelve."""
-        scene = Desk(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["scene"]
+        info = Desk(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["info"]
 
-        assert [(unit["name"], unit["factor"]) for unit in scene["units"]] == [("mm in 5 min", 1), ("mm/h", 12)]
+        assert [(unit["name"], unit["factor"]) for unit in info["units"]] == [("mm in 5 min", 1), ("mm/h", 12)]
 
     def test_a_cube_is_played_and_asked_for_whole_series(self, tmp_path: Path) -> None:
         """The folder of a cube, or its Dataset, gives the same fields and series as the archives."""
@@ -104,26 +104,26 @@ class TestOpening:
         for data in (tmp_path / "cube", rn.open_cube(tmp_path / "cube")):
             explorer = rn.Explorer(data)
             assert explorer.problem == ""
-            assert explorer.reel.cut
+            assert explorer.frames.chunked
             np.testing.assert_array_equal(explorer.field.values, expected[0].values)
             for row, col in ((450, 450), (20, 880)):
-                box = explorer.reel.box(0, len(explorer.reel), slice(row, row + 1), slice(col, col + 1))
+                box = explorer.frames.box(0, len(explorer.frames), slice(row, row + 1), slice(col, col + 1))
                 np.testing.assert_allclose(box.ravel(), expected[:, row, col].values, atol=1e-6)
-        assert Desk(rn.Explorer(tmp_path / "cube")).ask(type="hello")["scene"]["source"].startswith("open_cube(")
+        assert Desk(rn.Explorer(tmp_path / "cube")).ask(type="hello")["info"]["source"].startswith("open_cube(")
 
     @pytest.mark.parametrize(("units", "name"), [("dBZ", "dBZ"), ("1", "fraction"), ("mm h-1", "mm/h")])
     def test_what_is_no_amount_is_not_called_one(self, units: str, name: str) -> None:
         """An interval alone does not make millimetres of a reflectivity; such fields have no sum."""
-        scene = Desk(rn.Explorer(fields(units=units))).ask(type="hello")["scene"]
+        info = Desk(rn.Explorer(fields(units=units))).ask(type="hello")["info"]
 
-        assert scene["units"][0]["name"] == name
-        assert not scene["sums"]
+        assert info["units"][0]["name"] == name
+        assert not info["sums"]
 
     def test_sites_stand_where_they_are(self) -> None:
         """Places are counted in cells from the south-western corner, the first centre being 0.5."""
         whole = xr.DataArray(np.zeros(GRID.shape), {"y": GRID.y, "x": GRID.x}, ("y", "x"), name="RW")
 
-        ((name, col, row),) = Desk(rn.Explorer(whole.assign_attrs(radars="ess"))).ask(type="hello")["scene"][
+        ((name, col, row),) = Desk(rn.Explorer(whole.assign_attrs(radars="ess"))).ask(type="hello")["info"][
             "sites"
         ]
 
@@ -189,7 +189,7 @@ class TestAnswers:
         """As GIF, or MP4 where ffmpeg is there, in the colours that were chosen; it comes in pieces."""
         desk = Desk(rn.Explorer(fields()))
 
-        answer = desk.ask(type="movie", span=[0, 2], fps=10, **look)
+        answer = desk.ask(type="animation", span=[0, 2], fps=10, **look)
 
         film = b"".join(part for buffers in desk.buffers for part in buffers)
         assert answer["type"] == "file"
@@ -202,10 +202,10 @@ class TestAnswers:
 
         async def ask() -> None:
             desk = Desk(explorer)
-            desk.ask(type="movie", span=[0, 399], fps=10)
+            desk.ask(type="animation", span=[0, 399], fps=10)
             while not [answer for answer in desk.answers if answer["type"] == "progress"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            desk.ask(type="stop", id="movie")
+            desk.ask(type="stop", id="animation")
             while any(thread.name.startswith("radar_nb-film") for thread in threading.enumerate()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             assert desk.answers[-1]["type"] == "progress"
@@ -226,7 +226,7 @@ class TestAnswers:
 
     def test_a_film_of_nothing_is_told(self) -> None:
         """What cannot be made is a word, not a trace."""
-        answer = Desk(rn.Explorer(fields(count=1))).ask(type="movie", span=[0, 0], fps=10)
+        answer = Desk(rn.Explorer(fields(count=1))).ask(type="animation", span=[0, 0], fps=10)
 
         assert answer["type"] == "problem"
 
@@ -235,7 +235,7 @@ class TestAnswers:
         """Numbers beside the film are refused, and those that stand stay."""
         explorer = rn.Explorer(fields())
 
-        with pytest.raises(SettingsError, match=rf"{name}=.* is not on this film: .* from 0 to 2"):
+        with pytest.raises(SettingsError, match=rf"{name}=.* is out of range: .* from 0 to 2"):
             setattr(explorer, name, value)
         assert (explorer.index, explorer.span) == (0, (0, 2))
 
@@ -258,7 +258,7 @@ class TestPage:
         found = re.search(r'<script id="content"[^>]*>(.*?)</script>', page, re.DOTALL)
         assert found
         content = json.loads(found[1])
-        assert page.count('<script class="frame"') == content["scene"]["count"] == 3
+        assert page.count('<script class="frame"') == content["info"]["count"] == 3
         assert content["texts"]["play"] == "Abspielen"
         assert not re.findall(r"https?://", page.replace("http://www.w3.org/2000/svg", ""))
 
@@ -274,10 +274,10 @@ class TestPage:
         """A page that no browser opens is not made."""
         monkeypatch.setattr("radar_nb.widgets.explorer.html_export.PAGE_LIMIT", 800)
         explorer = rn.Explorer(fields(np.random.default_rng(1).random((12, 40, 30)), count=12))
-        scene = Desk(explorer).ask(type="hello")["scene"]
+        info = Desk(explorer).ask(type="hello")["info"]
 
         with pytest.raises(SettingsError, match=r"a page with 12 fields would be larger than .* fields at most"):
-            list(make_page(explorer.reel, scene, (0, 11), "en", least=0.1))
+            list(make_page(explorer.frames, info, (0, 11), "en", least=0.1))
 
     def test_a_place_that_cannot_be_written_is_told(self, tmp_path: Path) -> None:
         """As everywhere in radar_nb."""
@@ -288,7 +288,7 @@ class TestPage:
 
     def test_nothing_to_be_seen_is_no_page(self, tmp_path: Path) -> None:
         """Asked from Python, it is an error that says why."""
-        with pytest.raises(SettingsError, match="the explorer shows no field: there is no field to show"):
+        with pytest.raises(SettingsError, match="the explorer shows no field: no field to show"):
             rn.Explorer(xr.Dataset()).save_html(tmp_path / "page.html")
 
 

@@ -15,7 +15,7 @@ from support.unpacking import unpacked
 
 import radar_nb as rn
 from radar_nb.errors import SeriesError
-from radar_nb.widgets.explorer.frames import NO_VALUE, Picture, Reel, choose, pack
+from radar_nb.widgets.explorer.frames import NO_VALUE, CodedField, FrameSequence, encode, select_variable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,12 +37,12 @@ class TestPack:
     @given(SHORT)
     def test_hundredths_come_back_as_they_were(self, values: NDArray[np.float64]) -> None:
         """Amounts up to 655.34 in steps of 0.01 are exact, and missing ones stay missing."""
-        assert np.allclose(pack(values).values, values, rtol=1e-6, equal_nan=True)
+        assert np.allclose(encode(values).values, values, rtol=1e-6, equal_nan=True)
 
     @given(hnp.arrays(np.float32, (3, 4), elements=FLOATS))
     def test_any_number_is_near(self, values: NDArray[np.float32]) -> None:
         """Others are not farther away than a step, of which the field's range has 65,534."""
-        picture = pack(values)
+        picture = encode(values)
 
         away = np.abs(picture.values.astype(float) - values)
         assert np.array_equal(np.isnan(picture.values), np.isnan(values))
@@ -50,7 +50,7 @@ class TestPack:
 
     def test_nothing_but_missing_cells_is_a_picture_too(self) -> None:
         """A field without any value has the code of missing cells alone."""
-        assert (pack(np.full((2, 2), np.nan)).codes == NO_VALUE).all()
+        assert (encode(np.full((2, 2), np.nan)).codes == NO_VALUE).all()
 
 
 class TestPicture:
@@ -59,7 +59,7 @@ class TestPicture:
     @pytest.mark.parametrize(("least", "share"), [(0.0, 1.0), (0.01, 2 / 3), (0.5, 1 / 3), (1e9, 0.0)])
     def test_the_share_is_of_cells_with_data(self, least: float, share: float) -> None:
         """Missing cells are neither wet nor dry, and a cell at the limit is wet."""
-        picture = Picture(codes=np.array([[0, 1], [50, NO_VALUE]], np.uint16), scale=0.01, offset=0.0)
+        picture = CodedField(codes=np.array([[0, 1], [50, NO_VALUE]], np.uint16), scale=0.01, offset=0.0)
 
         assert picture.share(least) == pytest.approx(share)
 
@@ -71,7 +71,7 @@ class TestPicture:
         """Any codes, in long runs or in none, are whole again after a browser has unpacked them."""
         codes = np.concatenate([np.full(length, code, np.uint16) for code, length in runs])
 
-        packed = Picture(codes=codes[None], scale=1.0, offset=0.0).packed()
+        packed = CodedField(codes=codes[None], scale=1.0, offset=0.0).compressed()
 
         assert np.array_equal(unpacked(packed), codes)
         assert len(zlib.decompress(packed)) <= 2 * codes.size + 4
@@ -87,14 +87,14 @@ class TestReel:
         path = next((found for found in sorted(real_frames.rglob("*")) if name in found.name.lower()), None)
         if path is None:
             pytest.skip(f"there is no real frame of {name}")
-        expected = choose(rn.open_dataset(path, progress=False))
+        expected = select_variable(rn.open_dataset(path, progress=False))
 
-        reel = Reel(choose(rn.open_dataset(path, packed=packed, chunks=None, progress=False)))
+        frames = FrameSequence(select_variable(rn.open_dataset(path, packed=packed, chunks=None, progress=False)))
 
-        (picture,) = reel.pictures(0, 1)
+        (picture,) = frames.fields(0, 1)
         assert np.allclose(picture.values, expected.values[0], atol=1e-4, equal_nan=True)
         assert np.array_equal(
-            reel.box(0, 1, slice(3, 4), slice(5, 6))[0], picture.values[3:4, 5:6], equal_nan=True
+            frames.box(0, 1, slice(3, 4), slice(5, 6))[0], picture.values[3:4, 5:6], equal_nan=True
         )
 
     def test_falling_coordinates_are_turned(self) -> None:
@@ -102,14 +102,14 @@ class TestReel:
         values = np.arange(6.0).reshape(1, 2, 3)
         turned = array(values, "time").isel(y=slice(None, None, -1), x=slice(None, None, -1))
 
-        assert np.array_equal(Reel(turned).pictures(0, 1)[0].values, values[0])
+        assert np.array_equal(FrameSequence(turned).fields(0, 1)[0].values, values[0])
 
     def test_one_field_is_a_reel_of_one(self) -> None:
         """A field without time plays along nothing."""
-        reel = Reel(array(np.ones((2, 3))))
+        frames = FrameSequence(array(np.ones((2, 3))))
 
-        assert (len(reel), reel.along, reel.times) == (1, None, None)
-        assert reel.box(0, 1, slice(1, 2), slice(1, 2)).tolist() == [[[1.0]]]
+        assert (len(frames), frames.along, frames.times) == (1, None, None)
+        assert frames.box(0, 1, slice(1, 2), slice(1, 2)).tolist() == [[[1.0]]]
 
     def test_a_forecast_plays_along_its_lead_time(self) -> None:
         """The times of its fields are those that are forecast."""
@@ -117,21 +117,21 @@ class TestReel:
         ends = np.array([["2020-06-13T15:05", "2020-06-13T15:10", "2020-06-13T15:15"]], "datetime64[ns]")
         data = data.assign_coords(prediction_time=(("time", "lead_time"), ends))
 
-        reel = Reel(data)
+        frames = FrameSequence(data)
 
-        assert reel.along == "lead_time"
-        assert reel.times is not None
-        assert str(reel.times[1]) == "2020-06-13T15:10:00.000"
+        assert frames.along == "lead_time"
+        assert frames.times is not None
+        assert str(frames.times[1]) == "2020-06-13T15:10:00.000"
 
     def test_two_dimensions_to_play_along_are_told(self) -> None:
         """Which of them to choose is for the caller to say."""
         with pytest.raises(SeriesError, match=r"plays along one|along one dimension.*time \(2\), lead_time \(3\)"):
-            Reel(array(np.zeros((2, 3, 2, 2)), "time", "lead_time"))
+            FrameSequence(array(np.zeros((2, 3, 2, 2)), "time", "lead_time"))
 
     def test_an_empty_series_is_told(self) -> None:
         """Without a field there is nothing to play."""
         with pytest.raises(SeriesError, match="holds no field: its time is empty"):
-            Reel(array(np.zeros((0, 2, 2)), "time"))
+            FrameSequence(array(np.zeros((0, 2, 2)), "time"))
 
 
 class TestChoose:
@@ -141,15 +141,15 @@ class TestChoose:
         """Flags and coverage are shown when they are asked for."""
         ds = xr.Dataset({"flags": array(np.zeros((2, 2))), "n": 1, "RW": array(np.ones((2, 2)))})
 
-        assert choose(ds).name == "RW"
-        assert choose(ds, "flags").name == "flags"
+        assert select_variable(ds).name == "RW"
+        assert select_variable(ds, "flags").name == "flags"
 
     def test_a_dataset_without_fields_is_told(self) -> None:
         """It names what would be needed."""
         with pytest.raises(SeriesError, match="no field to show: none of its variables has the dim"):
-            choose(xr.Dataset({"n": 1}))
+            select_variable(xr.Dataset({"n": 1}))
 
     def test_an_unknown_variable_is_told_with_those_there_are(self) -> None:
         """It names what there is."""
         with pytest.raises(SeriesError, match="no field RX to show: it has RW"):
-            choose(xr.Dataset({"RW": array(np.ones((2, 2)))}), "RX")
+            select_variable(xr.Dataset({"RW": array(np.ones((2, 2)))}), "RX")

@@ -11,11 +11,11 @@ import pytest
 import xarray as xr
 from support.unpacking import unpacked
 
-from radar_nb.widgets.explorer.frames import NO_VALUE, Reel
-from radar_nb.widgets.explorer.jobs import Screening
+from radar_nb.widgets.explorer.frames import NO_VALUE, FrameSequence
+from radar_nb.widgets.explorer.jobs import JobQueue
 
 if TYPE_CHECKING:
-    from radar_nb.widgets.explorer.queries import Job
+    from radar_nb.widgets.explorer.queries import Steps
 
 ROWS, COLS, COUNT = 5, 4, 20
 
@@ -32,10 +32,10 @@ def rain() -> xr.DataArray:
     return xr.DataArray(values, coords, ("time", "y", "x"), name="YW", attrs=attrs)
 
 
-def reel() -> Reel:
-    """Give its reel, read four fields at a time as those of large grids are."""
-    made = Reel(rain())
-    made.together = 4
+def frames() -> FrameSequence:
+    """Give its frames, read four fields at a time as those of large grids are."""
+    made = FrameSequence(rain())
+    made.batch = 4
     return made
 
 
@@ -67,16 +67,16 @@ def told() -> Told:
 
 
 @pytest.fixture
-def screening(told: Told) -> Screening:
-    return Screening(reel(), told, least=0.01)
+def queue(told: Told) -> JobQueue:
+    return JobQueue(frames(), told, least=0.01)
 
 
 class TestFrames:
     """Fields on request."""
 
-    def test_they_come_in_the_order_they_are_wanted(self, screening: Screening, told: Told) -> None:
+    def test_they_come_in_the_order_they_are_wanted(self, queue: JobQueue, told: Told) -> None:
         """Numbers outside the film are left away, and values are those of the Dataset."""
-        screening.ask({"type": "frames", "wanted": [9, 10, 3, COUNT, -1]})
+        queue.ask({"type": "frames", "wanted": [9, 10, 3, COUNT, -1]})
 
         assert [field["index"] for field in told.fields()] == [9, 10, 3]
         first, buffers = told.fields()[0], next(found for answer, found in told if answer["type"] == "frames")
@@ -87,10 +87,10 @@ class TestFrames:
         assert first["wet"] == pytest.approx(14 / 15, abs=1e-5)
         assert first["cells"] == 15
 
-    def test_coverage_is_told_when_it_grows(self, screening: Screening, told: Told) -> None:
+    def test_coverage_is_told_when_it_grows(self, queue: JobQueue, told: Told) -> None:
         """A column that never has a value is not covered; fields that add nothing say nothing."""
-        screening.ask({"type": "frames", "wanted": [0]})
-        screening.ask({"type": "frames", "wanted": [1, 12]})
+        queue.ask({"type": "frames", "wanted": [0]})
+        queue.ask({"type": "frames", "wanted": [1, 12]})
 
         assert len(told.of("coverage")) == 1
         covered = np.frombuffer(zlib.decompress(told[0][1][0]), "u1").reshape(ROWS, COLS)
@@ -99,16 +99,16 @@ class TestFrames:
 
     def test_a_field_that_cannot_be_read_is_told_and_the_others_come(self, told: Told) -> None:
         """One damaged frame does not keep its neighbours away."""
-        damaged = reel()
-        read = damaged.pictures
+        damaged = frames()
+        read = damaged.fields
 
         def pictures(first: int, stop: int) -> Any:
             if first <= 6 < stop:
                 raise OSError("the disk is gone")
             return read(first, stop)
 
-        damaged.pictures = pictures  # type: ignore[method-assign]
-        Screening(damaged, told, least=0.01).ask({"type": "frames", "wanted": [5, 6, 7]})
+        damaged.fields = pictures  # type: ignore[method-assign]
+        JobQueue(damaged, told, least=0.01).ask({"type": "frames", "wanted": [5, 6, 7]})
 
         fields = told.fields()
         assert [("problem" in field, field["index"]) for field in fields] == [(False, 5), (True, 6), (False, 7)]
@@ -118,10 +118,10 @@ class TestFrames:
         """With a loop, fields asked for while a total is made come before it, and later wishes replace earlier."""
 
         async def ask() -> None:
-            screening = Screening(reel(), told, least=0.01)
-            screening.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
-            screening.ask({"type": "frames", "wanted": [7]})
-            screening.ask({"type": "frames", "wanted": [4]})
+            queue = JobQueue(frames(), told, least=0.01)
+            queue.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
+            queue.ask({"type": "frames", "wanted": [7]})
+            queue.ask({"type": "frames", "wanted": [4]})
             await _until(told, "total")
 
         asyncio.run(asyncio.wait_for(ask(), 20))
@@ -138,10 +138,10 @@ class TestJobs:
         """A total that is stopped gives no answer any more."""
 
         async def ask() -> None:
-            screening = Screening(reel(), told, least=0.01)
-            screening.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
-            screening.ask({"type": "stop", "id": "total"})
-            screening.ask({"type": "rain", "start": 0})
+            queue = JobQueue(frames(), told, least=0.01)
+            queue.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
+            queue.ask({"type": "stop", "id": "total"})
+            queue.ask({"type": "rain", "start": 0})
             await _until(told, "rain")
 
         asyncio.run(asyncio.wait_for(ask(), 20))
@@ -152,7 +152,7 @@ class TestJobs:
         """What it has opened is closed, in the thread that worked at it."""
         ended = asyncio.Event()
 
-        def job() -> Job:
+        def job() -> Steps:
             try:
                 while True:
                     yield {"type": "step"}, []
@@ -160,10 +160,10 @@ class TestJobs:
                 loop.call_soon_threadsafe(ended.set)
 
         async def ask() -> None:
-            screening = Screening(reel(), told, least=0.01)
-            screening.add("a", "endless", job())
+            queue = JobQueue(frames(), told, least=0.01)
+            queue.add("a", "endless", job())
             await _until(told, "step")
-            screening.ask({"type": "stop", "view": "a", "id": "endless"})
+            queue.ask({"type": "stop", "view": "a", "id": "endless"})
             await ended.wait()
 
         with asyncio.Runner() as runner:
@@ -172,30 +172,30 @@ class TestJobs:
 
         assert told.of("problem") == []
 
-    def test_progress_is_told_now_and_then(self, screening: Screening, told: Told) -> None:
+    def test_progress_is_told_now_and_then(self, queue: JobQueue, told: Told) -> None:
         """Jupyter drops messages above a thousand a second: of quick steps only few are told, answers all."""
 
-        def job() -> Job:
+        def job() -> Steps:
             for done in range(1000):
                 yield {"type": "progress", "id": "job", "done": done, "count": 1000}, []
             yield {"type": "done"}, []
 
-        screening.add("", "job", job())
+        queue.add("", "job", job())
 
         assert 1 <= len(told.of("progress")) < 50
         assert len(told.of("done")) == 1
 
-    def test_an_error_is_a_word(self, screening: Screening, told: Told) -> None:
+    def test_an_error_is_a_word(self, queue: JobQueue, told: Told) -> None:
         """A job that fails is told, and ends."""
-        screening.ask({"type": "series", "id": "a", "cell": [99, 99], "span": [0, 3]})
+        queue.ask({"type": "series", "id": "a", "cell": [99, 99], "span": [0, 3]})
 
         assert [(answer["type"], answer["id"]) for answer, _ in told] == [("problem", "a")]
         assert told[0][0]["text"].startswith("IndexError")
 
-    def test_a_question_that_nobody_knows_is_an_error(self, screening: Screening) -> None:
+    def test_a_question_that_nobody_knows_is_an_error(self, queue: JobQueue) -> None:
         """The widget that gets it tells it to the browser."""
-        with pytest.raises(ValueError, match="is not asked for 'sing': run the cell again"):
-            screening.ask({"type": "sing"})
+        with pytest.raises(ValueError, match="unknown request 'sing': run the cell again"):
+            queue.ask({"type": "sing"})
 
 
 class TestViews:
@@ -205,20 +205,20 @@ class TestViews:
         """What one wants next does not drop what the other waits for."""
 
         async def ask() -> None:
-            screening = Screening(reel(), told, least=0.01)
-            screening.ask({"type": "frames", "view": "a", "wanted": [1, 2, 3]})
-            screening.ask({"type": "frames", "view": "b", "wanted": [11]})
-            screening.ask({"type": "total", "view": "b", "how": "max"})
+            queue = JobQueue(frames(), told, least=0.01)
+            queue.ask({"type": "frames", "view": "a", "wanted": [1, 2, 3]})
+            queue.ask({"type": "frames", "view": "b", "wanted": [11]})
+            queue.ask({"type": "total", "view": "b", "how": "max"})
             await _until(told, "total")
 
         asyncio.run(asyncio.wait_for(ask(), 20))
 
         assert sorted(field["index"] for field in told.fields()) == [1, 2, 3, 11]
 
-    def test_an_answer_names_the_view_that_asked(self, screening: Screening, told: Told) -> None:
+    def test_an_answer_names_the_view_that_asked(self, queue: JobQueue, told: Told) -> None:
         """Only that one shows it; fields are for all."""
-        screening.ask({"type": "rain", "view": "a", "start": 0})
-        screening.ask({"type": "frames", "view": "a", "wanted": [0]})
+        queue.ask({"type": "rain", "view": "a", "start": 0})
+        queue.ask({"type": "frames", "view": "a", "wanted": [0]})
 
         assert told.of("rain")[0]["view"] == "a"
         assert "view" not in told.of("frames")[0]
@@ -227,20 +227,20 @@ class TestViews:
         """The kernel does not work for a page that is closed."""
 
         async def ask() -> None:
-            screening = Screening(reel(), told, least=0.01)
-            screening.ask({"type": "series", "view": "a", "id": "s", "cell": [0, 0]})
-            screening.ask({"type": "frames", "view": "a", "wanted": [5]})
-            screening.ask({"type": "bye", "view": "a"})
-            screening.ask({"type": "rain", "view": "b", "start": 0})
+            queue = JobQueue(frames(), told, least=0.01)
+            queue.ask({"type": "series", "view": "a", "id": "s", "cell": [0, 0]})
+            queue.ask({"type": "frames", "view": "a", "wanted": [5]})
+            queue.ask({"type": "bye", "view": "a"})
+            queue.ask({"type": "rain", "view": "b", "start": 0})
             await _until(told, "rain")
 
         asyncio.run(asyncio.wait_for(ask(), 20))
 
         assert [answer["type"] for answer, _ in told] == ["rain"]
 
-    def test_a_view_that_comes_later_is_told_of_the_coverage(self, screening: Screening, told: Told) -> None:
+    def test_a_view_that_comes_later_is_told_of_the_coverage(self, queue: JobQueue, told: Told) -> None:
         """It would else take cells without data for cells that no radar sees."""
-        screening.ask({"type": "frames", "view": "a", "wanted": [0]})
-        screening.ask({"type": "hello", "view": "b"})
+        queue.ask({"type": "frames", "view": "a", "wanted": [0]})
+        queue.ask({"type": "hello", "view": "b"})
 
         assert [answer["type"] for answer, _ in told] == ["coverage", "frames", "coverage"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.small_rain import rain, showers
 from support.unpacking import unpacked
 
-from radar_nb.widgets.explorer.frames import NO_VALUE, Reel
-from radar_nb.widgets.explorer.queries import inside, next_rain, series, total
+from radar_nb.widgets.explorer.frames import NO_VALUE, FrameSequence
+from radar_nb.widgets.explorer.queries import inside, next_rain, place_series, span_total
 
 COUNT, ROWS, COLS = 20, 5, 4
 VALUES = showers(COUNT, ROWS, COLS, seed=3, missing=0.2)
@@ -22,57 +22,59 @@ FIELDS = rain(VALUES)["YW"]
 
 
 @pytest.fixture
-def reel() -> Reel:
+def frames() -> FrameSequence:
     """Give some rain with a missing column, read four fields at a time as those of large grids are."""
-    made = Reel(FIELDS)
-    made.together = 4
+    made = FrameSequence(FIELDS)
+    made.batch = 4
     return made
 
 
 class TestSeries:
     """Cells and areas along time."""
 
-    def _told(self, reel: Reel, span: tuple[int, int] = (0, COUNT), **question: Any) -> tuple[Any, list[Any]]:
-        pieces = [answer[0] for answer in series(reel, {"id": "a", **question}, span) if answer]
+    def _told(
+        self, frames: FrameSequence, span: tuple[int, int] = (0, COUNT), **question: Any
+    ) -> tuple[Any, list[Any]]:
+        pieces = [answer[0] for answer in place_series(frames, {"id": "a", **question}, span) if answer]
         values = np.full(COUNT, np.nan)
         for piece in pieces:
             found = [np.nan if value is None else value for value in piece.get("values", [])]
             values[piece.get("first", 0) : piece.get("first", 0) + len(found)] = found
         return values, pieces
 
-    def test_a_cells_series_is_the_datasets(self, reel: Reel) -> None:
+    def test_a_cells_series_is_the_datasets(self, frames: FrameSequence) -> None:
         """The pieces around the playhead come first, and together they are all."""
-        values, pieces = self._told(reel, cell=[2, 1], near=17)
+        values, pieces = self._told(frames, cell=[2, 1], near=17)
 
         assert np.allclose(values, FIELDS[:, 2, 1], equal_nan=True)
         assert [piece.get("first") for piece in pieces] == [16, 8, 0, None]
         assert pieces[-1]["done"]
 
-    def test_an_areas_series_is_the_mean_of_its_cells_with_data(self, reel: Reel) -> None:
+    def test_an_areas_series_is_the_mean_of_its_cells_with_data(self, frames: FrameSequence) -> None:
         """Missing cells do not count."""
-        values, pieces = self._told(reel, polygon=[(1, 1), (4, 1), (4, 3), (1, 3)])
+        values, pieces = self._told(frames, polygon=[(1, 1), (4, 1), (4, 3), (1, 3)])
 
         assert np.allclose(values, FIELDS[:, 1:3, 1:4].mean(("y", "x")), equal_nan=True)
         assert pieces[-1]["cells"] == 6
 
-    def test_only_the_span_is_read(self, reel: Reel) -> None:
+    def test_only_the_span_is_read(self, frames: FrameSequence) -> None:
         """Outside of it nothing is told."""
-        values, _ = self._told(reel, (6, 9), cell=[2, 1])
+        values, _ = self._told(frames, (6, 9), cell=[2, 1])
 
         assert np.allclose(values[6:9], FIELDS[6:9, 2, 1], equal_nan=True)
         assert np.isnan(values[[*range(6), *range(9, COUNT)]]).all()
 
-    def test_an_area_without_a_cell_is_empty(self, reel: Reel) -> None:
+    def test_an_area_without_a_cell_is_empty(self, frames: FrameSequence) -> None:
         """A polygon beside the map, or thinner than a cell, has no series."""
-        _, pieces = self._told(reel, polygon=[(-9, 0), (-8, 0), (-8, 2)])
+        _, pieces = self._told(frames, polygon=[(-9, 0), (-8, 0), (-8, 2)])
 
         assert pieces == [{"type": "series", "id": "a", "done": True, "cells": 0}]
 
 
 @pytest.mark.parametrize("how", ["sum", "max"])
-def test_totals_are_the_datasets(reel: Reel, how: str) -> None:
+def test_totals_are_the_datasets(frames: FrameSequence, how: str) -> None:
     """Cells without any value are missing; the least share tells where some are."""
-    *progress, last = total(reel, how, (5, 16))
+    *progress, last = span_total(frames, how, (5, 16))
 
     assert last
     told, (packed,) = last
@@ -87,11 +89,11 @@ def test_totals_are_the_datasets(reel: Reel, how: str) -> None:
     assert progress[-1] == ({"type": "progress", "id": "total", "done": 11, "count": 11}, [])
 
 
-def test_a_total_of_nothing_is_missing(reel: Reel) -> None:
+def test_a_total_of_nothing_is_missing(frames: FrameSequence) -> None:
     """Where no cell has ever had a value, none has a total."""
-    reel.data = reel.data * np.nan
+    frames.data = frames.data * np.nan
 
-    *_, last = total(reel, "sum", (0, COUNT))
+    *_, last = span_total(frames, "sum", (0, COUNT))
 
     assert last
     assert last[0]["least_share"] == 0
@@ -105,7 +107,7 @@ def test_the_next_rain_begins_after_a_dry_field(start: int, found: int | None) -
     values[8:] = 0.5
     values[12] = np.nan
 
-    *_, last = next_rain(Reel(rain(values)["YW"]), start, (0, COUNT), least=0.01)
+    *_, last = next_rain(FrameSequence(rain(values)["YW"]), start, (0, COUNT), least=0.01)
 
     assert last == ({"type": "rain", "index": found}, [])
 

@@ -17,7 +17,7 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.fetch.local_state import MonthState
 from radar_nb.runtime.report import State
-from radar_nb.widgets.explorer.scene import PALETTES
+from radar_nb.widgets.explorer.map_info import PALETTES
 from radar_nb.widgets.wording import LANGUAGES, Texts, load_texts, table_of
 
 SOURCE = Path(radar_nb.__file__).parent

@@ -1,36 +1,39 @@
-"""The lines of code that do again, in any notebook, what a widget has done."""
+"""Lines of code that repeat, in any notebook, what a widget has done."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from radar_nb.reading.sources import is_cube
 from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from radar_nb.dwd.catalogue import Plan
 
 
 def cube_code(store: Path) -> str:
-    """Give the lines that open a cube."""
+    """Return the lines that open a cube."""
     return f"import radar_nb as rn\nds = rn.open_cube({str(store)!r})"
 
 
-def opening_code(plan: Plan, paths: list[Path], options: dict[str, str]) -> str:
-    """Give the lines that open what lies here of a plan.
+def opening_code(plan: Plan, paths: list[Path], options: Mapping[str, str]) -> str:
+    """Return the lines that open what is on disk of a plan.
 
     Parameters
     ----------
     plan : Plan
     paths : list of pathlib.Path
-        The files that lie here.
-    options : dict
+        The files on disk.
+    options : mapping
         Further arguments.
     """
-    months, usual = plan.months, settings()
+    months, usual, options = plan.months, settings(), dict(options)
     gaps = len(months) <= months[-1] - months[0] or plan.missing or len(paths) < len(plan.archives)
-    if gaps:  # no call asks for just that
+    if gaps:  # `load` takes a span without gaps
         asked = ["[\n" + "".join(f"    {str(path)!r},\n" for path in paths) + "]"]
     else:
         asked = list(map(repr, (plan.product.name, *map(str, dict.fromkeys((months[0], months[-1]))))))
@@ -39,3 +42,35 @@ def opening_code(plan: Plan, paths: list[Path], options: dict[str, str]) -> str:
         options |= {} if plan.base_url == usual.base_url else {"base_url": plan.base_url}
     call = ", ".join([*asked, *(f"{name}={value!r}" for name, value in options.items())])
     return f"import radar_nb as rn\nds = rn.{'open_dataset' if gaps else 'load'}({call})"
+
+
+def source_call(data: Any, *, names_only: bool = False) -> str | None:
+    """Return the call that opens what an explorer shows; None for objects, which have no spelling.
+
+    Parameters
+    ----------
+    data : path or sequence of paths
+        As the explorer got it. Paths below the working folder are written relative to it.
+    names_only : bool
+        Leave the folders out, for a page that others read.
+
+    Examples
+    --------
+    >>> source_call("rain/RW.tar"), source_call("/home/me/rain/RW.tar", names_only=True)
+    ("open_dataset('rain/RW.tar')", "open_dataset('RW.tar')")
+    """
+    if isinstance(data, str | os.PathLike):
+        function = "open_cube" if is_cube(data) else "open_dataset"
+        return f"{function}({_short(data, names_only=names_only)!r})"
+    if isinstance(data, list | tuple) and data and all(isinstance(part, str | os.PathLike) for part in data):
+        return f"open_dataset({[_short(part, names_only=names_only) for part in data]!r})"
+    return None
+
+
+def _short(path: str | os.PathLike[str], *, names_only: bool) -> str:
+    if "://" in str(path):  # an address has no folder of this machine
+        return str(path)
+    if names_only:
+        return Path(path).name
+    here, whole = Path.cwd(), Path(path).expanduser()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(path)

@@ -1,4 +1,4 @@
-"""A variable as a reel: its fields one after the other, as small exact codes that a browser can colour."""
+"""A variable as a sequence of fields: small exact codes that a browser can colour."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NO_VALUE = 0xFFFF
-"""The code of a cell without data."""
+"""Code of a cell without data."""
 
 _LONGEST = 0xFFFF
-"""Cells of a run: its length is a 16-bit word."""
+"""Most cells of a run: its length is a 16-bit word."""
 
 _LEVEL = 2
-"""Of deflate. With runs a rainy field of YW (1,980 kB) takes 1.7 ms and 36 kB; without them 1.3 ms and 44 kB, but
-9 ms in the browser that inflates it, instead of 3. Level 6 would take 6.6 ms and 31 kB."""
+"""Deflate level. With runs a rainy field of YW (1,980 kB) takes 1.7 ms and 36 kB; without them 1.3 ms and 44 kB,
+but 9 ms in the browser that inflates it, instead of 3. Level 6 would take 6.6 ms and 31 kB."""
 
 _FEWEST, _MOST, _CELLS = 4, 64, 4_000_000
-"""Fields read at once, and the cells that make them fewer: 8 MB of codes."""
+"""Fewest and most fields read at once, and how many cells these may have: 8 MB of codes."""
 
 _SPREAD = 256
-"""So many times fewer cells are read at once out of pieces, most of which is thrown away: 15,625 steps of one."""
+"""Divides the cells read at once from chunks, most of which are discarded: 15,625 steps of one cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Picture:
+class CodedField:
     """One field as codes: `value = code * scale + offset`, missing where the code is `NO_VALUE`.
 
     Attributes
@@ -42,7 +42,7 @@ class Picture:
     codes : ndarray of uint16, shape (rows, cols)
         First row in the south, first column in the west.
     scale, offset : float
-        In the unit of the values.
+        In the units of the values.
     """
 
     codes: NDArray[np.uint16]
@@ -51,13 +51,13 @@ class Picture:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Which cells have a value."""
+        """The cells that have a value."""
         found: NDArray[np.bool_] = self.codes != NO_VALUE
         return found
 
     @property
     def count(self) -> int:
-        """How many cells have a value."""
+        """The number of cells that have a value."""
         return int(np.count_nonzero(self.codes != NO_VALUE))
 
     @property
@@ -70,18 +70,19 @@ class Picture:
         return values
 
     def share(self, least: float) -> float:
-        """Give the share, 0 to 1, of the cells with data whose value is not below `least`; 0 without data."""
+        """Return the share, 0 to 1, of the cells with data whose value is at least `least`; 0 without data."""
         valid = self.count
         first = np.ceil(round((least - self.offset) / self.scale, 6))
         if not valid or first >= NO_VALUE:
             return 0.0
         return (int(np.count_nonzero(self.codes >= max(first, 0))) - (self.codes.size - valid)) / valid
 
-    def packed(self) -> bytes:
-        """Give the codes, row by row from the south, as a zlib stream of little-endian 16-bit words.
+    def compressed(self) -> bytes:
+        """Return the codes, row by row from the south, as a zlib stream of little-endian 16-bit words.
 
-        Two words count the runs of equal codes, the low one first; then come the codes of all runs, then their
-        lengths. Where runs would not make it shorter, two zeros come before the codes of all cells.
+        The first two words are the number of runs of equal codes, low word first. The codes of all runs
+        follow, then their lengths. If runs would not be shorter, both words are zero and the codes of all cells
+        follow.
         """
         codes = np.ascontiguousarray(self.codes, "<u2").ravel()
         starts = np.concatenate(([0], np.flatnonzero(codes[1:] != codes[:-1]) + 1))
@@ -100,14 +101,14 @@ def _deflated(*words: NDArray[np.uint16]) -> bytes:
     return packed
 
 
-def packed_mask(mask: NDArray[np.bool_]) -> bytes:
-    """Give a mask as a zlib stream of one byte a cell, row by row from the south."""
+def compressed_mask(mask: NDArray[np.bool_]) -> bytes:
+    """Return a mask as a zlib stream of one byte per cell, row by row from the south."""
     packed: bytes = zlib_ng.compress(np.ascontiguousarray(mask, np.uint8), 6)
     return packed
 
 
-def pack(values: NDArray[Any]) -> Picture:
-    """Give any numbers as a picture: exact for hundredths and whole numbers that fit, else in 65,534 steps.
+def encode(values: NDArray[Any]) -> CodedField:
+    """Return any numbers as a field: exact for hundredths and whole numbers that fit, else in 65,534 steps.
 
     Parameters
     ----------
@@ -116,8 +117,8 @@ def pack(values: NDArray[Any]) -> Picture:
 
     Examples
     --------
-    >>> picture = pack(np.array([[0.0, 655.34], [np.nan, 1.25]]))
-    >>> picture.scale, picture.codes.tolist()
+    >>> field = encode(np.array([[0.0, 655.34], [np.nan, 1.25]]))
+    >>> field.scale, field.codes.tolist()
     (0.01, [[0, 65534], [65535, 125]])
     """
     values = np.asarray(values, np.float64)
@@ -128,44 +129,44 @@ def pack(values: NDArray[Any]) -> Picture:
         if high - min(low, 0.0) < scale * NO_VALUE and np.allclose(
             counts := seen / scale, np.rint(counts), atol=1e-3
         ):
-            return _picture(values, valid, scale, float(np.floor(min(low, 0.0))))
-    return _picture(values, valid, (high - low) / (NO_VALUE - 1) or 1.0, low)
+            return _coded(values, valid, scale, float(np.floor(min(low, 0.0))))
+    return _coded(values, valid, (high - low) / (NO_VALUE - 1) or 1.0, low)
 
 
-def _picture(values: NDArray[Any], valid: NDArray[np.bool_], scale: float, offset: float) -> Picture:
+def _coded(values: NDArray[Any], valid: NDArray[np.bool_], scale: float, offset: float) -> CodedField:
     counts = np.rint((np.where(valid, values, offset) - offset) / scale)
     codes = np.where(valid, np.clip(counts, 0, NO_VALUE - 1), NO_VALUE).astype(np.uint16)
-    return Picture(codes=codes, scale=scale, offset=offset)
+    return CodedField(codes=codes, scale=scale, offset=offset)
 
 
-class Reel:
-    """The fields of one variable, read when they are asked for; nothing is held.
+class FrameSequence:
+    """The fields of one variable, read on request; nothing is kept in memory.
 
     Parameters
     ----------
     data : xarray.DataArray
-        Of shape (y, x), or with one more dimension, along which it plays; dimensions of length one are left aside.
-        Values, or the raw integers of `open_dataset(..., packed=True)`, which are read fastest.
+        Of shape (y, x), or with one more dimension, along which it plays; dimensions of length one are dropped.
+        Values, or the raw integers of `open_dataset(..., packed=True)`, which are fastest.
 
     Attributes
     ----------
     data : xarray.DataArray
-        With rising `y` and `x` as its last dimensions.
+        With increasing `y` and `x` as its last dimensions.
     along : str or None
-        The dimension along which it plays; None for one field alone.
+        The dimension along which it plays; None for a single field.
     times : ndarray of datetime64[ms] or None
-        Of each field, UTC, the end of its interval; None where the fields have no times.
-    turned : bool
-        Whether `y` or `x` fell before.
-    together : int
-        How many fields are read at once: a few of YW, more where they are small.
-    cut : bool
-        Whether the fields lie in pieces, as a cube's do: a cell's series is then read without the fields.
+        End of each field's interval, UTC; None if the fields have no times.
+    flipped : bool
+        Whether `y` or `x` decreased in the input.
+    batch : int
+        Number of fields read at once: few for YW, more for small fields.
+    chunked : bool
+        Whether fields are chunked in y and x, as in a cube: a cell's series then needs only part of each.
 
     Raises
     ------
     SeriesError
-        There is no field, or more than one dimension to play along.
+        The data hold no field, or more than one dimension to play along.
     """
 
     def __init__(self, data: xr.DataArray) -> None:
@@ -174,20 +175,18 @@ class Reel:
         further = [str(name) for name in data.dims if name not in ("y", "x")]
         if len(further) > 1:
             sizes = ", ".join(f"{name} ({data.sizes[name]})" for name in further)
-            raise SeriesError(
-                f"{data.name!r} can play along one dimension only, and has {sizes}: choose with .isel"
-            )
+            raise SeriesError(f"{data.name!r} plays along one dimension, but has {sizes}: select with .isel")
         self.along = further[0] if further else None
         data = data.transpose(*further, "y", "x")
-        turned = [name for name in ("y", "x") if data[name].values[0] > data[name].values[-1]]
-        self.data = data.isel({name: slice(None, None, -1) for name in turned})
-        self.turned = bool(turned)
+        falling = [name for name in ("y", "x") if data[name].values[0] > data[name].values[-1]]
+        self.data = data.isel({name: slice(None, None, -1) for name in falling})
+        self.flipped = bool(falling)
         if self.along and not data.sizes[self.along]:
-            raise SeriesError(f"{data.name!r} holds no field: its {self.along} is empty. Choose a part with steps")
+            raise SeriesError(f"{data.name!r} holds no field: its {self.along} is empty. Select at least one step")
         self.times = self._times()
-        self.together = min(_MOST, max(_FEWEST, _CELLS // (self.shape[0] * self.shape[1])))
+        self.batch = min(_MOST, max(_FEWEST, _CELLS // (self.shape[0] * self.shape[1])))
         kept = dict(data.chunksizes) or data.encoding.get("preferred_chunks", {})
-        self.cut = any(np.max(kept.get(name, data.sizes[name])) < data.sizes[name] for name in ("y", "x"))
+        self.chunked = any(np.max(kept.get(name, data.sizes[name])) < data.sizes[name] for name in ("y", "x"))
         self._steps = _steps(self.data)
 
     def __len__(self) -> int:
@@ -195,17 +194,17 @@ class Reel:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """Number of rows and columns."""
         return int(self.data.sizes["y"]), int(self.data.sizes["x"])
 
     @property
     def units(self) -> str:
-        """As in the attributes."""
+        """The attribute `units`."""
         return str(self.data.attrs.get("units", ""))
 
     @property
     def minutes(self) -> int | None:
-        """The interval of amounts, where it is known."""
+        """The attribute `interval_minutes`; None if unknown."""
         minutes = self.data.attrs.get("interval_minutes")
         return int(minutes) if minutes and self.times is not None else None
 
@@ -216,38 +215,38 @@ class Reel:
                 return np.atleast_1d(coord.values).astype("datetime64[ms]")
         return None
 
-    def pictures(self, first: int, stop: int) -> list[Picture]:
-        """Read the fields from `first` to before `stop`: a few at a time, they are all held."""
+    def fields(self, first: int, stop: int) -> list[CodedField]:
+        """Read the fields from `first` to before `stop`; all of them are in memory at once."""
         part = self.data.isel({self.along: slice(first, stop)}) if self.along else self.data.expand_dims("one")
-        return [self._picture(field) for field in part.values]
+        return [self._field(field) for field in part.values]
 
     def box(self, first: int, stop: int, rows: slice, cols: slice) -> NDArray[np.float32]:
         """Read a box of the fields from `first` to before `stop`: shape (n, rows, cols), NaN where missing."""
         part = self.data.isel(y=rows, x=cols)
         part = part.isel({self.along: slice(first, stop)}) if self.along else part.expand_dims("one")
         values = part.values
-        if self._steps is None:  # each field has steps of its own
-            return np.stack([self._picture(field).values for field in values])
-        return self._picture(values).values
+        if self._steps is None:  # each field has its own scale
+            return np.stack([self._field(field).values for field in values])
+        return self._field(values).values
 
-    def stretch(self, cells: int) -> int:
-        """Give how many fields' values of some cells are read at once."""
-        return max(2 * self.together, _CELLS // (_SPREAD * cells)) if self.cut else 2 * self.together
+    def fields_at_once(self, cells: int) -> int:
+        """Return for how many fields `box` should read this many cells at once."""
+        return max(2 * self.batch, _CELLS // (_SPREAD * cells)) if self.chunked else 2 * self.batch
 
-    def _picture(self, field: NDArray[Any]) -> Picture:
+    def _field(self, field: NDArray[Any]) -> CodedField:
         if self._steps is None:
-            return pack(field)
+            return encode(field)
         scale, offset, fill = self._steps
         if fill is None:
-            return _picture(field, np.isfinite(field), scale, offset)
+            return _coded(field, np.isfinite(field), scale, offset)
         codes = field.astype(np.uint16, copy=False)
         if fill != NO_VALUE:
             codes = np.where(field == fill, np.uint16(NO_VALUE), codes)
-        return Picture(codes=codes, scale=scale, offset=offset)
+        return CodedField(codes=codes, scale=scale, offset=offset)
 
 
 def _steps(data: xr.DataArray) -> tuple[float, float, int | None] | None:
-    """Give scale, offset and, for raw integers, the mark of missing cells; None where each field gets its own."""
+    """Return scale, offset and, for raw integers, the code of missing cells; None if each field needs its own."""
     raw = data.dtype.kind == "u" and data.dtype.itemsize <= 2 and "_FillValue" in data.attrs
     packing = data.attrs if raw else data.encoding
     whole = np.dtype(packing.get("dtype", "f4")) if not raw else data.dtype
@@ -260,13 +259,13 @@ def _steps(data: xr.DataArray) -> tuple[float, float, int | None] | None:
 _NEUTRAL = (("scale_factor", 1.0), ("add_offset", 0.0))
 
 
-def choose(data: Any, variable: str | None = None) -> xr.DataArray:
-    """Give the variable of a Dataset that can be shown: the one of that name, or the first with cells.
+def select_variable(data: Any, variable: str | None = None) -> xr.DataArray:
+    """Return the variable of a Dataset to show: the named one, or the first with the dimensions y and x.
 
     Raises
     ------
     SeriesError
-        There is none.
+        The Dataset has no such variable.
     """
     if isinstance(data, xr.DataArray):
         return data
@@ -274,6 +273,6 @@ def choose(data: Any, variable: str | None = None) -> xr.DataArray:
     wanted = [variable] if variable else [name for name in names if name not in {"flags", "coverage"}] or names
     if not wanted or wanted[0] not in names:
         has = f"it has {', '.join(names)}" if names else "none of its variables has the dimensions y and x"
-        raise SeriesError(f"there is no field {variable or ''} to show: {has}".replace("  ", " "))
+        raise SeriesError(f"no field{f' {variable}' if variable else ''} to show: {has}")
     chosen: xr.DataArray = data[wanted[0]]
     return chosen

@@ -1,4 +1,4 @@
-"""A page of its own: the explorer with the fields of a span, without a kernel and without a network."""
+"""A web page of its own: the explorer with the fields of a time span, without a kernel and without a network."""
 
 from __future__ import annotations
 
@@ -13,37 +13,21 @@ import numpy as np
 from radar_nb.errors import SettingsError
 from radar_nb.plots.style import class_limits
 from radar_nb.runtime.wording import human_bytes
-from radar_nb.widgets.explorer.frames import packed_mask
-from radar_nb.widgets.explorer.jobs import about
+from radar_nb.widgets.explorer.frames import compressed_mask
+from radar_nb.widgets.explorer.jobs import field_info
 from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from radar_nb.widgets.explorer.frames import Reel
+    from radar_nb.widgets.explorer.frames import FrameSequence
     from radar_nb.widgets.wording import Language
 
 PAGE_LIMIT = 300_000_000
 """Bytes of a page that browsers open without trouble."""
 
-_SCRIPTS = tuple(
-    f"explorer{part}"
-    for part in (
-        "_reel",
-        "_map",
-        "_ticks",
-        "_chart",
-        "",
-        "_timeline",
-        "_places",
-        "_controls",
-        "_layout",
-        "_export",
-    )
-)
-
 _SUMS = (15, 180, 2880, 30_240, 132_480, 525_600)
-"""Minutes of sums, one of each length that has limits of its own: see `radar_nb.plots.style`."""
+"""Minutes of sums, one for each set of class limits: see `radar_nb.plots.style`."""
 
 _HEAD = """<!doctype html>
 <html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -63,62 +47,51 @@ body {{margin: 16px; background: #fff}}
 _FRAME = """<script class="frame" type="application/json">{frame}</script>
 """
 _TAIL = """<script id="covered" type="text/plain">{covered}</script>
-<script type="module">{script}
-explorer.render({{model: Alone.ofPage(), el: document.getElementById("explorer")}});
-</script></body></html>
+<script type="module">{script}</script></body></html>
 """
 
 
-def script() -> str:
-    """Give the explorer as one module of JavaScript, which imports nothing."""
-    return "\n".join(_text(f"js/{name}.js") for name in _SCRIPTS)
-
-
-def style() -> str:
-    """Give its CSS."""
-    return _text("explorer.css")
-
-
-def _text(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a file that browsers load: "widget.bundle.js", "page.bundle.js" or "explorer.css"."""
     return files("radar_nb.widgets.explorer").joinpath(name).read_text(encoding="utf-8")
 
 
 def make_page(
-    reel: Reel, about_all: Mapping[str, Any], span: tuple[int, int], lang: Language, *, least: float
+    frames: FrameSequence, info: Mapping[str, Any], span: tuple[int, int], lang: Language, *, least: float
 ) -> Iterator[str]:
-    """Write the page piece by piece: what is there before the fields, each field, and the rest.
+    """Yield the page piece by piece: the head, each field, and the end.
 
     Parameters
     ----------
-    reel : Reel
-    about_all : mapping
-        What `radar_nb.widgets.explorer.scene.scene` gives of it.
+    frames : FrameSequence
+    info : mapping
+        From `radar_nb.widgets.explorer.map_info.map_info`.
     span : tuple of int
         First and last field, both on the page.
     lang : {"en", "de"}
     least : float
-        From which value on a cell is wet.
+        Smallest value of a wet cell.
 
     Raises
     ------
     SettingsError
-        It would be larger than `PAGE_LIMIT`.
+        The page would be larger than `PAGE_LIMIT`.
     """
     first, stop = span[0], span[1] + 1
-    times = about_all["times"]
+    times = info["times"]
     here = {
         "count": stop - first,
         "times": None if times is None else times[first:stop],
         "alone": True,
         "sum_limits": [class_limits("mm", minutes, np.empty(0)) for minutes in _SUMS],
     }
-    content = _json({"scene": {**about_all, **here}, "texts": Texts(lang).group("explorer")})
-    yield _HEAD.format(lang=lang, title=escape(str(about_all["title"])), style=style(), content=content)
-    covered, size = np.zeros(reel.shape, bool), 0
+    content = _json({"info": {**info, **here}, "texts": Texts(lang).group("explorer")})
+    yield _HEAD.format(lang=lang, title=escape(str(info["title"])), style=asset("explorer.css"), content=content)
+    covered, size = np.zeros(frames.shape, bool), 0
     for index in range(first, stop):
-        (picture,) = reel.pictures(index, index + 1)
-        covered |= picture.valid
-        frame = about(picture, least) | {"data": _letters(picture.packed())}
+        (field,) = frames.fields(index, index + 1)
+        covered |= field.valid
+        frame = field_info(field, least) | {"data": _base64(field.compressed())}
         size += len(frame["data"])
         if size > PAGE_LIMIT:
             raise SettingsError(
@@ -126,13 +99,12 @@ def make_page(
                 f"span of {index - first:,} fields at most"
             )
         yield _FRAME.format(frame=_json(frame))
-    code = f"{script().replace('export default', 'const explorer =')}\n{_text('js/explorer_alone.js')}"
-    yield _TAIL.format(covered=_letters(packed_mask(covered)), script=code)
+    yield _TAIL.format(covered=_base64(compressed_mask(covered)), script=asset("page.bundle.js"))
 
 
 def _json(content: Any) -> str:
     return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
 
 
-def _letters(content: bytes) -> str:
+def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")

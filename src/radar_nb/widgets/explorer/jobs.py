@@ -1,7 +1,7 @@
-"""What browsers ask of a film, worked off step by step: the fields that are to be seen next before all else.
+"""The jobs that browsers ask for, done step by step: the fields that are shown next come before everything else.
 
-An explorer can be shown several times, each time by a view with wishes of its own. Fields go to all views, which
-show the same film; other answers carry the name of the view that asked.
+An explorer can be displayed several times. Each display is a view with requests of its own. Fields go to all
+views, since all show the same data; other answers name the view that asked.
 """
 
 from __future__ import annotations
@@ -14,60 +14,66 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.errors import RadarNbError
-from radar_nb.widgets.explorer.frames import packed_mask
-from radar_nb.widgets.explorer.queries import next_rain, series, total
+from radar_nb.widgets.explorer.frames import compressed_mask
+from radar_nb.widgets.explorer.queries import next_rain, place_series, span_total
+from radar_nb.widgets.wording import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from radar_nb.widgets.explorer.frames import Picture, Reel
-    from radar_nb.widgets.explorer.queries import Answer, Job
+    from radar_nb.widgets.explorer.frames import CodedField, FrameSequence
+    from radar_nb.widgets.explorer.queries import Message, Steps
 
     Send = Callable[[dict[str, Any], list[bytes]], None]
-    Work = Callable[[], list[Answer] | None]
+    Work = Callable[[], list[Message] | None]
     Key = tuple[str, str]
     """A view, and the name of its job."""
 
-_OFTEN = 0.1
-"""Seconds between two words on how far a job has come: Jupyter drops messages above 1,000 a second."""
+_PROGRESS_EVERY = 0.1
+"""Seconds between two progress messages of a job: Jupyter drops messages above 1,000 per second."""
 
 
-class Screening:
-    """Answers to the questions about a film.
+class JobQueue:
+    """The work that views have asked for.
 
     Parameters
     ----------
-    reel : Reel
+    frames : FrameSequence
     send : callable
-        Takes an answer and its buffers.
+        Sends a message and its buffers to the browser.
     least : float
-        From which value on a cell is wet.
+        Smallest value of a wet cell.
     """
 
-    def __init__(self, reel: Reel, send: Send, *, least: float) -> None:
-        self.reel = reel
+    def __init__(self, frames: FrameSequence, send: Send, *, least: float) -> None:
+        self.frames = frames
         self._send = send
         self._least = least
-        self._wishes: dict[str, list[int]] = {}
-        self._jobs: dict[Key, _Steps] = {}
-        self._dropped: list[_Steps] = []
+        self._wanted: dict[str, list[int]] = {}
+        self._jobs: dict[Key, _Job] = {}
+        self._dropped: list[_Job] = []
         self._working: asyncio.Task[None] | None = None
-        self.covered: NDArray[np.bool_] = np.zeros(reel.shape, bool)
+        self.covered: NDArray[np.bool_] = np.zeros(frames.shape, bool)
 
     def ask(self, question: Mapping[str, Any]) -> None:
-        """Take a question. With a running loop it is answered by a task, else before this returns.
+        """Take a request. A task answers it if a loop runs; without a loop it is answered before this returns.
 
         Parameters
         ----------
         question : mapping
-            `view`, its name; `type`, and what belongs to it. "hello" and "bye": a view is there, or gone.
-            "frames": `wanted`, the numbers of fields, which replace those asked for before. "series": `id`,
-            `span`, and `cell` (row, col) or `polygon` of (col, row) corners. "total": `how` ("sum" or "max") and
-            `span`. "rain": `start` and `span`. "stop": the `id` of a job.
+            `view`: the name of the view. `type`: "hello" and "bye" when a view appears and disappears; "frames"
+            with `wanted`, the numbers of fields, which replace the earlier ones; "series" with `id`, `span`, and
+            `cell` (row, col) or `polygon` of (col, row) corners; "total" with `how` ("sum" or "max") and `span`;
+            "rain" with `start` and `span`; "stop" with the `id` of a job.
+
+        Raises
+        ------
+        ValueError
+            The type is unknown.
         """
-        view, kind, last = str(question.get("view", "")), question["type"], len(self.reel) - 1
+        view, kind, last = str(question.get("view", "")), question["type"], len(self.frames) - 1
         first, end = question.get("span", (0, last))
         span = max(0, int(first)), min(last, int(end)) + 1
         match kind:
@@ -77,38 +83,38 @@ class Screening:
             case "bye":
                 self._forget(view)
             case "frames":
-                self._wishes[view] = [i for i in question["wanted"] if 0 <= i <= last]
+                self._wanted[view] = [i for i in question["wanted"] if 0 <= i <= last]
             case "stop":
                 self._drop((view, question["id"]))
             case "series":
-                self.add(view, question["id"], series(self.reel, question, span))
+                self.add(view, question["id"], place_series(self.frames, question, span))
             case "total":
-                self.add(view, kind, total(self.reel, question["how"], span))
+                self.add(view, kind, span_total(self.frames, question["how"], span))
             case "rain":
-                self.add(view, kind, next_rain(self.reel, int(question["start"]), span, least=self._least))
+                self.add(view, kind, next_rain(self.frames, int(question["start"]), span, least=self._least))
             case _:
-                raise ValueError(f"an explorer is not asked for {kind!r}: run the cell again, and reload the page")
+                raise ValueError(f"unknown request {kind!r}: run the cell again and reload the page")
         self._start()
 
-    def add(self, view: str, name: str, job: Job) -> None:
-        """Work off a job of a view, instead of the one of this name that it has asked for before."""
+    def add(self, view: str, name: str, steps: Steps) -> None:
+        """Add a job of a view; it replaces the view's earlier job of this name."""
         self._drop((view, name))
-        self._jobs[view, name] = _Steps(view, name, job)
+        self._jobs[view, name] = _Job(view, name, steps)
         self._start()
 
     def close(self) -> None:
-        """Forget all questions."""
-        for view in {*self._wishes, *(view for view, _ in self._jobs)}:
+        """Drop all requests."""
+        for view in {*self._wanted, *(view for view, _ in self._jobs)}:
             self._forget(view)
         self._start()
 
     def _forget(self, view: str) -> None:
-        self._wishes.pop(view, None)
+        self._wanted.pop(view, None)
         for key in [key for key in self._jobs if key[0] == view]:
             self._drop(key)
 
     def _drop(self, key: Key) -> None:
-        """Take a job off; it is ended by the one who works, who may be at it just now."""
+        """Remove a job. The worker ends it, since it may be running just now."""
         if key in self._jobs:
             self._dropped.append(self._jobs.pop(key))
 
@@ -117,103 +123,107 @@ class Screening:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             while work := self._next():
-                self._tell(work, work())
+                self._answer(work, work())
             return
         if self._working is None or self._working.done():
             self._working = loop.create_task(self._work())
 
     async def _work(self) -> None:
-        """Do the steps in a thread, one after the other; what is to be done is decided on the loop."""
+        """Do one step after the other in a thread; the loop decides what comes next."""
         while work := self._next():
-            self._tell(work, await asyncio.to_thread(work))
+            self._answer(work, await asyncio.to_thread(work))
 
     def _next(self) -> Work | None:
-        """Give the next small piece of work: fields before all else, views and jobs each in their turn."""
+        """Return the next small piece of work: fields first, then jobs; views and jobs take turns."""
         if self._dropped:
             return self._dropped.pop().close
-        for view, wanted in self._wishes.items():
+        for view, wanted in self._wanted.items():
             if wanted:
-                self._wishes[view] = self._wishes.pop(view)  # to the end
+                self._wanted[view] = self._wanted.pop(view)  # to the end
                 first = wanted[0]
                 count = next((k for k, i in enumerate(wanted) if i != first + k), len(wanted))
-                most = self.reel.together if self.covered.any() else 1  # the very first is not kept waiting
+                most = self.frames.batch if self.covered.any() else 1  # show the very first field at once
                 del wanted[: min(count, most)]
-                return partial(self._frames, first, first + min(count, most))
+                return partial(self._read, first, first + min(count, most))
         if not self._jobs:
             return None
         key = next(iter(self._jobs))
         self._jobs[key] = self._jobs.pop(key)
         return self._jobs[key]
 
-    def _tell(self, work: Work, answers: list[Answer] | None) -> None:
-        """Send answers, if nobody has stopped their job meanwhile; None means that it has ended."""
+    def _answer(self, work: Work, messages: list[Message] | None) -> None:
+        """Send messages, unless their job was dropped meanwhile; None means that the job has ended."""
         more = {}
-        if isinstance(work, _Steps):
+        if isinstance(work, _Job):
             if self._jobs.get(work.key) is not work:
                 return
-            if answers is None:
+            if messages is None:
                 del self._jobs[work.key]
             more["view"] = work.key[0]
-        for answer, buffers in answers or []:
-            self._send(answer | more, buffers)
+        for message, buffers in messages or []:
+            self._send(message | more, buffers)
 
-    def _frames(self, first: int, stop: int) -> list[Answer]:
+    def _read(self, first: int, stop: int) -> list[Message]:
         try:
-            pictures = self.reel.pictures(first, stop)
-        except Exception as error:  # noqa: BLE001 - what a widget shows is a word, never a trace
-            if stop - first > 1:  # the others are to be seen
-                return [answer for i in range(first, stop) for answer in self._frames(i, i + 1)]
-            return [({"type": "frames", "frames": [{"index": first, "problem": in_words(error)}]}, [])]
-        told = [{"index": first + k} | about(picture, self._least) for k, picture in enumerate(pictures)]
-        fields = {"type": "frames", "frames": told}, [picture.packed() for picture in pictures]
-        return [*self._more_covered(pictures), fields]
+            fields = self.frames.fields(first, stop)
+        except Exception as error:  # noqa: BLE001 - a widget shows a sentence, never a traceback
+            if stop - first > 1:  # show the other fields
+                return [message for i in range(first, stop) for message in self._read(i, i + 1)]
+            return [({"type": "frames", "frames": [{"index": first, "problem": error_text(error)}]}, [])]
+        about = [{"index": first + k} | field_info(field, self._least) for k, field in enumerate(fields)]
+        return [
+            *self._more_covered(fields),
+            ({"type": "frames", "frames": about}, [field.compressed() for field in fields]),
+        ]
 
-    def _more_covered(self, pictures: list[Picture]) -> list[Answer]:
-        """Tell which cells have ever had a value, if more have now."""
+    def _more_covered(self, fields: list[CodedField]) -> list[Message]:
+        """Return which cells have ever had a value, if these fields add some."""
         covered = self.covered.copy()
-        for picture in pictures:
-            covered |= picture.valid
+        for field in fields:
+            covered |= field.valid
         if not (covered > self.covered).any():
             return []
         self.covered = covered
         return [self._coverage()]
 
-    def _coverage(self) -> Answer:
-        return {"type": "coverage"}, [packed_mask(self.covered)]
+    def _coverage(self) -> Message:
+        return {"type": "coverage"}, [compressed_mask(self.covered)]
 
 
-def about(picture: Picture, least: float) -> dict[str, Any]:
-    """Tell of a field what its codes stand for, the share of its cells that are wet, and how many have a value."""
-    shares = {"wet": round(picture.share(least), 5), "cells": picture.count}
-    return {"scale": picture.scale, "offset": picture.offset, **shares}
+def field_info(field: CodedField, least: float) -> dict[str, Any]:
+    """Return what a field's codes mean, the share of wet cells, and the number of cells with a value."""
+    shares = {"wet": round(field.share(least), 5), "cells": field.count}
+    return {"scale": field.scale, "offset": field.offset, **shares}
 
 
-class _Steps:
-    """A job that does one step a call, and gives None when it has ended; errors become a word."""
+class _Job:
+    """A job that does one step per call and returns None at its end; errors become a message."""
 
-    def __init__(self, view: str, name: str, steps: Job) -> None:
+    def __init__(self, view: str, name: str, steps: Steps) -> None:
         self.key = view, name
         self._steps = steps
-        self._told = 0.0
+        self._sent = 0.0
 
-    def __call__(self) -> list[Answer] | None:
+    def __call__(self) -> list[Message] | None:
         try:
-            answer = next(self._steps)
+            message = next(self._steps)
         except StopIteration:
             return None
-        except Exception as error:  # noqa: BLE001 - what a widget shows is a word, never a trace
-            return [({"type": "problem", "id": self.key[1], "text": in_words(error)}, [])]
-        if answer is None or (answer[0]["type"] == "progress" and time.monotonic() - self._told < _OFTEN):
+        except Exception as error:  # noqa: BLE001 - a widget shows a sentence, never a traceback
+            return [({"type": "problem", "id": self.key[1], "text": error_text(error)}, [])]
+        if message is None:
             return []
-        self._told = time.monotonic()
-        return [answer]
+        if message[0]["type"] == "progress" and time.monotonic() - self._sent < _PROGRESS_EVERY:
+            return []
+        self._sent = time.monotonic()
+        return [message]
 
-    def close(self) -> list[Answer]:
-        """End the job before its end."""
+    def close(self) -> list[Message]:
+        """End the job early."""
         self._steps.close()
         return []
 
 
-def in_words(error: BaseException) -> str:
-    """Tell an error without a trace; one that is not ours says its kind too."""
-    return str(error) if isinstance(error, RadarNbError) else f"{type(error).__name__}: {error}"
+def error_text(error: BaseException) -> str:
+    """Return an error as a sentence, without traceback; unexpected errors with their class."""
+    return plain(error if isinstance(error, RadarNbError) else f"{type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
-"""What can be asked of a film beside its fields: series of cells and areas, totals of a span, the next rain.
+"""What the explorer computes beside fields: series of cells and areas, totals of a time span, the next rain.
 
-Each is a job of small steps, so that the fields that are to be seen next are never kept waiting, and that nothing
-needs to be held. A step gives an answer, or None where there is nothing to tell yet.
+Each query is a generator of small steps, so that fields are never kept waiting and memory stays small. A step
+yields a message for the browser, or None.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.plots.style import class_limits
-from radar_nb.widgets.explorer.frames import pack
+from radar_nb.widgets.explorer.frames import encode
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from numpy.typing import NDArray
 
-    from radar_nb.widgets.explorer.frames import Reel
+    from radar_nb.widgets.explorer.frames import FrameSequence
 
-    Answer = tuple[dict[str, Any], list[bytes]]
-    """What is told, as JSON holds it, and its buffers."""
-    Job = Generator[Answer | None, None, None]
+    Message = tuple[dict[str, Any], list[bytes]]
+    """Content for JSON, and buffers."""
+    Steps = Generator[Message | None, None, None]
 
-WET = 1e-3
-"""A field is wet if rain falls in this share of its cells with data: single clutter cells are none."""
+WET_SHARE = 1e-3
+"""A field is wet if this share of its cells with data is wet: single clutter cells do not count."""
 
 
-def series(reel: Reel, question: Mapping[str, Any], span: tuple[int, int]) -> Job:
-    """Give the series of a cell, or the mean of an area, in pieces, those around the playhead first.
+def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple[int, int]) -> Steps:
+    """Yield the series of a cell, or the mean of an area, in pieces; those around the playhead come first.
 
     Parameters
     ----------
-    reel : Reel
+    frames : FrameSequence
     question : mapping
-        `id`; `cell` (row, col), or `polygon` of (col, row) corners; `near`, the number of the field that is shown.
+        `id`; `cell` (row, col) or `polygon` of (col, row) corners; `near`, the number of the field on the map.
     span : tuple of int
-        First field, and the one after the last.
+        The first field, and the one after the last.
     """
-    told = {"type": "series", "id": question["id"]}
-    mask = inside(question["polygon"], reel.shape) if "polygon" in question else None
+    head = {"type": "series", "id": question["id"]}
+    mask = inside(question["polygon"], frames.shape) if "polygon" in question else None
     cells = 1 if mask is None else int(np.count_nonzero(mask))
     near = int(question.get("near", span[0]))
     if mask is None:
@@ -51,49 +51,49 @@ def series(reel: Reel, question: Mapping[str, Any], span: tuple[int, int]) -> Jo
     elif cells:
         rows, cols = (slice(int(at.min()), int(at.max()) + 1) for at in mask.nonzero())
         box, mask = (rows, cols), mask[rows, cols]
-    length = reel.stretch(mask.size)
+    length = frames.fields_at_once(mask.size)
     starts = range(*span, length) if cells else ()
     for first in sorted(starts, key=lambda start: abs(start + length // 2 - near)):
         stop = min(first + length, span[1])
-        values = _means(reel.box(first, stop, *box), mask)
-        yield told | {"first": first, "values": [_number(value) for value in values], "cells": cells}, []
-    yield told | {"done": True, "cells": cells}, []
+        values = _means(frames.box(first, stop, *box), mask)
+        yield head | {"first": first, "values": [_json_number(value) for value in values], "cells": cells}, []
+    yield head | {"done": True, "cells": cells}, []
 
 
-def total(reel: Reel, how: str, span: tuple[int, int]) -> Job:
-    """Give the sum ("sum") or the maximum ("max") over a span: a field, missing where no step had a value."""
-    counts = np.zeros(reel.shape, np.int32)
-    found = np.zeros(reel.shape, np.float64) if how == "sum" else np.full(reel.shape, -np.inf)
+def span_total(frames: FrameSequence, how: str, span: tuple[int, int]) -> Steps:
+    """Yield the sum ("sum") or the maximum ("max") over a span as a field; cells without any value are missing."""
+    counts = np.zeros(frames.shape, np.int32)
+    found = np.zeros(frames.shape, np.float64) if how == "sum" else np.full(frames.shape, -np.inf)
     length = span[1] - span[0]
-    for first in range(*span, reel.together):
-        stop = min(first + reel.together, span[1])
-        for picture in reel.pictures(first, stop):
-            valid = picture.valid
-            (np.add if how == "sum" else np.maximum)(found, picture.values, out=found, where=valid)
+    for first in range(*span, frames.batch):
+        stop = min(first + frames.batch, span[1])
+        for field in frames.fields(first, stop):
+            valid = field.valid
+            (np.add if how == "sum" else np.maximum)(found, field.values, out=found, where=valid)
             counts += valid
         yield {"type": "progress", "id": "total", "done": stop - span[0], "count": length}, []
     found[counts == 0] = np.nan
-    picture = pack(found)
-    minutes = reel.minutes if how == "max" else None
+    field = encode(found)
+    minutes = frames.minutes if how == "max" else None
     seen = counts[counts > 0]
-    told = {
+    head = {
         "type": "total",
         "how": how,
         "span": [span[0], span[1] - 1],
-        "scale": picture.scale,
-        "offset": picture.offset,
-        "limits": list(class_limits(reel.units, minutes, found)),
+        "scale": field.scale,
+        "offset": field.offset,
+        "limits": list(class_limits(frames.units, minutes, found)),
         "least_share": float(seen.min() / length) if seen.size else 0.0,
     }
-    yield told, [picture.packed()]
+    yield head, [field.compressed()]
 
 
-def next_rain(reel: Reel, start: int, span: tuple[int, int], *, least: float) -> Job:
-    """Give the number of the next field that is wet after one that is not; None if there is none."""
+def next_rain(frames: FrameSequence, start: int, span: tuple[int, int], *, least: float) -> Steps:
+    """Yield the number of the next wet field that follows a dry or missing one; None if there is none."""
     was_wet = True
-    for first in range(max(span[0], start), span[1], reel.together):
-        for k, picture in enumerate(reel.pictures(first, min(first + reel.together, span[1]))):
-            wet = picture.share(least) >= WET
+    for first in range(max(span[0], start), span[1], frames.batch):
+        for k, field in enumerate(frames.fields(first, min(first + frames.batch, span[1]))):
+            wet = field.share(least) >= WET_SHARE
             if wet and not was_wet:
                 yield {"type": "rain", "index": first + k}, []
                 return
@@ -103,12 +103,12 @@ def next_rain(reel: Reel, start: int, span: tuple[int, int], *, least: float) ->
 
 
 def inside(polygon: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Tell which cells have their centre inside a polygon.
+    """Return which cells have their centre inside a polygon.
 
     Parameters
     ----------
     polygon : sequence of (col, row)
-        Corners, counted in cells from the south-western corner of the grid; it is closed by itself.
+        Corners in cells from the south-western corner of the grid. The polygon closes itself.
     shape : tuple of int
 
     Examples
@@ -128,7 +128,7 @@ def inside(polygon: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _means(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give the mean of each field's chosen cells that are not missing; NaN where all are."""
+    """Return each field's mean over the chosen cells that have a value; NaN if none has."""
     chosen = values[:, mask].astype(np.float64)
     known = np.isfinite(chosen)
     count = known.sum(axis=1)
@@ -138,8 +138,8 @@ def _means(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.f
     return means.astype(np.float32)
 
 
-def _number(value: float) -> float | None:
-    """Give a number for JSON, as short as float32 allows."""
+def _json_number(value: float) -> float | None:
+    """Return a number for JSON, as short as float32 allows."""
     with suppress(ValueError):
         return float(str(np.float32(value))) if math.isfinite(value) else None
     return None

@@ -1,8 +1,15 @@
 // Where a time axis has its marks: at whole minutes, hours, days or months of UTC.
-const MINUTE = 60e3, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+import { timeText } from "./format.js";
+
+export const MINUTE = 60e3;
+const HOUR = 60 * MINUTE, DAY = 24 * HOUR;
 const STEPS = [5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 10 * DAY];
 const MONTHS = [1, 2, 3, 6, 12, 24, 60];
-const timeText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+
+export const niceStep = (range, count) => {
+  const raw = range / count, power = 10 ** Math.floor(Math.log10(raw));
+  return power * [1, 2, 5, 10].find((k) => k * power >= raw * 0.999);
+};
 
 // The next mark at or after a time; a step below a minute counts months.
 function nextMark(time, step) {
@@ -14,7 +21,7 @@ function nextMark(time, step) {
 }
 
 // [index, text] of at most so many marks on the fields from first to last; numbers where they have no times.
-function ticks(times, first, last, most) {
+export function ticks(times, first, last, most) {
   if (last <= first) return [];
   if (!times) {
     const step = Math.max(1, Math.ceil(niceStep(last - first, most)));
@@ -27,7 +34,7 @@ function ticks(times, first, last, most) {
   let index = first;
   for (let mark = nextMark(times[first], step); mark <= times[last]; mark = nextMark(mark + 1, step)) {
     while (times[index] < mark) index += 1;
-    if (found.length && found.at(-1)[0] === index) continue; // a hole: the marks fall together
+    if (found.length && found.at(-1)[0] === index) continue; // a hole: the marks fall batch
     const text = timeText(mark);
     found.push([index, step < MINUTE ? text.slice(0, 7) : text.endsWith("00:00") ? text.slice(0, 10) : text.slice(11)]);
   }

@@ -1,4 +1,7 @@
 // What the explorer looks like as HTML.
+import { escaped } from "./format.js";
+import { css, GROUND } from "./map.js";
+
 const ICONS = {
   play: "M5 3.5v13l11-6.5z", pause: "M5 3.5h3.5v13H5zM11.5 3.5H15v13h-3.5z",
   back: "M12.5 4v12L5 10z M4 4h1.6v12H4z", forward: "M7.5 4v12l7.5-6z M14.4 4H16v12h-1.6z",
@@ -9,25 +12,24 @@ const ICONS = {
   box: "M3 4.500h14v11H3z M4.600 6.100v7.800h10.800V6.100z", polygon: "M10 2.500l7.500 5.600-2.900 9H5.400l-2.900-9z M10 4.500L4.400 8.700l2.200 6.800h6.800l2.200-6.800z",
   close: "M5.100 4L10 8.900 14.900 4 16 5.100 11.100 10 16 14.900 14.900 16 10 11.100 5.100 16 4 14.900 8.900 10 4 5.100z",
 };
-const icon = (name) => `<svg viewBox="0 0 20 20" aria-hidden="true"><path fill-rule="evenodd" d="${ICONS[name]}"/></svg>`;
+export const icon = (name) => `<svg viewBox="0 0 20 20" aria-hidden="true"><path fill-rule="evenodd" d="${ICONS[name]}"/></svg>`;
 const SPEEDS = [2, 5, 10, 15, 30, 60];
-const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-const button = (name, glyph, label, key = "") =>
+export const button = (name, glyph, label, key = "") =>
   `<button type="button" class="rnb-${name}" aria-label="${escaped(label)}" title="${escaped(label)}${key && ` (${key})`}">${icon(glyph)}</button>`;
 const options = (values, chosen) => values.map(([value, text]) => `<option value="${escaped(value)}"${value === chosen ? " selected" : ""}>${escaped(text)}</option>`).join("");
-const legendRow = (colour, text) => `<li><i style="background:${colour}"></i><span>${escaped(text)}</span></li>`;
-const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and their texts
+export const legendRow = (colour, text) => `<li><i style="background:${colour}"></i><span>${escaped(text)}</span></li>`;
+export const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and their texts
 
-function layout(scene, t) {
+export function layout(info, t) {
   return `
-<header><h2>${escaped(scene.title)}</h2><output class="rnb-time"></output></header>
-<div class="rnb-body">${stageHtml(scene, t)}
-  <aside>${legendHtml(scene, t)}${seriesHtml(scene, t)}</aside>
-</div>${transportHtml(scene, t)}${footerHtml(scene, t)}${dialogsHtml(t)}`;
+<header><h2>${escaped(info.title)}</h2><output class="rnb-time"></output></header>
+<div class="rnb-body">${stageHtml(info, t)}
+  <aside>${legendHtml(info, t)}${seriesHtml(info, t)}</aside>
+</div>${transportHtml(info, t)}${footerHtml(info, t)}${dialogsHtml(t)}`;
 }
 
-const stageHtml = (scene, t) => `
-  <div class="rnb-stage" tabindex="0" role="application" aria-roledescription="${escaped(t.map)}" aria-label="${escaped(scene.title)}">
+const stageHtml = (info, t) => `
+  <div class="rnb-stage" tabindex="0" role="application" aria-roledescription="${escaped(t.map)}" aria-label="${escaped(info.title)}">
     <canvas class="rnb-field"></canvas><canvas class="rnb-over"></canvas>
     <div class="rnb-tools" role="toolbar" aria-label="${escaped(t.map)}">
       ${button("mode", "point", t.point)}${button("mode", "box", t.box)}${button("mode", "polygon", t.polygon)}<hr>
@@ -35,18 +37,18 @@ const stageHtml = (scene, t) => `
     </div>
     <div class="rnb-readout"></div>
     <div class="rnb-waiting">${escaped(t.waiting)}</div>
-    <div class="rnb-credit">${escaped(scene.credit)}</div>
+    <div class="rnb-credit">${escaped(info.credit)}</div>
     <div class="rnb-status" role="status" aria-live="polite"></div>
   </div>`;
 
-function legendHtml(scene, t) {
-  const palettes = Object.keys(scene.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
+function legendHtml(info, t) {
+  const palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
   const layers = ["borders", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
   return `
     <section class="rnb-legend"><h3>${escaped(t.legend)} <span class="rnb-unitname"></span></h3>
       <ul class="rnb-classes"></ul>
       <div class="rnb-look">
-        <label>${escaped(t.unit)}<select class="rnb-unit"${scene.units.length < 2 ? " disabled" : ""}>${options(scene.units.map((u, k) => [String(k), u.name]))}</select></label>
+        <label>${escaped(t.unit)}<select class="rnb-unit"${info.units.length < 2 ? " disabled" : ""}>${options(info.units.map((u, k) => [String(k), u.name]))}</select></label>
         <label>${escaped(t.palette)}<select class="rnb-palette">${options(palettes)}</select></label>
         <label>${escaped(t.limits)}<input class="rnb-limits" type="text" spellcheck="false"></label>
         <ul class="rnb-ground">${GROUNDS.map(([tone, text]) => legendRow(css(GROUND[tone]), t[text])).join("")}</ul>
@@ -54,31 +56,31 @@ function legendHtml(scene, t) {
       <fieldset><legend class="rnb-hidden">${escaped(t.map)}</legend>${layers.join("")}</fieldset></section>`;
 }
 
-const seriesHtml = (scene, t) => `
+const seriesHtml = (info, t) => `
     <section class="rnb-series"><h3>${escaped(t.series)} <span class="rnb-seriesunit"></span></h3>
       <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}"><button type="submit">${escaped(t.add)}</button></form>
       <p class="rnb-empty">${escaped(t.click_map)}</p>
       <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div></div>
-      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th>${escaped(t.max_short)}</th>${scene.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></section>`;
+      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></section>`;
 
-const transportHtml = (scene, t) => `
-<div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${scene.count < 2 ? " hidden" : ""}>
+const transportHtml = (info, t) => `
+<div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${info.count < 2 ? " hidden" : ""}>
   ${button("back", "back", t.back, "←")}${button("play", "play", t.play, "Space")}${button("forward", "forward", t.forward, "→")}${button("rain", "rain", t.next_rain, "R")}
-  <div class="rnb-timeline"><canvas aria-hidden="true"></canvas><div class="rnb-head"></div><input class="rnb-slider" type="range" min="0" max="${scene.count - 1}" value="0" aria-label="${escaped(t.time)}"></div>
+  <div class="rnb-timeline"><canvas aria-hidden="true"></canvas><div class="rnb-head"></div><input class="rnb-slider" type="range" min="0" max="${info.count - 1}" value="0" aria-label="${escaped(t.time)}"></div>
   <label>${escaped(t.speed)}<select class="rnb-speed">${options(SPEEDS.map((s) => [String(s), `${s} / s`]), "15")}</select></label>
 </div>`;
 
-function footerHtml(scene, t) {
-  const shown = [["", t.fields, t.as_played], ...(scene.sums ? [["sum", t.sum_short, t.sum]] : []), ["max", t.max_word, t.max]];
-  const exports = [["png", "PNG", t.png_long], ["csv", "CSV", t.csv_long], ["movie", t.film, t.movie_long], ["page", "HTML", t.page_long], ["code", t.code, t.code_long]];
-  const one = scene.count < 2, word = (name, data, text, title, more = "") => `<button type="button" class="rnb-${name}" data-${data} title="${escaped(title)}"${more}>${escaped(text)}</button>`;
+function footerHtml(info, t) {
+  const shown = [["", t.fields, t.as_played], ...(info.sums ? [["sum", t.sum_short, t.sum]] : []), ["max", t.max_word, t.max]];
+  const exports = [["png", "PNG", t.png_long], ["csv", "CSV", t.csv_long], ["animation", t.animation_word, t.animation_long], ["page", "HTML", t.page_long], ["code", t.code, t.code_long]];
+  const one = info.count < 2, word = (name, data, text, title, more = "") => `<button type="button" class="rnb-${name}" data-${data} title="${escaped(title)}"${more}>${escaped(text)}</button>`;
   return `
 <footer>
   <div class="rnb-spanbox" role="group" aria-label="${escaped(t.span)}"${one ? " hidden" : ""}>
     <div class="rnb-row">${word("from", "span", t.from_here, "[")}${word("to", "span", t.to_here, "]")}</div><span class="rnb-span">${escaped(t.whole)}</span>${button("whole", "close", t.whole)}
   </div>
   <div class="rnb-row" role="group" aria-label="${escaped(t.total)}"${one ? " hidden" : ""}>${shown.map(([how, text, title]) => word("total", `how="${how}"`, text, title, ` aria-pressed="${!how}"`)).join("")}</div>
-  <div class="rnb-exports" role="group" aria-label="${escaped(t.export)}"><span>${escaped(t.export)}</span><div class="rnb-row">${exports.filter(([what]) => !(one && what === "movie")).map(([what, text, title]) => word("export", `what="${what}"`, text, title)).join("")}</div></div>
+  <div class="rnb-exports" role="group" aria-label="${escaped(t.export)}"><span>${escaped(t.export)}</span><div class="rnb-row">${exports.filter(([what]) => !(one && what === "animation")).map(([what, text, title]) => word("export", `what="${what}"`, text, title)).join("")}</div></div>
 </footer>`;
 }
 

@@ -1,19 +1,22 @@
 // Instead of a kernel: a page that carries its fields answers the explorer's questions itself.
-class Alone {
+import { inside, NO_VALUE, unpack, valueOf } from "./cache.js";
+import { render } from "./widget.js";
+
+class PageModel {
   // Takes the fields out of the page, which would hold them twice.
   static ofPage() {
-    const { scene, texts } = JSON.parse(document.getElementById("content").textContent);
+    const { info, texts } = JSON.parse(document.getElementById("content").textContent);
     const frames = [...document.querySelectorAll("script.frame")].map((node) => {
       const frame = JSON.parse(node.textContent);
       node.remove();
       return frame;
     });
-    return new Alone(scene, texts, frames, document.getElementById("covered").textContent);
+    return new PageModel(info, texts, frames, document.getElementById("covered").textContent);
   }
-  constructor(scene, texts, frames, covered) {
-    Object.assign(this, { scene, texts, frames, covered });
+  constructor(info, texts, frames, covered) {
+    Object.assign(this, { info, texts, frames, covered });
     this.heard = new Set();
-    this.state = { index: 0, span: [0, scene.count - 1], texts };
+    this.state = { index: 0, span: [0, info.count - 1], texts };
     this.stopped = new Set();
   }
   get(name) {
@@ -35,9 +38,9 @@ class Alone {
   bytes(text) {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   }
-  async picture(index) {
+  async field(index) {
     const frame = this.frames[index];
-    const [rows, cols] = this.scene.shape;
+    const [rows, cols] = this.info.shape;
     return { codes: await unpack(this.bytes(frame.data), rows * cols), scale: frame.scale, offset: frame.offset };
   }
   async send(question) {
@@ -45,7 +48,7 @@ class Alone {
     this.stopped.delete(question.id ?? question.type);
     if (question.type === "stop") this.stopped.add(question.id);
     else if (question.type === "hello") {
-      this.tell({ type: "film", scene: this.scene });
+      this.tell({ type: "info", info: this.info });
       this.tell({ type: "coverage" }, this.bytes(this.covered));
     } else if (question.type === "frames") {
       for (const index of question.wanted) {
@@ -55,14 +58,14 @@ class Alone {
     } else await this[question.type]?.(question);
   }
   async series({ id, span, cell, polygon }) {
-    const [rows, cols] = this.scene.shape;
+    const [rows, cols] = this.info.shape;
     const cells = polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]];
     for (let index = span[0]; index <= span[1] && cells.length; index++) {
       if (this.stopped.has(id)) return;
-      const picture = await this.picture(index);
+      const field = await this.field(index);
       let sum = 0, seen = 0;
       for (const k of cells) {
-        const value = valueOf(picture, k);
+        const value = valueOf(field, k);
         if (!Number.isNaN(value)) [sum, seen] = [sum + value, seen + 1];
       }
       this.tell({ type: "series", id, first: index, values: [seen ? sum / seen : null], cells: cells.length });
@@ -70,10 +73,10 @@ class Alone {
     this.tell({ type: "series", id, done: true, cells: cells.length });
   }
   async total({ how, span }) {
-    const found = new Float64Array(this.scene.shape[0] * this.scene.shape[1]).fill(NaN), counts = new Uint32Array(found.length);
+    const found = new Float64Array(this.info.shape[0] * this.info.shape[1]).fill(NaN), counts = new Uint32Array(found.length);
     for (let index = span[0]; index <= span[1]; index++) {
       if (this.stopped.has("total")) return;
-      const { codes, scale, offset } = await this.picture(index);
+      const { codes, scale, offset } = await this.field(index);
       for (let k = 0; k < found.length; k++) {
         if (codes[k] === NO_VALUE) continue;
         const value = codes[k] * scale + offset;
@@ -88,7 +91,7 @@ class Alone {
       if (!counts[k]) continue;
       [low, high, least] = [Math.min(low, found[k]), Math.max(high, found[k]), Math.min(least, counts[k])];
     }
-    const limits = how === "sum" ? this.scene.sum_limits.find((of) => high <= of.at(-1)) ?? this.scene.sum_limits.at(-1) : this.scene.units[0].limits;
+    const limits = how === "sum" ? this.info.sum_limits.find((of) => high <= of.at(-1)) ?? this.info.sum_limits.at(-1) : this.info.units[0].limits;
     const offset = Math.min(0, low), scale = Math.max(this.frames[span[0]].scale, (high - offset) / (NO_VALUE - 1));
     const codes = Uint16Array.from(found, (value, k) => (counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
     const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
@@ -97,8 +100,11 @@ class Alone {
     this.tell({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
   }
   rain({ start, span }) {
-    const wet = (index) => this.frames[index].wet >= 1e-3; // as in radar_nb.questions
+    const wet = (index) => this.frames[index].wet >= 1e-3; // as in queries.py
     for (let i = start + 1; i <= span[1]; i++) if (wet(i) && !wet(i - 1)) return this.tell({ type: "rain", index: i });
     this.tell({ type: "rain", index: null });
   }
 }
+
+const root = document.getElementById("explorer");
+render({ model: PageModel.ofPage(), el: root });

@@ -1,20 +1,30 @@
 // The explorer: what is shown, its playhead, and the questions to the kernel. Further files add to the Player.
+import { FrameCache, inflate, unpack } from "./cache.js";
+import { Chart } from "./chart.js";
+import { controls } from "./controls.js";
+import { exporting } from "./export.js";
+import { escaped, number, timeText } from "./format.js";
+import { icon, layout, legendRow } from "./layout.js";
+import { css, RadarMap, rampColour } from "./map.js";
+import { places } from "./places.js";
+import { timeline } from "./timeline.js";
+
 const SILENCE = 5000; // ms without an answer, after which the kernel counts as gone or busy
 const AHEAD = 8; // fields that are inflated before they are due
 
-class Player {
+export class Player {
   constructor(model, root, texts) {
     Object.assign(this, { model, root, texts });
     this.view = Math.random().toString(36).slice(2); // the kernel talks to each view of a model
     this.playhead = 0;
-    this.shown = null; // what is on the map: {index, picture}, of a total {picture}
+    this.shown = null; // what is on the map: {index, field}, of a total {field}
     this.total = null;
     this.marks = [];
-    this.deaf = false; // the kernel, as far as is known
+    this.noAnswer = false; // the kernel, as far as is known
     this.files = {}; // pieces of files on their way
     this.playing = false;
     this.pointer = null;
-    this.frames = 0;
+    this.shownCount = 0;
     this.ended = new AbortController();
     this.onMessage = (message, buffers) => this.hear(message, buffers ?? []);
     model.on("msg:custom", this.onMessage);
@@ -28,7 +38,7 @@ class Player {
     cancelAnimationFrame(this.animation);
     for (const timer of [this.silence, this.settled, this.pendingTimeline, this.pendingMarks]) clearTimeout(timer);
     this.playing = false;
-    this.reel = null;
+    this.cache = null;
   }
   get closed() {
     return this.ended.signal.aborted;
@@ -40,8 +50,8 @@ class Player {
   ask(question) {
     clearTimeout(this.silence);
     const silent = () => {
-      this.deaf = true; // what is published then is a red line in the console
-      if (!this.closed) this.say(this.scene ? this.texts.silent : this.texts.no_kernel, "warn");
+      this.noAnswer = true; // what is published then is a red line in the console
+      if (!this.closed) this.say(this.info ? this.texts.silent : this.texts.no_kernel, "warn");
     };
     this.silence = setTimeout(silent, SILENCE);
     this.reach(() => this.model.send({ ...question, view: this.view }), silent);
@@ -55,7 +65,7 @@ class Player {
     }
   }
   publish(name, value) {
-    if (this.deaf) return;
+    if (this.noAnswer) return;
     this.reach(() => {
       this.model.set(name, value);
       return this.model.save_changes();
@@ -63,10 +73,10 @@ class Player {
   }
   hear(message, buffers) {
     clearTimeout(this.silence);
-    this.deaf = false;
+    this.noAnswer = false;
     if (message.view !== undefined && message.view !== this.view) return; // another view has asked
-    if (message.type === "film") return message.problem ? this.refuse(message.problem) : this.open(message.scene);
-    if (!this.scene) return;
+    if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
+    if (!this.info) return;
     const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
     const heard = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
@@ -100,28 +110,28 @@ class Player {
   refuse(text) {
     this.root.innerHTML = `<p class="rnb-refused" role="alert">${escaped(text)}</p>`;
   }
-  // ---- the scene arrives
-  open(scene) {
-    if (this.scene) return;
+  // ---- the info arrives
+  open(info) {
+    if (this.info) return;
     if (typeof DecompressionStream === "undefined") return this.refuse(this.texts.old_browser);
-    this.scene = scene;
-    this.unit = scene.units[0];
-    this.palette = Object.keys(scene.palettes)[0];
-    this.span = [0, scene.count - 1];
-    this.root.innerHTML = layout(scene, this.texts);
+    this.info = info;
+    this.unit = info.units[0];
+    this.palette = Object.keys(info.palettes)[0];
+    this.span = [0, info.count - 1];
+    this.root.innerHTML = layout(info, this.texts);
     this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys keep away
     this.stage = this.$(".rnb-stage");
-    this.map = new RadarMap(this.stage, scene);
-    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), scene);
-    this.reel = new Reel((question) => this.ask(question), scene.count, scene.shape[0] * scene.shape[1], scene.together);
+    this.map = new RadarMap(this.stage, info);
+    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), info);
+    this.cache = new FrameCache((question) => this.ask(question), info.count, info.shape[0] * info.shape[1], info.batch);
     this.wire();
     this.classes();
-    const index = Math.min(scene.count - 1, Math.max(0, this.model.get("index") ?? 0));
+    const index = Math.min(info.count - 1, Math.max(0, this.model.get("index") ?? 0));
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
   }
   classes() {
-    const limits = this.unit.chosen ?? this.unit.limits, ramp = this.scene.palettes[this.palette];
+    const limits = this.unit.chosen ?? this.unit.limits, ramp = this.info.palettes[this.palette];
     this.limits = this.total ? this.total.chosen ?? this.total.limits : limits;
     this.colours = this.limits.map((_, k) => rampColour(ramp, this.limits.length > 1 ? k / (this.limits.length - 1) : 0));
     this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), number(limit))).reverse().join("");
@@ -134,10 +144,10 @@ class Player {
   repaint() {
     if (!this.shown) return;
     const factor = this.total ? 1 : this.unit.factor;
-    const { picture } = this.shown;
-    this.map.paint(picture, this.limits.map((limit) => limit / factor), this.colours);
+    const { field } = this.shown;
+    this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
     // what lies below the first class is dry only if nothing smaller can be told
-    const least = this.scene.amounts && this.limits[0] / factor <= 1.001 * picture.scale && !picture.offset;
+    const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
     const below = least ? this.texts.dry : `< ${number(this.limits[0])}`, label = this.$(".rnb-ground span");
     if (label.textContent !== below) label.textContent = below;
     this.readOut();
@@ -151,10 +161,10 @@ class Player {
   takeFrames(frames, views) {
     let k = 0;
     for (const told of frames) {
-      this.reel.take(told, told.problem ? null : views[k++], this.playhead);
+      this.cache.take(told, told.problem ? null : views[k++], this.playhead);
       if (told.index === this.playhead && this.shown?.index !== told.index) this.show();
     }
-    this.reel.wish(this.playhead, this.span);
+    this.cache.wish(this.playhead, this.span);
     this.timelineSoon();
   }
   async takeCoverage(bytes) {
@@ -165,11 +175,11 @@ class Player {
   }
   seek(index) {
     this.leaveTotal();
-    this.playhead = Math.min(this.scene.count - 1, Math.max(0, index));
+    this.playhead = Math.min(this.info.count - 1, Math.max(0, index));
     clearTimeout(this.settled);
     if (!this.playing) this.settled = setTimeout(() => this.publish("index", this.playhead), 150);
     this.show();
-    this.reel.wish(this.playhead, this.span);
+    this.cache.wish(this.playhead, this.span);
   }
   async show() {
     const index = this.playhead, slider = this.$(".rnb-slider");
@@ -179,19 +189,19 @@ class Player {
     if (this.marks.length) this.nowInMarks();
     if (!this.playing) {
       slider.setAttribute("aria-valuetext", this.timeText(index));
-      this.stage.setAttribute("aria-label", `${this.scene.title}, ${this.timeText(index)}`);
+      this.stage.setAttribute("aria-label", `${this.info.title}, ${this.timeText(index)}`);
     }
-    this.$(".rnb-waiting").hidden = this.reel.known(index);
-    if (this.reel.broken.has(index)) return this.showBroken(index);
-    const picture = await this.reel.picture(index).catch((error) => this.say(String(error), "warn"));
-    if (!picture || this.closed || index !== this.playhead || this.total) return;
-    this.shown = { index, picture };
+    this.$(".rnb-waiting").hidden = this.cache.known(index);
+    if (this.cache.broken.has(index)) return this.showBroken(index);
+    const field = await this.cache.field(index).catch((error) => this.say(String(error), "warn"));
+    if (!field || this.closed || index !== this.playhead || this.total) return;
+    this.shown = { index, field };
     this.repaint();
-    this.frames += 1;
+    this.shownCount += 1;
     this.stage.dataset.index = index;
-    this.stage.dataset.frames = this.frames;
+    this.stage.dataset.frames = this.shownCount;
     const word = this.$(".rnb-word");
-    if (!picture.cells) this.say(this.texts.nothing, "void");
+    if (!field.cells) this.say(this.texts.nothing, "void");
     else if (word?.matches(".void") || (!this.playing && word?.matches(".warn"))) this.say("");
   }
   showBroken(index) {
@@ -199,22 +209,22 @@ class Player {
     this.map.blank();
     this.readOut();
     this.stage.dataset.broken = index;
-    this.say(this.reel.broken.get(index), "warn");
+    this.say(this.cache.broken.get(index), "warn");
   }
   timeText(index) {
-    const { times, minutes } = this.scene;
-    if (!times) return this.scene.count > 1 ? `${index + 1} / ${this.scene.count}` : "";
+    const { times, minutes } = this.info;
+    if (!times) return this.info.count > 1 ? `${index + 1} / ${this.info.count}` : "";
     return `${timeText(times[index])} UTC${minutes ? `, ${minutes} min` : ""}`;
   }
   timeHtml(index) {
-    const { times } = this.scene;
+    const { times } = this.info;
     if (!times) return escaped(this.timeText(index));
     const text = timeText(times[index]);
     return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">UTC</span>`;
   }
   // ---- playing: the browser's clock tells which field is due
   play(on = !this.playing) {
-    if (this.scene.count < 2) return;
+    if (this.info.count < 2) return;
     this.playing = on;
     const button = this.$(".rnb-play"), label = on ? this.texts.pause : this.texts.play;
     button.innerHTML = icon(on ? "pause" : "play");
@@ -234,11 +244,11 @@ class Player {
     this.last = now;
     if (this.due < step - 2) return;
     const next = this.following(this.playhead);
-    for (let k = 0, ahead = next; k < AHEAD; k++, ahead = this.following(ahead)) this.reel.picture(ahead).catch(() => {});
-    const behind = this.shown?.index !== this.playhead && !this.reel.broken.has(this.playhead);
-    if (behind || !this.reel.known(next)) {
+    for (let k = 0, ahead = next; k < AHEAD; k++, ahead = this.following(ahead)) this.cache.field(ahead).catch(() => {});
+    const behind = this.shown?.index !== this.playhead && !this.cache.broken.has(this.playhead);
+    if (behind || !this.cache.known(next)) {
       this.due = step; // show it as soon as it is here
-      return this.reel.wish(behind ? this.playhead : next, this.span);
+      return this.cache.wish(behind ? this.playhead : next, this.span);
     }
     this.due = Math.min(this.due - step, step);
     this.seek(next);
@@ -273,11 +283,11 @@ class Player {
     this.root.querySelectorAll(".rnb-total").forEach((node) => node.setAttribute("aria-pressed", node.dataset.how === how));
   }
   async takeTotal(message, bytes) {
-    const picture = { codes: await unpack(bytes, this.reel.cells), scale: message.scale, offset: message.offset };
+    const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
     if (this.closed) return;
     this.play(false);
-    this.total = { ...message, unit: message.how === "sum" ? "mm" : this.scene.units[0].name, picture };
-    this.shown = { picture };
+    this.total = { ...message, unit: message.how === "sum" ? "mm" : this.info.units[0].name, field };
+    this.shown = { field };
     this.pressTotal(message.how);
     this.stage.dataset.total = message.how;
     this.$(".rnb-waiting").hidden = true;
@@ -300,3 +310,5 @@ class Player {
     this.show();
   }
 }
+
+Object.assign(Player.prototype, controls, places, timeline, exporting);

@@ -1,6 +1,8 @@
 // Places and areas that are compared, and the read-out under the pointer.
-const number = (value) => (Number.isNaN(value) ? "–" : String(+value.toFixed(value >= 100 ? 1 : SHOWN_DIGITS)));
-const SHOWN_DIGITS = 3;
+import { valueOf } from "./cache.js";
+import { escaped, number } from "./format.js";
+import { button } from "./layout.js";
+import { PIN_COLOURS } from "./map.js";
 
 const polygonArea = (polygon) =>
   Math.abs(polygon.reduce((sum, [x0, y0], k) => {
@@ -8,7 +10,7 @@ const polygonArea = (polygon) =>
     return sum + x0 * y1 - x1 * y0;
   }, 0)) / 2;
 
-Object.assign(Player.prototype, {
+export const places = {
   addMark(place) {
     const free = PIN_COLOURS.findIndex((colour) => !this.marks.some((mark) => mark.colour === colour));
     if (free < 0) return this.say(this.texts.too_many, "warn");
@@ -19,7 +21,7 @@ Object.assign(Player.prototype, {
     this.refreshMarks();
   },
   askSeries(mark) {
-    Object.assign(mark, { values: new Float64Array(this.scene.count).fill(NaN), done: false });
+    Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false });
     const { id, cell, polygon } = mark;
     this.ask({ type: "series", id, span: this.span, near: this.playhead, ...(polygon ? { polygon } : { cell }) });
   },
@@ -44,7 +46,7 @@ Object.assign(Player.prototype, {
     this.map.marks = this.marks;
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
-    this.$(".rnb-chart").hidden = !this.marks.length || this.scene.count < 2;
+    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2;
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();
@@ -56,7 +58,7 @@ Object.assign(Player.prototype, {
     const place = mark.polygon
       ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString("en")} km²`
       : projection.lonlat(col, row).map((degree) => degree.toFixed(3)).join(", ");
-    const cells = "<td data-k></td>".repeat(this.scene.sums ? 3 : 2);
+    const cells = "<td data-k></td>".repeat(this.info.sums ? 3 : 2);
     return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
   // value now, maximum and sum of the span
@@ -97,7 +99,7 @@ Object.assign(Player.prototype, {
     if (!this.pointer || !this.shown || (!this.total && this.shown.index !== this.playhead && !this.playing)) return (line.textContent = "");
     const [col, row] = this.map.place(...this.pointer).map(Math.floor);
     if (!this.map.holds(col, row)) return (line.textContent = "");
-    const cell = row * this.map.cols + col, value = valueOf(this.shown.picture, cell);
+    const cell = row * this.map.cols + col, value = valueOf(this.shown.field, cell);
     const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
     const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
     const factor = this.total ? 1 : this.unit.factor, unit = this.total ? this.total.unit : this.unit.name;
@@ -105,4 +107,4 @@ Object.assign(Player.prototype, {
     line.innerHTML = `${told}<span>${lon.toFixed(4)}° E  ${lat.toFixed(4)}° N</span>`;
     Object.assign(line.dataset, { value, lon, lat, row, col });
   },
-});
+};

@@ -1,17 +1,17 @@
 // Fields: asked for ahead of the playhead, held compressed within a budget, and a few of them inflated.
-const NO_VALUE = 0xffff;
+export const NO_VALUE = 0xffff;
 const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // what a browser may hold
 const PATIENCE = 8000; // ms after which a field that has not come is asked for again
 
-async function inflate(bytes) {
+export async function inflate(bytes) {
   const { readable, writable } = new DecompressionStream("deflate"), writer = writable.getWriter();
   const whole = new Response(readable).arrayBuffer();
   await Promise.all([writer.write(bytes), writer.close(), whole]); // one that fails, fails them all
   return whole;
 }
 
-// Codes from the words of radar_nb.reel: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
-async function unpack(bytes, cells) {
+// Codes from the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
+export async function unpack(bytes, cells) {
   const words = new Uint16Array(await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
   if (!runs) return words.subarray(2);
   const codes = new Uint16Array(cells);
@@ -24,15 +24,15 @@ async function unpack(bytes, cells) {
   return codes;
 }
 
-class Reel {
-  // together: how many fields the kernel reads at once
-  constructor(send, count, cells, together) {
+export class FrameCache {
+  // batch: how many fields the kernel reads at once
+  constructor(send, count, cells, batch) {
     Object.assign(this, { send, count, cells });
     this.budget = PACKED_BYTES;
-    this.underway = 6 * together; // fields that may be on their way
+    this.underway = 6 * batch; // fields that may be on their way
     this.most = Math.max(4, Math.min(48, Math.floor(OPEN_BYTES / (2 * cells))));
     this.packed = new Map(); // index -> {bytes, scale, offset, cells}
-    this.open = new Map(); // index -> picture, the one used last at the end
+    this.open = new Map(); // index -> field, the one used last at the end
     this.opening = new Map();
     this.asked = new Set();
     this.askedAt = 0;
@@ -89,7 +89,7 @@ class Reel {
     this.askedAt = performance.now();
     this.send({ type: "frames", wanted });
   }
-  async picture(index) {
+  async field(index) {
     const found = this.open.get(index);
     if (found) {
       this.open.delete(index);
@@ -103,23 +103,23 @@ class Reel {
   async inflated(index) {
     const { bytes, scale, offset, cells } = this.packed.get(index);
     try {
-      const picture = { codes: await unpack(bytes, this.cells), scale, offset, cells };
-      this.open.set(index, picture);
+      const field = { codes: await unpack(bytes, this.cells), scale, offset, cells };
+      this.open.set(index, field);
       while (this.open.size > this.most) this.open.delete(this.open.keys().next().value);
-      return picture;
+      return field;
     } finally {
       this.opening.delete(index);
     }
   }
 }
 
-const valueOf = (picture, cell) => {
-  const code = picture.codes[cell];
-  return code === NO_VALUE ? NaN : code * picture.scale + picture.offset;
+export const valueOf = (field, cell) => {
+  const code = field.codes[cell];
+  return code === NO_VALUE ? NaN : code * field.scale + field.offset;
 };
 
 // Which cells have their centre inside a polygon of [col, row] corners.
-function inside(polygon, rows, cols) {
+export function inside(polygon, rows, cols) {
   const cells = [];
   const rim = (k) => polygon.map((corner) => corner[k]);
   const first = Math.max(0, Math.floor(Math.min(...rim(1)))), last = Math.min(rows - 1, Math.ceil(Math.max(...rim(1))));

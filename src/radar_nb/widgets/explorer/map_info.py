@@ -1,4 +1,4 @@
-"""What surrounds a film in a browser: its grid, borders, radar sites, graticule, units, classes and colours."""
+"""What a browser needs to draw the fields: grid, borders, radar sites, graticule, units, classes and colours."""
 
 from __future__ import annotations
 
@@ -10,118 +10,117 @@ from matplotlib.colors import to_hex
 from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.plots.basemap import Frame, borders
-from radar_nb.plots.style import class_colours, class_limits, credit, name_label, unit_label
+from radar_nb.plots.style import class_colours, class_limits, credit, name_label
 from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Earth
-    from radar_nb.widgets.explorer.frames import Reel
+    from radar_nb.widgets.explorer.frames import FrameSequence
 
 PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
-"""The first is ours, the third and the fourth are ordered for every colour vision."""
+"""The first is the default; viridis and cividis are readable with every colour vision."""
 
 _RAMP = 256
 
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Degrees between lines of the graticule; the largest that gives a map at least four lines is taken."""
+"""Degrees between lines of the graticule; the map takes the largest that gives at least four lines."""
 
 
-def scene(reel: Reel) -> dict[str, Any]:
-    """Describe a film as JSON holds it.
+def map_info(frames: FrameSequence) -> dict[str, Any]:
+    """Describe the data and their map as content for JSON.
 
-    Places on the map are counted in cells from the south-western corner of the grid, the first cell's centre being
-    (0.5, 0.5).
+    Positions are in cells from the south-western corner of the grid; the centre of the first cell is (0.5, 0.5).
 
     Raises
     ------
     SeriesError
-        The fields do not stand on DWD's projection.
+        The fields are not on DWD's projection.
     """
-    data = reel.data
-    place = _Place(reel)
+    data = frames.data
+    grid = _Grid(frames)
     return {
         "name": "" if data.name is None else str(data.name),
         "title": name_label(data),
         "credit": credit(data),
-        "count": len(reel),
-        "shape": list(reel.shape),
-        "along": reel.along,
-        "turned": reel.turned,
-        "together": reel.together,
-        "times": None if reel.times is None else reel.times.astype(np.int64).tolist(),
-        "minutes": reel.minutes,
-        "units": units(reel),
-        "sums": reel.units == "mm",
-        "amounts": reel.units in {"mm", "mm h-1"},
-        "palettes": {name: ramp(name, reel) for name in PALETTES},
-        "grid": place.grid,
-        "borders": {name: place.lines(lines) for name, lines in borders(place.earth).items()},
-        "graticule": place.graticule(),
-        "sites": place.sites(data.attrs.get("radars")),
+        "count": len(frames),
+        "shape": list(frames.shape),
+        "along": frames.along,
+        "flipped": frames.flipped,
+        "batch": frames.batch,
+        "times": None if frames.times is None else frames.times.astype(np.int64).tolist(),
+        "minutes": frames.minutes,
+        "units": units(frames),
+        "sums": frames.units == "mm",
+        "amounts": frames.units in {"mm", "mm h-1"},
+        "palettes": {name: ramp(name, frames) for name in PALETTES},
+        "grid": grid.json,
+        "borders": {name: grid.lines(lines) for name, lines in borders(grid.earth).items()},
+        "graticule": grid.graticule(),
+        "sites": grid.sites(data.attrs.get("radars")),
     }
 
 
-def units(reel: Reel) -> list[dict[str, Any]]:
-    """Give the units that a film can be seen in: name, factor from its own, limits of classes in that unit."""
-    limits = class_limits(reel.units, reel.minutes, reel.pictures(0, 1)[0].values)
+def units(frames: FrameSequence) -> list[dict[str, Any]]:
+    """Return the units to choose from: name, factor from the data's unit, class limits in that unit."""
+    limits = class_limits(frames.units, frames.minutes, frames.fields(0, 1)[0].values)
     own = {
-        "name": unit_label(reel.units, reel.minutes if reel.units == "mm" else None),
+        "name": unit_of(frames.units, frames.minutes if frames.units == "mm" else None),
         "factor": 1.0,
         "limits": list(limits),
     }
-    if not reel.minutes:
+    if not frames.minutes:
         return [own]
-    hour = reel.minutes / 60
-    match reel.units:
+    hour = frames.minutes / 60
+    match frames.units:
         case "mm":
             rate = {"name": "mm/h", "factor": 1 / hour, "limits": list(class_limits("mm h-1", None, np.empty(0)))}
             return [own, rate] if hour != 1 else [own]
         case "mm h-1":
-            of_amount = class_limits("mm", reel.minutes, np.empty(0))
+            of_amount = class_limits("mm", frames.minutes, np.empty(0))
             return [
                 own,
-                {"name": f"mm in {human_interval(reel.minutes)}", "factor": hour, "limits": list(of_amount)},
+                {"name": f"mm in {human_interval(frames.minutes)}", "factor": hour, "limits": list(of_amount)},
             ]
     return [own]
 
 
-def ramp(name: str, reel: Reel) -> str:
-    """Give a palette as 256 colours, six digits each, from the lowest class to the highest."""
-    colours = class_colours(None if name == "radar_nb" else name, _RAMP, reflectivity=reel.units == "dBZ")
+def ramp(name: str, frames: FrameSequence) -> str:
+    """Return a palette as 256 colours of six hexadecimal digits, from the lowest class to the highest."""
+    colours = class_colours(None if name == "radar_nb" else name, _RAMP, reflectivity=frames.units == "dBZ")
     return "".join(to_hex(colour)[1:] for colour in colours(range(_RAMP)))
 
 
-class _Place:
-    """Where the film's cells lie."""
+class _Grid:
+    """The grid of the fields, and positions on it in cells."""
 
-    def __init__(self, reel: Reel) -> None:
-        frame = Frame.of(reel.data)
+    def __init__(self, frames: FrameSequence) -> None:
+        frame = Frame.of(frames.data)
         self.earth: Earth = frame.earth
-        self._rows, self._cols = reel.shape
+        self._rows, self._cols = frames.shape
         self._x, self._y = frame.x, frame.y
         self._dx = (frame.x[1] - frame.x[0]) / self._cols
         self._dy = (frame.y[1] - frame.y[0]) / self._rows
         axes = AXES[self.earth]
         # the south-western corner and the size of a cell in metres
-        self.grid = {"x": frame.x[0], "y": frame.y[0], "dx": self._dx, "dy": self._dy, "a": axes[0], "b": axes[1]}
+        self.json = {"x": frame.x[0], "y": frame.y[0], "dx": self._dx, "dy": self._dy, "a": axes[0], "b": axes[1]}
 
     def _cells(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack([(x - self._x[0]) / self._dx, (y - self._y[0]) / self._dy]).round(1)
 
     def _near(self, places: NDArray[np.float64]) -> bool:
-        """Tell whether the box around places touches the map."""
+        """Return whether the bounding box of some positions touches the map."""
         low, high = places.min(axis=0), places.max(axis=0)
         return bool((high >= 0).all() and low[0] <= self._cols and low[1] <= self._rows)
 
     def lines(self, lines: list[NDArray[np.float64]]) -> list[list[float]]:
-        """Give lines in metres as lists of col, row, col, row, ...; those beside the map are left away."""
+        """Return lines in metres as lists of col, row, col, row, ...; lines off the map are left out."""
         found = [self._cells(*line.T) for line in lines]
         return [line.ravel().tolist() for line in found if self._near(line)]
 
     def sites(self, named: Any) -> list[list[Any]]:
-        """Give the radars on the map: id, col, row."""
+        """Return the radars on the map: id, col, row."""
         known = SITES | FORMER_SITES
         names = (named.split(",") if isinstance(named, str) else named) or SITES
         ids = [name for name in (str(name).strip().lower().removeprefix("de") for name in names) if name in known]
@@ -132,7 +131,7 @@ class _Place:
         ]
 
     def graticule(self) -> list[dict[str, Any]]:
-        """Give meridians and parallels, each with its label and its line."""
+        """Return meridians and parallels, each with its label and its line."""
         x, y = (np.linspace(*edge, 41) for edge in (self._x, self._y))
         lon, lat = to_lonlat(*np.meshgrid(x, y), self.earth)
         found = []

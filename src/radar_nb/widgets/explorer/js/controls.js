@@ -1,5 +1,7 @@
 // What the explorer's controls, keys and pointer do.
-Object.assign(Player.prototype, {
+const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
+
+export const controls = {
   wire() {
     const { signal } = this.ended;
     const on = (selector, type, act) => this.root.querySelectorAll(selector).forEach((node, k) => node.addEventListener(type, (event) => act(event, k), { signal }));
@@ -10,9 +12,9 @@ Object.assign(Player.prototype, {
     on(".rnb-slider", "input", (event) => this.seek(Number(event.target.value)));
     on(".rnb-from", "click", () => this.setSpan(this.playhead, Math.max(this.playhead, this.span[1])));
     on(".rnb-to", "click", () => this.setSpan(Math.min(this.playhead, this.span[0]), this.playhead));
-    on(".rnb-whole", "click", () => this.setSpan(0, this.scene.count - 1));
+    on(".rnb-whole", "click", () => this.setSpan(0, this.info.count - 1));
     on(".rnb-total", "click", ({ currentTarget }) => this.askTotal(currentTarget.dataset.how));
-    on(".rnb-unit", "change", (event) => this.choose(() => (this.unit = this.scene.units[event.target.value])));
+    on(".rnb-unit", "change", (event) => this.choose(() => (this.unit = this.info.units[event.target.value])));
     on(".rnb-palette", "change", (event) => this.choose(() => (this.palette = event.target.value)));
     on(".rnb-limits", "change", (event) => this.chooseLimits(event.target));
     on(".rnb-limits", "keydown", (event) => event.key === "Enter" && event.target.blur());
@@ -173,6 +175,4 @@ Object.assign(Player.prototype, {
     else this.finishArea(pairs);
     input.value = "";
   },
-});
-
-const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
+};

@@ -1,13 +1,11 @@
 // Series beside the map: steps that end at their time, several places in one chart, and the playhead.
-const niceStep = (range, count) => {
-  const raw = range / count, power = 10 ** Math.floor(Math.log10(raw));
-  return power * [1, 2, 5, 10].find((k) => k * power >= raw * 0.999);
-};
+import { MINUTE, niceStep, ticks } from "./ticks.js";
+
 const EDGES = { left: 40, right: 8, top: 8, bottom: 20 };
 
-class Chart {
-  constructor(canvas, head, scene) {
-    Object.assign(this, { canvas, head, scene });
+export class Chart {
+  constructor(canvas, head, info) {
+    Object.assign(this, { canvas, head, info });
   }
   // marks: [{values: Float64Array, colour}], span: [first, last], factor and name of the unit
   draw(marks, span, unit) {
@@ -56,7 +54,7 @@ class Chart {
     return [low, high === low ? low + 1 : high];
   }
   trace(context, values, span, x, y) {
-    const { times, minutes } = this.scene;
+    const { times, minutes } = this.info;
     let down = false;
     for (let i = span[0]; i <= span[1]; i++) {
       if (Number.isNaN(values[i])) down = false;
@@ -69,7 +67,7 @@ class Chart {
     }
   }
   timeAxis(context, span, { x, bottom, right, quiet }) {
-    const { times } = this.scene;
+    const { times } = this.info;
     for (const [index, text] of ticks(times, ...span, Math.max(2, Math.floor((right - EDGES.left) / 64)))) {
       const left = x(index + (times ? 1 : 0.5)), short = times ? text.replace(/^\d{4}-(?=\d\d-)/, "") : text;
       const half = context.measureText(short).width / 2;

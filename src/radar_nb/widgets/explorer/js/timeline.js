@@ -1,7 +1,10 @@
 // The timeline below the map: how wet each field is, which fields are here, the span, and the time.
+import { timeText } from "./format.js";
+import { MINUTE, ticks } from "./ticks.js";
+
 const LABELS = 15; // CSS pixels below the bars
 
-Object.assign(Player.prototype, {
+export const timeline = {
   timelineSoon() {
     this.pendingTimeline ??= setTimeout(() => {
       this.pendingTimeline = null;
@@ -9,12 +12,12 @@ Object.assign(Player.prototype, {
     }, 120);
   },
   placeHead() {
-    this.$(".rnb-head").style.left = `${(100 * (this.playhead + 0.5)) / this.scene.count}%`;
+    this.$(".rnb-head").style.left = `${(100 * (this.playhead + 0.5)) / this.info.count}%`;
     this.chart.place(this.playhead);
   },
   drawTimeline() {
     const canvas = this.$(".rnb-timeline canvas"), ratio = window.devicePixelRatio || 1;
-    const box = canvas.getBoundingClientRect(), { count, times } = this.scene;
+    const box = canvas.getBoundingClientRect(), { count, times } = this.info;
     if (!box.width) return;
     [canvas.width, canvas.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
     const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
@@ -39,15 +42,15 @@ Object.assign(Player.prototype, {
   },
   // one bar a field, or where they are many, one a pixel: of the wettest field in it
   drawWet(context, { width, height, wet, held }) {
-    const { count } = this.scene, bars = Math.min(count, Math.floor(width));
+    const { count } = this.info, bars = Math.min(count, Math.floor(width));
     let most = 0.02;
-    for (const share of this.reel.wet) if (share > most) most = share;
+    for (const share of this.cache.wet) if (share > most) most = share;
     for (let bar = 0; bar < bars; bar++) {
       const first = Math.floor((bar * count) / bars), stop = Math.floor(((bar + 1) * count) / bars);
       let share = 0, here = true;
       for (let i = first; i < stop; i++) {
-        if (this.reel.wet[i] > share) share = this.reel.wet[i];
-        here &&= this.reel.has(i);
+        if (this.cache.wet[i] > share) share = this.cache.wet[i];
+        here &&= this.cache.has(i);
       }
       const left = (bar / bars) * width, tall = (share / most) * (height - 4);
       context.fillStyle = wet;
@@ -58,7 +61,7 @@ Object.assign(Player.prototype, {
   },
   // ---- the span
   setSpan(first, last) {
-    const { count } = this.scene, whole = first <= 0 && last >= count - 1;
+    const { count } = this.info, whole = first <= 0 && last >= count - 1;
     this.span = [Math.max(0, Math.min(first, last)), Math.min(count - 1, Math.max(first, last))];
     this.$(".rnb-span").textContent = whole ? this.texts.whole : this.spanText(...this.span);
     this.$(".rnb-whole").hidden = whole;
@@ -69,13 +72,13 @@ Object.assign(Player.prototype, {
     this.drawChart();
   },
   spanText(first, last) {
-    if (!this.scene.times) return `${first + 1} – ${last + 1}`;
-    const [from, to] = [first, last].map((index) => timeText(this.scene.times[index]));
+    if (!this.info.times) return `${first + 1} – ${last + 1}`;
+    const [from, to] = [first, last].map((index) => timeText(this.info.times[index]));
     return `${from} – ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to}`;
   },
   // how many fields the span should have and has not
   holes() {
-    const { times, minutes } = this.scene, [first, last] = this.span;
+    const { times, minutes } = this.info, [first, last] = this.span;
     return times && minutes ? Math.max(0, Math.round((times[last] - times[first]) / (minutes * MINUTE)) - (last - first)) : 0;
   },
-});
+};

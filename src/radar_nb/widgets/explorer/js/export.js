@@ -1,4 +1,8 @@
-// What leaves the explorer: a picture, a table, a film, a page of its own, and the code that gives the same.
+// What leaves the explorer: a field, a table, a film, a page of its own, and the code that gives the same.
+import { bytesText, number, pythonList, timeText } from "./format.js";
+import { GROUNDS } from "./layout.js";
+import { css, GROUND } from "./map.js";
+
 function save(name, blob) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -7,13 +11,13 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-Object.assign(Player.prototype, {
+export const exporting = {
   export(what) {
-    const acts = { png: () => this.png(), csv: () => this.csv(), code: () => this.code(), movie: () => this.askFile("movie"), page: () => this.askPage() };
+    const acts = { png: () => this.png(), csv: () => this.csv(), code: () => this.code(), animation: () => this.askFile("animation"), page: () => this.askPage() };
     acts[what]();
   },
   fileName(ending, indices = [this.playhead]) {
-    const { times, name } = this.scene;
+    const { times, name } = this.info;
     const stamps = times ? indices.map((index) => `_${timeText(times[index]).replace(/\D/g, "")}`) : [];
     return `${name || "radar"}${stamps.join("")}.${ending}`;
   },
@@ -33,12 +37,12 @@ Object.assign(Player.prototype, {
     context.fillStyle = css(GROUND.outside);
     context.fillRect(margin, head, width, height);
     context.imageSmoothingEnabled = size < 1;
-    context.drawImage(map.field, margin + west, head + bottom - map.rows * size, map.cols * size, map.rows * size);
+    context.drawImage(map.canvas, margin + west, head + bottom - map.rows * size, map.cols * size, map.rows * size);
     context.restore();
     context.drawImage(map.over, margin, head);
     context.fillStyle = "#1a1a1a";
     context.font = `600 ${14 * unit}px system-ui, sans-serif`;
-    context.fillText(this.scene.title, margin, 20 * unit);
+    context.fillText(this.info.title, margin, 20 * unit);
     context.font = `${13 * unit}px system-ui, sans-serif`;
     context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
     context.font = `${11 * unit}px system-ui, sans-serif`;
@@ -55,13 +59,13 @@ Object.assign(Player.prototype, {
       context.fillStyle = "#1a1a1a";
       context.fillText(text, left + 24 * unit, y + line - 4 * unit);
     });
-    context.fillText(this.scene.credit, margin, canvas.height - 8 * unit);
+    context.fillText(this.info.credit, margin, canvas.height - 8 * unit);
     const name = this.total ? this.fileName(`${this.total.how}.png`, this.total.span) : this.fileName("png");
     canvas.toBlob((blob) => blob && save(name, blob));
   },
   csv() {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
-    const { times, title, credit } = this.scene, [first, last] = this.span;
+    const { times, title, credit } = this.info, [first, last] = this.span;
     const places = this.marks.map((mark) => `# ${mark.label}: ${mark.polygon ? "mean of the area with corners" : "cell at"} ${this.corners(mark, 4).join("; ")} (lon lat)`);
     const lines = [`# ${title}; ${this.unit.name}; ${credit}`, ...places, ["time_utc", ...this.marks.map(({ label }) => label)].join(",")];
     for (let i = first; i <= last; i++) {
@@ -76,12 +80,12 @@ Object.assign(Player.prototype, {
   },
   // What gives the same in Python: the field or the total, and the series.
   code() {
-    const { along, source, name, times, turned } = this.scene, [first, last] = this.span;
+    const { along, source, name, times, flipped } = this.info, [first, last] = this.span;
     const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
     const one = (index) => (timed ? `.sel(time="${iso(index)}")` : along ? `.isel(${along}=${index})` : "");
     const span = timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "";
     const lines = source ? [`ds = rn.${source}`] : ["# ds: the Dataset that the explorer was given"];
-    lines.push(`da = ds[${JSON.stringify(name)}]${turned ? '.sortby(["y", "x"])' : ""}`);
+    lines.push(`da = ds[${JSON.stringify(name)}]${flipped ? '.sortby(["y", "x"])' : ""}`);
     if (this.total || this.marks.length) lines.push(`part = da${span}`);
     const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
     lines.push(`field = ${this.total ? `part.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
@@ -90,7 +94,7 @@ Object.assign(Player.prototype, {
     areas.forEach((mark) => {
       lines.push("", `corners = ${pythonList(mark.polygon)}  # in cells, of area ${mark.label}`, 'mask = xr.DataArray(inside(corners, (da.sizes["y"], da.sizes["x"])), dims=("y", "x"))', `mean_${mark.label} = part.where(mask).mean(("y", "x"))`);
     });
-    const imports = ["import radar_nb as rn", ...(this.marks.length ? ["import xarray as xr"] : []), ...(areas.length ? ["from radar_nb.questions import inside"] : []), ""];
+    const imports = ["import radar_nb as rn", ...(this.marks.length ? ["import xarray as xr"] : []), ...(areas.length ? ["from radar_nb.widgets.explorer.queries import inside"] : []), ""];
     const area = this.$(".rnb-codebox textarea");
     area.value = [...imports, ...lines].join("\n");
     this.$(".rnb-codebox").showModal();
@@ -101,7 +105,7 @@ Object.assign(Player.prototype, {
   look() {
     const own = this.total ? this.total.chosen : this.unit.chosen, factor = this.total ? 1 : this.unit.factor;
     const classes = own || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
-    return `${classes}${this.palette === Object.keys(this.scene.palettes)[0] ? "" : `, cmap="${this.palette}"`}`;
+    return `${classes}${this.palette === Object.keys(this.info.palettes)[0] ? "" : `, cmap="${this.palette}"`}`;
   },
   async copy() {
     const area = this.$(".rnb-codebox textarea");
@@ -116,8 +120,8 @@ Object.assign(Player.prototype, {
   },
   // The size is told before.
   askPage() {
-    if (this.scene.alone) return this.say(this.texts.needs_kernel, "warn");
-    const count = this.span[1] - this.span[0] + 1, size = count * this.reel.mean * 1.34 + 2e5; // four letters for three bytes
+    if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
+    const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // four letters for three bytes
     const words = this.texts.page_size.replace("{size}", bytesText(size)).replace("{count}", count);
     const dialog = this.$(".rnb-pagebox");
     dialog.querySelector("p").textContent = words;
@@ -125,7 +129,7 @@ Object.assign(Player.prototype, {
     dialog.showModal();
   },
   askFile(kind) {
-    if (this.scene.alone) return this.say(this.texts.needs_kernel, "warn");
+    if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
     this.say(this.texts[kind], "busy", kind);
     const limits = this.unit.chosen && this.unit.chosen.map((limit) => limit / this.unit.factor);
     const fps = Math.min(30, Number(this.$(".rnb-speed").value));
@@ -137,18 +141,5 @@ Object.assign(Player.prototype, {
     delete this.files[id];
     save(name, blob);
     this.say(`${name}, ${bytesText(blob.size)}`);
-  },
-});
-
-const bytesText = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-const pythonList = (content) => JSON.stringify(content).replaceAll(",", ", ");
-
-export default {
-  render({ model, el }) {
-    const root = document.createElement("div");
-    root.className = "rnb-explorer";
-    el.append(root);
-    root.player = new Player(model, root, model.get("texts"));
-    return () => root.player.close();
   },
 };

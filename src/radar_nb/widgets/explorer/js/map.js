@@ -1,15 +1,17 @@
 // The map: codes to colours by a table, and on top of them borders, sites, graticule and what the user has drawn.
-const GROUND = {
+import { NO_VALUE } from "./cache.js";
+
+export const GROUND = {
   dry: [0xfd, 0xfd, 0xfb], gap: [0xa8, 0xa2, 0x98], outside: [0xdd, 0xe1, 0xe6], ink: "#1a1a1a", soft: "#5a5a5a",
 };
-const PIN_COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#e69f00"]; // Okabe, Ito
+export const PIN_COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#e69f00"]; // Okabe, Ito
 
 const abgr = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-const rampColour = (ramp, share) => {
+export const rampColour = (ramp, share) => {
   const at = 6 * Math.round(share * (ramp.length / 6 - 1));
   return [0, 2, 4].map((k) => parseInt(ramp.slice(at + k, at + k + 2), 16));
 };
-const css = (rgb) => `rgb(${rgb.join(",")})`;
+export const css = (rgb) => `rgb(${rgb.join(",")})`;
 
 // Polar stereographic, true at 60 N, meridian 10 E, on a sphere or an ellipsoid (Snyder 1987, eq. 15-9, 21-33 to 21-40).
 class Projection {
@@ -50,15 +52,15 @@ class Projection {
   }
 }
 
-class RadarMap {
-  constructor(stage, scene) {
-    this.scene = scene;
-    [this.rows, this.cols] = scene.shape;
-    this.projection = new Projection(scene.grid);
-    this.field = stage.querySelector(".rnb-field");
+export class RadarMap {
+  constructor(stage, info) {
+    this.info = info;
+    [this.rows, this.cols] = info.shape;
+    this.projection = new Projection(info.grid);
+    this.canvas = stage.querySelector(".rnb-field");
     this.over = stage.querySelector(".rnb-over");
-    [this.field.width, this.field.height] = [this.cols, this.rows]; // a pixel is a cell; the page scales it
-    this.paper = this.field.getContext("2d", { alpha: false });
+    [this.canvas.width, this.canvas.height] = [this.cols, this.rows]; // a pixel is a cell; the page scales it
+    this.paper = this.canvas.getContext("2d", { alpha: false });
     this.image = this.paper.createImageData(this.cols, this.rows);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.covered = null; // 1 where a field has ever had a value; null where none is known
@@ -70,12 +72,12 @@ class RadarMap {
     this.draft = null;
   }
   // colours of codes that stand for code * scale + offset; classes in the same unit
-  paletteTable(picture, classes, colours) {
-    const key = [picture.scale, picture.offset, classes.join(), colours.join()].join(";");
+  paletteTable(field, classes, colours) {
+    const key = [field.scale, field.offset, classes.join(), colours.join()].join(";");
     if (key === this.tableOf) return;
     this.tableOf = key;
     const tones = colours.map(abgr), dry = abgr(GROUND.dry);
-    const starts = classes.map((limit) => Math.ceil(+((limit - picture.offset) / picture.scale).toFixed(6)));
+    const starts = classes.map((limit) => Math.ceil(+((limit - field.offset) / field.scale).toFixed(6)));
     let from = 0, tone = dry;
     starts.forEach((start, k) => {
       const to = Math.min(65536, Math.max(from, start));
@@ -84,9 +86,9 @@ class RadarMap {
     });
     this.table.fill(tone, from);
   }
-  paint(picture, classes, colours) {
-    this.paletteTable(picture, classes, colours);
-    const { codes } = picture, { rows, cols, pixels, table, covered } = this;
+  paint(field, classes, colours) {
+    this.paletteTable(field, classes, colours);
+    const { codes } = field, { rows, cols, pixels, table, covered } = this;
     const gap = abgr(GROUND.gap), outside = abgr(GROUND.outside);
     for (let row = 0; row < rows; row++) {
       let to = (rows - 1 - row) * cols;
@@ -153,8 +155,8 @@ class RadarMap {
   put() {
     const { size, left, bottom } = this.frame, unit = (pixels) => `${pixels / this.ratio}px`;
     const place = { left: left, top: bottom - this.rows * size, width: this.cols * size, height: this.rows * size };
-    for (const [name, pixels] of Object.entries(place)) this.field.style[name] = unit(pixels);
-    this.field.style.imageRendering = size < 1 ? "auto" : "pixelated";
+    for (const [name, pixels] of Object.entries(place)) this.canvas.style[name] = unit(pixels);
+    this.canvas.style.imageRendering = size < 1 ? "auto" : "pixelated";
   }
   drawOver() {
     const context = this.over.getContext("2d");
@@ -163,8 +165,8 @@ class RadarMap {
     context.lineJoin = "round";
     if (this.layers.graticule) this.drawGraticule(context, unit);
     if (this.layers.borders) {
-      this.drawLines(context, this.scene.borders.neighbours, GROUND.soft, 0.7 * unit);
-      this.drawLines(context, this.scene.borders.germany, GROUND.ink, 1.1 * unit);
+      this.drawLines(context, this.info.borders.neighbours, GROUND.soft, 0.7 * unit);
+      this.drawLines(context, this.info.borders.germany, GROUND.ink, 1.1 * unit);
     }
     if (this.layers.sites) this.drawSites(context, unit);
     this.marks.forEach((mark) => this.drawMark(context, mark, unit));
@@ -185,10 +187,10 @@ class RadarMap {
     context.stroke();
   }
   drawGraticule(context, unit) {
-    this.drawLines(context, this.scene.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
+    this.drawLines(context, this.info.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
     context.font = `${10 * unit}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
-    for (const { label, line } of this.scene.graticule) {
+    for (const { label, line } of this.info.graticule) {
       const east = label.endsWith("E");
       for (let k = 2; k < line.length; k += 2) {
         const [x0, y0] = this.spot(line[k - 2], line[k - 1]), [x1, y1] = this.spot(line[k], line[k + 1]);
@@ -212,7 +214,7 @@ class RadarMap {
     context.lineWidth = 0.9 * unit;
     context.strokeStyle = GROUND.ink;
     context.fillStyle = "#fff";
-    for (const [, col, row] of this.scene.sites) {
+    for (const [, col, row] of this.info.sites) {
       const [x, y] = this.spot(col, row), r = 4 * unit;
       context.beginPath();
       context.moveTo(x, y - r);

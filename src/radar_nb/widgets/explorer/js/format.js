@@ -1,0 +1,9 @@
+// Numbers, times, sizes and markup as text.
+const DIGITS = 3;
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // what files say is not trusted
+
+export const number = (value) => (Number.isNaN(value) ? "–" : String(+value.toFixed(value >= 100 ? 1 : DIGITS)));
+export const escaped = (text) => String(text).replace(CONTROLS, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+export const timeText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+export const bytesText = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+export const pythonList = (content) => JSON.stringify(content).replaceAll(",", ", ");

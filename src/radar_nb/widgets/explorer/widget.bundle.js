@@ -1,0 +1,1496 @@
+// Made by scripts/bundle_explorer.py from js/*.js: edit those, then run the script.
+
+// ---- cache.js
+// Fields: asked for ahead of the playhead, held compressed within a budget, and a few of them inflated.
+const NO_VALUE = 0xffff;
+const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // what a browser may hold
+const PATIENCE = 8000; // ms after which a field that has not come is asked for again
+
+async function inflate(bytes) {
+  const { readable, writable } = new DecompressionStream("deflate"), writer = writable.getWriter();
+  const whole = new Response(readable).arrayBuffer();
+  await Promise.all([writer.write(bytes), writer.close(), whole]); // one that fails, fails them all
+  return whole;
+}
+
+// Codes from the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
+async function unpack(bytes, cells) {
+  const words = new Uint16Array(await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
+  if (!runs) return words.subarray(2);
+  const codes = new Uint16Array(cells);
+  for (let k = 2, to = 0; k < runs + 2; k++) {
+    const code = words[k], end = to + words[k + runs];
+    if (end - to > 16) codes.fill(code, to, end);
+    else for (let cell = to; cell < end; cell++) codes[cell] = code;
+    to = end;
+  }
+  return codes;
+}
+
+class FrameCache {
+  // batch: how many fields the kernel reads at once
+  constructor(send, count, cells, batch) {
+    Object.assign(this, { send, count, cells });
+    this.budget = PACKED_BYTES;
+    this.underway = 6 * batch; // fields that may be on their way
+    this.most = Math.max(4, Math.min(48, Math.floor(OPEN_BYTES / (2 * cells))));
+    this.packed = new Map(); // index -> {bytes, scale, offset, cells}
+    this.open = new Map(); // index -> field, the one used last at the end
+    this.opening = new Map();
+    this.asked = new Set();
+    this.askedAt = 0;
+    this.broken = new Map(); // index -> what is wrong with it
+    this.wet = new Float32Array(count).fill(NaN);
+    this.bytes = 0;
+    this.received = 0;
+  }
+  has(index) {
+    return this.packed.has(index) || this.open.has(index);
+  }
+  known(index) {
+    return this.has(index) || this.broken.has(index);
+  }
+  take({ index, problem, wet, scale, offset, cells }, bytes, playhead) {
+    this.asked.delete(index);
+    if (problem) return this.broken.set(index, problem);
+    this.wet[index] = wet;
+    this.received += bytes.byteLength;
+    if (this.packed.has(index)) return;
+    // a copy of its own: a message holds several fields, and lives as long as one of them
+    this.packed.set(index, { bytes: bytes.slice(), scale, offset, cells });
+    this.bytes += bytes.byteLength;
+    while (this.bytes > this.budget && this.packed.size > 1) this.forget(playhead);
+  }
+  forget(playhead) {
+    // the one that playing reaches last goes first
+    let far = -1, worst = -1;
+    for (const i of this.packed.keys()) {
+      const away = (i - playhead + this.count) % this.count;
+      if (away > far) [far, worst] = [away, i];
+    }
+    this.bytes -= this.packed.get(worst).bytes.byteLength;
+    this.packed.delete(worst);
+  }
+  get mean() {
+    return this.packed.size ? this.bytes / this.packed.size : 60e3; // bytes of a field
+  }
+  // Ask for the fields from the playhead on, around the span, as many as the budget holds.
+  wish(playhead, span) {
+    const length = span[1] - span[0] + 1;
+    const ahead = Math.min(length, Math.max(8, Math.floor((0.7 * this.budget) / this.mean)));
+    const wanted = [];
+    for (let k = 0; k < ahead && wanted.length < this.underway; k++) {
+      let i = playhead + k;
+      if (i > span[1]) i = span[0] + ((i - span[0]) % length);
+      if (i < this.count && !this.known(i)) wanted.push(i);
+    }
+    const near = wanted.length > 0 && (wanted[0] - playhead + this.count) % this.count < 8;
+    const late = performance.now() - this.askedAt > PATIENCE; // lost with a kernel, or by another view
+    const urgent = near && (late || !this.asked.has(wanted[0]));
+    if (!wanted.length || (this.asked.size > this.underway / 2 && !urgent && !late)) return;
+    this.asked = new Set(wanted);
+    this.askedAt = performance.now();
+    this.send({ type: "frames", wanted });
+  }
+  async field(index) {
+    const found = this.open.get(index);
+    if (found) {
+      this.open.delete(index);
+      this.open.set(index, found);
+      return found;
+    }
+    if (!this.packed.has(index)) return null;
+    if (!this.opening.has(index)) this.opening.set(index, this.inflated(index));
+    return this.opening.get(index);
+  }
+  async inflated(index) {
+    const { bytes, scale, offset, cells } = this.packed.get(index);
+    try {
+      const field = { codes: await unpack(bytes, this.cells), scale, offset, cells };
+      this.open.set(index, field);
+      while (this.open.size > this.most) this.open.delete(this.open.keys().next().value);
+      return field;
+    } finally {
+      this.opening.delete(index);
+    }
+  }
+}
+
+const valueOf = (field, cell) => {
+  const code = field.codes[cell];
+  return code === NO_VALUE ? NaN : code * field.scale + field.offset;
+};
+
+// Which cells have their centre inside a polygon of [col, row] corners.
+function inside(polygon, rows, cols) {
+  const cells = [];
+  const rim = (k) => polygon.map((corner) => corner[k]);
+  const first = Math.max(0, Math.floor(Math.min(...rim(1)))), last = Math.min(rows - 1, Math.ceil(Math.max(...rim(1))));
+  for (let row = first; row <= last; row++) {
+    for (let col = 0; col < cols; col++) {
+      const x = col + 0.5, y = row + 0.5;
+      let odd = false;
+      polygon.forEach(([x0, y0], k) => {
+        const [x1, y1] = polygon[(k + 1) % polygon.length];
+        if (y0 <= y !== y1 <= y && x > x0 + ((y - y0) * (x1 - x0)) / (y1 - y0)) odd = !odd;
+      });
+      if (odd) cells.push(row * cols + col);
+    }
+  }
+  return cells;
+}
+
+// ---- controls.js
+// What the explorer's controls, keys and pointer do.
+const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
+
+const controls = {
+  wire() {
+    const { signal } = this.ended;
+    const on = (selector, type, act) => this.root.querySelectorAll(selector).forEach((node, k) => node.addEventListener(type, (event) => act(event, k), { signal }));
+    on(".rnb-play", "click", () => this.play());
+    on(".rnb-back", "click", () => this.step(-1));
+    on(".rnb-forward", "click", () => this.step(1));
+    on(".rnb-rain", "click", () => this.nextRain());
+    on(".rnb-slider", "input", (event) => this.seek(Number(event.target.value)));
+    on(".rnb-from", "click", () => this.setSpan(this.playhead, Math.max(this.playhead, this.span[1])));
+    on(".rnb-to", "click", () => this.setSpan(Math.min(this.playhead, this.span[0]), this.playhead));
+    on(".rnb-whole", "click", () => this.setSpan(0, this.info.count - 1));
+    on(".rnb-total", "click", ({ currentTarget }) => this.askTotal(currentTarget.dataset.how));
+    on(".rnb-unit", "change", (event) => this.choose(() => (this.unit = this.info.units[event.target.value])));
+    on(".rnb-palette", "change", (event) => this.choose(() => (this.palette = event.target.value)));
+    on(".rnb-limits", "change", (event) => this.chooseLimits(event.target));
+    on(".rnb-limits", "keydown", (event) => event.key === "Enter" && event.target.blur());
+    on("[data-layer]", "change", ({ target }) => {
+      this.map.layers[target.dataset.layer] = target.checked;
+      this.map.drawOver();
+    });
+    on(".rnb-mode", "click", (_, k) => this.setMode(["point", "box", "polygon"][k]));
+    on(".rnb-zoomin", "click", () => this.map.zoom(1.5));
+    on(".rnb-zoomout", "click", () => this.map.zoom(1 / 1.5));
+    on(".rnb-fit", "click", () => this.map.zoom(0));
+    on(".rnb-export", "click", ({ currentTarget }) => this.export(currentTarget.dataset.what));
+    on(".rnb-pagebox", "close", ({ currentTarget }) => currentTarget.returnValue === "make" && this.askFile("page"));
+    on(".rnb-goto", "submit", (event) => this.goTo(event));
+    on(".rnb-chart canvas", "click", (event) => this.seek(this.chart.index(event.clientX)));
+    on(".rnb-copy", "click", () => this.copy());
+    this.root.addEventListener("keydown", (event) => this.key(event), { signal });
+    this.wirePointer(this.$(".rnb-over"), signal);
+    this.setMode("point");
+    const told = {
+      "change:index": () => this.model.get("index") !== this.playhead && this.seek(this.model.get("index")),
+      "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
+    };
+    for (const [name, act] of Object.entries(told)) {
+      this.model.on(name, act);
+      signal.addEventListener("abort", () => this.model.off(name, act));
+    }
+    this.watchLook(signal);
+  },
+  // Draw again in another size, on a screen of another resolution, in another theme of Jupyter.
+  watchLook(signal) {
+    const redraw = () => this.redraw(), look = { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] };
+    const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
+    for (const selector of [".rnb-stage", ".rnb-chart", ".rnb-timeline"]) size.observe(this.$(selector));
+    theme.observe(document.body, look);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });
+    const resolution = () => {
+      if (signal.aborted) return;
+      redraw();
+      matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener("change", resolution, { once: true, signal });
+    };
+    resolution();
+    signal.addEventListener("abort", () => [size, theme].forEach((observer) => observer.disconnect()));
+  },
+  step(count) {
+    if (this.playing) this.play(false);
+    this.seek(this.playhead + count);
+  },
+  choose(act) {
+    act();
+    this.classes();
+    this.drawChart();
+    this.listMarks();
+  },
+  chooseLimits(input) {
+    const limits = input.value.split(/[,;\s]+/).filter(Boolean).map(Number);
+    const rising = limits.length > 1 && limits.every((limit, k) => Number.isFinite(limit) && (!k || limit > limits[k - 1]));
+    if (input.value.trim() && !rising) {
+      this.say(this.texts.wrong_limits, "warn");
+      return this.classes();
+    }
+    (this.total ?? this.unit).chosen = rising ? limits : undefined; // an empty line gives ours back
+    this.classes();
+  },
+  key(event) {
+    if (event.target.matches("input[type=text], textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const far = event.shiftKey ? 12 : 1;
+    const onSlider = event.target.matches(".rnb-slider");
+    const acts = {
+      ArrowRight: () => this.step(far), ArrowLeft: () => this.step(-far), Home: () => this.step(this.span[0] - this.playhead),
+      End: () => this.step(this.span[1] - this.playhead), r: () => this.nextRain(), "[": () => this.$(".rnb-from").click(),
+      "]": () => this.$(".rnb-to").click(), "+": () => this.map.zoom(1.5), "-": () => this.map.zoom(1 / 1.5), 0: () => this.map.zoom(0),
+      Enter: () => this.draft?.length >= 3 && this.finishArea(this.draft), Escape: () => {
+        this.setMode("point");
+        this.say("");
+      },
+    };
+    if (!event.target.matches("button, input[type=checkbox]")) acts[" "] = () => this.play();
+    const act = acts[event.key] ?? acts[event.key.toLowerCase()];
+    if (!act || (event.key === "Enter" && !this.draft) || (onSlider && !/Arrow|Home|End| /.test(event.key))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  },
+  setMode(mode) {
+    this.mode = mode;
+    this.draft = null;
+    this.map.draft = null;
+    this.map.drawOver();
+    this.root.querySelectorAll(".rnb-mode").forEach((node, k) => node.setAttribute("aria-pressed", ["point", "box", "polygon"][k] === mode));
+    this.stage.dataset.mode = mode;
+    if (mode !== "point") this.say(this.texts[`${mode}_hint`]);
+  },
+  wirePointer(canvas, signal) {
+    let start = null, moved = false;
+    const listen = (type, act, more = {}) => canvas.addEventListener(type, act, { signal, ...more });
+    listen("pointerdown", (event) => {
+      if (event.button) return;
+      this.stage.focus({ preventScroll: true });
+      canvas.setPointerCapture(event.pointerId);
+      [start, moved] = [{ x: event.clientX, y: event.clientY, place: this.map.place(event.clientX, event.clientY), view: { ...this.map.view } }, false];
+    });
+    listen("pointermove", (event) => {
+      this.pointer = [event.clientX, event.clientY];
+      this.readOut();
+      if (this.draft) this.drawDraft([...this.draft, this.map.place(...this.pointer)]);
+      if (!start) return;
+      moved ||= Math.hypot(event.clientX - start.x, event.clientY - start.y) > 4;
+      if (!moved) return;
+      if (this.mode === "box") return this.drawDraft(boxOf(start.place, this.map.place(...this.pointer)));
+      if (this.mode === "polygon") return;
+      const { size } = this.map.frame, ratio = this.map.ratio;
+      this.map.view.x = start.view.x - ((event.clientX - start.x) * ratio) / size;
+      this.map.view.y = start.view.y + ((event.clientY - start.y) * ratio) / size;
+      this.map.settle();
+    });
+    listen("pointerup", (event) => {
+      if (!start) return;
+      const from = start.place, place = this.map.place(event.clientX, event.clientY);
+      start = null;
+      if (this.mode === "polygon") this.draft = [...(this.draft ?? []), place];
+      else if (this.mode === "box" && moved) this.finishArea(boxOf(from, place).slice(0, 4));
+      else if (!moved && this.mode === "point") this.pin(...place);
+    });
+    listen("pointercancel", () => (start = null));
+    listen("dblclick", () => this.draft?.length >= 3 && this.finishArea(this.draft.slice(0, -1)));
+    listen("pointerleave", () => {
+      this.pointer = null;
+      this.readOut();
+    });
+    listen("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) return; // the page keeps its own scrolling
+      event.preventDefault();
+      this.map.zoom(event.deltaY < 0 ? 1.25 : 0.8, [event.clientX, event.clientY]);
+    }, { passive: false });
+  },
+  drawDraft(polygon) {
+    this.map.draft = polygon;
+    this.map.drawOver();
+  },
+  finishArea(polygon) {
+    this.setMode("point");
+    this.say("");
+    if (polygon.length > 2) this.addMark({ polygon: polygon.map((corner) => corner.map((k) => +k.toFixed(2))) });
+  },
+  pin(col, row) {
+    [col, row] = [Math.floor(col), Math.floor(row)];
+    if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
+    this.addMark({ cell: [row, col] });
+  },
+  // One place, or the corners of an area: numbers that lie in pairs of longitude and latitude.
+  goTo(event) {
+    event.preventDefault();
+    const input = event.target.querySelector("input"), numbers = input.value.split(/[,;\s]+/).filter(Boolean).map(Number);
+    const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => this.map.projection.cell(numbers[2 * k], numbers[2 * k + 1]));
+    if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
+    if (pairs.length === 1) this.pin(...pairs[0]);
+    else this.finishArea(pairs);
+    input.value = "";
+  },
+};
+
+// ---- format.js
+// Numbers, times, sizes and markup as text.
+const DIGITS = 3;
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // what files say is not trusted
+
+const number = (value) => (Number.isNaN(value) ? "–" : String(+value.toFixed(value >= 100 ? 1 : DIGITS)));
+const escaped = (text) => String(text).replace(CONTROLS, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+const timeText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+const bytesText = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+const pythonList = (content) => JSON.stringify(content).replaceAll(",", ", ");
+
+// ---- map.js
+// The map: codes to colours by a table, and on top of them borders, sites, graticule and what the user has drawn.
+
+const GROUND = {
+  dry: [0xfd, 0xfd, 0xfb], gap: [0xa8, 0xa2, 0x98], outside: [0xdd, 0xe1, 0xe6], ink: "#1a1a1a", soft: "#5a5a5a",
+};
+const PIN_COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#e69f00"]; // Okabe, Ito
+
+const abgr = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+const rampColour = (ramp, share) => {
+  const at = 6 * Math.round(share * (ramp.length / 6 - 1));
+  return [0, 2, 4].map((k) => parseInt(ramp.slice(at + k, at + k + 2), 16));
+};
+const css = (rgb) => `rgb(${rgb.join(",")})`;
+
+// Polar stereographic, true at 60 N, meridian 10 E, on a sphere or an ellipsoid (Snyder 1987, eq. 15-9, 21-33 to 21-40).
+class Projection {
+  constructor(grid) {
+    this.grid = grid;
+    this.e = Math.sqrt(1 - (grid.b / grid.a) ** 2);
+    const phi = Math.PI / 3, sin = Math.sin(phi);
+    const m = Math.cos(phi) / Math.sqrt(1 - (this.e * sin) ** 2);
+    this.k = (grid.a * m) / this.t(phi);
+  }
+  t(phi) {
+    const es = this.e * Math.sin(phi);
+    return Math.tan(Math.PI / 4 - phi / 2) / ((1 - es) / (1 + es)) ** (this.e / 2);
+  }
+  // place in cells -> degrees
+  lonlat(col, row) {
+    const { grid } = this;
+    const x = grid.x + col * grid.dx, y = grid.y + row * grid.dy, t = Math.hypot(x, y) / this.k;
+    let phi = Math.PI / 2 - 2 * Math.atan(t);
+    for (let n = 0; n < 6 && this.e; n++) {
+      const es = this.e * Math.sin(phi);
+      phi = Math.PI / 2 - 2 * Math.atan(t * ((1 - es) / (1 + es)) ** (this.e / 2));
+    }
+    return [10 + (Math.atan2(x, -y) * 180) / Math.PI, (phi * 180) / Math.PI];
+  }
+  cell(lon, lat) {
+    const { grid } = this;
+    const rho = this.k * this.t((lat * Math.PI) / 180), angle = ((lon - 10) * Math.PI) / 180;
+    return [(rho * Math.sin(angle) - grid.x) / grid.dx, (-rho * Math.cos(angle) - grid.y) / grid.dy];
+  }
+  // km2 of one cell on the ground, at a place in cells: the scale is the same in all directions
+  area(col, row) {
+    const [, lat] = this.lonlat(col, row), d = 1e-4, phi = (lat * Math.PI) / 180;
+    const east = this.k * this.t(phi) * d; // metres of the map for an angle d along the parallel
+    const es = this.e * Math.sin(phi);
+    const k = east / ((this.grid.a * Math.cos(phi) * d) / Math.sqrt(1 - es * es));
+    return (this.grid.dx * this.grid.dy) / (k * k) / 1e6;
+  }
+}
+
+class RadarMap {
+  constructor(stage, info) {
+    this.info = info;
+    [this.rows, this.cols] = info.shape;
+    this.projection = new Projection(info.grid);
+    this.canvas = stage.querySelector(".rnb-field");
+    this.over = stage.querySelector(".rnb-over");
+    [this.canvas.width, this.canvas.height] = [this.cols, this.rows]; // a pixel is a cell; the page scales it
+    this.paper = this.canvas.getContext("2d", { alpha: false });
+    this.image = this.paper.createImageData(this.cols, this.rows);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    this.covered = null; // 1 where a field has ever had a value; null where none is known
+    this.table = new Uint32Array(65536);
+    this.tableOf = "";
+    this.view = { x: 0, y: 0, zoom: 1 }; // shift in cells, and times the whole map
+    this.layers = { borders: true, sites: true, graticule: true };
+    this.marks = [];
+    this.draft = null;
+  }
+  // colours of codes that stand for code * scale + offset; classes in the same unit
+  paletteTable(field, classes, colours) {
+    const key = [field.scale, field.offset, classes.join(), colours.join()].join(";");
+    if (key === this.tableOf) return;
+    this.tableOf = key;
+    const tones = colours.map(abgr), dry = abgr(GROUND.dry);
+    const starts = classes.map((limit) => Math.ceil(+((limit - field.offset) / field.scale).toFixed(6)));
+    let from = 0, tone = dry;
+    starts.forEach((start, k) => {
+      const to = Math.min(65536, Math.max(from, start));
+      this.table.fill(tone, from, to);
+      [from, tone] = [to, tones[k]];
+    });
+    this.table.fill(tone, from);
+  }
+  paint(field, classes, colours) {
+    this.paletteTable(field, classes, colours);
+    const { codes } = field, { rows, cols, pixels, table, covered } = this;
+    const gap = abgr(GROUND.gap), outside = abgr(GROUND.outside);
+    for (let row = 0; row < rows; row++) {
+      let to = (rows - 1 - row) * cols;
+      for (let from = row * cols, end = from + cols; from < end; from++, to++) {
+        const code = codes[from];
+        pixels[to] = code !== NO_VALUE ? table[code] : !covered || covered[from] ? gap : outside;
+      }
+    }
+    this.paper.putImageData(this.image, 0, 0);
+  }
+  blank() {
+    this.pixels.fill(abgr(GROUND.gap));
+    this.paper.putImageData(this.image, 0, 0);
+  }
+  holds(col, row) {
+    return col >= 0 && row >= 0 && col < this.cols && row < this.rows;
+  }
+  resize() {
+    const box = this.over.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+    const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
+    if (!width || !height || (this.over.width === width && this.over.height === height)) return;
+    [this.over.width, this.over.height] = [width, height];
+    this.ratio = ratio;
+    this.settle();
+  }
+  // device pixels of a cell, and the left and lower edge of the map
+  get frame() {
+    const { width, height } = this.over, fit = Math.min(width / this.cols, height / this.rows);
+    const size = fit * this.view.zoom;
+    return {
+      size,
+      left: width / 2 - (this.cols / 2 + this.view.x) * size,
+      bottom: height / 2 + (this.rows / 2 + this.view.y) * size,
+    };
+  }
+  // device pixels -> cells, and back
+  place(clientX, clientY) {
+    const box = this.over.getBoundingClientRect(), { size, left, bottom } = this.frame;
+    const x = (clientX - box.left) * (this.over.width / box.width), y = (clientY - box.top) * (this.over.height / box.height);
+    return [(x - left) / size, (bottom - y) / size];
+  }
+  spot(col, row) {
+    const { size, left, bottom } = this.frame;
+    return [left + col * size, bottom - row * size];
+  }
+  zoom(times, at) {
+    const before = at && this.place(...at);
+    this.view.zoom = Math.min(40, Math.max(1, this.view.zoom * times));
+    if (before) {
+      const now = this.place(...at);
+      this.view.x += before[0] - now[0];
+      this.view.y += before[1] - now[1];
+    }
+    this.settle();
+  }
+  settle() {
+    const free = 1 - 1 / this.view.zoom;
+    const bound = (value, length) => Math.min((length / 2) * free, Math.max((-length / 2) * free, value));
+    this.view.x = bound(this.view.x, this.cols);
+    this.view.y = bound(this.view.y, this.rows);
+    this.put();
+    this.drawOver();
+  }
+  put() {
+    const { size, left, bottom } = this.frame, unit = (pixels) => `${pixels / this.ratio}px`;
+    const place = { left: left, top: bottom - this.rows * size, width: this.cols * size, height: this.rows * size };
+    for (const [name, pixels] of Object.entries(place)) this.canvas.style[name] = unit(pixels);
+    this.canvas.style.imageRendering = size < 1 ? "auto" : "pixelated";
+  }
+  drawOver() {
+    const context = this.over.getContext("2d");
+    context.clearRect(0, 0, this.over.width, this.over.height);
+    const unit = this.ratio || 1;
+    context.lineJoin = "round";
+    if (this.layers.graticule) this.drawGraticule(context, unit);
+    if (this.layers.borders) {
+      this.drawLines(context, this.info.borders.neighbours, GROUND.soft, 0.7 * unit);
+      this.drawLines(context, this.info.borders.germany, GROUND.ink, 1.1 * unit);
+    }
+    if (this.layers.sites) this.drawSites(context, unit);
+    this.marks.forEach((mark) => this.drawMark(context, mark, unit));
+    if (this.draft) this.drawArea(context, this.draft, "#1a1a1a", unit, false);
+    this.drawScale(context, unit);
+  }
+  trace(context, line) {
+    const { size, left, bottom } = this.frame;
+    for (let k = 0; k < line.length; k += 2) {
+      context[k ? "lineTo" : "moveTo"](left + line[k] * size, bottom - line[k + 1] * size);
+    }
+  }
+  drawLines(context, lines, colour, width) {
+    context.beginPath();
+    lines.forEach((line) => this.trace(context, line));
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.stroke();
+  }
+  drawGraticule(context, unit) {
+    this.drawLines(context, this.info.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
+    context.font = `${10 * unit}px system-ui, sans-serif`;
+    context.textBaseline = "bottom";
+    for (const { label, line } of this.info.graticule) {
+      const east = label.endsWith("E");
+      for (let k = 2; k < line.length; k += 2) {
+        const [x0, y0] = this.spot(line[k - 2], line[k - 1]), [x1, y1] = this.spot(line[k], line[k + 1]);
+        const rim = east ? this.over.height - 2 * unit : 4 * unit;
+        const share = east ? (rim - y0) / (y1 - y0) : (rim - x0) / (x1 - x0);
+        if (!(share >= 0 && share < 1)) continue;
+        const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
+        this.word(context, label, east ? x + 3 * unit : rim, east ? rim : y - 1 * unit, unit, "#4a5568");
+        break;
+      }
+    }
+  }
+  word(context, text, x, y, unit, colour) {
+    context.lineWidth = 3 * unit;
+    context.strokeStyle = "rgba(255,255,255,.8)";
+    context.strokeText(text, x, y);
+    context.fillStyle = colour;
+    context.fillText(text, x, y);
+  }
+  drawSites(context, unit) {
+    context.lineWidth = 0.9 * unit;
+    context.strokeStyle = GROUND.ink;
+    context.fillStyle = "#fff";
+    for (const [, col, row] of this.info.sites) {
+      const [x, y] = this.spot(col, row), r = 4 * unit;
+      context.beginPath();
+      context.moveTo(x, y - r);
+      context.lineTo(x + r, y + 0.75 * r);
+      context.lineTo(x - r, y + 0.75 * r);
+      context.closePath();
+      context.fill();
+      context.stroke();
+    }
+  }
+  drawArea(context, polygon, colour, unit, closed = true) {
+    context.beginPath();
+    this.trace(context, polygon.flat());
+    if (closed) context.closePath();
+    context.lineWidth = 4 * unit;
+    context.strokeStyle = "rgba(255,255,255,.85)";
+    context.stroke();
+    context.lineWidth = 2 * unit;
+    context.strokeStyle = colour;
+    context.stroke();
+  }
+  drawMark(context, { cell, polygon, colour, label }, unit) {
+    const corner = polygon && polygon.reduce((a, b) => (b[1] > a[1] ? b : a));
+    const [x, y] = polygon ? this.spot(...corner) : this.spot(cell[1] + 0.5, cell[0] + 0.5);
+    if (polygon) this.drawArea(context, polygon, colour, unit);
+    context.beginPath();
+    context.arc(x, y, 8 * unit, 0, 7);
+    context.fillStyle = colour;
+    context.fill();
+    context.lineWidth = 1.5 * unit;
+    context.strokeStyle = "#fff";
+    context.stroke();
+    context.fillStyle = "#fff";
+    context.font = `600 ${10 * unit}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillText(label, x, y + 0.5 * unit);
+    context.textAlign = "left";
+  }
+  drawScale(context, unit) {
+    const middle = this.place(...this.centre()), km = Math.sqrt(this.projection.area(...middle)); // of a cell
+    const { size } = this.frame;
+    const steps = [500, 200, 100, 50, 20, 10, 5, 2, 1];
+    const length = steps.find((step) => (step / km) * size <= 0.22 * this.over.width) ?? 1;
+    const width = (length / km) * size, right = this.over.width - 14 * unit, y = this.over.height - 16 * unit;
+    context.font = `${10.5 * unit}px system-ui, sans-serif`;
+    context.textAlign = "right";
+    context.textBaseline = "bottom";
+    this.word(context, `${length} km`, right, y - 3 * unit, unit, GROUND.ink);
+    context.textAlign = "left";
+    for (const [colour, line] of [["rgba(255,255,255,.8)", 4], [GROUND.ink, 1.4]]) {
+      context.beginPath();
+      context.moveTo(right - width, y - 3 * unit);
+      context.lineTo(right - width, y);
+      context.lineTo(right, y);
+      context.lineTo(right, y - 3 * unit);
+      context.strokeStyle = colour;
+      context.lineWidth = line * unit;
+      context.stroke();
+    }
+  }
+  centre() {
+    const box = this.over.getBoundingClientRect();
+    return [box.left + box.width / 2, box.top + box.height / 2];
+  }
+}
+
+// ---- ticks.js
+// Where a time axis has its marks: at whole minutes, hours, days or months of UTC.
+
+const MINUTE = 60e3;
+const HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const STEPS = [5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 10 * DAY];
+const MONTHS = [1, 2, 3, 6, 12, 24, 60];
+
+const niceStep = (range, count) => {
+  const raw = range / count, power = 10 ** Math.floor(Math.log10(raw));
+  return power * [1, 2, 5, 10].find((k) => k * power >= raw * 0.999);
+};
+
+// The next mark at or after a time; a step below a minute counts months.
+function nextMark(time, step) {
+  if (step >= MINUTE) return Math.ceil(time / step) * step;
+  const date = new Date(time), start = Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
+  const month = 12 * date.getUTCFullYear() + date.getUTCMonth() + (start < time ? 1 : 0);
+  const mark = Math.ceil(month / step) * step;
+  return Date.UTC(Math.floor(mark / 12), mark % 12);
+}
+
+// [index, text] of at most so many marks on the fields from first to last; numbers where they have no times.
+function ticks(times, first, last, most) {
+  if (last <= first) return [];
+  if (!times) {
+    const step = Math.max(1, Math.ceil(niceStep(last - first, most)));
+    const start = Math.ceil((first + 1) / step) * step; // numbers from 1, fields from 0
+    return Array.from({ length: Math.max(0, Math.floor((last + 1 - start) / step) + 1) }, (_, k) => [start + k * step - 1, `${start + k * step}`]);
+  }
+  const length = times[last] - times[first];
+  const step = STEPS.find((step) => length / step <= most) ?? MONTHS.find((step) => length / (step * 30 * DAY) <= most) ?? 120;
+  const found = [];
+  let index = first;
+  for (let mark = nextMark(times[first], step); mark <= times[last]; mark = nextMark(mark + 1, step)) {
+    while (times[index] < mark) index += 1;
+    if (found.length && found.at(-1)[0] === index) continue; // a hole: the marks fall batch
+    const text = timeText(mark);
+    found.push([index, step < MINUTE ? text.slice(0, 7) : text.endsWith("00:00") ? text.slice(0, 10) : text.slice(11)]);
+  }
+  return found;
+}
+
+// ---- layout.js
+// What the explorer looks like as HTML.
+
+const ICONS = {
+  play: "M5 3.5v13l11-6.5z", pause: "M5 3.5h3.5v13H5zM11.5 3.5H15v13h-3.5z",
+  back: "M12.5 4v12L5 10z M4 4h1.6v12H4z", forward: "M7.5 4v12l7.5-6z M14.4 4H16v12h-1.6z",
+  rain: "M10 2.5c3 4 5 6.6 5 9a5 5 0 0 1-10 0c0-2.4 2-5 5-9z",
+  plus: "M9.2 4h1.6v5.2H16v1.6h-5.2V16H9.2v-5.2H4V9.2h5.2z", minus: "M4 9.2h12v1.6H4z",
+  fit: "M3 3h5v1.6H4.6V8H3z M12 3h5v5h-1.6V4.6H12z M3 12h1.6v3.4H8V17H3z M15.4 12H17v5h-5v-1.6h3.4z",
+  point: "M10 2a5.5 5.5 0 0 1 5.500 5.500C15.500 11.500 10 18 10 18S4.500 11.500 4.500 7.500A5.500 5.500 0 0 1 10 2z M10 5.300a2.200 2.200 0 1 0 0 4.400 2.200 2.200 0 1 0 0-4.400z",
+  box: "M3 4.500h14v11H3z M4.600 6.100v7.800h10.800V6.100z", polygon: "M10 2.500l7.500 5.600-2.900 9H5.400l-2.900-9z M10 4.500L4.400 8.700l2.200 6.800h6.800l2.200-6.800z",
+  close: "M5.100 4L10 8.900 14.900 4 16 5.100 11.100 10 16 14.900 14.900 16 10 11.100 5.100 16 4 14.900 8.900 10 4 5.100z",
+};
+const icon = (name) => `<svg viewBox="0 0 20 20" aria-hidden="true"><path fill-rule="evenodd" d="${ICONS[name]}"/></svg>`;
+const SPEEDS = [2, 5, 10, 15, 30, 60];
+const button = (name, glyph, label, key = "") =>
+  `<button type="button" class="rnb-${name}" aria-label="${escaped(label)}" title="${escaped(label)}${key && ` (${key})`}">${icon(glyph)}</button>`;
+const options = (values, chosen) => values.map(([value, text]) => `<option value="${escaped(value)}"${value === chosen ? " selected" : ""}>${escaped(text)}</option>`).join("");
+const legendRow = (colour, text) => `<li><i style="background:${colour}"></i><span>${escaped(text)}</span></li>`;
+const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and their texts
+
+function layout(info, t) {
+  return `
+<header><h2>${escaped(info.title)}</h2><output class="rnb-time"></output></header>
+<div class="rnb-body">${stageHtml(info, t)}
+  <aside>${legendHtml(info, t)}${seriesHtml(info, t)}</aside>
+</div>${transportHtml(info, t)}${footerHtml(info, t)}${dialogsHtml(t)}`;
+}
+
+const stageHtml = (info, t) => `
+  <div class="rnb-stage" tabindex="0" role="application" aria-roledescription="${escaped(t.map)}" aria-label="${escaped(info.title)}">
+    <canvas class="rnb-field"></canvas><canvas class="rnb-over"></canvas>
+    <div class="rnb-tools" role="toolbar" aria-label="${escaped(t.map)}">
+      ${button("mode", "point", t.point)}${button("mode", "box", t.box)}${button("mode", "polygon", t.polygon)}<hr>
+      ${button("zoomin", "plus", t.zoom_in, "+")}${button("zoomout", "minus", t.zoom_out, "−")}${button("fit", "fit", t.fit, "0")}
+    </div>
+    <div class="rnb-readout"></div>
+    <div class="rnb-waiting">${escaped(t.waiting)}</div>
+    <div class="rnb-credit">${escaped(info.credit)}</div>
+    <div class="rnb-status" role="status" aria-live="polite"></div>
+  </div>`;
+
+function legendHtml(info, t) {
+  const palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
+  const layers = ["borders", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
+  return `
+    <section class="rnb-legend"><h3>${escaped(t.legend)} <span class="rnb-unitname"></span></h3>
+      <ul class="rnb-classes"></ul>
+      <div class="rnb-look">
+        <label>${escaped(t.unit)}<select class="rnb-unit"${info.units.length < 2 ? " disabled" : ""}>${options(info.units.map((u, k) => [String(k), u.name]))}</select></label>
+        <label>${escaped(t.palette)}<select class="rnb-palette">${options(palettes)}</select></label>
+        <label>${escaped(t.limits)}<input class="rnb-limits" type="text" spellcheck="false"></label>
+        <ul class="rnb-ground">${GROUNDS.map(([tone, text]) => legendRow(css(GROUND[tone]), t[text])).join("")}</ul>
+      </div>
+      <fieldset><legend class="rnb-hidden">${escaped(t.map)}</legend>${layers.join("")}</fieldset></section>`;
+}
+
+const seriesHtml = (info, t) => `
+    <section class="rnb-series"><h3>${escaped(t.series)} <span class="rnb-seriesunit"></span></h3>
+      <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}"><button type="submit">${escaped(t.add)}</button></form>
+      <p class="rnb-empty">${escaped(t.click_map)}</p>
+      <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div></div>
+      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></section>`;
+
+const transportHtml = (info, t) => `
+<div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${info.count < 2 ? " hidden" : ""}>
+  ${button("back", "back", t.back, "←")}${button("play", "play", t.play, "Space")}${button("forward", "forward", t.forward, "→")}${button("rain", "rain", t.next_rain, "R")}
+  <div class="rnb-timeline"><canvas aria-hidden="true"></canvas><div class="rnb-head"></div><input class="rnb-slider" type="range" min="0" max="${info.count - 1}" value="0" aria-label="${escaped(t.time)}"></div>
+  <label>${escaped(t.speed)}<select class="rnb-speed">${options(SPEEDS.map((s) => [String(s), `${s} / s`]), "15")}</select></label>
+</div>`;
+
+function footerHtml(info, t) {
+  const shown = [["", t.fields, t.as_played], ...(info.sums ? [["sum", t.sum_short, t.sum]] : []), ["max", t.max_word, t.max]];
+  const exports = [["png", "PNG", t.png_long], ["csv", "CSV", t.csv_long], ["animation", t.animation_word, t.animation_long], ["page", "HTML", t.page_long], ["code", t.code, t.code_long]];
+  const one = info.count < 2, word = (name, data, text, title, more = "") => `<button type="button" class="rnb-${name}" data-${data} title="${escaped(title)}"${more}>${escaped(text)}</button>`;
+  return `
+<footer>
+  <div class="rnb-spanbox" role="group" aria-label="${escaped(t.span)}"${one ? " hidden" : ""}>
+    <div class="rnb-row">${word("from", "span", t.from_here, "[")}${word("to", "span", t.to_here, "]")}</div><span class="rnb-span">${escaped(t.whole)}</span>${button("whole", "close", t.whole)}
+  </div>
+  <div class="rnb-row" role="group" aria-label="${escaped(t.total)}"${one ? " hidden" : ""}>${shown.map(([how, text, title]) => word("total", `how="${how}"`, text, title, ` aria-pressed="${!how}"`)).join("")}</div>
+  <div class="rnb-exports" role="group" aria-label="${escaped(t.export)}"><span>${escaped(t.export)}</span><div class="rnb-row">${exports.filter(([what]) => !(one && what === "animation")).map(([what, text, title]) => word("export", `what="${what}"`, text, title)).join("")}</div></div>
+</footer>`;
+}
+
+const dialogsHtml = (t) => `
+<dialog class="rnb-codebox" aria-label="${escaped(t.code)}"><textarea readonly rows="16" wrap="off" spellcheck="false" aria-label="${escaped(t.code)}"></textarea><form method="dialog"><button type="button" class="rnb-copy">${escaped(t.copy)}</button><button>${escaped(t.close)}</button></form></dialog>
+<dialog class="rnb-pagebox" aria-label="HTML"><p></p><form method="dialog"><button value="make">${escaped(t.make)}</button><button value="">${escaped(t.cancel)}</button></form></dialog>`;
+
+// ---- timeline.js
+// The timeline below the map: how wet each field is, which fields are here, the span, and the time.
+
+const LABELS = 15; // CSS pixels below the bars
+
+const timeline = {
+  timelineSoon() {
+    this.pendingTimeline ??= setTimeout(() => {
+      this.pendingTimeline = null;
+      this.drawTimeline();
+    }, 120);
+  },
+  placeHead() {
+    this.$(".rnb-head").style.left = `${(100 * (this.playhead + 0.5)) / this.info.count}%`;
+    this.chart.place(this.playhead);
+  },
+  drawTimeline() {
+    const canvas = this.$(".rnb-timeline canvas"), ratio = window.devicePixelRatio || 1;
+    const box = canvas.getBoundingClientRect(), { count, times } = this.info;
+    if (!box.width) return;
+    [canvas.width, canvas.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
+    const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
+    const colour = (name) => style.getPropertyValue(`--rnb-${name}`);
+    const { width } = box, height = box.height - LABELS, x = (index) => (index / count) * width;
+    context.scale(ratio, ratio);
+    context.fillStyle = colour("track");
+    context.fillRect(0, 0, width, height);
+    this.drawWet(context, { width, height, wet: colour("wet"), held: colour("held") });
+    context.fillStyle = colour("veil");
+    context.fillRect(0, 0, x(this.span[0]), height);
+    context.fillRect(x(this.span[1] + 1), 0, width, height);
+    context.font = "10.5px system-ui, sans-serif";
+    context.textBaseline = "bottom";
+    for (const [index, text] of ticks(times, 0, count - 1, Math.floor(width / 90))) {
+      const left = x(index + (times ? 1 : 0.5)), words = context.measureText(text).width;
+      context.fillStyle = colour("held");
+      context.fillRect(Math.min(width - 1, Math.round(left)), height, 1, 4);
+      context.fillStyle = colour("quiet");
+      context.fillText(text, Math.min(width - words, Math.max(0, left - words / 2)), box.height);
+    }
+  },
+  // one bar a field, or where they are many, one a pixel: of the wettest field in it
+  drawWet(context, { width, height, wet, held }) {
+    const { count } = this.info, bars = Math.min(count, Math.floor(width));
+    let most = 0.02;
+    for (const share of this.cache.wet) if (share > most) most = share;
+    for (let bar = 0; bar < bars; bar++) {
+      const first = Math.floor((bar * count) / bars), stop = Math.floor(((bar + 1) * count) / bars);
+      let share = 0, here = true;
+      for (let i = first; i < stop; i++) {
+        if (this.cache.wet[i] > share) share = this.cache.wet[i];
+        here &&= this.cache.has(i);
+      }
+      const left = (bar / bars) * width, tall = (share / most) * (height - 4);
+      context.fillStyle = wet;
+      if (tall) context.fillRect(left, height - 2 - tall, width / bars, tall);
+      context.fillStyle = held;
+      if (here) context.fillRect(left, height - 2, width / bars, 2);
+    }
+  },
+  // ---- the span
+  setSpan(first, last) {
+    const { count } = this.info, whole = first <= 0 && last >= count - 1;
+    this.span = [Math.max(0, Math.min(first, last)), Math.min(count - 1, Math.max(first, last))];
+    this.$(".rnb-span").textContent = whole ? this.texts.whole : this.spanText(...this.span);
+    this.$(".rnb-whole").hidden = whole;
+    this.publish("span", this.span);
+    this.leaveTotal();
+    this.marks.forEach((mark) => this.askSeries(mark));
+    this.drawTimeline();
+    this.drawChart();
+  },
+  spanText(first, last) {
+    if (!this.info.times) return `${first + 1} – ${last + 1}`;
+    const [from, to] = [first, last].map((index) => timeText(this.info.times[index]));
+    return `${from} – ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to}`;
+  },
+  // how many fields the span should have and has not
+  holes() {
+    const { times, minutes } = this.info, [first, last] = this.span;
+    return times && minutes ? Math.max(0, Math.round((times[last] - times[first]) / (minutes * MINUTE)) - (last - first)) : 0;
+  },
+};
+
+// ---- chart.js
+// Series beside the map: steps that end at their time, several places in one chart, and the playhead.
+
+const EDGES = { left: 40, right: 8, top: 8, bottom: 20 };
+
+class Chart {
+  constructor(canvas, head, info) {
+    Object.assign(this, { canvas, head, info });
+  }
+  // marks: [{values: Float64Array, colour}], span: [first, last], factor and name of the unit
+  draw(marks, span, unit) {
+    const { canvas } = this, box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+    [canvas.width, canvas.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
+    const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
+    const quiet = style.getPropertyValue("--rnb-quiet"), rule = style.getPropertyValue("--rnb-rule");
+    const width = box.width - EDGES.left - EDGES.right, height = box.height - EDGES.top - EDGES.bottom;
+    if (width <= 0 || height <= 0) return;
+    const [low, high] = this.range(marks, span, unit.factor);
+    const step = niceStep(high - low, 4), top = Math.ceil(high / step - 1e-9) * step, floor = Math.floor(low / step) * step;
+    const count = span[1] - span[0] + 1;
+    this.axis = { count, first: span[0], width };
+    const x = (index) => EDGES.left + ((index - span[0]) / count) * width;
+    const y = (value) => EDGES.top + (1 - (value - floor) / (top - floor)) * height;
+    context.scale(ratio, ratio);
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    for (let value = floor; value <= top + step / 2; value += step) {
+      context.fillStyle = rule;
+      context.fillRect(EDGES.left, Math.round(y(value)), width, 1);
+      context.fillStyle = quiet;
+      context.fillText(+value.toPrecision(6), EDGES.left - 5, y(value));
+    }
+    this.timeAxis(context, span, { x, bottom: EDGES.top + height, right: EDGES.left + width, quiet });
+    marks.forEach(({ values, colour }) => {
+      context.beginPath();
+      this.trace(context, values, span, x, (value) => y(value * unit.factor));
+      context.strokeStyle = colour;
+      context.lineWidth = 1.5;
+      context.lineJoin = "round";
+      context.stroke();
+    });
+    this.place(this.playhead);
+  }
+  range(marks, span, factor) {
+    let low = 0, high = 0;
+    for (const { values } of marks) {
+      for (let i = span[0]; i <= span[1]; i++) {
+        const value = values[i] * factor;
+        if (value > high) high = value;
+        if (value < low) low = value;
+      }
+    }
+    return [low, high === low ? low + 1 : high];
+  }
+  trace(context, values, span, x, y) {
+    const { times, minutes } = this.info;
+    let down = false;
+    for (let i = span[0]; i <= span[1]; i++) {
+      if (Number.isNaN(values[i])) down = false;
+      else {
+        if (down && times && minutes && times[i] - times[i - 1] > 1.5 * minutes * MINUTE) down = false; // a hole
+        context[down ? "lineTo" : "moveTo"](x(i), y(values[i]));
+        context.lineTo(x(i + 1), y(values[i])); // the interval ends at the time of the field
+        down = true;
+      }
+    }
+  }
+  timeAxis(context, span, { x, bottom, right, quiet }) {
+    const { times } = this.info;
+    for (const [index, text] of ticks(times, ...span, Math.max(2, Math.floor((right - EDGES.left) / 64)))) {
+      const left = x(index + (times ? 1 : 0.5)), short = times ? text.replace(/^\d{4}-(?=\d\d-)/, "") : text;
+      const half = context.measureText(short).width / 2;
+      context.fillStyle = quiet;
+      context.fillRect(Math.round(left), bottom, 1, 4);
+      context.textAlign = "left";
+      context.fillText(short, Math.min(right + EDGES.right - 2 * half, Math.max(EDGES.left, left - half)), bottom + 12);
+    }
+  }
+  place(playhead) {
+    this.playhead = playhead;
+    if (!this.axis) return;
+    const { count, first, width } = this.axis, at = playhead - first + 0.5;
+    this.head.hidden = at < 0 || at > count;
+    this.head.style.left = `${EDGES.left + (at / count) * width}px`;
+  }
+  index(clientX) {
+    const box = this.canvas.getBoundingClientRect(), { width, count, first } = this.axis;
+    return first + Math.min(count - 1, Math.max(0, Math.floor(((clientX - box.left - EDGES.left) / width) * count)));
+  }
+}
+
+// ---- places.js
+// Places and areas that are compared, and the read-out under the pointer.
+
+const polygonArea = (polygon) =>
+  Math.abs(polygon.reduce((sum, [x0, y0], k) => {
+    const [x1, y1] = polygon[(k + 1) % polygon.length];
+    return sum + x0 * y1 - x1 * y0;
+  }, 0)) / 2;
+
+const places = {
+  addMark(place) {
+    const free = PIN_COLOURS.findIndex((colour) => !this.marks.some((mark) => mark.colour === colour));
+    if (free < 0) return this.say(this.texts.too_many, "warn");
+    this.count = (this.count ?? 0) + 1;
+    const mark = { ...place, colour: PIN_COLOURS[free], label: String(free + 1), id: `series-${this.count}` };
+    this.marks.push(mark);
+    this.askSeries(mark);
+    this.refreshMarks();
+  },
+  askSeries(mark) {
+    Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false });
+    const { id, cell, polygon } = mark;
+    this.ask({ type: "series", id, span: this.span, near: this.playhead, ...(polygon ? { polygon } : { cell }) });
+  },
+  takeSeries(message) {
+    const mark = this.marks.find(({ id }) => id === message.id);
+    if (!mark) return;
+    message.values?.forEach((value, k) => (mark.values[message.first + k] = value ?? NaN));
+    mark.cells = message.cells;
+    mark.done = Boolean(message.done);
+    if (mark.done && !mark.cells) this.say(this.texts.no_cells, "warn");
+    this.root.dataset.series = this.marks.filter(({ done }) => done).length;
+    this.marksSoon();
+  },
+  removeMark(mark) {
+    this.ask({ type: "stop", id: mark.id });
+    clearTimeout(this.silence); // nothing will be answered
+    this.marks = this.marks.filter((other) => other !== mark);
+    this.refreshMarks();
+    this.stage.focus({ preventScroll: true }); // the button that had the focus is gone
+  },
+  refreshMarks() {
+    this.map.marks = this.marks;
+    this.map.drawOver();
+    this.$(".rnb-empty").hidden = this.marks.length > 0;
+    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2;
+    this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
+    this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
+    this.listMarks();
+    this.drawChart();
+  },
+  markRow(mark) {
+    const { projection } = this.map, middle = (corners, k) => corners.reduce((sum, corner) => sum + corner[k], 0) / corners.length;
+    const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
+    const place = mark.polygon
+      ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString("en")} km²`
+      : projection.lonlat(col, row).map((degree) => degree.toFixed(3)).join(", ");
+    const cells = "<td data-k></td>".repeat(this.info.sums ? 3 : 2);
+    return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
+  },
+  // value now, maximum and sum of the span
+  listMarks() {
+    const rows = this.$(".rnb-marks").rows;
+    this.marks.forEach((mark, k) => {
+      const cells = rows[k].querySelectorAll("td[data-k]"), { factor } = this.unit;
+      let sum = 0, seen = 0, most = NaN;
+      for (let i = this.span[0]; i <= this.span[1]; i++) {
+        const value = mark.values[i];
+        if (Number.isNaN(value)) continue;
+        [sum, seen, most] = [sum + value, seen + 1, most > value ? most : value];
+      }
+      cells[0].textContent = number(mark.values[this.playhead] * factor);
+      cells[1].textContent = number(most * factor);
+      if (cells[2]) cells[2].textContent = seen ? number(+sum.toFixed(2)) : "–";
+      rows[k].classList.toggle("rnb-loading", !mark.done);
+    });
+  },
+  nowInMarks() {
+    const rows = this.$(".rnb-marks").rows;
+    this.marks.forEach((mark, k) => {
+      rows[k].querySelector("td[data-k]").textContent = number(mark.values[this.playhead] * this.unit.factor);
+    });
+  },
+  marksSoon() {
+    this.pendingMarks ??= setTimeout(() => {
+      this.pendingMarks = null;
+      this.listMarks();
+      this.drawChart();
+    }, 60);
+  },
+  drawChart() {
+    if (!this.$(".rnb-chart").hidden) this.chart.draw(this.marks, this.span, this.unit);
+  },
+  readOut() {
+    const line = this.$(".rnb-readout");
+    if (!this.pointer || !this.shown || (!this.total && this.shown.index !== this.playhead && !this.playing)) return (line.textContent = "");
+    const [col, row] = this.map.place(...this.pointer).map(Math.floor);
+    if (!this.map.holds(col, row)) return (line.textContent = "");
+    const cell = row * this.map.cols + col, value = valueOf(this.shown.field, cell);
+    const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
+    const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
+    const factor = this.total ? 1 : this.unit.factor, unit = this.total ? this.total.unit : this.unit.name;
+    const told = Number.isNaN(value) ? missing : `<b>${number(value * factor)}</b> ${escaped(unit)}`;
+    line.innerHTML = `${told}<span>${lon.toFixed(4)}° E  ${lat.toFixed(4)}° N</span>`;
+    Object.assign(line.dataset, { value, lon, lat, row, col });
+  },
+};
+
+// ---- export.js
+// What leaves the explorer: a field, a table, a film, a page of its own, and the code that gives the same.
+
+function save(name, blob) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+const exporting = {
+  export(what) {
+    const acts = { png: () => this.png(), csv: () => this.csv(), code: () => this.code(), animation: () => this.askFile("animation"), page: () => this.askPage() };
+    acts[what]();
+  },
+  fileName(ending, indices = [this.playhead]) {
+    const { times, name } = this.info;
+    const stamps = times ? indices.map((index) => `_${timeText(times[index]).replace(/\D/g, "")}`) : [];
+    return `${name || "radar"}${stamps.join("")}.${ending}`;
+  },
+  png() {
+    const { map } = this, unit = Math.max(1, map.ratio), margin = 12 * unit, line = 15 * unit;
+    const { width, height } = map.over, side = 110 * unit, head = 48 * unit;
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [width + side + 2 * margin, height + head + 26 * unit];
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    const { size, left: west, bottom } = map.frame;
+    context.save();
+    context.beginPath();
+    context.rect(margin, head, width, height);
+    context.clip();
+    context.fillStyle = css(GROUND.outside);
+    context.fillRect(margin, head, width, height);
+    context.imageSmoothingEnabled = size < 1;
+    context.drawImage(map.canvas, margin + west, head + bottom - map.rows * size, map.cols * size, map.rows * size);
+    context.restore();
+    context.drawImage(map.over, margin, head);
+    context.fillStyle = "#1a1a1a";
+    context.font = `600 ${14 * unit}px system-ui, sans-serif`;
+    context.fillText(this.info.title, margin, 20 * unit);
+    context.font = `${13 * unit}px system-ui, sans-serif`;
+    context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
+    context.font = `${11 * unit}px system-ui, sans-serif`;
+    const labels = this.root.querySelectorAll(".rnb-ground span");
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), number(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
+    const left = width + 2 * margin;
+    context.fillText(this.total ? this.total.unit : this.unit.name, left, head + 10 * unit);
+    rows.forEach(([colour, text], k) => {
+      const y = head + 18 * unit + k * line;
+      context.fillStyle = colour;
+      context.fillRect(left, y, 18 * unit, line - 1);
+      context.strokeStyle = "rgba(0,0,0,.25)";
+      context.strokeRect(left, y, 18 * unit, line - 1);
+      context.fillStyle = "#1a1a1a";
+      context.fillText(text, left + 24 * unit, y + line - 4 * unit);
+    });
+    context.fillText(this.info.credit, margin, canvas.height - 8 * unit);
+    const name = this.total ? this.fileName(`${this.total.how}.png`, this.total.span) : this.fileName("png");
+    canvas.toBlob((blob) => blob && save(name, blob));
+  },
+  csv() {
+    if (!this.marks.length) return this.say(this.texts.click_map, "warn");
+    const { times, title, credit } = this.info, [first, last] = this.span;
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.polygon ? "mean of the area with corners" : "cell at"} ${this.corners(mark, 4).join("; ")} (lon lat)`);
+    const lines = [`# ${title}; ${this.unit.name}; ${credit}`, ...places, ["time_utc", ...this.marks.map(({ label }) => label)].join(",")];
+    for (let i = first; i <= last; i++) {
+      const values = this.marks.map(({ values }) => (Number.isNaN(values[i]) ? "" : +(values[i] * this.unit.factor).toPrecision(7)));
+      lines.push([times ? new Date(times[i]).toISOString().slice(0, 19) : i, ...values].join(","));
+    }
+    save(this.fileName("csv", this.span), new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
+  },
+  corners({ cell, polygon }, digits) {
+    const places = polygon ?? [[cell[1] + 0.5, cell[0] + 0.5]];
+    return places.map((place) => this.map.projection.lonlat(...place).map((degree) => degree.toFixed(digits)).join(" "));
+  },
+  // What gives the same in Python: the field or the total, and the series.
+  code() {
+    const { along, source, name, times, flipped } = this.info, [first, last] = this.span;
+    const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
+    const one = (index) => (timed ? `.sel(time="${iso(index)}")` : along ? `.isel(${along}=${index})` : "");
+    const span = timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "";
+    const lines = source ? [`ds = rn.${source}`] : ["# ds: the Dataset that the explorer was given"];
+    lines.push(`da = ds[${JSON.stringify(name)}]${flipped ? '.sortby(["y", "x"])' : ""}`);
+    if (this.total || this.marks.length) lines.push(`part = da${span}`);
+    const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
+    lines.push(`field = ${this.total ? `part.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
+    const pins = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon }) => polygon);
+    if (pins.length) lines.push("", `rows = xr.DataArray(${pythonList(pins.map(({ cell }) => cell[0]))}, dims="point")`, `cols = xr.DataArray(${pythonList(pins.map(({ cell }) => cell[1]))}, dims="point")`, `series = part.isel(y=rows, x=cols)  # at ${pins.map((mark) => this.corners(mark, 3)[0]).join(", ")}`);
+    areas.forEach((mark) => {
+      lines.push("", `corners = ${pythonList(mark.polygon)}  # in cells, of area ${mark.label}`, 'mask = xr.DataArray(inside(corners, (da.sizes["y"], da.sizes["x"])), dims=("y", "x"))', `mean_${mark.label} = part.where(mask).mean(("y", "x"))`);
+    });
+    const imports = ["import radar_nb as rn", ...(this.marks.length ? ["import xarray as xr"] : []), ...(areas.length ? ["from radar_nb.widgets.explorer.queries import inside"] : []), ""];
+    const area = this.$(".rnb-codebox textarea");
+    area.value = [...imports, ...lines].join("\n");
+    this.$(".rnb-codebox").showModal();
+    area.setSelectionRange(0, 0);
+    area.scrollTop = 0;
+  },
+  // the arguments of rn.plot for colours that were chosen
+  look() {
+    const own = this.total ? this.total.chosen : this.unit.chosen, factor = this.total ? 1 : this.unit.factor;
+    const classes = own || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
+    return `${classes}${this.palette === Object.keys(this.info.palettes)[0] ? "" : `, cmap="${this.palette}"`}`;
+  },
+  async copy() {
+    const area = this.$(".rnb-codebox textarea");
+    area.select();
+    try {
+      await navigator.clipboard.writeText(area.value);
+      this.say(this.texts.copied);
+      this.$(".rnb-codebox").close();
+    } catch {
+      this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write there: the text is selected
+    }
+  },
+  // The size is told before.
+  askPage() {
+    if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
+    const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // four letters for three bytes
+    const words = this.texts.page_size.replace("{size}", bytesText(size)).replace("{count}", count);
+    const dialog = this.$(".rnb-pagebox");
+    dialog.querySelector("p").textContent = words;
+    dialog.returnValue = ""; // Escape would leave the answer of the last time
+    dialog.showModal();
+  },
+  askFile(kind) {
+    if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
+    this.say(this.texts[kind], "busy", kind);
+    const limits = this.unit.chosen && this.unit.chosen.map((limit) => limit / this.unit.factor);
+    const fps = Math.min(30, Number(this.$(".rnb-speed").value));
+    this.ask({ type: kind, span: this.span, fps, palette: this.palette, ...(limits && { limits }) });
+    clearTimeout(this.silence); // the first piece may take a while
+  },
+  takeFile({ id, name, mime }) {
+    const blob = new Blob(this.files[id] ?? [], { type: mime });
+    delete this.files[id];
+    save(name, blob);
+    this.say(`${name}, ${bytesText(blob.size)}`);
+  },
+};
+
+// ---- player.js
+// The explorer: what is shown, its playhead, and the questions to the kernel. Further files add to the Player.
+
+const SILENCE = 5000; // ms without an answer, after which the kernel counts as gone or busy
+const AHEAD = 8; // fields that are inflated before they are due
+
+class Player {
+  constructor(model, root, texts) {
+    Object.assign(this, { model, root, texts });
+    this.view = Math.random().toString(36).slice(2); // the kernel talks to each view of a model
+    this.playhead = 0;
+    this.shown = null; // what is on the map: {index, field}, of a total {field}
+    this.total = null;
+    this.marks = [];
+    this.noAnswer = false; // the kernel, as far as is known
+    this.files = {}; // pieces of files on their way
+    this.playing = false;
+    this.pointer = null;
+    this.shownCount = 0;
+    this.ended = new AbortController();
+    this.onMessage = (message, buffers) => this.hear(message, buffers ?? []);
+    model.on("msg:custom", this.onMessage);
+    this.say(texts.opening);
+    this.ask({ type: "hello" });
+  }
+  close() {
+    this.ask({ type: "bye" });
+    this.ended.abort();
+    this.model.off("msg:custom", this.onMessage);
+    cancelAnimationFrame(this.animation);
+    for (const timer of [this.silence, this.settled, this.pendingTimeline, this.pendingMarks]) clearTimeout(timer);
+    this.playing = false;
+    this.cache = null;
+  }
+  get closed() {
+    return this.ended.signal.aborted;
+  }
+  $(selector) {
+    return this.root.querySelector(selector);
+  }
+  // ---- talk with the kernel
+  ask(question) {
+    clearTimeout(this.silence);
+    const silent = () => {
+      this.noAnswer = true; // what is published then is a red line in the console
+      if (!this.closed) this.say(this.info ? this.texts.silent : this.texts.no_kernel, "warn");
+    };
+    this.silence = setTimeout(silent, SILENCE);
+    this.reach(() => this.model.send({ ...question, view: this.view }), silent);
+  }
+  // What goes to a kernel that is gone throws, at once or later.
+  async reach(act, failed = () => {}) {
+    try {
+      await act();
+    } catch {
+      failed();
+    }
+  }
+  publish(name, value) {
+    if (this.noAnswer) return;
+    this.reach(() => {
+      this.model.set(name, value);
+      return this.model.save_changes();
+    });
+  }
+  hear(message, buffers) {
+    clearTimeout(this.silence);
+    this.noAnswer = false;
+    if (message.view !== undefined && message.view !== this.view) return; // another view has asked
+    if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
+    if (!this.info) return;
+    const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
+    const heard = {
+      frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
+      series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
+      rain: () => this.takeRain(message.index), problem: () => this.takeProblem(message),
+      progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
+      part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
+    };
+    heard[message.type]?.();
+  }
+  // One line on the map: a word, how far a job has come, or what is wrong.
+  say(text, kind = "", job = null) {
+    const line = this.$(".rnb-status") ?? this.root;
+    line.innerHTML = text && `<span class="rnb-word ${kind}">${escaped(text)}</span>`;
+    if (!job) return;
+    line.innerHTML += `<button type="button" class="rnb-stop">${escaped(this.texts.cancel)}</button>`;
+    line.querySelector("button").onclick = () => this.stop(job);
+  }
+  stop(job) {
+    this.ask({ type: "stop", id: job });
+    clearTimeout(this.silence); // nothing will be answered
+    delete this.files[job];
+    if (job === "total") this.pressTotal("");
+    this.say(this.texts.cancelled);
+  }
+  takeProblem({ id, text }) {
+    delete this.files[id];
+    if (id === "total") this.pressTotal("");
+    this.say(text, "warn");
+  }
+  refuse(text) {
+    this.root.innerHTML = `<p class="rnb-refused" role="alert">${escaped(text)}</p>`;
+  }
+  // ---- the info arrives
+  open(info) {
+    if (this.info) return;
+    if (typeof DecompressionStream === "undefined") return this.refuse(this.texts.old_browser);
+    this.info = info;
+    this.unit = info.units[0];
+    this.palette = Object.keys(info.palettes)[0];
+    this.span = [0, info.count - 1];
+    this.root.innerHTML = layout(info, this.texts);
+    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys keep away
+    this.stage = this.$(".rnb-stage");
+    this.map = new RadarMap(this.stage, info);
+    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), info);
+    this.cache = new FrameCache((question) => this.ask(question), info.count, info.shape[0] * info.shape[1], info.batch);
+    this.wire();
+    this.classes();
+    const index = Math.min(info.count - 1, Math.max(0, this.model.get("index") ?? 0));
+    this.setSpan(...(this.model.get("span") ?? this.span));
+    this.seek(index);
+  }
+  classes() {
+    const limits = this.unit.chosen ?? this.unit.limits, ramp = this.info.palettes[this.palette];
+    this.limits = this.total ? this.total.chosen ?? this.total.limits : limits;
+    this.colours = this.limits.map((_, k) => rampColour(ramp, this.limits.length > 1 ? k / (this.limits.length - 1) : 0));
+    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), number(limit))).reverse().join("");
+    this.$(".rnb-classes").classList.toggle("rnb-many", this.limits.length > 10);
+    this.$(".rnb-unitname").textContent = this.total ? this.total.unit : this.unit.name;
+    this.$(".rnb-seriesunit").textContent = this.unit.name;
+    this.$(".rnb-limits").value = this.limits.map(number).join(", ");
+    this.repaint();
+  }
+  repaint() {
+    if (!this.shown) return;
+    const factor = this.total ? 1 : this.unit.factor;
+    const { field } = this.shown;
+    this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
+    // what lies below the first class is dry only if nothing smaller can be told
+    const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
+    const below = least ? this.texts.dry : `< ${number(this.limits[0])}`, label = this.$(".rnb-ground span");
+    if (label.textContent !== below) label.textContent = below;
+    this.readOut();
+  }
+  redraw() {
+    this.map.resize();
+    this.drawChart();
+    this.drawTimeline();
+  }
+  // ---- fields
+  takeFrames(frames, views) {
+    let k = 0;
+    for (const told of frames) {
+      this.cache.take(told, told.problem ? null : views[k++], this.playhead);
+      if (told.index === this.playhead && this.shown?.index !== told.index) this.show();
+    }
+    this.cache.wish(this.playhead, this.span);
+    this.timelineSoon();
+  }
+  async takeCoverage(bytes) {
+    const covered = new Uint8Array(await inflate(bytes));
+    if (this.closed) return;
+    this.map.covered = covered;
+    if (!this.playing) this.repaint();
+  }
+  seek(index) {
+    this.leaveTotal();
+    this.playhead = Math.min(this.info.count - 1, Math.max(0, index));
+    clearTimeout(this.settled);
+    if (!this.playing) this.settled = setTimeout(() => this.publish("index", this.playhead), 150);
+    this.show();
+    this.cache.wish(this.playhead, this.span);
+  }
+  async show() {
+    const index = this.playhead, slider = this.$(".rnb-slider");
+    slider.value = index;
+    this.$(".rnb-time").innerHTML = this.timeHtml(index);
+    this.placeHead();
+    if (this.marks.length) this.nowInMarks();
+    if (!this.playing) {
+      slider.setAttribute("aria-valuetext", this.timeText(index));
+      this.stage.setAttribute("aria-label", `${this.info.title}, ${this.timeText(index)}`);
+    }
+    this.$(".rnb-waiting").hidden = this.cache.known(index);
+    if (this.cache.broken.has(index)) return this.showBroken(index);
+    const field = await this.cache.field(index).catch((error) => this.say(String(error), "warn"));
+    if (!field || this.closed || index !== this.playhead || this.total) return;
+    this.shown = { index, field };
+    this.repaint();
+    this.shownCount += 1;
+    this.stage.dataset.index = index;
+    this.stage.dataset.frames = this.shownCount;
+    const word = this.$(".rnb-word");
+    if (!field.cells) this.say(this.texts.nothing, "void");
+    else if (word?.matches(".void") || (!this.playing && word?.matches(".warn"))) this.say("");
+  }
+  showBroken(index) {
+    this.shown = null;
+    this.map.blank();
+    this.readOut();
+    this.stage.dataset.broken = index;
+    this.say(this.cache.broken.get(index), "warn");
+  }
+  timeText(index) {
+    const { times, minutes } = this.info;
+    if (!times) return this.info.count > 1 ? `${index + 1} / ${this.info.count}` : "";
+    return `${timeText(times[index])} UTC${minutes ? `, ${minutes} min` : ""}`;
+  }
+  timeHtml(index) {
+    const { times } = this.info;
+    if (!times) return escaped(this.timeText(index));
+    const text = timeText(times[index]);
+    return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">UTC</span>`;
+  }
+  // ---- playing: the browser's clock tells which field is due
+  play(on = !this.playing) {
+    if (this.info.count < 2) return;
+    this.playing = on;
+    const button = this.$(".rnb-play"), label = on ? this.texts.pause : this.texts.play;
+    button.innerHTML = icon(on ? "pause" : "play");
+    button.setAttribute("aria-label", label);
+    button.title = `${label} (Space)`;
+    cancelAnimationFrame(this.animation);
+    if (!on) return this.seek(this.playhead);
+    this.leaveTotal();
+    [this.last, this.due] = [0, 0];
+    this.animation = requestAnimationFrame((now) => this.tick(now));
+  }
+  tick(now) {
+    if (!this.playing) return;
+    this.animation = requestAnimationFrame((next) => this.tick(next));
+    const step = 1000 / Number(this.$(".rnb-speed").value);
+    this.due += this.last ? now - this.last : step;
+    this.last = now;
+    if (this.due < step - 2) return;
+    const next = this.following(this.playhead);
+    for (let k = 0, ahead = next; k < AHEAD; k++, ahead = this.following(ahead)) this.cache.field(ahead).catch(() => {});
+    const behind = this.shown?.index !== this.playhead && !this.cache.broken.has(this.playhead);
+    if (behind || !this.cache.known(next)) {
+      this.due = step; // show it as soon as it is here
+      return this.cache.wish(behind ? this.playhead : next, this.span);
+    }
+    this.due = Math.min(this.due - step, step);
+    this.seek(next);
+  }
+  following(index) {
+    return index >= this.span[1] || index < this.span[0] ? this.span[0] : index + 1;
+  }
+  nextRain() {
+    const series = this.marks.filter((mark) => mark.done && mark.cells).map((mark) => mark.values);
+    if (!series.length) {
+      this.say(this.texts.rain, "busy", "rain");
+      return this.ask({ type: "rain", start: this.playhead, span: this.span });
+    }
+    const wet = (index) => series.some((values) => values[index] > 0);
+    for (let i = this.playhead + 1; i <= this.span[1]; i++) if (wet(i) && !wet(i - 1)) return this.seek(i);
+    this.say(this.texts.no_rain);
+  }
+  takeRain(index) {
+    this.say(index === null ? this.texts.no_rain : "");
+    if (index !== null) this.seek(index);
+  }
+  // ---- totals over the span
+  askTotal(how) {
+    const asked = this.$(".rnb-total[aria-pressed=true]")?.dataset.how;
+    if (!how) return asked && !this.total ? this.stop("total") : this.leaveTotal();
+    this.play(false);
+    this.pressTotal(how);
+    this.say(`${this.texts.total} …`, "busy", "total");
+    this.ask({ type: "total", how, span: this.span });
+  }
+  pressTotal(how) {
+    this.root.querySelectorAll(".rnb-total").forEach((node) => node.setAttribute("aria-pressed", node.dataset.how === how));
+  }
+  async takeTotal(message, bytes) {
+    const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
+    if (this.closed) return;
+    this.play(false);
+    this.total = { ...message, unit: message.how === "sum" ? "mm" : this.info.units[0].name, field };
+    this.shown = { field };
+    this.pressTotal(message.how);
+    this.stage.dataset.total = message.how;
+    this.$(".rnb-waiting").hidden = true;
+    const words = message.how === "sum" ? this.texts.sum : this.texts.max;
+    this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${this.spanText(...message.span)}</span>`;
+    this.classes();
+    const holes = this.holes(), told = [];
+    if (holes) told.push(this.texts.holes.replace("{count}", holes));
+    if (message.least_share < 1) told.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
+    this.say(told.join(" "), "warn");
+  }
+  leaveTotal() {
+    if (!this.total) return;
+    this.pressTotal("");
+    this.total = null;
+    delete this.stage.dataset.total;
+    this.shown = null;
+    this.say("");
+    this.classes();
+    this.show();
+  }
+}
+
+Object.assign(Player.prototype, controls, places, timeline, exporting);
+
+// ---- widget.js
+// The entry for anywidget: a view is an element with its player.
+
+function render({ model, el }) {
+  const root = document.createElement("div");
+  root.className = "rnb-explorer";
+  el.append(root);
+  root.player = new Player(model, root, model.get("texts"));
+  return () => root.player.close();
+}
+
+export default { render };

@@ -1,0 +1,68 @@
+"""Laws of the explorer's bundles: they are made from the modules, and the script refuses what it cannot join."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts/bundle_explorer.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec: Any = importlib.util.spec_from_file_location("bundle_explorer", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["widget.bundle.js", "page.bundle.js"])
+def test_each_bundle_equals_its_sources(script: Any, name: str) -> None:
+    """Run scripts/bundle_explorer.py after each change of a module."""
+    made = script.bundle(script.FOLDER / "js", script.ENTRIES[name])
+
+    assert (script.FOLDER / name).read_text(encoding="utf-8") == made
+    assert "</script" not in made
+
+
+def test_each_module_is_in_a_bundle(script: Any) -> None:
+    """A module that nothing imports is dead."""
+    used = {name for entry in script.ENTRIES.values() for name in script.modules(script.FOLDER / "js", entry)}
+
+    assert used == {path.name for path in (script.FOLDER / "js").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("modules", "match"),
+    [
+        ({"a.js": 'import { b } from "./b.js";\n', "b.js": "const b = 1;\n"}, "b.js does not export"),
+        (
+            {"a.js": 'import { b } from "./b.js";\nconst c = 1;\n', "b.js": "const c = 1;\nexport const b = c;\n"},
+            "both declare c",
+        ),
+        ({"a.js": 'import * as b from "./b.js";\n'}, "does not know"),
+        ({"a.js": "const a = 1;\nexport { a };\n"}, "does not know"),
+        (
+            {
+                "a.js": 'import { b } from "./b.js";\nexport const a = b;\n',
+                "b.js": 'import { a } from "./a.js";\nexport const b = a;\n',
+            },
+            "cycle",
+        ),
+    ],
+)
+def test_what_cannot_be_joined_is_refused(
+    script: Any, tmp_path: Path, modules: dict[str, str], match: str
+) -> None:
+    """Each rule of the subset is checked."""
+    for name, text in modules.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    with pytest.raises(ValueError, match=match):
+        script.bundle(tmp_path, "a.js")
