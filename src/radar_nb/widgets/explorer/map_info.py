@@ -66,7 +66,7 @@ def units(frames: FrameSequence) -> list[dict[str, Any]]:
     """Return the units to choose from: name, factor from the data's unit, class limits in that unit."""
     limits = class_limits(frames.units, frames.minutes, frames.fields(0, 1)[0].values)
     own = {
-        "name": unit_of(frames.units, frames.minutes if frames.units == "mm" else None),
+        "name": unit_label(frames.units, frames.minutes if frames.units == "mm" else None),
         "factor": 1.0,
         "limits": list(limits),
     }
