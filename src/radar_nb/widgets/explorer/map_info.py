@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.plots.basemap import Frame, borders
-from radar_nb.plots.style import class_colours, class_limits, credit, name_label
+from radar_nb.plots.style import class_colours, class_limits, credit, name_label, unit_label
 from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
