@@ -175,14 +175,14 @@ class FrameSequence:
         further = [str(name) for name in data.dims if name not in ("y", "x")]
         if len(further) > 1:
             sizes = ", ".join(f"{name} ({data.sizes[name]})" for name in further)
-            raise SeriesError(f"{data.name!r} plays along one dimension, but has {sizes}: select with .isel")
+            raise SeriesError(f"{data.name!r} plays along one dimension, but has {sizes}: choose with .isel")
         self.along = further[0] if further else None
         data = data.transpose(*further, "y", "x")
         falling = [name for name in ("y", "x") if data[name].values[0] > data[name].values[-1]]
         self.data = data.isel({name: slice(None, None, -1) for name in falling})
         self.flipped = bool(falling)
         if self.along and not data.sizes[self.along]:
-            raise SeriesError(f"{data.name!r} holds no field: its {self.along} is empty. Select at least one step")
+            raise SeriesError(f"{data.name!r} holds no field: its {self.along} is empty. Choose a part with steps")
         self.times = self._times()
         self.batch = min(_MOST, max(_FEWEST, _CELLS // (self.shape[0] * self.shape[1])))
         kept = dict(data.chunksizes) or data.encoding.get("preferred_chunks", {})
