@@ -16,6 +16,7 @@ from support import cubes
 
 import radar_nb as rn
 from radar_nb.analysis.reductions import reduce
+from radar_nb.analysis.totals import covered
 from radar_nb.cli.main import main
 from radar_nb.errors import UnknownProduct
 from radar_nb.mirror import Mirror
@@ -90,7 +91,7 @@ def test_a_year_that_the_server_lacks_parts_of(
 def test_accumulate_writes_a_file_that_can_be_read(
     real_mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The netCDF holds what `reduce` gives, and one line says what was written."""
+    """The netCDF holds what `reduce` returns, missing where little was measured; one line summarises it."""
     source = real_mirror / "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/2017"
     path = tmp_path / "a" / "total.nc"
     arguments = ["accumulate", str(source), "--to", str(path), "--how", "sum", "count", "--threshold", "0.1", "1"]
@@ -98,10 +99,12 @@ def test_accumulate_writes_a_file_that_can_be_read(
     assert main([*arguments, "--period", "1D", "--product", "rw"]) == 0
 
     expected = reduce(source, ["sum", "count"], period="1D", threshold=[0.1, 1.0], progress=False)
+    expected["RW_count"] = expected["RW_count"].astype("float32")
+    expected = covered(expected, 0.95)
     with xr.open_dataset(path) as again:
         xr.testing.assert_identical(again.load(), expected)
     (line,) = capsys.readouterr().out.strip().splitlines()
-    assert line == f"{path}: RW_sum, RW_count, 2 periods, 2017-12-30T00:00 to 2018-01-01T00:00 UTC"
+    assert line == f"{path}: RW_sum, RW_count, 2 periods, 2017-12-30 00:00 UTC to 2018-01-01 00:00 UTC"
     assert [entry.name for entry in path.parent.iterdir()] == ["total.nc"]
 
 
@@ -138,7 +141,7 @@ def test_what_accumulate_wrote_is_drawn(tmp_path: Path, capsys: pytest.CaptureFi
     for wrong in ([], ["--variable", "YW"]):
         capsys.readouterr()
         assert main(["plot", two, *wrong]) == 1
-        assert "two.nc holds RW_sum, RW_max: name one of them, --variable RW_sum" in capsys.readouterr().err
+        assert "two.nc holds RW_sum, RW_max: choose one with --variable, such as RW_sum" in capsys.readouterr().err
 
 
 def test_a_file_that_only_calls_itself_netcdf_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,7 +150,7 @@ def test_a_file_that_only_calls_itself_netcdf_is_told(tmp_path: Path, capsys: py
 
     assert main(["plot", str(tmp_path / "g.nc")]) == 1
 
-    assert "g.nc is no netCDF that can be read" in capsys.readouterr().err
+    assert "g.nc is not a readable netCDF file" in capsys.readouterr().err
 
 
 def test_json_can_be_read_by_a_program(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,10 +188,11 @@ def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
         (["sync", "YW", "2020-06", "--base-url", "http://127.0.0.1:9"], "127.0.0.1:9"),
         (["sync", "YW", "2021", "2020"], "2021-01 to 2020-12 is reversed"),
         (["extract", "nowhere.tar"], "nowhere.tar"),
-        (["info", "nowhere.tar"], "is no product that radar_nb knows"),
+        (["info", "nowhere.tar"], "is neither a product nor an existing file or folder"),
+        (["info", "deep/nowhere"], "'deep/nowhere' is neither a product nor an existing file"),
         (["plot", "nowhere"], "nowhere does not exist"),
         (["accumulate", "nowhere", "--to", "a.nc"], "nowhere does not exist"),
-        (["accumulate", "nowhere", "--to", "a.nc", "--threshold", "1"], 'is for how="count"'),
+        (["accumulate", "nowhere", "--to", "a.nc", "--threshold", "1"], "--threshold 1.0 is for --how count"),
     ],
 )
 def test_a_failure_is_one_line_and_a_one(
@@ -275,7 +279,7 @@ def test_a_mirror_says_when_others_can_read(
 
     assert main(["mirror", "--root", str(tmp_path), "--port", "0", *arguments]) == 0
 
-    assert ("who reaches 0.0.0.0 can read every file below" in capsys.readouterr().out) == public
+    assert ("anyone who reaches 0.0.0.0 can read every file below" in capsys.readouterr().out) == public
 
 
 def test_without_arguments_the_help_is_shown() -> None:
@@ -286,14 +290,14 @@ def test_without_arguments_the_help_is_shown() -> None:
     ]
 
     assert told[0] == told[1]
-    assert "From months to a field:" in told[0]
+    assert "From months to a map:" in told[0]
 
 
 def test_doctor_tells_what_needs_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 0 where all is well, 1 where something has to be done."""
     with Mirror(tmp_path) as mirror:
         assert main(["doctor", "--base-url", mirror.url, "--folder", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.startswith("All is well")
+    assert capsys.readouterr().out.startswith("All checks passed")
 
     assert main(["doctor", "--base-url", mirror.url, "--folder", str(tmp_path)]) == 1
     assert "without a server" in " ".join(capsys.readouterr().out.split())
@@ -303,7 +307,7 @@ def test_config_shows_values_and_where_they_came_from(tmp_path: Path, capsys: py
     """Without `--origin` the values alone."""
     assert main(["config", "show", "--origin", "--folder", str(tmp_path), "--json"]) == 0
     first = json.loads(capsys.readouterr().out)[0]
-    assert first == {"setting": "data folder", "value": str(tmp_path), "origin": "argument folder"}
+    assert first == {"setting": "data folder", "value": str(tmp_path), "origin": "option --folder"}
 
     assert main(["config", "show"]) == 0
     assert "origin" not in capsys.readouterr().out

@@ -29,7 +29,7 @@ def test_an_argument_goes_before_the_environment_and_that_before_the_default(
     found = told(base_url="http://127.0.0.1:8930/")
 
     assert found["data folder"] == ("rain", "environment RADAR_NB_DATA")
-    assert found["server"] == ("http://127.0.0.1:8930", "argument base_url")
+    assert found["server"] == ("http://127.0.0.1:8930", "option --base-url")
     assert found["connections"] == ("5", "default")
 
 

@@ -6,7 +6,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from radar_nb.cli.doctor import Finding, examine, findings_table
+from radar_nb.cli.doctor import Diagnosis, diagnosis_table, examine
 from radar_nb.mirror import Mirror
 from radar_nb.runtime.versions import EXTRAS, version_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def named(findings: tuple[Finding, ...]) -> dict[str, Finding]:
+def named(findings: tuple[Diagnosis, ...]) -> dict[str, Diagnosis]:
     """Give findings by what was looked at."""
     return {finding.what: finding for finding in findings}
 
@@ -27,8 +27,8 @@ def test_a_machine_that_has_all_needs_nobody(tmp_path: Path) -> None:
         findings = examine(folder=tmp_path / "data", base_url=mirror.url)
 
     assert {f.what: f.found for f in findings if f.state == "trouble"} == {}
-    assert named(findings)["server"].found.startswith(f"{mirror.url} answered in ")
-    assert findings_table(findings).title == "All is well"
+    assert named(findings)["server"].found.startswith(f"{mirror.url} responded in ")
+    assert diagnosis_table(findings).title == "All checks passed"
 
 
 def test_a_server_that_does_not_answer_is_trouble(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_server_that_does_not_answer_is_trouble(tmp_path: Path) -> None:
 
     assert named(findings)["server"].state == "trouble"
     assert "without a server" in named(findings)["server"].remedy
-    assert findings_table(findings).title.startswith("1 of ")
+    assert diagnosis_table(findings).title.startswith("1 of ")
 
 
 def test_a_data_folder_that_cannot_be_written_is_trouble(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The settings in force and where each came from; the environment variables that count, in one table."""
+"""The settings in force and where each comes from; the environment variables that radar_nb reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Variable:
     ----------
     name : str
     argument : str
-        Which goes before it; empty where there is none.
+        The argument, or option, that overrides it; empty if there is none.
     default : str
         In words.
     meaning : str
@@ -37,7 +37,7 @@ VARIABLES = (
         name="RADAR_NB_DATA",
         argument="folder",
         default="a folder of your account (platformdirs)",
-        meaning="the data folder, with DWD's tree below it",
+        meaning="data folder, with DWD's folders below it",
     ),
     Variable(name="RADAR_NB_BASE_URL", argument="base_url", default=BASE_URL, meaning="the server"),
     Variable(
@@ -49,12 +49,12 @@ VARIABLES = (
     Variable(
         name="RADAR_NB_CACHE",
         default="a folder of your account (platformdirs)",
-        meaning="what can be done without: indexes of archives in folders that may not be written, speeds",
+        meaning="cache: indexes of archives in read-only folders, measured speeds",
     ),
     Variable(
         name="RADAR_NB_LANG",
         argument="lang",
-        default="that of LANG if it is German, else English",
+        default="German if LANG is German, else English",
         meaning="the language of widgets, en or de",
     ),
     Variable(
@@ -64,31 +64,31 @@ VARIABLES = (
     ),
     Variable(name="SSL_CERT_FILE", default="the system's", meaning="the certificates that are trusted"),
 )
-"""All that count, ours first."""
+"""All that radar_nb reads, its own first."""
 
 
 def configuration(
     *, folder: str | os.PathLike[str] | None = None, base_url: str | None = None, origin: bool = False
 ) -> Table:
-    """Give the settings in force.
+    """Return the settings in force.
 
     Parameters
     ----------
     folder, base_url
-        As in `settings`: arguments that go before the environment.
+        As in `settings`: they override the environment.
     origin : bool
-        Whether to tell where each came from: an argument, a variable of the environment, or the default.
+        Whether to add where each comes from: an option, an environment variable, or the default.
 
     Raises
     ------
     SettingsError
-        A setting makes no sense.
+        An invalid setting.
 
     Examples
     --------
     >>> table = configuration(base_url="http://127.0.0.1:8930", origin=True)
     >>> [(row["value"], row["origin"]) for row in table if row["setting"] == "server"]
-    [('http://127.0.0.1:8930', 'argument base_url')]
+    [('http://127.0.0.1:8930', 'option --base-url')]
     """
     used = settings(folder=folder, base_url=base_url)
     given = {"folder": folder, "base_url": base_url}
@@ -109,12 +109,12 @@ def configuration(
         title="Settings in force",
         columns=("setting", "value", "origin")[: 3 if origin else 2],
         rows=tuple(rows),
-        notes=("an argument goes before the environment, that before the default; there is no file of settings",),
+        notes=("an option overrides the environment, which overrides the default; there is no settings file",),
     )
 
 
 def variables_table() -> Table:
-    """Give the environment variables that count, with the arguments that go before them, defaults and meanings."""
+    """Return the environment variables, the arguments that override them, their defaults and meanings."""
     rows = tuple((one.name, one.argument, one.default, one.meaning) for one in VARIABLES)
     return Table(
         title="Environment variables", columns=("environment", "argument", "default", "what it is"), rows=rows
@@ -122,7 +122,7 @@ def variables_table() -> Table:
 
 
 def without_password(address: str) -> str:
-    """Give an address without the name and password that it may carry.
+    """Return an address without its user name and password.
 
     Examples
     --------
@@ -134,13 +134,13 @@ def without_password(address: str) -> str:
 
 def _origin(variable: Variable, given: Any) -> str:
     if given:
-        return f"argument {variable.argument}"
+        return f"option --{variable.argument.replace('_', '-')}"
     if _environment(variable.name):
         return f"environment {variable.name}"
     return "default"
 
 
 def _environment(name: str) -> str:
-    """Give a variable, in capitals or, as proxies are often written, in small letters."""
+    """Return a variable, in capitals or, as proxies often are, in small letters."""
     value = os.environ.get(name) or ("" if name.startswith("RADAR") else os.environ.get(name.lower(), ""))
     return without_password(value)

@@ -1,4 +1,4 @@
-"""Is all well on this machine? What the work needs, looked at one by one, and what to do where it is not there."""
+"""Diagnose the installation: check what radar_nb needs, item by item, and suggest fixes."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ if TYPE_CHECKING:
 State = Literal["ok", "note", "trouble"]
 
 _LITTLE = 5_000_000_000
-"""Free bytes below which the disk is told to be short: a year of YW's archives is some 3 GB."""
+"""Free bytes below which the disk is reported as short: a year of YW's archives takes about 3 GB."""
 _LATE = 300.0
-"""Seconds by which the clock may be wrong before it is told: "newest" and ages of files hang on it."""
+"""Seconds by which the clock may be wrong: "newest" and the ages of files depend on it."""
 _CODECS = {
-    "zlib_ng.zlib_ng": "archives are inflated with it",
-    "numcodecs.zstd": "cubes are packed with it",
-    "google_crc32c": "cubes are checked with it",
-    "h5py": "DWD's HDF5 is read with it",
+    "zlib_ng.zlib_ng": "decompresses archives",
+    "numcodecs.zstd": "compresses cubes",
+    "google_crc32c": "checks cubes",
+    "h5py": "reads DWD's HDF5",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at.
+class Diagnosis:
+    """The state of one item.
 
     Attributes
     ----------
     what : str
     state : {"ok", "note", "trouble"}
-        "trouble" needs the user.
+        "trouble" needs an action of the user.
     found : str
     remedy : str
-        What to do; empty where nothing is to be done.
+        What to do; empty if nothing.
     """
 
     what: str
@@ -64,8 +64,8 @@ class Finding:
     remedy: str = ""
 
 
-def examine(*, folder: str | os.PathLike[str] | None = None, base_url: str | None = None) -> tuple[Finding, ...]:
-    """Look at what the work needs: versions, codecs, widgets, folders, disk, proxies, the server and the clock.
+def examine(*, folder: str | os.PathLike[str] | None = None, base_url: str | None = None) -> tuple[Diagnosis, ...]:
+    """Check versions, codecs, widgets, folders, disk, proxies, the server and the clock.
 
     Parameters
     ----------
@@ -74,16 +74,16 @@ def examine(*, folder: str | os.PathLike[str] | None = None, base_url: str | Non
 
     Returns
     -------
-    tuple of Finding
+    tuple of Diagnosis
 
     Raises
     ------
     SettingsError
-        A setting makes no sense.
+        An invalid setting.
 
     Examples
     --------
-    >>> [finding.what for finding in examine() if finding.state == "trouble"]  # doctest: +SKIP
+    >>> [item.what for item in examine() if item.state == "trouble"]  # doctest: +SKIP
     []
     """
     used = settings(folder=folder, base_url=base_url)
@@ -96,37 +96,37 @@ def examine(*, folder: str | os.PathLike[str] | None = None, base_url: str | Non
     )
 
 
-def findings_table(findings: tuple[Finding, ...]) -> Table:
-    """Give findings as a table."""
-    troubles = sum(finding.state == "trouble" for finding in findings)
-    title = f"{troubles} of {len(findings)} need you" if troubles else "All is well"
-    rows = tuple((f.what, f.state, "; ".join(filter(None, (f.found, f.remedy)))) for f in findings)
+def diagnosis_table(items: tuple[Diagnosis, ...]) -> Table:
+    """Return the result of `examine` as a table."""
+    troubles = sum(item.state == "trouble" for item in items)
+    title = f"{troubles} of {len(items)} checks failed" if troubles else "All checks passed"
+    rows = tuple((f.what, f.state, "; ".join(filter(None, (f.found, f.remedy)))) for f in items)
     return Table(title=title, columns=("what", "state", "found"), rows=rows)
 
 
-def _packages() -> Iterator[Finding]:
-    yield Finding(what="python", state="ok", found=sys.version.split()[0])
+def _packages() -> Iterator[Diagnosis]:
+    yield Diagnosis(what="python", state="ok", found=sys.version.split()[0])
     for what, names in (("packages", CORE), ("widgets", WIDGETS)):
         lost = [name for name in names if version_of(name) is None and name not in EXTRAS["lab"]]
         found = ", ".join(f"{name} {version}" for name in names if (version := version_of(name)))
         if lost:
             remedy = f"pip install {' '.join(lost)}"
-            yield Finding(what=what, state="trouble", found=f"missing: {', '.join(lost)}", remedy=remedy)
+            yield Diagnosis(what=what, state="trouble", found=f"missing: {', '.join(lost)}", remedy=remedy)
         else:
-            yield Finding(what=what, state="ok", found=found)
+            yield Diagnosis(what=what, state="ok", found=found)
     for extra, wanted in EXTRAS.items():
         lost = [name for name in wanted if version_of(name) is None]
         if lost:
-            remedy = f"only if you need it: pip install 'radar-nb[{extra}]'"
-            yield Finding(what=f"extra {extra}", state="note", found=f"without {', '.join(lost)}", remedy=remedy)
+            remedy = f"optional: pip install 'radar-nb[{extra}]'"
+            yield Diagnosis(what=f"extra {extra}", state="note", found=f"without {', '.join(lost)}", remedy=remedy)
         else:
-            yield Finding(what=f"extra {extra}", state="ok", found=", ".join(wanted))
+            yield Diagnosis(what=f"extra {extra}", state="ok", found=", ".join(wanted))
     film = shutil.which("ffmpeg")
-    remedy = "" if film else "only if you need MP4: install ffmpeg; films are GIFs without it"
-    yield Finding(what="ffmpeg", state="ok" if film else "note", found=film or "not installed", remedy=remedy)
+    remedy = "" if film else "optional, for MP4: install ffmpeg; without it films are GIFs"
+    yield Diagnosis(what="ffmpeg", state="ok" if film else "note", found=film or "not installed", remedy=remedy)
 
 
-def _codecs() -> Iterator[Finding]:
+def _codecs() -> Iterator[Diagnosis]:
     for name, purpose in _CODECS.items():
         package = name.partition(".")[0].replace("_", "-")
         try:
@@ -134,24 +134,24 @@ def _codecs() -> Iterator[Finding]:
         except Exception as error:  # noqa: BLE001 - whatever a broken binary raises
             remedy = f"pip install --force-reinstall {package}"
             found = f"cannot be loaded ({error}); {purpose}"
-            yield Finding(what=f"codec {package}", state="trouble", found=found, remedy=remedy)
+            yield Diagnosis(what=f"codec {package}", state="trouble", found=found, remedy=remedy)
         else:
-            yield Finding(what=f"codec {package}", state="ok", found=purpose)
+            yield Diagnosis(what=f"codec {package}", state="ok", found=purpose)
 
 
-def _folders(folder: Path) -> Iterator[Finding]:
-    remedy = "name another: --folder or RADAR_NB_DATA"
+def _folders(folder: Path) -> Iterator[Diagnosis]:
+    remedy = "choose another: --folder or RADAR_NB_DATA"
     yield _writable("data folder", folder, remedy)
-    yield _writable("cache folder", cache_folder(), "name another: RADAR_NB_CACHE")
+    yield _writable("cache folder", cache_folder(), "choose another: RADAR_NB_CACHE")
     free = free_bytes(folder)
     short = free < _LITTLE
-    remedy = f"a year of 5-minute archives takes some 3 GB; free some, or {remedy}" if short else ""
-    yield Finding(
+    remedy = f"a year of 5-minute archives takes about 3 GB; free some space, or {remedy}" if short else ""
+    yield Diagnosis(
         what="disk", state="note" if short else "ok", found=f"{human_bytes(free)} free for {folder}", remedy=remedy
     )
 
 
-def _writable(what: str, folder: Path, remedy: str) -> Finding:
+def _writable(what: str, folder: Path, remedy: str) -> Diagnosis:
     place = folder.absolute()
     while not place.exists():
         place = place.parent
@@ -159,40 +159,40 @@ def _writable(what: str, folder: Path, remedy: str) -> Finding:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        return Finding(what=what, state="trouble", found=f"{folder} ({error.strerror})", remedy=remedy)
-    return Finding(
-        what=what, state="ok", found=f"{folder}{'' if place == folder.absolute() else ' (not made yet)'}"
+        return Diagnosis(what=what, state="trouble", found=f"{folder} ({error.strerror})", remedy=remedy)
+    return Diagnosis(
+        what=what, state="ok", found=f"{folder}{'' if place == folder.absolute() else ' (does not exist yet)'}"
     )
 
 
-def _proxies() -> Finding:
+def _proxies() -> Diagnosis:
     shown = (f"{name}: {without_password(address)}" for name, address in sorted(getproxies().items()))
     found = ", ".join(shown) or "none"
-    return Finding(what="proxy", state="ok", found=found)
+    return Diagnosis(what="proxy", state="ok", found=found)
 
 
-async def _server(base_url: str) -> tuple[Finding, ...]:
-    """Ask the server once."""
+async def _server(base_url: str) -> tuple[Diagnosis, ...]:
+    """Send one request to the server."""
     url, began = f"{base_url}/", time.perf_counter()
     date: str | None = None
     try:
         async with connected() as connection, connection.get(url) as (answer, _, _):
             date = answer.date
     except NotOnServer:
-        pass  # it answers
+        pass  # it responds
     except (Setback, RadarNbError) as error:
         reason = error.error if isinstance(error, Setback) else error
-        remedy = "what lies on the disk can be read without a server"
-        return (Finding(what="server", state="trouble", found=str(reason), remedy=remedy),)
-    took = f"{base_url} answered in {time.perf_counter() - began:.2f} s"
-    other = "" if base_url == BASE_URL else f"not DWD's own, {BASE_URL}"
-    return (Finding(what="server", state="ok", found=took, remedy=other), *_clock(date))
+        remedy = "files on disk can be read without a server"
+        return (Diagnosis(what="server", state="trouble", found=str(reason), remedy=remedy),)
+    took = f"{base_url} responded in {time.perf_counter() - began:.2f} s"
+    other = "" if base_url == BASE_URL else f"not DWD's server, {BASE_URL}"
+    return (Diagnosis(what="server", state="ok", found=took, remedy=other), *_clock(date))
 
 
-def _clock(date: str | None) -> Iterator[Finding]:
+def _clock(date: str | None) -> Iterator[Diagnosis]:
     with suppress(TypeError, ValueError):
         wrong = (datetime.now(UTC) - parsedate_to_datetime(date or "")).total_seconds()
         late = abs(wrong) > _LATE
-        remedy = "set the clock: what is newest, and how old files are, hangs on it" if late else ""
-        found = f"{wrong:+.0f} s beside the server's"
-        yield Finding(what="clock", state="note" if late else "ok", found=found, remedy=remedy)
+        remedy = 'set the clock: "newest" and the ages of files depend on it' if late else ""
+        found = f"differs from the server's by {wrong:+.0f} s"
+        yield Diagnosis(what="clock", state="note" if late else "ok", found=found, remedy=remedy)

@@ -1,0 +1,221 @@
+"""The commands that read data: info, plot, accumulate. Archives are read as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import radar_nb as rn
+from radar_nb.cli.terminal import show
+from radar_nb.dwd.products import PRODUCTS
+from radar_nb.errors import NothingFound, SettingsError, StorageError
+from radar_nb.runtime.files import replacing, storage_errors
+from radar_nb.runtime.locks import claimed
+from radar_nb.runtime.wording import human_bytes, human_time, printable
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from radar_nb.cli.terminal import Parser
+
+# xarray and Matplotlib are imported within functions: other commands start without them
+
+
+def add_to(add: Callable[..., Parser]) -> None:
+    """Add the commands to the parser."""
+    info = add("info", _info, "List the products, or describe one product, or data on disk.", json=True)
+    info.add_argument("source", metavar="PRODUCT|PATH", nargs="*", help="a product, or archives, frames, a cube")
+    plot = add("plot", _plot, "Draw a map from archives, frames, a cube, or a file written by accumulate.")
+    accumulate = add("accumulate", _accumulate, "Sum over time, or find means, extremes and counts; write netCDF.")
+    for command in (plot, accumulate):
+        command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
+    for command in (info, plot, accumulate):
+        _add_reading(command)
+    plot.add_argument("--variable", metavar="NAME", help="variable of a file with several")
+    plot.add_argument("--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25")
+    plot.add_argument("--lead-time", type=int, metavar="MIN", help="lead time of a forecast, in minutes")
+    plot.add_argument("--output", metavar="FILE", default="field.png", type=_path, help="picture file (field.png)")
+    plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
+    accumulate.add_argument("--to", metavar="FILE", required=True, type=_path, help="netCDF file to write")
+    accumulate.add_argument("--how", nargs="+", default=["sum"], choices=("sum", "mean", "max", "min", "count"),
+                            help="one or several (sum)")  # fmt: skip
+    accumulate.add_argument("--period", metavar="LENGTH", help="such as 1h, 1D, 1M or YS (the whole time)")
+    accumulate.add_argument("--min-coverage", metavar="SHARE", type=float, default=0.95,
+                            help="a value is missing where less than this share was measured (0.95)")  # fmt: skip
+    accumulate.add_argument("--timezone", metavar="ZONE", default="UTC",
+                            help="whose days, months and years, such as Europe/Berlin (UTC)")  # fmt: skip
+    accumulate.add_argument("--day-begin", metavar="HH:MM", default="00:00",
+                            help="when days begin; 05:50 for DWD's gauges (00:00)")  # fmt: skip
+    accumulate.add_argument("--threshold", metavar="VALUE", nargs="+", type=float,
+                            help="with --how count: count intervals of at least this value")  # fmt: skip
+    accumulate.add_argument("--sums", metavar="WHICH", default="apart",
+                            help="of overlapping sums: apart, all, or those ending at HH:MM (apart)")  # fmt: skip
+
+
+def _add_reading(command: Parser) -> None:
+    command.add_argument("--product", dest="variables", metavar="PRODUCT", help="product to read, of several")
+    command.add_argument("--grid", metavar="NAME", help="bring all frames to one grid, such as de1200")
+    command.add_argument("--regrid", choices=("overlap", "nearest"), default="overlap",
+                         help="with --grid: keep amounts (overlap) or values (nearest)")  # fmt: skip
+    command.add_argument("--errors", choices=("raise", "report"), default="raise",
+                         help="unreadable files: fail (raise), or skip and report them (raise)")  # fmt: skip
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("variables", "grid", "regrid", "errors")}
+
+
+def _source(options: argparse.Namespace) -> str | list[str]:
+    """Return the paths; a single one alone, since it may be a cube."""
+    paths: list[str] = options.source
+    return paths[0] if len(paths) == 1 else paths
+
+
+def _open(options: argparse.Namespace) -> xr.Dataset:
+    from radar_nb.analysis.inputs import dataset_of  # noqa: PLC0415
+
+    source = _source(options)
+    if isinstance(source, str) and "://" in source:
+        return rn.open_cube(source, chunks=None)
+    return cast("xr.Dataset", dataset_of(source, progress=True, **_reading(options)))
+
+
+def _info(options: argparse.Namespace) -> int:
+    if not options.source:
+        show(options, rn.products())
+        return 0
+    name = options.source[0]
+    if len(options.source) == 1 and not Path(name).expanduser().exists() and "://" not in name:
+        if name.upper() not in PRODUCTS and (len(name) > 2 or "." in name or "/" in name):
+            raise NothingFound(
+                f"{name!r} is neither a product nor an existing file or folder: check the path; `radar-nb info` "
+                "lists the products"
+            )
+        show(options, rn.product(name).table())
+        return 0
+    facts = describe(_open(options))
+    text = "\n".join(f"{name:>16}  {fact}" for name, fact in facts.items())
+    print(json.dumps(facts, indent=1) if options.json else printable(text))
+    return 0
+
+
+def describe(ds: xr.Dataset) -> dict[str, Any]:
+    """Return what a Dataset of `open_dataset` holds, in words and numbers."""
+    from radar_nb.plots.style import unit_label  # noqa: PLC0415
+
+    (name,) = ds.data_vars
+    variable = ds[name]
+    units, minutes = variable.attrs["units"], variable.attrs["interval_minutes"]
+    return {
+        "product": str(name),
+        "what": ds.attrs["title"],
+        "unit": unit_label(units, minutes) if units == "mm" else f"{unit_label(units, None)} every {minutes} min",
+        "grid": f"{ds.sizes['y']} x {ds.sizes['x']} cells",
+        "first": f"{ds.time.values[0].astype('datetime64[s]')} UTC",
+        "last": f"{ds.time.values[-1].astype('datetime64[s]')} UTC",
+        "frames": ds.sizes["time"],
+        "frames missing": ds.attrs["frames_missing"],
+        "frames doubled": ds.attrs["frames_doubled"],
+        "radars": ds.attrs["radars"],
+        "unpacked": human_bytes(variable.size * 2),
+    }
+
+
+def _plot(options: argparse.Namespace) -> int:
+    save_picture(rn.plot(_field(options), time=options.time), options.output, dpi=options.dpi)
+    return 0
+
+
+def _field(options: argparse.Namespace) -> xr.DataArray:
+    """Return the variable to draw, of one time if it has only one, and of one lead time."""
+    import numpy as np  # noqa: PLC0415
+
+    source = _source(options)
+    if isinstance(source, str) and source.endswith(".nc") and Path(source).is_file():
+        ds = _saved(source)
+    else:
+        ds = _open(options)
+    names = [str(name) for name in ds.data_vars if name not in ("coverage", "flags")]
+    wanted = options.variable or (names[0] if len(names) == 1 else "")
+    if wanted not in names:
+        raise SettingsError(f"{source} holds {', '.join(names)}: choose one with --variable, such as {names[0]}")
+    field = ds[wanted]
+    if field.sizes.get("time", 1) > 1 and options.time is None:
+        first, last = (human_time(moment) for moment in field["time"].values[[0, -1]])
+        raise SettingsError(
+            f"{wanted} has {field.sizes['time']} times, from {first} to {last}: choose one with --time"
+        )
+    if "lead_time" in field.dims:
+        leads = (field["lead_time"].values / np.timedelta64(1, "m")).astype(int).tolist()
+        if len(leads) > 1 and options.lead_time not in leads:
+            minutes = ", ".join(map(str, leads))
+            raise SettingsError(f"{wanted} has lead times of {minutes} min: choose one with --lead-time")
+        field = field.isel(lead_time=leads.index(options.lead_time) if len(leads) > 1 else 0)
+    return field
+
+
+def _saved(path: str) -> xr.Dataset:
+    import xarray as xr  # noqa: PLC0415
+
+    try:
+        return xr.open_dataset(path, engine="h5netcdf", decode_coords="all")
+    except OSError as error:
+        raise StorageError(f"{path} is not a readable netCDF file ({error}): write it again") from error
+
+
+def save_picture(axes: Axes, path: Path, *, dpi: int) -> None:
+    """Write the figure of some axes, and print where."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cast("Figure", axes.get_figure(root=True)).savefig(path, dpi=dpi, bbox_inches="tight")
+    print(printable(str(path)))
+
+
+def _accumulate(options: argparse.Namespace) -> int:
+    from radar_nb.analysis.reductions import reduce  # noqa: PLC0415
+    from radar_nb.analysis.totals import covered  # noqa: PLC0415
+
+    found = reduce(
+        _source(options),
+        options.how if len(options.how) > 1 else options.how[0],
+        period=options.period,
+        threshold=options.threshold,
+        timezone=options.timezone,
+        day_begin=options.day_begin,
+        sums=options.sums,
+        **_reading(options),
+    )
+    # float32 counts, since a count is missing, too, where little was measured
+    counts = {name: count.astype("float32") for name, count in found.data_vars.items() if count.dtype.kind == "i"}
+    ds = covered(found.assign(counts), options.min_coverage)
+    packed = {name: {"zlib": True, "complevel": 1} for name in ds.data_vars}
+    with claimed(options.to), replacing(options.to, claimed=True) as file:
+        file.write(cast("bytes", ds.to_netcdf(engine="h5netcdf", encoding=packed)))
+    print(printable(f"{options.to}: {_summary(ds, options.min_coverage)}"))
+    return 0
+
+
+def _summary(ds: xr.Dataset, least: float) -> str:
+    """Return the names, the time that is covered, and how much of it is missing."""
+    names = [str(name) for name in ds.data_vars if name != "coverage"]
+    begin, end = ds.time_bnds.values.min(), ds.time_bnds.values.max()
+    parts = [*names, f"{human_time(begin)} to {human_time(end)}"]
+    periods = ds.sizes.get("time", 1)
+    if "time" in ds.dims:
+        parts.insert(-1, f"{periods} {'period' if periods == 1 else 'periods'}")
+    known = ds["coverage"].max([dim for dim in ds["coverage"].dims if dim != "time"])
+    gone = int((known < least - 1e-6).sum())
+    if gone:
+        where = "since" if periods == 1 else f"in {gone} of {periods}, where"
+        parts.append(f"no values {where} less than {100 * least:g} % of the time was measured (--min-coverage)")
+    return ", ".join(parts)

@@ -1,0 +1,119 @@
+"""The commands about this machine: doctor, config, versions, completion, a mirror, a demonstration."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import shtab
+
+import radar_nb as rn
+from radar_nb.cli.configuration import configuration
+from radar_nb.cli.data_commands import describe, save_picture
+from radar_nb.cli.doctor import diagnosis_table, examine
+from radar_nb.cli.terminal import show
+from radar_nb.mirror import Mirror, make_archives
+from radar_nb.mirror.faults.rules import load_faults
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from radar_nb.cli.terminal import Parser
+
+
+def add_to(add: Callable[..., Parser], make_parser: Callable[[], Parser]) -> None:
+    """Add the commands to the parser, which `make_parser` makes."""
+    mirror = add("mirror", _mirror, "Serve a folder on this machine as DWD's server does, real or synthetic data.")
+    mirror.add_argument("--root", metavar="DIR", required=True, type=Path, help="folder to serve")
+    mirror.add_argument("--port", type=int, default=8930, help="port on 127.0.0.1 (8930)")
+    mirror.add_argument("--public", metavar="ADDRESS", nargs="?", const="0.0.0.0",  # noqa: S104 - only if asked for
+                        help="serve other machines, on one address or all: they can read every file")  # fmt: skip
+    mirror.add_argument("--faults", metavar="FILE", type=Path, help="misbehave by the rules of a TOML file")
+    mirror.add_argument("--synthetic", metavar=("PRODUCT", "MONTH"), nargs=2,
+                        help="first fill the folder with synthetic archives, such as YW 2020-06")  # fmt: skip
+    mirror.add_argument("--days", type=int, metavar="N", help="with --synthetic: only the first N days")
+    mirror.add_argument("--hdf5", action="store_true", help="with --synthetic: in HDF5, as DWD since 2025-11")
+    mirror.add_argument("--seed", type=int, default=0, help="with --synthetic: another seed, other weather (0)")
+    demo = add("demo", _demo, "Run all steps in half a minute, with synthetic rain and without a network.")
+    demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=Path, help="target folder (demo)")
+    doctor = add("doctor", _doctor, "Diagnose the installation and suggest fixes.", json=True)
+    config = add("config", _config, "Show the settings in force and where each comes from.", json=True)
+    config.add_argument(
+        "action", choices=("show",), metavar="show", help="the only action (there is no settings file)"
+    )
+    config.add_argument("--origin", action="store_true", help="show whether option, environment or default")
+    for command in (doctor, config):
+        command.add_argument("--base-url", metavar="URL", help="address of the server")
+        command.add_argument("--folder", metavar="DIR", help="data folder")
+    add("versions", _versions, "Show installed versions, for a bug report.", json=True)
+    completion = add(
+        "completion", partial(_completion, make_parser), "Print a script that lets a shell complete commands."
+    )
+    completion.add_argument("shell", choices=shtab.SUPPORTED_SHELLS, help="the shell")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    results = examine(folder=options.folder, base_url=options.base_url)
+    show(options, diagnosis_table(results))
+    return 1 if any(result.state == "trouble" for result in results) else 0
+
+
+def _config(options: argparse.Namespace) -> int:
+    show(options, configuration(folder=options.folder, base_url=options.base_url, origin=options.origin))
+    return 0
+
+
+def _versions(options: argparse.Namespace) -> int:
+    show(options, rn.show_versions())
+    return 0
+
+
+def _completion(make_parser: Callable[[], Parser], options: argparse.Namespace) -> int:
+    print(shtab.complete(make_parser(), options.shell))
+    return 0
+
+
+def _mirror(options: argparse.Namespace) -> int:
+    if options.synthetic:
+        product, text = options.synthetic
+        days = None if options.days is None else range(1, options.days + 1)
+        make_archives(options.root, product, text, hdf5=options.hdf5, seed=options.seed, days=days)
+    faults = load_faults(options.faults) if options.faults else None
+    host = options.public or "127.0.0.1"
+    with Mirror(options.root, host=host, port=options.port, faults=faults, public=bool(options.public)) as mirror:
+        if faults:
+            print(faults.table())
+        if options.public:
+            print(
+                f"public: anyone who reaches {host} can read every file below {options.root} (no password, no "
+                "encryption)"
+            )
+        print(f"serving {options.root} as {mirror.url} (Ctrl-C ends)\n"
+              f"try: radar-nb plan YW 2020-06 --base-url {mirror.url} --folder data", flush=True)  # fmt: skip
+        mirror.serve_forever()
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Run every step against the embedded mirror."""
+    root, data = options.folder / "mirror", options.folder / "data"
+    print("1. Synthetic rain: two days of YW with DWD's names, nesting and bytes")
+    make_archives(root, "YW", "2020-06", days=(13, 14))
+    with Mirror(root) as mirror:
+        print(f"2. A copy of DWD's server on this machine, {mirror.url}; the plan:")
+        plan = rn.plan("YW", "2020-06", folder=data, base_url=mirror.url, listing=True)
+        print(f"{plan}\n3. Download:")
+        downloaded = rn.download(plan)
+        print(downloaded)
+    print("4. Extraction (optional: archives are read as they are):")
+    print(rn.extract(downloaded))
+    print("5. Opened straight from the archive, lazily:")
+    ds = rn.open_dataset(downloaded)
+    hourly = ds.YW.isel(time=slice(None, None, 12))
+    wettest = hourly.isel(time=int(hourly.sum(("y", "x")).argmax("time")))
+    print("\n".join(f"   {name}: {fact}" for name, fact in describe(ds).items()))
+    print("6. Pictures:")
+    save_picture(rn.plot(wettest), options.folder / "field.png", dpi=150)
+    return 0

@@ -1,0 +1,257 @@
+"""Laws of what the terminal shows: messages of the library in the command's own options."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import re
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from support import cubes
+
+import radar_nb as rn
+from radar_nb.cli.main import main, make_parser
+from radar_nb.cli.terminal import Parser
+from radar_nb.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SOURCE = Path(rn.__file__).parent
+
+PYTHON_ONLY = {
+    # plots, analyses and widgets that have no command
+    "ax", "classes", "cmap", "col", "col_wrap", "confidence", "cumulative", "duration", "every", "fps", "hourly",
+    "method", "min_area", "most", "names", "points", "resamples", "return_periods", "thresholds", "year",
+    # of open_dataset and open_cube, and attributes of data
+    "chunks", "client", "clutter", "fill_gaps", "interval_minutes", "packed",
+}  # fmt: skip
+"""Arguments that messages name and no command has an option for: their functions are for Python alone."""
+
+
+def commands(parser: argparse.ArgumentParser) -> Iterator[Parser]:
+    """Yield the parsers of all commands, those of `radar-nb cube` too."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list of commands
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
+            for command in action.choices.values():
+                yield command
+                yield from commands(command)
+
+
+def in_messages() -> dict[str, str]:
+    """Return the arguments that error messages of the library name, `name=`, each with a file that does."""
+    found: dict[str, str] = {}
+    for path in SOURCE.rglob("*.py"):
+        if path.relative_to(SOURCE).parts[0] in {"cli", "widgets", "mirror"}:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and str(getattr(node.func, "id", "")) in dir(rn.errors):
+                texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+                for text in filter(lambda value: isinstance(value, str), texts):
+                    found |= dict.fromkeys(re.findall(r"(?<![\w/?&.-])([a-z_]{3,})=", str(text)), path.name)
+    return found
+
+
+@pytest.mark.parametrize("command", list(commands(make_parser())), ids=lambda command: command.prog)
+def test_every_option_replaces_the_python_argument_that_it_sets(command: Parser) -> None:
+    """`name="x"` and `name=` become `--name x` and `--name`; a switch stands alone, or after "without"."""
+    for name, action in command.parameters.items():
+        word = action.option_strings[-1] if action.option_strings else action.metavar or name.upper()
+        if action.nargs == 0:
+            found = command.in_options(f"pass {name}={action.const}, or {name}={not action.const}")
+            assert found == f"pass {word}, or without {word}"
+        else:
+            found = command.in_options(f"{name}='x' or {name}=[1, 2] ({name}=), f(..., {name}=...)")
+            assert found == f"{word} x or {word} 1 2 ({word}), f(..., {word})"
+
+
+def test_every_argument_in_a_message_has_an_option_or_is_for_python_alone() -> None:
+    """A new message about an argument of a command cannot escape the translation."""
+    known = {name for command in commands(make_parser()) for name in command.parameters}
+    unknown = {name: path for name, path in in_messages().items() if name not in known | PYTHON_ONLY}
+
+    assert unknown == {}
+
+
+@pytest.mark.parametrize(
+    "function", [rn.plan, rn.download, rn.sync, rn.extract], ids=lambda function: function.__name__
+)
+def test_options_are_named_as_the_arguments_that_they_set(function: Callable[..., Any]) -> None:
+    """The translation rests on it: `dest` is the parameter's name."""
+    command = next(one for one in commands(make_parser()) if one.prog == f"radar-nb {function.__name__}")
+    own = {"help", "debug", "json", "dry_run", "listing"}
+    months = {"product", "first", "last", "source", "folder", "base_url"}
+
+    assert set(command.parameters) - own - months <= set(inspect.signature(function).parameters)
+
+
+def test_what_a_command_has_no_option_for_is_left_out() -> None:
+    """An advice in brackets that only Python can follow is removed."""
+    parser = Parser()
+
+    assert parser.in_options("choose another folder (folder=) or address (argument base_url=)") == (
+        "choose another folder or address"
+    )
+
+
+def test_addresses_and_paths_are_not_translated() -> None:
+    """Only arguments in prose are."""
+    parser = Parser()
+    parser.add_argument("--source")
+
+    text = "https://example.org/a?source=1&source=2 and data/source=dwd/x"
+
+    assert parser.in_options(text) == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["plan", "YW", "2020-06", "--base-url", "x"], "--base-url"),
+        (["download", "YW", "2020-06", "--base-url", "http://127.0.0.1:9"], "--base-url"),
+        (["accumulate", "{data}", "--to", "{out}", "--period", "7min"], "--period 7min"),
+        (["accumulate", "{data}", "--to", "{out}", "--min-coverage", "2"], "--min-coverage 2.0"),
+        (["accumulate", "{data}", "--to", "{out}", "--period", "1D", "--timezone", "Berlin"], "--timezone Berlin"),
+        (["accumulate", "{data}", "--to", "{out}", "--period", "1D", "--day-begin", "noon"], "--day-begin noon"),
+        (["accumulate", "{data}", "--to", "{out}", "--sums", "some"], "--sums some"),
+        (["plot", "{data}"], "choose one with --time"),
+        (["plot", "{data}", "--time", "yesterday"], "yesterday"),
+        (["extract", "{data}", "--workers", "0"], "--workers 1"),
+    ],
+)
+def test_refusals_name_options(
+    arguments: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No message of a command names an argument of Python."""
+    data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    words = [word.format(data=data, out=tmp_path / "a.nc") for word in arguments]
+
+    assert main(words) == 1
+
+    told = capsys.readouterr().err
+    assert text in told
+    assert re.findall(r"(?<![\w/?&.-])[a-z_]{3,}=", told) == []
+
+
+def test_an_unexpected_error_is_one_line_and_a_three(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault of radar_nb shows no traceback, and says how to report it; --debug raises it."""
+
+    def broken() -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(rn, "products", broken)
+
+    assert main(["info"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "radar-nb: unexpected error (RuntimeError: two lines); run again with --debug, and report what it prints"
+    )
+    with pytest.raises(RuntimeError, match="two"):
+        main(["info", "--debug"])
+
+
+def test_a_long_error_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder of thousands of damaged files does not fill the terminal."""
+
+    def broken() -> None:
+        raise SettingsError("\n".join(f"file {number}" for number in range(5000)))
+
+    monkeypatch.setattr(rn, "products", broken)
+
+    assert main(["info"]) == 1
+
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[-1]) == (13, "  ... and 4988 more lines (--debug shows all)")
+
+
+def test_failures_of_several_items_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table names them; the last line says how many, and what to do."""
+    good = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    (tmp_path / "RW201911.tar.gz").write_bytes(b"damaged")
+
+    assert main(["extract", str(good), str(tmp_path / "RW201911.tar.gz")]) == 1
+
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "radar-nb: extract: 1 of 2 failed, as listed above; run the same command again to go on"
+    )
+
+
+def test_a_month_of_which_one_day_was_measured_has_no_total(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The total is missing, and the line says why; with --min-coverage 0 it is the sum of that day."""
+    data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    words = ["accumulate", str(data), "--period", "1M", "--how", "sum", "count", "--threshold", "0.1", "--to"]
+
+    assert main([*words, str(tmp_path / "a.nc")]) == 0
+    told = capsys.readouterr().out
+    assert main([*words, str(tmp_path / "b.nc"), "--min-coverage", "0"]) == 0
+
+    assert "no values since less than 95 % of the time was measured (--min-coverage)" in told
+    with xr.open_dataset(tmp_path / "a.nc") as missing, xr.open_dataset(tmp_path / "b.nc") as there:
+        assert np.isnan(missing["RW_sum"]).all()
+        assert np.isnan(missing["RW_count"]).all()
+        assert float(there["RW_sum"].max()) > 0
+
+
+def test_days_of_a_time_zone_can_be_summed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--timezone and --day-begin are those of `accumulate`."""
+    data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    options = ["--period", "1D", "--timezone", "Europe/Berlin", "--day-begin", "06:00", "--min-coverage", "0"]
+
+    assert main(["accumulate", str(data), "--to", str(tmp_path / "a.nc"), *options]) == 0
+
+    told = rn.accumulate(data, "1D", timezone="Europe/Berlin", day_begin="06:00", min_coverage=0, progress=False)
+    with xr.open_dataset(tmp_path / "a.nc") as found:
+        np.testing.assert_array_equal(found["RW"], told["RW"])
+        np.testing.assert_array_equal(found["time_bnds"], told["time_bnds"])
+
+
+def test_two_commands_that_write_the_same_file_both_succeed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One after the other takes the name; the file is whole, and nothing is left beside it."""
+    data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    rn.open_dataset(data, progress=False)  # writes the index once
+    path = tmp_path / "out" / "a.nc"
+    codes: list[int] = []
+    words = ["accumulate", str(data), "--to", str(path), "--min-coverage", "0"]
+    threads = [threading.Thread(target=lambda: codes.append(main(words))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert codes == [0] * 6
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.nc"]
+    with xr.open_dataset(path) as found:
+        assert found["RW"].notnull().any()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file of Windows has such a name")
+def test_control_characters_of_files_do_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name of an archive cannot set the terminal's title, in results and in errors."""
+    folder = tmp_path / "a\x1b]0;owned\x07"
+    data = cubes.archive(folder / "RW201910.tar.gz", ["2019-10-14"])
+
+    assert main(["extract", str(data)]) == 0
+    assert main(["accumulate", str(data), "--to", str(folder / "a.nc")]) == 0
+    assert main(["plot", str(folder / "a.nc"), "--output", str(folder / "a.png"), "--variable", "RW"]) == 0
+    assert main(["plot", str(folder / "a.nc"), "--variable", "YW"]) == 1
+    assert main(["info", str(folder / "none.tar")]) == 1
+
+    told = "".join(capsys.readouterr())
+    assert "a?]0;owned?" in told
+    assert "\x1b" not in told
+    assert "\x07" not in told
