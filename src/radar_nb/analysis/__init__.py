@@ -5,4 +5,15 @@ and cubes in one pass; `totals` works on Datasets. `periods` says which interval
 month. The room may know `cube`, `reading` and what lies below them; it draws nothing.
 """
 
-__all__ = ["api", "checks", "citation", "events", "exports", "extremes", "inputs", "reductions", "return_levels"]
+__all__ = [
+    "api",
+    "checks",
+    "citation",
+    "events",
+    "exports",
+    "extremes",
+    "inputs",
+    "reductions",
+    "return_levels",
+    "totals",
+]

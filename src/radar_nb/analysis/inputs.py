@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from radar_nb.analysis.variables import BESIDE
-from radar_nb.errors import SettingsError, StorageError
+from radar_nb.errors import StorageError
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from radar_nb.runtime.progress import Reporter
 
 
@@ -39,33 +35,9 @@ def dataset_of(data: Any, *, progress: bool | Reporter, **options: Any) -> xr.Da
     return open_dataset(data, chunks=None, progress=progress, **options)
 
 
-def named(paths: Sequence[str]) -> str | Sequence[str]:
-    """Give a path that stands alone as it is, since it may be a cube's folder."""
-    return paths[0] if len(paths) == 1 else paths
-
-
-def field_of_paths(paths: Sequence[str], variable: str | None) -> xr.DataArray:
-    """Open what paths name: archives, frames, folders, a cube, or a netCDF that `radar-nb accumulate` wrote.
-
-    Raises
-    ------
-    SettingsError
-        It holds several variables and none is named, or not the one that is.
-    StorageError
-        It is no netCDF that can be read.
-    """
-    source = named(paths)
-    saved = isinstance(source, str) and source.endswith(".nc") and Path(source).is_file()
-    ds = _saved(source) if saved else dataset_of(source, progress=True)
-    names = [str(name) for name in ds.data_vars if name not in BESIDE]
-    wanted = variable or (names[0] if len(names) == 1 else "")
-    if wanted not in names:
-        raise SettingsError(f"{source} holds {', '.join(names)}: name one of them, --variable {names[0]}")
-    return ds[wanted]
-
-
-def _saved(path: Any) -> xr.Dataset:
+def read_netcdf(path: str) -> xr.Dataset:
+    """Open a netCDF that `radar-nb accumulate` wrote; raise StorageError if it cannot be read."""
     try:
         return xr.open_dataset(path, engine="h5netcdf", decode_coords="all")
     except OSError as error:
-        raise StorageError(f"{path} is no netCDF that can be read ({error}): make it again") from error
+        raise StorageError(f"{path} is not a readable netCDF file ({error}): write it again") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import radar_nb as rn
 from radar_nb.cli.terminal import show
 from radar_nb.dwd.products import PRODUCTS
-from radar_nb.errors import NothingFound, SettingsError, StorageError
+from radar_nb.errors import NothingFound, SettingsError
 from radar_nb.runtime.files import replacing, storage_errors
 from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.wording import human_bytes, human_time, printable
@@ -140,9 +140,11 @@ def _field(options: argparse.Namespace) -> xr.DataArray:
     """Return the variable to draw, of one time if it has only one, and of one lead time."""
     import numpy as np  # noqa: PLC0415
 
+    from radar_nb.analysis.inputs import read_netcdf  # noqa: PLC0415
+
     source = _source(options)
     if isinstance(source, str) and source.endswith(".nc") and Path(source).is_file():
-        ds = _saved(source)
+        ds = read_netcdf(source)
     else:
         ds = _open(options)
     names = [str(name) for name in ds.data_vars if name not in ("coverage", "flags")]
@@ -162,15 +164,6 @@ def _field(options: argparse.Namespace) -> xr.DataArray:
             raise SettingsError(f"{wanted} has lead times of {minutes} min: choose one with --lead-time")
         field = field.isel(lead_time=leads.index(options.lead_time) if len(leads) > 1 else 0)
     return field
-
-
-def _saved(path: str) -> xr.Dataset:
-    import xarray as xr  # noqa: PLC0415
-
-    try:
-        return xr.open_dataset(path, engine="h5netcdf", decode_coords="all")
-    except OSError as error:
-        raise StorageError(f"{path} is not a readable netCDF file ({error}): write it again") from error
 
 
 def save_picture(axes: Axes, path: Path, *, dpi: int) -> None:
