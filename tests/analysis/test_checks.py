@@ -132,7 +132,7 @@ def test_hours_must_fit() -> None:
     """Hours that are none, or on another grid, are refused."""
     hourly = hours_of(VALUES)
 
-    with pytest.raises(SeriesError, match="has intervals of 5 min: give amounts of hours"):
+    with pytest.raises(SeriesError, match="has intervals of 5 min: pass amounts of hours"):
         look(VALUES, hourly=rain(VALUES))
     with pytest.raises(SeriesError, match="open both with the same grid="):
         look(VALUES, hourly=hourly.isel(x=slice(3)))

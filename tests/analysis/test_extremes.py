@@ -51,7 +51,8 @@ def test_counts_of_days() -> None:
     found = exceedance(HOURS, 10, period="1D", timezone="Europe/Berlin", progress=False)
 
     assert found.YW.values.tolist() == [3]
-    assert str(found.time.values[0].astype("datetime64[h]")) == "2020-06-14T22"
+    assert str(found.time.values[0].astype("datetime64[h]")) == "2020-06-14T00"
+    assert str(found.period_begin.values[0].astype("datetime64[m]")) == "2020-06-13T21:50"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from radar_nb.analysis import blocks
 from radar_nb.analysis import moving_sums as windows
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.variables import ends_of
+from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -149,7 +149,7 @@ class TestValues:
         )
 
         day = ds.YW.sel(time=slice("2020-06-13T00:05", "2020-06-14T00:00")).isel(box)
-        again = result.sel(time="2020-06-14").isel(box)
+        again = result.sel(time="2020-06-13").isel(box)
         assert result.sizes["time"] == 4
         assert float(again.coverage.max()) == 1
         np.testing.assert_allclose(again.YW_sum, by_xarray(day.to_dataset(), "YW", "sum"), rtol=1e-6)
@@ -220,13 +220,13 @@ class TestTime:
     """Periods, and what they say of themselves."""
 
     def test_midnight_belongs_to_the_day_before(self, month: Path) -> None:
-        """Days are labelled by their end, and their bounds say so."""
+        """Days are labelled by their begin, and their bounds are begin and end."""
         ds = open_dataset(month, chunks=None, progress=False)
 
         result = reduce(month, "sum", period="1D", progress=False)
 
         first = ds.sel(time=slice(None, "2020-07-01T00:00"))
-        assert result.time.values.astype("datetime64[D]").astype(str).tolist() == ["2020-07-01", "2020-07-02"]
+        assert result.time.values.astype("datetime64[D]").astype(str).tolist() == ["2020-06-30", "2020-07-01"]
         assert result.time_bnds.values[0].astype("datetime64[h]").astype(str).tolist() == [
             "2020-06-30T00",
             "2020-07-01T00",
@@ -415,7 +415,7 @@ class TestMeaning:
             over_areas(both, box, progress=False)
         result = reduce(one, "sum", period="1D", progress=False)
 
-        assert str(result.time.values[0])[:10] == "2020-06-15"
+        assert str(result.time.values[0])[:10] == "2020-06-14"
 
     def test_nothing_there(self, tmp_path: Path) -> None:
         """No source is the same error as everywhere."""

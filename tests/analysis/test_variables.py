@@ -9,7 +9,7 @@ import pyproj
 import pytest
 from support.small_rain import COL, ROW, rain, series
 
-from radar_nb.analysis.variables import amount_of, cell_areas, fields_of, grid_of, minutes_of, variable_of
+from radar_nb.analysis.variables import amount_of, cell_areas, fields_of, grid_of, variable_of
 from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat
 from radar_nb.errors import SeriesError
 
@@ -21,7 +21,7 @@ def test_the_variable_is_what_is_no_coverage() -> None:
     beside = DS.assign(coverage=DS.YW, flags=DS.YW)
 
     assert variable_of(beside).name == "YW"
-    assert amount_of(DS.YW).name == "YW"
+    assert amount_of(DS.YW)[0].name == "YW"
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_the_interval_is_told_or_the_step() -> None:
     hourly = series([1, 2, 3], minutes=60)
     del hourly.attrs["interval_minutes"]
 
-    assert minutes_of(DS.YW.isel(time=[0, 2])) == 5
-    assert minutes_of(hourly) == 60
+    assert amount_of(DS.isel(time=[0, 2]))[1] == 5
+    assert amount_of(hourly)[1] == 60
     with pytest.raises(SeriesError, match="how long its intervals are"):
-        minutes_of(hourly[:1])
+        amount_of(hourly[:1])
 
 
 def test_a_part_of_a_grid_is_found() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from radar_nb.analysis.periods import Label
     from radar_nb.analysis.points import Around
     from radar_nb.analysis.reductions import How
     from radar_nb.runtime.progress import Reporter
@@ -34,6 +35,7 @@ def accumulate(
     min_coverage: float = 0.95,
     timezone: str = "UTC",
     day_begin: str = "00:00",
+    label: Label | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Give the precipitation of each hour, day, month, year, ..., or of all the time together.
@@ -53,6 +55,10 @@ def accumulate(
         Whose days, months and years: "Europe/Berlin" has days of 23 and 25 hours too.
     day_begin : str
         When they begin: "05:50" (UTC) gives the days of DWD's gauges and of SF.
+    label : {"begin", "end"}, optional
+        What `time` is. By default days and longer periods are labelled by their begin, as pandas and xarray do, so
+        that `.sel(time="2020-06-08")` is the day of 8 June; shorter ones, and all the time together, by their end,
+        as frames are.
     **options
         For sources, further arguments of `reduce`: `workers`, `progress`, `grid`, ...
 
@@ -60,8 +66,10 @@ def accumulate(
     -------
     xarray.Dataset
         The total in mm, float32, named as the data; and `coverage`, the share of the period's intervals that were
-        not missing, steps without a frame included. `time` is the end of the period, UTC, `time_bnds` its begin
-        and end; periods without a frame are left out. Lazy where the data are dask arrays.
+        not missing, steps without a frame included. `time` labels the period: UTC, or the begin of the day on the
+        clock of another `timezone`. `time_bnds`, and for single variables `period_begin` and `period_end`, are the
+        time that its intervals cover, UTC: an hour of RW ends at minute 50. Periods without a frame are left out.
+        Lazy where the data are dask arrays.
 
     Raises
     ------
@@ -81,9 +89,9 @@ def accumulate(
     """
     if is_dataset(data):
         _no_options(options)
-        found = totals(data, period, timezone=timezone, day_begin=day_begin)
+        found = totals(data, period, timezone=timezone, day_begin=day_begin, label=label)
     else:
-        found = reduce(data, "sum", period=period, timezone=timezone, day_begin=day_begin, **options)
+        found = reduce(data, "sum", period=period, timezone=timezone, day_begin=day_begin, label=label, **options)
     return covered(found, min_coverage)
 
 
@@ -218,6 +226,7 @@ def exceedance(
     period: Any = None,
     timezone: str = "UTC",
     day_begin: str = "00:00",
+    label: Label | None = None,
     progress: bool | Reporter = True,
     **options: Any,
 ) -> xr.Dataset:
@@ -240,7 +249,7 @@ def exceedance(
         "15min", "1h", "72h": a multiple of the interval, which is the default.
     period : str, pandas offset or timedelta, optional
         Count in each hour, day, month, ... in which the sums end; all in one by default.
-    timezone, day_begin : str
+    timezone, day_begin, label : str
         Of periods, as in `accumulate`.
     progress : bool or Reporter
     **options
@@ -284,6 +293,7 @@ def exceedance(
         period=period,
         timezone=timezone,
         day_begin=day_begin,
+        label=label,
         progress=progress,
         **options,
     )

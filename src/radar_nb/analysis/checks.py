@@ -11,11 +11,12 @@ import numpy as np
 from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.inputs import dataset_of
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.variables import amount_of, ends_of, fields_of, grid_of, minutes_of, step_of
+from radar_nb.analysis.variables import amount_of, fields_of, grid_of
 from radar_nb.dwd.grids import to_xy
 from radar_nb.dwd.products import missing_steps
 from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
+from radar_nb.reading.intervals import ends_of
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_time
 
@@ -149,14 +150,15 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
     data = dataset_of(data, progress=progress)
     there = np.asarray(data["time"].values).astype("datetime64[s]") if "time" in data.dims else np.empty(0)
     double = there.size - np.unique(there).size
-    fields = fields_of(amount_of(data.sortby("time").drop_duplicates("time") if double else data))
+    amount, minutes = amount_of(data.sortby("time").drop_duplicates("time") if double else data)
+    fields = fields_of(amount)
     watched = _Watched(grid_of(fields))
     ends = ends_of(fields)
     for steps, values in blocks(fields, "check", progress=progress):
         for end, field in zip(ends[steps], values, strict=True):
             watched.take(end, field)
     findings = [
-        _gaps(ends, step_of(fields)),
+        _gaps(ends, minutes),
         _doubled(double + int(data.attrs.get("frames_doubled", 0)), str(data.attrs.get("doubled", ""))),
         _told("empty", watched.empty, "bad", "frames without any data"),
         _told("frozen", watched.frozen, "bad", "frames with rain, the same as before"),
@@ -164,7 +166,7 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
         _spokes(watched.total, watched.known, watched.grid),
     ]
     if hourly is not None:
-        findings.append(_hours(fields, fields_of(amount_of(dataset_of(hourly, progress=progress))), progress))
+        findings.append(_hours(fields, minutes, dataset_of(hourly, progress=progress), progress))
     title = f"{fields.name}, {human_time(ends[0])} to {human_time(ends[-1])}, {ends.size} frames"
     return Scorecard(title=title, findings=tuple(findings))
 
@@ -261,12 +263,12 @@ def _spokes(total: NDArray[np.float64], known: NDArray[np.bool_], grid: Grid) ->
     return _told("spokes", found, "look", "rays whose total stands out")
 
 
-def _hours(fields: xr.DataArray, hourly: xr.DataArray, progress: bool | Reporter) -> Finding:
+def _hours(fields: xr.DataArray, minutes: int, data: Any, progress: bool | Reporter) -> Finding:
     """Hold the sums of hours against the amounts of hours."""
-    if minutes_of(hourly) != 60:
-        raise SeriesError(
-            f"hourly={hourly.name!r} has intervals of {minutes_of(hourly)} min: give amounts of hours"
-        )
+    amount, length = amount_of(data)
+    hourly = fields_of(amount)
+    if length != 60:
+        raise SeriesError(f"hourly={hourly.name!r} has intervals of {length} min: pass amounts of hours")
     if grid_of(hourly) != grid_of(fields):
         raise SeriesError(
             f"{fields.name!r} is on {grid_of(fields).name} and {hourly.name!r} on {grid_of(hourly).name}: open "
@@ -274,7 +276,7 @@ def _hours(fields: xr.DataArray, hourly: xr.DataArray, progress: bool | Reporter
         )
     ends = ends_of(fields)
     clock = str(np.datetime_as_string(ends_of(hourly)[0], "m"))[-2:]
-    periods = make_periods(ends, "1h", minutes=minutes_of(fields), day_begin=f"00:{clock}")
+    periods = make_periods(ends, "1h", minutes=minutes, day_begin=f"00:{clock}")
     place = {end: number for number, end in enumerate(ends_of(hourly).tolist())}
     counts = np.bincount(periods.of_step)
     whole = [

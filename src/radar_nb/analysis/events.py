@@ -14,9 +14,10 @@ from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.inputs import dataset_of
 from radar_nb.analysis.levels import check_thresholds
 from radar_nb.analysis.periods import length_of
-from radar_nb.analysis.variables import amount_of, cell_areas, ends_of, fields_of, grid_of, minutes_of
+from radar_nb.analysis.variables import amount_of, cell_areas, fields_of, grid_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SettingsError
+from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,8 +88,8 @@ def events(
     >>> storms = events("data", 1.0, min_area=25, min_gap="15min")  # doctest: +SKIP
     >>> storms.sort_values("volume").tail(10)  # doctest: +SKIP
     """
-    fields = fields_of(amount_of(dataset_of(data, progress=progress)))
-    minutes = minutes_of(fields)
+    amount, minutes = amount_of(dataset_of(data, progress=progress))
+    fields = fields_of(amount)
     (floor,) = check_thresholds([threshold], minutes)
     if not 0 <= min_area < np.inf:
         raise SettingsError(f"min_area={min_area!r} is no area: give km2")

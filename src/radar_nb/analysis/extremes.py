@@ -12,15 +12,16 @@ from radar_nb.analysis.levels import check_thresholds
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import length_of, make_periods
 from radar_nb.analysis.totals import period_coords, timeless_coords
-from radar_nb.analysis.variables import amount_of, ends_of, minutes_of, step_of
+from radar_nb.analysis.variables import amount_of
 from radar_nb.errors import SettingsError
+from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from radar_nb.analysis.periods import Periods
+    from radar_nb.analysis.periods import Label, Periods
     from radar_nb.runtime.progress import Reporter
 
 _YEARS = {"calendar": "YS", "hydro": "hydro_year"}
@@ -34,22 +35,17 @@ def count_exceedances(
     period: Any = None,
     timezone: str = "UTC",
     day_begin: str = "00:00",
+    label: Label | None = None,
     progress: bool | Reporter = True,
     **options: Any,
 ) -> xr.Dataset:
     """Count how often moving sums reach thresholds: see `radar_nb.exceedance`."""
     data = dataset_of(data, progress=progress, **options)
-    amount = amount_of(data)
-    minutes = minutes_of(amount)
+    amount, minutes = amount_of(data)
     length = minutes if duration is None else length_of(duration, minutes=minutes)
     floors = check_thresholds(thresholds, length)
     periods = make_periods(
-        ends_of(amount),
-        period,
-        minutes=minutes,
-        step=step_of(amount),
-        timezone=timezone,
-        day_begin=day_begin,
+        ends_of(amount), period, minutes=minutes, timezone=timezone, day_begin=day_begin, label=label
     )
     found = moving_sums(amount, [length], periods, thresholds=floors, progress=progress)
     one = isinstance(thresholds, float | int)
@@ -130,12 +126,11 @@ def annual_maxima(
     if year not in _YEARS:
         raise SettingsError(f"year={year!r} is none of {', '.join(_YEARS)}")
     data = dataset_of(data, progress=progress)
-    amount = amount_of(data)
-    minutes = minutes_of(amount)
+    amount, minutes = amount_of(data)
     lengths = [length_of(duration, minutes=minutes) for duration in durations]
     if not lengths:
         raise SettingsError('durations is empty: give some, such as ["15min", "1h", "24h"]')
-    periods = make_periods(ends_of(amount), _YEARS[year], minutes=minutes, step=step_of(amount))
+    periods = make_periods(ends_of(amount), _YEARS[year], minutes=minutes)
     found = moving_sums(amount, lengths, periods, progress=progress)
     share = _share(found.valid, periods)
     known = share >= min_coverage - 1e-6

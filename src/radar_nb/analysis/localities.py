@@ -11,6 +11,7 @@ import xarray as xr
 from radar_nb.analysis.areas import Means
 from radar_nb.analysis.blocks import blocks
 from radar_nb.errors import SeriesError
+from radar_nb.reading.intervals import keep_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,9 @@ def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Repor
     found = joined.isel(point=np.argsort(np.concatenate(groups)))
     times = {name: value for name, value in fields.coords.items() if value.dims == ("time",)}
     attrs = {key: value for key, value in fields.attrs.items() if key != "ancillary_variables"}
-    return xr.DataArray(found, {**times, **place_coords(fields, places)}, name=fields.name, attrs=attrs)
+    series = xr.DataArray(found, {**times, **place_coords(fields, places)}, name=fields.name, attrs=attrs)
+    keep_interval(series)
+    return series
 
 
 def _at(fields: xr.DataArray, places: Places, group: NDArray[np.intp], progress: bool | Reporter) -> xr.Variable:
@@ -107,6 +110,7 @@ def area_dataset(like: xr.DataArray, means: xr.Variable, coverage: xr.Variable, 
     attrs = {key: value for key, value in like.attrs.items() if key != "grid_mapping"}
     methods = f"{like.attrs.get('cell_methods', '')} area: mean".strip()
     means.attrs = attrs | {"cell_methods": methods, "ancillary_variables": "coverage"}
+    keep_interval(means)
     coverage.attrs = {"long_name": _SHARE, "units": "1"}
     times = {name: value for name, value in like.coords.items() if value.dims and value.dims[0] == "time"}
     return xr.Dataset({like.name: means, "coverage": coverage}, {**times, **area_coords(areas)})

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from radar_nb.analysis.blocks import BLOCK, blocks
-from radar_nb.analysis.variables import ends_of
+from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -18,6 +18,8 @@ from radar_nb.errors import SettingsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Label = Literal["begin", "end"]
 
 _CALENDAR = {  # pandas' names; those at the end of a period name its last day, which belongs to it
     "Week": 1,
@@ -44,14 +46,20 @@ class Periods:
     of_step : ndarray of int64, shape (n,)
         For each interval the number of its period.
     bounds : ndarray of datetime64[s], shape (m, 2)
-        Begin and end, UTC. An interval that ends at the begin does not belong to the period, one that ends at the
-        end does.
+        Begin and end of the time that the intervals of the period cover, UTC. They are the period's own begin and
+        end where intervals end there; the hourly RW of a day, which ends at minute 50, covers 23:50 to 23:50.
+    labels : ndarray of datetime64[s], shape (m,)
+        What the period is called on the axis of time.
+    label : str
+        What the labels are, in words.
     expected : ndarray of float64, shape (m,)
         How many intervals there would be if none were missing.
     """
 
     of_step: NDArray[np.int64]
     bounds: NDArray[np.datetime64]
+    labels: NDArray[np.datetime64]
+    label: str
     expected: NDArray[np.float64]
 
     @property
@@ -69,8 +77,9 @@ def make_periods(
     step: int | None = None,
     timezone: str = "UTC",
     day_begin: str = "00:00",
+    label: Label | None = None,
 ) -> Periods:
-    """Sort intervals into periods.
+    """Sort intervals into periods: one belongs to the period in which it ends.
 
     Parameters
     ----------
@@ -90,11 +99,15 @@ def make_periods(
     day_begin : str
         When days, and so months and years, begin on that clock: "05:50" for the days of DWD's gauges. Hours are
         counted from it too.
+    label : {"begin", "end"}, optional
+        Whether periods are labelled by their begin or by the end of what they cover. By default days and longer
+        periods are labelled by their begin, on the clock of `timezone`, and shorter ones, and all the time in
+        one, by their end.
 
     Raises
     ------
     SettingsError
-        The period is none, or no multiple of the interval; no such time zone, or no such time of day.
+        The period is unknown, or not a multiple of the interval; an unknown time zone, time of day or label.
 
     Examples
     --------
@@ -102,29 +115,49 @@ def make_periods(
     >>> make_periods(ends, "1M", minutes=5).of_step
     array([0, 0, 1])
     """
+    if label not in {None, "begin", "end"}:
+        raise SettingsError(f'label={label!r} is unknown: choose "begin" or "end"')
     interval = np.timedelta64(minutes, "m")
     distance = np.timedelta64(step or minutes, "m")
     if period is None:
         bounds = np.array([[ends[0] - interval, ends[-1]]], "datetime64[s]")
-        expected = np.array([(ends[-1] - ends[0]) / distance + 1])
-        return Periods(of_step=np.zeros(ends.size, np.int64), bounds=bounds, expected=expected)
+        return Periods(
+            of_step=np.zeros(ends.size, np.int64),
+            bounds=bounds,
+            labels=bounds[:, int(label != "begin")],
+            label=f"{label or 'end'} of the period",
+            expected=np.array([(ends[-1] - ends[0]) / distance + 1]),
+        )
     offset = _offset(period)
     begin, zone = _begin(day_begin), _zone(timezone)
     local = _local(ends, zone) - begin
     # pandas has made a day no tick in version 3
     if isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
-        bounds = _ticks(local, offset, period, minutes, zone)
+        clock = _ticks(local, offset, period, minutes, zone) + begin
     else:
-        bounds = _calendar(local, offset, period)
-    bounds = _universal(bounds + begin, zone)
+        clock = _calendar(local, offset, period) + begin
+    bounds = _universal(clock, zone)
     if (length := (bounds[:, 1] - bounds[:, 0]).min()) < interval:
         raise SettingsError(
             f"period={period!r} ({length.astype('timedelta64[h]')}) is shorter than the interval of {minutes} "
-            "min: take a longer one"
+            "min: choose a longer one"
         )
-    number, of_step = np.unique(bounds[:, 1], return_index=True, return_inverse=True)[1:]
-    bounds = bounds[number]
-    return Periods(of_step=of_step, bounds=bounds, expected=(bounds[:, 1] - bounds[:, 0]) / distance)
+    first, of_step = np.unique(bounds[:, 1], return_index=True, return_inverse=True)[1:]
+    bounds, clock = bounds[first], clock[first]
+    long = (clock[:, 1] - clock[:, 0]).min() >= np.timedelta64(1, "D")
+    # the last interval ends as long before the period's end as the series' steps are away from it
+    covered = bounds - (bounds - ends[0]) % distance
+    covered[:, 0] += distance - interval
+    by_begin = label == "begin" or (label is None and long)
+    begins = clock[:, 0] if long else covered[:, 0]
+    place = f", {timezone}" if zone is not None and by_begin else ""
+    return Periods(
+        of_step=of_step,
+        bounds=covered,
+        labels=begins if by_begin else covered[:, 1],
+        label=f"{'begin' if by_begin else 'end'} of the period{place}",
+        expected=(bounds[:, 1] - bounds[:, 0]) / distance,
+    )
 
 
 def length_of(duration: Any, *, minutes: int) -> int:

@@ -23,12 +23,14 @@ from radar_nb.dwd.products import PRODUCTS, frame_step
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.dataset import Options
 from radar_nb.reading.frame_stream import read_stream
+from radar_nb.reading.intervals import keep_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from radar_nb.analysis.periods import Label
     from radar_nb.analysis.points import Around, Places
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Clutter, Packing
@@ -49,6 +51,7 @@ def reduce(
     threshold: float | Sequence[float] | None = None,
     timezone: str = "UTC",
     day_begin: str = "00:00",
+    label: Label | None = None,
     points: Any = None,
     method: Around = "nearest",
     variables: str | Sequence[str] | None = None,
@@ -79,6 +82,8 @@ def reduce(
         For "count", in the variable's unit. Decimal numbers are compared: 0.29 mm is not below 0.29.
     timezone, day_begin : str
         Whose days, months and years, such as "Europe/Berlin", and when they begin: "05:50" for DWD's gauges.
+    label : {"begin", "end"}, optional
+        As in `accumulate`.
     points, method
         As in `at_points`: only the cells that stand for these points are looked at.
     workers : int, optional
@@ -93,8 +98,8 @@ def reduce(
 
         - float32 of shape (time, y, x), or (time, point); `count` int32, with a dimension `threshold` where
           several are given. NaN where no interval was valid, and a count of 0;
-        - `time` is the end of the period, UTC, `time_bnds` its begin and end; both without a dimension where no
-          `period` is given. Periods without a frame are left out;
+        - `time` labels the period, `time_bnds` is what it covers, as in `accumulate`; both without a dimension
+          where no `period` is given. Periods without a frame are left out;
         - `coverage`, float32 from 0 to 1: the share of the period's intervals that were not missing;
         - "series": float32 of shape (time, point) alone, NaN where missing.
 
@@ -126,13 +131,20 @@ def reduce(
         found["time_bnds"] = like["time_bnds"].variable
         return xr.Dataset({stream.name: found.pop(stream.name)}, found, like.attrs)
     ends = stream.times + np.timedelta64(stream.leads[0] or 0, "m")
+    step = frame_step(stream.product, stream.minutes, ends.astype(np.int64) // 60)
+    if step < stream.minutes and "sum" in hows:
+        raise SeriesError(
+            f"{stream.name} has sums of {stream.minutes} min every {step} min, which overlap: choose "
+            'sums="apart", or "mean" or "max"'
+        )
     periods = make_periods(
         ends,
         period,
         minutes=stream.minutes,
-        step=frame_step(stream.product, stream.minutes, ends.astype(np.int64) // 60),
+        step=step,
         timezone=timezone,
         day_begin=day_begin,
+        label=label,
     )
     wanted = Wanted(
         sums=not {"sum", "mean"}.isdisjoint(hows),
@@ -216,6 +228,7 @@ def _variables(
         else:
             own |= {"long_name": reduced_name(how, like), "interval_minutes": like.attrs["interval_minutes"]}
         variables[name] = xr.Variable(("time", *cells), results.fields[how], own)
+        keep_interval(variables[name])
     told = {"long_name": "share of the period's intervals that are not missing", "units": "1"}
     told["grid_mapping"] = attrs["grid_mapping"]
     return variables | {"coverage": xr.Variable(("time", *cells), results.coverage, told)}
@@ -262,4 +275,6 @@ def _series(
     read_stream(stream, lambda: take, workers, progress)
     times = {str(key): value.variable for key, value in like.coords.items() if value.dims[:1] == ("time",)}
     attrs = {key: value for key, value in like.attrs.items() if key != "ancillary_variables"}
-    return {stream.name: xr.Variable(("time", "point"), out, attrs), **times, **place_coords(like, places)}
+    found = xr.Variable(("time", "point"), out, attrs)
+    keep_interval(found)
+    return {stream.name: found, **times, **place_coords(like, places)}

@@ -8,15 +8,16 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.variables import amount_of, ends_of, minutes_of, step_of
+from radar_nb.analysis.variables import amount_of
 from radar_nb.errors import SettingsError
+from radar_nb.reading.intervals import ends_of, keep_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from radar_nb.analysis.periods import Periods
+    from radar_nb.analysis.periods import Label, Periods
 
 _TOGETHER = 16
 """Parts of a total that are added up at once: some 130 MB of fields."""
@@ -25,14 +26,16 @@ _SPELLING = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "prolepti
 _SHARE = "share of the period's intervals that are not missing"
 
 
-def totals(data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "00:00") -> xr.Dataset:
-    """Give the totals of periods and their coverage, as `reduce` gives them of archives.
+def totals(
+    data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "00:00", label: Label | None = None
+) -> xr.Dataset:
+    """Return the totals of periods and their coverage, as `reduce` gives them of archives.
 
     Parameters
     ----------
     data : xarray.Dataset or DataArray
         An amount in mm; any dimensions beside time.
-    period, timezone, day_begin
+    period, timezone, day_begin, label
         As in `radar_nb.analysis.periods.make_periods`.
 
     Returns
@@ -48,15 +51,15 @@ def totals(data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "0
     SettingsError
         The period cannot be.
     """
-    amount = amount_of(data)
+    amount, minutes = amount_of(data)
     lazy = amount.chunks is not None
     periods = make_periods(
         ends_of(amount),
         period,
-        minutes=minutes_of(amount),
-        step=step_of(amount),
+        minutes=minutes,
         timezone=timezone,
         day_begin=day_begin,
+        label=label,
     )
     pairs = _added(_by_period(amount, periods), periods)
     valid = pairs.imag
@@ -72,6 +75,7 @@ def totals(data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "0
     ds = ds.astype(np.float32)
     ds[amount.name].attrs = attrs | {"ancillary_variables": "coverage"}
     ds["coverage"].attrs = {"long_name": _SHARE, "units": "1"}
+    keep_interval(ds[amount.name])
     ds = ds.transpose(*amount.dims, ...)
     ds = ds if lazy else ds.compute()
     return ds.isel(time=0) if period is None else ds
@@ -111,6 +115,7 @@ def covered(ds: xr.Dataset, least: float) -> xr.Dataset:
             # some 0.95 are 0.949999988 in float32
             kept = ds[name].where(ds["coverage"] >= least - 1e-6).astype(ds[name].dtype)
             ds[name] = kept.assign_attrs(ds[name].attrs)
+            keep_interval(ds[name])
     return ds.assign_attrs(min_coverage=least)
 
 
@@ -164,13 +169,21 @@ def _gone_on(block: NDArray[np.complex128], axis: int) -> NDArray[np.complex128]
 
 
 def period_coords(periods: Periods) -> dict[str, xr.Variable]:
-    """Give the ends of periods as the coordinate `time`, and their begins and ends as `time_bnds`."""
-    bounds = periods.bounds.astype("datetime64[ns]")
-    attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds", "long_name": "end of the period"}
-    return {
-        "time": xr.Variable("time", bounds[:, 1], attrs, dict(_SPELLING)),
-        "time_bnds": xr.Variable(("time", "bnds"), bounds, {}, dict(_SPELLING)),
+    """Return the labels of periods as `time`, and what they cover as `time_bnds`, `period_begin`, `period_end`.
+
+    `time_bnds` is what CF knows; the other two stay with a variable that is taken out of the Dataset.
+    """
+    attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds", "long_name": periods.label}
+    times = {"time": (periods.labels, attrs)} | {
+        f"period_{edge}": (periods.bounds[:, side], {"long_name": f"{edge} of the time that is covered, UTC"})
+        for side, edge in enumerate(("begin", "end"))
     }
+    coords = {
+        name: xr.Variable("time", values.astype("datetime64[ns]"), told, dict(_SPELLING))
+        for name, (values, told) in times.items()
+    }
+    bounds = periods.bounds.astype("datetime64[ns]")
+    return coords | {"time_bnds": xr.Variable(("time", "bnds"), bounds, {}, dict(_SPELLING))}
 
 
 def timeless_coords(amount: xr.DataArray) -> dict[str, xr.Variable]:

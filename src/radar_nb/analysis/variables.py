@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.dwd.grids import AXES, GRIDS, Grid
-from radar_nb.dwd.products import frame_step, product_of
 from radar_nb.errors import SeriesError
+from radar_nb.reading.intervals import ends_of, interval_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,55 +58,35 @@ def variable_of(data: Any) -> xr.DataArray:
     return data
 
 
-def amount_of(data: Any) -> xr.DataArray:
-    """Give the variable of a Dataset, which must be an amount of water in mm.
+def amount_of(data: Any) -> tuple[xr.DataArray, int]:
+    """Return the variable of a Dataset, which must be an amount of water in mm, and its interval in minutes.
 
     Raises
     ------
     SeriesError
-        It is a rate, a reflectivity, a class, or a mean or extreme of amounts; or see `variable_of`.
+        It is a rate, a reflectivity, a class, or a mean or extreme of amounts; its interval is unknown or out of
+        date (see `radar_nb.reading.intervals`), or its sums overlap; or see `variable_of`.
     """
     amount = variable_of(data)
     units, cells = amount.attrs.get("units"), str(amount.attrs.get("cell_methods", ""))
     if units != "mm" or "time: sum" not in cells:
         raise SeriesError(
             f"{amount.name!r} is in {units!r} ({cells or 'no cell_methods'}): only amounts in mm can be summed. "
-            "Pass a rain product as open_dataset gives it, not its rate (to_rate)"
+            "Pass a rain product as open_dataset returns it, not its rate (to_rate)"
         )
-    return amount
-
-
-def ends_of(variable: xr.DataArray) -> NDArray[np.datetime64]:
-    """Give the ends of a variable's intervals, datetime64[s], UTC, shape (time,); of forecasts, the time ahead."""
-    ahead = variable.coords.get("prediction_time")
-    times = variable["time"] if ahead is None or ahead.dims != ("time",) else ahead
-    return times.values.astype("datetime64[s]")
-
-
-def minutes_of(variable: xr.DataArray) -> int:
-    """Give how long a variable's intervals are: as it says, or else its most frequent step.
-
-    Raises
-    ------
-    SeriesError
-        It does not say, and has less than two times.
-    """
-    told = variable.attrs.get("interval_minutes")
-    if told:
-        return int(told)
-    if variable.sizes["time"] < 2:
+    minutes, ends = interval_of(amount, data), ends_of(amount)
+    lengths, counts = np.unique(np.diff(ends) // np.timedelta64(60, "s"), return_counts=True)
+    usual = int(lengths[counts.argmax()]) if lengths.size else 0
+    if not (minutes or usual):
         raise SeriesError(
-            f"{variable.name!r} does not say how long its intervals are: set the attribute interval_minutes"
+            f"{amount.name!r} does not say how long its intervals are: set the attribute interval_minutes"
         )
-    distances, counts = np.unique(np.diff(ends_of(variable)), return_counts=True)
-    return int(distances[counts.argmax()] // np.timedelta64(1, "m"))
-
-
-def step_of(variable: xr.DataArray) -> int:
-    """Return the minutes from one interval to the next in a complete series: see `frame_step`."""
-    return frame_step(
-        product_of(str(variable.name)), minutes_of(variable), ends_of(variable).astype(np.int64) // 60
-    )
+    if minutes and 0 < usual < minutes:
+        raise SeriesError(
+            f"{amount.name!r} has sums of {minutes} min every {usual} min, which overlap: open it with "
+            'sums="apart", or choose those that do not overlap'
+        )
+    return amount, minutes or usual  # of months, the most frequent length
 
 
 def fields_of(variable: xr.DataArray) -> xr.DataArray:

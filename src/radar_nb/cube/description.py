@@ -312,7 +312,7 @@ class Cube:
             stored = _decoded(self.store.get(f"{name}/c/0"), expected)
             if stored is None or not np.allclose(stored, expected, rtol=0, atol=_NEAR):
                 raise self._misplaced(name)
-            found[name] = xr.Variable((name,), stored, dict(_PLACE_ATTRS[name]))
+            found[name] = xr.Variable((name,), stored, dict(_PLACE_ATTRS[name]), {"_FillValue": None})
         return found
 
     def _misplaced(self, name: str) -> CubeError:

@@ -177,10 +177,10 @@ class Film:
     @property
     def words(self) -> str:
         """What is shown, and its first and last time."""
-        name = "prediction_time" if "prediction_time" in self.fields.coords else "time"
-        if name not in self.fields.coords:
+        ends = [name for name in ("period_end", "prediction_time", "time") if name in self.fields.coords]
+        if not ends:
             return self.title
-        first, last = (human_time(time) for time in np.atleast_1d(self.fields[name].values)[[0, -1]])
+        first, last = (human_time(time) for time in np.atleast_1d(self.fields[ends[0]].values)[[0, -1]])
         return f"{self.title}, {first} to {last}"
 
     def save(self, path: str | Path) -> Path:

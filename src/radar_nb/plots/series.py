@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.basemap import HALO
 from radar_nb.plots.style import INK, credit, name_label, unit_label
+from radar_nb.reading.intervals import bounds_of, ends_of, shown_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,13 +193,12 @@ def _series(da: xr.DataArray, data: xr.DataArray | xr.Dataset) -> _Series:
 
 
 def _intervals(da: xr.DataArray, data: xr.DataArray | xr.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give the begin and the end of each interval."""
-    if "time_bnds" in data.coords and data["time_bnds"].dims[0] == "time" and data["time_bnds"].ndim == 2:
-        bounds = data["time_bnds"].sortby("time").values.astype("datetime64[ns]")
+    """Return the begin and the end of each interval."""
+    minutes, bounds = shown_interval(da, data), bounds_of(da, data)
+    if bounds is not None:
+        bounds = np.sort(bounds, axis=0).astype("datetime64[ns]")
         return bounds[:, 0].copy(), bounds[:, 1]
-    name = "prediction_time" if "prediction_time" in da.coords else "time"
-    ends = da[name].values.astype("datetime64[ns]")
-    minutes = da.attrs.get("interval_minutes")
+    ends = ends_of(da).astype("datetime64[ns]")
     if minutes is None:
         lengths, counts = np.unique(np.diff(ends), return_counts=True)
         if not lengths.size:

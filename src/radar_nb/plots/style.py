@@ -17,6 +17,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
 from matplotlib.ticker import MaxNLocator
 
 from radar_nb.errors import SettingsError
+from radar_nb.reading.intervals import bounds_of, ends_of, shown_interval
 from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
@@ -126,8 +127,7 @@ def class_colours(cmap: str | Colormap | None, count: int, *, reflectivity: bool
 
 def amount_minutes(field: xr.DataArray) -> int | None:
     """Return the interval of an amount; None for a sum over many fields, which has lost its time and interval."""
-    timed = "time" in field.coords and field.attrs.get("units") == "mm"
-    return field.attrs.get("interval_minutes") if timed else None
+    return shown_interval(field) if field.attrs.get("units") == "mm" else None
 
 
 def unit_label(units: str, minutes: float | None) -> str:
@@ -150,21 +150,23 @@ def name_label(field: xr.DataArray) -> str:
 
 
 def time_label(field: xr.DataArray) -> str:
-    """Return the interval and its end in UTC, and when a forecast was made; "" for a field without time.
+    """Return the time that a field covers, UTC, and when a forecast was made; "" for a field without time.
 
-    For a sum over months, and a mean or an extreme over a period, only the end is known.
+    An amount shows its interval and its end; a sum of months and a mean or extreme over a period, begin and end.
     """
     if "time" not in field.coords:
         return ""
-    start = field["time"].values
-    end = field.coords["prediction_time" if "prediction_time" in field.coords else "time"].values
+    end, bounds = ends_of(field), bounds_of(field)
     minutes, units, made = amount_minutes(field), field.attrs.get("units"), field.attrs.get("cell_methods")
     long_sum = units == "mm" and not minutes and made == "time: sum"
     if long_sum or (units in {"mm", "dBZ"} and made in _OVER_A_PERIOD):
-        text = f"until {human_time(end)}"
+        since = "until" if bounds is None else f"{human_time(bounds[0]).removesuffix(' UTC')} to"
+        text = f"{since} {human_time(end)}"
     else:
         text = f"{human_interval(minutes)} to {human_time(end)}" if minutes else human_time(end)
-    return text if end == start else f"{text}, forecast of {human_time(start)}"
+    made_at = field["time"].values
+    forecast = "prediction_time" in field.coords and made_at != end
+    return f"{text}, forecast of {human_time(made_at)}" if forecast else text
 
 
 def credit(field: xr.DataArray) -> str:

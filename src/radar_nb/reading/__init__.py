@@ -10,6 +10,7 @@ __all__ = [
     "coverage",
     "dataset",
     "frame_stream",
+    "intervals",
     "lazy_array",
     "opening",
     "regridding",

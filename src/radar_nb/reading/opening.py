@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import numpy as np
+import xarray as xr
 from xarray.backends import BackendEntrypoint
 
 from radar_nb.errors import SeriesError
@@ -21,12 +22,11 @@ from radar_nb.fetch.downloading import download_async
 from radar_nb.fetch.planning import plan_async
 from radar_nb.formats.streams import sniff
 from radar_nb.reading.dataset import Options, assemble, open_series
+from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.event_loop import blocking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import xarray as xr
 
     from radar_nb.dwd.grids import Grid
     from radar_nb.dwd.products import Product
@@ -220,7 +220,8 @@ def to_rate(amount: xr.DataArray) -> xr.DataArray:
     Raises
     ------
     SeriesError
-        The array is no amount in mm, or does not say over which interval.
+        The array is not an amount in mm, or its interval is not stated, or out of date since xarray has computed
+        its values.
 
     Examples
     --------
@@ -229,7 +230,11 @@ def to_rate(amount: xr.DataArray) -> xr.DataArray:
     >>> to_rate(rain).values
     array([6.])
     """
-    minutes = amount.attrs.get("interval_minutes")
+    if not isinstance(amount, xr.DataArray):
+        raise SeriesError(
+            f"to_rate takes one variable, not a {type(amount).__name__}: pass one, as in to_rate(ds['YW'])"
+        )
+    minutes = interval_of(amount)
     if amount.attrs.get("units") != "mm" or not minutes:
         raise SeriesError(
             f"{amount.name!r} is no amount in mm of a known interval (units {amount.attrs.get('units')!r}, "

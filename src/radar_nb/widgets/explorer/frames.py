@@ -11,6 +11,7 @@ from zlib_ng import zlib_ng
 
 from radar_nb.errors import SeriesError
 from radar_nb.plots.selection import checked
+from radar_nb.reading.intervals import shown_interval
 from radar_nb.runtime.wording import decimal
 
 if TYPE_CHECKING:
@@ -204,12 +205,11 @@ class FrameSequence:
 
     @property
     def minutes(self) -> int | None:
-        """The attribute `interval_minutes`; None if unknown."""
-        minutes = self.data.attrs.get("interval_minutes")
-        return int(minutes) if minutes and self.times is not None else None
+        """The interval of amounts; None if unknown."""
+        return shown_interval(self.data) if self.times is not None else None
 
     def _times(self) -> NDArray[np.datetime64] | None:
-        for name in ("prediction_time", "time", self.along):
+        for name in ("period_end", "prediction_time", "time", self.along):
             coord = self.data.coords.get(name) if name else None
             if coord is not None and coord.dtype.kind == "M" and coord.dims in ((), (self.along,)):
                 return np.atleast_1d(coord.values).astype("datetime64[ms]")
