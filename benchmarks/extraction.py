@@ -72,11 +72,11 @@ def ours_alone(archive: Path, folder: Path) -> None:
 
 
 def walk(archive: Path, folder: Path) -> None:  # noqa: ARG001 - one signature for all
-    from radar_nb.formats.archives import check, parts, walk  # noqa: PLC0415 - only the process that measures it pays for it
+    from radar_nb.formats.archives import check_frame, parts, walk  # noqa: PLC0415 - only the process that measures it pays for it
 
     for part in parts(archive):
         for member in walk(part):
-            check(member)
+            check_frame(member)
 
 
 def write(archive: Path, folder: Path) -> None:

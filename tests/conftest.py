@@ -30,6 +30,18 @@ def real_frames() -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_present() -> Path:
+    """Return the folder of files in the forms that DWD publishes now."""
+    return _real("present")
+
+
+@pytest.fixture(scope="session")
+def real_forms() -> Path:
+    """Return the folder of files in rare forms."""
+    return _real("forms")
+
+
+@pytest.fixture(scope="session")
 def real_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a copy of the folder that mirrors a part of DWD's server, made of real frames.
 

@@ -14,8 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.malicious_archives import HOSTILE, Case, day, entry, flipped, frame, month, name, packed, tar, tar_of
+from support.malicious_hdf5 import small_composite
+from support.read_paths import members_of
 
 from radar_nb.errors import (
+    ArchiveError,
     CorruptArchive,
     HeaderError,
     NotAnArchive,
@@ -27,7 +30,8 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.formats import archives
-from radar_nb.formats.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check, parts, verify, walk
+from radar_nb.formats.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check_frame, parts, verify, walk
+from radar_nb.formats.index import scan_part
 from radar_nb.formats.names import unsafe_name
 from radar_nb.formats.radolan import FRAME_LIMIT
 from radar_nb.formats.streams import Blob, Kind, Reopened, sniff
@@ -178,7 +182,7 @@ def test_a_hostile_day_leaves_the_other_days(archive: Callable[[bytes], Path], c
     assert [member.name for part in (first, last) for member in walk(part)] == [name(20), name(30)]
     if case.data and sniff(case.data[:512]) != "unknown":
         with pytest.raises(case.error, match=r"20200602\.tar\.gz"):
-            list(walk(bad))
+            list(members_of(bad))
 
 
 @pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
@@ -187,7 +191,7 @@ def test_a_refusal_tells_what_where_and_the_way_out(archive: Callable[[bytes], P
     path = archive(case.data)
 
     with pytest.raises(case.error, match=case.match) as caught:
-        deque((member for part in parts(path) for member in walk(part)), maxlen=0)
+        deque((member for part in parts(path) for member in members_of(part)), maxlen=0)
 
     assert str(caught.value).startswith(f"{path} ")
     assert str(caught.value).endswith("fetch it again with overwrite=True")
@@ -218,7 +222,7 @@ def test_a_refused_member_is_named(archive: Callable[[bytes], Path], member: byt
     ("data", "error", "told"),
     [
         (b"", TruncatedArchive, r"is empty \(0 bytes\): fetch it again"),
-        (b"ncols 900 and much more", CorruptArchive, r"no frame \(it begins with b'ncols 900 and mu'\): fetch"),
+        (b"\0ncols 900", CorruptArchive, r"not an archive or a frame \(it begins with b'\\x00ncols 900'\): fetch"),
         (flipped(tar(entry(name(20), frame())), 10), CorruptArchive, r"\(bad checksum\): fetch"),
         (
             tar(entry(name(20), frame()))[:-1024] + b"more" * 256,
@@ -236,6 +240,55 @@ def test_a_file_that_is_no_archive_is_told_by_what_it_has(
     """What was wrong stands in the message, for who has to find out how it came to be."""
     with pytest.raises(error, match=told):
         members(archive(data))
+
+
+TEXT = b"RADKLIM, version 2017.002. See the PDF beside it.\n"
+GRID = b"ncols 900\nnrows 1100\nxllcorner -443462\nyllcorner -4758645\ncellsize 1000\nNODATA_value -9\n0 0 0\n"
+FOREIGN = {
+    "README.txt": (TEXT, "is a text file, not a frame: leave it out"),
+    "README.txt.gz": (packed(TEXT), "is a text file, not a frame: leave it out"),
+    "a.pdf": (b"%PDF-1.7\n\0", "is a PDF document, not radar data"),
+    "a.zip": (b"PK\3\4\0\0", "is a zip file: unpack it"),
+    "a.xz": (b"\xfd7zXZ\0\0", r"is an xz file: unpack it \(unxz\)"),
+    "a.nc": (b"CDF\1\0\0", "is a netCDF file, .*: open it with xarray.open_dataset"),
+    "a.asc": (GRID, "is a grid in ASCII, and radar_nb reads DWD's binaries: fetch the archive of the folder bin"),
+    "a.buf": (b"BUFR\0\1", "is a BUFR file: open it with wradlib"),
+    "a.tif": (b"II*\0\1", "is a GeoTIFF: open it with rioxarray"),
+    "DX": (b"DX131525109080620BY54213VS 2CO0CD0CS0EP0.30.30.4\3\0", "is a DX file of one radar in polar form"),
+}
+"""Files that users take for DWD's, and what must be said of them; none is damaged, so none is sent back."""
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_well_known_format_is_named_with_its_way_out(tmp_path: Path, kind: str) -> None:
+    """On its own or in an archive, a sound file of another format is named; nobody is told to fetch it again."""
+    data, match = FOREIGN[kind]
+    alone, inside = tmp_path / kind, tmp_path / "a.tar.gz"
+    alone.write_bytes(data)
+    inside.write_bytes(packed(tar(entry(kind, data))))
+
+    for path in (alone, inside):
+        with pytest.raises((ArchiveError, HeaderError), match=match) as caught:
+            deque((check_frame(member) for part in parts(path) for member in walk(part)), maxlen=0)
+        assert "fetch it again" not in str(caught.value)
+
+
+def test_an_archive_of_ascii_grids_has_one_problem(tmp_path: Path) -> None:
+    """All its members are of one foreign format, so that it is named once and not 24 times."""
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed(tar_of((f"RW_{hour:02d}.asc", GRID) for hour in range(24))))
+
+    (problem,) = scan_part(parts(path)[0]).problems
+
+    assert problem.error == "ArchiveError"
+
+
+def test_files_that_macos_and_windows_leave_are_passed_over(archive: Callable[[bytes], Path]) -> None:
+    """An archive that was packed again on a Mac has its frames, and nothing else."""
+    litter = [f"._{name(20)}", "a/.DS_Store", "__MACOSX/x", "Thumbs.db", "a/desktop.ini"]
+    path = archive(packed(tar(*(entry(path, b"\0\5\x16\7") for path in litter), entry(name(20), frame()))))
+
+    assert list(members(path)) == [name(20)]
 
 
 NESTED: dict[str, Callable[[], bytes]] = {
@@ -452,18 +505,20 @@ def test_a_member_is_held_against_its_header(
     steps = walk(part)
 
     with pytest.raises(error, match=f"archive > bad .*{match}"):
-        check(next(steps))
+        check_frame(next(steps))
 
-    header = check(next(steps))
-    assert header is not None
-    assert header.size == len(frame())
+    assert check_frame(next(steps)).size == len(frame())
 
 
-def test_an_hdf5_file_passes_without_a_header(archive: Callable[[bytes], Path]) -> None:
-    """An HDF5 file is known by its first bytes; its content is for its own reader to judge."""
-    (part,) = parts(archive(packed(b"\x89HDF\r\n\x1a\n" + bytes(100))))
+def test_an_hdf5_member_is_judged_by_its_own_reader(archive: Callable[[bytes], Path]) -> None:
+    """A composite has a header; what only begins as HDF5 is refused by its place, and so is a hostile file."""
+    sound, broken = small_composite(), b"\x89HDF\r\n\x1a\n" + bytes(100)
+    (part,) = parts(archive(packed(tar(entry("sound", sound), entry("broken", broken)))))
+    steps = walk(part)
 
-    assert [check(member) for member in walk(part)] == [None]
+    assert check_frame(next(steps)).product == "RW"
+    with pytest.raises(HeaderError, match=r"archive > broken is (not HDF5, or )?damaged"):
+        check_frame(next(steps))
 
 
 @given(st.binary(max_size=40), st.integers(0, 4000), st.booleans(), st.booleans())
@@ -478,7 +533,8 @@ def test_damage_never_gives_a_foreign_error_or_wrong_bytes(
     path.write_bytes(packed(broken) if inside else broken)
 
     try:
-        found = members(path)
+        checked = (member for part in parts(path) for member in walk(part) if check_frame(member))
+        found = {member.name: bytes(member.data) for member in checked}
     except RadarNbError:
         return
 
@@ -523,10 +579,7 @@ def test_every_archive_of_the_mirror_is_read(real_mirror: Path) -> None:
     ):
         for part in parts(path):
             for member in walk(part):
-                header = check(member)
-
-                assert header is not None
-                assert header.size == len(member.data)
+                assert check_frame(member).size == len(member.data)
                 assert member.name.startswith("raa01-")
 
 

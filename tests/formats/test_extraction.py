@@ -197,7 +197,7 @@ def test_the_frames_before_a_cut_are_kept(tmp_path: Path) -> None:
         (b"BROKEN" + frame()[6:], HeaderError, "does not begin as a RADOLAN frame"),
         (frame()[:-10], TruncatedFrame, "its header says"),
         (frame() + b"\r\n", HeaderError, "its header says"),
-        (b"<html>404</html>", HeaderError, "does not begin as a RADOLAN frame"),
+        (b"<html>404</html>", HeaderError, "bad is a text file, not a frame: leave it out"),
     ],
     ids=["empty", "broken header", "short", "long", "foreign"],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import settings as law
 from hypothesis import strategies as st
+from support.malicious_hdf5 import CODES, HOSTILE_HDF5, small_composite
 
 from radar_nb.dwd.grids import find_grid
-from radar_nb.errors import FrameError, HeaderError, UnknownGrid
+from radar_nb.dwd.products import PRODUCTS
+from radar_nb.errors import FrameError, HeaderError, UnknownGrid, UnsafeMember
 from radar_nb.formats.odim import read_composite, read_header, write_composite
 from radar_nb.formats.packing import Packing
 from radar_nb.formats.radolan import Header
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
 MAGIC = b"\x89HDF\r\n\x1a\n"  # how every HDF5 file begins
 A_TIME = np.datetime64("2026-01-13T00:25:00")
-NORTH_FIRST = np.array([[65535, 1, 2], [0, 10, 4000]], np.uint16)
 SMALL = Header(
     product="RW",
     time=A_TIME,
@@ -39,36 +41,6 @@ SMALL = Header(
     software="RADOLAN 2.42.0",
     radars=("deasb", "deboo"),
 )
-ATTRIBUTES: dict[str, dict[str, Any]] = {
-    "what": {"date": b"20250923", "time": b"004000"},
-    "dataset1/what": {
-        "product": b"COMP",
-        "prodname": b"RW",
-        "startdate": b"20250922",
-        "starttime": b"234000",
-        "enddate": b"20250923",
-        "endtime": b"004000",
-    },
-    "dataset1/data1/what": {"quantity": b"ACRR", "gain": 0.1, "offset": 0.0, "nodata": 65535.0, "undetect": 0.0},
-    "how": {"nodes": b"'deasb','deboo'", "software": b"RADOLAN"},
-}
-
-
-def _composite(codes: Any = NORTH_FIRST, *, without: str = "", **changes: Any) -> bytes:
-    """Make a composite; `without` names a group, data set or attribute to leave out."""
-    made = io.BytesIO()
-    with h5py.File(made, "w") as file:
-        for group, attributes in ATTRIBUTES.items():
-            place = file.require_group(group)
-            for name, value in attributes.items():
-                new = changes.get(name, value)
-                place.attrs[name] = np.bytes_(new) if isinstance(new, bytes) else new  # of fixed length
-                if name == without:
-                    del place.attrs[name]
-        file["dataset1/data1/data"] = codes
-        if without in file:
-            del file[without]
-    return made.getvalue()
 
 
 def _wradlibs_dataset(data: bytes) -> xr.Dataset:
@@ -181,12 +153,12 @@ def test_written_files_have_wradlibs_values(
 
 def test_rows_come_south_first_as_in_radolan() -> None:
     """ODIM stores the north first; a caller has one order for both formats."""
-    np.testing.assert_array_equal(read_composite(_composite()).codes, NORTH_FIRST[::-1])
+    np.testing.assert_array_equal(read_composite(small_composite()).codes, CODES[::-1])
 
 
 def test_the_header_speaks_radolans_words() -> None:
     """The time is the nominal one, the interval is counted over midnight, the stations have no quotes."""
-    data = _composite()
+    data = small_composite()
 
     composite = read_composite(memoryview(data))
 
@@ -209,8 +181,9 @@ def test_the_header_speaks_radolans_words() -> None:
 
 def test_courtesies_may_be_missing() -> None:
     """Without the lists of stations and of software the field is read all the same."""
-    assert read_header(_composite(without="nodes")).radars == ()
-    assert read_header(_composite(without="software")).software == ""
+    assert read_header(small_composite(without="nodes")).radars == ()
+    assert read_header(small_composite(without="software")).software == ""
+    assert read_header(small_composite(without="how")).radars == ()
 
 
 @pytest.mark.parametrize(
@@ -218,6 +191,7 @@ def test_courtesies_may_be_missing() -> None:
     [
         ("ACRR", 0.1, 0.1, -1),
         ("ACRR", np.float32(0.001), 0.001, -3),
+        ("ACRR", 0.0009999999317806213, 0.001, -3),  # as in DWD's RS
         ("ACRR", 0.25, 0.25, 0),
         ("RATE", 0.01, 0.01, -2),
         ("RATE", np.float32(0.12), 0.12, 0),
@@ -228,7 +202,7 @@ def test_the_scale_is_the_decimal_number_that_is_meant(
     quantity: str, gain: float, scale: float, precision: int
 ) -> None:
     """Also where the file has a float32; where the scale is a power of ten, the header says which."""
-    composite = read_composite(_composite(quantity=quantity.encode(), gain=gain))
+    composite = read_composite(small_composite(quantity=quantity.encode(), gain=gain))
 
     assert (composite.packing.scale, composite.header.precision) == (scale, precision)
 
@@ -236,7 +210,7 @@ def test_the_scale_is_the_decimal_number_that_is_meant(
 @pytest.mark.parametrize("gain", [0.12, np.float32(0.12)])
 def test_a_rate_is_an_amount_in_its_interval(gain: float) -> None:
     """0.12 mm/h in five minutes is 0.01 mm, exactly, and so the header's precision is that of the binaries."""
-    composite = read_composite(_composite(quantity=b"RATE", gain=gain, starttime=b"003500", startdate=b"20250923"))
+    composite = read_composite(small_composite(**_lasting(5), prodname=b"YW", quantity=b"RATE", gain=gain))
 
     assert (composite.packing.scale, composite.header.precision, composite.header.interval) == (0.01, -2, 5)
 
@@ -252,7 +226,7 @@ def test_a_rate_is_an_amount_in_its_interval(gain: float) -> None:
 )
 def test_values_follow_the_packing(quantity: bytes, gain: float, offset: float, expected: list[float]) -> None:
     """No data is missing, no echo is a true zero of an amount, all else is code * gain + offset."""
-    packing = read_composite(_composite(quantity=quantity, gain=gain, offset=offset)).packing
+    packing = read_composite(small_composite(quantity=quantity, gain=gain, offset=offset)).packing
 
     np.testing.assert_allclose(packing.values(np.array([0, 10, 65535], "u2")), expected, atol=1e-6)
 
@@ -261,7 +235,7 @@ def test_codes_of_32_bits_keep_their_mark_of_no_data() -> None:
     """The largest 32-bit code is no data; its neighbours, which float32 cannot tell from it, are values."""
     codes = np.array([[4294967295, 4294967294, 1001]], "u4")
 
-    composite = read_composite(_composite(codes, gain=0.001, offset=-0.001, nodata=4294967295.0))
+    composite = read_composite(small_composite(codes, gain=0.001, offset=-0.001, nodata=4294967295.0))
 
     values = composite.packing.values(composite.codes)
     assert np.isnan(values).tolist() == [[True, False, False]]
@@ -270,22 +244,67 @@ def test_codes_of_32_bits_keep_their_mark_of_no_data() -> None:
 
 @pytest.mark.parametrize(
     ("product", "end", "lead"),
-    [(b"RV", b"004000", 0), (b"RV", b"024000", 120), (b"WN_000", b"003942", 0), (b"RS", b"014000", 60)],
+    [
+        (b"RV", b"004000", 0),
+        (b"RV", b"024000", 120),
+        (b"WN_000", b"004034", 0),
+        (b"WN", b"004534", 5),
+        (b"RS", b"014000", 60),
+    ],
 )
 def test_a_forecast_counts_from_the_nominal_time(product: bytes, end: bytes, lead: int) -> None:
-    """The lead time is that of the interval's end; seconds of a scan do not count."""
-    header = read_header(_composite(prodname=product, endtime=end))
+    """The lead time is that of the interval's end in steps of 5 min; seconds of a scan do not count."""
+    minutes = {b"RV": 5, b"RS": 60}.get(product, 31 / 60)
+
+    header = read_header(small_composite(**_lasting(minutes, end), prodname=product))
 
     assert (header.time, header.lead) == (np.datetime64("2025-09-23T00:40:00"), lead)
+
+
+def _lasting(minutes: float, end: bytes = b"004000") -> dict[str, bytes]:
+    """Return the attributes of an interval that ends at a time of 23 September."""
+    last = np.datetime64(f"2025-09-23T{end[:2].decode()}:{end[2:4].decode()}:{end[4:].decode()}")
+    begin = (last - np.timedelta64(round(60 * minutes), "s")).item()
+    return {"endtime": end, "startdate": f"{begin:%Y%m%d}".encode(), "starttime": f"{begin:%H%M%S}".encode()}
+
+
+@pytest.mark.parametrize(
+    ("product", "quantity", "interval"), [(b"WN", b"DBZH", 5), (b"RY", b"RATE", 5), (b"YW", b"RATE", 5)]
+)
+def test_seconds_of_scans_do_not_change_the_interval(product: bytes, quantity: bytes, interval: int) -> None:
+    """A composite of scans of 31 s covers the interval of its product: 12 mm/h are 1 mm in 5 min."""
+    data = small_composite(**_lasting(31 / 60, b"004034"), prodname=product, quantity=quantity, gain=0.12)
+
+    composite = read_composite(data)
+
+    assert (composite.header.interval, composite.header.time) == (interval, np.datetime64("2025-09-23T00:40:00"))
+    if quantity == b"RATE":
+        assert composite.packing.values(np.array([100], "u2")) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (_lasting(5) | {"prodname": b"RW"}, "an interval of 5 min .00:35:00 to 00:40:00., but RW covers 1 h"),
+        (_lasting(60) | {"prodname": b"YW"}, "an interval of 60 min .*, but YW covers 5 min"),
+        (_lasting(0.5) | {"prodname": b"QQ"}, "an interval of 0.5 min .*, but the product QQ is unknown"),
+        (_lasting(60, b"014000"), "its nominal time is 00:40:00 and its interval ends at 01:40:00"),
+        ({"time": b"004003"}, "its nominal time is 00:40:03"),
+    ],
+)
+def test_times_that_contradict_the_product_are_refused(changes: dict[str, bytes], match: str) -> None:
+    """A wrong interval would turn rates into wrong amounts: the message names both lengths."""
+    with pytest.raises(HeaderError, match=match):
+        read_header(small_composite(**changes))
 
 
 def test_a_buffer_is_used_again() -> None:
     """If it fits, the codes are put there; if not, they have memory of their own."""
     fits, other = np.empty((2, 3), np.uint16), np.empty((2, 3), np.uint8)
 
-    assert read_composite(_composite(), out=fits).codes is fits
-    assert read_composite(_composite(), out=other).codes is not other
-    np.testing.assert_array_equal(fits, NORTH_FIRST[::-1])
+    assert read_composite(small_composite(), out=fits).codes is fits
+    assert read_composite(small_composite(), out=other).codes is not other
+    np.testing.assert_array_equal(fits, CODES[::-1])
 
 
 # --- what is written ------------------------------------------------------------------------------------------
@@ -293,18 +312,18 @@ def test_a_buffer_is_used_again() -> None:
 
 @law(deadline=None, max_examples=20)
 @given(
-    product=st.sampled_from(["YW", "RW", "RV"]),
+    product=st.sampled_from(["YW", "RW", "SF", "RV"]),
     dtype=st.sampled_from([np.uint8, np.uint16, np.uint32]),
-    interval=st.integers(1, 1440),
-    lead=st.integers(0, 120),
+    lead=st.sampled_from(range(0, 125, 5)),
     radars=st.lists(st.from_regex(r"de[a-z]{3}", fullmatch=True)).map(tuple),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_what_is_written_is_read_back(
-    *, product: str, dtype: type[Any], interval: int, lead: int, radars: tuple[str, ...], seed: int
+    *, product: str, dtype: type[Any], lead: int, radars: tuple[str, ...], seed: int
 ) -> None:
     """Header and codes of every width come back equal, but for the file's size."""
     codes = np.random.default_rng(seed).integers(0, 99, (900, 900)).astype(dtype)
+    interval = PRODUCTS[product].interval
     header = replace(
         SMALL, product=product, interval=interval, radars=radars, lead=lead if product == "RV" else None
     )
@@ -329,7 +348,7 @@ def test_the_same_is_written_the_same() -> None:
 def test_a_grid_that_nobody_can_place_is_not_written() -> None:
     """The corners of a composite would be a guess."""
     with pytest.raises(UnknownGrid, match="a grid of 2 x 3 cells is not known"):
-        write_composite(replace(SMALL, rows=2, cols=3), NORTH_FIRST, quantity="ACRR", gain=0.1)
+        write_composite(replace(SMALL, rows=2, cols=3), CODES, quantity="ACRR", gain=0.1)
 
 
 # --- bad input ------------------------------------------------------------------------------------------------
@@ -343,49 +362,51 @@ def test_a_grid_that_nobody_can_place_is_not_written() -> None:
         "prodname",
         "enddate",
         "what",
-        "how",
         "dataset1/what",
         "dataset1/data1/data",
         "dataset1",
     ],
 )
-def test_a_file_without_a_part_that_odim_asks_for_is_told(missing: str) -> None:
-    """Nothing is guessed: the message names the file."""
-    with pytest.raises(HeaderError, match=r"^a\.hdf5 is no ODIM composite that radar_nb can read: "):
-        read_composite(_composite(without=missing), name="a.hdf5")
+def test_a_file_without_a_required_part_is_refused(missing: str) -> None:
+    """Nothing is guessed: the message names the file and what it lacks."""
+    with pytest.raises(HeaderError, match=rf"^a\.hdf5 is not an ODIM composite: it has no .*{missing}"):
+        read_composite(small_composite(without=missing), name="a.hdf5")
 
 
 @pytest.mark.parametrize("quantity", [b"VIL", b"CLASS"])
-def test_another_quantity_is_told(quantity: bytes) -> None:
-    """The message gives those that are read, with their units."""
-    with pytest.raises(HeaderError, match=f"quantity {quantity.decode()}, known are ACRR .mm., RATE .mm/h., DBZH"):
-        read_header(_composite(quantity=quantity))
+def test_another_quantity_is_refused(quantity: bytes) -> None:
+    """The message lists those that are read, with their units."""
+    match = (
+        f"quantity {quantity.decode()}; radar_nb reads ACRR .mm., RATE .mm/h., DBZH .dBZ.: open it with wradlib"
+    )
+    with pytest.raises(HeaderError, match=match):
+        read_header(small_composite(quantity=quantity))
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "match"),
     [
-        ("enddate", b"20250931"),
-        ("enddate", b"20250921"),  # before the beginning
-        ("gain", b"much"),
-        ("gain", [1.0, 2.0]),
-        ("gain", 0.0),
-        ("gain", -0.1),
-        ("gain", np.nan),
-        ("offset", np.inf),
-        ("nodata", b"none"),
-        ("prodname", "RW"),  # a text of variable length, which ODIM does not allow
-        ("nodata", np.nan),
-        ("nodata", 65536.0),
-        ("nodata", -1.0),
-        ("undetect", 0.5),
-        ("quantity", 1.0),
+        ("enddate", b"20250931", "unconverted|does not match|day is out of range"),
+        ("enddate", b"20250921", "states an interval of -2820 min"),  # before the beginning
+        ("gain", b"much", "could not convert"),
+        ("gain", [1.0, 2.0], "data1/what/gain is not a number or a text"),
+        ("gain", 0.0, "gain 0.0 and offset 0.0 over 60 min give no values"),
+        ("gain", -0.1, "gain -0.1"),
+        ("gain", np.nan, "gain nan"),
+        ("offset", np.inf, "offset inf"),
+        ("nodata", b"none", "could not convert"),
+        ("prodname", "RW", "prodname is not a number or a text"),  # of variable length, which ODIM does not allow
+        ("nodata", np.nan, "nodata is nan, not a code of 2 bytes"),
+        ("nodata", 65536.0, "nodata is 65536, not a code"),
+        ("nodata", -1.0, "nodata is -1, not a code"),
+        ("undetect", 0.5, "undetect is 0.5, not a code"),
+        ("quantity", 1.0, "holds the quantity 1.0"),
     ],
 )
-def test_an_attribute_that_is_none_is_told(name: str, value: Any) -> None:
+def test_an_unusable_attribute_is_refused(name: str, value: Any, match: str) -> None:
     """A 31st of September or a gain in words cannot be used."""
-    with pytest.raises(HeaderError, match="is no ODIM composite"):
-        read_composite(_composite(**{name: value}))
+    with pytest.raises(HeaderError, match=match):
+        read_composite(small_composite(**{name: value}))
 
 
 @pytest.mark.parametrize(
@@ -397,14 +418,16 @@ def test_an_attribute_that_is_none_is_told(name: str, value: Any) -> None:
         np.zeros((2, 0), "u2"),
         np.zeros((2, 3), "i2"),
         np.zeros((2, 3), "f4"),
-        np.broadcast_to(np.uint8(0), (3000, 3000)),  # nine million cells: more than any composite has
+        np.broadcast_to(np.uint8(0), (3000, 3000)),  # nine million cells: more than any of those that are read
     ],
     ids=["1d", "3d", "0d", "empty", "signed", "float", "huge"],
 )
-def test_data_that_are_no_field_are_told(codes: Any) -> None:
+def test_data_of_another_kind_are_refused(codes: Any) -> None:
     """A composite has rows and columns of counts, and not more than a frame may have."""
-    with pytest.raises(HeaderError, match="are no field of unsigned integers"):
-        read_composite(_composite(codes))
+    with pytest.raises(
+        HeaderError, match=r"holds (no field of unsigned integers|a field of 3000 x 3000 cells .9.0 MB)"
+    ):
+        read_composite(small_composite(codes))
 
 
 def test_data_that_expand_beyond_their_field_are_told() -> None:
@@ -415,33 +438,35 @@ def test_data_that_expand_beyond_their_field_are_told() -> None:
         file = io.BytesIO(whole)
         with h5py.File(file, "r+") as made:
             made["dataset1/data1/data"].id.write_direct_chunk((0, 0), chunk)
-        with pytest.raises(HeaderError, match="is no ODIM composite"):
+        with pytest.raises(HeaderError, match="is not HDF5, or damaged"):
             read_composite(file.getvalue())
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", MAGIC, MAGIC + b"\x00" * 500], ids=repr)
-def test_what_is_no_hdf5_is_told(data: bytes) -> None:
-    """An HTML page or a file with nothing behind its first bytes gives an error of ours."""
-    with pytest.raises(HeaderError, match="is no ODIM composite"):
+def test_a_file_that_is_not_hdf5_is_refused(data: bytes) -> None:
+    """An HTML page or a file with nothing behind its first bytes raises an error of ours."""
+    with pytest.raises(HeaderError, match=r"is (not HDF5, or )?damaged.*: fetch it again with overwrite=True$"):
         read_composite(data)
 
 
 def test_a_netcdf_is_sent_to_xarray(tmp_path: Path) -> None:
-    """What `accumulate` or `to_netcdf` wrote is HDF5 too, but none of DWD's files; it is named once."""
+    """What `accumulate` or `to_netcdf` wrote is HDF5 too; the message names the file once."""
     file = tmp_path / "total.nc"
     xr.Dataset({"YW": ("x", [1.0])}).to_netcdf(file, engine="h5netcdf")
 
-    with pytest.raises(HeaderError, match=r"total\.nc is a netCDF.*open it with xarray\.open_dataset$") as caught:
+    with pytest.raises(
+        HeaderError, match=r"total\.nc is a netCDF file, and radar_nb reads .*: open it with xarray\.open_dataset$"
+    ) as caught:
         open_dataset(file)
     assert str(caught.value).count("total.nc") == 1
 
 
 def test_a_file_cut_anywhere_is_an_error_of_ours() -> None:
     """No beginning of an HDF5 passes for one, and none raises another kind of exception."""
-    data = _composite()
+    data = small_composite()
 
     for length in range(0, len(data), 97):
-        with pytest.raises(FrameError, match="is no ODIM composite"):
+        with pytest.raises(FrameError, match=r"is not HDF5, or damaged|is damaged, or a piece"):
             read_composite(data[:length])
 
 
@@ -449,7 +474,7 @@ def test_a_file_cut_anywhere_is_an_error_of_ours() -> None:
 @given(st.dictionaries(st.integers(0, 9999), st.integers(0, 255), min_size=1, max_size=20))
 def test_a_damaged_file_is_a_composite_or_an_error_of_ours(damage: dict[int, int]) -> None:
     """Rubbish in the structure of an HDF5 never shows itself as another kind of exception."""
-    data = bytearray(_composite())
+    data = bytearray(small_composite())
     for place, byte in damage.items():
         data[place % len(data)] = byte
 
@@ -458,3 +483,73 @@ def test_a_damaged_file_is_a_composite_or_an_error_of_ours(damage: dict[int, int
     except FrameError:
         return
     assert composite.codes.shape == (composite.header.rows, composite.header.cols)
+
+
+# --- files that mean harm -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", HOSTILE_HDF5)
+def test_hostile_hdf5_is_refused_before_anything_is_read(kind: str, tmp_path: Path) -> None:
+    """No byte of another file, no link and no bomb gets past the header; a FIFO is never opened."""
+    target = tmp_path / "target"
+    os.mkfifo(target)  # a read would wait for a writer for ever
+    make, match = HOSTILE_HDF5[kind]
+    data = make(str(target))
+
+    for read in (read_header, read_composite):
+        with pytest.raises(UnsafeMember, match=f"^evil is not safe to read: .*{match}.*: fetch it again"):
+            read(data, name="evil")
+
+
+def test_a_loop_of_hard_links_beside_the_way_is_harmless() -> None:
+    """Only the path of the composite is followed, so that a loop elsewhere cannot hold the reader."""
+    file = io.BytesIO(small_composite())
+    with h5py.File(file, "r+") as made:
+        made["dataset1/loop"] = made["/"]
+
+    np.testing.assert_array_equal(read_composite(file.getvalue()).codes, CODES[::-1])
+
+
+# --- real files -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (
+            {"object": b"PVOL"},
+            "holds a polar volume of one radar .ODIM object PVOL.*open it with xradar or wradlib$",
+        ),
+        ({"source": b"ORG:247,CMT:ODC"}, "is a composite of OPERA, and radar_nb reads those of DWD"),
+    ],
+)
+def test_other_radar_files_are_named(changes: dict[str, bytes], match: str) -> None:
+    """A polar volume or a European composite is not sent back to the server: fetching it again would not help."""
+    file = io.BytesIO(small_composite())
+    with h5py.File(file, "r+") as made:
+        for name, value in changes.items():
+            made["what"].attrs[name] = np.bytes_(value)
+
+    with pytest.raises(HeaderError, match=match):
+        read_composite(file.getvalue())
+
+
+def test_the_fine_grid_is_refused_for_its_size(real_present: Path) -> None:
+    """HX of 4800 x 4400 cells is sound; the message says what radar_nb reads."""
+    data = (real_present / "composite_hx_20251117_1500-hd5").read_bytes()
+
+    with pytest.raises(
+        HeaderError, match=r"a field of 4800 x 4400 cells .42.2 MB., and radar_nb reads at most 8.4 MB"
+    ):
+        read_composite(data)
+
+
+def test_the_gain_of_the_real_rs_is_a_thousandth(real_present: Path) -> None:
+    """Its gain is stored as 0.00099999993: thresholds count the cells that decimal numbers count."""
+    composite = read_composite((real_present / "composite_rs_20260703_0750_000-hd5").read_bytes())
+
+    assert (composite.packing.scale, composite.packing.offset) == (0.001, -0.001)
+    assert (composite.header.product, composite.header.interval, composite.header.lead) == ("RS", 60, 0)
+    exact = composite.codes[(composite.codes > 0) & (composite.codes < 2**32 - 1)].astype(int) - 1
+    values = composite.packing.values(composite.codes)
+    assert np.count_nonzero(values >= np.float32(0.1)) == np.count_nonzero(exact >= 100) == 7718

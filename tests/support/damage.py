@@ -22,7 +22,7 @@ import numpy as np
 from support.malicious_archives import HOSTILE, entry, frame, month, name, packed, pax, tar, tar_of
 
 from radar_nb.errors import ArchiveError, FrameError, HeaderError, NotAnArchive
-from radar_nb.formats.archives import DEPTH_LIMIT, MEMBER_LIMIT, check, parts, walk
+from radar_nb.formats.archives import DEPTH_LIMIT, MEMBER_LIMIT, check_frame, parts, walk
 from radar_nb.formats.names import unsafe_name
 from radar_nb.formats.odim import read_composite, read_header, write_composite
 from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, read_frame, write_frame
@@ -129,7 +129,7 @@ def _checked(part: Part) -> Iterator[tuple[int, int, bytes]]:
         assert member.name == part.archive.name or not unsafe_name(member.name)
         yield member.offset, member.length, bytes(member.data)
         try:
-            check(member)
+            check_frame(member)
         except FrameError:
             continue
 

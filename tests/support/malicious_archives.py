@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from support.malicious_hdf5 import HOSTILE_HDF5
 
 from radar_nb.errors import CorruptArchive, TruncatedArchive, UnsafeMember
 from radar_nb.formats.radolan import Header, write_frame
@@ -297,9 +298,21 @@ HOSTILE: dict[str, Case] = {
     "a tar cut short in a member": truncated(day()[:1000]),
     "a tar cut short between members": truncated(day()[: 512 + 1536]),
     "a tar cut short in a gzip that is whole": truncated(packed(day()[:3000])),
-    "a tar without its end": truncated(packed(day()[:-1024])),
+    "a tar without its end": truncated(
+        packed(day()[:-1024]), "is cut short, or was written incompletely: it ends without the blocks"
+    ),
     "an empty file": truncated(b"", "is empty"),
-    "something else": corrupt(b"PK\x03\x04 a zip", "is no archive and no frame"),
+    "something else": corrupt(b"\0\1\2\3 is nothing known", "is not an archive or a frame"),
+    **{
+        f"HDF5 with {kind}": Case(data=packed(make("/etc/passwd")), error=UnsafeMember, match=match)
+        for kind, (make, match) in HOSTILE_HDF5.items()
+    },
+    **{
+        f"an archive of HDF5 with {kind}": unsafe(
+            tar(entry("a.hdf5", HOSTILE_HDF5[kind][0]("/etc/passwd"))), "other files"
+        )
+        for kind in ("a field stored in another file", "a virtual field")
+    },
 }
 
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import radar_nb as rn
 from radar_nb.errors import RadarNbError
-from radar_nb.formats.archives import Part, parts, verify, walk
+from radar_nb.formats.archives import Part, check_frame, parts, verify, walk
 from radar_nb.formats.streams import Reopened
 from radar_nb.reading.sources import find_files, raise_problems, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from radar_nb.formats.archives import Member
 
 _PEAK = 1024 if sys.platform == "linux" else 1  # getrusage(2): kilobytes on Linux, bytes on macOS
 
@@ -74,8 +76,16 @@ def found(source: Path) -> int:
     return len(frames.rows)
 
 
+def members_of(part: Part) -> Iterator[Member]:
+    """Yield the members of a part; raise for an HDF5 file that is refused, which only its content shows."""
+    for member in walk(part):
+        if member.kind == "hdf5":
+            check_frame(member)
+        yield member
+
+
 def _walk(archive: Path) -> object:
-    return [(member.name, len(member.data)) for part in parts(archive) for member in walk(part)]
+    return [(member.name, len(member.data)) for part in parts(archive) for member in members_of(part)]
 
 
 def _verify(archive: Path) -> object:

@@ -2,8 +2,8 @@
 
 An archive of DWD is a tar of daily `.tar.gz`, a `.tar.gz` of frames that may be gzipped once more, a `.tar.bz2`,
 a single `.gz` or `.bz2`, or a frame as it is. `parts` cuts it into pieces that can be read side by side, `walk`
-gives the members of one piece, `check` judges one member. Nothing is trusted: checksums, lengths and every tar's
-end are verified, names and sizes are held against what DWD's archives can be, and no byte is written anywhere.
+yields the members of one piece, `check_frame` judges one member. Nothing is trusted: checksums, lengths and every
+tar's end are verified, names and sizes are bounded by what DWD's archives can be, and nothing is written anywhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ import numpy as np
 from zlib_ng import zlib_ng
 
 from radar_nb.errors import (
+    ArchiveError,
     CorruptArchive,
+    FrameError,
+    HeaderError,
     NotAnArchive,
     NothingFound,
     RadarNbError,
@@ -29,9 +32,10 @@ from radar_nb.errors import (
     TruncatedFrame,
     UnsafeMember,
 )
-from radar_nb.formats.names import unsafe_name
+from radar_nb.formats import odim
+from radar_nb.formats.names import is_litter, stated_by, unsafe_name
 from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, payload
-from radar_nb.formats.streams import BLOCK, Blob, Kind, Reopened, Stream, inflated, sniff
+from radar_nb.formats.streams import BLOCK, Blob, Kind, Reopened, Stream, foreign, inflated, sniff
 from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
@@ -79,7 +83,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One file inside an archive, inflated: a frame, if `check` finds nothing else.
+    """One file inside an archive, inflated: a frame, if `check_frame` finds nothing else.
 
     Attributes
     ----------
@@ -109,6 +113,11 @@ class Member:
     def place(self) -> str:
         """Where it lies, for messages: archive, part and member."""
         return _place(self.part, self.name)
+
+    @property
+    def kind(self) -> Kind:
+        """What its first bytes say it is."""
+        return sniff(bytes(self.data[:BLOCK]))
 
 
 def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
@@ -160,8 +169,10 @@ def _kind(part: Part, stream: Stream) -> Kind:
     if kind == "html":
         raise NotAnArchive(f"{part.archive} is a web page, not an archive: {_REMEDY}")
     if kind == "unknown":
+        if found := foreign(stream.head()):
+            raise ArchiveError(f"{part.archive} is {found}")
         head = stream.head()[:16]
-        raise CorruptArchive(f"{part.archive} is no archive and no frame (it begins with {head!r}): {_REMEDY}")
+        raise CorruptArchive(f"{part.archive} is not an archive or a frame (it begins with {head!r}): {_REMEDY}")
     return kind
 
 
@@ -194,7 +205,7 @@ def walk(part: Part, *, limit: int = FRAME_LIMIT) -> Iterator[Member]:
     Yields
     ------
     Member
-        Every plain file, empty and foreign ones too, for `check` to judge; folders are passed over.
+        Every plain file, empty and foreign ones too, for `check_frame` to judge; folders are passed over.
 
     Raises
     ------
@@ -209,7 +220,7 @@ def walk(part: Part, *, limit: int = FRAME_LIMIT) -> Iterator[Member]:
     --------
     >>> for part in parts("YW2017.002_202006.tar"):  # doctest: +SKIP
     ...     for member in walk(part):
-    ...         header = check(member)
+    ...         header = check_frame(member)
     """
     walker = _Walker(part, limit=limit)
     with walker.reading() as stream:
@@ -233,40 +244,75 @@ def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: 
     NotAnArchive, TruncatedArchive, CorruptArchive, UnsafeMember
         As `parts` and `walk` do.
     HeaderError, TruncatedFrame
-        It is one frame, and none that is whole.
+        It is one frame that is not whole, or the header of a member contradicts its name.
     StorageError
         It cannot be read.
     """
     walker = _Walker(part, limit=FRAME_LIMIT, source=source, sound=sound)
     with walker.reading() as stream:
-        kind = _kind(part, stream)
+        alone = _kind(part, stream) in {"frame", "hdf5"}
         try:
             for member in walker.descend(stream, "", 0):
-                if kind == "frame":
-                    check(member)
+                try:
+                    header = _header(member)
+                except FrameError:
+                    if alone:
+                        raise
+                    continue  # for the reader to report: the members behind it may be whole
+                _hold_against_name(header, member)
         except EOFError as error:
             if stream.read(1):
                 raise OSError("a member is cut short, and the archive goes on") from error
             raise
 
 
-def check(member: Member) -> Header | None:
-    """Hold a member's header against its length; give the header, or None for an HDF5 file.
+def check_frame(member: Member) -> Header:
+    """Return a member's header, which agrees with its length and with its name.
 
     Raises
     ------
     HeaderError
-        It is no frame, or its header contradicts itself or its length.
+        It is not a frame, or its header contradicts itself, its length or its name.
     TruncatedFrame
         It is empty, or shorter than its header says.
+    UnsafeMember
+        It is an HDF5 file that leads to other files or places.
+    ArchiveError
+        It is data in a format that radar_nb does not read; so are the other members.
     """
+    header = _header(member)
+    _hold_against_name(header, member)
+    return header
+
+
+def _header(member: Member) -> Header:
     if not member.data:
         raise TruncatedFrame(f"{member.place} is empty (0 bytes): {_REMEDY}")
-    if sniff(bytes(member.data[:BLOCK])) == "hdf5":
-        return None
+    if member.kind == "hdf5":
+        return odim.read_header(member.data, name=member.place)
+    if member.kind != "frame" and (found := foreign(bytes(member.data[:BLOCK]))):
+        raise (HeaderError if found.lone else ArchiveError)(f"{member.place} is {found}")
     header = parse_header(member.data, name=member.place)
     payload(header, member.data, name=member.place)
     return header
+
+
+def _hold_against_name(header: Header, member: Member) -> None:
+    stated = stated_by(member.name)
+    if stated is not None and stated.denies(header):
+        ahead = "" if header.lead is None else f", {header.lead} min ahead"
+        raise HeaderError(
+            f"{member.place} is by its header {header.product} of {header.time}{ahead}, which its name denies: it "
+            "was renamed or mixed up. Fetch it again; if it comes so again, the server's file is wrong: fetch it "
+            'with verify=False and open the rest with errors="report"'
+        )
+
+
+_NO_END = "is cut short, or was written incompletely: it ends without the blocks of zeros that close a tar"
+
+
+class _NoEndBlocks(EOFError):
+    """A tar that ends after a whole member."""
 
 
 class _Headers:
@@ -290,6 +336,8 @@ class _Headers:
             raise tarfile.ReadError(f"a member's headers are longer than {human_bytes(_HEADERS_LIMIT)}")
         self.allowance -= size
         self.last = self._stream.read(size)
+        if not self.last:
+            raise _NoEndBlocks
         if len(self.last) < size:
             raise EOFError
         return self.last
@@ -371,7 +419,7 @@ class _Walker:
             raise self.unsafe(repr(self._path)[1:-1], f"has a name that {reason}")
         if self._seen > MEMBER_LIMIT:
             raise self.unsafe(self._path, f"follows {MEMBER_LIMIT:,} others, more than any archive of DWD has")
-        if info.isdir():
+        if info.isdir() or is_litter(info.name):
             return False
         if not info.isreg() or info.issparse():
             raise self.unsafe(
@@ -420,7 +468,8 @@ def naming_damage(part: Part, path: Callable[[], str]) -> Iterator[None]:
     except RadarNbError:
         raise
     except EOFError as error:
-        raise TruncatedArchive(f"{_place(part, path())} is cut short: {_REMEDY}") from error
+        how = _NO_END if isinstance(error, _NoEndBlocks) else "is cut short"
+        raise TruncatedArchive(f"{_place(part, path())} {how}: {_REMEDY}") from error
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise StorageError(f"{part.archive} cannot be read ({error.strerror}): check the disk") from error

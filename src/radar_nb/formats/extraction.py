@@ -29,7 +29,7 @@ from radar_nb.errors import (
     TruncatedArchive,
     UnsafeMember,
 )
-from radar_nb.formats.archives import Part, check, parts, walk
+from radar_nb.formats.archives import Part, check_frame, parts, walk
 from radar_nb.formats.index import remove_archive
 from radar_nb.formats.names import spelling
 from radar_nb.formats.staging import same, staged, sweep, unpacked
@@ -300,7 +300,7 @@ class _Run:
 
     def _take(self, job: _Job, member: Member, stage: Path, sizes: dict[str, int]) -> None:
         try:
-            check(member)
+            check_frame(member)
         except FrameError as error:  # the members behind it may be whole
             job.faults.append(error)
             return

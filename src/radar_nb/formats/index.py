@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import zlib
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
@@ -19,9 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from radar_nb import errors
-from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, HeaderError, RadarNbError, StorageError
-from radar_nb.formats import odim
-from radar_nb.formats.archives import Part, check, walk
+from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, RadarNbError, StorageError
+from radar_nb.formats.archives import Part, check_frame, walk
 from radar_nb.formats.radolan import Header
 from radar_nb.runtime.files import replacing, sidecar_path, storage_errors
 from radar_nb.runtime.settings import cache_folder
@@ -239,19 +237,11 @@ class PartScan(NamedTuple):
         header: Header,
         *,
         name: str,
-        place: str,
         where: tuple[int, int, int],
         hashed: int,
         hdf5: bool = False,
     ) -> None:
-        """Add a frame: `where` is its offset, length and position in the part.
-
-        Raises
-        ------
-        HeaderError
-            The name tells of another product, time or lead than the header.
-        """
-        _hold_against_name(header, name, place)
+        """Add a frame: `where` is its offset, length and position in the part."""
         stamp = int(header.time.astype("datetime64[s]").astype(np.int64))
         bare = replace(header, time=_NO_TIME, size=0, length=0, contributions=(), quality=None)
         self.rows.append((stamp, *where, hashed))
@@ -282,50 +272,13 @@ def _problem(error: RadarNbError) -> Problem:
 
 
 def _add(scan: PartScan, member: Member) -> None:
-    header = check(member)
-    hdf5 = header is None
-    if header is None:
-        header = odim.read_header(bytes(member.data), name=member.place)
+    header, hdf5 = check_frame(member), member.kind == "hdf5"
     hashed = zlib.crc32(member.data if hdf5 else member.data[: header.length])
     where = member.offset, member.length, member.position
-    scan.add(header, name=member.name, place=member.place, where=where, hashed=hashed, hdf5=hdf5)
+    scan.add(header, name=member.name, where=where, hashed=hashed, hdf5=hdf5)
 
 
 _NO_TIME = np.datetime64(0, "s")
-_NAMES = (
-    re.compile(r"raa01-(?P<product>..)[^_/]*_\d{5}-(?P<stamp>\d{10})-dwd"),
-    re.compile(r"(?:^|/|DE1200_)(?P<product>[A-Z0-9%]{2})(?P<stamp>\d{10})(?:_(?P<lead>\d{3}))?$"),
-)
-_TOLERANCE = np.timedelta64(10, "m")
-"""Some hours of RW's first years end at minute 45 where the name says 50."""
-
-
-def _told(name: str) -> tuple[str, np.datetime64 | None, int | None] | None:
-    """Give what a member's name tells of its product, time and lead; None where it tells nothing."""
-    match = next(filter(None, (pattern.search(name) for pattern in _NAMES)), None)
-    if match is None:
-        return None
-    year, month, day, hour, minute = re.findall("..", match["stamp"])
-    lead = match.groupdict().get("lead")
-    try:
-        time = np.datetime64(f"20{year}-{month}-{day}T{hour}:{minute}", "s")
-    except ValueError:
-        time = None  # ten digits that are no time
-    return match["product"].upper(), time, None if lead is None else int(lead)
-
-
-def _hold_against_name(header: Header, name: str, place: str) -> None:
-    told = _told(name)
-    if told is None:
-        return
-    product, time, lead = told
-    late = time is not None and abs(header.time - time) >= _TOLERANCE
-    if product != header.product or late or lead not in {None, header.lead}:
-        ahead = "" if header.lead is None else f", {header.lead} min ahead"
-        raise HeaderError(
-            f"{place} is by its header {header.product} of {header.time}{ahead}, which its name denies: "
-            "it was renamed or mixed up, fetch it again"
-        )
 
 
 def make_index(

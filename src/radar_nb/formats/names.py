@@ -1,9 +1,15 @@
-"""Names of files inside archives: which of them may become names on a disk of any system."""
+"""Names of files inside archives: which may become paths, which are litter, and what they say of a frame."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import normalize
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from radar_nb.formats.radolan import Header
 
 _NAME_LIMIT = 255  # bytes: what every file system takes
 
@@ -18,7 +24,7 @@ _UNSAFE = (
 
 
 def unsafe_name(name: str) -> str:
-    """Tell why a member's name must not become a path, as a sentence's end; an empty text where it may.
+    """Return why a member's name must not become a path, as a sentence's end; an empty text where it may.
 
     Examples
     --------
@@ -33,7 +39,7 @@ def unsafe_name(name: str) -> str:
 
 
 def spelling(name: str) -> str:
-    """Give what two names share that differ in case, or in how their accents are written, alone.
+    """Return what two names share that differ only in case, or in how their accents are written.
 
     Disks of Windows and macOS take such names for one.
 
@@ -43,3 +49,59 @@ def spelling(name: str) -> str:
     True
     """
     return normalize("NFC", name).casefold()
+
+
+_LITTER = re.compile(r"(^|/)(\._[^/]*|\.DS_Store|__MACOSX/.*|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
+
+
+def is_litter(name: str) -> bool:
+    """Return whether macOS or Windows left this file in an archive: it never holds a frame.
+
+    Examples
+    --------
+    >>> is_litter("a/._raa01-yw"), is_litter("raa01-yw")
+    (True, False)
+    """
+    return _LITTER.search(name) is not None
+
+
+_FRAMES = (
+    re.compile(r"raa01-(?P<product>..)[^_/]*_\d{5}-(?P<stamp>\d{10})-dwd"),
+    re.compile(r"(?:^|/|DE1200_)(?P<product>[A-Z0-9%]{2})(?P<stamp>\d{10})(?:_(?P<lead>\d{3}))?$"),
+    re.compile(r"composite_(?P<product>..)_20(?P<stamp>\d{6}_\d{4})(?:_(?P<lead>\d{3}))?-hd5$"),
+)
+_TOLERANCE = np.timedelta64(10, "m")
+"""Some hours of RW's first years end at minute 45 where the name says 50."""
+
+
+class Stated(NamedTuple):
+    """What a frame's name says: its product, its time (None where the digits are no time) and its lead time."""
+
+    product: str
+    time: np.datetime64 | None
+    lead: int | None
+
+    def denies(self, header: Header) -> bool:
+        """Return whether a header says something else."""
+        late = self.time is not None and abs(header.time - self.time) >= _TOLERANCE
+        return self.product != header.product or late or self.lead not in {None, header.lead}
+
+
+def stated_by(name: str) -> Stated | None:
+    """Return what a member's name says, or None for a name that says nothing.
+
+    Examples
+    --------
+    >>> stated_by("composite_wn_20260703_0750_005-hd5")
+    Stated(product='WN', time=np.datetime64('2026-07-03T07:50:00'), lead=5)
+    """
+    match = next(filter(None, (pattern.search(name) for pattern in _FRAMES)), None)
+    if match is None:
+        return None
+    year, month, day, hour, minute = re.findall(r"\d\d", match["stamp"])
+    lead = match.groupdict().get("lead")
+    try:
+        time = np.datetime64(f"20{year}-{month}-{day}T{hour}:{minute}", "s")
+    except ValueError:
+        time = None
+    return Stated(match["product"].upper(), time, None if lead is None else int(lead))

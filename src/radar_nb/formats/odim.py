@@ -17,10 +17,11 @@ import numpy as np
 from zlib_ng import zlib_ng
 
 from radar_nb.dwd.grids import PROJ, find_grid, to_lonlat
-from radar_nb.errors import HeaderError
+from radar_nb.dwd.products import PRODUCTS
+from radar_nb.errors import HeaderError, UnsafeMember
 from radar_nb.formats.packing import Packing
 from radar_nb.formats.radolan import FRAME_LIMIT, Header
-from radar_nb.runtime.wording import decimal
+from radar_nb.runtime.wording import decimal, human_bytes, human_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,16 +32,20 @@ if TYPE_CHECKING:
     from radar_nb.formats.radolan import Buffer
 
 QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ"}
-"""The quantities that are read, and the units that the standard gives them."""
+"""The quantities that are read, and their units in the standard."""
 
 FORECASTS = ("RS", "RV", "WN")
-"""Products that come with forecasts: every frame has a lead time, be it zero."""
+"""Products with forecasts: every frame has a lead time, which may be zero."""
 
 _MINUTE = timedelta(minutes=1)
+_STEP = 5  # minutes: nominal times and lead times of DWD's composites are multiples of it
 _DATA = "dataset1/data1/data"
-_LARGEST = 1e9  # in mm, mm/h or dBZ: nothing that a code can stand for is beyond it
-_DEFLATE = 1  # HDF5 File Format Specification, IV.A.2.l: the filter's number
+_LARGEST = 1e9  # in mm, mm/h or dBZ: no code stands for more
 _LEVEL = 4  # of compression, as in DWD's files
+_DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3  # HDF5 File Format Specification, IV.A.2.l: numbers of filters
+_MOST = 1000  # attributes or links of a group; DWD's have 17 at most
+_LONGEST = 1 << 16  # bytes of an attribute; the list of radars has some 200
+_AGAIN = "fetch it again with overwrite=True"
 _FOREIGN: tuple[type[Exception], ...] = (
     *(OSError, LookupError, AttributeError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError),
     cast("type[Exception]", zlib_ng.error),  # its stub calls it a value
@@ -71,7 +76,10 @@ class Composite:
 
 
 def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | None = None) -> Composite:
-    """Give header, packing and codes of a composite.
+    """Return header, packing and codes of a composite.
+
+    The file is not trusted: only the groups and attributes of an ODIM composite are read, within bounds, and
+    nothing outside these bytes. No part of it reaches another library than h5py.
 
     Parameters
     ----------
@@ -89,118 +97,218 @@ def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | 
     Raises
     ------
     HeaderError
-        The file is no HDF5, no composite with the groups that ODIM asks for, or holds another quantity.
+        The file is not HDF5 or not such a composite, holds another quantity, or contradicts itself.
+    UnsafeMember
+        It leads to other files or places, or has thousands of attributes or links.
     """
     with _opened(data, name) as file:
         header, quantity, packing = _meaning(file, len(data))
-        return Composite(header=header, quantity=quantity, packing=packing, codes=_codes(file[_DATA], out))
+        return Composite(header=header, quantity=quantity, packing=packing, codes=_codes(file.field(), out))
 
 
 def read_header(data: Buffer, *, name: str = "the file") -> Header:
-    """Give the header of a composite without reading its codes: see `read_composite`."""
+    """Return the header of a composite without reading its codes: see `read_composite`."""
     with _opened(data, name) as file:
         return _meaning(file, len(data))[0]
 
 
-@contextmanager
-def _opened(data: Buffer, name: str) -> Iterator[Any]:
-    import h5py  # noqa: PLC0415 - most users never open an HDF5
+class _File:
+    """An open HDF5 file that is not trusted: objects are reached by hard links alone, and sizes are bounded."""
 
+    def __init__(self, root: Any, name: str) -> None:
+        self.root = root
+        self.name = name
+
+    def refusal(self, reason: str) -> HeaderError:
+        return HeaderError(f"{self.name} {reason}")
+
+    def danger(self, reason: str) -> UnsafeMember:
+        return UnsafeMember(f"{self.name} is not safe to read: {reason}: {_AGAIN}")
+
+    def find(self, path: str) -> Any:
+        """Return an object or None; raise for a link that may lead anywhere, before it is followed."""
+        from h5py import Group, h5a, h5l  # noqa: PLC0415 - most users never open an HDF5
+
+        place, steps = self.root, path.split("/")
+        for count, step in enumerate(steps, 1):
+            path = "/".join(steps[:count])
+            if not isinstance(place, Group) or not place.id.links.exists(step.encode()):
+                return None
+            if place.id.links.get_info(step.encode()).type != h5l.TYPE_HARD:
+                raise self.danger(f"{path} is a link to another place")
+            place = place[step]
+            if (isinstance(place, Group) and len(place) > _MOST) or h5a.get_num_attrs(place.id) > _MOST:
+                raise UnsafeMember(
+                    f"{self.name} is not safe to read: {path} has more than {_MOST:,} entries: {_AGAIN}"
+                )
+        return place
+
+    def field(self) -> Any:
+        """Return the data set of codes; raise where it is stored elsewhere, before anything is read."""
+        from h5py import Dataset, h5d  # noqa: PLC0415 - as above
+
+        data = self.find(_DATA)
+        if not isinstance(data, Dataset):
+            raise self.refusal(f"is not an ODIM composite: it has no {_DATA}")
+        made = data.id.get_create_plist()
+        if made.get_layout() not in {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED} or made.get_external_count():
+            raise self.danger("its field is stored in other files")
+        filters = {made.get_filter(number)[0] for number in range(made.get_nfilters())}
+        if not filters <= {_DEFLATE, _SHUFFLE, _FLETCHER32}:
+            raise self.refusal(
+                "is compressed by a filter that DWD does not use, and radar_nb does not load others"
+            )
+        return data
+
+    def attribute(self, path: str, name: str) -> Any:
+        """Return an attribute as it is stored: in a damaged file HDF5 may not return from a conversion."""
+        group = self.find(path)
+        if group is None or name not in group.attrs:
+            raise self.refusal(f"is not an ODIM composite: it has no attribute {path}/{name}")
+        place = group.attrs.get_id(name)
+        kind = place.get_type()
+        sound = place.shape == () and kind.get_size() <= _LONGEST and place.dtype.kind in "Sfiu"
+        if not sound or kind.get_size() != place.dtype.itemsize:
+            raise self.refusal(f"is not an ODIM composite: its attribute {path}/{name} is not a number or a text")
+        value = np.empty((), place.dtype)
+        place.read(value, kind)
+        return value[()]
+
+    def text(self, path: str, name: str, default: str | None = None) -> str:
+        if default is not None and ((group := self.find(path)) is None or name not in group.attrs):
+            return default
+        value = self.attribute(path, name)
+        return value.decode() if isinstance(value, bytes) else str(value)
+
+    def moment(self, path: str, prefix: str = "") -> datetime:
+        text = self.text(path, f"{prefix}date") + self.text(path, f"{prefix}time")
+        return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - UTC
+
+    def code(self, path: str, name: str, kind: np.dtype[Any]) -> int:
+        value = float(self.attribute(path, name))
+        if not (value.is_integer() and 0 <= value <= np.iinfo(kind).max):
+            raise self.refusal(f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes")
+        return int(value)
+
+
+@contextmanager
+def _opened(data: Buffer, name: str) -> Iterator[_File]:
+    import h5py  # noqa: PLC0415 - as above
+
+    image = bytes(data)
+    if image[8:9] in {b"\0", b"\1"}:  # superblocks that can name a driver, whose size HDF5 believes (II.A)
+        at = 48 + 4 * image[8]
+        if image[at : at + 8] != b"\xff" * 8:
+            raise HeaderError(f"{name} is damaged, or a piece of an HDF5 file in several pieces: {_AGAIN}")
     try:
-        image = bytes(data)
-        if image[8:9] in {b"\0", b"\1"}:  # the superblocks that can name a driver, whose size HDF5 believes (II.A)
-            at = 48 + 4 * image[8]
-            if image[at : at + 8] != b"\xff" * 8:
-                raise ValueError("it asks for a driver of its own, as files in several pieces do")
-        with h5py.File(h5py.h5f.open_file_image(image)) as file:
-            _refuse_netcdf(file, name)
-            yield file
-    except HeaderError:
+        with h5py.File(h5py.h5f.open_file_image(image)) as root:
+            yield _File(root["/"], name)
+    except (HeaderError, UnsafeMember):
         raise
     except _FOREIGN as error:
-        raise HeaderError(
-            f"{name} is no ODIM composite that radar_nb can read: {error}; fetch it again"
-        ) from error
+        raise HeaderError(f"{name} is not HDF5, or damaged ({error}): {_AGAIN}") from error
 
 
-def _refuse_netcdf(file: Any, name: str) -> None:
-    if "_NCProperties" in file.attrs:  # every netCDF-4 library writes it
-        raise HeaderError(f"{name} is a netCDF, and none of DWD's files: open it with xarray.open_dataset")
-
-
-def _meaning(file: Any, size: int) -> tuple[Header, str, Packing]:
-    """Give header, quantity and packing. What is wrong is a ValueError: `_opened` names the file."""
-    data, what = file[_DATA], file["dataset1/data1/what"]
-    if data.ndim != 2 or data.dtype.kind != "u" or not 0 < data.size * data.dtype.itemsize <= FRAME_LIMIT:
-        raise ValueError(f"its data are no field of unsigned integers (shape {data.shape}, type {data.dtype})")
-    quantity = _text(what, "quantity")
+def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
+    """Return header, quantity and packing."""
+    _refuse_others(file)
+    data, what = file.field(), "dataset1/data1/what"
+    if data.ndim != 2 or data.dtype.kind != "u" or data.dtype.itemsize > 4 or not data.size:
+        raise file.refusal(
+            f"holds no field of unsigned integers (its shape is {data.shape}, its type {data.dtype})"
+        )
+    if data.size * data.dtype.itemsize > FRAME_LIMIT:
+        raise file.refusal(
+            f"holds a field of {' x '.join(map(str, data.shape))} cells ({human_bytes(data.nbytes)}), and "
+            f"radar_nb reads at most {human_bytes(FRAME_LIMIT)} a field: open it with wradlib"
+        )
+    quantity = file.text(what, "quantity")
     if quantity not in QUANTITIES:
         known = ", ".join(f"{name} ({unit})" for name, unit in QUANTITIES.items())
-        raise ValueError(f"it holds the quantity {quantity}, known are {known}")
-    nominal = _moment(file["what"], "")
-    times = file["dataset1/what"]
-    begin, end = _moment(times, "start"), _moment(times, "end")
-    interval = round((end - begin) / _MINUTE)
+        raise file.refusal(f"holds the quantity {quantity}; radar_nb reads {known}: open it with wradlib")
+    product = file.text("dataset1/what", "prodname")[:2]
+    time, interval, lead = _times(file, product)
     factor = interval / 60 if quantity == "RATE" else 1.0
-    gain, zero = _value(what, "gain"), _value(what, "offset")
+    gain, zero = file.attribute(what, "gain"), file.attribute(what, "offset")
     scale, offset = decimal(decimal(gain) * factor), decimal(decimal(zero) * factor)
     codes = np.iinfo(data.dtype).max
-    rain = quantity != "DBZH"  # no echo is zero rain, so that there has to be a code of zero
+    rain = quantity != "DBZH"  # no echo is zero rain, so that one code has to mean zero
     sound = 0 < scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
-    if interval < 0 or not sound:
-        raise ValueError(f"gain {gain}, offset {zero} over {interval} min give no values")
+    if not sound:
+        raise file.refusal(f"contradicts itself: gain {gain} and offset {zero} over {interval} min give no values")
     packing = Packing(
         scale=scale,
         offset=offset,
         itemsize=data.dtype.itemsize,
-        marks=(_code(what, "nodata", data.dtype),),
+        marks=(file.code(what, "nodata", data.dtype),),
         # of reflectivities no echo is the lowest, and not 0 dBZ
-        undetect=_code(what, "undetect", data.dtype) if rain else None,
+        undetect=file.code(what, "undetect", data.dtype) if rain else None,
     )
-    product = _text(times, "prodname")[:2]
-    how = file["how"]
+    radars = file.text("how", "nodes", "").split(",")
     header = Header(
         product=product,
-        time=np.datetime64(nominal, "s"),
+        time=time,
         rows=data.shape[0],
         cols=data.shape[1],
         precision=_exponent(scale),
         interval=interval,
         version=5,
-        software=f"{_text(how, 'software', '')} {_text(how, 'sw_version', '')}".strip(),
-        radars=tuple(node for item in _text(how, "nodes", "").split(",") if (node := item.strip(" '"))),
-        lead=max(round((end - nominal) / _MINUTE), 0) if product in FORECASTS else None,
+        software=f"{file.text('how', 'software', '')} {file.text('how', 'sw_version', '')}".strip(),
+        radars=tuple(node for item in radars if (node := item.strip(" '"))),
+        lead=lead if product in FORECASTS else None,
         size=size,
     )
     return header, quantity, packing
 
 
-def _moment(group: Any, prefix: str) -> datetime:
-    text = _text(group, f"{prefix}date") + _text(group, f"{prefix}time")
-    return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - UTC
+def _refuse_others(file: _File) -> None:
+    """Refuse the HDF5 files that users mistake for composites of DWD, each with its way out."""
+    if "_NCProperties" in file.root.attrs:  # every netCDF-4 library writes it
+        raise file.refusal(
+            "is a netCDF file, and radar_nb reads RADOLAN binaries and ODIM HDF5: open it with xarray.open_dataset"
+        )
+    kind = file.text("what", "object", "COMP")
+    if kind in _POLAR:
+        raise file.refusal(
+            f"holds {_POLAR[kind]} of one radar (ODIM object {kind}), and radar_nb reads composites: "
+            "open it with xradar or wradlib"
+        )
+    source = file.text("what", "source", "")
+    if "ORG:247" in source:  # OPERA's number in ODIM's table of organisations
+        raise file.refusal("is a composite of OPERA, and radar_nb reads those of DWD: open it with wradlib")
 
 
-def _text(group: Any, name: str, default: str | None = None) -> str:
-    value = default if default is not None and name not in group.attrs else _value(group, name)
-    return value.decode() if isinstance(value, bytes) else str(value)
+_POLAR = {
+    "PVOL": "a polar volume",
+    "SCAN": "a polar scan",
+    "ELEV": "an elevation scan",
+    "AZIM": "an azimuthal scan",
+}
 
 
-def _value(group: Any, name: str) -> Any:
-    """Give an attribute as it is stored: in a damaged file HDF5 may not come back from a conversion."""
-    place = group.attrs.get_id(name)
-    kind = place.get_type()
-    if place.shape != () or place.dtype.kind not in "Sfiu" or kind.get_size() != place.dtype.itemsize:
-        raise ValueError(f"its attribute {name} is no number and no text")
-    value = np.empty((), place.dtype)
-    place.read(value, kind)
-    return value[()]
+def _times(file: _File, product: str) -> tuple[np.datetime64, int, int]:
+    """Return nominal time, interval and lead time in minutes.
 
-
-def _code(group: Any, name: str, kind: np.dtype[Any]) -> int:
-    value = float(_value(group, name))
-    if not (value.is_integer() and 0 <= value <= np.iinfo(kind).max):
-        raise ValueError(f"{name} is {value:g}, which is no code of {kind.itemsize} bytes")
-    return int(value)
+    The start and end of a composite may be those of its scans: a WN of 06:25 lasts from 06:25:03 to 06:25:34.
+    The interval therefore comes from the table of products, and the time from `what`.
+    """
+    nominal, begin, end = file.moment("what"), *(file.moment("dataset1/what", side) for side in ("start", "end"))
+    stated = (end - begin) / _MINUTE
+    known = PRODUCTS.get(product)
+    interval = known.interval if known else round(stated)
+    exact = abs(stated - interval) < 1 and interval > 0
+    if not exact and not (known and interval == _STEP and 0 <= stated < interval):
+        source = f"{product} covers {human_interval(interval)}" if known else f"the product {product} is unknown"
+        raise file.refusal(
+            f"states an interval of {stated:g} min ({begin:%H:%M:%S} to {end:%H:%M:%S}), but {source}: "
+            "its values cannot be interpreted"
+        )
+    lead = _STEP * round((end - nominal) / _MINUTE / _STEP)
+    if nominal.second or lead < 0 or (lead and product not in FORECASTS):
+        raise file.refusal(
+            f"contradicts itself: its nominal time is {nominal:%H:%M:%S} and its interval ends at {end:%H:%M:%S}"
+        )
+    return np.datetime64(nominal, "s"), interval, lead
 
 
 def _exponent(scale: float) -> int:

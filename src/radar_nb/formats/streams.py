@@ -35,14 +35,14 @@ _MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
     ("gzip", re.compile(rb"\x1f\x8b")),  # RFC 1952, 2.3.1
     ("bzip2", re.compile(rb"BZh[1-9]")),  # bzip2's manual
     ("hdf5", re.compile(rb"\x89HDF\r\n\x1a\n")),  # HDF5 File Format Specification, II.A
-    ("frame", re.compile(rb"[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.formats.radolan
+    ("frame", re.compile(rb"(?!DX)[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.formats.radolan
     ("tar", re.compile(rb"(?s).{257}ustar")),  # POSIX.1-2017, pax, "ustar Interchange Format"
     ("html", re.compile(rb"(?i)\s*<(!doctype )?html")),
 )
 
 
 def sniff(head: bytes) -> Kind:
-    """Tell what a file is by its first 512 bytes (or all there are), whatever its name says.
+    """Return what a file is by its first 512 bytes (or all there are), whatever its name says.
 
     Examples
     --------
@@ -50,6 +50,63 @@ def sniff(head: bytes) -> Kind:
     'frame'
     """
     return next((kind for kind, magic in _MAGIC if magic.match(head)), "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A format that is not DWD's binaries or HDF5, and what to do with it; its text ends a sentence.
+
+    Attributes
+    ----------
+    magic : re.Pattern
+        How it begins.
+    text : str
+    lone : bool
+        Whether one member may be so among frames. Where a member is data in another format, all are.
+    """
+
+    magic: re.Pattern[bytes]
+    text: str
+    lone: bool = True
+
+    def __str__(self) -> str:
+        return self.text
+
+
+_XARRAY = "and radar_nb reads RADOLAN binaries and ODIM HDF5: open it with xarray.open_dataset"
+_FOREIGN = (
+    Foreign(re.compile(rb"PK\x03\x04|PK\x05\x06"), "a zip file: unpack it, and open what was in it"),
+    Foreign(re.compile(rb"\xfd7zXZ\0"), "an xz file: unpack it (unxz), and open what was in it"),
+    Foreign(re.compile(rb"\x28\xb5\x2f\xfd"), "a zstd file: unpack it (unzstd), and open what was in it"),
+    Foreign(re.compile(rb"7z\xbc\xaf\x27\x1c"), "a 7z file: unpack it, and open what was in it"),
+    Foreign(re.compile(rb"%PDF"), "a PDF document, not radar data: leave it out"),
+    Foreign(re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8"), "a picture, not radar data: leave it out"),
+    Foreign(re.compile(rb"CDF[\1\2\5]"), f"a netCDF file, {_XARRAY}", lone=False),
+    Foreign(re.compile(rb"II\*\0|MM\0\*"), "a GeoTIFF: open it with rioxarray", lone=False),
+    Foreign(
+        re.compile(rb"BUFR|.{30,60}BUFR", re.DOTALL), "a BUFR file: open it with wradlib or eccodes", lone=False
+    ),
+    Foreign(
+        re.compile(rb"(?i)\s*ncols\s+\d"),
+        "a grid in ASCII, and radar_nb reads DWD's binaries: fetch the archive of the folder bin, not asc",
+        lone=False,
+    ),
+    Foreign(
+        re.compile(rb"DX\d{6}.{5}\d{4}BY"), "a DX file of one radar in polar form: open it with wradlib.io.read_dx"
+    ),
+    Foreign(re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]{16,}\Z"), "a text file, not a frame: leave it out"),
+)
+
+
+def foreign(head: bytes) -> Foreign | None:
+    """Return which well-known format a file that radar_nb does not read has, by its first 512 bytes.
+
+    Examples
+    --------
+    >>> str(foreign(b"%PDF-1.7"))
+    'a PDF document, not radar data: leave it out'
+    """
+    return next((kind for kind in _FOREIGN if kind.magic.match(head)), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

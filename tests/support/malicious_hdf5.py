@@ -1,0 +1,121 @@
+"""Small ODIM composites, sound and hostile: what no server should send and the reader must refuse."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CODES = np.array([[65535, 1, 2], [0, 10, 4000]], np.uint16)
+"""The field of the composite, north first as in the file."""
+
+ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
+    "what": {"date": b"20250923", "time": b"004000"},
+    "dataset1/what": {
+        "product": b"COMP",
+        "prodname": b"RW",
+        "startdate": b"20250922",
+        "starttime": b"234000",
+        "enddate": b"20250923",
+        "endtime": b"004000",
+    },
+    "dataset1/data1/what": {"quantity": b"ACRR", "gain": 0.1, "offset": 0.0, "nodata": 65535.0, "undetect": 0.0},
+    "how": {"nodes": b"'deasb','deboo'", "software": b"RADOLAN"},
+}
+
+
+def small_composite(
+    codes: Any = CODES, *, without: str = "", edit: Callable[[Any], object] = lambda _: None, **changes: Any
+) -> bytes:
+    """Return a composite.
+
+    `without` names a group, data set or attribute to leave out, `changes` are other attributes, and `edit` changes
+    the open file at the end.
+    """
+    made = io.BytesIO()
+    with h5py.File(made, "w") as file:
+        for group, attributes in ATTRIBUTES.items():
+            place = file.require_group(group)
+            for name, value in attributes.items():
+                new = changes.get(name, value)
+                place.attrs[name] = np.bytes_(new) if isinstance(new, bytes) else new  # of fixed length
+                if name == without:
+                    del place.attrs[name]
+        file["dataset1/data1/data"] = codes
+        if without in file:
+            del file[without]
+        edit(file)
+    return made.getvalue()
+
+
+def _replaced(make: Callable[[Any], object]) -> bytes:
+    """Return a composite whose data group is given its field by `make`."""
+
+    def edit(file: Any) -> None:
+        del file["dataset1/data1/data"]
+        make(file["dataset1/data1"])
+
+    return small_composite(edit=edit)
+
+
+def _external(target: str) -> bytes:
+    return _replaced(lambda group: group.create_dataset("data", (2, 3), "u2", external=[(target, 0, 12)]))
+
+
+def _virtual(target: str) -> bytes:
+    layout = h5py.VirtualLayout((2, 3), "u2")
+    layout[:] = h5py.VirtualSource(target, "data", (2, 3))
+    return _replaced(lambda group: group.create_virtual_dataset("data", layout))
+
+
+def _linked(path: str, link: Any) -> bytes:
+    def edit(file: Any) -> None:
+        del file[path]
+        file[path] = link
+
+    return small_composite(edit=edit)
+
+
+def _crowded(target: str) -> bytes:
+    del target
+
+    def edit(file: Any) -> None:
+        for number in range(1_001):
+            file["how"].attrs[f"a{number}"] = 0
+
+    return small_composite(edit=edit)
+
+
+def _crowded_group(target: str) -> bytes:
+    del target
+
+    def edit(file: Any) -> None:
+        for number in range(1_001):
+            file["dataset1"][f"a{number}"] = h5py.SoftLink("/")
+
+    return small_composite(edit=edit)
+
+
+HOSTILE_HDF5: Mapping[str, tuple[Callable[[str], bytes], str]] = {
+    "a field stored in another file": (_external, "its field is stored in other files"),
+    "a virtual field": (_virtual, "its field is stored in other files"),
+    **{
+        f"{kind} link at {path}": (
+            lambda target, path=path, make=make: _linked(path, make(target)),  # type: ignore[misc]
+            f"{path} is a link to another place",
+        )
+        for kind, make in (
+            ("an external", lambda target: h5py.ExternalLink(target, "/")),
+            ("a soft", lambda _: h5py.SoftLink("/")),
+        )
+        for path in ("dataset1", "dataset1/data1/data", "dataset1/data1/what", "what", "how")
+    },
+    "a thousand attributes": (_crowded, "how has more than 1,000 entries"),
+    "a thousand links": (_crowded_group, "dataset1 has more than 1,000 entries"),
+}
+"""How to make each kind, of a file that it leads to; and what the error must say."""
