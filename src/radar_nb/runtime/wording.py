@@ -12,6 +12,7 @@ import numpy as np
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """The months as HTTP, server listings and axes abbreviate them, whatever the locale."""
 
+_LAST_BIT = 2.0**-23  # of a float32, relative to its value
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400  # seconds
 
 
@@ -101,4 +102,4 @@ def decimal(value: float) -> float:
     """
     number = float(value)
     short = float(f"{number:.6g}")
-    return short if abs(number - short) <= np.finfo(np.float32).eps * abs(number) else number
+    return short if abs(number - short) <= _LAST_BIT * abs(number) else number
