@@ -533,8 +533,11 @@ def test_damage_never_gives_a_foreign_error_or_wrong_bytes(
     path.write_bytes(packed(broken) if inside else broken)
 
     try:
-        checked = (member for part in parts(path) for member in walk(part) if check_frame(member))
-        found = {member.name: bytes(member.data) for member in checked}
+        found = {}
+        for part in parts(path):
+            for member in walk(part):
+                check_frame(member)
+                found[member.name] = bytes(member.data)
     except RadarNbError:
         return
 

@@ -261,7 +261,7 @@ def test_a_forecast_counts_from_the_nominal_time(product: bytes, end: bytes, lea
     assert (header.time, header.lead) == (np.datetime64("2025-09-23T00:40:00"), lead)
 
 
-def _lasting(minutes: float, end: bytes = b"004000") -> dict[str, bytes]:
+def _lasting(minutes: float, end: bytes = b"004000") -> dict[str, Any]:
     """Return the attributes of an interval that ends at a time of 23 September."""
     last = np.datetime64(f"2025-09-23T{end[:2].decode()}:{end[2:4].decode()}:{end[4:].decode()}")
     begin = (last - np.timedelta64(round(60 * minutes), "s")).item()
@@ -292,7 +292,7 @@ def test_seconds_of_scans_do_not_change_the_interval(product: bytes, quantity: b
         ({"time": b"004003"}, "its nominal time is 00:40:03"),
     ],
 )
-def test_times_that_contradict_the_product_are_refused(changes: dict[str, bytes], match: str) -> None:
+def test_times_that_contradict_the_product_are_refused(changes: dict[str, Any], match: str) -> None:
     """A wrong interval would turn rates into wrong amounts: the message names both lengths."""
     with pytest.raises(HeaderError, match=match):
         read_header(small_composite(**changes))
@@ -523,7 +523,7 @@ def test_a_loop_of_hard_links_beside_the_way_is_harmless() -> None:
         ({"source": b"ORG:247,CMT:ODC"}, "is a composite of OPERA, and radar_nb reads those of DWD"),
     ],
 )
-def test_other_radar_files_are_named(changes: dict[str, bytes], match: str) -> None:
+def test_other_radar_files_are_named(changes: dict[str, Any], match: str) -> None:
     """A polar volume or a European composite is not sent back to the server: fetching it again would not help."""
     file = io.BytesIO(small_composite())
     with h5py.File(file, "r+") as made:

@@ -6,4 +6,15 @@ frame), `odim` (one HDF5 composite) and `archives` (a stream of frames from any 
 bzip2); `index` and `cursor` read single frames of an archive without unpacking it, `extraction` unpacks.
 """
 
-__all__ = ["archives", "cursor", "extraction", "index", "odim", "packing", "radolan", "runlength", "streams"]
+__all__ = [
+    "archives",
+    "cursor",
+    "extraction",
+    "index",
+    "names",
+    "odim",
+    "packing",
+    "radolan",
+    "runlength",
+    "streams",
+]

@@ -33,7 +33,7 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.formats import odim
-from radar_nb.formats.names import is_litter, stated_by, unsafe_name
+from radar_nb.formats.names import hold_against_name, is_litter, unsafe_name
 from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, payload
 from radar_nb.formats.streams import BLOCK, Blob, Kind, Reopened, Stream, foreign, inflated, sniff
 from radar_nb.runtime.wording import human_bytes
@@ -259,7 +259,7 @@ def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: 
                     if alone:
                         raise
                     continue  # for the reader to report: the members behind it may be whole
-                _hold_against_name(header, member)
+                hold_against_name(header, name=member.name, place=member.place)
         except EOFError as error:
             if stream.read(1):
                 raise OSError("a member is cut short, and the archive goes on") from error
@@ -281,7 +281,7 @@ def check_frame(member: Member) -> Header:
         It is data in a format that radar_nb does not read; so are the other members.
     """
     header = _header(member)
-    _hold_against_name(header, member)
+    hold_against_name(header, name=member.name, place=member.place)
     return header
 
 
@@ -295,17 +295,6 @@ def _header(member: Member) -> Header:
     header = parse_header(member.data, name=member.place)
     payload(header, member.data, name=member.place)
     return header
-
-
-def _hold_against_name(header: Header, member: Member) -> None:
-    stated = stated_by(member.name)
-    if stated is not None and stated.denies(header):
-        ahead = "" if header.lead is None else f", {header.lead} min ahead"
-        raise HeaderError(
-            f"{member.place} is by its header {header.product} of {header.time}{ahead}, which its name denies: it "
-            "was renamed or mixed up. Fetch it again; if it comes so again, the server's file is wrong: fetch it "
-            'with verify=False and open the rest with errors="report"'
-        )
 
 
 _NO_END = "is cut short, or was written incompletely: it ends without the blocks of zeros that close a tar"

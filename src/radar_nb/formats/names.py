@@ -8,6 +8,8 @@ from unicodedata import normalize
 
 import numpy as np
 
+from radar_nb.errors import HeaderError
+
 if TYPE_CHECKING:
     from radar_nb.formats.radolan import Header
 
@@ -83,7 +85,7 @@ class Stated(NamedTuple):
 
     def denies(self, header: Header) -> bool:
         """Return whether a header says something else."""
-        late = self.time is not None and abs(header.time - self.time) >= _TOLERANCE
+        late = self.time is not None and bool(abs(header.time - self.time) >= _TOLERANCE)
         return self.product != header.product or late or self.lead not in {None, header.lead}
 
 
@@ -105,3 +107,21 @@ def stated_by(name: str) -> Stated | None:
     except ValueError:
         time = None
     return Stated(match["product"].upper(), time, None if lead is None else int(lead))
+
+
+def hold_against_name(header: Header, *, name: str, place: str) -> None:
+    """Compare a header with the name of its file.
+
+    Raises
+    ------
+    HeaderError
+        The name states another product, time or lead time.
+    """
+    stated = stated_by(name)
+    if stated is not None and stated.denies(header):
+        ahead = "" if header.lead is None else f", {header.lead} min ahead"
+        raise HeaderError(
+            f"{place} is by its header {header.product} of {header.time}{ahead}, which its name denies: it was "
+            "renamed or mixed up. Fetch it again; if it comes so again, the server's file is wrong: fetch it with "
+            'verify=False and open the rest with errors="report"'
+        )

@@ -37,6 +37,7 @@ from radar_nb.formats.index import (
     save_index,
     scan_part,
 )
+from radar_nb.formats.names import hold_against_name
 from radar_nb.formats.radolan import HEADER_LIMIT, parse_header
 from radar_nb.formats.streams import Blob, sniff
 from radar_nb.runtime.files import PART, SIDECAR, frames_folder
@@ -247,7 +248,8 @@ def _plain(file: Path, head: bytes, stamp: tuple[int, int]) -> Index:
             f"{file} has {size:,} bytes where its header says {header.size:,}: fetch or extract it again"
         )
     scan = PartScan([], [], [], [])
-    scan.add(header, name=file.name, place=str(file), where=(0, size, 0), hashed=zlib.crc32(head[: header.length]))
+    hold_against_name(header, name=file.name, place=str(file))
+    scan.add(header, name=file.name, where=(0, size, 0), hashed=zlib.crc32(head[: header.length]))
     whole = Part(archive=file, name=file.name, offset=0, size=size)
     return make_index(file, [whole], [scan], stamp=stamp)
 
