@@ -6,6 +6,7 @@ Read from the source itself. `docs/architecture.md` explains the rooms.
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import importlib
 import importlib.util
@@ -101,7 +102,8 @@ def _running_code(tree: ast.AST) -> Iterator[ast.AST]:
         yield from _running_code(node)
 
 
-def imports(module: str, *, types: bool = False) -> set[str]:
+@functools.cache
+def imports(module: str, *, types: bool = False) -> frozenset[str]:
     """Return the full names that a module imports, `a.b` for `from a import b`; with `types` all of them."""
     nodes = ast.walk(TREES[module]) if types else _running_code(TREES[module])
     names: set[str] = set()
@@ -110,10 +112,11 @@ def imports(module: str, *, types: bool = False) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
-def own_imports(module: str, *, types: bool = False) -> set[str]:
+@functools.cache
+def own_imports(module: str, *, types: bool = False) -> frozenset[str]:
     """Return the modules of radar_nb that a module imports, by their names below `radar_nb`."""
     found = set()
     for name in imports(module, types=types):
@@ -121,7 +124,7 @@ def own_imports(module: str, *, types: bool = False) -> set[str]:
         if parts[0] == "radar_nb":
             known = [".".join(parts[1:end]) for end in range(len(parts), 1, -1)]
             found.add(next((n for k in known for n in (k, f"{k}.__init__") if n in TREES), "__init__"))
-    return found
+    return frozenset(found)
 
 
 # --- rooms ----------------------------------------------------------------------------------------------------
