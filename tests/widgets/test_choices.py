@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import PRODUCTS, product
 from radar_nb.errors import CoverageError, MonthError, UnknownProduct
-from radar_nb.widgets.choices import narrowed, offer, plan_now, published, series
+from radar_nb.widgets.choices import narrowed, offer, plan_now, product_menu, series_menu
 from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def test_a_part_of_a_plan_holds_what_concerns_its_months(tmp_path: Path) -> None
         (
             "1999-01",
             CoverageError,
-            r"YW \(source 'radklim'\) can be had 2001-01 to 2026-05, not 1999-01: choose months within",
+            r"YW \(source 'radklim'\) covers 2001-01 to 2026-05, not 1999-01: choose months within",
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_what_is_no_choice_says_why(value: Any, error: type[Exception], match: s
 
 def test_a_product_without_archives_cannot_be_picked() -> None:
     """What can only be read from files is told apart from what does not exist."""
-    with pytest.raises(CoverageError, match=r"RX is in none of DWD's archives .* read from files"):
+    with pytest.raises(CoverageError, match=r"RX is not in DWD's archives, .* read from files"):
         offer(product("RX"), "auto", NOW)
 
 
@@ -138,12 +138,12 @@ def test_a_family_that_the_product_lacks_is_named() -> None:
 
 def test_menus_hold_all_that_is_published_in_words() -> None:
     """Each entry says what it means, and each can be offered."""
-    names = [name for _, name in published(Texts("en"))]
+    names = [name for _, name in product_menu(Texts("en"))]
 
     assert names == [name for name, found in PRODUCTS.items() if found.families]
-    assert ("YW: 5-minute rain, adjusted to gauges", "YW") in published(Texts("en"))
+    assert ("YW: 5-minute rain, adjusted to gauges", "YW") in product_menu(Texts("en"))
     for name in names:
-        sources = [source for _, source in series(product(name), Texts("en"))]
+        sources = [source for _, source in series_menu(product(name), Texts("en"))]
         assert sources[0] == "auto"
         assert all(offer(product(name), source, NOW).months for source in sources)
 

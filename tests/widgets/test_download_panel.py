@@ -433,19 +433,19 @@ os.environ["RADAR_NB_CACHE"] = {cache!r}
 import radar_nb as rn
 plan = rn.plan("YW", "2020-06", folder={folder!r}, base_url={url!r})
 panel, drawn = rn.DownloadPanel(plan), []
-panel.children[1].observe(lambda change: drawn.append(time.monotonic()), "value")
+panel.children[1].observe(lambda change: drawn.append(change.new), "value")
 panel.children[0].children[0].click()
 """
 BUSY = """
-deadline = time.monotonic() + 30
-while not plan.paths[0].is_file() and time.monotonic() < deadline:
+begin = time.monotonic()
+while not plan.paths[0].is_file() and time.monotonic() < begin + 60:
     time.sleep(0.01)  # no turn for the kernel's loop
-told = len(drawn), max([0, *(b - a for a, b in zip(drawn, drawn[1:]))])
+drawn_meanwhile = len(drawn), len(set(drawn)), time.monotonic() - begin
 """
 
 
 def test_in_a_kernel_files_come_while_a_cell_is_busy(kernel: Any, tmp_path: Path) -> None:
-    """A click, then a cell that never lets go: the file arrives and is drawn, and its end is told."""
+    """A click, then a busy cell: the file arrives, several stages of it are drawn, and its end is reported."""
     place = tmp_path / "server" / JUNE[1:]
     place.parent.mkdir(parents=True)
     place.write_bytes(CLEAN)
@@ -453,11 +453,11 @@ def test_in_a_kernel_files_come_while_a_cell_is_busy(kernel: Any, tmp_path: Path
     with Mirror(tmp_path / "server", faults=Faults(rules=(Fault(kind="slow", rate=rate),))) as mirror:
         options = {"cache": str(tmp_path / "cache"), "folder": str(tmp_path / "data"), "url": mirror.url}
         kernel.start(PREPARE.format(**options))
-        told = kernel.value(BUSY, "told")
+        meanwhile = kernel.value(BUSY, "drawn_meanwhile")
         kernel.value("report = await panel.done()", "0")
         ended = kernel.value("", "(panel.state, report.outcomes[0].state)")
 
-    count, longest = eval(told)  # noqa: S307 - of our own cell
-    assert 3 <= count <= 30
-    assert longest < 1
+    count, stages, seconds = eval(meanwhile)  # noqa: S307 - of our own cell
+    assert stages >= 3
+    assert count <= 10 * seconds + 3
     assert ended == "('done', 'done')"

@@ -270,6 +270,29 @@ class TestPage:
 
         assert "<script>alert" not in page
 
+    @pytest.mark.parametrize(("first", "last"), [(5, 3), (0, 5), (-1, 2), (5, None)])
+    def test_a_span_without_fields_is_refused(self, tmp_path: Path, first: int, last: int | None) -> None:
+        """Numbers that select no field, or fields that do not exist, write no file."""
+        explorer = rn.Explorer(fields(count=5))
+
+        with pytest.raises(SettingsError, match="is not a span of fields: they are numbered from 0 to 4"):
+            explorer.save_html(tmp_path / "page.html", first=first, last=last)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_it_does_not_name_folders_of_this_machine(self, tmp_path: Path) -> None:
+        """The code on the page opens the file by its name alone."""
+        times = [np.datetime64("2020-06-13T00:50")]
+        ((_, frame),) = synthetic_frames("RW", times)
+        folder = tmp_path / "private"
+        folder.mkdir()
+        path = folder / "raa01-rw_10000-2006130050-dwd---bin"
+        path.write_bytes(frame)
+
+        for number, source in enumerate((path, [path])):
+            page = rn.Explorer(source).save_html(tmp_path / f"page{number}.html").read_text(encoding="utf-8")
+            assert path.name in page
+            assert "private" not in page
+
     def test_too_much_is_refused_with_what_is_possible(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A page that no browser opens is not made."""
         monkeypatch.setattr("radar_nb.widgets.explorer.html_export.PAGE_LIMIT", 800)

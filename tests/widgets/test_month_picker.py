@@ -169,7 +169,7 @@ def test_nothing_selected_is_told_and_has_no_plan() -> None:
     assert (picker.value, picker.plan) == ((), None)
     assert (parts(picker)["From"].value, parts(picker)["To"].value) == (None, None)
     assert "No month selected: click one" in words(picker)
-    with pytest.raises(MonthError, match="no month is chosen: give at least one"):
+    with pytest.raises(MonthError, match="no month is selected: choose at least one"):
         run(picker.done())
 
     parts(picker)["From"].value = date(2020, 6, 13)
@@ -264,7 +264,7 @@ def test_months_that_no_family_covers_are_told() -> None:
     ("trait", "value", "error", "match"),
     [
         ("product", "XY", UnknownProduct, "'XY' is no product"),
-        ("product", "RX", CoverageError, "RX is in none of DWD's archives"),
+        ("product", "RX", CoverageError, "RX is not in DWD's archives"),
         ("source", "radkim", UnknownProduct, "YW has no family 'radkim'"),
         ("value", "1999-01", CoverageError, "choose months within"),
         ("value", "June", MonthError, "'June' is no month"),

@@ -115,6 +115,26 @@ def test_errors_are_words_and_not_markup() -> None:
     assert "<script" not in error_line(DiskFull("<script>alert(1)</script>"), ENGLISH)
 
 
+HOSTILE = "404 \x1b]0;owned\x07 \x9b31m \u202egnp.exe\u2066"
+
+
+def test_control_characters_from_outside_do_not_reach_the_page() -> None:
+    """Reason phrases and names come from servers and archives; line breaks of code are kept."""
+    outcome = Outcome(name=HOSTILE, state="failed", error=NotOnServer(HOSTILE))
+    report = Report(task="download", outcomes=(outcome,), seconds=1.0)
+    running = Sight(done=1, total=2, running=(FileSight(name=HOSTILE, done=1, total=2, retries=0),))
+
+    for html in (
+        error_line(NotOnServer(HOSTILE), ENGLISH),
+        report_lines(report, ENGLISH),
+        progress_lines(running, "running", ENGLISH),
+        code_lines(f"first\nsecond {HOSTILE}", ENGLISH),
+    ):
+        assert "owned" in html
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", html)
+    assert "first\nsecond" in code_lines("first\nsecond", ENGLISH)
+
+
 FILE = FileSight(name="a.tar", done=1_000_000, total=4_000_000, retries=2)
 FILE_LINE = "a.tar 1.0 MB of 4.0 MB · tried again 2 times"
 UNKNOWN = replace(FILE, total=0, retries=0)
@@ -126,6 +146,8 @@ COUNTED = Sight(done=1, total=9, files=4, finished=2, failed=1, others=3)
     [
         (Sight(), "running", "starting …"),
         (Sight(done=10**6, total=5 * 10**6, speed=10**6), "running", "1.0 MB of 5.0 MB · 1.0 MB/s · 4 s left"),
+        (Sight(done=10**6, speed=10**6), "running", "1.0 MB · 1.0 MB/s"),
+        (Sight(done=3, unit="files", speed=3), "running", "starting …"),
         (Sight(done=10**6, total=5 * 10**6, speed=10**6), "paused", "1.0 MB of 5.0 MB · paused"),
         (Sight(done=3, total=30, unit="files", speed=3), "running", "3 of 30 parts read · 9 s left"),
         (COUNTED, "running", "1 B of 9 B · 2 of 4 files on disk · 1 failed so far and 3 more running"),

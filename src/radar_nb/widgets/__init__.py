@@ -1,8 +1,8 @@
-"""The notebook's instrument: month picker, download panel, explorer. Owner of ipywidgets and anywidget.
+"""The widgets of the notebook: month picker, download panel, explorer. Owner of ipywidgets and anywidget.
 
-Start with `app` (all of it in one widget), then `month_picker`, `download_panel` and `explorer`. What widgets
-do is done by the public calls of the other rooms; here is what is shown, and when. All texts are in one
-place, in English and German. The room may know all others but `cli`.
+Start with `app` (all of them in one widget), then `month_picker`, `download_panel` and `explorer`. Widgets call
+the public functions of the other rooms; this room decides what is displayed and when. Texts are in `locales`, one
+file a language, and are read by `wording`. The room may know all others but `cli`.
 """
 
 __all__ = ["app", "download_panel", "explorer", "month_picker", "wording"]

@@ -1,4 +1,4 @@
-"""The whole road in one widget: choose months, bring them here, look at the rain."""
+"""The whole way in one widget: choose months, download them, explore the rain."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
-    """Choose months, download them, and play the rain: `MonthPicker`, `DownloadPanel` and `Explorer` in step.
+    """Choose months, download them and explore the rain: `MonthPicker`, `DownloadPanel` and `Explorer` together.
 
     Parameters
     ----------
     product, first, last, source, folder, base_url
         As for `MonthPicker`.
     concurrency : int, optional
-        Connections at a time, as for `download`.
+        Number of parallel connections, as for `download`.
     lang : {"en", "de"}, optional
-        Then the environment variable `RADAR_NB_LANG`, then `LANG`.
+        By default the environment variable `RADAR_NB_LANG`, then `LANG`.
 
     Attributes
     ----------
     picker : MonthPicker
     panel : DownloadPanel
     explorer : Explorer or None
-        Of what the panel has opened last.
+        Shows what the panel opened last.
 
     Examples
     --------
@@ -74,13 +74,13 @@ class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self.panel.observe(self._explore, "dataset")
 
     def __repr__(self) -> str:
-        # what a notebook shows that was not run here yet
+        # shown in a notebook that was not run yet
         return f"App: {self.picker.product}, {month_span(self.picker.value, self._say)} (run the cell to use it)"
 
     def _fold(self, *, folded: bool) -> None:
-        """Show the picker, or, where the rain plays, one line for it."""
-        told = f": {self.picker.product}, {month_span(self.picker.value, self._say)}" if folded else ""
-        self._chosen.value = heading(self._say("app.months") + told)
+        """Show the picker, or one line instead of it."""
+        chosen = f": {self.picker.product}, {month_span(self.picker.value, self._say)}" if folded else ""
+        self._chosen.value = heading(self._say("app.months") + chosen)
         self._change.layout.display = None if folded else "none"
         self.picker.layout.display = "none" if folded else None
 

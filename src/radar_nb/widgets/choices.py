@@ -1,4 +1,4 @@
-"""What can be chosen of a product, and the plan for it: the month picker's thinking, without the widgets."""
+"""Which months of a product can be chosen, and the plan for them: the month picker without its widgets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """The months of a product that can be expected on the server.
+    """The months of a product that should be on the server.
 
     Attributes
     ----------
@@ -30,11 +30,11 @@ class Offer:
     source : str
         A family's name, or "auto" for all of them.
     families : tuple of Family
-        Those of the source, in the order of preference.
+        The families of the source, preferred ones first.
     months : tuple of Month
-        In order, without a gap, never empty.
+        In order, without gaps, never empty.
     newest : Month
-        The newest one whose file is known by name, of the family that "auto" prefers.
+        The newest month whose file name is known, of the family that "auto" prefers.
     """
 
     product: Product
@@ -44,18 +44,18 @@ class Offer:
     newest: Month
 
     def nearest(self, first: Month, last: Month) -> tuple[Month, ...]:
-        """Give the months from `first` to `last`, each end moved into what is offered."""
+        """Return the months from `first` to `last`, with both ends moved into the offer."""
         begin, end = self.months[0], self.months[-1]
         return month_range(min(max(first, begin), end), min(max(last, begin), end))
 
     def keep(self, months: Sequence[Month]) -> tuple[Month, ...]:
-        """Give those of some months that are offered; where none is, the nearest; of none, none."""
+        """Return the offered ones of some months; if there are none, the nearest; nothing for no months."""
         offered = set(self.months)
         kept = tuple(month for month in months if month in offered)
         return kept or (self.nearest(months[0], months[-1]) if months else ())
 
     def check(self, value: Any) -> tuple[Month, ...]:
-        """Give one or several months, or none, as months that are offered, in order.
+        """Return one or several months, or none, in order, if all are offered.
 
         Parameters
         ----------
@@ -65,9 +65,9 @@ class Offer:
         Raises
         ------
         MonthError
-            One is no month.
+            One is not a valid month.
         CoverageError
-            Some are not offered.
+            One is not offered.
         """
         several = value if isinstance(value, (tuple, list, set)) else (value,)
         months = tuple(sorted({Month.of(month) for month in several}))
@@ -76,14 +76,14 @@ class Offer:
             span = str(begin) if begin == end else f"{begin} to {end}"
             more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
             raise CoverageError(
-                f"{self.product.name} (source {self.source!r}) can be had {span}, not {strange[0]}{more}: "
+                f"{self.product.name} (source {self.source!r}) covers {span}, not {strange[0]}{more}: "
                 "choose months within that"
             )
         return months
 
 
 def offer(product: Product, source: str, now: datetime) -> Offer:
-    """Give the months of a product that can be expected on the server.
+    """Return the months of a product that should be on the server.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def offer(product: Product, source: str, now: datetime) -> Offer:
     Raises
     ------
     CoverageError
-        DWD's archives do not hold the product.
+        DWD's archives do not contain the product.
     UnknownProduct
         The product has no such family.
     """
     if not product.families:
         raise CoverageError(
-            f"{product.name} is in none of DWD's archives that radar_nb knows, so it can only be read from "
-            "files: open those that you have with open_dataset"
+            f"{product.name} is not in DWD's archives, so it can only be read from files: "
+            "open yours with open_dataset"
         )
     families = product.families if source == "auto" else (product.family(source),)
     this = Month.of(now)
@@ -115,8 +115,8 @@ def offer(product: Product, source: str, now: datetime) -> Offer:
     return Offer(product=product, source=source, families=families, months=months, newest=newest)
 
 
-def published(say: Texts) -> tuple[tuple[str, str], ...]:
-    """Give the products that DWD's archives hold: meaning in words, name."""
+def product_menu(say: Texts) -> tuple[tuple[str, str], ...]:
+    """Return the products in DWD's archives, as pairs of description and name."""
     return tuple(
         (f"{product.name}: {say(f'product.{product.name}')}", product.name)
         for product in PRODUCTS.values()
@@ -124,8 +124,8 @@ def published(say: Texts) -> tuple[tuple[str, str], ...]:
     )
 
 
-def series(product: Product, say: Texts) -> tuple[tuple[str, str], ...]:
-    """Give the families of a product, and the automatic choice: meaning in words, value of `source`."""
+def series_menu(product: Product, say: Texts) -> tuple[tuple[str, str], ...]:
+    """Return the automatic choice and the families of a product, as pairs of description and value of `source`."""
     names = ("auto", *(family.name for family in product.families))
     return tuple((say(f"family.{name}"), name) for name in names)
 
@@ -133,7 +133,7 @@ def series(product: Product, say: Texts) -> tuple[tuple[str, str], ...]:
 def plan_now(
     offered: Offer, months: Sequence[Month], *, folder: Path, base_url: str, now: datetime
 ) -> Plan | None:
-    """Give the plan for months where the table of archives knows all names; None where the server must be asked.
+    """Return the plan for months if the catalogue knows all file names; None if the server must be asked.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def plan_now(
 
 
 def narrowed(plan: Plan, months: Sequence[Month]) -> Plan:
-    """Give the part of a plan that concerns some of its months: those chosen need not follow each other."""
+    """Return the part of a plan for some of its months, which may have gaps."""
     chosen = set(months)
     return replace(
         plan,

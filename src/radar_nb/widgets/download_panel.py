@@ -1,7 +1,7 @@
-"""The download panel: fetch, unpack and open what is planned, and watch it.
+"""The download panel: download, unpack and open the files of a plan, with progress.
 
-Work runs in a thread with a loop of its own, so that a busy cell does not hold it. That thread draws the progress,
-which nobody else sets; what ends the work is told on the loop that the panel was used from, where observers live.
+Work runs in a thread with an event loop of its own, so that a busy cell does not stop it. Only that thread draws
+the progress. The end of the work is handled on the loop from which the panel was used, where observers run.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SHARE = 20
-"""Drawing takes at most one part of so many of the time, however many files there are."""
+"""Drawing takes at most this fraction (1/20) of the time, however many files there are."""
 
 _WORKING = ("running", "paused")
 
 
 class _Same(traitlets.Any):
-    """A trait that changes when it is another object: Datasets compare cell by cell, and all would seem equal."""
+    """A trait that compares objects by identity: Datasets compare cell by cell."""
 
     def set(self, obj: traitlets.HasTraits, value: Any) -> None:
         name, old = str(self.name), self.get(obj)
@@ -76,34 +76,34 @@ class _Same(traitlets.Any):
 
 
 class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
-    """Download, unpack and open what is planned, and watch it: a bar for all, and one for each file at work.
+    """Download, unpack and open the files of a plan: one progress bar for all, and one for each running file.
 
-    The notebook stays usable meanwhile. What Cancel, or a restart of the kernel, has stopped goes on from there
-    when it is started again.
+    The notebook stays usable meanwhile. After Cancel, or a restart of the kernel, the next start continues where
+    the work stopped.
 
     Parameters
     ----------
     source : MonthPicker or Plan
-        A picker is followed: a button works on the plan that the picker has when it is pressed.
+        The panel follows a picker: a button uses the plan that the picker has when it is pressed.
     folder : path, optional
-        The data folder instead of the plan's.
+        Data folder, instead of the plan's.
     concurrency : int, optional
-        Connections at a time, as for `download`.
+        Number of parallel connections, as for `download`.
     lang : {"en", "de"}, optional
-        Then the environment variable `RADAR_NB_LANG`, then `LANG`.
+        By default the environment variable `RADAR_NB_LANG`, then `LANG`.
 
     Attributes
     ----------
     state : {"idle", "running", "paused", "done", "failed", "cancelled"}
-        It can be observed, as `report` and `dataset` can.
+        It can be observed, as can `report` and `dataset`.
     report : Report or None
-        Of the last download or extraction that came to an end.
+        The report of the last finished download or extraction.
     dataset : xarray.Dataset or None
-        What Open has opened: of the plan, the files that lie on the disk; or the cube that was built last.
+        What Open opened: the files of the plan that are on disk, or the cube that was built last.
     opened : tuple of pathlib.Path
-        These files, or the cube's folder.
+        These files, or the folder of the cube.
     plan : Plan or None
-        What the buttons work on.
+        The plan that the buttons use.
 
     Examples
     --------
@@ -131,7 +131,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._folder = None if folder is None else Path(folder).expanduser()
         self._concurrency = concurrency
         self._job: Job[Any] | None = None
-        self._told: Future[None] | None = None  # done when the end of the job is told
+        self._ended: Future[None] | None = None  # set after the end of the job is shown
         self._again: Callable[[], None] = self.start
         self._download: Download | None = None
         self._shelf: Shelf | None = None
@@ -153,68 +153,68 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         return f"DownloadPanel: {self.state}"
 
     def start(self) -> None:
-        """Begin the download, as the button does; nothing happens while something is running."""
+        """Start the download, like the button. Nothing happens while other work runs."""
         plan = self._planned()
         watch = Watch({archive.name: archive.size for archive in plan.archives if archive.size is not None})
         self._launch(self.start, partial(self._fetch, plan, watch), self._on_report)
 
     def pause(self) -> None:
-        """Ask for nothing more until `resume`. What has come stays."""
+        """Stop receiving until `resume`. What was received is kept."""
         if self.state == "running" and self._download is not None:
             self._download.pause()
             self._set_state("paused")
 
     def resume(self) -> None:
-        """Go on after `pause`, at the byte where it stopped."""
+        """Continue after `pause`, at the byte where it stopped."""
         if self.state == "paused" and self._download is not None:
             self._download.resume()
             self._set_state("running")
 
     def extract(self) -> None:
-        """Begin to unpack the archives that lie on the disk, as the button does."""
+        """Start to unpack the archives on disk, like the button."""
         paths, watch = self._paths(), Watch()
         work = partial(extract_async, paths, progress=watch, errors="report")
         self._launch(self.extract, lambda: self._attend(work(), watch), self._on_report)
 
     def build_cube(self) -> None:
-        """Begin to build a cube of what lies on the disk, in the folder `cubes` beside it, as the button does."""
+        """Start to build a cube from the files on disk, in the folder `cubes` beside them, like the button."""
         paths, plan = self._paths(), self._planned()
         store = cube_path(plan.folder, plan.product, plan.family)
         self._launch(self.build_cube, partial(self._build, paths, store), partial(self._on_cube, store))
 
     def open_dataset(self) -> None:
-        """Begin to open what lies on the disk as `dataset`, as the button does."""
+        """Start to open the files on disk as `dataset`, like the button."""
         plan, paths = self._planned(), self._paths()
         self._launch(self.open_dataset, partial(self._read, paths), partial(self._on_dataset, plan, paths))
         if self.state == "running":
             self._text.value = line(self._say("panel.opening"), "quiet")
 
     def retry(self) -> None:
-        """Begin again what has failed, as the button does: a download, an extraction or an opening."""
+        """Try the failed work again, like the button: a download, an extraction or an opening."""
         self._again()
 
     def cancel(self) -> None:
-        """Stop what is running. Finished files stay, begun ones are continued by the next start."""
+        """Stop the work. Finished files stay; the next start continues partial ones."""
         if self.state in _WORKING and self._job is not None:
             self._text.value = line(self._say("panel.stopping"), "quiet")
             self._job.cancel()
 
     async def done(self) -> Report | None:
-        """Wait for the end of what is running, and give its report; None after a cancel.
+        """Wait for the end of the work and return its report; None after a cancel.
 
         Raises
         ------
         RadarNbError
-            As `download` and `extract` raise: the error is what the panel tells.
+            As `download` and `extract` raise; the panel shows the same error.
         """
-        if self._told is not None:
-            await asyncio.shield(asyncio.wrap_future(self._told))
+        if self._ended is not None:
+            await asyncio.shield(asyncio.wrap_future(self._ended))
         if self._error is not None:
             raise self._error
         return None if self.report is None else self.report.raise_for_failures()
 
     def wait(self) -> Report | None:
-        """Do what `done` does, from plain code."""
+        """Wait like `done`, from code without `await`."""
         return run(self.done())
 
     # --- what it shows
@@ -249,7 +249,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
     def _press(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except RadarNbError as error:  # who clicks reads it in the panel
+        except RadarNbError as error:  # shown in the panel
             self._text.value = error_line(error, self._say)
 
     def _follow(self, plan: Plan | None) -> None:
@@ -260,7 +260,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             self._set_state("idle")
 
     def _take_stock(self) -> str:
-        """Look what of the plan lies on the disk, and tell it."""
+        """Look up which files of the plan are on disk, and return that as a line."""
         self._shelf = None
         if self.plan is None:
             return line(self._say("panel.waiting"), "quiet")
@@ -283,7 +283,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._retry.layout.display = None if state == "failed" else "none"
         step = self._start if plan is None or here < len(plan.archives) else self._open
         step = {"running": None, "paused": self._resume, "failed": self._retry}.get(state, step)
-        for button in self._buttons.children:  # the next step has the accent
+        for button in self._buttons.children:  # highlight the next step
             button.button_style = "primary" if button is step else ""
 
     def _set_state(self, state: str) -> None:
@@ -298,11 +298,13 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
 
     def _planned(self) -> Plan:
         if self.plan is None:
-            raise CoverageError("there is no plan to work on: await picker.done() waits for it, or tells why not")
+            raise CoverageError(
+                "there is no plan to work on: await picker.done() waits for one, or raises why not"
+            )
         return self.plan
 
     def _paths(self) -> list[Path]:
-        """Give what of the plan lies on the disk, whole."""
+        """Return the complete files of the plan that are on disk."""
         plan = self._planned()
         return [plan.local(archive) for archive in look(plan).whole]
 
@@ -310,7 +312,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self,
         again: Callable[[], None],
         work: Callable[[], Coroutine[Any, Any, Any]],
-        told: Callable[[Any], None],
+        show: Callable[[Any], None],
     ) -> None:
         if self.state in _WORKING:
             return
@@ -318,12 +320,12 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             self._home = asyncio.get_running_loop()
         except RuntimeError:
             self._home = None
-        self._again, self._told = again, Future()
+        self._again, self._ended = again, Future()
         self._error = self.report = self._download = self._sight = None
         self._progress.value = self._text.value = self._lines.value = ""
         self._set_state("running")
-        with ThreadPoolExecutor(1) as aside:  # where no loop runs, so that the job makes a thread of its own
-            self._job = aside.submit(lambda: Job(work(), partial(self._on_end, told))).result()
+        with ThreadPoolExecutor(1) as aside:  # without a running loop, so that the job makes its own thread
+            self._job = aside.submit(lambda: Job(work(), partial(self._on_end, show))).result()
 
     async def _fetch(self, plan: Plan, watch: Watch) -> Report:
         self._download = handle = start(plan, concurrency=self._concurrency, errors="report", progress=watch)
@@ -336,11 +338,11 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             raise
 
     async def _read(self, paths: list[Path]) -> xr.Dataset:
-        """Open what lies there; where it has no index yet, that takes a while and can be stopped."""
+        """Open the files. Files without an index take a while; this can be stopped."""
         return await self._aside(lambda report: open_dataset(paths, progress=report, errors="report"))
 
     async def _build(self, paths: list[Path], store: Path) -> tuple[Report, xr.Dataset | None]:
-        """Build a cube and open it; None where no day of it is there."""
+        """Build a cube and open it; None instead of a Dataset if it has no day."""
 
         def build(report: Reporter) -> tuple[Report, xr.Dataset | None]:
             built = build_cube(paths, store, progress=report, errors="report")
@@ -352,7 +354,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         return await self._aside(build)
 
     async def _aside(self, work: Callable[[Reporter], T]) -> T:
-        """Do work in a thread, and draw it; after a cancel the next word of it stops it."""
+        """Work in a thread and draw its progress; after a cancel its next progress report stops it."""
         watch, stopped = Watch(), threading.Event()
 
         def report(progress: Progress, /) -> None:
@@ -368,7 +370,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
     async def _attend(
         self, work: Awaitable[T], watch: Watch, report: Callable[[], Report | None] = lambda: None
     ) -> T:
-        """Wait for work, and draw it at a pace that a person can read, and in the end."""
+        """Wait for work and draw its progress at a readable pace, and once at the end."""
         task, rest = asyncio.ensure_future(work), 0.0
         try:
             while not (await asyncio.wait({task}, timeout=rest))[0]:
@@ -384,17 +386,17 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             self._draw(watch.sight(report()))
 
     def _at_home(self, call: Callable[..., None], *values: Any) -> None:
-        """Make a call on the loop that the panel was used from; where there is none any more, here."""
+        """Call on the loop from which the panel was used; if it is closed, call here."""
         with suppress(RuntimeError):  # that loop is closed
             if self._home is not None:
                 self._home.call_soon_threadsafe(call, *values)
                 return
         call(*values)
 
-    def _on_end(self, told: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
-        self._at_home(self._finish, told, task)
+    def _on_end(self, show: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
+        self._at_home(self._finish, show, task)
 
-    def _finish(self, told: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
+    def _finish(self, show: Callable[[Any], None], task: asyncio.Task[Any]) -> None:
         self._download = None
         try:
             if task.cancelled():
@@ -403,10 +405,10 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
                 self._error = error
                 self._close("failed", error_line(error, self._say))
             else:
-                told(task.result())
+                show(task.result())
         finally:
-            if self._told is not None:
-                self._told.set_result(None)
+            if self._ended is not None:
+                self._ended.set_result(None)
 
     def _on_report(self, report: Report) -> None:
         self.report = report
@@ -431,7 +433,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self.opened, self.dataset = tuple(paths), ds
 
     def _close(self, state: str, text: str) -> None:
-        """Tell the end: when the state changes, all else is true."""
+        """Show the end. The state changes last, when all else is up to date."""
         self._take_stock()
         if self._sight is not None:
             self._progress.value = progress_lines(self._sight, state, self._say)

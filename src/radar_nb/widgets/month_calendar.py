@@ -25,23 +25,23 @@ LETTERS: dict[MonthState, str] = {
     "cube": "c",
     "broken": "!",
 }
-"""Each state as the script reads it: 26 years of months are 312 letters."""
+"""The letter of each state in `states`: 26 years of months are 312 letters."""
 
 _HERE = Path(__file__).parent
 
 
 class MonthCalendar(anywidget.AnyWidget):
-    """Months of many years as a grid, each coloured and signed by its state, to be selected by mouse or keyboard.
+    """Months of many years as a grid, coloured and marked by state, selected by mouse or keyboard.
 
     Attributes
     ----------
     value : list of str
-        The months selected, "2020-06", in order. It can be observed, and set.
+        The selected months, such as "2020-06", in order. It can be observed and set.
     states : str
-        A letter for each month from January of `first_year` on, of whole years.
+        One letter for each month of whole years, from January of `first_year`.
     first_year : int
     said : str
-        What a screen reader says when it changes.
+        Text that a screen reader speaks when it changes.
     """
 
     _esm = (_HERE / "month_calendar.js").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ class MonthCalendar(anywidget.AnyWidget):
         super().__init__(words=say.group("calendar"))
 
     def show(self, states: Mapping[Month, MonthState], months: Iterable[Month]) -> None:
-        """Show the state of months, and which are selected, in one message."""
+        """Set the states and the selected months in one message."""
         first, last = min(states).year, max(states).year
         every = (Month(year, month) for year in range(first, last + 1) for month in range(1, 13))
         with self.hold_sync():

@@ -1,6 +1,6 @@
-"""The month picker: a product, and months of it, chosen in a calendar, by dates or from code.
+"""The month picker: a product and months of it, chosen in a calendar, by dates or from code.
 
-No callback ever waits: a question to the server is a job (see `jobs`), and of the disk only names are looked up.
+No callback waits: a request to the server is a background job, and on the disk only names are looked up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from radar_nb.fetch.throttling import known_speed
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.files import free_bytes, storage_errors
 from radar_nb.runtime.settings import settings
-from radar_nb.widgets.choices import narrowed, offer, plan_now, published, series
+from radar_nb.widgets.choices import narrowed, offer, plan_now, product_menu, series_menu
 from radar_nb.widgets.month_calendar import MonthCalendar
 from radar_nb.widgets.wording import error_line, line, load_texts, month_span, no_kernel_line, plan_lines, spoken
 
@@ -39,52 +39,52 @@ if TYPE_CHECKING:
     from radar_nb.fetch.planning import Source
     from radar_nb.widgets.choices import Offer
 
-_WIDE = {"width": "auto", "max_width": "820px"}  # as the calendar of 26 years
+_WIDE = {"width": "auto", "max_width": "820px"}  # the width of a calendar of 26 years
 
 _PAUSE = 0.8
-"""Seconds without a change after which a date counts as typed: on the way to a date there are others."""
+"""Seconds without a change after which a date counts as typed: half-typed dates are dates too."""
 
 _CALM = 0.2
-"""Seconds without a change after which the server is asked: a drag passes many months."""
+"""Seconds without a change before the server is asked: a drag passes many months."""
 
-_PASSING = (DownloadError, ListingError, StorageError)  # what may be gone when it is tried again
+_PASSING = (DownloadError, ListingError, StorageError)  # errors that may pass: the button "Try again" appears
 
 
 class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
-    """Pick a product and months of it, and see what that is: files, size, what is here, how long the rest takes.
+    """Pick a product and months, and see the files, their size, what is on disk, and how long the rest takes.
 
-    Calendar and dates are views of one choice: whole months within what DWD publishes. The dates stand for a span
-    without gaps; the calendar takes any months. A choice made by hand never raises; it is moved to the nearest
-    that makes sense, or the line below says what is wrong.
+    Calendar and dates show the same choice: whole months that DWD publishes. Dates set a span without gaps; the
+    calendar takes any months. A choice by hand never raises: it moves to the nearest valid months, or the line
+    below the calendar says what is wrong.
 
     Parameters
     ----------
     product : str or Product
-        Such as "YW"; one that DWD's archives hold.
+        A product of DWD's archives, such as "YW".
     first, last : month, optional
-        Both belong to the span, as for `plan`. Without `first` it is the newest month whose file is known by name.
+        First and last month of the span, as for `plan`. By default the newest month whose file name is known.
     source : {"auto", "radklim", "radolan", "nrt"}
-        The family; "auto" takes the one that covers all the months.
+        The family; "auto" takes the best that covers all months.
     folder, base_url
         As for `plan`.
     lang : {"en", "de"}, optional
-        Then the environment variable `RADAR_NB_LANG`, then `LANG`.
+        By default the environment variable `RADAR_NB_LANG`, then `LANG`.
 
     Attributes
     ----------
     product, source : str
-        As chosen. They, and `value`, can be observed, and set from code.
+        The choice. They and `value` can be observed, and set from code.
     value : tuple of Month
-        The months, in order; there may be gaps, and there may be none. From code it takes one month, or several,
-        in any form that `Month.of` takes.
+        The months in order, with or without gaps, or none. Code may set one or several months in any form that
+        `Month.of` takes.
     plan : Plan or None
-        What to fetch for them; it can be observed. None while the server is asked (for months newer than the table
-        of archives), where no month is selected, and where no plan can be made.
+        The plan for them; it can be observed. None while the server is asked (for months newer than the
+        catalogue), if no month is selected, and if no plan can be made.
 
     Raises
     ------
     UnknownProduct, MonthError, CoverageError, SettingsError
-        What is given, or set from code, makes no sense.
+        An argument, or a value set from code, is not valid.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
     ) -> None:
         self._settings = settings(folder=folder, base_url=base_url)
         self._say = load_texts(lang)
-        self._deaf = False  # while they are set from code, the controls and traits do not answer
+        self._updating = False  # true while code sets controls and traits
         self._job: Job[Plan] | None = None
         self._question = object()
         self._typing: asyncio.TimerHandle | None = None
@@ -122,11 +122,11 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._states: dict[Month, MonthState] = {}
         self._make_controls()
         menus = ipywidgets.VBox([self._product_menu, self._source_menu])
-        told = ipywidgets.HBox([self._line, self._again], layout={"align_items": "flex-start"})
+        status = ipywidgets.HBox([self._line, self._again], layout={"align_items": "flex-start"})
         dead = ipywidgets.HTML(no_kernel_line(self._say), layout={"order": "-1", "margin": "0 2px"})
-        super().__init__([menus, self._meaning, self._dates, self._calendar, told, dead])
+        super().__init__([menus, self._meaning, self._dates, self._calendar, status, dead])
         self.add_class("radar-nb-picker")
-        with self._unheard():
+        with self._silently():
             self.product = find_product(product).name
             self.source = source
             self.value = month_range(self._offer.newest if first is None else first, last)
@@ -135,11 +135,11 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._make_plan()
 
     def __repr__(self) -> str:
-        # what a page that cannot show widgets shows
+        # shown by pages that cannot show widgets
         return f"MonthPicker: {self.product}, source {self.source}, {month_span(self.value, self._say)}"
 
     def refresh(self) -> None:
-        """Look at the disk again; where there is no plan, try again to make one."""
+        """Look at the disk again; if there is no plan, try to make one."""
         self._look()
         self._show()
         if self.plan is None:
@@ -148,16 +148,16 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             self._accept(self.plan)
 
     async def done(self) -> Plan | None:
-        """Wait until the server has answered, and give the plan.
+        """Wait for the server's answer and return the plan.
 
         Raises
         ------
         RadarNbError
-            There is no plan: the error is the one that the line tells.
+            There is no plan; the error is the one shown below the calendar.
         """
         while (job := self._job) is not None:
             await job.ended()
-            if job is self._job:  # no other question was asked meanwhile
+            if job is self._job:  # no newer request
                 break
         if self._error is not None:
             raise self._error
@@ -166,10 +166,10 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
     def _make_controls(self) -> None:
         say, half = self._say, {"width": "auto", "flex": "1 1 0%", "margin": "2px 0"}
         menu = partial(ipywidgets.Dropdown, layout=_WIDE)
-        self._product_menu = menu(options=published(say), description=say("picker.product"))
+        self._product_menu = menu(options=product_menu(say), description=say("picker.product"))
         self._source_menu = menu(options=(("", "auto"),), description=say("picker.series"))
         self._meaning = ipywidgets.HTML(layout={"margin": "0 2px 4px 90px", "max_width": "730px"})
-        latest = date(2999, 12, 31)  # of Month; it also makes browsers take years of four digits
+        latest = date(2999, 12, 31)  # the last `Month`; it also limits browsers to years of four digits
         self._first_date = ipywidgets.DatePicker(description=say("picker.from"), max=latest, layout=half)
         self._last_date = ipywidgets.DatePicker(description=say("picker.to"), max=latest, layout=half)
         self._dates = ipywidgets.HBox([self._first_date, self._last_date], layout=_WIDE | {"margin": "0 2px"})
@@ -184,21 +184,21 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._calendar.observe(self._on_calendar, "value")
 
     def _on_menu(self, trait: str, change: Any) -> None:
-        if not self._deaf:
+        if not self._updating:
             setattr(self, trait, change.new)
 
     def _on_calendar(self, change: Any) -> None:
-        if not self._deaf:
+        if not self._updating:
             self._choose(self._offer.keep([Month.of(month) for month in change.new]))
 
     def _on_date(self, change: Any) -> None:
-        if self._deaf:
+        if self._updating:
             return
         if self._typing is not None:
             self._typing.cancel()
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # nobody types where no loop runs
+        except RuntimeError:  # without a loop nobody types
             self._take_dates(change.owner)
         else:
             self._typing = loop.call_later(_PAUSE, self._take_dates, change.owner)
@@ -207,7 +207,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         first, last = self._first_date.value, self._last_date.value
         given = moved.value
         if given is None or given.year < 1900:
-            self._show()  # emptied, or left with the year unfinished, such as 0020
+            self._show()  # cleared, or with an unfinished year such as 0020
         elif first is None or last is None or min(first, last).year < 1900 or first > last:
             self._choose(self._offer.nearest(Month.of(given), Month.of(given)))  # the other end follows
         else:
@@ -215,7 +215,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
 
     def _choose(self, months: tuple[Month, ...]) -> None:
         if months == self.value:
-            self._show()  # the dates snap all the same
+            self._show()  # the dates snap to whole months
         self.value = months
 
     @property
@@ -236,10 +236,10 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
 
     @traitlets.observe("product", "source", "value")
     def _settle(self, change: Any) -> None:
-        """Bring everything in step with the one trait that was changed."""
-        if self._deaf:
+        """Update everything after one trait has changed."""
+        if self._updating:
             return
-        with self._unheard():
+        with self._silently():
             if self.source not in ("auto", *(family.name for family in find_product(self.product).families)):
                 self.source = "auto"
             self.value = self._offer.keep(self.value)
@@ -249,15 +249,15 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._make_plan()
 
     @contextmanager
-    def _unheard(self) -> Iterator[None]:
-        self._deaf = True
+    def _silently(self) -> Iterator[None]:
+        self._updating = True
         try:
             yield
         finally:
-            self._deaf = False
+            self._updating = False
 
     def _look(self) -> None:
-        """Look what of each month lies on the disk."""
+        """Look up the state of each month on the disk."""
         offered, folder, now = self._offer, self._settings.folder, datetime.now(UTC)
         try:
             states = month_states(offered.product, offered.families, offered.months, folder=folder, now=now)
@@ -265,29 +265,29 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
                 built = built_months(cube_path(folder, offered.product, family), offered.months)
                 states |= dict.fromkeys(built & states.keys(), "cube")
             self._states = states
-        except RadarNbError:  # the line tells: the plan looks at the same folder
+        except RadarNbError:  # the plan reports it: it looks at the same folder
             self._states = dict.fromkeys(offered.months, "server")
 
     def _show(self) -> None:
-        """Set all controls to the traits."""
+        """Set all controls from the traits."""
         menu, offered = self._source_menu, self._offer
-        with self._unheard(), menu.hold_sync():
+        with self._silently(), menu.hold_sync():
             self._product_menu.value = self.product
-            menu.options = series(offered.product, self._say)
+            menu.options = series_menu(offered.product, self._say)
             menu.value = self.source
             self._first_date.value = self.value[0].first_day if self.value else None
             self._last_date.value = self.value[-1].last_day if self.value else None
             self._calendar.show(self._states, self.value)
 
     def _make_plan(self) -> None:
-        """Make the plan: at once where the table of archives knows all names, else by asking the server."""
+        """Make the plan: at once if the catalogue knows all names, else by asking the server."""
         folder, base_url = self._settings.folder, self._settings.base_url
         question = self._question = object()
         if self._job is not None:
             self._job.cancel()
-        self._mean(None)
+        self._describe(None)
         if not self.value:
-            self._refuse(MonthError("no month is chosen: give at least one"), self._say("picker.nothing"))
+            self._refuse(MonthError("no month is selected: choose at least one"), self._say("picker.nothing"))
             return
         try:
             plan = plan_now(self._offer, self.value, folder=folder, base_url=base_url, now=datetime.now(UTC))
@@ -298,7 +298,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             self._accept(plan)
             return
         self.plan, self._error = None, None
-        self._tell(line(self._say("picker.asking"), "quiet"))
+        self._report(line(self._say("picker.asking"), "quiet"))
         self._job = Job(self._ask(), partial(self._on_answer, question))
 
     async def _ask(self) -> Plan:
@@ -309,7 +309,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         return narrowed(plan, months)
 
     def _on_answer(self, question: object, task: asyncio.Task[Plan]) -> None:
-        if task.cancelled() or question is not self._question:  # another question was asked meanwhile
+        if task.cancelled() or question is not self._question:  # a newer request runs
             return
         if (error := task.exception()) is None:
             self._accept(task.result())
@@ -326,23 +326,23 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             return
         self._error = None
         speed = known_speed(urlsplit(plan.base_url).netloc)
-        self._mean(plan)
-        self._tell(plan_lines(plan, shelf, free=free, speed=speed, say=self._say))
+        self._describe(plan)
+        self._report(plan_lines(plan, shelf, free=free, speed=speed, say=self._say))
         self.plan = plan
 
     def _refuse(self, error: BaseException, text: str | None = None) -> None:
         self._error = error
-        self._tell(error_line(error, self._say) if text is None else line(text, "quiet"))
+        self._report(error_line(error, self._say) if text is None else line(text, "quiet"))
         self.plan = None
 
-    def _mean(self, plan: Plan | None) -> None:
-        """Tell what the product is, and of which family the months are where that was chosen automatically."""
-        told = [self._say(f"means.{self.product}")]
+    def _describe(self, plan: Plan | None) -> None:
+        """Describe the product, and the family if it was chosen automatically."""
+        texts = [self._say(f"means.{self.product}")]
         if plan is not None and self.source == "auto":
-            told.append(self._say("family.used", title=self._say(f"family.{plan.family.name}")))
-        self._meaning.value = line(" ".join(told), "quiet")
+            texts.append(self._say("family.used", title=self._say(f"family.{plan.family.name}")))
+        self._meaning.value = line(" ".join(texts), "quiet")
 
-    def _tell(self, html: str) -> None:
+    def _report(self, html: str) -> None:
         self._line.value = html
         self._again.layout.display = None if isinstance(self._error, _PASSING) else "none"
         self._calendar.said = spoken(html)

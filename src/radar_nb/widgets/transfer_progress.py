@@ -1,6 +1,6 @@
-"""How far work has come, for a display: how much, how fast, how long still, and which files are at work.
+"""The progress of work for a display: amount, speed, time left, running files.
 
-Pure arithmetic on progress events and reports; who draws it asks for a `Sight` as often as a person can read.
+Pure arithmetic on progress events and reports. A display asks for a `Sight` as often as people can read.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from radar_nb.runtime.report import Outcome, Report
 
 SHOWN = 5
-"""Files that get a bar of their own."""
+"""Most files that get a bar of their own."""
 
 _WINDOW = 10.0
-"""Seconds over which the speed is measured: long enough to be calm, short enough to be true."""
+"""Seconds over which the speed is measured: long enough to be steady, short enough to be current."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSight:
-    """One file at work: bytes done and in all, 0 until that is known, and attempts beyond the first."""
+    """One running file: bytes done, total bytes (0 if unknown), and retries."""
 
     name: str
     done: int
@@ -39,22 +39,22 @@ class FileSight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What there is to see at a moment.
+    """The progress at a moment.
 
     Attributes
     ----------
     done, total : int
-        Bytes of all files, or what `unit` names; the total is 0 where it is not known yet.
+        Bytes of all files, or what `unit` names; the total is 0 if unknown.
     unit : str
         "B" for bytes.
     speed : float
-        Units a second over the last ten seconds; 0 where nothing moves.
+        Units per second over the last ten seconds; 0 if nothing moves.
     finished, failed, files : int
-        Files that are there, that have failed, and in all; 0 where nobody counts them.
+        Numbers of finished, failed and all files; 0 without a report.
     running : tuple of FileSight
-        Those at work, five at most.
+        The running files, at most five.
     others : int
-        How many more are at work.
+        How many more files run.
     """
 
     done: int = 0
@@ -69,14 +69,14 @@ class Sight:
 
 
 class Watch:
-    """A reporter that draws nothing: it keeps what is needed to tell how far the work is.
+    """A reporter that draws nothing and keeps what `sight` needs.
 
     Parameters
     ----------
     sizes : mapping, optional
-        Of the files whose size is known, the bytes by name.
+        Bytes by file name, as far as known.
     clock : callable
-        Gives seconds.
+        Returns seconds.
 
     Examples
     --------
@@ -98,7 +98,7 @@ class Watch:
         self._last: Progress | None = None
 
     def __call__(self, progress: Progress, /) -> None:
-        """Take one event."""
+        """Take a progress event."""
         now, self._last = self._clock(), progress
         if self._marks and now - self._marks[-1][0] < _WINDOW / 100:
             return
@@ -107,20 +107,20 @@ class Watch:
             self._marks.popleft()
 
     def learn(self, name: str, size: int) -> None:
-        """Take the size of a file: the server has told it meanwhile."""
+        """Take the size of a file that the server has reported."""
         self._sizes[name] = size
 
     def pause(self) -> None:
-        """Forget the speed: what comes after a pause is measured anew."""
+        """Forget the speed, so that a pause does not count."""
         self._marks.clear()
 
     def sight(self, report: Report | None = None) -> Sight:
-        """Give what there is to see.
+        """Return the progress now.
 
         Parameters
         ----------
         report : Report, optional
-            Of the work so far; without it no files are told.
+            The work so far; without it no files are counted.
         """
         last = self._last
         done, total = (last.done, last.total or 0) if last is not None else (0, 0)
@@ -139,7 +139,7 @@ class Watch:
         )
 
     def _speed(self) -> float:
-        if len(self._marks) < 2 or self._clock() - self._marks[-1][0] > _WINDOW:  # nothing has come since
+        if len(self._marks) < 2 or self._clock() - self._marks[-1][0] > _WINDOW:  # no event since
             return 0.0
         (begun, base), (now, moved) = self._marks[0], self._marks[-1]
         return max(0.0, (moved - base) / (now - begun))
@@ -152,7 +152,7 @@ class Watch:
 
 
 def measured(plan: Plan, report: Report, watch: Watch) -> Report:
-    """Let the watch learn the true sizes of the files at work: the server has told them by then."""
+    """Pass the sizes of running files, which the server has reported by now, to the watch; return the report."""
     running = (a for a, o in zip(plan.archives, report.outcomes, strict=False) if o.state == "running")
     for archive in islice((archive for archive in running if archive.size is None), SHOWN):
         note = read_sidecar(part_path(plan.local(archive)))

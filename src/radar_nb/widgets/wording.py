@@ -253,7 +253,7 @@ def shelf_line(plan: Plan, shelf: Shelf, say: Texts) -> str:
 
 def progress_lines(sight: Sight, state: str, say: Texts) -> str:
     """Return a progress bar for all files with figures, and a thin bar for each running file."""
-    facts = [_amount(sight, say) if sight.total or state == "done" else say("panel.connecting")]
+    facts = [_amount(sight, say)]
     if sight.files > 1:
         facts.append(say("panel.disk", here=sight.finished, files=say.count("file", sight.files)))
     if sight.failed and state in ("running", "paused"):
@@ -262,7 +262,8 @@ def progress_lines(sight: Sight, state: str, say: Texts) -> str:
         facts.append(say("panel.paused"))
     elif sight.speed and state == "running":
         facts += [f"{say.size(sight.speed)}/s"] if sight.unit == "B" else []
-        facts.append(say("time.left", time=say.time((sight.total - sight.done) / sight.speed)))
+        if sight.total > sight.done:
+            facts.append(say("time.left", time=say.time((sight.total - sight.done) / sight.speed)))
     # the bytes of failed files are not counted
     share = (sight.finished, sight.files) if state == "failed" and sight.files else (sight.done, sight.total)
     whole = _bar(*share, state, say("panel.bar"), height=14)
@@ -286,6 +287,8 @@ def progress_lines(sight: Sight, state: str, say: Texts) -> str:
 
 
 def _amount(sight: Sight, say: Texts) -> str:
+    if not sight.total:  # unknown
+        return say.size(sight.done) if sight.unit == "B" and sight.done else say("panel.connecting")
     if sight.unit == "B":
         return say("panel.of", done=say.size(sight.done), total=say.size(sight.total))
     return say("panel.days" if sight.unit == "days" else "panel.read", done=sight.done, total=sight.total)

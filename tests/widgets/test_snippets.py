@@ -1,0 +1,32 @@
+"""Laws of the code that widgets show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from radar_nb.fetch.planning import plan
+from radar_nb.widgets.snippets import opening_code, source_call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_options_stay_as_they_were(tmp_path: Path) -> None:
+    """The arguments of the caller are not changed."""
+    june, options = plan("YW", "2020-06", folder=tmp_path), {"errors": "report"}
+
+    code = opening_code(june, list(june.paths), options)
+
+    assert "errors='report', source='radklim'" in code
+    assert options == {"errors": "report"}
+
+
+def test_paths_below_the_working_folder_are_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code runs on another machine that has the same folders below the notebook."""
+    monkeypatch.chdir(tmp_path)
+
+    assert source_call(tmp_path / "rain" / "RW.tar") == "open_dataset('rain/RW.tar')"
+    assert source_call([tmp_path / "a.tar", "/elsewhere/b.tar"]) == "open_dataset(['a.tar', '/elsewhere/b.tar'])"
+    assert source_call(object()) is None
