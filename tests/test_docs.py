@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,12 +19,18 @@ import radar_nb as rn
 pytest_plugins = ["support.pages_served"]
 
 ROOT = DOCS.parent
+PACKAGE = ROOT / "src" / "radar_nb"
 PAGES = [path for path in sorted(DOCS.rglob("*.md")) if not {"_build", "generated", "notebooks"} & set(path.parts)]
-PAGES.append(ROOT / "README.md")
+PAGES += [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 RUNNABLE = runnable()
 RUNNABLE.append(ROOT / "README.md")
 LINK = re.compile(r"\[[^\]]*\](?:\(|: )(?P<target>[^)\s]+)")
 DIRECTIVE = re.compile(r"^\{[\w-]+\}")
+
+NAMED = re.compile(r"`([\w/.-]+\.(?:py|js|json))(?::([\w.]+))?`")
+"""A file that a page names, from the repository's root or from the package, and a function or class of it."""
+PATH = re.compile(r"(?<![\w/])(?:tests|scripts|benchmarks|src)/[\w/]+\.py\b")
+BOUND = re.compile(r"^\| [^|]+ \| ([\d,]+)(?: (bytes|KiB|MiB|GiB))? \| `([\w/.]+)`, `([\w.]+)` \|$", re.MULTILINE)
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
@@ -98,6 +107,65 @@ def test_a_decision_has_its_parts_and_stands_in_the_index(record: Path) -> None:
     assert lines[0].startswith("# ")
     assert parts == ["Date", "Context", "Decision", "Why"]
     assert record.name in links(DOCS / "decisions" / "index.md")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.parent.name != "decisions"],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_each_file_and_function_that_a_page_names_exists(page: Path) -> None:
+    """Code moves; a page that leads to a file or a function which is not there any more misleads."""
+    text = page.read_text("utf-8")
+    wrong = [match[0] for match in NAMED.finditer(text) if not _is_there(match[1], match[2] or "")]
+    wrong += [path for path in PATH.findall(text) if not (ROOT / path).is_file()]
+
+    assert wrong == []
+
+
+def _is_there(file: str, name: str) -> bool:
+    paths = [path for root in (ROOT, PACKAGE) if (path := root / file).is_file()]
+    if not paths:
+        return "/" not in file
+    text = paths[0].read_text("utf-8")
+    if not name or not file.endswith(".py"):
+        return name in text
+    place: ast.AST | None = ast.parse(text)
+    for part in name.split("."):
+        place = (
+            next((node for node in ast.iter_child_nodes(place) if part in _names(node)), None) if place else None
+        )
+    return place is not None
+
+
+def _names(node: ast.AST) -> set[str]:
+    """Return the names that a statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = (
+        node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    )
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def test_the_bounds_in_security_are_those_of_the_code() -> None:
+    """Each value of the table is that of the constant beside it."""
+    sizes = {"": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    stated = {
+        (file, name): int(value.replace(",", "")) * sizes[unit] for value, unit, file, name in BOUND.findall(text)
+    }
+
+    found = {(file, name): _constant(file, name) for file, name in stated}
+
+    assert len(stated) == text.count(".py`, `")
+    assert stated == found
+
+
+def _constant(file: str, name: str) -> Any:
+    module = importlib.import_module("radar_nb." + file.removesuffix(".py").replace("/", "."))
+    owner, _, attribute = name.rpartition(".")
+    return getattr(getattr(module, owner)() if owner else module, attribute)
 
 
 def test_the_reference_holds_every_public_name() -> None:
