@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radar_nb.dwd.catalogue import Plan, choose_family, folders_to_list, make_plan
-from radar_nb.dwd.listings import Entry
+from radar_nb.dwd.listings import ListedFile
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, UnknownProduct
@@ -46,7 +46,7 @@ def _plan(
     made, months = product(name), month_range(first, last)
     family = choose_family(made, months, source, now)
     files = {
-        place: {name: Entry(name=name, size=1_000, modified=now) for name in names}
+        place: {name: ListedFile(name=name, size=1_000, modified=now) for name in names}
         for place, names in (server or {}).items()
     }
     wanted = folders_to_list(made, family, months, complete=complete)

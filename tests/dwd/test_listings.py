@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.dwd.listings import Entry, parse_listing
+from radar_nb.dwd.listings import ListedFile, parse_listing
 from radar_nb.errors import ListingError
 
 URL = "https://opendata.dwd.de/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
@@ -34,11 +34,11 @@ def _names(*hrefs: str) -> list[str]:
 def test_files_come_with_size_and_date_in_the_listings_order() -> None:
     """Folders are left out, cut names are whole, escaped names are readable."""
     assert parse_listing(PAGE, url=URL) == {
-        "YW-260629.tar.gz": Entry(
+        "YW-260629.tar.gz": ListedFile(
             name="YW-260629.tar.gz", size=12_345_678, modified=datetime(2026, 6, 30, 3, 10, tzinfo=UTC)
         ),
-        LONG: Entry(name=LONG, size=42, modified=datetime(2020, 1, 1, 0, 0, tzinfo=UTC)),
-        "ab+c.pdf": Entry(name="ab+c.pdf", size=0, modified=datetime(2020, 2, 29, 23, 59, tzinfo=UTC)),
+        LONG: ListedFile(name=LONG, size=42, modified=datetime(2020, 1, 1, 0, 0, tzinfo=UTC)),
+        "ab+c.pdf": ListedFile(name="ab+c.pdf", size=0, modified=datetime(2020, 2, 29, 23, 59, tzinfo=UTC)),
     }
     assert list(parse_listing(PAGE, url=URL)) == ["YW-260629.tar.gz", LONG, "ab+c.pdf"]
 
@@ -78,7 +78,7 @@ def test_a_size_that_the_listing_does_not_say_is_not_known(behind: str) -> None:
     """The name counts even where date and size cannot be read: they are None, not zero."""
     page = f'{HEAD}<a href="a.tar">a.tar</a>{behind}\r\n{FOOT}'
 
-    assert parse_listing(page, url=URL) == {"a.tar": Entry(name="a.tar", size=None, modified=None)}
+    assert parse_listing(page, url=URL) == {"a.tar": ListedFile(name="a.tar", size=None, modified=None)}
 
 
 def test_months_are_english_whatever_the_locale() -> None:

@@ -15,7 +15,7 @@ from support.servers import Reply, Server, serving
 
 from radar_nb.dwd.archive_names import ERAS
 from radar_nb.dwd.catalogue import archives_of, folders_to_list, make_plan
-from radar_nb.dwd.listings import Entry, parse_listing
+from radar_nb.dwd.listings import ListedFile, parse_listing
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product
 from radar_nb.errors import RadarNbError
@@ -99,7 +99,7 @@ def planned(text: str, folder: str = FOLDER, *, name: str = "YW", month: str = "
     item = product(name)
     family = item.families[0] if folder == FOLDER else item.family("radolan")
     months = month_range(month)
-    listings: dict[str, dict[str, Entry]] = {
+    listings: dict[str, dict[str, ListedFile]] = {
         place: {} for place in folders_to_list(item, family, months, complete=True)
     }
     listings[folder] = parse_listing(text, url="http://127.0.0.1/")
@@ -156,7 +156,7 @@ def test_what_lies_here_is_passed_over_unless_it_is_a_files_name(names: dict[str
     """Names in the data folder are no more trusted than the server's: `archives_of` takes an era's alone."""
     item = product("RW")
     family = item.family("radolan")
-    entries = {name: Entry(name=name, size=1, modified=None) for name in names}
+    entries = {name: ListedFile(name=name, size=1, modified=None) for name in names}
 
     found = archives_of(item, family, month_range("2025-03"), {RECENT: entries})
 

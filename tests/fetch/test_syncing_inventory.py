@@ -10,7 +10,7 @@ import pytest
 
 from radar_nb.dwd.archive_names import Era
 from radar_nb.dwd.catalogue import archives_of, folders_to_list, make_plan
-from radar_nb.dwd.listings import Entry
+from radar_nb.dwd.listings import ListedFile
 from radar_nb.dwd.months import month_range
 from radar_nb.dwd.products import product
 from radar_nb.errors import StorageError
@@ -32,11 +32,11 @@ FRAME = "raa01-rw_10000-2506010050-dwd---bin.gz"
 MONTH = "RW202506.tar.gz"
 
 
-def entries(names: Iterable[str], size: int = 5) -> dict[str, Entry]:
-    return {name: Entry(name=name, size=size, modified=None) for name in names}
+def entries(names: Iterable[str], size: int = 5) -> dict[str, ListedFile]:
+    return {name: ListedFile(name=name, size=size, modified=None) for name in names}
 
 
-def found(folder: Path, listed: dict[str, dict[str, Entry]]) -> tuple[SyncFinding, ...]:
+def found(folder: Path, listed: dict[str, dict[str, ListedFile]]) -> tuple[SyncFinding, ...]:
     months = month_range("2025-06")
     listings = dict.fromkeys(folders_to_list(RW, RADOLAN, months, complete=True)) | listed
     plan = make_plan(RW, RADOLAN, months, base_url="http://x", folder=folder, listings=listings, now=NOW)

@@ -255,7 +255,19 @@ def test_archives_go_when_their_frames_are_there(archive: Path) -> None:
     report = extract(archive, keep_archives=False, progress=False)
 
     assert frames_in(report.paths[0]) == MONTH
-    assert list(archive.parent.iterdir()) == [report.paths[0]]
+    assert [path for path in archive.parent.iterdir() if path.suffix != ".extracted"] == [report.paths[0]]
+
+
+def test_an_archive_that_was_extracted_and_removed_is_kept_by_the_next_call(archive: Path) -> None:
+    """A crash after the removal loses nothing: the frames are there, and the next call says so."""
+    folder = extract(archive, keep_archives=False, progress=False).paths[0]
+
+    report = extract(archive, keep_archives=False, progress=False)
+
+    assert (report.outcomes[0].state, report.paths) == ("kept", (folder,))
+    next(folder.iterdir()).unlink()
+    with pytest.raises(NothingFound, match="there is no archive"):
+        extract(archive, keep_archives=False, progress=False)
 
 
 @pytest.mark.parametrize(

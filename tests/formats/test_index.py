@@ -7,6 +7,9 @@ import gzip
 import io
 import os
 import tarfile
+import tracemalloc
+import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +18,16 @@ from support.malicious_archives import frame, name
 
 from radar_nb.errors import CorruptArchive, HeaderError, SeriesError, TruncatedArchive, TruncatedFrame
 from radar_nb.formats.archives import parts
-from radar_nb.formats.index import ROW, Index, archive_stamp, load_index, make_index, save_index, scan_part
+from radar_nb.formats.index import (
+    ROW,
+    Index,
+    Problem,
+    archive_stamp,
+    load_index,
+    make_index,
+    save_index,
+    scan_part,
+)
 from radar_nb.reading.sources import find_files, scan
 
 if TYPE_CHECKING:
@@ -23,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from radar_nb.formats.archives import Part
-    from radar_nb.formats.index import PartScan
+    from radar_nb.formats.index import FrameKind, PartScan
     from radar_nb.runtime.progress import Progress
 
 MINUTES = (0, 5, 10, 15)
@@ -124,6 +136,22 @@ class TestContent:
         assert index_of(path).place(2) == f"{path} > b.tar.gz > {name(10)}"
 
 
+def _with_row(**fields: int) -> Callable[[Index], Index]:
+    """Return what changes fields of an index's second row."""
+
+    def forge(index: Index) -> Index:
+        rows = index.rows.copy()
+        for field, value in fields.items():
+            rows[field][1] = value
+        return replace(index, rows=rows)
+
+    return forge
+
+
+def _with_header(kind: FrameKind, **fields: Any) -> FrameKind:
+    return replace(kind, header=replace(kind.header, **fields))
+
+
 class TestTrust:
     """When an index is believed."""
 
@@ -193,6 +221,66 @@ class TestTrust:
         index_file(other).write_bytes(index_file(archive).read_bytes())
 
         assert load_index(other) is None
+
+    @pytest.mark.parametrize(
+        "forge",
+        [
+            _with_row(time=1 << 62),
+            _with_row(kind=-1),
+            _with_row(part=-1),
+            _with_row(position=-1),
+            _with_row(offset=-2),
+            _with_row(length=-1),
+            lambda index: replace(index, parts=(replace(index.parts[0], offset=-5),)),
+            lambda index: replace(index, parts=(replace(index.parts[0], size=1 << 40),)),
+            lambda index: replace(index, kinds=(_with_header(index.kinds[0], rows=-1),)),
+            lambda index: replace(index, kinds=(_with_header(index.kinds[0], rows="many"),)),
+            lambda index: replace(index, kinds=(_with_header(index.kinds[0], product="\x1b]0;owned"),)),
+            lambda index: replace(index, problems=(Problem("Incomplete", "text"),)),
+            lambda index: replace(index, problems=(Problem("annotations", "text"),)),
+        ],
+    )
+    def test_a_forged_index_is_ignored(self, archive: Path, forge: Callable[[Index], Index]) -> None:
+        """Its checksum fits, but no scan finds such numbers: the archive is read again."""
+        scan([archive], progress=False)
+        index = load_index(archive)
+        assert index is not None
+        save_index(forge(index), archive)
+
+        found = scan([archive], progress=False)
+
+        assert len(found.rows) == 4
+        assert found.problems == ()
+
+    def test_names_that_inflate_without_end_are_bounded(self, archive: Path) -> None:
+        """A bomb of names takes no memory: the frames are read all the same, under no name."""
+        scan([archive], progress=False)
+        index = load_index(archive)
+        assert index is not None
+        save_index(replace(index, _names=zlib.compress(bytes(1 << 26))), archive)
+
+        tracemalloc.start()
+        try:
+            forged = load_index(archive)
+            assert forged is not None
+            assert forged.names == ("",) * 4
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        finally:
+            tracemalloc.stop()
+
+    def test_deep_json_is_ignored(self, archive: Path) -> None:
+        """A head of 100,000 brackets is not an index."""
+        body = b"radar_nb index 1\n" + (100_000).to_bytes(4, "little") + b"[" * 100_000
+        index_file(archive).write_bytes(body + zlib.crc32(body).to_bytes(4, "little"))
+
+        assert load_index(archive) is None
+
+    @pytest.mark.skipif(os.name != "posix", reason="needs a FIFO")
+    def test_a_fifo_in_the_place_of_an_index_does_not_block(self, archive: Path) -> None:
+        """Only regular files are opened."""
+        os.mkfifo(index_file(archive))
+
+        assert len(scan([archive], progress=False).rows) == 4
 
     def test_an_index_moves_with_its_archive(self, archive: Path, tmp_path: Path) -> None:
         """A folder that was moved as a whole opens as quickly as before, and messages name the new place."""

@@ -153,7 +153,7 @@ def test_a_removal_that_was_interrupted_is_gone_on_with(
             extract(path, keep_archives=False, progress=False)
     extract(path, keep_archives=False, progress=False)
 
-    assert [entry.name for entry in tmp_path.iterdir()] == [MONTH]
+    assert {entry.name for entry in tmp_path.iterdir()} == {MONTH, f".{MONTH}.extracted"}
 
 
 # --- two at once ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from radar_nb.dwd.listings import parse_listing
 from radar_nb.errors import ServerError
 from radar_nb.mirror import Mirror
+from radar_nb.mirror.faults.rules import Fault, Faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -365,22 +366,58 @@ class TestRefusals:
         assert cut
         assert sent < 100
 
-    def test_too_many_connections(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Connections beyond a number are sent away; those that stand are served, and then others again."""
+    def test_connections_without_a_request_make_room(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Clients that hold every place and send nothing lock nobody out."""
         monkeypatch.setattr("radar_nb.mirror.server._MOST", 2)
-        with Mirror(root) as mirror:
+        with Mirror(root) as mirror, ExitStack() as held:
+            port = int(mirror.url.rpartition(":")[2])
+            for _ in range(5):
+                held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            body = fetch(client, "/bin/a.tar")[1]
+            client.close()
+
+        assert body == BODY
+
+    def test_connections_that_are_served_stay(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """While every place serves a request, another connection is closed."""
+        monkeypatch.setattr("radar_nb.mirror.server._MOST", 2)
+        with Mirror(root, faults=Faults(rules=(Fault(kind="stall", after=3),))) as mirror:
             address = mirror.url.removeprefix("http://")
             first, second, third = (http.client.HTTPConnection(address, timeout=10) for _ in range(3))
-            bodies = [fetch(client, "/bin/a.tar")[1] for client in (first, second)]
+            for client in (first, second):
+                client.request("GET", "/bin/a.tar")
+                assert client.getresponse().read(3) == BODY[:3]
             with pytest.raises(
                 (http.client.RemoteDisconnected, ConnectionError), match=r"Remote end closed|reset|pipe"
             ):
                 fetch(third, "/bin/a.tar")
-            again = fetch(second, "/bin/a.tar")[1]
             for client in (first, second, third):
                 client.close()
 
-        assert [*bodies, again] == [BODY] * 3
+    @pytest.mark.parametrize(
+        "span", ["bytes=" + "9" * 5000 + "-", "bytes=0-" + "9" * 5000, "bytes=-" + "9" * 5000]
+    )
+    def test_a_range_of_thousands_of_digits_is_not_a_range(
+        self, client: http.client.HTTPConnection, span: str
+    ) -> None:
+        """It is answered with the whole file, as other texts that are not a range."""
+        response, body = fetch(client, "/bin/a.tar", Range=span)
+
+        assert (response.status, body) == (200, BODY)
+
+    def test_a_link_that_leads_out_is_not_listed(self, root: Path, client: http.client.HTTPConnection) -> None:
+        """Neither name nor size nor date of what lies outside is shown; a link within the root is listed."""
+        (root / "out").symlink_to(root.parent)
+        (root / "within").symlink_to(root / "bin" / "a.tar")
+        try:
+            page = fetch(client, "/")[1]
+        finally:
+            (root / "out").unlink()
+            (root / "within").unlink()
+
+        assert b">out" not in page
+        assert b">within<" in page
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
     def test_only_reading(self, client: http.client.HTTPConnection, method: str) -> None:

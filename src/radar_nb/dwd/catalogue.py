@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from radar_nb.dwd.listings import Entry
+    from radar_nb.dwd.listings import ListedFile
     from radar_nb.dwd.products import Family, Product
 
 
@@ -307,7 +307,7 @@ def make_plan(
     *,
     base_url: str,
     folder: Path,
-    listings: Mapping[str, Mapping[str, Entry] | None],
+    listings: Mapping[str, Mapping[str, ListedFile] | None],
     now: datetime,
 ) -> Plan:
     """Give the plan for months of one family.
@@ -356,7 +356,10 @@ def make_plan(
 
 
 def archives_of(
-    product: Product, family: Family, months: Sequence[Month], listings: Mapping[str, Mapping[str, Entry] | None]
+    product: Product,
+    family: Family,
+    months: Sequence[Month],
+    listings: Mapping[str, Mapping[str, ListedFile] | None],
 ) -> Iterator[RemoteArchive]:
     """Give every file of some months in the folders listed, also where another is preferred to it.
 
@@ -393,7 +396,7 @@ def _month(
 class _Filed:
     """The listed files by era and month. A folder may hold 78,000: each name is read once, not once a month."""
 
-    def __init__(self, family: Family, listings: Mapping[str, Mapping[str, Entry] | None]) -> None:
+    def __init__(self, family: Family, listings: Mapping[str, Mapping[str, ListedFile] | None]) -> None:
         self._family = family
         self._listings = listings
         self._sorted: dict[tuple[Era, str], dict[Month, list[tuple[datetime, RemoteArchive]]]] = {}

@@ -21,7 +21,7 @@ _LARGEST = 16 << 30  # bytes: DWD's largest files have some 600 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ListedFile:
     """One file of a directory listing.
 
     Attributes
@@ -52,7 +52,7 @@ def is_cut(text: str) -> bool:
     return _TITLE.search(text) is not None and not text.rstrip().lower().endswith(("</html>", "</pre>"))
 
 
-def parse_listing(text: str, *, url: str) -> dict[str, Entry]:
+def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
     """Read a directory listing as DWD's server (an nginx autoindex) writes it.
 
     Parameters
@@ -64,7 +64,7 @@ def parse_listing(text: str, *, url: str) -> dict[str, Entry]:
 
     Returns
     -------
-    dict of str to Entry
+    dict of str to ListedFile
         The files, without folders, in the listing's order. What is no plain name (letters, digits and `._+-`, at
         most 200, neither hidden nor ending in a dot) is left out: no file of DWD has another, and a name is to
         become a path.
@@ -85,12 +85,12 @@ def parse_listing(text: str, *, url: str) -> dict[str, Entry]:
             f"{url} is no directory listing (it begins with {' '.join(text[:500].split())[:80]!r}): "
             "check the base URL; a proxy or a login page may stand in between"
         )
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ListedFile] = {}
     for row in _ROW.finditer(text):
         name = unquote(unescape(row[1]))
         if _NAME.fullmatch(name):
             when, size = _date_and_size(row[2])
-            entries[name] = Entry(name=name, size=size, modified=when)
+            entries[name] = ListedFile(name=name, size=size, modified=when)
     return entries
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from radar_nb.dwd.catalogue import archives_of, folders_to_list, make_plan
-from radar_nb.dwd.listings import Entry
+from radar_nb.dwd.listings import ListedFile
 from radar_nb.errors import StorageError
 from radar_nb.fetch.part_files import Item, begun
 from radar_nb.runtime.files import PART, SIDECAR, archive_state, local_path
@@ -138,12 +138,12 @@ def _family_states(
     """Hold what a family's folders hold against what they should."""
     places = folders_to_list(product, family, months, complete=True)
     names = {place: _names(local_path(folder, place)) for place in places}
-    wanted: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+    wanted: defaultdict[str, dict[str, ListedFile]] = defaultdict(dict)
 
     def named(select: Mapping[str, Iterable[str]]) -> dict[str, RemoteArchive]:
         """Give those of the family's files that bear such names, by path."""
         listings = {
-            place: {name: Entry(name=name, size=None, modified=None) for name in chosen}
+            place: {name: ListedFile(name=name, size=None, modified=None) for name in chosen}
             for place, chosen in select.items()
         }
         if not any(listings.values()):
@@ -165,7 +165,7 @@ def _family_states(
     had = (here.keys() - damaged) | unpacked.keys()
     for path in had:
         place, _, name = path.rpartition("/")
-        wanted[place][name] = Entry(name=name, size=None, modified=None)
+        wanted[place][name] = ListedFile(name=name, size=None, modified=None)
     some = {(here | unpacked)[path].month for path in had} | {archive.month for archive in parts.values()}
     held = [month for month in months if month in some]
     listings = {place: wanted[place] for place in folders_to_list(product, family, held)}

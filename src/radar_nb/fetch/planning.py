@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from radar_nb.dwd.catalogue import Plan
-    from radar_nb.dwd.listings import Entry
+    from radar_nb.dwd.listings import ListedFile
     from radar_nb.dwd.products import Product
 
     Source = Literal["auto", "radklim", "radolan", "nrt"]
@@ -93,7 +93,7 @@ async def listed_async(
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
     listing: bool = True,
-) -> tuple[Plan, Mapping[str, Mapping[str, Entry] | None]]:
+) -> tuple[Plan, Mapping[str, Mapping[str, ListedFile] | None]]:
     """Give a plan as `plan_async` does, and the listings that it was made from.
 
     Returns
@@ -113,7 +113,7 @@ async def listed_async(
     return made, listings
 
 
-async def _read_listings(base_url: str, folders: Sequence[str]) -> Mapping[str, Mapping[str, Entry] | None]:
+async def _read_listings(base_url: str, folders: Sequence[str]) -> Mapping[str, Mapping[str, ListedFile] | None]:
     urls = {folder: f"{base_url}/{folder}/" for folder in folders}
     pages = await read_pages_async(tuple(urls.values())) if urls else {}
     return {

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from radar_nb.dwd.catalogue import archives_of, make_plan
-from radar_nb.dwd.listings import Entry
+from radar_nb.dwd.listings import ListedFile
 from radar_nb.errors import CorruptArchive, RadarNbError, StorageError
 from radar_nb.fetch.downloading import download_async
 from radar_nb.fetch.planning import listed_async
@@ -511,7 +511,7 @@ def _row(month: Month, findings: list[SyncFinding], gaps: list[str]) -> tuple[st
 
 
 def inventory(
-    plan: Plan, listings: Mapping[str, Mapping[str, Entry] | None], now: datetime
+    plan: Plan, listings: Mapping[str, Mapping[str, ListedFile] | None], now: datetime
 ) -> tuple[tuple[SyncFinding, ...], tuple[Missing, ...]]:
     """Hold the plan's files, and all others of its months that lie here, against the server's listings.
 
@@ -551,7 +551,7 @@ def inventory(
 
 
 def _find(
-    plan: Plan, archive: RemoteArchive, here: Mapping[str, Mapping[str, Entry]], *, listed: bool
+    plan: Plan, archive: RemoteArchive, here: Mapping[str, Mapping[str, ListedFile]], *, listed: bool
 ) -> SyncFinding:
     path = plan.local(archive)
     files = here[archive.path.rpartition("/")[0]]
@@ -565,15 +565,15 @@ def _find(
     return SyncFinding(archive=archive, path=path, standing=standing, local=local, on_server=listed)
 
 
-def _files_in(folder: Path) -> dict[str, Entry]:
+def _files_in(folder: Path) -> dict[str, ListedFile]:
     """Give the files of a folder as a listing; none where there is no such folder."""
-    files: dict[str, Entry] = {}
+    files: dict[str, ListedFile] = {}
     try:
         with os.scandir(folder) as found:
             for entry in found:
                 with suppress(FileNotFoundError):  # another process has renamed it meanwhile
                     if entry.is_file():
-                        files[entry.name] = Entry(name=entry.name, size=entry.stat().st_size, modified=None)
+                        files[entry.name] = ListedFile(name=entry.name, size=entry.stat().st_size, modified=None)
     except FileNotFoundError:
         return {}
     except OSError as error:

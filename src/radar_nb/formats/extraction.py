@@ -8,10 +8,14 @@ missing; its frames before the cut, each held against its header, take their nam
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
+import stat
+import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
@@ -29,17 +33,17 @@ from radar_nb.errors import (
     TruncatedArchive,
     UnsafeMember,
 )
-from radar_nb.formats.archives import Part, check_frame, parts, walk
-from radar_nb.formats.index import remove_archive
+from radar_nb.formats.archives import Part, check_frame, naming_damage, parts, walk
+from radar_nb.formats.index import EXTRACTED, remove_archive
 from radar_nb.formats.names import spelling
-from radar_nb.formats.staging import same, staged, sweep, unpacked
-from radar_nb.runtime.files import frames_folder, require_space, storage_errors
+from radar_nb.formats.streams import BLOCK, Reopened, sniff
+from radar_nb.runtime.files import frames_folder, read_regular, replacing, require_space, storage_errors
 from radar_nb.runtime.locks import Claim
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from radar_nb.formats.archives import Member
     from radar_nb.runtime.progress import Reporter
@@ -54,6 +58,12 @@ _WAIT = 0.1
 
 _LINES = 20
 """Faults of one archive that its error lists."""
+
+_PREFIX, _SUFFIX = ".radar_nb.", ".tmp"
+_LENGTH = 4  # bytes of the length at a gzip's end
+_BZIP2_RATIO = 20  # how many times smaller bzip2 makes a frame, roughly
+_NOTE_LIMIT = 4096  # bytes of the note on a folder
+_CHUNK = 256 << 10  # bytes that are compared at once: what stays in the processor's cache
 
 
 def extract(
@@ -187,9 +197,11 @@ def _jobs(archives: Archives, folder: str | os.PathLike[str] | None) -> list[_Jo
         job = _Job(archive=path, folder=target if folder is None else Path(folder) / target.name)
         try:
             job.parts = parts(path)
-            job.size, job.unpacked = path.stat().st_size, sum(map(unpacked, job.parts))
+            job.size, job.unpacked = path.stat().st_size, sum(map(_unpacked, job.parts))
         except (ArchiveError, NotAnArchive, NothingFound, StorageError) as error:
-            job.parts, job.faults = (), [error]
+            job.parts = ()
+            job.frames = _extracted_before(job) if isinstance(error, NothingFound) else {}
+            job.faults = [] if job.frames else [error]
         job.left = len(job.parts)
         job.consumed = [0] * job.left
         jobs.append(job)
@@ -246,6 +258,7 @@ class _Run:
         _hold_against_disk(job)
         if not self._keep_archives and not job.faults and job.frames:
             try:
+                _note_frames(job)
                 remove_archive(job.archive)
             except StorageError as error:
                 job.faults.append(error)
@@ -276,12 +289,12 @@ class _Run:
                 if self.stop.wait(_WAIT):
                     raise _Stopped
             job.claim = claim
-            sweep(job.folder)
+            _sweep(job.folder)
 
     def _unpack(self, job: _Job, number: int) -> bool:
         """Write a part's frames and give them their names; False where it must be done again."""
         part = job.parts[number]
-        with staged(job.folder) as stage:
+        with _staged(job.folder) as stage:
             sizes: dict[str, int] = {}
             cut: TruncatedArchive | None = None
             try:
@@ -314,7 +327,7 @@ class _Run:
             return
         if name in sizes:
             job.twice.add(name)
-        if name in sizes or not same(job.folder / name, member.data):
+        if name in sizes or not _same(job.folder / name, member.data):
             with (stage / name).open("wb") as file:
                 file.write(member.data)
                 if not self._keep_archives:
@@ -394,6 +407,33 @@ def _hold_against_disk(job: _Job) -> None:
         )
 
 
+def _note_path(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}{EXTRACTED}")
+
+
+def _note_frames(job: _Job) -> None:
+    """Write down how many frames and bytes a folder has whose archive is removed next: a crash may follow."""
+    note = {"archive": job.archive.name, "frames": len(job.frames), "bytes": _total(job.frames)}
+    with replacing(_note_path(job.folder)) as file:
+        file.write(json.dumps(note).encode())
+
+
+def _extracted_before(job: _Job) -> dict[str, tuple[int, int]]:
+    """Return the frames of an archive that an earlier call has removed; none unless all are still there."""
+    try:
+        note = json.loads(read_regular(_note_path(job.folder), _NOTE_LIMIT))
+        with os.scandir(job.folder) as entries:
+            frames = {entry.name: (0, entry.stat().st_size) for entry in entries if entry.is_file()}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    found = {"archive": job.archive.name, "frames": len(frames), "bytes": _total(frames)}
+    return frames if note == found else {}
+
+
+def _total(frames: dict[str, tuple[int, int]]) -> int:
+    return sum(size for _, size in frames.values())
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
@@ -415,3 +455,62 @@ def _require_space(jobs: list[_Job]) -> None:
         needed[disk] = (job.folder, more + needed.get(disk, (place, 0))[1])
     for folder, size in needed.values():
         require_space(folder, size, "unpack the archives")
+
+
+# --- room for frames that are not verified yet ----------------------------------------------------------------
+
+
+def _unpacked(part: Part) -> int:
+    """Estimate a part's frames in bytes, without inflating it.
+
+    A gzip says it in its last four bytes (RFC 1952, 2.3.1), which is right for all archives of DWD but those whose
+    members are gzipped once more.
+
+    Raises
+    ------
+    StorageError
+        The archive cannot be read.
+    """
+    head, length = bytearray(BLOCK), bytearray(_LENGTH)
+    with naming_damage(part, str):
+        read = Reopened(part.archive, part.offset).readinto(head)
+        kind = sniff(bytes(head[:read]))
+        if kind == "gzip":
+            Reopened(part.archive, part.offset + max(0, part.size - _LENGTH)).readinto(length)
+            return max(part.size, int.from_bytes(length, "little"))
+    return part.size * _BZIP2_RATIO if kind == "bzip2" else part.size
+
+
+def _same(path: Path, data: memoryview) -> bool:
+    """Tell whether a plain file, and no link to one, holds these bytes."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size != len(data):
+            return False
+        with path.open("rb", buffering=0) as file:
+            return all(
+                file.read(_CHUNK) == data[start : start + _CHUNK].tobytes()
+                for start in range(0, len(data), _CHUNK)
+            )
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """Make a hidden folder for frames that are not verified yet; at the end it goes with all that is in it."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder))
+        try:
+            yield stage
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed extractions have left in a folder, for one who holds the claim on it."""
+    with storage_errors(folder):
+        for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from radar_nb import errors
-from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, RadarNbError, StorageError
-from radar_nb.formats.archives import Part, check_frame, walk
+from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, RadarNbError, SeriesError, StorageError
+from radar_nb.formats.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check_frame, walk
 from radar_nb.formats.radolan import Header
-from radar_nb.runtime.files import replacing, sidecar_path, storage_errors
+from radar_nb.runtime.files import read_regular, replacing, sidecar_path, storage_errors
 from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:
@@ -35,7 +37,13 @@ if TYPE_CHECKING:
 
 _MAGIC = b"radar_nb index 1\n"
 _SUFFIX = ".index"
+EXTRACTED = ".extracted"
+"""What the note ends in that stands beside a folder of frames whose archive was removed."""
 _WORD = 4  # bytes of a length or a checksum
+_LARGEST = 64 << 20  # bytes of an index: a month of 5-minute frames has 0.4 MB
+_NAME_LIMIT = 1024  # bytes of a member's path, with its line end
+_LARGEST_NUMBER = 1 << 20  # of rows, columns and minutes
+_TIMES = tuple(int(np.datetime64(f"{year}", "s").astype(np.int64)) for year in (1990, 2100))
 
 ROW = np.dtype(
     [
@@ -116,8 +124,14 @@ class Index:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The members' paths, a name for each row."""
-        return tuple(zlib.decompress(self._names).decode().split("\n")) if len(self.rows) else ()
+        """The members' paths, a name for each row; empty where a forged index has not as many."""
+        count = len(self.rows)
+        with suppress(zlib.error, ValueError):
+            text = zlib.decompressobj().decompress(self._names, count * _NAME_LIMIT + 1)
+            names = text.decode().split("\n")
+            if len(names) == count and len(text) <= count * _NAME_LIMIT and all(map(str.isprintable, names)):
+                return tuple(names)
+        return ("",) * count
 
     def take(self, rows: NDArray[np.int64]) -> Index:
         """Give an index of some of the frames, with the parts and kinds that are theirs, and no problems."""
@@ -343,8 +357,8 @@ def index_paths(archive: Path) -> Iterator[Path]:
 
 
 def is_index(path: Path) -> bool:
-    """Tell whether a file is an index, by its name."""
-    return path.name.startswith(".") and path.name.endswith(_SUFFIX)
+    """Return whether a file is an index, or the note on an extracted archive, by its name."""
+    return path.name.startswith(".") and path.name.endswith((_SUFFIX, EXTRACTED))
 
 
 def remove_archive(archive: Path) -> None:
@@ -392,16 +406,20 @@ def load_index(archive: Path) -> Index | None:
     stamp = archive_stamp(archive)
     for path in index_paths(archive):
         try:
-            data = path.read_bytes()
+            data = read_regular(path, _LARGEST)
         except OSError:
             continue
         try:
             index = _parsed(data, archive, stamp)
-        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):  # forged: its checksum fits
+        except _FORGED:
             continue
         if index is not None:
             return index
     return None
+
+
+_FORGED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What parsing an index raises whose checksum fits although it was not written here."""
 
 
 def archive_stamp(archive: Path) -> tuple[int, int]:
@@ -416,12 +434,12 @@ def _parsed(data: bytes, archive: Path, stamp: tuple[int, int]) -> Index | None:
     start = len(_MAGIC) + _WORD
     end = start + int.from_bytes(data[len(_MAGIC) : start], "little")
     head = json.loads(data[start:end])
-    if head["archive"] != archive.name or tuple(head["stamp"]) != stamp:
+    if head["archive"] != archive.name or tuple(head["stamp"]) != stamp or not 0 <= head["frames"] <= len(data):
         return None
     rows = np.frombuffer(data, ROW, count=head["frames"], offset=end)
     kinds = tuple(_kind_of(text) for text in head["kinds"])
     parts = tuple(Part(archive=archive, name=name, offset=at, size=size) for name, at, size in head["parts"])
-    if len(rows) and (rows["kind"].max() >= len(kinds) or rows["part"].max() >= len(parts)):
+    if not (_are_sound(rows, len(kinds), len(parts)) and all(_lies_within(part, stamp[0]) for part in parts)):
         return None
     return Index(
         archive=archive,
@@ -429,9 +447,35 @@ def _parsed(data: bytes, archive: Path, stamp: tuple[int, int]) -> Index | None:
         parts=parts,
         kinds=kinds,
         rows=rows,
-        problems=tuple(Problem(error, text.replace("\0", str(archive))) for error, text in head["problems"]),
+        problems=tuple(_problem_of(error, text, archive) for error, text in head["problems"]),
         _names=data[end + rows.nbytes : -_WORD],
     )
+
+
+def _are_sound(rows: NDArray[Any], kinds: int, parts: int) -> bool:
+    """Return whether numbers, places and times of frames are those that a scan can have found."""
+    bounds = {
+        "time": _TIMES,
+        "offset": (-1, 1 << 48),
+        "length": (0, ARCHIVE_LIMIT),
+        "part": (0, parts - 1),
+        "position": (0, MEMBER_LIMIT),
+        "kind": (0, kinds - 1),
+    }
+    return not len(rows) or all(
+        low <= rows[name].min() and rows[name].max() <= high for name, (low, high) in bounds.items()
+    )
+
+
+def _lies_within(part: Part, size: int) -> bool:
+    name: Any = part.name
+    return isinstance(name, str) and 0 <= part.offset <= part.offset + part.size <= size
+
+
+def _problem_of(error: str, text: str, archive: Path) -> Problem:
+    if not issubclass(getattr(errors, error), (ArchiveError, FrameError, SeriesError)):
+        raise TypeError(error)
+    return Problem(error, text.replace("\0", str(archive)))
 
 
 def _kind_text(kind: FrameKind) -> str:
@@ -444,7 +488,13 @@ def _kind_of(text: str) -> FrameKind:
     fields = json.loads(text)
     header = {key: _tuples(value) for key, value in fields["header"].items()}
     header["time"] = np.datetime64(header["time"], "s")
-    return FrameKind(header=Header(**header), itemsize=fields["itemsize"], hdf5=fields["hdf5"])
+    kind = FrameKind(header=Header(**header), itemsize=fields["itemsize"], hdf5=fields["hdf5"])
+    numbers: list[Any] = [fields["itemsize"], *(header[key] for key in ("rows", "cols", "interval", "version"))]
+    if not all(isinstance(number, int) and 0 <= number <= _LARGEST_NUMBER for number in numbers):
+        raise ValueError(text)
+    if not (isinstance(header["product"], str) and re.fullmatch("[A-Z0-9%]{2}", header["product"])):
+        raise ValueError(text)
+    return kind
 
 
 def _tuples(value: Any) -> Any:

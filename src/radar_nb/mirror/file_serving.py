@@ -29,7 +29,7 @@ _NAME_WIDTH = 50  # of an index page; nginx cuts longer names to 47 characters a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Reply:
     """What will be sent: decided before the first byte is.
 
     Attributes
@@ -119,7 +119,7 @@ def address_of(path: str) -> str:
 
 def answer(
     root: Path, name: str, headers: Message, edit: Callable[[Validators], Validators] | None = None
-) -> Answer:
+) -> Reply:
     """Decide what to send for a request.
 
     Parameters
@@ -139,8 +139,8 @@ def answer(
     try:
         if path.is_dir():
             if name.endswith("/"):
-                text = _index(path, f"/{name.strip('/')}/" if name.strip("/") else "/")
-                return Answer(status=HTTPStatus.OK, headers={"Content-Type": _HTML}, text=text)
+                text = _index(root, path, f"/{name.strip('/')}/" if name.strip("/") else "/")
+                return Reply(status=HTTPStatus.OK, headers={"Content-Type": _HTML}, text=text)
             return page(HTTPStatus.MOVED_PERMANENTLY, {"Location": address_of(f"/{name.strip('/')}/")})
         file = path.open("rb")
     except OSError:
@@ -165,19 +165,19 @@ def _inside(root: Path, name: str) -> Path | None:
     return path if path.is_dir() or (path.is_file() and not name.endswith("/")) else None
 
 
-def page(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Answer:
+def page(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Reply:
     """Give the page that says no more than a status, as nginx writes it."""
     title = f"{status.value} {status.phrase}"
     text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<h1>{title}</h1>\r\n</body>\r\n</html>\r\n"
-    return Answer(status=status, headers={"Content-Type": _HTML} | dict(headers or {}), text=text.encode())
+    return Reply(status=status, headers={"Content-Type": _HTML} | dict(headers or {}), text=text.encode())
 
 
-def _index(folder: Path, name: str) -> bytes:
-    """Write an index page as nginx's autoindex does: folders first, times in UTC, hidden files left out."""
+def _index(root: Path, folder: Path, name: str) -> bytes:
+    """Write an index page as nginx's autoindex does: folders first, times in UTC, what is served alone."""
     rows = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if _inside(root, f"{name}{entry.name}") is None:  # hidden, a link that leads out, or no file
                 continue
             try:
                 status = entry.stat()
@@ -210,25 +210,23 @@ def _row(name: str, status: os.stat_result, *, is_file: bool) -> str:
     )
 
 
-def _file_answer(file: IO[bytes], size: int, about: Mapping[str, str], seen: Validators, asked: Message) -> Answer:
+def _file_answer(file: IO[bytes], size: int, about: Mapping[str, str], seen: Validators, asked: Message) -> Reply:
     """Decide between the whole file, a range of it, and none because the client has it (RFC 9110, 13 and 14)."""
     headers = seen.headers | {"Accept-Ranges": "bytes"}
     if seen.are_known(asked):
         file.close()
-        return Answer(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Reply(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     headers |= about
     span = None
     if "If-Range" not in asked or seen.prove(asked["If-Range"]):
         span = _range(asked.get("Range", ""), size)
     if span is None:
-        return Answer(status=HTTPStatus.OK, headers=headers, file=file, length=size)
+        return Reply(status=HTTPStatus.OK, headers=headers, file=file, length=size)
     if not span:
         file.close()
         return page(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{size}"})
     headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
-    return Answer(
-        status=HTTPStatus.PARTIAL_CONTENT, headers=headers, file=file, start=span.start, length=len(span)
-    )
+    return Reply(status=HTTPStatus.PARTIAL_CONTENT, headers=headers, file=file, start=span.start, length=len(span))
 
 
 def _range(text: str, size: int) -> range | None:
@@ -236,7 +234,7 @@ def _range(text: str, size: int) -> range | None:
 
     Several ranges at a time, and what is no range, are answered with the whole file, as the RFC allows.
     """
-    match = re.fullmatch(r"bytes=\s*(?:(\d+)-(\d*)|-(\d+))\s*", text, re.ASCII)
+    match = re.fullmatch(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", text, re.ASCII)
     if match is None:
         return None
     first, last, suffix = match.groups()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from radar_nb.mirror.faults.rules import Faults
-    from radar_nb.mirror.file_serving import Answer
+    from radar_nb.mirror.file_serving import Reply
 
 __all__ = ["Mirror", "Served", "make_archives"]
 
@@ -140,7 +140,7 @@ class Mirror:
         self._server.server_close()
 
     def serve_forever(self) -> None:
-        """Answer until the process is interrupted (Ctrl-C), then close."""
+        """Reply until the process is interrupted (Ctrl-C), then close."""
         with self:
             while self._thread is not None and self._thread.is_alive():
                 self._thread.join(0.5)  # a join without end could not be interrupted on Windows
@@ -169,12 +169,23 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if len(self._open) >= _MOST:
+        if len(self._open) >= _MOST and not self._make_room():
             _log.warning("the client %s is sent away: %d connections are open", client_address, _MOST)
             super().shutdown_request(request)
             return
         self._open.add(request)
+        self.expect(request)
         super().process_request(request, client_address)
+
+    def _make_room(self) -> bool:
+        """Cut the connection that has owed a whole request for longest, so that slow clients lock nobody out."""
+        slowest = min(tuple(self._due.items()), key=lambda item: item[1], default=None)
+        if slowest is None:
+            return False
+        self._due.pop(slowest[0], None)
+        self._open.discard(slowest[0])
+        _cut([slowest[0]])
+        return True
 
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
@@ -235,7 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the base class names it so
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Reply) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

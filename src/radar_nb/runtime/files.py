@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -126,6 +127,24 @@ def read_sidecar(path: Path) -> Sidecar | None:
         return Sidecar(**{name: fields.get(name) for name in Sidecar.__slots__})
     except (OSError, ValueError, TypeError, AttributeError):
         return None
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return the bytes of a small file that may have been put there by others.
+
+    Only a regular file is opened, so that a FIFO or device cannot block, and never more than the limit is read.
+
+    Raises
+    ------
+    OSError
+        There is no such file, it is not a regular file, or it is longer than the limit in bytes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            raise OSError(errno.EINVAL, "not a regular file of a usual size", str(path))
+        return file.read(status.st_size)
 
 
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:

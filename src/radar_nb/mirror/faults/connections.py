@@ -87,7 +87,7 @@ class Misbehaviour:
         self._closing.set()
 
     def serve(self, client: BaseHTTPRequestHandler) -> None:
-        """Answer one request, or not."""
+        """Reply one request, or not."""
         request, number = self._taken(client)
         if request.slow:
             self._closing.wait(request.slow.latency)

@@ -20,7 +20,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Literal, cast
 
 from radar_nb.mirror.faults.rules import KINDS
-from radar_nb.mirror.file_serving import Answer, Validators, address_of, answer, page
+from radar_nb.mirror.file_serving import Reply, Validators, address_of, answer, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,7 +99,7 @@ class Delivery:
 
     Attributes
     ----------
-    answer : Answer
+    answer : Reply
     length : int or None
         What Content-Length says.
     legs : tuple of Leg
@@ -109,21 +109,21 @@ class Delivery:
     end : str
     """
 
-    answer: Answer
+    answer: Reply
     length: int | None
     legs: tuple[Leg, ...]
     flip: tuple[int, int] | None = None
     end: End = "keep"
 
 
-def said(request: Request) -> Answer:
+def said(request: Request) -> Reply:
     """Decide what is said."""
     if request.fault and request.fault.kind in _SAYINGS:
         return _SAYINGS[request.fault.kind](request, request.fault)
     return _true(request)
 
 
-def _true(request: Request, *, without: str = "") -> Answer:
+def _true(request: Request, *, without: str = "") -> Reply:
     """Give what a good server says, to the request without one of its headers."""
     return answer(request.root, request.path, _less(request.headers, without))
 
@@ -134,7 +134,7 @@ def _less(headers: Message, without: str) -> Message:
     return headers
 
 
-def _status(_: Request, fault: Fault) -> Answer:
+def _status(_: Request, fault: Fault) -> Reply:
     headers = {}
     if fault.retry_after is not None:
         date = formatdate(math.ceil(time.time() + fault.retry_after), usegmt=True)
@@ -142,33 +142,33 @@ def _status(_: Request, fault: Fault) -> Answer:
     return page(HTTPStatus(int(fault.kind)), headers)
 
 
-def _login(_: Request, __: Fault) -> Answer:
-    return Answer(status=HTTPStatus.OK, headers={"Content-Type": "text/html"}, text=_LOGIN)
+def _login(_: Request, __: Fault) -> Reply:
+    return Reply(status=HTTPStatus.OK, headers={"Content-Type": "text/html"}, text=_LOGIN)
 
 
-def _ring(request: Request, fault: Fault) -> Answer:
+def _ring(request: Request, fault: Fault) -> Reply:
     step = 1 if request.form(fault) == "ring" and request.query != "loop=1" else 0
     return page(HTTPStatus.FOUND, {"Location": f"{address_of(request.path)}?loop={step}"})
 
 
-def _elsewhere(request: Request, fault: Fault) -> Answer:
+def _elsewhere(request: Request, fault: Fault) -> Reply:
     return page(HTTPStatus.FOUND, {"Location": fault.location.rstrip("/") + address_of(request.path)})
 
 
-def _whole(request: Request, _: Fault) -> Answer:
+def _whole(request: Request, _: Fault) -> Reply:
     return _true(request, without="Range")
 
 
-def _labelled(request: Request, fault: Fault) -> Answer:
+def _labelled(request: Request, fault: Fault) -> Reply:
     true = _true(request)
     return _with(true, "Content-Encoding", request.form(fault)) if true.file else true
 
 
-def _with(true: Answer, name: str, value: str) -> Answer:
+def _with(true: Reply, name: str, value: str) -> Reply:
     return replace(true, headers={**true.headers, name: value})
 
 
-def _packed(request: Request, _: Fault) -> Answer:
+def _packed(request: Request, _: Fault) -> Reply:
     """Pack a file's body with gzip, as a server does that packs what is packed already."""
     true = _true(request, without="Range")
     if true.file is None:
@@ -182,7 +182,7 @@ def _packed(request: Request, _: Fault) -> Answer:
     return replace(_with(true, "Content-Encoding", "gzip"), file=packed, length=packed.tell())
 
 
-def _other_edition(request: Request, fault: Fault) -> Answer:
+def _other_edition(request: Request, fault: Fault) -> Reply:
     """Say of a file that its validators are others, or none; or give the file of another edition."""
     form = "" if fault.kind == "no-validator" else request.form(fault)
 
@@ -197,7 +197,7 @@ def _other_edition(request: Request, fault: Fault) -> Answer:
     return answer(request.root, path, _less(request.headers, "If-Range" if form == "lie" else ""), edit)
 
 
-def _no_such_range(request: Request, _: Fault) -> Answer:
+def _no_such_range(request: Request, _: Fault) -> Reply:
     true = _true(request)
     if true.file is None:
         return true
@@ -209,7 +209,7 @@ def _size(file: IO[bytes]) -> int:
     return file.seek(0, io.SEEK_END)
 
 
-def _other_range(request: Request, fault: Fault) -> Answer:
+def _other_range(request: Request, fault: Fault) -> Reply:
     """Give another range than was asked for, truly labelled; or the right one of a file of another size."""
     true = _true(request)
     if true.file is None or true.status != HTTPStatus.PARTIAL_CONTENT:
@@ -224,7 +224,7 @@ def _other_range(request: Request, fault: Fault) -> Answer:
     return _with(moved, "Content-Range", f"bytes {start}-{stop - 1}/{size}")
 
 
-def _changed_listing(request: Request, fault: Fault) -> Answer:
+def _changed_listing(request: Request, fault: Fault) -> Reply:
     """Take a file out of an index page, or write another size."""
     true = _true(request)
     lines = true.text.split(b"\r\n")
@@ -238,7 +238,7 @@ def _changed_listing(request: Request, fault: Fault) -> Answer:
     return replace(true, text=b"\r\n".join(lines))
 
 
-_SAYINGS: Mapping[Kind, Callable[[Request, Fault], Answer]] = {
+_SAYINGS: Mapping[Kind, Callable[[Request, Fault], Reply]] = {
     "429": _status,
     "503": _status,
     "500": _status,
@@ -261,7 +261,7 @@ _SAYINGS: Mapping[Kind, Callable[[Request, Fault], Answer]] = {
 _ENDS: Mapping[Kind, End] = {"cut": "reset", "stall": "stall", "short": "close"}
 
 
-def delivered(request: Request, spoken: Answer) -> Delivery:
+def delivered(request: Request, spoken: Reply) -> Delivery:
     """Decide how it is sent."""
     bodiless = spoken.status == HTTPStatus.NOT_MODIFIED
     length = 0 if bodiless or not request.has_body else spoken.size
