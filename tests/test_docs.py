@@ -148,6 +148,13 @@ def _names(node: ast.AST) -> set[str]:
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
+def test_the_architecture_page_lists_the_rooms() -> None:
+    """Its table has a row for each folder of the package, and no other."""
+    rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "architecture.md").read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(rows) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
 def test_the_bounds_in_security_are_those_of_the_code() -> None:
     """Each value of the table is that of the constant beside it."""
     sizes = {"": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
