@@ -96,7 +96,7 @@ SOURCES = sorted(Path(errors.__file__).parent.rglob("*.py"))
 ADVICE = re.compile(
     r"(^|[:;,.(] |\b(and|in|or|then) )"
     r"(add|ask|await|build|bring|check|choose|draw|extract|fetch|give|install|keep|leave|let|look|make|name|open|pass|"
-    r"reduce|remove|repair|restore|run|save|say|see|set|sort|start|take|try|upgrade|use|write)\b"
+    r"reduce|remove|repair|restore|run|save|say|rewrite|see|set|sort|start|state|take|try|update|upgrade|use|write)\b"
     r"|build_cube (adds|brings)|da\.to_dataset|pip install|\?$",
     re.IGNORECASE,
 )
@@ -106,6 +106,8 @@ ALLOWED = re.compile(
     r"|(^|: )\{error\}$"  # a message of ours again, with its own way out
 )
 PASSED_ON = {
+    "{} is {found}": "what a foreign file is, with its remedy, from a table whose texts have their own test",
+    "{} {reason}": "the reason of a refusal, which ends in its own way out",
     "to show: ": "what the Dataset has",
     "is not to be had: ": "a line of an Incomplete, which tells how to go on",
     " faults:\n": "a list of messages, each with its own way out",

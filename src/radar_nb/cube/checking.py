@@ -167,8 +167,8 @@ def _compare(cube: Cube, job: DayJob, record: DayRecord, codes: Chunks, flags: C
     there = set(np.flatnonzero(record.there).tolist())
     if there != set(job.steps.tolist()):
         raise CubeError(
-            f"{job.name} has {len(there)} frames in the cube, {len(job.steps)} in the source: build_cube "
-            "updates it"
+            f"{job.name} has {len(there)} frames in the cube, {len(job.steps)} in the source: "
+            "update it with build_cube"
         )
     _, shard, flag_shard = encode_day(cube, job)
     wanted = [(codes, shard, cube.shards)]
@@ -180,7 +180,7 @@ def _compare(cube: Cube, job: DayJob, record: DayRecord, codes: Chunks, flags: C
         if wrong:
             raise DamagedShard(
                 f"{job.name} differs from the source in {len(wrong)} of {len(have | fresh)} chunks: "
-                "build_cube(overwrite=True) rewrites it"
+                "rewrite it with build_cube(overwrite=True)"
             )
 
 

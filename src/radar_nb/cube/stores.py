@@ -396,7 +396,7 @@ def _checked(key: str, name: str) -> str:
         It does not.
     """
     if not key or PurePosixPath(key).is_absolute() or {"..", "."} & set(key.split("/")) or set(key) & set("\\:\0"):
-        raise CubeError(f"the key {key!r} would lead out of {name}: this is not a cube of radar_nb")
+        raise CubeError(f"the key {key!r} would lead out of {name}: do not use this cube, build another one")
     return key
 
 
@@ -413,7 +413,10 @@ def _changed(name: str, key: str) -> CubeError:
 
 
 def _too_large(name: str, key: str) -> CubeError:
-    return CubeError(f"{name}/{key} is larger than {SMALL:,} bytes, which no file of a cube's description is")
+    return CubeError(
+        f"{name}/{key} is larger than {SMALL:,} bytes, too large for a cube's description: do not use this cube, "
+        "build another one"
+    )
 
 
 def _unreadable(name: str, key: str, error: OSError) -> StorageError:
