@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pyproj
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -81,7 +82,7 @@ class TestRealFiles:
         np.testing.assert_array_equal(ds.x, reference.x)
         np.testing.assert_array_equal(ds.y, reference.y)
         crs = reference["crs" if "crs" in reference else "crs_wkt"]
-        assert ds.crs.attrs["crs_wkt"] == crs.attrs["crs_wkt"]
+        assert pyproj.CRS(ds.crs.attrs["crs_wkt"]) == pyproj.CRS(crs.attrs["crs_wkt"])
         assert ds.time.values[0] == reference.time.values[0]
 
     @pytest.mark.parametrize(
@@ -409,7 +410,11 @@ class TestBadInput:
             (b"", (ArchiveError, FrameError), "is empty"),
             (b"\x00" * 3000, (ArchiveError, FrameError), "no archive and no frame"),
             (frame(rows=700, cols=700), UnknownGrid, "a grid of 700 x 700 cells is not known"),
-            (frame(product="QQ"), UnknownProduct, "wradlib does not know the product"),
+            (
+                frame(product="QQ"),
+                UnknownProduct,
+                "of the product QQ, whose unit and meaning",
+            ),
         ],
         ids=["short", "long", "stump", "no grid", "web page", "empty", "zeros", "unknown grid", "unknown product"],
     )

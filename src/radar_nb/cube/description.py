@@ -684,10 +684,10 @@ _DESCRIBING = ("shape", "data_type", "fill_value", "attributes", "dimension_name
 
 def rewrite_description(cube: Cube) -> None:
     """Write the files of a cube that describe it anew, in today's form; its days stay."""
-    from radar_nb.reading.wradlib_template import grid_coordinates  # noqa: PLC0415 - loads wradlib
+    from radar_nb.reading.wradlib_template import grid_coords  # noqa: PLC0415 - loads wradlib
 
     grid = GRIDS[cube.grid]
-    y, x, crs_attrs = grid_coordinates(grid)
-    sound = cube if same_projection(cube.crs_attrs, grid) else replace(cube, crs_attrs=crs_attrs)
+    coords = grid_coords(grid)
+    sound = cube if same_projection(cube.crs_attrs, grid) else replace(cube, crs_attrs=coords["crs"].attrs)
     with cube.store.claim(_GROUP):
-        _write(sound, y, x)
+        _write(sound, coords["y"].values, coords["x"].values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,14 +12,15 @@ from xarray.core import indexing
 from radar_nb.dwd.grids import Grid, named_grid
 from radar_nb.dwd.products import variable_name
 from radar_nb.errors import SettingsError
-from radar_nb.formats.cursor import frame_codes, open_cursor
+from radar_nb.formats.cursor import open_cursor
+from radar_nb.formats.odim import read_composite
 from radar_nb.formats.packing import FLAGS, Clutter, Packing
 from radar_nb.formats.radolan import SYNTHETIC
 from radar_nb.reading.lazy_array import FrameArray, no_packing
 from radar_nb.reading.regridding import Method, Weights, weights
 from radar_nb.reading.series import Series, make_series, of_products, split_kinds, with_true_interval
 from radar_nb.reading.sources import find_files, raise_problems, scan
-from radar_nb.reading.wradlib_template import Template, find_template, grid_template
+from radar_nb.reading.wradlib_template import Template, find_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.formats.index import Frames
+    from radar_nb.formats.odim import Composite
     from radar_nb.reading.lazy_array import What
     from radar_nb.runtime.progress import Reporter
 
@@ -119,28 +120,31 @@ def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
     rows = frames.rows.copy()
     rows["kind"] = numbers[rows["kind"]]
     frames = replace(frames, rows=rows, kinds=tuple(frames.kinds[kind] for kind in there))
-    templates = []
-    for kind, first in zip(frames.kinds, firsts.tolist(), strict=True):
-        sample = partial(_bytes_of, frames, first)
-        templates.append(find_template(kind, sample, clutter=options.clutter, name=frames.place(first)))
-    main = templates[0] if target is None else grid_template(target, templates[0])
+    templates = tuple(
+        find_template(
+            kind,
+            _composite(frames, first) if kind.hdf5 else None,
+            clutter=options.clutter,
+            name=frames.place(first),
+        )
+        for kind, first in zip(frames.kinds, firsts.tolist(), strict=True)
+    )
+    grid = templates[0].grid if target is None else target
     return Opened(
         series=replace(series, frames=frames),
-        templates=tuple(templates),
-        target=main,
+        templates=templates,
+        target=replace(templates[0], grid=grid),
         weights=tuple(
-            None if template.grid == main.grid else weights(template.grid, main.grid, options.regrid)
+            None if template.grid == grid else weights(template.grid, grid, options.regrid)
             for template in templates
         ),
     )
 
 
-def _bytes_of(frames: Frames, number: int) -> bytes:
-    row, name = frames.rows[number], frames.place(number)
-    data = open_cursor(frames, number).read(row, name=name)
-    # is it the one that it should be?
-    frame_codes(data, frames.kinds[int(row["kind"])], int(row["hash"]), Packing(), name=name)
-    return bytes(data)
+def _composite(frames: Frames, number: int) -> Composite:
+    """Read a frame in HDF5, which states what its codes stand for."""
+    name = frames.place(number)
+    return read_composite(open_cursor(frames, number).read(frames.rows[number], name=name), name=name)
 
 
 def assemble(opened: Opened, options: Options) -> xr.Dataset:
@@ -246,7 +250,7 @@ def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
     rows = series.slots.max(axis=1)
     origin = np.where(rows < 0, "", archives[series.frames.archives()[rows]])
     coords = step_coords(stamps, origin, minutes=minutes)
-    coords |= {"y": target.y, "x": target.x, "crs": xr.Variable((), np.int32(0), target.crs)}
+    coords |= target.coords
     if series.leads[0] is not None:
         coords["time"].attrs = {"standard_name": "forecast_reference_time"}
         leads = np.array(series.leads, "timedelta64[m]").astype("timedelta64[ns]")

@@ -116,9 +116,13 @@ def with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
 def split_kinds(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Problem, ...]]:
     """Keep the frames of the most frequent kind, and tell the others.
 
-    Frames are of one kind if they have product, interval, unit and, unless `any_grid`, the grid in common.
+    Frames are of one kind if they have product, interval and, unless `any_grid`, grid and unit in common; binaries
+    and HDF5 may be mixed.
     """
     keys = [_key(kind.header, hdf5=kind.hdf5, any_grid=any_grid) for kind in frames.kinds]
+    # HDF5, where each file states its steps, goes on where binaries of the product and grid end
+    binary = {key[:-1]: key for key in keys if key[-1] is not None}
+    keys = [binary.get(key[:-1], key) if key[-1] is None else key for key in keys]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     of_kind = np.array([numbers[key] for key in keys], np.intp)
     of_row = of_kind[frames.rows["kind"]]
@@ -165,9 +169,8 @@ def _rest(frames: Frames, rows: NDArray[Any], of_row: NDArray[Any]) -> tuple[Pro
 def _key(header: Header, *, hdf5: bool, any_grid: bool) -> tuple[Any, ...]:
     same = header.product, header.interval
     if any_grid:
-        return same
-    # HDF5 says its steps in each file
-    return *same, header.rows, header.cols, header.version >= 5, None if hdf5 else header.precision, hdf5
+        return *same, None
+    return *same, header.rows, header.cols, header.version >= 5, None if hdf5 else header.precision
 
 
 def describe(header: Header) -> str:
