@@ -20,6 +20,7 @@ from matplotlib.path import Path as Outline
 
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat, to_xy
+from radar_nb.dwd.products import HYDROMETEORS
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.style import class_colours, class_limits
 
@@ -462,3 +463,81 @@ def test_what_makes_no_page_is_said(da: xr.DataArray, options: Any, error: type[
     """Too many maps, no such dimension, a further one, nothing: the error says what to do."""
     with pytest.raises(error, match=text):
         rn.plot(da, **options)
+
+
+def kinds(code: int = 16, **attrs: Any) -> xr.DataArray:
+    """Return kinds of hydrometeor: a row of no precipitation, one without data, and all others of one code."""
+    da = field(0.0, name="de1200")
+    values = np.full(da.shape, code, np.uint32)
+    values[0, 0], values[0, 1] = 1 << 24, 1 << 31
+    about = {
+        "units": "1", "long_name": "kinds of hydrometeor", "_FillValue": np.uint32(1 << 31),
+        "flag_values": np.array(list(HYDROMETEORS), "u4"), "flag_meanings": " ".join(HYDROMETEORS.values()),
+    }  # fmt: skip
+    return da.copy(data=values).rename("HG").assign_attrs(about | attrs)
+
+
+def key(ax: Axes) -> list[str]:
+    """Return the names in the legend that stands in the place of a colour bar."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    legend = figure.axes[-1].get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_kinds_of_precipitation_have_a_legend() -> None:
+    """No bar reaches 1.6e+07: each code of HG has its name and colour, and the bit of no data is grey."""
+    ax = rn.plot(kinds(8192), borders=False, radars=False)
+    grid = GRIDS["de1200"]
+
+    assert key(ax) == [name.replace("_", " ") for name in reversed(HYDROMETEORS.values())]
+    assert pixel(ax, grid.x[500], grid.y[600]) == pytest.approx((214, 39, 40), abs=1)
+    shown: Any = ax.images[0].get_array()
+    assert (shown.filled(np.nan)[0] == 1 << 24).all()
+    assert np.isnan(shown.filled(np.nan)[1]).all()
+
+
+def test_a_code_without_a_name_is_a_class_of_its_own() -> None:
+    """No code is shown as another one."""
+    assert "class 24" in key(rn.plot(kinds(24)))
+
+
+def test_classes_of_a_real_frame_have_a_legend(real_frames: Path) -> None:
+    """PG, whose unit is "1", is no fraction: the classes that occur are named, in steps of lightness."""
+    ds = rn.open_dataset(real_frames.parent / "forms" / "raa01-pg_10000-1408102045-dwd---bin.gz", progress=False)
+
+    ax = rn.plot(ds.PG)
+    figure = ax.get_figure(root=True)
+
+    assert figure is not None
+    assert len(key(ax)) >= 7
+    assert not [text for one in figure.axes for text in [one.get_title(loc="left")] if "fraction" in text]
+
+
+def test_a_page_and_a_film_of_kinds_show_their_legend(tmp_path: Path) -> None:
+    """Facets have one legend for all maps, with room for its words; a film one beside its map."""
+    da = xr.concat([kinds(), kinds(64).assign_coords(time=field()["time"] + np.timedelta64(5, "m"))], "time")
+    da = da.assign_attrs(kinds().attrs)
+
+    ax = rn.plot(da, col="time")[0, 0]
+    figure = ax.get_figure(root=True)
+    figure.canvas.draw()
+    box = figure.axes[-1].get_legend().get_window_extent()
+    film = rn.animate(da, dpi=40, progress=False, borders=False, radars=False)
+
+    assert box.x1 <= figure.bbox.x1
+    assert film.look.names[2] == "rain"
+    assert film.save(tmp_path / "kinds.gif").stat().st_size > 0
+
+
+def test_packed_integers_are_drawn_unpacked() -> None:
+    """What `open_dataset(packed=True)` returns shows millimetres, not hundredths of them."""
+    packed = field(0.0).copy(data=np.full((1, *GRIDS["de900"].shape), 250, np.int16))
+    packed = packed.assign_attrs(scale_factor=0.01, add_offset=0.0, _FillValue=np.int16(-1))
+    packed[0, 0] = -1
+
+    shown: Any = rn.plot(packed).images[0].get_array()
+
+    np.testing.assert_allclose(shown.filled(np.nan)[1:], 2.5)
+    assert np.isnan(shown.filled(np.nan)[0]).all()

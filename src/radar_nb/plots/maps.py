@@ -22,6 +22,8 @@ from radar_nb.plots.style import (
     amount_minutes,
     class_colours,
     class_limits,
+    class_names,
+    name_colours,
     own_limits,
     unit_label,
 )  # fmt: skip
@@ -38,6 +40,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_EDGE: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
+_KEY: dict[str, Any] = {
+    "frameon": False, "labelcolor": INK, "borderpad": 0.3, "borderaxespad": 0,
+    "handlelength": 1.2, "handleheight": 0.9, "handletextpad": 0.5,
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """How fields are coloured and what surrounds them; one for all maps of a figure or a film.
@@ -45,7 +54,9 @@ class Look:
     Attributes
     ----------
     limits : tuple of float
-        Lower limits of the classes, in the data's unit.
+        Lower limits of the classes, in the data's unit; of a class product, the codes.
+    names : tuple of str
+        Of the classes of a class product, which a legend explains; else none, and a colour bar does.
     colours : ListedColormap
     unit : str
         As the scale has it.
@@ -53,6 +64,7 @@ class Look:
     """
 
     limits: tuple[float, ...]
+    names: tuple[str, ...]
     colours: ListedColormap
     unit: str
     borders: bool
@@ -75,7 +87,10 @@ class Look:
         only read where the unit does not determine the classes. The rest is as in `radar_nb.plot`.
         """
         units, minutes = str(field.attrs.get("units", "")), amount_minutes(field)
-        if classes is not None:
+        named = class_names(field, values) if classes is None else {}
+        if named:
+            limits = tuple(named)
+        elif classes is not None:
             limits = own_limits(classes)
         elif minutes or units in {"mm h-1", "mm/h", "dBZ"}:
             limits = class_limits(units, minutes, np.empty(0))
@@ -83,7 +98,10 @@ class Look:
             limits = class_limits(units, minutes, _range(values, most=0.999 if units == "mm" else 1.0))
         return cls(
             limits=limits,
-            colours=class_colours(cmap, len(limits), reflectivity=units == "dBZ"),
+            names=tuple(named.values()),
+            colours=name_colours(tuple(named.values()), cmap)
+            if named
+            else class_colours(cmap, len(limits), reflectivity=units == "dBZ"),
             unit=unit_label(units, minutes),
             borders=borders,
             radars=radars,
@@ -91,7 +109,7 @@ class Look:
 
     def is_dry(self, values: NDArray[Any]) -> bool:
         """Return whether a field has cells below the first class."""
-        return bool((values < self.limits[0]).any())
+        return not self.names and bool((values < self.limits[0]).any())
 
 
 def _range(fields: Iterable[NDArray[Any]], *, most: float) -> NDArray[Any]:
@@ -174,7 +192,13 @@ def draw_key(ax: Axes, image: AxesImage, look: Look, size: float) -> None:
 
 
 def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
-    """Draw the colour bar into axes of its own."""
+    """Draw the colour bar into axes of its own; of a class product, a legend of its classes."""
+    if look.names:
+        place.axis("off")
+        colours = look.colours(range(len(look.names)))
+        entries = [Patch(facecolor=c, label=name, **_EDGE) for c, name in zip(colours, look.names, strict=True)]
+        place.legend(handles=entries[::-1], loc="upper left", fontsize=points(7.5, size), **_KEY)
+        return
     bar = place.figure.colorbar(image, cax=place, spacing="uniform", ticks=look.limits)
     bar.ax.set_yticklabels([f"{limit:g}" for limit in look.limits])
     bar.ax.tick_params(labelsize=points(8, size), length=2.5 * size, width=0.6, color=INK, labelcolor=INK)
@@ -192,10 +216,9 @@ def _beside(ax: Axes, _bar: Any, _renderer: Any) -> Bbox:
 
 def draw_legend(ax: Axes, look: Look, *, dry: bool, unknown: Sequence[str], size: float) -> Legend:
     """Explain below a map what the scale does not: no data, less than the first class, radar sites."""
-    edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
-    entries: list[Patch | Line2D] = [Patch(facecolor=NO_DATA, label="no data", **edge)]
+    entries: list[Patch | Line2D] = [Patch(facecolor=NO_DATA, label="no data", **_EDGE)]
     if dry:
-        entries.insert(0, Patch(facecolor=DRY, label=f"below {look.limits[0]:g}", **edge))
+        entries.insert(0, Patch(facecolor=DRY, label=f"below {look.limits[0]:g}", **_EDGE))
     if look.radars:
         entries.append(Line2D([], [], **site_style(size)))
     if unknown:
@@ -205,13 +228,7 @@ def draw_legend(ax: Axes, look: Look, *, dry: bool, unknown: Sequence[str], size
         loc="upper left",
         bbox_to_anchor=(-0.005, -0.005),
         ncols=len(entries),
-        frameon=False,
         fontsize=points(7.5, size),
-        labelcolor=INK,
-        borderpad=0.3,
-        borderaxespad=0,
-        handlelength=1.2,
-        handleheight=0.9,
-        handletextpad=0.5,
         columnspacing=1.4,
+        **_KEY,
     )

@@ -194,6 +194,7 @@ class Sheet:
     width: float
     height: float
     lines: int
+    right: float
 
     @property
     def rows(self) -> int:
@@ -203,7 +204,7 @@ class Sheet:
     @property
     def size(self) -> tuple[float, float]:
         """Width and height of the page."""
-        wide = _LEFT + self.cols * (self.width + _GAP) - _GAP + _RIGHT
+        wide = _LEFT + self.cols * (self.width + _GAP) - _GAP + self.right
         high = _ABOVE + self.lines * _LINE + self.rows * (_NAME + self.height + _GAP) - _GAP + _BELOW
         return wide, high
 
@@ -265,6 +266,7 @@ def draw_facets(
         width=width,
         height=width * min(max(ratio, 0.3), 3.0),
         lines=headline.count("\n") + 1,
+        right=1.2 if shared.names else _RIGHT,
     )
     figure = plt.figure(figsize=sheet.size)
     axes = np.full((sheet.rows, cols), None, object)

@@ -73,9 +73,13 @@ def _hold_some(da: xr.DataArray, along: Hashable) -> None:
 
 
 def cells(field: xr.DataArray) -> NDArray[Any]:
-    """Compute a field's values, as floats of the precision that they have."""
+    """Compute a field's values as floats, NaN where missing; packed integers are unpacked by their attributes."""
     values: NDArray[Any] = np.asarray(field.values)
-    return values if values.dtype.kind == "f" else values.astype(float)
+    missing = values == field.attrs["_FillValue"] if "_FillValue" in field.attrs else np.False_
+    values = values if values.dtype.kind == "f" else values.astype(float)
+    if not {"scale_factor", "add_offset"}.isdisjoint(field.attrs):
+        values = values * field.attrs.get("scale_factor", 1.0) + field.attrs.get("add_offset", 0.0)
+    return np.where(missing, np.nan, values) if np.any(missing) else values
 
 
 def _rising(da: xr.DataArray) -> xr.DataArray:

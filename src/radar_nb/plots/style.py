@@ -9,6 +9,7 @@ class to class, so that the order is visible in grey print and with any colour v
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -16,12 +17,13 @@ import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
 from matplotlib.ticker import MaxNLocator
 
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SettingsError
 from radar_nb.reading.intervals import bounds_of, ends_of, shown_interval
 from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -47,6 +49,8 @@ _DWD_REFLECTIVITY = (
     "#33ffff #00caca #009934 #4dbf1a #99cc00 #cce600 #ffff00 #ffc400 "
     "#ff8900 #ff0000 #b40000 #4848ff #0000ca #990099 #ff33ff #000000"
 )
+_KINDS = "#8c6d31 #9ecae1 #3182bd #c5b0e8 #756bb1 #fdae6b #d62728 #1a1a1a"
+"""Colours of kinds without an order, such as hydrometeors, in the order of their codes."""
 DRY, NO_DATA, INK = "#fdfdfb", "#c8c8c8", "#1a1a1a"
 """Colours of cells below the first class, of cells without data, and of lines and letters."""
 CREDIT, SYNTHETIC = "Datenbasis: Deutscher Wetterdienst", "Synthetic data, made up by radar_nb"
@@ -92,6 +96,31 @@ def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple
     low, high = (seen.min(), seen.max()) if seen.size else (0.0, 1.0)
     ticks = tuple(float(tick) for tick in MaxNLocator(nbins=9).tick_values(low, high))
     return ticks[:-1] if len(ticks) > 2 else ticks
+
+
+def class_names(field: xr.DataArray, values: Iterable[NDArray[Any]]) -> dict[float, str]:
+    """Return the codes of a class product with the names of the classes; {} for a quantity that is measured.
+
+    Codes and names are CF's `flag_values` and `flag_meanings`; a code without a name that occurs is "class 9".
+    """
+    codes = np.atleast_1d(field.attrs.get("flag_values", ()))
+    product = PRODUCTS.get(str(field.name))
+    if not codes.size and (product is None or product.quantity != "class"):
+        return {}
+    names = [name.replace("_", " ") for name in str(field.attrs.get("flag_meanings", "")).split()]
+    named = dict(zip(codes.astype(float).tolist(), names, strict=True))
+    seen = {float(code) for part in values for code in np.unique(part[np.isfinite(part)])}
+    return dict(sorted((named | {code: f"class {code:g}" for code in seen - set(named)}).items()))
+
+
+def name_colours(names: Iterable[str], cmap: str | Colormap | None) -> ListedColormap:
+    """Return one colour a class: classes with an order differ in lightness, kinds of precipitation in hue."""
+    dry = [name in {"no precipitation", "class 0"} or name.startswith("below ") for name in names]
+    wet = max(len(dry) - sum(dry), 1)
+    ordered = any(name[-1:].isdigit() or name.endswith("dBZ") for name in names)
+    hues = class_colours(cmap, wet, reflectivity=True)(range(wet)) if cmap or ordered else _KINDS.split()
+    wet_colours = cycle(hues)
+    return ListedColormap([DRY if is_dry else next(wet_colours) for is_dry in dry], bad=NO_DATA, under=NO_DATA)
 
 
 def own_limits(classes: Sequence[float]) -> tuple[float, ...]:
