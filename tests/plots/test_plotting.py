@@ -541,3 +541,69 @@ def test_packed_integers_are_drawn_unpacked() -> None:
 
     np.testing.assert_allclose(shown.filled(np.nan)[1:], 2.5)
     assert np.isnan(shown.filled(np.nan)[0]).all()
+
+
+def sums(period: str | None, **options: Any) -> xr.DataArray:
+    """Return totals of two days of 5-minute rain that begin at midnight, UTC."""
+    small = field(1.0).isel(time=0, y=slice(600, 604), x=slice(500, 504), drop=True)
+    times = np.datetime64("2020-06-12T00:05", "ns") + np.arange(576) * np.timedelta64(5, "m")
+    da = small.expand_dims(time=times).assign_attrs(cell_methods="time: sum")
+    total: xr.DataArray = rn.accumulate(da.drop_encoding(), period, **options).YW
+    return total
+
+
+@pytest.mark.parametrize(
+    ("period", "options", "told"),
+    [
+        ("1h", {}, "1 h to 2020-06-12 01:00 UTC"),
+        ("1D", {}, "2020-06-12 (UTC)"),
+        ("1D", {"label": "end"}, "2020-06-12 (UTC)"),
+        ("1D", {"timezone": "Europe/Berlin", "min_coverage": 0}, "2020-06-12 (Europe/Berlin)"),
+        ("1D", {"day_begin": "05:50", "min_coverage": 0}, "24 h to 2020-06-12 05:50 UTC"),
+        ("MS", {"min_coverage": 0}, "2020-06 (UTC)"),
+        ("YS", {"min_coverage": 0}, "2020 (UTC)"),
+        (None, {}, "2020-06-12 to 2020-06-13 (UTC)"),
+    ],
+)
+def test_the_title_of_a_sum_names_the_time_that_it_covers(period: Any, options: Any, told: str) -> None:
+    """A day is named as the calendar does, whatever its label; other periods show what they cover."""
+    da = sums(period, **options)
+
+    ax = rn.plot(da.isel(time=0) if "time" in da.dims else da)
+
+    assert ax.get_title(loc="left").splitlines()[1] == told
+
+
+def test_facets_of_days_are_named_by_their_day() -> None:
+    """The label is the begin of a day: "24 h to" it would be the day before."""
+    axes = rn.plot(sums("1D"), col="time")
+
+    assert [ax.get_title(loc="left") for ax in axes.flat] == ["2020-06-12 (UTC)", "2020-06-13 (UTC)"]
+    assert "24 h to" not in axes[0, 0].figure.texts[0].get_text()
+
+
+def test_hours_that_end_at_minute_50_are_titled_so() -> None:
+    """RW of 00:50 covers 23:50 to 00:50, and that is what the title of its hour says."""
+    da = field(1.0, interval_minutes=60, cell_methods="time: sum").isel(y=slice(600, 604), x=slice(500, 504))
+    hours = da.assign_coords(time=[np.datetime64("2020-06-13T00:50", "ns")]).rename("RW").drop_encoding()
+
+    ax = rn.plot(rn.accumulate(hours, "1h").RW)
+
+    assert ax.get_title(loc="left").splitlines()[1] == "1 h to 2020-06-13 00:50 UTC"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda da: rn.plot(da, time=da["time"].values[3]),
+        lambda da: rn.plot(da, col="time", col_wrap=8),
+        lambda da: rn.animate(da, progress=False),
+        lambda da: rn.plot_series(da[:, 0, 0]),
+    ],
+)
+def test_a_stale_interval_is_never_drawn(draw: Any) -> None:
+    """After `resample`, the attribute is still 5 min: each picture is refused, with both numbers."""
+    da = several(48).assign_attrs(cell_methods="time: sum").resample(time="1h").sum(keep_attrs=True)
+
+    with pytest.raises(SeriesError, match=r"interval_minutes=5, but its times are 60 min apart"):
+        draw(da)

@@ -52,6 +52,8 @@ def add_to(add: Callable[..., Parser]) -> None:
                             help="whose days, months and years, such as Europe/Berlin (UTC)")  # fmt: skip
     accumulate.add_argument("--day-begin", metavar="HH:MM", default="00:00",
                             help="when days begin; 05:50 for DWD's gauges (00:00)")  # fmt: skip
+    accumulate.add_argument("--label", choices=("begin", "end"),
+                            help="edge that names a period (begin of days, end of hours)")  # fmt: skip
     accumulate.add_argument("--threshold", metavar="VALUE", nargs="+", type=float,
                             help="with --how count: count intervals of at least this value")  # fmt: skip
     accumulate.add_argument("--sums", metavar="WHICH", default="apart",
@@ -185,6 +187,7 @@ def _accumulate(options: argparse.Namespace) -> int:
         threshold=options.threshold,
         timezone=options.timezone,
         day_begin=options.day_begin,
+        label=options.label,
         sums=options.sums,
         **_reading(options),
     )

@@ -22,7 +22,8 @@ from radar_nb.plots.maps import (
     wrapped,
 )  # fmt: skip
 from radar_nb.plots.selection import cells, one_field, several_fields
-from radar_nb.plots.style import INK, amount_minutes, credit, name_label, time_label
+from radar_nb.plots.style import INK, amount_minutes, credit, name_label, period_label, time_label
+from radar_nb.reading.intervals import ends_of
 from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
@@ -301,27 +302,28 @@ def _draw_legend(figure: Figure, ax: Axes, sheet: Sheet, look: Look, *, dry: boo
 
 def _headline(da: xr.DataArray, along: str) -> str:
     """Return the product, and what the maps' own titles have in common."""
-    minutes = amount_minutes(da)
+    name, minutes = name_label(da), amount_minutes(da)
     if along == "time":
-        return (
-            f"{name_label(da)}\n{human_interval(minutes)} to the time above each map (UTC)"
-            if minutes
-            else name_label(da)
-        )
+        if period_label(da.isel(time=0)) or not minutes:
+            return name
+        return f"{name}\n{human_interval(minutes)} to the time above each map (UTC)"
     if "time" in da.coords and da["time"].ndim == 0:
-        return f"{name_label(da)}\n{human_time(da['time'].values)}"
-    return name_label(da)
+        return f"{name}\n{period_label(da) or human_time(ends_of(da))}"
+    return name
 
 
 def _name(field: xr.DataArray, along: str) -> str:
     """Return the title of one map: what distinguishes it from the others."""
     if along not in field.coords:
         return ""
+    if along == "time":
+        end = human_time(ends_of(field))
+        return period_label(field) or (end.removesuffix(" UTC") if amount_minutes(field) else end)
     value: Any = field[along].values[()]
     units = field[along].attrs.get("units")
     along = along.replace("_", " ")
     if isinstance(value, np.datetime64):
-        return human_time(value).removesuffix(" UTC") if amount_minutes(field) else human_time(value)
+        return human_time(value)
     if isinstance(value, np.timedelta64):
         return f"{along} {human_interval(value / np.timedelta64(1, 'm'))}"
     text = f"{along} {value:g}" if isinstance(value, float) else f"{along} {value}"

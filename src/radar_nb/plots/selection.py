@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.errors import SeriesError
+from radar_nb.reading.intervals import shown_interval
 from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def checked(da: Any) -> xr.DataArray:
             raise SeriesError(f"{da.name!r} has no cells: its {name} is empty. Draw a part that lies on its grid")
         if not np.allclose(steps := np.diff(da[name].values), steps[:1], atol=1e-3 * abs(steps[:1])):
             raise SeriesError(f"{name} of {da.name!r} is not evenly spaced: draw a part without holes")
+    if da.attrs.get("units") == "mm":
+        shown_interval(da)  # raises where the interval of an amount is out of date
     return da
 
 

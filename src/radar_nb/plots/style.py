@@ -9,8 +9,10 @@ class to class, so that the order is visible in grey print and with any colour v
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
@@ -179,12 +181,15 @@ def name_label(field: xr.DataArray) -> str:
 
 
 def time_label(field: xr.DataArray) -> str:
-    """Return the time that a field covers, UTC, and when a forecast was made; "" for a field without time.
+    """Return the time that a field covers and when a forecast was made; "" for a field without time.
 
-    An amount shows its interval and its end; a sum of months and a mean or extreme over a period, begin and end.
+    A period of whole days, months or years has its name in the calendar. Other amounts show their interval and its
+    end in UTC; other sums, means and extremes over a period their begin and end.
     """
     if "time" not in field.coords:
         return ""
+    if period := period_label(field):
+        return period
     end, bounds = ends_of(field), bounds_of(field)
     minutes, units, made = amount_minutes(field), field.attrs.get("units"), field.attrs.get("cell_methods")
     long_sum = units == "mm" and not minutes and made == "time: sum"
@@ -196,6 +201,28 @@ def time_label(field: xr.DataArray) -> str:
     made_at = field["time"].values
     forecast = "prediction_time" in field.coords and made_at != end
     return f"{text}, forecast of {human_time(made_at)}" if forecast else text
+
+
+def period_label(field: xr.DataArray) -> str:
+    """Return the calendar's name of the whole days, months or years that a result covers, with their time zone.
+
+    It is "" for a frame, and for a period that does not begin and end at midnight of its zone.
+    """
+    bounds = bounds_of(field)
+    if bounds is None or "period_begin" not in field.coords:
+        return ""
+    zone = str(field["time"].attrs.get("long_name", "")).partition("begin of the period, ")[2] or "UTC"
+    begin, end = (
+        np.datetime64(datetime.fromtimestamp(int(seconds), ZoneInfo(zone)).replace(tzinfo=None), "m")
+        for seconds in bounds.astype(np.int64)
+    )
+    first, after = begin.astype("datetime64[D]"), end.astype("datetime64[D]")
+    if (begin, end) != (first, after) or begin == end:
+        return ""
+    for unit in ("datetime64[Y]", "datetime64[M]", "datetime64[D]"):
+        if first.astype(unit) == first and after == first.astype(unit) + 1:
+            return f"{first.astype(unit)} ({zone})"
+    return f"{first} to {after - 1} ({zone})"
 
 
 def credit(field: xr.DataArray) -> str:
