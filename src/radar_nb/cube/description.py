@@ -41,6 +41,7 @@ from radar_nb.dwd.products import PRODUCTS, frame_step
 from radar_nb.errors import CubeError, DamagedShard, SeriesError, SettingsError
 from radar_nb.formats.packing import FLAGS, Packing
 from radar_nb.reading.series import ANCHORS
+from radar_nb.runtime.wording import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -372,8 +373,9 @@ def load_cube(store: Store) -> Cube | None:
 
 
 def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], attrs: dict[str, Any]) -> Cube:
+    metadata = document["consolidated_metadata"]["metadata"] if "consolidated_metadata" in document else None
     expected = described.pop("checksum", None)
-    if expected is not None and expected != _checksum(document, described, attrs):
+    if expected != (None if metadata is None else _checksum(document, described, attrs)):
         raise ValueError("its checksum does not match")
     every, grid = described["every"], GRIDS[described["grid"]]
     packing = Packing(**(described["packing"] | {"marks": tuple(described["packing"]["marks"])}))
@@ -384,7 +386,6 @@ def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], a
         fill=packing.fill,
         level=described["shards"]["level"],
     )
-    metadata = document.get("consolidated_metadata", {}).get("metadata")
     variable = described["product"].replace("%", "percent_")
     if described["variable"] != variable or not _valid(described, packing, shards):
         raise ValueError("it contradicts itself")
@@ -393,6 +394,8 @@ def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], a
         for name in (variable, "flags", "crs")
         if (data := store.get(f"{name}/{_GROUP}")) is not None
     }
+    if arrays[variable]["shape"] != [described["days"] * shards.shape[0], *grid.shape]:
+        raise ValueError(f"the shape of {variable} is not that of its grid and time axis")
     return Cube(
         store=store,
         **{name: described[name] for name in _PLAIN},
@@ -571,9 +574,9 @@ def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
     group = zarr.create_group(MemoryStore(buffers), zarr_format=3, attributes=_plain(cube.dataset_attrs))
     spelling: dict[str, Any] = {"_FillValue": cube.packing.fill, "coordinates": "crs time_bnds"}
     if cube.packing.scale != 1 or cube.packing.offset:
-        spelling["scale_factor"] = _decimal(cube.packing.scale)
+        spelling["scale_factor"] = decimal(cube.packing.scale)
     if cube.packing.offset:
-        spelling["add_offset"] = _decimal(cube.packing.offset)
+        spelling["add_offset"] = decimal(cube.packing.offset)
     _array(group, cube.variable, cube.shards, cube.days, cube.attrs | spelling)
     if cube.has_flags:
         _array(group, "flags", cube.flag_shards, cube.days, cube.flag_attrs)
@@ -636,11 +639,6 @@ def _array(group: zarr.Group, name: str, shards: ShardFormat, days: int, attrs: 
         chunk_key_encoding={"name": "default", "separator": "."},  # one folder, not one for each day
         attributes=_plain(attrs),
     )
-
-
-def _decimal(number: float) -> float:
-    """Return the decimal number that a float32 stands for: readers that unpack to float64 then compare rightly."""
-    return float(str(np.float32(number)))
 
 
 def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from uuid import uuid4
 
 import numpy as np
 import xarray as xr
@@ -24,7 +23,7 @@ from radar_nb.cube.stores import find_store
 from radar_nb.dwd.products import frame_step, missing_steps
 from radar_nb.errors import CubeError, NothingFound
 from radar_nb.formats.packing import FLAGS
-from radar_nb.reading.dataset import packing_attrs, step_coords, told_attrs
+from radar_nb.reading.dataset import in_chunks, packing_attrs, step_coords, told_attrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -110,15 +109,7 @@ def open_cube(
     days, damaged = sound_days(cube, errors)
     if flags and not cube.has_flags:
         raise CubeError(f"{cube.store.name} was built without flags: build another with flags=True")
-    ds = dataset_of_cube(cube, days, damaged, packed=packed, flags=flags, fill_gaps=fill_gaps)
-    if chunks is None:
-        return ds
-    for name in ds.data_vars:
-        variable = ds[name].variable
-        asked = variable.encoding["preferred_chunks"] if chunks == "auto" else dict(chunks)
-        # a name, since dask would pickle the places of all days to find one
-        ds[name] = variable.chunk(asked, name=f"{name}-{uuid4().hex}")
-    return ds
+    return in_chunks(dataset_of_cube(cube, days, damaged, packed=packed, flags=flags, fill_gaps=fill_gaps), chunks)
 
 
 def required_cube(store: Any) -> Cube:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 import numpy as np
 import xarray as xr
@@ -21,9 +22,10 @@ from radar_nb.reading.regridding import Method, Weights, weights
 from radar_nb.reading.series import Series, make_series, of_products, split_kinds, with_true_interval
 from radar_nb.reading.sources import find_files, raise_problems, scan
 from radar_nb.reading.wradlib_template import Template, find_template
+from radar_nb.runtime.workers import renew_dask_after_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -187,6 +189,19 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
         variables["flags"] = variable("flags", _flag_attrs(attrs, opened.name))
         data.attrs["ancillary_variables"] = "flags"
     return xr.Dataset(variables, coords, _series_attrs(opened))
+
+
+def in_chunks(ds: xr.Dataset, chunks: Literal["auto"] | Mapping[str, int] | None) -> xr.Dataset:
+    """Return a Dataset of lazy variables as dask arrays; see `open_dataset` for `chunks`."""
+    if chunks is None:
+        return ds
+    renew_dask_after_forks()
+    for name in ds.data_vars:
+        variable = ds[name].variable
+        asked = variable.encoding["preferred_chunks"] if chunks == "auto" else dict(chunks)
+        # a name, since dask would pickle 2.6 million places of frames to find one
+        ds[name] = variable.chunk(asked, name=f"{name}-{uuid4().hex}")
+    return ds
 
 
 def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:

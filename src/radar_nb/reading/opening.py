@@ -11,7 +11,6 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
 
 import numpy as np
 import xarray as xr
@@ -21,7 +20,7 @@ from radar_nb.errors import SeriesError
 from radar_nb.fetch.downloading import download_async
 from radar_nb.fetch.planning import plan_async
 from radar_nb.formats.streams import sniff
-from radar_nb.reading.dataset import Options, assemble, open_series
+from radar_nb.reading.dataset import Options, assemble, in_chunks, open_series
 from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.event_loop import blocking
 
@@ -139,15 +138,7 @@ def open_dataset(
         fill_gaps=fill_gaps,
         errors=errors,
     )
-    ds = assemble(open_series(source, options, progress=progress), options)
-    if chunks is None:
-        return ds
-    for name in ds.data_vars:
-        array = ds[name].variable
-        asked = array.encoding["preferred_chunks"] if chunks == "auto" else dict(chunks)
-        # a name, since dask would pickle 2.6 million places of frames to find one
-        ds[name] = array.chunk(asked, name=f"{name}-{uuid4().hex}")
-    return ds
+    return in_chunks(assemble(open_series(source, options, progress=progress), options), chunks)
 
 
 async def load_async(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from radar_nb.errors import CubeError, RadarNbError, SettingsError
@@ -70,6 +73,24 @@ def each(
         yield from _in_threads(items, work, workers)
     else:
         yield from _on_cluster(items, work, client)
+
+
+@cache
+def renew_dask_after_forks() -> None:
+    """Let forked processes start threads of their own for dask.
+
+    A forked process has dask's pools and none of their threads, so that it would wait for ever; the default of
+    PyTorch's DataLoader on Linux is to fork.
+    """
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+        os.register_at_fork(after_in_child=_renew_dask)
+
+
+def _renew_dask() -> None:
+    dask = sys.modules.get("dask.threaded")
+    if dask is not None:
+        dask.default_pool, dask.pools_lock = None, threading.Lock()  # type: ignore[attr-defined]
+        dask.pools.clear()
 
 
 def _tried(work: Callable[[Item], Result], item: Item) -> Result | RadarNbError:

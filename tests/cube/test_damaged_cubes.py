@@ -1,0 +1,443 @@
+"""Laws of cubes that are old, damaged or forged: each is read rightly or refused; nothing outside is touched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from support import forked_readers
+from support.cubes import archive, files
+from support.damaged_cubes import HOSTILE, edit, make_old, with_note
+
+from radar_nb.cube import checking
+from radar_nb.cube.building import build_cube
+from radar_nb.cube.checking import repair_cube, verify_cube
+from radar_nb.cube.day_records import DayRecord, load_records
+from radar_nb.cube.description import load_cube
+from radar_nb.cube.opening import open_cube
+from radar_nb.cube.shards import Shard, ShardEncoder, ShardFormat
+from radar_nb.cube.stores import Folder, find_store
+from radar_nb.errors import CubeError, DamagedShard, Incomplete
+from radar_nb.reading.opening import open_dataset
+from radar_nb.runtime.settings import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DAYS = ("2019-10-14", "2019-10-15")
+HOURS = ("00:50", "05:50")
+
+
+@pytest.fixture(scope="module")
+def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write an archive of two days."""
+    return archive(tmp_path_factory.mktemp("archives") / "RW201910.tar.gz", DAYS, hours=HOURS)
+
+
+@pytest.fixture(scope="module")
+def sound(hours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a cube of it, with flags; not to be written to."""
+    folder = tmp_path_factory.mktemp("cubes") / "RW"
+    build_cube(hours, folder, flags=True, client=False, progress=False)
+    return folder
+
+
+@pytest.fixture
+def cube(sound: Path, tmp_path: Path) -> Path:
+    """Return a copy of the cube, to be damaged."""
+    return shutil.copytree(sound, tmp_path / "cube")
+
+
+def shards(cube: Path, array: str = "RW") -> list[Path]:
+    """Return the files of the days, in order."""
+    return sorted((cube / array).glob("c.*"))
+
+
+def calls(cube: Any, source: Path) -> list[Callable[[], object]]:
+    """Return all that can be done to a cube."""
+    return [
+        lambda: open_cube(cube, flags=True).load(),
+        lambda: verify_cube(cube, progress=False),
+        lambda: repair_cube(cube, progress=False),
+        lambda: build_cube(source, cube, overwrite=True, client=False, progress=False),
+    ]
+
+
+class TestOldCubes:
+    """Cubes of version 0.1.0."""
+
+    @pytest.fixture
+    def old(self, cube: Path) -> Path:
+        """Return a cube in the old form."""
+        make_old(cube)
+        return cube
+
+    def test_old_cubes_open_with_equal_values(self, hours: Path, old: Path) -> None:
+        """Values, flags, coordinates and attributes are those of the archives."""
+        expected = open_dataset(hours, flags=True, progress=False).load()
+
+        xr.testing.assert_identical(open_cube(old, flags=True).load(), expected)
+
+    def test_old_cubes_are_extended(self, old: Path, tmp_path: Path) -> None:
+        """A build keeps the old days and adds new ones."""
+        more = archive(tmp_path / "RW201911.tar.gz", ["2019-11-01"], hours=HOURS, seed=9)
+        before = files(old)
+
+        build_cube(more, old, client=False, progress=False)
+
+        assert {key: data for key, data in files(old).items() if key in before} == before
+        assert open_cube(old).sizes["time"] == 3 * len(HOURS)
+
+    def test_repair_gives_old_cubes_todays_description(self, sound: Path, old: Path) -> None:
+        """Verification names the old description, repair rewrites it, and the days stay."""
+        with pytest.raises(Incomplete, match=r"description: .*zarr\.json is of an older version.*run repair_cube"):
+            verify_cube(old, progress=False)
+
+        report = repair_cube(old, progress=False)
+
+        assert [outcome.state for outcome in report.outcomes] == ["done", "kept", "kept"]
+        assert not verify_cube(old, progress=False).failed
+        described = {key for key in files(sound) if "/c." not in key}
+        assert {key: files(old)[key] for key in described} == {key: files(sound)[key] for key in described}
+
+    def test_a_damaged_projection_of_an_old_cube_is_an_error(self, old: Path) -> None:
+        """It has no checksum, so the projection is compared with the grid's."""
+        path = old / "crs" / "zarr.json"
+        path.write_text(path.read_text().replace("6370040,0", "6370140,0"))
+
+        with pytest.raises(CubeError, match="crs does not belong to the grid de900: run repair_cube"):
+            open_cube(old)
+        repair_cube(old, progress=False)
+        assert open_cube(old).crs.attrs["crs_wkt"].count("6370040,0") == 1
+
+
+class TestPlainReaders:
+    """Those that know nothing of radar_nb."""
+
+    def test_scale_factors_are_decimal(self, sound: Path) -> None:
+        """A count of one is 0.1 mm and not 0.10000000149, so that it is not below 0.1 nor above."""
+        with xr.open_zarr(sound, chunks=None) as ds:
+            assert ds.RW.encoding["scale_factor"] == 0.1
+
+    def test_a_threshold_finds_the_real_cells(self, real_mirror: Path, tmp_path: Path) -> None:
+        """Plain xarray counts the cells of 0.1 mm and more as the codes have them."""
+        source = real_mirror / "climate_environment/CDC/grids_germany/hourly/radolan/recent/bin"
+        build_cube(source, tmp_path / "cube", client=False, progress=False)
+        codes = open_cube(tmp_path / "cube", packed=True).RW.isel(time=0).load()
+
+        with xr.open_zarr(tmp_path / "cube", chunks=None) as ds:
+            found = int((ds.RW.sel(time=codes.time) >= 0.1).sum())
+
+        assert found == int(((codes >= 1) & (codes != 0xFFFF)).sum()) > 0
+
+    def test_the_metadata_of_all_arrays_stand_in_the_group(self, sound: Path) -> None:
+        """Readers that know consolidated metadata find what the arrays' own files say."""
+        group = json.loads((sound / "zarr.json").read_bytes())
+
+        found = group["consolidated_metadata"]["metadata"]
+
+        own = {path.parent.name: json.loads(path.read_bytes()) for path in sound.glob("*/zarr.json")}
+        assert found == own
+        with xr.open_zarr(sound, chunks=None, consolidated=True) as ds:
+            assert set(ds.variables) == set(own)
+
+
+class TestDescription:
+    """Coordinates and metadata."""
+
+    @pytest.mark.parametrize("key", ["x/c/0", "y/c/0"])
+    @pytest.mark.parametrize("damage", ["bit at 0.1", "bit at 0.5", "bit at 0.9", "cut", "gone", "bomb"])
+    def test_damaged_places_are_an_error_and_repaired(
+        self, sound: Path, cube: Path, key: str, damage: str
+    ) -> None:
+        """Places that are not the grid's are never shown; repair restores every byte."""
+        path = cube / key
+        data = bytearray(path.read_bytes())
+        if damage.startswith("bit"):
+            data[int(float(damage[7:]) * len(data))] ^= 16
+        elif damage == "bomb":
+            data[4:8] = (1 << 31).to_bytes(4, "little")
+        path.write_bytes(data[:-9] if damage == "cut" else data)
+        if damage == "gone":
+            path.unlink()
+
+        with pytest.raises(CubeError, match=f"{key[0]} does not belong to the grid de900: run repair_cube"):
+            open_cube(cube)
+        with pytest.raises(Incomplete, match=f"description: .*{key} holds other values.*run repair_cube"):
+            verify_cube(cube, progress=False)
+        repair_cube(cube, progress=False)
+        assert files(cube) == files(sound)
+
+    @pytest.mark.parametrize("key", ["time/c/0", "time_bnds/c/0/0"])
+    def test_a_damaged_time_axis_is_found_and_repaired(self, sound: Path, cube: Path, key: str) -> None:
+        """We do not read it, but plain readers do."""
+        path = cube / key
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+        with pytest.raises(Incomplete, match=f"description: .*{key} holds other values"):
+            verify_cube(cube, progress=False)
+        repair_cube(cube, progress=False)
+        assert files(cube) == files(sound)
+
+    @pytest.mark.parametrize("array", ["RW", "flags", "x", "y", "crs", "time", "time_bnds"])
+    def test_changed_metadata_are_found_and_repaired(self, sound: Path, cube: Path, array: str) -> None:
+        """An attribute that differs in one letter, which we do not read and plain readers do."""
+        edit(cube / array / "zarr.json", lambda content: content["attributes"].update(units="kn"))
+
+        with pytest.raises(Incomplete, match=f"description: .*{array}/zarr.json describes the array differently"):
+            verify_cube(cube, progress=False)
+        repair_cube(cube, progress=False)
+        assert files(cube) == files(sound)
+
+    def test_every_flipped_bit_of_the_group_is_an_error(self, cube: Path) -> None:
+        """Its checksum covers names, units, projection and packing; what still opens means the same."""
+        path = cube / "zarr.json"
+        whole = path.read_bytes()
+        expected = load_cube(Folder(cube))
+        silent = []
+        for at in range(0, len(whole), 41):
+            data = bytearray(whole)
+            data[at] ^= 1 << at % 7
+            path.write_bytes(data)
+            try:
+                found = load_cube(Folder(cube))
+            except CubeError:
+                continue
+            if found is None or expected is None or found.metadata != expected.metadata:
+                silent.append(at)
+
+        assert silent == []
+
+
+class TestForgedDescriptions:
+    """A cube from somebody who means harm."""
+
+    @pytest.mark.parametrize("name", HOSTILE)
+    def test_nothing_outside_is_touched(self, cube: Path, hours: Path, tmp_path: Path, name: str) -> None:
+        """Reading, verifying, repairing and building refuse it, and leave what lies beside the cube as it is."""
+        home = tmp_path / "home"
+        home.mkdir()
+        for victim in (".important.lock", ".notes.tmp", "c.6860.0.0", "zarr.json"):
+            (home / victim).write_bytes(b"alive")
+        HOSTILE[name](cube)
+
+        for call in calls(cube, hours):
+            with pytest.raises(CubeError, match=r"is damaged|something else than a cube|regular file|larger than"):
+                call()
+
+        assert files(home) == dict.fromkeys((".important.lock", ".notes.tmp", "c.6860.0.0", "zarr.json"), b"alive")
+
+    @pytest.mark.parametrize("array", ["RW", "flags"])
+    def test_a_folder_that_is_a_link_is_not_written_through(
+        self, cube: Path, hours: Path, tmp_path: Path, array: str
+    ) -> None:
+        """Building and repairing refuse to follow it."""
+        outside = tmp_path / "home"
+        shutil.move(cube / array, outside)
+        (outside / ".notes.tmp").write_bytes(b"alive")
+        (cube / array).symlink_to(outside)
+        shards(outside.parent, "home")[0].write_bytes(b"damaged")
+        before = files(outside)
+
+        for call in calls(cube, hours)[2:]:
+            with pytest.raises(CubeError, match=r"is a link that leads out of .*remove the link"):
+                call()
+
+        assert files(outside) == before
+
+    @pytest.mark.parametrize("key", ["", "..", "../x", "/etc/passwd", "a/../../x", "a\\b", "c:x", "a\0b", "./x"])
+    def test_no_key_leads_out_of_a_store(self, tmp_path: Path, key: str) -> None:
+        """In folders and in buckets."""
+        stores: list[Any] = [Folder(tmp_path)]
+        obstore = pytest.importorskip("obstore", reason="obstore is not installed")
+        stores.append(find_store(obstore.store.MemoryStore()))
+
+        for store in stores:
+            with pytest.raises(CubeError, match="would lead out of"):
+                store.put(key, b"")
+            with pytest.raises(CubeError, match="would lead out of"):
+                store.remove(key)
+            with pytest.raises(CubeError, match="would lead out of"):
+                store.get(key)
+
+    def test_a_forged_cube_in_a_bucket_is_refused(self, cube: Path, hours: Path) -> None:
+        """What lies beside it there stays, too."""
+        obstore = pytest.importorskip("obstore", reason="obstore is not installed")
+        bucket = obstore.store.MemoryStore()
+        HOSTILE["a variable outside"](cube)
+        for key, data in files(cube).items():
+            obstore.put(bucket, key, data)
+        obstore.put(bucket, "home/c.6860.0.0", b"alive")
+        store = find_store(bucket)
+
+        for call in calls(store, hours):
+            with pytest.raises(CubeError, match="is damaged"):
+                call()
+
+        assert bytes(obstore.get(bucket, "home/c.6860.0.0").bytes()) == b"alive"
+
+
+class TestForeignShards:
+    """Shards under another's name."""
+
+    @pytest.mark.parametrize("array", ["RW", "flags"])
+    def test_a_shard_of_another_day_is_damage(self, sound: Path, cube: Path, hours: Path, array: str) -> None:
+        """It is refused, found, removed and rebuilt."""
+        first, second = shards(cube, array)
+        shutil.copyfile(first, second)
+
+        with pytest.raises(DamagedShard, match=f"should hold {DAYS[1]} of RW de900 .* and holds {DAYS[0]}"):
+            open_cube(cube, flags=True).load()
+        with pytest.raises(Incomplete, match=f"{DAYS[1]}: .* and holds {DAYS[0]}"):
+            verify_cube(cube, progress=False)
+        repair_cube(cube, progress=False)
+        build_cube(hours, cube, client=False, progress=False)
+        assert files(cube) == files(sound)
+
+    def test_a_day_that_was_never_built_does_not_appear(self, cube: Path) -> None:
+        """A copy of a shard under the name of a day without one is damage."""
+        open_cube(cube)
+        shutil.copy2(shards(cube)[0], cube / "RW" / "c.6862.0.0")
+
+        with pytest.raises(DamagedShard, match="should hold 2019-10-16"):
+            open_cube(cube)
+        assert open_cube(cube, errors="report").sizes["time"] == len(DAYS) * len(HOURS)
+
+    @pytest.mark.parametrize("array", ["RW", "flags"])
+    def test_a_shard_of_another_cube_is_damage(self, hours: Path, cube: Path, tmp_path: Path, array: str) -> None:
+        """The same day of a cube with other chunks, codes or grid."""
+        build_cube(hours, tmp_path / "maps", flags=True, layout="maps", client=False, progress=False)
+        whole = load_cube(Folder(cube))
+        other = load_cube(Folder(tmp_path / "maps"))
+        assert whole is not None
+        assert other is not None
+        formats = (other.flag_shards, whole.flag_shards) if array == "flags" else (other.shards, whole.shards)
+        note = Shard.of(shards(tmp_path / "maps", array)[0].read_bytes(), formats[0], name="").note
+        path = shards(cube, array)[0]
+        path.write_bytes(with_note(path.read_bytes(), formats[1], note))
+
+        with pytest.raises(
+            DamagedShard, match=r"should hold 2019-10-14 of RW de900 .* and holds 2019-10-14 of RW"
+        ):
+            open_cube(cube, flags=True).load()
+
+    def test_a_chunk_that_inflates_to_less_is_damage(self) -> None:
+        """The rest would be what the memory held before."""
+        layout = ShardFormat(shape=(2, 4, 4), chunk=(2, 4, 4), dtype="u2", fill=9)
+        encoder = ShardEncoder(layout)
+        encoder.field(0)[:] = 1
+        shard = Shard.of(encoder.finish(), layout, name="shard")
+        short = layout.codec.encode(np.zeros(3, "u2"))
+
+        with pytest.raises(DamagedShard, match=r"damaged in chunk \(0, 0, 0\)"):
+            shard.decode((0, 0, 0), short, np.empty(layout.chunk, "u2"))
+
+
+class TestForgedRecords:
+    """Records of days, and their copies in the cache."""
+
+    @pytest.fixture
+    def record(self, sound: Path) -> dict[str, Any]:
+        """Return the fields of a real record."""
+        whole = load_cube(Folder(sound))
+        assert whole is not None
+        fields: dict[str, Any] = json.loads(
+            zlib.decompress(Shard.of(shards(sound)[0].read_bytes(), whole.shards, name="").note)
+        )
+        return fields
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"day": "2019-13-99"},
+            {"day": 1 << 70},
+            {"origins": []},
+            {"origins": [[1, 2, "x"]]},
+            {"of_step": "AAAA"},
+            {"valid": None},
+            {"valid": "////"},
+            {"shifts": {"999": 1}},
+            {"shifts": {"1": 1e999}},
+            {"radars": 7},
+        ],
+        ids=str,
+    )
+    def test_a_record_that_contradicts_itself_is_damage(self, record: dict[str, Any], changes: Any) -> None:
+        """Types, sizes and numbers are checked."""
+        note = zlib.compress(json.dumps(record | changes).encode())
+
+        with pytest.raises(DamagedShard, match="record of its day"):
+            DayRecord.of(note, name="shard")
+
+    @pytest.mark.parametrize("data", [b"[" * 100_000, b" " * (1 << 28), b"null"], ids=["deep", "bomb", "null"])
+    def test_a_record_takes_no_more_memory_than_a_real_one(self, data: bytes) -> None:
+        """Nesting and inflation have bounds."""
+        with pytest.raises(DamagedShard, match="no valid record of its day"):
+            DayRecord.of(zlib.compress(data, 9), name="shard")
+
+    @pytest.mark.parametrize(
+        "head",
+        [b"null", b"[1]", b"[" * 100_000, b'["x", [["a", "b"]]]', b"[1e999, [[1, 2, 3, -4]]]", b"\xff"],
+        ids=["null", "one", "deep", "short", "numbers", "bytes"],
+    )
+    def test_forged_copies_of_records_count_as_absent(self, cube: Path, head: bytes) -> None:
+        """The shards are read instead."""
+        expected = open_cube(cube).load()
+        (path,) = cache_folder().glob("*.ledger")
+        body = b"radar_nb ledger 1\n" + len(head).to_bytes(4, "little") + head
+        path.write_bytes(body + zlib.crc32(body).to_bytes(4, "little"))
+
+        assert load_records(str(cube)) == {}
+        xr.testing.assert_identical(open_cube(cube).load(), expected)
+
+    def test_a_pipe_in_place_of_the_copies_does_not_block(self, cube: Path) -> None:
+        """Only regular files are opened."""
+        os = pytest.importorskip("os")
+        open_cube(cube)
+        (path,) = cache_folder().glob("*.ledger")
+        path.unlink()
+        os.mkfifo(path)
+
+        assert load_records(str(cube)) == {}
+
+
+def test_repair_keeps_a_day_that_was_rebuilt_meanwhile(
+    sound: Path, cube: Path, hours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between verification and removal another process may have rebuilt the day."""
+    shards(cube)[0].write_bytes(b"damaged")
+    verify = checking.verify_cube
+
+    def verify_and_lose_the_race(*arguments: Any, **options: Any) -> Any:
+        report = verify(*arguments, **options)
+        build_cube(hours, cube, client=False, progress=False)
+        return report
+
+    monkeypatch.setattr(checking, "verify_cube", verify_and_lose_the_race)
+
+    report = repair_cube(cube, progress=False)
+
+    assert [outcome.state for outcome in report.outcomes] == ["kept", "kept"]
+    assert files(cube) == files(sound)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_other_processes_read_what_this_one_has_read(hours: Path, sound: Path, method: str) -> None:
+    """Processes that were forked or spawned read cubes and archives, as dask arrays and as lazy ones."""
+    if method == "fork" and sys.platform in {"win32", "darwin"}:
+        pytest.skip("the system does not fork safely")
+    command = [sys.executable, "-W", "ignore", forked_readers.__file__, method, str(hours), str(sound)]
+
+    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+
+    assert run.stdout == "equal", run.stderr

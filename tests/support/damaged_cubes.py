@@ -1,0 +1,144 @@
+"""Cubes as others leave them: written by older versions, damaged, or forged to do harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.cube.description import load_cube
+from radar_nb.cube.shards import Shard, ShardEncoder
+from radar_nb.cube.stores import Folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from radar_nb.cube.shards import ShardFormat
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a JSON file."""
+    content = json.loads(path.read_bytes())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def with_note(data: bytes, layout: ShardFormat, note: bytes) -> bytes:
+    """Return a shard with the same chunks and another note."""
+    shard, encoder = Shard.of(data, layout, name="shard"), ShardEncoder(layout)
+    codes = np.full(layout.shape, layout.fill, layout.dtype)
+    for chunk in shard.chunks():
+        start, length = shard.span(chunk) or (0, 0)
+        out = np.empty(layout.chunk, layout.dtype)
+        shard.decode(chunk, data[start : start + length], out)
+        codes[tuple(slice(n * c, (n + 1) * c) for n, c in zip(chunk, layout.chunk, strict=True))] = out
+    for step, field in enumerate(codes):
+        encoder.field(step)[:] = field
+    return encoder.finish(note)
+
+
+def without_checksum(folder: Path, **changes: Any) -> None:
+    """Forge a description in the old form, which has no checksum: change what only radar_nb reads of it."""
+
+    def change(group: dict[str, Any]) -> None:
+        group.pop("consolidated_metadata", None)
+        group["attributes"]["radar_nb"].pop("checksum", None)
+        group["attributes"]["radar_nb"] |= changes
+
+    edit(folder / "zarr.json", change)
+
+
+def make_old(folder: Path) -> None:
+    """Give a cube the form of version 0.1.0: no checksum, binary scale factors, no fingerprints in notes."""
+    cube = load_cube(Folder(folder))
+    if cube is None:
+        raise FileNotFoundError(folder)
+
+    def change_group(group: dict[str, Any]) -> None:
+        del group["consolidated_metadata"], group["attributes"]["radar_nb"]["checksum"]
+
+    def change_array(array: dict[str, Any]) -> None:
+        attrs = array["attributes"]
+        attrs["scale_factor"] = float(np.float32(attrs["scale_factor"]))
+
+    edit(folder / "zarr.json", change_group)
+    edit(folder / cube.variable / "zarr.json", change_array)
+    for day in cube.listed():
+        codes = folder / cube.key(day)
+        record = json.loads(zlib.decompress(Shard.of(codes.read_bytes(), cube.shards, name="").note))
+        del record["cube"]
+        note = zlib.compress(json.dumps(record, sort_keys=True).encode(), 1)
+        codes.write_bytes(with_note(codes.read_bytes(), cube.shards, note))
+        if cube.has_flags:
+            flags = folder / cube.key(day, "flags")
+            flags.write_bytes(with_note(flags.read_bytes(), cube.flag_shards, b""))
+
+
+# --- forged descriptions --------------------------------------------------------------------------------------
+
+
+def _variable(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        shutil.copytree(folder / "RW", folder / "other")
+        without_checksum(folder, variable=name.format(outside=folder.parent / "home"))
+
+    return change
+
+
+def _described(**changes: Any) -> Callable[[Path], None]:
+    return lambda folder: without_checksum(folder, **changes)
+
+
+def _group(data: bytes) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / "zarr.json").write_bytes(data)
+
+    return change
+
+
+def _nested(folder: Path, name: str, **changes: Any) -> None:
+    described = json.loads((folder / "zarr.json").read_bytes())["attributes"]["radar_nb"]
+    without_checksum(folder, **{name: described[name] | changes})
+
+
+def _fifo(folder: Path) -> None:
+    (folder / "zarr.json").unlink()
+    os.mkfifo(folder / "zarr.json")
+
+
+HOSTILE: dict[str, Callable[[Path], None]] = {
+    "a variable outside": _variable("../home"),
+    "a variable at an absolute path": _variable("{outside}"),
+    "a variable below another folder": _variable("RW/../RW"),
+    "another variable": _variable("other"),
+    "another product": _described(product="YW"),
+    "a product that is a path": _described(product="..", variable=".."),
+    "an unknown grid": _described(grid="de1"),
+    "another grid": _described(grid="de1100"),
+    "no step": _described(every=0),
+    "a negative step": _described(every=-60),
+    "steps that do not divide a day": _described(every=7),
+    "text for numbers": _described(first="0", days=None),
+    "a time axis of a million years": _described(days=1 << 62),
+    "an interval of a million years": _described(interval=1 << 62),
+    "lists for names": _described(grid=[], layout={}),
+    "chunks of no size": lambda folder: _nested(folder, "shards", chunk=[0, 0, 0]),
+    "chunks of a day": lambda folder: _nested(folder, "shards", chunk=[24, 900, 900], level=99),
+    "chunks of another number of axes": lambda folder: _nested(folder, "shards", chunk=[24, 100]),
+    "codes of another size": lambda folder: _nested(folder, "packing", itemsize=3),
+    "a scale of zero": lambda folder: _nested(folder, "packing", scale=0),
+    "marks beyond the codes": lambda folder: _nested(folder, "packing", marks=[1 << 40]),
+    "no packing": _described(packing=None),
+    "a group that is a list": _group(b"[1, 2]"),
+    "a group nested without end": _group(b"[" * 200_000),
+    "a group of no text": _group(b"\xff\xfe\x00"),
+    "a group of 64 MB": _group(b" " * (64 << 20)),
+    "a group of numbers without end": _group(b'{"attributes": {"radar_nb": {"format": 1e999}}}'),
+    "a pipe as group": _fifo,
+}
+"""Descriptions that no cube has, by what is wrong: each is made of a cube of RW with flags in a folder."""
