@@ -684,8 +684,6 @@ def rewrite_description(cube: Cube) -> None:
     """Write the files of a cube that describe it anew, in today's form; its days stay."""
     from radar_nb.reading.wradlib_template import grid_coords  # noqa: PLC0415 - loads wradlib
 
-    grid = GRIDS[cube.grid]
-    coords = grid_coords(grid)
-    sound = cube if same_projection(cube.crs_attrs, grid) else replace(cube, crs_attrs=coords["crs"].attrs)
+    coords = grid_coords(GRIDS[cube.grid])
     with cube.store.claim(_GROUP):
-        _write(sound, coords["y"].values, coords["x"].values)
+        _write(replace(cube, crs_attrs=coords["crs"].attrs), coords["y"].values, coords["x"].values)
