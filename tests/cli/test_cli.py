@@ -182,8 +182,8 @@ def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["plan", "YX", "2020-06"], "'YX' is no product that radar_nb knows: did you mean"),
-        (["plan", "YW", "June"], "'June' is no month: write YYYY-MM"),
+        (["plan", "YX", "2020-06"], "unknown product 'YX': did you mean"),
+        (["plan", "YW", "June"], "'June' is not a valid month: write YYYY-MM"),
         (["download", "YW", "2020-06", "--base-url", "http://127.0.0.1:9"], "127.0.0.1:9"),
         (["sync", "YW", "2020-06", "--base-url", "http://127.0.0.1:9"], "127.0.0.1:9"),
         (["sync", "YW", "2021", "2020"], "2021-01 to 2020-12 is reversed"),

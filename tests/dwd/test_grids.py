@@ -161,7 +161,7 @@ def test_a_grid_is_found_by_name() -> None:
     """A name gives the grid, a grid itself, and what is none says which there are."""
     assert named_grid("de1200") is GRIDS["de1200"]
     assert named_grid(GRIDS["de900"]) is GRIDS["de900"]
-    with pytest.raises(UnknownGrid, match=r"'de1300' is no grid.*de900, de1100, de1200"):
+    with pytest.raises(UnknownGrid, match=r"unknown grid 'de1300' .known are de900, de1100, de1200"):
         named_grid("de1300")
 
 

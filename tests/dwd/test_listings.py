@@ -108,7 +108,9 @@ def test_a_page_that_is_no_listing_is_told(page: str) -> None:
     """The message gives the address, how the page begins and what may stand in between."""
     begins = page[:12].replace("{", r"\{").replace('"', ".")
 
-    with pytest.raises(ListingError, match=rf"^https://opendata.* is no directory listing .*{begins}.*base URL"):
+    with pytest.raises(
+        ListingError, match=rf"^https://opendata.* is not a directory listing .*{begins}.*base URL"
+    ):
         parse_listing(page, url=URL)
 
 

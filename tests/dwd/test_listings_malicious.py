@@ -61,7 +61,7 @@ EVIL = {
     "Windows device": "CON",
     "Windows device with a suffix": "aux.tar",
     "Windows port": "COM1.tar.gz",
-    "no UTF-8": "YW2017.002_2020%FF06.tar",
+    "not UTF-8": "YW2017.002_2020%FF06.tar",
     "overlong UTF-8 for a slash": f"..%C0%AF{GOOD}",
     "right to left": f"%E2%80%AE{GOOD}",
     "no width": "YW2017.002_%E2%80%8B202006.tar",

@@ -79,7 +79,7 @@ def test_a_month_is_taken_in_every_usual_form(value: Any) -> None:
 )
 def test_what_is_no_month_is_refused_with_the_form_that_is(value: Any) -> None:
     """A wrong value, also one that names a day that there is not or a whole year, gives the way to write it."""
-    with pytest.raises(MonthError, match=r"is no month.*YYYY-MM, such as '?2020-06"):
+    with pytest.raises(MonthError, match=r"is not a valid month.*YYYY-MM, such as '?2020-06"):
         Month.of(value)
 
 
@@ -147,7 +147,7 @@ def test_a_quarter_is_its_months() -> None:
 )  # fmt: skip
 def test_what_is_no_year_is_no_range(value: Any) -> None:
     """A number or a text that is neither a month nor a year of four digits gives the way to write one."""
-    with pytest.raises(MonthError, match=r"is no month.*YYYY-MM"):
+    with pytest.raises(MonthError, match=r"is not a valid month.*YYYY-MM"):
         month_range(value)
 
 
@@ -192,7 +192,7 @@ def test_leap_days_are_counted(month: str, days: int) -> None:
 @pytest.mark.parametrize("year_and_month", [(1899, 12), (3000, 1), (2020, 0), (2020, 13)])
 def test_no_month_can_be_made_that_is_none(year_and_month: tuple[int, int]) -> None:
     """A Month that exists is valid."""
-    with pytest.raises(MonthError, match="is no month"):
+    with pytest.raises(MonthError, match="is not a valid month"):
         Month(*year_and_month)
 
 

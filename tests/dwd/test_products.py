@@ -33,13 +33,15 @@ def test_a_product_is_found_in_either_case(name: str) -> None:
 @pytest.mark.parametrize(("name", "near"), [("WY", "YW"), ("RWW", "RW"), ("YX", "YW"), ("SFF", "SF")])
 def test_an_unknown_product_gets_the_nearest_names(name: str, near: str) -> None:
     """The message gives the value, what may have been meant, and all that are known."""
-    with pytest.raises(UnknownProduct, match=rf"{name!r} is no product .*did you mean .*{near}.*known are YW, RW"):
+    with pytest.raises(
+        UnknownProduct, match=rf"unknown product {name!r}: did you mean .*{near}.*known are YW, RW"
+    ):
         product(name)
 
 
 def test_a_product_near_nothing_gets_all_names() -> None:
     """Where nothing is near, nothing is guessed."""
-    with pytest.raises(UnknownProduct, match=r"'###' is no product that radar_nb knows: known are YW, RW, SF"):
+    with pytest.raises(UnknownProduct, match=r"unknown product '###': known are YW, RW, SF"):
         product("###")
 
 

@@ -102,7 +102,7 @@ def test_a_page_that_is_no_listing(tmp_path: Path) -> None:
     with serving() as server:
         server.script(path, Reply(body=b"<html><title>Please log in</title></html>"))
         with pytest.raises(
-            ListingError, match=rf"{path} is no directory listing \(it begins with '<html><title>Ple"
+            ListingError, match=rf"{path} is not a directory listing \(it begins with '<html><title>Ple"
         ):
             rn.plan("YW", "2025-03", source="radolan", folder=tmp_path, base_url=server.url)
 
@@ -111,7 +111,7 @@ def test_a_page_that_is_no_listing(tmp_path: Path) -> None:
     ("arguments", "error", "text"),
     [
         (("YX", "2020-06"), ValueError, "did you mean"),
-        (("YW", "2020-13"), ValueError, "is no month"),
+        (("YW", "2020-13"), ValueError, "is not a valid month"),
         (("YW", "2020-07", "2020-06"), ValueError, "is reversed"),
         (("YW", "1999-06"), CoverageError, "radklim holds 2001-01 on"),
         (("YW", "2999-01"), CoverageError, "future"),

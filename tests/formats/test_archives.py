@@ -227,7 +227,7 @@ def test_a_refused_member_is_named(archive: Callable[[bytes], Path], member: byt
         (
             tar(entry(name(20), frame()))[:-1024] + b"more" * 256,
             CorruptArchive,
-            "header of the member after it is none",
+            "header of the member after it is damaged",
         ),
         (tar(entry(name(20), frame())) + b"more" * 256, CorruptArchive, "there are bytes after the tar's end"),
         (tar(entry(name(20), frame())) + bytes(2 << 20), CorruptArchive, "there are bytes after the tar's end"),

@@ -147,7 +147,7 @@ def test_of_two_frames_of_a_name_the_later_wins(tmp_path: Path) -> None:
 
 def test_no_threads_do_no_work(archive: Path) -> None:
     """A number of threads that is none is refused."""
-    with pytest.raises(SettingsError, match="0 is no number of threads: give workers=1 or more"):
+    with pytest.raises(SettingsError, match="workers=0 is not a number of threads: pass 1 or more"):
         extract(archive, workers=0, progress=False)
 
 

@@ -390,7 +390,7 @@ def test_another_quantity_is_refused(quantity: bytes) -> None:
         ("enddate", b"20250921", "states an interval of -2820 min"),  # before the beginning
         ("gain", b"much", "could not convert"),
         ("gain", [1.0, 2.0], "data1/what/gain is not a number or a text"),
-        ("gain", 0.0, "gain 0.0 and offset 0.0 over 60 min give no values"),
+        ("gain", 0.0, "gain 0.0 and offset 0.0 over 60 min stand for no values"),
         ("gain", -0.1, "gain -0.1"),
         ("gain", np.nan, "gain nan"),
         ("offset", np.inf, "offset inf"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import itertools
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,8 +17,12 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from radar_nb.errors import FrameError, HeaderError, TruncatedFrame
+from radar_nb.formats.packing import CLASS_PACKING
 from radar_nb.formats.radolan import Header, read_frame, write_frame
-from radar_nb.formats.runlength import NO_CLASS, decode
+from radar_nb.formats.runlength import NO_CLASS, OUTLINE, decode
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Classes = NDArray[np.uint8]
 A_TIME = np.datetime64("2020-06-13T15:25:00")
@@ -130,7 +137,7 @@ def test_a_field_that_goes_on_is_told(rest: bytes) -> None:
 )
 def test_a_line_that_is_none_is_told(line: bytes) -> None:
     """Before any memory is taken for it; the message names the line."""
-    with pytest.raises(HeaderError, match=r"^line 2 of a\.bin is no line of runs over 5 cells"):
+    with pytest.raises(HeaderError, match=r"^line 2 of a\.bin is not a line of runs over 5 cells"):
         decode(b"\x01\n" + line + b"\x04", 2, 5, name="a.bin")
 
 
@@ -145,3 +152,22 @@ def test_any_bytes_are_classes_or_an_error_of_ours(data: bytes, rows: int) -> No
 
     assert classes.shape == (rows, 9)
     assert set(np.unique(classes)) <= {*range(16), NO_CLASS}
+
+
+def test_the_outline_of_the_real_picture_is_no_class(real_forms: Path) -> None:
+    """The value 9 only touches cells without data or the edge: it is missing, and its flag says why."""
+    data = gzip.decompress((real_forms / "raa01-pg_10000-1408102045-dwd---bin.gz").read_bytes())
+    header, runs = read_frame(data)
+    classes = decode(runs, header.rows, header.cols)
+    around = np.pad(classes, 1, constant_values=NO_CLASS)
+    beside = np.zeros(classes.shape, bool)
+    for row, col in itertools.product(range(3), range(3)):
+        beside |= around[row : row + header.rows, col : col + header.cols] == NO_CLASS
+
+    outline = classes == OUTLINE
+
+    assert np.count_nonzero(outline) == 1620
+    assert beside[outline].all()
+    assert np.isnan(CLASS_PACKING.values(classes)[outline]).all()
+    assert set(CLASS_PACKING.flags(classes)[outline].tolist()) == {16}
+    assert np.nanmax(CLASS_PACKING.values(classes)) <= len(header.levels)

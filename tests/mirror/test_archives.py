@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from support.forecasts import make_forecast
 
 from radar_nb.dwd.months import time_steps
 from radar_nb.errors import CoverageError, MonthError, StorageError, UnknownProduct
 from radar_nb.formats.odim import read_header
 from radar_nb.formats.radolan import parse_header
 from radar_nb.mirror import archives as publishing
-from radar_nb.mirror.archives import make_archives, make_forecast
+from radar_nb.mirror.archives import make_archives
 from radar_nb.mirror.frames import synthetic_frames
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def test_real_files_are_safe(tmp_path: Path, month: Path, root: Path) -> None:
 
 def test_days_must_exist(tmp_path: Path) -> None:
     """Days that the month does not have are refused."""
-    with pytest.raises(MonthError, match=r"2020-06 has none of the days \[31\]: give some of 1 to 30"):
+    with pytest.raises(MonthError, match=r"2020-06 has none of the days \[31\]: choose some of 1 to 30"):
         make_archives(tmp_path, "YW", "2020-06", days=[31], progress=False)
 
 
@@ -194,6 +195,3 @@ def test_a_forecast(tmp_path: Path) -> None:
     assert list(headers) == [f"DE1200_RV2006131550_{lead}" for lead in ("000", "005", "120")]
     assert [header.lead for header in headers.values()] == [0, 5, 120]
     assert {header.time for header in headers.values()} == {np.datetime64("2020-06-13T15:50:00")}
-    path.with_name(f".{path.name}.synthetic").unlink()
-    with pytest.raises(StorageError, match=r"DE1200_RV2006131550.tar.bz2 is there already"):
-        make_forecast(tmp_path, np.datetime64("2020-06-13T15:50"))

@@ -188,7 +188,7 @@ class TestRules:
             ({"kind": "new-etag", "form": 1}, "form = 1"),
             ({"kind": "trickle", "rate": 0}, "rate = 0 .* more than 0"),
             ({"kind": "slow", "latency": -0.1}, r"latency = -0\.1"),
-            ({"kind": "slow"}, "slows nothing: give a latency"),
+            ({"kind": "slow"}, "slows nothing: set a latency"),
             (
                 {"kind": "404", "after": 5},
                 "a '404' fault has no 'after': it may have kind, path, .*share$",
@@ -231,10 +231,10 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("seed = ", r"faults\.toml is no TOML file"),
-            ("seed = 'one'", "seed = 'one' is not allowed: give a whole number"),
+            ("seed = ", r"faults\.toml is not a TOML file"),
+            ("seed = 'one'", "seed = 'one' is not allowed: write a whole number"),
             ("seed = true", "seed = True is not allowed"),
-            ("sed = 1", r"faults\.toml: 'sed' is not known here; give seed = 1"),
+            ("sed = 1", r"faults\.toml: 'sed' is unknown here; write seed = 1"),
             ("fault = 1", r"write \[\[fault\]\]"),
             ("fault = [1]", r"write \[\[fault\]\]"),
             ("[fault]\nkind = 'cut'", r"write \[\[fault\]\]"),
@@ -266,7 +266,7 @@ class TestFiles:
         path = tmp_path / "faults.toml"
         path.write_bytes(b"seed = 1 # \xff")
 
-        with pytest.raises(SettingsError, match="is no TOML file"):
+        with pytest.raises(SettingsError, match="is not a TOML file"):
             load_faults(path)
 
     def test_no_file(self, tmp_path: Path) -> None:

@@ -456,7 +456,7 @@ class TestRefusals:
 
     def test_no_folder(self, root: Path) -> None:
         """A root that is no folder is an error."""
-        with pytest.raises(ServerError, match="it is no folder"):
+        with pytest.raises(ServerError, match="it is not a folder"):
             Mirror(root / "bin" / "a.tar")
 
 

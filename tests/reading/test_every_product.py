@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from formats.test_runlength import encode
+from support.forecasts import make_forecast
 
 import radar_nb as rn
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.formats.radolan import Header, write_frame
-from radar_nb.mirror.archives import make_forecast
 from radar_nb.mirror.frames import synthetic_frames
 
 if TYPE_CHECKING:

@@ -102,5 +102,5 @@ def test_it_is_told_in_a_line_where_no_widget_can_be_shown() -> None:
 
 def test_what_makes_no_sense_is_refused_at_once() -> None:
     """As the picker refuses it."""
-    with pytest.raises(UnknownProduct, match="'XY' is no product"):
+    with pytest.raises(UnknownProduct, match="unknown product 'XY'"):
         App("XY")

@@ -77,7 +77,7 @@ def test_several_months_are_put_in_order() -> None:
 
 
 def test_gaps_and_nothing_are_choices() -> None:
-    """The summers of two years are months as good as a span; and so is no month."""
+    """The summers of two years are months as good as a span; and so is nothing."""
     assert YW.check(["2020-07", "2019-07"]) == (Month(2019, 7), Month(2020, 7))
     assert YW.check(()) == ()
 
@@ -109,7 +109,7 @@ def test_a_part_of_a_plan_holds_what_concerns_its_months(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("value", "error", "match"),
     [
-        ("June", MonthError, "'June' is no month"),
+        ("June", MonthError, "'June' is not a valid month"),
         (["1999-01", "1998-01", "2020-01"], CoverageError, "not 1998-01 and 1 more: choose months within"),
         (
             "1999-01",

@@ -263,11 +263,11 @@ def test_months_that_no_family_covers_are_told() -> None:
 @pytest.mark.parametrize(
     ("trait", "value", "error", "match"),
     [
-        ("product", "XY", UnknownProduct, "'XY' is no product"),
+        ("product", "XY", UnknownProduct, "unknown product 'XY'"),
         ("product", "RX", CoverageError, "RX is not in DWD's archives"),
         ("source", "radkim", UnknownProduct, "YW has no family 'radkim'"),
         ("value", "1999-01", CoverageError, "choose months within"),
-        ("value", "June", MonthError, "'June' is no month"),
+        ("value", "June", MonthError, "'June' is not a valid month"),
     ],
 )
 def test_from_code_nonsense_is_refused(trait: str, value: Any, error: type[Exception], match: str) -> None:

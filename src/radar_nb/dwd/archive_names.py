@@ -29,9 +29,9 @@ class Era:
     first : Month or None
         The first month filed so; None where the folder rolls on.
     last : Month or None
-        The last month known to be filed so; None where only a listing can tell.
+        The last month known to be filed so; None where only a listing shows it.
     typical : int
-        Bytes of a usual file, to tell a size before the server does.
+        Bytes of a usual file, for estimates before the server states the size.
     folder, name : str
         Path below the server's root and name of the files, with strftime fields.
     closed : bool
@@ -58,20 +58,20 @@ class Era:
         return "hdf5" in self.name
 
     def path(self, time: date) -> str:
-        """Give the path of the file that holds a time or, for months, a day."""
+        """Return the path of the file that holds a time or, for months, a day."""
         return time.strftime(f"{self.folder}/{self.name}")
 
     def may_hold(self, month: Month) -> bool:
-        """Tell whether a month may be filed so."""
+        """Return whether a month may be filed so."""
         begun = self.first is None or self.first <= month
         return begun and not (self.closed and self.last is not None and self.last < month)
 
     def knows(self, month: Month) -> bool:
-        """Tell whether the path of a month's file is certain without a look at the server."""
+        """Return whether the path of a month's file is certain without a look at the server."""
         return self.may_hold(month) and self.last is not None and month <= self.last
 
     def time_of(self, name: str) -> datetime | None:
-        """Give the time (UTC) that a file's name tells, or None where it tells none or is none of this era's."""
+        """Return the time (UTC) that a file's name states; None for a name without one, or not of this era."""
         match = re.fullmatch(_regex(_bare(self.name)), _bare(name), re.ASCII)  # no digits of other scripts
         part = {field: int(text) for field, text in match.groupdict().items()} if match else {}
         if not part:

@@ -82,7 +82,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What will be fetched, how much it is, what is there already and what is not to be had.
+    """What will be fetched, how much it is, what is on disk already and what the server lacks.
 
     Attributes
     ----------
@@ -114,11 +114,11 @@ class Plan:
     missing: tuple[Missing, ...] = ()
 
     def url(self, archive: RemoteArchive) -> str:
-        """Give the address of a file."""
+        """Return the address of a file."""
         return f"{self.base_url}/{quote(archive.path)}"
 
     def local(self, archive: RemoteArchive) -> Path:
-        """Give the place of a file in the data folder: under the same path as on the server."""
+        """Return the place of a file in the data folder: under the same path as on the server."""
         return local_path(self.folder, archive.path)
 
     @property
@@ -147,7 +147,7 @@ class Plan:
         return all(archive.size is not None for archive in self.archives)
 
     def table(self) -> Table:
-        """Give the plan as a table, a row a month."""
+        """Return the plan as a table, a row a month."""
         here = set(self.on_disk)
         rows = []
         for month in self.months:
@@ -172,7 +172,7 @@ class Plan:
         return f"{'' if self.exact or not count else 'about '}{human_bytes(count)}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plan as plain values that JSON can hold."""
+        """Return the plan as plain values that JSON can hold."""
         here = set(self.on_disk)
         return {
             "product": self.product.name,
@@ -244,7 +244,7 @@ def choose_family(product: Product, months: Sequence[Month], source: str, now: d
     spans = ", ".join(f"{family.name} holds {family.span}" for family in product.families)
     if source != "auto":
         family = product.family(source)
-        # near real time and what is newer than expected may be there all the same: the listing will tell
+        # near real time and what is newer than expected may be there all the same: the listing shows it
         if any((family.first or month) <= month <= Month.of(now) for month in months):
             return family
         raise CoverageError(f"{product.name} of {asked} is not in {family.name}: {spans}; choose other months")
@@ -266,7 +266,7 @@ def _covered(family: Family, months: Sequence[Month], now: datetime) -> str:
 def folders_to_list(
     product: Product, family: Family, months: Sequence[Month], *, complete: bool = False
 ) -> tuple[str, ...]:
-    """Give the folders whose listings a plan needs.
+    """Return the folders whose listings a plan needs.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ def make_plan(
     listings: Mapping[str, Mapping[str, ListedFile] | None],
     now: datetime,
 ) -> Plan:
-    """Give the plan for months of one family.
+    """Return the plan for months of one family.
 
     Parameters
     ----------
@@ -322,7 +322,7 @@ def make_plan(
     folder : pathlib.Path
         The data folder.
     listings : mapping
-        By folder, what `parse_listing` gave, or None where the server has no such folder. Folders that
+        By folder, what `parse_listing` returned, or None where the server has no such folder. Folders that
         `folders_to_list` names without `complete` must be there.
     now : datetime
         With time zone; days after it are not missing yet.
@@ -361,7 +361,7 @@ def archives_of(
     months: Sequence[Month],
     listings: Mapping[str, Mapping[str, ListedFile] | None],
 ) -> Iterator[RemoteArchive]:
-    """Give every file of some months in the folders listed, also where another is preferred to it.
+    """Return every file of some months in the folders listed, also where another is preferred to it.
 
     The listings are those of all folders that `folders_to_list` names with `complete`. What is not to the letter
     a name of the family's is passed over.
@@ -402,7 +402,7 @@ class _Filed:
         self._sorted: dict[tuple[Era, str], dict[Month, list[tuple[datetime, RemoteArchive]]]] = {}
 
     def files(self, era: Era, month: Month) -> list[tuple[datetime, RemoteArchive]]:
-        """Give a month's files of one era, each with the time that its name tells."""
+        """Return a month's files of one era, each with the time that its name states."""
         begin = datetime.combine(month.first_day, time(), UTC)
         folder = begin.strftime(era.folder)
         if folder not in self._listings:

@@ -81,7 +81,7 @@ class Grid:
         return self.y0 + self.cell * np.arange(self.rows, dtype=np.float64)
 
     def lonlat(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give longitude and latitude of the cell centres.
+        """Return longitude and latitude of the cell centres.
 
         Returns
         -------
@@ -133,7 +133,7 @@ GRIDS: Mapping[str, Grid] = MappingProxyType(_ALL)
 
 
 def find_grid(rows: int, cols: int, *, version: int = 3) -> Grid:
-    """Give the grid of a frame from its header's size and format version.
+    """Return the grid of a frame from its header's size and format version.
 
     Parameters
     ----------
@@ -168,12 +168,12 @@ def find_grid(rows: int, cols: int, *, version: int = 3) -> Grid:
 
 
 def named_grid(name: str | Grid) -> Grid:
-    """Give a grid by its name; a grid is given back as it is.
+    """Return a grid by its name; a grid is returned as it is.
 
     Raises
     ------
     UnknownGrid
-        There is none of this name.
+        The registry has no such grid.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def named_grid(name: str | Grid) -> Grid:
     if isinstance(name, Grid):
         return name
     if name not in GRIDS:
-        raise UnknownGrid(f"{name!r} is no grid that radar_nb knows (known are {', '.join(GRIDS)})")
+        raise UnknownGrid(f"unknown grid {name!r} (known are {', '.join(GRIDS)})")
     return GRIDS[name]
 
 
@@ -206,7 +206,7 @@ def to_xy(lon: ArrayLike, lat: ArrayLike, earth: Earth) -> tuple[NDArray[np.floa
 
 
 def to_lonlat(x: ArrayLike, y: ArrayLike, earth: Earth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give longitude and latitude in degrees of points in metres: the inverse of `to_xy`."""
+    """Return longitude and latitude in degrees of points in metres: the inverse of `to_xy`."""
     lon, lat = _transformer(earth).transform(np.asarray(x, float), np.asarray(y, float), direction="INVERSE")
     return np.asarray(lon), np.asarray(lat)
 
@@ -237,7 +237,7 @@ def same_projection(attrs: Mapping[str, Any], grid: Grid) -> bool:
 
 
 def scale_factor(x: float, y: float, earth: Earth) -> float:
-    """Give how many metres of the projection stand for one metre on the ground at a point.
+    """Return how many metres of the projection stand for one metre on the ground at a point.
 
     The projection is conformal, so the factor is the same in every direction; it is 1 at 60 N and grows to the
     south, 1.02 to 1.08 over Germany (Snyder 1987, Map Projections: A Working Manual, eq. 21-4).

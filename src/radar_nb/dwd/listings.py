@@ -28,7 +28,7 @@ class ListedFile:
     ----------
     name : str
     size : int or None
-        Bytes; None where the listing does not say, or tells more than any file of DWD can have.
+        Bytes; None where the listing does not say, or states more than any file of DWD has.
     modified : datetime or None
         UTC, to the minute.
     """
@@ -65,14 +65,14 @@ def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
     Returns
     -------
     dict of str to ListedFile
-        The files, without folders, in the listing's order. What is no plain name (letters, digits and `._+-`, at
-        most 200, neither hidden nor ending in a dot) is left out: no file of DWD has another, and a name is to
-        become a path.
+        The files, without folders, in the listing's order. Other than plain names (letters, digits and `._+-`, at
+        most 200, neither hidden nor ending in a dot) are left out: no file of DWD has another, and a name
+        becomes a path.
 
     Raises
     ------
     ListingError
-        The page is no listing.
+        The page is not a listing.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
     """
     if not _TITLE.search(text):
         raise ListingError(
-            f"{url} is no directory listing (it begins with {' '.join(text[:500].split())[:80]!r}): "
+            f"{url} is not a directory listing (it begins with {' '.join(text[:500].split())[:80]!r}): "
             "check the base URL; a proxy or a login page may stand in between"
         )
     entries: dict[str, ListedFile] = {}

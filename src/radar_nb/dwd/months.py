@@ -47,13 +47,15 @@ class Month:
     month: int
 
     def __post_init__(self) -> None:
-        """Refuse what is no month."""
+        """Raise for a year or month out of range."""
         if not 1900 <= self.year <= 2999 or not 1 <= self.month <= 12:
-            raise MonthError(f"{self.year:04d}-{self.month:02d} is no month: write YYYY-MM, such as 2020-06")
+            raise MonthError(
+                f"{self.year:04d}-{self.month:02d} is not a valid month: write YYYY-MM, such as 2020-06"
+            )
 
     @classmethod
     def of(cls, value: Any) -> Month:
-        """Give the month of a text, date, time, `pandas.Period` or `Month`.
+        """Return the month of a text, date, time, `pandas.Period` or `Month`.
 
         Parameters
         ----------
@@ -68,7 +70,7 @@ class Month:
         Raises
         ------
         MonthError
-            The value names no month: also a day that there is not, or a period of a year or a quarter.
+            The value is not a month: also for a day that does not exist, and a period of a year or a quarter.
 
         Examples
         --------
@@ -85,18 +87,18 @@ class Month:
             named = cls(int(match[1]), int(match[2]))
             if match[3] is None or 1 <= int(match[3]) <= named.days:
                 return named
-        # date or Timestamp; a Period may also be a year or a quarter, which is no month
+        # date or Timestamp; a Period may also be a year or a quarter, which is not a month
         first, last = getattr(value, "start_time", value), getattr(value, "end_time", value)
         year, month = getattr(first, "year", None), getattr(first, "month", None)
         if isinstance(year, int) and isinstance(month, int) and (last.year, last.month) == (year, month):
             return cls(year, month)
         raise MonthError(
-            f"{value!r} is no month: write YYYY-MM, such as '2020-06', or give a date, a pandas.Period or a Month"
+            f"{value!r} is not a valid month: write YYYY-MM, such as '2020-06', or pass a date, Period or Month"
         )
 
     @classmethod
     def now(cls) -> Month:
-        """Give the current month in UTC."""
+        """Return the current month in UTC."""
         return cls.of(datetime.now(UTC))
 
     @property
@@ -115,7 +117,7 @@ class Month:
         return date(self.year, self.month, self.days)
 
     def __add__(self, months: int) -> Month:
-        """Give the month that lies `months` later."""
+        """Return the month that lies `months` later."""
         years, month = divmod(self.year * 12 + self.month - 1 + months, 12)
         return Month(years, month + 1)
 
@@ -133,7 +135,7 @@ class Month:
 
 
 def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
-    """Give all months from `first` to `last`; both belong to the range.
+    """Return all months from `first` to `last`; both belong to the range.
 
     Parameters
     ----------
@@ -150,7 +152,7 @@ def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
     Raises
     ------
     MonthError
-        A value names no month and no year, or `last` lies before `first`.
+        A value is neither a month nor a year, or `last` lies before `first`.
 
     Examples
     --------
@@ -163,13 +165,13 @@ def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
     end = end if last is None else _span(last)[1]
     if end < begin:
         raise MonthError(
-            f"the range {begin} to {end} is reversed: give the earlier month first, as in {end} to {begin}"
+            f"the range {begin} to {end} is reversed: write the earlier month first, as in {end} to {begin}"
         )
     return tuple(begin + step for step in range(end - begin + 1))
 
 
 def _span(value: Any) -> tuple[Month, Month]:
-    """Give the first and the last month of a value that is a month, a year or a period."""
+    """Return the first and the last month of a value that is a month, a year or a period."""
     if isinstance(value, np.datetime64) and np.datetime_data(value)[0] == "Y" and not np.isnat(value):
         value = value.item().year
     if isinstance(value, str) and _YEAR.fullmatch(value.strip()):
@@ -183,7 +185,7 @@ def _span(value: Any) -> tuple[Month, Month]:
 
 
 def time_steps(month: Month, *, every: int, minute: int = 0) -> NDArray[np.datetime64]:
-    """Give the time steps that a product must hold in a month.
+    """Return the time steps that a product must hold in a month.
 
     A frame belongs to the month in which its time stamp (the end of its interval) lies, as DWD files it: the
     first frame of a 5-minute month is stamped 00:00 on its first day, the last 23:55 on its last.

@@ -68,7 +68,7 @@ class Family:
         return f"{self.first} on"
 
     def expects(self, month: Month, now: datetime) -> bool:
-        """Tell whether a month can be expected on the server.
+        """Return whether a month can be expected on the server.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class Product:
     quantity : {"amount", "reflectivity", "solid_fraction", "percentage", "class"}
         An amount is summed over the interval: millimetres of water.
     unit : str
-        Of the values that `open_dataset` gives: `mm`, `dBZ`, `1` or `%`.
+        Of the values of `open_dataset`: `mm`, `dBZ`, `1` or `%`.
     precision : float
         One count of the raw code in `unit`, as the header says it in normal files; 1 of classes.
     interval : int
@@ -125,7 +125,7 @@ class Product:
     steps: tuple[int, ...] = ()
 
     def family(self, name: str) -> Family:
-        """Give the family of a name.
+        """Return the family of a name.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class Product:
         return self.table()._repr_html_()
 
     def table(self) -> Table:
-        """Give the families as a table."""
+        """Return the families as a table."""
         facts = f"{self.unit}, {human_interval(self.interval)}, steps of {self.precision:g}"
         return Table(
             title=f"{self.name}: {self.title} ({facts})",
@@ -346,7 +346,7 @@ HYDROMETEORS = {
 
 
 def product(name: str | Product) -> Product:
-    """Give a product by its name.
+    """Return a product by its name.
 
     Parameters
     ----------
@@ -360,7 +360,7 @@ def product(name: str | Product) -> Product:
     Raises
     ------
     UnknownProduct
-        The table holds no such product; the message gives the nearest names.
+        The table has no such product; the message lists the nearest names.
 
     Examples
     --------
@@ -374,11 +374,11 @@ def product(name: str | Product) -> Product:
         return PRODUCTS[key]
     near = difflib.get_close_matches(key, PRODUCTS, n=4, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise UnknownProduct(f"{name!r} is no product that radar_nb knows: {hint}known are {', '.join(PRODUCTS)}")
+    raise UnknownProduct(f"unknown product {name!r}: {hint}known are {', '.join(PRODUCTS)}")
 
 
 def true_interval(name: str, written: int) -> int:
-    """Give the minutes that a frame covers: the headers of W1 to W4 count tens of minutes without saying so.
+    """Return the minutes that a frame covers: the headers of W1 to W4 count tens of minutes without saying so.
 
     Parameters
     ----------
@@ -472,7 +472,7 @@ def missing_steps(minutes: NDArray[np.int64], step: int) -> NDArray[np.int64]:
 
 
 def products() -> Table:
-    """Give the table of all products.
+    """Return the table of all products.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Archives as streams of frames: any nesting, told by its bytes, in one verifying pass and constant memory.
+"""Archives as streams of frames: any nesting, recognised by its bytes, in one verifying pass and constant memory.
 
 An archive of DWD is a tar of daily `.tar.gz`, a `.tar.gz` of frames that may be gzipped once more, a `.tar.bz2`,
 a single `.gz` or `.bz2`, or a frame as it is. `parts` cuts it into pieces that can be read side by side, `walk`
@@ -121,7 +121,7 @@ class Member:
 
 
 def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
-    """Give the pieces of an archive that can be read side by side.
+    """Return the pieces of an archive that can be read side by side.
 
     A tar of compressed tars (a month of days) has a part for each member; everything else is one part.
 
@@ -147,7 +147,7 @@ def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
 
 
 def _size(archive: Path | Blob) -> int:
-    """Give a file's bytes; raise where there is no plain file, before something is opened that never ends."""
+    """Return a file's bytes; raise where there is no plain file, before something is opened that never ends."""
     if isinstance(archive, Blob):
         return len(archive.data)
     try:
@@ -158,11 +158,11 @@ def _size(archive: Path | Blob) -> int:
         pass
     except OSError as error:
         raise StorageError(f"{archive} cannot be read ({error.strerror}): check its name and the disk") from error
-    raise NothingFound(f"there is no archive {archive}: fetch it first; of a folder, give its files")
+    raise NothingFound(f"there is no archive {archive}: fetch it first; of a folder, pass its files")
 
 
 def _kind(part: Part, stream: Stream) -> Kind:
-    """Tell what an archive is; raise where it is none."""
+    """Return what an archive is; raise where it is not one."""
     kind = sniff(stream.head())
     if kind == "empty":
         raise TruncatedArchive(f"{part.archive} is empty (0 bytes): {_REMEDY}")
@@ -177,7 +177,7 @@ def _kind(part: Part, stream: Stream) -> Kind:
 
 
 def _days(walker: _Walker, stream: Stream) -> tuple[Part, ...]:
-    """Give the members of a tar of compressed tars; none where its members are frames."""
+    """Return the members of a tar of compressed tars; none where its members are frames."""
     archive, end = walker.part.archive, walker.part.size
     days: list[Part] = []
     inside: Kind = "unknown"
@@ -196,7 +196,7 @@ def _days(walker: _Walker, stream: Stream) -> tuple[Part, ...]:
 
 
 def walk(part: Part, *, limit: int = FRAME_LIMIT) -> Iterator[Member]:
-    """Give the members of a part one after the other, inflated, each in the same reused buffer.
+    """Yield the members of a part one after the other, inflated, each in the same reused buffer.
 
     The walk verifies what it passes: it ends without an error only when every checksum, every length and every
     tar's end was right. A gzip's checksum lies at its end, so damage shows after the members that it touches:
@@ -228,12 +228,12 @@ def walk(part: Part, *, limit: int = FRAME_LIMIT) -> Iterator[Member]:
 
 
 def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: None) -> None:
-    """Hold a whole archive of any nesting, or a file of one frame, against its own checksums and lengths.
+    """Verify an archive of any nesting, or a file of one frame: checksums, lengths, headers and names.
 
     Parameters
     ----------
     part : Part
-        The archive's name and size; of an unknown size, give -1.
+        The archive's name and size; -1 where the size is unknown.
     source : Source
         Its bytes, from the first on; they may come while they are read.
     sound : callable
@@ -356,13 +356,13 @@ class _Walker:
 
     @contextmanager
     def reading(self) -> Iterator[Stream]:
-        """Give the part's bytes; what goes wrong names the member."""
+        """Open the part's bytes; errors name the member."""
         with naming_damage(self.part, lambda: self._path):
             self._base = Stream(self._source, self.part.size if self.part.size >= 0 else None)
             yield self._base
 
     def descend(self, stream: Stream, path: str, depth: int) -> Iterator[Member]:
-        """Give the members below a stream, whatever it is."""
+        """Yield the members below a stream, whatever it is."""
         kind = sniff(stream.head())
         if kind in {"gzip", "bzip2", "tar"} and depth == self._deepest:
             raise self.unsafe(path, f"is packed more than {DEPTH_LIMIT} times")
@@ -379,7 +379,7 @@ class _Walker:
             yield self._member(stream, path)
 
     def members(self, stream: Stream, path: str) -> Iterator[tarfile.TarInfo]:
-        """Give the plain files of a tar, the stream standing at the file's first byte; verify the tar's end."""
+        """Yield the plain files of a tar, the stream standing at the file's first byte; verify the tar's end."""
         headers: Any = _Headers(stream)
         tar: Any = tarfile.TarFile(fileobj=headers, encoding="utf-8")
         while (info := tar.next()) is not None:
@@ -396,13 +396,13 @@ class _Walker:
                 yield info
         # tarfile takes a damaged header for the tar's end, and says nothing
         if headers.last.strip(b"\0"):
-            raise tarfile.ReadError("the header of the member after it is none")
+            raise tarfile.ReadError("the header of the member after it is damaged")
         padding = stream.read(_PADDING_LIMIT + 1)
         if len(padding) > _PADDING_LIMIT or padding.strip(b"\0"):
             raise tarfile.ReadError("there are bytes after the tar's end")
 
     def _admits(self, info: tarfile.TarInfo) -> bool:
-        """Tell whether a member is to be read; raise for one that no archive of DWD has."""
+        """Return whether a member is to be read; raise for one that no archive of DWD has."""
         top = info.isdir() and info.name in {"", "."}
         if not top and (reason := unsafe_name(info.name)):
             raise self.unsafe(repr(self._path)[1:-1], f"has a name that {reason}")

@@ -88,7 +88,7 @@ class _Place:
 
 
 def open_cursor(frames: Frames, row: int, *, marks: bool = True) -> Cursor:
-    """Give a cursor in the part of a frame.
+    """Return a cursor in the part of a frame.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def open_cursor(frames: Frames, row: int, *, marks: bool = True) -> Cursor:
     Raises
     ------
     SeriesError
-        The archive is not the one that was opened.
+        The archive has changed since it was opened.
     StorageError
         It is gone.
     """
@@ -133,7 +133,7 @@ class Cursor:
         self._buffer = memoryview(bytearray(0))
 
     def read(self, row: Any, *, name: object) -> memoryview:
-        """Give the bytes of a frame, inflated.
+        """Return the bytes of a frame, inflated.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class Cursor:
             self._stream.rest()
 
     def _walk_to(self, position: int) -> memoryview:
-        """Give a frame of an archive inside the part, by its number."""
+        """Return a frame of an archive inside the part, by its number."""
         if self._walk is None or position <= self._walked:
             self._walk = walk(self.part)
         for member in self._walk:
@@ -198,7 +198,7 @@ class Cursor:
 
 
 _HEAD = 6
-"""Bytes that tell compressed files from frames."""
+"""Bytes that distinguish compressed files from frames."""
 
 
 class _Marked:
@@ -258,7 +258,7 @@ class PartMarks:
         return len(self._positions)
 
     def before(self, offset: int) -> Inflater | None:
-        """Give a copy of the last state that is not behind an offset."""
+        """Return a copy of the last state that is not behind an offset."""
         with self._lock:
             at = bisect_right(self._positions, offset)
             return self._states[at - 1].copy() if at else None
@@ -282,7 +282,7 @@ class Marks:
         self._parts: OrderedDict[Hashable, PartMarks] = OrderedDict()
 
     def of(self, key: Hashable) -> PartMarks:
-        """Give the marks of a part, in a certain state of its archive; forget those not asked for for longest."""
+        """Return the marks of a part in a state of its archive; forget the least recently used."""
         with self._lock:
             marks = self._parts.setdefault(key, PartMarks())
             self._parts.move_to_end(key)
@@ -298,7 +298,7 @@ _MARKS = Marks(limit=2048)
 def frame_codes(
     data: memoryview, kind: FrameKind, hashed: int, packing: Packing, *, name: object
 ) -> tuple[NDArray[Any], Packing]:
-    """Give a frame's raw codes, and how they stand for values.
+    """Return a frame's raw codes, and how they stand for values.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Archives into folders of frames: days side by side, verified before a name is given, and again-runnable.
+"""Archives into folders of frames: days side by side, verified before renaming, and safe to run again.
 
-The frames of a part (a day of a month) are written into a hidden folder beside their place, and take their names
-when the part's last byte has been read and its checksum was right. Of a part that is cut off, the checksum is
-missing; its frames before the cut, each held against its header, take their names, and the report tells the cut.
+The frames of a part (a day of a month) are written into a hidden folder beside their place, and renamed when the
+last byte has been read and the checksum was right. A part that is cut off has no checksum: its frames before the
+cut, each compared with its header, are renamed, and the report says where it was cut.
 """
 
 from __future__ import annotations
@@ -96,26 +96,26 @@ def extract(
     progress : bool or Reporter
         Bytes of the archives that have been read.
     errors : {"raise", "report"}
-        Whether archives that could not be unpacked raise, after the others were, or are told in the report.
+        Whether archives that could not be unpacked raise, after the others were, or are listed in the report.
 
     Returns
     -------
     Report
-        An outcome for each archive; `report.paths` are the folders. Its notes tell frames that came twice, of
+        An outcome for each archive; `report.paths` are the folders. Its notes list frames that came twice, of
         which the later one in the archive is kept.
 
     Raises
     ------
     NothingFound, NotAnArchive, TruncatedArchive, CorruptArchive, UnsafeMember
-        The archive is not there, is none, or cannot be trusted.
+        The archive is not there, is not an archive, or cannot be trusted.
     HeaderError, TruncatedFrame
-        A member is no whole frame.
+        A member is not a whole frame.
     DiskFull, NotWritable, StorageError
         The disk refused; before the first byte where it is too small.
     Incomplete
         Some of several archives failed.
     SettingsError
-        `workers` is no number of threads.
+        `workers` is not a number of threads.
 
     Examples
     --------
@@ -213,7 +213,7 @@ class _Run:
 
     def __init__(self, jobs: list[_Job], *, workers: int | None, keep_archives: bool, reporter: Reporter) -> None:
         if workers is not None and workers < 1:
-            raise SettingsError(f"{workers} is no number of threads: give workers=1 or more, or leave it out")
+            raise SettingsError(f"workers={workers} is not a number of threads: pass 1 or more, or leave it out")
         self.stop = threading.Event()
         self._jobs = jobs
         # two a core: one writes while the other inflates, and days of unequal size fill both cores to the end
@@ -292,7 +292,7 @@ class _Run:
             _sweep(job.folder)
 
     def _unpack(self, job: _Job, number: int) -> bool:
-        """Write a part's frames and give them their names; False where it must be done again."""
+        """Write a part's frames and rename them into place; False where it must be done again."""
         part = job.parts[number]
         with _staged(job.folder) as stage:
             sizes: dict[str, int] = {}
@@ -343,7 +343,7 @@ def _give_up(job: _Job) -> None:
 
 
 def _publish(job: _Job, number: int, stage: Path, sizes: dict[str, int]) -> bool:
-    """Give a part's frames their names, unless a later part has the same.
+    """Rename a part's frames into place, unless a later part has the same.
 
     False where an earlier part has meanwhile overwritten a frame that this part found in its place.
     """
@@ -384,7 +384,7 @@ def _outcome(job: _Job) -> Outcome:
 
 
 def _error(job: _Job) -> RadarNbError | None:
-    """Give one error for all faults of an archive: the one that ended the work, or a list."""
+    """Return one error for all faults of an archive: the one that ended the work, or a list."""
     if len(job.faults) < 2:
         return next(iter(job.faults), None)
     for fault in job.faults:
@@ -396,14 +396,16 @@ def _error(job: _Job) -> RadarNbError | None:
 
 
 def _hold_against_disk(job: _Job) -> None:
-    """Tell frames that have gone, or were changed, since they got their names."""
+    """Report frames that have gone, or were changed, since they got their names."""
     lost = [name for name, (_, size) in job.frames.items() if _size(job.folder / name) != size]
     for name in lost:
         del job.frames[name]
     if lost:
         text = f"{len(lost):,} frames were taken out of {job.folder}, or changed, while it was filled"
         job.faults.append(
-            StorageError(f"{text}, {lost[0]} among them: extract again, and let nobody else write there")
+            StorageError(
+                f"{text}, {lost[0]} among them: extract again, and keep other programs from writing there"
+            )
         )
 
 
@@ -482,7 +484,7 @@ def _unpacked(part: Part) -> int:
 
 
 def _same(path: Path, data: memoryview) -> bool:
-    """Tell whether a plain file, and no link to one, holds these bytes."""
+    """Return whether a plain file, not a link to one, holds these bytes."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size != len(data):

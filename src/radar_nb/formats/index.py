@@ -1,9 +1,10 @@
 """What an archive holds, found by one verifying pass and kept beside it, so that it is opened in a millisecond.
 
-An index file is a line that tells its version, the length of a head, the head as JSON (the archive's name, size
+An index file is a line with its version, the length of a head, the head as JSON (the archive's name, size
 and time of change; its parts; the kinds of headers; what was wrong), a row of `ROW` a frame, the members' names, a
 CRC-32 of it all. It is written when it is whole, hidden in the archive's folder, or in the cache folder where it
-cannot be written there. One that is damaged, of another archive or of another version is as good as none.
+cannot be written there. A damaged or mismatched index is ignored, and so is a forged one whose
+numbers no scan can have found.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Problem(NamedTuple):
     text: str
 
     def exception(self) -> RadarNbError:
-        """Give it as an error to raise."""
+        """Return it as an error to raise."""
         made: RadarNbError = getattr(errors, self.error)(self.text)
         return made
 
@@ -134,7 +135,7 @@ class Index:
         return ("",) * count
 
     def take(self, rows: NDArray[np.int64]) -> Index:
-        """Give an index of some of the frames, with the parts and kinds that are theirs, and no problems."""
+        """Return an index of some of the frames, with the parts and kinds that are theirs, and no problems."""
         taken = self.rows[rows]
         parts, taken["part"] = np.unique(taken["part"], return_inverse=True)
         kinds, taken["kind"] = np.unique(taken["kind"], return_inverse=True)
@@ -208,15 +209,15 @@ class Frames:
         )
 
     def take(self, which: NDArray[Any]) -> Frames:
-        """Give some of the frames, by number or by mask, in the order given."""
+        """Return some of the frames, by number or by mask, in the order given."""
         return replace(self, rows=self.rows[which], numbers=self.numbers[which])
 
     def archives(self) -> NDArray[np.int64]:
-        """Give for each row the number of its index."""
+        """Return for each row the number of its index."""
         return np.searchsorted(self._starts, self.numbers, side="right") - 1
 
     def alone(self) -> Frames:
-        """Give the same frames with no more than what belongs to them: small enough to be sent elsewhere."""
+        """Return the same frames with no more than what belongs to them: small enough to be sent elsewhere."""
         archives = self.archives()
         order = np.argsort(archives, kind="stable")
         used, counts = np.unique(archives, return_counts=True)
@@ -228,7 +229,7 @@ class Frames:
         return Frames.of(taken).take(np.argsort(order))
 
     def index(self, row: int) -> Index:
-        """Give the index that a row came from."""
+        """Return the index that a row came from."""
         return self.indexes[int(np.searchsorted(self._starts, self.numbers[row], side="right")) - 1]
 
     def place(self, row: int) -> str:
@@ -321,7 +322,7 @@ def make_index(
 
 
 def _disorder(index: Index) -> Iterator[Problem]:
-    """Tell frames that come twice in an archive, and frames that come after later ones."""
+    """Yield a problem for frames that come twice in an archive, and for those that come after later ones."""
     seen: dict[tuple[str, int, int], int] = {}
     leads = [-1 if kind.header.lead is None else kind.header.lead for kind in index.kinds]
     products = [kind.header.product for kind in index.kinds]
@@ -349,7 +350,7 @@ def _disorder(index: Index) -> Iterator[Problem]:
 
 
 def index_paths(archive: Path) -> Iterator[Path]:
-    """Give where an archive's index may lie, the better place first."""
+    """Yield where an archive's index may lie, the better place first."""
     # without the archive's dots, so that a pattern like "*.tar*", which finds hidden files too, does not find it
     yield archive.with_name(f".{archive.name.replace('.', '_')}{_SUFFIX}")
     key = hashlib.sha256(str(archive.absolute()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -402,7 +403,7 @@ def save_index(index: Index, archive: Path) -> None:
 
 
 def load_index(archive: Path) -> Index | None:
-    """Give an archive's index as it was kept; None where there is none, or none that holds for it."""
+    """Return an archive's index; None where there is none that is valid for it."""
     stamp = archive_stamp(archive)
     for path in index_paths(archive):
         try:
@@ -423,7 +424,7 @@ _FORGED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, Re
 
 
 def archive_stamp(archive: Path) -> tuple[int, int]:
-    """Give an archive's size and the time of its last change, in ns: when one differs, it is another."""
+    """Return an archive's size and the time of its last change, in ns: when one differs, it has changed."""
     status = archive.stat()
     return status.st_size, status.st_mtime_ns
 

@@ -34,7 +34,7 @@ def unsafe_name(name: str) -> str:
     ('', "leads out of its folder by '..'")
     """
     if not name.isprintable():
-        return "has control characters, or is no UTF-8"
+        return "has control characters, or is not UTF-8"
     if len(name.encode()) > _NAME_LIMIT:
         return f"is longer than {_NAME_LIMIT} bytes"
     return next((reason for reason, pattern in _UNSAFE if pattern.search(name)), "")
@@ -77,7 +77,7 @@ _TOLERANCE = np.timedelta64(10, "m")
 
 
 class Stated(NamedTuple):
-    """What a frame's name says: its product, its time (None where the digits are no time) and its lead time."""
+    """What a frame's name says: its product, its time (None where the digits are not a time) and its lead time."""
 
     product: str
     time: np.datetime64 | None

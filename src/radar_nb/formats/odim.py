@@ -60,7 +60,7 @@ class Composite:
     ----------
     header : Header
         In RADOLAN's terms. `time` is the nominal time, UTC: the end of the interval or the base time of a
-        forecast; `version` is 5 (WGS84); `precision` is 0 where one count is no power of ten.
+        forecast; `version` is 5 (WGS84); `precision` is 0 where one count is not a power of ten.
     quantity : {"ACRR", "RATE", "DBZH"}
         As the file has it.
     packing : Packing
@@ -235,7 +235,9 @@ def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
     rain = quantity != "DBZH"  # no echo is zero rain, so that one code has to mean zero
     sound = 0 < scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
     if not sound:
-        raise file.refusal(f"contradicts itself: gain {gain} and offset {zero} over {interval} min give no values")
+        raise file.refusal(
+            f"contradicts itself: gain {gain} and offset {zero} over {interval} min stand for no values"
+        )
     packing = Packing(
         scale=scale,
         offset=offset,
@@ -341,7 +343,7 @@ def write_composite(
     undetect: int = 0,
     method: str = "",
 ) -> bytes:
-    """Give the bytes of a composite, with the groups and attributes of DWD's own files.
+    """Return the bytes of a composite, with the groups and attributes of DWD's own files.
 
     Parameters
     ----------
@@ -439,7 +441,7 @@ def _interval(header: Header) -> dict[str, str]:
 
 @lru_cache
 def _where(grid: Grid) -> Mapping[str, Any]:
-    """Give projection, size and outer corners; DWD's false origin is the centre of the north-western cell."""
+    """Return projection, size and outer corners; DWD's false origin is the centre of the north-western cell."""
     west, south, half = grid.x0 - grid.cell / 2, grid.y0 - grid.cell / 2, grid.cell / 2
     east, north = west + grid.cols * grid.cell, south + grid.rows * grid.cell
     corners: dict[str, float] = {}

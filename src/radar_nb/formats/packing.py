@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from radar_nb.formats.radolan import BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED, CLUTTER, NO_DATA, VALUE
+from radar_nb.formats.runlength import NO_CLASS, OUTLINE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,9 @@ Clutter = Literal["keep", "mask"]
 _BLOCK = 1 << 17
 """Cells that are packed at once."""
 _TO_SIGN = np.uint16(16 - NO_DATA.bit_length())
+
+OUTLINE_FLAG = {"outline": 16}
+"""One more bit, of run-length coded classes: the cell draws the outline of the coverage."""
 
 FLAGS = {"secondary": 1, "no_data": 2, "negative": 4, "clutter": 8}
 """The bits of a cell's flags: those of a 16-bit code, moved down by twelve."""
@@ -45,6 +49,8 @@ class Packing:
         Codes that are marks of missing cells.
     clutter : int or None
         The code that marks clutter without a value.
+    outline : int or None
+        The code that draws the outline of the coverage.
     undetect : int or None
         The code of cells where a radar saw nothing, if that is an amount of zero.
     """
@@ -56,6 +62,7 @@ class Packing:
     missing: int = 0
     marks: tuple[int, ...] = ()
     clutter: int | None = None
+    outline: int | None = None
     undetect: int | None = None
 
     @property
@@ -65,7 +72,7 @@ class Packing:
 
     @property
     def fill(self) -> int:
-        """What `packed` puts where a cell is missing: the largest integer, which is no value in any product."""
+        """What `packed` puts where a cell is missing: the largest integer, which is not a value of any product."""
         return int(np.iinfo(self.dtype).max)
 
     @property
@@ -74,7 +81,7 @@ class Packing:
         return bool(self.missing & NO_DATA)
 
     def values(self, codes: NDArray[Any], *, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Give the values of codes.
+        """Return the values of codes.
 
         Parameters
         ----------
@@ -106,7 +113,7 @@ class Packing:
         return out
 
     def packed(self, codes: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Give codes as CF's packed integers: flags cut off, and `fill` where missing."""
+        """Return codes as CF's packed integers: flags cut off, and `fill` where missing."""
         if out is None:
             out = np.empty(codes.shape, self.dtype)
         if self.itemsize == 2 and self.missing == NO_DATA and not self.marks and self.undetect is None:
@@ -131,7 +138,7 @@ class Packing:
         return out
 
     def flags(self, codes: NDArray[Any], *, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-        """Give the flags of codes as bits of `FLAGS`."""
+        """Return the flags of codes as bits of `FLAGS`."""
         if out is None:
             out = np.empty(codes.shape, np.uint8)
         if self.flagged:
@@ -140,10 +147,12 @@ class Packing:
         np.multiply(self.is_missing(codes), np.uint8(FLAGS["no_data"]), out=out, casting="unsafe")
         if self.clutter is not None:
             np.copyto(out, np.uint8(FLAGS["clutter"]), where=codes == self.clutter)
+        if self.outline is not None:
+            np.copyto(out, np.uint8(OUTLINE_FLAG["outline"]), where=codes == self.outline)
         return out
 
     def is_missing(self, codes: NDArray[Any]) -> NDArray[np.bool_]:
-        """Tell which codes are missing cells."""
+        """Return which codes are missing cells."""
         if not self.missing and len(self.marks) == 1:
             marked: NDArray[np.bool_] = codes == self.marks[0]
             return marked
@@ -153,7 +162,7 @@ class Packing:
         return missing
 
     def count(self, value: float) -> int:
-        """Give the smallest count whose value is not below a value: `value >= v` is `count >= count(v)`."""
+        """Return the smallest count whose value is not below a value: `value >= v` is `count >= count(v)`."""
         return int(np.ceil(np.round((value - self.offset) / self.scale, 6)))
 
     def _counts(self, codes: NDArray[Any]) -> NDArray[Any]:
@@ -169,11 +178,11 @@ class Packing:
 
 
 def radolan_packing(itemsize: int, *, scale: float, offset: float = 0.0, clutter: Clutter = "keep") -> Packing:
-    """Give the packing of RADOLAN's binary codes.
+    """Return the packing of RADOLAN's binary codes.
 
-    Cells without data are told by the flag bit in 16-bit codes and by the codes 250 and 255 in 8-bit ones. wradlib
-    looks at the values 2490 and 2500 instead, after it has cut the flags off, and so loses real amounts of 24.90
-    and 25.00 mm in 5 minutes; this is the one place where our values differ from its.
+    Cells without data are marked by the flag bit in 16-bit codes and by the codes 250 and 255 in 8-bit ones.
+    wradlib compares the values with 2490 and 2500 instead, after cutting off the flags, and so loses real amounts
+    of 24.90 and 25.00 mm in 5 minutes; this is the one place where our values differ from wradlib's.
 
     Parameters
     ----------
@@ -188,3 +197,7 @@ def radolan_packing(itemsize: int, *, scale: float, offset: float = 0.0, clutter
         return Packing(scale=scale, offset=offset, itemsize=1, marks=marks, clutter=BYTE_CLUTTER)
     missing = NO_DATA if clutter == "keep" else NO_DATA | CLUTTER
     return Packing(scale=scale, offset=offset, itemsize=2, bits=VALUE, missing=missing)
+
+
+CLASS_PACKING = Packing(itemsize=1, marks=(NO_CLASS, OUTLINE), outline=OUTLINE)
+"""The packing of run-length coded classes: missing where no radar sees, and on the outline of the coverage."""

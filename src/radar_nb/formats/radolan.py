@@ -42,10 +42,10 @@ NO_DATA_CODE = 0x29C4
 """How DWD writes a cell without data: the flag and the value 2500."""
 
 SYNTHETIC = "SYNTHETIC"
-"""What frames that this package has made up name as their software, so that nobody takes them for DWD's."""
+"""What synthetic frames name as their software, so that they are not taken for DWD's."""
 
 BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED = 249, 250, 255
-"""The codes of 8-bit products that are no values."""
+"""The codes of 8-bit products that are not values."""
 
 RUN_LENGTH = ("PC", "PG")
 """The products whose codes are written as runs: how often a class follows, not a code for each cell."""
@@ -144,7 +144,7 @@ _REMEDY = "fetch or extract it again"
 
 
 def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
-    r"""Give what a frame's header says.
+    r"""Return what a frame's header says.
 
     Unknown tokens are passed over, since DWD adds some every few years.
 
@@ -162,7 +162,7 @@ def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
     Raises
     ------
     HeaderError
-        There is no header, or a token that every frame has is missing or no number.
+        There is no header, or a token that every frame has is missing or not a number.
     TruncatedFrame
         The bytes end before the header does.
 
@@ -204,9 +204,7 @@ def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: s
         ) from error
     rows, cols = _size(found, runs=start["product"] in RUN_LENGTH)
     if rows * cols == 0:
-        raise HeaderError(
-            f"the header of {name} gives a grid of {rows} x {cols} cells: a frame has some, {_REMEDY}"
-        )
+        raise HeaderError(f"the header of {name} states a grid of {rows} x {cols} cells: it is damaged, {_REMEDY}")
     unit = _number(found, "U")
     contributions = (item.rsplit(maxsplit=1) for item in found.get("ST", "").split(",") if " " in item.strip())
     return Header(
@@ -245,7 +243,7 @@ def _number(found: dict[str, str], token: str) -> int | None:
 
 
 def read_frame(data: Buffer, *, name: str = "the frame") -> tuple[Header, Codes]:
-    """Give a frame's header and its raw codes.
+    """Return a frame's header and its raw codes.
 
     Parameters
     ----------
@@ -264,7 +262,7 @@ def read_frame(data: Buffer, *, name: str = "the frame") -> tuple[Header, Codes]
     Raises
     ------
     HeaderError
-        The header is none, or does not fit the payload.
+        The header is invalid, or does not fit the payload.
     TruncatedFrame
         The frame is shorter than its header says.
     """
@@ -273,7 +271,7 @@ def read_frame(data: Buffer, *, name: str = "the frame") -> tuple[Header, Codes]
 
 
 def payload(header: Header, data: Buffer, *, name: str = "the frame") -> Codes:
-    """Give the raw codes of a frame whose header is known: the second half of `read_frame`."""
+    """Return the raw codes of a frame whose header is known: the second half of `read_frame`."""
     if len(data) < header.size:
         raise TruncatedFrame(
             f"{name} has {len(data):,} bytes where its header says {header.size:,}: it is cut short, {_REMEDY}"
@@ -296,7 +294,7 @@ def payload(header: Header, data: Buffer, *, name: str = "the frame") -> Codes:
 
 
 def write_frame(header: Header, codes: Codes) -> bytes:
-    """Give the bytes of a frame.
+    """Return the bytes of a frame.
 
     Parameters
     ----------
@@ -318,7 +316,7 @@ def write_frame(header: Header, codes: Codes) -> bytes:
     if codes.ndim != 1 if header.run_length else codes.shape != (header.rows, header.cols):
         raise FrameError(
             f"codes of shape {codes.shape} do not fit a header of {header.rows} x {header.cols} cells: "
-            "give both the same"
+            "make both the same"
         )
     width = 5 if header.run_length else 10 if header.version >= 5 else 7
     before = _start_text(header) + "BY"

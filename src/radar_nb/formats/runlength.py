@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 NO_CLASS = 255
 """What `decode` puts where no radar sees."""
 
+OUTLINE = 9
+"""The class that draws the outline of the coverage, and is not a reflectivity. In the PG of 10 August 2014 20:45,
+all 1,620 cells of it touch cells that no radar sees, or the edge, and the levels name the classes 0 to 6 alone."""
+
 _LF, _ENDS = 0x0A, b"\x03\x04"
 _OFFSET = 16  # is added to every byte of an offset, so that none of them is a control character
 _MORE = 255  # as a byte of an offset: another one follows
 
 
 def decode(data: Buffer | Codes, rows: int, cols: int, *, name: str = "the frame") -> NDArray[np.uint8]:
-    r"""Give the classes of a run-length coded field.
+    r"""Return the classes of a run-length coded field.
 
     Parameters
     ----------
@@ -48,7 +52,7 @@ def decode(data: Buffer | Codes, rows: int, cols: int, *, name: str = "the frame
     Raises
     ------
     HeaderError
-        The runs are none, or do not fill the grid.
+        The runs are invalid, or do not fill the grid.
     TruncatedFrame
         There are fewer lines than rows.
 
@@ -86,7 +90,7 @@ def _lines(data: bytes, rows: int, name: str) -> Iterator[bytes]:
 
 
 def _check(line: bytes, cols: int, place: str) -> None:
-    """Refuse what wradlib would take for a line and is none."""
+    """Refuse what wradlib would take for a line although it is not one."""
     codes = line[1:-1]
     if not codes:
         return
@@ -95,6 +99,6 @@ def _check(line: bytes, cols: int, place: str) -> None:
     cells = sum(offset) - _OFFSET * len(offset) + sum(code >> 4 for code in runs)
     if not runs or min(offset) < _OFFSET or cells > cols:
         raise HeaderError(
-            f"{place} is no line of runs over {cols} cells ({line[:16]!r}): the frame was changed on its way, "
+            f"{place} is not a line of runs over {cols} cells ({line[:16]!r}): the frame was changed on its way, "
             "fetch or extract it again"
         )

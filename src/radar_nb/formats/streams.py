@@ -19,7 +19,7 @@ from zlib_ng import gzip_ng, zlib_ng
 Kind = Literal["gzip", "bzip2", "tar", "hdf5", "frame", "html", "empty", "unknown"]
 
 BLOCK = 512
-"""A tar's block; the first of a file tells what it is."""
+"""A tar's block; the first of a file shows what it is."""
 
 _SCRATCH = 256 << 10  # bytes that are thrown away at once: what stays in the processor's cache
 _SLICE = 16 << 10  # bytes that are inflated at once: few, since zlib copies those that it has not used
@@ -131,7 +131,7 @@ class Source(Protocol):
     """What a stream reads from."""
 
     def readinto(self, buffer: Any, /) -> int | None:
-        """Fill the buffer as far as there are bytes at hand."""
+        """Fill the buffer with the bytes that are there."""
 
 
 class Reopened:
@@ -174,19 +174,19 @@ class Growing:
         self._news = threading.Condition()
 
     def grow(self, size: int) -> None:
-        """Tell that so many bytes are there."""
+        """Report that so many bytes are there."""
         with self._news:
             self._there = size
             self._news.notify()
 
     def end(self, *, abandoned: bool = False) -> None:
-        """Tell that no more will come: because all are there, or because the writer has given up."""
+        """Report that no more will come: all are there, or the writer has given up."""
         with self._news:
             self._ended, self._abandoned = True, abandoned
             self._news.notify()
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer as far as there are bytes at hand; wait where there are none; 0 at the end.
+        """Fill the buffer with the bytes that are there; wait where there are none; 0 at the end.
 
         Raises
         ------
@@ -233,7 +233,7 @@ class Stream:
         return count
 
     def read(self, size: int) -> bytes:
-        """Give so many bytes, unless the end comes first."""
+        """Return so many bytes, unless the end comes first."""
         buffer = memoryview(bytearray(size))
         return bytes(buffer[: self.readinto(buffer)])
 
@@ -273,7 +273,7 @@ class Stream:
 
 
 def inflated(stream: Stream) -> Stream:
-    """Give what a stream holds when it is inflated: the stream itself where it is not compressed."""
+    """Return what a stream holds when it is inflated: the stream itself where it is not compressed."""
     packed: Any = _Packed(stream)
     match sniff(stream.head()):
         case "gzip":
@@ -300,7 +300,7 @@ class _Packed:
         return self._stream.readinto(memoryview(buffer))
 
     def read(self, size: int) -> bytes:
-        """Give so many bytes, unless the end comes first."""
+        """Return so many bytes, unless the end comes first."""
         room = memoryview(bytearray(size))
         return bytes(room[: self.readinto(room)])
 
@@ -313,7 +313,7 @@ class _Unpacked:
         self._inflater = inflater
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer as far as there are bytes at hand."""
+        """Fill the buffer with the bytes that are there."""
         count = self._inflater.readinto(buffer) or 0
         self._packed.worth += _WORTH * count
         return count
@@ -338,7 +338,7 @@ class Inflater:
         self.position = 0
 
     def copy(self) -> Inflater:
-        """Give another that stands at the same place."""
+        """Return a copy that stands at the same place."""
         other = Inflater(self._archive, self._next - len(self._input), 0)
         other._end = self._end
         other._inflate = self._inflate.copy()  # type: ignore[attr-defined] # with the input not used yet
@@ -391,14 +391,14 @@ class Inflater:
 
 
 class Bunzipper:
-    """What a bzip2 file holds, as a source; other than `bz2.BZ2File` it tells bytes that follow and are none."""
+    """What a bzip2 file holds, as a source; unlike `bz2.BZ2File` it reports foreign bytes that follow."""
 
     def __init__(self, packed: _Packed) -> None:
         self._packed = packed
         self._inflate = bz2.BZ2Decompressor()
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill the buffer as far as there are bytes at hand; 0 at the end."""
+        """Fill the buffer with the bytes that are there; 0 at the end."""
         out = b""
         while not out:
             piece = b""

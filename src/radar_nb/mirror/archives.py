@@ -25,7 +25,7 @@ from radar_nb.runtime.files import local_path, replacing, storage_errors
 from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     import numpy as np
 
@@ -88,7 +88,7 @@ def make_archives(
     CoverageError
         DWD files no such archive, or not in this format.
     MonthError
-        The range is none, or a month has none of the days.
+        The range is invalid, or a month has none of the days.
     StorageError
         The disk refused, or a file of the same name is not synthetic: it is not overwritten.
 
@@ -98,7 +98,7 @@ def make_archives(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     paths = make_archives(folder, "YW", "2020-06", days=[31], progress=False)
     Traceback (most recent call last):
-    radar_nb.errors.MonthError: 2020-06 has none of the days [31]: give some of 1 to 30 (days=)
+    radar_nb.errors.MonthError: 2020-06 has none of the days [31]: choose some of 1 to 30 (days=)
     """
     item = product(name)
     months = month_range(first, last)
@@ -116,47 +116,6 @@ def make_archives(
             todo = [file for file in files[month] if not file.is_done()]
             _make_month(eras[month], month, todo, seed=seed, workers=workers, report=report)
     return tuple(file.target for month in months for file in files[month])
-
-
-def make_forecast(
-    root: Path | str,
-    time: np.datetime64,
-    *,
-    leads: Iterable[int] = range(0, 125, 5),
-    seed: int = 0,
-) -> Path:
-    """Fill a folder with one synthetic RV under DWD's path and names: an analysis and 24 forecasts.
-
-    Parameters
-    ----------
-    root : path
-        Takes the place of the server's root.
-    time : numpy.datetime64
-        Of the analysis, UTC: the end of its five minutes. Forecasts are of the weather that will be.
-    leads : iterable of int, optional
-        Minutes ahead; by default from 0 to 120, in steps of five.
-    seed : int
-        Another seed is other weather.
-
-    Returns
-    -------
-    pathlib.Path
-        The `.tar.bz2`.
-
-    Raises
-    ------
-    StorageError
-        The disk refused, or a file of the same name is not synthetic: it is not overwritten.
-    """
-    stem, leads = _moment(time).strftime("DE1200_RV%y%m%d%H%M"), tuple(leads)
-    file = _File(Path(root), f"weather/radar/composite/rv/{stem}.tar.bz2", [time] * len(leads), seed)
-    if not file.is_done():
-        file.make(
-            _Member(f"{stem}_{lead:03d}", time, frame)
-            for lead in leads
-            for _, frame in synthetic_frames("RV", [time], lead=lead, seed=seed)
-        )
-    return file.target
 
 
 def _make_month(
@@ -196,7 +155,7 @@ def _times(family: Family, month: Month, days: Collection[int] | None) -> list[n
         days = range(month.days - 1 if family.first is None else 1, month.days + 1)
     wanted = set(days) & set(range(1, month.days + 1))
     if not wanted:
-        raise MonthError(f"{month} has none of the days {sorted(days)}: give some of 1 to {month.days} (days=)")
+        raise MonthError(f"{month} has none of the days {sorted(days)}: choose some of 1 to {month.days} (days=)")
     return [
         time for time in time_steps(month, every=family.every, minute=family.minute) if _moment(time).day in wanted
     ]
@@ -217,7 +176,7 @@ class _Member(NamedTuple):
 
 
 class _File:
-    """One archive to make, with a hidden note beside it that tells what it was made of."""
+    """One archive to make, with a hidden note beside it that says what it was made of."""
 
     def __init__(self, root: Path, path: str, times: Sequence[np.datetime64], seed: int) -> None:
         self.target = local_path(root, path)
@@ -232,7 +191,7 @@ class _File:
             )
 
     def is_done(self) -> bool:
-        """Tell whether the archive is there, made of the same."""
+        """Return whether the archive is there, made of the same."""
         return self.target.exists() and self._note.read_text("utf-8") == self._recipe
 
     def make(self, members: Iterator[_Member]) -> None:
@@ -243,8 +202,6 @@ class _File:
                 _write_days(file, members)
             elif self.target.name.endswith(".tar.gz"):
                 _write_tar_gz(file, members)
-            elif self.target.name.endswith(".tar.bz2"):
-                _write_tar_bz2(file, members)
             else:
                 file.writelines(member.data for member in members)
         self._write_note(self._recipe)
@@ -291,12 +248,6 @@ def _write_tar_gz(file: IO[bytes], members: Iterator[_Member]) -> None:
         gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        for member in members:
-            _add(tar, member)
-
-
-def _write_tar_bz2(file: IO[bytes], members: Iterator[_Member]) -> None:
-    with tarfile.open(fileobj=file, mode="w:bz2", format=tarfile.USTAR_FORMAT) as tar:
         for member in members:
             _add(tar, member)
 

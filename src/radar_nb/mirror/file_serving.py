@@ -38,7 +38,7 @@ class Reply:
     headers : mapping
         All but Content-Length.
     text : bytes
-        The body, if it is no file's.
+        The body, unless it is a file's.
     file : file or None
         Open; who takes the answer closes it.
     start, length : int
@@ -60,7 +60,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validators:
-    """What tells one edition of a file from another.
+    """What distinguishes one edition of a file from another.
 
     Attributes
     ----------
@@ -80,11 +80,11 @@ class Validators:
         return etag if self.modified is None else etag | {"Last-Modified": formatdate(self.modified, usegmt=True)}
 
     def prove(self, condition: str) -> bool:
-        """Tell whether an If-Range names this very edition: a weak ETag never does (RFC 9110, 13.1.5)."""
+        """Return whether an If-Range names this very edition: a weak ETag never does (RFC 9110, 13.1.5)."""
         return not condition.startswith("W/") and condition in self.headers.values()
 
     def are_known(self, headers: Message) -> bool:
-        """Tell whether the client has this edition: its ETags count before its date (RFC 9110, 13.2.2)."""
+        """Return whether the client has this edition: its ETags count before its date (RFC 9110, 13.2.2)."""
         if "If-None-Match" in headers:
             known = [tag.strip().removeprefix("W/") for tag in headers["If-None-Match"].split(",")]
             return known == ["*"] or (self.etag is not None and self.etag.removeprefix("W/") in known)
@@ -96,7 +96,7 @@ class Validators:
 
 
 def path_of(target: str) -> str:
-    """Give the path that a request names: unquoted, without the query.
+    """Return the path that a request names: unquoted, without the query.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def path_of(target: str) -> str:
 
 
 def address_of(path: str) -> str:
-    """Give a path as it stands in an address: what `path_of` takes.
+    """Return a path as it stands in an address: what `path_of` takes.
 
     Examples
     --------
@@ -127,11 +127,11 @@ def answer(
     root : Path
         Resolved.
     name : str
-        What `path_of` gives.
+        As `path_of` returns it.
     headers : Message
         The request's.
     edit : callable, optional
-        Gives the validators that a file is said to have instead of its own.
+        Returns the validators that are sent instead of the file's own.
     """
     path = _inside(root, name)
     if path is None:
@@ -152,7 +152,7 @@ def answer(
 
 
 def _inside(root: Path, name: str) -> Path | None:
-    """Give the place of a name, or None where it is not to be served: outside the root, hidden, or no file."""
+    """Return the place of a name, or None where it is not served: outside the root, hidden, or not a file."""
     parts = [part for part in name.split("/") if part]
     if any(part.startswith(".") for part in parts):
         return None
@@ -166,7 +166,7 @@ def _inside(root: Path, name: str) -> Path | None:
 
 
 def page(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Reply:
-    """Give the page that says no more than a status, as nginx writes it."""
+    """Return the page that says no more than a status, as nginx writes it."""
     title = f"{status.value} {status.phrase}"
     text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<h1>{title}</h1>\r\n</body>\r\n</html>\r\n"
     return Reply(status=status, headers={"Content-Type": _HTML} | dict(headers or {}), text=text.encode())
@@ -230,9 +230,9 @@ def _file_answer(file: IO[bytes], size: int, about: Mapping[str, str], seen: Val
 
 
 def _range(text: str, size: int) -> range | None:
-    """Read a Range header: the bytes to send, an empty range if there are none, None if all are to be sent.
+    """Read a Range header: the bytes to send, an empty range if there are none, None to send all.
 
-    Several ranges at a time, and what is no range, are answered with the whole file, as the RFC allows.
+    Several ranges at a time, and what is not a range, are answered with the whole file, as the RFC allows.
     """
     match = re.fullmatch(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", text, re.ASCII)
     if match is None:

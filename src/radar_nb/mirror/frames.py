@@ -63,7 +63,7 @@ def synthetic_frames(
     seed: int = 0,
     workers: int | None = None,
 ) -> Generator[tuple[np.datetime64, bytes], None, None]:
-    """Give frames of synthetic weather, one after the other, as DWD would publish them.
+    """Yield frames of synthetic weather, one after the other, as DWD would publish them.
 
     All products of a seed show the same weather: an RW is the sum of its twelve YW, rounded to 0.1 mm, an SF the
     sum of its 24 RW. A frame does not depend on which others are asked for.
@@ -77,7 +77,7 @@ def synthetic_frames(
     family : {"radolan", "radklim", "nrt"}
         RADKLIM has its own grid and header, and flags clutter.
     hdf5 : bool
-        Whether to give ODIM HDF5, on a larger grid and on the WGS84 ellipsoid, instead of binary frames. A cell
+        Whether to make ODIM HDF5, on a larger grid and on the WGS84 ellipsoid, instead of binary frames. A cell
         has the rain of the same cell of the binaries: their grids differ by half a kilometre in the mean.
     lead : int
         Minutes from base time to the interval's end, of RV.
@@ -165,26 +165,26 @@ class _Source:
         self._clutter = clutter_cells(self._grid, seed) if self._radklim else None
 
     def frame(self, time: np.datetime64) -> bytes:
-        """Give the frame of a time; not for SF, which is a sum over frames."""
+        """Return the frame of a time; not for SF, which is a sum over frames."""
         if self._product == "RX":
             return self._reflectivity(time)
         end = time + np.timedelta64(self._lead or 0, "m")
         return self.packed(time, self.hour(end) if self._product == "RW" else self.five_minutes(end))
 
     def five_minutes(self, time: np.datetime64) -> NDArray[np.uint16]:
-        """Give the amount of the five minutes that end at a time, in 0.01 mm."""
+        """Return the amount of the five minutes that end at a time, in 0.01 mm."""
         counts: NDArray[np.uint16] = np.rint(self._weather.rate(time, self._grid) * (100 / 12)).astype(np.uint16)
         return counts
 
     def hour(self, time: np.datetime64) -> NDArray[np.uint16]:
-        """Give the amount of the hour that ends at a time, in 0.1 mm."""
+        """Return the amount of the hour that ends at a time, in 0.1 mm."""
         total = self.five_minutes(time)
         for back in range(5, 60, 5):
             total += self.five_minutes(time - np.timedelta64(back, "m"))
         return (total + np.uint16(5)) // np.uint16(10)
 
     def packed(self, time: np.datetime64, counts: NDArray[np.uint16]) -> bytes:
-        """Give the frame of a time with the flags of what the radars cannot see, or see wrongly."""
+        """Return the frame of a time with the flags of what the radars cannot see, or see wrongly."""
         limit = _GAUGES if self._product in {"RW", "SF"} and not self._radklim else RANGE
         if self._hdf5:
             quantity, gain = _HDF5[self._product]
@@ -207,7 +207,7 @@ class _Source:
         return write_frame(self._header(time), codes.astype(np.uint8))
 
     def _header(self, time: np.datetime64) -> Header:
-        """Give a header with the tokens of the family's real files; the software's name tells the truth."""
+        """Return a header with the tokens of the family's real files; the software is named truthfully."""
         polara = self._hdf5 or self._lead is not None
         flags = "00000001" if self._product == "RW" else "00000000" if self._radklim else None
         return Header(

@@ -1,6 +1,6 @@
 """A small DWD in a box: a folder behind a real HTTP server that answers as DWD's does, or worse on purpose.
 
-The server listens on loopback unless it is told otherwise, reads only below its root, and writes nothing there.
+The server listens on loopback by default, reads only below its root, and writes nothing there.
 What it serves may be real files, or synthetic ones that `make_archives` made.
 """
 
@@ -68,7 +68,7 @@ class Mirror:
     Raises
     ------
     ServerError
-        The root is no folder, the host is not loopback though `public` is not set, or the port cannot be had.
+        The root is not a folder, the host is not loopback though `public` is not set, or the port is taken.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class Mirror:
         self.root = Path(root).resolve()
         if not self.root.is_dir():
             raise ServerError(
-                f"the mirror cannot serve {root}: it is no folder; name the one that stands for the server"
+                f"the mirror cannot serve {root}: it is not a folder; name the one that stands for the server"
             )
         if not (public or _is_loopback(host)):
             raise ServerError(
@@ -178,7 +178,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def _make_room(self) -> bool:
-        """Cut the connection that has owed a whole request for longest, so that slow clients lock nobody out."""
+        """Cut the connection that has owed a request for longest, so that slow clients do not lock others out."""
         slowest = min(tuple(self._due.items()), key=lambda item: item[1], default=None)
         if slowest is None:
             return False

@@ -88,7 +88,7 @@ class _Texture:
         self._field = np.pad(field.astype(np.float32), (0, _PERIOD), mode="wrap")
 
     def at(self, seconds: float, row: int, col: int, shape: tuple[int, int]) -> Field:
-        """Give a window at a moment."""
+        """Return a window at a moment."""
         key = int(seconds // self._lifetime)
         part = seconds / self._lifetime - key
         part *= part * (3 - 2 * part)
@@ -143,7 +143,7 @@ class Weather:
         self._cells = _Texture((root, 5), smallest=12, largest=32, lifetime=0.6)
 
     def rate(self, time: np.datetime64, grid: Grid) -> Field:
-        """Give the rain rate, as if every place was seen: the mean of the five minutes that end at a time.
+        """Return the rain rate, as if every place was seen: the mean of the five minutes that end at a time.
 
         Parameters
         ----------
@@ -231,7 +231,7 @@ def _interpolate(field: Field, offset: float, count: int) -> Field:
 
 @lru_cache(maxsize=4)
 def radar_distance(grid: Grid) -> Field:
-    """Give the way from every cell to the nearest radar.
+    """Return the way from every cell to the nearest radar.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def _unit_vectors(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray
 
 @lru_cache(maxsize=4)
 def clutter_cells(grid: Grid, seed: int) -> NDArray[np.bool_]:
-    """Give the cells where hills and towers disturb the radars: the same at all times.
+    """Return the cells where hills and towers disturb the radars: the same at all times.
 
     There are some 4,000 of them, in clumps; RADKLIM YW flags 4,000 to 4,600 cells.
 

@@ -15,8 +15,8 @@ from radar_nb.dwd.products import variable_name
 from radar_nb.errors import SettingsError
 from radar_nb.formats.cursor import open_cursor
 from radar_nb.formats.odim import read_composite
-from radar_nb.formats.packing import FLAGS, Clutter, Packing
-from radar_nb.formats.radolan import SYNTHETIC
+from radar_nb.formats.packing import FLAGS, OUTLINE_FLAG, Clutter, Packing
+from radar_nb.formats.radolan import RUN_LENGTH, SYNTHETIC
 from radar_nb.reading.lazy_array import FrameArray, no_packing
 from radar_nb.reading.regridding import Method, Weights, weights
 from radar_nb.reading.series import Series, make_series, of_products, split_kinds, with_true_interval
@@ -242,8 +242,9 @@ def packing_attrs(packing: Packing) -> dict[str, Any]:
 
 
 def _flag_attrs(attrs: dict[str, Any], name: str) -> dict[str, Any]:
-    # in RE the flag tells hail (RADVOR)
-    meanings = {"hail" if name == "RE" and flag == "secondary" else flag: bit for flag, bit in FLAGS.items()}
+    known = FLAGS | OUTLINE_FLAG if name in RUN_LENGTH else FLAGS
+    # in RE the flag marks hail (RADVOR)
+    meanings = {"hail" if name == "RE" and flag == "secondary" else flag: bit for flag, bit in known.items()}
     return {
         "long_name": f"flags of {name}",
         "standard_name": "status_flag",

@@ -7,6 +7,7 @@ asked about an empty frame of the grid: no byte of a file that is opened reaches
 from __future__ import annotations
 
 import io
+import itertools
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,9 +19,8 @@ import xarray as xr
 from radar_nb.dwd.grids import find_grid
 from radar_nb.dwd.products import HYDROMETEORS, PRODUCTS, true_interval
 from radar_nb.errors import HeaderError, UnknownGrid, UnknownProduct
-from radar_nb.formats.packing import Packing, radolan_packing
+from radar_nb.formats.packing import CLASS_PACKING, Packing, radolan_packing
 from radar_nb.formats.radolan import Header, write_frame
-from radar_nb.formats.runlength import NO_CLASS
 
 if TYPE_CHECKING:
     from radar_nb.dwd.grids import Grid
@@ -91,7 +91,7 @@ def find_template(kind: FrameKind, stated: Composite | None, *, clutter: Clutter
         raise UnknownGrid(f"{name}: {error}") from error
     minutes = true_interval(header.product, header.interval)
     packing = _packing(kind, product, clutter) if stated is None else _stated(stated, product, name)
-    return Template(grid=grid, attrs=_attrs(product, minutes), packing=packing, minutes=minutes)
+    return Template(grid=grid, attrs=_attrs(product, minutes, header.levels), packing=packing, minutes=minutes)
 
 
 def _stated(composite: Composite, product: Product, name: str) -> Packing:
@@ -108,7 +108,7 @@ def _packing(kind: FrameKind, product: Product, clutter: Clutter) -> Packing:
     if kind.itemsize == 4:
         return Packing(itemsize=4, missing=_HG_NO_DATA)
     if not kind.itemsize:
-        return Packing(itemsize=1, marks=(NO_CLASS,))
+        return CLASS_PACKING
     step = float(f"1e{kind.header.precision}")
     if product.quantity != "reflectivity":
         return radolan_packing(kind.itemsize, scale=step, clutter=clutter)
@@ -116,7 +116,7 @@ def _packing(kind: FrameKind, product: Product, clutter: Clutter) -> Packing:
     return radolan_packing(kind.itemsize, scale=scale, offset=_DBZ_OFFSET, clutter=clutter)
 
 
-def _attrs(product: Product, minutes: int) -> dict[str, Any]:
+def _attrs(product: Product, minutes: int, levels: tuple[float, ...]) -> dict[str, Any]:
     attrs: dict[str, Any] = {
         "long_name": product.title,
         "units": product.unit,
@@ -128,10 +128,24 @@ def _attrs(product: Product, minutes: int) -> dict[str, Any]:
         attrs |= {"standard_name": "lwe_thickness_of_precipitation_amount", "cell_methods": "time: sum"}
     elif product.quantity == "reflectivity":
         attrs["standard_name"] = "equivalent_reflectivity_factor"
+    if levels:
+        attrs |= _class_attrs(levels)
     if product.name == "HG":
         meanings = " ".join(meaning.replace(" ", "_") for meaning in HYDROMETEORS.values())
         attrs |= {"flag_values": np.array(list(HYDROMETEORS), "u4"), "flag_meanings": meanings}
     return attrs
+
+
+def _class_attrs(levels: tuple[float, ...]) -> dict[str, Any]:
+    """Return CF's meanings of classes of reflectivity, and the lower bounds of classes 1, 2, ... in dBZ."""
+    texts = [f"{level:g}" for level in levels]
+    between = [f"from_{low}_to_{high}_dBZ" for low, high in itertools.pairwise(texts)]
+    meanings = [f"below_{texts[0]}_dBZ", *between, f"from_{texts[-1]}_dBZ"]
+    return {
+        "levels_dbz": np.array(levels, np.float32),
+        "flag_values": np.arange(len(meanings), dtype=np.uint8),
+        "flag_meanings": " ".join(meanings),
+    }
 
 
 _NO_FILL = {"_FillValue": None}  # coordinates have no missing values (CF 1.11, 2.5.1)

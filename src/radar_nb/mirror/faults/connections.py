@@ -102,7 +102,7 @@ class Misbehaviour:
         self._end(client, delivery.end if whole else "close")
 
     def _taken(self, client: BaseHTTPRequestHandler) -> tuple[Request, int]:
-        """Read a request, decide what goes wrong, and give its number."""
+        """Read a request, decide what goes wrong, and return its number."""
         path, query = path_of(client.path), client.path.partition("?")[2]
         asked = client.headers.get("Range", "")
         with self._lock:
@@ -130,7 +130,7 @@ class Misbehaviour:
         return request, number
 
     def _looping(self, path: str, query: str) -> Fault | None:
-        """Give the rule of an endless redirect that the request is a step of."""
+        """Return the rule of an endless redirect that the request is a step of."""
         if not query.startswith("loop="):
             return None
         attempt = self._counts[path]
@@ -144,7 +144,7 @@ class Misbehaviour:
         )
 
     def _send_body(self, client: BaseHTTPRequestHandler, delivery: Delivery, body: IO[bytes], number: int) -> bool:
-        """Send as much of the body as is to be sent, as fast; tell whether all of it was there."""
+        """Send as much of the body as is to be sent, as fast; return whether all of it was there."""
         body.seek(delivery.answer.start)
         at = 0
         for leg in delivery.legs:
@@ -195,7 +195,7 @@ def _flipped(data: bytes, at: int, flip: tuple[int, int] | None) -> bytes:
 
 
 def _reset(client: BaseHTTPRequestHandler) -> None:
-    """Close a connection so that the other side is told it broke."""
+    """Close a connection so that the other side sees a reset."""
     client.close_connection = True
     client.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
     client.rfile.close()  # it holds the socket open

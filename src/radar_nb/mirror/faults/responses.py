@@ -76,12 +76,12 @@ class Request:
         return int(self.faults.draw(self.path, self.attempt, f"{fault.kind} {what}") * count)
 
     def form(self, fault: Fault) -> str:
-        """Give the form that a fault takes."""
+        """Return the form that a fault takes."""
         forms = KINDS[fault.kind].forms
         return fault.form or forms[self.draw(fault, "form", len(forms))]
 
     def place(self, fault: Fault, length: int) -> int:
-        """Give the byte of a body at which a fault strikes."""
+        """Return the byte of a body at which a fault strikes."""
         return self.draw(fault, "after", length) if fault.after is None else min(fault.after, length - 1)
 
 
@@ -124,7 +124,7 @@ def said(request: Request) -> Reply:
 
 
 def _true(request: Request, *, without: str = "") -> Reply:
-    """Give what a good server says, to the request without one of its headers."""
+    """Return what a good server says, to the request without one of its headers."""
     return answer(request.root, request.path, _less(request.headers, without))
 
 
@@ -183,7 +183,7 @@ def _packed(request: Request, _: Fault) -> Reply:
 
 
 def _other_edition(request: Request, fault: Fault) -> Reply:
-    """Say of a file that its validators are others, or none; or give the file of another edition."""
+    """Answer with other validators or none; or with the file of another edition."""
     form = "" if fault.kind == "no-validator" else request.form(fault)
 
     def edit(own: Validators) -> Validators:
@@ -210,7 +210,7 @@ def _size(file: IO[bytes]) -> int:
 
 
 def _other_range(request: Request, fault: Fault) -> Reply:
-    """Give another range than was asked for, truly labelled; or the right one of a file of another size."""
+    """Return another range than was asked for, truly labelled; or the right one of a file of another size."""
     true = _true(request)
     if true.file is None or true.status != HTTPStatus.PARTIAL_CONTENT:
         return true

@@ -51,7 +51,7 @@ Kind = Literal[
     "hangup",
     "slow",
 ]
-"""What may go wrong; `KINDS` tells each in words."""
+"""What may go wrong; `KINDS` describes each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,15 +200,15 @@ class Fault:
             if value != _DEFAULTS[name]:
                 _hold_heeded(self.kind, name)
             if not (value is None is _DEFAULTS[name] or is_allowed(value)):
-                raise SettingsError(f"{name} = {value!r} of a {self.kind!r} fault is not allowed: give {allowed}")
+                raise SettingsError(f"{name} = {value!r} of a {self.kind!r} fault is not allowed: use {allowed}")
         if self.form not in ("", *KINDS[self.kind].forms):
             raise SettingsError(
-                f"form = {self.form!r} of a {self.kind!r} fault is not allowed: give one of "
+                f"form = {self.form!r} of a {self.kind!r} fault is not allowed: use one of "
                 f"{', '.join(KINDS[self.kind].forms)}, or none to have it drawn"
             )
         if self.kind == "slow" and not (self.latency or self.rate):
             raise SettingsError(
-                "a 'slow' fault slows nothing: give a latency in seconds, a rate in bytes/s, or both"
+                "a 'slow' fault slows nothing: set a latency in seconds, a rate in bytes/s, or both"
             )
 
     @property
@@ -221,7 +221,7 @@ class Fault:
         }
 
     def concerns(self, path: str, attempt: int, *, ranged: bool) -> bool:
-        """Tell whether the rule is for such a request, drawn or not."""
+        """Return whether the rule is for such a request, drawn or not."""
         if (self.kind in _RANGED and not ranged) or (self.kind == "listing" and not path.endswith("/")):
             return False
         chosen = attempt in self.attempts if self.attempts else attempt > 1 or self.kind != "new-etag"
@@ -283,7 +283,7 @@ class Faults:
     seed: int = 0
 
     def strike(self, path: str, attempt: int, *, ranged: bool = True) -> tuple[Fault, ...]:
-        """Give what goes wrong with a request: nothing, one fault, and perhaps that it is slow.
+        """Return what goes wrong with a request: nothing, one fault, and perhaps that it is slow.
 
         The first rule counts that concerns the request and is drawn; `slow` goes with any other.
 
@@ -306,7 +306,7 @@ class Faults:
         return (*wrong[:1], *slow[:1])
 
     def draw(self, path: str, attempt: int, what: str) -> float:
-        """Give a number from 0 up to, not including, 1: always the same for the same seed, path, attempt and what.
+        """Return a number in [0, 1), always the same for the same seed, path, attempt and what.
 
         Examples
         --------
@@ -317,7 +317,7 @@ class Faults:
         return (int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 11) / (1 << 53)
 
     def table(self) -> Table:
-        """Give the rules as a table."""
+        """Return the rules as a table."""
         rows = tuple(
             (
                 rule.kind,
@@ -346,12 +346,12 @@ def load_faults(path: str | os.PathLike[str]) -> Faults:
     except OSError as error:
         raise SettingsError(f"the faults in {path} cannot be read: {error.strerror}; name a TOML file") from error
     except ValueError as error:
-        raise SettingsError(f"{path} is no TOML file ({error}): write it as tables named [[fault]]") from error
+        raise SettingsError(f"{path} is not a TOML file ({error}): write it as tables named [[fault]]") from error
     if unknown := sorted(table.keys() - {"seed", "fault"}):
-        raise SettingsError(f"{path}: {unknown[0]!r} is not known here; give seed = 1 and tables named [[fault]]")
+        raise SettingsError(f"{path}: {unknown[0]!r} is unknown here; write seed = 1 and tables named [[fault]]")
     seed, found = table.get("seed", 0), table.get("fault", [])
     if not _is_whole(seed):
-        raise SettingsError(f"{path}: seed = {seed!r} is not allowed: give a whole number")
+        raise SettingsError(f"{path}: seed = {seed!r} is not allowed: write a whole number")
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise SettingsError(f"{path}: a fault is a table of its own: write [[fault]] above it")
     return Faults(rules=tuple(_rule(f"{path}, fault {n}", each) for n, each in enumerate(found, 1)), seed=seed)
