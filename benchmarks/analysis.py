@@ -45,7 +45,7 @@ def catchments() -> Any:
 
 
 def timed(work: Callable[[], Any], runs: int, clock: Callable[[], float] = perf_counter) -> float:
-    """Give the median of some runs in seconds."""
+    """Return the median of some runs in seconds."""
     seconds = []
     for _ in range(runs):
         began = clock()
@@ -193,8 +193,10 @@ def main() -> None:
     print("| what | baseline | radar_nb | peak |\n|---|---|---|---|")
     for row, (name, _) in ROWS.items():
         command = [sys.executable, "-W", "ignore", __file__, "--archive", str(options.archive), "--row", row]
-        told = subprocess.run([*command, "--runs", str(options.runs)], check=True, capture_output=True, text=True)
-        found = json.loads(told.stdout)
+        printed = subprocess.run(
+            [*command, "--runs", str(options.runs)], check=True, capture_output=True, text=True
+        )
+        found = json.loads(printed.stdout)
         each = f", {1000 * found['s'] / found['frames']:.2f} ms a frame" if "frames" in found else ""
         peak = f"{found['MB']:.0f} MB" if "MB" in found else ""
         baseline = f"{name}: {found['baseline s'] * 1000:.1f} ms" if "baseline s" in found else ""

@@ -84,7 +84,7 @@ def size_of(folder: Path) -> int:
 
 
 def extract(archive: Path, folder: Path, days: int = 1) -> list[Path]:
-    """Unpack the first days of the month by tar; give their frames."""
+    """Unpack the first days of the month by tar; return their frames."""
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive) as tar:
         names = sorted(tar.getnames())[:days]
@@ -166,7 +166,7 @@ def ask(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001 - as a
 
 
 def catchments(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001 - as all that is measured
-    """Give daily totals over 200 catchments of 400 km2 for as many days as the cube has."""
+    """Return daily totals over 200 catchments of 400 km2 for as many days as the cube has."""
     import geopandas  # noqa: PLC0415 - the same
     import shapely  # noqa: PLC0415 - the same
 
@@ -204,7 +204,7 @@ def measure(way: str, archive: Path, folder: Path) -> None:
 
 
 def run(way: str, archive: Path, folder: Path, runs: int) -> dict[str, float]:
-    """Run one way in processes of its own; give the medians."""
+    """Run one way in processes of its own; return the medians."""
     command = [sys.executable, __file__, "--measure", way, "--archive", str(archive), "--folder", str(folder)]
     results = []
     for _ in range(runs):
@@ -223,8 +223,8 @@ def table(archive: Path, folder: Path, runs: int) -> None:
     whole = days * (usual["extract"] + usual["open"] + usual["to_zarr"])
     pixel = days * (usual["extract"] + usual["open"] + usual["pixel"])
     print(f"{archive.name}: {days:.0f} days, {raw / 1e9:.2f} GB of codes, medians of {runs}; usual: once, one day")
-    told = ", ".join(f"{key} {value:.3f} s" for key, value in usual.items() if key not in {"MB", "cpu"})
-    print(f"the usual way, a day: {told}, peak {usual['MB']:.0f} MB")
+    shown = ", ".join(f"{key} {value:.3f} s" for key, value in usual.items() if key not in {"MB", "cpu"})
+    print(f"the usual way, a day: {shown}, peak {usual['MB']:.0f} MB")
     row = "{:58}{:>12}{:>12}{:>9}{:>7}  {}".format
     print(row("what", "usual, s", "cube, s", "ratio", "MB", ""))
     for name, result in (("archive to cube, archive never read before", first), ("archive to cube", built)):
@@ -258,7 +258,7 @@ def table(archive: Path, folder: Path, runs: int) -> None:
 
 
 def frames(archive: Path) -> Iterator[tuple[int, int, Any]]:
-    """Give every frame's day, step and packed codes; the array is used again."""
+    """Return every frame's day, step and packed codes; the array is used again."""
     from radar_nb.formats.cursor import frame_codes, open_cursor  # noqa: PLC0415 - only where it is asked for
     from radar_nb.formats.packing import radolan_packing  # noqa: PLC0415 - the same
     from radar_nb.reading.sources import scan  # noqa: PLC0415 - the same

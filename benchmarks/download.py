@@ -197,7 +197,7 @@ def run_one(way: str, base: str, names: list[str], folder: Path) -> None:
 
 
 def measure(way: str, base: str, load: str, disk: Path) -> dict[str, float]:
-    """Give seconds, CPU seconds and peak bytes of one run in a process of its own."""
+    """Return seconds, CPU seconds and peak bytes of one run in a process of its own."""
     with tempfile.TemporaryDirectory(dir=disk, prefix="radar_nb-bench-") as folder:
         command = [sys.executable, __file__, "--one", way, base, load, folder]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -205,7 +205,7 @@ def measure(way: str, base: str, load: str, disk: Path) -> dict[str, float]:
 
 
 def names_of(load: str) -> list[str]:
-    """Give the files' names of a load such as 500x100000."""
+    """Return the files' names of a load such as 500x100000."""
     count, size = load.split("x")
     return [f"{size}-{number}.tar" for number in range(int(count))]
 

@@ -124,7 +124,7 @@ def run_one(way: str, archive: Path, folder: Path) -> None:
 
 
 def measure(way: str, archive: Path, disk: Path) -> Run:
-    """Give what one run takes in a process of its own."""
+    """Return what one run takes in a process of its own."""
     with tempfile.TemporaryDirectory(dir=disk, prefix="radar_nb-bench-") as folder:
         command = [sys.executable, __file__, "--archive", str(archive), "--one", way, folder]
         return Run(**json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))

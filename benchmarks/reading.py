@@ -156,7 +156,7 @@ def measure(way: str, archive: Path) -> None:
 
 
 def run(way: str, archive: Path, runs: int) -> dict[str, Any]:
-    """Run one way in processes of its own; give the medians."""
+    """Run one way in processes of its own; return the medians."""
     results = []
     for _ in range(runs):
         if way == "first open":

@@ -49,10 +49,10 @@ RUN_CELL = """async ([number, done]) => {
 ASK = """async (code) => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   const future = kernel.requestExecute({ code });
-  let told = "";
-  future.onIOPub = (message) => { if (message.header.msg_type === "stream") told += message.content.text; };
+  let printed = "";
+  future.onIOPub = (message) => { if (message.header.msg_type === "stream") printed += message.content.text; };
   const reply = await future.done;
-  return reply.content.status === "ok" ? told : "failed: " + reply.content.evalue;
+  return reply.content.status === "ok" ? printed : "failed: " + reply.content.evalue;
 }"""
 WHOLE = """() => {
   const { player } = document.querySelector(".rnb-explorer");
@@ -177,7 +177,7 @@ def notebook(place: Place, name: str, cells: list[str]) -> Iterator[Any]:
 
 
 def ran(page: Any, number: int, done: str = "") -> float:
-    """Run a cell; give the seconds until a condition holds in the page, by default until it has ended."""
+    """Run a cell; return the seconds until a condition holds in the page, by default until it has ended."""
     ended = (
         "typeof window.jupyterapp.shell.currentWidget.content.widgets"
         f"[{number}].model.executionCount === 'number' && ({IDLE})()"
@@ -187,12 +187,12 @@ def ran(page: Any, number: int, done: str = "") -> float:
 
 
 def asked(page: Any, code: str) -> float:
-    """Run code in the kernel, and give the number that it prints."""
+    """Run code in the kernel, and return the number that it prints."""
     return float(page.evaluate(ASK, code))
 
 
 def renderer_memory() -> float:
-    """Give the MB of the largest renderer of the browser."""
+    """Return the MB of the largest renderer of the browser."""
     mine = psutil.Process().children(recursive=True)
     return max(
         (child.memory_info().rss / 1e6 for child in mine if "--type=renderer" in child.cmdline()), default=0.0
@@ -257,7 +257,7 @@ rn.MonthPicker""",
 
 
 def download(place: Place, url: str, folder: Path, *, panel: bool) -> dict[str, float]:
-    """Download an archive, with the panel open or without, and give the kernel's CPU time."""
+    """Download an archive, with the panel open or without, and return the kernel's CPU time."""
     shutil.rmtree(folder, ignore_errors=True)
     options = f"folder={str(folder)!r}, base_url={url!r}"
     imports = f"import radar_nb as rn\nimport wradlib\noptions = dict({options})\n"
@@ -282,7 +282,7 @@ def download(place: Place, url: str, folder: Path, *, panel: bool) -> dict[str, 
 
 
 def an_archive(folder: Path) -> Path:
-    """Give a server's tree with three days of YW, real where they are here."""
+    """Return a server's tree with three days of YW, real where they are here."""
     target = folder / YW
     if (REAL / YW).is_file():
         target.parent.mkdir(parents=True)
@@ -311,13 +311,13 @@ def main() -> None:
             place = Place(browser=browser, lab=lab, archive=archive)
             found: dict[str, list[float]] = {}
             for _ in range(runs):
-                for told in (
+                for measured in (
                     player(place),
                     others(place),
                     download(place, mirror.url, folder / "data", panel=False),
                     download(place, mirror.url, folder / "data", panel=True),
                 ):
-                    for row, value in told.items():
+                    for row, value in measured.items():
                         found.setdefault(row, []).append(value)
     print(f"| what | median of {runs} | lowest to highest |\n|---|---|---|")
     for row, values in found.items():

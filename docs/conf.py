@@ -32,7 +32,7 @@ nb_mime_priority_overrides = [("*", "application/vnd.jupyter.widget-view+json", 
 
 numpydoc_show_class_members = False  # autodoc shows them
 numpydoc_class_members_toctree = False
-autodoc_typehints = "none"  # types stand in the docstrings, in words
+autodoc_typehints = "none"  # the docstrings state the types in words
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 maximum_signature_line_length = 90
@@ -60,5 +60,5 @@ suppress_warnings = [
 
 
 def setup(app: Any) -> None:
-    """Write the pages that the code itself tells, before Sphinx looks for pages."""
+    """Write the pages that are generated from notebooks, before Sphinx looks for pages."""
     app.connect("config-inited", lambda _app, _config: write_pages(HERE))

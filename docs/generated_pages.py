@@ -35,7 +35,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _notebook(text: str, pictures: Path) -> str:
-    """Show pictures where widgets are, since there is no kernel behind a page, and no bars that stand still."""
+    """Replace widgets, which need a kernel, by pictures, and drop progress bars."""
     notebook = json.loads(text)
     notebook["metadata"].pop("widgets", None)
     for cell in notebook["cells"]:

@@ -33,7 +33,7 @@ def make_rain(root: Path, *, whole_month: bool = False) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Serve a folder, which is still empty, and tell all kernels to come."""
+    """Serve a folder, which is still empty, and put its address into the environment of all kernels."""
     stack = ExitStack()
     config.add_cleanup(stack.close)
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="radar_nb-", ignore_cleanup_errors=True)))

@@ -28,7 +28,7 @@ FOREIGN = re.compile(r"(^|/)(tests?|benchmarks|notebooks|\.ci|\.github|__pycache
 
 
 def main() -> int:
-    """Build into the folder, tell what came of it, and give 0 where all is well."""
+    """Build into the folder, print the result, and return 0 on success."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, default=ROOT / "dist", help="where the distributions go")
     folder: Path = parser.parse_args().folder.resolve()
@@ -44,7 +44,7 @@ def main() -> int:
     faults: list[str] = []
     for name, path in first.items():
         same = second.get(name) == digest(path)
-        faults += [] if same else [f"{name}: a second build, from the sdist, gives other bytes"]
+        faults += [] if same else [f"{name}: a second build, from the sdist, has other bytes"]
         faults += [f"{name}: {fault}" for fault in wrong(path)]
         files = len(list(contents(path)))
         print(f"{name:40} {path.stat().st_size:>10,} bytes {files:>5} files  sha256 {digest(path)}")
@@ -53,14 +53,14 @@ def main() -> int:
 
 
 def built(source: Path, folder: Path) -> Mapping[str, Path]:
-    """Build both distributions of a source tree; give them by name."""
+    """Build both distributions of a source tree; return them by name."""
     command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return {path.name: path for path in sorted(folder.glob("radar_nb-*")) if path.suffix in {".whl", ".gz"}}
 
 
 def contents(path: Path) -> Iterator[tuple[str, int]]:
-    """Give the name and the size of each file in a distribution."""
+    """Return the name and the size of each file in a distribution."""
     if path.suffix == ".whl":
         with zipfile.ZipFile(path) as wheel:
             yield from ((info.filename, info.file_size) for info in wheel.infolist())
@@ -87,7 +87,7 @@ def wrong(path: Path) -> Iterator[str]:
 
 
 def digest(path: Path) -> str:
-    """Give the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

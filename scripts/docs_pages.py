@@ -44,13 +44,13 @@ def main(names: list[str]) -> None:
 
 def _write(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    told = list(run(text))
-    for one in told:
+    outputs = list(run(text))
+    for one in outputs:
         if one.block.picture and one.figure is not None:
             picture = page.parent / one.block.picture
             picture.parent.mkdir(exist_ok=True)
             _draw(one.figure, picture)
-    for one in reversed(told):
+    for one in reversed(outputs):
         if one.block.output and not fits(one):
             text = text[: one.block.output.start] + one.text.rstrip() + "\n" + text[one.block.output.end :]
     page.write_text(text, encoding="utf-8")

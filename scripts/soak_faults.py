@@ -49,7 +49,7 @@ class Tally:
     broken: list[str] = field(default_factory=list)
 
     def row(self, name: str) -> tuple[str, ...]:
-        """Give the counts as text."""
+        """Return the counts as text."""
         whole = f"{self.whole} + {self.uncovered}*" if self.uncovered else f"{self.whole}"
         named = ", ".join(f"{count} {error}" for error, count in sorted(self.named.items())) or "0"
         counts = (str(count) for count in (self.wrong, self.struck, self.requests, self.most))
@@ -57,7 +57,7 @@ class Tally:
 
 
 def soak_faults(folder: Path, root: Path, *, seed: int, short: bool) -> Section:
-    """Download under each kind of fault, and give the table."""
+    """Download under each kind of fault, and return the table."""
     soak = _Soak(folder, root, seed=seed, files=2 if short else 4)
     rows: list[tuple[str, ...]] = []
     broken: list[str] = []
@@ -134,7 +134,7 @@ class _Soak:
     def _get(
         self, mirror: Mirror, *, listing: bool = False, again: bool = False, connections: int | None = None
     ) -> tuple[Report, float]:
-        """Download all, into an empty folder or into what is there; give the report and the seconds."""
+        """Download all, into an empty folder or into what is there; return the report and the seconds."""
         if not again:
             shutil.rmtree(self._folder, ignore_errors=True)
         began = time.monotonic()
@@ -185,5 +185,5 @@ class _Soak:
 
 
 def frames(archive: Path) -> list[tuple[str, bytes]]:
-    """Give what an archive holds."""
+    """Return what an archive holds."""
     return [(member.name, bytes(member.data)) for part in parts(archive) for member in walk(part)]

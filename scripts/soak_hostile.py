@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from support.malicious_archives import Case
 
 MEGABYTES = 200
-MEMORIES = (50, 100, MEGABYTES, 1000, 10_000)  # told in steps, so that the table is the same each time
+MEMORIES = (50, 100, MEGABYTES, 1000, 10_000)  # reported in steps, so that the table is the same each time
 SECONDS = 20  # for all roads together: generous, since other work may keep the processors busy
 KINDS = 40
 
@@ -86,7 +86,7 @@ def soak_hostile(folder: Path) -> Section:
 
 
 def tried(sandbox: Path, archive: Path, address: str) -> tuple[Trial, int]:
-    """Take an archive by every road; tell what became of it, and how many files outside were touched."""
+    """Download, extract and open an archive; return the results and the number of files touched outside."""
     inside, outside = sandbox / "target", sandbox / "home"
     for place in (inside, outside):
         place.mkdir(parents=True)
@@ -101,7 +101,7 @@ def tried(sandbox: Path, archive: Path, address: str) -> tuple[Trial, int]:
 
 
 def watched(sandbox: Path) -> dict[str, tuple[str, int]]:
-    """Give what must stay as it is: all but the target folder, with the times of change."""
+    """Return what must stay as it is: all but the target folder, with the times of change."""
     return {
         name: (digest, (sandbox / name).stat().st_mtime_ns)
         for name, digest in tree(sandbox).items()
@@ -141,7 +141,7 @@ def fate(road: Callable[[], object]) -> str:
 
 
 def most_memory() -> int:
-    """Give the most memory that this process has had, in MB."""
+    """Return the most memory that this process has had, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PEAK >> 20
 
 
@@ -150,7 +150,7 @@ def broken_laws(case: Case, trial: Trial, outside: int) -> list[str]:
     expected = case.error.__name__
     broken = []
     if trial.fates[1] != expected:
-        broken.append(f"extraction gives {trial.fates[1]}, not {expected}")
+        broken.append(f"extraction ends with {trial.fates[1]}, not {expected}")
     if "read" in trial.fates:
         broken.append(f"a road reads it: {' / '.join(trial.fates)}")
     if outside:

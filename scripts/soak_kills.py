@@ -27,7 +27,7 @@ TELLING = ("new-etag", "weak-etag", "no-validator", "encoded", "flip")
 
 
 def soak_kills(folder: Path, root: Path, *, each: int, seed: int) -> Section:
-    """Kill so many children on each road, and give the table."""
+    """Kill so many child processes at each kind of work, and return the table."""
     place = folder / "tree"
     folder.mkdir()
     rows, broken, struck = [], [], 0
@@ -54,7 +54,7 @@ def soak_kills(folder: Path, root: Path, *, each: int, seed: int) -> Section:
 
 
 def roads(root: Path, place: Path, seed: int) -> Iterator[tuple[Road, Undisturbed]]:
-    """Give each road with what its work does undisturbed, while its server is there."""
+    """Yield each kind of work with its undisturbed result, while its server runs."""
     with Mirror(root) as calm:
         plan = plan_of(place, calm.url)
         road = Road(name="download", work=kills.download, arguments=(plan,), address=calm.url)

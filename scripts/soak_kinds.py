@@ -61,7 +61,7 @@ class Kind:
     connections: int | None = None
 
     def faults(self, mode: str, seed: int) -> Faults:
-        """Give the server's rules."""
+        """Return the server's rules."""
         attempt = 2 if self.resumed else 1
         rule = {
             "once": replace(self.fault, attempts=(attempt,)),
@@ -129,6 +129,6 @@ KINDS = (
 
 
 def mixed(seed: int, *, without: Collection[str] = ()) -> Faults:
-    """Give rules by which all kinds strike, each now and then, but final ones and those that are left out."""
+    """Return rules by which all kinds strike, each now and then, but final ones and those that are left out."""
     rules = [kind.fault for kind in KINDS if not kind.final and kind.fault.kind not in {"slow", *without}]
     return Faults(rules=tuple(replace(fault, share=0.08) for fault in rules), seed=seed)

@@ -1,4 +1,4 @@
-"""Part of the soak: what each part gives, and how it is written down."""
+"""Part of the soak: the result of each part, and how it is written to the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Section:
     ----------
     title : str
     lines : tuple of str
-        What stands above the table.
+        The text above the table.
     columns : tuple of str
     rows : tuple of tuple of str
     broken : tuple of str
@@ -46,7 +46,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def inserted(document: str, text: str) -> str:
-    """Put a text between the two marks of a document, in place of what stands there."""
+    """Put a text between the two marks of a document, in place of the text between them."""
     head, begin, rest = document.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):

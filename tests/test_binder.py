@@ -40,8 +40,8 @@ def test_what_binder_starts_finds_the_rain(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    told, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=60)
     os.killpg(process.pid, signal.SIGTERM)  # the mirror, which runs on
 
-    assert told == "rain\n"
+    assert printed == "rain\n"
     assert process.returncode == 0

@@ -1,4 +1,4 @@
-"""Laws of the pages in docs/: what they show runs, prints what stands there, and leads where it says."""
+"""Laws of the pages: their code runs and prints what they show, their links and names lead to what is there."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relati
 
 
 def links(page: Path) -> list[str]:
-    """Give the targets of a page's links and pictures; those in code are none."""
+    """Return the targets of a page's links and pictures, without those in code."""
     text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     return [match["target"] for match in LINK.finditer(text)]
 
@@ -46,11 +46,11 @@ def links(page: Path) -> list[str]:
 def test_each_block_of_a_page_runs_and_prints_what_stands_behind_it(page: Path, tmp_path: Path) -> None:
     """From the top of the page to its end, in one namespace: a reader who copies them gets the same."""
     with chdir(tmp_path):
-        told = list(run(page.read_text("utf-8")))
+        outputs = list(run(page.read_text("utf-8")))
 
-    wrong = [f"line {one.block.line} printed\n{one.text}" for one in told if not fits(one)]
+    wrong = [f"line {one.block.line} printed\n{one.text}" for one in outputs if not fits(one)]
     assert not wrong, "\n".join(wrong)
-    assert [one.block.line for one in told if one.block.picture and one.figure is None] == []
+    assert [one.block.line for one in outputs if one.block.picture and one.figure is None] == []
 
 
 @every_page
@@ -84,7 +84,7 @@ def test_each_link_inside_leads_to_a_file(page: Path) -> None:
 
 @every_page
 def test_each_link_outside_is_https_and_well_formed(page: Path) -> None:
-    """There is no network here, so their form is all that can be checked: a host with a dot, no blank, no http."""
+    """Tests have no network, so they check the form only: a host with a dot, https, not http."""
     outside = [urlsplit(target) for target in links(page) if urlsplit(target).scheme]
 
     assert [url.geturl() for url in outside if url.scheme != "https" or "." not in url.netloc] == []
@@ -178,13 +178,13 @@ def _constant(file: str, name: str) -> Any:
 def test_the_reference_holds_every_public_name() -> None:
     """Who looks for a name of `radar_nb` finds it in the reference."""
     text = "\n".join(path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md"))
-    told = set(re.findall(r"auto\w+:: radar_nb\.(\w+)", text))
+    listed = set(re.findall(r"auto\w+:: radar_nb\.(\w+)", text))
 
-    assert set(rn.__all__) - told == set()
+    assert set(rn.__all__) - listed == set()
 
 
 def test_each_how_to_page_is_listed() -> None:
-    """A page that nobody finds is not there."""
+    """Readers find every how-to page in the index."""
     listed = set(links(DOCS / "howto" / "index.md"))
 
     assert {path.name for path in (DOCS / "howto").glob("*.md")} - {"index.md"} == listed

@@ -36,13 +36,13 @@ def _read(name: str) -> NumpyDocString:
 
 
 def _groups(doc: NumpyDocString) -> Iterator[list[str]]:
-    """Give the names of each line under Parameters or, of a value, Attributes."""
+    """Return the names of each line under Parameters or, of a value, Attributes."""
     for line in [*doc["Parameters"], *(doc["Attributes"] if not doc["Parameters"] else ())]:
         yield [name.strip().lstrip("*") for name in line.name.split(",")]
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMED) - TWINS))
-def test_every_parameter_is_told(name: str) -> None:
+def test_every_parameter_is_documented(name: str) -> None:
     """The names are those of the signature; lines, and the names that share one, stand in its order."""
     asked = list(inspect.signature(NAMED[name]).parameters)
     groups = list(_groups(_read(name)))
@@ -53,19 +53,19 @@ def test_every_parameter_is_told(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - TWINS))
-def test_every_result_is_told(name: str) -> None:
+def test_every_result_is_documented(name: str) -> None:
     """What comes back has its type, and a sentence where the type does not say all."""
     doc = _read(name)
 
-    told = [*doc["Returns"], *doc["Yields"]]
+    documented = [*doc["Returns"], *doc["Yields"]]
 
-    assert bool(told) or inspect.signature(NAMED[name]).return_annotation in {None, "None"}
-    assert all(result.type for result in told)
+    assert bool(documented) or inspect.signature(NAMED[name]).return_annotation in {None, "None"}
+    assert all(result.type for result in documented)
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMED) - TWINS))
 def test_every_name_has_an_example(name: str) -> None:
-    """One look tells how it is called."""
+    """An example shows how it is called."""
     assert ">>> " in "\n".join(_read(name)["Examples"])
 
 
@@ -85,6 +85,6 @@ def test_a_coroutine_function_has_the_signature_of_its_plain_function(name: str)
 @pytest.mark.parametrize("name", sorted(NAMED))
 def test_every_error_under_raises_is_ours(name: str) -> None:
     """Who reads it can catch it by that name."""
-    told = {error for line in _read(name)["Raises"] for error in re.findall(r"\b[A-Z]\w+", line.type)}
+    documented = {error for line in _read(name)["Raises"] for error in re.findall(r"\b[A-Z]\w+", line.type)}
 
-    assert told <= set(vars(rn.errors))
+    assert documented <= set(vars(rn.errors))

@@ -31,8 +31,8 @@ STATIONS = {
 
 def check(section: str, **given: Any) -> None:
     """Run a section and compare what it prints."""
-    for told in run(SECTIONS[section], **given):
-        assert fits(told), f"printed {told.text}"
+    for output in run(SECTIONS[section], **given):
+        assert fits(output), f"printed {output.text}"
 
 
 def test_wradlib_turns_our_rates_into_reflectivity_and_merges_gauges(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_pysteps_moves_our_fields_on() -> None:
 
 
 def _measured() -> list[dict[str, Any]]:
-    """Give what gauges would say that catch a tenth less than the pixels, every ten minutes."""
+    """Return what gauges would say that catch a tenth less than the pixels, every ten minutes."""
     places = {id_: (lon, lat) for id_, (_, lon, lat) in STATIONS.items()}
     rain = rn.at_points(rn.load("YW", "2020-06", progress=False), places, progress=False).YW
     tens = rain.resample(time="10min", closed="right", label="right").sum()

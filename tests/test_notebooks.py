@@ -30,7 +30,7 @@ def read(path: Path) -> NotebookNode:
 
 
 def models(notebook: NotebookNode, name: str) -> list[dict[str, Any]]:
-    """Give the states of all widgets of a kind, as the page would draw them."""
+    """Return the states of all widgets of a kind, as the page would draw them."""
     state = notebook.metadata["widgets"][WIDGETS]["state"].values()
     return [widget["state"] for widget in state if widget["model_name"] == f"{name}Model"]
 
@@ -108,7 +108,7 @@ def test_a_notebook_is_kept_with_all_its_outputs(path: Path) -> None:
 
 @every_notebook
 def test_a_notebook_shows_nothing_of_the_machine_that_ran_it(path: Path) -> None:
-    """No folder, port or warning of it stands in the outputs."""
+    """The outputs contain no folder, port or warning of it."""
     notebook = read(path)
     said = [output for output in outputs(notebook) if output.get("name") == "stderr"]
     text = json.dumps([outputs(notebook), notebook.metadata])

@@ -27,13 +27,13 @@ CONDA = {
 
 
 def bounds(lines: list[str]) -> dict[str, SpecifierSet]:
-    """Give the bounds of each package that a list of requirements names, this project's own extras left out."""
+    """Return the bounds of each package that a list of requirements names, this project's own extras left out."""
     found = (Requirement(line) for line in lines)
     return {item.name: item.specifier for item in found if item.name != "radar-nb" and item.marker is None}
 
 
 def conda_bounds(lines: list[Any]) -> dict[str, SpecifierSet]:
-    """Give the same of lines in conda's form, those that pip installs there too."""
+    """Return the same of lines in conda's form, those that pip installs there too."""
     plain = [line for line in lines if isinstance(line, str)]
     by_pip = [line for item in lines if isinstance(item, dict) for line in item["pip"]]
     return bounds(plain + by_pip)
@@ -54,7 +54,7 @@ def test_the_conda_environment_asks_for_what_the_project_asks_for() -> None:
 
 
 def test_the_recipe_asks_for_what_the_core_asks_for() -> None:
-    """No more and no less, Python apart, and it tells the version that the package tells."""
+    """The recipe names the same packages, besides Python, and the package's version."""
     recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))
     wanted = {CONDA.get(name, name): bound for name, bound in CORE.items()}
 
@@ -66,7 +66,7 @@ def test_the_recipe_asks_for_what_the_core_asks_for() -> None:
 
 
 def pins() -> dict[str, Version]:
-    """Give the pinned version of each package."""
+    """Return the pinned version of each package."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
     return {canonicalize_name(name): Version(version) for name, version in pairs}

@@ -65,8 +65,8 @@ class Block:
 
 
 @dataclass(slots=True, kw_only=True)
-class Told:
-    """What a block printed, and the figure that it left, a matplotlib Figure, if any."""
+class Output:
+    """What a block printed, and the matplotlib Figure that it left, if any."""
 
     block: Block
     text: str
@@ -74,7 +74,7 @@ class Told:
 
 
 def blocks(text: str) -> list[Block]:
-    """Give the blocks of a page; one of text right behind one that runs is its output."""
+    """Return the blocks of a page; a block of text right behind one that runs is its output."""
     found: list[Block] = []
     behind = 0
     for match in _FENCE.finditer(text):
@@ -97,29 +97,29 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
-def run(page: str, **given: Any) -> Iterator[Told]:
-    """Run a page's blocks in the folder at hand, one after the other, and give what each does."""
+def run(page: str, **given: Any) -> Iterator[Output]:
+    """Run a page's blocks in the current folder, one after the other, and yield what each prints."""
     import matplotlib.pyplot as plt
 
     names: dict[str, Any] = {"__name__": "__main__", **given}
     for block in blocks(page):
         if block.language not in RUN or block.why_not:
             continue
-        with redirect_stdout(io.StringIO()) as told:
+        with redirect_stdout(io.StringIO()) as printed:
             if block.language == "sh":
                 _run_commands(block.code)
             else:
                 _run_code(block, names)
         figure = plt.gcf() if plt.get_fignums() else None
-        yield Told(block=block, text=_as_at_home(told.getvalue()), figure=figure)
+        yield Output(block=block, text=_as_at_home(printed.getvalue()), figure=figure)
         plt.close("all")
 
 
-def fits(told: Told) -> bool:
-    """Tell whether a block printed what stands behind it; sizes and times are a machine's, `...` is anything."""
-    if told.block.output is None:
+def fits(output: Output) -> bool:
+    """Return whether a block printed what the page shows; sizes and times may differ, `...` is anything."""
+    if output.block.output is None:
         return True
-    wanted, got = (_MEASURED.sub("some", text) for text in (told.block.output.code, told.text))
+    wanted, got = (_MEASURED.sub("some", text) for text in (output.block.output.code, output.text))
     return OutputChecker().check_output(wanted, got, ELLIPSIS | NORMALIZE_WHITESPACE)
 
 
@@ -150,7 +150,7 @@ def _run_commands(text: str) -> None:
 
 
 def runnable() -> list[Path]:
-    """Give the pages that have something to run; tests/test_neighbours.py runs neighbours.md, part by part."""
+    """Return the pages that have something to run; tests/test_neighbours.py runs neighbours.md, part by part."""
     return [
         path
         for path in sorted(DOCS.rglob("*.md"))
@@ -172,7 +172,7 @@ def make_rain(root: Path) -> None:
 
 
 def _five_minutes(hours: list[NDArray[np.uint16]]) -> Iterator[tuple[str, bytes]]:
-    """Give names and bytes of a day's YW, and leave the codes of its RW, which are their sums."""
+    """Return names and bytes of a day's YW, and leave the codes of its RW, which are their sums."""
     times = np.arange("2020-06-13", "2020-06-14", 5, dtype="datetime64[m]")
     hour = np.zeros((1100, 900), np.uint16)
     for time, frame in synthetic_frames("YW", times, family="radklim"):
@@ -185,7 +185,7 @@ def _five_minutes(hours: list[NDArray[np.uint16]]) -> Iterator[tuple[str, bytes]
 
 
 def _hour(like: bytes, month: str, hour: int, codes: NDArray[Any]) -> tuple[str, bytes]:
-    """Give name and bytes of an RW that ends at minute 50, its header but for the time as that of another."""
+    """Return name and bytes of an RW that ends at minute 50, its header but for the time as that of another."""
     stamp, year = f"13{hour:02}50", f"{month[5:]}{month[2:4]}"
     head = like[: like.index(b"\x03") + 1]
     frame = head[:2] + stamp.encode() + head[8:13] + year.encode() + head[17:] + codes.tobytes()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Give the address of a small DWD, and a data folder in which all that it has is already."""
+    """Return the address of a small mirror, and a data folder with all that it has."""
     folder = tmp_path_factory.mktemp("pages")
     make_rain(folder / "server")
     with Mirror(folder / "server") as mirror:
