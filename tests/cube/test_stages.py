@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import xarray as xr
@@ -90,6 +90,18 @@ def test_what_the_cube_holds_is_not_fetched_again(server: str, root: Path, tmp_p
     assert {outcome.name: outcome.state for outcome in report.outcomes} == {"2019-09-03": "done"}
     month = open_cube(tmp_path / "cube").sel(time="2019-09-03").load()
     xr.testing.assert_equal(month.RW, open_dataset(anew).RW.load())
+
+
+def test_overwriting_fetches_removed_archives_again(server: str, root: Path, tmp_path: Path) -> None:
+    """A cube whose archives were removed is rewritten from what the server has now."""
+    options: Any = {"keep_archives": False, "progress": False, "client": False}
+    build_cube(plan(server, tmp_path / "data"), tmp_path / "cube", **options)
+    before = files(tmp_path / "cube")
+
+    report = build_cube(plan(server, tmp_path / "data"), tmp_path / "cube", overwrite=True, **options)
+
+    assert [outcome.state for outcome in report.outcomes] == ["done"] * 6
+    assert files(tmp_path / "cube") == before
 
 
 def test_a_plan_with_holes(server: str, tmp_path: Path) -> None:

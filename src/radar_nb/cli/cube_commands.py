@@ -20,7 +20,7 @@ _STORE = "a folder, or an address such as s3://bucket/YW"
 
 
 def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -> None:
-    """Give the parser of `radar-nb cube` its commands; each sets `shown`, which gives what is to be printed."""
+    """Add the commands to the parser of `radar-nb cube`; each sets `shown`, which returns what to print."""
     commands = cube.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name: str, shown: Any, text: str) -> argparse.ArgumentParser:
@@ -34,30 +34,44 @@ def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -
     build = add("build", _build, "Build a cube from archives or months, or add what it does not hold yet.")
     build.add_argument("source", metavar="PATH", nargs="*", help="archives, folders of them, or addresses")
     build.add_argument(
-        "--months", nargs="+", metavar=("PRODUCT", "MONTH"), help="a product and one or two months: fetch them"
+        "--months", nargs="+", metavar=("PRODUCT", "MONTH"), help="a product and one or two months, to be fetched"
     )
     build.add_argument("--base-url", metavar="URL", help="the server of --months")
     build.add_argument("--folder", metavar="DIR", help="the data folder of --months")
-    build.add_argument("--remove-archives", action="store_true", help="of --months, when all its days are there")
-    build.add_argument("--layout", choices=("balanced", "maps", "series"), help="how a new cube is cut")
-    build.add_argument("--flags", action="store_true", help="keep the frames' flags in a new cube")
-    build.add_argument("--scheduler", metavar="URL", help="build on the workers of dask, tcp://host:8786")
-    build.add_argument("--workers", type=int, metavar="N", help="threads that build a day each")
-    build.add_argument("--overwrite", action="store_true", help="write days anew that are there")
-    add("info", _info, "Tell what a cube holds, year by year.")
-    verify = add("verify", _verify, "Hold a cube against its checksums, and against archives.")
+    build.add_argument(
+        "--remove-archives",
+        action="store_true",
+        help="remove fetched archives when all their days are in the cube",
+    )
+    build.add_argument(
+        "--layout",
+        choices=("balanced", "maps", "series"),
+        help="chunks of a new cube: for both uses, maps, or series of single cells",
+    )
+    build.add_argument("--flags", action="store_true", help="store the frames' flags in a new cube, too")
+    build.add_argument(
+        "--scheduler", metavar="URL", help="build on the workers of a dask scheduler, tcp://host:8786"
+    )
+    build.add_argument("--workers", type=int, metavar="N", help="threads, each of which builds a day")
+    build.add_argument(
+        "--overwrite", action="store_true", help="rewrite days that the cube has; fetch removed archives again"
+    )
+    add("info", _info, "Show what a cube holds, year by year.")
+    verify = add(
+        "verify", _verify, "Verify a cube: checksums, metadata and coordinates, and values against archives."
+    )
     verify.add_argument("source", metavar="PATH", nargs="*", help="the archives it was built from")
-    verify.add_argument("--sample", type=float, metavar="SHARE", help="of the days, such as 0.01")
-    add("repair", _repair, "Take damaged days out of a cube; build it again to have them written anew.")
+    verify.add_argument("--sample", type=float, metavar="SHARE", help="share of the days to verify, such as 0.01")
+    add("repair", _repair, "Remove damaged days and rewrite damaged metadata; the next build recreates the days.")
 
 
 def _build(options: argparse.Namespace) -> Report:
     if bool(options.source) == bool(options.months):
-        raise SettingsError("give either archives, or --months with a product and one or two months")
+        raise SettingsError("pass either archives, or --months with a product and one or two months")
     source = options.source if len(options.source) > 1 else "".join(options.source)
     if options.months:
         if len(options.months) not in {2, 3}:
-            raise SettingsError(f"--months {' '.join(options.months)}: give a product and one or two months")
+            raise SettingsError(f"--months {' '.join(options.months)}: name a product and one or two months")
         source = rn.plan(*options.months, folder=options.folder, base_url=options.base_url)
     return rn.build_cube(
         source,
