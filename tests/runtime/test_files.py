@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from radar_nb.errors import DiskFull, NotOnServer, NotWritable, StorageError
+from radar_nb.errors import DiskFull, NotOnServer, NotWritable, SettingsError, StorageError
 from radar_nb.runtime.files import (
     Sidecar,
     archive_state,
@@ -24,6 +25,7 @@ from radar_nb.runtime.files import (
     sidecar_path,
     storage_errors,
     temporary_path,
+    user_path,
     write_sidecar,
 )
 
@@ -333,12 +335,86 @@ def test_who_holds_a_claim_writes_over_what_a_crash_left(tmp_path: Path) -> None
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"whole"}
 
 
-def test_a_write_whose_temporary_another_has_removed_fails_and_keeps_what_was_there(tmp_path: Path) -> None:
-    """Two writers at once: the slower may lose its temporary; it is told, and nothing half-written appears."""
-    (tmp_path / "a").write_bytes(b"old")
-
-    with pytest.raises(StorageError, match="cannot be written"), replacing(tmp_path / "a"):  # noqa: SIM117
+def test_two_writers_of_a_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Each writes a temporary file of its own to its end; the last to end wins."""
+    with replacing(tmp_path / "a") as slower:
+        slower.write(b"slower")
         with replacing(tmp_path / "a") as quicker:
             quicker.write(b"quicker")
+        assert (tmp_path / "a").read_bytes() == b"quicker"
 
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"quicker"}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"slower"}
+
+
+def test_a_writer_that_was_killed_leaves_nothing_that_stays(tmp_path: Path) -> None:
+    """Its lock ended with it, so that the next writer removes its temporary file."""
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom radar_nb.runtime.files import replacing\n"
+        "with replacing(Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)  # noqa: S603
+    left = [path.name for path in tmp_path.iterdir()]
+
+    with replacing(tmp_path / "a") as file:
+        file.write(b"whole")
+
+    assert run.returncode == -9
+    assert len(left) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_that_is_too_large_for_its_disk_is_named(tmp_path: Path) -> None:
+    """FAT32 takes 4 GB a file: the message says so, and what lay there stays."""
+    (tmp_path / "a").write_bytes(b"old")
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nfrom radar_nb.runtime.files import replacing\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with replacing(Path(sys.argv[1])) as file:\n    file.write(bytes(5000))"
+    )
+
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code, str(tmp_path / "a")], capture_output=True, text=True, check=False
+    )
+
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith("radar_nb.errors.StorageError: ")
+    assert "does not take files of that size (FAT32: 4 GB at most); choose a folder on another disk" in last
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}
+
+
+FORGED = {
+    "a line break in the ETag": b'{"url": "http://x", "etag": "\\"a\\"\\r\\nX: 1"}',
+    "a lone surrogate": b'{"url": "http://x", "etag": "\\ud800"}',
+    "a size that is a text": b'{"url": "http://x", "size": "7"}',
+    "a size that is true": b'{"url": "http://x", "size": true}',
+    "a size beyond 2^63": b'{"url": "http://x", "size": 9223372036854775808}',
+    "a size of 5,000 digits": b'{"url": "http://x", "size": ' + b"9" * 5000 + b"}",
+    "no address": b'{"size": 7}',
+    "a list": b"[1]",
+    "deep": b"[" * 30_000,
+    "long": b'{"url": "' + b"x" * 100_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("note", FORGED.values(), ids=FORGED)
+def test_a_forged_note_counts_as_absent(tmp_path: Path, note: bytes) -> None:
+    """What no server can have said, and what could not be sent back to it, is not taken from a note."""
+    (tmp_path / "a").write_bytes(b"data")
+    sidecar_path(tmp_path / "a").write_bytes(note)
+
+    assert read_sidecar(tmp_path / "a") is None
+    assert archive_state(tmp_path / "a") == "whole"
+
+
+def test_a_pipe_in_the_place_of_a_note_is_not_waited_for(tmp_path: Path) -> None:
+    """Only regular files are read."""
+    os.mkfifo(sidecar_path(tmp_path / "a"))
+
+    assert read_sidecar(tmp_path / "a") is None
+
+
+def test_a_home_folder_is_found_or_its_user_named() -> None:
+    """`~` is a home folder in every path that a user writes."""
+    assert user_path("~/x") == Path.home() / "x"
+    with pytest.raises(SettingsError, match=r"~nobody-here/x names the home folder of an unknown user"):
+        user_path("~nobody-here/x")

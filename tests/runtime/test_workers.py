@@ -117,12 +117,25 @@ class TestCluster:
         assert files(there) == files(tmp_path / "here")
 
     def test_the_active_client_is_taken(self, cluster: Any) -> None:
-        """Who has a cluster uses it, unless told not to."""
-        assert active_client(None) is None
+        """Who has a cluster uses it, unless told not to; it stays open."""
+
+        def taken(client: Any) -> Any:
+            with active_client(client) as used:
+                return used
+
+        assert taken(None) is None
         with distributed.Client(cluster.scheduler.address, set_as_default=True) as client:
-            assert active_client(None) is client
-            assert active_client(False) is None
-            assert active_client(cluster) is cluster
+            assert taken(None) is client
+            assert taken(False) is None
+            assert taken(cluster) is cluster
+        assert cluster.status == "running"
+
+    def test_a_client_made_for_an_address_is_closed(self, cluster: Any) -> None:
+        """Nobody else could close it."""
+        with active_client(cluster.scheduler.address) as client:
+            assert client.status == "running"
+
+        assert client.status == "closed"
 
     def test_memory_is_nobody_elses(self, hours: Path, cluster: Any) -> None:
         """A cube in this process's memory cannot be written by another."""

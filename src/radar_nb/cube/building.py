@@ -132,13 +132,16 @@ def build_cube(
         options=Options(variables=variables, sums=sums, errors=errors, packed=True, flags=True),
         layout=layout,
         flags=flags,
-        client=active_client(client),
+        client=None,
         overwrite=overwrite,
         workers=workers or os.cpu_count() or 1,
     )
-    if run.client is not None and not run.place.shared:
-        raise SettingsError(f"{run.place.name} is in memory, which workers cannot reach: build with client=False")
-    with reporting(progress) as report:
+    with active_client(client) as used, reporting(progress) as report:
+        run = replace(run, client=used)
+        if run.client is not None and not run.place.shared:
+            raise SettingsError(
+                f"{run.place.name} is in memory, which workers cannot reach: build with client=False"
+            )
         if isinstance(source, Plan):
             outcomes = tuple(run.build_plan(source, report, keep_archives=keep_archives))
         elif addresses := remote_archives(source):

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from radar_nb.dwd.months import Month
 
 if TYPE_CHECKING:
     from radar_nb.dwd.products import FamilyName
+
+
+_DAY = 1440  # minutes
+_MARGIN = np.timedelta64(1, "h")
+"""How far stamps may lie outside of their file: hours of RW's first years end at minute 45 where names say 50."""
+_RADKLIM_SHAPE = (1100, 900)  # DWD, RADKLIM 2017.002: the extended national grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,65 @@ class Era:
             return datetime(year, part["m"], part.get("d", 1), part.get("H", 0), part.get("M", 0), tzinfo=UTC)
         except ValueError:
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """What the name of one of DWD's files says of the frames in it.
+
+    Attributes
+    ----------
+    era : Era
+        How the file is filed.
+    begin, end : numpy.datetime64[s]
+        The first and the last stamp that it may hold, UTC.
+    """
+
+    era: Era
+    begin: np.datetime64
+    end: np.datetime64
+
+    def denies(self, product: str, time: np.datetime64, shape: tuple[int, int]) -> str:
+        """Return why a frame is not of this file, as the end of a sentence; an empty text where it may be.
+
+        Parameters
+        ----------
+        product : str
+        time : numpy.datetime64
+            Its stamp, UTC.
+        shape : (int, int)
+            Rows and columns. RADKLIM lies on the grid of 1100 x 900 cells, RADOLAN's archives on others.
+        """
+        if product != self.era.product:
+            return f"is {product}, not {self.era.product}"
+        if not self.begin - _MARGIN <= time <= self.end + _MARGIN:
+            return f"is of {time}, not of {np.datetime64(self.begin, 'D')} to {np.datetime64(self.end, 'D')}"
+        if (shape == _RADKLIM_SHAPE) != (self.era.family == "radklim"):
+            return f"has {shape[0]} x {shape[1]} cells, which is not the grid of {self.era.family}"
+        return ""
+
+
+def filed_under(name: str) -> Filed | None:
+    """Return what the name of a file says of its frames; None for a name that is not one of DWD's.
+
+    Examples
+    --------
+    >>> filed = filed_under("RW2017.002_201910.tar.gz")
+    >>> filed.denies("RW", np.datetime64("2019-09-01T00:50"), (1100, 900))
+    'is of 2019-09-01T00:50, not of 2019-10-01 to 2019-10-31'
+    """
+    for era in ERAS:
+        if not name.startswith(era.name.partition("%")[0]):
+            continue  # most names, without a regular expression
+        begin = era.time_of(name)
+        if begin is None and name == era.name and era.first is not None:  # a supplement: its name has no month
+            begin = datetime.combine(era.first.first_day, time(), UTC)
+        if begin is None:
+            continue
+        last = {"month": Month.of(begin).days * _DAY, "day": _DAY, "frame": 1}[era.piece] - 1
+        start = np.datetime64(begin.replace(tzinfo=None), "s")
+        return Filed(era=era, begin=start, end=start + np.timedelta64(last, "m"))
+    return None
 
 
 def _bare(name: str) -> str:

@@ -132,7 +132,8 @@ def store(item: Item, data: bytes, note: Sidecar, sound: Callable[[int], None] |
     part = part_path(item.path)
     if sound is not None:
         blob = Blob(name=str(item.path), data=data)
-        verify(Part(archive=blob, name=item.path.name, offset=0, size=len(data)), Reopened(blob, 0), sound)
+        part_of = Part(archive=blob, name=item.path.name, offset=0, size=len(data))
+        verify(part_of, Reopened(blob, 0), sound)
     with storage_errors(part):
         with part.open("wb") as file:
             file.write(data)

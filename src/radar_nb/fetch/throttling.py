@@ -15,7 +15,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from radar_nb.errors import StorageError
-from radar_nb.runtime.files import replacing
+from radar_nb.runtime.files import read_regular, replacing
 from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _EARNS = 1 << 20
 _TELLING = 4_000_000
 """Bytes: less is over before a connection is at its speed."""
 _KEPT = 32  # servers
+_LIMIT = 64 << 10  # bytes of the file that remembers them
 
 
 class Gate:
@@ -284,7 +285,7 @@ def _bare(host: str) -> str:
 
 def _read() -> dict[str, float]:
     try:
-        speeds = json.loads(_path().read_text(encoding="utf-8"))
+        speeds = json.loads(read_regular(_path(), _LIMIT))
         return {str(host): float(speed) for host, speed in speeds.items() if 0 < float(speed) < float("inf")}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         return {}

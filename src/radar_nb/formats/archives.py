@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from zlib_ng import zlib_ng
 
+from radar_nb.dwd.archive_names import filed_under
 from radar_nb.errors import (
     ArchiveError,
     CorruptArchive,
@@ -249,6 +250,7 @@ def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: 
         It cannot be read.
     """
     walker = _Walker(part, limit=FRAME_LIMIT, source=source, sound=sound)
+    filed = filed_under(part.name)
     with walker.reading() as stream:
         alone = _kind(part, stream) in {"frame", "hdf5"}
         try:
@@ -260,6 +262,9 @@ def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: 
                         raise
                     continue  # for the reader to report: the members behind it may be whole
                 hold_against_name(header, name=member.name, place=member.place)
+                shape = (header.rows, header.cols)
+                if filed is not None and (reason := filed.denies(header.product, header.time, shape)):
+                    raise CorruptArchive(f"{member.place} {reason}: it is another file under this name")
         except EOFError as error:
             if stream.read(1):
                 raise OSError("a member is cut short, and the archive goes on") from error

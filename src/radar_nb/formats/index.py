@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from radar_nb import errors
+from radar_nb.dwd.archive_names import filed_under
 from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, RadarNbError, SeriesError, StorageError
 from radar_nb.formats.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check_frame, walk
 from radar_nb.formats.radolan import Header
+from radar_nb.formats.streams import Blob
 from radar_nb.runtime.files import read_regular, replacing, sidecar_path, storage_errors
 from radar_nb.runtime.settings import cache_folder
 
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.formats.archives import Member
-    from radar_nb.formats.streams import Blob
 
 _MAGIC = b"radar_nb index 1\n"
 _SUFFIX = ".index"
@@ -294,6 +295,23 @@ def _add(scan: PartScan, member: Member) -> None:
 
 
 _NO_TIME = np.datetime64(0, "s")
+
+
+def misfiled(index: Index) -> Problem | None:
+    """Return what is wrong with an archive that holds frames which its name denies; None where nothing is."""
+    filed = None if isinstance(index.archive, Blob) else filed_under(index.archive.name)
+    if filed is None or not len(index.rows):
+        return None
+    for row in {int(index.rows["time"].argmin()), int(index.rows["time"].argmax())}:
+        header = index.kinds[int(index.rows["kind"][row])].header
+        time = np.datetime64(int(index.rows["time"][row]), "s")
+        if reason := filed.denies(header.product, time, (header.rows, header.cols)):
+            return Problem(
+                CorruptArchive.__name__,
+                f"{index.place(row)} {reason}: it is another file under this name, fetch it again with "
+                "overwrite=True or give it its own name",
+            )
+    return None
 
 
 def make_index(

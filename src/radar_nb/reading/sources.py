@@ -34,6 +34,7 @@ from radar_nb.formats.index import (
     is_index,
     load_index,
     make_index,
+    misfiled,
     save_index,
     scan_part,
 )
@@ -182,15 +183,20 @@ def scan(files: Sequence[Path | Blob], *, progress: bool | Reporter = True) -> F
         for item in opened:
             if isinstance(item, Problem):
                 problems.append(item)
-            elif isinstance(item, Index):
-                indexes.append(item)
+                continue
+            if isinstance(item, Index):
+                index = item
             else:
                 found = []
                 for _ in item.parts:
                     found.append(next(scans))
                     done += 1
                     report(Progress(task="read", done=done, total=len(todo), unit="files"))
-                indexes.append(item.index(found))
+                index = item.index(found)
+            if (wrong := misfiled(index)) is not None:
+                problems.append(wrong)
+            else:
+                indexes.append(index)
     return Frames.of(indexes, problems)
 
 

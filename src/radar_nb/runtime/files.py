@@ -12,10 +12,17 @@ import stat
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from radar_nb.errors import DiskFull, NotWritable, StorageError
+from radar_nb.errors import DiskFull, NotWritable, SettingsError, StorageError
 from radar_nb.runtime.wording import human_bytes
+
+try:
+    import fcntl as _locks
+except ImportError:  # Windows
+    _LOCKS: Any = None
+else:
+    _LOCKS = _locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +35,7 @@ PART = ".part"
 SIDECAR = ".meta.json"
 """What the name of the note beside a download ends in."""
 
+_NOTE_LIMIT = 64 << 10  # bytes: a note has some 300
 _TEMPORARY = ".tmp"
 _SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".gz", ".bz2")
 
@@ -49,6 +57,41 @@ class Sidecar:
     etag: str | None = None
     last_modified: str | None = None
     size: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no server could have said, or what could not be sent back to it."""
+        texts: tuple[Any, ...] = (self.url, self.etag or "", self.last_modified or "")
+        size = 0 if self.size is None else self.size
+        if not all(isinstance(text, str) and text.isprintable() for text in texts):
+            raise ValueError(f"a note holds a text that is not printable: {texts!a}")
+        if type(size) is not int or not -1 <= size < 1 << 63:
+            raise ValueError(f"a note holds a size that is not a number of bytes: {size!r}")
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path as a user wrote it, with `~` as the home folder: for every path that is an argument.
+
+    Raises
+    ------
+    SettingsError
+        It names the home folder of a user that this machine does not have.
+
+    Examples
+    --------
+    >>> user_path("~/data") == Path.home() / "data"
+    True
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{os.fspath(path)} names the home folder of an unknown user: write the whole path, or ./~... for a "
+            "name that begins with ~"
+        ) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def local_path(folder: Path, path: str) -> Path:
@@ -121,11 +164,11 @@ def archive_state(path: Path) -> ArchiveState:
 
 
 def read_sidecar(path: Path) -> Sidecar | None:
-    """Give the note beside a file, or None where there is none that can be read."""
+    """Return the note beside a file, or None where there is no valid one."""
     try:
-        fields = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
+        fields = json.loads(read_regular(sidecar_path(path), _NOTE_LIMIT))
         return Sidecar(**{name: fields.get(name) for name in Sidecar.__slots__})
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -173,9 +216,9 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
         Whether the bytes are forced to the disk before the name is given to them; False is for what can be
         made again in a moment.
     claimed : bool
-        Whether the caller holds a claim, so that nobody else writes this file now. Its temporary then has one
-        name, and what a crash has left is overwritten; otherwise each has its own, and those that lie there from
-        a crash are removed.
+        Whether the caller holds a claim, so that nobody else writes this file now. Its temporary file then has
+        one name, and what a crash has left is overwritten. Otherwise each writer has its own, the last to end
+        wins, and temporary files of crashed writers are removed.
 
     Yields
     ------
@@ -197,9 +240,9 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_path(path) if claimed else _own_temporary(path)
+        temporary, file, hold = (temporary_path(path), None, None) if claimed else _own_temporary(path)
         try:
-            with temporary.open("wb" if claimed else "xb") as file:
+            with file or temporary.open("wb") as file:
                 yield file
                 file.flush()
                 if durable:
@@ -209,19 +252,41 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
             with suppress(OSError):
                 temporary.unlink()
             raise
+        finally:
+            if hold is not None:
+                os.close(hold)
 
 
-def _own_temporary(path: Path) -> Path:
-    """Give a temporary of this writer alone; remove those that crashes have left.
+def _own_temporary(path: Path) -> tuple[Path, BinaryIO, int | None]:
+    """Open a temporary file of this writer alone; remove those that crashed writers have left.
 
-    One that another is writing just now may go, too. That writer then fails and leaves what was there: nothing
-    broken takes the name.
+    A writer holds a lock of the operating system on its temporary file until that has taken its name. The lock
+    ends with the process, so that a file without one is nobody's.
+
+    Returns
+    -------
+    pathlib.Path
+    binary file, open for writing
+    int or None
+        What holds the lock until it is closed; None on Windows, where an open file cannot be removed anyway.
     """
     start = f".{path.name[:100]}."
-    for left in path.parent.iterdir():
-        if left.name.startswith(start) and re.fullmatch(r"[0-9a-f]{8}\.tmp", left.name[len(start) :]):
-            left.unlink(missing_ok=True)
-    return path.with_name(f"{start}{secrets.token_hex(4)}{_TEMPORARY}")
+    for name in os.listdir(path.parent):  # noqa: PTH208 - a folder may hold 78,000 names
+        if name.startswith(start) and re.fullmatch(r"[0-9a-f]{8}\.tmp", name[len(start) :]):
+            with suppress(OSError), open(path.with_name(name), "rb", opener=_open_at_once) as left:
+                if _LOCKS is not None:
+                    _LOCKS.flock(left, _LOCKS.LOCK_EX | _LOCKS.LOCK_NB)
+                path.with_name(name).unlink()
+    while True:
+        temporary = path.with_name(f"{start}{secrets.token_hex(4)}{_TEMPORARY}")
+        file = temporary.open("xb")
+        if _LOCKS is None:
+            return temporary, file, None
+        with suppress(OSError):  # a file system without locks
+            _LOCKS.flock(file, _LOCKS.LOCK_EX)
+        if temporary.exists():  # else another writer has removed it before it was locked
+            return temporary, file, os.dup(file.fileno())
+        file.close()
 
 
 @contextmanager
@@ -246,6 +311,7 @@ def _is_about(path: Path, error: OSError) -> bool:
     return error.errno in _FULL | _DENIED | {
         errno.ENOTDIR,
         errno.EEXIST,
+        errno.EFBIG,
         errno.EIO,
         errno.ENAMETOOLONG,
         errno.EISDIR,
@@ -267,6 +333,11 @@ def _translated(path: Path, error: OSError) -> StorageError:
     if error.errno in _DENIED:
         return NotWritable(
             f"{path} may not be written ({error.strerror}): choose another folder (folder=) or its rights"
+        )
+    if error.errno == errno.EFBIG:
+        return StorageError(
+            f"{path} cannot be written: its disk does not take files of that size (FAT32: 4 GB at most); choose a "
+            "folder on another disk (folder=)"
         )
     return StorageError(f"{path} cannot be written ({error.strerror}): choose another folder (folder=)")
 

@@ -6,13 +6,14 @@ import os
 import sys
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from radar_nb.errors import CubeError, RadarNbError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,20 +24,28 @@ _RETRIES = 2
 """How often a worker may fail at an item for a reason that is not ours, beside the deaths that dask allows."""
 
 
-def active_client(client: Any) -> Any:
-    """Give the client to work with: the one given, the active one of this process, or None for threads here.
+@contextmanager
+def active_client(client: Any) -> Iterator[Any]:
+    """Yield the client to work with: the one given, the active one of this process, or None for threads here.
 
     Parameters
     ----------
     client : distributed.Client, address, None or False
-        None takes the active client, if there is one; False none.
+        None takes the active client, if there is one; False none. A client that is made here, for an address, is
+        closed at the end.
     """
-    if client is False:
-        return None
     if isinstance(client, str):
         from distributed import Client  # noqa: PLC0415 - an extra, which one machine does not need
 
-        return Client(client)  # type: ignore[no-untyped-call]
+        with Client(client, set_as_default=False) as made:  # type: ignore[no-untyped-call]
+            yield made
+    else:
+        yield _present_client(client)
+
+
+def _present_client(client: Any) -> Any:
+    if client is False:
+        return None
     if client is not None or "distributed" not in sys.modules:
         return client
     from distributed import default_client  # noqa: PLC0415 - as above
