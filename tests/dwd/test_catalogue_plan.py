@@ -127,6 +127,7 @@ def test_a_plan_becomes_json(tmp_path: Path) -> None:
         "product": "YW",
         "family": "radklim",
         "months": ["2020-05", "2020-06", "2020-07"],
+        "span": None,
         "base_url": BASE_URL,
         "folder": str(tmp_path),
         "bytes": 3_000,

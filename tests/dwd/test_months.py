@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.dwd.months import Month, month_range, time_steps
+from radar_nb.dwd.months import Month, month_range, time_span, time_steps
 from radar_nb.errors import MonthError
 
 if TYPE_CHECKING:
@@ -263,3 +264,53 @@ def test_the_computers_time_zone_changes_nothing() -> None:
     assert Month.of(datetime(2020, 6, 30, 23, 30)) == JUNE  # noqa: DTZ001 - a time without zone counts in UTC
     assert time_steps(Month(2020, 3), every=60, minute=50).size == 744
     assert abs(Month.now() - Month.of(datetime.now(UTC))) <= 1
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "begin", "end"),
+    [
+        ("2020-06-13", "2020-06-13", "2020-06-13T00:00:00", "2020-06-13T23:59:59"),
+        ("2020-06-13", None, "2020-06-13T00:00:00", "2020-06-13T23:59:59"),
+        (date(2020, 6, 13), date(2020, 6, 14), "2020-06-13T00:00:00", "2020-06-14T23:59:59"),
+        ("2020-06-13T15:00", "2020-06-13T16:30", "2020-06-13T15:00:00", "2020-06-13T16:30:59"),
+        ("2020-06-13T15", None, "2020-06-13T15:00:00", "2020-06-13T15:59:59"),
+        ("2020-06-13 15:05Z", None, "2020-06-13T15:05:00", "2020-06-13T15:05:59"),
+        ("2020-06", "2020-07-02", "2020-06-01T00:00:00", "2020-07-02T23:59:59"),
+        ("2020-06-30", "2020-07", "2020-06-30T00:00:00", "2020-07-31T23:59:59"),
+        (np.datetime64("2020-06-13T15:00"), "2020-06-13", "2020-06-13T15:00:00", "2020-06-13T23:59:59"),
+        (datetime(2020, 6, 13, 15, tzinfo=UTC), "2020-06-13", "2020-06-13T15:00:00", "2020-06-13T23:59:59"),
+        (
+            pandas.Timestamp("2020-06-13", tz="Europe/Berlin"),
+            "2020-06-13",
+            "2020-06-12T22:00:00",
+            "2020-06-13T23:59:59",
+        ),
+        (pandas.Period("2020-06-13"), None, "2020-06-13T00:00:00", "2020-06-13T23:59:59"),
+    ],
+)
+def test_a_range_of_days_or_hours_has_its_first_and_last_second(
+    first: Any, last: Any, begin: str, end: str
+) -> None:
+    """A day is asked for to its end, an hour to its last minute, a time in another zone in UTC."""
+    assert time_span(first, last) == (np.datetime64(begin), np.datetime64(end))
+
+
+@pytest.mark.parametrize("first", ["2020-06", "202006", 2020, "2020", Month(2020, 6), np.datetime64("2020-06")])
+def test_months_and_years_have_no_span(first: Any) -> None:
+    """Whole months are asked for."""
+    assert time_span(first) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["2020-06-13T24", "2020-06-13T15:60", "2020-06-31T00:00", "2020-06-13T15:00+02:00"]
+)
+def test_a_time_that_does_not_exist_is_an_error(text: str) -> None:
+    """Also a time of another zone as a text: it would be taken for UTC."""
+    with pytest.raises(MonthError, match=re.escape(text)):
+        time_span(text)
+
+
+def test_a_reversed_range_of_hours_is_an_error() -> None:
+    """Within one day, too."""
+    with pytest.raises(MonthError, match="is reversed: use the earlier time first"):
+        time_span("2020-06-13T15", "2020-06-13T14")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 JUNE = "YW2017.002_202006.tar"
 
 
-def day(time: str, *, name: str | None = None, **changes: object) -> bytes:
+def day(time: str, *, name: str | None = None, **changes: Any) -> bytes:
     """Return a month's archive with one day of one frame, under its own name or another."""
     stamp = "".join(letter for letter in time[2:] if letter.isdigit())
     inside = tar({name or f"raa01-yw2017.002_10000-{stamp}-dwd---bin": frame(time, **changes)})

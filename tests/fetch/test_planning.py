@@ -11,7 +11,14 @@ import pytest
 from support.servers import Reply, serving
 
 import radar_nb as rn
-from radar_nb.errors import CoverageError, ListingError, NotOnServer, ServerUnavailable, SettingsError
+from radar_nb.errors import (
+    CoverageError,
+    ListingError,
+    NothingFound,
+    NotOnServer,
+    ServerUnavailable,
+    SettingsError,
+)
 from radar_nb.mirror import Mirror
 
 if TYPE_CHECKING:
@@ -135,3 +142,48 @@ def test_months_that_are_not_there_are_told_with_the_values(server: str, tmp_pat
 
     assert ds.sizes["time"] == 48
     assert "RW2017.002_201801.tar.gz is not on the server" in ds.attrs["problems"]
+
+
+def test_a_day_or_an_hour_is_cut_out_of_its_month(server: str, tmp_path: Path) -> None:
+    """The archive is monthly; the frames are those whose stamps lie in the range, and only their gaps count."""
+    whole = rn.load("RW", "2017-12", folder=tmp_path, base_url=server, progress=False)
+    day = rn.load("RW", "2017-12-31", "2017-12-31", folder=tmp_path, base_url=server, progress=False)
+    hours = rn.load("RW", "2017-12-30T22:00", "2017-12-31T01", folder=tmp_path, base_url=server, progress=False)
+
+    assert (day.time.values[0], day.time.values[-1]) == tuple(
+        np.array(["2017-12-31T00:50", "2017-12-31T23:50"], "datetime64[ns]")
+    )
+    assert hours.sizes["time"] == 4
+    np.testing.assert_array_equal(day.RW, whole.RW.sel(time="2017-12-31"))
+    assert day.attrs["frames_missing"] == 0
+
+
+def test_a_plan_states_what_was_asked_for_and_what_its_files_hold(server: str, tmp_path: Path) -> None:
+    """A day of RW is 24 of the 744 hours of its month; the plan itself opens as the day."""
+    plan = rn.plan("RW", "2017-12-31", folder=tmp_path, base_url=server)
+    rn.download(plan, progress=False)
+
+    assert len(plan.archives) == 1
+    assert "asked for 2017-12-31 00:00 UTC to 2017-12-31 23:59 UTC: 24 of the 744 frames of these months" in str(
+        plan
+    )
+    assert plan.to_dict()["span"] == ["2017-12-31T00:00:00Z", "2017-12-31T23:59:59Z"]
+    assert rn.open_dataset(plan, progress=False).sizes["time"] == 24
+
+
+def test_files_of_other_days_are_not_planned(tmp_path: Path) -> None:
+    """Where files hold a day or a frame, only those of the range are fetched, and only their gaps are missing."""
+    path = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
+    rows = "".join(f'<a href="YW-2503{day:02d}.tar.gz">x</a>  01-Apr-2025 10:00  7\n' for day in (1, 2, 4, 6))
+    with serving() as server:
+        server.script(path, Reply(body=f"<h1>Index of {path}</h1><pre>{rows}</pre>".encode()))
+        plan = rn.plan("YW", "2025-03-02", "2025-03-04T12", source="radolan", folder=tmp_path, base_url=server.url)
+
+    assert [archive.name for archive in plan.archives] == ["YW-250302.tar.gz", "YW-250304.tar.gz"]
+    assert [gap.what for gap in plan.missing] == ["2025-03-03"]
+
+
+def test_a_range_without_frames_is_named(server: str, tmp_path: Path) -> None:
+    """Of December the archive has two days: another one is an error that names it."""
+    with pytest.raises(NothingFound, match=r"none of the 48 frames of RW .* is of 2017-12-01 00:00"):
+        rn.load("RW", "2017-12-01", folder=tmp_path, base_url=server, progress=False)

@@ -121,7 +121,8 @@ class Filed:
         if product != self.era.product:
             return f"is {product}, not {self.era.product}"
         if not self.begin - _MARGIN <= time <= self.end + _MARGIN:
-            return f"is of {time}, not of {np.datetime64(self.begin, 'D')} to {np.datetime64(self.end, 'D')}"
+            days = (np.datetime_as_string(stamp, "D") for stamp in (self.begin, self.end))
+            return f"is of {time}, not of {' to '.join(days)}"
         if (shape == _RADKLIM_SHAPE) != (self.era.family == "radklim"):
             return f"has {shape[0]} x {shape[1]} cells, which is not the grid of {self.era.family}"
         return ""
@@ -145,7 +146,7 @@ def filed_under(name: str) -> Filed | None:
         if begin is None:
             continue
         last = {"month": Month.of(begin).days * _DAY, "day": _DAY, "frame": 1}[era.piece] - 1
-        start = np.datetime64(begin.replace(tzinfo=None), "s")
+        start: np.datetime64 = np.datetime64(f"{begin:%Y-%m-%dT%H:%M}", "s")
         return Filed(era=era, begin=start, end=start + np.timedelta64(last, "m"))
     return None
 

@@ -13,12 +13,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from radar_nb.dwd.archive_names import ERAS, Era
-from radar_nb.dwd.months import Month
+import numpy as np
+
+from radar_nb.dwd.archive_names import ERAS, Era, filed_under
+from radar_nb.dwd.months import Month, time_steps
 from radar_nb.errors import CoverageError, MonthError
 from radar_nb.runtime.files import archive_state, local_path
 from radar_nb.runtime.table import Table
-from radar_nb.runtime.wording import human_bytes
+from radar_nb.runtime.wording import human_bytes, human_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.listings import ListedFile
     from radar_nb.dwd.products import Family, Product
+
+
+Span = tuple[np.datetime64, np.datetime64]
+"""The first and the last time stamp of a range, UTC; both belong to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +104,9 @@ class Plan:
         In the order of time.
     missing : tuple of Missing
         Months and days without a file.
+    span : tuple of numpy.datetime64, or None
+        The first and the last time stamp asked for, UTC, where that is less than the months; `load` and
+        `open_dataset` cut to it. The files hold what they hold, often a month.
 
     Examples
     --------
@@ -112,6 +121,7 @@ class Plan:
     folder: Path
     archives: tuple[RemoteArchive, ...]
     missing: tuple[Missing, ...] = ()
+    span: Span | None = None
 
     def url(self, archive: RemoteArchive) -> str:
         """Return the address of a file."""
@@ -165,8 +175,18 @@ class Plan:
             title=f"{self.product.name} ({self.family.title})",
             columns=("month", "files", "size", "on disk", "missing"),
             rows=tuple(rows),
-            notes=(total, f"into {self.folder}"),
+            notes=(total, *filter(None, [self._cut()]), f"into {self.folder}"),
         )
+
+    def _cut(self) -> str:
+        """Return how much of the files was asked for, where that is not all."""
+        if self.span is None:
+            return ""
+        family, (begin, end) = self.family, self.span
+        stamps = np.concatenate([time_steps(m, every=family.every, minute=family.minute) for m in self.months])
+        asked = int(((begin <= stamps) & (stamps <= end)).sum())
+        first, last = human_time(begin), human_time(end)
+        return f"asked for {first} to {last}: {asked:,} of the {stamps.size:,} frames of these months"
 
     def _size(self, count: int) -> str:
         return f"{'' if self.exact or not count else 'about '}{human_bytes(count)}"
@@ -178,6 +198,7 @@ class Plan:
             "product": self.product.name,
             "family": self.family.name,
             "months": [str(month) for month in self.months],
+            "span": None if self.span is None else [f"{time}Z" for time in self.span],
             "base_url": self.base_url,
             "folder": str(self.folder),
             "bytes": self.bytes,
@@ -309,8 +330,9 @@ def make_plan(
     folder: Path,
     listings: Mapping[str, Mapping[str, ListedFile] | None],
     now: datetime,
+    span: Span | None = None,
 ) -> Plan:
-    """Return the plan for months of one family.
+    """Return the plan for months of one family, or for a span of time within them.
 
     Parameters
     ----------
@@ -326,6 +348,8 @@ def make_plan(
         `folders_to_list` names without `complete` must be there.
     now : datetime
         With time zone; days after it are not missing yet.
+    span : tuple of numpy.datetime64, optional
+        The first and the last stamp wanted, UTC: files of other days are left out.
 
     Returns
     -------
@@ -334,7 +358,7 @@ def make_plan(
     """
     archives: list[RemoteArchive] = []
     missing: list[Missing] = []
-    filed = _Filed(family, listings)
+    filed = _Filed(family, listings, span)
     for month in months:
         early = family.first is not None and month < family.first
         if early or month > Month.of(now):
@@ -352,6 +376,7 @@ def make_plan(
         folder=folder,
         archives=tuple(archives),
         missing=tuple(missing),
+        span=span,
     )
 
 
@@ -390,16 +415,34 @@ def _month(
     files.sort(key=lambda item: item[0])
     published = now.date() - timedelta(days=2)  # a day's archive follows within two days of its end
     due = sorted(day for day in open_days if family.first is not None and day < published)
-    return [archive for _, archive in files] + supplements, _gaps(month, due, whole=not files)
+    gaps = _gaps(month, [day for day in due if filed.wants(day)], whole=not files)
+    held = [archive for _, archive in files] + supplements
+    return [archive for archive in held if filed.wants_file(archive)], gaps
 
 
 class _Filed:
     """The listed files by era and month. A folder may hold 78,000: each name is read once, not once a month."""
 
-    def __init__(self, family: Family, listings: Mapping[str, Mapping[str, ListedFile] | None]) -> None:
+    def __init__(
+        self, family: Family, listings: Mapping[str, Mapping[str, ListedFile] | None], span: Span | None = None
+    ) -> None:
+        self._span = span
         self._family = family
         self._listings = listings
         self._sorted: dict[tuple[Era, str], dict[Month, list[tuple[datetime, RemoteArchive]]]] = {}
+
+    def wants(self, day: date) -> bool:
+        """Return whether a day is in the span asked for."""
+        if self._span is None:
+            return True
+        begin, end = (stamp.astype("datetime64[D]") for stamp in self._span)
+        return bool(begin <= np.datetime64(day, "D") <= end)
+
+    def wants_file(self, archive: RemoteArchive) -> bool:
+        """Return whether a file may hold frames of the span asked for."""
+        if self._span is None or (filed := filed_under(archive.name)) is None:
+            return True
+        return bool(filed.begin <= self._span[1] and self._span[0] <= filed.end)
 
     def files(self, era: Era, month: Month) -> list[tuple[datetime, RemoteArchive]]:
         """Return a month's files of one era, each with the time that its name states."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from radar_nb.errors import MonthError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TEXT = re.compile(r"(\d{4})-?(\d{2})(?:-(\d{2}))?")
+_TEXT = re.compile(r"(\d{4})-?(\d{2})(?:-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::00)?)?Z?)?)?", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 
 
@@ -60,8 +60,8 @@ class Month:
         Parameters
         ----------
         value : str, datetime.date, numpy.datetime64, pandas.Period, pandas.Timestamp or Month
-            A text is `YYYY-MM`, `YYYYMM` or `YYYY-MM-DD`. A time counts in UTC: one that carries another
-            time zone is converted first.
+            A text is `YYYY-MM`, `YYYYMM`, `YYYY-MM-DD`, `YYYY-MM-DDTHH` or `YYYY-MM-DDTHH:MM`. A time counts in
+            UTC: one that carries another time zone is converted first.
 
         Returns
         -------
@@ -85,7 +85,8 @@ class Month:
             value = value.astimezone(UTC)
         if isinstance(value, str) and (match := _TEXT.fullmatch(value.strip())):
             named = cls(int(match[1]), int(match[2]))
-            if match[3] is None or 1 <= int(match[3]) <= named.days:
+            day, hour, minute = int(match[3] or 1), int(match[4] or 0), int(match[5] or 0)
+            if 1 <= day <= named.days and hour < 24 and minute < 60:
                 return named
         # date or Timestamp; a Period may also be a year or a quarter, which is not a month
         first, last = getattr(value, "start_time", value), getattr(value, "end_time", value)
@@ -168,6 +169,70 @@ def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
             f"the range {begin} to {end} is reversed: write the earlier month first, as in {end} to {begin}"
         )
     return tuple(begin + step for step in range(end - begin + 1))
+
+
+def time_span(first: Any, last: Any = None) -> tuple[np.datetime64, np.datetime64] | None:
+    """Return the first and the last time stamp that a range of days, hours or minutes asks for.
+
+    Parameters
+    ----------
+    first, last
+        As for `month_range`. A day as `last` is asked for to its end, as is an hour ("2020-06-13T15"); a datetime
+        at midnight is its day. Without `last` it is the one day, hour or minute `first`.
+
+    Returns
+    -------
+    tuple of numpy.datetime64[s], UTC, or None
+        Both belong to the range. None where whole months are asked for.
+
+    Raises
+    ------
+    MonthError
+        As `month_range`; or `last` lies before `first`.
+
+    Examples
+    --------
+    >>> time_span("2020-06-13", "2020-06-13T15")
+    (np.datetime64('2020-06-13T00:00:00'), np.datetime64('2020-06-13T15:59:59'))
+    >>> time_span("2020-06", 2021) is None
+    True
+    """
+    months = month_range(first, last)
+    begin, end = _times(first), _times(first if last is None else last)
+    if begin is None and end is None:
+        return None
+    start = np.datetime64(months[0].first_day, "s") if begin is None else begin[0]
+    stop = np.datetime64((months[-1] + 1).first_day, "s") - np.timedelta64(1, "s") if end is None else end[1]
+    if stop < start:
+        raise MonthError(f"the range {start} to {stop} is reversed: use the earlier time first")
+    return start, stop
+
+
+def _times(value: Any) -> tuple[np.datetime64, np.datetime64] | None:
+    """Return the first and the last second of a day, an hour or a minute; None of what is longer."""
+    if hasattr(value, "start_time") and hasattr(value, "end_time"):  # a Period
+        if (value.end_time - value.start_time).days >= 27:
+            return None
+        return np.datetime64(value.start_time, "s"), np.datetime64(value.end_time, "s")
+    moment = _moment(value)
+    if moment is None:
+        return None
+    return moment.astype("datetime64[s]"), (moment + 1).astype("datetime64[s]") - np.timedelta64(1, "s")
+
+
+def _moment(value: Any) -> np.datetime64 | None:
+    """Return a day, an hour or a minute, in that unit; None of a month or a year."""
+    if isinstance(value, str) and (match := _TEXT.fullmatch(value.strip())):
+        year, month, day, hour, minute = match.groups()
+        parts = f"{year}-{month}-{day}" + (f"T{hour}" if hour else "") + (f":{minute}" if minute else "")
+        return np.datetime64(parts) if day else None
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[s]").item() if np.datetime_data(value)[0] not in {"Y", "M"} else None
+    if isinstance(value, datetime):
+        value = (value.astimezone(UTC) if value.tzinfo is not None else value).replace(tzinfo=None)
+        if value.time() != time():
+            return np.datetime64(value, "m")
+    return np.datetime64(date(value.year, value.month, value.day), "D") if isinstance(value, date) else None
 
 
 def _span(value: Any) -> tuple[Month, Month]:

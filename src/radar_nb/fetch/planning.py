@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
 from radar_nb.dwd.listings import is_cut, parse_listing
-from radar_nb.dwd.months import month_range
+from radar_nb.dwd.months import month_range, time_span
 from radar_nb.dwd.products import product as find_product
 from radar_nb.fetch.http import connected
 from radar_nb.runtime.background import for_each
@@ -45,9 +45,11 @@ async def plan_async(
     product : str or Product
         Such as "YW"; `products()` shows all.
     first, last
-        Months, both belong to the range: "2020-06", a date, a `pandas.Period` or a `Month`; or years: 2001 to 2025
-        is all of them, from the first's January to the last's December. Without `last` it is the one month, or
-        the year, `first`.
+        Months, both belong to the range: "2020-06", a `pandas.Period` or a `Month`; or years: 2001 to 2025 is all
+        of them, from the first's January to the last's December. Also days and hours, by the frames' time stamps
+        in UTC: "2020-06-13", "2020-06-13T15:00", a date, a datetime. Files that hold whole months are then
+        downloaded whole, and `load` cuts to the range. Without `last` it is the one month, year, day or hour
+        `first`.
     source : {"auto", "radklim", "radolan", "nrt"}
         The family. "auto" takes the one that covers the whole range, RADKLIM first; families are never mixed.
     folder : path, optional
@@ -108,7 +110,14 @@ async def listed_async(
     family = choose_family(chosen, months, source, now)
     listings = await _read_listings(used.base_url, folders_to_list(chosen, family, months, complete=listing))
     made = make_plan(
-        chosen, family, months, base_url=used.base_url, folder=used.folder, listings=listings, now=now
+        chosen,
+        family,
+        months,
+        base_url=used.base_url,
+        folder=used.folder,
+        listings=listings,
+        now=now,
+        span=time_span(first, last),
     )
     return made, listings
 

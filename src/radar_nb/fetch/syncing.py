@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from radar_nb.dwd.catalogue import archives_of, make_plan
 from radar_nb.dwd.listings import ListedFile
+from radar_nb.dwd.months import month_range
 from radar_nb.errors import CorruptArchive, RadarNbError, StorageError
 from radar_nb.fetch.downloading import download_async
 from radar_nb.fetch.planning import listed_async
@@ -199,8 +200,9 @@ async def sync_plan_async(
     >>> print(sync_plan("YW", 2001, 2025, folder="data").summary)  # doctest: +SKIP
     3 new, 1 re-issued, 296 as on the server; 803.1 MB to fetch, 212.0 GB free, about 3 min at 5.3 MB/s
     """
+    months = month_range(first, last)  # files, not times: whole months
     plan, listings = await listed_async(
-        product, first, last, source=source, folder=folder, base_url=base_url, listing=True
+        product, months[0], months[-1], source=source, folder=folder, base_url=base_url, listing=True
     )
     findings, missing = await asyncio.to_thread(inventory, plan, listings, datetime.now(UTC))
     if verify:

@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
+from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.grids import Grid, named_grid
 from radar_nb.dwd.products import variable_name
-from radar_nb.errors import SettingsError
+from radar_nb.errors import NothingFound, SettingsError
 from radar_nb.formats.cursor import open_cursor
 from radar_nb.formats.odim import read_composite
 from radar_nb.formats.packing import FLAGS, OUTLINE_FLAG, Clutter, Packing
@@ -22,6 +23,7 @@ from radar_nb.reading.regridding import Method, Weights, weights
 from radar_nb.reading.series import Series, make_series, of_products, split_kinds, with_true_interval
 from radar_nb.reading.sources import find_files, raise_problems, scan
 from radar_nb.reading.wradlib_template import Template, find_template
+from radar_nb.runtime.wording import human_time
 from radar_nb.runtime.workers import renew_dask_after_forks
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ class Opened:
 def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> Opened:
     """Find the frames of a source and what they mean: see `open_dataset` for what is raised."""
     frames = scan(find_files(source), progress=progress)
+    if isinstance(source, Plan) and source.span is not None:
+        frames = _within(frames, source)
     if options.errors == "raise":
         raise_problems(frames.problems)
     problems = frames.problems
@@ -111,6 +115,26 @@ def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> 
     series = make_series(frames, sums=options.sums, fill_gaps=options.fill_gaps)
     series = replace(series, problems=(*problems, *wrong, *others))
     return _meaning(series, options, target)
+
+
+def _within(frames: Frames, plan: Plan) -> Frames:
+    """Return the frames whose stamps lie in a plan's span.
+
+    Raises
+    ------
+    NothingFound
+        There is none.
+    """
+    begin, end = (stamp.astype("datetime64[s]").astype(np.int64) for stamp in plan.span or ())
+    times = frames.rows["time"]
+    inside = (begin <= times) & (times <= end)
+    if len(times) and not inside.any():
+        first, last = (human_time(np.datetime64(int(stamp), "s")) for stamp in (begin, end))
+        raise NothingFound(
+            f"none of the {len(times):,} frames of {plan.product.name} in these files is of {first} to {last}: "
+            "use another range"
+        )
+    return frames.take(inside)
 
 
 def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:

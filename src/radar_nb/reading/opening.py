@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -153,12 +154,12 @@ async def load_async(
     progress: bool | Reporter = True,
     **reading: Any,
 ) -> xr.Dataset:
-    """Open months of a product as a Dataset: plan, download what is not there yet, open without extraction.
+    """Open months, days or hours of a product: plan, download what is not there yet, open without extraction.
 
     Parameters
     ----------
     product, first, last, source, folder, base_url
-        As for `plan`.
+        As for `plan`. Of days or hours the Dataset has the frames whose time stamps, in UTC, lie in them.
     errors : {"raise", "report"}
         Whether files that are not to be had and damaged ones make the call fail, or are told in the attribute
         `problems` of what can be opened.
@@ -179,11 +180,13 @@ async def load_async(
     Examples
     --------
     >>> ds = load("RW", "2019-10")  # doctest: +SKIP
+    >>> ds = load("YW", "2020-06-13T12", "2020-06-13T18")  # doctest: +SKIP
     >>> ds = load("RW", "2024-11", "2026-02", source="radolan", grid="de1200")  # doctest: +SKIP
     """
     made = await plan_async(product, first, last, source=source, folder=folder, base_url=base_url)
     report = await download_async(made, errors=errors, progress=progress)
-    ds = open_dataset(report, errors=errors, progress=progress, **reading)
+    there = tuple(a for a, outcome in zip(made.archives, report.outcomes, strict=False) if outcome.ok)
+    ds = open_dataset(replace(made, archives=there), errors=errors, progress=progress, **reading)
     if report.failed:
         told = [str(outcome.error) for outcome in report.failed]
         ds.attrs["problems"] = "; ".join(filter(None, (ds.attrs.get("problems"), *told)))
