@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -13,11 +12,12 @@ import xarray as xr
 from radar_nb.analysis.variables import BESIDE, fields_of, grid_of, variable_of
 from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.runtime.files import replacing
+from radar_nb.runtime.files import replacing, user_path
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from pathlib import Path
 
 _MISSING = "pip install 'radar-nb[gis]'"
 
@@ -56,7 +56,7 @@ def export(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     --------
     >>> export(daily, "daily.parquet")  # doctest: +SKIP
     """
-    target = Path(path)
+    target = user_path(path)
     writers: dict[str, Callable[[xr.Dataset], bytes]] = {
         ".csv": _csv,
         ".parquet": _parquet,

@@ -6,7 +6,6 @@ import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -14,8 +13,11 @@ import numpy as np
 from radar_nb.analysis.vectors import read_shapes
 from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Earth, Grid
@@ -140,7 +142,7 @@ def _with_cells(
 def _lonlat(points: Any, earth: Earth) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
     names: list[Any]
     if isinstance(points, str | os.PathLike):
-        path = Path(points)
+        path = user_path(points)
         if path.suffix.lower() in {".csv", ".txt"}:
             columns = _csv(path)
             lon, lat = _of_columns(columns, earth)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from radar_nb.dwd.grids import AXES, PROJ
 from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
     from radar_nb.dwd.grids import Earth
@@ -43,7 +43,7 @@ def read_shapes(source: Any) -> Any:
     except ImportError as error:
         raise SettingsError(_MISSING) from error
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
+        path = user_path(source)
         if not path.exists():
             raise NothingFound(f"{path} does not exist: give a file of shapes, or a GeoDataFrame")
         try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
 from radar_nb.cli.terminal import finish, show
 from radar_nb.fetch.downloading import resumption
+from radar_nb.runtime.files import user_path
 from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def add_to(add: Callable[..., Parser]) -> None:
     sync.add_argument("--verify", action="store_true", help="check all files on disk; repair damaged ones")
     sync.add_argument("--dry-run", action="store_true", help="only show what would be done")
     extract = add("extract", _extract, "Unpack archives into folders of frames (not needed to read).", json=True)
-    extract.add_argument("archives", metavar="ARCHIVE", nargs="+", type=Path, help="archives as downloaded")
-    extract.add_argument("--folder", metavar="DIR", type=Path, help="target folder (beside each archive)")
+    extract.add_argument("archives", metavar="ARCHIVE", nargs="+", type=user_path, help="archives as downloaded")
+    extract.add_argument("--folder", metavar="DIR", type=user_path, help="target folder (beside each archive)")
     extract.add_argument("--workers", type=int, metavar="N", help="days to unpack at the same time")
     extract.add_argument("--remove-archives", dest="keep_archives", action="store_false",
                          help="delete an archive once all its frames are on disk")  # fmt: skip

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import radar_nb as rn
 from radar_nb.cli.terminal import show
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import NothingFound, SettingsError
-from radar_nb.runtime.files import replacing, storage_errors
+from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.wording import human_bytes, human_time, printable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
     import xarray as xr
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def _add_reading(command: Parser) -> None:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser()
+    return user_path(text)
 
 
 def _reading(options: argparse.Namespace) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _info(options: argparse.Namespace) -> int:
         show(options, rn.products())
         return 0
     name = options.source[0]
-    if len(options.source) == 1 and not Path(name).expanduser().exists() and "://" not in name:
+    if len(options.source) == 1 and not user_path(name).exists() and "://" not in name:
         if name.upper() not in PRODUCTS and (len(name) > 2 or "." in name or "/" in name):
             raise NothingFound(
                 f"{name!r} is neither a product nor an existing file or folder: check the path; `radar-nb info` "
@@ -145,7 +145,7 @@ def _field(options: argparse.Namespace) -> xr.DataArray:
     from radar_nb.analysis.inputs import read_netcdf  # noqa: PLC0415
 
     source = _source(options)
-    if isinstance(source, str) and source.endswith(".nc") and Path(source).is_file():
+    if isinstance(source, str) and source.endswith(".nc") and user_path(source).is_file():
         ds = read_netcdf(source)
     else:
         ds = _open(options)

@@ -15,6 +15,7 @@ from radar_nb.cli.doctor import diagnosis_table, examine
 from radar_nb.cli.terminal import show
 from radar_nb.mirror import Mirror, make_archives
 from radar_nb.mirror.faults.rules import load_faults
+from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
     import argparse
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
 def add_to(add: Callable[..., Parser], make_parser: Callable[[], Parser]) -> None:
     """Add the commands to the parser, which `make_parser` makes."""
     mirror = add("mirror", _mirror, "Serve a folder on this machine as DWD's server does, real or synthetic data.")
-    mirror.add_argument("--root", metavar="DIR", required=True, type=Path, help="folder to serve")
+    mirror.add_argument("--root", metavar="DIR", required=True, type=user_path, help="folder to serve")
     mirror.add_argument("--port", type=int, default=8930, help="port on 127.0.0.1 (8930)")
     mirror.add_argument("--public", metavar="ADDRESS", nargs="?", const="0.0.0.0",  # noqa: S104 - only if asked for
                         help="serve other machines, on one address or all: they can read every file")  # fmt: skip
-    mirror.add_argument("--faults", metavar="FILE", type=Path, help="misbehave by the rules of a TOML file")
+    mirror.add_argument("--faults", metavar="FILE", type=user_path, help="misbehave by the rules of a TOML file")
     mirror.add_argument("--synthetic", metavar=("PRODUCT", "MONTH"), nargs=2,
                         help="first fill the folder with synthetic archives, such as YW 2020-06")  # fmt: skip
     mirror.add_argument("--days", type=int, metavar="N", help="with --synthetic: only the first N days")
     mirror.add_argument("--hdf5", action="store_true", help="with --synthetic: in HDF5, as DWD since 2025-11")
     mirror.add_argument("--seed", type=int, default=0, help="with --synthetic: another seed, other weather (0)")
     demo = add("demo", _demo, "Run all steps in half a minute, with synthetic rain and without a network.")
-    demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=Path, help="target folder (demo)")
+    demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=user_path, help="target folder (demo)")
     doctor = add("doctor", _doctor, "Diagnose the installation and suggest fixes.", json=True)
     config = add("config", _config, "Show the settings in force and where each comes from.", json=True)
     config.add_argument(

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from radar_nb.errors import CubeError, NotWritable, SettingsError, StorageError
-from radar_nb.runtime.files import lock_path, replacing, storage_errors, temporary_path
+from radar_nb.runtime.files import lock_path, replacing, storage_errors, temporary_path, user_path
 from radar_nb.runtime.locks import claimed
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def find_store(store: Any) -> Store:
     if isinstance(store, str) and "://" in store:
         return Bucket.at(store)
     if isinstance(store, str | os.PathLike):
-        return Folder(Path(store).expanduser())
+        return Folder(user_path(store))
     if isinstance(store, Folder | Bucket):
         return store
     if type(store).__module__.partition(".")[0] == "obstore":

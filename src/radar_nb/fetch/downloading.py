@@ -10,7 +10,6 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from tempfile import TemporaryFile
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +30,7 @@ from radar_nb.runtime.files import (
     require_space,
     sidecar_path,
     storage_errors,
+    user_path,
 )
 from radar_nb.runtime.locks import claimed_async
 from radar_nb.runtime.progress import Progress, reporting
@@ -118,7 +118,7 @@ async def download_async(
     (PosixPath('data/climate_environment/CDC/.../2020/YW2017.002_202006.tar'),)
     """
     call = Call(
-        plan if folder is None else replace(plan, folder=Path(folder)),
+        plan if folder is None else replace(plan, folder=user_path(folder)),
         concurrency=concurrency,
         overwrite=overwrite,
         refresh=refresh,
@@ -186,7 +186,7 @@ class Download:
         connections_per_file: int = 1,
         **options: Any,
     ) -> None:
-        target = plan if folder is None else replace(plan, folder=Path(folder))
+        target = plan if folder is None else replace(plan, folder=user_path(folder))
         self._call = Call(target, lanes=connections_per_file, **options)
         self._errors = errors
         self._cancelled = False

@@ -37,6 +37,7 @@ from radar_nb.formats import odim
 from radar_nb.formats.names import hold_against_name, is_litter, unsafe_name
 from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, payload
 from radar_nb.formats.streams import BLOCK, Blob, Kind, Reopened, Stream, foreign, inflated, sniff
+from radar_nb.runtime.files import user_path
 from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
     TruncatedArchive, CorruptArchive, UnsafeMember
         As `walk` does, but for the outer tar alone.
     """
-    archive = archive if isinstance(archive, Blob) else Path(archive)
+    archive = archive if isinstance(archive, Blob) else user_path(archive)
     whole = Part(archive=archive, name=archive.name, offset=0, size=_size(archive))
     walker = _Walker(whole, limit=0)
     with walker.reading() as stream:

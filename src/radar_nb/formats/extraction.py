@@ -37,7 +37,7 @@ from radar_nb.formats.archives import Part, check_frame, naming_damage, parts, w
 from radar_nb.formats.index import EXTRACTED, remove_archive
 from radar_nb.formats.names import spelling
 from radar_nb.formats.streams import BLOCK, Reopened, sniff
-from radar_nb.runtime.files import frames_folder, read_regular, replacing, require_space, storage_errors
+from radar_nb.runtime.files import frames_folder, read_regular, replacing, require_space, storage_errors, user_path
 from radar_nb.runtime.locks import Claim
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
@@ -192,9 +192,9 @@ def _jobs(archives: Archives, folder: str | os.PathLike[str] | None) -> list[_Jo
     elif isinstance(archives, (str, os.PathLike)):
         archives = [archives]
     jobs = []
-    for path in dict.fromkeys(Path(archive) for archive in archives):
+    for path in dict.fromkeys(user_path(archive) for archive in archives):
         target = frames_folder(path)
-        job = _Job(archive=path, folder=target if folder is None else Path(folder) / target.name)
+        job = _Job(archive=path, folder=target if folder is None else user_path(folder) / target.name)
         try:
             job.parts = parts(path)
             job.size, job.unpacked = path.stat().st_size, sum(map(_unpacked, job.parts))

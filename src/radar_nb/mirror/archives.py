@@ -12,7 +12,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby, islice
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from radar_nb.dwd.archive_names import ERAS
@@ -21,11 +20,12 @@ from radar_nb.dwd.months import month_range, time_steps
 from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, MonthError, StorageError
 from radar_nb.mirror.frames import ahead, synthetic_frames
-from radar_nb.runtime.files import local_path, replacing, storage_errors
+from radar_nb.runtime.files import local_path, replacing, storage_errors, user_path
 from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
 
     import numpy as np
 
@@ -106,7 +106,7 @@ def make_archives(
     eras = {month: _era(item, family, month, hdf5=hdf5) for month in months}
     files = {
         month: [
-            _File(Path(root), path, list(times), seed)
+            _File(user_path(root), path, list(times), seed)
             for path, times in groupby(_times(family, month, days), partial(_path, eras[month]))
         ]
         for month in months

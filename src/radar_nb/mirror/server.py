@@ -17,16 +17,17 @@ import time
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.errors import ServerError
 from radar_nb.mirror.archives import make_archives
 from radar_nb.mirror.faults.connections import Misbehaviour, Served
 from radar_nb.mirror.file_serving import answer, path_of
+from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -86,7 +87,7 @@ class Mirror:
         faults: Faults | None = None,
         public: bool = False,
     ) -> None:
-        self.root = Path(root).resolve()
+        self.root = user_path(root).resolve()
         if not self.root.is_dir():
             raise ServerError(
                 f"the mirror cannot serve {root}: it is not a folder; name the one that stands for the server"

@@ -24,7 +24,7 @@ from radar_nb.plots.encoders import find_ffmpeg, gif, mp4
 from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, wrapped
 from radar_nb.plots.selection import cells, several_fields
 from radar_nb.plots.style import DRY, INK, NO_DATA, credit, name_label, time_label
-from radar_nb.runtime.files import replacing, storage_errors
+from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.wording import human_bytes, human_time
 
@@ -206,7 +206,7 @@ class Film:
         --------
         >>> film.save("rain.mp4")  # doctest: +SKIP
         """
-        target = Path(path)
+        target = user_path(path)
         if target.suffix.lower() not in _KINDS:
             raise SettingsError(
                 f"a film is saved as {', '.join(_KINDS)}, not as {target.name!r}: choose one of these endings"

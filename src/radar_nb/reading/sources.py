@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,7 @@ from radar_nb.formats.index import (
 from radar_nb.formats.names import hold_against_name
 from radar_nb.formats.radolan import HEADER_LIMIT, parse_header
 from radar_nb.formats.streams import Blob, sniff
-from radar_nb.runtime.files import PART, SIDECAR, frames_folder
+from radar_nb.runtime.files import PART, SIDECAR, frames_folder, user_path
 from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ _NO_SOURCE = (PART, SIDECAR, ".nc")
 
 _LINES = 20
 """Problems that an error lists."""
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # RFC 3986, 3.1; one letter alone is a drive of Windows
 
 
 def find_files(source: Any) -> tuple[Path | Blob, ...]:
@@ -91,7 +94,7 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
 
 def is_cube(source: Any) -> bool:
     """Tell whether this is the folder of a cube."""
-    return isinstance(source, str | os.PathLike) and Path(source, _ZARR).expanduser().is_file()
+    return isinstance(source, str | os.PathLike) and (user_path(source) / _ZARR).is_file()
 
 
 def _files(source: Any) -> Iterator[Path | Blob]:
@@ -103,8 +106,14 @@ def _files(source: Any) -> Iterator[Path | Blob]:
         yield Blob(str(getattr(source, "name", "the file object")), source.read())
     elif isinstance(source, bytes | bytearray | memoryview):
         yield Blob("the bytes", bytes(source))
+    elif isinstance(source, str) and (address := _ADDRESS.match(source)):
+        kind = "a web address" if address[1].lower() in {"http", "https", "ftp"} else "in object storage"
+        raise SettingsError(
+            f"{source} is {kind}, and frames are opened from files: download them first (radar_nb.plan, "
+            "radar_nb.download); cubes in object storage are opened with open_cube and built with build_cube"
+        )
     elif isinstance(source, str | os.PathLike):
-        yield from _at(Path(source).expanduser())
+        yield from _at(user_path(source))
     elif isinstance(source, Iterable):
         for item in source:
             yield from _files(item)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from radar_nb.errors import SettingsError
+from radar_nb.runtime.files import user_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BASE_URL = "https://opendata.dwd.de"
 """DWD's open-data server."""
@@ -76,7 +80,7 @@ def cache_folder() -> Path:
     The environment variable `RADAR_NB_CACHE`, else the user's cache folder (platformdirs).
     """
     if value := os.environ.get("RADAR_NB_CACHE"):
-        return Path(value).expanduser()
+        return user_path(value)
     from platformdirs import user_cache_path  # noqa: PLC0415 - `import radar_nb` stays cheap
 
     return user_cache_path("radar_nb", appauthor=False)
@@ -84,7 +88,7 @@ def cache_folder() -> Path:
 
 def _folder(value: str | os.PathLike[str] | None) -> Path:
     if value:
-        return Path(value).expanduser()
+        return user_path(value)
     from platformdirs import user_data_path  # noqa: PLC0415 - `import radar_nb` stays cheap
 
     return user_data_path("radar_nb", appauthor=False)

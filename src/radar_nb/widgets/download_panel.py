@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ipywidgets
@@ -30,6 +29,7 @@ from radar_nb.formats.extraction import extract_async
 from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import EVERY, Job
 from radar_nb.runtime.event_loop import run
+from radar_nb.runtime.files import user_path
 from radar_nb.runtime.report import Report
 from radar_nb.widgets.snippets import cube_code, opening_code
 from radar_nb.widgets.transfer_progress import Watch, measured
@@ -48,6 +48,7 @@ from radar_nb.widgets.wording import (
 if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
 
     import xarray as xr
 
@@ -128,7 +129,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
     ) -> None:
         self._say = load_texts(lang)
         self._picker = None if isinstance(source, Plan) else source
-        self._folder = None if folder is None else Path(folder).expanduser()
+        self._folder = None if folder is None else user_path(folder)
         self._concurrency = concurrency
         self._job: Job[Any] | None = None
         self._ended: Future[None] | None = None  # set after the end of the job is shown

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.reading.sources import is_cube
+from radar_nb.runtime.files import user_path
 from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
@@ -72,5 +73,5 @@ def _short(path: str | os.PathLike[str], *, names_only: bool) -> str:
         return str(path)
     if names_only:
         return Path(path).name
-    here, whole = Path.cwd(), Path(path).expanduser()
+    here, whole = Path.cwd(), user_path(path)
     return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(path)

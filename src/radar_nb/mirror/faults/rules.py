@@ -11,11 +11,11 @@ import math
 import tomllib
 from dataclasses import MISSING, dataclass, fields
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from radar_nb.errors import SettingsError
+from radar_nb.runtime.files import user_path
 from radar_nb.runtime.table import Table
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def load_faults(path: str | os.PathLike[str]) -> Faults:
         The file cannot be read, or holds what is not allowed.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = tomllib.loads(user_path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"the faults in {path} cannot be read: {error.strerror}; name a TOML file") from error
     except ValueError as error:

@@ -16,7 +16,7 @@ from radar_nb.plots.animation import filming
 from radar_nb.plots.encoders import find_ffmpeg
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
-from radar_nb.runtime.files import replacing
+from radar_nb.runtime.files import replacing, user_path
 from radar_nb.widgets.explorer.frames import FrameSequence, select_variable
 from radar_nb.widgets.explorer.html_export import asset, make_page
 from radar_nb.widgets.explorer.jobs import JobQueue, error_text
@@ -150,7 +150,7 @@ class Explorer(anywidget.AnyWidget):
                 f"first={first}, last={last} is not a span of fields: they are numbered from 0 to {count - 1}, "
                 "and first must not exceed last"
             )
-        target = Path(path).expanduser()
+        target = user_path(path)
         with replacing(target) as part:
             part.writelines(text.encode() for text in self._pieces(first, last))
         return target
