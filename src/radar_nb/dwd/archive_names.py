@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -80,7 +81,9 @@ class Era:
 
     def time_of(self, name: str) -> datetime | None:
         """Return the time (UTC) that a file's name states; None for a name without one, or not of this era."""
-        match = re.fullmatch(_regex(_bare(self.name)), _bare(name), re.ASCII)  # no digits of other scripts
+        if not name.startswith(self.name.partition("%")[0]):
+            return None  # most names, without a regular expression
+        match = _regex(_bare(self.name)).fullmatch(_bare(name))
         part = {field: int(text) for field, text in match.groupdict().items()} if match else {}
         if not part:
             return None
@@ -138,8 +141,6 @@ def filed_under(name: str) -> Filed | None:
     'is of 2019-09-01T00:50, not of 2019-10-01 to 2019-10-31'
     """
     for era in ERAS:
-        if not name.startswith(era.name.partition("%")[0]):
-            continue  # most names, without a regular expression
         begin = era.time_of(name)
         if begin is None and name == era.name and era.first is not None:  # a supplement: its name has no month
             begin = datetime.combine(era.first.first_day, time(), UTC)
@@ -156,11 +157,12 @@ def _bare(name: str) -> str:
     return re.sub(r"(---bin)\.(gz|bz2)$", r"\1", name)
 
 
-def _regex(pattern: str) -> str:
+@cache
+def _regex(pattern: str) -> re.Pattern[str]:
     text = re.escape(pattern)
     for field, digits in {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2}.items():
         text = text.replace(f"%{field}", rf"(?P<{field}>\d{{{digits}}})")
-    return text
+    return re.compile(text, re.ASCII)  # no digits of other scripts
 
 
 _CDC = "climate_environment/CDC/grids_germany"

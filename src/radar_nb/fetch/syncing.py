@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from radar_nb.dwd.archive_names import filed_under
 from radar_nb.dwd.catalogue import archives_of, make_plan
 from radar_nb.dwd.listings import ListedFile
 from radar_nb.dwd.months import month_range
@@ -568,13 +569,13 @@ def _find(
 
 
 def _files_in(folder: Path) -> dict[str, ListedFile]:
-    """Give the files of a folder as a listing; none where there is no such folder."""
+    """Return the files of a folder that bear a name of DWD's, as a listing; none where there is no such folder."""
     files: dict[str, ListedFile] = {}
     try:
         with os.scandir(folder) as found:
             for entry in found:
                 with suppress(FileNotFoundError):  # another process has renamed it meanwhile
-                    if entry.is_file():
+                    if filed_under(entry.name.removesuffix(PART)) is not None and entry.is_file():
                         files[entry.name] = ListedFile(name=entry.name, size=entry.stat().st_size, modified=None)
     except FileNotFoundError:
         return {}
