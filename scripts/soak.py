@@ -1,4 +1,4 @@
-"""Prove that what is asked for arrives whole or is named: faults, kills and hostile archives, counted.
+"""Prove that what is asked for arrives whole or is named: faults, kills, hostile archives and servers, counted.
 
     python scripts/soak.py [--short] [--seconds N] [--seed N] [--write docs/reliability.md]
 
@@ -23,6 +23,7 @@ from soak_archives import make_root
 from soak_faults import soak_faults
 from soak_hostile import soak_hostile
 from soak_kills import soak_kills
+from soak_servers import soak_servers
 from soak_tables import inserted
 
 
@@ -46,6 +47,7 @@ def main() -> int:
             soak_faults(folder / "faults", root, seed=options.seed, short=options.short),
             soak_kills(folder / "kills", root, each=5 if options.short else 24, seed=options.seed),
             soak_hostile(folder / "hostile"),
+            soak_servers(folder / "servers", next(root.rglob("*.tar")).read_bytes()),
         ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -11,12 +11,14 @@ import pytest
 from support.hostile_servers import (
     END,
     LISTING,
+    changing,
     endless_chunk_extension,
     endless_continue,
     endless_headers,
     hostile,
     ok,
     packed,
+    redirecting,
     row,
     trickled,
 )
@@ -111,9 +113,7 @@ def test_a_sync_from_a_cut_listing_reports_no_file_as_gone(tmp_path: Path) -> No
 )
 def test_a_malformed_redirect_is_the_failure_of_that_file(tmp_path: Path, location: str) -> None:
     """No ValueError of a parser leaves a call that was asked to report."""
-    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
-    with hostile(lambda *_: [head.encode("latin-1")]) as server:
+    with hostile(redirecting(location)) as server:
         report = get(plan_of(Server(server.url), tmp_path), errors="report")
 
     assert [outcome.state for outcome in report.outcomes] == ["failed"]
@@ -143,12 +143,7 @@ def test_a_trickle_from_the_first_byte_is_too_slow(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_with_each_answer_is_given_up(tmp_path: Path) -> None:
     """One byte further under another ETag is no progress: the number of requests is bounded."""
-
-    def changing(_: bytes, number: int) -> list[bytes]:
-        head = f'HTTP/1.1 200 OK\r\nETag: "{number}"\r\nContent-Length: {len(BODY)}\r\nConnection: close\r\n\r\n'
-        return [head.encode() + BODY[: 1000 + number]]
-
-    requests = fails(changing, tmp_path, ServerUnavailable, "begun anew 4 times.*run the same call again later")
+    requests = fails(changing(BODY), tmp_path, ServerUnavailable, "begun anew 4 times.*run the same call again")
 
     assert requests <= 5
 

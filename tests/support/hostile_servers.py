@@ -110,3 +110,40 @@ def hostile(script: Script) -> Iterator[Hostile]:
         finally:
             stop.set()
             thread.join()
+
+
+def changing(body: bytes) -> Script:
+    """Return a script that cuts each answer one byte later, under another ETag each time."""
+
+    def script(_: bytes, number: int) -> list[bytes]:
+        head = f'HTTP/1.1 200 OK\r\nETag: "{number}"\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n'
+        return [head.encode() + body[: 1000 + number]]
+
+    return script
+
+
+def redirecting(location: str) -> Script:
+    """Return a script that redirects to an address."""
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    return lambda *_: [head.encode("latin-1")]
+
+
+def kinds(listing: bytes, archive: bytes) -> dict[str, Script]:
+    """Return every kind of hostile server, for a whole listing and the archive that it lists."""
+    cut = listing[: len(listing) * 2 // 3]
+    bomb = packed(LISTING + b" " * (33 << 20) + END)
+    owned = b"HTTP/1.1 403 \x1b]0;owned\x07No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    return {
+        "listing cut, no length": lambda *_: [ok(cut, length=False)],
+        "listing packed, and cut": lambda *_: [packed(listing, cut=10)],
+        "listing cut, and packed": lambda *_: [packed(cut)],
+        "listing of 33 MB, packed": lambda *_: [bomb],
+        "redirect to //[::1": redirecting("//[::1"),
+        "redirect to bytes that are no text": redirecting("http://\xff\xfe"),
+        "a header now and then, without end": lambda *_: endless_headers(),
+        "a byte now and then, from the first on": lambda *_: trickled(archive),
+        "endless chunk extension": lambda *_: endless_chunk_extension(),
+        "endless 100 Continue": lambda *_: endless_continue(),
+        "cut one byte later each time, another ETag": changing(archive),
+        "control characters in the status line": lambda *_: [owned],
+    }
