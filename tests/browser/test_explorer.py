@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -333,8 +334,9 @@ def test_the_code_gives_what_is_seen(studio: Studio, archive: Path, fields: xr.D
 
     assert 'cmap="viridis"' in code
     assert given["field"].equals(fields[2])
-    assert np.allclose(given["series"][:, 0], cell, atol=1e-6)
-    assert np.allclose(given["mean_2"], box, atol=1e-6)
+    assert np.allclose(given["series"]["YW"].squeeze(), cell, atol=1e-6)
+    assert np.allclose(given["means"]["YW"].squeeze(), box, rtol=0.05, atol=0.005)
+    assert "radar_nb." not in code
     assert np.allclose(total["field"], fields.sum("time", min_count=1), atol=1e-4, equal_nan=True)
 
 
@@ -461,6 +463,157 @@ def test_a_browser_without_inflation_is_told(page: Any, archive: Path, tmp_path:
     page.goto(path.as_uri())
 
     page.get_by_text("This browser cannot decompress the fields").wait_for()
+
+
+def test_letters_stay_in_the_explorer(studio: Studio) -> None:
+    """JupyterLab would cut the cell (x) or make it Markdown (m), also after a click on a title or a label."""
+    page = studio.show()
+    cells = "() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.type)"
+    before = page.evaluate(cells)
+
+    for part in ("h2", ".rnb-legend h3", ".rnb-over", ".rnb-span", ".rnb-play"):
+        page.locator(f".rnb-explorer {part}").first.click()
+        for key in ("x", "m", "d", "d", "b"):
+            page.keyboard.press(key)
+
+    assert page.evaluate(cells) == before
+
+
+def test_a_maximum_has_the_unit_that_was_chosen_and_a_sum_has_mm(studio: Studio, fields: xr.DataArray) -> None:
+    """Map, legend and chart of a maximum agree; the title of a sum does not name the interval of its fields."""
+    page = studio.show()
+    explorer = page.locator(".rnb-explorer")
+    page.mouse.click(*at(page, 0.5, 0.6))
+    page.wait_for_selector("[data-series='1']")
+
+    explorer.get_by_role("button", name="Maximum").click()
+    page.wait_for_selector("[data-total=max]")
+    explorer.get_by_label("Unit").select_option("1")
+    page.mouse.move(*at(page, 0.5, 0.6))
+    page.mouse.move(*at(page, 0.5001, 0.6))
+    shown_unit, value = page.locator(".rnb-unitname").inner_text(), page.locator(".rnb-readout b").inner_text()
+    in_table = page.locator(".rnb-marks td[data-k]").nth(1).inner_text()
+    picture(page, "lab_maximum")
+    explorer.get_by_role("button", name="Sum", exact=True).click()
+    page.wait_for_selector("[data-total=sum]")
+    of_sum = page.locator(".rnb-unitname").inner_text(), explorer.locator("h2").inner_text()
+    explorer.get_by_role("button", name="Fields").click()
+
+    (mark,) = marks(page)
+    row, col = mark["cell"]
+    assert shown_unit == "mm/h"
+    assert float(value) == float(in_table) == pytest.approx(12 * float(fields[:, row, col].max()), abs=1e-3)
+    assert of_sum == ("mm", "Rain, adjusted to gauges (YW)")
+    assert explorer.locator("h2").inner_text() == "5-minute rain, adjusted to gauges (YW)"
+
+
+@pytest.mark.parametrize(
+    "text", ["10.0, 52.3", "52.3, 10.0", "10,0 52,3", "10,0; 52,3", "52.3° N 10.0° E", "10.0,52.3", "10 52.3"]
+)
+def test_a_place_is_added_by_enter_in_any_usual_form(studio: Studio, text: str) -> None:
+    """Longitude or latitude first, decimal point or comma; an earlier complaint disappears."""
+    page = studio.show()
+    field = page.locator(".rnb-explorer").get_by_label("Longitude, latitude")
+    field.fill("nowhere")
+    field.press("Enter")
+    page.get_by_text("Enter longitude and latitude in degrees").wait_for()
+
+    field.fill(text)
+    field.press("Enter")
+    page.wait_for_selector("[data-series='1']")
+
+    (mark,) = marks(page)
+    row, col = mark["cell"]
+    lon, lat = GRIDS["de1100"].lonlat()
+    assert (lon[row, col], lat[row, col]) == pytest.approx((10.0, 52.3), abs=0.01)
+    assert page.locator(".rnb-status").inner_text() == ""
+    assert field.input_value() == ""
+
+
+def test_escape_closes_each_dialog(studio: Studio) -> None:
+    """Also when the focus is on a button of it, and nothing is saved."""
+    page = studio.show()
+    page.wait_for_function(ALL_HERE)
+
+    for name, button in (("HTML", "Cancel"), ("Code", "Close")):
+        page.locator(".rnb-exports").get_by_role("button", name=name).click()
+        page.get_by_role("button", name=button).focus()
+        page.keyboard.press("Escape")
+        page.wait_for_function("() => !document.querySelector('.rnb-explorer dialog[open]')")
+
+    assert page.locator(".rnb-status").inner_text() == ""
+
+
+def test_a_page_from_the_notebook_opens_with_its_view(studio: Studio, page: Any, tmp_path: Path) -> None:
+    """Unit, palette, classes, places, zoom, layers and the field on the map go with it."""
+    lab = studio.show()
+    explorer = lab.locator(".rnb-explorer")
+    explorer.get_by_label("Unit").select_option("1")
+    explorer.get_by_label("Palette").select_option("viridis")
+    explorer.get_by_label("Class limits").fill("1, 2, 5")
+    explorer.get_by_label("Class limits").press("Enter")
+    explorer.get_by_label("Radar sites").uncheck()
+    lab.mouse.click(*at(lab, 0.5, 0.6))
+    explorer.get_by_role("button", name="Zoom in").click()
+    drag_box(lab)
+    lab.wait_for_selector("[data-series='2']")
+    lab.evaluate("() => { const p = document.querySelector('.rnb-explorer').player; p.setSpan(2, 9); p.seek(5); }")
+    shown(lab, 5)
+    lab.locator(".rnb-exports").get_by_role("button", name="HTML").click()
+    with lab.expect_download() as download:
+        lab.get_by_role("button", name="Save page").click()
+    download.value.save_as(tmp_path / "page.html")
+
+    page.goto((tmp_path / "page.html").as_uri())
+    shown(page, 3)
+    page.wait_for_selector("[data-series='2']")
+
+    state = """node => { const { unit, palette, limits, map, info } = node.player;
+      return [unit.name, palette, limits, map.view.zoom, map.layers.sites, info.times.length]; }"""
+    assert page.locator(".rnb-explorer").evaluate(state) == ["mm/h", "viridis", [1, 2, 5], 1.5, False, 8]
+    assert [mark.get("cell") for mark in marks(page)] == [mark.get("cell") for mark in marks(lab)]
+    assert not page.get_by_label("Radar sites").is_checked()
+
+
+def test_german_has_decimal_commas_and_german_titles(studio: Studio) -> None:
+    """Legend, read-out, places and class limits; class limits can be typed so."""
+    page = studio.show("rn.Explorer(ds, lang='de')")
+    explorer = page.locator(".rnb-explorer")
+
+    page.mouse.click(*at(page, 0.5, 0.6))
+    page.wait_for_selector("[data-series='1']")
+    page.mouse.move(*at(page, 0.5001, 0.6))
+    readout = page.locator(".rnb-readout span").inner_text()
+    limits = explorer.get_by_label("Klassengrenzen")
+    before = limits.input_value()
+    limits.fill("0,5; 2")
+    limits.press("Enter")
+    picture(page, "lab_german")
+
+    assert explorer.locator("h2").inner_text() == "5-Minuten-Niederschlag, an Messstationen angeeicht (YW)"
+    assert re.fullmatch(r"\d+,\d{4}° O\s+\d+,\d{4}° N", readout)
+    assert "; " in before
+    assert explorer.evaluate("node => node.player.limits") == [0.5, 2]
+    assert explorer.locator(".rnb-classes span").all_inner_texts() == ["2", "0,5"]
+
+
+def test_meridians_and_parallels_are_labelled_on_the_map(studio: Studio) -> None:
+    """Each label stands within the field, also where the map is narrower than its frame."""
+    page = studio.show()
+
+    found = page.evaluate("""() => {
+      const { map } = document.querySelector(".rnb-explorer").player, { left, size } = map.frame, seen = [];
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) { seen.push([text, x, y]); };
+      map.drawOver();
+      CanvasRenderingContext2D.prototype.fillText = draw;
+      map.drawOver();
+      const inside = ([text, x, y]) => x >= left && x <= left + map.cols * size && y > 0 && y <= map.over.height;
+      return seen.filter(inside).map(([text]) => text);
+    }""")
+
+    assert {"48° N", "50° N", "52° N", "54° N"} <= set(found)
+    assert {"8° E", "10° E", "12° E"} <= set(found)
 
 
 def test_the_page_works_from_a_file(page: Any, archive: Path, fields: xr.DataArray, tmp_path: Path) -> None:

@@ -114,6 +114,19 @@ def test_each_month_says_its_state(picker: Any) -> None:
     assert all(sign.startswith("url(") for sign in signs)
 
 
+def test_letters_stay_in_the_calendar(picker: Any) -> None:
+    """JupyterLab would cut the cell (x) or make it Markdown (m), also after a click beside the months."""
+    cells = "() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.type)"
+    before = picker.evaluate(cells)
+
+    for part in (".hint", ".legend", "td"):
+        picker.locator(f".radar-nb-calendar {part}").first.click()
+        for key in ("x", "m", "d", "d", "b"):
+            picker.keyboard.press(key)
+
+    assert picker.evaluate(cells) == before
+
+
 def test_months_are_chosen_by_mouse(picker: Any) -> None:
     """A click takes one, a drag or Shift+click a span, Ctrl+click one more, a heading all that it heads."""
     cell(picker, "March 2019").click()

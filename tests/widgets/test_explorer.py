@@ -88,6 +88,35 @@ class TestOpening:
         assert info["shape"] == [40, 30]
         assert all(len(ramp) == 6 * 256 for ramp in info["palettes"].values())
 
+    def test_it_starts_at_the_first_field_with_data(self) -> None:
+        """An accumulation often begins with an interval that is not whole."""
+        values = np.full((5, 40, 30), 0.5)
+        values[:2] = np.nan
+
+        assert rn.Explorer(fields(values, count=5)).index == 2
+        assert rn.Explorer(fields(np.nan)).index == 0
+
+    @pytest.mark.parametrize(
+        ("lang", "title", "of_sum"),
+        [
+            ("en", "Hourly rain, adjusted to gauges (RW)", "Rain, adjusted to gauges (RW)"),
+            (
+                "de",
+                "Stundenniederschlag, an Messstationen angeeicht (RW)",
+                "Niederschlag, an Messstationen angeeicht (RW)",
+            ),
+        ],
+    )
+    def test_the_title_of_a_sum_does_not_name_the_interval_of_its_fields(
+        self, lang: str, title: str, of_sum: str
+    ) -> None:
+        """A sum over three days is not hourly rain."""
+        data = fields(long_name="hourly precipitation, gauge-adjusted")
+
+        info = Desk(rn.Explorer(data, lang=lang)).ask(type="hello")["info"]
+
+        assert (info["title"], info["sum_title"]) == (title, of_sum)
+
     def test_rates_are_offered_for_short_intervals(self) -> None:
         """5-minute sums can be seen in mm/h, by a factor of twelve."""
         info = Desk(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["info"]

@@ -24,13 +24,16 @@ class Calendar {
     this.focus = null;
     this.timer = null;
     el.classList.add("radar-nb-calendar");
+    el.tabIndex = -1;
+    // JupyterLab's own keys keep away from what has this attribute itself; a click on a text would focus its cell
+    el.addEventListener("focusin", (event) => { event.target.dataset.lmSuppressShortcuts = "true"; });
+    el.addEventListener("click", () => el.contains(document.activeElement) || el.focus({ preventScroll: true }));
     const frame = element("div", { className: "frame" });
     this.said = element("div", { className: "said" }, { role: "status", "aria-live": "polite" });
     this.legend = element("div", { className: "legend" });
     const keys = element("div", { className: "said", id: `radar-nb-keys-${++made}`, textContent: this.words.keys });
     this.table = element("table", {}, {
       role: "grid", "aria-label": this.words.label, "aria-multiselectable": "true", "aria-describedby": keys.id,
-      "data-lm-suppress-shortcuts": "true", // else JupyterLab takes the arrows for its cells
     });
     frame.append(this.table);
     const hint = element("div", { className: "hint", textContent: this.words.hint, title: this.words.keys });

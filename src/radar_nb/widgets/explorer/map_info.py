@@ -131,11 +131,11 @@ class _Grid:
         ]
 
     def graticule(self) -> list[dict[str, Any]]:
-        """Return meridians and parallels, each with its label and its line."""
+        """Return meridians and parallels, each with its degree and its line."""
         x, y = (np.linspace(*edge, 41) for edge in (self._x, self._y))
         lon, lat = to_lonlat(*np.meshgrid(x, y), self.earth)
         found = []
-        for degrees, other, letter, east in ((lon, lat, "E", True), (lat, lon, "N", False)):
+        for degrees, other, east in ((lon, lat, True), (lat, lon, False)):
             low, high = float(degrees.min()), float(degrees.max())
             step = next((s for s in reversed(_STEPS) if (high - low) / s >= 4), _STEPS[0])
             along = np.linspace(float(other.min()) - step, float(other.max()) + step, 60)
@@ -143,5 +143,5 @@ class _Grid:
                 same = np.full(along.size, degree)
                 x, y = to_xy(same, along, self.earth) if east else to_xy(along, same, self.earth)
                 line = self._cells(x, y)
-                found.append({"label": f"{round(degree, 1):g}° {letter}", "line": line.ravel().tolist()})
+                found.append({"degree": round(float(degree), 1), "east": east, "line": line.ravel().tolist()})
         return found

@@ -140,195 +140,24 @@ function inside(polygon, rows, cols) {
   return cells;
 }
 
-// ---- controls.js
-// What the explorer's controls, keys and pointer do.
-const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
-
-const controls = {
-  wire() {
-    const { signal } = this.ended;
-    const on = (selector, type, act) => this.root.querySelectorAll(selector).forEach((node, k) => node.addEventListener(type, (event) => act(event, k), { signal }));
-    on(".rnb-play", "click", () => this.play());
-    on(".rnb-back", "click", () => this.step(-1));
-    on(".rnb-forward", "click", () => this.step(1));
-    on(".rnb-rain", "click", () => this.nextRain());
-    on(".rnb-slider", "input", (event) => this.seek(Number(event.target.value)));
-    on(".rnb-from", "click", () => this.setSpan(this.playhead, Math.max(this.playhead, this.span[1])));
-    on(".rnb-to", "click", () => this.setSpan(Math.min(this.playhead, this.span[0]), this.playhead));
-    on(".rnb-whole", "click", () => this.setSpan(0, this.info.count - 1));
-    on(".rnb-total", "click", ({ currentTarget }) => this.askTotal(currentTarget.dataset.how));
-    on(".rnb-unit", "change", (event) => this.choose(() => (this.unit = this.info.units[event.target.value])));
-    on(".rnb-palette", "change", (event) => this.choose(() => (this.palette = event.target.value)));
-    on(".rnb-limits", "change", (event) => this.chooseLimits(event.target));
-    on(".rnb-limits", "keydown", (event) => event.key === "Enter" && event.target.blur());
-    on("[data-layer]", "change", ({ target }) => {
-      this.map.layers[target.dataset.layer] = target.checked;
-      this.map.drawOver();
-    });
-    on(".rnb-mode", "click", (_, k) => this.setMode(["point", "box", "polygon"][k]));
-    on(".rnb-zoomin", "click", () => this.map.zoom(1.5));
-    on(".rnb-zoomout", "click", () => this.map.zoom(1 / 1.5));
-    on(".rnb-fit", "click", () => this.map.zoom(0));
-    on(".rnb-export", "click", ({ currentTarget }) => this.export(currentTarget.dataset.what));
-    on(".rnb-pagebox", "close", ({ currentTarget }) => currentTarget.returnValue === "make" && this.askFile("page"));
-    on(".rnb-goto", "submit", (event) => this.goTo(event));
-    on(".rnb-chart canvas", "click", (event) => this.seek(this.chart.index(event.clientX)));
-    on(".rnb-copy", "click", () => this.copy());
-    this.root.addEventListener("keydown", (event) => this.key(event), { signal });
-    this.wirePointer(this.$(".rnb-over"), signal);
-    this.setMode("point");
-    const told = {
-      "change:index": () => this.model.get("index") !== this.playhead && this.seek(this.model.get("index")),
-      "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
-    };
-    for (const [name, act] of Object.entries(told)) {
-      this.model.on(name, act);
-      signal.addEventListener("abort", () => this.model.off(name, act));
-    }
-    this.watchLook(signal);
-  },
-  // Draw again in another size, on a screen of another resolution, in another theme of Jupyter.
-  watchLook(signal) {
-    const redraw = () => this.redraw(), look = { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] };
-    const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
-    for (const selector of [".rnb-stage", ".rnb-chart", ".rnb-timeline"]) size.observe(this.$(selector));
-    theme.observe(document.body, look);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });
-    const resolution = () => {
-      if (signal.aborted) return;
-      redraw();
-      matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener("change", resolution, { once: true, signal });
-    };
-    resolution();
-    signal.addEventListener("abort", () => [size, theme].forEach((observer) => observer.disconnect()));
-  },
-  step(count) {
-    if (this.playing) this.play(false);
-    this.seek(this.playhead + count);
-  },
-  choose(act) {
-    act();
-    this.classes();
-    this.drawChart();
-    this.listMarks();
-  },
-  chooseLimits(input) {
-    const limits = input.value.split(/[,;\s]+/).filter(Boolean).map(Number);
-    const rising = limits.length > 1 && limits.every((limit, k) => Number.isFinite(limit) && (!k || limit > limits[k - 1]));
-    if (input.value.trim() && !rising) {
-      this.say(this.texts.wrong_limits, "warn");
-      return this.classes();
-    }
-    (this.total ?? this.unit).chosen = rising ? limits : undefined; // an empty line gives ours back
-    this.classes();
-  },
-  key(event) {
-    if (event.target.matches("input[type=text], textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const far = event.shiftKey ? 12 : 1;
-    const onSlider = event.target.matches(".rnb-slider");
-    const acts = {
-      ArrowRight: () => this.step(far), ArrowLeft: () => this.step(-far), Home: () => this.step(this.span[0] - this.playhead),
-      End: () => this.step(this.span[1] - this.playhead), r: () => this.nextRain(), "[": () => this.$(".rnb-from").click(),
-      "]": () => this.$(".rnb-to").click(), "+": () => this.map.zoom(1.5), "-": () => this.map.zoom(1 / 1.5), 0: () => this.map.zoom(0),
-      Enter: () => this.draft?.length >= 3 && this.finishArea(this.draft), Escape: () => {
-        this.setMode("point");
-        this.say("");
-      },
-    };
-    if (!event.target.matches("button, input[type=checkbox]")) acts[" "] = () => this.play();
-    const act = acts[event.key] ?? acts[event.key.toLowerCase()];
-    if (!act || (event.key === "Enter" && !this.draft) || (onSlider && !/Arrow|Home|End| /.test(event.key))) return;
-    event.preventDefault();
-    event.stopPropagation();
-    act();
-  },
-  setMode(mode) {
-    this.mode = mode;
-    this.draft = null;
-    this.map.draft = null;
-    this.map.drawOver();
-    this.root.querySelectorAll(".rnb-mode").forEach((node, k) => node.setAttribute("aria-pressed", ["point", "box", "polygon"][k] === mode));
-    this.stage.dataset.mode = mode;
-    if (mode !== "point") this.say(this.texts[`${mode}_hint`]);
-  },
-  wirePointer(canvas, signal) {
-    let start = null, moved = false;
-    const listen = (type, act, more = {}) => canvas.addEventListener(type, act, { signal, ...more });
-    listen("pointerdown", (event) => {
-      if (event.button) return;
-      this.stage.focus({ preventScroll: true });
-      canvas.setPointerCapture(event.pointerId);
-      [start, moved] = [{ x: event.clientX, y: event.clientY, place: this.map.place(event.clientX, event.clientY), view: { ...this.map.view } }, false];
-    });
-    listen("pointermove", (event) => {
-      this.pointer = [event.clientX, event.clientY];
-      this.readOut();
-      if (this.draft) this.drawDraft([...this.draft, this.map.place(...this.pointer)]);
-      if (!start) return;
-      moved ||= Math.hypot(event.clientX - start.x, event.clientY - start.y) > 4;
-      if (!moved) return;
-      if (this.mode === "box") return this.drawDraft(boxOf(start.place, this.map.place(...this.pointer)));
-      if (this.mode === "polygon") return;
-      const { size } = this.map.frame, ratio = this.map.ratio;
-      this.map.view.x = start.view.x - ((event.clientX - start.x) * ratio) / size;
-      this.map.view.y = start.view.y + ((event.clientY - start.y) * ratio) / size;
-      this.map.settle();
-    });
-    listen("pointerup", (event) => {
-      if (!start) return;
-      const from = start.place, place = this.map.place(event.clientX, event.clientY);
-      start = null;
-      if (this.mode === "polygon") this.draft = [...(this.draft ?? []), place];
-      else if (this.mode === "box" && moved) this.finishArea(boxOf(from, place).slice(0, 4));
-      else if (!moved && this.mode === "point") this.pin(...place);
-    });
-    listen("pointercancel", () => (start = null));
-    listen("dblclick", () => this.draft?.length >= 3 && this.finishArea(this.draft.slice(0, -1)));
-    listen("pointerleave", () => {
-      this.pointer = null;
-      this.readOut();
-    });
-    listen("wheel", (event) => {
-      if (!event.ctrlKey && !event.metaKey) return; // the page keeps its own scrolling
-      event.preventDefault();
-      this.map.zoom(event.deltaY < 0 ? 1.25 : 0.8, [event.clientX, event.clientY]);
-    }, { passive: false });
-  },
-  drawDraft(polygon) {
-    this.map.draft = polygon;
-    this.map.drawOver();
-  },
-  finishArea(polygon) {
-    this.setMode("point");
-    this.say("");
-    if (polygon.length > 2) this.addMark({ polygon: polygon.map((corner) => corner.map((k) => +k.toFixed(2))) });
-  },
-  pin(col, row) {
-    [col, row] = [Math.floor(col), Math.floor(row)];
-    if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
-    this.addMark({ cell: [row, col] });
-  },
-  // One place, or the corners of an area: numbers that lie in pairs of longitude and latitude.
-  goTo(event) {
-    event.preventDefault();
-    const input = event.target.querySelector("input"), numbers = input.value.split(/[,;\s]+/).filter(Boolean).map(Number);
-    const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => this.map.projection.cell(numbers[2 * k], numbers[2 * k + 1]));
-    if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
-    if (pairs.length === 1) this.pin(...pairs[0]);
-    else this.finishArea(pairs);
-    input.value = "";
-  },
-};
-
 // ---- format.js
 // Numbers, times, sizes and markup as text.
 const DIGITS = 3;
 const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // what files say is not trusted
 
-const number = (value) => (Number.isNaN(value) ? "–" : String(+value.toFixed(value >= 100 ? 1 : DIGITS)));
+const number = (value, decimal = ".") =>
+  Number.isNaN(value) ? "–" : String(+value.toFixed(value >= 100 ? 1 : DIGITS)).replace(".", decimal);
+
+// The numbers of a text: "9.18, 48.78", "9,18 48,78" and "9,18; 48,78" are the same two.
+function numbersOf(text) {
+  let parts = text.split(/[;\s]+/).map((part) => part.replace(/,$/, "")).filter(Boolean);
+  if (parts.some((part) => part.split(",").length > 2 || /\..*,|,.*\./.test(part)) || parts.length === 1) parts = text.split(/[,;\s]+/).filter(Boolean);
+  return parts.map((part) => Number(part.replace(",", ".")));
+}
+
 const escaped = (text) => String(text).replace(CONTROLS, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const timeText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
-const bytesText = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+const bytesText = (bytes, decimal = ".") => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`.replace(".", decimal));
 const pythonList = (content) => JSON.stringify(content).replaceAll(",", ", ");
 
 // ---- map.js
@@ -386,8 +215,8 @@ class Projection {
 }
 
 class RadarMap {
-  constructor(stage, info) {
-    this.info = info;
+  constructor(stage, info, texts) {
+    Object.assign(this, { info, texts });
     [this.rows, this.cols] = info.shape;
     this.projection = new Projection(info.grid);
     this.canvas = stage.querySelector(".rnb-field");
@@ -523,11 +352,12 @@ class RadarMap {
     this.drawLines(context, this.info.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
     context.font = `${10 * unit}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
-    for (const { label, line } of this.info.graticule) {
-      const east = label.endsWith("E");
+    const { left, bottom } = this.frame;
+    for (const { degree, east, line } of this.info.graticule) {
+      const label = `${String(degree).replace(".", this.texts.decimal)}° ${east ? this.texts.east : "N"}`;
       for (let k = 2; k < line.length; k += 2) {
         const [x0, y0] = this.spot(line[k - 2], line[k - 1]), [x1, y1] = this.spot(line[k], line[k + 1]);
-        const rim = east ? this.over.height - 2 * unit : 4 * unit;
+        const rim = east ? Math.min(this.over.height, bottom) - 2 * unit : Math.max(0, left) + 4 * unit;
         const share = east ? (rim - y0) / (y1 - y0) : (rim - x0) / (x1 - x0);
         if (!(share >= 0 && share < 1)) continue;
         const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
@@ -657,6 +487,198 @@ function ticks(times, first, last, most) {
   }
   return found;
 }
+
+// ---- controls.js
+// What the explorer's controls, keys and pointer do.
+
+const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
+
+const controls = {
+  wire() {
+    const { signal } = this.ended;
+    const on = (selector, type, act) => this.root.querySelectorAll(selector).forEach((node, k) => node.addEventListener(type, (event) => act(event, k), { signal }));
+    on(".rnb-play", "click", () => this.play());
+    on(".rnb-back", "click", () => this.step(-1));
+    on(".rnb-forward", "click", () => this.step(1));
+    on(".rnb-rain", "click", () => this.nextRain());
+    on(".rnb-slider", "input", (event) => this.seek(Number(event.target.value)));
+    on(".rnb-from", "click", () => this.setSpan(this.playhead, Math.max(this.playhead, this.span[1])));
+    on(".rnb-to", "click", () => this.setSpan(Math.min(this.playhead, this.span[0]), this.playhead));
+    on(".rnb-whole", "click", () => this.setSpan(0, this.info.count - 1));
+    on(".rnb-total", "click", ({ currentTarget }) => this.askTotal(currentTarget.dataset.how));
+    on(".rnb-unit", "change", (event) => this.choose(() => (this.unit = this.info.units[event.target.value])));
+    on(".rnb-palette", "change", (event) => this.choose(() => (this.palette = event.target.value)));
+    on(".rnb-limits", "change", (event) => this.chooseLimits(event.target));
+    on(".rnb-limits", "keydown", (event) => event.key === "Enter" && event.target.blur());
+    on("[data-layer]", "change", ({ target }) => {
+      this.map.layers[target.dataset.layer] = target.checked;
+      this.map.drawOver();
+    });
+    on(".rnb-mode", "click", (_, k) => this.setMode(["point", "box", "polygon"][k]));
+    on(".rnb-zoomin", "click", () => this.map.zoom(1.5));
+    on(".rnb-zoomout", "click", () => this.map.zoom(1 / 1.5));
+    on(".rnb-fit", "click", () => this.map.zoom(0));
+    on(".rnb-export", "click", ({ currentTarget }) => this.export(currentTarget.dataset.what));
+    on(".rnb-pagebox", "close", ({ currentTarget }) => currentTarget.returnValue === "make" && this.askFile("page"));
+    on(".rnb-goto", "submit", (event) => this.goTo(event));
+    on(".rnb-chart canvas", "click", (event) => this.seek(this.chart.index(event.clientX)));
+    on(".rnb-copy", "click", () => this.copy());
+    this.root.addEventListener("keydown", (event) => this.key(event), { signal });
+    this.wirePointer(this.$(".rnb-over"), signal);
+    this.setMode("point");
+    const told = {
+      "change:index": () => this.model.get("index") !== this.playhead && this.seek(this.model.get("index")),
+      "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
+    };
+    for (const [name, act] of Object.entries(told)) {
+      this.model.on(name, act);
+      signal.addEventListener("abort", () => this.model.off(name, act));
+    }
+    this.watchLook(signal);
+  },
+  // Draw again in another size, on a screen of another resolution, in another theme of Jupyter.
+  watchLook(signal) {
+    const redraw = () => this.redraw(), look = { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] };
+    const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
+    for (const selector of [".rnb-stage", ".rnb-chart", ".rnb-timeline"]) size.observe(this.$(selector));
+    theme.observe(document.body, look);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });
+    const resolution = () => {
+      if (signal.aborted) return;
+      redraw();
+      matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener("change", resolution, { once: true, signal });
+    };
+    resolution();
+    signal.addEventListener("abort", () => [size, theme].forEach((observer) => observer.disconnect()));
+  },
+  step(count) {
+    if (this.playing) this.play(false);
+    this.seek(this.playhead + count);
+  },
+  choose(act) {
+    act();
+    this.classes();
+    this.drawChart();
+    this.listMarks();
+  },
+  chooseLimits(input) {
+    const limits = numbersOf(input.value);
+    const rising = limits.length > 1 && limits.every((limit, k) => Number.isFinite(limit) && (!k || limit > limits[k - 1]));
+    if (input.value.trim() && !rising) {
+      this.say(this.texts.wrong_limits, "warn");
+      return this.classes();
+    }
+    this.scale.owner.chosen = rising ? limits : undefined; // an empty line restores the default
+    this.classes();
+  },
+  key(event) {
+    if (this.$("dialog[open]")) return; // Escape closes it
+    if (event.key === "Enter" && event.target.matches(".rnb-goto input")) return this.goTo(event);
+    if (event.target.matches("input[type=text], textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const far = event.shiftKey ? 12 : 1;
+    const onSlider = event.target.matches(".rnb-slider");
+    const acts = {
+      ArrowRight: () => this.step(far), ArrowLeft: () => this.step(-far), Home: () => this.step(this.span[0] - this.playhead),
+      End: () => this.step(this.span[1] - this.playhead), r: () => this.nextRain(), "[": () => this.$(".rnb-from").click(),
+      "]": () => this.$(".rnb-to").click(), "+": () => this.map.zoom(1.5), "-": () => this.map.zoom(1 / 1.5), 0: () => this.map.zoom(0),
+      Enter: () => this.draft?.length >= 3 && this.finishArea(this.draft), Escape: () => {
+        this.setMode("point");
+        this.say("");
+      },
+    };
+    if (!event.target.matches("button, input[type=checkbox]")) acts[" "] = () => this.play();
+    const act = acts[event.key] ?? acts[event.key.toLowerCase()];
+    if (!act || (event.key === "Enter" && !this.draft) || (onSlider && !/Arrow|Home|End| /.test(event.key))) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  },
+  setMode(mode) {
+    this.mode = mode;
+    this.draft = null;
+    this.map.draft = null;
+    this.map.drawOver();
+    this.root.querySelectorAll(".rnb-mode").forEach((node, k) => node.setAttribute("aria-pressed", ["point", "box", "polygon"][k] === mode));
+    this.stage.dataset.mode = mode;
+    if (mode !== "point") this.say(this.texts[`${mode}_hint`]);
+  },
+  wirePointer(canvas, signal) {
+    let start = null, moved = false;
+    const listen = (type, act, more = {}) => canvas.addEventListener(type, act, { signal, ...more });
+    listen("pointerdown", (event) => {
+      if (event.button) return;
+      this.stage.focus({ preventScroll: true });
+      canvas.setPointerCapture(event.pointerId);
+      [start, moved] = [{ x: event.clientX, y: event.clientY, place: this.map.place(event.clientX, event.clientY), view: { ...this.map.view } }, false];
+    });
+    listen("pointermove", (event) => {
+      this.pointer = [event.clientX, event.clientY];
+      this.readOut();
+      if (this.draft) this.drawDraft([...this.draft, this.map.place(...this.pointer)]);
+      if (!start) return;
+      moved ||= Math.hypot(event.clientX - start.x, event.clientY - start.y) > 4;
+      if (!moved) return;
+      if (this.mode === "box") return this.drawDraft(boxOf(start.place, this.map.place(...this.pointer)));
+      if (this.mode === "polygon") return;
+      const { size } = this.map.frame, ratio = this.map.ratio;
+      this.map.view.x = start.view.x - ((event.clientX - start.x) * ratio) / size;
+      this.map.view.y = start.view.y + ((event.clientY - start.y) * ratio) / size;
+      this.map.settle();
+    });
+    listen("pointerup", (event) => {
+      if (!start) return;
+      const from = start.place, place = this.map.place(event.clientX, event.clientY);
+      start = null;
+      if (this.mode === "polygon") this.draft = [...(this.draft ?? []), place];
+      else if (this.mode === "box" && moved) this.finishArea(boxOf(from, place).slice(0, 4));
+      else if (!moved && this.mode === "point") this.pin(...place);
+    });
+    listen("pointercancel", () => (start = null));
+    listen("dblclick", () => this.draft?.length >= 3 && this.finishArea(this.draft.slice(0, -1)));
+    listen("pointerleave", () => {
+      this.pointer = null;
+      this.readOut();
+    });
+    listen("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey) return; // the page keeps its own scrolling
+      event.preventDefault();
+      this.map.zoom(event.deltaY < 0 ? 1.25 : 0.8, [event.clientX, event.clientY]);
+    }, { passive: false });
+  },
+  drawDraft(polygon) {
+    this.map.draft = polygon;
+    this.map.drawOver();
+  },
+  finishArea(polygon) {
+    this.setMode("point");
+    this.say("");
+    if (polygon.length > 2) this.addMark({ polygon: polygon.map((corner) => corner.map((k) => +k.toFixed(2))) });
+  },
+  pin(col, row) {
+    [col, row] = [Math.floor(col), Math.floor(row)];
+    if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
+    this.addMark({ cell: [row, col] });
+  },
+  // Cells of pairs of degrees: longitude first, or latitude first if only that is on the map.
+  cellsOf(pairs) {
+    const orders = [([lon, lat]) => [lon, lat], ([lat, lon]) => [lon, lat]];
+    const found = orders.map((order) => pairs.map((pair) => this.map.projection.cell(...order(pair))));
+    return found.find((cells) => cells.some(([col, row]) => this.map.holds(col, row)));
+  },
+  // One place, or the corners of an area, in pairs of degrees.
+  goTo(event) {
+    event.preventDefault();
+    const input = this.$(".rnb-goto input"), numbers = numbersOf(input.value.replace(/[°NEOÖ]/gi, " "));
+    const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => numbers.slice(2 * k, 2 * k + 2));
+    if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
+    const places = this.cellsOf(pairs);
+    if (!places) return this.say(this.texts.off_map, "warn");
+    this.say("");
+    input.value = "";
+    if (places.length === 1) this.pin(...places[0]);
+    else this.finishArea(places);
+  },
+};
 
 // ---- layout.js
 // What the explorer looks like as HTML.
@@ -837,8 +859,8 @@ const timeline = {
 const EDGES = { left: 40, right: 8, top: 8, bottom: 20 };
 
 class Chart {
-  constructor(canvas, head, info) {
-    Object.assign(this, { canvas, head, info });
+  constructor(canvas, head, info, decimal) {
+    Object.assign(this, { canvas, head, info, decimal });
   }
   // marks: [{values: Float64Array, colour}], span: [first, last], factor and name of the unit
   draw(marks, span, unit) {
@@ -862,7 +884,7 @@ class Chart {
       context.fillStyle = rule;
       context.fillRect(EDGES.left, Math.round(y(value)), width, 1);
       context.fillStyle = quiet;
-      context.fillText(+value.toPrecision(6), EDGES.left - 5, y(value));
+      context.fillText(String(+value.toPrecision(6)).replace(".", this.decimal), EDGES.left - 5, y(value));
     }
     this.timeAxis(context, span, { x, bottom: EDGES.top + height, right: EDGES.left + width, quiet });
     marks.forEach(({ values, colour }) => {
@@ -978,8 +1000,8 @@ const places = {
     const { projection } = this.map, middle = (corners, k) => corners.reduce((sum, corner) => sum + corner[k], 0) / corners.length;
     const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
     const place = mark.polygon
-      ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString("en")} km²`
-      : projection.lonlat(col, row).map((degree) => degree.toFixed(3)).join(", ");
+      ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
+      : projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
     const cells = "<td data-k></td>".repeat(this.info.sums ? 3 : 2);
     return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
@@ -994,16 +1016,16 @@ const places = {
         if (Number.isNaN(value)) continue;
         [sum, seen, most] = [sum + value, seen + 1, most > value ? most : value];
       }
-      cells[0].textContent = number(mark.values[this.playhead] * factor);
-      cells[1].textContent = number(most * factor);
-      if (cells[2]) cells[2].textContent = seen ? number(+sum.toFixed(2)) : "–";
+      cells[0].textContent = this.number(mark.values[this.playhead] * factor);
+      cells[1].textContent = this.number(most * factor);
+      if (cells[2]) cells[2].textContent = seen ? this.number(+sum.toFixed(2)) : "–";
       rows[k].classList.toggle("rnb-loading", !mark.done);
     });
   },
   nowInMarks() {
     const rows = this.$(".rnb-marks").rows;
     this.marks.forEach((mark, k) => {
-      rows[k].querySelector("td[data-k]").textContent = number(mark.values[this.playhead] * this.unit.factor);
+      rows[k].querySelector("td[data-k]").textContent = this.number(mark.values[this.playhead] * this.unit.factor);
     });
   },
   marksSoon() {
@@ -1012,6 +1034,9 @@ const places = {
       this.listMarks();
       this.drawChart();
     }, 60);
+  },
+  degrees(value, digits) {
+    return value.toFixed(digits).replace(".", this.texts.decimal);
   },
   drawChart() {
     if (!this.$(".rnb-chart").hidden) this.chart.draw(this.marks, this.span, this.unit);
@@ -1024,9 +1049,9 @@ const places = {
     const cell = row * this.map.cols + col, value = valueOf(this.shown.field, cell);
     const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
     const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
-    const factor = this.total ? 1 : this.unit.factor, unit = this.total ? this.total.unit : this.unit.name;
-    const told = Number.isNaN(value) ? missing : `<b>${number(value * factor)}</b> ${escaped(unit)}`;
-    line.innerHTML = `${told}<span>${lon.toFixed(4)}° E  ${lat.toFixed(4)}° N</span>`;
+    const { factor, name } = this.scale;
+    const text = Number.isNaN(value) ? missing : `<b>${this.number(value * factor)}</b> ${escaped(name)}`;
+    line.innerHTML = `${text}<span>${this.degrees(lon, 4)}° ${escaped(this.texts.east)}  ${this.degrees(lat, 4)}° N</span>`;
     Object.assign(line.dataset, { value, lon, lat, row, col });
   },
 };
@@ -1073,14 +1098,14 @@ const exporting = {
     context.drawImage(map.over, margin, head);
     context.fillStyle = "#1a1a1a";
     context.font = `600 ${14 * unit}px system-ui, sans-serif`;
-    context.fillText(this.info.title, margin, 20 * unit);
+    context.fillText(this.$("h2").textContent, margin, 20 * unit);
     context.font = `${13 * unit}px system-ui, sans-serif`;
     context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
     context.font = `${11 * unit}px system-ui, sans-serif`;
     const labels = this.root.querySelectorAll(".rnb-ground span");
-    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), number(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.number(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
     const left = width + 2 * margin;
-    context.fillText(this.total ? this.total.unit : this.unit.name, left, head + 10 * unit);
+    context.fillText(this.scale.name, left, head + 10 * unit);
     rows.forEach(([colour, text], k) => {
       const y = head + 18 * unit + k * line;
       context.fillStyle = colour;
@@ -1111,21 +1136,23 @@ const exporting = {
   },
   // What gives the same in Python: the field or the total, and the series.
   code() {
-    const { along, source, name, times, flipped } = this.info, [first, last] = this.span;
+    const { along, source, name, times, flipped, minutes } = this.info, [first, last] = this.span;
     const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
     const one = (index) => (timed ? `.sel(time="${iso(index)}")` : along ? `.isel(${along}=${index})` : "");
     const span = timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "";
     const lines = source ? [`ds = rn.${source}`] : ["# ds: the Dataset that the explorer was given"];
     lines.push(`da = ds[${JSON.stringify(name)}]${flipped ? '.sortby(["y", "x"])' : ""}`);
     if (this.total || this.marks.length) lines.push(`part = da${span}`);
-    const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
+    const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)${minutes ? `.assign_attrs(interval_minutes=${minutes * (last - first + 1)})` : ""}`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
     lines.push(`field = ${this.total ? `part.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
-    const pins = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon }) => polygon);
-    if (pins.length) lines.push("", `rows = xr.DataArray(${pythonList(pins.map(({ cell }) => cell[0]))}, dims="point")`, `cols = xr.DataArray(${pythonList(pins.map(({ cell }) => cell[1]))}, dims="point")`, `series = part.isel(y=rows, x=cols)  # at ${pins.map((mark) => this.corners(mark, 3)[0]).join(", ")}`);
-    areas.forEach((mark) => {
-      lines.push("", `corners = ${pythonList(mark.polygon)}  # in cells, of area ${mark.label}`, 'mask = xr.DataArray(inside(corners, (da.sizes["y"], da.sizes["x"])), dims=("y", "x"))', `mean_${mark.label} = part.where(mask).mean(("y", "x"))`);
-    });
-    const imports = ["import radar_nb as rn", ...(this.marks.length ? ["import xarray as xr"] : []), ...(areas.length ? ["from radar_nb.widgets.explorer.queries import inside"] : []), ""];
+    const lonlat = (mark, digits) => this.corners(mark, digits).map((corner) => `(${corner.replace(" ", ", ")})`);
+    const points = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon }) => polygon);
+    if (points.length) lines.push("", `points = {${points.map((mark) => `"${mark.label}": ${lonlat(mark, 5)[0]}`).join(", ")}}  # longitude, latitude`, "series = rn.at_points(part, points)");
+    if (areas.length) {
+      const polygons = areas.map((mark) => `    "${mark.label}": Polygon([${lonlat(mark, 5).join(", ")}]),`);
+      lines.push("", "areas = GeoSeries({", ...polygons, '}, crs="EPSG:4326")', "means = rn.over_areas(part, areas)  # counts cells by their share; the explorer those whose centre is inside");
+    }
+    const imports = [...(areas.length ? ["from geopandas import GeoSeries"] : []), "import radar_nb as rn", ...(areas.length ? ["from shapely import Polygon"] : []), ""];
     const area = this.$(".rnb-codebox textarea");
     area.value = [...imports, ...lines].join("\n");
     this.$(".rnb-codebox").showModal();
@@ -1134,8 +1161,8 @@ const exporting = {
   },
   // the arguments of rn.plot for colours that were chosen
   look() {
-    const own = this.total ? this.total.chosen : this.unit.chosen, factor = this.total ? 1 : this.unit.factor;
-    const classes = own || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
+    const { chosen, factor } = this.scale;
+    const classes = chosen || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
     return `${classes}${this.palette === Object.keys(this.info.palettes)[0] ? "" : `, cmap="${this.palette}"`}`;
   },
   async copy() {
@@ -1149,11 +1176,31 @@ const exporting = {
       this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write there: the text is selected
     }
   },
-  // The size is told before.
+  // What a page shows when it opens: the view, without what the kernel knows.
+  state() {
+    const { map, palette, playhead, span, info } = this;
+    const places = this.marks.map(({ cell, polygon }) => (polygon ? { polygon } : { cell }));
+    return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers };
+  },
+  restore({ index, unit, chosen, palette, places = [], view, layers }) {
+    if (unit === undefined) return;
+    this.unit = this.info.units[unit] ?? this.unit;
+    this.unit.chosen = chosen ?? undefined;
+    this.palette = palette in this.info.palettes ? palette : this.palette;
+    this.$(".rnb-unit").value = this.info.units.indexOf(this.unit);
+    this.$(".rnb-palette").value = this.palette;
+    Object.assign(this.map.view, view);
+    Object.assign(this.map.layers, layers);
+    this.root.querySelectorAll("[data-layer]").forEach((node) => (node.checked = this.map.layers[node.dataset.layer]));
+    places.forEach((place) => this.addMark(place));
+    this.classes();
+    this.seek(index);
+  },
+  // The dialog states the size first.
   askPage() {
     if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
     const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // four letters for three bytes
-    const words = this.texts.page_size.replace("{size}", bytesText(size)).replace("{count}", count);
+    const words = this.texts.page_size.replace("{size}", bytesText(size, this.texts.decimal)).replace("{count}", count);
     const dialog = this.$(".rnb-pagebox");
     dialog.querySelector("p").textContent = words;
     dialog.returnValue = ""; // Escape would leave the answer of the last time
@@ -1164,14 +1211,14 @@ const exporting = {
     this.say(this.texts[kind], "busy", kind);
     const limits = this.unit.chosen && this.unit.chosen.map((limit) => limit / this.unit.factor);
     const fps = Math.min(30, Number(this.$(".rnb-speed").value));
-    this.ask({ type: kind, span: this.span, fps, palette: this.palette, ...(limits && { limits }) });
+    this.ask({ type: kind, span: this.span, fps, palette: this.palette, ...(limits && { limits }), state: this.state() });
     clearTimeout(this.silence); // the first piece may take a while
   },
   takeFile({ id, name, mime }) {
     const blob = new Blob(this.files[id] ?? [], { type: mime });
     delete this.files[id];
     save(name, blob);
-    this.say(`${name}, ${bytesText(blob.size)}`);
+    this.say(`${name}, ${bytesText(blob.size, this.texts.decimal)}`);
   },
 };
 
@@ -1195,7 +1242,7 @@ class Player {
     this.pointer = null;
     this.shownCount = 0;
     this.ended = new AbortController();
-    this.onMessage = (message, buffers) => this.hear(message, buffers ?? []);
+    this.onMessage = (message, buffers) => this.receive(message, buffers ?? []);
     model.on("msg:custom", this.onMessage);
     this.say(texts.opening);
     this.ask({ type: "hello" });
@@ -1240,21 +1287,21 @@ class Player {
       return this.model.save_changes();
     });
   }
-  hear(message, buffers) {
+  receive(message, buffers) {
     clearTimeout(this.silence);
     this.noAnswer = false;
     if (message.view !== undefined && message.view !== this.view) return; // another view has asked
     if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
     if (!this.info) return;
     const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
-    const heard = {
+    const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
       rain: () => this.takeRain(message.index), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
       part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
     };
-    heard[message.type]?.();
+    handlers[message.type]?.();
   }
   // One line on the map: a word, how far a job has come, or what is wrong.
   say(text, kind = "", job = null) {
@@ -1288,36 +1335,47 @@ class Player {
     this.palette = Object.keys(info.palettes)[0];
     this.span = [0, info.count - 1];
     this.root.innerHTML = layout(info, this.texts);
-    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys keep away
     this.stage = this.$(".rnb-stage");
-    this.map = new RadarMap(this.stage, info);
-    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), info);
+    this.map = new RadarMap(this.stage, info, this.texts);
+    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), info, this.texts.decimal);
     this.cache = new FrameCache((question) => this.ask(question), info.count, info.shape[0] * info.shape[1], info.batch);
     this.wire();
     this.classes();
     const index = Math.min(info.count - 1, Math.max(0, this.model.get("index") ?? 0));
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
+    this.restore(info.state ?? {});
+  }
+  // The unit and class limits of the map: a maximum has those of the fields, a sum is in mm.
+  get scale() {
+    const { total, unit } = this;
+    if (!total) return { ...unit, owner: unit };
+    if (total.how === "sum") return { name: "mm", factor: 1, limits: total.limits, chosen: total.chosen, owner: total };
+    const own = unit === this.info.units[0];
+    return { ...unit, limits: own ? total.limits : unit.limits, owner: unit };
+  }
+  number(value) {
+    return number(value, this.texts.decimal);
   }
   classes() {
-    const limits = this.unit.chosen ?? this.unit.limits, ramp = this.info.palettes[this.palette];
-    this.limits = this.total ? this.total.chosen ?? this.total.limits : limits;
+    const { scale } = this, ramp = this.info.palettes[this.palette];
+    this.limits = scale.chosen ?? scale.limits;
     this.colours = this.limits.map((_, k) => rampColour(ramp, this.limits.length > 1 ? k / (this.limits.length - 1) : 0));
-    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), number(limit))).reverse().join("");
+    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.number(limit))).reverse().join("");
     this.$(".rnb-classes").classList.toggle("rnb-many", this.limits.length > 10);
-    this.$(".rnb-unitname").textContent = this.total ? this.total.unit : this.unit.name;
+    this.$(".rnb-unitname").textContent = scale.name;
+    this.$("h2").textContent = this.total?.how === "sum" ? this.info.sum_title : this.info.title;
     this.$(".rnb-seriesunit").textContent = this.unit.name;
-    this.$(".rnb-limits").value = this.limits.map(number).join(", ");
+    this.$(".rnb-limits").value = this.limits.map((limit) => this.number(limit)).join(this.texts.decimal === "," ? "; " : ", ");
     this.repaint();
   }
   repaint() {
     if (!this.shown) return;
-    const factor = this.total ? 1 : this.unit.factor;
-    const { field } = this.shown;
+    const { factor } = this.scale, { field } = this.shown;
     this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
     // what lies below the first class is dry only if nothing smaller can be told
     const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
-    const below = least ? this.texts.dry : `< ${number(this.limits[0])}`, label = this.$(".rnb-ground span");
+    const below = least ? this.texts.dry : `< ${this.number(this.limits[0])}`, label = this.$(".rnb-ground span");
     if (label.textContent !== below) label.textContent = below;
     this.readOut();
   }
@@ -1329,9 +1387,9 @@ class Player {
   // ---- fields
   takeFrames(frames, views) {
     let k = 0;
-    for (const told of frames) {
-      this.cache.take(told, told.problem ? null : views[k++], this.playhead);
-      if (told.index === this.playhead && this.shown?.index !== told.index) this.show();
+    for (const frame of frames) {
+      this.cache.take(frame, frame.problem ? null : views[k++], this.playhead);
+      if (frame.index === this.playhead && this.shown?.index !== frame.index) this.show();
     }
     this.cache.wish(this.playhead, this.span);
     this.timelineSoon();
@@ -1455,7 +1513,7 @@ class Player {
     const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
     if (this.closed) return;
     this.play(false);
-    this.total = { ...message, unit: message.how === "sum" ? "mm" : this.info.units[0].name, field };
+    this.total = { ...message, field };
     this.shown = { field };
     this.pressTotal(message.how);
     this.stage.dataset.total = message.how;
@@ -1463,10 +1521,10 @@ class Player {
     const words = message.how === "sum" ? this.texts.sum : this.texts.max;
     this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${this.spanText(...message.span)}</span>`;
     this.classes();
-    const holes = this.holes(), told = [];
-    if (holes) told.push(this.texts.holes.replace("{count}", holes));
-    if (message.least_share < 1) told.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
-    this.say(told.join(" "), "warn");
+    const holes = this.holes(), notes = [];
+    if (holes) notes.push(this.texts.holes.replace("{count}", holes));
+    if (message.least_share < 1) notes.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
+    this.say(notes.join(" "), "warn");
   }
   leaveTotal() {
     if (!this.total) return;
@@ -1488,6 +1546,10 @@ Object.assign(Player.prototype, controls, places, timeline, exporting);
 function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "rnb-explorer";
+  root.tabIndex = -1;
+  // JupyterLab's own keys keep away from what has this attribute itself; a click on a text would focus its cell
+  root.addEventListener("focusin", (event) => { event.target.dataset.lmSuppressShortcuts = "true"; });
+  root.addEventListener("click", () => root.contains(document.activeElement) || root.focus({ preventScroll: true }));
   el.append(root);
   root.player = new Player(model, root, model.get("texts"));
   return () => root.player.close();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import anywidget
 import traitlets
 import xarray as xr
 
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.plots.animation import filming
 from radar_nb.plots.encoders import find_ffmpeg
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from radar_nb.widgets.explorer.queries import Message, Steps
+    from radar_nb.widgets.wording import Texts
+
+_INTERVAL = re.compile(
+    r"^(\d+[- ](minute|hour|day)s?|hourly|daily) |^(\d+-(Minuten|Stunden)-|Stunden)(?=\w)", re.IGNORECASE
+)
+"""How a title states the interval of its fields, in English or German."""
 
 _PIECE = 1 << 20
 """Bytes of a file in one message."""
@@ -79,7 +87,7 @@ class Explorer(anywidget.AnyWidget):
     _queue: JobQueue | None = None
 
     def __init__(self, data: Any, variable: str | None = None, *, lang: str | None = None) -> None:
-        texts = load_texts(lang)
+        self._texts = texts = load_texts(lang)
         self._lang = texts.language
         self.problem = ""
         self._info: dict[str, Any] = {}
@@ -96,10 +104,13 @@ class Explorer(anywidget.AnyWidget):
         ds = data if ours else _open_packed(data, variable)
         self.frames = FrameSequence(select_variable(ds, variable if ours else None))
         self._info = map_info(self.frames) | {"source": source_call(data)}
+        self._info |= _titles(self._info["name"], self._info["title"], self._texts)
         self._page_source = source_call(data, names_only=True)
         self._least = float(self._info["units"][0]["limits"][0])
         self._queue = JobQueue(self.frames, self._post, least=self._least)
         self.span = (0, len(self.frames) - 1)
+        start = self.frames.fields(0, min(self.frames.batch, len(self.frames)))
+        self.index = next((number for number, field in enumerate(start) if field.count), 0)
 
     def __repr__(self) -> str:
         # shown in a notebook that was not run yet
@@ -219,6 +230,15 @@ class Explorer(anywidget.AnyWidget):
     def _file(self, job: str, ending: str, mime: str) -> Message:
         """Return the message that all pieces of a file are sent."""
         return {"type": "file", "id": job, "name": f"{self._info['name'] or 'radar'}.{ending}", "mime": mime}, []
+
+
+def _titles(name: str, title: str, say: Texts) -> dict[str, str]:
+    """Return the title of the fields in the user's words, and that of a sum, which has another interval."""
+    known = PRODUCTS.get(name)
+    if known and known.families and title.lower() == known.title.lower():
+        title = f"{say(f'product.{name}')} ({name})"
+    bare = _INTERVAL.sub("", title)
+    return {"title": title[:1].upper() + title[1:], "sum_title": bare[:1].upper() + bare[1:]}
 
 
 def _open_packed(source: Any, variable: str | None) -> xr.Dataset:

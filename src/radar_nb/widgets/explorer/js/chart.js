@@ -4,8 +4,8 @@ import { MINUTE, niceStep, ticks } from "./ticks.js";
 const EDGES = { left: 40, right: 8, top: 8, bottom: 20 };
 
 export class Chart {
-  constructor(canvas, head, info) {
-    Object.assign(this, { canvas, head, info });
+  constructor(canvas, head, info, decimal) {
+    Object.assign(this, { canvas, head, info, decimal });
   }
   // marks: [{values: Float64Array, colour}], span: [first, last], factor and name of the unit
   draw(marks, span, unit) {
@@ -29,7 +29,7 @@ export class Chart {
       context.fillStyle = rule;
       context.fillRect(EDGES.left, Math.round(y(value)), width, 1);
       context.fillStyle = quiet;
-      context.fillText(+value.toPrecision(6), EDGES.left - 5, y(value));
+      context.fillText(String(+value.toPrecision(6)).replace(".", this.decimal), EDGES.left - 5, y(value));
     }
     this.timeAxis(context, span, { x, bottom: EDGES.top + height, right: EDGES.left + width, quiet });
     marks.forEach(({ values, colour }) => {

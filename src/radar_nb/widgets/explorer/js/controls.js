@@ -1,4 +1,6 @@
 // What the explorer's controls, keys and pointer do.
+import { numbersOf } from "./format.js";
+
 const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
 
 export const controls = {
@@ -70,16 +72,18 @@ export const controls = {
     this.listMarks();
   },
   chooseLimits(input) {
-    const limits = input.value.split(/[,;\s]+/).filter(Boolean).map(Number);
+    const limits = numbersOf(input.value);
     const rising = limits.length > 1 && limits.every((limit, k) => Number.isFinite(limit) && (!k || limit > limits[k - 1]));
     if (input.value.trim() && !rising) {
       this.say(this.texts.wrong_limits, "warn");
       return this.classes();
     }
-    (this.total ?? this.unit).chosen = rising ? limits : undefined; // an empty line gives ours back
+    this.scale.owner.chosen = rising ? limits : undefined; // an empty line restores the default
     this.classes();
   },
   key(event) {
+    if (this.$("dialog[open]")) return; // Escape closes it
+    if (event.key === "Enter" && event.target.matches(".rnb-goto input")) return this.goTo(event);
     if (event.target.matches("input[type=text], textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
     const far = event.shiftKey ? 12 : 1;
     const onSlider = event.target.matches(".rnb-slider");
@@ -165,14 +169,23 @@ export const controls = {
     if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
     this.addMark({ cell: [row, col] });
   },
-  // One place, or the corners of an area: numbers that lie in pairs of longitude and latitude.
+  // Cells of pairs of degrees: longitude first, or latitude first if only that is on the map.
+  cellsOf(pairs) {
+    const orders = [([lon, lat]) => [lon, lat], ([lat, lon]) => [lon, lat]];
+    const found = orders.map((order) => pairs.map((pair) => this.map.projection.cell(...order(pair))));
+    return found.find((cells) => cells.some(([col, row]) => this.map.holds(col, row)));
+  },
+  // One place, or the corners of an area, in pairs of degrees.
   goTo(event) {
     event.preventDefault();
-    const input = event.target.querySelector("input"), numbers = input.value.split(/[,;\s]+/).filter(Boolean).map(Number);
-    const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => this.map.projection.cell(numbers[2 * k], numbers[2 * k + 1]));
+    const input = this.$(".rnb-goto input"), numbers = numbersOf(input.value.replace(/[°NEOÖ]/gi, " "));
+    const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => numbers.slice(2 * k, 2 * k + 2));
     if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
-    if (pairs.length === 1) this.pin(...pairs[0]);
-    else this.finishArea(pairs);
+    const places = this.cellsOf(pairs);
+    if (!places) return this.say(this.texts.off_map, "warn");
+    this.say("");
     input.value = "";
+    if (places.length === 1) this.pin(...places[0]);
+    else this.finishArea(places);
   },
 };

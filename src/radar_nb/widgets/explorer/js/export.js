@@ -1,5 +1,5 @@
 // What leaves the explorer: a field, a table, a film, a page of its own, and the code that gives the same.
-import { bytesText, number, pythonList, timeText } from "./format.js";
+import { bytesText, pythonList, timeText } from "./format.js";
 import { GROUNDS } from "./layout.js";
 import { css, GROUND } from "./map.js";
 
@@ -42,14 +42,14 @@ export const exporting = {
     context.drawImage(map.over, margin, head);
     context.fillStyle = "#1a1a1a";
     context.font = `600 ${14 * unit}px system-ui, sans-serif`;
-    context.fillText(this.info.title, margin, 20 * unit);
+    context.fillText(this.$("h2").textContent, margin, 20 * unit);
     context.font = `${13 * unit}px system-ui, sans-serif`;
     context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
     context.font = `${11 * unit}px system-ui, sans-serif`;
     const labels = this.root.querySelectorAll(".rnb-ground span");
-    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), number(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.number(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
     const left = width + 2 * margin;
-    context.fillText(this.total ? this.total.unit : this.unit.name, left, head + 10 * unit);
+    context.fillText(this.scale.name, left, head + 10 * unit);
     rows.forEach(([colour, text], k) => {
       const y = head + 18 * unit + k * line;
       context.fillStyle = colour;
@@ -80,21 +80,23 @@ export const exporting = {
   },
   // What gives the same in Python: the field or the total, and the series.
   code() {
-    const { along, source, name, times, flipped } = this.info, [first, last] = this.span;
+    const { along, source, name, times, flipped, minutes } = this.info, [first, last] = this.span;
     const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
     const one = (index) => (timed ? `.sel(time="${iso(index)}")` : along ? `.isel(${along}=${index})` : "");
     const span = timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "";
     const lines = source ? [`ds = rn.${source}`] : ["# ds: the Dataset that the explorer was given"];
     lines.push(`da = ds[${JSON.stringify(name)}]${flipped ? '.sortby(["y", "x"])' : ""}`);
     if (this.total || this.marks.length) lines.push(`part = da${span}`);
-    const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
+    const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)${minutes ? `.assign_attrs(interval_minutes=${minutes * (last - first + 1)})` : ""}`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
     lines.push(`field = ${this.total ? `part.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
-    const pins = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon }) => polygon);
-    if (pins.length) lines.push("", `rows = xr.DataArray(${pythonList(pins.map(({ cell }) => cell[0]))}, dims="point")`, `cols = xr.DataArray(${pythonList(pins.map(({ cell }) => cell[1]))}, dims="point")`, `series = part.isel(y=rows, x=cols)  # at ${pins.map((mark) => this.corners(mark, 3)[0]).join(", ")}`);
-    areas.forEach((mark) => {
-      lines.push("", `corners = ${pythonList(mark.polygon)}  # in cells, of area ${mark.label}`, 'mask = xr.DataArray(inside(corners, (da.sizes["y"], da.sizes["x"])), dims=("y", "x"))', `mean_${mark.label} = part.where(mask).mean(("y", "x"))`);
-    });
-    const imports = ["import radar_nb as rn", ...(this.marks.length ? ["import xarray as xr"] : []), ...(areas.length ? ["from radar_nb.widgets.explorer.queries import inside"] : []), ""];
+    const lonlat = (mark, digits) => this.corners(mark, digits).map((corner) => `(${corner.replace(" ", ", ")})`);
+    const points = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon }) => polygon);
+    if (points.length) lines.push("", `points = {${points.map((mark) => `"${mark.label}": ${lonlat(mark, 5)[0]}`).join(", ")}}  # longitude, latitude`, "series = rn.at_points(part, points)");
+    if (areas.length) {
+      const polygons = areas.map((mark) => `    "${mark.label}": Polygon([${lonlat(mark, 5).join(", ")}]),`);
+      lines.push("", "areas = GeoSeries({", ...polygons, '}, crs="EPSG:4326")', "means = rn.over_areas(part, areas)  # counts cells by their share; the explorer those whose centre is inside");
+    }
+    const imports = [...(areas.length ? ["from geopandas import GeoSeries"] : []), "import radar_nb as rn", ...(areas.length ? ["from shapely import Polygon"] : []), ""];
     const area = this.$(".rnb-codebox textarea");
     area.value = [...imports, ...lines].join("\n");
     this.$(".rnb-codebox").showModal();
@@ -103,8 +105,8 @@ export const exporting = {
   },
   // the arguments of rn.plot for colours that were chosen
   look() {
-    const own = this.total ? this.total.chosen : this.unit.chosen, factor = this.total ? 1 : this.unit.factor;
-    const classes = own || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
+    const { chosen, factor } = this.scale;
+    const classes = chosen || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
     return `${classes}${this.palette === Object.keys(this.info.palettes)[0] ? "" : `, cmap="${this.palette}"`}`;
   },
   async copy() {
@@ -118,11 +120,31 @@ export const exporting = {
       this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write there: the text is selected
     }
   },
-  // The size is told before.
+  // What a page shows when it opens: the view, without what the kernel knows.
+  state() {
+    const { map, palette, playhead, span, info } = this;
+    const places = this.marks.map(({ cell, polygon }) => (polygon ? { polygon } : { cell }));
+    return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers };
+  },
+  restore({ index, unit, chosen, palette, places = [], view, layers }) {
+    if (unit === undefined) return;
+    this.unit = this.info.units[unit] ?? this.unit;
+    this.unit.chosen = chosen ?? undefined;
+    this.palette = palette in this.info.palettes ? palette : this.palette;
+    this.$(".rnb-unit").value = this.info.units.indexOf(this.unit);
+    this.$(".rnb-palette").value = this.palette;
+    Object.assign(this.map.view, view);
+    Object.assign(this.map.layers, layers);
+    this.root.querySelectorAll("[data-layer]").forEach((node) => (node.checked = this.map.layers[node.dataset.layer]));
+    places.forEach((place) => this.addMark(place));
+    this.classes();
+    this.seek(index);
+  },
+  // The dialog states the size first.
   askPage() {
     if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
     const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // four letters for three bytes
-    const words = this.texts.page_size.replace("{size}", bytesText(size)).replace("{count}", count);
+    const words = this.texts.page_size.replace("{size}", bytesText(size, this.texts.decimal)).replace("{count}", count);
     const dialog = this.$(".rnb-pagebox");
     dialog.querySelector("p").textContent = words;
     dialog.returnValue = ""; // Escape would leave the answer of the last time
@@ -133,13 +155,13 @@ export const exporting = {
     this.say(this.texts[kind], "busy", kind);
     const limits = this.unit.chosen && this.unit.chosen.map((limit) => limit / this.unit.factor);
     const fps = Math.min(30, Number(this.$(".rnb-speed").value));
-    this.ask({ type: kind, span: this.span, fps, palette: this.palette, ...(limits && { limits }) });
+    this.ask({ type: kind, span: this.span, fps, palette: this.palette, ...(limits && { limits }), state: this.state() });
     clearTimeout(this.silence); // the first piece may take a while
   },
   takeFile({ id, name, mime }) {
     const blob = new Blob(this.files[id] ?? [], { type: mime });
     delete this.files[id];
     save(name, blob);
-    this.say(`${name}, ${bytesText(blob.size)}`);
+    this.say(`${name}, ${bytesText(blob.size, this.texts.decimal)}`);
   },
 };

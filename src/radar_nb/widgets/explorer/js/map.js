@@ -53,8 +53,8 @@ class Projection {
 }
 
 export class RadarMap {
-  constructor(stage, info) {
-    this.info = info;
+  constructor(stage, info, texts) {
+    Object.assign(this, { info, texts });
     [this.rows, this.cols] = info.shape;
     this.projection = new Projection(info.grid);
     this.canvas = stage.querySelector(".rnb-field");
@@ -190,11 +190,12 @@ export class RadarMap {
     this.drawLines(context, this.info.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
     context.font = `${10 * unit}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
-    for (const { label, line } of this.info.graticule) {
-      const east = label.endsWith("E");
+    const { left, bottom } = this.frame;
+    for (const { degree, east, line } of this.info.graticule) {
+      const label = `${String(degree).replace(".", this.texts.decimal)}° ${east ? this.texts.east : "N"}`;
       for (let k = 2; k < line.length; k += 2) {
         const [x0, y0] = this.spot(line[k - 2], line[k - 1]), [x1, y1] = this.spot(line[k], line[k + 1]);
-        const rim = east ? this.over.height - 2 * unit : 4 * unit;
+        const rim = east ? Math.min(this.over.height, bottom) - 2 * unit : Math.max(0, left) + 4 * unit;
         const share = east ? (rim - y0) / (y1 - y0) : (rim - x0) / (x1 - x0);
         if (!(share >= 0 && share < 1)) continue;
         const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];

@@ -1,6 +1,6 @@
 // Places and areas that are compared, and the read-out under the pointer.
 import { valueOf } from "./cache.js";
-import { escaped, number } from "./format.js";
+import { escaped } from "./format.js";
 import { button } from "./layout.js";
 import { PIN_COLOURS } from "./map.js";
 
@@ -56,8 +56,8 @@ export const places = {
     const { projection } = this.map, middle = (corners, k) => corners.reduce((sum, corner) => sum + corner[k], 0) / corners.length;
     const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
     const place = mark.polygon
-      ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString("en")} km²`
-      : projection.lonlat(col, row).map((degree) => degree.toFixed(3)).join(", ");
+      ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
+      : projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
     const cells = "<td data-k></td>".repeat(this.info.sums ? 3 : 2);
     return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
@@ -72,16 +72,16 @@ export const places = {
         if (Number.isNaN(value)) continue;
         [sum, seen, most] = [sum + value, seen + 1, most > value ? most : value];
       }
-      cells[0].textContent = number(mark.values[this.playhead] * factor);
-      cells[1].textContent = number(most * factor);
-      if (cells[2]) cells[2].textContent = seen ? number(+sum.toFixed(2)) : "–";
+      cells[0].textContent = this.number(mark.values[this.playhead] * factor);
+      cells[1].textContent = this.number(most * factor);
+      if (cells[2]) cells[2].textContent = seen ? this.number(+sum.toFixed(2)) : "–";
       rows[k].classList.toggle("rnb-loading", !mark.done);
     });
   },
   nowInMarks() {
     const rows = this.$(".rnb-marks").rows;
     this.marks.forEach((mark, k) => {
-      rows[k].querySelector("td[data-k]").textContent = number(mark.values[this.playhead] * this.unit.factor);
+      rows[k].querySelector("td[data-k]").textContent = this.number(mark.values[this.playhead] * this.unit.factor);
     });
   },
   marksSoon() {
@@ -90,6 +90,9 @@ export const places = {
       this.listMarks();
       this.drawChart();
     }, 60);
+  },
+  degrees(value, digits) {
+    return value.toFixed(digits).replace(".", this.texts.decimal);
   },
   drawChart() {
     if (!this.$(".rnb-chart").hidden) this.chart.draw(this.marks, this.span, this.unit);
@@ -102,9 +105,9 @@ export const places = {
     const cell = row * this.map.cols + col, value = valueOf(this.shown.field, cell);
     const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
     const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
-    const factor = this.total ? 1 : this.unit.factor, unit = this.total ? this.total.unit : this.unit.name;
-    const told = Number.isNaN(value) ? missing : `<b>${number(value * factor)}</b> ${escaped(unit)}`;
-    line.innerHTML = `${told}<span>${lon.toFixed(4)}° E  ${lat.toFixed(4)}° N</span>`;
+    const { factor, name } = this.scale;
+    const text = Number.isNaN(value) ? missing : `<b>${this.number(value * factor)}</b> ${escaped(name)}`;
+    line.innerHTML = `${text}<span>${this.degrees(lon, 4)}° ${escaped(this.texts.east)}  ${this.degrees(lat, 4)}° N</span>`;
     Object.assign(line.dataset, { value, lon, lat, row, col });
   },
 };

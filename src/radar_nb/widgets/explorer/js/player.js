@@ -26,7 +26,7 @@ export class Player {
     this.pointer = null;
     this.shownCount = 0;
     this.ended = new AbortController();
-    this.onMessage = (message, buffers) => this.hear(message, buffers ?? []);
+    this.onMessage = (message, buffers) => this.receive(message, buffers ?? []);
     model.on("msg:custom", this.onMessage);
     this.say(texts.opening);
     this.ask({ type: "hello" });
@@ -71,21 +71,21 @@ export class Player {
       return this.model.save_changes();
     });
   }
-  hear(message, buffers) {
+  receive(message, buffers) {
     clearTimeout(this.silence);
     this.noAnswer = false;
     if (message.view !== undefined && message.view !== this.view) return; // another view has asked
     if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
     if (!this.info) return;
     const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
-    const heard = {
+    const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
       rain: () => this.takeRain(message.index), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
       part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
     };
-    heard[message.type]?.();
+    handlers[message.type]?.();
   }
   // One line on the map: a word, how far a job has come, or what is wrong.
   say(text, kind = "", job = null) {
@@ -119,36 +119,47 @@ export class Player {
     this.palette = Object.keys(info.palettes)[0];
     this.span = [0, info.count - 1];
     this.root.innerHTML = layout(info, this.texts);
-    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys keep away
     this.stage = this.$(".rnb-stage");
-    this.map = new RadarMap(this.stage, info);
-    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), info);
+    this.map = new RadarMap(this.stage, info, this.texts);
+    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), info, this.texts.decimal);
     this.cache = new FrameCache((question) => this.ask(question), info.count, info.shape[0] * info.shape[1], info.batch);
     this.wire();
     this.classes();
     const index = Math.min(info.count - 1, Math.max(0, this.model.get("index") ?? 0));
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
+    this.restore(info.state ?? {});
+  }
+  // The unit and class limits of the map: a maximum has those of the fields, a sum is in mm.
+  get scale() {
+    const { total, unit } = this;
+    if (!total) return { ...unit, owner: unit };
+    if (total.how === "sum") return { name: "mm", factor: 1, limits: total.limits, chosen: total.chosen, owner: total };
+    const own = unit === this.info.units[0];
+    return { ...unit, limits: own ? total.limits : unit.limits, owner: unit };
+  }
+  number(value) {
+    return number(value, this.texts.decimal);
   }
   classes() {
-    const limits = this.unit.chosen ?? this.unit.limits, ramp = this.info.palettes[this.palette];
-    this.limits = this.total ? this.total.chosen ?? this.total.limits : limits;
+    const { scale } = this, ramp = this.info.palettes[this.palette];
+    this.limits = scale.chosen ?? scale.limits;
     this.colours = this.limits.map((_, k) => rampColour(ramp, this.limits.length > 1 ? k / (this.limits.length - 1) : 0));
-    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), number(limit))).reverse().join("");
+    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.number(limit))).reverse().join("");
     this.$(".rnb-classes").classList.toggle("rnb-many", this.limits.length > 10);
-    this.$(".rnb-unitname").textContent = this.total ? this.total.unit : this.unit.name;
+    this.$(".rnb-unitname").textContent = scale.name;
+    this.$("h2").textContent = this.total?.how === "sum" ? this.info.sum_title : this.info.title;
     this.$(".rnb-seriesunit").textContent = this.unit.name;
-    this.$(".rnb-limits").value = this.limits.map(number).join(", ");
+    this.$(".rnb-limits").value = this.limits.map((limit) => this.number(limit)).join(this.texts.decimal === "," ? "; " : ", ");
     this.repaint();
   }
   repaint() {
     if (!this.shown) return;
-    const factor = this.total ? 1 : this.unit.factor;
-    const { field } = this.shown;
+    const { factor } = this.scale, { field } = this.shown;
     this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
     // what lies below the first class is dry only if nothing smaller can be told
     const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
-    const below = least ? this.texts.dry : `< ${number(this.limits[0])}`, label = this.$(".rnb-ground span");
+    const below = least ? this.texts.dry : `< ${this.number(this.limits[0])}`, label = this.$(".rnb-ground span");
     if (label.textContent !== below) label.textContent = below;
     this.readOut();
   }
@@ -160,9 +171,9 @@ export class Player {
   // ---- fields
   takeFrames(frames, views) {
     let k = 0;
-    for (const told of frames) {
-      this.cache.take(told, told.problem ? null : views[k++], this.playhead);
-      if (told.index === this.playhead && this.shown?.index !== told.index) this.show();
+    for (const frame of frames) {
+      this.cache.take(frame, frame.problem ? null : views[k++], this.playhead);
+      if (frame.index === this.playhead && this.shown?.index !== frame.index) this.show();
     }
     this.cache.wish(this.playhead, this.span);
     this.timelineSoon();
@@ -286,7 +297,7 @@ export class Player {
     const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
     if (this.closed) return;
     this.play(false);
-    this.total = { ...message, unit: message.how === "sum" ? "mm" : this.info.units[0].name, field };
+    this.total = { ...message, field };
     this.shown = { field };
     this.pressTotal(message.how);
     this.stage.dataset.total = message.how;
@@ -294,10 +305,10 @@ export class Player {
     const words = message.how === "sum" ? this.texts.sum : this.texts.max;
     this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${this.spanText(...message.span)}</span>`;
     this.classes();
-    const holes = this.holes(), told = [];
-    if (holes) told.push(this.texts.holes.replace("{count}", holes));
-    if (message.least_share < 1) told.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
-    this.say(told.join(" "), "warn");
+    const holes = this.holes(), notes = [];
+    if (holes) notes.push(this.texts.holes.replace("{count}", holes));
+    if (message.least_share < 1) notes.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
+    this.say(notes.join(" "), "warn");
   }
   leaveTotal() {
     if (!this.total) return;
