@@ -34,7 +34,8 @@ def _english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fields(values: Any = 0.5, count: int = 3, **attrs: Any) -> xr.DataArray:
     """Give hourly amounts on a corner of DWD's grid."""
-    times = np.datetime64("2020-06-13T00:50", "ns") + np.arange(count) * np.timedelta64(attrs.get("interval_minutes", 60), "m")
+    step = np.timedelta64(attrs.get("interval_minutes", 60), "m")
+    times = np.datetime64("2020-06-13T00:50", "ns") + np.arange(count) * step
     coords = {"time": times, "y": GRID.y[:40], "x": GRID.x[:30]}
     data = np.full((count, 40, 30), values, np.float32)
     about = {"units": "mm", "interval_minutes": 60, "long_name": "precipitation"}
