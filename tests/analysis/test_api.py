@@ -17,6 +17,7 @@ from radar_nb.analysis.extremes import annual_maxima
 from radar_nb.analysis.reductions import reduce
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.formats.radolan import NO_DATA_CODE, Header, write_frame
+from radar_nb.plots.style import time_label
 from radar_nb.reading.opening import open_dataset
 
 if TYPE_CHECKING:
@@ -168,10 +169,10 @@ def test_archives_have_events_and_scorecards(showers: Path) -> None:
 @pytest.mark.parametrize(
     ("ask", "text"),
     [
-        (lambda ds: accumulate(ds, "1D", workers=2), "workers: for archives and other sources only"),
-        (lambda ds: over_areas(ds, SHAPES, grid="de1200"), "grid: for archives"),
+        (lambda ds: accumulate(ds, "1D", workers=2), "workers: only for archives and other sources"),
+        (lambda ds: over_areas(ds, SHAPES, grid="de1200"), "grid: only for archives"),
         (lambda ds: at_points(ds, POINTS, "max"), "how='max', period=None are for archives"),
-        (lambda ds: accumulate(ds, "1D", min_coverage=95), "min_coverage=95 is no share"),
+        (lambda ds: accumulate(ds, "1D", min_coverage=95), "min_coverage=95 is not a share"),
         (lambda ds: accumulate(ds, "7min"), "period='7min' is no multiple"),
     ],
 )
@@ -189,3 +190,73 @@ def test_reflectivities_have_means_and_no_sums(source: str, real_frames: Path) -
     assert found.RX.attrs["units"] == "dBZ"
     with pytest.raises(SeriesError, match="only amounts in mm"):
         exceedance(real_frames / source, 1, progress=False)
+
+
+# --- keywords -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda data: accumulate(data, "1D", tz="UTC"), r"accumulate\(\) got .* 'tz': did you mean 'timezone'\?"),
+        (
+            lambda data: at_points(data, POINTS, metod="nearest"),
+            r"at_points\(\) .* did you mean 'method'\?",
+        ),
+        (lambda data: over_areas(data, SHAPES, name="name"), r"over_areas\(\) .* 'name': did you mean 'names'\?"),
+        (lambda data: exceedance(data, 1, peroid="1D"), r"exceedance\(\) .* 'peroid': did you mean 'period'\?"),
+    ],
+)
+@pytest.mark.parametrize("opened", [False, True], ids=["archives", "Dataset"])
+def test_a_mistyped_keyword_names_the_function_and_the_nearest(
+    ask: Any, text: str, opened: bool, showers: Path
+) -> None:
+    """As Python does for its own, whatever the data are."""
+    with pytest.raises(TypeError, match=text):
+        ask(open_dataset(showers, progress=False) if opened else showers)
+
+
+# --- what periods cover ---------------------------------------------------------------------------------------
+
+
+def test_bounds_are_what_was_covered_and_labels_are_found_by_date(tmp_path: Path) -> None:
+    """Hours of RW end at minute 50, in bounds, labels and titles; a day is found by its date."""
+    for number in range(25):
+        time = np.datetime64("2020-06-08T00:50", "s") + np.timedelta64(number, "h")
+        header = Header(product="RW", time=time, rows=900, cols=900, precision=-1, interval=60)
+        (tmp_path / f"{number:02d}").write_bytes(write_frame(header, np.full((900, 900), 10, "u2")))
+
+    for data in (tmp_path, open_dataset(tmp_path, progress=False)):
+        hours, days = accumulate(data, "1h"), accumulate(data, "1D", min_coverage=0)
+        day = days.sel(time="2020-06-08")
+
+        assert str(hours.time.values[0])[:16] == "2020-06-08T00:50"
+        assert [str(edge)[:16] for edge in hours.time_bnds.values[0]] == ["2020-06-07T23:50", "2020-06-08T00:50"]
+        assert [str(edge)[:16] for edge in day.time_bnds.values.ravel()] == [
+            "2020-06-07T23:50",
+            "2020-06-08T23:50",
+        ]
+        assert float(day.RW.isel(y=0, x=0).values.squeeze()) == pytest.approx(24)
+        assert str(accumulate(data, "1D", label="end", min_coverage=0).time.values[0])[:16] == "2020-06-08T23:50"
+        assert str(accumulate(data, "1h", label="begin").time.values[0])[:16] == "2020-06-07T23:50"
+        assert time_label(hours.RW.isel(time=0)) == "1 h to 2020-06-08 00:50 UTC"
+        assert time_label(days.RW.isel(time=0)) == "24 h to 2020-06-08 23:50 UTC"
+        month = accumulate(data, "MS", min_coverage=0).RW.isel(time=0)
+        assert str(month.time.values)[:10] == "2020-06-01"
+        assert time_label(month) == "30 d to 2020-06-30 23:50 UTC"
+
+
+def test_days_of_another_clock_are_found_by_their_date(showers: Path) -> None:
+    """In Germany 14 June 2020 begins at 22:00 UTC the day before."""
+    day = accumulate(showers, "1D", timezone="Europe/Berlin", min_coverage=0, progress=False).sel(
+        time="2020-06-14"
+    )
+
+    assert str(np.ravel(day.period_begin.values)[0])[:16] == "2020-06-13T22:00"
+    assert day.time.attrs["long_name"] == "begin of the period, Europe/Berlin"
+
+
+def test_a_label_is_one_of_two(showers: Path) -> None:
+    """Others are refused by name."""
+    with pytest.raises(SettingsError, match='label=\'middle\' is unknown: choose "begin" or "end"'):
+        accumulate(showers, "1D", label="middle")  # type: ignore[arg-type] # on purpose

@@ -13,7 +13,7 @@ from exactextract.raster import NumPyRasterSource
 from support.small_rain import COL, ROW, rain, showers
 
 from radar_nb.analysis.areas import Means, find_areas
-from radar_nb.analysis.variables import grid_of
+from radar_nb.analysis.inputs import grid_of
 from radar_nb.dwd.grids import GRIDS, PROJ
 from radar_nb.errors import NothingFound, SettingsError
 
@@ -165,11 +165,11 @@ BOW = shapely.Polygon([(WEST, SOUTH), (WEST + 2000, SOUTH + 2000), (WEST + 2000,
             frame(square(1, 1, 1, 1), square(90, 1, 1, 1)),
             r"the area 1 lies outside the grid a part of .*CRS \(unknown\)",
         ),
-        (frame(BOW), r"the area 0 is no valid polygon \(Self-intersection.*make_valid"),
+        (frame(BOW), r"the area 0 is not a valid polygon \(Self-intersection.*make_valid"),
         (frame(shapely.Polygon()), "the area 0 is empty"),
         (frame(None), "the area 0 is empty"),
         (frame(square(1, 1, 1, 1), None, shapely.Polygon()), r"the area 1 \(and 1 more\) is empty"),
-        (frame(shapely.Point(WEST, SOUTH)), "the area 0 is no polygon but a Point"),
+        (frame(shapely.Point(WEST, SOUTH)), "the area 0 is a Point, not a polygon"),
         (frame(), "the shapes are none"),
         ([square(1, 1, 1, 1)], "list is no GeoDataFrame"),
         (frame(square(1, 1, 1, 1)).geometry.to_frame("geometry").to_wkt(), "DataFrame is no GeoDataFrame"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.small_rain import rain, showers
 
-from radar_nb.analysis.blocks import BLOCK, blocks
+from radar_nb.analysis.moving_sums import BLOCK, blocks
 
 if TYPE_CHECKING:
     from radar_nb.runtime.progress import Progress

@@ -9,8 +9,7 @@ import pytest
 from support.small_rain import rain, series, showers
 
 from radar_nb.analysis.api import exceedance
-from radar_nb.analysis.extremes import annual_maxima
-from radar_nb.analysis.levels import WARNING_LEVELS, warning_thresholds
+from radar_nb.analysis.extremes import WARNING_LEVELS, annual_maxima, warning_thresholds
 from radar_nb.errors import SeriesError, SettingsError
 
 HOURS = series([0, 14.9, 0.1, 30, 10, 0], first="2020-06-13T23:50", minutes=60)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small_rain import rain, series, showers
 
-from radar_nb.analysis import blocks
 from radar_nb.analysis import moving_sums as windows
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import make_periods
@@ -36,7 +35,7 @@ def by_pandas(amount: xr.DataArray, minutes: int) -> Any:
 
 @pytest.fixture(params=[1 << 25, 2000], ids=["one block", "many blocks"])
 def _cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK", request.param)
+    monkeypatch.setattr(windows, "BLOCK", request.param)
     monkeypatch.setattr(windows, "BLOCK", request.param)
 
 

@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 from support.small_rain import rain, showers
 
+from radar_nb.analysis.inputs import grid_of
 from radar_nb.analysis.points import find_places
-from radar_nb.analysis.variables import grid_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import NothingFound, SettingsError
 

@@ -148,7 +148,7 @@ def test_bad_settings(changes: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        (maxima(SAMPLES[:4, 0]), "maxima of 4 years at most: no distribution is fitted to less than 5"),
+        (maxima(SAMPLES[:4, 0]), "maxima of 4 years at most, and a distribution needs 5"),
         (maxima(SAMPLES[:, 0]).rename(year="time"), "needs maxima of years"),
         (SAMPLES, "needs maxima of years"),
     ],
@@ -157,3 +157,12 @@ def test_what_are_no_maxima(data: Any, text: str) -> None:
     """What has no years, or too few, is told."""
     with pytest.raises(SeriesError, match=text):
         return_levels(data, [10])
+
+
+def test_the_warning_counts_the_cells_with_short_records() -> None:
+    """One long record does not hide the others."""
+    values = np.random.default_rng(3).gumbel(30, 8, (40, 3))
+    values[5:, 1:] = np.nan
+
+    with pytest.warns(UserWarning, match=r"5 years of .* in 2 of 3 cells say little .* above 15 years"):
+        return_levels(xr.DataArray(values, dims=("year", "point"), attrs={"units": "mm"}), [50], resamples=0)

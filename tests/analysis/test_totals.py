@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small_rain import rain, series, showers
 
-from radar_nb.analysis.totals import covered, totals
+from radar_nb.analysis.totals import totals, with_coverage
 from radar_nb.errors import SeriesError, SettingsError
 
 STEPS = 300
@@ -128,7 +128,7 @@ def test_little_known_is_missing(least: float, known: int) -> None:
     """A total of which less than a share is known becomes NaN; what equals it stays."""
     half = totals(rain(np.ones((24, 1, 1))).isel(time=[*range(6), *range(12, 24)]), "1h")
 
-    found = covered(half, least)
+    found = with_coverage(half, least)
 
     assert int(found.YW.count()) == known
     assert found.attrs["min_coverage"] == least
@@ -137,8 +137,8 @@ def test_little_known_is_missing(least: float, known: int) -> None:
 @pytest.mark.parametrize("least", [-0.1, 1.1, 95])
 def test_what_is_no_share(least: float) -> None:
     """A percentage is not taken for a share."""
-    with pytest.raises(SettingsError, match="is no share"):
-        covered(totals(DS, "1D"), least)
+    with pytest.raises(SettingsError, match="is not a share"):
+        with_coverage(totals(DS, "1D"), least)
 
 
 def test_rates_are_refused() -> None:

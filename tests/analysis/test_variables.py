@@ -9,7 +9,7 @@ import pyproj
 import pytest
 from support.small_rain import COL, ROW, rain, series
 
-from radar_nb.analysis.variables import amount_of, cell_areas, fields_of, grid_of, variable_of
+from radar_nb.analysis.inputs import amount_of, cell_areas, fields_of, grid_of, variable_of
 from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat
 from radar_nb.errors import SeriesError
 
@@ -29,7 +29,7 @@ def test_the_variable_is_what_is_no_coverage() -> None:
     [
         (DS.assign(RW=DS.YW), "one variable is needed, and the Dataset has YW, RW"),
         (DS.drop_vars("YW"), "the Dataset has none"),
-        (DS.YW.values, "is no Dataset"),
+        (DS.YW.values, "is not a Dataset"),
         (DS.YW.isel(time=0), "has no times"),
         (DS.isel(time=[0, 0, 1]), "do not rise"),
         (DS.isel(time=[1, 0]), "do not rise"),
@@ -85,9 +85,9 @@ def test_a_whole_grid_is_found(name: str) -> None:
     ("change", "text"),
     [
         (lambda da: da.drop_vars("crs"), "no coordinate crs"),
-        (lambda da: da.assign_coords(x=da.x + 100), "lies on no grid of DWD's"),
-        (lambda da: da.isel(x=[0, 2, 3]), "lies on no grid of DWD's"),
-        (lambda da: da.assign_coords(crs=((), 0, {"semi_major_axis": 1.0})), "lies on no grid of DWD's"),
+        (lambda da: da.assign_coords(x=da.x + 100), "does not lie on a grid of DWD"),
+        (lambda da: da.isel(x=[0, 2, 3]), "does not lie on a grid of DWD"),
+        (lambda da: da.assign_coords(crs=((), 0, {"semi_major_axis": 1.0})), "does not lie on a grid of DWD"),
     ],
 )
 def test_what_lies_on_no_grid(change: Any, text: str) -> None:

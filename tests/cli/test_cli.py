@@ -16,7 +16,7 @@ from support import cubes
 
 import radar_nb as rn
 from radar_nb.analysis.reductions import reduce
-from radar_nb.analysis.totals import covered
+from radar_nb.analysis.totals import with_coverage
 from radar_nb.cli.main import main
 from radar_nb.errors import UnknownProduct
 from radar_nb.mirror import Mirror
@@ -100,7 +100,7 @@ def test_accumulate_writes_a_file_that_can_be_read(
 
     expected = reduce(source, ["sum", "count"], period="1D", threshold=[0.1, 1.0], progress=False)
     expected["RW_count"] = expected["RW_count"].astype("float32")
-    expected = covered(expected, 0.95)
+    expected = with_coverage(expected, 0.95)
     with xr.open_dataset(path) as again:
         xr.testing.assert_identical(again.load(), expected)
     (line,) = capsys.readouterr().out.strip().splitlines()

@@ -6,13 +6,14 @@ import asyncio
 import bz2
 import gzip
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.plans import BODY, OTHER, get, leave_part, plan_of
 from support.servers import Reply, Server, serving
 
-from radar_nb.fetch.downloading import download
+from radar_nb.errors import SettingsError
+from radar_nb.fetch.downloading import download, start
 from radar_nb.fetch.http import Patience
 from radar_nb.fetch.planning import read_pages_async
 from radar_nb.fetch.transfer import flaw
@@ -352,3 +353,10 @@ def test_pages_are_read_as_text(server: Server) -> None:
     pages = asyncio.run(read_pages_async(urls))
 
     assert pages == {urls[0]: '<a href="../">ü</a>', urls[1]: None}
+
+
+@pytest.mark.parametrize("begin", [download, start])
+def test_a_product_is_not_a_plan(begin: Any) -> None:
+    """What to pass instead is said before anything is asked of a server."""
+    with pytest.raises(SettingsError, match=r"download needs a plan, not 'YW': pass radar_nb\.plan\("):
+        begin("YW")

@@ -1,27 +1,41 @@
-"""Areas and the cells of a grid that they cover: exact shares, computed once, and the means over them."""
+"""Areas, the exact shares of the cells that they cover, and the means over them, of Datasets and archives."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
-from radar_nb.analysis.vectors import check_polygons, read_shapes, to_plane
-from radar_nb.errors import SettingsError
+from radar_nb.analysis.points import EAST, NORTH, box_of, check_mean, labels_of, over_fields, read_shapes
+from radar_nb.cube.frame_stream import open_stream
+from radar_nb.dwd.grids import AXES, PROJ
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.reading.frame_stream import read_stream
+from radar_nb.reading.intervals import keep_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.dwd.grids import Grid
+    from radar_nb.dwd.grids import Earth, Grid
+    from radar_nb.formats.packing import Packing
+    from radar_nb.reading.dataset import Options
+    from radar_nb.reading.frame_stream import Take
+    from radar_nb.reading.regridding import Weights
+    from radar_nb.runtime.progress import Reporter
 
 _MISSING = "exact shares of cells need exactextract: pip install 'radar-nb[gis]'"
+_POLYGONS = ["Polygon", "MultiPolygon"]
 _KEPT = 8
 """Sets of areas whose weights are kept: one for 200 catchments takes some 10 MB."""
 _DUST = 1e-6  # of an area: what rounding leaves beyond an edge that two cells share
 _known: OrderedDict[bytes, Areas] = OrderedDict()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,12 +148,14 @@ def find_areas(source: Any, grid: Grid, *, names: str | None = None) -> Areas:
     plane = to_plane(shapes, grid.earth)
     content = repr((labels, grid)).encode() + b"".join(plane.to_wkb().to_list())
     key = hashlib.sha256(content).digest()
-    if key not in _known:
-        _known[key] = _covered(shapes, plane, labels, grid)
+    with _lock:
+        found = _known.get(key)
+        if found is None:
+            found = _known[key] = _covered(shapes, plane, labels, grid)
+        _known.move_to_end(key)
         if len(_known) > _KEPT:
             _known.popitem(last=False)
-    _known.move_to_end(key)
-    return _known[key]
+    return found
 
 
 def _covered(shapes: Any, plane: Any, names: list[Any], grid: Grid) -> Areas:
@@ -178,3 +194,118 @@ def _covered(shapes: Any, plane: Any, names: list[Any], grid: Grid) -> Areas:
         cells=(grid.rows - 1 - ids // grid.cols) * grid.cols + ids % grid.cols,
         weights=(shares / sizes).astype(np.float32),
     )
+
+
+def area_series(fields: xr.DataArray, areas: Areas, *, progress: bool | Reporter = False) -> xr.Dataset:
+    """Give the means over areas and their coverage, shape (time, area)."""
+    check_mean(fields, mixed=True)
+    box, rows, cols = box_of(fields, *np.divmod(areas.cells, fields.sizes["x"]))
+    areas = replace(areas, cells=rows * box.sizes["x"] + cols)
+
+    def over(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        means = Means(areas)  # of a stretch of its own: threads share none
+        flat = values.reshape(-1, values.shape[-2] * values.shape[-1])
+        pairs = np.stack([means.of(field.take(areas.cells)) for field in flat])
+        return pairs.reshape(*values.shape[:-2], 2, -1)
+
+    found = over_fields(box, over, {"known": 2, "area": len(areas.names)}, progress)
+    return area_dataset(fields, found.isel(known=0), found.isel(known=1), areas)
+
+
+def area_dataset(like: xr.DataArray, means: xr.Variable, coverage: xr.Variable, areas: Areas) -> xr.Dataset:
+    """Give means and coverage as a Dataset that says of what, and when."""
+    attrs = {key: value for key, value in like.attrs.items() if key != "grid_mapping"}
+    methods = f"{like.attrs.get('cell_methods', '')} area: mean".strip()
+    means.attrs = attrs | {"cell_methods": methods, "ancillary_variables": "coverage"}
+    if like.encoding:  # not what xarray has computed, which stays in doubt
+        keep_interval(means)
+    coverage.attrs = {"long_name": "share of the area in which the value is known", "units": "1"}
+    times = {name: value for name, value in like.coords.items() if value.dims and value.dims[0] == "time"}
+    return xr.Dataset({like.name: means, "coverage": coverage}, {**times, **area_coords(areas)})
+
+
+def area_coords(areas: Areas) -> dict[str, xr.Variable]:
+    """Give the names, centroids and sizes of areas."""
+    size = {"standard_name": "area", "long_name": "size on the ellipsoid", "units": "km2"}
+    return {
+        "area": xr.Variable("area", labels_of(areas.names)),
+        "lon": xr.Variable("area", areas.lon, EAST),
+        "lat": xr.Variable("area", areas.lat, NORTH),
+        "km2": xr.Variable("area", areas.km2, size),
+    }
+
+
+def stream_areas(
+    source: Any, areas: Any, options: Options, *, names: str | None, workers: int | None, progress: bool | Reporter
+) -> xr.Dataset:
+    """Give the means over areas of every frame of a source: see `radar_nb.over_areas`."""
+    stream = open_stream(source, options, progress=progress)
+    variable = stream.like[stream.name]
+    if len(stream.leads) > 1 or variable.dtype.kind != "f":
+        raise SeriesError(
+            f"{stream.name} has several lead times, or classes, which have no mean over an area: choose amounts, "
+            "of one lead time"
+        )
+    found = find_areas(areas, stream.grid, names=names)
+    out = np.full((2, len(stream.times), len(found.names)), np.nan, np.float32)
+    out[1] = 0
+
+    def make() -> Take:
+        means = Means(found)
+
+        def take(step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:
+            if way is None:
+                values = packing.values(codes.take(found.cells))
+            else:
+                values = way.apply(packing.values(codes)).take(found.cells)
+            out[0, step], out[1, step] = means.of(values)
+
+        return take
+
+    read_stream(stream, make, workers or os.cpu_count() or 1, progress)
+    dims = ("time", "area")
+    return (
+        area_dataset(variable, xr.Variable(dims, out[0]), xr.Variable(dims, out[1]), found)
+        .assign_coords(time_bnds=stream.like["time_bnds"])
+        .assign_attrs(stream.like.attrs)
+    )
+
+
+def to_plane(shapes: Any, earth: Earth) -> Any:
+    """Carry shapes to the plane of DWD's grids.
+
+    Longitude and latitude are taken to be the same numbers on WGS84 and on DWD's sphere, as DWD and wradlib do.
+    """
+    degrees = shapes.geometry.to_crs("EPSG:4326")
+    if earth == "sphere":
+        # the same numbers: no shift of datum is wanted
+        a, b = AXES[earth]
+        degrees = degrees.set_crs(f"+proj=longlat +a={a} +b={b} +no_defs +type=crs", allow_override=True)
+    return degrees.to_crs(PROJ[earth])
+
+
+def check_polygons(shapes: Any, names: list[Any]) -> None:
+    """Refuse what has no area, or not one that is certain.
+
+    Raises
+    ------
+    SettingsError
+        A shape is missing, empty, no polygon, or crosses itself; the message names the first and what to do.
+    """
+    geometries = shapes.geometry
+    kinds = geometries.geom_type
+    for bad, what in (
+        (geometries.isna() | geometries.is_empty, "is empty: leave it out"),
+        (
+            ~kinds.isin(["Polygon", "MultiPolygon"]),
+            "is a {kind}, not a polygon: pass areas, or use at_points for points",
+        ),
+        (~geometries.is_valid, "is not a valid polygon ({why}): mend it with .make_valid() or .buffer(0)"),
+    ):
+        at = np.flatnonzero(bad.to_numpy())
+        if at.size:
+            first = int(at[0])
+            why = "" if kinds.iloc[first] is None else geometries.iloc[[first]].is_valid_reason().iloc[0]
+            more = f" (and {at.size - 1} more)" if at.size > 1 else ""
+            told = what.format(kind=kinds.iloc[first], why=why)
+            raise SettingsError(f"the area {names[first]!r}{more} {told}")

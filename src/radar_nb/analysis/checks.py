@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from radar_nb.analysis.blocks import blocks
-from radar_nb.analysis.inputs import dataset_of
+from radar_nb.analysis.inputs import amount_of, dataset_of, fields_of, grid_of
+from radar_nb.analysis.moving_sums import blocks
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.variables import amount_of, fields_of, grid_of
 from radar_nb.dwd.grids import to_xy
 from radar_nb.dwd.products import missing_steps
 from radar_nb.dwd.radar_sites import SITES
@@ -47,7 +46,7 @@ _COLOURS: dict[Verdict, str] = {"good": "#009e73", "look": "#b06d00", "bad": "#d
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class SeriesFinding:
     """What one look at a series has found.
 
     Attributes
@@ -74,18 +73,18 @@ class Scorecard:
     Attributes
     ----------
     title : str
-    findings : tuple of Finding
+    findings : tuple of SeriesFinding
     """
 
     title: str
-    findings: tuple[Finding, ...]
+    findings: tuple[SeriesFinding, ...]
 
     @property
     def good(self) -> bool:
         """Whether nothing is bad."""
         return all(finding.verdict != "bad" for finding in self.findings)
 
-    def __getitem__(self, name: str) -> Finding:
+    def __getitem__(self, name: str) -> SeriesFinding:
         """Give a finding by its name."""
         return next(finding for finding in self.findings if finding.name == name)
 
@@ -212,31 +211,31 @@ def _spikes(field: NDArray[np.float32]) -> list[str]:
     return [f"{field[row, col]:.2f} mm in row {row}, column {col}" for row, col in places]
 
 
-def _told(name: str, found: Sequence[str], verdict: Verdict, what: str) -> Finding:
+def _told(name: str, found: Sequence[str], verdict: Verdict, what: str) -> SeriesFinding:
     if not found:
-        return Finding(name=name, verdict="good", count=0, text=f"no {what}")
+        return SeriesFinding(name=name, verdict="good", count=0, text=f"no {what}")
     more = f", and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return Finding(
+    return SeriesFinding(
         name=name, verdict=verdict, count=len(found), text=f"{what}: {'; '.join(found[:_LISTED])}{more}"
     )
 
 
-def _gaps(ends: NDArray[np.datetime64], step: int) -> Finding:
+def _gaps(ends: NDArray[np.datetime64], step: int) -> SeriesFinding:
     """Count the steps without a frame, `step` minutes from one to the next."""
     missing = missing_steps(ends.astype(np.int64) // 60, step)
     runs = np.split(missing, np.flatnonzero(np.diff(missing) > step) + 1) if missing.size else []
     spans = [run[[0, -1]].astype("datetime64[m]") for run in runs]
     found = [f"{human_time(first)} to {human_time(last)}" for first, last in spans]
     finding = _told("gaps", found, "bad", "steps without a frame")
-    return Finding(name="gaps", verdict=finding.verdict, count=missing.size, text=finding.text)
+    return SeriesFinding(name="gaps", verdict=finding.verdict, count=missing.size, text=finding.text)
 
 
-def _doubled(count: int, told: str) -> Finding:
+def _doubled(count: int, told: str) -> SeriesFinding:
     text = f"frames that came twice{f': {told}' if told else ''}" if count else "no frames that came twice"
-    return Finding(name="doubled", verdict="look" if count else "good", count=count, text=text)
+    return SeriesFinding(name="doubled", verdict="look" if count else "good", count=count, text=text)
 
 
-def _spokes(total: NDArray[np.float64], known: NDArray[np.bool_], grid: Grid) -> Finding:
+def _spokes(total: NDArray[np.float64], known: NDArray[np.bool_], grid: Grid) -> SeriesFinding:
     """Hold the total of each ray of each radar against those beside it."""
     found, seen = [], False
     for name, (lon, lat) in SITES.items():
@@ -259,11 +258,11 @@ def _spokes(total: NDArray[np.float64], known: NDArray[np.bool_], grid: Grid) ->
         strange = enough & ((mean > _STANDS_OUT * usual) | (mean * _STANDS_OUT < usual))
         found += [f"{name} at {at} degrees ({mean[at] / usual[at]:.2f})" for at in np.flatnonzero(strange)]
     if not seen:
-        return Finding(name="spokes", verdict="good", count=0, text="too little rain around radars to tell")
+        return SeriesFinding(name="spokes", verdict="good", count=0, text="too little rain around radars to tell")
     return _told("spokes", found, "look", "rays whose total stands out")
 
 
-def _hours(fields: xr.DataArray, minutes: int, data: Any, progress: bool | Reporter) -> Finding:
+def _hours(fields: xr.DataArray, minutes: int, data: Any, progress: bool | Reporter) -> SeriesFinding:
     """Hold the sums of hours against the amounts of hours."""
     amount, length = amount_of(data)
     hourly = fields_of(amount)
@@ -306,7 +305,7 @@ def _hours(fields: xr.DataArray, minutes: int, data: Any, progress: bool | Repor
             agree += int((away <= _ROUNDING).sum())
             worst = max(worst, (float(np.fmax.reduce(away, axis=None)) if known.any() else 0.0, human_time(end)))
     if not cells:
-        return Finding(name="hours", verdict="look", count=0, text="no whole hour that both have")
+        return SeriesFinding(name="hours", verdict="look", count=0, text="no whole hour that both have")
     verdict: Verdict = "good" if agree >= _AGREE * cells else "bad"
     text = f"{agree / cells:.2%} of cells agree in {len(whole)} hours; at worst {worst[0]:.2f} mm, {worst[1]}"
-    return Finding(name="hours", verdict=verdict, count=cells - agree, text=text)
+    return SeriesFinding(name="hours", verdict=verdict, count=cells - agree, text=text)

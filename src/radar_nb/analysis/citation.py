@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.analysis.variables import BESIDE
+from radar_nb.analysis.inputs import BESIDE
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError
 

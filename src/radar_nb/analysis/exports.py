@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.variables import BESIDE, fields_of, grid_of, variable_of
+from radar_nb.analysis.inputs import BESIDE, fields_of, grid_of, variable_of
 from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.files import replacing, user_path
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def export(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     SettingsError
         No such kind of file, or a library for it is missing.
     SeriesError
-        Fields for a CSV, series for a GeoTIFF.
+        Fields for a CSV, series for a GeoTIFF; or `interval_minutes` is out of date, since xarray has resampled or
+        computed the values: a file would not show it.
     StorageError
         The disk refused.
 
@@ -68,6 +70,8 @@ def export(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         raise SettingsError(f"{target.name}: files are written as {', '.join(writers)}: name it so")
     if not isinstance(data, xr.Dataset):
         raise SeriesError(f"a Dataset is exported, not a {type(data).__name__}: da.to_dataset() makes one of it")
+    for variable in data.data_vars.values():
+        interval_of(variable, data)
     written = writers[target.suffix.lower()](data)
     with replacing(target) as file:
         file.write(written)

@@ -1,33 +1,212 @@
-"""What analyses are made of: a Dataset as it is, or archives and cubes, which are opened."""
+"""What analyses are made of: which data, which variable of them, over which intervals, and on which cells."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from difflib import get_close_matches
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
-from radar_nb.errors import StorageError
+from radar_nb.dwd.grids import AXES, GRIDS, Grid
+from radar_nb.errors import SeriesError, StorageError
+from radar_nb.reading.intervals import ends_of, interval_of, shown_interval
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
     from radar_nb.runtime.progress import Reporter
+
+BESIDE = ("coverage", "flags")
+"""Variables that describe another one."""
+
+_EARTHS = {equatorial: earth for earth, (equatorial, _) in AXES.items()}  # by radius in metres
+_NEAR = 1e-3  # metres within which cells lie where they should
+
+
+def variable_of(data: Any) -> xr.DataArray:
+    """Return the variable of a Dataset that is not coverage or flags, with its times.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or DataArray
+        As `open_dataset`, `open_cube`, `at_points` or `over_areas` returns it.
+
+    Returns
+    -------
+    xarray.DataArray
+        With a dimension `time`, as lazy as it was.
+
+    Raises
+    ------
+    SeriesError
+        It is neither, holds several variables, has no rising times, or its `interval_minutes` contradicts these.
+    """
+    beside = data
+    if isinstance(data, xr.Dataset):
+        names = [name for name in data.data_vars if name not in BESIDE]
+        if len(names) != 1:
+            told = ", ".join(map(str, names)) or "none"
+            raise SeriesError(f"one variable is needed, and the Dataset has {told}: pass one, such as ds[['YW']]")
+        data = data[names[0]]
+    if not isinstance(data, xr.DataArray):
+        raise SeriesError(f"{data!r} is not a Dataset or a variable of one: pass what open_dataset returns")
+    if "time" not in data.dims or not data.sizes["time"]:
+        dims = ", ".join(map(str, data.dims)) or "no dimension"
+        raise SeriesError(f"{data.name!r} has no times (it has {dims}): pass a series")
+    if "lead_time" in data.dims:
+        raise SeriesError(f"{data.name!r} has several lead times, each a series of its own: choose one with .sel")
+    if (np.diff(ends_of(data)) <= np.timedelta64(0)).any():
+        raise SeriesError(f"the times of {data.name!r} do not rise: sort them with .sortby('time'), drop doubles")
+    shown_interval(data, beside)
+    return data
+
+
+def amount_of(data: Any) -> tuple[xr.DataArray, int]:
+    """Return the variable of a Dataset, which must be an amount of water in mm, and its interval in minutes.
+
+    Raises
+    ------
+    SeriesError
+        It is a rate, a reflectivity, a class, or a mean or extreme of amounts; its interval is unknown or out of
+        date (see `radar_nb.reading.intervals`), or its sums overlap; or see `variable_of`.
+    """
+    amount = variable_of(data)
+    units, cells = amount.attrs.get("units"), str(amount.attrs.get("cell_methods", ""))
+    if units != "mm" or "time: sum" not in cells:
+        raise SeriesError(
+            f"{amount.name!r} is in {units!r} ({cells or 'no cell_methods'}): only amounts in mm can be summed. "
+            "Pass a rain product as open_dataset returns it, not its rate (to_rate)"
+        )
+    minutes, ends = interval_of(amount, data), ends_of(amount)
+    lengths, counts = np.unique(np.diff(ends) // np.timedelta64(60, "s"), return_counts=True)
+    usual = int(lengths[counts.argmax()]) if lengths.size else 0
+    if not (minutes or usual):
+        raise SeriesError(
+            f"{amount.name!r} does not say how long its intervals are: set the attribute interval_minutes"
+        )
+    if minutes and 0 < usual < minutes:
+        raise SeriesError(
+            f"{amount.name!r} has sums of {minutes} min every {usual} min, which overlap: open it with "
+            'sums="apart", or choose those that do not overlap'
+        )
+    return amount, minutes or usual  # of months, the most frequent length
+
+
+def fields_of(variable: xr.DataArray) -> xr.DataArray:
+    """Return a variable with its last dimensions (y, x), both rising.
+
+    Raises
+    ------
+    SeriesError
+        It does not have these, or has others beside time.
+    """
+    if set(variable.dims) != {"time", "y", "x"}:
+        raise SeriesError(
+            f"{variable.name!r} has the dimensions {', '.join(map(str, variable.dims))}, and fields are of "
+            "(time, y, x): pass what open_dataset returns"
+        )
+    falling = [name for name in ("y", "x") if variable[name].values[0] > variable[name].values[-1]]
+    rising = variable.isel({name: slice(None, None, -1) for name in falling}) if falling else variable
+    return rising.transpose("time", "y", "x")
+
+
+def grid_of(fields: xr.DataArray) -> Grid:
+    """Return the grid on which fields stand: one of DWD's, or a part of one.
+
+    Parameters
+    ----------
+    fields : xarray.DataArray
+        With `y` and `x`, metres of DWD's projection, evenly spaced and rising, and `crs`.
+
+    Raises
+    ------
+    SeriesError
+        They do not lie on such cells.
+    """
+    if "crs" not in fields.coords:
+        raise SeriesError(
+            f"{fields.name!r} has no coordinate crs, which locates its cells: keep that of open_dataset"
+        )
+    earth = _EARTHS.get(float(fields["crs"].attrs.get("semi_major_axis", 0)))
+    y, x = (np.asarray(fields[name].values, float) for name in ("y", "x"))
+    parts = []
+    for grid in GRIDS.values():
+        first = round((y[0] - grid.y0) / grid.cell), round((x[0] - grid.x0) / grid.cell)
+        size = y.size, x.size
+        within = all(a >= 0 and a + n <= whole for a, n, whole in zip(first, size, grid.shape, strict=True))
+        if grid.earth != earth or not within:
+            continue
+        ours = grid.y[first[0] : first[0] + y.size], grid.x[first[1] : first[1] + x.size]
+        if max(np.abs(ours[0] - y).max(), np.abs(ours[1] - x).max()) > _NEAR:
+            continue
+        if size == grid.shape:
+            return grid
+        name = f"a part of {grid.name}"
+        parts.append(replace(grid, name=name, rows=y.size, cols=x.size, y0=float(y[0]), x0=float(x[0])))
+    if parts:
+        return parts[0]
+    raise SeriesError(
+        f"{fields.name!r} does not lie on a grid of DWD: y and x must be metres of its projection, evenly spaced"
+    )
+
+
+def cell_areas(grid: Grid) -> NDArray[np.float64]:
+    """Return the true area of a grid's cells on the ground in km2, shape (rows, cols).
+
+    The projection stretches by k = (1 + sin 60) / (1 + sin lat) (Snyder 1987, Map Projections: A Working Manual,
+    eq. 21-4, for the sphere; on WGS84 it differs by less than 0.3 %).
+
+    Examples
+    --------
+    >>> cell_areas(GRIDS["de1100"])[500, 450].round(3)
+    np.float64(0.902)
+    """
+    radius, _ = AXES["sphere"]
+    top = (1 + np.sin(np.radians(60))) / 2
+    rho = np.hypot(grid.x[None, :], grid.y[:, None]) / (2 * radius * top)
+    areas: NDArray[np.float64] = (grid.cell / 1000 / (top * (1 + rho**2))) ** 2
+    return areas
+
+
+def check_keywords(name: str, options: Mapping[str, Any], *functions: Callable[..., Any]) -> None:
+    """Refuse keywords that a public function does not know.
+
+    Raises
+    ------
+    TypeError
+        As Python's own for functions that list all their keywords: it names the function that was called, and the
+        nearest valid keyword.
+    """
+    parameters = [value for one in functions for value in signature(one).parameters.values()]
+    known = [value.name for value in parameters if value.kind == value.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            near = get_close_matches(option, known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+            raise TypeError(f"{name}() got an unexpected keyword argument {option!r}: {hint}")
 
 
 def is_dataset(data: Any) -> bool:
-    """Tell whether this is a Dataset or a variable of one, and no source of frames."""
+    """Return whether this is a Dataset or a variable of one, and not a source of frames."""
     return isinstance(data, xr.Dataset | xr.DataArray)
 
 
 def cut_dataset(store: Any, **options: Any) -> xr.Dataset:
-    """Open a cube, which gives boxes and pixels without the fields around them."""
+    """Open a cube, which reads boxes and pixels without the fields around them."""
     from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
 
     return open_cube(store, chunks=None, **options)
 
 
 def dataset_of(data: Any, *, progress: bool | Reporter, **options: Any) -> xr.Dataset | xr.DataArray:
-    """Give a Dataset as it is, and open a cube, or what `open_dataset` takes, to be read block by block."""
+    """Return a Dataset as it is, and open a cube, or what `open_dataset` takes, to be read block by block."""
     if isinstance(data, xr.Dataset | xr.DataArray):
         return data
     if is_cube(data):

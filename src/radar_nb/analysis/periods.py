@@ -7,7 +7,7 @@ or 25 hours. All of it is done on the clock of that place: times are moved to it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -61,6 +61,17 @@ class Periods:
     labels: NDArray[np.datetime64]
     label: str
     expected: NDArray[np.float64]
+
+    def part(self, first: int, stop: int) -> Periods:
+        """Return the periods from `first` to before `stop`; `of_step` then counts from `first`."""
+        some = slice(first, stop)
+        return replace(
+            self,
+            of_step=self.of_step - first,
+            bounds=self.bounds[some],
+            labels=self.labels[some],
+            expected=self.expected[some],
+        )
 
     @property
     def minutes(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Points and the cells of a grid that stand for them: the one in which each lies, nine around it, or four."""
+"""Points and the cells that stand for them, and the series at points out of fields."""
 
 from __future__ import annotations
 
@@ -6,26 +6,39 @@ import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
+import xarray as xr
 
-from radar_nb.analysis.vectors import read_shapes
+from radar_nb.analysis.moving_sums import blocks
 from radar_nb.dwd.grids import to_lonlat, to_xy
-from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.errors import NothingFound, SeriesError, SettingsError
+from radar_nb.reading.intervals import keep_interval
 from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Earth, Grid
+    from radar_nb.runtime.progress import Reporter
 
 Around = Literal["nearest", "mean3x3", "bilinear"]
 
 _KNOWN = 0.5
 """A point is missing where cells that are not missing weigh less than this."""
+
+
+EAST = {"standard_name": "longitude", "units": "degrees_east"}
+NORTH = {"standard_name": "latitude", "units": "degrees_north"}
+_SHARE = "share of the area in which the value is known"
+
+
+_MISSING = "shapes of areas need geopandas: pip install 'radar-nb[gis]'"
+_POLYGONS = {"Polygon", "MultiPolygon"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,3 +203,145 @@ def _csv(path: Path) -> dict[str, list[Any]]:
     rows = list(csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ","))
     columns = zip(*rows, strict=True)  # a row that is longer or shorter than others is told as no table
     return {name.strip().lower(): list(column) for name, *column in columns}
+
+
+def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Reporter = False) -> xr.DataArray:
+    """Give the series at points, shape (time, point)."""
+    check_mean(fields, mixed=places.weights is not None)
+    groups = _near(fields, places)
+    parts = [_at(fields, places, group, progress) for group in groups]
+    joined: xr.Variable = xr.Variable.concat(parts, "point")  # type: ignore[no-untyped-call] # of xarray itself
+    found = joined.isel(point=np.argsort(np.concatenate(groups)))
+    times = {name: value for name, value in fields.coords.items() if value.dims == ("time",)}
+    attrs = {key: value for key, value in fields.attrs.items() if key != "ancillary_variables"}
+    series = xr.DataArray(found, {**times, **place_coords(fields, places)}, name=fields.name, attrs=attrs)
+    if fields.encoding:  # not what xarray has computed, which stays in doubt
+        keep_interval(series)
+    return series
+
+
+def _at(fields: xr.DataArray, places: Places, group: NDArray[np.intp], progress: bool | Reporter) -> xr.Variable:
+    """Give the series at some of the points, out of the box in which these lie."""
+    box, rows, cols = box_of(fields, *(cells[group] for cells in places.cells))
+    some = places if places.weights is None else replace(places, weights=places.weights[group])
+    return over_fields(box, lambda values: some.mean(values[..., rows, cols]), {"point": group.size}, progress)
+
+
+def _near(fields: xr.DataArray, places: Places) -> list[NDArray[np.intp]]:
+    """Give the numbers of points that lie in the same chunk: what is read for one is there for the others."""
+    kept = dict(fields.chunksizes) or fields.encoding.get("preferred_chunks", {})
+    tiles = np.stack([
+        axis // np.max(kept.get(name, fields.sizes[name])) for name, axis in zip("yx", places.home, strict=True)
+    ])  # fmt: skip
+    _, number = np.unique(tiles, axis=1, return_inverse=True)
+    return [np.flatnonzero(number == one) for one in range(number.max() + 1)]
+
+
+def box_of(
+    fields: xr.DataArray, rows: NDArray[np.int64], cols: NDArray[np.int64]
+) -> tuple[xr.DataArray, NDArray[np.int64], NDArray[np.int64]]:
+    """Give the smallest part of fields that holds some cells, and their rows and columns in it."""
+    south, west = int(rows.min()), int(cols.min())
+    box = fields.isel(y=slice(south, int(rows.max()) + 1), x=slice(west, int(cols.max()) + 1))
+    return box, rows - south, cols - west
+
+
+def over_fields(
+    fields: xr.DataArray,
+    function: Callable[[NDArray[Any]], NDArray[Any]],
+    sizes: dict[str, int],
+    progress: bool | Reporter,
+) -> xr.Variable:
+    """Apply a function of fields (time, y, x): lazily, or to one block after the other."""
+    if fields.chunks is None:
+        parts = [function(values) for _, values in blocks(fields, "read", progress=progress)]
+        return xr.Variable(("time", *sizes), np.concatenate(parts))
+    found = xr.apply_ufunc(
+        function,
+        fields.variable.chunk(y=-1, x=-1),
+        input_core_dims=[["y", "x"]],
+        output_core_dims=[list(sizes)],
+        dask="parallelized",
+        output_dtypes=[fields.dtype],
+        dask_gufunc_kwargs={"output_sizes": sizes},
+    )
+    return cast("xr.Variable", found)
+
+
+def place_coords(like: xr.DataArray, places: Places) -> dict[str, xr.Variable]:
+    """Give the names of points, where they are, and the centres of the cells in which they lie."""
+    rows, cols = places.home
+    return {
+        "point": xr.Variable("point", labels_of(places.names)),
+        "lon": xr.Variable("point", places.lon, EAST),
+        "lat": xr.Variable("point", places.lat, NORTH),
+        "y": xr.Variable("point", like["y"].values[rows], _without_axis(like["y"])),
+        "x": xr.Variable("point", like["x"].values[cols], _without_axis(like["x"])),
+        "crs": like["crs"].variable,
+    }
+
+
+def labels_of(names: list[Any]) -> NDArray[Any]:
+    """Return names as a coordinate's values: text as objects, which every format can write."""
+    labels = np.array(names)
+    return labels.astype(object) if labels.dtype.kind == "U" else labels
+
+
+def _without_axis(coordinate: xr.DataArray) -> dict[str, Any]:
+    return {str(key): value for key, value in coordinate.attrs.items() if key != "axis"}
+
+
+def check_mean(fields: xr.DataArray, *, mixed: bool) -> None:
+    """Refuse classes where cells are mixed."""
+    if mixed and (fields.dtype.kind != "f" or "flag_values" in fields.attrs):
+        raise SeriesError(f"{fields.name!r} holds classes, which have no mean: take the nearest cell of points")
+
+
+def read_shapes(source: Any) -> Any:
+    """Give a user's shapes as a table.
+
+    Parameters
+    ----------
+    source : GeoDataFrame, GeoSeries, or path
+        A path is one of whatever GDAL reads: GeoPackage, Shapefile, GeoJSON, FlatGeobuf, GeoParquet.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        In its own CRS.
+
+    Raises
+    ------
+    SettingsError
+        It is none of these, has no CRS or no shapes, or geopandas is not installed.
+    NothingFound
+        There is no such file.
+    """
+    try:
+        import geopandas  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise SettingsError(_MISSING) from error
+    if isinstance(source, str | os.PathLike):
+        path = user_path(source)
+        if not path.exists():
+            raise NothingFound(f"{path} does not exist: give a file of shapes, or a GeoDataFrame")
+        try:
+            source = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+        except Exception as error:  # GDAL's, pyogrio's and pyarrow's errors have no common root
+            raise SettingsError(
+                f"{path} cannot be read as shapes ({error}): give a file that GDAL reads"
+            ) from error
+    if isinstance(source, geopandas.GeoSeries):
+        source = source.to_frame("geometry")
+    if not isinstance(source, geopandas.GeoDataFrame):
+        raise SettingsError(
+            f"{type(source).__name__} is no GeoDataFrame, no GeoSeries and no path of a file: give one"
+        )
+    if not len(source):
+        raise SettingsError("the shapes are none, the table is empty: give at least one")
+    if source.crs is None:
+        raise SettingsError(
+            "the shapes have no CRS, so nobody knows where they are: say which with .set_crs(...), such as "
+            "'EPSG:4326' for longitude and latitude or 'EPSG:25832' for UTM 32N"
+        )
+    return source

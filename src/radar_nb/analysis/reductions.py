@@ -1,4 +1,4 @@
-"""Totals, means, extremes, counts and series at points, from archives or cubes in one pass and constant memory.
+"""Totals, means, extremes, counts and series at points, from archives or cubes in one pass.
 
 Threads read one day each, forward; what stays of a frame is a few numbers a cell. These are put together when a
 period is over, and go into the result.
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.gathering import Results
-from radar_nb.analysis.localities import place_coords
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.points import find_places
+from radar_nb.analysis.points import find_places, place_coords
 from radar_nb.analysis.tallies import Wanted
-from radar_nb.analysis.totals import period_coords, reduced_name, sum_attrs
+from radar_nb.analysis.totals import Results, period_coords, reduced_name, sum_attrs
 from radar_nb.cube.frame_stream import open_stream
 from radar_nb.dwd.products import PRODUCTS, frame_step
 from radar_nb.errors import SeriesError, SettingsError
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.analysis.periods import Label
+    from radar_nb.analysis.periods import Label, Periods
     from radar_nb.analysis.points import Around, Places
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Clutter, Packing
@@ -121,15 +119,32 @@ def reduce(
     hows, thresholds = _asked(how, period, threshold, points)
     options = Options(variables=variables, clutter=clutter, grid=grid, regrid=regrid, sums=sums, errors=errors)
     stream = open_stream(source, options, progress=progress)
-    like = stream.like
-    variable = like[stream.name]
-    _check_meaning(stream, variable, hows)
     places = None if points is None else find_places(points, stream.grid, method)
-    readers = workers or os.cpu_count() or 1
-    if places is not None and hows == ("series",):
-        found = _series(stream, variable, places, readers, progress)
-        found["time_bnds"] = like["time_bnds"].variable
-        return xr.Dataset({stream.name: found.pop(stream.name)}, found, like.attrs)
+    if hows == ("series",) and places is not None:
+        _check_meaning(stream, hows)
+        return _series(stream, places, workers, progress)
+    periods = stream_periods(stream, hows, period, timezone=timezone, day_begin=day_begin, label=label)
+    one = threshold is None or np.ndim(threshold) == 0
+    return (
+        StreamReduction(
+            stream,
+            periods,
+            hows,
+            places,
+            thresholds,
+            named=not isinstance(how, str),
+            one=one,
+            workers=workers,
+            progress=progress,
+        )
+        .part(0, len(periods.labels))
+        .pipe(lambda ds: ds.isel(time=0) if period is None else ds)
+    )
+
+
+def stream_periods(stream: FrameStream, hows: Sequence[How], period: Any, **clock: Any) -> Periods:
+    """Return the periods of a stream, after refusing what would have no meaning: see `reduce`."""
+    _check_meaning(stream, hows)
     ends = stream.times + np.timedelta64(stream.leads[0] or 0, "m")
     step = frame_step(stream.product, stream.minutes, ends.astype(np.int64) // 60)
     if step < stream.minutes and "sum" in hows:
@@ -137,28 +152,67 @@ def reduce(
             f"{stream.name} has sums of {stream.minutes} min every {step} min, which overlap: choose "
             'sums="apart", or "mean" or "max"'
         )
-    periods = make_periods(
-        ends,
-        period,
-        minutes=stream.minutes,
-        step=step,
-        timezone=timezone,
-        day_begin=day_begin,
-        label=label,
-    )
-    wanted = Wanted(
-        sums=not {"sum", "mean"}.isdisjoint(hows),
-        largest="max" in hows,
-        smallest="min" in hows,
-        thresholds=thresholds,
-    )
-    results = Results(stream, periods, wanted, hows, places)
-    read_stream(stream, results.taker, readers, progress)
-    results.end()
-    one = threshold is None or np.ndim(threshold) == 0
-    reduced = _variables(results, variable, hows, prefix=not isinstance(how, str), one=one)
-    ds = xr.Dataset(reduced, _coords(results, variable, one=one), like.attrs)
-    return ds.isel(time=0) if period is None else ds
+    return make_periods(ends, period, minutes=stream.minutes, step=step, **clock)
+
+
+class StreamReduction:
+    """Archives or a cube, of which some periods at a time are reduced.
+
+    Parameters
+    ----------
+    stream : FrameStream
+    periods : Periods
+    hows : sequence of str
+    places : Places or None
+        The cells that are looked at; None for all.
+    thresholds : sequence of float
+    named : bool
+        Whether variables carry the way to reduce in their names.
+    one : bool
+        Whether variables have no dimension of thresholds.
+    workers, progress
+        As in `reduce`.
+    """
+
+    lazy = False
+
+    def __init__(
+        self,
+        stream: FrameStream,
+        periods: Periods,
+        hows: Sequence[How],
+        places: Places | None = None,
+        thresholds: tuple[float, ...] = (),
+        *,
+        named: bool = False,
+        one: bool = True,
+        workers: int | None = None,
+        progress: bool | Reporter = True,
+    ) -> None:
+        self.periods = periods
+        self.cells = int(np.prod(stream.grid.shape)) if places is None else len(places.names)
+        self.source = str(stream.like.attrs["title"])
+        self._stream, self._there = stream, stream.there
+        self._hows, self._places, self._named, self._one = hows, places, named, one
+        self._wanted = Wanted(
+            sums=not {"sum", "mean"}.isdisjoint(hows),
+            largest="max" in hows,
+            smallest="min" in hows,
+            thresholds=thresholds,
+        )
+        self._workers, self._progress = workers, progress
+
+    def part(self, first: int, stop: int) -> xr.Dataset:
+        """Return the periods from `first` to before `stop`."""
+        stream, periods = self._stream, self.periods.part(first, stop)
+        inside = (periods.of_step >= 0) & (periods.of_step < stop - first)
+        stream.there = self._there & inside
+        results = Results(stream, periods, self._wanted, self._hows, self._places)
+        read_stream(stream, results.taker, self._workers or os.cpu_count() or 1, self._progress)
+        results.end()
+        like = stream.like[stream.name]
+        reduced = _variables(results, like, self._hows, prefix=self._named, one=self._one)
+        return xr.Dataset(reduced, _coords(results, like, one=self._one), stream.like.attrs)
 
 
 def _asked(how: Any, period: Any, threshold: Any, points: Any) -> tuple[tuple[How, ...], tuple[float, ...]]:
@@ -184,9 +238,10 @@ def _asked(how: Any, period: Any, threshold: Any, points: Any) -> tuple[tuple[Ho
     return hows, thresholds
 
 
-def _check_meaning(stream: FrameStream, variable: xr.DataArray, hows: Sequence[How]) -> None:
+def _check_meaning(stream: FrameStream, hows: Sequence[How]) -> None:
     """Refuse what would have no meaning."""
-    name, unit = stream.name, variable.attrs["units"]
+    name, variable = stream.name, stream.like[stream.name]
+    unit = variable.attrs["units"]
     if len(stream.leads) > 1:
         leads = ", ".join(str(lead) for lead in stream.leads)
         raise SeriesError(
@@ -254,13 +309,12 @@ def _coords(results: Results, like: xr.DataArray, *, one: bool) -> dict[str, xr.
     return coords
 
 
-def _series(
-    stream: FrameStream, like: xr.DataArray, places: Places, workers: int, progress: bool | Reporter
-) -> dict[str, xr.Variable]:
-    """Give every step at points: the variable, and its coordinates."""
+def _series(stream: FrameStream, places: Places, workers: int | None, progress: bool | Reporter) -> xr.Dataset:
+    """Return every step at points."""
+    like = stream.like[stream.name]
     floating = like.dtype.kind == "f"
     if places.weights is not None and not floating:
-        raise SeriesError(f'{stream.name} holds classes, which have no mean: take method="nearest"')
+        raise SeriesError(f'{stream.name} holds classes, which have no mean: use method="nearest"')
     missing = np.nan if floating else stream.fill
     out = np.full((len(stream.times), len(places.names)), missing, like.dtype)
 
@@ -272,9 +326,9 @@ def _series(
         else:  # classes in 32 bits
             out[step] = packing.packed(codes[places.cells])
 
-    read_stream(stream, lambda: take, workers, progress)
-    times = {str(key): value.variable for key, value in like.coords.items() if value.dims[:1] == ("time",)}
+    read_stream(stream, lambda: take, workers or os.cpu_count() or 1, progress)
+    times = {str(key): value.variable for key, value in stream.like.coords.items() if value.dims[:1] == ("time",)}
     attrs = {key: value for key, value in like.attrs.items() if key != "ancillary_variables"}
     found = xr.Variable(("time", "point"), out, attrs)
     keep_interval(found)
-    return {stream.name: found, **times, **place_coords(like, places)}
+    return xr.Dataset({stream.name: found}, times | place_coords(like, places), stream.like.attrs)

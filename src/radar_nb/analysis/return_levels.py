@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.special import gamma
 from scipy.stats import genextreme
 
-from radar_nb.analysis.variables import BESIDE
+from radar_nb.analysis.inputs import BESIDE
 from radar_nb.errors import SeriesError, SettingsError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def return_levels(
     Warns
     -----
     UserWarning
-        There are less than 20 years, or a return period is longer than three times the record: radar has seen
+        A cell has less than 20 years, or a return period is longer than three times its record: radar has seen
         Germany since 2001, and 100 years from 25 are a guess whatever the interval says.
 
     Raises
@@ -107,7 +107,7 @@ def return_levels(
     shape = maxima.shape[1:]
     values = maxima.values.astype(float).reshape(maxima.sizes["year"], -1)
     years = np.isfinite(values).sum(axis=0)
-    _warn(int(years.max(initial=0)), float(periods.max()), str(maxima.name))
+    _warn(years, float(periods.max()), str(maxima.name))
     fitted = _fit(values)
     levels = _levels(fitted, periods)
     units = {"units": maxima.attrs.get("units", "mm")}
@@ -140,16 +140,20 @@ def _maxima(maxima: xr.DataArray | xr.Dataset) -> xr.DataArray:
     return maxima.transpose("year", ...)
 
 
-def _warn(years: int, longest: float, name: str) -> None:
-    if years < _FEWEST:
+def _warn(years: NDArray[np.integer[Any]], longest: float, name: str) -> None:
+    most = int(years.max(initial=0))
+    if most < _FEWEST:
         raise SeriesError(
-            f"{name} has maxima of {years} years at most: no distribution is fitted to less than {_FEWEST}. Take "
-            "a longer series, or a smaller min_coverage in annual_maxima"
+            f"{name} has maxima of {most} years at most, and a distribution needs {_FEWEST}: take a longer "
+            "series, or a smaller min_coverage in annual_maxima"
         )
-    if years < _SHORT or longest > _REACH * years:
+    fitted = years[years >= _FEWEST]
+    least, few = int(fitted.min()), (fitted < _SHORT) | (longest > _REACH * fitted)
+    if few.any():
+        where = f" in {few.sum()} of {fitted.size} cells" if fitted.size > 1 else ""
         warnings.warn(
-            f"{years} years of {name} say little about what happens once in {longest:g}: look at the intervals, "
-            f"and at no return period above {_REACH * years} years",
+            f"{least} years of {name}{where} say little about what happens once in {longest:g}: look at the "
+            f"intervals, and at no return period above {_REACH * least} years",
             UserWarning,
             stacklevel=3,
         )

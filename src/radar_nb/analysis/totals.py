@@ -1,23 +1,178 @@
-"""Totals over periods of a variable that is already a Dataset's: lazy where it is lazy."""
+"""Totals over periods: of a Dataset, lazy where it is lazy, and of frames that threads go through once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import xarray as xr
 
+from radar_nb.analysis.inputs import amount_of
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.variables import amount_of
+from radar_nb.analysis.tallies import FRAMES_LIMIT, FlagTally, Tally, Totals, ValueTally, Wanted
 from radar_nb.errors import SettingsError
 from radar_nb.reading.intervals import ends_of, keep_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from radar_nb.analysis.periods import Label, Periods
+    from radar_nb.analysis.periods import Periods
+    from radar_nb.analysis.points import Places
+    from radar_nb.formats.packing import Packing
+    from radar_nb.reading.frame_stream import FrameStream, Take
+    from radar_nb.reading.regridding import Weights
+
+_BLOCK = 1 << 14
+"""Cells that are brought to their unit at once: fresh memory for a whole field costs more than the arithmetic."""
+
+
+class Results:
+    """The arrays that the result is made of, and the totals of periods that are not over yet.
+
+    Parameters
+    ----------
+    stream : FrameStream
+    periods : Periods
+    wanted : Wanted
+    hows : sequence of str
+    places : Places or None
+        The cells that are looked at; None for all.
+
+    Attributes
+    ----------
+    fields : dict of str to ndarray of float32, shape (periods, rows, cols) or (periods, points)
+        For each way but "count".
+    counts : ndarray of int32, shape (periods, thresholds, ...)
+    coverage : ndarray of float32, shape (periods, ...)
+    """
+
+    def __init__(
+        self, stream: FrameStream, periods: Periods, wanted: Wanted, hows: Sequence[str], places: Places | None
+    ) -> None:
+        self.periods, self.wanted, self.places = periods, wanted, places
+        self.shape = stream.grid.shape if places is None else (len(places.names),)
+        shape = (len(periods.bounds), *self.shape)
+        counted = (shape[0], max(1, len(wanted.thresholds)), *self.shape)
+        self.fields: dict[str, NDArray[np.float32]] = {
+            how: np.empty(shape, np.float32) for how in hows if how != "count"
+        }
+        self.counts = np.empty(counted if "count" in hows else (0,), np.int32)
+        self.coverage = np.empty(shape, np.float32)
+        of_frames = periods.of_step[stream.there]
+        self._left = np.bincount(of_frames, minlength=shape[0])
+        self._open: dict[int, dict[tuple[float, float], Totals]] = {}
+        self._lock = threading.Lock()
+        self._gatherers: list[_Gatherer] = []
+
+    def taker(self) -> Take:
+        """Give a thread what takes its frames."""
+        gatherer = _Gatherer(self)
+        self._gatherers.append(gatherer)
+        return gatherer.take
+
+    def end(self) -> None:
+        """Take what the threads have gathered last."""
+        for gatherer in self._gatherers:
+            gatherer.end()
+
+    def add(self, period: int, totals: Totals, frames: int) -> None:
+        """Add the totals of some frames of a period; when they were the last ones, the period is over."""
+        with self._lock:
+            there = self._open.setdefault(period, {})
+            key = totals.scale, totals.offset
+            if key in there:
+                there[key].add(totals)
+            else:
+                there[key] = totals
+            self._left[period] -= frames
+            if self._left[period]:
+                return
+            del self._open[period]
+        self._close(period, [there[key] for key in sorted(there)])
+
+    def _close(self, period: int, totals: Sequence[Totals]) -> None:
+        valid = functools.reduce(np.add, (one.valid for one in totals))
+        share = self.coverage[period].reshape(-1)  # a view, as are those below
+        np.divide(valid, self.periods.expected[period], out=share, casting="unsafe")
+        np.minimum(share, 1, out=share)
+        missing = valid == 0
+        for how, fields in self.fields.items():
+            field = fields[period].reshape(-1)
+            _reduce(how, totals, valid, field)
+            np.copyto(field, np.nan, where=missing)
+        if self.counts.size:
+            counts = [sum(parts) for parts in zip(*(one.above for one in totals), strict=True)] or [valid]
+            self.counts[period] = np.reshape(counts, self.counts.shape[1:])
+
+
+def _reduce(how: str, totals: Sequence[Totals], valid: NDArray[np.int32], out: NDArray[np.float32]) -> None:
+    """Compute the values of cells, anything where none was valid."""
+    if how == "max":
+        out[:] = functools.reduce(np.maximum, (one.largest for one in totals))
+        return
+    if how == "min":
+        out[:] = functools.reduce(np.minimum, (one.smallest for one in totals))
+        return
+    for start in range(0, out.size, _BLOCK):
+        cells = slice(start, start + _BLOCK)
+        total = np.zeros(out[cells].size)
+        for one in totals:
+            total += one.sums[cells] * one.scale
+            if one.offset:
+                total += one.valid[cells] * one.offset
+        if how == "mean":
+            total /= np.maximum(valid[cells], 1)
+        out[cells] = total
+
+
+class _Gatherer:
+    """One thread's totals of the frames of one period and packing, as long as such come."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._tallies: dict[type, Tally] = {}
+        self._tally: Tally | None = None
+        self._now: tuple[int, Packing, bool] | None = None
+        self._frames = 0
+
+    def take(self, step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:
+        """Take a frame."""
+        now = int(self._results.periods.of_step[step]), packing, way is None
+        if now != self._now or self._frames == FRAMES_LIMIT:
+            self.end()
+            self._now = now
+            self._tally = self._started(packing, way)
+        places = self._results.places
+        data = codes if way is None else way.apply(packing.values(codes))
+        data = data.ravel() if places is None else data[places.cells]
+        if not isinstance(self._tally, FlagTally):
+            data = packing.values(data) if way is None else data
+            data = data if places is None else places.mean(data)
+        cast("Tally", self._tally).add(data)
+        self._frames += 1
+
+    def _started(self, packing: Packing, way: Weights | None) -> Tally:
+        places = self._results.places
+        codes = packing.flagged and packing.itemsize == 2 and way is None
+        kind = FlagTally if codes and (places is None or places.weights is None) else ValueTally
+        if kind not in self._tallies:
+            cells = int(np.prod(self._results.shape))
+            self._tallies[kind] = kind(cells, self._results.wanted)
+        tally = self._tallies[kind]
+        tally.start(packing)
+        return tally
+
+    def end(self) -> None:
+        """Hand the totals over."""
+        if self._tally is not None and self._now is not None and self._frames:
+            self._results.add(self._now[0], self._tally.totals(), self._frames)
+        self._frames = 0
+
 
 _TOGETHER = 16
 """Parts of a total that are added up at once: some 130 MB of fields."""
@@ -26,69 +181,71 @@ _SPELLING = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "prolepti
 _SHARE = "share of the period's intervals that are not missing"
 
 
-def totals(
-    data: Any, period: Any, *, timezone: str = "UTC", day_begin: str = "00:00", label: Label | None = None
-) -> xr.Dataset:
-    """Return the totals of periods and their coverage, as `reduce` gives them of archives.
+def totals(data: Any, period: Any, **clock: Any) -> xr.Dataset:
+    """Return the totals of periods and their coverage, as `reduce` does for archives: see `DatasetTotals`."""
+    engine = DatasetTotals(data, period, **clock)
+    found = engine.part(0, len(engine.periods.labels))
+    return found.isel(time=0) if period is None else found
+
+
+class DatasetTotals:
+    """The totals of a variable that is already a Dataset's, of some periods at a time.
 
     Parameters
     ----------
     data : xarray.Dataset or DataArray
         An amount in mm; any dimensions beside time.
-    period, timezone, day_begin, label
+    period, **clock
         As in `radar_nb.analysis.periods.make_periods`.
-
-    Returns
-    -------
-    xarray.Dataset
-        The total, float32, NaN where no interval was valid, and `coverage`, float32; computed where the input was
-        no dask array. Each is added up in float64 in stretches of time, so that memory does not grow.
 
     Raises
     ------
     SeriesError
-        No amount in mm.
+        Not an amount in mm, or its interval is out of date: see `radar_nb.analysis.inputs.amount_of`.
     SettingsError
-        The period cannot be.
+        The period is not valid.
     """
-    amount, minutes = amount_of(data)
-    lazy = amount.chunks is not None
-    periods = make_periods(
-        ends_of(amount),
-        period,
-        minutes=minutes,
-        timezone=timezone,
-        day_begin=day_begin,
-        label=label,
-    )
-    pairs = _added(_by_period(amount, periods), periods)
-    valid = pairs.imag
-    coverage = np.minimum(valid / xr.DataArray(periods.expected, dims="time"), 1)
-    attrs = {key: value for key, value in amount.attrs.items() if key != "interval_minutes"}
-    attrs |= sum_attrs(amount, periods)
-    fields = {amount.name: pairs.real.where(valid > 0), "coverage": coverage}
-    ds = xr.Dataset(
-        fields,
-        timeless_coords(amount) | period_coords(periods),
-        data.attrs if isinstance(data, xr.Dataset) else {},
-    )
-    ds = ds.astype(np.float32)
-    ds[amount.name].attrs = attrs | {"ancillary_variables": "coverage"}
-    ds["coverage"].attrs = {"long_name": _SHARE, "units": "1"}
-    keep_interval(ds[amount.name])
-    ds = ds.transpose(*amount.dims, ...)
-    ds = ds if lazy else ds.compute()
-    return ds.isel(time=0) if period is None else ds
+
+    def __init__(self, data: Any, period: Any, **clock: Any) -> None:
+        self._amount, minutes = amount_of(data)
+        self._attrs = data.attrs if isinstance(data, xr.Dataset) else {}
+        self.periods = make_periods(ends_of(self._amount), period, minutes=minutes, **clock)
+        self.lazy = self._amount.chunks is not None
+        self.cells = self._amount.size // self._amount.sizes["time"]
+        self.source = str(self._attrs.get("title", self._amount.name))
+
+    def part(self, first: int, stop: int) -> xr.Dataset:
+        """Return the periods from `first` to before `stop`, computed where the input was not a dask array.
+
+        The total is float32, NaN where no interval was valid. It is added up in float64 in stretches of time, so
+        that memory does not grow.
+        """
+        steps = slice(*np.searchsorted(self.periods.of_step, [first, stop]))
+        amount, periods = self._amount.isel(time=steps), self.periods.part(first, stop)
+        periods = replace(periods, of_step=periods.of_step[steps])
+        total, valid = _added(_by_period(amount, periods), periods)
+        attrs = {key: value for key, value in amount.attrs.items() if key != "interval_minutes"}
+        attrs |= sum_attrs(amount, periods) | {"ancillary_variables": "coverage"}
+        coverage = np.minimum(valid / xr.DataArray(periods.expected, dims="time"), 1)
+        ds = xr.Dataset(
+            {amount.name: total.where(valid > 0).astype(np.float32), "coverage": coverage.astype(np.float32)},
+            timeless_coords(amount) | period_coords(periods),
+            self._attrs,
+        ).transpose(*amount.dims, ...)
+        ds[amount.name].attrs = attrs
+        ds["coverage"].attrs = {"long_name": _SHARE, "units": "1"}
+        keep_interval(ds[amount.name])
+        return ds if self.lazy else ds.compute()
 
 
 def sum_attrs(amount: xr.DataArray, periods: Periods) -> dict[str, Any]:
-    """Give what is new in the attributes of a sum: its name in words, and its interval where all have one."""
+    """Return the attributes that a sum changes: its name in words, and its interval where all have one."""
     length = {"interval_minutes": periods.minutes} if periods.minutes else {}
     return {"long_name": reduced_name("sum", amount)} | length
 
 
 def reduced_name(how: str, like: xr.DataArray) -> str:
-    """Say in words what was made of a variable; a sum of sums is a sum.
+    """Return the name of a reduced variable in words; a sum of sums is a sum.
 
     Examples
     --------
@@ -100,16 +257,15 @@ def reduced_name(how: str, like: xr.DataArray) -> str:
     return name if of == "sum" and name.startswith("sum of ") else f"{of} of {name}"
 
 
-def covered(ds: xr.Dataset, least: float) -> xr.Dataset:
-    """Take away values of which less than a share is known.
-
-    Raises
-    ------
-    SettingsError
-        The share is none.
-    """
+def check_share(least: float) -> None:
+    """Raise `SettingsError` unless `min_coverage` is a number from 0 to 1."""
     if not 0 <= least <= 1:
-        raise SettingsError(f"min_coverage={least!r} is no share: give a number from 0 to 1")
+        raise SettingsError(f"min_coverage={least!r} is not a share: pass a number from 0 to 1, such as 0.95")
+
+
+def with_coverage(ds: xr.Dataset, least: float) -> xr.Dataset:
+    """Replace values of which less than a share is known by NaN."""
+    check_share(least)
     for name in ds.data_vars:
         if name != "coverage":
             # some 0.95 are 0.949999988 in float32
@@ -133,39 +289,34 @@ def _by_period(amount: xr.DataArray, periods: Periods) -> xr.DataArray:
 
 
 def _added(parts: xr.DataArray, periods: Periods) -> xr.DataArray:
-    """Give each period's total and, as its imaginary part, the number of its valid intervals.
+    """Return each period's total and the number of its valid intervals, along a new first dimension.
 
     Chunks are added up, then some of their totals at a time, and so on.
     """
     axis = parts.dims.index("time")
-    data = parts.data
-    add: Callable[[Any, int], NDArray[np.complex128]] = _begun
-    of_part = periods.of_step[np.cumsum(data.chunks[axis]) - 1]
-    while True:
-        chunks = (*data.chunks[:axis], (1,) * len(of_part), *data.chunks[axis + 1 :])
-        data = data.map_blocks(add, axis, dtype=np.complex128, chunks=chunks)
-        if len(of_part) == len(periods.bounds):
-            return xr.DataArray(data, dims=parts.dims)
+    of_part = periods.of_step[np.cumsum(parts.data.chunks[axis]) - 1]
+    one = (1,) * len(of_part)
+    chunks = ((2,), *parts.data.chunks[:axis], one, *parts.data.chunks[axis + 1 :])
+    data = parts.data.map_blocks(_begun, axis, dtype=np.float64, new_axis=[0], chunks=chunks)
+    while len(of_part) > len(periods.bounds):
         place = np.arange(len(of_part)) - np.searchsorted(of_part, of_part)
         starts = np.flatnonzero(place % _TOGETHER == 0)
-        data = data.rechunk({axis: tuple(np.diff(np.append(starts, len(of_part))).tolist())})
-        of_part, add = of_part[starts], _gone_on
+        data = data.rechunk({axis + 1: tuple(np.diff(np.append(starts, len(of_part))).tolist())})
+        of_part = of_part[starts]
+        chunks = (*data.chunks[: axis + 1], (1,) * len(of_part), *data.chunks[axis + 2 :])
+        data = data.map_blocks(np.sum, axis=axis + 1, keepdims=True, dtype=np.float64, chunks=chunks)
+    return xr.DataArray(data, dims=("kind", *parts.dims))
 
 
-def _begun(block: NDArray[np.float32], axis: int) -> NDArray[np.complex128]:
-    """Add up values that are not missing, and count them."""
+def _begun(block: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
+    """Return the sum of values that are not missing, and their number."""
     steps = np.moveaxis(block, axis, 0)
     total, valid = np.zeros(steps.shape[1:]), np.zeros(steps.shape[1:], np.int32)
     for step in steps:
-        there = step == step  # noqa: PLR0124 - what is missing is not equal to itself; this is isnan in half the time
+        there = step == step  # noqa: PLR0124 - NaN is not equal to itself; this is isnan in half the time
         np.add(total, step, out=total, where=there)
         valid += there
-    return np.expand_dims(total + 1j * valid, axis)
-
-
-def _gone_on(block: NDArray[np.complex128], axis: int) -> NDArray[np.complex128]:
-    total: NDArray[np.complex128] = block.sum(axis=axis, keepdims=True)
-    return total
+    return np.expand_dims(np.stack([total, valid]), axis + 1)
 
 
 def period_coords(periods: Periods) -> dict[str, xr.Variable]:
@@ -187,5 +338,5 @@ def period_coords(periods: Periods) -> dict[str, xr.Variable]:
 
 
 def timeless_coords(amount: xr.DataArray) -> dict[str, xr.Variable]:
-    """Give the coordinates that have no time."""
+    """Return the coordinates without time."""
     return {str(name): value.variable for name, value in amount.coords.items() if "time" not in value.dims}

@@ -178,7 +178,7 @@ def save_picture(axes: Axes, path: Path, *, dpi: int) -> None:
 
 def _accumulate(options: argparse.Namespace) -> int:
     from radar_nb.analysis.reductions import reduce  # noqa: PLC0415
-    from radar_nb.analysis.totals import covered  # noqa: PLC0415
+    from radar_nb.analysis.totals import with_coverage  # noqa: PLC0415
 
     found = reduce(
         _source(options),
@@ -193,7 +193,7 @@ def _accumulate(options: argparse.Namespace) -> int:
     )
     # float32 counts, since a count is missing, too, where little was measured
     counts = {name: count.astype("float32") for name, count in found.data_vars.items() if count.dtype.kind == "i"}
-    ds = covered(found.assign(counts), options.min_coverage)
+    ds = with_coverage(found.assign(counts), options.min_coverage)
     packed = {name: {"zlib": True, "complevel": 1} for name in ds.data_vars}
     with claimed(options.to), replacing(options.to, claimed=True) as file:
         file.write(cast("bytes", ds.to_netcdf(engine="h5netcdf", encoding=packed)))

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CoverageError, DiskFull, RadarNbError, SettingsError
 from radar_nb.fetch.http import connected
 from radar_nb.fetch.part_files import Item, begun, discard, mend
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Generator, Sequence
 
-    from radar_nb.dwd.catalogue import Missing, Plan
+    from radar_nb.dwd.catalogue import Missing
     from radar_nb.fetch.http import Connection
     from radar_nb.runtime.progress import Reporter
 
@@ -118,7 +119,7 @@ async def download_async(
     (PosixPath('data/climate_environment/CDC/.../2020/YW2017.002_202006.tar'),)
     """
     call = Call(
-        plan if folder is None else replace(plan, folder=user_path(folder)),
+        _in_folder(plan, folder),
         concurrency=concurrency,
         overwrite=overwrite,
         refresh=refresh,
@@ -132,6 +133,16 @@ async def download_async(
 
 
 download = blocking(download_async)
+
+
+def _in_folder(plan: Any, folder: str | os.PathLike[str] | None) -> Plan:
+    """Return the plan for a folder of the user's; refuse what is not a plan."""
+    if not isinstance(plan, Plan):
+        raise SettingsError(
+            f"download needs a plan, not {plan!r}: pass radar_nb.plan('YW', '2020-06'), or use "
+            "radar_nb.load('YW', '2020-06'), which plans, downloads and opens"
+        )
+    return plan if folder is None else replace(plan, folder=user_path(folder))
 
 
 def start(plan: Plan, *, errors: Literal["raise", "report"] = "raise", **options: Any) -> Download:
@@ -186,7 +197,7 @@ class Download:
         connections_per_file: int = 1,
         **options: Any,
     ) -> None:
-        target = plan if folder is None else replace(plan, folder=user_path(folder))
+        target = _in_folder(plan, folder)
         self._call = Call(target, lanes=connections_per_file, **options)
         self._errors = errors
         self._cancelled = False

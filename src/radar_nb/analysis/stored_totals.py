@@ -1,0 +1,191 @@
+"""Totals that are written while they are computed: bounded memory, and an interrupted call goes on.
+
+The store is a Zarr group with one chunk a period. The variable comes first and its coverage last, which is never
+missing: a period whose coverage is there is complete. xarray cannot write a netCDF in parts, so its periods go to
+a Zarr group beside it, `days.nc.part`, which is copied when all are there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import xarray as xr
+
+from radar_nb.analysis.totals import with_coverage
+from radar_nb.errors import SettingsError
+from radar_nb.runtime.files import storage_errors, temporary_path, user_path
+from radar_nb.runtime.wording import human_bytes
+
+if TYPE_CHECKING:
+    import os
+
+    from radar_nb.analysis.periods import Periods
+
+_ROOM = 1 << 28
+"""Bytes of results that are computed at once."""
+_SHARE = 4
+"""A result may take this part of the free memory."""
+_CELL = 8
+"""Bytes of a cell in a period: total and coverage."""
+_REQUEST = "radar_nb_request"
+"""The attribute that holds what was asked for, so that only the same call goes on."""
+
+
+class PeriodTotals(Protocol):
+    """Totals of periods, some at a time: of archives and cubes, or of a Dataset.
+
+    Attributes
+    ----------
+    periods : Periods
+    cells : int
+        Values of one period.
+    lazy : bool
+        Whether `part` computes nothing.
+    source : str
+        What the data are, in words.
+    """
+
+    periods: Periods
+    cells: int
+    lazy: bool
+    source: str
+
+    def part(self, first: int, stop: int) -> xr.Dataset:
+        """Return the periods from `first` to before `stop`."""
+
+
+def require_memory(totals: PeriodTotals) -> None:
+    """Refuse a result that does not fit into a quarter of the free memory.
+
+    Raises
+    ------
+    SettingsError
+        The message states the size and the remedy.
+    """
+    count = len(totals.periods.labels)
+    needed, free = count * totals.cells * _CELL, _free_memory()
+    if not totals.lazy and free is not None and needed > free / _SHARE:
+        raise SettingsError(
+            f"the totals of {count} periods take {human_bytes(needed)}, more than a quarter of the "
+            f'{human_bytes(free)} of free memory: write them to a file with store="days.zarr" or "days.nc", or '
+            "choose longer periods"
+        )
+
+
+def write_totals(
+    totals: PeriodTotals, store: str | os.PathLike[str], least: float, request: dict[str, Any]
+) -> xr.Dataset:
+    """Write totals to a store as they are computed, and return them as a lazy Dataset.
+
+    Parameters
+    ----------
+    totals : PeriodTotals
+    store : path
+        Ends in `.zarr` or `.nc`. What an earlier, interrupted call has written is kept.
+    least : float
+        Smallest coverage of a total that is kept.
+    request : dict
+        What was asked for, as JSON knows it.
+
+    Raises
+    ------
+    SettingsError
+        The name has another ending, or there lies something else.
+    StorageError
+        The disk refused.
+    """
+    target = user_path(store)
+    if target.suffix not in {".zarr", ".nc"}:
+        raise SettingsError(f'store={str(store)!r}: name it "....zarr" or "....nc"')
+    labels = totals.periods.labels
+    asked = {**request, "source": totals.source, "steps": len(totals.periods.of_step)}
+    asked |= {"periods": [str(labels[0]), str(labels[-1]), len(labels)], "min_coverage": least}
+    told = json.dumps(asked, sort_keys=True)
+    if target.suffix == ".nc" and target.exists():
+        return _opened(target, told)
+    group = target if target.suffix == ".zarr" else target.with_name(f"{target.name}.part")
+    with storage_errors(target):
+        if not group.exists():
+            _prepare(group, totals, told)
+        done = np.isfinite(_opened(group, told)["coverage"].isel(_corner(totals)).values)
+        for first, stop in _batches(~done, max(1, _ROOM // (_CELL * totals.cells))):
+            part = with_coverage(totals.part(first, stop).compute(), least).reset_coords(drop=True)
+            for name in sorted(part.data_vars, key=lambda name: name == "coverage"):
+                part[[name]].drop_vars(part.coords).to_zarr(group, region={"time": slice(first, stop)})
+        if target.suffix == ".nc":
+            whole = _opened(group, told).assign_attrs({_REQUEST: told})
+            spelled = {name: {"zlib": True, "complevel": 1} for name in whole.data_vars}
+            written = temporary_path(target)
+            try:
+                whole.to_netcdf(written, engine="h5netcdf", encoding=spelled)
+                written.replace(target)
+            finally:
+                written.unlink(missing_ok=True)
+            shutil.rmtree(group)
+    return _opened(target, told)
+
+
+def _corner(totals: PeriodTotals) -> dict[str, int]:
+    """Return the first cell of a period, by dimension."""
+    return {str(name): 0 for name in totals.part(0, 1)["coverage"].dims if name != "time"}
+
+
+def _prepare(group: Path, totals: PeriodTotals, told: str) -> None:
+    """Write coordinates and attributes of all periods, and no values."""
+    like = with_coverage(totals.part(0, 1), 0.0)
+    periods = totals.periods
+    times = {
+        "time": periods.labels,
+        "period_begin": periods.bounds[:, 0],
+        "period_end": periods.bounds[:, 1],
+        "time_bnds": periods.bounds,
+    }
+    whole = like.isel(time=0, drop=True).assign_attrs({_REQUEST: told})
+    for name in like.data_vars:
+        shape = tuple(len(periods.labels) if dim == "time" else like.sizes[dim] for dim in like[name].dims)
+        chunks = tuple(1 if dim == "time" else like.sizes[dim] for dim in like[name].dims)
+        empty = np.broadcast_to(np.float32(np.nan), shape)
+        blank = xr.Variable(like[name].dims, empty, like[name].attrs, {"_FillValue": np.float32(np.nan)})
+        whole[name] = blank.chunk(dict(zip(like[name].dims, chunks, strict=True)))
+    for name, values in times.items():
+        old = like[name].variable
+        whole = whole.assign_coords(
+            {name: xr.Variable(old.dims, values.astype("datetime64[ns]"), old.attrs, old.encoding)}
+        )
+    building = temporary_path(group)
+    whole.to_zarr(building, compute=False, zarr_format=2, consolidated=True)
+    building.rename(group)
+
+
+def _opened(path: Path, told: str) -> xr.Dataset:
+    """Open what was written, after comparing what was asked for."""
+    if path.suffix == ".nc":
+        found = xr.open_dataset(path, engine="h5netcdf", decode_coords="all", chunks={})
+    else:
+        found = xr.open_dataset(path, engine="zarr", decode_coords="all", chunks={})
+    if found.attrs.pop(_REQUEST, None) != told:
+        found.close()
+        raise SettingsError(
+            f"{path} holds other totals than those asked for: choose another store, or remove it first"
+        )
+    return found
+
+
+def _batches(wanted: Any, longest: int) -> list[tuple[int, int]]:
+    """Return runs of wanted periods of at most a length."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], wanted.astype(int), [0]])))
+    runs = edges.reshape(-1, 2).tolist()
+    return [(first, min(first + longest, stop)) for a, stop in runs for first in range(a, stop, longest)]
+
+
+def _free_memory() -> int | None:
+    """Return the bytes that programs may still take, None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), None)
