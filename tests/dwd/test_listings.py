@@ -144,3 +144,20 @@ def test_the_largest_folder_is_read_whole() -> None:
 
     assert len(entries) == 80_000
     assert sum(entry.size or 0 for entry in entries.values()) == 80_000 * 79_999 // 2
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<img src="/i.gif" alt="[   ]"> <a href="b.tar">b.tar</a>   2020-07-28 12:00  149M  ',
+        '<tr><td><a href="b.tar">b.tar</a></td><td align="right">2020-07-28 12:00</td><td>149M</td></tr>',
+        '<li><a href="b.tar"> b.tar</a></li>',
+    ],
+)
+def test_apaches_listings_have_names(row: str) -> None:
+    """In each of Apache's forms the files are found; sizes and times, rounded and local there, are not read."""
+    head = '<html><head><title>Index of /a</title></head><body><h1>Index of /a</h1><a href="?C=N;O=D">Name</a>'
+
+    found = parse_listing(f'{head}<a href="/">Parent Directory</a>{row}</body></html>', url="http://localhost/a/")
+
+    assert found == {"b.tar": ListedFile(name="b.tar", size=None, modified=None)}

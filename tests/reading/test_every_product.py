@@ -120,3 +120,24 @@ def test_hours_in_hdf5_are_the_hours_in_binary(tmp_path: Path) -> None:
     common = np.isfinite(both[0]) & np.isfinite(both[1])
     assert common.mean() > 0.5
     np.testing.assert_allclose(both[0][common], both[1][common], atol=1e-6)
+
+
+def test_the_real_rs_opens(real_present: Path) -> None:
+    """RS, which DWD publishes in HDF5 alone, is hourly: its lowest rain is a thousandth of a millimetre."""
+    ds = rn.open_dataset(real_present / "composite_rs_20260703_0750_000-hd5", progress=False)
+
+    assert ds.RS.attrs["interval_minutes"] == 60
+    assert float(ds.RS.where(ds.RS > 0).min()) == pytest.approx(0.001)
+    assert int((ds.RS >= 0.1).sum()) == 7718
+
+
+def test_the_outline_of_pg_is_flagged(real_forms: Path) -> None:
+    """Class 9 is missing; the flags say where, and the levels of the classes are attributes."""
+    file = real_forms / "raa01-pg_10000-1408102045-dwd---bin.gz"
+
+    ds = rn.open_dataset(file, flags=True, progress=False)
+
+    assert int(((ds["flags"] & 16) != 0).sum()) == 1620
+    assert float(ds.PG.max()) <= 6
+    assert ds.PG.attrs["levels_dbz"].tolist() == [1, 19, 28, 37, 46, 55]
+    assert ds["flags"].attrs["flag_meanings"].endswith("outline")

@@ -53,7 +53,9 @@ def is_cut(text: str) -> bool:
 
 
 def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
-    """Read a directory listing as DWD's server (an nginx autoindex) writes it.
+    """Read a directory listing as DWD's server (an nginx autoindex) writes it; of Apache's, the names alone.
+
+    Apache rounds sizes and writes local times: both are None.
 
     Parameters
     ----------
@@ -83,7 +85,8 @@ def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
     if not _TITLE.search(text):
         raise ListingError(
             f"{url} is not a directory listing (it begins with {' '.join(text[:500].split())[:80]!r}): "
-            "check the base URL; a proxy or a login page may stand in between"
+            "radar_nb reads pages titled 'Index of', as nginx and Apache write them; check the base URL, and "
+            "whether a proxy or a login page stands in between"
         )
     entries: dict[str, ListedFile] = {}
     for row in _ROW.finditer(text):

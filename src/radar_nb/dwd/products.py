@@ -306,6 +306,7 @@ PRODUCTS: dict[str, Product] = dict(
         _amount("EW", "hourly precipitation over central Europe, gauge-adjusted", 0.1, 60),
         _amount("RV", "5-minute precipitation, analysis and forecasts to two hours", 0.01, 5),
         _amount("RQ", "hourly precipitation, analysis and forecasts to two hours", 0.1, 60, steps=(15,)),
+        _amount("RS", "hourly precipitation, analysis and forecasts, in HDF5", 0.001, 60, steps=(5,)),
         _reflectivity("RX", "reflectivity", 0.5),
         _reflectivity("WX", "reflectivity, extended national grid", 0.5),
         _reflectivity("EX", "reflectivity over central Europe", 0.5),
