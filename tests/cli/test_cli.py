@@ -104,7 +104,7 @@ def test_accumulate_writes_a_file_that_can_be_read(
     with xr.open_dataset(path) as again:
         xr.testing.assert_identical(again.load(), expected)
     (line,) = capsys.readouterr().out.strip().splitlines()
-    assert line == f"{path}: RW_sum, RW_count, 2 periods, 2017-12-30 00:00 UTC to 2018-01-01 00:00 UTC"
+    assert line == f"{path}: RW_sum, RW_count, 2 periods, 2017-12-29 23:50 UTC to 2017-12-31 23:50 UTC"
     assert [entry.name for entry in path.parent.iterdir()] == ["total.nc"]
 
 

@@ -255,3 +255,38 @@ def test_control_characters_of_files_do_not_reach_the_terminal(
     assert "a?]0;owned?" in told
     assert "\x1b" not in told
     assert "\x07" not in told
+
+
+def test_a_cube_behind_an_address_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its facts, its sums and its maps are those of the folder; other reductions say that they need files."""
+    data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
+    rn.build_cube(data, tmp_path / "cube", progress=False)
+    address, out = f"file://{tmp_path / 'cube'}", str(tmp_path / "a.nc")
+
+    assert main(["info", str(tmp_path / "cube"), "--json"]) == 0
+    folder = capsys.readouterr().out
+    assert main(["info", address, "--json"]) == 0
+    assert capsys.readouterr().out == folder
+    assert main(["plot", address, "--time", "2019-10-14T01:50", "--output", str(tmp_path / "a.png")]) == 0
+    assert main(["accumulate", address, "--to", out, "--min-coverage", "0"]) == 0
+    assert main(["accumulate", address, "--to", out, "--how", "max"]) == 1
+
+    assert "--how max needs files on disk" in capsys.readouterr().err
+    with xr.open_dataset(out) as found:
+        expected = rn.accumulate(data, min_coverage=0, progress=False)
+        np.testing.assert_allclose(found["RW"], expected["RW"], rtol=1e-6)  # float32 of two engines
+
+
+@pytest.mark.parametrize("command", ["info", "plot", "accumulate"])
+def test_an_address_without_a_cube_is_one_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not the many lines of a client of object storage, and not "s3:/bucket does not exist"."""
+    address = f"file://{tmp_path / 'nowhere'}"
+    more = ["--to", str(tmp_path / "a.nc")] if command == "accumulate" else []
+
+    assert main([command, address, *more]) == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"radar-nb: {address} cannot be opened as a cube (")
+    assert line.endswith("download them first")

@@ -259,9 +259,9 @@ def test_a_month_is_refused_with_a_way_out() -> None:
     ("change", "text"),
     [
         (lambda da: da[0], r"has no dimension 'time': it has y, x"),
-        (lambda da: da[:0], r"holds no field: its time is empty"),
+        (lambda da: da[:0], r"contains no field: its time is empty"),
         (lambda da: da.expand_dims(threshold=[1, 2]), r"has further dimensions, threshold \(2\)"),
-        (lambda da: da.to_dataset(), r"made of one variable, not of a Dataset"),
+        (lambda da: da.to_dataset(), r"a map shows one variable, not a Dataset"),
     ],
 )
 def test_what_is_no_film_is_said(change: Callable[[xr.DataArray], Any], text: str) -> None:

@@ -337,14 +337,14 @@ def test_another_projection_is_refused() -> None:
             "2020-06-13T15:30",
             "no field of 2020-06-13 15:30 UTC: the nearest of its 2",
         ),
-        (field(), "noon", "is no time: write it as"),
+        (field(), "noon", "is not a valid time: write it as"),
         (field()[0, 0], None, "has no dimension 'y' with coordinates"),
         (field().drop_vars("x"), None, "has no dimension 'x' with coordinates"),
         (field().expand_dims(lead_time=[0, 5]), None, r"further dimensions, lead_time \(2\): choose one value"),
-        (field().drop_vars("time"), "2020-06-13T15:30", "has no time: leave time='2020-06-13T15:30' away"),
-        (field()[..., [0, 1, 5]], None, "x of .* is not evenly spaced: draw a part without holes"),
+        (field().drop_vars("time"), "2020-06-13T15:30", "has no time: leave out time='2020-06-13T15:30'"),
+        (field()[..., [0, 1, 5]], None, "x of .* is not evenly spaced: choose a part without holes"),
         (field()[:, :0], None, "has no cells: its y is empty. Draw a part"),
-        (field()[:0], None, "holds no field: its time is empty. Choose a part with steps"),
+        (field()[:0], None, "contains no field: its time is empty. Choose a part with steps"),
     ],
 )
 def test_what_is_no_field_is_said(da: xr.DataArray, time: str | None, text: str) -> None:
@@ -455,7 +455,7 @@ def test_a_missing_field_among_facets_is_said() -> None:
         (several(2), {"col": "time", "time": "2020-06-13T15:25"}, SettingsError, r"leave out ax= and time="),
         (several(2), {"col": "month"}, SeriesError, r"has no dimension 'month': it has time, y, x"),
         (several(2).expand_dims(z=2), {"col": "time"}, SeriesError, r"has further dimensions, z \(2\)"),
-        (several(2)[:0], {"col": "time"}, SeriesError, r"holds no field: its time is empty"),
+        (several(2)[:0], {"col": "time"}, SeriesError, r"contains no field: its time is empty"),
         (several(2)[:, :0], {"col": "time"}, SeriesError, r"has no cells: its y is empty"),
     ],
 )

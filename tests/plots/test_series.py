@@ -213,7 +213,7 @@ def test_a_single_point_is_named_in_the_title() -> None:
 @pytest.mark.parametrize(
     ("change", "options", "error", "text"),
     [
-        (lambda da: da.expand_dims(y=2, x=3), {}, SeriesError, r"take the series at some points, with at_points"),
+        (lambda da: da.expand_dims(y=2, x=3), {}, SeriesError, r"extract the series at points, with at_points"),
         (lambda da: da.isel(time=0), {}, SeriesError, r"has no dimension 'time' with a step in it"),
         (lambda da: da[:0], {}, SeriesError, r"has no dimension 'time' with a step in it"),
         (lambda da: da.values, {}, SeriesError, r"not a ndarray: see at_points"),
@@ -226,7 +226,7 @@ def test_a_single_point_is_named_in_the_title() -> None:
         (lambda da: da.to_dataset(), {"variable": "RW"}, SeriesError, r"no variable 'RW': it has YW"),
         (lambda da: da.assign_attrs(units="dBZ"), {"cumulative": True}, SeriesError, r"only amounts in mm add up"),
         (lambda da: da[:1].drop_attrs(), {}, SeriesError, r"has a single step and does not say how long it is"),
-        (lambda da: da.expand_dims(point=8), {}, SettingsError, r"8 series .* cannot be told apart, 7 can"),
+        (lambda da: da.expand_dims(point=8), {}, SettingsError, r"8 series .* cannot be distinguished, 7 can"),
     ],
 )
 def test_what_is_no_series_is_said(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import radar_nb as rn
 from radar_nb.cli.terminal import show
 from radar_nb.dwd.products import PRODUCTS
-from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.errors import NothingFound, RadarNbError, SettingsError
 from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.wording import human_bytes, human_time, printable
@@ -88,8 +88,20 @@ def _open(options: argparse.Namespace) -> xr.Dataset:
 
     source = _source(options)
     if isinstance(source, str) and "://" in source:
-        return rn.open_cube(source, chunks=None)
+        return _open_address(source)
     return cast("xr.Dataset", dataset_of(source, progress=True, **_reading(options)))
+
+
+def _open_address(address: str) -> xr.Dataset:
+    """Open a cube in object storage; raise NothingFound, in one line, for whatever else the address may be."""
+    try:
+        return rn.open_cube(address, chunks=None)
+    except RadarNbError as error:
+        reason = str(error).splitlines()[0][:160]
+        raise NothingFound(
+            f"{address} cannot be opened as a cube ({reason}); archives and frames are read from disk alone: "
+            "download them first"
+        ) from error
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -180,17 +192,17 @@ def _accumulate(options: argparse.Namespace) -> int:
     from radar_nb.analysis.reductions import reduce  # noqa: PLC0415
     from radar_nb.analysis.totals import with_coverage  # noqa: PLC0415
 
-    found = reduce(
-        _source(options),
-        options.how if len(options.how) > 1 else options.how[0],
-        period=options.period,
-        threshold=options.threshold,
-        timezone=options.timezone,
-        day_begin=options.day_begin,
-        label=options.label,
-        sums=options.sums,
-        **_reading(options),
-    )
+    source, periods = _source(options), ("period", "timezone", "day_begin", "label")
+    chosen = {name: getattr(options, name) for name in periods}
+    if isinstance(source, str) and "://" in source:
+        if options.how != ["sum"]:
+            raise SettingsError(
+                f"--how {' '.join(options.how)} needs files on disk: only sums are made of {source}"
+            )
+        found = rn.accumulate(_open_address(source), min_coverage=0, **chosen)
+    else:
+        how, more = options.how if len(options.how) > 1 else options.how[0], _reading(options)
+        found = reduce(source, how, threshold=options.threshold, sums=options.sums, **chosen, **more)
     # float32 counts, since a count is missing, too, where little was measured
     counts = {name: count.astype("float32") for name, count in found.data_vars.items() if count.dtype.kind == "i"}
     ds = with_coverage(found.assign(counts), options.min_coverage)

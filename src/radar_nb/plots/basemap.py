@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from radar_nb.dwd.grids import Earth
 
 HALO = withStroke(linewidth=2, foreground="white", alpha=0.8)
-"""What keeps letters readable on any colour."""
+"""Keeps letters readable on any colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Frame:
 
     @classmethod
     def of(cls, field: xr.DataArray) -> Frame:
-        """Give the frame of a field with evenly spaced x and y, both rising."""
+        """Return the frame of a field with evenly spaced x and y, both rising."""
         x, y = (_edges(field[name].values) for name in ("x", "y"))
         return cls(x=x, y=y, earth=_earth(field))
 
@@ -48,7 +48,7 @@ class Frame:
         return sum(self.x) / 2, sum(self.y) / 2
 
     def holds(self, x: float, y: float) -> bool:
-        """Tell whether a place lies on the map."""
+        """Return whether a place lies on the map."""
         return self.x[0] <= x <= self.x[1] and self.y[0] <= y <= self.y[1]
 
 
@@ -58,7 +58,7 @@ def _edges(centres: NDArray[Any]) -> tuple[float, float]:
 
 
 def _earth(field: xr.DataArray) -> Earth:
-    """Tell the earth from the `crs` coordinate, or from the lattice of the cells: DWD has one on each."""
+    """Return the earth of the `crs` coordinate, or that on which the cells form one of DWD's grids."""
     for coord in field.coords.values():
         if "semi_major_axis" in coord.attrs:
             if coord.attrs.get("grid_mapping_name", "polar_stereographic") == "polar_stereographic":
@@ -70,14 +70,14 @@ def _earth(field: xr.DataArray) -> Earth:
             if abs(away - round(away)) < 1e-2:
                 return cast("Earth", earth)
     raise SeriesError(
-        f"{field.name!r} does not stand on DWD's polar stereographic grid, or does not say so: keep the "
-        "coordinate 'crs' of open_dataset; for other projections use da.plot() of xarray"
+        f"{field.name!r} is not on DWD's polar stereographic grid, or does not say so: keep the coordinate 'crs' "
+        "of open_dataset; for other projections use da.plot() of xarray"
     )
 
 
 @cache
 def borders(earth: Earth) -> dict[str, list[NDArray[np.float64]]]:
-    """Give the border of Germany and of the others as lines in metres. Made by scripts/make_borders.py."""
+    """Return the borders of Germany and its neighbours as lines in metres (see scripts/make_borders.py)."""
     content = json.loads(files("radar_nb.plots").joinpath("borders.json").read_text(encoding="utf-8"))
     return {
         name: [np.column_stack(to_xy(line[::2], line[1::2], earth)) for line in content[name]]
@@ -95,7 +95,7 @@ def draw_borders(ax: Axes, earth: Earth, size: float) -> None:
 
 
 def draw_radars(ax: Axes, named: Any, frame: Frame, size: float) -> list[str]:
-    """Draw the sites on the map, and give the named ones whose place is not known."""
+    """Draw the radar sites on the map; return the ids of those whose place is unknown."""
     known = SITES | FORMER_SITES
     if named is None:
         ids = list(SITES)
@@ -110,7 +110,7 @@ def draw_radars(ax: Axes, named: Any, frame: Frame, size: float) -> list[str]:
 
 
 def site_style(size: float) -> dict[str, Any]:
-    """Give how a radar site looks, on the map and in its key."""
+    """Return the style of a radar site, on the map and in its key."""
     return {
         "linestyle": "none",
         "marker": "^",
@@ -143,5 +143,5 @@ def draw_scale(ax: Axes, frame: Frame, size: float) -> None:
 
 
 def points(full: float, size: float) -> float:
-    """Give a letter's size in points: smaller on small maps, and never too small to read."""
+    """Return a font size in points: smaller on small maps, but always readable."""
     return max(4.5, full * size)

@@ -1,4 +1,4 @@
-"""A calendar of what a source holds: each month, or each hour of a month, in the colour of the frames it has."""
+"""A calendar of a source: each month, or each hour of a month, coloured by its share of frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHARES = (0.5, 0.9, 0.99)
 _NONE, _FEW = "#d55e00", "#f8cfa8"
 _MOST = ("#c6dbef", "#86b6dc", "#4b8fc4", "#0b4a8f")
 _WORDS = ("none", "below 50 %", "50 to 90 %", "90 to 99 %", "above 99 %", "all")
-"""What the colours of a share mean: orange where much is missing, blue where little is, dark where nothing is."""
+"""The meaning of the colours: orange if many frames are missing, blue if few, dark if none."""
 _UNNAMED = "#e6e6e6"
 _WIDTH, _ROW, _AROUND = 7.4, 0.19, 1.1  # inches
 
@@ -37,24 +37,24 @@ def plot_coverage(
     errors: Literal["raise", "report"] = "raise",
     progress: bool | Reporter = True,
 ) -> Axes:
-    """Draw which frames are there: a calendar of years and months, of a single month one of days and hours.
+    """Draw which frames exist: a calendar of years and months; of a single month, one of days and hours.
 
-    A cell tells the share of the frames that its time must hold. What is asked for and missing is orange, what is
-    not asked for is blank. Below stands for each radar in how many of the frames' headers it is named.
+    A cell shows the share of the expected frames. Months that are asked for and missing are orange, others blank.
+    Below, each radar has the share of the frames whose headers name it.
 
     Parameters
     ----------
     source
-        As in `open_dataset`, or a Dataset. Of archives only the indexes are read; one without an index is read
-        and verified once, as `open_dataset` does. A frame counts as there whatever its cells hold.
+        As in `open_dataset`, or a Dataset. Of archives only the indexes are read; an archive without one is read
+        and verified once, as by `open_dataset`. A frame counts whatever its cells contain.
     first, last : optional
         The months asked for, as for `radar_nb.plan`; both belong to the range. By default those of a plan; for
         archives and folders all months from the first frame's to the last one's; for a Dataset the time from its
-        first to its last step. Frames that are yet to come are not asked for.
+        first to its last step. Future frames are not expected.
     product : str, optional
-        DWD's two letters, where the source holds several.
+        DWD's two letters, if the source contains several.
     errors : {"raise", "report"}
-        Whether files that cannot be read make the call fail, naming all of them, or are counted in the title.
+        Whether unreadable files raise an error that names all of them, or are counted in the title.
     progress : bool or Reporter
         Task "read", of archives without an index.
 
@@ -66,13 +66,13 @@ def plot_coverage(
     Raises
     ------
     NothingFound
-        No such file, or no frame in it.
+        No such file, or a file without frames.
     SeriesError
         Several products and none chosen, or a Dataset without time.
     MonthError
-        `first` and `last` are no range of months.
+        `first` and `last` are not a range of months.
     ArchiveError, FrameError
-        Something cannot be read.
+        An unreadable file.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def _draw_months(ax: Axes, found: Coverage) -> None:
     share = found.share(edges).reshape(len(years), 12)
     _draw_shares(ax, share, _NONE)
     for row, col in np.argwhere((share > 0) & (share < 1)).tolist():
-        text = f"{min(max(round(100 * share[row, col]), 1), 99)}"  # 0 and 100 are none and all, nothing else
+        text = f"{min(max(round(100 * share[row, col]), 1), 99)}"  # 0 and 100 mean none and all
         colour = "white" if share[row, col] >= _SHARES[-1] else INK
         ax.text(col + 0.5, row + 0.5, text, fontsize=6.5, ha="center", va="center", color=colour)
     ax.set_xticks(np.arange(12) + 0.5, MONTH_NAMES)
@@ -150,7 +150,7 @@ def _draw_radars(ax: Axes, found: Coverage, *, by_day: bool) -> None:
 
 
 def _mark_months(ax: Axes, found: Coverage) -> None:
-    """Name a few months below their cells, of many the years where they begin."""
+    """Label a few months below their cells; of many, the years at their begin."""
     if len(found.months) <= 12:
         ax.set_xticks(np.arange(len(found.months)) + 0.5, [str(month) for month in found.months])
         return
@@ -160,7 +160,7 @@ def _mark_months(ax: Axes, found: Coverage) -> None:
 
 
 def _draw_shares(ax: Axes, share: NDArray[np.float64], none: str) -> None:
-    """Draw shares as cells, the first row at the top; NaN stays blank."""
+    """Draw shares as cells, the first row at the top; NaN is blank."""
     limits = (-1, 1e-9, *_SHARES, 1 - 1e-9, 2)
     colours = ListedColormap([none, _FEW, *_MOST], bad="white")
     # thin gaps between cells, as far as there is room for them
@@ -201,7 +201,7 @@ def _draw_legend(ax: Axes) -> None:
 
 
 def _title(found: Coverage) -> str:
-    """Give the product, how many of its frames are there, and what could not be read."""
+    """Return the product, how many of its frames exist, and what could not be read."""
     whole = np.array([found.begin, found.end])
     expected = int(found.expected(whole)[0])
     there = int(np.diff(np.searchsorted(found.times, whole))[0])
@@ -215,7 +215,7 @@ def _title(found: Coverage) -> str:
 
 
 def _span(found: Coverage) -> str:
-    """Give the time asked for: as months where it is whole ones."""
+    """Return the time asked for, as months if it consists of whole months."""
     first, last = found.months[0], found.months[-1]
     if (found.begin, found.end) == (np.datetime64(first.first_day), np.datetime64((last + 1).first_day)):
         return str(first) if first == last else f"{first} to {last}"

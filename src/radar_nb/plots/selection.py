@@ -1,4 +1,4 @@
-"""Which field of an array a map shows, and whether it can be one."""
+"""Choose the field of an array that a map shows, and check that it can be drawn."""
 
 from __future__ import annotations
 
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 
 def one_field(da: Any, time: str | datetime | np.datetime64 | None = None) -> xr.DataArray:
-    """Give the field with dimensions (y, x), both rising.
-
-    Raises
-    ------
-    SeriesError
-        `da` is no single field: no array of cells, several times and none chosen, or no such time.
-    """
+    """Return the field with dimensions (y, x), both rising; raise SeriesError if there is not exactly one."""
     da = checked(da)
     if time is not None:
         da = _at(da, time)
@@ -45,12 +39,9 @@ def one_field(da: Any, time: str | datetime | np.datetime64 | None = None) -> xr
 
 
 def several_fields(da: Any, along: Hashable) -> xr.DataArray:
-    """Give the fields with dimensions (along, y, x), the last two rising. Nothing is computed.
+    """Return the fields with dimensions (along, y, x), the last two rising, without computing them.
 
-    Raises
-    ------
-    SeriesError
-        `da` has no such dimension, no field along it, or a further one.
+    Raise SeriesError if `da` has no such dimension, no field along it, or another dimension.
     """
     da = checked(da)
     if along not in da.dims:
@@ -70,7 +61,7 @@ def several_fields(da: Any, along: Hashable) -> xr.DataArray:
 
 def _hold_some(da: xr.DataArray, along: Hashable) -> None:
     if not da.sizes.get(along, 1):
-        raise SeriesError(f"{da.name!r} holds no field: its {along} is empty. Choose a part with steps in it")
+        raise SeriesError(f"{da.name!r} contains no field: its {along} is empty. Choose a part with steps in it")
 
 
 def cells(field: xr.DataArray) -> NDArray[Any]:
@@ -89,27 +80,19 @@ def _rising(da: xr.DataArray) -> xr.DataArray:
 
 
 def checked(da: Any) -> xr.DataArray:
-    """Give an array that stands on evenly spaced cells.
-
-    Raises
-    ------
-    SeriesError
-        It is no DataArray, or has no such cells.
-    """
+    """Return the array; raise SeriesError unless it is a DataArray on evenly spaced cells, of a valid interval."""
     if not isinstance(da, xr.DataArray):
-        raise SeriesError(
-            f"a map is made of one variable, not of a {type(da).__name__}: pass one, as in plot(ds['YW'])"
-        )
+        raise SeriesError(f"a map shows one variable, not a {type(da).__name__}: pass one, as in plot(ds['YW'])")
     for name in ("y", "x"):
         if name not in da.dims or name not in da.coords:
             raise SeriesError(
                 f"{da.name!r} has no dimension {name!r} with coordinates (it has {', '.join(map(str, da.dims))}): "
-                "a map needs y and x in metres, as open_dataset gives them"
+                "a map needs y and x in metres, as open_dataset returns them"
             )
         if not da.sizes[name]:
-            raise SeriesError(f"{da.name!r} has no cells: its {name} is empty. Draw a part that lies on its grid")
+            raise SeriesError(f"{da.name!r} has no cells: its {name} is empty. Choose a part within its grid")
         if not np.allclose(steps := np.diff(da[name].values), steps[:1], atol=1e-3 * abs(steps[:1])):
-            raise SeriesError(f"{name} of {da.name!r} is not evenly spaced: draw a part without holes")
+            raise SeriesError(f"{name} of {da.name!r} is not evenly spaced: choose a part without holes")
     if da.attrs.get("units") == "mm":
         shown_interval(da)  # raises where the interval of an amount is out of date
     return da
@@ -120,16 +103,16 @@ def _further(da: xr.DataArray, known: tuple[Hashable, ...]) -> str:
 
 
 def _at(da: xr.DataArray, time: str | datetime | np.datetime64) -> xr.DataArray:
-    """Give the field of one time."""
+    """Return the field of one time."""
     if "time" not in da.coords:
-        raise SeriesError(f"{da.name!r} has no time: leave time={time!r} away")
+        raise SeriesError(f"{da.name!r} has no time: leave out time={time!r}")
     moment = _moment(time)
     times = np.atleast_1d(da["time"].values)
     if (found := np.flatnonzero(times == moment)).size == 0:
         nearest = times[np.abs(times - moment).argmin()]
         raise SeriesError(
-            f"{da.name!r} has no field of {human_time(moment)}: the nearest of its {times.size} is of "
-            f"{human_time(nearest)}, take that"
+            f"{da.name!r} has no field of {human_time(moment)}: the nearest of its {times.size} times is "
+            f"{human_time(nearest)}"
         )
     return da.isel(time=int(found[0])) if "time" in da.dims else da
 
@@ -141,4 +124,4 @@ def _moment(time: str | datetime | np.datetime64) -> np.datetime64:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
         return np.datetime64(str(moment), "ns")
     except ValueError as error:
-        raise SeriesError(f"{time!r} is no time: write it as '2020-06-13T15:25' (UTC)") from error
+        raise SeriesError(f"{time!r} is not a valid time: write it as '2020-06-13T15:25' (UTC)") from error

@@ -1,4 +1,4 @@
-"""Series at points or of areas, drawn over time: each value over its interval, what is missing hatched."""
+"""Series at points or of areas over time: each value over its interval, missing times hatched."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BESIDE = ("coverage", "flags")
-"""Variables that stand beside a series and are none."""
+"""Variables that accompany a series."""
 _RAIN = "#4364df"
 _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-"""Colours that every colour vision tells apart (Okabe and Ito, Color Universal Design, 2008), without the yellow,
-which is too light for a line."""
+"""Colours that any colour vision can distinguish (Okabe and Ito, Color Universal Design, 2008), without the
+yellow, which is too light for a line."""
 _FINE, _COARSE = 20_000, 4_000
-"""Intervals that are drawn each by itself, at most; where there are more, how many are drawn."""
+"""The most intervals that are drawn one by one; of more, so many groups are drawn."""
 _MISSING: dict[str, Any] = {"facecolor": "#f0f0f0", "edgecolor": "#a8a8a8", "hatch": "////", "linewidth": 0}
 _MINUTE = np.timedelta64(1, "m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Series:
-    """Values over intervals that follow each other; where the series has none, an interval without values.
+    """Values over consecutive intervals; a gap of the series is an interval without values.
 
     Attributes
     ----------
@@ -56,12 +56,12 @@ class _Series:
 
     @property
     def together(self) -> int:
-        """How many intervals are drawn as one: 1, or so many that the eye could see them."""
+        """How many intervals are drawn as one: 1, or as many as the eye cannot separate."""
         return 1 if len(self.values) <= _FINE else math.ceil(len(self.values) / _COARSE)
 
     @property
     def missing(self) -> list[tuple[np.datetime64, np.timedelta64]]:
-        """Begin and length of the times in which no point has a value."""
+        """Begin and length of the times when no point has a value."""
         gone = np.isnan(self.values).all(axis=1)
         starts = np.flatnonzero(np.diff(gone, prepend=False) & gone)
         ends = np.flatnonzero(np.diff(gone, append=False) & gone) + 1
@@ -78,24 +78,24 @@ def plot_series(
 ) -> Axes:
     """Draw series at points or of areas over time: rain as bars, several points as steps with their names.
 
-    A value is drawn over the interval that it stands for, which ends at its time stamp. Where no point has a value
-    the time is hatched; where one has none its line has a gap. Of more than 20,000 intervals the largest of each
-    few is drawn, and the axis says so.
+    A value is drawn over the interval that it covers. Times when no point has a value are hatched; a point
+    without a value has a gap in its line. Of more than 20,000 intervals the largest value of each group is drawn,
+    and the axis says so.
 
     Parameters
     ----------
     data : xarray.DataArray or Dataset
-        As `at_points` gives it: dimension `time` (UTC), and at most one more, with one series each, 7 at most.
-        NaN is missing, and so are steps that the time axis leaves out. Intervals are those of `time_bnds`, or
+        As `at_points` returns it: dimension `time` (UTC), and at most one more, with one series each, 7 at most.
+        NaN is missing, and so are steps that the time axis skips. Intervals are those of `time_bnds`, or
         `interval_minutes` long, or else as long as the most frequent step.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; without it, a new figure is made.
+        Where to draw; a new figure by default.
     variable : str, optional
         Which variable of a Dataset, if it has several beside `coverage`.
     cumulative : bool
-        Whether to draw the running sum on a second axis. It goes on over what is missing, dotted, and says so.
+        Whether to draw the running sum on a second axis. It continues over gaps, dotted, and says so.
     title : str, optional
-        Instead of what the series is, and of the point if it is only one.
+        Instead of the quantity, and the point if there is only one.
 
     Returns
     -------
@@ -104,7 +104,8 @@ def plot_series(
     Raises
     ------
     SeriesError
-        No series: no time, fields of cells, several variables and none chosen, or a sum of what is no amount.
+        Not a series: no time, fields of cells, several variables and none chosen; or a running sum of other units
+        than mm; or an interval that is out of date.
     SettingsError
         Too many series.
 
@@ -118,8 +119,8 @@ def plot_series(
     series = _series(da, data)
     if cumulative and da.attrs.get("units") != "mm":
         raise SeriesError(
-            f"{da.name!r} is in {da.attrs.get('units')!r}, and only amounts in mm add up: leave cumulative=True "
-            "away"
+            f"{da.name!r} is in {da.attrs.get('units')!r}, and only amounts in mm add up: leave out "
+            "cumulative=True"
         )
     if ax is None:
         import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
@@ -144,7 +145,7 @@ def plot_series(
 
 
 def _variable(data: Any, name: str | None) -> xr.DataArray:
-    """Give the array of dimensions (time,) or (time, point)."""
+    """Return the array of dimensions (time,) or (time, point)."""
     if isinstance(data, xr.Dataset):
         found = [key for key, value in data.data_vars.items() if "time" in value.dims and key not in _BESIDE]
         if name is None and len(found) != 1:
@@ -157,12 +158,10 @@ def _variable(data: Any, name: str | None) -> xr.DataArray:
     if not isinstance(data, xr.DataArray):
         raise SeriesError(f"a series is a DataArray or a Dataset, not a {type(data).__name__}: see at_points")
     if "time" not in data.dims or not data.sizes["time"]:
-        raise SeriesError(
-            f"{data.name!r} has no dimension 'time' with a step in it (it has {dict(data.sizes)}): a series has"
-        )
+        raise SeriesError(f"{data.name!r} has no dimension 'time' with a step in it (it has {dict(data.sizes)})")
     if {"y", "x"} <= set(data.dims) or data.ndim > 2:
         raise SeriesError(
-            f"{data.name!r} has the dimensions {', '.join(map(str, data.dims))}: take the series at some points, "
+            f"{data.name!r} has the dimensions {', '.join(map(str, data.dims))}: extract the series at points, "
             "with at_points(source, {'Aachen': (6.09, 50.78)}), or a mean, such as da.mean(['y', 'x'])"
         )
     return data.transpose("time", ...).sortby("time")
@@ -173,7 +172,7 @@ def _series(da: xr.DataArray, data: xr.DataArray | xr.Dataset) -> _Series:
     if values.shape[1] > len(_HUES):
         along = da.dims[1]
         raise SettingsError(
-            f"{values.shape[1]} series in one picture cannot be told apart, {len(_HUES)} can: choose some with "
+            f"{values.shape[1]} series in one picture cannot be distinguished, {len(_HUES)} can: choose some with "
             f".isel({along}=[0, 1, 2]), or take their mean over {along!r}"
         )
     names = [""] if da.ndim == 1 else [str(name) for name in da[da.dims[1]].values]
@@ -203,7 +202,7 @@ def _intervals(da: xr.DataArray, data: xr.DataArray | xr.Dataset) -> tuple[NDArr
         lengths, counts = np.unique(np.diff(ends), return_counts=True)
         if not lengths.size:
             raise SeriesError(
-                f"{da.name!r} has a single step and does not say how long it is: give it the attribute "
+                f"{da.name!r} has a single step and does not say how long it is: set the attribute "
                 "interval_minutes, or pass the whole Dataset, with its time_bnds"
             )
         return ends - lengths[counts.argmax()], ends
@@ -225,19 +224,19 @@ def _draw_missing(ax: Axes, series: _Series) -> None:
 
 
 def _peaks(ax: Axes, series: _Series) -> list[Annotation]:
-    """Name each series at its largest value."""
+    """Label each series at its largest value."""
     labels = []
     for name, values, colour in zip(series.names, series.values.T, _HUES, strict=False):
         at = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
         middle = series.edges[at] + (series.edges[at + 1] - series.edges[at]) / 2
         height = values[at] if np.isfinite(values[at]) else 0.0
-        told = name if np.isfinite(values).any() else f"{name} (no data)"
-        labels.append(_label(ax, told, (middle, height), colour, xytext=(0, 3), ha="center"))
+        text = name if np.isfinite(values).any() else f"{name} (no data)"
+        labels.append(_label(ax, text, (middle, height), colour, xytext=(0, 3), ha="center"))
     return labels
 
 
 def _draw_sums(ax: Axes, series: _Series, colours: Sequence[str]) -> list[Annotation]:
-    """Draw running sums on an axis at the right, and name them at their ends."""
+    """Draw running sums on an axis at the right; label them at their ends."""
     right = ax.twinx()
     single = len(series.names) == 1
     labels = []
@@ -272,7 +271,7 @@ def _label(ax: Axes, text: str, place: tuple[Any, float], colour: str, **where: 
 
 
 def _spread(ax: Axes, labels: list[Annotation]) -> None:
-    """Move names up that would stand on others."""
+    """Move overlapping labels up."""
     if not labels:
         return
     figure = ax.figure
@@ -289,7 +288,7 @@ def _spread(ax: Axes, labels: list[Annotation]) -> None:
 
 
 def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) -> None:
-    """Write what the series is, in which unit and interval, and whose data they are."""
+    """Write the quantity, its unit and interval, and the source of the data."""
     name = f"{series.names[0]}: {name_label(da)}" if len(series.names) == 1 and series.names[0] else name_label(da)
     units = "number" if da.dtype.kind in "iu" else unit_label(str(da.attrs.get("units", "")), None)
     if units == "mm":
