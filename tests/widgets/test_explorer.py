@@ -174,7 +174,7 @@ class TestOpening:
         ("data", "word"),
         [
             (xr.Dataset(), "no field to show"),
-            (fields(count=0), "contains no field"),
+            (fields(count=0), "holds no field"),
             (fields().assign_coords(y=np.arange(40.0), x=np.arange(30.0)), "polar stereographic"),
             ("/no/such/file", "does not exist"),
             (b"nothing", ""),

@@ -130,7 +130,7 @@ class TestReel:
 
     def test_an_empty_series_is_told(self) -> None:
         """Without a field there is nothing to play."""
-        with pytest.raises(SeriesError, match="contains no field: its time is empty"):
+        with pytest.raises(SeriesError, match="holds no field: its time is empty"):
             FrameSequence(array(np.zeros((0, 2, 2)), "time"))
 
 
