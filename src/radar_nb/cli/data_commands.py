@@ -40,9 +40,11 @@ def add_to(add: Callable[..., Parser]) -> None:
     plot.add_argument("--variable", metavar="NAME", help="variable of a file with several")
     plot.add_argument("--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25")
     plot.add_argument("--lead-time", type=int, metavar="MIN", help="lead time of a forecast, in minutes")
-    plot.add_argument("--output", metavar="FILE", default="field.png", type=_path, help="picture file (field.png)")
+    plot.add_argument(
+        "--output", metavar="FILE", default="field.png", type=user_path, help="picture file (field.png)"
+    )
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
-    accumulate.add_argument("--to", metavar="FILE", required=True, type=_path, help="netCDF file to write")
+    accumulate.add_argument("--to", metavar="FILE", required=True, type=user_path, help="netCDF file to write")
     accumulate.add_argument("--how", nargs="+", default=["sum"], choices=("sum", "mean", "max", "min", "count"),
                             help="one or several (sum)")  # fmt: skip
     accumulate.add_argument("--period", metavar="LENGTH", help="such as 1h, 1D, 1M or YS (the whole time)")
@@ -67,10 +69,6 @@ def _add_reading(command: Parser) -> None:
                          help="with --grid: keep amounts (overlap) or values (nearest)")  # fmt: skip
     command.add_argument("--errors", choices=("raise", "report"), default="raise",
                          help="unreadable files: fail (raise), or skip and report them (raise)")  # fmt: skip
-
-
-def _path(text: str) -> Path:
-    return user_path(text)
 
 
 def _reading(options: argparse.Namespace) -> dict[str, Any]:
