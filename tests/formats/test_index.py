@@ -425,7 +425,14 @@ def test_rows_are_small() -> None:
 
 def test_a_folder_may_hold_what_was_made_of_it(tmp_path: Path) -> None:
     """Parts, notes and netCDF results beside archives are no sources."""
-    for beside in ("a.tar", "a.tar.meta.json", "b.tar.part", "b.tar.part.meta.json", "total.nc", ".a.tar.lock"):
+    for beside in (
+        "YW2017.002_202006.tar",
+        "YW2017.002_202006.tar.meta.json",
+        "b.tar.part",
+        "b.tar.part.meta.json",
+        "total.nc",
+        ".YW2017.002_202006.tar.lock",
+    ):
         (tmp_path / beside).write_bytes(b"x")
 
-    assert find_files(tmp_path) == (tmp_path / "a.tar",)
+    assert find_files(tmp_path) == (tmp_path / "YW2017.002_202006.tar",)

@@ -127,6 +127,40 @@ class TestPlaces:
 
         assert rn.open_dataset(tmp_path / "rv", progress=False).crs.attrs["crs_wkt"].startswith("PROJCRS")
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("projdef", "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +a=6370040 +b=6370040 +units=m"),
+            (
+                "projdef",
+                "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +a=6378137 +nadgrids=/etc/passwd",
+            ),
+            ("projdef", "hostile"),
+            ("LL_lon", 3.6),
+            ("UR_lat", float("nan")),
+            ("xsize", 900),
+            ("yscale", 2000.0),
+        ],
+    )
+    def test_places_that_contradict_the_grid_are_refused(self, tmp_path: Path, name: str, value: Any) -> None:
+        """Projection, corners and cells are those of the registry; the message names both."""
+
+        def change(file: Any) -> None:
+            file["where"].attrs[name] = np.bytes_(value) if isinstance(value, str) else value
+
+        (tmp_path / "rv").write_bytes(composite(change=change))
+
+        with pytest.raises(HeaderError, match=rf"rv contradicts its grid: where/{name} is .*de1200-wgs84.* has "):
+            rn.open_dataset(tmp_path / "rv", progress=False)
+
+    def test_an_empty_where_is_no_contradiction(self, tmp_path: Path) -> None:
+        """DWD's RY in HDF5 does not say where it is; its size does."""
+        (tmp_path / "rv").write_bytes(composite(change=lambda file: file["where"].attrs.clear()))
+
+        ds = rn.open_dataset(tmp_path / "rv", progress=False)
+
+        np.testing.assert_allclose(ds.x, GRIDS["de1200-wgs84"].x, atol=1e-6)
+
 
 class TestBothForms:
     """RV as binaries, and as HDF5 from a day on."""

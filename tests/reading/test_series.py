@@ -146,7 +146,7 @@ class TestReport:
 
     def test_where_nothing_is_whole_the_call_fails_all_the_same(self, tmp_path: Path) -> None:
         """A Dataset without a frame is none."""
-        with pytest.raises(rn.errors.NothingFound, match="no RADOLAN frame in the source"):
+        with pytest.raises(rn.errors.NothingFound, match="there is no RADOLAN frame in"):
             rn.open_dataset(save(tmp_path, frame()[:-1]), errors="report", progress=False)
 
     def test_a_renamed_frame_is_told_by_its_name(self, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from radar_nb.errors import CubeError, NothingFound, RadarNbError, SettingsError
 from radar_nb.fetch.downloading import start
 from radar_nb.formats.index import load_index, remove_archive
 from radar_nb.reading.dataset import Options, assemble, open_series
-from radar_nb.reading.sources import find_files, scan
+from radar_nb.reading.sources import File, find_files, scan
 from radar_nb.runtime.files import Sidecar, archive_state, storage_errors, write_sidecar
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from radar_nb.dwd.catalogue import RemoteArchive
     from radar_nb.dwd.months import Month
     from radar_nb.fetch.downloading import Download
-    from radar_nb.formats.streams import Blob
     from radar_nb.reading.dataset import Opened
     from radar_nb.runtime.progress import Reporter
 
@@ -297,7 +296,7 @@ def _outcome(cube: Cube, job: DayJob, result: Built | RadarNbError) -> Outcome:
     )
 
 
-def _index_on(client: Any, files: Sequence[Path | Blob]) -> None:
+def _index_on(client: Any, files: Sequence[File]) -> None:
     """Let workers read and verify the archives that have no index yet."""
     todo = [file for file in files if isinstance(file, Path) and load_index(file) is None]
     for _ in each(todo, _index, client=client):

@@ -23,7 +23,7 @@ from radar_nb.cube.stores import find_store
 from radar_nb.dwd.products import frame_step, missing_steps
 from radar_nb.errors import CubeError, NothingFound
 from radar_nb.formats.packing import FLAGS
-from radar_nb.reading.dataset import in_chunks, packing_attrs, step_coords, told_attrs
+from radar_nb.reading.dataset import chunk_bytes, in_chunks, packing_attrs, step_coords, told_attrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,11 +41,6 @@ if TYPE_CHECKING:
 What = Literal["values", "packed", "flags"]
 
 _MINUTE = 60  # seconds
-_CHUNK_BYTES = 32 << 20
-"""Bytes of a dask chunk, as in `radar_nb.reading.dataset`."""
-_CHUNKS = 20_000
-"""More dask chunks than these make the graph slower than the reading; then they grow, to `_GROWTH` times."""
-_GROWTH = 8
 _WIDE = 4
 """Bytes of a code that float32 cannot hold."""
 
@@ -243,7 +238,7 @@ def _chunks(cube: Cube, slots: NDArray[np.int64], itemsize: int) -> dict[str, An
     """Return dask chunks along the cube's own: as much of a day as fits, then columns, then rows."""
     days = np.unique(slots // cube.steps).size
     daily = math.prod(cube.shards.shape) * itemsize
-    room = _CHUNK_BYTES * min(_GROWTH, -(-days * daily // (_CHUNK_BYTES * _CHUNKS)))
+    room = chunk_bytes(days * daily)
     size = math.prod(cube.shards.chunk) * itemsize
     counts = []
     for count in (cube.shards.grid[0], cube.shards.grid[2], cube.shards.grid[1]):

@@ -165,6 +165,25 @@ def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(text, re.ASCII)  # no digits of other scripts
 
 
+def is_dwd_name(name: str) -> bool:
+    """Return whether DWD names archives or frames of radar composites like this file.
+
+    Examples
+    --------
+    >>> is_dwd_name("YW2017.002_202006.tar"), is_dwd_name("composite_rv_20250923_0855.tar"), is_dwd_name("a.tar")
+    (True, True, False)
+    """
+    return _OURS.fullmatch(name) is not None
+
+
+_OURS = re.compile(
+    r"(?i)raa01-.*-dwd---bin(\.gz|\.bz2|\.hdf5)?"
+    r"|composite_[a-z]+_.*(-hd5|\.tar)"
+    r"|[A-Z%][A-Z0-9](2017\.002|2016\.003)_supplement\.tar\.gz"
+    r"|[A-Z%][A-Z0-9]-?(2017\.002_|2016\.003_|hdf5-)?\d{6,8}\.(tar|tar\.gz)"
+    r"|(DE1200_)?[A-Z%][A-Z0-9]\d{10}(_\d{3})?(_MF\d{3})?(\.gz|\.bz2|\.tar\.bz2)?"
+)
+
 _CDC = "climate_environment/CDC/grids_germany"
 _MINUTES, _HOURLY, _DAILY = f"{_CDC}/5_minutes/radolan", f"{_CDC}/hourly/radolan", f"{_CDC}/daily/radolan"
 _REPROC = "reproc/2017_002/bin"

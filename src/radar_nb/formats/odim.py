@@ -18,7 +18,7 @@ from zlib_ng import zlib_ng
 
 from radar_nb.dwd.grids import PROJ, find_grid, to_lonlat
 from radar_nb.dwd.products import PRODUCTS
-from radar_nb.errors import HeaderError, UnsafeMember
+from radar_nb.errors import HeaderError, UnknownGrid, UnsafeMember
 from radar_nb.formats.packing import Packing
 from radar_nb.formats.radolan import FRAME_LIMIT, Header
 from radar_nb.runtime.wording import decimal, human_bytes, human_interval
@@ -222,6 +222,7 @@ def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
             f"holds a field of {' x '.join(map(str, data.shape))} cells ({human_bytes(data.nbytes)}), and "
             f"radar_nb reads at most {human_bytes(FRAME_LIMIT)} a field: open it with wradlib"
         )
+    _check_place(file, data.shape)
     quantity = file.text(what, "quantity")
     if quantity not in QUANTITIES:
         known = ", ".join(f"{name} ({unit})" for name, unit in QUANTITIES.items())
@@ -261,6 +262,51 @@ def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
         size=size,
     )
     return header, quantity, packing
+
+
+def _check_place(file: _File, shape: tuple[int, int]) -> None:
+    """Refuse a file whose `where` contradicts the registry of grids; DWD leaves some of it empty.
+
+    The false origin in `projdef` names where the file counts its own metres from, which are not used.
+    """
+    group = file.find("where")
+    if group is None or not group.attrs:
+        return
+    try:
+        grid = find_grid(*shape, version=5)
+    except UnknownGrid:  # reported when it is opened
+        return
+    for name, expected in _where(grid).items():
+        if name not in group.attrs:
+            continue
+        if name == "projdef":
+            stated: Any = file.text("where", name)
+            same = _projection(stated) == _projection(expected)
+        else:
+            stated = float(file.attribute("where", name))
+            same = abs(stated - float(expected)) <= (_DEGREES if name[2:] in {"_lon", "_lat"} else 0)
+        if not same:
+            raise file.refusal(
+                f"contradicts its grid: where/{name} is {stated}, and {grid.name}, DWD's composite of "
+                f"{shape[0]} x {shape[1]} cells, has {expected}: its places would be wrong"
+            )
+
+
+_DEGREES = 1e-4  # some 10 m: DWD writes corners to 1e-8 degrees
+_NO_PLACE = {"x_0", "y_0", "no_defs", "type"}  # what does not tell one projection from another
+
+
+def _projection(text: str) -> dict[str, float | str]:
+    """Return the parameters of a PROJ string, numbers to a tenth of a millimetre."""
+    parts = (token.lstrip("+").partition("=") for token in text.split())
+    return {key: _number(value) for key, _, value in parts if key not in _NO_PLACE}
+
+
+def _number(text: str) -> float | str:
+    try:
+        return round(float(text), 4)
+    except ValueError:
+        return text
 
 
 def _refuse_others(file: _File) -> None:

@@ -13,7 +13,7 @@ from radar_nb.dwd.products import PRODUCTS, frame_step, product_of, true_interva
 from radar_nb.errors import NothingFound, SeriesError
 from radar_nb.formats.radolan import SYNTHETIC
 from radar_nb.reading.series import of_products
-from radar_nb.reading.sources import find_files, raise_problems, scan
+from radar_nb.reading.sources import find_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,14 +115,10 @@ def find_coverage(
         return _of_dataset(source if hasattr(source, "data_vars") else source.to_dataset(), asked)
     plan = hasattr(source, "on_disk")
     files = [source.local(archive) for archive in source.on_disk] if plan else source
-    frames = scan(find_files(files), progress=progress)
-    if errors == "raise":
-        raise_problems(frames.problems)
+    frames, _ = find_frames(files, errors=errors, progress=progress)
     problems = len(frames.problems)
     frames = of_products(frames, product)
     names = sorted({frames.kinds[kind].header.product for kind in np.unique(frames.rows["kind"])})
-    if not names:
-        raise NothingFound(f"there is no RADOLAN frame in {source!s}: name archives, frames or their folder")
     if len(names) > 1:
         raise SeriesError(f"the source holds {', '.join(names)}: choose one with product=, such as {names[0]!r}")
     months = asked or (source.months if plan else _months_of(frames))

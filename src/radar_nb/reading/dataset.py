@@ -20,8 +20,8 @@ from radar_nb.formats.packing import FLAGS, OUTLINE_FLAG, Clutter, Packing
 from radar_nb.formats.radolan import RUN_LENGTH, SYNTHETIC
 from radar_nb.reading.lazy_array import FrameArray, no_packing
 from radar_nb.reading.regridding import Method, Weights, weights
-from radar_nb.reading.series import Series, make_series, of_products, split_kinds, with_true_interval
-from radar_nb.reading.sources import find_files, raise_problems, scan
+from radar_nb.reading.series import Series, make_series
+from radar_nb.reading.sources import find_frames
 from radar_nb.reading.wradlib_template import Template, find_template
 from radar_nb.runtime.wording import human_time
 from radar_nb.runtime.workers import renew_dask_after_forks
@@ -42,6 +42,12 @@ DEFAULT_MMAP_THRESHOLD_MAX)."""
 _CHUNKS = 20_000
 """More dask chunks than these make the graph slower than the reading; then they grow, to `_GROWTH` times."""
 _GROWTH = 8
+
+
+def chunk_bytes(total: int) -> int:
+    """Return how many bytes a dask chunk may have of a variable of so many."""
+    return _CHUNK_BYTES * min(_GROWTH, -(-total // (_CHUNK_BYTES * _CHUNKS)) or 1)
+
 
 _WIDE = 4
 """Bytes of a code that float32 cannot hold."""
@@ -99,22 +105,19 @@ class Opened:
 
 def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> Opened:
     """Find the frames of a source and what they mean: see `open_dataset` for what is raised."""
-    frames = scan(find_files(source), progress=progress)
+    frames, skipped = find_frames(source, errors=options.errors, progress=progress)
     if isinstance(source, Plan) and source.span is not None:
         frames = _within(frames, source)
-    if options.errors == "raise":
-        raise_problems(frames.problems)
-    problems = frames.problems
     target = None if options.grid is None else named_grid(options.grid)
-    frames, wrong = with_true_interval(of_products(frames, options.variables))
-    if options.errors == "raise":
-        raise_problems(wrong)
-    frames, others = split_kinds(frames, any_grid=target is not None)
-    if options.errors == "raise":
-        raise_problems(others)
-    series = make_series(frames, sums=options.sums, fill_gaps=options.fill_gaps)
-    series = replace(series, problems=(*problems, *wrong, *others))
-    return _meaning(series, options, target)
+    series = make_series(
+        frames,
+        variables=options.variables,
+        any_grid=target is not None,
+        sums=options.sums,
+        fill_gaps=options.fill_gaps,
+        errors=options.errors,
+    )
+    return _meaning(replace(series, skipped=tuple(problem.text for problem in skipped)), options, target)
 
 
 def _within(frames: Frames, plan: Plan) -> Frames:
@@ -204,8 +207,7 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
         if packing and packings[0].itemsize < _WIDE:  # CF unpacks wider integers to float64
             data.encoding |= packing | {"dtype": packings[0].dtype}
     coords = _coords(opened, options)
-    # what xarray's chunks={} is to cut as it cuts the data
-    for name in ("source", "time_bnds", "prediction_time"):
+    for name in ("source", "time_bnds", "prediction_time"):  # xarray's chunks={} cuts these as it cuts the data
         if name in coords:
             coords[name].encoding["preferred_chunks"] = data.encoding["preferred_chunks"]
     variables = {opened.name: data}
@@ -230,9 +232,8 @@ def in_chunks(ds: xr.Dataset, chunks: Literal["auto"] | Mapping[str, int] | None
 
 def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Give the lengths of chunks along time: as many frames as memory is used again for, none across days."""
-    fields = np.prod(shape[1:]) * np.dtype("f4").itemsize
-    longest = max(1, int(_CHUNK_BYTES // fields))
-    longest *= min(_GROWTH, -(-len(series.times) // (longest * _CHUNKS)))
+    field = int(np.prod(shape[1:])) * np.dtype("f4").itemsize
+    longest = max(1, chunk_bytes(len(series.times) * field) // field)
     rows = np.where(series.slots[:, 0] < 0, 0, series.slots[:, 0])
     parts = series.frames.rows["part"][rows]
     ends = np.append(np.flatnonzero(np.diff(parts)) + 1, len(parts))
@@ -364,6 +365,8 @@ def _series_attrs(opened: Opened) -> dict[str, Any]:
         "license": "CC0" if made_up else "CC BY 4.0; source: Deutscher Wetterdienst",
         **told_attrs(series.missing, series.doubled, [problem.text for problem in series.problems]),
     }
+    if series.skipped:
+        attrs["files_skipped"] = _some(series.skipped, len(series.skipped))
     if series.taken:
         attrs["sums_taken"] = series.taken
     if any(weights is not None for weights in opened.weights):

@@ -8,15 +8,16 @@ the flag bits, `units` is spelt as CF wants it, and the Dataset can be written.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendEntrypoint
+from xarray.backends import BackendArray, BackendEntrypoint
+from xarray.core import indexing
 
+from radar_nb.dwd.archive_names import is_dwd_name
 from radar_nb.errors import SeriesError
 from radar_nb.fetch.downloading import download_async
 from radar_nb.fetch.planning import plan_async
@@ -26,7 +27,9 @@ from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.event_loop import blocking
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Grid
     from radar_nb.dwd.products import Product
@@ -244,35 +247,90 @@ def to_rate(amount: xr.DataArray) -> xr.DataArray:
 
 
 class RadarNbBackend(BackendEntrypoint):
-    """xarray's way in: `xr.open_dataset(path, engine="radar_nb")`."""
+    """xarray's engine: `xr.open_dataset(path, engine="radar_nb")`."""
 
     description = "DWD's RADOLAN and RADKLIM: frames, folders and archives of any nesting"
     open_dataset_parameters = (
-        *("filename_or_obj", "drop_variables", "variables", "clutter", "packed", "flags", "lonlat"),
+        *("filename_or_obj", "drop_variables", "mask_and_scale", "decode_times", "concat_characters"),
+        *("decode_coords", "use_cftime", "decode_timedelta", "variables", "clutter", "packed", "flags", "lonlat"),
         *("grid", "regrid", "sums", "fill_gaps", "errors"),
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Tell whether this is a frame or an archive as DWD names them, without reading more than a head."""
+        """Return whether this is a frame or an archive as DWD names them, without reading more than a head."""
         if isinstance(filename_or_obj, bytes | bytearray | memoryview):
             return sniff(bytes(filename_or_obj[:512])) == "frame"
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
-        return _OURS.search(Path(filename_or_obj).name) is not None
+        return is_dwd_name(Path(filename_or_obj).name)
 
-    def open_dataset(  # type: ignore[override] # engines have parameters of their own
-        self, filename_or_obj: Any, *, drop_variables: str | Sequence[str] | None = None, **options: Any
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        mask_and_scale: bool | None = True,
+        decode_times: Any = True,
+        concat_characters: bool = True,  # noqa: ARG002 - texts are texts, not characters
+        decode_coords: Any = True,
+        drop_variables: str | Iterable[str] | None = None,
+        use_cftime: bool | None = None,
+        decode_timedelta: Any = None,
+        **options: Any,
     ) -> xr.Dataset:
-        """Open a source: see `radar_nb.open_dataset`."""
-        used = Options(**options)
+        """Open a source: see `radar_nb.open_dataset`, and `xarray.open_dataset` for the keywords that decode.
+
+        With `mask_and_scale=False` values are packed integers, as with `packed=True`.
+        """
+        used = Options(**{"packed": mask_and_scale is False} | options)
         ds = assemble(open_series(filename_or_obj, used, progress=False), used)
+        ds["source"] = _of_one_length(ds["source"].variable)
+        if use_cftime is not None and decode_times:
+            decode_times = xr.coders.CFDatetimeCoder(use_cftime=use_cftime)
+        if decode_timedelta is None:
+            decode_timedelta = bool(decode_times)
+        if decode_times is not True or decode_timedelta is not True:
+            ds = _decoded(ds, decode_times, decode_timedelta)
+        if not decode_coords:
+            ds = ds.reset_coords()
         drop = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
         return ds.drop_vars(drop, errors="ignore")
 
 
-_OURS = re.compile(
-    r"(?i)^(raa01-.*-dwd---bin(\.gz|\.bz2|\.hdf5)?"
-    r"|([A-Z%][A-Z0-9])-?(2017\.002_|2016\.003_|hdf5-)?\d{6,8}\.(tar|tar\.gz)"
-    r"|(DE1200_)?[A-Z%][A-Z0-9]\d{10}(_\d{3})?(\.gz|\.bz2|\.tar\.bz2)?)$"
-)
-"""Names of DWD's archives and frames (see `radar_nb.dwd.archive_names`)."""
+class _Texts(BackendArray):
+    """Texts as ones of one length, made when they are read: of millions of steps they would take much memory."""
+
+    def __init__(self, texts: NDArray[Any]) -> None:
+        longest = max(map(len, set(texts.tolist())), default=0)
+        self._texts = texts
+        self.shape = texts.shape
+        self.dtype = np.dtype(f"U{_LENGTH * max(1, -(-longest // _LENGTH))}")
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        return np.asarray(self._texts[key], self.dtype)
+
+
+_LENGTH = 64
+"""Letters of `source` in xarray's engine, or a multiple: so it can be a dask array and be appended to a store."""
+
+
+def _of_one_length(texts: xr.Variable) -> xr.Variable:
+    return xr.Variable(texts.dims, indexing.LazilyIndexedArray(_Texts(texts.values)), texts.attrs, texts.encoding)
+
+
+def _decoded(ds: xr.Dataset, decode_times: Any, decode_timedelta: Any) -> xr.Dataset:
+    """Return a Dataset whose times are decoded from their stored integers as xarray is asked to."""
+    stored = {
+        name: xr.conventions.encode_cf_variable(variable, name=name)
+        for name, variable in ds.variables.items()
+        if variable.dtype.kind in "mM"
+    }
+    return xr.decode_cf(
+        ds.assign_coords(stored),
+        mask_and_scale=False,
+        decode_coords=False,
+        decode_times=decode_times,
+        decode_timedelta=decode_timedelta,
+    )

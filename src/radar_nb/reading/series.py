@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from radar_nb.dwd.products import PRODUCTS, frame_step, missing_steps, true_interval
-from radar_nb.errors import NothingFound, SeriesError, SettingsError
+from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.formats.index import Problem
+from radar_nb.reading.sources import raise_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,9 @@ class Series:
     taken : str
         Which of overlapping sums were taken, in words; empty where none overlap.
     problems : tuple of Problem
-        Frames that were left aside since they are of another product or grid.
+        What cannot be read, and frames that were left aside since they are of another product, interval or grid.
+    skipped : tuple of str
+        Files that were skipped, and why.
     """
 
     frames: Frames
@@ -67,6 +70,7 @@ class Series:
     doubled_at: NDArray[np.datetime64]
     taken: str
     problems: tuple[Problem, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def of_products(frames: Frames, variables: str | Sequence[str] | None) -> Frames:
@@ -87,7 +91,7 @@ def of_products(frames: Frames, variables: str | Sequence[str] | None) -> Frames
     return frames.take(mask)
 
 
-def with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
+def _with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
     """Leave frames aside whose header states another interval than the table of products, and report them."""
     wrong = [
         number
@@ -113,7 +117,7 @@ def with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
     return frames.take(~bad), tuple(Problem("SeriesError", text) for text in problems)
 
 
-def split_kinds(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Problem, ...]]:
+def _of_one_kind(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Problem, ...]]:
     """Keep the frames of the most frequent kind, and tell the others.
 
     Frames are of one kind if they have product, interval and, unless `any_grid`, grid and unit in common; binaries
@@ -182,28 +186,38 @@ def describe(header: Header) -> str:
     )
 
 
-def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
-    """Put frames of one kind on their axes.
+def make_series(
+    frames: Frames,
+    *,
+    variables: str | Sequence[str] | None,
+    any_grid: bool,
+    sums: str,
+    fill_gaps: bool,
+    errors: Literal["raise", "report"],
+) -> Series:
+    """Put the frames of one product and grid on their axes.
 
     Parameters
     ----------
     frames : Frames
-    sums : str
-        "apart", "all", or a time of day "HH:MM" (see `open_dataset`).
-    fill_gaps : bool
-        Whether steps without a frame get a slot.
+    variables, sums, fill_gaps, errors
+        See `open_dataset`.
+    any_grid : bool
+        Whether frames on different grids may be mixed.
 
     Raises
     ------
     SettingsError
-        `sums` is none of these.
+        `sums` is not valid.
     SeriesError
-        No frame ends at that time of day.
-    NothingFound
-        There is no frame.
+        The source holds none of the variables, frames of several kinds, or no frame that ends at the time of day.
     """
+    frames, wrong = _with_true_interval(of_products(frames, variables))
+    frames, others = _of_one_kind(frames, any_grid=any_grid) if not wrong or errors == "report" else (frames, ())
+    if errors == "raise":
+        raise_problems(wrong or others)
     if not len(frames.rows):
-        raise NothingFound("there is no RADOLAN frame in the source: name archives, frames or their folder")
+        raise SeriesError(wrong[0].text)
     header = frames.kinds[frames.rows["kind"][0]].header
     interval = true_interval(header.product, header.interval)
     frames, taken = _apart(frames, interval, sums)
@@ -236,6 +250,7 @@ def make_series(frames: Frames, *, sums: str, fill_gaps: bool) -> Series:
         doubled=doubled,
         doubled_at=doubled_at,
         taken=taken,
+        problems=(*frames.problems, *wrong, *others),
     )
 
 

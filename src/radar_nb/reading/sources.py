@@ -1,4 +1,4 @@
-"""From what a user calls a source (files, folders, archives, a glob, a report) to frames in the order of time."""
+"""From what a user calls a source (files, folders, archives, a glob, a report) to the frames that it holds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
+from operator import not_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from radar_nb.dwd.archive_names import is_dwd_name
 from radar_nb.errors import (
     ArchiveError,
     CubeError,
@@ -51,31 +54,71 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Reporter
 
 
-_ZARR = "zarr.json"  # what the folder of a cube holds, as that of any Zarr group
-_NO_SOURCE = (PART, SIDECAR, ".nc")
-"""What the names of files end in that a folder of archives may hold beside them; .nc: results, as of `reduce`."""
+_ZARR = "zarr.json"  # in the folder of a cube, as of any Zarr group
+_RESULTS = (PART, SIDECAR, ".nc")
+"""Ends of the names of files that radar_nb itself leaves beside archives: parts, notes, results."""
+_HEAD = 512  # bytes that show what a file is
 
-_LINES = 20
-"""Problems that an error lists."""
+_LISTED = 20
+"""How many problems an error lists."""
+
+File = Path | Blob | Problem
+"""Where frames may be: a file, bytes in memory, or what was found instead."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # RFC 3986, 3.1; one letter alone is a drive of Windows
 
 
-def find_files(source: Any) -> tuple[Path | Blob, ...]:
-    """Give the files of a source.
+def find_frames(
+    source: Any, *, errors: Literal["raise", "report"], progress: bool | Reporter
+) -> tuple[Frames, tuple[Problem, ...]]:
+    """Return every frame of a source, and the files of its folders that were skipped since they hold none.
+
+    Parameters
+    ----------
+    source
+        See `find_files`.
+    errors : {"raise", "report"}
+        Whether files and members that cannot be read raise an error that lists them, or stay in the problems of
+        the frames.
+    progress : bool or Reporter
+
+    Raises
+    ------
+    NothingFound
+        The source holds no frame.
+    RadarNbError
+        See `find_files`, `scan` and `raise_problems`.
+    """
+    frames = scan(find_files(source), progress=progress)
+    foreign = [problem.error == NothingFound.__name__ for problem in frames.problems]
+    skipped = tuple(compress(frames.problems, foreign))
+    frames = replace(frames, problems=tuple(compress(frames.problems, map(not_, foreign))))
+    if errors == "raise":
+        raise_problems(frames.problems)
+    if not len(frames.rows):
+        found = "".join(f"\n  {problem.text}" for problem in (*skipped, *frames.problems)[:_LISTED])
+        raise NothingFound(
+            f"there is no RADOLAN frame in {source!s}: name archives, frames or their folder{found}"
+        )
+    return frames, skipped
+
+
+def find_files(source: Any) -> tuple[File, ...]:
+    """Return the files of a source.
 
     Parameters
     ----------
     source : path, str, bytes, file object, Report, Plan, or an iterable of these
         A file, a folder (searched through), or a glob such as `"data/**/*.tar"`. What has `paths` (a report, a
-        plan) stands for these. Bytes and what can be read are an archive or a frame in memory.
+        plan) stands for these. Bytes and file objects are an archive or a frame in memory.
 
     Returns
     -------
-    tuple of pathlib.Path or Blob
-        In the source's order; within a folder or glob sorted by path. Unfinished downloads, notes, hidden files
-        and netCDF files (DWD publishes no radar in these) are left out; so are folders of frames beside the
-        archive that they were extracted from, since the archive has them all, and cubes.
+    tuple of Path, Blob or Problem
+        In the source's order; within a folder or glob sorted by path. Files in folders that are neither named as
+        DWD names them nor begin as frames or archives are problems of the class `NothingFound`. Unfinished
+        downloads, notes, hidden files, netCDF files, cubes, and folders of frames beside the archive that they
+        were extracted from are left out.
 
     Raises
     ------
@@ -84,7 +127,7 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
     CubeError
         A path is a cube.
     SettingsError
-        It is nothing of these.
+        It is an address, or nothing that could hold data.
     """
     files = tuple(_files(source))
     if not files:
@@ -93,14 +136,14 @@ def find_files(source: Any) -> tuple[Path | Blob, ...]:
 
 
 def is_cube(source: Any) -> bool:
-    """Tell whether this is the folder of a cube."""
+    """Return whether this is the folder of a cube."""
     return isinstance(source, str | os.PathLike) and (user_path(source) / _ZARR).is_file()
 
 
-def _files(source: Any) -> Iterator[Path | Blob]:
+def _files(source: Any) -> Iterator[File]:
     if hasattr(source, "paths"):
         source = source.paths
-    if isinstance(source, Blob):
+    if isinstance(source, Blob | Problem):
         yield source
     elif hasattr(source, "read"):
         yield Blob(str(getattr(source, "name", "the file object")), source.read())
@@ -119,7 +162,8 @@ def _files(source: Any) -> Iterator[Path | Blob]:
             yield from _files(item)
     else:
         raise SettingsError(
-            f"{source!r} names no data: give a path, several, what plan or download gives, bytes, or a file object"
+            f"{source!r} names no data: pass a path, several, what plan or download returns, bytes, or a file "
+            "object"
         )
 
 
@@ -133,44 +177,52 @@ def _reading(path: Path) -> Iterator[None]:
         raise StorageError(f"{path} cannot be read ({error.strerror}): check its name and your rights") from error
 
 
-def _at(path: Path) -> Iterator[Path]:
+def _at(path: Path) -> Iterator[File]:
     with _reading(path):
-        yield from _found(path)
+        if path.is_dir():
+            if is_cube(path):
+                raise CubeError(f"{path} is a cube, or another Zarr store: open it with open_cube")
+            yield from _walk_folder(path)
+        elif path.is_file():
+            yield from () if is_index(path) else (path,)
+        elif path.exists():  # a pipe or a device, from which reading may never end
+            raise NothingFound(f"{path} is neither a file nor a folder: name one that is")
+        elif glob.has_magic(str(path)):
+            for name in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - the pattern may be absolute
+                yield from _at(Path(name)) if not Path(name).is_dir() else ()
+        else:
+            raise NothingFound(f"{path} does not exist: check the path, or download it first")
 
 
-def _found(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        if is_cube(path):
-            raise CubeError(f"{path} is a cube, or another Zarr store: open it with open_cube")
-        yield from _walk_folder(path)
-    elif path.is_file():
-        yield from () if is_index(path) else (path,)
-    elif path.exists():  # what gives bytes without end, or none for ever
-        raise NothingFound(f"{path} is neither a file nor a folder: name one that is")
-    elif glob.has_magic(str(path)):
-        for name in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - the pattern may be absolute
-            yield from _at(Path(name)) if not Path(name).is_dir() else ()
-    else:
-        raise NothingFound(f"{path} does not exist: check the path, or download it first")
+def _walk_folder(folder: Path) -> Iterator[File]:
+    with os.scandir(folder) as found:
+        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda one: one.name)
+    folders = [folder / entry.name for entry in entries if entry.is_dir()]
+    files = [folder / entry.name for entry in entries if entry.is_file() and not entry.name.endswith(_RESULTS)]
+    extracted = {frames_folder(file) for file in files} if folders else set()
+    for inner in folders:
+        if inner not in extracted and not is_cube(inner):
+            yield from _walk_folder(inner)
+    for file in files:
+        yield file if is_dwd_name(file.name) or _may_hold_frames(file) else _foreign(file)
 
 
-def _walk_folder(folder: Path) -> Iterator[Path]:
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    files = [entry for entry in entries if entry.is_file() and not entry.name.endswith(_NO_SOURCE)]
-    extracted = {frames_folder(file) for file in files}
-    for entry in entries:
-        if entry.is_dir() and entry not in extracted and not is_cube(entry):
-            yield from _walk_folder(entry)
-    yield from files
+def _may_hold_frames(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return sniff(opened.read(_HEAD)) not in {"html", "empty", "unknown"}
 
 
-def scan(files: Sequence[Path | Blob], *, progress: bool | Reporter = True) -> Frames:
-    """Find every frame: from the archives' indexes, or by reading and verifying an archive that has none.
+def _foreign(file: Path) -> Problem:
+    return Problem(NothingFound.__name__, f"{file} was skipped: it is neither a RADOLAN frame nor an archive")
+
+
+def scan(files: Sequence[File], *, progress: bool | Reporter = True) -> Frames:
+    """Return every frame: from the archives' indexes, or by reading and verifying an archive that has none.
 
     Parameters
     ----------
-    files : sequence of pathlib.Path or Blob
-        Frames, archives of any nesting, or both.
+    files : sequence of Path, Blob or Problem
+        Frames, archives of any nesting, or both; problems are passed on.
     progress : bool or Reporter
         Task "read", in files and days of archives, of those that have to be read.
 
@@ -184,7 +236,7 @@ def scan(files: Sequence[Path | Blob], *, progress: bool | Reporter = True) -> F
     StorageError
         The disk failed, or a file has gone.
     """
-    opened = list(map(_opened, files))
+    opened = [file if isinstance(file, Problem) else _opened(file) for file in files]
     todo = [part for item in opened if isinstance(item, _Unread) for part in item.parts]
     indexes, problems, done = [], [], 0
     with reporting(progress) as report, _cancelling() as pool:
@@ -211,7 +263,7 @@ def scan(files: Sequence[Path | Blob], *, progress: bool | Reporter = True) -> F
 
 @contextmanager
 def _cancelling() -> Iterator[ThreadPoolExecutor]:
-    """Give threads; what waits for them is left when somebody cancels."""
+    """Yield threads; on an error or a cancellation, work that has not begun is dropped."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
             yield pool
@@ -231,13 +283,13 @@ class _Unread:
     def index(self, scans: Sequence[PartScan]) -> Index:
         made = make_index(self.archive, self.parts, scans, stamp=self.stamp)
         if isinstance(self.archive, Path) and len(made.rows) + len(made.problems) > 1:
-            # a file of one frame is opened as quickly as its index would be
+            # a file of one frame is opened as fast as its index would be
             save_index(made, self.archive)
         return made
 
 
 def _opened(file: Path | Blob) -> Index | _Unread | Problem:
-    """Give a file's index, or its parts if it has to be read."""
+    """Return a file's index, or its parts if it has to be read."""
     try:
         if isinstance(file, Blob):
             return _Unread(archive=file, parts=parts(file), stamp=(0, 0))
@@ -255,7 +307,7 @@ def _opened(file: Path | Blob) -> Index | _Unread | Problem:
 
 
 def _plain(file: Path, head: bytes, stamp: tuple[int, int]) -> Index:
-    """Index a frame that lies on its own: its header and its size tell all."""
+    """Index a frame that is a file of its own, by its header and its size."""
     header = parse_header(head, name=str(file))
     size = stamp[0]
     if size != header.size:
@@ -282,7 +334,7 @@ def raise_problems(problems: Sequence[Problem]) -> None:
     if len(problems) == 1:
         raise problems[0].exception()
     ordered = sorted(problems, key=lambda problem: problem.error != UnsafeMember.__name__)
-    lines = "\n".join(f"  {problem.text}" for problem in ordered[:_LINES])
-    more = f"\n  and {len(ordered) - _LINES:,} more" if len(ordered) > _LINES else ""
+    lines = "\n".join(f"  {problem.text}" for problem in ordered[:_LISTED])
+    more = f"\n  and {len(ordered) - _LISTED:,} more" if len(ordered) > _LISTED else ""
     text = f'{len(ordered):,} files or members are wrong (errors="report" opens the rest):\n{lines}{more}'
     raise Problem(ordered[0].error, text).exception()

@@ -1,0 +1,110 @@
+"""Laws of sources: foreign files are skipped and reported, and refusals name the reason and the way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.frames import frame, save
+
+import radar_nb as rn
+from radar_nb.errors import FrameError, NothingFound, SettingsError
+from radar_nb.formats.index import Problem
+from radar_nb.reading.sources import find_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOREIGN = {
+    "README.pdf": b"%PDF-1.7\n" + b"\x00" * 600,
+    "README.txt": b"These are the frames of June.\n",
+    "Thumbs.db": b"\xd0\xcf\x11\xe0" + b"\x00" * 600,
+    ".DS_Store": b"\x00\x00\x00\x01Bud1",
+    "._frame-000": b"\x00\x05\x16\x07" + b"\x00" * 100,
+    "empty": b"",
+    "index.html": b"<html><body>Index of /radolan</body></html>",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with two frames and what else users have in folders."""
+    save(tmp_path, frame(), frame("2020-06-13T15:30"))
+    for name, data in FOREIGN.items():
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+class TestForeignFiles:
+    """Files in a folder that are not DWD's."""
+
+    def test_they_are_skipped_and_reported(self, folder: Path) -> None:
+        """The frames open; visible foreign files are named in an attribute, hidden ones are passed over."""
+        ds = rn.open_dataset(folder, progress=False)
+
+        assert ds.sizes["time"] == 2
+        assert "problems" not in ds.attrs
+        for name in FOREIGN:
+            assert (f"{name} was skipped" in ds.attrs["files_skipped"]) is not name.startswith(".")
+
+    def test_a_cube_is_built_beside_them(self, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """They do not count as failures."""
+        cube = tmp_path_factory.mktemp("cube") / "cube"
+
+        rn.build_cube(folder, cube, progress=False)
+
+        assert rn.open_cube(cube).sizes["time"] == 2
+
+    def test_a_folder_of_foreign_files_alone_names_them(self, tmp_path: Path) -> None:
+        """There is no frame, and the message lists what was looked at."""
+        (tmp_path / "README.pdf").write_bytes(FOREIGN["README.pdf"])
+
+        with pytest.raises(NothingFound, match=r"(?s)there is no RADOLAN frame in .*README\.pdf was skipped"):
+            rn.open_dataset(tmp_path, progress=False)
+
+    def test_a_file_that_dwd_names_is_never_skipped(self, tmp_path: Path) -> None:
+        """Under DWD's name an empty file is damage."""
+        save(tmp_path, frame())
+        (tmp_path / "raa01-yw2017.002_10000-2006131530-dwd---bin").write_bytes(b"")
+
+        with pytest.raises(rn.errors.RadarNbError, match=r"2006131530-dwd---bin is empty"):
+            rn.open_dataset(tmp_path, progress=False)
+
+    def test_a_damaged_frame_is_never_skipped(self, tmp_path: Path) -> None:
+        """What begins as a frame is one, whatever its name."""
+        save(tmp_path, frame(), frame("2020-06-13T15:30")[:-1])
+
+        with pytest.raises(FrameError, match="frame-001 has"):
+            rn.open_dataset(tmp_path, progress=False)
+
+    def test_of_each_foreign_file_only_the_head_is_read(self, folder: Path) -> None:
+        """They are sorted out before any index is looked up, so that many of them cost little."""
+        found = find_files(folder)
+
+        assert [file.name for file in found if not isinstance(file, Problem)] == ["frame-000", "frame-001"]
+        assert len(found) == 2 + sum(not name.startswith(".") for name in FOREIGN)
+
+
+class TestRefusals:
+    """What is not a source."""
+
+    @pytest.mark.parametrize(
+        "address",
+        ["https://example.org/YW2017.002_202006.tar", "s3://bucket/radar", "gs://bucket/cube.zarr"],
+    )
+    @pytest.mark.parametrize("call", [rn.open_dataset, rn.accumulate, rn.check])
+    def test_an_address_is_not_a_file(self, address: str, call: object) -> None:
+        """The message says how the data get here instead."""
+        assert callable(call)
+        arguments = ("1D",) if call is rn.accumulate else ()
+
+        with pytest.raises(
+            SettingsError,
+            match=rf"{address} is (a web address|in object storage), and frames are opened from files: download",
+        ):
+            call(address, *arguments)
+
+    def test_a_path_that_does_not_exist(self, tmp_path: Path) -> None:
+        """Before anything else is said of it."""
+        with pytest.raises(NothingFound, match=r"RW201910\.tar\.gz does not exist: check the path, or download"):
+            rn.open_dataset(tmp_path / "RW201910.tar.gz")
