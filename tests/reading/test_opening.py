@@ -408,7 +408,7 @@ class TestBadInput:
             (frame().replace(b"GP1100x 900", b"GP    x    ", 1), HeaderError, "lacks GP"),
             (b"<html><body>Login</body></html>", (ArchiveError, FrameError, ValueError), "web page"),
             (b"", (ArchiveError, FrameError), "is empty"),
-            (b"\x00" * 3000, (ArchiveError, FrameError), "no archive and no frame"),
+            (b"\x00" * 3000, (ArchiveError, FrameError), "is not an archive or a frame"),
             (frame(rows=700, cols=700), UnknownGrid, "a grid of 700 x 700 cells is not known"),
             (
                 frame(product="QQ"),
