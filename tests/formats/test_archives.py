@@ -473,7 +473,7 @@ def test_a_web_page_is_no_archive(archive: Callable[[bytes], Path]) -> None:
 @pytest.mark.parametrize("place", ["nothing.tar", "."])
 def test_what_is_no_file_is_not_found(tmp_path: Path, place: str) -> None:
     """A path without a file, or of a folder, is answered with what to do."""
-    with pytest.raises(NothingFound, match="fetch it first; of a folder, give its files"):
+    with pytest.raises(NothingFound, match="fetch it first; of a folder, pass its files"):
         parts(tmp_path / place)
 
 
