@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from radar_nb.cli.terminal import Parser
 
 
-def add_to(add: Callable[..., Parser]) -> None:
+def add_archive_commands(add: Callable[..., Parser]) -> None:
     """Add the commands to the parser."""
     plan = add("plan", _plan, "Show which archives exist, how large they are, and what is on disk.", json=True)
     download = add("download", _download, "Download the archives of months; resume after a break.", json=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # xarray and Matplotlib are imported within functions: other commands start without them
 
 
-def add_to(add: Callable[..., Parser]) -> None:
+def add_data_commands(add: Callable[..., Parser]) -> None:
     """Add the commands to the parser."""
     info = add("info", _info, "List the products, or describe one product, or data on disk.", json=True)
     info.add_argument("source", metavar="PRODUCT|PATH", nargs="*", help="a product, or archives, frames, a cube")
@@ -115,13 +115,13 @@ def _info(options: argparse.Namespace) -> int:
             )
         show(options, rn.product(name).table())
         return 0
-    facts = describe(_open(options))
+    facts = facts_of(_open(options))
     text = "\n".join(f"{name:>16}  {fact}" for name, fact in facts.items())
     print(json.dumps(facts, indent=1) if options.json else printable(text))
     return 0
 
 
-def describe(ds: xr.Dataset) -> dict[str, Any]:
+def facts_of(ds: xr.Dataset) -> dict[str, Any]:
     """Return what a Dataset of `open_dataset` holds, in words and numbers."""
     from radar_nb.plots.style import unit_label  # noqa: PLC0415
 

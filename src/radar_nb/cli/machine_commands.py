@@ -10,7 +10,7 @@ import shtab
 
 import radar_nb as rn
 from radar_nb.cli.configuration import configuration
-from radar_nb.cli.data_commands import describe, save_picture
+from radar_nb.cli.data_commands import facts_of, save_picture
 from radar_nb.cli.doctor import diagnosis_table, examine
 from radar_nb.cli.terminal import show
 from radar_nb.mirror import Mirror, make_archives
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from radar_nb.cli.terminal import Parser
 
 
-def add_to(add: Callable[..., Parser], make_parser: Callable[[], Parser]) -> None:
+def add_machine_commands(add: Callable[..., Parser], make_parser: Callable[[], Parser]) -> None:
     """Add the commands to the parser, which `make_parser` makes."""
     mirror = add("mirror", _mirror, "Serve a folder on this machine as DWD's server does, real or synthetic data.")
     mirror.add_argument("--root", metavar="DIR", required=True, type=user_path, help="folder to serve")
@@ -114,7 +114,7 @@ def _demo(options: argparse.Namespace) -> int:
     ds = rn.open_dataset(downloaded)
     hourly = ds.YW.isel(time=slice(None, None, 12))
     wettest = hourly.isel(time=int(hourly.sum(("y", "x")).argmax("time")))
-    print("\n".join(f"   {name}: {fact}" for name, fact in describe(ds).items()))
+    print("\n".join(f"   {name}: {fact}" for name, fact in facts_of(ds).items()))
     print("6. Pictures:")
     save_picture(rn.plot(wettest), options.folder / "field.png", dpi=150)
     return 0

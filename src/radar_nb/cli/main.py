@@ -8,8 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
-from radar_nb.cli import archive_commands, data_commands, machine_commands
+from radar_nb.cli.archive_commands import add_archive_commands
 from radar_nb.cli.cube_commands import add_cube
+from radar_nb.cli.data_commands import add_data_commands
+from radar_nb.cli.machine_commands import add_machine_commands
 from radar_nb.cli.terminal import Parser, finish, print_error, show
 from radar_nb.runtime.report import Report
 
@@ -88,11 +90,11 @@ def make_parser() -> Parser:
         command.set_defaults(command=run)
         return command
 
-    archive_commands.add_to(add)
-    data_commands.add_to(add)
+    add_archive_commands(add)
+    add_data_commands(add)
     cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair.")
     add_cube(cube, as_json, debug)
-    machine_commands.add_to(add, make_parser)
+    add_machine_commands(add, make_parser)
     return parser
 
 
