@@ -2,10 +2,10 @@
 
 RadarNbError
 ├── UnknownProduct (ValueError)          no such product
-├── MonthError (ValueError)              a month that is none, or a reversed range
+├── MonthError (ValueError)              not a valid month, or a reversed range
 ├── CoverageError (ValueError)           no family of the product covers the months
 ├── SettingsError (ValueError)           a setting that cannot be used
-├── ListingError (ValueError)            a directory listing that is none
+├── ListingError (ValueError)            a page that is not a directory listing
 ├── DownloadError                        a file that did not arrive
 │   ├── NotOnServer (FileNotFoundError)  404, 410
 │   ├── Refused (PermissionError)        401, 403 and other final answers
@@ -22,7 +22,7 @@ RadarNbError
 │   ├── TruncatedArchive (EOFError)      an archive that ends too early
 │   └── UnsafeMember                     a member that must not be unpacked
 ├── FrameError (ValueError)              one RADOLAN frame
-│   ├── HeaderError                      a header that is none, or contradicts itself
+│   ├── HeaderError                      not a header, or one that contradicts itself
 │   ├── TruncatedFrame (EOFError)        shorter than its header says
 │   └── UnknownGrid                      a grid that DWD does not document
 ├── SeriesError (ValueError)             frames that do not make one series
@@ -57,11 +57,11 @@ class RadarNbError(Exception):
 
 
 class UnknownProduct(RadarNbError, ValueError):
-    """A product name that the table does not hold."""
+    """An unknown product name."""
 
 
 class MonthError(RadarNbError, ValueError):
-    """A text or value that is no month, or a range whose end lies before its beginning."""
+    """A text or value that is not a valid month, or a range whose end lies before its beginning."""
 
 
 class CoverageError(RadarNbError, ValueError):
@@ -141,7 +141,7 @@ class FrameError(RadarNbError, ValueError):
 
 
 class HeaderError(FrameError):
-    """A header that is none, or contradicts its payload."""
+    """A header that is not valid, or contradicts its payload."""
 
 
 class TruncatedFrame(FrameError, EOFError):
@@ -157,7 +157,7 @@ class SeriesError(RadarNbError, ValueError):
 
 
 class CubeError(RadarNbError, ValueError):
-    """A store that is no cube, or one of another product, grid, layout or version."""
+    """A store that is not a cube, or one of another product, grid, layout or version."""
 
 
 class DamagedShard(CubeError):
