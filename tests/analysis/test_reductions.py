@@ -253,16 +253,18 @@ class TestTime:
         assert [str(bound)[:16] for bound in result.time_bnds.values] == ["2020-06-30T23:25", "2020-07-01T00:35"]
 
     def test_overlapping_sums_are_not_added(self, tmp_path: Path) -> None:
-        """Of hours that come every ten minutes each sixth is taken, unless all are asked for."""
+        """Of hours that come every ten minutes each sixth is taken; a sum of all is refused, a mean is not."""
         times = np.datetime64("2020-06-13T00:50", "s") + np.timedelta64(10, "m") * np.arange(7)
         hour = {"product": "RW", "precision": -1, "interval": 60}
         folder = save(tmp_path, *(frame(str(time), 10, **hour) for time in times))
 
         apart = reduce(folder, "sum", progress=False)
-        every = reduce(folder, "sum", sums="all", progress=False)
+        every = reduce(folder, "mean", sums="all", progress=False)
 
         assert float(apart.RW[0, 0]) == pytest.approx(2)
-        assert float(every.RW[0, 0]) == pytest.approx(7)
+        assert float(every.RW[0, 0]) == pytest.approx(1)
+        with pytest.raises(SeriesError, match="sums of 60 min every 10 min, which overlap"):
+            reduce(folder, "sum", sums="all", progress=False)
         assert "sums_taken" in apart.attrs
 
     def test_doubled_frames_count_once(self, tmp_path: Path) -> None:
