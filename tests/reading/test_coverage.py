@@ -52,7 +52,7 @@ def archive(folder: Path, month: str, times: Any, *, product: str = "RW", radars
 
 
 def hours(month: str) -> Any:
-    """Give the times of a month's RW."""
+    """Return the times of a month's RW."""
     return time_steps(Month.of(month), every=60, minute=50)
 
 
@@ -63,13 +63,13 @@ def found(source: Any, first: Any = None, last: Any = None, **options: Any) -> C
 
 
 def monthly(coverage: Coverage, first: str, last: str) -> list[float]:
-    """Give the share of each month, rounded; NaN is written -1."""
+    """Return the share of each month, rounded; NaN is written -1."""
     edges = np.arange(first, np.datetime64(last) + 2, dtype="datetime64[M]")
     return [float(share) for share in np.nan_to_num(coverage.share(edges), nan=-1).round(3)]
 
 
 def colours(ax: Axes) -> list[list[str]]:
-    """Give the colours of the cells, rows from top to bottom; blank ones are empty texts."""
+    """Return the colours of the cells, rows from top to bottom; blank ones are empty texts."""
     (mesh,) = (item for item in ax.collections if isinstance(item, QuadMesh))
     values: Any = mesh.get_array()
     colour: Any = mesh.to_rgba

@@ -25,7 +25,7 @@ RUNS = {"PG", "PC"}
 
 
 def frame_of(name: str) -> bytes:
-    """Give a frame of a product as DWD lays it out; the codes are 0 everywhere but for 3 in one cell."""
+    """Return a frame of a product as DWD lays it out; the codes are 0 everywhere but for 3 in one cell."""
     product = PRODUCTS[name]
     rows, cols = 900, 900
     if name in LARGE:

@@ -49,7 +49,7 @@ def by_wradlib(path: Path) -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def yw(real_mirror: Path) -> xr.DataArray:
-    """Give the real YW archive, opened lazily."""
+    """Return the real YW archive, opened lazily."""
     return rn.open_dataset(real_mirror / YW_MONTH, chunks=None, progress=False)["YW"]
 
 

@@ -25,7 +25,7 @@ def grid(rows: int, cols: int, cell: float, x0: float = 0.0, y0: float = 0.0, *,
 
 
 def rain(shape: tuple[int, int], rim: int = 0, seed: int = 0) -> Any:
-    """Give a field of rain that is dry near the rim."""
+    """Return a field of rain that is dry near the rim."""
     field = np.zeros(shape, np.float32)
     inner = tuple(slice(rim, size - rim) for size in shape)
     field[inner] = np.random.default_rng(seed).gamma(0.3, 5, field[inner].shape)
@@ -33,7 +33,7 @@ def rain(shape: tuple[int, int], rim: int = 0, seed: int = 0) -> Any:
 
 
 def corners(source: Grid, earth: Earth) -> Any:
-    """Give the corners of a grid's cells in the plane of an earth, shape (rows + 1, cols + 1, 2)."""
+    """Return the corners of a grid's cells in the plane of an earth, shape (rows + 1, cols + 1, 2)."""
     x = source.x0 + source.cell * (np.arange(source.cols + 1) - 0.5)
     y = source.y0 + source.cell * (np.arange(source.rows + 1) - 0.5)
     corners_x, corners_y = np.meshgrid(x, y)
@@ -41,7 +41,7 @@ def corners(source: Grid, earth: Earth) -> Any:
 
 
 def cut(polygon: list[Point], axis: int, limit: float, side: int) -> list[Point]:
-    """Give what of a convex polygon lies on one side of a line (Sutherland and Hodgman 1974, CACM 17, 32-42)."""
+    """Return what of a convex polygon lies on one side of a line (Sutherland and Hodgman 1974, CACM 17, 32-42)."""
     kept: list[Point] = []
     for here, there in zip(polygon, polygon[1:] + polygon[:1], strict=True):
         a, b = side * (limit - here[axis]), side * (limit - there[axis])  # how far inside
@@ -54,13 +54,13 @@ def cut(polygon: list[Point], axis: int, limit: float, side: int) -> list[Point]
 
 
 def area(polygon: list[Point]) -> float:
-    """Give the area of a polygon (shoelace formula)."""
+    """Return the area of a polygon (shoelace formula)."""
     ends = zip(polygon, polygon[1:] + polygon[:1], strict=True)
     return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in ends) / 2
 
 
 def shares(source: Grid, target: Grid) -> Any:
-    """Give the share of each cell of the target that each cell of the source covers, one polygon at a time."""
+    """Return the share of each cell of the target that each cell of the source covers, one polygon at a time."""
     found = np.zeros((*target.shape, *source.shape))
     # from a point nearby, so that areas do not drown in the rounding of large products
     near = corners(source, target.earth) - (target.x0, target.y0)
@@ -74,7 +74,7 @@ def shares(source: Grid, target: Grid) -> Any:
 
 
 def lengths(a: Grid, b: Grid) -> tuple[Any, Any]:
-    """Give by how many metres each column and row of one grid overlaps each of another on the same earth."""
+    """Return by how many metres each column and row of one grid overlaps each of another on the same earth."""
 
     def overlap(first: Any, width: float, second: Any, other: float) -> Any:
         low = np.maximum(first[:, None] - width / 2, second - other / 2)

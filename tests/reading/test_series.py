@@ -202,7 +202,7 @@ class TestEras:
 
     @pytest.fixture
     def eras(self, tmp_path: Path) -> Path:
-        """Give a folder with two hours of binary RW and two of HDF5, with 3.5 mm in a block of cells."""
+        """Return a folder with two hours of binary RW and two of HDF5, with 3.5 mm in a block of cells."""
         codes = np.zeros((900, 900), "u2")
         codes[400:500, 300:500] = 35
         for hour in (1, 2):

@@ -2,8 +2,9 @@
 
 The order is `sources` (which frames are there), `series` (which of them make one series), `dataset` (the
 variables and coordinates) and `opening` (the public calls). `lazy_array` reads what is indexed,
-`frame_stream` reads all frames once, forward, for statistics. Coordinates and projections come from wradlib
-(`wradlib_template`). The room may know `formats`, `dwd` and `runtime`, and `fetch` for `load` alone.
+`frame_stream` reads all frames once, forward, for statistics. Units come from the table of products,
+coordinates from wradlib (`wradlib_template`). The room may know `formats`, `dwd` and `runtime`, and `fetch` for
+`load` alone.
 """
 
 __all__ = [

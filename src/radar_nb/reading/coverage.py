@@ -38,7 +38,7 @@ class Coverage:
     kinds : ndarray of int64, shape (n,)
         For each frame the number of its radars' row in `seen`.
     radars : tuple of str
-        Ids of all radars in the headers; none where the source does not tell them.
+        Ids of all radars in the headers; empty where the source does not state them.
     seen : ndarray of bool, shape (k, len(radars))
         Which radars are in the headers of a kind of frame.
     every : int
@@ -77,7 +77,7 @@ class Coverage:
         return np.diff(before)
 
     def share(self, edges: NDArray[np.datetime64]) -> NDArray[np.float64]:
-        """Give the share of frames that are there, from 0 to 1; NaN where none is asked for."""
+        """Return the share of frames that are there, from 0 to 1; NaN where no frame is expected."""
         expected = self.expected(edges)
         found = np.diff(np.searchsorted(self.times, edges.astype("datetime64[s]")))
         share = np.where(expected > 0, np.minimum(found / np.maximum(expected, 1), 1.0), np.nan)
@@ -85,7 +85,7 @@ class Coverage:
         return result
 
     def radar_share(self, edges: NDArray[np.datetime64]) -> NDArray[np.float64]:
-        """Give for each radar the share of the frames that are there which name it; NaN where there is no frame.
+        """Return for each radar the share of the existing frames that name it; NaN where there is no frame.
 
         Returns
         -------
@@ -126,13 +126,13 @@ def find_coverage(
 
 
 def _months_of(frames: Frames) -> tuple[Month, ...]:
-    """Give the months from the first frame's to the last one's: an archive is there for a whole one."""
+    """Return the months from the first frame to the last: an archive stands for a whole month."""
     ends = frames.rows["time"].min(), frames.rows["time"].max()
     return month_range(*(np.datetime64(int(end), "s") for end in ends))
 
 
 def _span(months: tuple[Month, ...]) -> tuple[np.datetime64, np.datetime64]:
-    """Give the begin and the end of months; what is yet to come is not asked for."""
+    """Return begin and end of months; the future is not expected."""
     now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "s")
     begin, end = (np.datetime64(month.first_day, "s") for month in (months[0], months[-1] + 1))
     return begin, max(min(end, now), begin + np.timedelta64(1, "s"))
@@ -166,7 +166,7 @@ def _of_frames(frames: Frames, name: str, span: tuple[np.datetime64, np.datetime
 def _of_dataset(ds: Any, asked: tuple[Month, ...]) -> Coverage:
     """Take the steps of a Dataset: there, unless `fill_gaps` has put one where no frame is."""
     if "time" not in ds.coords or not ds["time"].size:
-        raise SeriesError("the Dataset has no time: pass what open_dataset gives, or the archives themselves")
+        raise SeriesError("the Dataset has no time: pass what open_dataset returns, or the archives themselves")
     steps = np.atleast_1d(ds["time"].values).astype("datetime64[s]")
     there = ds["source"].values != "" if "source" in ds.coords else np.full(steps.size, fill_value=True)
     times = _distinct(steps[np.atleast_1d(there)])
@@ -203,7 +203,7 @@ def _radar(name: str) -> str:
 
 
 def _distinct(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
-    """Give times once each, rising; np.unique hashes, which takes seconds for millions."""
+    """Return times once each, rising; np.unique hashes, which takes seconds for millions."""
     rising: NDArray[np.datetime64] = np.sort(times)
     distinct: NDArray[np.datetime64] = rising[np.append(True, rising[1:] > rising[:-1])] if rising.size else rising
     return distinct

@@ -177,7 +177,7 @@ def _composite(frames: Frames, number: int) -> Composite:
 
 
 def assemble(opened: Opened, options: Options) -> xr.Dataset:
-    """Give the Dataset of a series."""
+    """Return the Dataset of a series."""
     series, target = opened.series, opened.target
     several = len(series.leads) > 1
     slots = series.slots if several else series.slots[:, 0]
@@ -231,7 +231,7 @@ def in_chunks(ds: xr.Dataset, chunks: Literal["auto"] | Mapping[str, int] | None
 
 
 def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Give the lengths of chunks along time: as many frames as memory is used again for, none across days."""
+    """Return the lengths of chunks along time: as many frames as fit, never across the end of a day."""
     field = int(np.prod(shape[1:])) * np.dtype("f4").itemsize
     longest = max(1, chunk_bytes(len(series.times) * field) // field)
     rows = np.where(series.slots[:, 0] < 0, 0, series.slots[:, 0])
@@ -247,7 +247,7 @@ def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _attrs_of_packing(opened: Opened) -> dict[str, Any]:
-    """Give CF's attributes of packed integers; none for mixtures on another grid, nor for steps that differ."""
+    """Return CF's attributes of packed integers; {} for mixtures on another grid, and for steps that differ."""
     packing = opened.templates[0].packing
     steps = {template.packing for template in opened.templates}
     if len(steps) > 1 or any(weights is not None for weights in opened.weights):
@@ -256,7 +256,7 @@ def _attrs_of_packing(opened: Opened) -> dict[str, Any]:
 
 
 def packing_attrs(packing: Packing) -> dict[str, Any]:
-    """Give CF's attributes of packed integers."""
+    """Return CF's attributes of packed integers."""
     attrs: dict[str, Any] = {"_FillValue": packing.dtype.type(packing.fill)}
     if packing.scale != 1 or packing.offset:
         # in float32, so that CF unpacks to float32 and to the same values
@@ -283,7 +283,7 @@ _SPELLING = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "prolepti
 
 
 def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
-    """Give the coordinates: of time and forecast, of place, and where each step came from."""
+    """Return the coordinates of time, forecast and place, and the origin of each step."""
     series, target = opened.series, opened.target
     minutes = opened.templates[0].minutes
     stamps = series.times.astype("datetime64[ns]")
@@ -319,7 +319,7 @@ def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
 
 
 def step_coords(stamps: NDArray[Any], origin: NDArray[Any], *, minutes: int) -> dict[str, xr.Variable]:
-    """Give the coordinates of time of what is no forecast: the end of each interval, its bounds, and its archive.
+    """Return the time coordinates of a series without forecasts: ends of intervals, bounds and archives.
 
     Parameters
     ----------
@@ -342,7 +342,7 @@ def _bounds(dims: tuple[str, ...], ends: NDArray[Any], minutes: int) -> xr.Varia
 
 
 def _origin(frames: Frames) -> dict[str, str]:
-    """Give what a variable says of its origin: a field that was taken out of the Dataset still knows it."""
+    """Return the attributes of a variable's origin, which stay with a field that is taken out of the Dataset."""
     made_up = frames.kinds[0].header.software == SYNTHETIC
     radars = {radar.removeprefix("de") for kind in frames.kinds for radar in kind.header.radars}
     return {
@@ -375,7 +375,7 @@ def _series_attrs(opened: Opened) -> dict[str, Any]:
 
 
 def told_attrs(missing: NDArray[Any], doubled: Sequence[str], problems: Sequence[str]) -> dict[str, Any]:
-    """Give the attributes that tell of steps without a frame, of frames that came twice, and of what is wrong."""
+    """Return the attributes on steps without a frame, frames that came twice, and problems."""
     attrs: dict[str, Any] = {"frames_missing": missing.size, "frames_doubled": len(doubled)}
     lists = {"gaps": [str(time) for time in missing[: _LISTED + 1]], "doubled": doubled, "problems": problems}
     counts = {"gaps": missing.size}

@@ -1,4 +1,4 @@
-"""A series as it is gone through once, forward, by several threads, and the one that archives give."""
+"""A series that several threads read once, forward, and its form for archives."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FrameStream(Protocol):
     Attributes
     ----------
     like : Dataset
-        What `open_dataset` or `open_cube` gives of the same.
+        The same as `open_dataset` or `open_cube` returns it.
     name, product : str
         The variable's, and DWD's letters.
     grid : Grid
@@ -48,7 +48,7 @@ class FrameStream(Protocol):
     minutes : int
         That a value covers.
     fill : int
-        What stands for missing where values are no floats.
+        The integer that marks missing cells where values are not floats.
     leads : tuple of int or None
         Lead times in minutes.
     times : ndarray of datetime64[s]
@@ -71,11 +71,11 @@ class FrameStream(Protocol):
         """Cut the steps that have a frame into what one thread reads in one go."""
 
     def read(self, steps: NDArray[np.int64], take: Take) -> None:
-        """Give the frames of a batch."""
+        """Pass the frames of a batch to a taker."""
 
 
 def read_stream(stream: FrameStream, make: Callable[[], Take], workers: int, progress: bool | Reporter) -> None:
-    """Give every frame of a stream once to one of the takers, of which each thread has its own."""
+    """Pass every frame of a stream once to a taker; each thread has a taker of its own."""
     own = threading.local()
 
     def task(batch: NDArray[np.int64]) -> int:
@@ -101,7 +101,7 @@ class ArchiveStream:
     Parameters
     ----------
     source, options, progress
-        As in `open_dataset`, which tells what is raised.
+        As in `open_dataset`, which lists the errors.
     """
 
     def __init__(self, source: Any, options: Options, progress: bool | Reporter) -> None:
@@ -126,7 +126,7 @@ class ArchiveStream:
         return np.split(steps, cuts[1:])
 
     def read(self, steps: NDArray[np.int64], take: Take) -> None:
-        """Give the frames of a batch, in the order of their places."""
+        """Pass the frames of a batch to a taker, in the order of their places."""
         opened = self._opened
         packings = [template.packing for template in opened.templates]
         numbers = opened.series.slots[steps, 0].tolist()

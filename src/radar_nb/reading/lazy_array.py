@@ -108,7 +108,7 @@ class FrameArray(BackendArray):
 
 
 def no_packing() -> SeriesError:
-    """Give the error of packed integers that cannot be."""
+    """Return the error on packed integers that do not exist."""
     return SeriesError(
         "the frames stand for values in different ways, so that no packed integers can hold them all: "
         "leave packed=True away"

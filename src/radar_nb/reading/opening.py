@@ -1,8 +1,8 @@
 """From frames to one lazy `xarray.Dataset`, and the same as xarray's engine `radar_nb`.
 
-wradlib is asked once a kind of frame (see `radar_nb.reading.wradlib_template`). Differences are on purpose:
-rates of rain products become amounts in mm an interval (`to_rate` gives the rates back), missing cells are told by
-the flag bits, `units` is spelt as CF wants it, and the Dataset can be written.
+Values and coordinates equal wradlib's (see `radar_nb.reading.wradlib_template`), with deliberate differences:
+rates of rain products become amounts in mm an interval (`to_rate` converts them back), the flag bits mark missing
+cells, `units` follows CF, and the Dataset can be written.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def open_dataset(
     variables : str or sequence of str, optional
         Products to take where the source holds several; the others are left aside.
     chunks : "auto", mapping or None
-        "auto" gives dask chunks along time that never reach over the end of a day's archive, of some 32 MB, so
-        that memory is used again; None gives xarray's own lazy arrays, which read what is indexed; a mapping is
-        given to `Dataset.chunk`.
+        "auto" returns dask arrays with chunks of some 32 MB along time, which never cross the end of a day's
+        archive; None returns xarray's own lazy arrays, which read what is indexed; a mapping is passed to
+        `Dataset.chunk`.
     clutter : {"keep", "mask"}
         Whether cells flagged as clutter keep their value, as wradlib has it, or become missing.
     packed : bool
-        Whether to give the raw integers with CF's `scale_factor`, `add_offset` and `_FillValue` as attributes,
+        Whether to return the raw integers with CF's `scale_factor`, `add_offset` and `_FillValue` as attributes,
         flags cut off, instead of float32. `xarray.decode_cf` makes the same values of them.
     flags : bool
         Whether to add the variable `flags` (uint8, CF `flag_masks`: secondary, no data, negative, clutter).
@@ -88,12 +88,12 @@ def open_dataset(
     sums : str
         Which of overlapping sums to take (an hour's every ten minutes, a day's every hour). "apart": those that do
         not overlap, of hours at minute 50, of days at 05:50, or at the time that is there most often; "all"; or
-        the time of day "HH:MM" at which they end. The attribute `sums_taken` tells what was done.
+        the time of day "HH:MM" at which they end. The attribute `sums_taken` states what was done.
     fill_gaps : bool
         Whether time steps without a frame are filled with missing values. They are listed in any case.
     errors : {"raise", "report"}
         Whether damaged, renamed, doubled, disordered and foreign members make the call fail, naming all of them,
-        or are left aside and told in the attribute `problems`.
+        or are left aside and listed in the attribute `problems`.
     progress : bool or Reporter
         Shown if reading the archives takes longer than a moment.
 
@@ -106,11 +106,13 @@ def open_dataset(
         - amounts are in mm of water in the interval, reflectivities in dBZ (attribute `units`);
         - `time`: datetime64, UTC, the end of the interval, rising, without doubles; `time_bnds`: begin and end;
         - `y`, `x`: cell centres in metres of the projection, both rising; `crs`: the projection;
-        - `source` tells for each step the archive;
+        - `source` names the archive of each step;
         - forecasts carry `prediction_time`, the end of the interval; `time` is then when they were made. Where
           there are several lead times the shape is (time, lead_time, y, x);
-        - attributes `frames_missing` and `frames_doubled` count the gaps between the first and the last frame and
-          the frames that came twice (the later file is taken); `gaps` and `doubled` name them.
+        - attributes `frames_missing` and `frames_doubled` count the steps without a frame between the first and
+          the last, and the frames that came twice (the later file is taken); `gaps` and `doubled` name them. The
+          expected step comes from the table of products, not from the frames that are there;
+        - the attribute `files_skipped` names files of folders that are neither frames nor archives.
 
     Raises
     ------
@@ -121,9 +123,9 @@ def open_dataset(
     SeriesError
         Frames of different products, grids or units; frames twice or out of order in one archive.
     UnknownProduct, UnknownGrid
-        A frame that nobody can place, or no such `grid`.
+        A frame of unknown size, or an unknown `grid`.
     SettingsError
-        `sums` is none, or `source` is nothing that could hold data.
+        `sums` is not valid, or `source` is not something that holds data.
 
     Examples
     --------
@@ -164,7 +166,7 @@ async def load_async(
     product, first, last, source, folder, base_url
         As for `plan`. Of days or hours the Dataset has the frames whose time stamps, in UTC, lie in them.
     errors : {"raise", "report"}
-        Whether files that are not to be had and damaged ones make the call fail, or are told in the attribute
+        Whether unavailable and damaged files make the call fail, or are listed in the attribute
         `problems` of what can be opened.
     progress : bool or Reporter
     **reading
@@ -173,7 +175,7 @@ async def load_async(
     Returns
     -------
     xarray.Dataset
-        As `open_dataset` gives it.
+        As `open_dataset` returns it.
 
     Raises
     ------
@@ -191,8 +193,8 @@ async def load_async(
     there = tuple(a for a, outcome in zip(made.archives, report.outcomes, strict=False) if outcome.ok)
     ds = open_dataset(replace(made, archives=there), errors=errors, progress=progress, **reading)
     if report.failed:
-        told = [str(outcome.error) for outcome in report.failed]
-        ds.attrs["problems"] = "; ".join(filter(None, (ds.attrs.get("problems"), *told)))
+        failed = [str(outcome.error) for outcome in report.failed]
+        ds.attrs["problems"] = "; ".join(filter(None, (ds.attrs.get("problems"), *failed)))
     return ds
 
 
@@ -200,14 +202,14 @@ load = blocking(load_async)
 
 
 def to_rate(amount: xr.DataArray) -> xr.DataArray:
-    """Give the mean rain rate over each interval, as wradlib and DWD's own viewers show it.
+    """Return the mean rain rate over each interval, as wradlib and DWD's own viewers show it.
 
     rate [mm/h] = amount [mm] * 60 / interval [min] (DWD, RADOLAN Kompositformat 2.5, tokens PR and INT).
 
     Parameters
     ----------
     amount : xarray.DataArray
-        A rain product as `open_dataset` gives it, in mm an interval.
+        A rain product as `open_dataset` returns it, in mm an interval.
 
     Returns
     -------

@@ -58,7 +58,7 @@ class Weights:
         rows: slice | NDArray[np.integer] = slice(None),
         cols: slice | NDArray[np.integer] = slice(None),
     ) -> NDArray[np.float32]:
-        """Give a field on the target.
+        """Return a field on the target.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Weights:
 
 
 def _run(numbers: NDArray[np.int64]) -> slice | NDArray[np.int64]:
-    """Give numbers that follow each other as a slice, which cuts an array without a copy."""
+    """Return consecutive numbers as a slice, which cuts an array without a copy."""
     if numbers.size and np.array_equal(numbers, np.arange(numbers[0], numbers[0] + numbers.size)):
         return slice(int(numbers[0]), int(numbers[-1]) + 1)
     return numbers
@@ -137,7 +137,7 @@ class _Band:
 
 
 def weights(source: Grid, target: Grid, method: Method = "overlap") -> Weights:
-    """Give the way from one grid to another, computed once in a process.
+    """Return the weights from one grid to another, computed once in a process.
 
     Two to three seconds between DWD's grids of 1 km, half a minute from 250 m on the other earth.
 
@@ -178,14 +178,14 @@ def _aligned(source: Grid, target: Grid) -> bool:
 
 
 def _carried(x: NDArray[Any], y: NDArray[Any], source: Grid, target: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give points of the source's plane, counted in cells of the target from its south-western corner."""
+    """Return points of the source's plane, counted in cells of the target from its south-western corner."""
     if source.earth != target.earth:
         x, y = to_xy(*to_lonlat(x, y, source.earth), target.earth)
     return (x - target.x0) / target.cell + 0.5, (y - target.y0) / target.cell + 0.5
 
 
 def _edges(grid: Grid, rows: range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the corners of all cells of some rows in metres, shape (rows + 1, cols + 1)."""
+    """Return the corners of all cells of some rows in metres, shape (rows + 1, cols + 1)."""
     x = grid.x0 + grid.cell * (np.arange(grid.cols + 1) - 0.5)
     y = grid.y0 + grid.cell * (np.arange(rows.start, rows.stop + 1) - 0.5)
     corners_x, corners_y = np.meshgrid(x, y)
@@ -193,7 +193,7 @@ def _edges(grid: Grid, rows: range) -> tuple[NDArray[np.float64], NDArray[np.flo
 
 
 def _copied(source: Grid, target: Grid, rows: range) -> _Band:
-    """Give each cell of the target the cell of the source in which its centre lies."""
+    """Assign to each cell of the target the cell of the source in which its centre lies."""
     x, y = np.meshgrid(target.x, target.y[rows.start : rows.stop])
     u, v = _carried(x, y, target, source)
     col, row = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
@@ -206,7 +206,7 @@ def _copied(source: Grid, target: Grid, rows: range) -> _Band:
 
 
 def _shared(source: Grid, target: Grid, rows: range) -> _Band:
-    """Give each cell of the target the cells of the source that it overlaps, and how far."""
+    """Assign to each cell of the target the cells of the source that it overlaps, with their shares."""
     _, v = _carried(*_edges(target, rows), target, source)
     # one row more on either side: between the corners the edges are bent
     low, high = int(np.floor(v.min())) - 1, int(np.ceil(v.max())) + 1
@@ -227,14 +227,14 @@ def _shared(source: Grid, target: Grid, rows: range) -> _Band:
 
 
 def _corners(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the four corners of each cell, counter-clockwise, shape (4, cells)."""
+    """Return the four corners of each cell, counter-clockwise, shape (4, cells)."""
     return np.stack([values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]]).reshape(4, -1)
 
 
 def _overlaps(
     u: NDArray[np.float64], v: NDArray[np.float64], rows: int, cols: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Give every overlap of quadrilaterals with unit squares: the square, flat, the quadrilateral, the area."""
+    """Return every overlap of quadrilaterals with unit squares: flat number of the square, quadrilateral, area."""
     near = (u.max(axis=0) > 0) & (u.min(axis=0) < cols) & (v.max(axis=0) > 0) & (v.min(axis=0) < rows)
     quads = np.flatnonzero(near)
     u, v = u[:, quads], v[:, quads]
@@ -253,7 +253,7 @@ def _overlaps(
 
 
 def _below(u: NDArray[np.float64], v: NDArray[np.float64], a: int, b: int) -> NDArray[np.float64]:
-    """Give the area of each quadrilateral that lies left of u = a and below v = b.
+    """Return the area of each quadrilateral that lies left of u = a and below v = b.
 
     By Green's theorem it is the integral of -min(v, b) du along the edges, counter-clockwise, as far as u <= a.
     """

@@ -43,7 +43,7 @@ class Series:
     times : ndarray of datetime64[s], shape (n,)
         The stamps, rising, UTC.
     leads : tuple of int or None, length m
-        Forecast minutes, rising; (None,) where there are none.
+        Forecast minutes, rising; (None,) without forecasts.
     slots : ndarray of int64, shape (n, m)
         Numbers of rows in `frames`; -1 where there is no frame.
     missing : ndarray of datetime64[s]
@@ -79,7 +79,7 @@ def of_products(frames: Frames, variables: str | Sequence[str] | None) -> Frames
     Raises
     ------
     SeriesError
-        There is none of them.
+        The source holds none of them.
     """
     if variables is None:
         return frames
@@ -118,7 +118,7 @@ def _with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
 
 
 def _of_one_kind(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Problem, ...]]:
-    """Keep the frames of the most frequent kind, and tell the others.
+    """Keep the frames of the most frequent kind, and report the others.
 
     Frames are of one kind if they have product, interval and, unless `any_grid`, grid and unit in common; binaries
     and HDF5 may be mixed.
@@ -149,7 +149,7 @@ def _of_one_kind(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Probl
 
 
 def _rest(frames: Frames, rows: NDArray[Any], of_row: NDArray[Any]) -> tuple[Problem, ...]:
-    """Tell the remaining frames by number, and where grids change, when that was and what can be done."""
+    """Report the number of further frames, when the grid changes, and what can be done."""
     problems = [Problem("SeriesError", f"and {rows.size} more")] if rows.size else []
     spans = []
     for number in range(int(of_row.max()) + 1):
@@ -178,7 +178,7 @@ def _key(header: Header, *, hdf5: bool, any_grid: bool) -> tuple[Any, ...]:
 
 
 def describe(header: Header) -> str:
-    """Give a header's kind in words."""
+    """Describe a header's kind."""
     earth = "WGS84" if header.version >= 5 else "the sphere"
     return (
         f"{header.product} of {header.interval} min on {header.rows} x {header.cols} cells on {earth} "
@@ -291,7 +291,7 @@ def _minutes(clock: str) -> int:
 
 
 def _distinct(times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give times once each, rising; np.unique hashes, which takes seconds for millions of multiples of 300."""
+    """Return times once each, rising; np.unique hashes, which takes seconds for millions of multiples of 300."""
     rising: NDArray[np.int64] = np.sort(times)
     distinct: NDArray[np.int64] = rising[np.append(True, np.diff(rising) > 0)]
     return distinct
