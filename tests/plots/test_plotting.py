@@ -335,7 +335,7 @@ def test_another_projection_is_refused() -> None:
         (
             field().isel(time=[0, 0]),
             "2020-06-13T15:30",
-            "no field of 2020-06-13 15:30 UTC: the nearest of its 2",
+            "no field of 2020-06-13 15:30 UTC: choose one of its 2",
         ),
         (field(), "noon", "is not a valid time: write it as"),
         (field()[0, 0], None, "has no dimension 'y' with coordinates"),

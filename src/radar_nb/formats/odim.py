@@ -149,14 +149,15 @@ class _File:
 
         data = self.find(_DATA)
         if not isinstance(data, Dataset):
-            raise self.refusal(f"is not an ODIM composite: it has no {_DATA}")
+            raise self.refusal(f"is not an ODIM composite: it has no {_DATA}; open it with h5py, or {_AGAIN}")
         made = data.id.get_create_plist()
         if made.get_layout() not in {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED} or made.get_external_count():
             raise self.danger("its field is stored in other files")
         filters = {made.get_filter(number)[0] for number in range(made.get_nfilters())}
         if not filters <= {_DEFLATE, _SHUFFLE, _FLETCHER32}:
             raise self.refusal(
-                "is compressed by a filter that DWD does not use, and radar_nb does not load others"
+                "is compressed by a filter that DWD does not use, and radar_nb does not load others: "
+                "open it with h5py"
             )
         return data
 
@@ -164,12 +165,14 @@ class _File:
         """Return an attribute as it is stored: in a damaged file HDF5 may not return from a conversion."""
         group = self.find(path)
         if group is None or name not in group.attrs:
-            raise self.refusal(f"is not an ODIM composite: it has no attribute {path}/{name}")
+            raise self.refusal(f"is not an ODIM composite: it has no {path}/{name}; {_AGAIN}")
         place = group.attrs.get_id(name)
         kind = place.get_type()
         sound = place.shape == () and kind.get_size() <= _LONGEST and place.dtype.kind in "Sfiu"
         if not sound or kind.get_size() != place.dtype.itemsize:
-            raise self.refusal(f"is not an ODIM composite: its attribute {path}/{name} is not a number or a text")
+            raise self.refusal(
+                f"is not an ODIM composite: its attribute {path}/{name} is not a number or a text; {_AGAIN}"
+            )
         value = np.empty((), place.dtype)
         place.read(value, kind)
         return value[()]
@@ -187,7 +190,9 @@ class _File:
     def code(self, path: str, name: str, kind: np.dtype[Any]) -> int:
         value = float(self.attribute(path, name))
         if not (value.is_integer() and 0 <= value <= np.iinfo(kind).max):
-            raise self.refusal(f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes")
+            raise self.refusal(
+                f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes; {_AGAIN}"
+            )
         return int(value)
 
 
@@ -215,7 +220,8 @@ def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
     data, what = file.field(), "dataset1/data1/what"
     if data.ndim != 2 or data.dtype.kind != "u" or data.dtype.itemsize > 4 or not data.size:
         raise file.refusal(
-            f"holds no field of unsigned integers (its shape is {data.shape}, its type {data.dtype})"
+            f"holds no field of unsigned integers (its shape is {data.shape}, its type {data.dtype}): "
+            "open it with wradlib"
         )
     if data.size * data.dtype.itemsize > FRAME_LIMIT:
         raise file.refusal(
@@ -237,7 +243,7 @@ def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
     sound = 0 < scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
     if not sound:
         raise file.refusal(
-            f"contradicts itself: gain {gain} and offset {zero} over {interval} min stand for no values"
+            f"contradicts itself: gain {gain} and offset {zero} over {interval} min stand for no values; {_AGAIN}"
         )
     packing = Packing(
         scale=scale,
@@ -288,7 +294,7 @@ def _check_place(file: _File, shape: tuple[int, int]) -> None:
         if not same:
             raise file.refusal(
                 f"contradicts its grid: where/{name} is {stated}, and {grid.name}, DWD's composite of "
-                f"{shape[0]} x {shape[1]} cells, has {expected}: its places would be wrong"
+                f"{shape[0]} x {shape[1]} cells, has {expected}: its places would be wrong; {_AGAIN}"
             )
 
 
@@ -349,12 +355,13 @@ def _times(file: _File, product: str) -> tuple[np.datetime64, int, int]:
         source = f"{product} covers {human_interval(interval)}" if known else f"the product {product} is unknown"
         raise file.refusal(
             f"states an interval of {stated:g} min ({begin:%H:%M:%S} to {end:%H:%M:%S}), but {source}: "
-            "its values cannot be interpreted"
+            f"its values cannot be interpreted; {_AGAIN}, or open it with wradlib"
         )
     lead = _STEP * round((end - nominal) / _MINUTE / _STEP)
     if nominal.second or lead < 0 or (lead and product not in FORECASTS):
         raise file.refusal(
-            f"contradicts itself: its nominal time is {nominal:%H:%M:%S} and its interval ends at {end:%H:%M:%S}"
+            f"contradicts itself: its nominal time is {nominal:%H:%M:%S} and its interval ends at {end:%H:%M:%S}; "
+            f"{_AGAIN}"
         )
     return np.datetime64(nominal, "s"), interval, lead
 

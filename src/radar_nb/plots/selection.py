@@ -111,8 +111,8 @@ def _at(da: xr.DataArray, time: str | datetime | np.datetime64) -> xr.DataArray:
     if (found := np.flatnonzero(times == moment)).size == 0:
         nearest = times[np.abs(times - moment).argmin()]
         raise SeriesError(
-            f"{da.name!r} has no field of {human_time(moment)}: the nearest of its {times.size} times is "
-            f"{human_time(nearest)}"
+            f"{da.name!r} has no field of {human_time(moment)}: choose one of its {times.size} times, "
+            f"the nearest is {human_time(nearest)}"
         )
     return da.isel(time=int(found[0])) if "time" in da.dims else da
 

@@ -217,7 +217,8 @@ def make_series(
     if errors == "raise":
         raise_problems(wrong or others)
     if not len(frames.rows):
-        raise SeriesError(wrong[0].text)
+        error = wrong[0].text
+        raise SeriesError(error)
     header = frames.kinds[frames.rows["kind"][0]].header
     interval = true_interval(header.product, header.interval)
     frames, taken = _apart(frames, interval, sums)
