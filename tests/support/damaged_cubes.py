@@ -142,3 +142,36 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "a pipe as group": _fifo,
 }
 """Descriptions that no cube has, by what is wrong: each is made of a cube of RW with flags in a folder."""
+
+
+# --- damage that repair mends ---------------------------------------------------------------------------------
+
+
+def _copied(array: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        first, second = sorted((folder / array).glob("c.*"))
+        shutil.copyfile(first, second)
+
+    return change
+
+
+def _flipped(key: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        data = bytearray((folder / key).read_bytes())
+        data[len(data) // 2] ^= 1
+        (folder / key).write_bytes(data)
+
+    return change
+
+
+DAMAGED: dict[str, Callable[[Path], None]] = {
+    "a shard of another day": _copied("RW"),
+    "flags of another day": _copied("flags"),
+    "a bit of a shard": _flipped("RW/c.6860.0.0"),
+    "a bit of the flags": _flipped("flags/c.6860.0.0"),
+    "a bit of x": _flipped("x/c/0"),
+    "a bit of y": _flipped("y/c/0"),
+    "no x": lambda folder: (folder / "x" / "c" / "0").unlink(),
+    "no y": lambda folder: (folder / "y" / "c" / "0").unlink(),
+}
+"""Damage that opening and verification find, and that repair and another build mend."""
