@@ -153,6 +153,17 @@ class TestPlainReaders:
 class TestDescription:
     """Coordinates and metadata."""
 
+    def test_only_what_differs_from_the_defaults_is_described(self, sound: Path) -> None:
+        """A field that a later version adds to the packing changes neither description nor fingerprint."""
+        group = json.loads((sound / "zarr.json").read_bytes())
+
+        assert group["attributes"]["radar_nb"]["packing"] == {
+            "scale": 0.1,
+            "bits": 4095,
+            "missing": 8192,
+            "marks": [],
+        }
+
     @pytest.mark.parametrize("key", ["x/c/0", "y/c/0"])
     @pytest.mark.parametrize("damage", ["bit at 0.1", "bit at 0.5", "bit at 0.9", "cut", "gone", "bomb"])
     def test_damaged_places_are_an_error_and_repaired(

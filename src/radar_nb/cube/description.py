@@ -173,7 +173,7 @@ class Cube:
     def fingerprint(self) -> str:
         """What a shard of this cube was written for: product, grid, steps, codes and chunks."""
         text = json.dumps([self.product, self.grid, self.every, self.minute, self.interval,
-                           asdict(self.packing), asdict(self.shards)], sort_keys=True)  # fmt: skip
+                           _described_packing(self.packing), asdict(self.shards)], sort_keys=True)  # fmt: skip
         return f"{self.product} {self.grid} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def key(self, day: int, array: str | None = None) -> str:
@@ -413,10 +413,18 @@ def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], a
 _PLAIN = ("product", "grid", "layout", "first", "days", "every", "minute", "interval")
 
 
+def _described_packing(packing: Packing) -> dict[str, Any]:
+    """Return the marks and what differs from the defaults: a field that a later version adds changes no cube."""
+    other = {name: value for name, value in asdict(packing).items() if value != getattr(Packing(), name)}
+    return {"marks": packing.marks} | other
+
+
 def _valid(described: dict[str, Any], packing: Packing, shards: ShardFormat) -> bool:
     """Return whether a description stays within what `create_cube` writes: numbers, names and sizes."""
     first, days, every, minute, interval = numbers = [described[name] for name in _PLAIN[3:]]
-    marks = [mark for mark in (*packing.marks, packing.clutter, packing.undetect) if mark is not None]
+    marks = [
+        mark for mark in (*packing.marks, packing.clutter, packing.undetect, packing.outline) if mark is not None
+    ]
     bits = [packing.bits, packing.missing]
     return all(
         (
@@ -600,7 +608,7 @@ def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
     described = {name: getattr(cube, name) for name in ("variable", *_PLAIN)} | {
         "format": FORMAT,
         "version": __version__,
-        "packing": asdict(cube.packing),
+        "packing": _described_packing(cube.packing),
         "shards": asdict(cube.shards),
     }
     described = _plain(described)
