@@ -37,7 +37,7 @@ MISSING, WHOLE = "#d55e00", "#0b4a8f"
 
 def archive(folder: Path, month: str, times: Any, *, product: str = "RW", radars: Any = ("boo", "ess")) -> Path:
     """Write an archive of small frames; `radars` are those of all frames, or a function of the time."""
-    path = folder / f"{product}2017.002_{month.replace('-', '')}.tar"
+    path = folder / f"small-{product}-{month}.tar"  # under DWD's name the size of its grid is checked
     with tarfile.open(path, "w") as tar:
         for time in times:
             named = radars(time) if callable(radars) else radars
@@ -228,7 +228,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, errors: Any) -> None:
     whole.write_bytes(data)
 
     if errors == "raise":
-        with pytest.raises(CorruptArchive, match="RW2017"):
+        with pytest.raises(CorruptArchive, match="small-RW-2020-12"):
             plot_coverage(tmp_path, progress=False)
         return
     ax = plot_coverage(tmp_path, "2020-11", "2020-12", errors=errors, progress=False)
