@@ -265,7 +265,8 @@ def cube_coverage(store: Any) -> xr.Dataset:
         of intervals):
 
         - `state`, uint8: 0 the day was never built, 1 the archives have no frame of the step, 2 the cube has a
-        frame; - `data`, float32 from 0 to 1: the share of the frame's cells that have data, NaN without a frame.
+          frame;
+        - `data`, float32 from 0 to 1: the share of the frame's cells that have data, NaN without a frame.
 
     Raises
     ------
