@@ -39,7 +39,7 @@ def forecast(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"drop_variables": ["crs", "source"]},
         {"chunks": {}, "inline_array": True},
     ],
-    ids=lambda options: "-".join(options),
+    ids="-".join,
 )
 def test_a_keyword_means_what_it_means_for_netcdf(options: dict[str, Any], forecast: Path, tmp_path: Path) -> None:
     """Times, time differences and packed values come as from a netCDF of the same Dataset."""
