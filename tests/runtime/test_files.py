@@ -418,3 +418,19 @@ def test_a_home_folder_is_found_or_its_user_named() -> None:
     assert user_path("~/x") == Path.home() / "x"
     with pytest.raises(SettingsError, match=r"~nobody-here/x names the home folder of an unknown user"):
         user_path("~nobody-here/x")
+
+
+def test_a_link_under_the_name_of_a_temporary_file_is_not_written_through(tmp_path: Path) -> None:
+    """A hostile folder may hold a link with the name that a claimed file's temporary has."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    folder = tmp_path / "cube"
+    folder.mkdir()
+    temporary_path(folder / "zarr.json").symlink_to(victim)
+
+    with replacing(folder / "zarr.json", claimed=True) as file:
+        file.write(b"whole")
+
+    assert victim.read_bytes() == b"mine"
+    assert (folder / "zarr.json").read_bytes() == b"whole"
+    assert not (folder / "zarr.json").is_symlink()

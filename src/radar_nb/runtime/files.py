@@ -242,7 +242,10 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary, file, hold = (temporary_path(path), None, None) if claimed else _own_temporary(path)
         try:
-            with file or temporary.open("wb") as file:
+            if file is None:
+                temporary.unlink(missing_ok=True)  # what a crash has left, or a link that somebody put there
+                file = temporary.open("xb")
+            with file:
                 yield file
                 file.flush()
                 if durable:

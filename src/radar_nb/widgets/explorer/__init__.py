@@ -1,5 +1,5 @@
 """The explorer: a player of radar fields in the browser.
 
-`widget` is the public class; `scene` and `frames` say what the browser needs, `jobs` and `queries` answer it
+`widget` is the public class; `map_info` and `frames` say what the browser needs, `jobs` and `queries` answer it
 from a thread, `html_export` writes a page that needs no kernel. The browser's side is in `js/`.
 """
