@@ -1,4 +1,4 @@
-"""How the mirror does on purpose what goes wrong: it acts on the connection as `spoiling` has decided."""
+"""How the mirror does on purpose what goes wrong: it acts on the connection as `responses` has decided."""
 
 from __future__ import annotations
 
