@@ -55,7 +55,7 @@ def test_from_archives_to_a_healed_cube(hours: Path, tmp_path: Path) -> None:
 
 def test_from_months_to_a_cube(tmp_path: Path) -> None:
     """A product and months are fetched, and built; the archives may go."""
-    archive(tmp_path / "root" / BIN / "RW2017.002_201910.tar.gz", ["2019-10-14"])
+    archive(tmp_path / "root" / BIN / "RW2017.002_201910.tar.gz", ["2019-10-14"], rows=1100)
     with Mirror(tmp_path / "root") as mirror:
         words = ("--months", "RW", "2019-10", "--base-url", mirror.url, "--folder", tmp_path / "data")
 

@@ -36,6 +36,7 @@ BIN = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/b
 FOLDER = f"{BIN}/2020"
 MAY, JUNE, JULY = (f"YW2017.002_2020{number:02d}.tar" for number in (5, 6, 7))
 BODY = recorded(month(packed(day(range(0, 60, 5))), packed(day(range(5, 60, 5)))))
+IN_MAY = recorded(month(packed(day(range(0, 30, 5), "2020-05-13T15"))))
 OTHER = recorded(month(packed(day(range(0, 30, 5))), packed(day(range(5, 60, 5))))) + bytes(10_240)
 SWAPPED = recorded(month(packed(day(range(5, 60, 5))), packed(day(range(0, 60, 5)))))
 DATE, ROW_DATE = "Sun, 01 Mar 2026 12:30:45 GMT", "01-Mar-2026 12:30"
@@ -336,14 +337,14 @@ def test_a_dry_run_marks_nothing(dwd: DWD) -> None:
 
 def test_reading_through_is_told_in_bytes(dwd: DWD) -> None:
     """Progress of `verify` ends at all bytes of all files, and is told from the caller's thread."""
-    dwd.publish(MAY, issue(OTHER))
+    dwd.publish(MAY, issue(IN_MAY))
     dwd.sync("2020-05", "2020-06")
     events: list[Progress] = []
 
     dwd.look("2020-05", "2020-06", verify=True, progress=events.append)
 
     assert {event.task for event in events} == {"verify"}
-    assert events[-1].done == events[-1].total == len(BODY) + len(OTHER)
+    assert events[-1].done == events[-1].total == len(BODY) + len(IN_MAY)
     assert {event.note for event in events} == {MAY, JUNE}
 
 
@@ -376,7 +377,7 @@ def test_cancelled_it_ends_soon(dwd: DWD) -> None:
 
 def test_what_the_server_lists_no_more_is_kept_and_told(dwd: DWD) -> None:
     """Nothing is deleted; a file that came from there is gone, one from elsewhere unlisted, neither is missing."""
-    dwd.publish(MAY, issue(OTHER))
+    dwd.publish(MAY, issue(IN_MAY))
     dwd.sync("2020-05", "2020-06")
     dwd.withdraw(MAY)
     shutil.copy(dwd.path(JUNE), dwd.path(JULY))
@@ -392,7 +393,7 @@ def test_what_the_server_lists_no_more_is_kept_and_told(dwd: DWD) -> None:
         ("no longer on the server",),
         ("unknown to the server",),
     ]
-    assert dwd.path(MAY).read_bytes() == OTHER
+    assert dwd.path(MAY).read_bytes() == IN_MAY
 
 
 def test_what_is_broken_and_gone_is_a_failure(dwd: DWD) -> None:

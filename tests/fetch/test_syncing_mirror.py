@@ -7,7 +7,7 @@ import gzip
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from support.malicious_archives import day, frame, packed
+from support.malicious_archives import frame, packed, tar_of
 
 from radar_nb.fetch.syncing import sync, sync_plan
 from radar_nb.mirror import Mirror
@@ -36,7 +36,7 @@ def test_near_real_time_is_kept_up(tmp_path: Path) -> None:
         f"weather/radar/radolan/ry/raa01-ry_10000-{now:%y%m%d}00{minute:02d}-dwd---bin.bz2"
         for minute in range(0, 30, 5)
     ]
-    bodies = [bz2.compress(frame(minute)) for minute in range(0, 30, 5)]
+    bodies = [bz2.compress(frame(minute, product="RY", hour=f"{now:%Y-%m-%d}T00")) for minute in range(0, 30, 5)]
     asked: dict[str, Any] = {"source": "nrt", "folder": data, "progress": False}
 
     first = [_put(root, path, body) for path, body in zip(paths[:4], bodies, strict=False)]
@@ -60,15 +60,17 @@ def test_families_never_mix(tmp_path: Path) -> None:
     hourly = "climate_environment/CDC/grids_germany/hourly/radolan"
     radolan = f"{hourly}/historical/bin/2020/RW202006.tar.gz"
     radklim = f"{hourly}/reproc/2017_002/bin/2020/RW2017.002_202006.tar.gz"
+    hour = frame(50, product="RW", hour="2020-06-13T15")
+    body = packed(tar_of([("raa01-rw_10000-2006131550-dwd---bin", hour)]))
     for path in (radolan, radklim):
-        _put(root, path, packed(day()))
+        _put(root, path, body)
 
     with Mirror(root) as mirror:
         sync("RW", "2020-06", source="radolan", folder=data, base_url=mirror.url, progress=False)
         found = sync_plan("RW", "2020-06", folder=data, base_url=mirror.url)
 
     assert [(finding.archive.path, finding.standing) for finding in found.findings] == [(radklim, "new")]
-    assert (data / radolan).read_bytes() == packed(day())
+    assert (data / radolan).read_bytes() == body
 
 
 def test_a_month_filed_anew_is_brought_and_its_frames_stay(tmp_path: Path) -> None:
@@ -78,12 +80,17 @@ def test_a_month_filed_anew_is_brought_and_its_frames_stay(tmp_path: Path) -> No
     frames = [f"{hourly}/recent/bin/raa01-rw_10000-250601{hour:02d}50-dwd---bin.gz" for hour in range(3)]
     asked: dict[str, Any] = {"folder": data, "progress": False, "errors": "report"}
 
-    placed = [_put(root, path, gzip.compress(frame())) for path in frames]
+    hours = [frame(50, product="RW", hour=f"2025-06-01T{hour:02d}") for hour in range(3)]
+    placed = [_put(root, path, gzip.compress(hour)) for path, hour in zip(frames, hours, strict=True)]
     with Mirror(root) as mirror:
         sync("RW", "2025-06", base_url=mirror.url, source="radolan", **asked)
         for path in placed:
             path.unlink()
-        _put(root, f"{hourly}/historical/bin/2025/RW202506.tar.gz", packed(day()))
+        _put(
+            root,
+            f"{hourly}/historical/bin/2025/RW202506.tar.gz",
+            packed(tar_of([("raa01-rw_10000-2506010050-dwd---bin", hours[0])])),
+        )
         found = sync_plan("RW", "2025-06", base_url=mirror.url, source="radolan", folder=data)
         report = sync("RW", "2025-06", base_url=mirror.url, source="radolan", **asked)
 

@@ -125,7 +125,7 @@ class TestContent:
         index = index_of(archive)
 
         assert len(index.kinds) == 1
-        assert index.kinds[0].header.product == "RY"
+        assert index.kinds[0].header.product == "YW"
         assert index.kinds[0].itemsize == 2
 
     def test_a_place_names_archive_part_and_member(self, tmp_path: Path) -> None:

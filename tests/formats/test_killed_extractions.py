@@ -359,9 +359,9 @@ def test_values_changed_under_an_old_time_are_the_new_ones(tmp_path: Path) -> No
     changed_unseen(path, large(20, 3), large(25, 4))
     shutil.copy(path, truth)
 
-    values = rn.open_dataset(path, progress=False).RY
+    values = rn.open_dataset(path, progress=False).YW
 
-    assert np.array_equal(values, rn.open_dataset(truth, progress=False).RY, equal_nan=True)
+    assert np.array_equal(values, rn.open_dataset(truth, progress=False).YW, equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -373,4 +373,4 @@ def test_frames_changed_under_an_old_time_are_told(tmp_path: Path, new: tuple[tu
     changed_unseen(path, *new)
 
     with pytest.raises(RadarNbError, match=r"a\.tar > .* has changed since it was opened"):
-        rn.open_dataset(path, progress=False).RY.load()
+        rn.open_dataset(path, progress=False).YW.load()

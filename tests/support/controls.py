@@ -23,7 +23,7 @@ FOLDER = "/climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_0
 JUNE = f"{FOLDER}/YW2017.002_202006.tar"
 ARCHIVE = month(day(range(0, 60, 5)), day(range(5, 60, 5)))
 STEPS = range(5, 30, 5)
-CLEAN = month(tar_of((name(step), frame(step, seed=step, rows=900, cols=900)) for step in STEPS))
+CLEAN = month(tar_of((name(step), frame(step, seed=step, rows=1100, cols=900)) for step in STEPS))
 """Five fields of a grid that is known: `ARCHIVE` is none that can be opened."""
 LONG = tar_of([("frame", bytes(4_000_000))])
 RECENT = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"

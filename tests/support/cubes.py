@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 HOURS = ("00:50", "01:50", "05:50", "23:50")
 
 
-def codes(seed: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
+def codes(seed: int, rows: int = 900) -> np.ndarray[Any, np.dtype[np.uint16]]:
     """Give a field of 900 x 900 codes: rain in a part, nothing in most, flags, and a corner without data."""
     random = np.random.default_rng(seed)
-    field = np.zeros((900, 900), np.uint16)
+    field = np.zeros((rows, 900), np.uint16)
     y, x = random.integers(0, 700, 2)
     field[y : y + 150, x : x + 150] = random.integers(0, 4096, (150, 150))
     field[y : y + 20, x : x + 20] |= SECONDARY
@@ -34,15 +34,19 @@ def codes(seed: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
 def frame(time: str, seed: int = 0, **changes: Any) -> bytes:
     """Write a frame, of RW unless told otherwise."""
     fields: dict[str, Any] = {"product": "RW", "rows": 900, "cols": 900, "precision": -1, "interval": 60} | changes
-    return write_frame(Header(time=np.datetime64(time, "s"), radars=("boo", "ros"), **fields), codes(seed))
+    return write_frame(
+        Header(time=np.datetime64(time, "s"), radars=("boo", "ros"), **fields), codes(seed, fields["rows"])
+    )
 
 
-def archive(path: Path, days: Iterable[str], *, hours: Sequence[str] = HOURS, seed: int = 0) -> Path:
+def archive(
+    path: Path, days: Iterable[str], *, hours: Sequence[str] = HOURS, seed: int = 0, rows: int = 900
+) -> Path:
     """Write an archive of hours of some days, `.tar.gz`, as old as all others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         for number, time in enumerate(f"{day}T{hour}" for day in days for hour in hours):
-            data = frame(time, seed + number)
+            data = frame(time, seed + number, rows=rows)
             stamp = "".join(part for part in time[2:] if part.isdigit())
             info = tarfile.TarInfo(f"raa01-rw_10000-{stamp}-dwd---bin")
             info.size = len(data)

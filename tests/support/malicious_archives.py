@@ -25,21 +25,30 @@ if TYPE_CHECKING:
 
     from radar_nb.errors import ArchiveError
 
-NAME = "raa01-ry_10000-2006131525-dwd---bin"
+NAME = "raa01-yw2017.002_10000-2006131525-dwd---bin"
 """What the one frame of most kinds is called."""
 
 
-def frame(minute: int = 25, *, seed: int = 0, rows: int = 30, cols: int = 20) -> bytes:
+def frame(
+    minute: int = 25,
+    *,
+    seed: int = 0,
+    rows: int = 30,
+    cols: int = 20,
+    product: str = "YW",
+    hour: str = "2020-06-13T15",
+) -> bytes:
     """Give a small frame of noise, which does not compress."""
     codes = np.random.default_rng(seed).integers(0, 0x1000, (rows, cols)).astype(np.uint16)
-    time = np.datetime64("2020-06-13T15:00", "s") + np.timedelta64(minute, "m")
+    time = np.datetime64(f"{hour}:00", "s") + np.timedelta64(minute, "m")
     return write_frame(
-        Header(product="RY", time=time, rows=rows, cols=cols, precision=-2, interval=5, radars=("boo",)), codes
+        Header(product=product, time=time, rows=rows, cols=cols, precision=-2, interval=5, radars=("boo",)), codes
     )
 
 
-def name(minute: int) -> str:
-    return f"raa01-ry_10000-20061315{minute:02d}-dwd---bin"
+def name(minute: int, hour: str = "2020-06-13T15") -> str:
+    stamp = "".join(part for part in hour[2:] if part.isdigit())
+    return f"raa01-yw2017.002_10000-{stamp}{minute:02d}-dwd---bin"
 
 
 def entry(path: str, data: bytes = b"", **fields: object) -> bytes:
@@ -72,9 +81,9 @@ def tar_of(members: Iterable[tuple[str, bytes]]) -> bytes:
     return tar(*(entry(path, data) for path, data in members))
 
 
-def day(minutes: Iterable[int] = (20, 25, 30)) -> bytes:
+def day(minutes: Iterable[int] = (20, 25, 30), hour: str = "2020-06-13T15") -> bytes:
     """Give a tar of frames."""
-    return tar_of((name(minute), frame(minute, seed=minute)) for minute in minutes)
+    return tar_of((name(minute, hour), frame(minute, seed=minute, hour=hour)) for minute in minutes)
 
 
 def month(*days: bytes) -> bytes:

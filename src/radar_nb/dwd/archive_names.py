@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.months import Month
 
 if TYPE_CHECKING:
@@ -119,14 +120,16 @@ class Filed:
         time : numpy.datetime64
             Its stamp, UTC.
         shape : (int, int)
-            Rows and columns. RADKLIM lies on the grid of 1100 x 900 cells, RADOLAN's archives on others.
+            Rows and columns. RADKLIM lies on the grid of 1100 x 900 cells, RADOLAN's archives on others. A shape
+            that is not one of DWD's grids says nothing of the family.
         """
         if product != self.era.product:
             return f"is {product}, not {self.era.product}"
         if not self.begin - _MARGIN <= time <= self.end + _MARGIN:
             days = (np.datetime_as_string(stamp, "D") for stamp in (self.begin, self.end))
             return f"is of {time}, not of {' to '.join(days)}"
-        if (shape == _RADKLIM_SHAPE) != (self.era.family == "radklim"):
+        known = any(shape == (grid.rows, grid.cols) for grid in GRIDS.values())
+        if known and (shape == _RADKLIM_SHAPE) != (self.era.family == "radklim"):
             return f"has {shape[0]} x {shape[1]} cells, which is not the grid of {self.era.family}"
         return ""
 
