@@ -123,7 +123,7 @@ def test_addresses_and_paths_are_not_translated() -> None:
         (["accumulate", "{data}", "--to", "{out}", "--sums", "some"], "--sums some"),
         (["plot", "{data}"], "choose one with --time"),
         (["plot", "{data}", "--time", "yesterday"], "yesterday"),
-        (["extract", "{data}", "--workers", "0"], "--workers 1"),
+        (["extract", "{data}", "--workers", "0"], "--workers 0 is not a number of threads"),
     ],
 )
 def test_refusals_name_options(

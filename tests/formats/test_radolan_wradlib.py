@@ -41,7 +41,7 @@ NAMES = (
 )
 A_TIME = np.datetime64("2020-06-13T15:25:00")
 BYTES = ("RX", "WX", "EX")
-SHORTS = sorted(PRODUCTS.keys() - {*BYTES, *RUN_LENGTH, "HG"})
+SHORTS = sorted(PRODUCTS.keys() - {*BYTES, *RUN_LENGTH, "HG", "RS"})  # RS is published in HDF5 alone
 SIDE = 450  # of the smallest grid known to wradlib that holds all codes of 16 bits
 
 

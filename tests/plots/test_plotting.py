@@ -324,7 +324,7 @@ def test_another_projection_is_refused() -> None:
     """Cells that stand on no grid of DWD are not drawn with borders by guess."""
     da = field().drop_vars("crs").assign_coords(y=np.arange(900) * 1000.0, x=np.arange(900) * 1000.0)
 
-    with pytest.raises(SeriesError, match="does not stand on DWD's polar stereographic grid"):
+    with pytest.raises(SeriesError, match="is not on DWD's polar stereographic grid"):
         rn.plot(da)
 
 
@@ -343,7 +343,7 @@ def test_another_projection_is_refused() -> None:
         (field().expand_dims(lead_time=[0, 5]), None, r"further dimensions, lead_time \(2\): choose one value"),
         (field().drop_vars("time"), "2020-06-13T15:30", "has no time: leave out time='2020-06-13T15:30'"),
         (field()[..., [0, 1, 5]], None, "x of .* is not evenly spaced: choose a part without holes"),
-        (field()[:, :0], None, "has no cells: its y is empty. Draw a part"),
+        (field()[:, :0], None, "has no cells: its y is empty. Choose a part"),
         (field()[:0], None, "contains no field: its time is empty. Choose a part with steps"),
     ],
 )

@@ -194,9 +194,7 @@ def _accumulate(options: argparse.Namespace) -> int:
     chosen = {name: getattr(options, name) for name in periods}
     if isinstance(source, str) and "://" in source:
         if options.how != ["sum"]:
-            raise SettingsError(
-                f"--how {' '.join(options.how)} needs files on disk: only sums are made of {source}"
-            )
+            raise SettingsError(f"--how {' '.join(options.how)} needs files on disk: use --how sum for {source}")
         found = rn.accumulate(_open_address(source), min_coverage=0, **chosen)
     else:
         how, more = options.how if len(options.how) > 1 else options.how[0], _reading(options)

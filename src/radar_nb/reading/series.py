@@ -217,8 +217,7 @@ def make_series(
     if errors == "raise":
         raise_problems(wrong or others)
     if not len(frames.rows):
-        error = wrong[0].text
-        raise SeriesError(error)
+        raise_problems(wrong)
     header = frames.kinds[frames.rows["kind"][0]].header
     interval = true_interval(header.product, header.interval)
     frames, taken = _apart(frames, interval, sums)
