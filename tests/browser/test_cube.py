@@ -32,7 +32,7 @@ def test_a_month_becomes_a_cube_that_plays_and_answers(
 ) -> None:
     """Two clicks after the months the rain plays from the cube; a cell's whole month is drawn at a click."""
     days = [f"2019-10-{day + 1:02d}" for day in range(monthrange(2019, 10)[1])]
-    archive = cubes.archive(tmp_path / "server" / PLACE, days, hours=HOURS)
+    archive = cubes.archive(tmp_path / "server" / PLACE, days, hours=HOURS, rows=1100)
     with Mirror(tmp_path / "server") as mirror:
         options = f"folder={str(tmp_path / 'data')!r}, base_url={mirror.url!r}, lang='en'"
         page = run_notebook([f"import radar_nb as rn\napp = rn.App('RW', '2019-10', {options})\napp"])
