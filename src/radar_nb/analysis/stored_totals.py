@@ -146,11 +146,11 @@ def _prepare(group: Path, totals: PeriodTotals, told: str) -> None:
     }
     whole = like.isel(time=0, drop=True).assign_attrs({_REQUEST: told})
     for name in like.data_vars:
-        shape = tuple(len(periods.labels) if dim == "time" else like.sizes[dim] for dim in like[name].dims)
-        chunks = tuple(1 if dim == "time" else like.sizes[dim] for dim in like[name].dims)
-        empty = np.broadcast_to(np.float32(np.nan), shape)
-        blank = xr.Variable(like[name].dims, empty, like[name].attrs, {"_FillValue": np.float32(np.nan)})
-        whole[name] = blank.chunk(dict(zip(like[name].dims, chunks, strict=True)))
+        chunks = {dim: 1 if dim == "time" else like.sizes[dim] for dim in like[name].dims}
+        one = xr.full_like(like[name].variable, np.nan).chunk(chunks)
+        blank = one.isel(time=np.zeros(len(periods.labels), int)).chunk(chunks)  # lazy: dask copies an array whole
+        blank.encoding = {"_FillValue": np.float32(np.nan)}
+        whole[name] = blank
     for name, values in times.items():
         old = like[name].variable
         whole = whole.assign_coords(
