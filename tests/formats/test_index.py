@@ -79,7 +79,7 @@ NESTINGS: dict[str, Callable[[], bytes]] = {
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    path = tmp_path / "RY-200613.tar.gz"
+    path = tmp_path / "YW-200613.tar.gz"
     path.write_bytes(tar_of(frames(), "gz"))
     return path
 
@@ -357,7 +357,7 @@ DAMAGES: dict[str, tuple[Any, type[Exception], str, int]] = {
     "doubled": (lambda m: m | {f"again/{name(5)}": m[name(5)]}, SeriesError, r"again/.*has the time of", 5),
     "out of order": (_swapped, SeriesError, r"1505.*comes after frames of later times", 4),
     "other product": (
-        lambda m: {name(0).replace("ry", "rw"): m[name(0)]} | m,
+        lambda m: {name(0).replace("yw", "rw"): m[name(0)]} | m,
         HeaderError,
         r"raa01-rw.*denies",
         4,
@@ -372,7 +372,7 @@ class TestProblems:
     def test_what_is_wrong_with_a_member_is_told_and_remembered(self, damage: str, tmp_path: Path) -> None:
         """Each damaged member is named with its archive and reason, by the first scan and by the index."""
         change, error, message, left = DAMAGES[damage]
-        path = tmp_path / "RY-200613.tar.gz"
+        path = tmp_path / "YW-200613.tar.gz"
         path.write_bytes(tar_of(change(frames()), "gz"))
 
         first = scan([path], progress=False)
@@ -401,7 +401,7 @@ class TestProblems:
 
     def test_of_a_part_that_is_cut_off_the_frames_before_the_cut_are_left(self, tmp_path: Path) -> None:
         """What came before a cut was held against its headers, and counts."""
-        path = tmp_path / "RY-200613.tar.gz"
+        path = tmp_path / "YW-200613.tar.gz"
         whole = tar_of({name(minute): frame(minute, rows=600, cols=500) for minute in MINUTES}, "gz")
         path.write_bytes(whole[: len(whole) * 3 // 4])
 
