@@ -90,7 +90,7 @@ docs-pages: $(STAMP) ## run the code of the documentation again and keep its out
 docs-tables: $(STAMP) ## write the tables of products, commands, errors, settings and decisions into their pages
 	$(BIN)/python scripts/docs_tables.py
 
-bundle: $(STAMP) ## join the explorer's JavaScript modules into the files that browsers load
+bundle: $(STAMP) ## join the explorer's JavaScript modules into the file that browsers load
 	$(BIN)/python scripts/bundle_explorer.py
 
 dist: $(STAMP) ## the sdist and the wheel in dist/, built twice and compared

@@ -1,11 +1,11 @@
-"""Join the explorer's JavaScript modules into the two files that browsers load.
+"""Join the explorer's JavaScript modules into the one file that browsers load.
 
-`src/radar_nb/widgets/explorer/js/*.js` are ES modules. anywidget and the exported page each take one file, so this
-script joins them: `widget.bundle.js` from `widget.js`, and `page.bundle.js` from `page.js`. Run it after each
-change of a module; `tests/widgets/test_bundles.py` holds the bundles equal to their sources. It needs no Node.
+`src/radar_nb/widgets/explorer/js/*.js` are ES modules. anywidget and the exported page take one file, so this
+script joins what `explorer.js` imports into `explorer.bundle.js`. Run it after each change of a module;
+`tests/widgets/test_bundles.py` holds the bundle equal to its sources. It needs no Node.
 
 The modules keep to a subset of the language, which the script checks: imports are one a line, by name and without
-`as`; exports are declarations, or one `export default` in an entry; no two modules declare the same name; modules
+`as`; exports are declarations, or one `export default` in the entry; no two modules declare the same name; modules
 do not import each other in a circle.
 """
 
@@ -17,7 +17,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "src/radar_nb/widgets/explorer"
-ENTRIES = {"widget.bundle.js": "widget.js", "page.bundle.js": "page.js"}
+BUNDLE, ENTRY = "explorer.bundle.js", "explorer.js"
 _HEAD = "// Made by scripts/bundle_explorer.py from js/*.js: edit those, then run the script.\n"
 _IMPORT = re.compile(r'^import \{ ([\w, ]+) \} from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|const|let|function|class) (\w+))", re.MULTILINE)
@@ -26,9 +26,8 @@ _DECLARED = re.compile(r"^(?:const|let|(?:async )?function|class) (\w+)", re.MUL
 
 
 def main() -> int:
-    """Write the bundles and return 0."""
-    for name, entry in ENTRIES.items():
-        (FOLDER / name).write_text(bundle(FOLDER / "js", entry), encoding="utf-8", newline="\n")
+    """Write the bundle and return 0."""
+    (FOLDER / BUNDLE).write_text(bundle(FOLDER / "js", ENTRY), encoding="utf-8", newline="\n")
     return 0
 
 

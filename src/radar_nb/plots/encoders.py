@@ -153,10 +153,9 @@ def mp4(path: Path, fps: float, size: tuple[int, int], program: str) -> Iterator
         try:
             yield add
             process.communicate()
-        except BaseException:
-            process.kill()
+        finally:
+            process.kill()  # without effect on a process that has ended
             process.communicate()
-            raise
         if process.returncode:
             raise _failure(process, said)
 

@@ -267,9 +267,8 @@ def _cancelling() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
             yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,12 +47,13 @@ body {{margin: 16px; background: #fff}}
 _FRAME = """<script class="frame" type="application/json">{frame}</script>
 """
 _TAIL = """<script id="covered" type="text/plain">{covered}</script>
-<script type="module">{script}</script></body></html>
+<script type="module">{script}
+openPage();</script></body></html>
 """
 
 
 def asset(name: str) -> str:
-    """Return the text of a file that browsers load: "widget.bundle.js", "page.bundle.js" or "explorer.css"."""
+    """Return the text of a file that browsers load: "explorer.bundle.js" or "explorer.css"."""
     return files("radar_nb.widgets.explorer").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -99,7 +100,7 @@ def make_page(
                 f"span of {index - first:,} fields at most"
             )
         yield _FRAME.format(frame=_json(frame))
-    yield _TAIL.format(covered=_base64(compressed_mask(covered)), script=asset("page.bundle.js"))
+    yield _TAIL.format(covered=_base64(compressed_mask(covered)), script=asset("explorer.bundle.js"))
 
 
 def _json(content: Any) -> str:

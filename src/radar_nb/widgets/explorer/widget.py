@@ -79,7 +79,7 @@ class Explorer(anywidget.AnyWidget):
     >>> explorer.field.max().values  # of the field on the map  # doctest: +SKIP
     """
 
-    _esm = asset("widget.bundle.js")
+    _esm = asset("explorer.bundle.js")
     _css = asset("explorer.css")
     index = traitlets.Int(0).tag(sync=True)
     span = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(sync=True)

@@ -106,5 +106,6 @@ class PageModel {
   }
 }
 
-const root = document.getElementById("explorer");
-render({ model: PageModel.ofPage(), el: root });
+export function openPage() {
+  render({ model: PageModel.ofPage(), el: document.getElementById("explorer") });
+}

@@ -1,4 +1,4 @@
-// The entry for anywidget: a view is an element with its player.
+// A view of the widget is an element with its player.
 import { Player } from "./player.js";
 
 export function render({ model, el }) {
@@ -12,5 +12,3 @@ export function render({ model, el }) {
   root.player = new Player(model, root, model.get("texts"));
   return () => root.player.close();
 }
-
-export default { render };

@@ -1541,7 +1541,7 @@ class Player {
 Object.assign(Player.prototype, controls, places, timeline, exporting);
 
 // ---- widget.js
-// The entry for anywidget: a view is an element with its player.
+// A view of the widget is an element with its player.
 
 function render({ model, el }) {
   const root = document.createElement("div");
@@ -1662,5 +1662,11 @@ class PageModel {
   }
 }
 
-const root = document.getElementById("explorer");
-render({ model: PageModel.ofPage(), el: root });
+function openPage() {
+  render({ model: PageModel.ofPage(), el: document.getElementById("explorer") });
+}
+
+// ---- explorer.js
+// The entry: anywidget calls `render`, an exported page calls `openPage`.
+
+export default { render, openPage };
