@@ -1,12 +1,14 @@
 """Throw damaged bytes at the readers for as long as there is time, and look for new ways through the code.
 
-    python scripts/fuzz.py header|frame|archive|packed|odim [--seconds N] [--corpus DIR]
+    python scripts/fuzz.py [TARGET ...] [--seconds N] [--corpus DIR]
 
-It needs atheris (Linux and macOS), no dependency of the project: `pip install atheris --editable ".[dev]"`, best
-into an environment of its own. The laws are those of tests/support/damage.py. A finding is a broken law: a foreign
-exception, wrong bytes, more than `SECONDS` or `MEGABYTES` for one input, a crash. Findings are kept in
-DIR/TARGET/findings, the smallest input for each place in the code; the inputs that led somewhere new, in
-DIR/TARGET/corpus, where the next run begins. What is found becomes a case of tests/formats/test_damaged_bytes.py.
+Without a target it fuzzes all, one after the other, N seconds each, and ends with a table. It needs atheris (Linux
+and macOS), which is not a dependency of the project: `pip install atheris --editable ".[dev]"`, best into an
+environment of its own. The laws are those of tests/support/damage.py (frames, archives, HDF5) and
+tests/support/side_files.py (listings, notes, indexes, records and descriptions of cubes). A finding is a broken
+law: a foreign exception, wrong bytes, more than `SECONDS` or `MEGABYTES` for one input, a crash. Findings are kept
+in DIR/TARGET/findings, the smallest input for each place in the code; the inputs that led somewhere new, in
+DIR/TARGET/corpus, where the next run begins. What is found becomes a case of tests/formats/.
 """
 
 from __future__ import annotations
@@ -31,7 +33,11 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 SECONDS = 10
 MEGABYTES = 300
-TARGETS = ("header", "frame", "archive", "packed", "odim")
+TARGETS = {
+    **dict.fromkeys(("header", "frame", "archive", "packed", "odim"), "damage"),
+    **dict.fromkeys(("listing", "note", "index", "record", "description"), "side_files"),
+}
+"""What is fuzzed, and which module of tests/support has its law."""
 WATCHED = ["radar_nb", "tarfile", "gzip", "bz2", "_compression", "zlib_ng", "wradlib.io.radolan"]
 """Modules in which a new way counts."""
 UNWATCHED = ["radar_nb.formats.packing"]
@@ -41,29 +47,39 @@ _PEAK = 1024 if sys.platform == "linux" else 1  # getrusage(2): kilobytes on Lin
 
 
 def main() -> int:
-    """Fuzz a target, again after each crash, until the time is over; return 1 if there are findings."""
+    """Fuzz each target until its time is over; return 1 if there are findings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", choices=TARGETS)
-    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help=f"any of {', '.join(TARGETS)}; all by default"
+    )
+    parser.add_argument("--seconds", type=int, default=600, help="for each target (600)")
     parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir(), "radar_nb-fuzz"))
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    folder = args.corpus / args.target
+    if unknown := set(args.targets) - set(TARGETS):
+        parser.error(f"unknown target {', '.join(sorted(unknown))}; choose from {', '.join(TARGETS)}")
     if args.once:
-        fuzz(args.target, folder, args.seconds)
-    end, runs, covered = time.monotonic() + args.seconds, 0, 0
+        fuzz(args.targets[0], args.corpus / args.targets[0], args.seconds)
+    rows = [(target, *run(target, args.corpus, args.seconds)) for target in args.targets or TARGETS]
+    print("| target | inputs | places covered | findings |", "| --- | ---: | ---: | ---: |", sep="\n")
+    for target, runs, covered, findings in rows:
+        print(f"| {target} | {runs:,} | {covered:,} | {len(findings)} |")
+    for target, _, _, findings in rows:
+        for name in findings:
+            print(args.corpus / target / "findings" / name)
+    return int(any(row[3] for row in rows))
+
+
+def run(target: str, corpus: Path, seconds: int) -> tuple[int, int, list[str]]:
+    """Fuzz a target, again after each crash, until the time is over: inputs, places covered, names of findings."""
+    end, runs, covered = time.monotonic() + seconds, 0, 0
     while (left := int(end - time.monotonic())) > 0:
-        done, places = run_once(args.target, args.corpus, left)
+        done, places = run_once(target, corpus, left)
         runs, covered = runs + done, max(covered, places)
         if not done:
             break
-    findings = sorted(path.name for path in (folder / "findings").iterdir() if path.suffix != ".txt")
-    print(
-        f"{args.target}: {runs:,} inputs, {covered} places covered, {len(findings)} findings",
-        *findings,
-        sep="\n  ",
-    )
-    return min(len(findings), 1)
+    folder = corpus / target / "findings"
+    return runs, covered, sorted(path.name for path in folder.iterdir() if path.suffix != ".txt")
 
 
 def run_once(target: str, corpus: Path, seconds: int) -> tuple[int, int]:
@@ -85,7 +101,7 @@ def fuzz(target: str, folder: Path, seconds: int) -> None:
     atheris: Any = importlib.import_module("atheris")
     sys.path.insert(0, str(TESTS))
     with atheris.instrument_imports(include=WATCHED, exclude=UNWATCHED):
-        law = importlib.import_module("damage").LAWS[target]
+        law = importlib.import_module(f"support.{TARGETS[target]}").LAWS[target]
     warnings.simplefilter("error")  # as in the tests
     corpus, findings = folder / "corpus", folder / "findings"
     for place in (corpus, findings):
@@ -144,6 +160,9 @@ def keep(path: Path, data: bytes, story: str) -> None:
 def mutated(mutate: Callable[[bytes, int], bytes], data: bytes, size: int, seed: int, target: str) -> bytes:
     """Return other bytes, mostly such that the reader's first look does not refuse them."""
     rng = random.Random(seed)  # noqa: S311 - no secret
+    if TARGETS[target] == "side_files" and target != "listing" and rng.random() < 0.8:
+        head, mark, rest = data.partition(b"\0\n")  # JSON, and what follows it in an index
+        return (importlib.import_module("support.side_files").forged(head, seed) + mark + rest)[:size]
     if target == "packed" and data and rng.random() < 0.5:
         place = rng.randrange(len(data))  # one bit alone: the second hides under the first one's checksum
         return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]

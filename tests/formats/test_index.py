@@ -206,10 +206,22 @@ class TestTrust:
         data = index_file(archive).read_bytes()
         damaged = [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in range(0, len(data), 7)]
 
-        for text in (*damaged, data[:-1], data + b"x", b"", b"radar_nb index 1\n"):
+        for text in (*damaged, data[:-1], data + b"x", b"", data.split(b"\n")[0] + b"\n"):
             index_file(archive).write_bytes(text)
             assert load_index(archive) is None
         assert (scan([archive], progress=False).rows == true).all()
+        assert index_file(archive).read_bytes() == data
+
+    def test_an_index_of_fewer_checks_is_made_anew(self, archive: Path) -> None:
+        """The verdict of an older version is not trusted, though checksum, size and time fit."""
+        scan([archive], progress=False)
+        data = index_file(archive).read_bytes()
+        older = data.replace(b"radar_nb index 2", b"radar_nb index 1", 1)[:-4]
+        index_file(archive).write_bytes(older + zlib.crc32(older).to_bytes(4, "little"))
+
+        assert older != data[:-4]
+        assert load_index(archive) is None
+        scan([archive], progress=False)
         assert index_file(archive).read_bytes() == data
 
     def test_the_index_of_another_archive_is_not_believed(self, archive: Path, tmp_path: Path) -> None:
@@ -236,6 +248,11 @@ class TestTrust:
             lambda index: replace(index, kinds=(_with_header(index.kinds[0], rows=-1),)),
             lambda index: replace(index, kinds=(_with_header(index.kinds[0], rows="many"),)),
             lambda index: replace(index, kinds=(_with_header(index.kinds[0], product="\x1b]0;owned"),)),
+            lambda index: replace(index, kinds=(_with_header(index.kinds[0], radar_id={}),)),
+            lambda index: replace(index, kinds=(_with_header(index.kinds[0], software="\x1b]0;owned"),)),
+            lambda index: replace(index, kinds=(_with_header(index.kinds[0], lead=True),)),
+            lambda index: replace(index, kinds=(replace(index.kinds[0], hdf5=1),)),
+            lambda index: replace(index, parts=(replace(index.parts[0], offset=0.0),)),
             lambda index: replace(index, problems=(Problem("Incomplete", "text"),)),
             lambda index: replace(index, problems=(Problem("annotations", "text"),)),
         ],
@@ -270,7 +287,9 @@ class TestTrust:
 
     def test_deep_json_is_ignored(self, archive: Path) -> None:
         """A head of 100,000 brackets is not an index."""
-        body = b"radar_nb index 1\n" + (100_000).to_bytes(4, "little") + b"[" * 100_000
+        scan([archive], progress=False)
+        magic = index_file(archive).read_bytes().split(b"\n")[0] + b"\n"
+        body = magic + (100_000).to_bytes(4, "little") + b"[" * 100_000
         index_file(archive).write_bytes(body + zlib.crc32(body).to_bytes(4, "little"))
 
         assert load_index(archive) is None

@@ -389,6 +389,8 @@ FORGED = {
     "a size that is true": b'{"url": "http://x", "size": true}',
     "a size beyond 2^63": b'{"url": "http://x", "size": 9223372036854775808}',
     "a size of 5,000 digits": b'{"url": "http://x", "size": ' + b"9" * 5000 + b"}",
+    "a list as date": b'{"url": "http://x", "last_modified": []}',
+    "a number as ETag": b'{"url": "http://x", "etag": 0}',
     "no address": b'{"size": 7}',
     "a list": b"[1]",
     "deep": b"[" * 30_000,

@@ -105,7 +105,7 @@ _WRAPS: tuple[Callable[[bytes], bytes], ...] = (
 
 def read_archive(data: bytes) -> Iterator[tuple[Part, Found]]:
     """Give the parts of an archive that are read to their end without an error, and their members."""
-    with TemporaryDirectory(dir=_MEMORY_DISK) as folder:
+    with TemporaryDirectory(dir=MEMORY_DISK) as folder:
         path = Path(folder, "archive")
         path.write_bytes(data)
         try:
@@ -119,7 +119,7 @@ def read_archive(data: bytes) -> Iterator[tuple[Part, Found]]:
                 continue
 
 
-_MEMORY_DISK = next((place for place in ("/dev/shm",) if Path(place).is_dir()), None)  # noqa: S108 - private within
+MEMORY_DISK = next((place for place in ("/dev/shm",) if Path(place).is_dir()), None)  # noqa: S108 - private within
 
 
 def _checked(part: Part) -> Iterator[tuple[int, int, bytes]]:

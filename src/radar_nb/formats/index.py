@@ -15,6 +15,7 @@ import re
 import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,14 +31,15 @@ from radar_nb.runtime.files import read_regular, replacing, sidecar_path, storag
 from radar_nb.runtime.settings import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from radar_nb.formats.archives import Member
 
-_MAGIC = b"radar_nb index 1\n"
+_MAGIC = b"radar_nb index 2\n"
+"""The number grows when a scan checks more: an index of fewer checks is made again."""
 _SUFFIX = ".index"
 EXTRACTED = ".extracted"
 """What the note ends in that stands beside a folder of frames whose archive was removed."""
@@ -488,7 +490,8 @@ def _are_sound(rows: NDArray[Any], kinds: int, parts: int) -> bool:
 
 def _lies_within(part: Part, size: int) -> bool:
     name: Any = part.name
-    return isinstance(name, str) and 0 <= part.offset <= part.offset + part.size <= size
+    whole = type(part.offset) is int and type(part.size) is int
+    return whole and isinstance(name, str) and 0 <= part.offset <= part.offset + part.size <= size
 
 
 def _problem_of(error: str, text: str, archive: Path) -> Problem:
@@ -508,12 +511,42 @@ def _kind_of(text: str) -> FrameKind:
     header = {key: _tuples(value) for key, value in fields["header"].items()}
     header["time"] = np.datetime64(header["time"], "s")
     kind = FrameKind(header=Header(**header), itemsize=fields["itemsize"], hdf5=fields["hdf5"])
-    numbers: list[Any] = [fields["itemsize"], *(header[key] for key in ("rows", "cols", "interval", "version"))]
-    if not all(isinstance(number, int) and 0 <= number <= _LARGEST_NUMBER for number in numbers):
+    numbers = [fields["itemsize"], *(header[key] for key in ("rows", "cols", "interval", "version"))]
+    if not all(
+        _FITS[field.type](header[field.name]) for field in dataclass_fields(Header) if field.name != "time"
+    ):
         raise ValueError(text)
-    if not (isinstance(header["product"], str) and re.fullmatch("[A-Z0-9%]{2}", header["product"])):
+    if type(fields["hdf5"]) is not bool or not all(
+        _is_int(one) and 0 <= one <= _LARGEST_NUMBER for one in numbers
+    ):
+        raise ValueError(text)
+    if not re.fullmatch("[A-Z0-9%]{2}", header["product"]):
         raise ValueError(text)
     return kind
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int and abs(value) < 1 << 31
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
+_FITS: dict[Any, Callable[[Any], bool]] = {
+    "int": _is_int,
+    "int | None": lambda value: value is None or _is_int(value),
+    "str": _is_text,
+    "str | None": lambda value: value is None or _is_text(value),
+    "tuple[str, ...]": lambda value: isinstance(value, tuple) and all(map(_is_text, value)),
+    "tuple[float, ...]": lambda value: (
+        isinstance(value, tuple) and all(type(one) in {int, float} for one in value)
+    ),
+    "tuple[tuple[str, int], ...]": lambda value: (
+        isinstance(value, tuple) and all(_is_text(name) and _is_int(count) for name, count in value)
+    ),
+}
+"""Which values a field of a header may have, by its annotation."""
 
 
 def _tuples(value: Any) -> Any:
