@@ -162,7 +162,8 @@ def mutated(mutate: Callable[[bytes, int], bytes], data: bytes, size: int, seed:
     rng = random.Random(seed)  # noqa: S311 - no secret
     if TARGETS[target] == "side_files" and target != "listing" and rng.random() < 0.8:
         head, mark, rest = data.partition(b"\0\n")  # JSON, and what follows it in an index
-        return (importlib.import_module("support.side_files").forged(head, seed) + mark + rest)[:size]
+        forged: bytes = importlib.import_module("support.side_files").forged(head, seed)
+        return (forged + mark + rest)[:size]
     if target == "packed" and data and rng.random() < 0.5:
         place = rng.randrange(len(data))  # one bit alone: the second hides under the first one's checksum
         return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]

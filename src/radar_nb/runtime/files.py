@@ -60,7 +60,7 @@ class Sidecar:
 
     def __post_init__(self) -> None:
         """Refuse what no server could have said, or what could not be sent back to it."""
-        texts = [self.url, *(text for text in (self.etag, self.last_modified) if text is not None)]
+        texts: list[Any] = [self.url, *(text for text in (self.etag, self.last_modified) if text is not None)]
         size = 0 if self.size is None else self.size
         if not all(isinstance(text, str) and text.isprintable() for text in texts):
             raise ValueError(f"a note holds a text that is not printable: {texts!a}")
