@@ -56,10 +56,16 @@ def test_an_unknown_family_gets_those_that_are() -> None:
 @pytest.mark.parametrize("made", PRODUCTS.values(), ids=PRODUCTS.keys())
 def test_a_product_says_what_it_measures(made: Product) -> None:
     """Name, unit, precision and interval agree with the quantity."""
-    units = {"amount": "mm", "reflectivity": "dBZ", "solid_fraction": "1", "percentage": "%", "class": "1"}
+    units = {"amount": "mm", "reflectivity": "dBZ", "water_content": "kg m-2"}
+    units |= {"solid_fraction": "1", "percentage": "%", "class": "1"}
 
     assert PRODUCTS[made.name] is made
-    assert re.fullmatch(r"[A-Z0-9%]{2}", made.name)
+    assert re.fullmatch(r"[A-Z0-9%]{2,7}", made.name)
+    assert made.grids
+    assert set(made.grids) <= set(GRIDS)
+    assert made.leads == tuple(sorted(made.leads))
+    assert all(lead % 5 == 0 for lead in made.leads)
+    assert "Deutscher Wetterdienst" in made.citation
     assert made.unit == units[made.quantity]
     assert made.precision > 0
     assert made.interval > 0

@@ -373,12 +373,11 @@ def test_a_file_without_a_required_part_is_refused(missing: str) -> None:
         read_composite(small_composite(without=missing), name="a.hdf5")
 
 
-@pytest.mark.parametrize("quantity", [b"VIL", b"CLASS"])
+@pytest.mark.parametrize("quantity", [b"TH", b"VRADH"])
 def test_another_quantity_is_refused(quantity: bytes) -> None:
     """The message lists those that are read, with their units."""
-    match = (
-        f"quantity {quantity.decode()}; radar_nb reads ACRR .mm., RATE .mm/h., DBZH .dBZ.: open it with wradlib"
-    )
+    read = "ACRR .mm., RATE .mm/h., DBZH .dBZ., VIL .kg m-2., CLASS .1."
+    match = f"quantity {quantity.decode()}; radar_nb reads {read}: open it with wradlib"
     with pytest.raises(HeaderError, match=match):
         read_header(small_composite(quantity=quantity))
 
@@ -534,14 +533,23 @@ def test_other_radar_files_are_named(changes: dict[str, Any], match: str) -> Non
         read_composite(file.getvalue())
 
 
-def test_the_fine_grid_is_refused_for_its_size(real_present: Path) -> None:
-    """HX of 4800 x 4400 cells is sound; the message says what radar_nb reads."""
+def test_the_limit_of_a_field_follows_its_product(real_present: Path) -> None:
+    """The 4800 x 4400 cells of HX are read as h5py has them, and refused in a file that says it is RV."""
     data = (real_present / "composite_hx_20251117_1500-hd5").read_bytes()
+    foreign = io.BytesIO(data)
+    with h5py.File(foreign, "r+") as file:
+        file["dataset1/what"].attrs["prodname"] = np.bytes_(b"RV_top_view")
 
+    composite = read_composite(data)
+
+    with h5py.File(io.BytesIO(data)) as file:
+        np.testing.assert_array_equal(composite.codes, file["dataset1/data1/data"][::-1])
+    assert (composite.header.product, composite.header.interval, composite.header.lead) == ("HX", 5, None)
     with pytest.raises(
-        HeaderError, match=r"a field of 4800 x 4400 cells .42.2 MB., and radar_nb reads at most 8.4 MB"
+        HeaderError,
+        match=r"a field of 4800 x 4400 cells .42.2 MB., and radar_nb reads at most 8.4 MB a field of RV",
     ):
-        read_composite(data)
+        read_composite(foreign.getvalue())
 
 
 def test_the_gain_of_the_real_rs_is_a_thousandth(real_present: Path) -> None:

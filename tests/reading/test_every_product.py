@@ -10,7 +10,9 @@ from formats.test_runlength import encode
 from support.forecasts import make_forecast
 
 import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.products import PRODUCTS
+from radar_nb.formats.odim import write_composite
 from radar_nb.formats.radolan import Header, write_frame
 from radar_nb.mirror.frames import synthetic_frames
 
@@ -18,36 +20,44 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 A_TIME = np.datetime64("2020-06-13T15:25:00")
-LARGE = {"EX", "EY", "EZ", "EH", "EB", "EW"}
-ELLIPSOID = {"RV", "WN", "HG"}
+ELLIPSOID = {"RV", "WN", "HG", "RE"}
 BYTES = {"RX", "WX", "EX"}
 RUNS = {"PG", "PC"}
+TENTHS = {"WN", "FZ"}
+HDF5_ALONE = {  # quantity, type, gain, offset, as in DWD's files
+    "RS": ("ACRR", "u4", 0.001, -0.001),
+    "HX": ("DBZH", "u2", 0.00293, -64.003),
+    "DMAX": ("DBZH", "u2", 0.00293, -64.003),
+    "VII": ("VIL", "u2", 0.0152594875, -0.0152594875),
+    "VIL": ("VIL", "u2", 0.0152594875, -0.0152594875),
+    "HYMECNG": ("CLASS", "u1", 1.0, 0.0),
+}
 
 
 def frame_of(name: str) -> bytes:
     """Return a frame of a product as DWD lays it out; the codes are 0 everywhere but for 3 in one cell."""
     product = PRODUCTS[name]
-    rows, cols = 900, 900
-    if name in LARGE:
-        rows, cols = 1500, 1400
-    elif name in ELLIPSOID:
-        rows, cols = 1200, 1100
-    elif name in RUNS:
-        rows, cols = 460, 460
+    rows, cols = GRIDS[product.grids[0]].shape
     precisions = {"amount": round(np.log10(product.precision)), "solid_fraction": -3}
     header = Header(
         product=name,
         time=A_TIME,
         rows=rows,
         cols=cols,
-        precision=-1 if name == "WN" else precisions.get(product.quantity, 0),
+        precision=-1 if name in TENTHS else precisions.get(product.quantity, 0),
         interval=product.interval // 10 if name in {"W1", "W2", "W3", "W4"} else product.interval,
-        version=5 if name in ELLIPSOID | {"RE"} else 3,
+        version=5 if name in ELLIPSOID | HDF5_ALONE.keys() else 3,
         levels=(1.0, 19.0, 28.0, 37.0, 46.0, 55.0) if name in RUNS else (),
         indicator=0 if name in RUNS else None,
     )
     codes = np.zeros((rows, cols), "u1" if name in BYTES | RUNS else "u4" if name == "HG" else "u2")
     codes[10, 20] = 3
+    if name in HDF5_ALONE:
+        quantity, dtype, gain, offset = HDF5_ALONE[name]
+        undetect = 254 if quantity == "CLASS" else 0
+        return write_composite(
+            header, codes.astype(dtype), quantity=quantity, gain=gain, offset=offset, undetect=undetect
+        )
     if name in RUNS:
         return write_frame(header, np.frombuffer(encode(codes), np.uint8))
     return write_frame(header, codes)
@@ -66,6 +76,9 @@ def test_every_product_opens_in_its_unit(name: str, tmp_path: Path) -> None:
     assert values.attrs["interval_minutes"] == product.interval
     assert (ds.time_bnds[0, 1] - ds.time_bnds[0, 0]) == np.timedelta64(product.interval, "m")
     expected = 3 * product.precision - (32.5 if product.quantity == "reflectivity" else 0)
+    if name in HDF5_ALONE:
+        _, _, gain, offset = HDF5_ALONE[name]
+        expected = 3 * gain + offset
     assert float(values[10, 20]) == pytest.approx(expected, rel=1e-6)
     assert ((values != values[0, 0]).sum()) == 1
 

@@ -54,7 +54,7 @@ def _table(heads: tuple[str, ...], rows: Iterable[Iterable[str]]) -> str:
 
 def _products() -> str:
     rows = [tuple(row.values()) for row in rn.products()]
-    return _table(("Product", "What it is", "Unit", "Interval", "Published as"), rows)
+    return _table(("Product", "What it is", "Unit", "Interval", "Forecasts", "Grids", "Published as"), rows)
 
 
 def _families() -> str:

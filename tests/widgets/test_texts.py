@@ -81,7 +81,7 @@ def test_each_text_is_a_translation(key: str) -> None:
 def test_each_text_is_used(key: str) -> None:
     """The code names its key, or builds it from names that the code knows."""
     whole, gaps = asked()
-    known = whole | KINDS | set(PUBLISHED) | FAMILIES | set(get_args(State)) | {"Exception"}
+    known = whole | KINDS | set(PRODUCTS) | FAMILIES | set(get_args(State)) | {"Exception"}
     in_script = {f"calendar.{name}" for name in (*re.findall(r"words\.(\w+)", SCRIPT), *get_args(MonthState))}
     filled = [match.groups() for gap in gaps if (match := gap.fullmatch(key)) and match.groups()]
     if key.startswith("explorer."):
@@ -100,7 +100,7 @@ def test_each_text_that_the_code_uses_exists() -> None:
     keys |= {f"calendar.{name}" for name in re.findall(r"words\.(\w+)", SCRIPT)}
     keys |= {f"calendar.{state}" for state in get_args(MonthState)}
     keys |= {f"state.{state}" for state in get_args(State)}
-    keys |= {f"{kind}.{name}" for kind in ("product", "means") for name in PUBLISHED}
+    keys |= {f"product.{name}" for name in PRODUCTS} | {f"means.{name}" for name in PUBLISHED}
     keys |= {f"family.{name}" for name in ("auto", *FAMILIES)}
     keys |= {f"explorer.palette_{name}" for name in PALETTES} | explorer_keys()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 from radar_nb.runtime.wording import human_interval
 
-Quantity = Literal["amount", "reflectivity", "solid_fraction", "percentage", "class"]
+Quantity = Literal["amount", "reflectivity", "water_content", "solid_fraction", "percentage", "class"]
 FamilyName = Literal["radklim", "radolan", "nrt"]
 
 
@@ -88,18 +88,25 @@ class Product:
     Attributes
     ----------
     name : str
-        DWD's two letters.
+        DWD's letters, two in most cases.
     title : str
         What it is, in words.
-    quantity : {"amount", "reflectivity", "solid_fraction", "percentage", "class"}
-        An amount is summed over the interval: millimetres of water.
+    quantity : {"amount", "reflectivity", "water_content", "solid_fraction", "percentage", "class"}
+        An amount is summed over the interval: millimetres of water. A content is the water or ice of the column
+        of air above a cell.
     unit : str
-        Of the values of `open_dataset`: `mm`, `dBZ`, `1` or `%`.
+        Of the values of `open_dataset`: `mm`, `dBZ`, `kg m-2`, `1` or `%`.
     precision : float
         One count of the raw code in `unit`, as the header says it in normal files; 1 of classes.
     interval : int
-        Minutes that a value covers; its time stamp is the interval's end, UTC. Of percentages the longest: their
-        headers count the days since the beginning of the month or year.
+        Minutes that a value covers; its time stamp is the interval's end, UTC. The longest where `growing`.
+    grids : tuple of str
+        Names of the grids on which DWD publishes it, in `radar_nb.dwd.grids.GRIDS`.
+    leads : tuple of int
+        Minutes ahead of its forecasts, 0 for the analysis; empty where there are no forecasts.
+    growing : bool
+        Whether the interval begins at a fixed date (of the month, of the year), so that each file states how
+        long it is.
     families : tuple of Family
         In the order in which `source="auto"` prefers them. Empty for products that radar_nb reads but DWD's
         archives do not hold.
@@ -121,8 +128,16 @@ class Product:
     unit: str
     precision: float
     interval: int
+    grids: tuple[str, ...]
+    leads: tuple[int, ...] = ()
+    growing: bool = False
     families: tuple[Family, ...] = ()
     steps: tuple[int, ...] = ()
+
+    @property
+    def citation(self) -> str:
+        """What a paper should cite: of the first family, or the folder that the files came from."""
+        return self.families[0].citation if self.families else _COMPOSITE.format(self.name)
 
     def family(self, name: str) -> Family:
         """Return the family of a name.
@@ -159,6 +174,7 @@ _RADKLIM = (
     "Deutscher Wetterdienst. DOI: 10.5676/DWD/RADKLIM_{}_V2017.002"
 )
 _RADOLAN = "Deutscher Wetterdienst: RADOLAN {}, opendata.dwd.de, with the folder and the date of access"
+_COMPOSITE = "Deutscher Wetterdienst: radar composite {}, opendata.dwd.de, with the folder and the date of access"
 
 
 def _radklim(product: str, what: str, *, every: int, minute: int) -> Family:
@@ -203,6 +219,12 @@ def _nrt(product: str, *, every: int, minute: int) -> Family:
     )
 
 
+_DAY = 1440
+_TO_TWO_HOURS = tuple(range(0, 121, 5))  # of RADVOR: the analysis and 24 forecasts
+_R, _EU, _EU_NEW = "de900", "eu1500", "eu1500-wgs84"
+_NEW, _FINE = "de1200-wgs84", "de4800-wgs84"
+
+
 def _amount(
     name: str,
     title: str,
@@ -210,6 +232,9 @@ def _amount(
     interval: int,
     families: tuple[Family, ...] = (),
     *,
+    grids: tuple[str, ...] = (_R, _NEW),
+    leads: tuple[int, ...] = (),
+    growing: bool = False,
     steps: tuple[int, ...] = (),
 ) -> tuple[str, Product]:
     return name, Product(
@@ -219,15 +244,42 @@ def _amount(
         unit="mm",
         precision=precision,
         interval=interval,
+        grids=grids,
+        leads=leads,
+        growing=growing,
         families=families,
         steps=steps,
     )
 
 
-def _reflectivity(name: str, title: str, precision: float) -> tuple[str, Product]:
+def _reflectivity(
+    name: str, title: str, precision: float, *grids: str, leads: tuple[int, ...] = ()
+) -> tuple[str, Product]:
     return name, Product(
-        name=name, title=title, quantity="reflectivity", unit="dBZ", precision=precision, interval=5
+        name=name,
+        title=title,
+        quantity="reflectivity",
+        unit="dBZ",
+        precision=precision,
+        interval=5,
+        grids=grids,
+        leads=leads,
     )
+
+
+def _content(name: str, title: str) -> tuple[str, Product]:
+    return name, Product(
+        name=name,
+        title=title,
+        quantity="water_content",
+        unit="kg m-2",
+        precision=_VIL_STEP,
+        interval=5,
+        grids=(_NEW,),
+    )
+
+
+_VIL_STEP = 0.0152594875  # gain of DWD's VII of August 2026: 1000 / 65535
 
 
 def _percentage(name: str, title: str, days: int) -> tuple[str, Product]:
@@ -238,15 +290,17 @@ def _percentage(name: str, title: str, days: int) -> tuple[str, Product]:
         unit="%",
         precision=1.0,
         interval=days * _DAY,
+        grids=(_R,),
+        growing=True,
         steps=(_DAY,),
     )
 
 
-def _class(name: str, title: str) -> tuple[str, Product]:
-    return name, Product(name=name, title=title, quantity="class", unit="1", precision=1.0, interval=5)
+def _class(name: str, title: str, *grids: str) -> tuple[str, Product]:
+    return name, Product(
+        name=name, title=title, quantity="class", unit="1", precision=1.0, interval=5, grids=grids
+    )
 
-
-_DAY = 1440
 
 PRODUCTS: dict[str, Product] = dict(
     (
@@ -260,6 +314,7 @@ PRODUCTS: dict[str, Product] = dict(
                 _radolan("YW", Month(2024, 12), every=5, minute=0),
                 _nrt("YW", every=5, minute=0),
             ),
+            grids=("de1100", _R, _NEW),
         ),
         _amount(
             "RW",
@@ -271,6 +326,7 @@ PRODUCTS: dict[str, Product] = dict(
                 _radolan("RW", Month(2005, 6), every=60, minute=50),
                 _nrt("RW", every=60, minute=50),
             ),
+            grids=("de1100", _R, _NEW),
             steps=(60, 10),
         ),
         _amount(
@@ -299,18 +355,53 @@ PRODUCTS: dict[str, Product] = dict(
         _amount("W2", "14-day precipitation, sum of RW", 0.1, 14 * _DAY, steps=(14 * _DAY, _DAY)),
         _amount("W3", "21-day precipitation, sum of RW", 0.1, 21 * _DAY, steps=(21 * _DAY, _DAY)),
         _amount("W4", "30-day precipitation, sum of RW", 0.1, 30 * _DAY, steps=(30 * _DAY, _DAY)),
-        _amount("EY", "5-minute precipitation over central Europe, quality-checked", 0.01, 5),
-        _amount("EZ", "5-minute precipitation over central Europe", 0.01, 5),
-        _amount("EH", "hourly precipitation over central Europe", 0.1, 60),
-        _amount("EB", "hourly precipitation over central Europe, pre-adjusted", 0.1, 60),
-        _amount("EW", "hourly precipitation over central Europe, gauge-adjusted", 0.1, 60),
-        _amount("RV", "5-minute precipitation, analysis and forecasts to two hours", 0.01, 5),
-        _amount("RQ", "hourly precipitation, analysis and forecasts to two hours", 0.1, 60, steps=(15,)),
-        _amount("RS", "hourly precipitation, analysis and forecasts, in HDF5", 0.001, 60, steps=(5,)),
-        _reflectivity("RX", "reflectivity", 0.5),
-        _reflectivity("WX", "reflectivity, extended national grid", 0.5),
-        _reflectivity("EX", "reflectivity over central Europe", 0.5),
-        _reflectivity("WN", "reflectivity, analysis and forecasts to two hours", 0.05),
+        _amount(
+            "EY", "5-minute precipitation over central Europe, quality-checked", 0.01, 5, grids=(_EU, _EU_NEW)
+        ),
+        _amount("EZ", "5-minute precipitation over central Europe", 0.01, 5, grids=(_EU, _EU_NEW)),
+        _amount("EH", "hourly precipitation over central Europe", 0.1, 60, grids=(_EU, _EU_NEW)),
+        _amount("EB", "hourly precipitation over central Europe, pre-adjusted", 0.1, 60, grids=(_EU, _EU_NEW)),
+        _amount("EW", "hourly precipitation over central Europe, gauge-adjusted", 0.1, 60, grids=(_EU, _EU_NEW)),
+        _amount("SM", "precipitation since the first of the month", 0.1, 31 * _DAY, growing=True, steps=(_DAY,)),
+        _amount("SJ", "precipitation since 1 January", 0.1, 366 * _DAY, growing=True, steps=(_DAY,)),
+        _amount("SY", "precipitation since 1 November", 0.1, 366 * _DAY, growing=True, steps=(_DAY,)),
+        _amount(
+            "RV",
+            "5-minute precipitation, analysis and forecasts to two hours",
+            0.01,
+            5,
+            grids=(_NEW,),
+            leads=_TO_TWO_HOURS,
+        ),
+        _amount(
+            "RQ",
+            "hourly precipitation, analysis and forecasts to two hours",
+            0.1,
+            60,
+            grids=(_R,),
+            leads=(0, 60, 120),
+            steps=(15,),
+        ),
+        _amount(
+            "RS",
+            "hourly precipitation, analysis and forecasts to two hours, in HDF5",
+            0.001,
+            60,
+            grids=(_NEW,),
+            leads=_TO_TWO_HOURS,
+            steps=(5,),
+        ),
+        _reflectivity("RX", "reflectivity", 0.5, _R),
+        _reflectivity("WX", "reflectivity, extended national grid", 0.5, "de1100"),
+        _reflectivity("EX", "reflectivity over central Europe", 0.5, _EU),
+        _reflectivity("WN", "reflectivity, analysis and forecasts to two hours", 0.05, _NEW, leads=_TO_TWO_HOURS),
+        _reflectivity("HX", "reflectivity near the ground, on cells of 250 m", 0.003, _FINE),
+        _reflectivity("DMAX", "highest reflectivity of the column of air, on cells of 250 m", 0.003, _FINE),
+        _reflectivity(
+            "FZ", "reflectivity, analysis and forecasts, on cells of 2 km", 0.05, "de450", leads=_TO_TWO_HOURS
+        ),
+        _content("VII", "vertically integrated ice"),
+        _content("VIL", "vertically integrated liquid water"),
         (
             "RE",
             Product(
@@ -320,15 +411,18 @@ PRODUCTS: dict[str, Product] = dict(
                 unit="1",
                 precision=0.001,
                 interval=60,
+                grids=("de900-wgs84",),
+                leads=_TO_TWO_HOURS,
                 steps=(5,),
             ),
         ),
         _percentage("%M", "precipitation of the month, in percent of its 30-year mean", 31),
         _percentage("%J", "precipitation since 1 January, in percent of its 30-year mean", 366),
         _percentage("%Y", "precipitation since 1 November, in percent of its 30-year mean", 366),
-        _class("PG", "classes of reflectivity, national picture on cells of 2 km"),
-        _class("PC", "classes of reflectivity, coded as PG"),
-        _class("HG", "kinds of hydrometeor near the ground"),
+        _class("PG", "classes of reflectivity, national picture on cells of 2 km", "de460"),
+        _class("PC", "classes of reflectivity, coded as PG", "de460"),
+        _class("HG", "kinds of hydrometeor near the ground", _NEW),
+        _class("HYMECNG", "kinds of hydrometeor near the ground, in HDF5", _NEW),
     )
 )
 """Every product by its name."""
@@ -345,6 +439,12 @@ HYDROMETEORS = {
 }
 """What the values of HG mean. They are bits: sleet is rain and snow. The highest bit, 2^31, is no data."""
 
+HYDROMETEOR_CLASSES = (
+    *("no_precipitation", "unclassified", "drizzle", "rain", "freezing_drizzle", "freezing_rain", "sleet", "snow"),
+    *("graupel", "hail", "large_hail"),
+)
+"""What the values 0 to 10 of HYMECNG mean. Source: ha-dwd-precipitation 2026.8, held against DWD's files there."""
+
 
 def product(name: str | Product) -> Product:
     """Return a product by its name.
@@ -352,7 +452,7 @@ def product(name: str | Product) -> Product:
     Parameters
     ----------
     name : str or Product
-        DWD's two letters, in either case.
+        DWD's letters, in either case.
 
     Returns
     -------
@@ -384,7 +484,7 @@ def true_interval(name: str, written: int) -> int:
     Parameters
     ----------
     name : str
-        DWD's two letters.
+        DWD's letters.
     written : int
         What the header says, tokens `INT` and `U`.
 
@@ -425,7 +525,7 @@ def frame_step(name: str, interval: int, minutes: NDArray[np.int64]) -> int:
     Parameters
     ----------
     name : str
-        DWD's two letters. With other names, and with sums over other intervals than the product's, each interval
+        DWD's letters. With other names, and with sums over other intervals than the product's, each interval
         begins where the one before ends.
     interval : int
         Minutes that a value covers.
@@ -439,7 +539,7 @@ def frame_step(name: str, interval: int, minutes: NDArray[np.int64]) -> int:
     (5, 10)
     """
     known = PRODUCTS.get(name)
-    if known is None or (known.interval != interval and known.quantity != "percentage"):
+    if known is None or (known.interval != interval and not known.growing):
         return interval
     steps = known.steps or (known.interval,)
     on_step = (step for step in steps if np.bincount(minutes % step).max(initial=0) * 2 > minutes.size)
@@ -483,17 +583,19 @@ def products() -> Table:
     Examples
     --------
     >>> products().columns
-    ('product', 'what it is', 'unit', 'interval', 'published as')
+    ('product', 'what it is', 'unit', 'interval', 'forecasts', 'grids', 'published as')
     """
     return Table(
         title="DWD's radar composites",
-        columns=("product", "what it is", "unit", "interval", "published as"),
+        columns=("product", "what it is", "unit", "interval", "forecasts", "grids", "published as"),
         rows=tuple(
             (
                 p.name,
                 p.title,
                 p.unit,
                 human_interval(p.interval),
+                f"to {human_interval(p.leads[-1])}" if p.leads else "",
+                ", ".join(p.grids),
                 "; ".join(f"{f.name} ({f.span})" for f in p.families) or "read from files only",
             )
             for p in PRODUCTS.values()

@@ -520,7 +520,7 @@ def _kind_of(text: str) -> FrameKind:
         _is_int(one) and 0 <= one <= _LARGEST_NUMBER for one in numbers
     ):
         raise ValueError(text)
-    if not re.fullmatch("[A-Z0-9%]{2}", header["product"]):
+    if not re.fullmatch("[A-Z0-9%]{2,7}", header["product"]):
         raise ValueError(text)
     return kind
 

@@ -70,7 +70,7 @@ def is_litter(name: str) -> bool:
 _FRAMES = (
     re.compile(r"raa01-(?P<product>..)[^_/]*_\d{5}-(?P<stamp>\d{10})-dwd"),
     re.compile(r"(?:^|/|DE1200_)(?P<product>[A-Z0-9%]{2})(?P<stamp>\d{10})(?:_(?P<lead>\d{3}))?$"),
-    re.compile(r"composite_(?P<product>..)_20(?P<stamp>\d{6}_\d{4})(?:_(?P<lead>\d{3}))?-hd5$"),
+    re.compile(r"composite_(?P<product>[A-Za-z]+)_20(?P<stamp>\d{6}_\d{4})(?:_(?P<lead>\d{3}))?-hd5$"),
 )
 _TOLERANCE = np.timedelta64(10, "m")
 """Some hours of RW's first years end at minute 45 where the name says 50."""
@@ -86,7 +86,8 @@ class Stated(NamedTuple):
     def denies(self, header: Header) -> bool:
         """Return whether a header says something else."""
         late = self.time is not None and bool(abs(header.time - self.time) >= _TOLERANCE)
-        return self.product != header.product or late or self.lead not in {None, header.lead}
+        # HymecNG and HG have no forecasts, and their names still say 000
+        return self.product != header.product or late or self.lead not in {None, header.lead or 0}
 
 
 def stated_by(name: str) -> Stated | None:

@@ -1,12 +1,14 @@
 """One composite in ODIM HDF5, the format that follows RADOLAN's binaries: reading and writing.
 
 Source: OPERA, "ODIM_H5 specification" 2.3, sections 4 and 5, and an RW that DWD published in 2025. Rain comes as a
-sum (ACRR, mm) or as a rate (RATE, mm/h); the file says which, and here both become mm in the interval.
+sum (ACRR, mm) or as a rate (RATE, mm/h); the file says which, and here both become mm in the interval. The lead
+times of a run are multiples of 5 minutes: start and end of some products are the seconds of their scans.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from zlib_ng import zlib_ng
 
-from radar_nb.dwd.grids import PROJ, find_grid, to_lonlat
+from radar_nb.dwd.grids import GRIDS, PROJ, find_grid, to_lonlat
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError, UnknownGrid, UnsafeMember
 from radar_nb.formats.packing import Packing
@@ -31,11 +33,8 @@ if TYPE_CHECKING:
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.radolan import Buffer
 
-QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ"}
-"""The quantities that are read, and their units in the standard."""
-
-FORECASTS = ("RS", "RV", "WN")
-"""Products with forecasts: every frame has a lead time, which may be zero."""
+QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ", "VIL": "kg m-2", "CLASS": "1"}
+"""The quantities that are read, and their units in the standard (table 16)."""
 
 _MINUTE = timedelta(minutes=1)
 _STEP = 5  # minutes: nominal times and lead times of DWD's composites are multiples of it
@@ -61,10 +60,10 @@ class Composite:
     header : Header
         In RADOLAN's terms. `time` is the nominal time, UTC: the end of the interval or the base time of a
         forecast; `version` is 5 (WGS84); `precision` is 0 where one count is not a power of ten.
-    quantity : {"ACRR", "RATE", "DBZH"}
+    quantity : {"ACRR", "RATE", "DBZH", "VIL", "CLASS"}
         As the file has it.
     packing : Packing
-        To our unit: mm in the interval, also where the file has mm/h, or dBZ.
+        To our unit: mm in the interval, also where the file has mm/h, or that of the standard.
     codes : ndarray of unsigned int, shape (rows, cols)
         First row in the south, as in RADOLAN's binaries; ODIM stores the north first.
     """
@@ -223,17 +222,17 @@ def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
             f"holds no field of unsigned integers (its shape is {data.shape}, its type {data.dtype}): "
             "open it with wradlib"
         )
-    if data.size * data.dtype.itemsize > FRAME_LIMIT:
+    product = product_code(file.text("dataset1/what", "prodname"))
+    if data.size * data.dtype.itemsize > (limit := field_limit(product)):
         raise file.refusal(
             f"holds a field of {' x '.join(map(str, data.shape))} cells ({human_bytes(data.nbytes)}), and "
-            f"radar_nb reads at most {human_bytes(FRAME_LIMIT)} a field: open it with wradlib"
+            f"radar_nb reads at most {human_bytes(limit)} a field of {product}: open it with wradlib"
         )
     _check_place(file, data.shape)
     quantity = file.text(what, "quantity")
     if quantity not in QUANTITIES:
         known = ", ".join(f"{name} ({unit})" for name, unit in QUANTITIES.items())
         raise file.refusal(f"holds the quantity {quantity}; radar_nb reads {known}: open it with wradlib")
-    product = file.text("dataset1/what", "prodname")[:2]
     time, interval, lead = _times(file, product)
     factor = interval / 60 if quantity == "RATE" else 1.0
     gain, zero = file.attribute(what, "gain"), file.attribute(what, "offset")
@@ -264,10 +263,38 @@ def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
         version=5,
         software=f"{file.text('how', 'software', '')} {file.text('how', 'sw_version', '')}".strip(),
         radars=tuple(node for item in radars if (node := item.strip(" '"))),
-        lead=lead if product in FORECASTS else None,
+        lead=lead if _leads(product) else None,
         size=size,
     )
     return header, quantity, packing
+
+
+def product_code(name: str) -> str:
+    """Return the letters of a product by the `prodname` of a file.
+
+    Examples
+    --------
+    >>> product_code("RS_top_view"), product_code("DMax_top_view"), product_code("RW.radolan2")
+    ('RS', 'DMAX', 'RW')
+    """
+    return re.split("[^A-Z0-9%]", name.upper())[0]
+
+
+def field_limit(product: str) -> int:
+    """Return the bytes that a field of a product may have: of the fine grids with codes of two bytes.
+
+    Examples
+    --------
+    >>> field_limit("HX"), field_limit("RV") == FRAME_LIMIT
+    (42240000, True)
+    """
+    grids = PRODUCTS[product].grids if product in PRODUCTS else ()
+    cells = max((GRIDS[name].rows * GRIDS[name].cols for name in grids), default=0)
+    return max(FRAME_LIMIT, 2 * cells)
+
+
+def _leads(product: str) -> tuple[int, ...]:
+    return PRODUCTS[product].leads if product in PRODUCTS else ()
 
 
 def _check_place(file: _File, shape: tuple[int, int]) -> None:
@@ -349,7 +376,9 @@ def _times(file: _File, product: str) -> tuple[np.datetime64, int, int]:
     nominal, begin, end = file.moment("what"), *(file.moment("dataset1/what", side) for side in ("start", "end"))
     stated = (end - begin) / _MINUTE
     known = PRODUCTS.get(product)
-    interval = known.interval if known else round(stated)
+    interval = known.interval if known and not known.growing else round(stated)
+    if known and interval > known.interval:
+        interval = known.interval  # and so contradicted below
     exact = abs(stated - interval) < 1 and interval > 0
     if not exact and not (known and interval == _STEP and 0 <= stated < interval):
         source = f"{product} covers {human_interval(interval)}" if known else f"the product {product} is unknown"
@@ -358,7 +387,7 @@ def _times(file: _File, product: str) -> tuple[np.datetime64, int, int]:
             f"its values cannot be interpreted; {_AGAIN}, or open it with wradlib"
         )
     lead = _STEP * round((end - nominal) / _MINUTE / _STEP)
-    if nominal.second or lead < 0 or (lead and product not in FORECASTS):
+    if nominal.second or lead < 0 or (lead and not _leads(product)):
         raise file.refusal(
             f"contradicts itself: its nominal time is {nominal:%H:%M:%S} and its interval ends at {end:%H:%M:%S}; "
             f"{_AGAIN}"
@@ -404,9 +433,9 @@ def write_composite(
         Of which `product`, `time`, `lead`, `interval`, `radars` and `software` are written.
     codes : ndarray of unsigned int, shape (rows, cols)
         First row in the south. The largest integer of their type stands for no data.
-    quantity : {"ACRR", "RATE", "DBZH"}
+    quantity : {"ACRR", "RATE", "DBZH", "VIL", "CLASS"}
     gain, offset : float
-        In the standard's unit: mm, mm/h or dBZ.
+        In the standard's unit: see `QUANTITIES`.
     undetect : int
         The code of cells where no echo is detected.
     method : str

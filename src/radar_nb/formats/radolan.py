@@ -58,7 +58,7 @@ class Header:
     Attributes
     ----------
     product : str
-        DWD's two letters.
+        DWD's letters.
     time : numpy.datetime64[s]
         The stamp, UTC: the end of the interval, or the base time of a forecast.
     rows, cols : int

@@ -52,7 +52,7 @@ def plot_coverage(
         archives and folders all months from the first frame's to the last one's; for a Dataset the time from its
         first to its last step. Future frames are not expected.
     product : str, optional
-        DWD's two letters, if the source contains several.
+        DWD's letters, if the source contains several.
     errors : {"raise", "report"}
         Whether unreadable files raise an error that names all of them, or are counted in the title.
     progress : bool or Reporter

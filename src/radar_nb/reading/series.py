@@ -97,7 +97,7 @@ def _with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
         number
         for number, kind in enumerate(frames.kinds)
         if (known := PRODUCTS.get(kind.header.product)) is not None
-        and known.quantity != "percentage"  # whose headers count the days since a date
+        and not known.growing
         and known.interval != true_interval(known.name, kind.header.interval)
     ]
     bad = np.isin(frames.rows["kind"], wrong)

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.dwd.grids import find_grid
-from radar_nb.dwd.products import HYDROMETEORS, PRODUCTS, true_interval
+from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS, PRODUCTS, true_interval
 from radar_nb.errors import HeaderError, UnknownGrid, UnknownProduct
 from radar_nb.formats.packing import CLASS_PACKING, Packing, radolan_packing
 from radar_nb.formats.radolan import Header, write_frame
@@ -96,12 +96,16 @@ def find_template(kind: FrameKind, stated: Composite | None, *, clutter: Clutter
 
 def _stated(composite: Composite, product: Product, name: str) -> Packing:
     """Return the packing of a composite in HDF5, if it holds what its product should."""
-    if (composite.quantity == "DBZH") != (product.quantity == "reflectivity"):
+    if _QUANTITIES.get(composite.quantity, "amount") != product.quantity:
         raise HeaderError(
             f"{name} holds the quantity {composite.quantity}, and {product.name} is {product.title} in "
             f"{product.unit}: fetch it again"
         )
     return composite.packing
+
+
+_QUANTITIES = {"DBZH": "reflectivity", "VIL": "water_content", "CLASS": "class"}
+"""What ODIM's quantities are here; the others are amounts."""
 
 
 def _packing(kind: FrameKind, product: Product, clutter: Clutter) -> Packing:
@@ -128,11 +132,16 @@ def _attrs(product: Product, minutes: int, levels: tuple[float, ...]) -> dict[st
         attrs |= {"standard_name": "lwe_thickness_of_precipitation_amount", "cell_methods": "time: sum"}
     elif product.quantity == "reflectivity":
         attrs["standard_name"] = "equivalent_reflectivity_factor"
+    elif product.quantity == "water_content":
+        attrs["cell_methods"] = "time: point"
     if levels:
         attrs |= _class_attrs(levels)
     if product.name == "HG":
         meanings = " ".join(meaning.replace(" ", "_") for meaning in HYDROMETEORS.values())
         attrs |= {"flag_values": np.array(list(HYDROMETEORS), "u4"), "flag_meanings": meanings}
+    elif product.name == "HYMECNG":
+        codes = np.arange(len(HYDROMETEOR_CLASSES), dtype=np.uint8)
+        attrs |= {"flag_values": codes, "flag_meanings": " ".join(HYDROMETEOR_CLASSES)}
     return attrs
 
 

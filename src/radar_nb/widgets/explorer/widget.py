@@ -235,7 +235,7 @@ class Explorer(anywidget.AnyWidget):
 def _titles(name: str, title: str, say: Texts) -> dict[str, str]:
     """Return the title of the fields in the user's words, and that of a sum, which has another interval."""
     known = PRODUCTS.get(name)
-    if known and known.families and title.lower() == known.title.lower():
+    if known and title.lower() == known.title.lower():
         title = f"{say(f'product.{name}')} ({name})"
     bare = _INTERVAL.sub("", title)
     return {"title": title[:1].upper() + title[1:], "sum_title": bare[:1].upper() + bare[1:]}
