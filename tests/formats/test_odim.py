@@ -543,7 +543,7 @@ def test_the_limit_of_a_field_follows_its_product(real_present: Path) -> None:
     composite = read_composite(data)
 
     with h5py.File(io.BytesIO(data)) as file:
-        np.testing.assert_array_equal(composite.codes, file["dataset1/data1/data"][::-1])
+        np.testing.assert_array_equal(composite.codes, file["dataset1/data1/data"][()][::-1])
     assert (composite.header.product, composite.header.interval, composite.header.lead) == ("HX", 5, None)
     with pytest.raises(
         HeaderError,
