@@ -74,7 +74,7 @@ class TestSeries:
 @pytest.mark.parametrize("how", ["sum", "max"])
 def test_totals_are_the_datasets(frames: FrameSequence, how: str) -> None:
     """Cells without any value are missing; the least share tells where some are."""
-    *progress, last = span_total(frames, how, (5, 16))
+    *progress, last = span_total(frames, how, (5, 16), {})
 
     assert last
     told, (packed,) = last
@@ -89,11 +89,36 @@ def test_totals_are_the_datasets(frames: FrameSequence, how: str) -> None:
     assert progress[-1] == ({"type": "progress", "id": "total", "done": 11, "count": 11}, [])
 
 
+def test_sum_and_maximum_of_a_span_need_one_pass(frames: FrameSequence) -> None:
+    """The maximum after the sum of the same span reads nothing; another span is read anew."""
+    kept: Any = {}
+
+    for how in ("sum", "max"):
+        of_both = [message for message, _ in filter(None, span_total(frames, how, (0, COUNT), kept))]
+        assert [message["type"] for message in of_both] == ["progress"] * (5 if how == "sum" else 0) + ["total"]
+    *progress, _ = span_total(frames, "max", (0, 8), kept)
+
+    assert len(progress) == 2
+
+
+def test_totals_of_fields_with_scales_of_their_own_are_the_datasets() -> None:
+    """Values that no common step can hold are summed as they are."""
+    values = np.random.default_rng(1).random((6, ROWS, COLS)).astype(np.float32) ** 9
+    frames = FrameSequence(rain(values)["YW"].drop_encoding())
+
+    for how, expected in (("sum", values.sum(0)), ("max", values.max(0))):
+        *_, last = span_total(frames, how, (0, 6), {})
+        assert last
+        told, (packed,) = last
+        found = unpacked(packed).reshape(ROWS, COLS) * told["scale"] + told["offset"]
+        assert np.allclose(found, expected, atol=told["scale"] + 6e-5)
+
+
 def test_a_total_of_nothing_is_missing(frames: FrameSequence) -> None:
     """Where no cell has ever had a value, none has a total."""
     frames.data = frames.data * np.nan
 
-    *_, last = span_total(frames, "sum", (0, COUNT))
+    *_, last = span_total(frames, "sum", (0, COUNT), {})
 
     assert last
     assert last[0]["least_share"] == 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.widgets.explorer.frames import CodedField, FrameSequence
-    from radar_nb.widgets.explorer.queries import Message, Steps
+    from radar_nb.widgets.explorer.queries import Message, SpanTotals, Steps
 
     Send = Callable[[dict[str, Any], list[bytes]], None]
     Work = Callable[[], list[Message] | None]
@@ -54,6 +54,7 @@ class JobQueue:
         self._wanted: dict[str, list[int]] = {}
         self._jobs: dict[Key, _Job] = {}
         self._dropped: list[_Job] = []
+        self._totals: dict[tuple[int, int], SpanTotals] = {}
         self._working: asyncio.Task[None] | None = None
         self.covered: NDArray[np.bool_] = np.zeros(frames.shape, bool)
 
@@ -89,7 +90,7 @@ class JobQueue:
             case "series":
                 self.add(view, question["id"], place_series(self.frames, question, span))
             case "total":
-                self.add(view, kind, span_total(self.frames, question["how"], span))
+                self.add(view, kind, span_total(self.frames, question["how"], span, self._totals))
             case "rain":
                 self.add(view, kind, next_rain(self.frames, int(question["start"]), span, least=self._least))
             case _:

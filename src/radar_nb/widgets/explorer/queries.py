@@ -7,13 +7,18 @@ yields a message for the browser, or None.
 from __future__ import annotations
 
 import math
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from radar_nb.plots.style import class_limits
-from radar_nb.widgets.explorer.frames import encode
+from radar_nb.widgets.explorer.frames import NO_VALUE, encode
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
 
 WET_SHARE = 1e-3
 """A field is wet if this share of its cells with data is wet: single clutter cells do not count."""
+
+_THREADS = 4
+"""Most threads that read the fields of a total."""
 
 
 def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple[int, int]) -> Steps:
@@ -60,22 +68,38 @@ def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple
     yield head | {"done": True, "cells": cells}, []
 
 
-def span_total(frames: FrameSequence, how: str, span: tuple[int, int]) -> Steps:
-    """Yield the sum ("sum") or the maximum ("max") over a span as a field; cells without any value are missing."""
-    counts = np.zeros(frames.shape, np.int32)
-    found = np.zeros(frames.shape, np.float64) if how == "sum" else np.full(frames.shape, -np.inf)
-    length = span[1] - span[0]
-    for first in range(*span, frames.batch):
-        stop = min(first + frames.batch, span[1])
-        for field in frames.fields(first, stop):
-            valid = field.valid
-            (np.add if how == "sum" else np.maximum)(found, field.values, out=found, where=valid)
-            counts += valid
-        yield {"type": "progress", "id": "total", "done": stop - span[0], "count": length}, []
-    found[counts == 0] = np.nan
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpanTotals:
+    """Sum and maximum of the fields of a span, of shape (rows, cols), and how many of them have a value.
+
+    Attributes
+    ----------
+    sums, maxima : ndarray of float64
+        In the units of the values; of no meaning where `counts` is 0.
+    counts : ndarray of int64
+    """
+
+    sums: NDArray[np.float64]
+    maxima: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+
+def span_total(
+    frames: FrameSequence, how: str, span: tuple[int, int], kept: dict[tuple[int, int], SpanTotals]
+) -> Steps:
+    """Yield the sum ("sum") or the maximum ("max") over a span as a field; cells without any value are missing.
+
+    One pass finds both; `kept` holds those of the latest span, so that the other one needs no second pass.
+    """
+    if span not in kept:
+        totals = yield from _totals(frames, span)
+        kept.clear()
+        kept[span] = totals
+    totals = kept[span]
+    found = np.where(totals.counts > 0, totals.sums if how == "sum" else totals.maxima, np.nan)
     field = encode(found)
     minutes = frames.minutes if how == "max" else None
-    seen = counts[counts > 0]
+    seen = totals.counts[totals.counts > 0]
     head = {
         "type": "total",
         "how": how,
@@ -83,9 +107,57 @@ def span_total(frames: FrameSequence, how: str, span: tuple[int, int]) -> Steps:
         "scale": field.scale,
         "offset": field.offset,
         "limits": list(class_limits(frames.units, minutes, found)),
-        "least_share": float(seen.min() / length) if seen.size else 0.0,
+        "least_share": float(seen.min() / (span[1] - span[0])) if seen.size else 0.0,
     }
     yield head, [field.compressed()]
+
+
+def _totals(frames: FrameSequence, span: tuple[int, int]) -> Generator[Message | None, None, SpanTotals]:
+    """Read the fields of a span with one thread a core, and report progress."""
+    sums, counts = np.zeros(frames.shape, np.float64), np.zeros(frames.shape, np.int64)
+    maxima = np.full(frames.shape, -np.inf)
+    starts, done = iter(range(*span, frames.batch)), span[0]
+    ends: deque[Future[SpanTotals]] = deque()
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        try:
+            while True:
+                for first in islice(starts, _THREADS - len(ends)):
+                    ends.append(pool.submit(_totals_of_batch, frames, first, min(first + frames.batch, span[1])))
+                if not ends:
+                    break
+                part = ends.popleft().result()
+                sums += part.sums
+                np.maximum(maxima, part.maxima, out=maxima)
+                counts += part.counts
+                done = min(done + frames.batch, span[1])
+                yield {"type": "progress", "id": "total", "done": done - span[0], "count": span[1] - span[0]}, []
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return SpanTotals(sums=sums, maxima=maxima, counts=counts)
+
+
+def _totals_of_batch(frames: FrameSequence, first: int, stop: int) -> SpanTotals:
+    fields = frames.fields(first, stop)
+    counts = np.zeros(frames.shape, np.int64)
+    if len({(field.scale, field.offset) for field in fields}) == 1:
+        total, largest = np.zeros(frames.shape, np.int64), np.zeros(frames.shape, np.uint16)
+        for field in fields:
+            total += field.codes
+            counts += field.codes != NO_VALUE
+            np.maximum(largest, field.codes + np.uint16(1), out=largest)  # missing cells become 0
+        total -= NO_VALUE * (len(fields) - counts)
+        scale, offset = fields[0].scale, fields[0].offset
+        return SpanTotals(
+            sums=total * scale + counts * offset,
+            maxima=np.where(counts > 0, (largest.astype(np.float64) - 1) * scale + offset, -np.inf),
+            counts=counts,
+        )
+    sums, maxima = np.zeros(frames.shape, np.float64), np.full(frames.shape, -np.inf)
+    for field in fields:
+        np.add(sums, field.values, out=sums, where=field.valid)
+        np.maximum(maxima, field.values, out=maxima, where=field.valid)
+        counts += field.valid
+    return SpanTotals(sums=sums, maxima=maxima, counts=counts)
 
 
 def next_rain(frames: FrameSequence, start: int, span: tuple[int, int], *, least: float) -> Steps:
