@@ -160,5 +160,5 @@ def test_an_era_in_hdf5_says_so() -> None:
     """Its name tells; every product that is still published has one, RADKLIM none."""
     assert {(era.product, era.family) for era in ERAS if era.hdf5} == {
         *((product, "radolan") for product in ("YW", "RW", "SF")),
-        *((product, "nrt") for product in ("YW", "RW", "SF", "RY")),
+        *((product, "nrt") for product in ("YW", "RW", "SF", "RY", "RV")),
     }

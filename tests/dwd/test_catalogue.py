@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.dwd.catalogue import Plan, choose_family, folders_to_list, make_plan
+from radar_nb.dwd.catalogue import Plan, choose_family, folders_to_list, make_plan, refuse_nothing
 from radar_nb.dwd.listings import ListedFile
-from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.months import Month, month_range, time_span
 from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, UnknownProduct
 
@@ -30,6 +31,7 @@ RW_RECENT = f"{CDC}/hourly/radolan/recent/bin"
 SF_HISTORICAL = f"{CDC}/daily/radolan/historical/bin"
 SF_RECENT = f"{CDC}/daily/radolan/recent/bin"
 NRT = "weather/radar/radolan"
+RV = "weather/radar/composite/rv"
 
 
 def _plan(
@@ -43,6 +45,19 @@ def _plan(
     now: datetime = NOW,
 ) -> Plan:
     """Make a plan against a server that holds the given names by folder, each of 1,000 bytes."""
+    return _planned(name, first, last, source=source, server=server, complete=complete, now=now)[0]
+
+
+def _planned(
+    name: str,
+    first: str,
+    last: str | None = None,
+    *,
+    source: str = "auto",
+    server: Mapping[str, Iterable[str]] | None = None,
+    complete: bool = False,
+    now: datetime = NOW,
+) -> tuple[Plan, dict[str, dict[str, ListedFile] | None]]:
     made, months = product(name), month_range(first, last)
     family = choose_family(made, months, source, now)
     files = {
@@ -50,15 +65,18 @@ def _plan(
         for place, names in (server or {}).items()
     }
     wanted = folders_to_list(made, family, months, complete=complete)
-    return make_plan(
+    listings = {place: files.get(place) for place in wanted}
+    plan = make_plan(
         made,
         family,
         months,
         base_url=BASE_URL,
         folder=Path("data"),
-        listings={place: files.get(place) for place in wanted},
+        listings=listings,
         now=now,
+        span=time_span(first, last),
     )
+    return plan, listings
 
 
 def _paths(plan: Plan) -> list[str]:
@@ -295,8 +313,8 @@ def test_a_month_newer_than_the_table_is_found_once_it_is_there() -> None:
 
 @pytest.mark.parametrize(("name", "every"), [("RY", 5), ("YW", 5), ("RW", 60), ("SF", 60)])
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])
-def test_near_real_time_takes_the_frames_that_are_listed(name: str, every: int, suffix: str) -> None:
-    """In whatever compression, without the alias `latest` and without the same frames as HDF5."""
+def test_near_real_time_takes_hdf5_where_there_are_both_forms(name: str, every: int, suffix: str) -> None:
+    """Without the alias `latest` and without the same frames as binaries, in whatever compression."""
     pattern = f"raa01-{name.lower()}_10000-%y%m%d%H%M-dwd---bin"
     times = _stamps(pattern, "2026-07-01T00:50", 4, every=every)
     alias = f"raa01-{name.lower()}_10000-latest-dwd---bin"
@@ -311,14 +329,56 @@ def test_near_real_time_takes_the_frames_that_are_listed(name: str, every: int, 
 
     plan = _plan(name, "2026-07", source="nrt", server=server)
 
-    assert _paths(plan) == [f"{NRT}/{name.lower()}/{time}{suffix}" for time in times]
+    assert _paths(plan) == [f"{NRT}/{name.lower()}/{time}.hdf5" for time in times]
 
 
-def test_near_real_time_takes_hdf5_where_nothing_else_is() -> None:
-    """The day on which the binaries end, the frames are still found."""
-    times = _stamps("raa01-ry_10000-%y%m%d%H%M-dwd---bin.hdf5", "2026-07-01T00:00", 3, every=5)
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".hdf5"])
+def test_near_real_time_takes_the_one_form_that_is_there(suffix: str) -> None:
+    """The day on which the binaries end, and before there was HDF5, the frames are found."""
+    times = _stamps(f"raa01-ry_10000-%y%m%d%H%M-dwd---bin{suffix}", "2026-07-01T00:00", 3, every=5)
 
     assert _names(_plan("RY", "2026-07", server={f"{NRT}/ry": times})) == times
+
+
+def test_when_a_form_ends_the_other_continues_the_series() -> None:
+    """Frames before and after those of the preferred form come from the other; a hole inside stays one."""
+    hdf5 = _stamps("composite_rv_%Y%m%d_%H%M.tar", "2026-07-01T10:00", 12, every=5)
+    binary = _stamps("DE1200_RV%y%m%d%H%M.tar.bz2", "2026-07-01T07:00", 120, every=5)
+    del hdf5[5]
+
+    names = _names(_plan("RV", "2026-07", server={RV: [*binary, *hdf5]}))
+
+    assert names == [*binary[:36], *hdf5, *binary[48:]]
+
+
+def test_a_form_that_is_published_minutes_earlier_does_not_mix_the_forms() -> None:
+    """At either end of the 48 hours one form may be there and the other not: that is no end of a form."""
+    hdf5 = _stamps("composite_rv_%Y%m%d_%H%M.tar", "2026-07-01T10:00", 12, every=5)
+    binary = _stamps("DE1200_RV%y%m%d%H%M.tar.bz2", "2026-07-01T09:30", 24, every=5)
+
+    assert _names(_plan("RV", "2026-07", server={RV: [*binary, *hdf5]})) == hdf5
+
+
+def test_the_day_on_which_binaries_end_comes_whole_from_the_archive_in_hdf5() -> None:
+    """Binaries stop at 08 UTC; the day's archive has all 24 hours, and the days after go on in it."""
+    frames = _stamps("raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz", "2026-06-19T00:50", 24 + 8, every=60)
+    days = _days("RW-hdf5-%y%m%d.tar.gz", "2026-06-18", 5)
+    server = {RW_RECENT: frames, RW_RECENT.replace("/bin", "/hdf5"): days}
+
+    plan = _plan("RW", "2026-06", source="radolan", server=server)
+
+    assert _names(plan) == [days[0], *frames[:24], *days[2:]]
+
+
+def test_a_hole_in_the_binaries_is_not_filled_with_frames_of_another_grid() -> None:
+    """A day of which one hour is missing stays a day of binaries for as long as these go on."""
+    frames = _stamps("raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz", "2026-06-19T00:50", 48, every=60)
+    days = _days("RW-hdf5-%y%m%d.tar.gz", "2026-06-19", 2)
+    del frames[7]
+
+    plan = _plan("RW", "2026-06", server={RW_RECENT: frames, RW_RECENT.replace("/bin", "/hdf5"): days})
+
+    assert _names(plan) == frames
 
 
 def test_frames_of_another_month_stay_out() -> None:
@@ -485,3 +545,60 @@ def test_a_product_that_is_not_archived_can_be_read_but_not_planned() -> None:
     """RX comes from files that the user has; the error says how to open them."""
     with pytest.raises(CoverageError, match=r"RX is in none of DWD's archives .*open_dataset"):
         _plan("RX", "2020-06")
+
+
+# --- near real time: what is past, what is not there yet, what has moved ---------------------------------------
+
+
+def _rv(first: str, count: int) -> dict[str, list[str]]:
+    return {RV: ["composite_rv_LATEST.tar", *_stamps("composite_rv_%Y%m%d_%H%M.tar", first, count, every=5)]}
+
+
+def test_frames_that_are_past_lacking_or_to_come_are_told_apart() -> None:
+    """At 20:58 the RV of 20:55 is not due yet, what is older than 48 hours is gone, the rest is a hole."""
+    server = _rv("2026-06-29T21:10", 573)
+    server[RV].remove("composite_rv_20260701_2030.tar")
+    now = NOW - timedelta(minutes=2)
+
+    plan = _plan("RV", "2026-06-29T20:50", "2026-07-01T23:59", server=server, now=now)
+
+    assert _missing(plan) == [
+        ("2026-06-29 20:50 UTC to 2026-06-29 20:55 UTC", "older than the 48 hours that the server keeps"),
+        ("2026-06-29 21:00 UTC to 2026-06-29 21:05 UTC", "no such file on the server"),
+        ("2026-07-01 20:30 UTC", "no such file on the server"),
+    ]
+    assert _names(plan)[-1] == "composite_rv_20260701_2050.tar"
+
+
+def test_of_whole_months_of_near_real_time_nobody_expects_all() -> None:
+    """A month is asked for, and what is there is taken."""
+    plan = _plan("RV", "2026-07", server=_rv("2026-07-01T20:00", 3))
+
+    assert (len(plan.archives), plan.missing) == (3, ())
+
+
+@pytest.mark.parametrize(
+    ("server", "text"),
+    [
+        (
+            _rv("2026-06-29T21:00", 575),
+            "keeps near real time for 48 hours, and has 2026-06-29 21:00 UTC to 2026-07-01 20:50 UTC now",
+        ),
+        (
+            {},
+            "the server has no folder weather/radar/composite/rv: DWD may have moved or renamed it",
+        ),
+        (
+            {RV: ["composite_rv_LATEST.tar", "composite_rv2_20260701_2050.tar"]},
+            "of the 2 files in weather/radar/composite/rv none is named composite_rv_%Y%m%d_%H%M.tar or DE1200",
+        ),
+    ],
+)
+def test_near_real_time_of_which_there_is_nothing_is_refused(
+    server: Mapping[str, Iterable[str]], text: str
+) -> None:
+    """The error says what the server has, or that it has changed."""
+    plan, listings = _planned("RV", "2026-07-01T21:00", "2026-07-01T22:00", server=server)
+
+    with pytest.raises(CoverageError, match=re.escape(text)):
+        refuse_nothing(plan, listings, NOW)

@@ -195,3 +195,49 @@ def test_a_forecast(tmp_path: Path) -> None:
     assert list(headers) == [f"DE1200_RV2006131550_{lead}" for lead in ("000", "005", "120")]
     assert [header.lead for header in headers.values()] == [0, 5, 120]
     assert {header.time for header in headers.values()} == {np.datetime64("2020-06-13T15:50:00")}
+
+
+@pytest.mark.parametrize(
+    ("hdf5", "stem", "suffix", "alias"),
+    [
+        (True, "composite_rv_20200613_1550", "-hd5", "composite_rv_LATEST.tar"),
+        (False, "DE1200_RV2006131550", "", "DE1200_RV_LATEST.tar.bz2"),
+    ],
+)
+def test_a_forecast_is_published_as_dwd_does(
+    tmp_path: Path, hdf5: bool, stem: str, suffix: str, alias: str
+) -> None:
+    """A tar of 25 lead times, dated some minutes after its base time, and the newest again as an alias."""
+    asked = "2020-06-13T15:50"
+
+    (path,) = make_archives(tmp_path, "RV", asked, source="nrt", hdf5=hdf5, progress=False)
+
+    folder = tmp_path / "weather/radar/composite/rv"
+    assert sorted(file.name for file in folder.iterdir() if file.name[0] != ".") == sorted([path.name, alias])
+    assert (folder / alias).read_bytes() == path.read_bytes()
+    assert path.name == f"{stem}.tar{'' if hdf5 else '.bz2'}"
+    assert path.stat().st_mtime == np.datetime64(asked + ":00").astype(int) + 4 * 60
+    with tarfile.open(path) as tar:
+        names = tar.getnames()
+    assert names == [f"{stem}_{lead:03d}{suffix}" for lead in range(0, 125, 5)]
+
+
+def test_an_alias_follows_the_newest_file(tmp_path: Path) -> None:
+    """What is published later takes its place; an older one made afterwards does not."""
+    alias = tmp_path / "weather/radar/radolan/ry/raa01-ry_10000-latest-dwd---bin.hdf5"
+    found = []
+
+    for asked in ("2020-06-13T15:50", "2020-06-13T15:55", "2020-06-13T15:45"):
+        make_archives(tmp_path, "RY", asked, source="nrt", hdf5=True, progress=False)
+        found.append(read_header(alias.read_bytes()).time)
+
+    assert [str(time)[-8:] for time in found] == ["15:50:00", "15:55:00", "15:55:00"]
+
+
+def test_a_span_of_hours_is_made_alone(tmp_path: Path) -> None:
+    """Both ends belong to it, as in a plan."""
+    asked = ("2020-06-13T15:50", "2020-06-13T16:00")
+
+    paths = make_archives(tmp_path, "RY", *asked, source="nrt", hdf5=True, progress=False)
+
+    assert [path.name[15:25] for path in paths] == ["2006131550", "2006131555", "2006131600"]

@@ -15,7 +15,7 @@ from radar_nb.errors import UnknownProduct
 from radar_nb.formats.odim import read_composite
 from radar_nb.formats.packing import radolan_packing
 from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, SYNTHETIC, VALUE, read_frame
-from radar_nb.mirror.frames import SUPPORTED, SUPPORTED_HDF5, synthetic_frames
+from radar_nb.mirror.frames import SUPPORTED, SUPPORTED_HDF5, synthetic_frames, synthetic_runs
 from radar_nb.mirror.weather import radar_distance
 
 if TYPE_CHECKING:
@@ -196,7 +196,34 @@ def test_a_forecast_is_the_weather_of_its_time() -> None:
     np.testing.assert_array_equal(codes, truth)
 
 
-@pytest.mark.parametrize("name", ["RX", "RV", "EX"])
+def test_a_forecast_in_hdf5_resolves_what_the_binary_cuts_off() -> None:
+    """The binary has whole hundredths of a millimetre, and one where there is less (measured on DWD's RV)."""
+    fine = read_composite(one("RV", lead=15, hdf5=True))
+    _, codes = read_frame(one("RV", lead=15))
+    seen = fine.codes != fine.packing.marks[0]
+    thousandths = np.where(fine.codes > 0, fine.codes.astype(np.int64) - 1, 0)
+
+    assert (fine.header.lead, fine.header.time, fine.packing.scale) == (15, MOMENT, 0.001)
+    np.testing.assert_array_equal(codes == NO_DATA_CODE, ~seen)
+    expected = np.where(thousandths > 0, np.maximum(thousandths // 10, 1), 0)
+    np.testing.assert_array_equal(codes[seen], expected[seen])
+    assert ((thousandths > 0) & (thousandths < 10) & seen).any()
+
+
+def test_runs_are_the_frames_of_their_lead_times() -> None:
+    """Base times and lead times in order; a field that two runs share is the same in both."""
+    times = [MOMENT, MOMENT + np.timedelta64(5, "m")]
+
+    frames = {(time, lead): frame for time, lead, frame in synthetic_runs("RV", times, leads=(0, 5))}
+
+    assert list(frames) == [(time, lead) for time in times for lead in (0, 5)]
+    assert frames[times[0], 5] == one("RV", times[0], lead=5, hdf5=True)
+    np.testing.assert_array_equal(
+        read_composite(frames[times[0], 5]).codes, read_composite(frames[times[1], 0]).codes
+    )
+
+
+@pytest.mark.parametrize("name", ["RX", "EX"])
 def test_only_supported_products_in_hdf5(name: str) -> None:
     """A product that cannot be made in HDF5 is an error that names those that can."""
     with pytest.raises(UnknownProduct, match=f"{name} cannot be made .* in HDF5: .* {', '.join(SUPPORTED_HDF5)}"):

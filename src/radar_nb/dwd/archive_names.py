@@ -20,6 +20,7 @@ from radar_nb.dwd.months import Month
 if TYPE_CHECKING:
     from radar_nb.dwd.products import FamilyName
 
+Form = Literal["binary", "hdf5"]
 
 _DAY = 1440  # minutes
 _MARGIN = np.timedelta64(1, "h")
@@ -49,6 +50,12 @@ class Era:
     supplement : bool
         Whether the file replaces some frames of the others (those of 2018-01-01, 00:00 to 05:45, which are empty
         there) instead of taking their place.
+    form : {"binary", "hdf5"}
+        What the frames are: RADOLAN's binaries, or ODIM HDF5.
+    alias : str
+        The name under which the newest file is published besides; empty where there is none.
+    delay : int
+        Minutes, rounded up, from a frame's nominal time until it is published; 0 where that is not known.
     """
 
     product: str
@@ -61,11 +68,19 @@ class Era:
     name: str
     closed: bool = False
     supplement: bool = False
+    form: Form = "binary"
+    alias: str = ""
+    delay: int = 0
 
     @property
     def hdf5(self) -> bool:
         """Whether the files are, or hold, ODIM HDF5 instead of RADOLAN's binary frames."""
-        return "hdf5" in self.name
+        return self.form == "hdf5"
+
+    @property
+    def run(self) -> bool:
+        """Whether a file holds all frames of a forecast: its analysis and its lead times."""
+        return self.piece == "frame" and ".tar" in self.name
 
     def path(self, time: date) -> str:
         """Return the path of the file that holds a time or, for months, a day."""
@@ -190,7 +205,7 @@ _OURS = re.compile(
 _CDC = "climate_environment/CDC/grids_germany"
 _MINUTES, _HOURLY, _DAILY = f"{_CDC}/5_minutes/radolan", f"{_CDC}/hourly/radolan", f"{_CDC}/daily/radolan"
 _REPROC = "reproc/2017_002/bin"
-_NRT = "weather/radar/radolan"
+_NRT, _COMPOSITE = "weather/radar/radolan", "weather/radar/composite"
 _M = Month
 _KB, _MB = 1_000, 1_000_000
 
@@ -203,11 +218,13 @@ ERAS: tuple[Era, ...] = (
     Era("YW", "radolan", "day", _M(2024, 12), None, 10 * _MB,
         f"{_MINUTES}/recent", "YW-%y%m%d.tar.gz"),
     Era("YW", "radolan", "day", _M(2025, 11), None, 15 * _MB,
-        f"{_MINUTES}/recent", "YW-hdf5-%y%m%d.tar.gz"),
-    Era("YW", "nrt", "frame", None, None, 50 * _KB,
-        f"{_NRT}/yw", "raa01-yw_10000-%y%m%d%H%M-dwd---bin.bz2"),
+        f"{_MINUTES}/recent", "YW-hdf5-%y%m%d.tar.gz", form="hdf5"),
     Era("YW", "nrt", "frame", None, None, 90 * _KB,
-        f"{_NRT}/yw", "raa01-yw_10000-%y%m%d%H%M-dwd---bin.hdf5"),
+        f"{_NRT}/yw", "raa01-yw_10000-%y%m%d%H%M-dwd---bin.hdf5",
+        form="hdf5", alias="raa01-yw_10000-latest-dwd---bin.hdf5", delay=30),
+    Era("YW", "nrt", "frame", None, None, 50 * _KB,
+        f"{_NRT}/yw", "raa01-yw_10000-%y%m%d%H%M-dwd---bin.bz2",
+        alias="raa01-yw_10000-latest-dwd---bin.bz2", delay=30),
 
     Era("RW", "radklim", "month", _M(2001, 1), _M(2026, 1), 25 * _MB,
         f"{_HOURLY}/{_REPROC}/%Y", "RW2017.002_%Y%m.tar.gz"),
@@ -220,11 +237,13 @@ ERAS: tuple[Era, ...] = (
     Era("RW", "radolan", "frame", _M(2025, 1), None, 60 * _KB,
         f"{_HOURLY}/recent/bin", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz"),
     Era("RW", "radolan", "day", _M(2025, 12), None, 4 * _MB,
-        f"{_HOURLY}/recent/hdf5", "RW-hdf5-%y%m%d.tar.gz"),
-    Era("RW", "nrt", "frame", None, None, 60 * _KB,
-        f"{_NRT}/rw", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.bz2"),
+        f"{_HOURLY}/recent/hdf5", "RW-hdf5-%y%m%d.tar.gz", form="hdf5"),
     Era("RW", "nrt", "frame", None, None, 130 * _KB,
-        f"{_NRT}/rw", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.hdf5"),
+        f"{_NRT}/rw", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.hdf5",
+        form="hdf5", alias="raa01-rw_10000-latest-dwd---bin.hdf5", delay=28),
+    Era("RW", "nrt", "frame", None, None, 60 * _KB,
+        f"{_NRT}/rw", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.bz2",
+        alias="raa01-rw_10000-latest-dwd---bin.bz2", delay=28),
 
     Era("SF", "radolan", "month", _M(2006, 10), _M(2008, 12), 200 * _MB,
         f"{_DAILY}/historical/bin/%Y", "SF-%Y%m.tar.gz", closed=True),
@@ -233,17 +252,33 @@ ERAS: tuple[Era, ...] = (
     Era("SF", "radolan", "frame", _M(2025, 1), None, 100 * _KB,
         f"{_DAILY}/recent/bin", "raa01-sf_10000-%y%m%d%H%M-dwd---bin.gz"),
     Era("SF", "radolan", "day", _M(2025, 12), None, 8 * _MB,
-        f"{_DAILY}/recent/hdf5", "SF-hdf5-%y%m%d.tar.gz"),
-    Era("SF", "nrt", "frame", None, None, 100 * _KB,
-        f"{_NRT}/sf", "raa01-sf_10000-%y%m%d%H%M-dwd---bin.bz2"),
+        f"{_DAILY}/recent/hdf5", "SF-hdf5-%y%m%d.tar.gz", form="hdf5"),
     Era("SF", "nrt", "frame", None, None, 400 * _KB,
-        f"{_NRT}/sf", "raa01-sf_10000-%y%m%d%H%M-dwd---bin.hdf5"),
+        f"{_NRT}/sf", "raa01-sf_10000-%y%m%d%H%M-dwd---bin.hdf5",
+        form="hdf5", alias="raa01-sf_10000-latest-dwd---bin.hdf5", delay=29),
+    Era("SF", "nrt", "frame", None, None, 100 * _KB,
+        f"{_NRT}/sf", "raa01-sf_10000-%y%m%d%H%M-dwd---bin.bz2",
+        alias="raa01-sf_10000-latest-dwd---bin.bz2", delay=29),
 
-    Era("RY", "nrt", "frame", None, None, 30 * _KB,
-        f"{_NRT}/ry", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2"),
     Era("RY", "nrt", "frame", None, None, 60 * _KB,
-        f"{_NRT}/ry", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.hdf5"),
+        f"{_NRT}/ry", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.hdf5",
+        form="hdf5", alias="raa01-ry_10000-latest-dwd---bin.hdf5"),
+    Era("RY", "nrt", "frame", None, None, 30 * _KB,
+        f"{_NRT}/ry", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2",
+        alias="raa01-ry_10000-latest-dwd---bin.bz2"),
+
+    Era("RV", "nrt", "frame", None, None, 1350 * _KB,
+        f"{_COMPOSITE}/rv", "composite_rv_%Y%m%d_%H%M.tar",
+        form="hdf5", alias="composite_rv_LATEST.tar", delay=4),
+    Era("RV", "nrt", "frame", None, None, 260 * _KB,
+        f"{_COMPOSITE}/rv", "DE1200_RV%y%m%d%H%M.tar.bz2",
+        alias="DE1200_RV_LATEST.tar.bz2", delay=4),
 )
 # fmt: on
-"""Where DWD files what. Within a family the earlier row is preferred: archives of months before single frames, and
-binaries before HDF5 for as long as there are both."""
+"""Where DWD files what. Within a family the earlier row is preferred: archives of months before single frames; in
+archives, whose series began as binaries, these before HDF5 for as long as there are both; in near real time HDF5,
+since DWD has announced the end of the binaries (newsletter of 29 September 2026).
+
+The spelling of an alias follows no rule: it was read from listings of 5 August 2026, as were sizes. Delays were
+measured between nominal time and Last-Modified: RV 3:12 to 3:44 min on 29 September 2026, RW 25 to 29 min, SF 28
+to 29 min, YW about 30 min."""

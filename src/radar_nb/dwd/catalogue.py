@@ -17,6 +17,7 @@ import numpy as np
 
 from radar_nb.dwd.archive_names import ERAS, Era, filed_under
 from radar_nb.dwd.months import Month, time_steps
+from radar_nb.dwd.products import RETENTION
 from radar_nb.errors import CoverageError, MonthError
 from radar_nb.runtime.files import archive_state, local_path
 from radar_nb.runtime.table import Table
@@ -380,6 +381,44 @@ def make_plan(
     )
 
 
+def refuse_nothing(plan: Plan, listings: Mapping[str, Mapping[str, ListedFile] | None], now: datetime) -> None:
+    """Raise where the server has nothing of what was asked for in near real time, and say what it has.
+
+    Parameters
+    ----------
+    plan : Plan
+    listings : mapping
+        What it was made from.
+    now : datetime
+        With time zone.
+
+    Raises
+    ------
+    CoverageError
+    """
+    if plan.archives or plan.family.first is not None:
+        return
+    months = f"{plan.months[0]} to {plan.months[-1]}" if len(plan.months) > 1 else str(plan.months[0])
+    asked = months if plan.span is None else " to ".join(dict.fromkeys(map(human_time, plan.span)))
+    folders = folders_to_list(plan.product, plan.family, plan.months)
+    doctor = "DWD may have moved or renamed it, and `radar-nb doctor --server` shows what has changed"
+    filed, eras = _Filed(plan.family, listings), list(_eras(plan.product, plan.family, plan.months[0]))
+    stamps = [stamp for era in eras for stamp in filed.ends(era, plan.months[0]) or ()]
+    if all(listings[folder] is None for folder in folders):
+        reason = f"the server has no folder {' or '.join(folders)}: {doctor}"
+    elif not stamps:
+        names = " or ".join(era.name for era in eras)
+        count = sum(len(listings[folder] or ()) for folder in folders)
+        reason = f"of the {count:,} files in {', '.join(folders)} none is named {names}: {doctor}"
+    else:
+        first, last = (human_time(_stamp(stamp)) for stamp in (min(stamps), max(stamps)))
+        reason = (
+            f"it keeps near real time for {_KEPT}, and has {first} to {last} now ({human_time(_stamp(now))}); "
+            "choose times in between"
+        )
+    raise CoverageError(f"{plan.product.name} of {asked} is not on the server: {reason}")
+
+
 def archives_of(
     product: Product,
     family: Family,
@@ -400,24 +439,129 @@ def archives_of(
 def _month(
     product: Product, family: Family, month: Month, filed: _Filed, now: datetime
 ) -> tuple[list[RemoteArchive], list[Missing]]:
-    """Collect a month's files, era by era; a later era only fills days that no earlier one has."""
-    open_days = {month.first_day + timedelta(days=day) for day in range(month.days)}
-    files: list[tuple[datetime, RemoteArchive]] = []
+    """Collect a month's files, era by era; a later era only fills what no earlier one has."""
+    held = _Held(month, _DAY // family.every)
     supplements: list[RemoteArchive] = []
     for era in _eras(product, family, month):
         found = filed.files(era, month)
         if era.supplement:
             supplements += [archive for _, archive in found]
-            continue
-        fresh = [(stamp, archive) for stamp, archive in found if stamp.date() in open_days]
-        files += fresh
-        open_days -= open_days if era.piece == "month" and fresh else {stamp.date() for stamp, _ in fresh}
-    files.sort(key=lambda item: item[0])
-    published = now.date() - timedelta(days=2)  # a day's archive follows within two days of its end
-    due = sorted(day for day in open_days if family.first is not None and day < published)
-    gaps = _gaps(month, [day for day in due if filed.wants(day)], whole=not files)
-    held = [archive for _, archive in files] + supplements
-    return [archive for archive in held if filed.wants_file(archive)], gaps
+        elif era.piece == "frame":
+            held.add_frames(found, filed.ends(era, month))
+        else:
+            held.add_archives(found, whole=era.piece == "month")
+    files = held.files()
+    if family.first is None:
+        delay = timedelta(minutes=max((era.delay for era in _eras(product, family, month)), default=0))
+        gaps = _frame_gaps(month, filed, [stamp for stamp, _ in files], due=now - delay, gone=now - RETENTION)
+    else:
+        published = now.date() - timedelta(days=2)  # a day's archive follows within two days of its end
+        due = [day for day in held.open_days() if day < published and filed.wants(day)]
+        gaps = _gaps(month, due, whole=not files)
+    archives = [archive for _, archive in files] + supplements
+    return [archive for archive in archives if filed.wants_file(archive)], gaps
+
+
+_Stamped = tuple[datetime, "RemoteArchive"]
+_DAY = 1440  # minutes
+_TOGETHER = timedelta(hours=1)
+"""Files of one time in two forms come and go together, within minutes: a form that is there for longer than the
+other goes on where the other has ended, or has not begun."""
+
+
+class _Held:
+    """The files of a month that are taken: one form where there are two."""
+
+    def __init__(self, month: Month, frames_a_day: int) -> None:
+        self._month = month
+        self._frames_a_day = frames_a_day
+        self._archives: dict[date, _Stamped] = {}  # by the first day
+        self._closed: set[date] = set()  # days of archives
+        self._frames: dict[date, list[_Stamped]] = {}
+        self._ends: list[tuple[datetime, datetime]] = []  # of each form of frames
+
+    def add_archives(self, found: Sequence[_Stamped], *, whole: bool) -> None:
+        """Take archives of days, or one of the whole month, for days of which there is nothing.
+
+        The day on which a form of frames ended is cut in the middle: the archive is taken instead.
+        """
+        cut = {day for _, last in self._ends if len(self._frames.get(day := last.date(), ())) < self._frames_a_day}
+        for stamp, archive in found:
+            day = stamp.date()
+            if day not in self._closed and (day not in self._frames or day in cut):
+                self._frames.pop(day, None)
+                self._archives[day] = stamp, archive
+        if whole and self._archives:
+            self._closed.update(_days(self._month))
+        self._closed.update(self._archives)
+
+    def add_frames(self, found: Sequence[_Stamped], ends: tuple[datetime, datetime] | None) -> None:
+        """Take frames of days without an archive; of a second form, those before or after all of the first.
+
+        Parameters
+        ----------
+        found : sequence
+            The month's frames, with their stamps.
+        ends : tuple of datetime or None
+            The first and the last stamp of the form in all months; None where it has no file.
+        """
+        if ends is None:
+            return
+        for stamp, archive in found:
+            if stamp.date() not in self._closed and all(_continues(stamp, ends, first) for first in self._ends):
+                self._frames.setdefault(stamp.date(), []).append((stamp, archive))
+        self._ends.append(ends)
+
+    def files(self) -> list[_Stamped]:
+        """Return all, in the order of time."""
+        frames = [frame for frames in self._frames.values() for frame in frames]
+        return sorted([*self._archives.values(), *frames], key=lambda item: item[0])
+
+    def open_days(self) -> list[date]:
+        """Return the days of which there is nothing."""
+        return [day for day in _days(self._month) if day not in self._closed and day not in self._frames]
+
+
+def _days(month: Month) -> list[date]:
+    return [month.first_day + timedelta(days=day) for day in range(month.days)]
+
+
+def _continues(stamp: datetime, ends: tuple[datetime, datetime], first: tuple[datetime, datetime]) -> bool:
+    """Return whether a frame of a second form lies before or after all of the first form."""
+    before = stamp < first[0] and ends[0] < first[0] - _TOGETHER
+    return before or (stamp > first[1] and ends[1] > first[1] + _TOGETHER)
+
+
+def _frame_gaps(
+    month: Month, filed: _Filed, held: Sequence[datetime], *, due: datetime, gone: datetime
+) -> list[Missing]:
+    """Return which frames of a span of near real time are not on the server; of whole months none is expected."""
+    if filed.span is None:
+        return []
+    wanted = time_steps(month, every=filed.family.every, minute=filed.family.minute)
+    wanted = wanted[(filed.span[0] <= wanted) & (wanted <= min(filed.span[1], _stamp(due)))]
+    there = np.array([_stamp(stamp) for stamp in held], "datetime64[s]")
+    kept = wanted >= _stamp(gone)
+    lacking = ~np.isin(wanted, there)
+    gaps = []
+    for reason, part in (
+        (f"older than the {_KEPT} that the server keeps", ~kept),
+        ("no such file on the server", kept),
+    ):
+        places = np.flatnonzero(lacking & part)
+        for run in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1):
+            if run.size:
+                first, last = human_time(wanted[run[0]]), human_time(wanted[run[-1]])
+                what = first if run.size == 1 else f"{first} to {last}"
+                gaps.append(Missing(month=month, what=what, reason=reason))
+    return gaps
+
+
+def _stamp(moment: datetime) -> np.datetime64:
+    return np.datetime64(moment.replace(tzinfo=None), "s")
+
+
+_KEPT = f"{RETENTION // timedelta(hours=1)} hours"
 
 
 class _Filed:
@@ -426,23 +570,23 @@ class _Filed:
     def __init__(
         self, family: Family, listings: Mapping[str, Mapping[str, ListedFile] | None], span: Span | None = None
     ) -> None:
-        self._span = span
-        self._family = family
+        self.span = span
+        self.family = family
         self._listings = listings
         self._sorted: dict[tuple[Era, str], dict[Month, list[tuple[datetime, RemoteArchive]]]] = {}
 
     def wants(self, day: date) -> bool:
         """Return whether a day is in the span asked for."""
-        if self._span is None:
+        if self.span is None:
             return True
-        begin, end = (stamp.astype("datetime64[D]") for stamp in self._span)
+        begin, end = (stamp.astype("datetime64[D]") for stamp in self.span)
         return bool(begin <= np.datetime64(day, "D") <= end)
 
     def wants_file(self, archive: RemoteArchive) -> bool:
         """Return whether a file may hold frames of the span asked for."""
-        if self._span is None or (filed := filed_under(archive.name)) is None:
+        if self.span is None or (filed := filed_under(archive.name)) is None:
             return True
-        return bool(filed.begin <= self._span[1] and self._span[0] <= filed.end)
+        return bool(filed.begin <= self.span[1] and self.span[0] <= filed.end)
 
     def files(self, era: Era, month: Month) -> list[tuple[datetime, RemoteArchive]]:
         """Return a month's files of one era, each with the time that its name states."""
@@ -455,11 +599,18 @@ class _Filed:
             self._sorted[era, folder] = self._sort(era, folder, begin)
         return self._sorted[era, folder].get(month, [])
 
+    def ends(self, era: Era, month: Month) -> tuple[datetime, datetime] | None:
+        """Return the first and the last stamp of an era in all months of its folder; None where it has no file."""
+        self.files(era, month)
+        months = self._sorted.get((era, datetime.combine(month.first_day, time(), UTC).strftime(era.folder)), {})
+        stamps = [stamp for files in months.values() for stamp, _ in files]
+        return (min(stamps), max(stamps)) if stamps else None
+
     def _sort(self, era: Era, folder: str, begin: datetime) -> dict[Month, list[tuple[datetime, RemoteArchive]]]:
         found: dict[Month, list[tuple[datetime, RemoteArchive]]] = {}
         for name, item in (self._listings[folder] or {}).items():
             stamp = begin if name == era.name else era.time_of(name)
-            if stamp is None or not _wanted(era, self._family, stamp):
+            if stamp is None or not _wanted(era, self.family, stamp):
                 continue
             with suppress(MonthError):  # the year 1000 has the pattern, too
                 month = Month.of(stamp)

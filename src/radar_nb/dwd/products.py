@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 from radar_nb.runtime.wording import human_interval
 
+RETENTION = timedelta(hours=48)
+"""How long DWD keeps near real time: 576 files every five minutes (listing of 5 August 2026)."""
+
 Quantity = Literal["amount", "reflectivity", "water_content", "solid_fraction", "percentage", "class"]
 FamilyName = Literal["radklim", "radolan", "nrt"]
 
@@ -77,7 +80,7 @@ class Family:
             With time zone.
         """
         if self.first is None or self.known_to is None:
-            return Month.of(now - timedelta(hours=48)) <= month <= Month.of(now)
+            return Month.of(now - RETENTION) <= month <= Month.of(now)
         return self.first <= month <= max(self.known_to, Month.of(now) + (-self.lag))
 
 
@@ -209,13 +212,29 @@ def _nrt(product: str, *, every: int, minute: int) -> Family:
     return Family(
         name="nrt",
         title="near real time: RADOLAN of the last 48 hours, half an hour old",
-        grid="de900",
+        grid="de1200-wgs84",
         every=every,
         minute=minute,
         first=None,
         known_to=None,
         lag=0,
         citation=_RADOLAN.format(product),
+    )
+
+
+def _composite(product: str, grid: str) -> tuple[Family]:
+    return (
+        Family(
+            name="nrt",
+            title="near real time: composites of the last 48 hours, minutes old",
+            grid=grid,
+            every=5,
+            minute=0,
+            first=None,
+            known_to=None,
+            lag=0,
+            citation=_COMPOSITE.format(product),
+        ),
     )
 
 
@@ -370,6 +389,7 @@ PRODUCTS: dict[str, Product] = dict(
             "5-minute precipitation, analysis and forecasts to two hours",
             0.01,
             5,
+            _composite("RV", _NEW),
             grids=(_NEW,),
             leads=_TO_TWO_HOURS,
         ),

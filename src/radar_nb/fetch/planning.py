@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
+from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan, refuse_nothing
 from radar_nb.dwd.listings import is_cut, parse_listing
 from radar_nb.dwd.months import month_range, time_span
 from radar_nb.dwd.products import product as find_product
@@ -68,7 +68,8 @@ async def plan_async(
     Raises
     ------
     UnknownProduct, MonthError, CoverageError
-        What was asked for makes no sense; the message says what would.
+        What was asked for makes no sense, or is past what the server keeps of near real time (48 hours); the
+        message says what would be there.
     DownloadError, ListingError
         A listing is needed and could not be read.
 
@@ -77,9 +78,10 @@ async def plan_async(
     >>> plan("YW", "2020-06", folder="data").archives[0].name
     'YW2017.002_202006.tar'
     """
-    made, _ = await listed_async(
+    made, listings = await listed_async(
         product, first, last, source=source, folder=folder, base_url=base_url, listing=listing
     )
+    refuse_nothing(made, listings, datetime.now(UTC))
     return made
 
 

@@ -415,9 +415,32 @@ def _codes(data: Any, out: NDArray[Any] | None) -> NDArray[Any]:
     return out
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedCodes:
+    """Codes as they are stored, so that files that share a field compress it once: see `pack_codes`.
+
+    Attributes
+    ----------
+    shape : (int, int)
+    dtype : numpy.dtype
+    stored : bytes
+        Deflated, the north first.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    stored: bytes
+
+
+def pack_codes(codes: NDArray[Any]) -> PackedCodes:
+    """Return codes, first row in the south, as `write_composite` stores them."""
+    stored = zlib_ng.compress(np.ascontiguousarray(codes[::-1]), _LEVEL)
+    return PackedCodes(shape=codes.shape, dtype=codes.dtype, stored=stored)
+
+
 def write_composite(
     header: Header,
-    codes: NDArray[Any],
+    codes: NDArray[Any] | PackedCodes,
     *,
     quantity: str,
     gain: float,
@@ -431,7 +454,7 @@ def write_composite(
     ----------
     header : Header
         Of which `product`, `time`, `lead`, `interval`, `radars` and `software` are written.
-    codes : ndarray of unsigned int, shape (rows, cols)
+    codes : ndarray of unsigned int, shape (rows, cols), or PackedCodes
         First row in the south. The largest integer of their type stands for no data.
     quantity : {"ACRR", "RATE", "DBZH", "VIL", "CLASS"}
     gain, offset : float
@@ -454,6 +477,7 @@ def write_composite(
     import h5py  # noqa: PLC0415 - most users never write an HDF5
 
     grid = find_grid(header.rows, header.cols, version=5)
+    packed = codes if isinstance(codes, PackedCodes) else pack_codes(codes)
     counts = {"gain": gain, "offset": offset, "nodata": np.iinfo(codes.dtype).max, "undetect": undetect}
     groups: dict[str, Mapping[str, Any]] = {
         "/": {"Conventions": "ODIM_H5/V2_3"},
@@ -470,9 +494,9 @@ def write_composite(
             for key, value in attributes.items():
                 _put(file.require_group(group), key, value)
         data = file.create_dataset(
-            _DATA, codes.shape, codes.dtype, chunks=codes.shape, compression="gzip", compression_opts=_LEVEL
+            _DATA, packed.shape, packed.dtype, chunks=packed.shape, compression="gzip", compression_opts=_LEVEL
         )
-        data.id.write_direct_chunk((0, 0), zlib_ng.compress(np.ascontiguousarray(codes[::-1]), _LEVEL))
+        data.id.write_direct_chunk((0, 0), packed.stored)
     return made.getvalue()
 
 

@@ -6,20 +6,23 @@ import bz2
 import gzip
 import io
 import os
+import shutil
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby, islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from radar_nb.dwd.archive_names import ERAS
 from radar_nb.dwd.catalogue import choose_family
-from radar_nb.dwd.months import month_range, time_steps
+from radar_nb.dwd.months import month_range, time_span, time_steps
 from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, MonthError, StorageError
-from radar_nb.mirror.frames import ahead, synthetic_frames
+from radar_nb.mirror.frames import LEADS, ahead, synthetic_frames, synthetic_runs
 from radar_nb.runtime.files import local_path, replacing, storage_errors, user_path
 from radar_nb.runtime.progress import Progress, reporting
 
@@ -27,9 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
-
     from radar_nb.dwd.archive_names import Era
+    from radar_nb.dwd.catalogue import Span
     from radar_nb.dwd.months import Month
     from radar_nb.dwd.products import Family, Product
     from radar_nb.runtime.progress import Reporter
@@ -61,7 +63,8 @@ def make_archives(
         Takes the place of the server's root.
     name : str or Product
     first, last
-        Months, as for `radar_nb.plan`; both belong to the range.
+        Months, days or hours, as for `radar_nb.plan`; both belong to the range. Archives of months then hold only
+        what lies in it.
     source : {"auto", "radklim", "radolan", "nrt"}
         The family, as for `radar_nb.plan`.
     hdf5 : bool
@@ -104,10 +107,11 @@ def make_archives(
     months = month_range(first, last)
     family = choose_family(item, months, "radolan" if hdf5 and source == "auto" else source, datetime.now(UTC))
     eras = {month: _era(item, family, month, hdf5=hdf5) for month in months}
+    folder, span = user_path(root), time_span(first, last)
     files = {
         month: [
-            _File(user_path(root), path, list(times), seed)
-            for path, times in groupby(_times(family, month, days), partial(_path, eras[month]))
+            _File(folder, eras[month], list(times), seed)
+            for _, times in groupby(_times(family, month, days, span), partial(_path, eras[month]))
         ]
         for month in months
     }
@@ -115,6 +119,8 @@ def make_archives(
         for month in months:
             todo = [file for file in files[month] if not file.is_done()]
             _make_month(eras[month], month, todo, seed=seed, workers=workers, report=report)
+    for era in dict.fromkeys(eras.values()):
+        _point_alias(folder, era)
     return tuple(file.target for month in months for file in files[month])
 
 
@@ -123,6 +129,9 @@ def _make_month(
 ) -> None:
     """Make a month's files one after the other, from one stream of frames."""
     times = [time for file in files for time in file.times]
+    if era.run:
+        _make_runs(era, files, seed=seed, workers=workers, report=report)
+        return
     stem = era.product.lower() + ("2017.002" if era.family == "radklim" else "")
     frames = synthetic_frames(era.product, times, family=era.family, hdf5=era.hdf5, seed=seed, workers=workers)
     threads = workers or os.cpu_count() or 1
@@ -131,6 +140,36 @@ def _make_month(
         counted = _counted(members, len(times), report, f"make {era.product} {month}")
         for file in files:
             file.make(islice(counted, len(file.times)))
+
+
+def _make_runs(era: Era, files: Sequence[_File], *, seed: int, workers: int | None, report: Reporter) -> None:
+    """Make forecasts, each a tar of its lead times."""
+    times = [file.times[0] for file in files]
+    runs = synthetic_runs(era.product, times, hdf5=era.hdf5, seed=seed, workers=workers)
+    with closing(runs):
+        for done, file in enumerate(files, 1):
+            stem = file.target.name.partition(".")[0]
+            suffix = "-hd5" if era.hdf5 else ""
+            members = [
+                _Member(f"{stem}_{lead:03d}{suffix}", time, frame)
+                for time, lead, frame in islice(runs, len(LEADS))
+            ]
+            file.make(iter(members))
+            report(Progress(task=f"make {era.product}", done=done, total=len(files), unit="files", note=stem))
+
+
+def _point_alias(root: Path, era: Era) -> None:
+    """Publish the newest file of an era a second time, under the name of its alias."""
+    if not era.alias:
+        return
+    folder = local_path(root, era.folder)
+    dated = {time: file for file in folder.iterdir() if (time := era.time_of(file.name)) is not None}
+    newest = dated[max(dated)]
+    alias = _Published(folder / era.alias, f"the newest: {newest.name}")
+    if not alias.is_done():
+        with newest.open("rb") as opened:
+            alias.write(partial(shutil.copyfileobj, opened))
+        shutil.copystat(newest, alias.target)
 
 
 def _era(item: Product, family: Family, month: Month, *, hdf5: bool) -> Era:
@@ -150,14 +189,19 @@ def _path(era: Era, time: np.datetime64) -> str:
     return era.path(_moment(time))
 
 
-def _times(family: Family, month: Month, days: Collection[int] | None) -> list[np.datetime64]:
+def _times(family: Family, month: Month, days: Collection[int] | None, span: Span | None) -> list[np.datetime64]:
+    if span is not None and days is None:
+        days = range(1, 32)
     if days is None:
         days = range(month.days - 1 if family.first is None else 1, month.days + 1)
     wanted = set(days) & set(range(1, month.days + 1))
     if not wanted:
         raise MonthError(f"{month} has none of the days {sorted(days)}: choose some of 1 to {month.days} (days=)")
+    begin, end = span or (np.datetime64("NaT"), np.datetime64("NaT"))
     return [
-        time for time in time_steps(month, every=family.every, minute=family.minute) if _moment(time).day in wanted
+        time
+        for time in time_steps(month, every=family.every, minute=family.minute)
+        if _moment(time).day in wanted and not (time < begin or time > end)
     ]
 
 
@@ -175,40 +219,62 @@ class _Member(NamedTuple):
     data: bytes
 
 
-class _File:
-    """One archive to make, with a hidden note beside it that says what it was made of."""
+class _Published:
+    """One file to write, with a hidden note beside it that says what it was made of."""
 
-    def __init__(self, root: Path, path: str, times: Sequence[np.datetime64], seed: int) -> None:
-        self.target = local_path(root, path)
-        self.times = times
-        self._note = self.target.with_name(f".{self.target.name}.synthetic")
-        days = sorted({_moment(time).day for time in times})
-        self._recipe = f"{_RECIPE}: seed {seed}, {len(times)} frames of the days {days}"
-        if self.target.exists() and not self._note.exists():
+    def __init__(self, target: Path, recipe: str) -> None:
+        self.target = target
+        self._note = target.with_name(f".{target.name}.synthetic")
+        self._recipe = f"{_RECIPE}: {recipe}"
+        if target.exists() and not self._note.exists():
             raise StorageError(
-                f"{self.target} is there already and not known to be synthetic, so it is not overwritten: "
+                f"{target} is there already and not known to be synthetic, so it is not overwritten: "
                 "make synthetic archives in a folder of their own"
             )
 
     def is_done(self) -> bool:
-        """Return whether the archive is there, made of the same."""
+        """Return whether the file is there, made of the same."""
         return self.target.exists() and self._note.read_text("utf-8") == self._recipe
 
-    def make(self, members: Iterator[_Member]) -> None:
-        """Write the archive; the note is unfinished for as long as the archive is."""
+    def write(self, fill: Callable[[IO[bytes]], Any]) -> None:
+        """Write the file; the note is unfinished for as long as the file is."""
         with replacing(self.target, durable=False) as file:
             self._write_note("unfinished")
-            if self.target.suffix == ".tar":
-                _write_days(file, members)
-            elif self.target.name.endswith(".tar.gz"):
-                _write_tar_gz(file, members)
-            else:
-                file.writelines(member.data for member in members)
+            fill(file)
         self._write_note(self._recipe)
 
     def _write_note(self, text: str) -> None:
         with storage_errors(self._note):
             self._note.write_text(text, "utf-8")
+
+
+class _File(_Published):
+    """One archive, forecast or frame to make of synthetic frames."""
+
+    def __init__(self, root: Path, era: Era, times: Sequence[np.datetime64], seed: int) -> None:
+        self.era = era
+        self.times = times
+        days = sorted({_moment(time).day for time in times})
+        super().__init__(
+            local_path(root, _path(era, times[0])), f"seed {seed}, {len(times)} frames of the days {days}"
+        )
+
+    def make(self, members: Iterator[_Member]) -> None:
+        """Write the archive."""
+        self.write(partial(self._fill, members))
+        if self.era.family == "nrt":  # as on the server: published some minutes after its time
+            published = _moment(self.times[0]).replace(tzinfo=UTC).timestamp() + 60 * self.era.delay
+            os.utime(self.target, (published, published))
+
+    def _fill(self, members: Iterator[_Member], file: IO[bytes]) -> None:
+        if self.era.run:
+            _write_run(file, members, packed=self.era.name.endswith(".bz2"))
+        elif self.era.name.endswith(".tar"):
+            _write_days(file, members)
+        elif self.era.name.endswith(".tar.gz"):
+            _write_tar_gz(file, members)
+        else:
+            file.writelines(member.data for member in members)
 
 
 def _packing(era: Era, month: Month) -> tuple[str, Callable[[bytes], bytes]]:
@@ -241,6 +307,16 @@ def _write_days(file: IO[bytes], members: Iterator[_Member]) -> None:
             packed = io.BytesIO()
             _write_tar_gz(packed, of_day)
             _add(tar, _Member(_moment(day).strftime("YW2017.002_%Y%m%d.tar.gz"), day, packed.getvalue()))
+
+
+def _write_run(file: IO[bytes], members: Iterator[_Member], *, packed: bool) -> None:
+    """Write a tar of frames, all of it compressed where DWD does so."""
+    with (
+        bz2.open(file, "wb", 1) if packed else nullcontext(file) as inner,
+        tarfile.open(fileobj=inner, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for member in members:
+            _add(tar, member)
 
 
 def _write_tar_gz(file: IO[bytes], members: Iterator[_Member]) -> None:

@@ -1,0 +1,92 @@
+"""Near real time from the server to values: forecasts, aliases, what the server keeps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import radar_nb as rn
+from radar_nb.errors import CoverageError, Incomplete
+from radar_nb.mirror import Mirror, make_archives
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FIRST, LAST = "2020-06-13T15:50", "2020-06-13T15:55"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make two forecasts of RV as DWD publishes them now, in HDF5."""
+    folder = tmp_path_factory.mktemp("server")
+    make_archives(folder, "RV", FIRST, LAST, source="nrt", hdf5=True, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(root: Path) -> Iterator[str]:
+    """Serve them."""
+    with Mirror(root) as mirror:
+        yield mirror.url
+
+
+def test_forecasts_are_planned_loaded_and_drawn(server: str, tmp_path: Path) -> None:
+    """From a span of time to a map: the files of the span, not the alias, with all 25 lead times."""
+    plan = rn.plan("RV", FIRST, LAST, source="nrt", folder=tmp_path, base_url=server)
+
+    ds = rn.load("RV", FIRST, LAST, source="nrt", folder=tmp_path, base_url=server, progress=False)
+    axes = rn.plot(ds.RV.isel(time=0, lead_time=3))
+
+    assert [archive.name for archive in plan.archives] == [
+        "composite_rv_20200613_1550.tar",
+        "composite_rv_20200613_1555.tar",
+    ]
+    assert plan.exact
+    assert dict(ds.sizes) == {"time": 2, "lead_time": 25, "y": 1200, "x": 1100, "bnds": 2}
+    assert ds.source.values.tolist() == [archive.name for archive in plan.archives]
+    np.testing.assert_array_equal(ds.RV[0, 1], ds.RV[1, 0])  # the same five minutes, foreseen perfectly
+    assert "forecast of 2020-06-13 15:50 UTC" in axes.get_title("left")
+    plt.close("all")
+
+
+def test_the_last_hours_need_no_name_of_a_family(tmp_path: Path) -> None:
+    """RV is published in near real time alone: `plan` of today and yesterday takes what is there."""
+    now = datetime.now(UTC)
+    moment = (now - timedelta(minutes=30)).replace(second=0, microsecond=0)
+    moment -= timedelta(minutes=moment.minute % 5)
+    folder = tmp_path / "weather/radar/composite/rv"
+    folder.mkdir(parents=True)
+    (folder / f"{moment:composite_rv_%Y%m%d_%H%M.tar}").write_bytes(b"a run")
+    (folder / "composite_rv_LATEST.tar").write_bytes(b"a run")
+
+    with Mirror(tmp_path) as mirror:
+        plan = rn.plan("RV", f"{moment:%Y-%m-%dT%H:%M}", base_url=mirror.url, folder=tmp_path)
+
+    assert [archive.name for archive in plan.archives] == [f"{moment:composite_rv_%Y%m%d_%H%M.tar}"]
+    assert plan.missing == ()
+
+
+def test_what_is_past_is_refused_with_what_the_server_has(server: str, tmp_path: Path) -> None:
+    """A plan of a time before the first file names the span that is there."""
+    told = "keeps near real time for 48 hours, and has 2020-06-13 15:50 UTC to 2020-06-13 15:55 UTC"
+
+    with pytest.raises(CoverageError, match=told):
+        rn.plan("RV", "2020-06-11", source="nrt", folder=tmp_path, base_url=server)
+
+
+def test_a_span_that_is_partly_past_is_incomplete(server: str, tmp_path: Path) -> None:
+    """What is there is fetched, and the rest named."""
+    asked = ("RV", "2020-06-13T15:45", "2020-06-13T15:50")
+    where = {"source": "nrt", "folder": tmp_path, "base_url": server, "progress": False}
+
+    with pytest.raises((CoverageError, Incomplete), match="2020-06-13 15:45 UTC"):
+        rn.load(*asked, **where)
+    ds = rn.load(*asked, errors="report", **where)
+
+    assert ds.sizes["time"] == 1
+    assert "2020-06-13 15:45 UTC" in ds.attrs["problems"]
