@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -82,7 +82,7 @@ def test_what_is_past_is_refused_with_what_the_server_has(server: str, tmp_path:
 def test_a_span_that_is_partly_past_is_incomplete(server: str, tmp_path: Path) -> None:
     """What is there is fetched, and the rest named."""
     asked = ("RV", "2020-06-13T15:45", "2020-06-13T15:50")
-    where = {"source": "nrt", "folder": tmp_path, "base_url": server, "progress": False}
+    where: dict[str, Any] = {"source": "nrt", "folder": tmp_path, "base_url": server, "progress": False}
 
     with pytest.raises((CoverageError, Incomplete), match="2020-06-13 15:45 UTC"):
         rn.load(*asked, **where)

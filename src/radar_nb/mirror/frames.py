@@ -200,7 +200,8 @@ def _days(
     for hour, counts in zip(hours, ahead(source.hour, hours, pool, count), strict=True):
         last.append(counts)
         if hour in wanted:
-            yield hour, source.packed(hour, np.sum(last, axis=0, dtype=np.uint16))
+            total: NDArray[np.uint16] = np.sum(last, axis=0, dtype=np.uint16)
+            yield hour, source.packed(hour, total)
 
 
 class _Source:
@@ -279,7 +280,7 @@ class _Source:
         return counts
 
     def _written(self, header: Header, codes: PackedCodes | NDArray[Any]) -> bytes:
-        if not self._hdf5:
+        if not isinstance(codes, PackedCodes) and not self._hdf5:
             return write_frame(header, codes)
         quantity, gain, offset = _HDF5[self._product]
         return write_composite(header, codes, quantity=quantity, gain=gain, offset=offset, method=SYNTHETIC)
