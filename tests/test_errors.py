@@ -109,7 +109,7 @@ PASSED_ON = {
     "{} is {found}": "what a foreign file is, with its remedy, from a table whose texts have their own test",
     "{} {reason}": "the reason of a refusal, which ends in its own way out",
     "to show: ": "what the Dataset has",
-    "is not to be had: ": "a line of an Incomplete, which tells how to go on",
+    "is not available: ": "a line of an Incomplete, which tells how to go on",
     " faults:\n": "a list of messages, each with its own way out",
     "the area ": "three texts that stand above it, each with its own way out",
     "the explorer shows no field: ": "the message of the error that the explorer met",

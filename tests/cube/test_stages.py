@@ -106,7 +106,7 @@ def test_overwriting_fetches_removed_archives_again(server: str, root: Path, tmp
 
 def test_a_plan_with_holes(server: str, tmp_path: Path) -> None:
     """The months that are there are built, and the others are named."""
-    with pytest.raises(Incomplete, match=r"RW 2019-11.*is not to be had") as caught:
+    with pytest.raises(Incomplete, match=r"RW 2019-11.*is not available") as caught:
         build_cube(
             plan(server, tmp_path / "data", "2019-10", "2019-12"), tmp_path / "cube", progress=False, client=False
         )

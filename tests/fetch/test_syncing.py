@@ -264,7 +264,7 @@ def test_frames_of_the_former_archive_are_told(dwd: DWD) -> None:
 
     notes = dwd.sync().outcomes[0].notes
 
-    assert notes[1] == "the frames in YW2017.002_202006 beside it are of the former one: extract again"
+    assert notes[1] == "the frames in YW2017.002_202006 are of the previous file: extract again"
     assert dwd.sync().outcomes[0].notes == ()
 
 
@@ -403,7 +403,7 @@ def test_what_is_broken_and_gone_is_a_failure(dwd: DWD) -> None:
     dwd.withdraw(MAY)
     dwd.path(MAY).write_bytes(flipped(OTHER, 900))
 
-    with pytest.raises(Incomplete, match="the server no longer lists it: restore it from elsewhere"):
+    with pytest.raises(Incomplete, match="the server no longer lists it: restore it from a backup"):
         dwd.sync("2020-05", "2020-06", verify=True, errors="raise")
 
     assert dwd.path(MAY).is_file()
@@ -425,7 +425,7 @@ def test_months_that_the_server_lacks_are_in_the_report(dwd: DWD) -> None:
     report = dwd.sync("2020-06", "2020-07")
 
     assert states(report) == ["done", "missing"]
-    with pytest.raises(CoverageError, match=r"YW 2020-08 \(radklim\) is not to be had"):
+    with pytest.raises(CoverageError, match=r"YW 2020-08 \(radklim\) is not available"):
         dwd.sync("2020-08", errors="raise")
 
 
@@ -439,5 +439,5 @@ def test_a_full_disk_is_told_before_the_first_byte(dwd: DWD) -> None:
         with pytest.raises(DiskFull, match="cannot download 1 files"):
             dwd.sync()
 
-    assert "1 kB free, which is too little" in found.summary
+    assert "1 kB free, which is not enough" in found.summary
     assert dwd.asked(JUNE) == 0

@@ -160,7 +160,7 @@ def test_a_disk_that_is_too_small_is_said() -> None:
     (finding,) = _sync_plan(_finding("new")).findings
     made = SyncPlan(plan=_sync_plan(finding).plan, findings=(finding,), free=10)
 
-    assert "10 B free, which is too little" in made.summary
+    assert "10 B free, which is not enough" in made.summary
 
 
 def test_the_table_names_what_is_notable_and_stays_short() -> None:

@@ -81,7 +81,7 @@ def test_a_flipped_bit_costs_the_days_from_it_on(server: Server, tmp_path: Path)
 
     assert report.paths[0].read_bytes() == MONTH
     assert server.asked("/bin/a.tar")[1].headers["Range"] == f"bytes={SECOND}-"
-    assert report.outcomes[0].notes == (f"arrived damaged, fetched again from byte {SECOND:,} on",)
+    assert report.outcomes[0].notes == (f"arrived damaged, fetched again from byte {SECOND:,}",)
 
 
 def test_damage_is_told_before_the_end(server: Server, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_is_wrong_each_time_is_named_and_not_kept(server: Server, tmp_path:
     """A file that is damaged on the server is fetched a few times, then named, and nothing of it has its name."""
     server.script("/bin/a.tar", Reply(body=body))
 
-    with pytest.raises(DamagedDownload, match=r"arrived damaged 3 times .*a\.tar.*verify=False takes it as it is"):
+    with pytest.raises(DamagedDownload, match=r"arrived damaged 3 times .*a\.tar.*verify=False accepts it"):
         get(plan_of(server, tmp_path))
 
     assert len(server.requests) == 3
@@ -227,7 +227,7 @@ def test_a_packing_that_nobody_knows_is_refused(server: Server, tmp_path: Path) 
     """What cannot be unpacked is not kept."""
     server.script("/bin/a.tar", Reply(body=MONTH, headers={"Content-Encoding": "br"}))
 
-    with pytest.raises(Refused, match="packed as 'br'"):
+    with pytest.raises(Refused, match="encoding 'br'"):
         get(plan_of(server, tmp_path))
 
     assert files(tmp_path) == set()
@@ -239,7 +239,7 @@ def test_a_trickle_is_a_stall(server: Server, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", patience)
     server.script("/bin/a.tar", Reply(body=LARGE))
 
-    with pytest.raises(TransferTimeout, match=r"sent less than 1e\+15 bytes a second"):
+    with pytest.raises(TransferTimeout, match=r"sent less than 1e\+15 bytes per second"):
         get(plan_of(server, tmp_path))
 
     assert 2 <= len(server.requests) <= 4
@@ -251,7 +251,7 @@ def test_a_redirect_to_another_server_is_not_followed(server: Server, tmp_path: 
         other.script("/bin/a.tar", Reply(body=BODY))
         server.script("/bin/a.tar", Reply(status=302, headers={"Location": f"{other.url}/bin/a.tar"}))
 
-        with pytest.raises(Refused, match=r"leads to another server .*base_url="):
+        with pytest.raises(Refused, match=r"redirects to another server .*base_url="):
             get(plan_of(server, tmp_path))
 
         assert other.requests == []
@@ -274,7 +274,7 @@ def test_a_size_that_no_file_has_is_refused(server: Server, tmp_path: Path) -> N
     """A server that announces more than any archive has is not believed, and nothing is written."""
     server.script("/bin/a.tar", Reply(body=BODY, headers={"Content-Length": str(10**15)}))
 
-    with pytest.raises(Refused, match="no file of DWD is that large"):
+    with pytest.raises(Refused, match="more than any file of DWD"):
         get(plan_of(server, tmp_path))
 
     assert files(tmp_path) == set()
@@ -442,7 +442,7 @@ def test_a_limit_of_bytes_a_second_holds(server: Server, tmp_path: Path) -> None
 @pytest.mark.parametrize(("option", "value"), [("connections_per_file", 0), ("bandwidth_limit", 0.0)])
 def test_numbers_that_are_none_are_refused(server: Server, tmp_path: Path, option: str, value: float) -> None:
     """No connections and no bytes bring no file."""
-    with pytest.raises(SettingsError, match=f"is no number of .*{option}"):
+    with pytest.raises(SettingsError, match=f"{option}.* is not .*valid"):
         get(plan_of(server, tmp_path), **{option: value})
 
 

@@ -87,7 +87,7 @@ def test_nobody_leads_from_https_to_http(secure: Server, authority: trustme.CA, 
         text = told(secure, tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
 
         assert text.startswith("Refused")
-        assert "leads from https to http" in text
+        assert "redirects from https to http" in text
         assert plain.requests == []
 
 

@@ -1,7 +1,7 @@
-"""From a plan to local archives: resumed, retried, verified, whole or not there at all.
+"""From a plan to local archives: resumed, retried, verified, and complete or absent.
 
-A plan's files are fetched side by side, each by a `Transfer` under a claim, so that two notebooks which want the
-same month share one download. `download` waits for the end; `start` gives a handle to pause, resume and cancel.
+A plan's files are fetched in parallel, each by a `Transfer` under a claim, so that two notebooks that want the
+same month share one download. `download` waits for the end; `start` returns a handle to pause, resume and cancel.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 _STEP = 1 << 16  # bytes between two progress events
-_OVERLAP = 4  # small files under way for each connection
+_OVERLAP = 4  # small files in flight per connection
 
 
 async def download_async(
@@ -64,39 +64,39 @@ async def download_async(
     progress: bool | Reporter = True,
     errors: Literal["raise", "report"] = "raise",
 ) -> Report:
-    """Fetch the archives of a plan, in a script or in a notebook cell.
+    """Download the archives of a plan, in a script or in a notebook cell.
 
-    What lies there whole is not fetched again; what an earlier call began is continued, however that ended. What
-    another process is fetching is waited for.
+    Complete files are not fetched again, and an interrupted download resumes. If another process is fetching a
+    file, the call waits for it.
 
     Parameters
     ----------
     plan : Plan
         From `radar_nb.plan`.
-    folder : path, optional
+    Data folder to use instead of the plan's; archives are stored below it under the same path as on the server.
         The data folder instead of the plan's; archives lie below it under the same path as on the server.
-    concurrency : int, optional
+    Number of connections at a time, by default 5 (see `settings`): DWD's server is a public good.
         Connections at a time, 5 unless set otherwise: DWD's server is a public good.
     overwrite : bool
-        Fetch all from the first byte, whatever is there. A file is replaced when the new one is whole.
+        Fetch every file from its first byte. An existing file is replaced only when the new one is complete.
     refresh : bool
-        Ask the server whether it has newer files than those that lie there, and fetch only these.
+        Ask the server for newer versions of existing files, and fetch only those.
     verify : bool
-        Hold what comes against its own checksums, lengths and structure, while it comes. What is wrong is fetched
-        again from the last day on that was right.
+        Check each file's checksums, lengths and structure while it arrives. A damaged file is fetched again from
+        the last day that was correct.
     connections_per_file : int
-        More than 1 fetches a large file in blocks of 4 MB side by side, within `concurrency`. One is polite.
+        More than 1 fetches a large file in parallel blocks of 4 MB, within `concurrency`. Keep 1 to be polite.
     bandwidth_limit : float, optional
-        Bytes a second, over all connections.
+        Bytes per second, over all connections.
     progress : bool or Reporter
-        True for a bar, False for silence, or a callable that takes `Progress` events: bytes over all files.
+        True for a bar, False for none, or a callable that takes `Progress` events: bytes over all files.
     errors : {"raise", "report"}
-        What happens in the end if files failed or are missing. The others are fetched in either case.
+        Whether to raise at the end if files failed or are missing. The other files are fetched in either case.
 
     Returns
     -------
     Report
-        An outcome a file, in the plan's order, then those that the plan named as missing.
+        One outcome per file, in the plan's order, then the files that the plan lists as missing.
 
     Raises
     ------
@@ -104,13 +104,13 @@ async def download_async(
         The only file did not arrive: `NotOnServer`, `Refused`, `ServerUnavailable`, `TransferTimeout`,
         `NotAnArchive`, `DamagedDownload`.
     UnsafeMember
-        The only file holds what no archive of DWD has; nothing of it is kept.
+        The only file has a member that no archive of DWD has; nothing of it is kept.
     Incomplete
-        Some of several files failed; its `report` tells which and why.
+        Some of several files failed; `report` lists which and why.
     DiskFull, NotWritable, StorageError
-        The folder cannot take the files; found before the first byte is asked for.
+        The folder cannot take the files; raised before the first request.
     SettingsError
-        A number of connections or bytes that is none.
+        A number of connections or bytes is not valid.
 
     Examples
     --------
@@ -136,7 +136,7 @@ download = blocking(download_async)
 
 
 def _in_folder(plan: Any, folder: str | os.PathLike[str] | None) -> Plan:
-    """Return the plan for a folder of the user's; refuse what is not a plan."""
+    """Return the plan with the user's folder; raise if it is not a plan."""
     if not isinstance(plan, Plan):
         raise SettingsError(
             f"download needs a plan, not {plan!r}: pass radar_nb.plan('YW', '2020-06'), or use "
@@ -146,9 +146,9 @@ def _in_folder(plan: Any, folder: str | os.PathLike[str] | None) -> Plan:
 
 
 def start(plan: Plan, *, errors: Literal["raise", "report"] = "raise", **options: Any) -> Download:
-    """Begin to fetch the archives of a plan, and give a handle on the work.
+    """Start downloading the archives of a plan and return a handle.
 
-    It runs beside the caller: on the loop that runs here, as in a notebook, else in a thread of its own.
+    The download runs on the current event loop, as in a notebook, or else in a thread of its own.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def start(plan: Plan, *, errors: Literal["raise", "report"] = "raise", **options
 
 
 class Download:
-    """A download at work, from `start`: awaitable; every method is for any thread, at any time.
+    """A running download, from `start`: awaitable; every method can be called from any thread at any time.
 
     Parameters
     ----------
@@ -206,24 +206,24 @@ class Download:
 
     @property
     def report(self) -> Report:
-        """What has become of each file so far."""
+        """The state of each file so far."""
         return self._call.report()
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is asked for."""
+        """Whether the download is paused."""
         return self._call.paused
 
     def pause(self) -> None:
-        """Close the connections, and ask for nothing more until `resume`. What has come stays."""
+        """Close the connections and send no request until `resume`. Received bytes are kept."""
         self._call.set_paused(paused=True)
 
     def resume(self) -> None:
-        """Go on after `pause`, at the byte where it stopped."""
+        """Resume after `pause`, at the byte where it stopped."""
         self._call.set_paused(paused=False)
 
     def cancel(self) -> None:
-        """End it. What has come stays, for the same plan to go on with."""
+        """Cancel the download. Received bytes are kept, and the same plan can resume."""
         self._cancelled = True
         self._job.cancel()
 
@@ -233,7 +233,7 @@ class Download:
         Returns
         -------
         Report
-            After `cancel`, files that had not come are `cancelled`, and nothing is raised for them.
+            After `cancel`, unfinished files are `cancelled`, and no error is raised for them.
 
         Raises
         ------
@@ -243,7 +243,7 @@ class Download:
         return run(self._result())
 
     def __await__(self) -> Generator[Any, None, Report]:
-        """Wait for the end, as `wait` does; who stops waiting does not stop the work."""
+        """Wait for the end, as `wait` does; to stop waiting does not stop the download."""
         return self._result().__await__()
 
     async def _result(self) -> Report:
@@ -258,7 +258,7 @@ class Download:
 
 
 def resumption(plan: Plan) -> str:
-    """Tell in one line which files of a plan an earlier call has begun; an empty text where it has begun none.
+    """Return one line that counts the files of a plan that an earlier call has begun; empty if there are none.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ def resumption(plan: Plan) -> str:
 
 
 class Call:
-    """One call: its files, and how far they have come."""
+    """One call: its files and their progress."""
 
     def __init__(
         self,
@@ -299,10 +299,10 @@ class Call:
         bandwidth_limit: float | None = None,
     ) -> None:
         if lanes < 1:
-            raise SettingsError(f"{lanes} is no number of connections: give connections_per_file=1 or more")
+            raise SettingsError(f"connections_per_file={lanes} is not valid: use 1 or more")
         if bandwidth_limit is not None and not bandwidth_limit > 0:
             raise SettingsError(
-                f"{bandwidth_limit} is no number of bytes a second: leave bandwidth_limit out for none"
+                f"bandwidth_limit={bandwidth_limit} is not a valid number of bytes: leave it out for no limit"
             )
         self.paused = False
         self._plan = plan
@@ -318,16 +318,16 @@ class Call:
         self._connection: Connection | None = None
 
     def report(self) -> Report:
-        """Give what has become of each file so far, in the plan's order, then what the plan named as missing."""
+        """Return the state of each file so far, in the plan's order, then the plan's missing files."""
         outcomes = [item.outcome() for item in self._items] + [_gap(self._plan, gap) for gap in self._plan.missing]
         end = self._ended or perf_counter()
         return Report(task="download", outcomes=tuple(outcomes), seconds=end - (self._began or end))
 
     def set_paused(self, *, paused: bool) -> None:
-        """Pause or go on, from any thread."""
+        """Pause or resume, from any thread."""
         self.paused = paused
         if self._loop is not None:
-            with suppress(RuntimeError):  # the loop is closed: there is nothing left to pause
+            with suppress(RuntimeError):  # the loop is closed: nothing is left to pause
                 self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._obey()))
 
     async def _obey(self) -> None:
@@ -335,7 +335,7 @@ class Call:
             await (self._connection.pause() if self.paused else self._connection.gate.set_paused(False))
 
     async def run(self, progress: bool | Reporter) -> None:
-        """Bring the files; what fails is kept in them, so that the others go on. A full disk ends all."""
+        """Fetch the files; a failure is stored in its item, so that the others continue. A full disk stops all."""
         self._began = perf_counter()
         self._loop = asyncio.get_running_loop()
         try:
@@ -356,11 +356,11 @@ class Call:
                 item.state = "cancelled" if item.state in {"waiting", "running"} else item.state
 
     async def _bring(self, connection: Connection, wanted: Sequence[Item], meter: _Meter) -> None:
-        # of small files, some are verified and written while others come: the gate keeps to the limit
+        # some small files are verified and written while others arrive: the gate keeps to the limit
         small = all(item.expected <= SMALL for item in wanted)
         width = connection.limit * (_OVERLAP if small else 1)
         batches = Batches()
-        # a thread for each file at a time: one that waits for bytes to verify keeps it
+        # one thread per file at a time: a verification that waits for bytes keeps its thread
         with ThreadPoolExecutor(width, thread_name_prefix="radar_nb-verify") as pool:
 
             async def fetch(item: Item) -> None:
@@ -381,7 +381,7 @@ class Call:
                     item.error = error if item.state in {"waiting", "running", "cancelled"} else item.error
 
     async def _fetch(self, item: Item, transfer: Transfer, meter: _Meter) -> None:
-        """Bring one file, unless another process has brought it meanwhile."""
+        """Fetch one file, unless another process has fetched it meanwhile."""
         begin = perf_counter()
         item.state = "running"
         try:
@@ -408,14 +408,14 @@ class Call:
         meter.move(item, item.done, item.done)
 
     def _survey(self) -> list[Item]:
-        """Look at what is there, and make sure that the rest can be written and fits."""
+        """Check which files exist, and that the rest can be written and fits."""
         plan, items = self._plan, []
         for archive in plan.archives:
             item = Item(url=plan.url(archive), path=plan.local(archive), expected=archive.expected)
             item.again = self._overwrite or self._refresh
             if archive_state(item.path) == "whole":
                 item.whole = read_sidecar(item.path) if self._refresh and not self._overwrite else None
-                left = sidecar_path(part_path(item.path)).exists() or lock_path(item.path).exists()  # by a crash
+                left = sidecar_path(part_path(item.path)).exists() or lock_path(item.path).exists()  # crash
                 item.state = "waiting" if item.again or left else "kept"
             item.done = 0 if self._overwrite else begun(item)[1]
             items.append(item)
@@ -430,24 +430,24 @@ class Call:
 
 
 def _watch(item: Item, meter: _Meter) -> None:
-    """Show how far another process has come with a file."""
+    """Report how far another process has come with a file."""
     with suppress(OSError):
         meter.move(item, part_path(item.path).stat().st_size, item.expected)
 
 
 def _gap(plan: Plan, missing: Missing) -> Outcome:
     what = f"{plan.product.name} {missing.what}"
-    error = CoverageError(f"{what} ({plan.family.name}) is not to be had: {missing.reason}")
+    error = CoverageError(f"{what} ({plan.family.name}) is not available: {missing.reason}")
     return Outcome(name=what, state="missing", error=error)
 
 
 class _Meter:
-    """The bytes of all files together, told to the reporter every 64 KiB and at the end of each item."""
+    """The bytes of all files together, reported every 64 KiB and at the end of each item."""
 
     def __init__(self, reporter: Reporter, items: Sequence[Item]) -> None:
         self._reporter = reporter
         self._total = sum(item.expected for item in items)
-        self._done = self._told = sum(item.done for item in items)
+        self._done = self._reported = sum(item.done for item in items)
 
     def move(self, item: Item, done: int, expected: int) -> None:
         """Set how far a file has come and how large it is, as far as known."""
@@ -455,7 +455,7 @@ class _Meter:
         self._done += done - item.done
         self._total += size - item.expected
         item.done, item.expected = done, size
-        if abs(self._done - self._told) >= _STEP or done == expected:
-            self._told = self._done
+        if abs(self._done - self._reported) >= _STEP or done == expected:
+            self._reported = self._done
             name = item.path.name
             self._reporter(Progress(task="download", done=self._done, total=self._total, unit="B", note=name))

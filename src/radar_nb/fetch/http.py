@@ -1,7 +1,7 @@
-"""HTTP as a polite guest: requests that are paced and repeated, answers as streams of bytes; owner of aiohttp.
+"""A polite HTTP client: paced and repeated requests, responses as streams of bytes; owner of aiohttp.
 
-What an answer means is decided in `responses`, how much is asked for at a time in `throttling`; `Connection` acts
-on it. Nothing from a server is trusted: each wait has an end, and each amount a limit.
+`responses` decides what a response means, `throttling` how much is requested at a time; `Connection` acts on it.
+Nothing from a server is trusted: each wait has an end, and each amount a limit.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _log = logging.getLogger(__name__)
 
 _BUFFER = 1 << 20  # bytes that aiohttp may read ahead
 _HOPS = 5  # redirects that one request may follow
-_PROGRESS = 1 << 20  # bytes that an attempt which was too slow must have brought to count as one that helped
-_HEAD = 512  # bytes that are looked at before any is used: one tar header (POSIX.1-1988, ustar)
+_PROGRESS = 1 << 20  # bytes that a too slow attempt must have received to count as progress
+_HEAD = 512  # bytes that are inspected before any is used: one tar header (POSIX.1-1988, ustar)
 _SLICE = 1 << 20  # bytes that are unpacked at once, at most
 _GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
 _AGAIN = "then run the same call again, it resumes where it stopped"
@@ -50,12 +50,12 @@ class Patience:
     Attributes
     ----------
     attempts : int
-        Attempts in a row that bring no new byte of a file, before the file fails. Also the number of times that a
-        file may change on the server while it comes.
+        Consecutive attempts without a new byte before a file fails. Also the number of times that a file may
+        change on the server during its download.
     first_contact : int
-        The same for a server that has not answered at all yet: its address may be wrong.
+        The same for a server that has never answered: its address may be wrong.
     damaged : int
-        Number of times that a file may arrive damaged, before it fails.
+        Number of times that a file may arrive damaged before it fails.
     first_wait, longest_wait : float
         Seconds: the n-th wait is drawn evenly from 0 to `first_wait * 2 ** (n - 1)`, and is at most `longest_wait`
         (full jitter).
@@ -64,10 +64,10 @@ class Patience:
     offline : float
         Seconds without any connection to a server that has answered before: a tunnel, a closed lid.
     connect, read : float
-        Seconds for a connection to be made, and between two arrivals of a body's bytes. The head of an answer and
-        the first bytes of its body must arrive within the sum of both. A whole file may take any time.
+        Seconds to connect, and between two arrivals of a body's bytes. The head of a response and the first bytes
+        of its body must arrive within the sum of both. A whole file may take any time.
     slowest, window : float
-        Bytes a second, over so many seconds of waiting, below which a connection is replaced by a new one.
+        Bytes per second, over this many seconds of waiting, below which a connection is replaced by a new one.
     """
 
     attempts: int = 6
@@ -83,24 +83,24 @@ class Patience:
     window: float = 30.0
 
     def wait(self, failures: int, demanded: float | None = None) -> float:
-        """Return the seconds to wait after so many failures in a row, at least what the server demanded."""
+        """Return the seconds to wait after this many consecutive failures, at least what the server demanded."""
         ceiling = min(self.longest_wait, self.first_wait * 2 ** min(failures - 1, 60))
         return max(random.uniform(0, ceiling), demanded or 0.0)  # noqa: S311 - no secret depends on it
 
 
 PATIENCE = Patience()
-"""The waits in force; tests put shorter ones here."""
+"""The waits in force; tests set shorter ones."""
 
 
 class Connection:
-    """A session with a server, and what its requests share.
+    """A session with a server, and the state that its requests share.
 
     Attributes
     ----------
     limit : int
-        Requests at a time, at most.
+        Maximum number of requests at a time.
     gate : Gate
-        Lets so many pass at a time; can be paused.
+        Limits the requests in flight; can be paused.
     """
 
     def __init__(self, session: ClientSession, limit: int, *, bandwidth_limit: float | None = None) -> None:
@@ -119,20 +119,20 @@ class Connection:
             response.close()
 
     async def persist(self, attempt: Callable[[], Awaitable[T]], reached: Callable[[], int] = lambda: 0) -> T:
-        """Repeat an attempt until it succeeds, or until too many in a row have brought nothing new.
+        """Repeat an attempt until it succeeds, or until too many consecutive attempts made no progress.
 
         Parameters
         ----------
         attempt : callable
-            Makes one attempt; a `Setback` calls for another, every other error ends it.
+            Makes one attempt; a `Setback` causes another, every other error ends it.
         reached : callable
             Returns how far the attempts have come, in bytes.
 
         Raises
         ------
         DownloadError
-            There were too many attempts for this item, or too many requests of all items that the server did not
-            serve: a server that is down is not asked as often for each of a hundred files.
+            Too many attempts for this item, or too many requests of all items that the server did not serve: a
+            server that is down is not asked as often for each of a hundred files.
         """
         failures, furthest, offline = 0, reached(), 0.0
         while True:
@@ -152,8 +152,8 @@ class Connection:
                 offline = offline + wait if setback.trouble == "no connection" else 0.0
 
     async def _may_retry(self, setback: Setback, failures: int, offline: float, wait: float) -> bool:
-        """Wait for the moment of another attempt; return whether it may be made then."""
-        cut_off = setback.trouble == "no connection" and self._answered  # another attempt asks nobody
+        """Wait until the next attempt is due; return whether it may be made."""
+        cut_off = setback.trouble == "no connection" and self._answered  # another attempt reaches no server
         if cut_off and offline >= PATIENCE.offline:
             self._budget.give_up()
             return False
@@ -176,21 +176,21 @@ class Connection:
         offset: int = 0,
         conditional: bool = False,
     ) -> AsyncIterator[tuple[Answer, Verdict, AsyncGenerator[bytes, None]]]:
-        """Open an answer that is of use: "take" its body, or "complete", or "unchanged".
+        """Open a usable response: "take" its body, or "complete", or "unchanged".
 
-        The body is the file's own bytes: what the server packed for the way is unpacked, and the answer is then
-        without size and validators, which belong to other bytes. Its first piece has 512 bytes or all there are.
+        The body is the file's own bytes: a content encoding is decoded, and the response then has no size or
+        validators, because these describe the encoded bytes. The first piece has 512 bytes or the whole body.
 
         Raises
         ------
         Setback, DownloadError
-            What the answer, or its absence, calls for; also while the body is read.
+            As the response, or its absence, requires; also while the body is read.
         """
         async with self.gate.passing() as since:
             if self._budget.down:
                 raise ServerUnavailable(
                     f"{urlsplit(url).hostname} was not asked for {url}: none of the last {self._budget.vain} "
-                    "requests was served; run the same call later, it resumes where it stopped"
+                    "requests was served; run the same call again later, it resumes where it stopped"
                 )
             with _translated(url):
                 response: ClientResponse | None = None
@@ -218,7 +218,7 @@ class Connection:
                         response.release()
 
     async def _asked(self, url: str, headers: Mapping[str, str] | None) -> ClientResponse:
-        """Send a request, and follow its redirects."""
+        """Send a request and follow its redirects."""
         address = url
         for _ in range(_HOPS + 1):
             try:
@@ -236,7 +236,7 @@ class Connection:
         raise _nowhere(url, f"{_HOPS} redirects, the last to {address}")
 
     async def _learn(self, answer: Answer, verdict: Verdict, since: float) -> None:
-        """Ask for less of a server that is overloaded, and for more of one that serves."""
+        """Lower the number of requests if the server is overloaded, raise it if it serves."""
         if answer.status in {429, 503}:
             demanded = _demanded(answer)
             patient = demanded is not None and demanded <= PATIENCE.longest_demand
@@ -246,19 +246,19 @@ class Connection:
             await self.gate.serve()
 
     async def _chunks(self, response: ClientResponse, url: str) -> AsyncGenerator[bytes, None]:
-        """Yield a body's bytes as they come, at the pace allowed.
+        """Yield a body's bytes as they arrive, within the bandwidth limit.
 
         Raises
         ------
         Setback
-            They come too slowly; and what `get` raises.
+            The bytes arrive too slowly; or as for `get`.
         """
         floor = Floor(slowest=PATIENCE.slowest, window=PATIENCE.window)
         while True:
             asked = time.monotonic()
-            async with asyncio.timeout(PATIENCE.read):  # aiohttp's own counts every byte, also those of no use
+            async with asyncio.timeout(PATIENCE.read):  # aiohttp's own timeout restarts at every byte
                 chunk = await response.content.readany()
-            waited = time.monotonic() - asked  # without what the consumer takes
+            waited = time.monotonic() - asked  # without the consumer's time
             if not chunk:
                 return
             self._budget.earn(len(chunk))
@@ -266,14 +266,14 @@ class Connection:
             if floor.falls_below(len(chunk), waited):
                 host = urlsplit(url).hostname
                 raise trouble("slow", TransferTimeout(
-                    f"{host} sent less than {PATIENCE.slowest:g} bytes a second of {url} for "
+                    f"{host} sent less than {PATIENCE.slowest:g} bytes per second of {url} for "
                     f"{PATIENCE.window:g} s: check the network, {_AGAIN}"
                 ))  # fmt: skip
             if wait := self._pace.wait(len(chunk)):
                 await asyncio.sleep(wait)
 
     async def text(self, url: str, limit: int, is_cut: Callable[[str], bool]) -> str | None:
-        """Return a page of at most so many bytes, or None where the server has no such page (404, 410).
+        """Return a page of at most `limit` bytes, or None if the server has no such page (404, 410).
 
         Parameters
         ----------
@@ -281,12 +281,12 @@ class Connection:
         limit : int
             Bytes, unpacked.
         is_cut : callable
-            Returns whether a page ends before its end. It is then asked for again.
+            Returns whether a page is cut short. It is then requested again.
 
         Raises
         ------
         DownloadError
-            It did not arrive whole, or is larger.
+            The page did not arrive whole, or is larger.
         """
 
         async def page() -> str:
@@ -296,13 +296,13 @@ class Connection:
                     data += chunk
                     if len(data) > limit:
                         raise trouble("too large", Refused(
-                            f"{url} has more than {limit:,} bytes, which no listing of DWD has: "
+                            f"{url} has more than {limit:,} bytes, more than any listing of DWD: "
                             "check the address (base_url=)"
                         ))  # fmt: skip
             text = data.decode("utf-8", "replace")
             if is_cut(text):
                 raise trouble("broken", ServerUnavailable(
-                    f"{url} arrived cut short, after {len(data):,} bytes, again and again: try again later"
+                    f"{url} arrived cut short repeatedly, after {len(data):,} bytes: try again later"
                 ))  # fmt: skip
             return text
 
@@ -313,7 +313,7 @@ class Connection:
 
 
 async def _first(chunks: AsyncGenerator[bytes, None]) -> bytes:
-    """Return as many bytes as show what a file is, or all there are."""
+    """Return enough bytes to recognise a file, or the whole body."""
     head = b""
     while len(head) < _HEAD and (chunk := await anext(chunks, b"")):
         head += chunk
@@ -321,7 +321,7 @@ async def _first(chunks: AsyncGenerator[bytes, None]) -> bytes:
 
 
 async def _after(head: bytes, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Yield first bytes that were read already, then the others."""
+    """Yield bytes that were already read, then the others."""
     async with aclosing(chunks):
         if head:
             yield head
@@ -330,24 +330,24 @@ async def _after(head: bytes, chunks: AsyncGenerator[bytes, None]) -> AsyncGener
 
 
 def is_wrapped(name: str, head: bytes, encoding: str) -> bool:
-    """Return whether a body was packed for the way, or only bears the label of the file's own packing.
+    """Return whether a body has a content encoding, or is only labelled with the file's own compression.
 
-    Servers label a `.tar.gz` as `Content-Encoding: gzip` (Apache does), and then its bytes are the file's; others
-    pack what they were asked not to pack.
+    Some servers (Apache) label a `.tar.gz` as `Content-Encoding: gzip`, and then the body is the file; others
+    compress although they were asked not to.
 
     Parameters
     ----------
     name : str
-        The file's.
+        The file's name.
     head : bytes
-        The body's first.
+        The first bytes of the body.
     encoding : str
-        The answer's Content-Encoding.
+        The response's Content-Encoding.
 
     Raises
     ------
     Refused
-        It is packed in a way that nobody asked for and radar_nb does not know.
+        The encoding was not requested and radar_nb does not know it.
 
     Examples
     --------
@@ -358,9 +358,7 @@ def is_wrapped(name: str, head: bytes, encoding: str) -> bool:
     if not encoding:
         return False
     if encoding not in {"gzip", "x-gzip"}:
-        raise Refused(
-            f"the server sends {name} packed as {encoding!r} though that was not asked for: try again later"
-        )
+        raise Refused(f"the server sends {name} with the unrequested encoding {encoding!r}: try again later")
     if not head.startswith(_GZIP):
         return False
     if not name.endswith(".gz"):
@@ -372,12 +370,12 @@ def is_wrapped(name: str, head: bytes, encoding: str) -> bool:
 
 
 async def unwrapped(chunks: AsyncGenerator[bytes, None], url: str) -> AsyncGenerator[bytes, None]:
-    """Unpack a body that the server has packed for the way, in pieces of at most 1 MB.
+    """Decode a body with content encoding gzip, in pieces of at most 1 MB.
 
     Raises
     ------
     Setback
-        It is damaged or ends too early.
+        The body is damaged or cut short.
     """
     inflate = zlib.decompressobj(31)  # gzip's header and trailer
     try:
@@ -391,17 +389,17 @@ async def unwrapped(chunks: AsyncGenerator[bytes, None], url: str) -> AsyncGener
             yield out
     except zlib.error as error:
         raise Setback(
-            ServerUnavailable(f"{url} came packed, and damaged ({error}): try again"), restart=True
+            ServerUnavailable(f"{url} arrived with a damaged gzip encoding ({error}): try again"), restart=True
         ) from error
     if not inflate.eof:
-        raise Setback(ServerUnavailable(f"{url} came packed, and ended too early: try again"), restart=True)
+        raise Setback(ServerUnavailable(f"{url} arrived with a truncated gzip encoding: try again"), restart=True)
 
 
 @asynccontextmanager
 async def connected(
     concurrency: int | None = None, *, bandwidth_limit: float | None = None
 ) -> AsyncIterator[Connection]:
-    """Open a session of so many connections at a time (default: the settings), with the environment's proxies."""
+    """Open a session with this many connections (default: the settings) and the environment's proxies."""
     from urllib.request import getproxies  # noqa: PLC0415 - `import radar_nb` stays cheap
 
     import aiohttp  # noqa: PLC0415 - the same
@@ -416,8 +414,8 @@ async def connected(
         headers={"User-Agent": agent, "Accept-Encoding": "identity"},
         auto_decompress=False,
         read_bufsize=_BUFFER,
-        trust_env=bool(getproxies()),  # it costs a millisecond a request: only where there are proxies to find
-        cookie_jar=aiohttp.DummyCookieJar(),  # DWD sets none, and no other should follow a user
+        trust_env=bool(getproxies()),  # costs a millisecond per request, so only if proxies are set
+        cookie_jar=aiohttp.DummyCookieJar(),  # DWD sets none, and no other server should track a user
     ) as session:
         yield Connection(session, limit, bandwidth_limit=bandwidth_limit)
 
@@ -427,7 +425,7 @@ def _demanded(answer: Answer) -> float | None:
 
 
 def _refusal(url: str, answer: Answer, verdict: Verdict) -> DownloadError | Setback:
-    """Return what to raise for an answer that is of no use."""
+    """Return what to raise for an unusable response."""
     host = urlsplit(url).hostname
     status = f"{answer.status} {answer.reason}".strip()
     if verdict == "restart":
@@ -443,7 +441,7 @@ def _refusal(url: str, answer: Answer, verdict: Verdict) -> DownloadError | Setb
                 "run the same call again after that"
             )
         error = ServerUnavailable(
-            f"{host} answers {status} for {url}, again and again: run the same call later, "
+            f"{host} repeatedly answers {status} for {url}: run the same call again later, "
             "it resumes where it stopped"
         )
         return Setback(error, demanded=demanded)
@@ -456,12 +454,12 @@ def _refusal(url: str, answer: Answer, verdict: Verdict) -> DownloadError | Setb
 
 
 def _nowhere(url: str, why: str) -> DownloadError | Setback:
-    return trouble("nowhere", Refused(f"{url} leads nowhere ({why}): check the address (base_url=)"))
+    return trouble("nowhere", Refused(f"{url} cannot be fetched ({why}): check the address (base_url=)"))
 
 
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
-    """Turn aiohttp's errors into ours: into a setback where another attempt may help."""
+    """Translate aiohttp's errors: into a setback if another attempt may help."""
     import aiohttp  # noqa: PLC0415 - `import radar_nb` stays cheap
 
     host = urlsplit(url).hostname
@@ -490,6 +488,6 @@ def _translated(url: str) -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
-    """Return what the operating system said, where aiohttp has wrapped it."""
+    """Return the operating system's message if aiohttp has wrapped it."""
     system = getattr(error, "os_error", error)
     return getattr(system, "strerror", None) or str(system)

@@ -1,6 +1,6 @@
-"""What lies in the data folder: of a plan file by file, and of a product month by month, for a calendar.
+"""What the data folder holds: file by file of a plan, and month by month of a product, for a calendar.
 
-Nothing is asked of a server, and nothing is remembered: each look is at the disk as it is now.
+No server is asked and nothing is cached: each call reads the disk.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ if TYPE_CHECKING:
     from radar_nb.dwd.products import Family, Product
 
 MonthState = Literal["unpublished", "server", "begun", "downloaded", "extracted", "cube", "broken"]
-"""unpublished: not expected on the server. server: nothing of it is here. begun: a part of it is. downloaded: all
-of it. extracted: all of it as folders of frames, with the archives or without. cube: every day of it is in the
-cube of the series. broken: a file has not the size
-that the server had stated, or was found damaged; it counts as absent and is fetched again."""
+"""unpublished: not expected on the server. server: nothing is on the disk. begun: a part is. downloaded: all files
+are. extracted: all are, as folders of frames, with or without the archives. cube: every day is in the cube of the
+series. broken: a file differs in size from the server's, or was found damaged; it counts as absent and is fetched
+again."""
 
 _FRAME = 1_000_000
-"""Bytes: files that are typically smaller are single frames, 78,000 in a folder, and looked at by name alone."""
+"""Bytes: files that are typically smaller are single frames, 78,000 per folder, and only their names are read."""
 
-_ENDINGS = (".tar", ".tar.gz")  # what a folder of frames has lost of its archive's name
+_ENDINGS = (".tar", ".tar.gz")  # removed from an archive's name to name its folder of frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """How much of a plan is here.
+    """How much of a plan is on the disk.
 
     Attributes
     ----------
     whole : tuple of RemoteArchive
-        The files that lie here whole.
+        Complete files.
     begun : int
-        How many an earlier call has begun and the next goes on with.
+        Number of files that an earlier call has begun and the next resumes.
     bytes_begun : int
-        Bytes of these that are here.
+        Bytes on the disk of begun files.
     bytes_whole : int
-        Bytes of the whole ones.
+        Bytes of the complete files.
     broken : int
-        How many lie under their name, but are not what the server had sent.
+        Number of files that exist but differ from the server's.
     bytes_to_fetch : int
-        As listed, else as usual.
+        From the listing, or else typical sizes.
     """
 
     whole: tuple[RemoteArchive, ...]
@@ -67,7 +67,7 @@ class Shelf:
 
 
 def look(plan: Plan) -> Shelf:
-    """Look how much of a plan is here.
+    """Return how much of a plan is on the disk.
 
     Raises
     ------
@@ -102,18 +102,18 @@ def look(plan: Plan) -> Shelf:
 def month_states(
     product: Product, families: Iterable[Family], months: Sequence[Month], *, folder: Path, now: datetime
 ) -> dict[Month, MonthState]:
-    """Tell of each month how much of it lies here. Of single frames, a day of which one is here counts as here.
+    """Return the state of each month. For single frames, a day with at least one frame counts as present.
 
     Parameters
     ----------
     product : Product
     families : iterable of Family
-        A month counts for the first of them that expects it.
+        A month is looked up in the first family that expects it.
     months : sequence of Month
     folder : pathlib.Path
         The data folder.
     now : datetime.datetime
-        With time zone; days after it are not missing yet.
+        With time zone; later days are not missing yet.
 
     Returns
     -------
@@ -135,13 +135,13 @@ def month_states(
 def _family_states(
     product: Product, family: Family, months: Sequence[Month], folder: Path, now: datetime
 ) -> dict[Month, MonthState]:
-    """Hold what a family's folders hold against what they should."""
+    """Compare a family's folders with what is expected in them."""
     places = folders_to_list(product, family, months, complete=True)
     names = {place: _names(local_path(folder, place)) for place in places}
     wanted: defaultdict[str, dict[str, ListedFile]] = defaultdict(dict)
 
     def named(select: Mapping[str, Iterable[str]]) -> dict[str, RemoteArchive]:
-        """Give those of the family's files that bear such names, by path."""
+        """Return the family's files with one of these names, by path."""
         listings = {
             place: {name: ListedFile(name=name, size=None, modified=None) for name in chosen}
             for place, chosen in select.items()
@@ -179,7 +179,7 @@ def _family_states(
             return "broken"
         if month not in some:
             return "server"
-        if month in lacking or family.first is None:  # of the last 48 hours there is never all
+        if month in lacking or family.first is None:  # the server keeps 48 hours, which is never a whole month
             return "begun"
         return "downloaded" if month in packed else "extracted"
 
@@ -188,7 +188,7 @@ def _family_states(
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """The names in a folder: of files, of those that are begun, and of folders."""
+    """The names in a folder: complete files, begun files, and folders."""
 
     files: frozenset[str] = frozenset()
     parts: frozenset[str] = frozenset()
@@ -213,5 +213,5 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be read ({error.strerror}): choose another folder (folder=) or its rights"
+            f"{path} cannot be read ({error.strerror}): choose another folder (folder=) or change its permissions"
         ) from error

@@ -1,6 +1,6 @@
-"""What lies on the disk of a file that is on its way: a part, its note, and how they become the file.
+"""The files of an unfinished download: a part and its note, and how they become the file.
 
-Nothing here asks a server. Who calls holds the claim on the file.
+Nothing here asks a server. The caller holds the claim on the file.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Item:
-    """One file of a call: what is to be done, and how far it has come.
+    """One file of a call: what to do, and its progress.
 
     Attributes
     ----------
     url : str
     path : pathlib.Path
-        Where it will lie.
+        Where the file is stored.
     expected : int
-        Bytes, as planned until the server tells.
+        Bytes, as planned until the server states the size.
     state : str
-        As an outcome's.
+        As in an outcome.
     again : bool
-        Whether it is asked for though it lies there whole.
+        Whether an existing complete file is requested again.
     whole : Sidecar or None
-        The note of a file that lies there whole and may be outdated.
+        The note of a complete file that may be outdated.
     already, done, moved : int
-        Bytes that an earlier call left, of the part as it is now, and received in this call.
+        Bytes left by an earlier call, bytes of the part now, and bytes received in this call.
     attempts : int
     seconds : float
     error : RadarNbError or None
@@ -71,7 +71,7 @@ class Item:
     notes: list[str] = field(default_factory=list)
 
     def outcome(self) -> Outcome:
-        """Give what has become of it so far."""
+        """Return its state so far as an outcome."""
         return Outcome(
             name=self.path.name,
             state=self.state,
@@ -86,7 +86,7 @@ class Item:
 
 
 def begun(item: Item) -> tuple[Sidecar | None, int]:
-    """Give the note and the size of a part that can be continued; None and 0 where there is none."""
+    """Return the note and the size of a part that can be continued, or None and 0."""
     part = part_path(item.path)
     note = read_sidecar(part)
     if note is None:
@@ -106,15 +106,15 @@ def discard(item: Item) -> None:
 
 
 def mend(item: Item) -> None:
-    """Put right what a crash has left beside a file that is claimed; the lock's file that it left tells of it."""
+    """Repair what a crash has left beside a claimed file; the remaining lock file reveals the crash."""
     part = part_path(item.path)
     with storage_errors(part):
         for path in (item.path, part):
             temporary_path(sidecar_path(path)).unlink(missing_ok=True)
-        if sidecar_path(part).exists() and not part.exists():  # a part is there before its note
+        if sidecar_path(part).exists() and not part.exists():  # a part is written before its note
             note = read_sidecar(part)
             if note is not None and item.path.is_file() and item.path.stat().st_size == note.size:
-                sidecar_path(part).replace(sidecar_path(item.path))  # the file had got its name, its note not yet
+                sidecar_path(part).replace(sidecar_path(item.path))  # the file was renamed, but its note was not
             else:
                 sidecar_path(part).unlink()
 
@@ -125,9 +125,9 @@ def store(item: Item, data: bytes, note: Sidecar, sound: Callable[[int], None] |
     Raises
     ------
     NotAnArchive, ArchiveError, FrameError
-        It is wrong; nothing is written.
+        It is damaged; nothing is written.
     DiskFull, NotWritable, StorageError
-        The disk refused.
+        Writing failed.
     """
     part = part_path(item.path)
     if sound is not None:
@@ -144,14 +144,14 @@ def store(item: Item, data: bytes, note: Sidecar, sound: Callable[[int], None] |
 
 
 def give_name(item: Item) -> None:
-    """Force a complete part to the disk; give it, then its note, the names of a whole file."""
+    """Force a complete part to the disk; rename it and then its note to the names of a complete file."""
     part = part_path(item.path)
     note = read_sidecar(part) or Sidecar(url=item.url)
     with storage_errors(part):
         with part.open("rb+") as file:
             size = os.fstat(file.fileno()).st_size
             os.fsync(file.fileno())
-        if note.size != size:  # the server did not state it, or stated another
+        if note.size != size:  # the server stated no size or another one
             write_sidecar(part, replace(note, size=size))
         _rename(item)
 

@@ -1,4 +1,4 @@
-"""From a product and months to a plan: what the server has of them, by the table or by its listings."""
+"""From a product and months to a plan: what the server has, from the catalogue or from its listings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from radar_nb.runtime.background import for_each
 from radar_nb.runtime.event_loop import blocking
 from radar_nb.runtime.settings import settings
 
-_PAGE_LIMIT = 32 << 20  # bytes of a listing: 78,000 files, the most that DWD lists, take 10 MB
+_PAGE_LIMIT = 32 << 20  # bytes of a listing: 78,000 files, DWD's largest folder, take 10 MB
 
 if TYPE_CHECKING:
     import os
@@ -38,38 +38,38 @@ async def plan_async(
     base_url: str | None = None,
     listing: bool = False,
 ) -> Plan:
-    """Tell what to fetch for months of a product, how much it is, and what is there already.
+    """Plan what to fetch for months of a product, its size, and what is on the disk.
 
     Parameters
     ----------
     product : str or Product
-        Such as "YW"; `products()` shows all.
+        Such as "YW"; `products()` lists all.
     first, last
-        Months, both belong to the range: "2020-06", a `pandas.Period` or a `Month`; or years: 2001 to 2025 is all
-        of them, from the first's January to the last's December. Also days and hours, by the frames' time stamps
-        in UTC: "2020-06-13", "2020-06-13T15:00", a date, a datetime. Files that hold whole months are then
-        downloaded whole, and `load` cuts to the range. Without `last` it is the one month, year, day or hour
+        First and last month, inclusive: "2020-06", a `pandas.Period` or a `Month`; or years: 2001 to 2025 is from
+        January of the first to December of the last. Also days and hours, by the frames' time stamps in UTC:
+        "2020-06-13", "2020-06-13T15:00", a date, a datetime. Files that hold whole months are then downloaded
+        whole, and `load` cuts to the range. Without `last`, the range is the single month, year, day or hour
         `first`.
     source : {"auto", "radklim", "radolan", "nrt"}
-        The family. "auto" takes the one that covers the whole range, RADKLIM first; families are never mixed.
+        The family. "auto" selects the one that covers the whole range, RADKLIM first; families are never mixed.
     folder : path, optional
         The data folder (see `settings`).
     base_url : str, optional
         The server (see `settings`).
     listing : bool
-        Whether to read the server's listings even where the names are known: that gives true sizes and dates, and
-        shows what is not there. Where the names cannot be known the listings are read in any case.
+        Whether to read the server's listings even if the file names are known, for true sizes and dates and for
+        gaps. Listings are always read if the names cannot be known.
 
     Returns
     -------
     Plan
-        It prints as a table. Months and days without a file are in its `missing`.
+        Prints as a table. Months and days without a file are in `missing`.
 
     Raises
     ------
     UnknownProduct, MonthError, CoverageError
-        What was asked for makes no sense, or is past what the server keeps of near real time (48 hours); the
-        message says what would be there.
+        The request is not valid, or exceeds the 48 hours of near-real-time data that the server keeps; the
+        message names the possible range.
     DownloadError, ListingError
         A listing is needed and could not be read.
 
@@ -98,12 +98,12 @@ async def listed_async(
     base_url: str | None = None,
     listing: bool = True,
 ) -> tuple[Plan, Mapping[str, Mapping[str, ListedFile] | None]]:
-    """Give a plan as `plan_async` does, and the listings that it was made from.
+    """Return a plan as `plan_async` does, and the listings that it was made from.
 
     Returns
     -------
     tuple of Plan and mapping
-        By folder on the server, its files by name, or None where there is no such folder.
+        For each folder on the server, its files by name, or None if the folder does not exist.
     """
     chosen = find_product(product)
     months = month_range(first, last)
@@ -134,7 +134,7 @@ async def _read_listings(base_url: str, folders: Sequence[str]) -> Mapping[str, 
 
 
 async def read_pages_async(urls: Sequence[str], *, concurrency: int | None = None) -> dict[str, str | None]:
-    """Fetch directory listings as text, with the same patience as archives.
+    """Fetch directory listings as text, retrying as for archives.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ async def read_pages_async(urls: Sequence[str], *, concurrency: int | None = Non
     Returns
     -------
     dict
-        The text by its URL, or None where the server has no such page (404, 410).
+        The text by its URL, or None if the server has no such page (404, 410).
 
     Raises
     ------

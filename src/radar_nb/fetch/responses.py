@@ -1,4 +1,4 @@
-"""What a server's answer, or its absence, means for a file that is being fetched: pure decisions."""
+"""What a server's response, or its absence, means for a file that is being fetched: pure decisions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from radar_nb.runtime.files import Sidecar
 
 Verdict = Literal["take", "complete", "unchanged", "follow", "restart", "retry", "give up"]
-"""take: the body is what was asked for; complete: the part is the whole file; unchanged: the file that lies there
-is the server's; follow: ask at another address; restart: the part is of no use; retry: the same again, later."""
+"""take: the body is what was requested; complete: the part is the whole file; unchanged: the existing file equals
+the server's; follow: ask another address; restart: the part is useless; retry: send the same request later."""
 
 Trouble = Literal[
     "no connection",
@@ -35,11 +35,11 @@ Trouble = Literal[
     "nowhere",
     "too large",
 ]
-"""What may go wrong beside an answer's status. No connection: none stands; broken: it ended early; silent: no
-byte came for long; slow: too few; short: the archive goes on behind the length that the server gave; damaged: a
-checksum or the structure is wrong; changed: another file came in the middle; unsafe: a member that no archive of
-DWD has; no archive: a web page in its place; certificate: not trusted; nowhere: no address, or a ring of
-redirects; too large: more bytes than any file of DWD has."""
+"""What may go wrong beside a response's status. No connection: could not connect; broken: ended early; silent: no
+byte arrived for too long; slow: too few bytes arrived; short: the archive continues past the length that the
+server stated; damaged: a checksum or the structure is wrong; changed: another file arrived midway; unsafe: a
+member that no archive of DWD has; no archive: a web page instead; certificate: not trusted; nowhere: not a valid
+address, or a redirect loop; too large: more bytes than any file of DWD."""
 
 _VERDICTS: Mapping[Trouble, Verdict] = {
     "no connection": "retry",
@@ -56,28 +56,28 @@ _VERDICTS: Mapping[Trouble, Verdict] = {
     "too large": "give up",
 }
 
-_PASSING = {304, 408, 425, 429}  # 304: to a question that nobody asked
+_PASSING = {304, 408, 425, 429}  # 304: in reply to an unconditional request
 _FINAL_5XX = {501, 505, 511}  # not implemented, another HTTP, a network's login page (RFC 9110; RFC 6585, 6)
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the head of an answer says of the file.
+    """The facts about a file in the head of a response.
 
     Attributes
     ----------
     status : int
     etag, last_modified : str or None
-        To the letter.
+        Verbatim.
     start : int or None
-        Where in the file the body begins; None where the answer should say so and does not.
+        Offset of the body in the file; None if the response should state it and does not.
     size : int or None
         Bytes of the whole file.
     location : str or None
-        Where else to ask.
+        Address of a redirect.
     encoding : str
-        What the body is packed in beside the file's own packing; empty for nothing.
+        Content encoding of the body, beside the file's own compression; empty for none.
     reason : str
         The status in words.
     retry_after, date : str or None
@@ -97,7 +97,7 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], reason: str | None = None) -> Answer:
-        """Read the head of an answer.
+        """Parse the head of a response.
 
         Examples
         --------
@@ -129,7 +129,7 @@ class Answer:
 
 
 def _clean(value: str | None) -> str | None:
-    """Return a validator that can be sent back; one with bytes that no header may hold counts as absent."""
+    """Return a validator that can be sent back; one with bytes not allowed in a header counts as absent."""
     return value if value is not None and value.isprintable() else None
 
 
@@ -140,18 +140,18 @@ def _number(text: str) -> int | None:
 def judge(
     found: Answer | Trouble, *, note: Sidecar | None = None, offset: int = 0, conditional: bool = False
 ) -> Verdict:
-    """Decide what an answer, or a trouble, means.
+    """Decide what a response, or a trouble, means.
 
     Parameters
     ----------
     found : Answer or str
-        What came, or what went wrong.
+        The response, or what went wrong.
     note : Sidecar or None
-        What the server said when the part on disk was begun.
+        What the server stated when the part on disk was begun.
     offset : int
-        The first byte that was asked for; 0 for the whole file.
+        The first byte requested; 0 for the whole file.
     conditional : bool
-        Whether the file was asked for only if it is not the one that lies there.
+        Whether the file was requested only if it has changed.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def judge(
 
 
 def _same_file(answer: Answer, note: Sidecar | None) -> bool:
-    """Tell whether a 206 is of the file that a part belongs to; a server may answer If-Range wrongly."""
+    """Return whether a 206 is of the file that a part belongs to; a server may handle If-Range wrongly."""
     if note is None:
         return True
     pairs = (answer.etag, note.etag), (answer.last_modified, note.last_modified), (answer.size, note.size)
@@ -196,7 +196,7 @@ def _same_file(answer: Answer, note: Sidecar | None) -> bool:
 def request_headers(
     *, part: Sidecar | None = None, offset: int = 0, whole: Sidecar | None = None
 ) -> dict[str, str]:
-    """Give the headers that ask for the rest of a part, or for a file only if the whole one there is outdated.
+    """Return headers that request the rest of a part, or a file only if the existing one is outdated.
 
     A part is continued only under a strong ETag or a date (RFC 9110, 13.1.5): otherwise `offset` must be 0.
     """
@@ -211,21 +211,21 @@ def request_headers(
 
 
 def validator(note: Sidecar) -> str | None:
-    """Give what proves that two answers are of the same bytes; None where the server said nothing so strict."""
+    """Return a validator that proves two responses to be of the same bytes; None if there is no strong one."""
     strong = note.etag if note.etag and not note.etag.startswith("W/") else None
     return strong or note.last_modified
 
 
 def demanded_wait(retry_after: str | None, now: datetime, date: str | None = None) -> float | None:
-    """Give the seconds that a Retry-After header demands: a number or an HTTP date (RFC 9110, 10.2.3).
+    """Return the seconds that a Retry-After header demands: a number or an HTTP date (RFC 9110, 10.2.3).
 
     Parameters
     ----------
     retry_after : str or None
     now : datetime
-        With time zone; what counts where the server does not tell its own.
+        With time zone; used if the server does not state its own time.
     date : str, optional
-        The answer's header of that name: the server's clock may be right and ours wrong.
+        The response's Date header: the server's clock may be right and ours wrong.
 
     Examples
     --------
@@ -265,20 +265,20 @@ def followed(address: str, location: str) -> str:
         target = urljoin(address, location)
         here, there = urlsplit(address), urlsplit(target)
         target.encode()
-    except ValueError as error:  # a bracket that is not closed, bytes that are not text
+    except ValueError as error:  # an unclosed bracket, bytes that are not text
         raise Refused(
             f"{address} redirects to {location!a}, which is not a valid address: try again later, or check the "
             "address (base_url=)"
         ) from error
     if here.scheme == "https" and there.scheme == "http":
         raise Refused(
-            f"{address} leads from https to http ({target}), where a file can be changed on its way: "
+            f"{address} redirects from https to http ({target}), where a file can be tampered with: "
             "it is not fetched; check the address (base_url=)"
         )
     if _origin(here) != _origin(there) and (here.hostname, there.scheme) != (there.hostname, "https"):
         raise Refused(
-            f"{address} leads to another server ({target}): it is not followed, since nobody chose that "
-            "server; if you trust it, give its address (base_url=)"
+            f"{address} redirects to another server ({target}), which is not followed: "
+            "if you trust that server, pass its address (base_url=)"
         )
     return target
 
@@ -286,24 +286,24 @@ def followed(address: str, location: str) -> str:
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     try:
         port = parts.port
-    except ValueError:  # none that can be
+    except ValueError:  # not a valid port
         port = -1
     return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 class Setback(Exception):
-    """An attempt failed in a way that another may not.
+    """An attempt failed, but another may succeed.
 
     Attributes
     ----------
     error : DownloadError
-        What to raise when there is no further attempt.
+        What to raise if there is no further attempt.
     trouble : str or None
-        What went wrong, if it was no answer.
+        What went wrong, if not a response.
     demanded : float or None
         Seconds that the server asks to wait.
     restart : bool
-        Whether what has come is of no use to the next attempt.
+        Whether the received bytes are useless to the next attempt.
     """
 
     def __init__(
@@ -322,6 +322,6 @@ class Setback(Exception):
 
 
 def trouble(kind: Trouble, error: DownloadError) -> DownloadError | Setback:
-    """Give what to raise for a trouble: the error itself where no further attempt would help."""
+    """Return what to raise for a trouble: the error itself if another attempt would not help."""
     verdict = judge(kind)
     return error if verdict == "give up" else Setback(error, trouble=kind, restart=verdict == "restart")

@@ -1,7 +1,7 @@
-"""A data folder kept as the server is: what is new or was re-issued is brought, what is broken is repaired.
+"""Keep a data folder up to date with the server: fetch new and re-issued files, repair broken ones.
 
-Listings tell what has changed, so that hundreds of files that have not cost one page a folder and no request each.
-Nothing is ever deleted, and a file is replaced only when the new one is whole.
+Listings show what has changed, so that hundreds of unchanged files cost one page per folder and no request each.
+Nothing is ever deleted, and a file is replaced only when the new one is complete.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Reporter
 
 Standing = Literal["same", "new", "begun", "re-issued", "unsure", "broken", "gone", "unlisted"]
-"""same: size and date are the server's. new: not here. begun: a part is here. re-issued: the server's has another
-size or date. unsure: only the server can tell, and is asked without fetching. broken: cut, too long, or damaged.
-gone: came from the server, which lists it no more. unlisted: nobody knows where it came from, and the server does
-not list it."""
+"""same: size and date are the server's. new: not on the disk. begun: a part is on the disk. re-issued: the
+server's has another size or date. unsure: only the server knows, and is asked with a conditional request. broken:
+cut short, too long, or damaged. gone: came from the server, which no longer lists it. unlisted: of unknown origin,
+and the server does not list it."""
 
 _TO_FETCH = {"new", "begun", "re-issued", "broken"}
 
@@ -73,10 +73,10 @@ _WORDS: dict[Standing, str] = {
     "unlisted": "unknown to the server",
     "same": "as on the server",
 }
-_TOLD = 3  # names of a month that are spelt out
-_READERS = 2  # files read through side by side: more make a disk seek, and inflating them takes a processor each
+_SHOWN = 3  # files of a month listed by name
+_READERS = 2  # files verified in parallel: more make a disk seek, and each takes a processor to inflate
 _STEP = 1 << 20  # bytes between two progress events of a file
-_DAMAGED = -1  # the size in the note of a file that was found damaged: it is no file's, so the file is not whole
+_DAMAGED = -1  # noted size of a file found damaged: no file has it, so the file counts as incomplete
 
 
 async def sync_async(
@@ -94,32 +94,32 @@ async def sync_async(
     progress: bool | Reporter = True,
     errors: Literal["raise", "report"] = "raise",
 ) -> Report:
-    """Bring a data folder up to the server: what is new, was re-issued, or is broken here.
+    """Bring a data folder up to date: fetch what is new, was re-issued, or is broken on the disk.
 
-    A file whose size and date (to the minute) are those of the server's listing is the same, and is not asked for.
-    One that differs is asked for on the condition that it has changed, and replaced when the new one is whole.
-    What the server no longer lists is told, and kept.
+    A file whose size and date (to the minute) match the server's listing is not requested. One that differs is
+    requested on condition that it has changed, and replaced when the new one is complete. Files that the server no
+    longer lists are reported and kept.
 
     Parameters
     ----------
     product, first, last, source, folder, base_url
         As for `plan`: `sync("YW", 2001, 2025)`.
     verify : bool
-        Whether to read every archive that lies here through, against its own checksums and lengths. One that is
-        damaged is fetched again, and counts as not there until then.
+        Whether to read every archive on the disk and check its checksums and lengths. A damaged one is fetched
+        again, and counts as absent until then.
     concurrency, connections_per_file, bandwidth_limit, progress, errors
         As for `download`.
 
     Returns
     -------
     Report
-        An outcome for each file of the months asked for, in order, with what has changed in its notes; then the
-        files that only lie here, then the months and days that the server lacks.
+        One outcome per file of the requested months, in order, with changes in its notes; then the files that
+        exist only on the disk, then the months and days that the server lacks.
 
     Raises
     ------
     RadarNbError
-        What `plan` and `download` raise.
+        As `plan` and `download` raise.
     CorruptArchive
         The only file is broken, and the server no longer has it.
 
@@ -175,24 +175,24 @@ async def sync_plan_async(
     verify: bool = False,
     progress: bool | Reporter = True,
 ) -> SyncPlan:
-    """Tell what `sync` would do, how much that is and how long it takes. Only listings are asked for.
+    """Report what `sync` would do, its size and its duration. Only listings are requested.
 
     Parameters
     ----------
     product, first, last, source, folder, base_url, verify
         As for `sync`.
     progress : bool or Reporter
-        Bytes read through, with `verify`.
+        Bytes verified, with `verify`.
 
     Returns
     -------
     SyncPlan
-        It prints as a table.
+        Prints as a table.
 
     Raises
     ------
     RadarNbError
-        What `plan` raises.
+        As `plan` raises.
     StorageError
         The data folder cannot be read.
 
@@ -221,9 +221,9 @@ sync_plan = blocking(sync_plan_async)
 
 
 async def _distrust(finding: SyncFinding, url: str) -> None:
-    """Note of a damaged file that it is not whole, so that it counts as absent until another takes its place.
+    """Mark a damaged file as incomplete in its note, so that it counts as absent until it is replaced.
 
-    The note outlives this process: whatever ends it, no later call takes the file for whole.
+    The note outlives this process, so that no later call takes the file for complete.
     """
     async with claimed_async(finding.path):
         if finding.path.is_file() and finding.path.stat().st_size == finding.local.size:
@@ -231,42 +231,42 @@ async def _distrust(finding: SyncFinding, url: str) -> None:
 
 
 def _unprovable(finding: SyncFinding) -> bool:
-    """Tell whether the server, asked on a condition, could take an older file for the same: it knows no ETag."""
+    """Return whether a conditional request might mistake an older file for the server's: its note has no ETag."""
     note = finding.local.note
     return finding.standing == "re-issued" and note is not None and note.etag is None
 
 
 def _outcome(finding: SyncFinding, fetched: Outcome | None) -> Outcome:
-    """Tell what became of a file, and what the user should know of it."""
+    """Return a file's outcome, with what the user should know of it in its notes."""
     path, remark = finding.path, finding.remark
     if fetched is None and finding.standing == "broken":
-        error = CorruptArchive(f"{path} is {remark}: restore it from elsewhere, or remove it")
+        error = CorruptArchive(f"{path} is {remark}: restore it from a backup, or remove it")
         return Outcome(name=path.name, state="failed", path=path, error=error)
     if fetched is None:
         return Outcome(name=path.name, state="kept", path=path, notes=(remark,) if remark else ())
-    if fetched.state == "kept":  # as re-issued as its date told, or unsure
+    if fetched.state == "kept":  # was re-issued by its date, or unsure
         remark = f"{remark}; the server says it has not changed" if finding.standing == "re-issued" else ""
     if fetched.ok and finding.standing == "broken":
         remark = f"was {remark}"
     notes = [*filter(None, [remark]), *fetched.notes]
     frames = frames_folder(path)
     if fetched.state in {"done", "resumed"} and finding.local.size is not None and frames.is_dir():
-        notes.append(f"the frames in {frames.name} beside it are of the former one: extract again")
+        notes.append(f"the frames in {frames.name} are of the previous file: extract again")
     return replace(fetched, notes=tuple(notes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Local:
-    """What lies in the data folder of one file.
+    """What the data folder holds of one file.
 
     Attributes
     ----------
     size : int or None
-        Bytes under the file's own name; None where nothing is.
+        Bytes of the complete file; None if it does not exist.
     part : int or None
         Bytes of an unfinished download beside it.
     note : Sidecar or None
-        What the server said of the file when it was fetched.
+        What the server stated about the file when it was fetched.
     """
 
     size: int | None = None
@@ -275,15 +275,15 @@ class Local:
 
 
 def compare(listed: RemoteArchive | None, local: Local) -> Standing:
-    """Say how a file on the disk stands to the server's; there is one, here or there.
+    """Return how a file on the disk compares with the server's; at least one of the two exists.
 
-    Where size and date agree with the note, the server need not be asked: a listing tells both, the date to the
-    minute. Where there is no note, as of files copied from elsewhere, the size alone has to do.
+    If size and date agree with the note, the server need not be asked: a listing has both, the date to the minute.
+    Without a note, as for files copied from elsewhere, only the size is compared.
 
     Parameters
     ----------
     listed : RemoteArchive or None
-        As the server's listing has it; None where it does not.
+        From the server's listing; None if it is not listed.
     local : Local
 
     Examples
@@ -309,7 +309,7 @@ def compare(listed: RemoteArchive | None, local: Local) -> Standing:
 
 
 def _minute(date: str | None) -> datetime | None:
-    """Give the minute of an HTTP date, as a listing has it."""
+    """Return an HTTP date to the minute, as in a listing."""
     try:
         moment = parsedate_to_datetime(date or "")
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).replace(second=0, microsecond=0)
@@ -319,21 +319,21 @@ def _minute(date: str | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncFinding:
-    """How one file stands.
+    """How one file compares with the server's.
 
     Attributes
     ----------
     archive : RemoteArchive
-        As listed; of a file that the server does not list, as its name says.
+        As listed; for a file that the server does not list, as its name says.
     path : pathlib.Path
-        Where it lies or will lie.
+        Where the file is or will be stored.
     standing : str
         See `Standing`.
     local : Local
     on_server : bool
         Whether the server lists it.
     error : RadarNbError or None
-        What was found when it was read through.
+        What verification found.
     """
 
     archive: RemoteArchive
@@ -345,7 +345,7 @@ class SyncFinding:
 
     @property
     def bytes_to_fetch(self) -> int:
-        """Bytes that are to come, as far as the listing can tell."""
+        """Bytes to fetch, as far as the listing shows."""
         if not self.on_server or self.standing not in _TO_FETCH:
             return 0
         there = (self.local.part or 0) if self.standing == "begun" else 0
@@ -353,7 +353,7 @@ class SyncFinding:
 
     @property
     def remark(self) -> str:
-        """What a user should know of it, without a full stop; empty where it is as on the server."""
+        """What a user should know, without a full stop; empty if the file is as on the server."""
         size, listed = self.local.size or 0, self.archive
         if self.standing == "broken":
             return f"broken: {self._damage()}{'' if self.on_server else ', and the server no longer lists it'}"
@@ -376,20 +376,20 @@ class SyncFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncPlan:
-    """What `sync` would do: what the server has, how the data folder stands to it, and what that takes.
+    """What `sync` would do: what the server has, how the data folder compares, and the cost.
 
     Attributes
     ----------
     plan : Plan
-        What the server has of the months asked for; missing is what neither it nor the folder has.
+        What the server has of the requested months; its `missing` is what neither server nor folder has.
     findings : tuple of SyncFinding
-        The plan's files in its order, then those that only lie here.
+        The plan's files in order, then files that exist only on the disk.
     free : int
         Bytes free on the disk.
     speed : float or None
-        Bytes a second of the last download from this server; None where there was none.
+        Bytes per second of the last download from this server; None if there was none.
     verified : bool
-        Whether the files were read through.
+        Whether the files were verified.
 
     Examples
     --------
@@ -406,30 +406,30 @@ class SyncPlan:
 
     @property
     def bytes_to_fetch(self) -> int:
-        """Bytes that are to come, as far as the listing can tell."""
+        """Bytes to fetch, as far as the listing shows."""
         return sum(finding.bytes_to_fetch for finding in self.findings)
 
     @property
     def seconds(self) -> float | None:
-        """The time that will take at the speed of the last download; None where that is not known."""
+        """Duration at the speed of the last download; None if unknown."""
         return self.bytes_to_fetch / self.speed if self.speed else None
 
     @property
     def counts(self) -> dict[Standing, int]:
-        """How many files stand how; what there is none of is left out."""
+        """Number of files by standing, without zeros."""
         found = Counter(finding.standing for finding in self.findings)
         return {standing: found[standing] for standing in _WORDS if found[standing]}
 
     @property
     def summary(self) -> str:
-        """All in one line."""
+        """Summary in one line."""
         counts = ", ".join(f"{count} {_WORDS[standing]}" for standing, count in self.counts.items())
         gaps = f", {len(self.plan.missing)} missing" if self.plan.missing else ""
         if not self.bytes_to_fetch:
             return f"{counts or 'no files'}{gaps}; nothing to fetch"
         about = "" if all(f.archive.size is not None for f in self.findings if f.bytes_to_fetch) else "about "
         free = (
-            f"{human_bytes(self.free)} free{'' if self.free >= self.bytes_to_fetch else ', which is too little'}"
+            f"{human_bytes(self.free)} free{'' if self.free >= self.bytes_to_fetch else ', which is not enough'}"
         )
         time = "time unknown until the first download"
         if self.seconds is not None and self.speed is not None:
@@ -437,7 +437,7 @@ class SyncPlan:
         return f"{counts}{gaps}; {about}{human_bytes(self.bytes_to_fetch)} to fetch, {free}, {time}"
 
     def table(self) -> Table:
-        """Give it as a table: a row for each month in which there is something to do or to know."""
+        """Return the plan as a table: one row per month with something to do or to know."""
         by_month: dict[Month, list[SyncFinding]] = {month: [] for month in self.plan.months}
         for finding in self.findings:
             by_month[finding.archive.month].append(finding)
@@ -450,19 +450,19 @@ class SyncPlan:
                 quiet += 1
         how = "read through" if self.verified else "by size and date"
         untouched = f"{quiet} month{'s' * (quiet != 1)} as on the server ({how})"
-        told = "what the server does not list is kept" if {"gone", "unlisted"} & set(self.counts) else ""
+        kept = "what the server does not list is kept" if {"gone", "unlisted"} & set(self.counts) else ""
         return Table(
             title=f"{self.plan.product.name} ({self.plan.family.name}): {self.summary}",
             columns=("month", "files", "to fetch", "what", "remarks"),
             rows=tuple(rows),
             notes=(
-                *filter(None, (untouched if quiet else "", told)),
+                *filter(None, (untouched if quiet else "", kept)),
                 f"from {self.plan.base_url} into {self.plan.folder}",
             ),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as plain values that JSON can hold."""
+        """Return the plan as plain values for JSON."""
         return {
             "product": self.plan.product.name,
             "family": self.plan.family.name,
@@ -491,11 +491,11 @@ class SyncPlan:
         }
 
     def __str__(self) -> str:
-        """Draw it as text."""
+        """Return the table as text."""
         return str(self.table())
 
     def __repr__(self) -> str:
-        """Write one line."""
+        """Return one line."""
         return f"<SyncPlan {self.summary}>"
 
     def _repr_html_(self) -> str:
@@ -506,8 +506,8 @@ def _row(month: Month, findings: list[SyncFinding], gaps: list[str]) -> tuple[st
     counts = Counter(finding.standing for finding in findings)
     what = [f"{counts[standing]} {words}" for standing, words in _WORDS.items() if counts[standing]]
     notable = [finding for finding in findings if finding.standing in {"re-issued", "broken", "begun"}]
-    remarks = [f"{finding.archive.name}: {finding.remark}" for finding in notable[:_TOLD]]
-    more = [f"and {len(notable) - _TOLD} more"] if len(notable) > _TOLD else []
+    remarks = [f"{finding.archive.name}: {finding.remark}" for finding in notable[:_SHOWN]]
+    more = [f"and {len(notable) - _SHOWN} more"] if len(notable) > _SHOWN else []
     fetched = sum(finding.bytes_to_fetch for finding in findings)
     files = sum(finding.on_server for finding in findings)
     return str(month), str(files), human_bytes(fetched), ", ".join(what), "; ".join([*remarks, *more, *gaps])
@@ -516,22 +516,22 @@ def _row(month: Month, findings: list[SyncFinding], gaps: list[str]) -> tuple[st
 def inventory(
     plan: Plan, listings: Mapping[str, Mapping[str, ListedFile] | None], now: datetime
 ) -> tuple[tuple[SyncFinding, ...], tuple[Missing, ...]]:
-    """Hold the plan's files, and all others of its months that lie here, against the server's listings.
+    """Compare the plan's files, and all others of its months on the disk, with the server's listings.
 
     Parameters
     ----------
     plan : Plan
     listings : mapping
-        What the plan was made from: by folder on the server its files by name, of all the plan's folders.
+        The listings that the plan was made from: for each of the plan's folders on the server, its files by name.
     now : datetime
         With time zone.
 
     Returns
     -------
     tuple of SyncFinding
-        The plan's files in its order, then those that only lie here.
+        The plan's files in order, then files that exist only on the disk.
     tuple of Missing
-        Months and days of which neither the server nor the data folder has a file.
+        Months and days for which neither the server nor the data folder has a file.
 
     Raises
     ------
@@ -569,7 +569,7 @@ def _find(
 
 
 def _files_in(folder: Path) -> dict[str, ListedFile]:
-    """Return the files of a folder that bear a name of DWD's, as a listing; none where there is no such folder."""
+    """Return the files of a folder that have a name of DWD's, as a listing; empty if the folder does not exist."""
     files: dict[str, ListedFile] = {}
     try:
         with os.scandir(folder) as found:
@@ -589,7 +589,7 @@ def _files_in(folder: Path) -> dict[str, ListedFile]:
 async def read_through_async(
     findings: Sequence[SyncFinding], progress: bool | Reporter
 ) -> tuple[SyncFinding, ...]:
-    """Verify the archives that lie here and would stay; those that are damaged come back as broken.
+    """Verify the archives on the disk that would be kept; damaged ones are returned as broken.
 
     Parameters
     ----------
@@ -601,7 +601,7 @@ async def read_through_async(
     Returns
     -------
     tuple of SyncFinding
-        As many, in the same order.
+        The same findings in the same order.
     """
     chosen = [finding for finding in findings if finding.standing in {"same", "unsure", "gone", "unlisted"}]
     total, done = sum(finding.local.size or 0 for finding in chosen), 0
@@ -637,13 +637,13 @@ async def read_through_async(
 
 
 class _Counted:
-    """A file as a source that tells how far it is read, and ends when it is told to."""
+    """A file as a source that reports its progress, and raises when asked to stop."""
 
     def __init__(self, source: Reopened, moved: Callable[[int], Any], stop: threading.Event) -> None:
         self._source = source
         self._moved = moved
         self._stop = stop
-        self._untold = 0
+        self._unreported = 0
 
     def readinto(self, buffer: Any, /) -> int:
         if self._stop.is_set():
@@ -657,12 +657,12 @@ class _Counted:
         self._pass(count)
 
     def _pass(self, count: int) -> None:
-        self._untold += count
-        if self._untold >= _STEP:
+        self._unreported += count
+        if self._unreported >= _STEP:
             self.tell()
 
     def tell(self) -> None:
-        """Tell what was read since."""
+        """Report the bytes read since the last call."""
         if not self._stop.is_set():
-            self._moved(self._untold)
-        self._untold = 0
+            self._moved(self._unreported)
+        self._unreported = 0

@@ -1,7 +1,7 @@
-"""How much is asked of a server at a time, when it is left alone, and how fast it was.
+"""How much is requested of a server at a time, when requests stop, and how fast it was.
 
-The decisions are pure and take their clock as an argument. Speeds are remembered from download to download in
-the cache folder, so that an estimate of time is a measurement.
+The decisions are pure and take their clock as an argument. Speeds of past downloads are kept in the cache folder,
+so that an estimate of time rests on a measurement.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _EARNS = 1 << 20
 """Bytes received that earn one further retry."""
 
 _TELLING = 4_000_000
-"""Bytes: less is over before a connection is at its speed."""
+"""Bytes: a shorter transfer ends before a connection reaches its full speed."""
 _KEPT = 32  # servers
-_LIMIT = 64 << 10  # bytes of the file that remembers them
+_LIMIT = 64 << 10  # maximum bytes of the file that stores them
 
 
 class Gate:
-    """So many requests at a time: half as many when the server asks for fewer, one more again as it serves.
+    """Limit of requests in flight: halved when the server asks for fewer, raised by one as it serves.
 
     Parameters
     ----------
     most : int
-        Requests at a time, while all is well.
+        Requests at a time when all is well.
     clock : callable
-        Gives seconds that never go back.
+        Returns monotonic seconds.
 
     Attributes
     ----------
     now : int
-        Requests at a time just now, from 1 to `most`.
+        Current limit of requests at a time, from 1 to `most`.
     """
 
     def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,19 +58,19 @@ class Gate:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing passes until `set_paused(False)`."""
+        """Whether requests wait for `set_paused(False)`."""
         return self._paused
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[float]:
-        """Hold a place, as soon as there is one; yields the moment at which it was had, for `slow_down`."""
+        """Hold a place as soon as one is free; yield the moment at which it was taken, for `slow_down`."""
         async with self._news:
             while True:
                 await self._news.wait_for(lambda: not self._paused and self._active < self.now)
                 wait = self._closed_until - self._clock()
                 if wait <= 0:
                     break
-                self._news.release()  # others may wait, and be told, meanwhile
+                self._news.release()  # others may wait, and be notified, meanwhile
                 try:
                     await asyncio.sleep(wait)
                 finally:
@@ -83,9 +83,9 @@ class Gate:
             await self._tell()
 
     async def slow_down(self, since: float, demanded: float | None = None) -> None:
-        """Take an answer that asks for fewer requests, to a request that began at `since`.
+        """Record a response that asks for fewer requests, to a request that began at `since`.
 
-        Answers to requests that were under way already when the last one asked for fewer count as one.
+        Responses to requests that were in flight when the last one asked for fewer count as one.
         """
         if since > self._slowed:
             self.now = max(1, self.now // 2)
@@ -95,19 +95,19 @@ class Gate:
             self._closed_until = max(self._closed_until, self._clock() + demanded)
 
     async def serve(self) -> None:
-        """Take an answer that serves: after as many as pass at a time, one more may."""
+        """Record a served request: after as many as the limit, the limit rises by one."""
         self._served += 1
         if self.now < self.most and self._served >= self.now:
             self.now, self._served = self.now + 1, 0
             await self._tell()
 
     async def set_paused(self, paused: bool) -> None:
-        """Let nothing pass, or let it pass again."""
+        """Stop or resume letting requests pass."""
         self._paused = paused
         await self._tell()
 
     async def resumed(self) -> None:
-        """Wait until nothing is paused."""
+        """Wait while paused."""
         async with self._news:
             await self._news.wait_for(lambda: not self._paused)
 
@@ -117,23 +117,23 @@ class Gate:
 
 
 class Budget:
-    """What may still be asked of a host that does not serve: retries, and first requests.
+    """The retries and first requests left for a host that does not serve.
 
-    A retry costs one of a number that only bytes and served files earn back, so that a server which breaks every
-    answer is not asked for ever. When so many requests in a row were answered by nothing of use, the host counts
-    as down and is asked no more.
+    A retry costs one of a number that only received bytes and served files earn back, so that a server which
+    breaks every response is not asked for ever. After this many useless responses in a row, the host counts as
+    down and receives no more requests.
 
     Parameters
     ----------
     retries : int
-        At most so many without anything of use in between.
+        Maximum number of retries without any progress in between.
     last_tries : int
-        So many first requests more, since other files may be served.
+        Number of further first requests, since other files may be served.
 
     Attributes
     ----------
     vain : int
-        Requests in a row that were not served.
+        Consecutive requests that were not served.
 
     Examples
     --------
@@ -156,30 +156,30 @@ class Budget:
         return self.vain >= self._end
 
     def give_up(self) -> None:
-        """Count the host as down from now on, until it serves."""
+        """Count the host as down until it serves."""
         self.vain = max(self.vain, self._end)
 
     def spend(self) -> bool:
-        """Take one retry; False where none is left."""
+        """Spend one retry; return False if none is left."""
         if self._left < 1 or self.vain >= self._most:
             return False
         self._left -= 1
         return True
 
     def earn(self, count: int) -> None:
-        """Take bytes received, or `1 << 20` for something served whole."""
+        """Record received bytes, or `1 << 20` for something served whole."""
         self._left = min(self._most, self._left + count / _EARNS)
 
 
 class Pace:
-    """So many bytes a second, over all connections.
+    """A bandwidth limit over all connections.
 
     Parameters
     ----------
     limit : float or None
-        Bytes a second; None for no limit.
+        Bytes per second; None for no limit.
     clock : callable
-        Gives seconds that never go back.
+        Returns monotonic seconds.
 
     Examples
     --------
@@ -191,10 +191,10 @@ class Pace:
     def __init__(self, limit: float | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._clock = clock
-        self._free = clock()  # when the bytes that were taken so far will have had their time
+        self._free = clock()  # when all bytes read so far are paid for
 
     def wait(self, count: int) -> float:
-        """Give the seconds to wait after so many bytes, before the next are read."""
+        """Return the seconds to wait after reading this many bytes, before the next read."""
         if self._limit is None:
             return 0.0
         now = self._clock()
@@ -204,14 +204,14 @@ class Pace:
 
 @dataclass(slots=True, kw_only=True)
 class Floor:
-    """The speed below which a body is not waited for: a stall that now and then sends a byte is one all the same.
+    """The speed below which a transfer counts as stalled, even if a byte arrives now and then.
 
     Attributes
     ----------
     slowest : float
-        Bytes a second.
+        Bytes per second.
     window : float
-        Seconds spent waiting for bytes, over which the speed is taken.
+        Seconds of waiting for bytes over which the speed is measured.
 
     Examples
     --------
@@ -226,7 +226,7 @@ class Floor:
     _came: int = 0
 
     def falls_below(self, count: int, waited: float) -> bool:
-        """Take bytes and the seconds waited for them; tell whether the last window brought too few."""
+        """Record bytes and the seconds waited for them; return whether the last window brought too few."""
         self._waited += waited
         self._came += count
         if self._waited < self.window:
@@ -237,12 +237,12 @@ class Floor:
 
 
 def known_speed(host: str) -> float | None:
-    """Give the bytes a second of the last download from a server, or None where none is known.
+    """Return the bytes per second of the last download from a server, or None if unknown.
 
     Parameters
     ----------
     host : str
-        As in its address, with the port if there is one: `opendata.dwd.de`.
+        Host as in the URL, with the port if there is one: `opendata.dwd.de`.
 
     Examples
     --------
@@ -253,7 +253,7 @@ def known_speed(host: str) -> float | None:
 
 
 def remember_speed(host: str, count: int, seconds: float) -> None:
-    """Remember how fast a server was. Transfers too small to tell are passed over.
+    """Store a server's speed. Transfers too small to measure are ignored.
 
     Parameters
     ----------
@@ -262,14 +262,14 @@ def remember_speed(host: str, count: int, seconds: float) -> None:
     count : int
         Bytes received, over all connections.
     seconds : float
-        The time that they took.
+        Duration of the transfer.
     """
     if count < _TELLING or not seconds > 0 or not isfinite(seconds):
         return
     speeds = _read()
     speeds.pop(_bare(host), None)
     speeds[_bare(host)] = round(count / seconds, 1)
-    # a cache that cannot be written costs an estimate, no download
+    # an unwritable cache loses an estimate, not a download
     with suppress(StorageError), replacing(_path(), durable=False) as file:
         file.write(json.dumps(dict(list(speeds.items())[-_KEPT:]), indent=1).encode())
 
@@ -279,7 +279,7 @@ def _path() -> Path:
 
 
 def _bare(host: str) -> str:
-    """Cut a user's name and password off."""
+    """Return the host without a user's name and password."""
     return host.rpartition("@")[2].lower()
 
 

@@ -1,6 +1,7 @@
-"""One file on its way from the server: asked for, written, verified while it comes, given its name.
+"""One file's transfer from the server: requested, written, verified while it arrives, and renamed.
 
-Until then it is a `.part` with a note of what the server said of it; these two are enough to go on after any end.
+Until then it is a `.part` with a note of what the server stated; these two suffice to resume after any
+interruption.
 """
 
 from __future__ import annotations
@@ -50,12 +51,12 @@ if TYPE_CHECKING:
     from radar_nb.runtime.report import State
 
 SMALL = 1 << 20
-"""Bytes: a smaller file is verified in memory when it is there, and only then written."""
+"""Bytes: a smaller file is verified in memory when complete, and only then written."""
 
-_WRITTEN = 256 << 10  # bytes that are written at once
-_BLOCK = 4 << 20  # bytes asked for at a time where a file has several connections
+_WRITTEN = 256 << 10  # bytes per write
+_BLOCK = 4 << 20  # bytes per request if a file has several connections
 _RECORD = 10_240  # bytes: tars are padded to a multiple of it (POSIX.1-2017, pax, -b: the default of ustar)
-_LARGEST = 16 << 30  # bytes: far more than any file of DWD has (some 600 MB)
+_LARGEST = 16 << 30  # bytes: far more than any file of DWD (some 600 MB)
 
 _AGAIN = "run the same call again"
 _WRONG = (ArchiveError, FrameError, NotAnArchive)
@@ -70,7 +71,7 @@ _MAGIC: dict[str, tuple[int, bytes]] = {
 
 
 def flaw(name: str, head: bytes) -> str | None:
-    """Tell what is wrong with a file whose first bytes do not suit its name, or None if they do.
+    """Return what is wrong with a file whose first bytes do not match its name, or None.
 
     Examples
     --------
@@ -82,28 +83,28 @@ def flaw(name: str, head: bytes) -> str | None:
     for suffix, (start, magic) in _MAGIC.items():
         if name.endswith(suffix) and head[start : start + len(magic)] != magic:
             text = " ".join(head[:200].decode("utf-8", "replace").split())
-            kind = "a web page" if text[:1] == "<" else f"no {suffix} file but one"
+            kind = "a web page" if text[:1] == "<" else f"not a {suffix} file but one"
             return f"{kind} that begins {text!r}"
     return None
 
 
 class Verification:
-    """Checksums, lengths and structure of an archive that is still being written.
+    """Check checksums, lengths and structure of an archive while it is being written.
 
     Parameters
     ----------
     pool : concurrent.futures.Executor
-        Where it works; it needs a thread for each verification at a time, since one that waits for bytes keeps its
+        Where it runs; it needs a thread per concurrent verification, because one that waits for bytes keeps its
         thread.
     written : pathlib.Path
-        The file, as far as it is there.
+        The file as written so far.
     archive : pathlib.Path
-        What it will be called: for messages.
+        Its final name, for messages.
 
     Attributes
     ----------
     sound : int
-        Bytes up to which all was found right and can be kept whatever follows: the days of a month that are over.
+        Bytes that were verified and can be kept whatever follows: the completed days of a month.
 
     Examples
     --------
@@ -133,50 +134,50 @@ class Verification:
         self.sound = count
 
     def grow(self, size: int) -> None:
-        """Tell that so many bytes are written.
+        """Report that `size` bytes are written.
 
         Raises
         ------
         ArchiveError, FrameError, StorageError
-            What came before is wrong already.
+            Earlier bytes are wrong.
         """
         self._growing.grow(size)
         if self._work.done():
             self._work.result()
 
     async def end(self) -> None:
-        """Tell that all is written, and wait for the verdict.
+        """Report that all bytes are written, and wait for the result.
 
         Raises
         ------
         ArchiveError, FrameError, StorageError
-            It is wrong, or cut short.
+            The archive is damaged or cut short.
         """
         self._growing.end()
         await asyncio.wrap_future(self._work)
 
     def abandon(self) -> None:
-        """End it without a verdict. The file is not open any more then: it may be cut or removed."""
+        """Stop without a result. The file is closed afterwards: it may be truncated or removed."""
         self._growing.end(abandoned=True)
         if not self._work.cancel():
-            wait([self._work])  # a moment: the next bytes that it asks for end it
+            wait([self._work])  # brief: it ends at its next read
 
 
 class Transfer:
-    """Bring one file; the caller holds the claim on it.
+    """The transfer of one file; the caller holds the claim on it.
 
     Parameters
     ----------
     connection : Connection
     item : Item
     pool : concurrent.futures.Executor or None
-        Verifies what comes; it has a thread for each transfer at a time. None: nothing is verified but lengths.
+        Verifies the arriving bytes; needs a thread per concurrent transfer. None: only lengths are checked.
     batches : Batches
         Verifies and writes small files in a thread.
     lanes : int
-        Connections for this file.
+        Number of connections for this file.
     moved : callable
-        Is given the item, the bytes of its part, and those that it will have, whenever they change.
+        Called with the item, the bytes of its part and its expected size whenever they change.
     """
 
     def __init__(
@@ -197,14 +198,14 @@ class Transfer:
         self._moved = moved
         self._part = part_path(item.path)
         self._verification: Verification | None = None
-        self._fresh: Sidecar | None = None  # the note of a file of which nothing is written yet
-        self._held: list[bytes] = []  # bytes that came and are not written yet
+        self._fresh: Sidecar | None = None  # the note of a file before its first write
+        self._held: list[bytes] = []  # received bytes that are not written yet
         self._holds = 0  # how many
         self._damaged = self._restarts = 0
-        self._cut_at = -1  # where the archive was found cut short, and the rest was asked for
+        self._cut_at = -1  # where the archive was cut short and the rest was requested
 
     async def bring(self) -> State:
-        """Fetch the file, or what its part lacks, verify it and give it its name.
+        """Fetch the file, or the rest of its part, verify it and rename it.
 
         Returns
         -------
@@ -213,9 +214,9 @@ class Transfer:
         Raises
         ------
         DownloadError, UnsafeMember
-            It did not arrive whole. A part that can be continued is left.
+            The file did not arrive whole. A part that can be continued is kept.
         DiskFull, NotWritable, StorageError
-            The disk refused.
+            Writing failed.
         """
         item = self._item
         try:
@@ -227,11 +228,11 @@ class Transfer:
         return state
 
     async def _attempt(self) -> State:
-        """Ask once for the file, or for what its part lacks."""
+        """Request the file, or the rest of its part, once."""
         item = self._item
         item.attempts += 1
         note, offset = begun(item) if item.done else (None, 0)
-        if item.whole is not None or note is None or offset != note.size:  # else only the name is missing
+        if item.whole is not None or note is None or offset != note.size:  # otherwise only the renaming is left
             headers = request_headers(part=note, offset=offset, whole=item.whole)
             if self._lanes > 1:
                 headers["Range"] = f"bytes={offset}-{offset + _BLOCK - 1}"
@@ -250,13 +251,13 @@ class Transfer:
                 if setback.restart:
                     self._restart()
                 if self._connection.gate.paused:
-                    item.attempts -= 1  # to go on after a pause is no new try
+                    item.attempts -= 1  # resuming after a pause is not a new attempt
                 raise
         await self._finish()
         return "done"
 
     async def _take(self, answer: Answer, body: AsyncGenerator[bytes, None]) -> None:
-        """Take the body of an answer, after a look at its first bytes."""
+        """Check the first bytes of a response's body, then take it."""
         item, size = self._item, answer.size
         if not answer.start:
             head = await anext(body, b"")
@@ -281,11 +282,11 @@ class Transfer:
             raise Setback(error, trouble="broken", restart=item.done > (size or 0))
 
     def _begin(self, answer: Answer) -> None:
-        """Begin a part with a note of what the server said; nothing is written yet."""
+        """Begin a part with a note of what the server stated; nothing is written yet."""
         item, size = self._item, answer.size
         if (size or 0) > _LARGEST:
             raise trouble("too large", Refused(
-                f"{item.url} has {human_bytes(size or 0)} by the server's word, and no file of DWD is that large: "
+                f"{item.url} has {human_bytes(size or 0)} according to the server, more than any file of DWD: "
                 "check the address (base_url=)"
             ))  # fmt: skip
         if (size or 0) > item.expected:
@@ -295,7 +296,7 @@ class Transfer:
         self._fresh = Sidecar(url=item.url, etag=answer.etag, last_modified=answer.last_modified, size=size)
 
     def _add(self, chunk: bytes, size: int | None) -> None:
-        """Take bytes, which are written when there are enough of them to be worth it."""
+        """Take bytes, and write them when enough have accumulated."""
         item = self._item
         self._held.append(chunk)
         self._holds += len(chunk)
@@ -305,22 +306,20 @@ class Transfer:
             self._rewind(0)
             raise trouble(
                 "too large",
-                Refused(
-                    f"{item.url} does not end, and no file of DWD is that large: check the address (base_url=)"
-                ),
+                Refused(f"{item.url} does not end and exceeds any file of DWD: check the address (base_url=)"),
             )
         if item.done >= SMALL and self._holds >= _WRITTEN:
             self._write()
             self._follow()
 
     def _write(self) -> None:
-        """Append what is held to the part; a new one gets its note first."""
+        """Append the held bytes to the part; a new part gets its note first."""
         if not self._holds:
             return
         with storage_errors(self._part):
             if self._fresh is not None:
-                discard(self._item)  # what another attempt, of another file, has left
-                self._part.touch()  # before its note: a note without a part tells that the part got its name
+                discard(self._item)  # left by an attempt for another file
+                self._part.touch()  # before its note: a note without a part means that the part was renamed
                 write_sidecar(self._part, self._fresh)
             with self._part.open("ab", buffering=0) as out:
                 for chunk in self._held:
@@ -330,7 +329,7 @@ class Transfer:
         self._fresh, self._held, self._holds = None, [], 0
 
     def _follow(self) -> None:
-        """Let the verification see what is written so far."""
+        """Let the verification read what is written so far."""
         if self._verification is None and self._pool is not None:
             self._verification = Verification(self._pool, self._part, self._item.path)
         if self._verification is not None:
@@ -340,9 +339,9 @@ class Transfer:
                 self._judge(error, self._verification.sound)
 
     async def _finish(self) -> None:
-        """Wait for the verification's word on the whole file, and give it its name."""
+        """Wait until the whole file is verified, and rename it."""
         await self._confirm_end()
-        if self._fresh is not None:  # it is small, and in memory
+        if self._fresh is not None:  # small, and in memory
             data, sound, note = b"".join(self._held), [0], self._fresh
             try:
                 await self._batches.run(
@@ -362,7 +361,7 @@ class Transfer:
         await asyncio.to_thread(give_name, self._item)
 
     async def _confirm_end(self) -> None:
-        """Ask what follows a tar that ends within a record: its padding may be cut, with its frames all there."""
+        """Ask what follows a tar that ends within a record: only its padding may be missing."""
         item = self._item
         if not item.path.name.endswith(".tar") or item.done % _RECORD == 0 or self._cut_at == item.done:
             return
@@ -376,7 +375,7 @@ class Transfer:
             )
 
     def _judge(self, error: RadarNbError, sound: int) -> None:
-        """Keep of a file that is wrong what is right, and raise for another attempt, unless it has had enough."""
+        """Keep the correct bytes of a damaged file, and raise for another attempt, or for good after too many."""
         item = self._item
         self._damaged += 1
         if isinstance(error, UnsafeMember):
@@ -386,36 +385,38 @@ class Transfer:
         if self._damaged >= transport.PATIENCE.damaged:
             self._rewind(0)
             raise DamagedDownload(
-                f"{item.url} arrived damaged {self._damaged} times ({what}): run the same call again later; if it "
-                "is so on the server, verify=False takes it as it is"
+                f"{item.url} arrived damaged {self._damaged} times ({what}): run the same call again later; "
+                "if the server's file is damaged, verify=False accepts it"
             ) from error
         note = read_sidecar(self._part)
         resumable = note is not None and validator(note) is not None
         cut = isinstance(error, (TruncatedArchive, TruncatedFrame)) and self._cut_at != item.done
         if cut and note is not None and resumable:
-            self._cut_at = item.done  # where it ends there again, nothing follows: then it is damage
-            item.notes.append(f"the server told {human_bytes(item.done)}, the archive goes on: asked for the rest")
+            self._cut_at = item.done  # if it ends there again, it is damaged
+            item.notes.append(
+                f"the server stated {human_bytes(item.done)}, but the archive continues: requested the rest"
+            )
             write_sidecar(self._part, replace(note, size=None))
             self._abandon()
-            text = f"{what}; the server told so many bytes: {_AGAIN}"
+            text = f"{what}; the server stated this length: {_AGAIN}"
             raise trouble("short", ServerUnavailable(text)) from error
         sound = sound if resumable else 0
-        item.notes.append(f"arrived damaged, fetched again from byte {sound:,} on")
+        item.notes.append(f"arrived damaged, fetched again from byte {sound:,}")
         self._rewind(sound)
         raise Setback(ServerUnavailable(str(error)), trouble="damaged") from error
 
     def _restart(self) -> None:
-        """Begin the file anew: what has come belongs to other bytes. That is no progress, so it is bounded."""
+        """Restart the file: the received bytes are of another version. This is not progress, so it is bounded."""
         self._rewind(0)
         self._restarts += 1
         if self._restarts > transport.PATIENCE.attempts:
             raise ServerUnavailable(
-                f"{self._item.url} had to be begun anew {self._restarts} times, because the server sent other "
-                "bytes each time: run the same call again later"
+                f"{self._item.url} was restarted {self._restarts} times, because the server sent other bytes "
+                "each time: run the same call again later"
             )
 
     def _rewind(self, size: int) -> None:
-        """Cut the part to so many bytes; with none, remove it."""
+        """Cut the part to `size` bytes; remove it if that is 0."""
         item = self._item
         self._abandon()
         self._fresh, self._held, self._holds = None, [], 0
@@ -433,13 +434,13 @@ class Transfer:
             self._verification = None
 
     async def _take_blocks(self) -> None:
-        """Fetch the rest over several connections; blocks wait in memory until those before them are there."""
+        """Fetch the rest over several connections; blocks wait in memory for those before them."""
         self._write()
         item, note = self._item, read_sidecar(self._part)
         if note is None or note.size is None or validator(note) is None:
             if note is None or note.size != item.done:
-                self._lanes = 1  # nothing would tell whether the blocks are of one file
-                raise Setback(ServerUnavailable(f"{item.url} cannot be had in blocks: {_AGAIN}"), restart=True)
+                self._lanes = 1  # nothing proves that the blocks are of one file
+                raise Setback(ServerUnavailable(f"{item.url} cannot be fetched in blocks: {_AGAIN}"), restart=True)
             return
         starts = iter(range(item.done, note.size, _BLOCK))
         pending: deque[asyncio.Task[bytes]] = deque()
@@ -458,9 +459,11 @@ class Transfer:
             await asyncio.gather(*pending, return_exceptions=True)
 
     async def _block(self, note: Sidecar, start: int, stop: int) -> bytes:
-        """Fetch some bytes of a file."""
+        """Fetch a range of a file's bytes."""
         url, data = self._item.url, bytearray()
-        changed = Setback(ServerUnavailable(f"{url} changed on the server while it came: {_AGAIN}"), restart=True)
+        changed = Setback(
+            ServerUnavailable(f"{url} changed on the server during the download: {_AGAIN}"), restart=True
+        )
         headers = {"If-Range": validator(note) or ""}
 
         async def attempt() -> bytearray | None:
