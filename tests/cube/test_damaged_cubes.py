@@ -390,11 +390,13 @@ class TestForgedRecords:
         with pytest.raises(DamagedShard, match="record of its day"):
             DayRecord.of(note, name="shard")
 
-    @pytest.mark.parametrize("data", [b"[" * 100_000, b" " * (1 << 28), b"null"], ids=["deep", "bomb", "null"])
-    def test_a_record_takes_no_more_memory_than_a_real_one(self, data: bytes) -> None:
+    @pytest.mark.parametrize(
+        ("data", "times"), [(b"[", 100_000), (b" ", 1 << 28), (b"null", 1)], ids=["deep", "bomb", "null"]
+    )
+    def test_a_record_takes_no_more_memory_than_a_real_one(self, data: bytes, times: int) -> None:
         """Nesting and inflation have bounds."""
         with pytest.raises(DamagedShard, match="no valid record of its day"):
-            DayRecord.of(zlib.compress(data, 9), name="shard")
+            DayRecord.of(zlib.compress(data * times, 9), name="shard")
 
     @pytest.mark.parametrize(
         "head",
