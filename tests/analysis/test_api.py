@@ -173,7 +173,7 @@ def test_archives_have_events_and_scorecards(showers: Path) -> None:
         (lambda ds: over_areas(ds, SHAPES, grid="de1200"), "grid: only for archives"),
         (lambda ds: at_points(ds, POINTS, "max"), "how='max', period=None are for archives"),
         (lambda ds: accumulate(ds, "1D", min_coverage=95), "min_coverage=95 is not a share"),
-        (lambda ds: accumulate(ds, "7min"), "period='7min' is no multiple"),
+        (lambda ds: accumulate(ds, "7min"), "period='7min' is not a multiple"),
     ],
 )
 def test_what_cannot_be_asked_of_a_dataset(ask: Any, text: str, showers: Path) -> None:
@@ -258,5 +258,5 @@ def test_days_of_another_clock_are_found_by_their_date(showers: Path) -> None:
 
 def test_a_label_is_one_of_two(showers: Path) -> None:
     """Others are refused by name."""
-    with pytest.raises(SettingsError, match='label=\'middle\' is unknown: choose "begin" or "end"'):
+    with pytest.raises(SettingsError, match='unknown label=\'middle\': choose "begin" or "end"'):
         accumulate(showers, "1D", label="middle")  # type: ignore[arg-type] # on purpose

@@ -185,7 +185,7 @@ def test_the_wrong_crs_is_suspected() -> None:
     """Coordinates in metres that are called degrees lie nowhere."""
     wrong = frame(shapely.box(4, 50, 5, 51), crs="EPSG:25832")
 
-    with pytest.raises(SettingsError, match=r"outside the grid.*ETRS89 / UTM zone 32N.*the right one"):
+    with pytest.raises(SettingsError, match=r"outside the grid.*check its CRS \(ETRS89 / UTM zone 32N\)"):
         find_areas(wrong, GRID)
 
 
@@ -193,9 +193,9 @@ def test_names_are_a_column_and_single() -> None:
     """A column that is not there, or names that come twice, are told."""
     shapes = frame(square(1, 1, 2, 2), square(4, 4, 2, 2), river=["Spree", "Spree"])
 
-    with pytest.raises(SettingsError, match="names='name' is no column of the shapes: they have river"):
+    with pytest.raises(SettingsError, match="names='name' is not a column of the shapes: choose from river"):
         find_areas(shapes, GRID, names="name")
-    with pytest.raises(SettingsError, match="the area 'Spree' comes twice"):
+    with pytest.raises(SettingsError, match="the area 'Spree' occurs twice"):
         find_areas(shapes, GRID, names="river")
 
 

@@ -41,7 +41,7 @@ def test_radolan_has_no_doi() -> None:
 
 def test_analyses_are_cited_too() -> None:
     """What was done is told, as the licence asks."""
-    assert "put together over time" in cite(accumulate(DS, "1D")).attribution
+    assert "aggregated over time" in cite(accumulate(DS, "1D")).attribution
     assert cite(annual_maxima(DS, ["1h"], progress=False)).begin == "2020-01-01"
 
 
@@ -58,7 +58,7 @@ def test_what_was_made_up_is_nobodys() -> None:
 
 def test_what_says_nothing_is_not_guessed() -> None:
     """Without a title of ours, or without times, nobody knows what to cite."""
-    with pytest.raises(SeriesError, match="does not say what it holds"):
+    with pytest.raises(SeriesError, match="does not name its product"):
         cite(DS.drop_attrs())
     with pytest.raises(SeriesError, match="does not say"):
         cite(series([1, 2]))  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def test_what_says_nothing_is_not_guessed() -> None:
     [
         (DS.isel(y=0, x=0).expand_dims(point=["Aachen"]), "values at points"),
         (DS.assign(YW=DS.YW.assign_attrs(cell_methods="time: sum area: mean")), "means over areas"),
-        (DS.assign_attrs(regridded="overlap"), r"brought to another grid (overlap)"),
+        (DS.assign_attrs(regridded="overlap"), r"regridded (overlap)"),
     ],
     ids=["points", "areas", "grid"],
 )

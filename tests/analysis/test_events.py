@@ -174,10 +174,10 @@ def test_memory_does_not_grow_with_the_series(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("threshold", "options", "text"),
     [
-        (0, {}, "give positive numbers of mm"),
-        ("dwd", {}, "are no numbers of mm"),
-        (1, {"min_area": -1}, "min_area=-1 is no area"),
-        (1, {"min_gap": "7min"}, "duration='7min' is no multiple of the interval of 5 min"),
+        (0, {}, "pass positive numbers of mm"),
+        ("dwd", {}, "are not numbers: pass mm"),
+        (1, {"min_area": -1}, "min_area=-1 is not an area"),
+        (1, {"min_gap": "7min"}, "duration='7min' is not a multiple of the interval of 5 min"),
     ],
 )
 def test_bad_arguments(threshold: Any, options: dict[str, Any], text: str) -> None:

@@ -96,10 +96,10 @@ def test_netcdf(data: xr.Dataset, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "name", "error", "text"),
     [
-        (DS, "a.xlsx", SettingsError, r"a\.xlsx: files are written as \.csv, \.parquet, \.tif"),
-        (DS, "a.csv", SeriesError, "'YW' holds fields: a table is made of series"),
+        (DS, "a.xlsx", SettingsError, r"cannot write a\.xlsx: choose one of the suffixes \.csv, \.parquet, \.tif"),
+        (DS, "a.csv", SeriesError, "'YW' holds fields, and a table needs series"),
         (POINTS, "a.tif", SeriesError, "fields are of"),
-        (DS.YW, "a.nc", SeriesError, "a Dataset is exported, not a DataArray"),
+        (DS.YW, "a.nc", SeriesError, "export needs a Dataset, not a DataArray"),
     ],
 )
 def test_what_does_not_fit(data: Any, name: str, error: type[Exception], text: str, tmp_path: Path) -> None:

@@ -57,15 +57,15 @@ def test_counts_of_days() -> None:
 @pytest.mark.parametrize(
     ("thresholds", "duration", "text"),
     [
-        ("dwd-heavy-rain", "2h", "DWD has no levels of heavy rain for 120 min: take a duration of 1h, 6h"),
-        ("dwd-snow", "1h", "'dwd-snow' is no set of thresholds: known are dwd-heavy-rain"),
-        ([10, -1], "1h", "give positive numbers of mm"),
-        (0, "1h", "give positive numbers"),
-        ([], "1h", "give positive numbers"),
-        (["ten"], "1h", "are no numbers of mm"),
-        (HOURS.assign_attrs(units="mm h-1"), "1h", "the thresholds are in mm h-1: give them in mm"),
-        (10, "90min", "duration='90min' is no multiple of the interval of 60 min"),
-        (10, "soon", "is no duration"),
+        ("dwd-heavy-rain", "2h", "DWD has no levels of heavy rain for 120 min: choose a duration of 1h, 6h"),
+        ("dwd-snow", "1h", "unknown thresholds 'dwd-snow': choose one of dwd-heavy-rain"),
+        ([10, -1], "1h", "pass positive numbers of mm"),
+        (0, "1h", "pass positive numbers"),
+        ([], "1h", "pass positive numbers"),
+        (["ten"], "1h", "are not numbers: pass mm"),
+        (HOURS.assign_attrs(units="mm h-1"), "1h", "the thresholds are in mm h-1: pass mm"),
+        (10, "90min", "duration='90min' is not a multiple of the interval of 60 min"),
+        (10, "soon", "duration='soon' is not valid"),
     ],
 )
 def test_bad_thresholds_and_durations(thresholds: Any, duration: Any, text: str) -> None:
@@ -127,7 +127,10 @@ def test_fields_have_maxima_of_cells() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "text"),
-    [({"year": "school"}, "year='school' is none of calendar, hydro"), ({"durations": []}, "durations is empty")],
+    [
+        ({"year": "school"}, "unknown year='school': choose one of calendar, hydro"),
+        ({"durations": []}, "durations is empty"),
+    ],
 )
 def test_what_is_no_year(changes: dict[str, Any], text: str) -> None:
     """A year or a list of durations that is none is refused."""

@@ -111,17 +111,20 @@ def test_ways_to_say_points(tmp_path: Path) -> None:
     [
         ({"sea": (0.0, 60.0)}, r"the point 'sea' \(lon 0, lat 60\) lies outside the grid"),
         ([(50.78, 6.09)], "degrees, longitude first"),
-        ([], "are none: give a mapping"),
-        ([(1.0, 2.0, 3.0)], "are none"),
-        ({"a": "here"}, "are none"),
-        (pd.DataFrame({"lon": [], "lat": []}), "are none"),
-        (pd.DataFrame({"east": [1]}), "are none"),
+        ([], "are not points: pass a mapping"),
+        ([(1.0, 2.0, 3.0)], "are not points"),
+        ({"a": "here"}, "are not points"),
+        (pd.DataFrame({"lon": [], "lat": []}), "are not points"),
+        (pd.DataFrame({"east": [1]}), "are not points"),
         (gpd.GeoDataFrame(geometry=gpd.points_from_xy([9], [51])), "have no CRS"),
-        (gpd.GeoDataFrame(geometry=gpd.points_from_xy([9], [51]).buffer(1), crs=4326), "is no point but Polygon"),
+        (
+            gpd.GeoDataFrame(geometry=gpd.points_from_xy([9], [51]).buffer(1), crs=4326),
+            "a Polygon, not a point",
+        ),
     ],
 )
 def test_bad_points(points: Any, text: str) -> None:
-    """What is no point, or lies elsewhere, is named."""
+    """The message names what is not a point or lies outside the grid."""
     with pytest.raises(SettingsError, match=text):
         find_places(points, GRID)
 
@@ -131,7 +134,7 @@ def test_bad_tables(tmp_path: Path) -> None:
     for name, text in (("a", "name,east\nb,1\n"), ("b", "lon,lat\n1\n"), ("c", ""), ("d", "lon,lat\nx,y\n")):
         (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
 
-        with pytest.raises(SettingsError, match="are none"):
+        with pytest.raises(SettingsError, match="are not points"):
             find_places(tmp_path / f"{name}.csv", GRID)
 
     with pytest.raises(NothingFound, match=r"no\.csv cannot be read"):
@@ -140,5 +143,5 @@ def test_bad_tables(tmp_path: Path) -> None:
 
 def test_no_such_method() -> None:
     """A method that is none is told with those that are."""
-    with pytest.raises(SettingsError, match="method='idw' is none of nearest, mean3x3, bilinear"):
+    with pytest.raises(SettingsError, match="unknown method='idw': choose one of nearest, mean3x3, bilinear"):
         find_places({"a": at(2, 2)}, GRID, "idw")  # type: ignore[arg-type]

@@ -372,18 +372,18 @@ class TestMeaning:
     @pytest.mark.parametrize(
         ("arguments", "text"),
         [
-            ({"how": "median"}, "how='median' is no way to reduce: possible are sum, mean, max, min, count"),
-            ({"how": []}, "is no way to reduce"),
+            ({"how": "median"}, "unknown how='median': choose from sum, mean, max, min, count"),
+            ({"how": []}, r"unknown how=\[\]"),
             ({"how": ["sum", "series"], "points": [AACHEN]}, "ask for it alone"),
             ({"how": "series", "points": [AACHEN], "period": "1D"}, "without a period"),
             ({"how": "series"}, "needs points="),
             ({"how": "sum", "threshold": 1}, "threshold=1 is for"),
-            ({"how": "count", "threshold": float("nan")}, "threshold=nan is no number"),
-            ({"how": "count", "threshold": []}, "is no number, and no sequence of some"),
-            ({"how": "sum", "period": "soon"}, "period='soon' is no period"),
+            ({"how": "count", "threshold": float("nan")}, "threshold=nan is not a number"),
+            ({"how": "count", "threshold": []}, "is not a number, nor a list of them"),
+            ({"how": "sum", "period": "soon"}, "unknown period='soon'"),
             ({"how": "sum", "points": {"Rome": (12.5, 41.9)}}, r"the point 'Rome' \(lon 12.5, lat 41.9\) lies"),
             ({"how": "sum", "points": [AACHEN[::-1]]}, "longitude first"),
-            ({"how": "sum", "points": []}, r"points=\[\] are none"),
+            ({"how": "sum", "points": []}, r"points=\[\] are not points"),
             ({"how": "sum", "points": ["Aachen"]}, "are none: give a mapping"),
             ({"how": "sum", "sums": "never"}, "sums='never'"),
         ],
@@ -411,7 +411,7 @@ class TestMeaning:
         one = save(tmp_path / "one", frame("2020-06-13T23:55", 7, lead=10, **rv))
         box = geopandas.GeoSeries([shapely.box(8, 50, 9, 51)], crs="EPSG:4326")
 
-        with pytest.raises(SeriesError, match=r"RV comes with several lead times \(0, 5 min\)"):
+        with pytest.raises(SeriesError, match=r"RV has several lead times \(0, 5 min\)"):
             reduce(both, "sum", progress=False)
         with pytest.raises(SeriesError, match=r"RV has several lead times.*choose amounts, of one lead time"):
             over_areas(both, box, progress=False)

@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
 
 def test_short_records_warn() -> None:
     """Fifteen years, or a hundred years from thirty, are guesses, and told to be."""
-    with pytest.warns(UserWarning, match="15 years of YW say little about what happens once in 20"):
+    with pytest.warns(UserWarning, match="15 years of YW are few for a return period of 20"):
         return_levels(maxima(SAMPLES[:15, 0]), [2, 20], resamples=0)
     with pytest.warns(UserWarning, match="no return period above 90 years"):
         return_levels(maxima(SAMPLES[:30, 0]), [100], resamples=0)
@@ -132,10 +132,10 @@ def test_what_annual_maxima_give_can_be_used() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"return_periods": [1]}, "give years, each more than 1"),
-        ({"return_periods": []}, "give years"),
-        ({"return_periods": [float("inf")]}, "give years"),
-        ({"confidence": 90}, "confidence=90: give a number of draws, 0 for none, and a share"),
+        ({"return_periods": [1]}, "pass years, each more than 1"),
+        ({"return_periods": []}, "pass years"),
+        ({"return_periods": [float("inf")]}, "pass years"),
+        ({"confidence": 90}, r"confidence=90: pass a number of draws \(0 for none\) and a share"),
         ({"resamples": -1}, "resamples=-1"),
     ],
 )
@@ -148,9 +148,9 @@ def test_bad_settings(changes: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        (maxima(SAMPLES[:4, 0]), "maxima of 4 years at most, and a distribution needs 5"),
-        (maxima(SAMPLES[:, 0]).rename(year="time"), "needs maxima of years"),
-        (SAMPLES, "needs maxima of years"),
+        (maxima(SAMPLES[:4, 0]), "maxima of 4 years at most, and a fit needs 5"),
+        (maxima(SAMPLES[:, 0]).rename(year="time"), "needs annual maxima"),
+        (SAMPLES, "needs annual maxima"),
     ],
 )
 def test_what_are_no_maxima(data: Any, text: str) -> None:
@@ -164,5 +164,5 @@ def test_the_warning_counts_the_cells_with_short_records() -> None:
     values = np.random.default_rng(3).gumbel(30, 8, (40, 3))
     values[5:, 1:] = np.nan
 
-    with pytest.warns(UserWarning, match=r"5 years of .* in 2 of 3 cells say little .* above 15 years"):
+    with pytest.warns(UserWarning, match=r"5 years of .* in 2 of 3 cells are few .* above 15 years"):
         return_levels(xr.DataArray(values, dims=("year", "point"), attrs={"units": "mm"}), [50], resamples=0)

@@ -99,7 +99,7 @@ def test_another_question_is_refused(name: str, tmp_path: Path) -> None:
     """A store never mixes totals of two calls."""
     accumulate(DS, "1h", store=tmp_path / name).close()
 
-    with pytest.raises(SettingsError, match=r"holds other totals than those asked for: choose another store"):
+    with pytest.raises(SettingsError, match=r"holds the totals of another request: choose another store"):
         accumulate(DS, "2h", store=tmp_path / name)
     with pytest.raises(SettingsError, match=r"store='days.csv': name it"):
         accumulate(DS, "1h", store="days.csv")

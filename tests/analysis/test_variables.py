@@ -98,7 +98,7 @@ def test_what_lies_on_no_grid(change: Any, text: str) -> None:
 
 def test_series_are_no_fields() -> None:
     """Where cells are needed, their dimensions are named."""
-    with pytest.raises(SeriesError, match="has the dimensions time, and fields are of"):
+    with pytest.raises(SeriesError, match="has the dimensions time, not"):
         fields_of(series([1, 2]))
 
 

@@ -1,9 +1,9 @@
 """From a Dataset, archives or a cube to numbers: sums, series, extremes, events, checks, exports.
 
-Start with `api` (the public questions) and `inputs` (what a source is, and which amounts are trusted).
-`reductions` goes through archives and cubes in one pass; `totals` works on Datasets, and decides for both when
-a total is missing; `stored_totals` writes what either computes. `periods` assigns intervals to hours, days and
-months. The room may know `cube`, `reading` and what lies below them; it draws nothing.
+Start with `api` (the public functions) and `inputs` (what counts as a source, and which amounts are accepted).
+`reductions` reads archives and cubes in one pass; `totals` works on Datasets and decides for both when a total
+is missing; `stored_totals` writes the results of either. `periods` assigns intervals to hours, days and months.
+The room may import `cube`, `reading` and the rooms below them; it draws nothing.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Questions that users ask of rain, answered from Datasets, lazily, or straight from archives and cubes."""
+"""The public analyses of rain: lazy on Datasets, or directly on archives and cubes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def accumulate(
     store: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> xr.Dataset:
-    """Return the precipitation of each hour, day, month, year, ..., or of all the time together.
+    """Return the precipitation of each hour, day, month, year, ..., or of the whole series.
 
     A total is the sum of the intervals that end in the period: begin < end of the interval <= end of the period.
     Archives and cubes are read in one pass, and memory grows with the result, not with the series.
@@ -51,48 +51,48 @@ def accumulate(
     data : xarray.Dataset, DataArray or source
         Amounts in mm, fields or series; sources as in `open_dataset`, or a cube's folder, read in one pass.
     period : str, pandas offset or timedelta, optional
-        "1h", "1D", "MS" or "1M", "YS", "hydro_year" (from 1 November), ...; all in one by default.
+        "1h", "1D", "MS" or "1M", "YS", "hydro_year" (from 1 November), ...; by default one period for the series.
     min_coverage : float
-        A total of which less is known becomes NaN: missing is not zero, and a sum of the rest is too low. 0 keeps
-        all of them.
+        Totals with a smaller coverage become NaN, since a sum of the remaining intervals would be too low. 0
+        keeps all totals.
     timezone : str
-        Whose days, months and years: "Europe/Berlin" has days of 23 and 25 hours too.
+        Time zone of days, months and years. "Europe/Berlin" also has days of 23 and 25 hours.
     day_begin : str
-        When they begin: "05:50" (UTC) gives the days of DWD's gauges and of SF.
+        Time at which days begin. "05:50" (UTC) matches the days of DWD's gauges and of SF.
     label : {"begin", "end"}, optional
-        What `time` is. By default days and longer periods are labelled by their begin, as pandas and xarray do, so
-        that `.sel(time="2020-06-08")` is the day of 8 June; shorter ones, and all the time together, by their end,
-        as frames are.
+        Meaning of `time`. By default days and longer periods are labelled by their begin, as in pandas and
+        xarray, so that `.sel(time="2020-06-08")` is the day of 8 June; shorter periods and the whole series are
+        labelled by their end, as frames are.
     store : path, optional
         Write the periods to this file as they are computed, in bounded memory: "days.zarr" or "days.nc". The same
-        call goes on after an interruption, and returns at once what is complete.
+        call resumes after an interruption, and returns complete results at once.
     **options
         For sources, further arguments of `reduce`: `workers`, `progress`, `grid`, ...
 
     Returns
     -------
     xarray.Dataset
-        The total in mm, float32, named as the data; and `coverage`, the share of the period's intervals that were
-        not missing, steps without a frame included. `time` labels the period: UTC, or the begin of the day on the
-        clock of another `timezone`. `time_bnds`, and for single variables `period_begin` and `period_end`, are the
-        time that its intervals cover, UTC: an hour of RW ends at minute 50. Periods without a frame are left out.
-        Lazy where the data are dask arrays, or come from a `store`.
+        The total in mm, float32, named as the data; and `coverage`, the share of the period's intervals that are
+        not missing; a step without a frame counts as missing. `time` labels the period: UTC, or local time of
+        another `timezone`. `time_bnds`, and for single variables `period_begin` and `period_end`, are the time
+        that its intervals cover, UTC: an hour of RW ends at minute 50. Periods without a frame are left out. Lazy
+        if the data are dask arrays or come from a `store`.
 
     Raises
     ------
     SeriesError
-        Not amounts in mm: rates and reflectivities are not summed. Or `interval_minutes` is out of date, since
-        xarray has resampled or computed the values.
+        The data are not amounts in mm (rates and reflectivities cannot be summed), or `interval_minutes` is out of
+        date because xarray has resampled or computed the values.
     SettingsError
-        The period is unknown, or not a multiple of the interval; unknown time zone; `min_coverage` is not a share;
-        the result is larger than a quarter of the free memory; `store` holds something else.
+        The period is unknown or not a multiple of the interval; the time zone is unknown; `min_coverage` is not
+        between 0 and 1; the result is larger than a quarter of the free memory; `store` holds something else.
 
     Examples
     --------
     >>> import numpy as np, xarray as xr
     >>> times = np.datetime64("2020-06-13T00:05", "ns") + np.arange(24) * np.timedelta64(5, "m")
-    >>> told = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": 5}
-    >>> rain = xr.DataArray(np.full(24, 0.25), {"time": times}, name="YW", attrs=told)
+    >>> attrs = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": 5}
+    >>> rain = xr.DataArray(np.full(24, 0.25), {"time": times}, name="YW", attrs=attrs)
     >>> accumulate(rain, "1h").YW.values
     array([3., 3.], dtype=float32)
     """
@@ -108,7 +108,7 @@ def accumulate(
 
 
 def _totals_of(data: Any, period: Any, clock: dict[str, Any], options: dict[str, Any]) -> PeriodTotals:
-    """Choose the engine: a Dataset's variable, lazy or not, or the frames of archives or a cube."""
+    """Choose the engine: one for a variable of a Dataset, one for the frames of archives or a cube."""
     if is_dataset(data):
         _only_for_sources(options)
         return DatasetTotals(data, period, **clock)
@@ -129,28 +129,28 @@ def at_points(
     period: Any = None,
     **options: Any,
 ) -> xr.Dataset:
-    """Return the series at points; of archives their totals, extremes or counts too.
+    """Return the series at points; for archives also totals, extremes or counts.
 
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
         Fields; sources as in `open_dataset`, read in one pass; or a cube's folder.
     points : mapping, sequence, DataFrame, GeoDataFrame, or path
-        Names to (lon, lat); pairs of these; columns `lon` and `lat`, degrees, or `x` and `y`, metres of the
+        Names to (lon, lat); (lon, lat) pairs; columns `lon` and `lat` in degrees, or `x` and `y` in metres of the
         grid's projection; points in any CRS; a CSV with such columns, or a file of shapes.
     how, period
-        Of sources, as in `reduce`. Series of Datasets are xarray's to reduce, and `accumulate`'s.
+        For sources, as in `reduce`. Reduce the series of a Dataset with xarray or `accumulate`.
     method : {"nearest", "mean3x3", "bilinear"}
-        The value of the cell in which the point lies; the mean of this and its eight neighbours; or of the four
-        cells around it, by distance: sum of w_i x_i / sum of w_i over cells that are not missing, NaN where these
-        weigh less than half.
+        The value of the cell that contains the point; the mean of that cell and its eight neighbours; or the mean
+        of the four cells around the point, weighted by distance: sum of w_i x_i / sum of w_i over cells that are
+        not missing, NaN where their weights add up to less than half.
     **options
         For sources, further arguments of `reduce`.
 
     Returns
     -------
     xarray.Dataset
-        Of shape (time, point), with `lon` and `lat` of the points, `x` and `y` of the cells in which they lie.
+        Shape (time, point), with `lon` and `lat` of the points, and `x` and `y` of the cells that contain them.
 
     Raises
     ------
@@ -171,8 +171,8 @@ def at_points(
         return reduce(data, how, points=points, method=method, period=period, **options)
     if how != "series" or period is not None:
         raise SettingsError(
-            f"how={how!r}, period={period!r} are for archives: for a Dataset, take the series, then "
-            "accumulate(series, ...) or xarray's own .max('time')"
+            f"how={how!r}, period={period!r} are for archives: for a Dataset, call at_points without them, then "
+            "accumulate(series, ...) or xarray's .max('time')"
         )
     progress = options.pop("progress", True)
     _only_for_sources(options)
@@ -191,22 +191,22 @@ def over_areas(
     progress: bool | Reporter = True,
     **options: Any,
 ) -> xr.Dataset:
-    """Return the mean over areas, such as catchments, of every field.
+    """Return the mean of every field over areas such as catchments.
 
-    mean = sum of w_i x_i / sum of w_i, over the cells i that are not missing, w_i being the exact share of the
-    cell's square that lies in the area (exactextract). Cells count alike: within 100 km their true size differs by
-    less than 1 %. The volume of water is mean [mm] * km2 * 1000 m3.
+    mean = sum of w_i x_i / sum of w_i, over the cells i that are not missing, where w_i is the exact share of the
+    cell's square that lies in the area (exactextract). All cells have the same weight: within 100 km their true
+    size differs by less than 1 %. The volume of water is mean [mm] * km2 * 1000 m3.
 
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
         Fields; sources as in `open_dataset`, or a cube's folder, read in one pass.
     areas : GeoDataFrame, GeoSeries, or path
-        Polygons in any CRS; a file as GDAL reads it. Their shares of cells are computed once and kept.
+        Polygons in any CRS, or a file that GDAL reads. Their shares of cells are computed once and kept.
     names : str, optional
-        The column that holds the areas' names; the table's index otherwise.
+        The column that holds the areas' names; by default the table's index.
     min_coverage : float
-        A mean of which less of the area is known becomes NaN.
+        Means with a smaller coverage of the area become NaN.
     workers, progress
         As in `reduce`.
     **options
@@ -215,16 +215,16 @@ def over_areas(
     Returns
     -------
     xarray.Dataset
-        The mean, float32, of shape (time, area), in the unit of the data; `coverage`, the share of the area in
-        which it is known (what lies outside the grid is not); `lon` and `lat` of the centroids and `km2`, the true
-        size. Lazy where the data are dask arrays.
+        The mean, float32, of shape (time, area), in the unit of the data; `coverage`, the share of the area with
+        valid values (cells outside the grid have none); `lon` and `lat` of the centroids, and `km2`, the true
+        size. Lazy if the data are dask arrays.
 
     Raises
     ------
     SettingsError
-        Areas without a CRS, invalid, empty, outside the grid, not polygons, or of the same name.
+        Areas have no CRS, or are invalid, empty, outside the grid, not polygons, or have the same name.
     NothingFound
-        There is no such file.
+        The file does not exist.
     SeriesError
         The data are not fields, or are classes, which have no mean.
 
@@ -260,8 +260,7 @@ def exceedance(
     """Count how often, and report when, the amount of a duration reached thresholds.
 
     The amount is a moving sum, S(t) = sum of the intervals that end in (t - duration, t], for every t of the
-    series: it reaches over the ends of days and months. Missing intervals count as 0 mm, so counts are lower
-    bounds.
+    series, across the ends of days and months. Missing intervals count as 0 mm, so counts are lower bounds.
 
     Parameters
     ----------
@@ -269,15 +268,15 @@ def exceedance(
         Amounts in mm: fields, or series at points or of areas; sources as in `open_dataset`, or a
         cube's folder.
     thresholds : float, sequence of float, or str
-        mm in the duration; an amount that equals one is counted. "dwd-heavy-rain" (1h, 6h) and
+        mm in the duration; amounts equal to a threshold are counted. "dwd-heavy-rain" (1h, 6h) and
         "dwd-continuous-rain" (12h, 24h, 48h, 72h) are DWD's warning levels 2, 3 and 4, see
         `radar_nb.analysis.extremes.WARNING_LEVELS`.
     duration : str or timedelta, optional
         "15min", "1h", "72h": a multiple of the interval, which is the default.
     period : str, pandas offset or timedelta, optional
-        Count in each hour, day, month, ... in which the sums end; all in one by default.
+        Count per hour, day, month, ... in which the sums end; by default over the whole series.
     timezone, day_begin, label : str
-        Of periods, as in `accumulate`.
+        Options of periods, as in `accumulate`.
     progress : bool or Reporter
     **options
         For sources, arguments of `open_dataset`.
@@ -285,29 +284,29 @@ def exceedance(
     Returns
     -------
     xarray.Dataset
-        Computed, in one pass and bounded memory:
+        Computed in one pass and bounded memory:
 
-        - the count, int32, named as the data, with a dimension `threshold` where several are given (and `level`
-          for DWD's); times the interval it is a time above the threshold;
-        - `first` and `last`: datetime64, UTC, ends of the first and the last such duration, NaT where it was never
-          reached;
+        - the count, int32, named as the data, with a dimension `threshold` if there are several (and `level` for
+          DWD's); count times interval is the time above the threshold;
+        - `first` and `last`: datetime64, UTC, ends of the first and the last such duration, NaT where there is
+          none;
         - `maximum`: mm, the largest sum, and `time_of_maximum`;
-        - `coverage`: the share of intervals that were not missing.
+        - `coverage`: the share of intervals that are not missing.
 
     Raises
     ------
     SettingsError
-        Thresholds in another unit than mm, or not positive; a duration that is not a multiple of the interval, or
-        one for which DWD has no levels.
+        Thresholds are not in mm or not positive; the duration is not a multiple of the interval, or DWD has no
+        levels for it.
     SeriesError
-        Not amounts in mm, or `interval_minutes` is out of date.
+        The data are not amounts in mm, or `interval_minutes` is out of date.
 
     Examples
     --------
     >>> import numpy as np, xarray as xr
     >>> times = np.datetime64("2020-06-13T23:50", "ns") + np.arange(4) * np.timedelta64(1, "h")
-    >>> told = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": 60}
-    >>> rain = xr.DataArray([2.0, 9.0, 8.0, 0.5], {"time": times}, name="RW", attrs=told)
+    >>> attrs = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": 60}
+    >>> rain = xr.DataArray([2.0, 9.0, 8.0, 0.5], {"time": times}, name="RW", attrs=attrs)
     >>> exceedance(rain, [8, 17], "2h", progress=False).RW.values
     array([3, 1], dtype=int32)
     """

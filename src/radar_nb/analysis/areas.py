@@ -1,4 +1,4 @@
-"""Areas, the exact shares of the cells that they cover, and the means over them, of Datasets and archives."""
+"""Areas, the exact shares of the cells that they cover, and means over them for Datasets and archives."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MISSING = "exact shares of cells need exactextract: pip install 'radar-nb[gis]'
 _POLYGONS = ["Polygon", "MultiPolygon"]
 _KEPT = 8
 """Sets of areas whose weights are kept: one for 200 catchments takes some 10 MB."""
-_DUST = 1e-6  # of an area: what rounding leaves beyond an edge that two cells share
+_DUST = 1e-6  # share of an area: remainders of rounding along an edge that two cells share
 _known: OrderedDict[bytes, Areas] = OrderedDict()
 _lock = threading.Lock()
 
@@ -50,11 +50,11 @@ class Areas:
     km2 : ndarray of float64, shape (areas,)
         True size on the WGS84 ellipsoid.
     starts : ndarray of int64, shape (areas,)
-        Where in the two below an area's cells begin.
+        Index of an area's first cell in `cells` and `weights`.
     cells : ndarray of int64, shape (k,)
         The cells that each area touches, one area after the other, flat: row * cols + col.
     weights : ndarray of float32, shape (k,)
-        How much of the area lies in the cell. An area's sum is less than 1 where it reaches beyond the grid.
+        Share of the area that lies in the cell. The sum is less than 1 for an area that reaches beyond the grid.
     """
 
     names: list[Any]
@@ -67,9 +67,9 @@ class Areas:
 
 
 class Means:
-    """Means over areas of one field after the other.
+    """Means over areas, field by field.
 
-    Where the missing cells are those of the field before, as they nearly always are, their weight is known.
+    The weight of missing cells is reused if they are those of the previous field, as they nearly always are.
 
     Parameters
     ----------
@@ -82,19 +82,19 @@ class Means:
         self._share = self._summed(areas.weights)
 
     def of(self, values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Give means and coverage.
+        """Return means and coverage.
 
         Parameters
         ----------
         values : ndarray of float32, shape (k,)
-            Of `Areas.cells`, NaN where missing; spoilt.
+            Values of `Areas.cells`, NaN where missing; overwritten.
 
         Returns
         -------
         means : ndarray of float32, shape (areas,)
-            Of the cells that are not missing, weighted by their share; NaN where there is none.
+            Mean of the cells that are not missing, weighted by their share; NaN where all are missing.
         coverage : ndarray of float32, shape (areas,)
-            The share of the area in which the values are known.
+            Share of the area with valid values.
         """
         missing = np.isnan(values)
         if not np.array_equal(missing, self._missing):
@@ -112,11 +112,11 @@ class Means:
 
 
 def find_areas(source: Any, grid: Grid, *, names: str | None = None) -> Areas:
-    """Find the cells of a grid that areas cover, and how far.
+    """Find the cells of a grid that areas cover, and the covered share of each.
 
-    The shapes are carried to the grid's plane, and the share of each cell is that of its square which lies inside
-    (exactextract; Baston, https://github.com/isciences/exactextract). They are computed once for a grid and a set
-    of shapes, whatever table these come in.
+    The shapes are projected to the grid's plane. The share is the part of the cell's square inside the area
+    (exactextract; Baston, https://github.com/isciences/exactextract), computed once for a grid and a set of
+    shapes.
 
     Parameters
     ----------
@@ -124,25 +124,25 @@ def find_areas(source: Any, grid: Grid, *, names: str | None = None) -> Areas:
         Polygons in any CRS.
     grid : Grid
     names : str, optional
-        The column that holds their names; the table's index otherwise.
+        The column that holds their names; by default the table's index.
 
     Raises
     ------
     SettingsError
-        There is no such column, names come twice, the shapes have no CRS, or one is empty, invalid, no polygon or
-        wholly outside the grid; or a library is missing.
+        The column does not exist, names are not unique, the shapes have no CRS, or one is empty, invalid, not a
+        polygon or completely outside the grid; or a library is missing.
     NothingFound
-        There is no such file.
+        The file does not exist.
     """
     shapes = read_shapes(source)
     if names is not None and names not in shapes.columns:
         columns = ", ".join(map(str, shapes.columns.drop(shapes.geometry.name))) or "none"
-        raise SettingsError(f"names={names!r} is no column of the shapes: they have {columns}")
+        raise SettingsError(f"names={names!r} is not a column of the shapes: choose from {columns}")
     labels = (shapes.index if names is None else shapes[names]).tolist()
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise SettingsError(
-            f"the area {twice!r} comes twice: join its parts with .dissolve(...), or take other names with names="
+            f"the area {twice!r} occurs twice: join its parts with .dissolve(...), or choose another names="
         )
     check_polygons(shapes, labels)
     plane = to_plane(shapes, grid.earth)
@@ -176,8 +176,8 @@ def _covered(shapes: Any, plane: Any, names: list[Any], grid: Grid) -> Areas:
     if not counts.all():
         first = int(counts.argmin())
         raise SettingsError(
-            f"the area {names[first]!r} lies outside the grid {grid.name}: is its CRS ({shapes.crs.name}) the "
-            "right one? Leave it away, or take data of a larger grid"
+            f"the area {names[first]!r} lies outside the grid {grid.name}: check its CRS ({shapes.crs.name}), "
+            "leave it out, or use data on a larger grid"
         )
     ids = np.concatenate(found["cell_id"].to_list()).astype(np.int64)
     shares = np.concatenate(found["coverage"].to_list())
@@ -197,13 +197,13 @@ def _covered(shapes: Any, plane: Any, names: list[Any], grid: Grid) -> Areas:
 
 
 def area_series(fields: xr.DataArray, areas: Areas, *, progress: bool | Reporter = False) -> xr.Dataset:
-    """Give the means over areas and their coverage, shape (time, area)."""
+    """Return the means over areas and their coverage, shape (time, area)."""
     check_mean(fields, mixed=True)
     box, rows, cols = box_of(fields, *np.divmod(areas.cells, fields.sizes["x"]))
     areas = replace(areas, cells=rows * box.sizes["x"] + cols)
 
     def over(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        means = Means(areas)  # of a stretch of its own: threads share none
+        means = Means(areas)  # one for each block: threads share none
         flat = values.reshape(-1, values.shape[-2] * values.shape[-1])
         pairs = np.stack([means.of(field.take(areas.cells)) for field in flat])
         return pairs.reshape(*values.shape[:-2], 2, -1)
@@ -213,11 +213,11 @@ def area_series(fields: xr.DataArray, areas: Areas, *, progress: bool | Reporter
 
 
 def area_dataset(like: xr.DataArray, means: xr.Variable, coverage: xr.Variable, areas: Areas) -> xr.Dataset:
-    """Give means and coverage as a Dataset that says of what, and when."""
+    """Return means and coverage as a Dataset with coordinates and attributes."""
     attrs = {key: value for key, value in like.attrs.items() if key != "grid_mapping"}
     methods = f"{like.attrs.get('cell_methods', '')} area: mean".strip()
     means.attrs = attrs | {"cell_methods": methods, "ancillary_variables": "coverage"}
-    if like.encoding:  # not what xarray has computed, which stays in doubt
+    if like.encoding:  # absent once xarray has computed the values: the interval stays in doubt
         keep_interval(means)
     coverage.attrs = {"long_name": "share of the area in which the value is known", "units": "1"}
     times = {name: value for name, value in like.coords.items() if value.dims and value.dims[0] == "time"}
@@ -225,7 +225,7 @@ def area_dataset(like: xr.DataArray, means: xr.Variable, coverage: xr.Variable, 
 
 
 def area_coords(areas: Areas) -> dict[str, xr.Variable]:
-    """Give the names, centroids and sizes of areas."""
+    """Return the names, centroids and sizes of areas."""
     size = {"standard_name": "area", "long_name": "size on the ellipsoid", "units": "km2"}
     return {
         "area": xr.Variable("area", labels_of(areas.names)),
@@ -238,12 +238,12 @@ def area_coords(areas: Areas) -> dict[str, xr.Variable]:
 def stream_areas(
     source: Any, areas: Any, options: Options, *, names: str | None, workers: int | None, progress: bool | Reporter
 ) -> xr.Dataset:
-    """Give the means over areas of every frame of a source: see `radar_nb.over_areas`."""
+    """Return the means over areas of every frame of a source: see `radar_nb.over_areas`."""
     stream = open_stream(source, options, progress=progress)
     variable = stream.like[stream.name]
     if len(stream.leads) > 1 or variable.dtype.kind != "f":
         raise SeriesError(
-            f"{stream.name} has several lead times, or classes, which have no mean over an area: choose amounts, "
+            f"{stream.name} has several lead times, or classes, which have no mean over an area: choose amounts "
             "of one lead time"
         )
     found = find_areas(areas, stream.grid, names=names)
@@ -272,25 +272,25 @@ def stream_areas(
 
 
 def to_plane(shapes: Any, earth: Earth) -> Any:
-    """Carry shapes to the plane of DWD's grids.
+    """Project shapes to the plane of DWD's grids.
 
-    Longitude and latitude are taken to be the same numbers on WGS84 and on DWD's sphere, as DWD and wradlib do.
+    Longitude and latitude are assumed to be equal on WGS84 and on DWD's sphere, as in DWD's documents and wradlib.
     """
     degrees = shapes.geometry.to_crs("EPSG:4326")
     if earth == "sphere":
-        # the same numbers: no shift of datum is wanted
+        # relabel degrees without a datum shift
         a, b = AXES[earth]
         degrees = degrees.set_crs(f"+proj=longlat +a={a} +b={b} +no_defs +type=crs", allow_override=True)
     return degrees.to_crs(PROJ[earth])
 
 
 def check_polygons(shapes: Any, names: list[Any]) -> None:
-    """Refuse what has no area, or not one that is certain.
+    """Refuse shapes without a well-defined area.
 
     Raises
     ------
     SettingsError
-        A shape is missing, empty, no polygon, or crosses itself; the message names the first and what to do.
+        A shape is missing, empty, not a polygon, or crosses itself; the message names the first and a remedy.
     """
     geometries = shapes.geometry
     kinds = geometries.geom_type
@@ -300,12 +300,11 @@ def check_polygons(shapes: Any, names: list[Any]) -> None:
             ~kinds.isin(["Polygon", "MultiPolygon"]),
             "is a {kind}, not a polygon: pass areas, or use at_points for points",
         ),
-        (~geometries.is_valid, "is not a valid polygon ({why}): mend it with .make_valid() or .buffer(0)"),
+        (~geometries.is_valid, "is not a valid polygon ({why}): repair it with .make_valid() or .buffer(0)"),
     ):
         at = np.flatnonzero(bad.to_numpy())
         if at.size:
             first = int(at[0])
             why = "" if kinds.iloc[first] is None else geometries.iloc[[first]].is_valid_reason().iloc[0]
             more = f" (and {at.size - 1} more)" if at.size > 1 else ""
-            told = what.format(kind=kinds.iloc[first], why=why)
-            raise SettingsError(f"the area {names[first]!r}{more} {told}")
+            raise SettingsError(f"the area {names[first]!r}{more} {what.format(kind=kinds.iloc[first], why=why)}")

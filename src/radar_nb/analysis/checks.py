@@ -1,4 +1,4 @@
-"""Is a series what it should be? Gaps, doubled and frozen frames, spokes, spikes, and the sums of hours."""
+"""Quality checks of a series: gaps, duplicate and frozen frames, spokes, spikes, and hourly sums."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ if TYPE_CHECKING:
 Verdict = Literal["good", "look", "bad"]
 
 _LISTED = 3
-_SPIKE = 2.0  # mm in an interval, of a cell that is to be one
-_ALONE = 0.1  # the share of it that its largest neighbour may have
-_NEAR, _FAR = 10_000.0, 75_000.0  # metres from a radar in which its own beams make the composite
+_SPIKE = 2.0  # mm in an interval: smallest amount of a spike
+_ALONE = 0.1  # its largest neighbour has less than this share of it
+_NEAR, _FAR = 10_000.0, 75_000.0  # metres from a radar, where its own beams make up the composite
 _RAYS = 360
-_BESIDE = 7  # rays on either side that one is held against
-_CELLS = 24  # that a ray must have at least: half of those that there are
+_BESIDE = 7  # rays on either side with which a ray is compared
+_CELLS = 24  # smallest number of valid cells of a ray: half of all
 _STANDS_OUT = 1.5
-_ENOUGH = 1.0  # mm that a ray must have had, to say anything
+_ENOUGH = 1.0  # mm: smallest total of rays that are compared
 _ROUNDING = 0.05 + 12 * 0.005 + 1e-4
-"""mm by which twelve amounts, rounded to 0.01 mm, may differ from their hour, rounded to 0.1 mm."""
-_AGREE = 0.99  # share of cells that must
+"""mm by which the sum of twelve amounts, rounded to 0.01 mm, may differ from the hour, rounded to 0.1 mm."""
+_AGREE = 0.99  # share of cells that must agree
 _COLOURS: dict[Verdict, str] = {"good": "#009e73", "look": "#b06d00", "bad": "#d55e00"}  # Okabe and Ito (2008)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesFinding:
-    """What one look at a series has found.
+    """The result of one check of a series.
 
     Attributes
     ----------
     name : str
     verdict : {"good", "look", "bad"}
-        Whether all is well, someone should look, or something is missing or wrong.
+        No fault, a suspicion, or missing or wrong data.
     count : int
-        How often.
+        Number of occurrences.
     text : str
-        What, and where first.
+        Description with the first occurrences.
     """
 
     name: str
@@ -68,7 +68,7 @@ class SeriesFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorecard:
-    """What `check` has found; prints as a table, shows as HTML.
+    """The findings of `check`; prints as a table, displays as HTML.
 
     Attributes
     ----------
@@ -85,16 +85,16 @@ class Scorecard:
         return all(finding.verdict != "bad" for finding in self.findings)
 
     def __getitem__(self, name: str) -> SeriesFinding:
-        """Give a finding by its name."""
+        """Return a finding by its name."""
         return next(finding for finding in self.findings if finding.name == name)
 
     def table(self) -> Table:
-        """Give the findings as a table."""
+        """Return the findings as a table."""
         rows = tuple((one.name, one.verdict, str(one.count), one.text) for one in self.findings)
         return Table(title=self.title, columns=("looked at", "verdict", "count", "found"), rows=rows)
 
     def __str__(self) -> str:
-        """Draw it as text."""
+        """Return the table as text."""
         return str(self.table())
 
     __repr__ = __str__
@@ -111,19 +111,19 @@ class Scorecard:
 
 
 def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) -> Scorecard:
-    """Look for what is wrong with a series: a scorecard of gaps, doubled and frozen frames, spokes and spikes.
+    """Check a series for gaps, duplicate and frozen frames, spikes, spokes and wrong hourly sums.
 
     - gaps: steps without a frame, between the first and the last;
-    - doubled: frames that came twice;
+    - doubled: times with two frames;
     - empty: frames without any data;
-    - frozen: frames with rain that are the same as the one before;
+    - frozen: frames with rain that equal the previous one;
     - spikes: cells with at least 2 mm whose eight neighbours all have less than a tenth of it;
     - spokes: rays of one degree, 10 to 75 km from a radar, whose total differs by a factor of 1.5 or more from the
-      median of the 14 rays beside them: blocked, or disturbed, beams. After heavy showers in a short series rays
-      differ by nature;
-    - hours, if `hourly` is given: cells in which twelve amounts differ from the hour's by more than rounding can
-      explain (0.11 mm). Quasi-adjusted YW is RY * RW / RH, so that its hours are those of RW (Winterrath et al.
-      2018, RADKLIM).
+      median of the 14 rays beside them: blocked or disturbed beams. In a short series, heavy showers cause such
+      differences too;
+    - hours, if `hourly` is given: cells in which the sum of twelve amounts differs from the hour's by more than
+      rounding explains (0.11 mm). Quasi-adjusted YW is RY * RW / RH, so its hourly sums are those of RW
+      (Winterrath et al. 2018, RADKLIM).
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
     Raises
     ------
     SeriesError
-        No amounts in mm on fields, or `hourly` is on another grid, or not of hours.
+        The data are not fields of amounts in mm, or `hourly` is on another grid or has other intervals.
 
     Examples
     --------
@@ -159,9 +159,9 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
     findings = [
         _gaps(ends, minutes),
         _doubled(double + int(data.attrs.get("frames_doubled", 0)), str(data.attrs.get("doubled", ""))),
-        _told("empty", watched.empty, "bad", "frames without any data"),
-        _told("frozen", watched.frozen, "bad", "frames with rain, the same as before"),
-        _told("spikes", watched.spikes, "look", "cells far above all their neighbours"),
+        _finding("empty", watched.empty, "bad", "frames without any data"),
+        _finding("frozen", watched.frozen, "bad", "frames with rain that equal the previous one"),
+        _finding("spikes", watched.spikes, "look", "cells far above all their neighbours"),
         _spokes(watched.total, watched.known, watched.grid),
     ]
     if hourly is not None:
@@ -171,7 +171,7 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
 
 
 class _Watched:
-    """What is seen of the frames that go by."""
+    """Statistics of the frames seen so far."""
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
@@ -183,8 +183,8 @@ class _Watched:
         self._last: tuple[NDArray[np.float32], float] = np.empty(0, np.float32), np.nan
 
     def take(self, end: np.datetime64, field: NDArray[np.float32]) -> None:
-        """Look at a frame."""
-        known = field == field  # noqa: PLR0124 - what is missing is not equal to itself
+        """Add a frame."""
+        known = field == field  # noqa: PLR0124 - NaN is not equal to itself
         if not known.any():
             self.empty.append(human_time(end))
             self._last = field, np.nan
@@ -193,11 +193,11 @@ class _Watched:
         before, most_before = self._last
         if largest > 0 and most_before == largest and np.array_equal(field, before, equal_nan=True):
             self.frozen.append(human_time(end))
-        self._last = field, largest  # with the largest value, which tells most apart at once
+        self._last = field, largest  # comparing the largest values first is cheap
         np.add(self.total, field, out=self.total, where=known)
         self.known |= known
         if largest >= _SPIKE:
-            self.spikes += [f"{human_time(end)}: {told}" for told in _spikes(field)]
+            self.spikes += [f"{human_time(end)}: {spike}" for spike in _spikes(field)]
 
 
 def _spikes(field: NDArray[np.float32]) -> list[str]:
@@ -211,7 +211,7 @@ def _spikes(field: NDArray[np.float32]) -> list[str]:
     return [f"{field[row, col]:.2f} mm in row {row}, column {col}" for row, col in places]
 
 
-def _told(name: str, found: Sequence[str], verdict: Verdict, what: str) -> SeriesFinding:
+def _finding(name: str, found: Sequence[str], verdict: Verdict, what: str) -> SeriesFinding:
     if not found:
         return SeriesFinding(name=name, verdict="good", count=0, text=f"no {what}")
     more = f", and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
@@ -226,17 +226,17 @@ def _gaps(ends: NDArray[np.datetime64], step: int) -> SeriesFinding:
     runs = np.split(missing, np.flatnonzero(np.diff(missing) > step) + 1) if missing.size else []
     spans = [run[[0, -1]].astype("datetime64[m]") for run in runs]
     found = [f"{human_time(first)} to {human_time(last)}" for first, last in spans]
-    finding = _told("gaps", found, "bad", "steps without a frame")
+    finding = _finding("gaps", found, "bad", "steps without a frame")
     return SeriesFinding(name="gaps", verdict=finding.verdict, count=missing.size, text=finding.text)
 
 
-def _doubled(count: int, told: str) -> SeriesFinding:
-    text = f"frames that came twice{f': {told}' if told else ''}" if count else "no frames that came twice"
+def _doubled(count: int, times: str) -> SeriesFinding:
+    text = f"times with two frames{f': {times}' if times else ''}" if count else "no times with two frames"
     return SeriesFinding(name="doubled", verdict="look" if count else "good", count=count, text=text)
 
 
 def _spokes(total: NDArray[np.float64], known: NDArray[np.bool_], grid: Grid) -> SeriesFinding:
-    """Hold the total of each ray of each radar against those beside it."""
+    """Compare the total of each ray of each radar with those beside it."""
     found, seen = [], False
     for name, (lon, lat) in SITES.items():
         x, y = to_xy(lon, lat, grid.earth)
@@ -258,12 +258,12 @@ def _spokes(total: NDArray[np.float64], known: NDArray[np.bool_], grid: Grid) ->
         strange = enough & ((mean > _STANDS_OUT * usual) | (mean * _STANDS_OUT < usual))
         found += [f"{name} at {at} degrees ({mean[at] / usual[at]:.2f})" for at in np.flatnonzero(strange)]
     if not seen:
-        return SeriesFinding(name="spokes", verdict="good", count=0, text="too little rain around radars to tell")
-    return _told("spokes", found, "look", "rays whose total stands out")
+        return SeriesFinding(name="spokes", verdict="good", count=0, text="too little rain around radars")
+    return _finding("spokes", found, "look", "rays whose total stands out")
 
 
 def _hours(fields: xr.DataArray, minutes: int, data: Any, progress: bool | Reporter) -> SeriesFinding:
-    """Hold the sums of hours against the amounts of hours."""
+    """Compare hourly sums with hourly amounts."""
     amount, length = amount_of(data)
     hourly = fields_of(amount)
     if length != 60:
@@ -300,12 +300,12 @@ def _hours(fields: xr.DataArray, minutes: int, data: Any, progress: bool | Repor
                 continue
             end = periods.bounds[hour, 1]
             away = np.abs(sums - hourly[place[end.tolist()]].values)
-            known = away == away  # noqa: PLR0124 - what is missing is not equal to itself
+            known = away == away  # noqa: PLR0124 - NaN is not equal to itself
             cells += int(known.sum())
             agree += int((away <= _ROUNDING).sum())
             worst = max(worst, (float(np.fmax.reduce(away, axis=None)) if known.any() else 0.0, human_time(end)))
     if not cells:
-        return SeriesFinding(name="hours", verdict="look", count=0, text="no whole hour that both have")
+        return SeriesFinding(name="hours", verdict="look", count=0, text="no complete hour in both series")
     verdict: Verdict = "good" if agree >= _AGREE * cells else "bad"
     text = f"{agree / cells:.2%} of cells agree in {len(whole)} hours; at worst {worst[0]:.2f} mm, {worst[1]}"
     return SeriesFinding(name="hours", verdict=verdict, count=cells - agree, text=text)

@@ -1,4 +1,4 @@
-"""Events of rain: what hangs together in space and time, followed frame by frame."""
+"""Events of rain: cells that are connected in space and time, tracked frame by frame."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from radar_nb.dwd.grids import Grid
     from radar_nb.runtime.progress import Reporter
 
-_AROUND = np.ones((3, 3), bool)  # cells that touch at a corner hang together
+_AROUND = np.ones((3, 3), bool)  # cells that touch at a corner are connected
 _DECIMAL = 5e-5
-"""mm by which a float32 may stand below the decimal number that it means, see `radar_nb.analysis.moving_sums`."""
+"""mm by which a float32 may be below the decimal number it represents, see `radar_nb.analysis.moving_sums`."""
 _SPARE = 1 << 16
-"""Cells of an event that are kept before those that came twice are put together."""
+"""Cells that an event may collect before repeated cells are merged."""
 
 
 def events(
@@ -40,22 +40,22 @@ def events(
     min_duration: Any = None,
     progress: bool | Reporter = True,
 ) -> pd.DataFrame:
-    """Give a table of events of rain: when, how much, how large, and the way that they took.
+    """Return a table of rain events with times, amounts, areas and tracks.
 
-    In every frame the cells that reach the threshold and touch each other, at corners too, are a region; regions
-    smaller than `min_area` are left out. Regions of different times belong to one event if they share a cell that
-    was dry for less than `min_gap` in between; events that meet are one from their beginning.
+    In every frame, cells that reach the threshold and touch each other, including at corners, form a region;
+    regions smaller than `min_area` are left out. Regions of different times belong to one event if they share a
+    cell that was dry for less than `min_gap` in between. Events that meet are merged.
 
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
         Amounts in mm on fields; sources as in `open_dataset`.
     threshold : float
-        mm an interval; a cell that equals it belongs to the event.
+        mm per interval; a cell that equals it belongs to the event.
     min_area : float
-        km2 on the ground, of a region in one frame.
+        Smallest area of a region in one frame, km2 on the ground.
     min_gap : str or timedelta, optional
-        "1h": a cell that is dry for an hour ends it there. By default one interval: no dry interval in between.
+        "1h": an event ends in a cell that is dry for an hour. By default one interval: no dry interval in between.
     min_duration : str or timedelta, optional
         Events shorter than this are left out.
     progress : bool or Reporter
@@ -63,24 +63,24 @@ def events(
     Returns
     -------
     pandas.DataFrame
-        One row an event, in the order of their beginnings:
+        One row per event, ordered by begin:
 
-        - `begin`, `end`: datetime64, UTC, of its first and last interval;
-        - `area`: km2 on the ground, of all cells that it touched;
+        - `begin`, `end`: datetime64, UTC, begin of the first and end of the last interval;
+        - `area`: km2 on the ground, of all cells of the event;
         - `volume`: m3 of water; `depth`: mm, the mean over that area, `volume / area`;
         - `total`: mm, the largest sum of a cell within the event;
-        - `maximum`: mm, the largest amount of one cell in one interval; `maximum_time`, `maximum_lon`,
-          `maximum_lat` say when and where;
-        - `path`: a list of (time, lon, lat), the centre of its water in every frame.
+        - `maximum`: mm, the largest amount of one cell in one interval, with `maximum_time`, `maximum_lon` and
+          `maximum_lat`;
+        - `path`: a list of (time, lon, lat), the centre of mass of the rain in every frame.
 
-        `attrs` hold the arguments. The memory needed is that of some frames and of the events under way.
+        `attrs` holds the arguments. Memory is needed for some frames and for the current events.
 
     Raises
     ------
     SeriesError
-        No amounts in mm, or no fields.
+        The data are not fields of amounts in mm.
     SettingsError
-        The threshold is no positive number, or another argument cannot be.
+        The threshold is not a positive number, or another argument is not valid.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def events(
     fields = fields_of(amount)
     (floor,) = check_thresholds([threshold], minutes)
     if not 0 <= min_area < np.inf:
-        raise SettingsError(f"min_area={min_area!r} is no area: give km2")
+        raise SettingsError(f"min_area={min_area!r} is not an area: pass km2, 0 or more")
     gap = np.timedelta64(minutes if min_gap is None else length_of(min_gap, minutes=minutes), "m")
     shortest = np.timedelta64(0 if min_duration is None else length_of(min_duration, minutes=minutes), "m")
     grid = grid_of(fields)
@@ -129,7 +129,7 @@ _COLUMNS = {
 
 @dataclass(slots=True, eq=False)
 class _Event:
-    """An event under way: its cells and their amounts, and the water's centre in each frame."""
+    """A current event: its cells, their amounts, and the centre of mass in each frame."""
 
     begin: np.datetime64
     end: np.datetime64
@@ -140,7 +140,7 @@ class _Event:
     path: list[tuple[np.datetime64, float, float, float]] = field(default_factory=list)
 
     def add(self, cells: NDArray[np.int64], amounts: NDArray[np.float64]) -> None:
-        """Take cells, and put those together that came twice, when there are many."""
+        """Add cells; merge repeated cells once there are many."""
         self.cells.append(cells)
         self.amounts.append(amounts)
         self.pending += cells.size
@@ -148,13 +148,13 @@ class _Event:
             self.squeeze()
 
     def squeeze(self) -> None:
-        """Keep each cell once, with its sum."""
+        """Merge repeated cells into one with their sum."""
         cells, place = np.unique(np.concatenate(self.cells), return_inverse=True)
         self.amounts = [np.bincount(place, np.concatenate(self.amounts)).astype(float)]
         self.cells, self.pending = [cells], 0
 
     def join(self, other: _Event) -> None:
-        """Take another event's water as this one's."""
+        """Merge another event into this one."""
         self.begin, self.end = min(self.begin, other.begin), max(self.end, other.end)
         for cells, amounts in zip(other.cells, other.amounts, strict=True):
             self.add(cells, amounts)
@@ -163,7 +163,7 @@ class _Event:
 
 
 class _Follower:
-    """What follows events from frame to frame."""
+    """Tracks events from frame to frame."""
 
     def __init__(
         self, grid: Grid, floor: float, min_area: float, gap: np.timedelta64, interval: np.timedelta64
@@ -173,15 +173,15 @@ class _Follower:
         self._km2 = cell_areas(grid).ravel()
         rows, cols = np.indices(grid.shape)
         self._y, self._x = grid.y[rows].ravel(), grid.x[cols].ravel()
-        self._owner = np.full(self._km2.size, -1, np.int64)  # the last event of each cell, by its first name
+        self._owner = np.full(self._km2.size, -1, np.int64)  # the last event of each cell, by its first number
         self._wet = np.full(self._km2.size, np.datetime64("0001-01-01", "s"))  # when it ended there
-        self._names: dict[int, int] = {}  # of events that have become part of others
+        self._names: dict[int, int] = {}  # merged events: number to number
         self._open: dict[int, _Event] = {}
         self._done: list[dict[str, Any]] = []
         self._next = 0
 
     def take(self, end: np.datetime64, frame: NDArray[np.float32]) -> None:
-        """Take the frame of an interval that ends at a time."""
+        """Add the frame of the interval that ends at a time."""
         begin = end - self._interval
         self._close(begin)
         labels, count = ndimage.label(frame >= self._floor, _AROUND)
@@ -204,7 +204,7 @@ class _Follower:
     def _names_of(
         self, cells: NDArray[np.int64], regions: NDArray[np.integer[Any]], begin: np.datetime64
     ) -> dict[int, int]:
-        """Give each region an event: the one that it goes on, several that it joins, or a new one."""
+        """Assign an event to each region: the one it continues, the merger of several, or a new one."""
         on = (begin - self._wet[cells]) < self._gap
         pairs = np.unique(np.stack([regions[on], self._owner[cells[on]]], axis=-1), axis=0)
         event_of: dict[int, int] = defaultdict(lambda: -1)
@@ -246,14 +246,14 @@ class _Follower:
         event.path.append((end, x, y, total))
 
     def _close(self, begin: np.datetime64) -> None:
-        """End the events that no frame from now on can go on."""
+        """End the events that later frames cannot continue."""
         for name in [name for name, event in self._open.items() if begin - event.end >= self._gap]:
             self._done.append(self._row(self._open.pop(name)))
         if not self._open:
             self._names.clear()
 
     def rest(self) -> list[dict[str, Any]]:
-        """End all events, and give the rows of the table."""
+        """End all events, and return the rows of the table."""
         self._done += [self._row(event) for event in self._open.values()]
         self._open.clear()
         return self._done
@@ -280,7 +280,7 @@ class _Follower:
 
 
 def _centres(event: _Event) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
-    """Give times, x and y of the water's centre in each frame, of all parts that the event had then."""
+    """Return times, x and y of the event's centre of mass in each frame, over all its parts."""
     times, place = np.unique(np.array([point[0] for point in event.path]), return_inverse=True)
     x, y, water = np.array([point[1:] for point in event.path]).T
     total = np.bincount(place, water)
@@ -288,7 +288,7 @@ def _centres(event: _Event) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[
 
 
 def _locate(rows: list[dict[str, Any]], grid: Grid) -> None:
-    """Turn metres into degrees, all at once: to make a projection takes longer than to use it."""
+    """Convert metres to degrees, all at once: creating a projection takes longer than using it."""
     paths = [row["path"] for row in rows]
     x = np.concatenate([*([row["maximum_lon"]] for row in rows), *(path[1] for path in paths)] or [[]])
     y = np.concatenate([*([row["maximum_lat"]] for row in rows), *(path[2] for path in paths)] or [[]])

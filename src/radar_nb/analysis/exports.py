@@ -24,21 +24,21 @@ _MISSING = "pip install 'radar-nb[gis]'"
 
 
 def export(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write a Dataset to a file that other programs read; the name's ending says which kind.
+    """Write a Dataset to a file that other programs read; the file name's suffix selects the format.
 
-    - `.csv`, `.parquet`: series at points or of areas, a column each. The CSV begins with lines of `#` that hold
-      the metadata as JSON, as Parquet does in its schema under `radar_nb`; columns other than the first variable's
-      are named `coverage:...`.
+    - `.csv`, `.parquet`: series at points or of areas, one column each. The CSV starts with `#` lines that hold
+      the metadata as JSON; Parquet holds them in its schema under `radar_nb`. Columns other than the first
+      variable's are named `coverage:...`.
     - `.tif`, `.tiff`: fields as a cloud-optimised GeoTIFF, north up, one band a time step, NaN where missing,
       with projection, unit and times.
-    - `.nc`: all of it, as CF has it, compressed.
+    - `.nc`: the whole Dataset, compressed, with CF conventions.
 
     Parameters
     ----------
     data : xarray.Dataset
-        As `at_points`, `over_areas`, `accumulate`, `open_dataset`, ... give it.
+        As returned by `at_points`, `over_areas`, `accumulate`, `open_dataset`, ...
     path : path
-        Written whole, or not at all; what lies there is replaced.
+        Written atomically; an existing file is replaced.
 
     Returns
     -------
@@ -47,12 +47,12 @@ def export(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     SettingsError
-        No such kind of file, or a library for it is missing.
+        The suffix is unknown, or a library for the format is missing.
     SeriesError
-        Fields for a CSV, series for a GeoTIFF; or `interval_minutes` is out of date, since xarray has resampled or
-        computed the values: a file would not show it.
+        Fields cannot be written as CSV, nor series as GeoTIFF; or `interval_minutes` is out of date because xarray
+        has resampled or computed the values.
     StorageError
-        The disk refused.
+        The file cannot be written.
 
     Examples
     --------
@@ -67,9 +67,9 @@ def export(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         ".nc": netcdf,
     }
     if target.suffix.lower() not in writers:
-        raise SettingsError(f"{target.name}: files are written as {', '.join(writers)}: name it so")
+        raise SettingsError(f"cannot write {target.name}: choose one of the suffixes {', '.join(writers)}")
     if not isinstance(data, xr.Dataset):
-        raise SeriesError(f"a Dataset is exported, not a {type(data).__name__}: da.to_dataset() makes one of it")
+        raise SeriesError(f"export needs a Dataset, not a {type(data).__name__}: call da.to_dataset() first")
     for variable in data.data_vars.values():
         interval_of(variable, data)
     written = writers[target.suffix.lower()](data)
@@ -79,17 +79,17 @@ def export(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
 
 
 def netcdf(data: xr.Dataset) -> bytes:
-    """Give the bytes of a netCDF file: compressed, times in seconds."""
+    """Return the bytes of a netCDF file: compressed, times in seconds."""
     packed = {name: {"zlib": True, "complevel": 1} for name in data.data_vars}
     return bytes(cast("bytes", data.to_netcdf(engine="h5netcdf", encoding=packed)))
 
 
 def _columns(data: xr.Dataset) -> Any:
-    """Give a DataFrame: times down, series across."""
+    """Return a DataFrame with a row per time and a column per series."""
     series = variable_of(data)
     if {"y", "x"} & set(series.dims):
         raise SeriesError(
-            f"{series.name!r} holds fields: a table is made of series (at_points, over_areas); save "
+            f"{series.name!r} holds fields, and a table needs series (at_points, over_areas): save "
             "fields as .tif or .nc"
         )
     names = [name for name in data.data_vars if name == series.name or name in BESIDE]
@@ -108,9 +108,9 @@ def _table(series: xr.DataArray, prefix: str) -> Any:
 
 
 def _metadata(data: xr.Dataset) -> str:
-    """Give what the Dataset says of itself as JSON: attributes, and where points and areas are."""
+    """Return attributes, and the coordinates of points or areas, as JSON."""
     series = variable_of(data)
-    told: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "variable": series.name,
         "time": "end of the interval, UTC",
         "attributes_of_variable": _plain(series.attrs),
@@ -119,8 +119,8 @@ def _metadata(data: xr.Dataset) -> str:
     for along in ("point", "area"):
         if along in series.dims:
             there = {name: value for name, value in series.coords.items() if value.dims == (along,)}
-            told[along] = {str(name): value.values.tolist() for name, value in there.items()}
-    return json.dumps(told, ensure_ascii=False, default=str)
+            metadata[along] = {str(name): value.values.tolist() for name, value in there.items()}
+    return json.dumps(metadata, ensure_ascii=False, default=str)
 
 
 def _plain(attrs: dict[Any, Any]) -> dict[str, Any]:

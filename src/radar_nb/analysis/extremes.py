@@ -1,4 +1,4 @@
-"""Heavy rain of a user's own pixel, area or map: how often thresholds are reached, and the maxima of years."""
+"""Heavy rain at a pixel, in an area or on a map: counts of exceeded thresholds, and annual maxima."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ and 4 (extremes Unwetter). Source: DWD, Warnkriterien, https://www.dwd.de/DE/wet
 PRESETS: Mapping[str, str] = MappingProxyType(
     {"dwd-heavy-rain": "heavy rain", "dwd-continuous-rain": "continuous rain"}
 )
-"""What `exceedance` calls them."""
+"""Names in `exceedance` and in messages."""
 
 
 def warning_thresholds(preset: str, minutes: int) -> tuple[float, ...]:
-    """Give the amounts from which DWD warns at levels 2, 3 and 4, in mm.
+    """Return the amounts from which DWD warns at levels 2, 3 and 4, in mm.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def warning_thresholds(preset: str, minutes: int) -> tuple[float, ...]:
     Raises
     ------
     SettingsError
-        There is no such preset, or DWD has no level for this duration.
+        The preset is unknown, or DWD has no levels for this duration.
 
     Examples
     --------
@@ -66,37 +66,35 @@ def warning_thresholds(preset: str, minutes: int) -> tuple[float, ...]:
     (15.0, 25.0, 40.0)
     """
     if preset not in PRESETS:
-        raise SettingsError(f"{preset!r} is no set of thresholds: known are {', '.join(PRESETS)}")
+        raise SettingsError(f"unknown thresholds {preset!r}: choose one of {', '.join(PRESETS)}, or pass mm")
     levels = WARNING_LEVELS[PRESETS[preset]]
     if minutes not in levels:
         hours = ", ".join(f"{duration // 60}h" for duration in levels)
         raise SettingsError(
-            f"DWD has no levels of {PRESETS[preset]} for {minutes} min: take a duration of {hours}"
+            f"DWD has no levels of {PRESETS[preset]} for {minutes} min: choose a duration of {hours}"
         )
     return levels[minutes]
 
 
 def check_thresholds(thresholds: Any, minutes: int) -> tuple[float, ...]:
-    """Give thresholds in mm for a duration.
+    """Return thresholds in mm for a duration.
 
     Raises
     ------
     SettingsError
-        They are none, carry another unit, or are levels that DWD does not have for this duration.
+        They are not positive numbers, have another unit, or name levels that DWD does not have for this duration.
     """
     if isinstance(thresholds, str):
         return warning_thresholds(thresholds, minutes)
     units = getattr(thresholds, "units", getattr(thresholds, "attrs", {}).get("units", "mm"))
     if str(units) not in {"mm", "millimeter"}:
-        raise SettingsError(f"the thresholds are in {units}: give them in mm, for sums over {minutes} min")
+        raise SettingsError(f"the thresholds are in {units}: pass mm, for sums over {minutes} min")
     try:
         floors = tuple(float(value) for value in np.atleast_1d(np.asarray(thresholds, float)))
     except (TypeError, ValueError) as error:
-        raise SettingsError(
-            f"thresholds={thresholds!r} are no numbers of mm: give some, such as (15, 25, 40)"
-        ) from error
+        raise SettingsError(f"thresholds={thresholds!r} are not numbers: pass mm, such as (15, 25, 40)") from error
     if not floors or not all(0 < floor < np.inf for floor in floors):
-        raise SettingsError(f"thresholds={thresholds!r}: give positive numbers of mm, or the name of a preset")
+        raise SettingsError(f"thresholds={thresholds!r}: pass positive numbers of mm, or the name of a preset")
     return floors
 
 
@@ -127,13 +125,17 @@ def count_exceedances(
     one = isinstance(thresholds, float | int)
     cells = tuple(name for name in amount.dims if name != "time")
     dims = ("threshold", "time", *cells)
-    told = f"{length} min with at least the threshold: {amount.attrs.get('long_name', amount.name)}"
+    name = f"{length} min with at least the threshold: {amount.attrs.get('long_name', amount.name)}"
     ds = xr.Dataset(
         {
-            amount.name: (dims, found.above, _told(amount, f"moving sums over {told}", "1")),
+            amount.name: (dims, found.above, _attrs(amount, f"moving sums over {name}", "1")),
             "first": (dims, _times(amount, found.first), {"long_name": "end of the first of them"}),
             "last": (dims, _times(amount, found.last), {"long_name": "end of the last of them"}),
-            "maximum": (("time", *cells), found.largest[0], _told(amount, f"largest sum over {length} min", "mm")),
+            "maximum": (
+                ("time", *cells),
+                found.largest[0],
+                _attrs(amount, f"largest sum over {length} min", "mm"),
+            ),
             "time_of_maximum": (("time", *cells), _times(amount, found.when[0]), {"long_name": "end of that sum"}),
             "coverage": (("time", *cells), _share(found.valid, periods), _SHARE),
         },
@@ -145,7 +147,7 @@ def count_exceedances(
         data.attrs if isinstance(data, xr.Dataset) else {},
     )
     if isinstance(thresholds, str):
-        ds = ds.assign_coords(level=("threshold", [2, 3, 4], {"long_name": "DWD's level of warning"}))
+        ds = ds.assign_coords(level=("threshold", [2, 3, 4], {"long_name": "DWD's warning level"}))
     ds = ds.isel(threshold=0) if one else ds
     return ds.isel(time=0) if period is None else ds
 
@@ -158,37 +160,37 @@ def annual_maxima(
     min_coverage: float = 0.9,
     progress: bool | Reporter = True,
 ) -> xr.Dataset:
-    """Give the largest amount of every year for each duration, and when it fell.
+    """Return the largest amount of every year for each duration, and its time.
 
-    Sums move with the interval of the data and reach over the ends of days, months and years; one belongs to the
-    year in which it ends. What is missing counts as nothing. Sums of fixed intervals find less than the true
-    maximum where a duration has few of them: 14 % less on average with one, 7 % with two (Weiss 1964, J. Hydraul.
-    Div. 90, 77-82), which DWA-A 531 (2012) adds. Nothing is added here.
+    Sums move with the interval of the data, across the ends of days, months and years; a sum belongs to the year
+    in which it ends. Missing intervals count as 0 mm. Sums of fixed intervals underestimate the true maximum if a
+    duration has few of them: by 14 % on average with one, 7 % with two (Weiss 1964, J. Hydraul. Div. 90, 77-82).
+    DWA-A 531 (2012) corrects for this; this function does not.
 
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Amounts in mm: fields, or series as `at_points` or `over_areas` give them, which is far less work.
+        Amounts in mm: fields, or series from `at_points` or `over_areas`, which are much faster.
     durations : sequence of str or timedelta
         Multiples of the interval: "5min", "1h", "72h".
     year : {"calendar", "hydro"}
-        From 1 January, or from 1 November (DIN 4049), UTC; named by the year in which it ends.
+        From 1 January, or from 1 November (DIN 4049), UTC; a year is named by the year in which it ends.
     min_coverage : float
-        Years of which less is known become NaN, and NaT.
+        Years with a smaller coverage become NaN and NaT.
     progress : bool or Reporter
 
     Returns
     -------
     xarray.Dataset
-        Named as the data, float32, mm, of shape (duration, year, ...); `time_of_maximum`, the end of that window,
-        UTC; and `coverage` of the years. Computed in one pass and bounded memory.
+        The maxima, named as the data, float32, mm, of shape (duration, year, ...); `time_of_maximum`, the end of
+        that window, UTC; and `coverage` of the years. Computed in one pass and bounded memory.
 
     Raises
     ------
     SeriesError
-        No amounts in mm.
+        The data are not amounts in mm.
     SettingsError
-        A duration is none, or no multiple of the interval; no such year.
+        A duration is not valid or not a multiple of the interval, or `year` is unknown.
 
     Examples
     --------
@@ -200,12 +202,12 @@ def annual_maxima(
     array([ 5.,  9., 12.], dtype=float32)
     """
     if year not in _YEARS:
-        raise SettingsError(f"year={year!r} is none of {', '.join(_YEARS)}")
+        raise SettingsError(f"unknown year={year!r}: choose one of {', '.join(_YEARS)}")
     data = dataset_of(data, progress=progress)
     amount, minutes = amount_of(data)
     lengths = [length_of(duration, minutes=minutes) for duration in durations]
     if not lengths:
-        raise SettingsError('durations is empty: give some, such as ["15min", "1h", "24h"]')
+        raise SettingsError('durations is empty: pass at least one, such as ["15min", "1h", "24h"]')
     periods = make_periods(ends_of(amount), _YEARS[year], minutes=minutes)
     found = moving_sums(amount, lengths, periods, progress=progress)
     share = _share(found.valid, periods)
@@ -219,7 +221,7 @@ def annual_maxima(
             amount.name: (
                 dims,
                 np.where(known, found.largest, np.float32(np.nan)),
-                _told(amount, "largest sum of the year", "mm") | {"cell_methods": "time: maximum within years"},
+                _attrs(amount, "largest sum of the year", "mm") | {"cell_methods": "time: maximum within years"},
             ),
             "time_of_maximum": (dims, times, {"long_name": "end of that sum"}),
             "coverage": (("year", *cells), share, _SHARE),
@@ -247,6 +249,6 @@ def _times(amount: xr.DataArray, steps: NDArray[np.integer[Any]]) -> NDArray[np.
     return times
 
 
-def _told(amount: xr.DataArray, long_name: str, units: str) -> dict[str, Any]:
+def _attrs(amount: xr.DataArray, long_name: str, units: str) -> dict[str, Any]:
     kept = {key: amount.attrs[key] for key in ("grid_mapping", "institution", "radars") if key in amount.attrs}
     return kept | {"long_name": long_name, "units": units}

@@ -1,4 +1,4 @@
-"""What analyses are made of: which data, which variable of them, over which intervals, and on which cells."""
+"""The inputs of analyses: the variable of a Dataset, its intervals, and its grid."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def variable_of(data: Any) -> xr.DataArray:
     Raises
     ------
     SeriesError
-        It is neither, holds several variables, has no rising times, or its `interval_minutes` contradicts these.
+        It is neither, holds several variables, its times do not rise, or its `interval_minutes` contradicts them.
     """
     beside = data
     if isinstance(data, xr.Dataset):
         names = [name for name in data.data_vars if name not in BESIDE]
         if len(names) != 1:
-            told = ", ".join(map(str, names)) or "none"
-            raise SeriesError(f"one variable is needed, and the Dataset has {told}: pass one, such as ds[['YW']]")
+            some = ", ".join(map(str, names)) or "none"
+            raise SeriesError(f"one variable is needed, and the Dataset has {some}: pass one, such as ds[['YW']]")
         data = data[names[0]]
     if not isinstance(data, xr.DataArray):
         raise SeriesError(f"{data!r} is not a Dataset or a variable of one: pass what open_dataset returns")
@@ -63,7 +63,9 @@ def variable_of(data: Any) -> xr.DataArray:
     if "lead_time" in data.dims:
         raise SeriesError(f"{data.name!r} has several lead times, each a series of its own: choose one with .sel")
     if (np.diff(ends_of(data)) <= np.timedelta64(0)).any():
-        raise SeriesError(f"the times of {data.name!r} do not rise: sort them with .sortby('time'), drop doubles")
+        raise SeriesError(
+            f"the times of {data.name!r} do not rise: sort them with .sortby('time') and drop duplicates"
+        )
     shown_interval(data, beside)
     return data
 
@@ -105,11 +107,11 @@ def fields_of(variable: xr.DataArray) -> xr.DataArray:
     Raises
     ------
     SeriesError
-        It does not have these, or has others beside time.
+        It lacks these dimensions, or has others beside time.
     """
     if set(variable.dims) != {"time", "y", "x"}:
         raise SeriesError(
-            f"{variable.name!r} has the dimensions {', '.join(map(str, variable.dims))}, and fields are of "
+            f"{variable.name!r} has the dimensions {', '.join(map(str, variable.dims))}, not "
             "(time, y, x): pass what open_dataset returns"
         )
     falling = [name for name in ("y", "x") if variable[name].values[0] > variable[name].values[-1]]
@@ -118,7 +120,7 @@ def fields_of(variable: xr.DataArray) -> xr.DataArray:
 
 
 def grid_of(fields: xr.DataArray) -> Grid:
-    """Return the grid on which fields stand: one of DWD's, or a part of one.
+    """Return the grid of fields: one of DWD's, or a part of one.
 
     Parameters
     ----------
@@ -128,7 +130,7 @@ def grid_of(fields: xr.DataArray) -> Grid:
     Raises
     ------
     SeriesError
-        They do not lie on such cells.
+        The coordinates do not match a grid of DWD.
     """
     if "crs" not in fields.coords:
         raise SeriesError(
@@ -176,13 +178,12 @@ def cell_areas(grid: Grid) -> NDArray[np.float64]:
 
 
 def check_keywords(name: str, options: Mapping[str, Any], *functions: Callable[..., Any]) -> None:
-    """Refuse keywords that a public function does not know.
+    """Reject keywords that a public function does not accept.
 
     Raises
     ------
     TypeError
-        As Python's own for functions that list all their keywords: it names the function that was called, and the
-        nearest valid keyword.
+        Like Python's own error; it names the public function and the nearest valid keyword.
     """
     parameters = [value for one in functions for value in signature(one).parameters.values()]
     known = [value.name for value in parameters if value.kind == value.KEYWORD_ONLY]
@@ -199,14 +200,14 @@ def is_dataset(data: Any) -> bool:
 
 
 def cut_dataset(store: Any, **options: Any) -> xr.Dataset:
-    """Open a cube, which reads boxes and pixels without the fields around them."""
+    """Open a cube so that boxes and pixels are read without the rest of their fields."""
     from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
 
     return open_cube(store, chunks=None, **options)
 
 
 def dataset_of(data: Any, *, progress: bool | Reporter, **options: Any) -> xr.Dataset | xr.DataArray:
-    """Return a Dataset as it is, and open a cube, or what `open_dataset` takes, to be read block by block."""
+    """Return a Dataset unchanged; open a cube or another source to be read block by block."""
     if isinstance(data, xr.Dataset | xr.DataArray):
         return data
     if is_cube(data):

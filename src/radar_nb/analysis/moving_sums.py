@@ -1,12 +1,11 @@
 """Sums over moving windows of a long series: five minutes to days, across the ends of days and months.
 
-A series is read block by block, forward: one pass, and memory that does not grow. Amounts are counted in
-ten-thousandths of a millimetre, so that sums are sums of integers without rounding, and are summed up from the
-beginning: a window's sum is the difference of two such sums, whatever its length. As many of these are kept as the
-longest window has steps. Where whole fields would take too much memory, bands of rows are worked on, one after
-the other.
+A series is read forward, block by block, in one pass and bounded memory. Amounts are integers in ten-thousandths
+of a millimetre, so that sums have no rounding errors. They are accumulated from the beginning: a window's sum is
+the difference of two cumulative sums, and the last ones are kept for as many steps as the longest window has. If
+whole fields would take too much memory, bands of rows are processed one after the other.
 
-Missing intervals count as 0 mm, so sums are lower bounds and no gap makes an extreme.
+Missing intervals count as 0 mm, so sums are lower bounds and a gap cannot cause an extreme.
 """
 
 from __future__ import annotations
@@ -33,31 +32,31 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Reporter
 
 BLOCK = 32 << 20
-"""Bytes of a block, as in `radar_nb.reading.dataset`: malloc reuses such memory without asking the system."""
+"""Bytes of a block, as in `radar_nb.reading.dataset`: malloc reuses such memory without a system call."""
 _AHEAD = 1
-"""Blocks that are read while one is worked on."""
+"""Blocks that are read while one is processed."""
 
 
 def blocks(
     variable: xr.DataArray, task: str, *, progress: bool | Reporter = False
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Give a variable's values in stretches of time, one after the other.
+    """Iterate over a variable's values in blocks of time.
 
     Parameters
     ----------
     variable : xarray.DataArray
-        Its first dimension is time. Chunks of dask are taken as they are, if they are not too small.
+        Its first dimension is time. Dask chunks are kept whole, and small ones are joined.
     task : str
-        What progress calls it.
+        Name of the task in progress reports.
     progress : bool or Reporter
         In time steps.
 
     Yields
     ------
     steps : slice
-        Which steps these are.
+        Range of the steps.
     values : ndarray of float32, shape (steps, ...)
-        NaN where missing; the caller's to change.
+        NaN where missing; the caller may change them.
     """
     cuts = _cuts(variable)
     with reporting(progress) as report, ThreadPoolExecutor(1) as pool:
@@ -88,7 +87,7 @@ def _read(variable: xr.DataArray, steps: slice) -> NDArray[np.float32]:
 
 
 def _cuts(variable: xr.DataArray) -> list[int]:
-    """Give where blocks begin and end: at the ends of chunks where there are some."""
+    """Return the edges of blocks; chunked data are cut at ends of chunks."""
     count = variable.sizes["time"]
     longest = max(1, int(BLOCK // max(4 * variable.size // count, 1)))
     ends = np.cumsum(variable.chunks[0]) if variable.chunks else np.arange(1, count + 1)
@@ -101,15 +100,15 @@ def _cuts(variable: xr.DataArray) -> list[int]:
 
 
 PER_MM = 10_000
-"""Steps that amounts are counted in: a hundredth of what 5-minute products resolve."""
+"""Units per mm of integer amounts: a unit is a hundredth of the resolution of 5-minute products."""
 
 _MEMORY = 1 << 29
-"""Bytes of sums that are kept, at most."""
+"""Largest number of bytes of sums that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Moved:
-    """What is known of moving sums. Cells are those of the variable: its dimensions without time.
+    """Statistics of moving sums. Cells are the variable's dimensions without time.
 
     Attributes
     ----------
@@ -118,11 +117,11 @@ class Moved:
     when : ndarray of int32, shape (durations, periods, ...)
         The step in which it ends, the first of equal ones; -1 where there is none.
     above : ndarray of int32, shape (thresholds, periods, ...)
-        Steps with a sum, of the first duration, that is not below a threshold.
+        Number of steps whose sum of the first duration is not below a threshold.
     first, last : ndarray of int32, shape (thresholds, periods, ...)
         The first and the last such step; -1 where there is none.
     valid : ndarray of int32, shape (periods, ...)
-        Intervals that are not missing.
+        Number of intervals that are not missing.
     """
 
     largest: NDArray[np.float32]
@@ -141,7 +140,7 @@ def moving_sums(
     thresholds: Sequence[float] = (),
     progress: bool | Reporter = False,
 ) -> Moved:
-    """Give the extremes of moving sums in periods, and how often they reach thresholds.
+    """Return the extremes of moving sums in periods, and how often they reach thresholds.
 
     Parameters
     ----------
@@ -150,7 +149,7 @@ def moving_sums(
     durations : sequence of int
         Minutes, multiples of the interval.
     periods : Periods
-        A sum belongs to the period in which it ends; sums reach over the begin of periods.
+        A sum belongs to the period in which it ends; it may begin in an earlier period.
     thresholds : sequence of float
         In mm, for the first duration. A sum that equals one is not below it.
     progress : bool or Reporter
@@ -158,7 +157,7 @@ def moving_sums(
     """
     amount = amount.transpose("time", ...)
     ends = ends_of(amount)
-    # the last step that ends before a window begins, which is -1 at the beginning
+    # the last step before each window; -1 at the beginning
     before = [
         np.searchsorted(ends, ends - np.timedelta64(minutes, "m"), side="right") - 1 for minutes in durations
     ]
@@ -176,7 +175,7 @@ def moving_sums(
 
 
 def _bands(amount: xr.DataArray, longest: int) -> list[xr.DataArray]:
-    """Cut fields into bands of rows, as high as the memory allows."""
+    """Cut fields into bands of rows that fit into memory."""
     cells = max(1, amount.size // amount.sizes["time"])
     steps = longest + 2 * max(1, BLOCK // (4 * cells))
     count = -(-4 * cells * steps // _MEMORY)
@@ -196,7 +195,7 @@ def _pass(
     task: str,
     progress: bool | Reporter,
 ) -> None:
-    """Go through a series once."""
+    """Process a series in one pass."""
     ring = np.zeros((longest + 1, amount[0].size), np.int32)
     for steps, fields in blocks(amount, task, progress=progress):
         values = fields.reshape(len(fields), -1)
@@ -206,7 +205,7 @@ def _pass(
         counts = np.rint(values * np.float32(PER_MM)).astype(np.int32)
         if len(ring) < longest + 1 + len(counts):
             ring = _grown(ring, steps.start, longest + 1 + len(counts))
-        # the sum before the first step, zero or the last block's, goes on
+        # continue from the sum before the first step: zero, or the last of the previous block
         counts[0] += ring[(steps.start - 1) % len(ring)]
         np.cumsum(counts, axis=0, out=counts)
         ring[numbers % len(ring)] = counts
@@ -218,7 +217,7 @@ def _pass(
 
 
 def _grown(ring: NDArray[np.int32], start: int, size: int) -> NDArray[np.int32]:
-    """Give a longer ring with the same sums in their places; the one before the first step is zero."""
+    """Return a longer ring buffer with the same sums in their places; the sum before the first step is zero."""
     longer = np.zeros((size, ring.shape[1]), np.int32)
     there = np.arange(max(-1, start - len(ring)), start)
     longer[there % size] = ring[there % len(ring)]
@@ -226,7 +225,7 @@ def _grown(ring: NDArray[np.int32], start: int, size: int) -> NDArray[np.int32]:
 
 
 class _Kept:
-    """What is kept of sums, period by period."""
+    """Statistics of sums, by period."""
 
     def __init__(self, cells: int, durations: int, periods: int, thresholds: Sequence[float]) -> None:
         self._floors = [round(threshold * PER_MM) for threshold in thresholds]
@@ -243,7 +242,7 @@ class _Kept:
             self._valid[period] += valid[part].sum(axis=0, dtype=np.int32)
 
     def take(self, duration: int, start: int, of_step: NDArray[np.int64], sums: NDArray[np.int32]) -> None:
-        """Take the sums that end in some steps, -1 where their last interval is missing."""
+        """Add the sums that end in some steps, -1 where their last interval is missing."""
         for period, part in _runs(of_step):
             here, begin = sums[part], start + part.start
             largest = here.max(axis=0)
@@ -266,7 +265,7 @@ class _Kept:
         self._last[number, period][cells] = begin + len(above) - 1 - above[::-1].argmax(axis=0)
 
     def result(self, cells: tuple[int, ...]) -> Moved:
-        """Give all of it, in the shape that the cells have."""
+        """Return all statistics in the shape of the cells."""
         largest = (self._largest / PER_MM).astype(np.float32)
         largest[self._largest < 0] = np.nan
         arrays = {
@@ -281,6 +280,6 @@ class _Kept:
 
 
 def _runs(of_step: NDArray[np.int64]) -> list[tuple[int, slice]]:
-    """Give the periods of some steps, and which these are."""
+    """Return the runs of steps in the same period, as (period, steps)."""
     cuts = [0, *(np.flatnonzero(np.diff(of_step)) + 1).tolist(), len(of_step)]
     return [(int(of_step[a]), slice(a, b)) for a, b in pairwise(cuts)]

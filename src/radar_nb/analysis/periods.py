@@ -1,7 +1,7 @@
-"""Periods of time that intervals are gathered in: hours, days, months. An interval belongs where it ends.
+"""Periods of time such as hours, days and months. An interval belongs to the period in which it ends.
 
-Days begin at midnight UTC, or at another time of day, or at midnight of another time zone, where a day can have 23
-or 25 hours. All of it is done on the clock of that place: times are moved to it, and the edges of periods back.
+Days begin at midnight UTC, at another time of day, or at midnight of another time zone, where a day can have 23
+or 25 hours. Times are converted to local time, and the edges of periods back to UTC.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Label = Literal["begin", "end"]
 
-_CALENDAR = {  # pandas' names; those at the end of a period name its last day, which belongs to it
+_CALENDAR = {  # pandas' offsets; those at the end of a period name its last day, which belongs to it
     "Week": 1,
     "MonthBegin": 0,
     "MonthEnd": 1,
@@ -32,7 +32,7 @@ _CALENDAR = {  # pandas' names; those at the end of a period name its last day, 
 }
 _EPOCH = "1970-01-01"
 _SHORT = re.compile(r"(\d*)([MQY])(-[A-Z]{3})?")
-"""pandas once had these names for the ends of months, quarters and years; everybody still writes them."""
+"""pandas' former aliases for the ends of months, quarters and years, which are still in use."""
 _NAMED = {"hydro_year": "YS-NOV"}  # from 1 November (DIN 4049-1, hydrologisches Jahr)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
@@ -44,16 +44,16 @@ class Periods:
     Attributes
     ----------
     of_step : ndarray of int64, shape (n,)
-        For each interval the number of its period.
+        Number of the period of each interval.
     bounds : ndarray of datetime64[s], shape (m, 2)
-        Begin and end of the time that the intervals of the period cover, UTC. They are the period's own begin and
-        end where intervals end there; the hourly RW of a day, which ends at minute 50, covers 23:50 to 23:50.
+        Begin and end of the time that the intervals of the period cover, UTC. They equal the period's own begin
+        and end if intervals end there; the hourly RW of a day, which ends at minute 50, covers 23:50 to 23:50.
     labels : ndarray of datetime64[s], shape (m,)
-        What the period is called on the axis of time.
+        Values of the coordinate `time`.
     label : str
-        What the labels are, in words.
+        Description of the labels.
     expected : ndarray of float64, shape (m,)
-        How many intervals there would be if none were missing.
+        Number of intervals of a complete period.
     """
 
     of_step: NDArray[np.int64]
@@ -75,7 +75,7 @@ class Periods:
 
     @property
     def minutes(self) -> int | None:
-        """How long each period is; None where they differ, as months do."""
+        """Length of each period; None if lengths differ, as those of months."""
         lengths = np.unique(self.bounds[:, 1] - self.bounds[:, 0])
         return int(lengths[0] // np.timedelta64(1, "m")) if len(lengths) == 1 else None
 
@@ -90,7 +90,7 @@ def make_periods(
     day_begin: str = "00:00",
     label: Label | None = None,
 ) -> Periods:
-    """Sort intervals into periods: one belongs to the period in which it ends.
+    """Assign each interval to the period in which it ends.
 
     Parameters
     ----------
@@ -101,24 +101,24 @@ def make_periods(
         "QS-DEC" or "W" likewise; "hydro_year" begins on 1 November. None: one period from the first interval's
         begin to the last one's end.
     minutes : int
-        How long an interval is.
+        Length of an interval.
     step : int, optional
-        Minutes from one interval to the next in a complete series, where these overlap; by default each begins
-        where the one before ends.
+        Minutes from one interval to the next in a complete series, if they overlap; by default each begins where
+        the previous one ends.
     timezone : str
-        Whose clock and calendar, such as "Europe/Berlin"; for whole days and longer.
+        Time zone, such as "Europe/Berlin", for periods of whole days and longer.
     day_begin : str
-        When days, and so months and years, begin on that clock: "05:50" for the days of DWD's gauges. Hours are
+        Local time at which days, and so months and years, begin: "05:50" for the days of DWD's gauges. Hours are
         counted from it too.
     label : {"begin", "end"}, optional
-        Whether periods are labelled by their begin or by the end of what they cover. By default days and longer
-        periods are labelled by their begin, on the clock of `timezone`, and shorter ones, and all the time in
-        one, by their end.
+        Whether periods are labelled by their begin or by the end of the covered time. By default days and longer
+        periods are labelled by their begin in local time; shorter periods and the whole series by their end.
 
     Raises
     ------
     SettingsError
-        The period is unknown, or not a multiple of the interval; an unknown time zone, time of day or label.
+        The period is unknown or not a multiple of the interval, or the time zone, time of day or label is not
+        valid.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def make_periods(
     array([0, 0, 1])
     """
     if label not in {None, "begin", "end"}:
-        raise SettingsError(f'label={label!r} is unknown: choose "begin" or "end"')
+        raise SettingsError(f'unknown label={label!r}: choose "begin" or "end"')
     interval = np.timedelta64(minutes, "m")
     distance = np.timedelta64(step or minutes, "m")
     if period is None:
@@ -142,7 +142,7 @@ def make_periods(
     offset = _offset(period)
     begin, zone = _begin(day_begin), _zone(timezone)
     local = _local(ends, zone) - begin
-    # pandas has made a day no tick in version 3
+    # in pandas 3 a day is not a Tick
     if isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
         clock = _ticks(local, offset, period, minutes, zone) + begin
     else:
@@ -156,7 +156,7 @@ def make_periods(
     first, of_step = np.unique(bounds[:, 1], return_index=True, return_inverse=True)[1:]
     bounds, clock = bounds[first], clock[first]
     long = (clock[:, 1] - clock[:, 0]).min() >= np.timedelta64(1, "D")
-    # the last interval ends as long before the period's end as the series' steps are away from it
+    # move bounds back to the last end of an interval
     covered = bounds - (bounds - ends[0]) % distance
     covered[:, 0] += distance - interval
     by_begin = label == "begin" or (label is None and long)
@@ -172,19 +172,19 @@ def make_periods(
 
 
 def length_of(duration: Any, *, minutes: int) -> int:
-    """Give a duration in minutes: a whole number of intervals.
+    """Return a duration in minutes, a whole number of intervals.
 
     Parameters
     ----------
     duration : str, timedelta, or pandas offset
         "15min", "1h", "72h", "1D".
     minutes : int
-        How long an interval is.
+        Length of an interval.
 
     Raises
     ------
     SettingsError
-        It is no duration, or no multiple of the interval.
+        It is not a valid duration, or not a multiple of the interval.
 
     Examples
     --------
@@ -195,11 +195,10 @@ def length_of(duration: Any, *, minutes: int) -> int:
         length = pd.Timedelta(duration) if duration is not None else pd.NaT
         number: float = length / pd.Timedelta(minutes, "min")
     except (ValueError, TypeError) as error:
-        raise SettingsError(f'duration={duration!r} is no duration: write it as "15min", "1h" or "72h"') from error
+        raise SettingsError(f'duration={duration!r} is not valid: write it as "15min", "1h" or "72h"') from error
     if not number > 0 or number != round(number):
         raise SettingsError(
-            f"duration={duration!r} is no multiple of the interval of {minutes} min: take {minutes} min or a "
-            "multiple of it"
+            f"duration={duration!r} is not a multiple of the interval of {minutes} min: choose one that is"
         )
     return round(number) * minutes
 
@@ -207,22 +206,22 @@ def length_of(duration: Any, *, minutes: int) -> int:
 def _begin(clock: Any) -> np.timedelta64:
     found = _CLOCK.fullmatch(clock) if isinstance(clock, str) else None
     if found is None:
-        raise SettingsError(f'day_begin={clock!r} is no time of day: write it as "05:50"')
+        raise SettingsError(f'day_begin={clock!r} is not a time of day: write it as "05:50"')
     return np.timedelta64(60 * int(found[1]) + int(found[2]), "m")
 
 
 def _zone(name: str) -> ZoneInfo | None:
-    """Give a time zone; None is UTC."""
+    """Return a time zone; None is UTC."""
     if name == "UTC":
         return None
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:  # OSError: a folder of that name
-        raise SettingsError(f'timezone={name!r} is none: write it as "Europe/Berlin" or "UTC"') from error
+        raise SettingsError(f'unknown timezone={name!r}: write it as "Europe/Berlin" or "UTC"') from error
 
 
 def _local(times: NDArray[np.datetime64], zone: ZoneInfo | None) -> NDArray[np.datetime64]:
-    """Give what the clocks of a place show."""
+    """Convert UTC to local time."""
     if zone is None:
         return times
     there = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(zone).tz_localize(None)
@@ -231,7 +230,7 @@ def _local(times: NDArray[np.datetime64], zone: ZoneInfo | None) -> NDArray[np.d
 
 
 def _universal(times: NDArray[np.datetime64], zone: ZoneInfo | None) -> NDArray[np.datetime64]:
-    """Give in UTC what clocks show: what they show twice is the first time, what they leave out comes after it."""
+    """Convert local time to UTC; ambiguous times are the first, skipped ones are moved to after the gap."""
     if zone is None:
         return times
     flat = pd.DatetimeIndex(times.ravel())
@@ -253,35 +252,37 @@ def _offset(period: Any) -> Any:
 
 def _wrong(period: Any) -> SettingsError:
     return SettingsError(
-        f'period={period!r} is no period: possible are hours and days ("1h", "6h", "1D"), weeks ("W"), months '
-        '("MS", "1M"), quarters ("QS-DEC") and years ("YS", "hydro_year"), or None for all in one'
+        f'unknown period={period!r}: choose hours or days ("1h", "6h", "1D"), weeks ("W"), months ("MS", "1M"), '
+        'quarters ("QS-DEC"), years ("YS", "hydro_year"), or None for the whole series'
     )
 
 
 def _ticks(
     ends: NDArray[np.datetime64], offset: Any, period: Any, minutes: int, zone: ZoneInfo | None
 ) -> NDArray[np.datetime64]:
-    """Give for each interval the bounds of its period, of a fixed length."""
+    """Return for each interval the bounds of its period of fixed length."""
     day = isinstance(offset, pd.offsets.Day)
     if zone is not None and not day:
         raise SettingsError(
-            f"period={period!r} in {zone}: clocks that are put back show some hours twice. Take whole days and "
-            "longer, or leave timezone away"
+            f"period={period!r} in {zone} is ambiguous when clocks are put back: choose whole days or longer, or "
+            "leave out timezone"
         )
     length = (pd.Timedelta(days=offset.n) if day else pd.Timedelta(offset)).to_timedelta64()
     if length <= np.timedelta64(0) or length % np.timedelta64(minutes, "m"):
-        raise SettingsError(f"period={period!r} is no multiple of the interval of {minutes} min: take one that is")
+        raise SettingsError(
+            f"period={period!r} is not a multiple of the interval of {minutes} min: choose one that is"
+        )
     seconds = int(length / np.timedelta64(1, "s"))
     last = -(-ends.astype("datetime64[s]").astype(np.int64) // seconds) * seconds
     return np.stack([last - seconds, last], axis=-1).astype("datetime64[s]")
 
 
 def _calendar(ends: NDArray[np.datetime64], offset: Any, period: Any) -> NDArray[np.datetime64]:
-    """Give for each interval the bounds of its period, which the calendar tells."""
+    """Return for each interval the bounds of its calendar period."""
     if type(offset).__name__ not in _CALENDAR or offset.n < 1:
         raise _wrong(period)
     first = pd.Timestamp(_EPOCH) - offset
-    # two more: the last interval may end on the last edge but one, or after it
+    # two more, since the last interval may end on the last edge but one or after it
     dates = pd.date_range(first, pd.Timestamp(ends[-1]) + 2 * offset, freq=offset)
     edges = dates.to_numpy().astype("datetime64[s]") + np.timedelta64(_CALENDAR[type(offset).__name__], "D")
     number = np.searchsorted(edges, ends, side="left")

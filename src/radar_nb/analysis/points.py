@@ -1,4 +1,4 @@
-"""Points and the cells that stand for them, and the series at points out of fields."""
+"""Points, the cells that represent them, and series at points."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Around = Literal["nearest", "mean3x3", "bilinear"]
 
 _KNOWN = 0.5
-"""A point is missing where cells that are not missing weigh less than this."""
+"""A point is missing if the weights of valid cells add up to less than this."""
 
 
 EAST = {"standard_name": "longitude", "units": "degrees_east"}
@@ -43,7 +43,7 @@ _POLYGONS = {"Polygon", "MultiPolygon"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Points and the cells that stand for them.
+    """Points and the cells that represent them.
 
     Attributes
     ----------
@@ -51,11 +51,11 @@ class Places:
     lon, lat : ndarray of float64
         Degrees.
     home : tuple of ndarray of int64, shape (points,)
-        Rows and columns of the cells in which they lie.
+        Rows and columns of the cells that contain them.
     cells : tuple of ndarray of int64, shape (points,) or (points, k)
-        Rows and columns of those that stand for them.
+        Rows and columns of the cells that represent them.
     weights : ndarray of float32, shape (points, k), or None
-        How much each cell weighs, over all 1; None where one cell stands for a point.
+        Weight of each cell, 1 in total; None if one cell represents a point.
     """
 
     names: list[Any]
@@ -66,9 +66,9 @@ class Places:
     weights: NDArray[np.float32] | None = None
 
     def mean(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the values of points from those of their cells, of shape (..., points) or (..., points, k).
+        """Return the values of points from those of their cells, of shape (..., points) or (..., points, k).
 
-        The weighted mean of the cells that are not missing; NaN where they weigh less than half.
+        The result is the weighted mean of valid cells; NaN where their weights add up to less than half.
         """
         if self.weights is None:
             return values
@@ -81,36 +81,36 @@ class Places:
 
 
 def find_places(points: Any, grid: Grid, method: Around = "nearest") -> Places:
-    """Find the cells of a grid that stand for points.
+    """Find the cells of a grid that represent points.
 
     Parameters
     ----------
     points : mapping, sequence, DataFrame, GeoDataFrame, or path
-        Names to (lon, lat); pairs of these alone, named 0, 1, ...; columns `lon` and `lat`, degrees, or `x` and
-        `y`, metres of the grid's projection, named by the index; points in any CRS; or a file: a CSV with such
-        columns, named by its column `name` or `id` if it has one, or shapes as GDAL reads them.
+        Names to (lon, lat); (lon, lat) pairs, named 0, 1, ...; columns `lon` and `lat` in degrees, or `x` and `y`
+        in metres of the grid's projection, named by the index; points in any CRS; or a file: a CSV with such
+        columns, named by its column `name` or `id` if it has one, or shapes that GDAL reads.
     grid : Grid
     method : {"nearest", "mean3x3", "bilinear"}
-        The cell in which a point lies; this and its eight neighbours, all alike; the four cells whose centres are
-        around the point, by their distance in x and y. At the rim those that are not there do not count.
+        The cell that contains a point; that cell and its eight neighbours with equal weights; or the four cells
+        whose centres surround the point, weighted by distance in x and y. Cells beyond the edge are left out.
 
     Raises
     ------
     SettingsError
-        No such method, there is no point, or one lies outside the grid.
+        The method is unknown, there are no points, or one lies outside the grid.
     NothingFound
-        There is no such file.
+        The file does not exist.
     """
     if method not in get_args(Around):
-        raise SettingsError(f"method={method!r} is none of {', '.join(get_args(Around))}")
+        raise SettingsError(f"unknown method={method!r}: choose one of {', '.join(get_args(Around))}")
     try:
         names, lon, lat = _lonlat(points, grid.earth)
     except (TypeError, ValueError, LookupError) as error:
         if isinstance(error, SettingsError):
             raise
         raise SettingsError(
-            f"points={points!r} are none: give a mapping of names to (lon, lat), a sequence of (lon, lat), a "
-            "DataFrame or CSV with columns lon and lat or x and y, or a GeoDataFrame of points"
+            f"points={points!r} are not points: pass a mapping of names to (lon, lat), a sequence of (lon, lat), "
+            "a DataFrame or CSV with columns lon and lat or x and y, or a GeoDataFrame of points"
         ) from error
     x, y = to_xy(lon, lat, grid.earth)
     col, row = (x - grid.x0) / grid.cell, (y - grid.y0) / grid.cell
@@ -119,7 +119,7 @@ def find_places(points: Any, grid: Grid, method: Around = "nearest") -> Places:
         at = int(np.argmin(inside))
         raise SettingsError(
             f"the point {names[at]!r} (lon {lon[at]:g}, lat {lat[at]:g}) lies outside the grid {grid.name}: "
-            "give degrees, longitude first"
+            "pass degrees, longitude first"
         )
     home = (
         np.clip(np.rint(row), 0, grid.rows - 1).astype(np.int64),
@@ -142,7 +142,7 @@ def _with_cells(
     first: tuple[NDArray[np.int64], NDArray[np.int64]],
     factors: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> Places:
-    """Let a square of cells stand for each point: from a first one on, weighted by row times column."""
+    """Represent each point by a square of cells from a first one on, weighted by row times column."""
     side = np.arange(factors[0].shape[1])
     rows, cols = first[0][:, None] + np.repeat(side, side.size), first[1][:, None] + np.tile(side, side.size)
     weights = (factors[0][:, :, None] * factors[1][:, None, :]).reshape(rows.shape)
@@ -189,7 +189,7 @@ def _shapes(points: Any) -> tuple[list[Any], NDArray[np.float64], NDArray[np.flo
     if (kinds != "Point").any() or shapes.geometry.is_empty.any():
         at = int(np.argmax((kinds != "Point") | shapes.geometry.is_empty))
         kind = kinds.iloc[at] or "missing"
-        raise SettingsError(f"the shape {shapes.index[at]!r} is no point but {kind}: take over_areas for areas")
+        raise SettingsError(f"the shape {shapes.index[at]!r} is a {kind}, not a point: use over_areas for areas")
     degrees = shapes.geometry.to_crs("EPSG:4326")
     return list(shapes.index), degrees.x.to_numpy(), degrees.y.to_numpy()
 
@@ -198,15 +198,15 @@ def _csv(path: Path) -> dict[str, list[Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise NothingFound(f"{path} cannot be read ({error.strerror}): give a CSV of points") from error
+        raise NothingFound(f"{path} cannot be read ({error.strerror}): pass a CSV of points") from error
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     rows = list(csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ","))
-    columns = zip(*rows, strict=True)  # a row that is longer or shorter than others is told as no table
+    columns = zip(*rows, strict=True)  # ValueError for rows of different lengths
     return {name.strip().lower(): list(column) for name, *column in columns}
 
 
 def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Reporter = False) -> xr.DataArray:
-    """Give the series at points, shape (time, point)."""
+    """Return the series at points, shape (time, point)."""
     check_mean(fields, mixed=places.weights is not None)
     groups = _near(fields, places)
     parts = [_at(fields, places, group, progress) for group in groups]
@@ -215,20 +215,20 @@ def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Repor
     times = {name: value for name, value in fields.coords.items() if value.dims == ("time",)}
     attrs = {key: value for key, value in fields.attrs.items() if key != "ancillary_variables"}
     series = xr.DataArray(found, {**times, **place_coords(fields, places)}, name=fields.name, attrs=attrs)
-    if fields.encoding:  # not what xarray has computed, which stays in doubt
+    if fields.encoding:  # absent once xarray has computed the values: the interval stays in doubt
         keep_interval(series)
     return series
 
 
 def _at(fields: xr.DataArray, places: Places, group: NDArray[np.intp], progress: bool | Reporter) -> xr.Variable:
-    """Give the series at some of the points, out of the box in which these lie."""
+    """Return the series at some of the points, read from the box around them."""
     box, rows, cols = box_of(fields, *(cells[group] for cells in places.cells))
     some = places if places.weights is None else replace(places, weights=places.weights[group])
     return over_fields(box, lambda values: some.mean(values[..., rows, cols]), {"point": group.size}, progress)
 
 
 def _near(fields: xr.DataArray, places: Places) -> list[NDArray[np.intp]]:
-    """Give the numbers of points that lie in the same chunk: what is read for one is there for the others."""
+    """Return groups of points in the same chunk, so that each chunk is read once."""
     kept = dict(fields.chunksizes) or fields.encoding.get("preferred_chunks", {})
     tiles = np.stack([
         axis // np.max(kept.get(name, fields.sizes[name])) for name, axis in zip("yx", places.home, strict=True)
@@ -240,7 +240,7 @@ def _near(fields: xr.DataArray, places: Places) -> list[NDArray[np.intp]]:
 def box_of(
     fields: xr.DataArray, rows: NDArray[np.int64], cols: NDArray[np.int64]
 ) -> tuple[xr.DataArray, NDArray[np.int64], NDArray[np.int64]]:
-    """Give the smallest part of fields that holds some cells, and their rows and columns in it."""
+    """Return the smallest box of fields that holds some cells, and their rows and columns in it."""
     south, west = int(rows.min()), int(cols.min())
     box = fields.isel(y=slice(south, int(rows.max()) + 1), x=slice(west, int(cols.max()) + 1))
     return box, rows - south, cols - west
@@ -252,7 +252,7 @@ def over_fields(
     sizes: dict[str, int],
     progress: bool | Reporter,
 ) -> xr.Variable:
-    """Apply a function of fields (time, y, x): lazily, or to one block after the other."""
+    """Apply a function to fields (time, y, x): lazily, or block by block."""
     if fields.chunks is None:
         parts = [function(values) for _, values in blocks(fields, "read", progress=progress)]
         return xr.Variable(("time", *sizes), np.concatenate(parts))
@@ -269,7 +269,7 @@ def over_fields(
 
 
 def place_coords(like: xr.DataArray, places: Places) -> dict[str, xr.Variable]:
-    """Give the names of points, where they are, and the centres of the cells in which they lie."""
+    """Return the names and positions of points, and the centres of the cells that contain them."""
     rows, cols = places.home
     return {
         "point": xr.Variable("point", labels_of(places.names)),
@@ -292,18 +292,18 @@ def _without_axis(coordinate: xr.DataArray) -> dict[str, Any]:
 
 
 def check_mean(fields: xr.DataArray, *, mixed: bool) -> None:
-    """Refuse classes where cells are mixed."""
+    """Raise an error if cells with classes would be averaged."""
     if mixed and (fields.dtype.kind != "f" or "flag_values" in fields.attrs):
-        raise SeriesError(f"{fields.name!r} holds classes, which have no mean: take the nearest cell of points")
+        raise SeriesError(f'{fields.name!r} holds classes, which have no mean: use method="nearest" at points')
 
 
 def read_shapes(source: Any) -> Any:
-    """Give a user's shapes as a table.
+    """Return a user's shapes as a table.
 
     Parameters
     ----------
     source : GeoDataFrame, GeoSeries, or path
-        A path is one of whatever GDAL reads: GeoPackage, Shapefile, GeoJSON, FlatGeobuf, GeoParquet.
+        Any file that GDAL reads: GeoPackage, Shapefile, GeoJSON, FlatGeobuf, GeoParquet.
 
     Returns
     -------
@@ -313,9 +313,9 @@ def read_shapes(source: Any) -> Any:
     Raises
     ------
     SettingsError
-        It is none of these, has no CRS or no shapes, or geopandas is not installed.
+        The source has another type, no CRS or no shapes, or geopandas is not installed.
     NothingFound
-        There is no such file.
+        The file does not exist.
     """
     try:
         import geopandas  # noqa: PLC0415 - an extra
@@ -324,24 +324,24 @@ def read_shapes(source: Any) -> Any:
     if isinstance(source, str | os.PathLike):
         path = user_path(source)
         if not path.exists():
-            raise NothingFound(f"{path} does not exist: give a file of shapes, or a GeoDataFrame")
+            raise NothingFound(f"{path} does not exist: pass a file of shapes, or a GeoDataFrame")
         try:
             source = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
         except Exception as error:  # GDAL's, pyogrio's and pyarrow's errors have no common root
             raise SettingsError(
-                f"{path} cannot be read as shapes ({error}): give a file that GDAL reads"
+                f"{path} cannot be read as shapes ({error}): pass a file that GDAL reads"
             ) from error
     if isinstance(source, geopandas.GeoSeries):
         source = source.to_frame("geometry")
     if not isinstance(source, geopandas.GeoDataFrame):
         raise SettingsError(
-            f"{type(source).__name__} is no GeoDataFrame, no GeoSeries and no path of a file: give one"
+            f"unknown type of shapes {type(source).__name__}: pass a GeoDataFrame, a GeoSeries or a path"
         )
     if not len(source):
-        raise SettingsError("the shapes are none, the table is empty: give at least one")
+        raise SettingsError("the table of shapes is empty: pass at least one shape")
     if source.crs is None:
         raise SettingsError(
-            "the shapes have no CRS, so nobody knows where they are: say which with .set_crs(...), such as "
+            "the shapes have no CRS, so their position is unknown: set it with .set_crs(...), such as "
             "'EPSG:4326' for longitude and latitude or 'EPSG:25832' for UTM 32N"
         )
     return source

@@ -1,7 +1,7 @@
 """Totals, means, extremes, counts and series at points, from archives or cubes in one pass.
 
-Threads read one day each, forward; what stays of a frame is a few numbers a cell. These are put together when a
-period is over, and go into the result.
+Each thread reads one day at a time, forward, and keeps only a few numbers per cell. These are combined when a
+period is complete.
 """
 
 from __future__ import annotations
@@ -61,54 +61,56 @@ def reduce(
     workers: int | None = None,
     progress: bool | Reporter = True,
 ) -> xr.Dataset:
-    """Give totals, means, extremes or counts over time, or series at points, in one pass over archives or a cube.
+    """Return totals, means, extremes or counts over time, or series at points, in one pass over the source.
 
     Nothing is extracted, and memory does not grow with the length of the series.
 
     Parameters
     ----------
     source, variables, clutter, grid, regrid, sums, errors
-        As in `open_dataset`, or the folder of a cube, of which only `errors` can be chosen. Of overlapping sums
-        those are taken that do not overlap, unless `sums` says so.
+        As in `open_dataset`, or the folder of a cube, for which only `errors` can be chosen. Overlapping sums are
+        reduced to those that do not overlap unless `sums` says otherwise.
     how : {"sum", "mean", "max", "min", "count", "series"}, or several of the first five
-        "sum" adds up amounts in mm, and nothing else. "count" counts the intervals that are not below each
-        `threshold`, or without one those that are not missing. "series" gives every step at `points`.
+        "sum" needs amounts in mm. "count" counts the intervals that are not below each `threshold`, or without a
+        threshold those that are not missing. "series" returns every step at `points`.
     period : str, pandas offset or timedelta, optional
         "1h", "1D", "1M" or "MS" (calendar months), "YS", ... An interval belongs to the period in which it ends:
-        the one that ends at 00:00 to the day before. All in one by default.
+        one that ends at 00:00 belongs to the previous day. By default one period for the whole series.
     threshold : float or sequence of float, optional
         For "count", in the variable's unit. Decimal numbers are compared: 0.29 mm is not below 0.29.
     timezone, day_begin : str
-        Whose days, months and years, such as "Europe/Berlin", and when they begin: "05:50" for DWD's gauges.
+        Time zone of days, months and years, such as "Europe/Berlin", and the time at which days begin: "05:50" for
+        DWD's gauges.
     label : {"begin", "end"}, optional
         As in `accumulate`.
     points, method
-        As in `at_points`: only the cells that stand for these points are looked at.
+        As in `at_points`: only the cells that represent these points are processed.
     workers : int, optional
-        Threads; by default as many as there are processors. The result is the same to the last bit.
+        Number of threads; by default the number of processors. It does not change the result.
     progress : bool or Reporter
         Task "reduce", in frames.
 
     Returns
     -------
     xarray.Dataset
-        Variables named by product (`ds["YW"]`), or `YW_sum`, `YW_max`, ... where several were asked for:
+        Variables named by product (`ds["YW"]`), or `YW_sum`, `YW_max`, ... for several ways to reduce:
 
-        - float32 of shape (time, y, x), or (time, point); `count` int32, with a dimension `threshold` where
-          several are given. NaN where no interval was valid, and a count of 0;
-        - `time` labels the period, `time_bnds` is what it covers, as in `accumulate`; both without a dimension
-          where no `period` is given. Periods without a frame are left out;
-        - `coverage`, float32 from 0 to 1: the share of the period's intervals that were not missing;
-        - "series": float32 of shape (time, point) alone, NaN where missing.
+        - float32 of shape (time, y, x), or (time, point); `count` int32, with a dimension `threshold` for several
+          thresholds. Where no interval is valid, NaN and a count of 0;
+        - `time` labels the period, `time_bnds` is the time that it covers, as in `accumulate`; both without a
+          dimension if no `period` is given. Periods without a frame are left out;
+        - `coverage`, float32 from 0 to 1: the share of the period's intervals that are not missing;
+        - for "series" only float32 of shape (time, point), NaN where missing.
 
     Raises
     ------
     SettingsError
-        `how`, `period`, `threshold` or `points` cannot be, or a point lies outside the grid.
+        `how`, `period`, `threshold` or `points` is not valid, or a point lies outside the grid.
     SeriesError
-        A sum of what is no amount, a mean or an extreme of classes, or several lead times.
+        The data are not amounts and "sum" is requested, or classes and a mean or an extreme is, or they have
+        several lead times.
     NothingFound, ArchiveError, FrameError, UnknownProduct, UnknownGrid
-        As `open_dataset`.
+        As for `open_dataset`.
 
     Examples
     --------
@@ -143,7 +145,7 @@ def reduce(
 
 
 def stream_periods(stream: FrameStream, hows: Sequence[How], period: Any, **clock: Any) -> Periods:
-    """Return the periods of a stream, after refusing what would have no meaning: see `reduce`."""
+    """Return the periods of a stream; raise an error for reductions without a meaning: see `reduce`."""
     _check_meaning(stream, hows)
     ends = stream.times + np.timedelta64(stream.leads[0] or 0, "m")
     step = frame_step(stream.product, stream.minutes, ends.astype(np.int64) // 60)
@@ -156,7 +158,7 @@ def stream_periods(stream: FrameStream, hows: Sequence[How], period: Any, **cloc
 
 
 class StreamReduction:
-    """Archives or a cube, of which some periods at a time are reduced.
+    """A reduction of archives or a cube, some periods at a time.
 
     Parameters
     ----------
@@ -164,12 +166,12 @@ class StreamReduction:
     periods : Periods
     hows : sequence of str
     places : Places or None
-        The cells that are looked at; None for all.
+        The cells that are processed; None for all.
     thresholds : sequence of float
     named : bool
-        Whether variables carry the way to reduce in their names.
+        Whether names of variables end in the way to reduce.
     one : bool
-        Whether variables have no dimension of thresholds.
+        Whether variables have no dimension `threshold`.
     workers, progress
         As in `reduce`.
     """
@@ -216,46 +218,44 @@ class StreamReduction:
 
 
 def _asked(how: Any, period: Any, threshold: Any, points: Any) -> tuple[tuple[How, ...], tuple[float, ...]]:
-    """Hold the arguments against what they can be."""
+    """Validate the arguments, and return ways to reduce and thresholds."""
     hows: tuple[Any, ...] = (how,) if isinstance(how, str) else tuple(dict.fromkeys(how))
     known = get_args(How)
     if not hows or not set(hows) <= set(known):
-        raise SettingsError(
-            f"how={how!r} is no way to reduce: possible are {', '.join(known)}, or several of them"
-        )
+        raise SettingsError(f"unknown how={how!r}: choose from {', '.join(known)}")
     if "series" in hows:
         if len(hows) > 1 or period is not None:
-            raise SettingsError('how="series" gives every step: ask for it alone, and without a period')
+            raise SettingsError('how="series" returns every step: use it alone, and without a period')
         if points is None:
             raise SettingsError('how="series" needs points=, such as {"Aachen": (6.09, 50.78)} (lon, lat)')
     if threshold is None:
         return hows, ()
     if "count" not in hows:
-        raise SettingsError(f'threshold={threshold!r} is for how="count": ask for that too, or leave it away')
+        raise SettingsError(f'threshold={threshold!r} needs how="count": add it, or leave out the threshold')
     thresholds = tuple(float(value) for value in np.atleast_1d(np.asarray(threshold, float)))
     if not thresholds or not np.isfinite(thresholds).all():
-        raise SettingsError(f"threshold={threshold!r} is no number, and no sequence of some: give mm, such as 10")
+        raise SettingsError(f"threshold={threshold!r} is not a number, nor a list of them: pass mm, such as 10")
     return hows, thresholds
 
 
 def _check_meaning(stream: FrameStream, hows: Sequence[How]) -> None:
-    """Refuse what would have no meaning."""
+    """Raise an error for reductions without a meaning."""
     name, variable = stream.name, stream.like[stream.name]
     unit = variable.attrs["units"]
     if len(stream.leads) > 1:
         leads = ", ".join(str(lead) for lead in stream.leads)
         raise SeriesError(
-            f"{name} comes with several lead times ({leads} min), each a series of its own: reduce the files of "
-            "one, or use open_dataset(...).sel(lead_time=...)"
+            f"{name} has several lead times ({leads} min), each a series of its own: reduce the files of one, "
+            "or use open_dataset(...).sel(lead_time=...)"
         )
     if "sum" in hows and variable.attrs.get("cell_methods") != "time: sum":
-        raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Take "mean" or "max"')
+        raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Use "mean" or "max"')
     known = PRODUCTS.get(stream.product)
     if known is not None and known.quantity == "class" and not {"mean", "max", "min"}.isdisjoint(hows):
-        raise SeriesError(f'{name} holds classes, which have no mean and no extremes. Take "count" or "series"')
+        raise SeriesError(f'{name} holds classes, which have no mean and no extremes. Use "count" or "series"')
 
 
-# --- what comes out -------------------------------------------------------------------------------------------
+# --- the result -----------------------------------------------------------------------------------------------
 
 _NOT_REDUCED = {"cell_methods", "interval_minutes", "ancillary_variables"}
 _NOT_COUNTED = {"standard_name", "flag_masks", "flag_meanings"}
@@ -264,7 +264,7 @@ _NOT_COUNTED = {"standard_name", "flag_masks", "flag_meanings"}
 def _variables(
     results: Results, like: xr.DataArray, hows: Sequence[str], *, prefix: bool, one: bool
 ) -> dict[str, xr.Variable]:
-    """Give the variables; `one` is whether they have no dimension of thresholds."""
+    """Return the variables; `one` is whether they have no dimension `threshold`."""
     attrs = {key: value for key, value in like.attrs.items() if key not in _NOT_REDUCED}
     attrs["ancillary_variables"] = "coverage"
     cells = ("y", "x") if results.places is None else ("point",)
@@ -284,9 +284,9 @@ def _variables(
             own |= {"long_name": reduced_name(how, like), "interval_minutes": like.attrs["interval_minutes"]}
         variables[name] = xr.Variable(("time", *cells), results.fields[how], own)
         keep_interval(variables[name])
-    told = {"long_name": "share of the period's intervals that are not missing", "units": "1"}
-    told["grid_mapping"] = attrs["grid_mapping"]
-    return variables | {"coverage": xr.Variable(("time", *cells), results.coverage, told)}
+    share = {"long_name": "share of the period's intervals that are not missing", "units": "1"}
+    share["grid_mapping"] = attrs["grid_mapping"]
+    return variables | {"coverage": xr.Variable(("time", *cells), results.coverage, share)}
 
 
 def _counted(thresholds: Sequence[float], like: xr.DataArray, *, one: bool) -> str:
@@ -304,8 +304,8 @@ def _coords(results: Results, like: xr.DataArray, *, one: bool) -> dict[str, xr.
     coords = places | period_coords(results.periods)
     if results.wanted.thresholds:
         values = np.array(results.wanted.thresholds)
-        told = {"long_name": "least value that is counted", "units": like.attrs["units"]}
-        coords["threshold"] = xr.Variable((), values[0], told) if one else xr.Variable("threshold", values, told)
+        attrs = {"long_name": "smallest value that is counted", "units": like.attrs["units"]}
+        coords["threshold"] = xr.Variable((), values[0], attrs) if one else xr.Variable("threshold", values, attrs)
     return coords
 
 

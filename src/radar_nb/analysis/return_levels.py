@@ -1,4 +1,4 @@
-"""From annual maxima to the amounts of return periods: a generalised extreme value distribution by L-moments."""
+"""Amounts of return periods from annual maxima: a generalised extreme value distribution fitted by L-moments."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEWEST = 5
-"""Years without which three parameters are a game."""
+"""Minimum number of years for a three-parameter fit."""
 _SHORT = 20
-"""Years below which a warning is due."""
+"""Number of years below which a warning is issued."""
 _REACH = 3
-"""Return periods beyond so many times the record are told to be guesses (DVWK-Merkblatt 251/1999)."""
+"""A return period longer than this many times the record causes a warning (DVWK-Merkblatt 251/1999)."""
 _ROOM = 1 << 22
-"""Values that are resampled at once: 32 MB."""
+"""Number of values that are resampled at once: 32 MB."""
 
 _SHAPES = np.linspace(5, -0.99, 1 << 17)
 _SKEWNESS = 2 * (1 - 3.0**-_SHAPES) / (1 - 2.0**-_SHAPES) - 3
@@ -40,9 +40,9 @@ def return_levels(
     confidence: float = 0.9,
     seed: int = 0,
 ) -> xr.Dataset:
-    """Give the amounts that are reached once in so many years, with intervals that tell how sure that is.
+    """Return the amounts of return periods, with confidence intervals.
 
-    A generalised extreme value distribution is fitted to the maxima of each cell and duration by itself, through
+    A generalised extreme value distribution is fitted separately to the maxima of each cell and duration, through
     the first three L-moments l1, l2, t3 = l3 / l2 of the sample (Hosking 1990, J. R. Stat. Soc. B 52, 105-124;
     Hosking and Wallis 1997, Regional Frequency Analysis, appendix A.6):
 
@@ -50,40 +50,40 @@ def return_levels(
     - alpha = l2 k / ((1 - 2**-k) Gamma(1 + k)), xi = l1 - alpha (1 - Gamma(1 + k)) / k;
     - x(T) = xi + alpha (1 - (-ln(1 - 1/T))**k) / k.
 
-    The intervals are percentiles of fits to years drawn with replacement, all cells in the same years.
+    The intervals are percentiles of fits to years drawn with replacement, the same years for all cells.
 
     Parameters
     ----------
     maxima : xarray.DataArray or Dataset
-        As `annual_maxima` gives them: dimension `year`, NaN where a year is not known.
+        As returned by `annual_maxima`: dimension `year`, NaN where a year is missing.
     return_periods : sequence of float
-        Years, each more than 1: the mean distance of years whose maximum exceeds the amount.
+        Years, each more than 1: the mean time between years whose maximum exceeds the amount.
     resamples : int
-        How often years are drawn; 0 leaves the intervals away.
+        Number of draws; 0 omits the intervals.
     confidence : float
-        The share of fits inside the interval.
+        Share of fits inside the interval.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
     xarray.Dataset
         `level`, `lower` and `upper`, float64, in the unit of the maxima, of shape (return_period, ...); `shape`
-        (k, as scipy's `genextreme` has it: positive is bounded above), `location`, `scale`; `years`. NaN where
-        there are less than five years, or all maxima are the same.
+        (k with the sign of scipy's `genextreme`: positive is bounded above), `location`, `scale`; `years`. NaN
+        where there are fewer than five years, or all maxima are equal.
 
     Warns
     -----
     UserWarning
-        A cell has less than 20 years, or a return period is longer than three times its record: radar has seen
-        Germany since 2001, and 100 years from 25 are a guess whatever the interval says.
+        A cell has fewer than 20 years, or a return period is longer than three times its record. The radar data of
+        Germany begin in 2001; a 100-year amount from 25 years is uncertain whatever the interval says.
 
     Raises
     ------
     SeriesError
-        These are no maxima of years, or of no cell are there five.
+        The data are not annual maxima, or no cell has five years.
     SettingsError
-        A return period, the number of draws or the confidence cannot be.
+        A return period, the number of draws or the confidence is not valid.
 
     Examples
     --------
@@ -96,11 +96,11 @@ def return_levels(
     periods = np.asarray(return_periods, float).ravel()
     if not periods.size or not (periods > 1).all() or not np.isfinite(periods).all():
         raise SettingsError(
-            f"return_periods={return_periods!r}: give years, each more than 1, such as (2, 10, 50)"
+            f"return_periods={return_periods!r}: pass years, each more than 1, such as (2, 10, 50)"
         )
     if resamples < 0 or not 0 < confidence < 1:
         raise SettingsError(
-            f"resamples={resamples!r}, confidence={confidence!r}: give a number of draws, 0 for none, and a share "
+            f"resamples={resamples!r}, confidence={confidence!r}: pass a number of draws (0 for none) and a share "
             "between 0 and 1"
         )
     cells = maxima.dims[1:]
@@ -111,19 +111,19 @@ def return_levels(
     fitted = _fit(values)
     levels = _levels(fitted, periods)
     units = {"units": maxima.attrs.get("units", "mm")}
-    told = f"exceeded once in the return period: {maxima.attrs.get('long_name', maxima.name)}"
+    name = f"exceeded once in the return period: {maxima.attrs.get('long_name', maxima.name)}"
     over = ("return_period", *cells)
-    made: dict[str, Any] = {"level": (over, levels.reshape(-1, *shape), units | {"long_name": told})}
+    made: dict[str, Any] = {"level": (over, levels.reshape(-1, *shape), units | {"long_name": name})}
     if resamples:
         tails = (1 - confidence) / 2
         bounds = _bounds(values, periods, resamples, [tails, 1 - tails], seed)
         for name, bound in zip(("lower", "upper"), bounds, strict=True):
-            what = {"long_name": f"{name} end of the {confidence:.0%} interval of it"}
-            # of few years, drawn more than once, there can be a fit where the years alone had none
+            what = {"long_name": f"{name} bound of the {confidence:.0%} confidence interval"}
+            # a resample of few years can have a fit where the years themselves have none
             made[name] = (over, np.where(np.isnan(levels), np.nan, bound).reshape(-1, *shape), units | what)
     for name, parameter in zip(("shape", "location", "scale"), fitted, strict=True):
         made[name] = (cells, parameter.reshape(shape), {"long_name": f"{name} of the fitted GEV"})
-    made["years"] = (cells, years.reshape(shape), {"long_name": "years that are known", "units": "1"})
+    made["years"] = (cells, years.reshape(shape), {"long_name": "number of years with a maximum", "units": "1"})
     coords = {name: value.variable for name, value in maxima.coords.items() if "year" not in value.dims}
     period = xr.Variable("return_period", periods, {"long_name": "return period", "units": "year"})
     return xr.Dataset(made, {**coords, "return_period": period})
@@ -135,7 +135,7 @@ def _maxima(maxima: xr.DataArray | xr.Dataset) -> xr.DataArray:
         maxima = maxima[names[0]] if len(names) == 1 else maxima
     if not isinstance(maxima, xr.DataArray) or "year" not in maxima.dims:
         raise SeriesError(
-            "return_levels needs maxima of years, with a dimension year: pass what annual_maxima gives"
+            "return_levels needs annual maxima, with a dimension year: pass the result of annual_maxima"
         )
     return maxima.transpose("year", ...)
 
@@ -144,23 +144,23 @@ def _warn(years: NDArray[np.integer[Any]], longest: float, name: str) -> None:
     most = int(years.max(initial=0))
     if most < _FEWEST:
         raise SeriesError(
-            f"{name} has maxima of {most} years at most, and a distribution needs {_FEWEST}: take a longer "
-            "series, or a smaller min_coverage in annual_maxima"
+            f"{name} has maxima of {most} years at most, and a fit needs {_FEWEST}: use a longer series, or a "
+            "smaller min_coverage in annual_maxima"
         )
     fitted = years[years >= _FEWEST]
     least, few = int(fitted.min()), (fitted < _SHORT) | (longest > _REACH * fitted)
     if few.any():
         where = f" in {few.sum()} of {fitted.size} cells" if fitted.size > 1 else ""
         warnings.warn(
-            f"{least} years of {name}{where} say little about what happens once in {longest:g}: look at the "
-            f"intervals, and at no return period above {_REACH * least} years",
+            f"{least} years of {name}{where} are few for a return period of {longest:g} years: check the "
+            f"intervals, and use no return period above {_REACH * least} years",
             UserWarning,
             stacklevel=3,
         )
 
 
 def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Give l1, l2 and t3 of samples along the last axis but one, without NaN (unbiased; Hosking 1990, eq. 2.4)."""
+    """Return l1, l2 and t3 along the last axis but one, ignoring NaN (unbiased; Hosking 1990, eq. 2.4)."""
     ordered = np.sort(values, axis=-2)
     valid = np.isfinite(ordered)
     n = valid.sum(axis=-2).astype(float)
@@ -171,12 +171,12 @@ def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     b1 = (ordered * rank).sum(axis=-2) / (n * (n - 1))
     b2 = (ordered * (rank * (rank - 1))).sum(axis=-2) / (n * (n - 1) * (n - 2))
     l2 = 2 * b1 - b0
-    l2[l2 <= 1e-9 * np.abs(b0)] = np.nan  # all the same
+    l2[l2 <= 1e-9 * np.abs(b0)] = np.nan  # all equal
     return b0, l2, (6 * b2 - 6 * b1 + b0) / l2
 
 
 def _fit(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Give shape, location and scale for samples of shape (..., years, cells)."""
+    """Return shape, location and scale for samples of shape (..., years, cells)."""
     l1, l2, t3 = _moments(values)
     k = np.interp(t3, _SKEWNESS, _SHAPES)
     k[np.abs(k) < 1e-7] = 1e-7  # the formulas' limit
@@ -186,7 +186,7 @@ def _fit(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
 
 
 def _levels(fitted: tuple[NDArray[np.float64], ...], periods: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the amounts of return periods, shape (periods, ...)."""
+    """Return the amounts of return periods, shape (periods, ...)."""
     k, location, scale = (parameter[None] for parameter in fitted)
     chance = (1 - 1 / periods).reshape(-1, *(1,) * (k.ndim - 1))
     levels: NDArray[np.float64] = genextreme.ppf(chance, k, location, scale)
@@ -196,7 +196,7 @@ def _levels(fitted: tuple[NDArray[np.float64], ...], periods: NDArray[np.float64
 def _bounds(
     values: NDArray[np.float64], periods: NDArray[np.float64], resamples: int, tails: list[float], seed: int
 ) -> NDArray[np.float64]:
-    """Give percentiles of the levels of resampled years, shape (tails, periods, cells)."""
+    """Return percentiles of the levels of resampled years, shape (tails, periods, cells)."""
     count, cells = values.shape
     draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
     bounds = np.full((len(tails), periods.size, cells), np.nan)
@@ -204,7 +204,7 @@ def _bounds(
     for start in range(0, cells, step):
         part = slice(start, start + step)
         levels = _levels(_fit(values[:, part][draws]), periods)
-        # where draws happen to be all the same, or too few, there is no fit
+        # draws that are all equal, or too few, have no fit
         known = np.isfinite(levels).any(axis=(0, 1))
         bounds[:, :, part][:, :, known] = np.nanquantile(levels[:, :, known], tails, axis=1)
     return bounds

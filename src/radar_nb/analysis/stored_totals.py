@@ -1,8 +1,8 @@
-"""Totals that are written while they are computed: bounded memory, and an interrupted call goes on.
+"""Totals that are written as they are computed, in bounded memory; an interrupted call can be resumed.
 
-The store is a Zarr group with one chunk a period. The variable comes first and its coverage last, which is never
-missing: a period whose coverage is there is complete. xarray cannot write a netCDF in parts, so its periods go to
-a Zarr group beside it, `days.nc.part`, which is copied when all are there.
+The store is a Zarr group with one chunk per period. The coverage, which is never missing, is written after the
+variable: a period with a coverage is complete. xarray cannot write a netCDF file in parts, so its periods are
+first written to a Zarr group beside it, `days.nc.part`, and copied at the end.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 _ROOM = 1 << 28
 """Bytes of results that are computed at once."""
 _SHARE = 4
-"""A result may take this part of the free memory."""
+"""A result may take one part in this many of the free memory."""
 _CELL = 8
 """Bytes of a cell in a period: total and coverage."""
 _REQUEST = "radar_nb_request"
-"""The attribute that holds what was asked for, so that only the same call goes on."""
+"""The attribute that holds the request, so that only the same call is resumed."""
 
 
 class PeriodTotals(Protocol):
-    """Totals of periods, some at a time: of archives and cubes, or of a Dataset.
+    """Totals of archives, a cube or a Dataset, some periods at a time.
 
     Attributes
     ----------
     periods : Periods
     cells : int
-        Values of one period.
+        Number of values of one period.
     lazy : bool
-        Whether `part` computes nothing.
+        Whether `part` returns lazy arrays.
     source : str
-        What the data are, in words.
+        Description of the data.
     """
 
     periods: Periods
@@ -59,7 +59,7 @@ class PeriodTotals(Protocol):
 
 
 def require_memory(totals: PeriodTotals) -> None:
-    """Refuse a result that does not fit into a quarter of the free memory.
+    """Raise an error if the result is larger than a quarter of the free memory.
 
     Raises
     ------
@@ -85,39 +85,39 @@ def write_totals(
     ----------
     totals : PeriodTotals
     store : path
-        Ends in `.zarr` or `.nc`. What an earlier, interrupted call has written is kept.
+        Ends in `.zarr` or `.nc`. Periods of an earlier, interrupted call are kept.
     least : float
-        Smallest coverage of a total that is kept.
+        Totals with a smaller coverage become NaN.
     request : dict
-        What was asked for, as JSON knows it.
+        The arguments of the call, as JSON types.
 
     Raises
     ------
     SettingsError
-        The name has another ending, or there lies something else.
+        The name has another suffix, or the store holds something else.
     StorageError
-        The disk refused.
+        The store cannot be written.
     """
     target = user_path(store)
     if target.suffix not in {".zarr", ".nc"}:
-        raise SettingsError(f'store={str(store)!r}: name it "....zarr" or "....nc"')
+        raise SettingsError(f'store={str(store)!r} has an unknown suffix: name it "....zarr" or "....nc"')
     labels = totals.periods.labels
     asked = {**request, "source": totals.source, "steps": len(totals.periods.of_step)}
     asked |= {"periods": [str(labels[0]), str(labels[-1]), len(labels)], "min_coverage": least}
-    told = json.dumps(asked, sort_keys=True)
+    key = json.dumps(asked, sort_keys=True)
     if target.suffix == ".nc" and target.exists():
-        return _opened(target, told)
+        return _opened(target, key)
     group = target if target.suffix == ".zarr" else target.with_name(f"{target.name}.part")
     with storage_errors(target):
         if not group.exists():
-            _prepare(group, totals, told)
-        done = np.isfinite(_opened(group, told)["coverage"].isel(_corner(totals)).values)
+            _prepare(group, totals, key)
+        done = np.isfinite(_opened(group, key)["coverage"].isel(_corner(totals)).values)
         for first, stop in _batches(~done, max(1, _ROOM // (_CELL * totals.cells))):
             part = with_coverage(totals.part(first, stop).compute(), least).reset_coords(drop=True)
             for name in sorted(part.data_vars, key=lambda name: name == "coverage"):
                 part[[name]].drop_vars(part.coords).to_zarr(group, region={"time": slice(first, stop)})
         if target.suffix == ".nc":
-            whole = _opened(group, told).assign_attrs({_REQUEST: told})
+            whole = _opened(group, key).assign_attrs({_REQUEST: key})
             spelled = {name: {"zlib": True, "complevel": 1} for name in whole.data_vars}
             written = temporary_path(target)
             try:
@@ -126,7 +126,7 @@ def write_totals(
             finally:
                 written.unlink(missing_ok=True)
             shutil.rmtree(group)
-    return _opened(target, told)
+    return _opened(target, key)
 
 
 def _corner(totals: PeriodTotals) -> dict[str, int]:
@@ -134,8 +134,8 @@ def _corner(totals: PeriodTotals) -> dict[str, int]:
     return {str(name): 0 for name in totals.part(0, 1)["coverage"].dims if name != "time"}
 
 
-def _prepare(group: Path, totals: PeriodTotals, told: str) -> None:
-    """Write coordinates and attributes of all periods, and no values."""
+def _prepare(group: Path, totals: PeriodTotals, key: str) -> None:
+    """Write the coordinates and attributes of all periods, without values."""
     like = with_coverage(totals.part(0, 1), 0.0)
     periods = totals.periods
     times = {
@@ -144,7 +144,7 @@ def _prepare(group: Path, totals: PeriodTotals, told: str) -> None:
         "period_end": periods.bounds[:, 1],
         "time_bnds": periods.bounds,
     }
-    whole = like.isel(time=0, drop=True).assign_attrs({_REQUEST: told})
+    whole = like.isel(time=0, drop=True).assign_attrs({_REQUEST: key})
     for name in like.data_vars:
         chunks = {dim: 1 if dim == "time" else like.sizes[dim] for dim in like[name].dims}
         one = xr.full_like(like[name].variable, np.nan).chunk(chunks)
@@ -161,16 +161,16 @@ def _prepare(group: Path, totals: PeriodTotals, told: str) -> None:
     building.rename(group)
 
 
-def _opened(path: Path, told: str) -> xr.Dataset:
-    """Open what was written, after comparing what was asked for."""
+def _opened(path: Path, key: str) -> xr.Dataset:
+    """Open a store; raise an error if it was written for another request."""
     if path.suffix == ".nc":
         found = xr.open_dataset(path, engine="h5netcdf", decode_coords="all", chunks={})
     else:
         found = xr.open_dataset(path, engine="zarr", decode_coords="all", chunks={})
-    if found.attrs.pop(_REQUEST, None) != told:
+    if found.attrs.pop(_REQUEST, None) != key:
         found.close()
         raise SettingsError(
-            f"{path} holds other totals than those asked for: choose another store, or remove it first"
+            f"{path} holds the totals of another request: choose another store, or remove it first"
         )
     return found
 
@@ -183,7 +183,7 @@ def _batches(wanted: Any, longest: int) -> list[tuple[int, int]]:
 
 
 def _free_memory() -> int | None:
-    """Return the bytes that programs may still take, None where the system does not say."""
+    """Return the bytes of available memory, None where the system does not report them."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

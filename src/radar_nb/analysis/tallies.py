@@ -1,7 +1,7 @@
-"""Sums, extremes and counts of many frames, each code touched as few times as can be.
+"""Sums, extremes and counts of many frames, with few passes over the codes of each.
 
-Frames come one after the other and are forgotten; what stays is a few numbers a cell. All of it is exact: sums are
-sums of integers, so that no order of frames and no number of threads changes a bit of the result.
+Frames are added one by one; only a few numbers per cell are kept. Sums are sums of integers, so that the result is
+exact and does not depend on the order of frames or the number of threads.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 GROUP = 16
 """Frames whose 12-bit values are summed in 16 bits: 16 * 4095 < 2**16."""
 FRAMES_LIMIT = 1 << 20
-"""Frames whose 12-bit values are summed in 32 bits: as many as a tally may be given between two totals."""
+"""Frames whose 12-bit values are summed in 32 bits: the largest number of frames between two totals."""
 
-_STEPS = 1 << 24  # floating values are summed in steps of 6e-8, so that their sum is one of integers too
+_STEPS = 1 << 24  # floating values are summed in steps of 6e-8, so that their sums are exact too
 _FLAGS = 0xFFFF ^ VALUE
-_RESTLESS = 0.001  # share of cells whose flags change with a frame, above which other flags are cut off first
+_RESTLESS = 0.001  # share of cells with changed flags above which other flags are removed first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is to be known of each cell, beside the number of its valid frames.
+    """The statistics to compute for each cell, beside the number of its valid frames.
 
     Attributes
     ----------
     sums, largest, smallest : bool
     thresholds : tuple of float
-        Frames whose value is not below each are counted.
+        Count the frames whose value is not below each threshold.
     """
 
     sums: bool = False
@@ -47,21 +47,21 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Totals:
-    """What is known of each cell after some frames of one packing.
+    """Statistics of each cell after some frames of one packing.
 
-    All arrays have the shape (cells,), or (0,) where they were not wanted.
+    All arrays have the shape (cells,), or (0,) if they were not requested.
 
     Attributes
     ----------
     scale, offset : float
         A cell's sum is `sums * scale + valid * offset`.
     valid : ndarray of int32
-        Frames in which the cell was not missing.
+        Number of frames in which the cell was not missing.
     sums : ndarray of int64
     largest, smallest : ndarray of float32
         Values; minus and plus infinity where no frame was valid.
     above : tuple of ndarray of int32
-        Frames whose value was not below each threshold.
+        Number of frames whose value was not below each threshold.
     """
 
     scale: float
@@ -73,7 +73,7 @@ class Totals:
     above: tuple[NDArray[np.int32], ...]
 
     def add(self, other: Totals) -> None:
-        """Add what is known of other frames of the same scale and offset, in place."""
+        """Add the statistics of other frames of the same scale and offset, in place."""
         np.maximum(self.largest, other.largest, out=self.largest)
         np.minimum(self.smallest, other.smallest, out=self.smallest)
         np.add(self.sums, other.sums, out=self.sums)
@@ -82,23 +82,23 @@ class Totals:
 
 
 class Tally(Protocol):
-    """What is given frames and tells their totals."""
+    """Takes frames and returns their totals."""
 
     def start(self, packing: Packing) -> None:
-        """Forget all frames; those that come are of this packing."""
+        """Reset the tally; the next frames have this packing."""
 
     def add(self, data: NDArray[Any]) -> None:
-        """Take one frame, of shape (cells,)."""
+        """Add one frame, shape (cells,)."""
 
     def totals(self) -> Totals:
-        """Give what is known of the frames since the start, in arrays of its own."""
+        """Return the statistics of the frames since the start, in new arrays."""
 
 
 class _Statistic:
-    """One number a cell: of a group of frames, and of all groups before it.
+    """One number per cell: for a group of frames, and for all groups before it.
 
-    While a cell is missing its number of the group is worthless: it is reset when the cell changes and at the
-    group's end.
+    While a cell is missing, its number for the group is not valid: it is reset when the cell changes and at the
+    end of the group.
     """
 
     def __init__(self, cells: int, join: np.ufunc, kinds: tuple[str, str], empty: int) -> None:
@@ -108,17 +108,17 @@ class _Statistic:
         self.total = np.empty(cells, kinds[1])
 
     def reset(self) -> None:
-        """Forget all frames."""
+        """Reset all numbers."""
         self.group.fill(self._empty)
         self.total.fill(self._empty)
 
     def change(self, lost: NDArray[np.intp], found: NDArray[np.intp]) -> None:
-        """Take note that cells become missing, or valid, with the next frame."""
+        """Mark cells that become missing or valid with the next frame."""
         self.total[lost] = self._join(self.total[lost], self.group[lost])
         self.group[found] = self._empty
 
     def end_group(self, missing: NDArray[np.bool_]) -> None:
-        """Put the group's numbers to those of the groups before."""
+        """Join the group's numbers with those of earlier groups."""
         np.copyto(self.group, self.group.dtype.type(self._empty), where=missing)
         self._join(self.total, self.group, out=self.total)
         self.group.fill(self._empty)
@@ -127,9 +127,9 @@ class _Statistic:
 class FlagTally:
     """A tally of 16-bit codes with flags.
 
-    From frame to frame few flags change. So a frame is combined by exclusive or with the flags of the one before:
-    what comes out is its values, and where a flag has changed a number above them. The largest number tells
-    whether there is any such cell, and these few are dealt with one by one.
+    Few flags change from frame to frame. A frame is combined by exclusive or with the flags of the previous one:
+    this yields its values, and larger numbers where a flag has changed. The largest number shows whether there are
+    such cells; these few are processed one by one.
 
     Parameters
     ----------
@@ -152,15 +152,15 @@ class FlagTally:
         self._reached = np.empty(cells if wanted.thresholds else 0, np.bool_)
 
     def start(self, packing: Packing) -> None:
-        """Forget all frames; those that come are of this packing."""
+        """Reset the tally; the next frames have this packing."""
         self._packing = packing
         self._floors = [np.uint16(np.clip(packing.count(value), 0, 0xFFFF)) for value in self._thresholds]
         self._frames = self._grouped = 0
         self._kept: np.uint16 | None = None
 
     def add(self, data: NDArray[np.uint16]) -> None:
-        """Take the codes of one frame, shape (cells,)."""
-        codes = np.require(data, requirements="A")  # a header of odd length makes them slow
+        """Add the codes of one frame, shape (cells,)."""
+        codes = np.require(data, requirements="A")  # aligned: a header of odd length makes them slow
         if not self._frames:
             self._begin(codes)
         counts = self._counts
@@ -176,7 +176,7 @@ class FlagTally:
             self._end_group()
 
     def totals(self) -> Totals:
-        """Give what is known of the frames since the start."""
+        """Return the statistics of the frames since the start."""
         self._end_group()
         valid = self._valid.copy()
         np.add(valid, np.int32(self._frames), out=valid, where=~self._missing)
@@ -198,7 +198,7 @@ class FlagTally:
             one.reset()
 
     def _count(self, counts: NDArray[np.uint16]) -> None:
-        """Put the values of a frame to the group."""
+        """Add the values of a frame to the group."""
         if self._sums is not None:
             np.add(self._sums.group, counts, out=self._sums.group)
         if self._largest is not None:
@@ -210,14 +210,14 @@ class FlagTally:
             np.add(one.group, self._reached.view(np.uint8), out=one.group)
 
     def _change(self, counts: NDArray[np.uint16]) -> None:
-        """Take note of changed flags, and cut them off."""
+        """Record changed flags, and remove them."""
         cells = np.flatnonzero(counts > VALUE)
         self._flags[cells] ^= counts[cells] & np.uint16(_FLAGS)
         counts[cells] &= np.uint16(VALUE)
         missing = (self._flags[cells] & np.uint16(self._packing.missing)) != 0
         before = self._missing[cells]
         lost, found = cells[missing & ~before], cells[before & ~missing]
-        # a cell's valid frames are those before it is lost, less those before it is found, for all changes
+        # valid frames of a cell: add those before each loss, subtract those before each return
         self._valid[lost] += self._frames
         self._valid[found] -= self._frames
         self._missing[lost] = True
@@ -242,7 +242,7 @@ class FlagTally:
 
 
 class ValueTally:
-    """A tally of values in float32, NaN where missing: of everything that is no 16-bit code with flags.
+    """A tally of float32 values, NaN where missing: for all data but 16-bit codes with flags.
 
     Parameters
     ----------
@@ -255,9 +255,9 @@ class ValueTally:
         self._wanted = wanted
 
     def start(self, packing: Packing) -> None:
-        """Forget all frames; those that come had this packing."""
+        """Reset the tally; the next frames had this packing."""
         cells, wanted = self._cells, self._wanted
-        # a value stands for a decimal number: half of a thousandth of a step is the arithmetic's
+        # a value represents a decimal number: allow for rounding by half a thousandth of a step
         self._floors = [np.float32(value - packing.scale / 2000) for value in wanted.thresholds]
         self._valid = np.zeros(cells, np.int32)
         self._sums = np.zeros(cells if wanted.sums else 0)
@@ -266,7 +266,7 @@ class ValueTally:
         self._above = tuple(np.zeros(cells, np.int32) for _ in wanted.thresholds)
 
     def add(self, data: NDArray[np.float32]) -> None:
-        """Take the values of one frame, shape (cells,)."""
+        """Add the values of one frame, shape (cells,)."""
         missing = np.isnan(data)
         self._valid += ~missing
         if self._wanted.sums:
@@ -281,7 +281,7 @@ class ValueTally:
             np.add(one, data >= floor, out=one)
 
     def totals(self) -> Totals:
-        """Give what is known of the frames since the start."""
+        """Return the statistics of the frames since the start."""
         return Totals(
             scale=1 / _STEPS,
             offset=0.0,

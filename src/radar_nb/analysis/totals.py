@@ -1,4 +1,4 @@
-"""Totals over periods: of a Dataset, lazy where it is lazy, and of frames that threads go through once."""
+"""Totals over periods: of a Dataset, lazy if it is lazy, and of frames that threads read once."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from radar_nb.reading.regridding import Weights
 
 _BLOCK = 1 << 14
-"""Cells that are brought to their unit at once: fresh memory for a whole field costs more than the arithmetic."""
+"""Cells that are converted at once: new memory for a whole field costs more than the arithmetic."""
 
 
 class Results:
-    """The arrays that the result is made of, and the totals of periods that are not over yet.
+    """The arrays of the result, and the totals of periods that are not complete.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ class Results:
     wanted : Wanted
     hows : sequence of str
     places : Places or None
-        The cells that are looked at; None for all.
+        The cells that are processed; None for all.
 
     Attributes
     ----------
     fields : dict of str to ndarray of float32, shape (periods, rows, cols) or (periods, points)
-        For each way but "count".
+        For each way to reduce except "count".
     counts : ndarray of int32, shape (periods, thresholds, ...)
     coverage : ndarray of float32, shape (periods, ...)
     """
@@ -70,18 +70,18 @@ class Results:
         self._gatherers: list[_Gatherer] = []
 
     def taker(self) -> Take:
-        """Give a thread what takes its frames."""
+        """Return a function that takes the frames of one thread."""
         gatherer = _Gatherer(self)
         self._gatherers.append(gatherer)
         return gatherer.take
 
     def end(self) -> None:
-        """Take what the threads have gathered last."""
+        """Add the last totals of all threads."""
         for gatherer in self._gatherers:
             gatherer.end()
 
     def add(self, period: int, totals: Totals, frames: int) -> None:
-        """Add the totals of some frames of a period; when they were the last ones, the period is over."""
+        """Add the totals of some frames of a period; the last ones complete it."""
         with self._lock:
             there = self._open.setdefault(period, {})
             key = totals.scale, totals.offset
@@ -111,7 +111,7 @@ class Results:
 
 
 def _reduce(how: str, totals: Sequence[Totals], valid: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-    """Compute the values of cells, anything where none was valid."""
+    """Compute the values of cells; arbitrary where no value was valid."""
     if how == "max":
         out[:] = functools.reduce(np.maximum, (one.largest for one in totals))
         return
@@ -131,7 +131,7 @@ def _reduce(how: str, totals: Sequence[Totals], valid: NDArray[np.int32], out: N
 
 
 class _Gatherer:
-    """One thread's totals of the frames of one period and packing, as long as such come."""
+    """One thread's totals of consecutive frames of one period and packing."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
@@ -141,7 +141,7 @@ class _Gatherer:
         self._frames = 0
 
     def take(self, step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:
-        """Take a frame."""
+        """Add a frame."""
         now = int(self._results.periods.of_step[step]), packing, way is None
         if now != self._now or self._frames == FRAMES_LIMIT:
             self.end()
@@ -168,7 +168,7 @@ class _Gatherer:
         return tally
 
     def end(self) -> None:
-        """Hand the totals over."""
+        """Pass the totals on to the results."""
         if self._tally is not None and self._now is not None and self._frames:
             self._results.add(self._now[0], self._tally.totals(), self._frames)
         self._frames = 0
@@ -176,7 +176,7 @@ class _Gatherer:
 
 _TOGETHER = 16
 """Parts of a total that are added up at once: some 130 MB of fields."""
-_BYTES = 32 << 20  # of a stretch of what has no chunks
+_BYTES = 32 << 20  # size of a block of data without chunks
 _SPELLING = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "proleptic_gregorian", "dtype": "int64"}
 _SHARE = "share of the period's intervals that are not missing"
 
@@ -189,7 +189,7 @@ def totals(data: Any, period: Any, **clock: Any) -> xr.Dataset:
 
 
 class DatasetTotals:
-    """The totals of a variable that is already a Dataset's, of some periods at a time.
+    """The totals of a variable of a Dataset, some periods at a time.
 
     Parameters
     ----------
@@ -215,10 +215,10 @@ class DatasetTotals:
         self.source = str(self._attrs.get("title", self._amount.name))
 
     def part(self, first: int, stop: int) -> xr.Dataset:
-        """Return the periods from `first` to before `stop`, computed where the input was not a dask array.
+        """Return the periods from `first` to before `stop`, computed unless the input is a dask array.
 
-        The total is float32, NaN where no interval was valid. It is added up in float64 in stretches of time, so
-        that memory does not grow.
+        The total is float32, NaN where no interval is valid. It is added up in float64 in blocks of time, so that
+        memory does not grow.
         """
         steps = slice(*np.searchsorted(self.periods.of_step, [first, stop]))
         amount, periods = self._amount.isel(time=steps), self.periods.part(first, stop)
@@ -239,13 +239,13 @@ class DatasetTotals:
 
 
 def sum_attrs(amount: xr.DataArray, periods: Periods) -> dict[str, Any]:
-    """Return the attributes that a sum changes: its name in words, and its interval where all have one."""
+    """Return the attributes that a sum changes: its long name, and its interval if all periods have the same."""
     length = {"interval_minutes": periods.minutes} if periods.minutes else {}
     return {"long_name": reduced_name("sum", amount)} | length
 
 
 def reduced_name(how: str, like: xr.DataArray) -> str:
-    """Return the name of a reduced variable in words; a sum of sums is a sum.
+    """Return the long name of a reduced variable; a sum of sums is a sum.
 
     Examples
     --------
@@ -264,11 +264,11 @@ def check_share(least: float) -> None:
 
 
 def with_coverage(ds: xr.Dataset, least: float) -> xr.Dataset:
-    """Replace values of which less than a share is known by NaN."""
+    """Replace values with a smaller coverage by NaN."""
     check_share(least)
     for name in ds.data_vars:
         if name != "coverage":
-            # some 0.95 are 0.949999988 in float32
+            # 0.95 is 0.949999988 in float32
             kept = ds[name].where(ds["coverage"] >= least - 1e-6).astype(ds[name].dtype)
             ds[name] = kept.assign_attrs(ds[name].attrs)
             keep_interval(ds[name])
@@ -320,9 +320,9 @@ def _begun(block: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
 
 
 def period_coords(periods: Periods) -> dict[str, xr.Variable]:
-    """Return the labels of periods as `time`, and what they cover as `time_bnds`, `period_begin`, `period_end`.
+    """Return the labels of periods as `time`, and the covered time as `time_bnds`, `period_begin`, `period_end`.
 
-    `time_bnds` is what CF knows; the other two stay with a variable that is taken out of the Dataset.
+    `time_bnds` follows CF; the other two stay with a variable that is taken out of the Dataset.
     """
     attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds", "long_name": periods.label}
     times = {"time": (periods.labels, attrs)} | {
@@ -330,8 +330,8 @@ def period_coords(periods: Periods) -> dict[str, xr.Variable]:
         for side, edge in enumerate(("begin", "end"))
     }
     coords = {
-        name: xr.Variable("time", values.astype("datetime64[ns]"), told, dict(_SPELLING))
-        for name, (values, told) in times.items()
+        name: xr.Variable("time", values.astype("datetime64[ns]"), notes, dict(_SPELLING))
+        for name, (values, notes) in times.items()
     }
     bounds = periods.bounds.astype("datetime64[ns]")
     return coords | {"time_bnds": xr.Variable(("time", "bnds"), bounds, {}, dict(_SPELLING))}
