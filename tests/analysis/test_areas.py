@@ -170,9 +170,9 @@ BOW = shapely.Polygon([(WEST, SOUTH), (WEST + 2000, SOUTH + 2000), (WEST + 2000,
         (frame(None), "the area 0 is empty"),
         (frame(square(1, 1, 1, 1), None, shapely.Polygon()), r"the area 1 \(and 1 more\) is empty"),
         (frame(shapely.Point(WEST, SOUTH)), "the area 0 is a Point, not a polygon"),
-        (frame(), "the shapes are none"),
-        ([square(1, 1, 1, 1)], "list is no GeoDataFrame"),
-        (frame(square(1, 1, 1, 1)).geometry.to_frame("geometry").to_wkt(), "DataFrame is no GeoDataFrame"),
+        (frame(), "the table of shapes is empty"),
+        ([square(1, 1, 1, 1)], "unknown type of shapes list"),
+        (frame(square(1, 1, 1, 1)).geometry.to_frame("geometry").to_wkt(), "unknown type of shapes DataFrame"),
     ],
 )
 def test_bad_shapes(shapes: Any, text: str) -> None:

@@ -52,7 +52,7 @@ def test_what_was_made_up_is_nobodys() -> None:
     )
 
     assert citation.doi is None
-    assert "no data of DWD" in citation.reference
+    assert "not DWD data" in citation.reference
     assert "Deutscher" not in str(citation)
 
 
@@ -60,7 +60,7 @@ def test_what_says_nothing_is_not_guessed() -> None:
     """Without a title of ours, or without times, nobody knows what to cite."""
     with pytest.raises(SeriesError, match="does not name its product"):
         cite(DS.drop_attrs())
-    with pytest.raises(SeriesError, match="does not say"):
+    with pytest.raises(SeriesError, match="does not name"):
         cite(series([1, 2]))  # type: ignore[arg-type]
     with pytest.raises(SeriesError, match="has no times"):
         cite(DS.isel(time=0, drop=True).drop_vars("time_bnds"))

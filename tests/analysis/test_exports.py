@@ -98,7 +98,7 @@ def test_netcdf(data: xr.Dataset, tmp_path: Path) -> None:
     [
         (DS, "a.xlsx", SettingsError, r"cannot write a\.xlsx: choose one of the suffixes \.csv, \.parquet, \.tif"),
         (DS, "a.csv", SeriesError, "'YW' holds fields, and a table needs series"),
-        (POINTS, "a.tif", SeriesError, "fields are of"),
+        (POINTS, "a.tif", SeriesError, r"not \(time, y, x\)"),
         (DS.YW, "a.nc", SeriesError, "export needs a Dataset, not a DataArray"),
     ],
 )

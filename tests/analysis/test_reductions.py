@@ -374,17 +374,17 @@ class TestMeaning:
         [
             ({"how": "median"}, "unknown how='median': choose from sum, mean, max, min, count"),
             ({"how": []}, r"unknown how=\[\]"),
-            ({"how": ["sum", "series"], "points": [AACHEN]}, "ask for it alone"),
+            ({"how": ["sum", "series"], "points": [AACHEN]}, "use it alone"),
             ({"how": "series", "points": [AACHEN], "period": "1D"}, "without a period"),
             ({"how": "series"}, "needs points="),
-            ({"how": "sum", "threshold": 1}, "threshold=1 is for"),
+            ({"how": "sum", "threshold": 1}, "threshold=1 needs how="),
             ({"how": "count", "threshold": float("nan")}, "threshold=nan is not a number"),
             ({"how": "count", "threshold": []}, "is not a number, nor a list of them"),
             ({"how": "sum", "period": "soon"}, "unknown period='soon'"),
             ({"how": "sum", "points": {"Rome": (12.5, 41.9)}}, r"the point 'Rome' \(lon 12.5, lat 41.9\) lies"),
             ({"how": "sum", "points": [AACHEN[::-1]]}, "longitude first"),
             ({"how": "sum", "points": []}, r"points=\[\] are not points"),
-            ({"how": "sum", "points": ["Aachen"]}, "are none: give a mapping"),
+            ({"how": "sum", "points": ["Aachen"]}, "are not points: pass a mapping"),
             ({"how": "sum", "sums": "never"}, "sums='never'"),
         ],
     )  # fmt: skip
@@ -413,7 +413,7 @@ class TestMeaning:
 
         with pytest.raises(SeriesError, match=r"RV has several lead times \(0, 5 min\)"):
             reduce(both, "sum", progress=False)
-        with pytest.raises(SeriesError, match=r"RV has several lead times.*choose amounts, of one lead time"):
+        with pytest.raises(SeriesError, match=r"RV has several lead times.*choose amounts of one lead time"):
             over_areas(both, box, progress=False)
         result = reduce(one, "sum", period="1D", progress=False)
 

@@ -101,7 +101,7 @@ def test_another_question_is_refused(name: str, tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match=r"holds the totals of another request: choose another store"):
         accumulate(DS, "2h", store=tmp_path / name)
-    with pytest.raises(SettingsError, match=r"store='days.csv': name it"):
+    with pytest.raises(SettingsError, match=r"store='days.csv' has an unknown suffix: name it"):
         accumulate(DS, "1h", store="days.csv")
 
 

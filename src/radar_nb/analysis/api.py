@@ -171,7 +171,7 @@ def at_points(
         return reduce(data, how, points=points, method=method, period=period, **options)
     if how != "series" or period is not None:
         raise SettingsError(
-            f"how={how!r}, period={period!r} are for archives: for a Dataset, call at_points without them, then "
+            f"how={how!r}, period={period!r} are for archives: leave them out for a Dataset, then use "
             "accumulate(series, ...) or xarray's .max('time')"
         )
     progress = options.pop("progress", True)
