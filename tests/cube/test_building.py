@@ -435,7 +435,7 @@ class TestBadInput:
             shard(store, DAYS[2]).unlink()
             forbid_writing(disk)
 
-            with pytest.raises(NotWritable, match="may not be written"):
+            with pytest.raises(NotWritable, match="no permission to write"):
                 built(hours, store)
             assert open_cube(store).RW.isel(time=0).load().notnull().any()
 

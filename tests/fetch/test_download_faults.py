@@ -282,7 +282,7 @@ def test_a_folder_without_write_permission(server: Server, tmp_path: Path) -> No
     if not folder.is_dir():
         pytest.skip("this user may write everywhere")
 
-    with pytest.raises(NotWritable, match=r"may not be written .*choose another folder"):
+    with pytest.raises(NotWritable, match=r"no permission to write .*choose another folder"):
         get(plan_of(server, folder))
 
     assert server.requests == []

@@ -132,7 +132,7 @@ def test_what_makes_no_sense_is_said(arguments: tuple[str, ...], error: type[Exc
 
 def test_an_address_that_is_none() -> None:
     """A base URL without a scheme is refused before anything is asked."""
-    with pytest.raises(SettingsError, match="is no web address"):
+    with pytest.raises(SettingsError, match="is not a web address"):
         rn.plan("YW", "2020-06", base_url="opendata.dwd.de")
 
 

@@ -349,7 +349,7 @@ def test_the_next_start_tells_what_was_there(server: Server, tmp_path: Path) -> 
     report = get(plan)
 
     assert report.summary.startswith("download: 1 resumed, 1 done; ")
-    assert report.summary.endswith("; 300 kB were there from before")
+    assert report.summary.endswith("; 300 kB already present")
 
 
 def test_a_folder_that_vanishes_is_named(server: Server, tmp_path: Path) -> None:

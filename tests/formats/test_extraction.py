@@ -335,7 +335,7 @@ def test_a_folder_without_permission_is_told(archive: Path, tmp_path: Path) -> N
     """A folder that may not be written is named, with the way out."""
     (tmp_path / "locked").mkdir(mode=0o500)
 
-    with pytest.raises(NotWritable, match="may not be written"):
+    with pytest.raises(NotWritable, match="no permission to write"):
         extract(archive, folder=tmp_path / "locked", progress=False)
 
 

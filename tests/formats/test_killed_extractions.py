@@ -256,7 +256,7 @@ def test_a_disk_that_fills_up_keeps_whole_frames_and_nothing_else(disk: Path, tm
     path = tmp_path / f"{MONTH}.tar"
     path.write_bytes(month(*lying))  # their last four bytes tell of little
 
-    with pytest.raises(DiskFull, match=r"the disk is full while writing .*: make room or choose another folder"):
+    with pytest.raises(DiskFull, match=r"the disk is full while writing .*: free some space or choose"):
         extract(path, folder=disk, workers=1, keep_archives=False, progress=False)
 
     assert lying_in(disk / MONTH) == days[0]
@@ -280,7 +280,7 @@ def test_a_disk_that_may_not_be_written_is_told_and_read(disk: Path, monkeypatch
     monkeypatch.setenv("RADAR_NB_CACHE", str(disk / "cache"))
     forbid_writing(disk)
 
-    with pytest.raises(NotWritable, match=r"may not be written .*: choose another folder \(folder=\)"):
+    with pytest.raises(NotWritable, match=r"no permission to write .*: choose another folder \(folder=\)"):
         extract(path, progress=False)
 
     assert roads.found(path) == 2

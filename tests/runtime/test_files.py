@@ -123,7 +123,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
             os.close(device)
             file.write(b"new")
 
-    with pytest.raises(DiskFull, match=r"the disk is full while writing .*a \(.* free\): make room"):
+    with pytest.raises(DiskFull, match=r"the disk is full while writing .*a \(.* free\): free some space"):
         work()
 
     assert path.read_bytes() == b"old"
@@ -163,7 +163,7 @@ def test_a_folder_without_write_permission_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o555)
 
-    with pytest.raises(NotWritable, match=r"may not be written .*choose another folder"):
+    with pytest.raises(NotWritable, match=r"no permission to write .*choose another folder"):
         _write(folder / "a", b"new")
 
 
@@ -378,7 +378,7 @@ def test_a_file_that_is_too_large_for_its_disk_is_named(tmp_path: Path) -> None:
 
     last = run.stderr.splitlines()[-1]
     assert last.startswith("radar_nb.errors.StorageError: ")
-    assert "does not take files of that size (FAT32: 4 GB at most); choose a folder on another disk" in last
+    assert "the file is too large for its disk (FAT32: 4 GB at most); choose a folder on another disk" in last
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}
 
 

@@ -65,7 +65,9 @@ def test_the_home_folder_may_be_written_as_a_tilde() -> None:
 )
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     """The message gives the value, an address that would do, and both places to set it."""
-    with pytest.raises(SettingsError, match=r"is no web address: .*https://opendata\.dwd\.de.*RADAR_NB_BASE_URL"):
+    with pytest.raises(
+        SettingsError, match=r"is not a web address: .*https://opendata\.dwd\.de.*RADAR_NB_BASE_URL"
+    ):
         settings(base_url=url)
 
 
@@ -80,5 +82,5 @@ def test_what_is_no_number_of_connections_is_refused(number: str, monkeypatch: p
 
 def test_no_connections_at_all_are_refused() -> None:
     """Zero as an argument is a wrong number, not a missing one."""
-    with pytest.raises(SettingsError, match="concurrency 0 is no number of connections"):
+    with pytest.raises(SettingsError, match="concurrency 0 is not a number of connections"):
         settings(concurrency=0)

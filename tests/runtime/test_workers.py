@@ -161,6 +161,6 @@ def test_a_cluster_without_workers(hours: Path, tmp_path: Path) -> None:
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None, processes=False) as made,
         distributed.Client(made, set_as_default=False) as client,
-        pytest.raises(SettingsError, match="has no worker"),
+        pytest.raises(SettingsError, match="has no workers"),
     ):
         build_cube(hours, tmp_path / "cube", client=client, progress=False)

@@ -283,7 +283,7 @@ def test_from_code_nonsense_is_refused(trait: str, value: Any, error: type[Excep
 
 def test_settings_are_checked_at_once() -> None:
     """A wrong address is no matter of the first download."""
-    with pytest.raises(SettingsError, match="'ftp://x' is no web address"):
+    with pytest.raises(SettingsError, match="'ftp://x' is not a web address"):
         MonthPicker("YW", "2020-06", base_url="ftp://x")
 
 

@@ -1,8 +1,8 @@
-"""How a call runs anywhere: event loop, threads, progress, settings, locks, files. It knows no radar.
+"""The environment of a call: event loop, threads, progress, settings, locks, files.
 
-Everything here could serve another project: nothing in this room knows a product, a month or a grid. It may
-know `errors` alone. Start with `files` (the data folder, and how a file appears whole or not at all),
-`event_loop` (plain calls into coroutines, in scripts and in notebooks) and `report` (what a long call did).
+Nothing in this room depends on radar data: products, months and grids are unknown here. It may import only
+`errors`. Start with `files` (the data folder, and atomic writes), `event_loop` (blocking calls of coroutines, in
+scripts and in notebooks) and `report` (the result of a long call).
 """
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""Work that goes on beside the caller, and the pace at which its progress is drawn.
+"""Background work, and the rate at which its progress is drawn.
 
-This is what a widget needs so that none of its callbacks ever waits.
+Widgets use it so that their callbacks never block.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 _GATHER = 0.005
-"""Seconds in which short calls gather."""
+"""Seconds during which short calls are collected."""
 
 EVERY = 0.2
-"""Seconds between two drawings. Jupyter Server drops all messages beyond 1,000 a second for good."""
+"""Seconds between two drawings. Jupyter Server drops messages beyond 1,000 a second."""
 
 
 class Job(Generic[T]):
-    """A coroutine at work: as a task of the loop that runs here, else in a thread with a loop of its own.
+    """A running coroutine: a task of the running loop, or in a thread with its own loop if none is running.
 
     Parameters
     ----------
     work : coroutine
-        It begins when the caller has gone on.
+        It starts after the caller has returned.
     finish : callable
-        Is given the ended task, on the loop that it ran on; the job has ended when it returns.
+        Called with the finished task, on its loop; the job has ended when it returns.
 
     Examples
     --------
@@ -58,13 +58,13 @@ class Job(Generic[T]):
             self._begin(work)
 
     def cancel(self) -> None:
-        """Ask the work to stop; it has stopped when the job has ended. For any thread, at any time."""
+        """Request cancellation, from any thread; the work has stopped when the job has ended."""
         task = self._begun.result()
-        with suppress(RuntimeError):  # its loop is closed: there is nothing left to stop
+        with suppress(RuntimeError):  # the loop is closed, the work has ended
             task.get_loop().call_soon_threadsafe(task.cancel)
 
     async def ended(self) -> None:
-        """Wait for the end, good or bad. Who stops waiting does not stop the work."""
+        """Wait until the work has ended or failed. Cancelling the wait does not cancel the work."""
         await asyncio.shield(asyncio.wrap_future(self._ended))
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -84,7 +84,7 @@ class Job(Generic[T]):
 
 
 async def for_each(items: Sequence[S], work: Callable[[S], Awaitable[T]], limit: int) -> list[T]:
-    """Do some work for all items, `limit` at a time; the first error ends all and is raised as it is."""
+    """Run work for all items, `limit` at a time; the first error cancels the rest and is raised unchanged."""
     results: dict[int, T] = {}
     queue = iter(enumerate(items))
 
@@ -105,7 +105,7 @@ async def for_each(items: Sequence[S], work: Callable[[S], Awaitable[T]], limit:
 
 
 class Batches:
-    """Short calls in a thread, as many at a time as have gathered: to wake it for each costs more than the calls.
+    """Short calls in a thread, in batches: waking the thread for each would cost more than the calls.
 
     Examples
     --------
@@ -121,7 +121,7 @@ class Batches:
         self._work: asyncio.Task[None] | None = None
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Give what the call gives, or raise what it raises. It is made even if nobody waits for it any more."""
+        """Return the call's result, or raise its error. The call is made even if the caller is cancelled."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, future))
         if self._work is None:
@@ -129,7 +129,7 @@ class Batches:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await asyncio.wait([future])  # what it writes is written under the caller's claim
+            await asyncio.wait([future])  # the call must end while the caller holds its claim
             raise
 
     async def _work_off(self) -> None:
@@ -148,5 +148,5 @@ class Batches:
 def _end_of(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
     try:
         return call(), None
-    except Exception as error:  # noqa: BLE001 - it is raised to who waits
+    except Exception as error:  # noqa: BLE001 - raised in the caller
         return None, error

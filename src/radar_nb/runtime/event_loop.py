@@ -1,4 +1,4 @@
-"""One way from plain code into a coroutine: in a script, and in a notebook cell, where a loop already runs."""
+"""Blocking calls of coroutines, in scripts and in notebook cells, where a loop is already running."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """Return the plain function of a coroutine function: the same name without `_async`, signature and docstring.
+    """Return a blocking version of a coroutine function, with its signature, docstring and name without `_async`.
 
     Parameters
     ----------
@@ -45,29 +45,29 @@ def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return run(work(*args, **kwargs))
-        except RadarNbError as error:  # its message says all; the frames of the loop would bury it
-            raise error.with_traceback(None)  # noqa: B904 - it is the same error
+        except RadarNbError as error:  # frames of the loop would hide the message
+            raise error.with_traceback(None)  # noqa: B904 - the same error
 
     plain: Any = call
     plain.__name__ = work.__name__.removesuffix("_async")
     plain.__qualname__ = work.__qualname__.removesuffix("_async")
     plain.__signature__ = inspect.signature(work)
-    del plain.__wrapped__  # else `inspect` and Sphinx would show a coroutine function
+    del plain.__wrapped__  # otherwise `inspect` and Sphinx would show a coroutine function
     return call
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end from plain code, and return its result.
+    """Run a coroutine from synchronous code, and return its result.
 
-    Where no loop runs in this thread, as in a script, a new loop runs it; a loop that the thread has set
-    (`asyncio.set_event_loop`) stays set. Where one runs, as in a notebook cell, `nest_asyncio2` makes that kind
-    of loop re-entrant and the coroutine runs inside it, while the loop's other tasks continue. A script never
+    If no loop is running in this thread, as in a script, a new loop runs the coroutine; a loop that the thread has
+    set (`asyncio.set_event_loop`) stays set. If one is running, as in a notebook cell, `nest_asyncio2` makes that
+    kind of loop re-entrant and the coroutine runs inside it, while the loop's other tasks continue. A script never
     imports `nest_asyncio2`, and `asyncio` itself is not patched.
 
     Parameters
     ----------
     coroutine : coroutine
-        It is closed if it cannot be run.
+        Closed if it cannot be run.
 
     Returns
     -------
@@ -77,8 +77,8 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C, or the notebook's stop button. The coroutine was cancelled and has cleaned up by then; a second
-        Ctrl-C does not wait for that.
+        Ctrl-C, or the notebook's stop button. It is raised after the coroutine was cancelled and has cleaned up; a
+        second Ctrl-C does not wait for that.
     RuntimeError
         The running loop cannot be made re-entrant (uvloop): use `await` and the name ending in `_async`.
 
@@ -112,7 +112,7 @@ def _make_reentrant(loop: asyncio.AbstractEventLoop) -> None:
     except ValueError as error:
         kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
         raise RuntimeError(
-            f"a loop of the kind {kind} already runs here and cannot be entered a second time: "
+            f"a loop of the kind {kind} is already running and is not re-entrant: "
             "use `await` and the name ending in _async, such as `await download_async(...)`"
         ) from error
 
@@ -131,14 +131,14 @@ def _run_inside(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, 
 
 
 def _nothing() -> None:
-    """Take a place in the queue."""
+    """Fill a place in the queue."""
 
 
 @contextmanager
 def _interrupt_cancels(task: asyncio.Task[Any]) -> Iterator[None]:
-    """Turn the first Ctrl-C into the task's cancellation, as `asyncio.run` does; raise it when that is done."""
+    """Turn the first Ctrl-C into a cancellation of the task, as `asyncio.run` does, and raise it afterwards."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread hears signals
+        yield  # only the main thread receives signals
         return
     loop, interrupted = task.get_loop(), False
 
@@ -148,7 +148,7 @@ def _interrupt_cancels(task: asyncio.Task[Any]) -> Iterator[None]:
             raise KeyboardInterrupt
         interrupted = True
         task.cancel()
-        loop.call_soon_threadsafe(_nothing)  # wakes the loop where it waits for the network
+        loop.call_soon_threadsafe(_nothing)  # wakes a loop that waits for the network
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

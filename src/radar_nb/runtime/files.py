@@ -1,4 +1,4 @@
-"""The data folder: what lies where, in which state, and how a file comes to be there whole or not at all."""
+"""The data folder: paths and states of files, and atomic writes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 ArchiveState = Literal["absent", "part", "whole"]
 
 PART = ".part"
-"""What an unfinished download's name ends in."""
+"""Suffix of unfinished downloads."""
 
 SIDECAR = ".meta.json"
-"""What the name of the note beside a download ends in."""
+"""Suffix of the note beside a download."""
 
 _NOTE_LIMIT = 64 << 10  # bytes: a note has some 300
 _TEMPORARY = ".tmp"
@@ -42,15 +42,15 @@ _SUFFIXES = (".tar.gz", ".tar.bz2", ".tar", ".gz", ".bz2")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """What the server said of a file: kept beside it, so that a resume or a refresh can ask whether it changed.
+    """Validators of a downloaded file, kept beside it for conditional requests when resuming or refreshing.
 
     Attributes
     ----------
     url : str
     etag, last_modified : str or None
-        As in the answer's headers, to the letter.
+        Verbatim values of the response headers.
     size : int or None
-        Bytes of the whole file; None where the server did not say, -1 where the file was found damaged.
+        Bytes of the whole file; None if the server did not state it, -1 if the file was found to be damaged.
     """
 
     url: str
@@ -59,7 +59,7 @@ class Sidecar:
     size: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no server could have said, or what could not be sent back to it."""
+        """Raise ValueError for values that no server can have sent, or that cannot be sent back."""
         texts: list[Any] = [self.url, *(text for text in (self.etag, self.last_modified) if text is not None)]
         size = 0 if self.size is None else self.size
         if not all(isinstance(text, str) and text.isprintable() for text in texts):
@@ -69,12 +69,12 @@ class Sidecar:
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """Return a path as a user wrote it, with `~` as the home folder: for every path that is an argument.
+    """Return a user's path with `~` expanded to the home folder; used for every path argument.
 
     Raises
     ------
     SettingsError
-        It names the home folder of a user that this machine does not have.
+        It names the home folder of an unknown user.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def local_path(folder: Path, path: str) -> Path:
-    """Give the place of a server's file below the data folder: the same path as on the server.
+    """Return the path of a server's file below the data folder: the same path as on the server.
 
     Parameters
     ----------
@@ -121,22 +121,22 @@ def local_path(folder: Path, path: str) -> Path:
 
 
 def part_path(path: Path) -> Path:
-    """Give the place of a file's unfinished download."""
+    """Return the path of a file's unfinished download."""
     return path.with_name(path.name + PART)
 
 
 def sidecar_path(path: Path) -> Path:
-    """Give the place of the note beside a file."""
+    """Return the path of the note beside a file."""
     return path.with_name(path.name + SIDECAR)
 
 
 def lock_path(path: Path) -> Path:
-    """Give the place of the hidden file by which a file or folder is claimed for writing."""
+    """Return the path of the hidden file by which a file or folder is claimed for writing."""
     return path.with_name(f".{path.name}.lock")
 
 
 def frames_folder(archive: Path) -> Path:
-    """Give the folder that an archive's frames go to: beside it, named as it without its ending.
+    """Return the folder for an archive's frames: beside it, with its name without the suffix.
 
     Examples
     --------
@@ -150,10 +150,10 @@ def frames_folder(archive: Path) -> Path:
 
 
 def archive_state(path: Path) -> ArchiveState:
-    """Tell whether a file is there whole, in part, or not.
+    """Return whether a file is complete, partial or absent.
 
-    A file under its own name is whole, since nothing is written in place; its size is held against the note
-    beside it all the same, so that a file cut short by other hands counts as absent.
+    A file under its own name is complete, since nothing is written in place. Its size is still compared with the
+    note beside it, so that a file truncated by another program counts as absent.
     """
     if path.is_file():
         sidecar = read_sidecar(path)
@@ -173,14 +173,14 @@ def read_sidecar(path: Path) -> Sidecar | None:
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """Return the bytes of a small file that may have been put there by others.
+    """Return the bytes of a small file that may come from other programs.
 
-    Only a regular file is opened, so that a FIFO or device cannot block, and never more than the limit is read.
+    Only a regular file is opened, so that a FIFO or device cannot block, and at most the limit is read.
 
     Raises
     ------
     OSError
-        There is no such file, it is not a regular file, or it is longer than the limit in bytes.
+        The file does not exist, is not a regular file, or is longer than the limit in bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb") as file:
@@ -191,33 +191,32 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
-    """Write the note beside a file, whole or not at all, for one who holds a claim on the file.
+    """Write the note beside a file atomically; the caller holds a claim on the file.
 
-    A note lost in a power cut costs a part, no data.
+    A note lost in a power failure means that a partial download starts again; no data are lost.
     """
     with replacing(sidecar_path(path), durable=False, claimed=True) as file:
         file.write(json.dumps(asdict(sidecar), indent=1).encode())
 
 
 def temporary_path(path: Path) -> Path:
-    """Give the place where a file is written, by one who holds a claim on it, before it takes its name."""
+    """Return the path where the holder of a claim writes a file before renaming it."""
     return path.with_name(f".{path.name}{_TEMPORARY}")
 
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Iterator[BinaryIO]:
-    """Open a sibling temporary file that takes the path's place when the block ends without an error.
+    """Open a sibling temporary file that replaces the path when the block ends without an error.
 
     Parameters
     ----------
     path : pathlib.Path
-        Its folder is made where it is missing.
+        Its folder is created if missing.
     durable : bool
-        Whether the bytes are forced to the disk before the name is given to them; False is for what can be
-        made again in a moment.
+        Whether to flush the bytes to the disk before renaming; False for files that are quickly made again.
     claimed : bool
-        Whether the caller holds a claim, so that nobody else writes this file now. Its temporary file then has
-        one name, and what a crash has left is overwritten. Otherwise each writer has its own, the last to end
+        Whether the caller holds a claim, so that there is no other writer. The temporary file then has a fixed
+        name, and one left by a crash is overwritten. Otherwise each writer has its own, the last one to finish
         wins, and temporary files of crashed writers are removed.
 
     Yields
@@ -227,7 +226,7 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
     Raises
     ------
     DiskFull, NotWritable, StorageError
-        The disk refused; whatever lay at `path` before is untouched.
+        The file cannot be written; an existing file at `path` is unchanged.
 
     Examples
     --------
@@ -243,7 +242,7 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
         temporary, file, hold = (temporary_path(path), None, None) if claimed else _own_temporary(path)
         try:
             if file is None:
-                temporary.unlink(missing_ok=True)  # what a crash has left, or a link that somebody put there
+                temporary.unlink(missing_ok=True)  # left by a crash, or a link
                 file = temporary.open("xb")
             with file:
                 yield file
@@ -261,17 +260,18 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
 
 
 def _own_temporary(path: Path) -> tuple[Path, BinaryIO, int | None]:
-    """Open a temporary file of this writer alone; remove those that crashed writers have left.
+    """Open a temporary file for this writer only; remove those of crashed writers.
 
-    A writer holds a lock of the operating system on its temporary file until that has taken its name. The lock
-    ends with the process, so that a file without one is nobody's.
+    A writer holds an operating-system lock on its temporary file until it is renamed. The lock ends with the
+    process, so that a file without a lock has no writer.
 
     Returns
     -------
     pathlib.Path
     binary file, open for writing
     int or None
-        What holds the lock until it is closed; None on Windows, where an open file cannot be removed anyway.
+        File descriptor that holds the lock until it is closed; None on Windows, where an open file cannot be
+        removed anyway.
     """
     start = f".{path.name[:100]}."
     for name in os.listdir(path.parent):  # noqa: PTH208 - a folder may hold 78,000 names
@@ -287,14 +287,14 @@ def _own_temporary(path: Path) -> tuple[Path, BinaryIO, int | None]:
             return temporary, file, None
         with suppress(OSError):  # a file system without locks
             _LOCKS.flock(file, _LOCKS.LOCK_EX)
-        if temporary.exists():  # else another writer has removed it before it was locked
+        if temporary.exists():  # otherwise another writer removed it before it was locked
             return temporary, file, os.dup(file.fileno())
         file.close()
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Translate what the operating system says about a write to `path` into errors that name the way out."""
+    """Translate operating-system errors of a write to `path` into errors with a remedy."""
     try:
         yield
     except StorageError:
@@ -306,7 +306,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def _is_about(path: Path, error: OSError) -> bool:
-    """Tell whether an error is the disk's refusal at the path, its folders, or what lies beside and below it."""
+    """Return whether an error is about writing the path, its folders, or files beside and below it."""
     if isinstance(error.filename, str):
         named = Path(error.filename)
         if path.parent not in named.parents and named not in path.parents:
@@ -323,7 +323,7 @@ def _is_about(path: Path, error: OSError) -> bool:
     }
 
 
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows knows no quota error
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quota error
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -331,22 +331,22 @@ def _translated(path: Path, error: OSError) -> StorageError:
     if error.errno in _FULL:
         return DiskFull(
             f"the disk is full while writing {path} ({human_bytes(free_bytes(path))} free): "
-            "make room or choose another folder, then run the same call again"
+            "free some space or choose another folder, then run the same call again"
         )
     if error.errno in _DENIED:
         return NotWritable(
-            f"{path} may not be written ({error.strerror}): choose another folder (folder=) or its rights"
+            f"no permission to write {path} ({error.strerror}): choose another folder (folder=) or its rights"
         )
     if error.errno == errno.EFBIG:
         return StorageError(
-            f"{path} cannot be written: its disk does not take files of that size (FAT32: 4 GB at most); choose a "
+            f"{path} cannot be written: the file is too large for its disk (FAT32: 4 GB at most); choose a "
             "folder on another disk (folder=)"
         )
     return StorageError(f"{path} cannot be written ({error.strerror}): choose another folder (folder=)")
 
 
 def free_bytes(path: Path) -> int:
-    """Give the free bytes of the disk on which a path lies or will lie."""
+    """Return the free bytes of the disk of a path, which need not exist."""
     place = path.absolute()
     while not place.exists():
         place = place.parent
@@ -354,28 +354,28 @@ def free_bytes(path: Path) -> int:
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
-    """Refuse work that the disk cannot hold, before its first byte.
+    """Raise an error, before any write, if work needs more space than is free.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Where it will be written.
+        Target folder.
     needed : int
         Bytes.
     what : str
-        The work, for the message: `"download 12 files"`.
+        Name of the work in the message: `"download 12 files"`.
 
     Raises
     ------
     DiskFull
-        Less is free than needed.
+        There is not enough free space.
     StorageError
-        The folder cannot be, for example because its name is too long.
+        The folder is not valid, for example because its name is too long.
     """
     with storage_errors(folder):
         free = free_bytes(folder)
     if needed > free:
         raise DiskFull(
             f"cannot {what}: {human_bytes(needed)} are needed in {folder} and {human_bytes(free)} are free: "
-            "make room, choose another folder (folder=) or ask for fewer months"
+            "free some space, choose another folder (folder=) or request fewer months"
         )

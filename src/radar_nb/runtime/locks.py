@@ -1,7 +1,7 @@
-"""Who may write a file or folder just now, across threads, processes and notebooks; owner of filelock.
+"""Exclusive writing of a file or folder across threads, processes and notebooks; owner of filelock.
 
-A claim is a lock of the operating system on a hidden file beside what is claimed. It ends with the process that
-holds it, however that ends, so that no claim outlives a crash; the hidden file goes when the claim is given up.
+A claim is an operating-system lock on a hidden file beside the claimed path. It ends with the process that holds
+it, so that no claim outlives a crash; the hidden file is removed when the claim is released.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _EVERY = 0.1
-"""Seconds between two looks at whether another holder has gone."""
+"""Seconds between two attempts while another holder has the claim."""
 
 
 class Claim:
-    """A file or folder to be held for writing; `claimed` and `claimed_async` hold one for a block.
+    """A claim on a file or folder for writing; `claimed` and `claimed_async` hold one for a block.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Claim:
     Attributes
     ----------
     found : bool
-        Whether another held it, or left it by a crash.
+        Whether another holder had it, or left it in a crash.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,12 +42,12 @@ class Claim:
         self._lock = FileLock(lock_path(path), blocking=False, thread_local=False)
 
     def take(self) -> bool:
-        """Take it unless another holds it.
+        """Acquire the claim unless another holds it; return whether it was acquired.
 
         Raises
         ------
         NotWritable, DiskFull, StorageError
-            The lock's file cannot be made beside it.
+            The lock file cannot be created.
         """
         from filelock import Timeout  # noqa: PLC0415 - as above
 
@@ -63,20 +63,20 @@ class Claim:
         return True
 
     def drop(self) -> None:
-        """Give it up. The file goes first: who opened it meanwhile finds it nameless and begins anew."""
-        with suppress(OSError):  # Windows keeps the name of an open file; there filelock removes it after
+        """Release the claim. The file is removed first; a waiter that has it open notices and retries."""
+        with suppress(OSError):  # Windows keeps the name of an open file; there filelock removes it later
             lock_path(self._path).unlink()
         self._lock.release()
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[None]:
-    """Hold a file or folder for writing, after all others who do; for threads that may wait.
+    """Hold a claim on a file or folder, after waiting for other holders; blocks the thread.
 
     Parameters
     ----------
     path : pathlib.Path
-        It need not exist; its parent is made.
+        It need not exist; its parent is created.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def claimed(path: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def claimed_async(path: Path, waiting: Callable[[], None] = lambda: None) -> AsyncIterator[bool]:
-    """Hold a file or folder for writing, after all others who do, beside the running loop.
+    """Hold a claim on a file or folder, after waiting for other holders, without blocking the loop.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ async def claimed_async(path: Path, waiting: Callable[[], None] = lambda: None) 
     Yields
     ------
     bool
-        Whether there was another holder, to wait for or ended by a crash: what it has left is to be looked at.
+        Whether there was another holder, which may have left files: it has ended or crashed.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Progress as events: the work reports, the caller draws.
 
-A module that works for longer than a second takes `progress=` and opens `reporting(progress)`; what it gets is a
-callable that wants `Progress` events. True means tqdm as fits the place (a widget in a notebook, a line in a
-terminal, nothing where neither is), False means silence, and any callable is used as it is.
+A function that may work for longer than a second takes `progress=` and opens `reporting(progress)`, which yields
+a callable for `Progress` events. True selects tqdm (a widget in a notebook, a line in a terminal, otherwise
+nothing), False reports nothing, and any callable is used as it is.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class Progress:
     Attributes
     ----------
     task : str
-        What is being done, in a word or two: `"download"`, `"extract"`. One bar a task.
+        Name of the task: `"download"`, `"extract"`. There is one bar per task.
     done : int
-        How much is done, in `unit`.
+        Amount done, in `unit`.
     total : int or None
-        How much there is, or None while nobody can know.
+        Total amount, or None while it is unknown.
     unit : str
         `"B"` for bytes (drawn with prefixes), or a plural noun.
     note : str
-        What is at work just now, for example a file's name.
+        The current item, for example a file's name.
     """
 
     task: str
@@ -43,20 +43,20 @@ class Progress:
 
 
 class Reporter(Protocol):
-    """What wants progress: any callable that takes a `Progress`. It is called from the caller's thread."""
+    """Any callable that takes a `Progress`. It is called from the caller's thread."""
 
     def __call__(self, progress: Progress, /) -> None:
-        """Take one event."""
+        """Handle one event."""
 
 
 @contextmanager
 def reporting(progress: bool | Reporter) -> Iterator[Reporter]:
-    """Open what a call's `progress=` argument asks for, and close its bars at the end, error or not.
+    """Yield the reporter for a call's `progress=` argument, and close its bars at the end, also after an error.
 
     Parameters
     ----------
     progress : bool or Reporter
-        True for tqdm, False for silence, or the caller's own reporter.
+        True for tqdm, False for nothing, or the caller's own reporter.
 
     Yields
     ------
@@ -87,7 +87,7 @@ def _silent(progress: Progress, /) -> None:
 
 
 class _TqdmBars:
-    """One tqdm bar a task; where standard error is no terminal, and no notebook, tqdm stays silent."""
+    """One tqdm bar per task; tqdm is silent unless standard error is a terminal or a notebook."""
 
     def __init__(self) -> None:
         self._bars: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What a long call did: a value that prints, shows in a notebook and raises on demand."""
+"""The result of a long call: a value that prints, displays in a notebook and raises on demand."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
     from radar_nb.errors import RadarNbError
 
 State = Literal["done", "resumed", "kept", "failed", "missing", "cancelled", "waiting", "running"]
-"""done: made now; resumed: made from a part that lay there; kept: lay there whole; missing: was not to be had;
-waiting, running: of a report that was asked for before the end."""
+"""done: made now; resumed: completed from a partial file; kept: already complete; missing: not available;
+waiting, running: in a report of a call that has not ended."""
 
 _GOOD = frozenset({"done", "resumed", "kept"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one item: an archive to fetch or to extract.
+    """The result for one item: an archive to download or to extract.
 
     Attributes
     ----------
     name : str
-        The item in the user's words: a file's name.
+        The item: a file's name.
     state : {"done", "resumed", "kept", "failed", "missing", "cancelled", "waiting", "running"}
     path : pathlib.Path or None
-        Where the result lies, if there is one.
+        Path of the result, if there is one.
     bytes : int
-        Bytes moved for this item in this call.
+        Bytes transferred for this item in this call.
     already : int
-        Bytes that an earlier call had left of it, and that were not moved again.
+        Bytes of an earlier call that were not transferred again.
     seconds : float
     retries : int
         Attempts beyond the first.
     error : RadarNbError or None
         Why it failed or is missing.
     notes : tuple of str
-        What the user should know although nothing failed, for example frames that came twice.
+        Remarks although nothing failed, for example on duplicate frames.
     """
 
     name: str
@@ -58,22 +58,22 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether the item is there, whole."""
+        """Whether the item is complete."""
         return self.state in _GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a call did, item by item.
+    """The result of a call, item by item.
 
     Attributes
     ----------
     task : str
         `"download"`, `"extract"`.
     outcomes : tuple of Outcome
-        In the order in which the items were asked for.
+        In the order of the request.
     seconds : float
-        The whole call's time.
+        Duration of the whole call.
 
     Examples
     --------
@@ -88,33 +88,33 @@ class Report:
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """The items that are not there, or not whole, and will not be by this call."""
+        """The items that this call did not complete."""
         return tuple(o for o in self.outcomes if not o.ok and o.state not in {"waiting", "running"})
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The results that are there, whole: what the next step takes."""
+        """The paths of complete results, as input of the next step."""
         return tuple(outcome.path for outcome in self.outcomes if outcome.ok and outcome.path is not None)
 
     @property
     def bytes(self) -> int:
-        """Bytes moved in this call."""
+        """Bytes transferred in this call."""
         return sum(outcome.bytes for outcome in self.outcomes)
 
     @property
     def already(self) -> int:
-        """Bytes of parts that an earlier call had left, and that were not moved again."""
+        """Bytes of earlier calls that were not transferred again."""
         return sum(outcome.already for outcome in self.outcomes)
 
     def raise_for_failures(self) -> Report:
-        """Give the report back if all went well.
+        """Return the report itself unless an item failed.
 
         Raises
         ------
         RadarNbError
-            The item's own error where one item was asked for and failed.
+            The item's own error if the only requested item failed.
         Incomplete
-            Some of several items failed; the message names all, the attribute `report` holds the rest.
+            Some of several items failed; the message names them, and the attribute `report` is the whole report.
         """
         failed = self.failed
         if not failed:
@@ -125,20 +125,20 @@ class Report:
         good = len(self.outcomes) - len(failed)
         raise Incomplete(
             f"{self.task}: {len(failed)} of {len(self.outcomes)} did not succeed ({good} did); "
-            f'run the same call again to go on, or pass errors="report" to get the report instead:\n{lines}',
+            f'run the same call again to resume, or pass errors="report" to get the report instead:\n{lines}',
             self,
         )
 
     @property
     def summary(self) -> str:
-        """What happened, in one line."""
+        """The result in one line."""
         counts = Counter(outcome.state for outcome in self.outcomes)
         states = ", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing to do"
-        before = f"; {human_bytes(self.already)} were there from before" if self.already else ""
+        before = f"; {human_bytes(self.already)} already present" if self.already else ""
         return f"{self.task}: {states}; {human_bytes(self.bytes)} in {self.seconds:.1f} s{before}"
 
     def table(self) -> Table:
-        """Give the report as a table."""
+        """Return the report as a table."""
         return Table(
             title=self.summary,
             columns=("file", "state", "size", "seconds", "retries", "remark"),
@@ -149,7 +149,7 @@ class Report:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain values that JSON can hold."""
+        """Return the report as plain values for JSON."""
         return {
             "task": self.task,
             "seconds": round(self.seconds, 3),
@@ -173,11 +173,11 @@ class Report:
         }
 
     def __str__(self) -> str:
-        """Draw it as text."""
+        """Return the table as text."""
         return str(self.table())
 
     def __repr__(self) -> str:
-        """Write one line: `asyncio.run` asks for this, too, and there may be 78,000 files."""
+        """Return one line: `asyncio.run` calls this too, and there may be 78,000 files."""
         return f"<Report {self.summary}>"
 
     def _repr_html_(self) -> str:

@@ -17,21 +17,21 @@ BASE_URL = "https://opendata.dwd.de"
 """DWD's open-data server."""
 
 CONCURRENCY = 5
-"""Connections at a time. DWD states no limit; its server is a public good, and more than five do not help much."""
+"""Simultaneous connections. DWD states no limit; its server is a public good, and more than five help little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where data come from and go to.
+    """Source and target of the data.
 
     Attributes
     ----------
     folder : pathlib.Path
-        The data folder; below it lie the archives under the same paths as on the server.
+        The data folder, which holds the archives under the same paths as on the server.
     base_url : str
         The server's address, without a slash at the end.
     concurrency : int
-        Connections at a time, at least 1.
+        Simultaneous connections, at least 1.
     """
 
     folder: Path
@@ -42,16 +42,16 @@ class Settings:
 def settings(
     *, folder: str | os.PathLike[str] | None = None, base_url: str | None = None, concurrency: int | None = None
 ) -> Settings:
-    """Give the settings in force.
+    """Return the current settings.
 
     Parameters
     ----------
     folder : path, optional
-        Then the environment variable `RADAR_NB_DATA`, then the user's data folder (platformdirs).
+        By default the environment variable `RADAR_NB_DATA`, then the user's data folder (platformdirs).
     base_url : str, optional
-        Then `RADAR_NB_BASE_URL`, then https://opendata.dwd.de.
+        By default `RADAR_NB_BASE_URL`, then https://opendata.dwd.de.
     concurrency : int, optional
-        Then `RADAR_NB_CONCURRENCY`, then 5.
+        By default `RADAR_NB_CONCURRENCY`, then 5.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def settings(
     Raises
     ------
     SettingsError
-        The address is no http(s) address, or the number is none or below 1.
+        The address is not an http(s) address, or the number is not a whole number from 1 on.
 
     Examples
     --------
@@ -75,9 +75,9 @@ def settings(
 
 
 def cache_folder() -> Path:
-    """Give where radar_nb keeps what it can do without: indexes of archives that it may not write beside, speeds.
+    """Return the folder for caches: indexes of archives in read-only folders, measured speeds.
 
-    The environment variable `RADAR_NB_CACHE`, else the user's cache folder (platformdirs).
+    It is the environment variable `RADAR_NB_CACHE`, or the user's cache folder (platformdirs).
     """
     if value := os.environ.get("RADAR_NB_CACHE"):
         return user_path(value)
@@ -97,7 +97,7 @@ def _folder(value: str | os.PathLike[str] | None) -> Path:
 def _base_url(value: str) -> str:
     if not _is_web_address(value):
         raise SettingsError(
-            f"the base URL {value!r} is no web address: give one that begins with https:// or http://, "
+            f"the base URL {value!r} is not a web address: pass one that begins with https:// or http://, "
             f"such as {BASE_URL} (argument base_url= or RADAR_NB_BASE_URL)"
         )
     return value.rstrip("/")
@@ -107,7 +107,7 @@ def _is_web_address(value: str) -> bool:
     try:
         parts = urlsplit(value)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket that is not closed, a port that is none
+    except ValueError:  # an unclosed bracket, or an invalid port
         return False
 
 
@@ -120,7 +120,7 @@ def _concurrency(value: str | int | None) -> int:
         number = 0
     if number < 1:
         raise SettingsError(
-            f"concurrency {value!r} is no number of connections: give a whole number from 1 on "
+            f"concurrency {value!r} is not a number of connections: pass a whole number from 1 on "
             "(argument concurrency= or RADAR_NB_CONCURRENCY)"
         )
     return number

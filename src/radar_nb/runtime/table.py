@@ -1,4 +1,4 @@
-"""A table that prints as aligned text and shows as HTML: the face of plans, reports and the list of products."""
+"""A table that prints as aligned text and displays as HTML: for plans, reports and the list of products."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radar_nb.runtime.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WIDEST = 72  # letters of a column
+_WIDEST = 72  # characters of a column
 _STYLE = "text-align:left;vertical-align:top;padding:0.15em 1em 0.15em 0"
 
 
@@ -27,7 +27,7 @@ class Table:
         One line above the table.
     columns : tuple of str
     rows : tuple of tuple of str
-        As many texts in each row as there are columns.
+        One text per column in each row.
     notes : tuple of str
         Lines below the table.
 
@@ -46,15 +46,15 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[dict[str, str]]:
-        """Give the rows as dictionaries, so that `pandas.DataFrame(table)` works."""
+        """Iterate over the rows as dictionaries, so that `pandas.DataFrame(table)` works."""
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
     def __len__(self) -> int:
-        """Count the rows."""
+        """Return the number of rows."""
         return len(self.rows)
 
     def __str__(self) -> str:
-        """Draw it as text; what is too long for its column goes on below."""
+        """Return aligned text; long cells are wrapped."""
         cells = [[wrap(printable(text), _WIDEST) or [""] for text in row] for row in (self.columns, *self.rows)]
         widths = [max(len(line) for row in cells for line in row[i]) for i in range(len(self.columns))]
         cells.insert(1, [["-" * width] for width in widths])

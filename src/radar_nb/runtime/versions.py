@@ -1,4 +1,4 @@
-"""What is installed: the versions that a report of a fault should name."""
+"""Versions of installed packages, for bug reports."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ EXTRAS = {
     "gis": ("exactextract", "geopandas", "pyarrow", "rasterio"),
     "lab": ("ipykernel", "jupyterlab", "voila"),
 }
-"""Of each extra, the packages whose absence would be noticed."""
+"""The main packages of each extra."""
 
 
 def version_of(package: str) -> str | None:
-    """Give the version of a package that is installed, without loading it; None where it is not."""
+    """Return the version of an installed package without importing it; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -27,12 +27,12 @@ def version_of(package: str) -> str | None:
 
 
 def show_versions() -> Table:
-    """Give the versions of radar_nb, Python, and what the work hangs on, for a report of a fault.
+    """Return the versions of radar_nb, Python and the main dependencies, for bug reports.
 
     Returns
     -------
     Table
-        A row for each package; it prints as text and shows as HTML. "-" where a package is not installed.
+        One row per package; prints as text and displays as HTML. "-" if a package is not installed.
 
     Examples
     --------

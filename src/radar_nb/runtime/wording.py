@@ -1,6 +1,6 @@
-"""How numbers and foreign texts are written: bytes, times, lengths of time, months, decimals, what is printable.
+"""Text for quantities and foreign strings: bytes, times, durations, months, decimals, printable characters.
 
-Tables, messages, titles and widgets share these words, so that one quantity reads the same everywhere.
+Tables, messages, titles and widgets share these functions, so that a quantity looks the same everywhere.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400  # seconds
 
 
 def printable(text: str) -> str:
-    r"""Return a text of foreign origin as it may be shown: each character that is not printable becomes "?".
+    r"""Return a text of foreign origin with each non-printable character replaced by "?".
 
-    Control characters of a server's answer, a file's name or an attribute could otherwise move the cursor of a
+    Control characters of a server's response, a file's name or an attribute could otherwise move the cursor of a
     terminal or set its title. Line breaks stay.
 
     Examples
@@ -33,7 +33,7 @@ def printable(text: str) -> str:
 
 
 def human_bytes(count: float) -> str:
-    """Return a number of bytes with three digits or so, in steps of a thousand.
+    """Return a number of bytes with about three digits and a decimal prefix.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def human_bytes(count: float) -> str:
 
 
 def human_interval(minutes: float) -> str:
-    """Return the exact length of an interval: in days above two days, else in hours, else in minutes.
+    """Return the exact length of an interval in days (above two days), hours or minutes.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def human_interval(minutes: float) -> str:
 
 
 def human_duration(seconds: float) -> str:
-    """Return a length of time rounded as people say it.
+    """Return a duration, rounded for reading.
 
     Examples
     --------
@@ -91,9 +91,9 @@ def human_time(moment: Any) -> str:
 
 
 def decimal(value: float) -> float:
-    """Return the short decimal number that a float32 stands for; a number that is none stays as it is.
+    """Return the short decimal number that a float32 represents; other numbers are returned unchanged.
 
-    A number counts as short when it has at most six digits and a float32 differs from it by its last bit at most.
+    A decimal number is short if it has at most six digits and differs from the float32 by its last bit at most.
 
     Examples
     --------

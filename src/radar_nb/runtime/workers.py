@@ -1,4 +1,4 @@
-"""Who does the work of many days: threads of this process, or the workers of a cluster; owner of distributed."""
+"""Parallel work on many days: in threads of this process, or on a cluster; owner of distributed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _AHEAD = 2
-"""Items handed out for each thread or core, so that none waits for the next, and few are lost when one fails."""
+"""Items submitted per thread or core, so that none is idle and few are lost in a failure."""
 _RETRIES = 2
-"""How often a worker may fail at an item for a reason that is not ours, beside the deaths that dask allows."""
+"""Retries of an item after foreign errors, beside the worker deaths that dask allows."""
 
 
 @contextmanager
 def active_client(client: Any) -> Iterator[Any]:
-    """Yield the client to work with: the one given, the active one of this process, or None for threads here.
+    """Yield the client to use: the given one, the active one of this process, or None for threads.
 
     Parameters
     ----------
     client : distributed.Client, address, None or False
-        None takes the active client, if there is one; False none. A client that is made here, for an address, is
-        closed at the end.
+        None selects the active client, if there is one; False selects threads. A client created here, for an
+        address, is closed at the end.
     """
     if isinstance(client, str):
         from distributed import Client  # noqa: PLC0415 - an extra, which one machine does not need
@@ -52,31 +52,31 @@ def _present_client(client: Any) -> Any:
 
     try:
         return default_client()  # type: ignore[no-untyped-call]
-    except ValueError:  # there is none
+    except ValueError:  # no active client
         return None
 
 
 def each(
     items: Iterable[Item], work: Callable[[Item], Result], *, client: Any = None, workers: int = 1
 ) -> Generator[tuple[Item, Result | RadarNbError], None, None]:
-    """Do some work for each item, side by side, and give what comes of each as soon as it is there.
+    """Run work for each item in parallel, and yield each result as soon as it is available.
 
     Parameters
     ----------
     items : iterable
-        Asked for one by one, shortly before each is begun.
+        Iterated lazily, shortly before each item starts.
     work : callable
-        For a cluster a function of a module, or a partial of one.
+        For a cluster, a function of a module or a partial of one.
     client : distributed.Client, optional
-        On whose workers it is done; in threads here by default.
+        The cluster to use; threads by default.
     workers : int
-        Threads.
+        Number of threads.
 
     Yields
     ------
     item
     result or RadarNbError
-        What the work gave or raised. Other exceptions end the call.
+        What the work returned or raised. Other exceptions end the call.
     """
     if client is None:
         yield from _in_threads(items, work, workers)
@@ -86,12 +86,12 @@ def each(
 
 @cache
 def renew_dask_after_forks() -> None:
-    """Let forked processes start threads of their own for dask.
+    """Let forked processes start their own threads for dask.
 
-    A forked process has dask's pools and none of their threads, so that it would wait for ever; the default of
-    PyTorch's DataLoader on Linux is to fork.
+    A forked process inherits dask's pools but not their threads, so that it would hang; PyTorch's DataLoader forks
+    by default on Linux.
     """
-    if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+    if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(after_in_child=_renew_dask)
 
 
@@ -103,7 +103,7 @@ def _renew_dask() -> None:
 
 
 def _tried(work: Callable[[Item], Result], item: Item) -> Result | RadarNbError:
-    """Do some work; give an error of ours as its result, which no second try would change."""
+    """Run work; return errors of this package as its result, since a retry would not help."""
     try:
         return work(item)
     except RadarNbError as error:
@@ -136,7 +136,7 @@ def _on_cluster(
 
     cores = sum(client.ncores().values())
     if not cores:
-        raise SettingsError(f"{client} has no worker: start some first")
+        raise SettingsError(f"{client} has no workers: start some first")
     waiting = iter(items)
     running: dict[Any, Item] = {}
     finished: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
@@ -153,7 +153,7 @@ def _on_cluster(
             try:
                 result: Result | RadarNbError = future.result()
             except KilledWorker as error:
-                result = CubeError(f"the worker died each time it was given {item} ({error}): give it more memory")
+                result = CubeError(f"{item} killed its worker at each attempt ({error}): give it more memory")
             yield item, result
     finally:
         client.cancel(list(running))
