@@ -1,7 +1,7 @@
-"""From fields and series to pictures: maps, films, series, calendars. The only owner of Matplotlib.
+"""Pictures of fields and series: maps, films, charts, calendars. The only owner of Matplotlib.
 
 Start with `plotting` (the public call), `maps` (one map in its axes) and `style` (classes, colours, words).
-The room may know `reading`, `dwd` and `runtime`. It computes no sums: it draws the DataArray that it gets.
+The room may import `reading`, `dwd` and `runtime`. It computes no sums: it draws the DataArray it is passed.
 """
 
 __all__ = [

@@ -59,7 +59,7 @@ def animate(
     dpi: float = 100,
     progress: bool | Reporter = True,
 ) -> Film:
-    """Make a film of fields: the map of `plot` at one time after the other.
+    """Make a film of fields: the maps of `plot` in the order of time.
 
     The fields are read and drawn one at a time, when the film is shown or saved: memory does not grow with its
     length. Steps that are missing in the series are skipped; `open_dataset(..., fill_gaps=True)` inserts them as
@@ -72,9 +72,9 @@ def animate(
     fps : float
         Fields per second, 50 at most.
     every : int
-        Show every n-th field: 12 is one an hour of a 5-minute product.
+        Show every n-th field: 12 shows one per hour of a 5-minute product.
     most : int
-        Refuse a film of more fields, with an estimate of its time and size.
+        Largest number of fields; the error for a longer film estimates its time and size.
     classes, cmap, borders, radars
         As in `plot`; one scale for the whole film.
     title : str, optional
@@ -198,7 +198,7 @@ class Film:
         Raises
         ------
         SettingsError
-            Another ending, or no ffmpeg for an MP4.
+            The suffix is unknown, or ffmpeg is missing for an MP4.
         StorageError
             The file cannot be written.
 
@@ -209,7 +209,7 @@ class Film:
         target = user_path(path)
         if target.suffix.lower() not in _KINDS:
             raise SettingsError(
-                f"a film is saved as {', '.join(_KINDS)}, not as {target.name!r}: choose one of these endings"
+                f"a film is saved as {', '.join(_KINDS)}, not as {target.name!r}: choose one of these suffixes"
             )
         kind = _best_kind() if target.suffix.lower() == ".html" else target.suffix.lower()
         if kind == ".mp4" and find_ffmpeg() is None:
@@ -276,7 +276,7 @@ class _Canvas:
         first = film.fields[0]
         frame = Frame.of(first)
         size, edges = figure_options(frame)
-        # not by pyplot, which would show the figure in a notebook and keep it
+        # without pyplot, which would show the figure in a notebook and keep it
         figure = Figure(figsize=size, dpi=film.dpi, layout="constrained")
         self._canvas = cast("Any", FigureCanvasAgg(figure))
         self._ax: Any = figure.subplots(gridspec_kw=edges)
@@ -320,13 +320,13 @@ _LOOK = 0.2
 
 
 class _Stopped(Exception):
-    """Nobody waits for the film any more."""
+    """The caller has closed the generator."""
 
 
 def filming(
     fields: xr.DataArray, path: Path, *, fps: float, classes: Sequence[float] | None, cmap: str | None
 ) -> Iterator[Progress | None]:
-    """Draw fields into a file in a thread, and yield the progress now and then; None before it has begun.
+    """Draw fields into a file in a thread, and yield the progress regularly; None before it has begun.
 
     When the generator ends, the file is complete. A caller that closes it before stops the drawing. Arguments and
     errors are those of `animate` and `Film.save`.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from radar_nb.dwd.grids import Earth
 
 HALO = withStroke(linewidth=2, foreground="white", alpha=0.8)
-"""Keeps letters readable on any colour."""
+"""Keeps text readable on any colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def _earth(field: xr.DataArray) -> Earth:
             if abs(away - round(away)) < 1e-2:
                 return cast("Earth", earth)
     raise SeriesError(
-        f"{field.name!r} is not on DWD's polar stereographic grid, or does not say so: keep the coordinate 'crs' "
+        f"{field.name!r} is not known to be on DWD's polar stereographic grid: keep the coordinate 'crs' "
         "of open_dataset; for other projections use da.plot() of xarray"
     )
 

@@ -1,7 +1,7 @@
 """Pictures written one by one into a film file: a GIF, or an MP4 if ffmpeg is installed.
 
 Matplotlib's writers draw the whole figure for each picture, and Pillow's GIF writer keeps all pictures in memory.
-Here each picture is written at once, in a GIF only the part that differs from the picture before.
+Here each picture is written at once, in a GIF only the part that differs from the previous picture.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     """Of shape (rows, columns, 4): red, green, blue and opacity, first row at the top."""
 
 _UNCHANGED = 255
-"""The colour of a GIF that means: same as in the picture before."""
+"""The colour of a GIF for pixels that equal the previous picture."""
 
 
 @contextmanager

@@ -56,10 +56,10 @@ class Look:
     limits : tuple of float
         Lower limits of the classes, in the data's unit; of a class product, the codes.
     names : tuple of str
-        Of the classes of a class product, which a legend explains; else none, and a colour bar does.
+        Names of the classes of a class product, for its legend; empty for other products, with a colour bar.
     colours : ListedColormap
     unit : str
-        As the scale has it.
+        Label of the colour scale.
     borders, radars : bool
     """
 
@@ -123,7 +123,7 @@ class Map(NamedTuple):
 
     image: AxesImage
     size: float
-    """Of letters and lines, 1 on a map of usual size."""
+    """Relative size of text and lines, 1 on a map of usual size."""
     unknown: list[str]
     """Radars of the field whose place is not known."""
 
@@ -131,7 +131,7 @@ class Map(NamedTuple):
 def figure_options(frame: Frame) -> tuple[tuple[float, float], dict[str, Any]]:
     """Return the size in inches of a figure for one map with title and key, and the edges of its grid."""
     width, height = (high - low for low, high in (frame.x, frame.y))
-    # near what the layout ends at: titles are wrapped before it runs
+    # close to the final layout, since titles are wrapped before it runs
     edges = {"left": 0.01, "right": 0.99, "bottom": 0.04, "top": 0.92}
     return (6.4, 5.2 * min(max(height / width, 0.4), 2.5) + 0.9), edges
 
@@ -151,7 +151,7 @@ def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: A
         interpolation_stage="rgba",  # averages colours where cells are smaller than pixels: no storm cell is lost
     )
     ax.set(xlim=frame.x, ylim=frame.y, xticks=[], yticks=[], aspect="equal", autoscale_on=False)
-    size = min(1.0, max(0.5, min(_inches(ax)) / 4.5))  # of letters and lines: smaller on small maps
+    size = min(1.0, max(0.5, min(_inches(ax)) / 4.5))  # text and lines are smaller on small maps
     if look.borders:
         draw_borders(ax, frame.earth, size)
     unknown = draw_radars(ax, radars, frame, size) if look.radars else []
@@ -179,7 +179,7 @@ def draw_words(ax: Axes, title: str, credit: str, size: float) -> Text:
 
 
 def wrapped(text: str, width: float, letters: float) -> str:
-    """Break the lines of a text where they would be wider than so many inches."""
+    """Wrap the lines of a text to a width in inches."""
     room = int(width * 72 / (0.52 * letters))  # letters are about half as wide as they are high
     return "\n".join(fill(line, max(room, 20)) for line in text.splitlines())
 
@@ -192,7 +192,7 @@ def draw_key(ax: Axes, image: AxesImage, look: Look, size: float) -> None:
 
 
 def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
-    """Draw the colour bar into axes of its own; of a class product, a legend of its classes."""
+    """Draw the colour bar into its own axes; for a class product, a legend of its classes."""
     if look.names:
         place.axis("off")
         colours = look.colours(range(len(look.names)))

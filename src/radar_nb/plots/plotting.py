@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST = 60
-"""Maps on one page at most: more cannot be read."""
+"""Largest number of maps on one page; more would be unreadable."""
 
 _LEFT, _RIGHT, _GAP, _BELOW, _ABOVE = 0.08, 0.75, 0.12, 0.32, 0.1
 """Inches: at the left, at the right for the scale, between maps, below them for the key, above the title."""
 _NAME = 0.24
 """Inches above a map for its own title."""
 _LINE = 0.21
-"""Inches of a line of the title over all."""
+"""Inches of a line of the overall title."""
 
 
 @overload
@@ -104,8 +104,8 @@ def plot(
     ----------
     da : xarray.DataArray
         As `open_dataset` returns it, or a sum of it. Dimensions `y` and `x` (cell centres in metres, evenly
-        spaced, in any order) and at most one more, `time` or what `col` names. NaN is missing. Of a lazy array
-        only the fields that are drawn are computed.
+        spaced, in any order) and at most one more, `time` or the one named by `col`. NaN is missing. Only the
+        drawn fields of a lazy array are computed.
         Attributes used if present: `units`, `long_name`, `interval_minutes`, `radars`
         (ids of radar sites, separated by commas).
     ax : matplotlib.axes.Axes, optional
@@ -231,7 +231,7 @@ def check_facets(da: xr.DataArray, along: str, wrap: int | None) -> int:
     count = da.sizes[along]
     if count > _MOST:
         raise SettingsError(
-            f"col={along!r} would draw {count:,} maps, and a page holds {_MOST}: take fewer, as with "
+            f"col={along!r} would draw {count:,} maps, and a page holds {_MOST}: choose fewer, as with "
             f"da.isel({along}=slice(None, None, {math.ceil(count / _MOST)})), or make a film with animate(da)"
         )
     if wrap is not None and wrap < 1:

@@ -56,7 +56,7 @@ class _Series:
 
     @property
     def together(self) -> int:
-        """How many intervals are drawn as one: 1, or as many as the eye cannot separate."""
+        """Number of intervals that are drawn as one: 1, or as many as the eye cannot separate."""
         return 1 if len(self.values) <= _FINE else math.ceil(len(self.values) / _COARSE)
 
     @property
@@ -104,10 +104,10 @@ def plot_series(
     Raises
     ------
     SeriesError
-        Not a series: no time, fields of cells, several variables and none chosen; or a running sum of other units
-        than mm; or an interval that is out of date.
+        The data are not a series (no time, fields of cells, or several variables without `variable`), the running
+        sum is not in mm, or the interval is out of date.
     SettingsError
-        Too many series.
+        There are too many series.
 
     Examples
     --------
