@@ -1,4 +1,4 @@
-"""Common style of all pictures: classes and colours of values, and texts of titles, scales and credits.
+"""What all pictures share: the classes and colours of values, and the words of titles, scales and credits.
 
 Class limits of rain and reflectivity are those of DWD's and its users' maps (symbology files of radolan2map).
 Their first class begins at zero; here it begins at the smallest amount that the product resolves, so that only dry
@@ -56,10 +56,10 @@ _KINDS = "#8c6d31 #9ecae1 #3182bd #c5b0e8 #756bb1 #fdae6b #d62728 #1a1a1a"
 DRY, NO_DATA, INK = "#fdfdfb", "#c8c8c8", "#1a1a1a"
 """Colours of cells below the first class, of cells without data, and of lines and letters."""
 CREDIT, SYNTHETIC = "Datenbasis: Deutscher Wetterdienst", "Synthetic data, made up by radar_nb"
-"""The source of the data, as DWD's licence requires it, and its replacement on synthetic fields."""
+"""The source of the data, as DWD's licence asks, and what stands in its place on fields that were made up."""
 
 _OVER_A_PERIOD = {"time: mean", "time: maximum", "time: minimum"}
-"""CF's cell methods of the results of `reduce`; a rate has "time: mean" too, over its own interval."""
+"""CF's words for what `reduce` makes; a rate has "time: mean" too, over its own interval."""
 
 
 def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple[float, ...]:
@@ -226,5 +226,5 @@ def period_label(field: xr.DataArray) -> str:
 
 
 def credit(field: xr.DataArray) -> str:
-    """Return the source of the data; synthetic fields are not DWD's."""
+    """Return the source of the data; fields that were made up are not DWD's."""
     return SYNTHETIC if str(field.attrs.get("institution", "")).startswith("none") else CREDIT
