@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radar_nb.dwd.archive_names import ERAS, Era
+from radar_nb.dwd.archive_names import ERAS, Era, filed_under, is_dwd_name
 from radar_nb.dwd.months import Month
 
 CDC = "climate_environment/CDC/grids_germany"
@@ -157,8 +158,55 @@ def test_an_era_is_sound(era: Era) -> None:
 
 
 def test_an_era_in_hdf5_says_so() -> None:
-    """Its name tells; every product that is still published has one, RADKLIM none."""
+    """Every product that is still published has one, RADKLIM none; classes in bits and RADVOR's RE go without."""
     assert {(era.product, era.family) for era in ERAS if era.hdf5} == {
         *((product, "radolan") for product in ("YW", "RW", "SF")),
-        *((product, "nrt") for product in ("YW", "RW", "SF", "RY", "RV")),
+        *(
+            (product, "nrt")
+            for product in ("YW", "RW", "SF", "RY", "RV", "RS", "WN", "HX", "DMAX", "VII", "HYMECNG")
+        ),
     }
+    assert {era.product for era in ERAS if era.family == "nrt" and not era.hdf5} == {
+        *("YW", "RW", "SF", "RY", "RV", "HG", "RE")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "time"),
+    [
+        ("composite_rv_20250923_0855.tar", "RV", "2025-09-23T08:55"),
+        ("DE1200_RV2608051935.tar.bz2", "RV", "2026-08-05T19:35"),
+        ("composite_rs_20260703_0750.tar", "RS", "2026-07-03T07:50"),
+        ("composite_wn_20251206_0410.tar", "WN", "2025-12-06T04:10"),
+        ("composite_hx_20251117_1500-hd5", "HX", "2025-11-17T15:00"),
+        ("composite_dmax_20250615_1750-hd5", "DMAX", "2025-06-15T17:50"),
+        ("composite_VII_20260805_2125-hd5", "VII", "2026-08-05T21:25"),
+        ("composite_HymecNG_20261009_1020_000-hd5", "HYMECNG", "2026-10-09T10:20"),
+        ("HG2608211220_000.bz2", "HG", "2026-08-21T12:20"),
+        ("RE2608050600_115.gz", "RE", "2026-08-05T06:00"),
+    ],
+)
+def test_names_of_the_present_are_known(name: str, product: str, time: str) -> None:
+    """Names that users of the server have noted state product and time."""
+    (filed,) = [era for era in ERAS if era.time_of(name) is not None]
+
+    assert (filed.product, filed.time_of(name)) == (product, datetime.fromisoformat(time).replace(tzinfo=UTC))
+    assert is_dwd_name(name)
+
+
+@pytest.mark.parametrize("era", [era for era in ERAS if era.alias], ids=lambda era: era.alias)
+def test_an_alias_is_known_and_never_planned(era: Era) -> None:
+    """It opens as a file of DWD's, and states no time."""
+    assert is_dwd_name(era.alias)
+    assert [other for other in ERAS if other.time_of(era.alias) is not None] == []
+
+
+def test_a_frame_of_another_run_is_not_of_the_forecast() -> None:
+    """Forecasts of one base time lie in a tar, and a frame of five minutes later is foreign to it."""
+    filed = filed_under("composite_rv_20250923_0855.tar")
+
+    assert filed is not None
+    assert filed.denies("RV", np.datetime64("2025-09-23T08:55"), (1200, 1100)) == ""
+    assert filed.denies("RV", np.datetime64("2025-09-23T09:00"), (1200, 1100)) == (
+        "is of 2025-09-23T09:00, not of the forecast of 2025-09-23T08:55:00"
+    )

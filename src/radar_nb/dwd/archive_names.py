@@ -44,7 +44,8 @@ class Era:
     typical : int
         Bytes of a usual file, for estimates before the server states the size.
     folder, name : str
-        Path below the server's root and name of the files, with strftime fields.
+        Path below the server's root and name of the files, with strftime fields; `???` stands for the minutes of a
+        lead time.
     closed : bool
         Whether `last` is the end for good.
     supplement : bool
@@ -83,8 +84,8 @@ class Era:
         return self.piece == "frame" and ".tar" in self.name
 
     def path(self, time: date) -> str:
-        """Return the path of the file that holds a time or, for months, a day."""
-        return time.strftime(f"{self.folder}/{self.name}")
+        """Return the path of the file that holds a time or, for months, a day; of lead times the first."""
+        return time.strftime(f"{self.folder}/{self.name}").replace("???", "000")
 
     def may_hold(self, month: Month) -> bool:
         """Return whether a month may be filed so."""
@@ -140,7 +141,10 @@ class Filed:
         """
         if product != self.era.product:
             return f"is {product}, not {self.era.product}"
-        if not self.begin - _MARGIN <= time <= self.end + _MARGIN:
+        margin = np.timedelta64(0, "h") if self.era.run else _MARGIN
+        if not self.begin - margin <= time <= self.end + margin:
+            if self.era.run:
+                return f"is of {time}, not of the forecast of {self.begin}"
             days = (np.datetime_as_string(stamp, "D") for stamp in (self.begin, self.end))
             return f"is of {time}, not of {' to '.join(days)}"
         known = any(shape == (grid.rows, grid.cols) for grid in GRIDS.values())
@@ -180,6 +184,7 @@ def _regex(pattern: str) -> re.Pattern[str]:
     text = re.escape(pattern)
     for field, digits in {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2}.items():
         text = text.replace(f"%{field}", rf"(?P<{field}>\d{{{digits}}})")
+    text = text.replace(r"\?\?\?", r"\d{3}")
     return re.compile(text, re.ASCII)  # no digits of other scripts
 
 
@@ -199,13 +204,13 @@ _OURS = re.compile(
     r"|composite_[a-z]+_.*(-hd5|\.tar)"
     r"|[A-Z%][A-Z0-9](2017\.002|2016\.003)_supplement\.tar\.gz"
     r"|[A-Z%][A-Z0-9]-?(2017\.002_|2016\.003_|hdf5-)?\d{6,8}\.(tar|tar\.gz)"
-    r"|(DE1200_)?[A-Z%][A-Z0-9]\d{10}(_\d{3})?(_MF\d{3})?(\.gz|\.bz2|\.tar\.bz2)?"
+    r"|(DE1200_)?[A-Z%][A-Z0-9](\d{10}|_LATEST)(_\d{3})?(_MF\d{3})?(\.gz|\.bz2|\.tar\.bz2)?"
 )
 
 _CDC = "climate_environment/CDC/grids_germany"
 _MINUTES, _HOURLY, _DAILY = f"{_CDC}/5_minutes/radolan", f"{_CDC}/hourly/radolan", f"{_CDC}/daily/radolan"
 _REPROC = "reproc/2017_002/bin"
-_NRT, _COMPOSITE = "weather/radar/radolan", "weather/radar/composite"
+_NRT, _COMPOSITE, _RADVOR = "weather/radar/radolan", "weather/radar/composite", "weather/radar/radvor"
 _M = Month
 _KB, _MB = 1_000, 1_000_000
 
@@ -273,12 +278,36 @@ ERAS: tuple[Era, ...] = (
     Era("RV", "nrt", "frame", None, None, 260 * _KB,
         f"{_COMPOSITE}/rv", "DE1200_RV%y%m%d%H%M.tar.bz2",
         alias="DE1200_RV_LATEST.tar.bz2", delay=4),
+    Era("RS", "nrt", "frame", None, None, 5 * _MB,
+        f"{_COMPOSITE}/rs", "composite_rs_%Y%m%d_%H%M.tar",
+        form="hdf5", alias="composite_rs_LATEST.tar", delay=5),
+    Era("WN", "nrt", "frame", None, None, 3 * _MB,
+        f"{_COMPOSITE}/wn", "composite_wn_%Y%m%d_%H%M.tar",
+        form="hdf5", alias="composite_wn__LATEST.tar"),
+    Era("HX", "nrt", "frame", None, None, 720 * _KB,
+        f"{_COMPOSITE}/hx", "composite_hx_%Y%m%d_%H%M-hd5",
+        form="hdf5", alias="composite_hx_LATEST-hd5"),
+    Era("DMAX", "nrt", "frame", None, None, 1340 * _KB,
+        f"{_COMPOSITE}/dmax", "composite_dmax_%Y%m%d_%H%M-hd5",
+        form="hdf5", alias="composite_dmax_LATEST-hd5"),
+    Era("VII", "nrt", "frame", None, None, 74 * _KB,
+        f"{_COMPOSITE}/vii", "composite_VII_%Y%m%d_%H%M-hd5",
+        form="hdf5", alias="composite_VII_latest-hd5"),
+    Era("HYMECNG", "nrt", "frame", None, None, 39 * _KB,
+        f"{_COMPOSITE}/hymecng", "composite_HymecNG_%Y%m%d_%H%M_000-hd5",
+        form="hdf5", alias="composite_HymecNG_LATEST_000-hd5", delay=2),
+    Era("HG", "nrt", "frame", None, None, 15 * _KB,
+        f"{_COMPOSITE}/hg", "HG%y%m%d%H%M_000.bz2",
+        alias="HG_LATEST_000.bz2"),
+    Era("RE", "nrt", "frame", None, None, 23 * _KB,
+        f"{_RADVOR}/re", "RE%y%m%d%H%M_???.gz"),
 )
 # fmt: on
 """Where DWD files what. Within a family the earlier row is preferred: archives of months before single frames; in
 archives, whose series began as binaries, these before HDF5 for as long as there are both; in near real time HDF5,
 since DWD has announced the end of the binaries (newsletter of 29 September 2026).
 
-The spelling of an alias follows no rule: it was read from listings of 5 August 2026, as were sizes. Delays were
-measured between nominal time and Last-Modified: RV 3:12 to 3:44 min on 29 September 2026, RW 25 to 29 min, SF 28
-to 29 min, YW about 30 min."""
+Of near real time, folders, names and sizes are those of listings of 5 August 2026, as users of the server have
+noted them. The spelling of an alias follows no rule. Delays were measured between nominal time and Last-Modified:
+RV 3:12 to 3:44 min on 29 September 2026, HymecNG about 2 min, RW 25 to 29 min, SF 28 to 29 min, YW about 30 min;
+RS is there after 4:10 min."""

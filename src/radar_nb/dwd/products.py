@@ -272,7 +272,7 @@ def _amount(
 
 
 def _reflectivity(
-    name: str, title: str, precision: float, *grids: str, leads: tuple[int, ...] = ()
+    name: str, title: str, precision: float, *grids: str, leads: tuple[int, ...] = (), live: bool = False
 ) -> tuple[str, Product]:
     return name, Product(
         name=name,
@@ -283,10 +283,11 @@ def _reflectivity(
         interval=5,
         grids=grids,
         leads=leads,
+        families=_composite(name, grids[0]) if live else (),
     )
 
 
-def _content(name: str, title: str) -> tuple[str, Product]:
+def _content(name: str, title: str, *, live: bool = False) -> tuple[str, Product]:
     return name, Product(
         name=name,
         title=title,
@@ -295,6 +296,7 @@ def _content(name: str, title: str) -> tuple[str, Product]:
         precision=_VIL_STEP,
         interval=5,
         grids=(_NEW,),
+        families=_composite(name, _NEW) if live else (),
     )
 
 
@@ -315,9 +317,17 @@ def _percentage(name: str, title: str, days: int) -> tuple[str, Product]:
     )
 
 
-def _class(name: str, title: str, *grids: str) -> tuple[str, Product]:
+def _class(name: str, title: str, *grids: str, live: bool = False) -> tuple[str, Product]:
+    families = _composite(name, grids[0]) if live else ()
     return name, Product(
-        name=name, title=title, quantity="class", unit="1", precision=1.0, interval=5, grids=grids
+        name=name,
+        title=title,
+        quantity="class",
+        unit="1",
+        precision=1.0,
+        interval=5,
+        grids=grids,
+        families=families,
     )
 
 
@@ -407,6 +417,7 @@ PRODUCTS: dict[str, Product] = dict(
             "hourly precipitation, analysis and forecasts to two hours, in HDF5",
             0.001,
             60,
+            _composite("RS", _NEW),
             grids=(_NEW,),
             leads=_TO_TWO_HOURS,
             steps=(5,),
@@ -414,13 +425,17 @@ PRODUCTS: dict[str, Product] = dict(
         _reflectivity("RX", "reflectivity", 0.5, _R),
         _reflectivity("WX", "reflectivity, extended national grid", 0.5, "de1100"),
         _reflectivity("EX", "reflectivity over central Europe", 0.5, _EU),
-        _reflectivity("WN", "reflectivity, analysis and forecasts to two hours", 0.05, _NEW, leads=_TO_TWO_HOURS),
-        _reflectivity("HX", "reflectivity near the ground, on cells of 250 m", 0.003, _FINE),
-        _reflectivity("DMAX", "highest reflectivity of the column of air, on cells of 250 m", 0.003, _FINE),
+        _reflectivity(
+            "WN", "reflectivity, analysis and forecasts to two hours", 0.05, _NEW, leads=_TO_TWO_HOURS, live=True
+        ),
+        _reflectivity("HX", "reflectivity near the ground, on cells of 250 m", 0.003, _FINE, live=True),
+        _reflectivity(
+            "DMAX", "highest reflectivity of the column of air, on cells of 250 m", 0.003, _FINE, live=True
+        ),
         _reflectivity(
             "FZ", "reflectivity, analysis and forecasts, on cells of 2 km", 0.05, "de450", leads=_TO_TWO_HOURS
         ),
-        _content("VII", "vertically integrated ice"),
+        _content("VII", "vertically integrated ice", live=True),
         _content("VIL", "vertically integrated liquid water"),
         (
             "RE",
@@ -433,6 +448,7 @@ PRODUCTS: dict[str, Product] = dict(
                 interval=60,
                 grids=("de900-wgs84",),
                 leads=_TO_TWO_HOURS,
+                families=_composite("RE", "de900-wgs84"),
                 steps=(5,),
             ),
         ),
@@ -441,8 +457,8 @@ PRODUCTS: dict[str, Product] = dict(
         _percentage("%Y", "precipitation since 1 November, in percent of its 30-year mean", 366),
         _class("PG", "classes of reflectivity, national picture on cells of 2 km", "de460"),
         _class("PC", "classes of reflectivity, coded as PG", "de460"),
-        _class("HG", "kinds of hydrometeor near the ground", _NEW),
-        _class("HYMECNG", "kinds of hydrometeor near the ground, in HDF5", _NEW),
+        _class("HG", "kinds of hydrometeor near the ground", _NEW, live=True),
+        _class("HYMECNG", "kinds of hydrometeor near the ground, in HDF5", _NEW, live=True),
     )
 )
 """Every product by its name."""

@@ -22,7 +22,7 @@ from radar_nb.dwd.catalogue import choose_family
 from radar_nb.dwd.months import month_range, time_span, time_steps
 from radar_nb.dwd.products import product
 from radar_nb.errors import CoverageError, MonthError, StorageError
-from radar_nb.mirror.frames import LEADS, ahead, synthetic_frames, synthetic_runs
+from radar_nb.mirror.frames import ahead, synthetic_frames, synthetic_runs
 from radar_nb.runtime.files import local_path, replacing, storage_errors, user_path
 from radar_nb.runtime.progress import Progress, reporting
 
@@ -144,15 +144,14 @@ def _make_month(
 
 def _make_runs(era: Era, files: Sequence[_File], *, seed: int, workers: int | None, report: Reporter) -> None:
     """Make forecasts, each a tar of its lead times."""
-    times = [file.times[0] for file in files]
+    times, count = [file.times[0] for file in files], len(product(era.product).leads)
     runs = synthetic_runs(era.product, times, hdf5=era.hdf5, seed=seed, workers=workers)
     with closing(runs):
         for done, file in enumerate(files, 1):
             stem = file.target.name.partition(".")[0]
             suffix = "-hd5" if era.hdf5 else ""
             members = [
-                _Member(f"{stem}_{lead:03d}{suffix}", time, frame)
-                for time, lead, frame in islice(runs, len(LEADS))
+                _Member(f"{stem}_{lead:03d}{suffix}", time, frame) for time, lead, frame in islice(runs, count)
             ]
             file.make(iter(members))
             report(Progress(task=f"make {era.product}", done=done, total=len(files), unit="files", note=stem))

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.products import PRODUCTS, product
 from radar_nb.dwd.radar_sites import RANGE, SITES
 from radar_nb.errors import UnknownProduct
-from radar_nb.formats.odim import PackedCodes, pack_codes, write_composite
+from radar_nb.formats.odim import write_composite
 from radar_nb.formats.radolan import (
     BYTE_CLUTTER,
     BYTE_NO_DATA,
@@ -26,6 +26,7 @@ from radar_nb.formats.radolan import (
     Header,
     write_frame,
 )
+from radar_nb.mirror.composites import IN_BINARY, IN_HDF5, Composites
 from radar_nb.mirror.weather import Weather, clutter_cells, radar_distance
 
 if TYPE_CHECKING:
@@ -36,31 +37,22 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.products import FamilyName, Product
 
-SUPPORTED = ("YW", "RY", "RW", "SF", "RX", "RV")
-"""The products that synthetic weather can be published as."""
-
-SUPPORTED_HDF5 = ("YW", "RY", "RW", "SF", "RV")
-"""Those of them that can be had in HDF5."""
-
-FORECAST = ("RV",)
-"""Those of them that have lead times."""
-
-_KEPT = 64  # fields, compressed: a run shares 24 of its 25 with the one before
-
-_EXPONENT = {"YW": -2, "RY": -2, "RV": -2, "RW": -1, "SF": -1, "RX": 0}
-_HDF5 = {  # quantity, gain and offset: rates of five minutes, sums of hours and days, as DWD has them
-    "YW": ("RATE", 0.12, 0.0),
-    "RY": ("RATE", 0.12, 0.0),
-    "RW": ("ACRR", 0.1, 0.0),
-    "SF": ("ACRR", 0.1, 0.0),
-    "RV": ("ACRR", 0.001, -0.001),
+_EXPONENT = {"YW": -2, "RY": -2, "RW": -1, "SF": -1, "RX": 0}
+_HDF5 = {  # quantity and gain: rates of five minutes, sums of hours and days, as DWD has them
+    "YW": ("RATE", 0.12),
+    "RY": ("RATE", 0.12),
+    "RW": ("ACRR", 0.1),
+    "SF": ("ACRR", 0.1),
 }
+
+SUPPORTED = (*_EXPONENT, *IN_BINARY)
+"""The products that synthetic weather can be published as in binaries."""
+
+SUPPORTED_HDF5 = (*_HDF5, *IN_HDF5)
+"""The products that synthetic weather can be published as in HDF5."""
+
 _GAUGES = 165.0  # km: RW and SF hold amounts from gauges alone in a rim beyond the range, flagged as secondary
 _weather = lru_cache(maxsize=2)(Weather)
-
-
-LEADS = tuple(range(0, 125, 5))
-"""Lead times of DWD's forecasts in minutes: an analysis and the next two hours."""
 
 
 def synthetic_runs(
@@ -68,7 +60,7 @@ def synthetic_runs(
     times: Iterable[np.datetime64],
     *,
     hdf5: bool = True,
-    leads: Sequence[int] = LEADS,
+    leads: Sequence[int] | None = None,
     seed: int = 0,
     workers: int | None = None,
 ) -> Generator[tuple[np.datetime64, int, bytes], None, None]:
@@ -79,13 +71,13 @@ def synthetic_runs(
     Parameters
     ----------
     name : str or Product
-        One of `FORECAST`.
+        One with lead times.
     times : iterable of numpy.datetime64
         Base times, UTC.
     hdf5, seed, workers
         As for `synthetic_frames`.
-    leads : sequence of int
-        Minutes.
+    leads : sequence of int, optional
+        Minutes; all of the product's by default.
 
     Yields
     ------
@@ -93,8 +85,9 @@ def synthetic_runs(
     lead : int
     frame : bytes
     """
-    source = _Source(_supported(name, hdf5=hdf5), "nrt", seed, hdf5=hdf5)
-    wanted = [(time.astype("datetime64[s]"), lead) for time in times for lead in leads]
+    item = _supported(name, hdf5=hdf5)
+    source = Composites(item, _weather(seed), hdf5=hdf5)
+    wanted = [(time.astype("datetime64[s]"), lead) for time in times for lead in leads or item.leads]
     threads = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
         frames = ahead(lambda one: source.frame(*one), wanted, pool, 2 * threads)
@@ -119,7 +112,7 @@ def synthetic_frames(
     Parameters
     ----------
     name : str or Product
-        One of `SUPPORTED`.
+        One of `SUPPORTED`, or of `SUPPORTED_HDF5`.
     times : iterable of numpy.datetime64
         Ends of the intervals, UTC, in order; base times of forecasts.
     family : {"radolan", "radklim", "nrt"}
@@ -128,7 +121,7 @@ def synthetic_frames(
         Whether to make ODIM HDF5, on a larger grid and on the WGS84 ellipsoid, instead of binary frames. A cell
         has the rain of the same cell of the binaries: their grids differ by half a kilometre in the mean.
     lead : int
-        Minutes from base time to the interval's end, of RV.
+        Minutes from base time to the interval's end, of forecasts.
     seed : int
     workers : int, optional
         Threads that compute; by default as many as there are processors. The frames are the same.
@@ -151,15 +144,18 @@ def synthetic_frames(
     b'YW131525100000620BY1'
     """
     item = _supported(name, hdf5=hdf5)
-    source = _Source(item, family, seed, hdf5=hdf5)
     stamps = [time.astype("datetime64[s]") for time in times]
     threads = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
+        if item.name in (IN_HDF5 if hdf5 else IN_BINARY):
+            make = partial(Composites(item, _weather(seed), hdf5=hdf5).frame, lead=lead)
+            yield from zip(stamps, ahead(make, stamps, pool, 2 * threads), strict=True)
+            return
+        source = _Source(item, family, seed, hdf5=hdf5)
         if item.name == "SF":
             yield from _days(source, stamps, pool, 2 * threads)
         else:
-            frames = ahead(partial(source.frame, lead=lead), stamps, pool, 2 * threads)
-            yield from zip(stamps, frames, strict=True)
+            yield from zip(stamps, ahead(source.frame, stamps, pool, 2 * threads), strict=True)
 
 
 def _supported(name: str | Product, *, hdf5: bool) -> Product:
@@ -200,8 +196,7 @@ def _days(
     for hour, counts in zip(hours, ahead(source.hour, hours, pool, count), strict=True):
         last.append(counts)
         if hour in wanted:
-            total: NDArray[np.uint16] = np.sum(last, axis=0, dtype=np.uint16)
-            yield hour, source.packed(hour, total)
+            yield hour, source.packed(hour, np.sum(last, axis=0, dtype=np.uint16))
 
 
 class _Source:
@@ -212,47 +207,20 @@ class _Source:
         self._radklim = family == "radklim" and not hdf5
         self._hdf5 = hdf5
         self._weather = _weather(seed)
-        on_ellipsoid = hdf5 or item.name in FORECAST
         # the weather lives on the sphere; the larger grid's cells carry it to the ellipsoid
-        self._grid = GRIDS["de1200" if on_ellipsoid else "de1100" if self._radklim else "de900"]
-        self._distance = radar_distance(GRIDS["de1200-wgs84"] if on_ellipsoid else self._grid)
+        self._grid = GRIDS["de1200" if hdf5 else "de1100" if self._radklim else "de900"]
+        self._distance = radar_distance(GRIDS["de1200-wgs84"] if hdf5 else self._grid)
         self._clutter = clutter_cells(self._grid, seed) if self._radklim else None
-        self._kept: dict[np.datetime64, PackedCodes] = {}
 
-    def frame(self, time: np.datetime64, lead: int = 0) -> bytes:
+    def frame(self, time: np.datetime64) -> bytes:
         """Return the frame of a time; not for SF, which is a sum over frames."""
         if self._product == "RX":
             return self._reflectivity(time)
-        if self._product in FORECAST:
-            end = time + np.timedelta64(lead, "m")
-            return self._written(self._header(time, lead), self._forecast(end))
         return self.packed(time, self.hour(time) if self._product == "RW" else self.five_minutes(time))
-
-    def _forecast(self, end: np.datetime64) -> PackedCodes | NDArray[Any]:
-        """Return the codes of a forecast for a time; in HDF5 those of the last times are kept, compressed.
-
-        An RV's binary holds what its HDF5 does in whole hundredths, of weak rain one: measured on 33 million
-        cells of DWD's (29 September 2026), counts are max(1, floor(mm / 0.01)) where it rains. In HDF5 the code 0
-        is no echo, and 1 is 0 mm.
-        """
-        if end in self._kept:
-            return self._kept[end]
-        fine = self.fine(end)
-        if not self._hdf5:
-            return self._flagged(np.where(fine > 0, np.maximum(fine // 10, 1), 0).astype(np.uint16))
-        while len(self._kept) >= _KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
-        codes = self._kept[end] = pack_codes(self._flagged(fine + (fine > 0)))
-        return codes
 
     def five_minutes(self, time: np.datetime64) -> NDArray[np.uint16]:
         """Return the amount of the five minutes that end at a time, in 0.01 mm."""
         counts: NDArray[np.uint16] = np.rint(self._weather.rate(time, self._grid) * (100 / 12)).astype(np.uint16)
-        return counts
-
-    def fine(self, time: np.datetime64) -> NDArray[np.uint32]:
-        """Return the amount of the five minutes that end at a time, in 0.001 mm: what RV resolves in HDF5."""
-        counts: NDArray[np.uint32] = np.rint(self._weather.rate(time, self._grid) * (1000 / 12)).astype(np.uint32)
         return counts
 
     def hour(self, time: np.datetime64) -> NDArray[np.uint16]:
@@ -262,28 +230,20 @@ class _Source:
             total += self.five_minutes(time - np.timedelta64(back, "m"))
         return (total + np.uint16(5)) // np.uint16(10)
 
-    def packed(self, time: np.datetime64, counts: NDArray[Any]) -> bytes:
+    def packed(self, time: np.datetime64, counts: NDArray[np.uint16]) -> bytes:
         """Return the frame of a time with the flags of what the radars cannot see, or see wrongly."""
-        return self._written(self._header(time), self._flagged(counts))
-
-    def _flagged(self, counts: NDArray[Any]) -> NDArray[Any]:
         limit = _GAUGES if self._product in {"RW", "SF"} and not self._radklim else RANGE
         if self._hdf5:
-            counts[self._distance > limit] = np.iinfo(counts.dtype).max
-            return counts
+            quantity, gain = _HDF5[self._product]
+            counts[self._distance > limit] = np.iinfo(np.uint16).max
+            return write_composite(self._header(time), counts, quantity=quantity, gain=gain, method=SYNTHETIC)
         np.minimum(counts, VALUE, out=counts)
         if self._clutter is not None:
             counts[self._clutter] |= np.uint16(CLUTTER)
         elif limit > RANGE:
             counts[(self._distance > RANGE) & (self._distance <= limit)] |= np.uint16(SECONDARY)
         counts[self._distance > limit] = NO_DATA_CODE
-        return counts
-
-    def _written(self, header: Header, codes: PackedCodes | NDArray[Any]) -> bytes:
-        if not isinstance(codes, PackedCodes) and not self._hdf5:
-            return write_frame(header, codes)
-        quantity, gain, offset = _HDF5[self._product]
-        return write_composite(header, codes, quantity=quantity, gain=gain, offset=offset, method=SYNTHETIC)
+        return write_frame(self._header(time), counts)
 
     def _reflectivity(self, time: np.datetime64) -> bytes:
         rate = np.maximum(self._weather.rate(time, self._grid), 1e-3)
@@ -293,10 +253,8 @@ class _Source:
         codes[self._distance > RANGE] = BYTE_NO_DATA
         return write_frame(self._header(time), codes.astype(np.uint8))
 
-    def _header(self, time: np.datetime64, lead: int = 0) -> Header:
+    def _header(self, time: np.datetime64) -> Header:
         """Return a header with the tokens of the family's real files; the software is named truthfully."""
-        forecast = self._product in FORECAST
-        polara = self._hdf5 or forecast
         flags = "00000001" if self._product == "RW" else "00000000" if self._radklim else None
         return Header(
             product=self._product,
@@ -305,12 +263,11 @@ class _Source:
             cols=self._grid.cols,
             precision=_EXPONENT[self._product],
             interval=PRODUCTS[self._product].interval,
-            version=5 if polara else 3,
+            version=5 if self._hdf5 else 3,
             software=SYNTHETIC,
-            radars=tuple(f"de{site}" for site in sorted(SITES)) if polara else tuple(SITES),
+            radars=tuple(f"de{site}" for site in sorted(SITES)) if self._hdf5 else tuple(SITES),
             contributions=tuple((site, 24) for site in sorted(SITES)) if self._product == "SF" else (),
-            lead=lead if forecast else None,
-            module_flags="00000008" if forecast else flags,
+            module_flags=flags,
             reanalysis="2017.002" if self._radklim else None,
             interval_unit=0 if self._radklim else None,
         )

@@ -1,0 +1,205 @@
+"""Synthetic composites of the present: the weather of `weather` in the codes that DWD's POLARA writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.dwd.grids import GRIDS
+from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS
+from radar_nb.dwd.radar_sites import RANGE, SITES
+from radar_nb.formats.odim import PackedCodes, pack_codes, write_composite
+from radar_nb.formats.radolan import NO_DATA_CODE, SYNTHETIC, Header, write_frame
+from radar_nb.mirror.weather import radar_distance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from radar_nb.dwd.products import Product
+    from radar_nb.mirror.weather import Field, Weather
+
+
+@dataclass(frozen=True, slots=True)
+class _Coding:
+    """How a product's values are stored in HDF5: as in files that DWD published in 2025 and 2026."""
+
+    quantity: str
+    dtype: type[np.unsignedinteger[Any]]
+    gain: float
+    offset: float
+    undetect: int = 0
+
+    def codes(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the codes of values; NaN is no echo."""
+        codes = np.rint((values - self.offset) / self.gain)
+        return np.where(np.isnan(codes), self.undetect, codes).astype(self.dtype)
+
+
+_RAIN = _Coding("ACRR", np.uint32, 0.001, -0.001)
+_ECHO = _Coding("DBZH", np.uint16, 0.002929821616590115, -64.00292982161659)
+_CODINGS = {
+    "RV": _RAIN,
+    "RS": _RAIN,
+    "WN": _ECHO,
+    "HX": _ECHO,
+    "DMAX": _ECHO,
+    "VII": _Coding("VIL", np.uint16, 0.015259487586406849, -0.015259487586406849),
+    "HYMECNG": _Coding("CLASS", np.uint8, 1.0, 0.0, 254),
+}
+
+IN_HDF5 = tuple(_CODINGS)
+"""The products that are made in HDF5."""
+
+IN_BINARY = ("RV", "HG")
+"""The products that are made as binaries."""
+
+_DRY = np.float32(0.06)  # mm/h: less is no echo
+_HAIL, _GIANT, _STEADY = 40.0, 90.0, 0.5  # mm/h above which it hails, hails hard; below which it drizzles
+_NO_CLASS = 1 << 31  # DWD's HG: no data
+_FINE = 4  # cells of 250 m in a kilometre
+_KEPT = 64  # fields, compressed: a run shares 24 of its 25 with the one before
+_SUMMED = 48  # fields of five minutes: two runs of RS need the same 36 but for one
+
+
+class Composites:
+    """One product, made from weather.
+
+    Parameters
+    ----------
+    product : Product
+        Of `IN_HDF5`, or of `IN_BINARY`.
+    weather : Weather
+    hdf5 : bool
+    """
+
+    def __init__(self, product: Product, weather: Weather, *, hdf5: bool) -> None:
+        self._product = product
+        self._weather = weather
+        self._hdf5 = hdf5
+        self._unseen = radar_distance(GRIDS["de1200-wgs84"]) > RANGE
+        self._kept: dict[np.datetime64, PackedCodes] = {}
+        self._minutes: dict[np.datetime64, NDArray[np.uint16]] = {}
+        self._values: dict[str, Callable[[np.datetime64], NDArray[Any]]] = {
+            "RV": lambda end: _wet(self._fine(end)),
+            "RS": lambda end: _wet(self._hour(end)),
+            "WN": lambda end: _reflectivity(self._rate(end)),
+            "HX": lambda end: _reflectivity(self._rate(end)),
+            "DMAX": lambda end: _reflectivity(self._rate(end)) + 2,  # the highest of the column is never less
+            "VII": lambda end: _ice(self._rate(end)),
+            "HYMECNG": lambda end: _class(self._rate(end), end),
+        }
+
+    def frame(self, time: np.datetime64, lead: int = 0) -> bytes:
+        """Return the frame of a base time and a lead time in minutes.
+
+        A forecast is perfect: it holds what the weather of its time is.
+        """
+        end = time + np.timedelta64(lead, "m")
+        if not self._hdf5:
+            return write_frame(self._header(time, lead, 1), self._binary(end))
+        if end not in self._kept:
+            _make_room(self._kept, _KEPT)
+            self._kept[end] = pack_codes(self._codes(end))
+        codes, coding = self._kept[end], _CODINGS[self._product.name]
+        return write_composite(
+            self._header(time, lead, codes.shape[0] // 1200),
+            codes,
+            quantity=coding.quantity,
+            gain=coding.gain,
+            offset=coding.offset,
+            undetect=coding.undetect,
+            method=SYNTHETIC,
+        )
+
+    def _codes(self, end: np.datetime64) -> NDArray[Any]:
+        name = self._product.name
+        codes = _CODINGS[name].codes(self._values[name](end))
+        codes[self._unseen] = np.iinfo(codes.dtype).max
+        if name in {"HX", "DMAX"}:
+            return codes.repeat(_FINE, axis=0).repeat(_FINE, axis=1)
+        return codes
+
+    def _binary(self, end: np.datetime64) -> Any:
+        """Return the codes of a binary.
+
+        An RV holds what its HDF5 does in whole hundredths, of weak rain one: measured on 33 million cells of
+        DWD's (29 September 2026), counts are max(1, floor(mm / 0.01)) where it rains.
+        """
+        if self._product.name == "RV":
+            fine = self._fine(end)
+            codes = np.where(fine > 0, np.maximum(fine // 10, 1), 0).astype(np.uint16)
+            codes[self._unseen] = NO_DATA_CODE
+            return codes
+        bits = {word: bit for bit, word in HYDROMETEORS.items()}
+        kinds = _class(self._rate(end), end)
+        classes = np.full(kinds.shape, bits["no_precipitation"], np.uint32)
+        for number, word in enumerate(HYDROMETEOR_CLASSES):
+            classes[kinds == number] = bits.get(word, bits["hail"])
+        classes[self._unseen] = _NO_CLASS
+        return classes
+
+    def _rate(self, end: np.datetime64) -> Field:
+        # the weather lives on the sphere; the cells of the larger grid carry it to the ellipsoid
+        return self._weather.rate(end, GRIDS["de1200"])
+
+    def _fine(self, end: np.datetime64) -> NDArray[np.uint16]:
+        """Return the amount of the five minutes that end at a time, in 0.001 mm."""
+        if end not in self._minutes:
+            _make_room(self._minutes, _SUMMED)
+            self._minutes[end] = np.rint(self._rate(end) * (1000 / 12)).astype(np.uint16)
+        return self._minutes[end]
+
+    def _hour(self, end: np.datetime64) -> NDArray[np.uint32]:
+        """Return the amount of the hour that ends at a time, in 0.001 mm."""
+        parts = [self._fine(end - np.timedelta64(back, "m")) for back in range(0, 60, 5)]
+        total: NDArray[np.uint32] = np.sum(parts, axis=0, dtype=np.uint32)
+        return total
+
+    def _header(self, time: np.datetime64, lead: int, fine: int) -> Header:
+        forecast = bool(self._product.leads)
+        return Header(
+            product=self._product.name,
+            time=time,
+            rows=1200 * fine,
+            cols=1100 * fine,
+            precision=-2 if self._product.name == "RV" else 0,
+            interval=self._product.interval,
+            version=5,
+            software=SYNTHETIC,
+            radars=tuple(f"de{site}" for site in sorted(SITES)),
+            lead=lead if forecast else None,
+            module_flags="00000008" if forecast else None,
+        )
+
+
+def _make_room(kept: dict[Any, Any], count: int) -> None:
+    """Drop the oldest; other threads may do the same."""
+    while len(kept) >= count:
+        kept.pop(next(iter(kept.copy()), None), None)
+
+
+def _wet(thousandths: NDArray[Any]) -> NDArray[np.float64]:
+    """Return mm, NaN where it is dry: a code of its own."""
+    return np.where(thousandths > 0, thousandths / 1000, np.nan)
+
+
+def _reflectivity(rate: Field) -> NDArray[np.float32]:
+    """Return dBZ by DWD's Z = 256 R^1.42, NaN without an echo."""
+    return np.where(rate < _DRY, np.float32(np.nan), 10 * np.log10(256 * np.maximum(rate, _DRY) ** 1.42))
+
+
+def _ice(rate: Field) -> NDArray[np.float32]:
+    """Return kg m-2, as if a hard shower of 40 mm/h carried ten of them."""
+    return np.where(rate < _DRY, np.float32(np.nan), rate / 4)
+
+
+def _class(rate: Field, end: np.datetime64) -> NDArray[np.float32]:
+    """Return classes by intensity and season, NaN without an echo."""
+    snows = int(end.astype("datetime64[M]").astype(int)) % 12 in {0, 1, 11}
+    names = ("drizzle", "snow" if snows else "rain", "hail", "large_hail")
+    numbers = np.array([HYDROMETEOR_CLASSES.index(name) for name in names], np.float32)
+    return np.where(rate < _DRY, np.float32(np.nan), numbers[np.digitize(rate, (_STEADY, _HAIL, _GIANT))])

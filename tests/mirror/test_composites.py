@@ -1,0 +1,105 @@
+"""Laws of the synthetic composites of the present: one weather in the codes of every product."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS, product
+from radar_nb.formats.odim import read_composite
+from radar_nb.formats.radolan import SYNTHETIC, read_frame
+from radar_nb.mirror.archives import make_archives
+from radar_nb.mirror.composites import IN_HDF5
+from radar_nb.mirror.frames import synthetic_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MOMENT = np.datetime64("2020-06-13T15:50:00")
+
+
+def values(name: str, time: np.datetime64 = MOMENT, lead: int = 0) -> NDArray[np.float32]:
+    """Make one frame in HDF5 and return its values."""
+    ((_, data),) = synthetic_frames(name, [time], hdf5=True, lead=lead)
+    composite = read_composite(data)
+    return composite.packing.values(composite.codes)
+
+
+@pytest.mark.parametrize("name", IN_HDF5)
+def test_a_composite_states_what_it_is(name: str) -> None:
+    """Product, time, lead time, grid and quantity are the table's; the software owns up to it."""
+    lead = 60 if product(name).leads else 0
+    ((_, data),) = synthetic_frames(name, [MOMENT], hdf5=True, lead=lead)
+    composite = read_composite(data)
+    header = composite.header
+    quantities = {"amount": "ACRR", "reflectivity": "DBZH", "water_content": "VIL", "class": "CLASS"}
+
+    assert (header.product, header.time, header.lead) == (name, MOMENT, lead or None)
+    assert (header.interval, header.software) == (product(name).interval, SYNTHETIC)
+    assert f"de{header.rows}-wgs84" == product(name).families[0].grid
+    assert composite.quantity == quantities[product(name).quantity]
+
+
+def test_rs_is_the_sum_of_twelve_rv() -> None:
+    """Its lead time of 5 minutes is the hour that ends then, in thousandths of a millimetre."""
+    parts = [values("RV", MOMENT + np.timedelta64(5 - back, "m")) for back in range(0, 60, 5)]
+
+    total = values("RS", lead=5)
+
+    np.testing.assert_allclose(total, np.sum(parts, axis=0), atol=1e-4)
+    assert np.nanmax(total) > 10
+
+
+def test_fine_cells_lie_in_the_coarse_ones() -> None:
+    """Sixteen cells of HX show the WN of their kilometre, and the column's maximum is nowhere less."""
+    coarse, fine, highest = values("WN"), values("HX"), values("DMAX")
+
+    np.testing.assert_array_equal(fine[2::4, 3::4], coarse)
+    np.testing.assert_array_equal(np.isnan(highest), np.isnan(fine))
+    assert (highest[fine > 0] > fine[fine > 0]).all()
+    assert np.nanmax(fine) > 45
+
+
+def test_the_classes_of_both_forms_agree() -> None:
+    """HG's bits and HYMECNG's numbers name the same kinds."""
+    ((_, frame),) = synthetic_frames("HG", [MOMENT])
+    header, bits = read_frame(frame)
+    numbers = values("HYMECNG")
+    seen = np.isfinite(numbers)
+
+    assert (header.product, bits.shape) == ("HG", numbers.shape)
+    assert {HYDROMETEORS[int(bit)] for bit in np.unique(bits[seen])} == {"drizzle", "rain", "hail", "no_precipitation"}
+    np.testing.assert_array_equal(bits == 1 << 31, ~seen)
+    rain = HYDROMETEOR_CLASSES.index("rain")
+    np.testing.assert_array_equal(bits[seen] == 16, numbers[seen] == rain)
+
+
+def test_it_snows_in_winter() -> None:
+    """The class of what is not drizzle follows the season."""
+    numbers = values("HYMECNG", np.datetime64("2021-01-13T12:00:00"))
+    kinds = {HYDROMETEOR_CLASSES[int(number)] for number in np.unique(numbers[np.isfinite(numbers)])}
+
+    assert "snow" in kinds
+    assert "rain" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "alias"),
+    [
+        ("HX", "hx/composite_hx_20200613_1550-hd5", "composite_hx_LATEST-hd5"),
+        ("DMAX", "dmax/composite_dmax_20200613_1550-hd5", "composite_dmax_LATEST-hd5"),
+        ("VII", "vii/composite_VII_20200613_1550-hd5", "composite_VII_latest-hd5"),
+        ("HYMECNG", "hymecng/composite_HymecNG_20200613_1550_000-hd5", "composite_HymecNG_LATEST_000-hd5"),
+        ("HG", "hg/HG2006131550_000.bz2", "HG_LATEST_000.bz2"),
+    ],
+)
+def test_composites_lie_where_dwd_puts_them(tmp_path: Path, name: str, file: str, alias: str) -> None:
+    """Each under its folder and name, and once more under its alias, spelt as DWD spells it."""
+    (path,) = make_archives(tmp_path, name, "2020-06-13T15:50", source="nrt", hdf5=name != "HG", progress=False)
+
+    assert path == tmp_path / "weather/radar/composite" / file
+    assert path.with_name(alias).read_bytes() == path.read_bytes()
