@@ -72,7 +72,8 @@ def test_the_classes_of_both_forms_agree() -> None:
     seen = np.isfinite(numbers)
 
     assert (header.product, bits.shape) == ("HG", numbers.shape)
-    assert {HYDROMETEORS[int(bit)] for bit in np.unique(bits[seen])} == {"drizzle", "rain", "hail", "no_precipitation"}
+    found = {HYDROMETEORS[int(bit)] for bit in np.unique(bits[seen])}
+    assert found == {"drizzle", "rain", "hail", "no_precipitation"}
     np.testing.assert_array_equal(bits == 1 << 31, ~seen)
     rain = HYDROMETEOR_CLASSES.index("rain")
     np.testing.assert_array_equal(bits[seen] == 16, numbers[seen] == rain)
