@@ -15,14 +15,14 @@ import numpy as np
 import pyproj
 import pytest
 import xarray as xr
-from matplotlib.colors import BoundaryNorm, to_rgb
+from matplotlib.colors import BoundaryNorm, to_hex, to_rgb
 from matplotlib.path import Path as Outline
 
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat, to_xy
-from radar_nb.dwd.products import HYDROMETEORS
+from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.plots.style import class_colours, class_limits
+from radar_nb.plots.style import class_colours, class_limits, name_colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +122,18 @@ def test_the_default_palette_darkens_evenly(count: int) -> None:
     luminance = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4) @ weights
 
     assert (np.diff(luminance) < 0).all()
+
+
+def test_each_kind_of_hydrometeor_has_a_colour_of_its_own() -> None:
+    """Snow has the same colour in HG and HYMECNG, and no two kinds share one."""
+    names = [name.replace("_", " ") for name in HYDROMETEOR_CLASSES]
+    other = [name.replace("_", " ") for name in HYDROMETEORS.values()]
+
+    colours = [to_hex(colour) for colour in name_colours(names, None)(range(len(names)))]
+    of_hg = [to_hex(colour) for colour in name_colours(other, None)(range(len(other)))]
+
+    assert len(set(colours)) == len(names)
+    assert of_hg[other.index("snow")] == colours[names.index("snow")]
 
 
 def test_own_classes_are_taken() -> None:
@@ -492,7 +504,8 @@ def test_kinds_of_precipitation_have_a_legend() -> None:
     grid = GRIDS["de1200"]
 
     assert key(ax) == [name.replace("_", " ") for name in reversed(HYDROMETEORS.values())]
-    assert pixel(ax, grid.x[500], grid.y[600]) == pytest.approx((214, 39, 40), abs=1)
+    hail = to_rgb(name_colours(["hail"], None)(0))
+    assert pixel(ax, grid.x[500], grid.y[600]) == pytest.approx([255 * part for part in hail], abs=1)
     shown: Any = ax.images[0].get_array()
     assert (shown.filled(np.nan)[0] == 1 << 24).all()
     assert np.isnan(shown.filled(np.nan)[1]).all()

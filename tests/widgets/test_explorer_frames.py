@@ -11,11 +11,14 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from support.small_rain import rain
 from support.unpacking import unpacked
 
 import radar_nb as rn
 from radar_nb.errors import SeriesError
 from radar_nb.widgets.explorer.frames import NO_VALUE, CodedField, FrameSequence, encode, select_variable
+from radar_nb.widgets.explorer.map_info import map_info
+from radar_nb.widgets.explorer.queries import place_series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,3 +156,46 @@ class TestChoose:
         """It names what there is."""
         with pytest.raises(SeriesError, match="no field RX to show: it has RW"):
             select_variable(xr.Dataset({"RW": array(np.ones((2, 2)))}), "RX")
+
+
+class TestClasses:
+    """Products whose values are names, such as kinds of precipitation."""
+
+    CODES = np.array([0, 3, 10], np.uint8)
+
+    def _field(self, values: Any, **attrs: Any) -> xr.DataArray:
+        attrs = {
+            "flag_values": self.CODES,
+            "flag_meanings": "no_precipitation rain large_hail",
+            "units": "1",
+        } | attrs
+        field = rain(np.zeros((1, 2, 2)))["YW"].isel(time=0, drop=True).copy(data=values)
+        return field.assign_attrs(attrs).rename("HYMECNG")
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_fields_hold_the_numbers_of_classes(self, packed: bool) -> None:
+        """Codes with gaps become 0, 1, 2, ...; an unnamed code follows the last; missing stays missing."""
+        raw = np.array([[0, 3], [77, 255]], np.uint8)
+        values = self._field(raw, _FillValue=255) if packed else self._field(np.where(raw == 255, np.nan, raw))
+        frames = FrameSequence(values)
+
+        (field,) = frames.fields(0, 1)
+
+        assert frames.class_names == ("no precipitation", "rain", "large hail")
+        assert field.codes.tolist() == [[0, 1], [3, NO_VALUE]]
+        assert np.array_equal(frames.box(0, 1, slice(0, 1), slice(0, 2))[0], [[0, 1]])
+
+    def test_the_legend_names_each_class(self) -> None:
+        """Each class has a name and a colour of its own, the unnamed ones included."""
+        (unit,) = map_info(FrameSequence(self._field(np.zeros((2, 2)))))["units"]
+
+        assert unit["names"] == ("no precipitation", "rain", "large hail", "other")
+        assert unit["limits"] == [0, 1, 2, 3]
+        assert len({unit["colours"][k : k + 6] for k in range(0, 24, 6)}) == 4
+
+    def test_an_area_has_no_series_of_classes(self) -> None:
+        """A mean of class numbers is no class."""
+        frames = FrameSequence(self._field(np.zeros((2, 2))))
+
+        with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no mean over an area"):
+            next(place_series(frames, {"id": "a", "polygon": [(0, 0), (2, 0), (2, 2)]}, (0, 1)))

@@ -10,7 +10,6 @@ class to class, so that the order is visible in grey print and with any colour v
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -51,8 +50,19 @@ _DWD_REFLECTIVITY = (
     "#33ffff #00caca #009934 #4dbf1a #99cc00 #cce600 #ffff00 #ffc400 "
     "#ff8900 #ff0000 #b40000 #4848ff #0000ca #990099 #ff33ff #000000"
 )
-_KINDS = "#8c6d31 #9ecae1 #3182bd #c5b0e8 #756bb1 #fdae6b #d62728 #1a1a1a"
-"""Colours of kinds without an order, such as hydrometeors, in the order of their codes."""
+_KINDS = {
+    "unclassified": "#8c6d31",
+    "drizzle": "#9ecae1",
+    "rain": "#3182bd",
+    "freezing drizzle": "#c5b0e8",
+    "freezing rain": "#756bb1",
+    "sleet": "#a1d99b",
+    "snow": "#31a354",
+    "graupel": "#fdae6b",
+    "hail": "#e6550d",
+    "large hail": "#99000d",
+}
+"""Colours of the kinds of hydrometeor: rain blue, freezing violet, snow green, ice orange to red."""
 DRY, NO_DATA, INK = "#fdfdfb", "#c8c8c8", "#1a1a1a"
 """Colours of cells below the first class, of cells without data, and of lines and letters."""
 CREDIT, SYNTHETIC = "Datenbasis: Deutscher Wetterdienst", "Synthetic data, made up by radar_nb"
@@ -115,14 +125,17 @@ def class_names(field: xr.DataArray, values: Iterable[NDArray[Any]]) -> dict[flo
     return dict(sorted((named | {code: f"class {code:g}" for code in seen - set(named)}).items()))
 
 
-def name_colours(names: Iterable[str], cmap: str | Colormap | None) -> ListedColormap:
+def name_colours(names: Sequence[str], cmap: str | Colormap | None) -> ListedColormap:
     """Return one colour a class: classes with an order differ in lightness, kinds of precipitation in hue."""
     dry = [name in {"no precipitation", "class 0"} or name.startswith("below ") for name in names]
+    kinds = any(name in _KINDS for name in names) and cmap is None
     wet = max(len(dry) - sum(dry), 1)
-    ordered = any(name[-1:].isdigit() or name.endswith("dBZ") for name in names)
-    hues = class_colours(cmap, wet, reflectivity=True)(range(wet)) if cmap or ordered else _KINDS.split()
-    wet_colours = cycle(hues)
-    return ListedColormap([DRY if is_dry else next(wet_colours) for is_dry in dry], bad=NO_DATA, under=NO_DATA)
+    ordered = iter(class_colours(cmap, wet, reflectivity=True)(range(wet)))
+    colours = [
+        DRY if is_dry else _KINDS.get(name, INK) if kinds else next(ordered)
+        for name, is_dry in zip(names, dry, strict=True)
+    ]
+    return ListedColormap(colours, bad=NO_DATA, under=NO_DATA)
 
 
 def own_limits(classes: Sequence[float]) -> tuple[float, ...]:

@@ -244,15 +244,14 @@ class Calendar {
 
   onDown(event) {
     const cell = event.target.closest("td, th");
-    if (!cell || event.button !== 0) return;
+    this.touched = event.pointerType === "touch"; // a finger may scroll: what it taps is taken at the click
+    if (!cell || event.button !== 0 || this.touched) return;
     event.preventDefault();
     this.stop(cell);
     cell.focus({ preventScroll: true });
     if (!this.isSpan(cell) || cell.className.startsWith("unpublished")) return;
-    const add = event.ctrlKey || event.metaKey || event.pointerType === "touch";
-    this.pick(cell, { add, extend: event.shiftKey });
+    this.pick(cell, { add: event.ctrlKey || event.metaKey, extend: event.shiftKey });
     this.drag = cell;
-    event.target.releasePointerCapture?.(event.pointerId);
   }
 
   onMove(event) {
@@ -265,8 +264,9 @@ class Calendar {
 
   onClick(event) { // also what a screen reader's click comes as, without a pointer before it
     const cell = event.target.closest("td, th");
-    if (!cell || (this.isSpan(cell) && event.detail > 0)) return;
-    this.pick(cell, { add: event.ctrlKey || event.metaKey, extend: event.shiftKey });
+    if (!cell || (this.isSpan(cell) && event.detail > 0 && !this.touched)) return;
+    this.stop(cell);
+    this.pick(cell, { add: this.touched || event.ctrlKey || event.metaKey, extend: event.shiftKey });
   }
 
   onKey(event) {

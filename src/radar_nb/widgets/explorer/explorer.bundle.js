@@ -311,6 +311,7 @@ class RadarMap {
     const bound = (value, length) => Math.min((length / 2) * free, Math.max((-length / 2) * free, value));
     this.view.x = bound(this.view.x, this.cols);
     this.view.y = bound(this.view.y, this.rows);
+    this.over.classList.toggle("rnb-zoomed", this.view.zoom > 1);
     this.put();
     this.drawOver();
   }
@@ -723,15 +724,15 @@ const stageHtml = (info, t) => `
   </div>`;
 
 function legendHtml(info, t) {
-  const palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
+  const named = info.units[0].names ? " hidden" : "", palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
   const layers = ["borders", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
   return `
     <section class="rnb-legend"><h3>${escaped(t.legend)} <span class="rnb-unitname"></span></h3>
       <ul class="rnb-classes"></ul>
       <div class="rnb-look">
-        <label>${escaped(t.unit)}<select class="rnb-unit"${info.units.length < 2 ? " disabled" : ""}>${options(info.units.map((u, k) => [String(k), u.name]))}</select></label>
-        <label>${escaped(t.palette)}<select class="rnb-palette">${options(palettes)}</select></label>
-        <label>${escaped(t.limits)}<input class="rnb-limits" type="text" spellcheck="false"></label>
+        <label${named}>${escaped(t.unit)}<select class="rnb-unit"${info.units.length < 2 ? " disabled" : ""}>${options(info.units.map((u, k) => [String(k), u.name]))}</select></label>
+        <label${named}>${escaped(t.palette)}<select class="rnb-palette">${options(palettes)}</select></label>
+        <label${named}>${escaped(t.limits)}<input class="rnb-limits" type="text" spellcheck="false"></label>
         <ul class="rnb-ground">${GROUNDS.map(([tone, text]) => legendRow(css(GROUND[tone]), t[text])).join("")}</ul>
       </div>
       <fieldset><legend class="rnb-hidden">${escaped(t.map)}</legend>${layers.join("")}</fieldset></section>`;
@@ -742,7 +743,7 @@ const seriesHtml = (info, t) => `
       <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}"><button type="submit">${escaped(t.add)}</button></form>
       <p class="rnb-empty">${escaped(t.click_map)}</p>
       <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div></div>
-      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></section>`;
+      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th${info.units[0].names ? " hidden" : ""}>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></section>`;
 
 const transportHtml = (info, t) => `
 <div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${info.count < 2 ? " hidden" : ""}>
@@ -752,7 +753,7 @@ const transportHtml = (info, t) => `
 </div>`;
 
 function footerHtml(info, t) {
-  const shown = [["", t.fields, t.as_played], ...(info.sums ? [["sum", t.sum_short, t.sum]] : []), ["max", t.max_word, t.max]];
+  const shown = [["", t.fields, t.as_played], ...(info.sums ? [["sum", t.sum_short, t.sum]] : []), ...(info.units[0].names ? [] : [["max", t.max_word, t.max]])];
   const exports = [["png", "PNG", t.png_long], ["csv", "CSV", t.csv_long], ["animation", t.animation_word, t.animation_long], ["page", "HTML", t.page_long], ["code", t.code, t.code_long]];
   const one = info.count < 2, word = (name, data, text, title, more = "") => `<button type="button" class="rnb-${name}" data-${data} title="${escaped(title)}"${more}>${escaped(text)}</button>`;
   return `
@@ -990,7 +991,7 @@ const places = {
     this.map.marks = this.marks;
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
-    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2;
+    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // numbers of classes are no quantity
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();
@@ -1002,7 +1003,7 @@ const places = {
     const place = mark.polygon
       ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
       : projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
-    const cells = "<td data-k></td>".repeat(this.info.sums ? 3 : 2);
+    const cells = `<td data-k></td><td data-k${this.named ? " hidden" : ""}></td>${this.info.sums ? "<td data-k></td>" : ""}`;
     return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
   // value now, maximum and sum of the span
@@ -1016,8 +1017,8 @@ const places = {
         if (Number.isNaN(value)) continue;
         [sum, seen, most] = [sum + value, seen + 1, most > value ? most : value];
       }
-      cells[0].textContent = this.number(mark.values[this.playhead] * factor);
-      cells[1].textContent = this.number(most * factor);
+      cells[0].textContent = this.valueText(mark.values[this.playhead] * factor);
+      cells[1].textContent = this.valueText(most * factor);
       if (cells[2]) cells[2].textContent = seen ? this.number(+sum.toFixed(2)) : "–";
       rows[k].classList.toggle("rnb-loading", !mark.done);
     });
@@ -1025,7 +1026,7 @@ const places = {
   nowInMarks() {
     const rows = this.$(".rnb-marks").rows;
     this.marks.forEach((mark, k) => {
-      rows[k].querySelector("td[data-k]").textContent = this.number(mark.values[this.playhead] * this.unit.factor);
+      rows[k].querySelector("td[data-k]").textContent = this.valueText(mark.values[this.playhead] * this.unit.factor);
     });
   },
   marksSoon() {
@@ -1050,7 +1051,7 @@ const places = {
     const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
     const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
     const { factor, name } = this.scale;
-    const text = Number.isNaN(value) ? missing : `<b>${this.number(value * factor)}</b> ${escaped(name)}`;
+    const text = Number.isNaN(value) ? missing : `<b>${escaped(this.valueText(value * factor))}</b> ${escaped(name)}`;
     line.innerHTML = `${text}<span>${this.degrees(lon, 4)}° ${escaped(this.texts.east)}  ${this.degrees(lat, 4)}° N</span>`;
     Object.assign(line.dataset, { value, lon, lat, row, col });
   },
@@ -1103,7 +1104,7 @@ const exporting = {
     context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
     context.font = `${11 * unit}px system-ui, sans-serif`;
     const labels = this.root.querySelectorAll(".rnb-ground span");
-    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.number(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.valueText(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
     const left = width + 2 * margin;
     context.fillText(this.scale.name, left, head + 10 * unit);
     rows.forEach(([colour, text], k) => {
@@ -1357,11 +1358,20 @@ class Player {
   number(value) {
     return number(value, this.texts.decimal);
   }
+  // Whether the fields hold numbers of classes, which have names.
+  get named() {
+    return Boolean(this.info.units[0].names);
+  }
+  valueText(value) {
+    return this.named && Number.isFinite(value) ? this.info.units[0].names[value] : this.number(value);
+  }
   classes() {
     const { scale } = this, ramp = this.info.palettes[this.palette];
     this.limits = scale.chosen ?? scale.limits;
-    this.colours = this.limits.map((_, k) => rampColour(ramp, this.limits.length > 1 ? k / (this.limits.length - 1) : 0));
-    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.number(limit))).reverse().join("");
+    const share = (k) => (this.limits.length > 1 ? k / (this.limits.length - 1) : 0);
+    this.colours = this.limits.map((_, k) => rampColour(scale.colours ?? ramp, share(k)));
+    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.valueText(limit))).reverse().join("");
+    this.$(".rnb-classes").classList.toggle("rnb-named", this.named);
     this.$(".rnb-classes").classList.toggle("rnb-many", this.limits.length > 10);
     this.$(".rnb-unitname").textContent = scale.name;
     this.$("h2").textContent = this.total?.how === "sum" ? this.info.sum_title : this.info.title;
@@ -1374,6 +1384,7 @@ class Player {
     const { factor } = this.scale, { field } = this.shown;
     this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
     // what lies below the first class is dry only if nothing smaller can be told
+    this.$(".rnb-ground li").hidden = this.named;
     const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
     const below = least ? this.texts.dry : `< ${this.number(this.limits[0])}`, label = this.$(".rnb-ground span");
     if (label.textContent !== below) label.textContent = below;

@@ -11,6 +11,7 @@ from zlib_ng import zlib_ng
 
 from radar_nb.errors import SeriesError
 from radar_nb.plots.selection import checked
+from radar_nb.plots.style import class_names
 from radar_nb.reading.intervals import shown_interval
 from radar_nb.runtime.wording import decimal
 
@@ -163,6 +164,9 @@ class FrameSequence:
         Number of fields read at once: few for YW, more for small fields.
     chunked : bool
         Whether fields are chunked in y and x, as in a cube: a cell's series then needs only part of each.
+    class_names : tuple of str
+        Of a class product the names of its classes, in the order of their codes; fields hold their numbers, and
+        len(class_names) for a code without a name. Empty for a quantity that is measured.
 
     Raises
     ------
@@ -189,6 +193,8 @@ class FrameSequence:
         kept = dict(data.chunksizes) or data.encoding.get("preferred_chunks", {})
         self.chunked = any(np.max(kept.get(name, data.sizes[name])) < data.sizes[name] for name in ("y", "x"))
         self._steps = _steps(self.data)
+        named = class_names(self.data, ())
+        self.class_names, self._classes = tuple(named.values()), np.array(list(named), np.float64)
 
     def __len__(self) -> int:
         return int(self.data.sizes[self.along]) if self.along else 1
@@ -225,7 +231,7 @@ class FrameSequence:
         part = self.data.isel(y=rows, x=cols)
         part = part.isel({self.along: slice(first, stop)}) if self.along else part.expand_dims("one")
         values = part.values
-        if self._steps is None:  # each field has its own scale
+        if self._steps is None or self.class_names:  # each field has its own scale
             return np.stack([self._field(field).values for field in values])
         return self._field(values).values
 
@@ -234,6 +240,8 @@ class FrameSequence:
         return max(2 * self.batch, _CELLS // (_SPREAD * cells)) if self.chunked else 2 * self.batch
 
     def _field(self, field: NDArray[Any]) -> CodedField:
+        if self.class_names:
+            return self._numbers_of_classes(field)
         if self._steps is None:
             return encode(field)
         scale, offset, fill = self._steps
@@ -243,6 +251,13 @@ class FrameSequence:
         if fill != NO_VALUE:
             codes = np.where(field == fill, np.uint16(NO_VALUE), codes)
         return CodedField(codes=codes, scale=scale, offset=offset)
+
+    def _numbers_of_classes(self, field: NDArray[Any]) -> CodedField:
+        missing = ~np.isfinite(field) if field.dtype.kind == "f" else field == self.data.attrs.get("_FillValue")
+        numbers = np.searchsorted(self._classes, field)
+        named = self._classes[np.minimum(numbers, len(self._classes) - 1)] == field
+        codes = np.where(missing, NO_VALUE, np.where(named, numbers, len(self._classes))).astype(np.uint16)
+        return CodedField(codes=codes, scale=1.0, offset=0.0)
 
 
 def _steps(data: xr.DataArray) -> tuple[float, float, int | None] | None:

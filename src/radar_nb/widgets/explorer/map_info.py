@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.plots.basemap import Frame, borders
-from radar_nb.plots.style import class_colours, class_limits, credit, name_label, unit_label
+from radar_nb.plots.style import INK, class_colours, class_limits, credit, name_colours, name_label, unit_label
 from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
@@ -63,7 +63,16 @@ def map_info(frames: FrameSequence) -> dict[str, Any]:
 
 
 def units(frames: FrameSequence) -> list[dict[str, Any]]:
-    """Return the units to choose from: name, factor from the data's unit, class limits in that unit."""
+    """Return the units to choose from: name, factor from the data's unit, class limits in that unit.
+
+    A class product has one, with the names and colours of its classes; fields hold the numbers of these.
+    """
+    if frames.class_names:
+        names = (*frames.class_names, "other")
+        colours = [*name_colours(frames.class_names, None).colors, INK]  # type: ignore[misc] # a list, always
+        codes = "".join(to_hex(colour)[1:] for colour in colours)
+        one = {"name": "", "factor": 1.0, "limits": list(map(float, range(len(names))))}
+        return [one | {"names": names, "colours": codes}]
     limits = class_limits(frames.units, frames.minutes, frames.fields(0, 1)[0].values)
     own = {
         "name": unit_label(frames.units, frames.minutes if frames.units == "mm" else None),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.errors import SeriesError
 from radar_nb.plots.style import class_limits
 from radar_nb.widgets.explorer.frames import NO_VALUE, encode
 
@@ -49,6 +50,8 @@ def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple
     span : tuple of int
         The first field, and the one after the last.
     """
+    if frames.class_names and "polygon" in question:
+        raise SeriesError(f"{frames.data.name} holds classes, which have no mean over an area: choose a point")
     head = {"type": "series", "id": question["id"]}
     mask = inside(question["polygon"], frames.shape) if "polygon" in question else None
     cells = 1 if mask is None else int(np.count_nonzero(mask))

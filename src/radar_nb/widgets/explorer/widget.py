@@ -106,7 +106,8 @@ class Explorer(anywidget.AnyWidget):
         self._info = map_info(self.frames) | {"source": source_call(data)}
         self._info |= _titles(self._info["name"], self._info["title"], self._texts)
         self._page_source = source_call(data, names_only=True)
-        self._least = float(self._info["units"][0]["limits"][0])
+        least = self._info["units"][0]["limits"][1 if self.frames.class_names else 0]  # the first class is dry
+        self._least = float(least)
         self._queue = JobQueue(self.frames, self._post, least=self._least)
         self.span = (0, len(self.frames) - 1)
         start = self.frames.fields(0, min(self.frames.batch, len(self.frames)))

@@ -47,7 +47,7 @@ export const exporting = {
     context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
     context.font = `${11 * unit}px system-ui, sans-serif`;
     const labels = this.root.querySelectorAll(".rnb-ground span");
-    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.number(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.valueText(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
     const left = width + 2 * margin;
     context.fillText(this.scale.name, left, head + 10 * unit);
     rows.forEach(([colour, text], k) => {

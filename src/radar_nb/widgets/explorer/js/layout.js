@@ -42,15 +42,15 @@ const stageHtml = (info, t) => `
   </div>`;
 
 function legendHtml(info, t) {
-  const palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
+  const named = info.units[0].names ? " hidden" : "", palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
   const layers = ["borders", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
   return `
     <section class="rnb-legend"><h3>${escaped(t.legend)} <span class="rnb-unitname"></span></h3>
       <ul class="rnb-classes"></ul>
       <div class="rnb-look">
-        <label>${escaped(t.unit)}<select class="rnb-unit"${info.units.length < 2 ? " disabled" : ""}>${options(info.units.map((u, k) => [String(k), u.name]))}</select></label>
-        <label>${escaped(t.palette)}<select class="rnb-palette">${options(palettes)}</select></label>
-        <label>${escaped(t.limits)}<input class="rnb-limits" type="text" spellcheck="false"></label>
+        <label${named}>${escaped(t.unit)}<select class="rnb-unit"${info.units.length < 2 ? " disabled" : ""}>${options(info.units.map((u, k) => [String(k), u.name]))}</select></label>
+        <label${named}>${escaped(t.palette)}<select class="rnb-palette">${options(palettes)}</select></label>
+        <label${named}>${escaped(t.limits)}<input class="rnb-limits" type="text" spellcheck="false"></label>
         <ul class="rnb-ground">${GROUNDS.map(([tone, text]) => legendRow(css(GROUND[tone]), t[text])).join("")}</ul>
       </div>
       <fieldset><legend class="rnb-hidden">${escaped(t.map)}</legend>${layers.join("")}</fieldset></section>`;
@@ -61,7 +61,7 @@ const seriesHtml = (info, t) => `
       <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}"><button type="submit">${escaped(t.add)}</button></form>
       <p class="rnb-empty">${escaped(t.click_map)}</p>
       <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div></div>
-      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></section>`;
+      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th${info.units[0].names ? " hidden" : ""}>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></section>`;
 
 const transportHtml = (info, t) => `
 <div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${info.count < 2 ? " hidden" : ""}>
@@ -71,7 +71,7 @@ const transportHtml = (info, t) => `
 </div>`;
 
 function footerHtml(info, t) {
-  const shown = [["", t.fields, t.as_played], ...(info.sums ? [["sum", t.sum_short, t.sum]] : []), ["max", t.max_word, t.max]];
+  const shown = [["", t.fields, t.as_played], ...(info.sums ? [["sum", t.sum_short, t.sum]] : []), ...(info.units[0].names ? [] : [["max", t.max_word, t.max]])];
   const exports = [["png", "PNG", t.png_long], ["csv", "CSV", t.csv_long], ["animation", t.animation_word, t.animation_long], ["page", "HTML", t.page_long], ["code", t.code, t.code_long]];
   const one = info.count < 2, word = (name, data, text, title, more = "") => `<button type="button" class="rnb-${name}" data-${data} title="${escaped(title)}"${more}>${escaped(text)}</button>`;
   return `

@@ -149,6 +149,7 @@ export class RadarMap {
     const bound = (value, length) => Math.min((length / 2) * free, Math.max((-length / 2) * free, value));
     this.view.x = bound(this.view.x, this.cols);
     this.view.y = bound(this.view.y, this.rows);
+    this.over.classList.toggle("rnb-zoomed", this.view.zoom > 1);
     this.put();
     this.drawOver();
   }

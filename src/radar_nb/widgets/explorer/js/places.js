@@ -46,7 +46,7 @@ export const places = {
     this.map.marks = this.marks;
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
-    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2;
+    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // numbers of classes are no quantity
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();
@@ -58,7 +58,7 @@ export const places = {
     const place = mark.polygon
       ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
       : projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
-    const cells = "<td data-k></td>".repeat(this.info.sums ? 3 : 2);
+    const cells = `<td data-k></td><td data-k${this.named ? " hidden" : ""}></td>${this.info.sums ? "<td data-k></td>" : ""}`;
     return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
   // value now, maximum and sum of the span
@@ -72,8 +72,8 @@ export const places = {
         if (Number.isNaN(value)) continue;
         [sum, seen, most] = [sum + value, seen + 1, most > value ? most : value];
       }
-      cells[0].textContent = this.number(mark.values[this.playhead] * factor);
-      cells[1].textContent = this.number(most * factor);
+      cells[0].textContent = this.valueText(mark.values[this.playhead] * factor);
+      cells[1].textContent = this.valueText(most * factor);
       if (cells[2]) cells[2].textContent = seen ? this.number(+sum.toFixed(2)) : "–";
       rows[k].classList.toggle("rnb-loading", !mark.done);
     });
@@ -81,7 +81,7 @@ export const places = {
   nowInMarks() {
     const rows = this.$(".rnb-marks").rows;
     this.marks.forEach((mark, k) => {
-      rows[k].querySelector("td[data-k]").textContent = this.number(mark.values[this.playhead] * this.unit.factor);
+      rows[k].querySelector("td[data-k]").textContent = this.valueText(mark.values[this.playhead] * this.unit.factor);
     });
   },
   marksSoon() {
@@ -106,7 +106,7 @@ export const places = {
     const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
     const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
     const { factor, name } = this.scale;
-    const text = Number.isNaN(value) ? missing : `<b>${this.number(value * factor)}</b> ${escaped(name)}`;
+    const text = Number.isNaN(value) ? missing : `<b>${escaped(this.valueText(value * factor))}</b> ${escaped(name)}`;
     line.innerHTML = `${text}<span>${this.degrees(lon, 4)}° ${escaped(this.texts.east)}  ${this.degrees(lat, 4)}° N</span>`;
     Object.assign(line.dataset, { value, lon, lat, row, col });
   },

@@ -141,11 +141,20 @@ export class Player {
   number(value) {
     return number(value, this.texts.decimal);
   }
+  // Whether the fields hold numbers of classes, which have names.
+  get named() {
+    return Boolean(this.info.units[0].names);
+  }
+  valueText(value) {
+    return this.named && Number.isFinite(value) ? this.info.units[0].names[value] : this.number(value);
+  }
   classes() {
     const { scale } = this, ramp = this.info.palettes[this.palette];
     this.limits = scale.chosen ?? scale.limits;
-    this.colours = this.limits.map((_, k) => rampColour(ramp, this.limits.length > 1 ? k / (this.limits.length - 1) : 0));
-    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.number(limit))).reverse().join("");
+    const share = (k) => (this.limits.length > 1 ? k / (this.limits.length - 1) : 0);
+    this.colours = this.limits.map((_, k) => rampColour(scale.colours ?? ramp, share(k)));
+    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.valueText(limit))).reverse().join("");
+    this.$(".rnb-classes").classList.toggle("rnb-named", this.named);
     this.$(".rnb-classes").classList.toggle("rnb-many", this.limits.length > 10);
     this.$(".rnb-unitname").textContent = scale.name;
     this.$("h2").textContent = this.total?.how === "sum" ? this.info.sum_title : this.info.title;
@@ -158,6 +167,7 @@ export class Player {
     const { factor } = this.scale, { field } = this.shown;
     this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
     // what lies below the first class is dry only if nothing smaller can be told
+    this.$(".rnb-ground li").hidden = this.named;
     const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
     const below = least ? this.texts.dry : `< ${this.number(this.limits[0])}`, label = this.$(".rnb-ground span");
     if (label.textContent !== below) label.textContent = below;
