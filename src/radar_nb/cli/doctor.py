@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Literal
 from urllib.request import getproxies
 
 from radar_nb.cli.configuration import without_password
+from radar_nb.dwd.layout import Page, compare_layout, folders_to_compare
+from radar_nb.dwd.listings import parse_folders, parse_listing
 from radar_nb.errors import NotOnServer, RadarNbError
 from radar_nb.fetch.http import connected
+from radar_nb.fetch.planning import read_pages_async
 from radar_nb.fetch.responses import Setback
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.files import free_bytes
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
     from pathlib import Path
+
+    from radar_nb.dwd.layout import Change
 
 State = Literal["ok", "note", "trouble"]
 
@@ -94,6 +99,38 @@ def examine(*, folder: str | os.PathLike[str] | None = None, base_url: str | Non
         _proxies(),
         *run(_server(used.base_url)),
     )
+
+
+def compare_server(*, base_url: str | None = None) -> tuple[Change, ...]:
+    """Compare the folders and names on the server with the snapshot that radar_nb plans by.
+
+    It reads some thirty directory listings, of which the two longest take 12 MB.
+
+    Parameters
+    ----------
+    base_url
+        As in `settings`.
+
+    Returns
+    -------
+    tuple of Change
+        Empty where the server is as in the snapshot.
+
+    Raises
+    ------
+    DownloadError, ListingError
+        A listing did not arrive, or is none.
+    """
+    used = settings(base_url=base_url)
+    urls = {folder: f"{used.base_url}/{folder}/" for folder in folders_to_compare()}
+    texts = run(read_pages_async(tuple(urls.values())))
+    pages = {
+        folder: None
+        if (text := texts[url]) is None
+        else Page(folders=parse_folders(text), files=parse_listing(text, url=url))
+        for folder, url in urls.items()
+    }
+    return compare_layout(pages, datetime.now(UTC))
 
 
 def diagnosis_table(items: tuple[Diagnosis, ...]) -> Table:

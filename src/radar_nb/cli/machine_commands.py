@@ -11,11 +11,13 @@ import shtab
 import radar_nb as rn
 from radar_nb.cli.configuration import configuration
 from radar_nb.cli.data_commands import facts_of, save_picture
-from radar_nb.cli.doctor import diagnosis_table, examine
+from radar_nb.cli.doctor import compare_server, diagnosis_table, examine
 from radar_nb.cli.terminal import show
+from radar_nb.dwd.layout import changes_table
 from radar_nb.mirror import Mirror, make_archives
 from radar_nb.mirror.faults.rules import load_faults
 from radar_nb.runtime.files import user_path
+from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
     import argparse
@@ -40,6 +42,9 @@ def add_machine_commands(add: Callable[..., Parser], make_parser: Callable[[], P
     demo = add("demo", _demo, "Run all steps in half a minute, with synthetic rain and without a network.")
     demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=user_path, help="target folder (demo)")
     doctor = add("doctor", _doctor, "Diagnose the installation and suggest fixes.", json=True)
+    doctor.add_argument("--server", action="store_true",
+                        help="instead compare the server's folders and names with those radar_nb plans by; exit "
+                        "with 4 if they have changed")  # fmt: skip
     config = add("config", _config, "Show the settings in force and where each comes from.", json=True)
     config.add_argument(
         "action", choices=("show",), metavar="show", help="the only action (there is no settings file)"
@@ -55,7 +60,15 @@ def add_machine_commands(add: Callable[..., Parser], make_parser: Callable[[], P
     completion.add_argument("shell", choices=shtab.SUPPORTED_SHELLS, help="the shell")
 
 
+_CHANGED = 4
+"""Exit code of `doctor --server` where the server differs from the snapshot."""
+
+
 def _doctor(options: argparse.Namespace) -> int:
+    if options.server:
+        changes = compare_server(base_url=options.base_url)
+        show(options, changes_table(changes, settings(base_url=options.base_url).base_url))
+        return _CHANGED if changes else 0
     results = examine(folder=options.folder, base_url=options.base_url)
     show(options, diagnosis_table(results))
     return 1 if any(result.state == "trouble" for result in results) else 0

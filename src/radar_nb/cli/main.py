@@ -32,7 +32,8 @@ Times are UTC; the time of a frame is the end of its interval. The data folder
 is --folder, else RADAR_NB_DATA, else a folder of your account. The server is
 --base-url, else RADAR_NB_BASE_URL, else https://opendata.dwd.de.
 Exit codes: 0 success, 1 failure (the reason is on standard error), 2 wrong
-arguments, 3 unexpected error, 130 stopped by Ctrl-C.
+arguments, 3 unexpected error, 4 the server has changed (doctor --server), 130
+stopped by Ctrl-C.
 Data: Deutscher Wetterdienst, CC BY 4.0.
 """
 

@@ -97,6 +97,18 @@ def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
     return entries
 
 
+def parse_folders(text: str) -> tuple[str, ...]:
+    """Return the names of the folders that a directory listing shows, without the way up.
+
+    Examples
+    --------
+    >>> parse_folders('<h1>Index of /a/</h1><pre><a href="../">../</a><a href="rv/">rv/</a>  28-Jun-2019 12:00  -')
+    ('rv',)
+    """
+    names = (unquote(unescape(row[1])) for row in _ROW.finditer(text))
+    return tuple(name[:-1] for name in names if name.endswith("/") and _NAME.fullmatch(name[:-1]))
+
+
 def _date_and_size(text: str) -> tuple[datetime | None, int | None]:
     match = _FACTS.search(text)
     if match is None:
