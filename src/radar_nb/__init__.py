@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from radar_nb.plots.coverage import plot_coverage
     from radar_nb.plots.plotting import plot
     from radar_nb.plots.series import plot_series
+    from radar_nb.reading.forecasts import forecast
     from radar_nb.reading.opening import load, load_async, open_dataset, to_rate
     from radar_nb.runtime.versions import show_versions
     from radar_nb.widgets.app import App
@@ -72,6 +73,7 @@ __all__ = [
     "export",
     "extract",
     "extract_async",
+    "forecast",
     "load",
     "load_async",
     "open_cube",
@@ -113,6 +115,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "events": "analysis.events",
     "exceedance": "analysis.api",
     "export": "analysis.exports",
+    "forecast": "reading.forecasts",
     "load": "reading.opening",
     "load_async": "reading.opening",
     "open_cube": "cube.opening",

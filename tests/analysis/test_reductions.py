@@ -405,19 +405,28 @@ class TestMeaning:
             reduce(real_frames / name, how, progress=False)
 
     def test_several_lead_times(self, tmp_path: Path) -> None:
-        """Forecasts of several lead times are refused, those of one are taken at the time that they are for."""
+        """Several runs of several lead times are refused; one of either is a series of what it is for."""
         rv = {"product": "RV", "rows": 1200, "cols": 1100, "version": 5}
-        both = save(tmp_path / "both", *(frame("2020-06-13T23:55", 7, lead=lead, **rv) for lead in (0, 5)))
+        pairs = [(stamp, lead) for stamp in ("2020-06-13T23:50", "2020-06-13T23:55") for lead in (0, 5)]
+        both = save(tmp_path / "both", *(frame(stamp, 7, lead=lead, **rv) for stamp, lead in pairs))
         one = save(tmp_path / "one", frame("2020-06-13T23:55", 7, lead=10, **rv))
         box = geopandas.GeoSeries([shapely.box(8, 50, 9, 51)], crs="EPSG:4326")
 
-        with pytest.raises(SeriesError, match=r"RV has several lead times \(0, 5 min\)"):
+        text = r"RV has 2 runs of several lead times \(0, 5 min\).*choose run=.* or lead="
+        with pytest.raises(SeriesError, match=text):
             reduce(both, "sum", progress=False)
-        with pytest.raises(SeriesError, match=r"RV has several lead times.*choose amounts of one lead time"):
+        with pytest.raises(SeriesError, match=text):
             over_areas(both, box, progress=False)
         result = reduce(one, "sum", period="1D", progress=False)
+        chosen = reduce(both, "sum", lead="5min", period="1D", progress=False)
+        run = reduce(both, "max", run="latest", progress=False)
+        mean = over_areas(both, box, lead="5min", progress=False)
 
         assert str(result.time.values[0])[:10] == "2020-06-14"
+        assert [str(time)[:10] for time in chosen.time.values] == ["2020-06-13"]
+        assert (chosen.RV[0, 0, 0], run.RV[0, 0]) == (pytest.approx(0.14), pytest.approx(0.07))
+        assert str(run.time_bnds.values[0]) == "2020-06-13T23:55:00.000000000"
+        assert [str(time)[11:16] for time in mean.time.values] == ["23:55", "00:00"]
 
     def test_nothing_there(self, tmp_path: Path) -> None:
         """No source is the same error as everywhere."""

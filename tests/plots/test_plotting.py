@@ -180,7 +180,7 @@ def test_a_forecast_tells_both_times() -> None:
 
     title = rn.plot(da).get_title(loc="left")
 
-    assert title == "Rain\n5 min to 2020-06-13 16:25 UTC, forecast of 2020-06-13 15:25 UTC"
+    assert title == "Rain\n5 min to 2020-06-13 16:25 UTC, forecast of 15:25 UTC"
 
 
 @pytest.mark.parametrize(
@@ -464,7 +464,12 @@ def test_a_missing_field_among_facets_is_said() -> None:
     [
         (several(1).isel(time=[0] * 61), {"col": "time"}, SettingsError, r"61 maps, .* 60: take fewer.*None, 2\)"),
         (several(2), {"col": "time", "col_wrap": 0}, SettingsError, r"col_wrap=0 must be at least 1"),
-        (several(2), {"col": "time", "time": "2020-06-13T15:25"}, SettingsError, r"leave out ax= and time="),
+        (
+            several(2),
+            {"col": "time", "time": "2020-06-13T15:25"},
+            SettingsError,
+            r"leave out ax=, time= and lead=",
+        ),
         (several(2), {"col": "month"}, SeriesError, r"has no dimension 'month': it has time, y, x"),
         (several(2).expand_dims(z=2), {"col": "time"}, SeriesError, r"has further dimensions, z \(2\)"),
         (several(2)[:0], {"col": "time"}, SeriesError, r"contains no field: its time is empty"),

@@ -58,3 +58,36 @@ def showers(steps: int, rows: int, cols: int, *, seed: int = 0, missing: float =
     values = np.where(rng.random((steps, rows, cols)) < 0.4, rng.integers(1, 400, (steps, rows, cols)), 0) / 100
     values[rng.random(values.shape) < missing] = np.nan
     return values.astype(np.float32)
+
+
+def forecasts(
+    values: Any,
+    *,
+    first: str = "2020-06-13T00:05",
+    minutes: int = 5,
+    ahead: int = 5,
+    every: int = 5,
+    name: str = "RV",
+) -> xr.Dataset:
+    """Return forecasts as `open_dataset` does, of amounts of shape (run, lead, y, x).
+
+    Runs are issued `every` so many minutes, and lead times rise by `ahead` minutes from 0.
+    """
+    values = np.asarray(values, np.float32)
+    one = rain(values[0], first=first, minutes=minutes, name=name)
+    issued = np.datetime64(first, "ns") + np.timedelta64(every, "m") * np.arange(len(values))
+    leads = (np.timedelta64(ahead, "m") * np.arange(values.shape[1])).astype("timedelta64[ns]")
+    ends = issued[:, None] + leads
+    bounds = np.stack([ends - np.timedelta64(minutes, "m"), ends], axis=-1)
+    dims = ("time", "lead_time")
+    return xr.Dataset(
+        {name: ((*dims, "y", "x"), values, one[name].attrs)},
+        {
+            "time": issued,
+            "lead_time": leads,
+            "prediction_time": (dims, ends),
+            "time_bnds": ((*dims, "bnds"), bounds),
+            **{key: one[key].variable for key in ("y", "x", "crs")},
+        },
+        one.attrs,
+    )

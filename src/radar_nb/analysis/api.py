@@ -14,6 +14,7 @@ from radar_nb.analysis.totals import DatasetTotals, check_share, with_coverage
 from radar_nb.cube.frame_stream import open_stream
 from radar_nb.errors import SettingsError
 from radar_nb.reading.dataset import Options
+from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 
@@ -44,7 +45,9 @@ def accumulate(
     """Return the precipitation of each hour, day, month, year, ..., or of the whole series.
 
     A total is the sum of the intervals that end in the period: begin < end of the interval <= end of the period.
-    Archives and cubes are read in one pass, and memory grows with the result, not with the series.
+    Of one run of forecasts, hours are counted from the time of issue and its analysis of the time before is left
+    out: "1h" is the next hour, and the one after that. Of sums that overlap, as in RS, those are added that do
+    not. Archives and cubes are read in one pass, and memory grows with the result, not with the series.
 
     Parameters
     ----------
@@ -176,6 +179,7 @@ def at_points(
         )
     progress = options.pop("progress", True)
     _only_for_sources(options)
+    data = as_series(data)
     fields = fields_of(variable_of(data))
     series = point_series(fields, find_places(points, grid_of(fields), method), progress=progress)
     return _with_bounds(series.to_dataset(), data)
@@ -240,6 +244,7 @@ def over_areas(
         found = stream_areas(data, areas, used, names=names, workers=workers, progress=progress)
         return with_coverage(found, min_coverage)
     _only_for_sources(options)
+    data = as_series(data)
     fields = fields_of(variable_of(data))
     found = area_series(fields, find_areas(areas, grid_of(fields), names=names), progress=progress)
     return with_coverage(_with_bounds(found, data), min_coverage)

@@ -16,6 +16,7 @@ from radar_nb.analysis.points import EAST, NORTH, box_of, check_mean, labels_of,
 from radar_nb.cube.frame_stream import open_stream
 from radar_nb.dwd.grids import AXES, PROJ
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.reading.forecasts import issue_coords
 from radar_nb.reading.frame_stream import read_stream
 from radar_nb.reading.intervals import keep_interval
 
@@ -221,6 +222,7 @@ def area_dataset(like: xr.DataArray, means: xr.Variable, coverage: xr.Variable, 
         keep_interval(means)
     coverage.attrs = {"long_name": "share of the area in which the value is known", "units": "1"}
     times = {name: value for name, value in like.coords.items() if value.dims and value.dims[0] == "time"}
+    times |= issue_coords(like)
     return xr.Dataset({like.name: means, "coverage": coverage}, {**times, **area_coords(areas)})
 
 
@@ -241,11 +243,8 @@ def stream_areas(
     """Return the means over areas of every frame of a source: see `radar_nb.over_areas`."""
     stream = open_stream(source, options, progress=progress)
     variable = stream.like[stream.name]
-    if len(stream.leads) > 1 or variable.dtype.kind != "f":
-        raise SeriesError(
-            f"{stream.name} has several lead times, or classes, which have no mean over an area: choose amounts "
-            "of one lead time"
-        )
+    if variable.dtype.kind != "f":
+        raise SeriesError(f"{stream.name} holds classes, which have no mean over an area: choose amounts")
     found = find_areas(areas, stream.grid, names=names)
     out = np.full((2, len(stream.times), len(found.names)), np.nan, np.float32)
     out[1] = 0

@@ -15,6 +15,7 @@ from radar_nb.dwd.grids import to_xy
 from radar_nb.dwd.products import missing_steps
 from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
+from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import ends_of
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_time
@@ -146,7 +147,7 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
     --------
     >>> check("YW2017.002_202006.tar", hourly="RW2017.002_202006.tar.gz")  # doctest: +SKIP
     """
-    data = dataset_of(data, progress=progress)
+    data = as_series(dataset_of(data, progress=progress))
     there = np.asarray(data["time"].values).astype("datetime64[s]") if "time" in data.dims else np.empty(0)
     double = there.size - np.unique(there).size
     amount, minutes = amount_of(data.sortby("time").drop_duplicates("time") if double else data)

@@ -12,7 +12,8 @@ from radar_nb.analysis.inputs import amount_of, dataset_of
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import length_of, make_periods
 from radar_nb.analysis.totals import period_coords, timeless_coords
-from radar_nb.errors import SettingsError
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.reading.forecasts import is_forecast
 from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def annual_maxima(
     Raises
     ------
     SeriesError
-        The data are not amounts in mm.
+        The data are not amounts in mm, or are forecasts.
     SettingsError
         A duration is not valid or not a multiple of the interval, or `year` is unknown.
 
@@ -205,6 +206,11 @@ def annual_maxima(
         raise SettingsError(f"unknown year={year!r}: choose one of {', '.join(_YEARS)}")
     data = dataset_of(data, progress=progress)
     amount, minutes = amount_of(data)
+    if is_forecast(amount) and (amount["lead_time"] > np.timedelta64(0)).any():
+        raise SeriesError(
+            f"{amount.name!r} are forecasts, which have no annual maxima: pass what was measured, such as the "
+            'analysis with lead="0min"'
+        )
     lengths = [length_of(duration, minutes=minutes) for duration in durations]
     if not lengths:
         raise SettingsError('durations is empty: pass at least one, such as ["15min", "1h", "24h"]')

@@ -12,6 +12,7 @@ import xarray as xr
 
 from radar_nb.dwd.grids import AXES, GRIDS, Grid
 from radar_nb.errors import SeriesError, StorageError
+from radar_nb.reading.forecasts import as_series, issue_of
 from radar_nb.reading.intervals import ends_of, interval_of, shown_interval
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
@@ -46,9 +47,10 @@ def variable_of(data: Any) -> xr.DataArray:
     Raises
     ------
     SeriesError
-        It is neither, holds several variables, its times do not rise, or its `interval_minutes` contradicts them.
+        It is neither, holds several variables, its times do not rise, or its `interval_minutes` contradicts them;
+        or it has several runs of forecasts with several lead times, see `radar_nb.forecast`.
     """
-    beside = data
+    data = beside = as_series(data)
     if isinstance(data, xr.Dataset):
         names = [name for name in data.data_vars if name not in BESIDE]
         if len(names) != 1:
@@ -61,7 +63,10 @@ def variable_of(data: Any) -> xr.DataArray:
         dims = ", ".join(map(str, data.dims)) or "no dimension"
         raise SeriesError(f"{data.name!r} has no times (it has {dims}): pass a series")
     if "lead_time" in data.dims:
-        raise SeriesError(f"{data.name!r} has several lead times, each a series of its own: choose one with .sel")
+        raise SeriesError(
+            f"{data.name!r} has several lead times, and no prediction_time that says what time they are for: pass "
+            "what open_dataset returns"
+        )
     if (np.diff(ends_of(data)) <= np.timedelta64(0)).any():
         raise SeriesError(
             f"the times of {data.name!r} do not rise: sort them with .sortby('time') and drop duplicates"
@@ -73,12 +78,16 @@ def variable_of(data: Any) -> xr.DataArray:
 def amount_of(data: Any) -> tuple[xr.DataArray, int]:
     """Return the variable of a Dataset, which must be an amount of water in mm, and its interval in minutes.
 
+    Of overlapping sums of one run of forecasts, such as RS, those are taken that follow each other from the time
+    of issue: 0, 60 and 120 min ahead.
+
     Raises
     ------
     SeriesError
         It is a rate, a reflectivity, a class, or a mean or extreme of amounts; its interval is unknown or out of
         date (see `radar_nb.reading.intervals`), or its sums overlap; or see `variable_of`.
     """
+    data = as_series(data)
     amount = variable_of(data)
     units, cells = amount.attrs.get("units"), str(amount.attrs.get("cell_methods", ""))
     if units != "mm" or "time: sum" not in cells:
@@ -94,11 +103,25 @@ def amount_of(data: Any) -> tuple[xr.DataArray, int]:
             f"{amount.name!r} does not say how long its intervals are: set the attribute interval_minutes"
         )
     if minutes and 0 < usual < minutes:
+        if (issued := issue_of(amount)) is not None:
+            return _apart(amount, minutes, issued), minutes
         raise SeriesError(
             f"{amount.name!r} has sums of {minutes} min every {usual} min, which overlap: open it with "
             'sums="apart", or choose those that do not overlap'
         )
     return amount, minutes or usual  # of months, the most frequent length
+
+
+def _apart(amount: xr.DataArray, minutes: int, issued: np.datetime64) -> xr.DataArray:
+    """Return the amounts of a run that follow each other from the time of issue, without overlapping."""
+    interval = np.timedelta64(60 * minutes, "s")
+    there = (ends_of(amount) - issued) % interval == np.timedelta64(0, "s")
+    if not there.any():
+        raise SeriesError(
+            f"{amount.name!r} has overlapping sums of {minutes} min, and none of them ends a multiple of that "
+            "from the time of issue: keep such lead times"
+        )
+    return amount.isel(time=there)
 
 
 def fields_of(variable: xr.DataArray) -> xr.DataArray:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
 
 from radar_nb.errors import SettingsError
+from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class Periods:
     Attributes
     ----------
     of_step : ndarray of int64, shape (n,)
-        Number of the period of each interval.
+        Number of the period of each interval; -1 for those of a run of forecasts that are not ahead.
     bounds : ndarray of datetime64[s], shape (m, 2)
         Begin and end of the time that the intervals of the period cover, UTC. They equal the period's own begin
         and end if intervals end there; the hourly RW of a day, which ends at minute 50, covers 23:50 to 23:50.
@@ -89,6 +90,7 @@ def make_periods(
     timezone: str = "UTC",
     day_begin: str = "00:00",
     label: Label | None = None,
+    issued: np.datetime64 | None = None,
 ) -> Periods:
     """Assign each interval to the period in which it ends.
 
@@ -113,6 +115,9 @@ def make_periods(
     label : {"begin", "end"}, optional
         Whether periods are labelled by their begin or by the end of the covered time. By default days and longer
         periods are labelled by their begin in local time; shorter periods and the whole series by their end.
+    issued : datetime64[s], optional
+        When a run of forecasts was issued, whose intervals these are: hours and days are then counted from it,
+        unless `timezone` or `day_begin` say otherwise, and what ends at that time or before it is in no period.
 
     Raises
     ------
@@ -128,8 +133,39 @@ def make_periods(
     """
     if label not in {None, "begin", "end"}:
         raise SettingsError(f'unknown label={label!r}: choose "begin" or "end"')
-    interval = np.timedelta64(minutes, "m")
-    distance = np.timedelta64(step or minutes, "m")
+    interval, distance = np.timedelta64(minutes, "m"), np.timedelta64(step or minutes, "m")
+    begin = _begin(day_begin)
+    if issued is None:
+        return _sorted(
+            ends, period, interval=interval, distance=distance, begin=begin, timezone=timezone, label=label
+        )
+    ahead = (ends > issued) & ((ends - issued) % distance == np.timedelta64(0, "s"))
+    if not ahead.any():
+        raise SettingsError(
+            f"the run of {human_time(issued)} has no interval ahead of it that begins a multiple of {distance} "
+            "after it: nothing is left to gather in periods"
+        )
+    if not begin and timezone == "UTC" and period is not None and _fixed(_offset(period)):
+        begin = issued - np.datetime64(0, "s")
+    found = _sorted(
+        ends[ahead], period, interval=interval, distance=distance, begin=begin, timezone=timezone, label=label
+    )
+    of_step = np.full(ends.size, -1, np.int64)
+    of_step[ahead] = found.of_step
+    return replace(found, of_step=of_step)
+
+
+def _sorted(
+    ends: NDArray[np.datetime64],
+    period: Any,
+    *,
+    interval: np.timedelta64,
+    distance: np.timedelta64,
+    begin: np.timedelta64,
+    timezone: str,
+    label: Label | None,
+) -> Periods:
+    """Sort intervals into periods that are counted from `begin` after an epoch: see `make_periods`."""
     if period is None:
         bounds = np.array([[ends[0] - interval, ends[-1]]], "datetime64[s]")
         return Periods(
@@ -140,10 +176,9 @@ def make_periods(
             expected=np.array([(ends[-1] - ends[0]) / distance + 1]),
         )
     offset = _offset(period)
-    begin, zone = _begin(day_begin), _zone(timezone)
+    zone, minutes = _zone(timezone), int(interval / np.timedelta64(1, "m"))
     local = _local(ends, zone) - begin
-    # in pandas 3 a day is not a Tick
-    if isinstance(offset, pd.offsets.Tick | pd.offsets.Day):
+    if _fixed(offset):
         clock = _ticks(local, offset, period, minutes, zone) + begin
     else:
         clock = _calendar(local, offset, period) + begin
@@ -201,6 +236,11 @@ def length_of(duration: Any, *, minutes: int) -> int:
             f"duration={duration!r} is not a multiple of the interval of {minutes} min: choose one that is"
         )
     return round(number) * minutes
+
+
+def _fixed(offset: Any) -> bool:
+    """Return whether an offset always has the same length; in pandas 3 a day is not a Tick."""
+    return isinstance(offset, pd.offsets.Tick | pd.offsets.Day)
 
 
 def _begin(clock: Any) -> np.timedelta64:

@@ -14,6 +14,7 @@ import xarray as xr
 from radar_nb.analysis.moving_sums import blocks
 from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.errors import NothingFound, SeriesError, SettingsError
+from radar_nb.reading.forecasts import issue_coords
 from radar_nb.reading.intervals import keep_interval
 from radar_nb.runtime.files import user_path
 
@@ -213,6 +214,7 @@ def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Repor
     joined: xr.Variable = xr.Variable.concat(parts, "point")  # type: ignore[no-untyped-call] # of xarray itself
     found = joined.isel(point=np.argsort(np.concatenate(groups)))
     times = {name: value for name, value in fields.coords.items() if value.dims == ("time",)}
+    times |= issue_coords(fields)
     attrs = {key: value for key, value in fields.attrs.items() if key != "ancillary_variables"}
     series = xr.DataArray(found, {**times, **place_coords(fields, places)}, name=fields.name, attrs=attrs)
     if fields.encoding:  # absent once xarray has computed the values: the interval stays in doubt

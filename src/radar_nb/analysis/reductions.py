@@ -20,6 +20,7 @@ from radar_nb.cube.frame_stream import open_stream
 from radar_nb.dwd.products import PRODUCTS, frame_step
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.dataset import Options
+from radar_nb.reading.forecasts import issue_coords, issue_of, lead_step
 from radar_nb.reading.frame_stream import read_stream
 from radar_nb.reading.intervals import keep_interval
 
@@ -57,6 +58,8 @@ def reduce(
     grid: str | Grid | None = None,
     regrid: Method = "overlap",
     sums: str = "apart",
+    run: Any = None,
+    lead: Any = None,
     errors: Literal["raise", "report"] = "raise",
     workers: int | None = None,
     progress: bool | Reporter = True,
@@ -67,7 +70,7 @@ def reduce(
 
     Parameters
     ----------
-    source, variables, clutter, grid, regrid, sums, errors
+    source, variables, clutter, grid, regrid, sums, run, lead, errors
         As in `open_dataset`, or the folder of a cube, for which only `errors` can be chosen. Overlapping sums are
         reduced to those that do not overlap unless `sums` says otherwise.
     how : {"sum", "mean", "max", "min", "count", "series"}, or several of the first five
@@ -75,7 +78,8 @@ def reduce(
         threshold those that are not missing. "series" returns every step at `points`.
     period : str, pandas offset or timedelta, optional
         "1h", "1D", "1M" or "MS" (calendar months), "YS", ... An interval belongs to the period in which it ends:
-        one that ends at 00:00 belongs to the previous day. By default one period for the whole series.
+        one that ends at 00:00 belongs to the previous day. By default one period for the whole series. Periods of
+        one run of forecasts are counted from the time of issue, without its analysis, as in `accumulate`.
     threshold : float or sequence of float, optional
         For "count", in the variable's unit. Decimal numbers are compared: 0.29 mm is not below 0.29.
     timezone, day_begin : str
@@ -108,7 +112,7 @@ def reduce(
         `how`, `period`, `threshold` or `points` is not valid, or a point lies outside the grid.
     SeriesError
         The data are not amounts and "sum" is requested, or classes and a mean or an extreme is, or they have
-        several lead times.
+        several runs of forecasts with several lead times.
     NothingFound, ArchiveError, FrameError, UnknownProduct, UnknownGrid
         As for `open_dataset`.
 
@@ -119,7 +123,16 @@ def reduce(
     >>> series = reduce("data", "series", points={"Aachen": (6.09, 50.78)})  # doctest: +SKIP
     """
     hows, thresholds = _asked(how, period, threshold, points)
-    options = Options(variables=variables, clutter=clutter, grid=grid, regrid=regrid, sums=sums, errors=errors)
+    options = Options(
+        variables=variables,
+        clutter=clutter,
+        grid=grid,
+        regrid=regrid,
+        sums=sums,
+        run=run,
+        lead=lead,
+        errors=errors,
+    )
     stream = open_stream(source, options, progress=progress)
     places = None if points is None else find_places(points, stream.grid, method)
     if hows == ("series",) and places is not None:
@@ -147,14 +160,23 @@ def reduce(
 def stream_periods(stream: FrameStream, hows: Sequence[How], period: Any, **clock: Any) -> Periods:
     """Return the periods of a stream; raise an error for reductions without a meaning: see `reduce`."""
     _check_meaning(stream, hows)
-    ends = stream.times + np.timedelta64(stream.leads[0] or 0, "m")
-    step = frame_step(stream.product, stream.minutes, ends.astype(np.int64) // 60)
+    step, issued = _step(stream), issue_of(stream.like)
     if step < stream.minutes and "sum" in hows:
-        raise SeriesError(
-            f"{stream.name} has sums of {stream.minutes} min every {step} min, which overlap: choose "
-            'sums="apart", or "mean" or "max"'
-        )
-    return make_periods(ends, period, minutes=stream.minutes, step=step, **clock)
+        if issued is None:
+            raise SeriesError(
+                f"{stream.name} has sums of {stream.minutes} min every {step} min, which overlap: choose "
+                'sums="apart", or "mean" or "max"'
+            )
+        step = stream.minutes  # from the time of issue on, those that follow each other
+    return make_periods(stream.times, period, minutes=stream.minutes, step=step, issued=issued, **clock)
+
+
+def _step(stream: FrameStream) -> int:
+    """Return the minutes from one step to the next in a complete series."""
+    minutes = stream.times.astype(np.int64) // 60
+    if issue_of(stream.like) is None:
+        return frame_step(stream.product, stream.minutes, minutes)
+    return lead_step(minutes, stream.minutes)
 
 
 class StreamReduction:
@@ -242,12 +264,6 @@ def _check_meaning(stream: FrameStream, hows: Sequence[How]) -> None:
     """Raise an error for reductions without a meaning."""
     name, variable = stream.name, stream.like[stream.name]
     unit = variable.attrs["units"]
-    if len(stream.leads) > 1:
-        leads = ", ".join(str(lead) for lead in stream.leads)
-        raise SeriesError(
-            f"{name} has several lead times ({leads} min), each a series of its own: reduce the files of one, "
-            "or use open_dataset(...).sel(lead_time=...)"
-        )
     if "sum" in hows and variable.attrs.get("cell_methods") != "time: sum":
         raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Use "mean" or "max"')
     known = PRODUCTS.get(stream.product)
@@ -301,7 +317,7 @@ def _coords(results: Results, like: xr.DataArray, *, one: bool) -> dict[str, xr.
     places = (
         {name: like[name].variable for name in ("y", "x", "crs")} if there is None else place_coords(like, there)
     )
-    coords = places | period_coords(results.periods)
+    coords = places | period_coords(results.periods) | issue_coords(like)
     if results.wanted.thresholds:
         values = np.array(results.wanted.thresholds)
         attrs = {"long_name": "smallest value that is counted", "units": like.attrs["units"]}
@@ -328,6 +344,7 @@ def _series(stream: FrameStream, places: Places, workers: int | None, progress: 
 
     read_stream(stream, lambda: take, workers or os.cpu_count() or 1, progress)
     times = {str(key): value.variable for key, value in stream.like.coords.items() if value.dims[:1] == ("time",)}
+    times |= issue_coords(like)
     attrs = {key: value for key, value in like.attrs.items() if key != "ancillary_variables"}
     found = xr.Variable(("time", "point"), out, attrs)
     keep_interval(found)

@@ -14,6 +14,7 @@ from radar_nb.analysis.inputs import amount_of
 from radar_nb.analysis.periods import make_periods
 from radar_nb.analysis.tallies import FRAMES_LIMIT, FlagTally, Tally, Totals, ValueTally, Wanted
 from radar_nb.errors import SettingsError
+from radar_nb.reading.forecasts import issue_of
 from radar_nb.reading.intervals import ends_of, keep_interval
 
 if TYPE_CHECKING:
@@ -209,7 +210,9 @@ class DatasetTotals:
     def __init__(self, data: Any, period: Any, **clock: Any) -> None:
         self._amount, minutes = amount_of(data)
         self._attrs = data.attrs if isinstance(data, xr.Dataset) else {}
-        self.periods = make_periods(ends_of(self._amount), period, minutes=minutes, **clock)
+        self.periods = make_periods(
+            ends_of(self._amount), period, minutes=minutes, issued=issue_of(self._amount), **clock
+        )
         self.lazy = self._amount.chunks is not None
         self.cells = self._amount.size // self._amount.sizes["time"]
         self.source = str(self._attrs.get("title", self._amount.name))

@@ -39,11 +39,15 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
         _add_reading(command)
     plot.add_argument("--variable", metavar="NAME", help="variable of a file with several")
     plot.add_argument("--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25")
-    plot.add_argument("--lead-time", type=int, metavar="MIN", help="lead time of a forecast, in minutes")
     plot.add_argument(
         "--output", metavar="FILE", default="field.png", type=user_path, help="picture file (field.png)"
     )
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
+    for command, which in ((plot, "to draw (the first)"), (accumulate, "of all runs, to sum")):
+        command.add_argument("--run", metavar="UTC", help="of forecasts, the run issued at this time, or latest")
+        command.add_argument(
+            "--lead", metavar="LENGTH", help=f"of forecasts, the lead time {which}, such as 30min"
+        )
     accumulate.add_argument("--to", metavar="FILE", required=True, type=user_path, help="netCDF file to write")
     accumulate.add_argument("--how", nargs="+", default=["sum"], choices=("sum", "mean", "max", "min", "count"),
                             help="one or several (sum)")  # fmt: skip
@@ -144,14 +148,14 @@ def facts_of(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    save_picture(rn.plot(_field(options), time=options.time), options.output, dpi=options.dpi)
+    field = _field(options)
+    lead = options.lead if "lead_time" in field.coords else None
+    save_picture(rn.plot(field, time=options.time, lead=lead), options.output, dpi=options.dpi)
     return 0
 
 
 def _field(options: argparse.Namespace) -> xr.DataArray:
-    """Return the variable to draw, of one time if it has only one, and of one lead time."""
-    import numpy as np  # noqa: PLC0415
-
+    """Return the variable to draw, over the time of validity if it is a forecast."""
     from radar_nb.analysis.inputs import read_netcdf  # noqa: PLC0415
 
     source = _source(options)
@@ -163,19 +167,31 @@ def _field(options: argparse.Namespace) -> xr.DataArray:
     wanted = options.variable or (names[0] if len(names) == 1 else "")
     if wanted not in names:
         raise SettingsError(f"{source} holds {', '.join(names)}: choose one with --variable, such as {names[0]}")
-    field = ds[wanted]
-    if field.sizes.get("time", 1) > 1 and options.time is None:
+    field = _over_validity(ds[wanted], options)
+    run = "forecast_reference_time" in field.coords and not field["forecast_reference_time"].ndim
+    if field.sizes.get("time", 1) > 1 and options.time is None and not run:
         first, last = (human_time(moment) for moment in field["time"].values[[0, -1]])
         raise SettingsError(
             f"{wanted} has {field.sizes['time']} times, from {first} to {last}: choose one with --time"
         )
-    if "lead_time" in field.dims:
-        leads = (field["lead_time"].values / np.timedelta64(1, "m")).astype(int).tolist()
-        if len(leads) > 1 and options.lead_time not in leads:
-            minutes = ", ".join(map(str, leads))
-            raise SettingsError(f"{wanted} has lead times of {minutes} min: choose one with --lead-time")
-        field = field.isel(lead_time=leads.index(options.lead_time) if len(leads) > 1 else 0)
     return field
+
+
+def _over_validity(field: xr.DataArray, options: argparse.Namespace) -> xr.DataArray:
+    """Return a forecast as one run along its lead times, or as one lead time of many runs."""
+    if "prediction_time" not in field.coords:
+        if options.run or options.lead:
+            raise SettingsError(f"{field.name} is not a forecast: leave out --run and --lead")
+        return field
+    many = field["time"].size > 1 and field["lead_time"].size > 1
+    if many and not (options.run or options.lead):
+        first, last = (human_time(moment) for moment in field["time"].values[[0, -1]])
+        raise SettingsError(
+            f"{field.name} has {field['time'].size} runs, issued from {first} to {last}: choose one with --run, "
+            "such as --run latest, or choose a lead time with --lead and a time with --time"
+        )
+    lead = options.lead if many and not options.run else None
+    return cast("xr.DataArray", rn.forecast(field, run=options.run, lead=lead))
 
 
 def save_picture(axes: Axes, path: Path, *, dpi: int) -> None:
@@ -198,6 +214,7 @@ def _accumulate(options: argparse.Namespace) -> int:
         found = rn.accumulate(_open_address(source), min_coverage=0, **chosen)
     else:
         how, more = options.how if len(options.how) > 1 else options.how[0], _reading(options)
+        more |= {"run": options.run, "lead": options.lead}
         found = reduce(source, how, threshold=options.threshold, sums=options.sums, **chosen, **more)
     # float32 counts, since a count is missing, too, where little was measured
     counts = {name: count.astype("float32") for name, count in found.data_vars.items() if count.dtype.kind == "i"}

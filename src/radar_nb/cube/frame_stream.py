@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from radar_nb.reading.frame_stream import FrameStream, Take
     from radar_nb.runtime.progress import Reporter
 
-_FIXED = ("clutter", "grid", "regrid", "sums")
+_FIXED = ("clutter", "grid", "regrid", "sums", "run", "lead")
 _SLABS = 1 << 30
 """Bytes of fields that all threads together may hold: chunks of the layout "series" are a day long."""
 
@@ -66,7 +66,6 @@ class CubeStream:
         self.name, self.product = cube.variable, cube.product
         self.grid, self.minutes = named_grid(cube.grid), cube.interval
         self.fill = cube.packing.fill
-        self.leads: tuple[int | None, ...] = (None,)
         self._slots, times, _ = cube_steps(cube, self._days)
         self.times: NDArray[np.datetime64] = times.astype("datetime64[s]")
         self.there = np.ones(times.size, np.bool_)

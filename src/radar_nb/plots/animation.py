@@ -24,6 +24,7 @@ from radar_nb.plots.encoders import find_ffmpeg, gif, mp4
 from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, wrapped
 from radar_nb.plots.selection import cells, several_fields
 from radar_nb.plots.style import DRY, INK, NO_DATA, credit, name_label, time_label
+from radar_nb.reading.forecasts import as_series
 from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.wording import human_bytes, human_time
@@ -68,7 +69,8 @@ def animate(
     Parameters
     ----------
     da : xarray.DataArray
-        As `open_dataset` returns it. Dimensions `time`, `y` and `x`, or `lead_time`, `y` and `x` of one forecast.
+        As `open_dataset` returns it. Dimensions `time`, `y` and `x`; of a forecast one run, which is drawn along
+        its lead times, or one lead time of many runs.
     fps : float
         Fields per second, 50 at most.
     every : int
@@ -111,12 +113,10 @@ def animate(
         raise SettingsError(f"every={every!r} must be a whole number from 1 on: every n-th field is shown")
     if not 20 <= dpi <= 400:
         raise SettingsError(f"dpi={dpi!r} must be from 20 to 400: pixels per inch of a picture 6.4 inches wide")
-    forecast = getattr(da, "sizes", {}).get("time", 1) == 1 and "lead_time" in getattr(da, "dims", ())
-    along = "lead_time" if forecast else "time"
-    fields = several_fields(da, along)[::every]
+    fields = several_fields(as_series(da), "time")[::every]
     count = len(fields)
     if count > most:
-        raise _too_long(count, along, every=every, most=most, fps=fps)
+        raise _too_long(count, every=every, most=most, fps=fps)
     with reporting(progress) as report:
         values = _watched(fields, report)
         look = Look.of(fields[0], values, classes=classes, cmap=cmap, borders=borders, radars=radars)
@@ -134,13 +134,13 @@ def _watched(fields: xr.DataArray, report: Reporter) -> Iterator[NDArray[Any]]:
         report(Progress(task="scan", done=done, total=len(fields), unit="fields"))
 
 
-def _too_long(count: int, along: str, *, every: int, most: int, fps: float) -> SettingsError:
+def _too_long(count: int, *, every: int, most: int, fps: float) -> SettingsError:
     sparse = every * -(-count // most)
     runs, takes, size = count / fps / 60, count * _SECONDS / 60, human_bytes(count * _BYTES)
     return SettingsError(
         f"a film of {count:,} fields would run {runs:.1f} min, take about {takes:.0f} min to make and {size} as a "
         f"GIF: the limit is {most:,} (most=). Use every={sparse}, which leaves "
-        f"{-(-count * every // sparse):,}, or choose a part, such as da.isel({along}=slice(0, {most}))"
+        f"{-(-count * every // sparse):,}, or choose a part, such as da.isel(time=slice(0, {most}))"
     )
 
 
@@ -151,7 +151,7 @@ class Film:
     Attributes
     ----------
     fields : xarray.DataArray
-        Of dimensions (time, y, x) or (lead_time, y, x), still lazy if it was.
+        Of dimensions (time, y, x), still lazy if it was.
     look : Look
     fps : float
         Fields per second.
@@ -177,7 +177,7 @@ class Film:
     @property
     def words(self) -> str:
         """What is shown, and its first and last time."""
-        ends = [name for name in ("period_end", "prediction_time", "time") if name in self.fields.coords]
+        ends = [name for name in ("period_end", "time") if name in self.fields.coords]
         if not ends:
             return self.title
         first, last = (human_time(time) for time in np.atleast_1d(self.fields[ends[0]].values)[[0, -1]])
@@ -286,7 +286,8 @@ class _Canvas:
         draw_legend(self._ax, film.look, dry=True, unknown=drawn.unknown, size=drawn.size)
         self._name = film.title
         self._image = drawn.image
-        self._text = draw_words(self._ax, self._title(first, nothing), credit(first), drawn.size)
+        longest = max(film.fields, key=lambda shown: len(time_label(shown)))  # so that there is room for each
+        self._text = draw_words(self._ax, self._title(longest, nothing), credit(first), drawn.size)
         width, letters = self._ax.get_window_extent().width / film.dpi, float(self._text.get_fontsize())
         self._wrap = partial(wrapped, width=width, letters=letters)
         self._canvas.draw()  # computes the layout, which then stays

@@ -22,7 +22,7 @@ from radar_nb.plots.maps import (
     wrapped,
 )  # fmt: skip
 from radar_nb.plots.selection import cells, one_field, several_fields
-from radar_nb.plots.style import INK, amount_minutes, credit, name_label, period_label, time_label
+from radar_nb.plots.style import INK, amount_minutes, credit, forecast_label, name_label, period_label, time_label
 from radar_nb.reading.intervals import ends_of
 from radar_nb.runtime.wording import human_interval, human_time
 
@@ -59,6 +59,7 @@ def plot(
     radars: bool = ...,
     title: str | None = ...,
     time: str | datetime | np.datetime64 | None = ...,
+    lead: Any = ...,
     col: None = ...,
     col_wrap: int | None = ...,
 ) -> Axes: ...
@@ -76,6 +77,7 @@ def plot(
     radars: bool = ...,
     title: str | None = ...,
     time: str | datetime | np.datetime64 | None = ...,
+    lead: Any = ...,
     col: str,
     col_wrap: int | None = ...,
 ) -> NDArray[Any]: ...
@@ -92,6 +94,7 @@ def plot(
     radars: bool = True,
     title: str | None = None,
     time: str | datetime | np.datetime64 | None = None,
+    lead: Any = None,
     col: str | None = None,
     col_wrap: int | None = None,
 ) -> Axes | NDArray[Any]:
@@ -104,8 +107,8 @@ def plot(
     ----------
     da : xarray.DataArray
         As `open_dataset` returns it, or a sum of it. Dimensions `y` and `x` (cell centres in metres, evenly
-        spaced, in any order) and at most one more, `time` or the one named by `col`. NaN is missing. Only the
-        drawn fields of a lazy array are computed.
+        spaced, in any order) and at most one more, `time` or the one named by `col`, and the lead times
+        of a forecast. NaN is missing. Only the drawn fields of a lazy array are computed.
         Attributes used if present: `units`, `long_name`, `interval_minutes`, `radars`
         (ids of radar sites, separated by commas).
     ax : matplotlib.axes.Axes, optional
@@ -122,6 +125,8 @@ def plot(
         Instead of the product, its interval and its time; with `col`, above all maps.
     time : str, datetime or numpy.datetime64, optional
         Which field to draw if `da` has several; UTC unless it carries a zone.
+    lead : str, timedelta or numpy.timedelta64, optional
+        Which lead time of a forecast to draw, such as "30min"; by default the first.
     col : str, optional
         The dimension whose fields are drawn side by side, such as `"time"` or `"lead_time"`; 60 at most.
     col_wrap : int, optional
@@ -136,8 +141,8 @@ def plot(
     Raises
     ------
     SeriesError
-        `da` is not a single field: several times and none chosen, an unknown time, no `x` and `y`, a projection
-        that is not DWD's, or no dimension `col`.
+        `da` is not a single field: several times and none chosen, an unknown time or lead time, no `x` and
+        `y`, a projection that is not DWD's, or no dimension `col`.
     SettingsError
         Classes that do not rise, an unknown colour map, too many maps, or `ax` together with `col`.
 
@@ -150,15 +155,15 @@ def plot(
     """
     look = partial(Look.of, classes=classes, cmap=cmap, borders=borders, radars=radars)
     if col is not None:
-        if ax is not None or time is not None:
+        if not (ax is time is lead is None):
             raise SettingsError(
-                f"col={col!r} draws several maps in a new figure: leave out ax= and time=, and choose fields with "
-                "da.sel(...)"
+                f"col={col!r} draws several maps in a new figure: leave out ax=, time= and lead=, and choose "
+                "fields with da.sel(...)"
             )
         fields = several_fields(da, col)
         cols = check_facets(fields, col, col_wrap)
         return draw_facets(fields, col, cols, partial(look, fields), title, colorbar=colorbar)
-    field = one_field(da, time)
+    field = one_field(da, time, lead)
     frame = Frame.of(field)
     values = cells(field)
     shared = look(field, [values])
@@ -306,9 +311,10 @@ def _headline(da: xr.DataArray, along: str) -> str:
     if along == "time":
         if period_label(da.isel(time=0)) or not minutes:
             return name
-        return f"{name}\n{human_interval(minutes)} to the time above each map (UTC)"
+        made = f", {told}" if (told := forecast_label(da)) else ""
+        return f"{name}\n{human_interval(minutes)} to the time above each map (UTC){made}"
     if "time" in da.coords and da["time"].ndim == 0:
-        return f"{name}\n{period_label(da) or human_time(ends_of(da))}"
+        return f"{name}\n{forecast_label(da) or period_label(da) or human_time(ends_of(da))}"
     return name
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.errors import SeriesError
+from radar_nb.reading.forecasts import is_forecast, lead_index
 from radar_nb.reading.intervals import shown_interval
 from radar_nb.runtime.wording import human_time
 
@@ -18,9 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def one_field(da: Any, time: str | datetime | np.datetime64 | None = None) -> xr.DataArray:
-    """Return the field with dimensions (y, x), both rising; raise SeriesError if there is not exactly one."""
+def one_field(da: Any, time: str | datetime | np.datetime64 | None = None, lead: Any = None) -> xr.DataArray:
+    """Return the field with dimensions (y, x), both rising; raise SeriesError if there is not exactly one.
+
+    Of a forecast the first lead time is taken, where none is chosen.
+    """
     da = checked(da)
+    if is_forecast(da):
+        da = _of_lead(da, lead, first=time is None)
+    elif lead is not None:
+        raise SeriesError(f"{da.name!r} is not a forecast and has no lead times: leave out lead={lead!r}")
     if time is not None:
         da = _at(da, time)
     da = da.squeeze([name for name in da.dims if name not in ("y", "x") and da.sizes[name] == 1])
@@ -100,6 +108,17 @@ def checked(da: Any) -> xr.DataArray:
 
 def _further(da: xr.DataArray, known: tuple[Hashable, ...]) -> str:
     return ", ".join(f"{name} ({da.sizes[name]})" for name in da.dims if name not in ("y", "x", *known))
+
+
+def _of_lead(da: xr.DataArray, lead: Any, *, first: bool) -> xr.DataArray:
+    """Return the fields of one lead time; the first, if `first`, where none is asked for."""
+    dims = da["lead_time"].dims
+    if lead is None:
+        alone = dims == ("lead_time",) or (dims == ("time",) and first)
+        return da.isel({dims[0]: 0}) if alone else da
+    leads = (np.atleast_1d(da["lead_time"].values) / np.timedelta64(1, "m")).astype(int).tolist()
+    at = lead_index(leads, lead, str(da.name))
+    return da.isel({dims[0]: at}) if dims else da
 
 
 def _at(da: xr.DataArray, time: str | datetime | np.datetime64) -> xr.DataArray:

@@ -13,7 +13,8 @@ from matplotlib.patches import Patch
 
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.basemap import HALO
-from radar_nb.plots.style import INK, credit, name_label, unit_label
+from radar_nb.plots.style import INK, credit, forecast_label, name_label, unit_label
+from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import bounds_of, ends_of, shown_interval
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def plot_series(
     >>> ds = rn.at_points("data", {"Aachen": (6.09, 50.78), "Kiel": (10.1, 54.3)})  # doctest: +SKIP
     >>> rn.plot_series(ds, cumulative=True)  # doctest: +SKIP
     """
+    data = as_series(data)
     da = _variable(data, variable)
     series = _series(da, data)
     if cumulative and da.attrs.get("units") != "mm":
@@ -290,6 +292,8 @@ def _spread(ax: Axes, labels: list[Annotation]) -> None:
 def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) -> None:
     """Write the quantity, its unit and interval, and the source of the data."""
     name = f"{series.names[0]}: {name_label(da)}" if len(series.names) == 1 and series.names[0] else name_label(da)
+    if told := forecast_label(da):
+        name = f"{name}\n{told[:1].upper()}{told[1:]}"
     units = "number" if da.dtype.kind in "iu" else unit_label(str(da.attrs.get("units", "")), None)
     if units == "mm":
         units = unit_label("mm", series.minutes) if series.minutes else "mm in each interval"

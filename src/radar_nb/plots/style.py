@@ -211,9 +211,23 @@ def time_label(field: xr.DataArray) -> str:
         text = f"{since} {human_time(end)}"
     else:
         text = f"{human_interval(minutes)} to {human_time(end)}" if minutes else human_time(end)
-    made_at = field["time"].values
-    forecast = "prediction_time" in field.coords and made_at != end
-    return f"{text}, forecast of {human_time(made_at)}" if forecast else text
+    told = forecast_label(field)
+    day = human_time(end)[:11]  # once is enough
+    return f"{text}, {told.replace(day, '')}" if told else text
+
+
+def forecast_label(data: xr.DataArray) -> str:
+    """Return when a forecast was made and how far ahead it looks, as far as all fields share it; "" for others."""
+    made = "time" if "prediction_time" in data.coords else "forecast_reference_time"
+    if made not in data.coords:
+        return ""
+    told = [] if data[made].ndim else [f"forecast of {human_time(data[made].values)}"]
+    if "lead_time" in data.coords and not data["lead_time"].ndim:
+        minutes = data["lead_time"].values / np.timedelta64(1, "m")
+        if not minutes:
+            return "analysis"
+        told.append(f"{human_interval(minutes)} ahead")
+    return ", ".join(told)
 
 
 def period_label(field: xr.DataArray) -> str:

@@ -18,6 +18,15 @@ from radar_nb.formats.cursor import open_cursor
 from radar_nb.formats.odim import read_composite
 from radar_nb.formats.packing import FLAGS, OUTLINE_FLAG, Clutter, Packing
 from radar_nb.formats.radolan import RUN_LENGTH, SYNTHETIC
+from radar_nb.reading.forecasts import (
+    AHEAD,
+    AHEAD_SPELLING,
+    ISSUED,
+    SPELLING,
+    TIME,
+    forecast_coords,
+    over_validity,
+)
 from radar_nb.reading.lazy_array import FrameArray, no_packing
 from radar_nb.reading.regridding import Method, Weights, weights
 from radar_nb.reading.series import Series, make_series
@@ -69,6 +78,8 @@ class Options:
     regrid: Method = "overlap"
     sums: str = "apart"
     fill_gaps: bool = False
+    run: Any = None
+    lead: Any = None
     errors: Literal["raise", "report"] = "raise"
 
 
@@ -117,6 +128,10 @@ def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> 
         fill_gaps=options.fill_gaps,
         errors=options.errors,
     )
+    if options.run is not None or options.lead is not None:
+        series = over_validity(
+            series, run=options.run, lead=options.lead, sums=options.sums, fill_gaps=options.fill_gaps
+        )
     return _meaning(replace(series, skipped=tuple(problem.text for problem in skipped)), options, target)
 
 
@@ -231,9 +246,13 @@ def in_chunks(ds: xr.Dataset, chunks: Literal["auto"] | Mapping[str, int] | None
 
 
 def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the lengths of chunks along time: as many frames as fit, never across the end of a day."""
+    """Return the lengths of chunks along time: as many frames as fit, never across the end of a day.
+
+    A run of forecasts is one file, which is read from its beginning: so it is one chunk, up to a bound.
+    """
     field = int(np.prod(shape[1:])) * np.dtype("f4").itemsize
-    longest = max(1, chunk_bytes(len(series.times) * field) // field)
+    run = series.base is not None and series.base.ndim == 0
+    longest = max(1, (_GROWTH * _CHUNK_BYTES if run else chunk_bytes(len(series.times) * field)) // field)
     rows = np.where(series.slots[:, 0] < 0, 0, series.slots[:, 0])
     parts = series.frames.rows["part"][rows]
     ends = np.append(np.flatnonzero(np.diff(parts)) + 1, len(parts))
@@ -279,9 +298,6 @@ def _flag_attrs(attrs: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-_SPELLING = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "proleptic_gregorian", "dtype": "int64"}
-
-
 def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
     """Return the coordinates of time, forecast and place, and the origin of each step."""
     series, target = opened.series, opened.target
@@ -292,20 +308,20 @@ def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
     origin = np.where(rows < 0, "", archives[series.frames.archives()[rows]])
     coords = step_coords(stamps, origin, minutes=minutes)
     coords |= target.coords
+    if series.base is not None:
+        coords |= forecast_coords(series.base, series.times)
     if series.leads[0] is not None:
-        coords["time"].attrs = {"standard_name": "forecast_reference_time"}
+        coords["time"].attrs = {"standard_name": ISSUED["standard_name"]}
         leads = np.array(series.leads, "timedelta64[m]").astype("timedelta64[ns]")
         dims: tuple[str, ...] = ("time", "lead_time")
         ends = stamps[:, None] + leads
-        lead_attrs = {"standard_name": "forecast_period", "long_name": "how far ahead"}
-        lead_encoding = {"units": "minutes", "dtype": "int32"}
         if leads.size == 1:
             dims, ends = ("time",), ends[:, 0]
-            coords["lead_time"] = xr.Variable((), leads[0], lead_attrs, lead_encoding)
+            coords["lead_time"] = xr.Variable((), leads[0], dict(AHEAD), dict(AHEAD_SPELLING))
         else:
-            coords["lead_time"] = xr.Variable("lead_time", leads, lead_attrs, lead_encoding)
+            coords["lead_time"] = xr.Variable("lead_time", leads, dict(AHEAD), dict(AHEAD_SPELLING))
         ahead = {"standard_name": "time", "long_name": "end of the interval", "bounds": "time_bnds"}
-        coords["prediction_time"] = xr.Variable(dims, ends, ahead, dict(_SPELLING))
+        coords["prediction_time"] = xr.Variable(dims, ends, ahead, dict(SPELLING))
         coords["time_bnds"] = _bounds(dims, ends, minutes)
     if options.lonlat:
         lon, lat = target.grid.lonlat()
@@ -328,9 +344,8 @@ def step_coords(stamps: NDArray[Any], origin: NDArray[Any], *, minutes: int) -> 
     minutes : int
         The interval.
     """
-    attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
     return {
-        "time": xr.Variable("time", stamps, attrs, dict(_SPELLING)),
+        "time": xr.Variable("time", stamps, dict(TIME), dict(SPELLING)),
         "source": xr.Variable("time", origin.astype(object), {"long_name": "archive that the step came from"}),
         "time_bnds": _bounds(("time",), stamps, minutes),
     }
@@ -338,7 +353,7 @@ def step_coords(stamps: NDArray[Any], origin: NDArray[Any], *, minutes: int) -> 
 
 def _bounds(dims: tuple[str, ...], ends: NDArray[Any], minutes: int) -> xr.Variable:
     bounds = np.stack([ends - np.timedelta64(minutes, "m"), ends], axis=-1)
-    return xr.Variable((*dims, "bnds"), bounds, {}, dict(_SPELLING))
+    return xr.Variable((*dims, "bnds"), bounds, {}, dict(SPELLING))
 
 
 def _origin(frames: Frames) -> dict[str, str]:

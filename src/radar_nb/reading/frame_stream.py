@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from radar_nb.formats.cursor import iter_codes
 from radar_nb.reading.dataset import assemble, open_series
+from radar_nb.reading.forecasts import over_validity
 from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
@@ -49,10 +51,8 @@ class FrameStream(Protocol):
         That a value covers.
     fill : int
         The integer that marks missing cells where values are not floats.
-    leads : tuple of int or None
-        Lead times in minutes.
     times : ndarray of datetime64[s]
-        Of the steps.
+        Of the steps: ends of the intervals, of forecasts the time of validity.
     there : ndarray of bool
         Which of them have a frame.
     """
@@ -63,7 +63,6 @@ class FrameStream(Protocol):
     grid: Grid
     minutes: int
     fill: int
-    leads: tuple[int | None, ...]
     times: NDArray[np.datetime64]
     there: NDArray[np.bool_]
 
@@ -105,12 +104,16 @@ class ArchiveStream:
     """
 
     def __init__(self, source: Any, options: Options, progress: bool | Reporter) -> None:
-        self._opened = opened = open_series(source, options, progress=progress)
+        opened = open_series(source, options, progress=progress)
+        if opened.series.leads[0] is not None:  # neither a run nor a lead time was asked for: if there is only one
+            series = over_validity(opened.series, sums=options.sums)
+            opened = replace(opened, series=series)
+        self._opened = opened
         self.like = assemble(opened, options)
         self.name, self.product = opened.name, opened.product
         self.grid, self.minutes = opened.target.grid, opened.target.minutes
         self.fill = opened.target.packing.fill
-        self.leads, self.times = opened.series.leads, opened.series.times
+        self.times = opened.series.times
         self.there = opened.series.slots[:, 0] >= 0
 
     def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:

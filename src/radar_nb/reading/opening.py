@@ -52,6 +52,8 @@ def open_dataset(
     regrid: Method = "overlap",
     sums: str = "apart",
     fill_gaps: bool = False,
+    run: Any = None,
+    lead: Any = None,
     errors: Literal["raise", "report"] = "raise",
     progress: bool | Reporter = True,
 ) -> xr.Dataset:
@@ -91,6 +93,9 @@ def open_dataset(
         the time of day "HH:MM" at which they end. The attribute `sums_taken` states what was done.
     fill_gaps : bool
         Whether time steps without a frame are filled with missing values. They are listed in any case.
+    run, lead : optional
+        Of forecasts, one run along its lead times, such as "2025-09-23T08:55" or "latest", or one lead time of all
+        runs, such as "30min", as a series over its time of validity: see `forecast`.
     errors : {"raise", "report"}
         Whether damaged, renamed, doubled, disordered and foreign members make the call fail, naming all of them,
         or are left aside and listed in the attribute `problems`.
@@ -108,7 +113,8 @@ def open_dataset(
         - `y`, `x`: cell centres in metres of the projection, both rising; `crs`: the projection;
         - `source` names the archive of each step;
         - forecasts carry `prediction_time`, the end of the interval; `time` is then when they were made. Where
-          there are several lead times the shape is (time, lead_time, y, x);
+          there are several lead times the shape is (time, lead_time, y, x). With `run` or `lead` the shape is
+          (time, y, x), and `time` the end of the interval;
         - attributes `frames_missing` and `frames_doubled` count the steps without a frame between the first and
           the last, and the frames that came twice (the later file is taken); `gaps` and `doubled` name them. The
           expected step comes from the table of products, not from the frames that are there;
@@ -142,6 +148,8 @@ def open_dataset(
         regrid=regrid,
         sums=sums,
         fill_gaps=fill_gaps,
+        run=run,
+        lead=lead,
         errors=errors,
     )
     return in_chunks(assemble(open_series(source, options, progress=progress), options), chunks)
@@ -255,7 +263,7 @@ class RadarNbBackend(BackendEntrypoint):
     open_dataset_parameters = (
         *("filename_or_obj", "drop_variables", "mask_and_scale", "decode_times", "concat_characters"),
         *("decode_coords", "use_cftime", "decode_timedelta", "variables", "clutter", "packed", "flags", "lonlat"),
-        *("grid", "regrid", "sums", "fill_gaps", "errors"),
+        *("grid", "regrid", "sums", "fill_gaps", "run", "lead", "errors"),
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:

@@ -59,6 +59,8 @@ class Series:
         What cannot be read, and frames that were left aside since they are of another product, interval or grid.
     skipped : tuple of str
         Files that were skipped, and why.
+    base : ndarray of datetime64[s], shape () or (n,), or None
+        When forecasts were issued, where `times` are those that they are for: see `reading.forecasts`.
     """
 
     frames: Frames
@@ -71,6 +73,7 @@ class Series:
     taken: str
     problems: tuple[Problem, ...] = ()
     skipped: tuple[str, ...] = ()
+    base: NDArray[np.datetime64] | None = None
 
 
 def of_products(frames: Frames, variables: str | Sequence[str] | None) -> Frames:
@@ -255,17 +258,41 @@ def make_series(
 
 
 def _apart(frames: Frames, interval: int, sums: str) -> tuple[Frames, str]:
-    """Leave overlapping sums aside: an hour's that come every ten minutes, a day's that come every hour."""
-    minutes = frames.rows["time"] // _MINUTE
-    if sums == "all":
+    """Leave overlapping sums aside; those of forecasts are kept until a run or a lead time is chosen."""
+    if sums == "apart" and any(kind.header.lead is not None for kind in frames.kinds):
         return frames, ""
+    kept, taken = choose_sums(frames.rows["time"].astype("datetime64[s]"), interval, sums)
+    return (frames.take(kept), taken) if taken else (frames, "")
+
+
+def choose_sums(times: NDArray[np.datetime64], interval: int, sums: str) -> tuple[NDArray[np.bool_], str]:
+    """Choose among overlapping sums: an hour's that come every ten minutes, a day's that come every hour.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64[s], shape (n,)
+        Ends of the sums, UTC.
+    interval : int
+        Minutes that each covers.
+    sums : str
+        As in `open_dataset`.
+
+    Returns
+    -------
+    kept : ndarray of bool, shape (n,)
+    taken : str
+        Which were taken, in words; empty where none overlap.
+    """
+    minutes = times.astype(np.int64) // _MINUTE
+    everything = np.ones(minutes.size, bool)
+    if sums == "all":
+        return everything, ""
     if sums == "apart":
-        times = _distinct(minutes)
-        forecast = any(kind.header.lead is not None for kind in frames.kinds)
-        if forecast or times.size < 2 or np.diff(times).min() >= interval - _EARLY:
-            return frames, ""
+        distinct = _distinct(minutes)
+        if distinct.size < 2 or np.diff(distinct).min() >= interval - _EARLY:
+            return everything, ""
         anchor = ANCHORS.get(interval, 0) % interval
-        phases = Counter((times % interval).tolist())
+        phases = Counter((distinct % interval).tolist())
         if anchor not in phases:
             anchor = max(phases, key=lambda phase: (phases[phase], phase))
     else:
@@ -274,9 +301,9 @@ def _apart(frames: Frames, interval: int, sums: str) -> tuple[Frames, str]:
             raise SeriesError(
                 f'no sum of {interval} min in the source ends at {sums}: give another time, or "all"'
             )
-    kept = frames.take(minutes % interval == anchor)
+    kept = minutes % interval == anchor
     clock = f"{anchor // 60:02d}:{anchor % 60:02d}" if interval > 60 else f"minute {anchor:02d} of each hour"
-    count = f"{len(kept.rows)} of {len(frames.rows)}"
+    count = f"{np.count_nonzero(kept)} of {minutes.size}"
     return kept, f"{count} overlapping sums of {interval} min: those that end at {clock}"
 
 
