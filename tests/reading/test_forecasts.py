@@ -157,7 +157,7 @@ class TestSources:
     """Files."""
 
     @pytest.mark.parametrize("chosen", [{"run": "2020-06-13T16:00"}, {"run": "latest"}, {"lead": "1h"}])
-    def test_files_open_as_their_dataset_is_turned(self, runs: Path, chosen: dict[str, str]) -> None:
+    def test_files_open_as_their_dataset_is_turned(self, runs: Path, chosen: dict[str, Any]) -> None:
         """`open_dataset` with a run or a lead time returns what `forecast` makes of the whole."""
         whole = rn.open_dataset(runs, progress=False)
 

@@ -173,10 +173,8 @@ def stream_periods(stream: FrameStream, hows: Sequence[How], period: Any, **cloc
 
 def _step(stream: FrameStream) -> int:
     """Return the minutes from one step to the next in a complete series."""
-    minutes = stream.times.astype(np.int64) // 60
-    if issue_of(stream.like) is None:
-        return frame_step(stream.product, stream.minutes, minutes)
-    return lead_step(minutes, stream.minutes)
+    step_of = frame_step if issue_of(stream.like) is None else lead_step
+    return step_of(stream.product, stream.minutes, stream.times.astype(np.int64) // 60)
 
 
 class StreamReduction:

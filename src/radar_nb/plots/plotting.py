@@ -155,7 +155,7 @@ def plot(
     """
     look = partial(Look.of, classes=classes, cmap=cmap, borders=borders, radars=radars)
     if col is not None:
-        if not (ax is time is lead is None):
+        if ax is not None or time is not None or lead is not None:
             raise SettingsError(
                 f"col={col!r} draws several maps in a new figure: leave out ax=, time= and lead=, and choose "
                 "fields with da.sel(...)"

@@ -223,7 +223,7 @@ def forecast_label(data: xr.DataArray) -> str:
         return ""
     told = [] if data[made].ndim else [f"forecast of {human_time(data[made].values)}"]
     if "lead_time" in data.coords and not data["lead_time"].ndim:
-        minutes = data["lead_time"].values / np.timedelta64(1, "m")
+        minutes = float(data["lead_time"].values / np.timedelta64(1, "m"))
         if not minutes:
             return "analysis"
         told.append(f"{human_interval(minutes)} ahead")

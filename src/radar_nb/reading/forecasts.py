@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.dwd.products import frame_step, missing_steps, true_interval
+from radar_nb.dwd.products import PRODUCTS, frame_step, missing_steps, true_interval
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.series import choose_sums
 from radar_nb.runtime.wording import human_interval, human_time
@@ -127,7 +127,7 @@ def issue_of(data: xr.DataArray | xr.Dataset) -> np.datetime64 | None:
     return stamp
 
 
-def issue_coords(data: xr.DataArray) -> dict[str, xr.Variable]:
+def issue_coords(data: xr.DataArray) -> dict[Any, Any]:
     """Return those coordinates of a series of forecasts that are the same for all its fields."""
     names = ("forecast_reference_time", "lead_time")
     return {name: data[name].variable for name in names if name in data.coords and not data[name].ndim}
@@ -169,7 +169,8 @@ def lead_index(leads: Any, lead: Any, name: str) -> int:
     minutes = lead_minutes(lead)
     if minutes not in leads:
         raise SeriesError(f"{name} has no lead time of {human_interval(minutes)}: choose one of {_minutes(leads)}")
-    return list(leads).index(minutes)
+    at: int = list(leads).index(minutes)
+    return at
 
 
 def over_validity(
@@ -211,8 +212,7 @@ def over_validity(
         chosen, taken = choose_sums(times[there], interval, sums)
         there[there] = chosen
     minutes = times[there].astype(np.int64) // 60
-    run_step, series_step = lead_step(minutes, interval), frame_step(header.product, interval, minutes)
-    step = run_step if along == "lead_time" else series_step
+    step = (lead_step if along == "lead_time" else frame_step)(header.product, interval, minutes)
     missing = (missing_steps(minutes, step) * 60).astype("datetime64[s]")
     times, slots = times[there], slots[there, None]
     if along == "time":
@@ -228,17 +228,21 @@ def over_validity(
     )
 
 
-def lead_step(minutes: NDArray[np.int64], interval: int) -> int:
-    """Return the minutes from one lead time to the next in a complete run: no more than the interval.
+def lead_step(name: str, interval: int, minutes: NDArray[np.int64]) -> int:
+    """Return the minutes from one lead time to the next in a complete run.
 
     Parameters
     ----------
-    minutes : ndarray of int64, shape (n,)
-        Times of validity, or lead times.
+    name : str
+        DWD's letters: the table of products has the lead times.
     interval : int
-        Minutes that each covers.
+        Minutes that a value covers.
+    minutes : ndarray of int64, shape (n,)
+        Times of validity that are there, for products that are not in the table.
     """
-    return min([interval, *np.diff(minutes).tolist()])
+    known = PRODUCTS.get(name)
+    step: int = min([interval, *np.diff(minutes if known is None or not known.leads else known.leads).tolist()])
+    return step
 
 
 def forecast_coords(base: NDArray[np.datetime64], times: NDArray[Any]) -> dict[str, xr.Variable]:
