@@ -181,7 +181,7 @@ def test_failures_of_several_items_are_counted(tmp_path: Path, capsys: pytest.Ca
     assert main(["extract", str(good), str(tmp_path / "RW201911.tar.gz")]) == 1
 
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "radar-nb: extract: 1 of 2 failed, as listed above; run the same command again to go on"
+        "radar-nb: extract: 1 of 2 failed, as listed above; run the same command again to resume"
     )
 
 

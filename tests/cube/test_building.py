@@ -370,7 +370,7 @@ class TestBadInput:
         """A Zarr group of others is not written into."""
         (tmp_path / "zarr.json").write_bytes(content)
 
-        with pytest.raises(CubeError, match="holds something else than a cube"):
+        with pytest.raises(CubeError, match="contains something other than a cube"):
             built(hours, tmp_path)
 
     def test_a_damaged_description(self, copy: Path) -> None:
@@ -407,7 +407,7 @@ class TestBadInput:
         ds = open_cube(copy)
         shutil.rmtree(copy)
 
-        with pytest.raises(StorageError, match="is the cube still where it was"):
+        with pytest.raises(StorageError, match="has the cube been moved"):
             ds.RW.isel(time=0).load()
 
     def test_no_cube(self, tmp_path: Path, hours: Path) -> None:
@@ -418,7 +418,7 @@ class TestBadInput:
         built(hours, tmp_path / "cube")
         for day in DAYS:
             shard(tmp_path / "cube", day).unlink()
-        with pytest.raises(NothingFound, match="holds no day yet"):
+        with pytest.raises(NothingFound, match="holds no days yet"):
             open_cube(tmp_path / "cube")
 
     def test_a_cube_without_flags(self, hours: Path, tmp_path: Path) -> None:
@@ -464,7 +464,7 @@ class TestBadInput:
         with pytest.raises(Incomplete, match="changed"):
             built(source, tmp_path / "cube")
 
-        with pytest.raises(NothingFound, match="no day yet"):
+        with pytest.raises(NothingFound, match="no days yet"):
             open_cube(tmp_path / "cube")
 
     def test_a_damaged_archive(self, hours: Path, tmp_path: Path) -> None:

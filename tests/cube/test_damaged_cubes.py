@@ -98,7 +98,9 @@ class TestOldCubes:
 
     def test_repair_gives_old_cubes_todays_description(self, sound: Path, old: Path) -> None:
         """Verification names the old description, repair rewrites it, and the days stay."""
-        with pytest.raises(Incomplete, match=r"description: .*zarr\.json is of an older version.*run repair_cube"):
+        with pytest.raises(
+            Incomplete, match=r"description: .*zarr\.json was written by an older version.*run repair_cube"
+        ):
             verify_cube(old, progress=False)
 
         report = repair_cube(old, progress=False)
@@ -243,7 +245,9 @@ class TestForgedDescriptions:
         HOSTILE[name](cube)
 
         for call in calls(cube, hours):
-            with pytest.raises(CubeError, match=r"is damaged|something else than a cube|regular file|larger than"):
+            with pytest.raises(
+                CubeError, match=r"is damaged|something other than a cube|regular file|larger than"
+            ):
                 call()
 
         assert files(home) == dict.fromkeys((".important.lock", ".notes.tmp", "c.6860.0.0", "zarr.json"), b"alive")

@@ -146,5 +146,5 @@ def test_an_empty_cube_is_told(hours: Path, tmp_path: Path) -> None:
     for shard in (folder / "RW").glob("c.*"):
         shard.unlink()
 
-    with pytest.raises(NothingFound, match="holds no day yet"):
+    with pytest.raises(NothingFound, match="holds no days yet"):
         rn.reduce(folder, "sum", progress=False)

@@ -146,11 +146,11 @@ def test_a_cube_that_cannot_be_built_is_told(june: Plan) -> None:
     (place / "zarr.json").write_text('{"attributes": {}}', encoding="utf-8")
 
     panel.build_cube()
-    with pytest.raises(CubeError, match="something else than a cube"):
+    with pytest.raises(CubeError, match="something other than a cube"):
         panel.wait()
 
     assert panel.state == "failed"
-    assert "something else than a cube" in words(panel)
+    assert "something other than a cube" in words(panel)
     assert parts(panel)["Retry"].layout.display is None
 
 

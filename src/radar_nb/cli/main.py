@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if options.debug:
             raise
-        print("radar-nb: stopped; run the same command again to go on", file=sys.stderr)
+        print("radar-nb: stopped; run the same command again to resume", file=sys.stderr)
         return 130
     except Exception as error:
         if options.debug:

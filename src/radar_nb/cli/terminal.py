@@ -86,7 +86,7 @@ def print_error(options: argparse.Namespace, error: Exception) -> int:
         report = error.report
         text = (
             f"{report.task}: {len(report.failed)} of {len(report.outcomes)} failed, as listed above; run the same "
-            "command again to go on"
+            "command again to resume"
         )
     elif isinstance(error, RadarNbError):
         lines = options.parser.in_options(str(error)).splitlines()

@@ -2,7 +2,7 @@
 
 Start with `description` (what a cube is: product, grid, time axis, chunks, and the files that say so), then
 `building` (the call), `day` (one day from archives to one shard) and `opening` (the Dataset). `shards` encodes and
-decodes a day, `day_records` knows what it holds, `stores` reads and writes folders and buckets. `checking`
+decodes a day, `day_records` describes what it holds, `stores` reads and writes folders and buckets. `checking`
 verifies and repairs. The room may know `reading`, `fetch` and what lies below them.
 """
 

@@ -1,7 +1,8 @@
-"""Building a cube: years of frames as one sharded Zarr array, made and extended day by day.
+"""Build a cube: years of frames as one sharded Zarr array, created and extended day by day.
 
-A day is built from its archives by one writer, in one pass, into one object that carries its own record. It exists
-whole or not at all: interrupted builds are resumed by the same call, and a later build adds only what is missing.
+Each day is built from its archives by one writer, in one pass, into one object that contains its own record. It
+exists completely or not at all: the same call resumes an interrupted build, and a later build adds only missing
+days.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 Errors = Literal["raise", "report"]
 
 _TICK = 0.1
-"""Seconds between two reports of a download's progress."""
+"""Seconds between two progress reports of a download."""
 
 
 def build_cube(
@@ -65,56 +66,55 @@ def build_cube(
     progress: bool | Reporter = True,
     errors: Errors = "raise",
 ) -> Report:
-    """Build a cube from archives or frames, or add what it does not hold yet.
+    """Build a cube from archives or frames, or add missing days.
 
-    A day that the cube has from the same archives is kept; a day whose archive was reissued is replaced. After any
-    interruption the same call continues.
+    A day that was built from the same archives is kept; a day whose archive was re-issued is replaced. After an
+    interruption, the same call resumes.
 
     Parameters
     ----------
     source : path, Report, or a sequence of these; Plan; or addresses
         As for `open_dataset`. For a plan, a month is fetched and verified while the one before is built. Archives
         in object storage, such as "s3://dwd/YW2017.002_202006.tar" or a sequence of these, are each fetched by the
-        worker that builds their days; an address that ends in "/" stands for all files below it.
+        worker that builds their days; an address ending in "/" selects all files below it.
     store : path, str, or store of obstore
         A folder, an address such as "s3://bucket/YW", or for example `obstore.store.MemoryStore()`. It holds one
         product on one grid.
     layout : {"balanced", "maps", "series"}, optional
-        Which chunks a new cube has: for both uses, for maps, or for long series of single cells. Default
+        Chunk layout of a new cube: for both uses, for maps, or for long series of single cells. Default
         "balanced".
     flags : bool, optional
-        Whether a new cube keeps the frames' flags in a second array. Default False.
+        Whether a new cube stores the frames' flags in a second array. Default False.
     variables, sums
         As for `open_dataset`.
     client : distributed.Client or False, optional
-        On whose workers the days are built; they read the archives and write the shards themselves. By default the
+        Build on the client's workers; they read the archives and write the shards themselves. By default the
         active client, if there is one. False builds in threads of this process.
     keep_archives : bool
-        For a plan: False removes the archives of a month as soon as all its days are in the cube.
+        For a plan: False removes the archives of a month when all its days are in the cube.
     overwrite : bool
-        Whether to rewrite days that the cube has from the same archives. Archives that were removed are fetched
-        again.
+        Whether to rewrite days that were built from the same archives. Removed archives are fetched again.
     workers : int, optional
-        Threads, each of which builds a day; by default as many as there are processors. Each needs some 150 MB.
+        Number of threads, each building one day; by default the number of processors. Each needs some 150 MB.
     progress : bool or Reporter
         Task "build", in days.
     errors : {"raise", "report"}
-        "raise": unreadable archives make the call fail at once, days that could not be built after the others were
-        built. "report": both are outcomes of the report.
+        "raise": fail at once for unreadable archives, and at the end for days that could not be built. "report":
+        both become outcomes of the report.
 
     Returns
     -------
     Report
-        An outcome for each day of the source.
+        One outcome per day of the source.
 
     Raises
     ------
     CubeError
-        The store holds something else, or a cube of another product, grid or layout.
+        The store contains something else, or a cube of another product, grid or layout.
     SeriesError, NothingFound, ArchiveError, FrameError
-        As `open_dataset`; or an archive has changed while it was read.
+        As for `open_dataset`; or an archive changed while it was read.
     DiskFull, NotWritable, StorageError
-        The store refused. The days that it holds stay.
+        Writing failed. Days already in the store are kept.
     Incomplete
         Some of several days failed.
 
@@ -167,7 +167,7 @@ class _Run:
     workers: int
 
     def build(self, source: Any, report: Reporter) -> tuple[Outcome, ...]:
-        """Build what a source holds; return an outcome for each day, and for each problem of the source."""
+        """Build the days of a source; return an outcome for each day, and for each problem of the source."""
         files = find_files(source)
         if self.client is not None:
             _index_on(self.client, files)
@@ -178,7 +178,7 @@ class _Run:
         return (*days, *(Outcome(name=type(one).__name__, state="failed", error=one) for one in problems))
 
     def build_plan(self, plan: Plan, report: Reporter, *, keep_archives: bool) -> Iterator[Outcome]:
-        """Fetch a plan month by month and build each while the next is fetched; at most two lie on the disk."""
+        """Fetch a plan month by month while building the previous month; at most two are on the disk."""
         held = self._held()
         stages = [_stage(plan, month, held) for month in plan.months]
         with closing(_fetch_ahead(stages, report)) as downloads:
@@ -188,7 +188,7 @@ class _Run:
                 if fetched.paths:
                     try:
                         outcomes = self.build(fetched.paths, report)
-                    except RadarNbError as error:  # the other months can be built all the same
+                    except RadarNbError as error:  # the other months can still be built
                         outcomes = (Outcome(name=str(stage.months[0]), state="failed", error=error),)
                 yield from outcomes
                 if not keep_archives and all(outcome.ok for outcome in outcomes):
@@ -196,14 +196,14 @@ class _Run:
                         remove_archive(path)
 
     def build_remote(self, addresses: Sequence[str], report: Reporter) -> tuple[Outcome, ...]:
-        """Build what archives in object storage hold; each is fetched by the worker that builds its days."""
+        """Build the days of archives in object storage; each is fetched by the worker that builds its days."""
         held = self._held()
         outcomes: list[Outcome] = []
         todo = []
         for address in addresses:
             parent, _, name = address.rpartition("/")
             if (origin := held.get(name)) is not None and origin.identity == Bucket.at(parent).tag(name):
-                outcomes.append(Outcome(name=address, state="kept", notes=("all its days are in the cube",)))
+                outcomes.append(Outcome(name=address, state="kept", notes=("the cube has all its days",)))
             else:
                 todo.append(address)
         first = 0 if load_cube(self.place) else 1  # alone, so that all others find the cube that it creates
@@ -219,7 +219,7 @@ class _Run:
         return tuple(sorted(outcomes, key=lambda outcome: outcome.name))
 
     def _held(self) -> dict[str, Origin]:
-        """Return the archives, by their names, of which the cube has every day and that need not be read again."""
+        """Return the archives, by name, whose days are all in the cube, and which need not be read again."""
         cube = None if self.overwrite else load_cube(self.place)
         counts: dict[Origin, int] = {}
         for stored in {} if cube is None else cube.stored_days()[0].values():
@@ -252,7 +252,7 @@ class _Run:
         return cube
 
     def _build_days(self, cube: Cube, jobs: list[DayJob], report: Reporter) -> tuple[Outcome, ...]:
-        """Build the days that the cube lacks; return an outcome for each."""
+        """Build the days that the cube lacks; return one outcome per day."""
         for folder in ("", cube.variable, "flags"):
             cube.store.sweep(folder)
         done = {} if self.overwrite else dict(_kept(cube, jobs))
@@ -264,7 +264,7 @@ class _Run:
             for job, result in results:
                 done[job.day] = _outcome(cube, job, result)
                 report(Progress(task="build", done=len(done), total=len(jobs), unit="days", note=job.name))
-                if isinstance(result, StorageError):  # it would refuse the others, too
+                if isinstance(result, StorageError):  # it would fail for the others, too
                     stopped = result
                     break
         if stopped is None:
@@ -297,7 +297,7 @@ def _outcome(cube: Cube, job: DayJob, result: Built | RadarNbError) -> Outcome:
 
 
 def _index_on(client: Any, files: Sequence[File]) -> None:
-    """Let workers read and verify the archives that have no index yet."""
+    """Let workers read and verify the archives without an index."""
     todo = [file for file in files if isinstance(file, Path) and load_index(file) is None]
     for _ in each(todo, _index, client=client):
         pass
@@ -311,13 +311,13 @@ def _index(file: Path) -> None:
 
 
 def _stage(plan: Plan, month: Month, held: Mapping[str, Origin]) -> Plan:
-    """Return one month of a plan, without the archives that the cube has and that were removed from the disk."""
+    """Return one month of a plan, without archives that the cube has and that were removed from the disk."""
 
     def wanted(archive: RemoteArchive) -> bool:
         origin = held.get(archive.name)
         if origin is None or archive_state(plan.local(archive)) == "whole":
             return True
-        return archive.size is not None and archive.size != origin.size  # reissued
+        return archive.size is not None and archive.size != origin.size  # re-issued
 
     archives = tuple(archive for archive in plan.archives if archive.month == month and wanted(archive))
     missing = tuple(gap for gap in plan.missing if gap.month == month)
@@ -325,7 +325,7 @@ def _stage(plan: Plan, month: Month, held: Mapping[str, Origin]) -> Plan:
 
 
 def _fetch_ahead(stages: Sequence[Plan], report: Reporter) -> Generator[Report, None, None]:
-    """Yield the report of each stage's download; the next stage is fetched meanwhile, in a thread of its own."""
+    """Yield the report of each stage's download; meanwhile a thread fetches the next stage."""
     events: list[Progress] = []
     handles: list[Download] = []
     stopped = Event()
@@ -359,12 +359,12 @@ def _fetch_ahead(stages: Sequence[Plan], report: Reporter) -> Generator[Report, 
 
 
 def remote_archives(source: Any) -> tuple[str, ...]:
-    """Return the addresses of a source's archives; none where the source is something else.
+    """Return the addresses of a source's archives; empty if the source is something else.
 
     Parameters
     ----------
     source : str or sequence of str
-        Addresses such as "s3://dwd/YW2017.002_202006.tar"; one that ends in "/" stands for all files below it.
+        Addresses such as "s3://dwd/YW2017.002_202006.tar"; one ending in "/" selects all files below it.
 
     Raises
     ------
@@ -398,7 +398,7 @@ def _downloaded(address: str) -> Iterator[Path]:
     Raises
     ------
     NotWritable, StorageError
-        It cannot be reached, or the disk of temporary files is full.
+        The file cannot be reached, or the disk of temporary files is full.
     """
     parent, _, name = address.rpartition("/")
     with TemporaryDirectory(prefix="radar_nb-") as folder:

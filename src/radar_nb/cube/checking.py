@@ -1,4 +1,4 @@
-"""Whether a cube is what it should be: compared with its own checksums and with its archives; and its repair."""
+"""Verify a cube against its own checksums and its archives, and repair it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Chunks = dict[Chunk, NDArray[Any]]
 
 DESCRIPTION = "description"
-"""The name of the outcome of all files but those of the days."""
+"""Name of the outcome of all files other than days."""
 
 
 def verify_cube(
@@ -49,20 +49,21 @@ def verify_cube(
     progress: bool | Reporter = True,
     errors: Literal["raise", "report"] = "raise",
 ) -> Report:
-    """Verify a cube: its days by their checksums or against archives, its metadata and coordinates by its grid.
+    """Verify a cube: its days by checksum or against archives, its metadata and coordinates by its grid.
 
-    Nothing is changed. `repair_cube` mends what this finds, but for days that differ from the source: those are
-    rewritten by `build_cube` with `overwrite=True`.
+    Nothing is changed. `repair_cube` repairs the findings, except days that differ from the source: rewrite those
+    with `build_cube(overwrite=True)`.
 
     Parameters
     ----------
     store : path, str, or store of obstore
     source : path, Report, or a sequence of these, optional
-        The archives it was built from. Without them each chunk is decoded, which verifies its checksum.
+        The archives that the cube was built from. Without them, each chunk is decoded, which verifies its
+        checksum.
     sample : float, optional
         The share of days to verify, above 0 up to 1; all by default.
     seed : int
-        Another seed chooses other days.
+        Selects which days are sampled.
     sums : str
         As for `build_cube`.
     workers : int, optional
@@ -75,8 +76,8 @@ def verify_cube(
     Returns
     -------
     Report
-        An outcome for each day: "done" where it is right, "failed" where it is not or was never built; and a
-        failed outcome "description" where metadata or coordinates are wrong.
+        One outcome per day: "done" if correct, "failed" if wrong or never built; and a failed outcome
+        "description" if metadata or coordinates are wrong.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def _described(cube: Cube, faults: list[str]) -> Iterator[Outcome]:
 
 
 def _fault(cube: Cube, jobs: dict[int, DayJob], day: int) -> RadarNbError | None:
-    """Return what is wrong with a day, None if nothing is."""
+    """Return what is wrong with a day, or None."""
     try:
         stored = cube.stored_day(day)
         if stored is None:
@@ -163,7 +164,7 @@ def _decoded(shard: Shard, data: memoryview) -> Chunks:
 
 
 def _compare(cube: Cube, job: DayJob, record: DayRecord, codes: Chunks, flags: Chunks) -> None:
-    """Compare a day's chunks with those made of the archives now."""
+    """Compare a day's chunks with new ones from the archives."""
     there = set(np.flatnonzero(record.there).tolist())
     if there != set(job.steps.tolist()):
         raise CubeError(
@@ -191,9 +192,9 @@ def _equal(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
 def repair_cube(store: Any, *, progress: bool | Reporter = True) -> Report:
     """Remove damaged days and leftovers of crashes from a cube, and rewrite damaged metadata and coordinates.
 
-    Damaged days are removed, since only the archives can restore them: the next `build_cube` with these recreates
-    them. Each is verified again, with the day claimed, just before it is removed. Cubes of older versions get the
-    metadata of this one. Days that are whole are never touched.
+    Damaged days are removed because only the archives can restore them: the next `build_cube` recreates them. Each
+    day is claimed and verified again just before it is removed. Cubes of older versions get the metadata of this
+    one. Intact days are never touched.
 
     Parameters
     ----------
@@ -204,15 +205,15 @@ def repair_cube(store: Any, *, progress: bool | Reporter = True) -> Report:
     Returns
     -------
     Report
-        An outcome for each day that existed: "kept" where it is whole, "done" where it was damaged and removed;
-        and "done" for "description" where that was rewritten. The note holds what was wrong.
+        One outcome per day that existed: "kept" if intact, "done" if damaged and removed; and "done" for
+        "description" if that was rewritten. The note states what was wrong.
 
     Raises
     ------
     NothingFound, CubeError
-        As `open_cube`; or the description itself is damaged beyond repair.
+        As for `open_cube`; or the description is damaged beyond repair.
     NotWritable, StorageError
-        The store refused.
+        Writing failed.
 
     Examples
     --------
@@ -239,6 +240,6 @@ def _repaired(cube: Cube, outcome: Outcome) -> Outcome:
         fault = _fault(cube, {}, day)  # another process may have rebuilt it meanwhile
         if fault is None:
             return Outcome(name=outcome.name, state="kept")
-        for key in cube.keys(day):  # the codes first: flags without codes belong to no day
+        for key in cube.keys(day):  # the codes first: flags without codes are ignored
             cube.store.remove(key)
     return Outcome(name=outcome.name, state="done", notes=(f"removed: {fault}",))

@@ -1,4 +1,4 @@
-"""One day from its archives into a cube: one writer, one pass, one object, on a laptop or on a cluster."""
+"""Build one day of a cube from its archives: one writer, one pass, one object, on a laptop or on a cluster."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DayJob:
-    """A day to be built, and where its frames lie.
+    """A day to build, and the location of its frames.
 
     Attributes
     ----------
     day : int
         Days since 1970-01-01.
     frames : Frames
-        Of this day alone, in order of time.
+        Of this day only, in order of time.
     steps : ndarray of int64
         The step in the day of each frame.
     shifts : dict of int to int
@@ -60,7 +60,7 @@ class DayJob:
         return str(np.datetime64(self.day, "D"))
 
     def alone(self) -> DayJob:
-        """Return it with only what belongs to it: some 15 kB, and all that a worker needs."""
+        """Return the job reduced to its own data: some 15 kB, all that a worker needs."""
         return replace(self, frames=self.frames.alone())
 
     def __str__(self) -> str:
@@ -75,9 +75,9 @@ class Built:
     Attributes
     ----------
     record : DayRecord
-        What the cube knows of the day now.
+        The day's new record.
     written : int
-        Bytes; 0 where the day was kept.
+        Bytes; 0 if the day was kept.
     seconds : float
     note : str
         What the user should know, if anything.
@@ -157,14 +157,14 @@ def _origin(archive: Path | Blob, stamp: tuple[int, int], *, days: int) -> Origi
 def kept(record: DayRecord, job: DayJob) -> Built | None:
     """Return the result for a day that need not be written, None if it must be.
 
-    A day is kept if the cube has it from the same archives, or if writing it would lose frames.
+    A day is kept if the cube has it from the same archives, or if rewriting it would lose frames.
     """
     there, wanted = set(np.flatnonzero(record.there).tolist()), set(job.steps.tolist())
     if set(record.origins) == set(job.origins) and there == wanted:
         return Built(record=record)
     lost = there - wanted
     known, offered = ({origin.name for origin in origins} for origins in (record.origins, job.origins))
-    if lost and known - offered:  # not the same archive reissued, but another source that has less
+    if lost and known - offered:  # not a re-issued archive, but another source with fewer frames
         note = f"kept: it holds {len(lost)} frames that the source lacks (overwrite=True replaces it)"
         return Built(record=record, note=note)
     return None
@@ -178,14 +178,14 @@ def build_day(cube: Cube, job: DayJob, *, overwrite: bool = False) -> Built:
     cube : Cube
     job : DayJob
     overwrite : bool
-        Write it in any case.
+        Write the day in any case.
 
     Raises
     ------
     SeriesError
-        The archive has changed since it was indexed, or its frames stand for values in another way.
+        The archive has changed since it was indexed, or its frames encode values differently.
     ArchiveError, FrameError, StorageError
-        It cannot be read, or the store refused. What the cube held of the day is untouched.
+        The archive cannot be read, or writing failed. The cube's previous version of the day is untouched.
     """
     began = perf_counter()
     with cube.store.claim(cube.key(job.day)):
@@ -212,7 +212,7 @@ def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]
     Raises
     ------
     SeriesError, ArchiveError, FrameError, StorageError
-        As `build_day`.
+        As for `build_day`.
     """
     frames = job.frames
     codes_of = _encoder(cube.shards)
@@ -223,7 +223,7 @@ def encode_day(cube: Cube, job: DayJob) -> tuple[DayRecord, bytes, bytes | None]
     for (_, codes, packing), step in zip(found, job.steps.tolist(), strict=True):
         if packing != cube.packing:
             raise SeriesError(
-                f"a frame of {job.name} has other codes than the cube ({packing} instead of {cube.packing}): "
+                f"a frame of {job.name} encodes values differently from the cube ({packing}, not {cube.packing}): "
                 "build another cube of it"
             )
         field = packing.packed(codes, out=codes_of.field(step))
@@ -257,7 +257,7 @@ _own = threading.local()
 
 
 def _encoder(layout: ShardFormat) -> ShardEncoder:
-    """Return this thread's encoder, whose slab of fields is used for day after day."""
+    """Return this thread's encoder, whose slab of fields is reused for each day."""
     encoders: dict[tuple[Any, ...], ShardEncoder] = _own.__dict__.setdefault("encoders", {})
     key = (layout.shape, layout.chunk, layout.dtype, layout.fill, layout.level)
     if key not in encoders:

@@ -1,8 +1,8 @@
-"""What a cube knows of each day: which frames it has, from which archives, and how many cells hold data.
+"""What a cube records about each day: its frames, their archives, and how many cells hold data.
 
-Each shard carries its own record in the note before its index, so a day and its record are one object that exists
-whole or not at all. Copies of all records lie in the user's cache folder, so that opening a cube does not read
-each of its days; where the copies are outdated, damaged or absent, the shards are read.
+Each shard contains its own record in the note before its index, so a day and its record are one object that exists
+completely or not at all. The user's cache folder holds copies of all records, so that opening a cube does not read
+each of its days; outdated, damaged or missing copies are replaced from the shards.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 _MAGIC = b"radar_nb ledger 1\n"
 _WORD = 4  # bytes of a checksum
 _NOTE_LIMIT = 4 << 20
-"""Bytes that a note may inflate to; those of real days take some kilobytes."""
+"""Maximum bytes of an inflated note; real ones have some kilobytes."""
 _COPIES_LIMIT = 256 << 20
-"""Bytes of the copies of one cube's records; 40 years take some 20 MB."""
+"""Maximum bytes of the copies of one cube's records; 40 years have some 20 MB."""
 
 ABSENT = -1
 """Valid cells of a missing frame."""
@@ -52,12 +52,12 @@ class Origin:
     ----------
     name : str
     identity : str
-        Its ETag on the server if the note beside it has one; otherwise its size and time of change. It differs
-        when the archive has been reissued.
+        The server's ETag if the note beside the file has one; otherwise size and time of change. It differs when
+        the archive has been re-issued.
     size : int
         Bytes.
     days : int
-        How many days it holds frames of.
+        Number of days of which it holds frames.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DayRecord:
-    """What is known of a day.
+    """The record of one day.
 
     Attributes
     ----------
@@ -78,18 +78,18 @@ class DayRecord:
         The fingerprint of the cube that it was written for (`Cube.fingerprint`); "" in records of older versions.
     origins : tuple of Origin
     of_step : ndarray of int16, shape (steps,)
-        For each step the number of its archive; -1 where the frame is missing.
+        The number of each step's archive; -1 if the frame is missing.
     valid : ndarray of int32, shape (steps,)
-        Cells with data in each frame; -1 where the frame is missing.
+        Cells with data in each frame; -1 if the frame is missing.
     shifts : dict of int to int
         Seconds by which the stamps of some steps differ from the cube's time axis: some hours of RW end at minute
         45.
     radars : tuple of str
-        Those that the frames' headers name.
+        Radars named in the frames' headers.
     doubled : tuple of str
-        Frames that came twice, and which one was taken.
+        Frames that occurred twice, and which one was used.
     version : str
-        Of the radar_nb that wrote it.
+        Of the radar_nb that wrote the record.
     """
 
     day: int
@@ -130,7 +130,7 @@ class DayRecord:
         Raises
         ------
         DamagedShard
-            It is not a record of a day.
+            The note is not a record of a day.
         """
         try:
             fields = _unpacked(note)
@@ -168,7 +168,7 @@ def flags_note(day: int, cube: str) -> bytes:
 
 
 def parse_flags_note(note: bytes, *, name: str) -> tuple[int, str] | None:
-    """Return day and cube of a day's flags; None where an older version wrote them without a note.
+    """Return day and cube of a day's flags, or None if an older version wrote them without a note.
 
     Raises
     ------
@@ -220,7 +220,7 @@ class StoredDay:
 
 
 def save_records(identity: str | None, days: Iterable[StoredDay]) -> None:
-    """Keep copies of the records of a store's days; a cache that cannot be written is no error."""
+    """Write copies of the records of a store's days; a failure to write is ignored."""
     if identity is None:
         return
     found = [(day.file, day.record.note()) for day in days]
@@ -231,7 +231,7 @@ def save_records(identity: str | None, days: Iterable[StoredDay]) -> None:
 
 
 def load_records(identity: str | None) -> dict[str, StoredDay]:
-    """Return the copies of the records of a store's days by their keys; none where they are absent or damaged."""
+    """Return the copies of the records of a store's days by key; empty if absent or damaged."""
     if identity is None:
         return {}
     try:

@@ -1,10 +1,10 @@
-"""What a cube is: product, grid, time axis, codes and chunks, as its Zarr group describes them; owner of zarr.
+"""What a cube is: product, grid, time axis, codes and chunks, as described by its Zarr group; owner of zarr.
 
-A cube is a Zarr v3 group of one product on one grid: an array of codes, `flags` if they were asked for, and the
-coordinates `time`, `time_bnds`, `y`, `x` and `crs`, which any reader of Zarr understands. The whole time axis
-exists from the beginning, in one chunk; a day that was never built has no shard. The group's file is written last;
-it holds the metadata of all arrays and a checksum, so that a cube is opened from one file, and the others can be
-verified and rewritten from it and from the registry of grids.
+A cube is a Zarr v3 group of one product on one grid: an array of codes, optionally `flags`, and the coordinates
+`time`, `time_bnds`, `y`, `x` and `crs`, which any Zarr reader understands. The whole time axis exists from the
+beginning, in one chunk; a day that was never built has no shard. The group's file is written last; it holds the
+metadata of all arrays and a checksum, so that a cube is opened from one file, and the others can be verified and
+rewritten from it and from the registry of grids.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from radar_nb.reading.dataset import Opened
 
 FORMAT = 1
-"""To be raised when today's code can no longer read older cubes, or the other way round."""
+"""Raise this number when new code can no longer read older cubes, or the other way round."""
 
 Layout = Literal["balanced", "maps", "series"]
 
@@ -61,26 +61,25 @@ _LAYOUTS: dict[str, tuple[int, int, int]] = {
     "maps": (12, 220, 225),
     "series": (288, 55, 50),
 }
-"""Steps, rows and columns of a chunk, or the nearest numbers that divide the grid's. A shard holds a day of the
-whole grid; a chunk is what has to be unpacked for one value. Chosen by measurement: `benchmarks/cube.py
---layouts`."""
+"""Steps, rows and columns of a chunk, or the nearest divisors of the grid's size. A shard holds a day of the whole
+grid; a chunk is unpacked to read a single value. Chosen by measurement: `benchmarks/cube.py --layouts`."""
 _CHUNK_LIMIT = 64 << 20
-"""Bytes of a chunk that a description may ask for: many times those of today's layouts."""
+"""Maximum bytes of a chunk in a valid description: many times those of the current layouts."""
 
 _MINUTE = 60
 _DAY = 1440  # minutes
 _FIRST_YEAR, _LAST_YEAR = 2001, 2040
-"""The time axis: from the year in which RADKLIM and the composites begin, or the product's own, to a year far
-enough ahead. Steps without data take no room, and the axis of 40 years of 5-minute frames some kilobytes."""
+"""The time axis: from the year in which RADKLIM and the composites begin, or the product's own, to a year far in
+the future. Steps without data take no space, and the axis of 40 years of 5-minute frames takes some kilobytes."""
 
 _EARLY = 10
-"""Minutes by which stamps may come before their step: some hours of RW's first years end at minute 45."""
+"""Minutes by which stamps may precede their step: some hours of RW's first years end at minute 45."""
 
 _READERS = 16
-"""Shards whose records are read at a time: most of it is waiting, where the store is remote."""
+"""Number of shards whose records are read at a time: mostly waiting, if the store is remote."""
 
 _FAR = 100_000
-"""Days since 1970 before which time axes end: the year 2243."""
+"""Days since 1970 before which time axes must end: the year 2243."""
 _INTERVAL_LIMIT = 366 * _DAY
 _BLOSC_HEAD = 16  # bytes (c-blosc, README_CHUNK_FORMAT)
 
@@ -93,11 +92,11 @@ _PLACE_ATTRS = {
     }
     for axis in "yx"
 }
-"""Attributes of the coordinates, as wradlib has them."""
+"""Attributes of the coordinates, as in wradlib."""
 _GROUP = "zarr.json"
-_KEY = "radar_nb"  # of what only radar_nb needs, among the group's attributes
+_KEY = "radar_nb"  # key of radar_nb's own data among the group's attributes
 _SPELLING = ("scale_factor", "add_offset", "_FillValue", "coordinates")  # attributes that are encoding in xarray
-_ARRAYS = {"flag_masks": np.uint8, "flag_values": np.uint32}  # attributes that JSON makes lists of
+_ARRAYS = {"flag_masks": np.uint8, "flag_values": np.uint32}  # attributes that JSON turns into lists
 _NEAR = 1e-6
 """Metres by which stored coordinates may differ from the registry's: wradlib computes the same places in another
 order, 4e-9 m apart."""
@@ -119,13 +118,13 @@ class Cube:
         Minutes that a value covers.
     packing : Packing
         How the archives' codes stand for values.
-    shards : ShardFormat
+    How the archives' codes represent values.
         Of the array of codes.
     has_flags : bool
     attrs, flag_attrs, crs_attrs, dataset_attrs : dict
         As `open_dataset` returns them.
     metadata : dict or None
-        Of each array, as the group's file holds it; None in cubes of older versions.
+        Of each array, as in the group's file; None in cubes of older versions.
     """
 
     store: Store
@@ -163,7 +162,7 @@ class Cube:
 
     @property
     def stored(self) -> Packing:
-        """How the codes in the cube stand for values: without flags, missing cells marked."""
+        """How the codes in the cube represent values: without flags, missing cells marked."""
         packing = self.packing
         return Packing(
             scale=packing.scale, offset=packing.offset, itemsize=packing.itemsize, marks=(packing.fill,)
@@ -185,7 +184,7 @@ class Cube:
         return self.key(day), *([self.key(day, "flags")] if self.has_flags else ())
 
     def slots(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the steps since 1970 in whose intervals stamps lie; stamps are the ends of the intervals.
+        """Return the steps since 1970 whose intervals contain the stamps; stamps are the ends of the intervals.
 
         Parameters
         ----------
@@ -199,12 +198,12 @@ class Cube:
         return slots * (self.every * _MINUTE) + self.minute * _MINUTE
 
     def stored_day(self, day: int) -> StoredDay | None:
-        """Return what a day's shard records; None where the day was never built.
+        """Return the contents of a day's shard; None if the day was never built.
 
         Raises
         ------
         DamagedShard
-            The shard is cut short, damaged, or that of another day or cube.
+            The shard is cut short, damaged, or of another day or cube.
         """
         file = self.store.stat(self.key(day))
         return None if file is None else self._read_day(day, file)
@@ -221,9 +220,9 @@ class Cube:
         return found
 
     def stored_days(self) -> tuple[dict[int, StoredDay], dict[int, DamagedShard]]:
-        """Return the days that exist, and the errors of those whose shards are damaged, by their numbers.
+        """Return the existing days, and the errors of days with damaged shards, by number.
 
-        Records that this machine has read before are taken from its copies while the store has them unchanged.
+        Records that this machine has read before are taken from local copies if the store has not changed them.
         """
         known = load_records(self.store.identity)
         listed = self.listed()
@@ -258,7 +257,7 @@ class Cube:
         return StoredDay(record=record, file=file)
 
     def _fits(self, record: DayRecord, day: int) -> bool:
-        """Return whether a record is of a day of this cube; those of older versions do not name the cube."""
+        """Return whether a record is of a day of this cube; records of older versions do not name the cube."""
         return record.day == day and record.cube in {"", self.fingerprint} and record.valid.size == self.steps
 
     def _foreign(self, name: str, day: int, other: int, cube: str) -> DamagedShard:
@@ -273,7 +272,7 @@ class Cube:
         Raises
         ------
         DamagedShard
-            It is cut short, damaged, or that of another day or cube.
+            It is cut short, damaged, or of another day or cube.
         CubeError
             It has been replaced since.
         """
@@ -298,12 +297,12 @@ class Cube:
         return Shard.of(tail, layout, name=f"{self.store.name}/{file.key}", size=file.size)
 
     def coordinates(self) -> dict[str, xr.Variable]:
-        """Return `y`, `x` and `crs` as they are stored.
+        """Return the stored `y`, `x` and `crs`.
 
         Raises
         ------
         CubeError
-            They are not those of the cube's grid.
+            They do not match the cube's grid.
         """
         grid = GRIDS[self.grid]
         if self.metadata is None and not same_projection(self.crs_attrs, grid):  # the others have a checksum
@@ -324,11 +323,11 @@ class Cube:
 
 
 def _decoded(data: bytes | None, like: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the values of a coordinate's chunk; None where it is absent, damaged, or holds something else."""
+    """Return the values of a coordinate's chunk; None if it is absent, damaged, or holds something else."""
     if data is None or len(data) < _BLOSC_HEAD:
         return None
     size, packed = (int.from_bytes(data[at : at + 4], "little") for at in (4, 12))
-    if (size, packed) != (like.nbytes, len(data)):  # as its head says, so that no more is inflated
+    if (size, packed) != (like.nbytes, len(data)):  # from its head, so that no more is inflated
         return None
     try:
         return np.frombuffer(Blosc().decode(data), like.dtype.newbyteorder("<")).reshape(like.shape).copy()
@@ -337,12 +336,12 @@ def _decoded(data: bytes | None, like: NDArray[Any]) -> NDArray[Any] | None:
 
 
 def load_cube(store: Store) -> Cube | None:
-    """Return the cube of a store; None where there is none yet.
+    """Return the cube of a store; None if there is none.
 
     Raises
     ------
     CubeError
-        Something else lies there, its description is damaged, or a newer version of radar_nb made it.
+        The store contains something else, its description is damaged, or a newer version of radar_nb made it.
     """
     data = store.get(_GROUP)
     if data is None:
@@ -354,7 +353,7 @@ def load_cube(store: Store) -> Cube | None:
         number = int(described["format"])
     except UNREADABLE as error:
         raise CubeError(
-            f"{store.name} holds something else than a cube of radar_nb: use another place, or an empty one"
+            f"{store.name} contains something other than a cube of radar_nb: use an empty or another place"
         ) from error
     if number > FORMAT:
         raise CubeError(
@@ -368,7 +367,7 @@ def load_cube(store: Store) -> Cube | None:
             raise
         raise CubeError(
             f"the description of the cube in {store.name} is damaged ({error!r}): remove {_GROUP} there and call "
-            "build_cube with the same layout; days that are whole are kept"
+            "build_cube with the same layout; intact days are kept"
         ) from error
 
 
@@ -414,13 +413,13 @@ _PLAIN = ("product", "grid", "layout", "first", "days", "every", "minute", "inte
 
 
 def _described_packing(packing: Packing) -> dict[str, Any]:
-    """Return the marks and what differs from the defaults: a field that a later version adds changes no cube."""
+    """Return the marks and the deviations from the defaults: a field added by a later version changes no cube."""
     other = {name: value for name, value in asdict(packing).items() if value != getattr(Packing(), name)}
     return {"marks": packing.marks} | other
 
 
 def _valid(described: dict[str, Any], packing: Packing, shards: ShardFormat) -> bool:
-    """Return whether a description stays within what `create_cube` writes: numbers, names and sizes."""
+    """Return whether a description is within what `create_cube` writes: numbers, names and sizes."""
     first, days, every, minute, interval = numbers = [described[name] for name in _PLAIN[3:]]
     marks = [
         mark for mark in (*packing.marks, packing.clutter, packing.undetect, packing.outline) if mark is not None
@@ -444,7 +443,7 @@ def _valid(described: dict[str, Any], packing: Packing, shards: ShardFormat) -> 
 
 
 def _checksum(document: dict[str, Any], described: dict[str, Any], attrs: dict[str, Any]) -> str:
-    """Return the checksum of a group's file, all of it but the checksum itself."""
+    """Return the checksum of a group's file, excluding the checksum itself."""
     text = json.dumps([document | {"attributes": attrs}, described], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -461,12 +460,12 @@ def create_cube(store: Store, opened: Opened, like: xr.Dataset, *, layout: Layou
     ----------
     store : Store
     opened : Opened
-        Of which the cube takes product, grid and codes.
+        Provides product, grid and codes of the cube.
     like : xarray.Dataset
-        The same as `open_dataset(packed=True, flags=True)` returns it.
+        The same series from `open_dataset(packed=True, flags=True)`.
     layout : {"balanced", "maps", "series"}
     flags : bool
-        Whether the cube holds flags, too.
+        Whether the cube also holds flags.
     """
     every, minute = axis_of(opened)
     packing = opened.target.packing
@@ -495,7 +494,7 @@ def create_cube(store: Store, opened: Opened, like: xr.Dataset, *, layout: Layou
         dataset_attrs={k: v for k, v in like.attrs.items() if k not in CHANGING},
     )
     with store.claim(_GROUP):
-        if (there := load_cube(store)) is not None:  # somebody else was quicker
+        if (there := load_cube(store)) is not None:  # another process was quicker
             return there
         _write(cube, like["y"].values, like["x"].values)
     return cube
@@ -506,12 +505,12 @@ CHANGING = ("frames_missing", "frames_doubled", "gaps", "doubled", "problems", "
 
 
 def axis_of(opened: Opened) -> tuple[int, int]:
-    """Return the steps that a cube of a series has: minutes between two, and of the first after midnight.
+    """Return the steps of a series' cube: minutes between two, and of the first after midnight.
 
     Raises
     ------
     SeriesError
-        The series has forecasts, or the step between its frames does not divide a day.
+        The series contains forecasts, or the step between its frames does not divide a day.
     """
     series = opened.series
     if series.leads != (None,):
@@ -537,7 +536,7 @@ def find_layout(layout: Layout, *, steps: int, grid: tuple[int, int], packing: P
     ----------
     layout : {"balanced", "maps", "series"}
     steps : int
-        Of a day.
+        Number in a day.
     grid : tuple of int
         Rows and columns.
     packing : Packing
@@ -546,7 +545,7 @@ def find_layout(layout: Layout, *, steps: int, grid: tuple[int, int], packing: P
     Raises
     ------
     SettingsError
-        There is no such layout.
+        The layout is unknown.
 
     Examples
     --------
@@ -561,7 +560,7 @@ def find_layout(layout: Layout, *, steps: int, grid: tuple[int, int], packing: P
 
 
 def _divisor(size: int, near: int) -> int:
-    """Return the divisor of a size that is nearest to a number by their ratio."""
+    """Return the divisor of a size with the smallest ratio to a number."""
     divisors = [n for n in range(1, size + 1) if size % n == 0]
     return min(divisors, key=lambda n: max(n / near, near / n))
 
@@ -644,26 +643,26 @@ def _array(group: zarr.Group, name: str, shards: ShardFormat, days: int, attrs: 
         filters=None,
         fill_value=shards.fill,
         dimension_names=("time", "y", "x"),
-        chunk_key_encoding={"name": "default", "separator": "."},  # one folder, not one for each day
+        chunk_key_encoding={"name": "default", "separator": "."},  # one folder, not one per day
         attributes=_plain(attrs),
     )
 
 
 def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return attributes as JSON can hold them."""
+    """Return attributes as values for JSON."""
     made: dict[str, Any] = json.loads(json.dumps(dict(attrs), default=lambda value: value.tolist()))
     return made
 
 
 def description_faults(cube: Cube) -> list[str]:
-    """Return what is wrong with the files by which plain readers understand a cube.
+    """Return what is wrong with the files by which other readers understand a cube.
 
-    Shape, type, attributes and codecs of each array are compared with those that this cube would be given today,
-    and the values of the coordinates with the grid and the time axis.
+    Shape, type, attributes and codecs of each array are compared with those that this version would write, and the
+    coordinates with the grid and the time axis.
     """
     grid = GRIDS[cube.grid]
     expected = _files(cube, grid.y, grid.x)
-    faults = [] if cube.metadata else [f"{_GROUP} is of an older version"]
+    faults = [] if cube.metadata else [f"{_GROUP} was written by an older version"]
     if not same_projection(cube.crs_attrs, grid):
         faults.append("crs describes another projection")
     for name, (_, values, _) in _coordinates(cube, grid.y, grid.x).items():
@@ -689,7 +688,7 @@ _DESCRIBING = ("shape", "data_type", "fill_value", "attributes", "dimension_name
 
 
 def rewrite_description(cube: Cube) -> None:
-    """Write the files of a cube that describe it anew, in today's form; its days stay."""
+    """Rewrite the files that describe a cube, in the current format; its days are kept."""
     from radar_nb.reading.wradlib_template import grid_coords  # noqa: PLC0415 - loads wradlib
 
     coords = grid_coords(GRIDS[cube.grid])

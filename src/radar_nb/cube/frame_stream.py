@@ -1,4 +1,4 @@
-"""A cube as a stream of whole fields, one chunk of time after the other, for what reads years once."""
+"""A cube as a stream of whole fields, one chunk of time after the other, for reading years once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FIXED = ("clutter", "grid", "regrid", "sums", "run", "lead")
 _SLABS = 1 << 30
-"""Bytes of fields that all threads together may hold: chunks of the layout "series" are a day long."""
+"""Maximum bytes of fields of all threads together: chunks of the layout "series" are a day long."""
 
 
 def open_stream(source: Any, options: Options, *, progress: bool | Reporter) -> FrameStream:
@@ -40,7 +40,7 @@ class CubeStream:
     ----------
     store : path
     options : Options
-        A cube holds one product as it was built: only `errors` can be chosen.
+        Only `errors` can be set, because a cube holds one product as it was built.
     """
 
     def __init__(self, store: Any, options: Options) -> None:
@@ -69,12 +69,12 @@ class CubeStream:
         self._slots, times, _ = cube_steps(cube, self._days)
         self.times: NDArray[np.datetime64] = times.astype("datetime64[s]")
         self.there = np.ones(times.size, np.bool_)
-        self._free: list[NDArray[Any]] = []  # used slabs: fresh memory costs as much as decoding
+        self._free: list[NDArray[Any]] = []  # used slabs: new memory costs as much as decoding
         slab = cube.shards.chunk[0] * np.prod(cube.shards.shape[1:]) * cube.packing.itemsize
         self._room = BoundedSemaphore(max(1, int(_SLABS // slab)))
 
-    def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:  # noqa: ARG002 - a chunk suits any number
-        """Split the steps at the chunks' borders: what is compressed together is decoded by one thread."""
+    def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:  # noqa: ARG002 - independent of the number
+        """Split the steps at the chunks' borders, so that one thread decodes each chunk."""
         length = self._cube.shards.chunk[0]
         days, steps = np.divmod(self._slots, self._cube.steps)
         numbers = days * self._cube.shards.grid[0] + steps // length
@@ -90,7 +90,7 @@ class CubeStream:
         spans = {(y, x): shard.span((number, y, x)) for y, x in np.ndindex(layout.grid[1:])}
         wanted = {place: span for place, span in spans.items() if span is not None}
         pieces = dict(zip(wanted, cube.store.spans(file, list(wanted.values())), strict=True))
-        # missing cells have all bits set, among them the one that marks them in the frames
+        # missing cells have all bits set, including the bit that marks them in the frames
         packing = cube.packing if cube.packing.flagged else cube.stored
         with self._slab() as slab:
             chunk = np.empty(layout.chunk, layout.dtype)

@@ -1,4 +1,4 @@
-"""Where the cube of a series lies below the data folder, and which months it holds."""
+"""Where the cube of a series is stored in the data folder, and which months it holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def cube_path(folder: Path, product: Product, family: Family) -> Path:
-    """Return where notebooks keep the cube of a product and family.
+    """Return where notebooks store the cube of a product and family.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def cube_path(folder: Path, product: Product, family: Family) -> Path:
 
 
 def built_months(path: Path, months: Iterable[Month]) -> set[Month]:
-    """Return those of some months of which a cube holds every day; none where there is no cube.
+    """Return the months of which a cube holds every day; empty if there is no cube.
 
     Raises
     ------
     CubeError, StorageError
-        Something else lies there, or it cannot be read.
+        The path contains something else, or it cannot be read.
     """
     if not path.is_dir():
         return set()

@@ -1,6 +1,6 @@
-"""A cube as a Dataset, equal to that of the archives it was built from, and what the cube holds of each step.
+"""Open a cube as a Dataset equal to that of its archives, and report what it holds of each step.
 
-The Dataset's variables are lazy: `CubeArray` reads the chunks that are asked for straight from the shards.
+The Dataset's variables are lazy: `CubeArray` reads the requested chunks straight from the shards.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ What = Literal["values", "packed", "flags"]
 
 _MINUTE = 60  # seconds
 _WIDE = 4
-"""Bytes of a code that float32 cannot hold."""
+"""Bytes of a code that float32 cannot represent."""
 
 STATES = {"never_built": 0, "frame_missing": 1, "frame_there": 2}
-"""What a step of a cube can be."""
+"""The possible states of a step."""
 
 
 def open_cube(
@@ -63,33 +63,32 @@ def open_cube(
     ----------
     store : path, str, or store of obstore
         As for `build_cube`.
-    chunks : "auto", mapping or None
-        "auto" makes dask chunks of some 32 MB along the cube's own chunks, none across the end of a day; None
-        returns xarray's own lazy arrays, which read what is indexed; a mapping is passed to `Dataset.chunk`.
+    "auto" makes dask chunks of some 32 MB along the cube's own chunks, none across the end of a day; None returns
+    xarray's lazy arrays, which read only what is indexed; a mapping is passed to `Dataset.chunk`.
     packed : bool
-        Whether to return the integers as they are stored, with CF's `scale_factor`, `add_offset` and `_FillValue`
-        as attributes, instead of float32.
+        Whether to return the stored integers, with CF's `scale_factor`, `add_offset` and `_FillValue` as
+        attributes, instead of float32.
     flags : bool
         Whether to add the variable `flags`, which the cube must have been built with.
     fill_gaps : bool
         Whether time steps without a frame, between the first and the last, are filled with missing values.
         `cube_coverage` distinguishes days that were never built from frames that the archives lack.
     errors : {"raise", "report"}
-        Whether damaged days make the call fail, or are left out and named in the attribute `problems`.
+        Whether damaged days raise, or are left out and named in the attribute `problems`.
 
     Returns
     -------
     xarray.Dataset
-        As `open_dataset`: one variable, named by product, float32 of shape (time, y, x), NaN where there are no
-        data; `time` in UTC, the end of the interval; `time_bnds`, `y`, `x`, `crs`, `source`.
+        As for `open_dataset`: one variable, named by product, float32 of shape (time, y, x), NaN for missing
+        values; `time` in UTC, the end of the interval; `time_bnds`, `y`, `x`, `crs`, `source`.
 
     Raises
     ------
     NothingFound
-        There is no cube, or it holds no day yet.
+        There is no cube, or it holds no days.
     CubeError
-        Something else lies there; a newer version made it; it has no flags; its coordinates are not those of its
-        grid.
+        The store contains something else; a newer version made the cube; it has no flags; its coordinates do not
+        match its grid.
     DamagedShard
         A day is half-written or damaged.
     StorageError
@@ -113,9 +112,9 @@ def required_cube(store: Any) -> Cube:
     Raises
     ------
     NothingFound
-        There is none.
+        The store is empty.
     CubeError
-        Something else lies there.
+        The store contains something else.
     """
     place = find_store(store)
     cube = load_cube(place)
@@ -133,11 +132,11 @@ def _first(damaged: dict[int, DamagedShard]) -> DamagedShard:
 def sound_days(
     cube: Cube, errors: Literal["raise", "report"]
 ) -> tuple[dict[int, StoredDay], dict[int, DamagedShard]]:
-    """Return the whole days and the damaged ones; damaged ones are an error unless `errors` is "report".
+    """Return intact and damaged days; damaged ones raise unless `errors` is "report".
 
     Raises
     ------
-    NothingFound
+    The cube holds no days.
         It holds no day.
     DamagedShard
         A day is half-written or damaged.
@@ -146,7 +145,7 @@ def sound_days(
     if damaged and errors == "raise":
         raise _first(damaged)
     if not days:
-        raise NothingFound(f"{cube.store.name} holds no day yet: build some with build_cube")
+        raise NothingFound(f"{cube.store.name} holds no days yet: add some with build_cube")
     return days, damaged
 
 
@@ -261,8 +260,8 @@ def cube_coverage(store: Any) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        From the first to the last day that the cube holds, along `time` (the steps of the cube's axis, UTC, ends
-        of intervals):
+        From the first to the last day in the cube, along `time` (the steps of the cube's axis, UTC, ends of
+        intervals):
 
         - `state`, uint8: 0 the day was never built, 1 the archives have no frame of the step, 2 the cube has a
           frame;
@@ -271,7 +270,7 @@ def cube_coverage(store: Any) -> xr.Dataset:
     Raises
     ------
     NothingFound, CubeError, DamagedShard, StorageError
-        As `open_cube`.
+        As for `open_cube`.
 
     Examples
     --------
@@ -313,7 +312,7 @@ class CubeArray(BackendArray):
     ----------
     cube : Cube
     files : dict of int to StoredFile
-        The shards of the days that exist.
+        The shards of the existing days.
     slots : ndarray of int64, shape (time,)
         The steps since 1970, as `Cube.slots` returns them.
     what : {"values", "packed", "flags"}
@@ -357,7 +356,7 @@ class CubeArray(BackendArray):
         out: NDArray[Any],
         each: Callable[..., Iterable[None]],
     ) -> None:
-        """Read some steps, rows and columns of a day into `out`; `each` maps work over shares of the chunks."""
+        """Read some steps, rows and columns of a day into `out`; `each` runs work on shares of the chunks."""
         day, steps, at = wanted_day
         file = self._files.get(day)
         if file is None:
@@ -379,7 +378,7 @@ class CubeArray(BackendArray):
             pass
 
     def _unpack(self, shard: Shard, data: dict[Chunk, Any], wanted: list[_Piece], out: NDArray[Any]) -> None:
-        """Decode chunks and copy what is asked for of each to its place."""
+        """Decode chunks and copy the requested part of each to its place."""
         codes, values = _buffers(self._format.chunk, self._format.dtype)
         for piece in wanted:
             if piece.chunk not in data:
@@ -393,7 +392,7 @@ class CubeArray(BackendArray):
 
 
 class _Piece(NamedTuple):
-    """A chunk, the places in it that are asked for, and where they go."""
+    """A chunk, the requested places in it, and their destination."""
 
     chunk: Chunk
     inside: tuple[NDArray[np.intp], ...]
@@ -401,13 +400,13 @@ class _Piece(NamedTuple):
 
 
 _SHARES = 4
-"""Shares of the chunks of one day, for threads to decode at the same time."""
+"""Parts of one day's chunks, for threads to decode in parallel."""
 
 _own = threading.local()
 
 
 def _buffers(chunk: Chunk, dtype: str) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """Return this thread's memory for a chunk of codes, and of values; it is used again."""
+    """Return this thread's reusable memory for a chunk of codes, and of values."""
     if getattr(_own, "room", None) is None or (_own.room[0].shape, _own.room[0].dtype) != (chunk, np.dtype(dtype)):
         _own.room = np.empty(chunk, dtype), np.empty(chunk, np.float32)
     room: tuple[NDArray[Any], NDArray[np.float32]] = _own.room
@@ -415,8 +414,8 @@ def _buffers(chunk: Chunk, dtype: str) -> tuple[NDArray[Any], NDArray[np.float32
 
 
 @functools.cache
-def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a forked process has none of its parent's threads
-    """Return a process's threads that decode, shared by all arrays, so that no core has two at work."""
+def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a forked process does not inherit its parent's threads
+    """Return the process's decoding threads, shared by all arrays, so that no core runs two."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="radar_nb-cube")
 
 

@@ -1,8 +1,8 @@
-"""Shards of a Zarr array, each encoded in one pass over a day's fields, and read chunk by chunk.
+"""Shards of a Zarr array, each encoded in one pass over a day's fields and read chunk by chunk.
 
 A shard consists of the chunks of a day in the order of their numbers, a note, and the index: offset and length of
-every chunk as little-endian 64-bit integers, all ones for a chunk that holds nothing but the fill value, and a
-CRC-32C of the index. Readers of Zarr find all by the index at the end, and so skip the note. Source:
+every chunk as little-endian 64-bit integers, all ones for a chunk with only fill values, and a CRC-32C of the
+index. Zarr readers locate chunks by the index at the end, and so skip the note. Source:
 Zarr core specification 3.0; its codec `sharding_indexed` 1.0; RFC 8878 (Zstandard); RFC 3720, B.4 (CRC-32C).
 """
 
@@ -29,7 +29,7 @@ Chunk = tuple[int, int, int]
 """A chunk's number along time, y and x."""
 
 NOTE_ROOM = 16 << 10
-"""Bytes before the index that hold most notes; reading them with the index saves a request."""
+"""Bytes before the index that contain most notes; reading them with the index saves a request."""
 
 _EMPTY = 0xFFFFFFFFFFFFFFFF
 _CRC = struct.Struct("<I")
@@ -39,20 +39,20 @@ _MARK = b"rnb1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardFormat:
-    """What all shards of an array have in common.
+    """The common format of all shards of an array.
 
     Attributes
     ----------
     shape : tuple of int
         Steps, rows and columns of a shard.
     chunk : tuple of int
-        The same of a chunk; they divide the shard's.
+        The same for a chunk; they divide the shard's.
     dtype : str
         Of the codes: "u1", "u2" or "u4"; little-endian in the shard.
     fill : int
         The code of missing cells.
     level : int
-        Of Zstandard.
+        Zstandard's compression level.
     """
 
     shape: Shape
@@ -74,14 +74,14 @@ class ShardFormat:
 
     @property
     def codec(self) -> Zstd:
-        """What compresses a chunk; by its checksum (XXH64) every reader notices a flipped bit."""
+        """The codec of a chunk; its checksum (XXH64) lets every reader detect a flipped bit."""
         return Zstd(self.level, checksum=True)
 
 
 class ShardEncoder:
-    """Encodes shards: takes fields in the order of time, and compresses them.
+    """Encode shards: take fields in the order of time and compress them.
 
-    It holds one slab of fields, as many as a chunk is long, and uses it again for shard after shard.
+    One slab of fields, as many as a chunk is long, is reused for each shard.
 
     Parameters
     ----------
@@ -119,8 +119,7 @@ class ShardEncoder:
         Parameters
         ----------
         step : int
-            In the shard; of the same chunk as the step before, or of a later one. Steps never asked for are
-            missing.
+            Number in the shard; in the same chunk as the previous step, or a later one. Omitted steps are missing.
         """
         number, at = divmod(step, self.layout.chunk[0])
         if number != self._number:
@@ -148,12 +147,12 @@ class ShardEncoder:
             self._size += len(piece)
 
     def finish(self, note: bytes = b"") -> bytes:
-        """Return the shard's bytes; the encoder is then ready for another.
+        """Return the shard's bytes; the encoder is then ready for the next.
 
         Parameters
         ----------
         note : bytes
-            Kept before the index, for `Shard.note`.
+            Stored before the index, for `Shard.note`.
         """
         self._pack()
         index = self._index.tobytes()
@@ -171,7 +170,7 @@ class Shard:
     ----------
     layout : ShardFormat
     name : str
-        For messages.
+        Used in messages.
     note : bytes
     index : ndarray of uint64, shape (chunks along time, y, x, 2)
         Offset and length of each chunk.
@@ -192,14 +191,14 @@ class Shard:
             The shard's last bytes, including the index and the note.
         layout : ShardFormat
         name : str
-            For messages.
+            Used in messages.
         size : int, optional
-            The whole shard's bytes, where `tail` is not all of it.
+            Size of the shard in bytes, if `tail` is only part of it.
 
         Raises
         ------
         DamagedShard
-            Its index is damaged, or it has another writer.
+            The index is damaged, or another program wrote the shard.
         """
         size = len(tail) if size is None else size
         end = len(tail) - layout.index_bytes
@@ -217,11 +216,11 @@ class Shard:
         return cls(layout=layout, name=name, note=bytes(tail[foot - length : foot]), index=places)
 
     def chunks(self) -> tuple[Chunk, ...]:
-        """Return the chunks that hold more than the fill value."""
+        """Return the chunks with more than fill values."""
         return tuple((int(t), int(y), int(x)) for t, y, x in np.argwhere(self.index[..., 0] != _EMPTY))
 
     def span(self, chunk: Chunk) -> tuple[int, int] | None:
-        """Return a chunk's offset and length in the shard; None where all of it is the fill value."""
+        """Return a chunk's offset and length in the shard; None if it has only fill values."""
         start, length = self.index[chunk].tolist()
         return None if start == _EMPTY else (start, length)
 
@@ -235,7 +234,7 @@ class Shard:
         """
         try:
             if _content_size(bytes(memoryview(data)[:_FRAME_HEAD])) != out.nbytes:
-                raise ValueError("another size")  # noqa: TRY301 - told as the codec's own errors are
+                raise ValueError("another size")  # noqa: TRY301 - reported like the codec's own errors
             self.layout.codec.decode(data, out)
         except (RuntimeError, ValueError, LookupError) as error:
             raise DamagedShard(f"{self.name} is damaged in chunk {chunk} ({error}): {REMEDY}") from error
@@ -247,9 +246,9 @@ _FRAME_HEAD = 18  # bytes (RFC 8878, 3.1.1)
 
 
 def _content_size(head: bytes) -> int | None:
-    """Return the size that a Zstandard frame inflates to, by its head; None where the head does not state it.
+    """Return the inflated size stated in the head of a Zstandard frame; None if it is not stated.
 
-    The codec accepts less than the chunk's size, and would leave the rest of the chunk as it was. Source: RFC
+    The codec accepts less than the chunk's size, and would leave the rest of the chunk unchanged. Source: RFC
     8878, 3.1.1.1.
     """
     flags = head[4]
@@ -273,7 +272,7 @@ def split_by_chunk(key: NDArray[np.intp], size: int) -> Iterator[tuple[int, NDAr
     Yields
     ------
     number : int
-        Of the chunk.
+        Number of the chunk.
     inside, at : ndarray of int
         The places in the chunk, and their positions in `key`.
     """

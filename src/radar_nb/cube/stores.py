@@ -1,7 +1,7 @@
-"""Where a cube lies: a folder, or object storage and memory through obstore; owner of obstore.
+"""Where a cube is stored: a folder, or object storage or memory through obstore; owner of obstore.
 
-A store maps keys with slashes to bytes. What is put under a key is there whole or not at all, and its stamp
-(size and time of change, or ETag) changes with it. No key leads out of the store, whatever a cube says of itself.
+A store maps keys with slashes to bytes. A value is stored completely or not at all, and its stamp (size and time
+of change, or ETag) changes with it. No key leads out of the store, whatever a cube's description says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Span = tuple[int, int]
 """An offset and a length in bytes."""
 
 SMALL = 4 << 20
-"""Bytes that `get` reads at most: descriptions and coordinates take some kilobytes."""
+"""Maximum bytes that `get` reads: descriptions and coordinates take some kilobytes."""
 
 
 class StoredFile(NamedTuple):
@@ -57,7 +57,7 @@ def find_store(store: Any) -> Store:
     Raises
     ------
     SettingsError
-        It is none of these, or obstore is not installed.
+        The store is none of these, or obstore is not installed.
     """
     if isinstance(store, str) and "://" in store:
         return Bucket.at(store)
@@ -84,7 +84,7 @@ class Folder:
     name : str
         For messages.
     identity : str or None
-        Distinguishes the store from all others; None where nothing does.
+        Distinguishes the store from all others; None if unknown.
     shared : bool
         Whether other processes can reach it.
     """
@@ -96,12 +96,12 @@ class Folder:
         self.shared = True
 
     def get(self, key: str) -> bytes | None:
-        """Return all bytes of a key, None where it does not exist.
+        """Return all bytes of a key, or None if it does not exist.
 
         Raises
         ------
         CubeError
-            It is not a regular file, or larger than `SMALL`.
+            The key is not a regular file, or is larger than `SMALL`.
         """
         try:
             with self._opened(key) as file:
@@ -120,11 +120,11 @@ class Folder:
         CubeError
             The file has changed since its stamp was taken.
         StorageError
-            It is gone or cannot be read.
+            The file is missing or cannot be read.
         """
         try:
             with self._opened(file.key) as opened:
-                # a replacement would be another file, so this one stays as it is while it is open
+                # a replacement is another file, so an open file does not change
                 if _stamp(os.fstat(opened.fileno())) != file.stamp:
                     raise _changed(self.name, file.key)
                 found = []
@@ -136,7 +136,7 @@ class Folder:
         return found
 
     def put(self, key: str, data: bytes, *, durable: bool = True) -> StoredFile:
-        """Store bytes under a key, in place of what was there."""
+        """Store bytes under a key, replacing its value."""
         path = self._own(key)
         with replacing(path, durable=durable, claimed=True) as file:
             file.write(data)
@@ -144,7 +144,7 @@ class Folder:
             return StoredFile(key, _stamp(path.stat()), len(data))
 
     def settle(self, keys: Iterable[str]) -> None:
-        """Wait until what was put without `durable` is safe from a power cut."""
+        """Make everything put without `durable` safe from a power cut."""
         for key in keys:
             path = self._own(key)
             with storage_errors(path), path.open("rb+") as file:
@@ -157,7 +157,7 @@ class Folder:
             path.unlink(missing_ok=True)
 
     def stat(self, key: str) -> StoredFile | None:
-        """Return a key's state, None where it does not exist or is not a regular file."""
+        """Return a key's state, or None if it does not exist or is not a regular file."""
         path = self._place(key)
         try:
             status = path.stat()
@@ -184,11 +184,11 @@ class Folder:
         return found
 
     def claim(self, key: str) -> AbstractContextManager[None]:
-        """Hold a key for writing; wait for others who hold it."""
+        """Hold a key for writing; wait until others have released it."""
         return claimed(self._own(key))
 
     def sweep(self, prefix: str) -> None:
-        """Remove what crashes have left right below a prefix, unless its writer is still at work."""
+        """Remove leftovers of crashes directly below a prefix, unless their writers are still at work."""
         folder = self._own(f"{prefix}/_" if prefix else "_").parent
         lock, temporary = (make(Path("x")).name.split("x") for make in (lock_path, temporary_path))
         with storage_errors(folder):
@@ -205,10 +205,10 @@ class Folder:
 
     @contextmanager
     def _opened(self, key: str) -> Iterator[BinaryIO]:
-        """Open a regular file for reading; FileNotFoundError where there is none."""
+        """Open a regular file for reading; raise FileNotFoundError if it does not exist."""
         path = self._place(key)
         try:
-            # not blocked by a named pipe that lies in the file's place
+            # do not block on a named pipe in the file's place
             number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
             with open(number, "rb", buffering=0) as file:  # noqa: PTH123 - of a number
                 if not stat.S_ISREG(os.fstat(number).st_mode):
@@ -232,7 +232,7 @@ class Folder:
         Raises
         ------
         CubeError
-            It lies outside the folder, also where a link leads there.
+            The key lies outside the folder, or a link leads outside.
         """
         path, root = self._place(key), os.path.realpath(self.path)
         if os.path.commonpath((root, os.path.realpath(path.parent))) != root:
@@ -247,7 +247,7 @@ class Bucket:
     ----------
     store : obstore.store.ObjectStore
     name : str, optional
-        Its address.
+        The store's address.
     """
 
     def __init__(self, store: Any, name: str | None = None) -> None:
@@ -278,7 +278,7 @@ class Bucket:
         return Bucket, (self.store, self.identity)
 
     def get(self, key: str) -> bytes | None:
-        """Return all bytes of a key, None where it does not exist."""
+        """Return all bytes of a key, or None if it does not exist."""
         with self._errors(key):
             try:
                 found = self._obstore.get(self.store, _checked(key, self.name))
@@ -298,7 +298,7 @@ class Bucket:
         return tag
 
     def tag(self, key: str) -> str | None:
-        """Return a key's ETag, None where it does not exist or has none."""
+        """Return a key's ETag, or None if it does not exist or has none."""
         meta = self._meta(key)
         return None if meta is None else meta["e_tag"]
 
@@ -315,13 +315,13 @@ class Bucket:
         key = _checked(file.key, self.name)
         with self._errors(key):
             found = self._obstore.get_ranges(self.store, key, starts=starts, lengths=lengths)
-            # asked after the bytes, so that a replacement before or meanwhile shows
+            # requested after the bytes, so that it reveals a replacement before or meanwhile
             if _meta_stamp(self._obstore.head(self.store, key)) != file.stamp:
                 raise _changed(self.name, key)
         return list(found)
 
     def put(self, key: str, data: bytes, *, durable: bool = True) -> StoredFile:  # noqa: ARG002 - each put here is
-        """Store bytes under a key, in place of what was there."""
+        """Store bytes under a key, replacing its value."""
         with self._errors(key):
             self._obstore.put(self.store, _checked(key, self.name), data)
             return StoredFile(key, _meta_stamp(self._obstore.head(self.store, key)), len(data))
@@ -338,7 +338,7 @@ class Bucket:
                 return
 
     def stat(self, key: str) -> StoredFile | None:
-        """Return a key's state, None where it does not exist."""
+        """Return a key's state, or None if it does not exist."""
         meta = self._meta(key)
         return None if meta is None else StoredFile(key, _meta_stamp(meta), meta["size"])
 
@@ -375,9 +375,9 @@ class Bucket:
         try:
             yield
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise NotWritable(f"access to {place} was denied ({error}): check the keys and rights") from error
+            raise NotWritable(f"access to {place} was denied ({error}): check the keys and permissions") from error
         except FileNotFoundError as error:
-            raise StorageError(f"{place} is gone: is the cube still where it was?") from error
+            raise StorageError(f"{place} no longer exists: has the cube been moved?") from error
         except BaseError as error:
             raise StorageError(
                 f"{place} cannot be reached ({error}): check the address and the network"
@@ -388,15 +388,15 @@ Store = Folder | Bucket
 
 
 def _checked(key: str, name: str) -> str:
-    """Return a key if it stays below the store's root.
+    """Return a key if it stays within the store.
 
     Raises
     ------
     CubeError
-        It does not.
+        The key leads out of the store.
     """
     if not key or PurePosixPath(key).is_absolute() or {"..", "."} & set(key.split("/")) or set(key) & set("\\:\0"):
-        raise CubeError(f"the key {key!r} would lead out of {name}: do not use this cube, build another one")
+        raise CubeError(f"the key {key!r} would lead out of {name}: do not use this cube, build a new one")
     return key
 
 
@@ -415,9 +415,9 @@ def _changed(name: str, key: str) -> CubeError:
 def _too_large(name: str, key: str) -> CubeError:
     return CubeError(
         f"{name}/{key} is larger than {SMALL:,} bytes, too large for a cube's description: do not use this cube, "
-        "build another one"
+        "build a new one"
     )
 
 
 def _unreadable(name: str, key: str, error: OSError) -> StorageError:
-    return StorageError(f"{name}/{key} cannot be read ({error.strerror}): is the cube still where it was?")
+    return StorageError(f"{name}/{key} cannot be read ({error.strerror}): has the cube been moved?")
