@@ -251,7 +251,7 @@ class TestTrust:
             lambda index: replace(index, kinds=(_with_header(index.kinds[0], radar_id={}),)),
             lambda index: replace(index, kinds=(_with_header(index.kinds[0], software="\x1b]0;owned"),)),
             lambda index: replace(index, kinds=(_with_header(index.kinds[0], lead=True),)),
-            lambda index: replace(index, kinds=(replace(index.kinds[0], hdf5=1),)),
+            lambda index: replace(index, kinds=(replace(index.kinds[0], form="evil"),)),
             lambda index: replace(index, parts=(replace(index.parts[0], offset=0.0),)),
             lambda index: replace(index, problems=(Problem("Incomplete", "text"),)),
             lambda index: replace(index, problems=(Problem("annotations", "text"),)),

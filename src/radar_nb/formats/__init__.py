@@ -1,19 +1,21 @@
-"""From bytes to codes and back, one file at a time: RADOLAN binaries, ODIM HDF5, archives and their index.
+"""From bytes to codes and back, one file at a time: binaries, ODIM HDF5, netCDF, ASCII, archives and their index.
 
 A code is the integer a file stores for a cell. The room may know `dwd` and `runtime`; it knows neither the
 server nor xarray. A frame's way from an archive to a value: `streams` inflates bytes, `archives` walks through
 any nesting and verifies it, `index` keeps where each frame lies, `cursor.iter_codes` reads frames from there,
-`radolan`, `runlength` or `odim` turn their bytes into codes, and `packing.Packing` turns codes into values and
-flags. `extraction` unpacks archives into folders, and `names` says which names are safe and what they state.
-Start with `radolan` (one binary frame) and `archives`.
+`radolan`, `runlength`, `odim`, `netcdf` or `esri_ascii` turn their bytes into codes, and `packing.Packing` turns
+codes into values and flags. `extraction` unpacks archives into folders, and `names` says which names are safe
+and what they state. Start with `radolan` (one binary frame) and `archives`.
 """
 
 __all__ = [
     "archives",
     "cursor",
+    "esri_ascii",
     "extraction",
     "index",
     "names",
+    "netcdf",
     "odim",
     "packing",
     "radolan",

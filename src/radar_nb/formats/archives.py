@@ -33,7 +33,7 @@ from radar_nb.errors import (
     TruncatedFrame,
     UnsafeMember,
 )
-from radar_nb.formats import odim
+from radar_nb.formats import esri_ascii, netcdf, odim
 from radar_nb.formats.names import hold_against_name, is_litter, unsafe_name
 from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, payload
 from radar_nb.formats.streams import BLOCK, Blob, Kind, Reopened, Stream, foreign, inflated, sniff
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from radar_nb.formats.streams import Source
 
 ARCHIVE_LIMIT = 512 << 20
-"""No archive inside another is longer: a day of YW has 7 to 16 MB (and 570 MB inflated)."""
+"""No archive inside another is longer, and no netCDF file: a day of YW has 7 to 16 MB (and 570 MB inflated)."""
 MEMBER_LIMIT = 10_000
 """No part of an archive has more members: a month of 5-minute frames has 8,928."""
 DEPTH_LIMIT = 4
@@ -190,7 +190,7 @@ def _days(walker: _Walker, stream: Stream) -> tuple[Part, ...]:
         if inside != "tar":
             with suppress(*_DAMAGE):
                 inside = sniff(inflated(Stream(stream, info.size)).head())
-        if inside in {"frame", "hdf5"}:
+        if inside in {"frame", "hdf5", "ascii"}:
             break
         if inside == "tar" and len(days) > DAY_LIMIT:
             raise walker.unsafe(info.name, f"follows {DAY_LIMIT} others, more than a year has days")
@@ -253,7 +253,7 @@ def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: 
     walker = _Walker(part, limit=FRAME_LIMIT, source=source, sound=sound)
     filed = filed_under(part.name)
     with walker.reading() as stream:
-        alone = _kind(part, stream) in {"frame", "hdf5"}
+        alone = _kind(part, stream) in {"frame", "hdf5", "ascii"}
         try:
             for member in walker.descend(stream, "", 0):
                 try:
@@ -295,7 +295,11 @@ def _header(member: Member) -> Header:
     if not member.data:
         raise TruncatedFrame(f"{member.place} is empty (0 bytes): {_REMEDY}")
     if member.kind == "hdf5":
+        if netcdf.is_netcdf(member.data, member.name):
+            return netcdf.Fields(bytes(member.data), member.place).header
         return odim.read_header(member.data, name=member.place)
+    if member.kind == "ascii":
+        return esri_ascii.read_grid(member.data, name=member.place)[0]
     if member.kind != "frame" and (found := foreign(bytes(member.data[:BLOCK]))):
         raise (HeaderError if found.lone else ArchiveError)(f"{member.place} is {found}")
     header = parse_header(member.data, name=member.place)
@@ -354,6 +358,7 @@ class _Walker:
         self._source = source or Reopened(part.archive, part.offset)
         self._sound = sound
         self._buffer = np.empty(limit, np.uint8).data  # the pages that no frame reaches are never touched
+        self._room = memoryview(b"")
         self._base = cast("Stream", None)
         self._path = ""
         self._where = (0, 0)
@@ -426,9 +431,12 @@ class _Walker:
         return True
 
     def _member(self, stream: Stream, path: str) -> Member:
-        size = stream.readinto(self._buffer)
+        buffer = self._buffer
+        if (path or self.part.name).endswith(".nc") and sniff(stream.head()) == "hdf5":
+            buffer = self._large()
+        size = stream.readinto(buffer)
         if stream.read(1):  # at the end, this also makes an inflater compare its checksum
-            raise self.unsafe(path, f"is larger than a frame can be ({human_bytes(self._limit)})")
+            raise self.unsafe(path, f"is larger than a frame can be ({human_bytes(len(buffer))})")
         self._given += 1
         self._bytes += size
         if self._bytes > _ROOM + _RATIO * self._base.position:
@@ -442,8 +450,14 @@ class _Walker:
             offset=offset,
             length=length or size,
             consumed=self._base.position,
-            data=self._buffer[:size].toreadonly(),
+            data=buffer[:size].toreadonly(),
         )
+
+    def _large(self) -> memoryview:
+        """Return a buffer for a month or a day of fields in netCDF."""
+        if len(self._room) < ARCHIVE_LIMIT:
+            self._room = np.empty(ARCHIVE_LIMIT, np.uint8).data
+        return self._room
 
     def unsafe(self, path: str, reason: str) -> UnsafeMember:
         return UnsafeMember(f"{_place(self.part, path)} {reason}: DWD published it otherwise, {_REMEDY}")

@@ -6,20 +6,21 @@ import threading
 import zlib
 from bisect import bisect_right
 from collections import OrderedDict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from radar_nb.errors import SeriesError, TruncatedArchive
-from radar_nb.formats import odim, runlength
+from radar_nb.formats import esri_ascii, netcdf, odim, runlength
 from radar_nb.formats.archives import ARCHIVE_LIMIT, naming_damage, walk
 from radar_nb.formats.index import archive_stamp
 from radar_nb.formats.radolan import ETX, FRAME_LIMIT, HEADER_LIMIT, parse_header, payload
 from radar_nb.formats.streams import Blob, Inflater, Reopened, Stream, inflated, sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,6 +71,9 @@ def iter_codes(
             if cursor is not None:
                 cursor.rest()
             cursor = open_cursor(frames, number, marks=marks)
+        if frames.kinds[kind].form == "netcdf":
+            yield kind, cursor.fields(row, name=name).codes(int(row["hash"])), packings[kind]
+            continue
         data = cursor.read(row, name=name)
         yield kind, *frame_codes(data, frames.kinds[kind], int(row["hash"]), packings[kind], name=name)
     if cursor is not None:
@@ -167,10 +171,22 @@ class Cursor:
             data = self._room(FRAME_LIMIT)
             return data[: inflated(packed).readinto(data)].toreadonly()
 
+    def fields(self, row: Any, *, name: object) -> netcdf.Fields:
+        """Return the netCDF file that holds a row's field: the last ones of the process are kept."""
+
+        def make() -> tuple[netcdf.Fields, int]:
+            fields = netcdf.Fields(bytes(self.read(row, name=name)), str(name))
+            return fields, fields.size
+
+        return _FIELDS.get((*_key(self.part), int(row["position"])), make)
+
     def _started(self, offset: int) -> Stream | _Marked:
         """Start reading the part, not behind an offset of what it inflates to."""
         part = self.part
         base = Stream(Reopened(part.archive, part.offset), part.size)
+        if self._marks and sniff(base.head()) == "bzip2":
+            data = _UNZIPPED.get(_key(part), partial(_unzipped, base))
+            return Stream(Reopened(Blob(part.name, data), 0), len(data))
         marked = self._marks and sniff(base.head()) == "gzip"
         return _Marked(part, offset) if marked else inflated(base)
 
@@ -197,6 +213,64 @@ class Cursor:
         return self._buffer[:size]
 
 
+def _key(part: Part) -> tuple[Hashable, ...]:
+    """Return what distinguishes a part in a state of its archive."""
+    return part, archive_stamp(part.archive) if isinstance(part.archive, Path) else (0, 0)
+
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """What was unpacked last, for all threads: the most recently used, up to a number of bytes.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes; one entry is kept whatever it has.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._made: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+        self._locks: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[], tuple[T, int]]) -> T:
+        """Return an entry; of threads that ask for the same one, one makes it, with its number of bytes."""
+        with self._lock:
+            own = self._locks.setdefault(key, threading.Lock())
+        with own:
+            with self._lock:
+                if key in self._made:
+                    self._made.move_to_end(key)
+                    return self._made[key][0]
+            made = make()
+            with self._lock:
+                self._made[key] = made
+                while len(self._made) > 1 and sum(size for _, size in self._made.values()) > self._limit:
+                    self._locks.pop(self._made.popitem(last=False)[0], None)
+        return made[0]
+
+
+def _unzipped(stream: Stream) -> tuple[bytes, int]:
+    """Return what a bzip2 file holds: unlike gzip's its state cannot be copied, so that each jump costs it all."""
+    inflater, pieces = inflated(stream), []
+    while piece := inflater.read(_PIECE):
+        pieces.append(piece)
+        if len(pieces) * _PIECE > ARCHIVE_LIMIT:
+            raise EOFError
+    data = b"".join(pieces)
+    return data, len(data)
+
+
+_PIECE = 4 << 20  # bytes
+_FIELDS: Kept[netcdf.Fields] = Kept(256 << 20)
+"""A month of RW in netCDF has some 70 MB."""
+_UNZIPPED: Kept[bytes] = Kept(128 << 20)
+"""A run of RV in binary has 66 MB."""
+
+
 _HEAD = 6
 """Bytes that distinguish compressed files from frames."""
 
@@ -205,8 +279,7 @@ class _Marked:
     """A gzipped part that leaves a mark every few megabytes, and starts from the marks of others."""
 
     def __init__(self, part: Part, offset: int) -> None:
-        stamp = archive_stamp(part.archive) if isinstance(part.archive, Path) else (0, 0)
-        self._marks = _MARKS.of((part, stamp))
+        self._marks = _MARKS.of(_key(part))
         # threads that want the same unknown stretch go one after the other: one finds the way
         with self._marks.way:
             self._inflater = self._marks.before(offset) or Inflater(part.archive, part.offset, part.size)
@@ -324,9 +397,11 @@ def frame_codes(
         It is not the frame that the index knows.
     """
     header = kind.header
-    if kind.hdf5:
+    if kind.form != "binary":
         if zlib.crc32(data) != hashed:
             raise _changed(name)
+        if kind.form == "ascii":
+            return esri_ascii.read_grid(data, name=str(name))[1], packing
         composite = odim.read_composite(data, name=str(name))
         return composite.codes, composite.packing
     length = bytes(data[:HEADER_LIMIT]).find(ETX) + 1

@@ -17,13 +17,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from radar_nb import errors
 from radar_nb.dwd.archive_names import filed_under
 from radar_nb.errors import ArchiveError, CorruptArchive, FrameError, RadarNbError, SeriesError, StorageError
+from radar_nb.formats import netcdf
 from radar_nb.formats.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check_frame, walk
 from radar_nb.formats.radolan import Header
 from radar_nb.formats.streams import Blob
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from radar_nb.formats.archives import Member
 
-_MAGIC = b"radar_nb index 2\n"
+_MAGIC = b"radar_nb index 3\n"
 """The number grows when a scan checks more: an index of fewer checks is made again."""
 _SUFFIX = ".index"
 EXTRACTED = ".extracted"
@@ -57,10 +58,13 @@ ROW = np.dtype(
         ("part", "<i4"),  # number of the part
         ("position", "<i4"),  # number of the member in its part
         ("kind", "<i4"),  # number of the kind of header
-        ("hash", "<u4"),  # CRC-32 of the header; of the whole file in HDF5
+        ("hash", "<u4"),  # CRC-32 of the header; of the whole file in HDF5 and ASCII; in netCDF the field's number
     ]
 )
 """One frame in an index. What is not in it stands in its kind."""
+
+
+Form = Literal["binary", "hdf5", "ascii", "netcdf"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +77,18 @@ class FrameKind:
         Without time, sizes, contributions and quality.
     itemsize : int
         Bytes of a code; 0 where the codes are packed (HDF5, run length).
-    hdf5 : bool
+    form : {"binary", "hdf5", "ascii", "netcdf"}
+        Of the file. Codes from ASCII and netCDF are those of a binary with two bytes.
     """
 
     header: Header
     itemsize: int
-    hdf5: bool
+    form: Form
+
+    @property
+    def hdf5(self) -> bool:
+        """Whether it is ODIM HDF5, of which each file states what its codes stand for."""
+        return self.form == "hdf5"
 
 
 class Problem(NamedTuple):
@@ -257,15 +267,15 @@ class PartScan(NamedTuple):
         name: str,
         where: tuple[int, int, int],
         hashed: int,
-        hdf5: bool = False,
+        form: Form = "binary",
     ) -> None:
         """Add a frame: `where` is its offset, length and position in the part."""
         stamp = int(header.time.astype("datetime64[s]").astype(np.int64))
         bare = replace(header, time=_NO_TIME, size=0, length=0, contributions=(), quality=None)
         self.rows.append((stamp, *where, hashed))
-        self.kinds.append(
-            FrameKind(header=bare, itemsize=0 if hdf5 or header.run_length else header.itemsize, hdf5=hdf5)
-        )
+        packed = form == "hdf5" or header.run_length
+        itemsize = 0 if packed else header.itemsize if form == "binary" else _SHORT
+        self.kinds.append(FrameKind(header=bare, itemsize=itemsize, form=form))
         self.names.append(name)
 
 
@@ -290,12 +300,23 @@ def _problem(error: RadarNbError) -> Problem:
 
 
 def _add(scan: PartScan, member: Member) -> None:
-    header, hdf5 = check_frame(member), member.kind == "hdf5"
-    hashed = zlib.crc32(member.data if hdf5 else member.data[: header.length])
     where = member.offset, member.length, member.position
-    scan.add(header, name=member.name, where=where, hashed=hashed, hdf5=hdf5)
+    if member.kind == "hdf5" and netcdf.is_netcdf(member.data, member.name):
+        fields = netcdf.Fields(bytes(member.data), member.place)
+        for number, time in enumerate(fields.times):
+            header = replace(fields.header, time=time)
+            scan.add(header, name=member.name, where=where, hashed=number, form="netcdf")
+        return
+    header = check_frame(member)
+    if member.kind in {"hdf5", "ascii"}:
+        form: Form = "hdf5" if member.kind == "hdf5" else "ascii"
+        scan.add(header, name=member.name, where=where, hashed=zlib.crc32(member.data), form=form)
+    else:
+        hashed = zlib.crc32(member.data[: header.length])
+        scan.add(header, name=member.name, where=where, hashed=hashed)
 
 
+_SHORT = 2  # bytes of a code that is made of a number in ASCII or netCDF
 _NO_TIME = np.datetime64(0, "s")
 
 
@@ -510,13 +531,13 @@ def _kind_of(text: str) -> FrameKind:
     fields = json.loads(text)
     header = {key: _tuples(value) for key, value in fields["header"].items()}
     header["time"] = np.datetime64(header["time"], "s")
-    kind = FrameKind(header=Header(**header), itemsize=fields["itemsize"], hdf5=fields["hdf5"])
+    kind = FrameKind(header=Header(**header), itemsize=fields["itemsize"], form=fields["form"])
     numbers = [fields["itemsize"], *(header[key] for key in ("rows", "cols", "interval", "version"))]
     if not all(
         _FITS[field.type](header[field.name]) for field in dataclass_fields(Header) if field.name != "time"
     ):
         raise ValueError(text)
-    if type(fields["hdf5"]) is not bool or not all(
+    if fields["form"] not in get_args(Form) or not all(
         _is_int(one) and 0 <= one <= _LARGEST_NUMBER for one in numbers
     ):
         raise ValueError(text)

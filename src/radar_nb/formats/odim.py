@@ -41,7 +41,8 @@ _STEP = 5  # minutes: nominal times and lead times of DWD's composites are multi
 _DATA = "dataset1/data1/data"
 _LARGEST = 1e9  # in mm, mm/h or dBZ: no code stands for more
 _LEVEL = 4  # of compression, as in DWD's files
-_DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3  # HDF5 File Format Specification, IV.A.2.l: numbers of filters
+DEFLATE, SHUFFLE, _FLETCHER32 = 1, 2, 3
+"""Numbers of HDF5's filters (HDF5 File Format Specification, IV.A.2.l)."""
 _MOST = 1000  # attributes or links of a group; DWD's have 17 at most
 _LONGEST = 1 << 16  # bytes of an attribute; the list of radars has some 200
 _AGAIN = "fetch it again with overwrite=True"
@@ -100,18 +101,18 @@ def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | 
     UnsafeMember
         It leads to other files or places, or has thousands of attributes or links.
     """
-    with _opened(data, name) as file:
+    with open_hdf5(data, name) as file:
         header, quantity, packing = _meaning(file, len(data))
         return Composite(header=header, quantity=quantity, packing=packing, codes=_codes(file.field(), out))
 
 
 def read_header(data: Buffer, *, name: str = "the file") -> Header:
     """Return the header of a composite without reading its codes: see `read_composite`."""
-    with _opened(data, name) as file:
+    with open_hdf5(data, name) as file:
         return _meaning(file, len(data))[0]
 
 
-class _File:
+class UntrustedFile:
     """An open HDF5 file that is not trusted: objects are reached by hard links alone, and sizes are bounded."""
 
     def __init__(self, root: Any, name: str) -> None:
@@ -119,9 +120,11 @@ class _File:
         self.name = name
 
     def refusal(self, reason: str) -> HeaderError:
+        """Return the error that the file is not what it should be."""
         return HeaderError(f"{self.name} {reason}")
 
     def danger(self, reason: str) -> UnsafeMember:
+        """Return the error that reading the file may do harm."""
         return UnsafeMember(f"{self.name} is not safe to read: {reason}: {_AGAIN}")
 
     def find(self, path: str) -> Any:
@@ -142,18 +145,19 @@ class _File:
                 )
         return place
 
-    def field(self) -> Any:
-        """Return the data set of codes; raise where it is stored elsewhere, before anything is read."""
+    def field(self, path: str = _DATA) -> Any:
+        """Return a data set, by default that of codes; raise where it is stored elsewhere, before it is read."""
         from h5py import Dataset, h5d  # noqa: PLC0415 - as above
 
-        data = self.find(_DATA)
+        data = self.find(path)
         if not isinstance(data, Dataset):
-            raise self.refusal(f"is not an ODIM composite: it has no {_DATA}; open it with h5py, or {_AGAIN}")
+            kind = "an ODIM composite" if path == _DATA else "a netCDF file of RADKLIM"
+            raise self.refusal(f"is not {kind}: it has no {path}; open it with h5py, or {_AGAIN}")
         made = data.id.get_create_plist()
         if made.get_layout() not in {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED} or made.get_external_count():
             raise self.danger("its field is stored in other files")
         filters = {made.get_filter(number)[0] for number in range(made.get_nfilters())}
-        if not filters <= {_DEFLATE, _SHUFFLE, _FLETCHER32}:
+        if not filters <= {DEFLATE, SHUFFLE, _FLETCHER32}:
             raise self.refusal(
                 "is compressed by a filter that DWD does not use, and radar_nb does not load others: "
                 "open it with h5py"
@@ -177,16 +181,19 @@ class _File:
         return value[()]
 
     def text(self, path: str, name: str, default: str | None = None) -> str:
+        """Return an attribute as text."""
         if default is not None and ((group := self.find(path)) is None or name not in group.attrs):
             return default
         value = self.attribute(path, name)
         return value.decode() if isinstance(value, bytes) else str(value)
 
     def moment(self, path: str, prefix: str = "") -> datetime:
+        """Return the time that a date and a time state, UTC."""
         text = self.text(path, f"{prefix}date") + self.text(path, f"{prefix}time")
         return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - UTC
 
     def code(self, path: str, name: str, kind: np.dtype[Any]) -> int:
+        """Return an attribute that is a code of a type of integers."""
         value = float(self.attribute(path, name))
         if not (value.is_integer() and 0 <= value <= np.iinfo(kind).max):
             raise self.refusal(
@@ -196,7 +203,8 @@ class _File:
 
 
 @contextmanager
-def _opened(data: Buffer, name: str) -> Iterator[_File]:
+def open_hdf5(data: Buffer, name: str) -> Iterator[UntrustedFile]:
+    """Open the bytes of an HDF5 file; what HDF5 raises becomes a HeaderError that calls the file `name`."""
     import h5py  # noqa: PLC0415 - as above
 
     image = bytes(data)
@@ -206,14 +214,14 @@ def _opened(data: Buffer, name: str) -> Iterator[_File]:
             raise HeaderError(f"{name} is damaged, or a piece of an HDF5 file in several pieces: {_AGAIN}")
     try:
         with h5py.File(h5py.h5f.open_file_image(image)) as root:
-            yield _File(root["/"], name)
+            yield UntrustedFile(root["/"], name)
     except (HeaderError, UnsafeMember):
         raise
     except _FOREIGN as error:
         raise HeaderError(f"{name} is not HDF5, or damaged ({error}): {_AGAIN}") from error
 
 
-def _meaning(file: _File, size: int) -> tuple[Header, str, Packing]:
+def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
     """Return header, quantity and packing."""
     _refuse_others(file)
     data, what = file.field(), "dataset1/data1/what"
@@ -297,7 +305,7 @@ def _leads(product: str) -> tuple[int, ...]:
     return PRODUCTS[product].leads if product in PRODUCTS else ()
 
 
-def _check_place(file: _File, shape: tuple[int, int]) -> None:
+def _check_place(file: UntrustedFile, shape: tuple[int, int]) -> None:
     """Refuse a file whose `where` contradicts the registry of grids; DWD leaves some of it empty.
 
     The false origin in `projdef` names where the file counts its own metres from, which are not used.
@@ -342,11 +350,11 @@ def _number(text: str) -> float | str:
         return text
 
 
-def _refuse_others(file: _File) -> None:
+def _refuse_others(file: UntrustedFile) -> None:
     """Refuse the HDF5 files that users mistake for composites of DWD, each with its way out."""
     if "_NCProperties" in file.root.attrs:  # every netCDF-4 library writes it
         raise file.refusal(
-            "is a netCDF file, and radar_nb reads RADOLAN binaries and ODIM HDF5: open it with xarray.open_dataset"
+            "is a netCDF file, and not one of RADKLIM by its name: open it with xarray.open_dataset"
         )
     kind = file.text("what", "object", "COMP")
     if kind in _POLAR:
@@ -367,7 +375,7 @@ _POLAR = {
 }
 
 
-def _times(file: _File, product: str) -> tuple[np.datetime64, int, int]:
+def _times(file: UntrustedFile, product: str) -> tuple[np.datetime64, int, int]:
     """Return nominal time, interval and lead time in minutes.
 
     The start and end of a composite may be those of its scans: a WN of 06:25 lasts from 06:25:03 to 06:25:34.
@@ -404,7 +412,7 @@ def _codes(data: Any, out: NDArray[Any] | None) -> NDArray[Any]:
     if out is None or (out.shape, out.dtype) != (data.shape, data.dtype):
         out = np.empty(data.shape, data.dtype)
     made = data.id.get_create_plist()
-    if data.chunks == data.shape and made.get_nfilters() == 1 and made.get_filter(0)[0] == _DEFLATE:
+    if data.chunks == data.shape and made.get_nfilters() == 1 and made.get_filter(0)[0] == DEFLATE:
         # so are DWD's files; HDF5's own zlib would take seven times as long
         packed = data.id.read_direct_chunk((0, 0))[1]
         plain = zlib_ng.decompressobj().decompress(packed, out.nbytes + 1)

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 from zlib_ng import gzip_ng, zlib_ng
 
-Kind = Literal["gzip", "bzip2", "tar", "hdf5", "frame", "html", "empty", "unknown"]
+Kind = Literal["gzip", "bzip2", "tar", "hdf5", "frame", "ascii", "html", "empty", "unknown"]
 
 BLOCK = 512
 """A tar's block; the first of a file shows what it is."""
@@ -36,6 +36,7 @@ _MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
     ("bzip2", re.compile(rb"BZh[1-9]")),  # bzip2's manual
     ("hdf5", re.compile(rb"\x89HDF\r\n\x1a\n")),  # HDF5 File Format Specification, II.A
     ("frame", re.compile(rb"(?!DX)[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.formats.radolan
+    ("ascii", re.compile(rb"(?i)\s*(ncols|nrows)[ \t]+\d")),  # the first line of an ESRI grid
     ("tar", re.compile(rb"(?s).{257}ustar")),  # POSIX.1-2017, pax, "ustar Interchange Format"
     ("html", re.compile(rb"(?i)\s*<(!doctype )?html")),
 )
@@ -54,7 +55,7 @@ def sniff(head: bytes) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A format that is not DWD's binaries or HDF5, and what to do with it; its text ends a sentence.
+    """A format that radar_nb does not read, and what to do with it; its text ends a sentence.
 
     Attributes
     ----------
@@ -84,11 +85,9 @@ _FOREIGN = (
     Foreign(re.compile(rb"CDF[\1\2\5]"), f"a netCDF file, {_XARRAY}", lone=False),
     Foreign(re.compile(rb"II\*\0|MM\0\*"), "a GeoTIFF: open it with rioxarray", lone=False),
     Foreign(
-        re.compile(rb"BUFR|.{30,60}BUFR", re.DOTALL), "a BUFR file: open it with wradlib or eccodes", lone=False
-    ),
-    Foreign(
-        re.compile(rb"(?i)\s*ncols\s+\d"),
-        "a grid in ASCII, and radar_nb reads DWD's binaries: fetch the archive of the folder bin, not asc",
+        re.compile(rb"BUFR|.{30,60}BUFR", re.DOTALL),
+        "a BUFR file, and radar_nb reads RADOLAN binaries and ODIM HDF5: the reflectivity that DWD publishes in "
+        "BUFR (PG) is WN and HX in HDF5, fetch one of these, or open the file with eccodes",
         lone=False,
     ),
     Foreign(
@@ -314,7 +313,8 @@ class _Unpacked:
 
     def readinto(self, buffer: Any, /) -> int:
         """Fill the buffer with the bytes that are there."""
-        count = self._inflater.readinto(buffer) or 0
+        # piece by piece, so that what has come out counts before more goes in
+        count = self._inflater.readinto(memoryview(buffer)[:_OUTPUT]) or 0
         self._packed.worth += _WORTH * count
         return count
 

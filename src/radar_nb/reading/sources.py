@@ -43,6 +43,7 @@ from radar_nb.formats.index import (
     scan_part,
 )
 from radar_nb.formats.names import hold_against_name
+from radar_nb.formats.netcdf import is_radklim_name
 from radar_nb.formats.radolan import HEADER_LIMIT, parse_header
 from radar_nb.formats.streams import Blob, sniff
 from radar_nb.runtime.files import PART, SIDECAR, frames_folder, user_path
@@ -56,7 +57,8 @@ if TYPE_CHECKING:
 
 _ZARR = "zarr.json"  # in the folder of a cube, as of any Zarr group
 _RESULTS = (PART, SIDECAR, ".nc")
-"""Ends of the names of files that radar_nb itself leaves beside archives: parts, notes, results."""
+"""Ends of the names of files that radar_nb itself leaves beside archives: parts, notes, results. RADKLIM's own
+netCDF files, which DWD names in one way, are not results."""
 _HEAD = 512  # bytes that show what a file is
 
 _LISTED = 20
@@ -198,13 +200,17 @@ def _walk_folder(folder: Path) -> Iterator[File]:
     with os.scandir(folder) as found:
         entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda one: one.name)
     folders = [folder / entry.name for entry in entries if entry.is_dir()]
-    files = [folder / entry.name for entry in entries if entry.is_file() and not entry.name.endswith(_RESULTS)]
+    files = [folder / entry.name for entry in entries if entry.is_file() and _is_input(entry.name)]
     extracted = {frames_folder(file) for file in files} if folders else set()
     for inner in folders:
         if inner not in extracted and not is_cube(inner):
             yield from _walk_folder(inner)
     for file in files:
         yield file if is_dwd_name(file.name) or _may_hold_frames(file) else _foreign(file)
+
+
+def _is_input(name: str) -> bool:
+    return not name.endswith(_RESULTS) or is_radklim_name(name)
 
 
 def _may_hold_frames(file: Path) -> bool:

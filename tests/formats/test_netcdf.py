@@ -1,0 +1,170 @@
+"""Laws of RADKLIM's netCDF files: the codes are those of the binaries, and what contradicts DWD's is refused."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pytest
+from support.radklim_forms import TIMES, frames, netcdf
+
+from radar_nb.errors import FrameError, HeaderError, UnsafeMember
+from radar_nb.formats.netcdf import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME, DATA = netcdf()
+LAST = frames()[2][2]
+COUNTS = np.where(LAST & 0x2000, -1, (LAST & 0xFFF).astype(int))
+
+
+def changed(change: Callable[[Any], None]) -> bytes:
+    """Return the file after a change."""
+    data = io.BytesIO(DATA)
+    with h5py.File(data, "r+") as file:
+        change(file)
+    return data.getvalue()
+
+
+def rewritten(values: Any, *, attrs: dict[str, Any], **options: Any) -> bytes:
+    """Return the file with another variable RR."""
+
+    def change(file: Any) -> None:
+        del file["RR"]
+        field = file.create_dataset("RR", data=values, **options)
+        for key, value in ({"units": np.bytes_("kg m-2")} | attrs).items():
+            field.attrs[key] = value
+
+    return changed(change)
+
+
+def test_the_codes_are_those_of_the_binaries() -> None:
+    """Values and missing cells are equal; times are the ends of the hours, product and version the name's."""
+    fields = Fields(DATA, NAME)
+
+    assert (fields.header.product, fields.header.reanalysis, fields.header.precision) == ("RW", "2017.002", -1)
+    np.testing.assert_array_equal(fields.times, np.array(TIMES))
+    for number, (_, _, codes) in enumerate(frames()):
+        bare = np.where(codes & 0x2000, 0x29C4, codes & 0xFFF)
+        np.testing.assert_array_equal(fields.codes(number), bare)
+
+
+def test_netcdf4_reads_what_is_written() -> None:
+    """The amounts that netCDF's own library finds are those of the binaries."""
+    library = pytest.importorskip("netCDF4")
+    with library.Dataset("memory", memory=DATA) as file:
+        values = file["RR"][2]
+
+    np.testing.assert_array_equal(values.mask, COUNTS < 0)
+    np.testing.assert_allclose(values.compressed(), COUNTS[COUNTS >= 0] / 10)
+
+
+@pytest.mark.parametrize("chunks", [None, (1, 550, 450), (2, 1100, 900), (1, 700, 700)])
+@pytest.mark.parametrize("kind", ["i2", "f4", "f8"])
+def test_every_layout_gives_the_same_codes(chunks: tuple[int, ...] | None, kind: str) -> None:
+    """Contiguous, in pieces, several hours a chunk; integers with a scale or numbers in millimetres."""
+    values: Any = np.repeat(COUNTS[None], 3, axis=0).astype("i2")
+    attrs: dict[str, Any] = {"scale_factor": np.array([0.1]), "_FillValue": np.array([-1], "i2")}
+    if kind != "i2":
+        values = np.where(values < 0, np.nan, values / 10).astype(kind)
+        attrs = {"_FillValue": np.array([-9999], kind)}
+    compressed: dict[str, Any] = {} if chunks is None else {"chunks": chunks, "compression": "gzip"}
+    data = rewritten(values, attrs=attrs, **compressed)
+
+    codes = Fields(data, NAME).codes(1)
+
+    np.testing.assert_array_equal(codes, np.where(COUNTS < 0, 0x29C4, COUNTS))
+
+
+def test_a_field_may_begin_in_the_north() -> None:
+    """Falling y turns the field."""
+
+    def north_first(file: Any) -> None:
+        file["y"][:] = file["y"][()][::-1]
+
+    turned = Fields(changed(north_first), NAME).codes(0)
+
+    np.testing.assert_array_equal(turned, Fields(DATA, NAME).codes(0)[::-1])
+
+
+def _attr(path: str, key: str, value: str) -> Callable[[Any], None]:
+    def change(file: Any) -> None:
+        file[path].attrs[key] = np.bytes_(value)
+
+    return change
+
+
+def _moved(file: Any) -> None:
+    file["x"][:] = file["x"][()] + 80
+
+
+def _without(file: Any) -> None:
+    file.move("RR", "rainfall_amount")
+
+
+def _standing(file: Any) -> None:
+    file["time"][1] = file["time"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "match"),
+    [
+        (_without, NAME, "without the variable RR of RADKLIM 2017.002 .it has crs, rainfall_amount, time, x, y"),
+        (_attr("RR", "units", "inch"), NAME, "states RR in 'inch', and RADKLIM's is in kg m-2"),
+        (_attr("time", "units", "fortnights since 2001"), NAME, "has no valid time .its units are 'fortnights"),
+        (_moved, NAME, "contradicts its grid: x and y are not those of de1100"),
+        (_standing, NAME, "has times that do not rise"),
+        (_attr("RR", "scale_factor", "much"), NAME, "has the attribute scale_factor, which is not a number"),
+        (_attr("/", "title", "my file"), "mine.nc", "does not state its product and version: name it as DWD does"),
+        (_attr("/", "title", ""), "SF_2017.002_201710.nc", "is of the product SF, and RADKLIM has RW and YW"),
+    ],
+)
+def test_another_structure_is_refused(change: Callable[[Any], None], name: str, match: str) -> None:
+    """NetCDF of another version or maker is named, with what it has and the way out."""
+    with pytest.raises(HeaderError, match=match):
+        Fields(changed(change), name)
+
+
+def test_a_renamed_file_states_itself() -> None:
+    """The title names the version, and the distance of the times the product."""
+    header = Fields(DATA, "renamed.nc").header
+
+    assert (header.product, header.reanalysis) == ("RW", "2017.002")
+
+
+def test_amounts_between_the_steps_are_refused() -> None:
+    """A file with finer amounts than the binaries is not rounded silently."""
+    values = np.full((3, 1100, 900), 0.1, "f4")
+    values[0, 5, 5] = 0.14
+
+    with pytest.raises(HeaderError, match=r"holds 0\.14 mm, which is not a multiple of 0\.1 mm, the step of RW"):
+        Fields(rewritten(values, attrs={}), NAME).codes(0)
+
+
+def test_a_link_to_another_file_is_not_followed() -> None:
+    """A variable that lies in another file is refused before that file is opened."""
+
+    def link(file: Any) -> None:
+        del file["RR"]
+        file["RR"] = h5py.ExternalLink("/etc/passwd", "/RR")
+
+    with pytest.raises(UnsafeMember, match="RR is a link to another place"):
+        Fields(changed(link), NAME)
+
+
+@pytest.mark.parametrize("at", range(0, len(DATA), len(DATA) // 40))
+def test_damaged_bytes_give_fields_or_an_error(at: int) -> None:
+    """Whatever is damaged, the reader returns codes of the grid's shape or raises an error of radar_nb."""
+    data = bytearray(DATA)
+    data[at : at + 3] = b"\xff\x00\x7f"
+
+    try:
+        fields = Fields(bytes(data), NAME)
+        shapes = {fields.codes(number).shape for number in range(len(fields.times))}
+    except (FrameError, UnsafeMember):
+        return
+
+    assert shapes == {(1100, 900)}

@@ -1,0 +1,65 @@
+"""RADKLIM's other forms of the same synthetic hours: one netCDF file, a yearly archive of it, and ASCII grids."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from radar_nb.formats.esri_ascii import grid_name, write_grid
+from radar_nb.formats.netcdf import fields_name, write_fields
+from radar_nb.formats.radolan import Header, read_frame
+from radar_nb.mirror.frames import synthetic_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+TIMES = tuple(np.datetime64(f"2017-10-01T{hour:02d}:50:00", "s") for hour in (0, 1, 2))
+
+
+@lru_cache
+def frames() -> tuple[tuple[bytes, Header, NDArray[np.uint16]], ...]:
+    """Return three hours of RW as binaries, headers and codes."""
+    made = [(data, *read_frame(data)) for _, data in synthetic_frames("RW", TIMES, family="radklim")]
+    return tuple((data, header, codes.astype(np.uint16)) for data, header, codes in made)
+
+
+def netcdf() -> tuple[str, bytes]:
+    """Return name and bytes of the hours' netCDF file."""
+    header = frames()[0][1]
+    return fields_name(header), write_fields(header, TIMES, [codes for _, _, codes in frames()])
+
+
+def grids() -> dict[str, bytes]:
+    """Return the hours as ASCII grids by name."""
+    return {grid_name(header): write_grid(header, codes) for _, header, codes in frames()}
+
+
+def tar_gz(path: Path, members: dict[str, bytes]) -> Path:
+    """Write an archive."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def binaries(folder: Path) -> Path:
+    """Write the hours as DWD's binaries."""
+    folder.mkdir()
+    for data, header, _ in frames():
+        stamp = str(header.time).translate(str.maketrans("", "", "-T:"))[2:12]
+        (folder / f"raa01-rw2017.002_10000-{stamp}-dwd---bin").write_bytes(data)
+    return folder
+
+
+def hour(precision: int = -1, **changes: object) -> Header:
+    """Return a header of RADKLIM."""
+    return replace(frames()[0][1], precision=precision, **changes)  # type: ignore[arg-type]
