@@ -71,7 +71,7 @@ def members(path: Path) -> dict[str, bytes]:
         (b"%M010000100001019BY", "frame"),
         (b"\n<!DOCTYPE HTML><html>", "html"),
         (b"<html>", "html"),
-        (b"ncols 900", "unknown"),
+        (b"ncols 900", "ascii"),
         (b"RW", "unknown"),
     ],
 )
@@ -251,8 +251,11 @@ FOREIGN = {
     "a.zip": (b"PK\3\4\0\0", "is a zip file: unpack it"),
     "a.xz": (b"\xfd7zXZ\0\0", r"is an xz file: unpack it \(unxz\)"),
     "a.nc": (b"CDF\1\0\0", "is a netCDF file, .*: open it with xarray.open_dataset"),
-    "a.asc": (GRID, "is a grid in ASCII, and radar_nb reads DWD's binaries: fetch the archive of the folder bin"),
-    "a.buf": (b"BUFR\0\1", "is a BUFR file: open it with wradlib"),
+    "a.asc": (GRID, "is a grid in ASCII, which does not state its product and time, and its name"),
+    "a.buf": (
+        b"BUFR\0\1",
+        "is a BUFR file, .*DWD publishes in BUFR .PG. is WN and HX in HDF5",
+    ),
     "a.tif": (b"II*\0\1", "is a GeoTIFF: open it with rioxarray"),
     "DX": (b"DX131525109080620BY54213VS 2CO0CD0CS0EP0.30.30.4\3\0", "is a DX file of one radar in polar form"),
 }
@@ -273,10 +276,10 @@ def test_a_well_known_format_is_named_with_its_way_out(tmp_path: Path, kind: str
         assert "fetch it again" not in str(caught.value)
 
 
-def test_an_archive_of_ascii_grids_has_one_problem(tmp_path: Path) -> None:
+def test_an_archive_of_another_format_has_one_problem(tmp_path: Path) -> None:
     """All its members are of one foreign format, so that it is named once and not 24 times."""
     path = tmp_path / "a.tar.gz"
-    path.write_bytes(packed(tar_of((f"RW_{hour:02d}.asc", GRID) for hour in range(24))))
+    path.write_bytes(packed(tar_of((f"PG_{hour:02d}", FOREIGN["a.buf"][0]) for hour in range(24))))
 
     (problem,) = scan_part(parts(path)[0]).problems
 

@@ -216,7 +216,7 @@ class TestTrust:
         """The verdict of an older version is not trusted, though checksum, size and time fit."""
         scan([archive], progress=False)
         data = index_file(archive).read_bytes()
-        older = data.replace(b"radar_nb index 2", b"radar_nb index 1", 1)[:-4]
+        older = data.replace(b"radar_nb index 3", b"radar_nb index 2", 1)[:-4]
         index_file(archive).write_bytes(older + zlib.crc32(older).to_bytes(4, "little"))
 
         assert older != data[:-4]
