@@ -149,11 +149,11 @@ def _header(lines: Mapping[str, float], name: str, size: int) -> Header:
     )
 
 
-def _numbers(body: bytes, dtype: type, header: Header, name: str) -> NDArray[Any]:
+def _numbers(body: bytes, dtype: type[Any], header: Header, name: str) -> NDArray[Any]:
     """Return the values, shape (rows, cols)."""
     rows, cols = header.rows, header.cols
     try:
-        numbers = np.loadtxt(io.BytesIO(body), dtype=dtype, ndmin=2)
+        numbers: NDArray[Any] = np.loadtxt(io.BytesIO(body), dtype=dtype, ndmin=2)
     except ValueError as error:
         if (count := len(body.split())) < rows * cols:
             raise TruncatedFrame(f"{name} ends after {count:,} of {rows * cols:,} values: {_AGAIN}") from error
