@@ -11,7 +11,7 @@ import pytest
 from support.radklim_forms import frames, grids
 
 from radar_nb.errors import HeaderError, TruncatedFrame
-from radar_nb.formats.esri_ascii import read_grid, read_header, write_grid
+from radar_nb.formats.esri_ascii import read_grid, read_grid_header, write_grid
 from radar_nb.formats.radolan import Header
 
 if TYPE_CHECKING:
@@ -105,4 +105,4 @@ def test_a_grid_that_is_not_dwds_is_refused(data: bytes, name: str, error: type[
 
 def test_the_header_needs_the_first_lines_alone() -> None:
     """Size and place are known before the values are."""
-    assert read_header(WHOLE[:200], name=RW_NAME).rows == 900
+    assert read_grid_header(WHOLE[:200], name=RW_NAME).rows == 900

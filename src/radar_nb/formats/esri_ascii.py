@@ -39,7 +39,7 @@ _OTHERS = re.compile(rb"[.,](?![0-9](?:\s|\Z))")  # a decimal sign without exact
 _AGAIN = "fetch it again with overwrite=True"
 
 
-def read_header(data: Buffer, *, name: str) -> Header:
+def read_grid_header(data: Buffer, *, name: str) -> Header:
     """Return what the name and the first lines of a grid say, in RADOLAN's terms.
 
     Parameters
@@ -70,7 +70,7 @@ def read_grid(data: Buffer, *, name: str) -> tuple[Header, NDArray[np.uint16]]:
     Raises
     ------
     HeaderError
-        As `read_header`, or a value is not a number, is negative, has other decimals, or does not fit.
+        As `read_grid_header`, or a value is not a number, is negative, has other decimals, or does not fit.
     TruncatedFrame
         There are fewer values than cells.
     """
