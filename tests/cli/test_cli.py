@@ -263,7 +263,7 @@ def test_a_mirror_with_wrong_rules_does_not_start(tmp_path: Path, capsys: pytest
 
     assert main(["mirror", "--root", str(tmp_path), "--port", "0", "--faults", str(rules)]) == 1
 
-    assert "fault 1: no fault is of kind 'cot': it may be reset" in capsys.readouterr().err
+    assert "fault 1: unknown kind of fault 'cot': choose one of reset" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("arguments", "public"), [([], False), (["--public"], True)])

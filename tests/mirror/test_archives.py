@@ -131,7 +131,7 @@ def test_real_files_are_safe(tmp_path: Path, month: Path, root: Path) -> None:
     real.parent.mkdir(parents=True)
     real.write_bytes(b"years of work")
 
-    with pytest.raises(StorageError, match=r"YW2017.002_202006.tar is there already .* folder of their own"):
+    with pytest.raises(StorageError, match=r"YW2017.002_202006.tar exists and is not known .* separate folder"):
         make_archives(tmp_path, "YW", "2020-06", days=[13], progress=False)
     assert real.read_bytes() == b"years of work"
 

@@ -1,7 +1,7 @@
-"""DWD in a box: a local server with synthetic radar data under DWD's names, for tests and demos.
+"""A local server that imitates DWD's, with synthetic radar data under DWD's names, for tests and demos.
 
-`Mirror` serves a folder as DWD's server does, or with faults on purpose (`faults`); `make_archives` fills a
-folder with synthetic weather (`weather`, `frames`, `archives`). The room may know `formats`, `dwd` and
+`Mirror` serves a folder like DWD's server, optionally with injected faults (`faults`); `make_archives` fills a
+folder with synthetic weather (`weather`, `frames`, `archives`). The room may import `formats`, `dwd` and
 `runtime`.
 """
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from radar_nb.dwd.products import Family, Product
     from radar_nb.runtime.progress import Reporter
 
-_RECIPE = 1  # to be raised when the same seed comes to give other bytes
+_RECIPE = 1  # increase when the same seed produces different bytes
 _LEVEL = 1  # of gzip: four times faster than the usual 6, and rain is mostly zeros
 
 
@@ -55,28 +55,28 @@ def make_archives(
 ) -> tuple[Path, ...]:
     """Fill a folder with synthetic archives under DWD's paths, names, nesting and compression.
 
-    The same call makes the same bytes. What an earlier call has made of the same seed and days is kept.
+    The same call produces the same bytes. Archives of an earlier call with the same seed and days are kept.
 
     Parameters
     ----------
     root : path
-        Takes the place of the server's root.
+        Corresponds to the server's root.
     name : str or Product
     first, last
         Months, days or hours, as for `radar_nb.plan`; both belong to the range. Archives of months then hold only
-        what lies in it.
+        frames of the range.
     source : {"auto", "radklim", "radolan", "nrt"}
         The family, as for `radar_nb.plan`.
     hdf5 : bool
-        Whether to make the files that DWD publishes in HDF5, instead of those in RADOLAN's binary format. "auto"
-        is then the family "radolan", since there is no RADKLIM in HDF5.
+        Whether to make DWD's HDF5 files instead of those in RADOLAN's binary format. "auto" is then the family
+        "radolan", since there is no RADKLIM in HDF5.
     seed : int
-        Another seed is other weather.
+        Different seeds make different weather.
     days : collection of int, optional
-        Days of the month to make; archives of months then hold only these. By default all, in near real time the
-        last two, since DWD keeps 48 hours.
+        Days of the month to make; archives of months then hold only these. By default all days; in near real time
+        the last two, since DWD keeps 48 hours.
     workers : int, optional
-        Threads; by default as many as there are processors.
+        Number of threads; by default the number of processors.
     progress : bool or Reporter
 
     Returns
@@ -87,13 +87,13 @@ def make_archives(
     Raises
     ------
     UnknownProduct
-        No synthetic frames of the product can be made, or it has no such family.
+        The product cannot be made from synthetic weather, or has no such family.
     CoverageError
-        DWD files no such archive, or not in this format.
+        DWD publishes no such archive, or not in this format.
     MonthError
         The range is invalid, or a month has none of the days.
     StorageError
-        The disk refused, or a file of the same name is not synthetic: it is not overwritten.
+        The files cannot be written, or a file of the same name is not synthetic and is not overwritten.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def make_archives(
 def _make_month(
     era: Era, month: Month, files: Sequence[_File], *, seed: int, workers: int | None, report: Reporter
 ) -> None:
-    """Make a month's files one after the other, from one stream of frames."""
+    """Make the files of a month from one stream of frames."""
     times = [time for file in files for time in file.times]
     if era.run:
         _make_runs(era, files, seed=seed, workers=workers, report=report)
@@ -172,7 +172,7 @@ def _point_alias(root: Path, era: Era) -> None:
 
 
 def _era(item: Product, family: Family, month: Month, *, hdf5: bool) -> Era:
-    """Choose how DWD files the month: as it is known to, else as it does while the month is recent."""
+    """Choose DWD's layout for the month: the documented one, or that of recent months."""
     wanted = (item.name, family.name, hdf5)
     of_format = [era for era in ERAS if (era.product, era.family, era.hdf5) == wanted and not era.supplement]
     eras = [era for era in of_format if era.may_hold(month)]
@@ -211,7 +211,7 @@ def _counted(members: Iterator[_Member], total: int, report: Reporter, task: str
 
 
 class _Member(NamedTuple):
-    """A file in an archive, or one on its own."""
+    """A file in an archive, or a single file."""
 
     name: str
     time: np.datetime64
@@ -219,7 +219,7 @@ class _Member(NamedTuple):
 
 
 class _Published:
-    """One file to write, with a hidden note beside it that says what it was made of."""
+    """A file to write, with a hidden note beside it that records its parameters."""
 
     def __init__(self, target: Path, recipe: str) -> None:
         self.target = target
@@ -227,16 +227,16 @@ class _Published:
         self._recipe = f"{_RECIPE}: {recipe}"
         if target.exists() and not self._note.exists():
             raise StorageError(
-                f"{target} is there already and not known to be synthetic, so it is not overwritten: "
-                "make synthetic archives in a folder of their own"
+                f"{target} exists and is not known to be synthetic, so it is not overwritten: "
+                "make synthetic archives in a separate folder"
             )
 
     def is_done(self) -> bool:
-        """Return whether the file is there, made of the same."""
+        """Return whether the file exists and was made with the same parameters."""
         return self.target.exists() and self._note.read_text("utf-8") == self._recipe
 
     def write(self, fill: Callable[[IO[bytes]], Any]) -> None:
-        """Write the file; the note is unfinished for as long as the file is."""
+        """Write the file; the note is complete only when the file is."""
         with replacing(self.target, durable=False) as file:
             self._write_note("unfinished")
             fill(file)
@@ -248,7 +248,7 @@ class _Published:
 
 
 class _File(_Published):
-    """One archive, forecast or frame to make of synthetic frames."""
+    """An archive, forecast or frame to make from synthetic frames."""
 
     def __init__(self, root: Path, era: Era, times: Sequence[np.datetime64], seed: int) -> None:
         self.era = era

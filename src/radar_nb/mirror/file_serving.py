@@ -1,7 +1,7 @@
-"""What a request for a file or folder is answered with, after RFC 9110 and as DWD's server does.
+"""Responses to requests for files and folders, following RFC 9110 and DWD's server.
 
-Index pages have the form of nginx's autoindex; files carry ETag and Last-Modified, and can be had in ranges and on
-conditions. Nothing outside the root is served, nothing that is hidden, and nothing but files and folders.
+Index pages have the form of nginx's autoindex; files have ETag and Last-Modified, and support range and
+conditional requests. Only files and folders below the root that are not hidden are served.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAME_WIDTH = 50  # of an index page; nginx cuts longer names to 47 characters a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What will be sent: decided before the first byte is.
+    """A response, decided before its first byte is sent.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Reply:
     text : bytes
         The body, unless it is a file's.
     file : file or None
-        Open; who takes the answer closes it.
+        Open; the recipient of the reply closes it.
     start, length : int
         The bytes of the file to send.
     """
@@ -60,7 +60,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validators:
-    """What distinguishes one edition of a file from another.
+    """Validators that distinguish editions of a file.
 
     Attributes
     ----------
@@ -75,16 +75,16 @@ class Validators:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that say so."""
+        """The headers with these validators."""
         etag = {} if self.etag is None else {"ETag": self.etag}
         return etag if self.modified is None else etag | {"Last-Modified": formatdate(self.modified, usegmt=True)}
 
     def prove(self, condition: str) -> bool:
-        """Return whether an If-Range names this very edition: a weak ETag never does (RFC 9110, 13.1.5)."""
+        """Return whether an If-Range matches this edition: a weak ETag never does (RFC 9110, 13.1.5)."""
         return not condition.startswith("W/") and condition in self.headers.values()
 
     def are_known(self, headers: Message) -> bool:
-        """Return whether the client has this edition: its ETags count before its date (RFC 9110, 13.2.2)."""
+        """Return whether the client has this edition: ETags take precedence over dates (RFC 9110, 13.2.2)."""
         if "If-None-Match" in headers:
             known = [tag.strip().removeprefix("W/") for tag in headers["If-None-Match"].split(",")]
             return known == ["*"] or (self.etag is not None and self.etag.removeprefix("W/") in known)
@@ -107,7 +107,7 @@ def path_of(target: str) -> str:
 
 
 def address_of(path: str) -> str:
-    """Return a path as it stands in an address: what `path_of` takes.
+    """Return a path quoted for an address, the inverse of `path_of`.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def address_of(path: str) -> str:
 def answer(
     root: Path, name: str, headers: Message, edit: Callable[[Validators], Validators] | None = None
 ) -> Reply:
-    """Decide what to send for a request.
+    """Return the reply to a request.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _inside(root: Path, name: str) -> Path | None:
     if any(part.startswith(".") for part in parts):
         return None
     try:
-        path = root.joinpath(*parts).resolve(strict=True)  # through links, so that none leads out
+        path = root.joinpath(*parts).resolve(strict=True)  # resolves links, so that none leads out
     except (OSError, ValueError, RuntimeError):  # nothing there; a NUL; before Python 3.13, a loop of links
         return None
     if not path.is_relative_to(root) or any(part.startswith(".") for part in path.relative_to(root).parts):
@@ -166,18 +166,18 @@ def _inside(root: Path, name: str) -> Path | None:
 
 
 def page(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the page that says no more than a status, as nginx writes it."""
+    """Return a page with only a status, as nginx writes it."""
     title = f"{status.value} {status.phrase}"
     text = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<h1>{title}</h1>\r\n</body>\r\n</html>\r\n"
     return Reply(status=status, headers={"Content-Type": _HTML} | dict(headers or {}), text=text.encode())
 
 
 def _index(root: Path, folder: Path, name: str) -> bytes:
-    """Write an index page as nginx's autoindex does: folders first, times in UTC, what is served alone."""
+    """Return an index page like nginx's autoindex: folders first, times in UTC, only entries that are served."""
     rows = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if _inside(root, f"{name}{entry.name}") is None:  # hidden, a link that leads out, or no file
+            if _inside(root, f"{name}{entry.name}") is None:  # hidden, a link that leads out, or not a file
                 continue
             try:
                 status = entry.stat()
@@ -211,7 +211,7 @@ def _row(name: str, status: os.stat_result, *, is_file: bool) -> str:
 
 
 def _file_answer(file: IO[bytes], size: int, about: Mapping[str, str], seen: Validators, asked: Message) -> Reply:
-    """Decide between the whole file, a range of it, and none because the client has it (RFC 9110, 13 and 14)."""
+    """Return the whole file, a range of it, or 304 if the client has it (RFC 9110, 13 and 14)."""
     headers = seen.headers | {"Accept-Ranges": "bytes"}
     if seen.are_known(asked):
         file.close()
@@ -230,9 +230,9 @@ def _file_answer(file: IO[bytes], size: int, about: Mapping[str, str], seen: Val
 
 
 def _range(text: str, size: int) -> range | None:
-    """Read a Range header: the bytes to send, an empty range if there are none, None to send all.
+    """Parse a Range header: return the bytes to send, an empty range if there are none, None to send all.
 
-    Several ranges at a time, and what is not a range, are answered with the whole file, as the RFC allows.
+    Multiple ranges and invalid headers are answered with the whole file, as the RFC allows.
     """
     match = re.fullmatch(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", text, re.ASCII)
     if match is None:

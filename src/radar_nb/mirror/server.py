@@ -1,7 +1,7 @@
-"""A small DWD in a box: a folder behind a real HTTP server that answers as DWD's does, or worse on purpose.
+"""A folder behind a real HTTP server that answers like DWD's, optionally with injected faults.
 
 The server listens on loopback by default, reads only below its root, and writes nothing there.
-What it serves may be real files, or synthetic ones that `make_archives` made.
+It may serve real files, or synthetic ones from `make_archives`.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _LOOK = 0.25  # seconds between two looks for connections that are overdue
 
 
 class Mirror:
-    """Serve a folder over HTTP, to this machine alone, as DWD's server would.
+    """Serve a folder over HTTP like DWD's server, by default to this machine only.
 
-    Listens from its making on, and answers inside a `with` block, in a thread of its own.
+    It listens once it is created, and answers inside a `with` block, in its own thread.
 
     Parameters
     ----------
@@ -55,12 +55,12 @@ class Mirror:
     host : str
         `127.0.0.1` or another name of this machine's loopback; with `public`, any IPv4 address of this machine.
     port : int
-        0 takes a free one.
+        0 selects a free one.
     faults : Faults, optional
-        What it does wrong on purpose; see `radar_nb.mirror.faults.rules`. Without a rule it only counts.
+        Injected faults; see `radar_nb.mirror.faults.rules`. Without rules, requests are only recorded.
     public : bool
-        Whether other machines may be served. Who reaches the address can then read every file below the root that
-        is not hidden: there is no password and no encryption.
+        Whether to serve other machines. Anyone who reaches the address can then read every file below the root
+        that is not hidden: there is no password and no encryption.
 
     Attributes
     ----------
@@ -115,11 +115,11 @@ class Mirror:
 
     @property
     def served(self) -> tuple[Served, ...]:
-        """What was asked so far, and what was done; only a mirror with faults remembers it."""
+        """The requests so far and their results; recorded only by a mirror with faults."""
         return self._misbehaviour.served if self._misbehaviour else ()
 
     def __enter__(self) -> Self:
-        """Begin to answer."""
+        """Start to answer."""
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="mirror", daemon=True
@@ -134,14 +134,14 @@ class Mirror:
         self.close()
 
     def close(self) -> None:
-        """Stop to answer, cut open connections and free the port. A closed mirror stays closed."""
+        """Stop answering, cut open connections and free the port. A closed mirror stays closed."""
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
 
     def serve_forever(self) -> None:
-        """Reply until the process is interrupted (Ctrl-C), then close."""
+        """Answer requests until the process is interrupted (Ctrl-C), then close."""
         with self:
             while self._thread is not None and self._thread.is_alive():
                 self._thread.join(0.5)  # a join without end could not be interrupted on Windows
@@ -155,7 +155,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """A thread a connection. Not http.server's own class, which asks the name service for the host's name."""
+    """One thread per connection. The class of http.server would query DNS for the host's name."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -171,7 +171,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if len(self._open) >= _MOST and not self._make_room():
-            _log.warning("the client %s is sent away: %d connections are open", client_address, _MOST)
+            _log.warning("the client %s is refused: %d connections are open", client_address, _MOST)
             super().shutdown_request(request)
             return
         self._open.add(request)
@@ -179,7 +179,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def _make_room(self) -> bool:
-        """Cut the connection that has owed a request for longest, so that slow clients do not lock others out."""
+        """Cut the connection that has been idle longest, so that slow clients do not block others."""
         slowest = min(tuple(self._due.items()), key=lambda item: item[1], default=None)
         if slowest is None:
             return False
@@ -194,11 +194,11 @@ class _Server(socketserver.ThreadingTCPServer):
         super().shutdown_request(request)
 
     def expect(self, connection: socket.socket) -> None:
-        """Wait for a whole request, however slowly it comes, no longer than a silent one."""
+        """Start the time limit for a complete request; it is the same for slow and silent clients."""
         self._due[connection] = time.monotonic() + _IDLE
 
     def heard(self, connection: socket.socket) -> None:
-        """Take note that a whole request has come."""
+        """Record that a complete request has arrived."""
         self._due.pop(connection, None)
 
     def service_actions(self) -> None:
@@ -215,7 +215,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's signature
         if isinstance(sys.exception(), (ConnectionError, TimeoutError)):
-            _log.debug("the client %s went away", client_address)
+            _log.debug("the client %s disconnected", client_address)
         else:
             _log.exception("the request of %s could not be answered", client_address)
 

@@ -1,13 +1,12 @@
-"""Synthetic weather over Germany, and where DWD's radars would see it.
+"""Synthetic weather over Germany, and the coverage of DWD's radars.
 
-The rain is a function of seed, place and time: nothing is stepped forward, so any frame can be made alone and two
-frames that follow each other fit, across midnight and months. Random textures of five scales, from weather systems
-to single cells, travel with a wind that turns slowly; each texture fades from one random key frame to the next
-within its own lifetime. Where their sum passes a threshold, it rains: gently where the large scales dominate,
-hard where the small ones do.
+The rain is a function of seed, place and time without time stepping, so any frame can be made alone and
+consecutive frames are consistent, across midnight and months. Random textures of five scales, from weather systems
+to single cells, travel with a slowly turning wind; each texture fades from one random key frame to the next within
+its own lifetime. It rains where their sum exceeds a threshold: gently where the large scales dominate, hard where
+the small ones do.
 
-It is made to look like weather and to be like it in amount, extent and texture. No one should learn
-meteorology from it.
+It resembles weather in amount, extent and texture, but is not a physical model.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ _PERIOD = 768  # cells: the textures repeat after 1536 km, which is wider than e
 _EPOCH = np.datetime64("2000-01-01T00:00:00", "s")
 _HOUR = 3600.0
 _EAST, _NORTH, _SWAY = 6.5, 2.0, 4.5  # m/s: the wind's mean, and how much it varies over days
-_MARGIN = 2  # cells: farther than the wind blows in 2.5 minutes
-_SEED = 19  # so that seed 0 has thunderstorms over Germany on 2020-06-13, as there were
+_MARGIN = 2  # cells: more than the wind travels in 2.5 minutes
+_SEED = 19  # so that seed 0 has thunderstorms over Germany on 2020-06-13, as observed
 
 
 class _Index:
@@ -58,8 +57,8 @@ class _Index:
 class _Texture:
     """A periodic random field with mean 0 and variance 1 that changes within its lifetime.
 
-    One field is made by filtering noise; the key frames are this field, shifted and mirrored at random. A moment
-    between two key frames blends them so that the variance stays 1.
+    One field is made by filtering noise; the key frames are this field, shifted and mirrored at random. Between
+    two key frames they are blended so that the variance stays 1.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class _Texture:
         lifetime: float,
         stretch: float = 1.0,
     ) -> None:
-        """Make the field; wavelengths in km, lifetime in hours, `stretch` lengthens its shapes to bands."""
+        """Make the field; wavelengths in km, lifetime in hours, `stretch` elongates its shapes to bands."""
         self._seed = tuple(seed)
         self._lifetime = lifetime * _HOUR
         east = np.fft.rfftfreq(_PERIOD, _CELL / 1000)[None, :]
@@ -110,7 +109,7 @@ def _draw(seed: tuple[int, ...], key: int) -> tuple[int, int, int]:
 
 
 def _window(start: int, count: int, shift: int, *, flip: bool) -> tuple[slice, slice]:
-    """Cut `count` cells out of the periodic field, and say in which direction to read them."""
+    """Return the slices for `count` cells of the periodic field, and for the reading direction."""
     begin = (shift - start - count if flip else shift + start) % _PERIOD
     return slice(begin, begin + count), slice(None, None, -1 if flip else 1)
 
@@ -121,7 +120,7 @@ class Weather:
     Parameters
     ----------
     seed : int
-        Another seed is another climate's chance: other storms on other days.
+        Different seeds have different storms on different days.
 
     Examples
     --------
@@ -143,7 +142,7 @@ class Weather:
         self._cells = _Texture((root, 5), smallest=12, largest=32, lifetime=0.6)
 
     def rate(self, time: np.datetime64, grid: Grid) -> Field:
-        """Return the rain rate, as if every place was seen: the mean of the five minutes that end at a time.
+        """Return the mean rain rate of the five minutes that end at a time, without gaps in radar coverage.
 
         Parameters
         ----------
@@ -158,7 +157,7 @@ class Weather:
             mm/h, first row in the south, no missing values.
         """
         seconds = float((time - _EPOCH) / np.timedelta64(1, "s"))
-        east = _EAST * seconds + _SWAY * self._east.integral(seconds)  # metres that the wind has blown since 2000
+        east = _EAST * seconds + _SWAY * self._east.integral(seconds)  # distance in metres since 2000
         north = _NORTH * seconds + _SWAY * self._north.integral(seconds)
         row, col = (grid.y0 - north) / _CELL, (grid.x0 - east) / _CELL
         shape = (grid.rows // 2 + 2 + 2 * _MARGIN, grid.cols // 2 + 2 + 2 * _MARGIN)
@@ -176,7 +175,7 @@ class Weather:
             clusters=window(self._clusters),
             cells=window(self._cells),
         )
-        # what was here 2.5 minutes ago has been blown on: without it, sums over time would show the frames' steps
+        # average over the motion of 2.5 minutes; otherwise sums over time would show the frames' steps
         ago_row = round((_NORTH + _SWAY * self._north.at(seconds)) * 150 / _CELL)
         ago_col = round((_EAST + _SWAY * self._east.at(seconds)) * 150 / _CELL)
         mean = np.float32(0.5) * (_inner(coarse, 0, 0) + _inner(coarse, ago_row, ago_col))
@@ -186,7 +185,7 @@ class Weather:
     def _rain(
         self, seconds: float, *, systems: Field, fronts: Field, bands: Field, clusters: Field, cells: Field
     ) -> Field:
-        """Combine the textures to mm/h. The numbers were chosen by eye and against the sums of German months."""
+        """Combine the textures to mm/h. The constants were tuned by eye and to monthly sums of Germany."""
         summer = -cos(2 * pi * (seconds / 86400 - 15) / 365.2425)  # 1 in July, -1 in January
         afternoon = cos(2 * pi * (seconds / _HOUR - 15.5) / 24)
         wet, stormy = self._wet.at(seconds), self._stormy.at(seconds)
@@ -210,13 +209,13 @@ class Weather:
 
 
 def _inner(field: Field, row: int, col: int) -> Field:
-    """Cut the margin off, seen from a few cells away."""
+    """Remove the margin, after a shift by a few cells."""
     rows, cols = field.shape
     return field[_MARGIN + row : rows - _MARGIN + row, _MARGIN + col : cols - _MARGIN + col]
 
 
 def _interpolate(field: Field, offset: float, count: int) -> Field:
-    """Halve the distance of the rows linearly, beginning `offset` rows (0 to 1) after the first."""
+    """Interpolate rows linearly to half their distance, starting `offset` rows (0 to 1) after the first."""
     fine = np.empty((count, field.shape[1]), np.float32)
     half = (count + 1) // 2
     for odd in (0, 1):
@@ -231,7 +230,7 @@ def _interpolate(field: Field, offset: float, count: int) -> Field:
 
 @lru_cache(maxsize=4)
 def radar_distance(grid: Grid) -> Field:
-    """Return the way from every cell to the nearest radar.
+    """Return the distance from every cell to the nearest radar.
 
     Parameters
     ----------
@@ -240,7 +239,7 @@ def radar_distance(grid: Grid) -> Field:
     Returns
     -------
     ndarray of float32, shape (rows, cols)
-        km along the great circle, first row in the south. Shared between callers: not to be written to.
+        km along the great circle, first row in the south. Shared between callers: read-only.
     """
     lon, lat = to_lonlat(*np.meshgrid(grid.x, grid.y), grid.earth)
     cells = _unit_vectors(lon, lat)
@@ -269,7 +268,7 @@ def clutter_cells(grid: Grid, seed: int) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (rows, cols)
-        Shared between callers: not to be written to.
+        Shared between callers: read-only.
     """
     rng = np.random.default_rng((seed % (1 << 63), 99))
     lon, lat = np.transpose(list(SITES.values()))

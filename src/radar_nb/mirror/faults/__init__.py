@@ -1,5 +1,5 @@
-"""What the mirror does wrong on purpose.
+"""Injected faults of the mirror.
 
-`rules` says which request is struck, `responses` what its answer becomes, `connections` acts on the
+`rules` decides which request is affected, `responses` how its response changes, and `connections` acts on the
 connection.
 """

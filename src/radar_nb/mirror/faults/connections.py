@@ -1,4 +1,4 @@
-"""How the mirror does on purpose what goes wrong: it acts on the connection as `responses` has decided."""
+"""Faults on the connection, as decided by `responses`."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18  # bytes read and sent at once
 _TICK = 0.05  # seconds between two chunks of a limited connection
-_ARRIVAL = 0.05  # seconds in which sent bytes arrive; a reset overtakes those that are still under way
+_ARRIVAL = 0.05  # seconds for sent bytes to arrive; a reset overtakes bytes in transit
 _LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # closing sends RST instead of FIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What was asked of a misbehaving mirror, and what it did.
+    """A request to a mirror with faults, and its result.
 
     Attributes
     ----------
     path : str
         Unquoted, without the query.
     attempt : int
-        How often the path had been asked for, from 1; the steps of an endless redirect are one.
+        Number of requests for the path, from 1; the steps of an endless redirect count as one.
     kind : str
-        The fault's; `slow` only where there was no other; empty for an undisturbed answer.
+        The kind of the fault; `slow` only if there is no other; empty for an undisturbed response.
     range : str
         The Range header; empty for none.
     status : int
-        0 where no answer was given.
+        0 if there was no response.
     sent : int
-        Bytes of the body handed to the connection so far.
+        Bytes of the body passed to the connection so far.
     moment : float
         `time.monotonic()` when the request was read.
     """
@@ -60,7 +60,7 @@ class Served:
 
 
 class Misbehaviour:
-    """Answers requests by rules, and remembers what it did.
+    """Answers requests by rules, and records them.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Misbehaviour:
 
     @property
     def served(self) -> tuple[Served, ...]:
-        """What was asked so far, in this order."""
+        """The requests so far, in order."""
         return tuple(self._served)
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Misbehaviour:
         self._closing.set()
 
     def serve(self, client: BaseHTTPRequestHandler) -> None:
-        """Reply one request, or not."""
+        """Answer one request, or leave it unanswered."""
         request, number = self._taken(client)
         if request.slow:
             self._closing.wait(request.slow.latency)
@@ -102,7 +102,7 @@ class Misbehaviour:
         self._end(client, delivery.end if whole else "close")
 
     def _taken(self, client: BaseHTTPRequestHandler) -> tuple[Request, int]:
-        """Read a request, decide what goes wrong, and return its number."""
+        """Read a request, choose its faults, and return it with its number."""
         path, query = path_of(client.path), client.path.partition("?")[2]
         asked = client.headers.get("Range", "")
         with self._lock:
@@ -144,7 +144,7 @@ class Misbehaviour:
         )
 
     def _send_body(self, client: BaseHTTPRequestHandler, delivery: Delivery, body: IO[bytes], number: int) -> bool:
-        """Send as much of the body as is to be sent, as fast; return whether all of it was there."""
+        """Send the chosen part of the body at its rate; return whether all of it was available."""
         body.seek(delivery.answer.start)
         at = 0
         for leg in delivery.legs:
@@ -170,7 +170,7 @@ class Misbehaviour:
             _reset(client)
         elif end == "stall":
             client.connection.settimeout(None)
-            while client.connection.recv(_CHUNK):  # until the client goes, or the mirror closes
+            while client.connection.recv(_CHUNK):  # until the client disconnects, or the mirror closes
                 pass
         elif end == "next" and client.connection.recv(1, socket.MSG_PEEK):
             _reset(client)

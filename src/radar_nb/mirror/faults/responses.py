@@ -1,7 +1,7 @@
-"""How an answer is spoilt on purpose, decided before a byte of it is sent.
+"""Faults of a response, decided before its first byte is sent.
 
-First `said` changes what an answer says: status, headers, which bytes. Then `delivered` changes how it is sent:
-how much of it, how fast, and how the connection ends.
+First `said` changes the content of a response: status, headers, range. Then `delivered` changes its delivery:
+how much of it is sent, how fast, and how the connection ends.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _LOGIN = b"""<!DOCTYPE html>\r
 """
 
 End = Literal["keep", "close", "reset", "stall", "next"]
-"""What becomes of the connection: it is kept, closed, or reset; it stays open and silent; or it is reset when the
+"""End of a response: the connection is kept, closed, or reset; it stays open and silent; or it is reset when the
 next request has arrived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was asked, and what is to go wrong.
+    """A request, and its faults.
 
     Attributes
     ----------
@@ -52,12 +52,12 @@ class Request:
     path, query : str
         Unquoted, and without the mark between them.
     attempt : int
-        How often the path has been asked for, from 1.
+        Number of requests for the path, from 1.
     headers : Message
     has_body : bool
-        Whether the answer has one: not to HEAD.
+        Whether the response has a body: not to HEAD.
     faults : Faults
-        For what is drawn.
+        Source of random numbers.
     fault, slow : Fault or None
     """
 
@@ -87,7 +87,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """A stretch of a body, up to, not including, a byte, at a rate in bytes a second; None for any."""
+    """A part of a body, up to but not including a byte, at a rate in bytes a second; None for any rate."""
 
     stop: int
     rate: float | None
@@ -95,17 +95,17 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How an answer is sent.
+    """The delivery of a response.
 
     Attributes
     ----------
     answer : Reply
     length : int or None
-        What Content-Length says.
+        The Content-Length header.
     legs : tuple of Leg
-        What is sent of the body.
+        The parts of the body to send.
     flip : tuple of int or None
-        The byte of the body, and its bit, that is sent as another.
+        The byte of the body, and its bit, to flip.
     end : str
     """
 
@@ -117,14 +117,14 @@ class Delivery:
 
 
 def said(request: Request) -> Reply:
-    """Decide what is said."""
+    """Return the reply with the faults of its content."""
     if request.fault and request.fault.kind in _SAYINGS:
         return _SAYINGS[request.fault.kind](request, request.fault)
     return _true(request)
 
 
 def _true(request: Request, *, without: str = "") -> Reply:
-    """Return what a good server says, to the request without one of its headers."""
+    """Return the correct reply, optionally ignoring one of the request's headers."""
     return answer(request.root, request.path, _less(request.headers, without))
 
 
@@ -169,7 +169,7 @@ def _with(true: Reply, name: str, value: str) -> Reply:
 
 
 def _packed(request: Request, _: Fault) -> Reply:
-    """Pack a file's body with gzip, as a server does that packs what is packed already."""
+    """Compress a file's body with gzip, like a server that compresses archives again."""
     true = _true(request, without="Range")
     if true.file is None:
         return true
@@ -183,7 +183,7 @@ def _packed(request: Request, _: Fault) -> Reply:
 
 
 def _other_edition(request: Request, fault: Fault) -> Reply:
-    """Answer with other validators or none; or with the file of another edition."""
+    """Return a reply with other validators or none, or the file of another edition."""
     form = "" if fault.kind == "no-validator" else request.form(fault)
 
     def edit(own: Validators) -> Validators:
@@ -210,7 +210,7 @@ def _size(file: IO[bytes]) -> int:
 
 
 def _other_range(request: Request, fault: Fault) -> Reply:
-    """Return another range than was asked for, truly labelled; or the right one of a file of another size."""
+    """Return another range than requested, correctly labelled; or the right one with another total size."""
     true = _true(request)
     if true.file is None or true.status != HTTPStatus.PARTIAL_CONTENT:
         return true
@@ -225,7 +225,7 @@ def _other_range(request: Request, fault: Fault) -> Reply:
 
 
 def _changed_listing(request: Request, fault: Fault) -> Reply:
-    """Take a file out of an index page, or write another size."""
+    """Remove a file from an index page, or change its size."""
     true = _true(request)
     lines = true.text.split(b"\r\n")
     files = [n for n, line in enumerate(lines) if re.match(rb'<a href="[^"]*[^/"]">.* \d+$', line)]
@@ -262,7 +262,7 @@ _ENDS: Mapping[Kind, End] = {"cut": "reset", "stall": "stall", "short": "close"}
 
 
 def delivered(request: Request, spoken: Reply) -> Delivery:
-    """Decide how it is sent."""
+    """Return the delivery of a reply."""
     bodiless = spoken.status == HTTPStatus.NOT_MODIFIED
     length = 0 if bodiless or not request.has_body else spoken.size
     leg = partial(Leg, rate=request.slow.rate if request.slow else None)
@@ -278,7 +278,7 @@ def delivered(request: Request, spoken: Reply) -> Delivery:
 def _in_the_body(
     request: Request, fault: Fault, plain: Delivery, leg: Callable[..., Leg], length: int
 ) -> Delivery:
-    """Spoil what has a body, of so many bytes."""
+    """Apply the faults of a body of known length."""
     match fault.kind:
         case "cut" | "stall" | "short":
             return replace(plain, legs=(leg(stop=request.place(fault, length)),), end=_ENDS[fault.kind])

@@ -1,7 +1,7 @@
-"""What a server does wrong on purpose: rules, and which of them strikes which request. Pure decisions.
+"""Rules for injected faults, and their selection for a request, without I/O.
 
-A request is struck, or not, by the seed, its path and how often that path was asked for: in whatever order
-requests come, on however many connections, the same rules do the same harm. `Mirror(root, faults=...)` obeys.
+The selection depends on the seed, the path and the number of earlier requests for it, not on the order of requests
+or the number of connections. Used by `Mirror(root, faults=...)`.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ Kind = Literal[
     "hangup",
     "slow",
 ]
-"""What may go wrong; `KINDS` describes each."""
+"""Kinds of faults; `KINDS` describes each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A kind of fault: what it is, and what a rule may say about it.
+    """A kind of fault, and the options of its rules.
 
     Attributes
     ----------
     words : str
-        What happens.
+        Description.
     options : tuple of str
-        The fields of a `Fault` that it heeds, beside path, attempts and share.
+        The fields of a `Fault` that it uses, beside path, attempts and share.
     forms : tuple of str
-        The values of `form`; one of them is drawn where a rule names none.
+        The values of `form`; one of them is drawn if a rule names none.
     """
 
     words: str
@@ -106,13 +106,13 @@ KINDS: Mapping[Kind, Shape] = {
     "hangup": _shape("unannounced end of the connection after an answer", forms=("at-once", "next-request")),
     "slow": _shape("latency before each answer, limited rate", "latency", "rate"),
 }
-"""All kinds. Of the forms: `start` and `total` are what is wrong in Content-Range; an `honest` server gives who
-asks to go on with the old file the whole new one, a `lie` is the rest of the new one; `dated` comes with a
-Last-Modified; `itself` and `ring` are redirects to the same address and between two; `missing` and `size` are
-what becomes of one entry; `next-request` closes when the next request has arrived."""
+"""All kinds. Forms: `start` and `total` are the wrong field of Content-Range; when the old file is resumed, an
+`honest` server sends the whole new file, a `lie` is the rest of the new one; `dated` has a Last-Modified; `itself`
+and `ring` are redirects to the same address and between two; `missing` and `size` are the change of one entry;
+`next-request` closes when the next request has arrived."""
 
 _RANGED = {"no-range", "wrong-range", "416"}
-_HOST = "http://elsewhere.invalid"  # RFC 6761, 6.4: a name that never exists
+_HOST = "http://elsewhere.invalid"  # RFC 6761, 6.4: never resolves
 
 
 def _is_whole(value: Any, least: float = -math.inf) -> bool:
@@ -132,7 +132,7 @@ def _is_host(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A rule: what goes wrong, in which answers.
+    """A rule: a kind of fault, and the requests that it affects.
 
     Attributes
     ----------
@@ -142,20 +142,20 @@ class Fault:
         A pattern of paths, unquoted and without the query, such as `*.tar.gz` or `/climate*/2020/*`: `*`, `?` and
         `[...]` as in a shell, `*` also over slashes, upper and lower case differing.
     attempts : tuple of int
-        Which requests for a path, counted from 1. Empty: all; of `new-etag`, all but the first.
+        Numbers of the requests for a path, from 1. Empty: all; for `new-etag`, all but the first.
     share : float
-        The chance that one of these is struck, from 0 to 1.
+        Probability that one of these is affected, from 0 to 1.
     after : int or None
-        The byte of the answer's body, from 0, before which (`flip`: in which) it strikes; at the last byte of a
-        shorter body. None: a drawn one; of `no-length`, none.
+        The byte of the body, from 0, before which (`flip`: in which) the fault occurs; the last byte of a shorter
+        body. None: a random one; for `no-length`, none.
     by : int
-        Bytes by which a number is wrong, not 0: of `length`, what Content-Length says too much; of `wrong-range`,
-        how much further the range begins, or how much larger the file is said to be.
+        Bytes by which a number is wrong, not 0: for `length`, the excess of Content-Length; for `wrong-range`, the
+        offset of the range's begin, or the excess of the file's total size.
     form : str
-        Which of the forms that a kind has; drawn where it is empty.
+        One of the kind's forms; random if empty.
     edition : str
-        Of `new-etag`: a folder below the root that holds other files under the same paths. Empty: only the
-        ETag is another.
+        For `new-etag`: a folder below the root that holds other files under the same paths. Empty: only the ETag
+        differs.
     retry_after : float or None
         Seconds, rounded up to whole ones; None for no Retry-After.
     as_date : bool
@@ -165,12 +165,12 @@ class Fault:
     latency : float
         Seconds before each answer.
     rate : float or None
-        Bytes a second, on one connection. None: 100 of `trickle`, no limit of `slow`.
+        Bytes a second, on one connection. None: 100 for `trickle`, no limit for `slow`.
 
     Raises
     ------
     SettingsError
-        A value is not allowed, or the kind does not heed it.
+        A value is not allowed, or the kind does not use it.
 
     Examples
     --------
@@ -193,7 +193,7 @@ class Fault:
     rate: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be done."""
+        """Validate the fields."""
         _shape_of(self.kind)
         for name, (is_allowed, allowed) in _ALLOWED.items():
             value = getattr(self, name)
@@ -213,7 +213,7 @@ class Fault:
 
     @property
     def heeded(self) -> dict[str, Any]:
-        """What the rule says beside kind, path, attempts and share."""
+        """The options of the rule beside kind, path, attempts and share."""
         return {
             name: getattr(self, name)
             for name in KINDS[self.kind].options
@@ -221,7 +221,7 @@ class Fault:
         }
 
     def concerns(self, path: str, attempt: int, *, ranged: bool) -> bool:
-        """Return whether the rule is for such a request, drawn or not."""
+        """Return whether the rule applies to such a request, before its share is drawn."""
         if (self.kind in _RANGED and not ranged) or (self.kind == "listing" and not path.endswith("/")):
             return False
         chosen = attempt in self.attempts if self.attempts else attempt > 1 or self.kind != "new-etag"
@@ -251,14 +251,14 @@ _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 def _shape_of(kind: Any) -> Shape:
     if not isinstance(kind, str) or kind not in KINDS:
-        raise SettingsError(f"no fault is of kind {kind!r}: it may be {', '.join(KINDS)}")
+        raise SettingsError(f"unknown kind of fault {kind!r}: choose one of {', '.join(KINDS)}")
     return KINDS[cast("Kind", kind)]
 
 
 def _hold_heeded(kind: Any, name: str) -> None:
     heeded = ("kind", *_ALWAYS, *_shape_of(kind).options)
     if name not in heeded:
-        raise SettingsError(f"a {kind!r} fault has no {name!r}: it may have {', '.join(heeded)}")
+        raise SettingsError(f"a {kind!r} fault has no option {name!r}: choose from {', '.join(heeded)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,9 +268,9 @@ class Faults:
     Attributes
     ----------
     rules : tuple of Fault
-        In the order in which they are asked.
+        In the order of precedence.
     seed : int
-        Another seed strikes other requests.
+        Different seeds affect different requests.
 
     Examples
     --------
@@ -283,18 +283,18 @@ class Faults:
     seed: int = 0
 
     def strike(self, path: str, attempt: int, *, ranged: bool = True) -> tuple[Fault, ...]:
-        """Return what goes wrong with a request: nothing, one fault, and perhaps that it is slow.
+        """Return the faults of a request: at most one, and possibly `slow`.
 
-        The first rule counts that concerns the request and is drawn; `slow` goes with any other.
+        The first rule that applies to the request and is drawn counts; `slow` is combined with any other.
 
         Parameters
         ----------
         path : str
             Unquoted, without the query.
         attempt : int
-            How often the path has been asked for, from 1.
+            Number of requests for the path, from 1.
         ranged : bool
-            Whether a range was asked for: some kinds strike only then.
+            Whether a range is requested: some kinds need one.
         """
         drawn = [
             rule
@@ -306,7 +306,7 @@ class Faults:
         return (*wrong[:1], *slow[:1])
 
     def draw(self, path: str, attempt: int, what: str) -> float:
-        """Return a number in [0, 1), always the same for the same seed, path, attempt and what.
+        """Return a number in [0, 1) that depends only on seed, path, attempt and what.
 
         Examples
         --------
@@ -330,16 +330,16 @@ class Faults:
             for rule in self.rules
         )
         columns = ("fault", "what happens", "path", "requests", "share", "more")
-        return Table(title=f"Faults on purpose, seed {self.seed}", columns=columns, rows=rows)
+        return Table(title=f"Injected faults, seed {self.seed}", columns=columns, rows=rows)
 
 
 def load_faults(path: str | os.PathLike[str]) -> Faults:
-    """Read the rules of a server from a TOML file: `seed`, and a `[[fault]]` for each, with the names of `Fault`.
+    """Read rules from a TOML file: `seed`, and a `[[fault]]` table with the fields of `Fault` for each.
 
     Raises
     ------
     SettingsError
-        The file cannot be read, or holds what is not allowed.
+        The file cannot be read, or a value is not allowed.
     """
     try:
         table = tomllib.loads(user_path(path).read_text(encoding="utf-8"))
