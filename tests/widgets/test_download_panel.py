@@ -239,7 +239,7 @@ def test_a_picker_is_followed(server: Server, tmp_path: Path) -> None:
 
     picker.value = month_range("2024-06", Month.now())
     assert parts(panel)["Download"].disabled
-    with pytest.raises(CoverageError, match=r"there is no plan to work on: await picker\.done\(\)"):
+    with pytest.raises(CoverageError, match=r"there is no plan: await picker\.done\(\)"):
         panel.start()
 
 
@@ -366,7 +366,7 @@ def test_what_is_wrong_in_an_archive_is_told_and_the_rest_is_opened(server: Serv
     panel.open_dataset()
     panel.wait()
 
-    assert "Some of it could not be read: " in words(panel)
+    assert "Some data could not be read: " in words(panel)
     assert "errors='report'" in words(panel)
     assert panel.dataset is not None
 

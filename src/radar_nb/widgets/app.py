@@ -1,4 +1,4 @@
-"""The whole way in one widget: choose months, download them, explore the rain."""
+"""All steps in one widget: choose months, download them, explore the rain."""
 
 from __future__ import annotations
 

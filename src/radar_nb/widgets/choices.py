@@ -1,4 +1,4 @@
-"""Which months of a product can be chosen, and the plan for them: the month picker without its widgets."""
+"""The months of a product that can be chosen, and the plan for them: the logic of the month picker."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Offer:
         return month_range(min(max(first, begin), end), min(max(last, begin), end))
 
     def keep(self, months: Sequence[Month]) -> tuple[Month, ...]:
-        """Return the offered ones of some months; if there are none, the nearest; nothing for no months."""
+        """Return the offered months among some; the nearest if none is offered; () for no months."""
         offered = set(self.months)
         kept = tuple(month for month in months if month in offered)
         return kept or (self.nearest(months[0], months[-1]) if months else ())

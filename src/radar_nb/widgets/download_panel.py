@@ -218,7 +218,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         """Wait like `done`, from code without `await`."""
         return run(self.done())
 
-    # --- what it shows
+    # --- display
 
     def _make_controls(self) -> None:
         def button(name: str, icon: str, call: Callable[[], None]) -> ipywidgets.Button:
@@ -295,13 +295,11 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._sight = sight
         self._progress.value = progress_lines(sight, self.state, self._say)
 
-    # --- what it does
+    # --- work
 
     def _planned(self) -> Plan:
         if self.plan is None:
-            raise CoverageError(
-                "there is no plan to work on: await picker.done() waits for one, or raises why not"
-            )
+            raise CoverageError("there is no plan: await picker.done() waits for one, or raises the reason")
         return self.plan
 
     def _paths(self) -> list[Path]:
@@ -387,7 +385,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             self._draw(watch.sight(report()))
 
     def _at_home(self, call: Callable[..., None], *values: Any) -> None:
-        """Call on the loop from which the panel was used; if it is closed, call here."""
+        """Call on the loop from which the panel was used, or here if it is closed."""
         with suppress(RuntimeError):  # that loop is closed
             if self._home is not None:
                 self._home.call_soon_threadsafe(call, *values)
@@ -434,7 +432,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self.opened, self.dataset = tuple(paths), ds
 
     def _close(self, state: str, text: str) -> None:
-        """Show the end. The state changes last, when all else is up to date."""
+        """Show the end. The state changes last, when everything else is up to date."""
         self._take_stock()
         if self._sight is not None:
             self._progress.value = progress_lines(self._sight, state, self._say)

@@ -1,6 +1,6 @@
 """The month picker: a product and months of it, chosen in a calendar, by dates or from code.
 
-No callback waits: a request to the server is a background job, and on the disk only names are looked up.
+No callback blocks: a request to the server is a background job, and only names are looked up on the disk.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             self._typing.cancel()
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # without a loop nobody types
+        except RuntimeError:  # no loop: the date was set by code
             self._take_dates(change.owner)
         else:
             self._typing = loop.call_later(_PAUSE, self._take_dates, change.owner)

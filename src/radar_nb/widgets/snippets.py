@@ -1,4 +1,4 @@
-"""Lines of code that repeat, in any notebook, what a widget has done."""
+"""Lines of code that repeat the work of a widget in any notebook."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cube_code(store: Path) -> str:
 
 
 def opening_code(plan: Plan, paths: list[Path], options: Mapping[str, str]) -> str:
-    """Return the lines that open what is on disk of a plan.
+    """Return the lines that open the files of a plan that are on disk.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def source_call(data: Any, *, names_only: bool = False) -> str | None:
     Parameters
     ----------
     data : path or sequence of paths
-        As the explorer got it. Paths below the working folder are written relative to it.
+        As passed to the explorer. Paths below the working folder are written relative to it.
     names_only : bool
         Leave the folders out, for a page that others read.
 

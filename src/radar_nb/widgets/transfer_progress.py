@@ -1,6 +1,6 @@
 """The progress of work for a display: amount, speed, time left, running files.
 
-Pure arithmetic on progress events and reports. A display asks for a `Sight` as often as people can read.
+Arithmetic on progress events and reports, without I/O. A display requests a `Sight` at a readable rate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from radar_nb.runtime.report import Outcome, Report
 
 SHOWN = 5
-"""Most files that get a bar of their own."""
+"""Largest number of files with a bar of their own."""
 
 _WINDOW = 10.0
 """Seconds over which the speed is measured: long enough to be steady, short enough to be current."""
@@ -54,7 +54,7 @@ class Sight:
     running : tuple of FileSight
         The running files, at most five.
     others : int
-        How many more files run.
+        Number of further running files.
     """
 
     done: int = 0
@@ -98,7 +98,7 @@ class Watch:
         self._last: Progress | None = None
 
     def __call__(self, progress: Progress, /) -> None:
-        """Take a progress event."""
+        """Handle a progress event."""
         now, self._last = self._clock(), progress
         if self._marks and now - self._marks[-1][0] < _WINDOW / 100:
             return
@@ -107,11 +107,11 @@ class Watch:
             self._marks.popleft()
 
     def learn(self, name: str, size: int) -> None:
-        """Take the size of a file that the server has reported."""
+        """Store the size of a file that the server has reported."""
         self._sizes[name] = size
 
     def pause(self) -> None:
-        """Forget the speed, so that a pause does not count."""
+        """Reset the speed, so that a pause does not count."""
         self._marks.clear()
 
     def sight(self, report: Report | None = None) -> Sight:

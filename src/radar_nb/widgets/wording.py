@@ -1,4 +1,4 @@
-"""What the widgets say, in English or German: plans, progress, errors and reports, as lines of HTML.
+"""Texts of the widgets, in English or German: plans, progress, errors and reports, as lines of HTML.
 
 The texts are in `locales/en.json` and `locales/de.json`, by the same keys.
 """
@@ -88,7 +88,7 @@ class Texts:
         return human_bytes(count) if self.language == "en" else human_bytes(count).replace(".", ",")
 
     def time(self, seconds: float) -> str:
-        """Return a duration as people say it."""
+        """Return a duration, rounded for reading."""
         text = human_duration(seconds)
         return text if self.language == "en" else text.replace(" d", " T")
 
@@ -132,7 +132,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 
 
 def plain(text: object) -> str:
-    r"""Return text without control characters: what servers and files say is not trusted.
+    r"""Return text without control characters, since texts of servers and files are not trusted.
 
     Examples
     --------
