@@ -1,4 +1,4 @@
-"""Synthetic composites of the present: the weather of `weather` in the codes that DWD's POLARA writes."""
+"""Synthetic composites of current products: the weather of `weather` in the codes that DWD's POLARA writes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Coding:
     undetect: int = 0
 
     def codes(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the codes of values; NaN is no echo."""
+        """Return the codes of values; NaN means no echo."""
         codes = np.rint((values - self.offset) / self.gain)
         return np.where(np.isnan(codes), self.undetect, codes).astype(self.dtype)
 
@@ -57,16 +57,16 @@ IN_HDF5 = tuple(_CODINGS)
 IN_BINARY = ("RV", "HG")
 """The products that are made as binaries."""
 
-_DRY = np.float32(0.06)  # mm/h: less is no echo
-_HAIL, _GIANT, _STEADY = 40.0, 90.0, 0.5  # mm/h above which it hails, hails hard; below which it drizzles
+_DRY = np.float32(0.06)  # mm/h: less means no echo
+_HAIL, _GIANT, _STEADY = 40.0, 90.0, 0.5  # mm/h: hail and large hail above, drizzle below
 _NO_CLASS = 1 << 31  # DWD's HG: no data
 _FINE = 4  # cells of 250 m in a kilometre
-_KEPT = 64  # fields, compressed: a run shares 24 of its 25 with the one before
-_SUMMED = 48  # fields of five minutes: two runs of RS need the same 36 but for one
+_KEPT = 64  # fields, compressed: a run shares 24 of its 25 with the previous one
+_SUMMED = 48  # fields of five minutes: two runs of RS share all but one of 36
 
 
 class Composites:
-    """One product, made from weather.
+    """One product, from synthetic weather.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Composites:
     def frame(self, time: np.datetime64, lead: int = 0) -> bytes:
         """Return the frame of a base time and a lead time in minutes.
 
-        A forecast is perfect: it holds what the weather of its time is.
+        A forecast is perfect: it equals the weather of its time.
         """
         end = time + np.timedelta64(lead, "m")
         if not self._hdf5:
@@ -126,8 +126,8 @@ class Composites:
     def _binary(self, end: np.datetime64) -> Any:
         """Return the codes of a binary.
 
-        An RV holds what its HDF5 does in whole hundredths, of weak rain one: measured on 33 million cells of
-        DWD's (29 September 2026), counts are max(1, floor(mm / 0.01)) where it rains.
+        An RV holds its HDF5's amounts in whole hundredths, at least one where it rains: in 33 million cells of
+        DWD's files (29 September 2026) counts are max(1, floor(mm / 0.01)).
         """
         if self._product.name == "RV":
             fine = self._fine(end)
@@ -143,7 +143,7 @@ class Composites:
         return classes
 
     def _rate(self, end: np.datetime64) -> Field:
-        # the weather lives on the sphere; the cells of the larger grid carry it to the ellipsoid
+        # the weather is computed on the sphere; the cells of the larger grid have the same values
         return self._weather.rate(end, GRIDS["de1200"])
 
     def _fine(self, end: np.datetime64) -> NDArray[np.uint16]:
@@ -177,13 +177,13 @@ class Composites:
 
 
 def _make_room(kept: dict[Any, Any], count: int) -> None:
-    """Drop the oldest; other threads may do the same."""
+    """Remove the oldest entries; other threads may do the same."""
     while len(kept) >= count:
         kept.pop(next(iter(kept.copy()), None), None)
 
 
 def _wet(thousandths: NDArray[Any]) -> NDArray[np.float64]:
-    """Return mm, NaN where it is dry: a code of its own."""
+    """Return mm, NaN where it is dry, which has its own code."""
     return np.where(thousandths > 0, thousandths / 1000, np.nan)
 
 
@@ -193,7 +193,7 @@ def _reflectivity(rate: Field) -> NDArray[np.float32]:
 
 
 def _ice(rate: Field) -> NDArray[np.float32]:
-    """Return kg m-2, as if a hard shower of 40 mm/h carried ten of them."""
+    """Return kg m-2, ten for a hard shower of 40 mm/h."""
     return np.where(rate < _DRY, np.float32(np.nan), rate / 4)
 
 

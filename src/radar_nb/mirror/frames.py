@@ -1,4 +1,4 @@
-"""Synthetic frames: `radar_nb.mirror.weather` in the bytes of DWD's products."""
+"""Synthetic frames: `radar_nb.mirror.weather` in the formats of DWD's products."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _HDF5 = {  # quantity and gain: rates of five minutes, sums of hours and days, a
 }
 
 SUPPORTED = (*_EXPONENT, *IN_BINARY)
-"""The products that synthetic weather can be published as in binaries."""
+"""The products that can be made from synthetic weather as binaries."""
 
 SUPPORTED_HDF5 = (*_HDF5, *IN_HDF5)
-"""The products that synthetic weather can be published as in HDF5."""
+"""The products that can be made from synthetic weather in HDF5."""
 
-_GAUGES = 165.0  # km: RW and SF hold amounts from gauges alone in a rim beyond the range, flagged as secondary
+_GAUGES = 165.0  # km: in a rim beyond the range, RW and SF hold amounts from gauges alone, flagged as secondary
 _weather = lru_cache(maxsize=2)(Weather)
 
 
@@ -64,9 +64,9 @@ def synthetic_runs(
     seed: int = 0,
     workers: int | None = None,
 ) -> Generator[tuple[np.datetime64, int, bytes], None, None]:
-    """Yield all frames of forecasts: of every base time one for each lead time.
+    """Yield all frames of forecasts: one for each base time and lead time.
 
-    The forecasts are perfect: what one expects for a time is what the weather of the seed brings.
+    The forecasts are perfect: they equal the weather of the seed at their time.
 
     Parameters
     ----------
@@ -104,10 +104,10 @@ def synthetic_frames(
     seed: int = 0,
     workers: int | None = None,
 ) -> Generator[tuple[np.datetime64, bytes], None, None]:
-    """Yield frames of synthetic weather, one after the other, as DWD would publish them.
+    """Yield frames of synthetic weather in the formats of DWD.
 
     All products of a seed show the same weather: an RW is the sum of its twelve YW, rounded to 0.1 mm, an SF the
-    sum of its 24 RW. A frame does not depend on which others are asked for.
+    sum of its 24 RW. A frame does not depend on which other frames are requested.
 
     Parameters
     ----------
@@ -121,10 +121,10 @@ def synthetic_frames(
         Whether to make ODIM HDF5, on a larger grid and on the WGS84 ellipsoid, instead of binary frames. A cell
         has the rain of the same cell of the binaries: their grids differ by half a kilometre in the mean.
     lead : int
-        Minutes from base time to the interval's end, of forecasts.
+        For forecasts, minutes from base time to the interval's end.
     seed : int
     workers : int, optional
-        Threads that compute; by default as many as there are processors. The frames are the same.
+        Number of threads; by default the number of processors. It does not change the frames.
 
     Yields
     ------
@@ -135,7 +135,7 @@ def synthetic_frames(
     Raises
     ------
     UnknownProduct
-        No synthetic frames of this product can be made.
+        The product cannot be made from synthetic weather.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def _supported(name: str | Product, *, hdf5: bool) -> Product:
     if item.name not in supported:
         raise UnknownProduct(
             f"{item.name} cannot be made from synthetic weather{' in HDF5' * hdf5}: "
-            f"possible are {', '.join(supported)}"
+            f"choose one of {', '.join(supported)}"
         )
     return item
 
@@ -189,7 +189,7 @@ def ahead(
 def _days(
     source: _Source, times: Sequence[np.datetime64], pool: ThreadPoolExecutor, count: int
 ) -> Iterator[tuple[np.datetime64, bytes]]:
-    """Sum the last 24 hours of every time: hours that several times share are made once."""
+    """Sum the last 24 hours of every time; hours shared by several times are computed once."""
     wanted = set(times)
     hours = sorted({time - np.timedelta64(back, "h") for time in wanted for back in range(24)})
     last: deque[NDArray[np.uint16]] = deque(maxlen=24)
@@ -200,14 +200,14 @@ def _days(
 
 
 class _Source:
-    """One product of one family, made from the weather of one seed."""
+    """One product of one family, from the weather of one seed."""
 
     def __init__(self, item: Product, family: FamilyName, seed: int, *, hdf5: bool) -> None:
         self._product = item.name
         self._radklim = family == "radklim" and not hdf5
         self._hdf5 = hdf5
         self._weather = _weather(seed)
-        # the weather lives on the sphere; the larger grid's cells carry it to the ellipsoid
+        # the weather is computed on the sphere; the cells of the larger grid have the same values
         self._grid = GRIDS["de1200" if hdf5 else "de1100" if self._radklim else "de900"]
         self._distance = radar_distance(GRIDS["de1200-wgs84"] if hdf5 else self._grid)
         self._clutter = clutter_cells(self._grid, seed) if self._radklim else None
@@ -231,7 +231,7 @@ class _Source:
         return (total + np.uint16(5)) // np.uint16(10)
 
     def packed(self, time: np.datetime64, counts: NDArray[np.uint16]) -> bytes:
-        """Return the frame of a time with the flags of what the radars cannot see, or see wrongly."""
+        """Return the frame of a time with flags for cells out of range and clutter."""
         limit = _GAUGES if self._product in {"RW", "SF"} and not self._radklim else RANGE
         if self._hdf5:
             quantity, gain = _HDF5[self._product]
@@ -254,7 +254,7 @@ class _Source:
         return write_frame(self._header(time), codes.astype(np.uint8))
 
     def _header(self, time: np.datetime64) -> Header:
-        """Return a header with the tokens of the family's real files; the software is named truthfully."""
+        """Return a header with the tokens of the family's real files, but the name of this software."""
         flags = "00000001" if self._product == "RW" else "00000000" if self._radklim else None
         return Header(
             product=self._product,
