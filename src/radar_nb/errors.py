@@ -29,7 +29,7 @@ RadarNbError
 ├── CubeError (ValueError)               a store that is not the cube that it should be
 │   └── DamagedShard                     a day of a cube that is half-written or damaged
 ├── ServerError (OSError)                the mirror cannot listen
-└── Incomplete                           some items of a task failed; `report` tells which
+└── Incomplete                           some items of a task failed; `report` names them
 
 The leaves also inherit the builtin that a user would catch. A message names the thing, the value, what is
 allowed and what to do next.
