@@ -73,10 +73,10 @@ async def download_async(
     ----------
     plan : Plan
         From `radar_nb.plan`.
-    Data folder to use instead of the plan's; archives are stored below it under the same path as on the server.
-        The data folder instead of the plan's; archives lie below it under the same path as on the server.
-    Number of connections at a time, by default 5 (see `settings`): DWD's server is a public good.
-        Connections at a time, 5 unless set otherwise: DWD's server is a public good.
+    folder : path, optional
+        Data folder, instead of the plan's; archives are stored below it under the same path as on the server.
+    concurrency : int, optional
+        Number of connections at a time, by default 5 (see `settings`): DWD's server is a public good.
     overwrite : bool
         Fetch every file from its first byte. An existing file is replaced only when the new one is complete.
     refresh : bool
