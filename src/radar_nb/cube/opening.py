@@ -63,8 +63,9 @@ def open_cube(
     ----------
     store : path, str, or store of obstore
         As for `build_cube`.
-    "auto" makes dask chunks of some 32 MB along the cube's own chunks, none across the end of a day; None returns
-    xarray's lazy arrays, which read only what is indexed; a mapping is passed to `Dataset.chunk`.
+    chunks : "auto", mapping or None
+        "auto" makes dask chunks of some 32 MB along the cube's own chunks, none across the end of a day; None
+        returns xarray's lazy arrays, which read only what is indexed; a mapping is passed to `Dataset.chunk`.
     packed : bool
         Whether to return the stored integers, with CF's `scale_factor`, `add_offset` and `_FillValue` as
         attributes, instead of float32.
