@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +16,12 @@ from radar_nb.dwd.catalogue import Plan, choose_family, folders_to_list, make_pl
 from radar_nb.dwd.listings import ListedFile
 from radar_nb.dwd.months import Month, month_range, time_span
 from radar_nb.dwd.products import product
-from radar_nb.errors import CoverageError, UnknownProduct
+from radar_nb.errors import CoverageError, SettingsError, UnknownProduct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from radar_nb.dwd.archive_names import Form
 
 NOW = datetime(2026, 7, 1, 21, 0, tzinfo=UTC)
 BASE_URL = "https://opendata.dwd.de"
@@ -43,9 +46,10 @@ def _plan(
     server: Mapping[str, Iterable[str]] | None = None,
     complete: bool = False,
     now: datetime = NOW,
+    form: Form | None = None,
 ) -> Plan:
     """Make a plan against a server that holds the given names by folder, each of 1,000 bytes."""
-    return _planned(name, first, last, source=source, server=server, complete=complete, now=now)[0]
+    return _planned(name, first, last, source=source, server=server, complete=complete, now=now, form=form)[0]
 
 
 def _planned(
@@ -57,14 +61,15 @@ def _planned(
     server: Mapping[str, Iterable[str]] | None = None,
     complete: bool = False,
     now: datetime = NOW,
+    form: Form | None = None,
 ) -> tuple[Plan, dict[str, dict[str, ListedFile] | None]]:
     made, months = product(name), month_range(first, last)
-    family = choose_family(made, months, source, now)
+    family = choose_family(made, months, source, now, form)
     files = {
         place: {name: ListedFile(name=name, size=1_000, modified=now) for name in names}
         for place, names in (server or {}).items()
     }
-    wanted = folders_to_list(made, family, months, complete=complete)
+    wanted = folders_to_list(made, family, months, complete=complete, form=form)
     listings = {place: files.get(place) for place in wanted}
     plan = make_plan(
         made,
@@ -75,6 +80,7 @@ def _planned(
         listings=listings,
         now=now,
         span=time_span(first, last),
+        form=form,
     )
     return plan, listings
 
@@ -602,3 +608,85 @@ def test_near_real_time_of_which_there_is_nothing_is_refused(
 
     with pytest.raises(CoverageError, match=re.escape(text)):
         refuse_nothing(plan, listings, NOW)
+
+
+# --- other forms of the same frames ----------------------------------------------------------------------------
+
+YW_NETCDF = f"{CDC}/5_minutes/radolan/reproc/2017_002/netCDF"
+RW_NETCDF = f"{CDC}/hourly/radolan/reproc/2017_002/netCDF"
+
+
+def test_months_in_netcdf_are_archives_of_years() -> None:
+    """One archive a year however many of its months are asked for; of 2021 the supplement."""
+    plan = _plan("RW", "2020-11", "2022-02", form="netcdf")
+
+    assert _paths(plan) == [
+        f"{RW_NETCDF}/2020/RW2017.002_2020_netcdf.tar.gz",
+        f"{RW_NETCDF}/supplement/RW2017.002_2021_netcdf_supplement.tar.gz",
+        f"{RW_NETCDF}/2022/RW2017.002_2022_netcdf.tar.gz",
+    ]
+    assert plan.missing == ()
+    assert plan.span == (np.datetime64("2020-11-01T00:00:00"), np.datetime64("2022-02-28T23:59:59"))
+
+
+def test_years_in_netcdf_are_found_in_a_listing() -> None:
+    """With a true size, and for months after the first of the year too; a year that is not there is missing."""
+    server = {f"{YW_NETCDF}/2025": ["YW2017.002_2025_netcdf.tar.gz"]}
+
+    plan = _plan("YW", "2025-07", "2026-01", source="radklim", server=server, complete=True, form="netcdf")
+
+    assert [(archive.name, archive.size, str(archive.month)) for archive in plan.archives] == [
+        ("YW2017.002_2025_netcdf.tar.gz", 1000, "2025-07")
+    ]
+    assert _missing(plan) == [("2026-01", "no such file on the server")]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "month", "names"),
+    [
+        ("YW", "auto", "2020-06", ["YW2017.002_202006_asc.tar"]),
+        ("RW", "radklim", "2018-01", ["RW2017.002_201801_asc.tar.gz", "RW2017.002_Supplement_asc.tar.gz"]),
+        ("RW", "radolan", "2010-01", ["RW-201001.tar"]),
+    ],
+)
+def test_months_in_ascii_are_known(name: str, source: str, month: str, names: list[str]) -> None:
+    """Their folders are those of the binaries, with other names."""
+    assert _names(_plan(name, month, source=source, form="ascii")) == names
+
+
+def test_a_form_by_name_is_taken_alone() -> None:
+    """Binaries without the HDF5 that continues them, and HDF5 without the binaries before."""
+    days = {YW_RECENT: ["YW-260601.tar.gz", "YW-260602.tar.gz", "YW-hdf5-260602.tar.gz", "YW-hdf5-260603.tar.gz"]}
+
+    binary, hdf5 = (_names(_plan("YW", "2026-06", server=days, form=form)) for form in ("binary", "hdf5"))
+
+    assert binary == ["YW-260601.tar.gz", "YW-260602.tar.gz"]
+    assert hdf5 == ["YW-hdf5-260602.tar.gz", "YW-hdf5-260603.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "form", "error", "text"),
+    [
+        (
+            "SF",
+            "auto",
+            "netcdf",
+            CoverageError,
+            "SF is not published as netcdf: DWD has radolan as binary, hdf5; nrt",
+        ),
+        (
+            "RW",
+            "radolan",
+            "netcdf",
+            CoverageError,
+            "as netcdf in radolan: DWD has radklim as binary, netcdf, ascii",
+        ),
+        ("RW", "auto", "grib", SettingsError, "unknown form 'grib': choose one of binary, hdf5, netcdf, ascii"),
+    ],
+)
+def test_a_form_that_is_not_published_is_refused(
+    name: str, source: str, form: str, error: type[Exception], text: str
+) -> None:
+    """The error names the forms that there are."""
+    with pytest.raises(error, match=text):
+        _plan(name, "2020-06", source=source, form=form)  # type: ignore[arg-type] # one of them is none

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
 from radar_nb.cli.terminal import finish, show
+from radar_nb.dwd.catalogue import FORMS
 from radar_nb.fetch.downloading import resumption
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.wording import printable
@@ -26,6 +27,7 @@ def add_archive_commands(add: Callable[..., Parser]) -> None:
     for command in (plan, download, sync):
         _add_months(command)
     for command in (plan, download):
+        command.add_argument("--form", choices=FORMS, help="only files of this form (binaries, continued by HDF5)")
         command.add_argument("--listing", action="store_true", help="ask the server what exists, and exact sizes")
     for command in (download, sync):
         command.add_argument("--concurrency", type=int, metavar="N", help="files to download at the same time (5)")
@@ -61,13 +63,13 @@ def _months(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    plan = rn.plan(**_months(options), listing=options.listing)
+    plan = rn.plan(**_months(options), form=options.form, listing=options.listing)
     show(options, plan)
     return 1 if plan.missing else 0
 
 
 def _download(options: argparse.Namespace) -> int:
-    plan = rn.plan(**_months(options), listing=options.listing)
+    plan = rn.plan(**_months(options), form=options.form, listing=options.listing)
     if (line := resumption(plan)) and not options.overwrite:
         print(printable(line), file=sys.stderr)
     report = rn.download(

@@ -20,7 +20,7 @@ from radar_nb.dwd.months import Month
 if TYPE_CHECKING:
     from radar_nb.dwd.products import FamilyName
 
-Form = Literal["binary", "hdf5"]
+Form = Literal["binary", "hdf5", "netcdf", "ascii"]
 
 _DAY = 1440  # minutes
 _MARGIN = np.timedelta64(1, "h")
@@ -35,7 +35,7 @@ class Era:
     Attributes
     ----------
     product, family : str
-    piece : {"month", "day", "frame"}
+    piece : {"year", "month", "day", "frame"}
         What one file holds.
     first : Month or None
         The first month filed so; None where the folder rolls on.
@@ -51,8 +51,8 @@ class Era:
     supplement : bool
         Whether the file replaces some frames of the others (those of 2018-01-01, 00:00 to 05:45, which are empty
         there) instead of taking their place.
-    form : {"binary", "hdf5"}
-        What the frames are: RADOLAN's binaries, or ODIM HDF5.
+    form : {"binary", "hdf5", "netcdf", "ascii"}
+        What the frames are: RADOLAN's binaries, ODIM HDF5, netCDF files of a month or a day, or ASCII grids.
     alias : str
         The name under which the newest file is published besides; empty where there is none.
     delay : int
@@ -61,7 +61,7 @@ class Era:
 
     product: str
     family: FamilyName
-    piece: Literal["month", "day", "frame"]
+    piece: Literal["year", "month", "day", "frame"]
     first: Month | None
     last: Month | None
     typical: int
@@ -106,7 +106,9 @@ class Era:
             return None
         year = part["Y"] if "Y" in part else 2000 + part["y"]
         try:
-            return datetime(year, part["m"], part.get("d", 1), part.get("H", 0), part.get("M", 0), tzinfo=UTC)
+            return datetime(
+                year, part.get("m", 1), part.get("d", 1), part.get("H", 0), part.get("M", 0), tzinfo=UTC
+            )
         except ValueError:
             return None
 
@@ -168,7 +170,8 @@ def filed_under(name: str) -> Filed | None:
             begin = datetime.combine(era.first.first_day, time(), UTC)
         if begin is None:
             continue
-        last = {"month": Month.of(begin).days * _DAY, "day": _DAY, "frame": 1}[era.piece] - 1
+        minutes = {"year": 366 * _DAY, "month": Month.of(begin).days * _DAY, "day": _DAY, "frame": 1}
+        last = minutes[era.piece] - 1
         start: np.datetime64 = np.datetime64(f"{begin:%Y-%m-%dT%H:%M}", "s")
         return Filed(era=era, begin=start, end=start + np.timedelta64(last, "m"))
     return None
@@ -202,14 +205,15 @@ def is_dwd_name(name: str) -> bool:
 _OURS = re.compile(
     r"(?i)raa01-.*-dwd---bin(\.gz|\.bz2|\.hdf5)?"
     r"|composite_[a-z]+_.*(-hd5|\.tar)"
-    r"|[A-Z%][A-Z0-9](2017\.002|2016\.003)_supplement\.tar\.gz"
-    r"|[A-Z%][A-Z0-9]-?(2017\.002_|2016\.003_|hdf5-)?\d{6,8}\.(tar|tar\.gz)"
+    r"|[A-Z%][A-Z0-9](2017\.002|2016\.003)_supplement(_asc)?\.tar\.gz"
+    r"|[A-Z%][A-Z0-9]-?(2017\.002_|2016\.003_|hdf5-)?\d{6,8}(_asc)?\.(tar|tar\.gz)"
+    r"|[A-Z%][A-Z0-9]2017\.002_\d{4}_netcdf(_supplement)?\.tar\.gz"
     r"|(DE1200_)?[A-Z%][A-Z0-9](\d{10}|_LATEST)(_\d{3})?(_MF\d{3})?(\.gz|\.bz2|\.tar\.bz2)?"
 )
 
 _CDC = "climate_environment/CDC/grids_germany"
 _MINUTES, _HOURLY, _DAILY = f"{_CDC}/5_minutes/radolan", f"{_CDC}/hourly/radolan", f"{_CDC}/daily/radolan"
-_REPROC = "reproc/2017_002/bin"
+_REPROC, _ASC, _NETCDF = "reproc/2017_002/bin", "reproc/2017_002/asc", "reproc/2017_002/netCDF"
 _NRT, _COMPOSITE, _RADVOR = "weather/radar/radolan", "weather/radar/composite", "weather/radar/radvor"
 _M = Month
 _KB, _MB = 1_000, 1_000_000
@@ -220,6 +224,17 @@ ERAS: tuple[Era, ...] = (
         f"{_MINUTES}/{_REPROC}/%Y", "YW2017.002_%Y%m.tar"),
     Era("YW", "radklim", "month", _M(2018, 1), _M(2018, 1), 5 * _MB,
         f"{_MINUTES}/{_REPROC}/supplement", "YW2017.002_Supplement.tar.gz", closed=True, supplement=True),
+    Era("YW", "radklim", "year", _M(2001, 1), _M(2020, 12), 13500 * _MB,
+        f"{_MINUTES}/{_NETCDF}/%Y", "YW2017.002_%Y_netcdf.tar.gz", closed=True, form="netcdf"),
+    Era("YW", "radklim", "year", _M(2021, 1), _M(2021, 12), 13500 * _MB,
+        f"{_MINUTES}/{_NETCDF}/supplement", "YW2017.002_%Y_netcdf_supplement.tar.gz", closed=True, form="netcdf"),
+    Era("YW", "radklim", "year", _M(2022, 1), _M(2025, 12), 13500 * _MB,
+        f"{_MINUTES}/{_NETCDF}/%Y", "YW2017.002_%Y_netcdf.tar.gz", form="netcdf"),
+    Era("YW", "radklim", "month", _M(2001, 1), _M(2026, 1), 400 * _MB,
+        f"{_MINUTES}/{_ASC}/%Y", "YW2017.002_%Y%m_asc.tar", form="ascii"),
+    Era("YW", "radklim", "month", _M(2018, 1), _M(2018, 1), 5 * _MB,
+        f"{_MINUTES}/{_ASC}/supplement", "YW2017.002_Supplement_asc.tar.gz",
+        closed=True, supplement=True, form="ascii"),
     Era("YW", "radolan", "day", _M(2024, 12), None, 10 * _MB,
         f"{_MINUTES}/recent", "YW-%y%m%d.tar.gz"),
     Era("YW", "radolan", "day", _M(2025, 11), None, 15 * _MB,
@@ -243,6 +258,21 @@ ERAS: tuple[Era, ...] = (
         f"{_HOURLY}/recent/bin", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz"),
     Era("RW", "radolan", "day", _M(2025, 12), None, 4 * _MB,
         f"{_HOURLY}/recent/hdf5", "RW-hdf5-%y%m%d.tar.gz", form="hdf5"),
+    Era("RW", "radklim", "year", _M(2001, 1), _M(2020, 12), 840 * _MB,
+        f"{_HOURLY}/{_NETCDF}/%Y", "RW2017.002_%Y_netcdf.tar.gz", closed=True, form="netcdf"),
+    Era("RW", "radklim", "year", _M(2021, 1), _M(2021, 12), 840 * _MB,
+        f"{_HOURLY}/{_NETCDF}/supplement", "RW2017.002_%Y_netcdf_supplement.tar.gz", closed=True, form="netcdf"),
+    Era("RW", "radklim", "year", _M(2022, 1), _M(2025, 12), 840 * _MB,
+        f"{_HOURLY}/{_NETCDF}/%Y", "RW2017.002_%Y_netcdf.tar.gz", form="netcdf"),
+    Era("RW", "radklim", "month", _M(2001, 1), _M(2026, 1), 40 * _MB,
+        f"{_HOURLY}/{_ASC}/%Y", "RW2017.002_%Y%m_asc.tar.gz", form="ascii"),
+    Era("RW", "radklim", "month", _M(2018, 1), _M(2018, 1), 5 * _MB,
+        f"{_HOURLY}/{_ASC}/supplement", "RW2017.002_Supplement_asc.tar.gz",
+        closed=True, supplement=True, form="ascii"),
+    Era("RW", "radolan", "month", _M(2005, 6), _M(2024, 12), 40 * _MB,
+        f"{_HOURLY}/historical/asc/%Y", "RW-%Y%m.tar", form="ascii"),
+    Era("RW", "radolan", "day", _M(2025, 1), None, 1 * _MB,
+        f"{_HOURLY}/recent/asc", "RW-%Y%m%d.tar.gz", form="ascii"),
     Era("RW", "nrt", "frame", None, None, 130 * _KB,
         f"{_NRT}/rw", "raa01-rw_10000-%y%m%d%H%M-dwd---bin.hdf5",
         form="hdf5", alias="raa01-rw_10000-latest-dwd---bin.hdf5", delay=28),
@@ -303,9 +333,12 @@ ERAS: tuple[Era, ...] = (
         f"{_RADVOR}/re", "RE%y%m%d%H%M_???.gz"),
 )
 # fmt: on
-"""Where DWD files what. Within a family the earlier row is preferred: archives of months before single frames; in
-archives, whose series began as binaries, these before HDF5 for as long as there are both; in near real time HDF5,
-since DWD has announced the end of the binaries (newsletter of 29 September 2026).
+"""Where DWD files what. Binaries and HDF5 are planned together, netCDF and ASCII where they are asked for.
+
+Within a family the earlier row is preferred: archives of months before single frames; in archives, whose series
+began as binaries, these before HDF5 for as long as there are both; in near real time HDF5, since DWD has announced
+the end of the binaries (newsletter of 29 September 2026). Of the year 2021 DWD's regular netCDF files are wrong,
+and the supplement takes their place (readme.txt beside them).
 
 Of near real time, folders, names and sizes are those of listings of 5 August 2026, as users of the server have
 noted them. The spelling of an alias follows no rule. Delays were measured between nominal time and Last-Modified:

@@ -8,7 +8,7 @@ a look at which files lie on disk already.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -18,18 +18,22 @@ import numpy as np
 from radar_nb.dwd.archive_names import ERAS, Era, filed_under
 from radar_nb.dwd.months import Month, time_steps
 from radar_nb.dwd.products import RETENTION
-from radar_nb.errors import CoverageError, MonthError
+from radar_nb.errors import CoverageError, MonthError, SettingsError
 from radar_nb.runtime.files import archive_state, local_path
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_bytes, human_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from radar_nb.dwd.archive_names import Form
     from radar_nb.dwd.listings import ListedFile
     from radar_nb.dwd.products import Family, Product
 
+
+FORMS: tuple[Form, ...] = ("binary", "hdf5", "netcdf", "ascii")
+"""The forms in which DWD publishes frames."""
 
 Span = tuple[np.datetime64, np.datetime64]
 """The first and the last time stamp of a range, UTC; both belong to it."""
@@ -229,7 +233,9 @@ class Plan:
         return self.table()._repr_html_()
 
 
-def choose_family(product: Product, months: Sequence[Month], source: str, now: datetime) -> Family:
+def choose_family(
+    product: Product, months: Sequence[Month], source: str, now: datetime, form: Form | None = None
+) -> Family:
     """Choose the one family that covers a range of months.
 
     RADKLIM and RADOLAN are different series on different grids; they are never mixed.
@@ -242,6 +248,8 @@ def choose_family(product: Product, months: Sequence[Month], source: str, now: d
         "auto" takes the first family that covers all months. A named family is taken if it covers any.
     now : datetime
         With time zone.
+    form : {"binary", "hdf5", "netcdf", "ascii"}, optional
+        Only families that DWD publishes in this form.
 
     Returns
     -------
@@ -252,7 +260,7 @@ def choose_family(product: Product, months: Sequence[Month], source: str, now: d
     UnknownProduct
         The product has no family of that name.
     CoverageError
-        No family covers the range, or the named one covers none of it.
+        No family covers the range, the named one covers none of it, or none has the form.
     """
     asked = f"{months[0]} to {months[-1]}" if len(months) > 1 else str(months[0])
     if not product.families:
@@ -263,21 +271,43 @@ def choose_family(product: Product, months: Sequence[Month], source: str, now: d
         raise CoverageError(
             f"{product.name} of {asked} lies in the future: choose months up to the present one, {Month.of(now)}"
         )
+    families = _in_form(product, form, source)
     spans = ", ".join(f"{family.name} holds {family.span}" for family in product.families)
     if source != "auto":
-        family = product.family(source)
+        (family,) = families
         # near real time and what is newer than expected may be there all the same: the listing shows it
         if any((family.first or month) <= month <= Month.of(now) for month in months):
             return family
         raise CoverageError(f"{product.name} of {asked} is not in {family.name}: {spans}; choose other months")
-    for family in product.families:
+    for family in families:
         if all(family.expects(month, now) for month in months):
             return family
-    parts = "; ".join(_covered(family, months, now) for family in product.families)
+    parts = "; ".join(_covered(family, months, now) for family in families)
     raise CoverageError(
         f"no family of {product.name} covers {asked}: {parts} ({spans}). Choose months within one family, "
         "or name it (source=) to get the part that it covers"
     )
+
+
+def _in_form(product: Product, form: Form | None, source: str) -> tuple[Family, ...]:
+    """Return the families, or the one named, that are published in a form; raise where there is none."""
+    families = product.families if source == "auto" else (product.family(source),)
+    if form is None:
+        return families
+    have = {(era.family, era.form) for era in ERAS if era.product == product.name}
+    if form not in FORMS:
+        raise SettingsError(f"unknown form {form!r}: choose one of {', '.join(FORMS)} (form=)")
+    found = tuple(family for family in families if (family.name, form) in have)
+    if not found:
+        named = "; ".join(
+            f"{family.name} as {', '.join(one for one in FORMS if (family.name, one) in have)}"
+            for family in product.families
+        )
+        raise CoverageError(
+            f"{product.name} is not published as {form}{'' if source == 'auto' else f' in {source}'}: DWD has "
+            f"{named} (form=)"
+        )
+    return found
 
 
 def _covered(family: Family, months: Sequence[Month], now: datetime) -> str:
@@ -286,7 +316,12 @@ def _covered(family: Family, months: Sequence[Month], now: datetime) -> str:
 
 
 def folders_to_list(
-    product: Product, family: Family, months: Sequence[Month], *, complete: bool = False
+    product: Product,
+    family: Family,
+    months: Sequence[Month],
+    *,
+    complete: bool = False,
+    form: Form | None = None,
 ) -> tuple[str, ...]:
     """Return the folders whose listings a plan needs.
 
@@ -296,6 +331,8 @@ def folders_to_list(
         As for `make_plan`.
     complete : bool
         Whether the listings of folders that the table knows are wanted too, for sizes and dates.
+    form : {"binary", "hdf5", "netcdf", "ascii"}, optional
+        As for `make_plan`.
 
     Returns
     -------
@@ -306,20 +343,18 @@ def folders_to_list(
         dict.fromkeys(
             month.first_day.strftime(era.folder)
             for month in months
-            for era in _eras(product, family, month)
-            if complete or not _known(product, family, month)
+            for era in _eras(product, family, month, form)
+            if complete or not any(era.knows(month) for era in _eras(product, family, month, form))
         )
     )
 
 
-def _eras(product: Product, family: Family, month: Month) -> Iterator[Era]:
+def _eras(product: Product, family: Family, month: Month, form: Form | None) -> Iterator[Era]:
+    """Yield the ways in which a month may be filed, preferred ones first."""
+    forms = ("binary", "hdf5") if form is None else (form,)
     for era in ERAS:
-        if (era.product, era.family) == (product.name, family.name) and era.may_hold(month):
+        if (era.product, era.family) == (product.name, family.name) and era.form in forms and era.may_hold(month):
             yield era
-
-
-def _known(product: Product, family: Family, month: Month) -> bool:
-    return any(era.knows(month) for era in _eras(product, family, month))
 
 
 def make_plan(
@@ -332,6 +367,7 @@ def make_plan(
     listings: Mapping[str, Mapping[str, ListedFile] | None],
     now: datetime,
     span: Span | None = None,
+    form: Form | None = None,
 ) -> Plan:
     """Return the plan for months of one family, or for a span of time within them.
 
@@ -351,14 +387,22 @@ def make_plan(
         With time zone; days after it are not missing yet.
     span : tuple of numpy.datetime64, optional
         The first and the last stamp wanted, UTC: files of other days are left out.
+    form : {"binary", "hdf5", "netcdf", "ascii"}, optional
+        By default binaries and HDF5: one continues the series where the other ends.
 
     Returns
     -------
     Plan
-        Months and days without a file stand in its `missing`.
+        Months and days without a file stand in its `missing`. Files that hold whole years are cut to the months
+        by its `span`.
     """
     archives: list[RemoteArchive] = []
     missing: list[Missing] = []
+    if form == "netcdf" and span is None:
+        span = (
+            _stamp(datetime.combine(months[0].first_day, time())),
+            _stamp(datetime.combine(months[-1].last_day, time(23, 59, 59))),
+        )
     filed = _Filed(family, listings, span)
     for month in months:
         early = family.first is not None and month < family.first
@@ -366,8 +410,9 @@ def make_plan(
             reason = f"{family.name} begins in {family.first}" if early else "lies in the future"
             missing.append(Missing(month=month, what=str(month), reason=reason))
             continue
-        found, gaps = _month(product, family, month, filed, now)
-        archives += found
+        found, gaps = _month(_eras(product, family, month, form), month, filed, now)
+        known = {archive.path for archive in archives}  # an archive of a year comes up in each of its months
+        archives += [archive for archive in found if archive.path not in known]
         missing += gaps
     return Plan(
         product=product,
@@ -381,7 +426,12 @@ def make_plan(
     )
 
 
-def refuse_nothing(plan: Plan, listings: Mapping[str, Mapping[str, ListedFile] | None], now: datetime) -> None:
+def refuse_nothing(
+    plan: Plan,
+    listings: Mapping[str, Mapping[str, ListedFile] | None],
+    now: datetime,
+    form: Form | None = None,
+) -> None:
     """Raise where the server has nothing of what was asked for in near real time, and say what it has.
 
     Parameters
@@ -391,6 +441,8 @@ def refuse_nothing(plan: Plan, listings: Mapping[str, Mapping[str, ListedFile] |
         What it was made from.
     now : datetime
         With time zone.
+    form : {"binary", "hdf5", "netcdf", "ascii"}, optional
+        As for `make_plan`.
 
     Raises
     ------
@@ -400,9 +452,9 @@ def refuse_nothing(plan: Plan, listings: Mapping[str, Mapping[str, ListedFile] |
         return
     months = f"{plan.months[0]} to {plan.months[-1]}" if len(plan.months) > 1 else str(plan.months[0])
     asked = months if plan.span is None else " to ".join(dict.fromkeys(map(human_time, plan.span)))
-    folders = folders_to_list(plan.product, plan.family, plan.months)
+    folders = folders_to_list(plan.product, plan.family, plan.months, form=form)
     doctor = "DWD may have moved or renamed it, and `radar-nb doctor --server` shows what has changed"
-    filed, eras = _Filed(plan.family, listings), list(_eras(plan.product, plan.family, plan.months[0]))
+    filed, eras = _Filed(plan.family, listings), list(_eras(plan.product, plan.family, plan.months[0], form))
     stamps = [stamp for era in eras for stamp in filed.ends(era, plan.months[0]) or ()]
     if all(listings[folder] is None for folder in folders):
         reason = f"the server has no folder {' or '.join(folders)}: {doctor}"
@@ -432,32 +484,34 @@ def archives_of(
     """
     filed = _Filed(family, listings)
     for month in months:
-        for era in _eras(product, family, month):
+        for era in _eras(product, family, month, None):
             yield from (archive for _, archive in filed.files(era, month))
 
 
 def _month(
-    product: Product, family: Family, month: Month, filed: _Filed, now: datetime
+    eras: Iterable[Era], month: Month, filed: _Filed, now: datetime
 ) -> tuple[list[RemoteArchive], list[Missing]]:
     """Collect a month's files, era by era; a later era only fills what no earlier one has."""
+    family, delay = filed.family, 0
     held = _Held(month, _DAY // family.every)
     supplements: list[RemoteArchive] = []
-    for era in _eras(product, family, month):
+    for era in eras:
+        delay = max(delay, era.delay)
         found = filed.files(era, month)
         if era.supplement:
             supplements += [archive for _, archive in found]
         elif era.piece == "frame":
             held.add_frames(found, filed.ends(era, month))
         else:
-            held.add_archives(found, whole=era.piece == "month")
+            held.add_archives(found, whole=era.piece in {"year", "month"})
     files = held.files()
     if family.first is None:
-        delay = timedelta(minutes=max((era.delay for era in _eras(product, family, month)), default=0))
-        gaps = _frame_gaps(month, filed, [stamp for stamp, _ in files], due=now - delay, gone=now - RETENTION)
+        due = now - timedelta(minutes=delay)
+        gaps = _frame_gaps(month, filed, [stamp for stamp, _ in files], due=due, gone=now - RETENTION)
     else:
         published = now.date() - timedelta(days=2)  # a day's archive follows within two days of its end
-        due = [day for day in held.open_days() if day < published and filed.wants(day)]
-        gaps = _gaps(month, due, whole=not files)
+        open_days = [day for day in held.open_days() if day < published and filed.wants(day)]
+        gaps = _gaps(month, open_days, whole=not files)
     archives = [archive for _, archive in files] + supplements
     return [archive for archive in archives if filed.wants_file(archive)], gaps
 
@@ -597,6 +651,9 @@ class _Filed:
             return [(begin, known)] * era.knows(month)
         if (era, folder) not in self._sorted:
             self._sorted[era, folder] = self._sort(era, folder, begin)
+        if era.piece == "year":
+            of_year = self._sorted[era, folder].get(Month(month.year, 1), [])
+            return [(begin, replace(archive, month=month)) for _, archive in of_year]
         return self._sorted[era, folder].get(month, [])
 
     def ends(self, era: Era, month: Month) -> tuple[datetime, datetime] | None:

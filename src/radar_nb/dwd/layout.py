@@ -47,6 +47,7 @@ FOLDERS: dict[str, tuple[str, ...]] = {
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "weather/radar/composite/pg": (r"raa00-pg_bfr26-\w+-dwd---bufr",),  # BUFR, which radar_nb does not read
     "weather/radar/radolan/rw": (r"raa01-rw\.radolan2_10000-\w+-dwd---bin\.\w+",),  # a variant of RW
+    f"{_CDC}/hourly/radolan/recent/asc": (r"RW-hdf5-\d{8}\.tar\.gz",),  # HDF5 among the grids, since 2026
     f"{_CDC}/5_minutes/radolan/recent": (r"ZW-hdf5-\d{8}\.tar\.gz",),  # one stray file of 18 June 2026
 }
 """Names (regular expressions) that lie beside the files of the eras and are not taken."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Literal
 
+    from radar_nb.dwd.archive_names import Form
     from radar_nb.dwd.catalogue import Plan
     from radar_nb.dwd.listings import ListedFile
     from radar_nb.dwd.products import Product
@@ -34,6 +35,7 @@ async def plan_async(
     last: Any = None,
     *,
     source: Source = "auto",
+    form: Form | None = None,
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
     listing: bool = False,
@@ -79,9 +81,9 @@ async def plan_async(
     'YW2017.002_202006.tar'
     """
     made, listings = await listed_async(
-        product, first, last, source=source, folder=folder, base_url=base_url, listing=listing
+        product, first, last, source=source, form=form, folder=folder, base_url=base_url, listing=listing
     )
-    refuse_nothing(made, listings, datetime.now(UTC))
+    refuse_nothing(made, listings, datetime.now(UTC), form)
     return made
 
 
@@ -94,6 +96,7 @@ async def listed_async(
     last: Any = None,
     *,
     source: Source = "auto",
+    form: Form | None = None,
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
     listing: bool = True,
@@ -109,8 +112,9 @@ async def listed_async(
     months = month_range(first, last)
     used = settings(folder=folder, base_url=base_url)
     now = datetime.now(UTC)
-    family = choose_family(chosen, months, source, now)
-    listings = await _read_listings(used.base_url, folders_to_list(chosen, family, months, complete=listing))
+    family = choose_family(chosen, months, source, now, form)
+    folders = folders_to_list(chosen, family, months, complete=listing, form=form)
+    listings = await _read_listings(used.base_url, folders)
     made = make_plan(
         chosen,
         family,
@@ -120,6 +124,7 @@ async def listed_async(
         listings=listings,
         now=now,
         span=time_span(first, last),
+        form=form,
     )
     return made, listings
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from radar_nb.dwd.archive_names import Form
     from radar_nb.dwd.grids import Grid
     from radar_nb.dwd.products import Product
     from radar_nb.fetch.planning import Source
@@ -161,6 +162,7 @@ async def load_async(
     last: Any = None,
     *,
     source: Source = "auto",
+    form: Form | None = None,
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
     errors: Literal["raise", "report"] = "raise",
@@ -171,7 +173,7 @@ async def load_async(
 
     Parameters
     ----------
-    product, first, last, source, folder, base_url
+    product, first, last, source, form, folder, base_url
         As for `plan`. Of days or hours the Dataset has the frames whose time stamps, in UTC, lie in them.
     errors : {"raise", "report"}
         Whether unavailable and damaged files make the call fail, or are listed in the attribute
@@ -196,7 +198,7 @@ async def load_async(
     >>> ds = load("YW", "2020-06-13T12", "2020-06-13T18")  # doctest: +SKIP
     >>> ds = load("RW", "2024-11", "2026-02", source="radolan", grid="de1200")  # doctest: +SKIP
     """
-    made = await plan_async(product, first, last, source=source, folder=folder, base_url=base_url)
+    made = await plan_async(product, first, last, source=source, form=form, folder=folder, base_url=base_url)
     report = await download_async(made, errors=errors, progress=progress)
     there = tuple(a for a, outcome in zip(made.archives, report.outcomes, strict=False) if outcome.ok)
     ds = open_dataset(replace(made, archives=there), errors=errors, progress=progress, **reading)
