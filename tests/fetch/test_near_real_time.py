@@ -50,7 +50,7 @@ def test_forecasts_are_planned_loaded_and_drawn(server: str, tmp_path: Path) -> 
     assert dict(ds.sizes) == {"time": 2, "lead_time": 25, "y": 1200, "x": 1100, "bnds": 2}
     assert ds.source.values.tolist() == [archive.name for archive in plan.archives]
     np.testing.assert_array_equal(ds.RV[0, 1], ds.RV[1, 0])  # the same five minutes, foreseen perfectly
-    assert "forecast of 2020-06-13 15:50 UTC" in axes.get_title("left")
+    assert "5 min to 2020-06-13 16:05 UTC, forecast of" in axes.get_title("left")
     plt.close("all")
 
 
