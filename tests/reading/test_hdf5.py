@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import io
+import tarfile
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS
-from radar_nb.errors import HeaderError
+from radar_nb.errors import HeaderError, SettingsError
 from radar_nb.formats.odim import write_composite
 from radar_nb.formats.radolan import Header, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+RUN = np.datetime64("2020-06-13T15:25", "s")
 
 
 def rv(time: str = "2026-06-13T15:25", product: str = "RV", shape: tuple[int, int] = (1200, 1100)) -> Header:
@@ -185,3 +191,109 @@ class TestBothForms:
         """Their steps differ, so that no packed integers hold both."""
         with pytest.raises(rn.errors.SeriesError, match="leave packed=True away"):
             rn.open_dataset(folder, packed=True, progress=False)
+
+
+def _odim(path: Path, member: str | None = None) -> tuple[np.ndarray, dict[str, float]]:
+    """Return the codes, first row in the south, and the numbers of a composite as h5py has them."""
+    data = path.read_bytes()
+    if member is not None:
+        with tarfile.open(path) as tar:
+            data = tar.extractfile(member).read()  # type: ignore[union-attr]
+    with h5py.File(io.BytesIO(data)) as file:
+        what = file["dataset1/data1/what"].attrs
+        return file["dataset1/data1/data"][()][::-1], {
+            key: float(what[key]) for key in ("gain", "offset", "nodata", "undetect")
+        }
+
+
+@pytest.mark.parametrize("name", ["composite_rs_20260703_0750_000-hd5", "composite_hx_20251117_1500-hd5"])
+def test_the_present_is_what_h5py_reads(name: str, real_present: Path) -> None:
+    """Values are code * gain + offset, dry cells of rain 0, and cells of no data missing."""
+    codes, stated = _odim(real_present / name)
+    ds = rn.open_dataset(real_present / name, progress=False)
+    (values,) = (variable.values[0] for variable in ds.data_vars.values())
+
+    expected = codes * stated["gain"] + stated["offset"]
+    if "RS" in ds:
+        expected[codes == stated["undetect"]] = 0
+    expected[codes == stated["nodata"]] = np.nan
+
+    np.testing.assert_allclose(values, expected, rtol=2e-6, atol=1e-5)
+    assert ds.attrs["frames_missing"] == 0
+
+
+def test_the_present_has_the_values_that_its_readme_states(real_present: Path) -> None:
+    """RV's analysis, a cell of RS, and the maximum of HX."""
+    rv = rn.open_dataset(real_present / "composite_rv_20250923_0855.tar", progress=False).RV
+    rs = rn.open_dataset(real_present / "composite_rs_20260703_0750_000-hd5", progress=False).RS
+    hx = rn.open_dataset(real_present / "composite_hx_20251117_1500-hd5", progress=False).HX
+
+    assert int(rv[0, 0].isnull().sum()) == 621_995
+    assert [int(lead / np.timedelta64(1, "m")) for lead in rv.lead_time.values] == [0, 50]
+    assert float(rs[0, 1199 - 188, 581]) == pytest.approx(0.10499999, abs=2e-8)
+    assert float(hx.max()) == pytest.approx(50.81, abs=0.005)
+    assert str(hx.time.values[0]) == "2025-11-17T15:00:00.000000000"
+
+
+def test_rv_has_the_hundredths_of_its_binary(real_present: Path) -> None:
+    """`resolution="binary"` is max(1, floor(mm / 0.01)) hundredths of what is wet, in integers."""
+    path = real_present / "composite_rv_20250923_0855.tar"
+    codes, stated = _odim(path, "composite_rv_20250923_0855_050-hd5")
+    thousandths = codes.astype(np.int64) - 1
+    expected = np.where(thousandths > 0, np.maximum(1, thousandths // 10), 0)
+
+    packed = rn.open_dataset(path, resolution="binary", packed=True, progress=False).RV[0, 1]
+    plain = rn.open_dataset(path, resolution="binary", progress=False).RV[0, 1]
+
+    missing = codes == stated["nodata"]
+    assert packed.dtype == np.uint16
+    np.testing.assert_array_equal(packed.values[~missing], expected[~missing])
+    assert (packed.values[missing] == packed.attrs["_FillValue"]).all()
+    np.testing.assert_array_equal(
+        plain.values, np.where(missing, np.nan, expected.astype("f4") * np.float32(0.01))
+    )
+    assert (expected[~missing] == 1).sum() > 1000  # weak rain that the file resolves, and the binary does not
+
+
+def test_both_forms_of_rv_make_one_series_of_integers(tmp_path: Path) -> None:
+    """A run in binary and the next in HDF5 are packed alike."""
+    old = Header(product="RV", time=RUN, rows=1200, cols=1100, precision=-2, interval=5, version=5, lead=0)
+    (tmp_path / "RV2006131525_000").write_bytes(write_frame(old, np.full((1200, 1100), 7, np.uint16)))
+    new = replace(old, time=RUN + np.timedelta64(5, "m"))
+    data = write_composite(new, np.full((1200, 1100), 79, np.uint32), quantity="ACRR", gain=0.001, offset=-0.001)
+    (tmp_path / "composite_rv_20200613_1530_000-hd5").write_bytes(data)
+
+    ds = rn.open_dataset(tmp_path, resolution="binary", packed=True, progress=False)
+
+    assert ds.RV[:, 5, 5].values.tolist() == [7, 7]
+
+
+def test_the_resolution_of_others_is_not_guessed(tmp_path: Path) -> None:
+    """How DWD rounds RY is unknown; of sums in tenths nothing changes; another word is refused."""
+    ry = Header(product="RY", time=RUN, rows=1200, cols=1100, precision=-2, interval=5, version=5)
+    data = write_composite(ry, np.ones((1200, 1100), np.uint16), quantity="RATE", gain=0.01)
+    (tmp_path / "ry.hdf5").write_bytes(data)
+    rw = replace(ry, product="RW", interval=60)
+    data = write_composite(rw, np.full((1200, 1100), 3, np.uint16), quantity="ACRR", gain=0.1)
+    (tmp_path / "rw.hdf5").write_bytes(data)
+
+    with pytest.raises(SettingsError, match=r"how DWD rounds RY in its binaries is not known.*holds for RV alone"):
+        rn.open_dataset(tmp_path / "ry.hdf5", resolution="binary", progress=False)
+    with pytest.raises(SettingsError, match='resolution=\'fine\' is not valid: use "file" or "binary"'):
+        rn.open_dataset(tmp_path / "rw.hdf5", resolution="fine", progress=False)  # type: ignore[arg-type]
+    assert float(rn.open_dataset(tmp_path / "rw.hdf5", resolution="binary", progress=False).RW.max()) == (
+        pytest.approx(0.3)
+    )
+
+
+@pytest.mark.parametrize("name", ["composite_rs_20260703_0750_000-hd5", "composite_rv_20250923_0855.tar"])
+def test_wide_codes_unpack_to_the_values_of_the_plain_open(name: str, real_present: Path) -> None:
+    """Xarray decodes packed codes of four bytes to float32, bit for bit what `open_dataset` returns."""
+    plain = rn.open_dataset(real_present / name, progress=False)
+    packed = rn.open_dataset(real_present / name, packed=True, progress=False)
+
+    (decoded,) = xr.decode_cf(packed).data_vars.values()
+    (values,) = plain.data_vars.values()
+
+    assert (packed[decoded.name].dtype.str, decoded.dtype.str) == ("<u4", "<f4")
+    np.testing.assert_array_equal(decoded, values)

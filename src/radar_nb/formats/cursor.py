@@ -403,6 +403,8 @@ def frame_codes(
         if kind.form == "ascii":
             return esri_ascii.read_grid(data, name=str(name))[1], packing
         composite = odim.read_composite(data, name=str(name))
+        if composite.header.precision != header.precision:  # asked for: see `coarsened`
+            composite = odim.coarsened(composite, header.precision, name=str(name))
         return composite.codes, composite.packing
     length = bytes(data[:HEADER_LIMIT]).find(ETX) + 1
     if zlib.crc32(data[:length]) != hashed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -20,9 +20,9 @@ from zlib_ng import zlib_ng
 
 from radar_nb.dwd.grids import GRIDS, PROJ, find_grid, to_lonlat
 from radar_nb.dwd.products import PRODUCTS
-from radar_nb.errors import HeaderError, UnknownGrid, UnsafeMember
-from radar_nb.formats.packing import Packing
-from radar_nb.formats.radolan import FRAME_LIMIT, Header
+from radar_nb.errors import HeaderError, SettingsError, UnknownGrid, UnsafeMember
+from radar_nb.formats.packing import Packing, radolan_packing
+from radar_nb.formats.radolan import FRAME_LIMIT, NO_DATA_CODE, VALUE, Header
 from radar_nb.runtime.wording import decimal, human_bytes, human_interval
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ", "VIL": "kg m-2", "CLASS": "1"}
 """The quantities that are read, and their units in the standard (table 16)."""
 
+_WIDE, _CODES = 4, 1 << 32  # bytes of the widest codes, and how many there are
+_ROUNDING = 1e-6  # of a step
 _MINUTE = timedelta(minutes=1)
 _STEP = 5  # minutes: nominal times and lead times of DWD's composites are multiples of it
 _DATA = "dataset1/data1/data"
@@ -66,7 +68,9 @@ class Composite:
     packing : Packing
         To our unit: mm in the interval, also where the file has mm/h, or that of the standard.
     codes : ndarray of unsigned int, shape (rows, cols)
-        First row in the south, as in RADOLAN's binaries; ODIM stores the north first.
+        First row in the south, as in RADOLAN's binaries; ODIM stores the north first. Codes of four bytes whose
+        offset is whole steps are moved by it, so that they count steps from zero: no float32 holds a wide code,
+        a scale and an offset without rounding twice.
     """
 
     header: Header
@@ -103,7 +107,63 @@ def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | 
     """
     with open_hdf5(data, name) as file:
         header, quantity, packing = _meaning(file, len(data))
-        return Composite(header=header, quantity=quantity, packing=packing, codes=_codes(file.field(), out))
+        codes = _codes(file.field(), out)
+    if packing.itemsize == _WIDE and packing.offset:
+        packing = _from_zero(packing, codes)
+    return Composite(header=header, quantity=quantity, packing=packing, codes=codes)
+
+
+def _from_zero(packing: Packing, codes: NDArray[Any]) -> Packing:
+    """Move codes by their offset, if that is whole steps, and return how they stand for values then."""
+    steps = round(packing.offset / packing.scale)
+    if abs(packing.offset / packing.scale - steps) > _ROUNDING:
+        return packing
+    codes += codes.dtype.type(steps % _CODES)  # modulo 2^32, as unsigned integers add
+    moved = [(code + steps) % _CODES for code in (*packing.marks, packing.undetect or 0)]
+    undetect = None if packing.undetect is None else moved[-1]
+    return replace(packing, offset=0.0, marks=tuple(moved[:-1]), undetect=undetect)
+
+
+def coarsened(composite: Composite, precision: int, *, name: str) -> Composite:
+    """Return RV with the amounts that its binary has: max(1, floor(mm / 0.01)) hundredths of what is not dry.
+
+    Measured on 33 million cells of one run in both forms, where 98.5 to 99 % of the wet cells were equal and the
+    others one hundredth apart. Amounts above 40.95 mm are the largest that twelve bits hold.
+
+    Parameters
+    ----------
+    composite : Composite
+    precision : int
+        Exponent of ten of the binary's step; a composite that has it is returned as it is.
+    name : str
+        What to call it in an error.
+
+    Raises
+    ------
+    SettingsError
+        It is of another product, of which it is not known how DWD rounds it.
+    """
+    header, packing = composite.header, composite.packing
+    if header.precision == precision:
+        return composite
+    steps = round(float(f"1e{precision}") / packing.scale)
+    whole = steps > 0 and abs(steps * packing.scale / float(f"1e{precision}") - 1) < _ROUNDING
+    if header.product != "RV" or packing.offset or not whole:
+        raise SettingsError(
+            f'{name}: how DWD rounds {header.product} in its binaries is not known, so that resolution="binary" '
+            "holds for RV alone: leave it away"
+        )
+    wet = composite.codes != 0
+    if packing.undetect is not None:
+        wet &= composite.codes != packing.undetect
+    counts = np.clip(composite.codes // np.uint32(steps), 1, VALUE).astype(np.uint16)
+    codes = np.where(packing.is_missing(composite.codes), NO_DATA_CODE, np.where(wet, counts, 0)).astype(np.uint16)
+    return replace(
+        composite,
+        header=replace(header, precision=precision),
+        packing=radolan_packing(2, scale=float(f"1e{precision}")),
+        codes=codes,
+    )
 
 
 def read_header(data: Buffer, *, name: str = "the file") -> Header:

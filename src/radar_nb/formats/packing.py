@@ -22,6 +22,7 @@ Clutter = Literal["keep", "mask"]
 
 _BLOCK = 1 << 17
 """Cells that are packed at once."""
+_WIDE_FILL = (1 << 32) - (1 << 8)
 _TO_SIGN = np.uint16(16 - NO_DATA.bit_length())
 
 OUTLINE_FLAG = {"outline": 16}
@@ -72,8 +73,11 @@ class Packing:
 
     @property
     def fill(self) -> int:
-        """What `packed` puts where a cell is missing: the largest integer, which is not a value of any product."""
-        return int(np.iinfo(self.dtype).max)
+        """What `packed` puts where a cell is missing: the largest integer, which is not a value of any product.
+
+        Of amounts in four bytes the largest that float32 holds, since xarray compares after the conversion.
+        """
+        return _WIDE_FILL if self.itemsize == 4 and not self.missing else int(np.iinfo(self.dtype).max)
 
     @property
     def flagged(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from uuid import uuid4
 
 import numpy as np
@@ -12,10 +12,10 @@ from xarray.core import indexing
 
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.dwd.grids import Grid, named_grid
-from radar_nb.dwd.products import variable_name
+from radar_nb.dwd.products import PRODUCTS, variable_name
 from radar_nb.errors import NothingFound, SettingsError
 from radar_nb.formats.cursor import open_cursor
-from radar_nb.formats.odim import read_composite
+from radar_nb.formats.odim import coarsened, read_composite
 from radar_nb.formats.packing import FLAGS, OUTLINE_FLAG, Clutter, Packing
 from radar_nb.formats.radolan import RUN_LENGTH, SYNTHETIC
 from radar_nb.reading.forecasts import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.formats.index import Frames
+    from radar_nb.formats.index import FrameKind, Frames
     from radar_nb.formats.odim import Composite
     from radar_nb.reading.lazy_array import What
     from radar_nb.runtime.progress import Reporter
@@ -65,6 +65,9 @@ _LISTED = 20
 """How many gaps, doubled frames or problems an attribute spells out."""
 
 
+Resolution = Literal["file", "binary"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What `open_dataset` was asked for; see there."""
@@ -74,6 +77,7 @@ class Options:
     packed: bool = False
     flags: bool = False
     lonlat: bool = False
+    resolution: Resolution = "file"
     grid: str | Grid | None = None
     regrid: Method = "overlap"
     sums: str = "apart"
@@ -163,7 +167,8 @@ def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
     numbers[there] = np.arange(there.size)
     rows = frames.rows.copy()
     rows["kind"] = numbers[rows["kind"]]
-    frames = replace(frames, rows=rows, kinds=tuple(frames.kinds[kind] for kind in there))
+    kinds = tuple(_with_resolution(frames.kinds[kind], options.resolution) for kind in there)
+    frames = replace(frames, rows=rows, kinds=kinds)
     templates = tuple(
         find_template(
             kind,
@@ -187,8 +192,19 @@ def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
 
 def _composite(frames: Frames, number: int) -> Composite:
     """Read a frame in HDF5, which states what its codes stand for."""
-    name = frames.place(number)
-    return read_composite(open_cursor(frames, number).read(frames.rows[number], name=name), name=name)
+    name, kind = frames.place(number), frames.kinds[int(frames.rows["kind"][number])]
+    composite = read_composite(open_cursor(frames, number).read(frames.rows[number], name=name), name=name)
+    return coarsened(composite, kind.header.precision, name=name)
+
+
+def _with_resolution(kind: FrameKind, resolution: Resolution) -> FrameKind:
+    """Return a kind of HDF5 with the step that its product has in binaries, if that is asked for."""
+    if resolution not in get_args(Resolution):
+        raise SettingsError(f'resolution={resolution!r} is not valid: use "file" or "binary"')
+    product = PRODUCTS.get(kind.header.product)
+    if resolution == "file" or not kind.hdf5 or product is None or product.quantity != "amount":
+        return kind
+    return replace(kind, header=replace(kind.header, precision=round(np.log10(product.precision))))
 
 
 def assemble(opened: Opened, options: Options) -> xr.Dataset:
@@ -219,7 +235,8 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
         data = variable("packed", attrs | packing)
     else:
         data = variable("values", attrs)
-        if packing and packings[0].itemsize < _WIDE:  # CF unpacks wider integers to float64
+        # a netCDF file of wide integers would be twice as large as one of float32
+        if packing and packings[0].itemsize < _WIDE:
             data.encoding |= packing | {"dtype": packings[0].dtype}
     coords = _coords(opened, options)
     for name in ("source", "time_bnds", "prediction_time"):  # xarray's chunks={} cuts these as it cuts the data

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from radar_nb.dwd.products import Product
     from radar_nb.fetch.planning import Source
     from radar_nb.formats.packing import Clutter
+    from radar_nb.reading.dataset import Resolution
     from radar_nb.reading.regridding import Method
     from radar_nb.runtime.progress import Reporter
 
@@ -49,6 +50,7 @@ def open_dataset(
     packed: bool = False,
     flags: bool = False,
     lonlat: bool = False,
+    resolution: Resolution = "file",
     grid: str | Grid | None = None,
     regrid: Method = "overlap",
     sums: str = "apart",
@@ -83,6 +85,10 @@ def open_dataset(
         Whether to add the variable `flags` (uint8, CF `flag_masks`: secondary, no data, negative, clutter).
     lonlat : bool
         Whether to add `lon` and `lat`, degrees, of the cells' centres.
+    resolution : {"file", "binary"}
+        Whether amounts have the steps of their files, or those of the product's binaries: RV in HDF5 resolves
+        0.001 mm, and its binary has max(1, floor(mm / 0.01)) hundredths. "binary" continues a series of binaries
+        with HDF5, in the same integers.
     grid : str or Grid, optional
         Bring all frames to this grid, such as "de1200" (`radar_nb.dwd.grids.GRIDS` has them all). Needed where the
         frames' grids differ.
@@ -132,7 +138,7 @@ def open_dataset(
     UnknownProduct, UnknownGrid
         A frame of unknown size, or an unknown `grid`.
     SettingsError
-        `sums` is not valid, or `source` is not something that holds data.
+        `sums` or `resolution` is not valid, or `source` is not something that holds data.
 
     Examples
     --------
@@ -145,6 +151,7 @@ def open_dataset(
         packed=packed,
         flags=flags,
         lonlat=lonlat,
+        resolution=resolution,
         grid=grid,
         regrid=regrid,
         sums=sums,
@@ -265,7 +272,7 @@ class RadarNbBackend(BackendEntrypoint):
     open_dataset_parameters = (
         *("filename_or_obj", "drop_variables", "mask_and_scale", "decode_times", "concat_characters"),
         *("decode_coords", "use_cftime", "decode_timedelta", "variables", "clutter", "packed", "flags", "lonlat"),
-        *("grid", "regrid", "sums", "fill_gaps", "run", "lead", "errors"),
+        *("resolution", "grid", "regrid", "sums", "fill_gaps", "run", "lead", "errors"),
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
