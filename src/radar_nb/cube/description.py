@@ -117,8 +117,8 @@ class Cube:
     interval : int
         Minutes that a value covers.
     packing : Packing
-        How the archives' codes stand for values.
-    How the archives' codes represent values.
+        How the archives' codes represent values.
+    shards : ShardFormat
         Of the array of codes.
     has_flags : bool
     attrs, flag_attrs, crs_attrs, dataset_attrs : dict

@@ -1,5 +1,5 @@
 // The month picker's calendar: years across, months down, one table, one tab stop.
-// A cell is the number of its month, counted from January of the first year.
+// A cell is identified by the number of its month, counted from January of the first year.
 
 const STATES = {
   "-": "unpublished", ".": "server", b: "begun", d: "downloaded", x: "extracted", c: "cube", "!": "broken",
@@ -19,13 +19,13 @@ class Calendar {
     this.model = model;
     this.words = model.get("words");
     this.selected = new Set();
-    this.anchor = null; // the cell where a span begins, and how the span changes what was selected then
+    this.anchor = null; // the cell where a span begins, and how the span changes the selection
     this.drag = null; // the cell that the pointer was over last
     this.focus = null;
     this.timer = null;
     el.classList.add("radar-nb-calendar");
     el.tabIndex = -1;
-    // JupyterLab's own keys keep away from what has this attribute itself; a click on a text would focus its cell
+    // JupyterLab ignores keys on elements with this attribute; a click on a text would focus the notebook cell
     el.addEventListener("focusin", (event) => { event.target.dataset.lmSuppressShortcuts = "true"; });
     el.addEventListener("click", () => el.contains(document.activeElement) || el.focus({ preventScroll: true }));
     const frame = element("div", { className: "frame" });
@@ -64,7 +64,7 @@ class Calendar {
     };
   }
 
-  // --- what is there --------------------------------------------------------------------------------------
+  // --- content --------------------------------------------------------------------------------------------
 
   build() {
     const { words, table } = this;
@@ -142,22 +142,22 @@ class Calendar {
       cell.className = on ? `${state} on` : state;
       cell.setAttribute("aria-selected", on);
       cell.setAttribute("aria-disabled", state === "unpublished");
-      const told = `${this.name(index)}, ${words[state]}`;
-      cell.title = told;
-      cell.setAttribute("aria-label", on ? `${told}, ${words.selected}` : told);
+      const label = `${this.name(index)}, ${words[state]}`;
+      cell.title = label;
+      cell.setAttribute("aria-label", on ? `${label}, ${words.selected}` : label);
     });
     const usual = ["server", "downloaded", "extracted", "unpublished"];
     const shown = Object.values(STATES).filter((state) => usual.includes(state) || seen.has(state));
     const named = [...shown.map((state) => [state, words[state]]), ["server on", words.selected]];
-    this.legend.replaceChildren(...named.map(([className, told]) => {
+    this.legend.replaceChildren(...named.map(([className, text]) => {
       const entry = element("span");
-      entry.append(element("i", { className }), told);
+      entry.append(element("i", { className }), text);
       return entry;
     }));
     if (this.focus === null) this.rest();
   }
 
-  rest() { // the one tab stop: the last month selected, else the last one published
+  rest() { // the tab stop: the last selected month, otherwise the last published one
     const months = [...this.cells.keys()];
     const index = Math.max(...this.selected, -1);
     const last = index >= 0 ? index : months.findLast((month) => this.state(month) !== "unpublished") ?? 0;
@@ -170,7 +170,7 @@ class Calendar {
     cell.tabIndex = 0;
   }
 
-  take() { // what the kernel says is selected
+  take() { // adopt the kernel's selection
     const months = this.model.get("value").map((text) => {
       const [year, month] = text.split("-").map(Number);
       return (year - this.first) * 12 + month - 1;
@@ -182,7 +182,7 @@ class Calendar {
     this.paint();
   }
 
-  // --- what is chosen -------------------------------------------------------------------------------------
+  // --- selection ------------------------------------------------------------------------------------------
 
   choose(months) {
     this.selected = new Set([...months].filter((index) => this.state(index) !== "unpublished"));
@@ -205,7 +205,7 @@ class Calendar {
     return [...this.cells.keys()].filter(fits);
   }
 
-  isSpan(cell) { // a month or a year: what can be dragged from and to
+  isSpan(cell) { // a month or a year, which can start or end a drag
     return Number(cell.dataset.column) >= 0;
   }
 
@@ -225,14 +225,14 @@ class Calendar {
     this.choose(apply(months));
   }
 
-  reach(cell) { // from the anchor to here; a shorter reach takes back what a longer one took
+  reach(cell) { // select from the anchor to here; a shorter reach undoes a longer one
     this.choose(this.anchor.apply(this.between(this.anchor.cell, cell)));
   }
 
   pick(cell, { add = false, extend = false }) {
     if (extend && this.anchor && this.isSpan(cell)) {
       this.reach(cell);
-    } else if (extend && !this.isSpan(cell)) { // a month or season of all years: of what is selected only that
+    } else if (extend && !this.isSpan(cell)) { // a month or season of all years: keep only that of the selection
       this.choose(this.covered(cell).filter((index) => this.selected.has(index)));
     } else {
       this.begin(cell, add ? "toggle" : "only");
@@ -244,7 +244,7 @@ class Calendar {
 
   onDown(event) {
     const cell = event.target.closest("td, th");
-    this.touched = event.pointerType === "touch"; // a finger may scroll: what it taps is taken at the click
+    this.touched = event.pointerType === "touch"; // a finger may scroll: a tap selects at the click
     if (!cell || event.button !== 0 || this.touched) return;
     event.preventDefault();
     this.stop(cell);
@@ -262,7 +262,7 @@ class Calendar {
     this.reach(cell);
   }
 
-  onClick(event) { // also what a screen reader's click comes as, without a pointer before it
+  onClick(event) { // also a screen reader's click, without a pointer event before it
     const cell = event.target.closest("td, th");
     if (!cell || (this.isSpan(cell) && event.detail > 0 && !this.touched)) return;
     this.stop(cell);
@@ -285,7 +285,7 @@ class Calendar {
   go(cell, [down, right], extend) {
     const column = Number(cell.dataset.column) + right;
     let row = Number(cell.dataset.row) + down;
-    const long = cell.rowSpan > 1 && down > 0; // a season is left at its end
+    const long = cell.rowSpan > 1 && down > 0; // leave a season at its end
     if (long) row = Number(cell.dataset.row) + cell.rowSpan;
     const next = this.grid.get(`${row},${row === -1 ? Math.max(column, -1) : column}`);
     if (!next) return;

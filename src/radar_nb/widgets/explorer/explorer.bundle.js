@@ -1,19 +1,19 @@
 // Made by scripts/bundle_explorer.py from js/*.js: edit those, then run the script.
 
 // ---- cache.js
-// Fields: asked for ahead of the playhead, held compressed within a budget, and a few of them inflated.
+// Fields: requested ahead of the playhead, kept compressed within a budget, and a few of them inflated.
 const NO_VALUE = 0xffff;
-const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // what a browser may hold
-const PATIENCE = 8000; // ms after which a field that has not come is asked for again
+const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // limits of a browser's memory
+const PATIENCE = 8000; // ms after which a missing field is requested again
 
 async function inflate(bytes) {
   const { readable, writable } = new DecompressionStream("deflate"), writer = writable.getWriter();
   const whole = new Response(readable).arrayBuffer();
-  await Promise.all([writer.write(bytes), writer.close(), whole]); // one that fails, fails them all
+  await Promise.all([writer.write(bytes), writer.close(), whole]); // one failure fails all
   return whole;
 }
 
-// Codes from the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
+// Decode the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
 async function unpack(bytes, cells) {
   const words = new Uint16Array(await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
   if (!runs) return words.subarray(2);
@@ -28,18 +28,18 @@ async function unpack(bytes, cells) {
 }
 
 class FrameCache {
-  // batch: how many fields the kernel reads at once
+  // batch: number of fields that the kernel reads at once
   constructor(send, count, cells, batch) {
     Object.assign(this, { send, count, cells });
     this.budget = PACKED_BYTES;
-    this.underway = 6 * batch; // fields that may be on their way
+    this.underway = 6 * batch; // largest number of requested fields
     this.most = Math.max(4, Math.min(48, Math.floor(OPEN_BYTES / (2 * cells))));
     this.packed = new Map(); // index -> {bytes, scale, offset, cells}
-    this.open = new Map(); // index -> field, the one used last at the end
+    this.open = new Map(); // index -> field, the last used one at the end
     this.opening = new Map();
     this.asked = new Set();
     this.askedAt = 0;
-    this.broken = new Map(); // index -> what is wrong with it
+    this.broken = new Map(); // index -> error text
     this.wet = new Float32Array(count).fill(NaN);
     this.bytes = 0;
     this.received = 0;
@@ -56,13 +56,13 @@ class FrameCache {
     this.wet[index] = wet;
     this.received += bytes.byteLength;
     if (this.packed.has(index)) return;
-    // a copy of its own: a message holds several fields, and lives as long as one of them
+    // copied, since a message holds several fields and would live as long as one of them
     this.packed.set(index, { bytes: bytes.slice(), scale, offset, cells });
     this.bytes += bytes.byteLength;
     while (this.bytes > this.budget && this.packed.size > 1) this.forget(playhead);
   }
   forget(playhead) {
-    // the one that playing reaches last goes first
+    // remove the one that playing reaches last
     let far = -1, worst = -1;
     for (const i of this.packed.keys()) {
       const away = (i - playhead + this.count) % this.count;
@@ -74,7 +74,7 @@ class FrameCache {
   get mean() {
     return this.packed.size ? this.bytes / this.packed.size : 60e3; // bytes of a field
   }
-  // Ask for the fields from the playhead on, around the span, as many as the budget holds.
+  // Request the fields from the playhead on, around the span, as many as the budget allows.
   wish(playhead, span) {
     const length = span[1] - span[0] + 1;
     const ahead = Math.min(length, Math.max(8, Math.floor((0.7 * this.budget) / this.mean)));
@@ -85,7 +85,7 @@ class FrameCache {
       if (i < this.count && !this.known(i)) wanted.push(i);
     }
     const near = wanted.length > 0 && (wanted[0] - playhead + this.count) % this.count < 8;
-    const late = performance.now() - this.askedAt > PATIENCE; // lost with a kernel, or by another view
+    const late = performance.now() - this.askedAt > PATIENCE; // lost with a kernel or to another view
     const urgent = near && (late || !this.asked.has(wanted[0]));
     if (!wanted.length || (this.asked.size > this.underway / 2 && !urgent && !late)) return;
     this.asked = new Set(wanted);
@@ -143,12 +143,12 @@ function inside(polygon, rows, cols) {
 // ---- format.js
 // Numbers, times, sizes and markup as text.
 const DIGITS = 3;
-const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // what files say is not trusted
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // texts of files are not trusted
 
 const number = (value, decimal = ".") =>
   Number.isNaN(value) ? "–" : String(+value.toFixed(value >= 100 ? 1 : DIGITS)).replace(".", decimal);
 
-// The numbers of a text: "9.18, 48.78", "9,18 48,78" and "9,18; 48,78" are the same two.
+// Parse the numbers of a text: "9.18, 48.78", "9,18 48,78" and "9,18; 48,78" are equal.
 function numbersOf(text) {
   let parts = text.split(/[;\s]+/).map((part) => part.replace(/,$/, "")).filter(Boolean);
   if (parts.some((part) => part.split(",").length > 2 || /\..*,|,.*\./.test(part)) || parts.length === 1) parts = text.split(/[,;\s]+/).filter(Boolean);
@@ -161,7 +161,7 @@ const bytesText = (bytes, decimal = ".") => (bytes < 1e6 ? `${Math.ceil(bytes / 
 const pythonList = (content) => JSON.stringify(content).replaceAll(",", ", ");
 
 // ---- map.js
-// The map: codes to colours by a table, and on top of them borders, sites, graticule and what the user has drawn.
+// The map: codes coloured by a table, and on top of them borders, sites, graticule and the user's drawings.
 
 const GROUND = {
   dry: [0xfd, 0xfd, 0xfb], gap: [0xa8, 0xa2, 0x98], outside: [0xdd, 0xe1, 0xe6], ink: "#1a1a1a", soft: "#5a5a5a",
@@ -225,7 +225,7 @@ class RadarMap {
     this.paper = this.canvas.getContext("2d", { alpha: false });
     this.image = this.paper.createImageData(this.cols, this.rows);
     this.pixels = new Uint32Array(this.image.data.buffer);
-    this.covered = null; // 1 where a field has ever had a value; null where none is known
+    this.covered = null; // 1 where a field has ever had a value; null if unknown
     this.table = new Uint32Array(65536);
     this.tableOf = "";
     this.view = { x: 0, y: 0, zoom: 1 }; // shift in cells, and times the whole map
@@ -233,7 +233,7 @@ class RadarMap {
     this.marks = [];
     this.draft = null;
   }
-  // colours of codes that stand for code * scale + offset; classes in the same unit
+  // colours of codes that represent code * scale + offset; classes in the same unit
   paletteTable(field, classes, colours) {
     const key = [field.scale, field.offset, classes.join(), colours.join()].join(";");
     if (key === this.tableOf) return;
@@ -447,7 +447,7 @@ class RadarMap {
 }
 
 // ---- ticks.js
-// Where a time axis has its marks: at whole minutes, hours, days or months of UTC.
+// Ticks of a time axis: at whole minutes, hours, days or months of UTC.
 
 const MINUTE = 60e3;
 const HOUR = 60 * MINUTE, DAY = 24 * HOUR;
@@ -459,7 +459,7 @@ const niceStep = (range, count) => {
   return power * [1, 2, 5, 10].find((k) => k * power >= raw * 0.999);
 };
 
-// The next mark at or after a time; a step below a minute counts months.
+// Return the next tick at or after a time; a step below a minute counts months.
 function nextMark(time, step) {
   if (step >= MINUTE) return Math.ceil(time / step) * step;
   const date = new Date(time), start = Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
@@ -468,7 +468,7 @@ function nextMark(time, step) {
   return Date.UTC(Math.floor(mark / 12), mark % 12);
 }
 
-// [index, text] of at most so many marks on the fields from first to last; numbers where they have no times.
+// Return [index, text] of at most so many ticks on the fields from first to last; numbers for fields without times.
 function ticks(times, first, last, most) {
   if (last <= first) return [];
   if (!times) {
@@ -482,7 +482,7 @@ function ticks(times, first, last, most) {
   let index = first;
   for (let mark = nextMark(times[first], step); mark <= times[last]; mark = nextMark(mark + 1, step)) {
     while (times[index] < mark) index += 1;
-    if (found.length && found.at(-1)[0] === index) continue; // a hole: the marks fall batch
+    if (found.length && found.at(-1)[0] === index) continue; // a gap: two ticks on one field
     const text = timeText(mark);
     found.push([index, step < MINUTE ? text.slice(0, 7) : text.endsWith("00:00") ? text.slice(0, 10) : text.slice(11)]);
   }
@@ -490,7 +490,7 @@ function ticks(times, first, last, most) {
 }
 
 // ---- controls.js
-// What the explorer's controls, keys and pointer do.
+// The actions of the explorer's controls, keys and pointer.
 
 const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
 
@@ -527,17 +527,17 @@ const controls = {
     this.root.addEventListener("keydown", (event) => this.key(event), { signal });
     this.wirePointer(this.$(".rnb-over"), signal);
     this.setMode("point");
-    const told = {
+    const handlers = {
       "change:index": () => this.model.get("index") !== this.playhead && this.seek(this.model.get("index")),
       "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
     };
-    for (const [name, act] of Object.entries(told)) {
+    for (const [name, act] of Object.entries(handlers)) {
       this.model.on(name, act);
       signal.addEventListener("abort", () => this.model.off(name, act));
     }
     this.watchLook(signal);
   },
-  // Draw again in another size, on a screen of another resolution, in another theme of Jupyter.
+  // Redraw for another size, screen resolution or theme of Jupyter.
   watchLook(signal) {
     const redraw = () => this.redraw(), look = { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] };
     const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
@@ -569,7 +569,7 @@ const controls = {
       this.say(this.texts.wrong_limits, "warn");
       return this.classes();
     }
-    this.scale.owner.chosen = rising ? limits : undefined; // an empty line restores the default
+    this.scale.owner.chosen = rising ? limits : undefined; // an empty input restores the default
     this.classes();
   },
   key(event) {
@@ -660,7 +660,7 @@ const controls = {
     if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
     this.addMark({ cell: [row, col] });
   },
-  // Cells of pairs of degrees: longitude first, or latitude first if only that is on the map.
+  // Convert pairs of degrees to cells: longitude first, or latitude first if only that is on the map.
   cellsOf(pairs) {
     const orders = [([lon, lat]) => [lon, lat], ([lat, lon]) => [lon, lat]];
     const found = orders.map((order) => pairs.map((pair) => this.map.projection.cell(...order(pair))));
@@ -682,7 +682,7 @@ const controls = {
 };
 
 // ---- layout.js
-// What the explorer looks like as HTML.
+// The explorer's HTML.
 
 const ICONS = {
   play: "M5 3.5v13l11-6.5z", pause: "M5 3.5h3.5v13H5zM11.5 3.5H15v13h-3.5z",
@@ -700,7 +700,7 @@ const button = (name, glyph, label, key = "") =>
   `<button type="button" class="rnb-${name}" aria-label="${escaped(label)}" title="${escaped(label)}${key && ` (${key})`}">${icon(glyph)}</button>`;
 const options = (values, chosen) => values.map(([value, text]) => `<option value="${escaped(value)}"${value === chosen ? " selected" : ""}>${escaped(text)}</option>`).join("");
 const legendRow = (colour, text) => `<li><i style="background:${colour}"></i><span>${escaped(text)}</span></li>`;
-const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and their texts
+const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and keys of their texts
 
 function layout(info, t) {
   return `
@@ -771,7 +771,7 @@ const dialogsHtml = (t) => `
 <dialog class="rnb-pagebox" aria-label="HTML"><p></p><form method="dialog"><button value="make">${escaped(t.make)}</button><button value="">${escaped(t.cancel)}</button></form></dialog>`;
 
 // ---- timeline.js
-// The timeline below the map: how wet each field is, which fields are here, the span, and the time.
+// The timeline below the map: share of wet cells of each field, loaded fields, the span, and the time.
 
 const LABELS = 15; // CSS pixels below the bars
 
@@ -811,7 +811,7 @@ const timeline = {
       context.fillText(text, Math.min(width - words, Math.max(0, left - words / 2)), box.height);
     }
   },
-  // one bar a field, or where they are many, one a pixel: of the wettest field in it
+  // one bar per field; if there are many, one per pixel, for its wettest field
   drawWet(context, { width, height, wet, held }) {
     const { count } = this.info, bars = Math.min(count, Math.floor(width));
     let most = 0.02;
@@ -847,7 +847,7 @@ const timeline = {
     const [from, to] = [first, last].map((index) => timeText(this.info.times[index]));
     return `${from} – ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to}`;
   },
-  // how many fields the span should have and has not
+  // number of missing fields in the span
   holes() {
     const { times, minutes } = this.info, [first, last] = this.span;
     return times && minutes ? Math.max(0, Math.round((times[last] - times[first]) / (minutes * MINUTE)) - (last - first)) : 0;
@@ -915,7 +915,7 @@ class Chart {
     for (let i = span[0]; i <= span[1]; i++) {
       if (Number.isNaN(values[i])) down = false;
       else {
-        if (down && times && minutes && times[i] - times[i - 1] > 1.5 * minutes * MINUTE) down = false; // a hole
+        if (down && times && minutes && times[i] - times[i - 1] > 1.5 * minutes * MINUTE) down = false; // a gap
         context[down ? "lineTo" : "moveTo"](x(i), y(values[i]));
         context.lineTo(x(i + 1), y(values[i])); // the interval ends at the time of the field
         down = true;
@@ -982,7 +982,7 @@ const places = {
   },
   removeMark(mark) {
     this.ask({ type: "stop", id: mark.id });
-    clearTimeout(this.silence); // nothing will be answered
+    clearTimeout(this.silence); // there will be no answer
     this.marks = this.marks.filter((other) => other !== mark);
     this.refreshMarks();
     this.stage.focus({ preventScroll: true }); // the button that had the focus is gone
@@ -991,7 +991,7 @@ const places = {
     this.map.marks = this.marks;
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
-    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // numbers of classes are no quantity
+    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // class numbers are not a quantity
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();
@@ -1058,7 +1058,7 @@ const places = {
 };
 
 // ---- export.js
-// What leaves the explorer: a field, a table, a film, a page of its own, and the code that gives the same.
+// Exports of the explorer: a field, a table, a film, a standalone page, and Python code for the same view.
 
 function save(name, blob) {
   const link = document.createElement("a");
@@ -1135,7 +1135,7 @@ const exporting = {
     const places = polygon ?? [[cell[1] + 0.5, cell[0] + 0.5]];
     return places.map((place) => this.map.projection.lonlat(...place).map((degree) => degree.toFixed(digits)).join(" "));
   },
-  // What gives the same in Python: the field or the total, and the series.
+  // Return the Python code for the view: the field or the total, and the series.
   code() {
     const { along, source, name, times, flipped, minutes } = this.info, [first, last] = this.span;
     const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
@@ -1160,7 +1160,7 @@ const exporting = {
     area.setSelectionRange(0, 0);
     area.scrollTop = 0;
   },
-  // the arguments of rn.plot for colours that were chosen
+  // the arguments of rn.plot for the chosen colours
   look() {
     const { chosen, factor } = this.scale;
     const classes = chosen || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
@@ -1174,10 +1174,10 @@ const exporting = {
       this.say(this.texts.copied);
       this.$(".rnb-codebox").close();
     } catch {
-      this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write there: the text is selected
+      this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write to the clipboard: the text is selected
     }
   },
-  // What a page shows when it opens: the view, without what the kernel knows.
+  // The initial view of an exported page, without the kernel's state.
   state() {
     const { map, palette, playhead, span, info } = this;
     const places = this.marks.map(({ cell, polygon }) => (polygon ? { polygon } : { cell }));
@@ -1197,14 +1197,14 @@ const exporting = {
     this.classes();
     this.seek(index);
   },
-  // The dialog states the size first.
+  // Show the size in a dialog first.
   askPage() {
     if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
-    const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // four letters for three bytes
+    const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // base64: four characters for three bytes
     const words = this.texts.page_size.replace("{size}", bytesText(size, this.texts.decimal)).replace("{count}", count);
     const dialog = this.$(".rnb-pagebox");
     dialog.querySelector("p").textContent = words;
-    dialog.returnValue = ""; // Escape would leave the answer of the last time
+    dialog.returnValue = ""; // Escape would keep the previous answer
     dialog.showModal();
   },
   askFile(kind) {
@@ -1224,21 +1224,21 @@ const exporting = {
 };
 
 // ---- player.js
-// The explorer: what is shown, its playhead, and the questions to the kernel. Further files add to the Player.
+// The explorer: its view, its playhead, and the requests to the kernel. Other files extend the Player.
 
-const SILENCE = 5000; // ms without an answer, after which the kernel counts as gone or busy
+const SILENCE = 5000; // ms without an answer after which the kernel counts as gone or busy
 const AHEAD = 8; // fields that are inflated before they are due
 
 class Player {
   constructor(model, root, texts) {
     Object.assign(this, { model, root, texts });
-    this.view = Math.random().toString(36).slice(2); // the kernel talks to each view of a model
+    this.view = Math.random().toString(36).slice(2); // the kernel sends to each view of a model
     this.playhead = 0;
     this.shown = null; // what is on the map: {index, field}, of a total {field}
     this.total = null;
     this.marks = [];
-    this.noAnswer = false; // the kernel, as far as is known
-    this.files = {}; // pieces of files on their way
+    this.noAnswer = false; // last known state of the kernel
+    this.files = {}; // received pieces of files
     this.playing = false;
     this.pointer = null;
     this.shownCount = 0;
@@ -1263,17 +1263,17 @@ class Player {
   $(selector) {
     return this.root.querySelector(selector);
   }
-  // ---- talk with the kernel
+  // ---- messages to and from the kernel
   ask(question) {
     clearTimeout(this.silence);
     const silent = () => {
-      this.noAnswer = true; // what is published then is a red line in the console
+      this.noAnswer = true; // publishing would print an error in the console
       if (!this.closed) this.say(this.info ? this.texts.silent : this.texts.no_kernel, "warn");
     };
     this.silence = setTimeout(silent, SILENCE);
     this.reach(() => this.model.send({ ...question, view: this.view }), silent);
   }
-  // What goes to a kernel that is gone throws, at once or later.
+  // Sending to a kernel that is gone throws, at once or later.
   async reach(act, failed = () => {}) {
     try {
       await act();
@@ -1291,7 +1291,7 @@ class Player {
   receive(message, buffers) {
     clearTimeout(this.silence);
     this.noAnswer = false;
-    if (message.view !== undefined && message.view !== this.view) return; // another view has asked
+    if (message.view !== undefined && message.view !== this.view) return; // the request of another view
     if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
     if (!this.info) return;
     const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
@@ -1304,7 +1304,7 @@ class Player {
     };
     handlers[message.type]?.();
   }
-  // One line on the map: a word, how far a job has come, or what is wrong.
+  // Show one line on the map: a message, the progress of a job, or an error.
   say(text, kind = "", job = null) {
     const line = this.$(".rnb-status") ?? this.root;
     line.innerHTML = text && `<span class="rnb-word ${kind}">${escaped(text)}</span>`;
@@ -1314,7 +1314,7 @@ class Player {
   }
   stop(job) {
     this.ask({ type: "stop", id: job });
-    clearTimeout(this.silence); // nothing will be answered
+    clearTimeout(this.silence); // there will be no answer
     delete this.files[job];
     if (job === "total") this.pressTotal("");
     this.say(this.texts.cancelled);
@@ -1383,7 +1383,7 @@ class Player {
     if (!this.shown) return;
     const { factor } = this.scale, { field } = this.shown;
     this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
-    // what lies below the first class is dry only if nothing smaller can be told
+    // values below the first class are dry only if no smaller value can be distinguished
     this.$(".rnb-ground li").hidden = this.named;
     const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
     const below = least ? this.texts.dry : `< ${this.number(this.limits[0])}`, label = this.$(".rnb-ground span");
@@ -1460,7 +1460,7 @@ class Player {
     const text = timeText(times[index]);
     return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">UTC</span>`;
   }
-  // ---- playing: the browser's clock tells which field is due
+  // ---- playing: the browser's clock determines which field is due
   play(on = !this.playing) {
     if (this.info.count < 2) return;
     this.playing = on;
@@ -1485,7 +1485,7 @@ class Player {
     for (let k = 0, ahead = next; k < AHEAD; k++, ahead = this.following(ahead)) this.cache.field(ahead).catch(() => {});
     const behind = this.shown?.index !== this.playhead && !this.cache.broken.has(this.playhead);
     if (behind || !this.cache.known(next)) {
-      this.due = step; // show it as soon as it is here
+      this.due = step; // show it as soon as it arrives
       return this.cache.wish(behind ? this.playhead : next, this.span);
     }
     this.due = Math.min(this.due - step, step);
@@ -1558,7 +1558,7 @@ function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "rnb-explorer";
   root.tabIndex = -1;
-  // JupyterLab's own keys keep away from what has this attribute itself; a click on a text would focus its cell
+  // JupyterLab ignores keys on elements with this attribute; a click on a text would focus the notebook cell
   root.addEventListener("focusin", (event) => { event.target.dataset.lmSuppressShortcuts = "true"; });
   root.addEventListener("click", () => root.contains(document.activeElement) || root.focus({ preventScroll: true }));
   el.append(root);
@@ -1567,10 +1567,10 @@ function render({ model, el }) {
 }
 
 // ---- page.js
-// Instead of a kernel: a page that carries its fields answers the explorer's questions itself.
+// Replacement of the kernel in an exported page, which contains its fields and answers the explorer's requests.
 
 class PageModel {
-  // Takes the fields out of the page, which would hold them twice.
+  // Remove the fields from the page, which would hold them twice.
   static ofPage() {
     const { info, texts } = JSON.parse(document.getElementById("content").textContent);
     const frames = [...document.querySelectorAll("script.frame")].map((node) => {
@@ -1619,8 +1619,8 @@ class PageModel {
       this.tell({ type: "coverage" }, this.bytes(this.covered));
     } else if (question.type === "frames") {
       for (const index of question.wanted) {
-        const { data, ...told } = this.frames[index];
-        this.tell({ type: "frames", frames: [{ index, ...told }] }, this.bytes(data));
+        const { data, ...info } = this.frames[index];
+        this.tell({ type: "frames", frames: [{ index, ...info }] }, this.bytes(data));
       }
     } else await this[question.type]?.(question);
   }

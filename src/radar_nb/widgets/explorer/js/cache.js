@@ -1,16 +1,16 @@
-// Fields: asked for ahead of the playhead, held compressed within a budget, and a few of them inflated.
+// Fields: requested ahead of the playhead, kept compressed within a budget, and a few of them inflated.
 export const NO_VALUE = 0xffff;
-const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // what a browser may hold
-const PATIENCE = 8000; // ms after which a field that has not come is asked for again
+const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // limits of a browser's memory
+const PATIENCE = 8000; // ms after which a missing field is requested again
 
 export async function inflate(bytes) {
   const { readable, writable } = new DecompressionStream("deflate"), writer = writable.getWriter();
   const whole = new Response(readable).arrayBuffer();
-  await Promise.all([writer.write(bytes), writer.close(), whole]); // one that fails, fails them all
+  await Promise.all([writer.write(bytes), writer.close(), whole]); // one failure fails all
   return whole;
 }
 
-// Codes from the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
+// Decode the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
 export async function unpack(bytes, cells) {
   const words = new Uint16Array(await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
   if (!runs) return words.subarray(2);
@@ -25,18 +25,18 @@ export async function unpack(bytes, cells) {
 }
 
 export class FrameCache {
-  // batch: how many fields the kernel reads at once
+  // batch: number of fields that the kernel reads at once
   constructor(send, count, cells, batch) {
     Object.assign(this, { send, count, cells });
     this.budget = PACKED_BYTES;
-    this.underway = 6 * batch; // fields that may be on their way
+    this.underway = 6 * batch; // largest number of requested fields
     this.most = Math.max(4, Math.min(48, Math.floor(OPEN_BYTES / (2 * cells))));
     this.packed = new Map(); // index -> {bytes, scale, offset, cells}
-    this.open = new Map(); // index -> field, the one used last at the end
+    this.open = new Map(); // index -> field, the last used one at the end
     this.opening = new Map();
     this.asked = new Set();
     this.askedAt = 0;
-    this.broken = new Map(); // index -> what is wrong with it
+    this.broken = new Map(); // index -> error text
     this.wet = new Float32Array(count).fill(NaN);
     this.bytes = 0;
     this.received = 0;
@@ -53,13 +53,13 @@ export class FrameCache {
     this.wet[index] = wet;
     this.received += bytes.byteLength;
     if (this.packed.has(index)) return;
-    // a copy of its own: a message holds several fields, and lives as long as one of them
+    // copied, since a message holds several fields and would live as long as one of them
     this.packed.set(index, { bytes: bytes.slice(), scale, offset, cells });
     this.bytes += bytes.byteLength;
     while (this.bytes > this.budget && this.packed.size > 1) this.forget(playhead);
   }
   forget(playhead) {
-    // the one that playing reaches last goes first
+    // remove the one that playing reaches last
     let far = -1, worst = -1;
     for (const i of this.packed.keys()) {
       const away = (i - playhead + this.count) % this.count;
@@ -71,7 +71,7 @@ export class FrameCache {
   get mean() {
     return this.packed.size ? this.bytes / this.packed.size : 60e3; // bytes of a field
   }
-  // Ask for the fields from the playhead on, around the span, as many as the budget holds.
+  // Request the fields from the playhead on, around the span, as many as the budget allows.
   wish(playhead, span) {
     const length = span[1] - span[0] + 1;
     const ahead = Math.min(length, Math.max(8, Math.floor((0.7 * this.budget) / this.mean)));
@@ -82,7 +82,7 @@ export class FrameCache {
       if (i < this.count && !this.known(i)) wanted.push(i);
     }
     const near = wanted.length > 0 && (wanted[0] - playhead + this.count) % this.count < 8;
-    const late = performance.now() - this.askedAt > PATIENCE; // lost with a kernel, or by another view
+    const late = performance.now() - this.askedAt > PATIENCE; // lost with a kernel or to another view
     const urgent = near && (late || !this.asked.has(wanted[0]));
     if (!wanted.length || (this.asked.size > this.underway / 2 && !urgent && !late)) return;
     this.asked = new Set(wanted);

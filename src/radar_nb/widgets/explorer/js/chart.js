@@ -59,7 +59,7 @@ export class Chart {
     for (let i = span[0]; i <= span[1]; i++) {
       if (Number.isNaN(values[i])) down = false;
       else {
-        if (down && times && minutes && times[i] - times[i - 1] > 1.5 * minutes * MINUTE) down = false; // a hole
+        if (down && times && minutes && times[i] - times[i - 1] > 1.5 * minutes * MINUTE) down = false; // a gap
         context[down ? "lineTo" : "moveTo"](x(i), y(values[i]));
         context.lineTo(x(i + 1), y(values[i])); // the interval ends at the time of the field
         down = true;

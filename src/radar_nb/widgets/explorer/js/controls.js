@@ -1,4 +1,4 @@
-// What the explorer's controls, keys and pointer do.
+// The actions of the explorer's controls, keys and pointer.
 import { numbersOf } from "./format.js";
 
 const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
@@ -36,17 +36,17 @@ export const controls = {
     this.root.addEventListener("keydown", (event) => this.key(event), { signal });
     this.wirePointer(this.$(".rnb-over"), signal);
     this.setMode("point");
-    const told = {
+    const handlers = {
       "change:index": () => this.model.get("index") !== this.playhead && this.seek(this.model.get("index")),
       "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
     };
-    for (const [name, act] of Object.entries(told)) {
+    for (const [name, act] of Object.entries(handlers)) {
       this.model.on(name, act);
       signal.addEventListener("abort", () => this.model.off(name, act));
     }
     this.watchLook(signal);
   },
-  // Draw again in another size, on a screen of another resolution, in another theme of Jupyter.
+  // Redraw for another size, screen resolution or theme of Jupyter.
   watchLook(signal) {
     const redraw = () => this.redraw(), look = { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] };
     const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
@@ -78,7 +78,7 @@ export const controls = {
       this.say(this.texts.wrong_limits, "warn");
       return this.classes();
     }
-    this.scale.owner.chosen = rising ? limits : undefined; // an empty line restores the default
+    this.scale.owner.chosen = rising ? limits : undefined; // an empty input restores the default
     this.classes();
   },
   key(event) {
@@ -169,7 +169,7 @@ export const controls = {
     if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
     this.addMark({ cell: [row, col] });
   },
-  // Cells of pairs of degrees: longitude first, or latitude first if only that is on the map.
+  // Convert pairs of degrees to cells: longitude first, or latitude first if only that is on the map.
   cellsOf(pairs) {
     const orders = [([lon, lat]) => [lon, lat], ([lat, lon]) => [lon, lat]];
     const found = orders.map((order) => pairs.map((pair) => this.map.projection.cell(...order(pair))));

@@ -1,4 +1,4 @@
-// What leaves the explorer: a field, a table, a film, a page of its own, and the code that gives the same.
+// Exports of the explorer: a field, a table, a film, a standalone page, and Python code for the same view.
 import { bytesText, pythonList, timeText } from "./format.js";
 import { GROUNDS } from "./layout.js";
 import { css, GROUND } from "./map.js";
@@ -78,7 +78,7 @@ export const exporting = {
     const places = polygon ?? [[cell[1] + 0.5, cell[0] + 0.5]];
     return places.map((place) => this.map.projection.lonlat(...place).map((degree) => degree.toFixed(digits)).join(" "));
   },
-  // What gives the same in Python: the field or the total, and the series.
+  // Return the Python code for the view: the field or the total, and the series.
   code() {
     const { along, source, name, times, flipped, minutes } = this.info, [first, last] = this.span;
     const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
@@ -103,7 +103,7 @@ export const exporting = {
     area.setSelectionRange(0, 0);
     area.scrollTop = 0;
   },
-  // the arguments of rn.plot for colours that were chosen
+  // the arguments of rn.plot for the chosen colours
   look() {
     const { chosen, factor } = this.scale;
     const classes = chosen || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
@@ -117,10 +117,10 @@ export const exporting = {
       this.say(this.texts.copied);
       this.$(".rnb-codebox").close();
     } catch {
-      this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write there: the text is selected
+      this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write to the clipboard: the text is selected
     }
   },
-  // What a page shows when it opens: the view, without what the kernel knows.
+  // The initial view of an exported page, without the kernel's state.
   state() {
     const { map, palette, playhead, span, info } = this;
     const places = this.marks.map(({ cell, polygon }) => (polygon ? { polygon } : { cell }));
@@ -140,14 +140,14 @@ export const exporting = {
     this.classes();
     this.seek(index);
   },
-  // The dialog states the size first.
+  // Show the size in a dialog first.
   askPage() {
     if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
-    const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // four letters for three bytes
+    const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // base64: four characters for three bytes
     const words = this.texts.page_size.replace("{size}", bytesText(size, this.texts.decimal)).replace("{count}", count);
     const dialog = this.$(".rnb-pagebox");
     dialog.querySelector("p").textContent = words;
-    dialog.returnValue = ""; // Escape would leave the answer of the last time
+    dialog.returnValue = ""; // Escape would keep the previous answer
     dialog.showModal();
   },
   askFile(kind) {

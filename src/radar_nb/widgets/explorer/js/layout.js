@@ -1,4 +1,4 @@
-// What the explorer looks like as HTML.
+// The explorer's HTML.
 import { escaped } from "./format.js";
 import { css, GROUND } from "./map.js";
 
@@ -18,7 +18,7 @@ export const button = (name, glyph, label, key = "") =>
   `<button type="button" class="rnb-${name}" aria-label="${escaped(label)}" title="${escaped(label)}${key && ` (${key})`}">${icon(glyph)}</button>`;
 const options = (values, chosen) => values.map(([value, text]) => `<option value="${escaped(value)}"${value === chosen ? " selected" : ""}>${escaped(text)}</option>`).join("");
 export const legendRow = (colour, text) => `<li><i style="background:${colour}"></i><span>${escaped(text)}</span></li>`;
-export const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and their texts
+export const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and keys of their texts
 
 export function layout(info, t) {
   return `

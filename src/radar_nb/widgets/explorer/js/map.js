@@ -1,4 +1,4 @@
-// The map: codes to colours by a table, and on top of them borders, sites, graticule and what the user has drawn.
+// The map: codes coloured by a table, and on top of them borders, sites, graticule and the user's drawings.
 import { NO_VALUE } from "./cache.js";
 
 export const GROUND = {
@@ -63,7 +63,7 @@ export class RadarMap {
     this.paper = this.canvas.getContext("2d", { alpha: false });
     this.image = this.paper.createImageData(this.cols, this.rows);
     this.pixels = new Uint32Array(this.image.data.buffer);
-    this.covered = null; // 1 where a field has ever had a value; null where none is known
+    this.covered = null; // 1 where a field has ever had a value; null if unknown
     this.table = new Uint32Array(65536);
     this.tableOf = "";
     this.view = { x: 0, y: 0, zoom: 1 }; // shift in cells, and times the whole map
@@ -71,7 +71,7 @@ export class RadarMap {
     this.marks = [];
     this.draft = null;
   }
-  // colours of codes that stand for code * scale + offset; classes in the same unit
+  // colours of codes that represent code * scale + offset; classes in the same unit
   paletteTable(field, classes, colours) {
     const key = [field.scale, field.offset, classes.join(), colours.join()].join(";");
     if (key === this.tableOf) return;

@@ -1,9 +1,9 @@
-// Instead of a kernel: a page that carries its fields answers the explorer's questions itself.
+// Replacement of the kernel in an exported page, which contains its fields and answers the explorer's requests.
 import { inside, NO_VALUE, unpack, valueOf } from "./cache.js";
 import { render } from "./widget.js";
 
 class PageModel {
-  // Takes the fields out of the page, which would hold them twice.
+  // Remove the fields from the page, which would hold them twice.
   static ofPage() {
     const { info, texts } = JSON.parse(document.getElementById("content").textContent);
     const frames = [...document.querySelectorAll("script.frame")].map((node) => {
@@ -52,8 +52,8 @@ class PageModel {
       this.tell({ type: "coverage" }, this.bytes(this.covered));
     } else if (question.type === "frames") {
       for (const index of question.wanted) {
-        const { data, ...told } = this.frames[index];
-        this.tell({ type: "frames", frames: [{ index, ...told }] }, this.bytes(data));
+        const { data, ...info } = this.frames[index];
+        this.tell({ type: "frames", frames: [{ index, ...info }] }, this.bytes(data));
       }
     } else await this[question.type]?.(question);
   }

@@ -37,7 +37,7 @@ export const places = {
   },
   removeMark(mark) {
     this.ask({ type: "stop", id: mark.id });
-    clearTimeout(this.silence); // nothing will be answered
+    clearTimeout(this.silence); // there will be no answer
     this.marks = this.marks.filter((other) => other !== mark);
     this.refreshMarks();
     this.stage.focus({ preventScroll: true }); // the button that had the focus is gone
@@ -46,7 +46,7 @@ export const places = {
     this.map.marks = this.marks;
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
-    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // numbers of classes are no quantity
+    this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // class numbers are not a quantity
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();

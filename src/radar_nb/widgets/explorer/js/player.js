@@ -1,4 +1,4 @@
-// The explorer: what is shown, its playhead, and the questions to the kernel. Further files add to the Player.
+// The explorer: its view, its playhead, and the requests to the kernel. Other files extend the Player.
 import { FrameCache, inflate, unpack } from "./cache.js";
 import { Chart } from "./chart.js";
 import { controls } from "./controls.js";
@@ -9,19 +9,19 @@ import { css, RadarMap, rampColour } from "./map.js";
 import { places } from "./places.js";
 import { timeline } from "./timeline.js";
 
-const SILENCE = 5000; // ms without an answer, after which the kernel counts as gone or busy
+const SILENCE = 5000; // ms without an answer after which the kernel counts as gone or busy
 const AHEAD = 8; // fields that are inflated before they are due
 
 export class Player {
   constructor(model, root, texts) {
     Object.assign(this, { model, root, texts });
-    this.view = Math.random().toString(36).slice(2); // the kernel talks to each view of a model
+    this.view = Math.random().toString(36).slice(2); // the kernel sends to each view of a model
     this.playhead = 0;
     this.shown = null; // what is on the map: {index, field}, of a total {field}
     this.total = null;
     this.marks = [];
-    this.noAnswer = false; // the kernel, as far as is known
-    this.files = {}; // pieces of files on their way
+    this.noAnswer = false; // last known state of the kernel
+    this.files = {}; // received pieces of files
     this.playing = false;
     this.pointer = null;
     this.shownCount = 0;
@@ -46,17 +46,17 @@ export class Player {
   $(selector) {
     return this.root.querySelector(selector);
   }
-  // ---- talk with the kernel
+  // ---- messages to and from the kernel
   ask(question) {
     clearTimeout(this.silence);
     const silent = () => {
-      this.noAnswer = true; // what is published then is a red line in the console
+      this.noAnswer = true; // publishing would print an error in the console
       if (!this.closed) this.say(this.info ? this.texts.silent : this.texts.no_kernel, "warn");
     };
     this.silence = setTimeout(silent, SILENCE);
     this.reach(() => this.model.send({ ...question, view: this.view }), silent);
   }
-  // What goes to a kernel that is gone throws, at once or later.
+  // Sending to a kernel that is gone throws, at once or later.
   async reach(act, failed = () => {}) {
     try {
       await act();
@@ -74,7 +74,7 @@ export class Player {
   receive(message, buffers) {
     clearTimeout(this.silence);
     this.noAnswer = false;
-    if (message.view !== undefined && message.view !== this.view) return; // another view has asked
+    if (message.view !== undefined && message.view !== this.view) return; // the request of another view
     if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
     if (!this.info) return;
     const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
@@ -87,7 +87,7 @@ export class Player {
     };
     handlers[message.type]?.();
   }
-  // One line on the map: a word, how far a job has come, or what is wrong.
+  // Show one line on the map: a message, the progress of a job, or an error.
   say(text, kind = "", job = null) {
     const line = this.$(".rnb-status") ?? this.root;
     line.innerHTML = text && `<span class="rnb-word ${kind}">${escaped(text)}</span>`;
@@ -97,7 +97,7 @@ export class Player {
   }
   stop(job) {
     this.ask({ type: "stop", id: job });
-    clearTimeout(this.silence); // nothing will be answered
+    clearTimeout(this.silence); // there will be no answer
     delete this.files[job];
     if (job === "total") this.pressTotal("");
     this.say(this.texts.cancelled);
@@ -166,7 +166,7 @@ export class Player {
     if (!this.shown) return;
     const { factor } = this.scale, { field } = this.shown;
     this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
-    // what lies below the first class is dry only if nothing smaller can be told
+    // values below the first class are dry only if no smaller value can be distinguished
     this.$(".rnb-ground li").hidden = this.named;
     const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
     const below = least ? this.texts.dry : `< ${this.number(this.limits[0])}`, label = this.$(".rnb-ground span");
@@ -243,7 +243,7 @@ export class Player {
     const text = timeText(times[index]);
     return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">UTC</span>`;
   }
-  // ---- playing: the browser's clock tells which field is due
+  // ---- playing: the browser's clock determines which field is due
   play(on = !this.playing) {
     if (this.info.count < 2) return;
     this.playing = on;
@@ -268,7 +268,7 @@ export class Player {
     for (let k = 0, ahead = next; k < AHEAD; k++, ahead = this.following(ahead)) this.cache.field(ahead).catch(() => {});
     const behind = this.shown?.index !== this.playhead && !this.cache.broken.has(this.playhead);
     if (behind || !this.cache.known(next)) {
-      this.due = step; // show it as soon as it is here
+      this.due = step; // show it as soon as it arrives
       return this.cache.wish(behind ? this.playhead : next, this.span);
     }
     this.due = Math.min(this.due - step, step);

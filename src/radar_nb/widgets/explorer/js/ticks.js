@@ -1,4 +1,4 @@
-// Where a time axis has its marks: at whole minutes, hours, days or months of UTC.
+// Ticks of a time axis: at whole minutes, hours, days or months of UTC.
 import { timeText } from "./format.js";
 
 export const MINUTE = 60e3;
@@ -11,7 +11,7 @@ export const niceStep = (range, count) => {
   return power * [1, 2, 5, 10].find((k) => k * power >= raw * 0.999);
 };
 
-// The next mark at or after a time; a step below a minute counts months.
+// Return the next tick at or after a time; a step below a minute counts months.
 function nextMark(time, step) {
   if (step >= MINUTE) return Math.ceil(time / step) * step;
   const date = new Date(time), start = Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
@@ -20,7 +20,7 @@ function nextMark(time, step) {
   return Date.UTC(Math.floor(mark / 12), mark % 12);
 }
 
-// [index, text] of at most so many marks on the fields from first to last; numbers where they have no times.
+// Return [index, text] of at most so many ticks on the fields from first to last; numbers for fields without times.
 export function ticks(times, first, last, most) {
   if (last <= first) return [];
   if (!times) {
@@ -34,7 +34,7 @@ export function ticks(times, first, last, most) {
   let index = first;
   for (let mark = nextMark(times[first], step); mark <= times[last]; mark = nextMark(mark + 1, step)) {
     while (times[index] < mark) index += 1;
-    if (found.length && found.at(-1)[0] === index) continue; // a hole: the marks fall batch
+    if (found.length && found.at(-1)[0] === index) continue; // a gap: two ticks on one field
     const text = timeText(mark);
     found.push([index, step < MINUTE ? text.slice(0, 7) : text.endsWith("00:00") ? text.slice(0, 10) : text.slice(11)]);
   }

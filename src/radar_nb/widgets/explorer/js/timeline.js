@@ -1,4 +1,4 @@
-// The timeline below the map: how wet each field is, which fields are here, the span, and the time.
+// The timeline below the map: share of wet cells of each field, loaded fields, the span, and the time.
 import { timeText } from "./format.js";
 import { MINUTE, ticks } from "./ticks.js";
 
@@ -40,7 +40,7 @@ export const timeline = {
       context.fillText(text, Math.min(width - words, Math.max(0, left - words / 2)), box.height);
     }
   },
-  // one bar a field, or where they are many, one a pixel: of the wettest field in it
+  // one bar per field; if there are many, one per pixel, for its wettest field
   drawWet(context, { width, height, wet, held }) {
     const { count } = this.info, bars = Math.min(count, Math.floor(width));
     let most = 0.02;
@@ -76,7 +76,7 @@ export const timeline = {
     const [from, to] = [first, last].map((index) => timeText(this.info.times[index]));
     return `${from} – ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to}`;
   },
-  // how many fields the span should have and has not
+  // number of missing fields in the span
   holes() {
     const { times, minutes } = this.info, [first, last] = this.span;
     return times && minutes ? Math.max(0, Math.round((times[last] - times[first]) / (minutes * MINUTE)) - (last - first)) : 0;

@@ -5,7 +5,7 @@ export function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "rnb-explorer";
   root.tabIndex = -1;
-  // JupyterLab's own keys keep away from what has this attribute itself; a click on a text would focus its cell
+  // JupyterLab ignores keys on elements with this attribute; a click on a text would focus the notebook cell
   root.addEventListener("focusin", (event) => { event.target.dataset.lmSuppressShortcuts = "true"; });
   root.addEventListener("click", () => root.contains(document.activeElement) || root.focus({ preventScroll: true }));
   el.append(root);
