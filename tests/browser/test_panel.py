@@ -109,7 +109,7 @@ def test_a_download_is_watched_paused_and_tried_again(panel: Any) -> None:
     panel.evaluate(BUSY)
     press(panel, "Resume")
     expect(shown).to_contain_text("1 of 4 failed")
-    expect(shown).to_contain_text("The server refuses.")
+    expect(shown).to_contain_text("The server refused the request.")
     shoot(shown, "panel_failed")
 
     press(panel, "Retry")
@@ -132,7 +132,7 @@ def test_after_a_reload_and_a_new_kernel_the_panel_tells_the_truth(panel: Any) -
     expect(shown).to_contain_text(re.compile(r"of 18\.0 MB.*YW2017.002_202001.tar.*[2-5]\.\d MB of 6\.0 MB"))
     panel.evaluate(DIE)
     panel.locator(".jp-Dialog").get_by_role("button", name="Ok").click()  # JupyterLab's own words
-    expect(panel.get_by_text("No kernel is behind this any more")).to_be_visible()
+    expect(panel.get_by_text("No kernel is connected, so these controls do nothing")).to_be_visible()
     shoot(shown, "panel_dead")
     panel.wait_for_function(IDLE)
     panel.evaluate(RUN)
@@ -176,5 +176,5 @@ def test_in_the_app_open_leads_to_the_explorer(run_notebook: Run, tmp_path: Path
 
     expect(app).to_contain_text("Monate auswählen: YW, 2020-06")
     expect(app.get_by_role("grid")).to_be_hidden()
-    press(page, "Andere wählen")
+    press(page, "Monate ändern")
     expect(app.get_by_role("gridcell", name="Juni 2020, heruntergeladen, ausgewählt")).to_be_visible()

@@ -285,7 +285,6 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         question = self._question = object()
         if self._job is not None:
             self._job.cancel()
-        self._describe(None)
         if not self.value:
             self._refuse(MonthError("no month is selected: choose at least one"), self._say("picker.nothing"))
             return
@@ -298,6 +297,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             self._accept(plan)
             return
         self.plan, self._error = None, None
+        self._describe(None)
         self._report(line(self._say("picker.asking"), "quiet"))
         self._job = Job(self._ask(), partial(self._on_answer, question))
 
@@ -332,6 +332,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
 
     def _refuse(self, error: BaseException, text: str | None = None) -> None:
         self._error = error
+        self._describe(None)  # not before each plan: the calendar would move while months are dragged
         self._report(error_line(error, self._say) if text is None else line(text, "quiet"))
         self.plan = None
 
