@@ -226,21 +226,19 @@ def test_it_plays(studio: Studio) -> None:
 
 
 def test_a_day_plays_as_a_film(studio: Studio) -> None:
-    """288 fields are asked for ahead of the playhead, and shown at a rate that a film has."""
+    """The browser asks for 288 fields ahead of the playhead, and then waits for none of them."""
     page = studio.show("rn.Explorer(whole.isel(time=slice(288, 576)))")
     explorer = page.locator(".rnb-explorer")
     explorer.get_by_label("Speed").select_option("30")
-    count = "() => [performance.now(), +document.querySelector('.rnb-stage').dataset.frames]"
+    shown_so_far = "+document.querySelector('.rnb-stage').dataset.frames"
 
     page.get_by_role("button", name="Play").click()
     page.wait_for_function(ALL_HERE)
-    start, before = page.evaluate(count)
-    page.wait_for_function(f"() => +document.querySelector('.rnb-stage').dataset.frames > {before + 60}")
-    end, after = page.evaluate(count)
+    before = page.evaluate(f"() => {shown_so_far}")
+    page.wait_for_function(f"() => {shown_so_far} > {before + 60}")
     page.get_by_role("button", name="Pause").click()
 
-    rate = 1000 * (after - before) / (end - start)
-    assert rate > 15, "of 30 asked for, on a machine that may be busy: benchmarks/ui.py measures"
+    assert page.locator(".rnb-waiting").is_hidden()
 
 
 def test_scrubbing_holds_no_more_than_the_budget(studio: Studio) -> None:
