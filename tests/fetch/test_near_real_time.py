@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from support.malicious_archives import recorded, tar_of
 
 import radar_nb as rn
-from radar_nb.errors import CoverageError, Incomplete
+from radar_nb.errors import CoverageError, Incomplete, RadarNbError
 from radar_nb.mirror import Mirror, make_archives
+from radar_nb.mirror.frames import synthetic_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,3 +92,59 @@ def test_a_span_that_is_partly_past_is_incomplete(server: str, tmp_path: Path) -
 
     assert ds.sizes["time"] == 1
     assert "2020-06-13 15:45 UTC" in ds.attrs["problems"]
+
+
+def test_months_in_netcdf_are_loaded_from_the_archive_of_their_year(tmp_path: Path) -> None:
+    """Downloaded once, cut to the month, and equal to the binaries."""
+    root = tmp_path / "server"
+    make_archives(root, "RW", "2017-09-30T22", "2017-10-01T01", form="netcdf", progress=False)
+    make_archives(root, "RW", "2017-10-01T00", "2017-10-01T01", source="radklim", progress=False)
+
+    with Mirror(root) as mirror:
+        where: dict[str, Any] = {"folder": tmp_path / "data", "base_url": mirror.url, "progress": False}
+        netcdf = rn.load("RW", "2017-10", form="netcdf", **where)
+        binary = rn.load("RW", "2017-10", source="radklim", **where)
+
+    assert set(netcdf.source.values) == {"RW2017.002_2017_netcdf.tar.gz"}
+    np.testing.assert_array_equal(netcdf.time, binary.time)
+    np.testing.assert_array_equal(netcdf.RW, binary.RW)
+
+
+@pytest.mark.parametrize(
+    ("leads", "time", "error"),
+    [
+        ((0, 5), "2020-06-13T15:55", "is of 2020-06-13T15:55:00, not of the forecast of 2020-06-13T15:50:00"),
+        ((0, 0), "2020-06-13T15:50", "an archive of DWD has each once"),
+    ],
+)
+def test_a_run_with_foreign_or_doubled_members_is_refused(
+    tmp_path: Path, leads: tuple[int, ...], time: str, error: str
+) -> None:
+    """Frames of another base time under the name of a forecast, and the same lead time twice, are named."""
+    path = tmp_path / "server/weather/radar/composite/rv/composite_rv_20200613_1550.tar"
+    path.parent.mkdir(parents=True)
+    stem = f"composite_rv_{time.translate(str.maketrans('T', '_', '-:'))}"
+    frames = synthetic_runs("RV", [np.datetime64(time)], leads=leads)
+    path.write_bytes(recorded(tar_of((f"{stem}_{lead:03d}-hd5", frame) for _, lead, frame in frames)))
+
+    with Mirror(tmp_path / "server") as mirror, pytest.raises(RadarNbError, match=error):
+        rn.load("RV", FIRST, source="nrt", folder=tmp_path, base_url=mirror.url, progress=False)
+
+
+def test_a_run_without_some_lead_times_shows_those_that_are_there(tmp_path: Path) -> None:
+    """Beside whole runs a missing lead time is missing values, never the rain of another."""
+    folder = tmp_path / "weather/radar/composite/rv"
+    folder.mkdir(parents=True)
+    for minute, leads in ((50, (0, 5, 10)), (55, (0, 10))):
+        stem = f"composite_rv_20200613_15{minute}"
+        frames = synthetic_runs("RV", [np.datetime64(f"2020-06-13T15:{minute}")], leads=leads)
+        members = [(f"{stem}_{lead:03d}-hd5", frame) for _, lead, frame in frames]
+        (folder / f"{stem}.tar").write_bytes(recorded(tar_of(members)))
+
+    with Mirror(tmp_path) as mirror:
+        ds = rn.load(
+            "RV", FIRST, LAST, source="nrt", folder=tmp_path / "data", base_url=mirror.url, progress=False
+        )
+
+    there = ds.RV.notnull().any(("y", "x")).values
+    assert there.tolist() == [[True, True, True], [True, False, True]]

@@ -6,18 +6,20 @@ import bz2
 import gzip
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from support.forecasts import make_forecast
 
+import radar_nb as rn
 from radar_nb.dwd.months import time_steps
 from radar_nb.errors import CoverageError, MonthError, StorageError, UnknownProduct
 from radar_nb.formats.odim import read_header
 from radar_nb.formats.radolan import parse_header
 from radar_nb.mirror import archives as publishing
-from radar_nb.mirror.archives import make_archives
+from radar_nb.mirror.archives import make_archives, make_present
 from radar_nb.mirror.frames import synthetic_frames
 
 if TYPE_CHECKING:
@@ -176,13 +178,20 @@ def test_a_day_in_hdf5(tmp_path: Path) -> None:
     [
         ("YW", "2025-10", "radolan", "HDF5 from 2025-11 on"),
         ("SF", "2025-11", "radolan", "HDF5 from 2025-12 on"),
-        ("YW", "2020-06", "radklim", "no HDF5"),
     ],
 )
 def test_what_dwd_does_not_publish_in_hdf5(tmp_path: Path, name: str, month: str, source: str, held: str) -> None:
-    """Months before the change, and RADKLIM, are refused; the message says since when there is HDF5."""
+    """Months before the change are refused; the message says since when there is HDF5."""
     with pytest.raises(CoverageError, match=f"{name} of {month} is not in {source}, which holds {held}"):
         make_archives(tmp_path, name, month, source=source, hdf5=True, progress=False)
+
+
+def test_there_is_no_radklim_in_hdf5(tmp_path: Path) -> None:
+    """The message names the forms that there are."""
+    with pytest.raises(
+        CoverageError, match="YW is not published as hdf5 in radklim: DWD has radklim as binary, net"
+    ):
+        make_archives(tmp_path, "YW", "2020-06", source="radklim", hdf5=True, progress=False)
 
 
 def test_a_forecast(tmp_path: Path) -> None:
@@ -241,3 +250,80 @@ def test_a_span_of_hours_is_made_alone(tmp_path: Path) -> None:
     paths = make_archives(tmp_path, "RY", *asked, source="nrt", hdf5=True, progress=False)
 
     assert [path.name[15:25] for path in paths] == ["2006131550", "2006131555", "2006131600"]
+
+
+# --- other forms -----------------------------------------------------------------------------------------------
+
+
+def test_a_year_in_netcdf(tmp_path: Path) -> None:
+    """A yearly archive of monthly files, of the months and days asked for; the values are the binaries'."""
+    asked = ("RW", "2017-10-01T00", "2017-10-01T02")
+
+    (path,) = make_archives(tmp_path, *asked, form="netcdf", progress=False)
+    (binary,) = make_archives(tmp_path, *asked, source="radklim", progress=False)
+
+    folder = "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/netCDF/2017"
+    assert path == tmp_path / folder / "RW2017.002_2017_netcdf.tar.gz"
+    with tarfile.open(path) as tar:
+        assert tar.getnames() == ["2017/RW_2017.002_201710.nc"]
+    one, other = (rn.open_dataset(file, progress=False) for file in (path, binary))
+    np.testing.assert_array_equal(one.time, other.time)
+    np.testing.assert_array_equal(one.RW, other.RW)
+
+
+def test_days_of_yw_in_netcdf_lie_in_folders_of_months(tmp_path: Path) -> None:
+    """One file a day, and two months of a year in one archive."""
+    (path,) = make_archives(tmp_path, "YW", "2020-05-31T23:50", "2020-06-01T00:05", form="netcdf", progress=False)
+
+    with tarfile.open(path) as tar:
+        assert tar.getnames() == ["2020/05/YW_2017.002_20200531.nc", "2020/06/YW_2017.002_20200601.nc"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "place", "inner"),
+    [
+        ("YW", "radklim", "asc/2020/YW2017.002_202006_asc.tar", "YW_2017.002_20200613_1550.asc"),
+        ("RW", "radklim", "asc/2020/RW2017.002_202006_asc.tar.gz", "RW_2017.002_20200613_1550.asc"),
+        ("RW", "radolan", "asc/2020/RW-202006.tar", "RW_20200613-1550.asc"),
+    ],
+)
+def test_grids_in_ascii(tmp_path: Path, name: str, source: str, place: str, inner: str) -> None:
+    """Under DWD's names; a tar holds a .tar.gz a day, named as it is but for the day."""
+    (path,) = make_archives(tmp_path, name, "2020-06-13T15:50", source=source, form="ascii", progress=False)
+
+    with tarfile.open(path) as tar:
+        (found,) = tar.getnames()
+        if path.suffix == ".tar":
+            assert found == path.name.replace("202006", "20200613") + ".gz"
+            with tarfile.open(fileobj=tar.extractfile(found)) as day:
+                (found,) = day.getnames()
+    assert path.as_posix().endswith(place)
+    assert found == inner
+    assert rn.open_dataset(path, progress=False)[name].sizes["time"] == 1
+
+
+# --- the present -----------------------------------------------------------------------------------------------
+
+
+def test_the_present_is_published_with_its_delay_and_its_retention(tmp_path: Path) -> None:
+    """The last hour and no later than the delay allows; two days after, what is past 48 hours is gone."""
+    now = datetime(2020, 6, 13, 16, 1, tzinfo=UTC)
+    folder = tmp_path / "weather/radar/composite/hymecng"
+
+    paths = make_present(tmp_path, ["hymecng"], hours=0.25, now=now, progress=False)
+    later = make_present(tmp_path, ["HYMECNG"], hours=0.1, now=now + timedelta(hours=48), progress=False)
+
+    assert [path.name[18:31] for path in paths] == ["20200613_1550", "20200613_1555"]
+    assert sorted(path.name for path in folder.iterdir() if path.name[0] != ".") == [
+        *(path.name for path in later),
+        "composite_HymecNG_LATEST_000-hd5",
+    ]
+    assert later[-1].name == "composite_HymecNG_20200615_1555_000-hd5"
+
+
+def test_what_is_not_published_now_is_refused(tmp_path: Path) -> None:
+    """The error names what is."""
+    with pytest.raises(
+        CoverageError, match=r"RX is not published in near real time as hdf5 .* YW, RW, SF, RY, RV"
+    ):
+        make_present(tmp_path, ["RX"], progress=False)

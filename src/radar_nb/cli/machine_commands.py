@@ -13,8 +13,9 @@ from radar_nb.cli.configuration import configuration
 from radar_nb.cli.data_commands import facts_of, save_picture
 from radar_nb.cli.doctor import compare_server, diagnosis_table, examine
 from radar_nb.cli.terminal import show
+from radar_nb.dwd.catalogue import FORMS
 from radar_nb.dwd.layout import changes_table
-from radar_nb.mirror import Mirror, make_archives
+from radar_nb.mirror import Mirror, make_archives, make_present
 from radar_nb.mirror.faults.rules import load_faults
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.settings import settings
@@ -36,9 +37,16 @@ def add_machine_commands(add: Callable[..., Parser], make_parser: Callable[[], P
     mirror.add_argument("--faults", metavar="FILE", type=user_path, help="misbehave by the rules of a TOML file")
     mirror.add_argument("--synthetic", metavar=("PRODUCT", "MONTH"), nargs=2,
                         help="first fill the folder with synthetic archives, such as YW 2020-06")  # fmt: skip
+    mirror.add_argument("--present", metavar="HOURS", type=float,
+                        help="first fill weather/radar with synthetic composites of the last hours, in HDF5 under "
+                        "DWD's names, with their aliases; an hour of all takes about a minute")  # fmt: skip
+    mirror.add_argument(
+        "--products", metavar="PRODUCT", nargs="+", help="with --present: only these, such as RV HX"
+    )
     mirror.add_argument("--days", type=int, metavar="N", help="with --synthetic: only the first N days")
     mirror.add_argument("--hdf5", action="store_true", help="with --synthetic: in HDF5, as DWD since 2025-11")
-    mirror.add_argument("--seed", type=int, default=0, help="with --synthetic: another seed, other weather (0)")
+    mirror.add_argument("--form", choices=FORMS, help="with --synthetic: in this form (binary)")
+    mirror.add_argument("--seed", type=int, default=0, help="another seed, other weather (0)")
     demo = add("demo", _demo, "Run all steps in half a minute, with synthetic rain and without a network.")
     demo.add_argument("--folder", metavar="DIR", default=Path("demo"), type=user_path, help="target folder (demo)")
     doctor = add("doctor", _doctor, "Diagnose the installation and suggest fixes.", json=True)
@@ -93,7 +101,11 @@ def _mirror(options: argparse.Namespace) -> int:
     if options.synthetic:
         product, text = options.synthetic
         days = None if options.days is None else range(1, options.days + 1)
-        make_archives(options.root, product, text, hdf5=options.hdf5, seed=options.seed, days=days)
+        make_archives(
+            options.root, product, text, hdf5=options.hdf5, form=options.form, seed=options.seed, days=days
+        )
+    if options.present is not None:
+        make_present(options.root, options.products, hours=options.present, seed=options.seed)
     faults = load_faults(options.faults) if options.faults else None
     host = options.public or "127.0.0.1"
     with Mirror(options.root, host=host, port=options.port, faults=faults, public=bool(options.public)) as mirror:

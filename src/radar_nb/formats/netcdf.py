@@ -23,7 +23,7 @@ from radar_nb.formats.odim import DEFLATE, SHUFFLE, UntrustedFile, open_hdf5
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE, Header
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -323,7 +323,7 @@ def _places(field: Any) -> dict[tuple[int, ...], tuple[int, int, int]]:
     return places
 
 
-def write_fields(header: Header, times: Sequence[np.datetime64], fields: Sequence[NDArray[Any]]) -> bytes:
+def write_fields(header: Header, times: Sequence[np.datetime64], fields: Iterable[NDArray[Any]]) -> bytes:
     """Return the bytes of a netCDF file in the structure of RADKLIM 2017.002.
 
     Parameters
@@ -332,7 +332,7 @@ def write_fields(header: Header, times: Sequence[np.datetime64], fields: Sequenc
         Of which product, size, `precision`, `reanalysis` and `software` are used.
     times : sequence of numpy.datetime64
         The ends of the intervals, UTC.
-    fields : sequence of ndarray of uint16, shape (rows, cols)
+    fields : iterable of ndarray of uint16, shape (rows, cols)
         Codes as in RADOLAN's binaries, first row in the south.
 
     Returns

@@ -5,8 +5,8 @@ folder with synthetic weather (`weather`, `frames`, `archives`). The room may im
 `runtime`.
 """
 
-from radar_nb.mirror.archives import make_archives
+from radar_nb.mirror.archives import make_archives, make_present
 from radar_nb.mirror.faults.connections import Served
 from radar_nb.mirror.server import Mirror
 
-__all__ = ["Mirror", "Served", "faults", "make_archives", "server"]
+__all__ = ["Mirror", "Served", "faults", "make_archives", "make_present", "server"]

@@ -10,19 +10,22 @@ import shutil
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from radar_nb.dwd.archive_names import ERAS
 from radar_nb.dwd.catalogue import choose_family
-from radar_nb.dwd.months import month_range, time_span, time_steps
-from radar_nb.dwd.products import product
+from radar_nb.dwd.months import Month, month_range, time_span, time_steps
+from radar_nb.dwd.products import RETENTION, product
 from radar_nb.errors import CoverageError, MonthError, StorageError
-from radar_nb.mirror.frames import ahead, synthetic_frames, synthetic_runs
+from radar_nb.formats.esri_ascii import grid_name, write_grid
+from radar_nb.formats.netcdf import fields_name, write_fields
+from radar_nb.formats.radolan import read_frame
+from radar_nb.mirror.frames import SUPPORTED, SUPPORTED_HDF5, ahead, synthetic_frames, synthetic_runs
 from radar_nb.runtime.files import local_path, replacing, storage_errors, user_path
 from radar_nb.runtime.progress import Progress, reporting
 
@@ -30,9 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    from radar_nb.dwd.archive_names import Era
+    from radar_nb.dwd.archive_names import Era, Form
     from radar_nb.dwd.catalogue import Span
-    from radar_nb.dwd.months import Month
     from radar_nb.dwd.products import Family, Product
     from radar_nb.runtime.progress import Reporter
 
@@ -48,6 +50,7 @@ def make_archives(
     *,
     source: str = "auto",
     hdf5: bool = False,
+    form: Form | None = None,
     seed: int = 0,
     days: Collection[int] | None = None,
     workers: int | None = None,
@@ -104,42 +107,130 @@ def make_archives(
     radar_nb.errors.MonthError: 2020-06 has none of the days [31]: choose some of 1 to 30 (days=)
     """
     item = product(name)
-    months = month_range(first, last)
-    family = choose_family(item, months, "radolan" if hdf5 and source == "auto" else source, datetime.now(UTC))
-    eras = {month: _era(item, family, month, hdf5=hdf5) for month in months}
-    folder, span = user_path(root), time_span(first, last)
-    files = {
-        month: [
-            _File(folder, eras[month], list(times), seed)
-            for _, times in groupby(_times(family, month, days, span), partial(_path, eras[month]))
-        ]
-        for month in months
-    }
+    months, span = month_range(first, last), time_span(first, last)
+    wanted: Form = form or ("hdf5" if hdf5 else "binary")
+    family = choose_family(item, months, source, datetime.now(UTC), wanted)
+    eras = {month: _era(item, family, month, wanted) for month in months}
+    stamps = [(eras[month], time) for month in months for time in _times(family, month, days, span)]
+    folder = user_path(root)
+    files = [
+        _File(folder, era, [time for _, time in group], seed, span)
+        for (era, _), group in groupby(stamps, lambda stamp: (stamp[0], _path(*stamp)))
+    ]
     with reporting(progress) as report:
-        for month in months:
-            todo = [file for file in files[month] if not file.is_done()]
-            _make_month(eras[month], month, todo, seed=seed, workers=workers, report=report)
-    for era in dict.fromkeys(eras.values()):
+        for era, todo in groupby((file for file in files if not file.is_done()), lambda file: file.era):
+            make = _make_runs if era.run else _make_archives
+            make(era, list(todo), seed=seed, workers=workers, report=report)
+    for era in dict.fromkeys(file.era for file in files):
         _point_alias(folder, era)
-    return tuple(file.target for month in months for file in files[month])
+    return tuple(file.target for file in files)
 
 
-def _make_month(
-    era: Era, month: Month, files: Sequence[_File], *, seed: int, workers: int | None, report: Reporter
-) -> None:
-    """Make the files of a month from one stream of frames."""
+def make_present(
+    root: Path | str,
+    products: Sequence[str] | None = None,
+    *,
+    hours: float = 1.0,
+    now: datetime | None = None,
+    forms: Sequence[Form] = ("hdf5",),
+    seed: int = 0,
+    workers: int | None = None,
+    progress: bool | Reporter = True,
+) -> tuple[Path, ...]:
+    """Fill `weather/radar` as DWD has it now: the last hours of its composites, each with its delay and its alias.
+
+    Called again it adds what has come since, and removes its own files that are older than the 48 hours that DWD
+    keeps.
+
+    Parameters
+    ----------
+    root : path
+        Takes the place of the server's root.
+    products : sequence of str, optional
+        All that synthetic weather can be published as by default. An hour of all takes about a minute of a
+        processor; forecasts (RV, RS, WN) take most of it.
+    hours : float
+        How far back.
+    now : datetime.datetime, optional
+        With time zone; the present by default.
+    forms : sequence of {"hdf5", "binary"}
+        HDF5 by default. An RV in binary takes some seconds for each run, since DWD compresses it with bzip2.
+    seed, workers, progress
+        As for `make_archives`.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        What is there of these hours.
+
+    Raises
+    ------
+    UnknownProduct, CoverageError
+        A product that is not published in near real time, or not in one of the forms.
+    """
+    end = (now or datetime.now(UTC)).astimezone(UTC)
+    able = {"hdf5": SUPPORTED_HDF5, "binary": SUPPORTED}
+    eras = [
+        era for era in ERAS if era.family == "nrt" and era.form in forms and era.product in able.get(era.form, ())
+    ]
+    names = list(dict.fromkeys(era.product for era in eras)) if products is None else products
+    made: list[Path] = []
+    for name in names:
+        mine = [era for era in eras if era.product == product(name).name]
+        if not mine:
+            raise CoverageError(
+                f"{name} is not published in near real time as {' or '.join(forms)} by the mirror: choose some of "
+                f"{', '.join(dict.fromkeys(era.product for era in eras))}"
+            )
+        for era in mine:
+            span = (end - timedelta(hours=hours), end - timedelta(minutes=era.delay))
+            first, last = (f"{moment:%Y-%m-%dT%H:%M}" for moment in span)
+            options: dict[str, Any] = {"seed": seed, "workers": workers, "progress": progress}
+            if first <= last:
+                made += make_archives(root, name, first, last, source="nrt", form=era.form, **options)
+            _expire(local_path(user_path(root), era.folder), era, end - RETENTION)
+    return tuple(made)
+
+
+def _expire(folder: Path, era: Era, oldest: datetime) -> None:
+    """Remove synthetic files that the server would no longer keep."""
+    for note in folder.glob(".*.synthetic"):
+        file = note.with_name(note.name[1:].removesuffix(".synthetic"))
+        if (time := era.time_of(file.name)) is not None and time < oldest:
+            with storage_errors(file):
+                file.unlink(missing_ok=True)
+                note.unlink()
+
+
+def _make_archives(era: Era, files: Sequence[_File], *, seed: int, workers: int | None, report: Reporter) -> None:
+    """Make files one after the other, from one stream of frames."""
     times = [time for file in files for time in file.times]
-    if era.run:
-        _make_runs(era, files, seed=seed, workers=workers, report=report)
-        return
-    stem = era.product.lower() + ("2017.002" if era.family == "radklim" else "")
-    frames = synthetic_frames(era.product, times, family=era.family, hdf5=era.hdf5, seed=seed, workers=workers)
+    binary = era.form != "hdf5"
+    frames = synthetic_frames(era.product, times, family=era.family, hdf5=not binary, seed=seed, workers=workers)
     threads = workers or os.cpu_count() or 1
     with closing(frames), ThreadPoolExecutor(threads) as pool:
-        members = ahead(partial(_member, _packing(era, month), stem), frames, pool, threads)
-        counted = _counted(members, len(times), report, f"make {era.product} {month}")
+        counted = _counted(frames, len(times), report, f"make {era.product} {Month.of(times[0])}")
+        if era.form == "netcdf":
+            for file in files:
+                file.make(_netcdf_files(era, islice(counted, len(file.times)), file.times))
+            return
+        members = ahead(partial(_grid if era.form == "ascii" else _frame, era), counted, pool, threads)
         for file in files:
-            file.make(islice(counted, len(file.times)))
+            file.make(islice(members, len(file.times)))
+
+
+def _netcdf_files(
+    era: Era, frames: Iterator[tuple[np.datetime64, bytes]], times: Sequence[np.datetime64]
+) -> Iterator[_Member]:
+    """Make RADKLIM's netCDF files: of a month of RW, of a day of YW."""
+    unit = "datetime64[D]" if era.product == "YW" else "datetime64[M]"
+    for first, group in groupby(times, lambda time: time.astype(unit)):
+        stamps = list(group)
+        read = (read_frame(frame) for _, frame in islice(frames, len(stamps)))
+        header, codes = next(read)
+        data = write_fields(header, stamps, chain([codes], (codes for _, codes in read)))
+        folder = _moment(first).strftime("%Y/%m" if era.product == "YW" else "%Y")
+        yield _Member(f"{folder}/{fields_name(header)}", first, data)
 
 
 def _make_runs(era: Era, files: Sequence[_File], *, seed: int, workers: int | None, report: Reporter) -> None:
@@ -171,15 +262,13 @@ def _point_alias(root: Path, era: Era) -> None:
         shutil.copystat(newest, alias.target)
 
 
-def _era(item: Product, family: Family, month: Month, *, hdf5: bool) -> Era:
-    """Choose DWD's layout for the month: the documented one, or that of recent months."""
-    wanted = (item.name, family.name, hdf5)
-    of_format = [era for era in ERAS if (era.product, era.family, era.hdf5) == wanted and not era.supplement]
+def _era(item: Product, family: Family, month: Month, form: Form) -> Era:
+    """Choose how DWD files the month: as it is known to, else as it does while the month is recent."""
+    wanted = (item.name, family.name, form)
+    of_format = [era for era in ERAS if (era.product, era.family, era.form) == wanted and not era.supplement]
     eras = [era for era in of_format if era.may_hold(month)]
     if not eras:
-        span = family.span
-        if hdf5:
-            span = "no HDF5" if not of_format else f"HDF5 from {of_format[0].first} on"
+        span = family.span if form == "binary" else f"{_FORMS[form]} from {of_format[0].first} on"
         raise CoverageError(f"{item.name} of {month} is not in {family.name}, which holds {span}")
     return min(eras, key=lambda era: (not era.knows(month), era.last is not None))  # the first of equals
 
@@ -204,10 +293,15 @@ def _times(family: Family, month: Month, days: Collection[int] | None, span: Spa
     ]
 
 
-def _counted(members: Iterator[_Member], total: int, report: Reporter, task: str) -> Iterator[_Member]:
-    for done, member in enumerate(members, 1):
-        report(Progress(task=task, done=done, total=total, unit="frames", note=member.name))
-        yield member
+_FORMS = {"hdf5": "HDF5", "netcdf": "netCDF", "ascii": "ASCII"}
+
+
+def _counted(
+    frames: Iterator[tuple[np.datetime64, bytes]], total: int, report: Reporter, task: str
+) -> Iterator[tuple[np.datetime64, bytes]]:
+    for done, (time, frame) in enumerate(frames, 1):
+        report(Progress(task=task, done=done, total=total, unit="frames", note=str(time)))
+        yield time, frame
 
 
 class _Member(NamedTuple):
@@ -250,13 +344,14 @@ class _Published:
 class _File(_Published):
     """An archive, forecast or frame to make from synthetic frames."""
 
-    def __init__(self, root: Path, era: Era, times: Sequence[np.datetime64], seed: int) -> None:
+    def __init__(self, root: Path, era: Era, times: Sequence[np.datetime64], seed: int, span: Span | None) -> None:
         self.era = era
         self.times = times
         days = sorted({_moment(time).day for time in times})
-        super().__init__(
-            local_path(root, _path(era, times[0])), f"seed {seed}, {len(times)} frames of the days {days}"
-        )
+        recipe = f"seed {seed}, {len(times)} frames of the days {days}"
+        if span is not None or era.piece == "year":
+            recipe += f" from {times[0]} to {times[-1]}"
+        super().__init__(local_path(root, _path(era, times[0])), recipe)
 
     def make(self, members: Iterator[_Member]) -> None:
         """Write the archive."""
@@ -269,21 +364,21 @@ class _File(_Published):
         if self.era.run:
             _write_run(file, members, packed=self.era.name.endswith(".bz2"))
         elif self.era.name.endswith(".tar"):
-            _write_days(file, members)
+            _write_days(file, members, self.era)
         elif self.era.name.endswith(".tar.gz"):
             _write_tar_gz(file, members)
         else:
             file.writelines(member.data for member in members)
 
 
-def _packing(era: Era, month: Month) -> tuple[str, Callable[[bytes], bytes]]:
+def _packing(era: Era, time: datetime) -> tuple[str, Callable[[bytes], bytes]]:
     """Choose how the name of a frame ends, and how it is compressed, inside an archive or on its own."""
     if era.hdf5:
         return ".hdf5", bytes
     if era.name.endswith(".bz2"):
         return ".bz2", bz2.compress
     # old archives of hourly RW hold .gz files; until when is not documented, and 2019 a guess of ours
-    old = (era.product, era.family, era.piece) == ("RW", "radolan", "month") and month.year < 2020
+    old = (era.product, era.family, era.piece) == ("RW", "radolan", "month") and time.year < 2020
     return (".gz", _gzip) if old or era.piece == "frame" else ("", bytes)
 
 
@@ -291,21 +386,28 @@ def _gzip(data: bytes) -> bytes:
     return gzip.compress(data, _LEVEL, mtime=0)
 
 
-def _member(
-    packing: tuple[str, Callable[[bytes], bytes]], stem: str, stamped: tuple[np.datetime64, bytes]
-) -> _Member:
-    (suffix, compress), (time, frame) = packing, stamped
+def _frame(era: Era, stamped: tuple[np.datetime64, bytes]) -> _Member:
+    time, frame = stamped
+    suffix, compress = _packing(era, _moment(time))
+    stem = era.product.lower() + ("2017.002" if era.family == "radklim" else "")
     name = _moment(time).strftime(f"raa01-{stem}_10000-%y%m%d%H%M-dwd---bin{suffix}")
     return _Member(name, time, compress(frame))
 
 
-def _write_days(file: IO[bytes], members: Iterator[_Member]) -> None:
-    """Write a tar that holds a .tar.gz for each day."""
+def _grid(era: Era, stamped: tuple[np.datetime64, bytes]) -> _Member:  # noqa: ARG001 - as _frame
+    time, frame = stamped
+    header, codes = read_frame(frame)
+    return _Member(grid_name(header), time, write_grid(header, codes))
+
+
+def _write_days(file: IO[bytes], members: Iterator[_Member], era: Era) -> None:
+    """Write a tar that holds a .tar.gz for each day, named as the tar but for the day."""
+    pattern = era.name.replace("%m", "%m%d") + ".gz"
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for day, of_day in groupby(members, lambda member: member.time.astype("datetime64[D]")):
             packed = io.BytesIO()
             _write_tar_gz(packed, of_day)
-            _add(tar, _Member(_moment(day).strftime("YW2017.002_%Y%m%d.tar.gz"), day, packed.getvalue()))
+            _add(tar, _Member(_moment(day).strftime(pattern), day, packed.getvalue()))
 
 
 def _write_run(file: IO[bytes], members: Iterator[_Member], *, packed: bool) -> None:
