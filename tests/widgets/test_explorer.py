@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 import re
 import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from PIL import Image
 from support import cubes
 
 import radar_nb as rn
@@ -59,6 +63,28 @@ class Desk:
         """Ask as a browser does, and give the last answer."""
         self._explorer._handle_custom_msg(question, [])  # noqa: SLF001 - where ipywidgets takes messages
         return self.answers[-1] if self.answers else {}
+
+
+class TestStillPicture:
+    """What a saved notebook shows where there are no widgets."""
+
+    def test_a_saved_notebook_shows_the_field_as_a_picture(self) -> None:
+        """The output holds a PNG of the field beside the widget, and no figure is left in pyplot."""
+        data, _ = rn.Explorer(fields(3.0))._repr_mimebundle_()
+        image = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+
+        assert "application/vnd.jupyter.widget-view+json" in data
+        assert image.format == "PNG"
+        assert image.size[0] > 300
+        assert len(image.convert("RGB").getcolors(1 << 20) or ()) > 20  # not a blank page
+        assert plt.get_fignums() == []
+
+    def test_data_that_cannot_be_shown_have_no_picture(self) -> None:
+        """The text says why, as the widget does."""
+        data, _ = rn.Explorer(fields().rename(x="east"))._repr_mimebundle_()
+
+        assert "image/png" not in data
+        assert "east" in data["text/plain"]
 
 
 class TestOpening:

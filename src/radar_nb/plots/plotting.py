@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -174,6 +175,22 @@ def plot(
         draw_legend(ax, shared, dry=shared.is_dry(values), unknown=drawn.unknown, size=drawn.size)
     draw_words(ax, _title(field, values) if title is None else title, credit(field), drawn.size)
     return ax
+
+
+def field_png(field: xr.DataArray, *, dpi: int = 72) -> bytes:
+    """Return the map of one field as a small PNG of 128 colours; pyplot and its figures are left alone."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - as below
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as below
+    from PIL import Image  # noqa: PLC0415 - as below
+
+    size, edges = figure_options(Frame.of(field))
+    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
+    plot(field, ax=figure.subplots(gridspec_kw=edges))
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(128).save(file, "PNG")
+    return file.getvalue()
 
 
 def _new_axes(frame: Frame) -> Axes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.plots.animation import filming
 from radar_nb.plots.encoders import find_ffmpeg
+from radar_nb.plots.plotting import field_png
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 from radar_nb.runtime.files import replacing, user_path
@@ -37,6 +40,9 @@ _INTERVAL = re.compile(
     r"^(\d+[- ](minute|hour|day)s?|hourly|daily) |^(\d+-(Minuten|Stunden)-|Stunden)(?=\w)", re.IGNORECASE
 )
 """How a title states the interval of its fields, in English or German."""
+
+_MOST_CELLS = 1500
+"""Cells of a row or column of the picture for pages without widgets; of larger fields it leaves some out."""
 
 _PIECE = 1 << 20
 """Bytes of a file in one message."""
@@ -117,6 +123,16 @@ class Explorer(anywidget.AnyWidget):
         # shown in a notebook that was not run yet
         text = self.problem or f"{self._info['title']}, {len(self.frames):,} fields (run the cell to play them)"
         return f"Explorer: {text}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Return the widget, and a picture of its field for pages that cannot show widgets."""
+        found = super()._repr_mimebundle_(**kwargs)
+        if found is not None and not self.problem:
+            field = self.field
+            steps = {name: slice(None, None, -(-field.sizes[name] // _MOST_CELLS)) for name in ("y", "x")}
+            with suppress(RadarNbError):  # a field that cannot be read: the widget says so
+                found[0]["image/png"] = base64.b64encode(field_png(field.isel(steps))).decode("ascii")
+        return found
 
     @traitlets.validate("index", "span")
     def _within_the_data(self, proposal: Any) -> Any:
