@@ -18,6 +18,7 @@ import radar_nb as rn
 from radar_nb.analysis.reductions import reduce
 from radar_nb.analysis.totals import with_coverage
 from radar_nb.cli.main import main
+from radar_nb.dwd.months import Month
 from radar_nb.errors import UnknownProduct
 from radar_nb.mirror import Mirror
 
@@ -254,6 +255,22 @@ def test_a_mirror_tells_what_it_does_wrong(
     assert (done, answers) == (0, ["7"])
     assert "503 Service Unavailable" in printed
     assert "retry_after 7" in printed
+
+
+def test_a_mirror_publishes_the_present_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last minutes of the products named, planned as DWD's are; without the option there is nothing."""
+    plans = []
+
+    def look(mirror: Mirror) -> None:
+        with mirror:
+            plans.append(rn.plan("HYMECNG", Month.now() + -1, Month.now(), source="nrt", base_url=mirror.url))
+
+    monkeypatch.setattr(Mirror, "serve_forever", look)
+    call = ["mirror", "--root", str(tmp_path), "--port", "0", "--present", "0.2", "--products", "HYMECNG"]
+
+    assert main(call) == 0
+    assert 1 <= len(plans[0].archives) <= 3
+    assert {path.name for path in tmp_path.iterdir()} == {"weather"}
 
 
 def test_a_mirror_with_wrong_rules_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -690,3 +690,10 @@ def test_a_form_that_is_not_published_is_refused(
     """The error names the forms that there are."""
     with pytest.raises(error, match=text):
         _plan(name, "2020-06", source=source, form=form)  # type: ignore[arg-type] # one of them is none
+
+
+@pytest.mark.parametrize(("name", "instead"), [("PG", "plan WN or HX instead"), ("RQ", "replaced it by RS")])
+def test_a_product_that_has_a_successor_names_it(name: str, instead: str) -> None:
+    """PG comes as BUFR today, and RQ comes no longer."""
+    with pytest.raises(CoverageError, match=rf"{name} is in none of DWD's archives .*{instead}"):
+        _plan(name, "2026-06")

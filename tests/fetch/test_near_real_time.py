@@ -81,6 +81,12 @@ def test_what_is_past_is_refused_with_what_the_server_has(server: str, tmp_path:
         rn.plan("RV", "2020-06-11", source="nrt", folder=tmp_path, base_url=server)
 
 
+def test_a_folder_that_has_moved_is_named_with_the_way_to_look(tmp_path: Path) -> None:
+    """On a server without the folder the plan is refused, and doctor is pointed to."""
+    with Mirror(tmp_path) as mirror, pytest.raises(CoverageError, match=r"no folder .*/rv: .*doctor --server"):
+        rn.plan("RV", FIRST, source="nrt", folder=tmp_path, base_url=mirror.url)
+
+
 def test_a_span_that_is_partly_past_is_incomplete(server: str, tmp_path: Path) -> None:
     """What is there is fetched, and the rest named."""
     asked = ("RV", "2020-06-13T15:45", "2020-06-13T15:50")

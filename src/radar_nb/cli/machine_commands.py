@@ -39,10 +39,9 @@ def add_machine_commands(add: Callable[..., Parser], make_parser: Callable[[], P
                         help="first fill the folder with synthetic archives, such as YW 2020-06")  # fmt: skip
     mirror.add_argument("--present", metavar="HOURS", type=float,
                         help="first fill weather/radar with synthetic composites of the last hours, in HDF5 under "
-                        "DWD's names, with their aliases; an hour of all takes about a minute")  # fmt: skip
-    mirror.add_argument(
-        "--products", metavar="PRODUCT", nargs="+", help="with --present: only these, such as RV HX"
-    )
+                        "DWD's names, with their aliases; an hour of all takes half a minute")  # fmt: skip
+    mirror.add_argument("--products", metavar="PRODUCT", nargs="+",
+                        help="with --present: only these, such as RV HX")  # fmt: skip
     mirror.add_argument("--days", type=int, metavar="N", help="with --synthetic: only the first N days")
     mirror.add_argument("--hdf5", action="store_true", help="with --synthetic: in HDF5, as DWD since 2025-11")
     mirror.add_argument("--form", choices=FORMS, help="with --synthetic: in this form (binary)")

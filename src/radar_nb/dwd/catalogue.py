@@ -266,6 +266,7 @@ def choose_family(
     if not product.families:
         raise CoverageError(
             f"{product.name} is in none of DWD's archives that radar_nb knows: open files of it with open_dataset"
+            f"{_INSTEAD.get(product.name, '')}"
         )
     if months[0] > Month.of(now):
         raise CoverageError(
@@ -287,6 +288,13 @@ def choose_family(
         f"no family of {product.name} covers {asked}: {parts} ({spans}). Choose months within one family, "
         "or name it (source=) to get the part that it covers"
     )
+
+
+_INSTEAD = {
+    "PG": "; of today DWD publishes it as BUFR, which radar_nb does not read: plan WN or HX instead",
+    "RQ": "; DWD has replaced it by RS: plan that instead",
+}
+"""What to do about products that were published otherwise once (DWD, notice of 4 August 2025)."""
 
 
 def _in_form(product: Product, form: Form | None, source: str) -> tuple[Family, ...]:

@@ -147,8 +147,8 @@ def make_present(
     root : path
         Takes the place of the server's root.
     products : sequence of str, optional
-        All that synthetic weather can be published as by default. An hour of all takes about a minute of a
-        processor; forecasts (RV, RS, WN) take most of it.
+        All that synthetic weather can be published as by default. An hour of all in HDF5 took 30 s of a processor
+        (measured 2026-11-30), of which forecasts (RV, RS, WN) took half.
     hours : float
         How far back.
     now : datetime.datetime, optional
