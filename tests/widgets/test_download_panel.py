@@ -22,6 +22,7 @@ from radar_nb.mirror import Mirror
 from radar_nb.mirror.faults.rules import Fault, Faults
 from radar_nb.runtime.files import part_path
 from radar_nb.widgets.download_panel import DownloadPanel
+from radar_nb.widgets.month_calendar import LETTERS, MonthCalendar
 from radar_nb.widgets.month_picker import MonthPicker
 
 if TYPE_CHECKING:
@@ -241,6 +242,31 @@ def test_a_picker_is_followed(server: Server, tmp_path: Path) -> None:
     assert parts(panel)["Download"].disabled
     with pytest.raises(CoverageError, match=r"there is no plan: await picker\.done\(\)"):
         panel.start()
+
+
+def test_the_calendar_marks_months_that_the_server_does_not_have(server: Server, tmp_path: Path) -> None:
+    """A month that answered 404 has a mark of its own, until the server has it."""
+    picker = MonthPicker("YW", "2020-06", "2020-07", base_url=server.url, folder=tmp_path)
+    panel = DownloadPanel(picker)
+
+    panel.start()
+    with pytest.raises(Incomplete):
+        panel.wait()
+
+    assert state_of(picker, Month(2020, 6)) == "downloaded"
+    assert state_of(picker, Month(2020, 7)) == "absent"
+    picker.value = "2020-05"
+    picker.value = "2020-07"
+    assert state_of(picker, Month(2020, 7)) == "absent"
+    picker.mark_absent((), found=[Month(2020, 7)])
+    assert state_of(picker, Month(2020, 7)) == "server"
+
+
+def state_of(picker: MonthPicker, month: Month) -> str:
+    """Return the state of a month in the calendar of a picker."""
+    (calendar,) = (child for child in picker.children if isinstance(child, MonthCalendar))
+    letter = calendar.states[12 * (month.year - calendar.first_year) + month.month - 1]
+    return next(state for state, sign in LETTERS.items() if sign == letter)
 
 
 def test_the_bar_is_not_drawn_for_each_event(server: Server, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import radar_nb
 from radar_nb import errors
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
-from radar_nb.fetch.local_state import MonthState
 from radar_nb.runtime.report import State
 from radar_nb.widgets.explorer.map_info import PALETTES
+from radar_nb.widgets.month_calendar import LETTERS
 from radar_nb.widgets.wording import LANGUAGES, Texts, load_texts, table_of
 
 SOURCE = Path(radar_nb.__file__).parent
@@ -82,7 +82,7 @@ def test_each_text_is_used(key: str) -> None:
     """The code names its key, or builds it from names that the code knows."""
     whole, gaps = asked()
     known = whole | KINDS | set(PRODUCTS) | FAMILIES | set(get_args(State)) | {"Exception"}
-    in_script = {f"calendar.{name}" for name in (*re.findall(r"words\.(\w+)", SCRIPT), *get_args(MonthState))}
+    in_script = {f"calendar.{name}" for name in (*re.findall(r"words\.(\w+)", SCRIPT), *LETTERS)}
     filled = [match.groups() for gap in gaps if (match := gap.fullmatch(key)) and match.groups()]
     if key.startswith("explorer."):
         name = key.removeprefix("explorer.")
@@ -98,7 +98,7 @@ def test_each_text_that_the_code_uses_exists() -> None:
     prefixes = {key.partition(".")[0] for key in ENGLISH}
     keys = {text for text in whole if re.fullmatch(rf"({'|'.join(prefixes)})(\.[a-z]+)+", text)}
     keys |= {f"calendar.{name}" for name in re.findall(r"words\.(\w+)", SCRIPT)}
-    keys |= {f"calendar.{state}" for state in get_args(MonthState)}
+    keys |= {f"calendar.{state}" for state in LETTERS}
     keys |= {f"state.{state}" for state in get_args(State)}
     keys |= {f"product.{name}" for name in PRODUCTS} | {f"means.{name}" for name in PUBLISHED}
     keys |= {f"family.{name}" for name in ("auto", *FAMILIES)}

@@ -22,7 +22,7 @@ from radar_nb.cube.building import build_cube
 from radar_nb.cube.locations import cube_path
 from radar_nb.cube.opening import open_cube
 from radar_nb.dwd.catalogue import Plan
-from radar_nb.errors import CoverageError, NothingFound, RadarNbError
+from radar_nb.errors import CoverageError, NothingFound, NotOnServer, RadarNbError
 from radar_nb.fetch.downloading import start
 from radar_nb.fetch.local_state import look
 from radar_nb.formats.extraction import extract_async
@@ -414,6 +414,13 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._lines.value = report_lines(report, self._say)
         self._close("failed" if report.failed else "done", end_line(report, self._say))
 
+    def _mark_absent(self, picker: MonthPicker) -> None:
+        """Mark the months of which the server has none of the files that were asked for."""
+        if self.plan is not None and self.report is not None:
+            lost = {outcome.name for outcome in self.report.failed if isinstance(outcome.error, NotOnServer)}
+            found = {archive.month for archive in self.plan.archives if archive.name not in lost}
+            picker.mark_absent({archive.month for archive in self.plan.archives} - found, found=found)
+
     def _on_cube(self, store: Path, built: tuple[Report, xr.Dataset | None]) -> None:
         report, ds = built
         self._on_report(report)
@@ -439,4 +446,5 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._text.value = text
         if self._picker is not None:
             self._picker.refresh()
+            self._mark_absent(self._picker)
         self._set_state(state)

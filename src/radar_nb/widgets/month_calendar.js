@@ -2,7 +2,7 @@
 // A cell is identified by the number of its month, counted from January of the first year.
 
 const STATES = {
-  "-": "unpublished", ".": "server", b: "begun", d: "downloaded", x: "extracted", c: "cube", "!": "broken",
+  "-": "unpublished", ".": "server", b: "begun", d: "downloaded", x: "extracted", c: "cube", "!": "broken", "?": "absent",
 };
 const SEASONS = [["DJF", 0, 2, 0], ["MAM", 2, 3, 1], ["JJA", 5, 3, 2], ["SON", 8, 3, 3], ["DJF", 11, 1, 0]];
 const PUSH_AFTER = 30; // milliseconds: a drag over twenty cells is one message or two

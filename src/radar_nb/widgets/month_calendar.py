@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import anywidget
 import traitlets
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from radar_nb.fetch.local_state import MonthState
     from radar_nb.widgets.wording import Texts
 
-LETTERS: dict[MonthState, str] = {
+CalendarState: TypeAlias = 'MonthState | Literal["absent"]'
+"""As `MonthState`; absent: the server was asked for the month's files and has none of them."""
+
+LETTERS: dict[CalendarState, str] = {
     "unpublished": "-",
     "server": ".",
     "begun": "b",
@@ -24,6 +27,7 @@ LETTERS: dict[MonthState, str] = {
     "extracted": "x",
     "cube": "c",
     "broken": "!",
+    "absent": "?",
 }
 """The letter of each state in `states`: 26 years of months are 312 letters."""
 
@@ -56,7 +60,7 @@ class MonthCalendar(anywidget.AnyWidget):
     def __init__(self, say: Texts) -> None:
         super().__init__(words=say.group("calendar"))
 
-    def show(self, states: Mapping[Month, MonthState], months: Iterable[Month]) -> None:
+    def show(self, states: Mapping[Month, CalendarState], months: Iterable[Month]) -> None:
         """Set the states and the selected months in one message."""
         first, last = min(states).year, max(states).year
         every = (Month(year, month) for year in range(first, last + 1) for month in range(1, 13))

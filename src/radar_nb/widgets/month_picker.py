@@ -32,7 +32,7 @@ from radar_nb.widgets.wording import error_line, line, load_texts, month_span, n
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from radar_nb.dwd.products import Product
     from radar_nb.fetch.local_state import MonthState
@@ -120,6 +120,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._typing: asyncio.TimerHandle | None = None
         self._error: BaseException | None = None
         self._states: dict[Month, MonthState] = {}
+        self._absent: frozenset[Month] = frozenset()
         self._make_controls()
         menus = ipywidgets.VBox([self._product_menu, self._source_menu])
         status = ipywidgets.HBox([self._line, self._again], layout={"align_items": "flex-start"})
@@ -146,6 +147,11 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             self._make_plan()
         else:
             self._accept(self.plan)
+
+    def mark_absent(self, absent: Iterable[Month], *, found: Iterable[Month] = ()) -> None:
+        """Show in the calendar that the server does not have some months, and that it has others after all."""
+        self._absent = self._absent - set(found) | set(absent)
+        self._show()
 
     async def done(self) -> Plan | None:
         """Wait for the server's answer and return the plan.
@@ -244,6 +250,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
                 self.source = "auto"
             self.value = self._offer.keep(self.value)
         if change.name != "value":
+            self._absent = frozenset()
             self._look()
         self._show()
         self._make_plan()
@@ -277,7 +284,8 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             menu.value = self.source
             self._first_date.value = self.value[0].first_day if self.value else None
             self._last_date.value = self.value[-1].last_day if self.value else None
-            self._calendar.show(self._states, self.value)
+            absent = dict.fromkeys(month for month in self._absent if self._states.get(month) == "server")
+            self._calendar.show(self._states | dict.fromkeys(absent, "absent"), self.value)
 
     def _make_plan(self) -> None:
         """Make the plan: at once if the catalogue knows all names, else by asking the server."""
@@ -327,6 +335,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._error = None
         speed = known_speed(urlsplit(plan.base_url).netloc)
         self._describe(plan)
+        self.mark_absent({gap.month for gap in plan.missing} - {archive.month for archive in plan.archives})
         self._report(plan_lines(plan, shelf, free=free, speed=speed, say=self._say))
         self.plan = plan
 
