@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.extremes import annual_maxima
     from radar_nb.analysis.reductions import reduce
     from radar_nb.analysis.return_levels import return_levels
+    from radar_nb.analysis.verification import verify
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
@@ -96,6 +97,7 @@ __all__ = [
     "sync_plan",
     "sync_plan_async",
     "to_rate",
+    "verify",
     "verify_cube",
 ]
 
@@ -129,6 +131,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "return_levels": "analysis.return_levels",
     "show_versions": "runtime.versions",
     "to_rate": "reading.opening",
+    "verify": "analysis.verification",
     "verify_cube": "cube.checking",
 }
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import geopandas
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import rasterio
+import shapely
 import xarray as xr
 from support.frames import frame, save
-from support.small_rain import forecasts, showers
+from support.small_rain import forecasts, rain, showers
 
 import radar_nb as rn
-from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.dwd.grids import to_lonlat
+from radar_nb.errors import CubeError, SeriesError, SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 QUIET: dict[str, Any] = {"progress": False}
 RUN = forecasts(showers(25, 4, 5)[None], first="2020-06-13T08:55")  # of 0 to 120 min ahead
 RUNS = forecasts(showers(36, 4, 5).reshape(12, 3, 4, 5), first="2020-06-13T08:05")
+RQ = {"product": "RQ", "rows": 900, "cols": 900, "precision": -1, "interval": 60}
 PLACE = {"here": (9.9, 50.6)}
 
 
@@ -107,3 +113,237 @@ class TestAccumulate:
         """Several of both are refused, with both ways to choose."""
         with pytest.raises(SeriesError, match=r"RV has 12 runs.*choose run=.*lead=.*with forecast\(ds, "):
             rn.accumulate(RUNS, "1h")
+
+
+class TestEverything:
+    """Each analysis takes a run and a lead time as they are opened, at the time of validity."""
+
+    def test_points(self) -> None:
+        """A series at a point has the times that are forecast, and the time of issue."""
+        found = rn.at_points(RUN, [_centre(RUN)])
+
+        assert stamps(found.time)[:2] == ["08:55", "09:00"]
+        assert stamps(found.forecast_reference_time) == ["08:55"]
+        np.testing.assert_array_equal(found.RV[:, 0], RUN.RV[0, :, 1, 2])
+        hours = rn.accumulate(found, "1h")
+        np.testing.assert_allclose(hours.RV[:, 0], rn.accumulate(RUN, "1h").RV[:, 1, 2], rtol=1e-6)
+
+    def test_points_of_files(self, run: Path) -> None:
+        """Files return the same series in one pass, and their extremes."""
+        found, most = rn.at_points(run, PLACE, **QUIET), rn.at_points(run, PLACE, "max", **QUIET)
+
+        assert stamps(found.time)[-1] == "09:55"
+        assert stamps(found.forecast_reference_time) == ["08:55"]
+        np.testing.assert_allclose(found.RV[:, 0], np.arange(1, 14) / 100, rtol=1e-6)
+        assert float(most.RV[0]) == pytest.approx(0.13)
+
+    def test_areas(self, run: Path) -> None:
+        """The mean over an area has the same times, of Datasets and of files."""
+        box = geopandas.GeoSeries([shapely.box(9.9, 50.5, 10.1, 50.7)], crs="EPSG:4326")
+
+        found = rn.over_areas(run, box, **QUIET)
+        of_dataset = rn.over_areas(rn.open_dataset(run, **QUIET), box, **QUIET).compute()
+
+        np.testing.assert_allclose(found.RV[:, 0], np.arange(1, 14) / 100, rtol=1e-5)
+        assert of_dataset.RV.drop_vars("source").equals(found.RV.drop_vars("source"))
+
+    def test_exceedance(self) -> None:
+        """Moving sums over a run are those of its series."""
+        found = rn.exceedance(RUN, 5.0, "1h", **QUIET)
+
+        sums = np.cumsum(RUN.RV.values[0].astype(float), axis=0)
+        sums[12:] -= sums[:-12].copy()
+        np.testing.assert_array_equal(found.RV, (sums >= 5 - 1e-6).sum(axis=0))
+
+    def test_reduce(self, run: Path) -> None:
+        """Extremes and counts of a run leave its analysis out, as sums do."""
+        found = rn.reduce(run, ["max", "min", "count"], threshold=0.1, **QUIET)
+
+        assert [float(found[f"RV_{how}"][0, 0]) for how in ("max", "min", "count")] == pytest.approx(
+            [0.13, 0.02, 4]
+        )
+
+    def test_events(self) -> None:
+        """An event of a run lies at the time that is forecast."""
+        values = np.zeros((1, 6, 4, 5), np.float32)
+        values[0, 2:4, 1, 1] = 3
+
+        table = rn.events(forecasts(values, first="2020-06-13T08:55"), 1.0, **QUIET)
+
+        assert [str(time)[11:16] for time in (table.begin[0], table.end[0])] == ["09:00", "09:10"]
+
+    def test_check(self) -> None:
+        """A gap of a run is a missing lead time."""
+        card = rn.check(RUN.isel(lead_time=[0, 1, 2, 4]), **QUIET)
+
+        assert card["gaps"].count == 1
+        assert "09:10" in card["gaps"].text
+
+    def test_export_of_series(self, tmp_path: Path) -> None:
+        """A table of a run has a line for each time that is forecast."""
+        series = rn.at_points(RUN, [_centre(RUN)])
+
+        lines = rn.export(series, tmp_path / "run.csv").read_text("utf-8").splitlines()
+        table = pq.read_table(rn.export(series, tmp_path / "run.parquet"))
+
+        rows = [line for line in lines if not line.startswith("#")]
+        assert (len(rows), rows[2].partition(",")[0]) == (26, "2020-06-13T09:00:00Z")
+        assert str(table["time"][1].as_py()) == "2020-06-13 09:00:00+00:00"
+
+    def test_export_of_fields(self, tmp_path: Path) -> None:
+        """A GeoTIFF of a run has a band for each lead time; a netCDF keeps both axes."""
+        one = RUN.isel(lead_time=slice(0, 3))
+
+        with rasterio.open(rn.export(one, tmp_path / "run.tif")) as tiff:
+            assert tiff.descriptions == ("2020-06-13T08:55Z", "2020-06-13T09:00Z", "2020-06-13T09:05Z")
+            np.testing.assert_array_equal(tiff.read(2)[::-1], one.RV[0, 1])
+        with xr.open_dataset(rn.export(one, tmp_path / "run.nc"), decode_timedelta=True) as ds:
+            assert ds.RV.dims == ("time", "lead_time", "y", "x")
+
+    def test_maxima_of_years_are_refused(self) -> None:
+        """What was not measured has no annual maxima; the analysis has."""
+        with pytest.raises(SeriesError, match=r"RV. are forecasts, which have no annual maxima.*lead="):
+            rn.annual_maxima(RUN, ["5min"], **QUIET)
+        found = rn.annual_maxima(rn.forecast(RUNS, lead="0min"), ["5min"], min_coverage=0, **QUIET)
+        np.testing.assert_array_equal(found.RV[0, 0], RUNS.RV[:, 0].max("time"))
+
+    def test_a_cube_holds_one_lead_time(self, tmp_path: Path) -> None:
+        """A cube of all lead times is refused with the way out; one of a lead time opens as it was built."""
+        pairs = [(stamp, lead) for stamp in ("15:00", "16:00") for lead in (0, 60)]
+        files = save(
+            tmp_path / "rq", *(frame(f"2020-06-13T{at}", 7 + lead, lead=lead, **RQ) for at, lead in pairs)
+        )
+
+        with pytest.raises(SeriesError, match=r'RQ holds forecasts.*choose a lead time, such as lead="30min"'):
+            rn.build_cube(files, tmp_path / "all.zarr", **QUIET)
+        rn.build_cube(files, tmp_path / "RQ.zarr", lead="1h", **QUIET)
+        found = rn.open_cube(tmp_path / "RQ.zarr")
+
+        assert stamps(found.time) == ["16:00", "17:00"]
+        assert found.lead_time == np.timedelta64(1, "h")
+        assert stamps(found.forecast_reference_time) == ["15:00", "16:00"]
+        assert float(found.RQ[0, 0, 0]) == pytest.approx(6.7)
+        assert rn.verify_cube(tmp_path / "RQ.zarr", files, **QUIET).failed == ()
+        with pytest.raises(CubeError, match="whose lead time is 60, not 0"):
+            rn.build_cube(files, tmp_path / "RQ.zarr", lead="0min", **QUIET)
+
+
+def _centre(ds: Any) -> tuple[float, float]:
+    """Return the centre of the cell in row 1 and column 2, degrees."""
+    lon, lat = to_lonlat(ds.x.values[[2]], ds.y.values[[1]], "sphere")
+    return float(lon[0]), float(lat[0])
+
+
+class TestVerify:
+    """Scores by lead time, against arithmetic done cell by cell."""
+
+    CAME = rain(showers(20, 6, 7, seed=1, missing=0.1), first="2020-06-13T08:05", name="RY")
+    AHEAD = forecasts(showers(24, 6, 7, seed=2, missing=0.1).reshape(8, 3, 6, 7), first="2020-06-13T08:05")
+
+    def test_scores_are_those_of_the_definitions(self) -> None:
+        """Bias, error, hits and fractions are what their formulas say over all cells that both have."""
+        found = rn.verify(self.AHEAD, self.CAME, thresholds=[0.5, 2.0], scales=[1, 3], **QUIET)
+
+        assert (found.lead_time / np.timedelta64(1, "m")).values.tolist() == [0, 5, 10]
+        assert found.fields.values.tolist() == [8, 8, 8]
+        came = self.CAME.RY.values
+        for lead in range(3):
+            pairs = [(self.AHEAD.RV.values[run, lead], came[run + lead]) for run in range(8)]
+            known = [np.isfinite(f) & np.isfinite(a) for f, a in pairs]
+            errors = np.concatenate([(f - a)[k] for (f, a), k in zip(pairs, known, strict=True)])
+            np.testing.assert_allclose(found.bias[lead], errors.mean(), rtol=1e-5)
+            np.testing.assert_allclose(found.mae[lead], np.abs(errors).mean(), rtol=1e-5)
+            np.testing.assert_allclose(found.compared[lead], errors.size / (8 * 42))
+            for number, floor in enumerate((0.5, 2.0)):
+                wet = [(f >= floor - 1e-5, a >= floor - 1e-5) for f, a in pairs]
+                hits = sum((f & a)[k].sum() for (f, a), k in zip(wet, known, strict=True))
+                either = sum((f | a)[k].sum() for (f, a), k in zip(wet, known, strict=True))
+                np.testing.assert_allclose(found.csi[lead, number], hits / either)
+                for scale, half in enumerate((0, 1)):
+                    shares = [_shares(f, a, k, half) for (f, a), k in zip(wet, known, strict=True)]
+                    f, a = np.concatenate(shares, axis=1)
+                    score = 1 - ((f - a) ** 2).sum() / ((f**2).sum() + (a**2).sum())
+                    np.testing.assert_allclose(found.fss[lead, number, scale], score, rtol=1e-6)
+
+    def test_what_comes_true_is_perfect(self) -> None:
+        """A forecast that equals what came has no error and full scores."""
+        came = self.CAME.RY.values
+        right = forecasts(np.stack([came[run : run + 3] for run in range(8)]), first="2020-06-13T08:05")
+
+        found = rn.verify(right, self.CAME, **QUIET | {"scales": 3})
+
+        assert not found[["bias", "mae"]].to_array().any()
+        assert (found[["csi", "fss"]].to_array() == 1).all()
+
+    def test_an_analysis_among_the_forecasts_is_enough(self) -> None:
+        """The lead time 0 of the same Dataset serves as what came, and one run or lead time can be looked at."""
+        analysis = rn.forecast(self.AHEAD, lead="0min")
+
+        whole = rn.verify(self.AHEAD, analysis, scales=1, **QUIET)
+        one = rn.verify(rn.forecast(self.AHEAD, lead="10min"), analysis, scales=1, **QUIET)
+        run = rn.verify(rn.forecast(self.AHEAD, run="2020-06-13T08:05"), analysis, scales=1, **QUIET)
+
+        assert whole.fields.values.tolist() == [8, 7, 6]
+        assert one.drop_vars("lead_time").identical(whole.isel(lead_time=[2]).drop_vars("lead_time"))
+        assert run.fields.values.tolist() == [1, 1, 1]
+
+    def test_dry_is_not_a_score(self) -> None:
+        """Where it rained nowhere and was forecast nowhere, there are no hits to count."""
+        dry = forecasts(np.zeros((1, 2, 6, 7)), first="2020-06-13T08:05")
+
+        found = rn.verify(dry, rain(np.zeros((2, 6, 7)), first="2020-06-13T08:05"), scales=[1, 5], **QUIET)
+
+        assert found.csi.isnull().all()
+        assert found.fss.isnull().all()
+        assert (found.mae == 0).all()
+
+    @pytest.mark.parametrize(
+        ("data", "analysis", "options", "kind", "text"),
+        [
+            (CAME, CAME, {}, SeriesError, "verify needs forecasts"),
+            (
+                AHEAD,
+                rain(showers(2, 6, 7), minutes=60, name="RW"),
+                {},
+                SeriesError,
+                "compare amounts over the same",
+            ),
+            (AHEAD, CAME.isel(x=slice(1, None)), {}, SeriesError, "open both with the same grid="),
+            (AHEAD, rain(showers(2, 6, 7)), {}, SeriesError, "no field of a time that is forecast"),
+            (
+                AHEAD,
+                CAME,
+                {"scales": [2]},
+                SettingsError,
+                r"scales=\[2\] must be odd multiples of the cell of 1 km",
+            ),
+            (AHEAD, CAME, {"thresholds": 0}, SettingsError, "thresholds=0"),
+        ],
+    )
+    def test_what_cannot_be_compared_is_named(
+        self, data: Any, analysis: Any, options: Any, kind: Any, text: str
+    ) -> None:
+        """Other intervals, grids and times, and numbers that are not valid, are refused with what to do."""
+        with pytest.raises(kind, match=text):
+            rn.verify(data, analysis, **options, **QUIET)
+
+    def test_the_real_run(self, real_present: Path, tmp_path: Path) -> None:
+        """The analysis of DWD's own run scores fully against itself."""
+        path = tmp_path / "composite_rv_20250923_0855.tar"
+        path.write_bytes((real_present / path.name).read_bytes())
+        ds = rn.open_dataset(path, chunks=None, **QUIET)
+
+        found = rn.verify(ds, rn.forecast(ds, lead="0min"), thresholds=0.1, scales=[1, 25], **QUIET)
+
+        assert found.sizes["lead_time"] == 1
+        assert (found.fss == 1).all()
+        assert float(found.compared[0]) == pytest.approx(1 - 621_995 / 1_320_000)
+
+
+def _shares(f: Any, a: Any, known: Any, half: int) -> Any:
+    """Return the shares of wet cells around each known cell, counted one by one: of shape (2, cells)."""
+    found = []
+    for row, col in zip(*np.nonzero(known), strict=True):
+        box = np.s_[max(row - half, 0) : row + half + 1, max(col - half, 0) : col + half + 1]
+        found.append([wet[box][known[box]].mean() for wet in (f, a)])
+    return np.array(found).T

@@ -29,7 +29,7 @@ SOURCE = Path(rn.__file__).parent
 PYTHON_ONLY = {
     # plots, analyses and widgets that have no command
     "ax", "classes", "cmap", "col", "col_wrap", "confidence", "cumulative", "duration", "every", "fps", "hourly",
-    "method", "min_area", "most", "names", "points", "resamples", "return_periods", "thresholds", "year",
+    "method", "min_area", "most", "names", "points", "resamples", "return_periods", "scales", "thresholds", "year",
     # of open_dataset and open_cube, and attributes of data
     "chunks", "client", "clutter", "fill_gaps", "interval_minutes", "packed",
 }  # fmt: skip

@@ -17,6 +17,7 @@ import pytest
 import xarray as xr
 from matplotlib.colors import BoundaryNorm, to_hex, to_rgb
 from matplotlib.path import Path as Outline
+from support.small_rain import forecasts
 
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, PROJ, to_lonlat, to_xy
@@ -625,3 +626,70 @@ def test_a_stale_interval_is_never_drawn(draw: Any) -> None:
 
     with pytest.raises(SeriesError, match=r"interval_minutes=5, but its times are 60 min apart"):
         draw(da)
+
+
+class TestForecasts:
+    """Maps of forecasts, as they are opened and as a run."""
+
+    DS = forecasts(np.arange(48).reshape(2, 4, 2, 3) / 10, first="2020-06-13T15:20")
+
+    def test_the_first_lead_time_is_drawn_unless_one_is_chosen(self) -> None:
+        """The title has the time of validity, the time of issue and the lead time."""
+        run = self.DS.RV[1]
+
+        ways = [(da, lead) for da in (run, rn.forecast(run)) for lead in (None, "15min")]
+        titles = [rn.plot(da, lead=lead).get_title(loc="left") for da, lead in ways]
+
+        assert titles[:2] == [
+            "Rain\n5 min to 2020-06-13 15:25 UTC, analysis",
+            "Rain\n5 min to 2020-06-13 15:40 UTC, forecast of 15:25 UTC, 15 min ahead",
+        ]
+        assert titles[2:] == titles[:2]
+
+    def test_the_field_is_that_of_the_lead_time(self) -> None:
+        """A lead time of one run, and of one of several runs, is drawn."""
+        one = rn.plot(self.DS.RV, time="2020-06-13T15:25", lead="10min")
+        same = rn.plot(rn.forecast(self.DS.RV, lead="10min"), time="2020-06-13T15:35")
+
+        for ax in (one, same):
+            np.testing.assert_array_equal(ax.images[0].get_array(), self.DS.RV[1, 2])
+
+    def test_maps_side_by_side_say_when_they_were_issued(self) -> None:
+        """The headline has what is common, each map its own time."""
+        axes = rn.plot(rn.forecast(self.DS.RV, run="latest"), col="time")
+
+        assert axes[0, 1].get_title(loc="left") == "2020-06-13 15:30"
+        assert axes[0, 0].figure.texts[0].get_text().endswith("(UTC), forecast of 2020-06-13 15:25 UTC")
+
+    @pytest.mark.parametrize(
+        ("da", "options", "error", "text"),
+        [
+            (
+                field(),
+                {"lead": "5min"},
+                SeriesError,
+                "has no lead times: leave out lead='5min'",
+            ),
+            (
+                DS.RV[0],
+                {"lead": "7min"},
+                SeriesError,
+                "no lead time of 7 min: choose one of 0, 5, 10, 15 min",
+            ),
+            (DS.RV[0], {"lead": 5}, SettingsError, "lead=5 is not a lead time"),
+            (DS.RV, {}, SeriesError, "has 2 times"),
+        ],
+    )
+    def test_what_is_no_lead_time_is_said(self, da: Any, options: Any, error: type[Exception], text: str) -> None:
+        """Lead times that are not there, and products without any, are named."""
+        with pytest.raises(error, match=text):
+            rn.plot(da, **options)
+
+    def test_series_and_films_run_along_the_lead_times(self) -> None:
+        """A series of a run says when it was issued; a film of it has the times that are forecast."""
+        ax = rn.plot_series(self.DS.isel(time=0, y=0, x=0))
+        film = rn.animate(self.DS.RV[0], progress=False)
+
+        assert ax.get_title(loc="left") == "Rain\nForecast of 2020-06-13 15:20 UTC"
+        assert len(film) == 4
+        assert film.words.endswith("2020-06-13 15:20 UTC to 2020-06-13 15:35 UTC")

@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from support.small_rain import rain
+from support.small_rain import forecasts, rain
 from support.unpacking import unpacked
 
 import radar_nb as rn
@@ -19,6 +19,7 @@ from radar_nb.errors import SeriesError
 from radar_nb.widgets.explorer.frames import NO_VALUE, CodedField, FrameSequence, encode, select_variable
 from radar_nb.widgets.explorer.map_info import map_info
 from radar_nb.widgets.explorer.queries import place_series
+from radar_nb.widgets.explorer.widget import Explorer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +126,18 @@ class TestReel:
         assert frames.along == "lead_time"
         assert frames.times is not None
         assert str(frames.times[1]) == "2020-06-13T15:10:00.000"
+
+    def test_a_run_plays_over_its_time_of_validity(self) -> None:
+        """A forecast as it is opened is a series of what it is for; several runs are refused."""
+        ds = forecasts(np.zeros((2, 3, 2, 2)), first="2020-06-13T15:00")
+
+        frames = FrameSequence(ds.RV.isel(time=[1]))
+
+        assert (frames.along, len(frames), frames.minutes) == ("time", 3, 5)
+        assert frames.times is not None
+        assert str(frames.times[1]) == "2020-06-13T15:10:00.000"
+        assert Explorer(ds).problem.startswith("RV has 2 runs of several lead times")
+        assert len(Explorer(ds.isel(lead_time=2)).frames) == 2
 
     def test_two_dimensions_to_play_along_are_told(self) -> None:
         """Which of them to choose is for the caller to say."""

@@ -2,7 +2,8 @@
 
 Start with `api` (the public functions) and `inputs` (what counts as a source, and which amounts are accepted).
 `reductions` reads archives and cubes in one pass; `totals` works on Datasets and decides for both when a total
-is missing; `stored_totals` writes the results of either. `periods` assigns intervals to hours, days and months.
+is missing; `stored_totals` writes the results of either. `verification` compares forecasts
+with what came. `periods` assigns intervals to hours, days and months.
 The room may import `cube`, `reading` and the rooms below them; it draws nothing.
 """
 
@@ -17,4 +18,5 @@ __all__ = [
     "reductions",
     "return_levels",
     "totals",
+    "verification",
 ]

@@ -12,6 +12,7 @@ import xarray as xr
 from radar_nb.analysis.inputs import BESIDE, fields_of, grid_of, variable_of
 from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.files import replacing, user_path
 
@@ -70,6 +71,8 @@ def export(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         raise SettingsError(f"cannot write {target.name}: choose one of the suffixes {', '.join(writers)}")
     if not isinstance(data, xr.Dataset):
         raise SeriesError(f"export needs a Dataset, not a {type(data).__name__}: call da.to_dataset() first")
+    if target.suffix.lower() != ".nc":
+        data = as_series(data)
     for variable in data.data_vars.values():
         interval_of(variable, data)
     written = writers[target.suffix.lower()](data)

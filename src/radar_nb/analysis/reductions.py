@@ -17,12 +17,13 @@ from radar_nb.analysis.points import find_places, place_coords
 from radar_nb.analysis.tallies import Wanted
 from radar_nb.analysis.totals import Results, period_coords, reduced_name, sum_attrs
 from radar_nb.cube.frame_stream import open_stream
-from radar_nb.dwd.products import PRODUCTS, frame_step
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.dataset import Options
 from radar_nb.reading.forecasts import issue_coords, issue_of, lead_step
 from radar_nb.reading.frame_stream import read_stream
 from radar_nb.reading.intervals import keep_interval
+from radar_nb.reading.series import series_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +174,7 @@ def stream_periods(stream: FrameStream, hows: Sequence[How], period: Any, **cloc
 
 def _step(stream: FrameStream) -> int:
     """Return the minutes from one step to the next in a complete series."""
-    step_of = frame_step if issue_of(stream.like) is None else lead_step
+    step_of = series_step if issue_of(stream.like) is None else lead_step
     return step_of(stream.product, stream.minutes, stream.times.astype(np.int64) // 60)
 
 

@@ -48,6 +48,7 @@ def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -
         choices=("balanced", "maps", "series"),
         help="chunks of a new cube: for both uses, maps, or series of single cells",
     )
+    build.add_argument("--lead", metavar="LENGTH", help="of forecasts, the lead time to store, such as 30min")
     build.add_argument("--flags", action="store_true", help="store the frames' flags in a new cube, too")
     build.add_argument(
         "--scheduler", metavar="URL", help="build on the workers of a dask scheduler, tcp://host:8786"
@@ -78,6 +79,7 @@ def _build(options: argparse.Namespace) -> Report:
         options.store,
         layout=options.layout,
         flags=options.flags or None,
+        lead=options.lead,
         client=options.scheduler,
         keep_archives=not options.remove_archives,
         overwrite=options.overwrite,

@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.cube.day import Built, build_day, kept, split_days
-from radar_nb.cube.description import axis_of, create_cube, load_cube
+from radar_nb.cube.description import axis_of, create_cube, lead_of, load_cube
 from radar_nb.cube.stores import Bucket, find_store
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CubeError, NothingFound, RadarNbError, SettingsError, StorageError
@@ -59,6 +59,7 @@ def build_cube(
     flags: bool | None = None,
     variables: str | Sequence[str] | None = None,
     sums: str = "apart",
+    lead: Any = None,
     client: Any = None,
     keep_archives: bool = True,
     overwrite: bool = False,
@@ -85,8 +86,8 @@ def build_cube(
         "balanced".
     flags : bool, optional
         Whether a new cube stores the frames' flags in a second array. Default False.
-    variables, sums
-        As for `open_dataset`.
+    variables, sums, lead
+        As for `open_dataset`. Of forecasts a cube holds one lead time, at the time that its fields are for.
     client : distributed.Client or False, optional
         Build on the client's workers; they read the archives and write the shards themselves. By default the
         active client, if there is one. False builds in threads of this process.
@@ -128,7 +129,7 @@ def build_cube(
         raise SettingsError(f"{workers} is not a number of threads: use workers=1 or more, or leave it out")
     run = _Run(
         place=find_store(store),
-        options=Options(variables=variables, sums=sums, errors=errors, packed=True, flags=True),
+        options=Options(variables=variables, sums=sums, lead=lead, errors=errors, packed=True, flags=True),
         layout=layout,
         flags=flags,
         client=None,
@@ -239,6 +240,7 @@ class _Run:
             "grid": (cube.grid, opened.target.grid.name),
             "interval": (cube.interval, opened.target.minutes),
             "time axis": ((cube.every, cube.minute), axis_of(opened)),
+            "lead time": (cube.lead, lead_of(opened)),
             "codes": (cube.packing, opened.target.packing),
             "layout": (cube.layout, self.layout or cube.layout),
             "flags": (cube.has_flags, cube.has_flags if self.flags is None else self.flags),

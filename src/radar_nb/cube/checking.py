@@ -100,7 +100,8 @@ def verify_cube(
     with reporting(progress) as report:
         jobs: dict[int, DayJob] = {}
         if source is not None:
-            opened = open_series(source, Options(variables=cube.product, sums=sums), progress=report)
+            lead = None if cube.lead is None else f"{cube.lead}min"
+            opened = open_series(source, Options(variables=cube.product, sums=sums, lead=lead), progress=report)
             jobs = {job.day: job for job in split_days(cube, opened)}
         days = sorted(cube.listed() if source is None else jobs)
         if sample is not None:

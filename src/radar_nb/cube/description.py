@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Raise this number when new code can no longer read older cubes, or the other way round."""
 
+_LEAD = "lead_time_minutes"
+"""The attribute of a cube's array that states the lead time of its forecasts."""
+
 Layout = Literal["balanced", "maps", "series"]
 
 _LAYOUTS: dict[str, tuple[int, int, int]] = {
@@ -144,6 +147,11 @@ class Cube:
     crs_attrs: dict[str, Any]
     dataset_attrs: dict[str, Any]
     metadata: dict[str, Any] | None = None
+
+    @property
+    def lead(self) -> int | None:
+        """The lead time in minutes of the forecasts that it holds; None for what is not a forecast."""
+        return self.attrs.get(_LEAD)
 
     @property
     def variable(self) -> str:
@@ -467,7 +475,7 @@ def create_cube(store: Store, opened: Opened, like: xr.Dataset, *, layout: Layou
     flags : bool
         Whether the cube also holds flags.
     """
-    every, minute = axis_of(opened)
+    (every, minute), lead = axis_of(opened), lead_of(opened)
     packing = opened.target.packing
     known = PRODUCTS.get(opened.product)
     begins = next((family.first for family in known.families if family.first), None) if known else None
@@ -488,7 +496,8 @@ def create_cube(store: Store, opened: Opened, like: xr.Dataset, *, layout: Layou
         packing=packing,
         shards=find_layout(layout, steps=_DAY // every, grid=opened.target.grid.shape, packing=packing),
         has_flags=flags,
-        attrs={k: v for k, v in like[opened.name].attrs.items() if k not in {*_SPELLING, "ancillary_variables"}},
+        attrs={k: v for k, v in like[opened.name].attrs.items() if k not in {*_SPELLING, "ancillary_variables"}}
+        | ({} if lead is None else {_LEAD: lead}),
         flag_attrs=like["flags"].attrs if flags else {},
         crs_attrs=like["crs"].attrs,
         dataset_attrs={k: v for k, v in like.attrs.items() if k not in CHANGING},
@@ -515,7 +524,8 @@ def axis_of(opened: Opened) -> tuple[int, int]:
     series = opened.series
     if series.leads != (None,):
         raise SeriesError(
-            f"{opened.name} holds forecasts, and a cube has one frame a time step: open them with open_dataset"
+            f"{opened.name} holds forecasts, and a cube has one frame a time step: choose a lead time, such as "
+            'lead="30min", or open them with open_dataset'
         )
     minutes = series.times.astype(np.int64) // _MINUTE
     every = min(_DAY, frame_step(opened.product, opened.target.minutes, minutes))
@@ -527,6 +537,12 @@ def axis_of(opened: Opened) -> tuple[int, int]:
     minute = Counter((minutes % every).tolist()).most_common(1)[0][0]
     anchor = ANCHORS.get(every, 0) % every
     return every, anchor if every >= 60 and (anchor - minute) % every < _EARLY else minute
+
+
+def lead_of(opened: Opened) -> int | None:
+    """Return the lead time of a series in minutes; None for what is not a forecast."""
+    series = opened.series
+    return None if series.base is None else int((series.times - series.base)[0] / np.timedelta64(1, "m"))
 
 
 def find_layout(layout: Layout, *, steps: int, grid: tuple[int, int], packing: Packing) -> ShardFormat:

@@ -24,6 +24,7 @@ from radar_nb.dwd.products import frame_step, missing_steps
 from radar_nb.errors import CubeError, NothingFound
 from radar_nb.formats.packing import FLAGS
 from radar_nb.reading.dataset import chunk_bytes, in_chunks, packing_attrs, step_coords, told_attrs
+from radar_nb.reading.forecasts import forecast_coords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -187,6 +188,10 @@ def dataset_of_cube(
     coords = step_coords(times.astype("datetime64[s]").astype("datetime64[ns]"), origin, minutes=cube.interval)
     for variable in (coords["source"], coords["time_bnds"]):
         variable.encoding["preferred_chunks"] = {"time": data.encoding["preferred_chunks"]["time"]}
+    if cube.lead is not None:
+        ends = times.astype("datetime64[s]")
+        base: Any = ends - np.timedelta64(cube.lead, "m")
+        coords |= forecast_coords(base, ends)
     return xr.Dataset(variables, coords | cube.coordinates(), _attrs(cube, days, damaged, missing))
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.dwd.products import PRODUCTS, frame_step, missing_steps, true_interval
+from radar_nb.dwd.products import PRODUCTS, missing_steps, true_interval
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.reading.series import choose_sums
+from radar_nb.reading.series import choose_sums, series_step
 from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def over_validity(
         chosen, taken = choose_sums(times[there], interval, sums)
         there[there] = chosen
     minutes = times[there].astype(np.int64) // 60
-    step = (lead_step if along == "lead_time" else frame_step)(header.product, interval, minutes)
+    step = (lead_step if along == "lead_time" else series_step)(header.product, interval, minutes)
     missing = (missing_steps(minutes, step) * 60).astype("datetime64[s]")
     times, slots = times[there], slots[there, None]
     if along == "time":

@@ -307,6 +307,16 @@ def choose_sums(times: NDArray[np.datetime64], interval: int, sums: str) -> tupl
     return kept, f"{count} overlapping sums of {interval} min: those that end at {clock}"
 
 
+def series_step(name: str, interval: int, minutes: NDArray[np.int64]) -> int:
+    """Return the minutes from one step to the next in a complete series of ends of intervals.
+
+    It is the product's own step (see `radar_nb.dwd.products.frame_step`), or the interval where overlapping sums
+    were left apart: of RQ, an hour every 15 minutes, the table has no step of an hour.
+    """
+    step = frame_step(name, interval, minutes)
+    return interval if step < interval and not (np.diff(minutes) < interval).any() else step
+
+
 def _minutes(clock: str) -> int:
     try:
         hours, minutes = (int(text) for text in clock.split(":"))

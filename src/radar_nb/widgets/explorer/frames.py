@@ -12,6 +12,7 @@ from zlib_ng import zlib_ng
 from radar_nb.errors import SeriesError
 from radar_nb.plots.selection import checked
 from radar_nb.plots.style import class_names
+from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import shown_interval
 from radar_nb.runtime.wording import decimal
 
@@ -175,7 +176,7 @@ class FrameSequence:
     """
 
     def __init__(self, data: xr.DataArray) -> None:
-        checked(data)
+        data = as_series(checked(data))
         data = data.squeeze([name for name in data.dims if name not in ("y", "x") and data.sizes[name] == 1])
         further = [str(name) for name in data.dims if name not in ("y", "x")]
         if len(further) > 1:

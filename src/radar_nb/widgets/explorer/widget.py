@@ -57,7 +57,8 @@ class Explorer(anywidget.AnyWidget):
     Parameters
     ----------
     data : xarray.Dataset, xarray.DataArray, anything that `open_dataset` takes, or the folder of a cube
-        Of shape (time, y, x), (lead_time, y, x) or (y, x), from `open_dataset` or computed from its result.
+        Of shape (time, y, x) or (y, x), from `open_dataset` or computed from its result; of forecasts one run,
+        which plays along its lead times, or one lead time.
         Paths and `open_dataset(..., packed=True)` are fastest.
     variable : str, optional
         The variable of a Dataset; by default the first.

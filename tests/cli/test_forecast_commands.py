@@ -1,0 +1,92 @@
+"""Laws of the commands on forecasts: one run, or one lead time of many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import xarray as xr
+from support.frames import frame, save
+
+import radar_nb as rn
+from radar_nb.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RQ = {"product": "RQ", "rows": 900, "cols": 900, "precision": -1, "interval": 60}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> str:
+    """Return two runs of RQ, an hour apart, of three lead times."""
+    pairs = [(hour, lead) for hour in (15, 16) for lead in (0, 60, 120)]
+    frames = (frame(f"2020-06-13T{hour}:00", hour + lead, lead=lead, **RQ) for hour, lead in pairs)
+    return str(save(tmp_path / "runs", *frames))
+
+
+def test_accumulate_sums_a_run_or_a_lead_time(runs: str, tmp_path: Path) -> None:
+    """`--run` sums the hours that are ahead, `--lead` the hours of all runs."""
+    assert main(["accumulate", runs, "--to", str(tmp_path / "run.nc"), "--run", "latest"]) == 0
+    assert main(["accumulate", runs, "--to", str(tmp_path / "lead.nc"), "--lead", "1h"]) == 0
+
+    with xr.open_dataset(tmp_path / "run.nc") as run, xr.open_dataset(tmp_path / "lead.nc") as lead:
+        assert float(run.RQ[0, 0]) == pytest.approx((16 + 60 + 16 + 120) / 10)
+        assert float(lead.RQ[0, 0]) == pytest.approx((15 + 60 + 16 + 60) / 10)
+
+
+def test_plot_draws_a_run_or_a_lead_time(runs: str, tmp_path: Path) -> None:
+    """The first lead time of a run is drawn unless one is chosen; a lead time has a time of validity."""
+    ways = (
+        ["--run", "latest"],
+        ["--run", "latest", "--lead", "1h"],
+        ["--lead", "1h", "--time", "2020-06-13T16:00"],
+    )
+    for number, options in enumerate(ways):
+        picture = tmp_path / f"{number}.png"
+        assert main(["plot", runs, *options, "--output", str(picture), "--dpi", "30"]) == 0
+        assert picture.stat().st_size > 1000
+
+
+def test_a_cube_of_one_lead_time_is_built(runs: str, tmp_path: Path) -> None:
+    """`cube build --lead` stores the lead time of all runs."""
+    store = tmp_path / "RQ.zarr"
+
+    assert main(["cube", "build", str(store), runs, "--lead", "2h"]) == 0
+
+    assert [str(time)[11:16] for time in rn.open_cube(store).time.values] == ["17:00", "18:00"]
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (
+            ["plot"],
+            "2 runs, issued from 2020-06-13 15:00 UTC to 2020-06-13 16:00 UTC: choose one with --run",
+        ),
+        (
+            ["plot", "--lead", "1h"],
+            "2 times, from 2020-06-13 16:00 UTC to 2020-06-13 17:00 UTC: choose one",
+        ),
+        (
+            ["plot", "--run", "latest", "--lead", "30min"],
+            "no lead time of 30 min: choose one of 0, 60, 120 min",
+        ),
+        (["accumulate", "--to", "x.nc"], "choose --run 2025-09-23T08:55 or --run latest"),
+        (["accumulate", "--to", "x.nc", "--lead", "30"], "--lead 30 is not a lead time"),
+    ],
+)
+def test_what_is_not_chosen_is_named_with_its_option(
+    runs: str, command: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Several runs of several lead times are refused in the command's own terms."""
+    assert main([command[0], runs, *command[1:]]) == 1
+
+    assert text in capsys.readouterr().err
+
+
+def test_only_forecasts_have_lead_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A product without forecasts takes neither option."""
+    assert main(["plot", str(save(tmp_path / "yw", frame())), "--lead", "1h"]) == 1
+
+    assert "YW is not a forecast: leave out --run and --lead" in capsys.readouterr().err
