@@ -30,7 +30,7 @@ from radar_nb.errors import (
     UnsafeMember,
 )
 from radar_nb.formats import archives
-from radar_nb.formats.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check_frame, parts, verify, walk
+from radar_nb.formats.archives import ARCHIVE_LIMIT, MEMBER_LIMIT, Part, check_frame, parts, verify_part, walk
 from radar_nb.formats.index import scan_part
 from radar_nb.formats.names import unsafe_name
 from radar_nb.formats.radolan import FRAME_LIMIT
@@ -396,7 +396,7 @@ def test_a_verified_month_tells_how_far_it_is_sound() -> None:
     data = month(packed(day((20,))), packed(day((25,))), packed(day((30,))))
     blob, told = Blob("archive", data), list[int]()
 
-    verify(Part(archive=blob, name="archive", offset=0, size=len(data)), Reopened(blob, 0), told.append)
+    verify_part(Part(archive=blob, name="archive", offset=0, size=len(data)), Reopened(blob, 0), told.append)
 
     assert told == [part.offset - 512 for part in parts(blob)]
 
@@ -416,7 +416,7 @@ def test_a_verified_month_tells_how_far_it_is_sound() -> None:
 def test_what_is_verified_while_it_comes_is_told_alike(data: bytes, error: type[RadarNbError], told: str) -> None:
     """The bytes are those of the source, whatever lies on the disk: no file has the name yet."""
     with pytest.raises(error, match=told):
-        verify(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
+        verify_part(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_what_is_verified_while_it_comes_is_told_alike(data: bytes, error: type[
 )
 def test_sound_bytes_pass(data: bytes) -> None:
     """A single frame is held against its header; what lies in an archive only against the archive's checksums."""
-    verify(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
+    verify_part(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
 
 
 def test_a_month_cut_inside_a_day_gives_the_days_before(archive: Callable[[bytes], Path]) -> None:

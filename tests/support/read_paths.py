@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import radar_nb as rn
 from radar_nb.errors import RadarNbError
-from radar_nb.formats.archives import Part, check_frame, parts, verify, walk
+from radar_nb.formats.archives import Part, check_frame, parts, verify_part, walk
 from radar_nb.formats.streams import Reopened
 from radar_nb.reading.sources import find_files, raise_problems, scan
 
@@ -89,7 +89,7 @@ def _walk(archive: Path) -> object:
 
 
 def _verify(archive: Path) -> object:
-    verify(Part(archive=archive, name=archive.name, offset=0, size=-1), Reopened(archive, 0))
+    verify_part(Part(archive=archive, name=archive.name, offset=0, size=-1), Reopened(archive, 0))
     return "sound"
 
 

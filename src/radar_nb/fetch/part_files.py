@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from radar_nb.fetch.responses import validator
-from radar_nb.formats.archives import Part, verify
+from radar_nb.formats.archives import Part, verify_part
 from radar_nb.formats.streams import Blob, Reopened
 from radar_nb.runtime.files import (
     Sidecar,
@@ -133,7 +133,7 @@ def store(item: Item, data: bytes, note: Sidecar, sound: Callable[[int], None] |
     if sound is not None:
         blob = Blob(name=str(item.path), data=data)
         part_of = Part(archive=blob, name=item.path.name, offset=0, size=len(data))
-        verify(part_of, Reopened(blob, 0), sound)
+        verify_part(part_of, Reopened(blob, 0), sound)
     with storage_errors(part):
         with part.open("wb") as file:
             file.write(data)

@@ -26,7 +26,7 @@ from radar_nb.errors import CorruptArchive, RadarNbError, StorageError
 from radar_nb.fetch.downloading import download_async
 from radar_nb.fetch.planning import listed_async
 from radar_nb.fetch.throttling import known_speed
-from radar_nb.formats.archives import Part, verify
+from radar_nb.formats.archives import Part, verify_part
 from radar_nb.formats.streams import Abandoned, Reopened
 from radar_nb.runtime.background import for_each
 from radar_nb.runtime.event_loop import blocking
@@ -619,7 +619,7 @@ async def read_through_async(
                 Reopened(path, 0), lambda count: loop.call_soon_threadsafe(move, count, path.name), stop
             )
             try:
-                verify(Part(archive=path, name=path.name, offset=0, size=size), source)
+                verify_part(Part(archive=path, name=path.name, offset=0, size=size), source)
             except RadarNbError as error:
                 return error
             finally:

@@ -27,7 +27,7 @@ from radar_nb.errors import (
 from radar_nb.fetch import http as transport
 from radar_nb.fetch.part_files import Item, begun, discard, give_name, store
 from radar_nb.fetch.responses import Setback, request_headers, trouble, validator
-from radar_nb.formats.archives import Part, verify
+from radar_nb.formats.archives import Part, verify_part
 from radar_nb.formats.streams import Growing
 from radar_nb.runtime.files import (
     Sidecar,
@@ -128,7 +128,7 @@ class Verification:
         self.sound = 0
         self._growing = Growing(written)
         part = Part(archive=archive, name=archive.name, offset=0, size=-1)
-        self._work = pool.submit(verify, part, self._growing, self._keep)
+        self._work = pool.submit(verify_part, part, self._growing, self._keep)
 
     def _keep(self, count: int) -> None:
         self.sound = count

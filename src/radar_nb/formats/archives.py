@@ -229,7 +229,7 @@ def walk(part: Part, *, limit: int = FRAME_LIMIT) -> Iterator[Member]:
         yield from walker.descend(stream, "", 0)
 
 
-def verify(part: Part, source: Source, sound: Callable[[int], None] = lambda _: None) -> None:
+def verify_part(part: Part, source: Source, sound: Callable[[int], None] = lambda _: None) -> None:
     """Verify an archive of any nesting, or a file of one frame: checksums, lengths, headers and names.
 
     Parameters
