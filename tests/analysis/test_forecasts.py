@@ -106,7 +106,7 @@ class TestAccumulate:
 
     def test_a_run_without_anything_ahead_has_no_sum(self) -> None:
         """An analysis alone is not a forecast of an hour."""
-        with pytest.raises(SettingsError, match=r"the run of 2020-06-13 08:55 UTC has no interval ahead"):
+        with pytest.raises(SettingsError, match=r"no interval of the run of 2020-06-13 08:55 UTC begins"):
             rn.accumulate(RUN.isel(lead_time=[0]).isel(time=0), "1h")
 
     def test_runs_and_lead_times_are_not_mixed(self) -> None:

@@ -45,9 +45,9 @@ def accumulate(
     """Return the precipitation of each hour, day, month, year, ..., or of the whole series.
 
     A total is the sum of the intervals that end in the period: begin < end of the interval <= end of the period.
-    Of one run of forecasts, hours are counted from the time of issue and its analysis of the time before is left
-    out: "1h" is the next hour, and the one after that. Of sums that overlap, as in RS, those are added that do
-    not. Archives and cubes are read in one pass, and memory grows with the result, not with the series.
+    For one run of forecasts, hours are counted from the time of issue, and its analysis of the time before is left
+    out: "1h" is the next hour, and the one after that. Overlapping sums, as in RS, are reduced to those without
+    overlap. Archives and cubes are read in one pass, and memory grows with the result, not with the series.
 
     Parameters
     ----------

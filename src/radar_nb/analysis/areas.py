@@ -284,7 +284,7 @@ def to_plane(shapes: Any, earth: Earth) -> Any:
 
 
 def check_polygons(shapes: Any, names: list[Any]) -> None:
-    """Refuse shapes without a well-defined area.
+    """Raise an error for shapes without a well-defined area.
 
     Raises
     ------

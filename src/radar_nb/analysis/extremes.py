@@ -208,7 +208,7 @@ def annual_maxima(
     amount, minutes = amount_of(data)
     if is_forecast(amount) and (amount["lead_time"] > np.timedelta64(0)).any():
         raise SeriesError(
-            f"{amount.name!r} are forecasts, which have no annual maxima: pass what was measured, such as the "
+            f"{amount.name!r} are forecasts, which have no annual maxima: pass measurements, such as the "
             'analysis with lead="0min"'
         )
     lengths = [length_of(duration, minutes=minutes) for duration in durations]

@@ -64,8 +64,8 @@ def variable_of(data: Any) -> xr.DataArray:
         raise SeriesError(f"{data.name!r} has no times (it has {dims}): pass a series")
     if "lead_time" in data.dims:
         raise SeriesError(
-            f"{data.name!r} has several lead times, and no prediction_time that says what time they are for: pass "
-            "what open_dataset returns"
+            f"{data.name!r} has several lead times but no coordinate prediction_time: pass the Dataset of "
+            "open_dataset"
         )
     if (np.diff(ends_of(data)) <= np.timedelta64(0)).any():
         raise SeriesError(
@@ -78,8 +78,8 @@ def variable_of(data: Any) -> xr.DataArray:
 def amount_of(data: Any) -> tuple[xr.DataArray, int]:
     """Return the variable of a Dataset, which must be an amount of water in mm, and its interval in minutes.
 
-    Of overlapping sums of one run of forecasts, such as RS, those are taken that follow each other from the time
-    of issue: 0, 60 and 120 min ahead.
+    Overlapping sums of one run of forecasts, such as RS, are reduced to consecutive ones from the time of issue:
+    0, 60 and 120 min ahead.
 
     Raises
     ------
@@ -113,13 +113,13 @@ def amount_of(data: Any) -> tuple[xr.DataArray, int]:
 
 
 def _apart(amount: xr.DataArray, minutes: int, issued: np.datetime64) -> xr.DataArray:
-    """Return the amounts of a run that follow each other from the time of issue, without overlapping."""
+    """Return consecutive amounts of a run from the time of issue on, without overlap."""
     interval = np.timedelta64(60 * minutes, "s")
     there = (ends_of(amount) - issued) % interval == np.timedelta64(0, "s")
     if not there.any():
         raise SeriesError(
-            f"{amount.name!r} has overlapping sums of {minutes} min, and none of them ends a multiple of that "
-            "from the time of issue: keep such lead times"
+            f"{amount.name!r} has overlapping sums of {minutes} min, and no lead time is a multiple of that: "
+            "keep such lead times"
         )
     return amount.isel(time=there)
 

@@ -45,7 +45,7 @@ class Periods:
     Attributes
     ----------
     of_step : ndarray of int64, shape (n,)
-        Number of the period of each interval; -1 for those of a run of forecasts that are not ahead.
+        Number of the period of each interval; -1 for those of a run of forecasts that end before or at its issue.
     bounds : ndarray of datetime64[s], shape (m, 2)
         Begin and end of the time that the intervals of the period cover, UTC. They equal the period's own begin
         and end if intervals end there; the hourly RW of a day, which ends at minute 50, covers 23:50 to 23:50.
@@ -116,8 +116,8 @@ def make_periods(
         Whether periods are labelled by their begin or by the end of the covered time. By default days and longer
         periods are labelled by their begin in local time; shorter periods and the whole series by their end.
     issued : datetime64[s], optional
-        When a run of forecasts was issued, whose intervals these are: hours and days are then counted from it,
-        unless `timezone` or `day_begin` say otherwise, and what ends at that time or before it is in no period.
+        Time of issue of the run of forecasts that has these intervals: hours and days are then counted from it,
+        unless `timezone` or `day_begin` say otherwise, and intervals that end at that time or before are left out.
 
     Raises
     ------
@@ -142,8 +142,8 @@ def make_periods(
     ahead = (ends > issued) & ((ends - issued) % distance == np.timedelta64(0, "s"))
     if not ahead.any():
         raise SettingsError(
-            f"the run of {human_time(issued)} has no interval ahead of it that begins a multiple of {distance} "
-            "after it: nothing is left to gather in periods"
+            f"no interval of the run of {human_time(issued)} begins a multiple of {distance} after it: "
+            "keep such lead times"
         )
     if not begin and timezone == "UTC" and period is not None and _fixed(_offset(period)):
         begin = issued - np.datetime64(0, "s")
@@ -165,7 +165,7 @@ def _sorted(
     timezone: str,
     label: Label | None,
 ) -> Periods:
-    """Sort intervals into periods that are counted from `begin` after an epoch: see `make_periods`."""
+    """Assign intervals to periods that are counted from `begin` after an epoch: see `make_periods`."""
     if period is None:
         bounds = np.array([[ends[0] - interval, ends[-1]]], "datetime64[s]")
         return Periods(

@@ -377,7 +377,7 @@ def _packing(era: Era, time: datetime) -> tuple[str, Callable[[bytes], bytes]]:
         return ".hdf5", bytes
     if era.name.endswith(".bz2"):
         return ".bz2", bz2.compress
-    # old archives of hourly RW hold .gz files; until when is not documented, and 2019 a guess of ours
+    # old archives of hourly RW hold .gz files; the last year is not documented, and 2019 is a guess
     old = (era.product, era.family, era.piece) == ("RW", "radolan", "month") and time.year < 2020
     return (".gz", _gzip) if old or era.piece == "frame" else ("", bytes)
 

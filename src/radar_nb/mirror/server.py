@@ -38,7 +38,7 @@ __all__ = ["Mirror", "Served", "make_archives"]
 
 _log = logging.getLogger(__name__)
 
-_IDLE = 60.0  # seconds in which a connection must bring a whole request, and in which a body must get on
+_IDLE = 60.0  # seconds for a connection to send a complete request, and for a body to make progress
 _MOST = 512  # connections at a time; each holds a thread
 _LOOK = 0.25  # seconds between two looks for connections that are overdue
 

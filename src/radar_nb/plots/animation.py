@@ -286,7 +286,7 @@ class _Canvas:
         draw_legend(self._ax, film.look, dry=True, unknown=drawn.unknown, size=drawn.size)
         self._name = film.title
         self._image = drawn.image
-        longest = max(film.fields, key=lambda shown: len(time_label(shown)))  # so that there is room for each
+        longest = max(film.fields, key=lambda shown: len(time_label(shown)))  # leaves room for every title
         self._text = draw_words(self._ax, self._title(longest, nothing), credit(first), drawn.size)
         width, letters = self._ax.get_window_extent().width / film.dpi, float(self._text.get_fontsize())
         self._wrap = partial(wrapped, width=width, letters=letters)

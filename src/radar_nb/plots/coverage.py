@@ -39,7 +39,7 @@ def plot_coverage(
 ) -> Axes:
     """Draw which frames exist: a calendar of years and months; of a single month, one of days and hours.
 
-    A cell shows the share of the expected frames. Months that are asked for and missing are orange, others blank.
+    A cell shows the share of the expected frames. Requested months that are missing are orange, others blank.
     Below, each radar has the share of the frames whose headers name it.
 
     Parameters
@@ -48,7 +48,7 @@ def plot_coverage(
         As in `open_dataset`, or a Dataset. Of archives only the indexes are read; an archive without one is read
         and verified once, as by `open_dataset`. A frame counts whatever its cells contain.
     first, last : optional
-        The months asked for, as for `radar_nb.plan`; both belong to the range. By default those of a plan; for
+        The requested months, as for `radar_nb.plan`; both belong to the range. By default those of a plan; for
         archives and folders all months from the first frame's to the last one's; for a Dataset the time from its
         first to its last step. Future frames are not expected.
     product : str, optional
@@ -185,7 +185,7 @@ def _draw_legend(ax: Axes) -> None:
         Patch(facecolor=colour, label=word, **edge)
         for colour, word in zip((_NONE, _FEW, *_MOST), _WORDS, strict=True)
     ]
-    entries.append(Patch(facecolor="white", label="not asked for", **edge))
+    entries.append(Patch(facecolor="white", label="not requested", **edge))
     ax.figure.legend(
         handles=entries,
         loc="outside lower left",
@@ -215,7 +215,7 @@ def _title(found: Coverage) -> str:
 
 
 def _span(found: Coverage) -> str:
-    """Return the time asked for, as months if it consists of whole months."""
+    """Return the requested time, as months if it consists of whole months."""
     first, last = found.months[0], found.months[-1]
     if (found.begin, found.end) == (np.datetime64(first.first_day), np.datetime64((last + 1).first_day)):
         return str(first) if first == last else f"{first} to {last}"

@@ -328,7 +328,7 @@ def _headline(da: xr.DataArray, along: str) -> str:
     if along == "time":
         if period_label(da.isel(time=0)) or not minutes:
             return name
-        made = f", {told}" if (told := forecast_label(da)) else ""
+        made = f", {label}" if (label := forecast_label(da)) else ""
         return f"{name}\n{human_interval(minutes)} to the time above each map (UTC){made}"
     if "time" in da.coords and da["time"].ndim == 0:
         return f"{name}\n{forecast_label(da) or period_label(da) or human_time(ends_of(da))}"

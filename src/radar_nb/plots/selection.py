@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def one_field(da: Any, time: str | datetime | np.datetime64 | None = None, lead: Any = None) -> xr.DataArray:
     """Return the field with dimensions (y, x), both rising; raise SeriesError if there is not exactly one.
 
-    Of a forecast the first lead time is taken, where none is chosen.
+    For a forecast, the first lead time is the default.
     """
     da = checked(da)
     if is_forecast(da):
@@ -111,7 +111,7 @@ def _further(da: xr.DataArray, known: tuple[Hashable, ...]) -> str:
 
 
 def _of_lead(da: xr.DataArray, lead: Any, *, first: bool) -> xr.DataArray:
-    """Return the fields of one lead time; the first, if `first`, where none is asked for."""
+    """Return the fields of one lead time; if `first`, the first one is the default."""
     dims = da["lead_time"].dims
     if lead is None:
         alone = dims == ("lead_time",) or (dims == ("time",) and first)

@@ -292,8 +292,8 @@ def _spread(ax: Axes, labels: list[Annotation]) -> None:
 def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) -> None:
     """Write the quantity, its unit and interval, and the source of the data."""
     name = f"{series.names[0]}: {name_label(da)}" if len(series.names) == 1 and series.names[0] else name_label(da)
-    if told := forecast_label(da):
-        name = f"{name}\n{told[:1].upper()}{told[1:]}"
+    if label := forecast_label(da):
+        name = f"{name}\n{label[:1].upper()}{label[1:]}"
     units = "number" if da.dtype.kind in "iu" else unit_label(str(da.attrs.get("units", "")), None)
     if units == "mm":
         units = unit_label("mm", series.minutes) if series.minutes else "mm in each interval"

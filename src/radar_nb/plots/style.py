@@ -1,4 +1,4 @@
-"""What all pictures share: the classes and colours of values, and the words of titles, scales and credits.
+"""Common style of all pictures: classes and colours of values, and texts of titles, scales and credits.
 
 Class limits of rain and reflectivity are those of DWD's and its users' maps (symbology files of radolan2map).
 Their first class begins at zero; here it begins at the smallest amount that the product resolves, so that only dry
@@ -66,10 +66,10 @@ _KINDS = {
 DRY, NO_DATA, INK = "#fdfdfb", "#c8c8c8", "#1a1a1a"
 """Colours of cells below the first class, of cells without data, and of lines and letters."""
 CREDIT, SYNTHETIC = "Datenbasis: Deutscher Wetterdienst", "Synthetic data, made up by radar_nb"
-"""The source of the data, as DWD's licence asks, and what stands in its place on fields that were made up."""
+"""The source of the data, as DWD's licence requires it, and its replacement on synthetic fields."""
 
 _OVER_A_PERIOD = {"time: mean", "time: maximum", "time: minimum"}
-"""CF's words for what `reduce` makes; a rate has "time: mean" too, over its own interval."""
+"""CF's cell methods of the results of `reduce`; a rate has "time: mean" too, over its own interval."""
 
 
 def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple[float, ...]:
@@ -211,23 +211,23 @@ def time_label(field: xr.DataArray) -> str:
         text = f"{since} {human_time(end)}"
     else:
         text = f"{human_interval(minutes)} to {human_time(end)}" if minutes else human_time(end)
-    told = forecast_label(field)
+    label = forecast_label(field)
     day = human_time(end)[:11]  # once is enough
-    return f"{text}, {told.replace(day, '')}" if told else text
+    return f"{text}, {label.replace(day, '')}" if label else text
 
 
 def forecast_label(data: xr.DataArray) -> str:
-    """Return when a forecast was made and how far ahead it looks, as far as all fields share it; "" for others."""
+    """Return the time of issue and the lead time of a forecast, if all fields share them; "" for other data."""
     made = "time" if "prediction_time" in data.coords else "forecast_reference_time"
     if made not in data.coords:
         return ""
-    told = [] if data[made].ndim else [f"forecast of {human_time(data[made].values)}"]
+    parts = [] if data[made].ndim else [f"forecast of {human_time(data[made].values)}"]
     if "lead_time" in data.coords and not data["lead_time"].ndim:
         minutes = float(data["lead_time"].values / np.timedelta64(1, "m"))
         if not minutes:
             return "analysis"
-        told.append(f"{human_interval(minutes)} ahead")
-    return ", ".join(told)
+        parts.append(f"{human_interval(minutes)} ahead")
+    return ", ".join(parts)
 
 
 def period_label(field: xr.DataArray) -> str:
@@ -253,5 +253,5 @@ def period_label(field: xr.DataArray) -> str:
 
 
 def credit(field: xr.DataArray) -> str:
-    """Return the source of the data; fields that were made up are not DWD's."""
+    """Return the source of the data; synthetic fields are not DWD's."""
     return SYNTHETIC if str(field.attrs.get("institution", "")).startswith("none") else CREDIT
