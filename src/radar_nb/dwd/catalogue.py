@@ -313,7 +313,7 @@ def _in_form(product: Product, form: Form | None, source: str) -> tuple[Family, 
         )
         raise CoverageError(
             f"{product.name} is not published as {form}{'' if source == 'auto' else f' in {source}'}: DWD has "
-            f"{named} (form=)"
+            f"{named}; choose one of these (form=)"
         )
     return found
 
