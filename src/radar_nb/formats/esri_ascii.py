@@ -116,7 +116,10 @@ def _header(lines: Mapping[str, float], name: str, size: int) -> Header:
         )
     product = PRODUCTS.get(match["product"])
     if product is None or product.unit != "mm":
-        raise HeaderError(f"{name} is of the product {match['product']}, which DWD does not publish in ASCII")
+        raise HeaderError(
+            f"{name} is of the product {match['product']}, which DWD does not publish in ASCII: "
+            "name it as DWD does, such as RW_20221018-0050.asc"
+        )
     date, clock = match["date"], match["time"]
     try:
         time = np.datetime64(f"{date[:4]}-{date[4:6]}-{date[6:]}T{clock[:2]}:{clock[2:]}", "s")
