@@ -306,7 +306,7 @@ class TestVerify:
                 rain(showers(2, 6, 7), minutes=60, name="RW"),
                 {},
                 SeriesError,
-                "compare amounts over the same",
+                "pass amounts over the same",
             ),
             (AHEAD, CAME.isel(x=slice(1, None)), {}, SeriesError, "open both with the same grid="),
             (AHEAD, rain(showers(2, 6, 7)), {}, SeriesError, "no field of a time that is forecast"),

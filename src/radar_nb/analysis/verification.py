@@ -131,7 +131,7 @@ def _same(run: xr.DataArray, came: xr.DataArray, minutes: int) -> None:
     if {run.attrs.get("units"), came.attrs.get("units")} != {"mm"} or run.attrs.get("interval_minutes") != minutes:
         raise SeriesError(
             f"{run.name!r} is in {run.attrs.get('units')} over {run.attrs.get('interval_minutes')} min, and the "
-            f"analysis {came.name!r} in {came.attrs.get('units')} over {minutes} min: compare amounts "
+            f"analysis {came.name!r} in {came.attrs.get('units')} over {minutes} min: pass amounts "
             "over the same interval"
         )
     ours, theirs = grid_of(fields_of(run)), grid_of(came)
