@@ -70,6 +70,7 @@ bench: $(STAMP) ## measure download, extraction, reading, opening, cubes and ana
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/opening.py
+	$(BIN)/python benchmarks/forms.py
 	$(BIN)/python benchmarks/cube.py
 	$(BIN)/python benchmarks/analysis.py
 

@@ -1,0 +1,168 @@
+"""Laws of bad input: what a run, a class or a fine grid cannot give is an error that says what can be done."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import tarfile
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import radar_nb as rn
+from radar_nb.errors import HeaderError, RadarNbError, SeriesError
+from radar_nb.formats.odim import write_composite
+from radar_nb.formats.radolan import Header, write_frame
+from radar_nb.formats.streams import Bunzipper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+RUN = np.datetime64("2026-06-13T15:25", "s")
+RV = Header(product="RV", time=RUN, rows=1200, cols=1100, precision=-2, interval=5, version=5, lead=0)
+
+
+def member(lead: int, *, product: str = "RV", stated: int | None = None) -> tuple[str, bytes]:
+    """Return name and bytes of a lead time in HDF5, of which every cell is `lead` + 1 hundredths."""
+    header = replace(RV, lead=lead)
+    data = write_composite(header, np.full((1200, 1100), lead + 1, np.uint16), quantity="ACRR", gain=0.01)
+    return f"composite_{product.lower()}_20260613_1525_{lead if stated is None else stated:03d}-hd5", data
+
+
+def run(folder: Path, members: Iterable[tuple[str, bytes]]) -> Path:
+    """Write a tar of lead times."""
+    path = folder / "composite_rv_20260613_1525.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_missing_leads_are_leads_that_are_not_there(tmp_path: Path) -> None:
+    """A run opens with the leads that it has; no lead is made up between them."""
+    ds = rn.open_dataset(run(tmp_path, [member(0), member(5), member(20)]), progress=False)
+
+    assert (ds.lead_time.values / np.timedelta64(1, "m")).tolist() == [0, 5, 20]
+    assert ds.RV[0, :, 3, 3].values.tolist() == pytest.approx([0.01, 0.06, 0.21])
+
+
+def test_a_doubled_lead_is_named_and_the_later_one_taken(tmp_path: Path) -> None:
+    """The call fails and names both; with errors="report" the rest opens."""
+    other = member(5)[0].replace("composite", "b/composite"), member(5)[1]
+    path = run(tmp_path, [member(0), member(5), other])
+
+    with pytest.raises(SeriesError, match=r"has the time of .*_005-hd5: an archive of DWD has each once"):
+        rn.open_dataset(path, progress=False)
+
+    ds = rn.open_dataset(path, errors="report", progress=False)
+    assert (ds.sizes["lead_time"], ds.attrs["frames_doubled"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "match"),
+    [
+        (member(10, stated=15), "is by its header RV of .*, 10 min ahead, which its name denies"),
+        (member(10, product="WN"), "is by its header RV of .*, which its name denies"),
+    ],
+)
+def test_a_foreign_lead_is_named_and_nothing_else_lost(
+    foreign: tuple[str, bytes], match: str, tmp_path: Path
+) -> None:
+    """A member that is not what its name says fails the call; with errors="report" the others open."""
+    path = run(tmp_path, [member(0), foreign, member(15)])
+
+    with pytest.raises(HeaderError, match=match):
+        rn.open_dataset(path, progress=False)
+
+    ds = rn.open_dataset(path, errors="report", progress=False)
+    assert (ds.lead_time.values / np.timedelta64(1, "m")).tolist() == [0, 15]
+    assert "which its name denies" in ds.attrs["problems"]
+
+
+def test_a_class_product_has_no_mean(tmp_path: Path) -> None:
+    """HYMECNG holds kinds: a mean or a sum is refused, a count is not; xarray has their names as flags."""
+    header = replace(RV, product="HYMECNG", lead=None)
+    codes = np.full((1200, 1100), 3, np.uint8)
+    codes[5, 5], codes[6, 6] = 254, 255
+    data = write_composite(header, codes, quantity="CLASS", gain=1.0, undetect=254)
+    (tmp_path / "composite_HymecNG_20260613_1525_000-hd5").write_bytes(data)
+
+    with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no mean and no extremes"):
+        rn.reduce(tmp_path, "mean", progress=False)
+    with pytest.raises(SeriesError, match="only amounts in mm can be summed"):
+        rn.accumulate(tmp_path, "1h", progress=False)
+
+    field = rn.open_dataset(tmp_path, progress=False).HYMECNG[0]
+    meanings = field.attrs["flag_meanings"].split()
+    assert (float(field[0, 0]), float(field[5, 5])) == (3, 0)
+    assert (meanings[0], meanings[3], meanings[10]) == ("no_precipitation", "rain", "large_hail")
+    assert bool(field[6, 6].isnull())
+
+
+def test_a_fine_field_does_not_join_a_cube_of_the_coarse_grid(tmp_path: Path) -> None:
+    """250 m cells in a cube of 1 km cells of the same product: both grids are named."""
+    for stamp, shape in (("1525", (1200, 1100)), ("1530", (4800, 4400))):
+        folder = tmp_path / stamp
+        folder.mkdir()
+        header = replace(RV, product="HX", lead=None, rows=shape[0], cols=shape[1])
+        header = replace(header, time=RUN + np.timedelta64(5 * (stamp == "1530"), "m"))
+        data = write_composite(header, np.ones(shape, np.uint16), quantity="DBZH", gain=0.5, offset=-32.5)
+        (folder / f"composite_hx_20260613_{stamp}-hd5").write_bytes(data)
+    rn.build_cube(tmp_path / "1525", tmp_path / "cube", progress=False)
+
+    with pytest.raises(RadarNbError, match="de4800-wgs84") as caught:
+        rn.build_cube(tmp_path / "1530", tmp_path / "cube", progress=False)
+
+    assert "de1200-wgs84" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["composite_rs_20260703_0750_000-hd5", "composite_hx_20251117_1500-hd5"])
+def test_xarrays_engine_opens_the_present(name: str, real_present: Path) -> None:
+    """`engine="radar_nb"` returns the same variables; DWD's names are recognised where xarray asks."""
+    from radar_nb.reading.opening import RadarNbBackend
+
+    ours = rn.open_dataset(real_present / name, progress=False, chunks=None)
+
+    found = xr.open_dataset(real_present / name, engine="radar_nb")
+
+    xr.testing.assert_equal(found.drop_vars("source"), ours.drop_vars("source"))
+    assert RadarNbBackend().guess_can_open(str(real_present / name))
+
+
+def test_xarray_finds_the_engine_of_a_run(real_present: Path) -> None:
+    """A tar of lead times opens without engine=."""
+    assert xr.open_dataset(real_present / "composite_rv_20250923_0855.tar").RV.sizes["lead_time"] == 2
+
+
+def test_leads_of_a_bzip2_run_are_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the leads one after another, backwards, unpacks the run as often as reading them at once."""
+    frames = [(f"RV2606131525_{lead:03d}", replace(RV, lead=lead)) for lead in (0, 5, 10, 15)]
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name, header in frames:
+            data = write_frame(header, np.full((1200, 1100), (header.lead or 0) + 1, np.uint16))
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    path = tmp_path / "DE1200_RV2606131525.tar.bz2"
+    path.write_bytes(bz2.compress(made.getvalue()))
+    ds = rn.open_dataset(path, chunks=None, progress=False)
+    unpacked = []
+    original = Bunzipper.readinto
+
+    def counting(self: Bunzipper, buffer: memoryview) -> int:
+        count = original(self, buffer)
+        unpacked.append(count)
+        return count
+
+    monkeypatch.setattr(Bunzipper, "readinto", counting)
+    values = [float(ds.RV[0, lead, 7, 7]) for lead in (3, 2, 1, 0)]
+
+    assert values == pytest.approx([0.16, 0.11, 0.06, 0.01])
+    assert sum(unpacked) == len(made.getvalue())
