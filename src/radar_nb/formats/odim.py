@@ -178,6 +178,7 @@ class UntrustedFile:
     def __init__(self, root: Any, name: str) -> None:
         self.root = root
         self.name = name
+        self._found: dict[str, Any] = {}
 
     def refusal(self, reason: str) -> HeaderError:
         """Return the error that the file is not what it should be."""
@@ -189,6 +190,11 @@ class UntrustedFile:
 
     def find(self, path: str) -> Any:
         """Return an object or None; raise for a link that may lead anywhere, before it is followed."""
+        if path not in self._found:
+            self._found[path] = self._walk(path)
+        return self._found[path]
+
+    def _walk(self, path: str) -> Any:
         from h5py import Group, h5a, h5l  # noqa: PLC0415 - most users never open an HDF5
 
         place, steps = self.root, path.split("/")

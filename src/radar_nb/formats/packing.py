@@ -108,7 +108,11 @@ class Packing:
             out = np.empty(codes.shape, np.float32)
         if self.itemsize == 1:
             return np.take(self._table(), codes, out=out, mode="clip")
-        np.multiply(self._counts(codes), np.float32(self.scale), out=out, casting="unsafe")
+        if self.itemsize > 2:  # NumPy would multiply in float64
+            np.copyto(out, self._counts(codes), casting="unsafe")
+            out *= np.float32(self.scale)
+        else:
+            np.multiply(self._counts(codes), np.float32(self.scale), out=out, casting="unsafe")
         if self.offset:
             out += np.float32(self.offset)
         if self.undetect is not None:

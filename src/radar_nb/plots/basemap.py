@@ -101,7 +101,8 @@ def draw_radars(ax: Axes, named: Any, frame: Frame, size: float) -> list[str]:
         ids = list(SITES)
     else:
         names = named.split(",") if isinstance(named, str) else named
-        ids = [str(name).strip().lower().removeprefix("de") for name in names]
+        # the list is empty where the file names none, as netCDF and ASCII do not
+        ids = [text.removeprefix("de") for name in names if (text := str(name).strip().lower())]
     lon, lat = np.array([known[name] for name in ids if name in known]).reshape(-1, 2).T
     x, y = to_xy(lon, lat, frame.earth)
     inside = [frame.holds(*place) for place in zip(x, y, strict=True)]
