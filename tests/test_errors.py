@@ -95,13 +95,13 @@ def test_every_error_is_caught_as_ours_and_says_what_it_means(name: str) -> None
 SOURCES = sorted(Path(errors.__file__).parent.rglob("*.py"))
 ADVICE = re.compile(
     r"(^|[:;,.(] |\b(and|in|or|then) )"
-    r"(add|ask|await|build|bring|check|choose|download|draw|extract|fetch|give|install|keep|leave|let|look|make|name|open|pass|"
+    r"(add|ask|await|build|bring|check|choose|download|draw|extract|fetch|give|install|keep|leave|let|look|make|name|omit|open|pass|"
     r"reduce|remove|repair|restore|run|save|say|rewrite|see|set|sort|start|state|take|try|update|upgrade|use|write)\b"
     r"|build_cube (adds|brings)|da\.to_dataset|pip install|\?$",
     re.IGNORECASE,
 )
 ALLOWED = re.compile(
-    r"\b(known|possible|expected) are\b|\b(it|they) (has|have|holds|may be|may have) |\bmust be\b|\bneeds \w+="
+    r"\b(known are|possible are|expected)\b|\b(it|they) (has|have|holds|may be|may have) |\bmust be\b|\bneeds \w+="
     r"|\b(at least|from) \d|\bat most \{|\bis none of\b|\bneither\b|\bwhich holds\b|\ba series has$"
     r"|(^|: )\{error\}$"  # a message of ours again, with its own way out
 )

@@ -12,7 +12,7 @@ RadarNbError
 │   ├── ServerUnavailable (ConnectionError)  no such server, no connection, 5xx and 429 to the end
 │   ├── TransferTimeout (TimeoutError)   the server fell silent
 │   ├── NotAnArchive (ValueError)        an HTML page under an archive's name
-│   └── DamagedDownload (ValueError)     a file whose checksums or structure are wrong each time it comes
+│   └── DamagedDownload (ValueError)     a file whose checksums or structure are wrong in every attempt
 ├── StorageError (OSError)               the disk
 │   ├── DiskFull
 │   └── NotWritable (PermissionError)
@@ -23,10 +23,10 @@ RadarNbError
 │   └── UnsafeMember                     a member that must not be unpacked
 ├── FrameError (ValueError)              one RADOLAN frame
 │   ├── HeaderError                      not a header, or one that contradicts itself
-│   ├── TruncatedFrame (EOFError)        shorter than its header says
+│   ├── TruncatedFrame (EOFError)        shorter than its header states
 │   └── UnknownGrid                      a grid that DWD does not document
 ├── SeriesError (ValueError)             frames that do not make one series
-├── CubeError (ValueError)               a store that is not the cube that it should be
+├── CubeError (ValueError)               a store that is not the expected cube
 │   └── DamagedShard                     a day of a cube that is half-written or damaged
 ├── ServerError (OSError)                the mirror cannot listen
 └── Incomplete                           some items of a task failed; `report` names them
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
 
 class RadarNbError(Exception):
-    """The root of all errors that radar_nb raises on purpose.
+    """The root of all errors that radar_nb raises deliberately.
 
-    Its text is printable, whatever a server, a file's name or an attribute has put into it.
+    Its text is printable, regardless of what a server, a file's name or an attribute contains.
     """
 
     def __str__(self) -> str:
@@ -61,19 +61,19 @@ class UnknownProduct(RadarNbError, ValueError):
 
 
 class MonthError(RadarNbError, ValueError):
-    """A text or value that is not a valid month, or a range whose end lies before its beginning."""
+    """A text or value that is not a valid month, or a range whose end is before its beginning."""
 
 
 class CoverageError(RadarNbError, ValueError):
-    """Months that no family, or not the chosen one, covers."""
+    """Months that are not covered by any family, or not by the chosen one."""
 
 
 class SettingsError(RadarNbError, ValueError):
-    """A setting, from an argument or the environment, that cannot be used."""
+    """An unusable setting from an argument or the environment."""
 
 
 class ListingError(RadarNbError, ValueError):
-    """A page that should list a directory and does not."""
+    """A page that is not a directory listing."""
 
 
 class DownloadError(RadarNbError):
@@ -85,7 +85,7 @@ class NotOnServer(DownloadError, FileNotFoundError):
 
 
 class Refused(DownloadError, PermissionError):
-    """The server answered with a final refusal (401, 403 or another answer that a retry does not change)."""
+    """The server refused for good (401, 403 or another answer that a retry does not change)."""
 
 
 class ServerUnavailable(DownloadError, ConnectionError):
@@ -93,19 +93,19 @@ class ServerUnavailable(DownloadError, ConnectionError):
 
 
 class TransferTimeout(DownloadError, TimeoutError):
-    """The server accepted the request and then fell silent until the last retry."""
+    """The server accepted the request and then sent nothing until the last retry."""
 
 
 class NotAnArchive(DownloadError, ValueError):
-    """The server sent a web page where an archive should be."""
+    """The server sent a web page instead of an archive."""
 
 
 class DamagedDownload(DownloadError, ValueError):
-    """The file arrived, but its checksums or its structure are wrong, each time."""
+    """The file arrived, but its checksums or its structure were wrong in every attempt."""
 
 
 class StorageError(RadarNbError, OSError):
-    """The local disk refused."""
+    """Reading or writing on the local disk failed."""
 
 
 class DiskFull(StorageError):
@@ -113,7 +113,7 @@ class DiskFull(StorageError):
 
 
 class NotWritable(StorageError, PermissionError):
-    """A folder or file that may not be written."""
+    """A folder or file is not writable."""
 
 
 class NothingFound(RadarNbError, FileNotFoundError):
@@ -145,7 +145,7 @@ class HeaderError(FrameError):
 
 
 class TruncatedFrame(FrameError, EOFError):
-    """A frame shorter than its header says."""
+    """A frame shorter than its header states."""
 
 
 class UnknownGrid(FrameError):
@@ -153,7 +153,7 @@ class UnknownGrid(FrameError):
 
 
 class SeriesError(RadarNbError, ValueError):
-    """Frames of different products, grids or units where one series was asked for."""
+    """Frames of different products, grids or units that cannot form one series."""
 
 
 class CubeError(RadarNbError, ValueError):
@@ -174,7 +174,7 @@ class Incomplete(RadarNbError):
     Attributes
     ----------
     report : Report
-        What happened to each item. `report.failed` holds those that failed, each with its error.
+        The outcome of each item. `report.failed` holds those that failed, each with its error.
     """
 
     def __init__(self, message: str, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Laws of the command line: what it prints, what it returns, how it fails."""
+"""The command line: its output, exit codes and errors."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def server(real_mirror: Path) -> Iterator[str]:
         yield mirror.url
 
 
-def test_the_main_road(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The README's commands, one after the other, each return 0 and leave what they promise."""
+def test_the_readmes_commands(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The README's commands, run in order, return 0 and produce their results."""
     where = ["--base-url", server, "--folder", str(tmp_path)]
     folder = tmp_path / "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/2017"
     path = folder / "RW2017.002_201712.tar.gz"
@@ -54,10 +54,10 @@ def test_the_main_road(server: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (tmp_path / "a" / "b.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_sync_goes_from_a_dry_run_to_a_folder_that_is_the_same(
+def test_sync_goes_from_a_dry_run_to_an_up_to_date_folder(
     server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A dry run tells and leaves all; then the archive is brought; then all is the same; damage is repaired."""
+    """A dry run only reports; sync fetches the archive, finds no change, and repairs damage."""
     command = ["sync", "RW", "2017-12", "--base-url", server, "--folder", str(tmp_path / "data")]
 
     assert main([*command, "--dry-run"]) == 0
@@ -76,10 +76,8 @@ def test_sync_goes_from_a_dry_run_to_a_folder_that_is_the_same(
     assert "was broken: has 0 bytes instead of" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_year_that_the_server_lacks_parts_of(
-    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Years are months; what is missing of them is named, and makes the command return 1."""
+def test_a_year_with_missing_months(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A year is all its months; missing ones are named, and the command returns 1."""
     where = ["--base-url", server, "--folder", str(tmp_path), "--dry-run"]
 
     assert main(["sync", "RW", "2017", *where]) == 1
@@ -109,10 +107,10 @@ def test_accumulate_writes_a_file_that_can_be_read(
     assert [entry.name for entry in path.parent.iterdir()] == ["total.nc"]
 
 
-def test_a_cube_is_told_drawn_and_added_up_as_its_archive_is(
+def test_a_cube_is_described_drawn_and_summed_like_its_archive(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same facts, the same picture, the same sums, whether the archive or its cube is named."""
+    """Facts, picture and sums are the same for the archive and its cube."""
     source = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     rn.build_cube(source, tmp_path / "cube", progress=False)
     told = []
@@ -129,8 +127,8 @@ def test_a_cube_is_told_drawn_and_added_up_as_its_archive_is(
         xr.testing.assert_identical(archived.load(), cubed.load())
 
 
-def test_what_accumulate_wrote_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One variable at once, one of several by its name; where that is missing or wrong, the names are told."""
+def test_a_file_of_accumulate_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A single variable needs no name; for a missing or wrong name the error lists the names."""
     source = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     one, two, picture = str(tmp_path / "one.nc"), str(tmp_path / "two.nc"), tmp_path / "field.png"
     assert main(["accumulate", str(source), "--to", one]) == 0
@@ -145,8 +143,10 @@ def test_what_accumulate_wrote_is_drawn(tmp_path: Path, capsys: pytest.CaptureFi
         assert "two.nc holds RW_sum, RW_max: choose one with --variable, such as RW_sum" in capsys.readouterr().err
 
 
-def test_a_file_that_only_calls_itself_netcdf_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not a traceback of xarray's."""
+def test_a_file_that_only_claims_to_be_netcdf_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The traceback of xarray is not shown."""
     (tmp_path / "g.nc").write_bytes(b"garbage")
 
     assert main(["plot", str(tmp_path / "g.nc")]) == 1
@@ -171,7 +171,7 @@ def test_json_can_be_read_by_a_program(server: str, tmp_path: Path, capsys: pyte
 
 
 def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a path, info shows the products; with a product's name, that product."""
+    """Without a path, info lists the products; with a product's name, that product."""
     assert main(["info"]) == 0
     assert main(["info", "sf"]) == 0
 
@@ -196,10 +196,10 @@ def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
         (["accumulate", "nowhere", "--to", "a.nc", "--threshold", "1"], "--threshold 1.0 is for --how count"),
     ],
 )
-def test_a_failure_is_one_line_and_a_one(
+def test_a_failure_is_one_line_and_exit_code_1(
     arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What fails returns 1, says why in one line, and shows no traceback."""
+    """A failure prints its reason in one line, without a traceback."""
     assert main(arguments) == 1
 
     (line,) = capsys.readouterr().err.strip().splitlines()
@@ -208,7 +208,7 @@ def test_a_failure_is_one_line_and_a_one(
 
 
 def test_a_time_without_a_field(real_frames: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Plot with a time that is not there says which are."""
+    """Plot with a missing time lists the available ones."""
     path = str(real_frames / "raa01-yw2017.002_10000-2006131525-dwd---bin")
 
     assert main(["plot", path, "--time", "2020-06-13T15:27"]) == 1
@@ -217,7 +217,7 @@ def test_a_time_without_a_field(real_frames: Path, capsys: pytest.CaptureFixture
 
 
 def test_debug_shows_the_traceback() -> None:
-    """--debug lets the error through."""
+    """With --debug the error is raised."""
     with pytest.raises(UnknownProduct, match="'YX'"):
         main(["plan", "YX", "2020-06", "--debug"])
 
@@ -225,8 +225,8 @@ def test_debug_shows_the_traceback() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in (
     "plan", "download", "sync", "extract", "info", "plot", "accumulate", "mirror", "demo", "cube", "doctor",
     "config", "versions", "completion"))])  # fmt: skip
-def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command has a help that ends the process with 0."""
+def test_help_exits_with_0(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command has a help."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
 
@@ -234,7 +234,7 @@ def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
     assert "radar-nb" in capsys.readouterr().out
 
 
-def test_a_mirror_tells_what_it_does_wrong(
+def test_a_mirror_lists_its_faults(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With rules the mirror prints them as a table, and obeys them."""
@@ -274,7 +274,7 @@ def test_a_mirror_publishes_the_present_on_request(tmp_path: Path, monkeypatch: 
 
 
 def test_a_mirror_with_wrong_rules_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistake in the rules is told in one line that names it."""
+    """One line names the mistake in the rules."""
     rules = tmp_path / "faults.toml"
     rules.write_text("[[fault]]\nkind = 'cot'\n", encoding="utf-8")
 
@@ -284,14 +284,14 @@ def test_a_mirror_with_wrong_rules_does_not_start(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(("arguments", "public"), [([], False), (["--public"], True)])
-def test_a_mirror_says_when_others_can_read(
+def test_a_public_mirror_says_so(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     public: bool,
 ) -> None:
-    """A mirror is for this machine alone; told to be public, it says what that means."""
+    """A mirror serves only this machine; if made public, it prints what that means."""
     monkeypatch.setattr(Mirror, "serve_forever", Mirror.close)
 
     assert main(["mirror", "--root", str(tmp_path), "--port", "0", *arguments]) == 0
@@ -300,7 +300,7 @@ def test_a_mirror_says_when_others_can_read(
 
 
 def test_without_arguments_the_help_is_shown() -> None:
-    """`radar-nb` alone says what it can do; `python -m radar_nb` is the same."""
+    """`radar-nb` alone prints its help; `python -m radar_nb` does the same."""
     told = [
         subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own command
         for command in ([sys.executable, "-m", "radar_nb"], [str(Path(sys.executable).with_name("radar-nb"))])
@@ -310,8 +310,8 @@ def test_without_arguments_the_help_is_shown() -> None:
     assert "From months to a map:" in told[0]
 
 
-def test_doctor_tells_what_needs_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0 where all is well, 1 where something has to be done."""
+def test_doctor_exits_with_1_on_trouble(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 0 if all is well, 1 if the user must act."""
     with Mirror(tmp_path) as mirror:
         assert main(["doctor", "--base-url", mirror.url, "--folder", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("All checks passed")
@@ -320,8 +320,8 @@ def test_doctor_tells_what_needs_the_user(tmp_path: Path, capsys: pytest.Capture
     assert "without a server" in " ".join(capsys.readouterr().out.split())
 
 
-def test_config_shows_values_and_where_they_came_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without `--origin` the values alone."""
+def test_config_shows_values_and_origins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without `--origin` only the values are shown."""
     assert main(["config", "show", "--origin", "--folder", str(tmp_path), "--json"]) == 0
     first = json.loads(capsys.readouterr().out)[0]
     assert first == {"setting": "data folder", "value": str(tmp_path), "origin": "option --folder"}
@@ -331,23 +331,23 @@ def test_config_shows_values_and_where_they_came_from(tmp_path: Path, capsys: py
 
 
 def test_versions_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a report of a fault begins with."""
+    """A bug report begins with them."""
     assert main(["versions"]) == 0
 
     assert f"radar-nb            {rn.__version__}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_a_shell_learns_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The printed script knows each command, those of cubes too."""
+def test_completion_knows_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The printed script contains each command, including those of cubes."""
     assert main(["completion", shell]) == 0
 
     script = capsys.readouterr().out
     assert [word for word in ("download", "doctor", "verify", "--bandwidth-limit") if word not in script] == []
 
 
-def test_a_cube_is_built_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From an archive to a table of years, and one line where there is no cube."""
+def test_a_cube_is_built_and_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An archive yields a table of years; without a cube the output is one line."""
     hours = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     store = str(tmp_path / "cube")
 
@@ -359,8 +359,8 @@ def test_a_cube_is_built_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "build one" in capsys.readouterr().err
 
 
-def test_who_has_read_enough_ends_it(tmp_path: Path) -> None:
-    """A pipe that is closed, as `head` does, is no failure."""
+def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
+    """A reader such as `head` may close the pipe."""
     words = [
         sys.executable,
         "-c",

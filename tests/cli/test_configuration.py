@@ -1,4 +1,4 @@
-"""Laws of `radar-nb config show`: values in force, and their origins."""
+"""`radar-nb config show`: values in force, and their origins."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "radar_nb"
 
 
 def told(**options: str) -> dict[str, tuple[str, str]]:
-    """Give each setting's value and origin."""
+    """Return each setting's value and origin."""
     return {row["setting"]: (row["value"], row["origin"]) for row in configuration(**options, origin=True)}
 
 
-def test_an_argument_goes_before_the_environment_and_that_before_the_default(
+def test_an_argument_overrides_the_environment_and_that_the_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The table says which of the three a value came from."""
+    """The table states which of the three a value came from."""
     monkeypatch.setenv("RADAR_NB_DATA", "rain")
     monkeypatch.setenv("RADAR_NB_BASE_URL", "http://127.0.0.1:1")
     monkeypatch.delenv("RADAR_NB_CONCURRENCY", raising=False)
@@ -34,14 +34,14 @@ def test_an_argument_goes_before_the_environment_and_that_before_the_default(
 
 
 def test_passwords_of_proxies_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is printed may end up in a report of a fault."""
+    """The output may end up in a bug report."""
     monkeypatch.setenv("https_proxy", "http://anna:secret@proxy.example:3128")
 
     assert told()["proxy"] == ("http://***@proxy.example:3128", "environment HTTPS_PROXY")
     assert without_password("https://proxy.example:3128") == "https://proxy.example:3128"
 
 
-def test_a_setting_that_makes_no_sense_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Showing the settings finds the one that would stop every call."""
     monkeypatch.setenv("RADAR_NB_CONCURRENCY", "many")
 
@@ -50,7 +50,7 @@ def test_a_setting_that_makes_no_sense_is_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_every_variable_that_the_code_reads_is_in_the_table() -> None:
-    """The one table is whole, and names none that nothing reads."""
+    """The table is complete, and has no unused variable."""
     paths = [path for path in SOURCE.rglob("*.py") if path.stem != "configuration"]
     text = "".join(path.read_text("utf-8") for path in paths)
     read = set(re.findall(r'environ\.get\("(RADAR_NB_\w+)"', text))

@@ -1,4 +1,4 @@
-"""Laws of the commands of cubes."""
+"""The commands of cubes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BIN = "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/
 
 
 def command(*words: object) -> Any:
-    """Run a command; give what it prints."""
+    """Run a command; return its output."""
     parser = argparse.ArgumentParser()
     add_cube(parser)
     options = parser.parse_args([str(word) for word in words])
@@ -30,12 +30,12 @@ def command(*words: object) -> Any:
 
 @pytest.fixture
 def hours(tmp_path: Path) -> Path:
-    """Write an archive of two days, with one between them missing."""
+    """Write an archive of two days, with a missing one between them."""
     return archive(tmp_path / "RW201910.tar.gz", ["2019-10-14", "2019-10-16"])
 
 
-def test_from_archives_to_a_healed_cube(hours: Path, tmp_path: Path) -> None:
-    """Built, told of, verified, damaged, repaired, built again: one command each."""
+def test_from_archives_to_a_repaired_cube(hours: Path, tmp_path: Path) -> None:
+    """A cube is built, described, verified, damaged, repaired and rebuilt with one command each."""
     store = tmp_path / "cube"
     assert "2 done" in command("build", store, hours, "--flags", "--layout", "maps").summary
 
@@ -54,7 +54,7 @@ def test_from_archives_to_a_healed_cube(hours: Path, tmp_path: Path) -> None:
 
 
 def test_from_months_to_a_cube(tmp_path: Path) -> None:
-    """A product and months are fetched, and built; the archives may go."""
+    """A product and months are fetched and built; the archives can be removed."""
     archive(tmp_path / "root" / BIN / "RW2017.002_201910.tar.gz", ["2019-10-14"], rows=1100)
     with Mirror(tmp_path / "root") as mirror:
         words = ("--months", "RW", "2019-10", "--base-url", mirror.url, "--folder", tmp_path / "data")
@@ -66,7 +66,7 @@ def test_from_months_to_a_cube(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("a", "--months", "RW", "2019-10"), ("--months", "RW")])
-def test_words_that_make_no_sense(words: tuple[str, ...], tmp_path: Path) -> None:
-    """Each says what is wanted."""
+def test_invalid_arguments(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Each error says what to pass."""
     with pytest.raises(SettingsError, match="one or two months"):
         command("build", tmp_path / "cube", *words)

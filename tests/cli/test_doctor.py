@@ -1,4 +1,4 @@
-"""Laws of `radar-nb doctor`: what is wrong is found, and each trouble says what to do."""
+"""`radar-nb doctor` finds faults and suggests a fix for each."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def named(findings: tuple[Diagnosis, ...]) -> dict[str, Diagnosis]:
-    """Give findings by what was looked at."""
+    """Return diagnoses by item."""
     return {finding.what: finding for finding in findings}
 
 
-def test_a_machine_that_has_all_needs_nobody(tmp_path: Path) -> None:
-    """With a server that answers, the packages of this project and a folder, nothing is in trouble."""
+def test_a_complete_installation_has_no_trouble(tmp_path: Path) -> None:
+    """A server that answers, this project's packages and a folder suffice."""
     with Mirror(tmp_path) as mirror:
         findings = examine(folder=tmp_path / "data", base_url=mirror.url)
 
@@ -32,7 +32,7 @@ def test_a_machine_that_has_all_needs_nobody(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_answer_is_trouble(tmp_path: Path) -> None:
-    """It is asked once, its reason is told, and so is what still works."""
+    """It is asked once; the result states the reason, and what still works."""
     with socket.socket() as bound:  # nobody listens there
         bound.bind(("127.0.0.1", 0))
         findings = examine(folder=tmp_path, base_url=f"http://127.0.0.1:{bound.getsockname()[1]}")
@@ -42,8 +42,8 @@ def test_a_server_that_does_not_answer_is_trouble(tmp_path: Path) -> None:
     assert diagnosis_table(findings).title.startswith("1 of ")
 
 
-def test_a_data_folder_that_cannot_be_written_is_trouble(tmp_path: Path) -> None:
-    """A file where the folder should be is found before the first download."""
+def test_an_unwritable_data_folder_is_trouble(tmp_path: Path) -> None:
+    """A file in place of the folder is found before the first download."""
     file = tmp_path / "data"
     file.write_bytes(b"")
 
@@ -55,7 +55,7 @@ def test_a_data_folder_that_cannot_be_written_is_trouble(tmp_path: Path) -> None
 
 
 def test_a_codec_that_cannot_be_loaded_is_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A broken binary is named, with the way to mend it."""
+    """A broken binary is named, with the fix."""
     monkeypatch.setitem(sys.modules, "numcodecs.zstd", None)
 
     with Mirror(tmp_path) as mirror:
@@ -65,8 +65,8 @@ def test_a_codec_that_cannot_be_loaded_is_trouble(monkeypatch: pytest.MonkeyPatc
     assert finding.remedy == "pip install --force-reinstall numcodecs"
 
 
-def test_a_terminal_alone_needs_no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without JupyterLab, Voilà and ipykernel there is a note how to get them, and no trouble."""
+def test_a_terminal_needs_no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without JupyterLab, Voilà and ipykernel there is a note on how to install them, and no trouble."""
     lab = EXTRAS["lab"]
     monkeypatch.setattr("radar_nb.cli.doctor.version_of", lambda name: None if name in lab else version_of(name))
 
@@ -79,7 +79,7 @@ def test_a_terminal_alone_needs_no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_every_trouble_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without any package installed all is trouble or a note, and each says what to do."""
+    """Without any package all items are troubles or notes, and each suggests a fix."""
     monkeypatch.setattr("radar_nb.cli.doctor.version_of", lambda _: None)
 
     with Mirror(tmp_path) as mirror:

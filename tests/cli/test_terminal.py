@@ -1,4 +1,4 @@
-"""Laws of what the terminal shows: messages of the library in the command's own options."""
+"""Terminal output: messages of the library in the command's own options."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def commands(parser: argparse.ArgumentParser) -> Iterator[Parser]:
 
 
 def in_messages() -> dict[str, str]:
-    """Return the arguments that error messages of the library name, `name=`, each with a file that does."""
+    """Return the arguments named in the library's error messages, `name=`, each with a file that names it."""
     found: dict[str, str] = {}
     for path in SOURCE.rglob("*.py"):
         if path.relative_to(SOURCE).parts[0] in {"cli", "widgets", "mirror"}:
@@ -72,7 +72,7 @@ def test_every_option_replaces_the_python_argument_that_it_sets(command: Parser)
             assert found == f"{word} x or {word} 1 2 ({word}), f(..., {word})"
 
 
-def test_every_argument_in_a_message_has_an_option_or_is_for_python_alone() -> None:
+def test_every_argument_in_a_message_has_an_option_or_is_for_python() -> None:
     """A new message about an argument of a command cannot escape the translation."""
     known = {name for command in commands(make_parser()) for name in command.parameters}
     unknown = {name: path for name, path in in_messages().items() if name not in known | PYTHON_ONLY}
@@ -83,8 +83,8 @@ def test_every_argument_in_a_message_has_an_option_or_is_for_python_alone() -> N
 @pytest.mark.parametrize(
     "function", [rn.plan, rn.download, rn.sync, rn.extract], ids=lambda function: function.__name__
 )
-def test_options_are_named_as_the_arguments_that_they_set(function: Callable[..., Any]) -> None:
-    """The translation rests on it: `dest` is the parameter's name."""
+def test_options_are_named_like_the_arguments_that_they_set(function: Callable[..., Any]) -> None:
+    """The translation requires that `dest` is the parameter's name."""
     command = next(one for one in commands(make_parser()) if one.prog == f"radar-nb {function.__name__}")
     own = {"help", "debug", "json", "dry_run", "listing"}
     months = {"product", "first", "last", "source", "folder", "base_url"}
@@ -92,8 +92,8 @@ def test_options_are_named_as_the_arguments_that_they_set(function: Callable[...
     assert set(command.parameters) - own - months <= set(inspect.signature(function).parameters)
 
 
-def test_what_a_command_has_no_option_for_is_left_out() -> None:
-    """An advice in brackets that only Python can follow is removed."""
+def test_advice_without_an_option_is_removed() -> None:
+    """Advice in brackets that applies only to Python is removed."""
     parser = Parser()
 
     assert parser.in_options("choose another folder (folder=) or address (argument base_url=)") == (
@@ -102,7 +102,7 @@ def test_what_a_command_has_no_option_for_is_left_out() -> None:
 
 
 def test_addresses_and_paths_are_not_translated() -> None:
-    """Only arguments in prose are."""
+    """Only arguments in prose are translated."""
     parser = Parser()
     parser.add_argument("--source")
 
@@ -126,7 +126,7 @@ def test_addresses_and_paths_are_not_translated() -> None:
         (["extract", "{data}", "--workers", "0"], "--workers 0 is not a number of threads"),
     ],
 )
-def test_refusals_name_options(
+def test_errors_name_options(
     arguments: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No message of a command names an argument of Python."""
@@ -140,10 +140,10 @@ def test_refusals_name_options(
     assert re.findall(r"(?<![\w/?&.-])[a-z_]{3,}=", told) == []
 
 
-def test_an_unexpected_error_is_one_line_and_a_three(
+def test_an_unexpected_error_is_one_line_and_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A fault of radar_nb shows no traceback, and says how to report it; --debug raises it."""
+    """A bug of radar_nb shows no traceback, and says how to report it; --debug raises it."""
 
     def broken() -> None:
         raise RuntimeError("two\nlines")
@@ -160,7 +160,7 @@ def test_an_unexpected_error_is_one_line_and_a_three(
 
 
 def test_a_long_error_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder of thousands of damaged files does not fill the terminal."""
+    """Thousands of damaged files do not fill the terminal."""
 
     def broken() -> None:
         raise SettingsError("\n".join(f"file {number}" for number in range(5000)))
@@ -174,7 +174,7 @@ def test_a_long_error_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 
 def test_failures_of_several_items_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The table names them; the last line says how many, and what to do."""
+    """The table names them; the last line states their number and what to do."""
     good = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     (tmp_path / "RW201911.tar.gz").write_bytes(b"damaged")
 
@@ -185,10 +185,8 @@ def test_failures_of_several_items_are_counted(tmp_path: Path, capsys: pytest.Ca
     )
 
 
-def test_a_month_of_which_one_day_was_measured_has_no_total(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The total is missing, and the line says why; with --min-coverage 0 it is the sum of that day."""
+def test_a_month_with_one_measured_day_has_no_total(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The total is missing, and the line states why; with --min-coverage 0 it is the sum of that day."""
     data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     words = ["accumulate", str(data), "--period", "1M", "--how", "sum", "count", "--threshold", "0.1", "--to"]
 
@@ -219,7 +217,7 @@ def test_days_of_a_time_zone_can_be_summed(tmp_path: Path, capsys: pytest.Captur
 def test_two_commands_that_write_the_same_file_both_succeed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One after the other takes the name; the file is whole, and nothing is left beside it."""
+    """They rename in turn; the file is complete, and nothing is left beside it."""
     data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     rn.open_dataset(data, progress=False)  # writes the index once
     path = tmp_path / "out" / "a.nc"
@@ -241,7 +239,7 @@ def test_two_commands_that_write_the_same_file_both_succeed(
 def test_control_characters_of_files_do_not_reach_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The name of an archive cannot set the terminal's title, in results and in errors."""
+    """An archive's name cannot set the terminal's title, in results or errors."""
     folder = tmp_path / "a\x1b]0;owned\x07"
     data = cubes.archive(folder / "RW201910.tar.gz", ["2019-10-14"])
 
@@ -257,8 +255,8 @@ def test_control_characters_of_files_do_not_reach_the_terminal(
     assert "\x07" not in told
 
 
-def test_a_cube_behind_an_address_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its facts, its sums and its maps are those of the folder; other reductions say that they need files."""
+def test_a_cube_at_an_address_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Facts, sums and maps equal those of the folder; other reductions require files."""
     data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     rn.build_cube(data, tmp_path / "cube", progress=False)
     address, out = f"file://{tmp_path / 'cube'}", str(tmp_path / "a.nc")
@@ -281,7 +279,7 @@ def test_a_cube_behind_an_address_is_read(tmp_path: Path, capsys: pytest.Capture
 def test_an_address_without_a_cube_is_one_line(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not the many lines of a client of object storage, and not "s3:/bucket does not exist"."""
+    """It is neither the long output of a client nor "s3:/bucket does not exist"."""
     address = f"file://{tmp_path / 'nowhere'}"
     more = ["--to", str(tmp_path / "a.nc")] if command == "accumulate" else []
 

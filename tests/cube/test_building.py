@@ -1,4 +1,4 @@
-"""Laws of cubes: equal to their archives, whole at any moment, and extended without a loss."""
+"""Building cubes: equal to their archives, complete at any moment, and extended without loss."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def built(source: Any, store: Any, **options: Any) -> Report:
 
 
 def states(report: Report) -> dict[str, str]:
-    """Give what became of each day."""
+    """Return the outcome of each day."""
     return {outcome.name: outcome.state for outcome in report.outcomes}
 
 
@@ -59,7 +59,7 @@ def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cube(hours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a cube of it, with flags; not to be written to."""
+    """Build a cube of it, with flags; read-only."""
     folder = tmp_path_factory.mktemp("cubes") / "RW"
     built(hours, folder, flags=True)
     return folder
@@ -67,12 +67,12 @@ def cube(hours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(cube: Path, tmp_path: Path) -> Path:
-    """Give a copy of the cube, to be written to."""
+    """Return a writable copy of the cube."""
     return shutil.copytree(cube, tmp_path / "cube")
 
 
 def shard(cube: Path, day: str, array: str = "RW") -> Path:
-    """Give the file of a day."""
+    """Return the file of a day."""
     number = (np.datetime64(day, "D") - np.datetime64("2001-01-01", "D")).astype(int)
     return cube / array / f"c.{number}.0.0"
 
@@ -117,7 +117,7 @@ class TestOpening:
         "name", ["raa01-rx_10000-1605290600-dwd---bin", "raa01-rw_10000-latest-dwd---bin.hdf5"]
     )
     def test_equals_other_codes(self, real_frames: Path, tmp_path: Path, name: str) -> None:
-        """Codes of one byte, and of HDF5 files with their own steps."""
+        """Codes of one byte, and of HDF5 files with their own steps, are equal, too."""
         built(real_frames / name, tmp_path / "cube")
 
         ds, expected = open_cube(tmp_path / "cube"), open_dataset(real_frames / name)
@@ -135,14 +135,14 @@ class TestOpening:
             {"time": slice(3, 3)},
         ],
     )
-    def test_gives_what_is_indexed(self, hours: Path, cube: Path, key: Any) -> None:
-        """Whatever is taken out of the lazy array is what it would be of the loaded one."""
+    def test_returns_what_is_indexed(self, hours: Path, cube: Path, key: Any) -> None:
+        """Any index of the lazy array returns the same as the loaded one."""
         expected = open_dataset(hours, chunks=None, progress=False).RW.load().isel(key)
 
         xr.testing.assert_identical(open_cube(cube, chunks=None).RW.isel(key).load(), expected)
 
     def test_chunks_follow_the_shards(self, cube: Path) -> None:
-        """No dask chunk reaches over the end of a day, and each is cut where the cube is."""
+        """No dask chunk crosses the end of a day, and each follows the chunks of the cube."""
         ds = open_cube(cube)
 
         assert ds.RW.chunks[0] == (4, 4, 4)
@@ -161,8 +161,8 @@ class TestOpening:
         np.testing.assert_array_equal(plain.time_bnds, expected.time_bnds)
         assert plain.RW.attrs["grid_mapping"] in plain.coords
 
-    def test_holes_are_told_apart(self, cube: Path) -> None:
-        """A day never built, a frame that is missing, and cells without data are three things."""
+    def test_kinds_of_gaps_are_distinguished(self, cube: Path) -> None:
+        """A day never built, a missing frame, and cells without data are distinct."""
         coverage = cube_coverage(cube)
 
         by_day = coverage.state.groupby("time.day").map(lambda day: day.max())
@@ -174,7 +174,7 @@ class TestOpening:
         assert bool(coverage.data.isnull()[coverage.state != 2].all())
 
     def test_hours_that_end_early_keep_their_stamps(self, tmp_path: Path) -> None:
-        """An hour that ends at minute 45, as some of RW's first years, stands at its own time."""
+        """An hour that ends at minute 45, as some of RW's first years, keeps its time."""
         source = archive(tmp_path / "RW200506.tar.gz", ["2005-06-03"], hours=["01:45", "02:45", "03:50"])
         built(source, tmp_path / "cube")
 
@@ -184,8 +184,8 @@ class TestOpening:
         assert str(ds.time.values[1])[:16] == "2005-06-03T02:45"
 
     @pytest.mark.parametrize("layout", ["maps", "series"])
-    def test_layouts_hold_the_same(self, hours: Path, cube: Path, tmp_path: Path, layout: Any) -> None:
-        """How a cube is cut changes no value."""
+    def test_layouts_hold_the_same_values(self, hours: Path, cube: Path, tmp_path: Path, layout: Any) -> None:
+        """The layout of a cube changes no value."""
         built(hours, tmp_path / "cube", layout=layout)
 
         xr.testing.assert_identical(open_cube(tmp_path / "cube").load(), open_cube(cube).load())
@@ -194,8 +194,8 @@ class TestOpening:
 class TestExtending:
     """A second build."""
 
-    def test_keeps_what_is_there(self, hours: Path, copy: Path) -> None:
-        """Nothing is written when nothing is new."""
+    def test_keeps_existing_days(self, hours: Path, copy: Path) -> None:
+        """Nothing is written if nothing is new."""
         before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
 
         report = built(hours, copy)
@@ -203,8 +203,8 @@ class TestExtending:
         assert set(states(report).values()) == {"kept"}
         assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
 
-    def test_adds_only_what_is_missing(self, hours: Path, copy: Path, tmp_path: Path) -> None:
-        """A new archive adds its days, and the others are not touched."""
+    def test_adds_only_missing_days(self, hours: Path, copy: Path, tmp_path: Path) -> None:
+        """A new archive adds its days, and the others are not changed."""
         before = files(copy)
         more = archive(tmp_path / "RW201911.tar.gz", ["2019-11-01"], seed=50)
 
@@ -215,7 +215,7 @@ class TestExtending:
         xr.testing.assert_identical(open_cube(copy).load(), open_dataset([hours, more]).load())
 
     def test_a_reissued_archive_replaces_its_days(self, hours: Path, copy: Path, tmp_path: Path) -> None:
-        """An archive of the same name with other bytes counts, even where it has fewer frames."""
+        """An archive of the same name with other bytes replaces its days, even with fewer frames."""
         anew = archive(tmp_path / hours.name, DAYS[:2], hours=HOURS[:3], seed=90)
 
         report = built(anew, copy)
@@ -224,8 +224,8 @@ class TestExtending:
         later = open_cube(copy).sel(time=slice(None, "2019-10-15"))
         np.testing.assert_array_equal(later.RW, open_dataset(anew).RW)
 
-    def test_another_source_takes_no_frame_away(self, copy: Path, tmp_path: Path) -> None:
-        """A source with fewer frames of a day than the cube has leaves the day, says so, and may be forced."""
+    def test_another_source_removes_no_frame(self, copy: Path, tmp_path: Path) -> None:
+        """A source with fewer frames of a day keeps the cube's day and reports it; overwrite=True replaces it."""
         before = files(copy)
         (tmp_path / "one").write_bytes(frame("2019-10-14T00:50"))
 
@@ -235,8 +235,8 @@ class TestExtending:
         assert files(copy) == before
         assert built(tmp_path / "one", copy, overwrite=True).outcomes[0].state == "done"
 
-    def test_a_damaged_day_is_written_anew(self, hours: Path, copy: Path) -> None:
-        """A shard that was cut short is no day that is there."""
+    def test_a_damaged_day_is_rewritten(self, hours: Path, copy: Path) -> None:
+        """A truncated shard counts as missing."""
         before = files(copy)
         os.truncate(shard(copy, DAYS[1]), 1000)
 
@@ -246,13 +246,13 @@ class TestExtending:
         assert files(copy) == before
 
     def test_threads_change_no_byte(self, hours: Path, cube: Path, tmp_path: Path) -> None:
-        """The cube is the same whoever builds its days, and in whatever order."""
+        """The cube is the same regardless of the builders and their order."""
         built(hours, tmp_path / "cube", flags=True, workers=5)
 
         assert files(tmp_path / "cube") == files(cube)
 
     def test_two_at_once_build_one_cube(self, hours: Path, cube: Path, tmp_path: Path) -> None:
-        """Each day has one writer; the other waits for it and keeps what it has written."""
+        """Each day has one writer; the other waits for it and keeps its result."""
         with ThreadPoolExecutor() as pool:
             reports = list(pool.map(lambda _: built(hours, tmp_path / "cube", flags=True), range(3)))
 
@@ -262,10 +262,10 @@ class TestExtending:
 
 
 class TestChecks:
-    """Whether a cube is what it should be."""
+    """Verification and repair."""
 
     def test_a_cube_equals_its_archives(self, hours: Path, cube: Path) -> None:
-        """Every day is right, by itself and against the archives, flags included."""
+        """Every day is correct, by itself and against the archives, flags included."""
         for source in (None, hours):
             report = verify_cube(cube, source, progress=False)
 
@@ -273,7 +273,7 @@ class TestChecks:
             assert len(report.outcomes) == len(DAYS)
 
     def test_a_sample_is_a_share_of_days(self, cube: Path) -> None:
-        """The same seed takes the same days."""
+        """The same seed selects the same days."""
         names = [tuple(states(verify_cube(cube, sample=0.5, seed=seed, progress=False))) for seed in (1, 1)]
 
         assert names[0] == names[1]
@@ -282,7 +282,7 @@ class TestChecks:
     @pytest.mark.parametrize("array", ["RW", "flags"])
     @pytest.mark.parametrize("at", [0.0, 0.3, 0.97, 0.9999])
     def test_a_flipped_bit_is_found_without_the_archives(self, copy: Path, array: str, at: float) -> None:
-        """Wherever it lies in a day's shard."""
+        """A bit may be flipped at any position in a day's shard."""
         path = shard(copy, DAYS[0], array)
         data = bytearray(path.read_bytes())
         data[int(at * len(data))] ^= 4
@@ -292,14 +292,14 @@ class TestChecks:
             verify_cube(copy, progress=False)
 
     def test_other_values_are_found(self, hours: Path, copy: Path, tmp_path: Path) -> None:
-        """A cube whose frames are whole, and not those of the archive."""
+        """A cube of intact frames that are not those of the archive fails."""
         other = archive(tmp_path / hours.name, DAYS, seed=70)
 
         with pytest.raises(Incomplete, match=r"2019-10-14 differs from the source in \d+ of \d+ chunks"):
             verify_cube(copy, other, progress=False)
 
-    def test_days_never_built_are_told(self, hours: Path, copy: Path) -> None:
-        """A day of the archives that the cube does not have."""
+    def test_days_never_built_are_reported(self, hours: Path, copy: Path) -> None:
+        """A day of the archives that is missing in the cube fails."""
         shard(copy, DAYS[2]).unlink()
 
         with pytest.raises(Incomplete, match="2019-10-17 was never built") as caught:
@@ -307,8 +307,8 @@ class TestChecks:
 
         assert states(caught.value.report)[DAYS[0]] == "done"
 
-    def test_repair_takes_damage_out_and_a_build_heals(self, hours: Path, copy: Path) -> None:
-        """The damaged day and what crashes left go, the others stay; then the cube is as it was."""
+    def test_repair_removes_damage_and_a_build_restores_it(self, hours: Path, copy: Path) -> None:
+        """Damaged days and leftovers of crashes are removed; a build then restores the cube."""
         before = files(copy)
         path = shard(copy, DAYS[1])
         path.write_bytes(path.read_bytes()[:-7])
@@ -323,7 +323,7 @@ class TestChecks:
 
 
 class TestBadInput:
-    """Each a clear error, and nothing lost."""
+    """Each raises a clear error, and loses no data."""
 
     @pytest.mark.parametrize(
         ("changes", "what"),
@@ -335,7 +335,7 @@ class TestBadInput:
         ],
     )
     def test_a_store_of_another_series(self, copy: Path, tmp_path: Path, changes: Any, what: str) -> None:
-        """Product, grid and codes are those of the cube, or it stays as it is."""
+        """A cube of another product, grid or codes is refused and unchanged."""
         header = {"product": "RW", "rows": 900, "cols": 900, "precision": -1, "interval": 60} | changes
         data = np.zeros((header["rows"], header["cols"]), "u2")
         source = tmp_path / "frame"
@@ -348,13 +348,13 @@ class TestBadInput:
         assert files(copy) == before
 
     @pytest.mark.parametrize(("options", "what"), [({"layout": "maps"}, "layout"), ({"flags": False}, "flags")])
-    def test_another_cut(self, hours: Path, copy: Path, options: Any, what: str) -> None:
-        """What was chosen for a cube cannot be changed later."""
+    def test_another_layout_is_refused(self, hours: Path, copy: Path, options: Any, what: str) -> None:
+        """The choices of a cube cannot be changed later."""
         with pytest.raises(CubeError, match=f"whose {what} is"):
             built(hours, copy, **options)
 
     def test_a_store_of_a_newer_version(self, hours: Path, copy: Path) -> None:
-        """It is not touched, whatever is asked for."""
+        """No call changes it."""
         group = json.loads((copy / "zarr.json").read_text())
         group["attributes"]["radar_nb"] |= {"format": 2, "version": "9.9"}
         (copy / "zarr.json").write_text(json.dumps(group))
@@ -367,14 +367,14 @@ class TestBadInput:
         "content", [b"{}", b"no JSON", b'{"attributes": {"title": "other"}, "node_type": "group"}']
     )
     def test_a_store_of_something_else(self, hours: Path, tmp_path: Path, content: bytes) -> None:
-        """A Zarr group of others is not written into."""
+        """A foreign Zarr group is not written to."""
         (tmp_path / "zarr.json").write_bytes(content)
 
         with pytest.raises(CubeError, match="contains something other than a cube"):
             built(hours, tmp_path)
 
     def test_a_damaged_description(self, copy: Path) -> None:
-        """It is named as such."""
+        """The error names it."""
         group = json.loads((copy / "zarr.json").read_text())
         del group["attributes"]["radar_nb"]["packing"]
         (copy / "zarr.json").write_text(json.dumps(group))
@@ -384,7 +384,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("length", [0, 100, 5000])
     def test_a_half_written_shard(self, copy: Path, length: int) -> None:
-        """It is named when the cube is opened; the rest can be had."""
+        """Opening the cube raises; the rest can be opened with errors="report"."""
         os.truncate(shard(copy, DAYS[1]), length)
 
         with pytest.raises(DamagedShard, match=r'cut short or damaged.*repair.*errors="report"'):
@@ -395,7 +395,7 @@ class TestBadInput:
         assert "cut short" in ds.attrs["problems"]
 
     def test_a_day_replaced_while_it_is_open(self, hours: Path, copy: Path, tmp_path: Path) -> None:
-        """A Dataset does not mix what it knows of a day with another one's bytes."""
+        """A Dataset never combines the record of a day with the bytes of another."""
         ds = open_cube(copy)
         built(archive(tmp_path / hours.name, DAYS, seed=90), copy)
 
@@ -403,7 +403,7 @@ class TestBadInput:
             ds.RW.isel(time=0).load()
 
     def test_a_store_that_disappears(self, copy: Path) -> None:
-        """Reading says that it has gone."""
+        """Reading raises an error that names it."""
         ds = open_cube(copy)
         shutil.rmtree(copy)
 
@@ -411,7 +411,7 @@ class TestBadInput:
             ds.RW.isel(time=0).load()
 
     def test_no_cube(self, tmp_path: Path, hours: Path) -> None:
-        """A place without a cube, and a cube without a day."""
+        """A place without a cube and a cube without a day raise."""
         with pytest.raises(NothingFound, match="there is no cube"):
             open_cube(tmp_path / "none")
 
@@ -422,14 +422,14 @@ class TestBadInput:
             open_cube(tmp_path / "cube")
 
     def test_a_cube_without_flags(self, hours: Path, tmp_path: Path) -> None:
-        """It cannot give them."""
+        """flags=True raises."""
         built(hours, tmp_path / "cube")
 
         with pytest.raises(CubeError, match="built without flags"):
             open_cube(tmp_path / "cube", flags=True)
 
     def test_a_read_only_store(self, hours: Path, cube: Path, tmp_path: Path) -> None:
-        """A build refuses; opening works."""
+        """A build raises; opening works."""
         with small_disk(tmp_path / "disk", size="8m") as disk:
             store = shutil.copytree(cube, disk / "cube")
             shard(store, DAYS[2]).unlink()
@@ -440,7 +440,7 @@ class TestBadInput:
             assert open_cube(store).RW.isel(time=0).load().notnull().any()
 
     def test_a_full_disk(self, hours: Path, tmp_path: Path) -> None:
-        """The days that fit stay, the others are told, and the same call goes on when there is room."""
+        """The days that fit are kept, the others are reported, and the same call resumes when there is space."""
         with small_disk(tmp_path / "disk", size="400k") as disk:
             with pytest.raises(DiskFull, match="disk is full"):
                 built(hours, disk / "cube")
@@ -451,7 +451,7 @@ class TestBadInput:
     def test_an_archive_that_changes_while_it_is_read(
         self, hours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The day is not written, since nobody knows what it holds."""
+        """The day is not written, since its contents are unknown."""
         source = Path(shutil.copy(hours, tmp_path))
         real = frame_codes
 
@@ -468,7 +468,7 @@ class TestBadInput:
             open_cube(tmp_path / "cube")
 
     def test_a_damaged_archive(self, hours: Path, tmp_path: Path) -> None:
-        """It is named; with "report" what is whole of it is built."""
+        """The error names it; with errors="report" its intact part is built."""
         source = tmp_path / hours.name
         source.write_bytes(hours.read_bytes()[:-200_000])
 
@@ -480,12 +480,12 @@ class TestBadInput:
         assert open_cube(tmp_path / "cube").sizes["time"] > 3
 
     def test_forecasts(self, real_frames: Path, tmp_path: Path) -> None:
-        """A cube has one frame a time step."""
+        """A cube has one frame per time step."""
         with pytest.raises(SeriesError, match="holds forecasts"):
             built(real_frames / "RQ2002012030_060", tmp_path / "cube")
 
     def test_frames_beyond_the_axis(self, tmp_path: Path) -> None:
-        """A cube's axis has two ends."""
+        """Frames before or after a cube's axis raise."""
         source = archive(tmp_path / "RW.tar.gz", ["2045-10-14"])
 
         with pytest.raises(
@@ -500,13 +500,13 @@ class TestBadInput:
             ({"layout": "flat"}, "unknown layout 'flat'; choose one of balanced, maps, series"),
         ],
     )
-    def test_settings_that_are_none(self, hours: Path, tmp_path: Path, options: Any, match: str) -> None:
-        """Each says what is allowed."""
+    def test_invalid_settings(self, hours: Path, tmp_path: Path, options: Any, match: str) -> None:
+        """Each error lists the allowed values."""
         with pytest.raises(SettingsError, match=match):
             built(hours, tmp_path / "cube", **options)
 
     @pytest.mark.parametrize("sample", [0, 1.5, -1])
-    def test_samples_that_are_none(self, cube: Path, sample: float) -> None:
-        """A sample is a share."""
+    def test_invalid_samples(self, cube: Path, sample: float) -> None:
+        """A sample must be a share."""
         with pytest.raises(SettingsError, match="above 0 up to 1"):
             verify_cube(cube, sample=sample)

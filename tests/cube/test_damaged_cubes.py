@@ -1,4 +1,4 @@
-"""Laws of cubes that are old, damaged or forged: each is read rightly or refused; nothing outside is touched."""
+"""Old, damaged or forged cubes: each is read correctly or refused; nothing outside is touched."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sound(hours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a cube of it, with flags; not to be written to."""
+    """Build a cube of it, with flags; read-only."""
     folder = tmp_path_factory.mktemp("cubes") / "RW"
     build_cube(hours, folder, flags=True, client=False, progress=False)
     return folder
@@ -62,7 +62,7 @@ def shards(cube: Path, array: str = "RW") -> list[Path]:
 
 
 def calls(cube: Any, source: Path) -> list[Callable[[], object]]:
-    """Return all that can be done to a cube."""
+    """Return all calls on a cube."""
     return [
         lambda: open_cube(cube, flags=True).load(),
         lambda: verify_cube(cube, progress=False),
@@ -96,8 +96,8 @@ class TestOldCubes:
         assert {key: data for key, data in files(old).items() if key in before} == before
         assert open_cube(old).sizes["time"] == 3 * len(HOURS)
 
-    def test_repair_gives_old_cubes_todays_description(self, sound: Path, old: Path) -> None:
-        """Verification names the old description, repair rewrites it, and the days stay."""
+    def test_repair_updates_the_description_of_old_cubes(self, sound: Path, old: Path) -> None:
+        """Verification names the old description, repair rewrites it, and the days are kept."""
         with pytest.raises(
             Incomplete, match=r"description: .*zarr\.json was written by an older version.*run repair_cube"
         ):
@@ -122,10 +122,10 @@ class TestOldCubes:
 
 
 class TestPlainReaders:
-    """Those that know nothing of radar_nb."""
+    """Readers that know nothing of radar_nb."""
 
     def test_scale_factors_are_decimal(self, sound: Path) -> None:
-        """A count of one is 0.1 mm and not 0.10000000149, so that it is not below 0.1 nor above."""
+        """A count of one is 0.1 mm and not 0.10000000149, so comparisons with 0.1 are correct."""
         with xr.open_zarr(sound, chunks=None) as ds:
             assert ds.RW.encoding["scale_factor"] == 0.1
 
@@ -140,8 +140,8 @@ class TestPlainReaders:
 
         assert found == int(((codes >= 1) & (codes != 0xFFFF)).sum()) > 0
 
-    def test_the_metadata_of_all_arrays_stand_in_the_group(self, sound: Path) -> None:
-        """Readers that know consolidated metadata find what the arrays' own files say."""
+    def test_the_group_has_the_metadata_of_all_arrays(self, sound: Path) -> None:
+        """Readers of consolidated metadata find the same as in the arrays' own files."""
         group = json.loads((sound / "zarr.json").read_bytes())
 
         found = group["consolidated_metadata"]["metadata"]
@@ -168,10 +168,10 @@ class TestDescription:
 
     @pytest.mark.parametrize("key", ["x/c/0", "y/c/0"])
     @pytest.mark.parametrize("damage", ["bit at 0.1", "bit at 0.5", "bit at 0.9", "cut", "gone", "bomb"])
-    def test_damaged_places_are_an_error_and_repaired(
+    def test_wrong_coordinates_raise_and_are_repaired(
         self, sound: Path, cube: Path, key: str, damage: str
     ) -> None:
-        """Places that are not the grid's are never shown; repair restores every byte."""
+        """Coordinates that differ from the grid's are never returned; repair restores every byte."""
         path = cube / key
         data = bytearray(path.read_bytes())
         if damage.startswith("bit"):
@@ -191,7 +191,7 @@ class TestDescription:
 
     @pytest.mark.parametrize("key", ["time/c/0", "time_bnds/c/0/0"])
     def test_a_damaged_time_axis_is_found_and_repaired(self, sound: Path, cube: Path, key: str) -> None:
-        """We do not read it, but plain readers do."""
+        """radar_nb does not read it, but plain readers do."""
         path = cube / key
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
@@ -204,7 +204,7 @@ class TestDescription:
 
     @pytest.mark.parametrize("array", ["RW", "flags", "x", "y", "crs", "time", "time_bnds"])
     def test_changed_metadata_are_found_and_repaired(self, sound: Path, cube: Path, array: str) -> None:
-        """An attribute that differs in one letter, which we do not read and plain readers do."""
+        """One letter of an attribute is changed that only plain readers use."""
         edit(cube / array / "zarr.json", lambda content: content["attributes"].update(units="kn"))
 
         with pytest.raises(Incomplete, match=f"description: .*{array}/zarr.json describes the array differently"):
@@ -213,7 +213,7 @@ class TestDescription:
         assert files(cube) == files(sound)
 
     def test_every_flipped_bit_of_the_group_is_an_error(self, cube: Path) -> None:
-        """Its checksum covers names, units, projection and packing; what still opens means the same."""
+        """Its checksum covers names, units, projection and packing; a cube that still opens is unchanged."""
         path = cube / "zarr.json"
         whole = path.read_bytes()
         expected = load_cube(Folder(cube))
@@ -233,11 +233,11 @@ class TestDescription:
 
 
 class TestForgedDescriptions:
-    """A cube from somebody who means harm."""
+    """A malicious cube."""
 
     @pytest.mark.parametrize("name", HOSTILE)
     def test_nothing_outside_is_touched(self, cube: Path, hours: Path, tmp_path: Path, name: str) -> None:
-        """Reading, verifying, repairing and building refuse it, and leave what lies beside the cube as it is."""
+        """Reading, verifying, repairing and building raise, and files beside the cube are unchanged."""
         home = tmp_path / "home"
         home.mkdir()
         for victim in (".important.lock", ".notes.tmp", "c.6860.0.0", "zarr.json"):
@@ -253,7 +253,7 @@ class TestForgedDescriptions:
         assert files(home) == dict.fromkeys((".important.lock", ".notes.tmp", "c.6860.0.0", "zarr.json"), b"alive")
 
     @pytest.mark.parametrize("array", ["RW", "flags"])
-    def test_a_folder_that_is_a_link_is_not_written_through(
+    def test_a_linked_folder_is_not_written_through(
         self, cube: Path, hours: Path, tmp_path: Path, array: str
     ) -> None:
         """Building and repairing refuse to follow it."""
@@ -272,7 +272,7 @@ class TestForgedDescriptions:
 
     @pytest.mark.parametrize("key", ["", "..", "../x", "/etc/passwd", "a/../../x", "a\\b", "c:x", "a\0b", "./x"])
     def test_no_key_leads_out_of_a_store(self, tmp_path: Path, key: str) -> None:
-        """In folders and in buckets."""
+        """Keys stay inside folders and buckets."""
         stores: list[Any] = [Folder(tmp_path)]
         obstore = pytest.importorskip("obstore", reason="obstore is not installed")
         stores.append(find_store(obstore.store.MemoryStore()))
@@ -286,7 +286,7 @@ class TestForgedDescriptions:
                 store.get(key)
 
     def test_a_forged_cube_in_a_bucket_is_refused(self, cube: Path, hours: Path) -> None:
-        """What lies beside it there stays, too."""
+        """Other objects there are unchanged, too."""
         obstore = pytest.importorskip("obstore", reason="obstore is not installed")
         bucket = obstore.store.MemoryStore()
         HOSTILE["a variable outside"](cube)
@@ -303,7 +303,7 @@ class TestForgedDescriptions:
 
 
 class TestForeignShards:
-    """Shards under another's name."""
+    """Shards under another name."""
 
     @pytest.mark.parametrize("array", ["RW", "flags"])
     def test_a_shard_of_another_day_is_damage(self, sound: Path, cube: Path, hours: Path, array: str) -> None:
@@ -347,7 +347,7 @@ class TestForeignShards:
             open_cube(cube, flags=True).load()
 
     def test_a_chunk_that_inflates_to_less_is_damage(self) -> None:
-        """The rest would be what the memory held before."""
+        """Otherwise the rest would be old memory."""
         layout = ShardFormat(shape=(2, 4, 4), chunk=(2, 4, 4), dtype="u2", fill=9)
         encoder = ShardEncoder(layout)
         encoder.field(0)[:] = 1
@@ -398,7 +398,7 @@ class TestForgedRecords:
         ("data", "times"), [(b"[", 100_000), (b" ", 1 << 28), (b"null", 1)], ids=["deep", "bomb", "null"]
     )
     def test_a_record_takes_no_more_memory_than_a_real_one(self, data: bytes, times: int) -> None:
-        """Nesting and inflation have bounds."""
+        """Nesting and inflation are limited."""
         with pytest.raises(DamagedShard, match="no valid record of its day"):
             DayRecord.of(zlib.compress(data * times, 9), name="shard")
 
@@ -431,7 +431,7 @@ class TestForgedRecords:
 def test_repair_keeps_a_day_that_was_rebuilt_meanwhile(
     sound: Path, cube: Path, hours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between verification and removal another process may have rebuilt the day."""
+    """Between verification and removal another process may rebuild the day."""
     shards(cube)[0].write_bytes(b"damaged")
     verify = checking.verify_cube
 
@@ -449,8 +449,8 @@ def test_repair_keeps_a_day_that_was_rebuilt_meanwhile(
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_other_processes_read_what_this_one_has_read(hours: Path, sound: Path, method: str) -> None:
-    """Processes that were forked or spawned read cubes and archives, as dask arrays and as lazy ones."""
+def test_other_processes_can_read_open_datasets(hours: Path, sound: Path, method: str) -> None:
+    """Forked and spawned processes read cubes and archives, as dask arrays and as lazy ones."""
     if method == "fork" and sys.platform in {"win32", "darwin"}:
         pytest.skip("the system does not fork safely")
     command = [sys.executable, "-W", "ignore", forked_readers.__file__, method, str(hours), str(sound)]

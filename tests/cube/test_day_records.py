@@ -1,4 +1,4 @@
-"""Laws of ledgers: a copy of what the shards say, that is believed only as long as it is right."""
+"""Cached copies of day records: they are trusted only as long as they match the shards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def record(steps: int = 24, **changes: Any) -> DayRecord:
-    """Give a record of a day of which two hours are missing."""
+    """Return a record of a day with two missing hours."""
     valid = np.full(steps, 700_000, np.int32)
     valid[[3, 7]] = -1
     fields: dict[str, Any] = {
@@ -37,7 +37,7 @@ def record(steps: int = 24, **changes: Any) -> DayRecord:
 
 
 def same(one: DayRecord, other: DayRecord) -> bool:
-    """Tell whether two records say the same."""
+    """Return whether two records are equal."""
     return one.note() == other.note()
 
 
@@ -47,7 +47,7 @@ def stored(day: int) -> StoredDay:
 
 
 def only() -> Path:
-    """Give the one file of the cache."""
+    """Return the only file of the cache."""
     (path,) = cache_folder().iterdir()
     return path
 
@@ -57,8 +57,8 @@ def only() -> Path:
     st.dictionaries(st.integers(0, 23), st.integers(-600, 600)),
     st.lists(st.text()),
 )
-def test_notes_give_records_back(origins: Any, shifts: Any, doubled: Any) -> None:
-    """Whatever names archives have."""
+def test_notes_restore_records(origins: Any, shifts: Any, doubled: Any) -> None:
+    """A note restores a record with any names of archives."""
     made = tuple(Origin(name=n, identity=i, size=s, days=d) for n, i, s, d in origins)
     before = record(origins=made, shifts=shifts, doubled=tuple(doubled))
 
@@ -72,14 +72,14 @@ def test_notes_give_records_back(origins: Any, shifts: Any, doubled: Any) -> Non
 @pytest.mark.parametrize(
     "note", [b"", b"no zlib", record().note()[:-9], b"x\x9cK\xcf\xcfO\x01\x00\x04\xb9\x01\xd8"]
 )
-def test_notes_that_are_none_are_damage(note: bytes) -> None:
-    """The shard is named, and what to do."""
+def test_invalid_notes_are_damage(note: bytes) -> None:
+    """The error names the shard and the remedy."""
     with pytest.raises(DamagedShard, match=r"shard has no valid record of its day.*repair"):
         DayRecord.of(note, name="shard")
 
 
-def test_a_ledger_gives_back_what_was_kept() -> None:
-    """By the store's name; another store's is not given."""
+def test_stored_copies_are_restored() -> None:
+    """Copies are found by the store's name; another store has none."""
     days = [stored(day) for day in range(5)]
 
     save_records("/data/RW", days)
@@ -91,8 +91,8 @@ def test_a_ledger_gives_back_what_was_kept() -> None:
     assert load_records("/data/YW") == {}
 
 
-def test_what_has_no_name_has_no_ledger() -> None:
-    """Two stores in memory are not taken for one."""
+def test_a_store_without_identity_has_no_copies() -> None:
+    """Two stores in memory are not confused."""
     save_records(None, [stored(1)])
 
     assert load_records(None) == {}
@@ -100,8 +100,8 @@ def test_what_has_no_name_has_no_ledger() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 20, 60, -1])
-def test_a_damaged_ledger_is_none(at: int) -> None:
-    """The shards are asked instead."""
+def test_damaged_copies_are_ignored(at: int) -> None:
+    """The shards are read instead."""
     save_records("/data/RW", [stored(1)])
     data = bytearray(only().read_bytes())
     data[at] ^= 1
@@ -110,8 +110,8 @@ def test_a_damaged_ledger_is_none(at: int) -> None:
     assert load_records("/data/RW") == {}
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is kept, and nothing fails."""
+def test_an_unwritable_cache_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is stored, and nothing fails."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "file" / "cache"))
 

@@ -1,4 +1,4 @@
-"""Laws of cubes that are gone through once: what comes out is what the archives give, to the last bit."""
+"""Cubes read once as a stream: the results are those of the archives, to the last bit."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def cube(hours: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.
     ],
 )
 @pytest.mark.parametrize("workers", [1, 3])
-def test_reductions_are_those_of_the_archives(
+def test_reductions_equal_the_archives(
     hours: Path, cube: Path, how: Any, options: dict[str, Any], workers: int
 ) -> None:
-    """Totals, extremes, counts and series, with coordinates and attributes."""
+    """Totals, extremes, counts and series are equal, with coordinates and attributes."""
     expected = rn.reduce(hours, how, progress=False, **options)
 
     xr.testing.assert_identical(rn.reduce(cube, how, workers=workers, progress=False, **options), expected)
 
 
 @pytest.mark.parametrize("name", ["raa01-rx_10000-1605290600-dwd---bin", "raa01-rw_10000-latest-dwd---bin.hdf5"])
-def test_other_codes_too(real_frames: Path, tmp_path: Path, name: str) -> None:
-    """Codes of one byte, and of HDF5 files with their own steps."""
+def test_other_codes_are_equal(real_frames: Path, tmp_path: Path, name: str) -> None:
+    """Codes of one byte, and of HDF5 files with their own steps, are equal."""
     rn.build_cube(real_frames / name, tmp_path / "cube", client=False, progress=False)
 
     found = rn.reduce(tmp_path / "cube", ["max", "mean"], progress=False)
@@ -68,8 +68,8 @@ def test_other_codes_too(real_frames: Path, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["accumulate", "at_points", "over_areas", "exceedance", "check", "events"])
-def test_each_analysis_takes_the_folder_of_a_cube(hours: Path, cube: Path, name: str) -> None:
-    """Who has a cube asks it as the archives are asked."""
+def test_every_analysis_accepts_a_cubes_folder(hours: Path, cube: Path, name: str) -> None:
+    """A cube can be used in place of its archives."""
     shapes = geopandas.GeoSeries([shapely.box(8, 50, 9, 51), shapely.box(12, 51, 13, 52)], ["a", "b"], crs=4326)
     more = {"at_points": (PLACES,), "over_areas": (shapes,), "exceedance": (5.0,), "events": (5.0,)}.get(name, ())
     ask = getattr(rn, name)
@@ -82,8 +82,8 @@ def test_each_analysis_takes_the_folder_of_a_cube(hours: Path, cube: Path, name:
         assert str(found) == str(expected)
 
 
-def test_progress_tells_frames(cube: Path) -> None:
-    """It begins at none and ends with all."""
+def test_progress_counts_frames(cube: Path) -> None:
+    """It begins at 0 and ends at the number of frames."""
     told: list[Progress] = []
 
     rn.reduce(cube, "sum", progress=told.append)
@@ -97,21 +97,21 @@ def test_progress_tells_frames(cube: Path) -> None:
     [{"grid": "de1200"}, {"clutter": "mask"}, {"regrid": "nearest"}, {"sums": "all"}, {"variables": "YW"}],
     ids=str,
 )
-def test_what_a_cube_cannot_do_is_refused(cube: Path, options: dict[str, Any]) -> None:
-    """It was built once, on its grid, of its product."""
+def test_unsupported_options_are_refused(cube: Path, options: dict[str, Any]) -> None:
+    """A cube has one grid and one product."""
     with pytest.raises(SettingsError, match=f"a cube of RW as it was built: leave out {next(iter(options))}"):
         rn.reduce(cube, "sum", progress=False, **options)
 
 
-def test_its_own_product_may_be_named(cube: Path) -> None:
-    """As for archives, which may hold several."""
+def test_its_own_product_can_be_named(cube: Path) -> None:
+    """The option works as for archives, which may hold several."""
     xr.testing.assert_identical(
         rn.reduce(cube, "sum", variables="RW", progress=False), rn.reduce(cube, "sum", progress=False)
     )
 
 
-def test_a_damaged_day_is_told_or_left_out(hours: Path, tmp_path: Path) -> None:
-    """A total of what is left says so by its coverage."""
+def test_a_damaged_day_raises_or_is_left_out(hours: Path, tmp_path: Path) -> None:
+    """The coverage of a total shows the missing day."""
     folder = tmp_path / "RW"
     rn.build_cube(hours, folder, client=False, progress=False)
     shard = min((folder / "RW").glob("c.*"))
@@ -126,7 +126,7 @@ def test_a_damaged_day_is_told_or_left_out(hours: Path, tmp_path: Path) -> None:
     assert float(np.nansum(found.RW)) < float(np.nansum(whole.RW))
 
 
-def test_a_chunk_that_was_changed_is_told(hours: Path, tmp_path: Path) -> None:
+def test_a_changed_chunk_is_detected(hours: Path, tmp_path: Path) -> None:
     """One bit is enough."""
     folder = tmp_path / "RW"
     rn.build_cube(hours, folder, client=False, progress=False)
@@ -139,8 +139,8 @@ def test_a_chunk_that_was_changed_is_told(hours: Path, tmp_path: Path) -> None:
         rn.reduce(folder, "sum", progress=False)
 
 
-def test_an_empty_cube_is_told(hours: Path, tmp_path: Path) -> None:
-    """There is nothing to add up."""
+def test_an_empty_cube_raises(hours: Path, tmp_path: Path) -> None:
+    """There are no frames to sum."""
     folder = tmp_path / "RW"
     rn.build_cube(hours, folder, client=False, progress=False)
     for shard in (folder / "RW").glob("c.*"):

@@ -1,4 +1,4 @@
-"""Laws of cubes on bad days: builders that are killed, and what they leave."""
+"""Cubes after their builders were killed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ DAYS = [f"2019-10-{day:02d}" for day in range(1, 6)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a kill there is no SIGKILL")
-def test_killed_builders_leave_whole_days_and_go_on(tmp_path: Path) -> None:
-    """What twenty killed builders leave is never taken for whole, and becomes the undisturbed cube in the end."""
+def test_killed_builds_can_be_completed(tmp_path: Path) -> None:
+    """Leftovers of twenty killed builders never count as complete, and end up as the undisturbed cube."""
     source = cubes.archive(tmp_path / "RW201910.tar.gz", DAYS)
     road = Road(name="cube", work=cubes.build, arguments=(source,))
     calm = kills.undisturbed(road, tmp_path / "calm")
@@ -34,8 +34,8 @@ def test_killed_builders_leave_whole_days_and_go_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a kill there is no SIGKILL")
-def test_what_a_kill_leaves_can_be_opened(tmp_path: Path) -> None:
-    """A cube whose builder was killed after its second day holds whole days, and nothing else."""
+def test_a_cube_of_a_killed_build_can_be_opened(tmp_path: Path) -> None:
+    """A cube whose builder was killed after its second day holds intact days, and nothing else."""
     source = cubes.archive(tmp_path / "RW201910.tar.gz", DAYS)
     road = Road(name="cube", work=cubes.build, arguments=(source,))
     work = tmp_path / "work"

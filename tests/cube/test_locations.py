@@ -1,4 +1,4 @@
-"""Laws of the place of cubes below the data folder, and of the months that they hold."""
+"""The location of cubes in the data folder, and the months that they hold."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 OCTOBER = Month(2019, 10)
 
 
-def test_each_family_has_a_cube_of_its_own(tmp_path: Path) -> None:
-    """Families have grids of their own; letters that no file may have are written out."""
+def test_each_family_has_its_own_cube(tmp_path: Path) -> None:
+    """Families have their own grids; characters not allowed in file names are spelt out."""
     rw, share = product("RW"), product("%M")
 
     paths = {cube_path(tmp_path, rw, family) for family in rw.families}
@@ -32,7 +32,7 @@ def test_each_family_has_a_cube_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_month_is_built_when_all_its_days_are(tmp_path: Path) -> None:
-    """From midnight of the first day on; a month of which a day lacks is not."""
+    """It begins at midnight of the first day; one missing day makes it incomplete."""
     days = [f"2019-10-{day + 1:02d}" for day in range(monthrange(2019, 10)[1])]
     store, months = tmp_path / "cube", month_range("2019-09", "2019-11")
     assert built_months(store, months) == set()
@@ -45,7 +45,7 @@ def test_a_month_is_built_when_all_its_days_are(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_cube_is_read_without_it(tmp_path: Path) -> None:
-    """A cube below the data folder is no frame; where it was named itself, the way to open it is told."""
+    """A cube in the data folder is ignored; if passed itself, the error names open_cube."""
     hours = cubes.archive(tmp_path / "data" / "RW201910.tar.gz", ["2019-10-14"])
     store = tmp_path / "data" / "cubes" / "RW-radklim.zarr"
     rn.build_cube(hours, store, progress=False)

@@ -1,4 +1,4 @@
-"""Laws of shards: what goes in comes out, here and in every other implementation of Zarr, and damage is told."""
+"""Shards: values survive here and in every other implementation of Zarr, and damage is detected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAYOUT = ShardFormat(shape=(12, 30, 20), chunk=(4, 10, 5), dtype="u2", fill=0xFF
 
 
 def fields(layout: ShardFormat = LAYOUT, seed: int = 0) -> np.ndarray[Any, Any]:
-    """Give fields of random codes, a corner of which is missing throughout."""
+    """Return fields of random codes, with one corner always missing."""
     codes = np.random.default_rng(seed).integers(0, 200, layout.shape).astype(layout.dtype)
     codes[:, : layout.chunk[1], : layout.chunk[2]] = layout.fill
     return codes
@@ -53,7 +53,7 @@ def decoded(data: bytes, layout: ShardFormat = LAYOUT) -> np.ndarray[Any, Any]:
 
 
 def array(path: Path, codes: np.ndarray[Any, Any], layout: ShardFormat = LAYOUT) -> Any:
-    """Give a Zarr array of two shards, of which the second is ours and the first is not there."""
+    """Return a Zarr array of two shards, the first missing and the second ours."""
     made = zarr.create_array(
         path,
         shape=(2 * layout.shape[0], *layout.shape[1:]),
@@ -71,15 +71,15 @@ def array(path: Path, codes: np.ndarray[Any, Any], layout: ShardFormat = LAYOUT)
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4"])
 class TestOtherReaders:
-    """Implementations of Zarr that know nothing of us."""
+    """Implementations of Zarr that know nothing of radar_nb."""
 
     @pytest.fixture
     def layout(self, dtype: str) -> ShardFormat:
-        """Give shards of a type of codes."""
+        """Return a shard format for a type of codes."""
         return ShardFormat(shape=(12, 30, 20), chunk=(4, 10, 5), dtype=dtype, fill=int(np.iinfo(dtype).max))
 
     def test_zarr_python(self, tmp_path: Path, layout: ShardFormat) -> None:
-        """The reference implementation reads what went in; what was never written is the fill value."""
+        """The reference implementation reads the written values, and the fill value elsewhere."""
         codes = fields(layout)
 
         read = array(tmp_path / "a", codes, layout)[:]
@@ -88,7 +88,7 @@ class TestOtherReaders:
         assert (read[:12] == layout.fill).all()
 
     def test_tensorstore(self, tmp_path: Path, layout: ShardFormat) -> None:
-        """So does tensorstore, written in C++."""
+        """The same holds for tensorstore, written in C++."""
         tensorstore = pytest.importorskip("tensorstore", reason="tensorstore is not installed")
         codes = fields(layout)
         array(tmp_path / "a", codes, layout)
@@ -100,7 +100,7 @@ class TestOtherReaders:
         assert (read[:12] == layout.fill).all()
 
     def test_zarrs(self, tmp_path: Path, layout: ShardFormat) -> None:
-        """So does zarrs, written in Rust."""
+        """The same holds for zarrs, written in Rust."""
         pytest.importorskip("zarrs", reason="zarrs is not installed")
         codes = fields(layout)
         array(tmp_path / "a", codes, layout)
@@ -111,8 +111,8 @@ class TestOtherReaders:
         np.testing.assert_array_equal(read[12:], codes)
         assert (read[:12] == layout.fill).all()
 
-    def test_zarr_python_writes_what_we_read(self, tmp_path: Path, layout: ShardFormat) -> None:
-        """The chunks of its shards have our bytes; only the note is ours alone."""
+    def test_zarr_python_writes_the_same_chunks(self, tmp_path: Path, layout: ShardFormat) -> None:
+        """The chunks of its shards have our bytes; only the note is ours."""
         codes = fields(layout)
         made = array(tmp_path / "a", codes, layout)
         ours = (tmp_path / "a" / "c.1.0.0").read_bytes()
@@ -125,12 +125,12 @@ class TestOtherReaders:
 
 
 class TestRoundTrip:
-    """What goes in."""
+    """Values survive."""
 
     @settings(deadline=None)
     @given(st.data())
-    def test_comes_out(self, data: st.DataObject) -> None:
-        """Any steps of any codes, in any cut, with any note; steps that were not given are missing."""
+    def test_codes_survive(self, data: st.DataObject) -> None:
+        """Any steps of any codes, in any layout, with any note, are restored; omitted steps are missing."""
         chunk = tuple(data.draw(st.integers(1, 4)) for _ in range(3))
         times = tuple(data.draw(st.integers(1, 3)) for _ in range(3))
         t, y, x = (c * n for c, n in zip(chunk, times, strict=True))
@@ -145,8 +145,8 @@ class TestRoundTrip:
         np.testing.assert_array_equal(decoded(shard, layout), expected)
         assert Shard.of(shard, layout, name="shard").note == note
 
-    def test_an_encoder_is_used_again(self) -> None:
-        """A shard holds nothing of the one before, also where that was never finished."""
+    def test_an_encoder_is_reusable(self) -> None:
+        """A shard contains nothing of the previous one, even if that was never finished."""
         encoder = ShardEncoder(LAYOUT)
         for step in (0, 5, 11):
             encoder.field(step)[:] = 1
@@ -157,8 +157,8 @@ class TestRoundTrip:
 
         assert again == encoded(fields(), [6])
 
-    def test_missing_chunks_take_no_room(self) -> None:
-        """Chunks of nothing but the fill value are not there."""
+    def test_missing_chunks_take_no_space(self) -> None:
+        """Chunks with only fill values are not stored."""
         shard = Shard.of(encoded(fields()), LAYOUT, name="shard")
 
         assert len(shard.chunks()) == math.prod(LAYOUT.grid) - LAYOUT.grid[0]
@@ -176,18 +176,18 @@ class TestRoundTrip:
 
 
 class TestDamage:
-    """What is told."""
+    """Damage is detected."""
 
     @pytest.mark.parametrize("length", [0, 1, 3, 100, -1])
-    def test_a_cut(self, length: int) -> None:
-        """A shard that was cut off anywhere."""
+    def test_a_truncation(self, length: int) -> None:
+        """A shard may be cut short anywhere."""
         data = encoded(fields())[:length]
 
         with pytest.raises(DamagedShard, match=rf"shard is cut short or damaged \({len(data):,} bytes\)"):
             Shard.of(data, LAYOUT, name="shard")
 
     def test_every_flipped_bit(self) -> None:
-        """A bit that differs is told by the index or by the chunk that it lies in, or means nothing to anybody."""
+        """A flipped bit is detected by the index or its chunk, or has no effect."""
         codes = fields(seed=1)
         data = encoded(codes)
         foot = len(data) - LAYOUT.index_bytes - 8
@@ -202,7 +202,7 @@ class TestDamage:
         assert silent == []
 
     def test_chunks_beyond_the_end(self) -> None:
-        """An index whose checksum fits, of another shard."""
+        """The index of another shard has a correct checksum."""
         long, short = encoded(fields()), encoded(np.zeros_like(fields()))
         forged = short[: -LAYOUT.index_bytes] + long[-LAYOUT.index_bytes :]
 
@@ -212,7 +212,7 @@ class TestDamage:
 
 @given(st.lists(st.integers(0, 50), max_size=30), st.integers(1, 9))
 def test_places_are_covered_once(places: list[int], size: int) -> None:
-    """Each place asked for lies in one chunk, in the order in which chunks lie."""
+    """Each requested place is in one chunk, in the order of the chunks."""
     key = np.array(places, np.intp)
 
     found = list(split_by_chunk(key, size))

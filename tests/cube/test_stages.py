@@ -1,4 +1,4 @@
-"""Laws of cubes built straight from a plan: month by month, with little on the disk, and no month twice."""
+"""Cubes built straight from a plan: month by month, with little on the disk, and no month fetched twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BIN = "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Give the folder of a server that has three months of RW, of which November is missing."""
+    """Return the folder of a server that has three months of RW, without November."""
     for month in ("08", "09", "10", "12"):
         days = [f"2019-{month}-{day}" for day in ("03", "04")]
         archive(tmp_path / "root" / BIN / f"RW2019{month}.tar.gz", days, seed=int(month) * 10)
@@ -48,7 +48,7 @@ def plan(server: str, folder: Path, first: str = "2019-08", last: str = "2019-10
 
 
 def test_a_plan_becomes_a_cube(server: str, root: Path, tmp_path: Path) -> None:
-    """It equals that of the archives; they stay, and a second call writes nothing."""
+    """It equals the cube of the archives; they are kept, and a second call writes nothing."""
     build_cube(plan(server, tmp_path / "data"), tmp_path / "cube", progress=False, client=False)
     before = files(tmp_path / "cube")
 
@@ -60,8 +60,8 @@ def test_a_plan_becomes_a_cube(server: str, root: Path, tmp_path: Path) -> None:
     xr.testing.assert_identical(open_cube(tmp_path / "cube").load(), expected.load())
 
 
-def test_archives_may_go(server: str, tmp_path: Path) -> None:
-    """With keep_archives=False no more than two months lie on the disk, and nothing in the end."""
+def test_archives_can_be_removed(server: str, tmp_path: Path) -> None:
+    """With keep_archives=False at most two months are on the disk, and none in the end."""
     most = 0
 
     def look(_: Progress, /) -> None:
@@ -77,8 +77,8 @@ def test_archives_may_go(server: str, tmp_path: Path) -> None:
     assert open_cube(tmp_path / "cube").sizes["time"] == 3 * 2 * 4
 
 
-def test_what_the_cube_holds_is_not_fetched_again(server: str, root: Path, tmp_path: Path) -> None:
-    """An archive that is gone, and all of whose days are there, is not missed; one that was issued anew is."""
+def test_days_in_the_cube_are_not_fetched_again(server: str, root: Path, tmp_path: Path) -> None:
+    """A removed archive is fetched only if a day is missing or it was re-issued."""
     wanted = plan(server, tmp_path / "data")
     build_cube(wanted, tmp_path / "cube", keep_archives=False, progress=False, client=False)
     anew = archive(root / BIN / "RW201909.tar.gz", ["2019-09-03"], seed=500)
@@ -93,7 +93,7 @@ def test_what_the_cube_holds_is_not_fetched_again(server: str, root: Path, tmp_p
 
 
 def test_overwriting_fetches_removed_archives_again(server: str, root: Path, tmp_path: Path) -> None:
-    """A cube whose archives were removed is rewritten from what the server has now."""
+    """A cube with removed archives is rewritten from the server's current files."""
     options: Any = {"keep_archives": False, "progress": False, "client": False}
     build_cube(plan(server, tmp_path / "data"), tmp_path / "cube", **options)
     before = files(tmp_path / "cube")
@@ -104,8 +104,8 @@ def test_overwriting_fetches_removed_archives_again(server: str, root: Path, tmp
     assert files(tmp_path / "cube") == before
 
 
-def test_a_plan_with_holes(server: str, tmp_path: Path) -> None:
-    """The months that are there are built, and the others are named."""
+def test_a_plan_with_gaps(server: str, tmp_path: Path) -> None:
+    """Available months are built, and the others are named."""
     with pytest.raises(Incomplete, match=r"RW 2019-11.*is not available") as caught:
         build_cube(
             plan(server, tmp_path / "data", "2019-10", "2019-12"), tmp_path / "cube", progress=False, client=False
@@ -117,7 +117,7 @@ def test_a_plan_with_holes(server: str, tmp_path: Path) -> None:
 
 
 def test_a_month_that_cannot_be_fetched(server: str, root: Path, tmp_path: Path) -> None:
-    """A damaged archive costs its month; the same call goes on when the server has it whole."""
+    """A damaged archive loses its month; the same call resumes when the server has repaired it."""
     wanted = plan(server, tmp_path / "data")
     path = root / BIN / "RW201909.tar.gz"
     whole = shutil.copy2(path, tmp_path / "whole")

@@ -1,4 +1,4 @@
-"""Laws of stores: folders, memory and a real S3 server hold the same cubes, byte by byte."""
+"""Stores: folders, memory and a real S3 server hold the same cubes, byte by byte."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """Give the address of an S3 server on this machine, with a bucket."""
+    """Return the address of a local S3 server, with a bucket."""
     moto = pytest.importorskip("moto.server", reason="moto is not installed")
     boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
     server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -63,26 +63,26 @@ def endpoint() -> Iterator[str]:
 
 
 def s3(endpoint: str, prefix: str, bucket: str = "cubes") -> Any:
-    """Give a place in the bucket."""
+    """Return an address in the bucket."""
     from obstore.store import S3Store
 
     return S3Store(bucket, prefix=prefix, config=KEYS | {"aws_endpoint": endpoint}, **IMPATIENT)  # type: ignore[arg-type]
 
 
 def listed(store: Any) -> dict[str, bytes]:
-    """Give all objects of a store."""
+    """Return all objects of a store."""
     keys = [meta["path"] for batch in obstore.list(store) for meta in batch]
     return {key: bytes(obstore.get(store, key).bytes()) for key in keys}
 
 
 class TestPlaces:
-    """Where a cube may lie."""
+    """Possible places of a cube."""
 
     @pytest.mark.parametrize("kind", ["memory", "s3"])
     def test_all_hold_the_same_bytes(
         self, hours: Path, tmp_path: Path, kind: str, request: pytest.FixtureRequest
     ) -> None:
-        """A cube in memory or object storage is that of a folder, opens as it, and is extended as it."""
+        """A cube in memory or object storage equals that of a folder, and can be opened and extended."""
         from obstore.store import MemoryStore
 
         store = MemoryStore() if kind == "memory" else s3(request.getfixturevalue("endpoint"), "same")
@@ -96,7 +96,7 @@ class TestPlaces:
         again = build_cube(hours, store, progress=False, client=False)
         assert {outcome.state for outcome in again.outcomes} == {"kept"}
 
-    def test_damage_in_object_storage_is_found_and_healed(self, hours: Path, endpoint: str) -> None:
+    def test_damage_in_object_storage_is_found_and_repaired(self, hours: Path, endpoint: str) -> None:
         """Verification, repair and a second build work there, too."""
         store = s3(endpoint, "damaged")
         build_cube(hours, store, progress=False, client=False)
@@ -111,8 +111,8 @@ class TestPlaces:
         build_cube(hours, store, progress=False, client=False)
         assert listed(store) == before
 
-    def test_an_address_is_a_place(self, hours: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An address with the keys in the environment, as obstore reads them; the second open reads the ledger."""
+    def test_an_address_is_a_store(self, hours: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The environment has the keys, as obstore reads them; the second open reads the cached records."""
         for key, value in (KEYS | {"aws_endpoint": endpoint, "aws_allow_http": "true"}).items():
             monkeypatch.setenv(key.upper(), value)
 
@@ -121,8 +121,8 @@ class TestPlaces:
         for _ in range(2):
             assert open_cube("s3://cubes/by/address").sizes["time"] == 8
 
-    def test_a_replaced_day_is_told(self, hours: Path, tmp_path: Path, endpoint: str) -> None:
-        """A Dataset does not mix what it knows of a day with another one's bytes."""
+    def test_a_replaced_day_raises(self, hours: Path, tmp_path: Path, endpoint: str) -> None:
+        """A Dataset never combines the record of a day with the bytes of another."""
         store = s3(endpoint, "replaced")
         build_cube(hours, store, progress=False, client=False)
         ds = open_cube(store)
@@ -131,8 +131,8 @@ class TestPlaces:
         with pytest.raises(CubeError, match="changed since the cube was opened"):
             ds.RW.isel(time=0).load()
 
-    def test_stores_travel(self, tmp_path: Path, endpoint: str) -> None:
-        """A worker elsewhere finds the same place."""
+    def test_stores_can_be_pickled(self, tmp_path: Path, endpoint: str) -> None:
+        """A worker elsewhere finds the same store."""
         folder, bucket = Folder(tmp_path), Bucket(s3(endpoint, "travel"))
         folder.put("a/b", b"1")
         bucket.put("a/b", b"2")
@@ -143,7 +143,7 @@ class TestPlaces:
 
 
 class TestTrouble:
-    """What is told of places that are none."""
+    """Errors for invalid places."""
 
     @pytest.mark.parametrize(
         ("place", "match"),
@@ -153,23 +153,23 @@ class TestTrouble:
             (None, "cannot hold a cube"),
         ],
     )
-    def test_no_place(self, place: Any, match: str) -> None:
-        """What is no folder, address or store."""
+    def test_an_invalid_place(self, place: Any, match: str) -> None:
+        """Anything but a folder, address or store raises."""
         with pytest.raises(SettingsError, match=match):
             find_store(place)
 
-    def test_a_server_that_is_not_there(self, hours: Path) -> None:
-        """Its address is named."""
+    def test_an_unreachable_server(self, hours: Path) -> None:
+        """The error names its address."""
         with pytest.raises(StorageError, match="cannot be reached"):
             build_cube(hours, s3("http://127.0.0.1:9", "x"), progress=False, client=False)
 
-    def test_a_bucket_that_is_not_there(self, hours: Path, endpoint: str) -> None:
-        """It is named."""
+    def test_a_missing_bucket(self, hours: Path, endpoint: str) -> None:
+        """The error names it."""
         with pytest.raises(StorageError, match="none"):
             build_cube(hours, s3(endpoint, "x", "none"), progress=False, client=False)
 
-    def test_a_cube_that_goes(self, hours: Path, endpoint: str) -> None:
-        """Reading says that it has gone."""
+    def test_a_removed_cube(self, hours: Path, endpoint: str) -> None:
+        """Reading raises an error that names it."""
         store = s3(endpoint, "gone")
         build_cube(hours, store, progress=False, client=False)
         ds = open_cube(store)
@@ -179,8 +179,8 @@ class TestTrouble:
         with pytest.raises(StorageError, match="no longer exists: has the cube been moved"):
             ds.RW.isel(time=0).load()
 
-    def test_a_place_that_may_not_be_reached(self) -> None:
-        """A server that refuses the keys."""
+    def test_a_forbidden_place(self) -> None:
+        """A server that rejects the keys raises."""
 
         class Refusing(http.server.BaseHTTPRequestHandler):
             def refuse(self) -> None:
@@ -209,7 +209,7 @@ class TestFarArchives:
 
     @pytest.fixture
     def far(self, hours: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-        """Give the address of two archives, with the keys in the environment."""
+        """Return the address of two archives, with the keys in the environment."""
         for key, value in (KEYS | {"aws_endpoint": endpoint, "aws_allow_http": "true"}).items():
             monkeypatch.setenv(key.upper(), value)
         obstore.put(s3(endpoint, "archives"), hours.name, hours.read_bytes())
@@ -217,8 +217,8 @@ class TestFarArchives:
         obstore.put(s3(endpoint, "archives"), more.name, more.read_bytes())
         return "s3://cubes/archives/"
 
-    def test_they_are_fetched_by_who_builds(self, hours: Path, far: str, tmp_path: Path) -> None:
-        """The cube holds the same as that of the files; a second call keeps all."""
+    def test_builders_fetch_their_archives(self, hours: Path, far: str, tmp_path: Path) -> None:
+        """The cube equals that of the files; a second call keeps all."""
         build_cube(far, tmp_path / "cube", progress=False, client=False)
 
         again = build_cube([f"{far}{hours.name}"], tmp_path / "cube", progress=False, client=False)
@@ -229,7 +229,7 @@ class TestFarArchives:
 
     @pytest.mark.filterwarnings("ignore")  # distributed's own, of ports and loops
     def test_workers_need_no_common_disk(self, far: str, endpoint: str, tmp_path: Path) -> None:
-        """From object storage into object storage, by workers."""
+        """Workers build from object storage into object storage."""
         distributed = pytest.importorskip("distributed", reason="distributed is not installed")
         build_cube(far, tmp_path / "here", progress=False, client=False)
         store = s3(endpoint, "by-workers")
@@ -241,8 +241,8 @@ class TestFarArchives:
 
         assert listed(store) == files(tmp_path / "here")
 
-    def test_an_archive_that_is_not_there(self, far: str, tmp_path: Path) -> None:
-        """It is named; so is an address with nothing below."""
+    def test_a_missing_archive(self, far: str, tmp_path: Path) -> None:
+        """The error names it, or an address with nothing below."""
         with pytest.raises(StorageError, match=r"none.tar no longer exists"):
             build_cube(f"{far}none.tar", tmp_path / "cube", progress=False, client=False)
         with pytest.raises(NothingFound, match=r"no file below s3://cubes/empty/"):

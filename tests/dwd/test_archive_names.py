@@ -1,4 +1,4 @@
-"""Where DWD files what: names and paths as they are on the server."""
+"""Where DWD publishes its files: names and paths as on the server."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _names(product: str, family: str) -> list[Era]:
     ],
 )
 def test_paths_are_dwds(product: str, family: str, time: str, path: str) -> None:
-    """A product's file of a time has the path that it has on DWD's server, and its name tells the time."""
+    """A product's file for a time has the same path as on DWD's server, and its name states the time."""
     when = datetime.fromisoformat(time).replace(tzinfo=UTC)
     name = path.rpartition("/")[2]
 
@@ -90,8 +90,8 @@ def test_paths_are_dwds(product: str, family: str, time: str, path: str) -> None
 
 
 @given(st.sampled_from(DATED), MINUTES)
-def test_a_name_tells_the_time_that_it_was_made_of(era: Era, time: datetime) -> None:
-    """Reading a name is the inverse of writing it, as far as the name goes: to the month, day or minute."""
+def test_parsing_inverts_naming(era: Era, time: datetime) -> None:
+    """Parsing a name is the inverse of writing it, to the precision of the name: year, month, day or minute."""
     whole = {
         "year": {"month": 1, "day": 1, "hour": 0, "minute": 0},
         "month": {"day": 1, "hour": 0, "minute": 0},
@@ -122,13 +122,13 @@ def test_a_name_tells_the_time_that_it_was_made_of(era: Era, time: datetime) -> 
         "",
     ],
 )
-def test_other_files_in_the_same_folders_are_never_taken(name: str) -> None:
-    """Aliases, texts, other versions and dates that are none belong to no era."""
+def test_other_files_in_the_same_folders_are_ignored(name: str) -> None:
+    """Aliases, texts, other versions and invalid dates belong to no era."""
     assert [era for era in ERAS if era.time_of(name) is not None] == []
 
 
-def test_a_supplement_tells_no_time() -> None:
-    """The supplement's name is one name for all its frames."""
+def test_a_supplement_has_no_time() -> None:
+    """The supplement's name is the same for all its frames."""
     supplements = [era for era in ERAS if era.supplement]
 
     assert {era.name for era in supplements} == {
@@ -142,8 +142,8 @@ def test_a_supplement_tells_no_time() -> None:
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])
 @pytest.mark.parametrize("product", ["RW", "SF", "RY", "YW"])
-def test_a_frame_is_known_in_every_compression(product: str, suffix: str) -> None:
-    """DWD has changed the compression of single frames before; the listing tells which it is."""
+def test_a_frame_is_recognised_in_every_compression(product: str, suffix: str) -> None:
+    """DWD has changed the compression of single frames before; the listing shows the current one."""
     name = f"raa01-{product.lower()}_10000-2606302350-dwd---bin{suffix}"
 
     taking = [era for era in _names(product, "nrt") if era.time_of(name) is not None]
@@ -165,18 +165,16 @@ def test_a_frame_is_known_in_every_compression(product: str, suffix: str) -> Non
         ("RY", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2", "2001-01", True, False),
     ],
 )
-def test_an_era_holds_what_lies_between_its_ends(
-    product: str, name: str, month: str, may_hold: bool, knows: bool
-) -> None:
-    """What is certain, what is possible and what is not follow from first, last and closed."""
+def test_an_era_knows_its_months(product: str, name: str, month: str, may_hold: bool, knows: bool) -> None:
+    """First, last and closed determine which months are certain, possible or excluded."""
     era = next(era for era in ERAS if (era.product, era.name) == (product, name))
 
     assert (era.may_hold(Month.of(month)), era.knows(Month.of(month))) == (may_hold, knows)
 
 
 @pytest.mark.parametrize("era", ERAS, ids=lambda era: era.name)
-def test_an_era_is_sound(era: Era) -> None:
-    """It ends after it begins, lies below the server's root, and its usual size is one that a disk can hold."""
+def test_an_era_is_valid(era: Era) -> None:
+    """It ends after it begins, is below the server's root, and its typical size fits on a disk."""
     assert era.first is None or era.last is None or era.first <= era.last
     assert not era.closed or era.last is not None
     assert not era.folder.startswith("/")
@@ -186,7 +184,7 @@ def test_an_era_is_sound(era: Era) -> None:
 
 
 def test_an_era_in_hdf5_says_so() -> None:
-    """Every product that is still published has one, RADKLIM none; classes in bits and RADVOR's RE go without."""
+    """Every product that is still published has one, but not RADKLIM, classes in bits and RADVOR's RE."""
     assert {(era.product, era.family) for era in ERAS if era.hdf5} == {
         *((product, "radolan") for product in ("YW", "RW", "SF")),
         *(

@@ -1,4 +1,4 @@
-"""Plans: from a product and months to DWD's files, those that are there and those that are not."""
+"""Plans: from a product and months to DWD's files, existing and missing."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _stamps(pattern: str, first: str, count: int, *, every: int) -> list[str]:
     ],
 )
 def test_months_in_the_table_need_no_network(name: str, source: str, month: str, paths: list[str]) -> None:
-    """Their files have DWD's real paths, a supplement after the file that it mends, without any listing."""
+    """Without any listing, their files have DWD's real paths, a supplement after the file that it repairs."""
     made = product(name)
 
     plan = _plan(name, month, source=source)
@@ -153,7 +153,7 @@ def test_months_in_the_table_need_no_network(name: str, source: str, month: str,
     assert not plan.exact
 
 
-def test_a_plan_tells_what_was_asked_for() -> None:
+def test_a_plan_states_the_request() -> None:
     """Product, family, server and folder are those that it was made with."""
     plan = _plan("YW", "2020-06")
 
@@ -162,13 +162,13 @@ def test_a_plan_tells_what_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("name", "month", "megabytes"), [("YW", "2020-06", 200), ("RW", "2018-01", 25 + 1)])
-def test_a_known_file_is_expected_to_have_its_usual_size(name: str, month: str, megabytes: int) -> None:
-    """Before the server has told it, a month of YW counts 200 MB; what it has told goes before."""
+def test_a_known_file_has_a_typical_size(name: str, month: str, megabytes: int) -> None:
+    """Without a listing, a month of YW counts 200 MB; a listed size takes precedence."""
     assert _plan(name, month).bytes == megabytes * 1_000_000
 
 
-def test_a_range_holds_a_file_for_each_of_its_months() -> None:
-    """Both ends belong to it, over the turn of the year and over a change of names."""
+def test_a_range_has_a_file_for_each_of_its_months() -> None:
+    """The range is inclusive, across the turn of the year and a change of names."""
     assert _names(_plan("RW", "2005-11", "2006-02", source="radolan")) == [
         "RW-200511.tar.gz",
         "RW-200512.tar.gz",
@@ -179,7 +179,7 @@ def test_a_range_holds_a_file_for_each_of_its_months() -> None:
 
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_radklims_25_years_have_a_file_a_month(one: int, other: int) -> None:
-    """Any range from January 2001 to January 2026 is known whole, in order and without holes."""
+    """Any range from January 2001 to January 2026 is known completely, in order and without gaps."""
     first, last = (Month(2001, 1) + step for step in sorted((one, other)))
 
     plan = _plan("YW", str(first), str(last), source="radklim")
@@ -189,7 +189,7 @@ def test_radklims_25_years_have_a_file_a_month(one: int, other: int) -> None:
     assert plan.missing == ()
 
 
-def test_planned_files_lie_on_the_real_mirror(real_mirror: Path) -> None:
+def test_planned_files_are_on_the_real_mirror(real_mirror: Path) -> None:
     """The paths are those of the folder that mirrors DWD's server."""
     plans = [
         _plan("YW", "2020-06"),
@@ -214,17 +214,17 @@ def test_planned_files_lie_on_the_real_mirror(real_mirror: Path) -> None:
         ("RY", "nrt", "2026-07", [f"{NRT}/ry"]),
     ],
 )
-def test_folders_are_listed_where_the_table_cannot_know(
+def test_folders_are_listed_if_the_table_does_not_suffice(
     name: str, source: str, month: str, folders: list[str]
 ) -> None:
-    """Each folder that may hold the month is asked for once."""
+    """Each folder that may hold the month is requested once."""
     made = product(name)
 
     assert list(folders_to_list(made, made.family(source), month_range(month))) == folders
 
 
-def test_of_the_hourly_frames_every_ten_minutes_only_those_at_50_are_taken() -> None:
-    """Overlapping windows must not be summed: RW has one frame an hour, at the minute of the historical ones."""
+def test_only_hourly_frames_at_minute_50_are_planned() -> None:
+    """Overlapping sums are excluded: RW has one frame an hour, at the minute of the historical ones."""
     names = _stamps("raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz", "2025-03-01T00:00", 31 * 144, every=10)
 
     plan = _plan("RW", "2025-03", source="radolan", server={RW_RECENT: names})
@@ -234,15 +234,15 @@ def test_of_the_hourly_frames_every_ten_minutes_only_those_at_50_are_taken() -> 
     assert (plan.missing, plan.exact, plan.bytes) == ((), True, 31 * 24 * 1_000)
 
 
-def test_the_sliding_daily_sums_are_taken_every_hour() -> None:
-    """SF is published at each hour's minute 50, and all of it is wanted."""
+def test_the_sliding_daily_sums_are_planned_every_hour() -> None:
+    """SF is published at each hour's minute 50, and all of it is planned."""
     names = _stamps("raa01-sf_10000-%y%m%d%H%M-dwd---bin.gz", "2025-04-01T00:50", 30 * 24, every=60)
 
     assert _names(_plan("SF", "2025-04", server={SF_RECENT: names})) == names
 
 
-def test_a_month_that_has_moved_to_the_historical_folder_is_found() -> None:
-    """At a new year DWD files the frames of the old one by months: the month's archive goes before frames."""
+def test_a_month_moved_to_the_historical_folder_is_found() -> None:
+    """At a new year DWD archives the frames of the old one by month: the archive is preferred to frames."""
     server = {
         f"{RW_HISTORICAL}/2025": ["RW202503.tar.gz", "RW202504.tar.gz", "RW-202503.tar"],
         RW_RECENT: _stamps("raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz", "2025-03-01T00:50", 24, every=60),
@@ -255,7 +255,7 @@ def test_a_month_that_has_moved_to_the_historical_folder_is_found() -> None:
 
 
 def test_a_missing_day_is_named() -> None:
-    """The hole of 2025-10-27 in DWD's own folder is in the plan, and so are runs of days, as one."""
+    """The gap of 2025-10-27 in DWD's own folder is in the plan, and so are runs of days, as one."""
     names = _days("YW-%y%m%d.tar.gz", "2025-10-01", 31)
     names = [name for name in names if name[3:9] not in {"251027", "251003", "251004", "251005"}]
 
@@ -269,7 +269,7 @@ def test_a_missing_day_is_named() -> None:
 
 
 def test_hdf5_fills_only_the_days_without_binaries() -> None:
-    """While both formats are published the binaries go on; the days come in the order of time, strays are left."""
+    """While both formats are published, binaries are preferred; days are in order, foreign files are ignored."""
     binaries = [name for name in _days("YW-%y%m%d.tar.gz", "2026-06-01", 30) if name != "YW-260618.tar.gz"]
     others = [*_days("YW-hdf5-%y%m%d.tar.gz", "2026-06-01", 30), "ZW-hdf5-20260618.tar.gz", "readme.txt"]
 
@@ -280,7 +280,7 @@ def test_hdf5_fills_only_the_days_without_binaries() -> None:
 
 
 def test_days_that_are_not_due_yet_are_not_missing() -> None:
-    """A day's archive follows within two days; what lies ahead is no gap."""
+    """A day's archive is published within two days; future days are not missing."""
     names = _days("YW-%y%m%d.tar.gz", "2026-06-01", 28)
 
     assert _plan("YW", "2026-06", server={YW_RECENT: names}).missing == ()
@@ -300,15 +300,15 @@ def test_days_that_are_not_due_yet_are_not_missing() -> None:
 def test_a_month_that_the_server_does_not_have_is_reported(
     server: dict[str, list[str]], missing: list[str]
 ) -> None:
-    """A folder that is not there, or does not hold the month, is no error: the plan says so."""
+    """A missing folder, or one without the month, is no error but reported in the plan."""
     plan = _plan("YW", "2025-12", "2026-02", source="radklim", server=server)
 
     assert _names(plan)[0] == "YW2017.002_202512.tar"
     assert _missing(plan) == [(month, "no such file on the server") for month in missing]
 
 
-def test_a_month_newer_than_the_table_is_found_once_it_is_there() -> None:
-    """RADKLIM grows: the listing gives the new month with its size, the known one needs none."""
+def test_a_month_newer_than_the_table_is_found_when_listed() -> None:
+    """RADKLIM grows: the listing has the new month with its size, the known one needs none."""
     server = {f"{YW_RADKLIM}/2026": ["YW2017.002_202602.tar", "YW2017.002_202602_asc.tar"]}
 
     plan = _plan("YW", "2026-02", source="radklim", server=server)
@@ -319,8 +319,8 @@ def test_a_month_newer_than_the_table_is_found_once_it_is_there() -> None:
 
 @pytest.mark.parametrize(("name", "every"), [("RY", 5), ("YW", 5), ("RW", 60), ("SF", 60)])
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])
-def test_near_real_time_takes_hdf5_where_there_are_both_forms(name: str, every: int, suffix: str) -> None:
-    """Without the alias `latest` and without the same frames as binaries, in whatever compression."""
+def test_near_real_time_prefers_hdf5(name: str, every: int, suffix: str) -> None:
+    """The alias `latest` and the same frames as binaries, in any compression, are excluded."""
     pattern = f"raa01-{name.lower()}_10000-%y%m%d%H%M-dwd---bin"
     times = _stamps(pattern, "2026-07-01T00:50", 4, every=every)
     alias = f"raa01-{name.lower()}_10000-latest-dwd---bin"
@@ -339,15 +339,15 @@ def test_near_real_time_takes_hdf5_where_there_are_both_forms(name: str, every: 
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".hdf5"])
-def test_near_real_time_takes_the_one_form_that_is_there(suffix: str) -> None:
-    """The day on which the binaries end, and before there was HDF5, the frames are found."""
+def test_near_real_time_uses_the_only_form(suffix: str) -> None:
+    """Frames are found after the end of the binaries, and before the start of HDF5."""
     times = _stamps(f"raa01-ry_10000-%y%m%d%H%M-dwd---bin{suffix}", "2026-07-01T00:00", 3, every=5)
 
     assert _names(_plan("RY", "2026-07", server={f"{NRT}/ry": times})) == times
 
 
-def test_when_a_form_ends_the_other_continues_the_series() -> None:
-    """Frames before and after those of the preferred form come from the other; a hole inside stays one."""
+def test_a_form_continues_the_series_of_another() -> None:
+    """Frames before and after the preferred form's come from the other; a gap inside stays a gap."""
     hdf5 = _stamps("composite_rv_%Y%m%d_%H%M.tar", "2026-07-01T10:00", 12, every=5)
     binary = _stamps("DE1200_RV%y%m%d%H%M.tar.bz2", "2026-07-01T07:00", 120, every=5)
     del hdf5[5]
@@ -357,16 +357,16 @@ def test_when_a_form_ends_the_other_continues_the_series() -> None:
     assert names == [*binary[:36], *hdf5, *binary[48:]]
 
 
-def test_a_form_that_is_published_minutes_earlier_does_not_mix_the_forms() -> None:
-    """At either end of the 48 hours one form may be there and the other not: that is no end of a form."""
+def test_a_form_published_minutes_earlier_does_not_mix_the_forms() -> None:
+    """At either end of the 48 hours, one form may be missing: that is not the end of a form."""
     hdf5 = _stamps("composite_rv_%Y%m%d_%H%M.tar", "2026-07-01T10:00", 12, every=5)
     binary = _stamps("DE1200_RV%y%m%d%H%M.tar.bz2", "2026-07-01T09:30", 24, every=5)
 
     assert _names(_plan("RV", "2026-07", server={RV: [*binary, *hdf5]})) == hdf5
 
 
-def test_the_day_on_which_binaries_end_comes_whole_from_the_archive_in_hdf5() -> None:
-    """Binaries stop at 08 UTC; the day's archive has all 24 hours, and the days after go on in it."""
+def test_the_day_on_which_binaries_end_comes_from_the_hdf5_archive() -> None:
+    """Binaries stop at 08 UTC; the day's archive has all 24 hours, and later days are HDF5."""
     frames = _stamps("raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz", "2026-06-19T00:50", 24 + 8, every=60)
     days = _days("RW-hdf5-%y%m%d.tar.gz", "2026-06-18", 5)
     server = {RW_RECENT: frames, RW_RECENT.replace("/bin", "/hdf5"): days}
@@ -376,8 +376,8 @@ def test_the_day_on_which_binaries_end_comes_whole_from_the_archive_in_hdf5() ->
     assert _names(plan) == [days[0], *frames[:24], *days[2:]]
 
 
-def test_a_hole_in_the_binaries_is_not_filled_with_frames_of_another_grid() -> None:
-    """A day of which one hour is missing stays a day of binaries for as long as these go on."""
+def test_a_gap_in_the_binaries_is_not_filled_from_another_grid() -> None:
+    """A day with one missing hour stays binary as long as the binaries continue."""
     frames = _stamps("raa01-rw_10000-%y%m%d%H%M-dwd---bin.gz", "2026-06-19T00:50", 48, every=60)
     days = _days("RW-hdf5-%y%m%d.tar.gz", "2026-06-19", 2)
     del frames[7]
@@ -387,8 +387,8 @@ def test_a_hole_in_the_binaries_is_not_filled_with_frames_of_another_grid() -> N
     assert _names(plan) == frames
 
 
-def test_frames_of_another_month_stay_out() -> None:
-    """48 hours may lie in two months: each is asked for by itself."""
+def test_frames_of_another_month_are_excluded() -> None:
+    """48 hours may span two months, each planned by itself."""
     times = _stamps("raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2", "2026-06-30T23:50", 4, every=5)
     server = {f"{NRT}/ry": times}
 
@@ -397,7 +397,7 @@ def test_frames_of_another_month_stay_out() -> None:
 
 
 def test_each_gap_and_each_file_belongs_to_its_month() -> None:
-    """Days, whole months, months before the beginning and in the future: the plan can be told month by month."""
+    """Days, months, and months before the series or in the future are listed by month."""
     days = _days("YW-%y%m%d.tar.gz", "2026-06-02", 27)
 
     plan = _plan("YW", "2024-11", "2024-12", source="radolan")
@@ -417,8 +417,8 @@ def test_each_gap_and_each_file_belongs_to_its_month() -> None:
 @pytest.mark.parametrize(
     "stray", ["YW2017.002_100006.tar", "YW2017.002_2\u0660\u0662\u066006.tar", "YW2017.002_202013.tar"]
 )
-def test_a_name_that_tells_no_month_of_ours_is_passed_over(stray: str) -> None:
-    """The year 1000, digits of another script and month 13 have the form of a month, and are none."""
+def test_invalid_months_in_names_are_ignored(stray: str) -> None:
+    """The year 1000, digits of another script and month 13 look like a month, but are not valid."""
     server = {f"{YW_RADKLIM}/2020": [stray, "YW2017.002_202006.tar"], YW_RECENT: []}
 
     plan = _plan("YW", "2020-06", source="radklim", server=server, complete=True)
@@ -426,15 +426,15 @@ def test_a_name_that_tells_no_month_of_ours_is_passed_over(stray: str) -> None:
     assert _names(plan) == ["YW2017.002_202006.tar"]
 
 
-def test_the_same_frame_in_two_packings_makes_no_trouble() -> None:
-    """While DWD changes its compression, both are listed; they stand side by side."""
+def test_the_same_frame_in_two_compressions_is_accepted() -> None:
+    """While DWD changes its compression, both are listed side by side."""
     names = [f"raa01-ry_10000-2607010000-dwd---bin{suffix}" for suffix in (".gz", ".bz2")]
 
     assert sorted(_names(_plan("RY", "2026-07", server={f"{NRT}/ry": names}))) == sorted(names)
 
 
-def test_a_listing_on_request_gives_sizes_and_what_is_not_there() -> None:
-    """With `complete` known months are looked up too: true sizes, and no file that the server does not have."""
+def test_a_listing_on_request_gives_sizes_and_gaps() -> None:
+    """With `complete` known months are looked up too: true sizes, and no file that the server lacks."""
     server = {f"{YW_RADKLIM}/2020": ["YW2017.002_202005.tar"], YW_RECENT: ["YW-200601.tar.gz"]}
 
     plan = _plan("YW", "2020-05", "2020-06", server=server, complete=True)
@@ -446,7 +446,7 @@ def test_a_listing_on_request_gives_sizes_and_what_is_not_there() -> None:
 
 
 def test_a_complete_listing_finds_the_supplement() -> None:
-    """The file that mends January 2018 is looked up in its own folder."""
+    """The file that repairs January 2018 is looked up in its own folder."""
     server = {
         f"{YW_RADKLIM}/2018": ["YW2017.002_201801.tar"],
         f"{YW_RADKLIM}/supplement": ["YW2017.002_Supplement.tar.gz"],
@@ -474,15 +474,15 @@ def test_a_complete_listing_finds_the_supplement() -> None:
         ("RY", "2026-06", "2026-07", "nrt"),
     ],
 )
-def test_the_first_family_that_covers_the_whole_range_is_taken(
+def test_the_first_family_that_covers_the_whole_range_is_chosen(
     name: str, first: str, last: str, family: str
 ) -> None:
-    """RADKLIM goes first, RADOLAN where RADKLIM cannot, near real time only for the last 48 hours."""
+    """RADKLIM is preferred, then RADOLAN, then near real time, only for the last 48 hours."""
     assert choose_family(product(name), month_range(first, last), "auto", NOW).name == family
 
 
 def test_families_are_never_mixed() -> None:
-    """Where none covers the range, the error says which covers which part and how to go on."""
+    """If no family covers the range, the error states each family's part and a remedy."""
     with pytest.raises(CoverageError, match=r"no family of YW covers 2000-12 to 2001-01: "):
         _plan("YW", "2000-12", "2001-01")
     with pytest.raises(CoverageError, match=r"no family of YW covers 2024-01 to 2026-05: ") as caught:
@@ -502,13 +502,13 @@ def test_families_are_never_mixed() -> None:
         ("RY", "2020-06", "nrt covers none of it"),
     ],
 )
-def test_a_month_that_nobody_covers_is_refused(name: str, month: str, parts: str) -> None:
+def test_a_month_without_a_family_is_refused(name: str, month: str, parts: str) -> None:
     """Before the beginning of every family there is nothing to plan."""
     with pytest.raises(CoverageError, match=rf"no family of {name} covers {month}: .*{parts}"):
         _plan(name, month)
 
 
-def test_a_named_family_gives_the_part_that_it_covers() -> None:
+def test_a_named_family_returns_its_part() -> None:
     """Months before its beginning and in the future are in the plan as missing, never dropped."""
     early = _plan("RW", "2005-04", "2005-06", source="radolan")
     late = _plan("YW", "2026-06", "2026-08", source="radklim")
@@ -522,34 +522,34 @@ def test_a_named_family_gives_the_part_that_it_covers() -> None:
     assert [gap.reason for gap in late.missing] == [
         "no such file on the server",
         "no such file on the server",
-        "lies in the future",
+        "is in the future",
     ]
     assert [str(month) for month in late.months] == ["2026-06", "2026-07", "2026-08"]
 
 
 @pytest.mark.parametrize("source", ["auto", "radklim", "radolan", "nrt"])
 def test_the_future_is_refused(source: str) -> None:
-    """What nobody can have measured yet is told as such."""
-    with pytest.raises(CoverageError, match=r"RW of 2026-08 to 2027-01 lies in the future: choose .* 2026-07"):
+    """The error says that the months are in the future."""
+    with pytest.raises(CoverageError, match=r"RW of 2026-08 to 2027-01 is in the future: choose .* 2026-07"):
         _plan("RW", "2026-08", "2027-01", source=source)
 
 
 @pytest.mark.parametrize(("name", "month", "source"), [("YW", "2020-06", "radolan"), ("RW", "2000-12", "radklim")])
 def test_a_named_family_that_covers_nothing_is_refused(name: str, month: str, source: str) -> None:
-    """The message gives what the families hold."""
+    """The message states the periods of the families."""
     with pytest.raises(CoverageError, match=f"{name} of {month} is not in {source}: radklim holds 2001-01 on"):
         _plan(name, month, source=source)
 
 
 def test_an_unknown_family_is_refused() -> None:
-    """The message names the families that the product has."""
+    """The message names the families of the product."""
     with pytest.raises(UnknownProduct, match="RY has no family 'radklim': DWD publishes it as nrt"):
         _plan("RY", "2020-06", source="radklim")
 
 
-def test_a_product_that_is_not_archived_can_be_read_but_not_planned() -> None:
-    """RX comes from files that the user has; the error says how to open them."""
-    with pytest.raises(CoverageError, match=r"RX is in none of DWD's archives .*open_dataset"):
+def test_a_product_without_archives_can_be_read_but_not_planned() -> None:
+    """RX is read from the user's files; the error says how to open them."""
+    with pytest.raises(CoverageError, match=r"RX is not in DWD's archives .*open_dataset"):
         _plan("RX", "2020-06")
 
 
@@ -560,8 +560,8 @@ def _rv(first: str, count: int) -> dict[str, list[str]]:
     return {RV: ["composite_rv_LATEST.tar", *_stamps("composite_rv_%Y%m%d_%H%M.tar", first, count, every=5)]}
 
 
-def test_frames_that_are_past_lacking_or_to_come_are_told_apart() -> None:
-    """At 20:58 the RV of 20:55 is not due yet, what is older than 48 hours is gone, the rest is a hole."""
+def test_expired_missing_and_future_frames_are_distinguished() -> None:
+    """At 20:58 the RV of 20:55 is not due yet, older than 48 hours is expired, the rest is missing."""
     server = _rv("2026-06-29T21:10", 573)
     server[RV].remove("composite_rv_20260701_2030.tar")
     now = NOW - timedelta(minutes=2)
@@ -576,8 +576,8 @@ def test_frames_that_are_past_lacking_or_to_come_are_told_apart() -> None:
     assert _names(plan)[-1] == "composite_rv_20260701_2050.tar"
 
 
-def test_of_whole_months_of_near_real_time_nobody_expects_all() -> None:
-    """A month is asked for, and what is there is taken."""
+def test_whole_months_of_near_real_time_have_no_gaps() -> None:
+    """The existing files of a requested month are planned."""
     plan = _plan("RV", "2026-07", server=_rv("2026-07-01T20:00", 3))
 
     assert (len(plan.archives), plan.missing) == (3, ())
@@ -596,14 +596,12 @@ def test_of_whole_months_of_near_real_time_nobody_expects_all() -> None:
         ),
         (
             {RV: ["composite_rv_LATEST.tar", "composite_rv2_20260701_2050.tar"]},
-            "of the 2 files in weather/radar/composite/rv none is named composite_rv_%Y%m%d_%H%M.tar or DE1200",
+            "none of the 2 files in weather/radar/composite/rv is named composite_rv_%Y%m%d_%H%M.tar or DE1200",
         ),
     ],
 )
-def test_near_real_time_of_which_there_is_nothing_is_refused(
-    server: Mapping[str, Iterable[str]], text: str
-) -> None:
-    """The error says what the server has, or that it has changed."""
+def test_near_real_time_without_files_is_refused(server: Mapping[str, Iterable[str]], text: str) -> None:
+    """The error states what the server has, or that it has changed."""
     plan, listings = _planned("RV", "2026-07-01T21:00", "2026-07-01T22:00", server=server)
 
     with pytest.raises(CoverageError, match=re.escape(text)):

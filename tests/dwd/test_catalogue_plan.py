@@ -1,4 +1,4 @@
-"""The plan as a value: what it counts, prints and gives to a program."""
+"""The plan as a value: its counts, its table and its JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _plan(folder: Path, *archives: RemoteArchive) -> Plan:
     )
 
 
-def test_a_file_has_its_address_and_its_place() -> None:
+def test_a_file_has_its_address_and_its_path() -> None:
     """The path on the server is the path in the data folder; in an address blanks are escaped."""
     plan = _plan(Path("data"), LISTED, KNOWN)
 
@@ -43,8 +43,8 @@ def test_a_file_has_its_address_and_its_place() -> None:
     assert plan.paths == (Path("data", "a", "may 1.tar"), Path("data", "a", "june.tar"))
 
 
-def test_bytes_are_as_listed_else_as_usual() -> None:
-    """A size that no listing gave is the usual one, and then the sum is not exact."""
+def test_bytes_are_as_listed_or_typical() -> None:
+    """Without a listed size the typical one counts, and the sum is not exact."""
     assert (_plan(Path("data"), LISTED).bytes, _plan(Path("data"), LISTED).exact) == (3_000, True)
     assert (_plan(Path("data"), LISTED, KNOWN).bytes, _plan(Path("data"), LISTED, KNOWN).exact) == (
         200_003_000,
@@ -52,8 +52,8 @@ def test_bytes_are_as_listed_else_as_usual() -> None:
     )
 
 
-def test_what_lies_on_disk_is_looked_up_each_time(tmp_path: Path) -> None:
-    """A whole file is counted as there, a part is not, and what is left to fetch follows."""
+def test_files_on_disk_are_looked_up_each_time(tmp_path: Path) -> None:
+    """A complete file counts as on disk, a part does not, and the bytes to fetch follow."""
     plan = _plan(tmp_path, LISTED, KNOWN)
     first, second = plan.paths
     first.parent.mkdir()
@@ -66,8 +66,8 @@ def test_what_lies_on_disk_is_looked_up_each_time(tmp_path: Path) -> None:
     assert (plan.on_disk, plan.bytes_to_fetch) == ((LISTED,), 200_000_000)
 
 
-def test_a_plan_prints_a_row_a_month(tmp_path: Path) -> None:
-    """Months, files, bytes, what is on disk and what is missing, with sums below."""
+def test_a_plan_prints_a_row_per_month(tmp_path: Path) -> None:
+    """Months, files, bytes, files on disk and gaps, with sums below."""
     plan = _plan(tmp_path, LISTED, KNOWN)
     plan.paths[0].parent.mkdir()
     plan.paths[0].write_bytes(b"whole")
@@ -85,7 +85,7 @@ def test_a_plan_prints_a_row_a_month(tmp_path: Path) -> None:
     assert place == f"into {tmp_path}"
 
 
-def test_what_is_missing_stands_in_the_row_of_its_month(tmp_path: Path) -> None:
+def test_gaps_are_in_the_row_of_their_month(tmp_path: Path) -> None:
     """Several gaps of a month share its row."""
     days = tuple(Missing(month=MAY, what=day, reason="no file") for day in ("2020-05-01", "2020-05-09"))
 
@@ -95,22 +95,22 @@ def test_what_is_missing_stands_in_the_row_of_its_month(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_date_has_none_in_json() -> None:
-    """What no listing told is null."""
+    """Unlisted values are null."""
     (archive,) = _plan(Path("data"), KNOWN).to_dict()["archives"]
 
     assert (archive["size"], archive["modified"]) == (None, None)
 
 
 def test_a_plan_with_listed_sizes_does_not_say_about() -> None:
-    """Sizes from the server are exact, and one file is one file."""
+    """Sizes from the server are exact, and one file is singular."""
     plan = _plan(Path("data"), LISTED)
 
     assert "about" not in repr(plan)
     assert "1 file, 3 kB; 0 on disk, 3 kB to fetch" in repr(plan)
 
 
-def test_a_plan_shows_as_html_that_holds_no_foreign_markup() -> None:
-    """A folder's name is text, whatever stands in it."""
+def test_html_contains_no_foreign_markup() -> None:
+    """A folder's name is escaped text."""
     page = _plan(Path("<b>data"), LISTED)._repr_html_()
 
     assert "into &lt;b&gt;data" in page
@@ -118,7 +118,7 @@ def test_a_plan_shows_as_html_that_holds_no_foreign_markup() -> None:
 
 
 def test_a_plan_becomes_json(tmp_path: Path) -> None:
-    """A program reads what a person reads."""
+    """A program reads the same as a person."""
     plan = _plan(tmp_path, LISTED)
 
     again = json.loads(json.dumps(plan.to_dict()))

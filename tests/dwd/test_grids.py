@@ -1,4 +1,4 @@
-"""The registry of grids, held against wradlib and DWD's own figures."""
+"""The registry of grids, compared with wradlib and DWD's own figures."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ CORNERS = {
 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
 def test_centres_are_wradlibs_to_a_millimetre(grid: Grid) -> None:
-    """Every grid's x and y are those that wradlib gives for its size and earth."""
+    """Every grid's x and y equal those of wradlib for its size and earth."""
     from wradlib.georef import create_crs, get_radolan_coordinates
 
     crs = create_crs(f"dwd-radolan-{grid.earth}")
@@ -134,7 +134,7 @@ def test_the_upper_left_centre_is_dwds_origin(name: str, origin: tuple[float, fl
 
 
 def test_the_registry_cannot_be_changed() -> None:
-    """Nobody can put another grid under a name that others rely on."""
+    """Both mappings are read-only."""
     with pytest.raises(TypeError, match="does not support item assignment"):
         GRIDS["de900"] = GRIDS["de1200"]  # type: ignore[index]
     with pytest.raises(AttributeError, match="cannot assign to field"):
@@ -143,7 +143,7 @@ def test_the_registry_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("name", ["de900", "de1200-wgs84", "de460"])
 def test_longitudes_and_latitudes_are_wradlibs(name: str) -> None:
-    """The centres in degrees are those that wradlib gives, and nobody can change them for others."""
+    """The centres in degrees equal wradlib's, and are read-only."""
     from wradlib.georef import create_crs, get_radolan_grid
 
     grid = GRIDS[name]
@@ -158,7 +158,7 @@ def test_longitudes_and_latitudes_are_wradlibs(name: str) -> None:
 
 
 def test_a_grid_is_found_by_name() -> None:
-    """A name gives the grid, a grid itself, and what is none says which there are."""
+    """A name returns the grid, a grid itself, and the error for an unknown name lists the known ones."""
     assert named_grid("de1200") is GRIDS["de1200"]
     assert named_grid(GRIDS["de900"]) is GRIDS["de900"]
     with pytest.raises(UnknownGrid, match=r"unknown grid 'de1300' .known are de900, de1100, de1200"):
@@ -169,7 +169,7 @@ def test_a_grid_is_found_by_name() -> None:
 @pytest.mark.parametrize(
     ("inner", "cols", "rows"), [("de900", (20, 919), (150, 1049)), ("de1100", (100, 999), (50, 1149))]
 )
-def test_the_german_grids_lie_in_the_largest_by_whole_cells(
+def test_the_german_grids_are_whole_cells_apart(
     inner: str, cols: tuple[int, int], rows: tuple[int, int], suffix: str
 ) -> None:
     """Cells of one grid are cells of the other, at the offsets that DWD documents."""
@@ -180,7 +180,7 @@ def test_the_german_grids_lie_in_the_largest_by_whole_cells(
 
 
 def test_radolan_and_radklim_share_a_block_of_820_by_900_cells() -> None:
-    """Neither grid holds the other: series are joined by x and y, never by index."""
+    """Neither grid contains the other: series are joined by x and y, never by index."""
     radolan, radklim = GRIDS["de900"], GRIDS["de1100"]
 
     assert np.intersect1d(radolan.x.round(3), radklim.x.round(3)).size == 820
@@ -198,14 +198,14 @@ def test_the_reference_point_is_a_node_of_the_grid() -> None:
 @law(deadline=None)  # the first projection loads PROJ's data
 @given(st.floats(0, 20), st.floats(43, 58), st.sampled_from(["sphere", "wgs84"]))
 def test_to_lonlat_is_the_inverse_of_to_xy(lon: float, lat: float, earth: Earth) -> None:
-    """There and back leads to the same place, on both earths."""
+    """A round trip returns to the same place, on both earths."""
     x, y = to_xy(lon, lat, earth)
 
     np.testing.assert_allclose(to_lonlat(x, y, earth), (lon, lat), rtol=0, atol=1e-9)
 
 
 def test_projection_keeps_the_shape() -> None:
-    """A field of longitudes gives a field of metres."""
+    """A field of longitudes returns a field of metres."""
     lon, lat = np.meshgrid([6.0, 9.0, 12.0], [48.0, 52.0])
 
     x, y = to_xy(lon, lat, "sphere")
@@ -219,7 +219,7 @@ def test_projection_keeps_the_shape() -> None:
 )
 @pytest.mark.parametrize("earth", ["sphere", "wgs84"])
 def test_a_cell_is_smaller_on_the_ground_than_on_the_map(earth: Earth, lat: float, area: float) -> None:
-    """The scale factor gives the true area of a nominal square kilometre, wherever on a parallel it lies."""
+    """The scale factor returns the true area of a nominal square kilometre, anywhere on a parallel."""
     factors = [
         scale_factor(float(x), float(y), earth) for x, y in (to_xy(6.0, lat, earth), to_xy(14.0, lat, earth))
     ]
@@ -230,7 +230,7 @@ def test_a_cell_is_smaller_on_the_ground_than_on_the_map(earth: Earth, lat: floa
 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
 def test_a_header_finds_its_grid(grid: Grid) -> None:
-    """Size and format version tell the grid: version 5 stands on the ellipsoid, the older ones on the sphere."""
+    """Version 5 is on the ellipsoid, older ones are on the sphere."""
     version = 5 if grid.earth == "wgs84" else 3
 
     assert find_grid(*grid.shape, version=version) is grid
@@ -239,6 +239,6 @@ def test_a_header_finds_its_grid(grid: Grid) -> None:
 
 @pytest.mark.parametrize("shape", [(900, 1100), (461, 460), (0, 0), (4400, 4800)])
 def test_an_unknown_grid_is_refused(shape: tuple[int, int]) -> None:
-    """Coordinates are never guessed; the message gives the size and all that are known."""
-    with pytest.raises(UnknownGrid, match=f"{shape[0]} x {shape[1]} cells is not known .*1100 x 900.*1200 x 1100"):
+    """Coordinates are never guessed; the message lists the known sizes."""
+    with pytest.raises(UnknownGrid, match=f"{shape[0]} x {shape[1]} cells is unknown .*1100 x 900.*1200 x 1100"):
         find_grid(*shape)

@@ -1,4 +1,4 @@
-"""Directory listings as DWD's server, an nginx, writes them."""
+"""Directory listings as written by DWD's server, an nginx."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _names(*hrefs: str) -> list[str]:
     return list(parse_listing(HEAD + rows + FOOT, url=URL))
 
 
-def test_files_come_with_size_and_date_in_the_listings_order() -> None:
-    """Folders are left out, cut names are whole, escaped names are readable."""
+def test_files_have_size_and_date_in_the_listings_order() -> None:
+    """Folders are omitted, shortened names are complete, escaped names are decoded."""
     assert parse_listing(PAGE, url=URL) == {
         "YW-260629.tar.gz": ListedFile(
             name="YW-260629.tar.gz", size=12_345_678, modified=datetime(2026, 6, 30, 3, 10, tzinfo=UTC)
@@ -44,7 +44,7 @@ def test_files_come_with_size_and_date_in_the_listings_order() -> None:
 
 
 def test_an_empty_folder_is_a_listing_without_files() -> None:
-    """A folder may be empty; that is no error."""
+    """A folder without files is not an error."""
     assert parse_listing(HEAD + FOOT, url=URL) == {}
 
 
@@ -65,8 +65,8 @@ def test_an_empty_folder_is_a_listing_without_files() -> None:
         "",
     ],
 )
-def test_names_that_hold_a_path_are_left_out(href: str) -> None:
-    """Only plain names are files of this folder, also behind an escape."""
+def test_names_with_a_path_are_omitted(href: str) -> None:
+    """Only plain names are files of this folder, even if escaped."""
     assert _names(href, "a.tar") == ["a.tar"]
 
 
@@ -74,8 +74,8 @@ def test_names_that_hold_a_path_are_left_out(href: str) -> None:
     "behind",
     ["", "  ", "yesterday  12 kB", "31-Feb-2020 00:00   5", "01-Foo-2020 00:00   5", "2020-01-01 00:00   5"],
 )
-def test_a_size_that_the_listing_does_not_say_is_not_known(behind: str) -> None:
-    """The name counts even where date and size cannot be read: they are None, not zero."""
+def test_an_unlisted_size_is_unknown(behind: str) -> None:
+    """A file without a readable date and size is listed with None, not zero."""
     page = f'{HEAD}<a href="a.tar">a.tar</a>{behind}\r\n{FOOT}'
 
     assert parse_listing(page, url=URL) == {"a.tar": ListedFile(name="a.tar", size=None, modified=None)}
@@ -104,8 +104,8 @@ def test_months_are_english_whatever_the_locale() -> None:
     ],
     ids=["empty", "json", "error page", "login page", "plain text"],
 )
-def test_a_page_that_is_no_listing_is_told(page: str) -> None:
-    """The message gives the address, how the page begins and what may stand in between."""
+def test_a_page_that_is_not_a_listing_raises(page: str) -> None:
+    """The message has the address, the page's beginning and possible causes."""
     begins = page[:12].replace("{", r"\{").replace('"', ".")
 
     with pytest.raises(
@@ -116,7 +116,7 @@ def test_a_page_that_is_no_listing_is_told(page: str) -> None:
 
 @given(st.text(max_size=200))
 def test_any_page_is_a_listing_or_an_error_of_ours(page: str) -> None:
-    """Rubbish never shows itself as another kind of exception."""
+    """Garbage never raises another exception."""
     try:
         entries = parse_listing(page, url=URL)
     except ListingError:
@@ -125,15 +125,15 @@ def test_any_page_is_a_listing_or_an_error_of_ours(page: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_what_stands_behind_a_name_does_no_harm(behind: str) -> None:
+def test_text_after_a_name_does_no_harm(behind: str) -> None:
     """Whatever the server writes beside a name, the name is read."""
     page = f'{HEAD}<a href="a.tar">a.tar</a>{behind.replace("<", "")}\r\n{FOOT}'
 
     assert "a.tar" in parse_listing(page, url=URL)
 
 
-def test_the_largest_folder_is_read_whole() -> None:
-    """The hourly folder of a year and a half holds 80,000 names: all are read, none twice."""
+def test_the_largest_folder_is_read_completely() -> None:
+    """The hourly folder of a year and a half holds 80,000 names: all are read once."""
     rows = "".join(
         f'<a href="raa01-rw_10000-{i:010d}-dwd---bin.gz">raa01-rw_10000-{i:010d}-dwd---bin.gz</a>'
         f"                   28-Jun-2025 12:00               {i}\r\n"
@@ -155,7 +155,7 @@ def test_the_largest_folder_is_read_whole() -> None:
     ],
 )
 def test_apaches_listings_have_names(row: str) -> None:
-    """In each of Apache's forms the files are found; sizes and times, rounded and local there, are not read."""
+    """In each of Apache's forms the files are found; its rounded sizes and local times are not read."""
     head = '<html><head><title>Index of /a</title></head><body><h1>Index of /a</h1><a href="?C=N;O=D">Name</a>'
 
     found = parse_listing(f'{head}<a href="/">Parent Directory</a>{row}</body></html>', url="http://localhost/a/")

@@ -1,4 +1,4 @@
-"""Listings that mean harm: a name that is not to the letter DWD's becomes neither a path nor a request."""
+"""Malicious listings: a name that is not exactly DWD's becomes neither a path nor a request."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def row(href: str, size: str = "42", date: str = "28-Jun-2026 12:00") -> str:
 
 
 def planned(text: str, folder: str = FOLDER, *, name: str = "YW", month: str = "2020-06") -> Plan:
-    """Give the plan for a month from one listing, all other folders being empty."""
+    """Return the plan for a month from one listing, with all other folders empty."""
     item = product(name)
     family = item.families[0] if folder == FOLDER else item.family("radolan")
     months = month_range(month)
@@ -115,7 +115,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("href", EVIL.values(), ids=EVIL)
-def test_an_evil_name_becomes_no_file(href: str) -> None:
+def test_a_malicious_name_becomes_no_file(href: str) -> None:
     """Beside the one good name, no other is planned, whatever it looks like."""
     made = planned(page(row(href), row(GOOD), row(href)))
 
@@ -123,8 +123,8 @@ def test_an_evil_name_becomes_no_file(href: str) -> None:
     assert made.paths == (Path("data", *FOLDER.split("/"), GOOD),)
 
 
-def test_evil_names_cause_no_request_and_no_file(server: Server, tmp_path: Path) -> None:
-    """A plan and a sync of a listing full of them ask for the listing, and for nothing else."""
+def test_malicious_names_cause_no_request_and_no_file(server: Server, tmp_path: Path) -> None:
+    """A plan and a sync of a listing full of them request only the listing."""
     rows = [row(href) for href in EVIL.values()]
     server.script(f"/{FOLDER}/", Reply(body=page(*rows).encode()))
 
@@ -143,8 +143,8 @@ def test_evil_names_cause_no_request_and_no_file(server: Server, tmp_path: Path)
 )
 @example("YW2017.002_202006.tar")
 @example("YW2017.002_\u0662\u0660\u0662\u0660\u0660\u0666.tar")
-def test_what_is_planned_is_an_eras_name_to_the_letter(name: str) -> None:
-    """Any text as a name, escaped as a server would: it is planned only if the table of eras writes it so."""
+def test_a_planned_name_is_exactly_an_eras_name(name: str) -> None:
+    """Any text as a name, escaped as by a server, is planned only if the table of eras writes it so."""
     made = planned(page(row(quote(name.encode("utf-8", "surrogatepass")))))
 
     written = {Month(2020, 6).first_day.strftime(era.name) for era in ERAS if era.product == "YW"}
@@ -152,8 +152,8 @@ def test_what_is_planned_is_an_eras_name_to_the_letter(name: str) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=30), st.none(), max_size=5))
-def test_what_lies_here_is_passed_over_unless_it_is_a_files_name(names: dict[str, None]) -> None:
-    """Names in the data folder are no more trusted than the server's: `archives_of` takes an era's alone."""
+def test_only_valid_names_on_disk_are_read(names: dict[str, None]) -> None:
+    """Names in the data folder are not trusted either: `archives_of` accepts only those of an era."""
     item = product("RW")
     family = item.family("radolan")
     entries = {name: ListedFile(name=name, size=1, modified=None) for name in names}
@@ -182,8 +182,8 @@ def test_what_lies_here_is_passed_over_unless_it_is_a_files_name(names: dict[str
     ],
     ids=lambda text: text[:12],
 )
-def test_a_size_that_lies_is_not_believed(size: str) -> None:
-    """More than any file has, less than nothing, no number: the size is not known, the date and the file are."""
+def test_an_invalid_size_is_ignored(size: str) -> None:
+    """An excessive, negative or malformed size is unknown, the date and the file are kept."""
     (archive,) = planned(page(row(GOOD, size))).archives
 
     assert archive.size is None
@@ -191,8 +191,8 @@ def test_a_size_that_lies_is_not_believed(size: str) -> None:
     assert archive.modified == datetime(2026, 6, 28, 12, tzinfo=UTC)
 
 
-def test_a_size_that_lies_reserves_nothing(server: Server, tmp_path: Path) -> None:
-    """A plan of it prints, and the disk is asked for a usual file's bytes alone."""
+def test_an_invalid_size_reserves_no_space(server: Server, tmp_path: Path) -> None:
+    """A plan of it prints, and only a typical file's bytes are required on disk."""
     server.script(f"/{FOLDER}/", Reply(body=page(row(GOOD, str(10**30))).encode()))
 
     made = sync_plan("YW", "2020-06", folder=tmp_path, base_url=server.url, progress=False)
@@ -205,15 +205,15 @@ def test_a_size_that_lies_reserves_nothing(server: Server, tmp_path: Path) -> No
     ["31-Feb-2020 00:00", "00-Jan-2020 00:00", "01-Jan-0000 00:00", "01-Foo-2020 00:00", "01-Jan-2020 24:61",
      "\u0660\u0661-Jan-2020 00:00", "99-Dec-9999 99:99"],
 )  # fmt: skip
-def test_a_date_that_is_none_is_not_known(date: str) -> None:
-    """A day that there is not is no reason to fail, and none to believe it."""
+def test_an_invalid_date_is_unknown(date: str) -> None:
+    """A date that does not exist is neither an error nor used."""
     (archive,) = planned(page(row(GOOD, date=date))).archives
 
     assert archive.modified is None
 
 
-def test_a_name_that_stands_twice_is_one_file() -> None:
-    """A listing that repeats a name gives one file to fetch."""
+def test_a_repeated_name_is_one_file() -> None:
+    """A listing that repeats a name returns one file to fetch."""
     made = planned(page(row(GOOD, "1"), row(GOOD, "2"), row(GOOD, "3")))
 
     assert [archive.size for archive in made.archives] == [3]
@@ -225,7 +225,7 @@ def test_a_name_that_stands_twice_is_one_file() -> None:
      '<a href="a">b</a>01-Jan-2020 00:00 ', ">Index of", "> ", "%2e", "01-Jan-2020 00:00"],
 )  # fmt: skip
 def test_no_page_takes_long(piece: str) -> None:
-    """Reading is one pass over the page: what is made to be slow is read as fast as what is not."""
+    """Parsing is one pass over the page, malicious or not."""
     text = page() + piece * (1_000_000 // len(piece))
     begin = time.process_time()
 
@@ -236,7 +236,7 @@ def test_no_page_takes_long(piece: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_plan_or_an_error_of_ours(data: bytes) -> None:
-    """Whatever a server sends for a listing, a plan ends in a plan or in an error that names the page."""
+    """Whatever a server sends as a listing, the result is a plan or an error that names the page."""
     text = "<h1>Index of /</h1>" * (len(data) % 2) + data.decode("utf-8", "replace")
 
     try:

@@ -1,4 +1,4 @@
-"""Months, ranges of months and the steps that a month holds."""
+"""Months, ranges of months and their time steps."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ NEW_YORK = timezone(timedelta(hours=-4))
     ],
     ids=repr,
 )
-def test_a_month_is_taken_in_every_usual_form(value: Any) -> None:
-    """Text, date, time and period name the month that they lie in, times counted in UTC."""
+def test_a_month_is_accepted_in_every_usual_form(value: Any) -> None:
+    """A text, date, time or period names the month that contains it, with times in UTC."""
     assert Month.of(value) == JUNE
 
 
@@ -78,15 +78,15 @@ def test_a_month_is_taken_in_every_usual_form(value: Any) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_month_is_refused_with_the_form_that_is(value: Any) -> None:
-    """A wrong value, also one that names a day that there is not or a whole year, gives the way to write it."""
+def test_an_invalid_month_is_refused_with_a_valid_form(value: Any) -> None:
+    """The error for a wrong value, a nonexistent day or a whole year shows how to write a month."""
     with pytest.raises(MonthError, match=r"is not a valid month.*YYYY-MM, such as '?2020-06"):
         Month.of(value)
 
 
 @given(NEAR, st.integers(0, 400))
-def test_a_range_holds_both_ends_and_all_between(first: Month, more: int) -> None:
-    """A range is what pandas.period_range makes of the same two months."""
+def test_a_range_includes_both_ends(first: Month, more: int) -> None:
+    """A range equals pandas.period_range of the same two months."""
     last = first + more
 
     months = month_range(str(first), last)
@@ -97,8 +97,8 @@ def test_a_range_holds_both_ends_and_all_between(first: Month, more: int) -> Non
 
 
 @given(NEAR)
-def test_a_range_without_end_is_the_one_month(month: Month) -> None:
-    """One month may be asked for by itself."""
+def test_a_range_without_end_is_one_month(month: Month) -> None:
+    """A single month can be requested."""
     assert month_range(month) == (month,)
 
 
@@ -116,7 +116,7 @@ def test_a_range_without_end_is_the_one_month(month: Month) -> None:
     ids=repr,
 )
 def test_a_year_is_its_months(year: Any) -> None:
-    """A year begins a range with its January, ends one with its December, and alone is all of it."""
+    """A year starts a range in January, ends one in December, and alone is all of it."""
     all_of_it = tuple(Month(2020, month) for month in range(1, 13))
 
     assert month_range(year) == all_of_it
@@ -125,7 +125,7 @@ def test_a_year_is_its_months(year: Any) -> None:
     assert month_range(year, "2021-01")[:12] == all_of_it
 
 
-def test_years_make_a_range_to_which_both_belong() -> None:
+def test_a_range_of_years_includes_both() -> None:
     """2001 to 2025 is a quarter of a century, from its first month to its last."""
     months = month_range("2001", 2025)
 
@@ -133,7 +133,7 @@ def test_years_make_a_range_to_which_both_belong() -> None:
 
 
 def test_a_quarter_is_its_months() -> None:
-    """A period of several months is all of them; one of days lies in its month."""
+    """A period of several months is all of them; a period of days is in its month."""
     assert month_range(pandas.Period("2020Q2", "Q")) == (Month(2020, 4), Month(2020, 5), JUNE)
     assert month_range(pandas.Period("2020Q2", "Q"), "2020-07")[0] == Month(2020, 4)
     assert month_range("2020-06", pandas.Period("2020Q2", "Q")) == (JUNE,)
@@ -146,35 +146,35 @@ def test_a_quarter_is_its_months() -> None:
      np.datetime64("NaT", "Y"), pandas.NaT, None],
     ids=repr,
 )  # fmt: skip
-def test_what_is_no_year_is_no_range(value: Any) -> None:
-    """A number or a text that is neither a month nor a year of four digits gives the way to write one."""
+def test_an_invalid_year_is_refused(value: Any) -> None:
+    """The error for any value but a month or a four-digit year shows how to write one."""
     with pytest.raises(MonthError, match=r"is not a valid month.*YYYY-MM"):
         month_range(value)
 
 
-def test_a_range_of_years_may_be_reversed_too() -> None:
-    """The message gives the months in the right order."""
+def test_a_reversed_range_of_years_is_refused() -> None:
+    """The message has the months in the right order."""
     with pytest.raises(MonthError, match=r"2021-01 to 2020-12 is reversed"):
         month_range(2021, 2020)
 
 
 def test_a_reversed_range_is_refused() -> None:
-    """Months are not guessed into order; the message gives the order."""
+    """Months are not reordered silently; the message has the right order."""
     with pytest.raises(MonthError, match=r"2020-07 to 2020-06 is reversed.*2020-06 to 2020-07"):
         month_range("2020-07", "2020-06")
 
 
 @given(MONTHS, MONTHS)
 def test_addition_and_subtraction_are_inverse(one: Month, other: Month) -> None:
-    """Going the distance between two months leads from the one to the other, forward and back."""
+    """Adding the distance between two months to one returns the other, forward and back."""
     assert one + (other - one) == other
     assert (other - one) == -(one - other)
     assert (one < other) == (other - one > 0)
 
 
 @given(MONTHS)
-def test_a_month_is_written_as_it_is_read(month: Month) -> None:
-    """Its text, its repr and its days name the month again."""
+def test_a_month_can_be_written_and_read(month: Month) -> None:
+    """Its text, its repr and its days return the same month."""
     assert Month.of(str(month)) == month
     assert eval(repr(month)) == month  # noqa: S307 - our own repr
     assert {Month.of(month.first_day), Month.of(month.last_day)} == {month}
@@ -191,8 +191,8 @@ def test_leap_days_are_counted(month: str, days: int) -> None:
 
 
 @pytest.mark.parametrize("year_and_month", [(1899, 12), (3000, 1), (2020, 0), (2020, 13)])
-def test_no_month_can_be_made_that_is_none(year_and_month: tuple[int, int]) -> None:
-    """A Month that exists is valid."""
+def test_an_invalid_month_cannot_be_created(year_and_month: tuple[int, int]) -> None:
+    """Every existing Month is valid."""
     with pytest.raises(MonthError, match="is not a valid month"):
         Month(*year_and_month)
 
@@ -208,7 +208,7 @@ def test_no_month_can_be_made_that_is_none(year_and_month: tuple[int, int]) -> N
         ("2999-12", 60, 50, 744, "2999-12-01T00:50", "2999-12-31T23:50"),
     ],
 )
-def test_a_month_holds_its_steps(  # noqa: PLR0917 - a table of figures
+def test_a_month_has_its_steps(  # noqa: PLR0917 - a table of figures
     month: str, every: int, minute: int, count: int, first: str, last: str
 ) -> None:
     """Steps run from the first day's first stamp to the last day's last, in UTC, without gaps."""
@@ -220,7 +220,7 @@ def test_a_month_holds_its_steps(  # noqa: PLR0917 - a table of figures
 
 
 @given(NEAR, st.sampled_from([5, 10, 15, 60]))
-def test_months_side_by_side_hold_every_step_once(month: Month, every: int) -> None:
+def test_adjacent_months_have_every_step_once(month: Month, every: int) -> None:
     """The step after a month's last is the next month's first."""
     here, there = time_steps(month, every=every), time_steps(month + 1, every=every)
 
@@ -238,8 +238,8 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def test_the_present_month_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour before midnight UTC it is still the old month, though Berlin has the new one."""
+def test_the_current_month_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour before midnight UTC it is still the old month, although Berlin has the new one."""
 
     class Clock(datetime):
         @classmethod
@@ -252,14 +252,14 @@ def test_the_present_month_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> No
     assert Month.now() == JUNE
 
 
-def test_steps_begin_at_midnight_unless_told() -> None:
+def test_steps_begin_at_midnight_by_default() -> None:
     """Most products have a frame at 00:00."""
     assert time_steps(JUNE, every=60)[0] == np.datetime64("2020-06-01T00:00")
 
 
 @pytest.mark.usefixtures("_in_berlin")
 def test_the_computers_time_zone_changes_nothing() -> None:
-    """A month counts in UTC whatever the clock on the wall says."""
+    """A month is in UTC regardless of the local time zone."""
     assert Month.of(datetime(2020, 6, 30, 22, 30, tzinfo=UTC)) == JUNE
     assert Month.of(datetime(2020, 6, 30, 23, 30)) == JUNE  # noqa: DTZ001 - a time without zone counts in UTC
     assert time_steps(Month(2020, 3), every=60, minute=50).size == 744
@@ -291,13 +291,13 @@ def test_the_computers_time_zone_changes_nothing() -> None:
 def test_a_range_of_days_or_hours_has_its_first_and_last_second(
     first: Any, last: Any, begin: str, end: str
 ) -> None:
-    """A day is asked for to its end, an hour to its last minute, a time in another zone in UTC."""
+    """A day is included to its end, an hour to its last minute, a time in another zone in UTC."""
     assert time_span(first, last) == (np.datetime64(begin), np.datetime64(end))
 
 
 @pytest.mark.parametrize("first", ["2020-06", "202006", 2020, "2020", Month(2020, 6), np.datetime64("2020-06")])
 def test_months_and_years_have_no_span(first: Any) -> None:
-    """Whole months are asked for."""
+    """Whole months need no cut."""
     assert time_span(first) is None
 
 
@@ -305,12 +305,12 @@ def test_months_and_years_have_no_span(first: Any) -> None:
     "text", ["2020-06-13T24", "2020-06-13T15:60", "2020-06-31T00:00", "2020-06-13T15:00+02:00"]
 )
 def test_a_time_that_does_not_exist_is_an_error(text: str) -> None:
-    """Also a time of another zone as a text: it would be taken for UTC."""
+    """A text with another time zone is an error too: it would be taken for UTC."""
     with pytest.raises(MonthError, match=re.escape(text)):
         time_span(text)
 
 
 def test_a_reversed_range_of_hours_is_an_error() -> None:
-    """Within one day, too."""
+    """A reversed range within one day raises, too."""
     with pytest.raises(MonthError, match="is reversed: use the earlier time first"):
         time_span("2020-06-13T15", "2020-06-13T14")

@@ -25,27 +25,27 @@ def _family(name: str, family: str) -> Family:
 
 @pytest.mark.parametrize("name", ["YW", "yw", " Yw "])
 def test_a_product_is_found_in_either_case(name: str) -> None:
-    """Letters may be small; a Product is given back as it is."""
+    """Letters may be lower-case; a Product is returned unchanged."""
     assert product(name) is PRODUCTS["YW"]
     assert product(PRODUCTS["YW"]) is PRODUCTS["YW"]
 
 
 @pytest.mark.parametrize(("name", "near"), [("WY", "YW"), ("RWW", "RW"), ("YX", "YW"), ("SFF", "SF")])
-def test_an_unknown_product_gets_the_nearest_names(name: str, near: str) -> None:
-    """The message gives the value, what may have been meant, and all that are known."""
+def test_an_unknown_product_lists_the_nearest_names(name: str, near: str) -> None:
+    """The message has the value, similar names, and all known ones."""
     with pytest.raises(
         UnknownProduct, match=rf"unknown product {name!r}: did you mean .*{near}.*known are YW, RW"
     ):
         product(name)
 
 
-def test_a_product_near_nothing_gets_all_names() -> None:
-    """Where nothing is near, nothing is guessed."""
+def test_a_product_without_similar_names_lists_all() -> None:
+    """If no name is similar, no guess is made."""
     with pytest.raises(UnknownProduct, match=r"unknown product '###': known are YW, RW, SF"):
         product("###")
 
 
-def test_an_unknown_family_gets_those_that_are() -> None:
+def test_an_unknown_family_lists_the_known_ones() -> None:
     """The message names the product and its families."""
     with pytest.raises(UnknownProduct, match="SF has no family 'radklim': DWD publishes it as radolan, nrt"):
         product("SF").family("radklim")
@@ -54,7 +54,7 @@ def test_an_unknown_family_gets_those_that_are() -> None:
 
 
 @pytest.mark.parametrize("made", PRODUCTS.values(), ids=PRODUCTS.keys())
-def test_a_product_says_what_it_measures(made: Product) -> None:
+def test_a_product_states_what_it_measures(made: Product) -> None:
     """Name, unit, precision and interval agree with the quantity."""
     units = {"amount": "mm", "reflectivity": "dBZ", "water_content": "kg m-2"}
     units |= {"solid_fraction": "1", "percentage": "%", "class": "1"}
@@ -71,7 +71,7 @@ def test_a_product_says_what_it_measures(made: Product) -> None:
     assert made.interval > 0
 
 
-def test_kinds_of_hydrometeors_are_bits_that_no_mark_of_missing_data_has() -> None:
+def test_kinds_of_hydrometeors_are_bits_other_than_missing() -> None:
     """Sleet is rain and snow, all others have a bit of their own."""
     kinds = {name: value for value, name in HYDROMETEORS.items()}
 
@@ -81,8 +81,8 @@ def test_kinds_of_hydrometeors_are_bits_that_no_mark_of_missing_data_has() -> No
 
 
 @pytest.mark.parametrize(("made", "family"), FAMILIES.values(), ids=FAMILIES.keys())
-def test_a_family_can_be_placed_in_space_and_time(made: Product, family: Family) -> None:
-    """Its grid is in the registry, its steps divide a day, it tells what to cite and it is found by its name."""
+def test_a_family_has_a_place_and_time(made: Product, family: Family) -> None:
+    """Its grid is in the registry, its steps divide a day, it has a citation and is found by name."""
     assert family.grid in GRIDS
     assert 1440 % family.every == 0
     assert 0 <= family.minute < family.every
@@ -92,7 +92,7 @@ def test_a_family_can_be_placed_in_space_and_time(made: Product, family: Family)
 
 
 def test_families_and_eras_belong_together() -> None:
-    """What can be planned is filed somewhere, and what is filed can be planned."""
+    """Every family has an era, and every era has a family."""
     assert {(era.product, era.family) for era in ERAS} == {
         (made.name, family.name) for made, family in FAMILIES.values()
     }
@@ -100,7 +100,7 @@ def test_families_and_eras_belong_together() -> None:
 
 @pytest.mark.parametrize(("made", "family"), FAMILIES.values(), ids=FAMILIES.keys())
 def test_a_family_begins_with_its_first_era(made: Product, family: Family) -> None:
-    """The span that the table of products shows is the one that the table of eras holds."""
+    """The span in the table of products equals that in the table of eras."""
     firsts = [era.first for era in ERAS if (era.product, era.family) == (made.name, family.name)]
 
     assert family.first == (None if None in firsts else min(first for first in firsts if first is not None))
@@ -124,12 +124,12 @@ def test_a_family_begins_with_its_first_era(made: Product, family: Family) -> No
     ],
 )
 def test_a_month_is_expected_within_the_span(name: str, family: str, month: str, expected: bool) -> None:
-    """Both ends of the span belong to it; near real time holds the last 48 hours and nothing else."""
+    """Both ends of the span are included; near real time holds only the last 48 hours."""
     assert _family(name, family).expects(Month.of(month), NOW) is expected
 
 
-def test_what_is_expected_grows_with_time() -> None:
-    """A year later the months of that year are there, RADKLIM half a year behind, and none has gone."""
+def test_expected_months_grow_with_time() -> None:
+    """A year later the months of that year exist, RADKLIM half a year behind, and none has gone."""
     later = NOW.replace(year=2027)
     radklim = _family("YW", "radklim")
 
@@ -139,7 +139,7 @@ def test_what_is_expected_grows_with_time() -> None:
 
 
 def test_a_family_knows_the_steps_of_its_months() -> None:
-    """The interval and the minute of a family give the frames that a month must hold."""
+    """The interval and the minute of a family determine the expected frames of a month."""
     yw, rw = _family("YW", "radklim"), _family("RW", "radolan")
 
     assert time_steps(Month(2020, 6), every=yw.every, minute=yw.minute).size == 8640
@@ -147,7 +147,7 @@ def test_a_family_knows_the_steps_of_its_months() -> None:
 
 
 def test_the_table_shows_every_product() -> None:
-    """It prints, and pandas makes a frame of it, a row a product with its families and their spans."""
+    """It prints, and pandas makes a DataFrame of it, one row per product with its families and their spans."""
     frame = pandas.DataFrame(products()).set_index("product")
 
     assert list(frame.index) == list(PRODUCTS)
@@ -160,7 +160,7 @@ def test_the_table_shows_every_product() -> None:
 
 
 def test_a_product_shows_its_families() -> None:
-    """Grid and citation of each family stand in the product's own table."""
+    """Grid and citation of each family are in the product's own table."""
     table = str(product("YW").table())
 
     assert table.startswith("YW: 5-minute precipitation")

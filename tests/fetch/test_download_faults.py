@@ -1,4 +1,4 @@
-"""Laws of downloads that go wrong: every fault has a name, costs no more than it must, and loses nothing."""
+"""Downloads with faults: every fault raises its own error, with the fewest requests and no loss of data."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_a_passing_fault_is_tried_again(server: Server, tmp_path: Path, status: int) -> None:
-    """An overloaded server is asked again, and the retries are reported."""
+def test_a_passing_fault_is_retried(server: Server, tmp_path: Path, status: int) -> None:
+    """A request to an overloaded server is repeated, and the report counts the retries."""
     server.script("/bin/a.tar", Reply(status=status), Reply(status=status), Reply(body=BODY))
 
     report = get(plan_of(server, tmp_path))
@@ -84,10 +84,10 @@ def test_a_passing_fault_is_tried_again(server: Server, tmp_path: Path, status: 
         (Reply(status=302, headers={"Location": "/bin/a.tar"}), (Refused, "cannot be fetched .5 redirects", 6)),
     ],
 )
-def test_a_lasting_fault_has_a_name(
+def test_a_lasting_fault_raises_its_error(
     server: Server, tmp_path: Path, reply: Reply, expected: tuple[type[Exception], str, int]
 ) -> None:
-    """What does not arrive raises an error that says why, after as many requests as that fault deserves."""
+    """A failed download raises an error that states the reason, after the number of requests set for it."""
     error, text, requests = expected
     server.script("/bin/a.tar", reply)
 
@@ -99,7 +99,7 @@ def test_a_lasting_fault_has_a_name(
 
 
 def test_retry_after_is_obeyed(server: Server, tmp_path: Path) -> None:
-    """The next request does not come before the moment that the server named."""
+    """The next request is not sent before the time that the server stated."""
     server.script("/bin/a.tar", Reply(status=429, headers={"Retry-After": "1"}), Reply(body=BODY))
     begin = time.monotonic()
 
@@ -109,7 +109,7 @@ def test_retry_after_is_obeyed(server: Server, tmp_path: Path) -> None:
 
 
 def test_silence_becomes_a_timeout(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that stops in the middle of a body is given up, and what came stays for the next call."""
+    """A body that stops midway times out, and the received bytes are kept for the next call."""
     monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=2, first_wait=0.001, read=0.2))
     silence = threading.Event()
     server.script("/bin/a.tar", *(Reply(body=BODY, cut=cut, stall=silence) for cut in (100_000, 0)))
@@ -122,7 +122,7 @@ def test_silence_becomes_a_timeout(server: Server, tmp_path: Path, monkeypatch: 
 
 
 def test_a_web_page_does_not_cost_the_part(server: Server, tmp_path: Path) -> None:
-    """A network's login page in place of the rest leaves what was fetched before."""
+    """A network's login page instead of the rest keeps the bytes fetched before."""
     server.script("/bin/a.tar", Reply(body=b"<html>Please log in</html>", ranges=False), Reply(body=BODY))
     plan = plan_of(server, tmp_path)
     path = plan.local(plan.archives[0])
@@ -137,8 +137,8 @@ def test_a_web_page_does_not_cost_the_part(server: Server, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-server.invalid"])
-def test_no_such_server_is_named(tmp_path: Path, host: str) -> None:
-    """A server that does not exist or does not listen is named, with what to check."""
+def test_an_unreachable_server_is_named(tmp_path: Path, host: str) -> None:
+    """The error for a server that does not exist or does not listen names it and what to check."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     plan = plan_of(Server(f"http://{host}:{port}"), tmp_path)
@@ -147,8 +147,8 @@ def test_no_such_server_is_named(tmp_path: Path, host: str) -> None:
         get(plan)
 
 
-def test_a_server_that_is_down_is_not_hammered(server: Server, tmp_path: Path) -> None:
-    """After enough vain requests for the first files, each further one costs a single request."""
+def test_a_server_that_is_down_gets_few_requests(server: Server, tmp_path: Path) -> None:
+    """After enough failed requests for the first files, each further file costs one request."""
     plan = plan_of(server, tmp_path, *(f"{number}.tar" for number in range(40)))
     for archive in plan.archives:
         server.script(f"/{archive.path}", Reply(status=503))
@@ -160,7 +160,7 @@ def test_a_server_that_is_down_is_not_hammered(server: Server, tmp_path: Path) -
 
 
 def test_one_bad_file_does_not_stop_the_others(server: Server, tmp_path: Path) -> None:
-    """The files around a failure arrive; the error at the end names all that failed, and holds the report."""
+    """Other files are downloaded; the error at the end names all failures and holds the report."""
     for name in ("a.tar", "c.tar"):
         server.script(f"/bin/{name}", Reply(body=BODY))
     gap = Missing(month=MONTH, what="2020-06-03", reason="no such file on the server")
@@ -175,8 +175,8 @@ def test_one_bad_file_does_not_stop_the_others(server: Server, tmp_path: Path) -
     assert [path.read_bytes() for path in e.value.report.paths] == [BODY, BODY]
 
 
-def test_a_report_can_be_asked_for_instead(server: Server, tmp_path: Path) -> None:
-    """With errors="report" nothing is raised, and the same plan can be run again for what failed."""
+def test_errors_can_be_reported_instead(server: Server, tmp_path: Path) -> None:
+    """With errors="report" nothing is raised, and the same plan can be run again for the failures."""
     server.script("/bin/a.tar", Reply(status=404), Reply(body=BODY))
     plan = plan_of(server, tmp_path)
 
@@ -185,8 +185,8 @@ def test_a_report_can_be_asked_for_instead(server: Server, tmp_path: Path) -> No
     assert [first.outcomes[0].state, second.outcomes[0].state] == ["failed", "done"]
 
 
-def test_a_reporter_that_fails_ends_the_call_with_its_own_error(server: Server, tmp_path: Path) -> None:
-    """An error of the caller's reporter comes back as it is."""
+def test_an_error_of_the_reporter_ends_the_call(server: Server, tmp_path: Path) -> None:
+    """An error raised by the caller's reporter is raised unchanged."""
     server.script("/bin/a.tar", Reply(body=BODY))
 
     def broken(_: Progress, /) -> None:
@@ -196,8 +196,8 @@ def test_a_reporter_that_fails_ends_the_call_with_its_own_error(server: Server, 
         download(plan_of(server, tmp_path), progress=broken)
 
 
-def test_cancelling_leaves_a_part_to_go_on_with(server: Server, tmp_path: Path) -> None:
-    """A cancelled task leaves what came, closes its connections, and the next call brings only the rest."""
+def test_a_cancelled_download_can_be_resumed(server: Server, tmp_path: Path) -> None:
+    """A cancelled task keeps the received bytes and closes its connections; the next call fetches the rest."""
     stalled = threading.Event()
     server.script("/bin/a.tar", Reply(body=BODY, cut=200_000, stall=stalled), Reply(body=BODY))
     plan = plan_of(server, tmp_path)
@@ -224,7 +224,7 @@ def test_cancelling_leaves_a_part_to_go_on_with(server: Server, tmp_path: Path) 
 
 
 def test_space_is_checked_before_the_first_byte(server: Server, tmp_path: Path) -> None:
-    """What cannot fit is refused with numbers before the server hears of it."""
+    """A download that does not fit raises an error with numbers before any request."""
     with pytest.raises(DiskFull, match=r"cannot download 1 files: 1000000\.0 TB are needed"):
         get(plan_of(server, tmp_path, size=10**18))
 
@@ -249,8 +249,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)  # noqa: S603, S607 - beside mount
 
 
-def test_a_disk_that_fills_up_ends_the_call(server: Server, small_disk: Path) -> None:
-    """A full disk during a write is named, no further file is asked for, and what was written stays."""
+def test_a_full_disk_ends_the_call(server: Server, small_disk: Path) -> None:
+    """A full disk during a write raises, no further file is requested, and written bytes are kept."""
     names = [f"{number}.tar" for number in range(6)]
     for name in names:  # of unknown size: else it would be refused before the first byte
         server.script(f"/bin/{name}", Reply(body=BODY, headers={"Content-Length": ""}))
@@ -263,8 +263,8 @@ def test_a_disk_that_fills_up_ends_the_call(server: Server, small_disk: Path) ->
     assert part_path(small_disk / "bin" / "0.tar").stat().st_size > 0
 
 
-def test_a_file_where_a_folder_should_be(server: Server, tmp_path: Path) -> None:
-    """A data folder that is a file is named before the server hears of it."""
+def test_a_file_instead_of_the_folder_raises(server: Server, tmp_path: Path) -> None:
+    """A data folder that is a file raises before any request."""
     (tmp_path / "data").write_bytes(b"")
 
     with pytest.raises(StorageError, match=r"data cannot be written .*choose another folder"):
@@ -273,8 +273,8 @@ def test_a_file_where_a_folder_should_be(server: Server, tmp_path: Path) -> None
     assert server.requests == []
 
 
-def test_a_folder_without_write_permission(server: Server, tmp_path: Path) -> None:
-    """A folder that may not be written is named before the server hears of it."""
+def test_a_folder_without_write_permission_raises(server: Server, tmp_path: Path) -> None:
+    """A folder that is not writable raises before any request."""
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
     if os.access(folder, os.W_OK):  # root may write anywhere but where the kernel forbids it
@@ -288,8 +288,8 @@ def test_a_folder_without_write_permission(server: Server, tmp_path: Path) -> No
     assert server.requests == []
 
 
-def test_a_page_that_does_not_arrive_raises(server: Server) -> None:
-    """A listing that cannot be had is an error, not an empty folder."""
+def test_a_missing_page_raises(server: Server) -> None:
+    """A listing that cannot be fetched is an error, not an empty folder."""
     server.script("/a/", Reply(status=403))
 
     with pytest.raises(Refused, match=r"refuses .*/a/"):

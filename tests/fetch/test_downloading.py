@@ -1,4 +1,4 @@
-"""Laws of bringing archives: whole, with their notes, continued only by what is proved to be the same file."""
+"""Downloading archives: complete, with notes, and resumed only if the server proves that it has the same file."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_a_file_arrives_whole_with_its_note(server: Server, tmp_path: Path) -> None:
-    """What was served lies under the server's path, with a note of what the server said, and nothing else."""
+def test_a_file_arrives_with_its_note(server: Server, tmp_path: Path) -> None:
+    """The data folder holds the file under the server's path, its note, and nothing else."""
     server.script("/bin/a.tar", Reply(body=BODY))
 
     report = get(plan_of(server, tmp_path))
@@ -55,8 +55,8 @@ def test_a_file_arrives_whole_with_its_note(server: Server, tmp_path: Path) -> N
     assert [(o.state, o.bytes, o.retries) for o in report.outcomes] == [("done", len(BODY), 0)]
 
 
-def test_the_folder_may_be_another(server: Server, tmp_path: Path) -> None:
-    """A folder named in the call takes the place of the plan's."""
+def test_the_folder_can_be_overridden(server: Server, tmp_path: Path) -> None:
+    """A folder passed to the call replaces the plan's."""
     server.script("/bin/a.tar", Reply(body=BODY))
 
     report = get(plan_of(server, tmp_path / "plan"), folder=tmp_path / "call")
@@ -66,7 +66,7 @@ def test_the_folder_may_be_another(server: Server, tmp_path: Path) -> None:
 
 
 def test_the_client_names_itself_and_wants_plain_bytes(server: Server, tmp_path: Path) -> None:
-    """A request carries the program's name and version and asks for no encoding."""
+    """A request states the program's name and version and asks for no encoding."""
     server.script("/bin/a.tar", Reply(body=BODY))
 
     get(plan_of(server, tmp_path))
@@ -77,7 +77,7 @@ def test_the_client_names_itself_and_wants_plain_bytes(server: Server, tmp_path:
 
 
 def test_the_environments_proxy_is_used(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the environment names a proxy, it gets the request."""
+    """Requests go to the proxy that the environment names."""
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.setenv("no_proxy", "")
     server.script("http://data.invalid/bin/a.tar", Reply(body=BODY))
@@ -88,7 +88,7 @@ def test_the_environments_proxy_is_used(server: Server, tmp_path: Path, monkeypa
 
 
 def test_bytes_are_kept_as_sent_whatever_the_encoding_says(server: Server, tmp_path: Path) -> None:
-    """A server that calls a .gz file gzip-encoded does not get it decompressed."""
+    """A .gz file that the server labels as gzip-encoded is not decompressed."""
     body = gzip.compress(b"frame")
     server.script("/bin/a.gz", Reply(body=body, headers={"Content-Encoding": "gzip"}))
 
@@ -97,8 +97,8 @@ def test_bytes_are_kept_as_sent_whatever_the_encoding_says(server: Server, tmp_p
     assert report.paths[0].read_bytes() == body
 
 
-def test_no_more_requests_at_once_than_allowed(server: Server, tmp_path: Path) -> None:
-    """Of many files, so many are fetched at a time as the caller allows, and all arrive in the plan's order."""
+def test_concurrency_limits_the_requests(server: Server, tmp_path: Path) -> None:
+    """At most `concurrency` files are fetched at a time, and all are reported in the plan's order."""
     names = [f"{number}.tar" for number in range(20)]
     for name in names:
         server.script(f"/bin/{name}", Reply(body=BODY))
@@ -109,8 +109,8 @@ def test_no_more_requests_at_once_than_allowed(server: Server, tmp_path: Path) -
     assert 1 <= server.most_at_once <= 3
 
 
-def test_a_whole_file_is_kept_without_a_request(server: Server, tmp_path: Path) -> None:
-    """What is there whole is not asked for again, and nothing needs the network then."""
+def test_a_complete_file_is_kept_without_a_request(server: Server, tmp_path: Path) -> None:
+    """A complete file is not requested again, and no network is needed."""
     server.script("/bin/a.tar", Reply(body=BODY))
     plan = plan_of(server, tmp_path)
     get(plan)
@@ -122,8 +122,8 @@ def test_a_whole_file_is_kept_without_a_request(server: Server, tmp_path: Path) 
     assert len(server.requests) == 1
 
 
-def test_a_file_cut_short_by_other_hands_is_fetched_again(server: Server, tmp_path: Path) -> None:
-    """A file that is shorter than its note says is not taken for whole."""
+def test_a_file_cut_short_on_disk_is_fetched_again(server: Server, tmp_path: Path) -> None:
+    """A file that is shorter than its note states counts as incomplete."""
     server.script("/bin/a.tar", Reply(body=BODY))
     plan = plan_of(server, tmp_path)
     path = get(plan).paths[0]
@@ -136,7 +136,7 @@ def test_a_file_cut_short_by_other_hands_is_fetched_again(server: Server, tmp_pa
 
 
 def test_overwrite_fetches_again_from_the_first_byte(server: Server, tmp_path: Path) -> None:
-    """With overwrite neither a whole file nor a part spares a byte."""
+    """With overwrite neither a complete file nor a part saves a byte."""
     server.script("/bin/a.tar", Reply(body=BODY), Reply(body=OTHER))
     plan = plan_of(server, tmp_path)
     path = get(plan).paths[0]
@@ -150,7 +150,7 @@ def test_overwrite_fetches_again_from_the_first_byte(server: Server, tmp_path: P
     assert "Range" not in server.requests[-1].headers
 
 
-def test_refresh_keeps_what_has_not_changed(server: Server, tmp_path: Path) -> None:
+def test_refresh_keeps_unchanged_files(server: Server, tmp_path: Path) -> None:
     """With refresh the server is asked, and its 304 keeps the file."""
     server.script("/bin/a.tar", Reply(body=BODY))
     plan = plan_of(server, tmp_path)
@@ -162,7 +162,7 @@ def test_refresh_keeps_what_has_not_changed(server: Server, tmp_path: Path) -> N
     assert server.requests[-1].headers["If-None-Match"] == '"one"'
 
 
-def test_refresh_brings_what_has_changed(server: Server, tmp_path: Path) -> None:
+def test_refresh_replaces_changed_files(server: Server, tmp_path: Path) -> None:
     """With refresh a file that has another ETag on the server is replaced, and so is its note."""
     server.script("/bin/a.tar", Reply(body=BODY), Reply(body=OTHER, etag='"two"'))
     plan = plan_of(server, tmp_path)
@@ -178,7 +178,7 @@ def test_refresh_brings_what_has_changed(server: Server, tmp_path: Path) -> None
 
 
 def test_a_broken_body_is_continued_where_it_broke(server: Server, tmp_path: Path) -> None:
-    """A connection that breaks in the middle costs no byte that has arrived."""
+    """A connection that breaks midway loses no received byte."""
     server.script("/bin/a.tar", Reply(body=BODY, cut=200_000), Reply(body=BODY))
 
     report = get(plan_of(server, tmp_path))
@@ -189,8 +189,8 @@ def test_a_broken_body_is_continued_where_it_broke(server: Server, tmp_path: Pat
     assert server.requests[1].headers["If-Range"] == '"one"'
 
 
-def test_a_body_that_breaks_often_but_grows_arrives(server: Server, tmp_path: Path) -> None:
-    """Attempts that bring new bytes do not count against the patience."""
+def test_attempts_with_progress_do_not_count(server: Server, tmp_path: Path) -> None:
+    """Attempts that bring new bytes do not use up the patience."""
     cuts = [Reply(body=BODY, cut=20_000)] * 12
     server.script("/bin/a.tar", *cuts, Reply(body=BODY))
 
@@ -201,7 +201,7 @@ def test_a_body_that_breaks_often_but_grows_arrives(server: Server, tmp_path: Pa
 
 
 def test_a_part_of_an_earlier_call_is_continued(server: Server, tmp_path: Path) -> None:
-    """What an earlier call left is not fetched again, and the report says so."""
+    """Bytes of an earlier call are not fetched again, and the report says so."""
     server.script("/bin/a.tar", Reply(body=BODY))
     plan = plan_of(server, tmp_path)
     path = plan.local(plan.archives[0])
@@ -213,8 +213,8 @@ def test_a_part_of_an_earlier_call_is_continued(server: Server, tmp_path: Path) 
     assert path.read_bytes() == BODY
 
 
-def test_a_complete_part_only_gets_its_name(server: Server, tmp_path: Path) -> None:
-    """A call that ended between the last byte and the name costs no request."""
+def test_a_complete_part_is_only_renamed(server: Server, tmp_path: Path) -> None:
+    """A call that ended between the last byte and the renaming costs no request."""
     plan = plan_of(server, tmp_path)
     path = plan.local(plan.archives[0])
     leave_part(path, plan.url(plan.archives[0]), BODY)
@@ -249,7 +249,7 @@ def test_a_complete_part_only_gets_its_name(server: Server, tmp_path: Path) -> N
         pytest.param(BODY[:300_000], '"one"', [Reply(status=416), Reply(body=BODY)], id="416"),
     ],
 )
-def test_a_part_that_cannot_be_trusted_is_begun_anew(
+def test_an_unproven_part_is_restarted(
     server: Server, tmp_path: Path, part: bytes, etag: str | None, replies: list[Reply]
 ) -> None:
     """Bytes of two versions of a file are never joined."""
@@ -265,7 +265,7 @@ def test_a_part_that_cannot_be_trusted_is_begun_anew(
 
 
 def test_a_rest_that_is_shorter_than_promised_is_not_taken(server: Server, tmp_path: Path) -> None:
-    """A 206 whose body does not reach the size that it names makes no whole file."""
+    """A 206 whose body ends before the stated size makes no complete file."""
     promise = {"Content-Range": f"bytes 300000-{len(BODY) + 9}/{len(BODY) + 10}"}
     server.script("/bin/a.tar", Reply(body=BODY, headers=promise), Reply(body=BODY))
     plan = plan_of(server, tmp_path)
@@ -279,7 +279,7 @@ def test_a_rest_that_is_shorter_than_promised_is_not_taken(server: Server, tmp_p
 
 
 def test_a_file_of_unknown_size_arrives(server: Server, tmp_path: Path) -> None:
-    """A body that ends with its connection is taken as it is, and progress never runs past its total."""
+    """A body that ends with its connection is accepted, and progress never exceeds its total."""
     server.script("/bin/a.tar", Reply(body=BODY, headers={"Content-Length": ""}, cut=len(BODY)))
     events: list[Progress] = []
 
@@ -289,7 +289,7 @@ def test_a_file_of_unknown_size_arrives(server: Server, tmp_path: Path) -> None:
     assert all(event.total is not None and event.done <= event.total for event in events)
 
 
-def test_a_part_of_another_server_is_begun_anew(server: Server, tmp_path: Path) -> None:
+def test_a_part_of_another_server_is_restarted(server: Server, tmp_path: Path) -> None:
     """A part belongs to the address that it came from."""
     server.script("/bin/a.tar", Reply(body=BODY))
     plan = plan_of(server, tmp_path)
@@ -301,8 +301,8 @@ def test_a_part_of_another_server_is_begun_anew(server: Server, tmp_path: Path) 
     assert path.read_bytes() == BODY
 
 
-def test_progress_ends_where_it_says(server: Server, tmp_path: Path) -> None:
-    """Progress counts the bytes of all files, corrects its total, never far between, and ends at it."""
+def test_progress_ends_at_its_total(server: Server, tmp_path: Path) -> None:
+    """Progress counts the bytes of all files in small steps, corrects its total, and ends at it."""
     server.script("/bin/a.tar", Reply(body=BODY, cut=200_000), Reply(body=BODY))
     server.script("/bin/b.tar", Reply(body=OTHER))
     events: list[Progress] = []
@@ -328,25 +328,25 @@ def test_progress_ends_where_it_says(server: Server, tmp_path: Path) -> None:
     ],
     ids=["tar", "tar.gz", "gz", "tar.bz2", "hdf5", "frame"],
 )
-def test_first_bytes_that_suit_their_name(name: str, head: bytes) -> None:
-    """A file that is what its name says has no flaw."""
+def test_matching_first_bytes_have_no_flaw(name: str, head: bytes) -> None:
+    """A file whose first bytes match its name has no flaw."""
     assert flaw(name, head) is None
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.gz", "frame---bin"])
-def test_an_empty_file_is_none(name: str) -> None:
-    """No name suits a file without a byte."""
+def test_an_empty_file_is_a_flaw(name: str) -> None:
+    """A file without a byte matches no name."""
     assert flaw(name, b"") == "an empty file"
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.bz2", "a.hdf5"])
-def test_first_bytes_that_do_not_suit_their_name(name: str) -> None:
-    """A web page under any archive's name is told from an archive."""
+def test_a_web_page_is_a_flaw(name: str) -> None:
+    """A web page is recognised under any archive's name."""
     assert flaw(name, b"\n<!DOCTYPE html>") == "a web page that begins '<!DOCTYPE html>'"
 
 
 def test_pages_are_read_as_text(server: Server) -> None:
-    """Listings come back by their address, None where there is none, and a passing fault is tried again."""
+    """Listings are returned by address, None for a missing one, and a passing fault is retried."""
     server.script("/a/", Reply(status=503), Reply(body=b'<a href="../">\xc3\xbc</a>'))
     urls = [f"{server.url}/a/", f"{server.url}/b/"]
 
@@ -357,6 +357,6 @@ def test_pages_are_read_as_text(server: Server) -> None:
 
 @pytest.mark.parametrize("begin", [download, start])
 def test_a_product_is_not_a_plan(begin: Any) -> None:
-    """What to pass instead is said before anything is asked of a server."""
+    """The error says what to pass instead, before any request."""
     with pytest.raises(SettingsError, match=r"download needs a plan, not 'YW': pass radar_nb\.plan\("):
         begin("YW")

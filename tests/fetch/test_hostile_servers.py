@@ -1,4 +1,4 @@
-"""Laws of servers that mean harm: every lie ends in an error of ours, after a bounded number of requests."""
+"""Malicious servers: every lie ends in an error of ours, after a bounded number of requests."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def page(script: Script) -> tuple[str | None, int]:
 
 
 def fails(script: Script, tmp_path: Path, error: type[Exception], text: str) -> int:
-    """Download one file of such a server, hold its error, and return the number of requests."""
+    """Download one file from such a server, check its error, and return the number of requests."""
     with hostile(script) as server:
         with pytest.raises(error, match=text):
             get(plan_of(Server(server.url), tmp_path))
@@ -69,8 +69,8 @@ CUT = {
 
 
 @pytest.mark.parametrize("answer", CUT.values(), ids=CUT)
-def test_a_listing_that_is_cut_is_asked_for_again(answer: bytes) -> None:
-    """Whatever ended it early, the second answer is taken: for HTTP a closed connection may be an end."""
+def test_a_truncated_listing_is_requested_again(answer: bytes) -> None:
+    """The second response is used, whatever cut the first: in HTTP a closed connection may be an end."""
     text, requests = page(lambda _, number: [answer if number == 0 else ok(WHOLE)])
 
     assert text == WHOLE.decode()
@@ -79,14 +79,14 @@ def test_a_listing_that_is_cut_is_asked_for_again(answer: bytes) -> None:
 
 @pytest.mark.parametrize("answer", CUT.values(), ids=CUT)
 def test_a_listing_that_is_always_cut_fails(answer: bytes) -> None:
-    """A few rows are never taken for all of them."""
+    """A few rows are never mistaken for the whole listing."""
     with pytest.raises(ServerUnavailable, match="/a/"):
         page(lambda *_: [answer])
 
 
 @pytest.mark.parametrize("answer", [ok(WHOLE, length=False), packed(WHOLE), ok(LISTING + END)])
-def test_a_listing_that_ends_as_one_is_whole(answer: bytes) -> None:
-    """Without a length, packed for the way, or empty: the last tag is there."""
+def test_a_listing_with_its_last_tag_is_complete(answer: bytes) -> None:
+    """The last tag counts: without a length, with a content encoding, or for an empty folder."""
     text, requests = page(lambda *_: [answer])
 
     assert (text or "").endswith("</html>\r\n")
@@ -94,7 +94,7 @@ def test_a_listing_that_ends_as_one_is_whole(answer: bytes) -> None:
 
 
 def test_a_listing_larger_than_any_of_dwd_is_refused() -> None:
-    """Also one that a few kilobytes unpack to; nothing is cut off in silence."""
+    """A listing is refused also if it inflates from a few kilobytes; nothing is cut off silently."""
     bomb = packed(LISTING + b" " * (33 << 20) + END)
 
     with pytest.raises(Refused, match=r"more than 33,554,432 bytes, more than any listing of DWD"):
@@ -102,7 +102,7 @@ def test_a_listing_larger_than_any_of_dwd_is_refused() -> None:
 
 
 def test_a_sync_from_a_cut_listing_reports_no_file_as_gone(tmp_path: Path) -> None:
-    """The months behind the cut are not "no longer on the server"."""
+    """The months after the cut are not "no longer on the server"."""
     with hostile(lambda *_: [CUT["no length"]]) as server, pytest.raises(ServerUnavailable, match="cut short"):
         rn.sync_plan("YW", "2020-01", "2020-12", folder=tmp_path, base_url=server.url)
 
@@ -111,8 +111,8 @@ def test_a_sync_from_a_cut_listing_reports_no_file_as_gone(tmp_path: Path) -> No
     "location",
     ["//[::1", "http://[", "http://\xff\xfe", "//127.0.0.1:99999999/", "http://a:b@[/", "//\x01", "http:"],
 )
-def test_a_malformed_redirect_is_the_failure_of_that_file(tmp_path: Path, location: str) -> None:
-    """No ValueError of a parser leaves a call that was asked to report."""
+def test_a_malformed_redirect_fails_only_its_file(tmp_path: Path, location: str) -> None:
+    """No ValueError of a parser escapes a call with errors="report"."""
     with hostile(redirecting(location)) as server:
         report = get(plan_of(Server(server.url), tmp_path), errors="report")
 
@@ -129,27 +129,27 @@ SLOW: dict[str, Callable[[], Iterable[bytes]]] = {
 
 
 @pytest.mark.parametrize("script", SLOW.values(), ids=SLOW)
-def test_what_comes_slowly_without_end_is_given_up(script: Callable[[], Iterable[bytes]], tmp_path: Path) -> None:
-    """One deadline holds for the head and the first bytes, and bytes of no use do not extend it."""
+def test_a_slow_response_is_abandoned(script: Callable[[], Iterable[bytes]], tmp_path: Path) -> None:
+    """One deadline covers the head and the first bytes, and useless bytes do not extend it."""
     requests = fails(lambda *_: script(), tmp_path, RadarNbError, "sent (nothing usable|less than)|broke during")
 
     assert requests <= 4
 
 
 def test_a_trickle_from_the_first_byte_is_too_slow(tmp_path: Path) -> None:
-    """The floor of the speed counts from the body's first byte."""
+    """The minimum speed counts from the body's first byte."""
     fails(lambda *_: trickled(BODY), tmp_path, TransferTimeout, "sent less than 1000 bytes per second")
 
 
 def test_a_file_that_changes_with_each_answer_is_given_up(tmp_path: Path) -> None:
-    """One byte further under another ETag is no progress: the number of requests is bounded."""
+    """One more byte under another ETag is no progress: the number of requests is bounded."""
     requests = fails(changing(BODY), tmp_path, ServerUnavailable, "restarted 4 times.*run the same call again")
 
     assert requests <= 5
 
 
 def test_one_byte_more_with_each_answer_is_bounded(tmp_path: Path) -> None:
-    """A server that breaks each answer after one new byte is not asked for every byte of the file."""
+    """A server that breaks each response after one new byte is not asked for every byte of the file."""
 
     def broken(head: bytes, _: int) -> list[bytes]:
         asked = head.partition(b"Range: bytes=")[2].partition(b"-")[0]
@@ -175,7 +175,7 @@ def test_control_characters_of_a_server_do_not_reach_the_terminal(tmp_path: Path
 
 
 def test_no_network_is_one_sentence(tmp_path: Path) -> None:
-    """In a script the traceback is short, and its last line names the host, the reason and what to check."""
+    """A script's traceback is short, and its last line names the host, the reason and what to check."""
     code = (
         "import radar_nb as rn\n"
         "import radar_nb.fetch.http as http\n"

@@ -1,4 +1,4 @@
-"""Laws of talking to a server: how long is waited, and with how many connections."""
+"""Requests: how long to wait between them, and with how many connections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @given(failures=st.integers(1, 50), demanded=st.none() | st.floats(0, 1000))
 def test_the_wait_lies_between_the_demand_and_the_ceiling(failures: int, demanded: float | None) -> None:
-    """A wait never undercuts what the server demanded, and without a demand never exceeds the growing ceiling."""
+    """A wait is at least the server's demand, and without a demand at most the growing ceiling."""
     patience = Patience(first_wait=0.5, longest_wait=8.0)
 
     wait = patience.wait(failures, demanded)
@@ -26,7 +26,7 @@ def test_the_wait_lies_between_the_demand_and_the_ceiling(failures: int, demande
 
 
 def test_a_session_takes_its_limit_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the caller says nothing of connections, the settings say it."""
+    """The settings determine the number of connections unless the caller does."""
     monkeypatch.setenv("RADAR_NB_CONCURRENCY", "3")
 
     async def limit() -> int:

@@ -1,4 +1,4 @@
-"""Laws of answers' bodies: what was packed for the way is unpacked, what is a file's own packing is kept."""
+"""Response bodies: a content encoding is decoded, a file's own compression is kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ URL = "http://127.0.0.1/a.tar"
 
 
 def unpacked(head: bytes, chunks: Iterable[bytes]) -> bytes:
-    """Unpack a body that comes in pieces."""
+    """Decode a body that arrives in pieces."""
 
     async def body() -> AsyncGenerator[bytes, None]:
         for chunk in (head, *chunks):
@@ -34,8 +34,8 @@ def unpacked(head: bytes, chunks: Iterable[bytes]) -> bytes:
 
 
 @given(st.binary(max_size=300), st.integers(0, 40), st.integers(1, 50))
-def test_a_packed_body_comes_out_as_it_was(data: bytes, head: int, step: int) -> None:
-    """Whatever was read ahead, and in whatever pieces the rest comes."""
+def test_an_encoded_body_is_decoded(data: bytes, head: int, step: int) -> None:
+    """The body is restored, whatever was read ahead, and in whatever pieces the rest arrives."""
     packed = gzip.compress(data)
     rest = packed[head:]
 
@@ -44,8 +44,8 @@ def test_a_packed_body_comes_out_as_it_was(data: bytes, head: int, step: int) ->
     assert found == data
 
 
-def test_a_body_far_larger_than_its_packing_is_whole() -> None:
-    """A megabyte of zeros comes in a kilobyte, and out again in pieces."""
+def test_a_body_far_larger_than_its_encoding_is_complete() -> None:
+    """A megabyte of zeros arrives as a kilobyte and is decoded in pieces."""
     assert unpacked(b"", [gzip.compress(bytes(5 << 20))]) == bytes(5 << 20)
 
 
@@ -59,8 +59,8 @@ def test_a_body_far_larger_than_its_packing_is_whole() -> None:
     ],
     ids=["cut", "checksum", "foreign", "empty"],
 )
-def test_a_spoiled_body_is_asked_for_again(spoil: Callable[[bytes], bytes], damage: str) -> None:
-    """What did not come whole is no file: another attempt starts from its first byte."""
+def test_a_damaged_encoding_is_requested_again(spoil: Callable[[bytes], bytes], damage: str) -> None:
+    """A damaged body is discarded: another attempt starts from its first byte."""
     packed = spoil(gzip.compress(b"rain" * 100))
 
     with pytest.raises(Setback) as caught:
@@ -84,14 +84,12 @@ def test_a_spoiled_body_is_asked_for_again(spoil: Callable[[bytes], bytes], dama
     ],
     ids=["plain", "for the way", "by its old name", "said, and not so", "its own", "both", "neither"],
 )
-def test_what_was_packed_for_the_way_is_told_by_its_bytes(
-    name: str, head: bytes, encoding: str, wrapped: bool
-) -> None:
-    """A header alone is not believed: some servers name a file's own packing as if it were for the way."""
+def test_an_encoding_is_recognised_by_the_bytes(name: str, head: bytes, encoding: str, wrapped: bool) -> None:
+    """The header alone is not trusted: some servers label a file's own compression as an encoding."""
     assert is_wrapped(name, head, encoding) is wrapped
 
 
-def test_a_packing_that_nobody_asked_for_is_refused() -> None:
-    """radar_nb asks for gzip at most; the message names what came."""
+def test_an_unrequested_encoding_is_refused() -> None:
+    """radar_nb accepts at most gzip; the message names the encoding."""
     with pytest.raises(Refused, match=r"sends a\.tar with the unrequested encoding 'br': try again later"):
         is_wrapped("a.tar", b"", "br")

@@ -1,4 +1,4 @@
-"""Laws of sudden ends: what is killed leaves nothing that lies, and the same call goes on to the same end."""
+"""Killed processes: they leave nothing half-written under a final name, and the same call completes the work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KILLS = 5  # make soak has hundreds
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder to be served, with a month of three days, some 3 MB, under DWD's path."""
+    """Return a folder to serve, with a month of three days, some 3 MB, under DWD's path."""
     folder = tmp_path_factory.mktemp("served")
     days = (
         packed(tar_of((name(minute), frame(minute, seed=minute + day, rows=300, cols=300)) for minute in range(8)))
@@ -47,7 +47,7 @@ def downloading(mirror: Mirror, folder: Path) -> Road:
 
 
 def test_a_killed_download_ends_as_an_undisturbed_one(mirror: Mirror, tmp_path: Path) -> None:
-    """Whenever a download is killed, nothing half-written bears a whole file's name, and the end is the same."""
+    """A download killed at any moment leaves no half-written file under a final name, and can be completed."""
     road = downloading(mirror, tmp_path / "data")
     calm = kills.undisturbed(road, tmp_path / "data")
 
@@ -58,10 +58,10 @@ def test_a_killed_download_ends_as_an_undisturbed_one(mirror: Mirror, tmp_path: 
     assert calm.after.items() >= kills.tree(mirror.root).items()
 
 
-def test_who_pulls_the_plug_is_told_what_was_resumed(
+def test_the_next_start_reports_what_was_resumed(
     mirror: Mirror, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After a kill in the middle of a file, the next start says in a line what was gone on with."""
+    """After a kill within a file, the next start reports in one line what it resumes."""
     folder = tmp_path / "data"
     road = downloading(mirror, folder)
     path = rn.plan("YW", "2020-06", folder=folder).paths[0]
@@ -74,8 +74,8 @@ def test_who_pulls_the_plug_is_told_what_was_resumed(
     assert "1 resumed" in capsys.readouterr().out.splitlines()[0]
 
 
-def test_the_lock_that_a_kill_leaves_beside_a_whole_file_goes(mirror: Mirror, tmp_path: Path) -> None:
-    """Where a kill came between a file's name and the end of its lock, the next call removes the lock."""
+def test_a_lock_left_beside_a_complete_file_is_removed(mirror: Mirror, tmp_path: Path) -> None:
+    """After a kill between the renaming and the end of the lock, the next call removes the lock."""
     road = downloading(mirror, tmp_path / "data")
     kills.run(road, tmp_path / "data")
     whole = kills.tree(tmp_path / "data")

@@ -1,4 +1,4 @@
-"""Laws of what lies in the data folder, of a plan and month by month."""
+"""The contents of the data folder, by plan and by month."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ YEAR = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/
 
 
 def states(folder: Path, name: str = "YW", year: int = 2020, family: str = "") -> dict[int, MonthState]:
-    """Give the states of a year's months that are not just on the server."""
+    """Return the states of a year's months that are not only on the server."""
     chosen = product(name)
     families = [chosen.family(family)] if family else chosen.families
     months = month_range(f"{year}-01", f"{year}-12")
@@ -53,13 +53,13 @@ def archive(month: int) -> str:
     return f"YW2017.002_2020{month:02d}.tar"
 
 
-def test_an_empty_folder_has_nothing(tmp_path: Path) -> None:
-    """A folder that is not there yet is empty."""
+def test_a_missing_folder_is_empty(tmp_path: Path) -> None:
+    """A folder that does not exist is empty."""
     assert states(tmp_path / "none") == {}
 
 
 def test_each_month_has_the_state_of_its_archive(tmp_path: Path, year: Path) -> None:
-    """Begun, downloaded, extracted with the archive and without it, and broken."""
+    """A month is begun, downloaded, extracted with or without its archive, or broken."""
     lay(year / f"{archive(1)}.part", b"beg")
     lay(year / archive(2))
     lay(year / archive(3), stated=5)
@@ -78,16 +78,16 @@ def test_each_month_has_the_state_of_its_archive(tmp_path: Path, year: Path) -> 
     }
 
 
-def test_a_broken_archive_whose_frames_are_there_is_extracted(tmp_path: Path, year: Path) -> None:
-    """What can be read is not told to be broken."""
+def test_a_broken_archive_with_frames_is_extracted(tmp_path: Path, year: Path) -> None:
+    """A month with readable frames is not reported as broken."""
     lay(year / archive(4), stated=6)
     (year / archive(4).removesuffix(".tar")).mkdir()
 
     assert states(tmp_path) == {4: "extracted"}
 
 
-def test_names_that_are_none_of_the_products_are_passed_over(tmp_path: Path, year: Path) -> None:
-    """Other files, other products and folders where files belong mean nothing."""
+def test_foreign_names_are_ignored(tmp_path: Path, year: Path) -> None:
+    """Other files, other products and folders in place of files are ignored."""
     lay(year / "notes.txt")
     lay(year / "RW2017.002_202002.tar")
     lay(year / "YW2017.002_209902.tar")
@@ -96,8 +96,8 @@ def test_names_that_are_none_of_the_products_are_passed_over(tmp_path: Path, yea
     assert states(tmp_path) == {}
 
 
-def test_of_months_in_days_some_days_are_a_part(tmp_path: Path) -> None:
-    """Where the server has a file a day, a month is here when all its days are."""
+def test_some_days_of_a_month_are_a_part(tmp_path: Path) -> None:
+    """For one file per day, a month is complete when all its days are."""
     recent = tmp_path / "climate_environment/CDC/grids_germany/5_minutes/radolan/recent"
     for day in range(1, 32):
         lay(recent / f"YW-2601{day:02d}.tar.gz")
@@ -108,14 +108,14 @@ def test_of_months_in_days_some_days_are_a_part(tmp_path: Path) -> None:
     assert (found[1], found[2], found[12]) == ("downloaded", "begun", "unpublished")
 
 
-def test_months_that_no_family_has_are_not_published(tmp_path: Path) -> None:
-    """Before a series begins, and after now."""
+def test_months_outside_the_families_are_unpublished(tmp_path: Path) -> None:
+    """Months before the series begins, and after now, are unpublished."""
     assert states(tmp_path, "SF", 2006) == dict.fromkeys(range(1, 10), "unpublished")
     assert states(tmp_path, year=2026) == {12: "unpublished"}
 
 
-def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    """A name that no disk takes is an error of ours."""
+def test_an_unreadable_folder_raises(tmp_path: Path) -> None:
+    """A name that no disk accepts raises an error of ours."""
     with pytest.raises(StorageError, match=r"cannot be read .* choose another folder"):
         states(tmp_path / ("x" * 300))
 
@@ -125,8 +125,8 @@ def three(tmp_path: Path) -> Plan:
     return plan("YW", "2020-06", "2020-08", folder=tmp_path)
 
 
-def test_a_plan_is_looked_up_file_by_file(three: Plan) -> None:
-    """What is whole, what is begun with how many bytes, and what is left to fetch."""
+def test_a_plan_is_examined_file_by_file(three: Plan) -> None:
+    """The result has complete files, begun files with their bytes, and the rest to fetch."""
     whole, begun, broken = three.paths
     lay(whole, b"12345")
     part = begun.with_name(f"{begun.name}.part")
@@ -143,7 +143,7 @@ def test_a_plan_is_looked_up_file_by_file(three: Plan) -> None:
 
 
 def test_a_part_without_a_note_is_fetched_anew(three: Plan) -> None:
-    """What nobody can vouch for is not counted."""
+    """A part that nothing identifies is not counted."""
     lay(three.paths[0].with_name(f"{three.paths[0].name}.part"), bytes(300))
 
     shelf = look(three)
@@ -152,8 +152,8 @@ def test_a_part_without_a_note_is_fetched_anew(three: Plan) -> None:
 
 
 @given(present=st.sets(st.integers(1, 12)))
-def test_what_is_here_is_what_was_laid(present: set[int], tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Any months of a year, in any combination."""
+def test_months_on_disk_are_found(present: set[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Any combination of a year's months is found as it was stored."""
     folder = tmp_path_factory.mktemp("data")
     for month in present:
         lay(folder / YEAR / archive(month))
@@ -162,7 +162,7 @@ def test_what_is_here_is_what_was_laid(present: set[int], tmp_path_factory: pyte
 
 
 def test_months_are_compared_as_months(tmp_path: Path) -> None:
-    """The keys are months, in their order."""
+    """The keys are months, in order."""
     months = month_range("2020-11", "2021-02")
 
     found = month_states(product("YW"), product("YW").families, months, folder=tmp_path, now=NOW)

@@ -1,4 +1,4 @@
-"""Laws of files under a wrong name: an archive of another month, product or grid is not the one asked for."""
+"""Files with a wrong name: an archive of another month, product or grid is rejected."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("body", "text"), OTHER_FILES.values(), ids=OTHER_FILES)
 def test_a_valid_archive_of_something_else_is_not_downloaded(tmp_path: Path, body: bytes, text: str) -> None:
-    """Every checksum is right, and still it is another file under the name asked for."""
+    """An archive with correct checksums is rejected if its contents contradict its name."""
     with serving() as server:
         server.script(f"/bin/{JUNE}", Reply(body=body))
         with pytest.raises(DamagedDownload, match=text):
@@ -54,16 +54,16 @@ def test_a_valid_archive_of_something_else_is_not_downloaded(tmp_path: Path, bod
 
 @pytest.mark.parametrize(("body", "text"), OTHER_FILES.values(), ids=OTHER_FILES)
 def test_a_valid_archive_of_something_else_is_not_opened(tmp_path: Path, body: bytes, text: str) -> None:
-    """Also where it was copied into the folder, or fetched by an earlier version, and with an index beside it."""
+    """It is rejected also if it was copied, fetched by an earlier version, or has an index."""
     (tmp_path / JUNE).write_bytes(body)
 
     for _ in range(2):
-        with pytest.raises(CorruptArchive, match=rf"{text}: it is another file under this name, fetch it again"):
+        with pytest.raises(CorruptArchive, match=rf"{text}: another file has this name, fetch it again"):
             rn.open_dataset(tmp_path / JUNE, progress=False)
 
 
 def test_load_does_not_return_another_month(tmp_path: Path) -> None:
-    """The month asked for, or an error that names the other."""
+    """`load` returns the requested month, or raises an error that names the other."""
     plan = rn.plan("YW", "2020-06", folder=tmp_path, base_url="http://127.0.0.1:9")
     plan.paths[0].parent.mkdir(parents=True)
     plan.paths[0].write_bytes(OTHER_FILES["another month"][0])
@@ -73,17 +73,17 @@ def test_load_does_not_return_another_month(tmp_path: Path) -> None:
 
 
 def test_a_frame_that_contradicts_its_own_name_is_not_downloaded(tmp_path: Path) -> None:
-    """What could not be opened is refused before it takes its name."""
+    """A file that could not be opened is rejected before it is renamed."""
     body = day("2020-06-13T15:25", name="raa01-yw2017.002_10000-2006140000-dwd---bin")
 
     with serving() as server:
         server.script(f"/bin/{JUNE}", Reply(body=body))
-        with pytest.raises(DamagedDownload, match="YW of 2020-06-13T15:25:00, which its name denies"):
+        with pytest.raises(DamagedDownload, match="YW of 2020-06-13T15:25:00 by its header, unlike its name"):
             get(plan_of(server, tmp_path, JUNE))
 
 
-def test_the_way_out_of_a_contradiction_is_no_circle(tmp_path: Path) -> None:
-    """With verify=False it comes as it is, and with errors="report" the rest of it is opened."""
+def test_the_remedy_of_a_contradiction_works(tmp_path: Path) -> None:
+    """With verify=False the file is downloaded, and with errors="report" the rest of it is opened."""
     good, bad = frame("2020-06-13T15:20"), frame("2020-06-13T15:25")
     names = (f"raa01-yw2017.002_10000-{stamp}-dwd---bin" for stamp in ("2006131520", "2006140000"))
     inside = dict(zip(names, (good, bad), strict=True))
@@ -111,9 +111,7 @@ def test_the_way_out_of_a_contradiction_is_no_circle(tmp_path: Path) -> None:
         ("YW-250301.tar.gz", "2025-03-03T00:00", (900, 900), "is of"),
     ],
 )
-def test_the_name_of_a_file_tells_what_may_be_in_it(
-    name: str, time: str, shape: tuple[int, int], denied: str
-) -> None:
+def test_the_name_of_a_file_limits_its_contents(name: str, time: str, shape: tuple[int, int], denied: str) -> None:
     """Months, days and supplements, on the grid of their family, with an hour at either end."""
     filed = filed_under(name)
 
@@ -123,6 +121,6 @@ def test_the_name_of_a_file_tells_what_may_be_in_it(
     assert bool(found) == bool(denied)
 
 
-def test_a_name_that_is_not_one_of_dwds_says_nothing() -> None:
-    """Files of other names may hold anything."""
+def test_a_name_that_is_not_dwds_states_nothing() -> None:
+    """Files with other names may contain anything."""
     assert filed_under("my archive.tar") is None

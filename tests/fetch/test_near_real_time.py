@@ -1,4 +1,4 @@
-"""Near real time from the server to values: forecasts, aliases, what the server keeps."""
+"""Near real time from the server to values: forecasts, aliases, retention."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST, LAST = "2020-06-13T15:50", "2020-06-13T15:55"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make two forecasts of RV as DWD publishes them now, in HDF5."""
+    """Make two forecasts of RV in DWD's current form, HDF5."""
     folder = tmp_path_factory.mktemp("server")
     make_archives(folder, "RV", FIRST, LAST, source="nrt", hdf5=True, progress=False)
     return folder
@@ -32,13 +32,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(root: Path) -> Iterator[str]:
-    """Serve them."""
+    """Serve the folder."""
     with Mirror(root) as mirror:
         yield mirror.url
 
 
 def test_forecasts_are_planned_loaded_and_drawn(server: str, tmp_path: Path) -> None:
-    """From a span of time to a map: the files of the span, not the alias, with all 25 lead times."""
+    """A time span selects its files, not the alias, with all 25 lead times, up to a map."""
     plan = rn.plan("RV", FIRST, LAST, source="nrt", folder=tmp_path, base_url=server)
 
     ds = rn.load("RV", FIRST, LAST, source="nrt", folder=tmp_path, base_url=server, progress=False)
@@ -57,7 +57,7 @@ def test_forecasts_are_planned_loaded_and_drawn(server: str, tmp_path: Path) -> 
 
 
 def test_the_last_hours_need_no_name_of_a_family(tmp_path: Path) -> None:
-    """RV is published in near real time alone: `plan` of today and yesterday takes what is there."""
+    """RV is published only in near real time: `plan` for today and yesterday finds what exists."""
     now = datetime.now(UTC)
     moment = (now - timedelta(minutes=30)).replace(second=0, microsecond=0)
     moment -= timedelta(minutes=moment.minute % 5)
@@ -73,8 +73,8 @@ def test_the_last_hours_need_no_name_of_a_family(tmp_path: Path) -> None:
     assert plan.missing == ()
 
 
-def test_what_is_past_is_refused_with_what_the_server_has(server: str, tmp_path: Path) -> None:
-    """A plan of a time before the first file names the span that is there."""
+def test_expired_times_are_refused_with_the_available_span(server: str, tmp_path: Path) -> None:
+    """A plan for a time before the first file raises an error with the available span."""
     told = "keeps near real time for 48 hours, and has 2020-06-13 15:50 UTC to 2020-06-13 15:55 UTC"
 
     with pytest.raises(CoverageError, match=told):
@@ -87,8 +87,8 @@ def test_a_folder_that_has_moved_is_named_with_the_way_to_look(tmp_path: Path) -
         rn.plan("RV", FIRST, source="nrt", folder=tmp_path, base_url=mirror.url)
 
 
-def test_a_span_that_is_partly_past_is_incomplete(server: str, tmp_path: Path) -> None:
-    """What is there is fetched, and the rest named."""
+def test_a_partly_expired_span_is_incomplete(server: str, tmp_path: Path) -> None:
+    """Existing files are fetched, and the rest is named."""
     asked = ("RV", "2020-06-13T15:45", "2020-06-13T15:50")
     where: dict[str, Any] = {"source": "nrt", "folder": tmp_path, "base_url": server, "progress": False}
 

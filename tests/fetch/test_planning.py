@@ -1,4 +1,4 @@
-"""Laws of the joined steps: plan and load against a server on this machine."""
+"""plan and load against a local server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(real_mirror: Path) -> Iterator[str]:
 
 
 def test_months_of_the_table_need_no_server(tmp_path: Path) -> None:
-    """A plan for months that the table knows is made although no server answers."""
+    """A plan for months in the table is made although no server answers."""
     plan = rn.plan("YW", "2020-05", "2020-07", folder=tmp_path, base_url="http://127.0.0.1:9")
 
     assert [archive.name for archive in plan.archives] == [
@@ -43,8 +43,8 @@ def test_months_of_the_table_need_no_server(tmp_path: Path) -> None:
     assert not plan.exact
 
 
-def test_a_listing_tells_sizes_and_what_is_not_there(server: str, tmp_path: Path, real_mirror: Path) -> None:
-    """With listing=True a plan holds the server's sizes and dates, and names months that are not there."""
+def test_a_listing_shows_sizes_and_gaps(server: str, tmp_path: Path, real_mirror: Path) -> None:
+    """With listing=True a plan has the server's sizes and dates, and names missing months."""
     plan = rn.plan("YW", "2020-05", "2020-06", folder=tmp_path, base_url=server, listing=True)
 
     (archive,) = plan.archives
@@ -54,7 +54,7 @@ def test_a_listing_tells_sizes_and_what_is_not_there(server: str, tmp_path: Path
 
 
 def test_years_are_planned_month_by_month(tmp_path: Path) -> None:
-    """The first year gives its January, the last its December, whether text or number."""
+    """A range starts in January of the first year and ends in December of the last, as text or number."""
     plan = rn.plan("YW", 2001, "2025", folder=tmp_path, base_url="http://127.0.0.1:9")
 
     assert len(plan.archives) == 300 + 1  # and the supplement of 2018-01
@@ -62,7 +62,7 @@ def test_years_are_planned_month_by_month(tmp_path: Path) -> None:
 
 
 def test_near_real_time_is_planned_from_the_listing(server: str, tmp_path: Path) -> None:
-    """What lies in a near-real-time folder is planned frame by frame, in the order of time."""
+    """The files of a near-real-time folder are planned frame by frame, in the order of time."""
     plan = rn.plan("RY", "2019-10", source="nrt", folder=tmp_path, base_url=server)
 
     assert len(plan.archives) == 12
@@ -70,7 +70,7 @@ def test_near_real_time_is_planned_from_the_listing(server: str, tmp_path: Path)
 
 
 def test_load_goes_from_months_to_values(server: str, tmp_path: Path) -> None:
-    """`load` plans, downloads and opens without extraction; a second call finds all on disk."""
+    """`load` plans, downloads and opens without extraction; a second call finds everything on disk."""
     ds = rn.load("RW", "2017-12", folder=tmp_path, base_url=server, progress=False)
     again = asyncio.run(
         rn.load_async("RW", "2017-12", folder=tmp_path, base_url="http://127.0.0.1:9", progress=False)
@@ -83,7 +83,7 @@ def test_load_goes_from_months_to_values(server: str, tmp_path: Path) -> None:
 
 
 def test_a_plan_is_a_source(server: str, tmp_path: Path) -> None:
-    """Once downloaded, a plan itself can be opened."""
+    """A plan can be opened after its download."""
     plan = rn.plan("RW", "2017-12", folder=tmp_path, base_url=server)
     rn.download(plan, progress=False)
 
@@ -91,19 +91,19 @@ def test_a_plan_is_a_source(server: str, tmp_path: Path) -> None:
 
 
 def test_a_month_that_the_server_lacks_is_named(server: str, tmp_path: Path) -> None:
-    """A month that the table promises and the server lacks is an error with its address."""
+    """A month that is in the table but not on the server raises an error with its address."""
     with pytest.raises(NotOnServer, match=r"YW2017\.002_202005\.tar"):
         rn.load("YW", "2020-05", folder=tmp_path, base_url=server, progress=False)
 
 
-def test_no_server_no_listing(tmp_path: Path) -> None:
-    """Where a listing is needed and no server answers, the error names the address."""
+def test_a_required_listing_needs_a_server(tmp_path: Path) -> None:
+    """If a listing is required and no server answers, the error names the address."""
     with pytest.raises(ServerUnavailable, match=r"127\.0\.0\.1:9"):
         rn.plan("YW", "2025-03", source="radolan", folder=tmp_path, base_url="http://127.0.0.1:9")
 
 
-def test_a_page_that_is_no_listing(tmp_path: Path) -> None:
-    """A page in place of a listing is refused with its address and beginning."""
+def test_a_page_that_is_not_a_listing_raises(tmp_path: Path) -> None:
+    """A page other than a listing raises an error with its address and beginning."""
     path = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
 
     with serving() as server:
@@ -124,20 +124,20 @@ def test_a_page_that_is_no_listing(tmp_path: Path) -> None:
         (("YW", "2999-01"), CoverageError, "future"),
     ],
 )
-def test_what_makes_no_sense_is_said(arguments: tuple[str, ...], error: type[Exception], text: str) -> None:
-    """Unknown product, no month, reversed range, before coverage, in the future: each says what would do."""
+def test_invalid_requests_name_valid_ones(arguments: tuple[str, ...], error: type[Exception], text: str) -> None:
+    """Unknown products, invalid months and ranges, and uncovered periods: the message suggests a valid request."""
     with pytest.raises(error, match=text):
         rn.plan(*arguments)
 
 
-def test_an_address_that_is_none() -> None:
-    """A base URL without a scheme is refused before anything is asked."""
+def test_an_invalid_address_is_refused() -> None:
+    """A base URL without a scheme raises before any request."""
     with pytest.raises(SettingsError, match="is not a web address"):
         rn.plan("YW", "2020-06", base_url="opendata.dwd.de")
 
 
-def test_months_that_are_not_there_are_told_with_the_values(server: str, tmp_path: Path) -> None:
-    """With errors="report" the frames that came are opened, and the Dataset names those that did not."""
+def test_missing_months_are_listed_with_the_values(server: str, tmp_path: Path) -> None:
+    """With errors="report" existing frames are opened, and the Dataset names the missing ones."""
     ds = rn.load("RW", "2017-12", "2018-01", folder=tmp_path, base_url=server, errors="report", progress=False)
 
     assert ds.sizes["time"] == 48
@@ -145,7 +145,7 @@ def test_months_that_are_not_there_are_told_with_the_values(server: str, tmp_pat
 
 
 def test_a_day_or_an_hour_is_cut_out_of_its_month(server: str, tmp_path: Path) -> None:
-    """The archive is monthly; the frames are those whose stamps lie in the range, and only their gaps count."""
+    """From a monthly archive, only frames with stamps in the range are opened, and only their gaps count."""
     whole = rn.load("RW", "2017-12", folder=tmp_path, base_url=server, progress=False)
     day = rn.load("RW", "2017-12-31", "2017-12-31", folder=tmp_path, base_url=server, progress=False)
     hours = rn.load("RW", "2017-12-30T22:00", "2017-12-31T01", folder=tmp_path, base_url=server, progress=False)
@@ -158,13 +158,13 @@ def test_a_day_or_an_hour_is_cut_out_of_its_month(server: str, tmp_path: Path) -
     assert day.attrs["frames_missing"] == 0
 
 
-def test_a_plan_states_what_was_asked_for_and_what_its_files_hold(server: str, tmp_path: Path) -> None:
+def test_a_plan_states_the_requested_part_of_its_files(server: str, tmp_path: Path) -> None:
     """A day of RW is 24 of the 744 hours of its month; the plan itself opens as the day."""
     plan = rn.plan("RW", "2017-12-31", folder=tmp_path, base_url=server)
     rn.download(plan, progress=False)
 
     assert len(plan.archives) == 1
-    assert "asked for 2017-12-31 00:00 UTC to 2017-12-31 23:59 UTC: 24 of the 744 frames of these months" in str(
+    assert "requested 2017-12-31 00:00 UTC to 2017-12-31 23:59 UTC: 24 of the 744 frames of these months" in str(
         plan
     )
     assert plan.to_dict()["span"] == ["2017-12-31T00:00:00Z", "2017-12-31T23:59:59Z"]
@@ -172,7 +172,7 @@ def test_a_plan_states_what_was_asked_for_and_what_its_files_hold(server: str, t
 
 
 def test_files_of_other_days_are_not_planned(tmp_path: Path) -> None:
-    """Where files hold a day or a frame, only those of the range are fetched, and only their gaps are missing."""
+    """If files hold a day or a frame, only those in the range are fetched, and only their gaps are missing."""
     path = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
     rows = "".join(f'<a href="YW-2503{day:02d}.tar.gz">x</a>  01-Apr-2025 10:00  7\n' for day in (1, 2, 4, 6))
     with serving() as server:
@@ -184,6 +184,6 @@ def test_files_of_other_days_are_not_planned(tmp_path: Path) -> None:
 
 
 def test_a_range_without_frames_is_named(server: str, tmp_path: Path) -> None:
-    """Of December the archive has two days: another one is an error that names it."""
+    """The archive of December has two days: another day raises an error that names it."""
     with pytest.raises(NothingFound, match=r"none of the 48 frames of RW .* is of 2017-12-01 00:00"):
         rn.load("RW", "2017-12-01", folder=tmp_path, base_url=server, progress=False)

@@ -1,4 +1,4 @@
-"""Laws of answers: what each means for a file that is being fetched, and what is asked next."""
+"""Responses: what each means for a file that is being fetched, and what is requested next."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def answer(status: int, **changes: object) -> Answer:
     ],
 )
 def test_the_table_of_verdicts(found: Answer | Trouble, verdict: Verdict) -> None:
-    """What comes of the wish for the bytes from 100 on, an answer or a trouble, has exactly one meaning."""
+    """For the bytes from 100 on, each response or trouble has exactly one meaning."""
     assert judge(found, note=NOTE, offset=100) == verdict
 
 
 @pytest.mark.parametrize("kind", get_args(Trouble))
-def test_every_trouble_is_another_attempt_or_an_error(kind: Trouble) -> None:
-    """Nothing that goes wrong is passed over: it is a setback, or the error itself where no attempt would help."""
+def test_every_trouble_is_a_setback_or_an_error(kind: Trouble) -> None:
+    """No trouble is ignored: it is a setback, or the error itself if another attempt would not help."""
     error = DownloadError("x")
 
     raised = trouble(kind, error)
@@ -82,8 +82,8 @@ def test_every_trouble_is_another_attempt_or_an_error(kind: Trouble) -> None:
 
 
 @pytest.mark.parametrize(("conditional", "verdict"), [(True, "unchanged"), (False, "retry")])
-def test_only_who_has_asked_is_told_that_nothing_changed(conditional: bool, verdict: Verdict) -> None:
-    """A 304 to a question that nobody asked is no file."""
+def test_a_304_requires_a_conditional_request(conditional: bool, verdict: Verdict) -> None:
+    """A 304 to an unconditional request is not accepted."""
     assert judge(answer(304), conditional=conditional) == verdict
 
 
@@ -103,8 +103,8 @@ def test_only_who_has_asked_is_told_that_nothing_changed(conditional: bool, verd
         (206, {"Content-Range": f"bytes 5-9/{'9' * 400}"}, 5, None),
     ],
 )
-def test_the_head_of_an_answer(status: int, headers: dict[str, str], start: int | None, size: int | None) -> None:
-    """Where the body begins and how large the file is comes from Content-Length or Content-Range alone."""
+def test_the_head_of_a_response(status: int, headers: dict[str, str], start: int | None, size: int | None) -> None:
+    """The offset of the body and the size of the file come only from Content-Length or Content-Range."""
     head = Answer.of(status, headers)
 
     assert (head.start, head.size) == (start, size)
@@ -123,7 +123,7 @@ def test_the_head_of_an_answer(status: int, headers: dict[str, str], start: int 
 def test_a_part_is_continued_only_under_a_validator(
     etag: str | None, modified: str | None, expected: dict[str, str]
 ) -> None:
-    """The rest of a file is asked for under a strong ETag, else a date, else not at all."""
+    """The rest of a file is requested under a strong ETag, else a date, else not at all."""
     part = Sidecar(url="http://x/a.tar", etag=etag, last_modified=modified, size=200)
 
     assert request_headers(part=part, offset=100) == expected
@@ -137,7 +137,7 @@ def test_a_part_is_continued_only_under_a_validator(
         (None, None, {}),
     ],
 )
-def test_a_whole_file_is_asked_for_if_changed(
+def test_a_complete_file_is_requested_if_changed(
     etag: str | None, modified: str | None, expected: dict[str, str]
 ) -> None:
     """A refresh asks under the ETag, weak or strong, else the date."""
@@ -156,13 +156,13 @@ def test_a_whole_file_is_asked_for_if_changed(
         ("soon", None),
     ],
 )
-def test_what_retry_after_demands(text: str | None, seconds: float | None) -> None:
-    """Retry-After is a number of seconds or a date; a date that has passed demands nothing, nonsense neither."""
+def test_retry_after_values(text: str | None, seconds: float | None) -> None:
+    """Retry-After is a number of seconds or a date; past dates and invalid values demand nothing."""
     assert demanded_wait(text, NOW) == seconds
 
 
-def test_the_servers_clock_counts_where_it_is_told() -> None:
-    """A date in Retry-After is held against the answer's own date: our clock may have jumped."""
+def test_the_servers_clock_counts_if_stated() -> None:
+    """A date in Retry-After is compared with the response's own date: our clock may be wrong."""
     until, told = "Sat, 13 Jun 2020 15:26:30 GMT", "Sat, 13 Jun 2020 15:26:00 GMT"
 
     assert demanded_wait(until, NOW.replace(year=1999), told) == 30.0
@@ -180,7 +180,7 @@ def test_the_servers_clock_counts_where_it_is_told() -> None:
     ],
 )
 def test_a_redirect_on_the_same_server_is_followed(address: str, location: str, target: str) -> None:
-    """Another path of the server that was chosen, and from http to its https."""
+    """Another path of the chosen server is followed, and from http to https."""
     assert followed(address, location) == target
 
 
@@ -198,7 +198,7 @@ def test_a_redirect_on_the_same_server_is_followed(address: str, location: str, 
         ("http://x/a", "ftp://x/a", "redirects to another server"),
     ],
 )
-def test_a_redirect_that_nobody_chose_is_refused(address: str, location: str, text: str) -> None:
-    """Who redirects to another server, or away from https, is not followed there."""
+def test_a_redirect_to_another_server_is_refused(address: str, location: str, text: str) -> None:
+    """Redirects to another server, or from https to http, are not followed."""
     with pytest.raises(Refused, match=text):
         followed(address, location)

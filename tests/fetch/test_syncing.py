@@ -1,4 +1,4 @@
-"""Laws of `sync`: what changed is brought, what did not is not asked for, what is broken is repaired."""
+"""`sync` fetches changes, does not request unchanged files, and repairs broken ones."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class DWD:
         self._list(name, f"{date}   {len(replies[-1].body) if size is None else size}")
 
     def withdraw(self, name: str) -> None:
-        """Serve and list a file no more."""
+        """Stop serving and listing a file."""
         self.server.script(f"/{FOLDER}/{name}", Reply(status=404))
         self._list(name, None)
 
@@ -67,20 +67,20 @@ class DWD:
         self.server.script(f"/{FOLDER}/", Reply(body=f"<h1>Index of /x/</h1><pre>{rows}</pre>".encode()))
 
     def asked(self, name: str = "") -> int:
-        """Count the requests for a file so far."""
+        """Return the number of requests for a file so far."""
         return len(self.server.asked(f"/{FOLDER}/{name}"))
 
     def path(self, name: str = JUNE) -> Path:
-        """Give where a file lies here."""
+        """Return a file's path in the data folder."""
         return self.folder / FOLDER / name
 
     def sync(self, first: Any = "2020-06", last: Any = None, **options: Any) -> Report:
-        """Bring the folder up to the server, and give the report."""
+        """Synchronise the folder and return the report."""
         chosen: dict[str, Any] = {"progress": False, "errors": "report", **options}
         return sync("YW", first, last, folder=self.folder, base_url=self.server.url, **chosen)
 
     def look(self, first: Any = "2020-06", last: Any = None, **options: Any) -> SyncPlan:
-        """Tell what `sync` would do."""
+        """Return the plan of `sync`."""
         chosen: dict[str, Any] = {"progress": False, **options}
         return sync_plan("YW", first, last, folder=self.folder, base_url=self.server.url, **chosen)
 
@@ -108,8 +108,8 @@ def standings(found: SyncPlan) -> list[str]:
 # --- what is new, the same, begun -----------------------------------------------------------------------------
 
 
-def test_what_is_new_is_brought_and_what_is_the_same_is_not_asked_for(dwd: DWD) -> None:
-    """The first call fetches; the second, all being the same, reads one listing and asks for no file."""
+def test_new_files_are_fetched_and_unchanged_ones_not_requested(dwd: DWD) -> None:
+    """The first call fetches; the second reads one listing and requests no file."""
     first = dwd.sync()
     again = dwd.sync()
 
@@ -119,8 +119,8 @@ def test_what_is_new_is_brought_and_what_is_the_same_is_not_asked_for(dwd: DWD) 
     assert (dwd.asked(JUNE), dwd.asked()) == (1, 2)
 
 
-def test_years_are_months(dwd: DWD) -> None:
-    """A year is all its months; those that the server lacks are missing, as in a plan."""
+def test_a_year_is_all_its_months(dwd: DWD) -> None:
+    """Months of a year that the server lacks are missing, as in a plan."""
     found = dwd.look(2020, "2020")
 
     assert len(found.plan.months) == 12
@@ -128,8 +128,8 @@ def test_years_are_months(dwd: DWD) -> None:
     assert len(found.plan.missing) == 11
 
 
-def test_what_was_begun_goes_on(dwd: DWD) -> None:
-    """A part of the very file that is listed is continued, and the plan counts only what it lacks."""
+def test_a_begun_file_is_resumed(dwd: DWD) -> None:
+    """A part of the listed file is continued, and the plan counts only the rest."""
     part = part_path(dwd.path())
     part.parent.mkdir(parents=True)
     part.write_bytes(BODY[:500])
@@ -144,8 +144,8 @@ def test_what_was_begun_goes_on(dwd: DWD) -> None:
     assert dwd.path().read_bytes() == BODY
 
 
-def test_a_dry_run_asks_for_listings_alone_and_writes_nothing(dwd: DWD) -> None:
-    """It tells bytes, space and that no speed is known; the folder is not even made."""
+def test_a_dry_run_requests_only_listings_and_writes_nothing(dwd: DWD) -> None:
+    """It reports bytes, space and an unknown speed; the folder is not created."""
     found = dwd.look()
 
     assert found.summary.startswith("1 new; ")
@@ -154,8 +154,8 @@ def test_a_dry_run_asks_for_listings_alone_and_writes_nothing(dwd: DWD) -> None:
     assert not dwd.folder.exists()
 
 
-def test_the_estimate_is_of_the_last_download_from_that_server(dwd: DWD) -> None:
-    """A measured speed, and no other server's, gives the time."""
+def test_the_estimate_uses_the_servers_last_speed(dwd: DWD) -> None:
+    """The duration rests on the measured speed of this server only."""
     remember_speed("127.0.0.1:1", 10_000_000, 1.0)
     before = dwd.look().seconds
     remember_speed(dwd.server.url.removeprefix("http://"), 10_000_000, 1000.0)
@@ -178,10 +178,8 @@ def test_the_estimate_is_of_the_last_download_from_that_server(dwd: DWD) -> None
     ],
     ids=["another size, newer", "as large, newer", "rolled back", "rolled back, no ETag", "of the same minute"],
 )
-def test_what_was_reissued_takes_the_old_ones_place(
-    dwd: DWD, body: bytes, etag: str | None, modified: str, row: str
-) -> None:
-    """By size or by date the listing shows it: newer, older, or as large, the server's file is brought."""
+def test_a_reissued_file_is_replaced(dwd: DWD, body: bytes, etag: str | None, modified: str, row: str) -> None:
+    """A file whose listed size or date differs is fetched: newer, older, or of equal size."""
     dwd.publish(JUNE, issue(etag='"one"' if etag else None))
     dwd.sync()
     dwd.publish(JUNE, issue(body, etag, modified), date=row)
@@ -197,8 +195,8 @@ def test_what_was_reissued_takes_the_old_ones_place(
     assert standings(after) == ["same"]
 
 
-def test_what_only_the_listing_dates_anew_is_asked_for_and_kept(dwd: DWD) -> None:
-    """The server says that it has not changed: no byte is fetched, and the report says so."""
+def test_a_file_with_only_a_new_date_is_asked_for_and_kept(dwd: DWD) -> None:
+    """If the server reports no change, no byte is fetched, and the report says so."""
     dwd.sync()
     dwd.publish(JUNE, issue(), date=ROW_LATER)
 
@@ -208,8 +206,8 @@ def test_what_only_the_listing_dates_anew_is_asked_for_and_kept(dwd: DWD) -> Non
     assert report.outcomes[0].notes[0].endswith("the server says it has not changed")
 
 
-def test_the_old_one_stays_until_the_new_one_is_whole(dwd: DWD) -> None:
-    """A new one that breaks off leaves the old one as it was, and is continued by the next call."""
+def test_the_old_file_stays_until_the_new_one_is_complete(dwd: DWD) -> None:
+    """An interrupted replacement keeps the old file and is continued by the next call."""
     dwd.sync()
     cut = issue(OTHER, '"two"', LATER, cut=len(OTHER) // 2)
     dwd.publish(JUNE, cut, replace_status(cut), date=ROW_LATER, size=len(OTHER))
@@ -229,8 +227,8 @@ def replace_status(reply: Reply) -> Reply:
     return Reply(status=503, etag=reply.etag, modified=reply.modified)
 
 
-def test_a_listing_without_dates_and_sizes_leads_to_a_question(dwd: DWD) -> None:
-    """Where a listing tells nothing, the server is asked on a condition: nothing comes, or what is new."""
+def test_a_listing_without_dates_and_sizes_causes_a_conditional_request(dwd: DWD) -> None:
+    """The server is asked on condition of a change: it sends nothing, or the new file."""
     dwd.sync()
     dwd.server.script(f"/{FOLDER}/", Reply(body=f'<h1>Index of /x/</h1><a href="{JUNE}">x</a></html>'.encode()))
 
@@ -245,7 +243,7 @@ def test_a_listing_without_dates_and_sizes_leads_to_a_question(dwd: DWD) -> None
 
 
 def test_files_copied_from_elsewhere_are_not_fetched_again(dwd: DWD) -> None:
-    """Without a note the size has to do: as large is the same, and another size is not."""
+    """Without a note, the size is compared: equal is the same, and another size is not."""
     dwd.path().parent.mkdir(parents=True)
     dwd.path().write_bytes(BODY)
 
@@ -256,8 +254,8 @@ def test_files_copied_from_elsewhere_are_not_fetched_again(dwd: DWD) -> None:
     assert dwd.path().read_bytes() == BODY
 
 
-def test_frames_of_the_former_archive_are_told(dwd: DWD) -> None:
-    """Where frames were extracted beside an archive that was replaced, the report says that they are outdated."""
+def test_outdated_frames_are_reported(dwd: DWD) -> None:
+    """If an archive with extracted frames is replaced, the report says that they are outdated."""
     dwd.sync()
     frames_folder(dwd.path()).mkdir()
     dwd.publish(JUNE, issue(OTHER, '"two"', LATER), date=ROW_LATER)
@@ -274,8 +272,8 @@ def test_frames_of_the_former_archive_are_told(dwd: DWD) -> None:
 @pytest.mark.parametrize(
     "damage", [lambda body: body[:-700], lambda body: body + b"more"], ids=["cut", "too long"]
 )
-def test_what_is_not_as_long_as_it_was_is_repaired(dwd: DWD, damage: Any) -> None:
-    """A file of another length than its note says is broken, also without `verify`."""
+def test_a_file_with_a_wrong_size_is_repaired(dwd: DWD, damage: Any) -> None:
+    """A file whose size differs from its note is broken, even without `verify`."""
     dwd.sync()
     dwd.path().write_bytes(damage(BODY))
 
@@ -289,7 +287,7 @@ def test_what_is_not_as_long_as_it_was_is_repaired(dwd: DWD, damage: Any) -> Non
 
 
 def test_damage_inside_is_found_by_reading_and_repaired(dwd: DWD) -> None:
-    """A flipped bit shows only when the file is read through: then it is told, and the file fetched again."""
+    """A flipped bit is found only by `verify`, then reported, and the file is fetched again."""
     dwd.sync()
     dwd.path().write_bytes(flipped(BODY, 900))
 
@@ -305,8 +303,8 @@ def test_damage_inside_is_found_by_reading_and_repaired(dwd: DWD) -> None:
     assert standings(dwd.look(verify=True)) == ["same"]
 
 
-def test_what_was_found_damaged_is_not_whole_from_then_on(dwd: DWD) -> None:
-    """A repair that fails leaves the damaged file, marked: no later call takes it for whole, any repairs it."""
+def test_a_damaged_file_stays_marked(dwd: DWD) -> None:
+    """After a failed repair the damaged file stays marked: later calls count it as incomplete and repair it."""
     dwd.sync()
     bad = flipped(BODY, 900)
     dwd.path().write_bytes(bad)
@@ -325,7 +323,7 @@ def test_what_was_found_damaged_is_not_whole_from_then_on(dwd: DWD) -> None:
 
 
 def test_a_dry_run_marks_nothing(dwd: DWD) -> None:
-    """Looking finds the damage and leaves file and note as they were."""
+    """A dry run finds the damage and changes neither file nor note."""
     dwd.sync()
     dwd.path().write_bytes(flipped(BODY, 900))
     note = sidecar_path(dwd.path()).read_bytes()
@@ -335,8 +333,8 @@ def test_a_dry_run_marks_nothing(dwd: DWD) -> None:
     assert sidecar_path(dwd.path()).read_bytes() == note
 
 
-def test_reading_through_is_told_in_bytes(dwd: DWD) -> None:
-    """Progress of `verify` ends at all bytes of all files, and is told from the caller's thread."""
+def test_verification_reports_bytes(dwd: DWD) -> None:
+    """Progress of `verify` ends at all bytes of all files, and is reported from the caller's thread."""
     dwd.publish(MAY, issue(IN_MAY))
     dwd.sync("2020-05", "2020-06")
     events: list[Progress] = []
@@ -348,8 +346,8 @@ def test_reading_through_is_told_in_bytes(dwd: DWD) -> None:
     assert {event.note for event in events} == {MAY, JUNE}
 
 
-def test_cancelled_it_ends_soon(dwd: DWD) -> None:
-    """Reading through stops within a block when the call is cancelled; the file stays as it is."""
+def test_cancelling_stops_verification_soon(dwd: DWD) -> None:
+    """Verification stops within a block when the call is cancelled; the file is unchanged."""
     body = tar_of([(f"frame{number}", os.urandom(3_000_000)) for number in range(8)])
     dwd.publish(JUNE, issue(body))
     dwd.sync()
@@ -375,8 +373,8 @@ def test_cancelled_it_ends_soon(dwd: DWD) -> None:
 # --- what the server no longer lists --------------------------------------------------------------------------
 
 
-def test_what_the_server_lists_no_more_is_kept_and_told(dwd: DWD) -> None:
-    """Nothing is deleted; a file that came from there is gone, one from elsewhere unlisted, neither is missing."""
+def test_unlisted_files_are_kept_and_reported(dwd: DWD) -> None:
+    """Nothing is deleted; a file from the server is gone, one from elsewhere unlisted, neither is missing."""
     dwd.publish(MAY, issue(IN_MAY))
     dwd.sync("2020-05", "2020-06")
     dwd.withdraw(MAY)
@@ -396,8 +394,8 @@ def test_what_the_server_lists_no_more_is_kept_and_told(dwd: DWD) -> None:
     assert dwd.path(MAY).read_bytes() == IN_MAY
 
 
-def test_what_is_broken_and_gone_is_a_failure(dwd: DWD) -> None:
-    """What cannot be repaired is named, raised, and left to the user."""
+def test_a_broken_and_unlisted_file_is_a_failure(dwd: DWD) -> None:
+    """A file that cannot be repaired is named, raised, and kept."""
     dwd.publish(MAY, issue(OTHER))
     dwd.sync("2020-05", "2020-06")
     dwd.withdraw(MAY)
@@ -409,8 +407,8 @@ def test_what_is_broken_and_gone_is_a_failure(dwd: DWD) -> None:
     assert dwd.path(MAY).is_file()
 
 
-def test_what_vanishes_after_the_listing_was_read_is_an_error_and_the_old_one_stays(dwd: DWD) -> None:
-    """A listing may be outdated when its file is asked for: the error has the address, nothing here is lost."""
+def test_a_file_that_vanishes_after_the_listing_raises_and_keeps_the_old_one(dwd: DWD) -> None:
+    """A listing may be outdated: the error has the address, and no local file is lost."""
     dwd.sync()
     dwd.publish(JUNE, Reply(status=404), date=ROW_LATER, size=5)
 
@@ -429,8 +427,8 @@ def test_months_that_the_server_lacks_are_in_the_report(dwd: DWD) -> None:
         dwd.sync("2020-08", errors="raise")
 
 
-def test_a_full_disk_is_told_before_the_first_byte(dwd: DWD) -> None:
-    """A listing that tells more than the disk holds ends the call with the numbers."""
+def test_a_full_disk_raises_before_the_first_byte(dwd: DWD) -> None:
+    """A listing with more bytes than the disk has free ends the call with the numbers."""
     dwd.publish(JUNE, issue(), size=15 << 30)
     usage = shutil.disk_usage(dwd.folder.parent)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""How a file here stands to the server's: one pure decision, and how the sum of them reads."""
+"""How a local file compares with the server's: one pure decision, and the summary of all."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def noted(
         pytest.param(None, Local(size=60, note=noted()), "broken", id="cut, and no longer listed"),
     ],
 )
-def test_how_a_file_stands(archive: RemoteArchive | None, local: Local, standing: Standing) -> None:
-    """Size and date, here, in the note and in the listing, decide; each case has one answer."""
+def test_each_comparison_has_one_result(archive: RemoteArchive | None, local: Local, standing: Standing) -> None:
+    """Local size and date, the note and the listing decide; each case has one result."""
     assert compare(archive, local) == standing
 
 
@@ -94,7 +94,7 @@ def test_how_a_file_stands(archive: RemoteArchive | None, local: Local, standing
     st.integers(0, 10**12),
 )
 def test_a_listing_of_the_same_file_never_differs(moment: datetime, size: int) -> None:
-    """A listing tells the minute, a header the second: of one file they always agree."""
+    """A listing has minutes, a header seconds: for one file they always agree."""
     moment = moment.replace(tzinfo=UTC, microsecond=0)
     archive = listed(size, moment.replace(second=0))
 
@@ -126,8 +126,8 @@ def _sync_plan(*findings: SyncFinding, missing: tuple[Missing, ...] = (), speed:
     return SyncPlan(plan=plan, findings=findings, free=212_000_000_000, speed=speed)
 
 
-def test_one_line_says_all() -> None:
-    """Counts, bytes, space and time stand in one line that needs no explanation."""
+def test_one_line_summarises_all() -> None:
+    """Counts, bytes, space and time are in one line that needs no explanation."""
     made = _sync_plan(
         _finding("new"), _finding("re-issued"), _finding("same", size=3), _finding("begun", part=1_000_000),
         _finding("gone", size=5), speed=100_000.0,
@@ -140,31 +140,31 @@ def test_one_line_says_all() -> None:
 
 
 def test_no_speed_is_invented() -> None:
-    """Where none was measured, the time is not known, and said to be so."""
+    """Without a measurement, the duration is reported as unknown."""
     made = _sync_plan(_finding("new"))
 
     assert made.seconds is None
     assert "time unknown until the first download" in made.summary
 
 
-def test_nothing_to_do_is_said() -> None:
-    """A folder that is as the server has no bytes, no space and no time in its line."""
+def test_an_up_to_date_folder_is_reported() -> None:
+    """The line of an up-to-date folder has no bytes, no space and no time."""
     made = _sync_plan(_finding("same", size=3), _finding("same", "may.tar", month=MAY, size=3))
 
     assert made.summary == "2 as on the server; nothing to fetch"
     assert "2 months as on the server (by size and date)" in str(made)
 
 
-def test_a_disk_that_is_too_small_is_said() -> None:
-    """What is free is held against what is to come."""
+def test_a_full_disk_is_reported() -> None:
+    """Free space is compared with the bytes to fetch."""
     (finding,) = _sync_plan(_finding("new")).findings
     made = SyncPlan(plan=_sync_plan(finding).plan, findings=(finding,), free=10)
 
     assert "10 B free, which is not enough" in made.summary
 
 
-def test_the_table_names_what_is_notable_and_stays_short() -> None:
-    """A month has one row however many files it has; three of those that need a word are named."""
+def test_the_table_is_short() -> None:
+    """A month has one row for any number of files, and names up to three notable ones."""
     many = [_finding("broken", f"{day:02d}.tar.gz", size=5) for day in range(1, 31)]
     gap = Missing(month=MAY, what="2020-05", reason="no such file on the server")
     made = _sync_plan(*many, missing=(gap,))
@@ -177,8 +177,8 @@ def test_the_table_names_what_is_notable_and_stays_short() -> None:
     assert repr(made) == f"<SyncPlan {made.summary}>"
 
 
-def test_damage_is_told_without_the_path_twice() -> None:
-    """A remark names the member and the fault; the file stands beside it already."""
+def test_damage_is_reported_without_repeating_the_path() -> None:
+    """A remark names the member and the fault; the file is named beside it."""
     path = Path("data", "a", "june.tar")
     error = CorruptArchive(f"{path} > frame is damaged, here or before (CRC): fetch it again")
     finding = SyncFinding(
@@ -189,8 +189,8 @@ def test_damage_is_told_without_the_path_twice() -> None:
     assert finding.bytes_to_fetch == 0
 
 
-def test_a_program_gets_plain_values() -> None:
-    """`to_dict` goes through JSON, file by file."""
+def test_to_dict_returns_plain_values() -> None:
+    """`to_dict` survives JSON, file by file."""
     made = _sync_plan(_finding("new"), _finding("unlisted", "x.tar", size=7), speed=1e6)
 
     again = json.loads(json.dumps(made.to_dict()))

@@ -1,4 +1,4 @@
-"""What lies in the data folder: every file of the months asked for is found, and nothing else is taken for one."""
+"""The inventory of the data folder: it finds every file of the requested months, and nothing else."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def lay(folder: Path, path: str, body: bytes = b"12345") -> Path:
     return place
 
 
-def test_only_files_of_the_products_names_are_found(tmp_path: Path) -> None:
-    """Notes, parts, indexes, folders and what the user keeps beside them are none of sync's business."""
+def test_only_files_with_the_products_names_are_found(tmp_path: Path) -> None:
+    """Notes, parts, indexes, folders and the user's own files are ignored."""
     lay(tmp_path, f"{RECENT}/{FRAME}")
     for name in (
         "notes.txt",
@@ -67,8 +67,8 @@ def test_only_files_of_the_products_names_are_found(tmp_path: Path) -> None:
     assert [(finding.archive.name, finding.standing) for finding in found(tmp_path, {})] == [(FRAME, "unlisted")]
 
 
-def test_what_lies_beside_a_file_is_seen(tmp_path: Path) -> None:
-    """A whole file, a part and a note are each known; a note that cannot be read is as none."""
+def test_companions_of_a_file_are_found(tmp_path: Path) -> None:
+    """A complete file, a part and a note are recognised; an unreadable note is ignored."""
     place = lay(tmp_path, f"{RECENT}/{FRAME}")
     part_path(place).write_bytes(b"12")
     sidecar_path(place).write_bytes(b"{")
@@ -79,8 +79,8 @@ def test_what_lies_beside_a_file_is_seen(tmp_path: Path) -> None:
     assert finding.standing == "same"
 
 
-def test_what_is_listed_but_not_preferred_is_not_gone(tmp_path: Path) -> None:
-    """Frames that the server still lists beside their month's archive are not told: they are where they were."""
+def test_a_listed_but_not_preferred_file_is_not_gone(tmp_path: Path) -> None:
+    """Frames that the server still lists beside their month's archive are not reported."""
     lay(tmp_path, f"{RECENT}/{FRAME}")
 
     findings = found(tmp_path, {RECENT: entries([FRAME]), HISTORICAL: entries([MONTH])})
@@ -88,8 +88,8 @@ def test_what_is_listed_but_not_preferred_is_not_gone(tmp_path: Path) -> None:
     assert [(finding.archive.name, finding.standing) for finding in findings] == [(MONTH, "new")]
 
 
-def test_every_file_of_a_month_is_given_whatever_is_preferred() -> None:
-    """A plan takes the month's archive alone; `archives_of` gives the frames, too."""
+def test_archives_of_returns_every_file_of_a_month() -> None:
+    """A plan has only the month's archive; `archives_of` also returns the frames."""
     listings = {RECENT: entries([FRAME, "x"]), HISTORICAL: entries([MONTH])}
     months = month_range("2025-06")
 
@@ -99,8 +99,8 @@ def test_every_file_of_a_month_is_given_whatever_is_preferred() -> None:
     assert {archive.name for archive in archives_of(RW, RADOLAN, months, listings)} == {MONTH, FRAME}
 
 
-def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    """A file in the place of a folder is no empty folder: the message names it."""
+def test_an_unreadable_folder_raises(tmp_path: Path) -> None:
+    """A file in place of a folder is not an empty folder: the message names it."""
     lay(tmp_path, RECENT)
 
     with pytest.raises(StorageError, match="bin cannot be read"):
@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 
 def test_each_name_of_the_largest_folder_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """78,000 names over 18 months: each is read once for the plan and once for the folder, not once a month."""
+    """78,000 names over 18 months are each read once for the plan and once for the folder, not once a month."""
     calls = itertools.count()
     time_of = Era.time_of
     monkeypatch.setattr(Era, "time_of", lambda era, name: (next(calls), time_of(era, name))[1])

@@ -1,4 +1,4 @@
-"""Laws of `sync` over folders that roll on, families and eras, against the mirror."""
+"""`sync` for rolling folders, families and eras, against the mirror."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _put(root: Path, path: str, body: bytes) -> Path:
     return place
 
 
-def test_near_real_time_is_kept_up(tmp_path: Path) -> None:
-    """Frames that the server adds are brought, those that it has dropped stay here."""
+def test_near_real_time_is_kept_up_to_date(tmp_path: Path) -> None:
+    """Frames added by the server are fetched, those that it has dropped are kept."""
     root, data, now = tmp_path / "root", tmp_path / "data", datetime.now(UTC)
     paths = [
         f"weather/radar/radolan/ry/raa01-ry_10000-{now:%y%m%d}00{minute:02d}-dwd---bin.bz2"
@@ -55,7 +55,7 @@ def test_near_real_time_is_kept_up(tmp_path: Path) -> None:
 
 
 def test_families_never_mix(tmp_path: Path) -> None:
-    """What lies here of another family is not touched, not told, and not taken for this one's."""
+    """Local files of another family are not changed, reported, or mistaken for this family's."""
     root, data = tmp_path / "root", tmp_path / "data"
     hourly = "climate_environment/CDC/grids_germany/hourly/radolan"
     radolan = f"{hourly}/historical/bin/2020/RW202006.tar.gz"
@@ -73,8 +73,8 @@ def test_families_never_mix(tmp_path: Path) -> None:
     assert (data / radolan).read_bytes() == body
 
 
-def test_a_month_filed_anew_is_brought_and_its_frames_stay(tmp_path: Path) -> None:
-    """When the server puts a month's archive in the place of single frames, it is new, and the frames are gone."""
+def test_a_new_archive_of_a_month_is_fetched_and_its_frames_stay(tmp_path: Path) -> None:
+    """When the server replaces single frames by a month's archive, that is new, and the frames are gone."""
     root, data = tmp_path / "root", tmp_path / "data"
     hourly = "climate_environment/CDC/grids_germany/hourly/radolan"
     frames = [f"{hourly}/recent/bin/raa01-rw_10000-250601{hour:02d}50-dwd---bin.gz" for hour in range(3)]

@@ -1,4 +1,4 @@
-"""Laws of asking little: how many requests at a time, how many again, how many bytes a second."""
+"""Throttling: requests at a time, retries, and bytes per second."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Clock:
-    """A clock that goes on by a millisecond whenever it is looked at."""
+    """A clock that advances by a millisecond at every call."""
 
     now: float = 0.0
 
     def __call__(self) -> float:
-        """Give the moment."""
+        """Return the time."""
         self.now += 0.001
         return self.now
 
@@ -33,7 +33,7 @@ def in_a_loop(law: Callable[[], Coroutine[None, None, None]]) -> None:
 
 
 async def fill(gate: Gate, count: int) -> tuple[list[asyncio.Task[None]], list[int], asyncio.Event]:
-    """Let so many want to pass; give them, how many were inside at a time, and what lets them out."""
+    """Start waiters; return them, the number inside at a time, and the event that releases them."""
     inside, seen, leave = [0], [0], asyncio.Event()
 
     async def one() -> None:
@@ -49,7 +49,7 @@ async def fill(gate: Gate, count: int) -> tuple[list[asyncio.Task[None]], list[i
     return tasks, seen, leave
 
 
-def test_no_more_pass_than_the_gate_lets() -> None:
+def test_the_gate_limits_the_number_inside() -> None:
     """Five of eight are inside, and the others follow when these have left."""
 
     async def law() -> None:
@@ -63,8 +63,8 @@ def test_no_more_pass_than_the_gate_lets() -> None:
     in_a_loop(law)
 
 
-def test_an_overloaded_server_halves_what_passes_and_a_good_one_wins_it_back() -> None:
-    """Each complaint halves, down to one; as many good answers as pass at a time give one more, up to the most."""
+def test_overload_halves_the_limit_and_success_restores_it() -> None:
+    """Each complaint halves it, down to one; as many successes as the limit raise it by one, up to the maximum."""
 
     async def law() -> None:
         clock = Clock()
@@ -83,7 +83,7 @@ def test_an_overloaded_server_halves_what_passes_and_a_good_one_wins_it_back() -
 
 
 def test_complaints_of_one_moment_count_once() -> None:
-    """Five requests under way at once that are all refused halve the gate once."""
+    """Five simultaneous requests that are all refused halve the gate once."""
 
     async def law() -> None:
         clock = Clock()
@@ -98,7 +98,7 @@ def test_complaints_of_one_moment_count_once() -> None:
 
 
 def test_a_demand_to_wait_holds_for_all() -> None:
-    """Nothing passes before the moment that the server named."""
+    """No request passes before the time that the server stated."""
 
     async def law() -> None:
         gate = Gate(2)
@@ -114,7 +114,7 @@ def test_a_demand_to_wait_holds_for_all() -> None:
 
 
 def test_nothing_passes_while_paused() -> None:
-    """Who waits goes on when the pause is over."""
+    """Waiting requests continue when the pause is over."""
 
     async def law() -> None:
         gate = Gate(5)
@@ -130,8 +130,8 @@ def test_nothing_passes_while_paused() -> None:
     in_a_loop(law)
 
 
-def test_who_stops_waiting_takes_no_place() -> None:
-    """A cancelled wait, at the gate or for a moment that the server named, leaves the gate as it was."""
+def test_a_cancelled_wait_takes_no_place() -> None:
+    """A cancelled wait, at the gate or for a time that the server stated, leaves the gate unchanged."""
 
     async def law() -> None:
         gate = Gate(1)
@@ -150,7 +150,7 @@ def test_who_stops_waiting_takes_no_place() -> None:
 
 @given(st.lists(st.sampled_from(["spend", "earn"]), max_size=60))
 def test_retries_never_exceed_the_budget_and_what_was_earned(steps: list[str]) -> None:
-    """However it goes, no more retries are made than there were at first, and one for each megabyte."""
+    """At most the initial number of retries is made, plus one for each megabyte."""
     budget, spent, earned = Budget(5, last_tries=2), 0, 0
     for step in steps:
         if step == "earn":
@@ -163,8 +163,8 @@ def test_retries_never_exceed_the_budget_and_what_was_earned(steps: list[str]) -
     assert Budget(5, last_tries=2).spend()
 
 
-def test_a_host_that_serves_nothing_is_first_not_retried_then_not_asked() -> None:
-    """After so many vain requests there are no retries, and after some first tries more, no requests."""
+def test_a_host_that_serves_nothing_loses_retries_then_requests() -> None:
+    """After enough failed requests there are no retries, and after some first tries no requests."""
     budget = Budget(4, last_tries=2)
     states = []
     for budget.vain in range(8):
@@ -176,7 +176,7 @@ def test_a_host_that_serves_nothing_is_first_not_retried_then_not_asked() -> Non
 
 
 def test_a_host_that_serves_again_is_asked_again() -> None:
-    """Giving up holds until something is served."""
+    """Giving up lasts until a request is served."""
     budget = Budget(4, last_tries=2)
     budget.give_up()
     assert budget.down
@@ -187,8 +187,8 @@ def test_a_host_that_serves_again_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("limit", [1000.0, 2e6])
-def test_bytes_over_time_keep_to_the_limit(limit: float) -> None:
-    """Who waits as told never gets more bytes a second than allowed, in any order of sizes."""
+def test_bytes_over_time_stay_within_the_limit(limit: float) -> None:
+    """With the returned waits, bytes per second never exceed the limit, for any sizes in any order."""
     clock, total = Clock(), 0
     pace = Pace(limit, clock=clock)
     for count in (10, 1_000_000, 1, 65_536, 500):
@@ -198,13 +198,13 @@ def test_bytes_over_time_keep_to_the_limit(limit: float) -> None:
     assert total / clock.now <= limit
 
 
-def test_no_limit_is_no_wait() -> None:
+def test_no_limit_means_no_wait() -> None:
     """Without a limit nothing waits."""
     assert Pace(None).wait(1 << 40) == 0.0
 
 
-def test_time_that_was_not_waited_is_no_stall() -> None:
-    """Only the seconds spent waiting for bytes count, so that a slow disk is no slow server."""
+def test_only_waiting_counts_as_a_stall() -> None:
+    """Only the seconds spent waiting for bytes count, so a slow disk is not a slow server."""
     floor = Floor(slowest=1000.0, window=10.0)
 
     assert not any(floor.falls_below(1, 0.001) for _ in range(5000))

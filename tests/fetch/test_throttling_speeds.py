@@ -1,4 +1,4 @@
-"""Speeds: what was measured is remembered, by server; what cannot be read is as nothing."""
+"""Stored speeds: measurements are stored by server; unreadable ones are ignored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_last_speed_counts() -> None:
-    """Each server has its own, and a later one takes the place of an earlier."""
+    """Each server has its own, and a later one replaces an earlier."""
     remember_speed("opendata.dwd.de", 10_000_000, 2.0)
     remember_speed("127.0.0.1:8930", 90_000_000, 1.0)
     remember_speed("opendata.dwd.de", 10_000_000, 4.0)
@@ -29,8 +29,8 @@ def test_the_last_speed_counts() -> None:
     ("count", "seconds"), [(3_999_999, 0.5), (0, 1.0), (10**9, 0.0), (10**9, -1.0), (10**9, float("nan")),
                            (10**9, float("inf"))]
 )  # fmt: skip
-def test_what_is_too_small_to_tell_is_passed_over(count: int, seconds: float) -> None:
-    """A few bytes, or a clock that did not move, are no measurement."""
+def test_small_transfers_are_ignored(count: int, seconds: float) -> None:
+    """A few bytes, or a clock that did not advance, are not a measurement."""
     remember_speed("opendata.dwd.de", count, seconds)
 
     assert known_speed("opendata.dwd.de") is None
@@ -43,8 +43,8 @@ def test_what_is_too_small_to_tell_is_passed_over(count: int, seconds: float) ->
      '{"opendata.dwd.de": -1}', '{"opendata.dwd.de": NaN}', '{"opendata.dwd.de": Infinity}', "[" * 100_000],
     ids=lambda text: text[:30],
 )  # fmt: skip
-def test_a_file_that_cannot_be_read_is_as_none(text: str) -> None:
-    """Whatever lies there, no estimate is made of it, and the next measurement takes its place."""
+def test_an_unreadable_file_is_ignored(text: str) -> None:
+    """It yields no estimate, and the next measurement replaces it."""
     cache_folder().mkdir()
     (cache_folder() / "speeds.json").write_text(text, encoding="utf-8")
 
@@ -55,8 +55,8 @@ def test_a_file_that_cannot_be_read_is_as_none(text: str) -> None:
     assert known_speed("opendata.dwd.de") == 5_000_000
 
 
-def test_a_cache_that_cannot_be_written_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An estimate is not worth a download: nothing is raised, nothing is known."""
+def test_an_unwritable_cache_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is raised, and no speed is known."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "file" / "below"))
 
@@ -65,8 +65,8 @@ def test_a_cache_that_cannot_be_written_is_no_failure(monkeypatch: pytest.Monkey
     assert known_speed("opendata.dwd.de") is None
 
 
-def test_no_password_is_kept() -> None:
-    """A user's name and password in an address do not reach the disk."""
+def test_no_password_is_stored() -> None:
+    """A user's name and password in an address are not written to the disk."""
     remember_speed("me:secret@opendata.dwd.de", 10_000_000, 2.0)
 
     assert "secret" not in (cache_folder() / "speeds.json").read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ def test_no_password_is_kept() -> None:
 
 
 def test_old_servers_are_forgotten() -> None:
-    """The file stays small: the servers of the last downloads are kept."""
+    """The file stays small: only the servers of the last downloads are kept."""
     for port in range(40):
         remember_speed(f"127.0.0.1:{port}", 10_000_000, 2.0)
 

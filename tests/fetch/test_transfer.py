@@ -1,4 +1,4 @@
-"""Laws of one file on its way: wrong bytes never take its name, right ones are never fetched twice."""
+"""The transfer of one file: damaged bytes are never renamed, correct ones are never fetched twice."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_a_flipped_bit_costs_the_days_from_it_on(server: Server, tmp_path: Path) -> None:
-    """Damage in the second day is found by its checksum, and only what follows the first day comes again."""
+    """Damage in the second day is found by its checksum, and only the first day is kept."""
     server.script("/bin/a.tar", Reply(body=flipped(MONTH, SECOND + 2000)), Reply(body=MONTH))
 
     report = get(plan_of(server, tmp_path))
@@ -84,8 +84,8 @@ def test_a_flipped_bit_costs_the_days_from_it_on(server: Server, tmp_path: Path)
     assert report.outcomes[0].notes == (f"arrived damaged, fetched again from byte {SECOND:,}",)
 
 
-def test_damage_is_told_before_the_end(server: Server, tmp_path: Path) -> None:
-    """A large file whose beginning is wrong is not fetched to its end first."""
+def test_damage_is_reported_before_the_end(server: Server, tmp_path: Path) -> None:
+    """A large file with a damaged beginning is not fetched to its end first."""
     bad = flipped(LARGE, 5000)
     server.script("/bin/a.tar", Reply(body=bad), Reply(body=LARGE))
 
@@ -98,8 +98,8 @@ def test_damage_is_told_before_the_end(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body", [flipped(MONTH, SECOND + 2000), recorded(MONTH[: SECOND + 900]), recorded(MONTH + b"x")]
 )
-def test_what_is_wrong_each_time_is_named_and_not_kept(server: Server, tmp_path: Path, body: bytes) -> None:
-    """A file that is damaged on the server is fetched a few times, then named, and nothing of it has its name."""
+def test_lasting_damage_raises_and_is_not_kept(server: Server, tmp_path: Path, body: bytes) -> None:
+    """A file that is damaged on the server is fetched a few times, then raises, and is not kept."""
     server.script("/bin/a.tar", Reply(body=body))
 
     with pytest.raises(DamagedDownload, match=r"arrived damaged 3 times .*a\.tar.*verify=False accepts it"):
@@ -109,8 +109,8 @@ def test_what_is_wrong_each_time_is_named_and_not_kept(server: Server, tmp_path:
     assert files(tmp_path) == set()
 
 
-def test_a_damaged_file_can_be_asked_for_all_the_same(server: Server, tmp_path: Path) -> None:
-    """With verify=False the server's bytes are taken as they are."""
+def test_a_damaged_file_can_be_accepted(server: Server, tmp_path: Path) -> None:
+    """With verify=False the server's bytes are accepted."""
     server.script("/bin/a.tar", Reply(body=MONTH[:-2000]))
 
     report = get(plan_of(server, tmp_path), verify=False)
@@ -118,8 +118,8 @@ def test_a_damaged_file_can_be_asked_for_all_the_same(server: Server, tmp_path: 
     assert report.paths[0].read_bytes() == MONTH[:-2000]
 
 
-def test_what_means_harm_is_refused_at_once(server: Server, tmp_path: Path) -> None:
-    """An archive with a name that leads out of its folder is not asked for again, and nothing of it stays."""
+def test_a_malicious_archive_is_refused_at_once(server: Server, tmp_path: Path) -> None:
+    """An archive with a name that leads out of its folder is not requested again, and not kept."""
     server.script("/bin/a.tar", Reply(body=recorded(tar(entry("../x", b"y")))))
 
     with pytest.raises(UnsafeMember, match=r"leads out of its folder"):
@@ -130,8 +130,8 @@ def test_what_means_harm_is_refused_at_once(server: Server, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("stated", [SECOND + 3000, SECOND, 30_000, len(MONTH) - 1, len(MONTH) - 512])
-def test_a_length_that_is_too_small_is_found_out(server: Server, tmp_path: Path, stated: int) -> None:
-    """Of a body that is cut at a length that the server states, the rest is asked for."""
+def test_a_stated_length_that_is_too_small_is_detected(server: Server, tmp_path: Path, stated: int) -> None:
+    """If the server states too small a length, the rest is requested."""
     short = Reply(body=MONTH[:stated])
     server.script("/bin/a.tar", short, Reply(body=MONTH))
 
@@ -144,8 +144,8 @@ def test_a_length_that_is_too_small_is_found_out(server: Server, tmp_path: Path,
     assert note.size == len(MONTH)
 
 
-def test_a_tar_that_is_padded_otherwise_arrives(server: Server, tmp_path: Path) -> None:
-    """A tar that ends within a record is asked for what follows, once, and taken where nothing does."""
+def test_a_tar_with_other_padding_arrives(server: Server, tmp_path: Path) -> None:
+    """For a tar that ends within a record, the rest is requested once, and the tar accepted if there is none."""
     odd = month(*DAYS)
     server.script("/bin/a.tar", Reply(body=odd))
 
@@ -155,8 +155,8 @@ def test_a_tar_that_is_padded_otherwise_arrives(server: Server, tmp_path: Path) 
     assert [request.headers.get("Range") for request in server.requests] == [None, f"bytes={len(odd)}-"]
 
 
-def test_a_length_that_is_too_large_is_found_out(server: Server, tmp_path: Path) -> None:
-    """Where the server has no bytes behind those that came, and these are a whole archive, it is one."""
+def test_a_stated_length_that_is_too_large_is_detected(server: Server, tmp_path: Path) -> None:
+    """If the server has no further bytes and the received ones are a complete archive, it is accepted."""
     stated = {"Content-Length": str(len(MONTH) + 100)}
     server.script("/bin/a.tar", Reply(body=MONTH, headers=stated, cut=len(MONTH)), Reply(body=MONTH))
 
@@ -167,8 +167,8 @@ def test_a_length_that_is_too_large_is_found_out(server: Server, tmp_path: Path)
     assert archive_state(report.paths[0]) == "whole"
 
 
-def test_a_day_that_ends_too_early_is_damage_and_no_cut(server: Server, tmp_path: Path) -> None:
-    """Where a day is cut short but the month goes on, that day is fetched again, however the last one ends."""
+def test_a_truncated_day_is_damage(server: Server, tmp_path: Path) -> None:
+    """If a day is cut short but the month continues, that day is fetched again, however the last one ends."""
     for inner in (month(DAYS[0], DAYS[1][:-100], DAYS[2]), month(DAYS[0], DAYS[1][:-100])):
         server.script("/bin/a.tar", Reply(body=recorded(inner)), Reply(body=MONTH, etag='"one"'))
 
@@ -178,10 +178,8 @@ def test_a_day_that_ends_too_early_is_damage_and_no_cut(server: Server, tmp_path
 
 
 @pytest.mark.parametrize("etag", ['"one"', None])
-def test_a_body_without_a_length_that_is_cut_is_no_whole_file(
-    server: Server, tmp_path: Path, etag: str | None
-) -> None:
-    """Nothing in HTTP tells such a cut from the end; the archive's own structure does."""
+def test_a_truncated_body_without_a_length_is_incomplete(server: Server, tmp_path: Path, etag: str | None) -> None:
+    """HTTP does not distinguish such a cut from the end; the archive's own structure does."""
     cut = Reply(body=MONTH, headers={"Content-Length": ""}, cut=SECOND + 1000, etag=etag, modified=None)
     server.script("/bin/a.tar", cut, Reply(body=MONTH, etag=etag, modified=None))
 
@@ -191,8 +189,8 @@ def test_a_body_without_a_length_that_is_cut_is_no_whole_file(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
-def test_what_was_packed_for_the_way_is_unpacked(server: Server, tmp_path: Path, encoding: str) -> None:
-    """A server that packs what it was asked not to pack costs nothing but its ranges."""
+def test_an_encoded_body_is_decoded(server: Server, tmp_path: Path, encoding: str) -> None:
+    """A server that encodes although it was asked not to costs only its ranges."""
     label = {"Content-Encoding": encoding}
     server.script("/bin/a.tar.gz", Reply(body=gzip.compress(DAYS[0]), headers=label))
     server.script("/bin/b.tar", Reply(body=gzip.compress(MONTH), headers=label))
@@ -202,8 +200,8 @@ def test_what_was_packed_for_the_way_is_unpacked(server: Server, tmp_path: Path,
     assert [path.read_bytes() for path in report.paths] == [DAYS[0], MONTH]
 
 
-def test_what_was_packed_for_the_way_and_cut_is_begun_anew(server: Server, tmp_path: Path) -> None:
-    """A packed body cannot be continued: the server's ranges are of other bytes."""
+def test_a_truncated_encoded_body_is_restarted(server: Server, tmp_path: Path) -> None:
+    """An encoded body cannot be continued: the server's ranges are of other bytes."""
     sent = gzip.compress(MONTH)
     label = {"Content-Encoding": "gzip"}
     server.script(
@@ -216,15 +214,15 @@ def test_what_was_packed_for_the_way_and_cut_is_begun_anew(server: Server, tmp_p
     assert "Range" not in server.requests[1].headers
 
 
-def test_a_label_of_the_files_own_packing_changes_nothing(server: Server, tmp_path: Path) -> None:
+def test_a_label_of_the_files_own_compression_changes_nothing(server: Server, tmp_path: Path) -> None:
     """Servers label a .tar.gz as gzip-encoded; its bytes are the file's."""
     server.script("/bin/a.tar.gz", Reply(body=DAYS[0], headers={"Content-Encoding": "x-gzip"}))
 
     assert get(plan_of(server, tmp_path, "a.tar.gz")).paths[0].read_bytes() == DAYS[0]
 
 
-def test_a_packing_that_nobody_knows_is_refused(server: Server, tmp_path: Path) -> None:
-    """What cannot be unpacked is not kept."""
+def test_an_unknown_encoding_is_refused(server: Server, tmp_path: Path) -> None:
+    """A body that cannot be decoded is not kept."""
     server.script("/bin/a.tar", Reply(body=MONTH, headers={"Content-Encoding": "br"}))
 
     with pytest.raises(Refused, match="encoding 'br'"):
@@ -234,7 +232,7 @@ def test_a_packing_that_nobody_knows_is_refused(server: Server, tmp_path: Path) 
 
 
 def test_a_trickle_is_a_stall(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that sends a few bytes now and then is given up for a new connection, and at last named."""
+    """A connection that receives a few bytes now and then is replaced, and finally an error names the server."""
     patience = Patience(attempts=2, first_wait=0.001, read=5.0, slowest=1e15, window=0.0)
     monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", patience)
     server.script("/bin/a.tar", Reply(body=LARGE))
@@ -246,7 +244,7 @@ def test_a_trickle_is_a_stall(server: Server, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_redirect_to_another_server_is_not_followed(server: Server, tmp_path: Path) -> None:
-    """Another server is never even asked."""
+    """The other server gets no request."""
     with serving() as other:
         other.script("/bin/a.tar", Reply(body=BODY))
         server.script("/bin/a.tar", Reply(status=302, headers={"Location": f"{other.url}/bin/a.tar"}))
@@ -258,7 +256,7 @@ def test_a_redirect_to_another_server_is_not_followed(server: Server, tmp_path: 
 
 
 def test_a_redirect_on_the_same_server_is_followed_with_its_range(server: Server, tmp_path: Path) -> None:
-    """A file that has moved on the server that was chosen arrives, and a part of it is continued."""
+    """A file that was moved on the chosen server arrives, and a part of it is continued."""
     server.script("/bin/a.tar", Reply(status=301, headers={"Location": "/moved/a.tar"}))
     server.script("/moved/a.tar", Reply(body=BODY))
     plan = plan_of(server, tmp_path)
@@ -270,8 +268,8 @@ def test_a_redirect_on_the_same_server_is_followed_with_its_range(server: Server
     assert report.paths[0].read_bytes() == BODY
 
 
-def test_a_size_that_no_file_has_is_refused(server: Server, tmp_path: Path) -> None:
-    """A server that announces more than any archive has is not believed, and nothing is written."""
+def test_an_excessive_size_is_refused(server: Server, tmp_path: Path) -> None:
+    """A server that announces more bytes than any archive has is refused, and nothing is written."""
     server.script("/bin/a.tar", Reply(body=BODY, headers={"Content-Length": str(10**15)}))
 
     with pytest.raises(Refused, match="more than any file of DWD"):
@@ -283,8 +281,8 @@ def test_a_size_that_no_file_has_is_refused(server: Server, tmp_path: Path) -> N
 # --- what a crash has left ----------------------------------------------------------------------------------
 
 
-def test_a_part_with_zeros_of_a_power_cut_is_not_believed(server: Server, tmp_path: Path) -> None:
-    """A part whose end never reached the disk is verified, and fetched again from the last day that is right."""
+def test_a_part_with_zeros_of_a_power_cut_is_not_trusted(server: Server, tmp_path: Path) -> None:
+    """A part whose end never reached the disk is verified, and fetched again from the last correct day."""
     server.script("/bin/a.tar", Reply(body=MONTH))
     plan = plan_of(server, tmp_path)
     lost = MONTH[: SECOND + 1000] + bytes(3000)
@@ -296,8 +294,8 @@ def test_a_part_with_zeros_of_a_power_cut_is_not_believed(server: Server, tmp_pa
     assert server.asked("/bin/a.tar")[-1].headers["Range"] == f"bytes={SECOND}-"
 
 
-def test_a_file_that_has_its_name_but_not_its_note_gets_it(server: Server, tmp_path: Path) -> None:
-    """A crash between the two renames at the end costs nothing: no request is made, and the note is right."""
+def test_a_missing_note_is_restored(server: Server, tmp_path: Path) -> None:
+    """A crash between the two renames at the end costs no request, and the note is correct."""
     plan = plan_of(server, tmp_path)
     path = plan.paths[0]
     note = Sidecar(url=plan.url(plan.archives[0]), etag='"one"', size=len(BODY))
@@ -312,8 +310,8 @@ def test_a_file_that_has_its_name_but_not_its_note_gets_it(server: Server, tmp_p
     assert files(tmp_path) == {"a.tar", "a.tar.meta.json"}
 
 
-def test_a_note_of_another_file_is_not_given_to_the_one_there(server: Server, tmp_path: Path) -> None:
-    """A note without a part, of a size that the file there has not, goes."""
+def test_a_note_of_another_file_is_removed(server: Server, tmp_path: Path) -> None:
+    """A note without a part whose size differs from the file's is removed."""
     plan = plan_of(server, tmp_path)
     path = plan.paths[0]
     path.parent.mkdir()
@@ -326,8 +324,8 @@ def test_a_note_of_another_file_is_not_given_to_the_one_there(server: Server, tm
     assert files(tmp_path) == {"a.tar"}
 
 
-def test_half_a_note_is_no_note(server: Server, tmp_path: Path) -> None:
-    """Temporaries of a crash are gone when the file has come."""
+def test_half_a_note_is_ignored(server: Server, tmp_path: Path) -> None:
+    """Temporary files of a crash are removed when the file is complete."""
     server.script("/bin/a.tar", Reply(body=BODY))
     plan = plan_of(server, tmp_path)
     leave_part(plan.paths[0], plan.url(plan.archives[0]), BODY[:1000])
@@ -339,8 +337,8 @@ def test_half_a_note_is_no_note(server: Server, tmp_path: Path) -> None:
     assert files(tmp_path) == {"a.tar", "a.tar.meta.json"}
 
 
-def test_the_next_start_tells_what_was_there(server: Server, tmp_path: Path) -> None:
-    """One line says how many files were resumed, and how much of them had come before."""
+def test_the_next_start_reports_existing_bytes(server: Server, tmp_path: Path) -> None:
+    """One line states how many files are resumed, and how many of their bytes exist."""
     server.script("/bin/a.tar", Reply(body=BODY))
     server.script("/bin/b.tar", Reply(body=BODY))
     plan = plan_of(server, tmp_path, "a.tar", "b.tar")
@@ -352,8 +350,8 @@ def test_the_next_start_tells_what_was_there(server: Server, tmp_path: Path) -> 
     assert report.summary.endswith("; 300 kB already present")
 
 
-def test_a_folder_that_vanishes_is_named(server: Server, tmp_path: Path) -> None:
-    """Who removes the data folder while a file comes into it reads so in the report; the next call brings it."""
+def test_a_folder_that_vanishes_is_reported(server: Server, tmp_path: Path) -> None:
+    """If the data folder is removed during a download, the report says so; the next call fetches the file."""
     stall = threading.Event()
     server.script("/bin/a.tar", Reply(body=LARGE, cut=3_000_000, stall=stall), Reply(body=LARGE))
     plan = plan_of(server, tmp_path / "data")
@@ -373,7 +371,7 @@ def test_a_folder_that_vanishes_is_named(server: Server, tmp_path: Path) -> None
 def test_a_clock_that_jumps_changes_nothing(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Waits, speeds and stalls are measured by a clock that never jumps: the wall clock may go back for years."""
+    """Waits, speeds and stalls use a monotonic clock: the wall clock may go back by years."""
     moments = itertools.cycle([4e9, 0.0, 1e9])
     monkeypatch.setattr(time, "time", lambda: next(moments))
     server.script("/bin/a.tar", Reply(status=503), Reply(body=BODY, cut=300_000), Reply(body=BODY))
@@ -389,14 +387,14 @@ def test_a_clock_that_jumps_changes_nothing(
 
 @pytest.fixture
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask for less at a time, so that a smaller file has as many blocks."""
+    """Request less at a time, so that a smaller file has as many blocks."""
     monkeypatch.setattr(transfers, "_BLOCK", BLOCK)
 
 
 @pytest.mark.usefixtures("_small_blocks")
 @pytest.mark.parametrize("lanes", [2, 5])
-def test_a_large_file_may_come_over_several_connections(server: Server, tmp_path: Path, lanes: int) -> None:
-    """Blocks side by side make the same file, and no byte comes twice."""
+def test_a_large_file_may_use_several_connections(server: Server, tmp_path: Path, lanes: int) -> None:
+    """Parallel blocks make the same file, and no byte is fetched twice."""
     server.script("/bin/a.tar", Reply(body=MIDDLE))
 
     report = get(plan_of(server, tmp_path), connections_per_file=lanes)
@@ -419,8 +417,8 @@ def test_a_large_file_may_come_over_several_connections(server: Server, tmp_path
         [Reply(body=MIDDLE), Reply(status=503), Reply(body=MIDDLE)],
     ],
 )
-def test_blocks_that_fail_are_fetched_again(server: Server, tmp_path: Path, replies: list[Reply]) -> None:
-    """A broken block, a server without ranges, a file that changes meanwhile: it arrives all the same."""
+def test_failed_blocks_are_fetched_again(server: Server, tmp_path: Path, replies: list[Reply]) -> None:
+    """The file arrives despite a broken block, a server without ranges, or a change in between."""
     server.script("/bin/a.tar", *replies)
 
     report = get(plan_of(server, tmp_path), connections_per_file=3)
@@ -428,8 +426,8 @@ def test_blocks_that_fail_are_fetched_again(server: Server, tmp_path: Path, repl
     assert report.paths[0].read_bytes() == MIDDLE
 
 
-def test_a_limit_of_bytes_a_second_holds(server: Server, tmp_path: Path) -> None:
-    """Two files together come no faster than allowed."""
+def test_the_bandwidth_limit_holds(server: Server, tmp_path: Path) -> None:
+    """Two files together stay within the limit."""
     for name in ("a.tar", "b.tar"):
         server.script(f"/bin/{name}", Reply(body=BODY))
     begun = time.monotonic()
@@ -440,8 +438,8 @@ def test_a_limit_of_bytes_a_second_holds(server: Server, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("option", "value"), [("connections_per_file", 0), ("bandwidth_limit", 0.0)])
-def test_numbers_that_are_none_are_refused(server: Server, tmp_path: Path, option: str, value: float) -> None:
-    """No connections and no bytes bring no file."""
+def test_invalid_numbers_are_refused(server: Server, tmp_path: Path, option: str, value: float) -> None:
+    """Zero connections and zero bytes raise."""
     with pytest.raises(SettingsError, match=f"{option}.* is not .*valid"):
         get(plan_of(server, tmp_path), **{option: value})
 
@@ -458,7 +456,7 @@ print(json.dumps([[o.state, o.bytes, list(o.notes)] for o in report.outcomes]))
 
 
 def test_two_processes_share_one_download(server: Server, tmp_path: Path) -> None:
-    """Who wants what another is fetching waits for it, and fetches nothing."""
+    """A process that wants a file which another is fetching waits for it, and fetches nothing."""
     server.script("/bin/a.tar", Reply(body=BODY))
     server.open.clear()
     environment = {"PYTHONPATH": ":".join(sys.path), "PATH": ""}
@@ -487,8 +485,8 @@ def test_two_processes_share_one_download(server: Server, tmp_path: Path) -> Non
 # --- the handle ---------------------------------------------------------------------------------------------
 
 
-def test_a_handle_is_awaited(server: Server, tmp_path: Path) -> None:
-    """In a notebook, `await start(plan)` is `download(plan)`."""
+def test_a_handle_can_be_awaited(server: Server, tmp_path: Path) -> None:
+    """In a notebook, `await start(plan)` equals `download(plan)`."""
     server.script("/bin/a.tar", Reply(body=BODY))
 
     async def cell() -> tuple[str, bytes]:
@@ -499,7 +497,7 @@ def test_a_handle_is_awaited(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_script_waits_for_a_handle(server: Server, tmp_path: Path) -> None:
-    """Where no loop runs the work goes on in a thread, and its failure is raised to who waits."""
+    """Without a running loop the work runs in a thread, and its failure is raised by `wait`."""
     server.script("/bin/a.tar", Reply(body=BODY))
     job = start(plan_of(server, tmp_path, "a.tar", "b.tar"), progress=False)
 
@@ -522,8 +520,8 @@ def until(condition: object, seconds: float = 20.0) -> None:
         threading.Event().wait(0.005)
 
 
-def test_a_pause_closes_the_connection_and_resume_goes_on_by_range(server: Server, tmp_path: Path) -> None:
-    """A pause takes effect though the server is silent; nothing is asked meanwhile, nothing comes twice."""
+def test_a_pause_closes_the_connection_and_resume_uses_a_range(server: Server, tmp_path: Path) -> None:
+    """A pause takes effect even if the server is silent; no request is sent meanwhile, no byte fetched twice."""
     stalled(server)
     events: list[Progress] = []
     job = start(plan_of(server, tmp_path), progress=events.append)
@@ -541,8 +539,8 @@ def test_a_pause_closes_the_connection_and_resume_goes_on_by_range(server: Serve
     assert not job.paused
 
 
-def test_a_handle_may_be_paused_before_it_has_begun(server: Server, tmp_path: Path) -> None:
-    """A pause at once holds back the first request."""
+def test_a_handle_can_be_paused_before_it_starts(server: Server, tmp_path: Path) -> None:
+    """An immediate pause holds back the first request."""
     server.script("/bin/a.tar", Reply(body=BODY))
     job = start(plan_of(server, tmp_path), progress=False)
     job.pause()
@@ -553,8 +551,8 @@ def test_a_handle_may_be_paused_before_it_has_begun(server: Server, tmp_path: Pa
     assert job.wait().outcomes[0].state == "done"
 
 
-def test_cancel_ends_it_and_the_same_plan_goes_on(server: Server, tmp_path: Path) -> None:
-    """Who cancels gets a report without an error, and the next call brings only the rest."""
+def test_a_cancelled_plan_can_be_resumed(server: Server, tmp_path: Path) -> None:
+    """A cancelled call returns a report without an error, and the next call fetches only the rest."""
     stall = stalled(server)
     events: list[Progress] = []
     plan = plan_of(server, tmp_path, "a.tar", "b.tar")
@@ -573,7 +571,7 @@ def test_cancel_ends_it_and_the_same_plan_goes_on(server: Server, tmp_path: Path
 
 
 def test_cancel_while_paused(server: Server, tmp_path: Path) -> None:
-    """A paused download can be given up."""
+    """A paused download can be cancelled."""
     stall = stalled(server)
     job = start(plan_of(server, tmp_path), progress=False)
     until(lambda: server.at_once == 1)
@@ -585,8 +583,8 @@ def test_cancel_while_paused(server: Server, tmp_path: Path) -> None:
     assert [o.state for o in job.wait().outcomes] == ["cancelled"]
 
 
-def test_what_ends_a_call_is_raised_to_who_waits(server: Server, tmp_path: Path) -> None:
-    """A reporter that fails ends the work, and its own error comes back."""
+def test_an_error_of_the_reporter_is_raised_to_the_waiter(server: Server, tmp_path: Path) -> None:
+    """A reporter that fails ends the work, and its own error is raised."""
     server.script("/bin/a.tar", Reply(body=BODY))
 
     def broken(_: Progress, /) -> None:
@@ -596,8 +594,8 @@ def test_what_ends_a_call_is_raised_to_who_waits(server: Server, tmp_path: Path)
         start(plan_of(server, tmp_path), progress=broken).wait()
 
 
-def test_a_host_that_is_down_is_named_for_what_was_not_asked(server: Server, tmp_path: Path) -> None:
-    """After vain requests for the first files the others are named without a request."""
+def test_a_host_that_is_down_is_named_for_the_remaining_files(server: Server, tmp_path: Path) -> None:
+    """After failed requests for the first files, the others fail without a request."""
     plan = plan_of(server, tmp_path, *(f"{number}.tar" for number in range(30)))
     for archive in plan.archives:
         server.script(f"/{archive.path}", Reply(status=503))

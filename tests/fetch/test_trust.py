@@ -1,4 +1,4 @@
-"""Laws of trust: whose word counts on the way from the server, and that nothing is told to anybody else."""
+"""Trust: which statements of a server count, and that nothing is disclosed to others."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def secure(authority: trustme.CA) -> Iterator[Server]:
 
 
 def told(server: Server, folder: Path, **environment: str) -> str:
-    """Give what a process of its own prints: it reads its certificates when it starts."""
+    """Return what a new process prints: certificates are read when a process starts."""
     clean = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-c", NOTEBOOK, server.url, folder],
@@ -58,8 +58,8 @@ def told(server: Server, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(secure: Server, tmp_path: Path) -> None:
-    """TLS is verified: a server with a certificate of its own making gets no request."""
+def test_an_untrusted_certificate_is_refused(secure: Server, tmp_path: Path) -> None:
+    """TLS is verified: a server with a self-signed certificate gets no request."""
     secure.script("/bin/a.tar", Reply(body=BODY))
 
     with pytest.raises(Refused, match=r"certificate of 127\.0\.0\.1 is not trusted .*SSL_CERT_FILE"):
@@ -68,8 +68,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(secure: Server, tmp_pa
     assert secure.requests == []
 
 
-def test_a_certificate_of_ones_own_authority_counts(secure: Server, authority: trustme.CA, tmp_path: Path) -> None:
-    """The authority named in SSL_CERT_FILE is believed."""
+def test_the_users_own_authority_is_trusted(secure: Server, authority: trustme.CA, tmp_path: Path) -> None:
+    """The authority in SSL_CERT_FILE is trusted."""
     secure.script("/bin/a.tar", Reply(body=BODY))
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
 
@@ -77,8 +77,8 @@ def test_a_certificate_of_ones_own_authority_counts(secure: Server, authority: t
     assert (tmp_path / "bin" / "a.tar").read_bytes() == BODY
 
 
-def test_nobody_leads_from_https_to_http(secure: Server, authority: trustme.CA, tmp_path: Path) -> None:
-    """A redirect from https to http is refused before anything is asked there."""
+def test_a_redirect_from_https_to_http_is_refused(secure: Server, authority: trustme.CA, tmp_path: Path) -> None:
+    """It is refused before any request is sent there."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with serving() as plain:
         plain.script("/bin/a.tar", Reply(body=BODY))
@@ -92,7 +92,7 @@ def test_nobody_leads_from_https_to_http(secure: Server, authority: trustme.CA, 
 
 
 def test_no_cookie_is_kept_and_no_secret_sent(tmp_path: Path) -> None:
-    """What a server sets is not sent back, and a request holds nothing but what it asks for."""
+    """Cookies are not sent back, and a request contains only what it needs."""
     with serving() as server:
         for name in ("a.tar", "b.tar"):
             server.script(f"/bin/{name}", Reply(body=BODY, headers={"Set-Cookie": "who=me; Path=/"}))

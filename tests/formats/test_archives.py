@@ -476,7 +476,7 @@ def test_a_web_page_is_no_archive(archive: Callable[[bytes], Path]) -> None:
 @pytest.mark.parametrize("place", ["nothing.tar", "."])
 def test_what_is_no_file_is_not_found(tmp_path: Path, place: str) -> None:
     """A path without a file, or of a folder, is answered with what to do."""
-    with pytest.raises(NothingFound, match="fetch it first; of a folder, pass its files"):
+    with pytest.raises(NothingFound, match="fetch it first, or pass the files of a folder"):
         parts(tmp_path / place)
 
 
@@ -496,7 +496,7 @@ def test_an_archive_that_vanishes_is_told(archive: Callable[[bytes], Path]) -> N
         (b"", TruncatedFrame, r"is empty \(0 bytes\)"),
         (frame()[:-1], TruncatedFrame, "its header says"),
         (frame() + b"\n", HeaderError, "its header says"),
-        (b"no frame at all", HeaderError, "does not begin as a RADOLAN frame"),
+        (b"no frame at all", HeaderError, "does not begin like a RADOLAN frame"),
     ],
     ids=["empty", "short", "long", "foreign"],
 )

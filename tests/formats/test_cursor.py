@@ -191,7 +191,7 @@ def test_a_frame_that_is_another_by_its_length_has_changed(day: Path) -> None:
     index = index_of(day)
     data = Cursor(index.parts[0]).read(index.rows[3], name="it")
 
-    with pytest.raises(SeriesError, match=r"the frame has changed since .*remove that one's index first"):
+    with pytest.raises(SeriesError, match=r"the frame has changed since .*remove its old index first"):
         frame_codes(data[:-2], index.kinds[0], int(index.rows["hash"][3]), Packing(), name="the frame")
 
 

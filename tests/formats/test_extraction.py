@@ -142,7 +142,9 @@ def test_of_two_frames_of_a_name_the_later_wins(tmp_path: Path) -> None:
         report = extract(path, workers=3, progress=False)
 
         assert frames_in(report.paths[0]) == {"x": third, "y": second}
-        assert report.outcomes[0].notes == tuple(f"{key} came more than once: the last is kept" for key in "xy")
+        assert report.outcomes[0].notes == tuple(
+            f"{key} occurred more than once: the last is kept" for key in "xy"
+        )
 
 
 def test_no_threads_do_no_work(archive: Path) -> None:
@@ -194,7 +196,7 @@ def test_the_frames_before_a_cut_are_kept(tmp_path: Path) -> None:
     ("data", "error", "match"),
     [
         (b"", TruncatedFrame, "bad is empty"),
-        (b"BROKEN" + frame()[6:], HeaderError, "does not begin as a RADOLAN frame"),
+        (b"BROKEN" + frame()[6:], HeaderError, "does not begin like a RADOLAN frame"),
         (frame()[:-10], TruncatedFrame, "its header says"),
         (frame() + b"\r\n", HeaderError, "its header says"),
         (b"<html>404</html>", HeaderError, "bad is a text file, not a frame: leave it out"),

@@ -364,13 +364,13 @@ def _swapped(members: dict[str, bytes]) -> dict[str, bytes]:
 
 
 DAMAGES: dict[str, tuple[Any, type[Exception], str, int]] = {
-    "renamed": (_renamed, HeaderError, r"2050|1550.*which its name denies", 3),
+    "renamed": (_renamed, HeaderError, r"2050|1550.*unlike its name", 3),
     "emptied": (lambda m: m | {name(5): b""}, TruncatedFrame, r"1505.*is empty", 3),
     "truncated": (lambda m: m | {name(5): m[name(5)][:-9]}, TruncatedFrame, r"1505.*it is cut short", 3),
     "foreign": (
         lambda m: m | {"readme.txt": b"read me"},
         HeaderError,
-        r"readme.txt does not begin as a RADOLAN",
+        r"readme.txt does not begin like a RADOLAN",
         4,
     ),
     "doubled": (lambda m: m | {f"again/{name(5)}": m[name(5)]}, SeriesError, r"again/.*has the time of", 5),
@@ -378,7 +378,7 @@ DAMAGES: dict[str, tuple[Any, type[Exception], str, int]] = {
     "other product": (
         lambda m: {name(0).replace("yw", "rw"): m[name(0)]} | m,
         HeaderError,
-        r"raa01-rw.*denies",
+        r"raa01-rw.*unlike its name",
         4,
     ),
 }

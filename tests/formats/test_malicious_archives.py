@@ -114,7 +114,7 @@ def test_names_that_many_disks_take_for_one_are_told(tmp_path: Path, names: tupl
     path = tmp_path / "a.tar"
     path.write_bytes(packed(tar(*members)) if days == 1 else month(*(packed(tar(member)) for member in members)))
 
-    with pytest.raises(UnsafeMember, match=r"differs from .* in upper and lower case alone"):
+    with pytest.raises(UnsafeMember, match=r"differs from .* only in upper and lower case"):
         extract(path, workers=1, progress=False)
 
     assert [file.read_bytes() for file in (tmp_path / "a").iterdir()] == [frame(seed=0)]
@@ -128,7 +128,7 @@ def test_members_of_one_name_in_two_folders_are_told(tmp_path: Path, names: tupl
 
     report = extract(path, progress=False)
 
-    assert report.outcomes[0].notes == ("x came more than once: the last is kept",)
+    assert report.outcomes[0].notes == ("x occurred more than once: the last is kept",)
     assert (tmp_path / "a" / "x").read_bytes() == frame(seed=1)
 
 

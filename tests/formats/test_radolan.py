@@ -179,7 +179,7 @@ def test_codes_are_a_view_of_any_buffer(buffer: type[Any]) -> None:
 def test_what_is_no_frame_is_told_by_its_beginning(data: bytes) -> None:
     """The message names the file, shows how it begins and how a frame would."""
     with pytest.raises(
-        HeaderError, match=r"^a\.bin does not begin as a RADOLAN frame .*such as 'YW131525100000620BY'"
+        HeaderError, match=r"^a\.bin does not begin like a RADOLAN frame .*such as 'YW131525100000620BY'"
     ):
         read_frame(data, name="a.bin")
 
@@ -201,7 +201,7 @@ def test_a_header_without_end_is_told() -> None:
 @given(st.integers(0, len(FRAME) - 1))
 def test_no_beginning_of_a_frame_passes_for_a_frame(length: int) -> None:
     """A frame that is cut at any place is refused."""
-    with pytest.raises(FrameError, match=r"begin as a RADOLAN frame|ends inside its header|is cut short"):
+    with pytest.raises(FrameError, match=r"begin like a RADOLAN frame|ends inside its header|is cut short"):
         read_frame(FRAME[:length])
 
 
@@ -218,7 +218,7 @@ def test_a_frame_damaged_by_a_transfer_in_text_mode_is_told() -> None:
     damaged = FRAME.replace(b"\n", b"\r\n")
 
     with pytest.raises(
-        HeaderError, match=f"has {len(FRAME) + 2} bytes where .* {len(FRAME)}: it was changed on its way"
+        HeaderError, match=f"has {len(FRAME) + 2} bytes where .* {len(FRAME)}: it was changed in transit"
     ):
         read_frame(damaged)
 

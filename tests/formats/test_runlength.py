@@ -119,7 +119,7 @@ def test_a_field_with_too_few_lines_is_told(data: bytes) -> None:
 @pytest.mark.parametrize("rest", [b"\x03\n\x04", b"\x04\x01\n", b"\x00"], ids=repr)
 def test_a_field_that_goes_on_is_told(rest: bytes) -> None:
     """More lines than rows belong to another grid."""
-    with pytest.raises(HeaderError, match=r"^a\.bin goes on after its 2 lines"):
+    with pytest.raises(HeaderError, match=r"^a\.bin continues after 2 lines"):
         decode(b"\x01\n\x02\n" + rest, 2, 5, name="a.bin")
 
 

@@ -1,4 +1,4 @@
-"""Laws of the calendar: what is there, what is missing, what was never asked for, and by which radars."""
+"""The coverage calendar: existing frames, gaps, months outside the request, and contributing radars."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def hours(month: str) -> Any:
 
 
 def found(source: Any, first: Any = None, last: Any = None, **options: Any) -> Coverage:
-    """Find what is there, without progress."""
+    """Return the coverage, without progress."""
     about: dict[str, Any] = {"product": None, "errors": "raise", "progress": False} | options
     return find_coverage(source, first=first, last=last, **about)
 
@@ -78,13 +78,13 @@ def colours(ax: Axes) -> list[list[str]]:
 
 @pytest.fixture(autouse=True)
 def _closed_figures() -> Iterator[None]:
-    """Close what a test has drawn."""
+    """Close the test's figures."""
     yield
     plt.close("all")
 
 
-def test_missing_is_neither_there_nor_unasked(tmp_path: Path) -> None:
-    """A whole month is 1, a part its share, a month without a file between others 0; those outside are blank."""
+def test_missing_differs_from_not_requested(tmp_path: Path) -> None:
+    """A complete month is 1, a part its share, a missing month between others 0; other months are blank."""
     archive(tmp_path, "2020-11", hours("2020-11"))
     archive(tmp_path, "2020-12", hours("2020-12")[::4])
     archive(tmp_path, "2021-02", hours("2021-02")[:-1])
@@ -97,7 +97,7 @@ def test_missing_is_neither_there_nor_unasked(tmp_path: Path) -> None:
 
 
 def test_the_calendar_shows_it(tmp_path: Path) -> None:
-    """Years are rows, months columns: dark what is whole, orange what is missing, blank what is not asked for."""
+    """Years are rows, months columns: dark is complete, orange is missing, blank is not requested."""
     archive(tmp_path, "2020-11", hours("2020-11"))
     archive(tmp_path, "2020-12", hours("2020-12")[::4])
     archive(tmp_path, "2021-02", hours("2021-02")[:-1])
@@ -118,8 +118,8 @@ def test_the_calendar_shows_it(tmp_path: Path) -> None:
     ]
 
 
-def test_months_that_are_asked_for_are_held_against(tmp_path: Path) -> None:
-    """With `first` and `last` months before and after the files' are missing, too, and others are left out."""
+def test_requested_months_are_compared(tmp_path: Path) -> None:
+    """With `first` and `last`, months before and after the files' are missing, too, and others are excluded."""
     archive(tmp_path, "2020-11", hours("2020-11"))
     archive(tmp_path, "2020-12", hours("2020-12"))
 
@@ -128,7 +128,7 @@ def test_months_that_are_asked_for_are_held_against(tmp_path: Path) -> None:
 
 
 def test_a_single_month_is_drawn_by_hours(tmp_path: Path) -> None:
-    """Of one month, days are rows and hours columns; a frame belongs to the hour of its stamp."""
+    """For one month, days are rows and hours columns; a frame belongs to the hour of its stamp."""
     times = hours("2020-11")
     archive(tmp_path, "2020-11", np.delete(times, [0, 30]))
     archive(tmp_path, "2020-12", hours("2020-12"))
@@ -143,8 +143,8 @@ def test_a_single_month_is_drawn_by_hours(tmp_path: Path) -> None:
     assert rows[0][1] == WHOLE
 
 
-def test_radars_are_told_by_the_headers(tmp_path: Path) -> None:
-    """Each radar has the share of the frames that name it; where there are no frames there is no share."""
+def test_radars_are_read_from_the_headers(tmp_path: Path) -> None:
+    """Each radar has the share of frames that name it; without frames there is no share."""
     times = hours("2020-11")
     middle = times[360]
     archive(tmp_path, "2020-11", times, radars=lambda time: ("boo", "deess") if time < middle else ("boo",))
@@ -161,8 +161,8 @@ def test_radars_are_told_by_the_headers(tmp_path: Path) -> None:
     assert [row[1] for row in colours(figure.axes[1])] == ["", "", ""]
 
 
-def test_a_dataset_asks_for_its_own_time(tmp_path: Path) -> None:
-    """A part of a Dataset is held against that part alone; steps that `fill_gaps` has made are not there."""
+def test_a_dataset_is_compared_with_its_own_time(tmp_path: Path) -> None:
+    """A part of a Dataset is compared with that part only; steps added by `fill_gaps` are missing."""
     for hour in (0, 1, 3):
         time = np.datetime64("2020-06-01T00:50", "s") + np.timedelta64(hour, "h")
         header = Header(product="RW", time=time, rows=900, cols=900, precision=-1, interval=60)
@@ -179,8 +179,8 @@ def test_a_dataset_asks_for_its_own_time(tmp_path: Path) -> None:
     assert "3 of 4 frames of 2020-06-01 00:50 UTC to 2020-06-01 03:50 UTC, 1 missing" in title
 
 
-def test_a_plan_asks_for_its_months(tmp_path: Path) -> None:
-    """Months that were planned and not fetched are missing."""
+def test_a_plan_requests_its_months(tmp_path: Path) -> None:
+    """Planned months that were not fetched are missing."""
 
     class Planned:
         months = (Month(2020, 11), Month(2020, 12))
@@ -193,7 +193,7 @@ def test_a_plan_asks_for_its_months(tmp_path: Path) -> None:
     assert monthly(found(Planned()), "2020-11", "2020-12") == [1, 0]
 
 
-def test_what_is_yet_to_come_is_not_asked_for(tmp_path: Path) -> None:
+def test_the_future_is_not_requested(tmp_path: Path) -> None:
     """The current month ends now."""
     now = np.datetime64("now", "s")
     month = str(now.astype("datetime64[M]"))
@@ -205,7 +205,7 @@ def test_what_is_yet_to_come_is_not_asked_for(tmp_path: Path) -> None:
     assert coverage.end <= now + np.timedelta64(60, "s")
 
 
-def test_of_several_products_one_is_chosen(tmp_path: Path) -> None:
+def test_one_of_several_products_is_chosen(tmp_path: Path) -> None:
     """A folder of two products cannot be one calendar."""
     archive(tmp_path, "2020-11", hours("2020-11"))
     archive(tmp_path, "2020-11", time_steps(Month(2020, 11), every=5)[:20], product="YW")
@@ -218,8 +218,8 @@ def test_of_several_products_one_is_chosen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("errors", ["raise", "report"])
-def test_what_cannot_be_read_is_told(tmp_path: Path, errors: Any) -> None:
-    """A damaged archive makes the call fail, or is counted in the title; its month is missing."""
+def test_unreadable_files_are_reported(tmp_path: Path, errors: Any) -> None:
+    """A damaged archive raises, or is counted in the title; its month is missing."""
     archive(tmp_path, "2020-11", hours("2020-11"))
     whole = archive(tmp_path, "2020-12", hours("2020-12"))
     data = bytearray(whole.read_bytes())
@@ -245,16 +245,16 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, errors: Any) -> None:
         (xr.Dataset(), ("2020-13",), MonthError, "2020-13"),
     ],
 )
-def test_what_has_no_calendar_is_said(
+def test_a_source_without_a_calendar_raises(
     source: Any, months: Sequence[str], error: type[Exception], text: str
 ) -> None:
-    """No file, no time, no month: the error says so."""
+    """Without a file, a time or a month, the error says so."""
     with pytest.raises(error, match=text):
         plot_coverage(source, *months, progress=False)
 
 
-def test_a_second_look_reads_the_index_alone(tmp_path: Path) -> None:
-    """Once an archive has its index, the calendar does not read it again."""
+def test_a_second_call_reads_only_the_index(tmp_path: Path) -> None:
+    """With an index, the archive is not read again."""
     archive(tmp_path, "2020-11", hours("2020-11"))
     events: list[Any] = []
     plot_coverage(tmp_path, progress=events.append)

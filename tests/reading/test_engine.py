@@ -1,4 +1,4 @@
-"""Laws of xarray's engine: it takes every keyword that xarray documents, and answers as data in netCDF."""
+"""xarray's engine: it accepts every keyword that xarray documents, and behaves as for netCDF."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def forecast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids="-".join,
 )
-def test_a_keyword_means_what_it_means_for_netcdf(options: dict[str, Any], forecast: Path, tmp_path: Path) -> None:
-    """Times, time differences and packed values come as from a netCDF of the same Dataset."""
+def test_a_keyword_means_the_same_as_for_netcdf(options: dict[str, Any], forecast: Path, tmp_path: Path) -> None:
+    """Times, time differences and packed values equal those of a netCDF of the same Dataset."""
     xr.open_dataset(forecast, engine="radar_nb").to_netcdf(tmp_path / "it.nc")
     decoded = options.get("decode_times", options.get("decode_cf")) is not False  # xarray's default of today
     with warnings.catch_warnings():
@@ -60,7 +60,7 @@ def test_a_keyword_means_what_it_means_for_netcdf(options: dict[str, Any], forec
 
 @pytest.mark.parametrize("chunks", [{}, "auto", {"time": 10}], ids=str)
 def test_no_dask_array_holds_python_objects(chunks: Any, tmp_path: Path) -> None:
-    """`source`, a text a step, has one length, so that its size is known and it can be written by chunks."""
+    """`source`, one text per step, has a fixed length, so its size is known and it can be written in chunks."""
     folder = save(tmp_path, frame())
     (folder / ("a" * 70)).write_bytes(frame("2020-06-13T15:30"))
 
@@ -104,7 +104,7 @@ def test_days_are_appended_to_a_store(chunks: Any, tmp_path: Path) -> None:
         "YW2017.002_Supplement.tar.gz",
     ],
 )
-def test_the_engine_recognises_the_names_of_today(name: str) -> None:
+def test_the_engine_recognises_current_names(name: str) -> None:
     """`xr.open_dataset` needs no engine for composites in HDF5."""
     from radar_nb.reading.opening import RadarNbBackend
 

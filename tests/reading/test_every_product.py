@@ -1,4 +1,4 @@
-"""Laws of the products: every one of the table opens as one kind of Dataset, in the unit that the table says."""
+"""Every product of the table opens as the same kind of Dataset, in the unit of the table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HDF5_ALONE = {  # quantity, type, gain, offset, as in DWD's files
 
 
 def frame_of(name: str) -> bytes:
-    """Return a frame of a product as DWD lays it out; the codes are 0 everywhere but for 3 in one cell."""
+    """Return a frame of a product in DWD's format; the codes are 0 except for a 3 in one cell."""
     product = PRODUCTS[name]
     rows, cols = GRIDS[product.grids[0]].shape
     precisions = {"amount": round(np.log10(product.precision)), "solid_fraction": -3}
@@ -85,7 +85,7 @@ def test_every_product_opens_in_its_unit(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PRODUCTS if name in {"HG", "PG", "RX", "%M", "RE"}])
 def test_every_kind_of_payload_can_be_written(name: str, tmp_path: Path) -> None:
-    """Classes, marks, percentages and fractions come back from netCDF as they went."""
+    """Classes, marks, percentages and fractions survive netCDF."""
     import xarray as xr
 
     (tmp_path / "frame").write_bytes(frame_of(name))
@@ -98,7 +98,7 @@ def test_every_kind_of_payload_can_be_written(name: str, tmp_path: Path) -> None
 
 
 def test_a_forecast_of_two_hours_is_one_dataset(tmp_path: Path) -> None:
-    """RV's tar of bzip2 gives the analysis and the forecasts on an axis of lead times, on the ellipsoid."""
+    """RV's tar of bzip2 opens as analysis and forecasts along lead times, on the ellipsoid."""
     archive = make_forecast(tmp_path, A_TIME, leads=(0, 5, 10))
 
     ds = rn.open_dataset(archive, progress=False)
@@ -115,7 +115,7 @@ def test_a_forecast_of_two_hours_is_one_dataset(tmp_path: Path) -> None:
     assert float(ds.RV.max()) > 0
 
 
-def test_hours_in_hdf5_are_the_hours_in_binary(tmp_path: Path) -> None:
+def test_hours_in_hdf5_equal_hours_in_binary(tmp_path: Path) -> None:
     """RW in HDF5 on the ellipsoid and RW in binary on the sphere show the same synthetic rain in mm."""
     times = [np.datetime64(f"2026-01-01T{hour:02d}:50:00") for hour in (3, 4, 20)]
     for hdf5 in (True, False):
@@ -136,7 +136,7 @@ def test_hours_in_hdf5_are_the_hours_in_binary(tmp_path: Path) -> None:
 
 
 def test_the_real_rs_opens(real_present: Path) -> None:
-    """RS, which DWD publishes in HDF5 alone, is hourly: its lowest rain is a thousandth of a millimetre."""
+    """RS, which DWD publishes only in HDF5, is hourly: its lowest rain is a thousandth of a millimetre."""
     ds = rn.open_dataset(real_present / "composite_rs_20260703_0750_000-hd5", progress=False)
 
     assert ds.RS.attrs["interval_minutes"] == 60

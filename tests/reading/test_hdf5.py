@@ -1,4 +1,4 @@
-"""Laws of opening ODIM HDF5: nothing of a file reaches other libraries, and places are those of its grid."""
+"""Opening ODIM HDF5: no part of a file reaches other libraries, and coordinates are those of its grid."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def without(*names: str) -> Callable[[Any], None]:
 
 
 class TestForeignParts:
-    """What a file holds beside its field."""
+    """Parts of a file beside its field."""
 
     def test_a_loop_of_hard_links_is_not_followed(self, tmp_path: Path) -> None:
         """A file whose groups contain themselves opens as fast as any."""
@@ -79,19 +79,19 @@ class TestForeignParts:
 
         assert float(rn.open_dataset(tmp_path / "rv", progress=False).RV.max()) == pytest.approx(0.07)
 
-    def test_attributes_that_say_how_it_was_made_may_be_missing(self, tmp_path: Path) -> None:
-        """`how/sw_version` and `how/camethod` change nothing of the values."""
+    def test_attributes_on_the_software_may_be_missing(self, tmp_path: Path) -> None:
+        """`how/sw_version` and `how/camethod` do not affect the values."""
         change = without("how/sw_version", "dataset1/how/camethod")
         (tmp_path / "rv").write_bytes(composite(change=change))
 
         assert float(rn.open_dataset(tmp_path / "rv", progress=False).RV.min()) == pytest.approx(0.07)
 
     def test_another_quantity_than_the_products_is_refused(self, tmp_path: Path) -> None:
-        """A reflectivity under the name of an hour's rain has no unit that could be trusted."""
+        """A reflectivity in the file of an hourly sum has no reliable unit."""
         data = composite(rv(product="RW"), quantity="DBZH", gain=0.5, offset=-32.5)
         (tmp_path / "rw").write_bytes(data)
 
-        with pytest.raises(HeaderError, match=r"rw holds the quantity DBZH, and RW is hourly.* in mm"):
+        with pytest.raises(HeaderError, match=r"rw holds the quantity DBZH, but RW is hourly.* in mm"):
             rn.open_dataset(tmp_path / "rw", progress=False)
 
 
@@ -99,7 +99,7 @@ class TestPlaces:
     """Coordinates are those of the file's grid."""
 
     def test_the_first_file_of_a_product_does_not_place_the_next(self, tmp_path: Path) -> None:
-        """Two grids of one product are opened after each other, each with its own coordinates."""
+        """Two grids of one product are opened in turn, each with its own coordinates."""
         shapes = {"de1200-wgs84": (1200, 1100), "de900-wgs84": (900, 900)}
         for name, shape in shapes.items():
             (tmp_path / name).write_bytes(composite(rv(product="RW", shape=shape)))
@@ -109,8 +109,8 @@ class TestPlaces:
             np.testing.assert_allclose(ds.x, GRIDS[name].x, atol=1e-6)
             np.testing.assert_allclose(ds.y, GRIDS[name].y, atol=1e-6)
 
-    def test_threads_that_open_at_once_get_the_same_coordinates(self, tmp_path: Path) -> None:
-        """What is kept of a grid is shared by threads."""
+    def test_threads_get_the_same_coordinates(self, tmp_path: Path) -> None:
+        """Cached coordinates of a grid are shared by threads."""
         (tmp_path / "rv").write_bytes(composite())
         found: list[Any] = []
         threads = [
@@ -127,7 +127,7 @@ class TestPlaces:
         assert all(found[0].identical(other) for other in found)
 
     def test_a_datasets_coordinates_are_its_own(self, tmp_path: Path) -> None:
-        """A change of attributes stays in the Dataset in which it was made."""
+        """A change of attributes affects only its Dataset."""
         (tmp_path / "rv").write_bytes(composite())
         rn.open_dataset(tmp_path / "rv", progress=False).crs.attrs["crs_wkt"] = "changed"
 
@@ -149,7 +149,7 @@ class TestPlaces:
         ],
     )
     def test_places_that_contradict_the_grid_are_refused(self, tmp_path: Path, name: str, value: Any) -> None:
-        """Projection, corners and cells are those of the registry; the message names both."""
+        """Projection, corners and cells must match the registry; the message names both."""
 
         def change(file: Any) -> None:
             file["where"].attrs[name] = np.bytes_(value) if isinstance(value, str) else value
@@ -159,8 +159,8 @@ class TestPlaces:
         with pytest.raises(HeaderError, match=rf"rv contradicts its grid: where/{name} is .*de1200-wgs84.* has "):
             rn.open_dataset(tmp_path / "rv", progress=False)
 
-    def test_an_empty_where_is_no_contradiction(self, tmp_path: Path) -> None:
-        """DWD's RY in HDF5 does not say where it is; its size does."""
+    def test_an_empty_where_is_accepted(self, tmp_path: Path) -> None:
+        """DWD's RY in HDF5 does not state its location; its size determines it."""
         (tmp_path / "rv").write_bytes(composite(change=lambda file: file["where"].attrs.clear()))
 
         ds = rn.open_dataset(tmp_path / "rv", progress=False)
@@ -169,7 +169,7 @@ class TestPlaces:
 
 
 class TestBothForms:
-    """RV as binaries, and as HDF5 from a day on."""
+    """RV as binaries, and as HDF5 from a certain day."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -179,8 +179,8 @@ class TestBothForms:
         (tmp_path / "composite_rv").write_bytes(composite())
         return tmp_path
 
-    def test_hdf5_goes_on_where_binaries_end(self, folder: Path) -> None:
-        """One series of both, without a parameter; `source` names the files."""
+    def test_hdf5_continues_binaries(self, folder: Path) -> None:
+        """Both form one series, without a parameter; `source` names the files."""
         ds = rn.open_dataset(folder, progress=False)
 
         assert ds.RV[:, 0, 0].values.tolist() == pytest.approx([0.07, 0.07])
@@ -188,8 +188,8 @@ class TestBothForms:
         assert ds.attrs["frames_missing"] == 0
 
     def test_packed_integers_of_both_are_refused(self, folder: Path) -> None:
-        """Their steps differ, so that no packed integers hold both."""
-        with pytest.raises(rn.errors.SeriesError, match="leave packed=True away"):
+        """Their steps differ, so no packed integers hold both."""
+        with pytest.raises(rn.errors.SeriesError, match="omit packed=True"):
             rn.open_dataset(folder, packed=True, progress=False)
 
 

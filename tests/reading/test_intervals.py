@@ -1,4 +1,4 @@
-"""Laws of intervals: after ordinary xarray a function returns the right value or raises, never a wrong number."""
+"""Intervals: after ordinary xarray a function returns the correct value or raises, never a wrong number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PIXEL = {"there": (10.0, 51.0)}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write two hours of RY, 00:05 to 02:00, of which frame n has (n + 1) / 100 mm everywhere."""
+    """Write two hours of RY, 00:05 to 02:00, in which frame n has (n + 1) / 100 mm everywhere."""
     folder = tmp_path_factory.mktemp("two-hours")
     for number in range(STEPS):
         time = np.datetime64("2020-06-13T00:05", "s") + np.timedelta64(5 * number, "m")
@@ -105,8 +105,8 @@ ARITHMETIC: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("kept", KEPT)
-def test_what_keeps_the_amounts_is_right(kept: str, opened: xr.Dataset) -> None:
-    """Selections, chunks, copies and series put together again are amounts of five minutes."""
+def test_operations_that_keep_amounts_are_correct(kept: str, opened: xr.Dataset) -> None:
+    """Selections, chunks, copies and concatenated series are amounts of five minutes."""
     da = KEPT[kept](opened.RY)
 
     assert hour(rn.accumulate(da, "1h").RY.isel(time=0)) == pytest.approx(FIRST, rel=1e-5)
@@ -115,8 +115,8 @@ def test_what_keeps_the_amounts_is_right(kept: str, opened: xr.Dataset) -> None:
 
 @pytest.mark.parametrize("function", ARITHMETIC)
 @pytest.mark.parametrize("stale", STALE)
-def test_what_xarray_computes_is_an_error(stale: str, function: str, loaded: xr.Dataset) -> None:
-    """No function takes five minutes for granted when xarray has put values together."""
+def test_computed_values_raise(stale: str, function: str, loaded: xr.Dataset) -> None:
+    """No function assumes five minutes after xarray has combined values."""
     da = STALE[stale](loaded.RY)
 
     with pytest.raises(SeriesError, match=r"interval_minutes=5|has no times|do not rise|no 'time'|dimension"):
@@ -139,7 +139,7 @@ def test_pictures_refuse_a_stale_interval(stale: str, opened: xr.Dataset) -> Non
 
 
 def test_a_title_of_computed_values_states_no_interval(opened: xr.Dataset) -> None:
-    """A moving sum may be drawn, with its time alone."""
+    """A moving sum can be drawn, with only its time."""
     moving = opened.RY.rolling(time=3).sum()
 
     title = rn.plot(moving, time="2020-06-13T01:00").get_title(loc="left")
@@ -149,7 +149,7 @@ def test_a_title_of_computed_values_states_no_interval(opened: xr.Dataset) -> No
 
 
 def test_the_message_states_both_numbers_and_the_remedy(opened: xr.Dataset) -> None:
-    """60 and 5, and what to do."""
+    """The message contains 60 and 5, and what to do."""
     with pytest.raises(
         SeriesError, match=r"=5, but its times are 60 min apart.*radar_nb\.accumulate.*set interval_minutes"
     ):
@@ -157,7 +157,7 @@ def test_the_message_states_both_numbers_and_the_remedy(opened: xr.Dataset) -> N
 
 
 def test_a_thinned_series_has_gaps(folder: Path, opened: xr.Dataset) -> None:
-    """Every second frame is half of the rain and half of the coverage, from files or from a Dataset."""
+    """Every second frame has half of the rain and half of the coverage, from files or from a Dataset."""
     thinned = opened.isel(time=slice(None, None, 2))
 
     for data in (thinned, thinned.RY, sorted(folder.iterdir())[::2]):
@@ -167,8 +167,8 @@ def test_a_thinned_series_has_gaps(folder: Path, opened: xr.Dataset) -> None:
         assert np.isnan(rn.accumulate(data, "1h", **options).RY).all()
 
 
-def test_series_made_by_hand_are_trusted_by_their_spacing() -> None:
-    """Without traces of a file, times must be as far apart as the interval says."""
+def test_series_without_a_file_are_checked_by_their_spacing() -> None:
+    """Without traces of a file, times must be as far apart as the interval."""
     ds = rain(np.ones((12, 2, 2)))
     hand = ds.YW
 
@@ -179,7 +179,7 @@ def test_series_made_by_hand_are_trusted_by_their_spacing() -> None:
 
 
 def test_bounds_that_contradict_the_interval_are_an_error() -> None:
-    """`time_bnds` decide."""
+    """`time_bnds` take precedence."""
     ds = rain(np.ones((12, 2, 2)))
     wide = ds.assign_coords(time_bnds=ds.time_bnds - np.array([np.timedelta64(10, "m"), np.timedelta64(0, "m")]))
 
@@ -188,7 +188,7 @@ def test_bounds_that_contradict_the_interval_are_an_error() -> None:
 
 
 def test_results_are_trusted(folder: Path, opened: xr.Dataset) -> None:
-    """What radar_nb computes can be summed again, days by their begin included."""
+    """Results of radar_nb can be summed again, including days labelled by their begin."""
     hours = rn.accumulate(opened, "1h")
     days = rn.accumulate(opened, "1D", min_coverage=0)
     series = rn.at_points(folder, PIXEL, progress=False)
@@ -199,8 +199,8 @@ def test_results_are_trusted(folder: Path, opened: xr.Dataset) -> None:
     assert hour(rn.accumulate(series.RY).RY) == pytest.approx(3.0, rel=1e-5)
 
 
-def test_sums_that_overlap_are_not_added(tmp_path: Path) -> None:
-    """Hours that end every ten minutes are refused, whoever reads them."""
+def test_overlapping_sums_are_not_added(tmp_path: Path) -> None:
+    """Hours that end every ten minutes raise, whatever they were read with."""
     for number in range(7):
         time = np.datetime64("2020-06-13T00:50", "s") + np.timedelta64(10 * number, "m")
         header = Header(product="RW", time=time, rows=900, cols=900, precision=-1, interval=60)
@@ -212,7 +212,7 @@ def test_sums_that_overlap_are_not_added(tmp_path: Path) -> None:
         rn.accumulate(tmp_path, sums="all", progress=False)
 
 
-def test_to_rate_wants_a_variable(opened: xr.Dataset) -> None:
-    """A Dataset is refused with what to pass instead."""
+def test_to_rate_requires_a_variable(opened: xr.Dataset) -> None:
+    """A Dataset raises with what to pass instead."""
     with pytest.raises(SeriesError, match=r"to_rate takes one variable, not a Dataset: pass one, as in to_rate"):
         rn.to_rate(opened)  # type: ignore[arg-type] # on purpose

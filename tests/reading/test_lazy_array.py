@@ -1,4 +1,4 @@
-"""Laws of laziness: what is asked for is read, equal to what a full read gives, anywhere."""
+"""Lazy reading: only the requested part is read, equal to a full read, in any process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RW_MONTH = f"{CDC}/hourly/radolan/reproc/2017_002/bin/2017/RW2017.002_201712.tar
 class TestChunks:
     """The dask chunks of an archive."""
 
-    def test_no_chunk_reaches_over_the_end_of_a_day(self, real_mirror: Path) -> None:
+    def test_no_chunk_crosses_the_end_of_a_day(self, real_mirror: Path) -> None:
         """A task reads one archive of a day: chunks are parts of days."""
         ds = rn.open_dataset(real_mirror / YW_MONTH, progress=False)
 
@@ -38,7 +38,7 @@ class TestChunks:
     def test_chunks_in_any_order_are_inflated_about_once(
         self, real_mirror: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whatever order dask takes, marks keep it from inflating a day again for each chunk."""
+        """In any order of dask's tasks, marks prevent inflating a day again for each chunk."""
         monkeypatch.setattr(cursor, "_MARKS", cursor.Marks(limit=2048))
         inflated = []
         original = Inflater.readinto
@@ -57,10 +57,10 @@ class TestChunks:
 
 
 class TestAnywhere:
-    """Datasets that travel, and sources that are no paths."""
+    """Datasets in other processes, and sources that are not paths."""
 
     def test_a_dataset_pickles(self, real_mirror: Path) -> None:
-        """What another process opens of a pickle reads the same, lazily as before."""
+        """A pickled Dataset reads the same in another process, still lazily."""
         ds = rn.open_dataset(real_mirror / RW_MONTH, progress=False)
 
         again = pickle.loads(pickle.dumps(ds))  # noqa: S301 - our own bytes
@@ -70,7 +70,7 @@ class TestAnywhere:
 
     @pytest.mark.filterwarnings("ignore")  # distributed's own, of ports and loops
     def test_workers_of_distributed_read_it(self, real_mirror: Path) -> None:
-        """A worker process of dask.distributed sums what this process sums."""
+        """A worker process of dask.distributed computes the same sum as this process."""
         distributed = pytest.importorskip("distributed", reason="distributed is not installed")
         ds = rn.open_dataset(real_mirror / RW_MONTH, progress=False)
         expected = ds.RW.sum("time").compute(scheduler="synchronous")
@@ -80,8 +80,8 @@ class TestAnywhere:
         xr.testing.assert_identical(found, expected)
 
     @pytest.mark.parametrize("form", ["path", "text", "bytes", "file", "memory"])
-    def test_every_form_of_a_source_gives_the_same(self, form: str, real_mirror: Path) -> None:
-        """A path, its text, bytes and file objects, by our function and as xarray's engine."""
+    def test_every_form_of_a_source_is_equal(self, form: str, real_mirror: Path) -> None:
+        """A path, its text, bytes and file objects open equally, by our function and as xarray's engine."""
         path = real_mirror / RW_MONTH
         reference = rn.open_dataset(path, chunks=None, progress=False).load()
 
@@ -118,15 +118,15 @@ class TestAnywhere:
             ("backup-20250101.tar.gz", False),
         ],
     )
-    def test_the_engine_claims_what_is_dwds(self, name: str, ours: bool) -> None:
+    def test_the_engine_claims_only_dwds_files(self, name: str, ours: bool) -> None:
         """`xr.open_dataset` guesses the engine by DWD's names, and leaves others' files to others."""
         from radar_nb.reading.opening import RadarNbBackend
 
         assert RadarNbBackend().guess_can_open(name) is ours
 
     @pytest.mark.parametrize(("source", "ours"), [(frame(), True), (b"CDF", False), (io.BytesIO(), False)])
-    def test_the_engine_claims_bytes_of_a_frame_alone(self, source: object, ours: bool) -> None:
-        """Bytes are told by their beginning; files that are open already are left to others."""
+    def test_the_engine_claims_only_bytes_of_a_frame(self, source: object, ours: bool) -> None:
+        """Bytes are recognised by their beginning; open files are left to other engines."""
         from radar_nb.reading.opening import RadarNbBackend
 
         assert RadarNbBackend().guess_can_open(source) is ours
@@ -138,7 +138,7 @@ class TestAnywhere:
         assert list(ds.data_vars) == ["RW"]
 
     def test_chunks_of_the_engine_are_ours(self, real_mirror: Path) -> None:
-        """`chunks={}` gives the chunks that fit the archive."""
+        """`chunks={}` returns the chunks that fit the archive."""
         ds = xr.open_dataset(real_mirror / YW_MONTH, engine="radar_nb", chunks={})
 
         assert ds.YW.chunksizes == rn.open_dataset(real_mirror / YW_MONTH, progress=False).YW.chunksizes
@@ -148,7 +148,7 @@ class TestForms:
     """Packed integers, flags and floats."""
 
     def test_packed_and_flags_are_the_code(self, real_mirror: Path) -> None:
-        """Packed value and flags together are what stands in the file."""
+        """Packed value and flags together equal the code in the file."""
         ds = rn.open_dataset(real_mirror / RW_MONTH, packed=True, flags=True, chunks=None, progress=False)
         some = ds.isel(time=1).load()
 
@@ -162,8 +162,8 @@ class TestForms:
         np.testing.assert_array_equal(values, floats.RW.values[~missing])
         assert some.RW.dtype == np.uint16
 
-    def test_what_was_not_read_stays_unread(self, tmp_path: Path) -> None:
-        """Opening and cutting read no frame; computing after the file was changed tells it."""
+    def test_unread_frames_stay_unread(self, tmp_path: Path) -> None:
+        """Opening and selecting read no frame; computing after a change of the file raises."""
         folder = save(tmp_path, frame(), frame("2020-06-13T15:30"))
         cut = rn.open_dataset(folder, progress=False).YW[1:, :5, :5]
         (folder / "frame-001").write_bytes(frame("2020-06-13T15:30", fill=9) + b"more")

@@ -1,4 +1,4 @@
-"""Laws of reading: frames, folders and archives as one Dataset, equal to wradlib's."""
+"""Opening frames, folders and archives as one Dataset, equal to wradlib's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def by_wradlib(path: Path) -> xr.Dataset:
-    """Open a file with wradlib, whatever compresses it."""
+    """Open a file with wradlib, whatever its compression."""
     data = path.read_bytes()
     if data.startswith(b"\x1f\x8b"):
         data = gzip.decompress(data)
@@ -54,15 +54,15 @@ def yw(real_mirror: Path) -> xr.DataArray:
 
 
 class TestRealFiles:
-    """What DWD has published."""
+    """Files published by DWD."""
 
     def test_the_corpus_is_complete(self, real_frames: Path) -> None:
-        """Every real file at hand is among those that are tested."""
+        """Every available real file is tested."""
         assert {path.name for path in real_frames.iterdir()} == set(REAL_NAMES)
 
     @pytest.mark.parametrize("name", REAL_NAMES)
     def test_values_equal_wradlibs(self, real_frames: Path, name: str) -> None:
-        """Every real file has wradlib's values: mm/h where wradlib gives mm/h, and the same cells missing."""
+        """Every real file has wradlib's values, in mm/h where wradlib returns mm/h, and the same missing cells."""
         ds = rn.open_dataset(real_frames / name, progress=False)
         reference = by_wradlib(real_frames / name).sortby("y")
         (ours,) = ds.data_vars.values()
@@ -75,7 +75,7 @@ class TestRealFiles:
 
     @pytest.mark.parametrize("name", REAL_NAMES)
     def test_coordinates_and_time_equal_wradlibs(self, real_frames: Path, name: str) -> None:
-        """x, y, projection and time are wradlib's; y always rises."""
+        """x, y, projection and time equal wradlib's; y always ascends."""
         ds = rn.open_dataset(real_frames / name, progress=False)
         reference = by_wradlib(real_frames / name).sortby("y")
 
@@ -101,28 +101,26 @@ class TestRealFiles:
             ("weather/radar/radolan/ry", "raa01-ry_10000-1910182355-dwd---bin"),
         ],
     )
-    def test_archives_hold_the_same_as_frames(
-        self, real_mirror: Path, real_frames: Path, path: str, name: str
-    ) -> None:
-        """A frame read out of an archive of any nesting equals the frame as a file."""
+    def test_archives_equal_their_frames(self, real_mirror: Path, real_frames: Path, path: str, name: str) -> None:
+        """A frame in an archive of any nesting equals the frame as a file."""
         single = rn.open_dataset(real_frames / name, progress=False)
 
         same = rn.open_dataset(real_mirror / path, sums="all", progress=False).sel(time=single.time)
 
         xr.testing.assert_equal(same.drop_vars("source").load(), single.drop_vars("source").load())
 
-    def test_the_month_as_it_is(self, yw: xr.DataArray) -> None:
-        """The partly filled month gives its 864 frames in the order of time, no more and no less."""
+    def test_the_partly_filled_month(self, yw: xr.DataArray) -> None:
+        """It opens with exactly its 864 frames in the order of time."""
         expected = np.datetime64("2020-06-12", "m") + 5 * np.arange(864)
 
         np.testing.assert_array_equal(yw.time.values.astype("datetime64[m]"), expected)
 
 
 class TestDataset:
-    """The shape that every source takes."""
+    """The form of the Dataset, for every source."""
 
-    def test_amounts_say_what_they_are(self, tmp_path: Path) -> None:
-        """A rain product carries mm, CF's name, the way it was summed, its interval and its projection."""
+    def test_amounts_are_described(self, tmp_path: Path) -> None:
+        """A rain product has mm, CF's name and cell method, its interval and its projection."""
         ds = rn.open_dataset(save(tmp_path, frame()), progress=False)
 
         assert ds.YW.attrs["units"] == "mm"
@@ -148,7 +146,7 @@ class TestDataset:
 
         assert ds.time.values[0] == np.datetime64("2020-03-29T02:30")
 
-    def test_rates_and_amounts_are_each_others_inverse(self, tmp_path: Path) -> None:
+    def test_rates_and_amounts_are_inverse(self, tmp_path: Path) -> None:
         """An hour at the rate of a 5-minute amount brings twelve times the amount."""
         amount = rn.open_dataset(save(tmp_path, frame(fill=100)), progress=False)["YW"]
 
@@ -156,12 +154,12 @@ class TestDataset:
 
         assert rate.attrs["units"] == "mm h-1"
         np.testing.assert_allclose(rate, 12 * amount)
-        with pytest.raises(SeriesError, match="no amount in mm of a known interval"):
+        with pytest.raises(SeriesError, match="not an amount in mm with a known interval"):
             rn.to_rate(rate)
 
     @pytest.mark.parametrize("minutes", [1008, 2016, 3024, 4320])
     def test_weeks_count_tens_of_minutes(self, tmp_path: Path, minutes: int) -> None:
-        """The sums over weeks cover ten times what their header's number says in minutes."""
+        """Sums over weeks cover ten times the number of minutes in their header."""
         name = f"W{(1008, 2016, 3024, 4320).index(minutes) + 1}"
         data = frame(product=name, rows=900, cols=900, precision=-1, interval=minutes)
 
@@ -169,8 +167,8 @@ class TestDataset:
 
         assert np.ptp(ds.time_bnds.values[0]) == np.timedelta64(10 * minutes, "m")
 
-    def test_a_true_25_mm_stays(self, tmp_path: Path) -> None:
-        """24.90 and 25.00 mm are values, although wradlib takes them for missing; the flag alone tells."""
+    def test_a_true_25_mm_is_kept(self, tmp_path: Path) -> None:
+        """24.90 and 25.00 mm are values, although wradlib takes them for missing; only the flag decides."""
         codes = np.full((1100, 900), 12, "u2")
         codes[0, :3] = 2490, 2500, NO_DATA_CODE
         header = Header(
@@ -191,8 +189,8 @@ class TestDataset:
         assert float(kept.min()) == pytest.approx(0.3)
         assert bool(masked.isnull().all())
 
-    def test_forecasts_tell_when_they_are_for(self, tmp_path: Path) -> None:
-        """A forecast's time is when it was made, its prediction time when its interval ends."""
+    def test_forecasts_state_their_valid_time(self, tmp_path: Path) -> None:
+        """A forecast's time is its base time, its prediction time the end of its interval."""
         data = frame(product="RQ", rows=900, cols=900, precision=-1, interval=60, lead=60)
 
         ds = rn.open_dataset(save(tmp_path, data), progress=False)
@@ -200,8 +198,8 @@ class TestDataset:
         assert ds.prediction_time.values[0] - ds.time.values[0] == np.timedelta64(60, "m")
         assert ds.time_bnds.values[0, 1] == ds.prediction_time.values[0]
 
-    def test_what_is_made_up_says_so(self, tmp_path: Path) -> None:
-        """Synthetic frames are not passed off as DWD's, neither in the attributes nor on a map."""
+    def test_synthetic_data_are_marked(self, tmp_path: Path) -> None:
+        """Synthetic frames are not presented as DWD's, neither in the attributes nor on a map."""
         ds = rn.open_dataset(save(tmp_path, frame(software=SYNTHETIC)), progress=False)
 
         assert ds.attrs["title"].startswith("synthetic RADOLAN YW")
@@ -210,8 +208,8 @@ class TestDataset:
         plt.close("all")
 
     @pytest.mark.parametrize("name", [REAL_NAMES[-1], "raa01-rx_10000-1605290600-dwd---bin", REAL_NAMES[6]])
-    def test_written_and_read_again_it_is_equal(self, tmp_path: Path, real_frames: Path, name: str) -> None:
-        """A Dataset survives a netCDF file: the same float32 values, coordinates and units, packed as it came."""
+    def test_a_dataset_survives_netcdf(self, tmp_path: Path, real_frames: Path, name: str) -> None:
+        """Float32 values, coordinates and units are equal, with the original packing."""
         ds = rn.open_dataset(real_frames / name, progress=False)
         (variable,) = ds.data_vars.values()
 
@@ -230,7 +228,7 @@ class TestSeries:
     """Several frames."""
 
     def test_order_of_files_does_not_matter(self, tmp_path: Path) -> None:
-        """Time rises, however the files are named."""
+        """Time ascends, however the files are named."""
         folder = save(
             tmp_path, frame("2020-06-13T00:10", 3), frame("2020-06-13T00:00", 1), frame("2020-06-13T00:05", 2)
         )
@@ -239,8 +237,8 @@ class TestSeries:
 
         np.testing.assert_allclose(ds.YW[:, 0, 0], [0.01, 0.02, 0.03])
 
-    def test_the_later_of_doubled_frames_wins(self, tmp_path: Path) -> None:
-        """Of two frames of one time the later file is taken, and the attributes say so."""
+    def test_the_later_of_doubled_frames_is_used(self, tmp_path: Path) -> None:
+        """Of two frames of one time the later file is used, and the attributes say so."""
         folder = save(tmp_path, frame(fill=1), frame(fill=2))
 
         ds = rn.open_dataset(folder, progress=False)
@@ -251,7 +249,7 @@ class TestSeries:
         assert "frame-000 (taken: " in ds.attrs["doubled"]
 
     def test_gaps_are_listed_and_filled_only_on_request(self, tmp_path: Path) -> None:
-        """A missing step is counted and named; filled, it is missing and not zero."""
+        """A missing step is counted and named; if filled, it is missing and not zero."""
         times = ("2020-06-13T00:00", "2020-06-13T00:05", "2020-06-13T00:10", "2020-06-13T00:20")
         folder = save(tmp_path, *(frame(time) for time in times))
 
@@ -265,7 +263,7 @@ class TestSeries:
         assert int(filled.YW.isnull().all(("y", "x")).sum()) == 1
 
     def test_variables_choose_among_products(self, tmp_path: Path) -> None:
-        """Of a source with two products one can be taken, and none that is not there."""
+        """One of two products in a source can be opened; one that is absent raises."""
         folder = save(tmp_path, frame(), frame(product="RY", rows=900, cols=900))
 
         assert list(rn.open_dataset(folder, variables="ry", progress=False).data_vars) == ["RY"]
@@ -280,8 +278,8 @@ class TestSeries:
             ({"precision": -1}, ".*steps of 1e-1.*one by one"),
         ],
     )
-    def test_what_is_no_series_is_refused(self, tmp_path: Path, other: dict[str, Any], text: str) -> None:
-        """Frames of two products, grids or units make no series; the error names both files, dates and choices."""
+    def test_mixed_frames_are_refused(self, tmp_path: Path, other: dict[str, Any], text: str) -> None:
+        """Frames of two products, grids or units raise; the error names both files, dates and choices."""
         folder = save(tmp_path, frame(), frame("2020-06-13T15:30", **other))
 
         with pytest.raises(SeriesError, match=rf"(?s)frame-001 {text}") as raised:
@@ -295,7 +293,7 @@ class TestLaziness:
     @settings(deadline=None, max_examples=25)
     @given(data=st.data())
     def test_any_selection_equals_the_selection_of_all(self, yw: xr.DataArray, data: st.DataObject) -> None:
-        """Integers, slices with steps, and lists along every dimension give what NumPy gives."""
+        """Integers, slices with steps, and lists along every dimension return the same as NumPy."""
         part = yw.isel(time=slice(160, 190, 6))
         values = np.asarray(part.values)
         index = st.one_of(
@@ -307,7 +305,7 @@ class TestLaziness:
         np.testing.assert_array_equal(part[time, row, col], values[time][..., row, :][..., col])
 
     def test_chunks_are_parts_of_a_day(self, real_mirror: Path) -> None:
-        """Dask chunks hold whole fields, at most 256 MB of them; None leaves dask out; a mapping is obeyed."""
+        """Dask chunks hold whole fields, at most 256 MB; None avoids dask; a mapping is obeyed."""
         path = real_mirror / YW_MONTH
         auto = rn.open_dataset(path, progress=False)["YW"]
         own = rn.open_dataset(path, chunks={"time": 12}, progress=False)["YW"]
@@ -319,14 +317,14 @@ class TestLaziness:
         assert set(own.chunks[0]) == {12}
         assert rn.open_dataset(path, chunks=None, progress=False)["YW"].chunks is None
 
-    def test_it_travels_to_workers(self, yw: xr.DataArray) -> None:
+    def test_a_dataset_can_be_pickled(self, yw: xr.DataArray) -> None:
         """A lazy Dataset can be pickled, and is lazy and equal on the other side."""
         there = pickle.loads(pickle.dumps(yw[3:4, :10]))  # noqa: S301 - our own bytes
 
         xr.testing.assert_identical(there.load(), yw[3:4, :10].load())
 
     def test_xarrays_engine_is_the_same_reader(self, real_frames: Path) -> None:
-        """`xr.open_dataset(engine="radar_nb")` gives what `open_dataset` gives."""
+        """`xr.open_dataset(engine="radar_nb")` returns the same as `open_dataset`."""
         path = real_frames / REAL_NAMES[-1]
 
         by_engine = xr.open_dataset(path, engine="radar_nb", drop_variables="crs")
@@ -340,7 +338,7 @@ class TestSources:
     """What can be opened."""
 
     def test_every_nesting_of_a_frame(self, tmp_path: Path) -> None:
-        """Plain, gzip, bzip2, tar, tar.gz, tar.bz2 and a tar of tar.gz give the same Dataset, by any name."""
+        """Plain, gzip, bzip2, tar, tar.gz, tar.bz2 and a tar of tar.gz open as the same Dataset, by any name."""
         data = frame()
         packed = {
             "plain": data,
@@ -362,7 +360,7 @@ class TestSources:
             xr.testing.assert_identical(same.drop_vars("source"), reference)
 
     def test_folders_globs_and_lists(self, tmp_path: Path) -> None:
-        """A folder is searched through; globs and lists of sources add up; notes and parts are left out."""
+        """A folder is searched recursively; globs and lists are combined; notes and parts are ignored."""
         save(tmp_path / "a", frame("2020-06-13T00:00"))
         save(tmp_path / "b" / "c", frame("2020-06-13T00:05"))
         (tmp_path / "a" / "x.tar.part").write_bytes(b"half")
@@ -373,7 +371,7 @@ class TestSources:
             assert rn.open_dataset(source, progress=False).sizes["time"] == 2
 
     def test_an_extracted_folder_does_not_double_its_archive(self, tmp_path: Path) -> None:
-        """Beside the archive that it came from, a folder of frames is passed over."""
+        """A folder of frames is ignored beside its archive."""
         (tmp_path / "RY.tar.gz").write_bytes(gzip.compress(tar({"a": frame()})))
         save(tmp_path / "RY", frame())
 
@@ -382,10 +380,10 @@ class TestSources:
 
 
 class TestBadInput:
-    """Each error names the file, the reason and the way out."""
+    """Each error names the file, the reason and the remedy."""
 
-    def test_nothing_there(self, tmp_path: Path) -> None:
-        """A path that does not exist, an empty folder and a glob without a match are told apart from data."""
+    def test_missing_files(self, tmp_path: Path) -> None:
+        """A nonexistent path, an empty folder and a glob without a match raise different errors."""
         with pytest.raises(NothingFound, match="nowhere does not exist: check the path"):
             rn.open_dataset(tmp_path / "nowhere")
         with pytest.raises(NothingFound, match=r"there is no file in .*: download some months first"):
@@ -394,9 +392,9 @@ class TestBadInput:
             rn.open_dataset(tmp_path / "*.tar")
 
     @pytest.mark.parametrize("source", [None, 3])
-    def test_what_is_no_source(self, source: Any) -> None:
-        """A variable that was never filled is told so, and not that it cannot be iterated."""
-        with pytest.raises(SettingsError, match=rf"{source} names no data: pass a path, several, what plan"):
+    def test_invalid_sources(self, source: Any) -> None:
+        """An unset variable raises a clear error, not that it is not iterable."""
+        with pytest.raises(SettingsError, match=rf"{source} is not a data source: pass a path, several paths"):
             rn.open_dataset(source)
 
     @pytest.mark.parametrize(
@@ -409,7 +407,7 @@ class TestBadInput:
             (b"<html><body>Login</body></html>", (ArchiveError, FrameError, ValueError), "web page"),
             (b"", (ArchiveError, FrameError), "is empty"),
             (b"\x00" * 3000, (ArchiveError, FrameError), "is not an archive or a frame"),
-            (frame(rows=700, cols=700), UnknownGrid, "a grid of 700 x 700 cells is not known"),
+            (frame(rows=700, cols=700), UnknownGrid, "a grid of 700 x 700 cells is unknown"),
             (
                 frame(product="QQ"),
                 UnknownProduct,
@@ -419,7 +417,7 @@ class TestBadInput:
         ids=["short", "long", "stump", "no grid", "web page", "empty", "zeros", "unknown grid", "unknown product"],
     )
     def test_broken_frames(self, tmp_path: Path, data: bytes, error: type[Exception], text: str) -> None:
-        """A frame that cannot be read is named."""
+        """The error names an unreadable frame."""
         (tmp_path / "broken").write_bytes(data)
 
         with pytest.raises(error, match=text) as caught:
@@ -427,7 +425,7 @@ class TestBadInput:
 
         assert str(tmp_path / "broken") in str(caught.value)
 
-    def test_all_that_is_broken_is_named(self, tmp_path: Path) -> None:
+    def test_all_broken_files_are_named(self, tmp_path: Path) -> None:
         """Two broken files among good ones are both in the message."""
         folder = save(tmp_path, frame(), frame()[:-1], frame("2020-06-13T15:30"), frame()[:-2])
 

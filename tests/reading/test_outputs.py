@@ -1,4 +1,4 @@
-"""Laws of leaving the house: what is written to a file is read back equal, by others too."""
+"""Files written from a Dataset are read back equal, also by other programs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ some_files = pytest.mark.parametrize(
 
 @some_files
 @pytest.mark.parametrize("options", [{}, {"packed": True, "flags": True}, {"lonlat": True, "flags": True}])
-def test_netcdf_comes_back_identical(
-    name: str, options: dict[str, Any], real_frames: Path, tmp_path: Path
-) -> None:
+def test_netcdf_is_identical(name: str, options: dict[str, Any], real_frames: Path, tmp_path: Path) -> None:
     """Values, dtypes, coordinates and attributes of every product survive netCDF, packed or not."""
     ds = rn.open_dataset(real_frames / name, progress=False, **options)
 
@@ -39,8 +37,8 @@ def test_netcdf_comes_back_identical(
 
 
 @some_files
-def test_zarr_comes_back_equal(name: str, real_frames: Path, tmp_path: Path) -> None:
-    """Zarr knows one float for attributes, so xarray unpacks to float64: in float32 it is equal to the bit."""
+def test_zarr_is_equal(name: str, real_frames: Path, tmp_path: Path) -> None:
+    """Zarr has one float type for attributes, so xarray unpacks to float64: in float32 it is equal to the bit."""
     ds = rn.open_dataset(real_frames / name, progress=False, flags=True)
 
     ds.to_zarr(tmp_path / "it.zarr", consolidated=False)
@@ -54,7 +52,7 @@ def test_zarr_comes_back_equal(name: str, real_frames: Path, tmp_path: Path) -> 
 
 @some_files
 def test_integers_on_disk_are_packed_with_one_fill_value(name: str, real_frames: Path, tmp_path: Path) -> None:
-    """A file holds DWD's integers, not floats of twice the size."""
+    """A file contains DWD's integers, not floats of twice the size."""
     rn.open_dataset(real_frames / name, progress=False).to_netcdf(tmp_path / "it.nc")
 
     with xr.open_dataset(tmp_path / "it.nc", decode_cf=False) as raw:
@@ -69,7 +67,7 @@ def test_integers_on_disk_are_packed_with_one_fill_value(name: str, real_frames:
 
 @some_files
 def test_the_cf_checker_finds_no_error(name: str, real_frames: Path, tmp_path: Path) -> None:
-    """The checker of the Climate and Forecast conventions has no error to tell, flags and lon/lat included."""
+    """The checker of the Climate and Forecast conventions reports no error, flags and lon/lat included."""
     checker = pytest.importorskip("compliance_checker.runner", reason="compliance-checker is not installed")
     ds = rn.open_dataset(real_frames / name, progress=False, flags=True, lonlat=True)
     ds.to_netcdf(tmp_path / "it.nc")

@@ -1,4 +1,4 @@
-"""Laws of regridding: amounts of water are kept, missing stays missing, and cells that coincide are copied."""
+"""Regridding: amounts of water are conserved, missing stays missing, and coinciding cells are copied."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def grid(rows: int, cols: int, cell: float, x0: float = 0.0, y0: float = 0.0, *,
 
 
 def rain(shape: tuple[int, int], rim: int = 0, seed: int = 0) -> Any:
-    """Return a field of rain that is dry near the rim."""
+    """Return a field of rain that is dry near the edge."""
     field = np.zeros(shape, np.float32)
     inner = tuple(slice(rim, size - rim) for size in shape)
     field[inner] = np.random.default_rng(seed).gamma(0.3, 5, field[inner].shape)
@@ -41,7 +41,7 @@ def corners(source: Grid, earth: Earth) -> Any:
 
 
 def cut(polygon: list[Point], axis: int, limit: float, side: int) -> list[Point]:
-    """Return what of a convex polygon lies on one side of a line (Sutherland and Hodgman 1974, CACM 17, 32-42)."""
+    """Return the part of a convex polygon on one side of a line (Sutherland and Hodgman 1974, CACM 17, 32-42)."""
     kept: list[Point] = []
     for here, there in zip(polygon, polygon[1:] + polygon[:1], strict=True):
         a, b = side * (limit - here[axis]), side * (limit - there[axis])  # how far inside
@@ -92,7 +92,7 @@ class TestOverlap:
         cells=st.tuples(*[st.sampled_from([250.0, 700.0, 1000.0, 2000.0])] * 2),
         shift=st.tuples(*[st.floats(-3000, 3000)] * 2),
     )
-    def test_areas_are_those_of_rectangles(
+    def test_areas_equal_those_of_rectangles(
         self, shapes: tuple[int, ...], cells: tuple[float, float], shift: tuple[float, float]
     ) -> None:
         """On one earth cells are rectangles, whose overlaps are products of lengths."""
@@ -117,7 +117,7 @@ class TestOverlap:
         shift=st.tuples(*[st.floats(-2000, 2000)] * 2),
         earths=st.permutations(["sphere", "wgs84"]),
     )
-    def test_areas_are_those_of_polygons(
+    def test_areas_equal_those_of_polygons(
         self,
         shapes: tuple[int, ...],
         cells: tuple[float, float],
@@ -125,7 +125,7 @@ class TestOverlap:
         shift: tuple[float, float],
         earths: list[Earth],
     ) -> None:
-        """Between earths, wherever in Europe, means and gaps are those that cutting cell by cell gives."""
+        """Between earths, anywhere in Europe, means and gaps equal those of clipping cell by cell."""
         (x, y), (there_x, there_y) = (map(float, to_xy(*place, earth)) for earth in earths)
         source = grid(shapes[0], shapes[1], cells[0], x, y, earth=earths[0])
         target = grid(shapes[2], shapes[3], cells[1], there_x + shift[0], there_y + shift[1], earth=earths[1])
@@ -143,7 +143,7 @@ class TestOverlap:
         np.testing.assert_allclose(found[clear], expected[clear], rtol=1e-5)
 
     @pytest.mark.parametrize(("source", "target"), [(OLD, NEW), (GRIDS["de1100"], NEW), (NEW, GRIDS["de1200"])])
-    def test_the_volume_of_water_is_kept(self, source: Grid, target: Grid) -> None:
+    def test_the_volume_of_water_is_conserved(self, source: Grid, target: Grid) -> None:
         """Between sphere and ellipsoid, total depth times area is conserved to a millionth."""
         way = weights(source, target)
         values = rain(source.shape, rim=60)
@@ -157,7 +157,7 @@ class TestOverlap:
         assert after == pytest.approx(before, rel=1e-6)
 
     def test_a_constant_stays_constant(self) -> None:
-        """Where cells are covered, even rain is even afterwards."""
+        """Even rain is even afterwards in covered cells."""
         found = weights(OLD, NEW).apply(np.full(OLD.shape, 3.25, np.float32))
 
         covered = np.isfinite(found)
@@ -165,8 +165,8 @@ class TestOverlap:
         np.testing.assert_allclose(found[covered], 3.25, rtol=1e-6)
 
     @pytest.mark.parametrize("inner", ["de900", "de1100"])
-    def test_cells_that_coincide_are_copied(self, inner: str) -> None:
-        """On one earth DWD's grids lie whole cells apart: the values are the same, the rest is missing."""
+    def test_coinciding_cells_are_copied(self, inner: str) -> None:
+        """On one earth DWD's grids are whole cells apart: values are equal, the rest is missing."""
         source, target = GRIDS[inner], GRIDS["de1200"]
         values = rain(source.shape)
         row, col = round((source.y0 - target.y0) / 1000), round((source.x0 - target.x0) / 1000)
@@ -177,8 +177,8 @@ class TestOverlap:
         np.testing.assert_array_equal(found[window], values)
         assert np.isfinite(found).sum() == values.size
 
-    def test_the_weights_of_a_covered_cell_are_one(self) -> None:
-        """Away from the rim of the source, shares add up to the whole cell."""
+    def test_the_weights_of_a_covered_cell_sum_to_one(self) -> None:
+        """Away from the source's edge, shares add up to the whole cell."""
         bands = weights(OLD, NEW)._bands  # noqa: SLF001 - the law is of the weights themselves
         total = np.concatenate([band.areas.sum(axis=0) for band in bands if band.areas is not None])
         inner = weights(OLD, NEW, "nearest").apply(np.pad(np.ones((896, 896), np.float32), 2)) == 1
@@ -187,7 +187,7 @@ class TestOverlap:
         np.testing.assert_allclose(total[inner], 1, rtol=0, atol=1e-6)
 
     def test_a_gap_stays_a_gap(self) -> None:
-        """Where nothing is valid for more than a cell around, nothing is made up; elsewhere nothing is lost."""
+        """Cells without valid neighbours stay missing; elsewhere no value is lost."""
         values = np.ones(OLD.shape, np.float32)
         gap = np.zeros(OLD.shape, np.float32)
         values[300:400, 500:600] = np.nan
@@ -200,8 +200,8 @@ class TestOverlap:
         np.testing.assert_array_equal(found[whole], (way.apply(gap) > 0.5)[whole])
         assert abs(found.sum() - 10_000) < 400
 
-    def test_missing_cells_count_for_nothing(self) -> None:
-        """A cell's mean is that of what is valid in it, and missing where less than half is."""
+    def test_missing_cells_are_ignored(self) -> None:
+        """A cell is the mean of its valid parts, and missing if less than half is valid."""
         source, target = grid(2, 2, 1000.0), grid(1, 1, 2000.0, 500.0, 500.0)
         way = weights(source, target)
 
@@ -214,8 +214,8 @@ class TestOverlap:
 class TestNearest:
     """The nearest cell."""
 
-    def test_values_are_those_of_the_cell_in_which_the_centre_lies(self) -> None:
-        """A thousand random cells, projected one by one."""
+    def test_nearest_values_are_those_of_the_cell_with_the_centre(self) -> None:
+        """A thousand random cells are projected one by one."""
         values = np.arange(OLD.rows * OLD.cols, dtype=np.float32).reshape(OLD.shape)
         found = weights(OLD, NEW, "nearest").apply(values)
         rng = np.random.default_rng(0)
@@ -229,7 +229,7 @@ class TestNearest:
             else:
                 assert value == values[distance_y.argmin(), distance_x.argmin()]
 
-    def test_nothing_is_near_where_the_grids_lie_apart(self) -> None:
+    def test_distant_grids_are_missing(self) -> None:
         """A target away from the source is missing everywhere, with either method."""
         source, target = grid(3, 3, 1000.0), grid(40, 2, 1000.0, 1e6, -1e6)
 
@@ -238,8 +238,8 @@ class TestNearest:
 
 
 @pytest.mark.parametrize("method", get_args(Method))
-def test_a_box_is_a_cut_of_the_whole(method: Method) -> None:
-    """What is computed for some rows and columns is what stands there in the whole field."""
+def test_a_box_equals_a_part_of_the_whole(method: Method) -> None:
+    """Values computed for some rows and columns equal those in the whole field."""
     way = weights(OLD, NEW, method)
     values = rain(OLD.shape)
     values[300:400, 300:400] = np.nan
@@ -249,8 +249,8 @@ def test_a_box_is_a_cut_of_the_whole(method: Method) -> None:
     np.testing.assert_array_equal(box, way.apply(values)[400:500:3][:, [700, 300, 301]])
 
 
-def test_a_result_is_written_where_it_is_wanted() -> None:
-    """A buffer is filled and given back, missing cells included."""
+def test_a_result_is_written_to_out() -> None:
+    """A buffer is filled and returned, missing cells included."""
     way = weights(OLD, GRIDS["de1200"])
     values = rain(OLD.shape)
     out = np.zeros((30, 1100), np.float32)
@@ -262,13 +262,15 @@ def test_a_result_is_written_where_it_is_wanted() -> None:
 
 
 def test_a_field_of_another_grid_is_refused() -> None:
-    """Values are never taken for those of other places."""
-    with pytest.raises(SettingsError, match=r"a field of \(1100, 900\) is none on de900, which has \(900, 900\)"):
+    """Values are never assigned to wrong places."""
+    with pytest.raises(
+        SettingsError, match=r"a field of \(1100, 900\) does not fit de900, which has \(900, 900\)"
+    ):
         weights(OLD, NEW).apply(rain((1100, 900)))
 
 
-def test_weights_are_computed_once_and_travel_light() -> None:
-    """The same pair gives the same object, and a pickle holds the names, not the numbers."""
+def test_weights_are_computed_once_and_pickled_by_name() -> None:
+    """The same pair returns the same object, and a pickle holds the names, not the numbers."""
     way = weights(OLD, NEW)
     text = pickle.dumps(way)
 
@@ -276,7 +278,7 @@ def test_weights_are_computed_once_and_travel_light() -> None:
     assert pickle.loads(text) is way  # noqa: S301 - our own bytes
 
 
-def test_a_method_that_is_none_is_refused() -> None:
-    """The message says which there are."""
+def test_an_unknown_method_is_refused() -> None:
+    """The message lists the methods."""
     with pytest.raises(SettingsError, match=r"regrid='cubic' is neither \"overlap\".*nor \"nearest\""):
         weights(OLD, NEW, "cubic")  # type: ignore[arg-type]

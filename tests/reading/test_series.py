@@ -1,4 +1,4 @@
-"""Laws of series: which frames are taken, and what is said of the others."""
+"""Series: which frames are used, and how the others are reported."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def hours(ds: xr.Dataset) -> list[str]:
 
 
 class TestOverlap:
-    """Sums that overlap are not summed twice."""
+    """Overlapping sums are not summed twice."""
 
-    def test_hours_every_ten_minutes_are_taken_at_minute_50(self, tmp_path: Path) -> None:
-        """Of RW as the recent folder has it, one frame an hour is left, that of the historical archives."""
+    def test_hours_every_ten_minutes_are_selected_at_minute_50(self, tmp_path: Path) -> None:
+        """RW of the recent folder keeps one frame an hour, as in the historical archives."""
         folder = save(tmp_path, *(rw(f"2025-06-13T{h:02d}:{m:02d}") for h in (1, 2) for m in range(0, 60, 10)))
 
         ds = rn.open_dataset(folder, progress=False)
@@ -47,8 +47,8 @@ class TestOverlap:
         )
         assert ds.attrs["frames_missing"] == 0
 
-    def test_days_every_hour_are_taken_at_0550(self, tmp_path: Path) -> None:
-        """Of SF as it is published, the climatological day is left."""
+    def test_days_every_hour_are_selected_at_0550(self, tmp_path: Path) -> None:
+        """The published SF keeps the climatological day."""
         folder = save(tmp_path, *(sf(f"2025-06-{d}T{h:02d}:50") for d in (13, 14) for h in range(3, 8)))
 
         ds = rn.open_dataset(folder, progress=False)
@@ -60,28 +60,28 @@ class TestOverlap:
         ("sums", "expected"), [("all", ["22:50", "23:50"]), ("23:50", ["23:50"]), ("apart", ["23:50"])]
     )
     def test_the_choice_is_the_users(self, sums: str, expected: list[str], tmp_path: Path) -> None:
-        """All sums, those of a time of day, or, where the usual time is not there, those of another."""
+        """All sums, those of a time of day, or, if the usual time is absent, those of another."""
         folder = save(tmp_path, sf("2025-06-13T22:50"), sf("2025-06-13T23:50"))
 
         assert hours(rn.open_dataset(folder, sums=sums, progress=False)) == expected
 
-    def test_sums_that_do_not_overlap_are_all_taken(self, tmp_path: Path) -> None:
-        """Hours at any minute are left as they are, and no attribute says otherwise."""
+    def test_separate_sums_are_all_kept(self, tmp_path: Path) -> None:
+        """Hours at any minute are unchanged, and no attribute is added."""
         ds = rn.open_dataset(save(tmp_path, rw("2025-06-13T01:20"), rw("2025-06-13T02:20")), progress=False)
 
         assert hours(ds) == ["01:20", "02:20"]
         assert "sums_taken" not in ds.attrs
 
     @pytest.mark.parametrize("sums", ["half", "25:00", "5", ""])
-    def test_nonsense_is_refused(self, sums: str, tmp_path: Path) -> None:
-        """A choice that is none says which there are."""
+    def test_invalid_sums_are_refused(self, sums: str, tmp_path: Path) -> None:
+        """The error for an invalid choice lists the valid ones."""
         folder = save(tmp_path, sf("2025-06-13T22:50"), sf("2025-06-13T23:50"))
 
-        with pytest.raises(SettingsError, match=r'none of "apart", "all" and a time of day'):
+        with pytest.raises(SettingsError, match=r'is not valid: use "apart", "all" or a time of day'):
             rn.open_dataset(folder, sums=sums, progress=False)
 
-    def test_a_time_that_no_sum_ends_at_is_told(self, tmp_path: Path) -> None:
-        """Nothing is made up where nothing is."""
+    def test_a_time_without_a_sum_raises(self, tmp_path: Path) -> None:
+        """No sum is made up."""
         folder = save(tmp_path, sf("2025-06-13T22:50"), sf("2025-06-13T23:50"))
 
         with pytest.raises(SeriesError, match="no sum of 1440 min in the source ends at 05:50"):
@@ -92,7 +92,7 @@ class TestForecasts:
     """Several lead times."""
 
     def test_lead_times_are_an_axis(self, tmp_path: Path) -> None:
-        """Two forecasts of three lead times make a cube whose prediction times are base plus lead."""
+        """Two forecasts of three lead times make a cube with prediction times of base plus lead."""
         files = [
             rw(time, fill=lead, lead=lead).replace(b"RW", b"RQ", 1)
             for time in ("2020-06-13T15:00", "2020-06-13T15:15")
@@ -108,7 +108,7 @@ class TestForecasts:
         np.testing.assert_allclose(ds.RQ[:, :, 5, 5], [[0, 6, 12], [0, 6, 12]], rtol=1e-6)
 
     def test_a_missing_lead_time_is_missing(self, tmp_path: Path) -> None:
-        """A hole in the cube is NaN, not zero, and the other lead times keep their places."""
+        """A gap in the cube is NaN, not zero, and the other lead times keep their places."""
         files = [
             rw(time, fill=3, lead=lead).replace(b"RW", b"RQ", 1)
             for time, lead in (("2020-06-13T15:00", 0), ("2020-06-13T15:00", 60), ("2020-06-13T15:15", 60))
@@ -121,10 +121,10 @@ class TestForecasts:
 
 
 class TestReport:
-    """`errors="report"` opens the rest and tells what it left aside."""
+    """`errors="report"` opens the rest and reports what it ignored."""
 
-    def test_the_rest_is_opened_and_the_damage_told(self, tmp_path: Path) -> None:
-        """A broken file stands in the attribute, and the whole ones in the Dataset."""
+    def test_the_rest_is_opened_and_the_damage_reported(self, tmp_path: Path) -> None:
+        """A broken file is in the attribute, and the intact ones in the Dataset."""
         folder = save(tmp_path, frame(), frame("2020-06-13T15:30")[:-1], frame("2020-06-13T15:35"))
 
         with pytest.raises(rn.errors.TruncatedFrame, match="frame-001"):
@@ -135,8 +135,8 @@ class TestReport:
         assert "frame-001" in ds.attrs["problems"]
         assert "frame-000" not in ds.attrs["problems"]
 
-    def test_of_mixed_products_and_grids_the_most_frequent_is_opened(self, tmp_path: Path) -> None:
-        """Strangers among the frames are named, the majority is opened."""
+    def test_the_most_frequent_of_mixed_kinds_is_opened(self, tmp_path: Path) -> None:
+        """Foreign frames are named, the majority is opened."""
         folder = save(tmp_path, frame(), rw("2020-06-13T15:50"), frame("2020-06-13T15:30"))
 
         ds = rn.open_dataset(folder, errors="report", progress=False)
@@ -144,25 +144,25 @@ class TestReport:
         assert ds.YW.sizes["time"] == 2
         assert "frame-001 is RW of 60 min on 900 x 900 cells" in ds.attrs["problems"]
 
-    def test_where_nothing_is_whole_the_call_fails_all_the_same(self, tmp_path: Path) -> None:
-        """A Dataset without a frame is none."""
+    def test_a_source_without_an_intact_frame_raises(self, tmp_path: Path) -> None:
+        """A Dataset without a frame is not returned."""
         with pytest.raises(rn.errors.NothingFound, match="there is no RADOLAN frame in"):
             rn.open_dataset(save(tmp_path, frame()[:-1]), errors="report", progress=False)
 
-    def test_a_renamed_frame_is_told_by_its_name(self, tmp_path: Path) -> None:
-        """A file on its own is held against its name too."""
+    def test_a_renamed_frame_is_detected(self, tmp_path: Path) -> None:
+        """A single file is compared with its name, too."""
         path = tmp_path / "raa01-yw2017.002_10000-2006131600-dwd---bin"
         path.write_bytes(frame())
 
-        with pytest.raises(HeaderError, match=r"by its header YW of 2020-06-13T15:25:00, which its name denies"):
+        with pytest.raises(HeaderError, match=r"is YW of 2020-06-13T15:25:00 by its header, unlike its name"):
             rn.open_dataset(path, progress=False)
 
 
 class TestSource:
-    """Where a step came from."""
+    """The origin of a step."""
 
     def test_every_step_names_its_archive(self, tmp_path: Path) -> None:
-        """The coordinate `source` tells the file of each step, and nothing where a gap was filled."""
+        """The coordinate `source` has the file of each step, and is empty for a filled gap."""
         times = ("2020-06-13T00:00", "2020-06-13T00:05", "2020-06-13T00:10", "2020-06-13T00:20")
         folder = save(tmp_path, *(frame(time) for time in times))
 
@@ -173,7 +173,7 @@ class TestSource:
 
 @pytest.mark.parametrize("version", [3, 5])
 def test_hydrometeor_classes_keep_all_their_bits(version: int, tmp_path: Path) -> None:
-    """HG comes as 32-bit integers with its classes as CF flags: no float could hold them."""
+    """HG opens as 32-bit integers with its classes as CF flags, which floats cannot represent."""
     codes = np.full((1200, 1100), 1 << 31, "u4")
     codes[0, :3] = (16, 80, 1 << 24)
     time = np.datetime64("2020-06-13T15:25", "s")
@@ -231,8 +231,8 @@ class TestEras:
             (tmp_path / f"raa01-rw_10000-2512010{hour}50-dwd---bin.hdf5").write_bytes(data)
         return tmp_path
 
-    def test_grids_that_differ_make_the_call_fail_with_dates_and_choices(self, eras: Path) -> None:
-        """By default nothing is mixed: the error tells when the grid changed, and what can be done."""
+    def test_different_grids_raise_with_dates_and_choices(self, eras: Path) -> None:
+        """By default nothing is mixed: the error states when the grid changed, and the choices."""
         with pytest.raises(
             SeriesError,
             match=r"(?s)900 x 900 cells on the sphere.* 2 frames from 2025-12-01T01:50:00 to 2025-12-01T02:50:00; "
@@ -242,8 +242,8 @@ class TestEras:
 
     @pytest.mark.parametrize("grid", ["de1200", "de1200-wgs84", "de900"])
     @pytest.mark.parametrize("regrid", ["overlap", "nearest"])
-    def test_all_frames_are_brought_to_one_grid(self, eras: Path, grid: str, regrid: Any) -> None:
-        """On the grid of the user's choice both eras show the same rain, some two kilometres apart."""
+    def test_all_frames_are_regridded(self, eras: Path, grid: str, regrid: Any) -> None:
+        """On the chosen grid both eras show the same rain, some two kilometres apart."""
         ds = rn.open_dataset(eras, grid=grid, regrid=regrid, progress=False)
 
         totals = ds.RW.sum(("y", "x")).compute()
@@ -254,8 +254,8 @@ class TestEras:
         assert float(ds.RW.max()) == pytest.approx(3.5)
         assert f"to {grid}, {regrid}" in ds.attrs["regridded"]
 
-    def test_frames_of_the_target_grid_are_left_as_they_are(self, eras: Path) -> None:
-        """Values that need no regridding are the ones that were published."""
+    def test_frames_of_the_target_grid_are_unchanged(self, eras: Path) -> None:
+        """Values that need no regridding are the published ones."""
         alone = rn.open_dataset(sorted(eras.glob("*bin")), progress=False)
 
         both = rn.open_dataset(eras, grid="de900", progress=False)
@@ -263,7 +263,7 @@ class TestEras:
         np.testing.assert_array_equal(both.RW[:2], alone.RW)
 
     def test_a_regridded_series_can_be_written(self, eras: Path, tmp_path: Path) -> None:
-        """Mixtures of cells are no multiples of a step: they are written as floats and come back equal."""
+        """Mixtures of cells are not multiples of a step: they survive as floats."""
         ds = rn.open_dataset(eras, grid="de900", progress=False)
 
         ds.to_netcdf(tmp_path / "it.nc")
@@ -273,12 +273,12 @@ class TestEras:
 
     @pytest.mark.parametrize("option", ["packed", "flags"])
     def test_mixtures_have_no_codes(self, eras: Path, option: str) -> None:
-        """Raw integers and flags of regridded fields would be made up."""
+        """Raw integers and flags of regridded fields do not exist."""
         with pytest.raises(SettingsError, match="mixtures of cells, which have no raw codes and no flags"):
             rn.open_dataset(eras, grid="de900", progress=False, **{option: True})  # type: ignore[arg-type]
 
     def test_binary_and_hdf5_on_one_grid_are_one_series(self, eras: Path) -> None:
-        """HDF5 alone is what the binaries are: same name, unit, type and orientation."""
+        """HDF5 has the same name, unit, type and orientation as the binaries."""
         new = rn.open_dataset(sorted(eras.glob("*.hdf5")), progress=False)
         old = rn.open_dataset(sorted(eras.glob("*bin")), progress=False)
 
@@ -292,15 +292,15 @@ class TestEras:
 
 
 class TestSteps:
-    """Frames whose counts stand for different amounts."""
+    """Frames whose counts represent different amounts."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
-        """Give two hours of RW, one in tenths and one in hundredths of a millimetre, both of 1.23 or 1.2 mm."""
+        """Return two hours of RW, one in tenths and one in hundredths of a millimetre, both of 1.23 or 1.2 mm."""
         fine = frame("2025-06-13T02:50", 123, product="RW", interval=60, precision=-2, rows=900)
         return save(tmp_path / "frames", rw("2025-06-13T01:50", 12), fine)
 
-    def test_each_frame_counts_in_its_own_steps(self, folder: Path, tmp_path: Path) -> None:
+    def test_each_frame_has_its_own_steps(self, folder: Path, tmp_path: Path) -> None:
         """On one grid both are read, and written as floats, since the coarser step would round the finer one."""
         ds = rn.open_dataset(folder, grid="de900", progress=False)
 
@@ -312,5 +312,5 @@ class TestSteps:
 
     def test_no_packed_integers_hold_both(self, folder: Path) -> None:
         """One scale for two steps would be wrong for one of them."""
-        with pytest.raises(SeriesError, match=r"stand for values in different ways.*leave packed=True away"):
+        with pytest.raises(SeriesError, match=r"encode values in different ways.*omit packed=True"):
             rn.open_dataset(folder, grid="de900", packed=True, progress=False)

@@ -1,4 +1,4 @@
-"""Laws of sources: foreign files are skipped and reported, and refusals name the reason and the way out."""
+"""Sources: foreign files are skipped and reported, and errors state the reason and the remedy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOREIGN = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with two frames and what else users have in folders."""
+    """Return a folder with two frames and other files of users."""
     save(tmp_path, frame(), frame("2020-06-13T15:30"))
     for name, data in FOREIGN.items():
         (tmp_path / name).write_bytes(data)
@@ -39,7 +39,7 @@ class TestForeignFiles:
     """Files in a folder that are not DWD's."""
 
     def test_they_are_skipped_and_reported(self, folder: Path) -> None:
-        """The frames open; visible foreign files are named in an attribute, hidden ones are passed over."""
+        """The frames open; visible foreign files are named in an attribute, hidden ones are ignored."""
         ds = rn.open_dataset(folder, progress=False)
 
         assert ds.sizes["time"] == 2
@@ -55,14 +55,14 @@ class TestForeignFiles:
 
         assert rn.open_cube(cube).sizes["time"] == 2
 
-    def test_a_folder_of_foreign_files_alone_names_them(self, tmp_path: Path) -> None:
-        """There is no frame, and the message lists what was looked at."""
+    def test_a_folder_of_only_foreign_files_names_them(self, tmp_path: Path) -> None:
+        """There is no frame, and the message lists the files."""
         (tmp_path / "README.pdf").write_bytes(FOREIGN["README.pdf"])
 
         with pytest.raises(NothingFound, match=r"(?s)there is no RADOLAN frame in .*README\.pdf was skipped"):
             rn.open_dataset(tmp_path, progress=False)
 
-    def test_a_file_that_dwd_names_is_never_skipped(self, tmp_path: Path) -> None:
+    def test_a_file_with_a_name_of_dwd_is_never_skipped(self, tmp_path: Path) -> None:
         """Under DWD's name an empty file is damage."""
         save(tmp_path, frame())
         (tmp_path / "raa01-yw2017.002_10000-2006131530-dwd---bin").write_bytes(b"")
@@ -71,14 +71,14 @@ class TestForeignFiles:
             rn.open_dataset(tmp_path, progress=False)
 
     def test_a_damaged_frame_is_never_skipped(self, tmp_path: Path) -> None:
-        """What begins as a frame is one, whatever its name."""
+        """A file that begins like a frame is one, whatever its name."""
         save(tmp_path, frame(), frame("2020-06-13T15:30")[:-1])
 
         with pytest.raises(FrameError, match="frame-001 has"):
             rn.open_dataset(tmp_path, progress=False)
 
-    def test_of_each_foreign_file_only_the_head_is_read(self, folder: Path) -> None:
-        """They are sorted out before any index is looked up, so that many of them cost little."""
+    def test_only_the_head_of_a_foreign_file_is_read(self, folder: Path) -> None:
+        """Foreign files are excluded before any index is looked up, so that many of them cost little."""
         found = find_files(folder)
 
         assert [file.name for file in found if not isinstance(file, Problem)] == ["frame-000", "frame-001"]
@@ -86,7 +86,7 @@ class TestForeignFiles:
 
 
 class TestRefusals:
-    """What is not a source."""
+    """Invalid sources."""
 
     @pytest.mark.parametrize(
         "address",
@@ -94,17 +94,17 @@ class TestRefusals:
     )
     @pytest.mark.parametrize("call", [rn.open_dataset, rn.accumulate, rn.check])
     def test_an_address_is_not_a_file(self, address: str, call: object) -> None:
-        """The message says how the data get here instead."""
+        """The message says how to get the data instead."""
         assert callable(call)
         arguments = ("1D",) if call is rn.accumulate else ()
 
         with pytest.raises(
             SettingsError,
-            match=rf"{address} is (a web address|in object storage), and frames are opened from files: download",
+            match=rf"{address} is (a web address|in object storage), but frames are opened from files: download",
         ):
             call(address, *arguments)
 
     def test_a_path_that_does_not_exist(self, tmp_path: Path) -> None:
-        """Before anything else is said of it."""
+        """The missing path is reported first."""
         with pytest.raises(NothingFound, match=r"RW201910\.tar\.gz does not exist: check the path, or download"):
             rn.open_dataset(tmp_path / "RW201910.tar.gz")

@@ -1,4 +1,4 @@
-"""Laws of thinned series: the expected step comes from the product table, so that half of a series is half."""
+"""Thinned series: the expected step comes from the product table, so half of a series counts as half."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def day(real_mirror: Path) -> xr.Dataset:
 
 
 class TestOpening:
-    """What `open_dataset` reports."""
+    """The report of `open_dataset`."""
 
-    def test_every_second_frame_missing_is_counted_and_named(self, tmp_path: Path) -> None:
+    def test_every_second_frame_is_counted_and_named_as_missing(self, tmp_path: Path) -> None:
         """Frames every ten minutes of a 5-minute product lack those in between."""
         ds = rn.open_dataset(yw(tmp_path, range(0, 30, 10)), progress=False)
 
@@ -43,7 +43,7 @@ class TestOpening:
         assert ds.attrs["gaps"] == "2020-06-13T00:05:00; 2020-06-13T00:15:00"
 
     def test_two_frames_far_apart_have_a_gap(self, tmp_path: Path) -> None:
-        """Two frames are enough to see what is missing between them."""
+        """Two frames suffice to find the missing ones between them."""
         ds = rn.open_dataset(yw(tmp_path, range(0, 120, 60)), progress=False)
 
         assert ds.attrs["frames_missing"] == 11
@@ -64,10 +64,10 @@ class TestOpening:
         ],
         ids=["hours", "every ten minutes", "an early hour", "an early hour and a gap"],
     )
-    def test_hours_are_expected_as_they_were_made(
+    def test_hours_are_expected_as_they_were_produced(
         self, tmp_path: Path, stamps: list[str], sums: str, missing: int
     ) -> None:
-        """RW comes once an hour, or every ten minutes; an hour that ends at minute 45 is no gap."""
+        """RW is produced once an hour, or every ten minutes; an hour that ends at minute 45 is not a gap."""
         rw: dict[str, Any] = {"product": "RW", "rows": 900, "precision": -1, "interval": 60}
         folder = save(tmp_path, *(frame(f"2020-06-13T{stamp}", **rw) for stamp in stamps))
 
@@ -76,8 +76,8 @@ class TestOpening:
         assert ds.sizes["time"] == len(stamps)
         assert ds.attrs["frames_missing"] == missing
 
-    def test_a_header_that_contradicts_the_table_is_an_error_that_names_both(self, tmp_path: Path) -> None:
-        """YW of an hour is no YW; left aside with `errors="report"`, it is reported."""
+    def test_a_header_that_contradicts_the_table_raises(self, tmp_path: Path) -> None:
+        """The error names both intervals; with `errors="report"` the frame is ignored and reported."""
         folder = save(tmp_path, frame(), frame("2020-06-13T15:30", interval=60))
 
         with pytest.raises(SeriesError, match=r"frame-001 states an interval of 60 min.* YW has one of 5 min"):
@@ -88,10 +88,10 @@ class TestOpening:
 
 
 class TestAnalyses:
-    """What analyses say of half a series."""
+    """Results of analyses for half of a series."""
 
     def test_a_thinned_real_day_has_half_of_its_coverage(self, day: xr.Dataset) -> None:
-        """At Leipzig 10.25 mm fell on 12 June 2020; every second frame holds a part of it and covers half."""
+        """At Leipzig 10.25 mm fell on 12 June 2020; every second frame has a part of it and covers half."""
         whole = rn.accumulate(day, "1D")
         half = rn.accumulate(day.isel(time=slice(None, None, 2)), "1D")
 
@@ -101,7 +101,7 @@ class TestAnalyses:
 
     @pytest.mark.parametrize("cube", [False, True], ids=["archives", "cube"])
     def test_reduce_covers_half(self, tmp_path: Path, *, cube: bool) -> None:
-        """Of archives and of a cube alike."""
+        """The coverage is half from archives and from a cube."""
         source = yw(tmp_path / "frames", range(10, 130, 10))
         if cube:
             rn.build_cube(source, tmp_path / "cube", progress=False)
@@ -113,7 +113,7 @@ class TestAnalyses:
         assert found.coverage.values.tolist() == [[0.5], [0.5]]
         assert found.YW.values.ravel() == pytest.approx([0.42, 0.42])
 
-    def test_a_cube_reports_the_frames_that_are_missing(self, tmp_path: Path) -> None:
+    def test_a_cube_reports_the_missing_frames(self, tmp_path: Path) -> None:
         """A cube of a thinned series has the product's steps."""
         rn.build_cube(yw(tmp_path / "frames", range(0, 60, 10)), tmp_path / "cube", progress=False)
 
@@ -123,14 +123,14 @@ class TestAnalyses:
         assert ds.sizes["time"] == 11
 
     def test_check_finds_the_gaps(self, tmp_path: Path) -> None:
-        """Each missing frame is one, and runs of them are named."""
+        """Each missing frame is one gap, and runs of them are named."""
         found = rn.check(yw(tmp_path, range(0, 40, 10)), progress=False)["gaps"]
 
         assert (found.verdict, found.count) == ("bad", 3)
         assert "2020-06-13 00:05" in found.text
 
-    def test_the_hours_of_an_area_are_covered_by_half(self, tmp_path: Path) -> None:
-        """What `over_areas` returns of a thinned series covers half of its hour."""
+    def test_the_hours_of_an_area_are_half_covered(self, tmp_path: Path) -> None:
+        """The result of `over_areas` for a thinned series covers half of its hour."""
         geopandas = pytest.importorskip("geopandas", reason="geopandas is not installed")
         shapely = pytest.importorskip("shapely", reason="shapely is not installed")
         area = geopandas.GeoDataFrame(geometry=[shapely.box(12, 51, 13, 52)], crs="EPSG:4326")
@@ -141,7 +141,7 @@ class TestAnalyses:
         assert found.coverage.values.ravel() == pytest.approx([0.5])
 
     def test_the_map_of_coverage_counts_half(self, tmp_path: Path) -> None:
-        """`plot_coverage` takes the step from the table, for archives and for Datasets."""
+        """`plot_coverage` uses the step from the table, for archives and for Datasets."""
         from radar_nb.reading.coverage import find_coverage
 
         source = yw(tmp_path, range(0, 60, 10))

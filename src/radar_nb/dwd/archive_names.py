@@ -1,7 +1,7 @@
-"""Where DWD files what, and since when: a table, so that a change on the server is a row and not code.
+"""Where DWD publishes its files, and since when: a table, so that a change on the server is a row and not code.
 
-The names and spans are those of DWD's listing of grids_germany of 2026-07-01; what lies in weather/radar is known
-from its users.
+The names and spans are those of DWD's listing of grids_germany of 2026-07-01; the contents of weather/radar are
+known from its users.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ Form = Literal["binary", "hdf5", "netcdf", "ascii"]
 
 _DAY = 1440  # minutes
 _MARGIN = np.timedelta64(1, "h")
-"""How far stamps may lie outside of their file: hours of RW's first years end at minute 45 where names say 50."""
+"""Tolerance of stamps outside their file: hours of RW's first years end at minute 45 although names say 50."""
 _RADKLIM_SHAPE = (1100, 900)  # DWD, RADKLIM 2017.002: the extended national grid
 
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """One way in which DWD files a family of a product.
+    """One way in which DWD publishes a family of a product.
 
     Attributes
     ----------
     product, family : str
     piece : {"year", "month", "day", "frame"}
-        What one file holds.
+        The content of one file.
     first : Month or None
-        The first month filed so; None where the folder rolls on.
+        The first month; None for a rolling folder.
     last : Month or None
-        The last month known to be filed so; None where only a listing shows it.
+        The last known month; None if only a listing shows it.
     typical : int
-        Bytes of a usual file, for estimates before the server states the size.
+        Typical bytes of a file, for estimates before the server states the size.
     folder, name : str
-        Path below the server's root and name of the files, with strftime fields; `???` stands for the minutes of a
-        lead time.
+        Path below the server's root and file name, with strftime fields; `???` represents the minutes of a lead
+        time.
     closed : bool
-        Whether `last` is the end for good.
+        Whether `last` is final.
     supplement : bool
         Whether the file replaces some frames of the others (those of 2018-01-01, 00:00 to 05:45, which are empty
-        there) instead of taking their place.
+        there) instead of replacing the files.
     form : {"binary", "hdf5", "netcdf", "ascii"}
-        What the frames are: RADOLAN's binaries, ODIM HDF5, netCDF files of a month or a day, or ASCII grids.
+        Format of the frames: RADOLAN binaries, ODIM HDF5, netCDF files of a month or a day, or ASCII grids.
     alias : str
-        The name under which the newest file is published besides; empty where there is none.
+        A second name of the newest file; empty if there is none.
     delay : int
-        Minutes, rounded up, from a frame's nominal time until it is published; 0 where that is not known.
+        Minutes, rounded up, from a frame's nominal time to its publication; 0 if unknown.
     """
 
     product: str
@@ -75,31 +75,31 @@ class Era:
 
     @property
     def hdf5(self) -> bool:
-        """Whether the files are, or hold, ODIM HDF5 instead of RADOLAN's binary frames."""
+        """Whether the files are, or contain, ODIM HDF5 instead of RADOLAN's binary frames."""
         return self.form == "hdf5"
 
     @property
     def run(self) -> bool:
-        """Whether a file holds all frames of a forecast: its analysis and its lead times."""
+        """Whether a file contains all frames of a forecast: its analysis and its lead times."""
         return self.piece == "frame" and ".tar" in self.name
 
     def path(self, time: date) -> str:
-        """Return the path of the file that holds a time or, for months, a day; of lead times the first."""
+        """Return the path of the file for a time or, for months, a day; the first for several lead times."""
         return time.strftime(f"{self.folder}/{self.name}").replace("???", "000")
 
     def may_hold(self, month: Month) -> bool:
-        """Return whether a month may be filed so."""
+        """Return whether a month may be published this way."""
         begun = self.first is None or self.first <= month
         return begun and not (self.closed and self.last is not None and self.last < month)
 
     def knows(self, month: Month) -> bool:
-        """Return whether the path of a month's file is certain without a look at the server."""
+        """Return whether the path of a month's file is certain without asking the server."""
         return self.may_hold(month) and self.last is not None and month <= self.last
 
     def time_of(self, name: str) -> datetime | None:
-        """Return the time (UTC) that a file's name states; None for a name without one, or not of this era."""
+        """Return the time (UTC) in a file's name; None for a name without one, or of another era."""
         if not name.startswith(self.name.partition("%")[0]):
-            return None  # most names, without a regular expression
+            return None  # fast path for most names
         match = _regex(_bare(self.name)).fullmatch(_bare(name))
         part = {field: int(text) for field, text in match.groupdict().items()} if match else {}
         if not part:
@@ -115,14 +115,14 @@ class Era:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filed:
-    """What the name of one of DWD's files says of the frames in it.
+    """The facts that a file's name states about its frames.
 
     Attributes
     ----------
     era : Era
-        How the file is filed.
+        The era of the file.
     begin, end : numpy.datetime64[s]
-        The first and the last stamp that it may hold, UTC.
+        The first and the last possible stamp, UTC.
     """
 
     era: Era
@@ -130,7 +130,7 @@ class Filed:
     end: np.datetime64
 
     def denies(self, product: str, time: np.datetime64, shape: tuple[int, int]) -> str:
-        """Return why a frame is not of this file, as the end of a sentence; an empty text where it may be.
+        """Return why a frame does not belong to this file, as the end of a sentence; empty if it may.
 
         Parameters
         ----------
@@ -138,8 +138,8 @@ class Filed:
         time : numpy.datetime64
             Its stamp, UTC.
         shape : (int, int)
-            Rows and columns. RADKLIM lies on the grid of 1100 x 900 cells, RADOLAN's archives on others. A shape
-            that is not one of DWD's grids says nothing of the family.
+            Rows and columns. RADKLIM is on the grid of 1100 x 900 cells, RADOLAN's archives are on others. A shape
+            of no DWD grid does not identify the family.
         """
         if product != self.era.product:
             return f"is {product}, not {self.era.product}"
@@ -156,7 +156,7 @@ class Filed:
 
 
 def filed_under(name: str) -> Filed | None:
-    """Return what the name of a file says of its frames; None for a name that is not one of DWD's.
+    """Return the facts that a file's name states about its frames; None for a name that is not one of DWD's.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def filed_under(name: str) -> Filed | None:
 
 
 def _bare(name: str) -> str:
-    """Cut the compression's suffix off a frame's name: DWD has changed it, and may again."""
+    """Remove the compression suffix of a frame's name: DWD has changed it, and may again."""
     return re.sub(r"(---bin)\.(gz|bz2)$", r"\1", name)
 
 
@@ -192,7 +192,7 @@ def _regex(pattern: str) -> re.Pattern[str]:
 
 
 def is_dwd_name(name: str) -> bool:
-    """Return whether DWD names archives or frames of radar composites like this file.
+    """Return whether a file's name is one of DWD's for archives or frames of radar composites.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """From a product and months to a plan of what to fetch.
 
-Months that the table of eras knows need no network. Where it cannot know (folders of days or frames, months newer
-than the table) the plan is made from directory listings, which the caller fetches: this file does no input but for
-a look at which files lie on disk already.
+Months that the table of eras knows need no network. Otherwise (folders of days or frames, months newer than the
+table) the plan is made from directory listings, which the caller fetches: the only input here is to check which
+files are on disk.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FORMS: tuple[Form, ...] = ("binary", "hdf5", "netcdf", "ascii")
 """The forms in which DWD publishes frames."""
 
 Span = tuple[np.datetime64, np.datetime64]
-"""The first and the last time stamp of a range, UTC; both belong to it."""
+"""The first and the last time stamp of a range, inclusive, UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +46,15 @@ class RemoteArchive:
     Attributes
     ----------
     path : str
-        Below the server's root, with slashes, none at the beginning.
+        Below the server's root, with slashes but no leading one.
     month : Month
-        The month that it is (a part of).
+        The month that the file is (a part of).
     size : int or None
-        Bytes as listed; None where no listing was read.
+        Bytes as listed; None without a listing.
     modified : datetime or None
         As listed, UTC.
     typical : int
-        Bytes of a usual file of this kind.
+        Bytes of a typical file of this kind.
     """
 
     path: str
@@ -65,18 +65,18 @@ class RemoteArchive:
 
     @property
     def name(self) -> str:
-        """The file's own name."""
+        """The name of the file."""
         return self.path.rpartition("/")[2]
 
     @property
     def expected(self) -> int:
-        """Bytes to expect: as listed, else as usual."""
+        """Expected bytes: as listed, or else typical."""
         return self.typical if self.size is None else self.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A part of what was asked for that the server does not have.
+    """A part of the request that the server does not have.
 
     Attributes
     ----------
@@ -93,14 +93,14 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What will be fetched, how much it is, what is on disk already and what the server lacks.
+    """What will be fetched, its size, what is already on disk, and what the server lacks.
 
     Attributes
     ----------
     product : Product
     family : Family
     months : tuple of Month
-        As asked for, in order.
+        As requested, in order.
     base_url : str
         The server.
     folder : pathlib.Path
@@ -110,8 +110,8 @@ class Plan:
     missing : tuple of Missing
         Months and days without a file.
     span : tuple of numpy.datetime64, or None
-        The first and the last time stamp asked for, UTC, where that is less than the months; `load` and
-        `open_dataset` cut to it. The files hold what they hold, often a month.
+        The first and the last requested time stamp, UTC, if the request is shorter than the months; `load` and
+        `open_dataset` cut to it. Files are fetched whole, often a month.
 
     Examples
     --------
@@ -133,27 +133,27 @@ class Plan:
         return f"{self.base_url}/{quote(archive.path)}"
 
     def local(self, archive: RemoteArchive) -> Path:
-        """Return the place of a file in the data folder: under the same path as on the server."""
+        """Return the path of a file in the data folder: the same as on the server."""
         return local_path(self.folder, archive.path)
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The places of all files in the data folder, there already or not: what `open_dataset` takes."""
+        """The paths of all files in the data folder, existing or not: a source for `open_dataset`."""
         return tuple(self.local(archive) for archive in self.archives)
 
     @property
     def on_disk(self) -> tuple[RemoteArchive, ...]:
-        """The files that lie in the data folder whole, looked up now."""
+        """The complete files in the data folder, looked up now."""
         return tuple(archive for archive in self.archives if archive_state(self.local(archive)) == "whole")
 
     @property
     def bytes(self) -> int:
-        """Bytes of all files: as listed, else as usual."""
+        """Bytes of all files: as listed, or else typical."""
         return sum(archive.expected for archive in self.archives)
 
     @property
     def bytes_to_fetch(self) -> int:
-        """Bytes of the files that are not on disk yet."""
+        """Bytes of the files that are not on disk."""
         return self.bytes - sum(archive.expected for archive in self.on_disk)
 
     @property
@@ -162,7 +162,7 @@ class Plan:
         return all(archive.size is not None for archive in self.archives)
 
     def table(self) -> Table:
-        """Return the plan as a table, a row a month."""
+        """Return the plan as a table, one row per month."""
         here = set(self.on_disk)
         rows = []
         for month in self.months:
@@ -184,20 +184,20 @@ class Plan:
         )
 
     def _cut(self) -> str:
-        """Return how much of the files was asked for, where that is not all."""
+        """Return how much of the files was requested, if not all."""
         if self.span is None:
             return ""
         family, (begin, end) = self.family, self.span
         stamps = np.concatenate([time_steps(m, every=family.every, minute=family.minute) for m in self.months])
         asked = int(((begin <= stamps) & (stamps <= end)).sum())
         first, last = human_time(begin), human_time(end)
-        return f"asked for {first} to {last}: {asked:,} of the {stamps.size:,} frames of these months"
+        return f"requested {first} to {last}: {asked:,} of the {stamps.size:,} frames of these months"
 
     def _size(self, count: int) -> str:
         return f"{'' if self.exact or not count else 'about '}{human_bytes(count)}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plan as plain values that JSON can hold."""
+        """Return the plan as plain values for JSON."""
         here = set(self.on_disk)
         return {
             "product": self.product.name,
@@ -224,7 +224,7 @@ class Plan:
         }
 
     def __str__(self) -> str:
-        """Draw it as text."""
+        """Return the table as text."""
         return str(self.table())
 
     __repr__ = __str__
@@ -245,7 +245,7 @@ def choose_family(
     product : Product
     months : sequence of Month
     source : {"auto", "radklim", "radolan", "nrt"}
-        "auto" takes the first family that covers all months. A named family is taken if it covers any.
+        "auto" selects the first family that covers all months. A named family is used if it covers any.
     now : datetime
         With time zone.
     form : {"binary", "hdf5", "netcdf", "ascii"}, optional
@@ -265,18 +265,18 @@ def choose_family(
     asked = f"{months[0]} to {months[-1]}" if len(months) > 1 else str(months[0])
     if not product.families:
         raise CoverageError(
-            f"{product.name} is in none of DWD's archives that radar_nb knows: open files of it with open_dataset"
+            f"{product.name} is not in DWD's archives known to radar_nb: open files of it with open_dataset"
             f"{_INSTEAD.get(product.name, '')}"
         )
     if months[0] > Month.of(now):
         raise CoverageError(
-            f"{product.name} of {asked} lies in the future: choose months up to the present one, {Month.of(now)}"
+            f"{product.name} of {asked} is in the future: choose months up to the current one, {Month.of(now)}"
         )
     families = _in_form(product, form, source)
     spans = ", ".join(f"{family.name} holds {family.span}" for family in product.families)
     if source != "auto":
         (family,) = families
-        # near real time and what is newer than expected may be there all the same: the listing shows it
+        # near real time, and months newer than expected, may still exist: the listing shows it
         if any((family.first or month) <= month <= Month.of(now) for month in months):
             return family
         raise CoverageError(f"{product.name} of {asked} is not in {family.name}: {spans}; choose other months")
@@ -338,14 +338,14 @@ def folders_to_list(
     product, family, months
         As for `make_plan`.
     complete : bool
-        Whether the listings of folders that the table knows are wanted too, for sizes and dates.
+        Whether to include folders that the table knows, for sizes and dates.
     form : {"binary", "hdf5", "netcdf", "ascii"}, optional
         As for `make_plan`.
 
     Returns
     -------
     tuple of str
-        Paths below the server's root; empty where the table knows all.
+        Paths below the server's root; empty if the table suffices.
     """
     return tuple(
         dict.fromkeys(
@@ -377,7 +377,7 @@ def make_plan(
     span: Span | None = None,
     form: Form | None = None,
 ) -> Plan:
-    """Return the plan for months of one family, or for a span of time within them.
+    """Return the plan for months of one family, or for a time span within them.
 
     Parameters
     ----------
@@ -389,19 +389,19 @@ def make_plan(
     folder : pathlib.Path
         The data folder.
     listings : mapping
-        By folder, what `parse_listing` returned, or None where the server has no such folder. Folders that
-        `folders_to_list` names without `complete` must be there.
+        By folder, the result of `parse_listing`, or None if the server has no such folder. Folders that
+        `folders_to_list` returns without `complete` are required.
     now : datetime
-        With time zone; days after it are not missing yet.
+        With time zone; later days are not missing yet.
     span : tuple of numpy.datetime64, optional
-        The first and the last stamp wanted, UTC: files of other days are left out.
+        The first and the last requested stamp, UTC: files of other days are omitted.
     form : {"binary", "hdf5", "netcdf", "ascii"}, optional
-        By default binaries and HDF5: one continues the series where the other ends.
+        By default binaries and HDF5: one continues the series of the other.
 
     Returns
     -------
     Plan
-        Months and days without a file stand in its `missing`. Files that hold whole years are cut to the months
+        Months and days without a file are in `missing`. Files that hold whole years are cut to the months
         by its `span`.
     """
     archives: list[RemoteArchive] = []
@@ -415,7 +415,7 @@ def make_plan(
     for month in months:
         early = family.first is not None and month < family.first
         if early or month > Month.of(now):
-            reason = f"{family.name} begins in {family.first}" if early else "lies in the future"
+            reason = f"{family.name} begins in {family.first}" if early else "is in the future"
             missing.append(Missing(month=month, what=str(month), reason=reason))
             continue
         found, gaps = _month(_eras(product, family, month, form), month, filed, now)
@@ -440,13 +440,13 @@ def refuse_nothing(
     now: datetime,
     form: Form | None = None,
 ) -> None:
-    """Raise where the server has nothing of what was asked for in near real time, and say what it has.
+    """Raise if the server has nothing of a near-real-time request, with what it has.
 
     Parameters
     ----------
     plan : Plan
     listings : mapping
-        What it was made from.
+        The listings that the plan was made from.
     now : datetime
         With time zone.
     form : {"binary", "hdf5", "netcdf", "ascii"}, optional
@@ -469,7 +469,7 @@ def refuse_nothing(
     elif not stamps:
         names = " or ".join(era.name for era in eras)
         count = sum(len(listings[folder] or ()) for folder in folders)
-        reason = f"of the {count:,} files in {', '.join(folders)} none is named {names}: {doctor}"
+        reason = f"none of the {count:,} files in {', '.join(folders)} is named {names}: {doctor}"
     else:
         first, last = (human_time(_stamp(stamp)) for stamp in (min(stamps), max(stamps)))
         reason = (
@@ -487,8 +487,8 @@ def archives_of(
 ) -> Iterator[RemoteArchive]:
     """Return every file of some months in the folders listed, also where another is preferred to it.
 
-    The listings are those of all folders that `folders_to_list` names with `complete`. What is not to the letter
-    a name of the family's is passed over.
+    The listings are those of all folders from `folders_to_list` with `complete`. Files whose names do not exactly
+    match the family's are ignored.
     """
     filed = _Filed(family, listings)
     for month in months:
@@ -499,7 +499,7 @@ def archives_of(
 def _month(
     eras: Iterable[Era], month: Month, filed: _Filed, now: datetime
 ) -> tuple[list[RemoteArchive], list[Missing]]:
-    """Collect a month's files, era by era; a later era only fills what no earlier one has."""
+    """Collect a month's files, era by era; a later era only fills gaps of earlier ones."""
     family, delay = filed.family, 0
     held = _Held(month, _DAY // family.every)
     supplements: list[RemoteArchive] = []
@@ -527,12 +527,12 @@ def _month(
 _Stamped = tuple[datetime, "RemoteArchive"]
 _DAY = 1440  # minutes
 _TOGETHER = timedelta(hours=1)
-"""Files of one time in two forms come and go together, within minutes: a form that is there for longer than the
-other goes on where the other has ended, or has not begun."""
+"""Files of one time in two forms are published and removed together, within minutes: a form that exists for longer
+than the other continues where the other has ended, or has not begun."""
 
 
 class _Held:
-    """The files of a month that are taken: one form where there are two."""
+    """The selected files of a month: one form if there are two."""
 
     def __init__(self, month: Month, frames_a_day: int) -> None:
         self._month = month
@@ -540,12 +540,12 @@ class _Held:
         self._archives: dict[date, _Stamped] = {}  # by the first day
         self._closed: set[date] = set()  # days of archives
         self._frames: dict[date, list[_Stamped]] = {}
-        self._ends: list[tuple[datetime, datetime]] = []  # of each form of frames
+        self._ends: list[tuple[datetime, datetime]] = []  # for each form of frames
 
     def add_archives(self, found: Sequence[_Stamped], *, whole: bool) -> None:
-        """Take archives of days, or one of the whole month, for days of which there is nothing.
+        """Add archives of days, or one of the whole month, for days without any file.
 
-        The day on which a form of frames ended is cut in the middle: the archive is taken instead.
+        On the day when a form of frames ended, its frames are incomplete: the archive is used instead.
         """
         cut = {day for _, last in self._ends if len(self._frames.get(day := last.date(), ())) < self._frames_a_day}
         for stamp, archive in found:
@@ -558,14 +558,14 @@ class _Held:
         self._closed.update(self._archives)
 
     def add_frames(self, found: Sequence[_Stamped], ends: tuple[datetime, datetime] | None) -> None:
-        """Take frames of days without an archive; of a second form, those before or after all of the first.
+        """Add frames of days without an archive; of a second form, those before or after all of the first.
 
         Parameters
         ----------
         found : sequence
             The month's frames, with their stamps.
         ends : tuple of datetime or None
-            The first and the last stamp of the form in all months; None where it has no file.
+            The first and the last stamp of the form in all months; None without files.
         """
         if ends is None:
             return
@@ -575,12 +575,12 @@ class _Held:
         self._ends.append(ends)
 
     def files(self) -> list[_Stamped]:
-        """Return all, in the order of time."""
+        """Return all files in the order of time."""
         frames = [frame for frames in self._frames.values() for frame in frames]
         return sorted([*self._archives.values(), *frames], key=lambda item: item[0])
 
     def open_days(self) -> list[date]:
-        """Return the days of which there is nothing."""
+        """Return the days without files."""
         return [day for day in _days(self._month) if day not in self._closed and day not in self._frames]
 
 
@@ -589,7 +589,7 @@ def _days(month: Month) -> list[date]:
 
 
 def _continues(stamp: datetime, ends: tuple[datetime, datetime], first: tuple[datetime, datetime]) -> bool:
-    """Return whether a frame of a second form lies before or after all of the first form."""
+    """Return whether a frame of a second form is before or after all of the first form."""
     before = stamp < first[0] and ends[0] < first[0] - _TOGETHER
     return before or (stamp > first[1] and ends[1] > first[1] + _TOGETHER)
 
@@ -597,7 +597,7 @@ def _continues(stamp: datetime, ends: tuple[datetime, datetime], first: tuple[da
 def _frame_gaps(
     month: Month, filed: _Filed, held: Sequence[datetime], *, due: datetime, gone: datetime
 ) -> list[Missing]:
-    """Return which frames of a span of near real time are not on the server; of whole months none is expected."""
+    """Return the frames of a near-real-time span that are not on the server; whole months expect none."""
     if filed.span is None:
         return []
     wanted = time_steps(month, every=filed.family.every, minute=filed.family.minute)
@@ -627,7 +627,7 @@ _KEPT = f"{RETENTION // timedelta(hours=1)} hours"
 
 
 class _Filed:
-    """The listed files by era and month. A folder may hold 78,000: each name is read once, not once a month."""
+    """The listed files by era and month. A folder may hold 78,000: each name is parsed only once."""
 
     def __init__(
         self, family: Family, listings: Mapping[str, Mapping[str, ListedFile] | None], span: Span | None = None
@@ -638,20 +638,20 @@ class _Filed:
         self._sorted: dict[tuple[Era, str], dict[Month, list[tuple[datetime, RemoteArchive]]]] = {}
 
     def wants(self, day: date) -> bool:
-        """Return whether a day is in the span asked for."""
+        """Return whether a day is in the requested span."""
         if self.span is None:
             return True
         begin, end = (stamp.astype("datetime64[D]") for stamp in self.span)
         return bool(begin <= np.datetime64(day, "D") <= end)
 
     def wants_file(self, archive: RemoteArchive) -> bool:
-        """Return whether a file may hold frames of the span asked for."""
+        """Return whether a file may hold frames of the requested span."""
         if self.span is None or (filed := filed_under(archive.name)) is None:
             return True
         return bool(filed.begin <= self.span[1] and self.span[0] <= filed.end)
 
     def files(self, era: Era, month: Month) -> list[tuple[datetime, RemoteArchive]]:
-        """Return a month's files of one era, each with the time that its name states."""
+        """Return a month's files of one era, each with the time in its name."""
         begin = datetime.combine(month.first_day, time(), UTC)
         folder = begin.strftime(era.folder)
         if folder not in self._listings:
@@ -665,7 +665,7 @@ class _Filed:
         return self._sorted[era, folder].get(month, [])
 
     def ends(self, era: Era, month: Month) -> tuple[datetime, datetime] | None:
-        """Return the first and the last stamp of an era in all months of its folder; None where it has no file."""
+        """Return the first and the last stamp of an era in all months of its folder; None without files."""
         self.files(era, month)
         months = self._sorted.get((era, datetime.combine(month.first_day, time(), UTC).strftime(era.folder)), {})
         stamps = [stamp for files in months.values() for stamp, _ in files]
@@ -691,13 +691,13 @@ class _Filed:
 
 
 def _wanted(era: Era, family: Family, stamp: datetime) -> bool:
-    """Leave out the overlapping windows of the hourly RW that DWD publishes every ten minutes."""
+    """Exclude the overlapping windows of the hourly RW that DWD publishes every ten minutes."""
     minutes = stamp.hour * 60 + stamp.minute
     return era.piece != "frame" or minutes % family.every == family.minute % family.every
 
 
 def _gaps(month: Month, days: Sequence[date], *, whole: bool) -> list[Missing]:
-    """Say which days are missing, runs of them as one."""
+    """Return the missing days, consecutive ones together."""
     reason = "no such file on the server"
     if whole:
         return [Missing(month=month, what=str(month), reason=reason)]

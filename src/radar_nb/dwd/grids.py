@@ -1,9 +1,9 @@
-"""The registry of DWD's composite grids, and the way between longitude, latitude and their metres.
+"""The registry of DWD's composite grids, and the projection between longitude, latitude and their metres.
 
 All grids are polar stereographic: pole in the north, true scale at 60 N, straight meridian 10 E. The binary
-products up to format version 3 and RADKLIM stand on a sphere of 6370.040 km; format version 5 (POLARA) and the
-HDF5 products stand on the WGS84 ellipsoid. x and y of the same cell differ by hundreds of metres in x and
-13 km in y between the two: they must never be joined by value.
+products up to format version 3 and RADKLIM use a sphere of 6370.040 km; format version 5 (POLARA) and the HDF5
+products use the WGS84 ellipsoid. The coordinates of the same cell differ between the two by hundreds of metres in
+x and 13 km in y: never join them by value.
 
 Source: DWD, "RADOLAN/RADVOR: Beschreibung des Kompositformats", version 2.5, sections on grid and projection;
 corner coordinates are tested against DWD's and against wradlib's.
@@ -102,8 +102,8 @@ def _grid(name: str, rows: int, cols: int, *, x0: float, y0: float, cell: float 
     return Grid(name=name, rows=rows, cols=cols, cell=cell, earth="sphere", x0=x0, y0=y0)
 
 
-# The one free pair of numbers: on either earth, the cell centre that DWD names as origin of the 900 x 900 grid
-# (Kompositformat 2.5; the HDF5 files carry it as x_0, y_0). The others lie whole cells from it.
+# The only free pair of numbers: on either earth, the cell centre that DWD names as origin of the 900 x 900 grid
+# (Kompositformat 2.5; the HDF5 files have it as x_0, y_0). The others are offset by whole cells.
 _X, _Y = -522962.16692185635, -4658144.724265571
 _X_WGS, _Y_WGS = -523196.8352177, -4671588.86193059
 
@@ -112,8 +112,8 @@ _SPHERE = (
     _grid("de1100", 1100, 900, x0=_X + 80_000, y0=_Y - 100_000),
     _grid("de1200", 1200, 1100, x0=_X - 20_000, y0=_Y - 150_000),
     _grid("eu1500", 1500, 1400, x0=_X - 150_000, y0=_Y - 350_000),
-    _grid("de4800", 4800, 4400, x0=_X - 20_375, y0=_Y - 150_375, cell=250.0),  # the cells of de1200 in sixteen
-    _grid("de460", 460, 460, x0=_X - 9_500, y0=_Y - 9_500, cell=2000.0),  # PG, PC: de900 with a rim of ten cells
+    _grid("de4800", 4800, 4400, x0=_X - 20_375, y0=_Y - 150_375, cell=250.0),  # de1200 with 16 cells each
+    _grid("de460", 460, 460, x0=_X - 9_500, y0=_Y - 9_500, cell=2000.0),  # PG, PC: de900 and ten cells around
     _grid("de450", 450, 450, x0=_X + 500, y0=_Y + 500, cell=2000.0),
 )
 _ALL = {grid.name: grid for grid in _SPHERE} | {
@@ -129,7 +129,7 @@ _ALL = {grid.name: grid for grid in _SPHERE} | {
     for grid in _SPHERE
 }
 GRIDS: Mapping[str, Grid] = MappingProxyType(_ALL)
-"""Every grid by its name; read-only."""
+"""Every grid by name; read-only."""
 
 
 def find_grid(rows: int, cols: int, *, version: int = 3) -> Grid:
@@ -162,13 +162,13 @@ def find_grid(rows: int, cols: int, *, version: int = 3) -> Grid:
             return grid
     sizes = ", ".join(f"{grid.rows} x {grid.cols}" for grid in _SPHERE)
     raise UnknownGrid(
-        f"a grid of {rows} x {cols} cells is not known (known are {sizes}): its coordinates would be a guess. "
+        f"a grid of {rows} x {cols} cells is unknown (known are {sizes}): its coordinates would be a guess. "
         "If DWD has introduced a new grid, please report the file's name"
     )
 
 
 def named_grid(name: str | Grid) -> Grid:
-    """Return a grid by its name; a grid is returned as it is.
+    """Return a grid by name; a grid is returned unchanged.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def _transformer(earth: Earth) -> Any:
 def same_projection(attrs: Mapping[str, Any], grid: Grid) -> bool:
     """Return whether the attributes of a CF grid mapping describe a grid's projection, to a millimetre.
 
-    Attributes that describe no projection at all count as another one.
+    Attributes without any projection count as another projection.
     """
     import pyproj  # noqa: PLC0415 - `import radar_nb` stays cheap
     from pyproj.exceptions import CRSError  # noqa: PLC0415 - the same
@@ -237,9 +237,9 @@ def same_projection(attrs: Mapping[str, Any], grid: Grid) -> bool:
 
 
 def scale_factor(x: float, y: float, earth: Earth) -> float:
-    """Return how many metres of the projection stand for one metre on the ground at a point.
+    """Return the scale factor of the projection at a point: metres of the projection per metre on the ground.
 
-    The projection is conformal, so the factor is the same in every direction; it is 1 at 60 N and grows to the
+    The projection is conformal, so the factor is the same in every direction; it is 1 at 60 N and increases to the
     south, 1.02 to 1.08 over Germany (Snyder 1987, Map Projections: A Working Manual, eq. 21-4).
 
     Examples

@@ -1,4 +1,4 @@
-"""Read a directory listing as DWD's server writes it."""
+"""Parse the directory listings of DWD's server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from radar_nb.errors import ListingError
 from radar_nb.runtime.wording import MONTH_NAMES
 
 _TITLE = re.compile(r"(?:\A|>)\s*Index of ")
-# No piece of it takes a "<", so that a page made to be slow is read in one pass all the same. The address counts,
+# No part of it matches "<", so that a malicious page is still parsed in one pass. The address is used,
 # not the visible name, which nginx cuts to 50 letters.
 _ROW = re.compile(r'<a\s+href="([^"<>]*)"[^<>]*>[^<]*</a>([^<]*)', re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,198}[A-Za-z0-9_]")
@@ -28,7 +28,7 @@ class ListedFile:
     ----------
     name : str
     size : int or None
-        Bytes; None where the listing does not say, or states more than any file of DWD has.
+        Bytes; None if not listed, or larger than any file of DWD.
     modified : datetime or None
         UTC, to the minute.
     """
@@ -39,10 +39,10 @@ class ListedFile:
 
 
 def is_cut(text: str) -> bool:
-    """Return whether a directory listing ends before its end: its last tag is not there.
+    """Return whether a directory listing is cut short: its last tag is missing.
 
-    Without it nobody knows whether files are missing: a connection may be closed anywhere, and where the server
-    did not state a length, HTTP takes that for the end of the page.
+    Otherwise files might be missing unnoticed: a connection may close at any time, and if the server did not state
+    a length, HTTP takes that for the end of the page.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def is_cut(text: str) -> bool:
 
 
 def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
-    """Read a directory listing as DWD's server (an nginx autoindex) writes it; of Apache's, the names alone.
+    """Parse a directory listing of DWD's server (an nginx autoindex); for Apache's, only the names.
 
     Apache rounds sizes and writes local times: both are None.
 
@@ -62,14 +62,14 @@ def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
     text : str
         The page.
     url : str
-        Where it came from, for the error.
+        The address of the page, for the error.
 
     Returns
     -------
     dict of str to ListedFile
-        The files, without folders, in the listing's order. Other than plain names (letters, digits and `._+-`, at
-        most 200, neither hidden nor ending in a dot) are left out: no file of DWD has another, and a name
-        becomes a path.
+        The files, without folders, in the listing's order. Only plain names are included (letters, digits and
+        `._+-`, at most 200, neither hidden nor ending in a dot): no file of DWD has another, and a name becomes a
+        path.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _date_and_size(text: str) -> tuple[datetime | None, int | None]:
     if match is None:
         return None, None
     day, name, year, hour, minute, size = match.groups()
-    try:  # strptime would ask the locale
+    try:  # strptime would depend on the locale
         when = datetime(int(year), MONTH_NAMES.index(name) + 1, int(day), int(hour), int(minute), tzinfo=UTC)
     except ValueError:
         return None, None

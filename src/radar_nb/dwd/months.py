@@ -1,4 +1,4 @@
-"""Months, ranges of months, and the time steps that a month must hold."""
+"""Months, ranges of months, and the expected time steps of a month."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Month:
         Parameters
         ----------
         value : str, datetime.date, numpy.datetime64, pandas.Period, pandas.Timestamp or Month
-            A text is `YYYY-MM`, `YYYYMM`, `YYYY-MM-DD`, `YYYY-MM-DDTHH` or `YYYY-MM-DDTHH:MM`. A time counts in
-            UTC: one that carries another time zone is converted first.
+            A text is `YYYY-MM`, `YYYYMM`, `YYYY-MM-DD`, `YYYY-MM-DDTHH` or `YYYY-MM-DDTHH:MM`. Times are in UTC; a
+            time with another time zone is converted first.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class Month:
         Raises
         ------
         MonthError
-            The value is not a month: also for a day that does not exist, and a period of a year or a quarter.
+            The value is not a month: also for a day that does not exist, and for a period of a year or a quarter.
 
         Examples
         --------
@@ -118,32 +118,32 @@ class Month:
         return date(self.year, self.month, self.days)
 
     def __add__(self, months: int) -> Month:
-        """Return the month that lies `months` later."""
+        """Return the month `months` later."""
         years, month = divmod(self.year * 12 + self.month - 1 + months, 12)
         return Month(years, month + 1)
 
     def __sub__(self, other: Month) -> int:
-        """Count the months from `other` to this one."""
+        """Return the number of months from `other` to this one."""
         return (self.year - other.year) * 12 + self.month - other.month
 
     def __str__(self) -> str:
-        """Write YYYY-MM."""
+        """Return YYYY-MM."""
         return f"{self.year:04d}-{self.month:02d}"
 
     def __repr__(self) -> str:
-        """Write what makes it again."""
+        """Return an expression that recreates it."""
         return f"Month({self.year}, {self.month})"
 
 
 def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
-    """Return all months from `first` to `last`; both belong to the range.
+    """Return all months from `first` to `last`, inclusive.
 
     Parameters
     ----------
     first, last
-        Anything that `Month.of` accepts, or a year: `"2020"`, 2020, `numpy.datetime64("2020")`. A year, or a
-        `pandas.Period` of several months, begins a range with its first month and ends one with its last.
-        Without `last` the range is the one month, or the year, `first`.
+        Any value that `Month.of` accepts, or a year: `"2020"`, 2020, `numpy.datetime64("2020")`. A year, or a
+        `pandas.Period` of several months, as `first` means its first month and as `last` its last. Without `last`
+        the range is the single month or year `first`.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
     Raises
     ------
     MonthError
-        A value is neither a month nor a year, or `last` lies before `first`.
+        A value is neither a month nor a year, or `last` is before `first`.
 
     Examples
     --------
@@ -172,23 +172,23 @@ def month_range(first: Any, last: Any = None) -> tuple[Month, ...]:
 
 
 def time_span(first: Any, last: Any = None) -> tuple[np.datetime64, np.datetime64] | None:
-    """Return the first and the last time stamp that a range of days, hours or minutes asks for.
+    """Return the first and the last time stamp of a range of days, hours or minutes.
 
     Parameters
     ----------
     first, last
-        As for `month_range`. A day as `last` is asked for to its end, as is an hour ("2020-06-13T15"); a datetime
-        at midnight is its day. Without `last` it is the one day, hour or minute `first`.
+        As for `month_range`. A day as `last` is included to its end, as is an hour ("2020-06-13T15"); a datetime
+        at midnight means its day. Without `last` the range is the single day, hour or minute `first`.
 
     Returns
     -------
     tuple of numpy.datetime64[s], UTC, or None
-        Both belong to the range. None where whole months are asked for.
+        Both are in the range. None for whole months.
 
     Raises
     ------
     MonthError
-        As `month_range`; or `last` lies before `first`.
+        As for `month_range`; or `last` is before `first`.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def time_span(first: Any, last: Any = None) -> tuple[np.datetime64, np.datetime6
 
 
 def _times(value: Any) -> tuple[np.datetime64, np.datetime64] | None:
-    """Return the first and the last second of a day, an hour or a minute; None of what is longer."""
+    """Return the first and the last second of a day, an hour or a minute; None for longer periods."""
     if hasattr(value, "start_time") and hasattr(value, "end_time"):  # a Period
         if (value.end_time - value.start_time).days >= 27:
             return None
@@ -221,7 +221,7 @@ def _times(value: Any) -> tuple[np.datetime64, np.datetime64] | None:
 
 
 def _moment(value: Any) -> np.datetime64 | None:
-    """Return a day, an hour or a minute, in that unit; None of a month or a year."""
+    """Return a day, an hour or a minute, in that unit; None for a month or a year."""
     if isinstance(value, str) and (match := _TEXT.fullmatch(value.strip())):
         year, month, day, hour, minute = match.groups()
         parts = f"{year}-{month}-{day}" + (f"T{hour}" if hour else "") + (f":{minute}" if minute else "")
@@ -250,17 +250,17 @@ def _span(value: Any) -> tuple[Month, Month]:
 
 
 def time_steps(month: Month, *, every: int, minute: int = 0) -> NDArray[np.datetime64]:
-    """Return the time steps that a product must hold in a month.
+    """Return the expected time steps of a product in a month.
 
-    A frame belongs to the month in which its time stamp (the end of its interval) lies, as DWD files it: the
-    first frame of a 5-minute month is stamped 00:00 on its first day, the last 23:55 on its last.
+    A frame belongs to the month of its time stamp (the end of its interval), as in DWD's archives: the first frame
+    of a 5-minute month is stamped 00:00 on its first day, the last 23:55 on its last.
 
     Parameters
     ----------
     month : Month
     every : int
         Minutes from one step to the next, a divisor of a day.
-    minute : int
+    The first step's minute after midnight: 50 for the hourly RW and the SF.
         The first step's minute after midnight: 50 for the hourly RW and the SF.
 
     Returns

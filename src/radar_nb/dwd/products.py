@@ -1,4 +1,4 @@
-"""The table of products: what each measures, in which unit, how often, on which grid, from when to when.
+"""The table of products: quantity, unit, frequency, grid and period of each.
 
 Sources: DWD, "RADOLAN/RADVOR: Beschreibung des Kompositformats", version 2.5; the dataset descriptions beside the
 archives on opendata.dwd.de; headers of published files; the spans are those of DWD's listing of 2026-07-01.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 from radar_nb.runtime.wording import human_interval
 
 RETENTION = timedelta(hours=48)
-"""How long DWD keeps near real time: 576 files every five minutes (listing of 5 August 2026)."""
+"""How long DWD keeps near-real-time files: 576 files every five minutes (listing of 5 August 2026)."""
 
 Quantity = Literal["amount", "reflectivity", "water_content", "solid_fraction", "percentage", "class"]
 FamilyName = Literal["radklim", "radolan", "nrt"]
@@ -30,13 +30,13 @@ FamilyName = Literal["radklim", "radolan", "nrt"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One series of a product: made by one method, on one grid, published in one place.
+    """One series of a product: one method, one grid, one place of publication.
 
     Attributes
     ----------
     name : {"radklim", "radolan", "nrt"}
     title : str
-        What it is, in words.
+        Description of the series.
     grid : str
         The grid's name in `radar_nb.dwd.grids.GRIDS`.
     every : int
@@ -46,11 +46,11 @@ class Family:
     first : Month or None
         The first month published; None for near real time, which holds the last 48 hours.
     known_to : Month or None
-        The last month that DWD's listing showed on 2026-07-01; later ones are looked up on the server.
+        The last month in DWD's listing of 2026-07-01; later ones are looked up on the server.
     lag : int
-        Months after which a month is usually published; later than that it is expected on the server.
+        Months after which a month is usually published; from then on it is expected on the server.
     citation : str
-        What a paper should cite.
+        The citation for a paper.
     """
 
     name: FamilyName
@@ -93,30 +93,30 @@ class Product:
     name : str
         DWD's letters, two in most cases.
     title : str
-        What it is, in words.
+        Description of the product.
     quantity : {"amount", "reflectivity", "water_content", "solid_fraction", "percentage", "class"}
-        An amount is summed over the interval: millimetres of water. A content is the water or ice of the column
-        of air above a cell.
+        An amount is summed over the interval: millimetres of water. A content is the water or ice in the column of
+        air above a cell.
     unit : str
         Of the values of `open_dataset`: `mm`, `dBZ`, `kg m-2`, `1` or `%`.
     precision : float
-        One count of the raw code in `unit`, as the header says it in normal files; 1 of classes.
+        One count of the raw code in `unit`, as stated in usual headers; 1 for classes.
     interval : int
-        Minutes that a value covers; its time stamp is the interval's end, UTC. The longest where `growing`.
+        Minutes that a value covers; its time stamp is the interval's end, UTC. The longest if `growing`.
     grids : tuple of str
         Names of the grids on which DWD publishes it, in `radar_nb.dwd.grids.GRIDS`.
     leads : tuple of int
-        Minutes ahead of its forecasts, 0 for the analysis; empty where there are no forecasts.
+        Lead times of its forecasts in minutes, 0 for the analysis; empty without forecasts.
     growing : bool
-        Whether the interval begins at a fixed date (of the month, of the year), so that each file states how
-        long it is.
+        Whether the interval begins at a fixed date (of the month, of the year), so that each file states its
+        length.
     families : tuple of Family
-        In the order in which `source="auto"` prefers them. Empty for products that radar_nb reads but DWD's
-        archives do not hold.
+        In order of preference for `source="auto"`. Empty for products that radar_nb reads but DWD does not
+        archive.
     steps : tuple of int
         Minutes from one frame to the next in complete series of the product, the longest first; the interval by
-        default. RW has been made once an hour, and later every ten minutes; sums that overlap, such as SF, are
-        also taken apart.
+        default. RW was produced once an hour, and later every ten minutes; overlapping sums, such as SF, are also
+        used without overlap.
 
     Examples
     --------
@@ -139,11 +139,11 @@ class Product:
 
     @property
     def citation(self) -> str:
-        """What a paper should cite: of the first family, or the folder that the files came from."""
+        """The citation for a paper: of the first family, or of the folder that the files came from."""
         return self.families[0].citation if self.families else _COMPOSITE.format(self.name)
 
     def family(self, name: str) -> Family:
-        """Return the family of a name.
+        """Return a family by name.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Product:
                 return family
         have = ", ".join(family.name for family in self.families) or "none"
         raise UnknownProduct(
-            f"{self.name} has no family {name!r}: DWD publishes it as {have}, choose among these (source=)"
+            f"{self.name} has no family {name!r}: DWD publishes it as {have}; choose one of these (source=)"
         )
 
     def _repr_html_(self) -> str:
@@ -461,7 +461,7 @@ PRODUCTS: dict[str, Product] = dict(
         _class("HYMECNG", "kinds of hydrometeor near the ground, in HDF5", _NEW, live=True),
     )
 )
-"""Every product by its name."""
+"""Every product by name."""
 
 HYDROMETEORS = {
     1: "unclassified",
@@ -473,13 +473,13 @@ HYDROMETEORS = {
     8192: "hail",
     1 << 24: "no_precipitation",
 }
-"""What the values of HG mean. They are bits: sleet is rain and snow. The highest bit, 2^31, is no data."""
+"""The values of HG, which are bits: sleet is rain and snow. The highest bit, 2^31, is no data."""
 
 HYDROMETEOR_CLASSES = (
     *("no_precipitation", "unclassified", "drizzle", "rain", "freezing_drizzle", "freezing_rain", "sleet", "snow"),
     *("graupel", "hail", "large_hail"),
 )
-"""What the values 0 to 10 of HYMECNG mean. Source: ha-dwd-precipitation 2026.8, held against DWD's files there."""
+"""The values 0 to 10 of HYMECNG. Source: ha-dwd-precipitation 2026.8, compared with DWD's files there."""
 
 
 def product(name: str | Product) -> Product:
@@ -515,14 +515,14 @@ def product(name: str | Product) -> Product:
 
 
 def true_interval(name: str, written: int) -> int:
-    """Return the minutes that a frame covers: the headers of W1 to W4 count tens of minutes without saying so.
+    """Return the minutes that a frame covers: headers of W1 to W4 count tens of minutes without stating it.
 
     Parameters
     ----------
     name : str
         DWD's letters.
     written : int
-        What the header says, tokens `INT` and `U`.
+        The header's interval, tokens `INT` and `U`.
 
     Examples
     --------
@@ -534,7 +534,7 @@ def true_interval(name: str, written: int) -> int:
 
 
 def variable_name(product: str) -> str:
-    """Return the name of a product's variable: `percent_M` for %M, since no name in a netCDF may hold a %.
+    """Return the name of a product's variable: `percent_M` for %M, since netCDF names cannot contain a %.
 
     Examples
     --------
@@ -545,7 +545,7 @@ def variable_name(product: str) -> str:
 
 
 def product_of(variable: str) -> str:
-    """Return the product's letters of a variable's name: see `variable_name`."""
+    """Return the product's letters for a variable's name: see `variable_name`."""
     return variable.replace(_PERCENT, "%")
 
 
@@ -555,19 +555,19 @@ _PERCENT = "percent_"
 def frame_step(name: str, interval: int, minutes: NDArray[np.int64]) -> int:
     """Return the minutes from one frame to the next in a complete series.
 
-    The table of products decides, not the distance of the frames that are there: a series of every second frame
-    is half of a series, not a whole one of longer steps.
+    The table of products decides, not the spacing of the existing frames: a series of every second frame is half
+    of a series, not a complete one with longer steps.
 
     Parameters
     ----------
     name : str
-        DWD's letters. With other names, and with sums over other intervals than the product's, each interval
-        begins where the one before ends.
+        DWD's letters. For other names, and for sums over other intervals than the product's, each interval begins
+        where the previous one ends.
     interval : int
         Minutes that a value covers.
     minutes : ndarray of int64, shape (n,)
-        Stamps of the frames that are there, in minutes. They choose among the product's steps (RW once an hour or
-        every ten minutes): the longest on which more than half of them lie.
+        Stamps of the existing frames, in minutes. They select one of the product's steps (RW once an hour or every
+        ten minutes): the longest on which more than half of them lie.
 
     Examples
     --------
@@ -588,10 +588,10 @@ def missing_steps(minutes: NDArray[np.int64], step: int) -> NDArray[np.int64]:
     Parameters
     ----------
     minutes : ndarray of int64, shape (n,)
-        Stamps of the frames that are there, rising.
+        Stamps of the existing frames, ascending.
     step : int
-        See `frame_step`. A frame beside the steps on which most lie stands for the nearest: some of RW's first
-        hours end at minute 45 instead of 50.
+        See `frame_step`. A frame off the regular steps counts for the nearest: some of RW's first hours end at
+        minute 45 instead of 50.
 
     Examples
     --------
@@ -614,7 +614,7 @@ def products() -> Table:
     Returns
     -------
     Table
-        Prints as text, shows as HTML, and `pandas.DataFrame(products())` makes a frame of it.
+        Prints as text, displays as HTML, and converts with `pandas.DataFrame(products())`.
 
     Examples
     --------

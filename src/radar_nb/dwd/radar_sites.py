@@ -1,4 +1,4 @@
-"""Where DWD's radars stand and how far they see."""
+"""The sites and ranges of DWD's radars."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SITES = {
     "fbg": (8.003611, 47.873611),
     "mem": (10.219222, 48.042145),
 }
-"""Longitude and latitude in degrees of today's sites, in the order in which headers name them. Source: DWD's list
-of stations, as in wradlib."""
+"""Longitude and latitude in degrees of the current sites, in the order of the headers. Source: DWD's list of
+stations, as in wradlib."""
 
 FORMER_SITES = {"emd": (7.02377, 53.33872), "asd": (13.76347, 51.12404)}
-"""Sites that older headers name: Emden, Dresden airport. Source: as above."""
+"""Sites named in older headers: Emden, Dresden airport. Source: as above."""
 
 RANGE = 150.0
-"""How far the radars see, in km: format version 3 (DWD, Kompositformat 2.5, token VS)."""
+"""Range of the radars in km: format version 3 (DWD, Kompositformat 2.5, token VS)."""

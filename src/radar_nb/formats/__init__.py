@@ -1,11 +1,11 @@
 """From bytes to codes and back, one file at a time: binaries, ODIM HDF5, netCDF, ASCII, archives and their index.
 
-A code is the integer a file stores for a cell. The room may know `dwd` and `runtime`; it knows neither the
-server nor xarray. A frame's way from an archive to a value: `streams` inflates bytes, `archives` walks through
-any nesting and verifies it, `index` keeps where each frame lies, `cursor.iter_codes` reads frames from there,
-`radolan`, `runlength`, `odim`, `netcdf` or `esri_ascii` turn their bytes into codes, and `packing.Packing` turns
-codes into values and flags. `extraction` unpacks archives into folders, and `names` says which names are safe
-and what they state. Start with `radolan` (one binary frame) and `archives`.
+A code is the integer that a file stores for a cell. The room may know `dwd` and `runtime`; it knows neither the
+server nor xarray. A frame's way from an archive to a value: `streams` inflates bytes, `archives` walks through any
+nesting and verifies it, `index` stores the position of each frame, `cursor.iter_codes` reads frames at these
+positions, `radolan`, `runlength`, `odim`, `netcdf` or `esri_ascii` turn their bytes into codes, and
+`packing.Packing` turns codes into values and flags. `extraction` unpacks archives into folders, and `names` checks
+whether names are safe and parses them. Start with `radolan` (one binary frame) and `archives`.
 """
 
 __all__ = [

@@ -1,9 +1,9 @@
-"""Archives as streams of frames: any nesting, recognised by its bytes, in one verifying pass and constant memory.
+"""Archives as streams of frames: any nesting, recognised by content, in one verifying pass and constant memory.
 
-An archive of DWD is a tar of daily `.tar.gz`, a `.tar.gz` of frames that may be gzipped once more, a `.tar.bz2`,
-a single `.gz` or `.bz2`, or a frame as it is. `parts` cuts it into pieces that can be read side by side, `walk`
-yields the members of one piece, `check_frame` judges one member. Nothing is trusted: checksums, lengths and every
-tar's end are verified, names and sizes are bounded by what DWD's archives can be, and nothing is written anywhere.
+An archive of DWD is a tar of daily `.tar.gz`, a `.tar.gz` of frames that may be gzipped again, a `.tar.bz2`, a
+single `.gz` or `.bz2`, or a plain frame. `parts` splits it into pieces that can be read in parallel, `walk` yields
+the members of one piece, `check_frame` checks one member. Nothing is trusted: checksums, lengths and the end of
+every tar are verified, names and sizes are limited to those of DWD's archives, and nothing is written.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ if TYPE_CHECKING:
     from radar_nb.formats.streams import Source
 
 ARCHIVE_LIMIT = 512 << 20
-"""No archive inside another is longer, and no netCDF file: a day of YW has 7 to 16 MB (and 570 MB inflated)."""
+"""Maximum bytes of a netCDF file or an inner archive: a day of YW has 7 to 16 MB (and 570 MB inflated)."""
 MEMBER_LIMIT = 10_000
-"""No part of an archive has more members: a month of 5-minute frames has 8,928."""
+"""Maximum members of a part: a month of 5-minute frames has 8,928."""
 DEPTH_LIMIT = 4
-"""No frame lies deeper: tar, gzip, tar, gzip is the deepest nesting in DWD's archives."""
+"""Maximum depth of a frame: tar, gzip, tar, gzip is the deepest nesting in DWD's archives."""
 
 DAY_LIMIT = 366
-"""No archive has more parts: a month has a day for each, and a year would not have more."""
+"""Maximum parts of an archive: a month has one per day, and a year would not have more."""
 
 _HEADERS_LIMIT = 16 << 10  # bytes of tar headers a member: a plain one takes 512, a long name 1,536
-_DIGITS = 40  # of a size, at most
+_DIGITS = 40  # maximum digits of a size
 _ROOM = 2 << 30  # bytes that a part of any size may unpack to: a month of hourly frames in one has 1.5 GB
-_RATIO = 1032  # bytes more for each of its own: what one gzip can do, and two in each other do not at DWD
+_RATIO = 1032  # further bytes per byte of the part: the limit of one gzip, which nested gzips of DWD do not exceed
 _PADDING_LIMIT = 1 << 20  # bytes of zeros after a tar's end: 10,240 as a rule, a record of large tapes at most
 _REMEDY = "fetch it again with overwrite=True"
 
@@ -72,9 +72,9 @@ class Part:
     ----------
     archive : pathlib.Path or Blob
     name : str
-        The path inside the archive, of a day's `.tar.gz` for example, or the archive's own name for all of it.
+        Path inside the archive, for example of a day's `.tar.gz`, or the archive's own name for the whole archive.
     offset, size : int
-        Where the piece lies in the archive, in bytes.
+        Position of the piece in the archive, in bytes.
     """
 
     archive: Path | Blob
@@ -85,7 +85,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One file inside an archive, inflated: a frame, if `check_frame` finds nothing else.
+    """One inflated file of an archive: a frame, unless `check_frame` raises.
 
     Attributes
     ----------
@@ -93,14 +93,14 @@ class Member:
         Its path inside the part, without a `.gz` or `.bz2` of its own.
     part : Part
     position : int
-        How many members of the part came before it.
+        Number of preceding members of the part.
     offset, length : int
-        Where its bytes, compressed or not, lie in the part once that is inflated; an offset of -1 where it lies
-        deeper still, in an archive inside the part.
+        Position of its stored bytes in the inflated part; the offset is -1 for a member of an archive inside the
+        part.
     consumed : int
-        Bytes of the part that have been read so far, as it lies in the archive.
+        Bytes of the stored part that have been read so far.
     data : memoryview
-        The bytes, read-only. They are valid until the walk's next step, which reads into the same buffer.
+        The bytes, read-only, valid until the walk's next step, which reuses the buffer.
     """
 
     name: str
@@ -113,32 +113,32 @@ class Member:
 
     @property
     def place(self) -> str:
-        """Where it lies, for messages: archive, part and member."""
+        """Archive, part and member, for messages."""
         return _place(self.part, self.name)
 
     @property
     def kind(self) -> Kind:
-        """What its first bytes say it is."""
+        """The format, by its first bytes."""
         return sniff(bytes(self.data[:BLOCK]))
 
 
 def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
-    """Return the pieces of an archive that can be read side by side.
+    """Return the pieces of an archive that can be read in parallel.
 
-    A tar of compressed tars (a month of days) has a part for each member; everything else is one part.
+    A tar of compressed tars (a month of days) has one part per member; everything else is one part.
 
     Returns
     -------
     tuple of Part
-        In the archive's order, at least one. Where a month is cut off inside a day, that day is the last part,
-        so that the days before it can still be read; `walk` raises for it.
+        In the archive's order, at least one. If a month is cut short within a day, that day is the last part, so
+        that the days before it can be read; `walk` raises for it.
 
     Raises
     ------
     NothingFound, NotAnArchive, StorageError
-        There is no such file, it is a web page, or it cannot be read.
+        The file does not exist, is a web page, or cannot be read.
     TruncatedArchive, CorruptArchive, UnsafeMember
-        As `walk` does, but for the outer tar alone.
+        As for `walk`, but only for the outer tar.
     """
     archive = archive if isinstance(archive, Blob) else user_path(archive)
     whole = Part(archive=archive, name=archive.name, offset=0, size=_size(archive))
@@ -149,7 +149,7 @@ def parts(archive: str | Path | Blob) -> tuple[Part, ...]:
 
 
 def _size(archive: Path | Blob) -> int:
-    """Return a file's bytes; raise where there is no plain file, before something is opened that never ends."""
+    """Return a file's size; raise if it is not a regular file, because opening a pipe might block."""
     if isinstance(archive, Blob):
         return len(archive.data)
     try:
@@ -160,11 +160,11 @@ def _size(archive: Path | Blob) -> int:
         pass
     except OSError as error:
         raise StorageError(f"{archive} cannot be read ({error.strerror}): check its name and the disk") from error
-    raise NothingFound(f"there is no archive {archive}: fetch it first; of a folder, pass its files")
+    raise NothingFound(f"there is no archive {archive}: fetch it first, or pass the files of a folder")
 
 
 def _kind(part: Part, stream: Stream) -> Kind:
-    """Return what an archive is; raise where it is not one."""
+    """Return the format of an archive; raise if it is not one."""
     kind = sniff(stream.head())
     if kind == "empty":
         raise TruncatedArchive(f"{part.archive} is empty (0 bytes): {_REMEDY}")
@@ -179,7 +179,7 @@ def _kind(part: Part, stream: Stream) -> Kind:
 
 
 def _days(walker: _Walker, stream: Stream) -> tuple[Part, ...]:
-    """Return the members of a tar of compressed tars; none where its members are frames."""
+    """Return the members of a tar of compressed tars; empty if its members are frames."""
     archive, end = walker.part.archive, walker.part.size
     days: list[Part] = []
     inside: Kind = "unknown"
@@ -198,23 +198,24 @@ def _days(walker: _Walker, stream: Stream) -> tuple[Part, ...]:
 
 
 def walk(part: Part, *, limit: int = FRAME_LIMIT) -> Iterator[Member]:
-    """Yield the members of a part one after the other, inflated, each in the same reused buffer.
+    """Yield the inflated members of a part one after the other, each in the same reused buffer.
 
-    The walk verifies what it passes: it ends without an error only when every checksum, every length and every
-    tar's end was right. A gzip's checksum lies at its end, so damage shows after the members that it touches:
-    what was made of a part holds when its walk is over. `limit` is the number of bytes that a member may have.
+    The walk verifies all it reads: it ends without an error only if every checksum, every length and the end of
+    every tar was correct. A gzip's checksum is at its end, so damage is found only after the damaged members: do
+    not use the members of a part until its walk has ended. `limit` is the maximum size of a member in bytes.
 
     Yields
     ------
     Member
-        Every plain file, empty and foreign ones too, for `check_frame` to judge; folders are passed over.
+        Every regular file, including empty and foreign ones, to be checked with `check_frame`; folders are
+        skipped.
 
     Raises
     ------
     TruncatedArchive, CorruptArchive
         The bytes end too early, or a checksum or the structure is wrong.
     UnsafeMember
-        A name, a kind, a size, a number or a depth that no archive of DWD has.
+        A name, kind, size, number or depth that no archive of DWD has.
     StorageError
         The archive cannot be read.
 
@@ -236,19 +237,19 @@ def verify_part(part: Part, source: Source, sound: Callable[[int], None] = lambd
     ----------
     part : Part
         The archive's name and size; -1 where the size is unknown.
-    source : Source
+    Its bytes, from the first on; they may arrive during the call.
         Its bytes, from the first on; they may come while they are read.
     sound : callable
-        Is given the number of bytes up to which all was found right, whenever a day of a month is.
+        Called with the number of verified bytes after each day of a month.
 
     Raises
     ------
     NotAnArchive, TruncatedArchive, CorruptArchive, UnsafeMember
-        As `parts` and `walk` do.
+        As for `parts` and `walk`.
     HeaderError, TruncatedFrame
-        It is one frame that is not whole, or the header of a member contradicts its name.
+        A single frame is incomplete, or a member's header contradicts its name.
     StorageError
-        It cannot be read.
+        The source cannot be read.
     """
     walker = _Walker(part, limit=FRAME_LIMIT, source=source, sound=sound)
     filed = filed_under(part.name)
@@ -261,30 +262,30 @@ def verify_part(part: Part, source: Source, sound: Callable[[int], None] = lambd
                 except FrameError:
                     if alone:
                         raise
-                    continue  # for the reader to report: the members behind it may be whole
+                    continue  # the reader reports it: the members behind it may be intact
                 hold_against_name(header, name=member.name, place=member.place)
                 shape = (header.rows, header.cols)
                 if filed is not None and (reason := filed.denies(header.product, header.time, shape)):
-                    raise CorruptArchive(f"{member.place} {reason}: it is another file under this name")
+                    raise CorruptArchive(f"{member.place} {reason}: another file has this name")
         except EOFError as error:
             if stream.read(1):
-                raise OSError("a member is cut short, and the archive goes on") from error
+                raise OSError("a member is cut short, but the archive continues") from error
             raise
 
 
 def check_frame(member: Member) -> Header:
-    """Return a member's header, which agrees with its length and with its name.
+    """Return a member's header after comparing it with the member's length and name.
 
     Raises
     ------
     HeaderError
         It is not a frame, or its header contradicts itself, its length or its name.
     TruncatedFrame
-        It is empty, or shorter than its header says.
+        The member is empty, or shorter than its header states.
     UnsafeMember
-        It is an HDF5 file that leads to other files or places.
+        The member is an HDF5 file with links to other files or places.
     ArchiveError
-        It is data in a format that radar_nb does not read; so are the other members.
+        The member is data in a format that radar_nb does not read, as are the other members.
     """
     header = _header(member)
     hold_against_name(header, name=member.name, place=member.place)
@@ -311,11 +312,11 @@ _NO_END = "is cut short, or was written incompletely: it ends without the blocks
 
 
 class _NoEndBlocks(EOFError):
-    """A tar that ends after a whole member."""
+    """A tar ends after a whole member."""
 
 
 class _Headers:
-    """What tarfile reads headers through: forward, and no more than headers can be; members' bytes pass it by."""
+    """The file interface that tarfile reads headers through: forward and limited, without members' bytes."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -343,7 +344,7 @@ class _Headers:
 
 
 class _Walker:
-    """The state of one walk: where it stands, how much it has seen, and the buffer that it reads into."""
+    """The state of one walk: position, totals, and read buffer."""
 
     def __init__(
         self,
@@ -357,23 +358,23 @@ class _Walker:
         self._limit = limit
         self._source = source or Reopened(part.archive, part.offset)
         self._sound = sound
-        self._buffer = np.empty(limit, np.uint8).data  # the pages that no frame reaches are never touched
+        self._buffer = np.empty(limit, np.uint8).data  # pages beyond the largest frame are never touched
         self._room = memoryview(b"")
         self._base = cast("Stream", None)
         self._path = ""
         self._where = (0, 0)
-        self._deepest = DEPTH_LIMIT - (part.offset > 0)  # what lies within an archive is packed once already
+        self._deepest = DEPTH_LIMIT - (part.offset > 0)  # an inner archive is already packed once
         self._seen = self._given = self._bytes = 0
 
     @contextmanager
     def reading(self) -> Iterator[Stream]:
-        """Open the part's bytes; errors name the member."""
+        """Open the part's bytes; errors name the current member."""
         with naming_damage(self.part, lambda: self._path):
             self._base = Stream(self._source, self.part.size if self.part.size >= 0 else None)
             yield self._base
 
     def descend(self, stream: Stream, path: str, depth: int) -> Iterator[Member]:
-        """Yield the members below a stream, whatever it is."""
+        """Yield the members below a stream of any format."""
         kind = sniff(stream.head())
         if kind in {"gzip", "bzip2", "tar"} and depth == self._deepest:
             raise self.unsafe(path, f"is packed more than {DEPTH_LIMIT} times")
@@ -390,22 +391,22 @@ class _Walker:
             yield self._member(stream, path)
 
     def members(self, stream: Stream, path: str) -> Iterator[tarfile.TarInfo]:
-        """Yield the plain files of a tar, the stream standing at the file's first byte; verify the tar's end."""
+        """Yield the regular files of a tar, with the stream at each file's first byte; verify the tar's end."""
         headers: Any = _Headers(stream)
         tar: Any = tarfile.TarFile(fileobj=headers, encoding="utf-8")
         while (info := tar.next()) is not None:
-            tar.members = []  # where it keeps them all, with all that their headers say
+            tar.members = []  # tarfile keeps all members and their headers here
             if sum(map(len, chain(tar.pax_headers, tar.pax_headers.values()))) > _HEADERS_LIMIT:
                 raise tarfile.ReadError(f"its global headers are longer than {human_bytes(_HEADERS_LIMIT)}")
             headers.allowance = _HEADERS_LIMIT
             self._seen += 1
             if stream is self._base:
-                self._sound(info.offset)  # of its first header: all before it was read to its end
+                self._sound(info.offset)  # of its first header: everything before it is verified
             info.name = info.name.removeprefix("./")
             self._path = f"{path}/{info.name}" if path else info.name
             if self._admits(info):
                 yield info
-        # tarfile takes a damaged header for the tar's end, and says nothing
+        # tarfile silently takes a damaged header for the tar's end
         if headers.last.strip(b"\0"):
             raise tarfile.ReadError("the header of the member after it is damaged")
         padding = stream.read(_PADDING_LIMIT + 1)
@@ -413,7 +414,7 @@ class _Walker:
             raise tarfile.ReadError("there are bytes after the tar's end")
 
     def _admits(self, info: tarfile.TarInfo) -> bool:
-        """Return whether a member is to be read; raise for one that no archive of DWD has."""
+        """Return whether to read a member; raise for one that no archive of DWD has."""
         top = info.isdir() and info.name in {"", "."}
         if not top and (reason := unsafe_name(info.name)):
             raise self.unsafe(repr(self._path)[1:-1], f"has a name that {reason}")
@@ -425,7 +426,7 @@ class _Walker:
             raise self.unsafe(
                 self._path, "is a link, a device or a sparse file, or of a kind that DWD does not use"
             )
-        said = info.pax_headers.get("size", str(info.size))  # of which tarfile makes 0 where it is no number
+        said = info.pax_headers.get("size", str(info.size))  # tarfile turns a size that is not a number into 0
         if not said.isdecimal() or len(said) > _DIGITS or info.size > ARCHIVE_LIMIT:
             raise self.unsafe(self._path, f"says it has {said[:_DIGITS]} bytes, and no file of DWD has")
         return True
@@ -471,7 +472,7 @@ _DAMAGE: tuple[type[Exception], ...] = (
 
 @contextmanager
 def naming_damage(part: Part, path: Callable[[], str]) -> Iterator[None]:
-    """Turn what the libraries raise while a part is read into errors that name the place and the way out."""
+    """Translate errors of the libraries that read a part into errors that name the place and the remedy."""
     try:
         yield
     except RadarNbError:

@@ -1,4 +1,4 @@
-"""Frames out of a part by their place in it: a cursor that moves forward and never inflates a byte twice."""
+"""Read frames at known positions of a part: a cursor moves forward and never inflates a byte twice."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def iter_codes(
     numbers : sequence of int
         Rows of `frames`, in the order in which they are read.
     packings : sequence of Packing
-        For each kind of frame.
+        One for each kind of frame.
     marks : bool
-        See `Cursor`; of use where several readers jump within a part.
+        See `Cursor`; useful if several readers jump within a part.
 
     Yields
     ------
@@ -54,7 +54,7 @@ def iter_codes(
     codes : ndarray of unsigned int, shape (rows, cols)
         Raw codes, first row in the south; valid until the next frame is read.
     packing : Packing
-        How these codes stand for values.
+        How these codes represent values.
 
     Raises
     ------
@@ -118,14 +118,14 @@ def open_cursor(frames: Frames, row: int, *, marks: bool = True) -> Cursor:
 class Cursor:
     """A place in a part of an archive, moved forward by reading.
 
-    Where the part is gzipped, states of the inflater are kept on the way, for all cursors of the process: the next
-    one starts from the nearest, in whatever order frames are asked for.
+    For a gzipped part, states of the inflater are stored along the way, for all cursors of the process: the next
+    one starts from the nearest, whatever the order of frames.
 
     Parameters
     ----------
     part : Part
     marks : bool
-        Whether to keep and use such states.
+        Whether to store and use such states.
     """
 
     def __init__(self, part: Part, *, marks: bool = True) -> None:
@@ -143,7 +143,7 @@ class Cursor:
         ----------
         row : a row of `radar_nb.formats.index.ROW`
         name : object
-            Its text is what an error calls the frame.
+            Its text names the frame in errors.
 
         Returns
         -------
@@ -181,7 +181,7 @@ class Cursor:
         return _FIELDS.get((*_key(self.part), int(row["position"])), make)
 
     def _started(self, offset: int) -> Stream | _Marked:
-        """Start reading the part, not behind an offset of what it inflates to."""
+        """Start reading the part at or before an offset of its inflated bytes."""
         part = self.part
         base = Stream(Reopened(part.archive, part.offset), part.size)
         if self._marks and sniff(base.head()) == "bzip2":
@@ -191,12 +191,12 @@ class Cursor:
         return _Marked(part, offset) if marked else inflated(base)
 
     def rest(self) -> None:
-        """Leave a mark here, since the next reading often goes on where one has ended."""
+        """Leave a mark here, since the next read often continues where one has ended."""
         if isinstance(self._stream, _Marked):
             self._stream.rest()
 
     def _walk_to(self, position: int) -> memoryview:
-        """Return a frame of an archive inside the part, by its number."""
+        """Return a frame of an archive inside the part, by number."""
         if self._walk is None or position <= self._walked:
             self._walk = walk(self.part)
         for member in self._walk:
@@ -209,7 +209,7 @@ class Cursor:
         if not 0 <= size <= ARCHIVE_LIMIT:
             raise EOFError
         if len(self._buffer) < size:
-            self._buffer = np.empty(size, np.uint8).data  # pages that are not reached are never touched
+            self._buffer = np.empty(size, np.uint8).data  # unused pages are never touched
         return self._buffer[:size]
 
 
@@ -276,11 +276,11 @@ _HEAD = 6
 
 
 class _Marked:
-    """A gzipped part that leaves a mark every few megabytes, and starts from the marks of others."""
+    """A gzipped part with a mark every few megabytes; reading starts from existing marks."""
 
     def __init__(self, part: Part, offset: int) -> None:
         self._marks = _MARKS.of(_key(part))
-        # threads that want the same unknown stretch go one after the other: one finds the way
+        # threads that need the same stretch without marks take turns: the first leaves the marks
         with self._marks.way:
             self._inflater = self._marks.before(offset) or Inflater(part.archive, part.offset, part.size)
             self.skip(offset - self.position)
@@ -293,7 +293,7 @@ class _Marked:
         return self._inflater.readinto(buffer)
 
     def skip(self, count: int) -> None:
-        """Pass over so many bytes."""
+        """Skip bytes."""
         end = self.position + count
         scratch = memoryview(bytearray(min(count, _SCRATCH)))
         while self.position < end:
@@ -308,8 +308,8 @@ class _Marked:
 
 
 _SCRATCH = 256 << 10  # what stays in the processor's cache
-_SPACING = 8 << 20  # bytes between two marks on the way: inflated in 2 ms
-_NEAR = 1 << 20  # bytes within which a mark where reading has ended is not worth its memory
+_SPACING = 8 << 20  # bytes between two marks: inflated in 2 ms
+_NEAR = 1 << 20  # minimum distance in bytes of a mark where reading has ended
 
 
 class PartMarks:
@@ -318,7 +318,7 @@ class PartMarks:
     Attributes
     ----------
     way : threading.Lock
-        Held by a thread that goes to where it starts reading.
+        Held by a thread on its way to its first byte.
     """
 
     def __init__(self) -> None:
@@ -331,13 +331,13 @@ class PartMarks:
         return len(self._positions)
 
     def before(self, offset: int) -> Inflater | None:
-        """Return a copy of the last state that is not behind an offset."""
+        """Return a copy of the last state at or before an offset."""
         with self._lock:
             at = bisect_right(self._positions, offset)
             return self._states[at - 1].copy() if at else None
 
     def add(self, inflater: Inflater, spacing: int) -> None:
-        """Keep a copy of a state, if the one before is farther away than the spacing."""
+        """Store a copy of a state if the previous one is farther away than the spacing."""
         position = inflater.position
         with self._lock:
             at = bisect_right(self._positions, position)
@@ -347,7 +347,7 @@ class PartMarks:
 
 
 class Marks:
-    """The marks of the parts that were read last."""
+    """The marks of the most recently read parts."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -355,7 +355,7 @@ class Marks:
         self._parts: OrderedDict[Hashable, PartMarks] = OrderedDict()
 
     def of(self, key: Hashable) -> PartMarks:
-        """Return the marks of a part in a state of its archive; forget the least recently used."""
+        """Return the marks of a part and state of its archive; discard the least recently used."""
         with self._lock:
             marks = self._parts.setdefault(key, PartMarks())
             self._parts.move_to_end(key)
@@ -365,13 +365,13 @@ class Marks:
 
 
 _MARKS = Marks(limit=2048)
-"""A mark takes some 60 kB. A day of YW leaves 71 on one way through."""
+"""A mark takes some 60 kB. One pass through a day of YW leaves 71."""
 
 
 def frame_codes(
     data: memoryview, kind: FrameKind, hashed: int, packing: Packing, *, name: object
 ) -> tuple[NDArray[Any], Packing]:
-    """Return a frame's raw codes, and how they stand for values.
+    """Return a frame's raw codes, and how they represent values.
 
     Parameters
     ----------
@@ -379,11 +379,11 @@ def frame_codes(
         The frame, inflated.
     kind : FrameKind
     hashed : int
-        The checksum that the index has for it.
+        The frame's checksum in the index.
     packing : Packing
-        Of frames of this kind; in HDF5 each file brings its own, and it counts.
+        For frames of this kind; an HDF5 file has its own, which takes precedence.
     name : object
-        Its text is what an error calls the frame.
+        Its text names the frame in errors.
 
     Returns
     -------
@@ -394,7 +394,7 @@ def frame_codes(
     Raises
     ------
     SeriesError
-        It is not the frame that the index knows.
+        The frame is not the indexed one.
     """
     header = kind.header
     if kind.form != "binary":
@@ -421,6 +421,6 @@ def frame_codes(
 
 def _changed(name: object) -> SeriesError:
     return SeriesError(
-        f"{name} has changed since it was opened: open it again; if it has the size and the date of the old one, "
-        "remove that one's index first (hidden beside it, .index)"
+        f"{name} has changed since it was opened: open it again; if size and date are unchanged, "
+        "remove its old index first (hidden beside it, .index)"
     )

@@ -1,8 +1,8 @@
-"""Archives into folders of frames: days side by side, verified before renaming, and safe to run again.
+"""Unpack archives into folders of frames: days in parallel, verified before renaming, safe to run again.
 
-The frames of a part (a day of a month) are written into a hidden folder beside their place, and renamed when the
-last byte has been read and the checksum was right. A part that is cut off has no checksum: its frames before the
-cut, each compared with its header, are renamed, and the report says where it was cut.
+The frames of a part (a day of a month) are written into a hidden folder next to their destination, and renamed
+when the last byte has been read and the checksum was correct. A truncated part has no checksum: its frames before
+the cut, each compared with its header, are renamed, and the report states where it was cut.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ _TICK = 0.1
 """Seconds between two progress events."""
 
 _WAIT = 0.1
-"""Seconds between two looks at whether another process has done with a folder."""
+"""Seconds between two checks whether another process has released a folder."""
 
 _LINES = 20
-"""Faults of one archive that its error lists."""
+"""Maximum faults of one archive that its error lists."""
 
 _PREFIX, _SUFFIX = ".radar_nb.", ".tmp"
 _LENGTH = 4  # bytes of the length at a gzip's end
-_BZIP2_RATIO = 20  # how many times smaller bzip2 makes a frame, roughly
+_BZIP2_RATIO = 20  # typical compression ratio of a frame
 _NOTE_LIMIT = 4096  # bytes of the note on a folder
-_CHUNK = 256 << 10  # bytes that are compared at once: what stays in the processor's cache
+_CHUNK = 256 << 10  # bytes compared at once: fits in the processor's cache
 
 
 def extract(
@@ -75,43 +75,44 @@ def extract(
     progress: bool | Reporter = True,
     errors: Literal["raise", "report"] = "raise",
 ) -> Report:
-    """Unpack archives of any nesting into a folder of frames each.
+    """Unpack archives of any nesting, each into a folder of frames.
 
-    What is there already, byte for byte, is kept without a write, so that the same call goes on after an
-    interruption; what a killed one has left goes. Who wants a folder that another process is filling waits for it.
-    A part whose checksum is wrong leaves no frame behind; the frames before a cut, and the other days of a month,
-    are unpacked all the same.
+    Existing identical frames are kept without a write, so that the same call resumes after an interruption;
+    leftovers of killed calls are removed. If another process is filling a folder, the call waits for it. A part
+    with a wrong checksum leaves no frames; the frames before a cut, and the other days of a month, are still
+    unpacked.
 
     Parameters
     ----------
     archives : path, iterable of paths, or Report
-        What `download` returned, or files. A single frame, compressed or not, is an archive of one.
+        The report of `download`, or files. A single frame, compressed or not, is an archive of one.
     folder : path, optional
-        Where the folders of frames go; beside each archive by default.
+        Where to create the folders of frames; by default next to each archive.
     workers : int, optional
-        Parts (days) unpacked at the same time; by default two a processor, four at most.
+        Parts (days) to unpack at the same time; by default two per processor, at most four.
     keep_archives : bool
-        False removes an archive, and the note beside it, when all its frames lie on the disk whole. Each frame is
-        then forced to the disk first.
+        False removes an archive and the note beside it when all its frames are completely on the disk. Each frame
+        is then forced to the disk first.
     progress : bool or Reporter
-        Bytes of the archives that have been read.
+        Bytes read from the archives.
     errors : {"raise", "report"}
-        Whether archives that could not be unpacked raise, after the others were, or are listed in the report.
+        Whether archives that could not be unpacked raise, after the others were unpacked, or are listed in the
+        report.
 
     Returns
     -------
     Report
-        An outcome for each archive; `report.paths` are the folders. Its notes list frames that came twice, of
-        which the later one in the archive is kept.
+        One outcome per archive; `report.paths` are the folders. Notes list frames that occur twice, of which the
+        later one in the archive is kept.
 
     Raises
     ------
     NothingFound, NotAnArchive, TruncatedArchive, CorruptArchive, UnsafeMember
-        The archive is not there, is not an archive, or cannot be trusted.
+        The archive does not exist, is not an archive, or cannot be trusted.
     HeaderError, TruncatedFrame
         A member is not a whole frame.
     DiskFull, NotWritable, StorageError
-        The disk refused; before the first byte where it is too small.
+        Writing failed; a full disk is reported before the first byte.
     Incomplete
         Some of several archives failed.
     SettingsError
@@ -137,9 +138,9 @@ async def extract_async(
     progress: bool | Reporter = True,
     errors: Literal["raise", "report"] = "raise",
 ) -> Report:
-    """Unpack archives as `extract` does, beside the running loop.
+    """Unpack archives as `extract` does, without blocking the running loop.
 
-    Cancelling ends the work within a frame or so; the parts that were finished stay, and the same call goes on.
+    Cancelling stops within about a frame; finished parts are kept, and the same call resumes.
     """
     loop = asyncio.get_running_loop()
     with reporting(progress) as reporter:
@@ -161,7 +162,7 @@ async def extract_async(
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Job:
-    """One archive: what is to be done, and what has become of it so far."""
+    """One archive: its work and its state so far."""
 
     archive: Path
     folder: Path
@@ -182,11 +183,11 @@ class _Job:
 
 
 class _Stopped(Exception):
-    """The caller wants no more."""
+    """The caller has cancelled."""
 
 
 def _jobs(archives: Archives, folder: str | os.PathLike[str] | None) -> list[_Job]:
-    """Look at each archive, once, without unpacking it."""
+    """Inspect each archive once, without unpacking it."""
     if isinstance(archives, Report):
         archives = archives.paths
     elif isinstance(archives, (str, os.PathLike)):
@@ -216,13 +217,13 @@ class _Run:
             raise SettingsError(f"workers={workers} is not a number of threads: pass 1 or more, or leave it out")
         self.stop = threading.Event()
         self._jobs = jobs
-        # two a core: one writes while the other inflates, and days of unequal size fill both cores to the end
+        # two per core: one writes while the other inflates, and days of unequal size use all cores to the end
         self._workers = workers or min(4, 2 * (os.cpu_count() or 1))
         self._keep_archives = keep_archives
         self._reporter = reporter
 
     def finish(self) -> Report:
-        """Do the work; the reporter is called from this thread only."""
+        """Do the work; the reporter is called only from this thread."""
         began = perf_counter()
         _require_space(self._jobs)
         outcomes = {job.archive: _outcome(job) for job in self._jobs if not job.parts}
@@ -280,7 +281,7 @@ class _Run:
         return job
 
     def _claim(self, job: _Job) -> None:
-        """Hold the folder, after other processes that do, and remove what a crash has left in it."""
+        """Hold the folder, waiting for other processes, and remove leftovers of a crash."""
         with job.lock:
             if job.claim is not None:
                 return
@@ -292,7 +293,7 @@ class _Run:
             _sweep(job.folder)
 
     def _unpack(self, job: _Job, number: int) -> bool:
-        """Write a part's frames and rename them into place; False where it must be done again."""
+        """Write a part's frames and rename them into place; return False if the part must be repeated."""
         part = job.parts[number]
         with _staged(job.folder) as stage:
             sizes: dict[str, int] = {}
@@ -303,7 +304,7 @@ class _Run:
                         raise _Stopped
                     self._take(job, member, stage, sizes)
                     job.consumed[number] = member.consumed
-            except TruncatedArchive as error:  # the frames before the cut are whole
+            except TruncatedArchive as error:  # the frames before the cut are intact
                 cut = error
             if not _publish(job, number, stage, sizes):
                 return False
@@ -314,15 +315,15 @@ class _Run:
     def _take(self, job: _Job, member: Member, stage: Path, sizes: dict[str, int]) -> None:
         try:
             check_frame(member)
-        except FrameError as error:  # the members behind it may be whole
+        except FrameError as error:  # the members behind it may be intact
             job.faults.append(error)
             return
         name = PurePosixPath(member.name).name
         known = job.spellings.setdefault(spelling(name), name)
         if known != name:
-            text = f"{member.place} differs from {known} in upper and lower case alone"
+            text = f"{member.place} differs from {known} only in upper and lower case"
             job.faults.append(
-                UnsafeMember(f"{text}, which many disks take for one: open the archive itself instead")
+                UnsafeMember(f"{text}, which many disks cannot distinguish: open the archive itself instead")
             )
             return
         if name in sizes:
@@ -345,7 +346,7 @@ def _give_up(job: _Job) -> None:
 def _publish(job: _Job, number: int, stage: Path, sizes: dict[str, int]) -> bool:
     """Rename a part's frames into place, unless a later part has the same.
 
-    False where an earlier part has meanwhile overwritten a frame that this part found in its place.
+    Return False if an earlier part has meanwhile overwritten an existing frame of this part.
     """
     with job.lock:
         overwritten = False
@@ -368,7 +369,7 @@ def _publish(job: _Job, number: int, stage: Path, sizes: dict[str, int]) -> bool
 def _outcome(job: _Job) -> Outcome:
     if not job.faults and not job.frames:
         job.faults.append(NothingFound(f"{job.archive} holds no frame: fetch it again with overwrite=True"))
-    notes = [f"{name} came more than once: the last is kept" for name in sorted(job.twice)]
+    notes = [f"{name} occurred more than once: the last is kept" for name in sorted(job.twice)]
     if job.faults and job.frames:
         notes.append(f"whole frames in {job.folder}: {len(job.frames):,}")
     error = _error(job)
@@ -384,7 +385,7 @@ def _outcome(job: _Job) -> Outcome:
 
 
 def _error(job: _Job) -> RadarNbError | None:
-    """Return one error for all faults of an archive: the one that ended the work, or a list."""
+    """Return one error for all faults of an archive: the fatal one, or a list."""
     if len(job.faults) < 2:
         return next(iter(job.faults), None)
     for fault in job.faults:
@@ -396,16 +397,14 @@ def _error(job: _Job) -> RadarNbError | None:
 
 
 def _hold_against_disk(job: _Job) -> None:
-    """Report frames that have gone, or were changed, since they got their names."""
+    """Report frames that were removed or changed after they were renamed."""
     lost = [name for name, (_, size) in job.frames.items() if _size(job.folder / name) != size]
     for name in lost:
         del job.frames[name]
     if lost:
-        text = f"{len(lost):,} frames were taken out of {job.folder}, or changed, while it was filled"
+        text = f"{len(lost):,} frames in {job.folder} were removed or changed during the extraction"
         job.faults.append(
-            StorageError(
-                f"{text}, {lost[0]} among them: extract again, and keep other programs from writing there"
-            )
+            StorageError(f"{text}, including {lost[0]}: extract again, and keep other programs from writing there")
         )
 
 
@@ -414,14 +413,14 @@ def _note_path(folder: Path) -> Path:
 
 
 def _note_frames(job: _Job) -> None:
-    """Write down how many frames and bytes a folder has whose archive is removed next: a crash may follow."""
+    """Record the number of frames and bytes of a folder before removing its archive, in case of a crash."""
     note = {"archive": job.archive.name, "frames": len(job.frames), "bytes": _total(job.frames)}
     with replacing(_note_path(job.folder)) as file:
         file.write(json.dumps(note).encode())
 
 
 def _extracted_before(job: _Job) -> dict[str, tuple[int, int]]:
-    """Return the frames of an archive that an earlier call has removed; none unless all are still there."""
+    """Return the frames of an archive that an earlier call has removed; empty unless all still exist."""
     try:
         note = json.loads(read_regular(_note_path(job.folder), _NOTE_LIMIT))
         with os.scandir(job.folder) as entries:
@@ -444,7 +443,7 @@ def _size(path: Path) -> int:
 
 
 def _require_space(jobs: list[_Job]) -> None:
-    """Refuse, before the first byte, what the disks cannot hold; the frames that are there need no more room."""
+    """Raise before the first byte if the disk is too small; existing frames need no more space."""
     needed: dict[int, tuple[Path, int]] = {}
     for job in filter(lambda job: job.parts, jobs):
         present = 0
@@ -463,10 +462,10 @@ def _require_space(jobs: list[_Job]) -> None:
 
 
 def _unpacked(part: Part) -> int:
-    """Estimate a part's frames in bytes, without inflating it.
+    """Estimate the size of a part's frames in bytes, without inflating it.
 
-    A gzip says it in its last four bytes (RFC 1952, 2.3.1), which is right for all archives of DWD but those whose
-    members are gzipped once more.
+    The last four bytes of a gzip state it (RFC 1952, 2.3.1), which is correct for all archives of DWD except those
+    whose members are gzipped again.
 
     Raises
     ------
@@ -484,7 +483,7 @@ def _unpacked(part: Part) -> int:
 
 
 def _same(path: Path, data: memoryview) -> bool:
-    """Return whether a plain file, not a link to one, holds these bytes."""
+    """Return whether a regular file, not a link to one, contains these bytes."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size != len(data):
@@ -500,7 +499,7 @@ def _same(path: Path, data: memoryview) -> bool:
 
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
-    """Make a hidden folder for frames that are not verified yet; at the end it goes with all that is in it."""
+    """Create a hidden folder for unverified frames; remove it with its contents at the end."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder))
@@ -511,7 +510,7 @@ def _staged(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed extractions have left in a folder, for one who holds the claim on it."""
+    """Remove leftovers of killed extractions from a folder; the caller holds the claim on it."""
     with storage_errors(folder):
         for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
             if left.is_dir() and not left.is_symlink():

@@ -1,10 +1,10 @@
-"""What an archive holds, found by one verifying pass and kept beside it, so that it is opened in a millisecond.
+"""The contents of an archive, found by one verifying pass and stored beside it, to open it in a millisecond.
 
-An index file is a line with its version, the length of a head, the head as JSON (the archive's name, size
-and time of change; its parts; the kinds of headers; what was wrong), a row of `ROW` a frame, the members' names, a
-CRC-32 of it all. It is written when it is whole, hidden in the archive's folder, or in the cache folder where it
-cannot be written there. A damaged or mismatched index is ignored, and so is a forged one whose
-numbers no scan can have found.
+An index file is a line with its version, the length of a head, the head as JSON (the archive's name, size and time
+of change; its parts; the kinds of headers; problems), one row of `ROW` per frame, the members' names, and a CRC-32
+of it all. It is complete before it is renamed, and hidden in the archive's folder, or in the cache folder if that
+folder cannot be written. A damaged or mismatched index is ignored, and so is a forged one with numbers that no
+scan can have found.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from radar_nb.formats.archives import Member
 
 _MAGIC = b"radar_nb index 3\n"
-"""The number grows when a scan checks more: an index of fewer checks is made again."""
+"""The number grows when a scan checks more: an index with fewer checks is rebuilt."""
 _SUFFIX = ".index"
 EXTRACTED = ".extracted"
-"""What the note ends in that stands beside a folder of frames whose archive was removed."""
+"""Ending of the note beside a folder of frames whose archive was removed."""
 _WORD = 4  # bytes of a length or a checksum
 _LARGEST = 64 << 20  # bytes of an index: a month of 5-minute frames has 0.4 MB
 _NAME_LIMIT = 1024  # bytes of a member's path, with its line end
@@ -53,7 +53,7 @@ _TIMES = tuple(int(np.datetime64(f"{year}", "s").astype(np.int64)) for year in (
 ROW = np.dtype(
     [
         ("time", "<i8"),  # seconds since 1970, UTC: the header's stamp
-        ("offset", "<i8"),  # of the member in its part once that is inflated; -1 where it lies deeper
+        ("offset", "<i8"),  # of the member in its inflated part; -1 if nested deeper
         ("length", "<i4"),  # of the member there, in bytes
         ("part", "<i4"),  # number of the part
         ("position", "<i4"),  # number of the member in its part
@@ -61,7 +61,7 @@ ROW = np.dtype(
         ("hash", "<u4"),  # CRC-32 of the header; of the whole file in HDF5 and ASCII; in netCDF the field's number
     ]
 )
-"""One frame in an index. What is not in it stands in its kind."""
+"""One frame in an index. All else is in its kind."""
 
 
 Form = Literal["binary", "hdf5", "ascii", "netcdf"]
@@ -69,16 +69,16 @@ Form = Literal["binary", "hdf5", "ascii", "netcdf"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameKind:
-    """What frames have in common that differ in time alone.
+    """What frames have in common that differ only in time.
 
     Attributes
     ----------
     header : Header
         Without time, sizes, contributions and quality.
     itemsize : int
-        Bytes of a code; 0 where the codes are packed (HDF5, run length).
+        Bytes of a code; 0 if the codes are packed (HDF5, run length).
     form : {"binary", "hdf5", "ascii", "netcdf"}
-        Of the file. Codes from ASCII and netCDF are those of a binary with two bytes.
+        Format of the file. Codes from ASCII and netCDF are those of a binary with two bytes.
     """
 
     header: Header
@@ -92,12 +92,12 @@ class FrameKind:
 
 
 class Problem(NamedTuple):
-    """Something that is wrong with an archive.
+    """A fault of an archive.
 
     Attributes
     ----------
     error : str
-        The name of its class in `radar_nb.errors`.
+        Name of its class in `radar_nb.errors`.
     text : str
         The message.
     """
@@ -123,9 +123,9 @@ class Index:
     rows : ndarray of ROW
         In the archive's order.
     problems : tuple of Problem
-        What the first pass found wrong. The frames concerned are not in `rows`.
+        Faults found by the first pass. The affected frames are not in `rows`.
     stamp : tuple of int
-        The archive's size and time of change, in ns, from before it was read; zeros for a blob.
+        The archive's size and time of change, in ns, before it was read; zeros for a blob.
     """
 
     archive: Path | Blob
@@ -138,7 +138,7 @@ class Index:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The members' paths, a name for each row; empty where a forged index has not as many."""
+        """The members' paths, one per row; empty if a forged index has another number."""
         count = len(self.rows)
         with suppress(zlib.error, ValueError):
             text = zlib.decompressobj().decompress(self._names, count * _NAME_LIMIT + 1)
@@ -148,7 +148,7 @@ class Index:
         return ("",) * count
 
     def take(self, rows: NDArray[np.int64]) -> Index:
-        """Return an index of some of the frames, with the parts and kinds that are theirs, and no problems."""
+        """Return an index of some of the frames, with their parts and kinds, and no problems."""
         taken = self.rows[rows]
         parts, taken["part"] = np.unique(taken["part"], return_inverse=True)
         kinds, taken["kind"] = np.unique(taken["kind"], return_inverse=True)
@@ -163,7 +163,7 @@ class Index:
         )
 
     def place(self, row: int) -> str:
-        """Where a row's frame lies, for messages: archive, part and member."""
+        """Archive, part and member of a row's frame, for messages."""
         part, name = self.parts[self.rows["part"][row]], self.names[row]
         inside = [step for step in (part.name, name) if step != self.archive.name]
         return " > ".join(dict.fromkeys((str(self.archive), *inside)))
@@ -171,22 +171,22 @@ class Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frames:
-    """Frames and where they lie, column by column: 2.6 million of them fit in 100 MB.
+    """Frames and their positions, column by column: 2.6 million of them fit in 100 MB.
 
     Attributes
     ----------
     indexes : tuple of Index
-        One for each archive or plain file.
+        One per archive or plain file.
     parts : tuple of Part
         Of all indexes.
     kinds : tuple of FrameKind
-        Of all indexes, each once.
+        Of all indexes, without duplicates.
     rows : ndarray of ROW
         The frames, with the numbers of their part and kind in the tuples above.
     numbers : ndarray of int64
-        For each row its number among all the frames of the indexes.
+        Number of each row among all the frames of the indexes.
     problems : tuple of Problem
-        What is wrong with archives and frames; the frames concerned are not in `rows`.
+        Faults of archives and frames; the affected frames are not in `rows`.
     """
 
     indexes: tuple[Index, ...]
@@ -222,7 +222,7 @@ class Frames:
         )
 
     def take(self, which: NDArray[Any]) -> Frames:
-        """Return some of the frames, by number or by mask, in the order given."""
+        """Return some of the frames, by number or by mask, in this order."""
         return replace(self, rows=self.rows[which], numbers=self.numbers[which])
 
     def archives(self) -> NDArray[np.int64]:
@@ -230,7 +230,7 @@ class Frames:
         return np.searchsorted(self._starts, self.numbers, side="right") - 1
 
     def alone(self) -> Frames:
-        """Return the same frames with no more than what belongs to them: small enough to be sent elsewhere."""
+        """Return the same frames reduced to their own data: small enough to be sent elsewhere."""
         archives = self.archives()
         order = np.argsort(archives, kind="stable")
         used, counts = np.unique(archives, return_counts=True)
@@ -246,14 +246,14 @@ class Frames:
         return self.indexes[int(np.searchsorted(self._starts, self.numbers[row], side="right")) - 1]
 
     def place(self, row: int) -> str:
-        """Where a row's frame lies, for messages."""
+        """Archive, part and member of a row's frame, for messages."""
         number = int(self.numbers[row])
         index = int(np.searchsorted(self._starts, number, side="right")) - 1
         return self.indexes[index].place(number - int(self._starts[index]))
 
 
 class PartScan(NamedTuple):
-    """What the pass over one part found: rows without part and kind, and for each its kind and name."""
+    """The result of the pass over one part: rows without part and kind, and the kind and name of each."""
 
     rows: list[tuple[int, int, int, int, int]]
     kinds: list[FrameKind]
@@ -280,17 +280,17 @@ class PartScan(NamedTuple):
 
 
 def scan_part(part: Part) -> PartScan:
-    """Read a part once, and verify it: every checksum, length and header, each header against its name."""
+    """Read and verify a part once: every checksum, length and header, each header against its name."""
     scan = PartScan([], [], [], [])
     try:
         for member in walk(part):
             try:
                 _add(scan, member)
-            except FrameError as error:  # the members behind it may be whole
+            except FrameError as error:  # the members behind it may be intact
                 scan.problems.append(_problem(error))
     except ArchiveError as error:
         scan.problems.append(_problem(error))
-        if isinstance(error, CorruptArchive):  # the damage may lie before the place where it showed
+        if isinstance(error, CorruptArchive):  # the damage may be before the place where it was found
             return PartScan([], [], [], scan.problems)
     return scan
 
@@ -321,7 +321,7 @@ _NO_TIME = np.datetime64(0, "s")
 
 
 def misfiled(index: Index) -> Problem | None:
-    """Return what is wrong with an archive that holds frames which its name denies; None where nothing is."""
+    """Return what is wrong with an archive whose frames contradict its name, or None."""
     filed = None if isinstance(index.archive, Blob) else filed_under(index.archive.name)
     if filed is None or not len(index.rows):
         return None
@@ -331,7 +331,7 @@ def misfiled(index: Index) -> Problem | None:
         if reason := filed.denies(header.product, time, (header.rows, header.cols)):
             return Problem(
                 CorruptArchive.__name__,
-                f"{index.place(row)} {reason}: it is another file under this name, fetch it again with "
+                f"{index.place(row)} {reason}: another file has this name, fetch it again with "
                 "overwrite=True or give it its own name",
             )
     return None
@@ -340,7 +340,7 @@ def misfiled(index: Index) -> Problem | None:
 def make_index(
     archive: Path | Blob, parts: Sequence[Part], scans: Iterable[PartScan], *, stamp: tuple[int, int] = (0, 0)
 ) -> Index:
-    """Put together what the passes over an archive's parts found."""
+    """Combine the results of the passes over an archive's parts."""
     kinds: dict[FrameKind, int] = {}
     rows: list[tuple[int, ...]] = []
     names: list[str] = []
@@ -363,7 +363,7 @@ def make_index(
 
 
 def _disorder(index: Index) -> Iterator[Problem]:
-    """Yield a problem for frames that come twice in an archive, and for those that come after later ones."""
+    """Yield a problem for frames that occur twice in an archive, and for those out of order."""
     seen: dict[tuple[str, int, int], int] = {}
     leads = [-1 if kind.header.lead is None else kind.header.lead for kind in index.kinds]
     products = [kind.header.product for kind in index.kinds]
@@ -391,25 +391,25 @@ def _disorder(index: Index) -> Iterator[Problem]:
 
 
 def index_paths(archive: Path) -> Iterator[Path]:
-    """Yield where an archive's index may lie, the better place first."""
-    # without the archive's dots, so that a pattern like "*.tar*", which finds hidden files too, does not find it
+    """Yield the possible paths of an archive's index, the preferred first."""
+    # without the archive's dots, so that a pattern like "*.tar*", which matches hidden files, skips it
     yield archive.with_name(f".{archive.name.replace('.', '_')}{_SUFFIX}")
     key = hashlib.sha256(str(archive.absolute()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
     yield cache_folder() / f"{key}{_SUFFIX}"
 
 
 def is_index(path: Path) -> bool:
-    """Return whether a file is an index, or the note on an extracted archive, by its name."""
+    """Return whether a file's name is that of an index, or of the note on an extracted archive."""
     return path.name.startswith(".") and path.name.endswith((_SUFFIX, EXTRACTED))
 
 
 def remove_archive(archive: Path) -> None:
-    """Remove an archive, and before it its note and index: after a crash in between, the work goes on.
+    """Remove an archive, after its note and index: if a crash comes in between, work can resume.
 
     Raises
     ------
     NotWritable, StorageError
-        The disk refused.
+        Removing failed.
     """
     with storage_errors(archive):
         for beside in (sidecar_path(archive), *index_paths(archive)):
@@ -418,9 +418,9 @@ def remove_archive(archive: Path) -> None:
 
 
 def save_index(index: Index, archive: Path) -> None:
-    """Keep an archive's index.
+    """Store an archive's index.
 
-    Where neither place can be written, nothing is kept: the next open reads the archive again.
+    If neither place can be written, nothing is stored: the next open reads the archive again.
     """
     head = json.dumps(
         {
@@ -444,7 +444,7 @@ def save_index(index: Index, archive: Path) -> None:
 
 
 def load_index(archive: Path) -> Index | None:
-    """Return an archive's index; None where there is none that is valid for it."""
+    """Return an archive's valid index, or None."""
     stamp = archive_stamp(archive)
     for path in index_paths(archive):
         try:
@@ -461,11 +461,11 @@ def load_index(archive: Path) -> Index | None:
 
 
 _FORGED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What parsing an index raises whose checksum fits although it was not written here."""
+"""What parsing raises for a forged index with a correct checksum."""
 
 
 def archive_stamp(archive: Path) -> tuple[int, int]:
-    """Return an archive's size and the time of its last change, in ns: when one differs, it has changed."""
+    """Return an archive's size and time of last change, in ns: if one differs, the archive has changed."""
     status = archive.stat()
     return status.st_size, status.st_mtime_ns
 
@@ -495,7 +495,7 @@ def _parsed(data: bytes, archive: Path, stamp: tuple[int, int]) -> Index | None:
 
 
 def _are_sound(rows: NDArray[Any], kinds: int, parts: int) -> bool:
-    """Return whether numbers, places and times of frames are those that a scan can have found."""
+    """Return whether numbers, positions and times of frames are possible results of a scan."""
     bounds = {
         "time": _TIMES,
         "offset": (-1, 1 << 48),
@@ -527,7 +527,7 @@ def _kind_text(kind: FrameKind) -> str:
 
 @lru_cache(maxsize=1024)
 def _kind_of(text: str) -> FrameKind:
-    """Read a kind; the archives of a series have the same few."""
+    """Parse a kind; the archives of a series have the same few."""
     fields = json.loads(text)
     header = {key: _tuples(value) for key, value in fields["header"].items()}
     header["time"] = np.datetime64(header["time"], "s")
@@ -567,7 +567,7 @@ _FITS: dict[Any, Callable[[Any], bool]] = {
         isinstance(value, tuple) and all(_is_text(name) and _is_int(count) for name, count in value)
     ),
 }
-"""Which values a field of a header may have, by its annotation."""
+"""Checks of the values of header fields, by annotation."""
 
 
 def _tuples(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Names of files inside archives: which may become paths, which are litter, and what they say of a frame."""
+"""Names of files inside archives: which are safe as paths, which are litter, and what they state of a frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radar_nb.errors import HeaderError
 if TYPE_CHECKING:
     from radar_nb.formats.radolan import Header
 
-_NAME_LIMIT = 255  # bytes: what every file system takes
+_NAME_LIMIT = 255  # bytes: allowed by every file system
 
 _UNSAFE = (
     ("is absolute", re.compile(r"^/")),
@@ -26,7 +26,7 @@ _UNSAFE = (
 
 
 def unsafe_name(name: str) -> str:
-    """Return why a member's name must not become a path, as a sentence's end; an empty text where it may.
+    """Return why a member's name is unsafe as a path, as the end of a sentence; empty if it is safe.
 
     Examples
     --------
@@ -41,9 +41,9 @@ def unsafe_name(name: str) -> str:
 
 
 def spelling(name: str) -> str:
-    """Return what two names share that differ only in case, or in how their accents are written.
+    """Return a key shared by names that differ only in case, or in how their accents are encoded.
 
-    Disks of Windows and macOS take such names for one.
+    Disks of Windows and macOS do not distinguish such names.
 
     Examples
     --------
@@ -73,25 +73,25 @@ _FRAMES = (
     re.compile(r"composite_(?P<product>[A-Za-z]+)_20(?P<stamp>\d{6}_\d{4})(?:_(?P<lead>\d{3}))?-hd5$"),
 )
 _TOLERANCE = np.timedelta64(10, "m")
-"""Some hours of RW's first years end at minute 45 where the name says 50."""
+"""Some hours of RW's first years end at minute 45 although the name says 50."""
 
 
 class Stated(NamedTuple):
-    """What a frame's name says: its product, its time (None where the digits are not a time) and its lead time."""
+    """What a frame's name states: product, time (None if the digits are not a valid time) and lead time."""
 
     product: str
     time: np.datetime64 | None
     lead: int | None
 
     def denies(self, header: Header) -> bool:
-        """Return whether a header says something else."""
+        """Return whether a header contradicts the name."""
         late = self.time is not None and bool(abs(header.time - self.time) >= _TOLERANCE)
-        # HymecNG and HG have no forecasts, and their names still say 000
+        # HymecNG and HG have no forecasts, although their names contain 000
         return self.product != header.product or late or self.lead not in {None, header.lead or 0}
 
 
 def stated_by(name: str) -> Stated | None:
-    """Return what a member's name says, or None for a name that says nothing.
+    """Return what a member's name states, or None if nothing.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def hold_against_name(header: Header, *, name: str, place: str) -> None:
     if stated is not None and stated.denies(header):
         ahead = "" if header.lead is None else f", {header.lead} min ahead"
         raise HeaderError(
-            f"{place} is by its header {header.product} of {header.time}{ahead}, which its name denies: it was "
-            "renamed or mixed up. Fetch it again; if it comes so again, the server's file is wrong: fetch it with "
+            f"{place} is {header.product} of {header.time}{ahead} by its header, unlike its name: it was "
+            "renamed or mixed up. Fetch it again; if this recurs, the server's file is wrong: fetch it with "
             'verify=False and open the rest with errors="report"'
         )

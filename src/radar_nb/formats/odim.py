@@ -1,8 +1,8 @@
 """One composite in ODIM HDF5, the format that follows RADOLAN's binaries: reading and writing.
 
-Source: OPERA, "ODIM_H5 specification" 2.3, sections 4 and 5, and an RW that DWD published in 2025. Rain comes as a
-sum (ACRR, mm) or as a rate (RATE, mm/h); the file says which, and here both become mm in the interval. The lead
-times of a run are multiples of 5 minutes: start and end of some products are the seconds of their scans.
+Source: OPERA, "ODIM_H5 specification" 2.3, sections 4 and 5, and an RW that DWD published in 2025. Rain is stored
+as a sum (ACRR, mm) or a rate (RATE, mm/h), as the file states, and converted to mm in the interval. The lead times
+of a run are multiples of 5 minutes: start and end of some products are the seconds of their scans.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from radar_nb.formats.radolan import Buffer
 
 QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ", "VIL": "kg m-2", "CLASS": "1"}
-"""The quantities that are read, and their units in the standard (table 16)."""
+"""The supported quantities, and their units in the standard (table 16)."""
 
 _WIDE, _CODES = 4, 1 << 32  # bytes of the widest codes, and how many there are
 _ROUNDING = 1e-6  # of a step
 _MINUTE = timedelta(minutes=1)
 _STEP = 5  # minutes: nominal times and lead times of DWD's composites are multiples of it
 _DATA = "dataset1/data1/data"
-_LARGEST = 1e9  # in mm, mm/h or dBZ: no code stands for more
+_LARGEST = 1e9  # in mm, mm/h or dBZ: no code represents more
 _LEVEL = 4  # of compression, as in DWD's files
 DEFLATE, SHUFFLE, _FLETCHER32 = 1, 2, 3
 """Numbers of HDF5's filters (HDF5 File Format Specification, IV.A.2.l)."""
@@ -50,13 +50,13 @@ _LONGEST = 1 << 16  # bytes of an attribute; the list of radars has some 200
 _AGAIN = "fetch it again with overwrite=True"
 _FOREIGN: tuple[type[Exception], ...] = (
     *(OSError, LookupError, AttributeError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError),
-    cast("type[Exception]", zlib_ng.error),  # its stub calls it a value
+    cast("type[Exception]", zlib_ng.error),  # the stub declares a value
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composite:
-    """What a composite in HDF5 holds.
+    """The contents of a composite in HDF5.
 
     Attributes
     ----------
@@ -64,9 +64,9 @@ class Composite:
         In RADOLAN's terms. `time` is the nominal time, UTC: the end of the interval or the base time of a
         forecast; `version` is 5 (WGS84); `precision` is 0 where one count is not a power of ten.
     quantity : {"ACRR", "RATE", "DBZH", "VIL", "CLASS"}
-        As the file has it.
+        As in the file.
     packing : Packing
-        To our unit: mm in the interval, also where the file has mm/h, or that of the standard.
+        To our unit: mm in the interval, even if the file has mm/h, or the unit of the standard.
     codes : ndarray of unsigned int, shape (rows, cols)
         First row in the south, as in RADOLAN's binaries; ODIM stores the north first. Codes of four bytes whose
         offset is whole steps are moved by it, so that they count steps from zero: no float32 holds a wide code,
@@ -82,17 +82,17 @@ class Composite:
 def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | None = None) -> Composite:
     """Return header, packing and codes of a composite.
 
-    The file is not trusted: only the groups and attributes of an ODIM composite are read, within bounds, and
-    nothing outside these bytes. No part of it reaches another library than h5py.
+    The file is not trusted: only the groups and attributes of an ODIM composite are read, within limits, and
+    nothing outside these bytes. Only h5py parses it.
 
     Parameters
     ----------
     data : bytes-like
         The whole HDF5 file.
     name : str
-        What to call it in an error.
+        Name of the file in errors.
     out : ndarray, optional
-        Where to put the codes, if it has their shape and type; else new memory is taken.
+        Array for the codes, used if it has their shape and type.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | 
     HeaderError
         The file is not HDF5 or not such a composite, holds another quantity, or contradicts itself.
     UnsafeMember
-        It leads to other files or places, or has thousands of attributes or links.
+        The file has links to other files or places, or thousands of attributes or links.
     """
     with open_hdf5(data, name) as file:
         header, quantity, packing = _meaning(file, len(data))
@@ -173,7 +173,7 @@ def read_header(data: Buffer, *, name: str = "the file") -> Header:
 
 
 class UntrustedFile:
-    """An open HDF5 file that is not trusted: objects are reached by hard links alone, and sizes are bounded."""
+    """An untrusted open HDF5 file: objects are reached only by hard links, and sizes are limited."""
 
     def __init__(self, root: Any, name: str) -> None:
         self.root = root
@@ -212,7 +212,7 @@ class UntrustedFile:
         return place
 
     def field(self, path: str = _DATA) -> Any:
-        """Return a data set, by default that of codes; raise where it is stored elsewhere, before it is read."""
+        """Return a data set, by default that of codes; raise if it is stored in other files, before reading it."""
         from h5py import Dataset, h5d  # noqa: PLC0415 - as above
 
         data = self.find(path)
@@ -231,7 +231,7 @@ class UntrustedFile:
         return data
 
     def attribute(self, path: str, name: str) -> Any:
-        """Return an attribute as it is stored: in a damaged file HDF5 may not return from a conversion."""
+        """Return an attribute as stored: in a damaged file, HDF5 may not return from a conversion."""
         group = self.find(path)
         if group is None or name not in group.attrs:
             raise self.refusal(f"is not an ODIM composite: it has no {path}/{name}; {_AGAIN}")
@@ -274,7 +274,7 @@ def open_hdf5(data: Buffer, name: str) -> Iterator[UntrustedFile]:
     import h5py  # noqa: PLC0415 - as above
 
     image = bytes(data)
-    if image[8:9] in {b"\0", b"\1"}:  # superblocks that can name a driver, whose size HDF5 believes (II.A)
+    if image[8:9] in {b"\0", b"\1"}:  # superblocks that can name a driver, whose size HDF5 trusts (II.A)
         at = 48 + 4 * image[8]
         if image[at : at + 8] != b"\xff" * 8:
             raise HeaderError(f"{name} is damaged, or a piece of an HDF5 file in several pieces: {_AGAIN}")
@@ -293,7 +293,7 @@ def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
     data, what = file.field(), "dataset1/data1/what"
     if data.ndim != 2 or data.dtype.kind != "u" or data.dtype.itemsize > 4 or not data.size:
         raise file.refusal(
-            f"holds no field of unsigned integers (its shape is {data.shape}, its type {data.dtype}): "
+            f"has no field of unsigned integers (its shape is {data.shape}, its type {data.dtype}): "
             "open it with wradlib"
         )
     product = product_code(file.text("dataset1/what", "prodname"))
@@ -312,18 +312,18 @@ def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
     gain, zero = file.attribute(what, "gain"), file.attribute(what, "offset")
     scale, offset = decimal(decimal(gain) * factor), decimal(decimal(zero) * factor)
     codes = np.iinfo(data.dtype).max
-    rain = quantity != "DBZH"  # no echo is zero rain, so that one code has to mean zero
+    rain = quantity != "DBZH"  # no echo is zero rain, so one code must mean zero
     sound = 0 < scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
     if not sound:
         raise file.refusal(
-            f"contradicts itself: gain {gain} and offset {zero} over {interval} min stand for no values; {_AGAIN}"
+            f"contradicts itself: gain {gain} and offset {zero} over {interval} min are not valid; {_AGAIN}"
         )
     packing = Packing(
         scale=scale,
         offset=offset,
         itemsize=data.dtype.itemsize,
         marks=(file.code(what, "nodata", data.dtype),),
-        # of reflectivities no echo is the lowest, and not 0 dBZ
+        # for reflectivities no echo is the lowest value, not 0 dBZ
         undetect=file.code(what, "undetect", data.dtype) if rain else None,
     )
     radars = file.text("how", "nodes", "").split(",")
@@ -344,7 +344,7 @@ def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
 
 
 def product_code(name: str) -> str:
-    """Return the letters of a product by the `prodname` of a file.
+    """Return the letters of a product from the `prodname` of a file.
 
     Examples
     --------
@@ -355,7 +355,7 @@ def product_code(name: str) -> str:
 
 
 def field_limit(product: str) -> int:
-    """Return the bytes that a field of a product may have: of the fine grids with codes of two bytes.
+    """Return the maximum bytes of a field of a product: of the fine grids with codes of two bytes.
 
     Examples
     --------
@@ -372,16 +372,16 @@ def _leads(product: str) -> tuple[int, ...]:
 
 
 def _check_place(file: UntrustedFile, shape: tuple[int, int]) -> None:
-    """Refuse a file whose `where` contradicts the registry of grids; DWD leaves some of it empty.
+    """Raise if a file's `where` contradicts the registry of grids; DWD leaves some of it empty.
 
-    The false origin in `projdef` names where the file counts its own metres from, which are not used.
+    The false origin in `projdef` is only the origin of the file's own metres, which are not used.
     """
     group = file.find("where")
     if group is None or not group.attrs:
         return
     try:
         grid = find_grid(*shape, version=5)
-    except UnknownGrid:  # reported when it is opened
+    except UnknownGrid:  # reported by the opening
         return
     for name, expected in _where(grid).items():
         if name not in group.attrs:
@@ -400,11 +400,11 @@ def _check_place(file: UntrustedFile, shape: tuple[int, int]) -> None:
 
 
 _DEGREES = 1e-4  # some 10 m: DWD writes corners to 1e-8 degrees
-_NO_PLACE = {"x_0", "y_0", "no_defs", "type"}  # what does not tell one projection from another
+_NO_PLACE = {"x_0", "y_0", "no_defs", "type"}  # parameters that do not distinguish projections
 
 
 def _projection(text: str) -> dict[str, float | str]:
-    """Return the parameters of a PROJ string, numbers to a tenth of a millimetre."""
+    """Return the parameters of a PROJ string, numbers rounded to a tenth of a millimetre."""
     parts = (token.lstrip("+").partition("=") for token in text.split())
     return {key: _number(value) for key, _, value in parts if key not in _NO_PLACE}
 
@@ -417,7 +417,7 @@ def _number(text: str) -> float | str:
 
 
 def _refuse_others(file: UntrustedFile) -> None:
-    """Refuse the HDF5 files that users mistake for composites of DWD, each with its way out."""
+    """Raise for HDF5 files that users mistake for composites of DWD, with a remedy for each."""
     if "_NCProperties" in file.root.attrs:  # every netCDF-4 library writes it
         raise file.refusal(
             "is a netCDF file, and not one of RADKLIM by its name: open it with xarray.open_dataset"
@@ -444,15 +444,15 @@ _POLAR = {
 def _times(file: UntrustedFile, product: str) -> tuple[np.datetime64, int, int]:
     """Return nominal time, interval and lead time in minutes.
 
-    The start and end of a composite may be those of its scans: a WN of 06:25 lasts from 06:25:03 to 06:25:34.
-    The interval therefore comes from the table of products, and the time from `what`.
+    Start and end of a composite may be those of its scans: a WN of 06:25 lasts from 06:25:03 to 06:25:34. The
+    interval is therefore taken from the table of products, and the time from `what`.
     """
     nominal, begin, end = file.moment("what"), *(file.moment("dataset1/what", side) for side in ("start", "end"))
     stated = (end - begin) / _MINUTE
     known = PRODUCTS.get(product)
     interval = known.interval if known and not known.growing else round(stated)
     if known and interval > known.interval:
-        interval = known.interval  # and so contradicted below
+        interval = known.interval  # and rejected below
     exact = abs(stated - interval) < 1 and interval > 0
     if not exact and not (known and interval == _STEP and 0 <= stated < interval):
         source = f"{product} covers {human_interval(interval)}" if known else f"the product {product} is unknown"
@@ -479,7 +479,7 @@ def _codes(data: Any, out: NDArray[Any] | None) -> NDArray[Any]:
         out = np.empty(data.shape, data.dtype)
     made = data.id.get_create_plist()
     if data.chunks == data.shape and made.get_nfilters() == 1 and made.get_filter(0)[0] == DEFLATE:
-        # so are DWD's files; HDF5's own zlib would take seven times as long
+        # as in DWD's files; HDF5's own zlib would take seven times as long
         packed = data.id.read_direct_chunk((0, 0))[1]
         plain = zlib_ng.decompressobj().decompress(packed, out.nbytes + 1)
         north_first = np.frombuffer(plain, data.dtype).reshape(data.shape)
@@ -491,14 +491,14 @@ def _codes(data: Any, out: NDArray[Any] | None) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedCodes:
-    """Codes as they are stored, so that files that share a field compress it once: see `pack_codes`.
+    """Stored codes, so that files with the same field compress it once: see `pack_codes`.
 
     Attributes
     ----------
     shape : (int, int)
     dtype : numpy.dtype
     stored : bytes
-        Deflated, the north first.
+        Deflated, northernmost row first.
     """
 
     shape: tuple[int, ...]
@@ -507,7 +507,7 @@ class PackedCodes:
 
 
 def pack_codes(codes: NDArray[Any]) -> PackedCodes:
-    """Return codes, first row in the south, as `write_composite` stores them."""
+    """Return codes, first row in the south, in the stored form of `write_composite`."""
     stored = zlib_ng.compress(np.ascontiguousarray(codes[::-1]), _LEVEL)
     return PackedCodes(shape=codes.shape, dtype=codes.dtype, stored=stored)
 
@@ -522,26 +522,26 @@ def write_composite(
     undetect: int = 0,
     method: str = "",
 ) -> bytes:
-    """Return the bytes of a composite, with the groups and attributes of DWD's own files.
+    """Return the bytes of a composite with the groups and attributes of DWD's files.
 
     Parameters
     ----------
     header : Header
-        Of which `product`, `time`, `lead`, `interval`, `radars` and `software` are written.
+        `product`, `time`, `lead`, `interval`, `radars` and `software` are written.
     codes : ndarray of unsigned int, shape (rows, cols), or PackedCodes
-        First row in the south. The largest integer of their type stands for no data.
+        First row in the south. The largest integer of the type means no data.
     quantity : {"ACRR", "RATE", "DBZH", "VIL", "CLASS"}
     gain, offset : float
         In the standard's unit: see `QUANTITIES`.
     undetect : int
-        The code of cells where no echo is detected.
+        The code of cells without a detected echo.
     method : str
-        How the composite was made, in DWD's words.
+        Method of the composite, in DWD's words.
 
     Returns
     -------
     bytes
-        The same for the same arguments; what `read_composite` and wradlib read.
+        Reproducible; can be read by `read_composite` and wradlib.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How raw codes stand for values: one description for every payload, and the ways from codes to what is wanted.
+"""How raw codes represent values: one description for every payload, and the conversions from codes.
 
 A 16-bit code of RADOLAN holds twelve bits of value and four flags, an 8-bit code is a value or one of three marks,
 a code of ODIM HDF5 is a value or the file's own mark for no data. Source: DWD, "RADOLAN/RADVOR: Beschreibung des
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 Clutter = Literal["keep", "mask"]
 
 _BLOCK = 1 << 17
-"""Cells that are packed at once."""
+"""Number of cells packed at a time."""
 _WIDE_FILL = (1 << 32) - (1 << 8)
 _TO_SIGN = np.uint16(16 - NO_DATA.bit_length())
 
 OUTLINE_FLAG = {"outline": 16}
-"""One more bit, of run-length coded classes: the cell draws the outline of the coverage."""
+"""A further bit, for run-length coded classes: the cell is on the outline of the coverage."""
 
 FLAGS = {"secondary": 1, "no_data": 2, "negative": 4, "clutter": 8}
-"""The bits of a cell's flags: those of a 16-bit code, moved down by twelve."""
+"""The bits of a cell's flags: those of a 16-bit code, shifted down by twelve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packing:
-    """How codes stand for values: `value = (code & bits) * scale + offset` where nothing says that it is missing.
+    """How codes represent values: `value = (code & bits) * scale + offset` unless the cell is missing.
 
     Attributes
     ----------
@@ -45,15 +45,15 @@ class Packing:
     bits : int
         The bits that hold the value.
     missing : int
-        A cell is missing where one of these bits is set; 0 where no bit says so.
+        A cell is missing if one of these bits is set; 0 if no bit marks missing cells.
     marks : tuple of int
-        Codes that are marks of missing cells.
+        Codes that mark missing cells.
     clutter : int or None
         The code that marks clutter without a value.
     outline : int or None
-        The code that draws the outline of the coverage.
+        The code of the outline of the coverage.
     undetect : int or None
-        The code of cells where a radar saw nothing, if that is an amount of zero.
+        The code of cells without an echo, if that means an amount of zero.
     """
 
     scale: float = 1.0
@@ -68,14 +68,14 @@ class Packing:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The unsigned integers that the codes are."""
+        """The unsigned integer type of the codes."""
         return np.dtype(f"u{self.itemsize}")
 
     @property
     def fill(self) -> int:
-        """What `packed` puts where a cell is missing: the largest integer, which is not a value of any product.
+        """What `packed` stores for missing cells: the largest integer, which is not a value of any product.
 
-        Of amounts in four bytes the largest that float32 holds, since xarray compares after the conversion.
+        For amounts in four bytes, the largest that float32 represents, since xarray compares after the conversion.
         """
         return _WIDE_FILL if self.itemsize == 4 and not self.missing else int(np.iinfo(self.dtype).max)
 
@@ -92,12 +92,12 @@ class Packing:
         codes : ndarray of unsigned int
             Any shape.
         out : ndarray of float32, optional
-            Where to put them, same shape.
+            Array for the values, of the same shape.
 
         Returns
         -------
         ndarray of float32
-            code * scale + offset computed in float32, as CF's packing defines it; NaN where missing.
+            code * scale + offset computed in float32, as CF defines packing; NaN where missing.
 
         Examples
         --------
@@ -121,7 +121,7 @@ class Packing:
         return out
 
     def packed(self, codes: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return codes as CF's packed integers: flags cut off, and `fill` where missing."""
+        """Return codes as CF's packed integers: without flags, and with `fill` where missing."""
         if out is None:
             out = np.empty(codes.shape, self.dtype)
         if self.itemsize == 2 and self.missing == NO_DATA and not self.marks and self.undetect is None:
@@ -133,9 +133,9 @@ class Packing:
         return out
 
     def _packed_by_bit(self, codes: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
-        """Do the same three times as fast: the one bit of missing cells, moved up to the sign and down again."""
+        """Do the same three times as fast: move the one bit of missing cells up to the sign and down again."""
         bits = np.uint16(self.bits & 0xFFFF)
-        rows = max(1, _BLOCK // max(1, codes[:1].size))  # fresh memory for a whole field would cost more
+        rows = max(1, _BLOCK // max(1, codes[:1].size))  # new memory for a whole field would cost more
         scratch = np.empty_like(codes[:rows])
         for start in range(0, len(codes), rows):
             some, place = codes[start : start + rows], out[start : start + rows]
@@ -160,7 +160,7 @@ class Packing:
         return out
 
     def is_missing(self, codes: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return which codes are missing cells."""
+        """Return which codes mark missing cells."""
         if not self.missing and len(self.marks) == 1:
             marked: NDArray[np.bool_] = codes == self.marks[0]
             return marked
@@ -170,7 +170,7 @@ class Packing:
         return missing
 
     def count(self, value: float) -> int:
-        """Return the smallest count whose value is not below a value: `value >= v` is `count >= count(v)`."""
+        """Return the smallest count whose value is at least `value`: `value >= v` is `count >= count(v)`."""
         return int(np.ceil(np.round((value - self.offset) / self.scale, 6)))
 
     def _counts(self, codes: NDArray[Any]) -> NDArray[Any]:
@@ -188,17 +188,17 @@ class Packing:
 def radolan_packing(itemsize: int, *, scale: float, offset: float = 0.0, clutter: Clutter = "keep") -> Packing:
     """Return the packing of RADOLAN's binary codes.
 
-    Cells without data are marked by the flag bit in 16-bit codes and by the codes 250 and 255 in 8-bit ones.
-    wradlib compares the values with 2490 and 2500 instead, after cutting off the flags, and so loses real amounts
-    of 24.90 and 25.00 mm in 5 minutes; this is the one place where our values differ from wradlib's.
+    Cells without data are marked by a flag bit in 16-bit codes and by the codes 250 and 255 in 8-bit ones. wradlib
+    instead compares the values with 2490 and 2500 after removing the flags, and so loses valid amounts of 24.90
+    and 25.00 mm in 5 minutes; this is the only place where our values differ from wradlib's.
 
     Parameters
     ----------
     itemsize : {1, 2}
-        One-byte codes are reflectivities, of which 249 is clutter without a value.
+        One-byte codes are reflectivities; 249 is clutter without a value.
     scale, offset : float
     clutter : {"keep", "mask"}
-        Whether cells that are flagged as clutter keep their value, as wradlib has it, or are missing.
+        Whether cells flagged as clutter keep their value, as in wradlib, or are missing.
     """
     if itemsize == 1:
         marks = (BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED)
@@ -208,4 +208,4 @@ def radolan_packing(itemsize: int, *, scale: float, offset: float = 0.0, clutter
 
 
 CLASS_PACKING = Packing(itemsize=1, marks=(NO_CLASS, OUTLINE), outline=OUTLINE)
-"""The packing of run-length coded classes: missing where no radar sees, and on the outline of the coverage."""
+"""The packing of run-length coded classes: missing where no radar measures, and on the outline of the coverage."""

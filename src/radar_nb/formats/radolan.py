@@ -1,7 +1,7 @@
 """One RADOLAN frame: the text header, the raw codes and their flag bits; reading and writing.
 
 A frame is an ASCII header without line ends, the byte ETX, and the codes, first row in the south. Source: DWD,
-"RADOLAN/RADVOR: Beschreibung des Kompositformats", version 2.5; held against wradlib's parser in the tests.
+"RADOLAN/RADVOR: Beschreibung des Kompositformats", version 2.5; compared with wradlib's parser in the tests.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ ETX = b"\x03"
 """The byte that ends the header."""
 
 HEADER_LIMIT = 2048
-"""No header of DWD is longer: the longest lists of stations stay below 600 bytes."""
+"""Maximum bytes of a header of DWD: the longest lists of stations stay below 600 bytes."""
 
 FRAME_LIMIT = 8 << 20
-"""No frame of DWD is longer: the largest, HG on 1200 x 1100 cells of 32 bits, has 5.3 MB."""
+"""Maximum bytes of a frame of DWD: the largest, HG on 1200 x 1100 cells of 32 bits, has 5.3 MB."""
 
 VALUE = 0x0FFF
 """Bits of a 16-bit code that hold the value."""
@@ -39,21 +39,21 @@ NO_DATA = 0x2000
 CLUTTER = 0x8000
 """Flag: clutter."""
 NO_DATA_CODE = 0x29C4
-"""How DWD writes a cell without data: the flag and the value 2500."""
+"""DWD's code of a cell without data: the flag and the value 2500."""
 
 SYNTHETIC = "SYNTHETIC"
-"""What synthetic frames name as their software, so that they are not taken for DWD's."""
+"""The software named in synthetic frames, so that they are not mistaken for DWD's."""
 
 BYTE_CLUTTER, BYTE_NO_DATA, BYTE_UNUSED = 249, 250, 255
-"""The codes of 8-bit products that are not values."""
+"""Codes of 8-bit products that are not values."""
 
 RUN_LENGTH = ("PC", "PG")
-"""The products whose codes are written as runs: how often a class follows, not a code for each cell."""
+"""Products with run-length coded classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a frame's header says.
+    """The fields of a frame's header.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Header:
     precision : int
         Exponent of ten of one count, token `PR`: -2 for `E-02`. Classes have none: 0.
     interval : int
-        Minutes, tokens `INT` and `U`; 5 for run-length products, which are made so often and do not say it.
+        Minutes, tokens `INT` and `U`; 5 for run-length products, whose headers do not state it.
     version : int
         Format version, token `VS`.
     software : str
@@ -90,9 +90,9 @@ class Header:
     radar_id : str
         10000 for composites.
     size : int
-        Bytes of the whole frame as the header says it, token `BY`; 0 in a header yet to be written.
+        Bytes of the whole frame as stated in the header, token `BY`; 0 in a header that is not written yet.
     length : int
-        Bytes of the header with its ETX; 0 in a header yet to be written.
+        Bytes of the header with its ETX; 0 in a header that is not written yet.
     """
 
     product: str
@@ -119,7 +119,7 @@ class Header:
 
     @property
     def run_length(self) -> bool:
-        """Whether the payload is runs of classes, which `runlength.decode` spreads over the grid."""
+        """Whether the payload is runs of classes, which `runlength.decode` expands to the grid."""
         return self.product in RUN_LENGTH
 
     @property
@@ -134,7 +134,7 @@ _TOKENS = re.compile(
     r"|GP *(?P<GP>\d+x *\d+)|VV *(?P<VV>\d+)|MF(?P<MF>.{9})|VR(?P<VR>.{8})|QN *(?P<QN>\d+)"
     r"|MS *\d+<(?P<MS>[^>]*)>|ST *\d+<(?P<ST>[^>]*)>"
     r"|LV[ \d]\d(?P<LV>[ \d.-]*)|CS *(?P<CS>\d)|MX *(?P<MX>\d+)|BG(?P<BG>\d{6})"
-    r"|RM.*?(?=(?:MS|ST) *\d+<|$)"  # of percentages: a text about the reference, in which no token is looked for
+    r"|RM.*?(?=(?:MS|ST) *\d+<|$)"  # of percentages: a text about the reference, which is not searched for tokens
 )
 _NEEDED = ("BY", "PR", "INT", "GP")
 _NEEDED_OF_RUNS = ("BY", "BG")
@@ -144,16 +144,16 @@ _REMEDY = "fetch or extract it again"
 
 
 def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
-    r"""Return what a frame's header says.
+    r"""Parse a frame's header.
 
-    Unknown tokens are passed over, since DWD adds some every few years.
+    Unknown tokens are ignored, since DWD adds some every few years.
 
     Parameters
     ----------
     data : bytes-like
-        The frame, or as much of its beginning as holds the header.
+        The frame, or at least its header.
     name : str
-        What to call it in an error.
+        Name of the frame in errors.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
     Raises
     ------
     HeaderError
-        There is no header, or a token that every frame has is missing or not a number.
+        The header is missing, or a token of every frame is missing or not a number.
     TruncatedFrame
         The bytes end before the header does.
 
@@ -177,8 +177,8 @@ def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
     start = _START.match(text)
     if start is None:
         raise HeaderError(
-            f"{name} does not begin as a RADOLAN frame does (it begins with {text[:24]!r}): "
-            "expected are the product, day, time, 10000, month and year, such as 'YW131525100000620BY'"
+            f"{name} does not begin like a RADOLAN frame (it begins with {text[:24]!r}): "
+            "expected product, day, time, 10000, month and year, such as 'YW131525100000620BY'"
         )
     if end < 0:
         if len(data) < HEADER_LIMIT:
@@ -209,7 +209,7 @@ def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: s
     contributions = (item.rsplit(maxsplit=1) for item in found.get("ST", "").split(",") if " " in item.strip())
     return Header(
         product=start["product"],
-        # two digits: RADOLAN began in 2001, so the century is this one whatever strptime thinks of 69 to 99
+        # two digits: RADOLAN began in 2001, so the century is 20, also for 69 to 99
         time=np.datetime64(stamp.replace(year=2000 + stamp.year % 100), "s"),
         rows=rows,
         cols=cols,
@@ -250,36 +250,36 @@ def read_frame(data: Buffer, *, name: str = "the frame") -> tuple[Header, Codes]
     data : bytes-like
         The whole frame, not compressed.
     name : str
-        What to call it in an error.
+        Name of the frame in errors.
 
     Returns
     -------
     header : Header
     codes : ndarray of uint8, uint16 or uint32, shape (rows, cols)
-        A view of `data`, first row in the south; flag bits and all. It lives as long as `data` does. Of a
-        run-length product the runs as they are, shape (bytes,), for `radar_nb.formats.runlength.decode`.
+        A view of `data`, first row in the south, including flag bits. For a run-length product, the undecoded
+        runs, shape (bytes,), for `radar_nb.formats.runlength.decode`.
 
     Raises
     ------
     HeaderError
-        The header is invalid, or does not fit the payload.
+        The header is invalid, or contradicts the payload.
     TruncatedFrame
-        The frame is shorter than its header says.
+        The frame is shorter than its header states.
     """
     header = parse_header(data, name=name)
     return header, payload(header, data, name=name)
 
 
 def payload(header: Header, data: Buffer, *, name: str = "the frame") -> Codes:
-    """Return the raw codes of a frame whose header is known: the second half of `read_frame`."""
+    """Return the raw codes of a frame with a parsed header: the second half of `read_frame`."""
     if len(data) < header.size:
         raise TruncatedFrame(
             f"{name} has {len(data):,} bytes where its header says {header.size:,}: it is cut short, {_REMEDY}"
         )
     if len(data) > header.size:
         raise HeaderError(
-            f"{name} has {len(data):,} bytes where its header says {header.size:,}: it was changed on its way "
-            f"(a transfer in text mode does that), {_REMEDY}"
+            f"{name} has {len(data):,} bytes where its header says {header.size:,}: it was changed in transit "
+            f"(by a transfer in text mode, for example), {_REMEDY}"
         )
     if header.run_length:
         return np.frombuffer(data, np.uint8, offset=header.length)
@@ -299,19 +299,19 @@ def write_frame(header: Header, codes: Codes) -> bytes:
     Parameters
     ----------
     header : Header
-        Its `size` and `length` are not looked at: they are computed.
+        `size` and `length` are ignored and computed.
     codes : ndarray of uint8, uint16 or uint32, shape (rows, cols)
         First row in the south, flag bits included. For run-length products the runs, uint8 of shape (bytes,).
 
     Returns
     -------
     bytes
-        What `read_frame` reads back, equal but for `size` and `length`.
+        Input for `read_frame`, which returns the same header but for `size` and `length`.
 
     Raises
     ------
     FrameError
-        The codes' shape is not the header's.
+        The file interface that tarfile reads headers through: forward and limited, without members' bytes.
     """
     if codes.ndim != 1 if header.run_length else codes.shape != (header.rows, header.cols):
         raise FrameError(
@@ -350,7 +350,7 @@ def _tokens_of_runs(header: Header) -> str:
 def _tokens_of_codes(header: Header) -> str:
     days = header.interval_unit == 1
     unit = "" if header.interval_unit is None else f"U{header.interval_unit}"
-    # RADOLAN's software counts a blank as part of the list of radars, RADKLIM's and POLARA's does not
+    # RADOLAN's software counts a blank in the list of radars, RADKLIM's and POLARA's do not
     blank = "" if header.reanalysis is not None or header.version >= 5 else " "
     radars = f"<{','.join(header.radars)}>{blank}"
     hours = f"<{','.join(f'{radar} {count}' for radar, count in header.contributions)}>"

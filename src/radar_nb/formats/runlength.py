@@ -1,4 +1,4 @@
-"""Run-length coded classes, the payload of PG and PC: from runs to one class a cell.
+"""Run-length coded classes, the payload of PG and PC: from runs to one class per cell.
 
 The first line is the northernmost. A line is a byte that numbers it, the offset to the first measured cell, runs
 of classes, and LF; EOT ends the field. Source: DWD, "RADOLAN/RADVOR: Beschreibung des Kompositformats", version
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from radar_nb.formats.radolan import Buffer, Codes
 
 NO_CLASS = 255
-"""What `decode` puts where no radar sees."""
+"""The value of `decode` where no radar measures."""
 
 OUTLINE = 9
-"""The class that draws the outline of the coverage, and is not a reflectivity. In the PG of 10 August 2014 20:45,
-all 1,620 cells of it touch cells that no radar sees, or the edge, and the levels name the classes 0 to 6 alone."""
+"""The class of the outline of the coverage, which is not a reflectivity. In the PG of 10 August 2014 20:45, all
+1,620 of its cells touch unmeasured cells or the edge, and the levels name only the classes 0 to 6."""
 
 _LF, _ENDS = 0x0A, b"\x03\x04"
-_OFFSET = 16  # is added to every byte of an offset, so that none of them is a control character
-_MORE = 255  # as a byte of an offset: another one follows
+_OFFSET = 16  # added to every byte of an offset, so that none is a control character
+_MORE = 255  # a byte of an offset after which another follows
 
 
 def decode(data: Buffer | Codes, rows: int, cols: int, *, name: str = "the frame") -> NDArray[np.uint8]:
@@ -38,16 +38,16 @@ def decode(data: Buffer | Codes, rows: int, cols: int, *, name: str = "the frame
     Parameters
     ----------
     data : bytes-like or ndarray of uint8
-        What stands behind the header, as `radar_nb.formats.radolan.payload` gives it.
+        The bytes after the header, as returned by `radar_nb.formats.radolan.payload`.
     rows, cols : int
         The grid's size.
     name : str
-        What to call it in an error.
+        Name of the frame in errors.
 
     Returns
     -------
     ndarray of uint8, shape (rows, cols)
-        First row in the south; 255 where no radar sees.
+        First row in the south; 255 where no radar measures.
 
     Raises
     ------
@@ -62,8 +62,8 @@ def decode(data: Buffer | Codes, rows: int, cols: int, *, name: str = "the frame
     array([[255, 255, 255, 255, 255],
            [255,   0,   0,   3, 255]], dtype=uint8)
     """
-    # wradlib's own loop over the lines stumbles where a line's number is LF; and its offsets must not be of eight
-    # bits, in which those of more than 255 cells run over
+    # wradlib's own loop over the lines fails if a line's number is LF; and offsets of more than 255 cells overflow
+    # its eight bits
     from wradlib.io.radolan import decode_radolan_runlength_line  # noqa: PLC0415 - most users never need it
 
     attributes = {"ncol": cols, "nodataflag": NO_CLASS}
@@ -75,7 +75,7 @@ def decode(data: Buffer | Codes, rows: int, cols: int, *, name: str = "the frame
 
 
 def _lines(data: bytes, rows: int, name: str) -> Iterator[bytes]:
-    """Split at the LF that ends a line; the first byte is the line's number, be it LF itself."""
+    """Split at the LF at the end of each line; the first byte is the line's number, which may be LF."""
     begin = 0
     for count in range(rows):
         end = data.find(_LF, begin + 1)
@@ -85,12 +85,12 @@ def _lines(data: bytes, rows: int, name: str) -> Iterator[bytes]:
         begin = end + 1
     if data[begin:].strip(_ENDS):
         raise HeaderError(
-            f"{name} goes on after its {rows} lines: its header contradicts its payload, fetch or extract it again"
+            f"{name} continues after {rows} lines: its header contradicts its payload, fetch or extract it again"
         )
 
 
 def _check(line: bytes, cols: int, place: str) -> None:
-    """Refuse what wradlib would take for a line although it is not one."""
+    """Raise for bytes that wradlib would accept although they are not a line."""
     codes = line[1:-1]
     if not codes:
         return
@@ -99,6 +99,6 @@ def _check(line: bytes, cols: int, place: str) -> None:
     cells = sum(offset) - _OFFSET * len(offset) + sum(code >> 4 for code in runs)
     if not runs or min(offset) < _OFFSET or cells > cols:
         raise HeaderError(
-            f"{place} is not a line of runs over {cols} cells ({line[:16]!r}): the frame was changed on its way, "
+            f"{place} is not a line of runs over {cols} cells ({line[:16]!r}): the frame was changed in transit, "
             "fetch or extract it again"
         )

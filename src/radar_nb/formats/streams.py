@@ -1,7 +1,7 @@
-"""Bytes that are read once, forward: what they are, and what they are when inflated.
+"""Bytes that are read once, forward: their format, and their inflated form.
 
-No file stays open between two reads, so that a stream can wait for as long as it likes: nothing is locked on
-Windows, nothing leaks, and a thread may go on where another stopped.
+No file stays open between two reads, so a stream can wait indefinitely: nothing is locked on Windows, nothing
+leaks, and another thread may continue.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from zlib_ng import gzip_ng, zlib_ng
 Kind = Literal["gzip", "bzip2", "tar", "hdf5", "frame", "ascii", "html", "empty", "unknown"]
 
 BLOCK = 512
-"""A tar's block; the first of a file shows what it is."""
+"""A tar's block; the first block of a file reveals its format."""
 
-_SCRATCH = 256 << 10  # bytes that are thrown away at once: what stays in the processor's cache
-_SLICE = 16 << 10  # bytes that are inflated at once: few, since zlib copies those that it has not used
-_INPUT = 512 << 10  # bytes that are read at once
-_OUTPUT = 1 << 20  # bytes that come out at once, at most
+_SCRATCH = 256 << 10  # bytes discarded at once: fits in the processor's cache
+_SLICE = 16 << 10  # bytes inflated at once: few, since zlib copies unused ones
+_INPUT = 512 << 10  # bytes read at once
+_OUTPUT = 1 << 20  # maximum bytes of output at once
 _FLAGS, _RESERVED = 3, 0xE0  # of a gzip header (RFC 1952, 2.3.1.2); zlib refuses them, GzipNGFile does not
 _GZIP = 31  # zlib's number for a gzip header and trailer
-_IDLE = 1 << 20  # bytes that may be read for nothing: millions of empty gzip files are packed in a few kB
-_WORTH = 2  # bytes that may be read for each that comes out: more comes out than goes in, but for noise
+_IDLE = 1 << 20  # bytes that may be read without output: millions of empty gzip files can be packed in a few kB
+_WORTH = 2  # bytes that may be read per byte of output: output exceeds input except for noise
 
 _MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
     ("empty", re.compile(rb"\Z")),
@@ -43,7 +43,7 @@ _MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
 
 
 def sniff(head: bytes) -> Kind:
-    """Return what a file is by its first 512 bytes (or all there are), whatever its name says.
+    """Return a file's format by its first 512 bytes (or all of them), regardless of its name.
 
     Examples
     --------
@@ -55,15 +55,15 @@ def sniff(head: bytes) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A format that radar_nb does not read, and what to do with it; its text ends a sentence.
+    """A format that radar_nb does not read, and a remedy; its text ends a sentence.
 
     Attributes
     ----------
     magic : re.Pattern
-        How it begins.
+        Matches the first bytes.
     text : str
     lone : bool
-        Whether one member may be so among frames. Where a member is data in another format, all are.
+        Whether a single member may have this format. Otherwise all members of an archive have it.
     """
 
     magic: re.Pattern[bytes]
@@ -98,7 +98,7 @@ _FOREIGN = (
 
 
 def foreign(head: bytes) -> Foreign | None:
-    """Return which well-known format a file that radar_nb does not read has, by its first 512 bytes.
+    """Return the well-known but unsupported format of a file, by its first 512 bytes.
 
     Examples
     --------
@@ -110,12 +110,12 @@ def foreign(head: bytes) -> Foreign | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blob:
-    """An archive that lies in memory, and stands where a path does.
+    """An archive in memory, usable in place of a path.
 
     Attributes
     ----------
     name : str
-        For messages.
+        Used in messages.
     data : bytes
     """
 
@@ -127,21 +127,21 @@ class Blob:
 
 
 class Source(Protocol):
-    """What a stream reads from."""
+    """An object that a stream reads from."""
 
     def readinto(self, buffer: Any, /) -> int | None:
-        """Fill the buffer with the bytes that are there."""
+        """Read available bytes into the buffer."""
 
 
 class Reopened:
-    """A file, or a blob, as a source that is open only while it is read."""
+    """A file or blob as a source that is open only during a read."""
 
     def __init__(self, archive: Path | Blob, offset: int) -> None:
         self._archive = archive
         self._position = offset
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer, unless the end comes first."""
+        """Fill the buffer, or as much as the file has left."""
         raw = io.FileIO(self._archive) if isinstance(self._archive, Path) else io.BytesIO(self._archive.data)
         with raw:
             raw.seek(self._position)
@@ -150,16 +150,16 @@ class Reopened:
         return count
 
     def skip(self, count: int) -> None:
-        """Pass over so many bytes without reading them."""
+        """Skip bytes without reading them."""
         self._position += count
 
 
 class Abandoned(Exception):
-    """What is read will not come to its end: its writer has given up."""
+    """The source will not end: its writer has given up."""
 
 
 class Growing:
-    """A file that another thread is still writing, as a source that waits for what has not come yet.
+    """A file that another thread is still writing, as a source that waits for more bytes.
 
     Parameters
     ----------
@@ -173,19 +173,19 @@ class Growing:
         self._news = threading.Condition()
 
     def grow(self, size: int) -> None:
-        """Report that so many bytes are there."""
+        """Report that `size` bytes are written."""
         with self._news:
             self._there = size
             self._news.notify()
 
     def end(self, *, abandoned: bool = False) -> None:
-        """Report that no more will come: all are there, or the writer has given up."""
+        """Report the end: all bytes are written, or the writer has given up."""
         with self._news:
             self._ended, self._abandoned = True, abandoned
             self._news.notify()
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer with the bytes that are there; wait where there are none; 0 at the end.
+        """Read available bytes into the buffer; wait if there are none; return 0 at the end.
 
         Raises
         ------
@@ -207,7 +207,7 @@ class Growing:
 
 
 class Stream:
-    """A section of a source that is read once, forward, and whose head can be looked at first."""
+    """A section of a source that is read once, forward, after an optional look at its head."""
 
     def __init__(self, source: Source, size: int | None = None) -> None:
         self._source = source
@@ -216,14 +216,14 @@ class Stream:
         self.position = 0
 
     def head(self) -> bytes:
-        """Look at the first bytes without using them up."""
+        """Return the first bytes without consuming them."""
         if not self.position and not self._head:
             buffer = memoryview(bytearray(BLOCK))
             self._head = bytes(buffer[: self._fill(buffer)])
         return self._head
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the whole buffer, unless the end comes first."""
+        """Fill the buffer, or as much as the stream has left."""
         count = min(len(self._head), len(buffer))
         buffer[:count] = self._head[:count]
         self._head = self._head[count:]
@@ -232,17 +232,17 @@ class Stream:
         return count
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes, unless the end comes first."""
+        """Return `size` bytes, or fewer at the end."""
         buffer = memoryview(bytearray(size))
         return bytes(buffer[: self.readinto(buffer)])
 
     def skip(self, count: int) -> None:
-        """Pass over so many bytes, in a file without reading them.
+        """Skip bytes; a file is not read.
 
         Raises
         ------
         EOFError
-            There are not so many.
+            The stream is shorter.
         """
         if isinstance(self._source, Reopened) and not self._head and self._left is not None:
             if count > self._left:
@@ -272,7 +272,7 @@ class Stream:
 
 
 def inflated(stream: Stream) -> Stream:
-    """Return what a stream holds when it is inflated: the stream itself where it is not compressed."""
+    """Return the inflated stream, or the stream itself if it is not compressed."""
     packed: Any = _Packed(stream)
     match sniff(stream.head()):
         case "gzip":
@@ -286,59 +286,59 @@ def inflated(stream: Stream) -> Stream:
 
 
 class _Packed:
-    """A compressed stream, as long as it is worth its bytes."""
+    """A compressed stream with a minimum ratio of output to input."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self.worth = _IDLE
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer, unless the end comes first."""
+        """Fill the buffer, or as much as the stream has left."""
         if self._stream.position > self.worth:
-            raise OSError("it is long, and hardly anything is packed in it")
+            raise OSError("it is long and contains hardly any data")
         return self._stream.readinto(memoryview(buffer))
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes, unless the end comes first."""
+        """Return `size` bytes, or fewer at the end."""
         room = memoryview(bytearray(size))
         return bytes(room[: self.readinto(room)])
 
 
 class _Unpacked:
-    """What comes out of a compressed stream; it makes the stream worth more."""
+    """The output of a compressed stream; it raises the stream's allowance of input."""
 
     def __init__(self, packed: _Packed, inflater: Source) -> None:
         self._packed = packed
         self._inflater = inflater
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer with the bytes that are there."""
-        # piece by piece, so that what has come out counts before more goes in
+        """Read available bytes into the buffer."""
+        # piece by piece, so that output counts before more input is read
         count = self._inflater.readinto(memoryview(buffer)[:_OUTPUT]) or 0
         self._packed.worth += _WORTH * count
         return count
 
 
 class Inflater:
-    """A gzip file as a source that can be copied where it stands, so that reading can go on from there again.
+    """A gzip file as a source that can be copied in its current state, to continue reading from there.
 
     Parameters
     ----------
     archive : pathlib.Path or Blob
     offset, size : int
-        Where the gzip file lies in it, in bytes.
+        Position of the gzip file in it, in bytes.
     """
 
     def __init__(self, archive: Path | Blob, offset: int, size: int) -> None:
         self._archive = archive
-        self._next = offset  # of the input that has not been looked at
+        self._next = offset  # of the unread input
         self._end = offset + size
         self._input = memoryview(b"")
         self._inflate = zlib_ng.decompressobj(_GZIP)
         self.position = 0
 
     def copy(self) -> Inflater:
-        """Return a copy that stands at the same place."""
+        """Return a copy at the same position."""
         other = Inflater(self._archive, self._next - len(self._input), 0)
         other._end = self._end
         other._inflate = self._inflate.copy()  # type: ignore[attr-defined] # with the input not used yet
@@ -346,12 +346,12 @@ class Inflater:
         return other
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the whole buffer, unless the end comes first.
+        """Fill the buffer, or as much as the file has left.
 
         Raises
         ------
         EOFError
-            The file is cut off.
+            The file is cut short.
         """
         done = 0
         while done < len(buffer):
@@ -376,7 +376,7 @@ class Inflater:
         return piece
 
     def _restart(self) -> bool:
-        """Go on with a gzip file that follows the one that has ended, and zeros between them."""
+        """Continue with a gzip file after the one that has ended, skipping zeros between them."""
         self._back(len(self._inflate.unused_data))
         while piece := bytes(self._slice()):
             if rest := piece.lstrip(b"\0"):
@@ -391,14 +391,14 @@ class Inflater:
 
 
 class Bunzipper:
-    """What a bzip2 file holds, as a source; unlike `bz2.BZ2File` it reports foreign bytes that follow."""
+    """The contents of a bzip2 file as a source; unlike `bz2.BZ2File` it reports foreign bytes after it."""
 
     def __init__(self, packed: _Packed) -> None:
         self._packed = packed
         self._inflate = bz2.BZ2Decompressor()
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill the buffer with the bytes that are there; 0 at the end."""
+        """Read available bytes into the buffer; return 0 at the end."""
         out = b""
         while not out:
             piece = b""

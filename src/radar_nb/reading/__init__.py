@@ -1,11 +1,10 @@
 """From files, folders and archives to one `xarray.Dataset`, lazily.
 
-The order is `sources` (which frames are there), `series` (which of them make one series), `dataset` (the
-variables and coordinates) and `opening` (the public calls). `forecasts` turns runs and lead
-times into one axis, `lazy_array` reads what is indexed,
-`frame_stream` reads all frames once, forward, for statistics. Units come from the table of products,
-coordinates from wradlib (`wradlib_template`). The room may know `formats`, `dwd` and `runtime`, and `fetch` for
-`load` alone.
+The order is `sources` (finds the frames), `series` (selects those of one series), `dataset` (makes variables and
+coordinates) and `opening` (the public calls). `forecasts` turns runs and lead times into one axis, `lazy_array`
+reads what is indexed, `frame_stream` reads all frames once, forward, for statistics. Units are taken from the
+table of products, coordinates from wradlib (`wradlib_template`). The room may know `formats`, `dwd` and `runtime`,
+and `fetch` only for `load`.
 """
 
 __all__ = [

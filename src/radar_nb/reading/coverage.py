@@ -1,4 +1,4 @@
-"""Which frames of a source are there, of those that its months must hold, and which radars are in them."""
+"""Which of the expected frames of a source's months exist, and which radars contributed to them."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ _MINUTE = 60  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Coverage:
-    """Frames that are there, and the time in which they are asked for.
+    """Existing frames, and the period in which they are expected.
 
     Attributes
     ----------
     product : str
     title : str
-        What it is, in words.
+        Description of the product.
     times : ndarray of datetime64[s], shape (n,)
-        Stamps of the frames, rising, each once, UTC.
+        Stamps of the frames, ascending, without duplicates, UTC.
     kinds : ndarray of int64, shape (n,)
-        For each frame the number of its radars' row in `seen`.
+        For each frame, the row of its radars in `seen`.
     radars : tuple of str
-        Ids of all radars in the headers; empty where the source does not state them.
+        Ids of all radars in the headers; empty if the source does not state them.
     seen : ndarray of bool, shape (k, len(radars))
         Which radars are in the headers of a kind of frame.
     every : int
         Minutes from one frame to the next.
     begin, end : numpy.datetime64[s]
-        The time asked for, from the first stamp to before the end.
+        The period, from the first stamp to before the end.
     problems : int
-        Files and frames that cannot be read.
+        Number of files and frames that cannot be read.
     made_up : bool
-        Whether these are synthetic data.
+        Whether the data are synthetic.
     """
 
     product: str
@@ -65,11 +65,11 @@ class Coverage:
 
     @property
     def months(self) -> tuple[Month, ...]:
-        """The months asked for."""
+        """The months of the period."""
         return month_range(Month.of(self.begin), Month.of(self.end - np.timedelta64(1, "s")))
 
     def expected(self, edges: NDArray[np.datetime64]) -> NDArray[np.int64]:
-        """Count the frames that must be there between each edge and the next, the one at the next not counted."""
+        """Count the expected frames between each edge and the next, excluding the next edge."""
         step = np.timedelta64(self.every, "m").astype("timedelta64[s]")
         phase = (self.times[0] - self.begin) % step
         inside = np.clip(edges.astype("datetime64[s]"), self.begin, self.end) - self.begin
@@ -77,7 +77,7 @@ class Coverage:
         return np.diff(before)
 
     def share(self, edges: NDArray[np.datetime64]) -> NDArray[np.float64]:
-        """Return the share of frames that are there, from 0 to 1; NaN where no frame is expected."""
+        """Return the share of expected frames that exist, from 0 to 1; NaN where no frame is expected."""
         expected = self.expected(edges)
         found = np.diff(np.searchsorted(self.times, edges.astype("datetime64[s]")))
         share = np.where(expected > 0, np.minimum(found / np.maximum(expected, 1), 1.0), np.nan)
@@ -85,7 +85,7 @@ class Coverage:
         return result
 
     def radar_share(self, edges: NDArray[np.datetime64]) -> NDArray[np.float64]:
-        """Return for each radar the share of the existing frames that name it; NaN where there is no frame.
+        """Return for each radar the share of existing frames that name it; NaN where there is no frame.
 
         Returns
         -------
@@ -109,7 +109,7 @@ def find_coverage(
     errors: Literal["raise", "report"],
     progress: bool | Reporter,
 ) -> Coverage:
-    """Find what is there: see `radar_nb.plot_coverage`, whose arguments these are."""
+    """Return the coverage of a source: see `radar_nb.plot_coverage` for the arguments."""
     asked = () if first is None and last is None else month_range(last if first is None else first, last)
     if hasattr(source, "coords"):
         return _of_dataset(source if hasattr(source, "data_vars") else source.to_dataset(), asked)
@@ -126,13 +126,13 @@ def find_coverage(
 
 
 def _months_of(frames: Frames) -> tuple[Month, ...]:
-    """Return the months from the first frame to the last: an archive stands for a whole month."""
+    """Return the months from the first frame to the last: an archive represents a whole month."""
     ends = frames.rows["time"].min(), frames.rows["time"].max()
     return month_range(*(np.datetime64(int(end), "s") for end in ends))
 
 
 def _span(months: tuple[Month, ...]) -> tuple[np.datetime64, np.datetime64]:
-    """Return begin and end of months; the future is not expected."""
+    """Return begin and end of months; frames of the future are not expected."""
     now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "s")
     begin, end = (np.datetime64(month.first_day, "s") for month in (months[0], months[-1] + 1))
     return begin, max(min(end, now), begin + np.timedelta64(1, "s"))
@@ -141,7 +141,7 @@ def _span(months: tuple[Month, ...]) -> tuple[np.datetime64, np.datetime64]:
 def _of_frames(frames: Frames, name: str, span: tuple[np.datetime64, np.datetime64], problems: int) -> Coverage:
     order = np.argsort(frames.rows["time"], kind="stable")
     stamps = frames.rows["time"][order]
-    first = np.append(True, np.diff(stamps) > 0)  # of forecasts each time comes with several leads
+    first = np.append(True, np.diff(stamps) > 0)  # in forecasts each time occurs with several leads
     headers = [kind.header for kind in frames.kinds]
     radars = sorted({_radar(radar) for header in headers for radar in header.radars})
     seen = np.array([[radar in map(_radar, header.radars) for radar in radars] for header in headers], bool)
@@ -164,7 +164,7 @@ def _of_frames(frames: Frames, name: str, span: tuple[np.datetime64, np.datetime
 
 
 def _of_dataset(ds: Any, asked: tuple[Month, ...]) -> Coverage:
-    """Take the steps of a Dataset: there, unless `fill_gaps` has put one where no frame is."""
+    """Return the coverage of a Dataset: a step exists unless `fill_gaps` added it."""
     if "time" not in ds.coords or not ds["time"].size:
         raise SeriesError("the Dataset has no time: pass what open_dataset returns, or the archives themselves")
     steps = np.atleast_1d(ds["time"].values).astype("datetime64[s]")
@@ -203,7 +203,7 @@ def _radar(name: str) -> str:
 
 
 def _distinct(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
-    """Return times once each, rising; np.unique hashes, which takes seconds for millions."""
+    """Return times without duplicates, ascending; np.unique hashes, which takes seconds for millions."""
     rising: NDArray[np.datetime64] = np.sort(times)
     distinct: NDArray[np.datetime64] = rising[np.append(True, rising[1:] > rising[:-1])] if rising.size else rising
     return distinct

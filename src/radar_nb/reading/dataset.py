@@ -1,4 +1,4 @@
-"""A series put together as a Dataset: lazy variables, coordinates, and attributes that say what they are."""
+"""Turn a series into a Dataset: lazy variables, coordinates, and descriptive attributes."""
 
 from __future__ import annotations
 
@@ -46,23 +46,24 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Reporter
 
 _CHUNK_BYTES = 32 << 20
-"""Bytes of a dask chunk: what malloc hands out again without asking the system for fresh pages (glibc's
-DEFAULT_MMAP_THRESHOLD_MAX)."""
+"""Bytes of a dask chunk: the largest block that malloc reuses without requesting new pages from the system
+(glibc's DEFAULT_MMAP_THRESHOLD_MAX)."""
 _CHUNKS = 20_000
-"""More dask chunks than these make the graph slower than the reading; then they grow, to `_GROWTH` times."""
+"""Maximum number of dask chunks; more would make the graph slower than the reading. Chunks grow up to `_GROWTH`
+times."""
 _GROWTH = 8
 
 
 def chunk_bytes(total: int) -> int:
-    """Return how many bytes a dask chunk may have of a variable of so many."""
+    """Return the bytes of a dask chunk for a variable of `total` bytes."""
     return _CHUNK_BYTES * min(_GROWTH, -(-total // (_CHUNK_BYTES * _CHUNKS)) or 1)
 
 
 _WIDE = 4
-"""Bytes of a code that float32 cannot hold."""
+"""Bytes of a code that float32 cannot represent."""
 
 _LISTED = 20
-"""How many gaps, doubled frames or problems an attribute spells out."""
+"""Maximum number of gaps, doubled frames or problems that an attribute lists."""
 
 
 Resolution = Literal["file", "binary"]
@@ -70,7 +71,7 @@ Resolution = Literal["file", "binary"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `open_dataset` was asked for; see there."""
+    """The arguments of `open_dataset`; see there."""
 
     variables: str | Sequence[str] | None = None
     clutter: Clutter = "keep"
@@ -89,17 +90,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Opened:
-    """A series and what its codes mean.
+    """A series and the meaning of its codes.
 
     Attributes
     ----------
     series : Series
     templates : tuple of Template
-        For each kind of frame.
+        One for each kind of frame.
     target : Template
-        Of the grid that all frames are brought to.
+        Of the grid of the result.
     weights : tuple of Weights or None
-        For each kind, the way to that grid; None where it has it.
+        For each kind, the weights to that grid; None if it has that grid.
     """
 
     series: Series
@@ -119,7 +120,7 @@ class Opened:
 
 
 def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> Opened:
-    """Find the frames of a source and what they mean: see `open_dataset` for what is raised."""
+    """Find the frames of a source and their meaning: see `open_dataset` for the errors."""
     frames, skipped = find_frames(source, errors=options.errors, progress=progress)
     if isinstance(source, Plan) and source.span is not None:
         frames = _within(frames, source)
@@ -140,12 +141,12 @@ def open_series(source: Any, options: Options, *, progress: bool | Reporter) -> 
 
 
 def _within(frames: Frames, plan: Plan) -> Frames:
-    """Return the frames whose stamps lie in a plan's span.
+    """Return the frames whose stamps are within a plan's span.
 
     Raises
     ------
     NothingFound
-        There is none.
+        There are none.
     """
     begin, end = (stamp.astype("datetime64[s]").astype(np.int64) for stamp in plan.span or ())
     times = frames.rows["time"]
@@ -160,7 +161,7 @@ def _within(frames: Frames, plan: Plan) -> Frames:
 
 
 def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
-    """Ask for the template of each kind that is there; kinds without a frame are dropped."""
+    """Find the template of each kind; kinds without a frame are dropped."""
     frames = series.frames
     there, firsts = np.unique(frames.rows["kind"], return_index=True)
     numbers = np.full(len(frames.kinds), -1, np.int32)
@@ -191,7 +192,7 @@ def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
 
 
 def _composite(frames: Frames, number: int) -> Composite:
-    """Read a frame in HDF5, which states what its codes stand for."""
+    """Read a frame in HDF5, which states the meaning of its codes."""
     name, kind = frames.place(number), frames.kinds[int(frames.rows["kind"][number])]
     composite = read_composite(open_cursor(frames, number).read(frames.rows[number], name=name), name=name)
     return coarsened(composite, kind.header.precision, name=name)
@@ -214,7 +215,7 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
     slots = series.slots if several else series.slots[:, 0]
     dims = ("time", "lead_time", "y", "x") if several else ("time", "y", "x")
     packings = tuple(template.packing for template in opened.templates)
-    # classes in 32 bits: no float32 holds them
+    # classes in 32 bits: float32 cannot represent them
     whole = packings[0].itemsize == _WIDE and bool(packings[0].missing)
 
     def variable(what: What, attrs: dict[str, Any]) -> xr.Variable:
@@ -224,8 +225,8 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
 
     if (options.packed or options.flags) and any(way is not None for way in opened.weights):
         raise SettingsError(
-            f"fields that are brought to {target.grid.name} are mixtures of cells, which have no raw codes and no "
-            "flags: leave packed=True and flags=True away, or leave grid= away"
+            f"fields regridded to {target.grid.name} are mixtures of cells, which have no raw codes and no "
+            "flags: omit packed=True and flags=True, or omit grid="
         )
     if options.packed and len(set(packings)) > 1:
         raise no_packing()
@@ -239,7 +240,7 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
         if packing and packings[0].itemsize < _WIDE:
             data.encoding |= packing | {"dtype": packings[0].dtype}
     coords = _coords(opened, options)
-    for name in ("source", "time_bnds", "prediction_time"):  # xarray's chunks={} cuts these as it cuts the data
+    for name in ("source", "time_bnds", "prediction_time"):  # xarray's chunks={} splits these like the data
         if name in coords:
             coords[name].encoding["preferred_chunks"] = data.encoding["preferred_chunks"]
     variables = {opened.name: data}
@@ -257,15 +258,15 @@ def in_chunks(ds: xr.Dataset, chunks: Literal["auto"] | Mapping[str, int] | None
     for name in ds.data_vars:
         variable = ds[name].variable
         asked = variable.encoding["preferred_chunks"] if chunks == "auto" else dict(chunks)
-        # a name, since dask would pickle 2.6 million places of frames to find one
+        # a name, since dask would pickle 2.6 million positions of frames to make one
         ds[name] = variable.chunk(asked, name=f"{name}-{uuid4().hex}")
     return ds
 
 
 def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the lengths of chunks along time: as many frames as fit, never across the end of a day.
+    """Return the lengths of chunks along time: as many frames as fit, never crossing the end of a day.
 
-    A run of forecasts is one file, which is read from its beginning: so it is one chunk, up to a bound.
+    A run of forecasts is one file, which is read from its beginning, so it is one chunk, up to a limit.
     """
     field = int(np.prod(shape[1:])) * np.dtype("f4").itemsize
     run = series.base is not None and series.base.ndim == 0
@@ -275,7 +276,7 @@ def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
     ends = np.append(np.flatnonzero(np.diff(parts)) + 1, len(parts))
     chunks: list[int] = []
     for length in np.diff(ends, prepend=0).tolist():
-        if chunks and chunks[-1] + length <= longest:  # parts of single frames
+        if chunks and chunks[-1] + length <= longest:  # several small parts
             chunks[-1] += length
         else:
             chunks += [longest] * (length // longest) + [length % longest] * bool(length % longest)
@@ -283,7 +284,7 @@ def _chunk(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _attrs_of_packing(opened: Opened) -> dict[str, Any]:
-    """Return CF's attributes of packed integers; {} for mixtures on another grid, and for steps that differ."""
+    """Return CF's attributes of packed integers; {} for regridded fields, and if steps differ."""
     packing = opened.templates[0].packing
     steps = {template.packing for template in opened.templates}
     if len(steps) > 1 or any(weights is not None for weights in opened.weights):
@@ -374,7 +375,7 @@ def _bounds(dims: tuple[str, ...], ends: NDArray[Any], minutes: int) -> xr.Varia
 
 
 def _origin(frames: Frames) -> dict[str, str]:
-    """Return the attributes of a variable's origin, which stay with a field that is taken out of the Dataset."""
+    """Return the attributes on a variable's origin, which stay with a field selected from the Dataset."""
     made_up = frames.kinds[0].header.software == SYNTHETIC
     radars = {radar.removeprefix("de") for kind in frames.kinds for radar in kind.header.radars}
     return {
@@ -407,7 +408,7 @@ def _series_attrs(opened: Opened) -> dict[str, Any]:
 
 
 def told_attrs(missing: NDArray[Any], doubled: Sequence[str], problems: Sequence[str]) -> dict[str, Any]:
-    """Return the attributes on steps without a frame, frames that came twice, and problems."""
+    """Return the attributes on steps without a frame, frames that occurred twice, and problems."""
     attrs: dict[str, Any] = {"frames_missing": missing.size, "frames_doubled": len(doubled)}
     lists = {"gaps": [str(time) for time in missing[: _LISTED + 1]], "doubled": doubled, "problems": problems}
     counts = {"gaps": missing.size}

@@ -1,4 +1,4 @@
-"""A series that several threads read once, forward, and its form for archives."""
+"""A series that several threads read once, forward, and its implementation for archives."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Reporter
 
 _BATCH = 288
-"""Frames that a thread reads in one go, if days have so many: a day of 5-minute frames."""
+"""Frames per batch, if days have so many: a day of 5-minute frames."""
 _SHARES = 4
-"""Batches for each thread at least, so that all end at about the same time."""
+"""Minimum batches per thread, so that all end at about the same time."""
 
 Take = Callable[[int, "NDArray[Any]", "Packing", "Weights | None"], None]
-"""Takes the number of a time step, the frame's codes, how they stand for values, and the way to the grid."""
+"""Called with the number of a time step, the frame's codes, their packing, and the weights to the grid."""
 
 
 class FrameStream(Protocol):
@@ -42,19 +42,19 @@ class FrameStream(Protocol):
     Attributes
     ----------
     like : Dataset
-        The same as `open_dataset` or `open_cube` returns it.
+        The same series from `open_dataset` or `open_cube`.
     name, product : str
-        The variable's, and DWD's letters.
+        The name of the variable, and DWD's letters.
     grid : Grid
-        That all frames are on, or brought to.
+        The grid of the result.
     minutes : int
-        That a value covers.
+        The interval of a value.
     fill : int
-        The integer that marks missing cells where values are not floats.
+        The integer that marks missing cells in integer values.
     times : ndarray of datetime64[s]
         Of the steps: ends of the intervals, of forecasts the time of validity.
     there : ndarray of bool
-        Which of them have a frame.
+        Which steps have a frame.
     """
 
     like: xr.Dataset
@@ -67,14 +67,14 @@ class FrameStream(Protocol):
     there: NDArray[np.bool_]
 
     def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:
-        """Cut the steps that have a frame into what one thread reads in one go."""
+        """Split the steps that have a frame into batches, each for one thread."""
 
     def read(self, steps: NDArray[np.int64], take: Take) -> None:
         """Pass the frames of a batch to a taker."""
 
 
 def read_stream(stream: FrameStream, make: Callable[[], Take], workers: int, progress: bool | Reporter) -> None:
-    """Pass every frame of a stream once to a taker; each thread has a taker of its own."""
+    """Pass every frame of a stream once to a taker; each thread makes its own taker."""
     own = threading.local()
 
     def task(batch: NDArray[np.int64]) -> int:
@@ -117,7 +117,7 @@ class ArchiveStream:
         self.there = opened.series.slots[:, 0] >= 0
 
     def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:
-        """Cut the steps so that a part of an archive is read by one thread, forward."""
+        """Split the steps so that each part of an archive is read by one thread, forward."""
         frames, slots = self._opened.series.frames, self._opened.series.slots[:, 0]
         steps = np.flatnonzero(self.there)
         rows = frames.rows[slots[steps]]
@@ -129,7 +129,7 @@ class ArchiveStream:
         return np.split(steps, cuts[1:])
 
     def read(self, steps: NDArray[np.int64], take: Take) -> None:
-        """Pass the frames of a batch to a taker, in the order of their places."""
+        """Pass the frames of a batch to a taker, in the order of their positions."""
         opened = self._opened
         packings = [template.packing for template in opened.templates]
         numbers = opened.series.slots[steps, 0].tolist()

@@ -1,10 +1,10 @@
-"""Which time each value covers, and whether that can be trusted after ordinary xarray.
+"""Which time each value covers, and whether that is still reliable after ordinary xarray operations.
 
-xarray keeps attributes whatever is computed: after `YW.resample(time="1h").sum()` the attribute
-`interval_minutes` is still 5. Three traces show what happened. Coordinates along time (`source`, `time_bnds`,
-`period_begin`, `period_end`) survive a selection and are lost, or no longer fit, when times are put together.
-The distance of the times contradicts the interval. And xarray drops the `encoding` of a variable whose values
-it computes, but not that of its coordinates: this tells a moving sum from what was opened.
+xarray keeps attributes regardless of the computation: after `YW.resample(time="1h").sum()` the attribute
+`interval_minutes` is still 5. Three traces reveal a change. Coordinates along time (`source`, `time_bnds`,
+`period_begin`, `period_end`) survive a selection and are lost, or no longer match, when times are combined. The
+spacing of the times contradicts the interval. And xarray drops the `encoding` of a computed variable, but not that
+of its coordinates: this distinguishes a moving sum from an opened variable.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _MINUTE = np.timedelta64(60, "s")
 def ends_of(variable: xr.DataArray) -> NDArray[np.datetime64]:
     """Return the ends of a variable's intervals, datetime64[s], UTC, shape (time,), or () for one field.
 
-    `time` is that end, but for two kinds of series: forecasts (`prediction_time`) and days and longer, which are
-    labelled by their begin (`period_end`).
+    `time` is that end, except for two kinds of series: forecasts (`prediction_time`), and days and longer periods,
+    which are labelled with their begin (`period_end`).
     """
     dims = variable["time"].dims
     for name in ("period_end", "prediction_time"):
@@ -36,14 +36,14 @@ def ends_of(variable: xr.DataArray) -> NDArray[np.datetime64]:
 
 
 def bounds_of(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None = None) -> NDArray[Any] | None:
-    """Return begin and end of each value where the coordinates hold them, datetime64[s], UTC, shape (..., 2).
+    """Return begin and end of each value if the coordinates hold them, datetime64[s], UTC, shape (..., 2).
 
     Parameters
     ----------
     variable : xarray.DataArray
         With a coordinate `time`, of one dimension or none.
     beside : xarray.Dataset, optional
-        The Dataset that it came from, which has `time_bnds`: a DataArray cannot carry them.
+        The Dataset of the variable, which has `time_bnds`: a DataArray cannot carry them.
     """
     if {"period_begin", "period_end"} <= set(variable.coords):
         edges = [variable[name].values for name in ("period_begin", "period_end")]
@@ -56,12 +56,12 @@ def bounds_of(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None =
 
 
 def interval_of(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None = None) -> int | None:
-    """Return the minutes that each amount covers, for arithmetic; None where none is stated, as for months.
+    """Return the minutes that each amount covers, for arithmetic; None if not stated, as for months.
 
     Parameters
     ----------
     variable, beside
-        As in `bounds_of`.
+        As for `bounds_of`.
 
     Raises
     ------
@@ -75,19 +75,19 @@ def interval_of(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None
     if _computed(variable):
         raise SeriesError(
             f"{_stated(variable)}, but xarray has computed its values (rolling, cumsum, where, arithmetic, ...) "
-            "and keeps that attribute whatever it does. For sums over time use radar_nb.accumulate on what was "
-            f"opened; if each value still is the amount of {minutes} min, state it with .drop_encoding()"
+            "and always keeps that attribute. For sums over time use radar_nb.accumulate on the opened variable; "
+            f"if each value still is the amount of {minutes} min, state it with .drop_encoding()"
         )
     return minutes
 
 
 def shown_interval(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None = None) -> int | None:
-    """Return the minutes that each amount covers, for titles and axes; None where that is not certain.
+    """Return the minutes that each amount covers, for titles and axes; None if that is not certain.
 
     Parameters
     ----------
     variable, beside
-        As in `bounds_of`.
+        As for `bounds_of`.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def shown_interval(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | N
 
 
 def keep_interval(variable: xr.DataArray | xr.Variable) -> None:
-    """State that the values of a result are what its attributes say, as for a variable that was opened."""
+    """State that the values of a result match its attributes, as for an opened variable."""
     variable.encoding.setdefault("dtype", variable.dtype)
 
 
@@ -115,12 +115,12 @@ def _compared(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None) 
         if (wrong := widths[widths != minutes]).size:
             raise _contradiction(variable, f"its bounds are {wrong[0]:g} min apart")
         return minutes
-    if "source" in variable.coords:  # steps as they were opened: there may be gaps, and sums that overlap
+    if "source" in variable.coords:  # steps as opened: there may be gaps and overlapping sums
         return minutes
     if variable["time"].ndim != 1 or variable["time"].size < 2:
         return minutes
     steps = np.unique(np.diff(np.sort(ends_of(variable))) / _MINUTE)
-    if steps[0] > minutes:  # shorter steps are those of sums that overlap
+    if steps[0] > minutes:  # overlapping sums have shorter steps
         raise _contradiction(variable, f"its times are {steps[0]:g} min apart")
     return minutes
 
@@ -141,7 +141,7 @@ def _stated(variable: xr.DataArray) -> str:
 
 def _contradiction(variable: xr.DataArray, found: str) -> SeriesError:
     return SeriesError(
-        f"{_stated(variable)}, but {found}: xarray keeps attributes, so a resampled series still has the "
-        "interval that it had before. Use radar_nb.accumulate for sums over time, or set interval_minutes to what "
+        f"{_stated(variable)}, but {found}: xarray keeps attributes, so a resampled series still has its "
+        "previous interval. Use radar_nb.accumulate for sums over time, or set interval_minutes to what "
         "each value covers, with times at the ends"
     )

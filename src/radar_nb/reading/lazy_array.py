@@ -1,6 +1,6 @@
-"""Frames in archives as one array that reads what is asked of it.
+"""Frames in archives as one array that reads only what is indexed.
 
-A read goes through each part (day) that it touches once, forward, and cuts the raw codes before it decodes them.
+A read goes through each part (day) once, forward, and selects the raw codes before decoding them.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ What = Literal["values", "packed", "flags"]
 
 
 class FrameArray(BackendArray):
-    """The frames of a series, of shape (time, y, x), or (time, lead, y, x) where there are several lead times.
+    """The frames of a series, of shape (time, y, x), or (time, lead, y, x) for several lead times.
 
     Parameters
     ----------
     frames : Frames
     slots : ndarray of int64, shape (time,) or (time, lead)
-        Numbers of rows in `frames`; -1 where cells are missing.
+        Numbers of rows in `frames`; -1 for missing frames.
     packings : sequence of Packing
-        For each kind of frame.
+        One for each kind of frame.
     shape : tuple of int
         Rows and columns.
     what : {"values", "packed", "flags"}
     weights : sequence of Weights or None
-        For each kind, the way to the grid of `shape`; None where it has that grid.
+        For each kind, the weights to the grid of `shape`; None if it has that grid.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class FrameArray(BackendArray):
 
 
 def no_packing() -> SeriesError:
-    """Return the error on packed integers that do not exist."""
+    """Return the error for packed integers that do not exist."""
     return SeriesError(
-        "the frames stand for values in different ways, so that no packed integers can hold them all: "
-        "leave packed=True away"
+        "the frames encode values in different ways, so that no packed integers can hold them all: "
+        "omit packed=True"
     )

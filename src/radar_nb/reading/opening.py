@@ -1,7 +1,7 @@
-"""From frames to one lazy `xarray.Dataset`, and the same as xarray's engine `radar_nb`.
+"""Open frames as one lazy `xarray.Dataset`, also through xarray's engine `radar_nb`.
 
 Values and coordinates equal wradlib's (see `radar_nb.reading.wradlib_template`), with deliberate differences:
-rates of rain products become amounts in mm an interval (`to_rate` converts them back), the flag bits mark missing
+rates of rain products become amounts in mm per interval (`to_rate` converts them back), the flag bits mark missing
 cells, `units` follows CF, and the Dataset can be written.
 """
 
@@ -60,64 +60,64 @@ def open_dataset(
     errors: Literal["raise", "report"] = "raise",
     progress: bool | Reporter = True,
 ) -> xr.Dataset:
-    """Open RADOLAN frames as one Dataset, lazily.
+    """Open RADOLAN frames as one lazy Dataset.
 
-    The first open of an archive reads and verifies all of it, and keeps an index beside it (in the cache folder
-    where that cannot be written); later ones take a millisecond.
+    The first call reads and verifies the whole archive and stores an index beside it (in the cache folder if that
+    is not writable); later calls take a millisecond.
 
     Parameters
     ----------
     source : path, str, bytes, file object, Report, Plan, or a sequence of these
-        An archive of any nesting, a folder of archives or of frames, a single frame, a glob, a download's report.
-        Nothing needs to be extracted first.
+        An archive of any nesting, a folder of archives or frames, a single frame, a glob, or the report of a
+        download. Extraction is not needed.
     variables : str or sequence of str, optional
-        Products to take where the source holds several; the others are left aside.
+        Products to open if the source holds several; the others are ignored.
     chunks : "auto", mapping or None
         "auto" returns dask arrays with chunks of some 32 MB along time, which never cross the end of a day's
-        archive; None returns xarray's own lazy arrays, which read what is indexed; a mapping is passed to
+        archive; None returns xarray's lazy arrays, which read only what is indexed; a mapping is passed to
         `Dataset.chunk`.
     clutter : {"keep", "mask"}
-        Whether cells flagged as clutter keep their value, as wradlib has it, or become missing.
+        Whether cells flagged as clutter keep their value, as in wradlib, or become missing.
     packed : bool
-        Whether to return the raw integers with CF's `scale_factor`, `add_offset` and `_FillValue` as attributes,
-        flags cut off, instead of float32. `xarray.decode_cf` makes the same values of them.
+        Whether to return the raw integers without flags, with CF's `scale_factor`, `add_offset` and `_FillValue`
+        as attributes, instead of float32. `xarray.decode_cf` turns them into the same values.
     flags : bool
         Whether to add the variable `flags` (uint8, CF `flag_masks`: secondary, no data, negative, clutter).
     lonlat : bool
-        Whether to add `lon` and `lat`, degrees, of the cells' centres.
+        Whether to add `lon` and `lat` of the cells' centres, in degrees.
     resolution : {"file", "binary"}
         Whether amounts have the steps of their files, or those of the product's binaries: RV in HDF5 resolves
         0.001 mm, and its binary has max(1, floor(mm / 0.01)) hundredths. "binary" continues a series of binaries
         with HDF5, in the same integers.
     grid : str or Grid, optional
-        Bring all frames to this grid, such as "de1200" (`radar_nb.dwd.grids.GRIDS` has them all). Needed where the
-        frames' grids differ.
+        Regrid all frames to this grid, such as "de1200" (see `radar_nb.dwd.grids.GRIDS`). Required if the frames'
+        grids differ.
     regrid : {"overlap", "nearest"}
-        How: by exact overlap of cells, which conserves amounts, or from the nearest cell.
+        Regridding method: by exact overlap of cells, which conserves amounts, or from the nearest cell.
     sums : str
-        Which of overlapping sums to take (an hour's every ten minutes, a day's every hour). "apart": those that do
-        not overlap, of hours at minute 50, of days at 05:50, or at the time that is there most often; "all"; or
-        the time of day "HH:MM" at which they end. The attribute `sums_taken` states what was done.
+        Which of overlapping sums to return (hourly sums every ten minutes, daily sums every hour). "apart": those
+        that do not overlap, hourly at minute 50, daily at 05:50, or at the most frequent time; "all"; or the time
+        of day "HH:MM" at which they end. The attribute `sums_taken` states the choice.
     fill_gaps : bool
-        Whether time steps without a frame are filled with missing values. They are listed in any case.
+        Whether to fill time steps without a frame with missing values. They are listed in any case.
     run, lead : optional
-        Of forecasts, one run along its lead times, such as "2025-09-23T08:55" or "latest", or one lead time of all
-        runs, such as "30min", as a series over its time of validity: see `forecast`.
+        For forecasts, one run along its lead times, such as "2025-09-23T08:55" or "latest", or one lead time of
+        all runs, such as "30min", as a series over its time of validity: see `forecast`.
     errors : {"raise", "report"}
-        Whether damaged, renamed, doubled, disordered and foreign members make the call fail, naming all of them,
-        or are left aside and listed in the attribute `problems`.
+        Whether damaged, renamed, doubled, disordered and foreign members raise an error that names all of them, or
+        are ignored and listed in the attribute `problems`.
     progress : bool or Reporter
-        Shown if reading the archives takes longer than a moment.
+        Shown if reading the archives takes more than a moment.
 
     Returns
     -------
     xarray.Dataset
-        One variable, named by product (%M is `percent_M`), float32 of shape (time, y, x), NaN where there are no
-        data; classes in 32 bits (HG) are integers.
+        One variable, named by product (%M is `percent_M`), float32 of shape (time, y, x), NaN for missing values;
+        classes in 32 bits (HG) are integers.
 
-        - amounts are in mm of water in the interval, reflectivities in dBZ (attribute `units`);
-        - `time`: datetime64, UTC, the end of the interval, rising, without doubles; `time_bnds`: begin and end;
-        - `y`, `x`: cell centres in metres of the projection, both rising; `crs`: the projection;
+        - amounts are in mm of water per interval, reflectivities in dBZ (attribute `units`);
+        - `time`: datetime64, UTC, the end of the interval, ascending, unique; `time_bnds`: begin and end;
+        - `y`, `x`: cell centres in metres of the projection, both ascending; `crs`: the projection;
         - `source` names the archive of each step;
         - forecasts carry `prediction_time`, the end of the interval; `time` is then when they were made. Where
           there are several lead times the shape is (time, lead_time, y, x). With `run` or `lead` the shape is
@@ -130,15 +130,15 @@ def open_dataset(
     Raises
     ------
     NothingFound
-        No such file, or no frame in it.
+        The file does not exist, or holds no frame.
     ArchiveError, FrameError
-        Something cannot be read; the message names each file and member.
+        A file cannot be read; the message names each file and member.
     SeriesError
         Frames of different products, grids or units; frames twice or out of order in one archive.
     UnknownProduct, UnknownGrid
         A frame of unknown size, or an unknown `grid`.
     SettingsError
-        `sums` or `resolution` is not valid, or `source` is not something that holds data.
+        `sums` or `resolution` is not valid, or `source` is not a data source.
 
     Examples
     --------
@@ -176,28 +176,27 @@ async def load_async(
     progress: bool | Reporter = True,
     **reading: Any,
 ) -> xr.Dataset:
-    """Open months, days or hours of a product: plan, download what is not there yet, open without extraction.
+    """Open months, days or hours of a product: plan, download missing files, open without extraction.
 
     Parameters
     ----------
     product, first, last, source, form, folder, base_url
-        As for `plan`. Of days or hours the Dataset has the frames whose time stamps, in UTC, lie in them.
+        As for `plan`. For days or hours, the Dataset has the frames whose time stamps, in UTC, are in the range.
     errors : {"raise", "report"}
-        Whether unavailable and damaged files make the call fail, or are listed in the attribute
-        `problems` of what can be opened.
+        Whether unavailable and damaged files raise, or are listed in the attribute `problems` of the Dataset.
     progress : bool or Reporter
     **reading
-        What `open_dataset` takes besides: `chunks`, `grid`, `sums`, `clutter`, `packed` and the others.
+        Further arguments of `open_dataset`: `chunks`, `grid`, `sums`, `clutter`, `packed` and others.
 
     Returns
     -------
     xarray.Dataset
-        As `open_dataset` returns it.
+        As for `open_dataset`.
 
     Raises
     ------
     RadarNbError
-        What `plan`, `download` and `open_dataset` raise.
+        As raised by `plan`, `download` and `open_dataset`.
 
     Examples
     --------
@@ -219,25 +218,25 @@ load = blocking(load_async)
 
 
 def to_rate(amount: xr.DataArray) -> xr.DataArray:
-    """Return the mean rain rate over each interval, as wradlib and DWD's own viewers show it.
+    """Return the mean rain rate over each interval, as in wradlib and DWD's viewers.
 
     rate [mm/h] = amount [mm] * 60 / interval [min] (DWD, RADOLAN Kompositformat 2.5, tokens PR and INT).
 
     Parameters
     ----------
     amount : xarray.DataArray
-        A rain product as `open_dataset` returns it, in mm an interval.
+        A rain product from `open_dataset`, in mm per interval.
 
     Returns
     -------
     xarray.DataArray
-        In mm/h, lazy where the input is.
+        In mm/h, lazy if the input is.
 
     Raises
     ------
     SeriesError
-        The array is not an amount in mm, or its interval is not stated, or out of date since xarray has computed
-        its values.
+        The array is not an amount in mm, or its interval is unknown, or outdated because xarray has computed the
+        values.
 
     Examples
     --------
@@ -253,7 +252,7 @@ def to_rate(amount: xr.DataArray) -> xr.DataArray:
     minutes = interval_of(amount)
     if amount.attrs.get("units") != "mm" or not minutes:
         raise SeriesError(
-            f"{amount.name!r} is no amount in mm of a known interval (units {amount.attrs.get('units')!r}, "
+            f"{amount.name!r} is not an amount in mm with a known interval (units {amount.attrs.get('units')!r}, "
             f"interval_minutes {minutes!r}): only such an amount has a rate. Pass a variable of open_dataset"
         )
     rate = amount * np.float32(60 / minutes)
@@ -276,7 +275,7 @@ class RadarNbBackend(BackendEntrypoint):
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Return whether this is a frame or an archive as DWD names them, without reading more than a head."""
+        """Return whether this is a frame or an archive of DWD, by its name and first bytes."""
         if isinstance(filename_or_obj, bytes | bytearray | memoryview):
             return sniff(bytes(filename_or_obj[:512])) == "frame"
         if not isinstance(filename_or_obj, str | os.PathLike):
@@ -316,7 +315,7 @@ class RadarNbBackend(BackendEntrypoint):
 
 
 class _Texts(BackendArray):
-    """Texts as ones of one length, made when they are read: of millions of steps they would take much memory."""
+    """Texts of equal length, created when they are read: for millions of steps they would take much memory."""
 
     def __init__(self, texts: NDArray[Any]) -> None:
         longest = max(map(len, set(texts.tolist())), default=0)
@@ -340,7 +339,7 @@ def _of_one_length(texts: xr.Variable) -> xr.Variable:
 
 
 def _decoded(ds: xr.Dataset, decode_times: Any, decode_timedelta: Any) -> xr.Dataset:
-    """Return a Dataset whose times are decoded from their stored integers as xarray is asked to."""
+    """Return a Dataset with decoded times, as requested by xarray's keywords."""
     stored = {
         name: xr.conventions.encode_cf_variable(variable, name=name)
         for name, variable in ds.variables.items()

@@ -1,11 +1,11 @@
-"""From one grid to another: by exact overlap of cells, which keeps amounts of water, or from the nearest cell.
+"""Regrid by exact overlap of cells, which conserves amounts of water, or from the nearest cell.
 
-A cell of the source is carried into the target's plane by its four corners. Longitude and latitude are taken to be
-the same numbers on the sphere and on WGS84, as DWD and wradlib do. Overlaps are first-order conservative weights
-(Jones 1999, Monthly Weather Review 127, 2204-2210); the area that a cell shares with a target's cell is integrated
-along its edges (Green's theorem), so that no polygon needs to be cut.
+A cell of the source is transformed into the target's plane by its four corners. Longitude and latitude are assumed
+equal on the sphere and on WGS84, as DWD and wradlib do. Overlaps are first-order conservative weights (Jones 1999,
+Monthly Weather Review 127, 2204-2210); the area shared by a source cell and a target cell is integrated along its
+edges (Green's theorem), so that no polygon needs to be clipped.
 
-The target is worked on in bands of rows, here and when a field is regridded: a band fits into the cache.
+The target is processed in bands of rows, both here and for each field: a band fits into the cache.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 Method = Literal["overlap", "nearest"]
 
 COVERED = 0.5
-"""A cell of the target is missing where valid cells of the source cover less than this share of it."""
+"""A cell of the target is missing if valid cells of the source cover less than this share of it."""
 
 _BAND = 32  # rows of the target
-_DUST = 1e-9  # shares of a cell that are rounding
+_DUST = 1e-9  # shares of a cell that are rounding errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Weights:
-    """The way from one grid to another.
+    """The weights from one grid to another.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Weights:
     _bands: tuple[_Band, ...] = field(repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel light: where a pickle is opened the weights are computed again."""
+        """Pickle without the weights, which are computed again."""
         return weights, (self.source, self.target, self.method)
 
     def apply(
@@ -65,25 +65,25 @@ class Weights:
         values : ndarray of float32, shape of the source
             NaN where missing.
         out : ndarray of float32, optional
-            Where the result is written, shaped as it.
+            Array for the result, of the same shape.
         rows, cols : slice or array of int
-            Of the target; only these are computed.
+            Rows and columns of the target to compute.
 
         Returns
         -------
         ndarray of float32
-            Means weighted by area of what is valid in each cell (amounts are depths of water: mm stay mm); NaN
-            where valid cells cover less than half of it. The values themselves, bit for bit, with "nearest" and
-            between grids whose cells coincide.
+            Area-weighted means of the valid parts of each cell (amounts are depths of water: mm stay mm); NaN if
+            valid cells cover less than half of it. The exact values with "nearest" and between grids whose cells
+            coincide.
 
         Raises
         ------
         SettingsError
-            The field is not shaped as the source.
+            The field's shape differs from the source's.
         """
         if values.shape != self.source.shape:
             raise SettingsError(
-                f"a field of {values.shape} is none on {self.source.name}, which has {self.source.shape} cells: "
+                f"a field of {values.shape} does not fit {self.source.name}, which has {self.source.shape} cells: "
                 "pass whole fields"
             )
         row, col = np.arange(self.target.rows)[rows], np.arange(self.target.cols)[cols]
@@ -96,7 +96,7 @@ class Weights:
 
 
 def _run(numbers: NDArray[np.int64]) -> slice | NDArray[np.int64]:
-    """Return consecutive numbers as a slice, which cuts an array without a copy."""
+    """Return consecutive numbers as a slice, to index an array without a copy."""
     if numbers.size and np.array_equal(numbers, np.arange(numbers[0], numbers[0] + numbers.size)):
         return slice(int(numbers[0]), int(numbers[-1]) + 1)
     return numbers
@@ -104,13 +104,13 @@ def _run(numbers: NDArray[np.int64]) -> slice | NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Band:
-    """How some rows of the target come from some rows of the source.
+    """How some rows of the target depend on some rows of the source.
 
-    Without areas it is a copy of single cells, of which -1 lies outside the source.
+    Without areas it copies single cells; -1 is outside the source.
     """
 
     reads: slice  # rows of the source
-    cells: NDArray[np.int32]  # (k, rows, cols): flat, counted from the first row that is read
+    cells: NDArray[np.int32]  # (k, rows, cols): flat, counted from the first row read
     areas: NDArray[np.float32] | None = None  # (k, rows, cols): share of the target's cell
 
     def apply(self, values: NDArray[np.float32], rows: Any, cols: Any) -> NDArray[np.float32]:
@@ -122,7 +122,7 @@ class _Band:
         if self.areas is None:
             np.copyto(result, read.ravel().take(cells[0]), where=cells[0] >= 0)
             return result
-        # value and validity are one complex number: both are fetched, weighted and added up at once
+        # value and validity are one complex number: both are gathered, weighted and summed at once
         pairs = np.zeros(read.shape, np.complex64)
         valid = np.isfinite(read)
         np.copyto(pairs.real, read, where=valid)
@@ -137,9 +137,9 @@ class _Band:
 
 
 def weights(source: Grid, target: Grid, method: Method = "overlap") -> Weights:
-    """Return the weights from one grid to another, computed once in a process.
+    """Return the weights from one grid to another, computed once per process.
 
-    Two to three seconds between DWD's grids of 1 km, half a minute from 250 m on the other earth.
+    Computing takes two to three seconds between DWD's grids of 1 km, half a minute from 250 m on the other earth.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def weights(source: Grid, target: Grid, method: Method = "overlap") -> Weights:
     Raises
     ------
     SettingsError
-        No such method.
+        The method is unknown.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def _aligned(source: Grid, target: Grid) -> bool:
 
 
 def _carried(x: NDArray[Any], y: NDArray[Any], source: Grid, target: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return points of the source's plane, counted in cells of the target from its south-western corner."""
+    """Return points of the source's plane, in cells of the target from its south-western corner."""
     if source.earth != target.earth:
         x, y = to_xy(*to_lonlat(x, y, source.earth), target.earth)
     return (x - target.x0) / target.cell + 0.5, (y - target.y0) / target.cell + 0.5
@@ -193,7 +193,7 @@ def _edges(grid: Grid, rows: range) -> tuple[NDArray[np.float64], NDArray[np.flo
 
 
 def _copied(source: Grid, target: Grid, rows: range) -> _Band:
-    """Assign to each cell of the target the cell of the source in which its centre lies."""
+    """Assign to each cell of the target the source cell that contains its centre."""
     x, y = np.meshgrid(target.x, target.y[rows.start : rows.stop])
     u, v = _carried(x, y, target, source)
     col, row = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
@@ -208,7 +208,7 @@ def _copied(source: Grid, target: Grid, rows: range) -> _Band:
 def _shared(source: Grid, target: Grid, rows: range) -> _Band:
     """Assign to each cell of the target the cells of the source that it overlaps, with their shares."""
     _, v = _carried(*_edges(target, rows), target, source)
-    # one row more on either side: between the corners the edges are bent
+    # one more row on either side: edges are curved between the corners
     low, high = int(np.floor(v.min())) - 1, int(np.ceil(v.max())) + 1
     reads = range(source.rows)[max(low, 0) : max(high, 0)]
     u, v = _carried(*_edges(source, reads), source, target)
@@ -253,9 +253,9 @@ def _overlaps(
 
 
 def _below(u: NDArray[np.float64], v: NDArray[np.float64], a: int, b: int) -> NDArray[np.float64]:
-    """Return the area of each quadrilateral that lies left of u = a and below v = b.
+    """Return the area of each quadrilateral that is left of u = a and below v = b.
 
-    By Green's theorem it is the integral of -min(v, b) du along the edges, counter-clockwise, as far as u <= a.
+    By Green's theorem it is the integral of -min(v, b) du along the edges, counter-clockwise, up to u = a.
     """
     area = np.zeros(u.shape[1])
     for at in range(4):

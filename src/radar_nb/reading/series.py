@@ -1,4 +1,4 @@
-"""Which frames make a series: of one product and grid, each time once, their intervals apart."""
+"""Select the frames of one series: one product and grid, unique times, separate intervals."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from radar_nb.formats.radolan import Header
 
 _EARLY = 5
-"""Minutes by which sums may overlap and still count as apart: some hours of RW's first years end at minute 45."""
+"""Minutes by which sums may overlap and still count as separate: some hours of RW's first years end at minute
+45."""
 
 ANCHORS = {60: 50, 1440: 5 * 60 + 50}
-"""Minutes after midnight at which sums of an hour and of a day are taken: RW at minute 50, as DWD archives them,
-SF at 05:50, the end of the climatological day of precipitation."""
+"""Minutes after midnight at which hourly and daily sums are selected: RW at minute 50, as DWD archives them, SF at
+05:50, the end of the climatological day of precipitation."""
 
 _MINUTE = 60  # seconds
 _LISTED = 20
-"""How many frames a message or an attribute spells out."""
+"""Maximum number of frames that a message or an attribute lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,26 +42,26 @@ class Series:
     ----------
     frames : Frames
     times : ndarray of datetime64[s], shape (n,)
-        The stamps, rising, UTC.
+        The stamps, ascending, UTC.
     leads : tuple of int or None, length m
-        Forecast minutes, rising; (None,) without forecasts.
+        Forecast minutes, ascending; (None,) without forecasts.
     slots : ndarray of int64, shape (n, m)
-        Numbers of rows in `frames`; -1 where there is no frame.
+        Numbers of rows in `frames`; -1 for missing frames.
     missing : ndarray of datetime64[s]
-        Time steps between the first and the last that have no frame at all, counted in the product's own step
-        (see `radar_nb.dwd.products.frame_step`).
+        Time steps between the first and the last without any frame, counted in the product's own step (see
+        `radar_nb.dwd.products.frame_step`).
     doubled : tuple of str
-        Frames that came twice, and which was taken.
+        Frames that occurred twice, and which one was used.
     doubled_at : ndarray of datetime64[s]
-        The stamps of these.
+        Their stamps.
     taken : str
-        Which of overlapping sums were taken, in words; empty where none overlap.
+        Which of overlapping sums were selected, in words; empty if none overlap.
     problems : tuple of Problem
-        What cannot be read, and frames that were left aside since they are of another product, interval or grid.
+        Faults, and frames that were ignored because they are of another product, interval or grid.
     skipped : tuple of str
         Files that were skipped, and why.
     base : ndarray of datetime64[s], shape () or (n,), or None
-        When forecasts were issued, where `times` are those that they are for: see `reading.forecasts`.
+        Base times of forecasts, if `times` are their times of validity: see `reading.forecasts`.
     """
 
     frames: Frames
@@ -95,7 +96,7 @@ def of_products(frames: Frames, variables: str | Sequence[str] | None) -> Frames
 
 
 def _with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
-    """Leave frames aside whose header states another interval than the table of products, and report them."""
+    """Ignore and report frames whose header contradicts the interval in the table of products."""
     wrong = [
         number
         for number, kind in enumerate(frames.kinds)
@@ -111,9 +112,9 @@ def _with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
     for row in rows[:_LISTED].tolist():
         header = frames.kinds[frames.rows["kind"][row]].header
         problems.append(
-            f"{frames.place(row)} states an interval of {header.interval} min in its header, and {header.product} "
-            f"has one of {PRODUCTS[header.product].interval} min by the table of products: fetch the file again, "
-            'or leave it aside with errors="report"'
+            f"{frames.place(row)} states an interval of {header.interval} min in its header, but {header.product} "
+            f"has one of {PRODUCTS[header.product].interval} min in the table of products: fetch the file again, "
+            'or ignore it with errors="report"'
         )
     if rows.size > _LISTED:
         problems.append(f"and {rows.size - _LISTED} more")
@@ -123,11 +124,11 @@ def _with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
 def _of_one_kind(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Problem, ...]]:
     """Keep the frames of the most frequent kind, and report the others.
 
-    Frames are of one kind if they have product, interval and, unless `any_grid`, grid and unit in common; binaries
+    Frames are of one kind if they have the same product, interval and, unless `any_grid`, grid and unit; binaries
     and HDF5 may be mixed.
     """
     keys = [_key(kind.header, hdf5=kind.hdf5, any_grid=any_grid) for kind in frames.kinds]
-    # HDF5, where each file states its steps, goes on where binaries of the product and grid end
+    # HDF5, where each file states its steps, continues where binaries of the product and grid end
     binary = {key[:-1]: key for key in keys if key[-1] is not None}
     keys = [binary.get(key[:-1], key) if key[-1] is None else key for key in keys]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
@@ -139,12 +140,12 @@ def _of_one_kind(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Probl
     main = int(counts.argmax())
     first = int((of_row == main).argmax())
     others = np.flatnonzero(of_row != main)
-    told = describe(frames.kinds[frames.rows["kind"][first]].header)
+    usual = describe(frames.kinds[frames.rows["kind"][first]].header)
     problems = tuple(
         Problem(
             "SeriesError",
             f"{frames.place(row)} is {describe(frames.kinds[frames.rows['kind'][row]].header)}, unlike "
-            f"{frames.place(first)}, which is {told}",
+            f"{frames.place(first)}, which is {usual}",
         )
         for row in others[:_LISTED].tolist()
     )
@@ -152,7 +153,7 @@ def _of_one_kind(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Probl
 
 
 def _rest(frames: Frames, rows: NDArray[Any], of_row: NDArray[Any]) -> tuple[Problem, ...]:
-    """Report the number of further frames, when the grid changes, and what can be done."""
+    """Report the number of further frames, the periods of each grid, and possible solutions."""
     problems = [Problem("SeriesError", f"and {rows.size} more")] if rows.size else []
     spans = []
     for number in range(int(of_row.max()) + 1):
@@ -181,7 +182,7 @@ def _key(header: Header, *, hdf5: bool, any_grid: bool) -> tuple[Any, ...]:
 
 
 def describe(header: Header) -> str:
-    """Describe a header's kind."""
+    """Describe the kind of a header."""
     earth = "WGS84" if header.version >= 5 else "the sphere"
     return (
         f"{header.product} of {header.interval} min on {header.rows} x {header.cols} cells on {earth} "
@@ -198,7 +199,7 @@ def make_series(
     fill_gaps: bool,
     errors: Literal["raise", "report"],
 ) -> Series:
-    """Put the frames of one product and grid on their axes.
+    """Arrange the frames of one product and grid on their axes.
 
     Parameters
     ----------
@@ -258,7 +259,7 @@ def make_series(
 
 
 def _apart(frames: Frames, interval: int, sums: str) -> tuple[Frames, str]:
-    """Leave overlapping sums aside; those of forecasts are kept until a run or a lead time is chosen."""
+    """Ignore overlapping sums; those of forecasts are kept until a run or a lead time is chosen."""
     if sums == "apart" and any(kind.header.lead is not None for kind in frames.kinds):
         return frames, ""
     kept, taken = choose_sums(frames.rows["time"].astype("datetime64[s]"), interval, sums)
@@ -266,7 +267,7 @@ def _apart(frames: Frames, interval: int, sums: str) -> tuple[Frames, str]:
 
 
 def choose_sums(times: NDArray[np.datetime64], interval: int, sums: str) -> tuple[NDArray[np.bool_], str]:
-    """Choose among overlapping sums: an hour's that come every ten minutes, a day's that come every hour.
+    """Choose among overlapping sums: hourly ones every ten minutes, daily ones every hour.
 
     Parameters
     ----------
@@ -281,7 +282,7 @@ def choose_sums(times: NDArray[np.datetime64], interval: int, sums: str) -> tupl
     -------
     kept : ndarray of bool, shape (n,)
     taken : str
-        Which were taken, in words; empty where none overlap.
+        Which were selected, in words; empty if none overlap.
     """
     minutes = times.astype(np.int64) // _MINUTE
     everything = np.ones(minutes.size, bool)
@@ -298,9 +299,7 @@ def choose_sums(times: NDArray[np.datetime64], interval: int, sums: str) -> tupl
     else:
         anchor = _minutes(sums) % interval
         if not (minutes % interval == anchor).any():
-            raise SeriesError(
-                f'no sum of {interval} min in the source ends at {sums}: give another time, or "all"'
-            )
+            raise SeriesError(f'no sum of {interval} min in the source ends at {sums}: use another time, or "all"')
     kept = minutes % interval == anchor
     clock = f"{anchor // 60:02d}:{anchor % 60:02d}" if interval > 60 else f"minute {anchor:02d} of each hour"
     count = f"{np.count_nonzero(kept)} of {minutes.size}"
@@ -323,12 +322,12 @@ def _minutes(clock: str) -> int:
     except ValueError:
         hours = minutes = -1
     if not (0 <= hours < 24 and 0 <= minutes < 60):
-        raise SettingsError(f'sums={clock!r} is none of "apart", "all" and a time of day such as "05:50"')
+        raise SettingsError(f'sums={clock!r} is not valid: use "apart", "all" or a time of day such as "05:50"')
     return 60 * hours + minutes
 
 
 def _distinct(times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return times once each, rising; np.unique hashes, which takes seconds for millions of multiples of 300."""
+    """Return times without duplicates, ascending; np.unique hashes, which takes seconds for millions of them."""
     rising: NDArray[np.int64] = np.sort(times)
     distinct: NDArray[np.int64] = rising[np.append(True, np.diff(rising) > 0)]
     return distinct

@@ -1,4 +1,4 @@
-"""From what a user calls a source (files, folders, archives, a glob, a report) to the frames that it holds."""
+"""Find the frames of a source (files, folders, archives, a glob, a report)."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Reporter
 
 
-_ZARR = "zarr.json"  # in the folder of a cube, as of any Zarr group
+_ZARR = "zarr.json"  # in the folder of a cube, as in any Zarr group
 _RESULTS = (PART, SIDECAR, ".nc")
-"""Ends of the names of files that radar_nb itself leaves beside archives: parts, notes, results. RADKLIM's own
-netCDF files, which DWD names in one way, are not results."""
-_HEAD = 512  # bytes that show what a file is
+"""Endings of files that radar_nb itself creates beside archives: parts, notes, results. RADKLIM's netCDF files,
+whose names are DWD's, are not results."""
+_HEAD = 512  # bytes that identify a file
 
 _LISTED = 20
-"""How many problems an error lists."""
+"""Maximum number of problems that an error lists."""
 
 File = Path | Blob | Problem
-"""Where frames may be: a file, bytes in memory, or what was found instead."""
+"""Where frames may be: a file, bytes in memory, or a problem."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # RFC 3986, 3.1; one letter alone is a drive of Windows
 
@@ -73,15 +73,14 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # RFC 3986, 3.1; one let
 def find_frames(
     source: Any, *, errors: Literal["raise", "report"], progress: bool | Reporter
 ) -> tuple[Frames, tuple[Problem, ...]]:
-    """Return every frame of a source, and the files of its folders that were skipped since they hold none.
+    """Return every frame of a source, and the skipped files of its folders.
 
     Parameters
     ----------
     source
         See `find_files`.
     errors : {"raise", "report"}
-        Whether files and members that cannot be read raise an error that lists them, or stay in the problems of
-        the frames.
+        Whether unreadable files and members raise an error that lists them, or become problems of the frames.
     progress : bool or Reporter
 
     Raises
@@ -111,25 +110,25 @@ def find_files(source: Any) -> tuple[File, ...]:
     Parameters
     ----------
     source : path, str, bytes, file object, Report, Plan, or an iterable of these
-        A file, a folder (searched through), or a glob such as `"data/**/*.tar"`. What has `paths` (a report, a
-        plan) stands for these. Bytes and file objects are an archive or a frame in memory.
+        A file, a folder (searched recursively), or a glob such as `"data/**/*.tar"`. An object with `paths` (a
+        report, a plan) represents these. Bytes and file objects are an archive or a frame in memory.
 
     Returns
     -------
     tuple of Path, Blob or Problem
-        In the source's order; within a folder or glob sorted by path. Files in folders that are neither named as
-        DWD names them nor begin as frames or archives are problems of the class `NothingFound`. Unfinished
-        downloads, notes, hidden files, netCDF files, cubes, and folders of frames beside the archive that they
-        were extracted from are left out.
+        In the source's order; within a folder or glob sorted by path. Files in folders without a name of DWD's
+        that do not begin like frames or archives become problems of the class `NothingFound`. Unfinished
+        downloads, notes, hidden files, netCDF files, cubes, and folders of frames beside their archive are
+        ignored.
 
     Raises
     ------
     NothingFound
-        A path does not exist, or there is no file at all.
+        A path does not exist, or there are no files.
     CubeError
         A path is a cube.
     SettingsError
-        It is an address, or nothing that could hold data.
+        The source is an address, or not a data source.
     """
     files = tuple(_files(source))
     if not files:
@@ -154,7 +153,7 @@ def _files(source: Any) -> Iterator[File]:
     elif isinstance(source, str) and (address := _ADDRESS.match(source)):
         kind = "a web address" if address[1].lower() in {"http", "https", "ftp"} else "in object storage"
         raise SettingsError(
-            f"{source} is {kind}, and frames are opened from files: download them first (radar_nb.plan, "
+            f"{source} is {kind}, but frames are opened from files: download them first (radar_nb.plan, "
             "radar_nb.download); cubes in object storage are opened with open_cube and built with build_cube"
         )
     elif isinstance(source, str | os.PathLike):
@@ -164,7 +163,7 @@ def _files(source: Any) -> Iterator[File]:
             yield from _files(item)
     else:
         raise SettingsError(
-            f"{source!r} names no data: pass a path, several, what plan or download returns, bytes, or a file "
+            f"{source!r} is not a data source: pass a path, several paths, a plan or report, bytes, or a file "
             "object"
         )
 
@@ -176,7 +175,7 @@ def _reading(path: Path) -> Iterator[None]:
     except RadarNbError:
         raise
     except OSError as error:
-        raise StorageError(f"{path} cannot be read ({error.strerror}): check its name and your rights") from error
+        raise StorageError(f"{path} cannot be read ({error.strerror}): check its name and permissions") from error
 
 
 def _at(path: Path) -> Iterator[File]:
@@ -187,8 +186,8 @@ def _at(path: Path) -> Iterator[File]:
             yield from _walk_folder(path)
         elif path.is_file():
             yield from () if is_index(path) else (path,)
-        elif path.exists():  # a pipe or a device, from which reading may never end
-            raise NothingFound(f"{path} is neither a file nor a folder: name one that is")
+        elif path.exists():  # a pipe or a device, where reading may block forever
+            raise NothingFound(f"{path} is neither a file nor a folder: pass one that is")
         elif glob.has_magic(str(path)):
             for name in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - the pattern may be absolute
                 yield from _at(Path(name)) if not Path(name).is_dir() else ()
@@ -223,24 +222,24 @@ def _foreign(file: Path) -> Problem:
 
 
 def scan(files: Sequence[File], *, progress: bool | Reporter = True) -> Frames:
-    """Return every frame: from the archives' indexes, or by reading and verifying an archive that has none.
+    """Return every frame, from the archives' indexes, or by reading and verifying archives without one.
 
     Parameters
     ----------
     files : sequence of Path, Blob or Problem
-        Frames, archives of any nesting, or both; problems are passed on.
+        Frames, archives of any nesting, or both; problems are passed through.
     progress : bool or Reporter
-        Task "read", in files and days of archives, of those that have to be read.
+        Task "read", in files and days of archives that have to be read.
 
     Returns
     -------
     Frames
-        In the files' order. What could not be read is in its `problems`.
+        In the files' order. Unreadable files and members are in `problems`.
 
     Raises
     ------
     StorageError
-        The disk failed, or a file has gone.
+        The disk failed, or a file was removed.
     """
     opened = [file if isinstance(file, Problem) else _opened(file) for file in files]
     todo = [part for item in opened if isinstance(item, _Unread) for part in item.parts]
@@ -269,7 +268,7 @@ def scan(files: Sequence[File], *, progress: bool | Reporter = True) -> Frames:
 
 @contextmanager
 def _cancelling() -> Iterator[ThreadPoolExecutor]:
-    """Yield threads; on an error or a cancellation, work that has not begun is dropped."""
+    """Yield threads; on an error or cancellation, pending work is dropped."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
             yield pool
@@ -288,13 +287,13 @@ class _Unread:
     def index(self, scans: Sequence[PartScan]) -> Index:
         made = make_index(self.archive, self.parts, scans, stamp=self.stamp)
         if isinstance(self.archive, Path) and len(made.rows) + len(made.problems) > 1:
-            # a file of one frame is opened as fast as its index would be
+            # a file of one frame opens as fast as its index would
             save_index(made, self.archive)
         return made
 
 
 def _opened(file: Path | Blob) -> Index | _Unread | Problem:
-    """Return a file's index, or its parts if it has to be read."""
+    """Return a file's index, or its parts if it must be read."""
     try:
         if isinstance(file, Blob):
             return _Unread(archive=file, parts=parts(file), stamp=(0, 0))
@@ -312,7 +311,7 @@ def _opened(file: Path | Blob) -> Index | _Unread | Problem:
 
 
 def _plain(file: Path, head: bytes, stamp: tuple[int, int]) -> Index:
-    """Index a frame that is a file of its own, by its header and its size."""
+    """Index a frame in its own file, by its header and its size."""
     header = parse_header(head, name=str(file))
     size = stamp[0]
     if size != header.size:
@@ -327,7 +326,7 @@ def _plain(file: Path, head: bytes, stamp: tuple[int, int]) -> Index:
 
 
 def raise_problems(problems: Sequence[Problem]) -> None:
-    """Raise what is wrong as one error that lists it, what would harm first.
+    """Raise one error that lists all problems, unsafe members first.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What all frames of a kind share: grid and projection, unit, and how codes stand for values.
+"""The common properties of a kind of frame: grid and projection, unit, and how codes represent values.
 
-Units and steps come from the table of products and the header, coordinates and projection from wradlib, which is
-asked about an empty frame of the grid: no byte of a file that is opened reaches it.
+Units and steps are taken from the table of products and the header, coordinates and projection from wradlib, which
+reads an empty frame of the grid: no byte of an opened file reaches it.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _DBZ_STEP, _DBZ_OFFSET = 0.5, -32.5  # DWD, Kompositformat 2.5: dBZ = n / 2 - 32
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Template:
-    """What all frames of a kind share.
+    """The common properties of a kind of frame.
 
     Attributes
     ----------
     grid : Grid
     attrs : dict
-        Of the variable.
+        Attributes of the variable.
     packing : Packing
-        How codes stand for values in the variable's unit.
+        How codes represent values in the variable's unit.
     minutes : int
         The interval.
     """
@@ -66,15 +66,15 @@ def find_template(kind: FrameKind, stated: Composite | None, *, clutter: Clutter
     ----------
     kind : FrameKind
     stated : Composite or None
-        Of HDF5, a file of the kind: each states its packing.
+        For HDF5, a file of the kind, which states its packing.
     clutter : {"keep", "mask"}
     name : str
-        What an error calls the frame.
+        Name of the frame in errors.
 
     Raises
     ------
     UnknownProduct, UnknownGrid
-        The table of products or the registry of grids does not have it.
+        The product or the grid is unknown.
     HeaderError
         An HDF5 file holds another quantity than its product.
     """
@@ -82,8 +82,8 @@ def find_template(kind: FrameKind, stated: Composite | None, *, clutter: Clutter
     product = PRODUCTS.get(header.product)
     if product is None:
         raise UnknownProduct(
-            f"{name} is of the product {header.product}, whose unit and meaning radar_nb does not know: known are "
-            f"{', '.join(PRODUCTS)}. Leave it aside with variables=, or open it with wradlib"
+            f"{name} is of the product {header.product}, whose unit and meaning are unknown: known are "
+            f"{', '.join(PRODUCTS)}. Exclude it with variables=, or open it with wradlib"
         )
     try:
         grid = find_grid(header.rows, header.cols, version=header.version)
@@ -95,17 +95,17 @@ def find_template(kind: FrameKind, stated: Composite | None, *, clutter: Clutter
 
 
 def _stated(composite: Composite, product: Product, name: str) -> Packing:
-    """Return the packing of a composite in HDF5, if it holds what its product should."""
+    """Return the packing of a composite in HDF5, after checking that its quantity is the product's."""
     if _QUANTITIES.get(composite.quantity, "amount") != product.quantity:
         raise HeaderError(
-            f"{name} holds the quantity {composite.quantity}, and {product.name} is {product.title} in "
+            f"{name} holds the quantity {composite.quantity}, but {product.name} is {product.title} in "
             f"{product.unit}: fetch it again"
         )
     return composite.packing
 
 
 _QUANTITIES = {"DBZH": "reflectivity", "VIL": "water_content", "CLASS": "class"}
-"""What ODIM's quantities are here; the others are amounts."""
+"""Our quantities of ODIM's; the others are amounts."""
 
 
 def _packing(kind: FrameKind, product: Product, clutter: Clutter) -> Packing:
@@ -128,7 +128,7 @@ def _attrs(product: Product, minutes: int, levels: tuple[float, ...]) -> dict[st
         "interval_minutes": minutes,
     }
     if product.quantity == "amount":
-        # CF's name for a depth of water from rain and snow alike; rainfall_amount would have to be kg m-2
+        # CF's name for a depth of water from rain and snow alike; rainfall_amount would require kg m-2
         attrs |= {"standard_name": "lwe_thickness_of_precipitation_amount", "cell_methods": "time: sum"}
     elif product.quantity == "reflectivity":
         attrs["standard_name"] = "equivalent_reflectivity_factor"
@@ -162,13 +162,13 @@ _CRS = {"long_name": "DWD's polar stereographic projection", "latitude_of_projec
 
 
 def grid_coords(grid: Grid) -> dict[str, xr.Variable]:
-    """Return `y` and `x`, cell centres in metres, both rising, and `crs` with the attributes of the projection."""
+    """Return `y` and `x`, cell centres in metres, ascending, and `crs` with the attributes of the projection."""
     return {name: variable.copy() for name, variable in _grid_coords(grid).items()}
 
 
 @lru_cache
 def _grid_coords(grid: Grid) -> dict[str, xr.Variable]:
-    """Ask wradlib for the coordinates of a grid, by means of a frame that holds nothing."""
+    """Let wradlib compute the coordinates of a grid from an empty frame."""
     header = Header(
         product="RX",  # one byte a cell
         time=np.datetime64("2020-01-01T00:00", "s"),
@@ -179,16 +179,16 @@ def _grid_coords(grid: Grid) -> dict[str, xr.Variable]:
         version=5 if grid.earth == "wgs84" else 3,
     )
     data = write_frame(header, np.zeros(grid.shape, np.uint8))
-    # the class, not the name "radolan", for which xarray would load every engine that is installed (0.3 to 1.3 s)
+    # the class, not the name "radolan", for which xarray would load every installed engine (0.3 to 1.3 s)
     from wradlib.io.backends import RadolanBackendEntrypoint  # noqa: PLC0415 - only where it is needed
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its `_FillValue` of three values, which is not passed on
+        warnings.simplefilter("ignore")  # its `_FillValue` of three values is ignored
         with xr.open_dataset(io.BytesIO(data), engine=RadolanBackendEntrypoint) as reference:
             y, x, crs = reference["y"], reference["x"], reference["crs"].attrs
     return {
         "y": xr.Variable("y", np.sort(y.values), {**y.attrs, "axis": "Y"}, _NO_FILL),
         "x": xr.Variable("x", x.values, {**x.attrs, "axis": "X"}, _NO_FILL),
-        # what CF asks for beyond what wradlib gives: the projection's centre is the pole
+        # required by CF but missing in wradlib: the projection's centre is the pole
         "crs": xr.Variable((), np.int32(0), {**_CRS, **crs}),
     }
