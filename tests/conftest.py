@@ -25,7 +25,7 @@ def _real(name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def real_frames() -> Path:
-    """Give the folder of real RADOLAN files, as DWD published them."""
+    """Return the folder of real RADOLAN files, as DWD published them."""
     return _real("frames")
 
 
@@ -43,7 +43,7 @@ def real_forms() -> Path:
 
 @pytest.fixture(scope="session")
 def real_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a copy of the folder that mirrors a part of DWD's server, made of real frames.
+    """Return a copy of the folder that mirrors a part of DWD's server, made of real frames.
 
     A copy, since opening an archive leaves its index beside it.
     """

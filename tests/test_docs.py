@@ -1,4 +1,4 @@
-"""Laws of the pages: their code runs and prints what they show, their links and names lead to what is there."""
+"""Pages: their code runs and prints what they show, their links and names lead to what is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of the reference: what `help` says of a public name is complete, and names the arguments that there are."""
+"""Reference: what `help` says of a public name is complete, and names the arguments that there are."""
 
 from __future__ import annotations
 

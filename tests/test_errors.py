@@ -44,13 +44,13 @@ DRAWING = _drawing()
 CLASSES: dict[str, type[Any]] = {name: value for name, value in vars(errors).items() if inspect.isclass(value)}
 
 
-def test_the_drawing_holds_every_class_and_no_other() -> None:
-    """Who reads the tree has read all errors."""
+def test_the_drawing_contains_every_class() -> None:
+    """The tree and the classes are the same."""
     assert set(DRAWING) == set(CLASSES)
 
 
 @pytest.mark.parametrize("drawn", DRAWING.values(), ids=DRAWING.keys())
-def test_each_class_stands_where_it_is_drawn(drawn: Drawn) -> None:
+def test_each_class_is_at_its_place_in_the_drawing(drawn: Drawn) -> None:
     """A class's bases are the one above it and the builtin in brackets."""
     named = {drawn.parent or "Exception", drawn.builtin} - {None}
 
@@ -62,7 +62,7 @@ def test_each_class_stands_where_it_is_drawn(drawn: Drawn) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(CLASSES) - {"Incomplete"}))
 def test_an_error_survives_a_process_border(name: str) -> None:
-    """Pickling gives the same class and the same message."""
+    """Pickling restores the same class and the same message."""
     error = CLASSES[name]("the thing, the value, the way out")
 
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
@@ -84,8 +84,8 @@ def test_incomplete_carries_its_report_across_a_process_border() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))
-def test_every_error_is_caught_as_ours_and_says_what_it_means(name: str) -> None:
-    """One `except RadarNbError` is enough, and help() tells what it was."""
+def test_every_error_is_a_radar_nb_error_with_a_docstring(name: str) -> None:
+    """`except RadarNbError` catches all, and help() describes each."""
     assert issubclass(CLASSES[name], RadarNbError)
     assert CLASSES[name].__doc__
 
@@ -117,7 +117,7 @@ PASSED_ON = {
 
 
 def _text(message: ast.expr, known: dict[str, str]) -> str:
-    """Give the literal parts of a message, {name} or {} for each value that is no text of the source."""
+    """Return the literal parts of a message, with {name} or {} for other values."""
     match message:
         case ast.Constant(value=str(text)):
             return text
@@ -133,7 +133,7 @@ def _text(message: ast.expr, known: dict[str, str]) -> str:
 
 
 def _messages(source: Path) -> list[tuple[int, str]]:
-    """Give line and text of every message that a module makes an error of."""
+    """Return line and text of every error message of a module."""
     place = source.relative_to(Path(errors.__file__).parent.parent).with_suffix("")
     loaded = importlib.import_module(".".join(place.parts).removesuffix(".__init__"))
     known = {name: value for name, value in vars(loaded).items() if isinstance(value, str)}
@@ -155,8 +155,8 @@ def _messages(source: Path) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
-def test_every_message_tells_the_way_out(source: Path) -> None:
-    """A message ends in what to do next or what is allowed, or passes on one that does."""
+def test_every_message_has_a_remedy(source: Path) -> None:
+    """A message ends in what to do next or what is allowed, or contains one that does."""
     silent = [
         f"line {line}: {text}"
         for line, text in _messages(source)

@@ -27,7 +27,7 @@ def _hvplot() -> None:
 
 @pytest.fixture
 def day(tmp_path: Path) -> xr.Dataset:
-    """Give three fields of a day, lazily, each of one value, with a hole in the south-west."""
+    """Return three fields of a day, lazily, each of one value, with a hole in the south-west."""
     for hour in range(3):
         time = np.datetime64("2020-06-01T00:50", "s") + np.timedelta64(hour, "h")
         codes = np.full((900, 900), 10 * (hour + 1), np.uint16)

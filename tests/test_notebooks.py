@@ -1,4 +1,4 @@
-"""Laws of the widgets in a real kernel, and of the notebooks as a reader finds them in the repository."""
+"""Widgets in a real kernel, and of the notebooks as a reader finds them in the repository."""
 
 from __future__ import annotations
 

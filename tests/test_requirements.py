@@ -1,4 +1,4 @@
-"""Laws of what is installed: pyproject.toml, constraints.txt, environment.yml and the recipe say the same."""
+"""What is installed: pyproject.toml, constraints.txt, environment.yml and the recipe say the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of the questions that users ask: of archives, of Datasets and of lazy ones they have one answer."""
+"""Questions that users ask: of archives, of Datasets and of lazy ones they have one answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_accumulate(folder: Path) -> None:
 
 
 def test_at_points(folder: Path) -> None:
-    """Every step by default, and what `reduce` gives otherwise."""
+    """Every step by default, otherwise as in `reduce`."""
     series = at_points(folder, AACHEN, progress=False)
     largest = at_points(folder, AACHEN, "max", period="1D", progress=False)
 
@@ -184,7 +184,7 @@ def test_what_cannot_be_asked_of_a_dataset(ask: Any, text: str, showers: Path) -
 
 @pytest.mark.parametrize("source", ["raa01-rx_10000-1605290600-dwd---bin"])
 def test_reflectivities_have_means_and_no_sums(source: str, real_frames: Path) -> None:
-    """An area's mean of dBZ is told in dBZ; sums, moving or not, are refused."""
+    """An area's mean of dBZ is in dBZ; sums, moving or not, are refused."""
     found = over_areas(real_frames / source, SHAPES, min_coverage=0, progress=False)
 
     assert found.RX.attrs["units"] == "dBZ"

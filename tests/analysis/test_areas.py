@@ -1,4 +1,4 @@
-"""Laws of areas: shares of cells are exact, computed once, and means are weighted by them."""
+"""Areas: shares of cells are exact, computed once, and means are weighted by them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ WEST, SOUTH = GRIDS["de1100"].x[COL] - 500, GRIDS["de1100"].y[ROW] - 500
 
 
 def square(col: float, row: float, width: float, height: float) -> Any:
-    """Give a rectangle, counted in cells from the south-western corner."""
+    """Return a rectangle, counted in cells from the south-western corner."""
     return shapely.box(
         WEST + 1000 * col, SOUTH + 1000 * row, WEST + 1000 * (col + width), SOUTH + 1000 * (row + height)
     )
 
 
 def frame(*shapes: Any, crs: Any = PROJ["sphere"], **columns: Any) -> Any:
-    """Give a table of shapes on the grid's plane."""
+    """Return a table of shapes on the grid's plane."""
     return gpd.GeoDataFrame(columns, geometry=list(shapes), crs=crs)
 
 
 def means_of(shapes: Any, values: Any) -> tuple[Any, Any]:
-    """Give means and coverage."""
+    """Return means and coverage."""
     areas = find_areas(shapes, GRID)
     return Means(areas).of(np.asarray(values, np.float32).ravel()[areas.cells])
 
@@ -80,7 +80,7 @@ def test_as_exactextract_does() -> None:
 
 
 def test_missing_cells_do_not_count() -> None:
-    """The mean is that of what is known, the coverage tells how much that is, also when it changes."""
+    """The mean is that of valid cells, the coverage is their share, even if it changes."""
     values = np.ones((ROWS, COLS), np.float32)
     values[0, 0] = 5
     areas = find_areas(frame(square(0, 0, 2, 1), square(1, 0, 1, 1)), GRID)
@@ -189,8 +189,8 @@ def test_the_wrong_crs_is_suspected() -> None:
         find_areas(wrong, GRID)
 
 
-def test_names_are_a_column_and_single() -> None:
-    """A column that is not there, or names that come twice, are told."""
+def test_names_are_a_column_and_unique() -> None:
+    """A missing column and repeated names raise."""
     shapes = frame(square(1, 1, 2, 2), square(4, 4, 2, 2), river=["Spree", "Spree"])
 
     with pytest.raises(SettingsError, match="names='name' is not a column of the shapes: choose from river"):
@@ -199,8 +199,8 @@ def test_names_are_a_column_and_single() -> None:
         find_areas(shapes, GRID, names="river")
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
-    """A file that is not there, and one that holds no shapes."""
+def test_invalid_files(tmp_path: Path) -> None:
+    """A missing file and one without shapes raise."""
     (tmp_path / "a.geojson").write_text("{")
 
     with pytest.raises(NothingFound, match=r"no\.gpkg does not exist"):

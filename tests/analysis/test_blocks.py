@@ -1,4 +1,4 @@
-"""Laws of blocks: all steps once, in order, a few at a time."""
+"""Blocks: all steps once, in order, a few at a time."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ VALUES = showers(50, 6, 5, missing=0.1)
 
 
 @pytest.mark.parametrize("chunks", [None, {"time": 1}, {"time": 7, "y": 2}, {"time": -1}])
-def test_all_steps_come_once_and_in_order(chunks: dict[str, int] | None) -> None:
-    """What comes out is what is there, however it is cut."""
+def test_all_steps_are_returned_once_in_order(chunks: dict[str, int] | None) -> None:
+    """All steps are returned, for any size of blocks."""
     variable = rain(VALUES).YW if chunks is None else rain(VALUES).YW.chunk(chunks)
     seen: list[Progress] = []
 

@@ -1,4 +1,4 @@
-"""Laws of the scorecard: each fault that is put in is found, and nothing else."""
+"""Scorecard: each fault that is put in is found, and nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_good_series() -> None:
 
 
 def test_gaps() -> None:
-    """Each step that is not there is counted, and the first gaps are told."""
+    """Each missing step is counted, and the first gaps are listed."""
     ds = rain(VALUES).isel(time=[0, 1, 2, 5, 6, 7, 9, 10])
 
     finding = check(ds, progress=False)["gaps"]
@@ -66,7 +66,7 @@ def test_frozen_and_empty_frames() -> None:
 
 
 def test_spikes() -> None:
-    """One cell far above its eight neighbours, missing ones aside; a shower of two is none."""
+    """One cell far above its valid neighbours is a spike; a shower of two is not."""
     values = VALUES * 0 + 0.1
     values[3, 2, 2] = 9
     values[4, 2, 2:4] = 9
@@ -96,7 +96,7 @@ def test_spokes(factor: float, count: int) -> None:
 
 
 def hours_of(values: Any) -> Any:
-    """Give RW of three hours, rounded as DWD rounds them."""
+    """Return RW of three hours, rounded as DWD rounds them."""
     return rain(
         np.round(values.reshape(3, 12, 6, 5).sum(axis=1), 1), first="2020-06-13T01:50", minutes=60, name="RW"
     )
@@ -122,14 +122,14 @@ def test_hours_that_do_not() -> None:
 
 
 def test_hours_with_gaps_are_not_compared() -> None:
-    """A sum of eleven is no hour."""
+    """A sum of eleven steps is not an hour."""
     ds = rain(VALUES, first="2020-06-13T00:55").isel(time=[*range(5), *range(6, 36)])
 
     assert "in 2 hours" in check(ds, hourly=hours_of(VALUES), progress=False)["hours"].text
 
 
-def test_hours_must_fit() -> None:
-    """Hours that are none, or on another grid, are refused."""
+def test_hours_must_match() -> None:
+    """Invalid hours, or hours on another grid, are refused."""
     hourly = hours_of(VALUES)
 
     with pytest.raises(SeriesError, match="has intervals of 5 min: pass amounts of hours"):

@@ -1,4 +1,4 @@
-"""Laws of citations: source, DOI, version and period, and nothing claimed for what was made up."""
+"""Citations: source, DOI, version and period, and nothing claimed for what was made up."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_radolan_has_no_doi() -> None:
 
 
 def test_analyses_are_cited_too() -> None:
-    """What was done is told, as the licence asks."""
+    """The processing is stated, as required by the licence."""
     assert "aggregated over time" in cite(accumulate(DS, "1D")).attribution
     assert cite(annual_maxima(DS, ["1h"], progress=False)).begin == "2020-01-01"
 
@@ -75,7 +75,7 @@ def test_what_says_nothing_is_not_guessed() -> None:
     ],
     ids=["points", "areas", "grid"],
 )
-def test_each_change_is_told(made: xr.Dataset, told: str) -> None:
-    """Who uses the data must say that they were changed, and how."""
+def test_each_change_is_stated(made: xr.Dataset, told: str) -> None:
+    """Users of the data must state how they were changed."""
     assert told not in cite(DS).attribution
     assert told in cite(made).attribution

@@ -1,4 +1,4 @@
-"""Laws of events: what hangs together in space and time, with its water, followed in bounded memory."""
+"""Events: what hangs together in space and time, with its water, followed in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from radar_nb.errors import SeriesError, SettingsError
 
 
 def clock(table: Any, column: str) -> list[str]:
-    """Give times to the minute."""
+    """Return times to the minute."""
     return [str(np.datetime64(time, "m"))[11:] for time in table[column]]
 
 
 def follow(values: Any, threshold: float = 1.0, **options: Any) -> Any:
-    """Give the events of some amounts."""
+    """Return the events of some amounts."""
     return events(rain(values), threshold, progress=False, **options)
 
 
@@ -122,8 +122,8 @@ def test_events_that_meet_are_one() -> None:
     assert len(table["path"][0]) == 4
 
 
-def test_small_regions_are_left_out() -> None:
-    """A region smaller than the least area is no part of any event; cells that touch at a corner are one."""
+def test_small_regions_are_excluded() -> None:
+    """A region smaller than the least area is not part of any event; cells that touch at a corner connect."""
     values = np.zeros((1, 5, 5))
     values[0, 0, 0] = values[0, 1, 1] = values[0, 4, 4] = 3
 
@@ -141,7 +141,7 @@ def test_short_events_are_left_out() -> None:
 
 
 def test_no_rain_no_events() -> None:
-    """The table has its columns and their kinds all the same; missing cells are no rain."""
+    """The table still has its columns and their types; missing cells are not rain."""
     table = follow(np.full((3, 2, 2), np.nan))
 
     assert len(table) == 0

@@ -1,4 +1,4 @@
-"""Laws of exports: other programs read what was there, with what it says of itself."""
+"""Exports: other programs read what was there, with what it says of itself."""
 
 from __future__ import annotations
 
@@ -102,16 +102,16 @@ def test_netcdf(data: xr.Dataset, tmp_path: Path) -> None:
         (DS.YW, "a.nc", SeriesError, "export needs a Dataset, not a DataArray"),
     ],
 )
-def test_what_does_not_fit(data: Any, name: str, error: type[Exception], text: str, tmp_path: Path) -> None:
-    """Fields are no table, series no map, and unknown kinds of files are told with those that are known."""
+def test_invalid_exports(data: Any, name: str, error: type[Exception], text: str, tmp_path: Path) -> None:
+    """Fields are not a table, series are not a map, and an unknown kind of file lists the known ones."""
     with pytest.raises(error, match=text):
         export(data, tmp_path / name)
 
     assert not list(tmp_path.iterdir())
 
 
-def test_the_disk_refuses(tmp_path: Path) -> None:
-    """A place that cannot be written is told as such."""
+def test_an_unwritable_place_raises(tmp_path: Path) -> None:
+    """The error names the place."""
     (tmp_path / "file").touch()
 
     with pytest.raises((StorageError, NotWritable), match="cannot be written"):

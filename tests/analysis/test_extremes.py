@@ -1,4 +1,4 @@
-"""Laws of heavy rain: counts and times above thresholds, DWD's levels, maxima of years."""
+"""Heavy rain: counts and times above thresholds, DWD's levels, maxima of years."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ def test_fields_have_maxima_of_cells() -> None:
         ({"durations": []}, "durations is empty"),
     ],
 )
-def test_what_is_no_year(changes: dict[str, Any], text: str) -> None:
-    """A year or a list of durations that is none is refused."""
+def test_invalid_years(changes: dict[str, Any], text: str) -> None:
+    """An invalid year or list of durations is refused."""
     with pytest.raises(SettingsError, match=text):
         annual_maxima(HOURS, **changes, progress=False)
 

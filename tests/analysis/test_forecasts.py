@@ -1,4 +1,4 @@
-"""Laws of analyses of forecasts: of one run, of one lead time, and of both against what came."""
+"""Analyses of forecasts: of one run, of one lead time, and of both against what came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of moving sums: those that one would add up by hand, across gaps, blocks and bands."""
+"""Moving sums: those that one would add up by hand, across gaps, blocks and bands."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def moved(amount: xr.DataArray, minutes: Any, thresholds: Any = (), period: Any = None) -> windows.Moved:
-    """Give the extremes of moving sums."""
+    """Return the extremes of moving sums."""
     periods = make_periods(ends_of(amount), period, minutes=5)
     return moving_sums(amount, minutes, periods, thresholds=thresholds)
 
 
 def by_pandas(amount: xr.DataArray, minutes: int) -> Any:
-    """Give moving sums over time of what is known, NaN where the last interval is missing."""
+    """Return moving sums over the known values, NaN where the last interval is missing."""
     frame = pd.DataFrame(amount.data.reshape(len(amount), -1).astype(float), ends_of(amount))
     sums = frame.fillna(0).rolling(f"{minutes}min", closed="right").sum().round(6)
     return sums.where(frame.notna())
@@ -108,7 +108,7 @@ def test_a_sum_reaches_over_the_ends_of_days_and_months() -> None:
 
 
 def test_a_gap_is_time() -> None:
-    """Steps that are not there are no rain: what fell before a gap does not count after it."""
+    """Missing steps are not rain: rain before a gap does not count after it."""
     amount = series([5, 0, 0, 0, 5]).isel(time=[0, 4])
 
     assert float(moved(amount, [10]).largest[0, 0]) == 5

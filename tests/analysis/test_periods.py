@@ -1,4 +1,4 @@
-"""Laws of periods: an interval belongs to the period in which it ends."""
+"""Periods: an interval belongs to the period in which it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radar_nb.errors import SettingsError
 
 
 def ends(first: str, count: int, minutes: int = 5) -> Any:
-    """Give the ends of intervals."""
+    """Return the ends of intervals."""
     return np.datetime64(first, "s") + np.timedelta64(minutes, "m") * np.arange(count)
 
 
@@ -196,7 +196,7 @@ def test_local_days_follow_each_other_without_a_gap() -> None:
         ("1D", {"day_begin": "24:00"}, "is not a time of day"),
     ],
 )
-def test_clocks_that_are_none(period: str, changes: dict[str, Any], text: str) -> None:
+def test_invalid_clocks(period: str, changes: dict[str, Any], text: str) -> None:
     """A zone, a time of day or hours of a clock that is put back are refused."""
     with pytest.raises(SettingsError, match=text):
         make_periods(ends("2020-06-13T00:05", 3), period, minutes=5, **changes)
@@ -206,7 +206,7 @@ def test_clocks_that_are_none(period: str, changes: dict[str, Any], text: str) -
     ("duration", "minutes"), [("5min", 5), ("1h", 60), ("72h", 4320), ("1D", 1440), (timedelta(hours=6), 360)]
 )
 def test_durations(duration: Any, minutes: int) -> None:
-    """A duration is told in minutes, however spelt."""
+    """A duration is returned in minutes, in any spelling."""
     assert length_of(duration, minutes=5) == minutes
 
 
@@ -221,7 +221,7 @@ def test_durations(duration: Any, minutes: int) -> None:
         ("NaT", "is not a multiple"),
     ],
 )
-def test_what_is_no_duration(duration: Any, text: str) -> None:
-    """A duration that is no whole number of intervals is refused by name."""
+def test_invalid_durations(duration: Any, text: str) -> None:
+    """A duration that is not a whole number of intervals is refused by name."""
     with pytest.raises(SettingsError, match=text):
         length_of(duration, minutes=5)

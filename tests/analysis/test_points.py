@@ -1,4 +1,4 @@
-"""Laws of points: the cells that stand for them, and how much each weighs."""
+"""Points: the cells that stand for them, and how much each weighs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ GRID = grid_of(DS.YW)
 
 
 def at(row: float, col: float) -> tuple[float, float]:
-    """Give longitude and latitude of a place counted in cells."""
+    """Return longitude and latitude of a place counted in cells."""
     lon, lat = to_lonlat(GRID.x0 + 1000 * col, GRID.y0 + 1000 * row, "sphere")
     return float(lon), float(lat)
 
 
 def values_at(points: Any, method: Any, values: Any = VALUES) -> Any:
-    """Give the values of points."""
+    """Return the values of points."""
     places = find_places(points, GRID, method)
     return places.mean(values[..., places.cells[0], places.cells[1]])
 
@@ -141,7 +141,7 @@ def test_bad_tables(tmp_path: Path) -> None:
         find_places(tmp_path / "no.csv", GRID)
 
 
-def test_no_such_method() -> None:
-    """A method that is none is told with those that are."""
+def test_an_unknown_method() -> None:
+    """The error for an unknown method lists the known ones."""
     with pytest.raises(SettingsError, match="unknown method='idw': choose one of nearest, mean3x3, bilinear"):
         find_places({"a": at(2, 2)}, GRID, "idw")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Laws of streaming reductions: they are what xarray makes of the same frames, in one pass."""
+"""Streaming reductions: they are what xarray makes of the same frames, in one pass."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def tar(members: Iterable[tuple[str, bytes]], mode: str) -> bytes:
 
 
 def restless_codes(count: int) -> Any:
-    """Give codes whose flags change in part of the field, and everywhere in some frames."""
+    """Return codes whose flags change in part of the field, and everywhere in some frames."""
     random = np.random.default_rng(3)
     codes = random.integers(0, VALUE + 1, (count, 900, 900), np.uint16)
     codes[:, :300][random.random((count, 300, 900)) < 0.1] = NO_DATA_CODE
@@ -122,7 +122,7 @@ class TestValues:
         np.testing.assert_allclose(result.coverage, ds.RY.notnull().sum("time") / 14, rtol=1e-6)
 
     def test_several_at_once_equal_each_alone(self, month: Path) -> None:
-        """One pass for all gives what a pass for each does, named by product and way."""
+        """One pass for all returns the same as one pass each, named by product and method."""
         together = reduce(month, EVERY, threshold=[0.1, 5], progress=False)
 
         for how in EVERY:
@@ -205,7 +205,7 @@ class TestValues:
         xr.testing.assert_identical(result, reduce(month, EVERY, workers=1, **arguments))
 
     def test_missing_is_never_zero(self, tmp_path: Path) -> None:
-        """Where nothing was valid there is no value, a coverage of 0 and a count of 0."""
+        """Without valid values there is no value, a coverage of 0 and a count of 0."""
         folder = save(tmp_path, *(frame(f"2020-06-13T00:0{minute}", NO_DATA_CODE) for minute in (0, 5)))
 
         result = reduce(folder, EVERY, progress=False)
@@ -245,7 +245,7 @@ class TestTime:
         np.testing.assert_allclose(result.coverage[0], first / (hours * 12), rtol=1e-6)
 
     def test_all_in_one(self, month: Path) -> None:
-        """Without a period there is no dimension of time: its end and bounds stand as coordinates."""
+        """Without a period there is no dimension of time: its end and bounds are coordinates."""
         result = reduce(month, "sum", progress=False)
 
         assert result.RY.dims == ("y", "x")
@@ -352,7 +352,7 @@ class TestMeaning:
         assert attrs["ancillary_variables"] == "coverage"
 
     def test_it_can_be_written(self, month: Path, tmp_path: Path) -> None:
-        """NetCDF gives back what was written."""
+        """The result survives netCDF."""
         result = reduce(month, EVERY, period="1D", threshold=[0.1, 1.0], progress=False)
 
         result.to_netcdf(tmp_path / "a.nc")

@@ -1,4 +1,4 @@
-"""Laws of return levels: those that other libraries fit, with intervals, and warnings where they are guesses."""
+"""Return levels: those that other libraries fit, with intervals, and warnings where they are guesses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from radar_nb.errors import SeriesError, SettingsError
 
 
 def maxima(values: Any, *dims: str) -> xr.DataArray:
-    """Give maxima of years."""
+    """Return maxima of years."""
     return xr.DataArray(np.asarray(values, float), dims=("year", *dims), name="YW", attrs={"units": "mm"})
 
 
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
 
 
 def test_short_records_warn() -> None:
-    """Fifteen years, or a hundred years from thirty, are guesses, and told to be."""
+    """Fifteen years, or a hundred-year level from thirty years, raise a warning."""
     with pytest.warns(UserWarning, match="15 years of YW are few for a return period of 20"):
         return_levels(maxima(SAMPLES[:15, 0]), [2, 20], resamples=0)
     with pytest.warns(UserWarning, match="no return period above 90 years"):
@@ -153,8 +153,8 @@ def test_bad_settings(changes: dict[str, Any], text: str) -> None:
         (SAMPLES, "needs annual maxima"),
     ],
 )
-def test_what_are_no_maxima(data: Any, text: str) -> None:
-    """What has no years, or too few, is told."""
+def test_invalid_maxima(data: Any, text: str) -> None:
+    """Maxima without years, or with too few, raise."""
     with pytest.raises(SeriesError, match=text):
         return_levels(data, [10])
 

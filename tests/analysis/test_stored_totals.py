@@ -1,4 +1,4 @@
-"""Laws of totals that are written as they are computed: equal values, bounded memory, and safe to interrupt."""
+"""Totals that are written as they are computed: equal values, bounded memory, and safe to interrupt."""
 
 from __future__ import annotations
 

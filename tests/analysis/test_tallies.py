@@ -1,4 +1,4 @@
-"""Laws of the tallies: whatever frames they are given, they tell what a plain computation does."""
+"""Tallies: whatever frames they are given, they tell what a plain computation does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MASKING = radolan_packing(2, scale=0.01, clutter="mask")
 
 
 def tallied(frames: NDArray[np.uint16], packing: Packing = PACKING, wanted: Wanted = EVERYTHING) -> Totals:
-    """Give the totals of frames, of shape (frames, cells)."""
+    """Return the totals of frames, of shape (frames, cells)."""
     tally = FlagTally(frames.shape[1], wanted)
     tally.start(packing)
     for frame in frames:
@@ -45,7 +45,7 @@ def assert_as_computed(totals: Totals, frames: NDArray[np.uint16], packing: Pack
 
 
 def calm_frames() -> st.SearchStrategy[NDArray[np.uint16]]:
-    """Give frames of which few flags change, as radars do: each frame changes one cell's flags, or none."""
+    """Return frames of which few flags change, as radars do: each frame changes one cell's flags, or none."""
     values = hnp.arrays(
         np.uint16, st.tuples(st.integers(1, 3 * GROUP), st.just(5)), elements=st.integers(0, VALUE)
     )
@@ -199,7 +199,7 @@ class TestValues:
 
 
 def of_values(frames: NDArray[Any]) -> Totals:
-    """Give the totals of frames of values."""
+    """Return the totals of frames of values."""
     tally = ValueTally(frames.shape[1], EVERYTHING)
     tally.start(Packing(scale=0.1))
     for frame in frames:

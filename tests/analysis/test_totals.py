@@ -1,4 +1,4 @@
-"""Laws of totals: they are sums by hand, lazy or not, with the share that is known."""
+"""Totals: they are sums by hand, lazy or not, with the share that is known."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DS = rain(VALUES, first="2020-06-13T22:05")
 
 
 def by_hand(values: Any) -> tuple[Any, Any]:
-    """Give sums in float64 and the number of valid intervals."""
+    """Return sums in float64 and the number of valid intervals."""
     valid = np.isfinite(values).sum(axis=0)
     return np.where(valid > 0, np.nansum(values.astype(float), axis=0), np.nan), valid
 

@@ -1,4 +1,4 @@
-"""Laws of what a Dataset says of itself: its variable, its intervals, its cells."""
+"""What a Dataset says of itself: its variable, its intervals, its cells."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_only_amounts_are_amounts(attrs: dict[str, str]) -> None:
         amount_of(DS.YW.assign_attrs(attrs))
 
 
-def test_the_interval_is_told_or_the_step() -> None:
-    """What a variable says counts more than its steps; without either nobody knows."""
+def test_the_stated_interval_takes_precedence() -> None:
+    """The attribute of a variable counts more than its steps; without either the interval is unknown."""
     hourly = series([1, 2, 3], minutes=60)
     del hourly.attrs["interval_minutes"]
 

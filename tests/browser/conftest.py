@@ -80,7 +80,7 @@ class Watch:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Give Chromium, offline."""
+    """Return Chromium, offline."""
     wanted = "RADAR_NB_BROWSER" in os.environ
     try:
         from playwright import sync_api
@@ -100,7 +100,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """Give an empty page of 1280 x 900; in the end nothing has left the machine and no line was red."""
+    """Return an empty page of 1280 x 900; in the end nothing has left the machine and no line was red."""
     page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page.set_default_timeout(_PATIENCE)
     watch = Watch()
@@ -122,7 +122,7 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Give JupyterLab with a home, settings and workspaces of its own."""
+    """Return JupyterLab with a home, settings and workspaces of its own."""
     home = tmp_path_factory.mktemp("home")
     with jupyterlab(home) as running:
         yield running
@@ -173,7 +173,7 @@ def _free_port() -> int:
 
 
 def _own_environment(home: Path) -> dict[str, str]:
-    """Give an environment that does not see the user's own Jupyter and IPython."""
+    """Return an environment that does not see the user's own Jupyter and IPython."""
     places = {
         "HOME": home,
         "JUPYTER_CONFIG_DIR": home / "config",
@@ -213,7 +213,7 @@ _ALL_RUN = """() => {
 
 @pytest.fixture
 def run_notebook(lab: Lab, page: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
-    """Give what opens a notebook, a file or a list of cells, in a fresh copy, and runs all of it.
+    """Return a function that opens a notebook, a file or a list of cells, in a fresh copy, and runs all of it.
 
     Its kernel ends with the test: two cores crawl with five idle ones.
     """
@@ -240,7 +240,7 @@ def run_notebook(lab: Lab, page: Any, request: pytest.FixtureRequest) -> Iterato
 
 
 def notebook_of(cells: list[str]) -> str:
-    """Give a notebook of these cells, as a file's text."""
+    """Return a notebook of these cells, as a file's text."""
     empty: dict[str, Any] = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
     made = [empty | {"id": f"c{k}", "source": cell} for k, cell in enumerate(cells)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

@@ -42,20 +42,20 @@ return player.cache.packed.size === player.info.count; }"
 
 @pytest.fixture(scope="session")
 def archive(real_mirror: Path) -> Path:
-    """Give an archive of real fields, with its index."""
+    """Return an archive of real fields, with its index."""
     rn.open_dataset(real_mirror / ARCHIVE, progress=False)
     return real_mirror / ARCHIVE
 
 
 @pytest.fixture(scope="session")
 def fields(archive: Path) -> xr.DataArray:
-    """Give what the explorer shows, read by other means."""
+    """Return the field of the explorer, read independently."""
     data: xr.DataArray = rn.open_dataset(archive, chunks=None, progress=False)["YW"]
     return data[FIRST : FIRST + COUNT].load()
 
 
 def opened(archive: Path) -> str:
-    """Give code that opens a part of it as `ds`, and the whole as `source`."""
+    """Return code that opens a part of it as `ds`, and the whole as `source`."""
     made = f"import radar_nb as rn\nsource = {str(archive)!r}\nwhole = rn.open_dataset(source, packed=True, "
     return f"{made}chunks=None, progress=False)\nds = whole.isel(time=slice({FIRST}, {FIRST + COUNT}))"
 
@@ -77,7 +77,7 @@ class Studio:
 
 @pytest.fixture(scope="module")
 def opened_studio(lab: Lab, browser: Any, archive: Path) -> Iterator[Studio]:
-    """Give the notebook; its kernel ends with this file."""
+    """Return the notebook; its kernel ends with this file."""
     page = browser.new_page(
         viewport={"width": 1280, "height": 900}, reduced_motion="reduce", accept_downloads=True
     )
@@ -99,7 +99,7 @@ def opened_studio(lab: Lab, browser: Any, archive: Path) -> Iterator[Studio]:
 
 @pytest.fixture
 def studio(opened_studio: Studio) -> Iterator[Studio]:
-    """Give the notebook; in the end nothing has left the machine and no line was red."""
+    """Return the notebook; in the end nothing has left the machine and no line was red."""
     yield opened_studio
 
     assert opened_studio.watch.strangers == []
@@ -122,13 +122,13 @@ def at(page: Any, east: float, north: float) -> tuple[float, float]:
 
 
 def read(page: Any) -> dict[str, float]:
-    """Give what stands under the pointer."""
+    """Return the text under the pointer."""
     told = page.locator(".rnb-readout").evaluate("node => ({...node.dataset})")
     return {name: float(value) for name, value in told.items()}
 
 
 def marks(page: Any) -> list[dict[str, Any]]:
-    """Give the places that are compared, with their series."""
+    """Return the places that are compared, with their series."""
     script = "node => node.player.marks.map((mark) => ({...mark, values: [...mark.values]}))"
     found: list[dict[str, Any]] = page.locator(".rnb-explorer").evaluate(script)
     return found
@@ -379,8 +379,8 @@ def test_pictures_and_films_leave_as_files(studio: Studio) -> None:
     assert film.startswith(b"GIF") or b"ftyp" in film[:12]
 
 
-def test_the_size_of_a_page_is_told_before(studio: Studio) -> None:
-    """A dialog tells it, and only then the page is made."""
+def test_the_size_of_a_page_is_shown_before(studio: Studio) -> None:
+    """A dialog shows it, and only then the page is made."""
     page = studio.show()
     page.wait_for_function(ALL_HERE)
 
@@ -455,7 +455,7 @@ def test_a_kernel_that_dies_is_a_word(run_notebook: Run, archive: Path) -> None:
     shown(page, 1)
 
 
-def test_a_browser_without_inflation_is_told(page: Any, archive: Path, tmp_path: Path) -> None:
+def test_a_browser_without_inflation_is_reported(page: Any, archive: Path, tmp_path: Path) -> None:
     """An old browser says which ones can show the page."""
     page.add_init_script("delete window.DecompressionStream")
     path = rn.Explorer(archive, lang="en").save_html(tmp_path / "page.html", first=FIRST, last=FIRST)

@@ -26,7 +26,7 @@ FAULTS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='app
 
 @pytest.fixture(scope="module")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Give JupyterLab beside a server with the synthetic rain that the notebooks ask for."""
+    """Return JupyterLab beside a server with the synthetic rain that the notebooks ask for."""
     root = tmp_path_factory.mktemp("server")
     runpy.run_path(str(NOTEBOOKS / "conftest.py"))["make_rain"](root)
     with (

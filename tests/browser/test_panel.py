@@ -47,7 +47,7 @@ def shoot(part: Any, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Give JupyterLab without its debugger, which complains in red of a kernel that has died."""
+    """Return JupyterLab without its debugger, which complains in red of a kernel that has died."""
     home = tmp_path_factory.mktemp("home")
     settings = home / "config" / "labconfig" / "page_config.json"
     settings.parent.mkdir(parents=True)
@@ -59,13 +59,13 @@ def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
 
 @pytest.fixture
 def rate() -> int:
-    """Give bytes a second of each file."""
+    """Return bytes per second of each file."""
     return 2_000_000
 
 
 @pytest.fixture
 def slow(tmp_path: Path, rate: int) -> Iterator[str]:
-    """Give the address of a server with four months of 2020; it refuses one of them, once."""
+    """Return the address of a server with four months of 2020; it refuses one of them, once."""
     for number in range(1, 5):
         place = tmp_path / "server" / JUNE[1:].replace("202006", f"2020{number:02d}")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def slow(tmp_path: Path, rate: int) -> Iterator[str]:
 
 @pytest.fixture
 def panel(run_notebook: Run, tmp_path: Path, slow: str) -> Any:
-    """Give a page with a panel that has four months to fetch."""
+    """Return a page with a panel that has four months to fetch."""
     page = run_notebook(
         [
             "import time\nimport radar_nb as rn",
@@ -121,8 +121,8 @@ def test_a_download_is_watched_paused_and_tried_again(panel: Any) -> None:
 
 
 @pytest.mark.parametrize("rate", [300_000])
-def test_after_a_reload_and_a_new_kernel_the_panel_tells_the_truth(panel: Any) -> None:
-    """A page that is loaded again goes on watching; a new kernel finds on the disk what the old one left."""
+def test_after_a_reload_and_a_new_kernel_the_panel_is_correct(panel: Any) -> None:
+    """A reloaded page continues watching; a new kernel finds the state of the old one on the disk."""
     shown = panel.locator(".radar-nb-panel")
     press(panel, "Download")
     expect(shown).to_contain_text("B/s")
@@ -143,7 +143,7 @@ def test_after_a_reload_and_a_new_kernel_the_panel_tells_the_truth(panel: Any) -
 
 
 def test_a_download_is_cancelled(panel: Any) -> None:
-    """Cancel stops it at once, and what has come is told and kept."""
+    """Cancel stops it at once, and received bytes are reported and kept."""
     shown = panel.locator(".radar-nb-panel")
     press(panel, "Download")
     expect(shown).to_contain_text("MB/s")

@@ -39,7 +39,7 @@ def shoot(part: Any, name: str) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Give a data folder with months of 2020 in every state."""
+    """Return a data folder with months of 2020 in every state."""
     folder = tmp_path / "data" / YEAR
     folder.mkdir(parents=True)
     for number in (1, 2, 3, 4):
@@ -54,7 +54,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def picker(run_notebook: Run, data: Path) -> Any:
-    """Give a page with a picker, and a line beside it with the months that the kernel holds."""
+    """Return a page with a picker, and a line beside it with the months that the kernel holds."""
     cells = [
         "import ipywidgets\nimport radar_nb as rn",
         f"picker = rn.MonthPicker('YW', '2020-07', folder={str(data)!r})",
@@ -172,7 +172,7 @@ def test_months_are_chosen_by_keys(picker: Any) -> None:
 
 
 def test_dates_and_calendar_are_in_step(picker: Any) -> None:
-    """What is typed as a date is selected in the calendar, and the line tells what it amounts to."""
+    """A typed date is selected in the calendar, and the line states the size."""
     picker.get_by_role("textbox", name="From").fill("2020-06-13")
 
     told(picker, "2020-06 2020-07")

@@ -35,7 +35,7 @@ ICONS = re.compile(
 
 @pytest.fixture(scope="module")
 def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a server with a little of June 2020."""
+    """Return the address of a server with a little of June 2020."""
     root = tmp_path_factory.mktemp("server")
     place = root / JUNE[1:]
     place.parent.mkdir(parents=True)
@@ -46,7 +46,7 @@ def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def served(rain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of the page."""
+    """Return the address of the page."""
     home = tmp_path_factory.mktemp("voila")
     places = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     own = {name: str(home / name.lower()) for name in (*places, "RADAR_NB_DATA", "RADAR_NB_CACHE")}
@@ -90,7 +90,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """Give an empty page; in the end only the signs were asked for in vain."""
+    """Return an empty page; in the end only the signs were asked for in vain."""
     page = browser.new_page(viewport={"width": 1280, "height": 1100}, reduced_motion="reduce")
     page.set_default_timeout(60_000)
     watch = Watch()

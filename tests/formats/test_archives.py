@@ -1,4 +1,4 @@
-"""Laws of archives: what is found in any nesting, and what is refused."""
+"""Archives: frames are found in any nesting, and malicious or damaged archives are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FRAMES = {name(minute): frame(minute, seed=minute) for minute in MINUTES}
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Callable[[bytes], Path]:
-    """Give what writes bytes into a file whose name tells nothing."""
+    """Return a function that writes bytes into a file with a meaningless name."""
 
     def write(data: bytes) -> Path:
         path = tmp_path / "archive"
@@ -75,8 +75,8 @@ def members(path: Path) -> dict[str, bytes]:
         (b"RW", "unknown"),
     ],
 )
-def test_a_kind_is_told_by_the_first_bytes(head: bytes, kind: Kind) -> None:
-    """What a file is, its first bytes say."""
+def test_a_kind_is_recognised_by_the_first_bytes(head: bytes, kind: Kind) -> None:
+    """The first bytes of a file determine its kind."""
     assert sniff(head[:512]) == kind
 
 
@@ -94,8 +94,8 @@ def test_a_kind_is_told_by_the_first_bytes(head: bytes, kind: Kind) -> None:
     ],
     ids=["tar", "tar.gz", "tar.bz2", "tar.gz of gz", "tar of bz2", "tar of tar.gz", "mixed", "four deep"],
 )
-def test_every_nesting_gives_the_same_frames(archive: Callable[[bytes], Path], nest: Callable[[], bytes]) -> None:
-    """However frames are packed, they come out by their innermost names, byte for byte."""
+def test_every_nesting_has_the_same_frames(archive: Callable[[bytes], Path], nest: Callable[[], bytes]) -> None:
+    """Frames in any nesting are read under their innermost names, byte for byte."""
     found = members(archive(nest()))
 
     assert {key.rsplit("/", 1)[-1]: data for key, data in found.items()} == FRAMES
@@ -103,7 +103,7 @@ def test_every_nesting_gives_the_same_frames(archive: Callable[[bytes], Path], n
 
 @pytest.mark.parametrize("pack", [bytes, packed, bz2.compress], ids=["plain", "gz", "bz2"])
 def test_a_single_frame_is_an_archive_of_one(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
-    """A frame on its own, packed or not, is one part with one member, named as the file without its ending."""
+    """A single frame, packed or not, is one part with one member, named as the file without its ending."""
     path = tmp_path / f"{name(25)}.gz"
     path.write_bytes(pack(frame()))
 
@@ -114,7 +114,7 @@ def test_a_single_frame_is_an_archive_of_one(tmp_path: Path, pack: Callable[[byt
 
 @pytest.mark.parametrize("format_", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_every_dialect_of_tar_is_read(tmp_path: Path, format_: int) -> None:
-    """Folders are passed over, long names and leading dots are understood, in every dialect of tar."""
+    """Folders are skipped, long names and leading dots are understood, in every dialect of tar."""
     long = "x" * 90 + "/" + "y" * 90
     (tmp_path / "frame").write_bytes(frame())
     path = tmp_path / "archive"
@@ -127,7 +127,7 @@ def test_every_dialect_of_tar_is_read(tmp_path: Path, format_: int) -> None:
 
 
 def test_a_month_has_a_part_for_each_day(archive: Callable[[bytes], Path]) -> None:
-    """Each day of a month is a part of its own that lies where the part says; its members tell their place."""
+    """Each day of a month is a part at the stated position; its members state their place."""
     days = packed(day((20,))), packed(day((25, 30)))
     path = archive(month(*days))
 
@@ -141,7 +141,7 @@ def test_a_month_has_a_part_for_each_day(archive: Callable[[bytes], Path]) -> No
 
 
 def test_a_tar_of_frames_is_one_part(archive: Callable[[bytes], Path]) -> None:
-    """Frames that lie in a tar, gzipped or not, are not cut into parts."""
+    """A tar of frames, gzipped or not, is not split into parts."""
     gzipped = archive(tar_of((f"{key}.gz", packed(data)) for key, data in FRAMES.items()))
 
     assert len(parts(gzipped)) == 1
@@ -161,7 +161,7 @@ def test_a_walk_reuses_its_buffer(archive: Callable[[bytes], Path]) -> None:
 
 
 def test_memory_does_not_grow_with_the_archive(archive: Callable[[bytes], Path]) -> None:
-    """A hundred times as many frames take no more memory."""
+    """A hundred times as many frames need no more memory."""
     peaks = []
     for count in (3, 300):
         (part,) = parts(archive(packed(tar_of((str(number), bytes(100_000)) for number in range(1, count)))))
@@ -175,8 +175,8 @@ def test_memory_does_not_grow_with_the_archive(archive: Callable[[bytes], Path])
 
 
 @pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_day_leaves_the_other_days(archive: Callable[[bytes], Path], case: Case) -> None:
-    """A day that cannot be trusted is refused by itself, by its name; the days around it are read."""
+def test_a_malicious_day_leaves_the_other_days(archive: Callable[[bytes], Path], case: Case) -> None:
+    """An untrusted day is refused by name; the days around it are read."""
     first, bad, last = parts(archive(month(packed(day((20,))), case.data, packed(day((30,))))))
 
     assert [member.name for part in (first, last) for member in walk(part)] == [name(20), name(30)]
@@ -186,8 +186,8 @@ def test_a_hostile_day_leaves_the_other_days(archive: Callable[[bytes], Path], c
 
 
 @pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
-def test_a_refusal_tells_what_where_and_the_way_out(archive: Callable[[bytes], Path], case: Case) -> None:
-    """A message begins with the archive, names the fault, and ends with what to do."""
+def test_a_message_names_archive_fault_and_remedy(archive: Callable[[bytes], Path], case: Case) -> None:
+    """A message begins with the archive, names the fault, and ends with a remedy."""
     path = archive(case.data)
 
     with pytest.raises(case.error, match=case.match) as caught:
@@ -211,7 +211,7 @@ def test_a_refusal_tells_what_where_and_the_way_out(archive: Callable[[bytes], P
     ],
 )
 def test_a_refused_member_is_named(archive: Callable[[bytes], Path], member: bytes, told: str) -> None:
-    """Which of a thousand members it was, the message says by its path, through all tars."""
+    """The message has the member's path through all tars."""
     (part,) = parts(archive(packed(tar(entry(name(20), frame()), member))))
 
     with pytest.raises(UnsafeMember, match=f"archive > {told}.*: DWD published it otherwise, fetch it again"):
@@ -234,10 +234,10 @@ def test_a_refused_member_is_named(archive: Callable[[bytes], Path], member: byt
     ],
     ids=["empty", "foreign", "first header", "second header", "after the end", "zeros without end"],
 )
-def test_a_file_that_is_no_archive_is_told_by_what_it_has(
+def test_a_file_that_is_not_an_archive_is_described(
     archive: Callable[[bytes], Path], data: bytes, error: type[RadarNbError], told: str
 ) -> None:
-    """What was wrong stands in the message, for who has to find out how it came to be."""
+    """The message states what was wrong."""
     with pytest.raises(error, match=told):
         members(archive(data))
 
@@ -263,8 +263,8 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_well_known_format_is_named_with_its_way_out(tmp_path: Path, kind: str) -> None:
-    """On its own or in an archive, a sound file of another format is named; nobody is told to fetch it again."""
+def test_a_well_known_format_is_named_with_a_remedy(tmp_path: Path, kind: str) -> None:
+    """A sound file of another format, alone or in an archive, is named, without advice to fetch it again."""
     data, match = FOREIGN[kind]
     alone, inside = tmp_path / kind, tmp_path / "a.tar.gz"
     alone.write_bytes(data)
@@ -277,7 +277,7 @@ def test_a_well_known_format_is_named_with_its_way_out(tmp_path: Path, kind: str
 
 
 def test_an_archive_of_another_format_has_one_problem(tmp_path: Path) -> None:
-    """All its members are of one foreign format, so that it is named once and not 24 times."""
+    """All its members have one foreign format, which is named once and not 24 times."""
     path = tmp_path / "a.tar.gz"
     path.write_bytes(packed(tar_of((f"PG_{hour:02d}", FOREIGN["a.buf"][0]) for hour in range(24))))
 
@@ -286,8 +286,8 @@ def test_an_archive_of_another_format_has_one_problem(tmp_path: Path) -> None:
     assert problem.error == "ArchiveError"
 
 
-def test_files_that_macos_and_windows_leave_are_passed_over(archive: Callable[[bytes], Path]) -> None:
-    """An archive that was packed again on a Mac has its frames, and nothing else."""
+def test_files_left_by_macos_and_windows_are_ignored(archive: Callable[[bytes], Path]) -> None:
+    """An archive that was packed again on a Mac has only its frames."""
     litter = [f"._{name(20)}", "a/.DS_Store", "__MACOSX/x", "Thumbs.db", "a/desktop.ini"]
     path = archive(packed(tar(*(entry(path, b"\0\5\x16\7") for path in litter), entry(name(20), frame()))))
 
@@ -308,8 +308,8 @@ NESTED: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("nesting", NESTED)
-def test_a_member_lies_where_it_says(archive: Callable[[bytes], Path], nesting: str) -> None:
-    """Its bytes are those of the part, inflated, at its offset; -1 says that they lie deeper."""
+def test_a_members_position_is_correct(archive: Callable[[bytes], Path], nesting: str) -> None:
+    """Its bytes are those of the inflated part at its offset; -1 means nested deeper."""
     path = archive(NESTED[nesting]())
 
     for part in parts(path):
@@ -325,7 +325,7 @@ def test_a_member_lies_where_it_says(archive: Callable[[bytes], Path], nesting: 
 
 
 def test_bytes_in_memory_are_an_archive_too(archive: Callable[[bytes], Path]) -> None:
-    """What was read already need not lie on a disk."""
+    """An archive need not be on a disk."""
     data = month(packed(day((20,))), packed(day((25, 30))))
 
     found = [(part.name, part.offset, part.size) for part in parts(Blob("archive", data))]
@@ -333,8 +333,8 @@ def test_bytes_in_memory_are_an_archive_too(archive: Callable[[bytes], Path]) ->
     assert found == [(part.name, part.offset, part.size) for part in parts(archive(data))]
 
 
-def test_a_whole_archive_has_its_name_once(archive: Callable[[bytes], Path]) -> None:
-    """A member's place is the archive and its path; the archive is not named again as its own part."""
+def test_an_archive_is_named_once(archive: Callable[[bytes], Path]) -> None:
+    """A member's place is the archive and its path; the archive is not repeated as its own part."""
     (part,) = parts(archive(packed(day((20,)))))
     (member,) = walk(part)
 
@@ -343,7 +343,7 @@ def test_a_whole_archive_has_its_name_once(archive: Callable[[bytes], Path]) -> 
 
 @pytest.mark.parametrize("first", [frame(), b"\x89HDF\r\n\x1a\n" + bytes(100)], ids=["frame", "hdf5"])
 def test_a_tar_that_begins_with_a_frame_is_one_part(archive: Callable[[bytes], Path], first: bytes) -> None:
-    """The first member tells: what lies behind a frame is walked, not cut off as days."""
+    """The first member decides: later archives are walked, not split into days."""
     path = archive(tar(entry("first", first), entry("a.tar.gz", packed(day((20,))))))
 
     assert [part.name for part in parts(path)] == ["archive"]
@@ -351,7 +351,7 @@ def test_a_tar_that_begins_with_a_frame_is_one_part(archive: Callable[[bytes], P
 
 
 def test_a_month_cut_after_a_day_is_refused(archive: Callable[[bytes], Path]) -> None:
-    """Without a tar's end nobody knows how many days there were."""
+    """Without a tar's end the number of days is unknown."""
     one = entry("a.tar.gz", packed(day((20,))))
     cut = one[: 512 + len(packed(day((20,))))]
 
@@ -359,10 +359,8 @@ def test_a_month_cut_after_a_day_is_refused(archive: Callable[[bytes], Path]) ->
         parts(archive(cut))
 
 
-def test_limits_belong_to_what_is_allowed(
-    archive: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As many days, members and bytes as a limit says are read; one more is refused, by its name."""
+def test_limits_are_inclusive(archive: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many days, members and bytes as a limit are read; one more is refused, by name."""
     monkeypatch.setattr(archives, "DAY_LIMIT", 2)
     monkeypatch.setattr(archives, "MEMBER_LIMIT", 3)
     monkeypatch.setattr(archives, "ARCHIVE_LIMIT", len(frame()))
@@ -378,10 +376,10 @@ def test_limits_belong_to_what_is_allowed(
         members(archive(tar(entry(name(20), frame() + b"!"))))
 
 
-def test_what_an_archive_may_unpack_to_grows_with_it(
+def test_the_unpacked_size_is_limited_by_the_archives(
     archive: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An honest archive makes at most a thousand bytes of each of its own, beyond what each may make."""
+    """An archive may unpack to a thousand bytes per byte, beyond a fixed allowance."""
     path = archive(packed(day(MINUTES)))
     monkeypatch.setattr(archives, "_ROOM", 0)
     assert members(path) == FRAMES
@@ -391,8 +389,8 @@ def test_what_an_archive_may_unpack_to_grows_with_it(
         members(archive(packed(tar_of([(name(20), bytes(1400))]))))
 
 
-def test_a_verified_month_tells_how_far_it_is_sound() -> None:
-    """Before each day, the bytes up to it are known to be right: a download goes on from there."""
+def test_a_verified_month_reports_its_sound_bytes() -> None:
+    """At each day, the bytes before it are verified: a download resumes from there."""
     data = month(packed(day((20,))), packed(day((25,))), packed(day((30,))))
     blob, told = Blob("archive", data), list[int]()
 
@@ -413,8 +411,8 @@ def test_a_verified_month_tells_how_far_it_is_sound() -> None:
     ],
     ids=["short frame", "long frame", "empty", "page", "large", "deep"],
 )
-def test_what_is_verified_while_it_comes_is_told_alike(data: bytes, error: type[RadarNbError], told: str) -> None:
-    """The bytes are those of the source, whatever lies on the disk: no file has the name yet."""
+def test_a_growing_file_is_verified_alike(data: bytes, error: type[RadarNbError], told: str) -> None:
+    """The bytes are those of the source, whatever is on the disk: no file has the name yet."""
     with pytest.raises(error, match=told):
         verify_part(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
 
@@ -425,12 +423,12 @@ def test_what_is_verified_while_it_comes_is_told_alike(data: bytes, error: type[
     ids=["frame", "foreign member", "four deep"],
 )
 def test_sound_bytes_pass(data: bytes) -> None:
-    """A single frame is held against its header; what lies in an archive only against the archive's checksums."""
+    """A single frame is compared with its header; members only with the archive's checksums."""
     verify_part(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
 
 
-def test_a_month_cut_inside_a_day_gives_the_days_before(archive: Callable[[bytes], Path]) -> None:
-    """The days before the cut are parts that can be read; the day of the cut is the last part, and raises."""
+def test_a_month_cut_inside_a_day_returns_the_days_before(archive: Callable[[bytes], Path]) -> None:
+    """The days before the cut can be read; the truncated day is the last part, and raises."""
     whole, cut = parts(archive(month(packed(day((20,))), packed(day((25,))), packed(day((30,))))[:3500]))
 
     assert [member.name for member in walk(whole)] == [name(20)]
@@ -450,14 +448,14 @@ def test_a_month_cut_inside_a_day_gives_the_days_before(archive: Callable[[bytes
 def test_a_month_whose_own_tar_is_damaged_is_refused(
     archive: Callable[[bytes], Path], damage: Callable[[bytes], bytes], error: type[RadarNbError]
 ) -> None:
-    """A damaged outer tar is told before any day is read: a day may be missing."""
+    """A damaged outer tar raises before any day is read: a day may be missing."""
     path = archive(damage(month(packed(day((20,))), packed(day((25,))))))
 
     with pytest.raises(error, match="fetch it again"):
         parts(path)
 
 
-def test_a_members_own_limit_counts(archive: Callable[[bytes], Path]) -> None:
+def test_the_limit_of_a_member_is_inclusive(archive: Callable[[bytes], Path]) -> None:
     """A member may have as many bytes as the limit, and not one more."""
     (part,) = parts(archive(packed(frame())))
     size = len(frame())
@@ -467,21 +465,21 @@ def test_a_members_own_limit_counts(archive: Callable[[bytes], Path]) -> None:
         next(walk(part, limit=size - 1))
 
 
-def test_a_web_page_is_no_archive(archive: Callable[[bytes], Path]) -> None:
-    """A page that was saved under an archive's name is called what it is."""
+def test_a_web_page_is_not_an_archive(archive: Callable[[bytes], Path]) -> None:
+    """A page saved under an archive's name is reported as a web page."""
     with pytest.raises(NotAnArchive, match="is a web page, not an archive: fetch it again"):
         parts(archive(b"<!DOCTYPE html><title>404</title>"))
 
 
 @pytest.mark.parametrize("place", ["nothing.tar", "."])
-def test_what_is_no_file_is_not_found(tmp_path: Path, place: str) -> None:
-    """A path without a file, or of a folder, is answered with what to do."""
+def test_a_path_without_a_file_raises(tmp_path: Path, place: str) -> None:
+    """A missing path or a folder raises with a remedy."""
     with pytest.raises(NothingFound, match="fetch it first, or pass the files of a folder"):
         parts(tmp_path / place)
 
 
-def test_an_archive_that_vanishes_is_told(archive: Callable[[bytes], Path]) -> None:
-    """What the disk refuses is an error of the disk, not of the archive."""
+def test_an_archive_that_vanishes_raises(archive: Callable[[bytes], Path]) -> None:
+    """An error of the disk is not reported as one of the archive."""
     path = archive(day())
     (part,) = parts(path)
     path.unlink()
@@ -500,10 +498,10 @@ def test_an_archive_that_vanishes_is_told(archive: Callable[[bytes], Path]) -> N
     ],
     ids=["empty", "short", "long", "foreign"],
 )
-def test_a_member_is_held_against_its_header(
+def test_a_member_is_compared_with_its_header(
     archive: Callable[[bytes], Path], data: bytes, error: type[RadarNbError], match: str
 ) -> None:
-    """A member that is no whole frame is refused by its place; the walk goes on behind it."""
+    """A member that is not a complete frame is refused by place; the walk continues after it."""
     (part,) = parts(archive(packed(tar(entry("bad", data), entry("good", frame())))))
     steps = walk(part)
 
@@ -513,8 +511,8 @@ def test_a_member_is_held_against_its_header(
     assert check_frame(next(steps)).size == len(frame())
 
 
-def test_an_hdf5_member_is_judged_by_its_own_reader(archive: Callable[[bytes], Path]) -> None:
-    """A composite has a header; what only begins as HDF5 is refused by its place, and so is a hostile file."""
+def test_an_hdf5_member_is_checked_by_its_own_reader(archive: Callable[[bytes], Path]) -> None:
+    """A composite has a header; a damaged or malicious file is refused by place."""
     sound, broken = small_composite(), b"\x89HDF\r\n\x1a\n" + bytes(100)
     (part,) = parts(archive(packed(tar(entry("sound", sound), entry("broken", broken)))))
     steps = walk(part)
@@ -526,10 +524,10 @@ def test_an_hdf5_member_is_judged_by_its_own_reader(archive: Callable[[bytes], P
 
 @given(st.binary(max_size=40), st.integers(0, 4000), st.booleans(), st.booleans())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_damage_never_gives_a_foreign_error_or_wrong_bytes(
+def test_damage_never_raises_a_foreign_error_or_returns_wrong_bytes(
     tmp_path: Path, data: bytes, place: int, cut: bool, inside: bool
 ) -> None:
-    """Whatever is overwritten or cut off: an error of radar_nb, or the frames as they were."""
+    """Overwriting or truncating raises an error of radar_nb, or returns the original frames."""
     whole = day(MINUTES) if inside else packed(day(MINUTES))
     broken = whole[:place] + data + (b"" if cut else whole[place + len(data) :])
     path = tmp_path / "archive"
@@ -549,8 +547,8 @@ def test_damage_never_gives_a_foreign_error_or_wrong_bytes(
 
 
 @given(st.text(max_size=30))
-def test_a_name_that_passes_stays_in_its_folder(text: str) -> None:
-    """A name that is not refused, joined to a folder, lies in this folder."""
+def test_a_safe_name_stays_in_its_folder(text: str) -> None:
+    """An accepted name, joined to a folder, is inside this folder."""
     if not unsafe_name(text):
         path = Path("/folder", text)
 
@@ -562,12 +560,12 @@ def test_a_name_that_passes_stays_in_its_folder(text: str) -> None:
     "path", ["raa01-yw2017.002_10000-2006131525-dwd---bin", "a/b.gz", "RW_2017 (1).nc", "%M", "...a"]
 )
 def test_a_common_name_passes(path: str) -> None:
-    """Names as DWD and users give them are no danger."""
+    """Names by DWD and users are safe."""
     assert not unsafe_name(path)
 
 
-def test_a_walk_may_end_early(archive: Callable[[bytes], Path]) -> None:
-    """Who stops in the middle leaves no open file behind."""
+def test_a_walk_can_end_early(archive: Callable[[bytes], Path]) -> None:
+    """An abandoned walk leaves no open file."""
     path = archive(month(packed(day((20, 25)))))
     steps = walk(parts(path)[0])
     next(steps)
@@ -579,7 +577,7 @@ def test_a_walk_may_end_early(archive: Callable[[bytes], Path]) -> None:
 
 
 def test_every_archive_of_the_mirror_is_read(real_mirror: Path) -> None:
-    """All that DWD's nesting, naming and compression bring is read, verified, and as tarfile and gzip read it."""
+    """DWD's nesting, naming and compression are read, verified, and equal to tarfile and gzip."""
     for path in sorted(
         file for file in real_mirror.rglob("[!.]*") if file.is_file() and file.stat().st_size < 20 << 20
     ):
@@ -589,8 +587,8 @@ def test_every_archive_of_the_mirror_is_read(real_mirror: Path) -> None:
                 assert member.name.startswith("raa01-")
 
 
-def test_a_real_archive_gives_what_tarfile_gives(real_mirror: Path) -> None:
-    """The frames of a real archive whose members are gzipped are those that tarfile and gzip give."""
+def test_a_real_archive_equals_tarfile(real_mirror: Path) -> None:
+    """The frames of a real archive with gzipped members equal those of tarfile and gzip."""
     path = next(real_mirror.rglob("RW201910.tar.gz"))
     with tarfile.open(path) as file:
         expected = {
@@ -603,7 +601,7 @@ def test_a_real_archive_gives_what_tarfile_gives(real_mirror: Path) -> None:
 
 
 def test_the_limits_leave_room_for_a_month() -> None:
-    """The bounds hold what DWD publishes: a month of 5-minute frames in one archive, the largest frame, a day."""
+    """Limits exceed what DWD publishes: a month of 5-minute frames in one archive, the largest frame, a day."""
     assert MEMBER_LIMIT > 31 * 288
     assert FRAME_LIMIT > 5_280_195
     assert ARCHIVE_LIMIT > 100 << 20

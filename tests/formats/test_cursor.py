@@ -1,4 +1,4 @@
-"""Laws of the cursor: any frame, in any order, from any nesting, and nothing that the index does not know."""
+"""The cursor: any frame, in any order, from any nesting, and only what is in the index."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE = {name(minute): frame(minute, seed=minute, rows=700, cols=500) for minute
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an archive of twelve frames of 0.7 MB, so that there are marks inside it."""
+    """Return an archive of twelve frames of 0.7 MB, so that there are marks inside it."""
     path = tmp_path_factory.mktemp("day") / "RY-200613.tar.gz"
     path.write_bytes(tar_of(LARGE, "gz"))
     return path
@@ -45,11 +45,11 @@ def marks(monkeypatch: pytest.MonkeyPatch) -> cursor_module.Marks:
 
 
 class TestAnyOrder:
-    """Frames in whatever order."""
+    """Frames in any order."""
 
     @pytest.mark.parametrize("nesting", NESTINGS)
     def test_every_frame_of_every_nesting_is_found_again(self, nesting: str, tmp_path: Path) -> None:
-        """Forward, backward and twice, a cursor gives the bytes that were packed."""
+        """Forward, backward and twice, a cursor returns the bytes that were packed."""
         path = tmp_path / "archive"
         path.write_bytes(NESTINGS[nesting]())
         index = index_of(path)
@@ -68,8 +68,8 @@ class TestAnyOrder:
         derandomize=True,
     )
     @given(order=st.lists(st.integers(0, 11), min_size=1, max_size=12), cursors=st.integers(1, 4))
-    def test_frames_come_in_the_order_asked_for(self, order: list[int], cursors: int, day: Path) -> None:
-        """Whatever marks earlier readings have left, a frame is the one that was asked for."""
+    def test_frames_are_returned_in_the_requested_order(self, order: list[int], cursors: int, day: Path) -> None:
+        """Marks of earlier readers do not affect which frame is returned."""
         index = index_of(day)
         some = [Cursor(index.parts[0]) for _ in range(cursors)]
 
@@ -78,8 +78,8 @@ class TestAnyOrder:
             assert found.read(index.rows[number], name="it") == LARGE[name(5 * number)]
             found.rest()
 
-    def test_a_mark_saves_inflating_what_lies_before_it(self, day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """After one way through, the last frame is reached from a mark near it."""
+    def test_a_mark_saves_inflating_what_is_before_it(self, day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After one pass, the last frame is reached from a mark near it."""
         index = index_of(day)
         Cursor(index.parts[0]).read(index.rows[11], name="it")
         inflated = []
@@ -94,8 +94,8 @@ class TestAnyOrder:
 
         assert sum(inflated) < 3 << 20 < index.rows["offset"][11]
 
-    def test_marks_of_parts_that_are_not_used_are_forgotten(self, day: Path) -> None:
-        """Memory for marks has a limit, whatever number of archives is read."""
+    def test_unused_marks_are_discarded(self, day: Path) -> None:
+        """Memory for marks is limited, for any number of archives."""
         few = cursor_module.Marks(limit=5)
         all_marks = []
         for number in range(20):
@@ -111,7 +111,7 @@ class TestAnyOrder:
         assert len(few.of(0)) == 0
 
     def test_a_changed_archive_has_no_old_marks(self, tmp_path: Path) -> None:
-        """The marks of an archive are those of its bytes: other bytes under the same name start anew."""
+        """Marks belong to an archive's bytes: other bytes under the same name start anew."""
         path = tmp_path / "RY-200613.tar.gz"
         path.write_bytes(tar_of(LARGE, "gz"))
         index = index_of(path)
@@ -126,7 +126,7 @@ class TestAnyOrder:
 
 
 class TestDistrust:
-    """Archives that are no longer what the index knows."""
+    """Archives that have changed since they were indexed."""
 
     def test_a_frame_with_another_header_has_changed(self, day: Path) -> None:
         """The checksum of the header in the index must be that of the bytes."""
@@ -136,8 +136,8 @@ class TestDistrust:
         with pytest.raises(SeriesError, match="the frame has changed since it was opened: open it again"):
             frame_codes(data, index.kinds[0], int(index.rows["hash"][4]), Packing(), name="the frame")
 
-    def test_an_archive_that_was_cut_off_since_tells_it(self, day: Path, tmp_path: Path) -> None:
-        """Bytes that are gone are missed with archive and member."""
+    def test_a_truncated_archive_raises(self, day: Path, tmp_path: Path) -> None:
+        """Missing bytes raise an error with archive and member."""
         path = tmp_path / day.name
         path.write_bytes(day.read_bytes())
         index = index_of(path)
@@ -146,8 +146,8 @@ class TestDistrust:
         with pytest.raises(TruncatedArchive, match=r"RY-200613.*the last one is cut short"):
             Cursor(index.parts[0]).read(index.rows[11], name="the last one")
 
-    def test_an_archive_that_is_gone_tells_it(self, day: Path, tmp_path: Path) -> None:
-        """A file that was removed after it was opened is an error of storage."""
+    def test_a_removed_archive_raises(self, day: Path, tmp_path: Path) -> None:
+        """A file that was removed after opening raises an error of storage."""
         path = tmp_path / day.name
         path.write_bytes(day.read_bytes())
         index = index_of(path)
@@ -161,8 +161,8 @@ class TestInflater:
     """The gzip reader that can be copied."""
 
     @given(pieces=st.lists(st.binary(max_size=3000), min_size=1, max_size=4), cuts=st.lists(st.integers(1, 5000)))
-    def test_it_gives_what_gzip_gives(self, pieces: list[bytes], cuts: list[int]) -> None:
-        """One gzip file or several in a row, read in any steps, with a copy taking over at each."""
+    def test_it_equals_gzip(self, pieces: list[bytes], cuts: list[int]) -> None:
+        """One or several gzip files in a row are read in any steps, with a copy continuing at each."""
         packed = b"".join(map(gzip.compress, pieces))
         source: Any = Inflater(Blob("it", packed), 0, len(packed))
         found = io.BytesIO()
@@ -175,7 +175,7 @@ class TestInflater:
 
 
 def test_codes_are_those_of_the_frame(day: Path) -> None:
-    """What the cursor gives as codes is what `read_frame` reads."""
+    """The cursor's codes equal those of `read_frame`."""
     index = index_of(day)
     data = Cursor(index.parts[0]).read(index.rows[7], name="it")
     packing = Packing(scale=0.01)
@@ -186,8 +186,8 @@ def test_codes_are_those_of_the_frame(day: Path) -> None:
     np.testing.assert_array_equal(codes, read_frame(LARGE[name(35)])[1])
 
 
-def test_a_frame_that_is_another_by_its_length_has_changed(day: Path) -> None:
-    """A header that is right does not make up for codes that are not there."""
+def test_a_frame_of_another_length_has_changed(day: Path) -> None:
+    """A correct header does not make up for missing codes."""
     index = index_of(day)
     data = Cursor(index.parts[0]).read(index.rows[3], name="it")
 
@@ -195,8 +195,8 @@ def test_a_frame_that_is_another_by_its_length_has_changed(day: Path) -> None:
         frame_codes(data[:-2], index.kinds[0], int(index.rows["hash"][3]), Packing(), name="the frame")
 
 
-def test_a_frame_that_an_archive_inside_lacks_now_is_told(tmp_path: Path) -> None:
-    """Frames that lie deeper are found by their number: where there are fewer, the archive has changed."""
+def test_a_frame_missing_in_an_inner_archive_raises(tmp_path: Path) -> None:
+    """Nested frames are found by number: if there are fewer, the archive has changed."""
     path = tmp_path / "archive"
     path.write_bytes(NESTINGS["tar.gz of tar.gz"]())
     row = index_of(path).rows[-1].copy()

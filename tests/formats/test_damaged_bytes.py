@@ -1,4 +1,4 @@
-"""Laws of damaged input: whatever happened to the bytes, what comes out was written so, or is an error of ours."""
+"""Damaged input: after any damage, the result is what was written, or an error of ours."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CODES = (b"", bytes(6), bytes(12), bytes(24), b"\x01\x11\x20\x13\n\x02\n\x04", b
 
 
 def true_frames(data: bytes) -> list[bytes]:
-    """Give the frames of those parts that are read to their end and whose headers are right."""
+    """Return the frames of those parts that are read to their end and whose headers are correct."""
     found = []
     for _, members in read_archive(data):
         for *_, member in members:
@@ -44,7 +44,7 @@ def true_frames(data: bytes) -> list[bytes]:
 
 @st.composite
 def damaged(draw: st.DrawFn, data: bytes) -> bytes:
-    """Give bytes with up to three pieces lost, doubled, put in, moved or turned, at a tar's blocks or anywhere."""
+    """Return bytes with up to three pieces lost, repeated, added, moved or flipped, anywhere or at tar blocks."""
     for _ in range(draw(st.integers(1, 3))):
         unit = draw(st.sampled_from([1, 1, 512]))
         block = st.integers(0, len(data) // unit)
@@ -77,10 +77,10 @@ def damaged(draw: st.DrawFn, data: bytes) -> bytes:
     st.sampled_from(CODES) | st.binary(max_size=30),
     st.integers(-1, 1) | st.integers(-300, 10**12),
 )
-def test_any_tokens_in_any_order_are_a_frame_or_a_frame_error(
+def test_tokens_in_any_order_are_a_frame_or_a_frame_error(
     product: str, start: str, tokens: list[str], codes: bytes, more: int
 ) -> None:
-    """A header of true and false tokens, whose length is right or not, gives a whole frame or a FrameError."""
+    """A header of valid and invalid tokens, of any length, yields a whole frame or a FrameError."""
     text = "".join(tokens)
     size = len(product + start + text) + 10 + 1 + len(codes) + more
     data = f"{product}{start}BY{size:8d}{text}".encode("latin-1") + b"\x03" + codes
@@ -92,7 +92,7 @@ def test_any_tokens_in_any_order_are_a_frame_or_a_frame_error(
 @law(derandomize=True, deadline=None, max_examples=200)
 @given(st.sampled_from(LAWS["frame"].seeds()).flatmap(damaged))
 def test_a_damaged_frame_is_a_frame_or_a_frame_error(data: bytes) -> None:
-    """A frame of any product and width that is damaged gives a whole frame or a FrameError."""
+    """A damaged frame of any product and width yields a whole frame or a FrameError."""
     for name in ("header", "frame"):
         LAWS[name].holds(data)
 
@@ -101,8 +101,8 @@ def test_a_damaged_frame_is_a_frame_or_a_frame_error(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("nesting", NESTINGS)
-def test_what_is_whole_gives_its_frames(nesting: str) -> None:
-    """Undamaged, each nesting gives frames, so that the laws below have something to hold."""
+def test_undamaged_archives_return_their_frames(nesting: str) -> None:
+    """Each undamaged nesting returns frames, so that the tests below are meaningful."""
     frames = true_frames(NESTINGS[nesting])
 
     assert frames == list(FRAMES.values())[: len(frames)]
@@ -112,8 +112,8 @@ def test_what_is_whole_gives_its_frames(nesting: str) -> None:
 @pytest.mark.parametrize("nesting", NESTINGS)
 @law(derandomize=True, deadline=None, max_examples=120)
 @given(st.data())
-def test_damage_never_changes_a_frame_or_gives_a_foreign_error(nesting: str, data: st.DataObject) -> None:
-    """A damaged archive gives true frames or an error of radar_nb, and agrees with the standard library.
+def test_damage_never_changes_a_frame_or_raises_a_foreign_error(nesting: str, data: st.DataObject) -> None:
+    """A damaged archive yields true frames or an error of radar_nb, like the standard library.
 
     A plain tar has no checksum over its members: there, a damage within a frame is not seen by anyone.
     """
@@ -127,14 +127,14 @@ def test_damage_never_changes_a_frame_or_gives_a_foreign_error(nesting: str, dat
 
 @law(derandomize=True, deadline=None, max_examples=200)
 @given(st.integers(0, 9), damaged(NESTINGS["tar"]) | damaged(NESTINGS["tar of gz"]))
-def test_damage_under_a_right_checksum_gives_no_foreign_error(wrap: int, inside: bytes) -> None:
+def test_damage_under_a_correct_checksum_raises_no_foreign_error(wrap: int, inside: bytes) -> None:
     """A damaged tar that was compressed afterwards is read as far as it is a tar, or refused."""
     LAWS["archive"].holds(bytes([wrap]) + inside)
 
 
 @pytest.mark.parametrize(("pack", "unpack"), [(packed, gzip.decompress), (bz2.compress, bz2.decompress)])
 def test_no_single_bit_changes_a_frame(pack: Callable[[bytes], bytes], unpack: Callable[[bytes], bytes]) -> None:
-    """Whichever bit of a compressed frame is turned, the walk ends well only where it turned nothing else.
+    """If any bit of a compressed frame is flipped, the walk succeeds only if the frame is unchanged.
 
     Such bits there are: the time in a gzip's header, the place that a repetition is copied from.
     """
@@ -148,7 +148,7 @@ def test_no_single_bit_changes_a_frame(pack: Callable[[bytes], bytes], unpack: C
 
 @pytest.mark.parametrize("nesting", ["gz", "tar.gz"])
 def test_every_bit_of_a_gzips_checksum_and_length_counts(nesting: str) -> None:
-    """Whichever bit of the last eight bytes is turned, the walk does not end well (RFC 1952, 2.3.1)."""
+    """If any bit of the last eight bytes is flipped, the walk fails (RFC 1952, 2.3.1)."""
     data = NESTINGS[nesting]
 
     for bit in range(8 * len(data) - 64, 8 * len(data)):
@@ -166,7 +166,7 @@ def turned(data: bytes, bit: int) -> bytes:
 @law(derandomize=True, deadline=None, max_examples=200)
 @given(st.sampled_from(LAWS["odim"].seeds()).flatmap(damaged))
 def test_a_damaged_composite_is_a_composite_or_a_header_error(data: bytes) -> None:
-    """A damaged HDF5 file gives codes, values, packed values and flags, or a HeaderError."""
+    """A damaged HDF5 file yields codes, values, packed values and flags, or a HeaderError."""
     composite(data)
 
 
@@ -174,8 +174,8 @@ def test_a_damaged_composite_is_a_composite_or_a_header_error(data: bytes) -> No
 
 
 @pytest.mark.parametrize("zeros", [1, 512, 20_000])
-def test_zeros_between_gzip_files_are_passed_over_by_all(zeros: int) -> None:
-    """What the first pass reads behind padding, later reads find as well."""
+def test_zeros_between_gzip_files_are_skipped_by_all_readers(zeros: int) -> None:
+    """Frames after padding are found by the first pass and by later reads."""
     day = NESTINGS["tar"]
 
     archive(packed(day[:1000]) + bytes(zeros) + packed(day[1000:]))
@@ -183,7 +183,7 @@ def test_zeros_between_gzip_files_are_passed_over_by_all(zeros: int) -> None:
 
 @pytest.mark.parametrize("bit", [29, 30, 31])
 def test_a_reserved_flag_of_gzip_is_refused_by_all(bit: int) -> None:
-    """A gzip with a flag that RFC 1952 (2.3.1.2) reserves is refused by the first pass as by later ones."""
+    """A gzip with a flag reserved by RFC 1952 (2.3.1.2) is refused by the first pass and by later ones."""
     assert list(read_archive(turned(NESTINGS["tar.gz"], bit))) == []
 
 
@@ -194,19 +194,19 @@ def test_a_reserved_flag_of_a_second_gzip_is_refused_by_all() -> None:
 
 
 @pytest.mark.parametrize("rest", [b"rubbish", flipped(bz2.compress(SMALL), 0)], ids=["rubbish", "damaged"])
-def test_bytes_behind_a_bzip2_are_told(rest: bytes) -> None:
-    """What follows a bzip2 and is none may be a damaged second one: the walk does not end well."""
+def test_bytes_after_a_bzip2_raise(rest: bytes) -> None:
+    """Foreign bytes after a bzip2 may be a damaged second one: the walk fails."""
     assert list(read_archive(bz2.compress(SMALL) + rest)) == []
 
 
 @pytest.mark.parametrize("changes", [{"offset": 5.0}, {"offset": -1e9}, {"gain": 1e300}], ids=str)
-def test_a_gain_and_an_offset_that_no_value_has_are_refused(changes: dict[str, Any]) -> None:
-    """A gain or an offset with which codes have no value, or no rain has no code, is an error of the file."""
+def test_an_invalid_gain_or_offset_is_refused(changes: dict[str, Any]) -> None:
+    """A gain or an offset for which codes have no value, or no rain has no code, is an error of the file."""
     composite(small_composite(**changes))
 
 
-def test_a_driver_block_is_refused_before_its_memory_is_taken() -> None:
-    """A file that names a driver of its own is refused: DWD's files, and all that are in one piece, have none."""
+def test_a_driver_block_is_refused_before_its_memory_is_allocated() -> None:
+    """A file with its own driver is refused: DWD's files, and all in one piece, have none."""
     data = bytearray(small_composite())
     data[48:56] = (256).to_bytes(8, "little")  # HDF5 File Format Specification, II.A and II.B
     data[260:264] = (64 << 20).to_bytes(4, "little")

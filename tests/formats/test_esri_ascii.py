@@ -1,4 +1,4 @@
-"""Laws of ASCII grids: the codes are those of the binaries, in any spelling of the same grid."""
+"""ASCII grids: the codes are those of the binaries, in any spelling of the same grid."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CODES = np.resize(np.array([0, 1, 25, 4095, 0x29C4], np.uint16), (900, 900))
 WHOLE = write_grid(RW, CODES)
 
 
-def test_the_real_archive_holds_what_numpy_reads(real_forms: Path) -> None:
+def test_the_real_archive_equals_numpys_reading(real_forms: Path) -> None:
     """24 hours of RW: tenths of a millimetre, -1 where missing, the north first."""
     with tarfile.open(real_forms / "RW-20221018.tar.gz") as tar:
         members = {info.name: file.read() for info in tar if (file := tar.extractfile(info))}
@@ -51,8 +51,8 @@ def test_radklim_has_millimetres_with_one_decimal() -> None:
     np.testing.assert_array_equal(codes, RADKLIM)
 
 
-def test_whole_tenths_come_back() -> None:
-    """What is written is read, the largest amount of a binary included."""
+def test_whole_tenths_survive() -> None:
+    """What is written is read back, including the largest amount of a binary."""
     header, codes = read_grid(WHOLE, name=RW_NAME)
 
     assert (header.product, header.reanalysis) == ("RW", None)
@@ -103,6 +103,6 @@ def test_a_grid_that_is_not_dwds_is_refused(data: bytes, name: str, error: type[
         read_grid(data, name=name)
 
 
-def test_the_header_needs_the_first_lines_alone() -> None:
+def test_the_header_needs_only_the_first_lines() -> None:
     """Size and place are known before the values are."""
     assert read_grid_header(WHOLE[:200], name=RW_NAME).rows == 900

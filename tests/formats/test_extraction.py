@@ -1,4 +1,4 @@
-"""Laws of extraction: what lies in the folder afterwards, and what the report says of it."""
+"""Extraction: the contents of the folder afterwards, and the report."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def write(folder: Path, data: bytes, file: str = "YW2017.002_202006.tar") -> Pat
 
 
 def frames_in(folder: Path) -> dict[str, bytes]:
-    """Give all that lies in a folder; hidden leftovers would show."""
+    """Return all files in a folder, including hidden leftovers."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """Give a month of three days, one frame each."""
+    """Return a month of three days, one frame each."""
     return write(tmp_path, month(*(packed(day((minute,))) for minute in (20, 25, 30))))
 
 
@@ -66,7 +66,7 @@ MONTH = {name(minute): frame(minute, seed=minute) for minute in (20, 25, 30)}
 
 @pytest.mark.parametrize("workers", [None, 1, 5])
 def test_a_month_becomes_a_folder_of_frames(archive: Path, workers: int | None) -> None:
-    """With any number of threads, the frames of all days lie flat in a folder beside the archive."""
+    """With any number of threads, the frames of all days are in one flat folder beside the archive."""
     report = extract(archive, workers=workers, progress=False)
 
     assert report.paths == (archive.with_name("YW2017.002_202006"),)
@@ -87,15 +87,15 @@ def test_a_month_becomes_a_folder_of_frames(archive: Path, workers: int | None) 
     ],
 )
 def test_other_nestings_become_the_same_folder(tmp_path: Path, file: str, data: bytes, folder: str) -> None:
-    """Names lose the packing's ending and the folders inside the archive, whatever the nesting is."""
+    """Names lose the compression's ending and the folders inside the archive, for any nesting."""
     report = extract(write(tmp_path, data, file), progress=False)
 
     assert report.paths == (tmp_path / folder,)
     assert frames_in(tmp_path / folder) == MONTH
 
 
-def test_a_report_of_a_download_is_taken(archive: Path) -> None:
-    """What `download` returned is an argument; what it could not fetch is left out, and nothing is no error."""
+def test_a_report_of_a_download_is_accepted(archive: Path) -> None:
+    """The result of `download` is an argument; failed files are ignored, and an empty report is valid."""
     fetched = Outcome(name="a", state="done", path=archive)
     missing = Outcome(name="b", state="missing", path=archive.with_name("b"))
 
@@ -106,7 +106,7 @@ def test_a_report_of_a_download_is_taken(archive: Path) -> None:
 
 
 def test_a_second_call_writes_nothing(archive: Path) -> None:
-    """Frames that are there, byte for byte, are kept: neither they nor their times change."""
+    """Existing identical frames are kept: neither they nor their times change."""
     folder = extract(archive, progress=False).paths[0]
     before = {path: path.stat() for path in folder.iterdir()}
 
@@ -120,8 +120,8 @@ def test_a_second_call_writes_nothing(archive: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", frame(seed=9), frame(25, seed=25)[:-1] + b"x"], ids=["empty", "other", "last byte"]
 )
-def test_a_frame_that_is_not_as_in_the_archive_is_replaced(archive: Path, damage: bytes) -> None:
-    """What is missing, cut or changed on the disk is written anew, and only that."""
+def test_a_frame_that_differs_from_the_archive_is_replaced(archive: Path, damage: bytes) -> None:
+    """Only frames that are missing, truncated or changed on the disk are written again."""
     folder = extract(archive, progress=False).paths[0]
     (folder / name(25)).write_bytes(damage)
     (folder / name(20)).unlink()
@@ -132,8 +132,8 @@ def test_a_frame_that_is_not_as_in_the_archive_is_replaced(archive: Path, damage
     assert report.bytes == 2 * len(frame())
 
 
-def test_of_two_frames_of_a_name_the_later_wins(tmp_path: Path) -> None:
-    """A frame that comes twice is that of the later day, or later in the day, in every run; the report tells."""
+def test_the_later_of_two_frames_with_a_name_is_kept(tmp_path: Path) -> None:
+    """A repeated frame is that of the later day, or later in the day, in every run; the report says so."""
     first, second, third = frame(seed=1), frame(seed=2), frame(seed=3)
     days = tar_of([("x", first), ("y", first), ("y", second)]), tar_of([("x", second)]), tar_of([("x", third)])
     path = write(tmp_path, month(*map(packed, days)))
@@ -147,14 +147,14 @@ def test_of_two_frames_of_a_name_the_later_wins(tmp_path: Path) -> None:
         )
 
 
-def test_no_threads_do_no_work(archive: Path) -> None:
-    """A number of threads that is none is refused."""
+def test_an_invalid_number_of_threads_is_refused(archive: Path) -> None:
+    """Zero threads raise."""
     with pytest.raises(SettingsError, match="workers=0 is not a number of threads: pass 1 or more"):
         extract(archive, workers=0, progress=False)
 
 
 def test_a_corrupt_day_leaves_no_frame_and_no_gap_elsewhere(tmp_path: Path) -> None:
-    """Of a day whose checksum is wrong no frame is believed; the other days are there, the day is named."""
+    """A day with a wrong checksum yields no frame and is named; the other days are extracted."""
     bad = packed(day((25,)))
     path = write(tmp_path, month(packed(day((20,))), flipped(bad, len(bad) - 8), packed(day((30,)))))
 
@@ -164,8 +164,8 @@ def test_a_corrupt_day_leaves_no_frame_and_no_gap_elsewhere(tmp_path: Path) -> N
     assert set(frames_in(tmp_path / "YW2017.002_202006")) == {name(20), name(30)}
 
 
-def test_a_corrupt_day_does_not_overwrite_what_is_there(archive: Path) -> None:
-    """Frames from an earlier run survive an archive that was damaged since."""
+def test_a_corrupt_day_does_not_overwrite_existing_frames(archive: Path) -> None:
+    """Frames of an earlier run survive later damage to the archive."""
     folder = extract(archive, progress=False).paths[0]
     other = packed(tar_of([(name(25), frame(25, seed=99))]))
     archive.write_bytes(month(flipped(other, len(other) - 8)))
@@ -177,7 +177,7 @@ def test_a_corrupt_day_does_not_overwrite_what_is_there(archive: Path) -> None:
 
 
 def test_the_frames_before_a_cut_are_kept(tmp_path: Path) -> None:
-    """Of an archive that is cut short the whole frames are there, the cut one is not, and the report says both."""
+    """The whole frames of a truncated archive are extracted, the cut one is not, and the report says both."""
     large = {name(minute): frame(minute, seed=minute, rows=300, cols=200) for minute in (20, 25, 30)}
     data = packed(tar_of(large.items()))
     path = write(tmp_path, data[: len(data) // 2], "YW-200613.tar.gz")
@@ -203,10 +203,10 @@ def test_the_frames_before_a_cut_are_kept(tmp_path: Path) -> None:
     ],
     ids=["empty", "broken header", "short", "long", "foreign"],
 )
-def test_a_member_that_is_no_frame_is_named(
+def test_a_member_that_is_not_a_frame_is_named(
     tmp_path: Path, data: bytes, error: type[RadarNbError], match: str
 ) -> None:
-    """A member that is no whole frame is not written, but told; the frames around it are written."""
+    """An incomplete frame is reported and not written; the frames around it are written."""
     path = write(
         tmp_path,
         packed(tar(entry(name(20), frame(20)), entry("bad", data), entry(name(30), frame(30)))),
@@ -220,7 +220,7 @@ def test_a_member_that_is_no_frame_is_named(
 
 
 def test_several_faults_of_an_archive_are_all_named(tmp_path: Path) -> None:
-    """One archive's faults are told together."""
+    """One archive's faults are reported together."""
     path = write(
         tmp_path,
         month(packed(day())[:-3], packed(tar(entry("bad", b"?"), entry("worse", b"!"))), packed(day((30,)))),
@@ -231,7 +231,7 @@ def test_several_faults_of_an_archive_are_all_named(tmp_path: Path) -> None:
 
 
 def test_one_bad_archive_does_not_stop_the_others(archive: Path, tmp_path: Path) -> None:
-    """Of several archives the good ones are done; the error at the end names each bad one."""
+    """The good archives are extracted; the error at the end names each bad one."""
     empty, page = write(tmp_path, b"", "empty.tar"), write(tmp_path, b"<html>", "page.tar")
 
     with pytest.raises(Incomplete, match=r"(?s)3 of 4 did not succeed.*empty.tar.*page.tar.*absent.tar") as caught:
@@ -242,15 +242,15 @@ def test_one_bad_archive_does_not_stop_the_others(archive: Path, tmp_path: Path)
 
 
 def test_an_archive_without_frames_is_an_error(tmp_path: Path) -> None:
-    """An archive that holds folders only gives an error, not an empty folder that looks right."""
+    """An archive of folders only raises instead of leaving an empty folder."""
     path = write(tmp_path, packed(tar(entry("a", type=b"5"))), "a.tar.gz")
 
     with pytest.raises(NothingFound, match=r"a\.tar\.gz holds no frame"):
         extract(path, progress=False)
 
 
-def test_archives_go_when_their_frames_are_there(archive: Path) -> None:
-    """With keep_archives=False an archive, its note and its index are removed after the last frame is whole."""
+def test_archives_are_removed_when_their_frames_exist(archive: Path) -> None:
+    """With keep_archives=False an archive, its note and its index are removed after the last frame."""
     sidecar_path(archive).write_text("{}", encoding="utf-8")
     scan([archive], progress=False)
 
@@ -260,8 +260,8 @@ def test_archives_go_when_their_frames_are_there(archive: Path) -> None:
     assert [path for path in archive.parent.iterdir() if path.suffix != ".extracted"] == [report.paths[0]]
 
 
-def test_an_archive_that_was_extracted_and_removed_is_kept_by_the_next_call(archive: Path) -> None:
-    """A crash after the removal loses nothing: the frames are there, and the next call says so."""
+def test_an_extracted_and_removed_archive_is_kept_by_the_next_call(archive: Path) -> None:
+    """After a crash following the removal, the frames exist, and the next call says so."""
     folder = extract(archive, keep_archives=False, progress=False).paths[0]
 
     report = extract(archive, keep_archives=False, progress=False)
@@ -276,7 +276,7 @@ def test_an_archive_that_was_extracted_and_removed_is_kept_by_the_next_call(arch
     "fault", ["a wrong checksum of a gzip", "a gzip without its checksum", "an absolute name"]
 )
 def test_an_archive_with_a_fault_stays(tmp_path: Path, fault: str) -> None:
-    """What could not be unpacked to the last frame is never removed."""
+    """An archive that could not be unpacked completely is never removed."""
     path = write(tmp_path, HOSTILE[fault].data, "a.tar.gz")
 
     with pytest.raises(ArchiveError, match="fetch it again"):
@@ -286,7 +286,7 @@ def test_an_archive_with_a_fault_stays(tmp_path: Path, fault: str) -> None:
 
 
 def test_an_archive_stays_when_a_frame_vanished(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The archive is held against the disk before it goes: a frame that others took away keeps it."""
+    """The disk is checked before the archive is removed: a missing frame keeps it."""
 
     def losing(part: Part) -> Iterator[Member]:
         for path in archive.with_name("YW2017.002_202006").glob("raa01*"):
@@ -301,8 +301,8 @@ def test_an_archive_stays_when_a_frame_vanished(archive: Path, monkeypatch: pyte
     assert archive.exists()
 
 
-def test_room_is_asked_for_before_the_first_byte(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What will not fit is refused before anything is written; frames that are there need no more room."""
+def test_space_is_checked_before_the_first_byte(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extraction that does not fit raises before writing; existing frames need no more space."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     with pytest.raises(DiskFull, match=r"cannot unpack the archives: 9 kB are needed in .* and 100 B are free"):
         extract(archive, progress=False)
@@ -314,8 +314,8 @@ def test_room_is_asked_for_before_the_first_byte(archive: Path, monkeypatch: pyt
     assert extract(archive, progress=False).outcomes[0].state == "kept"
 
 
-def test_a_disk_that_fills_up_leaves_only_whole_frames(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk is full in the middle of a frame, what has a name is whole, and the way out is told."""
+def test_a_full_disk_leaves_only_whole_frames(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the disk fills up within a frame, all renamed frames are complete, and the error has a remedy."""
     fsync = os.fsync
 
     def full(number: int) -> None:
@@ -333,16 +333,16 @@ def test_a_disk_that_fills_up_leaves_only_whole_frames(archive: Path, monkeypatc
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_told(archive: Path, tmp_path: Path) -> None:
-    """A folder that may not be written is named, with the way out."""
+def test_a_folder_without_permission_raises(archive: Path, tmp_path: Path) -> None:
+    """An unwritable folder is named, with a remedy."""
     (tmp_path / "locked").mkdir(mode=0o500)
 
     with pytest.raises(NotWritable, match="no permission to write"):
         extract(archive, folder=tmp_path / "locked", progress=False)
 
 
-def test_a_file_in_the_folders_place_is_told(archive: Path) -> None:
-    """A file where the folder of frames should be is not overwritten."""
+def test_a_file_in_the_folders_place_raises(archive: Path) -> None:
+    """A file in place of the folder of frames is not overwritten."""
     place = archive.with_name("YW2017.002_202006")
     place.write_bytes(b"mine")
 
@@ -353,7 +353,7 @@ def test_a_file_in_the_folders_place_is_told(archive: Path) -> None:
 
 
 def test_progress_ends_at_the_archives_size(archive: Path) -> None:
-    """Progress counts the archives' bytes, never backwards, to the total, from the caller's thread."""
+    """Progress counts the archives' bytes, ascending, to the total, from the caller's thread."""
     seen: list[Progress] = []
     threads: set[int] = set()
 
@@ -369,7 +369,7 @@ def test_progress_ends_at_the_archives_size(archive: Path) -> None:
     assert threads == {threading.get_ident()}
 
 
-def test_the_coroutine_does_the_same(archive: Path) -> None:
+def test_the_coroutine_is_equivalent(archive: Path) -> None:
     """extract_async unpacks beside the loop, and reports in the loop's thread."""
     threads: set[int] = set()
 
@@ -381,7 +381,7 @@ def test_the_coroutine_does_the_same(archive: Path) -> None:
 
 @contextmanager
 def held_walks(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Let a walk stand still after its first member until it is told to go on."""
+    """Let a walk stop after its first member until it is released."""
     reached, go_on = threading.Event(), threading.Event()
 
     def held(part: Part) -> Iterator[Member]:
@@ -397,8 +397,8 @@ def held_walks(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Even
         go_on.set()
 
 
-def test_cancelling_ends_soon_and_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cancelled call leaves no thread at work, no unverified frame, and the archive; the next call goes on."""
+def test_cancelling_is_quick_and_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancelled call leaves no running thread, no unverified frame, and the archive; the next call resumes."""
     path = write(tmp_path, month(packed(day((20, 25))), packed(day((30, 35)))))
 
     async def cancel(reached: threading.Event, go_on: threading.Event) -> None:
@@ -419,7 +419,7 @@ def test_cancelling_ends_soon_and_clean(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_reporter_that_raises_stops_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception in the caller's thread, as of Ctrl-C, ends all threads before it goes on."""
+    """An exception in the caller's thread, as from Ctrl-C, ends all threads before it is raised."""
     path = write(tmp_path, month(packed(day((20, 25))), packed(day((30, 35)))))
 
     with held_walks(monkeypatch) as (reached, go_on):
@@ -437,7 +437,7 @@ def test_a_reporter_that_raises_stops_the_work(tmp_path: Path, monkeypatch: pyte
 
 
 def test_real_archives_are_unpacked(real_mirror: Path, real_frames: Path, tmp_path: Path) -> None:
-    """Real archives of every nesting, frames and an HDF5 file become, in the chosen folder, what a walk gives."""
+    """Real archives of every nesting, frames and an HDF5 file are extracted as a walk reads them."""
     files = [*real_mirror.rglob("[!.]*.*"), *real_frames.iterdir()]
     archives = [path for path in files if path.is_file() and path.stat().st_size < 2 << 20]
 

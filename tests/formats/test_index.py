@@ -1,4 +1,4 @@
-"""Laws of the index: it holds what the archive holds, and is never believed when it does not."""
+"""The index: it describes its archive, and is never trusted otherwise."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MINUTES = (0, 5, 10, 15)
 
 
 def tar_of(members: dict[str, bytes], compression: str = "") -> bytes:
-    """Give a tar of members, in their order."""
+    """Return a tar of members, in their order."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode=f"w:{compression}" if compression else "w") as tar:  # type: ignore[call-overload]
         for path, data in members.items():
@@ -94,11 +94,11 @@ def index_file(path: Path) -> Path:
 
 
 class TestContent:
-    """What an index says."""
+    """The contents of an index."""
 
     @pytest.mark.parametrize("nesting", NESTINGS)
-    def test_an_index_that_was_kept_is_the_one_that_was_made(self, nesting: str, tmp_path: Path) -> None:
-        """Whatever the nesting, rows, kinds, names and parts come back as they were."""
+    def test_a_stored_index_is_restored(self, nesting: str, tmp_path: Path) -> None:
+        """For any nesting, rows, kinds, names and parts are restored."""
         path = tmp_path / "archive"
         path.write_bytes(NESTINGS[nesting]())
         made = index_of(path)
@@ -110,8 +110,8 @@ class TestContent:
         assert (kept.rows == made.rows).all()
         assert (kept.kinds, kept.parts, kept.names, kept.problems) == (made.kinds, made.parts, made.names, ())
 
-    def test_the_rows_tell_time_and_place_of_each_frame(self, archive: Path) -> None:
-        """A row's offset and length are where the member's bytes lie in the inflated tar."""
+    def test_the_rows_have_time_and_place_of_each_frame(self, archive: Path) -> None:
+        """A row's offset and length are those of the member's bytes in the inflated tar."""
         index = index_of(archive)
 
         inflated = gzip.decompress(archive.read_bytes())
@@ -120,8 +120,8 @@ class TestContent:
         for row, minute in zip(index.rows, MINUTES, strict=True):
             assert inflated[row["offset"] : row["offset"] + row["length"]] == frame(minute, seed=minute)
 
-    def test_the_names_of_kinds_leave_time_out(self, archive: Path) -> None:
-        """Frames that differ in time alone are of one kind."""
+    def test_kinds_do_not_include_time(self, archive: Path) -> None:
+        """Frames that differ only in time are of one kind."""
         index = index_of(archive)
 
         assert len(index.kinds) == 1
@@ -129,7 +129,7 @@ class TestContent:
         assert index.kinds[0].itemsize == 2
 
     def test_a_place_names_archive_part_and_member(self, tmp_path: Path) -> None:
-        """What an error calls a frame can be found by hand."""
+        """The place of a frame in an error can be found by hand."""
         path = tmp_path / "month.tar"
         path.write_bytes(NESTINGS["tar of tar.gz"]())
 
@@ -153,10 +153,10 @@ def _with_header(kind: FrameKind, **fields: Any) -> FrameKind:
 
 
 class TestTrust:
-    """When an index is believed."""
+    """Conditions for trusting an index."""
 
-    def test_the_second_scan_reads_the_index_alone(self, archive: Path) -> None:
-        """An archive whose bytes are gone, its size and time left, still opens: only the index was read."""
+    def test_the_second_scan_reads_only_the_index(self, archive: Path) -> None:
+        """An archive without its bytes, but with its size and time, still opens: only the index was read."""
         first = scan([archive], progress=False)
         status = archive.stat()
         archive.write_bytes(bytes(status.st_size))
@@ -166,10 +166,10 @@ class TestTrust:
 
         assert (second.rows == first.rows).all()
 
-    def test_who_cancels_a_scan_does_not_wait_for_the_rest(
+    def test_a_cancelled_scan_does_not_wait_for_the_rest(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An error of the reporter ends the reading; what no thread had begun is not read."""
+        """An error of the reporter ends the reading; pending parts are not read."""
         days = 200
         day = tar_of(frames(), "gz")
         (tmp_path / "month.tar").write_bytes(tar_of({f"{number:03d}.tar.gz": day for number in range(days)}))
@@ -191,7 +191,7 @@ class TestTrust:
 
     @pytest.mark.parametrize("size", [0, 1])
     def test_a_changed_archive_is_read_again(self, archive: Path, size: int) -> None:
-        """Another size or another time of change makes an index worthless."""
+        """Another size or time of change invalidates an index."""
         scan([archive], progress=False)
         archive.write_bytes(tar_of(frames((20, 25)), "gz") if size else archive.read_bytes())
         os.utime(archive, ns=(1, 1))
@@ -200,8 +200,8 @@ class TestTrust:
 
         assert len(found.rows) == (2 if size else 4)
 
-    def test_an_index_of_any_damaged_byte_is_made_anew(self, archive: Path) -> None:
-        """A flipped bit anywhere, a cut or an appended byte is noticed."""
+    def test_a_damaged_index_is_rebuilt(self, archive: Path) -> None:
+        """A flipped bit anywhere, a cut or an appended byte is detected."""
         true = scan([archive], progress=False).rows
         data = index_file(archive).read_bytes()
         damaged = [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in range(0, len(data), 7)]
@@ -212,8 +212,8 @@ class TestTrust:
         assert (scan([archive], progress=False).rows == true).all()
         assert index_file(archive).read_bytes() == data
 
-    def test_an_index_of_fewer_checks_is_made_anew(self, archive: Path) -> None:
-        """The verdict of an older version is not trusted, though checksum, size and time fit."""
+    def test_an_index_with_fewer_checks_is_rebuilt(self, archive: Path) -> None:
+        """The result of an older version is not trusted, although checksum, size and time match."""
         scan([archive], progress=False)
         data = index_file(archive).read_bytes()
         older = data.replace(b"radar_nb index 3", b"radar_nb index 2", 1)[:-4]
@@ -224,8 +224,8 @@ class TestTrust:
         scan([archive], progress=False)
         assert index_file(archive).read_bytes() == data
 
-    def test_the_index_of_another_archive_is_not_believed(self, archive: Path, tmp_path: Path) -> None:
-        """An index that was copied beside another archive, of the same size and time, is foreign."""
+    def test_the_index_of_another_archive_is_not_trusted(self, archive: Path, tmp_path: Path) -> None:
+        """An index copied beside another archive, of the same size and time, is ignored."""
         scan([archive], progress=False)
         other = tmp_path / "RY-200614.tar.gz"
         other.write_bytes(archive.read_bytes())
@@ -258,7 +258,7 @@ class TestTrust:
         ],
     )
     def test_a_forged_index_is_ignored(self, archive: Path, forge: Callable[[Index], Index]) -> None:
-        """Its checksum fits, but no scan finds such numbers: the archive is read again."""
+        """Its checksum is correct, but no scan finds such numbers: the archive is read again."""
         scan([archive], progress=False)
         index = load_index(archive)
         assert index is not None
@@ -269,8 +269,8 @@ class TestTrust:
         assert len(found.rows) == 4
         assert found.problems == ()
 
-    def test_names_that_inflate_without_end_are_bounded(self, archive: Path) -> None:
-        """A bomb of names takes no memory: the frames are read all the same, under no name."""
+    def test_names_that_inflate_without_end_are_limited(self, archive: Path) -> None:
+        """A bomb of names takes no memory: the frames are still read, without names."""
         scan([archive], progress=False)
         index = load_index(archive)
         assert index is not None
@@ -295,14 +295,14 @@ class TestTrust:
         assert load_index(archive) is None
 
     @pytest.mark.skipif(os.name != "posix", reason="needs a FIFO")
-    def test_a_fifo_in_the_place_of_an_index_does_not_block(self, archive: Path) -> None:
+    def test_a_fifo_in_place_of_an_index_does_not_block(self, archive: Path) -> None:
         """Only regular files are opened."""
         os.mkfifo(index_file(archive))
 
         assert len(scan([archive], progress=False).rows) == 4
 
     def test_an_index_moves_with_its_archive(self, archive: Path, tmp_path: Path) -> None:
-        """A folder that was moved as a whole opens as quickly as before, and messages name the new place."""
+        """A moved folder opens as quickly as before, and messages name the new place."""
         scan([archive], progress=False)
         new = tmp_path / "new"
         new.mkdir()
@@ -314,10 +314,10 @@ class TestTrust:
         assert index is not None
         assert index.place(0).startswith(str(new))
 
-    def test_where_the_folder_cannot_be_written_the_cache_holds_the_index(
+    def test_the_cache_holds_the_index_of_a_read_only_folder(
         self, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A read-only folder of archives costs one reading, not one an open."""
+        """A read-only folder of archives is read once, not at every open."""
         monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "cache"))
         index_file(archive).mkdir()  # no file can take its place, even for root
 
@@ -326,10 +326,10 @@ class TestTrust:
         assert load_index(archive) is not None
         assert list((tmp_path / "cache").glob("*.index"))
 
-    def test_where_nothing_can_be_written_the_archive_is_read_all_the_same(
+    def test_without_a_writable_place_the_archive_is_still_read(
         self, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Without any place for an index, opening works, if slowly."""
+        """Opening works without an index, if slowly."""
         (tmp_path / "file").write_bytes(b"")
         monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "file" / "cache"))
         index_file(archive).mkdir()
@@ -338,14 +338,14 @@ class TestTrust:
         assert load_index(archive) is None
 
     @pytest.mark.parametrize("pattern", ["*", "*.tar*"])
-    def test_an_index_is_not_taken_for_an_archive(self, archive: Path, pattern: str) -> None:
-        """Patterns of pathlib find hidden files: what they find besides archives is passed over."""
+    def test_an_index_is_not_mistaken_for_an_archive(self, archive: Path, pattern: str) -> None:
+        """Patterns of pathlib match hidden files: those are ignored."""
         scan([archive], progress=False)
 
         assert find_files(archive.parent.glob(pattern)) == (archive,)
 
     def test_a_single_frame_gets_no_index(self, tmp_path: Path) -> None:
-        """Reading a file of one frame is as quick as reading its index: none is left behind."""
+        """Reading a file of one frame is as quick as reading its index: none is stored."""
         path = tmp_path / f"{name(0)}.gz"
         path.write_bytes(gzip.compress(frame(0)))
 
@@ -388,7 +388,7 @@ class TestProblems:
     """Members that are damaged, renamed, doubled, out of order or foreign."""
 
     @pytest.mark.parametrize("damage", DAMAGES)
-    def test_what_is_wrong_with_a_member_is_told_and_remembered(self, damage: str, tmp_path: Path) -> None:
+    def test_damaged_members_are_reported_and_stored(self, damage: str, tmp_path: Path) -> None:
         """Each damaged member is named with its archive and reason, by the first scan and by the index."""
         change, error, message, left = DAMAGES[damage]
         path = tmp_path / "YW-200613.tar.gz"
@@ -405,8 +405,8 @@ class TestProblems:
                 raise found.problems[0].exception()
             assert str(path) in str(raised.value)
 
-    def test_a_flipped_bit_takes_its_part_alone(self, tmp_path: Path) -> None:
-        """Of a corrupt day no frame is believed; the other days of the month are whole."""
+    def test_a_flipped_bit_affects_only_its_part(self, tmp_path: Path) -> None:
+        """A corrupt day yields no frame; the other days of the month are intact."""
         day = bytearray(tar_of(frames((10, 15)), "gz"))
         day[len(day) // 2] ^= 4
         path = tmp_path / "month.tar"
@@ -418,8 +418,8 @@ class TestProblems:
         assert "b.tar.gz" in found.problems[0].text
         assert len(found.rows) == 2
 
-    def test_of_a_part_that_is_cut_off_the_frames_before_the_cut_are_left(self, tmp_path: Path) -> None:
-        """What came before a cut was held against its headers, and counts."""
+    def test_the_frames_before_a_cut_are_kept(self, tmp_path: Path) -> None:
+        """Frames before the cut were compared with their headers, and count."""
         path = tmp_path / "YW-200613.tar.gz"
         whole = tar_of({name(minute): frame(minute, rows=600, cols=500) for minute in MINUTES}, "gz")
         path.write_bytes(whole[: len(whole) * 3 // 4])
@@ -429,8 +429,8 @@ class TestProblems:
         assert [problem.error for problem in found.problems] == [TruncatedArchive.__name__]
         assert 0 < len(found.rows) < 4
 
-    def test_a_quarter_of_an_hour_is_forgiven_only_in_part(self, tmp_path: Path) -> None:
-        """RW's first years end at minute 45 where the name says 50: less than ten minutes are no renaming."""
+    def test_only_some_minutes_are_tolerated(self, tmp_path: Path) -> None:
+        """RW's first years end at minute 45 where the name says 50: less than ten minutes are accepted."""
         path = tmp_path / "RY-200613.tar"
         path.write_bytes(tar_of({name(50): frame(45)}))
 
@@ -442,8 +442,8 @@ def test_rows_are_small() -> None:
     assert np.dtype(ROW).itemsize <= 36
 
 
-def test_a_folder_may_hold_what_was_made_of_it(tmp_path: Path) -> None:
-    """Parts, notes and netCDF results beside archives are no sources."""
+def test_derived_files_are_not_sources(tmp_path: Path) -> None:
+    """Parts, notes and netCDF results beside archives are ignored."""
     for beside in (
         "YW2017.002_202006.tar",
         "YW2017.002_202006.tar.meta.json",

@@ -1,4 +1,4 @@
-"""Laws of extraction and indexing on bad days: kills, full and vanishing disks, two at once, clocks that jump."""
+"""Extraction and indexing after kills, with full and vanishing disks, two processes, and clocks that jump."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MONTH = "YW2017.002_202006"
 
 
 def frames(*, days: int = 3, each: int = 8, cells: int = 300, seed: int = 0) -> list[dict[str, bytes]]:
-    """Give the frames of some days by their names, some 180 kB each."""
+    """Return the frames of some days by name, some 180 kB each."""
     return [
         {
             name(number): frame(number, seed=seed + number, rows=cells, cols=cells)
@@ -49,7 +49,7 @@ def frames(*, days: int = 3, each: int = 8, cells: int = 300, seed: int = 0) -> 
 
 
 def write(folder: Path, days: list[dict[str, bytes]], file: str = f"{MONTH}.tar") -> Path:
-    """Write an archive, of an early hour so that each copy has the same time of change."""
+    """Write an archive with an early time of change, the same for each copy."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / file
     path.write_bytes(month(*(packed(tar_of(day.items())) for day in days)))
@@ -59,18 +59,18 @@ def write(folder: Path, days: list[dict[str, bytes]], file: str = f"{MONTH}.tar"
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a month of three days, some 4 MB."""
+    """Return a month of three days, some 4 MB."""
     return write(tmp_path_factory.mktemp("archives"), frames())
 
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, bytes]:
-    """Give the frames of the month."""
+    """Return the frames of the month."""
     return {key: data for day in frames() for key, data in day.items()}
 
 
 def lying_in(folder: Path) -> dict[str, bytes]:
-    """Give all that lies in a folder; hidden leftovers would show."""
+    """Return all files in a folder, including hidden leftovers."""
     return {path.name: path.read_bytes() if path.is_file() else b"" for path in folder.iterdir()}
 
 
@@ -90,10 +90,10 @@ def indexing(archive: Path) -> Road:
 
 
 @pytest.mark.parametrize("road", [extracting, indexing])
-def test_what_is_killed_ends_as_what_is_not(
+def test_a_killed_extraction_ends_as_an_undisturbed_one(
     archive: Path, tmp_path: Path, road: Callable[[Path], Road], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whenever it is killed, no half-written frame or index bears its name; the next run ends bit-identical."""
+    """A kill leaves no half-written frame or index under its name; the next run ends bit-identical."""
     monkeypatch.chdir(tmp_path)
     work = road(archive)
     calm = kills.undisturbed(work, tmp_path / "data")
@@ -105,10 +105,10 @@ def test_what_is_killed_ends_as_what_is_not(
     assert set(calm.after) - set(calm.before)
 
 
-def test_what_a_kill_leaves_goes_with_the_next_run(
+def test_leftovers_of_a_kill_are_removed_by_the_next_run(
     archive: Path, tmp_path: Path, expected: dict[str, bytes]
 ) -> None:
-    """Killed with a frame half-written, an extraction leaves hidden folders; the next one removes them first."""
+    """Killed within a frame, an extraction leaves hidden folders; the next one removes them first."""
     target = tmp_path / "data" / MONTH
 
     killed = kills.killed_when(extracting(archive), tmp_path / "data", lambda: any(target.glob(".*/raa01*")))
@@ -121,8 +121,8 @@ def test_what_a_kill_leaves_goes_with_the_next_run(
     assert [path.name for path in (tmp_path / "data").iterdir()] == [MONTH]
 
 
-def test_what_others_have_hidden_stays(archive: Path, tmp_path: Path) -> None:
-    """Only what extraction itself has made is removed."""
+def test_other_hidden_files_stay(archive: Path, tmp_path: Path) -> None:
+    """Only extraction's own files are removed."""
     target = tmp_path / MONTH
     for mine in (".git", ".notes.tmp"):
         (target / mine).mkdir(parents=True)
@@ -133,10 +133,8 @@ def test_what_others_have_hidden_stays(archive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["note", "archive"])
-def test_a_removal_that_was_interrupted_is_gone_on_with(
-    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The note beside an archive goes before it, so that a crash between the two leaves nothing behind."""
+def test_an_interrupted_removal_is_completed(tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note beside an archive is removed first, so that a crash between the two leaves nothing behind."""
     path = write(tmp_path, frames(days=1, each=2, cells=10))
     note = path.with_name(f"{path.name}.meta.json")
     note.write_text("{}", encoding="utf-8")
@@ -160,7 +158,7 @@ def test_a_removal_that_was_interrupted_is_gone_on_with(
 
 
 @pytest.mark.parametrize("apart", [True, False], ids=["processes", "threads"])
-def test_of_two_at_once_one_works_and_the_other_keeps(
+def test_one_of_two_extractions_works_and_the_other_keeps(
     archive: Path, tmp_path: Path, expected: dict[str, bytes], apart: bool
 ) -> None:
     """Two that extract one archive into one folder do the work once: neither fails, nothing is torn or left."""
@@ -174,8 +172,8 @@ def test_of_two_at_once_one_works_and_the_other_keeps(
     assert [path.name for path in (tmp_path / "data").iterdir()] == [MONTH]
 
 
-def test_of_two_that_index_at_once_both_find_all(archive: Path, tmp_path: Path) -> None:
-    """Two processes that open an archive without an index both find every frame, and a whole index stays."""
+def test_two_that_index_at_once_both_find_all(archive: Path, tmp_path: Path) -> None:
+    """Two processes that open an archive without an index both find every frame, and a valid index stays."""
     copy = Path(shutil.copy2(archive, tmp_path))
 
     with ThreadPoolExecutor(2) as pool:
@@ -186,10 +184,10 @@ def test_of_two_that_index_at_once_both_find_all(archive: Path, tmp_path: Path) 
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-def test_who_waits_for_another_can_be_cancelled(
+def test_waiting_for_another_can_be_cancelled(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While another holds the folder nothing is written, and a cancel ends the wait at once."""
+    """While another holds the folder nothing is written, and cancelling ends the wait at once."""
     target, tried, take = tmp_path / MONTH, threading.Event(), Claim.take
 
     def telling(claim: Claim) -> bool:
@@ -213,8 +211,8 @@ def test_who_waits_for_another_can_be_cancelled(
     assert not lock_path(target).exists()
 
 
-def test_two_lists_in_opposite_order_do_not_wait_for_each_other_for_ever(tmp_path: Path) -> None:
-    """Who holds a folder never waits for another that comes later in its list."""
+def test_two_lists_in_opposite_order_do_not_deadlock(tmp_path: Path) -> None:
+    """A holder of a folder never waits for another later in its list."""
     days = frames(days=2, each=2, cells=100)
     archives = [write(tmp_path, days, f"{letter}.tar") for letter in "ab"]
 
@@ -241,16 +239,16 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield place
 
 
-def test_what_a_disk_cannot_hold_is_refused(archive: Path, disk: Path) -> None:
-    """A disk that is too small is told before the first byte is written."""
+def test_a_disk_that_is_too_small_is_refused(archive: Path, disk: Path) -> None:
+    """The error is raised before the first byte is written."""
     with pytest.raises(DiskFull, match=r"cannot unpack the archives: 4\.\d MB are needed"):
         extract(archive, folder=disk, progress=False)
 
     assert list(disk.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_keeps_whole_frames_and_nothing_else(disk: Path, tmp_path: Path) -> None:
-    """When the disk is full in the middle of a frame, the days before stay, and so does the archive."""
+def test_a_full_disk_keeps_only_whole_frames(disk: Path, tmp_path: Path) -> None:
+    """If the disk fills up within a frame, the days before are kept, and so is the archive."""
     days = frames(days=2, each=1, cells=265)
     lying = [packed(data[:-512]) + packed(data[-512:]) for data in (tar_of(day.items()) for day in days)]
     path = tmp_path / f"{MONTH}.tar"
@@ -264,8 +262,8 @@ def test_a_disk_that_fills_up_keeps_whole_frames_and_nothing_else(disk: Path, tm
     assert path.exists()
 
 
-def test_an_index_for_which_there_is_no_room_lies_elsewhere(disk: Path) -> None:
-    """Where the archive's disk is full, the index goes to the cache folder, and nothing half-written stays."""
+def test_an_index_without_space_is_stored_elsewhere(disk: Path) -> None:
+    """If the archive's disk is full, the index is stored in the cache folder, and nothing half-written stays."""
     path = write(disk, frames(days=1, each=2, cells=100))
     fill(disk)
 
@@ -274,8 +272,8 @@ def test_an_index_for_which_there_is_no_room_lies_elsewhere(disk: Path) -> None:
     assert sorted(entry.name for entry in disk.iterdir()) == [path.name, "other"]
 
 
-def test_a_disk_that_may_not_be_written_is_told_and_read(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a disk that is read-only frames are read, though no index is kept; who would write there is told."""
+def test_a_read_only_disk_is_read(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are read from a read-only disk, without storing an index; extracting there raises."""
     path = write(disk, frames(days=1, each=2, cells=100))
     monkeypatch.setenv("RADAR_NB_CACHE", str(disk / "cache"))
     forbid_writing(disk)
@@ -288,10 +286,10 @@ def test_a_disk_that_may_not_be_written_is_told_and_read(disk: Path, monkeypatch
 
 
 @pytest.mark.parametrize("day", [0, 1, 2])
-def test_a_folder_that_vanishes_is_told(
+def test_a_folder_that_vanishes_raises(
     archive: Path, tmp_path: Path, expected: dict[str, bytes], day: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the folder is taken away in any day, no frame that is gone is reported; the next run has them all."""
+    """If the folder is removed at any day, missing frames are not reported as there; the next run has them all."""
     target = tmp_path / MONTH
 
     def losing(part: Part) -> Iterator[Member]:
@@ -309,8 +307,8 @@ def test_a_folder_that_vanishes_is_told(
     assert lying_in(target) == expected
 
 
-def test_an_archive_that_vanishes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the archive itself is taken away, the error is one of the disk."""
+def test_an_archive_that_vanishes_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the archive is removed, the error is one of the disk."""
     path = write(tmp_path, frames(days=2, each=2, cells=10))
 
     def losing(part: Part) -> Iterator[Member]:
@@ -327,8 +325,8 @@ def test_an_archive_that_vanishes_is_told(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("when", [-(10**18), 0, 4 * 10**18], ids=["1938", "1970", "2096"])
-def test_a_time_of_change_of_any_century_is_held(tmp_path: Path, when: int) -> None:
-    """Whatever the clock said when an archive was written, its index holds, and a change of its time undoes it."""
+def test_a_time_of_change_of_any_century_works(tmp_path: Path, when: int) -> None:
+    """An index is valid for any time of change, and a change of the time invalidates it."""
     path = write(tmp_path, frames(days=1, each=2, cells=10))
     os.utime(path, ns=(when, when))
     roads.found(path)
@@ -340,12 +338,12 @@ def test_a_time_of_change_of_any_century_is_held(tmp_path: Path, when: int) -> N
 
 
 def large(minute: int, seed: int) -> tuple[str, bytes]:
-    """Give a frame of a grid of DWD's, and its name."""
+    """Return a frame of a grid of DWD's, and its name."""
     return name(minute), frame(minute, seed=seed, rows=900, cols=900)
 
 
 def changed_unseen(path: Path, *new: tuple[str, bytes]) -> None:
-    """Index an archive of two frames, and give it other frames under its old size and time."""
+    """Index an archive of two frames, and replace them under its old size and time."""
     for items in ((large(20, 1), large(25, 2)), new):
         path.write_bytes(tar_of(items))
         os.utime(path, ns=(10**18, 10**18))
@@ -354,7 +352,7 @@ def changed_unseen(path: Path, *new: tuple[str, bytes]) -> None:
 
 
 def test_values_changed_under_an_old_time_are_the_new_ones(tmp_path: Path) -> None:
-    """The index holds places, no values: they are read from the archive as it is."""
+    """The index has places, not values: they are read from the archive."""
     path, truth = tmp_path / "a.tar", tmp_path / "truth.tar"
     changed_unseen(path, large(20, 3), large(25, 4))
     shutil.copy(path, truth)
@@ -367,8 +365,8 @@ def test_values_changed_under_an_old_time_are_the_new_ones(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "new", [(large(30, 1), large(35, 2)), (large(25, 2), large(20, 1))], ids=["times", "order"]
 )
-def test_frames_changed_under_an_old_time_are_told(tmp_path: Path, new: tuple[tuple[str, bytes], ...]) -> None:
-    """Each header is held against the index, so that no frame is given for another."""
+def test_frames_changed_under_an_old_time_raise(tmp_path: Path, new: tuple[tuple[str, bytes], ...]) -> None:
+    """Each header is compared with the index, so that no frame is returned for another."""
     path = tmp_path / "a.tar"
     changed_unseen(path, *new)
 

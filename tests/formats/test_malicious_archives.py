@@ -1,4 +1,4 @@
-"""Laws of input that means harm: by whichever road it is taken, it is refused, and costs little."""
+"""Malicious input: every way of reading refuses it at little cost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEGABYTES = 200
 
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
-    """Give what became of every kind, harmless ones first, all in one child."""
+    """Return the result for every kind, harmless ones first, all in one child."""
     folder = tmp_path_factory.mktemp("kinds")
     archives = {}
     for number, (kind, data) in enumerate([*HARMLESS.items(), *((k, case.data) for k, case in HOSTILE.items())]):
@@ -36,15 +36,15 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     return kills.in_child(roads.tried, tmp_path_factory.mktemp("sandbox"), archives)
 
 
-def test_there_are_kinds_enough() -> None:
-    """The issue asks for forty kinds, and no kind stands twice under two names."""
+def test_there_are_enough_kinds() -> None:
+    """The issue asks for forty kinds, and no kind occurs twice under two names."""
     assert len(HOSTILE) >= 40
     assert len({case.data for case in HOSTILE.values()}) == len(HOSTILE)
 
 
 @pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
-def test_every_road_refuses(trials: dict[str, Trial], case: Case, request: pytest.FixtureRequest) -> None:
-    """Extraction, opening, scanning, walking and verifying give one error: what, why, and the way out."""
+def test_every_reader_refuses(trials: dict[str, Trial], case: Case, request: pytest.FixtureRequest) -> None:
+    """Extraction, opening, scanning, walking and verifying raise one error: what, why, and the remedy."""
     trial = trials[request.node.callspec.id]
 
     assert {name: error for name, (error, _) in trial.fates.items()} == dict.fromkeys(
@@ -57,8 +57,8 @@ def test_every_road_refuses(trials: dict[str, Trial], case: Case, request: pytes
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
-def test_every_road_reads_what_is_only_strange(trials: dict[str, Trial], kind: str) -> None:
-    """What has no effect on names and bytes is read and gives the frame, whose grid is none of DWD's."""
+def test_every_reader_accepts_harmless_oddities(trials: dict[str, Trial], kind: str) -> None:
+    """Oddities without effect on names and bytes are read; the frame's grid is not one of DWD's."""
     trial = trials[kind]
 
     assert trial.fates.pop("open")[0] == "UnknownGrid"
@@ -73,24 +73,24 @@ def test_every_road_reads_what_is_only_strange(trials: dict[str, Trial], kind: s
 
 @pytest.mark.parametrize("kind", [*HARMLESS, *HOSTILE])
 def test_nothing_outside_is_touched(trials: dict[str, Trial], kind: str) -> None:
-    """Whatever is taken, nothing but the target folder changes: no name, no byte, no time."""
+    """Only the target folder changes: elsewhere no name, no byte and no time does."""
     assert trials[kind].touched == ()
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_nothing_hidden_or_foreign_is_left(trials: dict[str, Trial], kind: str) -> None:
-    """In the target folder are frames under plain names, or nothing."""
+    """The target folder has only frames under plain names."""
     assert [name for name in trials[kind].left if not name.startswith("raa01-")] == []
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_every_road_is_short(trials: dict[str, Trial], kind: str) -> None:
+def test_every_reader_is_quick(trials: dict[str, Trial], kind: str) -> None:
     """No archive keeps the processor busy for long."""
     assert max(trials[kind].seconds.values()) < SECONDS
 
 
-def test_memory_is_bounded(trials: dict[str, Trial]) -> None:
-    """All kinds together, one after the other by all roads, take less memory than one day of frames has."""
+def test_memory_is_limited(trials: dict[str, Trial]) -> None:
+    """All kinds together, by all readers, take less memory than one day of frames."""
     assert sum(trial.megabytes for trial in trials.values()) < MEGABYTES
 
 
@@ -98,7 +98,7 @@ def test_memory_is_bounded(trials: dict[str, Trial]) -> None:
 
 
 def test_more_days_than_a_year_are_refused(tmp_path: Path) -> None:
-    """The number of parts, each of which may take its own room, is bounded."""
+    """The number of parts, each of which may take its own space, is limited."""
     path = tmp_path / "a.tar"
     path.write_bytes(month(*[packed(tar(entry(NAME, FRAME)))] * (DAY_LIMIT + 1)))
 
@@ -108,8 +108,8 @@ def test_more_days_than_a_year_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("names", [("a", "A"), ("ä", "a\u0308"), ("x/b", "y/B"), ("straße", "STRASSE")], ids=ascii)
 @pytest.mark.parametrize("days", [1, 2])
-def test_names_that_many_disks_take_for_one_are_told(tmp_path: Path, names: tuple[str, str], days: int) -> None:
-    """Of two members whose names differ in case alone the first is kept on every system, and the other is told."""
+def test_names_that_differ_only_in_case_are_reported(tmp_path: Path, names: tuple[str, str], days: int) -> None:
+    """The first of two such members is kept on every system, and the other is reported."""
     members = [entry(name, frame(seed=number)) for number, name in enumerate(names)]
     path = tmp_path / "a.tar"
     path.write_bytes(packed(tar(*members)) if days == 1 else month(*(packed(tar(member)) for member in members)))
@@ -121,8 +121,8 @@ def test_names_that_many_disks_take_for_one_are_told(tmp_path: Path, names: tupl
 
 
 @pytest.mark.parametrize("names", [("a/x", "b/x"), ("x", "x"), ("x.gz", "x")], ids=str)
-def test_members_of_one_name_in_two_folders_are_told(tmp_path: Path, names: tuple[str, str]) -> None:
-    """Frames lie flat in their folder: of two of one name the later is kept, and the report says so."""
+def test_members_of_one_name_in_two_folders_are_reported(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Frames are in one flat folder: the later of two with one name is kept, and the report says so."""
     path = tmp_path / "a.tar.gz"
     path.write_bytes(packed(tar(*(entry(name, frame(seed=number)) for number, name in enumerate(names)))))
 
@@ -158,7 +158,7 @@ def _fifo(place: Path, _: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
 @pytest.mark.parametrize("trap", [_link, _hard_link, _dangling, _loop, _fifo])
 def test_nothing_is_written_through_a_link(tmp_path: Path, trap: Callable[[Path, Path], None]) -> None:
-    """A link, or what never ends, in a frame's place makes way for the frame; what it leads to stays."""
+    """A link or a device in a frame's place is replaced by the frame; the target of the link is unchanged."""
     path, victim, place = tmp_path / "a.tar.gz", tmp_path / "victim", tmp_path / "a" / NAME
     path.write_bytes(packed(tar(entry(NAME, FRAME))))
     victim.write_bytes(b"untouched")
@@ -174,8 +174,8 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, trap: Callable[[Path,
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
-def test_a_link_of_the_right_bytes_becomes_a_file(tmp_path: Path) -> None:
-    """A link to a frame elsewhere is not taken for the frame: who removes the other would lose it."""
+def test_a_link_to_the_correct_bytes_becomes_a_file(tmp_path: Path) -> None:
+    """A link to a frame elsewhere does not count as the frame: its target may be removed."""
     path, place = tmp_path / "a.tar.gz", tmp_path / "a" / NAME
     path.write_bytes(packed(tar(entry(NAME, FRAME))))
     (tmp_path / "other").write_bytes(FRAME)
@@ -189,8 +189,8 @@ def test_a_link_of_the_right_bytes_becomes_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
-def test_a_target_that_is_a_link_is_the_users_wish(tmp_path: Path) -> None:
-    """A folder of frames that the user has laid on another disk is filled there."""
+def test_a_target_folder_may_be_a_link(tmp_path: Path) -> None:
+    """A folder of frames that the user has placed on another disk is filled there."""
     path = tmp_path / "a.tar.gz"
     path.write_bytes(packed(tar(entry(NAME, FRAME))))
     (tmp_path / "large").mkdir()
@@ -203,7 +203,7 @@ def test_a_target_that_is_a_link_is_the_users_wish(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_a_frames_place_stays(tmp_path: Path) -> None:
-    """A folder where a frame should lie is not removed, but told."""
+    """A folder in place of a frame is not removed, but reported."""
     path = tmp_path / "a.tar.gz"
     path.write_bytes(packed(tar(entry(NAME, FRAME))))
     (tmp_path / "a" / NAME / "inside").mkdir(parents=True)
@@ -217,8 +217,8 @@ def test_a_folder_in_a_frames_place_stays(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs a FIFO")
 @pytest.mark.parametrize("place", ["fifo", "/dev/zero", "n" * 300, "loop"])
 @pytest.mark.parametrize("road", ["extract", "scan"])
-def test_a_source_that_is_no_file_is_told(tmp_path: Path, place: str, road: str) -> None:
-    """What gives bytes without end, or none for ever, or has no name on this disk, is never opened."""
+def test_a_source_that_is_not_a_regular_file_raises(tmp_path: Path, place: str, road: str) -> None:
+    """A source with endless bytes, without any, or with an invalid name is never opened."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
 

@@ -1,4 +1,4 @@
-"""Laws of RADKLIM's netCDF files: the codes are those of the binaries, and what contradicts DWD's is refused."""
+"""RADKLIM's netCDF files: the codes are those of the binaries, and contradictions are refused."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _standing(file: Any) -> None:
     ],
 )
 def test_another_structure_is_refused(change: Callable[[Any], None], name: str, match: str) -> None:
-    """NetCDF of another version or maker is named, with what it has and the way out."""
+    """NetCDF of another version or maker is named, with its contents and a remedy."""
     with pytest.raises(HeaderError, match=match):
         Fields(changed(change), name)
 

@@ -55,7 +55,7 @@ def _wradlibs_dataset(data: bytes) -> xr.Dataset:
 
 @pytest.fixture
 def real(real_frames: Path) -> bytes:
-    """Give the bytes of a published RW."""
+    """Return the bytes of a published RW."""
     return (real_frames / "raa01-rw_10000-latest-dwd---bin.hdf5").read_bytes()
 
 
@@ -95,7 +95,7 @@ def test_the_real_file_is_written_again(real: bytes) -> None:
 
 
 def _content(data: bytes) -> dict[str, tuple[Any, Any]]:
-    """Give every attribute with its type, and how the data are stored; a projection as its parameters."""
+    """Return every attribute with its type, and how the data are stored; a projection as its parameters."""
     found: dict[str, tuple[Any, Any]] = {}
 
     def look(place: str, item: Any) -> None:
@@ -153,12 +153,12 @@ def test_written_files_have_wradlibs_values(
 # --- what is read ---------------------------------------------------------------------------------------------
 
 
-def test_rows_come_south_first_as_in_radolan() -> None:
+def test_rows_are_south_first_as_in_radolan() -> None:
     """ODIM stores the north first; a caller has one order for both formats."""
     np.testing.assert_array_equal(read_composite(small_composite()).codes, CODES[::-1])
 
 
-def test_the_header_speaks_radolans_words() -> None:
+def test_the_header_uses_radolans_terms() -> None:
     """The time is the nominal one, the interval is counted over midnight, the stations have no quotes."""
     data = small_composite()
 
@@ -181,8 +181,8 @@ def test_the_header_speaks_radolans_words() -> None:
     assert read_header(data) == composite.header
 
 
-def test_courtesies_may_be_missing() -> None:
-    """Without the lists of stations and of software the field is read all the same."""
+def test_optional_attributes_may_be_missing() -> None:
+    """Without the lists of stations and of software the field is still read."""
     assert read_header(small_composite(without="nodes")).radars == ()
     assert read_header(small_composite(without="software")).software == ""
     assert read_header(small_composite(without="how")).radars == ()
@@ -200,10 +200,10 @@ def test_courtesies_may_be_missing() -> None:
         ("DBZH", 0.5, 0.5, 0),
     ],
 )
-def test_the_scale_is_the_decimal_number_that_is_meant(
+def test_the_scale_is_the_intended_decimal_number(
     quantity: str, gain: float, scale: float, precision: int
 ) -> None:
-    """Also where the file has a float32; where the scale is a power of ten, the header says which."""
+    """Float32 scales are included; if the scale is a power of ten, the header states it."""
     composite = read_composite(small_composite(quantity=quantity.encode(), gain=gain))
 
     assert (composite.packing.scale, composite.header.precision) == (scale, precision)
@@ -227,14 +227,14 @@ def test_a_rate_is_an_amount_in_its_interval(gain: float) -> None:
     ],
 )
 def test_values_follow_the_packing(quantity: bytes, gain: float, offset: float, expected: list[float]) -> None:
-    """No data is missing, no echo is a true zero of an amount, all else is code * gain + offset."""
+    """No data is missing, no echo is a true zero of an amount, the rest is code * gain + offset."""
     packing = read_composite(small_composite(quantity=quantity, gain=gain, offset=offset)).packing
 
     np.testing.assert_allclose(packing.values(np.array([0, 10, 65535], "u2")), expected, atol=1e-6)
 
 
 def test_codes_of_32_bits_keep_their_mark_of_no_data() -> None:
-    """The largest 32-bit code is no data; its neighbours, which float32 cannot tell from it, are values."""
+    """The largest 32-bit code is no data; its neighbours, equal to it in float32, are values."""
     codes = np.array([[4294967295, 4294967294, 1001]], "u4")
 
     composite = read_composite(small_composite(codes, gain=0.001, offset=-0.001, nodata=4294967295.0))
@@ -300,8 +300,8 @@ def test_times_that_contradict_the_product_are_refused(changes: dict[str, Any], 
         read_header(small_composite(**changes))
 
 
-def test_a_buffer_is_used_again() -> None:
-    """If it fits, the codes are put there; if not, they have memory of their own."""
+def test_a_buffer_is_reused() -> None:
+    """If it fits, it holds the codes; if not, they have memory of their own."""
     fits, other = np.empty((2, 3), np.uint16), np.empty((2, 3), np.uint8)
 
     assert read_composite(small_composite(), out=fits).codes is fits
@@ -337,8 +337,8 @@ def test_what_is_written_is_read_back(
     np.testing.assert_array_equal(again.codes, codes)
 
 
-def test_the_same_is_written_the_same() -> None:
-    """No time of writing gets into the file."""
+def test_writing_is_reproducible() -> None:
+    """The file contains no time of writing."""
     codes = np.zeros((900, 900), np.uint16)
     data = write_composite(SMALL, codes, quantity="ACRR", gain=0.1)
 
@@ -347,7 +347,7 @@ def test_the_same_is_written_the_same() -> None:
     assert write_composite(SMALL, codes, quantity="ACRR", gain=0.1) == data
 
 
-def test_a_grid_that_nobody_can_place_is_not_written() -> None:
+def test_an_unknown_grid_is_not_written() -> None:
     """The corners of a composite would be a guess."""
     with pytest.raises(UnknownGrid, match="a grid of 2 x 3 cells is unknown"):
         write_composite(replace(SMALL, rows=2, cols=3), CODES, quantity="ACRR", gain=0.1)
@@ -370,14 +370,14 @@ def test_a_grid_that_nobody_can_place_is_not_written() -> None:
     ],
 )
 def test_a_file_without_a_required_part_is_refused(missing: str) -> None:
-    """Nothing is guessed: the message names the file and what it lacks."""
+    """Nothing is guessed: the message names the file and the missing part."""
     with pytest.raises(HeaderError, match=rf"^a\.hdf5 is not an ODIM composite: it has no .*{missing}"):
         read_composite(small_composite(without=missing), name="a.hdf5")
 
 
 @pytest.mark.parametrize("quantity", [b"TH", b"VRADH"])
 def test_another_quantity_is_refused(quantity: bytes) -> None:
-    """The message lists those that are read, with their units."""
+    """The message lists the supported ones, with their units."""
     read = "ACRR .mm., RATE .mm/h., DBZH .dBZ., VIL .kg m-2., CLASS .1."
     match = f"quantity {quantity.decode()}; radar_nb reads {read}: open it with wradlib"
     with pytest.raises(HeaderError, match=match):
@@ -405,7 +405,7 @@ def test_another_quantity_is_refused(quantity: bytes) -> None:
     ],
 )
 def test_an_unusable_attribute_is_refused(name: str, value: Any, match: str) -> None:
-    """A 31st of September or a gain in words cannot be used."""
+    """A 31st of September or a gain in words is not valid."""
     with pytest.raises(HeaderError, match=match):
         read_composite(small_composite(**{name: value}))
 
@@ -423,16 +423,16 @@ def test_an_unusable_attribute_is_refused(name: str, value: Any, match: str) -> 
     ],
     ids=["1d", "3d", "0d", "empty", "signed", "float", "huge"],
 )
-def test_data_of_another_kind_are_refused(codes: Any) -> None:
-    """A composite has rows and columns of counts, and not more than a frame may have."""
+def test_other_data_sets_are_refused(codes: Any) -> None:
+    """A composite has rows and columns of counts, and at most the size of a frame."""
     with pytest.raises(
         HeaderError, match=r"(has no field of unsigned integers|holds a field of 3000 x 3000 cells .9.0 MB)"
     ):
         read_composite(small_composite(codes))
 
 
-def test_data_that_expand_beyond_their_field_are_told() -> None:
-    """A chunk that holds more or less than the field, or is no chunk, is not believed."""
+def test_data_that_expand_beyond_their_field_raise() -> None:
+    """A chunk with more or less than the field, or an invalid one, is refused."""
     whole = write_composite(SMALL, np.zeros((900, 900), np.uint16), quantity="ACRR", gain=0.1)
 
     for chunk in (b"rubbish", zlib.compress(bytes(900 * 900)), zlib.compress(bytes(900 * 900 * 2 + 9))):
@@ -462,7 +462,7 @@ def test_a_netcdf_is_sent_to_xarray(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_anywhere_is_an_error_of_ours() -> None:
-    """No beginning of an HDF5 passes for one, and none raises another kind of exception."""
+    """No truncated HDF5 is accepted, and none raises another kind of exception."""
     data = small_composite()
 
     for length in range(0, len(data), 97):
@@ -473,7 +473,7 @@ def test_a_file_cut_anywhere_is_an_error_of_ours() -> None:
 @law(deadline=None)
 @given(st.dictionaries(st.integers(0, 9999), st.integers(0, 255), min_size=1, max_size=20))
 def test_a_damaged_file_is_a_composite_or_an_error_of_ours(damage: dict[int, int]) -> None:
-    """Rubbish in the structure of an HDF5 never shows itself as another kind of exception."""
+    """Garbage in the structure of an HDF5 never raises another kind of exception."""
     data = bytearray(small_composite())
     for place, byte in damage.items():
         data[place % len(data)] = byte
@@ -489,8 +489,8 @@ def test_a_damaged_file_is_a_composite_or_an_error_of_ours(damage: dict[int, int
 
 
 @pytest.mark.parametrize("kind", HOSTILE_HDF5)
-def test_hostile_hdf5_is_refused_before_anything_is_read(kind: str, tmp_path: Path) -> None:
-    """No byte of another file, no link and no bomb gets past the header; a FIFO is never opened."""
+def test_malicious_hdf5_is_refused_before_anything_is_read(kind: str, tmp_path: Path) -> None:
+    """No byte of another file, no link and no bomb passes the header; a FIFO is never opened."""
     target = tmp_path / "target"
     os.mkfifo(target)  # a read would wait for a writer for ever
     make, match = HOSTILE_HDF5[kind]
@@ -501,8 +501,8 @@ def test_hostile_hdf5_is_refused_before_anything_is_read(kind: str, tmp_path: Pa
             read(data, name="evil")
 
 
-def test_a_loop_of_hard_links_beside_the_way_is_harmless() -> None:
-    """Only the path of the composite is followed, so that a loop elsewhere cannot hold the reader."""
+def test_a_loop_of_hard_links_elsewhere_is_harmless() -> None:
+    """Only the path of the composite is followed, so a loop elsewhere cannot block the reader."""
     file = io.BytesIO(small_composite())
     with h5py.File(file, "r+") as made:
         made["dataset1/loop"] = made["/"]
@@ -524,7 +524,7 @@ def test_a_loop_of_hard_links_beside_the_way_is_harmless() -> None:
     ],
 )
 def test_other_radar_files_are_named(changes: dict[str, Any], match: str) -> None:
-    """A polar volume or a European composite is not sent back to the server: fetching it again would not help."""
+    """The error for a polar volume or a European composite does not advise fetching it again."""
     file = io.BytesIO(small_composite())
     with h5py.File(file, "r+") as made:
         for name, value in changes.items():

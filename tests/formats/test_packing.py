@@ -1,4 +1,4 @@
-"""Laws of packing: what codes stand for, the same as floats, as CF's integers, as flags and as counts."""
+"""Packing: the meaning of codes, equal as floats, as CF's integers, as flags and as counts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALL = {"rain": RAIN, "echo": ECHO, "odim": ODIM, "fine": FINE, "wn": radolan_pac
 
 
 def codes_of(packing: Packing) -> np.ndarray[Any, Any]:
-    """Give every code of a packing, or in 32 bits the first and the last ones."""
+    """Return every code of a packing, or in 32 bits the first and the last ones."""
     if packing.itemsize < 4:
         return np.arange(1 << (8 * packing.itemsize)).astype(packing.dtype)
     return np.append(np.arange(1 << 16), np.arange((1 << 32) - 16, 1 << 32)).astype(packing.dtype)
@@ -34,7 +34,7 @@ class TestValues:
 
     @pytest.mark.parametrize("name", ALL)
     def test_packed_integers_decode_to_the_same_values(self, name: str) -> None:
-        """What CF makes of the packed integers and their attributes is what `values` gives, bit for bit."""
+        """CF's decoding of the packed integers equals `values`, bit for bit."""
         packing = ALL[name]
         codes = codes_of(packing)
         attrs: dict[str, Any] = {
@@ -63,7 +63,7 @@ class TestValues:
         np.testing.assert_array_equal(np.isnan(packing.values(codes)), missing)
         np.testing.assert_array_equal(packing.packed(codes) == packing.fill, missing)
 
-    def test_no_data_is_told_by_its_flag_and_nothing_else(self) -> None:
+    def test_only_the_flag_marks_missing_cells(self) -> None:
         """A true 24.90 or 25.00 mm is a value; flagged cells are missing whatever value they hold."""
         codes = np.array([2490, 2500, NO_DATA_CODE, NO_DATA, NO_DATA | CLUTTER | 5], "u2")
 
@@ -77,7 +77,7 @@ class TestValues:
         assert np.isnan(radolan_packing(2, scale=0.01, clutter="mask").values(codes))
 
     def test_undetected_rain_is_zero(self) -> None:
-        """Where ODIM's code of no echo would decode below zero it is 0 mm, also in packed integers."""
+        """If ODIM's code of no echo would decode below zero, it is 0 mm, also in packed integers."""
         codes = np.array([0, 1, 2], "u4")
 
         np.testing.assert_array_equal(FINE.values(codes), np.array([0, 0, 0.001], "f4"))
@@ -90,8 +90,8 @@ class TestValues:
         assert CLASSES.packed(codes).tolist() == [1 | 1 << 24, 80, 0xFFFFFFFF]
 
     @given(codes=hnp.arrays("u2", (7, 5)), step=st.integers(1, 3))
-    def test_results_go_where_they_should(self, codes: Any, step: int) -> None:
-        """With `out=`, also a view with gaps, the same values arrive there and nowhere else."""
+    def test_results_are_written_to_out(self, codes: Any, step: int) -> None:
+        """With `out=`, including a view with gaps, the same values are written there and nowhere else."""
         room = np.full((7, 5 * step), -1, "f4")
 
         given_back = RAIN.values(codes, out=room[:, ::step])
@@ -130,7 +130,7 @@ class TestCounts:
         ),
     )
     def test_a_threshold_in_counts_is_the_threshold_in_values(self, name: str, threshold: float) -> None:
-        """`value >= threshold` is `count >= count(threshold)`, in the decimal numbers that are meant."""
+        """`value >= threshold` is `count >= count(threshold)`, in the intended decimal numbers."""
         packing = ALL[name]
         counts = np.arange(4096)
         values = np.round(counts * packing.scale + packing.offset, 9)

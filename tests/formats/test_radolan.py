@@ -1,4 +1,4 @@
-"""RADOLAN frames: what is written is read back, and what is broken is told."""
+"""RADOLAN frames: written frames are read back, and broken ones raise."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ HEADERS = _headers(st.integers(1, 9999), st.sampled_from([None, 0])) | _headers(
 
 @law(deadline=None)
 @given(HEADERS, st.sampled_from(["u1", "<u2", "<u4", ">u2"]), st.data())
-def test_what_is_written_is_read_back(header: Header, dtype: str, data: st.DataObject) -> None:
-    """Header and codes of every width come back equal, and the header now knows its size."""
+def test_a_written_frame_is_read_back(header: Header, dtype: str, data: st.DataObject) -> None:
+    """Header and codes of every width are equal, and the header now has its size."""
     codes = data.draw(hnp.arrays(dtype, (header.rows, header.cols)))
 
     frame = write_frame(header, codes)
@@ -108,8 +108,8 @@ PICTURES = st.builds(
 
 @law(deadline=None)
 @given(PICTURES, st.binary(max_size=300))
-def test_what_is_written_in_runs_is_read_back(header: Header, runs: bytes) -> None:
-    """Of a run-length product the header comes back equal, and the runs as they are."""
+def test_written_runs_are_read_back(header: Header, runs: bytes) -> None:
+    """The header and the runs of a run-length product are equal."""
     frame = write_frame(header, np.frombuffer(runs, np.uint8))
 
     again, runs_again = read_frame(frame)
@@ -120,8 +120,8 @@ def test_what_is_written_in_runs_is_read_back(header: Header, runs: bytes) -> No
     assert runs_again.tobytes() == runs
 
 
-def test_a_picture_of_dwd_is_written_again_to_the_byte() -> None:
-    """Size, levels, list of radars and grid stand where DWD puts them."""
+def test_a_picture_of_dwd_is_rewritten_byte_for_byte() -> None:
+    """Size, levels, list of radars and grid are at DWD's positions."""
     frame = PICTURE % (len(PICTURE) + 2 + 7) + b"\x01\n\x02\n\x03\n\x04"
 
     header, runs = read_frame(frame)
@@ -132,8 +132,8 @@ def test_a_picture_of_dwd_is_written_again_to_the_byte() -> None:
     assert write_frame(header, runs) == frame
 
 
-def test_a_percentage_counts_days_and_may_say_anything_about_its_reference() -> None:
-    """No token is looked for in the text behind RM, which nobody documents."""
+def test_a_percentage_counts_days_and_may_have_any_reference() -> None:
+    """The undocumented text after RM is not searched for tokens."""
     text = b"%J010550100000821BY1620129VS 3SW   2.29.1PR E+00INT 212U1GP 900x 900RM U0 INT 9 PR E-05MS  2<> \x03"
 
     header = parse_header(text)
@@ -143,8 +143,8 @@ def test_a_percentage_counts_days_and_may_say_anything_about_its_reference() -> 
 
 
 @pytest.mark.parametrize("product", ["RU", "SW", "BY", "U1", "VS"])
-def test_a_product_whose_name_is_a_token_is_none(product: str) -> None:
-    """The U of RU is no unit of the interval: tokens begin behind the date."""
+def test_a_product_named_like_a_token_is_parsed(product: str) -> None:
+    """The U of RU is not a unit of the interval: tokens begin after the date."""
     header = replace(SMALL, product=product)
 
     assert _unwritten(parse_header(write_frame(header, CODES))) == header
@@ -152,7 +152,7 @@ def test_a_product_whose_name_is_a_token_is_none(product: str) -> None:
 
 @pytest.mark.parametrize("buffer", [bytes, bytearray, memoryview])
 def test_codes_are_a_view_of_any_buffer(buffer: type[Any]) -> None:
-    """Nothing is copied, and a reused buffer is as good as bytes."""
+    """Nothing is copied, and a reused buffer works like bytes."""
     data = buffer(FRAME)
 
     header, codes = read_frame(data)
@@ -176,22 +176,22 @@ def test_codes_are_a_view_of_any_buffer(buffer: type[Any]) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_frame_is_told_by_its_beginning(data: bytes) -> None:
-    """The message names the file, shows how it begins and how a frame would."""
+def test_a_message_shows_how_a_frame_begins(data: bytes) -> None:
+    """The message names the file, its beginning and that of a valid frame."""
     with pytest.raises(
         HeaderError, match=r"^a\.bin does not begin like a RADOLAN frame .*such as 'YW131525100000620BY'"
     ):
         read_frame(data, name="a.bin")
 
 
-def test_a_frame_cut_inside_its_header_is_told() -> None:
-    """Without the header's end a short file is a cut one."""
+def test_a_frame_cut_inside_its_header_raises() -> None:
+    """A short file without the header's end is truncated."""
     with pytest.raises(TruncatedFrame, match=r"^a\.bin ends inside its header, after 60 bytes"):
         read_frame(FRAME[:60], name="a.bin")
 
 
-def test_a_header_without_end_is_told() -> None:
-    """A long file without the byte that ends a header is no frame."""
+def test_a_header_without_end_raises() -> None:
+    """A long file without the byte that ends a header is not a frame."""
     data = FRAME[: FRAME.index(ETX)].ljust(HEADER_LIMIT, b" ")
 
     with pytest.raises(HeaderError, match=f"no end of its header .* in the first {HEADER_LIMIT} bytes"):
@@ -199,22 +199,22 @@ def test_a_header_without_end_is_told() -> None:
 
 
 @given(st.integers(0, len(FRAME) - 1))
-def test_no_beginning_of_a_frame_passes_for_a_frame(length: int) -> None:
+def test_no_truncated_frame_is_accepted(length: int) -> None:
     """A frame that is cut at any place is refused."""
     with pytest.raises(FrameError, match=r"begin like a RADOLAN frame|ends inside its header|is cut short"):
         read_frame(FRAME[:length])
 
 
-def test_a_short_frame_is_told_with_both_lengths() -> None:
-    """The message gives the bytes that are there and those that should be."""
+def test_a_short_frame_is_reported_with_both_lengths() -> None:
+    """The message states the existing and the expected bytes."""
     with pytest.raises(
         TruncatedFrame, match=f"has {len(FRAME) - 1} bytes where its header says {len(FRAME)}: it is cut"
     ):
         read_frame(FRAME[:-1])
 
 
-def test_a_frame_damaged_by_a_transfer_in_text_mode_is_told() -> None:
-    """Line ends that were translated make a frame longer: wradlib would read on, shifted, and say nothing."""
+def test_a_transfer_in_text_mode_is_detected() -> None:
+    """Translated line ends make a frame longer: wradlib would silently read on, shifted."""
     damaged = FRAME.replace(b"\n", b"\r\n")
 
     with pytest.raises(
@@ -224,7 +224,7 @@ def test_a_frame_damaged_by_a_transfer_in_text_mode_is_told() -> None:
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(2, 4), (1, 5), (7, 9)])
-def test_a_header_that_contradicts_its_payload_is_told(rows: int, cols: int) -> None:
+def test_a_header_that_contradicts_its_payload_raises(rows: int, cols: int) -> None:
     """Codes that do not fill the grid with 1, 2 or 4 bytes a cell have no meaning."""
     data = FRAME.replace(b"GP   2x   3", b"GP%4dx%4d" % (rows, cols))
 
@@ -232,7 +232,7 @@ def test_a_header_that_contradicts_its_payload_is_told(rows: int, cols: int) -> 
         read_frame(data)
 
 
-def test_a_grid_without_cells_is_told() -> None:
+def test_a_grid_without_cells_raises() -> None:
     """A frame has at least one cell."""
     with pytest.raises(HeaderError, match="a grid of 0 x 0 cells"):
         read_frame(FRAME.replace(b"GP   2x   3", b"GP   0x   0"))
@@ -251,8 +251,8 @@ def test_a_grid_without_cells_is_told() -> None:
         ("290000", "0219"),
     ],
 )
-def test_a_time_that_is_none_is_told(day_and_time: str, month_and_year: str) -> None:
-    """The 31st of June, month 13 or 24:25 have no place on a time axis."""
+def test_an_invalid_time_raises(day_and_time: str, month_and_year: str) -> None:
+    """The 31st of June, month 13 or 24:25 are not valid times."""
     data = FRAME.replace(b"131525100000620", f"{day_and_time}10000{month_and_year}".encode())
 
     with pytest.raises(
@@ -280,14 +280,14 @@ def test_a_missing_token_is_named(token: str, text: bytes) -> None:
     ],
 )
 def test_all_missing_tokens_are_named_at_once(header: bytes, missing: str) -> None:
-    """One message tells all that is wrong; run-length products need less than others."""
+    """One message lists all; run-length products need fewer tokens."""
     with pytest.raises(HeaderError, match=f"lacks {missing}: it reads"):
         parse_header(header)
 
 
 @pytest.mark.parametrize("unknown", [b"XX 7", b"QQ<a,b>", b"ZR +1.5"])
-def test_an_unknown_token_is_passed_over(unknown: bytes) -> None:
-    """DWD adds tokens every few years: the others are read all the same."""
+def test_an_unknown_token_is_ignored(unknown: bytes) -> None:
+    """DWD adds tokens every few years: the others are still read."""
     data = FRAME.replace(b"VS 3", b"VS 3" + unknown)
 
     assert _unwritten(parse_header(data)) == SMALL
@@ -296,7 +296,7 @@ def test_an_unknown_token_is_passed_over(unknown: bytes) -> None:
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
 @example(FRAME.replace(b"MS", "ST  7<boo ²>MS".encode("latin-1")))
 def test_any_bytes_are_a_header_or_an_error_of_ours(data: bytes) -> None:
-    """Rubbish never shows itself as another kind of exception."""
+    """Garbage never raises another kind of exception."""
     _assert_read_or_refused(data)
 
 
@@ -328,7 +328,7 @@ def _assert_read_or_refused(data: bytes) -> None:
         (6, None, b"BY        96VS 6SW", b"MS  9<boo,ros>\x03"),
     ],
 )
-def test_each_software_writes_in_its_own_way(
+def test_each_software_has_its_own_form(
     version: int, reanalysis: str | None, begins: bytes, radars: bytes
 ) -> None:
     """From version 5 on the size has ten digits; only RADOLAN's older software ends the radars with a blank."""
@@ -339,30 +339,30 @@ def test_each_software_writes_in_its_own_way(
 
 
 def test_times_are_in_seconds() -> None:
-    """The unit is the same for all frames, so that their times can be put side by side."""
+    """The unit is the same for all frames, so that their times can be combined."""
     assert parse_header(FRAME).time.dtype == "datetime64[s]"
 
 
 def test_without_a_list_of_radars_there_are_none() -> None:
-    """Some products do not say which radars they are made of."""
+    """Some products do not state their radars."""
     assert parse_header(FRAME.replace(b"MS 10<boo,ros> ", b"")).radars == ()
 
 
 def test_hours_belong_to_the_name_before_them() -> None:
-    """The last word of an entry is its number, whatever the name holds."""
+    """The last word of an entry is its number, whatever the name contains."""
     data = FRAME.replace(b"MS 10", b"ST 16<boo 24,two words 3>MS 10")
 
     assert parse_header(data).contributions == (("boo", 24), ("two words", 3))
 
 
-def test_a_payload_without_a_name_is_the_frame() -> None:
-    """A message has a subject also where the caller gave none."""
+def test_a_payload_without_a_name_is_called_the_frame() -> None:
+    """A message has a subject even if the caller passed no name."""
     with pytest.raises(TruncatedFrame, match=r"^the frame has 90 bytes where"):
         payload(parse_header(FRAME), FRAME[:90])
 
 
-def test_what_a_header_of_runs_does_not_say_is_not_written() -> None:
-    """Tokens that are None leave no trace."""
+def test_absent_tokens_are_not_written() -> None:
+    """Tokens that are None are omitted."""
     header = Header(product="PG", time=A_TIME, rows=460, cols=460, precision=0, interval=5, radars=("boo",))
 
     data = write_frame(header, np.zeros(3, np.uint8))
@@ -371,7 +371,7 @@ def test_what_a_header_of_runs_does_not_say_is_not_written() -> None:
 
 
 def test_codes_that_do_not_fit_the_header_are_not_written() -> None:
-    """A frame that could not be read is not made."""
+    """An unreadable frame is not created."""
     with pytest.raises(FrameError, match=r"shape \(3, 2\) do not fit a header of 2 x 3 cells"):
         write_frame(SMALL, CODES.T)
     with pytest.raises(FrameError, match=r"shape \(2, 3\) do not fit"):

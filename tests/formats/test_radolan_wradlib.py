@@ -1,4 +1,4 @@
-"""RADOLAN frames held against wradlib and against DWD's own bytes."""
+"""RADOLAN frames compared with wradlib and with DWD's own bytes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _some_of_the_mirror(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Give three frames of each archive, or all that lie there singly."""
+    """Return three frames of each archive, or all that are single files."""
     for path in sorted(path for path in root.rglob("[!.]*") if path.is_file()):
         if path.suffix == ".bz2":
             yield path.name, bz2.decompress(path.read_bytes())
@@ -76,7 +76,7 @@ def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _in_wradlibs_words(header: Header) -> dict[str, Any]:
-    """Give a header under the names and in the units of wradlib's parser."""
+    """Return a header under the names and in the units of wradlib's parser."""
     said = {
         "producttype": header.product,
         "datetime": header.time.item(),
@@ -124,12 +124,12 @@ def _unwritten(header: Header) -> Header:
 
 
 def test_no_real_file_is_left_out(real_frames: Path) -> None:
-    """The laws below are held against every binary file that is at hand."""
+    """The tests below use every available binary file."""
     assert {path.name for path in real_frames.iterdir() if path.suffix != ".hdf5"} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_real_header_says_what_wradlib_reads(real_frames: Path, name: str) -> None:
+def test_a_real_header_equals_wradlibs(real_frames: Path, name: str) -> None:
     """Every token of every real file has wradlib's value."""
     data = _bytes(real_frames / name)
 
@@ -137,15 +137,15 @@ def test_a_real_header_says_what_wradlib_reads(real_frames: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("RQ")])
-def test_a_real_file_is_written_again_to_the_byte(real_frames: Path, name: str) -> None:
-    """What was read writes the same file: nothing of it is lost or put elsewhere."""
+def test_a_real_file_is_rewritten_byte_for_byte(real_frames: Path, name: str) -> None:
+    """A header that was read writes the same file."""
     data = _bytes(real_frames / name)
 
     assert write_frame(*read_frame(data)) == data
 
 
-def test_the_real_file_whose_software_writes_blanks_is_written_again_to_the_token(real_frames: Path) -> None:
-    """RADVOR fills fields with blanks where others write zeros; what the tokens say is kept."""
+def test_a_real_file_with_blanks_is_rewritten_token_for_token(real_frames: Path) -> None:
+    """RADVOR fills fields with blanks where others write zeros; the tokens are equal."""
     header, codes = read_frame(_bytes(real_frames / "RQ2002012030_060"))
 
     again, codes_again = read_frame(write_frame(header, codes))
@@ -154,8 +154,8 @@ def test_the_real_file_whose_software_writes_blanks_is_written_again_to_the_toke
     np.testing.assert_array_equal(codes_again, codes)
 
 
-def test_the_mirrors_frames_are_read_and_written_as_the_real_ones(real_mirror: Path) -> None:
-    """Frames out of archives of any kind have wradlib's header and are written again to the byte."""
+def test_the_mirrors_frames_equal_the_real_ones(real_mirror: Path) -> None:
+    """Frames from archives of any kind have wradlib's header and are rewritten byte for byte."""
     kinds = set()
     for name, data in _some_of_the_mirror(real_mirror):
         header, codes = read_frame(data, name=name)
@@ -174,8 +174,8 @@ def test_the_mirrors_frames_are_read_and_written_as_the_real_ones(real_mirror: P
     "product", sorted(PRODUCTS.keys() - {"RU", *RUN_LENGTH, *HDF5_ALONE})
 )  # of RU and runs see below
 @pytest.mark.parametrize("full", [False, True])
-def test_wradlib_reads_the_header_that_we_write(product: str, full: bool) -> None:
-    """With the least and with all tokens a header of ours says to wradlib's parser what it says to ours."""
+def test_wradlib_reads_our_header(product: str, full: bool) -> None:
+    """With the fewest and with all tokens, wradlib's parser and ours agree on our header."""
     header = Header(product=product, time=A_TIME, rows=2, cols=3, precision=-2, interval=5, radars=("boo",))
     if full:
         header = replace(
@@ -195,8 +195,8 @@ def test_wradlib_reads_the_header_that_we_write(product: str, full: bool) -> Non
     assert _in_wradlibs_words(parse_header(frame)) == _wradlibs_words(frame)
 
 
-def test_wradlib_reads_the_header_of_runs_that_we_write() -> None:
-    """Levels, indicator, number of pictures and size of a run-length product are the same to both."""
+def test_wradlib_reads_our_header_of_runs() -> None:
+    """Both agree on levels, indicator, number of pictures and size of a run-length product."""
     header = Header(product="PG", time=A_TIME, rows=460, cols=460, precision=0, interval=5, radars=("boo", "ros"))
     header = replace(header, levels=(1.0, 19.0, 28.0), indicator=1, images=2)
 
@@ -207,8 +207,8 @@ def test_wradlib_reads_the_header_of_runs_that_we_write() -> None:
     assert (said["indicator"], said["datasize"]) == ("maximum", 9)
 
 
-def test_of_ru_wradlib_reads_a_unit_that_is_none() -> None:
-    """The U of RU is a token to wradlib; all else of its header is the same to both."""
+def test_wradlib_reads_a_unit_from_ru() -> None:
+    """The U of RU is a token to wradlib; the rest of its header is equal."""
     header = Header(product="RU", time=A_TIME, rows=2, cols=3, precision=-1, interval=60, radars=("boo",))
 
     frame = write_frame(header, np.zeros((2, 3), "<u2"))
@@ -222,7 +222,7 @@ def test_of_ru_wradlib_reads_a_unit_that_is_none() -> None:
 
 
 def _header(made: Product) -> Header:
-    """Give a header as DWD writes it, of the smallest grid."""
+    """Return a header in DWD's form, of the smallest grid."""
     # of packings with an offset the header counts in steps of 0.5 dBZ
     exponent = round(np.log10(made.precision / (0.5 if made.quantity == "reflectivity" else 1)))
     return Header(
@@ -238,7 +238,7 @@ def _header(made: Product) -> Header:
 
 @pytest.mark.parametrize("product", SHORTS)
 def test_every_16_bit_code_has_wradlibs_value(product: str) -> None:
-    """All 65,536 codes agree, but that missing cells are told by their flag and not by the value 2490 or 2500."""
+    """All 65,536 codes agree, except that only the flag marks missing cells, not the value 2490 or 2500."""
     made = PRODUCTS[product]
     codes = np.resize(np.arange(1 << 16, dtype=np.uint16), (SIDE, SIDE))
     theirs = _wradlibs_field(write_frame(_header(made), codes))
@@ -269,8 +269,8 @@ def test_every_8_bit_code_has_wradlibs_value(product: str) -> None:
     assert ours.ravel()[0] == np.float32(-32.5)
 
 
-def test_hydrometeors_keep_the_bits_that_wradlib_cuts() -> None:
-    """Of HG's 32 bits wradlib keeps twelve, and takes hail for no data; these agree, and ours has all."""
+def test_hydrometeors_keep_the_bits_that_wradlib_removes() -> None:
+    """The twelve bits that wradlib keeps of HG's 32 agree; wradlib takes hail for no data, and ours has all."""
     from wradlib.io import radolan
 
     kinds = np.array([*HYDROMETEORS, 1 << 31], np.uint32)

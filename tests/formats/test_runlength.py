@@ -1,4 +1,4 @@
-"""Run-length coded classes: what is coded is decoded, as wradlib does, and what is broken is told."""
+"""Run-length coded classes: coded fields are decoded as by wradlib, and broken ones raise."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CLASSES = hnp.arrays(
 
 
 def encode(classes: Classes, *, number: int | None = None) -> bytes:
-    """Give the runs of a field, its lines numbered or all with the same number."""
+    """Return the runs of a field, its lines numbered or all with the same number."""
     lines = enumerate(classes[::-1])
     return b"".join(bytes([number or line % 256]) + _runs(row) + b"\n" for line, row in lines) + b"\x04"
 
@@ -55,7 +55,7 @@ def _runs(line: Classes) -> bytes:
 
 
 def _measured(classes: Classes) -> Classes:
-    """Close the gaps between measured cells, which runs cannot have."""
+    """Close gaps between measured cells, which runs cannot encode."""
     inner = (classes != NO_CLASS).cumsum(axis=1) > 0
     inner &= (classes[:, ::-1] != NO_CLASS).cumsum(axis=1)[:, ::-1] > 0
     return np.where(inner & (classes == NO_CLASS), np.uint8(0), classes)
@@ -63,8 +63,8 @@ def _measured(classes: Classes) -> Classes:
 
 @law(deadline=None)
 @given(CLASSES.map(_measured))
-def test_what_is_coded_is_decoded(classes: Classes) -> None:
-    """Classes, missing cells and the order of rows come back, whatever the line's number is."""
+def test_a_coded_field_is_decoded(classes: Classes) -> None:
+    """Classes, missing cells and the order of rows are restored, for any line number."""
     decoded = decode(encode(classes), *classes.shape)
 
     assert decoded.dtype == np.uint8
@@ -73,14 +73,14 @@ def test_what_is_coded_is_decoded(classes: Classes) -> None:
 
 @pytest.mark.parametrize("offset", [0, 1, 238, 239, 240, 255, 256, 300, 459])
 def test_an_offset_may_have_several_bytes(offset: int) -> None:
-    """Also of more than 255 cells, where wradlib's own sum runs over."""
+    """It encodes offsets of more than 255 cells, where wradlib's own sum overflows."""
     classes = np.full((2, 460), NO_CLASS, np.uint8)
     classes[0, offset:] = 3
 
     np.testing.assert_array_equal(decode(encode(classes), 2, 460), classes)
 
 
-def test_every_line_number_is_passed_over() -> None:
+def test_every_line_number_is_skipped() -> None:
     """A picture has 460 lines: among their numbers are LF, which ends a line, and EOT, which ends the field."""
     classes = np.arange(460, dtype=np.uint8)[:, None] % 7 + np.zeros((1, 460), np.uint8)
 
@@ -89,7 +89,7 @@ def test_every_line_number_is_passed_over() -> None:
 
 @pytest.mark.filterwarnings("ignore::xarray.SerializationWarning")
 def test_a_picture_has_wradlibs_classes() -> None:
-    """Read as a frame, a field that wradlib can read is the same to both."""
+    """A field that wradlib can read is equal when read as a frame."""
     import xarray as xr
 
     row, col = np.ogrid[:460, :460]
@@ -110,14 +110,14 @@ def test_a_picture_has_wradlibs_classes() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x04", b"\x01\n", b"\x01\x11\x20\n\x02\x11"], ids=repr)
-def test_a_field_with_too_few_lines_is_told(data: bytes) -> None:
-    """The message counts the lines that are there."""
+def test_a_field_with_too_few_lines_raises(data: bytes) -> None:
+    """The message states the number of lines."""
     with pytest.raises(TruncatedFrame, match=r"^a\.bin ends after [01] of its 2 lines: fetch"):
         decode(data, 2, 5, name="a.bin")
 
 
 @pytest.mark.parametrize("rest", [b"\x03\n\x04", b"\x04\x01\n", b"\x00"], ids=repr)
-def test_a_field_that_goes_on_is_told(rest: bytes) -> None:
+def test_a_field_with_too_many_lines_raises(rest: bytes) -> None:
     """More lines than rows belong to another grid."""
     with pytest.raises(HeaderError, match=r"^a\.bin continues after 2 lines"):
         decode(b"\x01\n\x02\n" + rest, 2, 5, name="a.bin")
@@ -135,8 +135,8 @@ def test_a_field_that_goes_on_is_told(rest: bytes) -> None:
     ],
     ids=lambda line: repr(line[:8]),
 )
-def test_a_line_that_is_none_is_told(line: bytes) -> None:
-    """Before any memory is taken for it; the message names the line."""
+def test_an_invalid_line_raises(line: bytes) -> None:
+    """It raises before any memory is allocated for it; the message names the line."""
     with pytest.raises(HeaderError, match=r"^line 2 of a\.bin is not a line of runs over 5 cells"):
         decode(b"\x01\n" + line + b"\x04", 2, 5, name="a.bin")
 
@@ -144,7 +144,7 @@ def test_a_line_that_is_none_is_told(line: bytes) -> None:
 @law(deadline=None)
 @given(st.binary(max_size=80) | st.lists(st.sampled_from(b"\n\x04\x10\x11\xff\x13")).map(bytes), st.integers(0, 3))
 def test_any_bytes_are_classes_or_an_error_of_ours(data: bytes, rows: int) -> None:
-    """Rubbish never shows itself as another kind of exception, nor as classes that runs cannot hold."""
+    """Garbage never raises another kind of exception, nor decodes to classes that runs cannot hold."""
     try:
         classes = decode(data, rows, 9)
     except FrameError:
@@ -154,7 +154,7 @@ def test_any_bytes_are_classes_or_an_error_of_ours(data: bytes, rows: int) -> No
     assert set(np.unique(classes)) <= {*range(16), NO_CLASS}
 
 
-def test_the_outline_of_the_real_picture_is_no_class(real_forms: Path) -> None:
+def test_the_outline_of_the_real_picture_is_not_a_class(real_forms: Path) -> None:
     """The value 9 only touches cells without data or the edge: it is missing, and its flag says why."""
     data = gzip.decompress((real_forms / "raa01-pg_10000-1408102045-dwd---bin.gz").read_bytes())
     header, runs = read_frame(data)

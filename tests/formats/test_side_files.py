@@ -1,4 +1,4 @@
-"""Laws of the files beside the data: damaged or forged, they count as absent or are refused, whatever they say."""
+"""Files beside the data: damaged or forged ones count as absent or are refused."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ EACH = 60
 
 
 @pytest.mark.parametrize("name", LAWS)
-def test_what_is_forged_is_refused_or_absent(name: str) -> None:
-    """Other values in any place of the JSON, under a right checksum, never raise a foreign error."""
+def test_forged_files_are_refused_or_absent(name: str) -> None:
+    """Other values anywhere in the JSON, under a correct checksum, never raise a foreign error."""
     seeds = LAWS[name].seeds()
 
     for number in range(EACH):
@@ -29,13 +29,13 @@ def test_what_is_forged_is_refused_or_absent(name: str) -> None:
 @pytest.mark.parametrize("name", LAWS)
 @law(derandomize=True, deadline=None, max_examples=EACH)
 @given(st.data())
-def test_what_is_damaged_is_refused_or_absent(name: str, data: st.DataObject) -> None:
-    """Bytes cut out, put in or turned anywhere never raise a foreign error."""
+def test_damaged_files_are_refused_or_absent(name: str, data: st.DataObject) -> None:
+    """Bytes removed, inserted or flipped anywhere never raise a foreign error."""
     LAWS[name].holds(damaged(LAWS[name], data))
 
 
 def damaged(one: Law, data: st.DataObject) -> bytes:
-    """Return a seed of which a piece was replaced by other bytes."""
+    """Return a seed with a piece replaced by other bytes."""
     seed = data.draw(st.sampled_from(one.seeds()))
     first, second = sorted(data.draw(st.tuples(*[st.integers(0, len(seed))] * 2)))
     return seed[:first] + data.draw(st.binary(max_size=20)) + seed[second:]

@@ -1,4 +1,4 @@
-"""Laws of the synthetic archives: DWD's names, folders, nesting and compression."""
+"""Synthetic archives: DWD's names, folders, nesting and compression."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def one(name: str, time: np.datetime64, *, family: FamilyName = "radolan", seed:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder that is filled once for all tests."""
+    """Create a folder that is filled once for all tests."""
     return tmp_path_factory.mktemp("root")
 
 
 @pytest.fixture(scope="module")
 def month(root: Path) -> Path:
-    """Make the archive of a month of RADKLIM YW of which there is one day."""
+    """Create the archive of a month of RADKLIM YW with a single day."""
     (path,) = make_archives(root, "YW", "2020-06", days=[13], progress=False)
     return path
 
@@ -57,7 +57,7 @@ def _four_hours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_month_of_days(root: Path, month: Path) -> None:
-    """RADKLIM YW is a tar of a .tar.gz a day of 288 frames, under DWD's path and names."""
+    """RADKLIM YW is a tar with a .tar.gz of 288 frames per day, under DWD's path and names."""
     folder = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
     assert month == root / folder / "YW2017.002_202006.tar"
     with tarfile.open(month, "r:") as tar:
@@ -77,7 +77,7 @@ def test_month_of_days(root: Path, month: Path) -> None:
 
 
 def test_made_again(month: Path, root: Path) -> None:
-    """What was made of the same is kept as it is."""
+    """A file made with the same arguments is kept."""
     before = month.stat().st_mtime_ns
     seen: list[Progress] = []
 
@@ -89,7 +89,7 @@ def test_made_again(month: Path, root: Path) -> None:
 
 
 @pytest.mark.usefixtures("_four_hours")
-def test_other_days_are_made_anew(tmp_path: Path) -> None:
+def test_other_days_are_rebuilt(tmp_path: Path) -> None:
     """An archive of other days or another seed, or an unfinished one, is replaced."""
     path = tmp_path / "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019/RW201906.tar.gz"
     path.parent.mkdir(parents=True)
@@ -111,7 +111,7 @@ def test_other_days_are_made_anew(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_four_hours")
 def test_single_frames(tmp_path: Path) -> None:
-    """What DWD publishes as single frames lies there as such; two threads may fill the same folder."""
+    """Products that DWD publishes as single frames are written as such; two threads may fill the same folder."""
 
     def fill(source: str) -> tuple[Path, ...]:
         return make_archives(tmp_path, "RW", "2025-06", source=source, days=[1], progress=False)
@@ -145,7 +145,7 @@ def test_days_must_exist(tmp_path: Path) -> None:
 
 
 def test_coverage(tmp_path: Path) -> None:
-    """Months that DWD files nowhere are refused."""
+    """Months that DWD does not publish are refused."""
     with pytest.raises(CoverageError, match="1999-05"):
         make_archives(tmp_path, "YW", "1999-05", progress=False)
 
@@ -158,7 +158,7 @@ def test_unknown_family(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_four_hours")
 def test_a_day_in_hdf5(tmp_path: Path) -> None:
-    """HDF5 comes as a tar.gz a day, with members of DWD's names; the binaries of the month are not touched."""
+    """HDF5 is one tar.gz per day, with members of DWD's names; the binaries of the month are unchanged."""
     (path,) = make_archives(tmp_path, "RW", "2026-01", hdf5=True, days=[13], progress=False)
 
     assert path.as_posix().endswith("grids_germany/hourly/radolan/recent/hdf5/RW-hdf5-260113.tar.gz")
@@ -180,8 +180,8 @@ def test_a_day_in_hdf5(tmp_path: Path) -> None:
         ("SF", "2025-11", "radolan", "HDF5 from 2025-12 on"),
     ],
 )
-def test_what_dwd_does_not_publish_in_hdf5(tmp_path: Path, name: str, month: str, source: str, held: str) -> None:
-    """Months before the change are refused; the message says since when there is HDF5."""
+def test_unpublished_hdf5_is_refused(tmp_path: Path, name: str, month: str, source: str, held: str) -> None:
+    """For months before the change, the message states when HDF5 begins."""
     with pytest.raises(CoverageError, match=f"{name} of {month} is not in {source}, which holds {held}"):
         make_archives(tmp_path, name, month, source=source, hdf5=True, progress=False)
 
@@ -232,7 +232,7 @@ def test_a_forecast_is_published_as_dwd_does(
 
 
 def test_an_alias_follows_the_newest_file(tmp_path: Path) -> None:
-    """What is published later takes its place; an older one made afterwards does not."""
+    """A file published later replaces it; an older one made afterwards does not."""
     alias = tmp_path / "weather/radar/radolan/ry/raa01-ry_10000-latest-dwd---bin.hdf5"
     found = []
 
@@ -243,8 +243,8 @@ def test_an_alias_follows_the_newest_file(tmp_path: Path) -> None:
     assert [str(time)[-8:] for time in found] == ["15:50:00", "15:55:00", "15:55:00"]
 
 
-def test_a_span_of_hours_is_made_alone(tmp_path: Path) -> None:
-    """Both ends belong to it, as in a plan."""
+def test_a_span_of_hours_can_be_made(tmp_path: Path) -> None:
+    """The span is inclusive, as in a plan."""
     asked = ("2020-06-13T15:50", "2020-06-13T16:00")
 
     paths = make_archives(tmp_path, "RY", *asked, source="nrt", hdf5=True, progress=False)

@@ -1,4 +1,4 @@
-"""Laws of the synthetic composites of the present: one weather in the codes of every product."""
+"""Synthetic composites: one weather in the codes of every product."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def values(name: str, time: np.datetime64 = MOMENT, lead: int = 0) -> NDArray[np
 
 
 @pytest.mark.parametrize("name", IN_HDF5)
-def test_a_composite_states_what_it_is(name: str) -> None:
-    """Product, time, lead time, grid and quantity are the table's; the software owns up to it."""
+def test_a_composite_describes_itself(name: str) -> None:
+    """Product, time, lead time, grid and quantity are the table's; the software says that it is synthetic."""
     lead = 60 if product(name).leads else 0
     ((_, data),) = synthetic_frames(name, [MOMENT], hdf5=True, lead=lead)
     composite = read_composite(data)
@@ -55,7 +55,7 @@ def test_rs_is_the_sum_of_twelve_rv() -> None:
 
 
 def test_fine_cells_lie_in_the_coarse_ones() -> None:
-    """Sixteen cells of HX show the WN of their kilometre, and the column's maximum is nowhere less."""
+    """Sixteen cells of HX show the WN of their kilometre, and the column's maximum is never less."""
     coarse, fine, highest = values("WN"), values("HX"), values("DMAX")
 
     np.testing.assert_array_equal(fine[2::4, 3::4], coarse)
@@ -80,7 +80,7 @@ def test_the_classes_of_both_forms_agree() -> None:
 
 
 def test_it_snows_in_winter() -> None:
-    """The class of what is not drizzle follows the season."""
+    """The class of cells other than drizzle follows the season."""
     numbers = values("HYMECNG", np.datetime64("2021-01-13T12:00:00"))
     kinds = {HYDROMETEOR_CLASSES[int(number)] for number in np.unique(numbers[np.isfinite(numbers)])}
 
@@ -98,8 +98,8 @@ def test_it_snows_in_winter() -> None:
         ("HG", "hg/HG2006131550_000.bz2", "HG_LATEST_000.bz2"),
     ],
 )
-def test_composites_lie_where_dwd_puts_them(tmp_path: Path, name: str, file: str, alias: str) -> None:
-    """Each under its folder and name, and once more under its alias, spelt as DWD spells it."""
+def test_composites_are_stored_at_dwds_paths(tmp_path: Path, name: str, file: str, alias: str) -> None:
+    """Each is stored under its folder and name, and under its alias, in DWD's spelling."""
     (path,) = make_archives(tmp_path, name, "2020-06-13T15:50", source="nrt", hdf5=name != "HG", progress=False)
 
     assert path == tmp_path / "weather/radar/composite" / file

@@ -1,4 +1,4 @@
-"""Laws of the misbehaving mirror: what a plain client sees of its connections, and what holds for every fault."""
+"""The misbehaving mirror: effects of its connections on a plain client, and properties of every fault."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder that is served."""
+    """Return the folder that is served."""
     return make_root(tmp_path_factory.mktemp("server"))
 
 
@@ -41,7 +41,7 @@ class TestConnections:
             assert client.get().body == BODY
 
     def test_cut(self, root: Path) -> None:
-        """The head is right, so many bytes come, then the connection is reset."""
+        """The head is correct, a number of bytes arrives, then the connection is reset."""
         answer = seen(root, "cut", after=1000)
 
         assert (answer.status, answer.headers["Content-Length"]) == (200, str(len(BODY)))
@@ -49,7 +49,7 @@ class TestConnections:
         assert answer.broken
 
     def test_short(self, root: Path) -> None:
-        """The head is right, so many bytes come, then the connection is closed as if all was well."""
+        """The head is correct, a number of bytes arrives, then the connection is closed normally."""
         with misbehaving(root, Fault(kind="short", after=1000)) as (_, client):
             client.http.request("GET", FILE)
             response = client.http.getresponse()
@@ -60,7 +60,7 @@ class TestConnections:
 
     @pytest.mark.parametrize("kind", ["cut", "short", "stall"])
     def test_never_the_whole_body(self, root: Path, kind: Kind) -> None:
-        """A break that is to come behind the end comes before the last byte."""
+        """A break after the end takes place before the last byte."""
         with misbehaving(root, Fault(kind=kind, after=10**9)) as (mirror, client):
             client.http.request("GET", FILE)
             body = client.http.getresponse()
@@ -69,7 +69,7 @@ class TestConnections:
             mirror.close()
 
     def test_stall(self, root: Path) -> None:
-        """So many bytes come and then none, without end, and the connection stands until the mirror closes."""
+        """A number of bytes arrives, then none; the connection stays open until the mirror closes."""
         with misbehaving(root, Fault(kind="stall", after=1000)) as (mirror, client):
             client.http.request("GET", FILE)
             response = client.http.getresponse()
@@ -85,7 +85,7 @@ class TestConnections:
             assert client.http.sock.recv(1) == b""
 
     def test_trickle(self, root: Path) -> None:
-        """From a byte on the body comes at so many bytes a second."""
+        """From a certain byte, the body arrives at the given rate."""
         began = time.monotonic()
         answer = seen(root, "trickle", after=len(BODY) - 100, rate=500)
 
@@ -93,7 +93,7 @@ class TestConnections:
         assert time.monotonic() - began >= 0.2
 
     def test_trickle_of_100_bytes_a_second(self, root: Path) -> None:
-        """Where no rate is named, it is 100 B/s."""
+        """The default rate is 100 B/s."""
         began = time.monotonic()
         answer = seen(root, "trickle", after=len(BODY) - 30)
 
@@ -101,7 +101,7 @@ class TestConnections:
         assert time.monotonic() - began >= 0.3
 
     def test_hangup_at_once(self, root: Path) -> None:
-        """The connection ends after a whole answer that did not say so."""
+        """The connection ends after a complete response that did not announce it."""
         with misbehaving(root, Fault(kind="hangup", form="at-once")) as (_, client):
             answer = client.get()
             assert client.http.sock is not None
@@ -111,7 +111,7 @@ class TestConnections:
             assert client.http.sock.recv(1) == b""
 
     def test_hangup_at_the_worst_moment(self, root: Path) -> None:
-        """The connection stands until the next request has been sent, and breaks without an answer to it."""
+        """The connection stays open until the next request is sent, and breaks without a response."""
         with misbehaving(root, Fault(kind="hangup", form="next-request", attempts=(1,))) as (mirror, client):
             first = client.get()
             with pytest.raises(ConnectionResetError, match="reset"):
@@ -140,11 +140,11 @@ class TestConnections:
 
 
 class TestAll:
-    """What holds for every kind."""
+    """Properties of every kind."""
 
     @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"reset"}))
     def test_nothing_but_a_head(self, root: Path, kind: Kind) -> None:
-        """HEAD has no body to spoil, and its answer ends, whatever the fault."""
+        """HEAD has no body to damage, and its response ends, whatever the fault."""
         rule = Fault(kind=kind, latency=0.01) if kind == "slow" else Fault(kind=kind)
         with misbehaving(root, rule) as (_, client):
             answer = client.get(method="HEAD", Range="bytes=5-")
@@ -154,8 +154,8 @@ class TestAll:
     @pytest.mark.parametrize(
         "kind", ["cut", "stall", "short", "trickle", "length", "no-length", "flip", "encoded"]
     )
-    def test_nothing_of_a_body(self, root: Path, kind: Kind) -> None:
-        """What has no byte cannot be spoilt in its body, and is answered all the same."""
+    def test_an_empty_body(self, root: Path, kind: Kind) -> None:
+        """A body without a byte cannot be damaged, and is still sent."""
         with misbehaving(root, Fault(kind=kind)) as (_, client):
             empty = client.get("/bin/empty.tar")
             unchanged = client.get(If_Modified_Since=MODIFIED)
@@ -164,14 +164,14 @@ class TestAll:
         assert (unchanged.status, unchanged.body) == (304, b"")
 
     @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"reset", "slow", "stall", "trickle"}))
-    def test_what_is_not_there(self, root: Path, kind: Kind) -> None:
-        """A file that is not there is answered, with no status of success but a login page's."""
+    def test_a_missing_file(self, root: Path, kind: Kind) -> None:
+        """A missing file is answered, without a status of success except for a login page."""
         answer = seen(root, kind, path="/bin/none", headers={"Range": "bytes=5-"})
 
         assert answer.status >= 300 or kind == "page"
 
     def test_the_same_seed_does_the_same_harm(self, root: Path) -> None:
-        """What is struck, and at which byte, hangs on no order of requests, and on no other thread."""
+        """Which requests and bytes are affected depends neither on the order of requests nor on threads."""
         rules = Fault(kind="cut", share=0.4), Fault(kind="flip", share=0.5), Fault(kind="503", share=0.3)
         requests = [f"{FILE}?{n}" for n in range(20)]
         paths = ["/bin/a.tar.gz", "//bin/a.tar.gz", "/bin//a.tar.gz"]
@@ -194,8 +194,8 @@ class TestAll:
         assert once == again
         assert {kind for _, _, kind, _ in once} == {"", "cut", "flip", "503"}
 
-    def test_what_was_served(self, root: Path) -> None:
-        """Each request is remembered: what was asked for, what was done, how many bytes were sent, and when."""
+    def test_requests_are_recorded(self, root: Path) -> None:
+        """Each request is recorded with its target, fault, number of bytes sent, and time."""
         began = time.monotonic()
         with misbehaving(
             root, Fault(kind="503", attempts=(1,)), Fault(kind="cut", after=9, attempts=(2,))
@@ -210,8 +210,8 @@ class TestAll:
         assert [each.sent for each in mirror.served[1:]] == [9, len(BODY)]
         assert began <= mirror.served[0].moment <= mirror.served[2].moment <= time.monotonic()
 
-    def test_who_behaves_remembers_nothing(self, root: Path) -> None:
-        """A mirror without faults keeps no account, however long it runs."""
+    def test_without_faults_nothing_is_recorded(self, root: Path) -> None:
+        """A mirror without faults keeps no record, however long it runs."""
         with Mirror(root) as mirror, closing(Client(mirror)) as client:
             client.get()
 
@@ -229,7 +229,7 @@ class TestAll:
         ids=lambda rule: f"{rule.kind}-{rule.form}{rule.latency or ''}",
     )
     def test_closing_ends_all(self, root: Path, rule: Fault) -> None:
-        """However long an answer takes, the mirror closes at once, and no thread of it is left."""
+        """However long a response takes, the mirror closes at once, and leaves no thread."""
         before = set(threading.enumerate())
         with Mirror(root, faults=Faults(rules=(rule,))) as mirror:
             clients = [Client(mirror) for _ in range(8)]
@@ -247,8 +247,8 @@ class TestAll:
 
         assert took < 2
 
-    def test_a_client_that_goes_leaves_no_thread(self, root: Path) -> None:
-        """Who has enough of a stall and goes away is not waited for."""
+    def test_a_client_that_leaves_leaves_no_thread(self, root: Path) -> None:
+        """A client that leaves during a stall is not waited for."""
         with misbehaving(root, Fault(kind="stall", after=10)) as (_, client):
             before = set(threading.enumerate())
             client.http.request("GET", FILE)

@@ -1,4 +1,4 @@
-"""Laws of spoilt answers: what a plain client sees of faults of the body, of ranges, of status and redirects."""
+"""Damaged responses: effects of faults of the body, of ranges, of status and redirects on a plain client."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder that is served."""
+    """Return the folder that is served."""
     return make_root(tmp_path_factory.mktemp("server"))
 
 
 class TestBodies:
-    """Faults of the body and of what is said of it."""
+    """Faults of the body and its description."""
 
     def test_too_small_a_length(self, root: Path) -> None:
-        """Less is promised, and so much is sent: nothing on the connection tells that there is more."""
+        """Only the stated number of bytes is sent: the connection does not reveal the rest."""
         with misbehaving(root, Fault(kind="length", by=-300, attempts=(1,))) as (_, client):
             first, second = client.get(), client.get()
 
@@ -36,7 +36,7 @@ class TestBodies:
         assert second.body == BODY
 
     def test_too_large_a_length(self, root: Path) -> None:
-        """More is promised; all that there is is sent, and the connection closed."""
+        """All bytes are sent, and the connection closed before the stated length."""
         answer = seen(root, "length", by=300)
 
         assert (answer.headers["Content-Length"], answer.body) == (str(len(BODY) + 300), BODY)
@@ -44,7 +44,7 @@ class TestBodies:
 
     @pytest.mark.parametrize(("after", "body"), [(None, BODY), (1000, BODY[:1000])])
     def test_no_length(self, root: Path, after: int | None, body: bytes) -> None:
-        """No length is given, and the end of the connection ends the body: a part looks like the whole."""
+        """Without a length, the end of the connection ends the body: a part looks like the whole."""
         answer = seen(root, "no-length", after=after)
 
         assert "Content-Length" not in answer.headers
@@ -53,7 +53,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("after", [None, 0, 1000, 10**9])
     def test_flip(self, root: Path, after: int | None) -> None:
-        """One bit of the body is another, in the byte that was named or in one that is drawn."""
+        """One bit of the body is flipped, in the named byte or a random one."""
         body = seen(root, "flip", after=after).body
         differences = [(n, a ^ b) for n, (a, b) in enumerate(zip(body, BODY, strict=True)) if a != b]
 
@@ -62,7 +62,7 @@ class TestBodies:
         assert after is None or differences[0][0] == min(after, len(BODY) - 1)
 
     def test_encoded(self, root: Path) -> None:
-        """The body is packed once more and says so, also where a range was asked for."""
+        """The body is encoded and labelled so, even for a range."""
         answer = seen(root, "encoded", headers={"Range": "bytes=5-"})
 
         assert (answer.status, answer.headers["Content-Encoding"]) == (200, "gzip")
@@ -70,7 +70,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("label", ["gzip", "x-gzip"])
     def test_labelled(self, root: Path, label: str) -> None:
-        """The body is labelled as packed, and is the file."""
+        """The body is labelled as encoded, but is the file."""
         answer = seen(root, "labelled", form=label)
 
         assert (answer.headers["Content-Encoding"], answer.body) == (label, BODY)
@@ -115,7 +115,7 @@ class TestRanges:
 
     @pytest.mark.parametrize(("by", "start"), [(-3, 997), (3, 1003), (-2000, 3000)])
     def test_a_range_that_begins_elsewhere(self, root: Path, by: int, start: int) -> None:
-        """Another range comes than was asked for, and says which."""
+        """Another range than the requested one is sent, and labelled so."""
         answer = seen(root, "wrong-range", form="start", by=by, headers={"Range": "bytes=1000-"})
 
         assert answer.status == 206
@@ -123,20 +123,20 @@ class TestRanges:
         assert answer.body == BODY[start:]
 
     def test_a_range_of_another_size(self, root: Path) -> None:
-        """The range that was asked for comes, of a file that is said to be larger."""
+        """The requested range is sent, of a file with a larger stated size."""
         answer = seen(root, "wrong-range", form="total", by=7, headers={"Range": "bytes=1000-1999"})
 
         assert answer.headers["Content-Range"] == f"bytes 1000-1999/{len(BODY) + 7}"
         assert answer.body == BODY[1000:2000]
 
     def test_416(self, root: Path) -> None:
-        """A range that is there is refused, with the true size."""
+        """A valid range is refused, with the true size."""
         answer = seen(root, "416", headers={"Range": "bytes=5-"})
 
         assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{len(BODY)}")
 
     def test_another_etag(self, root: Path) -> None:
-        """From the second request on the ETag is another; who goes on with the old one gets the whole file."""
+        """From the second request on the ETag differs; a client with the old one gets the whole file."""
         with misbehaving(root, Fault(kind="new-etag", form="honest")) as (_, client):
             old = client.get().headers["ETag"]
             whole = client.get(Range="bytes=5-", If_Range=old)
@@ -151,7 +151,7 @@ class TestRanges:
 
     @pytest.mark.parametrize(("form", "status", "body"), [("honest", 200, REISSUED), ("lie", 206, REISSUED[5:])])
     def test_another_file(self, root: Path, form: str, status: int, body: bytes) -> None:
-        """A file that is issued anew comes whole to who has begun the old one, or its rest does, by a lie."""
+        """A re-issued file is sent whole to a client with a part of the old one, or falsely its rest."""
         with misbehaving(root, Fault(kind="new-etag", form=form, edition="new")) as (_, client):
             old = client.get()
             new = client.get(Range="bytes=5-", If_Range=old.headers["ETag"])
@@ -162,7 +162,7 @@ class TestRanges:
 
     @pytest.mark.parametrize(("form", "by_date"), [("dated", 206), ("undated", 200)])
     def test_weak_etag(self, root: Path, form: str, by_date: int) -> None:
-        """A weak ETag does for no range, but a date does where there is one; both tell an unchanged file."""
+        """A weak ETag is not enough for a range, but a date is; both identify an unchanged file."""
         with misbehaving(root, Fault(kind="weak-etag", form=form)) as (_, client):
             answer = client.get()
             etag = answer.headers["ETag"]
@@ -176,7 +176,7 @@ class TestRanges:
         assert [again.status, strong.status, dated.status, unchanged.status] == [200, 200, by_date, 304]
 
     def test_no_validator(self, root: Path) -> None:
-        """Nothing tells one edition from another: no condition holds, a bare range is given."""
+        """Without validators no condition holds, and a bare range is sent."""
         with misbehaving(root, Fault(kind="no-validator", attempts=(2, 3, 4, 5))) as (_, client):
             etag = client.get().headers["ETag"]
             answer = client.get()
@@ -192,7 +192,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("kind", ["429", "503", "500", "403", "404"])
     def test_statuses(self, root: Path, kind: Kind) -> None:
-        """The status comes, without Retry-After where none is named."""
+        """The status is sent, without Retry-After unless named."""
         answer = seen(root, kind)
 
         assert answer.status == int(kind)
@@ -201,14 +201,14 @@ class TestRefusals:
     @pytest.mark.parametrize("kind", ["429", "503"])
     @pytest.mark.parametrize(("seconds", "text"), [(0, "0"), (2, "2"), (1.5, "2")])
     def test_retry_after_in_seconds(self, root: Path, kind: Kind, seconds: float, text: str) -> None:
-        """Retry-After is a whole number of seconds, not fewer than were named."""
+        """Retry-After is a whole number of seconds, at least the named ones."""
         answer = seen(root, kind, retry_after=seconds)
 
         assert answer.headers["Retry-After"] == text
 
     @pytest.mark.parametrize("kind", ["429", "503"])
     def test_retry_after_as_a_date(self, root: Path, kind: Kind) -> None:
-        """Retry-After is a date that lies not less than the named seconds ahead."""
+        """Retry-After is a date at least the named seconds ahead."""
         before = datetime.now(UTC)
         answer = seen(root, kind, retry_after=100, as_date=True)
 
@@ -217,7 +217,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize(("form", "addresses"), [("itself", 1), ("ring", 2)])
     def test_redirects_without_end(self, root: Path, form: str, addresses: int) -> None:
-        """Whoever follows goes round for ever, also where only one request is struck; the path stays as it was."""
+        """Redirects form a loop, even if only one request is affected; the path is unchanged."""
         with misbehaving(root, Fault(kind="loop", form=form, attempts=(1,))) as (mirror, client):
             path, ring = FILE, []
             for _ in range(9):
@@ -236,7 +236,7 @@ class TestRefusals:
         [({}, f"http://elsewhere.invalid{FILE}"), ({"location": "http://[::1]:8/x/"}, f"http://[::1]:8/x{FILE}")],
     )
     def test_redirect_elsewhere(self, root: Path, options: dict[str, Any], address: str) -> None:
-        """The path is sought on another host."""
+        """The path is redirected to another host."""
         answer = seen(root, "elsewhere", **options)
 
         assert (answer.status, answer.headers["Location"]) == (302, address)

@@ -1,4 +1,4 @@
-"""Laws of the rules by which a server misbehaves."""
+"""The rules of a misbehaving server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def rules(draw: st.DrawFn) -> Fault:
-    """Draw a rule of any kind, with some of the options that it has."""
+    """Draw a rule of any kind, with some of its options."""
     kind = draw(st.sampled_from(sorted(KINDS)))
     own = {name: OPTIONS[name] for name in KINDS[kind].options if name in OPTIONS}
     if KINDS[kind].forms:
@@ -48,7 +48,7 @@ def rules(draw: st.DrawFn) -> Fault:
 
 
 def struck(kind: Kind, share: float, *, seed: int = 0) -> set[tuple[str, int]]:
-    """Give the requests that a rule of a share strikes."""
+    """Return the requests that a rule with a share affects."""
     faults = Faults(rules=(Fault(kind=kind, share=share),), seed=seed)
     return {request for request in REQUESTS if faults.strike(*request)}
 
@@ -64,12 +64,12 @@ def as_toml(faults: Faults) -> str:
 
 
 class TestStriking:
-    """Which requests are struck."""
+    """Selection of requests."""
 
     @settings(max_examples=20, deadline=None)
     @given(seed=st.integers(), order=st.randoms(use_true_random=False))
     def test_the_order_of_requests_does_not_matter(self, seed: int, order: random.Random) -> None:
-        """The same seed strikes the same requests, in whatever order they come."""
+        """The same seed selects the same requests, in any order."""
         found = Faults(rules=(Fault(kind="cut", share=0.3), Fault(kind="503", share=0.3)), seed=seed)
         again = Faults(rules=found.rules, seed=seed)
         shuffled = order.sample(REQUESTS, len(REQUESTS))
@@ -78,23 +78,23 @@ class TestStriking:
 
         assert [drawn[request] for request in REQUESTS] == [found.strike(*request) for request in REQUESTS]
 
-    def test_another_seed_strikes_others(self) -> None:
-        """Another seed strikes other requests, about as many."""
+    def test_another_seed_selects_others(self) -> None:
+        """Another seed selects other requests, about as many."""
         found = [struck("cut", 0.3, seed=seed) for seed in range(4)]
 
         assert all(100 < len(each) < 200 for each in found)
         assert len({frozenset(each) for each in found}) == 4
 
-    def test_kinds_are_drawn_apart(self) -> None:
-        """Whether one kind strikes says nothing of another."""
+    def test_kinds_are_independent(self) -> None:
+        """Whether one kind affects a request is independent of another."""
         cut, flip = struck("cut", 0.5), struck("flip", 0.5)
 
         assert 80 < len(cut & flip) < 170
 
     @settings(max_examples=20, deadline=None)
     @given(share=st.floats(0, 1), more=st.floats(0, 1))
-    def test_a_larger_share_strikes_the_same_and_more(self, share: float, more: float) -> None:
-        """What is struck at a share is struck at each larger one; at 0 nothing is, at 1 all."""
+    def test_a_larger_share_includes_a_smaller(self, share: float, more: float) -> None:
+        """Requests selected at a share are selected at each larger one; none at 0, all at 1."""
         few, many = sorted((share, more))
 
         assert struck("cut", 0) == set()
@@ -102,7 +102,7 @@ class TestStriking:
         assert struck("cut", 1) == set(REQUESTS)
 
     def test_the_first_rule_counts(self) -> None:
-        """Of several rules that concern a request the first strikes; being slow goes with any of them."""
+        """The first of several matching rules applies; being slow combines with any of them."""
         slow = Fault(kind="slow", latency=0.1)
         first, second = Fault(kind="cut", path="*.gz"), Fault(kind="503")
         faults = Faults(rules=(slow, first, second))
@@ -126,13 +126,13 @@ class TestStriking:
         ],
     )
     def test_patterns(self, pattern: str, path: str, concerned: bool) -> None:
-        """A pattern is of the whole path, and upper and lower case differ."""
+        """A pattern matches the whole path, case-sensitively."""
         found = Faults(rules=(Fault(kind="404", path=pattern),)).strike(path, 1)
 
         assert bool(found) == concerned
 
     def test_attempts(self) -> None:
-        """A rule of some attempts strikes these; one of a changed ETag, if it names none, all but the first."""
+        """A rule with attempts affects only these; a changed ETag by default all but the first."""
         third, changed = (
             Faults(rules=(Fault(kind="404", attempts=(1, 3)),)),
             Faults(rules=(Fault(kind="new-etag"),)),
@@ -143,24 +143,24 @@ class TestStriking:
 
     @pytest.mark.parametrize("kind", ["no-range", "wrong-range", "416"])
     def test_ranges(self, kind: Kind) -> None:
-        """What is done to ranges leaves other requests to the next rule."""
+        """A fault of ranges leaves other requests to the next rule."""
         faults = Faults(rules=(Fault(kind=kind), Fault(kind="cut")))
 
         assert faults.strike("/a", 1, ranged=True)[0].kind == kind
         assert faults.strike("/a", 1, ranged=False)[0].kind == "cut"
 
     def test_listings(self) -> None:
-        """What is done to index pages leaves files to the next rule."""
+        """A fault of index pages leaves files to the next rule."""
         faults = Faults(rules=(Fault(kind="listing"), Fault(kind="cut")))
 
         assert [faults.strike(path, 1)[0].kind for path in ("/a/", "/a")] == ["listing", "cut"]
 
 
 class TestRules:
-    """What a rule may say."""
+    """Valid rules."""
 
-    def test_every_kind_has_its_words(self) -> None:
-        """What a kind is, and what it heeds, is written down for each."""
+    def test_every_kind_is_documented(self) -> None:
+        """Each kind has a description and a list of its options."""
         assert tuple(KINDS) == get_args(Kind)
 
     @pytest.mark.parametrize(
@@ -196,13 +196,13 @@ class TestRules:
             ({"kind": "cut", "form": "x"}, "a 'cut' fault has no option 'form'"),
         ],
     )
-    def test_what_cannot_be_is_refused(self, options: dict[str, Any], message: str) -> None:
-        """A rule that makes no sense cannot be made; the message names the value and what is allowed."""
+    def test_invalid_rules_are_refused(self, options: dict[str, Any], message: str) -> None:
+        """The message names the value and what is allowed."""
         with pytest.raises(SettingsError, match=message):
             Fault(**options)
 
     def test_the_table_shows_all(self) -> None:
-        """The table has a row a rule, and each says what it does."""
+        """The table has one row per rule, which describes it."""
         table = Faults(rules=(Fault(kind="cut", attempts=(1, 2), after=5, share=0.25),), seed=3).table()
 
         assert "seed 3" in table.title
@@ -210,11 +210,11 @@ class TestRules:
 
 
 class TestFiles:
-    """What a file of rules may hold."""
+    """Files of rules."""
 
     @given(found=st.lists(rules(), max_size=5), seed=st.integers(-(1 << 60), 1 << 60))
     def test_round_trip(self, tmp_path_factory: pytest.TempPathFactory, found: list[Fault], seed: int) -> None:
-        """What is written in TOML is what is read."""
+        """Rules written as TOML are read back."""
         faults = Faults(rules=tuple(found), seed=seed)
         path = tmp_path_factory.mktemp("faults") / "faults.toml"
         path.write_text(as_toml(faults), encoding="utf-8")
@@ -222,7 +222,7 @@ class TestFiles:
         assert load_faults(path) == faults
 
     def test_an_empty_file(self, tmp_path: Path) -> None:
-        """A file without a rule is a server that behaves."""
+        """A file without a rule is a server without faults."""
         path = tmp_path / "faults.toml"
         path.touch()
 
@@ -253,29 +253,29 @@ class TestFiles:
             ("[[fault]]\nkind = 'slow'\nrate = inf", r"fault 1: rate = inf"),
         ],
     )
-    def test_what_cannot_be_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
-        """A file with a mistake is an error that names the file, the rule, the mistake and what is allowed."""
+    def test_invalid_files_are_refused(self, tmp_path: Path, text: str, message: str) -> None:
+        """The error names the file, the rule, the mistake and what is allowed."""
         path = tmp_path / "faults.toml"
         path.write_text(text, encoding="utf-8")
 
         with pytest.raises(SettingsError, match=message):
             load_faults(path)
 
-    def test_no_text(self, tmp_path: Path) -> None:
-        """Bytes that are no text are no TOML."""
+    def test_bytes_that_are_not_text(self, tmp_path: Path) -> None:
+        """Bytes that are not text are not TOML."""
         path = tmp_path / "faults.toml"
         path.write_bytes(b"seed = 1 # \xff")
 
         with pytest.raises(SettingsError, match="is not a TOML file"):
             load_faults(path)
 
-    def test_no_file(self, tmp_path: Path) -> None:
-        """A file that is not there is an error that names it."""
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        """The error names it."""
         with pytest.raises(SettingsError, match=r"nowhere\.toml cannot be read: No such file"):
             load_faults(tmp_path / "nowhere.toml")
 
     def test_the_example_shows_every_kind(self) -> None:
-        """The example in the documentation can be loaded, and no kind is missing in it."""
+        """The documented example can be loaded, and contains every kind."""
         faults = load_faults(EXAMPLE)
 
         assert {rule.kind for rule in faults.rules} == set(KINDS)

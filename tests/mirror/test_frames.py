@@ -1,4 +1,4 @@
-"""Laws of the synthetic frames."""
+"""Synthetic frames."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def one(name: str, time: np.datetime64 = MOMENT, *, family: FamilyName = "radola
 
 @pytest.fixture(scope="module")
 def sums() -> list[bytes]:
-    """Make the SF of two hours that follow each other."""
+    """Make the SF of two consecutive hours."""
     return [frame for _, frame in synthetic_frames("SF", [DAY - np.timedelta64(1, "h"), DAY])]
 
 
@@ -52,7 +52,7 @@ def back(minutes: Sequence[int]) -> list[np.datetime64]:
 
 @pytest.mark.parametrize(("name", "family"), CASES)
 def test_wradlib_reads_them(name: str, family: FamilyName) -> None:
-    """In every frame wradlib finds the header and the values that radar_nb finds."""
+    """Header and values of every frame are the same in wradlib and radar_nb."""
     from wradlib.io import radolan
 
     frame = one(name, family=family)
@@ -85,7 +85,7 @@ def test_wradlib_reads_them(name: str, family: FamilyName) -> None:
     ],
 )
 def test_headers_are_dwds(real_frames: Path, name: str, family: FamilyName, real: str) -> None:
-    """But for the radars, and the software that owns up to it, a header says what a real one says."""
+    """Except for the radars and the software, which says that it is synthetic, a header equals a real one."""
     theirs, _ = read_frame((real_frames / real).read_bytes())
     ours, _ = read_frame(one(name, theirs.time, family=family))
 
@@ -95,15 +95,15 @@ def test_headers_are_dwds(real_frames: Path, name: str, family: FamilyName, real
 
 
 def test_header_of_sums_is_dwds(real_frames: Path, sums: list[bytes]) -> None:
-    """But for the software, an SF's header is a real one to the byte: the radars and the hours of each."""
+    """Except for the software, an SF's header equals a real one: the radars and the hours of each."""
     theirs = (real_frames / "raa01-sf_10000-1910141950-dwd---bin").read_bytes()
     end = theirs.index(b"\x03") + 1
 
     assert sums[1][:end] == theirs[:end].replace(b"SW   2.21.0", b"SWSYNTHETIC")
 
 
-def test_a_frame_stands_alone() -> None:
-    """A frame is the same alone and among others, on one thread and on many; another seed gives another."""
+def test_a_frame_is_independent_of_others() -> None:
+    """A frame is the same alone and among others, for any number of threads; another seed makes another."""
     among = list(synthetic_frames("YW", back(range(0, 30, 5)), family="radklim", workers=3))
 
     assert [time for time, _ in among] == back(range(0, 30, 5))
@@ -147,7 +147,7 @@ def test_days_are_sums_of_hours(sums: list[bytes]) -> None:
 
 
 def test_only_supported_products() -> None:
-    """A product that cannot be made is an error that names those that can."""
+    """The error for an unsupported product lists the supported ones."""
     with pytest.raises(UnknownProduct, match=f"EX cannot be made .* {', '.join(SUPPORTED)}"):
         one("EX")
 
@@ -156,7 +156,7 @@ def test_only_supported_products() -> None:
     ("name", "quantity", "interval"), [("YW", "RATE", 5), ("RY", "RATE", 5), ("RW", "ACRR", 60)]
 )
 def test_hdf5_shows_the_same_rain(name: str, quantity: str, interval: int) -> None:
-    """Cell by cell, as counts of the same size; rates or sums as DWD has them, and the software owns up to it."""
+    """Cells are equal as counts of the same size, as rates or sums as at DWD, with a synthetic software."""
     composite = read_composite(one(name, hdf5=True))
     _, codes = read_frame(one(name))
     header, packing = composite.header, composite.packing
@@ -172,8 +172,8 @@ def test_hdf5_shows_the_same_rain(name: str, quantity: str, interval: int) -> No
     assert (inner[both] > 0).any()
 
 
-def test_sums_in_hdf5_have_no_upper_limit_of_twelve_bits(sums: list[bytes]) -> None:
-    """A day's sum is that of the binaries as far as these can hold it."""
+def test_sums_in_hdf5_have_no_limit_of_twelve_bits(sums: list[bytes]) -> None:
+    """A day's sum equals that of the binaries as far as these can hold it."""
     _, codes = read_frame(sums[1])
     ((_, data),) = synthetic_frames("SF", [DAY], hdf5=True)
 
@@ -186,7 +186,7 @@ def test_sums_in_hdf5_have_no_upper_limit_of_twelve_bits(sums: list[bytes]) -> N
 
 
 def test_a_forecast_is_the_weather_of_its_time() -> None:
-    """What RV foresees comes true: the lead time stands in the header, whose time is the base time."""
+    """RV's forecast is correct: the lead time is in the header, whose time is the base time."""
     base = MOMENT - np.timedelta64(30, "m")
     header, codes = read_frame(one("RV", base, lead=30))
     analysis, truth = read_frame(one("RV", MOMENT))
@@ -196,8 +196,8 @@ def test_a_forecast_is_the_weather_of_its_time() -> None:
     np.testing.assert_array_equal(codes, truth)
 
 
-def test_a_forecast_in_hdf5_resolves_what_the_binary_cuts_off() -> None:
-    """The binary has whole hundredths of a millimetre, and one where there is less (measured on DWD's RV)."""
+def test_hdf5_resolves_more_than_the_binary() -> None:
+    """The binary has whole hundredths of a millimetre, at least one (measured on DWD's RV)."""
     fine = read_composite(one("RV", lead=15, hdf5=True))
     _, codes = read_frame(one("RV", lead=15))
     seen = fine.codes != fine.packing.marks[0]
@@ -225,6 +225,6 @@ def test_runs_are_the_frames_of_their_lead_times() -> None:
 
 @pytest.mark.parametrize("name", ["RX", "EX"])
 def test_only_supported_products_in_hdf5(name: str) -> None:
-    """A product that cannot be made in HDF5 is an error that names those that can."""
+    """The error for an unsupported product lists the supported ones."""
     with pytest.raises(UnknownProduct, match=f"{name} cannot be made .* in HDF5: .* {', '.join(SUPPORTED_HDF5)}"):
         one(name, hdf5=True)

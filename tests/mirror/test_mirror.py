@@ -1,4 +1,4 @@
-"""Laws of the mirror's server."""
+"""The mirror's server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ODD = "odd %41 & name; 'ü'.tar"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder with files of several kinds, and a secret beside it."""
+    """Create a folder with files of several kinds, and a secret beside it."""
     root = tmp_path_factory.mktemp("server") / "root"
     (root / "bin" / "2020").mkdir(parents=True)
     for name in ("a.tar", "b.tar.gz", "c.bz2", "d", LONG, ODD):
@@ -68,7 +68,7 @@ def fetch(
 
 
 class TestFiles:
-    """What a file is answered with."""
+    """Responses for files."""
 
     @pytest.mark.parametrize(
         ("name", "kind"),
@@ -80,7 +80,7 @@ class TestFiles:
         ],
     )
     def test_whole(self, client: http.client.HTTPConnection, name: str, kind: str) -> None:
-        """A file comes whole, with its type, size, date and validator, and is never encoded."""
+        """A file is sent with its type, size, date and validator, and is never encoded."""
         response, body = fetch(client, f"/bin/{name}", Accept_Encoding="gzip")
 
         assert (response.status, body) == (200, BODY)
@@ -93,7 +93,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("path", ["/bin/a.tar", "/bin/empty.tar", "/bin/", "/bin", "/none"])
     def test_head(self, client: http.client.HTTPConnection, path: str) -> None:
-        """HEAD gives the headers of GET, and no body."""
+        """HEAD returns the headers of GET, without a body."""
         got, _ = fetch(client, path)
         head, nothing = fetch(client, path, method="HEAD")
 
@@ -104,7 +104,7 @@ class TestFiles:
     @given(first=st.integers(0, len(BODY) + 10), last=st.none() | st.integers(0, len(BODY) + 10))
     @settings(deadline=None, max_examples=60)
     def test_ranges_are_slices(self, mirror: Mirror, first: int, last: int | None) -> None:
-        """A range is the slice of the file that it names, and its header says which."""
+        """A range is the named slice of the file, as its header says."""
         client = http.client.HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
         response, body = fetch(client, "/bin/a.tar", Range=f"bytes={first}-{'' if last is None else last}")
         client.close()
@@ -121,27 +121,27 @@ class TestFiles:
 
     @pytest.mark.parametrize("count", [1, 1000, len(BODY), len(BODY) + 1])
     def test_suffix(self, client: http.client.HTTPConnection, count: int) -> None:
-        """A range that names only a number of bytes gives that many from the end."""
+        """A range with only a number of bytes returns that many from the end."""
         response, body = fetch(client, "/bin/a.tar", Range=f"bytes=-{count}")
 
         assert (response.status, body) == (206, BODY[-count:])
 
     @pytest.mark.parametrize("text", ["bytes=0-1,4-5", "lines=0-1", "bytes=-", "bytes=x-1", "bytes"])
-    def test_no_range(self, client: http.client.HTTPConnection, text: str) -> None:
-        """What is not one range of bytes gives the whole file."""
+    def test_invalid_ranges_return_the_file(self, client: http.client.HTTPConnection, text: str) -> None:
+        """Anything but one range of bytes returns the whole file."""
         response, body = fetch(client, "/bin/a.tar", Range=text)
 
         assert (response.status, body) == (200, BODY)
 
     @pytest.mark.parametrize(("path", "text"), [("/bin/a.tar", "bytes=-0"), ("/bin/empty.tar", "bytes=0-")])
-    def test_range_of_nothing(self, client: http.client.HTTPConnection, path: str, text: str) -> None:
+    def test_an_empty_range(self, client: http.client.HTTPConnection, path: str, text: str) -> None:
         """A range without a byte is refused."""
         response, _ = fetch(client, path, Range=text)
 
         assert response.status == 416
 
     def test_if_range(self, client: http.client.HTTPConnection) -> None:
-        """A range is given only of the file that the client has begun; else the whole new file."""
+        """A range is sent only if the file is unchanged; otherwise the whole new file."""
         response, _ = fetch(client, "/bin/a.tar", method="HEAD")
         etag, modified = response.headers["ETag"], response.headers["Last-Modified"]
 
@@ -155,7 +155,7 @@ class TestFiles:
         assert status("Fri, 28 Jun 2019 12:00:01 GMT") == 200
 
     def test_unchanged(self, client: http.client.HTTPConnection) -> None:
-        """A client that has the file gets no body; the validator counts before the date."""
+        """A client that has the file gets no body; the validator takes precedence over the date."""
         response, _ = fetch(client, "/bin/a.tar", method="HEAD")
         etag, modified = response.headers["ETag"], response.headers["Last-Modified"]
 
@@ -170,8 +170,8 @@ class TestFiles:
         assert status(If_Modified_Since="Fri, 28 Jun 2019 11:59:59 GMT") == 200
         assert status(If_Modified_Since="some day") == 200
 
-    def test_changed_file_has_another_etag(self, client: http.client.HTTPConnection, root: Path) -> None:
-        """A file that is replaced by another of the same size has another validator."""
+    def test_a_changed_file_has_another_etag(self, client: http.client.HTTPConnection, root: Path) -> None:
+        """A replacement of the same size has another validator."""
         file = root / "bin" / "changing.tar"
         file.write_bytes(b"one")
         os.utime(file, ns=(10**18, 10**18))
@@ -185,7 +185,7 @@ class TestFiles:
         assert before.headers["ETag"] != after.headers["ETag"]
 
     def test_keep_alive(self, client: http.client.HTTPConnection) -> None:
-        """All requests, whatever their answers, go over one connection."""
+        """All requests use one connection, whatever their responses."""
         fetch(client, "/bin/a.tar")
         socket_used = client.sock
         for path in ("/none", "/bin", "/bin/", "/bin/empty.tar", "/bin/a.tar"):
@@ -195,10 +195,10 @@ class TestFiles:
 
 
 class TestFolders:
-    """What a folder is answered with."""
+    """Responses for folders."""
 
-    def test_index_is_as_nginx_writes_it(self, client: http.client.HTTPConnection) -> None:
-        """An index page is to the byte what nginx's autoindex gives: cut names, times, sizes."""
+    def test_index_equals_nginxs(self, client: http.client.HTTPConnection) -> None:
+        """An index page equals that of nginx's autoindex: shortened names, times, sizes."""
         response, body = fetch(client, "/bin/")
         lines = body.decode().split("\r\n")
 
@@ -212,7 +212,7 @@ class TestFolders:
         assert lines[-3:] == ["</pre><hr></body>", "</html>", ""]
 
     def test_index_is_read_by_the_catalogue(self, client: http.client.HTTPConnection, root: Path) -> None:
-        """What is listed are the files that could be DWD's, with their sizes; others can be fetched too."""
+        """The index lists the files with names like DWD's, with their sizes; others can be fetched too."""
         _, body = fetch(client, "/bin/")
         entries = parse_listing(body.decode(), url="/bin/")
 
@@ -223,7 +223,7 @@ class TestFolders:
         assert fetch(client, f"/bin/{quote(ODD)}")[1] == BODY
 
     def test_index_is_well_formed(self, client: http.client.HTTPConnection) -> None:
-        """Odd names break neither the page nor its addresses."""
+        """Unusual names break neither the page nor its addresses."""
         _, body = fetch(client, "/bin/")
         hrefs = re.findall('<a href="([^"<>]*)">', body.decode())
 
@@ -239,7 +239,7 @@ class TestFolders:
 
     @pytest.mark.skipif(sys.platform in {"darwin", "win32"}, reason="file names are Unicode here")
     def test_a_name_in_no_encoding(self, client: http.client.HTTPConnection, root: Path) -> None:
-        """A folder whose name is no UTF-8 is listed, sent on to and read like any other."""
+        """A folder whose name is not UTF-8 is listed, redirected to and read like any other."""
         folder = Path(os.fsdecode(os.fsencode(root) + b"/od\xffd"))
         folder.mkdir(exist_ok=True)
         (folder / "a.tar").write_bytes(BODY)
@@ -253,14 +253,14 @@ class TestFolders:
 
     @pytest.mark.parametrize("path", ["/bin", "//bin", "/bin?x"])
     def test_redirect(self, client: http.client.HTTPConnection, path: str) -> None:
-        """A folder without a slash at the end is sent there, on the same server."""
+        """A folder without a final slash is redirected, on the same server."""
         response, _ = fetch(client, path)
 
         assert (response.status, response.headers["Location"]) == (301, "/bin/")
 
 
 class TestRefusals:
-    """What is not served."""
+    """Refused requests."""
 
     @pytest.mark.parametrize(
         "path",
@@ -298,7 +298,7 @@ class TestRefusals:
         ],
     )
     def test_nothing_outside_the_root(self, client: http.client.HTTPConnection, root: Path, path: str) -> None:
-        """No way of writing a path, and no link, leads out of the root, to hidden files or to an error."""
+        """No path or link leads out of the root, to hidden files or to an error."""
         for name, target in (
             ("link", root.parent / "secret"),
             ("linked", root.parent),
@@ -321,7 +321,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("secret", ["secret", "bin/.a.tar.synthetic"])
     def test_absolute_paths(self, client: http.client.HTTPConnection, root: Path, secret: str) -> None:
-        """A path is of the root, also where it is one of the machine."""
+        """A path is relative to the root, even if it exists on the machine."""
         for path in (str(root.parent / secret), f"/{root.parent / secret}", f"/%2f{root.parent / secret}"):
             response, _ = fetch(client, path)
 
@@ -338,7 +338,7 @@ class TestRefusals:
         ],
     )
     def test_huge_requests(self, mirror: Mirror, text: bytes, status: int) -> None:
-        """A request that is too long, or none, is refused and the connection closed, without reading it all."""
+        """A request that is too long or invalid is refused without being read completely."""
         port = int(mirror.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=10) as rude:
             with suppress(ConnectionError):
@@ -348,7 +348,7 @@ class TestRefusals:
         assert str(status).encode() in answer
 
     def test_requests_that_do_not_end(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Who sends a request byte by byte gets no more time than who sends nothing."""
+        """A request sent byte by byte gets no more time than none."""
         monkeypatch.setattr("radar_nb.mirror.server._IDLE", 0.3)
         text = b"GET / HTTP/1.1\r\n" + b"X-Slow: y\r\n" * 1000
         with Mirror(root) as mirror:
@@ -366,8 +366,8 @@ class TestRefusals:
         assert cut
         assert sent < 100
 
-    def test_connections_without_a_request_make_room(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Clients that hold every place and send nothing lock nobody out."""
+    def test_idle_connections_make_room(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Clients that hold all connections without a request block nobody."""
         monkeypatch.setattr("radar_nb.mirror.server._MOST", 2)
         with Mirror(root) as mirror, ExitStack() as held:
             port = int(mirror.url.rpartition(":")[2])
@@ -379,8 +379,8 @@ class TestRefusals:
 
         assert body == BODY
 
-    def test_connections_that_are_served_stay(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """While every place serves a request, another connection is closed."""
+    def test_busy_connections_stay(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """While every connection serves a request, another is closed."""
         monkeypatch.setattr("radar_nb.mirror.server._MOST", 2)
         with Mirror(root, faults=Faults(rules=(Fault(kind="stall", after=3),))) as mirror:
             address = mirror.url.removeprefix("http://")
@@ -398,16 +398,16 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "span", ["bytes=" + "9" * 5000 + "-", "bytes=0-" + "9" * 5000, "bytes=-" + "9" * 5000]
     )
-    def test_a_range_of_thousands_of_digits_is_not_a_range(
+    def test_a_range_of_thousands_of_digits_is_ignored(
         self, client: http.client.HTTPConnection, span: str
     ) -> None:
-        """It is answered with the whole file, as other texts that are not a range."""
+        """The whole file is sent, as for other invalid ranges."""
         response, body = fetch(client, "/bin/a.tar", Range=span)
 
         assert (response.status, body) == (200, BODY)
 
     def test_a_link_that_leads_out_is_not_listed(self, root: Path, client: http.client.HTTPConnection) -> None:
-        """Neither name nor size nor date of what lies outside is shown; a link within the root is listed."""
+        """Name, size and date of outside files are hidden; a link within the root is listed."""
         (root / "out").symlink_to(root.parent)
         (root / "within").symlink_to(root / "bin" / "a.tar")
         try:
@@ -421,7 +421,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
     def test_only_reading(self, client: http.client.HTTPConnection, method: str) -> None:
-        """Nothing but GET and HEAD is known."""
+        """Only GET and HEAD are supported."""
         response, _ = fetch(client, "/bin/a.tar", method=method)
 
         assert response.status == 501
@@ -433,7 +433,7 @@ class TestRefusals:
             Mirror(root, host=host)
 
     def test_public(self, root: Path) -> None:
-        """Told to be public, it listens on all addresses, and gives one that serves this machine."""
+        """With public=True, it listens on all addresses, and returns one for this machine."""
         with Mirror(root, host="0.0.0.0", public=True) as mirror:  # noqa: S104 - what is tested
             client = http.client.HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
             response, _ = fetch(client, "/bin/a.tar")
@@ -443,28 +443,28 @@ class TestRefusals:
         assert response.status == 200
 
     def test_port_taken(self, root: Path, mirror: Mirror) -> None:
-        """A port that is taken is an error that names it and the way out."""
+        """The error for a used port names it and a remedy."""
         port = int(mirror.url.rpartition(":")[2])
 
         with pytest.raises(ServerError, match=rf"cannot listen on 127.0.0.1, port {port} .*choose another port"):
             Mirror(root, port=port)
 
-    def test_no_port(self, root: Path) -> None:
-        """A number that is no port is an error too."""
+    def test_invalid_port(self, root: Path) -> None:
+        """An invalid port number raises."""
         with pytest.raises(ServerError, match="port 70000"):
             Mirror(root, port=70000)
 
     def test_no_folder(self, root: Path) -> None:
-        """A root that is no folder is an error."""
+        """A root that is not a folder raises."""
         with pytest.raises(ServerError, match="it is not a folder"):
             Mirror(root / "bin" / "a.tar")
 
 
 class TestLife:
-    """How the server begins and ends."""
+    """Start and end of the server."""
 
     def test_closing_ends_all(self, root: Path) -> None:
-        """A closed mirror answers no more, not even on connections that are open, and frees its port."""
+        """A closed mirror answers no more, even on open connections, and frees its port."""
         with Mirror(root, host="localhost") as mirror:
             address = mirror.url.removeprefix("http://")
             client = http.client.HTTPConnection(address, timeout=10)
@@ -481,7 +481,7 @@ class TestLife:
             pass
 
     def test_serve_forever(self, root: Path) -> None:
-        """A mirror that serves in the foreground answers until it is closed."""
+        """A mirror in the foreground serves until it is closed."""
         mirror = Mirror(root)
         thread = threading.Thread(target=mirror.serve_forever)
         thread.start()
@@ -496,7 +496,7 @@ class TestLife:
         assert not thread.is_alive()
 
     def test_a_client_that_leaves_does_no_harm(self, client: http.client.HTTPConnection, mirror: Mirror) -> None:
-        """A client that goes away in the middle of a file, or sends no HTTP, disturbs no other."""
+        """A client that leaves midway, or does not speak HTTP, disturbs no other."""
         port = int(mirror.url.rpartition(":")[2])
         for text in (b"GET /bin/a.tar HTTP/1.1\r\n\r\n", b"\x16\x03\x01 hello\r\n\r\n"):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as rude:
@@ -505,7 +505,7 @@ class TestLife:
         assert fetch(client, "/bin/a.tar")[1] == BODY
 
     def test_many_at_a_time(self, mirror: Mirror) -> None:
-        """Many connections are answered at the same time, each with its own bytes."""
+        """Many connections are served at the same time, each with its own bytes."""
         address = mirror.url.removeprefix("http://")
         clients = [http.client.HTTPConnection(address, timeout=10) for _ in range(20)]
         for number, client in enumerate(clients):

@@ -1,4 +1,4 @@
-"""Laws of the synthetic weather."""
+"""Synthetic weather."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def minutes(count: float) -> np.timedelta64:
 
 
 def test_rain_is_a_function_of_seed_and_time(climates: tuple[Weather, ...]) -> None:
-    """The same seed gives the same rain, whatever was asked before; another seed gives other rain."""
+    """The same seed makes the same rain, whatever was computed before; another seed other rain."""
     first, second = climates[:2]
     first.rate(NOON + minutes(600), GRID)
 
@@ -36,7 +36,7 @@ def test_rain_is_a_function_of_seed_and_time(climates: tuple[Weather, ...]) -> N
 
 
 def test_rain_is_a_rate(climates: tuple[Weather, ...]) -> None:
-    """A field has the grid's shape, and finite rates from zero to what Germany has seen."""
+    """A field has the grid's shape, and finite rates from zero to the highest in Germany."""
     rate = climates[0].rate(NOON, GRID)
 
     assert rate.shape == GRID.shape
@@ -58,14 +58,14 @@ def test_rain_knows_no_calendar(climates: tuple[Weather, ...], moment: str) -> N
 
 
 def test_grids_see_the_same_rain(climates: tuple[Weather, ...]) -> None:
-    """Where two grids overlap, they show the same weather."""
+    """Overlapping grids show the same weather."""
     wide = climates[0].rate(NOON, GRIDS["de1200"])[50:1150, 100:1000]
 
     assert np.allclose(climates[0].rate(NOON, GRID), wide, rtol=1e-3, atol=1e-3)
 
 
 def test_rain_moves_and_changes(climates: tuple[Weather, ...]) -> None:
-    """After five minutes a field is alike but for a shift; after twelve hours it is another."""
+    """After five minutes a field is shifted; after twelve hours it is another."""
     now, soon, later = (climates[0].rate(NOON + minutes(step), GRID) > 0.1 for step in (0, 5, 720))
 
     def likeness(other: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
@@ -76,7 +76,7 @@ def test_rain_moves_and_changes(climates: tuple[Weather, ...]) -> None:
 
 
 def test_months_are_german(climates: tuple[Weather, ...]) -> None:
-    """Over seeds and months, extent, amount and peaks of the rain are such as radars see over Germany."""
+    """Over seeds and months, extent, amount and peaks are like those of radars over Germany."""
     wet, amount, peak = [], [], []
     for weather in climates:
         for month in ("2020-01", "2020-06", "2020-10"):
@@ -94,8 +94,8 @@ def test_months_are_german(climates: tuple[Weather, ...]) -> None:
     assert 60 < np.max(peak) < 180
 
 
-def test_radars_lie_in_their_cells() -> None:
-    """Every radar is less than a cell from itself, and the range leaves out what real frames leave out."""
+def test_radars_are_in_their_cells() -> None:
+    """Every radar is less than a cell from its cell, and the range excludes the same cells as in real frames."""
     distance = radar_distance(GRID)
     lon, lat = np.transpose(list(SITES.values()))
     x, y = to_xy(lon, lat, GRID.earth)
@@ -105,8 +105,8 @@ def test_radars_lie_in_their_cells() -> None:
     assert (distance > RANGE).sum() == pytest.approx(294_000, rel=0.01)
 
 
-def test_clutter_is_little_and_near() -> None:
-    """Clutter is some thousand cells, all of which a radar can see, and others for another seed."""
+def test_clutter_is_rare_and_near() -> None:
+    """Clutter is some thousand cells, all within range of a radar, and others for another seed."""
     clutter = clutter_cells(GRID, 0)
 
     assert 2_000 < clutter.sum() < 6_000

@@ -1,4 +1,4 @@
-"""Laws of films: every field once, in its colours, at its time, and never more than one in memory."""
+"""Films: every field once, in its colours, at its time, and never more than one in memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOW: dict[str, Any] = {"dpi": 40, "progress": False, "borders": False, "radars":
 
 
 def fields(count: int, *, size: int = 40, **attrs: Any) -> xr.DataArray:
-    """Give fields of one value each, rising from class to class."""
+    """Return fields of one value each, rising from class to class."""
     grid = GRIDS["de900"]
     values = (
         np.ones((count, size, size), np.float32) * (0.02 * 2.0 ** np.minimum(np.arange(count), 9))[:, None, None]
@@ -47,7 +47,7 @@ def fields(count: int, *, size: int = 40, **attrs: Any) -> xr.DataArray:
 
 
 def computed(count: int, size: int, seen: list[int]) -> xr.DataArray:
-    """Give fields that note when they are computed."""
+    """Return fields that note when they are computed."""
     import dask.array as dask
 
     def make(block_info: Any = None) -> Any:
@@ -62,7 +62,7 @@ def computed(count: int, size: int, seen: list[int]) -> xr.DataArray:
 
 
 def pictures(path: Path) -> list[np.ndarray[Any, Any]]:
-    """Give the pictures of a GIF."""
+    """Return the pictures of a GIF."""
     with Image.open(path) as film:
         found = []
         for number in range(getattr(film, "n_frames", 1)):
@@ -162,8 +162,8 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path) -> None:
     assert many < 16 * 300 * 300 * 8
 
 
-def test_a_scale_that_no_unit_tells_suits_all_fields(tmp_path: Path) -> None:
-    """Without a unit the classes hold the least and the largest value of the whole film, said with progress."""
+def test_without_a_unit_one_scale_suits_all_fields(tmp_path: Path) -> None:
+    """Without a unit the classes cover the least and the largest value of the whole film, with progress."""
     events: list[Progress] = []
     da = fields(3, units="furlong")
     da[2] = 90.0
@@ -241,8 +241,8 @@ def test_what_cannot_be_filmed_is_said_at_once(change: dict[str, Any], text: str
         animate(fields(2), **(LOW | change))
 
 
-def test_a_month_is_refused_with_a_way_out() -> None:
-    """The refusal tells how many fields there are, what they would take, and an `every` that is accepted."""
+def test_a_month_is_refused_with_a_remedy() -> None:
+    """The error states the number of fields, their size, and an acceptable `every`."""
     month = computed(8640, 2, [])
 
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Laws of the map: classes, colours, places and words."""
+"""Map: classes, colours, places and words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def field(value: float = 1.0, *, name: str = "de900", **attrs: Any) -> xr.DataArray:
-    """Give a field as the reader does, with a hole in its south-western quarter."""
+    """Return a field as the reader does, with a hole in its south-western quarter."""
     grid = GRIDS[name]
     values = np.full((1, *grid.shape), value, np.float32)
     values[0, : grid.rows // 2, : grid.cols // 2] = np.nan
@@ -61,14 +61,14 @@ def pixel(ax: Axes, x: float, y: float) -> tuple[int, ...]:
 
 
 def limits(ax: Axes) -> list[float]:
-    """Give the limits of the classes."""
+    """Return the limits of the classes."""
     norm = ax.images[0].norm
     assert isinstance(norm, BoundaryNorm)
     return [float(limit) for limit in norm.boundaries]
 
 
 def labelled(ax: Axes, label: str) -> Any:
-    """Give the one line that was drawn under a name."""
+    """Return the one line that was drawn under a name."""
     (line,) = (line for line in ax.lines if line.get_label() == label)
     return line
 
@@ -175,8 +175,8 @@ def test_a_sum_does_not_claim_an_interval() -> None:
     assert figure.axes[1].get_title(loc="left") == "mm"
 
 
-def test_a_forecast_tells_both_times() -> None:
-    """A forecast's title has the end of its interval, and when it was made."""
+def test_a_forecast_shows_both_times() -> None:
+    """A forecast's title has the end of its interval, and its base time."""
     da = field().assign_coords(prediction_time=("time", [np.datetime64("2020-06-13T16:25", "ns")]))
 
     title = rn.plot(da).get_title(loc="left")
@@ -325,7 +325,7 @@ def test_all_missing_is_said() -> None:
 
 
 @pytest.mark.parametrize("grid", ["de900", "de1200-wgs84"])
-def test_without_a_projection_the_lattice_tells_the_earth(grid: str) -> None:
+def test_without_a_projection_the_lattice_states_the_earth(grid: str) -> None:
     """A field that lost its `crs` is placed by its cells, which lie on one lattice on either earth."""
     kept = labelled(rn.plot(field(name=grid)), "radar site")
     lost = labelled(rn.plot(field(name=grid).drop_vars("crs")), "radar site")
@@ -380,7 +380,7 @@ def test_a_real_field(real_frames: Path) -> None:
 
 
 def several(count: int, **attrs: Any) -> xr.DataArray:
-    """Give fields five minutes apart, one mm each time more, on a part of the grid."""
+    """Return fields five minutes apart, one mm each time more, on a part of the grid."""
     da = field(1.0, **attrs).isel(y=slice(500, 560), x=slice(500, 540))
     parts = [
         (da * (step + 1)).assign_coords(time=da["time"] + step * np.timedelta64(5, "m")) for step in range(count)
@@ -389,7 +389,7 @@ def several(count: int, **attrs: Any) -> xr.DataArray:
 
 
 def test_facets_share_one_scale_and_have_their_own_time() -> None:
-    """Each field is a map under its time, on one scale with one key; what all have in common stands above."""
+    """Each field is a map under its time, on one scale with one key; common facts are above."""
     axes = rn.plot(several(5), col="time", col_wrap=3)
     figure = axes[0, 0].get_figure(root=True)
 

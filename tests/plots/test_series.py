@@ -1,4 +1,4 @@
-"""Laws of drawn series: each value over its interval, gaps as gaps, names beside their lines."""
+"""Drawn series: each value over its interval, gaps as gaps, names beside their lines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIVE = np.timedelta64(5, "m")
 
 
 def series(values: Any, names: list[str] | None = None, **attrs: Any) -> xr.DataArray:
-    """Give a series of 5-minute amounts whose first interval ends at noon."""
+    """Return a series of 5-minute amounts whose first interval ends at noon."""
     data = np.asarray(values, np.float32)
     coords: dict[str, Any] = {"time": NOON + np.arange(len(data)) * FIVE}
     if names is not None:
@@ -48,30 +48,30 @@ def _closed_figures() -> Iterator[None]:
 
 
 def steps(ax: Axes) -> list[tuple[Any, Any]]:
-    """Give edges and values of all that is drawn in steps."""
+    """Return edges and values of all step plots."""
     found: list[Any] = [patch.get_data() for patch in ax.patches if isinstance(patch, StepPatch)]
     return [(data.edges, data.values) for data in found]
 
 
 def days(times: Any) -> Any:
-    """Give times as matplotlib counts them."""
+    """Return times as matplotlib's numbers."""
     return dates.date2num(times)  # type: ignore[no-untyped-call]
 
 
 def clock(place: float) -> str:
-    """Give a place on the axis as hour and minute."""
+    """Return a place on the axis as hour and minute."""
     return str(dates.num2date(place).strftime("%H:%M"))  # type: ignore[no-untyped-call]
 
 
 def hatched(ax: Axes) -> list[tuple[str, str]]:
-    """Give begin and end of the hatched times."""
+    """Return begin and end of the hatched times."""
     found: list[Any] = [collection for collection in ax.collections if isinstance(collection, PolyCollection)]
     places = [path.vertices[:, 0] for collection in found for path in collection.get_paths()]
     return [(clock(place.min()), clock(place.max())) for place in places]
 
 
 def written(ax: Axes) -> list[str]:
-    """Give the names beside the lines."""
+    """Return the names beside the lines."""
     return [text.get_text() for text in ax.texts if text.get_fontweight() == "bold"]
 
 
@@ -184,7 +184,7 @@ def test_a_long_series_keeps_its_largest_values() -> None:
 
 
 def test_reflectivity_has_no_bars_from_zero() -> None:
-    """What is no amount is drawn as steps, also below zero."""
+    """Values other than amounts are drawn as steps, also below zero."""
     ax = plot_series(series([-20, 30], units="dBZ"))
 
     assert ax.get_ylim()[0] < -19

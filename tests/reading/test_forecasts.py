@@ -1,4 +1,4 @@
-"""Laws of forecasts as series over their time of validity: of one run, and of one lead time."""
+"""Forecasts as series over their time of validity: of one run, and of one lead time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of forms: an hour is the same Dataset whether it comes as a binary, in netCDF or in ASCII."""
+"""Forms: an hour is the same Dataset whether it comes as a binary, in netCDF or in ASCII."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of work beside the caller."""
+"""Background work."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ async def _thread_name() -> str:
     return threading.current_thread().name
 
 
-def test_without_a_loop_the_work_is_done_in_a_thread_of_its_own() -> None:
-    """In a script the caller goes on, and the result is handed over on the job's own thread."""
+def test_without_a_loop_the_work_runs_in_its_own_thread() -> None:
+    """In a script the caller continues, and the result is returned on the job's thread."""
     results: list[str] = []
 
     job = Job(_thread_name(), lambda task: results.append(task.result()))
@@ -25,8 +25,8 @@ def test_without_a_loop_the_work_is_done_in_a_thread_of_its_own() -> None:
     assert results == ["radar_nb-job"]
 
 
-def test_with_a_loop_the_work_is_a_task_of_it() -> None:
-    """In a notebook no second thread touches what the first one shows."""
+def test_with_a_loop_the_work_is_a_task() -> None:
+    """In a notebook no second thread changes the output of the first."""
     results: list[str] = []
 
     async def cell() -> None:
@@ -40,8 +40,8 @@ def test_with_a_loop_the_work_is_a_task_of_it() -> None:
 
 
 @pytest.mark.parametrize("in_a_loop", [True, False])
-def test_a_cancelled_job_has_ended_when_its_work_has_cleaned_up(*, in_a_loop: bool) -> None:
-    """`ended` waits for the end, not for the wish to end."""
+def test_a_cancelled_job_ends_after_its_clean_up(*, in_a_loop: bool) -> None:
+    """`ended` waits for the end, not for the cancellation."""
     begun, log = threading.Event(), []
 
     async def work() -> None:
@@ -70,7 +70,7 @@ def test_a_cancelled_job_has_ended_when_its_work_has_cleaned_up(*, in_a_loop: bo
 
 
 def test_a_job_cancelled_before_its_first_step_ends_too() -> None:
-    """Cancel works however early it comes."""
+    """Cancelling works at any time."""
     ends: list[bool] = []
 
     async def cell() -> None:
@@ -84,8 +84,8 @@ def test_a_job_cancelled_before_its_first_step_ends_too() -> None:
     assert ends == [True]
 
 
-def test_who_stops_waiting_does_not_stop_the_work() -> None:
-    """A cell that waits for a download may be interrupted; the download has a button of its own."""
+def test_interrupting_a_wait_does_not_stop_the_work() -> None:
+    """A cell that waits for a download can be interrupted; the download has its own button."""
     results: list[str] = []
 
     async def cell() -> None:

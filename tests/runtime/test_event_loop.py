@@ -1,4 +1,4 @@
-"""Laws of the sync face: the same call works in a script, a running loop and a real kernel, and can be stopped."""
+"""The sync face: the same call works in a script, a running loop and a real kernel, and can be stopped."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _script(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_script_gets_its_result_and_no_patch() -> None:
-    """Where no loop runs, nest_asyncio2 is not even imported."""
+def test_a_script_needs_no_patch() -> None:
+    """Without a running loop, nest_asyncio2 is not even imported."""
     code = (
         "import sys, asyncio, radar_nb.runtime.event_loop as s\n"
         "print(s.run(asyncio.sleep(0, 42)), any('nest_asyncio' in name for name in sys.modules))"
@@ -50,8 +50,8 @@ def test_a_script_gets_its_result_and_no_patch() -> None:
     assert _script(code) == "42 False"
 
 
-def test_a_loop_that_a_script_has_set_stays_set() -> None:
-    """A script that works with a loop of its own finds it in place after a plain call."""
+def test_the_loop_of_a_script_stays_set() -> None:
+    """A script with its own loop finds it in place after a plain call."""
     code = (
         "import asyncio, radar_nb.runtime.event_loop as s\n"
         "loop = asyncio.new_event_loop()\n"
@@ -64,7 +64,7 @@ def test_a_loop_that_a_script_has_set_stays_set() -> None:
     assert _script(code) == "True 42"
 
 
-def test_a_plain_function_is_its_coroutine_function_run_to_the_end() -> None:
+def test_blocking_runs_a_coroutine_function() -> None:
     """`blocking` keeps name, signature and docstring; arguments and errors pass through."""
 
     async def halve_async(number: int, *, by: int = 2) -> int:
@@ -90,7 +90,7 @@ def test_a_running_loop_gets_the_result() -> None:
     assert asyncio.run(cell()) == 42
 
 
-def test_calls_may_be_nested_and_side_by_side() -> None:
+def test_calls_can_be_nested_and_parallel() -> None:
     """Tasks that each run a coroutine from plain code do not disturb each other."""
 
     async def cell(number: int) -> int:
@@ -102,8 +102,8 @@ def test_calls_may_be_nested_and_side_by_side() -> None:
     assert asyncio.run(cells()) == [0, 1, 2, 3, 4]
 
 
-def test_other_tasks_of_the_loop_go_on() -> None:
-    """A task that was there before makes progress while a call waits."""
+def test_other_tasks_of_the_loop_continue() -> None:
+    """An existing task makes progress while a call waits."""
 
     async def cell() -> list[int]:
         seen: list[int] = []
@@ -138,8 +138,8 @@ def test_a_busy_loop_survives_its_first_patch() -> None:
     assert _script(code) == "42"
 
 
-def test_asyncio_stays_as_it_is() -> None:
-    """Only the loop is made re-entrant: what other threads and libraries take from asyncio is untouched."""
+def test_asyncio_is_unchanged() -> None:
+    """Only the loop is made re-entrant: asyncio is unchanged for other threads and libraries."""
     before = (asyncio.run, asyncio.Task, asyncio.Future, asyncio.get_event_loop)
 
     async def cell() -> int:
@@ -150,8 +150,8 @@ def test_asyncio_stays_as_it_is() -> None:
     assert (asyncio.run, asyncio.Task, asyncio.Future, asyncio.get_event_loop) == before
 
 
-def test_errors_come_through() -> None:
-    """What the coroutine raises reaches the caller as it is."""
+def test_errors_pass_through() -> None:
+    """An error of the coroutine reaches the caller unchanged."""
 
     async def fail() -> None:
         raise LookupError("nothing here")
@@ -163,8 +163,8 @@ def test_errors_come_through() -> None:
         asyncio.run(cell())
 
 
-def test_a_loop_that_cannot_be_patched_names_the_way_out() -> None:
-    """Below a loop of another make the message names the twin to await, and the coroutine is closed."""
+def test_a_loop_that_cannot_be_patched_names_the_remedy() -> None:
+    """For a loop of another make the message names the twin to await, and the coroutine is closed."""
     strange = type("Strange", (asyncio.AbstractEventLoop,), {})  # a loop that asyncio did not make, as uvloop's
     asyncio._set_running_loop(strange())  # noqa: SLF001 - what an event loop calls when it starts
     try:
@@ -175,7 +175,7 @@ def test_a_loop_that_cannot_be_patched_names_the_way_out() -> None:
 
 
 def test_a_thread_with_a_loop_can_call_too() -> None:
-    """Outside the main thread, where no signal is heard, a call works the same."""
+    """Outside the main thread, which gets no signal, a call works the same."""
     results: list[int] = []
 
     async def cell() -> None:
@@ -231,7 +231,7 @@ def test_a_second_interrupt_does_not_wait() -> None:
 
 
 class _Kernel:
-    """A real kernel, as a notebook has it."""
+    """A real kernel, as in a notebook."""
 
     def __init__(self, ipykernel6: Path | None) -> None:
         from jupyter_client.manager import KernelManager
@@ -246,7 +246,7 @@ class _Kernel:
         self.interrupt: Callable[[], None] = self._manager.interrupt_kernel
 
     def start(self, code: str) -> str:
-        """Send a cell and do not wait; if it fails, cells sent after it are run all the same."""
+        """Send a cell without waiting; if it fails, later cells still run."""
         return str(self._client.execute(code, stop_on_error=False))
 
     def end(self, cell: str) -> dict[str, Any]:
@@ -257,7 +257,7 @@ class _Kernel:
                 return dict(message["content"])
 
     def value(self, code: str, expression: str) -> str:
-        """Run a cell, then give an expression's repr."""
+        """Run a cell, then return an expression's repr."""
         cell = self._client.execute(code, user_expressions={"it": expression})
         reply = self.end(cell)
         assert reply["status"] == "ok", "\n".join(reply["traceback"])
@@ -299,7 +299,7 @@ plan = Plan(
 
 
 def test_a_cell_downloads(kernel: _Kernel, tmp_path: Path) -> None:
-    """In a notebook cell the plain call gives its report, in several cells sent at once, in their order."""
+    """In a notebook cell the plain call returns its report, in order for several cells sent at once."""
     with serving() as server:
         for name in ("/a.tar", "/b.tar"):
             server.script(name, Reply(body=TAR))
@@ -316,7 +316,7 @@ def test_a_cell_downloads(kernel: _Kernel, tmp_path: Path) -> None:
 
 
 def test_a_cell_downloads_beside_a_dask_client(kernel: _Kernel, tmp_path: Path) -> None:
-    """A distributed client made before or after a download goes on working in the same kernel."""
+    """A distributed client made before or after a download still works in the same kernel."""
     with serving() as server:
         for name in ("/a.tar", "/b.tar"):
             server.script(name, Reply(body=TAR))
@@ -336,8 +336,8 @@ def test_a_cell_downloads_beside_a_dask_client(kernel: _Kernel, tmp_path: Path) 
     assert results == "[3, 5, 'done', 'done', 3, 5, 'done', 'done']"
 
 
-def test_the_stop_button_leaves_a_part_and_a_usable_kernel(kernel: _Kernel, tmp_path: Path) -> None:
-    """An interrupted cell ends with KeyboardInterrupt; the same call in the next cell brings the rest."""
+def test_the_stop_button_keeps_a_part_and_a_usable_kernel(kernel: _Kernel, tmp_path: Path) -> None:
+    """An interrupted cell ends with KeyboardInterrupt; the same call in the next cell fetches the rest."""
     stalled = threading.Event()
     with serving() as server:
         for name in ("/a.tar", "/b.tar"):

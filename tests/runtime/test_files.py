@@ -1,4 +1,4 @@
-"""The data folder: a name that exists is whole."""
+"""The data folder: a file under its final name is complete."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _full_device() -> int:
 
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_file_appears_when_its_block_ends(tmp_path: Path, durable: bool) -> None:
-    """The folders are made, the name is there only at the end, and nothing else is left."""
+    """Folders are created, the name exists only at the end, and nothing else is left."""
     path = tmp_path / "new" / "folder" / "a"
 
     with replacing(path, durable=durable) as file:
@@ -66,7 +66,7 @@ def test_a_file_appears_when_its_block_ends(tmp_path: Path, durable: bool) -> No
 
 @pytest.mark.parametrize("error", [RuntimeError("stop"), KeyboardInterrupt("stop"), OSError(errno.EIO, "stop")])
 def test_a_block_that_fails_changes_nothing(tmp_path: Path, error: BaseException) -> None:
-    """The old file is as it was, also after Ctrl-C, and no temporary file lies about."""
+    """The old file is unchanged, also after Ctrl-C, and no temporary file is left."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
 
@@ -83,8 +83,8 @@ def test_a_block_that_fails_changes_nothing(tmp_path: Path, error: BaseException
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses to replace a file that is being read")
-def test_a_reader_sees_the_old_or_the_new_and_never_a_part(tmp_path: Path) -> None:
-    """A file that is replaced over and over is whole each time that it is read."""
+def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:
+    """A file that is replaced repeatedly is complete at every read."""
     path = tmp_path / "a"
     contents = [bytes([letter]) * 200_000 for letter in b"ab"]
     path.write_bytes(contents[0])
@@ -112,7 +112,7 @@ def test_a_reader_sees_the_old_or_the_new_and_never_a_part(tmp_path: Path) -> No
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    """What the kernel says of a full device names the file and the way out; the old file stays."""
+    """The error for a full device names the file and a remedy; the old file stays."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
 
@@ -131,16 +131,16 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["a", "a/b"])
-def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path, below: str) -> None:
-    """Folders cannot be made below a file."""
+def test_a_file_instead_of_a_folder_raises(tmp_path: Path, below: str) -> None:
+    """Folders cannot be created below a file."""
     (tmp_path / "a").write_bytes(b"a file")
 
     with pytest.raises(StorageError, match=r"cannot be written \(.*\): choose another folder"):
         _write(tmp_path / below / "c", b"new")
 
 
-def test_a_folder_where_the_file_should_be_is_told(tmp_path: Path) -> None:
-    """A file does not take a folder's place."""
+def test_a_folder_instead_of_the_file_raises(tmp_path: Path) -> None:
+    """A file does not replace a folder."""
     (tmp_path / "a").mkdir()
 
     with pytest.raises(StorageError, match="choose another folder"):
@@ -149,8 +149,8 @@ def test_a_folder_where_the_file_should_be_is_told(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["a"]
 
 
-def test_a_name_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
-    """No disk takes a name of a thousand letters, and no temporary file stays behind."""
+def test_a_name_too_long_for_the_disk_raises(tmp_path: Path) -> None:
+    """No disk accepts a name of a thousand letters, and no temporary file is left."""
     with pytest.raises(StorageError, match="cannot be written"):
         _write(tmp_path / ("a" * 1000), b"new")
 
@@ -158,8 +158,8 @@ def test_a_name_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_write_permission_is_told(tmp_path: Path) -> None:
-    """The message says that the rights are wrong and what to choose instead."""
+def test_a_folder_without_write_permission_raises(tmp_path: Path) -> None:
+    """The message names the missing permission and a remedy."""
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o555)
 
@@ -178,8 +178,8 @@ def test_a_folder_without_write_permission_is_told(tmp_path: Path) -> None:
         (errno.ENOENT, StorageError),
     ],
 )
-def test_each_refusal_of_the_system_has_its_error(tmp_path: Path, number: int, kind: type[StorageError]) -> None:
-    """What the system says is translated once, and stays attached as the cause."""
+def test_each_system_error_has_its_error(tmp_path: Path, number: int, kind: type[StorageError]) -> None:
+    """A system error is translated once, and stays attached as the cause."""
     with pytest.raises(kind, match=r"a\.tar") as caught, storage_errors(tmp_path / "a.tar"):
         raise OSError(number, os.strerror(number))
 
@@ -196,8 +196,8 @@ def test_each_refusal_of_the_system_has_its_error(tmp_path: Path, number: int, k
         ValueError("told by the data"),
     ],
 )
-def test_errors_of_other_origin_pass_as_they_are(tmp_path: Path, error: Exception) -> None:
-    """Only what is about the disk is told as such."""
+def test_other_errors_pass_unchanged(tmp_path: Path, error: Exception) -> None:
+    """Only errors of the disk are translated."""
     with pytest.raises(type(error), match="told") as caught, storage_errors(tmp_path / "a.tar"):
         raise error
 
@@ -205,7 +205,7 @@ def test_errors_of_other_origin_pass_as_they_are(tmp_path: Path, error: Exceptio
 
 
 def test_work_that_the_disk_cannot_hold_is_refused_at_once(tmp_path: Path) -> None:
-    """Before the first byte the message says what is needed, where, and what is free; a folder need not exist."""
+    """The message states needed and free space; the folder need not exist."""
     folder = tmp_path / "not" / "there" / "yet"
 
     require_space(folder, 1, "download 1 file")
@@ -217,8 +217,8 @@ def test_work_that_the_disk_cannot_hold_is_refused_at_once(tmp_path: Path) -> No
     assert not folder.parent.exists()
 
 
-def test_a_folder_whose_name_is_too_long_is_refused_at_once(tmp_path: Path) -> None:
-    """The look at the disk gives errors of ours too."""
+def test_a_folder_with_too_long_a_name_is_refused_at_once(tmp_path: Path) -> None:
+    """Checking the disk raises errors of ours, too."""
     with pytest.raises(StorageError, match="cannot be written"):
         require_space(tmp_path / ("a" * 1000), 1, "download 1 file")
 
@@ -236,7 +236,7 @@ def test_no_path_of_a_server_leads_out_of_the_folder(path: str) -> None:
 
 
 def test_a_servers_path_is_kept_below_the_folder() -> None:
-    """A file lies under the same path as on the server; a slash in front changes nothing."""
+    """A file is stored under the same path as on the server; a leading slash is ignored."""
     assert local_path(Path("data"), "weather/radar/x.tar") == Path("data", "weather", "radar", "x.tar")
     assert local_path(Path("data"), "/x.tar") == Path("data", "x.tar")
 
@@ -252,8 +252,8 @@ def test_a_servers_path_is_kept_below_the_folder() -> None:
         ("raa01-rw_10000-1910141850-dwd---bin", "raa01-rw_10000-1910141850-dwd---bin.frames"),
     ],
 )
-def test_frames_go_beside_their_archive(archive: str, folder: str) -> None:
-    """The folder is named as the archive without its ending, and never as the archive itself."""
+def test_frames_are_stored_beside_their_archive(archive: str, folder: str) -> None:
+    """The folder is named like the archive without its ending, never like the archive itself."""
     assert frames_folder(Path("data", archive)) == Path("data", folder)
 
 
@@ -261,7 +261,7 @@ def test_frames_go_beside_their_archive(archive: str, folder: str) -> None:
 
 
 def test_a_file_is_absent_then_a_part_then_whole(tmp_path: Path) -> None:
-    """The three states of a download follow from what lies there."""
+    """The files on disk determine the three states of a download."""
     path = tmp_path / "a.tar"
 
     states = [archive_state(path)]
@@ -274,8 +274,8 @@ def test_a_file_is_absent_then_a_part_then_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("size", "state"), [(3, "whole"), (None, "whole"), (4, "absent"), (2, "absent")])
-def test_a_file_is_whole_if_it_is_as_long_as_its_note_says(tmp_path: Path, size: int | None, state: str) -> None:
-    """A file that other hands have cut counts as absent; without a noted size the name is believed."""
+def test_a_file_is_whole_if_its_size_matches_the_note(tmp_path: Path, size: int | None, state: str) -> None:
+    """A truncated file counts as absent; without a noted size the name is trusted."""
     path = tmp_path / "a.tar"
     path.write_bytes(b"abc")
     write_sidecar(path, Sidecar(url="http://127.0.0.1/a.tar", size=size))
@@ -283,15 +283,15 @@ def test_a_file_is_whole_if_it_is_as_long_as_its_note_says(tmp_path: Path, size:
     assert archive_state(path) == state
 
 
-def test_a_folder_is_no_archive(tmp_path: Path) -> None:
-    """A folder that bears an archive's name is not the archive."""
+def test_a_folder_is_not_an_archive(tmp_path: Path) -> None:
+    """A folder with an archive's name is not the archive."""
     (tmp_path / "a.tar").mkdir()
 
     assert archive_state(tmp_path / "a.tar") == "absent"
 
 
 def test_a_note_is_read_as_it_was_written(tmp_path: Path) -> None:
-    """What the server said is kept to the letter."""
+    """The server's statements are stored verbatim."""
     write_sidecar(tmp_path / "a.tar", NOTE)
 
     assert read_sidecar(tmp_path / "a.tar") == NOTE
@@ -302,8 +302,8 @@ def test_a_note_is_read_as_it_was_written(tmp_path: Path) -> None:
     [b"", b"{", b"null", b"[1, 2]", b'"text"', b"\xff\xfe", b'{"url": "http://127.0.0.1/a.tar", "siz'],
     ids=repr,
 )
-def test_a_damaged_note_is_as_good_as_none(tmp_path: Path, note: bytes) -> None:
-    """A note that cannot be read costs a question to the server, not the file."""
+def test_a_damaged_note_is_ignored(tmp_path: Path, note: bytes) -> None:
+    """An unreadable note costs a request to the server, not the file."""
     path = tmp_path / "a.tar"
     path.write_bytes(b"abc")
     sidecar_path(path).write_bytes(note)
@@ -312,8 +312,8 @@ def test_a_damaged_note_is_as_good_as_none(tmp_path: Path, note: bytes) -> None:
     assert archive_state(path) == "whole"
 
 
-def test_what_a_crash_left_goes_with_the_next_write(tmp_path: Path) -> None:
-    """Temporaries of the same file are removed, those of others and what a user has called alike stay."""
+def test_leftovers_of_a_crash_are_removed_by_the_next_write(tmp_path: Path) -> None:
+    """Temporary files of the same file are removed, those of others and similar files of the user stay."""
     stay = {".b.tar.0123abcd.tmp", ".a.tar.tmp", ".a.tar.x.tmp", "a.tar.0123abcd.tmp", ".a.tar.0123abcd.tmp.txt"}
     for name in {".a.tar.0123abcd.tmp", ".a.tar.ffffffff.tmp", *stay}:
         (tmp_path / name).write_bytes(b"half")
@@ -325,8 +325,8 @@ def test_what_a_crash_left_goes_with_the_next_write(tmp_path: Path) -> None:
     assert (tmp_path / "a.tar").read_bytes() == b"whole"
 
 
-def test_who_holds_a_claim_writes_over_what_a_crash_left(tmp_path: Path) -> None:
-    """Under a claim the temporary has one name, and a longer one that lies there leaves no byte in the new one."""
+def test_a_claim_holder_overwrites_leftovers(tmp_path: Path) -> None:
+    """Under a claim the temporary has one name, and a longer leftover adds no byte to the new file."""
     temporary_path(tmp_path / "a").write_bytes(b"half and much longer")
 
     with replacing(tmp_path / "a", claimed=True) as file:
@@ -336,7 +336,7 @@ def test_who_holds_a_claim_writes_over_what_a_crash_left(tmp_path: Path) -> None
 
 
 def test_two_writers_of_a_file_do_not_disturb_each_other(tmp_path: Path) -> None:
-    """Each writes a temporary file of its own to its end; the last to end wins."""
+    """Each completes its own temporary file; the last to end wins."""
     with replacing(tmp_path / "a") as slower:
         slower.write(b"slower")
         with replacing(tmp_path / "a") as quicker:
@@ -346,8 +346,8 @@ def test_two_writers_of_a_file_do_not_disturb_each_other(tmp_path: Path) -> None
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"slower"}
 
 
-def test_a_writer_that_was_killed_leaves_nothing_that_stays(tmp_path: Path) -> None:
-    """Its lock ended with it, so that the next writer removes its temporary file."""
+def test_a_killed_writer_leaves_nothing_permanent(tmp_path: Path) -> None:
+    """Its lock ended with it, so the next writer removes its temporary file."""
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom radar_nb.runtime.files import replacing\n"
         "with replacing(Path(sys.argv[1])):\n    os.kill(os.getpid(), 9)"
@@ -363,8 +363,8 @@ def test_a_writer_that_was_killed_leaves_nothing_that_stays(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_file_that_is_too_large_for_its_disk_is_named(tmp_path: Path) -> None:
-    """FAT32 takes 4 GB a file: the message says so, and what lay there stays."""
+def test_a_file_too_large_for_its_disk_is_named(tmp_path: Path) -> None:
+    """FAT32 takes 4 GB a file: the message says so, and the old file stays."""
     (tmp_path / "a").write_bytes(b"old")
     code = (
         "import resource, sys\nfrom pathlib import Path\nfrom radar_nb.runtime.files import replacing\n"
@@ -400,7 +400,7 @@ FORGED = {
 
 @pytest.mark.parametrize("note", FORGED.values(), ids=FORGED)
 def test_a_forged_note_counts_as_absent(tmp_path: Path, note: bytes) -> None:
-    """What no server can have said, and what could not be sent back to it, is not taken from a note."""
+    """Values that no server can have sent, or that cannot be sent back, are ignored."""
     (tmp_path / "a").write_bytes(b"data")
     sidecar_path(tmp_path / "a").write_bytes(note)
 
@@ -408,7 +408,7 @@ def test_a_forged_note_counts_as_absent(tmp_path: Path, note: bytes) -> None:
     assert archive_state(tmp_path / "a") == "whole"
 
 
-def test_a_pipe_in_the_place_of_a_note_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_a_note_does_not_block(tmp_path: Path) -> None:
     """Only regular files are read."""
     os.mkfifo(sidecar_path(tmp_path / "a"))
 
@@ -422,8 +422,8 @@ def test_a_home_folder_is_found_or_its_user_named() -> None:
         user_path("~nobody-here/x")
 
 
-def test_a_link_under_the_name_of_a_temporary_file_is_not_written_through(tmp_path: Path) -> None:
-    """A hostile folder may hold a link with the name that a claimed file's temporary has."""
+def test_a_link_in_place_of_a_temporary_file_is_not_written_through(tmp_path: Path) -> None:
+    """A malicious folder may hold a link with the name of a claimed file's temporary."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
     folder = tmp_path / "cube"

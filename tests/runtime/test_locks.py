@@ -1,4 +1,4 @@
-"""Laws of claims: one holder at a time, over threads and processes, and none after a crash."""
+"""Claims: one holder at a time, across threads and processes, and none after a crash."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def holder(path: Path) -> subprocess.Popen[str]:
 
 
 def test_two_processes_never_hold_the_same(tmp_path: Path) -> None:
-    """Processes that read, add one and write under a claim lose no count, and leave nothing behind."""
+    """Processes that increment a number under a claim lose no count, and leave nothing behind."""
     path = tmp_path / "count"
     path.write_text("0")
     several = [subprocess.Popen([sys.executable, "-c", COUNTER, path]) for _ in range(3)]  # noqa: S603 - our own
@@ -58,7 +58,7 @@ def test_two_processes_never_hold_the_same(tmp_path: Path) -> None:
 
 
 def test_two_threads_never_hold_the_same(tmp_path: Path) -> None:
-    """The same for threads of one process."""
+    """Threads of one process exclude each other."""
     path, count = tmp_path / "count", [0]
 
     def add(_: int) -> None:
@@ -75,7 +75,7 @@ def test_two_threads_never_hold_the_same(tmp_path: Path) -> None:
 
 
 def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
-    """What a killed process held is free at once, and the file that it left goes with the next claim."""
+    """A killed process frees its claim at once, and its file is removed with the next claim."""
     path = tmp_path / "a"
     killed = holder(path)
     killed.kill()
@@ -88,8 +88,8 @@ def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
     assert not lock_path(path).exists()
 
 
-def test_the_loop_goes_on_while_a_claim_is_waited_for(tmp_path: Path) -> None:
-    """A coroutine that waits for another process does not stop its loop, and learns that it has waited."""
+def test_the_loop_continues_during_a_wait_for_a_claim(tmp_path: Path) -> None:
+    """A coroutine that waits for another process does not block its loop, and learns that it has waited."""
     path, waits = tmp_path / "a", []
     other = holder(path)
 
@@ -108,8 +108,8 @@ def test_the_loop_goes_on_while_a_claim_is_waited_for(tmp_path: Path) -> None:
     assert len(waits) >= 2
 
 
-def test_who_need_not_wait_learns_that(tmp_path: Path) -> None:
-    """A free claim is had at once."""
+def test_a_free_claim_is_reported(tmp_path: Path) -> None:
+    """A free claim is taken at once."""
 
     async def take() -> bool:
         async with claimed_async(tmp_path / "a") as waited:
@@ -119,7 +119,7 @@ def test_who_need_not_wait_learns_that(tmp_path: Path) -> None:
 
 
 def test_a_wait_can_be_cancelled(tmp_path: Path) -> None:
-    """Who is cancelled while another holds the claim leaves it to that one."""
+    """A cancelled wait leaves the claim to its holder."""
     path = tmp_path / "a"
     other = holder(path)
 
@@ -143,8 +143,8 @@ def test_a_wait_can_be_cancelled(tmp_path: Path) -> None:
     assert not lock_path(path).exists()
 
 
-def test_a_place_that_cannot_be_is_told(tmp_path: Path) -> None:
-    """Where no file can lie there is no claim, and the error says what to do."""
+def test_an_invalid_place_raises(tmp_path: Path) -> None:
+    """Without a possible file there is no claim, and the error has a remedy."""
     (tmp_path / "file").write_bytes(b"")
 
     with (
@@ -154,8 +154,8 @@ def test_a_place_that_cannot_be_is_told(tmp_path: Path) -> None:
         pass
 
 
-def test_a_lock_that_is_a_link_is_told(tmp_path: Path) -> None:
-    """A link in the lock's place is not followed: nothing outside can be held or written by it."""
+def test_a_link_as_lock_raises(tmp_path: Path) -> None:
+    """A link in the lock's place is not followed, so no outside file is locked or written."""
     lock_path(tmp_path / "a").symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(StorageError, match=r"a cannot be written"), claimed(tmp_path / "a"):

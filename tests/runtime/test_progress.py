@@ -11,7 +11,7 @@ from radar_nb.runtime.progress import Progress, Reporter, reporting
 
 
 class Terminal(io.StringIO):
-    """A standard error that says it is a terminal."""
+    """A standard error that claims to be a terminal."""
 
     def isatty(self) -> bool:
         """Say so."""
@@ -22,8 +22,8 @@ def _count(report: Reporter, done: int, *, total: int | None = 4, unit: str = "s
     report(Progress(task="count", done=done, total=total, unit=unit, note=note))
 
 
-def test_a_callers_reporter_is_used_as_it_is() -> None:
-    """Whoever passes a callable gets every event, and nothing is drawn."""
+def test_a_callers_reporter_is_used() -> None:
+    """A callable gets every event, and nothing is drawn."""
     seen: list[Progress] = []
 
     with reporting(seen.append) as report:
@@ -34,7 +34,7 @@ def test_a_callers_reporter_is_used_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("progress", [True, False])
-def test_nothing_is_drawn_where_no_terminal_is(progress: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_drawn_without_a_terminal(progress: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """A log file or a pipe is never filled with bars."""
     with reporting(progress) as report:
         _count(report, 1)
@@ -45,7 +45,7 @@ def test_nothing_is_drawn_where_no_terminal_is(progress: bool, capsys: pytest.Ca
 
 
 def test_false_is_silent_in_a_terminal_too() -> None:
-    """`progress=False` means silence."""
+    """`progress=False` draws nothing."""
     terminal = Terminal()
 
     with redirect_stderr(terminal), reporting(False) as report:
@@ -54,8 +54,8 @@ def test_false_is_silent_in_a_terminal_too() -> None:
     assert not terminal.getvalue()
 
 
-def test_a_terminal_gets_one_bar_a_task() -> None:
-    """Each task is named once, counted to its end in its own unit, and what is at work is told."""
+def test_a_terminal_gets_one_bar_per_task() -> None:
+    """Each task is named once, counted to its end in its own unit, with the current item."""
     terminal = Terminal()
 
     with redirect_stderr(terminal), reporting(True) as report:
@@ -71,7 +71,7 @@ def test_a_terminal_gets_one_bar_a_task() -> None:
 
 
 def test_bars_are_closed_when_the_work_fails() -> None:
-    """An error ends the bar's line, so that its message stands on a line of its own, and the error goes on."""
+    """An error ends the bar's line, so that its message is on its own line, and is raised."""
     terminal = Terminal()
 
     def work() -> None:

@@ -28,8 +28,8 @@ def test_what_lies_there_whole_is_well(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", ["failed", "missing", "cancelled"])
-def test_what_is_not_there_is_no_success(state: State) -> None:
-    """An item that is not there is no success, whatever the reason."""
+def test_a_missing_item_is_no_success(state: State) -> None:
+    """An item that does not exist is not a success, whatever the reason."""
     assert not Outcome(name="a", state=state).ok
 
 
@@ -43,23 +43,23 @@ def test_paths_are_those_of_whole_results() -> None:
 
 
 @pytest.mark.parametrize("outcomes", [(), (FETCHED,), (FETCHED, KEPT)])
-def test_a_report_without_failures_gives_itself_back(outcomes: tuple[Outcome, ...]) -> None:
-    """`report.raise_for_failures()` can stand at the end of an expression."""
+def test_a_report_without_failures_returns_itself(outcomes: tuple[Outcome, ...]) -> None:
+    """`report.raise_for_failures()` can end an expression."""
     report = _report(*outcomes)
 
     assert report.raise_for_failures() is report
 
 
-def test_the_one_item_that_failed_raises_its_own_error() -> None:
-    """Who asked for one file catches that file's error."""
+def test_the_only_failed_item_raises_its_own_error() -> None:
+    """A call for one file raises that file's error."""
     with pytest.raises(NotOnServer, match="404") as caught:
         _report(LOST).raise_for_failures()
 
     assert caught.value is GONE
 
 
-def test_the_one_item_that_was_stopped_raises_too() -> None:
-    """Also without an error of its own, what is not there is not there."""
+def test_the_only_stopped_item_raises_too() -> None:
+    """It raises even without an error of its own."""
     with pytest.raises(Incomplete, match=r"1 of 1 did not succeed \(0 did\)"):
         _report(STOPPED).raise_for_failures()
 
@@ -96,8 +96,8 @@ def test_a_reports_repr_is_one_line() -> None:
     assert "\n" not in repr(_report(*[KEPT] * 1000))
 
 
-def test_a_report_shows_as_html_that_holds_no_foreign_markup() -> None:
-    """A file's name is text, whatever stands in it."""
+def test_html_contains_no_foreign_markup() -> None:
+    """A file's name is escaped text."""
     page = _report(LOST)._repr_html_()
 
     assert "&lt;b&gt;.tar" in page

@@ -63,8 +63,8 @@ def test_the_home_folder_may_be_written_as_a_tilde() -> None:
     "url",
     ["opendata.dwd.de", "ftp://opendata.dwd.de", "https://", "/data", "http://[::1", "http://127.0.0.1:port"],
 )
-def test_what_is_no_web_address_is_refused(url: str) -> None:
-    """The message gives the value, an address that would do, and both places to set it."""
+def test_an_invalid_web_address_is_refused(url: str) -> None:
+    """The message has the value, a valid address, and both places to set it."""
     with pytest.raises(
         SettingsError, match=r"is not a web address: .*https://opendata\.dwd\.de.*RADAR_NB_BASE_URL"
     ):
@@ -72,8 +72,8 @@ def test_what_is_no_web_address_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "2.5"])
-def test_what_is_no_number_of_connections_is_refused(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message gives the value and the least that is allowed."""
+def test_an_invalid_number_of_connections_is_refused(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the value and the least that is allowed."""
     monkeypatch.setenv("RADAR_NB_CONCURRENCY", number)
 
     with pytest.raises(SettingsError, match=f"concurrency '{number}' .* from 1 on .*RADAR_NB_CONCURRENCY"):

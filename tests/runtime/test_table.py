@@ -18,7 +18,7 @@ SHEEP = Table(
 )
 
 
-def test_text_stands_in_columns() -> None:
+def test_text_is_in_columns() -> None:
     """Every column begins at the same place in each line, and no line ends in blanks."""
     title, *lines, note = str(SHEEP).splitlines()
 
@@ -31,7 +31,7 @@ def test_text_stands_in_columns() -> None:
 
 
 def test_html_shows_the_same_text_and_runs_none_of_it() -> None:
-    """The page holds each cell's text, whatever stands in it: nothing in a name becomes markup."""
+    """The page has each cell's text, escaped: no name becomes markup."""
     page = ET.fromstring(SHEEP._repr_html_())  # noqa: S314 - our own page
 
     cells = [[cell.text or "" for cell in row] for row in page.iter("tr")]

@@ -1,4 +1,4 @@
-"""Laws of the table of versions."""
+"""Table of versions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import radar_nb as rn
 from radar_nb.runtime.versions import version_of
 
 
-def test_what_is_installed_is_named_with_its_version() -> None:
-    """A report of a fault can be understood by those who have another machine."""
+def test_installed_packages_have_their_version() -> None:
+    """A bug report can be understood on another machine."""
     told = {row["package"]: row["version"] for row in rn.show_versions()}
 
     assert told["radar-nb"] == rn.__version__
@@ -19,6 +19,6 @@ def test_what_is_installed_is_named_with_its_version() -> None:
     assert told["numpy"] == np.__version__
 
 
-def test_what_is_not_installed_has_no_version() -> None:
-    """An absent package is told as such, and is no error."""
+def test_an_absent_package_has_no_version() -> None:
+    """An absent package is reported as such, without an error."""
     assert version_of("a-package-that-nobody-wrote") is None

@@ -1,4 +1,4 @@
-"""Laws of those who build: threads here, or workers of a cluster, some of whom die."""
+"""Those who build: threads here, or workers of a cluster, some of whom die."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Give a cluster of two worker processes."""
+    """Return a cluster of two worker processes."""
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
@@ -116,8 +116,8 @@ class TestCluster:
         build_cube(hours, there, client=False, progress=False)  # takes what the dead one left
         assert files(there) == files(tmp_path / "here")
 
-    def test_the_active_client_is_taken(self, cluster: Any) -> None:
-        """Who has a cluster uses it, unless told not to; it stays open."""
+    def test_the_active_client_is_used(self, cluster: Any) -> None:
+        """An active cluster is used by default, and stays open."""
 
         def taken(client: Any) -> Any:
             with active_client(client) as used:

@@ -31,7 +31,7 @@ NOBODY = "http://127.0.0.1:9"
 
 
 def parts(widget: ipywidgets.Widget) -> dict[str, Any]:
-    """Give the parts of a widget by the words on them, the calendar as `calendar`."""
+    """Return the parts of a widget by the words on them, the calendar as `calendar`."""
     found: dict[str, Any] = {}
     for child in getattr(widget, "children", ()):
         found |= parts(child)
@@ -43,20 +43,20 @@ def parts(widget: ipywidgets.Widget) -> dict[str, Any]:
 
 
 def bars(panel: DownloadPanel) -> dict[str, tuple[int, str]]:
-    """Give percent and state of the bars that a panel shows, by their names."""
+    """Return percent and state of the bars that a panel shows, by their names."""
     shown = panel.children[1].value
     found = re.findall(r'aria-label="([^"]*)".*?aria-valuenow="(\d+)" data-state="(\w+)"', shown)
     return {name: (int(share), state) for name, share, state in found}
 
 
 def names(picker: MonthPicker) -> list[str]:
-    """Give the names of the files that are planned."""
+    """Return the names of the files that are planned."""
     assert picker.plan is not None
     return [archive.name for archive in picker.plan.archives]
 
 
 def words(widget: ipywidgets.Widget) -> str:
-    """Give all that a widget says while a kernel is behind it."""
+    """Return all texts of a widget with a kernel."""
     said = [child.value for child in widget.children if isinstance(child, ipywidgets.HTML)]
     said = [html for html in said if "radar-nb-dead" not in html]
     said += [words(child) for child in widget.children if isinstance(child, ipywidgets.Box)]

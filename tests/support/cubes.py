@@ -20,7 +20,7 @@ HOURS = ("00:50", "01:50", "05:50", "23:50")
 
 
 def codes(seed: int, rows: int = 900) -> np.ndarray[Any, np.dtype[np.uint16]]:
-    """Give a field of 900 x 900 codes: rain in a part, nothing in most, flags, and a corner without data."""
+    """Return a field of 900 x 900 codes: rain in a part, nothing in most, flags, and a corner without data."""
     random = np.random.default_rng(seed)
     field = np.zeros((rows, 900), np.uint16)
     y, x = random.integers(0, 700, 2)
@@ -61,5 +61,5 @@ def build(folder: Path, source: Path) -> None:
 
 
 def files(cube: Path) -> dict[str, bytes]:
-    """Give all files of a cube, hidden ones too."""
+    """Return all files of a cube, including hidden ones."""
     return {path.relative_to(cube).as_posix(): path.read_bytes() for path in cube.rglob("*") if path.is_file()}

@@ -104,7 +104,7 @@ _WRAPS: tuple[Callable[[bytes], bytes], ...] = (
 
 
 def read_archive(data: bytes) -> Iterator[tuple[Part, Found]]:
-    """Give the parts of an archive that are read to their end without an error, and their members."""
+    """Return the parts of an archive that are read to their end without an error, and their members."""
     with TemporaryDirectory(dir=MEMORY_DISK) as folder:
         path = Path(folder, "archive")
         path.write_bytes(data)
@@ -185,7 +185,7 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
 
 
 def small_composite(codes: Any = ((65535, 1, 2), (0, 10, 4000)), *, dtype: str = "u2", **changes: Any) -> bytes:
-    """Give a composite of a few cells; `changes` are values of attributes, or arguments of the data set."""
+    """Return a composite of a few cells; `changes` are values of attributes, or arguments of the data set."""
     made = io.BytesIO()
     names = {key for attributes in _ATTRIBUTES.values() for key in attributes}
     with h5py.File(made, "w", libver=changes.pop("libver", "earliest")) as file:

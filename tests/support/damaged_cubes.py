@@ -54,7 +54,7 @@ def without_checksum(folder: Path, **changes: Any) -> None:
 
 
 def make_old(folder: Path) -> None:
-    """Give a cube the form of version 0.1.0: no checksum, binary scale factors, no fingerprints in notes."""
+    """Convert a cube to the form of version 0.1.0: no checksum, binary scale factors, no fingerprints in notes."""
     cube = load_cube(Folder(folder))
     if cube is None:
         raise FileNotFoundError(folder)

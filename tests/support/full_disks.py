@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def small_disk(folder: Path, *, size: str = "256k") -> Iterator[Path]:
-    """Give an empty disk of so many bytes in a folder's place; skip the test where the user may mount none."""
+    """Return an empty disk of this size in place of a folder; skip the test if the user may not mount one."""
     folder.mkdir()
     mount = shutil.which("mount")
     if mount is None or os.name != "posix":

@@ -133,7 +133,7 @@ def convert(folder: Path) -> None:
 
 
 def size(path: Path) -> int:
-    """Give a file's bytes; of none, 0."""
+    """Return a file's size in bytes; 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -141,13 +141,13 @@ def size(path: Path) -> int:
 
 
 def digest(path: Path, leave_out: bytes = b"") -> str:
-    """Give the SHA-256 of a file, without some bytes that may be in it."""
+    """Return the SHA-256 of a file, with given bytes removed."""
     data = path.read_bytes()
     return hashlib.sha256(data.replace(leave_out, b"") if leave_out else data).hexdigest()
 
 
 def tree(folder: Path, address: str = "") -> Tree:
-    """Give every file below a folder, hidden ones too, by its digest; of an empty folder its name alone."""
+    """Return the digest of every file below a folder, including hidden ones; for an empty folder only its name."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -201,7 +201,7 @@ def killed_when(road: Road, folder: Path, reached: Callable[[], bool]) -> bool:
 
 
 def in_child(work: Callable[..., T], *arguments: object) -> T:
-    """Give what a function gives, called in a child.
+    """Return the result of a function called in a child process.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def _child(work: Callable[..., object], *arguments: object) -> Iterator[tuple[Ba
 
 
 def _result(child: BaseProcess, pipe: Connection) -> Any:
-    """Give what the child gives, when it has ended in peace."""
+    """Return the result of the child after it has exited normally."""
     try:
         return pipe.recv()
     except EOFError:
@@ -306,7 +306,7 @@ def _tells_unfinished(name: str) -> bool:
 
 
 def difference(left: Mapping[str, str], right: Mapping[str, str]) -> str:
-    """Tell in what two trees differ."""
+    """Return the differences between two trees."""
     names = sorted(name for name in {**left, **right} if left.get(name) != right.get(name))
     told = [
         f"{name} ({'too much' if name not in right else 'missing' if name not in left else 'other bytes'})"

@@ -38,7 +38,7 @@ def frame(
     product: str = "YW",
     hour: str = "2020-06-13T15",
 ) -> bytes:
-    """Give a small frame of noise, which does not compress."""
+    """Return a small frame of noise, which does not compress."""
     codes = np.random.default_rng(seed).integers(0, 0x1000, (rows, cols)).astype(np.uint16)
     time = np.datetime64(f"{hour}:00", "s") + np.timedelta64(minute, "m")
     return write_frame(
@@ -52,7 +52,7 @@ def name(minute: int, hour: str = "2020-06-13T15") -> str:
 
 
 def entry(path: str, data: bytes = b"", **fields: object) -> bytes:
-    """Give one member of a tar: its headers, data and padding; `fields` overwrite what tarfile would write."""
+    """Return one member of a tar: its headers, data and padding; `fields` overwrite what tarfile would write."""
     info = tarfile.TarInfo(path)
     info.size = len(data)
     for field, value in fields.items():
@@ -61,7 +61,7 @@ def entry(path: str, data: bytes = b"", **fields: object) -> bytes:
 
 
 def pax(records: dict[bytes, bytes], following: bytes, *, kind: bytes = tarfile.XHDTYPE) -> bytes:
-    """Give a PAX header of any records, and the member that they are about; of all that follow with XGLTYPE."""
+    """Return a PAX header of any records, and the member that they are about; of all that follow with XGLTYPE."""
     body = b""
     for key, value in records.items():
         record = b" " + key + b"=" + value + b"\n"
@@ -73,7 +73,7 @@ def pax(records: dict[bytes, bytes], following: bytes, *, kind: bytes = tarfile.
 
 
 def tar(*entries: bytes) -> bytes:
-    """Give a tar of ready entries, with its end."""
+    """Return a tar of ready entries, with its end."""
     return b"".join(entries) + bytes(1024)
 
 
@@ -82,17 +82,17 @@ def tar_of(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def day(minutes: Iterable[int] = (20, 25, 30), hour: str = "2020-06-13T15") -> bytes:
-    """Give a tar of frames."""
+    """Return a tar of frames."""
     return tar_of((name(minute, hour), frame(minute, seed=minute, hour=hour)) for minute in minutes)
 
 
 def month(*days: bytes) -> bytes:
-    """Give a tar of days that are compressed already."""
+    """Return a tar of days that are compressed already."""
     return tar_of((f"YW2017.002_202006{number:02d}.tar.gz", data) for number, data in enumerate(days, 1))
 
 
 def recorded(archive: bytes) -> bytes:
-    """Give a tar as tar programs write it: padded to a whole record."""
+    """Return a tar as tar programs write it: padded to a whole record."""
     return archive + bytes(-len(archive) % 10_240)
 
 
@@ -101,7 +101,7 @@ def packed(data: bytes) -> bytes:
 
 
 def flipped(data: bytes, place: int) -> bytes:
-    """Give the bytes with one bit turned."""
+    """Return the bytes with one bit flipped."""
     return data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :]
 
 
@@ -166,7 +166,7 @@ _NEGATIVE = b"\xff" * 11 + b"\x00"
 
 
 def overwritten(member: bytes, place: int, data: bytes) -> bytes:
-    """Give a member with other bytes at a place of its header, and a checksum that is right again."""
+    """Return a member with other bytes at a place of its header, and a checksum that is right again."""
     header = member[:place] + data + member[place + len(data) : 512]
     header = header[:148] + b" " * 8 + header[156:]
     return header[:148] + f"{sum(header):06o}\0 ".encode() + header[156:] + member[512:]
@@ -326,7 +326,7 @@ HOSTILE: dict[str, Case] = {
 
 
 def _commented(data: bytes, comment: bytes) -> bytes:
-    """Give a gzip with a comment (RFC 1952, 2.3)."""
+    """Return a gzip with a comment (RFC 1952, 2.3)."""
     return data[:3] + bytes([data[3] | 0x10]) + data[4:10] + comment + b"\0" + data[10:]
 
 

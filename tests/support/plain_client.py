@@ -81,6 +81,6 @@ def misbehaving(root: Path, *rules: Fault, seed: int = 0) -> Iterator[tuple[Mirr
 def seen(
     root: Path, kind: Kind, *, headers: Mapping[str, str] | None = None, path: str = FILE, **more: Any
 ) -> Seen:
-    """Give what a first request sees of a fault."""
+    """Return the effect of a fault on a first request."""
     with misbehaving(root, Fault(kind=kind, **more)) as (_, client):
         return client.get(path, **(headers or {}))

@@ -64,7 +64,7 @@ def _open(archive: Path) -> object:
 
 
 def found(source: Path) -> int:
-    """Give the number of frames in an archive or a folder of archives.
+    """Return the number of frames in an archive or a folder of archives.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _trial(sandbox: Path, archive: Path) -> Trial:
 
 
 def _watched(sandbox: Path) -> dict[str, tuple[bytes, int]]:
-    """Give names, bytes and times of change of all but the folders of frames and the index beside the archive."""
+    """Return names, bytes and times of change of all except the folders of frames and the archive's index."""
     own = (sandbox / "target" / "one" / "frames", sandbox / "target" / "one" / ".archive_tar_gz.index")
     return {
         path.relative_to(sandbox).as_posix(): (
@@ -153,5 +153,5 @@ def _watched(sandbox: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def _most_memory() -> int:
-    """Give the most memory that this process has had, in MB."""
+    """Return the peak memory of this process, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PEAK >> 20

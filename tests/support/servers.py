@@ -47,7 +47,7 @@ class Reply:
     ranges: bool = True
 
     def to(self, asked: Mapping[str, str]) -> Reply:
-        """Give the answer to a request's headers: this one, a part of it, or 304."""
+        """Return the answer to a request's headers: this one, a part of it, or 304."""
         if self.status != 200:
             return self
         if self.etag and asked.get("If-None-Match") == self.etag:
@@ -98,11 +98,11 @@ class Server:
         self._attempts[path] = 0
 
     def asked(self, path: str) -> list[Request]:
-        """Give the requests for a path."""
+        """Return the requests for a path."""
         return [request for request in self.requests if request.path == path]
 
     def reply(self, request: Request) -> Reply:
-        """Give the next answer of the script."""
+        """Return the next answer of the script."""
         with self._lock:
             self.requests.append(request)
             attempt = self._attempts[request.path]
@@ -159,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _left(self) -> bool:
-        """Tell whether the client has closed the connection: nothing else could be read from it now."""
+        """Return whether the client has closed the connection: nothing else could be read from it now."""
         return bool(select.select([self.connection], [], [], 0)[0])
 
     def log_message(self, *_: object) -> None:

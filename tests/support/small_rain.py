@@ -21,7 +21,7 @@ def rain(
     name: str = "YW",
     corner: tuple[int, int] = (ROW, COL),
 ) -> xr.Dataset:
-    """Give amounts of shape (time, y, x), on cells in the middle of Germany, or from another corner on."""
+    """Return amounts of shape (time, y, x), on cells in the middle of Germany, or from another corner on."""
     values = np.asarray(values, np.float32)
     times = np.datetime64(first, "ns") + np.timedelta64(minutes, "m") * np.arange(len(values))
     whole, (row, col) = GRIDS["de1100"], corner
@@ -47,13 +47,13 @@ def rain(
 
 
 def series(values: Any, *, first: str = "2020-06-13T00:05", minutes: int = 5) -> xr.DataArray:
-    """Give the amounts of one cell, shape (time,)."""
+    """Return the amounts of one cell, shape (time,)."""
     ds = rain(np.reshape(values, (-1, 1, 1)), first=first, minutes=minutes)
     return ds["YW"].isel(y=0, x=0)
 
 
 def showers(steps: int, rows: int, cols: int, *, seed: int = 0, missing: float = 0.0) -> Any:
-    """Give amounts in steps of 0.01 mm, most of them zero, some missing."""
+    """Return amounts in steps of 0.01 mm, most of them zero, some missing."""
     rng = np.random.default_rng(seed)
     values = np.where(rng.random((steps, rows, cols)) < 0.4, rng.integers(1, 400, (steps, rows, cols)), 0) / 100
     values[rng.random(values.shape) < missing] = np.nan

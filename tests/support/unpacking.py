@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def unpacked(packed: bytes) -> NDArray[np.uint16]:
-    """Give all codes of a field, row by row from the south."""
+    """Return all codes of a field, row by row from the south."""
     low, high, *_ = words = np.frombuffer(zlib.decompress(packed), "<u2")
     runs = int(low) + (int(high) << 16)
     return np.repeat(words[2 : 2 + runs], words[2 + runs :]) if runs else words[2:]

@@ -1,4 +1,4 @@
-"""Laws of the app: by its traits, without a browser."""
+"""App: by its traits, without a browser."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def opened(server: Server, tmp_path: Path) -> App:
-    """Give an app with a month that was downloaded and opened by its buttons."""
+    """Return an app with a month downloaded and opened by its buttons."""
     app = App("YW", "2020-06", folder=tmp_path, base_url=server.url)
     for name in ("Download", "Open"):
         parts(app)[name].click()
@@ -93,8 +93,8 @@ def test_all_its_parts_speak_one_language(server: Server, tmp_path: Path) -> Non
     assert app.explorer.texts["play"] == "Abspielen"
 
 
-def test_it_is_told_in_a_line_where_no_widget_can_be_shown() -> None:
-    """A notebook that was not run yet shows a short text, which says what to do."""
+def test_a_line_replaces_the_widget_without_a_kernel() -> None:
+    """A notebook that was not run yet shows a short text with what to do."""
     app = App("YW", "2020-06", base_url=NOBODY)
 
     assert repr(app) == "App: YW, 2020-06 (run the cell to use it)"

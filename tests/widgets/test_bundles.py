@@ -1,4 +1,4 @@
-"""Laws of the explorer's bundle: it is made from the modules, and the script refuses what it cannot join."""
+"""Explorer's bundle: it is made from the modules, and the script refuses what it cannot join."""
 
 from __future__ import annotations
 

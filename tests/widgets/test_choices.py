@@ -1,4 +1,4 @@
-"""Laws of what can be picked."""
+"""What can be picked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of the explorer: data that cannot be shown are told, all is said in two languages, pages are whole."""
+"""Explorer: data that cannot be shown are told, all is said in two languages, pages are whole."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fields(values: Any = 0.5, count: int = 3, **attrs: Any) -> xr.DataArray:
-    """Give hourly amounts on a corner of DWD's grid."""
+    """Return hourly amounts on a corner of DWD's grid."""
     step = np.timedelta64(attrs.get("interval_minutes", 60), "m")
     times = np.datetime64("2020-06-13T00:50", "ns") + np.arange(count) * step
     coords = {"time": times, "y": GRID.y[:40], "x": GRID.x[:30]}
@@ -206,7 +206,7 @@ class TestOpening:
             (b"nothing", ""),
         ],
     )
-    def test_what_cannot_be_shown_is_told_in_the_widget(self, data: Any, word: str) -> None:
+    def test_data_that_cannot_be_shown_are_reported_in_the_widget(self, data: Any, word: str) -> None:
         """The widget says why, nothing is raised, and further questions are not answered."""
         desk = Desk(rn.Explorer(data))
 
@@ -215,8 +215,8 @@ class TestOpening:
         desk.ask(type="frames", wanted=[0])
         assert len(desk.answers) == 1
 
-    def test_two_grids_are_told(self, tmp_path: Path) -> None:
-        """Frames of two products and grids are no film; the word names them."""
+    def test_two_grids_are_reported(self, tmp_path: Path) -> None:
+        """Frames of two products and grids cannot be played; the message names them."""
         ((_, hour),) = synthetic_frames("RW", [np.datetime64("2020-06-13T00:50")])
         ((_, minutes),) = synthetic_frames("YW", [np.datetime64("2020-06-13T00:55")], family="radklim")
         for name, frame in (("rw", hour), ("yw2017.002", minutes)):
@@ -236,8 +236,8 @@ class TestAnswers:
 
         assert float(explorer.field.max()) == 2.0
 
-    def test_a_question_of_another_version_is_told(self) -> None:
-        """A page that was made by an older release does not fill the kernel's log with traces."""
+    def test_a_question_of_another_version_is_reported(self) -> None:
+        """A page made by an older release does not fill the kernel's log with tracebacks."""
         assert Desk(rn.Explorer(fields())).ask(type="sing")["type"] == "problem"
 
     @pytest.mark.parametrize("look", [{}, {"limits": [0.1, 2.0], "palette": "viridis"}])
@@ -280,8 +280,8 @@ class TestAnswers:
         assert len(parts) == 4
         assert b"".join(parts) == path.read_bytes()
 
-    def test_a_film_of_nothing_is_told(self) -> None:
-        """What cannot be made is a word, not a trace."""
+    def test_an_empty_film_is_reported(self) -> None:
+        """A failure is a message, not a traceback."""
         answer = Desk(rn.Explorer(fields(count=1))).ask(type="animation", span=[0, 0], fps=10)
 
         assert answer["type"] == "problem"
@@ -306,8 +306,8 @@ class TestAnswers:
 class TestPage:
     """The file that works without a kernel."""
 
-    def test_it_holds_the_span_and_asks_no_network(self, tmp_path: Path) -> None:
-        """Its fields are those from first to last; no address of a server stands in it."""
+    def test_the_page_holds_the_span_and_needs_no_network(self, tmp_path: Path) -> None:
+        """Its fields are those from first to last; it contains no address of a server."""
         path = rn.Explorer(fields(count=5), lang="de").save_html(tmp_path / "page.html", first=1, last=3)
 
         page = path.read_text(encoding="utf-8")
@@ -358,8 +358,8 @@ class TestPage:
         with pytest.raises(SettingsError, match=r"a page with 12 fields would be larger than .* fields at most"):
             list(make_page(explorer.frames, info, (0, 11), "en", least=0.1))
 
-    def test_a_place_that_cannot_be_written_is_told(self, tmp_path: Path) -> None:
-        """As everywhere in radar_nb."""
+    def test_an_unwritable_place_is_reported(self, tmp_path: Path) -> None:
+        """The error is the usual one."""
         (tmp_path / "file").touch()
 
         with pytest.raises((NotWritable, rn.errors.StorageError), match="file"):

@@ -1,4 +1,4 @@
-"""Laws of reels: fields become codes, and the codes stand for the same values."""
+"""Reels: fields become codes, and the codes stand for the same values."""
 
 from __future__ import annotations
 
@@ -139,12 +139,12 @@ class TestReel:
         assert Explorer(ds).problem.startswith("RV has 2 runs of several lead times")
         assert len(Explorer(ds.isel(lead_time=2)).frames) == 2
 
-    def test_two_dimensions_to_play_along_are_told(self) -> None:
-        """Which of them to choose is for the caller to say."""
+    def test_two_dimensions_to_play_along_raise(self) -> None:
+        """The caller must choose one."""
         with pytest.raises(SeriesError, match=r"plays along one|along one dimension.*time \(2\), lead_time \(3\)"):
             FrameSequence(array(np.zeros((2, 3, 2, 2)), "time", "lead_time"))
 
-    def test_an_empty_series_is_told(self) -> None:
+    def test_an_empty_series_raises(self) -> None:
         """Without a field there is nothing to play."""
         with pytest.raises(SeriesError, match="holds no field: its time is empty"):
             FrameSequence(array(np.zeros((0, 2, 2)), "time"))
@@ -160,13 +160,13 @@ class TestChoose:
         assert select_variable(ds).name == "RW"
         assert select_variable(ds, "flags").name == "flags"
 
-    def test_a_dataset_without_fields_is_told(self) -> None:
-        """It names what would be needed."""
+    def test_a_dataset_without_fields_raises(self) -> None:
+        """The error names what is required."""
         with pytest.raises(SeriesError, match="no field to show: none of its variables has the dim"):
             select_variable(xr.Dataset({"n": 1}))
 
-    def test_an_unknown_variable_is_told_with_those_there_are(self) -> None:
-        """It names what there is."""
+    def test_an_unknown_variable_lists_the_known_ones(self) -> None:
+        """The error names the existing variables."""
         with pytest.raises(SeriesError, match="no field RX to show: it has RW"):
             select_variable(xr.Dataset({"RW": array(np.ones((2, 2)))}), "RX")
 
@@ -207,7 +207,7 @@ class TestClasses:
         assert len({unit["colours"][k : k + 6] for k in range(0, 24, 6)}) == 4
 
     def test_an_area_has_no_series_of_classes(self) -> None:
-        """A mean of class numbers is no class."""
+        """A mean of class numbers is not a class."""
         frames = FrameSequence(self._field(np.zeros((2, 2))))
 
         with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no mean over an area"):

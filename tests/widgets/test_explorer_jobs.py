@@ -1,4 +1,4 @@
-"""Laws of screenings: a browser is told what the fields hold, and the field that it needs next comes first."""
+"""Screenings: a browser is told what the fields hold, and the field that it needs next comes first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS, COLS, COUNT = 5, 4, 20
 
 
 def rain() -> xr.DataArray:
-    """Give fields with rain from the ninth on, a missing column, and one missing field."""
+    """Return fields with rain from the ninth on, a missing column, and one missing field."""
     values = np.zeros((COUNT, ROWS, COLS), np.float32)
     values[8:] = np.arange(ROWS * COLS).reshape(ROWS, COLS) / 100
     values[:, :, 3] = np.nan
@@ -33,30 +33,30 @@ def rain() -> xr.DataArray:
 
 
 def frames() -> FrameSequence:
-    """Give its frames, read four fields at a time as those of large grids are."""
+    """Return its frames, read four fields at a time as those of large grids are."""
     made = FrameSequence(rain())
     made.batch = 4
     return made
 
 
 class Told(list[tuple[dict[str, Any], list[bytes]]]):
-    """What has been answered."""
+    """The answers so far."""
 
     def __call__(self, answer: dict[str, Any], buffers: list[bytes]) -> None:
         """Take an answer."""
         self.append((answer, buffers))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """Give the answers of one kind."""
+        """Return the answers of one kind."""
         return [answer for answer, _ in self if answer["type"] == kind]
 
     def fields(self) -> list[dict[str, Any]]:
-        """Give what was told of fields."""
+        """Return the messages about fields."""
         return [field for answer in self.of("frames") for field in answer["frames"]]
 
 
 async def _until(told: Told, kind: str) -> None:
-    """Give way until an answer of this kind is there; the caller has a deadline."""
+    """Yield to the loop until an answer of this kind is there; the caller has a deadline."""
     while not told.of(kind):  # noqa: ASYNC110 - the answers' taker is a plain function
         await asyncio.sleep(0)
 
@@ -87,8 +87,8 @@ class TestFrames:
         assert first["wet"] == pytest.approx(14 / 15, abs=1e-5)
         assert first["cells"] == 15
 
-    def test_coverage_is_told_when_it_grows(self, queue: JobQueue, told: Told) -> None:
-        """A column that never has a value is not covered; fields that add nothing say nothing."""
+    def test_coverage_is_sent_when_it_grows(self, queue: JobQueue, told: Told) -> None:
+        """A column without any value is not covered; fields that add nothing send nothing."""
         queue.ask({"type": "frames", "wanted": [0]})
         queue.ask({"type": "frames", "wanted": [1, 12]})
 
@@ -97,8 +97,8 @@ class TestFrames:
         assert covered[:, :3].all()
         assert not covered[:, 3].any()
 
-    def test_a_field_that_cannot_be_read_is_told_and_the_others_come(self, told: Told) -> None:
-        """One damaged frame does not keep its neighbours away."""
+    def test_an_unreadable_field_is_reported_and_the_others_arrive(self, told: Told) -> None:
+        """One damaged frame does not block its neighbours."""
         damaged = frames()
         read = damaged.fields
 
@@ -134,8 +134,8 @@ class TestFrames:
 class TestJobs:
     """What takes longer than a field."""
 
-    def test_what_was_stopped_is_not_answered(self, told: Told) -> None:
-        """A total that is stopped gives no answer any more."""
+    def test_a_stopped_job_is_not_answered(self, told: Told) -> None:
+        """A stopped total sends no answer any more."""
 
         async def ask() -> None:
             queue = JobQueue(frames(), told, least=0.01)
@@ -172,8 +172,8 @@ class TestJobs:
 
         assert told.of("problem") == []
 
-    def test_progress_is_told_now_and_then(self, queue: JobQueue, told: Told) -> None:
-        """Jupyter drops messages above a thousand a second: of quick steps only few are told, answers all."""
+    def test_progress_is_sent_now_and_then(self, queue: JobQueue, told: Told) -> None:
+        """Jupyter drops messages above a thousand a second: of quick steps only few are sent, answers all."""
 
         def job() -> Steps:
             for done in range(1000):
@@ -185,15 +185,15 @@ class TestJobs:
         assert 1 <= len(told.of("progress")) < 50
         assert len(told.of("done")) == 1
 
-    def test_an_error_is_a_word(self, queue: JobQueue, told: Told) -> None:
-        """A job that fails is told, and ends."""
+    def test_an_error_is_a_message(self, queue: JobQueue, told: Told) -> None:
+        """A job that fails is reported, and ends."""
         queue.ask({"type": "series", "id": "a", "cell": [99, 99], "span": [0, 3]})
 
         assert [(answer["type"], answer["id"]) for answer, _ in told] == [("problem", "a")]
         assert told[0][0]["text"].startswith("IndexError")
 
-    def test_a_question_that_nobody_knows_is_an_error(self, queue: JobQueue) -> None:
-        """The widget that gets it tells it to the browser."""
+    def test_an_unknown_question_is_an_error(self, queue: JobQueue) -> None:
+        """The widget reports it to the browser."""
         with pytest.raises(ValueError, match="unknown request 'sing': run the cell again"):
             queue.ask({"type": "sing"})
 
@@ -238,8 +238,8 @@ class TestViews:
 
         assert [answer["type"] for answer, _ in told] == ["rain"]
 
-    def test_a_view_that_comes_later_is_told_of_the_coverage(self, queue: JobQueue, told: Told) -> None:
-        """It would else take cells without data for cells that no radar sees."""
+    def test_a_later_view_gets_the_coverage(self, queue: JobQueue, told: Told) -> None:
+        """Otherwise it would take cells without data for cells that no radar sees."""
         queue.ask({"type": "frames", "view": "a", "wanted": [0]})
         queue.ask({"type": "hello", "view": "b"})
 

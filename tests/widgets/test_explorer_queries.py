@@ -1,4 +1,4 @@
-"""Laws of what is asked of a film: series, totals and the next rain are those of the Dataset."""
+"""What is asked of a film: series, totals and the next rain are those of the Dataset."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIELDS = rain(VALUES)["YW"]
 
 @pytest.fixture
 def frames() -> FrameSequence:
-    """Give some rain with a missing column, read four fields at a time as those of large grids are."""
+    """Return some rain with a missing column, read four fields at a time as those of large grids are."""
     made = FrameSequence(FIELDS)
     made.batch = 4
     return made
@@ -58,7 +58,7 @@ class TestSeries:
         assert pieces[-1]["cells"] == 6
 
     def test_only_the_span_is_read(self, frames: FrameSequence) -> None:
-        """Outside of it nothing is told."""
+        """Outside of it nothing is returned."""
         values, _ = self._told(frames, (6, 9), cell=[2, 1])
 
         assert np.allclose(values[6:9], FIELDS[6:9, 2, 1], equal_nan=True)

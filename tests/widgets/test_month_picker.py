@@ -1,4 +1,4 @@
-"""Laws of the month picker: by its traits, without a browser."""
+"""Month picker: by its traits, without a browser."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def server() -> Iterator[Server]:
         yield scripts
 
 
-def test_all_controls_show_the_months_given() -> None:
-    """Whatever is looked at tells the same span, and the line tells what it amounts to."""
+def test_all_controls_show_the_months() -> None:
+    """Every control shows the same span, and the line states its size."""
     picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NOBODY)
 
     shown = parts(picker)
@@ -119,8 +119,8 @@ def test_dates_beyond_the_offer_are_moved_into_it() -> None:
     assert parts(picker)["From"].value == date(2001, 1, 1)
 
 
-def test_in_a_notebook_a_date_counts_when_nothing_more_is_typed() -> None:
-    """The dates on the way to a date are no choices: a browser sends one after each key."""
+def test_in_a_notebook_a_date_counts_after_the_last_key() -> None:
+    """Intermediate dates are not choices: a browser sends one after each key."""
 
     async def cell() -> tuple[list[tuple[str, Any]], tuple[Month, ...]]:
         picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
@@ -160,8 +160,8 @@ def test_months_in_the_calendar_that_are_not_published_are_left_out() -> None:
     assert parts(picker)["calendar"].value == ["2020-07"]
 
 
-def test_nothing_selected_is_told_and_has_no_plan() -> None:
-    """An empty choice is a choice: the line says what to do, and who asks for the plan gets an error."""
+def test_an_empty_selection_has_no_plan() -> None:
+    """An empty choice is a choice: the line says what to do, and asking for the plan raises."""
     picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
 
     parts(picker)["calendar"].value = []
@@ -192,8 +192,8 @@ def test_the_calendar_shows_the_disk(tmp_path: Path) -> None:
     assert parts(picker)["calendar"].states.endswith("-") == (Month.now().month < 12)
 
 
-def test_the_line_tells_space_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long it takes is known from the server's last download; too small a disk is told beforehand."""
+def test_the_line_states_space_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The duration is known from the server's last download; too small a disk is reported beforehand."""
     picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url="http://127.0.0.1:9")
     assert "time unknown until the first download" in words(picker)
 
@@ -205,8 +205,8 @@ def test_the_line_tells_space_and_time(tmp_path: Path, monkeypatch: pytest.Monke
     assert parts(picker)["calendar"].said in words(picker)
 
 
-def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
-    """No disk, no trace: the line says what is wrong with it."""
+def test_an_invalid_folder_is_reported(tmp_path: Path) -> None:
+    """The line says what is wrong with it, without a traceback."""
     picker = MonthPicker("YW", "2020-06", folder=tmp_path / ("x" * 300), base_url=NOBODY)
 
     assert picker.plan is None
@@ -248,8 +248,8 @@ def test_the_series_can_be_chosen() -> None:
     assert names(picker) == ["RW201006.tar.gz"]
 
 
-def test_months_that_no_family_covers_are_told() -> None:
-    """The error is words in the line, and raised only to who asks for the plan."""
+def test_months_without_a_family_are_reported() -> None:
+    """The error is a text in the line, and raised only when the plan is requested."""
     picker = MonthPicker("YW", "2024-06", base_url=NOBODY)
 
     parts(picker)["calendar"].value = ["2024-06", str(Month.now())]
@@ -282,7 +282,7 @@ def test_from_code_nonsense_is_refused(trait: str, value: Any, error: type[Excep
 
 
 def test_settings_are_checked_at_once() -> None:
-    """A wrong address is no matter of the first download."""
+    """A wrong address is reported before the first download."""
     with pytest.raises(SettingsError, match="'ftp://x' is not a web address"):
         MonthPicker("YW", "2020-06", base_url="ftp://x")
 
@@ -312,8 +312,8 @@ def test_where_a_listing_is_needed_the_plan_comes_later(server: Server, *, in_a_
     assert "Not on the server: 2025-01-02 to 2025-01-31" in told
 
 
-def test_a_server_that_refuses_is_told(server: Server) -> None:
-    """No trace, no exception: the line says it, and a later choice is free of it."""
+def test_a_server_that_refuses_is_reported(server: Server) -> None:
+    """The line says so, without an exception, and a later choice clears it."""
     server.script(RECENT, Reply(status=403, body=b"no"))
     picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
 
@@ -382,7 +382,7 @@ def test_of_what_the_server_lists_only_the_months_chosen_are_planned(server: Ser
 
 
 def test_an_answer_to_an_earlier_question_is_dropped(server: Server) -> None:
-    """Who has chosen something else meanwhile keeps that."""
+    """A newer choice is kept."""
     stall = threading.Event()
     server.script(RECENT, Reply(body=b"<pre>", cut=3, stall=stall), Reply(status=403))
 

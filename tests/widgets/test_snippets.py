@@ -1,4 +1,4 @@
-"""Laws of the code that widgets show."""
+"""Code that widgets show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of what there is to see while work goes on: arithmetic with a clock of its own."""
+"""What there is to see while work goes on: arithmetic with a clock of its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from radar_nb.widgets.transfer_progress import SHOWN, Sight, Watch
 
 
 class Clock:
-    """Seconds that go on when they are told to."""
+    """A clock that advances on request."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Give them."""
+        """Return them."""
         return self.now
 
 
@@ -79,8 +79,8 @@ def test_after_a_pause_the_speed_is_measured_anew(clock: Clock) -> None:
     assert watch.sight().speed == 2000
 
 
-def test_a_part_that_is_thrown_away_gives_no_negative_speed(clock: Clock) -> None:
-    """A file that begins anew takes its bytes back."""
+def test_a_discarded_part_gives_no_negative_speed(clock: Clock) -> None:
+    """A restarted file subtracts its bytes."""
     watch = Watch(clock=clock)
     watch(event(5000))
     clock.now = 1.0

@@ -1,4 +1,4 @@
-"""Laws of what the widgets say."""
+"""What the widgets say."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def text(html: str) -> str:
 
 
 def told(made: Plan, say: Texts = ENGLISH, *, free: int = 10**12, speed: float | None = None) -> str:
-    """Give the line of a plan."""
+    """Return the line of a plan."""
     return text(plan_lines(made, look(made), free=free, speed=speed, say=say))
 
 
@@ -63,8 +63,8 @@ def lay(made: Plan, count: int) -> None:
         (3, "3 files, 15 B · all on disk · 5.0 GB free"),
     ],
 )
-def test_a_plan_tells_months_files_size_and_what_is_here(three: Plan, there: int, said: str) -> None:
-    """One line answers how much it is, how much of it is here, and how large what is here really is."""
+def test_a_plan_states_months_files_size_and_what_is_on_disk(three: Plan, there: int, said: str) -> None:
+    """One line states the size, the part on disk, and its true size."""
     lay(three, there)
 
     line = told(three, free=5 * 10**9)
@@ -79,16 +79,16 @@ def test_listed_sizes_are_not_called_about(three: Plan) -> None:
     assert "3 files, 4.5 MB ·" in told(listed)
 
 
-def test_time_and_scarcity_are_told_beforehand(three: Plan) -> None:
-    """A known speed gives a time; a disk that is too small is told in the colour of warnings."""
+def test_time_and_lack_of_space_are_stated_beforehand(three: Plan) -> None:
+    """A known speed gives a duration; too small a disk is shown in the colour of warnings."""
     html = plan_lines(three, look(three), free=10**8, speed=4e6, say=GERMAN)
 
     assert "etwa 2 min bei 4,0 MB/s · nur 100,0 MB frei: zu wenig" in text(html)
     assert "warn-color" in html
 
 
-def test_what_is_missing_is_told_and_long_lists_are_cut(three: Plan) -> None:
-    """A hole is never silent, and never a wall of text."""
+def test_gaps_are_listed_and_long_lists_are_cut(three: Plan) -> None:
+    """A gap is never silent, and never a wall of text."""
     days = ("2020-06-01 to 2020-06-03", "2020-06-05", "2020-06-07", "2020-06-09", "2020-06-11")
     gaps = tuple(Missing(month=Month(2020, 6), what=day, reason="none") for day in days)
     holed = replace(three, archives=(), missing=gaps)
@@ -97,8 +97,8 @@ def test_what_is_missing_is_told_and_long_lists_are_cut(three: Plan) -> None:
     assert "Nicht auf dem Server: 2020-06-01 bis 2020-06-03, " in told(holed, GERMAN)
 
 
-def test_the_shelf_is_told_file_by_file(three: Plan) -> None:
-    """How many are here, and in the end that all are."""
+def test_the_shelf_is_described_file_by_file(three: Plan) -> None:
+    """The line counts the files on disk, and finally says that all are."""
     lay(three, 2)
     some = text(shelf_line(three, look(three), ENGLISH))
     lay(three, 3)
@@ -155,8 +155,8 @@ COUNTED = Sight(done=1, total=9, files=4, finished=2, failed=1, others=3)
         (Sight(done=1, total=9, running=(UNKNOWN,)), "running", "1 B of 9 B a.tar 1.0 MB"),
     ],
 )
-def test_progress_is_a_line_for_all_and_one_a_file(sight: Sight, state: str, said: str) -> None:
-    """Bytes, files, speed and time left; of a file what is known of it."""
+def test_progress_is_a_line_for_all_and_one_per_file(sight: Sight, state: str, said: str) -> None:
+    """Bytes, files, speed and time left; for a file whatever is known."""
     assert text(progress_lines(sight, state, ENGLISH)) == said
 
 
@@ -171,7 +171,7 @@ def test_bars_can_be_read_by_a_screen_reader() -> None:
 
 
 def test_a_failed_download_does_not_look_complete() -> None:
-    """Bytes of what has failed are no longer counted in, so files are."""
+    """Bytes of failed files are not counted, only their files."""
     html = progress_lines(Sight(done=6, total=6, files=4, finished=3, failed=1), "failed", ENGLISH)
 
     assert 'aria-valuenow="75"' in html
@@ -191,13 +191,13 @@ def _report(count: int = 1, **outcome: Any) -> Report:
         (_report(state="failed", error=NotOnServer("gone")), "1 of 1 failed, see below"),
     ],
 )
-def test_the_end_is_told_in_one_line(report: Report, said: str) -> None:
-    """Done, nothing to do, or look below."""
+def test_the_end_is_reported_in_one_line(report: Report, said: str) -> None:
+    """Done, nothing to do, or see below."""
     assert text(end_line(report, ENGLISH)) == said
 
 
-def test_a_report_is_told_file_by_file() -> None:
-    """Failures come first, unfolded and with their reasons; what was kept has moved nothing in no time."""
+def test_a_report_is_listed_file_by_file() -> None:
+    """Failures are first, unfolded and with reasons; kept files have neither bytes nor time."""
     failed = Outcome(name="b.tar", state="failed", error=NotOnServer("gone"), retries=1)
     report = replace(_report(state="kept"), outcomes=(*_report(state="kept").outcomes, failed))
 
@@ -220,7 +220,7 @@ def test_a_long_report_is_cut() -> None:
 
 
 def test_code_is_shown_as_text() -> None:
-    """What is to be copied is copied as it stands."""
+    """Code to be copied is unchanged."""
     assert text(code_lines("ds = f('<b>')", ENGLISH)).endswith("ds = f('<b>')")
 
 
