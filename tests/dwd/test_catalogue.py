@@ -693,5 +693,5 @@ def test_a_form_that_is_not_published_is_refused(
 @pytest.mark.parametrize(("name", "instead"), [("PG", "plan WN or HX instead"), ("RQ", "replaced it by RS")])
 def test_a_product_that_has_a_successor_names_it(name: str, instead: str) -> None:
     """PG comes as BUFR today, and RQ comes no longer."""
-    with pytest.raises(CoverageError, match=rf"{name} is in none of DWD's archives .*{instead}"):
+    with pytest.raises(CoverageError, match=rf"{name} is not in DWD's archives .*{instead}"):
         _plan(name, "2026-06")
