@@ -12,7 +12,7 @@ from support.cubes import archive, files
 import radar_nb as rn
 from radar_nb.cube.building import build_cube
 from radar_nb.cube.opening import open_cube
-from radar_nb.errors import CoverageError, Incomplete
+from radar_nb.errors import CoverageError, Incomplete, NothingFound
 from radar_nb.mirror import Mirror
 from radar_nb.reading.opening import open_dataset
 
@@ -60,8 +60,40 @@ def test_a_plan_becomes_a_cube(server: str, root: Path, tmp_path: Path) -> None:
     xr.testing.assert_identical(open_cube(tmp_path / "cube").load(), expected.load())
 
 
-def test_archives_can_be_removed(server: str, tmp_path: Path) -> None:
-    """With keep_archives=False at most two months are on the disk, and none in the end."""
+@pytest.mark.parametrize(
+    ("first", "last", "days"),
+    [
+        ("2019-08-04", "2019-08-04", ["2019-08-04"]),
+        ("2019-08-04T05", "2019-08-04T06", ["2019-08-04"]),
+        ("2019-08-04", "2019-09-03", ["2019-08-04", "2019-09-03"]),
+    ],
+)
+def test_a_plan_of_days_becomes_a_cube_of_these_days(
+    server: str, tmp_path: Path, first: str, last: str, days: list[str]
+) -> None:
+    """An archive has a month, and the cube the days that were asked for, whole; the others are added later."""
+    options: dict[str, Any] = {"progress": False, "client": False}
+
+    made = build_cube(plan(server, tmp_path / "data", first, last), tmp_path / "cube", **options)
+
+    assert [outcome.name for outcome in made.outcomes] == days
+    times = open_cube(tmp_path / "cube").time.values
+    assert sorted(set(times.astype("datetime64[D]").astype(str))) == days
+    assert times.size == 4 * len(days)
+    build_cube(plan(server, tmp_path / "data", "2019-08", "2019-09"), tmp_path / "cube", **options)
+    assert open_cube(tmp_path / "cube").sizes["time"] == 2 * 2 * 4
+
+
+def test_a_plan_of_a_day_that_no_archive_has_is_an_error(server: str, tmp_path: Path) -> None:
+    """The message states the range."""
+    wanted = plan(server, tmp_path / "data", "2019-08-05", "2019-08-05")
+
+    with pytest.raises(NothingFound, match="no frame of 2019-08-05T00:00:00 to 2019-08-05T23:59:59: use another"):
+        build_cube(wanted, tmp_path / "cube", progress=False, client=False)
+
+
+def test_archives_may_go(server: str, tmp_path: Path) -> None:
+    """With keep_archives=False no more than two months lie on the disk, and nothing in the end."""
     most = 0
 
     def look(_: Progress, /) -> None:

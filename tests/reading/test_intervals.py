@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import shapely
 import xarray as xr
 from support.small_rain import rain
 
 import radar_nb as rn
-from radar_nb.errors import SeriesError
+from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.formats.radolan import Header, write_frame
+from radar_nb.plots.animation import _Canvas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 mpl.use("Agg")
@@ -35,23 +41,49 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> xr.Dataset:
+    """Open a box around `PIXEL`, as dask's arrays."""
+    place = rn.at_points(folder, PIXEL, progress=False).isel(point=0)
+    ds = rn.open_dataset(folder, progress=False)
+    around = {name: int(np.flatnonzero(ds[name] == place[name])[0]) for name in ("y", "x")}
+    return ds.isel({name: slice(at - 4, at + 4) for name, at in around.items()})
+
+
 @pytest.fixture(scope="module", params=["plain", "lazy", "computed", "netCDF"])
-def opened(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
-    """Open a box of them: as xarray's lazy array, as dask's, in memory, and from a netCDF."""
-    whole = rn.open_dataset(folder, chunks=None if request.param == "plain" else "auto", progress=False)
-    ds = whole.isel(y=slice(400, 440), x=slice(400, 430))
-    if request.param == "computed":
-        return ds.compute()
-    if request.param == "netCDF":
-        path = rn.export(ds.compute(), tmp_path_factory.mktemp("saved") / "rain.nc")
-        return xr.open_dataset(path, engine="h5netcdf", decode_coords="all")
-    return ds
+def opened(
+    request: pytest.FixtureRequest, folder: Path, whole: xr.Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> xr.Dataset:
+    """Return them as xarray's lazy array, as dask's, in memory, and from a netCDF."""
+    match request.param:
+        case "plain":
+            plain = rn.open_dataset(folder, chunks=None, progress=False)
+            return plain.sel(y=whole.y.values, x=whole.x.values)
+        case "computed":
+            return whole.compute()
+        case "netCDF":
+            path = rn.export(whole.compute(), tmp_path_factory.mktemp("saved") / "rain.nc")
+            return xr.open_dataset(path, engine="h5netcdf", decode_coords="all")
+    return whole
+
+
+@pytest.fixture(scope="module", params=["lazy Dataset", "lazy variable", "Dataset in memory"])
+def held(request: pytest.FixtureRequest, whole: xr.Dataset) -> xr.Dataset | xr.DataArray:
+    """Return them as dask's arrays and in memory, as a Dataset and as its variable."""
+    return {"lazy Dataset": whole, "lazy variable": whole.RY}.get(request.param, whole.compute())
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays() -> Iterator[None]:
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="module")
-def loaded(folder: Path) -> xr.Dataset:
-    """Open a small box of them in memory."""
-    return rn.open_dataset(folder, progress=False).isel(y=slice(400, 404), x=slice(400, 403)).compute()
+def memory(whole: xr.Dataset) -> xr.DataArray:
+    """Return the variable in memory."""
+    return whole.RY.compute()
 
 
 def hour(field: xr.DataArray) -> float:
@@ -69,39 +101,97 @@ KEPT: dict[str, Callable[[xr.DataArray], xr.DataArray]] = {
     "chunks": lambda da: da.chunk(time=5),
     "a copy": lambda da: da.copy(deep=True),
     "concat": lambda da: xr.concat([da[:12], da[12:]], "time"),
-    "stated": lambda da: (da * 1).drop_encoding(),
-    "masked and stated": lambda da: da.where(da > -1).drop_encoding(),
+    "a shift back": lambda da: da.shift(time=1).shift(time=-1, fill_value=0),
+    "sorted": lambda da: da[::-1].sortby("time"),
+    "stated": lambda da: stated(da * 1),
+    "masked and stated": lambda da: stated(da.where(da > -1)),
 }
 """What leaves amounts of five minutes: the first hour's total is known."""
 
-STALE: dict[str, Callable[[xr.DataArray], xr.DataArray]] = {
-    "resample sum": lambda da: da.resample(time="1h").sum(),
-    "resample mean": lambda da: da.resample(time="30min").mean(),
-    "resample max": lambda da: da.resample(time="15min").max(),
-    "coarsen sum": lambda da: da.drop_vars("source").coarsen(time=3).sum(),
-    "coarsen mean": lambda da: da.drop_vars("source").coarsen(time=2).mean(),
-    "groupby": lambda da: da.groupby("time.hour").sum(),
-    "rolling sum": lambda da: da.rolling(time=3).sum(),
-    "rolling mean": lambda da: da.rolling(time=3, min_periods=1).mean(),
-    "cumsum": lambda da: da.cumsum("time"),
-    "diff": lambda da: da.diff("time"),
-    "anomaly": lambda da: da - da.mean("time"),
-    "interp": lambda da: da.interp(time=da.time.values[:-1] + np.timedelta64(150, "s")),
-    "where": lambda da: da.where(da > 0.05),
-    "arithmetic": lambda da: da * 2,
-    "astype": lambda da: da.astype("float64"),
+LOCAL: dict[str, Callable[[Any], Any]] = {
+    "where": lambda data: data.where(data > 0),
+    "where twice": lambda data: data.where((data > 0) & data.notnull()),
+    "a mask of cells": lambda data: data.where(data.y < data.y[-1], drop=True),
+    "a mask of times": lambda data: data.where(data.time.dt.year == 2020),
+    "arithmetic": lambda data: data * 1.0,
+    "a factor there and back": lambda data: (2 * data) / 2,
+    "astype": lambda data: data.astype("float64"),
+    "clip": lambda data: data.clip(0, 100),
+    "fillna": lambda data: data.fillna(0),
+    "masked, selected and in other chunks": lambda data: (
+        data.where(data > 0).isel(time=slice(0, 24)).chunk(time=5)
+    ),
+}
+"""Masks and factors: each value still is the amount of its five minutes."""
+
+STALE: dict[str, Callable[[Any], Any]] = {
+    "resample sum": lambda data: data.resample(time="1h").sum(),
+    "resample mean": lambda data: data.resample(time="30min").mean(),
+    "resample max": lambda data: data.resample(time="15min").max(),
+    "resample of one period": lambda data: data.resample(time="1D").mean(),
+    "coarsen sum": lambda data: data.drop_vars("source").coarsen(time=3).sum(),
+    "coarsen mean": lambda data: data.drop_vars("source").coarsen(time=2).mean(),
+    "groupby": lambda data: data.groupby("time.hour").sum(),
+    "rolling sum": lambda data: data.rolling(time=3).sum(),
+    "rolling mean": lambda data: data.rolling(time=3, min_periods=1).mean(),
+    "rolling construct": lambda data: data.rolling(time=3).construct("window").sum("window"),
+    "cumsum": lambda data: data.cumsum("time"),
+    "diff": lambda data: data.diff("time"),
+    "anomaly": lambda data: data - data.mean("time"),
+    "a sum with what was shifted": lambda data: data + data.shift(time=1),
+    "interp": lambda data: data.interp(time=data.time.values[:-1] + np.timedelta64(150, "s")),
+    "concat of rolling": lambda data: xr.concat(
+        [data.rolling(time=3).sum()[{"time": slice(0, 12)}], data[{"time": slice(12, 24)}]], "time"
+    ),
+    "rolling and masked": lambda data: data.rolling(time=3, min_periods=1).sum().where(data > 0),
+    "rolling in memory, and masked": lambda data: (
+        data.compute().rolling(time=3, min_periods=1).sum().where(data > 0)
+    ),
+    "rolling in memory, in its place": lambda data: data.where(data > 0.1, data.compute().rolling(time=3).sum()),
+    "map_blocks": lambda data: data.map_blocks(lambda block: block.cumsum("time")),
+    "drop_encoding and rolling": lambda data: data.drop_encoding().rolling(time=3, min_periods=1).sum(),
+    "stated before rolling": lambda data: restated(data).rolling(time=3, min_periods=1).sum(),
 }
 """What xarray computes, and its attribute `interval_minutes` stays 5."""
 
+
+def stated(da: xr.DataArray) -> xr.DataArray:
+    """State that values are still amounts of five minutes, as the message says."""
+    da.encoding["interval_minutes"] = 5
+    return da
+
+
+def restated(data: Any) -> Any:
+    """State it of a variable or of that of a Dataset."""
+    data = data * 1
+    stated(data.RY if isinstance(data, xr.Dataset) else data)
+    return data
+
+
+def variable(data: Any) -> xr.DataArray:
+    """Return the variable of a Dataset, or the variable itself."""
+    found: xr.DataArray = data["RY"] if isinstance(data, xr.Dataset) else data
+    return found
+
+
 ARITHMETIC: dict[str, Callable[[Any], Any]] = {
-    "to_rate": rn.to_rate,
-    "accumulate": lambda da: rn.accumulate(da, "1h"),
-    "exceedance": lambda da: rn.exceedance(da, 1, "30min", progress=False),
-    "annual_maxima": lambda da: rn.annual_maxima(da, ["30min"], min_coverage=0, progress=False),
-    "events": lambda da: rn.events(da, 0.1, progress=False),
-    "check": lambda da: rn.check(da, progress=False),
+    "to_rate": lambda data: rn.to_rate(variable(data)),
+    "accumulate": lambda data: rn.accumulate(data, "1h"),
+    "exceedance": lambda data: rn.exceedance(data, 1, "30min", progress=False),
+    "annual_maxima": lambda data: rn.annual_maxima(data, ["30min"], min_coverage=0, progress=False),
+    "events": lambda data: rn.events(data, 0.1, progress=False),
+    "check": lambda data: rn.check(data, progress=False),
+    "at_points, sums": lambda data: rn.accumulate(rn.at_points(data, PIXEL, progress=False), "1h"),
+    "over_areas, sums": lambda data: rn.accumulate(rn.over_areas(data, around(data), progress=False), "1h"),
+    "export": lambda data: rn.export(data if isinstance(data, xr.Dataset) else data.to_dataset(), "never.nc"),
 }
-"""Functions whose numbers depend on the interval."""
+"""Functions whose numbers depend on the interval, or whose files state it."""
+
+
+def around(data: Any) -> gpd.GeoDataFrame:
+    """Return an area of some cells around `PIXEL`."""
+    lon, lat = PIXEL["there"]
+    return gpd.GeoDataFrame(geometry=[shapely.box(lon - 0.02, lat - 0.01, lon + 0.02, lat + 0.01)], crs=4326)
 
 
 @pytest.mark.parametrize("kept", KEPT)
@@ -113,39 +203,145 @@ def test_operations_that_keep_amounts_are_correct(kept: str, opened: xr.Dataset)
     assert hour(rn.to_rate(da).isel(time=0)) == pytest.approx(0.12, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["Dataset", "DataArray"])
+@pytest.mark.parametrize("local", LOCAL)
+def test_masks_and_factors_of_files_are_right(local: str, kind: str, whole: xr.Dataset) -> None:
+    """As long as dask's graph shows that no two times were put together, the amounts are trusted."""
+    data = LOCAL[local](whole if kind == "Dataset" else whole.RY)
+
+    assert hour(rn.accumulate(data, "1h").RY.isel(time=0)) == pytest.approx(FIRST, rel=1e-5)
+    assert hour(rn.to_rate(variable(data)).isel(time=0)) == pytest.approx(0.12, rel=1e-5)
+    assert hour(rn.accumulate(rn.at_points(data, PIXEL, progress=False), "1h").RY[0]) == pytest.approx(
+        FIRST, rel=1e-5
+    )
+    assert "5 min to 2020-06-13 01:00" in rn.plot(variable(data), time="2020-06-13T01:00").get_title(loc="left")
+
+
+@pytest.mark.parametrize("local", LOCAL)
+def test_masks_in_memory_are_stated(local: str, whole: xr.Dataset) -> None:
+    """In memory nothing tells a mask from a moving sum: the error says how to state it."""
+    da = LOCAL[local](whole.RY.compute())
+
+    with pytest.raises(SeriesError, match=r"state it: da\.encoding\['interval_minutes'\] = 5"):
+        rn.accumulate(da, "1h")
+    assert hour(rn.accumulate(stated(da), "1h").RY.isel(time=0)) == pytest.approx(FIRST, rel=1e-5)
+
+
 @pytest.mark.parametrize("function", ARITHMETIC)
 @pytest.mark.parametrize("stale", STALE)
-def test_computed_values_raise(stale: str, function: str, loaded: xr.Dataset) -> None:
-    """No function assumes five minutes after xarray has combined values."""
-    da = STALE[stale](loaded.RY)
+def test_what_xarray_computes_is_an_error(stale: str, function: str, held: xr.Dataset | xr.DataArray) -> None:
+    """No function takes five minutes for granted when xarray has put values together."""
+    data = STALE[stale](held)
 
-    with pytest.raises(SeriesError, match=r"interval_minutes=5|has no times|do not rise|no 'time'|dimension"):
-        ARITHMETIC[function](da)
-
-
-@pytest.mark.parametrize("stale", ["resample sum", "resample mean", "resample max", "coarsen sum"])
-def test_pictures_refuse_a_stale_interval(stale: str, opened: xr.Dataset) -> None:
-    """A title never calls an hour five minutes."""
-    da = STALE[stale](opened.RY)
-
-    with pytest.raises(SeriesError, match=r"interval_minutes=5, but its times are (60|30|15) min apart"):
-        rn.plot(da, time=da.time.values[0])
-    with pytest.raises(SeriesError, match="interval_minutes=5"):
-        rn.plot_series(da.isel(y=0, x=0))
-    with pytest.raises(SeriesError, match="interval_minutes=5"):
-        rn.at_points(da, PIXEL, progress=False)
-    with pytest.raises(SeriesError, match="interval_minutes=5"):
-        rn.export(da.to_dataset(), "never.nc")
+    with pytest.raises(
+        SeriesError, match=r"interval_minutes=5, but (its times are (60|30|15|10) |xarray)|no times"
+    ):
+        ARITHMETIC[function](data)
 
 
-def test_a_title_of_computed_values_states_no_interval(opened: xr.Dataset) -> None:
-    """A moving sum can be drawn, with only its time."""
-    moving = opened.RY.rolling(time=3).sum()
+def words(figure: Any) -> str:
+    """Return all texts of a figure."""
+    return " ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
 
-    title = rn.plot(moving, time="2020-06-13T01:00").get_title(loc="left")
 
-    assert "2020-06-13 01:00 UTC" in title
-    assert "5 min" not in title
+def filmed(da: xr.DataArray) -> str:
+    """Return the title of a film's last frame, and what a page says of the film."""
+    film = rn.animate(da.isel(time=slice(-2, None)), progress=False)
+    return f"{film.words} {_Canvas(film)._title(film.fields[-1], np.ones(1))}"  # noqa: SLF001 - what is drawn
+
+
+PICTURES: dict[str, Callable[[xr.DataArray], str]] = {
+    "plot": lambda da: words(rn.plot(da.isel(time=-1) if "time" in da.dims else da[0]).figure),
+    "facets": lambda da: words(rn.plot(da.isel(time=slice(-2, None)), col="time").flat[0].figure),
+    "plot_series": lambda da: words(rn.plot_series(da.isel(y=0, x=0)).figure),
+    "animate": filmed,
+    "Explorer": lambda da: json.dumps(rn.Explorer(da)._info),  # noqa: SLF001 - what the browser shows
+    "at_points": lambda da: words(rn.plot_series(rn.at_points(da, PIXEL, progress=False)).figure),
+    "over_areas": lambda da: words(rn.plot_series(rn.over_areas(da, around(da), progress=False)).figure),
+}
+"""What pictures of a variable say."""
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+@pytest.mark.parametrize("stale", ["resample sum", "coarsen sum", "rolling sum", "cumsum", "diff", "map_blocks"])
+def test_pictures_never_state_a_stale_interval(stale: str, picture: str, memory: xr.DataArray) -> None:
+    """A title, an axis or a legend never calls an hour or a moving sum five minutes: values alone are shown."""
+    da = STALE[stale](memory)
+
+    try:
+        shown = PICTURES[picture](da)
+    except SeriesError as error:
+        shown = str(error).replace("interval_minutes=5", "")
+    assert shown
+    assert not re.search(r'(?<!\d)5 min|"minutes": 5', shown)
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_pictures_state_the_interval_of_masks(picture: str, whole: xr.Dataset) -> None:
+    """The same pictures do name it where it is known."""
+    shown = PICTURES[picture](whole.RY.where(whole.RY > 0))
+
+    assert "5 min" in shown or '"minutes": 5' in shown
+
+
+@pytest.mark.parametrize("stale", ["rolling sum", "rolling mean", "cumsum", "diff"])
+def test_values_at_places_are_those_of_the_cells(stale: str, memory: xr.DataArray) -> None:
+    """Moving sums may be read at points and in areas: values are right, and stay in doubt."""
+    da = STALE[stale](memory)
+
+    points = rn.at_points(da, PIXEL, progress=False)
+    areas = rn.over_areas(da, around(da), progress=False)
+
+    np.testing.assert_array_equal(points.RY[:, 0], da[:, 4, 4])
+    np.testing.assert_allclose(areas.RY[:, 0], da[:, 4, 4], rtol=1e-6)
+    for found in (points, areas):
+        with pytest.raises(SeriesError, match="interval_minutes=5, but xarray has computed"):
+            rn.accumulate(found, "1h")
+
+
+@pytest.mark.parametrize("function", ["reduce", "build_cube", "open_dataset"])
+def test_what_reads_files_refuses_a_dataset(function: str, whole: xr.Dataset, tmp_path: Path) -> None:
+    """A cube is never built of what xarray has computed, nor of anything that is open."""
+    arguments = {"reduce": ("sum",), "build_cube": (tmp_path / "cube",)}
+
+    for data in (whole, whole.RY):
+        with pytest.raises((SettingsError, SeriesError), match=f"a {type(data).__name__} is open already"):
+            getattr(rn, function)(data, *arguments.get(function, ()), progress=False)
+
+
+def test_bounds_that_end_at_other_times_are_an_error(whole: xr.Dataset) -> None:
+    """Times that were moved by hand contradict the bounds, which stay."""
+    moved = whole.assign_coords(time=whole.time + np.timedelta64(1, "h"))
+
+    with pytest.raises(SeriesError, match="interval_minutes=5, but its bounds end -60 min after its times"):
+        rn.accumulate(moved, "1h")
+
+
+def test_what_is_moved_in_time_is_where_it_was_moved_to(whole: xr.Dataset) -> None:
+    """`shift` moves amounts to other times, and they stay amounts of five minutes."""
+    found = rn.accumulate(whole.shift(time=1), "1h", min_coverage=0)
+
+    assert hour(found.RY.isel(time=0)) == pytest.approx(FIRST - 0.12, rel=1e-5)
+    assert hour(found.coverage.isel(time=0)) == pytest.approx(11 / 12)
+
+
+def test_results_that_were_coarsened_are_an_error(whole: xr.Dataset) -> None:
+    """`Dataset.coarsen` means bounds and keeps encodings: the distance of the times is what tells."""
+    tens = rn.accumulate(whole, "10min").compute()
+
+    with pytest.raises(SeriesError, match="interval_minutes=10, but its times are 20 min apart"):
+        rn.accumulate(tens.coarsen(time=2).mean(), "1h")
+    with pytest.raises(SeriesError, match="interval_minutes=10, but its times are 20 min apart"):
+        rn.to_rate(tens.coarsen(time=2).sum().RY)
+
+
+def test_a_running_sum_of_a_moving_sum_is_refused(memory: xr.DataArray) -> None:
+    """The series may be drawn, and its running sum would be three times the rain."""
+    moving = memory.rolling(time=3, min_periods=1).sum()[:, 0, 0]
+
+    assert rn.plot_series(moving).get_xlabel() == "UTC"
+    with pytest.raises(SeriesError, match="interval_minutes=5, but xarray has computed its values"):
+        rn.plot_series(moving, cumulative=True)
 
 
 def test_the_message_states_both_numbers_and_the_remedy(opened: xr.Dataset) -> None:

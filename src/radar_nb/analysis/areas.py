@@ -218,12 +218,12 @@ def area_dataset(like: xr.DataArray, means: xr.Variable, coverage: xr.Variable, 
     attrs = {key: value for key, value in like.attrs.items() if key != "grid_mapping"}
     methods = f"{like.attrs.get('cell_methods', '')} area: mean".strip()
     means.attrs = attrs | {"cell_methods": methods, "ancillary_variables": "coverage"}
-    if like.encoding:  # absent once xarray has computed the values: the interval stays in doubt
-        keep_interval(means)
     coverage.attrs = {"long_name": "share of the area in which the value is known", "units": "1"}
     times = {name: value for name, value in like.coords.items() if value.dims and value.dims[0] == "time"}
     times |= issue_coords(like)
-    return xr.Dataset({like.name: means, "coverage": coverage}, {**times, **area_coords(areas)})
+    found = xr.Dataset({like.name: means, "coverage": coverage}, {**times, **area_coords(areas)})
+    keep_interval(found[like.name], of=like)
+    return found
 
 
 def area_coords(areas: Areas) -> dict[str, xr.Variable]:

@@ -217,8 +217,7 @@ def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Repor
     times |= issue_coords(fields)
     attrs = {key: value for key, value in fields.attrs.items() if key != "ancillary_variables"}
     series = xr.DataArray(found, {**times, **place_coords(fields, places)}, name=fields.name, attrs=attrs)
-    if fields.encoding:  # absent once xarray has computed the values: the interval stays in doubt
-        keep_interval(series)
+    keep_interval(series, of=fields)
     return series
 
 

@@ -273,8 +273,9 @@ def with_coverage(ds: xr.Dataset, least: float) -> xr.Dataset:
         if name != "coverage":
             # 0.95 is 0.949999988 in float32
             kept = ds[name].where(ds["coverage"] >= least - 1e-6).astype(ds[name].dtype)
-            ds[name] = kept.assign_attrs(ds[name].attrs)
-            keep_interval(ds[name])
+            kept = kept.assign_attrs(ds[name].attrs)
+            keep_interval(kept, of=ds[name])
+            ds[name] = kept
     return ds.assign_attrs(min_coverage=least)
 
 

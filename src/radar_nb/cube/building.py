@@ -18,6 +18,8 @@ from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from radar_nb.cube.day import Built, build_day, kept, split_days
 from radar_nb.cube.description import axis_of, create_cube, lead_of, load_cube
 from radar_nb.cube.stores import Bucket, find_store
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.day_records import Origin
     from radar_nb.cube.description import Cube, Layout
     from radar_nb.cube.stores import Store
-    from radar_nb.dwd.catalogue import RemoteArchive
+    from radar_nb.dwd.catalogue import RemoteArchive, Span
     from radar_nb.dwd.months import Month
     from radar_nb.fetch.downloading import Download
     from radar_nb.reading.dataset import Opened
@@ -75,9 +77,10 @@ def build_cube(
     Parameters
     ----------
     source : path, Report, or a sequence of these; Plan; or addresses
-        As for `open_dataset`. For a plan, a month is fetched and verified while the one before is built. Archives
-        in object storage, such as "s3://dwd/YW2017.002_202006.tar" or a sequence of these, are each fetched by the
-        worker that builds their days; an address ending in "/" selects all files below it.
+        As for `open_dataset`. For a plan, a month is fetched and verified while the one before is built; of a
+        range of days or hours, whole days are built. Archives in object storage, such as
+        "s3://dwd/YW2017.002_202006.tar" or a sequence of these, are each fetched by the worker that builds their
+        days; an address ending in "/" selects all files below it.
     store : path, str, or store of obstore
         A folder, an address such as "s3://bucket/YW", or for example `obstore.store.MemoryStore()`. It holds one
         product on one grid.
@@ -167,14 +170,24 @@ class _Run:
     overwrite: bool
     workers: int
 
-    def build(self, source: Any, report: Reporter) -> tuple[Outcome, ...]:
-        """Build the days of a source; return an outcome for each day, and for each problem of the source."""
+    def build(self, source: Any, report: Reporter, span: Span | None = None) -> tuple[Outcome, ...]:
+        """Build the days of a source; return an outcome for each day, and for each problem of the source.
+
+        Of a span of time, the days that it touches are built, and these whole: a later build would take half a day
+        for all that the archive has.
+        """
         files = find_files(source)
         if self.client is not None:
             _index_on(self.client, files)
         opened = open_series(files, self.options, progress=report)
         cube = self._cube(opened)
-        days = self._build_days(cube, split_days(cube, opened), report)
+        jobs = split_days(cube, opened)
+        if span is not None:
+            first, last = (int(stamp.astype("datetime64[D]").astype(np.int64)) for stamp in span)
+            jobs = [job for job in jobs if first <= job.day <= last]
+            if not jobs:
+                raise NothingFound(f"the archives hold no frame of {span[0]} to {span[1]}: use another range")
+        days = self._build_days(cube, jobs, report)
         problems = (problem.exception() for problem in opened.series.problems)
         return (*days, *(Outcome(name=type(one).__name__, state="failed", error=one) for one in problems))
 
@@ -188,7 +201,7 @@ class _Run:
                 outcomes: tuple[Outcome, ...] = ()
                 if fetched.paths:
                     try:
-                        outcomes = self.build(fetched.paths, report)
+                        outcomes = self.build(fetched.paths, report, plan.span)
                     except RadarNbError as error:  # the other months can still be built
                         outcomes = (Outcome(name=str(stage.months[0]), state="failed", error=error),)
                 yield from outcomes

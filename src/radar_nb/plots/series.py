@@ -15,7 +15,7 @@ from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.basemap import HALO
 from radar_nb.plots.style import INK, credit, forecast_label, name_label, unit_label
 from radar_nb.reading.forecasts import as_series
-from radar_nb.reading.intervals import bounds_of, ends_of, shown_interval
+from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,13 +47,16 @@ class _Series:
     names : list of str
         Of the m points.
     minutes : float or None
-        The length of the intervals, None if it differs.
+        The length of the intervals, None if it differs or is in doubt.
+    doubt : bool
+        Whether xarray has computed the values, so that nobody knows which time they cover.
     """
 
     edges: NDArray[np.datetime64]
     values: NDArray[np.float64]
     names: list[str]
     minutes: float | None
+    doubt: bool
 
     @property
     def together(self) -> int:
@@ -106,7 +109,7 @@ def plot_series(
     ------
     SeriesError
         The data are not a series (no time, fields of cells, or several variables without `variable`), the running
-        sum is not in mm, or the interval is out of date.
+        sum is not in mm or of values that xarray has computed, or the interval is out of date.
     SettingsError
         There are too many series.
 
@@ -124,6 +127,8 @@ def plot_series(
             f"{da.name!r} is in {da.attrs.get('units')!r}, and only amounts in mm add up: leave out "
             "cumulative=True"
         )
+    if cumulative:
+        interval_of(da, data)  # raises where xarray has computed the values
     if ax is None:
         import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
 
@@ -180,6 +185,7 @@ def _series(da: xr.DataArray, data: xr.DataArray | xr.Dataset) -> _Series:
     names = [""] if da.ndim == 1 else [str(name) for name in da[da.dims[1]].values]
     if da.ndim == 1 and "point" in da.coords:
         names = [str(da["point"].item())]
+    doubt = bool(da.attrs.get("interval_minutes")) and shown_interval(da, data) is None
     begins, ends = _intervals(da, data)
     begins[1:] = np.maximum(begins[1:], ends[:-1])  # overlapping sums: from one stamp to the next
     lengths = np.unique(ends - begins)
@@ -189,7 +195,8 @@ def _series(da: xr.DataArray, data: xr.DataArray | xr.Dataset) -> _Series:
         edges=edges,
         values=np.insert(values, apart + 1, np.nan, axis=0),
         names=names,
-        minutes=float(lengths[0] / _MINUTE) if lengths.size == 1 else None,
+        minutes=float(lengths[0] / _MINUTE) if lengths.size == 1 and not doubt else None,
+        doubt=doubt,
     )
 
 
@@ -295,13 +302,14 @@ def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) 
     if label := forecast_label(da):
         name = f"{name}\n{label[:1].upper()}{label[1:]}"
     units = "number" if da.dtype.kind in "iu" else unit_label(str(da.attrs.get("units", "")), None)
-    if units == "mm":
+    if units == "mm" and not series.doubt:
         units = unit_label("mm", series.minutes) if series.minutes else "mm in each interval"
     if series.together > 1:
         units = f"{units}, the largest of each {series.together}"
     ax.set_title(name if title is None else title, loc="left", fontsize=10, color=INK)
     ax.set_ylabel(units, color=INK, fontsize=8.5)
-    ax.set_xlabel("UTC, each value over the interval that it covers", loc="left", fontsize=8, color=INK)
+    covered = "" if series.doubt else ", each value over the interval that it covers"
+    ax.set_xlabel(f"UTC{covered}", loc="left", fontsize=8, color=INK)
     ax.annotate(
         credit(da), (1, 0), xytext=(0, -36), xycoords="axes fraction", textcoords="offset points",
         ha="right", fontsize=6, color=INK,

@@ -1,10 +1,11 @@
 """Which time each value covers, and whether that is still reliable after ordinary xarray operations.
 
-xarray keeps attributes regardless of the computation: after `YW.resample(time="1h").sum()` the attribute
-`interval_minutes` is still 5. Three traces reveal a change. Coordinates along time (`source`, `time_bnds`,
-`period_begin`, `period_end`) survive a selection and are lost, or no longer match, when times are combined. The
-spacing of the times contradicts the interval. And xarray drops the `encoding` of a computed variable, but not that
-of its coordinates: this distinguishes a moving sum from an opened variable.
+xarray keeps attributes whatever is computed: after `YW.resample(time="1h").sum()` the attribute
+`interval_minutes` is still 5. Four traces show what happened. Coordinates along time (`source`, `time_bnds`,
+`period_begin`, `period_end`) survive a selection and are lost, or no longer fit, when times are put together.
+The distance of the times contradicts the interval. xarray drops the `encoding` of a variable whose values
+it computes: this tells a moving sum from what was opened. And dask's graph shows whether all that was computed are
+masks and factors, which leave amounts of the same interval.
 """
 
 from __future__ import annotations
@@ -12,14 +13,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
 
 from radar_nb.errors import SeriesError
 
 if TYPE_CHECKING:
-    import xarray as xr
     from numpy.typing import NDArray
 
 _MINUTE = np.timedelta64(60, "s")
+_KEY = "interval_minutes"
+"""The attribute that states the interval; in the encoding, whoever has computed the values states it."""
+_LOCAL = frozenset(
+    (
+        *("where", "mul", "truediv", "astype", "clip", "gt", "ge", "lt", "le", "eq", "ne"),
+        *("isnan", "invert", "and_", "or_", "mean_chunk", "mean_agg-aggregate", "transpose"),
+        *("rechunk-merge", "rechunk-split", "rechunk-split-rechunk-merge"),
+    )
+)
+"""dask's names for what is computed of each time alone, and stays an amount of its interval."""
 
 
 def ends_of(variable: xr.DataArray) -> NDArray[np.datetime64]:
@@ -69,14 +81,15 @@ def interval_of(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None
         `interval_minutes` contradicts the times or bounds, or xarray has computed the values since they were
         opened.
     """
-    if not variable.attrs.get("interval_minutes"):
+    if not variable.attrs.get(_KEY):
         return None
     minutes = _compared(variable, beside)
     if _computed(variable):
         raise SeriesError(
             f"{_stated(variable)}, but xarray has computed its values (rolling, cumsum, where, arithmetic, ...) "
-            "and always keeps that attribute. For sums over time use radar_nb.accumulate on the opened variable; "
-            f"if each value still is the amount of {minutes} min, state it with .drop_encoding()"
+            "and keeps that attribute whatever it does. For sums over time use radar_nb.accumulate on what was "
+            f"opened; if each value still is the amount of {minutes} min, as after a mask or a factor, state it: "
+            f"da.encoding[{_KEY!r}] = {minutes}"
         )
     return minutes
 
@@ -98,29 +111,41 @@ def shown_interval(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | N
     return None if _computed(variable) or "time" not in variable.coords else minutes
 
 
-def keep_interval(variable: xr.DataArray | xr.Variable) -> None:
-    """State that the values of a result match its attributes, as for an opened variable."""
-    variable.encoding.setdefault("dtype", variable.dtype)
+def keep_interval(result: xr.DataArray | xr.Variable, of: xr.DataArray | None = None) -> None:
+    """State that the values of a result are what its attributes say, as of a variable that was opened.
+
+    Parameters
+    ----------
+    result : xarray.DataArray or Variable
+    of : xarray.DataArray, optional
+        What a DataArray was made of: the result of values in doubt stays in doubt.
+    """
+    if of is None or not _computed(of):
+        result.encoding.setdefault("dtype", result.dtype)
+    elif isinstance(result, xr.DataArray) and "time" in result.coords:
+        result["time"].encoding.setdefault("dtype", "int64")  # the trace of what was opened
 
 
 def _compared(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None) -> int | None:
     """Return the stated interval after comparing it with times and bounds."""
-    if not variable.attrs.get("interval_minutes"):
+    if not variable.attrs.get(_KEY):
         return None
-    minutes = int(variable.attrs["interval_minutes"])
+    minutes = int(variable.attrs[_KEY])
     if not _is_amount(variable) or "time" not in variable.coords:
         return minutes
-    if (bounds := bounds_of(variable, beside)) is not None:
+    ends, bounds = ends_of(variable), bounds_of(variable, beside)
+    if bounds is not None:
         widths = np.unique((bounds[..., 1] - bounds[..., 0]) / _MINUTE)
         if (wrong := widths[widths != minutes]).size:
             raise _contradiction(variable, f"its bounds are {wrong[0]:g} min apart")
+        if (late := bounds[..., 1] - ends)[late != np.timedelta64(0)].size:
+            raise _contradiction(variable, f"its bounds end {late.max() / _MINUTE:g} min after its times")
+    if "source" in variable.coords or (bounds is not None and not _was_opened(variable)):
+        return minutes  # steps as they were opened or made: there may be gaps, and sums that overlap
+    if ends.ndim != 1 or ends.size < 2 or variable.encoding.get(_KEY) == minutes:
         return minutes
-    if "source" in variable.coords:  # steps as opened: there may be gaps and overlapping sums
-        return minutes
-    if variable["time"].ndim != 1 or variable["time"].size < 2:
-        return minutes
-    steps = np.unique(np.diff(np.sort(ends_of(variable))) / _MINUTE)
-    if steps[0] > minutes:  # overlapping sums have shorter steps
+    steps = np.unique(np.diff(np.sort(ends)) / _MINUTE)
+    if steps[0] > minutes:  # shorter steps are those of sums that overlap
         raise _contradiction(variable, f"its times are {steps[0]:g} min apart")
     return minutes
 
@@ -129,14 +154,61 @@ def _is_amount(variable: xr.DataArray) -> bool:
     return variable.attrs.get("units") == "mm" and "time: sum" in variable.attrs.get("cell_methods", "time: sum")
 
 
+def _was_opened(variable: xr.DataArray) -> bool:
+    """Return whether a variable comes from radar_nb, and is not made by hand."""
+    return "source" in variable.coords or any(value.encoding for value in variable.coords.values())
+
+
 def _computed(variable: xr.DataArray) -> bool:
-    """Return whether xarray has computed the values since they were opened."""
-    opened = any(coordinate.encoding for coordinate in variable.coords.values())
-    return opened and not variable.encoding and _is_amount(variable)
+    """Return whether xarray has computed the values since they were opened, other than by masks and factors."""
+    asked = _is_amount(variable) and not variable.encoding and _was_opened(variable)
+    return asked and not _is_local(variable)
+
+
+def _is_local(variable: xr.DataArray) -> bool:
+    """Return whether dask's graph proves that each value follows from the file's value of the same time.
+
+    What is in memory, and what dask describes in another way, is not proved.
+    """
+    if variable.chunks is None or "source" not in variable.coords:
+        return False
+    try:
+        return _selections(variable.data.name, variable.data.__dask_graph__(), {}) is not None
+    except (AttributeError, LookupError, RecursionError):
+        return False
+
+
+def _selections(name: str, graph: Any, known: dict[str, frozenset[str] | None]) -> frozenset[str] | None:
+    """Return by which selections a layer of a graph was made of an opened array; None for a mask in memory.
+
+    Raises
+    ------
+    LookupError
+        It was made in another way, or of two selections: it may mix the values of several times.
+    """
+    if name not in known:
+        needed, layer, kind = graph.dependencies[name], graph.layers[name], name.rpartition("-")[0]
+        made = {_selections(one, graph, known) for one in needed} - {None}
+        if not needed:  # numbers in memory may be anything, a moving sum as well
+            is_mask = all(getattr(getattr(value, "dtype", None), "kind", "") == "b" for value in layer.values())
+            allowed, made = is_mask or _is_file(layer.get(name)), set() if is_mask else {frozenset()}
+        else:
+            allowed = kind in _LOCAL or kind == "getitem" or f"original-{name}" in needed
+        if not allowed or len(made) > 1:
+            raise LookupError(name)
+        known[name] = next((one | {name} if kind == "getitem" else one for one in made if one is not None), None)
+    return known[name]
+
+
+def _is_file(array: Any) -> bool:
+    """Return whether an array is one that is read from files when it is needed."""
+    while not isinstance(array, BackendArray) and hasattr(array, "array"):
+        array = array.array
+    return isinstance(array, BackendArray)
 
 
 def _stated(variable: xr.DataArray) -> str:
-    return f"{variable.name!r} states interval_minutes={variable.attrs['interval_minutes']}"
+    return f"{variable.name!r} states interval_minutes={variable.attrs[_KEY]}"
 
 
 def _contradiction(variable: xr.DataArray, found: str) -> SeriesError:

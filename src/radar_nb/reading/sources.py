@@ -15,6 +15,8 @@ from operator import not_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import xarray as xr
+
 from radar_nb.dwd.archive_names import is_dwd_name
 from radar_nb.errors import (
     ArchiveError,
@@ -150,6 +152,11 @@ def _files(source: Any) -> Iterator[File]:
         yield Blob(str(getattr(source, "name", "the file object")), source.read())
     elif isinstance(source, bytes | bytearray | memoryview):
         yield Blob("the bytes", bytes(source))
+    elif isinstance(source, xr.Dataset | xr.DataArray):
+        raise SettingsError(
+            f"a {type(source).__name__} is open already, and this call reads files: pass the archives, a folder, "
+            "or what plan or download returns"
+        )
     elif isinstance(source, str) and (address := _ADDRESS.match(source)):
         kind = "a web address" if address[1].lower() in {"http", "https", "ftp"} else "in object storage"
         raise SettingsError(
