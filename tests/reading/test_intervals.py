@@ -70,7 +70,10 @@ def opened(
 @pytest.fixture(scope="module", params=["lazy Dataset", "lazy variable", "Dataset in memory"])
 def held(request: pytest.FixtureRequest, whole: xr.Dataset) -> xr.Dataset | xr.DataArray:
     """Return them as dask's arrays and in memory, as a Dataset and as its variable."""
-    return {"lazy Dataset": whole, "lazy variable": whole.RY}.get(request.param, whole.compute())
+    if request.param == "lazy variable":
+        da: xr.DataArray = whole.RY
+        return da
+    return whole if request.param == "lazy Dataset" else whole.compute()
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +86,8 @@ def _no_figure_stays() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def memory(whole: xr.Dataset) -> xr.DataArray:
     """Return the variable in memory."""
-    return whole.RY.compute()
+    da: xr.DataArray = whole.RY.compute()
+    return da
 
 
 def hour(field: xr.DataArray) -> float:

@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 from support.malicious_archives import HOSTILE, entry, frame, month, name, packed, pax, tar, tar_of
 
-from radar_nb.errors import ArchiveError, FrameError, HeaderError, NotAnArchive
+from radar_nb.errors import ArchiveError, FrameError, HeaderError, NotAnArchive, UnsafeMember
 from radar_nb.formats.archives import DEPTH_LIMIT, MEMBER_LIMIT, check_frame, parts, walk
 from radar_nb.formats.names import unsafe_name
 from radar_nb.formats.odim import read_composite, read_header, write_composite
@@ -159,10 +159,10 @@ def _inflated(data: bytes, *, times: int) -> bytes:
 
 
 def composite(data: bytes) -> None:
-    """Any bytes are a composite whose codes give values, packed values and flags, or a HeaderError."""
+    """Any bytes are a composite whose codes give values, packed values and flags, or are refused."""
     try:
         read = read_composite(data)
-    except HeaderError:
+    except (HeaderError, UnsafeMember):  # the second where it points to other files
         return
     assert read.codes.shape == (read.header.rows, read.header.cols)
     assert read_header(data) == read.header
