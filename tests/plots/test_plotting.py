@@ -337,7 +337,7 @@ def test_another_projection_is_refused() -> None:
     """Cells that stand on no grid of DWD are not drawn with borders by guess."""
     da = field().drop_vars("crs").assign_coords(y=np.arange(900) * 1000.0, x=np.arange(900) * 1000.0)
 
-    with pytest.raises(SeriesError, match="is not on DWD's polar stereographic grid"):
+    with pytest.raises(SeriesError, match="is not known to be on DWD's polar stereographic grid"):
         rn.plot(da)
 
 
