@@ -17,8 +17,9 @@ import xarray as xr
 from support import cubes
 
 import radar_nb as rn
+from radar_nb.cli import terminal
 from radar_nb.cli.main import main, make_parser
-from radar_nb.cli.terminal import Parser
+from radar_nb.cli.terminal import Parser, say
 from radar_nb.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -288,3 +289,43 @@ def test_an_address_without_a_cube_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"radar-nb: {address} cannot be opened as a cube (")
     assert line.endswith("download them first")
+
+
+def test_a_remedy_of_another_command_names_that_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`info` has no option that fetches a file again."""
+    (tmp_path / "raa01-yw2017.002_10000-2006131530-dwd---bin").write_bytes(b"")
+
+    assert main(["info", str(tmp_path)]) == 1
+
+    assert "is empty (0 bytes): fetch it again with radar-nb download --overwrite" in capsys.readouterr().err
+
+
+def test_skipped_files_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`info` says which files of a folder it left out."""
+    (tmp_path / "frame").write_bytes(cubes.frame("2019-10-14T14:50"))
+    (tmp_path / "README.txt").write_text("These are frames.")
+
+    assert main(["info", str(tmp_path)]) == 0
+
+    assert "README.txt was skipped" in capsys.readouterr().out
+
+
+def test_what_commands_print_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name from outside cannot set the terminal's title."""
+    say("data/\x1b]0;owned\x07")
+
+    assert capsys.readouterr().out == "data/?]0;owned?\n"
+
+
+def test_all_commands_print_by_the_same_function() -> None:
+    """Only `say`, which cleans texts, and the script for shells call print."""
+    found = {
+        (path.stem, node.func.id)
+        for path in Path(terminal.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    }
+
+    assert found == {("terminal", "print"), ("machine_commands", "print")}

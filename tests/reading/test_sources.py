@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+import xarray as xr
 from support.frames import frame, save
+from support.malicious_archives import entry, tar, tar_of
 
 import radar_nb as rn
+from radar_nb.analysis.exports import netcdf
 from radar_nb.errors import FrameError, NothingFound, SettingsError
 from radar_nb.formats.index import Problem
 from radar_nb.reading.sources import find_files
@@ -24,6 +29,15 @@ FOREIGN = {
     "empty": b"",
     "index.html": b"<html><body>Index of /radolan</body></html>",
 }
+
+
+ARCHIVES = {
+    "photos.tar.gz": gzip.compress(tar_of([("photo.jpg", bytes(range(1, 256)) * 9)])),
+    "links.tar": tar(entry("a", type=tarfile.SYMTYPE, linkname="/etc/passwd")),
+    "notes.txt.gz": gzip.compress(b"hello\n" * 100),
+    "result.h5": netcdf(xr.Dataset({"a": ("x", [1.0])})),
+}
+"""What unpacks, and holds no frame."""
 
 
 @pytest.fixture
@@ -62,7 +76,30 @@ class TestForeignFiles:
         with pytest.raises(NothingFound, match=r"(?s)there is no RADOLAN frame in .*README\.pdf was skipped"):
             rn.open_dataset(tmp_path, progress=False)
 
-    def test_a_file_with_a_name_of_dwd_is_never_skipped(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", ARCHIVES)
+    def test_archives_of_other_things_are_skipped_with_the_reason(self, folder: Path, name: str) -> None:
+        """Photos in a tar.gz, a netCDF, a text in gzip: what is not named by DWD and holds no frame is left out."""
+        (folder / name).write_bytes(ARCHIVES[name])
+
+        ds = rn.open_dataset(folder, progress=False)
+
+        assert ds.sizes["time"] == 2
+        assert f"{name} was skipped: it holds no frame ({folder / name}" in ds.attrs["files_skipped"]
+        with pytest.raises(rn.errors.RadarNbError, match=name.replace(".", r"\.")):
+            rn.open_dataset(folder / name, progress=False)
+
+    def test_an_archive_of_frames_and_other_things_is_an_error(self, folder: Path) -> None:
+        """It is one of ours, and what is wrong with it is not passed over, nor is one that is damaged."""
+        mixed = tar_of([("photo.jpg", bytes(range(1, 256)) * 9), ("frame", frame("2020-06-13T15:35"))])
+        (folder / "mine.tar").write_bytes(mixed)
+
+        with pytest.raises(rn.errors.HeaderError, match=r"mine\.tar > photo\.jpg"):
+            rn.open_dataset(folder, progress=False)
+        (folder / "mine.tar").write_bytes(gzip.compress(mixed)[:-20])
+        with pytest.raises(rn.errors.TruncatedArchive, match=r"mine\.tar"):
+            rn.open_dataset(folder, progress=False)
+
+    def test_a_file_that_dwd_names_is_never_skipped(self, tmp_path: Path) -> None:
         """Under DWD's name an empty file is damage."""
         save(tmp_path, frame())
         (tmp_path / "raa01-yw2017.002_10000-2006131530-dwd---bin").write_bytes(b"")

@@ -6,11 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
-from radar_nb.cli.terminal import finish, show
+from radar_nb.cli.terminal import finish, say, show
 from radar_nb.dwd.catalogue import FORMS
 from radar_nb.fetch.downloading import resumption
 from radar_nb.runtime.files import user_path
-from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +70,7 @@ def _plan(options: argparse.Namespace) -> int:
 def _download(options: argparse.Namespace) -> int:
     plan = rn.plan(**_months(options), form=options.form, listing=options.listing)
     if (line := resumption(plan)) and not options.overwrite:
-        print(printable(line), file=sys.stderr)
+        say(line, file=sys.stderr)
     report = rn.download(
         plan,
         concurrency=options.concurrency,

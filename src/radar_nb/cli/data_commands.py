@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 import radar_nb as rn
-from radar_nb.cli.terminal import show
+from radar_nb.cli.terminal import say, show
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import NothingFound, RadarNbError, SettingsError
 from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.locks import claimed
-from radar_nb.runtime.wording import human_bytes, human_time, printable
+from radar_nb.runtime.wording import human_bytes, human_time
 
 if TYPE_CHECKING:
     import argparse
@@ -99,7 +99,7 @@ def _open_address(address: str) -> xr.Dataset:
     try:
         return rn.open_cube(address, chunks=None)
     except RadarNbError as error:
-        reason = str(error).splitlines()[0][:160]
+        reason = str(error).splitlines()[0]
         raise NothingFound(
             f"{address} cannot be opened as a cube ({reason}); archives and frames are read from disk alone: "
             "download them first"
@@ -121,7 +121,7 @@ def _info(options: argparse.Namespace) -> int:
         return 0
     facts = facts_of(_open(options))
     text = "\n".join(f"{name:>16}  {fact}" for name, fact in facts.items())
-    print(json.dumps(facts, indent=1) if options.json else printable(text))
+    say(json.dumps(facts, indent=1) if options.json else text)
     return 0
 
 
@@ -142,6 +142,7 @@ def facts_of(ds: xr.Dataset) -> dict[str, Any]:
         "frames": ds.sizes["time"],
         "frames missing": ds.attrs["frames_missing"],
         "frames doubled": ds.attrs["frames_doubled"],
+        **({"files skipped": ds.attrs["files_skipped"]} if "files_skipped" in ds.attrs else {}),
         "radars": ds.attrs["radars"],
         "unpacked": human_bytes(variable.size * 2),
     }
@@ -199,7 +200,7 @@ def save_picture(axes: Axes, path: Path, *, dpi: int) -> None:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         cast("Figure", axes.get_figure(root=True)).savefig(path, dpi=dpi, bbox_inches="tight")
-    print(printable(str(path)))
+    say(path)
 
 
 def _accumulate(options: argparse.Namespace) -> int:
@@ -222,7 +223,7 @@ def _accumulate(options: argparse.Namespace) -> int:
     packed = {name: {"zlib": True, "complevel": 1} for name in ds.data_vars}
     with claimed(options.to), replacing(options.to, claimed=True) as file:
         file.write(cast("bytes", ds.to_netcdf(engine="h5netcdf", encoding=packed)))
-    print(printable(f"{options.to}: {_summary(ds, options.min_coverage)}"))
+    say(f"{options.to}: {_summary(ds, options.min_coverage)}")
     return 0
 
 

@@ -12,7 +12,7 @@ import radar_nb as rn
 from radar_nb.cli.configuration import configuration
 from radar_nb.cli.data_commands import facts_of, save_picture
 from radar_nb.cli.doctor import compare_server, diagnosis_table, examine
-from radar_nb.cli.terminal import show
+from radar_nb.cli.terminal import say, show
 from radar_nb.dwd.catalogue import FORMS
 from radar_nb.dwd.layout import changes_table
 from radar_nb.mirror import Mirror, make_archives, make_present
@@ -109,14 +109,14 @@ def _mirror(options: argparse.Namespace) -> int:
     host = options.public or "127.0.0.1"
     with Mirror(options.root, host=host, port=options.port, faults=faults, public=bool(options.public)) as mirror:
         if faults:
-            print(faults.table())
+            say(faults.table())
         if options.public:
-            print(
+            say(
                 f"public: anyone who reaches {host} can read every file below {options.root} (no password, no "
                 "encryption)"
             )
-        print(f"serving {options.root} as {mirror.url} (Ctrl-C ends)\n"
-              f"try: radar-nb plan YW 2020-06 --base-url {mirror.url} --folder data", flush=True)  # fmt: skip
+        say(f"serving {options.root} as {mirror.url} (Ctrl-C ends)\n"
+              f"try: radar-nb plan YW 2020-06 --base-url {mirror.url} --folder data")  # fmt: skip
         mirror.serve_forever()
     return 0
 
@@ -124,21 +124,21 @@ def _mirror(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     """Run every step against the embedded mirror."""
     root, data = options.folder / "mirror", options.folder / "data"
-    print("1. Synthetic rain: two days of YW with DWD's names, nesting and bytes")
+    say("1. Synthetic rain: two days of YW with DWD's names, nesting and bytes")
     make_archives(root, "YW", "2020-06", days=(13, 14))
     with Mirror(root) as mirror:
-        print(f"2. A copy of DWD's server on this machine, {mirror.url}; the plan:")
+        say(f"2. A copy of DWD's server on this machine, {mirror.url}; the plan:")
         plan = rn.plan("YW", "2020-06", folder=data, base_url=mirror.url, listing=True)
-        print(f"{plan}\n3. Download:")
+        say(f"{plan}\n3. Download:")
         downloaded = rn.download(plan)
-        print(downloaded)
-    print("4. Extraction (optional: archives are read as they are):")
-    print(rn.extract(downloaded))
-    print("5. Opened straight from the archive, lazily:")
+        say(downloaded)
+    say("4. Extraction (optional: archives are read as they are):")
+    say(rn.extract(downloaded))
+    say("5. Opened straight from the archive, lazily:")
     ds = rn.open_dataset(downloaded)
     hourly = ds.YW.isel(time=slice(None, None, 12))
     wettest = hourly.isel(time=int(hourly.sum(("y", "x")).argmax("time")))
-    print("\n".join(f"   {name}: {fact}" for name, fact in facts_of(ds).items()))
-    print("6. Pictures:")
+    say("\n".join(f"   {name}: {fact}" for name, fact in facts_of(ds).items()))
+    say("6. Pictures:")
     save_picture(rn.plot(wettest), options.folder / "field.png", dpi=150)
     return 0

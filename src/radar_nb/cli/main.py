@@ -12,7 +12,7 @@ from radar_nb.cli.archive_commands import add_archive_commands
 from radar_nb.cli.cube_commands import add_cube
 from radar_nb.cli.data_commands import add_data_commands
 from radar_nb.cli.machine_commands import add_machine_commands
-from radar_nb.cli.terminal import Parser, finish, print_error, show
+from radar_nb.cli.terminal import Parser, finish, print_error, say, show
 from radar_nb.runtime.report import Report
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if options.debug:
             raise
-        print("radar-nb: stopped; run the same command again to resume", file=sys.stderr)
+        say("radar-nb: stopped; run the same command again to resume", file=sys.stderr)
         return 130
     except Exception as error:
         if options.debug:

@@ -6,7 +6,7 @@ import argparse
 import json
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from radar_nb.errors import Incomplete, RadarNbError
 from radar_nb.runtime.wording import printable
@@ -51,6 +51,7 @@ class Parser(argparse.ArgumentParser):
         names = "|".join(map(re.escape, self.parameters))
         text = re.sub(rf"(?<![\w/?&.-])({names})=({_VALUE})?", self._option, text)
         text = re.sub(r" \((?:argument )?[a-z_]+=\)", "", text)
+        text = text.replace("with overwrite=True", "with radar-nb download --overwrite")  # of commands without it
         return printable(text.replace("the same call", "the same command"))
 
     def _option(self, match: re.Match[str]) -> str:
@@ -64,10 +65,15 @@ class Parser(argparse.ArgumentParser):
         return f"{name} {value}".strip()
 
 
+def say(text: object, *, file: TextIO | None = None) -> None:
+    """Print a text at once, without control characters: names and attributes in it may come from outside."""
+    print(printable(str(text)), file=file, flush=True)
+
+
 def show(options: argparse.Namespace, value: Table | Plan | SyncPlan | Report) -> None:
     """Print a table, plan or report; with --json as one JSON value."""
     if not options.json:
-        print(options.parser.in_options(str(value)))
+        say(options.parser.in_options(str(value)))
         return
     plain = value.to_dict() if hasattr(value, "to_dict") else list(value)
     print(json.dumps(_in_options(plain, options.parser), indent=1))
@@ -95,7 +101,7 @@ def print_error(options: argparse.Namespace, error: Exception) -> int:
     else:
         reason = printable(" ".join(f"{type(error).__name__}: {error}".split())[:300])
         text = f"unexpected error ({reason}); run again with --debug, and report what it prints"
-    print(f"radar-nb: {text}", file=sys.stderr)
+    say(f"radar-nb: {text}", file=sys.stderr)
     return 1 if isinstance(error, RadarNbError) else 3
 
 

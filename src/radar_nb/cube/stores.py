@@ -7,6 +7,7 @@ of change, or ETag) changes with it. No key leads out of the store, whatever a c
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
@@ -375,12 +376,14 @@ class Bucket:
         try:
             yield
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise NotWritable(f"access to {place} was denied ({error}): check the keys and permissions") from error
+            raise NotWritable(
+                f"access to {place} was denied ({_reason(error)}): check the keys and permissions"
+            ) from error
         except FileNotFoundError as error:
             raise StorageError(f"{place} no longer exists: has the cube been moved?") from error
         except BaseError as error:
             raise StorageError(
-                f"{place} cannot be reached ({error}): check the address and the network"
+                f"{place} cannot be reached ({_reason(error)}): check the address and the network"
             ) from error
 
 
@@ -398,6 +401,18 @@ def _checked(key: str, name: str) -> str:
     if not key or PurePosixPath(key).is_absolute() or {"..", "."} & set(key.split("/")) or set(key) & set("\\:\0"):
         raise CubeError(f"the key {key!r} would lead out of {name}: do not use this cube, build a new one")
     return key
+
+
+def _reason(error: Exception) -> str:
+    """Return one line of an error of obstore, whose text goes on with the error's structure and the retries.
+
+    Examples
+    --------
+    >>> _reason(OSError("GET http://a/b in 2.1s, after 10 retries, max_retries: 10 - refused"))
+    'GET http://a/b - refused'
+    """
+    first = " ".join(str(error).partition("\n\nDebug source")[0].split())
+    return re.sub(r" in [0-9.]+m?s, after .*? - ", " - ", first)[:300]
 
 
 def _stamp(status: os.stat_result) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from zlib_ng import zlib_ng
 
-from radar_nb.dwd.archive_names import filed_under
+from radar_nb.dwd.archive_names import filed_under, is_dwd_name
 from radar_nb.errors import (
     ArchiveError,
     CorruptArchive,
@@ -174,7 +174,8 @@ def _kind(part: Part, stream: Stream) -> Kind:
         if found := foreign(stream.head()):
             raise ArchiveError(f"{part.archive} is {found}")
         head = stream.head()[:16]
-        raise CorruptArchive(f"{part.archive} is not an archive or a frame (it begins with {head!r}): {_REMEDY}")
+        way = _REMEDY if is_dwd_name(part.archive.name) else "leave it out"
+        raise CorruptArchive(f"{part.archive} is not an archive or a frame (it begins with {head!r}): {way}")
     return kind
 
 

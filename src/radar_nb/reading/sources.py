@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import compress, islice
 from operator import not_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,17 +20,20 @@ import xarray as xr
 from radar_nb.dwd.archive_names import is_dwd_name
 from radar_nb.errors import (
     ArchiveError,
+    CorruptArchive,
     CubeError,
     FrameError,
+    HeaderError,
     NotAnArchive,
     NothingFound,
     RadarNbError,
     SettingsError,
     StorageError,
+    TruncatedArchive,
     TruncatedFrame,
     UnsafeMember,
 )
-from radar_nb.formats.archives import Part, parts
+from radar_nb.formats.archives import Part, check_frame, parts, walk
 from radar_nb.formats.index import (
     Frames,
     Index,
@@ -62,6 +65,8 @@ _RESULTS = (PART, SIDECAR, ".nc")
 """Endings of files that radar_nb itself creates beside archives: parts, notes, results. RADKLIM's netCDF files,
 whose names are DWD's, are not results."""
 _HEAD = 512  # bytes that identify a file
+
+_LOOKED_AT = 20  # members of an archive in a folder, before it counts as none of DWD's
 
 _LISTED = 20
 """Maximum number of problems that an error lists."""
@@ -160,8 +165,8 @@ def _files(source: Any) -> Iterator[File]:
     elif isinstance(source, str) and (address := _ADDRESS.match(source)):
         kind = "a web address" if address[1].lower() in {"http", "https", "ftp"} else "in object storage"
         raise SettingsError(
-            f"{source} is {kind}, but frames are opened from files: download them first (radar_nb.plan, "
-            "radar_nb.download); cubes in object storage are opened with open_cube and built with build_cube"
+            f"{source} is {kind}, and archives and frames are read from disk: download them first (radar_nb.plan, "
+            "radar_nb.download); if it is a cube, pass radar_nb.open_cube(...) of this address"
         )
     elif isinstance(source, str | os.PathLike):
         yield from _at(user_path(source))
@@ -212,20 +217,37 @@ def _walk_folder(folder: Path) -> Iterator[File]:
         if inner not in extracted and not is_cube(inner):
             yield from _walk_folder(inner)
     for file in files:
-        yield file if is_dwd_name(file.name) or _may_hold_frames(file) else _foreign(file)
+        reason = None if is_dwd_name(file.name) else _no_frames(file)
+        yield file if reason is None else Problem(NothingFound.__name__, f"{file} was skipped: {reason}")
 
 
 def _is_input(name: str) -> bool:
     return not name.endswith(_RESULTS) or is_radklim_name(name)
 
 
-def _may_hold_frames(file: Path) -> bool:
+def _no_frames(file: Path) -> str | None:
+    """Return why a file holds no frame, by its head or its first members; None if it may hold some."""
     with file.open("rb") as opened:
-        return sniff(opened.read(_HEAD)) not in {"html", "empty", "unknown"}
-
-
-def _foreign(file: Path) -> Problem:
-    return Problem(NothingFound.__name__, f"{file} was skipped: it is neither a RADOLAN frame nor an archive")
+        kind = sniff(opened.read(_HEAD))
+    if kind in {"html", "empty", "unknown"}:
+        return "it is neither a RADOLAN frame nor an archive"
+    reason = None
+    if kind == "frame" or load_index(file) is not None:
+        return None
+    try:
+        for member in islice(walk(parts(file)[0]), _LOOKED_AT):
+            if member.kind == "frame":
+                return None
+            try:
+                check_frame(member)
+            except HeaderError as error:
+                reason = reason or f"it holds no frame ({error})"
+            else:
+                return None
+    except (ArchiveError, FrameError, NotAnArchive) as error:
+        damaged = isinstance(error, CorruptArchive | TruncatedArchive | TruncatedFrame)
+        return None if damaged else f"it holds no frame ({error})"
+    return reason
 
 
 def scan(files: Sequence[File], *, progress: bool | Reporter = True) -> Frames:
