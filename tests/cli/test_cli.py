@@ -193,7 +193,7 @@ def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
         (["info", "deep/nowhere"], "'deep/nowhere' is neither a product nor an existing file"),
         (["plot", "nowhere"], "nowhere does not exist"),
         (["accumulate", "nowhere", "--to", "a.nc"], "nowhere does not exist"),
-        (["accumulate", "nowhere", "--to", "a.nc", "--threshold", "1"], "--threshold 1.0 is for --how count"),
+        (["accumulate", "nowhere", "--to", "a.nc", "--threshold", "1"], "--threshold 1.0 needs --how count"),
     ],
 )
 def test_a_failure_is_one_line_and_exit_code_1(

@@ -32,7 +32,7 @@ PYTHON_ONLY = {
     "ax", "classes", "cmap", "col", "col_wrap", "confidence", "cumulative", "duration", "every", "fps", "hourly",
     "method", "min_area", "most", "names", "points", "resamples", "return_periods", "scales", "thresholds", "year",
     # of open_dataset and open_cube, and attributes of data
-    "chunks", "client", "clutter", "fill_gaps", "interval_minutes", "packed",
+    "chunks", "client", "clutter", "fill_gaps", "interval_minutes", "packed", "resolution",
 }  # fmt: skip
 """Arguments that messages name and no command has an option for: their functions are for Python alone."""
 
@@ -88,7 +88,7 @@ def test_options_are_named_like_the_arguments_that_they_set(function: Callable[.
     """The translation requires that `dest` is the parameter's name."""
     command = next(one for one in commands(make_parser()) if one.prog == f"radar-nb {function.__name__}")
     own = {"help", "debug", "json", "dry_run", "listing"}
-    months = {"product", "first", "last", "source", "folder", "base_url"}
+    months = {"product", "first", "last", "source", "form", "folder", "base_url"}
 
     assert set(command.parameters) - own - months <= set(inspect.signature(function).parameters)
 

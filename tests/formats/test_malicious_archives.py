@@ -53,7 +53,7 @@ def test_every_reader_refuses(trials: dict[str, Trial], case: Case, request: pyt
     for _, text in trial.fates.values():
         assert "archive.tar.gz" in text
         assert re.search(case.match, text)
-        assert "fetch it again with overwrite=True" in text
+        assert case.remedy in text
 
 
 @pytest.mark.parametrize("kind", HARMLESS)

@@ -200,8 +200,9 @@ def test_hdf5_resolves_more_than_the_binary() -> None:
     """The binary has whole hundredths of a millimetre, at least one (measured on DWD's RV)."""
     fine = read_composite(one("RV", lead=15, hdf5=True))
     _, codes = read_frame(one("RV", lead=15))
-    seen = fine.codes != fine.packing.marks[0]
-    thousandths = np.where(fine.codes > 0, fine.codes.astype(np.int64) - 1, 0)
+    values = fine.packing.values(fine.codes)
+    seen = np.isfinite(values)
+    thousandths = np.where(seen, np.rint(1000.0 * values), 0).astype(np.int64)
 
     assert (fine.header.lead, fine.header.time, fine.packing.scale) == (15, MOMENT, 0.001)
     np.testing.assert_array_equal(codes == NO_DATA_CODE, ~seen)

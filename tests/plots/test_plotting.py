@@ -463,7 +463,12 @@ def test_a_missing_field_among_facets_is_said() -> None:
 @pytest.mark.parametrize(
     ("da", "options", "error", "text"),
     [
-        (several(1).isel(time=[0] * 61), {"col": "time"}, SettingsError, r"61 maps, .* 60: take fewer.*None, 2\)"),
+        (
+            several(1).isel(time=[0] * 61),
+            {"col": "time"},
+            SettingsError,
+            r"61 maps, .* 60: choose fewer.*None, 2\)",
+        ),
         (several(2), {"col": "time", "col_wrap": 0}, SettingsError, r"col_wrap=0 must be at least 1"),
         (
             several(2),

@@ -112,6 +112,7 @@ class Case:
     data: bytes
     error: type[ArchiveError]
     match: str
+    remedy: str = "fetch it again with overwrite=True"
 
 
 def unsafe(data: bytes, match: str) -> Case:
@@ -311,7 +312,12 @@ HOSTILE: dict[str, Case] = {
         packed(day()[:-1024]), "is cut short, or was written incompletely: it ends without the blocks"
     ),
     "an empty file": truncated(b"", "is empty"),
-    "something else": corrupt(b"\0\1\2\3 is nothing known", "is not an archive or a frame"),
+    "something else": Case(
+        data=b"\0\1\2\3 is nothing known",
+        error=CorruptArchive,
+        match="is not an archive or a frame",
+        remedy="leave it out",  # its name is not one of DWD's
+    ),
     **{
         f"HDF5 with {kind}": Case(data=packed(make("/etc/passwd")), error=UnsafeMember, match=match)
         for kind, (make, match) in HOSTILE_HDF5.items()

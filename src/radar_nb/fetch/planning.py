@@ -54,6 +54,9 @@ async def plan_async(
         `first`.
     source : {"auto", "radklim", "radolan", "nrt"}
         The family. "auto" selects the one that covers the whole range, RADKLIM first; families are never mixed.
+    form : {"binary", "hdf5", "netcdf", "ascii"}, optional
+        Only files of this form. By default binaries first in archives and HDF5 first in near real time, each
+        continued by the other where it ends.
     folder : path, optional
         The data folder (see `settings`).
     base_url : str, optional

@@ -174,8 +174,10 @@ def _kind(part: Part, stream: Stream) -> Kind:
         if found := foreign(stream.head()):
             raise ArchiveError(f"{part.archive} is {found}")
         head = stream.head()[:16]
-        way = _REMEDY if is_dwd_name(part.archive.name) else "leave it out"
-        raise CorruptArchive(f"{part.archive} is not an archive or a frame (it begins with {head!r}): {way}")
+        what = f"{part.archive} is not an archive or a frame (it begins with {head!r})"
+        if is_dwd_name(part.archive.name):
+            raise CorruptArchive(f"{what}: {_REMEDY}")
+        raise CorruptArchive(f"{what}: leave it out")
     return kind
 
 

@@ -91,7 +91,7 @@ def _rising(da: xr.DataArray) -> xr.DataArray:
 def checked(da: Any) -> xr.DataArray:
     """Return the array; raise SeriesError unless it is a DataArray on evenly spaced cells, of a valid interval."""
     if not isinstance(da, xr.DataArray):
-        raise SeriesError(f"a map shows one variable, not {_unopened(da)} pass one, as in plot(ds['YW'])")
+        raise SeriesError(f"a map shows one variable, not {_unopened(da)}: pass one, as in plot(ds['YW'])")
     for name in ("y", "x"):
         if name not in da.dims or name not in da.coords:
             raise SeriesError(
@@ -110,9 +110,9 @@ def checked(da: Any) -> xr.DataArray:
 def _unopened(data: Any) -> str:
     """Return what was passed in place of a variable, and how a source is opened."""
     if not isinstance(data, str | os.PathLike):
-        return f"a {type(data).__name__}:"
+        return f"a {type(data).__name__}"
     way = "open_cube" if "://" in str(data) else "open_dataset"
-    return f"the name of a source: call ds = radar_nb.{way}({str(data)!r}) and"
+    return f"the name of a source, which ds = radar_nb.{way}({str(data)!r}) opens"
 
 
 def _further(da: xr.DataArray, known: tuple[Hashable, ...]) -> str:
