@@ -137,7 +137,7 @@ class TestRefusals:
 
         with pytest.raises(
             SettingsError,
-            match=rf"{address} is (a web address|in object storage), and archives and frames are read from disk: download",
+            match=rf"{address} is (a web address|in object storage), and .* are read from disk: download",
         ):
             call(address, *arguments)
 
