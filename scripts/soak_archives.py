@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import shutil
 import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,19 +21,14 @@ if TYPE_CHECKING:
 HOURLY = ("2019-06", "2020-06", "2021-06")  # a .tar.gz each, of one day: some 3 MB
 MONTH = "2020-06"  # of YW: a tar that holds a .tar.gz for each of three days, of few frames
 FRAMES = 6
-EDITION = "edition"  # the folder of re-issued files: those of an hourly month under another one's name
+EDITION = "edition"  # the folder of re-issued files: the hourly months with other rain
 
 
 def make_root(root: Path, seed: int) -> None:
     """Fill a folder with what the soak's server serves."""
-    made = [
-        make_archives(root, "RW", month, source="radklim", days=(13,), seed=seed, progress=False)[0]
-        for month in HOURLY
-    ]
-    for archive, other in zip(made, [*made[1:], made[0]], strict=True):
-        reissued = root / EDITION / archive.relative_to(root)
-        reissued.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(other, reissued)
+    for month in HOURLY:
+        for place, rain in ((root, seed), (root / EDITION, seed + 1)):
+            make_archives(place, "RW", month, source="radklim", days=(13,), seed=rain, progress=False)
     archive = rn.plan("YW", MONTH, folder=root).paths[0]
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as tar:
