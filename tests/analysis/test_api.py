@@ -240,7 +240,7 @@ def test_bounds_are_what_was_covered_and_labels_are_found_by_date(tmp_path: Path
         assert str(accumulate(data, "1D", label="end", min_coverage=0).time.values[0])[:16] == "2020-06-08T23:50"
         assert str(accumulate(data, "1h", label="begin").time.values[0])[:16] == "2020-06-07T23:50"
         assert time_label(hours.RW.isel(time=0)) == "1 h to 2020-06-08 00:50 UTC"
-        assert time_label(days.RW.isel(time=0)) == "24 h to 2020-06-08 23:50 UTC"
+        assert time_label(days.RW.isel(time=0)) == "2020-06-08 (UTC, 23:50 to 23:50)"
         month = accumulate(data, "MS", min_coverage=0).RW.isel(time=0)
         assert str(month.time.values)[:10] == "2020-06-01"
         assert time_label(month) == "30 d to 2020-06-30 23:50 UTC"

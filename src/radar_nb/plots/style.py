@@ -233,7 +233,9 @@ def forecast_label(data: xr.DataArray) -> str:
 def period_label(field: xr.DataArray) -> str:
     """Return the calendar's name of the whole days, months or years that a result covers, with their time zone.
 
-    It is "" for a frame, and for a period that does not begin and end at midnight of its zone.
+    Hours of RW end at minute 50, so that a day of them covers 23:50 to 23:50: the name is that of the day,
+    followed by these times. The name is "" for a frame, and for a period that begins or ends more than an hour
+    before midnight.
     """
     bounds = bounds_of(field)
     if bounds is None or "period_begin" not in field.coords:
@@ -243,13 +245,15 @@ def period_label(field: xr.DataArray) -> str:
         np.datetime64(datetime.fromtimestamp(int(seconds), ZoneInfo(zone)).replace(tzinfo=None), "m")
         for seconds in bounds.astype(np.int64)
     )
-    first, after = begin.astype("datetime64[D]"), end.astype("datetime64[D]")
-    if (begin, end) != (first, after) or begin == end:
+    early = -begin.astype(np.int64) % (24 * 60)  # minutes before midnight
+    first, after = ((time + early).astype("datetime64[D]") for time in (begin, end))
+    if early > 60 or (begin + early, end + early) != (first, after) or begin == end:
         return ""
+    clock = f"{zone}, {begin.item():%H:%M} to {end.item():%H:%M}" if early else zone
     for unit in ("datetime64[Y]", "datetime64[M]", "datetime64[D]"):
         if first.astype(unit) == first and after == first.astype(unit) + 1:
-            return f"{first.astype(unit)} ({zone})"
-    return f"{first} to {after - 1} ({zone})"
+            return f"{first.astype(unit)} ({clock})"
+    return f"{first} to {after - 1} ({clock})"
 
 
 def credit(field: xr.DataArray) -> str:
