@@ -243,7 +243,7 @@ def test_bounds_are_what_was_covered_and_labels_are_found_by_date(tmp_path: Path
         assert time_label(days.RW.isel(time=0)) == "2020-06-08 (UTC, 23:50 to 23:50)"
         month = accumulate(data, "MS", min_coverage=0).RW.isel(time=0)
         assert str(month.time.values)[:10] == "2020-06-01"
-        assert time_label(month) == "30 d to 2020-06-30 23:50 UTC"
+        assert time_label(month) == "2020-06 (UTC, 23:50 to 23:50)"
 
 
 def test_days_of_another_clock_are_found_by_their_date(showers: Path) -> None:
