@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 WET_SHARE = 1e-3
 """A field is wet if this share of its cells with data is wet: single clutter cells do not count."""
 
-_THREADS = 4
-"""Most threads that read the fields of a total."""
+_THREADS, _AT_ONCE = 4, 64
+"""Most threads that read the fields of a total, and most fields that one reads at once."""
 
 
 def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple[int, int]) -> Steps:
@@ -119,20 +119,21 @@ def _totals(frames: FrameSequence, span: tuple[int, int]) -> Generator[Message |
     """Read the fields of a span with one thread a core, and report progress."""
     sums, counts = np.zeros(frames.shape, np.float64), np.zeros(frames.shape, np.int64)
     maxima = np.full(frames.shape, -np.inf)
-    starts, done = iter(range(*span, frames.batch)), span[0]
+    length = min(_AT_ONCE, 4 * frames.batch)
+    starts, done = iter(range(*span, length)), span[0]
     ends: deque[Future[SpanTotals]] = deque()
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         try:
             while True:
                 for first in islice(starts, _THREADS - len(ends)):
-                    ends.append(pool.submit(_totals_of_batch, frames, first, min(first + frames.batch, span[1])))
+                    ends.append(pool.submit(_totals_of_batch, frames, first, min(first + length, span[1])))
                 if not ends:
                     break
                 part = ends.popleft().result()
                 sums += part.sums
                 np.maximum(maxima, part.maxima, out=maxima)
                 counts += part.counts
-                done = min(done + frames.batch, span[1])
+                done = min(done + length, span[1])
                 yield {"type": "progress", "id": "total", "done": done - span[0], "count": span[1] - span[0]}, []
         finally:
             pool.shutdown(cancel_futures=True)
@@ -143,12 +144,13 @@ def _totals_of_batch(frames: FrameSequence, first: int, stop: int) -> SpanTotals
     fields = frames.fields(first, stop)
     counts = np.zeros(frames.shape, np.int64)
     if len({(field.scale, field.offset) for field in fields}) == 1:
-        total, largest = np.zeros(frames.shape, np.int64), np.zeros(frames.shape, np.uint16)
-        for field in fields:
+        total, largest, few = (np.zeros(frames.shape, kind) for kind in (np.uint32, np.uint16, np.uint8))
+        for field in fields:  # 64 at most, so that neither sums nor counts overflow
             total += field.codes
-            counts += field.codes != NO_VALUE
+            few += field.codes != NO_VALUE
             np.maximum(largest, field.codes + np.uint16(1), out=largest)  # missing cells become 0
-        total -= NO_VALUE * (len(fields) - counts)
+        counts = few.astype(np.int64)
+        total -= (NO_VALUE * (len(fields) - counts)).astype(np.uint32)
         scale, offset = fields[0].scale, fields[0].offset
         return SpanTotals(
             sums=total * scale + counts * offset,
