@@ -94,6 +94,9 @@ def test_a_grid_may_be_spelt_otherwise(change: object) -> None:
         (WHOLE.replace(b" 25 ", b" -7 ", 1), RW_NAME, HeaderError, "holds the value -7 tenths"),
         (WHOLE.replace(b" 25 ", b" 9999 ", 1), RW_NAME, HeaderError, "holds the value 9999 tenths"),
         (DATA.replace(b" 0.0 ", b" 0.05 ", 1), NAME, HeaderError, "has values with more than one decimal"),
+        (DATA.replace(b" 0.0 ", b" 1e300 ", 1), NAME, HeaderError, "has values with more than one decimal"),
+        (DATA.replace(b" 0.0 ", b" nan ", 1), NAME, HeaderError, "has values with more than one decimal"),
+        (WHOLE.replace(b"900\nxll", b"9" * 100 + b"\nxll", 1), RW_NAME, HeaderError, r"has the number 1e\+100"),
         (DATA.replace(b" 0.0 ", b" x.y ", 1), NAME, HeaderError, "a value that is not one of DWD's"),
     ],
 )

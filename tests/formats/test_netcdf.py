@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -126,6 +128,49 @@ def test_another_structure_is_refused(change: Callable[[Any], None], name: str, 
     """NetCDF of another version or maker is named, with its contents and a remedy."""
     with pytest.raises(HeaderError, match=match):
         Fields(changed(change), name)
+
+
+def _large_chunks(path: str) -> Callable[[Any], None]:
+    """Store a variable in one chunk of 128 MB, of which the file's own shape needs little."""
+
+    def change(file: Any) -> None:
+        old = file[path]
+        shape, attrs = old.shape, dict(old.attrs)
+        del file[path]
+        chunk = (1, 8_000, 8_000) if len(shape) == 3 else (16_000_000,)
+        kind = "<i2" if len(shape) == 3 else "<i8"
+        new = file.create_dataset(
+            path, shape, kind, maxshape=(None,) * len(shape), chunks=chunk, compression="gzip"
+        )
+        for key, value in attrs.items():
+            if key not in {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST"}:
+                new.attrs[key] = value
+        new.id.write_direct_chunk((0,) * len(shape), zlib.compress(bytes(128_000_000), 9))
+
+    return change
+
+
+@pytest.mark.parametrize("path", ["RR", "time", "x", "y"])
+def test_a_file_that_inflates_to_a_chunk_of_128_mb_is_refused_before_it_is_read(path: str) -> None:
+    """HDF5 unpacks a chunk whole, however little of it is asked for."""
+    with pytest.raises(UnsafeMember, match=f"its {path} has chunks of 128.0 MB: fetch it again"):
+        Fields(changed(_large_chunks(path)), NAME)
+
+
+def test_an_axis_of_another_length_is_refused_before_it_is_read() -> None:
+    """An axis of a billion places takes no memory."""
+
+    def change(file: Any) -> None:
+        del file["x"]
+        file.create_dataset("x", (1_000_000_000,), "f8", chunks=(1_000_000,), compression="gzip")
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(HeaderError, match=r"the variable x of shape .1000000000,. and type float64, not 900"):
+            Fields(changed(change), NAME)
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_renamed_file_states_itself() -> None:

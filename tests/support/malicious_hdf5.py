@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -101,6 +102,17 @@ def _crowded_group(target: str) -> bytes:
     return small_composite(edit=edit)
 
 
+def _large_chunk(target: str) -> bytes:
+    del target
+
+    def make(group: Any) -> None:
+        options = {"maxshape": (None, None), "chunks": (8_000, 8_000), "compression": "gzip"}
+        field = group.create_dataset("data", (2, 3), "u2", **options)
+        field.id.write_direct_chunk((0, 0), zlib.compress(bytes(2 * 8_000 * 8_000), 9))
+
+    return _replaced(make)
+
+
 HOSTILE_HDF5: Mapping[str, tuple[Callable[[str], bytes], str]] = {
     "a field stored in another file": (_external, "its field is stored in other files"),
     "a virtual field": (_virtual, "its field is stored in other files"),
@@ -115,6 +127,7 @@ HOSTILE_HDF5: Mapping[str, tuple[Callable[[str], bytes], str]] = {
         )
         for path in ("dataset1", "dataset1/data1/data", "dataset1/data1/what", "what", "how")
     },
+    "a field of six cells in a chunk of 128 MB": (_large_chunk, "data has chunks of 128.0 MB"),
     "a thousand attributes": (_crowded, "how has more than 1,000 entries"),
     "a thousand links": (_crowded_group, "dataset1 has more than 1,000 entries"),
 }

@@ -33,6 +33,7 @@ _LINE = re.compile(rb"[ \t]*([A-Za-z_]+)[ \t]+(-?[0-9.,]+)[ \t]*\r?\n")
 _NEEDED = ("ncols", "nrows", "cellsize")
 _HEADER_LIMIT = 512  # bytes; DWD's have 90
 _PRECISION = -1  # tenths of a millimetre, of RADKLIM's YW too, whose binaries have hundredths
+_LARGEST = 1e8  # metres, cells or tenths; DWD's corners are some 4e6 m from the origin
 _OFF = 1e-3  # of a tenth: rounding of decimal numbers
 _ROUNDING = 1.0  # metres: DWD writes corners in whole ones
 _OTHERS = re.compile(rb"[.,](?![0-9](?:\s|\Z))")  # a decimal sign without exactly one digit behind it
@@ -98,9 +99,12 @@ def _lines(data: Buffer, name: str) -> tuple[dict[str, float], int]:
     found: dict[str, float] = {}
     while match := _LINE.match(head, at):
         try:
-            found[match[1].decode().lower()] = float(match[2].replace(b",", b"."))
+            number = float(match[2].replace(b",", b"."))
         except ValueError as error:
             raise HeaderError(f"{name} has no valid number in its line {match[0]!r}: {_AGAIN}") from error
+        if abs(number) > _LARGEST:
+            raise HeaderError(f"{name} has the number {number:.3g} in its first lines: {_AGAIN}")
+        found[match[1].decode().lower()] = number
         at = match.end()
     if lacking := [key for key in _NEEDED if key not in found]:
         raise HeaderError(f"{name} is not an ESRI grid: its first lines lack {', '.join(lacking)}; {_AGAIN}")
@@ -177,8 +181,8 @@ def _tenths(
         counts = _numbers(body.translate(None, b".,"), np.int32, header, name)
     else:  # missing cells are written without a decimal
         exact = _numbers(body.replace(b",", b"."), float, header, name) * 10
-        counts = np.rint(exact).astype(np.int32)
-        if np.abs(exact - counts).max() > _OFF:
+        counts = np.rint(np.clip(np.nan_to_num(exact), -_LARGEST, _LARGEST)).astype(np.int32)
+        if not (np.abs(exact - counts) <= _OFF).all():  # nor is NaN a value of DWD's
             raise HeaderError(f"{name} has values with more than one decimal, unlike DWD's: {_AGAIN}")
     return counts, counts == round(10 * missing) if missing is not None else np.zeros(counts.shape, bool)
 

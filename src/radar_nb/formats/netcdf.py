@@ -19,7 +19,7 @@ from zlib_ng import zlib_ng
 from radar_nb.dwd.grids import find_grid
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError
-from radar_nb.formats.odim import DEFLATE, SHUFFLE, UntrustedFile, open_hdf5
+from radar_nb.formats.odim import CHUNK_LIMIT, DEFLATE, SHUFFLE, UntrustedFile, open_hdf5
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE, Header
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ _UNITS = {"kg m-2", "kg m^-2", "kg/m2", "kg m**-2", "kg", "mm"}
 _SINCE = re.compile(r"(second|minute|hour|day)s? since (\d{4}-\d\d?-\d\d?)(?:[T ](\d\d?):(\d\d)(?::(\d\d))?)?")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _MOST = 10_000  # fields of a file: a month of 5 minutes has 8,928
-_BLOCK = 64 << 20  # bytes that are read at once of chunks with several times
 _LATEST = 1e11  # of any unit: seconds of three thousand years
 _OFF = 0.02  # of a step: how far from a count a value may be
 _CRS = {
@@ -156,7 +155,7 @@ class Fields:
                 f"time, y and x: {_OPEN}"
             )
         if (unit := _text(field, "units")) not in _UNITS:
-            raise file.refusal(f"states {_FIELD} in {unit!r}, and RADKLIM's is in kg m-2: {_OPEN}")
+            raise file.refusal(f"states {_FIELD} in {unit[:40]!r}, and RADKLIM's is in kg m-2: {_OPEN}")
         return field
 
     def _identity(self, file: UntrustedFile) -> tuple[str, str]:
@@ -214,7 +213,7 @@ class Fields:
         block = self._block
         if block is None or not block[0] <= number < block[0] + len(block[1]):
             field = int(np.prod(self._shape)) * self._dtype.itemsize
-            length = max(1, min((self._chunks or (1,))[0], _BLOCK // field))
+            length = max(1, min((self._chunks or (1,))[0], CHUNK_LIMIT // field))
             start = number // length * length
             with open_hdf5(self._data, self._name) as file:
                 block = self._block = start, file.field(_FIELD)[start : start + length]
@@ -246,13 +245,13 @@ class Fields:
 
 
 def _times(file: UntrustedFile, count: int) -> NDArray[np.datetime64]:
-    time = file.field("time")
-    match = _SINCE.match(_text(time, "units"))
-    if match is None or time.shape != (count,) or time.dtype.kind not in "iuf":
-        raise file.refusal(f"has no valid time (its units are {_text(time, 'units')!r}): {_OPEN}")
+    units = _text(file.field("time"), "units")
+    match = _SINCE.match(units)
+    if match is None:
+        raise file.refusal(f"has no valid time (its units are {units[:40]!r}): {_OPEN}")
     unit, date, hour, minute, second = match.groups()
     begin = datetime.strptime(f"{date} {hour or 0}:{minute or 0}:{second or 0}", "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - UTC
-    stamps = time[()].astype(float)
+    stamps = file.axis("time", count).astype(float)
     if not (np.abs(stamps) < _LATEST).all():
         raise file.refusal(f"has the time {stamps[0]:g} {match[0]}: {_AGAIN}")
     seconds = np.rint(stamps * _SECONDS[unit] / 60) * 60
@@ -265,14 +264,13 @@ def _times(file: UntrustedFile, count: int) -> NDArray[np.datetime64]:
 def _is_north_first(file: UntrustedFile, rows: int, cols: int) -> bool:
     """Compare `x` and `y` with the registry, in metres or kilometres; return whether `y` falls."""
     grid = find_grid(rows, cols)
-    x, y = (file.field(axis)[()].astype(float) for axis in ("x", "y"))
-    if x.shape == (cols,) and y.shape == (rows,):
-        falls = y[0] > y[-1]
-        for unit in (1.0, 1000.0):
-            south_first = y[::-1] if falls else y
-            far = np.abs(x - grid.x / unit).max(), np.abs(south_first - grid.y / unit).max()
-            if max(far) < grid.cell / unit:
-                return bool(falls)
+    x, y = (file.axis(axis, count).astype(float) for axis, count in (("x", cols), ("y", rows)))
+    falls = y[0] > y[-1]
+    for unit in (1.0, 1000.0):
+        south_first = y[::-1] if falls else y
+        far = np.abs(x - grid.x / unit).max(), np.abs(south_first - grid.y / unit).max()
+        if max(far) < grid.cell / unit:
+            return bool(falls)
     raise file.refusal(
         f"contradicts its grid: x and y are not those of {grid.name}, DWD's grid of {rows} x {cols} cells: {_OPEN}"
     )

@@ -8,6 +8,7 @@ of a run are multiples of 5 minutes: start and end of some products are the seco
 from __future__ import annotations
 
 import io
+import math
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,6 +46,8 @@ _LARGEST = 1e9  # in mm, mm/h or dBZ: no code represents more
 _LEVEL = 4  # of compression, as in DWD's files
 DEFLATE, SHUFFLE, _FLETCHER32 = 1, 2, 3
 """Numbers of HDF5's filters (HDF5 File Format Specification, IV.A.2.l)."""
+CHUNK_LIMIT = 64 << 20
+"""Most bytes of a chunk, unpacked; a field of HX has 42 MB."""
 _MOST = 1000  # attributes or links of a group; DWD's have 17 at most
 _LONGEST = 1 << 16  # bytes of an attribute; the list of radars has some 200
 _AGAIN = "fetch it again with overwrite=True"
@@ -212,7 +215,7 @@ class UntrustedFile:
         return place
 
     def field(self, path: str = _DATA) -> Any:
-        """Return a data set, by default that of codes; raise if it is stored in other files, before reading it."""
+        """Return a data set, by default that of codes; raise before reading one in other files or large chunks."""
         from h5py import Dataset, h5d  # noqa: PLC0415 - as above
 
         data = self.find(path)
@@ -228,7 +231,21 @@ class UntrustedFile:
                 "is compressed by a filter that DWD does not use, and radar_nb does not load others: "
                 "open it with h5py"
             )
+        chunk = math.prod(data.chunks or ()) * data.dtype.itemsize
+        if chunk > CHUNK_LIMIT:  # HDF5 unpacks a chunk whole, even for one value of it
+            raise self.danger(f"its {path} has chunks of {human_bytes(chunk)}")
         return data
+
+    def axis(self, path: str, count: int) -> NDArray[Any]:
+        """Return the values of a data set with one dimension; raise before reading one of another length."""
+        data = self.field(path)
+        if data.shape != (count,) or data.dtype.kind not in "iuf":
+            raise self.refusal(
+                f"has the variable {path} of shape {data.shape} and type {data.dtype}, not {count:,} numbers; "
+                f"{_AGAIN}"
+            )
+        values: NDArray[Any] = data[()]
+        return values
 
     def attribute(self, path: str, name: str) -> Any:
         """Return an attribute as stored: in a damaged file, HDF5 may not return from a conversion."""
