@@ -4,7 +4,7 @@
 
 Without a target it fuzzes all, one after the other, N seconds each, and ends with a table. It needs atheris (Linux
 and macOS), which is not a dependency of the project: `pip install atheris --editable ".[dev]"`, best into an
-environment of its own. The laws are those of tests/support/damage.py (frames, archives, HDF5) and
+environment of its own. The laws are those of tests/support/damage.py (frames, archives, HDF5, netCDF, ASCII) and
 tests/support/side_files.py (listings, notes, indexes, records and descriptions of cubes). A finding is a broken
 law: a foreign exception, wrong bytes, more than `SECONDS` or `MEGABYTES` for one input, a crash. Findings are kept
 in DIR/TARGET/findings, the smallest input for each place in the code; the inputs that led somewhere new, in
@@ -34,7 +34,7 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 SECONDS = 10
 MEGABYTES = 300
 TARGETS = {
-    **dict.fromkeys(("header", "frame", "archive", "packed", "odim"), "damage"),
+    **dict.fromkeys(("header", "frame", "archive", "packed", "odim", "netcdf", "grid"), "damage"),
     **dict.fromkeys(("listing", "note", "index", "record", "description"), "side_files"),
 }
 """What is fuzzed, and which module of tests/support has its law."""

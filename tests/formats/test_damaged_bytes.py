@@ -170,6 +170,20 @@ def test_a_damaged_composite_is_a_composite_or_a_header_error(data: bytes) -> No
     composite(data)
 
 
+@law(derandomize=True, deadline=None, max_examples=200)
+@given(st.sampled_from(LAWS["netcdf"].seeds()).flatmap(damaged))
+def test_a_damaged_netcdf_is_fields_or_an_error(data: bytes) -> None:
+    """A damaged netCDF file yields codes of RADOLAN, or is refused."""
+    LAWS["netcdf"].holds(data)
+
+
+@law(derandomize=True, deadline=None, max_examples=200)
+@given(st.sampled_from(LAWS["grid"].seeds()).flatmap(damaged))
+def test_damaged_lines_of_a_grid_are_a_header_or_a_frame_error(data: bytes) -> None:
+    """Damaged first lines of an ASCII grid yield a header or a FrameError."""
+    LAWS["grid"].holds(data)
+
+
 # --- what was found -------------------------------------------------------------------------------------------
 
 

@@ -21,11 +21,14 @@ import h5py
 import numpy as np
 from support.malicious_archives import HOSTILE, entry, frame, month, name, packed, pax, tar, tar_of
 
+from radar_nb.dwd.grids import find_grid
 from radar_nb.errors import ArchiveError, FrameError, HeaderError, NotAnArchive, UnsafeMember
 from radar_nb.formats.archives import DEPTH_LIMIT, MEMBER_LIMIT, check_frame, parts, walk
+from radar_nb.formats.esri_ascii import read_grid, read_grid_header, write_grid
 from radar_nb.formats.names import unsafe_name
+from radar_nb.formats.netcdf import Fields, write_fields
 from radar_nb.formats.odim import read_composite, read_header, write_composite
-from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, read_frame, write_frame
+from radar_nb.formats.radolan import FRAME_LIMIT, NO_DATA_CODE, VALUE, parse_header, read_frame, write_frame
 from radar_nb.formats.runlength import decode
 from radar_nb.formats.streams import BLOCK, Inflater, sniff
 
@@ -199,6 +202,30 @@ def small_composite(codes: Any = ((65535, 1, 2), (0, 10, 4000)), *, dtype: str =
     return made.getvalue()
 
 
+# --- RADKLIM's other forms --------------------------------------------------------------------------------------
+
+
+def netcdf(data: bytes) -> None:
+    """Any bytes are fields with codes of RADOLAN, or are refused."""
+    try:
+        fields = Fields(data, "RW_2017.002_201710.nc")
+        codes = fields.codes(0)
+    except (HeaderError, UnsafeMember):
+        return
+    assert codes.shape == (fields.header.rows, fields.header.cols)
+    assert ((codes <= VALUE) | (codes == NO_DATA_CODE)).all()
+
+
+def grid(data: bytes) -> None:
+    """Any first lines are those of a grid of DWD, or a FrameError; so is a file that ends after them."""
+    for called in ("RW_20221018-0050.asc", "RW_2017.002_20171001_0050.asc"):
+        with suppress(FrameError):
+            found = read_grid_header(data, name=called)
+            assert find_grid(found.rows, found.cols).cell > 0
+        with suppress(FrameError):
+            read_grid(data, name=called)
+
+
 # --- where to begin ---------------------------------------------------------------------------------------------
 
 
@@ -255,6 +282,36 @@ def _composites() -> list[bytes]:
     return [real, *(small_composite(**change) for change in changes)]
 
 
+def _netcdf_files() -> list[bytes]:
+    header = replace(
+        parse_header(frame()), product="RW", rows=1100, cols=900, precision=-1, interval=60, reanalysis="2017.002"
+    )
+    whole = write_fields(header, [header.time], [np.full((1100, 900), 25, np.uint16)])
+    layouts: list[dict[str, Any]] = [
+        {"chunks": (1, 550, 450), "compression": "gzip"},
+        {"chunks": (1, 1100, 900), "compression": "gzip", "shuffle": True, "fletcher32": True},
+        {"maxshape": (None, 1100, 900), "chunks": (2, 1100, 900), "compression": "gzip"},
+    ]
+    made = [whole]
+    for layout in layouts:
+        file = io.BytesIO(whole)
+        with h5py.File(file, "r+") as nc:
+            attrs = {key: nc["RR"].attrs[key] for key in ("units", "scale_factor", "_FillValue")}
+            del nc["RR"]
+            field = nc.create_dataset("RR", data=np.full((1, 1100, 900), 25, "i2"), **layout)
+            field.attrs.update(attrs)
+        made.append(file.getvalue())
+    return made
+
+
+def _grid_heads() -> list[bytes]:
+    heads = []
+    for radklim in (None, "2017.002"):
+        header = replace(parse_header(frame()), product="RW", rows=900, cols=900, precision=-1, reanalysis=radklim)
+        heads.append(write_grid(header, np.zeros((900, 900), np.uint16))[:400])
+    return heads
+
+
 class Law(NamedTuple):
     """What holds for any bytes, the files to begin with, and how many bytes a file may have."""
 
@@ -269,5 +326,7 @@ LAWS = {
     "archive": Law(wrapped, _insides, 16 << 10),
     "packed": Law(archive, _archives, 8 << 10),
     "odim": Law(composite, _composites, 16 << 10),
+    "netcdf": Law(netcdf, _netcdf_files, 64 << 10),
+    "grid": Law(grid, _grid_heads, 1024),
 }
 """The law of each reader."""

@@ -159,6 +159,8 @@ def _header(lines: Mapping[str, float], name: str, size: int) -> Header:
 def _numbers(body: bytes, dtype: type[Any], header: Header, name: str) -> NDArray[Any]:
     """Return the values, shape (rows, cols)."""
     rows, cols = header.rows, header.cols
+    if not body.strip():  # of which NumPy would warn
+        raise TruncatedFrame(f"{name} ends after 0 of {rows * cols:,} values: {_AGAIN}")
     try:
         numbers: NDArray[Any] = np.loadtxt(io.BytesIO(body), dtype=dtype, ndmin=2)
     except ValueError as error:
