@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
+    from radar_nb.geography.towns import place
     from radar_nb.plots.animation import animate
     from radar_nb.plots.coverage import plot_coverage
     from radar_nb.plots.plotting import plot
@@ -80,6 +81,7 @@ __all__ = [
     "open_cube",
     "open_dataset",
     "over_areas",
+    "place",
     "plan",
     "plan_async",
     "plot",
@@ -123,6 +125,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "open_cube": "cube.opening",
     "open_dataset": "reading.opening",
     "over_areas": "analysis.api",
+    "place": "geography.towns",
     "plot": "plots.plotting",
     "plot_coverage": "plots.coverage",
     "plot_series": "plots.series",

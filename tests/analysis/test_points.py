@@ -13,8 +13,9 @@ from support.small_rain import rain, showers
 
 from radar_nb.analysis.inputs import grid_of
 from radar_nb.analysis.points import find_places
-from radar_nb.dwd.grids import to_lonlat
+from radar_nb.dwd.grids import GRIDS, to_lonlat
 from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.geography.towns import place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,9 +112,9 @@ def test_ways_to_say_points(tmp_path: Path) -> None:
     [
         ({"sea": (0.0, 60.0)}, r"the point 'sea' \(lon 0, lat 60\) lies outside the grid"),
         ([(50.78, 6.09)], "degrees, longitude first"),
-        ([], "are not points: pass a mapping"),
+        ([], "are not points: pass names of towns"),
         ([(1.0, 2.0, 3.0)], "are not points"),
-        ({"a": "here"}, "are not points"),
+        ({"a": "here"}, "unknown place 'here'"),
         (pd.DataFrame({"lon": [], "lat": []}), "are not points"),
         (pd.DataFrame({"east": [1]}), "are not points"),
         (gpd.GeoDataFrame(geometry=gpd.points_from_xy([9], [51])), "have no CRS"),
@@ -145,3 +146,27 @@ def test_an_unknown_method() -> None:
     """The error for an unknown method lists the known ones."""
     with pytest.raises(SettingsError, match="unknown method='idw': choose one of nearest, mean3x3, bilinear"):
         find_places({"a": at(2, 2)}, GRID, "idw")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("points", "names"),
+    [
+        ("Leipzig", ["Leipzig"]),
+        (["Leipzig", "koeln"], ["Leipzig", "koeln"]),
+        ({"Leipzig": None, "my garden": (12.4, 51.3)}, ["Leipzig", "my garden"]),
+        ({"station": "Leipzig"}, ["station"]),
+        ([place("Leipzig")], ["Leipzig"]),
+    ],
+)
+def test_towns_are_points(points: Any, names: list[str]) -> None:
+    """A town's name, alone, in a list, or as a key without a position, stands for its position."""
+    places = find_places(points, GRIDS["de1100"])
+
+    assert places.names == names
+    assert (places.lon[0], places.lat[0]) == pytest.approx((12.371, 51.34))
+
+
+def test_an_unknown_town_among_points_is_named() -> None:
+    """The message is that of the towns, with the nearest names."""
+    with pytest.raises(SettingsError, match="unknown place 'Lepzig': the nearest names are Leipzig"):
+        find_places({"Lepzig": None}, GRIDS["de1100"])

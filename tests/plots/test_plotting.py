@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
@@ -16,7 +14,6 @@ import pyproj
 import pytest
 import xarray as xr
 from matplotlib.colors import BoundaryNorm, to_hex, to_rgb
-from matplotlib.path import Path as Outline
 from support.small_rain import forecasts
 
 import radar_nb as rn
@@ -226,38 +223,6 @@ def test_sites_and_borders_stand_where_they_should(grid: str) -> None:
     np.testing.assert_allclose(lon, [7.02377, 10.046899], atol=1e-6)
     np.testing.assert_allclose(lat, [53.33872, 54.004381], atol=1e-6)
     assert len(labelled(rn.plot(field(name=grid)), "radar site").get_xdata()) == 17
-
-
-@pytest.mark.parametrize(
-    ("place", "lon", "lat", "inside"),
-    [
-        ("Kassel", 9.48, 51.31, True),
-        ("Flensburg", 9.44, 54.78, True),
-        ("Freiburg", 7.85, 47.99, True),
-        ("Goerlitz", 14.97, 51.15, True),
-        ("Ruegen", 13.43, 54.45, True),
-        ("Prague", 14.42, 50.09, False),
-        ("Strasbourg", 7.72, 48.57, False),
-        ("Salzburg", 13.05, 47.80, False),
-        ("Szczecin", 14.55, 53.43, False),
-    ],
-)
-def test_the_border_is_germanys(place: str, lon: float, lat: float, inside: bool) -> None:
-    """Towns on both sides of the border lie on their side of it."""
-    rings = json.loads(files("radar_nb.plots").joinpath("borders.json").read_text(encoding="utf-8"))["germany"]
-
-    covered = sum(Outline(np.reshape(ring, (-1, 2))).contains_point((lon, lat)) for ring in rings) % 2 == 1
-
-    assert covered == inside, place
-
-
-def test_the_borders_say_where_they_come_from() -> None:
-    """The shipped borders carry their source and licence, and are small."""
-    text = files("radar_nb.plots").joinpath("borders.json").read_text(encoding="utf-8")
-
-    assert "Natural Earth" in json.loads(text)["source"]
-    assert json.loads(text)["licence"] == "public domain"
-    assert len(text) < 60_000
 
 
 def test_borders_reach_the_map() -> None:

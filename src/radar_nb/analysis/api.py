@@ -139,7 +139,8 @@ def at_points(
     data : xarray.Dataset, DataArray or source
         Fields; sources as in `open_dataset`, read in one pass; or a cube's folder.
     points : mapping, sequence, DataFrame, GeoDataFrame, or path
-        Names to (lon, lat); (lon, lat) pairs; columns `lon` and `lat` in degrees, or `x` and `y` in metres of the
+        Towns, as in `place`: "Leipzig" or ["Leipzig", "Köln"]; names to (lon, lat), or to None for the town of
+        this name; (lon, lat) pairs; columns `lon` and `lat` in degrees, or `x` and `y` in metres of the
         grid's projection; points in any CRS; a CSV with such columns, or a file of shapes.
     how, period
         For sources, as in `reduce`. Reduce the series of a Dataset with xarray or `accumulate`.
@@ -164,7 +165,8 @@ def at_points(
 
     Examples
     --------
-    >>> at_points("data", {"Aachen": (6.09, 50.78)})  # doctest: +SKIP
+    >>> at_points("data", ["Aachen", "Leipzig"])  # doctest: +SKIP
+    >>> at_points("data", {"Aachen": None, "my garden": (6.09, 50.78)})  # doctest: +SKIP
     >>> at_points(ds, "gauges.csv", method="mean3x3")  # doctest: +SKIP
     """
     check_keywords("at_points", options, at_points, reduce)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.points import EAST, NORTH, box_of, check_mean, labels_of, over_fields, read_shapes
+from radar_nb.analysis.points import EAST, NORTH, box_of, check_mean, labels_of, over_fields
 from radar_nb.cube.frame_stream import open_stream
-from radar_nb.dwd.grids import AXES, PROJ
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.geography.shapes import check_polygons, read_shapes, to_plane
 from radar_nb.reading.forecasts import issue_coords
 from radar_nb.reading.frame_stream import read_stream
 from radar_nb.reading.intervals import keep_interval
@@ -23,7 +23,7 @@ from radar_nb.reading.intervals import keep_interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from radar_nb.dwd.grids import Earth, Grid
+    from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Packing
     from radar_nb.reading.dataset import Options
     from radar_nb.reading.frame_stream import Take
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Reporter
 
 _MISSING = "exact shares of cells need exactextract: pip install 'radar-nb[gis]'"
-_POLYGONS = ["Polygon", "MultiPolygon"]
 _KEPT = 8
 """Sets of areas whose weights are kept: one for 200 catchments takes some 10 MB."""
 _DUST = 1e-6  # share of an area: remainders of rounding along an edge that two cells share
@@ -268,42 +267,3 @@ def stream_areas(
         .assign_coords(time_bnds=stream.like["time_bnds"])
         .assign_attrs(stream.like.attrs)
     )
-
-
-def to_plane(shapes: Any, earth: Earth) -> Any:
-    """Project shapes to the plane of DWD's grids.
-
-    Longitude and latitude are assumed to be equal on WGS84 and on DWD's sphere, as in DWD's documents and wradlib.
-    """
-    degrees = shapes.geometry.to_crs("EPSG:4326")
-    if earth == "sphere":
-        # relabel degrees without a datum shift
-        a, b = AXES[earth]
-        degrees = degrees.set_crs(f"+proj=longlat +a={a} +b={b} +no_defs +type=crs", allow_override=True)
-    return degrees.to_crs(PROJ[earth])
-
-
-def check_polygons(shapes: Any, names: list[Any]) -> None:
-    """Raise an error for shapes without a well-defined area.
-
-    Raises
-    ------
-    SettingsError
-        A shape is missing, empty, not a polygon, or crosses itself; the message names the first and a remedy.
-    """
-    geometries = shapes.geometry
-    kinds = geometries.geom_type
-    for bad, what in (
-        (geometries.isna() | geometries.is_empty, "is empty: leave it out"),
-        (
-            ~kinds.isin(["Polygon", "MultiPolygon"]),
-            "is a {kind}, not a polygon: pass areas, or use at_points for points",
-        ),
-        (~geometries.is_valid, "is not a valid polygon ({why}): repair it with .make_valid() or .buffer(0)"),
-    ):
-        at = np.flatnonzero(bad.to_numpy())
-        if at.size:
-            first = int(at[0])
-            why = "" if kinds.iloc[first] is None else geometries.iloc[[first]].is_valid_reason().iloc[0]
-            more = f" (and {at.size - 1} more)" if at.size > 1 else ""
-            raise SettingsError(f"the area {names[first]!r}{more} {what.format(kind=kinds.iloc[first], why=why)}")

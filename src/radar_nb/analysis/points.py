@@ -14,12 +14,14 @@ import xarray as xr
 from radar_nb.analysis.moving_sums import blocks
 from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.errors import NothingFound, SeriesError, SettingsError
+from radar_nb.geography.shapes import read_shapes
+from radar_nb.geography.towns import Place, place
 from radar_nb.reading.forecasts import issue_coords
 from radar_nb.reading.intervals import keep_interval
 from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,10 +38,6 @@ _KNOWN = 0.5
 EAST = {"standard_name": "longitude", "units": "degrees_east"}
 NORTH = {"standard_name": "latitude", "units": "degrees_north"}
 _SHARE = "share of the area in which the value is known"
-
-
-_MISSING = "shapes of areas need geopandas: pip install 'radar-nb[gis]'"
-_POLYGONS = {"Polygon", "MultiPolygon"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +85,8 @@ def find_places(points: Any, grid: Grid, method: Around = "nearest") -> Places:
     Parameters
     ----------
     points : mapping, sequence, DataFrame, GeoDataFrame, or path
-        Names to (lon, lat); (lon, lat) pairs, named 0, 1, ...; columns `lon` and `lat` in degrees, or `x` and `y`
+        Names to (lon, lat), or to None for the towns of these names; names of towns; (lon, lat) pairs, named 0, 1,
+        ...; columns `lon` and `lat` in degrees, or `x` and `y`
         in metres of the grid's projection, named by the index; points in any CRS; or a file: a CSV with such
         columns, named by its column `name` or `id` if it has one, or shapes that GDAL reads.
     grid : Grid
@@ -110,8 +109,9 @@ def find_places(points: Any, grid: Grid, method: Around = "nearest") -> Places:
         if isinstance(error, SettingsError):
             raise
         raise SettingsError(
-            f"points={points!r} are not points: pass a mapping of names to (lon, lat), a sequence of (lon, lat), "
-            "a DataFrame or CSV with columns lon and lat or x and y, or a GeoDataFrame of points"
+            f"points={points!r} are not points: pass names of towns, a mapping of names to (lon, lat), a "
+            "sequence of (lon, lat), a DataFrame or CSV with columns lon and lat or x and y, or a GeoDataFrame of "
+            "points"
         ) from error
     x, y = to_xy(lon, lat, grid.earth)
     col, row = (x - grid.x0) / grid.cell, (y - grid.y0) / grid.cell
@@ -155,6 +155,8 @@ def _with_cells(
 
 def _lonlat(points: Any, earth: Earth) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
     names: list[Any]
+    if isinstance(points, str) and not user_path(points).suffix and not user_path(points).exists():
+        points = [points]
     if isinstance(points, str | os.PathLike):
         path = user_path(points)
         if path.suffix.lower() in {".csv", ".txt"}:
@@ -166,14 +168,25 @@ def _lonlat(points: Any, earth: Earth) -> tuple[list[Any], NDArray[np.float64], 
         return _shapes(points)
     if hasattr(points, "columns"):
         return list(points.index), *_of_columns(points, earth)
-    if isinstance(points, Mapping):
-        names, pairs = list(points), np.array(list(points.values()), float)
-    else:
-        pairs = np.array([tuple(point) for point in points], float)
-        names = list(range(len(pairs)))
+    if not isinstance(points, Mapping):
+        points = {_name_of(point, number): point for number, point in enumerate(points)}
+    names = list(points)
+    pairs = np.array([tuple(_position(name, point)) for name, point in points.items()], float)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
         raise ValueError(pairs.shape)
     return names, pairs[:, 0], pairs[:, 1]
+
+
+def _name_of(point: Any, number: int) -> Any:
+    """Return the name of a town in a list; other points are numbered."""
+    return point if isinstance(point, str) else point.name if isinstance(point, Place) else number
+
+
+def _position(name: Any, point: Any) -> Iterable[float]:
+    """Return the longitude and latitude of a point; None stands for the town of this name."""
+    if point is None or isinstance(point, str):
+        return place(point or name)
+    return cast("Iterable[float]", point)
 
 
 def _of_columns(columns: Any, earth: Earth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -296,53 +309,3 @@ def check_mean(fields: xr.DataArray, *, mixed: bool) -> None:
     """Raise an error if cells with classes would be averaged."""
     if mixed and (fields.dtype.kind != "f" or "flag_values" in fields.attrs):
         raise SeriesError(f'{fields.name!r} holds classes, which have no mean: use method="nearest" at points')
-
-
-def read_shapes(source: Any) -> Any:
-    """Return a user's shapes as a table.
-
-    Parameters
-    ----------
-    source : GeoDataFrame, GeoSeries, or path
-        Any file that GDAL reads: GeoPackage, Shapefile, GeoJSON, FlatGeobuf, GeoParquet.
-
-    Returns
-    -------
-    geopandas.GeoDataFrame
-        In its own CRS.
-
-    Raises
-    ------
-    SettingsError
-        The source has another type, no CRS or no shapes, or geopandas is not installed.
-    NothingFound
-        The file does not exist.
-    """
-    try:
-        import geopandas  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise SettingsError(_MISSING) from error
-    if isinstance(source, str | os.PathLike):
-        path = user_path(source)
-        if not path.exists():
-            raise NothingFound(f"{path} does not exist: pass a file of shapes, or a GeoDataFrame")
-        try:
-            source = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
-        except Exception as error:  # GDAL's, pyogrio's and pyarrow's errors have no common root
-            raise SettingsError(
-                f"{path} cannot be read as shapes ({error}): pass a file that GDAL reads"
-            ) from error
-    if isinstance(source, geopandas.GeoSeries):
-        source = source.to_frame("geometry")
-    if not isinstance(source, geopandas.GeoDataFrame):
-        raise SettingsError(
-            f"unknown type of shapes {type(source).__name__}: pass a GeoDataFrame, a GeoSeries or a path"
-        )
-    if not len(source):
-        raise SettingsError("the table of shapes is empty: pass at least one shape")
-    if source.crs is None:
-        raise SettingsError(
-            "the shapes have no CRS, so their position is unknown: set it with .set_crs(...), such as "
-            "'EPSG:4326' for longitude and latitude or 'EPSG:25832' for UTM 32N"
-        )
-    return source

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,6 +12,7 @@ from matplotlib.patheffects import withStroke
 from radar_nb.dwd.grids import GRIDS, scale_factor, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.errors import SeriesError
+from radar_nb.geography.lines import map_lines
 from radar_nb.plots.style import INK
 
 if TYPE_CHECKING:
@@ -75,21 +73,11 @@ def _earth(field: xr.DataArray) -> Earth:
     )
 
 
-@cache
-def borders(earth: Earth) -> dict[str, list[NDArray[np.float64]]]:
-    """Return the borders of Germany and its neighbours as lines in metres (see scripts/make_borders.py)."""
-    content = json.loads(files("radar_nb.plots").joinpath("borders.json").read_text(encoding="utf-8"))
-    return {
-        name: [np.column_stack(to_xy(line[::2], line[1::2], earth)) for line in content[name]]
-        for name in ("germany", "neighbours")
-    }
-
-
 def draw_borders(ax: Axes, earth: Earth, size: float) -> None:
     """Draw the border of Germany, and thinner those around it."""
     for name, width, colour in (("neighbours", 0.5, "#5a5a5a"), ("germany", 1.0, INK)):
         lines = LineCollection(
-            borders(earth)[name], linewidths=width * size, colors=colour, capstyle="round", label=f"_{name}"
+            map_lines(earth)[name], linewidths=width * size, colors=colour, capstyle="round", label=f"_{name}"
         )
         ax.add_collection(lines, autolim=False)
 

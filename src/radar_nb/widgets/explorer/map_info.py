@@ -9,7 +9,8 @@ from matplotlib.colors import to_hex
 
 from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
-from radar_nb.plots.basemap import Frame, borders
+from radar_nb.geography.lines import map_lines
+from radar_nb.plots.basemap import Frame
 from radar_nb.plots.style import INK, class_colours, class_limits, credit, name_colours, name_label, unit_label
 from radar_nb.runtime.wording import human_interval
 
@@ -56,7 +57,7 @@ def map_info(frames: FrameSequence) -> dict[str, Any]:
         "amounts": frames.units in {"mm", "mm h-1"},
         "palettes": {name: ramp(name, frames) for name in PALETTES},
         "grid": grid.json,
-        "borders": {name: grid.lines(lines) for name, lines in borders(grid.earth).items()},
+        "borders": {name: grid.lines(map_lines(grid.earth)[name]) for name in ("germany", "neighbours")},
         "graticule": grid.graticule(),
         "sites": grid.sites(data.attrs.get("radars")),
     }

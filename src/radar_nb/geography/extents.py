@@ -1,0 +1,94 @@
+"""The part of a map: from a box in degrees, a town, or areas to a box in metres of DWD's projection."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.dwd.grids import scale_factor, to_xy
+from radar_nb.errors import SettingsError
+from radar_nb.geography.shapes import read_shapes, to_plane
+from radar_nb.geography.towns import Place, place
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from radar_nb.dwd.grids import Earth
+
+WITHIN = 40.0
+"""Kilometres around a town, if none are given."""
+_MARGIN = 0.08
+"""Of the size of areas, left free around them."""
+_AROUND = re.compile(r"(?P<name>.+?)\s*(?:\+-|\+/-|±)\s*(?P<km>\d+(?:[.,]\d+)?)\s*(?:km)?\s*", re.IGNORECASE)
+_SHAPES = {".gpkg", ".shp", ".geojson", ".json", ".fgb", ".parquet", ".gml", ".kml", ".zip"}
+
+
+def is_shapes(extent: Any) -> bool:
+    """Return whether an extent is a table or file of shapes, rather than a town or a box."""
+    if isinstance(extent, str):
+        return Path(extent).suffix.lower() in _SHAPES
+    return isinstance(extent, os.PathLike) or hasattr(extent, "geometry")
+
+
+def box_of_extent(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
+    """Return west, south, east and north in metres of the projection.
+
+    Parameters
+    ----------
+    extent : tuple of float, str, Place, GeoDataFrame, GeoSeries or path
+        `(west, south, east, north)` in degrees; a town, "Leipzig" or "Leipzig +- 25 km" (40 km by default); or
+        shapes, around which 8 % are left free.
+    earth : {"sphere", "wgs84"}
+
+    Raises
+    ------
+    SettingsError
+        The town is unknown, the box is not one, or shapes cannot be used.
+    NothingFound
+        The file of shapes does not exist.
+    """
+    if isinstance(extent, str | Place) and not is_shapes(extent):
+        return _around(extent, earth)
+    if is_shapes(extent):
+        west, south, east, north = (float(edge) for edge in to_plane(read_shapes(extent), earth).total_bounds)
+        margin = max(_MARGIN * max(east - west, north - south), 2000.0)
+        return west - margin, south - margin, east + margin, north + margin
+    return _degrees(extent, earth)
+
+
+def _around(extent: str | Place, earth: Earth) -> tuple[float, float, float, float]:
+    km, town = WITHIN, extent
+    if isinstance(town, str):
+        if parts := _AROUND.fullmatch(town.strip()):
+            km, town = float(parts["km"].replace(",", ".")), parts["name"]
+        town = place(town)
+    if not 1 <= km <= 2000:
+        raise SettingsError(f"{km:g} km around {town.name} are too few or too many: choose 1 to 2000 km")
+    x, y = (float(value) for value in to_xy(*town, earth))
+    half = 1000 * km * scale_factor(x, y, earth)
+    return x - half, y - half, x + half, y + half
+
+
+def _degrees(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
+    """Return the box around a box in degrees, whose parallels are curves on the map."""
+    try:
+        west, south, east, north = (float(edge) for edge in extent)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"extent={extent!r} is not a part of a map: pass (west, south, east, north) in degrees, a town such "
+            "as 'Leipzig' or 'Leipzig +- 25 km', or areas"
+        ) from error
+    if not (-180 <= west < east <= 180 and -90 < south < north <= 90):
+        raise SettingsError(
+            f"extent={extent!r} is not (west, south, east, north) in degrees with west < east and south < north"
+        )
+    lon, lat = np.linspace(west, east, 41), np.linspace(south, north, 41)
+    edges: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = [
+        (lon, np.full(41, south)), (lon, np.full(41, north)), (np.full(41, west), lat), (np.full(41, east), lat)
+    ]  # fmt: skip
+    x, y = to_xy(np.concatenate([a for a, _ in edges]), np.concatenate([b for _, b in edges]), earth)
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())

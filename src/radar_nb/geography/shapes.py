@@ -1,0 +1,107 @@
+"""Shapes of a user: read from a table or a file, checked, and brought to the plane of DWD's grids."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from radar_nb.dwd.grids import AXES, PROJ
+from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.runtime.files import user_path
+
+if TYPE_CHECKING:
+    from radar_nb.dwd.grids import Earth
+
+_MISSING = "shapes of areas need geopandas: pip install 'radar-nb[gis]'"
+_POLYGONS = ["Polygon", "MultiPolygon"]
+
+
+def read_shapes(source: Any) -> Any:
+    """Return a user's shapes as a table.
+
+    Parameters
+    ----------
+    source : GeoDataFrame, GeoSeries, or path
+        Any file that GDAL reads: GeoPackage, Shapefile, GeoJSON, FlatGeobuf, GeoParquet.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        In its own CRS.
+
+    Raises
+    ------
+    SettingsError
+        The source has another type, no CRS or no shapes, or geopandas is not installed.
+    NothingFound
+        The file does not exist.
+    """
+    try:
+        import geopandas  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise SettingsError(_MISSING) from error
+    if isinstance(source, str | os.PathLike):
+        path = user_path(source)
+        if not path.exists():
+            raise NothingFound(f"{path} does not exist: pass a file of shapes, or a GeoDataFrame")
+        try:
+            source = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+        except Exception as error:  # GDAL's, pyogrio's and pyarrow's errors have no common root
+            raise SettingsError(
+                f"{path} cannot be read as shapes ({error}): pass a file that GDAL reads"
+            ) from error
+    if isinstance(source, geopandas.GeoSeries):
+        source = source.to_frame("geometry")
+    if not isinstance(source, geopandas.GeoDataFrame):
+        raise SettingsError(
+            f"unknown type of shapes {type(source).__name__}: pass a GeoDataFrame, a GeoSeries or a path"
+        )
+    if not len(source):
+        raise SettingsError("the table of shapes is empty: pass at least one shape")
+    if source.crs is None:
+        raise SettingsError(
+            "the shapes have no CRS, so their position is unknown: set it with .set_crs(...), such as "
+            "'EPSG:4326' for longitude and latitude or 'EPSG:25832' for UTM 32N"
+        )
+    return source
+
+
+def to_plane(shapes: Any, earth: Earth) -> Any:
+    """Project shapes to the plane of DWD's grids.
+
+    Longitude and latitude are assumed to be equal on WGS84 and on DWD's sphere, as in DWD's documents and wradlib.
+    """
+    degrees = shapes.geometry.to_crs("EPSG:4326")
+    if earth == "sphere":
+        # relabel degrees without a datum shift
+        a, b = AXES[earth]
+        degrees = degrees.set_crs(f"+proj=longlat +a={a} +b={b} +no_defs +type=crs", allow_override=True)
+    return degrees.to_crs(PROJ[earth])
+
+
+def check_polygons(shapes: Any, names: list[Any]) -> None:
+    """Raise an error for shapes without a well-defined area.
+
+    Raises
+    ------
+    SettingsError
+        A shape is missing, empty, not a polygon, or crosses itself; the message names the first and a remedy.
+    """
+    geometries = shapes.geometry
+    kinds = geometries.geom_type
+    for bad, what in (
+        (geometries.isna() | geometries.is_empty, "is empty: leave it out"),
+        (
+            ~kinds.isin(_POLYGONS),
+            "is a {kind}, not a polygon: pass areas, or use at_points for points",
+        ),
+        (~geometries.is_valid, "is not a valid polygon ({why}): repair it with .make_valid() or .buffer(0)"),
+    ):
+        at = np.flatnonzero(bad.to_numpy())
+        if at.size:
+            first = int(at[0])
+            why = "" if kinds.iloc[first] is None else geometries.iloc[[first]].is_valid_reason().iloc[0]
+            more = f" (and {at.size - 1} more)" if at.size > 1 else ""
+            raise SettingsError(f"the area {names[first]!r}{more} {what.format(kind=kinds.iloc[first], why=why)}")

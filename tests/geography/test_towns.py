@@ -1,0 +1,82 @@
+"""Towns by name, without a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import radar_nb as rn
+from radar_nb.geography.towns import largest_towns
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "region"),
+    [
+        ("Leipzig", "Leipzig", "DE-SN"),
+        ("KÖLN", "Köln", "DE-NW"),
+        ("koeln", "Köln", "DE-NW"),
+        ("Koln", "Köln", "DE-NW"),
+        ("Cologne", "Köln", "DE-NW"),
+        ("munich", "München", "DE-BY"),
+        ("giessen", "Gießen", "DE-HE"),
+        ("Halle", "Halle (Saale)", "DE-ST"),
+        ("halle saale", "Halle (Saale)", "DE-ST"),
+        ("Frankfurt", "Frankfurt am Main", "DE-HE"),
+        ("Frankfurt (Oder)", "Frankfurt (Oder)", "DE-BB"),
+        ("Essen", "Essen", "DE-NW"),
+        ("Essen, NI", "Essen", "DE-NI"),
+        ("Neustadt, de-sn", "Neustadt in Sachsen", "DE-SN"),
+        ("Munster", "Munster", "DE-NI"),
+        ("Muenster", "Münster", "DE-NW"),
+        ("Mülheim", "Mülheim", "DE-NW"),
+        ("Harburg", "Harburg", "DE-HH"),
+        ("Prag", "Praha", "CZ"),
+        ("Straßburg", "Strasbourg", "FR"),
+        ("lodz", "Łódź", "PL"),
+        ("Braunsbach", "Braunsbach", "DE-BW"),
+    ],
+)
+def test_a_town_is_found_as_people_write_it(text: str, name: str, region: str) -> None:
+    """Case, accents, umlauts, additions, German and English names of towns abroad do not matter."""
+    town = rn.place(text)
+
+    assert (town.name, town.region) == (name, region)
+
+
+@pytest.mark.parametrize(
+    ("name", "lon", "lat"),
+    [("Leipzig", 12.3747, 51.3403), ("Hamburg", 10.0, 53.55), ("Garmisch-Partenkirchen", 11.0955, 47.4923)],
+)
+def test_a_town_lies_where_it_should(name: str, lon: float, lat: float) -> None:
+    """Positions agree with those of other gazetteers to a kilometre; a place unpacks into them."""
+    assert tuple(rn.place(name)) == pytest.approx((lon, lat), abs=0.013)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Lepzig", "unknown place 'Lepzig': the nearest names are Leipzig"),
+        ("Garmisch", "the nearest names are Garmisch-Partenkirchen"),
+        ("Esslingen am Neckar", "the nearest names are Esslingen"),
+        ("Xyzzyq", r"unknown place 'Xyzzyq': check the spelling; or pass \(lon, lat\)"),
+        ("", "unknown place ''"),
+        ("Leipzig, BY", "'Leipzig' is not in 'BY', but in DE-SN"),
+        ("Neustadt", "'Neustadt' is the name of 9 places, Neustadt an der Weinstraße"),
+        ("Simbach", r"add the state or country, or pass \(lon, lat\)"),
+        (51.3, "place=51.3 must be the name of a town"),
+    ],
+)
+def test_an_unknown_or_ambiguous_town_is_an_error_with_names(text: Any, message: str) -> None:
+    """The message has the nearest names, or the places that share the name."""
+    with pytest.raises(rn.errors.SettingsError, match=message):
+        rn.place(text)
+
+
+def test_the_largest_towns_come_first() -> None:
+    """Towns are in order of inhabitants, down to the given number."""
+    people = [town.inhabitants for town in largest_towns(500_000)]
+
+    assert people == sorted(people, reverse=True)
+    assert people[-1] >= 500_000
+    assert rn.place("Leipzig") in set(largest_towns(500_000))
