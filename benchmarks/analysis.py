@@ -80,12 +80,9 @@ def means(archive: Path, runs: int) -> dict[str, float]:
     from exactextract import exact_extract  # noqa: PLC0415 - the same
     from exactextract.raster import NumPyRasterSource  # noqa: PLC0415 - the same
 
-    from radar_nb.analysis.areas import (  # noqa: PLC0415 - the same
-        Means,
-        find_areas,
-        to_plane,
-    )
+    from radar_nb.analysis.areas import Means, find_areas  # noqa: PLC0415 - the same
     from radar_nb.dwd.grids import GRIDS  # noqa: PLC0415 - the same
+    from radar_nb.geography.shapes import to_plane  # noqa: PLC0415 - the same
     from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
 
     grid, shapes = GRIDS["de1100"], catchments()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from matplotlib.path import Path as Outline
 
 from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.geography.lines import map_lines
+
+if TYPE_CHECKING:
+    from radar_nb.dwd.grids import Earth
 
 
 @pytest.mark.parametrize(
@@ -75,12 +79,13 @@ def test_borders_between_states_leave_out_the_border_of_the_country() -> None:
 
 
 @pytest.mark.parametrize("earth", ["sphere", "wgs84"])
-def test_lines_are_projected_on_either_earth(earth: str) -> None:
+def test_lines_are_projected_on_either_earth(earth: Earth) -> None:
     """The rings of Germany keep their degrees on both earths, and are closed."""
     content = json.loads(files("radar_nb.geography").joinpath("lines.json").read_text(encoding="utf-8"))
 
-    for ring, line in zip(content["germany"], map_lines(earth)["germany"], strict=True):  # type: ignore[arg-type]
-        np.testing.assert_allclose(np.column_stack(to_lonlat(*line.T, earth)).ravel(), ring, atol=1e-6)  # type: ignore[arg-type]
+    for ring, line in zip(content["germany"], map_lines(earth)["germany"], strict=True):
+        degrees = np.column_stack(to_lonlat(line[:, 0], line[:, 1], earth))
+        np.testing.assert_allclose(degrees.ravel(), ring, atol=1e-6)
         assert ring[:2] == ring[-2:]
 
 

@@ -68,7 +68,7 @@ def _around(extent: str | Place, earth: Earth) -> tuple[float, float, float, flo
         town = place(town)
     if not 1 <= km <= 2000:
         raise SettingsError(f"{km:g} km around {town.name} are too few or too many: choose 1 to 2000 km")
-    x, y = (float(value) for value in to_xy(*town, earth))
+    x, y = (float(value) for value in to_xy(town.lon, town.lat, earth))
     half = 1000 * km * scale_factor(x, y, earth)
     return x - half, y - half, x + half, y + half
 

@@ -30,7 +30,8 @@ def map_lines(earth: Earth) -> dict[str, list[NDArray[np.float64]]]:
     content = json.loads(files("radar_nb.geography").joinpath("lines.json").read_text(encoding="utf-8"))
     kinds = {name: lines for name, lines in content.items() if isinstance(lines, list)}
     flat = [np.array(line).reshape(-1, 2) for lines in kinds.values() for line in lines]
-    plane = np.column_stack(to_xy(*np.vstack(flat).T, earth))  # all at once: a call costs a millisecond
+    lon, lat = np.vstack(flat).T
+    plane = np.column_stack(to_xy(lon, lat, earth))  # all at once: a call costs a millisecond
     ends = np.cumsum([len(line) for line in flat])
     split = iter(np.split(plane, ends[:-1]))
     return {name: [next(split) for _ in lines] for name, lines in kinds.items()}
