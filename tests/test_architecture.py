@@ -33,10 +33,11 @@ ALLOWED = {
     "reading": {"dwd", "fetch", "formats", "runtime"},
     "cube": {"dwd", "fetch", "formats", "reading", "runtime"},
     "analysis": {"cube", "dwd", "formats", "geography", "reading", "runtime"},
+    "exports": {"analysis", "dwd", "reading", "runtime"},
     "plots": {"dwd", "geography", "reading", "runtime"},
     "mirror": {"dwd", "formats", "runtime"},
     "widgets": {"cube", "dwd", "fetch", "formats", "geography", "plots", "reading", "runtime"},
-    "cli": {"analysis", "cube", "dwd", "fetch", "mirror", "plots", "runtime", "widgets"},
+    "cli": {"analysis", "cube", "dwd", "exports", "fetch", "mirror", "plots", "runtime", "widgets"},
 }
 """The rooms that each room imports from, lazily or not. `radar_nb.errors` and the public API are open to all."""
 
@@ -61,16 +62,16 @@ OWNERS = {
     "pandas": {"analysis"},
     "PIL": {"plots"},
     "platformdirs": {"runtime"},
-    "pyarrow": {"analysis"},
+    "pyarrow": {"analysis", "exports"},
     "pyproj": {"dwd"},
-    "rasterio": {"analysis"},
+    "rasterio": {"exports"},
     "scipy": {"analysis"},
     "shtab": {"cli"},
     "tarfile": {"formats", "mirror"},
     "tqdm": {"runtime"},
     "traitlets": {"widgets"},
     "wradlib": {"formats", "reading"},
-    "xarray": {"analysis", "cube", "plots", "reading", "widgets"},
+    "xarray": {"analysis", "cube", "exports", "plots", "reading", "widgets"},
     "zarr": {"cube"},
     "zlib_ng": {"formats", "widgets"},
 }

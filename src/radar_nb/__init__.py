@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from radar_nb.analysis.checks import check
     from radar_nb.analysis.citation import cite
     from radar_nb.analysis.events import events
-    from radar_nb.analysis.exports import export
     from radar_nb.analysis.extremes import annual_maxima
     from radar_nb.analysis.reductions import reduce
     from radar_nb.analysis.return_levels import return_levels
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
+    from radar_nb.exports.api import export
     from radar_nb.geography.towns import place
     from radar_nb.plots.animation import animate
     from radar_nb.plots.coverage import plot_coverage
@@ -118,7 +118,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "cube_coverage": "cube.opening",
     "events": "analysis.events",
     "exceedance": "analysis.api",
-    "export": "analysis.exports",
+    "export": "exports.api",
     "forecast": "reading.forecasts",
     "load": "reading.opening",
     "load_async": "reading.opening",

@@ -12,8 +12,8 @@ from support.frames import frame, save
 from support.malicious_archives import entry, tar, tar_of
 
 import radar_nb as rn
-from radar_nb.analysis.exports import netcdf
 from radar_nb.errors import FrameError, NothingFound, SettingsError
+from radar_nb.exports.rasters import netcdf_bytes
 from radar_nb.formats.index import Problem
 from radar_nb.reading.sources import find_files
 
@@ -35,7 +35,7 @@ ARCHIVES = {
     "photos.tar.gz": gzip.compress(tar_of([("photo.jpg", bytes(range(1, 256)) * 9)])),
     "links.tar": tar(entry("a", type=tarfile.SYMTYPE, linkname="/etc/passwd")),
     "notes.txt.gz": gzip.compress(b"hello\n" * 100),
-    "result.h5": netcdf(xr.Dataset({"a": ("x", [1.0])})),
+    "result.h5": netcdf_bytes(xr.Dataset({"a": ("x", [1.0])})),
 }
 """What unpacks, and holds no frame."""
 

@@ -1,4 +1,4 @@
-"""From a Dataset, archives or a cube to numbers: sums, series, extremes, events, checks, exports.
+"""From a Dataset, archives or a cube to numbers: sums, series, extremes, events, checks.
 
 Start with `api` (the public functions) and `inputs` (what counts as a source, and which amounts are accepted).
 `reductions` reads archives and cubes in one pass; `totals` works on Datasets and decides for both when a total
@@ -12,7 +12,6 @@ __all__ = [
     "checks",
     "citation",
     "events",
-    "exports",
     "extremes",
     "inputs",
     "reductions",

@@ -36,7 +36,7 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     for command in (plot, accumulate):
         command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
     for command in (info, plot, accumulate):
-        _add_reading(command)
+        add_reading(command)
     plot.add_argument("--variable", metavar="NAME", help="variable of a file with several")
     plot.add_argument("--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25")
     plot.add_argument(
@@ -66,7 +66,8 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
                             help="of overlapping sums: apart, all, or those ending at HH:MM (apart)")  # fmt: skip
 
 
-def _add_reading(command: Parser) -> None:
+def add_reading(command: Parser) -> None:
+    """Add the options that choose what is read."""
     command.add_argument("--product", dest="variables", metavar="PRODUCT", help="product to read, of several")
     command.add_argument("--grid", metavar="NAME", help="bring all frames to one grid, such as de1200")
     command.add_argument("--regrid", choices=("overlap", "nearest"), default="overlap",
@@ -75,11 +76,12 @@ def _add_reading(command: Parser) -> None:
                          help="unreadable files: fail (raise), or skip and report them (raise)")  # fmt: skip
 
 
-def _reading(options: argparse.Namespace) -> dict[str, Any]:
+def reading_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `open_dataset` among the options."""
     return {name: getattr(options, name) for name in ("variables", "grid", "regrid", "errors")}
 
 
-def _source(options: argparse.Namespace) -> str | list[str]:
+def source_of(options: argparse.Namespace) -> str | list[str]:
     """Return the paths; a single one alone, since it may be a cube."""
     paths: list[str] = options.source
     return paths[0] if len(paths) == 1 else paths
@@ -88,13 +90,13 @@ def _source(options: argparse.Namespace) -> str | list[str]:
 def _open(options: argparse.Namespace) -> xr.Dataset:
     from radar_nb.analysis.inputs import dataset_of  # noqa: PLC0415
 
-    source = _source(options)
+    source = source_of(options)
     if isinstance(source, str) and "://" in source:
-        return _open_address(source)
-    return cast("xr.Dataset", dataset_of(source, progress=True, **_reading(options)))
+        return open_address(source)
+    return cast("xr.Dataset", dataset_of(source, progress=True, **reading_of(options)))
 
 
-def _open_address(address: str) -> xr.Dataset:
+def open_address(address: str) -> xr.Dataset:
     """Open a cube in object storage; raise NothingFound, in one line, for whatever else the address may be."""
     try:
         return rn.open_cube(address, chunks=None)
@@ -159,7 +161,7 @@ def _field(options: argparse.Namespace) -> xr.DataArray:
     """Return the variable to draw, over the time of validity if it is a forecast."""
     from radar_nb.analysis.inputs import read_netcdf  # noqa: PLC0415
 
-    source = _source(options)
+    source = source_of(options)
     if isinstance(source, str) and source.endswith(".nc") and user_path(source).is_file():
         ds = read_netcdf(source)
     else:
@@ -207,14 +209,14 @@ def _accumulate(options: argparse.Namespace) -> int:
     from radar_nb.analysis.reductions import reduce  # noqa: PLC0415
     from radar_nb.analysis.totals import with_coverage  # noqa: PLC0415
 
-    source, periods = _source(options), ("period", "timezone", "day_begin", "label")
+    source, periods = source_of(options), ("period", "timezone", "day_begin", "label")
     chosen = {name: getattr(options, name) for name in periods}
     if isinstance(source, str) and "://" in source:
         if options.how != ["sum"]:
             raise SettingsError(f"--how {' '.join(options.how)} needs files on disk: use --how sum for {source}")
-        found = rn.accumulate(_open_address(source), min_coverage=0, **chosen)
+        found = rn.accumulate(open_address(source), min_coverage=0, **chosen)
     else:
-        how, more = options.how if len(options.how) > 1 else options.how[0], _reading(options)
+        how, more = options.how if len(options.how) > 1 else options.how[0], reading_of(options)
         more |= {"run": options.run, "lead": options.lead}
         found = reduce(source, how, threshold=options.threshold, sums=options.sums, **chosen, **more)
     # float32 counts, since a count is missing, too, where little was measured

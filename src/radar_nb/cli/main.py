@@ -11,6 +11,7 @@ import radar_nb as rn
 from radar_nb.cli.archive_commands import add_archive_commands
 from radar_nb.cli.cube_commands import add_cube
 from radar_nb.cli.data_commands import add_data_commands
+from radar_nb.cli.export_commands import add_export_commands
 from radar_nb.cli.machine_commands import add_machine_commands
 from radar_nb.cli.terminal import Parser, finish, print_error, say, show
 from radar_nb.runtime.report import Report
@@ -93,6 +94,7 @@ def make_parser() -> Parser:
 
     add_archive_commands(add)
     add_data_commands(add)
+    add_export_commands(add)
     cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair.")
     add_cube(cube, as_json, debug)
     add_machine_commands(add, make_parser)

@@ -16,10 +16,10 @@ import xarray as xr
 from support.small_rain import rain, showers
 
 from radar_nb.analysis.api import accumulate, at_points, over_areas
-from radar_nb.analysis.exports import export
 from radar_nb.analysis.inputs import grid_of
 from radar_nb.dwd.grids import PROJ, to_lonlat
 from radar_nb.errors import NotWritable, SeriesError, SettingsError, StorageError
+from radar_nb.exports.api import export
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,9 @@
+"""From a Dataset to files that other programs read: tables, rasters, and rain for models of sewers and rivers.
+
+Start with `api` (the public functions). `tables` and `rasters` write what a GIS or a spreadsheet reads.
+`series_files` writes series for models: `rain` checks them and cuts them into blocks, and each format has a module
+with one `SeriesFormat`, such as `swmm`. A file appears complete or not at all.
+The room may import `analysis`, `reading` and the rooms below them; it computes no sums and draws nothing.
+"""
+
+__all__ = ["api", "rasters", "series_files"]

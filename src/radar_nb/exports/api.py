@@ -1,0 +1,138 @@
+"""The public function: a Dataset as a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.exports.rasters import geotiff_bytes, netcdf_bytes
+from radar_nb.exports.series_files import FORMATS, write_series
+from radar_nb.exports.tables import csv_bytes, parquet_bytes
+from radar_nb.reading.forecasts import as_series
+from radar_nb.reading.intervals import interval_of
+from radar_nb.runtime.files import replacing, user_path
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from radar_nb.exports.rain import Edge
+    from radar_nb.exports.series_files import Gaps
+    from radar_nb.exports.series_format import SeriesFormat
+
+_WRITERS: dict[str, Callable[[xr.Dataset], bytes]] = {
+    ".csv": csv_bytes,
+    ".parquet": parquet_bytes,
+    ".tif": geotiff_bytes,
+    ".tiff": geotiff_bytes,
+    ".nc": netcdf_bytes,
+}
+"""Writers of what says itself that its times are the ends of intervals, UTC."""
+
+
+def export(
+    data: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - the word that users look for
+    tz: str | None = None,
+    label: Edge | None = None,
+    gaps: Gaps | None = None,
+) -> Path:
+    """Write a Dataset to a file that other programs read; the file name's suffix selects the format.
+
+    - `.csv`, `.parquet`: series at points or of areas, one column each. The CSV starts with `#` lines that hold
+      the metadata as JSON; Parquet holds them in its schema under `radar_nb`. Columns other than the first
+      variable's are named `coverage:...`.
+    - `.tif`, `.tiff`: fields as a cloud-optimised GeoTIFF, north up, one band a time step, NaN where missing,
+      with projection, unit and times.
+    - `.nc`: the whole Dataset, compressed, with CF conventions.
+    - `.dat`, or `format="swmm"`: amounts in mm at points or of areas as EPA SWMM's rain file. The text beside it,
+      `rain.dat.txt`, has the lines for the model's `[RAINGAGES]`.
+
+    Rain for models has times of the model, not of radar_nb (end of the interval, UTC): `tz` must be stated, and
+    `label` where the format does not define it. Series are read in blocks, so that lazy ones of any length can be
+    written. A text beside the file states stations, span, interval, zone, label and gaps.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        As returned by `at_points`, `over_areas`, `accumulate`, `open_dataset`, ...
+    path : path
+        Written atomically; an existing file is replaced. `{name}` in a model's file name stands for the station's:
+        one file each.
+    format : str, optional
+        Name of a format for models.
+    tz : str, optional
+        Zone of the times in a model's file, without summer time: "UTC+1" or "UTC".
+    label : {"start", "end"}, optional
+        Edge of the interval that a time in a model's file is.
+    gaps : {"error", "zero"}, optional
+        Refuse missing intervals, or write them as 0 mm. By default they are written with the format's code for
+        missing, and refused where it has none.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    SettingsError
+        The suffix or format is unknown, the zone or label is not stated or not possible, or a library for the
+        format is missing.
+    SeriesError
+        Fields cannot be written as CSV, nor series as GeoTIFF; a model's format cannot hold the names, the
+        interval, the gaps or an amount; the values are not amounts in mm; or `interval_minutes` is out of date
+        because xarray has resampled or computed the values.
+    StorageError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> export(daily, "daily.parquet")  # doctest: +SKIP
+    >>> export(over_areas(ds, "subcatchments.gpkg"), "rain.dat", tz="UTC+1")  # doctest: +SKIP
+    """
+    target = user_path(path)
+    if not isinstance(data, xr.Dataset):
+        raise SeriesError(f"export needs a Dataset, not a {type(data).__name__}: call da.to_dataset() first")
+    if (form := series_format(target, format)) is not None:
+        write_series(data, target, form, tz=tz, label=label, gaps=gaps)
+        return target
+    if (tz, label, gaps) != (None, None, None):
+        raise SettingsError(
+            f"tz=, label= and gaps= are for formats of models: leave them out for {target.suffix}, whose times "
+            "are the ends of intervals in UTC, or choose a format="
+        )
+    if target.suffix.lower() != ".nc":
+        data = as_series(data)
+    for variable in data.data_vars.values():
+        interval_of(variable, data)
+    written = _WRITERS[target.suffix.lower()](data)
+    with replacing(target) as file:
+        file.write(written)
+    return target
+
+
+def series_format(target: Path, name: str | None) -> SeriesFormat | None:
+    """Return the model's format of a file, or None for a table or raster.
+
+    Raises
+    ------
+    SettingsError
+        The name or the suffix is unknown.
+    """
+    if name is not None:
+        if name not in FORMATS:
+            raise SettingsError(f"unknown format={name!r}: choose one of {', '.join(FORMATS)}, or leave it out")
+        return FORMATS[name]
+    by_suffix = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
+    suffix = target.suffix.lower()
+    if suffix not in {*_WRITERS, *by_suffix}:
+        raise SettingsError(
+            f"cannot write {target.name}: choose one of the suffixes {', '.join([*_WRITERS, *by_suffix])}, or "
+            f"for a model format={'|'.join(FORMATS)}"
+        )
+    return by_suffix.get(suffix)
