@@ -207,10 +207,9 @@ def _names(amount: xr.DataArray, others: list[str]) -> tuple[str, ...]:
     seen: dict[str, str] = {}
     for name in names:
         if (other := seen.setdefault(name.casefold(), name)) != name or names.count(name) > 1:
+            also = f" (or {other!r})" if other != name else ""
             raise SeriesError(
-                f"two stations have the name {name!r}"
-                + (f" (or {other!r})" if other != name else "")
-                + ": models do "
-                "not tell such names apart; rename one with .assign_coords(...)"
+                f"two stations have the name {name!r}{also}, which models cannot distinguish: state others with "
+                ".assign_coords(...)"
             )
     return names
