@@ -62,7 +62,7 @@ OWNERS = {
     "pandas": {"analysis"},
     "PIL": {"plots"},
     "platformdirs": {"runtime"},
-    "pyarrow": {"analysis", "exports"},
+    "pyarrow": {"exports"},
     "pyproj": {"dwd"},
     "rasterio": {"exports"},
     "scipy": {"analysis"},
