@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from radar_nb.analysis.tallies import GROUP, FlagTally, Totals, ValueTally, Wanted
+from radar_nb.analysis.tallies import GROUP, CodeTally, FlagTally, Totals, ValueTally, Wanted
 from radar_nb.formats.packing import Packing, radolan_packing
 from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, VALUE
 
@@ -196,6 +196,52 @@ class TestValues:
         totals, others = of_values(frames), of_values(frames[order])
 
         np.testing.assert_array_equal(totals.sums, others.sums)
+
+
+MARKED = (
+    Packing(scale=0.001, itemsize=4, marks=(2**32 - 2,), undetect=2**32 - 1),  # RV in HDF5
+    Packing(scale=0.001, offset=-0.001, itemsize=2, marks=(65535,), undetect=0),
+    Packing(scale=0.00293, offset=-64.003, itemsize=2, marks=(65535,)),  # HX
+    Packing(scale=0.5, offset=-32.5, itemsize=1, marks=(249, 250, 255)),
+)
+
+
+@pytest.mark.parametrize("packing", MARKED, ids=["u4 moved by one", "u2", "u2 without undetect", "u1"])
+@given(data=st.data())
+def test_codes_without_flags_have_the_totals_of_their_values(packing: Packing, data: st.DataObject) -> None:
+    """Marks are missing, the code of undetected cells is zero, and thresholds beyond all codes count nothing."""
+    last = 2 ** (8 * packing.itemsize) - 1
+    special = st.sampled_from([0, 1, last - 1, last, *packing.marks])
+    codes = data.draw(
+        hnp.arrays(
+            packing.dtype, st.tuples(st.integers(1, 9), st.just(4)), elements=special | st.integers(0, last)
+        )
+    )
+    thresholds = data.draw(st.lists(st.sampled_from([-100.0, 0.0, 0.1, 1.0, 20.0, 1e9]), min_size=2, max_size=2))
+    tally = CodeTally(4, Wanted(sums=True, largest=True, smallest=True, thresholds=tuple(thresholds)))
+    assert CodeTally.can_take(packing)
+    tally.start(packing)
+    for frame in codes:
+        tally.add(frame)
+    totals = tally.totals()
+
+    values = packing.values(codes)
+    valid = ~np.isnan(values)
+    np.testing.assert_array_equal(totals.valid, valid.sum(axis=0))
+    np.testing.assert_array_equal(totals.largest, np.where(valid, values, -np.inf).max(axis=0))
+    np.testing.assert_array_equal(totals.smallest, np.where(valid, values, np.inf).min(axis=0))
+    exact = np.where(codes == packing.undetect, packing.count(0), codes) if packing.undetect is not None else codes
+    sums = np.where(valid, exact.astype(np.int64), 0).sum(axis=0)
+    np.testing.assert_array_equal(totals.sums, sums)
+    for above, threshold in zip(totals.above, thresholds, strict=True):
+        reached = valid & (exact.astype(np.int64) >= packing.count(threshold))
+        np.testing.assert_array_equal(above, reached.sum(axis=0))
+
+
+def test_an_offset_of_broken_steps_needs_values() -> None:
+    """No code stands for zero then, which cells without an echo have."""
+    assert not CodeTally.can_take(Packing(scale=0.05, offset=-0.03, marks=(65535,), undetect=0))
+    assert not CodeTally.can_take(PACKING)
 
 
 def of_values(frames: NDArray[Any]) -> Totals:

@@ -106,6 +106,8 @@ def test_a_grid_that_is_not_dwds_is_refused(data: bytes, name: str, error: type[
         read_grid(data, name=name)
 
 
-def test_the_header_needs_only_the_first_lines() -> None:
-    """Size and place are known before the values are."""
-    assert read_grid_header(WHOLE[:200], name=RW_NAME).rows == 900
+def test_the_header_counts_the_values() -> None:
+    """A file that ends early is refused before a value is read; a whole one has its size and place."""
+    assert read_grid_header(WHOLE, name=RW_NAME).rows == 900
+    with pytest.raises(TruncatedFrame, match="ends after 809,999 of 810,000 values"):
+        read_grid_header(WHOLE.rstrip().rsplit(b" ", 1)[0], name=RW_NAME)

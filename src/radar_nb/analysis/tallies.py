@@ -241,8 +241,86 @@ class FlagTally:
         return values
 
 
+class CodeTally:
+    """A tally of codes without flags, of which some mark missing cells, as in HDF5.
+
+    Codes are raised by one, which leaves 0 for missing cells: no statistic needs a mask then.
+
+    Parameters
+    ----------
+    cells : int
+    wanted : Wanted
+    """
+
+    def __init__(self, cells: int, wanted: Wanted) -> None:
+        self._cells = cells
+        self._wanted = wanted
+
+    @staticmethod
+    def can_take(packing: Packing) -> bool:
+        """Return whether codes of this packing can be processed: no flags, and a code for the value zero."""
+        if packing.missing or packing.undetect is None:
+            return not packing.missing
+        zero = np.array([max(0, packing.count(0.0))], packing.dtype)
+        return float(packing.values(zero)[0]) == 0
+
+    def start(self, packing: Packing) -> None:
+        """Reset the tally; the next frames have this packing."""
+        cells, wanted = self._cells, self._wanted
+        self._packing = packing
+        self._last = int(np.iinfo(packing.dtype).max)
+        self._floors = [max(1, packing.count(value) + 1) for value in wanted.thresholds]
+        self._work = np.empty(cells, packing.dtype)
+        self._valid = np.zeros(cells, np.int32)
+        self._sums = np.zeros(cells if wanted.sums else 0, np.int64)
+        self._largest = np.zeros(cells if wanted.largest else 0, packing.dtype)
+        self._smallest = np.full(cells if wanted.smallest else 0, self._last, packing.dtype)
+        self._above = tuple(np.zeros(cells, np.int32) for _ in wanted.thresholds)
+
+    def add(self, data: NDArray[Any]) -> None:
+        """Add the codes of one frame, shape (cells,)."""
+        packing, work = self._packing, self._work
+        np.add(data, data.dtype.type(1), out=work)  # the largest code becomes 0
+        for mark in packing.marks:
+            if mark != self._last:
+                np.copyto(work, work.dtype.type(0), where=data == mark)
+        if packing.undetect is not None:
+            np.copyto(work, work.dtype.type(packing.count(0.0) + 1), where=data == packing.undetect)
+        np.add(self._valid, work != 0, out=self._valid)
+        if self._wanted.sums:
+            np.add(self._sums, work, out=self._sums)
+        if self._wanted.largest:
+            np.maximum(self._largest, work, out=self._largest)
+        for one, floor in zip(self._above, self._floors, strict=True):
+            np.add(one, work >= floor, out=one)
+        if self._wanted.smallest:
+            np.subtract(work, work.dtype.type(1), out=work)  # missing cells become the largest
+            np.minimum(self._smallest, work, out=self._smallest)
+
+    def totals(self) -> Totals:
+        """Return the statistics of the frames since the start."""
+        missing = self._valid == 0
+        largest, smallest = self._largest, self._smallest
+        np.subtract(largest, largest.dtype.type(1), out=largest)
+        return Totals(
+            scale=self._packing.scale,
+            offset=self._packing.offset,
+            valid=self._valid,
+            sums=self._sums - self._valid if self._wanted.sums else self._sums,
+            largest=self._values(largest, missing, -np.inf),
+            smallest=self._values(smallest, missing, np.inf),
+            above=self._above,
+        )
+
+    def _values(self, codes: NDArray[Any], missing: NDArray[np.bool_], empty: float) -> NDArray[np.float32]:
+        values = self._packing.values(codes)
+        if values.size:
+            np.copyto(values, np.float32(empty), where=missing)
+        return values
+
+
 class ValueTally:
-    """A tally of float32 values, NaN where missing: for all data but 16-bit codes with flags.
+    """A tally of float32 values, NaN where missing: for fields on another grid, and means around points.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import xarray as xr
 
 from radar_nb.analysis.inputs import amount_of
 from radar_nb.analysis.periods import make_periods
-from radar_nb.analysis.tallies import FRAMES_LIMIT, FlagTally, Tally, Totals, ValueTally, Wanted
+from radar_nb.analysis.tallies import FRAMES_LIMIT, CodeTally, FlagTally, Tally, Totals, ValueTally, Wanted
 from radar_nb.errors import SettingsError
 from radar_nb.reading.forecasts import issue_of
 from radar_nb.reading.intervals import ends_of, keep_interval
@@ -151,7 +151,7 @@ class _Gatherer:
         places = self._results.places
         data = codes if way is None else way.apply(packing.values(codes))
         data = data.ravel() if places is None else data[places.cells]
-        if not isinstance(self._tally, FlagTally):
+        if isinstance(self._tally, ValueTally):
             data = packing.values(data) if way is None else data
             data = data if places is None else places.mean(data)
         cast("Tally", self._tally).add(data)
@@ -159,8 +159,12 @@ class _Gatherer:
 
     def _started(self, packing: Packing, way: Weights | None) -> Tally:
         places = self._results.places
-        codes = packing.flagged and packing.itemsize == 2 and way is None
-        kind = FlagTally if codes and (places is None or places.weights is None) else ValueTally
+        kind: type[Tally] = ValueTally
+        if way is None and (places is None or places.weights is None):
+            if packing.flagged and packing.itemsize == 2:
+                kind = FlagTally
+            elif CodeTally.can_take(packing):
+                kind = CodeTally
         if kind not in self._tallies:
             cells = int(np.prod(self._results.shape))
             self._tallies[kind] = kind(cells, self._results.wanted)

@@ -201,7 +201,7 @@ def _dataset(found: dict[int, _Scores], floors: Sequence[float], scales: Sequenc
     hits, others = np.array([one.hits for one in scores]), np.array([one.others for one in scores])
     worse, worst = np.array([one.worse for one in scores]), np.array([one.worst for one in scores])
     cells = [one.cells for one in scores]
-    told = {"units": "1"}
+    share = {"units": "1"}
     by = "lead_time"
     return xr.Dataset(
         {
@@ -211,14 +211,18 @@ def _dataset(found: dict[int, _Scores], floors: Sequence[float], scales: Sequenc
                 ratio([one.size for one in scores], known),
                 {"units": "mm", "long_name": "mean absolute error"},
             ),
-            "csi": ((by, "threshold"), ratio(hits, hits + others), told | {"long_name": "critical success index"}),
+            "csi": (
+                (by, "threshold"),
+                ratio(hits, hits + others),
+                share | {"long_name": "critical success index"},
+            ),
             "fss": (
                 (by, "threshold", "scale"),
                 1 - ratio(worse, worst),
-                told | {"long_name": "fractions skill score"},
+                share | {"long_name": "fractions skill score"},
             ),
-            "fields": (by, [one.fields for one in scores], told | {"long_name": "number of pairs of fields"}),
-            "compared": (by, ratio(known, cells), told | {"long_name": "share of cells that both have"}),
+            "fields": (by, [one.fields for one in scores], share | {"long_name": "number of pairs of fields"}),
+            "compared": (by, ratio(known, cells), share | {"long_name": "share of cells that both have"}),
         },
         {
             by: (by, np.array(leads, "timedelta64[m]").astype("timedelta64[ns]"), dict(AHEAD)),

@@ -134,10 +134,15 @@ def facts_of(ds: xr.Dataset) -> dict[str, Any]:
     (name,) = ds.data_vars
     variable = ds[name]
     units, minutes = variable.attrs["units"], variable.attrs["interval_minutes"]
+    classes = "flag_values" in variable.attrs and f"{len(variable.attrs['flag_meanings'].split())} classes"
+    ahead = ds.lead_time.values.astype("timedelta64[m]").astype(int) if "lead_time" in ds.coords else None
     return {
         "product": str(name),
         "what": ds.attrs["title"],
-        "unit": unit_label(units, minutes) if units == "mm" else f"{unit_label(units, None)} every {minutes} min",
+        "unit": unit_label(units, minutes)
+        if units == "mm"
+        else f"{classes or unit_label(units, None)} every {minutes} min",
+        **({} if ahead is None else {"lead times": f"{ahead.size}, from {ahead.min()} to {ahead.max()} min"}),
         "grid": f"{ds.sizes['y']} x {ds.sizes['x']} cells",
         "first": f"{ds.time.values[0].astype('datetime64[s]')} UTC",
         "last": f"{ds.time.values[-1].astype('datetime64[s]')} UTC",

@@ -303,9 +303,9 @@ def compare(listed: RemoteArchive | None, local: Local) -> Standing:
     then = None if note is None else _minute(note.last_modified)
     if then is not None and listed.modified is not None and then != listed.modified:
         return "re-issued"
-    told = listed.size is not None and listed.modified is not None and then is not None
+    stated = listed.size is not None and listed.modified is not None and then is not None
     provable = note is not None and bool(note.etag or note.last_modified)
-    return "unsure" if provable and (not told or local.part is not None) else "same"
+    return "unsure" if provable and (not stated or local.part is not None) else "same"
 
 
 def _minute(date: str | None) -> datetime | None:

@@ -303,7 +303,7 @@ def _header(member: Member) -> Header:
             return netcdf.Fields(bytes(member.data), member.place).header
         return odim.read_header(member.data, name=member.place)
     if member.kind == "ascii":
-        return esri_ascii.read_grid(member.data, name=member.place)[0]
+        return esri_ascii.read_grid_header(member.data, name=member.place)
     if member.kind != "frame" and (found := foreign(bytes(member.data[:BLOCK]))):
         raise (HeaderError if found.lone else ArchiveError)(f"{member.place} is {found}")
     header = parse_header(member.data, name=member.place)

@@ -302,6 +302,8 @@ def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) 
     if label := forecast_label(da):
         name = f"{name}\n{label[:1].upper()}{label[1:]}"
     units = "number" if da.dtype.kind in "iu" else unit_label(str(da.attrs.get("units", "")), None)
+    if "flag_values" in da.attrs:
+        units = "class"
     if units == "mm" and not series.doubt:
         units = unit_label("mm", series.minutes) if series.minutes else "mm in each interval"
     if series.together > 1:
