@@ -1,9 +1,9 @@
 """Open, read and sum RV tars and HX in HDF5, a RADKLIM netCDF month, and ASCII hours, against plain ways.
 
 The fields are synthetic and repeated, in DWD's structure. Each way runs in a fresh process, which prints its wall
-time, its processor time and its peak memory: "open" is `open_dataset` and xarray's sum, "reduce" is `reduce`, whose
-first call in a process also indexes the files, as does the open. The plain ways are h5py with gain and offset, xarray with h5netcdf on
-the unpacked file, and numpy.loadtxt.
+time, its processor time and its peak memory. "open" is `open_dataset` and xarray's sum, "reduce" is `reduce`; both
+include the index of the files. The plain ways are h5py with gain and offset, xarray with h5netcdf on the unpacked
+file, and numpy.loadtxt.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def ours(folder: Path, what: str) -> float:
 
 
 def reduced(folder: Path, what: str) -> float:
-    """Do the same in one pass over the codes; a series of runs has no single sum, so that of RV is of each lead."""
+    """Do the same in one pass over the codes; RV has a sum for each lead."""
     import radar_nb as rn  # noqa: PLC0415 - as above
 
     source = folder / "asc.tar.gz" if what == "ASCII month" else folder

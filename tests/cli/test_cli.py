@@ -54,6 +54,17 @@ def test_the_readmes_commands(server: str, tmp_path: Path, capsys: pytest.Captur
     assert (tmp_path / "a" / "b.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_info_counts_classes_and_lead_times(
+    real_forms: Path, real_present: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A product of classes has no unit, and a run has a number of lead times."""
+    assert main(["info", str(next(real_forms.glob("raa01-pg*")))]) == 0
+    assert "7 classes every 5 min" in capsys.readouterr().out
+    assert main(["info", str(real_present / "composite_rv_20250923_0855.tar")]) == 0
+    assert "lead times" in (printed := capsys.readouterr().out)
+    assert ", from 0 to " in printed
+
+
 def test_sync_goes_from_a_dry_run_to_an_up_to_date_folder(
     server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
