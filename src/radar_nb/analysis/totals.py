@@ -159,7 +159,7 @@ class _Gatherer:
 
     def _started(self, packing: Packing, way: Weights | None) -> Tally:
         places = self._results.places
-        kind: type[Tally] = ValueTally
+        kind: type[FlagTally | CodeTally | ValueTally] = ValueTally
         if way is None and (places is None or places.weights is None):
             if packing.flagged and packing.itemsize == 2:
                 kind = FlagTally
