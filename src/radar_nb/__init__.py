@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.citation import cite
     from radar_nb.analysis.events import events
     from radar_nb.analysis.extremes import annual_maxima
+    from radar_nb.analysis.nowcast import nowcast
     from radar_nb.analysis.reductions import reduce
     from radar_nb.analysis.return_levels import return_levels
     from radar_nb.analysis.verification import verify
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from radar_nb.plots.series import plot_series
     from radar_nb.reading.forecasts import forecast
     from radar_nb.reading.opening import load, load_async, open_dataset, to_rate
+    from radar_nb.reading.present import latest, latest_async
     from radar_nb.runtime.versions import show_versions
     from radar_nb.widgets.app import App
     from radar_nb.widgets.download_panel import DownloadPanel
@@ -76,8 +78,11 @@ __all__ = [
     "extract",
     "extract_async",
     "forecast",
+    "latest",
+    "latest_async",
     "load",
     "load_async",
+    "nowcast",
     "open_cube",
     "open_dataset",
     "over_areas",
@@ -120,8 +125,11 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "exceedance": "analysis.api",
     "export": "exports.api",
     "forecast": "reading.forecasts",
+    "latest": "reading.present",
+    "latest_async": "reading.present",
     "load": "reading.opening",
     "load_async": "reading.opening",
+    "nowcast": "analysis.nowcast",
     "open_cube": "cube.opening",
     "open_dataset": "reading.opening",
     "over_areas": "analysis.api",

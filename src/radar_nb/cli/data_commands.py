@@ -202,12 +202,13 @@ def _over_validity(field: xr.DataArray, options: argparse.Namespace) -> xr.DataA
     return cast("xr.DataArray", rn.forecast(field, run=options.run, lead=lead))
 
 
-def save_picture(axes: Axes, path: Path, *, dpi: int) -> None:
-    """Write the figure of some axes, and print where."""
+def save_picture(axes: Axes, path: Path, *, dpi: int, quiet: bool = False) -> None:
+    """Write the figure of some axes, and print where unless `quiet`."""
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         cast("Figure", axes.get_figure(root=True)).savefig(path, dpi=dpi, bbox_inches="tight")
-    say(path)
+    if not quiet:
+        say(path)
 
 
 def _accumulate(options: argparse.Namespace) -> int:

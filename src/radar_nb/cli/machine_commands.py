@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import shtab
 
@@ -15,7 +15,7 @@ from radar_nb.cli.doctor import compare_server, diagnosis_table, examine
 from radar_nb.cli.terminal import say, show
 from radar_nb.dwd.catalogue import FORMS
 from radar_nb.dwd.layout import changes_table
-from radar_nb.mirror import Mirror, make_archives, make_present
+from radar_nb.mirror import Clock, LiveMirror, Mirror, make_archives, make_present
 from radar_nb.mirror.faults.rules import load_faults
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.settings import settings
@@ -40,8 +40,16 @@ def add_machine_commands(add: Callable[..., Parser], make_parser: Callable[[], P
     mirror.add_argument("--present", metavar="HOURS", type=float,
                         help="first fill weather/radar with synthetic composites of the last hours, in HDF5 under "
                         "DWD's names, with their aliases; an hour of all takes half a minute")  # fmt: skip
+    mirror.add_argument("--live", action="store_true",
+                        help="go on publishing synthetic composites on DWD's schedule, after those of the last "
+                        "--present hours (1)")  # fmt: skip
+    mirror.add_argument("--speed", metavar="FACTOR", type=float, default=1.0,
+                        help="with --live: simulated seconds in a second (1)")  # fmt: skip
+    for name, what in (("late", "come 6 to 20 minutes late"), ("missing", "never come")):
+        mirror.add_argument(f"--{name}", metavar="SHARE", type=float, default=0.0,
+                            help=f"with --live: share of the files that {what} (0)")  # fmt: skip
     mirror.add_argument("--products", metavar="PRODUCT", nargs="+",
-                        help="with --present: only these, such as RV HX")  # fmt: skip
+                        help="with --present and --live: only these, such as RV HX")  # fmt: skip
     mirror.add_argument("--days", type=int, metavar="N", help="with --synthetic: only the first N days")
     mirror.add_argument("--hdf5", action="store_true", help="with --synthetic: in HDF5, as DWD since 2025-11")
     mirror.add_argument("--form", choices=FORMS, help="with --synthetic: in this form (binary)")
@@ -103,11 +111,12 @@ def _mirror(options: argparse.Namespace) -> int:
         make_archives(
             options.root, product, text, hdf5=options.hdf5, form=options.form, seed=options.seed, days=days
         )
-    if options.present is not None:
+    if options.present is not None and not options.live:
         make_present(options.root, options.products, hours=options.present, seed=options.seed)
     faults = load_faults(options.faults) if options.faults else None
     host = options.public or "127.0.0.1"
-    with Mirror(options.root, host=host, port=options.port, faults=faults, public=bool(options.public)) as mirror:
+    serving = {"host": host, "port": options.port, "faults": faults, "public": bool(options.public)}
+    with _live(options, serving) if options.live else Mirror(options.root, **serving) as mirror:
         if faults:
             say(faults.table())
         if options.public:
@@ -119,6 +128,20 @@ def _mirror(options: argparse.Namespace) -> int:
               f"try: radar-nb plan YW 2020-06 --base-url {mirror.url} --folder data")  # fmt: skip
         mirror.serve_forever()
     return 0
+
+
+def _live(options: argparse.Namespace, serving: dict[str, Any]) -> LiveMirror:
+    options.root.mkdir(parents=True, exist_ok=True)
+    return LiveMirror(
+        options.root,
+        options.products or ("RV", "RY", "HYMECNG"),
+        clock=Clock(speed=options.speed),
+        hours=1.0 if options.present is None else options.present,
+        late=options.late,
+        missing=options.missing,
+        seed=options.seed,
+        **serving,
+    )
 
 
 def _demo(options: argparse.Namespace) -> int:

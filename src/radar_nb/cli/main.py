@@ -13,6 +13,7 @@ from radar_nb.cli.cube_commands import add_cube
 from radar_nb.cli.data_commands import add_data_commands
 from radar_nb.cli.export_commands import add_export_commands
 from radar_nb.cli.machine_commands import add_machine_commands
+from radar_nb.cli.present_commands import add_present_commands
 from radar_nb.cli.terminal import Parser, finish, print_error, say, show
 from radar_nb.runtime.report import Report
 
@@ -28,13 +29,17 @@ From months to a map:
   radar-nb accumulate data --to total.nc       sum everything, straight from the archives
   radar-nb cube build YW.zarr data             store years as one array that answers in milliseconds
 
+Now:
+  radar-nb nowcast --at 12.37,51.34            does it rain here within two hours?
+  radar-nb latest RV --output now.png          draw the newest field
+
 A month is YYYY-MM, a year YYYY; two of them are a range that includes both.
 Times are UTC; the time of a frame is the end of its interval. The data folder
 is --folder, else RADAR_NB_DATA, else a folder of your account. The server is
 --base-url, else RADAR_NB_BASE_URL, else https://opendata.dwd.de.
 Exit codes: 0 success, 1 failure (the reason is on standard error), 2 wrong
-arguments, 3 unexpected error, 4 the server has changed (doctor --server), 130
-stopped by Ctrl-C.
+arguments, 3 unexpected error, 4 the server has changed (doctor --server), 10
+rain and 20 unknown (nowcast; latest: 20 stale), 130 stopped by Ctrl-C.
 Data: Deutscher Wetterdienst, CC BY 4.0.
 """
 
@@ -95,6 +100,7 @@ def make_parser() -> Parser:
     add_archive_commands(add)
     add_data_commands(add)
     add_export_commands(add)
+    add_present_commands(add)
     cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair.")
     add_cube(cube, as_json, debug)
     add_machine_commands(add, make_parser)

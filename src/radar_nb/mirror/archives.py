@@ -188,12 +188,12 @@ def make_present(
             options: dict[str, Any] = {"seed": seed, "workers": workers, "progress": progress}
             if first <= last:
                 made += make_archives(root, name, first, last, source="nrt", form=era.form, **options)
-            _expire(local_path(user_path(root), era.folder), era, end - RETENTION)
+            expire(local_path(user_path(root), era.folder), era, end - RETENTION)
     return tuple(made)
 
 
-def _expire(folder: Path, era: Era, oldest: datetime) -> None:
-    """Remove synthetic files that the server would no longer keep."""
+def expire(folder: Path, era: Era, oldest: datetime) -> None:
+    """Remove synthetic files of an era, below its folder, that are older than the server would keep."""
     for note in folder.glob(".*.synthetic"):
         file = note.with_name(note.name[1:].removesuffix(".synthetic"))
         if (time := era.time_of(file.name)) is not None and time < oldest:

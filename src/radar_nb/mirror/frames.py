@@ -55,6 +55,12 @@ _GAUGES = 165.0  # km: in a rim beyond the range, RW and SF hold amounts from ga
 _weather = lru_cache(maxsize=2)(Weather)
 
 
+@lru_cache(maxsize=2)
+def _composites(item: Product, seed: int, *, hdf5: bool) -> Composites:
+    """Return composites that are kept between calls: a run shares 24 of its 25 fields with the one before."""
+    return Composites(item, _weather(seed), hdf5=hdf5)
+
+
 def synthetic_runs(
     name: str | Product,
     times: Iterable[np.datetime64],
@@ -86,7 +92,7 @@ def synthetic_runs(
     frame : bytes
     """
     item = _supported(name, hdf5=hdf5)
-    source = Composites(item, _weather(seed), hdf5=hdf5)
+    source = _composites(item, seed, hdf5=hdf5)
     wanted = [(time.astype("datetime64[s]"), lead) for time in times for lead in leads or item.leads]
     threads = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
@@ -148,7 +154,7 @@ def synthetic_frames(
     threads = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
         if item.name in (IN_HDF5 if hdf5 else IN_BINARY):
-            make = partial(Composites(item, _weather(seed), hdf5=hdf5).frame, lead=lead)
+            make = partial(_composites(item, seed, hdf5=hdf5).frame, lead=lead)
             yield from zip(stamps, ahead(make, stamps, pool, 2 * threads), strict=True)
             return
         source = _Source(item, family, seed, hdf5=hdf5)

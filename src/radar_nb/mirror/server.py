@@ -23,6 +23,7 @@ from radar_nb.errors import ServerError
 from radar_nb.mirror.archives import make_archives
 from radar_nb.mirror.faults.connections import Misbehaviour, Served
 from radar_nb.mirror.file_serving import answer, path_of
+from radar_nb.runtime.clock import Clock
 from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Mirror:
     public : bool
         Whether to serve other machines. Anyone who reaches the address can then read every file below the root
         that is not hidden: there is no password and no encryption.
+    clock : Clock, optional
+        The time that responses state; this computer's by default.
 
     Attributes
     ----------
@@ -86,6 +89,7 @@ class Mirror:
         port: int = 0,
         faults: Faults | None = None,
         public: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.root = user_path(root).resolve()
         if not self.root.is_dir():
@@ -99,7 +103,7 @@ class Mirror:
             )
         self._misbehaviour = Misbehaviour(self.root, faults) if faults else None
         try:
-            self._server = _Server((host, port), self.root, self._misbehaviour)
+            self._server = _Server((host, port), self.root, self._misbehaviour, clock or Clock())
         except (OSError, OverflowError) as error:
             raise ServerError(
                 f"the mirror cannot listen on {host}, port {port} ({error}): "
@@ -161,8 +165,11 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
     allow_reuse_address = os.name == "posix"  # on Windows it would let two servers share a port
 
-    def __init__(self, address: tuple[str, int], root: Path, misbehaviour: Misbehaviour | None) -> None:
+    def __init__(
+        self, address: tuple[str, int], root: Path, misbehaviour: Misbehaviour | None, clock: Clock
+    ) -> None:
         self.root = root
+        self.clock = clock
         self.misbehaviour = misbehaviour
         self._open: set[socket.socket] = set()
         self._due: dict[socket.socket, float] = {}
@@ -262,6 +269,10 @@ class _Handler(BaseHTTPRequestHandler):
             if self.command != "HEAD" and answer.length:
                 sent = self.connection.sendfile(file, answer.start, answer.length)
                 self.close_connection = self.close_connection or sent < answer.length  # the file has shrunk
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the time for the header `Date`."""
+        return super().date_time_string(self.server.clock.now().timestamp() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         _log.debug(f"%s {format}", self.client_address[0], *args)

@@ -4,7 +4,7 @@ The order is `sources` (finds the frames), `series` (selects those of one series
 coordinates) and `opening` (the public calls). `forecasts` turns runs and lead times into one axis, `lazy_array`
 reads what is indexed, `frame_stream` reads all frames once, forward, for statistics. Units are taken from the
 table of products, coordinates from wradlib (`wradlib_template`). The room may know `formats`, `dwd` and `runtime`,
-and `fetch` only for `load`.
+and `fetch` only for `load` and for the newest file (`present`).
 """
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "intervals",
     "lazy_array",
     "opening",
+    "present",
     "regridding",
     "series",
     "sources",

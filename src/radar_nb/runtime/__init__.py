@@ -7,6 +7,7 @@ scripts and in notebooks) and `report` (the result of a long call).
 
 __all__ = [
     "background",
+    "clock",
     "event_loop",
     "files",
     "locks",

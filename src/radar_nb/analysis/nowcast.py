@@ -1,0 +1,508 @@
+"""Rain at places in the next two hours, from DWD's forecast: whether, when, how much, and how sure that is.
+
+Nothing is computed but answers: the fields are DWD's. What is not known is never dry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from radar_nb.analysis.inputs import fields_of, grid_of, is_dataset, variable_of
+from radar_nb.analysis.points import find_places, point_series
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.reading.forecasts import forecast, is_forecast, lead_minutes
+from radar_nb.reading.intervals import interval_of
+from radar_nb.reading.opening import open_dataset
+from radar_nb.reading.present import latest
+from radar_nb.runtime.clock import Clock
+from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_duration
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+Status = Literal["rain", "dry", "unknown"]
+
+DRIZZLE = 0.12
+"""mm/h from which it rains: one count of the binary RV, 0.01 mm in five minutes (DWD, RADOLAN Kompositformat 2.5,
+token PR of RV). DWD's binaries hold no weaker rain; its HDF5 does, and much of that reaches no ground."""
+
+_PAUSE = timedelta(minutes=30)  # without rain, after which rain has ended
+_SEEN = 0.95  # of an area, below which it is not known whether it rains there
+_FRESH = timedelta(minutes=14)  # RV: published after 4 minutes, every 5; then one file is overdue
+_FARTHEST = 120  # minutes: how far RV looks ahead
+_ROUND = 1e-6  # of float32 amounts, relative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is known about rain at one place, from now to the end of the forecast.
+
+    Attributes
+    ----------
+    place : str
+    lon, lat : float
+        Degrees.
+    status : {"rain", "dry", "unknown"}
+        "rain" if it rains in an interval from now on; "dry" only if all of them are known to be dry and the
+        forecast is not stale.
+    raining : bool or None
+        Whether it rains in the interval that contains now; None if unknown.
+    starts : datetime.datetime or None
+        UTC, when rain begins, if it does not rain now. Where earlier intervals are unknown, it is the latest time.
+    ends : datetime.datetime or None
+        UTC, the beginning of the first 30 minutes known to be dry after rain.
+    clears : datetime.datetime or None
+        UTC, the time after rain from which it is known to be dry to `until`.
+    peak : float or None
+        mm/h, the highest rate; of areas, of the cell where it is highest. None if nothing is known.
+    peak_time : datetime.datetime or None
+        UTC, the end of its interval; None without rain.
+    sum_1h, sum_2h : float or None
+        mm in the hour, and in all of the forecast, from the beginning of the interval that contains now; of areas
+        the mean. The forecast ends two hours after its nominal time, so that `sum_2h` is some minutes short of two
+        hours. None where an interval is unknown.
+    kind : str
+        "rain", "snow", "hail", ... at the place now, by HymecNG; empty if it does not rain now, or is not known.
+    seen : float
+        Share of the place that the radars see, the smallest of all intervals: of a point 0 or 1.
+    until : datetime.datetime
+        UTC, the end of the time that the answer covers.
+    nominal : datetime.datetime
+        UTC, when the forecast was made.
+    age : datetime.timedelta
+        Since then.
+    stale : bool
+        Whether a newer forecast should have been there.
+    reason : str
+        Why the status is "unknown"; empty otherwise.
+    """
+
+    place: str
+    lon: float
+    lat: float
+    status: Status
+    raining: bool | None
+    starts: datetime | None
+    ends: datetime | None
+    clears: datetime | None
+    peak: float | None
+    peak_time: datetime | None
+    sum_1h: float | None
+    sum_2h: float | None
+    kind: str
+    seen: float
+    until: datetime
+    nominal: datetime
+    age: timedelta
+    stale: bool
+    reason: str
+
+    def sentence(self, timezone: str = "Europe/Berlin") -> str:
+        """Return the answer as one sentence, in local time."""
+        zone = ZoneInfo(timezone)
+
+        def clock(moment: datetime) -> str:
+            return f"{moment.astimezone(zone):%H:%M}"
+
+        made = (
+            f"forecast of {self.nominal.astimezone(zone):%H:%M %Z}, {_age(self.age)} old{' (stale)' * self.stale}"
+        )
+        if self.status == "unknown":
+            return f"{self.place}: unknown whether it rains, since {self.reason}; {made}."
+        if self.status == "dry":
+            return f"{self.place}: no rain until {clock(self.until)}; {made}."
+        if self.raining:
+            text = f"{self.kind or 'rain'} now"
+        else:
+            at = "" if self.raining is False else "now unknown, "
+            text = f"{at}rain from {clock(self.starts)}" if self.starts else f"{at}rain"
+        if self.ends:
+            text += f" until {clock(self.ends)}"
+            if self.clears is None or self.clears > self.ends:
+                text += f", then again{f' until {clock(self.clears)}' if self.clears else ''}"
+        elif self.clears:
+            text += f" until {clock(self.clears)}"
+        else:
+            text += f", end not before {clock(self.until)} or unknown"
+        if self.peak is not None and self.peak_time is not None:
+            text += f", at most {self.peak:.1f} mm/h at {clock(self.peak_time)}"
+        if self.sum_2h is not None:
+            text += f", {self.sum_2h:.1f} mm until {clock(self.until)}"
+        return f"{self.place}: {text}; {made}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nowcast:
+    """Answers for places: prints as a table, iterates as rows for `pandas.DataFrame(...)`.
+
+    Attributes
+    ----------
+    answers : tuple of Outlook
+        One for each place, in their order.
+    series : xarray.Dataset
+        The amounts in mm in each interval of the run, shape (time, place): the place's cell, or the mean over the
+        area.
+    timezone : str
+        In which times are shown; the attributes of answers are UTC.
+    """
+
+    answers: tuple[Outlook, ...]
+    series: xr.Dataset
+    timezone: str
+
+    @property
+    def status(self) -> Status:
+        """Rain if it rains at any place, else unknown if any place is, else dry."""
+        found = {answer.status for answer in self.answers}
+        order: tuple[Status, ...] = ("rain", "unknown", "dry")
+        return next(status for status in order if status in found)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Iterate over the rows as dictionaries of values, times in UTC."""
+        return ({name: getattr(one, name) for name in Outlook.__slots__} for one in self.answers)
+
+    def __len__(self) -> int:
+        """Return the number of places."""
+        return len(self.answers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return status and rows in types that JSON has: times as ISO 8601 in UTC, seconds, None for unknown."""
+        return {
+            "status": self.status,
+            "places": [{key: _plain(value) for key, value in row.items()} for row in self],
+        }
+
+    def table(self) -> Table:
+        """Return the answers as texts, in local time."""
+        zone = ZoneInfo(self.timezone)
+
+        def clock(moment: datetime | None) -> str:
+            return "" if moment is None else f"{moment.astimezone(zone):%H:%M}"
+
+        def amount(value: float | None) -> str:
+            return "unknown" if value is None else f"{value:.1f}"
+
+        rows = tuple(
+            (
+                one.place,
+                one.status,
+                {True: one.kind or "yes", False: "no", None: "unknown"}[one.raining],
+                clock(one.starts),
+                clock(one.ends),
+                clock(one.clears),
+                amount(one.peak),
+                clock(one.peak_time),
+                amount(one.sum_1h),
+                amount(one.sum_2h),
+                f"{one.seen:.0%}",
+            )
+            for one in self.answers
+        )
+        first = self.answers[0]
+        made = first.nominal.astimezone(zone)
+        return Table(
+            title=f"Rain from now to {first.until.astimezone(zone):%H:%M %Z}",
+            columns=(
+                *("place", "status", "now", "starts", "30 min dry from", "dry to the end from", "peak mm/h", "at"),
+                *("mm in 1 h", "mm in all", "seen"),
+            ),
+            rows=rows,
+            notes=(
+                f"DWD's RV of {made:%Y-%m-%d %H:%M %Z}, {_age(first.age)} old"
+                + (", stale: a newer one should be there" if first.stale else ""),
+                *dict.fromkeys(f"{one.place}: {one.reason}" for one in self.answers if one.reason),
+            ),
+        )
+
+    def __str__(self) -> str:
+        """Return the table as text."""
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def nowcast(
+    places: Any,
+    horizon: Any = "2h",
+    *,
+    data: Any = None,
+    threshold: float = DRIZZLE,
+    timezone: str = "Europe/Berlin",
+    now: datetime | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    base_url: str | None = None,
+    clock: Clock | None = None,
+) -> Nowcast:
+    """Outlook for places: does it rain, when does it start and end, how much falls, from DWD's RV.
+
+    A place is dry only if every interval from now to the end of the forecast is known to be dry and the forecast
+    is fresh: missing values, a stale forecast and one that has run out make it unknown.
+
+    Parameters
+    ----------
+    places : mapping, sequence, DataFrame, GeoDataFrame, or path
+        Points as in `at_points`: names to (lon, lat), pairs, a table, a file; also one pair (lon, lat).
+    horizon : str or timedelta
+        How far to look from now, "2h" at most. The answer ends where the forecast does, two hours after its
+        nominal time: `until`.
+    data : xarray.Dataset or source, optional
+        RV as `open_dataset` returns it, or its file or folder, of which the newest run is taken. By default the
+        server is asked: see `latest`.
+    threshold : float
+        mm/h from which it rains; 0.12, one count of DWD's binary RV, by default.
+    timezone : str
+        In which times are shown.
+    now : datetime.datetime, optional
+        With time zone: what is now, for a forecast of the past.
+    folder, base_url, clock
+        As for `latest`.
+
+    Returns
+    -------
+    Nowcast
+        A row for each place; `series` holds the amounts.
+
+    Raises
+    ------
+    SettingsError
+        A place lies outside the composite, or the horizon, threshold or time zone is not valid.
+    SeriesError
+        The data are not RV.
+    RadarNbError
+        As `latest` and `open_dataset` raise: there is no answer then.
+
+    Examples
+    --------
+    >>> nowcast({"Leipzig": (12.37, 51.34)})  # doctest: +SKIP
+    >>> nowcast("gauges.csv", data="composite_rv_20260613_1525.tar")  # doctest: +SKIP
+    """
+    minutes = lead_minutes(horizon)
+    if not 0 < minutes <= _FARTHEST:
+        raise SettingsError(f'horizon={horizon!r} is not possible: RV looks two hours ahead; use up to "2h"')
+    if not 0 < threshold < 1000:
+        raise SettingsError(f"threshold={threshold} is not a rate of rain: use mm/h above 0, such as {DRIZZLE}")
+    _zone(timezone)
+    if now is not None and now.tzinfo is None:
+        raise SettingsError(f"now={now.isoformat()!r} has no time zone: add one, such as tzinfo=UTC")
+    ds, moment, stale = _forecast(data, now, folder, base_url, clock or Clock())
+    fields = fields_of(variable_of(ds))
+    step = interval_of(fields)
+    if fields.name != "RV" or step is None:
+        raise SeriesError(f"nowcast reads RV, not {fields.name}: leave data= away, or pass a file of RV")
+    found = find_places(_points(places), grid_of(fields))
+    series = point_series(fields, found)
+    amounts = series.values.astype(np.float64)
+    ends = [end.astype("datetime64[s]").item().replace(tzinfo=UTC) for end in series["time"].values]
+    nominal = _utc(ds["forecast_reference_time"].values)
+    steps = Steps(ends=ends, step=timedelta(minutes=step), nominal=nominal, now=moment, minutes=minutes)
+    answers = tuple(
+        steps.answer(
+            place=(str(name), float(found.lon[at]), float(found.lat[at])),
+            highest=amounts[:, at],
+            mean=amounts[:, at],
+            seen=np.isfinite(amounts[:, at]).astype(float),
+            threshold=threshold,
+            stale=stale,
+        )
+        for at, name in enumerate(found.names)
+    )
+    return Nowcast(answers=answers, series=series.to_dataset(), timezone=timezone)
+
+
+def _forecast(
+    data: Any, now: datetime | None, folder: Any, base_url: str | None, clock: Clock
+) -> tuple[xr.Dataset, datetime, bool]:
+    """Return the newest run along its lead times, what time it is, and whether a newer run should be there."""
+    if data is None:
+        ds = latest("RV", folder=folder, base_url=base_url, clock=clock, chunks=None)
+        moment = now or _iso(ds.attrs["nominal_time"]) + timedelta(seconds=ds.attrs["age_seconds"])
+    else:
+        ds = data if is_dataset(data) else open_dataset(data, chunks=None, progress=False)
+        moment = now or clock.now()
+    if not is_forecast(ds):
+        raise SeriesError("nowcast reads RV with its lead times: leave data= away, or pass a file of RV")
+    run = forecast(ds, run="latest") if "prediction_time" in ds.coords else ds
+    age = moment - _utc(run["forecast_reference_time"].values)
+    stale = not timedelta(minutes=-10) <= age <= _FRESH
+    return run, moment.astimezone(UTC), stale or (now is None and bool(ds.attrs.get("stale", 0)))
+
+
+def _points(places: Any) -> Any:
+    """Return places as `find_places` takes them: a pair alone is one place."""
+    if isinstance(places, tuple) and len(places) == 2 and all(isinstance(one, int | float) for one in places):
+        return {f"{places[0]:g} E {places[1]:g} N": places}
+    return places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The intervals of a run, and those of them that lie ahead."""
+
+    ends: Sequence[datetime]
+    step: timedelta
+    nominal: datetime
+    now: datetime
+    minutes: int
+
+    def answer(
+        self,
+        *,
+        place: tuple[str, float, float],
+        highest: NDArray[np.float64],
+        mean: NDArray[np.float64],
+        seen: NDArray[np.float64],
+        threshold: float,
+        stale: bool,
+        kind: str = "",
+    ) -> Outlook:
+        """Return the answer for a place.
+
+        Parameters
+        ----------
+        place : (str, float, float)
+            Name, longitude, latitude.
+        highest, mean : ndarray, shape (steps,)
+            mm in each interval, of the wettest known cell and in the mean; NaN if unknown.
+        seen : ndarray, shape (steps,)
+            Share of the place that is known.
+        threshold : float
+            mm/h.
+        stale : bool
+        kind : str
+        """
+        horizon = self.now + timedelta(minutes=self.minutes)
+        coming = [at for at, end in enumerate(self.ends) if end > self.now]
+        ahead = [at for at in coming if self.ends[at] - self.step < horizon]
+        least = threshold * (self.step / timedelta(hours=1)) * (1 - _ROUND)
+        with np.errstate(invalid="ignore"):
+            wet = highest >= least
+        known = seen >= _SEEN
+        states: list[bool | None] = [True if wet[at] else False if known[at] else None for at in ahead]
+        gap = self._gap(ahead)
+        rain = next((at for at, state in zip(ahead, states, strict=True) if state), None)
+        reason = self._reason(states, stale=stale, gap=gap)
+        status: Status = "rain" if rain is not None else "unknown" if reason else "dry"
+        now = states[0] if ahead and self._begin(ahead[0]) <= self.now else None
+        peak = max((at for at in ahead if np.isfinite(highest[at])), key=lambda at: highest[at], default=None)
+        ends, clears = self._after(ahead, states, gap=gap)
+        return Outlook(
+            place=place[0],
+            lon=place[1],
+            lat=place[2],
+            status=status,
+            raining=None if stale and not now else now,
+            starts=self._begin(rain) if rain is not None and not now else None,
+            ends=ends,
+            clears=clears,
+            peak=None if peak is None else float(highest[peak] * (timedelta(hours=1) / self.step)),
+            peak_time=self.ends[peak] if peak is not None and wet[peak] else None,
+            sum_1h=self._sum(mean, known, coming[: round(timedelta(hours=1) / self.step)], whole=True),
+            sum_2h=self._sum(mean, known, coming, whole=False),
+            kind=kind if now else "",
+            seen=float(min((seen[at] for at in ahead), default=0.0)),
+            until=self.ends[ahead[-1]] if ahead else self.now,
+            nominal=self.nominal,
+            age=self.now - self.nominal,
+            stale=stale,
+            reason=reason if status == "unknown" else "",
+        )
+
+    def _begin(self, at: int) -> datetime:
+        return self.ends[at] - self.step
+
+    def _gap(self, ahead: Sequence[int]) -> bool:
+        """Return whether an interval from now to the end of what is there has no field at all."""
+        if not ahead:
+            return True
+        return self._begin(ahead[0]) > self.now or any(
+            self.ends[one] - self.ends[two] != self.step for one, two in zip(ahead[1:], ahead, strict=False)
+        )
+
+    def _reason(self, states: Sequence[bool | None], *, stale: bool, gap: bool) -> str:
+        if not states:
+            return "the forecast does not reach to now"
+        if self.now < self.nominal - timedelta(minutes=10):
+            return "the forecast is of the future: check the clock of this computer"
+        if stale:
+            return "a newer forecast should be there"
+        if gap:
+            return "the forecast lacks intervals"
+        if None in states:
+            return (
+                "the radars do not see it all of the time"
+                if any(s is False for s in states)
+                else "no radar sees it"
+            )
+        return ""
+
+    def _after(
+        self, ahead: Sequence[int], states: Sequence[bool | None], *, gap: bool
+    ) -> tuple[datetime | None, datetime | None]:
+        """Return when the first 30 dry minutes after rain begin, and from when it is dry to the end."""
+        if gap or True not in states:
+            return None, None
+        first = states.index(True)
+        count = round(_PAUSE / self.step)
+        ends = next(
+            (
+                self._begin(ahead[at])
+                for at in range(first + 1, len(states) - count + 1)
+                if all(state is False for state in states[at : at + count])
+            ),
+            None,
+        )
+        last = len(states)
+        while states[last - 1] is False:
+            last -= 1
+        clears = self._begin(ahead[last]) if last < len(states) and states[last - 1] else None
+        return ends, clears
+
+    def _sum(
+        self, mean: NDArray[np.float64], known: NDArray[np.bool_], some: Sequence[int], *, whole: bool
+    ) -> float | None:
+        """Return the sum of some intervals, None if one is unknown; with `whole` they must be an hour."""
+        if not some or self._gap(some) or not known[some].all() or not np.isfinite(mean[some]).all():
+            return None
+        if whole and len(some) * self.step < timedelta(hours=1):
+            return None
+        return float(mean[some].sum())
+
+
+def _zone(timezone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise SettingsError(f"timezone={timezone!r} is not a time zone: use one such as Europe/Berlin") from error
+
+
+def _utc(stamp: Any) -> datetime:
+    moment: datetime = np.datetime64(stamp, "s").item()
+    return moment.replace(tzinfo=UTC)
+
+
+def _iso(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _age(age: timedelta) -> str:
+    seconds = age.total_seconds()
+    return human_duration(seconds) if seconds >= 0 else f"-{human_duration(-seconds)}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return value.total_seconds() if isinstance(value, timedelta) else value

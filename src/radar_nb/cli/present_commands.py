@@ -1,0 +1,108 @@
+"""The commands about now: latest, nowcast."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+import radar_nb as rn
+from radar_nb.cli.data_commands import save_picture
+from radar_nb.cli.terminal import say
+from radar_nb.errors import DownloadError
+from radar_nb.runtime.files import user_path
+from radar_nb.runtime.wording import human_duration, human_time, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from radar_nb.cli.terminal import Parser
+
+UNKNOWN = 20
+"""Exit code where nothing is known: no forecast, or one that is too old, or no radar that sees the place."""
+
+_CODES = {"dry": 0, "rain": 10, "unknown": UNKNOWN}
+
+
+def add_present_commands(add: Callable[..., Parser]) -> None:
+    """Add the commands to the parser."""
+    latest = add(
+        "latest",
+        _latest,
+        f"Fetch the newest field of a product and draw it; exit with {UNKNOWN} if it is stale.",
+        json=True,
+    )
+    latest.add_argument("product", metavar="PRODUCT", help="such as RV, RY, RW, HX, HYMECNG")
+    latest.add_argument("--output", metavar="FILE", type=user_path, help="picture file to draw")
+    latest.add_argument("--lead", metavar="LENGTH", default="0min", help="of forecasts, how far ahead (0min)")
+    latest.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
+    nowcast = add(
+        "nowcast",
+        _nowcast,
+        "Say whether it rains at places within two hours. Exit codes: 0 dry, 10 rain, 20 unknown.",
+        json=True,
+    )
+    nowcast.add_argument("--at", metavar="LON,LAT", dest="places", action="append", required=True, type=_place,
+                         help="a place, degrees east and north, such as 12.37,51.34; may be repeated")  # fmt: skip
+    nowcast.add_argument("--horizon", metavar="LENGTH", default="2h", help="how far to look (2h)")
+    nowcast.add_argument("--threshold", metavar="RATE", type=float, default=0.12,
+                         help="mm/h from which it rains (0.12)")  # fmt: skip
+    nowcast.add_argument("--timezone", metavar="ZONE", default="Europe/Berlin",
+                         help="in which times are shown (Europe/Berlin)")  # fmt: skip
+    for command in (latest, nowcast):
+        command.add_argument("--folder", metavar="DIR", type=user_path,
+                             help="keep files there (a cache of three hours)")  # fmt: skip
+        command.add_argument("--base-url", metavar="URL", help="address of the server")
+
+
+def _place(text: str) -> tuple[str, tuple[float, float]]:
+    """Parse LON,LAT."""
+    try:
+        lon, lat = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a place: write LON,LAT, such as 12.37,51.34") from None
+    return text, (lon, lat)
+
+
+def _where(options: argparse.Namespace) -> dict[str, Any]:
+    return {"folder": options.folder, "base_url": options.base_url}
+
+
+def _latest(options: argparse.Namespace) -> int:
+    ds = rn.latest(options.product, **_where(options))
+    name = str(next(iter(ds.data_vars)))
+    facts = {key: ds.attrs[key] for key in ("nominal_time", "age_seconds", "stale", "skipped") if key in ds.attrs}
+    if options.json:
+        print(json.dumps({"product": name, "file": str(ds["source"].values.flat[0])} | facts, indent=1))
+    else:
+        stale = ", stale: a newer one should be there" if facts["stale"] else ""
+        moment = human_time(facts["nominal_time"].removesuffix("Z"))
+        say(f"{name} of {moment}, {human_duration(abs(facts['age_seconds']))} old{stale}")
+    if options.output is not None:
+        field = rn.forecast(ds, lead=options.lead)[name] if "lead_time" in ds.dims else ds[name]
+        save_picture(rn.plot(field.isel(time=-1)), options.output, dpi=options.dpi, quiet=options.json)
+    return UNKNOWN if facts["stale"] else 0
+
+
+def _nowcast(options: argparse.Namespace) -> int:
+    try:
+        found = rn.nowcast(
+            dict(options.places),
+            options.horizon,
+            threshold=options.threshold,
+            timezone=options.timezone,
+            **_where(options),
+        )
+    except DownloadError as error:
+        reason = options.parser.in_options(str(error))
+        if options.json:
+            print(json.dumps({"status": "unknown", "reason": reason, "places": []}, indent=1))
+        else:
+            say(f"unknown whether it rains: {reason}")
+        return UNKNOWN
+    if options.json:
+        print(json.dumps(found.to_dict(), indent=1))
+    else:
+        for answer in found.answers:
+            say(printable(answer.sentence(options.timezone)))
+    return _CODES[found.status]

@@ -1,0 +1,253 @@
+"""Answers about the next two hours: rain, dry, and above all unknown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.live import START, run_of
+
+import radar_nb as rn
+from radar_nb.analysis.nowcast import Outlook, Steps
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.mirror import make_archives
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOMINAL = datetime(2026, 6, 13, 14, 55, tzinfo=UTC)
+FIVE = timedelta(minutes=5)
+RAIN, DRY, UNKNOWN = 0.5, 0.0, np.nan  # mm in five minutes
+
+
+def answer(
+    *amounts: float, now: datetime = START, stale: bool = False, minutes: int = 120, leads: Any = range(25)
+) -> Outlook:
+    """Return the answer for amounts from 15:00 on, the interval that contains 15:02; afterwards it is dry."""
+    all_of_them = np.array([DRY, DRY, *amounts, *[DRY] * (23 - len(amounts))])[list(leads)]
+    steps = Steps(ends=[NOMINAL + at * FIVE for at in leads], step=FIVE, nominal=NOMINAL, now=now, minutes=minutes)
+    return steps.answer(
+        place=("here", 12.37, 51.34),
+        highest=all_of_them,
+        mean=all_of_them,
+        seen=np.isfinite(all_of_them).astype(float),
+        threshold=0.12,
+        stale=stale,
+    )
+
+
+def at(clock: str) -> datetime:
+    """Return a time of the day, UTC."""
+    return datetime.fromisoformat(f"2026-06-13T{clock}+00:00")
+
+
+def test_dry_needs_every_interval_to_be_known_and_dry() -> None:
+    """All intervals from now to the end of the forecast, and a fresh forecast."""
+    dry = answer()
+
+    assert (dry.status, dry.raining, dry.until) == ("dry", False, at("16:55"))
+    assert (dry.starts, dry.ends, dry.clears, dry.peak_time) == (None, None, None, None)
+    assert (dry.peak, dry.sum_1h, dry.sum_2h, dry.seen) == (0.0, 0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("place", range(23))
+def test_one_missing_interval_is_never_dry(place: int) -> None:
+    """Wherever it lies, the answer is unknown and no sum is given that includes it."""
+    found = answer(*[DRY] * place, UNKNOWN)
+
+    assert found.status == "unknown"
+    assert found.reason
+    assert found.raining == (None if place == 0 else False)
+    assert found.sum_2h is None
+    assert (found.sum_1h is None) == (place < 12)
+
+
+@pytest.mark.parametrize("lead", range(2, 25))
+def test_a_run_without_a_lead_time_is_never_dry(lead: int) -> None:
+    """As little as a missing value: the interval has no field at all. The last one only shortens the time."""
+    found = answer(leads=[at for at in range(25) if at != lead])
+
+    assert found.status == ("dry" if lead == 24 else "unknown")
+    assert found.until == at("16:50" if lead == 24 else "16:55")
+    assert (found.sum_2h is None) == (lead != 24)
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        ("18:00", "does not reach to now"),
+        ("14:00", "of the future: check the clock"),
+    ],
+)
+def test_a_forecast_of_another_time_is_unknown(now: str, reason: str) -> None:
+    """One that has run out, and one that this computer's clock has not reached."""
+    found = answer(now=at(now), stale=True)
+
+    assert (found.status, found.raining) == ("unknown", None)
+    assert reason in found.reason
+    assert f"unknown whether it rains, since the forecast {reason}" in found.sentence().replace("is of", "of")
+
+
+def test_a_stale_forecast_may_warn_but_not_give_the_all_clear() -> None:
+    """Rain in an old forecast is rain; no rain in it is unknown."""
+    assert (answer(stale=True).status, answer(stale=True).raining) == ("unknown", None)
+    assert answer(DRY, RAIN, stale=True).status == "rain"
+
+
+def test_rain_now_is_that_of_the_interval_of_now_not_of_the_analysis() -> None:
+    """At 15:02 the forecast of 14:55 says by its interval from 15:00 to 15:05 whether it rains."""
+    found = answer(RAIN, RAIN)
+
+    assert (found.status, found.raining, found.starts) == ("rain", True, None)
+    assert (found.ends, found.clears) == (at("15:10"), at("15:10"))
+    assert (found.peak, found.peak_time) == (6.0, at("15:05"))
+    assert (found.sum_1h, found.sum_2h) == (1.0, 1.0)
+
+
+def test_a_pause_of_half_an_hour_is_an_end_and_a_shorter_one_is_not() -> None:
+    """The two ends: the first 30 dry minutes, and dry until the forecast ends."""
+    short = answer(RAIN, *[DRY] * 5, RAIN)
+    long = answer(RAIN, *[DRY] * 6, RAIN)
+
+    assert (short.ends, short.clears) == (at("15:35"), at("15:35"))
+    assert (long.ends, long.clears) == (at("15:05"), at("15:40"))
+
+
+def test_unknown_intervals_are_no_pause() -> None:
+    """An end is only where it is known to be dry."""
+    gap = answer(RAIN, DRY, DRY, UNKNOWN, *[DRY] * 3)
+    last = answer(RAIN, *[DRY] * 21, UNKNOWN)
+
+    assert (gap.ends, gap.clears) == (at("15:20"), None)
+    assert (last.ends, last.clears) == (at("15:05"), None)
+
+
+def test_rain_to_the_end_has_no_end() -> None:
+    """Less than half an hour without rain before the forecast ends is not an end of the first kind."""
+    found = answer(*[DRY] * 3, *[RAIN] * 16)
+
+    assert (found.raining, found.starts) == (False, at("15:15"))
+    assert (found.ends, found.clears) == (None, at("16:35"))
+    assert answer(*[RAIN] * 23).clears is None
+
+
+def test_the_horizon_bounds_what_counts() -> None:
+    """Rain after it is not rain; the interval that contains its end still counts."""
+    late = [DRY] * 7
+
+    assert answer(*late, RAIN, minutes=30).status == "dry"
+    assert answer(*late[1:], RAIN, minutes=30).status == "rain"
+    assert answer(*late, RAIN, minutes=30).until == at("15:35")
+
+
+@pytest.mark.parametrize(("amount", "status"), [(0.009, "dry"), (np.float32(0.01), "rain")])
+def test_drizzle_begins_at_one_count_of_the_binary(amount: float, status: str) -> None:
+    """0.01 mm in five minutes is 0.12 mm/h: equal to the threshold is rain."""
+    assert answer(amount).status == status
+
+
+@pytest.mark.parametrize(
+    ("day", "shown"),
+    [
+        ("2026-03-29T00:55", ["01:55 CET", "until 04:55"]),
+        ("2026-10-25T00:55", ["02:55 CEST", "until 03:55"]),
+    ],
+)
+def test_days_of_clock_change_are_shown_in_local_time(day: str, shown: list[str]) -> None:
+    """Two hours are two hours, whatever the clocks on the wall do; the zone is named."""
+    nominal = datetime.fromisoformat(f"{day}+00:00")
+    steps = Steps(
+        ends=[nominal + at * FIVE for at in range(25)],
+        step=FIVE,
+        nominal=nominal,
+        now=nominal + FIVE,
+        minutes=120,
+    )
+    dry = np.zeros(25)
+
+    text = steps.answer(
+        place=("here", 12.0, 51.0), highest=dry, mean=dry, seen=np.ones(25), threshold=0.12, stale=False
+    ).sentence()
+
+    assert [part in text for part in shown] == [True, True]
+
+
+# --- from a file ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run of 14:55."""
+    path = tmp_path_factory.mktemp("run") / "composite_rv_20260613_1455.tar"
+    path.write_bytes(run_of("2026-06-13T14:55", range(0, 121, 5)))
+    return path
+
+
+def test_the_series_of_a_run_is_that_of_the_fields(run: Path) -> None:
+    """Places in their order, mm in five minutes, and sums and peaks follow from it."""
+    places = {"A": (9.5, 51.5), "B": (12.37, 51.34)}
+
+    found = rn.nowcast(places, data=run, now=START)
+
+    expected = rn.at_points(rn.open_dataset(run, run="latest", progress=False), places).RV
+    np.testing.assert_array_equal(found.series.RV, expected)
+    for number, one in enumerate(found.answers):
+        amounts = expected.to_numpy()[2:, number]
+        assert one.sum_2h == pytest.approx(amounts.sum())
+        assert one.sum_1h == pytest.approx(amounts[:12].sum())
+        assert one.peak == pytest.approx(12 * amounts.max())
+
+
+def test_a_place_that_no_radar_sees_is_unknown(run: Path) -> None:
+    """South-western France is on the grid and out of reach."""
+    found = rn.nowcast((4.5, 46.5), data=run, now=START)
+
+    assert found.status == "unknown"
+    assert found.answers[0].seen == 0
+    assert found.answers[0].reason == "no radar sees it"
+
+
+def test_the_table_is_a_table_of_pandas_and_of_json(run: Path) -> None:
+    """A row for each place: typed values, and texts for JSON."""
+    found = rn.nowcast({"A": (9.5, 51.5), "B": (4.5, 46.5)}, data=run, now=START)
+
+    frame = pd.DataFrame(found)
+    assert frame.place.tolist() == ["A", "B"]
+    assert frame.status[1] == "unknown"
+    assert found.to_dict()["places"][1]["nominal"] == "2026-06-13T14:55:00Z"
+    assert found.to_dict()["places"][1]["age"] == 420
+    assert "DWD's RV of 2026-06-13 16:55 CEST, 7 min old" in str(found)
+    assert "<table" in found._repr_html_()
+
+
+def test_an_old_file_is_unknown_unless_now_is_said(run: Path) -> None:
+    """A file of last year says nothing about today."""
+    assert rn.nowcast((9.5, 51.5), data=run).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"horizon": "3h"}, "horizon='3h' is not possible: RV looks two hours ahead"),
+        ({"threshold": 0}, "threshold=0 is not a rate of rain"),
+        ({"timezone": "Middle/Earth"}, "timezone='Middle/Earth' is not a time zone"),
+        ({"now": datetime(2026, 6, 13, 15, 2)}, "has no time zone"),  # noqa: DTZ001 - it is what is tested
+        ({"places": (51.34, 12.37)}, "lies outside the grid de1200-wgs84: pass degrees, longitude first"),
+        ({"places": {}}, "are not points"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_sentence(run: Path, changed: dict[str, Any], error: str) -> None:
+    """Each names the value and what is possible."""
+    with pytest.raises(SettingsError, match=error):
+        rn.nowcast(**({"places": (9.5, 51.5), "data": run, "now": START} | changed))
+
+
+def test_other_products_are_refused(tmp_path: Path) -> None:
+    """Sums of an hour and analyses have no five-minute steps ahead."""
+    (path,) = make_archives(tmp_path, "RY", "2026-06-13T15:00", source="nrt", form="hdf5", progress=False)
+
+    with pytest.raises(SeriesError, match="nowcast reads RV with its lead times"):
+        rn.nowcast((9.5, 51.5), data=path)

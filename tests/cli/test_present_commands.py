@@ -1,0 +1,120 @@
+"""The commands about now: their words, their JSON and, for scripts, their exit codes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from support.live import RV, run_of, write
+
+from radar_nb.cli.main import main
+from radar_nb.mirror import LiveMirror, Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a run of RV that is as old as the newest one of DWD."""
+    root = tmp_path_factory.mktemp("server")
+    now = datetime.now(UTC) - timedelta(minutes=4)
+    time = now - timedelta(minutes=now.minute % 5)
+    data = run_of(f"{time:%Y-%m-%dT%H:%M}", range(0, 121, 5))
+    write(root / RV / f"composite_rv_{time:%Y%m%d_%H%M}.tar", data)
+    write(root / RV / "composite_rv_LATEST.tar", data)
+    with Mirror(root) as mirror:
+        yield mirror.url
+
+
+def test_exit_codes_are_those_of_the_answer(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """0 dry, 10 rain, 20 unknown; of several places rain comes first, then unknown. Nowhere sees no radar."""
+    nowhere = "4.5,46.5"
+
+    alone = main(["nowcast", "--at", nowhere, "--base-url", server])
+    told = capsys.readouterr().out
+    seen = [main(["nowcast", "--at", place, "--base-url", server]) for place in ("9.5,51.5", "12.4,51.3")]
+    several = main(["nowcast", "--at", "9.5,51.5", "--at", nowhere, "--at", "12.4,51.3", "--base-url", server])
+
+    assert alone == 20
+    assert told.startswith("4.5,46.5: unknown whether it rains, since no radar sees it; forecast of ")
+    assert set(seen) <= {0, 10}
+    assert several == (10 if 10 in seen else 20)
+
+
+def test_a_threshold_decides_between_dry_and_rain(server: str) -> None:
+    """Nothing reaches 999 mm/h: the code for dry is 0."""
+    assert main(["nowcast", "--at", "9.5,51.5", "--threshold", "999", "--base-url", server]) == 0
+
+
+def test_json_has_the_status_and_a_row_for_each_place(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON value, with null for what is unknown."""
+    code = main(["nowcast", "--at", "4.5,46.5", "--json", "--base-url", server])
+
+    told = json.loads(capsys.readouterr().out)
+    assert code == 20
+    assert told["status"] == "unknown"
+    assert told["places"][0]["sum_2h"] is None
+    assert told["places"][0]["place"] == "4.5,46.5"
+
+
+def test_without_a_server_it_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No network is no all-clear, and no traceback: one sentence, or JSON with the reason."""
+    with Mirror(tmp_path) as gone:
+        pass
+
+    codes = [main(["nowcast", "--at", "9.5,51.5", "--base-url", gone.url, *more]) for more in ((), ("--json",))]
+
+    plain, _, told = capsys.readouterr().out.partition("\n")
+    assert codes == [20, 20]
+    assert plain.startswith("unknown whether it rains: no connection to 127.0.0.1")
+    assert json.loads(told)["status"] == "unknown"
+
+
+def test_the_newest_field_is_drawn(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what and how old, the other where the picture is; with JSON it is JSON alone."""
+    call = ["latest", "RV", "--lead", "30min", "--output", str(tmp_path / "now.png"), "--base-url", server]
+
+    codes = [main(call), main([*call, "--json"])]
+
+    text = capsys.readouterr().out
+    assert codes == [0, 0]
+    assert (tmp_path / "now.png").stat().st_size > 10_000
+    assert text.startswith("RV of 20")
+    assert json.loads(text[text.index("{") :])["stale"] == 0
+
+
+def test_a_place_is_longitude_and_latitude(capsys: pytest.CaptureFixture[str]) -> None:
+    """Anything else is a wrong argument, not a place of its own."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["nowcast", "--at", "Nowhere"])
+
+    assert "'Nowhere' is not a place: write LON,LAT, such as 12.37,51.34" in capsys.readouterr().err
+
+
+def test_the_mirror_goes_on_publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mirror --live` makes the folder, fills the last hours and serves."""
+    served = []
+    monkeypatch.setattr(
+        LiveMirror, "serve_forever", lambda mirror: served.append(list(mirror.root.rglob("*-hd5")))
+    )
+
+    call = [
+        "mirror",
+        "--live",
+        "--root",
+        str(tmp_path / "new"),
+        "--port",
+        "0",
+        "--present",
+        "0.4",
+        "--speed",
+        "60",
+    ]
+    code = main([*call, "--products", "HYMECNG"])
+
+    assert code == 0
+    assert len(served[0]) >= 3

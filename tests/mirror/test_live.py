@@ -1,0 +1,88 @@
+"""The live mirror: files appear on DWD's schedule, some late, some never, and go after two days."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+from support.live import HYMECNG, HYMECNG_ALIAS, START, punctual
+
+from radar_nb.errors import CoverageError, SettingsError
+from radar_nb.mirror import Clock, LiveMirror, SteppedClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def times(root: Path) -> list[str]:
+    """Return the nominal times of the dated files, HHMM."""
+    return sorted(path.name[-12:-8] for path in (root / HYMECNG).glob("composite_HymecNG_2*"))
+
+
+def test_files_appear_when_they_are_due_with_their_alias(tmp_path: Path) -> None:
+    """Each file comes its delay after its nominal time, dated then; the alias has the bytes of the newest."""
+    clock = SteppedClock(START)
+    with LiveMirror(tmp_path, ["HYMECNG"], clock=clock, hours=0.2, fate=punctual):
+        before = times(tmp_path)
+        clock.advance(100 + 180)
+        after = times(tmp_path)
+
+    alias, newest = tmp_path / HYMECNG_ALIAS, tmp_path / HYMECNG / "composite_HymecNG_20260613_1505_000-hd5"
+    assert before == ["1450", "1455", "1500"]
+    assert after == [*before, "1505"]
+    assert alias.read_bytes() == newest.read_bytes()
+    assert newest.stat().st_mtime == alias.stat().st_mtime == (START + timedelta(seconds=280)).timestamp()
+
+
+def test_answers_state_the_time_of_the_mirror(tmp_path: Path) -> None:
+    """The header `Date` follows the mirror's clock, so that a client can measure ages with it."""
+    with (
+        LiveMirror(tmp_path, ["HYMECNG"], clock=SteppedClock(START), hours=0.1, fate=punctual) as mirror,
+        urlopen(f"{mirror.url}/{HYMECNG_ALIAS}") as response,  # noqa: S310 - the mirror's own address
+    ):
+        date = parsedate_to_datetime(response.headers["Date"])
+
+    assert date == START
+
+
+def test_late_and_missing_files_are_drawn_from_the_seed(tmp_path: Path) -> None:
+    """Of an hour some come late, some never; the same seed repeats it."""
+    shown = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        LiveMirror(folder, ["HYMECNG"], clock=SteppedClock(START), hours=1, late=0.3, missing=0.3, seed=4).close()
+        shown.append(times(folder))
+
+    assert shown[0] == shown[1]
+    assert 2 <= len(shown[0]) < 10
+
+
+def test_files_older_than_two_days_are_removed(tmp_path: Path) -> None:
+    """As DWD does; the gap of the two days shows that nothing else was published."""
+
+    def first(product: str, time: datetime) -> float | None:
+        del product
+        return 100.0 if time <= START or time > START + timedelta(hours=48) else None
+
+    clock = SteppedClock(START)
+    with LiveMirror(tmp_path, ["HYMECNG"], clock=clock, hours=0.1, fate=first):
+        before = times(tmp_path)
+        clock.advance(48 * 3600)
+        clock.advance(300)
+
+    assert before == ["1500"]
+    assert times(tmp_path) == ["1505"]
+
+
+def test_shares_and_products_are_checked(tmp_path: Path) -> None:
+    """A share outside 0 to 1, a speed of nothing and a product without a live schedule are refused."""
+    with pytest.raises(SettingsError, match="late=2 is not a share: use a number from 0 to 1"):
+        LiveMirror(tmp_path, ["RV"], late=2)
+    with pytest.raises(SettingsError, match="speed=0 is not a speed of a clock"):
+        Clock(speed=0)
+    with pytest.raises(CoverageError, match=r"does not publish RX live: choose some of YW, RW, .* \(products=\)"):
+        LiveMirror(tmp_path, ["RX"])

@@ -1,0 +1,47 @@
+"""Servers of the present for tests: a live mirror with a clock that steps, filled once and copied."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from radar_nb.mirror.frames import synthetic_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+import numpy as np
+
+START = datetime(2026, 6, 13, 15, 2, tzinfo=UTC)
+"""Where clocks of tests stand at first: the newest file of HYMECNG is then of 15:00, that of RV of 14:55."""
+
+HYMECNG = "weather/radar/composite/hymecng"
+RV = "weather/radar/composite/rv"
+HYMECNG_ALIAS = f"{HYMECNG}/composite_HymecNG_LATEST_000-hd5"
+
+
+def punctual(product: str, time: datetime) -> float:
+    """Publish every file 100 seconds after its time."""
+    del product, time
+    return 100.0
+
+
+def run_of(time: str, leads: Sequence[int]) -> bytes:
+    """Return a run of RV with some of its lead times."""
+    made = io.BytesIO()
+    stem = f"composite_rv_{time[:10].replace('-', '')}_{time[11:13]}{time[14:16]}"
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for _, lead, frame in synthetic_runs("RV", [np.datetime64(time)], leads=leads):
+            info = tarfile.TarInfo(f"{stem}_{lead:03d}-hd5")
+            info.size = len(frame)
+            tar.addfile(info, io.BytesIO(frame))
+    return made.getvalue()
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file, with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
