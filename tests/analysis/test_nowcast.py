@@ -241,8 +241,10 @@ def test_an_old_file_is_unknown_unless_now_is_said(run: Path) -> None:
 )
 def test_bad_arguments_are_refused_in_one_sentence(run: Path, changed: dict[str, Any], error: str) -> None:
     """Each names the value and what is possible."""
+    arguments: dict[str, Any] = {"places": (9.5, 51.5), "data": run, "now": START}
+
     with pytest.raises(SettingsError, match=error):
-        rn.nowcast(**({"places": (9.5, 51.5), "data": run, "now": START} | changed))
+        rn.nowcast(**(arguments | changed))
 
 
 def test_other_products_are_refused(tmp_path: Path) -> None:
