@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import dask.array as da
@@ -9,9 +10,16 @@ import numpy as np
 import pytest
 from support.small_rain import rain, showers
 
-from radar_nb.analysis.moving_sums import BLOCK, blocks
+from radar_nb.analysis.blocks import BLOCK, blocks, stream_blocks
+from radar_nb.cube.frame_stream import open_stream
+from radar_nb.errors import RadarNbError
+from radar_nb.formats.radolan import Header, write_frame
+from radar_nb.reading.dataset import Options
+from radar_nb.reading.opening import open_dataset
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from radar_nb.runtime.progress import Progress
 
 VALUES = showers(50, 6, 5, missing=0.1)
@@ -58,3 +66,64 @@ def test_an_error_of_reading_is_the_callers() -> None:
 
 def _fail(_: object) -> None:
     raise ZeroDivisionError("on purpose")
+
+
+# --- frames ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write thirty frames of RY; the names of their files do not follow their times."""
+    for number in range(30):
+        time = np.datetime64("2020-06-13T00:00", "s") + np.timedelta64(5 * number, "m")
+        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
+        codes = np.full((900, 900), 10 * number, "u2")
+        (tmp_path / f"{number * 7 % 30:02d}").write_bytes(write_frame(header, codes))
+    return tmp_path
+
+
+def test_frames_come_once_in_the_order_of_time(folder: Path) -> None:
+    """Whatever the order of files, as codes with their packing, some frames at a time."""
+    stream = open_stream(folder, Options(), progress=False)
+    seen: list[Progress] = []
+
+    found = [
+        (block.start + row, int(codes[0]), block.packing.scale if block.packing else None)
+        for block in stream_blocks(stream, "test", progress=seen.append)
+        for row, codes in enumerate(block.values)
+    ]
+
+    assert found == [(number, 10 * number, 0.01) for number in range(30)]
+    assert (seen[-1].done, seen[-1].total, seen[-1].task) == (30, 30, "test")
+
+
+def test_frames_on_another_grid_come_as_amounts(folder: Path) -> None:
+    """Regridded values are float32, and missing where the other grid has more."""
+    stream = open_stream(folder, Options(grid="de1100"), progress=False)
+    fields = open_dataset(folder, grid="de1100", chunks=None, progress=False).RY
+
+    for block in stream_blocks(stream, "test"):
+        assert block.packing is None
+        some = fields[block.start : block.start + len(block.values)].to_numpy()
+        np.testing.assert_array_equal(block.values.reshape(some.shape), some)
+
+
+def test_frames_that_nobody_takes_are_not_read(folder: Path) -> None:
+    """Whoever stops early gets the thread back, and no more than what was under way is read."""
+    stream = open_stream(folder, Options(), progress=False)
+    before = threading.active_count()
+
+    taken = stream_blocks(stream, "test")
+    next(taken)
+    taken.close()
+
+    assert threading.active_count() == before
+
+
+def test_a_broken_frame_is_the_callers(folder: Path) -> None:
+    """What fails in the reading thread is raised where the blocks are taken."""
+    stream = open_stream(folder, Options(), progress=False)
+    (folder / "07").write_bytes(b"")
+
+    with pytest.raises(RadarNbError):
+        list(stream_blocks(stream, "test"))

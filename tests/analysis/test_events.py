@@ -10,8 +10,8 @@ import pytest
 from scipy import ndimage
 from support.small_rain import rain, showers
 
+from radar_nb.analysis import blocks as reading
 from radar_nb.analysis import events as storms
-from radar_nb.analysis import moving_sums
 from radar_nb.analysis.events import events
 from radar_nb.analysis.inputs import cell_areas, grid_of
 from radar_nb.dwd.grids import to_lonlat
@@ -57,7 +57,7 @@ def test_one_shower_by_hand() -> None:
 @pytest.mark.parametrize("block", [1 << 25, 1000])
 def test_as_scipy_labels_space_and_time(seed: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a gap, events are the components of the whole array, with the same cells and water."""
-    monkeypatch.setattr(moving_sums, "BLOCK", block)
+    monkeypatch.setattr(reading, "BLOCK", block)
     monkeypatch.setattr(storms, "_SPARE", 3)
     values = np.where(
         np.random.default_rng(seed).random((40, 12, 12)) < 0.12, showers(40, 12, 12, seed=seed) + 1, 0
@@ -159,7 +159,7 @@ def test_memory_does_not_grow_with_the_series(monkeypatch: pytest.MonkeyPatch) -
     """An event of a thousand steps keeps its cells, not its frames."""
     monkeypatch.setattr(storms, "_SPARE", 100)
     ds = rain(np.ones((1000, 40, 40)))
-    monkeypatch.setattr(moving_sums, "BLOCK", 10 * 40 * 40 * 4)
+    monkeypatch.setattr(reading, "BLOCK", 10 * 40 * 40 * 4)
     tracemalloc.start()
     try:
         table = events(ds, 1, progress=False)

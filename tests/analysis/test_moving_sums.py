@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small_rain import rain, series, showers
 
+from radar_nb.analysis import blocks as reading
 from radar_nb.analysis import moving_sums as windows
+from radar_nb.analysis.blocks import variable_blocks
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import make_periods
+from radar_nb.errors import SeriesError
 from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 def moved(amount: xr.DataArray, minutes: Any, thresholds: Any = (), period: Any = None) -> windows.Moved:
     """Return the extremes of moving sums."""
     periods = make_periods(ends_of(amount), period, minutes=5)
-    return moving_sums(amount, minutes, periods, thresholds=thresholds)
+    return moving_sums(variable_blocks(amount, "test"), amount, minutes, periods, thresholds=thresholds)
 
 
 def by_pandas(amount: xr.DataArray, minutes: int) -> Any:
@@ -35,16 +38,16 @@ def by_pandas(amount: xr.DataArray, minutes: int) -> Any:
 
 @pytest.fixture(params=[1 << 25, 2000], ids=["one block", "many blocks"])
 def _cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "BLOCK", request.param)
-    monkeypatch.setattr(windows, "BLOCK", request.param)
+    monkeypatch.setattr(reading, "BLOCK", request.param)
 
 
 @pytest.mark.usefixtures("_cut")
-@pytest.mark.parametrize("memory", [1 << 29, 20_000], ids=["whole", "bands"])
+@pytest.mark.parametrize("cells", [1 << 15, 7], ids=["whole", "bands"])
 @pytest.mark.parametrize("gaps", [False, True])
-def test_as_pandas_does(memory: int, gaps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_pandas_does(cells: int, gaps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Largest sums, when they end, how often thresholds are reached, first and last: as rolled by pandas."""
-    monkeypatch.setattr(windows, "_MEMORY", memory)
+    monkeypatch.setattr(windows, "_CELLS", cells)
+    monkeypatch.setattr(windows, "_VALUES", cells)
     amount = rain(showers(400, 6, 5, missing=0.1)).YW
     if gaps:
         amount = amount.isel(time=np.flatnonzero(np.random.default_rng(2).random(400) > 0.3))
@@ -113,3 +116,76 @@ def test_a_gap_is_time() -> None:
 
     assert float(moved(amount, [10]).largest[0, 0]) == 5
     assert float(moved(amount, [25]).largest[0, 0]) == 10
+
+
+@st.composite
+def rainy_fields(draw: st.DrawFn) -> xr.DataArray:
+    """Return amounts of some cells: dry and wet spells, missing intervals, and steps that do not exist."""
+    steps, cells = draw(st.integers(1, 40)), draw(st.integers(1, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    wet, missing, gone = (draw(st.sampled_from([0.0, 0.05, 0.5, 1.0])) for _ in range(3))
+    values = np.where(rng.random((steps, 1, cells)) < wet, rng.integers(1, 30, (steps, 1, cells)), 0) / 100
+    values[rng.random(values.shape) < missing] = np.nan
+    there = rng.random(steps) >= min(gone, 0.5)
+    there[draw(st.integers(0, steps - 1))] = True
+    amount: xr.DataArray = rain(values, first="2020-12-31T23:00").YW.isel(time=np.flatnonzero(there))
+    return amount
+
+
+def by_hand(amount: xr.DataArray, minutes: int, period: Any, floor: int) -> list[Any]:
+    """Return the statistics of one duration: every sum of every step, in hundredths of a millimetre."""
+    ends = ends_of(amount).astype("datetime64[m]").astype(int)
+    values = amount[:, 0].to_numpy()
+    counts = np.rint(np.nan_to_num(values) * 100).astype(int)
+    there = np.isfinite(values)
+    inside = (ends > ends[:, None] - minutes) & (ends <= ends[:, None])
+    sums = np.where(there, inside.astype(int) @ counts, -1)
+    of_step = make_periods(ends_of(amount), period, minutes=5).of_step
+    found = []
+    for number in range(of_step[-1] + 1):
+        steps = np.flatnonzero(of_step == number)
+        for cell in range(sums.shape[1]):
+            some = sums[steps, cell]
+            above = steps[some >= floor].tolist()
+            when = steps[some.argmax()] if some.max() >= 0 else -1
+            found.append(
+                (some.max(), when, len(above), (above or [-1])[0], (above or [-1])[-1], (some >= 0).sum())
+            )
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    rainy_fields(),
+    st.lists(st.integers(1, 30), min_size=1, max_size=3),
+    st.sampled_from([None, "YS", "1h"]),
+    st.integers(1, 60),
+    st.tuples(st.sampled_from([1, 3, 12, 100]), st.sampled_from([1, 2, 5])),
+)
+def test_every_statistic_is_that_of_all_sums(
+    amount: xr.DataArray, lengths: list[int], period: Any, floor: int, cut: tuple[int, int]
+) -> None:
+    """Largest sums and their steps, counts, first and last: for all gaps, turns and bands, without rounding."""
+    turn, band = cut
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "_CELLS", band)
+        patch.setattr(windows, "_VALUES", 1)
+        patch.setattr(windows, "STEPS", turn)
+        found = moved(amount, [5 * length for length in lengths], [floor / 100], period)
+
+    for number, length in enumerate(lengths):
+        expected = np.array(by_hand(amount, 5 * length, period, floor)).T
+        largest = np.where(expected[0] < 0, np.nan, (expected[0] / 100).astype(np.float32))
+        np.testing.assert_array_equal(found.largest[number].ravel(), largest)
+        np.testing.assert_array_equal(found.when[number].ravel(), expected[1])
+        if not number:
+            for name, row in zip(("above", "first", "last"), expected[2:5], strict=True):
+                np.testing.assert_array_equal(getattr(found, name)[0].ravel(), row)
+            np.testing.assert_array_equal(found.valid.ravel(), expected[5])
+
+
+@pytest.mark.parametrize("value", [-0.1, np.inf, 3e5])
+def test_only_amounts_can_be_summed(value: float) -> None:
+    """Negative, infinite or impossible amounts raise; a wrong sum would be worse."""
+    with pytest.raises(SeriesError, match=r"amounts from .* mm cannot be summed: pass amounts of 0 mm and more"):
+        moved(series([0, 1, value]), [5])

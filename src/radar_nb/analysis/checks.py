@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.inputs import amount_of, dataset_of, fields_of, grid_of
-from radar_nb.analysis.moving_sums import blocks
 from radar_nb.analysis.periods import make_periods
 from radar_nb.dwd.grids import to_xy
 from radar_nb.dwd.products import missing_steps

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
 from scipy import ndimage
 
+from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.extremes import check_thresholds
 from radar_nb.analysis.inputs import amount_of, cell_areas, dataset_of, fields_of, grid_of
-from radar_nb.analysis.moving_sums import blocks
 from radar_nb.analysis.periods import length_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SettingsError

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.inputs import amount_of, dataset_of
+from radar_nb.analysis.blocks import stream_blocks, variable_blocks
+from radar_nb.analysis.inputs import amount_of, is_dataset
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import length_of, make_periods
 from radar_nb.analysis.totals import period_coords, timeless_coords
+from radar_nb.cube.frame_stream import open_stream
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.reading.dataset import Options
 from radar_nb.reading.forecasts import is_forecast
 from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from radar_nb.analysis.blocks import Block
     from radar_nb.analysis.periods import Label, Periods
     from radar_nb.runtime.progress import Reporter
 
@@ -115,14 +119,13 @@ def count_exceedances(
     **options: Any,
 ) -> xr.Dataset:
     """Count how often moving sums reach thresholds: see `radar_nb.exceedance`."""
-    data = dataset_of(data, progress=progress, **options)
-    amount, minutes = amount_of(data)
+    data, amount, minutes, feed = _opened(data, progress, **options)
     length = minutes if duration is None else length_of(duration, minutes=minutes)
     floors = check_thresholds(thresholds, length)
     periods = make_periods(
         ends_of(amount), period, minutes=minutes, timezone=timezone, day_begin=day_begin, label=label
     )
-    found = moving_sums(amount, [length], periods, thresholds=floors, progress=progress)
+    found = moving_sums(feed, amount, [length], periods, thresholds=floors)
     one = isinstance(thresholds, float | int)
     cells = tuple(name for name in amount.dims if name != "time")
     dims = ("threshold", "time", *cells)
@@ -204,8 +207,7 @@ def annual_maxima(
     """
     if year not in _YEARS:
         raise SettingsError(f"unknown year={year!r}: choose one of {', '.join(_YEARS)}")
-    data = dataset_of(data, progress=progress)
-    amount, minutes = amount_of(data)
+    data, amount, minutes, feed = _opened(data, progress)
     if is_forecast(amount) and (amount["lead_time"] > np.timedelta64(0)).any():
         raise SeriesError(
             f"{amount.name!r} are forecasts, which have no annual maxima: pass measurements, such as the "
@@ -215,7 +217,7 @@ def annual_maxima(
     if not lengths:
         raise SettingsError('durations is empty: pass at least one, such as ["15min", "1h", "24h"]')
     periods = make_periods(ends_of(amount), _YEARS[year], minutes=minutes)
-    found = moving_sums(amount, lengths, periods, progress=progress)
+    found = moving_sums(feed, amount, lengths, periods)
     share = _share(found.valid, periods)
     known = share >= min_coverage - 1e-6
     cells = tuple(name for name in amount.dims if name != "time")
@@ -239,6 +241,25 @@ def annual_maxima(
         },
         data.attrs if isinstance(data, xr.Dataset) else {},
     )
+
+
+def _opened(
+    data: Any, progress: bool | Reporter, **options: Any
+) -> tuple[xr.Dataset | xr.DataArray, xr.DataArray, int, Iterator[Block]]:
+    """Return a Dataset, its amounts in the order (time, ...), their interval, and their values in blocks.
+
+    Archives and cubes are read frame by frame, unless only some of their steps are amounts that can be added.
+    """
+    task = "moving sums"
+    if not is_dataset(data):
+        stream = open_stream(data, Options(**options), progress=progress)
+        amount, minutes = amount_of(stream.like)
+        if stream.there.all() and np.array_equal(ends_of(amount), stream.times):
+            return stream.like, amount, minutes, stream_blocks(stream, task, progress=progress)
+        data = stream.like
+    amount, minutes = amount_of(data)
+    amount = amount.transpose("time", ...)
+    return data, amount, minutes, variable_blocks(amount, task, progress=progress)
 
 
 _SHARE = {"long_name": "share of the period's intervals that are not missing", "units": "1"}

@@ -1,109 +1,54 @@
 """Sums over moving windows of a long series: five minutes to days, across the ends of days and months.
 
-A series is read forward, block by block, in one pass and bounded memory. Amounts are integers in ten-thousandths
-of a millimetre, so that sums have no rounding errors. They are accumulated from the beginning: a window's sum is
-the difference of two cumulative sums, and the last ones are kept for as many steps as the longest window has. If
-whole fields would take too much memory, bands of rows are processed one after the other.
+A series is read forward, once, in bounded memory. Amounts are integers in ten-thousandths of a millimetre, so that
+sums have no rounding errors. Three laws make it fast:
+
+- Few intervals are wet. While a cell is dry, its sums do not rise: the largest sum of a period ends in a wet
+  interval, or in the first one of the period that is not missing. So a block of steps is only processed in cells
+  that are wet in it, or new in the period.
+- A window's sum is the difference of two sums from the beginning. These are kept for as many blocks as the longest
+  window has, within each block for wet cells alone; its cost does not depend on its length.
+- No window that ends in a block exceeds the sum from before the first of these windows to the end of the block.
+  Where that is no more than the largest sum so far, and below all thresholds, nothing is computed.
 
 Missing intervals count as 0 mm, so sums are lower bounds and a gap cannot cause an extreme.
 """
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.analysis.blocks import STEPS
+from radar_nb.errors import SeriesError
 from radar_nb.reading.intervals import ends_of
-from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterable, Iterator, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
 
+    from radar_nb.analysis.blocks import Block
     from radar_nb.analysis.periods import Periods
-    from radar_nb.runtime.progress import Reporter
-
-BLOCK = 32 << 20
-"""Bytes of a block, as in `radar_nb.reading.dataset`: malloc reuses such memory without a system call."""
-_AHEAD = 1
-"""Blocks that are read while one is processed."""
-
-
-def blocks(
-    variable: xr.DataArray, task: str, *, progress: bool | Reporter = False
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Iterate over a variable's values in blocks of time.
-
-    Parameters
-    ----------
-    variable : xarray.DataArray
-        Its first dimension is time. Dask chunks are kept whole, and small ones are joined.
-    task : str
-        Name of the task in progress reports.
-    progress : bool or Reporter
-        In time steps.
-
-    Yields
-    ------
-    steps : slice
-        Range of the steps.
-    values : ndarray of float32, shape (steps, ...)
-        NaN where missing; the caller may change them.
-    """
-    cuts = _cuts(variable)
-    with reporting(progress) as report, ThreadPoolExecutor(1) as pool:
-        waiting: deque[tuple[slice, Future[NDArray[np.float32]]]] = deque()
-        try:
-            for start, stop in pairwise(cuts):
-                steps = slice(start, stop)
-                waiting.append((steps, pool.submit(_read, variable, steps)))
-                if len(waiting) > _AHEAD:
-                    yield from _next(waiting)
-                report(Progress(task=task, done=start, total=cuts[-1], unit="steps"))
-            while waiting:
-                yield from _next(waiting)
-            report(Progress(task=task, done=cuts[-1], total=cuts[-1], unit="steps"))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _next(
-    waiting: deque[tuple[slice, Future[NDArray[np.float32]]]],
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    steps, future = waiting.popleft()
-    yield steps, future.result()
-
-
-def _read(variable: xr.DataArray, steps: slice) -> NDArray[np.float32]:
-    return np.array(variable[steps].values, np.float32)
-
-
-def _cuts(variable: xr.DataArray) -> list[int]:
-    """Return the edges of blocks; chunked data are cut at ends of chunks."""
-    count = variable.sizes["time"]
-    longest = max(1, int(BLOCK // max(4 * variable.size // count, 1)))
-    ends = np.cumsum(variable.chunks[0]) if variable.chunks else np.arange(1, count + 1)
-    cuts = [0]
-    for at, end in enumerate(ends.tolist()):
-        following = ends[at + 1] if at + 1 < len(ends) else count
-        if end == count or following - cuts[-1] > longest:
-            cuts.append(end)
-    return cuts
-
 
 PER_MM = 10_000
 """Units per mm of integer amounts: a unit is a hundredth of the resolution of 5-minute products."""
-
-_MEMORY = 1 << 29
-"""Largest number of bytes of sums that are kept."""
+_CELLS = 1 << 15
+"""Cells that are processed at once; their numbers fit into 16 bits."""
+_VALUES = 1 << 19
+"""Values that are processed at once, if there are few cells: 2 MB."""
+_MISSING = 1 << 31
+"""The bit that marks missing amounts in units; the others hold the amount."""
+_HALF = 1 << 30
+"""Keys below this are int32, so that those of missing intervals stay negative whatever is added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,153 +78,378 @@ class Moved:
 
 
 def moving_sums(
+    blocks: Iterable[Block],
     amount: xr.DataArray,
     durations: Sequence[int],
     periods: Periods,
     *,
     thresholds: Sequence[float] = (),
-    progress: bool | Reporter = False,
+    workers: int | None = None,
 ) -> Moved:
     """Return the extremes of moving sums in periods, and how often they reach thresholds.
 
     Parameters
     ----------
+    blocks : iterable of Block
+        All steps of the series in the order of time, without a gap.
     amount : xarray.DataArray
-        In mm; dimensions time and any others, fields with (y, x) last.
+        The series that they belong to, in mm: dimensions time and any others, whose times count.
     durations : sequence of int
         Minutes, multiples of the interval.
     periods : Periods
         A sum belongs to the period in which it ends; it may begin in an earlier period.
     thresholds : sequence of float
         In mm, for the first duration. A sum that equals one is not below it.
-    progress : bool or Reporter
-        Task "moving sums", in time steps.
+    workers : int, optional
+        Number of threads; by default the number of processors. It does not change the result.
+
+    Raises
+    ------
+    SeriesError
+        An amount is negative or infinite.
     """
-    amount = amount.transpose("time", ...)
+    cells = amount.isel(time=0).shape
+    count = int(np.prod(cells))
     ends = ends_of(amount)
     # the last step before each window; -1 at the beginning
     before = [
         np.searchsorted(ends, ends - np.timedelta64(minutes, "m"), side="right") - 1 for minutes in durations
     ]
-    longest = int(max((np.arange(ends.size) - start).max() for start in before))
-    bands = _bands(amount, longest)
-    found = []
-    for number, band in enumerate(bands):
-        kept = _Kept(band[0].size, len(durations), len(periods.bounds), thresholds)
-        task = f"moving sums {number + 1} of {len(bands)}" if len(bands) > 1 else "moving sums"
-        _pass(band, before, longest, periods, kept, task=task, progress=progress)
-        found.append(kept.result(band.shape[1:]))
-    if len(found) == 1:
-        return found[0]
-    return Moved(**{name: np.concatenate([getattr(one, name) for one in found], -2) for name in Moved.__slots__})
-
-
-def _bands(amount: xr.DataArray, longest: int) -> list[xr.DataArray]:
-    """Cut fields into bands of rows that fit into memory."""
-    cells = max(1, amount.size // amount.sizes["time"])
-    steps = longest + 2 * max(1, BLOCK // (4 * cells))
-    count = -(-4 * cells * steps // _MEMORY)
-    if "y" not in amount.dims or count == 1:
-        return [amount]
-    edges = np.linspace(0, amount.sizes["y"], min(count, amount.sizes["y"]) + 1).astype(int)
-    return [amount.isel(y=slice(a, b)) for a, b in pairwise(edges)]
-
-
-def _pass(
-    amount: xr.DataArray,
-    before: Sequence[NDArray[np.int64]],
-    longest: int,
-    periods: Periods,
-    kept: _Kept,
-    *,
-    task: str,
-    progress: bool | Reporter,
-) -> None:
-    """Process a series in one pass."""
-    ring = np.zeros((longest + 1, amount[0].size), np.int32)
-    for steps, fields in blocks(amount, task, progress=progress):
-        values = fields.reshape(len(fields), -1)
-        numbers = np.arange(steps.start, steps.stop)
-        missing = np.isnan(values)
-        np.copyto(values, 0, where=missing)
-        counts = np.rint(values * np.float32(PER_MM)).astype(np.int32)
-        if len(ring) < longest + 1 + len(counts):
-            ring = _grown(ring, steps.start, longest + 1 + len(counts))
-        # continue from the sum before the first step: zero, or the last of the previous block
-        counts[0] += ring[(steps.start - 1) % len(ring)]
-        np.cumsum(counts, axis=0, out=counts)
-        ring[numbers % len(ring)] = counts
-        kept.count_valid(periods.of_step[steps], ~missing)
-        for duration, start in enumerate(before):
-            sums = counts - ring[start[steps] % len(ring)]
-            np.copyto(sums, -1, where=missing)
-            kept.take(duration, steps.start, periods.of_step[steps], sums)
-
-
-def _grown(ring: NDArray[np.int32], start: int, size: int) -> NDArray[np.int32]:
-    """Return a longer ring buffer with the same sums in their places; the sum before the first step is zero."""
-    longer = np.zeros((size, ring.shape[1]), np.int32)
-    there = np.arange(max(-1, start - len(ring)), start)
-    longer[there % size] = ring[there % len(ring)]
-    return longer
+    kept = _Kept(count, len(durations), len(periods.bounds), [round(value * PER_MM) for value in thresholds])
+    edges = np.linspace(0, count, -(-count // _CELLS) + 1).astype(int).tolist()
+    bands = [_Band(kept, slice(*cut)) for cut in pairwise(edges)]
+    turns = _turns(blocks, periods, before, max(STEPS, _VALUES // max(count, 1)))
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for block, turn in turns:
+            deque(pool.map(partial(_Band.take, block=block, turn=turn), bands), maxlen=0)
+    return kept.result(cells)
 
 
 class _Kept:
-    """Statistics of sums, by period."""
+    """Statistics in integers, of shape (..., cells): see `Moved`."""
 
-    def __init__(self, cells: int, durations: int, periods: int, thresholds: Sequence[float]) -> None:
-        self._floors = [round(threshold * PER_MM) for threshold in thresholds]
-        self._largest = np.full((durations, periods, cells), -1, np.int32)
-        self._when = np.full(self._largest.shape, -1, np.int32)
-        self._above = np.zeros((len(thresholds), periods, cells), np.int32)
-        self._first = np.full(self._above.shape, -1, np.int32)
-        self._last = np.full(self._above.shape, -1, np.int32)
-        self._valid = np.zeros((periods, cells), np.int32)
-
-    def count_valid(self, of_step: NDArray[np.int64], valid: NDArray[np.bool_]) -> None:
-        """Count intervals that are not missing."""
-        for period, part in _runs(of_step):
-            self._valid[period] += valid[part].sum(axis=0, dtype=np.int32)
-
-    def take(self, duration: int, start: int, of_step: NDArray[np.int64], sums: NDArray[np.int32]) -> None:
-        """Add the sums that end in some steps, -1 where their last interval is missing."""
-        for period, part in _runs(of_step):
-            here, begin = sums[part], start + part.start
-            largest = here.max(axis=0)
-            better = largest > self._largest[duration, period]
-            if better.any():
-                self._largest[duration, period][better] = largest[better]
-                self._when[duration, period][better] = begin + here[:, better].argmax(axis=0)
-            if duration:
-                continue
-            for number, floor in enumerate(self._floors):
-                if (reached := largest >= floor).any():
-                    self._count(number, period, begin, here[:, reached] >= floor, reached)
-
-    def _count(
-        self, number: int, period: int, begin: int, above: NDArray[np.bool_], cells: NDArray[np.bool_]
-    ) -> None:
-        self._above[number, period][cells] += above.sum(axis=0, dtype=np.int32)
-        first = self._first[number, period]
-        first[cells] = np.where(first[cells] < 0, begin + above.argmax(axis=0), first[cells])
-        self._last[number, period][cells] = begin + len(above) - 1 - above[::-1].argmax(axis=0)
+    def __init__(self, cells: int, durations: int, periods: int, floors: Sequence[int]) -> None:
+        self.floors = floors
+        self.largest = np.full((durations, periods, cells), -1, np.int32)
+        self.when = np.full(self.largest.shape, -1, np.int32)
+        self.above = np.zeros((len(floors), periods, cells), np.int32)
+        self.first = np.full(self.above.shape, -1, np.int32)
+        self.last = np.full(self.above.shape, -1, np.int32)
+        self.valid = np.zeros((periods, cells), np.int32)
 
     def result(self, cells: tuple[int, ...]) -> Moved:
         """Return all statistics in the shape of the cells."""
-        largest = (self._largest / PER_MM).astype(np.float32)
-        largest[self._largest < 0] = np.nan
-        arrays = {
-            "largest": largest,
-            "when": self._when,
-            "above": self._above,
-            "first": self._first,
-            "last": self._last,
-            "valid": self._valid,
-        }
+        largest = np.empty(self.largest.shape, np.float32)
+        np.divide(self.largest, PER_MM, out=largest, dtype=np.float64, casting="unsafe")
+        largest[self.largest < 0] = np.nan
+        names = ("when", "above", "first", "last", "valid")
+        arrays = {"largest": largest} | {name: getattr(self, name) for name in names}
         return Moved(**{name: array.reshape(*array.shape[:-1], *cells) for name, array in arrays.items()})
 
 
-def _runs(of_step: NDArray[np.int64]) -> list[tuple[int, slice]]:
-    """Return the runs of steps in the same period, as (period, steps)."""
-    cuts = [0, *(np.flatnonzero(np.diff(of_step)) + 1).tolist(), len(of_step)]
-    return [(int(of_step[a]), slice(a, b)) for a, b in pairwise(cuts)]
+# --- time -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Piece:
+    """Some steps of a turn whose windows begin in the same turn.
+
+    Attributes
+    ----------
+    rows : slice
+        The steps, counted from the beginning of their turn.
+    turn : int
+        The number of the turn that holds the last step before each window; -1 before the first step.
+    places : slice or ndarray of int64
+        These last steps, counted from the beginning of that turn.
+    """
+
+    rows: slice
+    turn: int
+    places: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Turn:
+    """Some steps of one block and one period that are processed at once.
+
+    Attributes
+    ----------
+    number : int
+    start : int
+        The first step of the series.
+    steps : slice
+        The steps within the block.
+    period : int
+    windows : sequence of sequence of _Piece
+        For each duration.
+    oldest : int
+        The oldest turn whose sums are still needed.
+    """
+
+    number: int
+    start: int
+    steps: slice
+    period: int
+    windows: Sequence[Sequence[_Piece]]
+    oldest: int
+
+
+def _turns(
+    blocks: Iterable[Block], periods: Periods, before: Sequence[NDArray[np.int64]], longest: int
+) -> Iterator[tuple[Block, _Turn]]:
+    """Cut blocks where a period ends, and at multiples of a length, so that windows often begin where turns do."""
+    starts: list[int] = []  # of the turns from `first` on
+    first = 0
+    for block in blocks:
+        count = len(block.values)
+        of_step = periods.of_step[block.start : block.start + count]
+        cuts = {0, count, *(np.flatnonzero(np.diff(of_step)) + 1).tolist()}
+        cuts |= set(range(-block.start % longest, count, longest))
+        for begin, stop in pairwise(sorted(cuts)):
+            start = block.start + begin
+            starts.append(start)
+            windows = [_pieces(last[start : start + stop - begin], starts, first) for last in before]
+            oldest = min(pieces[-1].turn for pieces in windows)
+            yield (
+                block,
+                _Turn(
+                    number=first + len(starts) - 1,
+                    start=start,
+                    steps=slice(begin, stop),
+                    period=int(of_step[begin]),
+                    windows=windows,
+                    oldest=oldest,
+                ),
+            )
+            if oldest > first:
+                starts, first = starts[oldest - first :], oldest
+
+
+def _pieces(last: NDArray[np.int64], starts: Sequence[int], first: int) -> list[_Piece]:
+    """Cut steps by the turn that holds the last step before their windows."""
+    pieces = []
+    turns = np.searchsorted(starts, last, side="right") - 1
+    for row, stop in pairwise([0, *(np.flatnonzero(np.diff(turns)) + 1).tolist(), len(last)]):
+        turn = int(turns[row])
+        places: Any = last[row:stop] - starts[turn]
+        if (np.diff(places) == 1).all():
+            places = slice(int(places[0]), int(places[-1]) + 1)
+        pieces.append(_Piece(rows=slice(row, stop), turn=first + turn if turn >= 0 else -1, places=places))
+    return pieces
+
+
+# --- cells ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sums:
+    """The sums of a band in a turn.
+
+    Attributes
+    ----------
+    base : ndarray of int32, shape (cells,)
+        Units from the beginning of the series to that of the turn.
+    column : ndarray of uint16, shape (cells,)
+        The column of a cell; dry ones share the last column, which is zero.
+    sums : ndarray of uint16 or int32, shape (steps, wet cells + 1)
+        From the beginning of the turn to each step, in `factor` units.
+    factor : int
+    """
+
+    base: NDArray[np.int32]
+    column: NDArray[np.uint16]
+    sums: NDArray[Any]
+    factor: int
+
+    def of(self, cells: NDArray[np.int64], steps: Any, factor: int, kind: type[Any]) -> NDArray[Any]:
+        """Return sums from the beginning of the turn, times a factor, shape (steps, cells)."""
+        taken = self.sums[steps].take(self.column[cells], axis=1)
+        scaled: NDArray[Any] = np.multiply(taken, kind(self.factor * factor), dtype=kind)
+        return scaled
+
+
+class _Band:
+    """Some neighbouring cells, processed by one thread at a time."""
+
+    def __init__(self, kept: _Kept, cells: slice) -> None:
+        self._cells, self._floors = cells, kept.floors
+        self._largest, self._when = kept.largest[..., cells], kept.when[..., cells]
+        self._above, self._first, self._last = (one[..., cells] for one in (kept.above, kept.first, kept.last))
+        self._valid = kept.valid[..., cells]
+        self._total = np.zeros(cells.stop - cells.start, np.int32)
+        self._past: dict[int, _Sums] = {}
+
+    def take(self, block: Block, turn: _Turn) -> None:
+        """Add the steps of a turn."""
+        codes, packed = _codes(block, turn.steps, self._cells)
+        either, always = np.bitwise_or.reduce(codes, axis=0), np.bitwise_and.reduce(codes, axis=0)
+        gone, never = (either & packed.missing) != 0, (always & packed.missing) != 0
+        wet = (either & packed.bits) != 0
+        wet &= ~never
+        mixed = gone & ~never
+        self._count_valid(codes, packed, turn.period, gone, np.flatnonzero(mixed))
+        self._past[turn.number] = self._added(codes, packed, np.flatnonzero(wet), whole=not mixed.any())
+        new = self._largest[0, turn.period] < 0
+        new &= ~never
+        cells = np.flatnonzero(np.logical_or(wet, new))
+        keys = self._keys(turn, cells)
+        if mixed[cells].any():
+            keys.omit((codes.take(cells, axis=1) & packed.missing) != 0)
+        for duration, pieces in enumerate(turn.windows):
+            bound = self._total - self._base(pieces[0].turn)
+            self._raise(duration, turn, keys, bound)
+            if not duration and self._floors:
+                reached = np.flatnonzero((bound >= min(self._floors)) & ~never)
+                if reached.size:
+                    missing = (codes.take(reached, axis=1) & packed.missing) != 0
+                    self._count(turn, reached, missing)
+        for number in [number for number in self._past if number < turn.oldest]:
+            del self._past[number]
+
+    def _base(self, turn: int) -> Any:
+        return self._past[turn].base if turn >= 0 else np.int32(0)
+
+    def _count_valid(
+        self, codes: NDArray[Any], packed: _Units, period: int, gone: NDArray[np.bool_], mixed: NDArray[np.int64]
+    ) -> None:
+        """Count intervals that are not missing."""
+        valid = self._valid[period]
+        np.add(valid, np.int32(len(codes)), out=valid, where=~gone)
+        if mixed.size:
+            valid[mixed] += ((codes.take(mixed, axis=1) & packed.missing) == 0).sum(axis=0, dtype=np.int32)
+
+    def _added(self, codes: NDArray[Any], packed: _Units, wet: NDArray[np.int64], *, whole: bool) -> _Sums:
+        """Return the sums of wet cells, and add them to the totals; `whole`: no cell is missing for some steps."""
+        amounts = codes.take(wet, axis=1)
+        if not whole:
+            np.copyto(amounts, 0, where=(amounts & packed.missing) != 0)
+        amounts &= packed.bits
+        sums = np.zeros((len(codes), wet.size + 1), np.int32)
+        np.cumsum(amounts, axis=0, dtype=np.int32, out=sums[:, :-1])
+        column = np.full(self._total.size, wet.size, np.uint16)
+        column[wet] = np.arange(wet.size, dtype=np.uint16)
+        base, self._total = self._total, self._total.copy()
+        self._total[wet] += sums[-1, :-1] * np.int32(packed.factor)
+        short = sums[-1].max() <= np.iinfo(np.uint16).max
+        return _Sums(
+            base=base, column=column, sums=sums.astype(np.uint16) if short else sums, factor=packed.factor
+        )
+
+    def _keys(self, turn: _Turn, cells: NDArray[np.int64]) -> _Keys:
+        """Return the sums of cells from the beginning of the turn as keys."""
+        here = self._past[turn.number]
+        length = len(here.sums)
+        shift = (length - 1).bit_length()
+        oldest = self._past[min(self._past)].base
+        most = int((self._total - oldest).max(initial=0))
+        kind: type[Any] = np.int32 if most << shift < _HALF else np.int64
+        keys = here.of(cells, slice(None), 1 << shift, kind)
+        keys += np.arange(length - 1, -1, -1, dtype=kind)[:, None]
+        return _Keys(cells=cells, keys=keys, shift=shift, base=here.base[cells])
+
+    def _raise(self, duration: int, turn: _Turn, all_keys: _Keys, bound: NDArray[np.int32]) -> None:
+        """Replace the largest sums that are exceeded."""
+        largest, when = self._largest[duration, turn.period], self._when[duration, turn.period]
+        keys = all_keys.where(bound[all_keys.cells] > largest[all_keys.cells])
+        if not keys.cells.size:
+            return
+        kind = keys.keys.dtype.type
+        best = np.full(keys.cells.size, np.iinfo(kind).min, kind)
+        for piece in turn.windows[duration]:
+            ends, base = keys.keys[piece.rows], keys.base
+            if piece.turn >= 0:
+                past = self._past[piece.turn]
+                base = base - past.base[keys.cells]
+                if past.sums.shape[1] > 1:
+                    begins = past.of(keys.cells, piece.places, 1 << keys.shift, kind)
+                    ends = np.subtract(ends, begins, out=begins)
+            np.maximum(best, ends.max(axis=0) + (base.astype(kind) << keys.shift), out=best)
+        sums = best >> keys.shift
+        better = np.flatnonzero(sums > largest[keys.cells])
+        cells = keys.cells[better]
+        largest[cells] = sums[better]
+        row = len(keys.keys) - 1 - (best[better] & kind((1 << keys.shift) - 1))
+        when[cells] = turn.start + row
+
+    def _count(self, turn: _Turn, cells: NDArray[np.int64], missing: NDArray[np.bool_]) -> None:
+        """Count the sums of the first duration that reach thresholds."""
+        here = self._past[turn.number]
+        sums = here.of(cells, slice(None), 1, np.int64) + here.base[cells]
+        for piece in turn.windows[0]:
+            if piece.turn >= 0:
+                past = self._past[piece.turn]
+                sums[piece.rows] -= past.of(cells, piece.places, 1, np.int64) + past.base[cells]
+        np.copyto(sums, -1, where=missing)
+        for number, floor in enumerate(self._floors):
+            above = sums >= floor
+            some = above.any(axis=0)
+            above, where = above[:, some], cells[some]
+            self._above[number, turn.period][where] += above.sum(axis=0, dtype=np.int32)
+            first = self._first[number, turn.period]
+            first[where] = np.where(first[where] < 0, turn.start + above.argmax(axis=0), first[where])
+            self._last[number, turn.period][where] = turn.start + len(above) - 1 - above[::-1].argmax(axis=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Keys:
+    """Sums of some cells that are compared together with their steps: of equal sums the first is the largest key.
+
+    Attributes
+    ----------
+    cells : ndarray of int64
+    keys : ndarray of int32 or int64, shape (steps, cells)
+        Units from the beginning of the turn, shifted, plus the number of steps left; far below 0 where missing.
+    shift : int
+    base : ndarray of int32, shape (cells,)
+        Units from the beginning of the series to that of the turn.
+    """
+
+    cells: NDArray[np.int64]
+    keys: NDArray[Any]
+    shift: int
+    base: NDArray[np.int32]
+
+    def omit(self, missing: NDArray[np.bool_]) -> None:
+        """Omit sums that end in missing intervals."""
+        np.copyto(self.keys, np.iinfo(self.keys.dtype).min // 2, where=missing)
+
+    def where(self, chosen: NDArray[np.bool_]) -> _Keys:
+        """Return the keys of some cells."""
+        some = np.flatnonzero(chosen)
+        if some.size == chosen.size:
+            return self
+        return _Keys(
+            cells=self.cells[some], keys=self.keys.take(some, axis=1), shift=self.shift, base=self.base[some]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Units:
+    """How codes hold amounts: `(code & bits) * factor` units, missing if a bit of `missing` is set."""
+
+    bits: Any
+    missing: Any
+    factor: int
+
+
+def _codes(block: Block, steps: slice, cells: slice) -> tuple[NDArray[Any], _Units]:
+    """Return the amounts of some cells as unsigned integers, shape (steps, cells)."""
+    values, packing = block.values[steps, cells], block.packing
+    if packing is not None:
+        kind = values.dtype.type
+        factor = round(packing.scale * PER_MM)
+        return values, _Units(bits=kind(packing.bits & 0xFFFF), missing=kind(packing.missing), factor=factor)
+    missing = np.isnan(values)
+    counts = np.where(missing, np.float32(0), values)
+    counts *= np.float32(PER_MM)
+    np.rint(counts, out=counts)
+    if not (counts.min() >= 0 and counts.max() < _MISSING):
+        known = values[~missing]
+        raise SeriesError(
+            f"amounts from {known.min():g} to {known.max():g} mm cannot be summed: pass amounts of 0 mm and more, "
+            "and NaN where they are missing"
+        )
+    codes = counts.astype(np.uint32)
+    codes |= missing.astype(np.uint32) << np.uint32(31)
+    return codes, _Units(bits=np.uint32(_MISSING - 1), missing=np.uint32(_MISSING), factor=1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.moving_sums import blocks
+from radar_nb.analysis.blocks import blocks
 from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.errors import NothingFound, SeriesError, SettingsError
 from radar_nb.geography.shapes import read_shapes
