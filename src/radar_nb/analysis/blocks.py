@@ -19,7 +19,7 @@ import numpy as np
 from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from concurrent.futures import Future
 
     import xarray as xr
@@ -125,7 +125,9 @@ def variable_blocks(variable: xr.DataArray, task: str, *, progress: bool | Repor
         yield Block(start=steps.start, values=values.reshape(len(values), -1))
 
 
-def stream_blocks(stream: FrameStream, task: str, *, progress: bool | Reporter = False) -> Iterator[Block]:
+def stream_blocks(
+    stream: FrameStream, task: str, *, progress: bool | Reporter = False
+) -> Generator[Block, None, None]:
     """Iterate over the frames of a stream in the order of time.
 
     A thread reads ahead into the same few pieces of memory: new memory takes longer to touch than a frame to read.
