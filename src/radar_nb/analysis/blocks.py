@@ -101,7 +101,7 @@ def _cuts(variable: xr.DataArray) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Block:
+class StepBlock:
     """Some consecutive steps of all cells.
 
     Attributes
@@ -119,15 +119,17 @@ class Block:
     packing: Packing | None = None
 
 
-def variable_blocks(variable: xr.DataArray, task: str, *, progress: bool | Reporter = False) -> Iterator[Block]:
+def variable_blocks(
+    variable: xr.DataArray, task: str, *, progress: bool | Reporter = False
+) -> Iterator[StepBlock]:
     """Iterate over the amounts of a variable, shape (time, ...), as `blocks` does."""
     for steps, values in blocks(variable, task, progress=progress):
-        yield Block(start=steps.start, values=values.reshape(len(values), -1))
+        yield StepBlock(start=steps.start, values=values.reshape(len(values), -1))
 
 
 def stream_blocks(
     stream: FrameStream, task: str, *, progress: bool | Reporter = False
-) -> Generator[Block, None, None]:
+) -> Generator[StepBlock, None, None]:
     """Iterate over the frames of a stream in the order of time.
 
     A thread reads ahead into the same few pieces of memory: new memory takes longer to touch than a frame to read.
@@ -159,7 +161,7 @@ class _Ahead:
         self._stream = stream
         self._cells = cells = int(np.prod(stream.grid.shape))
         self._length = length = max(1, BLOCK // (2 * cells) // STEPS) * STEPS
-        self.filled: Queue[Block | None] = Queue()
+        self.filled: Queue[StepBlock | None] = Queue()
         self.free: Queue[NDArray[np.uint8] | None] = Queue()
         for _ in range(_AHEAD + 2):
             self.free.put(np.empty(4 * length * cells, np.uint8))  # untouched, and so not in memory yet
@@ -204,7 +206,7 @@ class _Ahead:
     def _pass_on(self) -> None:
         if self._values is not None:
             values = self._values[: self._stop - self._start]
-            self.filled.put(Block(start=self._start, values=values, packing=self._packing))
+            self.filled.put(StepBlock(start=self._start, values=values, packing=self._packing))
             self._values = None
 
 

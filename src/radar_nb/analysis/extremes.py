@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.analysis.blocks import Block
+    from radar_nb.analysis.blocks import StepBlock
     from radar_nb.analysis.periods import Label, Periods
     from radar_nb.runtime.progress import Reporter
 
@@ -245,7 +245,7 @@ def annual_maxima(
 
 def _opened(
     data: Any, progress: bool | Reporter, **options: Any
-) -> tuple[xr.Dataset | xr.DataArray, xr.DataArray, int, Iterator[Block]]:
+) -> tuple[xr.Dataset | xr.DataArray, xr.DataArray, int, Iterator[StepBlock]]:
     """Return a Dataset, its amounts in the order (time, ...), their interval, and their values in blocks.
 
     Archives and cubes are read frame by frame, unless only some of their steps are amounts that can be added.

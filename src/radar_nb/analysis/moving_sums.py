@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from radar_nb.analysis.blocks import Block
+    from radar_nb.analysis.blocks import StepBlock
     from radar_nb.analysis.periods import Periods
 
 PER_MM = 10_000
@@ -78,7 +78,7 @@ class Moved:
 
 
 def moving_sums(
-    blocks: Iterable[Block],
+    blocks: Iterable[StepBlock],
     amount: xr.DataArray,
     durations: Sequence[int],
     periods: Periods,
@@ -90,7 +90,7 @@ def moving_sums(
 
     Parameters
     ----------
-    blocks : iterable of Block
+    blocks : iterable of StepBlock
         All steps of the series in the order of time, without a gap.
     amount : xarray.DataArray
         The series that they belong to, in mm: dimensions time and any others, whose times count.
@@ -196,8 +196,8 @@ class _Turn:
 
 
 def _turns(
-    blocks: Iterable[Block], periods: Periods, before: Sequence[NDArray[np.int64]], longest: int
-) -> Iterator[tuple[Block, _Turn]]:
+    blocks: Iterable[StepBlock], periods: Periods, before: Sequence[NDArray[np.int64]], longest: int
+) -> Iterator[tuple[StepBlock, _Turn]]:
     """Cut blocks where a period ends, and at multiples of a length, so that windows often begin where turns do."""
     starts: list[int] = []  # of the turns from `first` on
     first = 0
@@ -280,7 +280,7 @@ class _Band:
         self._total = np.zeros(cells.stop - cells.start, np.int32)
         self._past: dict[int, _Sums] = {}
 
-    def take(self, block: Block, turn: _Turn) -> None:
+    def take(self, block: StepBlock, turn: _Turn) -> None:
         """Add the steps of a turn."""
         codes, packed = _codes(block, turn.steps, self._cells)
         either, always = np.bitwise_or.reduce(codes, axis=0), np.bitwise_and.reduce(codes, axis=0)
@@ -433,7 +433,7 @@ class _Units:
     factor: int
 
 
-def _codes(block: Block, steps: slice, cells: slice) -> tuple[NDArray[Any], _Units]:
+def _codes(block: StepBlock, steps: slice, cells: slice) -> tuple[NDArray[Any], _Units]:
     """Return the amounts of some cells as unsigned integers, shape (steps, cells)."""
     values, packing = block.values[steps, cells], block.packing
     if packing is not None:
