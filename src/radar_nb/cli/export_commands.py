@@ -32,7 +32,7 @@ def add_export_commands(add: Callable[..., Parser]) -> None:
     export.add_argument("--names", metavar="COLUMN", help="column of the areas with their names")
     export.add_argument("--min-coverage", metavar="SHARE", type=float, default=0.95,
                         help="missing where less than this share of an area is known (0.95)")  # fmt: skip
-    export.add_argument("--format", metavar="NAME", help="format of a model, such as swmm (by the file's suffix)")
+    export.add_argument("--format", metavar="NAME", help="format of a model: swmm, hystem-extran, ... (by suffix)")
     export.add_argument("--tz", metavar="ZONE", help="zone of the times, without summer time: UTC+1, UTC")
     export.add_argument("--label", choices=("start", "end"), help="edge of the interval that a time is")
     export.add_argument(

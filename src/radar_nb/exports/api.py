@@ -50,12 +50,14 @@ def export(
     - `.tif`, `.tiff`: fields as a cloud-optimised GeoTIFF, north up, one band a time step, NaN where missing,
       with projection, unit and times.
     - `.nc`: the whole Dataset, compressed, with CF conventions.
-    - `.dat`, or `format="swmm"`: amounts in mm at points or of areas as EPA SWMM's rain file. The text beside it,
-      `rain.dat.txt`, has the lines for the model's `[RAINGAGES]`.
+    - `.dat`, `.uvf`, `.zrx`, or `format=`: amounts in mm at points or of areas as rain for a model: "swmm"
+    (`.dat`),
+      "swmm-timeseries", "hystem-extran" and "smusi" (both `.reg`), "uvf", "zrxp", "infoworks" (a CSV).
 
     Rain for models has times of the model, not of radar_nb (end of the interval, UTC): `tz` must be stated, and
     `label` where the format does not define it. Series are read in blocks, so that lazy ones of any length can be
-    written. A text beside the file states stations, span, interval, zone, label and gaps.
+    written. A text beside the file (`rain.dat.txt`) states stations, span, interval,
+    zone, label and gaps, and has what SWMM's input file needs.
 
     Parameters
     ----------
@@ -124,6 +126,11 @@ def series_format(target: Path, name: str | None) -> SeriesFormat | None:
     SettingsError
         The name or the suffix is unknown.
     """
+    if name == "md" or (name is None and target.suffix.lower() == ".md"):
+        raise SettingsError(
+            "MD cannot be written, since its columns are not published where they could be checked: choose "
+            'format="hystem-extran", format="uvf" or format="zrxp"'
+        )
     if name is not None:
         if name not in FORMATS:
             raise SettingsError(f"unknown format={name!r}: choose one of {', '.join(FORMATS)}, or leave it out")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Column = NDArray[np.uint8]
 
-_ZERO, _BLANK, _MINUS = b"0"[0], b" "[0], b"-"[0]
+_ZERO, _BLANK, _MINUS, _NOTHING = b"0"[0], b" "[0], b"-"[0], 0
 
 
 def text_column(text: str | bytes, lines: int) -> Column:
@@ -24,7 +24,14 @@ def text_column(text: str | bytes, lines: int) -> Column:
 
 
 def whole_numbers(values: NDArray[np.integer], width: int, *, fill: str = " ") -> Column:
-    """Return integers right-aligned in a width that holds them, filled with blanks or zeros.
+    """Return integers right-aligned in a width that holds them.
+
+    Parameters
+    ----------
+    values : ndarray of integers
+    width : int
+    fill : {" ", "0", ""}
+        What stands before the digits: blanks, zeros, or nothing, so that lines differ in length.
 
     Raises
     ------
@@ -40,8 +47,8 @@ def whole_numbers(values: NDArray[np.integer], width: int, *, fill: str = " ") -
     size = np.abs(numbers)
     tens = 10 ** np.arange(width - 1, -1, -1, dtype=np.int64)
     digits = (size[:, None] // tens % 10 + _ZERO).astype(np.uint8)
-    if fill == " ":
-        digits[:, :-1][size[:, None] < tens[:-1]] = _BLANK
+    if fill != "0":
+        digits[:, :-1][size[:, None] < tens[:-1]] = _BLANK if fill else _NOTHING
     negative = numbers < 0
     used = np.where(negative, 10 * size, size)  # a minus takes a place as a digit does
     if numbers.size and used.max() >= 10**width:
@@ -52,8 +59,8 @@ def whole_numbers(values: NDArray[np.integer], width: int, *, fill: str = " ") -
     return digits
 
 
-def decimals(numbers: NDArray[np.integer], places: int, width: int) -> Column:
-    """Return integers in units of 10^-places as decimal fractions, right-aligned in a width.
+def decimals(numbers: NDArray[np.integer], places: int, width: int, *, fill: str = " ") -> Column:
+    """Return integers of at least 0 in units of 10^-places as decimal fractions, right-aligned in a width.
 
     Examples
     --------
@@ -61,9 +68,16 @@ def decimals(numbers: NDArray[np.integer], places: int, width: int) -> Column:
     b'  0.005 12.345'
     """
     tens = 10**places
-    whole = whole_numbers(np.asarray(numbers) // tens, width - places - 1)
+    whole = whole_numbers(np.asarray(numbers) // tens, width - places - 1, fill=fill)
     rest = whole_numbers(np.asarray(numbers) % tens, places, fill="0")
     return np.concatenate([whole, text_column(".", len(whole)), rest], axis=1)
+
+
+def with_code(column: Column, where: NDArray[np.bool_], code: str, *, fill: str = " ") -> Column:
+    """Return a column with a text, right-aligned, in some lines."""
+    letters = code.rjust(column.shape[1], fill or "\0").encode("latin-1")
+    column[where] = np.frombuffer(letters, np.uint8)
+    return column
 
 
 def stamps(times: NDArray[np.datetime64], pattern: str, *, fill: str = "0") -> Column:
@@ -101,4 +115,5 @@ def stamps(times: NDArray[np.datetime64], pattern: str, *, fill: str = "0") -> C
 
 def joined(*columns: Column, end: str = "\n") -> bytes:
     """Return the lines of columns side by side."""
-    return np.concatenate([*columns, text_column(end, len(columns[0]))], axis=1).tobytes()
+    lines = np.concatenate([*columns, text_column(end, len(columns[0]))], axis=1).tobytes()
+    return lines.replace(b"\0", b"")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -112,6 +112,8 @@ class Rain:
         Shape (time, stations), as lazy as it was.
     at : ndarray of int64
         Number of the interval of each time of the variable.
+    before, after : int
+        How many of the first and last intervals were added to fill lines.
     """
 
     names: tuple[str, ...]
@@ -123,6 +125,8 @@ class Rain:
     title: str
     variable: xr.DataArray
     at: NDArray[np.int64]
+    before: int = 0
+    after: int = 0
 
     @property
     def step(self) -> np.timedelta64:
@@ -133,6 +137,23 @@ class Rain:
     def end(self) -> np.datetime64:
         """The end of the last interval, UTC."""
         return self.begin + self.steps * self.step
+
+    def in_lines(self, count: int) -> Rain:
+        """Return this rain with intervals added at both ends, so that lines of so many intervals are full.
+
+        Lines begin at multiples of their length after midnight, local time.
+        """
+        local = (self.begin + self.zone.offset).astype("datetime64[s]").astype(np.int64)
+        before = int(local % (count * 60 * self.minutes) // (60 * self.minutes))
+        after = -(before + self.steps) % count
+        return replace(
+            self,
+            begin=self.begin - before * self.step,
+            steps=before + self.steps + after,
+            at=self.at + before,
+            before=before,
+            after=after,
+        )
 
     def stamps_of(self, first: int, count: int) -> NDArray[np.datetime64]:
         """Return the times of intervals as they are written: local, at the labelled edge."""

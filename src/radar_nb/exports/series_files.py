@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
@@ -9,9 +10,14 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.exports.hystem import HYSTEM_EXTRAN
+from radar_nb.exports.infoworks import INFOWORKS
 from radar_nb.exports.rain import rain_of
 from radar_nb.exports.series_format import Station
-from radar_nb.exports.swmm import SWMM
+from radar_nb.exports.smusi import SMUSI
+from radar_nb.exports.swmm import SWMM, SWMM_TIMESERIES
+from radar_nb.exports.uvf import UVF
+from radar_nb.exports.zrxp import ZRXP
 from radar_nb.runtime.files import replacing, storage_errors
 from radar_nb.runtime.wording import human_interval, human_time
 
@@ -25,9 +31,11 @@ if TYPE_CHECKING:
 
 Gaps = Literal["error", "zero"]
 
-FORMATS: dict[str, SeriesFormat] = {form.name: form for form in (SWMM,)}
+_ALL = (SWMM, SWMM_TIMESERIES, HYSTEM_EXTRAN, SMUSI, UVF, ZRXP, INFOWORKS)
+FORMATS: dict[str, SeriesFormat] = {form.name: form for form in _ALL}
 """Formats of rain series by the name that `format=` takes."""
 
+_NO_FILE = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$')
 _KEPT = 1 << 26  # bytes of lines that are kept in memory before they go to a temporary file
 _PIECE = 1 << 22  # bytes that are copied at once
 
@@ -46,6 +54,8 @@ class Written:
         Whether they were written as 0 mm.
     change : float
         The largest change of a station's total by rounding, as a share of it.
+    totals : dict of str to float
+        What was written for each station, mm.
     """
 
     form: SeriesFormat
@@ -53,12 +63,14 @@ class Written:
     gaps: int
     zero: bool
     change: float
+    totals: dict[str, float]
 
     @property
     def sentence(self) -> str:
         """One sentence: stations, span, interval, zone, label, gaps."""
         rain, stations = self.rain, len(self.rain.names)
-        first, last = (str(moment + rain.zone.offset)[:16].replace("T", " ") for moment in (rain.begin, rain.end))
+        edges = rain.begin + rain.before * rain.step, rain.end - rain.after * rain.step
+        first, last = (str(moment + rain.zone.offset)[:16].replace("T", " ") for moment in edges)
         return (
             f"{stations} {'station' if stations == 1 else 'stations'}, {first} to {last} {rain.zone.name}, "
             f"mm in {human_interval(rain.minutes)}, times are the {rain.label} of the interval, {self._gaps()}"
@@ -82,15 +94,22 @@ def write_series(
     zone, edge = form.check_choices(tz, label)
     rain = rain_of(data, zone=zone, label=edge)
     form.check(rain)
+    rain = rain.in_lines(per_line := form.per_line(rain.minutes))
+    if form.missing is None and gaps != "zero" and (rain.before or rain.after):
+        raise SeriesError(
+            f"a line of {form.title} holds {human_interval(per_line * rain.minutes)} from full hours on, and has "
+            "no code "
+            'for missing: cut the series to full hours with .sel(time=...), or fill the lines with gaps="zero"'
+        )
     paths = _paths(target, form, rain)
     with storage_errors(target), _Lines(target) as lines:
         written = _fill(lines, rain, form, gaps)
         for path in dict.fromkeys(paths.values()):
             with replacing(path) as file:
-                for name in (name for name in rain.names if paths[name] == path):
-                    file.write(form.head(rain, name))
+                for name in [""] if form.wide else [name for name in rain.names if paths[name] == path]:
+                    file.write(form.head(rain, name, written.totals.get(name, 0.0)))
                     lines.copy(name, file)
-                    file.write(form.tail(rain, name))
+                    file.write(form.tail)
     files = {name: path.name for name, path in paths.items()}
     with replacing(_beside(target)) as file:
         file.write(_companion(written, files).encode())
@@ -105,11 +124,12 @@ def _beside(target: Path) -> Path:
 def _companion(written: Written, files: dict[str, str]) -> str:
     rain, form = written.rain, written.form
     names = ", ".join(dict.fromkeys(files.values()))
+    first = rain.begin + rain.before * rain.step
     lines = [
         f"{names}: {form.title}",
         rain.title,
         written.sentence,
-        f"first interval {human_time(rain.begin)} to {human_time(rain.begin + rain.step)}",
+        f"first interval {human_time(first)} to {human_time(first + rain.step)}",
         f"rounded to {10.0**-form.decimals:g} mm; this changes no total by more than {100 * written.change:.2g} %",
         "Data: Deutscher Wetterdienst (DWD), CC BY 4.0; made with radar_nb",
     ]
@@ -119,6 +139,10 @@ def _companion(written: Written, files: dict[str, str]) -> str:
 
 def _paths(target: Path, form: SeriesFormat, rain: Rain) -> dict[str, Path]:
     if "{name}" in target.name:
+        if (bad := next((name for name in rain.names if _NO_FILE.search(name)), None)) is not None:
+            raise SeriesError(
+                f"the name {bad!r} cannot be part of a file's name: rename the station with .assign_coords(...)"
+            )
         return {name: target.with_name(target.name.replace("{name}", name)) for name in rain.names}
     if form.single and len(rain.names) > 1:
         example = f"{target.stem}_{{name}}{target.suffix}"
@@ -132,33 +156,43 @@ def _paths(target: Path, form: SeriesFormat, rain: Rain) -> dict[str, Path]:
 def _fill(lines: _Lines, rain: Rain, form: SeriesFormat, gaps: Gaps | None) -> Written:
     """Write the lines of all stations to a temporary file, block by block."""
     missing, before, after = (np.zeros(len(rain.names)) for _ in range(3))
-    for block in rain.blocks(form.per_line):
+    for block in rain.blocks(form.per_line(rain.minutes)):
         stamps = rain.stamps_of(block.first, len(block.values))
         units, gone = _units(block.values, rain, form, stamps)
+        number = np.arange(block.first, block.first + len(stamps))
+        added = (number < rain.before) | (number >= rain.steps - rain.after)
+        gone[added] = False
         if gone.any() and (gaps == "error" or (gaps is None and form.missing is None)):
             raise _gap(gone, rain, form, block.first)
         missing += gone.sum(axis=0)
-        before += np.where(gone, 0, block.values).sum(axis=0)
-        after += np.where(gone, 0, units).sum(axis=0) / 10**form.decimals
-        if form.missing is not None and gaps != "zero":
-            units[gone] = form.missing
-        for number, name in enumerate(rain.names):
-            station = Station(
-                name=name,
-                stamps=stamps,
-                units=np.ascontiguousarray(units[:, number]),
-                is_first=block.first == 0,
-                is_last=block.first + len(stamps) == rain.steps,
-            )
-            lines.add(name, form.rows(rain, station))
-    if (empty := np.flatnonzero(missing == rain.steps)).size:
+        before += np.nansum(block.values, axis=0)
+        after += units.sum(axis=0) / 10**form.decimals
+        if form.missing is not None:
+            units[added] = form.missing
+            if gaps != "zero":
+                units[gone] = form.missing
+        ends = {"is_first": block.first == 0, "is_last": block.first + len(stamps) == rain.steps}
+        if form.wide:
+            lines.add("", form.rows(rain, Station(name="", stamps=stamps, units=units, **ends)))
+            continue
+        for place, name in enumerate(rain.names):
+            one = np.ascontiguousarray(units[:, place])
+            lines.add(name, form.rows(rain, Station(name=name, stamps=stamps, units=one, **ends)))
+    if (empty := np.flatnonzero(missing == rain.steps - rain.before - rain.after)).size:
         name = rain.names[empty[0]]
         raise SeriesError(
             f"the station {name!r} has no value at all: leave it out, such as with .drop_sel(...), or check its "
             "place"
         )
     change = np.abs(after - before) / np.where(before > 0, before, 1)
-    return Written(form=form, rain=rain, gaps=int(missing.sum()), zero=gaps == "zero", change=float(change.max()))
+    return Written(
+        form=form,
+        rain=rain,
+        gaps=int(missing.sum()),
+        zero=gaps == "zero",
+        change=float(change.max()),
+        totals=dict(zip(rain.names, after.tolist(), strict=True)),
+    )
 
 
 def _units(

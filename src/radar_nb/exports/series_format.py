@@ -11,7 +11,7 @@ from radar_nb.exports.rain import Zone
 from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class Station:
     name : str
     stamps : ndarray of datetime64[s], shape (intervals,)
         Local times at the labelled edge.
-    units : ndarray of int64, shape (intervals,)
+    units : ndarray of int64, shape (intervals,), or (intervals, stations) for a wide format
         Amounts in units of 10^-decimals mm, `missing` where there is none.
     is_first, is_last : bool
         Whether the intervals are the first or the last of the series.
@@ -63,16 +63,19 @@ class SeriesFormat:
         The code for missing, in these units; None if the format has none.
     single : bool
         Whether a file holds one station alone.
-    intervals : collection of int, optional
-        The minutes that an interval may have; None for any.
-    per_line : int
-        Intervals that stand in one line.
+    wide : bool
+        Whether the stations of a file stand side by side, so that lines are made of all together.
+    lines : mapping of int to int, optional
+        For each interval in minutes that the format allows, how many stand in one line; None for any interval, one
+        a line.
     names : str
         A regular expression for names, and `names_are` in words.
     rows : callable
         The lines of some intervals of a station.
-    head, tail : callable
-        The lines before and after those of a station.
+    head : callable
+        The lines before those of a station, of its name and its total in mm.
+    tail : bytes
+        What ends them.
     companion : callable, optional
         Lines for the model's own input, written to a text beside the file.
     """
@@ -85,13 +88,13 @@ class SeriesFormat:
     largest: int
     missing: int | None = None
     single: bool = False
-    intervals: Collection[int] | None = None
-    per_line: int = 1
+    wide: bool = False
+    lines: Mapping[int, int] | None = None
     names: str
     names_are: str
     rows: Callable[[Rain, Station], bytes]
-    head: Callable[[Rain, str], bytes] = lambda _rain, _name: b""
-    tail: Callable[[Rain, str], bytes] = lambda _rain, _name: b""
+    head: Callable[[Rain, str, float], bytes] = lambda _rain, _name, _total: b""
+    tail: bytes = b""
     companion: Callable[[Rain, dict[str, str]], str] | None = None
 
     def check(self, rain: Rain) -> None:
@@ -108,12 +111,16 @@ class SeriesFormat:
                     f"the name {name!r} cannot stand in {self.title}, which takes {self.names_are}: rename it "
                     "with .assign_coords(...), or choose another column of the shapes with names="
                 )
-        if self.intervals is not None and rain.minutes not in self.intervals:
-            allowed = ", ".join(str(minutes) for minutes in self.intervals)
+        if self.lines is not None and rain.minutes not in self.lines:
+            allowed = ", ".join(str(minutes) for minutes in self.lines)
             raise SeriesError(
                 f"{self.title} cannot hold intervals of {human_interval(rain.minutes)}, only {allowed} min: use "
                 "accumulate(series, ...) for longer intervals, or choose another format="
             )
+
+    def per_line(self, minutes: int) -> int:
+        """Return how many intervals of so many minutes stand in one line."""
+        return self.lines[minutes] if self.lines else 1
 
     def check_choices(self, tz: str | None, label: Edge | None) -> tuple[Zone, Edge]:
         """Return the zone and the label of the times that are written.

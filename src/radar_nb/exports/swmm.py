@@ -1,9 +1,9 @@
-"""EPA SWMM: the user-prepared rain file, one line for each interval with rain.
+"""EPA SWMM: the user-prepared rain file and the time series file, one line for each interval with rain.
 
-`STATION YYYY MM DD hh mm value`, separated by blanks; the time is the start of the interval (EPA SWMM 5.2
-User's Manual, section 11.3, Rainfall Files). Unit, kind and interval stand in the model's `[RAINGAGES]`. A line
-that is absent means no rain, so that gaps cannot be written. SWMM 5.2.4 ends with error 321 if a station has no
-line at all: the first and last interval are therefore always written.
+The rain file: `STATION YYYY MM DD hh mm value`, separated by blanks; the time is the start of the interval (EPA
+SWMM 5.2 User's Manual, section 11.3, Rainfall Files). Unit, kind and interval stand in the model's
+`[RAINGAGES]`. A line that is absent means no rain, so that gaps cannot be written. SWMM 5.2.4 ends with error
+321 if a station has no line at all: the first and last interval are therefore always written.
 """
 
 from __future__ import annotations
@@ -38,18 +38,34 @@ def _rows(_rain: Rain, station: Station) -> bytes:
     return joined(
         text_column(f"{station.name} ", len(times)),
         stamps(times, "%Y %m %d %H %M "),
-        decimals(amounts, _DECIMALS, 9),
+        decimals(amounts, _DECIMALS, 9, fill=""),
     )
 
 
-def interval_text(rain: Rain) -> str:
+def _timeseries_rows(_rain: Rain, station: Station) -> bytes:
+    wet = _written(station)
+    times, amounts = station.stamps[wet], station.units[wet]
+    return joined(stamps(times, "%m/%d/%Y %H:%M "), decimals(amounts, _DECIMALS, 9, fill=""))
+
+
+def _timeseries_head(rain: Rain, name: str, _total: float) -> bytes:
+    return f"; {name}: mm in {_interval(rain)}, times are starts of intervals, {rain.zone.name}\n".encode()
+
+
+def _interval(rain: Rain) -> str:
     """Return the interval as SWMM's input writes it: hours:minutes."""
     return f"{rain.minutes // 60}:{rain.minutes % 60:02d}"
 
 
 def _raingages(rain: Rain, files: dict[str, str]) -> str:
-    lines = [f'{name} VOLUME {interval_text(rain)} 1.0 FILE "{files[name]}" {name} MM' for name in rain.names]
+    lines = [f'{name} VOLUME {_interval(rain)} 1.0 FILE "{files[name]}" {name} MM' for name in rain.names]
     return "\n".join(["[RAINGAGES]", ";;Name Format Interval SCF Source", *lines, ""])
+
+
+def _timeseries(rain: Rain, files: dict[str, str]) -> str:
+    gages = [f"{name} VOLUME {_interval(rain)} 1.0 TIMESERIES {name}" for name in rain.names]
+    series = [f'{name} FILE "{files[name]}"' for name in rain.names]
+    return "\n".join(["[RAINGAGES]", ";;Name Format Interval SCF Source", *gages, "", "[TIMESERIES]", *series, ""])
 
 
 SWMM = SeriesFormat(
@@ -65,3 +81,18 @@ SWMM = SeriesFormat(
     names_are=_NAMES_ARE,
 )
 """The rain file of EPA SWMM, PCSWMM, Civil 3D and others."""
+
+SWMM_TIMESERIES = SeriesFormat(
+    name="swmm-timeseries",
+    title="SWMM's time series file",
+    label="start",
+    decimals=_DECIMALS,
+    largest=9999 * 10**_DECIMALS,
+    single=True,
+    head=_timeseries_head,
+    rows=_timeseries_rows,
+    companion=_timeseries,
+    names=_NAMES,
+    names_are=_NAMES_ARE,
+)
+"""A file for `[TIMESERIES]`: lines of `MM/DD/YYYY hh:mm value`, intervals that are absent have no rain."""
