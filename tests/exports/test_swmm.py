@@ -64,9 +64,9 @@ def test_the_label_and_the_zone_decide_where_the_rain_stands(tmp_path: Path) -> 
         found[zone] = (tmp_path / "rain.dat").read_text("ascii").splitlines()[0]
 
     assert found == {
-        "UTC+1": "0 2020 06 13 01 00    1.5000",
-        "UTC": "0 2020 06 13 00 00    1.5000",
-        "UTC-0:05": "0 2020 06 12 23 55    1.5000",
+        "UTC+1": "0 2020 06 13 01 00 1.5000",
+        "UTC": "0 2020 06 13 00 00 1.5000",
+        "UTC-0:05": "0 2020 06 12 23 55 1.5000",
     }
 
 
