@@ -224,8 +224,8 @@ REFUSED: list[Refused] = [
     ),
     (ONE, "a.reg", {"format": "hystem-extran"}, SettingsError, r"holds one station, .* 'a_\{name\}.reg'"),
     (ONE, "a.uvf", {}, SettingsError, r'does not define whether .* pass label="start" or label="end"'),
-    (HOLED, "a.uvf", {"label": "end", "gaps": "error"}, SeriesError, 'to .* and gaps="error" was chosen: cut'),
-    (HOLED, "{name}.reg", {"format": "smusi"}, SeriesError, "SMUSI's rain file has no code for missing: cut"),
+    (HOLED, "a.uvf", {"label": "end", "gaps": "error"}, SeriesError, 'to .* and gaps="error" was chosen: choose'),
+    (HOLED, "{name}.reg", {"format": "smusi"}, SeriesError, "SMUSI's rain file has no code for missing: choose"),
     (LATE, "{name}.reg", {"format": "smusi"}, SeriesError, "a line of SMUSI.* holds 1 h from full hours on"),
     (
         HEAVY,

@@ -99,7 +99,7 @@ def write_series(
         raise SeriesError(
             f"a line of {form.title} holds {human_interval(per_line * rain.minutes)} from full hours on, and has "
             "no code "
-            'for missing: cut the series to full hours with .sel(time=...), or fill the lines with gaps="zero"'
+            'for missing: choose full hours with .sel(time=...), or fill the lines with gaps="zero"'
         )
     paths = _paths(target, form, rain)
     with storage_errors(target), _Lines(target) as lines:
@@ -141,7 +141,7 @@ def _paths(target: Path, form: SeriesFormat, rain: Rain) -> dict[str, Path]:
     if "{name}" in target.name:
         if (bad := next((name for name in rain.names if _NO_FILE.search(name)), None)) is not None:
             raise SeriesError(
-                f"the name {bad!r} cannot be part of a file's name: rename the station with .assign_coords(...)"
+                f"the name {bad!r} cannot be part of a file's name: state another with .assign_coords(...)"
             )
         return {name: target.with_name(target.name.replace("{name}", name)) for name in rain.names}
     if form.single and len(rain.names) > 1:
@@ -219,7 +219,8 @@ def _gap(gone: NDArray[np.bool_], rain: Rain, form: SeriesFormat, first: int) ->
     return SeriesError(
         f"{rain.names[station]!r} has no value from {human_time(begin)} to {human_time(begin + rain.step)}, and "
         f"{why}: "
-        "cut the series with .sel(time=...), fill it, leave the station out, or write gaps as 0 mm with "
+        "choose times without gaps with .sel(time=...), fill it, leave the station out, or write gaps as 0 mm "
+        "with "
         'gaps="zero"'
     )
 
