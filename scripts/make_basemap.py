@@ -61,7 +61,7 @@ SMALLEST = 50e6
 """Square metres of the smallest foreign island that is kept."""
 DECIMALS = 3
 """Of a degree, or 111 m: the countries' own steps are 188 m from south to north and 250 m from west to east."""
-RIVERS = {"large": 6, "medium": 10, "small": 99}
+RIVERS = {"large": 8, "medium": 10, "small": 99}
 """Classes of rivers and lakes by Natural Earth's `scalerank`, up to and including this."""
 
 NEAR, FAR = 5_000, 50_000

@@ -227,6 +227,26 @@ def test_a_time_without_a_field(real_frames: Path, capsys: pytest.CaptureFixture
     assert "2020-06-13" in capsys.readouterr().err
 
 
+def test_a_part_of_the_map_is_drawn(real_frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A town, a box, or areas choose the part; wrong ones are one line."""
+    path = str(real_frames / "raa01-yw2017.002_10000-2006131525-dwd---bin")
+    areas = tmp_path / "areas.geojson"
+    ring = [[12.4, 51.2], [12.7, 51.2], [12.7, 51.4], [12.4, 51.2]]
+    areas.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}), encoding="utf-8")
+    picture = ["--output", str(tmp_path / "a.png")]
+
+    for part in (["--place", "Leipzig", "--within", "25km"], ["--box", "12", "51", "13", "52"], []):
+        assert main(["plot", path, *part, "--areas", str(areas), *picture]) == 0
+    capsys.readouterr()
+    for wrong, text in (
+        (["--place", "Lepzig"], "unknown place 'Lepzig': the nearest names are Leipzig"),
+        (["--within", "25km"], "--within 25km needs --place"),
+        (["--place", "Leipzig", "--box", "12", "51", "13", "52"], "--place and --box are two parts of the map"),
+    ):
+        assert main(["plot", path, *wrong, *picture]) == 1
+        assert text in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback() -> None:
     """With --debug the error is raised."""
     with pytest.raises(UnknownProduct, match="'YX'"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import radar_nb as rn
-from radar_nb.geography.towns import largest_towns
+from radar_nb.geography.towns import towns_within
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,9 @@ def test_an_unknown_or_ambiguous_town_is_an_error_with_names(text: Any, message:
         rn.place(text)
 
 
-def test_the_largest_towns_come_first() -> None:
-    """Towns are in order of inhabitants, down to the given number."""
-    people = [town.inhabitants for town in largest_towns(500_000)]
+def test_towns_of_a_box_are_in_order_of_inhabitants() -> None:
+    """Those in the box and large enough are found, the largest first."""
+    found = towns_within((12.0, 51.0, 12.8, 51.6), 50_000)
 
-    assert people == sorted(people, reverse=True)
-    assert people[-1] >= 500_000
-    assert rn.place("Leipzig") in set(largest_towns(500_000))
+    assert [town.name for town in found] == ["Leipzig"]
+    assert [town.name for town in towns_within((11.8, 51.0, 12.8, 51.6), 50_000)] == ["Leipzig", "Halle (Saale)"]

@@ -229,7 +229,8 @@ def test_borders_reach_the_map() -> None:
     """Germany's border crosses the middle of the 900 x 900 map's southern half, where Passau lies."""
     ax = rn.plot(field())
     x, y = to_xy(13.46, 48.57, "sphere")
-    segments = [segment for lines in ax.collections for segment in lines.get_segments()]  # type: ignore[attr-defined]
+    (lines,) = (found for found in ax.collections if found.get_label() == "_germany")
+    segments = lines.get_segments()  # type: ignore[attr-defined]
 
     distance = min(float(np.hypot(segment[:, 0] - x, segment[:, 1] - y).min()) for segment in segments)
 
@@ -366,7 +367,7 @@ def test_facets_share_one_scale_and_have_their_own_time() -> None:
     assert figure.axes[-1].get_title(loc="left") == "mm in\n5 min"
     assert [text.get_text() for text in figure.texts] == [
         "Rain\n5 min to the time above each map (UTC)",
-        "Datenbasis: Deutscher Wetterdienst",
+        "Map: GeoNames CC BY 4.0, Natural Earth | Datenbasis: Deutscher Wetterdienst",
     ]
     assert [ax.get_legend() is None for ax in axes.flat[:5]] == [False, True, True, True, True]
 

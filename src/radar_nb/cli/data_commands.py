@@ -42,6 +42,19 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     plot.add_argument(
         "--output", metavar="FILE", default="field.png", type=user_path, help="picture file (field.png)"
     )
+    plot.add_argument("--place", metavar="TOWN", help="draw the area around a town, such as Leipzig")
+    plot.add_argument(
+        "--within", metavar="LENGTH", help="with --place: its distance to the edges, such as 25km (40km)"
+    )
+    plot.add_argument(
+        "--box", nargs=4, type=float, metavar=("WEST", "SOUTH", "EAST", "NORTH"), help="degrees to draw"
+    )
+    plot.add_argument(
+        "--areas",
+        metavar="FILE",
+        type=user_path,
+        help="areas to draw, such as a GeoPackage; without --place and --box the map ends around them",
+    )
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
     for command, which in ((plot, "to draw (the first)"), (accumulate, "of all runs, to sum")):
         command.add_argument("--run", metavar="UTC", help="of forecasts, the run issued at this time, or latest")
@@ -158,8 +171,21 @@ def facts_of(ds: xr.Dataset) -> dict[str, Any]:
 def _plot(options: argparse.Namespace) -> int:
     field = _field(options)
     lead = options.lead if "lead_time" in field.coords else None
-    save_picture(rn.plot(field, time=options.time, lead=lead), options.output, dpi=options.dpi)
+    extent = _extent(options)
+    ax = rn.plot(field, time=options.time, lead=lead, extent=extent, areas=options.areas)
+    save_picture(ax, options.output, dpi=options.dpi)
     return 0
+
+
+def _extent(options: argparse.Namespace) -> Any:
+    """Return the part of the map that the options name: around a town, a box, around areas, or None for all."""
+    if options.place and options.box:
+        raise SettingsError("--place and --box are two parts of the map: choose one")
+    if options.within and not options.place:
+        raise SettingsError(f"--within {options.within} needs --place, such as --place Leipzig")
+    if options.place:
+        return f"{options.place} +- {options.within}" if options.within else options.place
+    return options.box or options.areas
 
 
 def _field(options: argparse.Namespace) -> xr.DataArray:

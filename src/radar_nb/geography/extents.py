@@ -23,6 +23,8 @@ WITHIN = 40.0
 """Kilometres around a town, if none are given."""
 _MARGIN = 0.08
 """Of the size of areas, left free around them."""
+_WIDEST = 30
+"""Degrees of a box; a larger one has its numbers in another order, such as Matplotlib's."""
 _AROUND = re.compile(r"(?P<name>.+?)\s*(?:\+-|\+/-|±)\s*(?P<km>\d+(?:[.,]\d+)?)\s*(?:km)?\s*", re.IGNORECASE)
 _SHAPES = {".gpkg", ".shp", ".geojson", ".json", ".fgb", ".parquet", ".gml", ".kml", ".zip"}
 
@@ -65,6 +67,8 @@ def _around(extent: str | Place, earth: Earth) -> tuple[float, float, float, flo
     if isinstance(town, str):
         if parts := _AROUND.fullmatch(town.strip()):
             km, town = float(parts["km"].replace(",", ".")), parts["name"]
+        elif "+-" in town or "±" in town:
+            raise SettingsError(f"{town!r} is not a town and a distance in km, such as 'Leipzig +- 25 km'")
         town = place(town)
     if not 1 <= km <= 2000:
         raise SettingsError(f"{km:g} km around {town.name} are too few or too many: choose 1 to 2000 km")
@@ -79,12 +83,16 @@ def _degrees(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
         west, south, east, north = (float(edge) for edge in extent)
     except (TypeError, ValueError) as error:
         raise SettingsError(
-            f"extent={extent!r} is not a part of a map: pass (west, south, east, north) in degrees, a town such "
-            "as 'Leipzig' or 'Leipzig +- 25 km', or areas"
+            f"{extent!r} is not a part of a map: pass (west, south, east, north) in degrees, a town such as "
+            "'Leipzig' or 'Leipzig +- 25 km', or areas"
         ) from error
     if not (-180 <= west < east <= 180 and -90 < south < north <= 90):
         raise SettingsError(
-            f"extent={extent!r} is not (west, south, east, north) in degrees with west < east and south < north"
+            f"{extent!r} is not (west, south, east, north) in degrees with west < east and south < north"
+        )
+    if east - west > _WIDEST or north - south > _WIDEST:
+        raise SettingsError(
+            f"{extent!r} is more than {_WIDEST} degrees wide or high: the order is (west, south, east, north)"
         )
     lon, lat = np.linspace(west, east, 41), np.linspace(south, north, 41)
     edges: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = [

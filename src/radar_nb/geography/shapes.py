@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,10 +12,60 @@ from radar_nb.errors import NothingFound, SettingsError
 from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from radar_nb.dwd.grids import Earth
 
 _MISSING = "shapes of areas need geopandas: pip install 'radar-nb[gis]'"
 _POLYGONS = ["Polygon", "MultiPolygon"]
+
+
+class Outline(NamedTuple):
+    """An area of a user, in metres of DWD's projection: its name, a point inside, its rings, each (points, 2)."""
+
+    name: str
+    inside: tuple[float, float]
+    rings: list[NDArray[np.float64]]
+
+
+def outlines(source: Any, earth: Earth) -> list[Outline]:
+    """Return the outlines of areas.
+
+    Parameters
+    ----------
+    source : GeoDataFrame, GeoSeries or path
+        Polygons in any CRS. Their names are the table's index, or a column `name` or `NAME` where the index only
+        counts; "" without either.
+    earth : {"sphere", "wgs84"}
+
+    Raises
+    ------
+    SettingsError
+        The shapes have no CRS, or one is not a valid polygon.
+    NothingFound
+        The file does not exist.
+    """
+    shapes = read_shapes(source)
+    column = next((name for name in ("name", "Name", "NAME") if name in shapes.columns), None)
+    counts = shapes.index.tolist() == list(range(len(shapes)))
+    names = (
+        shapes[column].tolist() if counts and column else [""] * len(shapes) if counts else shapes.index.tolist()
+    )
+    check_polygons(shapes, shapes.index.tolist() if counts else names)
+    plane = to_plane(shapes, earth)
+    inside = plane.representative_point()
+    return [
+        Outline(
+            name=str(name),
+            inside=(float(at.x), float(at.y)),
+            rings=[
+                np.asarray(ring.coords)[:, :2]
+                for part in getattr(shape, "geoms", [shape])
+                for ring in (part.exterior, *part.interiors)
+            ],
+        )
+        for name, at, shape in zip(names, inside, plane, strict=True)
+    ]
 
 
 def read_shapes(source: Any) -> Any:

@@ -13,10 +13,14 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from radar_nb.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
 
 _LARGER = 8
 """A name of several towns means the one with this many times the inhabitants of each other, if there is one."""
@@ -35,7 +39,7 @@ _ALSO = {
 
 _STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae"})
 _LETTERS = _STROKES | str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe"})
-_WORD = re.compile("[a-z0-9]+")
+_ACCENTS = re.compile("[\u0300-\u036f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +127,7 @@ def _spelt(text: str) -> list[Place]:
     """Return the towns of a name; those that have umlauts where the text has none only if there are no others."""
     key = _folded(text)
     key = _ALSO.get(key, key)
-    return _named().get(key) or _without_umlauts().get(key, [])
+    return [_town(_rows()[line]) for line in _named().get(key) or _without_umlauts().get(key, [])]
 
 
 def _lies_in(town: Place, region: str) -> bool:
@@ -145,10 +149,10 @@ def _unknown(name: str, text: str, region: str) -> str:
         regions = ", ".join(sorted({town.region for town in known}))
         return f"unknown place {name!r}: {text!r} is not in {region!r}, but in {regions}"
     names, key = _named(), _folded(text)
-    begin = sorted((k for k in names if key and k.startswith(key)), key=lambda k: -names[k][0].inhabitants)
+    begin = sorted((k for k in names if key and k.startswith(key)), key=lambda k: names[k][0])  # the largest first
     parts = [word for word in key.split() if len(word) > 3 and word in names]
     near = difflib.get_close_matches(key, names, n=4, cutoff=0.75)
-    nearest = list(dict.fromkeys(names[k][0].name for k in (*begin[:3], *parts, *near)))[:5]
+    nearest = list(dict.fromkeys(_rows()[names[k][0]][0] for k in (*begin[:3], *parts, *near)))[:5]
     hint = f"the nearest names are {', '.join(nearest)}" if nearest else "check the spelling"
     return f"unknown place {name!r}: {hint}; or pass (lon, lat) in degrees"
 
@@ -172,30 +176,47 @@ def _town(row: list[str]) -> Place:
     )
 
 
-def largest_towns(least: int) -> Iterator[Place]:
-    """Yield the towns with at least so many inhabitants, the largest first."""
-    for row in _rows():
-        if int(row[3]) < least:
-            return
-        yield _town(row)
+@cache
+def _numbers() -> NDArray[np.float64]:
+    """Return longitude, latitude and inhabitants of all towns, shape (towns, 3)."""
+    return np.array([row[1:4] for row in _rows()], dtype=float)
+
+
+def towns_within(box: tuple[float, float, float, float], least: float = 0) -> list[Place]:
+    """Return the towns in a box with at least so many inhabitants, the largest first.
+
+    Parameters
+    ----------
+    box : tuple of float
+        West, south, east, north in degrees.
+    least : float
+        Inhabitants; 0 for all.
+    """
+    lon, lat, people = _numbers().T
+    west, south, east, north = box
+    inside = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north) & (people >= least)
+    return [_town(_rows()[at]) for at in np.flatnonzero(inside)]
 
 
 @cache
-def _named() -> dict[str, list[Place]]:
-    """Return the towns of each name, in full and without its addition, the largest first."""
-    found: dict[str, list[Place]] = {}
-    for town in map(_town, _rows()):
-        for key in {_folded(town.name), _folded(_ADDITION.sub("", town.name))}:
-            found.setdefault(key, []).append(town)
-    return found
+def _named() -> dict[str, list[int]]:
+    """Return the lines of the towns of each name, in full and without its addition, the largest first."""
+    names = "\n".join(row[0] for row in _rows())
+    return _by_key(_folded(names), _folded(_ADDITION.sub("", names)))
 
 
 @cache
-def _without_umlauts() -> dict[str, list[Place]]:
-    """Return the towns of each name with a, o, u for its umlauts, as keyboards without them write it."""
-    found: dict[str, list[Place]] = {}
-    for town in map(_town, _rows()):
-        found.setdefault(_folded(town.name, _STROKES), []).append(town)
+def _without_umlauts() -> dict[str, list[int]]:
+    """Return the lines of the towns of each name with a, o, u for its umlauts, as some keyboards write it."""
+    return _by_key(_folded("\n".join(row[0] for row in _rows()), _STROKES))
+
+
+def _by_key(*columns: str) -> dict[str, list[int]]:
+    """Return the numbers of lines by key; each text has a key in each line."""
+    found: dict[str, list[int]] = {}
+    for number, keys in enumerate(zip(*(column.split("\n") for column in columns), strict=True)):
+        for key in set(keys):
+            found.setdefault(key, []).append(number)
     return found
 
 
@@ -203,9 +224,9 @@ _ADDITION = re.compile(r" (?:\(.*|(?:am|an|auf|bei|im|in|ob|unter|vor|b\.|a\.|i\
 """What follows a name: Halle (Saale), Freiburg im Breisgau."""
 
 
-def _folded(name: str, letters: Mapping[int, str] = _LETTERS) -> str:
-    """Return a name in small letters without accents and signs, umlauts as two letters or by another table."""
-    text = name.casefold().translate(letters)
+def _folded(names: str, letters: Mapping[int, str] = _LETTERS) -> str:
+    """Return names, one a line, in small letters without accents and signs, umlauts as two letters or by table."""
+    text = names.casefold().translate(letters)
     if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(_WORD.findall(text))
+        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+    return re.sub(r" *\n *", "\n", re.sub(r"[^a-z0-9\n]+", " ", text)).strip()

@@ -19,9 +19,10 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 
 from radar_nb.errors import SettingsError
-from radar_nb.plots.basemap import Frame
+from radar_nb.geography.extents import is_shapes
+from radar_nb.plots.basemap import Frame, part_within
 from radar_nb.plots.encoders import find_ffmpeg, gif, mp4
-from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, wrapped
+from radar_nb.plots.maps import Look, draw_key, draw_legend, draw_map, draw_words, figure_options, sources, wrapped
 from radar_nb.plots.selection import cells, several_fields
 from radar_nb.plots.style import DRY, INK, NO_DATA, credit, name_label, time_label
 from radar_nb.reading.forecasts import as_series
@@ -56,6 +57,9 @@ def animate(
     cmap: str | Colormap | None = None,
     borders: bool = True,
     radars: bool = True,
+    towns: bool = True,
+    extent: Any = None,
+    areas: Any = None,
     title: str | None = None,
     dpi: float = 100,
     progress: bool | Reporter = True,
@@ -77,7 +81,7 @@ def animate(
         Show every n-th field: 12 shows one per hour of a 5-minute product.
     most : int
         Largest number of fields; the error for a longer film estimates its time and size.
-    classes, cmap, borders, radars
+    classes, cmap, borders, radars, towns, extent, areas
         As in `plot`; one scale for the whole film.
     title : str, optional
         Instead of the product. The time always stands below it.
@@ -113,13 +117,16 @@ def animate(
         raise SettingsError(f"every={every!r} must be a whole number from 1 on: every n-th field is shown")
     if not 20 <= dpi <= 400:
         raise SettingsError(f"dpi={dpi!r} must be from 20 to 400: pixels per inch of a picture 6.4 inches wide")
-    fields = several_fields(as_series(da), "time")[::every]
+    fields = part_within(several_fields(as_series(da), "time"), extent)[::every]
     count = len(fields)
     if count > most:
         raise _too_long(count, every=every, most=most, fps=fps)
+    shown = extent if areas is None and is_shapes(extent) else areas
     with reporting(progress) as report:
         values = _watched(fields, report)
-        look = Look.of(fields[0], values, classes=classes, cmap=cmap, borders=borders, radars=radars)
+        look = Look.of(
+            fields[0], values, classes=classes, cmap=cmap, borders=borders, radars=radars, towns=towns, areas=shown
+        )
     return Film(fields=fields, look=look, fps=fps, dpi=dpi, title=title or name_label(fields), progress=progress)
 
 
@@ -283,11 +290,13 @@ class _Canvas:
         nothing = np.full(first.shape, np.nan)
         drawn = draw_map(self._ax, nothing, frame, film.look, first.attrs.get("radars"))
         draw_key(self._ax, drawn.image, film.look, drawn.size)
-        draw_legend(self._ax, film.look, dry=True, unknown=drawn.unknown, size=drawn.size)
+        draw_legend(self._ax, film.look, drawn, dry=True, size=drawn.size)
         self._name = film.title
         self._image = drawn.image
         longest = max(film.fields, key=lambda shown: len(time_label(shown)))  # leaves room for every title
-        self._text = draw_words(self._ax, self._title(longest, nothing), credit(first), drawn.size)
+        self._text = draw_words(
+            self._ax, self._title(longest, nothing), sources(film.look, credit(first)), drawn.size
+        )
         width, letters = self._ax.get_window_extent().width / film.dpi, float(self._text.get_fontsize())
         self._wrap = partial(wrapped, width=width, letters=letters)
         self._canvas.draw()  # computes the layout, which then stays

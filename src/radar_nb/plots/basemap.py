@@ -6,22 +6,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.patheffects import withStroke
 
-from radar_nb.dwd.grids import GRIDS, scale_factor, to_xy
+from radar_nb.dwd.grids import GRIDS, scale_factor, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
-from radar_nb.errors import SeriesError
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.geography.extents import box_of_extent
 from radar_nb.geography.lines import map_lines
+from radar_nb.plots.labels import Sheet, candidates, placed
 from radar_nb.plots.style import INK
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Earth
+    from radar_nb.geography.shapes import Outline
+    from radar_nb.plots.labels import Label, Rectangle
 
+SOFT, WATER, LAKE = "#6a6a6a", "#5b84a6", "#d3e2ec"
+"""Colours of lesser borders, of rivers and shores, and of lakes."""
+AREA = "#b3005e"
+"""Colour of a user's areas."""
+NORTH = 500.0
+"""Width in km of the largest map with an arrow to the north."""
+_DETAIL = (("large", np.inf), ("medium", 700.0), ("small", 350.0))
+"""Classes of rivers and lakes, and the width in km of the largest map that shows them."""
 HALO = withStroke(linewidth=2, foreground="white", alpha=0.8)
 """Keeps text readable on any colour."""
 
@@ -44,6 +58,18 @@ class Frame:
     def centre(self) -> tuple[float, float]:
         """The middle, in metres."""
         return sum(self.x) / 2, sum(self.y) / 2
+
+    @property
+    def width_km(self) -> float:
+        """The width on the ground."""
+        return (self.x[1] - self.x[0]) / scale_factor(*self.centre, self.earth) / 1000
+
+    @property
+    def degrees(self) -> tuple[float, float, float, float]:
+        """West, south, east and north of the map, in degrees."""
+        x, y = np.meshgrid(np.linspace(*self.x, 9), np.linspace(*self.y, 9))
+        lon, lat = to_lonlat(x, y, self.earth)
+        return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
 
     def holds(self, x: float, y: float) -> bool:
         """Return whether a place lies on the map."""
@@ -73,17 +99,97 @@ def _earth(field: xr.DataArray) -> Earth:
     )
 
 
-def draw_borders(ax: Axes, earth: Earth, size: float) -> None:
-    """Draw the border of Germany, and thinner those around it."""
-    for name, width, colour in (("neighbours", 0.5, "#5a5a5a"), ("germany", 1.0, INK)):
-        lines = LineCollection(
-            map_lines(earth)[name], linewidths=width * size, colors=colour, capstyle="round", label=f"_{name}"
+def part_within(da: xr.DataArray, extent: Any) -> xr.DataArray:
+    """Return the cells of fields, y and x rising, that an extent touches; all without one.
+
+    Raises
+    ------
+    SettingsError
+        The extent is not one, or lies outside the fields, or shows less than two cells.
+    """
+    if extent is None:
+        return da
+    frame = Frame.of(da)
+    west, south, east, north = box_of_extent(extent, frame.earth)
+    parts = {}
+    for name, (low, high), edge in (("x", (west, east), frame.x), ("y", (south, north), frame.y)):
+        cell = (edge[1] - edge[0]) / da.sizes[name]
+        first = max(0, int(np.floor((low - edge[0]) / cell + 1e-6)))
+        last = min(da.sizes[name], int(np.ceil((high - edge[0]) / cell - 1e-6)))
+        if last - first < 2:
+            w, s, e, n = frame.degrees
+            raise SettingsError(
+                f"the part {extent!r} holds less than two cells of {da.name!r}, which covers {w:.1f} to {e:.1f} E "
+                f"and {s:.1f} to {n:.1f} N: choose a part of that; a box is (west, south, east, north) in degrees"
+            )
+        parts[name] = slice(first, last)
+    return da.isel(parts)
+
+
+def draw_lines(ax: Axes, frame: Frame, size: float) -> None:
+    """Draw lakes and rivers, the more the smaller the area, then borders: of states, of neighbours, of Germany."""
+    lines = map_lines(frame.earth)
+    kinds = [kind for kind, most in _DETAIL if frame.width_km <= most]
+    lakes: list[Any] = [lake for kind in kinds for lake in lines[f"lakes_{kind}"]]
+    ax.add_collection(
+        PolyCollection(lakes, facecolors=LAKE, edgecolors=WATER, linewidths=0.4 * size, label="_lakes")
+    )
+    widths = {"large": 0.8, "medium": 0.6, "small": 0.5}
+    styles: list[tuple[str, float, str, Any]] = [
+        *((f"rivers_{kind}", widths[kind], WATER, "solid") for kind in kinds),
+        ("states", 0.5, SOFT, (0, (4, 2.5))),
+        ("neighbours", 0.6, SOFT, "solid"),
+        ("germany", 1.0, INK, "solid"),
+    ]
+    for name, width, colour, style in styles:
+        drawn = LineCollection(
+            lines[name],
+            linewidths=width * size,
+            colors=colour,
+            linestyles=style,
+            capstyle="round",
+            label=f"_{name}",
         )
-        ax.add_collection(lines, autolim=False)
+        ax.add_collection(drawn, autolim=False)
 
 
-def draw_radars(ax: Axes, named: Any, frame: Frame, size: float) -> list[str]:
-    """Draw the radar sites on the map; return the ids of those whose place is unknown."""
+def draw_towns(
+    ax: Axes,
+    frame: Frame,
+    inches: tuple[float, float],
+    *,
+    size: float,
+    taken: list[Rectangle],
+    marks: Sequence[tuple[float, float]],
+) -> list[Label]:
+    """Draw and name the towns of the map; return the names drawn.
+
+    `inches` is the size of the map, `taken` the rectangles that must stay free, in inches; `marks` are places in
+    metres that no name may cover.
+    """
+    towns = candidates(frame.degrees, frame.width_km)
+    if not towns:
+        return []
+    x, y = to_xy([town.lon for town in towns], [town.lat for town in towns], frame.earth)
+    per_inch = (frame.x[1] - frame.x[0]) / inches[0]
+    at = zip(((x - frame.x[0]) / per_inch).tolist(), ((y - frame.y[0]) / per_inch).tolist(), strict=True)
+    half = 0.045 * size
+    spots = [((x - frame.x[0]) / per_inch, (y - frame.y[0]) / per_inch) for x, y in marks]
+    taken += [(x - half, y - half, x + half, y + half) for x, y in spots]
+    sheet = Sheet(width=inches[0], height=inches[1], taken=taken)
+    labels = placed(zip(towns, at, strict=True), sheet, size=size)
+    dots = np.array([label.dot for label in labels]).reshape(-1, 2) * per_inch + (frame.x[0], frame.y[0])
+    ax.plot(*dots.T, linestyle="none", marker="o", markersize=2.6 * size, markerfacecolor="white",
+            markeredgecolor=INK, markeredgewidth=0.6 * size, label="_towns")  # fmt: skip
+    for label in labels:
+        beside = (frame.x[0] + label.text[0] * per_inch, frame.y[0] + label.text[1] * per_inch)
+        ax.text(*beside, label.town.name, fontsize=label.letters, color=INK, path_effects=[HALO],
+                ha=label.align[0], va=label.align[1], clip_on=True, in_layout=False)  # fmt: skip
+    return labels
+
+
+def draw_radars(ax: Axes, named: Any, frame: Frame, size: float) -> tuple[list[str], list[tuple[float, float]]]:
+    """Draw the radar sites on the map; return the ids of those whose place is unknown, and the places drawn."""
     known = SITES | FORMER_SITES
     if named is None:
         ids = list(SITES)
@@ -93,9 +199,9 @@ def draw_radars(ax: Axes, named: Any, frame: Frame, size: float) -> list[str]:
         ids = [text.removeprefix("de") for name in names if (text := str(name).strip().lower())]
     lon, lat = np.array([known[name] for name in ids if name in known]).reshape(-1, 2).T
     x, y = to_xy(lon, lat, frame.earth)
-    inside = [frame.holds(*place) for place in zip(x, y, strict=True)]
-    ax.plot(x[inside], y[inside], **site_style(size))
-    return [name for name in ids if name not in known]
+    inside = [place for place in zip(x.tolist(), y.tolist(), strict=True) if frame.holds(*place)]
+    ax.plot(*np.array(inside).reshape(-1, 2).T, **site_style(size))
+    return [name for name in ids if name not in known], inside
 
 
 def site_style(size: float) -> dict[str, Any]:
@@ -129,6 +235,30 @@ def draw_scale(ax: Axes, frame: Frame, size: float) -> None:
         color=INK,
         path_effects=[HALO],
     )
+
+
+def draw_north(ax: Axes, frame: Frame, size: float) -> None:
+    """Draw an arrow to the north in the upper right corner."""
+    x, y = (high - 0.045 * (frame.x[1] - frame.x[0]) for high in (frame.x[1], frame.y[1]))
+    away = np.hypot(x, y)  # the pole is the origin
+    step = 0.055 * (frame.x[1] - frame.x[0])
+    start = (x + step * x / away, y + step * y / away)
+    style = {"arrowstyle": "-|>,head_length=0.5,head_width=0.22", "color": INK, "linewidth": 0.9 * size}
+    ax.annotate("", (x, y), xytext=start, arrowprops=style | {"shrinkA": 0, "shrinkB": 0, "path_effects": [HALO]})
+    ax.text(*start, "N", fontsize=points(7.5, size), ha="center", va="top", color=INK, path_effects=[HALO])
+
+
+def draw_areas(ax: Axes, outlines: Sequence[Outline], size: float) -> None:
+    """Draw a user's areas over the field, each with its name if it has one."""
+    rings = [ring for outline in outlines for ring in outline.rings]
+    for width, colour, alpha in ((3.2, "white", 0.8), (1.6, AREA, 1.0)):
+        ax.add_collection(
+            LineCollection(rings, linewidths=width * size, colors=colour, alpha=alpha, label="_areas"),
+            autolim=False,
+        )
+    for outline in outlines:
+        ax.text(*outline.inside, outline.name, fontsize=points(7.5, size), color=AREA, weight="bold", ha="center",
+                va="center", path_effects=[HALO], clip_on=True, in_layout=False)  # fmt: skip
 
 
 def points(full: float, size: float) -> float:

@@ -14,7 +14,21 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
 
-from radar_nb.plots.basemap import HALO, Frame, draw_borders, draw_radars, draw_scale, points, site_style
+from radar_nb.geography.lines import ATTRIBUTION
+from radar_nb.geography.shapes import outlines
+from radar_nb.plots.basemap import (
+    HALO,
+    NORTH,
+    Frame,
+    draw_areas,
+    draw_lines,
+    draw_north,
+    draw_radars,
+    draw_scale,
+    draw_towns,
+    points,
+    site_style,
+)
 from radar_nb.plots.style import (
     DRY,
     INK,
@@ -39,6 +53,9 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from numpy.typing import NDArray
 
+    from radar_nb.geography.shapes import Outline
+    from radar_nb.plots.labels import Rectangle
+
 
 _EDGE: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
 _KEY: dict[str, Any] = {
@@ -60,7 +77,9 @@ class Look:
     colours : ListedColormap
     unit : str
         Label of the colour scale.
-    borders, radars : bool
+    borders, radars, towns : bool
+    areas : tuple of Outline
+        Areas of the user, drawn over the field.
     """
 
     limits: tuple[float, ...]
@@ -69,6 +88,8 @@ class Look:
     unit: str
     borders: bool
     radars: bool
+    towns: bool
+    areas: tuple[Outline, ...]
 
     @classmethod
     def of(
@@ -80,6 +101,8 @@ class Look:
         cmap: str | Colormap | None,
         borders: bool,
         radars: bool,
+        towns: bool,
+        areas: Any = None,
     ) -> Look:
         """Choose the look of a field, or of several that share it.
 
@@ -105,6 +128,8 @@ class Look:
             unit=unit_label(units, minutes),
             borders=borders,
             radars=radars,
+            towns=towns,
+            areas=() if areas is None else tuple(outlines(areas, Frame.of(field).earth)),
         )
 
     def is_dry(self, values: NDArray[Any]) -> bool:
@@ -126,6 +151,8 @@ class Map(NamedTuple):
     """Relative size of text and lines, 1 on a map of usual size."""
     unknown: list[str]
     """Radars of the field whose place is not known."""
+    sites: bool
+    """Whether a radar site lies on the map."""
 
 
 def figure_options(frame: Frame) -> tuple[tuple[float, float], dict[str, Any]]:
@@ -153,13 +180,25 @@ def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: A
     ax.set(xlim=frame.x, ylim=frame.y, xticks=[], yticks=[], aspect="equal", autoscale_on=False)
     size = min(1.0, max(0.5, min(_inches(ax)) / 4.5))  # text and lines are smaller on small maps
     if look.borders:
-        draw_borders(ax, frame.earth, size)
-    unknown = draw_radars(ax, radars, frame, size) if look.radars else []
+        draw_lines(ax, frame, size)
+    unknown, sites = draw_radars(ax, radars, frame, size) if look.radars else ([], [])
     if scale:
         draw_scale(ax, frame, size)
+        if frame.width_km <= NORTH:
+            draw_north(ax, frame, size)
+    if look.areas:
+        draw_areas(ax, look.areas, size)
+    if look.towns:
+        width, height = _inches(ax)
+        free: list[Rectangle] = [
+            (0, 0, 0.42 * width, 0.03 * height + 0.2),
+            (width - 2.6 * size, 0, width, 0.3 * size),
+        ]
+        free.append((0.9 * width, height - 0.12 * width, width, height))
+        draw_towns(ax, frame, (width, height), size=size, taken=free, marks=sites)
     for spine in ax.spines.values():
         spine.set(linewidth=0.6, color=INK)
-    return Map(image=image, size=size, unknown=unknown)
+    return Map(image=image, size=size, unknown=unknown, sites=bool(sites))
 
 
 def _inches(ax: Axes) -> tuple[float, float]:
@@ -169,11 +208,16 @@ def _inches(ax: Axes) -> tuple[float, float]:
     return drawn.width / ax.figure.dpi, drawn.height / ax.figure.dpi
 
 
-def draw_words(ax: Axes, title: str, credit: str, size: float) -> Text:
-    """Write the title above a map and the source of the data into its corner; return the title."""
+def sources(look: Look, credit: str) -> list[str]:
+    """Return the sources that a map names: of the towns and lines, and of the data."""
+    return [*([f"Map: {ATTRIBUTION}"] * look.towns), credit]
+
+
+def draw_words(ax: Axes, title: str, lines: Sequence[str], size: float) -> Text:
+    """Write the title above a map and the sources into its corner; return the title."""
     letters = points(10, size)
-    corner: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "path_effects": [HALO]}
-    ax.text(0.99, 0.012, credit, fontsize=points(6, size), color=INK, **corner)
+    corner: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "ma": "right", "path_effects": [HALO]}
+    ax.text(0.99, 0.012, "\n".join(lines), fontsize=points(6, size), color=INK, linespacing=1.2, **corner)
     text = wrapped(title, _inches(ax)[0], letters)
     return ax.set_title(text, loc="left", fontsize=letters, color=INK, pad=5 * size, linespacing=1.25)
 
@@ -214,15 +258,15 @@ def _beside(ax: Axes, _bar: Any, _renderer: Any) -> Bbox:
     return Bbox.from_extents(left, drawn.y0, left + 0.1 * drawn.width, drawn.y1)
 
 
-def draw_legend(ax: Axes, look: Look, *, dry: bool, unknown: Sequence[str], size: float) -> Legend:
+def draw_legend(ax: Axes, look: Look, drawn: Map, *, dry: bool, size: float) -> Legend:
     """Explain below a map what the scale does not: no data, less than the first class, radar sites."""
     entries: list[Patch | Line2D] = [Patch(facecolor=NO_DATA, label="no data", **_EDGE)]
     if dry:
         entries.insert(0, Patch(facecolor=DRY, label=f"below {look.limits[0]:g}", **_EDGE))
-    if look.radars:
+    if drawn.sites or drawn.unknown:
         entries.append(Line2D([], [], **site_style(size)))
-    if unknown:
-        entries[-1].set_label(f"radar site (not drawn, place unknown: {', '.join(unknown)})")
+    if drawn.unknown:
+        entries[-1].set_label(f"radar site (not drawn, place unknown: {', '.join(drawn.unknown)})")
     return ax.legend(
         handles=entries,
         loc="upper left",

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from radar_nb.errors import SettingsError
-from radar_nb.plots.basemap import Frame
+from radar_nb.geography.extents import is_shapes
+from radar_nb.plots.basemap import Frame, part_within
 from radar_nb.plots.maps import (
     Look,
+    Map,
     draw_bar,
     draw_key,
     draw_legend,
     draw_map,
     draw_words,
     figure_options,
+    sources,
     wrapped,
 )  # fmt: skip
 from radar_nb.plots.selection import cells, one_field, several_fields
@@ -58,6 +61,9 @@ def plot(
     colorbar: bool = ...,
     borders: bool = ...,
     radars: bool = ...,
+    towns: bool = ...,
+    extent: Any = ...,
+    areas: Any = ...,
     title: str | None = ...,
     time: str | datetime | np.datetime64 | None = ...,
     lead: Any = ...,
@@ -76,6 +82,9 @@ def plot(
     colorbar: bool = ...,
     borders: bool = ...,
     radars: bool = ...,
+    towns: bool = ...,
+    extent: Any = ...,
+    areas: Any = ...,
     title: str | None = ...,
     time: str | datetime | np.datetime64 | None = ...,
     lead: Any = ...,
@@ -93,6 +102,9 @@ def plot(
     colorbar: bool = True,
     borders: bool = True,
     radars: bool = True,
+    towns: bool = True,
+    extent: Any = None,
+    areas: Any = None,
     title: str | None = None,
     time: str | datetime | np.datetime64 | None = None,
     lead: Any = None,
@@ -102,7 +114,8 @@ def plot(
     """Draw one field as a map: rain or reflectivity in classes, borders, radar sites, scale, time and unit.
 
     The map keeps the data's own projection, cell for cell, without resampling. Missing cells are grey, cells below
-    the first class nearly white. With `col=`, several maps share one page and one scale.
+    the first class nearly white. With `col=`, several maps share one page and one scale. Borders, rivers, lakes
+    and the names of towns need no network; how many are shown depends on the size of the area.
 
     Parameters
     ----------
@@ -119,9 +132,14 @@ def plot(
         for a sum of unknown interval, those that its amounts fill.
     cmap : str or matplotlib.colors.Colormap, optional
         `"dwd"` for DWD's hues, or a colour map of Matplotlib. By default a scale that any colour vision can order.
-    colorbar, borders, radars : bool
-        Whether to draw the colour bar with the key, the borders, the radar sites. Without `da.attrs["radars"]`
-        the sites are those of today's network.
+    colorbar, borders, radars, towns : bool
+        Whether to draw the colour bar with the key, the borders with rivers and lakes, the radar sites, the towns.
+        Without `da.attrs["radars"]` the sites are those of today's network.
+    extent : str, tuple of float, Place, GeoDataFrame or path, optional
+        The part to draw, rounded up to whole cells: a town, "Leipzig" or "Leipzig +- 25 km" (40 km by default,
+        names as in `place`); a box `(west, south, east, north)` in degrees; or shapes, drawn as `areas`.
+    areas : GeoDataFrame, GeoSeries or path, optional
+        Polygons in any CRS, drawn over the field, named by the table's index or its column `name`.
     title : str, optional
         Instead of the product, its interval and its time; with `col`, above all maps.
     time : str, datetime or numpy.datetime64, optional
@@ -145,26 +163,29 @@ def plot(
         `da` is not a single field: several times and none chosen, an unknown time or lead time, no `x` and
         `y`, a projection that is not DWD's, or no dimension `col`.
     SettingsError
-        Classes that do not rise, an unknown colour map, too many maps, or `ax` together with `col`.
+        Classes that do not rise, an unknown colour map, too many maps, `ax` together with `col`, an unknown town,
+        an extent outside the data, or areas without CRS.
 
     Examples
     --------
     >>> import radar_nb as rn
     >>> ds = rn.open_dataset("YW2017.002_202006.tar")  # doctest: +SKIP
     >>> rn.plot(ds.YW, time="2020-06-13 15:25")  # doctest: +SKIP
+    >>> rn.plot(ds.YW, time="2020-06-13 15:25", extent="Leipzig +- 40 km")  # doctest: +SKIP
     >>> rn.plot(ds.YW.sel(time="2020-06-13T15")[::2], col="time", col_wrap=3)  # doctest: +SKIP
     """
-    look = partial(Look.of, classes=classes, cmap=cmap, borders=borders, radars=radars)
+    shown = extent if areas is None and is_shapes(extent) else areas
+    look = partial(Look.of, classes=classes, cmap=cmap, borders=borders, radars=radars, towns=towns, areas=shown)
     if col is not None:
         if ax is not None or time is not None or lead is not None:
             raise SettingsError(
                 f"col={col!r} draws several maps in a new figure: leave out ax=, time= and lead=, and choose "
                 "fields with da.sel(...)"
             )
-        fields = several_fields(da, col)
+        fields = part_within(several_fields(da, col), extent)
         cols = check_facets(fields, col, col_wrap)
         return draw_facets(fields, col, cols, partial(look, fields), title, colorbar=colorbar)
-    field = one_field(da, time, lead)
+    field = part_within(one_field(da, time, lead), extent)
     frame = Frame.of(field)
     values = cells(field)
     shared = look(field, [values])
@@ -172,8 +193,8 @@ def plot(
     drawn = draw_map(ax, values, frame, shared, field.attrs.get("radars"))
     if colorbar:
         draw_key(ax, drawn.image, shared, drawn.size)
-        draw_legend(ax, shared, dry=shared.is_dry(values), unknown=drawn.unknown, size=drawn.size)
-    draw_words(ax, _title(field, values) if title is None else title, credit(field), drawn.size)
+        draw_legend(ax, shared, drawn, dry=shared.is_dry(values), size=drawn.size)
+    draw_words(ax, _title(field, values) if title is None else title, sources(shared, credit(field)), drawn.size)
     return ax
 
 
@@ -301,11 +322,11 @@ def draw_facets(
             name += ", no data"
         ax.set_title(name, loc="left", fontsize=8, color=INK, pad=3)
         axes.flat[number] = ax
-    _draw_around(figure, sheet, headline, credit(da))
+    _draw_around(figure, sheet, headline, " | ".join(sources(shared, credit(da))))
     if colorbar:
         draw_bar(figure.add_axes(sheet.bar()), drawn.image, shared, 1.0)
         dry = any(shared.is_dry(values) for values in fields)
-        _draw_legend(figure, axes[0, 0], sheet, shared, dry=dry, unknown=drawn.unknown)
+        _draw_legend(figure, axes[0, 0], sheet, shared, drawn, dry=dry)
     return axes
 
 
@@ -315,10 +336,10 @@ def _draw_around(figure: Figure, sheet: Sheet, headline: str, credit: str) -> No
     figure.text(1 - _LEFT / wide, 0.08 / high, credit, ha="right", fontsize=6.5, color=INK)
 
 
-def _draw_legend(figure: Figure, ax: Axes, sheet: Sheet, look: Look, *, dry: bool, unknown: list[str]) -> None:
+def _draw_legend(figure: Figure, ax: Axes, sheet: Sheet, look: Look, drawn: Map, *, dry: bool) -> None:
     """Draw the key of all maps once, below the lowest at the left."""
     wide, high = sheet.size
-    legend = draw_legend(ax, look, dry=dry, unknown=unknown, size=1.0)
+    legend = draw_legend(ax, look, drawn, dry=dry, size=1.0)
     legend.set_bbox_to_anchor((_LEFT / wide, (_BELOW - 0.05) / high), transform=figure.transFigure)
 
 

@@ -1,0 +1,150 @@
+"""What surrounds a field on its map: the part shown, lines and towns by scale, areas of the user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import geopandas as gpd
+import matplotlib as mpl
+import numpy as np
+import pytest
+import shapely
+import xarray as xr
+from matplotlib import pyplot as plt
+
+import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS, to_lonlat, to_xy
+from radar_nb.errors import SettingsError
+from radar_nb.geography.towns import place
+
+mpl.use("Agg")
+
+GRID = GRIDS["de1100"]
+AREAS = gpd.GeoDataFrame({"name": ["Parthe"]}, geometry=[shapely.box(12.4, 51.2, 12.7, 51.4)], crs=4326)
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Any:
+    """Close the figures of a test."""
+    yield
+    plt.close("all")
+
+
+def field(hours: int | None = None) -> xr.DataArray:
+    """Return a field whose value in each cell is its column, or several of them."""
+    values = np.broadcast_to(np.arange(GRID.cols, dtype="float32"), GRID.shape)
+    coords: dict[str, Any] = {"y": GRID.y, "x": GRID.x, "time": np.datetime64("2020-06-13T15:50", "ns")}
+    attrs = {"units": "mm", "interval_minutes": 60, "long_name": "hourly rain"}
+    one = xr.DataArray(values, coords, ("y", "x"), name="RW", attrs=attrs)
+    if hours is None:
+        return one
+    steps = [one.assign_coords(time=one.time + np.timedelta64(hour, "h")) for hour in range(hours)]
+    return xr.concat(steps, "time").assign_attrs(attrs)
+
+
+def words(ax: Any) -> set[str]:
+    """Return the texts on a map."""
+    return {text.get_text() for text in ax.texts}
+
+
+def test_an_extent_shows_whole_cells_at_their_place() -> None:
+    """The part around a town holds the town in its middle, and each cell keeps its value and position."""
+    ax = rn.plot(field(), extent="Leipzig +- 30 km")
+    values = ax.images[0].get_array()
+    west, east, south, north = ax.images[0].get_extent()
+    x, y = to_xy(place("Leipzig").lon, place("Leipzig").lat, "sphere")
+
+    assert ((west + east) / 2, (south + north) / 2) == pytest.approx((float(x), float(y)), abs=1000)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((west, east), (south, north))
+    assert values is not None
+    np.testing.assert_allclose(GRID.x0 + 1000 * values[0].data, west + 500 + 1000 * np.arange(values.shape[1]))
+
+
+@pytest.mark.parametrize("box", [(1.0, 2.0, 3.0, 4.0), (10.0, 50.0, 10.001, 50.001)])
+def test_an_extent_outside_the_data_is_an_error(box: Any) -> None:
+    """The message says what the data cover."""
+    with pytest.raises(SettingsError, match=r"holds less than two cells of 'RW', which covers .* E and .* N"):
+        rn.plot(field(), extent=box)
+
+
+@pytest.mark.parametrize(
+    ("extent", "shown", "hidden"),
+    [
+        (None, {"Berlin", "Hamburg", "München"}, {"Grimma", "Offenbach", "Neukölln"}),
+        ("Leipzig +- 40 km", {"Leipzig", "Halle (Saale)", "Grimma", "Delitzsch"}, {"Gohlis", "Berlin"}),
+        ("Grimma +- 8 km", {"Grimma", "Großbothen"}, {"Leipzig"}),
+    ],
+)
+def test_towns_are_named_by_their_size_and_the_scale(extent: Any, shown: set[str], hidden: set[str]) -> None:
+    """A map of the country names cities, a map of a district villages."""
+    found = words(rn.plot(field(), extent=extent))
+
+    assert shown <= found
+    assert not hidden & found
+
+
+@pytest.mark.parametrize("extent", [None, "Köln +- 60 km", "Leipzig +- 15 km"])
+def test_names_of_towns_do_not_overlap(extent: Any) -> None:
+    """As drawn, no name of a town covers another, and each lies on the map."""
+    ax = rn.plot(field(), extent=extent)
+    ax.figure.canvas.draw()
+    names = [text for text in ax.texts if text.get_clip_on()]
+    boxes = [text.get_window_extent().shrunk(1.0, 0.8) for text in names]
+    edge = ax.get_window_extent().padded(1)
+
+    assert len(boxes) >= 8
+    for at, box in enumerate(boxes):
+        assert edge.containsx(box.x0)
+        assert edge.containsx(box.x1)
+        assert not any(box.overlaps(other) for other in boxes[:at])
+
+
+def test_a_town_is_drawn_where_it_lies() -> None:
+    """The dots lie at the towns' longitudes and latitudes."""
+    ax = rn.plot(field(), extent="Leipzig +- 20 km")
+    (dots,) = (line for line in ax.lines if line.get_label() == "_towns")
+    lon, lat = to_lonlat(dots.get_xdata(), dots.get_ydata(), "sphere")
+
+    assert np.hypot(lon - place("Leipzig").lon, lat - place("Leipzig").lat).min() < 1e-6
+
+
+def test_areas_are_drawn_with_their_names() -> None:
+    """Areas are drawn where they lie, and as an extent they are the middle of the map."""
+    for ax in (rn.plot(field(), areas=AREAS), rn.plot(field(), extent=AREAS)):
+        (lines, _) = (found for found in ax.collections if found.get_label() == "_areas")
+        x, y = lines.get_segments()[0].T  # type: ignore[attr-defined]
+        lon, lat = to_lonlat(x, y, "sphere")
+
+        assert (lon.min(), lon.max(), lat.min(), lat.max()) == pytest.approx((12.4, 12.7, 51.2, 51.4))
+        assert "Parthe" in words(ax)
+
+
+def test_the_map_names_the_sources_of_what_it_shows() -> None:
+    """GeoNames is named where towns are drawn, DWD always."""
+    with_towns, without = words(rn.plot(field())), words(rn.plot(field(), towns=False))
+
+    assert "Map: GeoNames CC BY 4.0, Natural Earth\nDatenbasis: Deutscher Wetterdienst" in with_towns
+    assert "Datenbasis: Deutscher Wetterdienst" in without
+
+
+def test_north_is_shown_on_maps_of_a_part() -> None:
+    """The arrow points to the pole; a map of the country, where north turns by degrees, has none."""
+    ax = rn.plot(field(), extent="Görlitz +- 50 km")
+    (arrow,) = (text for text in ax.texts if getattr(text, "arrow_patch", None))
+    head, tail = np.array(arrow.xy), np.array(arrow.get_position())  # type: ignore[attr-defined]
+    lon, _ = to_lonlat([head[0], tail[0]], [head[1], tail[1]], "sphere")
+
+    assert lon[0] == pytest.approx(lon[1], abs=1e-6)
+    assert head[1] > tail[1]
+    assert "N" not in words(rn.plot(field()))
+
+
+def test_facets_and_films_share_the_extent_and_the_towns() -> None:
+    """`col=` and `animate` take the same arguments as one map."""
+    axes = rn.plot(field(3), col="time", extent="Leipzig +- 40 km", areas=AREAS)
+    film = rn.animate(field(3), extent="Leipzig +- 40 km", areas=AREAS, progress=False)
+
+    for ax in axes.flat:
+        assert {"Leipzig", "Parthe"} <= words(ax)
+    assert film.fields.sizes["x"] == axes.flat[0].images[0].get_array().shape[1]
+    assert [area.name for area in film.look.areas] == ["Parthe"]
