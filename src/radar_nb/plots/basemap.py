@@ -14,7 +14,7 @@ from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.geography.extents import box_of_extent
 from radar_nb.geography.lines import map_lines
-from radar_nb.plots.labels import Sheet, candidates, placed
+from radar_nb.plots.labels import LabelRoom, candidates, placed
 from radar_nb.plots.style import INK
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def draw_towns(
     half = 0.045 * size
     spots = [((x - frame.x[0]) / per_inch, (y - frame.y[0]) / per_inch) for x, y in marks]
     taken += [(x - half, y - half, x + half, y + half) for x, y in spots]
-    sheet = Sheet(width=inches[0], height=inches[1], taken=taken)
-    labels = placed(zip(towns, at, strict=True), sheet, size=size)
+    room = LabelRoom(width=inches[0], height=inches[1], taken=taken)
+    labels = placed(zip(towns, at, strict=True), room, size=size)
     dots = np.array([label.dot for label in labels]).reshape(-1, 2) * per_inch + (frame.x[0], frame.y[0])
     ax.plot(*dots.T, linestyle="none", marker="o", markersize=2.6 * size, markerfacecolor="white",
             markeredgecolor=INK, markeredgewidth=0.6 * size, label="_towns")  # fmt: skip

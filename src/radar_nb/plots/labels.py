@@ -39,7 +39,7 @@ class Label(NamedTuple):
 
 
 @dataclass(slots=True, kw_only=True)
-class Sheet:
+class LabelRoom:
     """A map's size in inches, and what already lies on it."""
 
     width: float
@@ -72,7 +72,7 @@ def candidates(box: tuple[float, float, float, float], width_km: float) -> list[
 
 
 def placed(
-    towns: Iterable[tuple[Place, tuple[float, float]]], sheet: Sheet, *, size: float, most: int | None = None
+    towns: Iterable[tuple[Place, tuple[float, float]]], room: LabelRoom, *, size: float, most: int | None = None
 ) -> list[Label]:
     """Choose which towns are named, in their order, and where: right, left, above or below the dot.
 
@@ -80,31 +80,31 @@ def placed(
     ----------
     towns : iterable of (Place, (x, y))
         With the position of each in inches from the lower left corner of the map.
-    sheet : Sheet
+    room : LabelRoom
         What it has already taken stays free; the names are added to it.
     size : float
         Of the text, 1 on a map of usual size; names of large cities are larger.
     most : int, optional
         Number of names; by default as many as the map has room for.
     """
-    most = max(3, round(_DENSITY * sheet.width * sheet.height)) if most is None else most
+    most = max(3, round(_DENSITY * room.width * room.height)) if most is None else most
     found: list[Label] = []
     for town, dot in towns:
         if len(found) >= most:
             break
         mark = (dot[0] - 0.03, dot[1] - 0.03, dot[0] + 0.03, dot[1] + 0.03)
-        if not sheet.place(mark):
+        if not room.place(mark):
             continue
         letters = max(4.5, size * next(points for least, points in _LETTERS if town.inhabitants >= least))
         for label, box in _ways(town, dot, letters):
-            sheet.taken.remove(mark)
-            free = sheet.place(box)
-            sheet.taken.append(mark)
+            room.taken.remove(mark)
+            free = room.place(box)
+            room.taken.append(mark)
             if free:
                 found.append(label)
                 break
         else:
-            sheet.taken.remove(mark)
+            room.taken.remove(mark)
     return found
 
 
