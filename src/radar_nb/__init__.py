@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.extremes import annual_maxima
     from radar_nb.analysis.nowcast import nowcast
     from radar_nb.analysis.reductions import reduce
-    from radar_nb.analysis.return_levels import return_levels
+    from radar_nb.analysis.return_levels import return_levels, return_period
     from radar_nb.analysis.verification import verify
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
@@ -97,6 +97,7 @@ __all__ = [
     "reduce",
     "repair_cube",
     "return_levels",
+    "return_period",
     "show_versions",
     "start",
     "sync",
@@ -140,6 +141,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "reduce": "analysis.reductions",
     "repair_cube": "cube.checking",
     "return_levels": "analysis.return_levels",
+    "return_period": "analysis.return_levels",
     "show_versions": "runtime.versions",
     "to_rate": "reading.opening",
     "verify": "analysis.verification",

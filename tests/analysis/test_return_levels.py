@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from lmoments3 import distr
-from scipy import stats
+from scipy import optimize, stats
 
+from radar_nb.analysis import return_levels as fits
 from radar_nb.analysis.extremes import annual_maxima
-from radar_nb.analysis.return_levels import return_levels
+from radar_nb.analysis.return_levels import KOSTRA_SHAPE, percentiles, reduced, return_levels, return_period
 from radar_nb.errors import SeriesError, SettingsError
 
 
@@ -166,3 +168,225 @@ def test_the_warning_counts_the_cells_with_short_records() -> None:
 
     with pytest.warns(UserWarning, match=r"5 years of .* in 2 of 3 cells are few .* above 15 years"):
         return_levels(xr.DataArray(values, dims=("year", "point"), attrs={"units": "mm"}), [50], resamples=0)
+
+
+# --- maps -----------------------------------------------------------------------------------------------------
+
+
+def test_percentiles_are_numpys() -> None:
+    """Those of `np.nanquantile`, to the last bit where nothing is missing, without its loop over cells."""
+    values = np.random.default_rng(5).gumbel(30, 8, (7, 11, 50))
+    some = np.where(np.random.default_rng(6).random(values.shape) < 0.2, np.nan, values)
+
+    found = [percentiles(one, [0.05, 0.5, 0.95]) for one in (values, some)]
+
+    np.testing.assert_array_equal(found[0], np.quantile(values, [0.05, 0.5, 0.95], axis=-1))
+    np.testing.assert_allclose(found[1], np.nanquantile(some, [0.05, 0.5, 0.95], axis=-1), rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", ["lmoments", "kostra"])
+def test_no_python_runs_for_every_cell(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map of twenty times as many cells makes as many calls of Python functions, if they are fitted at once."""
+    monkeypatch.setattr(fits, "_ROOM", 1 << 40)
+    dims = ("duration", "point")
+    hours = np.array([60, 360], "timedelta64[m]").astype("timedelta64[ns]")
+    many = maxima(np.random.default_rng(1).gumbel(30, 8, (21, 2, 200)), *dims).assign_coords(duration=hours)
+    many[3, 1, 5] = np.nan
+    calls = []
+
+    for count in (10, 200):
+        seen = 0
+
+        def watch(_frame: Any, _event: str, _arg: Any) -> None:
+            nonlocal seen
+            seen += 1
+
+        threading.setprofile(watch)
+        try:
+            return_levels(many[..., :count], [10], resamples=5, method=method)
+        finally:
+            threading.setprofile(None)
+        calls.append(seen)
+
+    assert calls[0] > 50
+    assert calls[1] < 1.2 * calls[0]
+
+
+def test_levels_do_not_depend_on_how_cells_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some cells at a time have the levels of all at once."""
+    whole = return_levels(maxima(SAMPLES, "point"), [10, 100], resamples=20)
+    monkeypatch.setattr(fits, "_ROOM", 1)
+
+    xr.testing.assert_allclose(return_levels(maxima(SAMPLES, "point"), [10, 100], resamples=20), whole, rtol=1e-12)
+
+
+def test_uncertain_levels_are_marked_in_every_cell() -> None:
+    """A short record, or a period beyond three times the record, is marked where it is."""
+    values = np.repeat(SAMPLES[:40, :1], 2, axis=1)
+    values[25:, 1] = np.nan
+
+    with pytest.warns(UserWarning, match="25 years of YW in 1 of 2 cells are few for a return period of 100"):
+        found = return_levels(maxima(values, "point"), [50, 100], resamples=0)
+
+    assert found.uncertain.values.tolist() == [[False, False], [False, True]]
+
+
+def test_an_unnamed_array_is_called_the_maxima() -> None:
+    """Messages do not speak of None."""
+    with pytest.warns(UserWarning, match="15 years of the maxima are few"):
+        return_levels(maxima(SAMPLES[:15, 0]).rename(None), [10], resamples=0)
+
+
+# --- the inverse ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counted", ["annual", "partial"])
+def test_return_periods_are_those_of_the_levels(counted: Any) -> None:
+    """The level of a return period has that return period, in every cell."""
+    levels = return_levels(maxima(SAMPLES, "point"), [2, 10, 100], resamples=0, counted=counted)
+
+    found = return_period(levels, levels.level)
+
+    expected = np.broadcast_to([[2], [10], [100]], (3, 3))
+    np.testing.assert_allclose(found.transpose("return_period", "point"), expected, rtol=1e-9)
+
+
+def test_return_periods_as_scipy_has_them() -> None:
+    """1 / (1 - F), infinite above the upper limit of a bounded distribution, and 1 below the lower of another."""
+    levels = return_levels(maxima(SAMPLES, "point"), [2], resamples=0)
+
+    for point in range(3):
+        c, location, scale = (float(levels[name][point]) for name in ("shape", "location", "scale"))
+        for amount in (0.0, 35.0, 60.0, 1e4):
+            above = stats.genextreme.sf(amount, c, location, scale)
+            expected = 1 / above if above else np.inf
+            assert float(return_period(levels, amount)[point]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_return_periods_of_a_place_and_a_duration() -> None:
+    """The name of a point and a duration choose a distribution; unknown ones raise."""
+    hours = np.array([60, 360], "timedelta64[m]").astype("timedelta64[ns]")
+    values = np.stack([SAMPLES, 2 * SAMPLES], axis=1)
+    coords = {"duration": hours, "point": ["a", "b", "c"]}
+    levels = return_levels(maxima(values, "duration", "point").assign_coords(coords), [10], resamples=0)
+
+    found = return_period(levels, float(levels.level[0, 1, 2]), duration="6h", place="c")
+
+    assert float(found) == pytest.approx(10)
+    with pytest.raises(
+        SettingsError, match=r"duration='2h' is not one of the levels' \(60 minutes, 360 minutes\)"
+    ):
+        return_period(levels, 10, duration="2h")
+    with pytest.raises(SettingsError, match="the levels have no point 'd': choose one of a, b, c"):
+        return_period(levels, 10, place="d")
+    with pytest.raises(SettingsError, match="not a result of return_levels"):
+        return_period(maxima(SAMPLES, "point"), 10)  # type: ignore[arg-type] # what is tested
+
+
+# --- KOSTRA-DWD-2020 ------------------------------------------------------------------------------------------
+
+PUBLISHED = {  # mm for 1, 2, 5, 10, 20, 30, 50 and 100 years: DWD, KOSTRA-DWD-2020, cell 49125 (CC BY 4.0)
+    5: (6.0, 7.4, 9.3, 10.8, 12.4, 13.5, 14.9, 16.9),
+    60: (13.5, 16.4, 20.7, 24.2, 27.8, 30.2, 33.3, 37.7),
+    360: (22.2, 27.1, 34.1, 39.9, 45.8, 49.7, 54.8, 62.1),
+    1440: (32.4, 39.5, 49.8, 58.3, 66.9, 72.6, 80.1, 90.7),
+    10080: (55.0, 67.2, 84.7, 99.0, 113.7, 123.4, 136.0, 154.2),
+}
+PERIODS = np.array([1, 2, 5, 10, 20, 30, 50, 100.0])
+
+
+def test_the_formula_is_dwds() -> None:
+    """Four numbers reproduce the published table of a cell to 0.42 mm; annual periods would miss it by far."""
+    model = fits.KostraModel(np.array(list(PUBLISHED)) / 60)
+    fitted = tuple(np.array(value) for value in (KOSTRA_SHAPE, 13.646, 4.193, 0.0179, 0.7278))
+
+    partial, annual = (
+        model.levels(fitted, reduced(PERIODS, "partial")),
+        model.levels(fitted, reduced(PERIODS[1:], "annual")),
+    )
+
+    table = np.array(list(PUBLISHED.values()))
+    assert np.abs(partial.T - table).max() <= 0.43
+    assert np.abs(annual.T - table[:, 1:]).max() > 5
+
+
+def kostra_years(years: int, cells: int) -> xr.DataArray:
+    """Return maxima of years that follow the distribution of that cell, the durations independent."""
+    minutes = np.array([5, 15, 60, 240, 1440])
+    rng = np.random.default_rng(7)
+    reached = stats.genextreme.rvs(
+        KOSTRA_SHAPE, 13.646, 4.193, size=(years, minutes.size, cells), random_state=rng
+    )
+    hours = minutes[:, None] / 60
+    values = maxima(reached * hours / (hours + 0.0179) ** 0.7278, "duration", "point")
+    return values.assign_coords(duration=minutes.astype("timedelta64[m]").astype("timedelta64[ns]"))
+
+
+def test_the_distribution_of_all_durations_is_found_again() -> None:
+    """From two thousand years the true parameters and levels come out."""
+    values = kostra_years(2000, 2)
+
+    found = return_levels(values, PERIODS.tolist(), resamples=0, method="kostra")
+
+    true = fits.KostraModel(values.duration.values / np.timedelta64(1, "h")).levels(
+        tuple(np.array(value) for value in (KOSTRA_SHAPE, 13.646, 4.193, 0.0179, 0.7278)), 1 / PERIODS
+    )
+    assert found.level.dims == ("return_period", "duration", "point")
+    np.testing.assert_allclose(found.level, np.broadcast_to(true[..., None], found.level.shape), rtol=0.05)
+    np.testing.assert_allclose(found.eta, 0.7278, atol=0.01)
+    np.testing.assert_allclose(found.theta, 0.0179, atol=0.01)
+    assert found.attrs == {"method": "kostra", "counted": "partial"}
+
+
+def test_the_scaling_is_as_good_as_scipys() -> None:
+    """Powell's method, from DWD's start, finds no statistic that is smaller by more than a little."""
+    values = kostra_years(25, 4)
+    model = fits.KostraModel(values.duration.values / np.timedelta64(1, "h"))
+
+    found = return_levels(values, [10], resamples=0, method="kostra")
+
+    for point in range(4):
+        logs = np.log(values[..., point].values.T / (values.duration.values / np.timedelta64(1, "h"))[:, None])
+
+        def cost(at: Any, logs: Any = logs) -> float:
+            hours = values.duration.values / np.timedelta64(1, "h")
+            scaled = logs + at[1] * np.log(hours + at[0])[:, None]
+            return float(stats.kruskal(*scaled).statistic)
+
+        ours = np.array(found.theta[point]), np.array(found.eta[point])
+        assert float(model.statistic(logs, *ours)) == pytest.approx(cost(ours))
+        powell = optimize.minimize(cost, (0.05, 0.75), method="Powell", bounds=[(0, 1), (0, 1)])
+        assert cost(ours) <= powell.fun + 0.1
+
+
+def test_kostra_has_levels_of_any_duration_backwards() -> None:
+    """A return period of a duration between those of the maxima follows from the formula."""
+    levels = return_levels(kostra_years(40, 2), [10, 100], resamples=10, method="kostra")
+
+    found = return_period(levels, levels.level)
+    between = return_period(levels, 40.0, duration="2h")
+
+    np.testing.assert_allclose(found.sel(return_period=100), 100, rtol=1e-9)
+    low, high = (return_period(levels, 40.0, duration=name) for name in ("4h", "1h"))
+    assert ((low < between) & (between < high)).all()
+    assert ((levels.lower <= levels.level) & (levels.level <= levels.upper)).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"method": "pwm"}, "unknown method='pwm': choose one of lmoments, kostra"),
+        ({"counted": "events"}, "unknown counted='events': choose one of annual, partial"),
+        ({"counted": "partial", "return_periods": [0]}, "pass years, each more than 0"),
+    ],
+)
+def test_unknown_methods(changes: dict[str, Any], text: str) -> None:
+    """Methods and ways to count that do not exist raise."""
+    with pytest.raises(SettingsError, match=text):
+        return_levels(maxima(SAMPLES[:, 0]), **changes)
+
+
+def test_kostra_needs_durations() -> None:
+    """One duration has no scaling."""
+    with pytest.raises(SeriesError, match='method="kostra" needs a dimension duration of two or more'):
+        return_levels(maxima(SAMPLES[:, 0]), [10], method="kostra")

@@ -1,16 +1,26 @@
-"""Amounts of return periods from annual maxima: a generalised extreme value distribution fitted by L-moments."""
+"""Amounts of return periods from annual maxima, and the return periods of amounts.
+
+A generalised extreme value distribution (GEV) is fitted to every cell and duration by L-moments, or to all
+durations of a cell together, as for KOSTRA-DWD-2020. Cells are processed many at a time, by several threads; no
+step visits them one by one.
+"""
 
 from __future__ import annotations
 
+import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
 from scipy.special import gamma
-from scipy.stats import genextreme
 
-from radar_nb.analysis.inputs import BESIDE
+from radar_nb.analysis.inputs import BESIDE, grid_of
+from radar_nb.analysis.periods import length_of
+from radar_nb.analysis.points import find_places
 from radar_nb.errors import SeriesError, SettingsError
 
 if TYPE_CHECKING:
@@ -18,48 +28,72 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+Method = Literal["lmoments", "kostra"]
+Counted = Literal["annual", "partial"]
+
 _FEWEST = 5
 """Minimum number of years for a three-parameter fit."""
 _SHORT = 20
 """Number of years below which a warning is issued."""
 _REACH = 3
 """A return period longer than this many times the record causes a warning (DVWK-Merkblatt 251/1999)."""
-_ROOM = 1 << 22
-"""Number of values that are resampled at once: 32 MB."""
+_ROOM = 1 << 19
+"""Number of values that are fitted at once: 4 MB."""
 
 _SHAPES = np.linspace(5, -0.99, 1 << 17)
 _SKEWNESS = 2 * (1 - 3.0**-_SHAPES) / (1 - 2.0**-_SHAPES) - 3
 """L-skewness of each shape k (Hosking 1990, table 1; no node is 0), rising."""
+
+KOSTRA_SHAPE = -0.1
+"""k of KOSTRA-DWD-2020 for all of Germany (parameter files of DWD, SHAPE_KAPPA; Hosking's sign)."""
+_ROUNDS = 8
+"""Grids of theta and eta: the last one has steps of 0.002 in the square root of theta, and of 0.001 in eta."""
 
 
 def return_levels(
     maxima: xr.DataArray | xr.Dataset,
     return_periods: Sequence[float] = (2, 5, 10, 20, 50, 100),
     *,
+    method: Method = "lmoments",
+    counted: Counted | None = None,
     resamples: int = 500,
     confidence: float = 0.9,
     seed: int = 0,
 ) -> xr.Dataset:
     """Return the amounts of return periods, with confidence intervals.
 
-    A generalised extreme value distribution is fitted separately to the maxima of each cell and duration, through
-    the first three L-moments l1, l2, t3 = l3 / l2 of the sample (Hosking 1990, J. R. Stat. Soc. B 52, 105-124;
-    Hosking and Wallis 1997, Regional Frequency Analysis, appendix A.6):
+    With "lmoments", a generalised extreme value distribution is fitted separately to the maxima of each cell and
+    duration, through the first three L-moments l1, l2, t3 = l3 / l2 of the sample (Hosking 1990, J. R. Stat. Soc.
+    B 52, 105-124; Hosking and Wallis 1997, Regional Frequency Analysis, appendix A.6):
 
     - k from t3 = 2 (1 - 3**-k) / (1 - 2**-k) - 3, solved without approximation;
     - alpha = l2 k / ((1 - 2**-k) Gamma(1 + k)), xi = l1 - alpha (1 - Gamma(1 + k)) / k;
-    - x(T) = xi + alpha (1 - (-ln(1 - 1/T))**k) / k.
+    - x(y) = xi + alpha (1 - y**k) / k, where y = -ln(1 - 1/T) for return periods T of annual maxima, and
+      y = 1/T for those of a partial series.
+
+    With "kostra", all durations D of a cell have one distribution, as in KOSTRA-DWD-2020 (Koutsoyiannis et al.
+    1998, J. Hydrol. 206, 118-135): theta (0 to 1 h) and eta (0 to 1) are those for which the intensities of the
+    durations, times b(D) = (D + theta)**eta, differ least by the statistic of Kruskal and Wallis; alpha and xi
+    follow from l1 and l2 of all of these together with k = -0.1; the amount is x(y) D / b(D), D in hours.
 
     The intervals are percentiles of fits to years drawn with replacement, the same years for all cells.
 
     Parameters
     ----------
     maxima : xarray.DataArray or Dataset
-        As returned by `annual_maxima`: dimension `year`, NaN where a year is missing.
+        As returned by `annual_maxima`: dimension `year`, NaN where a year is missing; for "kostra" with a
+        dimension `duration` of two or more.
     return_periods : sequence of float
-        Years, each more than 1: the mean time between years whose maximum exceeds the amount.
+        Years: the mean time between exceedances. Each more than 1 for annual maxima, more than 0 for a partial
+        series.
+    method : {"lmoments", "kostra"}
+    counted : {"annual", "partial"}, optional
+        Whether a return period is the mean time between years whose maximum exceeds the amount, or between all
+        events that do, of which a year can have several. They differ for short periods: an amount of 1.58 years by
+        the first count is one of 1 year by the second. By default "annual" for "lmoments", and "partial" for
+        "kostra", as in DWD's tables.
     resamples : int
-        Number of draws; 0 omits the intervals.
+        Number of draws; 0 omits the intervals. "kostra" takes a hundred times as long as "lmoments".
     confidence : float
         Share of fits inside the interval.
     seed : int
@@ -69,8 +103,9 @@ def return_levels(
     -------
     xarray.Dataset
         `level`, `lower` and `upper`, float64, in the unit of the maxima, of shape (return_period, ...); `shape`
-        (k with the sign of scipy's `genextreme`: positive is bounded above), `location`, `scale`; `years`. NaN
-        where there are fewer than five years, or all maxima are equal.
+        (k with the sign of scipy's `genextreme`: positive is bounded above), `location`, `scale`, for "kostra" of
+        intensities in mm/h and with `theta` and `eta`; `years`; `uncertain`, True where a warning holds. NaN where
+        there are fewer than five years, or all maxima are equal.
 
     Warns
     -----
@@ -81,9 +116,9 @@ def return_levels(
     Raises
     ------
     SeriesError
-        The data are not annual maxima, or no cell has five years.
+        The data are not annual maxima, or no cell has five years; or "kostra" lacks durations.
     SettingsError
-        A return period, the number of draws or the confidence is not valid.
+        A return period, the method, the number of draws or the confidence is not valid.
 
     Examples
     --------
@@ -93,40 +128,139 @@ def return_levels(
     array([26.5, 39.9, 52.3])
     """
     maxima = _maxima(maxima)
+    counted = _counted(method, counted)
     periods = np.asarray(return_periods, float).ravel()
-    if not periods.size or not (periods > 1).all() or not np.isfinite(periods).all():
+    least = 1 if counted == "annual" else 0
+    if not periods.size or not (periods > least).all() or not np.isfinite(periods).all():
         raise SettingsError(
-            f"return_periods={return_periods!r}: pass years, each more than 1, such as (2, 10, 50)"
+            f"return_periods={return_periods!r}: pass years, each more than {least}, such as (2, 10, 50)"
         )
     if resamples < 0 or not 0 < confidence < 1:
         raise SettingsError(
             f"resamples={resamples!r}, confidence={confidence!r}: pass a number of draws (0 for none) and a share "
             "between 0 and 1"
         )
-    cells = maxima.dims[1:]
-    shape = maxima.shape[1:]
-    values = maxima.values.astype(float).reshape(maxima.sizes["year"], -1)
-    years = np.isfinite(values).sum(axis=0)
-    _warn(years, float(periods.max()), str(maxima.name))
-    fitted = _fit(values)
-    levels = _levels(fitted, periods)
+    model = GevModel() if method == "lmoments" else KostraModel(_hours(maxima))
+    over = () if method == "lmoments" else ("duration",)
+    cells = tuple(name for name in maxima.dims if name not in {"year", *over})
+    values = maxima.transpose("year", *over, *cells)
+    shape = values.shape[1 + len(over) :]
+    samples = values.to_numpy().reshape(*values.shape[: 1 + len(over)], -1)
+    years = np.isfinite(samples).sum(axis=0, dtype=np.int32)
+    years = years.min(axis=0) if over else years
+    called = f"{maxima.name}" if maxima.name is not None else "the maxima"
+    uncertain = _warn(years, periods, called)
+    draws = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
+    tails = (1 - confidence) / 2
+    found = _fit_all(model, samples, reduced(periods, counted), draws, (tails, 1 - tails))
     units = {"units": maxima.attrs.get("units", "mm")}
-    name = f"exceeded once in the return period: {maxima.attrs.get('long_name', maxima.name)}"
-    over = ("return_period", *cells)
-    made: dict[str, Any] = {"level": (over, levels.reshape(-1, *shape), units | {"long_name": name})}
-    if resamples:
-        tails = (1 - confidence) / 2
-        bounds = _bounds(values, periods, resamples, [tails, 1 - tails], seed)
-        for name, bound in zip(("lower", "upper"), bounds, strict=True):
-            what = {"long_name": f"{name} bound of the {confidence:.0%} confidence interval"}
-            # a resample of few years can have a fit where the years themselves have none
-            made[name] = (over, np.where(np.isnan(levels), np.nan, bound).reshape(-1, *shape), units | what)
-    for name, parameter in zip(("shape", "location", "scale"), fitted, strict=True):
+    dims = ("return_period", *over, *cells)
+    made: dict[str, Any] = {}
+    for name, levels in zip(("level", "lower", "upper"), found.levels, strict=False):
+        what = f"exceeded once in the return period: {maxima.attrs.get('long_name', called)}"
+        if name != "level":
+            what = f"{name} bound of the {confidence:.0%} confidence interval"
+        made[name] = (dims, levels.reshape(*levels.shape[:-1], *shape), units | {"long_name": what})
+    for name, parameter in zip(model.names, found.parameters, strict=True):
         made[name] = (cells, parameter.reshape(shape), {"long_name": f"{name} of the fitted GEV"})
     made["years"] = (cells, years.reshape(shape), {"long_name": "number of years with a maximum", "units": "1"})
+    what = "fewer than 20 years, or a return period longer than three times the record"
+    made["uncertain"] = (("return_period", *cells), uncertain.reshape(-1, *shape), {"long_name": what})
     coords = {name: value.variable for name, value in maxima.coords.items() if "year" not in value.dims}
     period = xr.Variable("return_period", periods, {"long_name": "return period", "units": "year"})
-    return xr.Dataset(made, {**coords, "return_period": period})
+    return xr.Dataset(made, {**coords, "return_period": period}, {"method": method, "counted": counted})
+
+
+def return_period(
+    levels: xr.Dataset, amount: Any, *, duration: Any = None, place: str | tuple[float, float] | None = None
+) -> xr.DataArray:
+    """Return the return periods of amounts: the inverse of `return_levels`.
+
+    Parameters
+    ----------
+    levels : xarray.Dataset
+        As returned by `return_levels`.
+    amount : float, array or xarray.DataArray
+        In mm: one amount, or one for each cell, duration, ...: a DataArray is aligned by its dimensions, such as
+        the largest amounts of an event on the same grid.
+    duration : str or timedelta, optional
+        The duration of the amount, "1h": one of those of `levels`, any for the method "kostra". By default all
+        durations of `levels`.
+    place : str or (lon, lat), optional
+        The name of a point or area, or degrees for the cell that contains them. By default all cells.
+
+    Returns
+    -------
+    xarray.DataArray
+        Years, float64, counted as `levels` are: at least 1 for annual maxima, infinite for an amount above the
+        upper limit of a bounded distribution, NaN where there is no distribution or no amount. What exceeds three
+        times the record is an extrapolation: `levels.years` holds the records.
+
+    Raises
+    ------
+    SettingsError
+        `levels` are no result of `return_levels`, or do not have the duration or place.
+
+    Examples
+    --------
+    >>> maxima = xr.DataArray([21.0, 34, 18, 27, 45, 23, 30, 19, 26, 38] * 2, dims="year", attrs={"units": "mm"})
+    >>> return_period(return_levels(maxima, [2], resamples=0), 39.9).values.round(1)
+    np.float64(10.0)
+    """
+    if not {"shape", "location", "scale"} <= set(getattr(levels, "data_vars", ())):
+        raise SettingsError("levels is not a result of return_levels: pass what that returns")
+    levels = _placed(levels, place)
+    known = {name: levels[name] for name in ("shape", "location", "scale")}
+    if not isinstance(amount, xr.DataArray):
+        amount = np.asarray(amount, float)
+    if "theta" in levels:
+        hours = _hours(levels) if duration is None else _minutes(duration) / 60
+        length = xr.DataArray(hours, dims="duration") if duration is None else hours
+        amount = amount / length * (length + levels["theta"]) ** levels["eta"]
+    elif duration is not None:
+        chosen = np.timedelta64(_minutes(duration), "m")
+        there = levels["duration"].to_numpy() if "duration" in levels.dims else np.array([], "m8[m]")
+        if chosen not in there:
+            names = ", ".join(map(str, there.astype("m8[m]"))) or "none"
+            raise SettingsError(f"duration={duration!r} is not one of the levels' ({names}): choose one of them")
+        known = {name: value.sel(duration=chosen, drop=True) for name, value in known.items()}
+    k, location, scale = (known[name] for name in ("shape", "location", "scale"))
+    years: xr.DataArray = xr.apply_ufunc(
+        _years, amount, k, location, scale, levels.attrs.get("counted") == "partial"
+    )
+    return years.rename("return_period").assign_attrs(long_name="return period", units="year")
+
+
+def _years(amount: Any, k: Any, location: Any, scale: Any, partial: bool) -> Any:
+    """Return the return periods of amounts, infinite where -ln(F) is 0."""
+    rest = 1 - k * (amount - location) / scale
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        y = np.exp(np.log(np.maximum(rest, 0)) / k)
+        return 1 / y if partial else -1 / np.expm1(-y)
+
+
+def reduced(periods: NDArray[np.float64], counted: Counted) -> NDArray[np.float64]:
+    """Return y = -ln(F), F the chance that the maximum of a year stays below the amount of a return period.
+
+    KOSTRA-DWD-2020 converts partial to annual periods by T_a = exp(1/T) / (exp(1/T) - 1), so that y = 1/T.
+
+    Examples
+    --------
+    >>> reduced(np.array([1.0, 100.0]), "partial")
+    array([1.  , 0.01])
+    """
+    y: NDArray[np.float64] = -np.log1p(-1 / periods) if counted == "annual" else 1 / periods
+    return y
+
+
+def _counted(method: str, counted: str | None) -> Counted:
+    if method not in {"lmoments", "kostra"}:
+        raise SettingsError(f"unknown method={method!r}: choose one of lmoments, kostra")
+    if counted not in {None, "annual", "partial"}:
+        raise SettingsError(f"unknown counted={counted!r}: choose one of annual, partial")
+    if counted is not None:
+        return counted  # type: ignore[return-value] # one of the two
+    return "annual" if method == "lmoments" else "partial"
 
 
 def _maxima(maxima: xr.DataArray | xr.Dataset) -> xr.DataArray:
@@ -140,15 +274,50 @@ def _maxima(maxima: xr.DataArray | xr.Dataset) -> xr.DataArray:
     return maxima.transpose("year", ...)
 
 
-def _warn(years: NDArray[np.integer[Any]], longest: float, name: str) -> None:
+def _minutes(duration: Any) -> int:
+    return int(length_of(duration, minutes=1))
+
+
+def _hours(data: xr.DataArray | xr.Dataset) -> NDArray[np.float64]:
+    """Return the durations in hours."""
+    if "duration" not in data.dims or data.sizes["duration"] < 2 or data["duration"].dtype.kind != "m":
+        raise SeriesError(
+            'method="kostra" needs a dimension duration of two or more: pass the result of annual_maxima for '
+            'several durations, such as ["5min", "1h", "24h"]'
+        )
+    hours: NDArray[np.float64] = data["duration"].to_numpy() / np.timedelta64(1, "h")
+    return hours
+
+
+def _placed(levels: xr.Dataset, place: Any) -> xr.Dataset:
+    """Return the levels of one place."""
+    if place is None:
+        return levels
+    for dim in ("point", "area"):
+        if dim in levels.dims:
+            if place not in levels[dim].values.tolist():
+                names = ", ".join(map(str, levels[dim].values[:5]))
+                raise SettingsError(f"the levels have no {dim} {place!r}: choose one of {names}")
+            return levels.sel({dim: place})
+    if not {"y", "x"} <= set(levels.dims):
+        raise SettingsError(f"place={place!r}, but the levels have no places: leave it out")
+    fields = levels["shape"].transpose(..., "y", "x")
+    row, col = (int(numbers.ravel()[0]) for numbers in find_places([place], grid_of(fields)).cells)
+    return levels.isel(y=row, x=col)
+
+
+def _warn(years: NDArray[np.integer[Any]], periods: NDArray[np.float64], name: str) -> NDArray[np.bool_]:
+    """Return where levels are uncertain, shape (periods, cells); warn if there are any."""
     most = int(years.max(initial=0))
     if most < _FEWEST:
         raise SeriesError(
             f"{name} has maxima of {most} years at most, and a fit needs {_FEWEST}: use a longer series, or a "
             "smaller min_coverage in annual_maxima"
         )
+    uncertain: NDArray[np.bool_] = (years < _SHORT) | (periods[:, None] > _REACH * years)
     fitted = years[years >= _FEWEST]
-    least, few = int(fitted.min()), (fitted < _SHORT) | (longest > _REACH * fitted)
+    least, longest = int(fitted.min()), float(periods.max())
+    few = uncertain.any(axis=0) & (years >= _FEWEST)
     if few.any():
         where = f" in {few.sum()} of {fitted.size} cells" if fitted.size > 1 else ""
         warnings.warn(
@@ -157,54 +326,196 @@ def _warn(years: NDArray[np.integer[Any]], longest: float, name: str) -> None:
             UserWarning,
             stacklevel=3,
         )
+    return uncertain
 
 
-def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Return l1, l2 and t3 along the last axis but one, ignoring NaN (unbiased; Hosking 1990, eq. 2.4)."""
-    ordered = np.sort(values, axis=-2)
-    valid = np.isfinite(ordered)
-    n = valid.sum(axis=-2).astype(float)
-    n[n < _FEWEST] = np.nan
-    ordered = np.where(valid, ordered, 0)
-    rank = np.arange(values.shape[-2])[:, None]
-    b0 = ordered.sum(axis=-2) / n
-    b1 = (ordered * rank).sum(axis=-2) / (n * (n - 1))
-    b2 = (ordered * (rank * (rank - 1))).sum(axis=-2) / (n * (n - 1) * (n - 2))
+# --- distributions --------------------------------------------------------------------------------------------
+
+Parameters = tuple["NDArray[np.float64]", ...]
+"""One array of shape (cells,) each."""
+
+
+def _moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return l1, l2 and t3 along the last axis, ignoring NaN (unbiased; Hosking 1990, eq. 2.4)."""
+    ordered = np.sort(values, axis=-1)  # NaN is last
+    rank = np.arange(ordered.shape[-1], dtype=float)
+    n: Any = float(ordered.shape[-1])
+    if np.isnan(ordered[..., -1]).any():
+        valid = ordered == ordered  # noqa: PLR0124 - isnan in half the time
+        n = valid.sum(axis=-1).astype(float)
+        n[n < _FEWEST] = np.nan
+        np.copyto(ordered, 0, where=~valid)
+    b0, b1, b2 = np.moveaxis(ordered @ np.stack([rank**0, rank, rank * (rank - 1)], axis=-1), -1, 0)
+    b0, b1, b2 = b0 / n, b1 / (n * (n - 1)), b2 / (n * (n - 1) * (n - 2))
     l2 = 2 * b1 - b0
     l2[l2 <= 1e-9 * np.abs(b0)] = np.nan  # all equal
     return b0, l2, (6 * b2 - 6 * b1 + b0) / l2
 
 
-def _fit(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Return shape, location and scale for samples of shape (..., years, cells)."""
-    l1, l2, t3 = _moments(values)
-    k = np.interp(t3, _SKEWNESS, _SHAPES)
-    k[np.abs(k) < 1e-7] = 1e-7  # the formulas' limit
+def _scaled(l1: NDArray[np.float64], l2: NDArray[np.float64], k: Any) -> Parameters:
+    """Return shape, location and scale of the GEV with this shape and these L-moments."""
     grown = gamma(1 + k)
     scale = l2 * k / ((1 - 2.0**-k) * grown)
     return k, l1 - scale * (1 - grown) / k, scale
 
 
-def _levels(fitted: tuple[NDArray[np.float64], ...], periods: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the amounts of return periods, shape (periods, ...)."""
-    k, location, scale = (parameter[None] for parameter in fitted)
-    chance = (1 - 1 / periods).reshape(-1, *(1,) * (k.ndim - 1))
-    levels: NDArray[np.float64] = genextreme.ppf(chance, k, location, scale)
-    return levels
+def quantiles(k: NDArray[np.float64], location: Any, scale: Any, y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the GEV's quantiles for y = -ln(F), shape (y, ...): xi + alpha (1 - y**k) / k."""
+    grown = np.log(y).reshape(-1, *(1,) * np.ndim(k)) * k
+    np.expm1(grown, out=grown)
+    grown *= -scale / k
+    grown += location
+    return grown
 
 
-def _bounds(
-    values: NDArray[np.float64], periods: NDArray[np.float64], resamples: int, tails: list[float], seed: int
-) -> NDArray[np.float64]:
-    """Return percentiles of the levels of resampled years, shape (tails, periods, cells)."""
-    count, cells = values.shape
-    draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
-    bounds = np.full((len(tails), periods.size, cells), np.nan)
-    step = max(1, _ROOM // draws.size)
-    for start in range(0, cells, step):
-        part = slice(start, start + step)
-        levels = _levels(_fit(values[:, part][draws]), periods)
-        # draws that are all equal, or too few, have no fit
-        known = np.isfinite(levels).any(axis=(0, 1))
-        bounds[:, :, part][:, :, known] = np.nanquantile(levels[:, :, known], tails, axis=1)
-    return bounds
+class GevModel:
+    """A GEV for every cell, by L-moments: samples have the shape (years, cells)."""
+
+    names: tuple[str, ...] = ("shape", "location", "scale")
+
+    def fit(self, samples: NDArray[np.float64]) -> Parameters:
+        """Return the parameters of samples of shape (cells, years)."""
+        l1, l2, t3 = _moments(samples)
+        k = np.interp(t3, _SKEWNESS, _SHAPES)
+        k[np.abs(k) < 1e-7] = 1e-7  # the formulas' limit
+        return _scaled(l1, l2, k)
+
+    def levels(self, fitted: Parameters, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the amounts, shape (y, cells)."""
+        k, location, scale = fitted
+        return quantiles(k, location, scale, y)
+
+
+class KostraModel:
+    """One distribution for all durations of a cell: samples have the shape (years, durations, cells)."""
+
+    names = (*GevModel.names, "theta", "eta")
+
+    def __init__(self, hours: NDArray[np.float64]) -> None:
+        self._hours = hours
+
+    def fit(self, samples: NDArray[np.float64]) -> Parameters:
+        """Return the parameters of samples of shape (..., durations, years)."""
+        intensities = samples / self._hours[:, None]
+        theta, eta = self._scaling(
+            np.log(intensities, where=intensities > 0, out=np.full_like(intensities, np.nan))
+        )
+        intensities *= (self._hours + theta[..., None])[..., None] ** eta[..., None, None]
+        l1, l2, _ = _moments(intensities.reshape(*theta.shape, -1))
+        short = np.isfinite(samples).sum(axis=-1).min(axis=-1) < _FEWEST
+        l2[short] = np.nan
+        return (*_scaled(l1, l2, np.where(np.isnan(l2), np.nan, KOSTRA_SHAPE)), theta, eta)
+
+    def levels(self, fitted: Parameters, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the amounts, shape (y, durations, ...)."""
+        k, location, scale, theta, eta = fitted
+        hours = self._hours.reshape(-1, *(1,) * theta.ndim)
+        depths: NDArray[np.float64] = quantiles(k, location, scale, y)[:, None] * hours / (hours + theta) ** eta
+        return depths
+
+    def _scaling(self, logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return theta and eta with the smallest statistic: on a grid, which is made finer around the best.
+
+        The statistic changes in steps, so that derivatives do not help. The square root of theta is searched,
+        since small offsets differ more.
+        """
+        shape = logs.shape[:-2]
+        best = np.full((3, *shape), np.inf)
+        spacing = np.array([0.25, 0.125])
+        centre = np.full((2, *shape), 0.5)
+        reach = (2, 4)
+        for _ in range(_ROUNDS):
+            around = [np.arange(-n, n + 1) * step for n, step in zip(reach, spacing, strict=True)]
+            for shift in product(*around):
+                root, eta = (np.clip(one + far, 0, 1) for one, far in zip(centre, shift, strict=True))
+                statistic = self.statistic(logs, root**2, eta)
+                better = statistic < best[0]
+                best = np.where(better, np.stack([statistic, root, eta]), best)
+            centre, spacing, reach = best[1:], spacing / 2, (1, 1)
+        return best[1] ** 2, best[2]
+
+    def statistic(
+        self, logs: NDArray[np.float64], theta: NDArray[np.float64], eta: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the statistic of Kruskal and Wallis (1952) of durations, of shape (...), without ties."""
+        scaled = logs + (eta[..., None] * np.log(self._hours + theta[..., None]))[..., None]
+        order = np.argsort(scaled.reshape(*theta.shape, -1), axis=-1)  # missing years are last
+        ranks = np.empty(order.shape)
+        np.put_along_axis(ranks, order, np.arange(1.0, order.shape[-1] + 1), axis=-1)
+        valid = np.isfinite(logs)
+        count = valid.sum(axis=-1)
+        total = count.sum(axis=-1)
+        of_duration = np.where(valid, ranks.reshape(logs.shape), 0).sum(axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            far = of_duration / count - (total[..., None] + 1) / 2
+            found: NDArray[np.float64] = 12 / (total * (total + 1)) * (count * far**2).sum(axis=-1)
+        return np.where(np.isnan(found), np.inf, found)
+
+
+# --- all cells ------------------------------------------------------------------------------------------------
+
+
+class _Found(NamedTuple):
+    """Levels and their bounds, each of shape (periods, ..., cells), and the parameters, each of shape (cells,)."""
+
+    levels: list[NDArray[np.float64]]
+    parameters: list[NDArray[np.float64]]
+
+
+def _fit_all(
+    model: GevModel | KostraModel,
+    samples: NDArray[Any],
+    y: NDArray[np.float64],
+    draws: NDArray[np.int64],
+    tails: tuple[float, float],
+) -> _Found:
+    """Fit all cells, some at a time: samples of shape (years, ..., cells)."""
+    cells = samples.shape[-1]
+    found = _Found(
+        [np.empty((y.size, *samples.shape[1:])) for _ in range(3 if len(draws) else 1)],
+        [np.empty(cells) for _ in model.names],
+    )
+
+    def one(start: int) -> None:
+        some = slice(start, start + step)
+        values = np.moveaxis(samples[..., some], (-1, 0), (0, -1)).astype(float, order="C")
+        fitted = model.fit(values)
+        level = model.levels(fitted, y)
+        found.levels[0][..., some] = level
+        for name, parameter in zip(found.parameters, fitted, strict=True):
+            name[some] = parameter
+        if len(draws):
+            drawn = np.moveaxis(values[..., draws], -2, 1)
+            bounds = percentiles(model.levels(model.fit(np.ascontiguousarray(drawn)), y), tails)
+            # a resample of few years can have a fit where the years themselves have none
+            bounds[:, np.isnan(level)] = np.nan
+            for array, bound in zip(found.levels[1:], bounds, strict=True):
+                array[..., some] = bound
+
+    step = max(1, _ROOM // (samples[..., 0].size * max(1, len(draws))))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        deque(pool.map(one, range(0, cells, step)), maxlen=0)
+    return found
+
+
+def percentiles(values: NDArray[np.float64], shares: Sequence[float]) -> NDArray[np.float64]:
+    """Return the percentiles along the last axis, ignoring NaN, as `np.nanquantile` does, without its loop.
+
+    Examples
+    --------
+    >>> percentiles(np.array([4.0, np.nan, 1.0, 2.0]), [0.5])
+    array([2.])
+    """
+    ordered = np.sort(values, axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1, keepdims=True)
+    found = []
+    for share in shares:
+        place = share * (np.maximum(count, 1) - 1)
+        below = np.floor(place).astype(np.int64)
+        least, most = (
+            np.take_along_axis(ordered, np.minimum(at, np.maximum(count, 1) - 1), -1)[..., 0]
+            for at in (below, below + 1)
+        )
+        part = (place - below)[..., 0]
+        found.append(np.where(part < 0.5, least + (most - least) * part, most - (most - least) * (1 - part)))
+    return np.stack(found)
