@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MEGABYTES = 200
 MEMORIES = (50, 100, MEGABYTES, 1000, 10_000)  # reported in steps, so that the table is the same each time
-SECONDS = 20  # for all roads together: generous, since other work may keep the processors busy
+SECONDS = 20  # for all read paths together: generous, since other work may keep the processors busy
 KINDS = 40
 
 _PEAK = 1024 if sys.platform == "linux" else 1  # getrusage(2): kilobytes on Linux, bytes on macOS
@@ -40,7 +40,7 @@ class Trial:
     Attributes
     ----------
     fates : tuple of str
-        By each road: the error's name, or "read".
+        For each read path: the error's name, or "read".
     frames : int
         Files that extraction left.
     megabytes : int
@@ -55,7 +55,7 @@ class Trial:
 
 
 def soak_hostile(folder: Path) -> Section:
-    """Try all kinds and give their table."""
+    """Try all kinds and return their table."""
     from support.malicious_archives import HOSTILE  # noqa: PLC0415 - made when it is imported; a child has its archive from its parent
 
     rows, broken, outsiders, peak = [], [], 0, 0
@@ -131,10 +131,10 @@ def taken(target: Path, home: Path, url: str) -> Trial:
     )
 
 
-def fate(road: Callable[[], object]) -> str:
-    """Tell how a road ends: in an error of ours, or not."""
+def fate(read: Callable[[], object]) -> str:
+    """Return how a read path ends: the error's name, or "read"."""
     try:
-        road()
+        read()
     except RadarNbError as error:
         return type(error).__name__
     return "read"
@@ -146,13 +146,13 @@ def most_memory() -> int:
 
 
 def broken_laws(case: Case, trial: Trial, outside: int) -> list[str]:
-    """Name what must not be."""
+    """Return the laws that a trial breaks."""
     expected = case.error.__name__
     broken = []
     if trial.fates[1] != expected:
         broken.append(f"extraction ends with {trial.fates[1]}, not {expected}")
     if "read" in trial.fates:
-        broken.append(f"a road reads it: {' / '.join(trial.fates)}")
+        broken.append(f"a read path accepts it: {' / '.join(trial.fates)}")
     if outside:
         broken.append(f"{outside} files were touched outside the target")
     if trial.megabytes > MEGABYTES:

@@ -11,7 +11,7 @@ from soak_archives import plan_of
 from soak_kinds import mixed
 from soak_tables import Section
 from support import killed_processes as kills
-from support.killed_processes import Road
+from support.killed_processes import Job
 
 from radar_nb.mirror import Mirror
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from support.killed_processes import Undisturbed
 
 
-TELLING = ("new-etag", "weak-etag", "no-validator", "encoded", "flip")
+CHANGING = ("new-etag", "weak-etag", "no-validator", "encoded", "flip")
 """Faults after which the file, or the note of what the server said of it, is rightly another."""
 
 
@@ -31,18 +31,18 @@ def soak_kills(folder: Path, root: Path, *, each: int, seed: int) -> Section:
     place = folder / "tree"
     folder.mkdir()
     rows, broken, struck = [], [], 0
-    for road, calm in roads(root, place, seed):
+    for job, calm in jobs(root, place, seed):
         found = []
         try:
-            for kill in kills.killed(road, calm, place, kills=each, seed=seed):
+            for kill in kills.killed(job, calm, place, kills=each, seed=seed):
                 found.append(kill)
-                broken += [f"{road.name}, after a kill: {fault}" for fault in kill.faults]
+                broken += [f"{job.name}, after a kill: {fault}" for fault in kill.faults]
         except AssertionError as error:
             broken.append(str(error))
             shutil.rmtree(place, ignore_errors=True)
         struck += len(found)
         unfinished = sum(kill.unfinished for kill in found)
-        rows.append((road.name, str(len(found)), str(unfinished), str(sum(bool(k.faults) for k in found))))
+        rows.append((job.name, str(len(found)), str(unfinished), str(sum(bool(k.faults) for k in found))))
         print(f"  {rows[-1]}, {calm.seconds:.1f} s undisturbed", file=sys.stderr, flush=True)
     return Section(
         title="Kills",
@@ -53,17 +53,17 @@ def soak_kills(folder: Path, root: Path, *, each: int, seed: int) -> Section:
     )
 
 
-def roads(root: Path, place: Path, seed: int) -> Iterator[tuple[Road, Undisturbed]]:
+def jobs(root: Path, place: Path, seed: int) -> Iterator[tuple[Job, Undisturbed]]:
     """Yield each kind of work with its undisturbed result, while its server runs."""
     with Mirror(root) as calm:
         plan = plan_of(place, calm.url)
-        road = Road(name="download", work=kills.download, arguments=(plan,), address=calm.url)
-        undisturbed = kills.undisturbed(road, place)
-        yield road, undisturbed
-    with Mirror(root, faults=mixed(seed, without=TELLING)) as faulty:
+        job = Job(name="download", work=kills.download, arguments=(plan,), address=calm.url)
+        undisturbed = kills.undisturbed(job, place)
+        yield job, undisturbed
+    with Mirror(root, faults=mixed(seed, without=CHANGING)) as faulty:
         plan = plan_of(place, faulty.url)
-        road = Road(name="download with faults", work=kills.download, arguments=(plan,), address=faulty.url)
-        yield road, replace(undisturbed, seconds=kills.undisturbed(road, place).seconds)
+        job = Job(name="download with faults", work=kills.download, arguments=(plan,), address=faulty.url)
+        yield job, replace(undisturbed, seconds=kills.undisturbed(job, place).seconds)
     archives = plan.archives[0], plan.archives[-1]  # an hourly one and the month of days
     files = tuple(root / archive.path for archive in archives)
 
@@ -71,9 +71,9 @@ def roads(root: Path, place: Path, seed: int) -> Iterator[tuple[Road, Undisturbe
         (folder / "data").mkdir(parents=True)
         shutil.copy2(files[0], folder / "data")
 
-    for road in (
-        Road(name="extraction", work=kills.extract, arguments=(files,)),
-        Road(name="indexing", work=kills.index, prepare=copied),
-        Road(name="conversion", work=kills.convert, prepare=copied),
+    for job in (
+        Job(name="extraction", work=kills.extract, arguments=(files,)),
+        Job(name="indexing", work=kills.index, prepare=copied),
+        Job(name="conversion", work=kills.convert, prepare=copied),
     ):
-        yield road, kills.undisturbed(road, place)
+        yield job, kills.undisturbed(job, place)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import killed_processes as kills
-from support.killed_processes import Road
+from support.killed_processes import Job
 from support.malicious_archives import frame, month, name, packed, tar_of
 
 import radar_nb as rn
@@ -41,17 +41,17 @@ def mirror(served: Path) -> Iterator[Mirror]:
         yield running
 
 
-def downloading(mirror: Mirror, folder: Path) -> Road:
+def downloading(mirror: Mirror, folder: Path) -> Job:
     plan = rn.plan("YW", "2020-06", folder=folder, base_url=mirror.url)
-    return Road(name="download", work=kills.download, arguments=(plan,), address=mirror.url)
+    return Job(name="download", work=kills.download, arguments=(plan,), address=mirror.url)
 
 
 def test_a_killed_download_ends_as_an_undisturbed_one(mirror: Mirror, tmp_path: Path) -> None:
     """A download killed at any moment leaves no half-written file under a final name, and can be completed."""
-    road = downloading(mirror, tmp_path / "data")
-    calm = kills.undisturbed(road, tmp_path / "data")
+    job = downloading(mirror, tmp_path / "data")
+    calm = kills.undisturbed(job, tmp_path / "data")
 
-    found = list(kills.killed(road, calm, tmp_path / "data", kills=KILLS, seed=1))
+    found = list(kills.killed(job, calm, tmp_path / "data", kills=KILLS, seed=1))
 
     assert len(found) == KILLS
     assert [fault for kill in found for fault in kill.faults] == []
@@ -63,9 +63,9 @@ def test_the_next_start_reports_what_was_resumed(
 ) -> None:
     """After a kill within a file, the next start reports in one line what it resumes."""
     folder = tmp_path / "data"
-    road = downloading(mirror, folder)
+    job = downloading(mirror, folder)
     path = rn.plan("YW", "2020-06", folder=folder).paths[0]
-    half_way = kills.killed_when(road, folder, lambda: kills.size(part_path(path)) > 1_000_000)
+    half_way = kills.killed_when(job, folder, lambda: kills.size(part_path(path)) > 1_000_000)
 
     code = cli.main(["download", "YW", "2020-06", "--base-url", mirror.url, "--folder", str(folder)])
 
@@ -76,11 +76,11 @@ def test_the_next_start_reports_what_was_resumed(
 
 def test_a_lock_left_beside_a_complete_file_is_removed(mirror: Mirror, tmp_path: Path) -> None:
     """After a kill between the renaming and the end of the lock, the next call removes the lock."""
-    road = downloading(mirror, tmp_path / "data")
-    kills.run(road, tmp_path / "data")
+    job = downloading(mirror, tmp_path / "data")
+    kills.run(job, tmp_path / "data")
     whole = kills.tree(tmp_path / "data")
     lock_path(rn.plan("YW", "2020-06", folder=tmp_path / "data").paths[0]).touch()
 
-    kills.run(road, tmp_path / "data")
+    kills.run(job, tmp_path / "data")
 
     assert kills.difference(kills.tree(tmp_path / "data"), whole) == ""

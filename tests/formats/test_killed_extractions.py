@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from support import killed_processes as kills
-from support import read_paths as roads
+from support import read_paths
 from support.full_disks import fill, forbid_writing, small_disk
-from support.killed_processes import Road
+from support.killed_processes import Job
 from support.malicious_archives import frame, month, name, packed, tar_of
 
 import radar_nb as rn
@@ -77,25 +77,25 @@ def lying_in(folder: Path) -> dict[str, bytes]:
 # --- kills ------------------------------------------------------------------------------------------------------
 
 
-def extracting(archive: Path) -> Road:
-    return Road(name="extract", work=kills.extract, arguments=((archive,),))
+def extracting(archive: Path) -> Job:
+    return Job(name="extract", work=kills.extract, arguments=((archive,),))
 
 
-def indexing(archive: Path) -> Road:
+def indexing(archive: Path) -> Job:
     def prepare(folder: Path) -> None:
         folder.mkdir()
         shutil.copy2(archive, folder)
 
-    return Road(name="index", work=roads.found, prepare=prepare)
+    return Job(name="index", work=read_paths.found, prepare=prepare)
 
 
-@pytest.mark.parametrize("road", [extracting, indexing])
+@pytest.mark.parametrize("job", [extracting, indexing])
 def test_a_killed_extraction_ends_as_an_undisturbed_one(
-    archive: Path, tmp_path: Path, road: Callable[[Path], Road], monkeypatch: pytest.MonkeyPatch
+    archive: Path, tmp_path: Path, job: Callable[[Path], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kill leaves no half-written frame or index under its name; the next run ends bit-identical."""
     monkeypatch.chdir(tmp_path)
-    work = road(archive)
+    work = job(archive)
     calm = kills.undisturbed(work, tmp_path / "data")
 
     found = list(kills.killed(work, calm, tmp_path / "data", kills=KILLS, seed=4))
@@ -165,7 +165,7 @@ def test_one_of_two_extractions_works_and_the_other_keeps(
     work = kills.in_child if apart else lambda function, *arguments: function(*arguments)
 
     with ThreadPoolExecutor(2) as pool:
-        states = list(pool.map(lambda _: work(roads.extracted, archive, tmp_path / "data"), range(2)))
+        states = list(pool.map(lambda _: work(read_paths.extracted, archive, tmp_path / "data"), range(2)))
 
     assert sorted(states) == ["done", "kept"]
     assert lying_in(tmp_path / "data" / MONTH) == expected
@@ -177,7 +177,7 @@ def test_two_that_index_at_once_both_find_all(archive: Path, tmp_path: Path) -> 
     copy = Path(shutil.copy2(archive, tmp_path))
 
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: kills.in_child(roads.found, tmp_path), range(2)))
+        found = list(pool.map(lambda _: kills.in_child(read_paths.found, tmp_path), range(2)))
 
     assert found == [24, 24]
     assert load_index(copy) is not None
@@ -267,7 +267,7 @@ def test_an_index_without_space_is_stored_elsewhere(disk: Path) -> None:
     path = write(disk, frames(days=1, each=2, cells=100))
     fill(disk)
 
-    assert roads.found(path) == 2
+    assert read_paths.found(path) == 2
     assert load_index(path) is not None
     assert sorted(entry.name for entry in disk.iterdir()) == [path.name, "other"]
 
@@ -281,7 +281,7 @@ def test_a_read_only_disk_is_read(disk: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(NotWritable, match=r"no permission to write .*: choose another folder \(folder=\)"):
         extract(path, progress=False)
 
-    assert roads.found(path) == 2
+    assert read_paths.found(path) == 2
     assert [entry.name for entry in disk.iterdir()] == [path.name]
 
 
@@ -329,7 +329,7 @@ def test_a_time_of_change_of_any_century_works(tmp_path: Path, when: int) -> Non
     """An index is valid for any time of change, and a change of the time invalidates it."""
     path = write(tmp_path, frames(days=1, each=2, cells=10))
     os.utime(path, ns=(when, when))
-    roads.found(path)
+    read_paths.found(path)
 
     assert load_index(path) is not None
 

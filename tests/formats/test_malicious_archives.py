@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import killed_processes as kills
-from support import read_paths as roads
+from support import read_paths
 from support.malicious_archives import FRAME, HARMLESS, HOSTILE, NAME, Case, entry, frame, month, packed, tar
 
 from radar_nb.errors import RadarNbError, StorageError, UnsafeMember
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from support.read_paths import Trial
 
-SECONDS = 5.0  # of the processor, a road; the longest takes less than one
+SECONDS = 5.0  # of processor time per read path; the longest takes less than one
 MEGABYTES = 200
 
 
@@ -33,7 +33,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     for number, (kind, data) in enumerate([*HARMLESS.items(), *((k, case.data) for k, case in HOSTILE.items())]):
         archives[kind] = folder / f"{number}"
         archives[kind].write_bytes(data)
-    return kills.in_child(roads.tried, tmp_path_factory.mktemp("sandbox"), archives)
+    return kills.in_child(read_paths.tried, tmp_path_factory.mktemp("sandbox"), archives)
 
 
 def test_there_are_enough_kinds() -> None:
@@ -48,7 +48,7 @@ def test_every_reader_refuses(trials: dict[str, Trial], case: Case, request: pyt
     trial = trials[request.node.callspec.id]
 
     assert {name: error for name, (error, _) in trial.fates.items()} == dict.fromkeys(
-        roads.ROADS, case.error.__name__
+        read_paths.READ_PATHS, case.error.__name__
     )
     for _, text in trial.fates.values():
         assert "archive.tar.gz" in text
@@ -94,7 +94,7 @@ def test_memory_is_limited(trials: dict[str, Trial]) -> None:
     assert sum(trial.megabytes for trial in trials.values()) < MEGABYTES
 
 
-# --- archives that only some roads meet -----------------------------------------------------------------------
+# --- archives for some read paths -----------------------------------------------------------------------
 
 
 def test_more_days_than_a_year_are_refused(tmp_path: Path) -> None:
@@ -216,11 +216,11 @@ def test_a_folder_in_a_frames_place_stays(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a FIFO")
 @pytest.mark.parametrize("place", ["fifo", "/dev/zero", "n" * 300, "loop"])
-@pytest.mark.parametrize("road", ["extract", "scan"])
-def test_a_source_that_is_not_a_regular_file_raises(tmp_path: Path, place: str, road: str) -> None:
+@pytest.mark.parametrize("reader", ["extract", "scan"])
+def test_a_source_that_is_not_a_regular_file_raises(tmp_path: Path, place: str, reader: str) -> None:
     """A source with endless bytes, without any, or with an invalid name is never opened."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
 
     with pytest.raises(RadarNbError, match=r"neither a file|there is no archive|cannot be read|does not exist"):
-        extract(tmp_path / place, progress=False) if road == "extract" else roads.found(tmp_path / place)
+        extract(tmp_path / place, progress=False) if reader == "extract" else read_paths.found(tmp_path / place)

@@ -1,4 +1,4 @@
-"""What the parts of a widget show, and an archive for them to fetch."""
+"""Find the parts of a widget and read what they show; an archive for them to fetch."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ JUNE = f"{FOLDER}/YW2017.002_202006.tar"
 ARCHIVE = month(day(range(0, 60, 5)), day(range(5, 60, 5)))
 STEPS = range(5, 30, 5)
 CLEAN = month(tar_of((name(step), frame(step, seed=step, rows=1100, cols=900)) for step in STEPS))
-"""Five fields of a grid that is known: `ARCHIVE` is none that can be opened."""
+"""Five fields of a known grid, which can be opened; `ARCHIVE` cannot."""
 LONG = tar_of([("frame", bytes(4_000_000))])
 RECENT = "/climate_environment/CDC/grids_germany/5_minutes/radolan/recent/"
-NOBODY = "http://127.0.0.1:9"
+NO_SERVER = "http://127.0.0.1:9"
 
 
 def parts(widget: ipywidgets.Widget) -> dict[str, Any]:
-    """Return the parts of a widget by the words on them, the calendar as `calendar`."""
+    """Return the parts of a widget by their labels, the calendar as `calendar`."""
     found: dict[str, Any] = {}
     for child in getattr(widget, "children", ()):
         found |= parts(child)
@@ -43,14 +43,14 @@ def parts(widget: ipywidgets.Widget) -> dict[str, Any]:
 
 
 def bars(panel: DownloadPanel) -> dict[str, tuple[int, str]]:
-    """Return percent and state of the bars that a panel shows, by their names."""
+    """Return percentage and state of the bars that a panel shows, by name."""
     shown = panel.children[1].value
     found = re.findall(r'aria-label="([^"]*)".*?aria-valuenow="(\d+)" data-state="(\w+)"', shown)
     return {name: (int(share), state) for name, share, state in found}
 
 
 def names(picker: MonthPicker) -> list[str]:
-    """Return the names of the files that are planned."""
+    """Return the names of the planned files."""
     assert picker.plan is not None
     return [archive.name for archive in picker.plan.archives]
 
@@ -64,7 +64,7 @@ def words(widget: ipywidgets.Widget) -> str:
 
 
 def changes(widget: ipywidgets.Widget, *names: str) -> list[tuple[str, Any]]:
-    """Collect the changes of traits from now on."""
+    """Return a list that collects all later changes of traits."""
     seen: list[tuple[str, Any]] = []
     widget.observe(lambda change: seen.append((change.name, change.new)), names)
     return seen
@@ -78,7 +78,7 @@ def until(widget: ipywidgets.Widget, name: str, holds: Any) -> None:
 
 
 def reached(condition: Callable[[], bool]) -> None:
-    """Wait for a condition to come true."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true within 20 s"

@@ -1,4 +1,4 @@
-"""Archives and cubes for tests: hours of RW, a day of which is packed in a moment."""
+"""Archives and cubes for tests: hours of RW, small enough to pack quickly."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def codes(seed: int, rows: int = 900) -> np.ndarray[Any, np.dtype[np.uint16]]:
 
 
 def frame(time: str, seed: int = 0, **changes: Any) -> bytes:
-    """Write a frame, of RW unless told otherwise."""
+    """Write a frame, by default of RW."""
     fields: dict[str, Any] = {"product": "RW", "rows": 900, "cols": 900, "precision": -1, "interval": 60} | changes
     return write_frame(
         Header(time=np.datetime64(time, "s"), radars=("boo", "ros"), **fields), codes(seed, fields["rows"])
@@ -42,7 +42,7 @@ def frame(time: str, seed: int = 0, **changes: Any) -> bytes:
 def archive(
     path: Path, days: Iterable[str], *, hours: Sequence[str] = HOURS, seed: int = 0, rows: int = 900
 ) -> Path:
-    """Write an archive of hours of some days, `.tar.gz`, as old as all others."""
+    """Write an archive of hours of some days, `.tar.gz`, with the same modification time as all others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         for number, time in enumerate(f"{day}T{hour}" for day in days for hour in hours):
@@ -56,7 +56,7 @@ def archive(
 
 
 def build(folder: Path, source: Path) -> None:
-    """Build a cube; for a child that may be killed."""
+    """Build a cube; used in a child process that may be killed."""
     build_cube(source, folder / "cube", flags=True, progress=False, workers=2)
 
 

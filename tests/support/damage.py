@@ -1,6 +1,6 @@
-"""What damaged bytes may do to each reader, as laws: nothing but give what was written, or an error of radar_nb.
+"""Laws of reading damaged bytes: each reader returns what was written, or raises an error of radar_nb.
 
-A law takes any bytes and raises where it is broken. tests/formats/test_damaged_bytes.py tries a few thousand
+A law takes any bytes and raises if it does not hold. tests/formats/test_damaged_bytes.py tries a few thousand
 damages of small files on them, scripts/fuzz.py as many as there is time for.
 """
 
@@ -58,7 +58,7 @@ NESTINGS = {
 
 
 def header(data: bytes) -> None:
-    """Any bytes are a header that can be used, or a FrameError."""
+    """Any bytes are a usable header or raise FrameError."""
     try:
         found = parse_header(data)
     except FrameError:
@@ -69,7 +69,7 @@ def header(data: bytes) -> None:
 
 
 def whole_frame(data: bytes) -> None:
-    """Any bytes are a frame whose codes fill its grid, or a FrameError."""
+    """Any bytes are a frame whose codes fill its grid, or raise FrameError."""
     try:
         found, codes = read_frame(data)
         if found.run_length:
@@ -82,17 +82,17 @@ def whole_frame(data: bytes) -> None:
 # --- archives ---------------------------------------------------------------------------------------------------
 
 Found = list[tuple[int, int, bytes]]
-"""Of each member its offset and length in the part, and its bytes."""
+"""Each member's offset and length in the part, and its bytes."""
 
 
 def archive(data: bytes) -> None:
-    """Any bytes are an archive of which no byte is wrong, or an ArchiveError, NotAnArchive or FrameError."""
+    """Any bytes are read without a wrong byte, or raise ArchiveError, NotAnArchive or FrameError."""
     for part, found in read_archive(data):
         _agrees_with_gzip_and_bz2(data[part.offset : part.offset + part.size], part, found)
 
 
 def wrapped(data: bytes) -> None:
-    """Hold the law of archives for what lies inside: the first byte says how the others are packed."""
+    """Check the law of archives for nested bytes: the first byte selects how the others are packed."""
     inner = data[1:]
     archive(_WRAPS[data[0] % len(_WRAPS)](inner) if data else b"")
 
@@ -107,7 +107,7 @@ _WRAPS: tuple[Callable[[bytes], bytes], ...] = (
 
 
 def read_archive(data: bytes) -> Iterator[tuple[Part, Found]]:
-    """Return the parts of an archive that are read to their end without an error, and their members."""
+    """Yield the parts of an archive that are read to their end without an error, and their members."""
     with TemporaryDirectory(dir=MEMORY_DISK) as folder:
         path = Path(folder, "archive")
         path.write_bytes(data)
@@ -138,7 +138,7 @@ def _checked(part: Part) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _agrees_with_gzip_and_bz2(raw: bytes, part: Part, found: Found) -> None:
-    """Hold what a walk gave against the standard library, which verifies every checksum too."""
+    """Compare a walk's result with the standard library, which also verifies every checksum."""
     plain = _inflated(raw, times=1)
     for offset, length, data in found:
         if offset >= 0:
@@ -162,7 +162,7 @@ def _inflated(data: bytes, *, times: int) -> bytes:
 
 
 def composite(data: bytes) -> None:
-    """Any bytes are a composite whose codes give values, packed values and flags, or are refused."""
+    """Any bytes are a composite whose codes have values, packed values and flags, or are refused."""
     try:
         read = read_composite(data)
     except (HeaderError, UnsafeMember):  # the second where it points to other files
@@ -217,7 +217,7 @@ def netcdf(data: bytes) -> None:
 
 
 def grid(data: bytes) -> None:
-    """Any first lines are those of a grid of DWD, or a FrameError; so is a file that ends after them."""
+    """Any first lines are those of a grid of DWD, or raise FrameError; so does a file that ends after them."""
     for called in ("RW_20221018-0050.asc", "RW_2017.002_20171001_0050.asc"):
         with suppress(FrameError):
             found = read_grid_header(data, name=called)
@@ -226,7 +226,7 @@ def grid(data: bytes) -> None:
             read_grid(data, name=called)
 
 
-# --- where to begin ---------------------------------------------------------------------------------------------
+# --- seeds -----------------------------------------------------------------------------------------------------
 
 
 def _frames() -> list[bytes]:
@@ -313,7 +313,7 @@ def _grid_heads() -> list[bytes]:
 
 
 class Law(NamedTuple):
-    """What holds for any bytes, the files to begin with, and how many bytes a file may have."""
+    """A law that holds for any bytes, the files to damage, and the maximum size of a file in bytes."""
 
     holds: Callable[[bytes], None]
     seeds: Callable[[], list[bytes]]

@@ -1,4 +1,4 @@
-"""Cubes as others leave them: written by older versions, damaged, or forged to do harm."""
+"""Cubes written by older versions, damaged, or forged to do harm."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def with_note(data: bytes, layout: ShardFormat, note: bytes) -> bytes:
-    """Return a shard with the same chunks and another note."""
+    """Return a shard with the same chunks and a changed note."""
     shard, encoder = Shard.of(data, layout, name="shard"), ShardEncoder(layout)
     codes = np.full(layout.shape, layout.fill, layout.dtype)
     for chunk in shard.chunks():
@@ -141,7 +141,7 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "a group of numbers without end": _group(b'{"attributes": {"radar_nb": {"format": 1e999}}}'),
     "a pipe as group": _fifo,
 }
-"""Descriptions that no cube has, by what is wrong: each is made of a cube of RW with flags in a folder."""
+"""Invalid descriptions by their fault: each is made from a cube of RW with flags in a folder."""
 
 
 # --- damage that repair mends ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A synthetic RV, an analysis and its forecasts, as DWD publishes it in one archive."""
+"""A synthetic RV: an analysis and its forecasts, in one archive as DWD publishes them."""
 
 from __future__ import annotations
 

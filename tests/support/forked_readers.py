@@ -1,8 +1,8 @@
-"""A process that reads archives and a cube, and starts another that reads them again: run as a program.
+"""Read archives and a cube in a process, and again in one that it starts: run as a program.
 
     python forked_readers.py fork|spawn ARCHIVE CUBE
 
-It writes "equal" when the other process has returned the same sums, and ends with an error when that one hangs.
+It prints "equal" if the other process returns the same sums, and ends with an error if that one hangs.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ PATIENCE = 120
 
 
 def sums(datasets: list[Any]) -> list[float]:
-    """Return the sum of each Dataset, read now."""
+    """Read each Dataset and return its sum."""
     return [float(ds.RW.sum()) for ds in datasets]
 
 
 def answer(datasets: list[Any], results: Any) -> None:
-    """Send the sums to the process that has started this one."""
+    """Send the sums to the parent process."""
     results.send(sums(datasets))
 
 
 def main(method: str, archive: str, cube: str) -> None:
-    """Read, let another process read, and compare."""
+    """Read, have another process read, and compare."""
     datasets = [rn.open_cube(cube, chunks=chunks) for chunks in (None, "auto")]
     datasets += [rn.open_dataset(archive, chunks=chunks, progress=False) for chunks in (None, "auto")]
     here = sums(datasets)

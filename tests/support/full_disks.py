@@ -1,4 +1,4 @@
-"""A disk that is small, and one on which nobody may write, not even root."""
+"""A small disk, and one on which no user may write, not even root."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def small_disk(folder: Path, *, size: str = "256k") -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", folder], check=True)  # noqa: S603, S607 - beside mount
+        subprocess.run(["umount", folder], check=True)  # noqa: S603, S607 - in the same folder as mount
 
 
 def forbid_writing(disk: Path) -> None:
-    """Let nobody write on a small disk from now on."""
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)  # noqa: S603, S607 - beside umount
+    """Make a small disk read-only."""
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)  # noqa: S603, S607 - in the same folder as umount
 
 
 def fill(disk: Path) -> None:
-    """Leave no byte free on a small disk."""
+    """Fill a small disk to the last byte."""
     status = os.statvfs(disk)
     (disk / "other").write_bytes(bytes(status.f_bavail * status.f_frsize))

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     Script = Callable[[bytes, int], Iterable[bytes]]
-    """From a request's head, and how many came before, to what is sent; then the connection is closed."""
+    """Takes a request's head and the number of earlier requests, returns what to send before closing."""
 
 LISTING = (
     b'<html><head><title>Index of /a/</title></head><body><h1>Index of /a/</h1><hr><pre><a href="../">../</a>\r\n'
 )
 END = b"</pre><hr></body>\r\n</html>\r\n"
-_PAUSE = 0.02  # seconds between two pieces of what does not end
+_PAUSE = 0.02  # seconds between two pieces of an endless answer
 
 
 def row(name: str, size: int = 100) -> bytes:
@@ -28,33 +28,33 @@ def row(name: str, size: int = 100) -> bytes:
 
 
 def ok(body: bytes, *headers: str, length: bool = True) -> bytes:
-    """Return a whole answer; without its length the end of the connection ends it."""
+    """Return a complete answer; without a length, it ends with the connection."""
     fields = [*headers, *([f"Content-Length: {len(body)}"] if length else []), "Connection: close"]
     return ("HTTP/1.1 200 OK\r\n" + "".join(f"{field}\r\n" for field in fields) + "\r\n").encode() + body
 
 
 def packed(body: bytes, *, cut: int = 0) -> bytes:
-    """Return an answer that is packed for the way and, with `cut`, ends so many bytes early."""
+    """Return a compressed answer that, with `cut`, ends so many bytes early."""
     data = gzip.compress(body, mtime=0)
     return ok(data[: len(data) - cut], "Content-Encoding: gzip", length=False)
 
 
 def endless_headers() -> Iterator[bytes]:
-    """Yield a header line now and then, and never a body."""
+    """Yield header lines without end, and never a body."""
     yield b"HTTP/1.1 200 OK\r\n"
     for number in itertools.count():
         yield f"X-{number}: 1\r\n".encode()
 
 
 def trickled(body: bytes) -> Iterator[bytes]:
-    """Yield a body a byte at a time, from its first byte on."""
+    """Yield a body one byte at a time."""
     yield ok(body, 'ETag: "one"')[: -len(body)]
     for place in range(len(body)):
         yield body[place : place + 1]
 
 
 def endless_chunk_extension() -> Iterator[bytes]:
-    """Yield the first chunk's size, and then its extension without end."""
+    """Yield the first chunk's size, then an endless chunk extension."""
     yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400;"
     while True:
         yield b"a"
@@ -67,7 +67,7 @@ def endless_continue() -> Iterator[bytes]:
 
 
 class Hostile:
-    """A running server: its address, and how many requests came."""
+    """A running server: its address and the number of requests received."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -139,7 +139,7 @@ def kinds(listing: bytes, archive: bytes) -> dict[str, Script]:
         "listing cut, and packed": lambda *_: [packed(cut)],
         "listing of 33 MB, packed": lambda *_: [bomb],
         "redirect to //[::1": redirecting("//[::1"),
-        "redirect to bytes that are no text": redirecting("http://\xff\xfe"),
+        "redirect to bytes that are not text": redirecting("http://\xff\xfe"),
         "a header now and then, without end": lambda *_: endless_headers(),
         "a byte now and then, from the first on": lambda *_: trickled(archive),
         "endless chunk extension": lambda *_: endless_chunk_extension(),

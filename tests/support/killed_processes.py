@@ -1,7 +1,7 @@
-"""Children that are killed at work, at moments drawn from a seed, and the law of what they leave.
+"""Child processes killed while they work, at times drawn from a seed, and the law of the files that they leave.
 
 Shared by tests/fetch/test_killed_downloads.py and scripts/soak.py. A child is a fork of a process that has loaded
-the libraries and nothing else, so that its time is that of its work.
+the libraries and nothing else, so its duration is that of its work.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ T = TypeVar("T")
 IMPATIENT = Patience(
     attempts=4, first_wait=0.01, longest_wait=0.1, connect=5.0, read=0.4, slowest=100_000.0, window=0.3
 )
-"""For servers on this machine: what takes minutes at DWD's takes tenths of a second."""
+"""Timeouts for servers on this machine: tenths of a second instead of minutes."""
 
-_KILLS = 3  # of one tree, before its work may end
-_TOLD = 5  # names in a message
-_LOOK = 0.002  # seconds between two looks at what a child has reached
+_KILLS = 3  # per folder, before its work may end
+_SHOWN = 5  # names in a message
+_LOOK = 0.002  # seconds between two checks of what a child has reached
 _TOO_LONG = 120.0  # seconds for any work here
 if sys.platform == "win32":
     _context = multiprocessing.get_context("spawn")
@@ -57,19 +57,19 @@ _context.set_forkserver_preload(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Road:
-    """Some work that writes below a folder.
+class Job:
+    """Work that writes below a folder.
 
     Attributes
     ----------
     name : str
     work : callable
-        A function of a module, that takes the folder and `arguments`.
+        A function at module level that takes the folder and `arguments`.
     arguments : tuple
     prepare : callable
-        Puts into the folder what the work finds there.
+        Fills the folder before the work begins.
     address : str
-        That of the server, which is left out of what is compared.
+        Address of the server, which is removed before files are compared.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Road:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undisturbed:
-    """What a road's work finds, leaves, and how long it takes when nobody disturbs it."""
+    """Files before and after a job that runs without a kill, and its duration in seconds."""
 
     before: Tree
     after: Tree
@@ -90,16 +90,16 @@ class Undisturbed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """One child that was killed.
+    """One killed child.
 
     Attributes
     ----------
     moment : float
-        Seconds from the beginning of its work.
+        Seconds from the start of its work.
     unfinished : bool
-        Whether the folder then was neither as before the work nor as after it.
+        Whether the folder then differed from its state before the work and from that after it.
     faults : tuple of str
-        What was wrong with what it left: nothing, by the law.
+        What is wrong with the files that it left: empty, by the law.
     """
 
     moment: float
@@ -108,7 +108,7 @@ class Kill:
 
 
 def download(folder: Path, plan: rn.Plan) -> None:
-    """Fetch a plan; what is named as failed on a server with faults is asked for again, as its message says."""
+    """Download a plan; on a server with faults, request failed files again, as the error's message advises."""
     transport.PATIENCE = IMPATIENT
     for _ in range(3):
         report = rn.download(plan, folder=folder, progress=False, bandwidth_limit=8e6, errors="report")
@@ -141,7 +141,7 @@ def size(path: Path) -> int:
 
 
 def digest(path: Path, leave_out: bytes = b"") -> str:
-    """Return the SHA-256 of a file, with given bytes removed."""
+    """Return the SHA-256 of a file without `address`."""
     data = path.read_bytes()
     return hashlib.sha256(data.replace(leave_out, b"") if leave_out else data).hexdigest()
 
@@ -158,32 +158,32 @@ def tree(folder: Path, address: str = "") -> Tree:
     return found
 
 
-def undisturbed(road: Road, folder: Path) -> Undisturbed:
-    """Do a road's work without a kill; the folder goes again."""
-    road.prepare(folder)
-    before = tree(folder, road.address)
-    seconds = run(road, folder)
-    after = tree(folder, road.address)
+def undisturbed(job: Job, folder: Path) -> Undisturbed:
+    """Run a job without a kill; then delete the folder."""
+    job.prepare(folder)
+    before = tree(folder, job.address)
+    seconds = run(job, folder)
+    after = tree(folder, job.address)
     shutil.rmtree(folder)
     if seconds is None:
-        raise AssertionError(f"{road.name}: the work fails though nobody disturbs it")
+        raise AssertionError(f"{job.name}: the work fails without a kill")
     return Undisturbed(before=before, after=after, seconds=seconds)
 
 
-def run(road: Road, folder: Path, delay: float = _TOO_LONG) -> float | None:
-    """Do a road's work in a child that is killed after so many seconds of it.
+def run(job: Job, folder: Path, delay: float = _TOO_LONG) -> float | None:
+    """Run a job in a child that is killed after `delay` seconds of work.
 
     Returns
     -------
     float or None
-        The seconds that it took, or None where it was killed.
+        The seconds that it took, or None if it was killed.
 
     Raises
     ------
     AssertionError
         The work failed.
     """
-    with _child(road.work, folder, *road.arguments) as (child, pipe):
+    with _child(job.work, folder, *job.arguments) as (child, pipe):
         began = time.perf_counter()
         if pipe.poll(delay):
             _result(child, pipe)
@@ -191,9 +191,9 @@ def run(road: Road, folder: Path, delay: float = _TOO_LONG) -> float | None:
     return None
 
 
-def killed_when(road: Road, folder: Path, reached: Callable[[], bool]) -> bool:
-    """Do a road's work in a child that is killed as soon as something is reached; tell whether it was."""
-    with _child(road.work, folder, *road.arguments) as (_, pipe):
+def killed_when(job: Job, folder: Path, reached: Callable[[], bool]) -> bool:
+    """Run a job in a child that is killed as soon as `reached()` is true; return whether it was killed."""
+    with _child(job.work, folder, *job.arguments) as (_, pipe):
         while not pipe.poll(_LOOK):
             if reached():
                 return True
@@ -215,7 +215,7 @@ def in_child(work: Callable[..., T], *arguments: object) -> T:
 
 @contextmanager
 def _child(work: Callable[..., object], *arguments: object) -> Iterator[tuple[BaseProcess, Connection]]:
-    """Begin a child, and wait until it is ready for its work; at the end it is gone."""
+    """Start a child and wait until it is ready for its work; end it when the block ends."""
     here, there = _context.Pipe(duplex=False)
     child = _context.Process(target=_work, args=(there, work, *arguments))
     child.start()
@@ -240,59 +240,61 @@ def _result(child: BaseProcess, pipe: Connection) -> Any:
 
 
 def _work(pipe: Connection, work: Callable[..., object], *arguments: object) -> None:
-    tqdm.tqdm.set_lock(threading.RLock())  # its own is one between processes, which a kill would leave behind
+    tqdm.tqdm.set_lock(
+        threading.RLock()
+    )  # tqdm's default lock is shared between processes: a kill would leave it locked
     pipe.send("ready")
     pipe.send(work(*arguments))
 
 
-def killed(road: Road, calm: Undisturbed, folder: Path, *, kills: int, seed: object) -> Iterator[Kill]:
-    """Do a road's work again and again, with so many kills, and yield each.
+def killed(job: Job, calm: Undisturbed, folder: Path, *, kills: int, seed: object) -> Iterator[Kill]:
+    """Run a job repeatedly, with so many kills, and yield each kill.
 
-    The moments are spread evenly over the time of the work. A tree is worked at until a run comes to its end,
-    the fourth at the latest; then it is held against that of the undisturbed work.
+    The kills are spread evenly over the duration of the work. A folder is worked on until a run ends by itself,
+    the fourth at the latest; then it is compared with that of the undisturbed work.
 
     Raises
     ------
     AssertionError
-        A tree differs in the end.
+        A folder differs in the end.
     """
-    rng = random.Random(f"{seed} {road.name}")  # noqa: S311 - no secret
+    rng = random.Random(f"{seed} {job.name}")  # noqa: S311 - no secret
     moments: list[float] = []
     while kills > 0:
-        road.prepare(folder)
+        job.prepare(folder)
         for _ in range(min(_KILLS, kills)):
             if not moments:
                 moments = [(step + rng.random()) / kills * calm.seconds for step in range(kills)]
                 rng.shuffle(moments)
             moment = moments.pop()
-            if run(road, folder, moment) is not None:
+            if run(job, folder, moment) is not None:
                 break
-            left = tree(folder, road.address)
+            left = tree(folder, job.address)
             kills -= 1
             yield Kill(
                 moment=moment,
                 unfinished=left not in (calm.before, calm.after),
                 faults=(*faults(left, calm), *states(folder, left, calm)),
             )
-        run(road, folder)
-        left = tree(folder, road.address)
+        run(job, folder)
+        left = tree(folder, job.address)
         if left != calm.after:
-            raise AssertionError(f"{road.name}: after the kills, in the end: {difference(left, calm.after)}")
+            raise AssertionError(f"{job.name}: after the kills, in the end: {difference(left, calm.after)}")
         shutil.rmtree(folder)
 
 
 def faults(left: Mapping[str, str], calm: Undisturbed) -> Iterator[str]:
-    """Name what a killed child left half-written under a name that tells of something whole."""
+    """Yield files that a killed child left half-written under the name of a complete file."""
     for name, sha in left.items():
         if name in calm.after or name in calm.before:
             if sha not in {calm.after.get(name), calm.before.get(name)}:
                 yield f"{name} is not what it should be"
-        elif not _tells_unfinished(name):
-            yield f"{name} is of no use, and its name does not tell"
+        elif not _is_named_unfinished(name):
+            yield f"{name} is unfinished, and its name does not say so"
 
 
 def states(folder: Path, left: Mapping[str, str], calm: Undisturbed) -> Iterator[str]:
-    """Name what would be taken for whole and is not."""
+    """Yield files that count as complete although they are not, or the reverse."""
     for name, sha in calm.after.items():
         if f"{name}{SIDECAR}" in calm.after:
             state = archive_state(folder / name)
@@ -300,7 +302,7 @@ def states(folder: Path, left: Mapping[str, str], calm: Undisturbed) -> Iterator
                 yield f"{name} counts as {state}"
 
 
-def _tells_unfinished(name: str) -> bool:
+def _is_named_unfinished(name: str) -> bool:
     hidden = any(part.startswith(".") for part in name.split("/"))
     return hidden or name.endswith(("/", ".part", f".part{SIDECAR}"))
 
@@ -308,8 +310,10 @@ def _tells_unfinished(name: str) -> bool:
 def difference(left: Mapping[str, str], right: Mapping[str, str]) -> str:
     """Return the differences between two trees."""
     names = sorted(name for name in {**left, **right} if left.get(name) != right.get(name))
-    told = [
+    changed = [
         f"{name} ({'too much' if name not in right else 'missing' if name not in left else 'other bytes'})"
         for name in names
     ]
-    return ", ".join([*told[:_TOLD], *([f"and {len(told) - _TOLD} more"] if len(told) > _TOLD else [])])
+    return ", ".join(
+        [*changed[:_SHOWN], *([f"and {len(changed) - _SHOWN} more"] if len(changed) > _SHOWN else [])]
+    )

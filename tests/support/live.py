@@ -1,4 +1,4 @@
-"""Servers of the present for tests: a live mirror with a clock that steps, filled once and copied."""
+"""Live mirrors for tests: each has a clock that steps; they are filled once and copied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 import numpy as np
 
 START = datetime(2026, 6, 13, 15, 2, tzinfo=UTC)
-"""Where clocks of tests stand at first: the newest file of HYMECNG is then of 15:00, that of RV of 14:55."""
+"""The first time of test clocks: the newest file of HYMECNG is then of 15:00, that of RV of 14:55."""
 
 HYMECNG = "weather/radar/composite/hymecng"
 RV = "weather/radar/composite/rv"
@@ -42,6 +42,6 @@ def run_of(time: str, leads: Sequence[int]) -> bytes:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file, with the folders above it."""
+    """Write a file and create its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)

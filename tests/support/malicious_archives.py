@@ -1,9 +1,9 @@
-"""Archives that lie, harm or are broken, as bytes: what no server should send and every reader must survive.
+"""Malicious and broken archives, as bytes, which every reader must refuse.
 
-`HOSTILE` holds the kinds by name, each with the error that every road must give: the test module
-`formats/test_malicious_archives.py` reads them by all paths, scripts/soak.py makes a table of what became of each,
+`HOSTILE` holds the kinds by name, each with the error that every read path must raise: the test module
+`formats/test_malicious_archives.py` reads them by all paths, scripts/soak.py makes a table of the results,
 `damage.py` damages them further.
-`HARMLESS` holds what is strange and allowed: each is read as one frame, `FRAME` under `NAME`.
+`HARMLESS` holds unusual archives that are allowed: each is read as one frame, `FRAME` under `NAME`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from radar_nb.errors import ArchiveError
 
 NAME = "raa01-yw2017.002_10000-2006131525-dwd---bin"
-"""What the one frame of most kinds is called."""
+"""The name of the one frame of most kinds."""
 
 
 def frame(
@@ -61,7 +61,7 @@ def entry(path: str, data: bytes = b"", **fields: object) -> bytes:
 
 
 def pax(records: dict[bytes, bytes], following: bytes, *, kind: bytes = tarfile.XHDTYPE) -> bytes:
-    """Return a PAX header of any records, and the member that they are about; of all that follow with XGLTYPE."""
+    """Return a PAX header and the member it describes; with XGLTYPE it describes all that follow."""
     body = b""
     for key, value in records.items():
         record = b" " + key + b"=" + value + b"\n"
@@ -73,7 +73,7 @@ def pax(records: dict[bytes, bytes], following: bytes, *, kind: bytes = tarfile.
 
 
 def tar(*entries: bytes) -> bytes:
-    """Return a tar of ready entries, with its end."""
+    """Return a tar of entries with an end-of-archive marker."""
     return b"".join(entries) + bytes(1024)
 
 
@@ -87,7 +87,7 @@ def day(minutes: Iterable[int] = (20, 25, 30), hour: str = "2020-06-13T15") -> b
 
 
 def month(*days: bytes) -> bytes:
-    """Return a tar of days that are compressed already."""
+    """Return a tar of compressed days."""
     return tar_of((f"YW2017.002_202006{number:02d}.tar.gz", data) for number, data in enumerate(days, 1))
 
 
@@ -107,7 +107,7 @@ def flipped(data: bytes, place: int) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """An archive's bytes, the error that it must give, and what the message must say."""
+    """An archive's bytes, the error that it must raise, and what the message must say."""
 
     data: bytes
     error: type[ArchiveError]
@@ -136,7 +136,7 @@ _LINKS = {
     "a character device": tarfile.CHRTYPE,
     "a block device": tarfile.BLKTYPE,
     "a FIFO": tarfile.FIFOTYPE,
-    "a type that nobody knows": b"Z",
+    "an unknown type": b"Z",
     "a piece of a file on several tapes": b"M",
     "a tape's label": b"V",
     "a folder as a backup has it": b"D",
@@ -150,7 +150,7 @@ _NAMES = {
     "a backslash": ("..\\x", "Windows forbids"),
     "a newline in a name": ("a\nb", "control characters"),
     "a name that turns its direction": ("a\u202eb", "control characters"),
-    "a name that is no UTF-8": ("a\udcffb", "control characters"),
+    "a name that is not UTF-8": ("a\udcffb", "control characters"),
     "a name of 300 characters": ("a" * 300, "longer than 255"),
     "a name that is only .gz": (".gz", "empty"),
     "a name with an empty part": ("a//b", "empty"),
@@ -167,7 +167,7 @@ _NEGATIVE = b"\xff" * 11 + b"\x00"
 
 
 def overwritten(member: bytes, place: int, data: bytes) -> bytes:
-    """Return a member with other bytes at a place of its header, and a checksum that is right again."""
+    """Return a member with other bytes at an offset of its header, and a corrected checksum."""
     header = member[:place] + data + member[place + len(data) : 512]
     header = header[:148] + b" " * 8 + header[156:]
     return header[:148] + f"{sum(header):06o}\0 ".encode() + header[156:] + member[512:]
@@ -283,7 +283,7 @@ HOSTILE: dict[str, Case] = {
         packed(tar(*(pax({b"%d" % i: b"x" * 9000}, entry(NAME, FRAME), kind=tarfile.XGLTYPE) for i in range(9)))),
         "global headers are longer",
     ),
-    "a PAX size that is no number": unsafe(tar(pax({b"size": b"many"}, entry(NAME, FRAME))), "has many bytes"),
+    "a PAX size that is not a number": unsafe(tar(pax({b"size": b"many"}, entry(NAME, FRAME))), "has many bytes"),
     "a PAX size of 5,000 digits": unsafe(tar(pax({b"size": b"9" * 5000}, entry(NAME, FRAME))), "no file of DWD"),
     "a size in rubbish": corrupt(packed(tar(overwritten(entry(NAME, FRAME), 124, b"0x4fe!\0")))),
     "a size that is too small": corrupt(
@@ -361,4 +361,4 @@ HARMLESS: dict[str, bytes] = {
         tar(pax({b"path": NAME.encode()}, entry("../x", FRAME)))
     ),
 }
-"""Archives that are strange and mean no harm: every road gives the frame `FRAME`, named `NAME`, and no other."""
+"""Unusual but valid archives: every read path returns the frame `FRAME`, named `NAME`, and no other."""

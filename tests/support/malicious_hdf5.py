@@ -1,4 +1,4 @@
-"""Small ODIM composites, sound and hostile: what no server should send and the reader must refuse."""
+"""Small ODIM composites: valid ones, and hostile ones that the reader must refuse."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def small_composite(
 
 
 def _replaced(make: Callable[[Any], object]) -> bytes:
-    """Return a composite whose data group is given its field by `make`."""
+    """Return a composite whose data group gets its field from `make`."""
 
     def edit(file: Any) -> None:
         del file["dataset1/data1/data"]
@@ -131,4 +131,4 @@ HOSTILE_HDF5: Mapping[str, tuple[Callable[[str], bytes], str]] = {
     "a thousand attributes": (_crowded, "how has more than 1,000 entries"),
     "a thousand links": (_crowded_group, "dataset1 has more than 1,000 entries"),
 }
-"""How to make each kind, of a file that it leads to; and what the error must say."""
+"""Each kind's maker, which takes the file that it points to, and what the error must say."""

@@ -1,4 +1,4 @@
-"""Readers of rain files for models, written from the definitions of the formats and not from the writers.
+"""Readers of rain files for models, written from the definitions of the formats independent of the writers.
 
 - HYSTEM-EXTRAN and SMUSI `.reg`: https://wiki.bluemodel.org (Hystem-Extran_REG-Format, SMUSI_REG-Format)
 - UVF: Aquaplan, IMEX, section UVF
@@ -22,7 +22,7 @@ MISSING = None
 
 @dataclass(slots=True)
 class Gauge:
-    """A series as a model has it: its name, the length of its intervals, and mm at the times as written."""
+    """A series as a model reads it: its name, the length of its intervals, and mm at the written times."""
 
     name: str
     minutes: int | None
@@ -102,7 +102,7 @@ def read_uvf(path: Path) -> list[Gauge]:
 
 
 def read_zrxp(path: Path) -> list[Gauge]:
-    """Read a ZRXP file of several series; heads tell the zone and the code of missing."""
+    """Read a ZRXP file of several series; headers state the time zone and the code for missing values."""
     gauges: list[Gauge] = []
     inside = False
     for line in path.read_bytes().decode("iso-8859-1").splitlines():

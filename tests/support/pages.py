@@ -1,7 +1,7 @@
-"""The pages of docs/: their blocks of code, the rain that they are run against, and what they print.
+"""The pages of docs/: their blocks of code, the rain data that they run on, and their output.
 
 Blocks of `python` and `sh` run from the top of a page to its end, in one namespace and one folder; a block of
-`text` behind one of them holds what it prints, a picture behind it what it draws. What cannot run says so in a
+`text` behind one of them holds its output, a picture behind it its plot. A block that cannot run says so in a
 comment, `<!-- not run: why -->`. Shared by tests/test_docs.py, which compares, and scripts/docs_pages.py, which
 writes.
 """
@@ -124,7 +124,7 @@ def fits(output: Output) -> bool:
 
 
 def _as_at_home(text: str) -> str:
-    """Name DWD's server and a user's folder instead of those of the test."""
+    """Replace the test's server and folder with DWD's server and a user's folder."""
     for name, shown in (("RADAR_NB_BASE_URL", BASE_URL), ("RADAR_NB_DATA", "~/.local/share/radar_nb")):
         text = text.replace(os.environ[name], shown)
     return text
@@ -150,7 +150,7 @@ def _run_commands(text: str) -> None:
 
 
 def runnable() -> list[Path]:
-    """Return the pages that have something to run; tests/test_neighbours.py runs neighbours.md, part by part."""
+    """Return the pages that have blocks to run; tests/test_neighbours.py runs neighbours.md, part by part."""
     return [
         path
         for path in sorted(DOCS.rglob("*.md"))
@@ -172,7 +172,7 @@ def make_rain(root: Path) -> None:
 
 
 def _five_minutes(hours: list[NDArray[np.uint16]]) -> Iterator[tuple[str, bytes]]:
-    """Return names and bytes of a day's YW, and leave the codes of its RW, which are their sums."""
+    """Return names and bytes of a day's YW, and fill in the codes of its RW, which are their sums."""
     times = np.arange("2020-06-13", "2020-06-14", 5, dtype="datetime64[m]")
     hour = np.zeros((1100, 900), np.uint16)
     for time, frame in synthetic_frames("YW", times, family="radklim"):
@@ -185,7 +185,7 @@ def _five_minutes(hours: list[NDArray[np.uint16]]) -> Iterator[tuple[str, bytes]
 
 
 def _hour(like: bytes, month: str, hour: int, codes: NDArray[Any]) -> tuple[str, bytes]:
-    """Return name and bytes of an RW that ends at minute 50, its header but for the time as that of another."""
+    """Return name and bytes of an RW that ends at minute 50, with another's header except for the time."""
     stamp, year = f"13{hour:02}50", f"{month[5:]}{month[2:4]}"
     head = like[: like.index(b"\x03") + 1]
     frame = head[:2] + stamp.encode() + head[8:13] + year.encode() + head[17:] + codes.tobytes()
@@ -220,7 +220,7 @@ def _write(root: Path, product: str, month: str, archive: bytes) -> None:
 
 
 def fetch_all(url: str, folder: Path) -> None:
-    """Download what `make_rain` has made, so that no page depends on what another has fetched."""
+    """Download all of `make_rain`, so that no page depends on another's downloads."""
     rn.download(rn.plan("YW", "2020-06", base_url=url, folder=folder), progress=False)
     for month in HOURS:
         rn.download(rn.plan("RW", month, base_url=url, folder=folder), progress=False)

@@ -1,4 +1,4 @@
-"""The server that the pages of docs/ talk to, as a plugin of pytest: one for all tests that want it."""
+"""A pytest plugin: the server that the pages of docs/ use, one for all tests that request it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Return the address of a small mirror, and a data folder with all that it has."""
+    """Return the address of a small mirror, and a data folder with all its files."""
     folder = tmp_path_factory.mktemp("pages")
     make_rain(folder / "server")
     with Mirror(folder / "server") as mirror:
@@ -26,6 +26,6 @@ def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]
 
 @pytest.fixture
 def served(rain: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name that server and that folder in the environment."""
+    """Set that server and that folder in the environment."""
     monkeypatch.setenv("RADAR_NB_BASE_URL", rain[0])
     monkeypatch.setenv("RADAR_NB_DATA", str(rain[1]))

@@ -1,4 +1,4 @@
-"""The tables of docs/ that follow from the code: products, grids, errors, commands, variables, decisions.
+"""The tables of docs/ that are generated from the code: products, grids, errors, commands, variables, decisions.
 
 A page holds each of them between two comments, so that a reader of the repository sees it too.
 `make docs-tables` writes them; tests/test_docs.py compares them with the code.
@@ -33,7 +33,7 @@ _TABLE = re.compile(
 
 
 def with_tables(text: str) -> str:
-    """Return a page with all its tables as the code has them now."""
+    """Return a page with all its tables generated from the code."""
     return _TABLE.sub(lambda match: match["begin"] + _TABLES[match["name"]]() + match["end"], text)
 
 
@@ -81,7 +81,7 @@ def _grids() -> str:
 
 
 def _errors() -> str:
-    """Return the tree that the docstring of the module draws."""
+    """Return the tree that the module's docstring draws."""
     lines = (rn.errors.__doc__ or "").splitlines()
     begin = lines.index("RadarNbError")
     return "```text\n" + "\n".join(lines[begin : lines.index("", begin)]) + "\n```\n"

@@ -1,4 +1,4 @@
-"""A plain HTTP client that tells what it saw of a mirror that misbehaves, and the files of that mirror."""
+"""A plain HTTP client that records the answers of a misbehaving mirror, and the files of that mirror."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODIFIED = "Fri, 28 Jun 2019 12:00:00 GMT"
 
 
 def make_root(root: Path) -> Path:
-    """Fill a folder with a file, an empty one, and another edition of the first."""
+    """Write a file, an empty file, and another edition of the first into a folder."""
     for name, data in (("bin/a.tar.gz", BODY), ("bin/empty.tar", b""), ("new/bin/a.tar.gz", REISSUED)):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
@@ -33,7 +33,7 @@ def make_root(root: Path) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a client saw of an answer."""
+    """An answer as the client received it."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -42,20 +42,20 @@ class Seen:
 
 
 class Client:
-    """One connection, which is made anew when it broke."""
+    """One connection, which is opened again after it broke."""
 
     def __init__(self, mirror: Mirror) -> None:
         self.http = http.client.HTTPConnection(mirror.url.removeprefix("http://"), timeout=10)
 
     def get(self, path: str = FILE, *, method: str = "GET", **headers: str) -> Seen:
-        """Ask, and read as much as comes."""
+        """Send a request and read the answer until it ends or breaks."""
         self.http.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
         response = self.http.getresponse()
         body, broken = b"", False
         try:
             while data := response.read1():
                 body += data
-            broken = bool(response.length)  # what Content-Length says is still to come
+            broken = bool(response.length)  # bytes that Content-Length promises and that did not arrive
         except ConnectionResetError:
             broken = True
         response.close()
@@ -70,7 +70,7 @@ class Client:
 
 @contextmanager
 def misbehaving(root: Path, *rules: Fault, seed: int = 0) -> Iterator[tuple[Mirror, Client]]:
-    """Serve by rules, with a client at hand."""
+    """Serve by rules of faults, and yield the mirror and a client."""
     with (
         Mirror(root, faults=Faults(rules=rules, seed=seed)) as mirror,
         closing(Client(mirror)) as client,
@@ -81,6 +81,6 @@ def misbehaving(root: Path, *rules: Fault, seed: int = 0) -> Iterator[tuple[Mirr
 def seen(
     root: Path, kind: Kind, *, headers: Mapping[str, str] | None = None, path: str = FILE, **more: Any
 ) -> Seen:
-    """Return the effect of a fault on a first request."""
+    """Return the answer to a first request under a fault."""
     with misbehaving(root, Fault(kind=kind, **more)) as (_, client):
         return client.get(path, **(headers or {}))

@@ -1,4 +1,4 @@
-"""Plans for a scripted server, archives to serve, and what an earlier call may have left."""
+"""Plans for a scripted server, archives to serve, and part files left by an earlier call."""
 
 from __future__ import annotations
 

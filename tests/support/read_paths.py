@@ -1,4 +1,4 @@
-"""Every road that an archive is taken by, in one process that tells what each has cost and touched."""
+"""Every path by which an archive is read, in one process that records cost and touched files."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _PEAK = 1024 if sys.platform == "linux" else 1  # getrusage(2): kilobytes on Lin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What became of one archive.
+    """The result of reading one archive by every path.
 
     Attributes
     ----------
     fates : dict
-        By the road's name: the error and its message, or what was read.
+        By name of the path: the error and its message, or what was read.
     seconds : dict
-        By the road's name.
+        By name of the path: seconds of processor time.
     megabytes : int
-        Memory that it took beyond the most that was taken before.
+        By how much it raised the process's peak memory.
     touched : tuple of str
-        What changed outside the folders that were named for it.
+        What changed outside the target folders.
     left : tuple of str
-        What lies in the folder of frames.
+        Files in the folder of frames.
     """
 
     fates: dict[str, tuple[str, str]]
@@ -51,7 +51,7 @@ class Trial:
 
 
 def extracted(archive: Path, folder: Path) -> str:
-    """Extract an archive; give what the report says of it."""
+    """Extract an archive and return its state in the report."""
     return rn.extract(archive, folder=folder, progress=False).outcomes[0].state
 
 
@@ -77,7 +77,7 @@ def found(source: Path) -> int:
 
 
 def members_of(part: Part) -> Iterator[Member]:
-    """Yield the members of a part; raise for an HDF5 file that is refused, which only its content shows."""
+    """Yield the members of a part; raise for a refused HDF5 file, which only its content shows."""
     for member in walk(part):
         if member.kind == "hdf5":
             check_frame(member)
@@ -93,7 +93,7 @@ def _verify(archive: Path) -> object:
     return "sound"
 
 
-ROADS: Mapping[str, Callable[[Path], object]] = {
+READ_PATHS: Mapping[str, Callable[[Path], object]] = {
     "extract": _extract,
     "open": _open,
     "scan": found,
@@ -103,7 +103,7 @@ ROADS: Mapping[str, Callable[[Path], object]] = {
 
 
 def tried(sandbox: Path, archives: Mapping[str, Path]) -> dict[str, Trial]:
-    """Take archives by every road, beside a home with files that nobody may touch, which is the working folder."""
+    """Read archives by every path; the working folder is a home with files that must stay untouched."""
     home, target = sandbox / "home", sandbox / "target"
     for place in (home, home / "a", target):
         place.mkdir(parents=True)
@@ -122,10 +122,10 @@ def tried(sandbox: Path, archives: Mapping[str, Path]) -> dict[str, Trial]:
 def _trial(sandbox: Path, archive: Path) -> Trial:
     before, most = _watched(sandbox), _most_memory()
     fates, seconds = {}, {}
-    for name, road in ROADS.items():
+    for name, read in READ_PATHS.items():
         began = time.process_time()
         try:
-            fates[name] = ("read", str(road(archive)))
+            fates[name] = ("read", str(read(archive)))
         except RadarNbError as error:
             fates[name] = (type(error).__name__, str(error))
         seconds[name] = time.process_time() - began
@@ -140,7 +140,7 @@ def _trial(sandbox: Path, archive: Path) -> Trial:
 
 
 def _watched(sandbox: Path) -> dict[str, tuple[bytes, int]]:
-    """Return names, bytes and times of change of all except the folders of frames and the archive's index."""
+    """Return names, bytes and modification times of all files except the frames and the archive's index."""
     own = (sandbox / "target" / "one" / "frames", sandbox / "target" / "one" / ".archive_tar_gz.index")
     return {
         path.relative_to(sandbox).as_posix(): (

@@ -29,11 +29,11 @@ class Reply:
     etag, modified : str or None
         The file's validators; requests that carry them are answered as a good server does.
     headers : mapping
-        Sent as they are, in place of those of the same name; an empty value leaves one out.
+        Sent as they are, in place of those of the same name; an empty value omits one.
     cut : int or None
         Bytes of the body after which the connection breaks.
     stall : threading.Event or None
-        What is waited for where the body is cut, before the connection breaks; or until the client leaves.
+        Waited for where the body is cut, before the connection breaks; or until the client leaves.
     ranges : bool
     """
 
@@ -66,14 +66,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a client asked for."""
+    """A request of a client."""
 
     path: str
     headers: Mapping[str, str]
 
 
 class Server:
-    """The scripts, and what was asked so far.
+    """The scripts, and the requests so far.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Server:
         self._lock = threading.Lock()
 
     def script(self, path: str, *replies: Reply) -> None:
-        """Answer the n-th request for a path by the n-th reply, all later ones by the last."""
+        """Answer the n-th request for a path with the n-th reply, all later ones with the last."""
         self._scripts[path] = replies
         self._attempts[path] = 0
 
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.scripts.open.wait(timeout=60)
             headers = dict(self.headers.items())
             reply = self.scripts.reply(Request(path=self.path, headers=headers))
-            with suppress(ConnectionError):  # the client may have gone
+            with suppress(ConnectionError):  # the client may have closed the connection
                 self._head(reply)
                 self._body(reply)
 
@@ -159,11 +159,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _left(self) -> bool:
-        """Return whether the client has closed the connection: nothing else could be read from it now."""
+        """Return whether the client has closed the connection: only its end can be read from it now."""
         return bool(select.select([self.connection], [], [], 0)[0])
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager

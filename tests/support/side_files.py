@@ -1,8 +1,8 @@
-"""What damaged or forged listings, notes, indexes, records and cubes' descriptions may do, as laws.
+"""Laws of reading damaged or forged listings, notes, indexes, records and cubes' descriptions.
 
 Each law takes any bytes: the reader returns something valid, counts the file as absent, or raises an error of
 radar_nb. tests/formats/test_side_files.py tries some hundred damages on each, scripts/fuzz.py as many as there is
-time for. Checksums are made to fit, since whoever forges a file makes them fit, too.
+time for. Checksums are corrected, as a forger would do.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _URL = "http://localhost/a/b.tar"
 
 
 def listing(data: bytes) -> None:
-    """Any bytes are a listing of plain names, or a ListingError."""
+    """Any bytes are a listing of plain names, or raise ListingError."""
     text = data.decode("utf-8", "replace")
     assert is_cut(text) in {True, False}
     try:
@@ -86,11 +86,11 @@ def _listings() -> list[bytes]:
     return [f"{nginx}</pre><hr></body></html>".encode(), nginx.encode(), apache.encode()]
 
 
-# --- notes beside files -----------------------------------------------------------------------------------------
+# --- notes of part files ----------------------------------------------------------------------------------------
 
 
 def note(data: bytes) -> None:
-    """Any bytes beside a part are a valid note, or none: then the part is begun anew."""
+    """Any bytes are a valid note of a part file, or are ignored: then the part starts again."""
     path = _folder("note") / "b.tar"
     part = part_path(path)
     part.write_bytes(b"12345")
@@ -118,7 +118,7 @@ def _notes() -> list[bytes]:
 
 
 def index(data: bytes) -> None:
-    """Any head, rows and names with a right checksum are an index whose frames are read or refused, or none."""
+    """Any bytes with a valid checksum are ignored, or are an index whose frames are read or refused."""
     path, saved, content = _indexed()
     magic = content.split(b"\n")[0] + b"\n"
     head, _, rest = data.partition(b"\0\n")
@@ -144,7 +144,7 @@ def index(data: bytes) -> None:
 
 @lru_cache(maxsize=1)
 def _indexed() -> tuple[Path, Path, bytes]:
-    """Return a small archive, where its index lies, and the index."""
+    """Return a small archive, the path of its index, and the index."""
     path = _folder("index") / "b.tar"
     with tarfile.open(path, "w") as tar:
         for minute in (20, 25, 30):
@@ -171,7 +171,7 @@ def _indexes() -> list[bytes]:
 
 
 def record(data: bytes) -> None:
-    """Any text in a shard's note is a record that agrees with itself, or a DamagedShard."""
+    """Any text in a shard's note is a consistent record, or raises DamagedShard."""
     packed = zlib.compress(data)
     with suppress(DamagedShard):
         found = DayRecord.of(packed, name="shard")
@@ -190,7 +190,7 @@ def _records() -> list[bytes]:
 
 
 def description(data: bytes) -> None:
-    """Any description of a cube, with a right checksum, is a cube's or a CubeError; nothing is written outside."""
+    """Any description with a valid checksum is a cube's or raises CubeError; nothing is written outside."""
     folder = _cube()
     (folder / "zarr.json").write_bytes(_with_checksum(data))
     outside = sorted(folder.parent.iterdir())
@@ -253,7 +253,7 @@ _VALUES: tuple[Any, ...] = (
 
 
 def forged(text: bytes, seed: int) -> bytes:
-    """Return JSON in which one or two values, chosen by a seed, are others; what is not JSON, as it is."""
+    """Return JSON with one or two values replaced, chosen by a seed; return other text unchanged."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     try:
         document = json.loads(text)
@@ -265,7 +265,7 @@ def forged(text: bytes, seed: int) -> bytes:
             return text
         holder, key = rng.choice(places)
         value = holder[key]
-        if isinstance(value, str) and value.startswith("{") and rng.random() < 0.8:  # a kind of an index is JSON
+        if isinstance(value, str) and value.startswith("{") and rng.random() < 0.8:  # the kind in an index is JSON
             holder[key] = forged(value.encode(), rng.randrange(1 << 30)).decode()
         elif rng.random() < 0.2:
             del holder[key]
@@ -295,4 +295,4 @@ LAWS = {
     "record": Law(record, _records, 4 << 10),
     "description": Law(description, _descriptions, 32 << 10),
 }
-"""The law of each file that stands beside the data."""
+"""The law of each kind of side file."""

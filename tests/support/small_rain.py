@@ -1,4 +1,4 @@
-"""Small Datasets as open_dataset gives them: a few cells of DWD's grid, a few steps, amounts in mm."""
+"""Small Datasets as open_dataset returns them: a few cells of DWD's grid, a few steps, amounts in mm."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def rain(
     name: str = "YW",
     corner: tuple[int, int] = (ROW, COL),
 ) -> xr.Dataset:
-    """Return amounts of shape (time, y, x), on cells in the middle of Germany, or from another corner on."""
+    """Return amounts of shape (time, y, x), on cells in the middle of Germany, or from another corner."""
     values = np.asarray(values, np.float32)
     times = np.datetime64(first, "ns") + np.timedelta64(minutes, "m") * np.arange(len(values))
     whole, (row, col) = GRIDS["de1100"], corner
@@ -71,7 +71,7 @@ def forecasts(
 ) -> xr.Dataset:
     """Return forecasts as `open_dataset` does, of amounts of shape (run, lead, y, x).
 
-    Runs are issued `every` so many minutes, and lead times rise by `ahead` minutes from 0.
+    Runs are issued every `every` minutes, and lead times rise by `ahead` minutes from 0.
     """
     values = np.asarray(values, np.float32)
     one = rain(values[0], first=first, minutes=minutes, name=name)

@@ -40,7 +40,7 @@ SUBCATCHMENTS ALL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model that has run: the total rain of each subcatchment in mm, the file and the times of its results."""
+    """A finished run: the total rain of each subcatchment in mm, the file and the times of its results."""
 
     totals: dict[str, float]
     results: Path
@@ -49,7 +49,7 @@ class Model:
 
 
 def run_model(folder: Path, *, first: str, hours: int, companion: str = "rain.dat.txt") -> Model:
-    """Run a model of one subcatchment a gage, with the gages of the companion text."""
+    """Run a model with one subcatchment per gage, with the gages of the companion text."""
     solver = pytest.importorskip("swmm.toolkit.solver", reason="EPA's engine needs swmm-toolkit (extra dev)")
     gages = (folder / companion).read_text("utf-8")
     names = re.findall(r"^(\S+) VOLUME ", gages, re.MULTILINE)
@@ -74,7 +74,7 @@ def run_model(folder: Path, *, first: str, hours: int, companion: str = "rain.da
 
 
 def rain_of_model(model: Model, name: str) -> NDArray[np.float64]:
-    """Return the rain that the model used in each 5 minutes, mm."""
+    """Return the rain in each 5 minutes that the model used, in mm."""
     output: Any = pytest.importorskip("swmm.toolkit.output")
     enums: Any = pytest.importorskip("swmm.toolkit.shared_enum")
     handle = output.init()

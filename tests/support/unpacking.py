@@ -1,4 +1,4 @@
-"""What a browser does with packed fields: the same as explorer_reel.js, in Python."""
+"""Unpack fields as a browser does: in Python, the same as js/cache.js."""
 
 from __future__ import annotations
 

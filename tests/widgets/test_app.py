@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.controls import CLEAN, JUNE, NOBODY, STEPS, parts, words
+from support.controls import CLEAN, JUNE, NO_SERVER, STEPS, parts, words
 from support.servers import Reply, Server, serving
 
 from radar_nb.errors import UnknownProduct
@@ -36,7 +36,7 @@ def opened(server: Server, tmp_path: Path) -> App:
 
 def test_the_panel_works_on_what_the_picker_shows() -> None:
     """Other months, another plan."""
-    app = App("YW", "2020-06", base_url=NOBODY)
+    app = App("YW", "2020-06", base_url=NO_SERVER)
 
     app.picker.value = ["2019-07", "2020-07"]
 
@@ -95,7 +95,7 @@ def test_all_its_parts_speak_one_language(server: Server, tmp_path: Path) -> Non
 
 def test_a_line_replaces_the_widget_without_a_kernel() -> None:
     """A notebook that was not run yet shows a short text with what to do."""
-    app = App("YW", "2020-06", base_url=NOBODY)
+    app = App("YW", "2020-06", base_url=NO_SERVER)
 
     assert repr(app) == "App: YW, 2020-06 (run the cell to use it)"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import xarray as xr
 from runtime import test_event_loop as test_loops
-from support.controls import ARCHIVE, CLEAN, JUNE, LONG, NOBODY, STEPS, bars, changes, parts, until, words
+from support.controls import ARCHIVE, CLEAN, JUNE, LONG, NO_SERVER, STEPS, bars, changes, parts, until, words
 from support.malicious_archives import tar_of
 from support.servers import Reply, Server, serving
 
@@ -286,7 +286,7 @@ def test_the_bar_is_not_drawn_for_each_event(server: Server, tmp_path: Path) -> 
 @pytest.mark.parametrize("make", ["picker", "panel"])
 def test_it_is_told_in_a_line_where_no_widget_can_be_shown(make: str) -> None:
     """A page without a kernel shows a short text instead of the constructor's."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     shown = {"picker": picker, "panel": DownloadPanel(picker)}[make]
 

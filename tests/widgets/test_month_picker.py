@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.controls import ARCHIVE, JUNE, NOBODY, RECENT, changes, names, parts, reached, words
+from support.controls import ARCHIVE, JUNE, NO_SERVER, RECENT, changes, names, parts, reached, words
 from support.servers import Reply, Server, serving
 
 from radar_nb.dwd.months import Month, month_range
@@ -31,7 +31,7 @@ def server() -> Iterator[Server]:
 
 def test_all_controls_show_the_months() -> None:
     """Every control shows the same span, and the line states its size."""
-    picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NO_SERVER)
 
     shown = parts(picker)
     assert picker.value == month_range("2020-06", "2020-08")
@@ -44,7 +44,7 @@ def test_all_controls_show_the_months() -> None:
 
 def test_without_a_month_it_is_the_newest_known_by_name() -> None:
     """A new picker has a plan at once, and asks no server."""
-    picker = MonthPicker(base_url=NOBODY)
+    picker = MonthPicker(base_url=NO_SERVER)
 
     assert picker.value == (Month(2026, 1),)
     assert names(picker) == ["YW2017.002_202601.tar"]
@@ -52,7 +52,7 @@ def test_without_a_month_it_is_the_newest_known_by_name() -> None:
 
 def test_value_set_from_code_moves_controls_and_plan() -> None:
     """Code and hand are equal."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
     seen = changes(picker, "value", "plan")
 
     picker.value = ["2019-02", "2019-01"]
@@ -66,7 +66,7 @@ def test_value_set_from_code_moves_controls_and_plan() -> None:
 
 def test_dates_snap_to_whole_months() -> None:
     """Any day means its month: the first day where it begins, the last where it ends."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["To"].value = date(2020, 8, 13)
     parts(picker)["From"].value = date(2020, 2, 13)
@@ -77,7 +77,7 @@ def test_dates_snap_to_whole_months() -> None:
 
 def test_a_date_in_the_same_month_snaps_and_changes_nothing() -> None:
     """Observers hear of months, not of days."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
     seen = changes(picker, "value", "plan")
 
     parts(picker)["To"].value = date(2020, 6, 7)
@@ -89,7 +89,7 @@ def test_a_date_in_the_same_month_snaps_and_changes_nothing() -> None:
 @pytest.mark.parametrize(("moved", "to"), [("From", "2021-03"), ("To", "2019-03")])
 def test_the_other_date_follows_where_the_order_would_turn(moved: str, to: str) -> None:
     """A range cannot be reversed by hand."""
-    picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NO_SERVER)
 
     parts(picker)[moved].value = Month.of(to).first_day
 
@@ -99,7 +99,7 @@ def test_the_other_date_follows_where_the_order_would_turn(moved: str, to: str) 
 @pytest.mark.parametrize("typed", [None, date(2, 6, 1), date(202, 6, 1)])
 def test_what_is_no_date_yet_is_put_back(typed: date | None) -> None:
     """An emptied field and a year that is typed by halves change nothing."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["From"].value = typed
 
@@ -109,7 +109,7 @@ def test_what_is_no_date_yet_is_put_back(typed: date | None) -> None:
 
 def test_dates_beyond_the_offer_are_moved_into_it() -> None:
     """A choice by hand ends where DWD's archives end."""
-    picker = MonthPicker("YW", "2020-06", source="radklim", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", source="radklim", base_url=NO_SERVER)
 
     parts(picker)["From"].value = date(1950, 1, 13)
     parts(picker)["To"].value = date(9999, 1, 13)
@@ -123,7 +123,7 @@ def test_in_a_notebook_a_date_counts_after_the_last_key() -> None:
     """Intermediate dates are not choices: a browser sends one after each key."""
 
     async def cell() -> tuple[list[tuple[str, Any]], tuple[Month, ...]]:
-        picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+        picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
         heard = asyncio.Event()
         picker.observe(lambda _: heard.set(), "value")
         seen = changes(picker, "value")
@@ -140,7 +140,7 @@ def test_in_a_notebook_a_date_counts_after_the_last_key() -> None:
 
 def test_the_calendar_chooses_any_months() -> None:
     """Months need not follow each other; the dates show the ends, and the plan holds just these months."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = ["2019-07", "2020-07", "2020-08"]
 
@@ -152,7 +152,7 @@ def test_the_calendar_chooses_any_months() -> None:
 
 def test_months_in_the_calendar_that_are_not_published_are_left_out() -> None:
     """A page that is older than the offer chooses nothing that there is not."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = ["1999-07", "2020-07"]
 
@@ -162,7 +162,7 @@ def test_months_in_the_calendar_that_are_not_published_are_left_out() -> None:
 
 def test_an_empty_selection_has_no_plan() -> None:
     """An empty choice is a choice: the line says what to do, and asking for the plan raises."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = []
 
@@ -178,7 +178,7 @@ def test_an_empty_selection_has_no_plan() -> None:
 
 def test_the_calendar_shows_the_disk(tmp_path: Path) -> None:
     """Each month has the colour of what lies here of it, also after a look at the disk again."""
-    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NO_SERVER)
     place = tmp_path / JUNE[1:]
     place.parent.mkdir(parents=True)
     june = (2020 - 2001) * 12 + 5
@@ -207,7 +207,7 @@ def test_the_line_states_space_and_time(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_an_invalid_folder_is_reported(tmp_path: Path) -> None:
     """The line says what is wrong with it, without a traceback."""
-    picker = MonthPicker("YW", "2020-06", folder=tmp_path / ("x" * 300), base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path / ("x" * 300), base_url=NO_SERVER)
 
     assert picker.plan is None
     assert "Cannot use the disk." in words(picker)
@@ -216,7 +216,7 @@ def test_an_invalid_folder_is_reported(tmp_path: Path) -> None:
 
 def test_it_speaks_german() -> None:
     """Labels, products and the line, down to the decimal comma."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY, lang="de")
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER, lang="de")
 
     assert {"Produkt", "Reihe", "Von", "Bis"} <= parts(picker).keys()
     assert "1 Datei, etwa 200,0 MB · noch keine auf dem Datenträger" in words(picker)
@@ -226,7 +226,7 @@ def test_it_speaks_german() -> None:
 
 def test_another_product_keeps_the_months_where_it_can() -> None:
     """RW has what YW has; SF begins later, in a series of its own, and the choice is moved there."""
-    picker = MonthPicker("YW", "2003-06", source="radklim", base_url=NOBODY)
+    picker = MonthPicker("YW", "2003-06", source="radklim", base_url=NO_SERVER)
     seen = changes(picker, "product", "source", "value")
 
     parts(picker)["Product"].value = "RW"
@@ -240,7 +240,7 @@ def test_another_product_keeps_the_months_where_it_can() -> None:
 
 def test_the_series_can_be_chosen() -> None:
     """The same months of another family are another plan."""
-    picker = MonthPicker("RW", "2010-06", base_url=NOBODY)
+    picker = MonthPicker("RW", "2010-06", base_url=NO_SERVER)
 
     parts(picker)["Series"].value = "radolan"
 
@@ -250,7 +250,7 @@ def test_the_series_can_be_chosen() -> None:
 
 def test_months_without_a_family_are_reported() -> None:
     """The error is a text in the line, and raised only when the plan is requested."""
-    picker = MonthPicker("YW", "2024-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2024-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = ["2024-06", str(Month.now())]
 
@@ -272,7 +272,7 @@ def test_months_without_a_family_are_reported() -> None:
 )
 def test_from_code_nonsense_is_refused(trait: str, value: Any, error: type[Exception], match: str) -> None:
     """What a program sets is never guessed, and the choice stays as it was."""
-    picker = MonthPicker("YW", "2020-06", base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
     before = (picker.product, picker.source, picker.value, picker.plan)
 
     with pytest.raises(error, match=match):
@@ -405,7 +405,7 @@ def test_an_answer_to_an_earlier_question_is_dropped(server: Server) -> None:
 
 def test_refresh_looks_at_the_disk_again(tmp_path: Path) -> None:
     """Files that came by another way are seen."""
-    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NOBODY)
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NO_SERVER)
     place = tmp_path / JUNE[1:]
     place.parent.mkdir(parents=True)
     place.write_bytes(b"whole")

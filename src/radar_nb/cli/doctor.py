@@ -119,7 +119,7 @@ def compare_server(*, base_url: str | None = None) -> tuple[Change, ...]:
     Raises
     ------
     DownloadError, ListingError
-        A listing did not arrive, or is none.
+        A listing did not arrive, or is not valid.
     """
     used = settings(base_url=base_url)
     urls = {folder: f"{used.base_url}/{folder}/" for folder in folders_to_compare()}

@@ -58,7 +58,7 @@ def find_store(store: Any) -> Store:
     Raises
     ------
     SettingsError
-        The store is none of these, or obstore is not installed.
+        Another kind of store, or obstore is not installed.
     """
     if isinstance(store, str) and "://" in store:
         return Bucket.at(store)

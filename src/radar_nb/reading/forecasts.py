@@ -357,6 +357,6 @@ _STAMPS = {"prediction_time": "time", "time": "forecast_reference_time", "lead_t
 def _with(one: Any, stamps: dict[str, xr.Variable]) -> Any:
     coords = forecast_coords(stamps["time"].values.astype("datetime64[s]"), stamps["prediction_time"].values)
     coords["time"] = xr.Variable("time", stamps["prediction_time"].values, dict(TIME))
-    for old, new in _STAMPS.items():  # what was not opened has none, which tells it from what xarray has computed
+    for old, new in _STAMPS.items():  # computed data has no encoding, opened data has one
         coords[new].encoding = dict(stamps[old].encoding)
     return one.assign_coords(coords)

@@ -4,8 +4,8 @@ xarray keeps attributes whatever is computed: after `YW.resample(time="1h").sum(
 `interval_minutes` is still 5. Four traces show what happened. Coordinates along time (`source`, `time_bnds`,
 `period_begin`, `period_end`) survive a selection and are lost, or no longer fit, when times are put together.
 The distance of the times contradicts the interval. xarray drops the `encoding` of a variable whose values
-it computes: this tells a moving sum from what was opened. And dask's graph shows whether all that was computed are
-masks and factors, which leave amounts of the same interval.
+it computes: this distinguishes a moving sum from opened data. And dask's graph shows whether all that was
+computed are masks and factors, which leave amounts of the same interval.
 """
 
 from __future__ import annotations

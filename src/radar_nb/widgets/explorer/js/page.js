@@ -32,7 +32,7 @@ class PageModel {
   off(what, act) {
     this.heard.delete(act);
   }
-  tell(message, ...buffers) {
+  answer(message, ...buffers) {
     this.heard.forEach((act) => act(message, buffers));
   }
   bytes(text) {
@@ -48,12 +48,12 @@ class PageModel {
     this.stopped.delete(question.id ?? question.type);
     if (question.type === "stop") this.stopped.add(question.id);
     else if (question.type === "hello") {
-      this.tell({ type: "info", info: this.info });
-      this.tell({ type: "coverage" }, this.bytes(this.covered));
+      this.answer({ type: "info", info: this.info });
+      this.answer({ type: "coverage" }, this.bytes(this.covered));
     } else if (question.type === "frames") {
       for (const index of question.wanted) {
         const { data, ...info } = this.frames[index];
-        this.tell({ type: "frames", frames: [{ index, ...info }] }, this.bytes(data));
+        this.answer({ type: "frames", frames: [{ index, ...info }] }, this.bytes(data));
       }
     } else await this[question.type]?.(question);
   }
@@ -68,9 +68,9 @@ class PageModel {
         const value = valueOf(field, k);
         if (!Number.isNaN(value)) [sum, seen] = [sum + value, seen + 1];
       }
-      this.tell({ type: "series", id, first: index, values: [seen ? sum / seen : null], cells: cells.length });
+      this.answer({ type: "series", id, first: index, values: [seen ? sum / seen : null], cells: cells.length });
     }
-    this.tell({ type: "series", id, done: true, cells: cells.length });
+    this.answer({ type: "series", id, done: true, cells: cells.length });
   }
   async total({ how, span }) {
     const found = new Float64Array(this.info.shape[0] * this.info.shape[1]).fill(NaN), counts = new Uint32Array(found.length);
@@ -84,7 +84,7 @@ class PageModel {
         else if (how === "sum") found[k] += value;
         else if (value > found[k]) found[k] = value;
       }
-      this.tell({ type: "progress", id: "total", done: index - span[0] + 1, count: span[1] - span[0] + 1 });
+      this.answer({ type: "progress", id: "total", done: index - span[0] + 1, count: span[1] - span[0] + 1 });
     }
     let low = Infinity, high = -Infinity, least = Infinity;
     for (let k = 0; k < found.length; k++) {
@@ -97,12 +97,12 @@ class PageModel {
     const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
       .pipeThrough(new CompressionStream("deflate"));
     const share = Math.min(1, least / (span[1] - span[0] + 1));
-    this.tell({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
+    this.answer({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
   }
   rain({ start, span }) {
     const wet = (index) => this.frames[index].wet >= 1e-3; // as in queries.py
-    for (let i = start + 1; i <= span[1]; i++) if (wet(i) && !wet(i - 1)) return this.tell({ type: "rain", index: i });
-    this.tell({ type: "rain", index: null });
+    for (let i = start + 1; i <= span[1]; i++) if (wet(i) && !wet(i - 1)) return this.answer({ type: "rain", index: i });
+    this.answer({ type: "rain", index: null });
   }
 }
 
