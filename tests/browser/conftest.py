@@ -1,7 +1,7 @@
 """A real browser: JupyterLab on 127.0.0.1 with a home of its own, and Debian's Chromium without a network.
 
 The tests skip where Playwright or Chromium is missing, unless RADAR_NB_BROWSER is set: `make browser` sets it, and
-installs both. Each page records its requests and its console; a request that leaves this machine, or a red line in
+installs both. Each page records its requests and its console; a request that leaves this machine, or an error in
 the console, fails the test.
 """
 
@@ -66,13 +66,13 @@ _LAB_SETTINGS = {
 
 @dataclass(slots=True)
 class Watch:
-    """What a page did that it should not."""
+    """Requests to other machines, and errors in the console, of a page."""
 
     strangers: list[str] = field(default_factory=list)
     red: list[str] = field(default_factory=list)
 
     def on(self, page: Any) -> None:
-        """Listen to a page."""
+        """Watch a page."""
         page.on("console", lambda m: self.red.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: None if _LABS_OWN in str(error) else self.red.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith(_HOME) else self.strangers.append(r.url))
@@ -100,7 +100,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """Return an empty page of 1280 x 900; in the end nothing has left the machine and no line was red."""
+    """Return an empty page of 1280 x 900; finally check that no request left the machine and no error occurred."""
     page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page.set_default_timeout(_PATIENCE)
     watch = Watch()
@@ -114,7 +114,7 @@ def page(browser: Any) -> Iterator[Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """A JupyterLab at work: its address and the folder of its notebooks."""
+    """A running JupyterLab: its address and the folder of its notebooks."""
 
     url: str
     root: Path
@@ -122,7 +122,7 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Return JupyterLab with a home, settings and workspaces of its own."""
+    """Return a JupyterLab with its own home, settings and workspaces."""
     home = tmp_path_factory.mktemp("home")
     with jupyterlab(home) as running:
         yield running
@@ -130,7 +130,7 @@ def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
 
 @contextmanager
 def jupyterlab(home: Path, **environment: str) -> Iterator[Lab]:
-    """Start JupyterLab on a free port of 127.0.0.1, and end it with its kernels."""
+    """Start JupyterLab on a free port of 127.0.0.1; finally stop it and its kernels."""
     root, settings = home / "notebooks", home / "settings"
     root.mkdir()
     for name, content in _LAB_SETTINGS.items():
@@ -215,7 +215,7 @@ _ALL_RUN = """() => {
 def run_notebook(lab: Lab, page: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Return a function that opens a notebook, a file or a list of cells, in a fresh copy, and runs all of it.
 
-    Its kernel ends with the test: two cores crawl with five idle ones.
+    Its kernel ends with the test: five idle kernels slow two cores down.
     """
     folder = lab.root / request.node.name.replace("/", "-")
     folder.mkdir()
@@ -230,7 +230,7 @@ def run_notebook(lab: Lab, page: Any, request: pytest.FixtureRequest) -> Iterato
         page.wait_for_function("() => !!window.jupyterapp")
         page.evaluate("() => window.jupyterapp.restored.then(() => true)")
         page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell").first.wait_for()
-        page.wait_for_function(IDLE)  # before, the command is dropped without a word
+        page.wait_for_function(IDLE)  # before that, Lab ignores the command silently
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)")
         page.wait_for_function(_ALL_RUN)
         return page

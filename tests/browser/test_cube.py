@@ -1,4 +1,4 @@
-"""The cube in JupyterLab: built by a click, told by the calendar, played and asked for series by the explorer."""
+"""The cube in JupyterLab: a click builds it, the calendar shows it, the explorer plays it and reads series."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOURS = ("00:50", "12:50")
 def test_a_month_becomes_a_cube_that_plays_and_answers(
     run_notebook: Callable[[list[str]], Any], tmp_path: Path
 ) -> None:
-    """Two clicks after the months the rain plays from the cube; a cell's whole month is drawn at a click."""
+    """Two clicks build and open the cube; the rain plays from it; a click draws a cell's whole month."""
     days = [f"2019-10-{day + 1:02d}" for day in range(monthrange(2019, 10)[1])]
     archive = cubes.archive(tmp_path / "server" / PLACE, days, hours=HOURS, rows=1100)
     with Mirror(tmp_path / "server") as mirror:

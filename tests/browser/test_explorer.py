@@ -1,4 +1,4 @@
-"""The explorer in a browser: it plays, and what it says of the fields is what the Dataset says."""
+"""The explorer in a browser: it plays the fields, and shows the values of the Dataset."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def opened(archive: Path) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Studio:
-    """A notebook with a kernel in which the fields are open, for many explorers: one Lab page takes seconds."""
+    """A notebook whose kernel has the fields open: many explorers share it, since a Lab page loads slowly."""
 
     page: Any
     watch: Watch
 
     def show(self, code: str = "explorer = rn.Explorer(ds)\nexplorer", index: int | None = 0) -> Any:
-        """Run a cell that shows an explorer, wait for a field, and give the page."""
+        """Run a cell that shows an explorer, wait for a field, and return the page."""
         self.page.evaluate(RUN_CELL, code)
         if index is not None:
             shown(self.page, index)
@@ -77,7 +77,7 @@ class Studio:
 
 @pytest.fixture(scope="module")
 def opened_studio(lab: Lab, browser: Any, archive: Path) -> Iterator[Studio]:
-    """Return the notebook; its kernel ends with this file."""
+    """Return the notebook; its kernel ends after this module."""
     page = browser.new_page(
         viewport={"width": 1280, "height": 900}, reduced_motion="reduce", accept_downloads=True
     )
@@ -99,7 +99,7 @@ def opened_studio(lab: Lab, browser: Any, archive: Path) -> Iterator[Studio]:
 
 @pytest.fixture
 def studio(opened_studio: Studio) -> Iterator[Studio]:
-    """Return the notebook; in the end nothing has left the machine and no line was red."""
+    """Return the notebook; finally check that no request left the machine and no error occurred."""
     yield opened_studio
 
     assert opened_studio.watch.strangers == []
@@ -114,7 +114,7 @@ def shown(page: Any, index: int | None = None) -> Any:
 
 
 def at(page: Any, east: float, north: float) -> tuple[float, float]:
-    """Return a point of the screen, in shares of the map, which scrolls into view where it is not."""
+    """Return the screen position of a point copied in shares of the map; scroll the map into view first."""
     over = page.locator(".rnb-over")
     over.scroll_into_view_if_needed()
     box = over.bounding_box()
@@ -123,12 +123,12 @@ def at(page: Any, east: float, north: float) -> tuple[float, float]:
 
 def read(page: Any) -> dict[str, float]:
     """Return the text under the pointer."""
-    told = page.locator(".rnb-readout").evaluate("node => ({...node.dataset})")
-    return {name: float(value) for name, value in told.items()}
+    shown = page.locator(".rnb-readout").evaluate("node => ({...node.dataset})")
+    return {name: float(value) for name, value in shown.items()}
 
 
 def marks(page: Any) -> list[dict[str, Any]]:
-    """Return the places that are compared, with their series."""
+    """Return the compared places with their series."""
     script = "node => node.player.marks.map((mark) => ({...mark, values: [...mark.values]}))"
     found: list[dict[str, Any]] = page.locator(".rnb-explorer").evaluate(script)
     return found
@@ -144,7 +144,7 @@ def drag_box(page: Any) -> None:
 
 
 def saved(page: Any, name: str) -> Path:
-    """Press an export, and give the file that comes."""
+    """Click an export button and return the downloaded file."""
     with page.expect_download() as download:
         page.locator(".rnb-exports").get_by_role("button", name=name).click()
     path: Path = download.value.path()
@@ -152,26 +152,26 @@ def saved(page: Any, name: str) -> Path:
 
 
 def picture(page: Any, name: str) -> None:
-    """Keep a picture, where a folder for it is named."""
+    """Save a screenshot if a folder for screenshots is set."""
     if SHOTS:
         page.screenshot(path=f"{SHOTS}/{name}.png")
 
 
 def hold_against(page: Any, field: xr.DataArray) -> None:
-    """Assert that what is read at a few places is what the Dataset has there."""
+    """Assert that the read-out at a few places equals the Dataset's values."""
     lon, lat = GRIDS["de1100"].lonlat()
     for east, north in ((0.5, 0.5), (0.55, 0.62), (0.46, 0.7), (0.02, 0.5)):
         page.mouse.move(*at(page, east, north))
-        told = read(page)
-        row, col = int(told["row"]), int(told["col"])
+        shown = read(page)
+        row, col = int(shown["row"]), int(shown["col"])
 
-        assert told["value"] == pytest.approx(float(field[row, col]), abs=0.006, nan_ok=True)
-        assert told["lon"] == pytest.approx(lon[row, col], abs=1e-9)
-        assert told["lat"] == pytest.approx(lat[row, col], abs=1e-9)
+        assert shown["value"] == pytest.approx(float(field[row, col]), abs=0.006, nan_ok=True)
+        assert shown["lon"] == pytest.approx(lon[row, col], abs=1e-9)
+        assert shown["lat"] == pytest.approx(lat[row, col], abs=1e-9)
 
 
 def test_the_read_out_is_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
-    """Value, longitude and latitude under the pointer are those of the cell in the Dataset, at any time."""
+    """The read-out shows value, longitude and latitude of the Dataset's cell under the pointer, at any time."""
     page = studio.show()
 
     hold_against(page, fields[0])
@@ -182,7 +182,7 @@ def test_the_read_out_is_the_datasets(studio: Studio, fields: xr.DataArray) -> N
 
 
 def test_series_and_their_table_are_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
-    """The series of a cell, the mean of a box, and both in the CSV."""
+    """The series of a cell, the mean of a box, and the CSV with both equal the Dataset's values."""
     page = studio.show()
 
     page.mouse.click(*at(page, 0.5, 0.6))
@@ -206,7 +206,7 @@ def test_series_and_their_table_are_the_datasets(studio: Studio, fields: xr.Data
 
 
 def test_it_plays(studio: Studio) -> None:
-    """Play shows field after field, around the end, and pauses; keys do the same."""
+    """Play shows one field after another, starts again at the end, and pauses; keys do the same."""
     page = studio.show()
     explorer = page.locator(".rnb-explorer")
 
@@ -225,8 +225,8 @@ def test_it_plays(studio: Studio) -> None:
     shown(page, COUNT - 1)
 
 
-def test_a_day_plays_as_a_film(studio: Studio) -> None:
-    """The browser asks for 288 fields ahead of the playhead, and then waits for none of them."""
+def test_a_day_plays_without_waiting(studio: Studio) -> None:
+    """The browser requests 288 fields ahead of the playhead, so playback never waits for a field."""
     page = studio.show("rn.Explorer(whole.isel(time=slice(288, 576)))")
     explorer = page.locator(".rnb-explorer")
     explorer.get_by_label("Speed").select_option("30")
@@ -242,7 +242,7 @@ def test_a_day_plays_as_a_film(studio: Studio) -> None:
 
 
 def test_scrubbing_holds_no_more_than_the_budget(studio: Studio) -> None:
-    """However far the playhead jumps, the browser holds compressed fields within a budget, few inflated ones."""
+    """However far the playhead jumps, compressed fields stay within a budget and inflated fields stay few."""
     page = studio.show("rn.Explorer(whole)")
     page.evaluate("() => { document.querySelector('.rnb-explorer').player.cache.budget = 2e6; }")
 
@@ -252,16 +252,16 @@ def test_scrubbing_holds_no_more_than_the_budget(studio: Studio) -> None:
     script = """() => {
       const { cache } = document.querySelector(".rnb-explorer").player;
       const held = [...cache.packed.values()].reduce((sum, { bytes }) => sum + bytes.buffer.byteLength, 0);
-      return { held, told: cache.bytes, open: cache.open.size, most: cache.most, received: cache.received };
+      return { held, counted: cache.bytes, open: cache.open.size, most: cache.most, received: cache.received };
     }"""
-    told = page.evaluate(script)
+    cache = page.evaluate(script)
 
-    assert told["held"] == told["told"] <= 2e6 < told["received"]
-    assert told["open"] <= told["most"] <= 48
+    assert cache["held"] == cache["counted"] <= 2e6 < cache["received"]
+    assert cache["open"] <= cache["most"] <= 48
 
 
-def test_the_browser_colours(studio: Studio, fields: xr.DataArray) -> None:
-    """Unit, palette and limits change the map at once, without a word to the kernel, which is busy."""
+def test_colours_change_in_the_browser(studio: Studio, fields: xr.DataArray) -> None:
+    """Unit, palette and limits change the map at once, without a request to the kernel, which is busy."""
     page = studio.show()
     explorer = page.locator(".rnb-explorer")
     page.wait_for_function(ALL_HERE)
@@ -288,7 +288,7 @@ def test_the_browser_colours(studio: Studio, fields: xr.DataArray) -> None:
 
 
 def test_a_polygon_and_a_place_are_compared(studio: Studio, fields: xr.DataArray) -> None:
-    """Corners are clicked, a place is typed; both have a row with their sum."""
+    """A polygon of clicked corners and a typed place each have a row with their sum."""
     page = studio.show()
     explorer = page.locator(".rnb-explorer")
 
@@ -311,8 +311,8 @@ def test_a_polygon_and_a_place_are_compared(studio: Studio, fields: xr.DataArray
     assert float(sums) == pytest.approx(float(fields[:, row, col].sum()), abs=0.01)
 
 
-def test_the_code_gives_what_is_seen(studio: Studio, archive: Path, fields: xr.DataArray) -> None:
-    """What is copied runs, and its field and series are those on the screen."""
+def test_copied_code_reproduces_the_view(studio: Studio, archive: Path, fields: xr.DataArray) -> None:
+    """The copied code runs, and its field and series are those on the screen."""
     page = studio.show("explorer = rn.Explorer(source)\nexplorer.index = 472\nexplorer", 472)
     explorer = page.locator(".rnb-explorer")
     page.evaluate(f"() => document.querySelector('.rnb-explorer').player.setSpan({FIRST}, {FIRST + COUNT - 1})")
@@ -330,18 +330,18 @@ def test_the_code_gives_what_is_seen(studio: Studio, archive: Path, fields: xr.D
     of_sum = page.get_by_role("textbox", name="Code").input_value()
     page.get_by_role("button", name="Close").click()
     cell, box = (mark["values"][FIRST : FIRST + COUNT] for mark in marks(page))
-    given, total = run_code(code), run_code(of_sum)
+    copied, total = run_code(code), run_code(of_sum)
 
     assert 'cmap="viridis"' in code
-    assert given["field"].equals(fields[2])
-    assert np.allclose(given["series"]["YW"].squeeze(), cell, atol=1e-6)
-    assert np.allclose(given["means"]["YW"].squeeze(), box, rtol=0.05, atol=0.005)
+    assert copied["field"].equals(fields[2])
+    assert np.allclose(copied["series"]["YW"].squeeze(), cell, atol=1e-6)
+    assert np.allclose(copied["means"]["YW"].squeeze(), box, rtol=0.05, atol=0.005)
     assert "radar_nb." not in code
     assert np.allclose(total["field"], fields.sum("time", min_count=1), atol=1e-4, equal_nan=True)
 
 
 def run_code(code: str) -> dict[str, Any]:
-    """Run what was copied, and give its names."""
+    """Run copied code and return its variables."""
     import matplotlib.pyplot as plt
 
     names: dict[str, Any] = {}
@@ -351,7 +351,7 @@ def run_code(code: str) -> dict[str, Any]:
 
 
 def test_totals_and_the_next_rain_are_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
-    """The sum over the span is on the map, and a wet field after a dry one is found."""
+    """The map shows the sum over the span, and the explorer finds the next wet field after a dry one."""
     dry = "late = ds.compute()\nlate.YW[:9] = 0\nlate.YW[12] = 0\nrn.Explorer(late)"
     page = studio.show(dry)
 
@@ -368,8 +368,8 @@ def test_totals_and_the_next_rain_are_the_datasets(studio: Studio, fields: xr.Da
     hold_against(page, expected.sum("time", min_count=1))
 
 
-def test_pictures_and_films_leave_as_files(studio: Studio) -> None:
-    """A PNG of the map, and a film of the span."""
+def test_pictures_and_films_are_saved_as_files(studio: Studio) -> None:
+    """The explorer saves a PNG of the map and a film of the span."""
     page = studio.show("explorer = rn.Explorer(ds.isel(time=slice(0, 3)))\nexplorer")
 
     image = saved(page, "PNG").read_bytes()
@@ -380,22 +380,22 @@ def test_pictures_and_films_leave_as_files(studio: Studio) -> None:
 
 
 def test_the_size_of_a_page_is_shown_before(studio: Studio) -> None:
-    """A dialog shows it, and only then the page is made."""
+    """A dialog shows the size before the page is made."""
     page = studio.show()
     page.wait_for_function(ALL_HERE)
 
     page.locator(".rnb-exports").get_by_role("button", name="HTML").click()
-    told = page.locator(".rnb-pagebox p").inner_text()
+    text = page.locator(".rnb-pagebox p").inner_text()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save page").click()
     size = download.value.path().stat().st_size
 
-    number = float(told.split("about ")[1].split()[0])
+    number = float(text.split("about ")[1].split()[0])
     assert number * 1e6 == pytest.approx(size, rel=0.1)
 
 
 def test_two_views_show_one_explorer(studio: Studio) -> None:
-    """Both play the same fields, follow `index` and `span`, and only the one that was asked answers."""
+    """Two views play the same fields and follow `index` and `span`; only the view that asked gets an answer."""
     page = studio.show("explorer = rn.Explorer(ds)\ndisplay(explorer, explorer)")
     page.wait_for_function("() => document.querySelectorAll('.rnb-stage[data-index]').length === 2")
     first, second = page.locator(".rnb-explorer").all()
@@ -415,8 +415,8 @@ def test_two_views_show_one_explorer(studio: Studio) -> None:
     assert [view.evaluate("node => node.player.span") for view in (first, second)] == [[3, 8], [3, 8]]
 
 
-def test_what_is_poor_or_cannot_be_shown_is_a_word(studio: Studio) -> None:
-    """Missing cells, a single field, no data at all: there is a sentence, and no trace."""
+def test_poor_or_unusable_data_are_explained(studio: Studio) -> None:
+    """For missing cells, a single field or no data the explorer shows a sentence, not a traceback."""
     page = studio.show("import xarray\ndisplay(rn.Explorer(ds.YW[:3].where(False)))")
     page.get_by_text("This field has no data.").wait_for()
     studio.show("rn.Explorer(ds.isel(time=4))")
@@ -428,8 +428,8 @@ def test_what_is_poor_or_cannot_be_shown_is_a_word(studio: Studio) -> None:
     assert page.get_by_text("Traceback").count() == 0
 
 
-def test_a_view_that_is_gone_leaves_nothing(studio: Studio) -> None:
-    """Its player stops, asks nothing any more, and lets go of its fields."""
+def test_a_removed_view_releases_its_resources(studio: Studio) -> None:
+    """The player of a removed view stops, sends no more requests, and releases its fields."""
     page = studio.show()
     page.get_by_role("button", name="Play").click()
     page.evaluate("() => { window.gone = document.querySelector('.rnb-explorer').player; }")
@@ -441,8 +441,8 @@ def test_a_view_that_is_gone_leaves_nothing(studio: Studio) -> None:
     assert page.locator(".rnb-stage").count() == 0
 
 
-def test_a_kernel_that_dies_is_a_word(run_notebook: Run, archive: Path) -> None:
-    """Fields that are there play on; what would need the kernel says that it does not answer."""
+def test_a_dead_kernel_is_reported(run_notebook: Run, archive: Path) -> None:
+    """Loaded fields keep playing; actions that need the kernel report that it does not answer."""
     page = run_notebook([opened(archive), "rn.Explorer(ds)"])
     explorer = shown(page, 0)
     page.wait_for_function(ALL_HERE)
@@ -456,7 +456,7 @@ def test_a_kernel_that_dies_is_a_word(run_notebook: Run, archive: Path) -> None:
 
 
 def test_a_browser_without_inflation_is_reported(page: Any, archive: Path, tmp_path: Path) -> None:
-    """An old browser says which ones can show the page."""
+    """In a browser that is too old the page names the browsers that can show it."""
     page.add_init_script("delete window.DecompressionStream")
     path = rn.Explorer(archive, lang="en").save_html(tmp_path / "page.html", first=FIRST, last=FIRST)
 
@@ -465,8 +465,8 @@ def test_a_browser_without_inflation_is_reported(page: Any, archive: Path, tmp_p
     page.get_by_text("This browser cannot decompress the fields").wait_for()
 
 
-def test_letters_stay_in_the_explorer(studio: Studio) -> None:
-    """JupyterLab would cut the cell (x) or make it Markdown (m), also after a click on a title or a label."""
+def test_keys_in_the_explorer_do_not_reach_jupyterlab(studio: Studio) -> None:
+    """Also after a click on a title or a label, x does not cut the cell and m does not make it Markdown."""
     page = studio.show()
     cells = "() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.type)"
     before = page.evaluate(cells)
@@ -511,7 +511,7 @@ def test_a_maximum_has_the_unit_that_was_chosen_and_a_sum_has_mm(studio: Studio,
     "text", ["10.0, 52.3", "52.3, 10.0", "10,0 52,3", "10,0; 52,3", "52.3° N 10.0° E", "10.0,52.3", "10 52.3"]
 )
 def test_a_place_is_added_by_enter_in_any_usual_form(studio: Studio, text: str) -> None:
-    """Longitude or latitude first, decimal point or comma; an earlier complaint disappears."""
+    """Longitude or latitude may come first, with decimal point or comma; an earlier error message disappears."""
     page = studio.show()
     field = page.locator(".rnb-explorer").get_by_label("Longitude, latitude")
     field.fill("nowhere")
@@ -531,7 +531,7 @@ def test_a_place_is_added_by_enter_in_any_usual_form(studio: Studio, text: str) 
 
 
 def test_escape_closes_each_dialog(studio: Studio) -> None:
-    """Also when the focus is on a button of it, and nothing is saved."""
+    """Escape closes a dialog without saving, also when the focus is on one of its buttons."""
     page = studio.show()
     page.wait_for_function(ALL_HERE)
 
@@ -545,7 +545,7 @@ def test_escape_closes_each_dialog(studio: Studio) -> None:
 
 
 def test_a_page_from_the_notebook_opens_with_its_view(studio: Studio, page: Any, tmp_path: Path) -> None:
-    """Unit, palette, classes, places, zoom, layers and the field on the map go with it."""
+    """The page keeps unit, palette, classes, places, zoom, layers and the field on the map."""
     lab = studio.show()
     explorer = lab.locator(".rnb-explorer")
     explorer.get_by_label("Unit").select_option("1")
@@ -576,7 +576,7 @@ def test_a_page_from_the_notebook_opens_with_its_view(studio: Studio, page: Any,
 
 
 def test_german_has_decimal_commas_and_german_titles(studio: Studio) -> None:
-    """Legend, read-out, places and class limits; class limits can be typed so."""
+    """Legend, read-out, places and class limits use decimal commas, also when class limits are typed."""
     page = studio.show("rn.Explorer(ds, lang='de')")
     explorer = page.locator(".rnb-explorer")
 
@@ -639,7 +639,7 @@ def test_the_page_works_from_a_file(page: Any, archive: Path, fields: xr.DataArr
 
 
 def test_it_fits_small_and_large_screens(page: Any, archive: Path, tmp_path: Path) -> None:
-    """From 390 to 3,840 pixels wide nothing lies beside the page; above 1,280 x 720 all is seen at once."""
+    """From 390 to 3,840 pixels wide nothing overflows; above 1,280 x 720 the whole explorer is visible."""
     path = rn.Explorer(archive, lang="de").save_html(tmp_path / "page.html", first=FIRST, last=FIRST + 1)
     page.goto(path.as_uri())
     shown(page, 0)

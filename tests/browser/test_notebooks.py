@@ -1,4 +1,4 @@
-"""The notebooks in a browser: JupyterLab opens each as a reader finds it, and runs it to its end."""
+"""The notebooks in a browser: JupyterLab opens each as it is committed, and runs it to its end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAULTS = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='app
 
 @pytest.fixture(scope="module")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Return JupyterLab beside a server with the synthetic rain that the notebooks ask for."""
+    """Return JupyterLab and a server with the synthetic rain that the notebooks request."""
     root = tmp_path_factory.mktemp("server")
     runpy.run_path(str(NOTEBOOKS / "conftest.py"))["make_rain"](root)
     with (
@@ -38,7 +38,7 @@ def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_notebook_runs_to_its_end(path: Path, run_notebook: Run, tmp_path: Path) -> None:
-    """No cell ends in an error or says anything in red, no widget is broken, and nothing leaves the machine."""
+    """No cell ends in an error or writes to stderr, no widget is broken, and no request leaves the machine."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -55,5 +55,5 @@ def test_a_notebook_runs_to_its_end(path: Path, run_notebook: Run, tmp_path: Pat
 
 
 def test_there_are_notebooks() -> None:
-    """The law above holds for something."""
+    """The folder of notebooks is not empty."""
     assert {"01_first_field", "02_download_and_extract", "app"} <= {path.stem for path in PATHS}

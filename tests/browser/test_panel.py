@@ -1,4 +1,4 @@
-"""Panel and app in a browser: files are watched while they come, and what they hold plays."""
+"""Panel and app in a browser: they show files while they arrive, and play their fields."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ RUN = "() => window.jupyterapp.commands.execute('notebook:run-all-cells').then((
 
 
 def shoot(part: Any, name: str) -> None:
-    """Keep a picture for the eye, where somebody wants one."""
+    """Save a screenshot if a folder for screenshots is set."""
     if SHOTS:
         part.screenshot(path=f"{SHOTS}/{name}.png")
 
 
 @pytest.fixture(scope="module")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Return JupyterLab without its debugger, which complains in red of a kernel that has died."""
+    """Return JupyterLab without its debugger, which logs an error when a kernel dies."""
     home = tmp_path_factory.mktemp("home")
     settings = home / "config" / "labconfig" / "page_config.json"
     settings.parent.mkdir(parents=True)
@@ -77,7 +77,7 @@ def slow(tmp_path: Path, rate: int) -> Iterator[str]:
 
 @pytest.fixture
 def panel(run_notebook: Run, tmp_path: Path, slow: str) -> Any:
-    """Return a page with a panel that has four months to fetch."""
+    """Return a page with a panel that has four months to download."""
     page = run_notebook(
         [
             "import time\nimport radar_nb as rn",
@@ -91,11 +91,11 @@ def panel(run_notebook: Run, tmp_path: Path, slow: str) -> Any:
 
 
 def press(page: Any, name: str) -> None:
-    page.get_by_role("button", name=re.compile(f"{name}$")).click()  # before it stands the sign
+    page.get_by_role("button", name=re.compile(f"{name}$")).click()  # the icon's name precedes it
 
 
 def test_a_download_is_watched_paused_and_tried_again(panel: Any) -> None:
-    """From the click to the last file, with a pause, a busy cell, a refusal and a second try."""
+    """The panel shows a download from the click to the last file: a pause, a busy cell, a refusal and a retry."""
     shown = panel.locator(".radar-nb-panel")
     press(panel, "Download")
     expect(shown.get_by_role("progressbar", name="YW2017")).to_have_count(3)
@@ -122,7 +122,7 @@ def test_a_download_is_watched_paused_and_tried_again(panel: Any) -> None:
 
 @pytest.mark.parametrize("rate", [300_000])
 def test_after_a_reload_and_a_new_kernel_the_panel_is_correct(panel: Any) -> None:
-    """A reloaded page continues watching; a new kernel finds the state of the old one on the disk."""
+    """A reloaded page continues to show the download; a panel in a new kernel reads its state from the disk."""
     shown = panel.locator(".radar-nb-panel")
     press(panel, "Download")
     expect(shown).to_contain_text("B/s")
@@ -131,7 +131,7 @@ def test_after_a_reload_and_a_new_kernel_the_panel_is_correct(panel: Any) -> Non
     panel.reload(wait_until="domcontentloaded")
     expect(shown).to_contain_text(re.compile(r"of 18\.0 MB.*YW2017.002_202001.tar.*[2-5]\.\d MB of 6\.0 MB"))
     panel.evaluate(DIE)
-    panel.locator(".jp-Dialog").get_by_role("button", name="Ok").click()  # JupyterLab's own words
+    panel.locator(".jp-Dialog").get_by_role("button", name="Ok").click()  # JupyterLab's own label
     expect(panel.get_by_text("No kernel is connected, so these controls do nothing")).to_be_visible()
     shoot(shown, "panel_dead")
     panel.wait_for_function(IDLE)
@@ -156,7 +156,7 @@ def test_a_download_is_cancelled(panel: Any) -> None:
 
 
 def test_in_the_app_open_leads_to_the_explorer(run_notebook: Run, tmp_path: Path) -> None:
-    """In German: months, download, open, and the rain is on the screen; the months can be chosen again."""
+    """In German: choose months, download, open, see the rain; then the months can be chosen again."""
     place = tmp_path / "server" / JUNE[1:]
     place.parent.mkdir(parents=True)
     place.write_bytes(CLEAN)

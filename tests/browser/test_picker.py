@@ -1,4 +1,4 @@
-"""The picker in a browser: months are chosen by mouse, keys and dates, and each says what lies here of it."""
+"""The picker in a browser: months are chosen by mouse, keys and dates, and each shows its state on disk."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ expect.set_options(timeout=30_000)  # two cores may be shared with others
 
 SHOTS = os.environ.get("RADAR_NB_SHOTS")
 YEAR = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
-TOLD = """
+HELD = """
 said = lambda months: ' '.join(map(str, months)) or 'none'
-told = ipywidgets.Label(said(picker.value))
-picker.observe(lambda change: setattr(told, 'value', said(change.new)), 'value')
-told.add_class('told')
-display(picker, told)
+held = ipywidgets.Label(said(picker.value))
+picker.observe(lambda change: setattr(held, 'value', said(change.new)), 'value')
+held.add_class('held')
+display(picker, held)
 """
 COLOURS = """cells => Object.fromEntries(cells.map(cell => [
   cell.className, [getComputedStyle(cell).backgroundColor, getComputedStyle(cell, "::after").maskImage]]))"""
 
 
 def shoot(part: Any, name: str) -> None:
-    """Keep a picture for the eye, where somebody wants one."""
+    """Save a screenshot if a folder for screenshots is set."""
     if SHOTS:
         part.screenshot(path=f"{SHOTS}/{name}.png")
 
@@ -54,11 +54,11 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def picker(run_notebook: Run, data: Path) -> Any:
-    """Return a page with a picker, and a line beside it with the months that the kernel holds."""
+    """Return a page with a picker and a line that shows the months that the kernel holds."""
     cells = [
         "import ipywidgets\nimport radar_nb as rn",
         f"picker = rn.MonthPicker('YW', '2020-07', folder={str(data)!r})",
-        TOLD,
+        HELD,
     ]
     page = run_notebook(cells)
     page.wait_for_selector(".radar-nb-calendar[data-ready]")
@@ -69,17 +69,17 @@ def cell(page: Any, name: str) -> Any:
     return page.get_by_role("gridcell", name=re.compile(name))
 
 
-def told(page: Any, months: str) -> None:
+def expect_months(page: Any, months: str) -> None:
     """Expect the kernel to hold these months."""
-    expect(page.locator(".told")).to_have_text(months)
+    expect(page.locator(".held")).to_have_text(months)
 
 
 def months(year: int, first: int = 1, last: int = 12) -> str:
     return " ".join(f"{year}-{month:02d}" for month in range(first, last + 1))
 
 
-def test_each_month_says_its_state(picker: Any) -> None:
-    """Words, colour and sign agree, each state has its own, and what cannot be chosen says so."""
+def test_each_month_shows_its_state(picker: Any) -> None:
+    """Each state has its own text, colour and icon, which agree; months that cannot be chosen say so."""
     states = {
         "February": "downloaded",
         "April": "extracted",
@@ -100,8 +100,8 @@ def test_each_month_says_its_state(picker: Any) -> None:
     assert all(sign.startswith("url(") for sign in signs)
 
 
-def test_letters_stay_in_the_calendar(picker: Any) -> None:
-    """JupyterLab would cut the cell (x) or make it Markdown (m), also after a click beside the months."""
+def test_keys_in_the_calendar_do_not_reach_jupyterlab(picker: Any) -> None:
+    """Also after a click next to the months, x does not cut the cell and m does not make it Markdown."""
     cells = "() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.type)"
     before = picker.evaluate(cells)
 
@@ -114,68 +114,68 @@ def test_letters_stay_in_the_calendar(picker: Any) -> None:
 
 
 def test_months_are_chosen_by_mouse(picker: Any) -> None:
-    """A click takes one, a drag or Shift+click a span, Ctrl+click one more, a heading all that it heads."""
+    """A click selects one month, a drag or Shift+click a span, Ctrl+click one more, a heading its whole group."""
     cell(picker, "March 2019").click()
-    told(picker, "2019-03")
+    expect_months(picker, "2019-03")
     cell(picker, "June 2019").click(modifiers=["Shift"])
-    told(picker, months(2019, 3, 6))
+    expect_months(picker, months(2019, 3, 6))
     cell(picker, "May 2019").click(modifiers=["Shift"])
-    told(picker, months(2019, 3, 5))
+    expect_months(picker, months(2019, 3, 5))
     cell(picker, "August 2010").click(modifiers=["ControlOrMeta"])
-    told(picker, f"2010-08 {months(2019, 3, 5)}")
+    expect_months(picker, f"2010-08 {months(2019, 3, 5)}")
     cell(picker, "April 2019").click(modifiers=["ControlOrMeta"])
-    told(picker, "2010-08 2019-03 2019-05")
+    expect_months(picker, "2010-08 2019-03 2019-05")
 
     cell(picker, "November 2015").hover()
     picker.mouse.down()
     cell(picker, "June 2017").hover()
     cell(picker, "February 2016").hover()
     picker.mouse.up()
-    told(picker, "2015-11 2015-12 2016-01 2016-02")
+    expect_months(picker, "2015-11 2015-12 2016-01 2016-02")
 
     picker.get_by_role("columnheader", name="all of 2003").click()
-    told(picker, months(2003))
+    expect_months(picker, months(2003))
     picker.get_by_role("rowheader", name=re.compile("summer of all")).click(modifiers=["Shift"])
-    told(picker, months(2003, 6, 8))
+    expect_months(picker, months(2003, 6, 8))
     picker.get_by_role("columnheader", name="clear the selection").click()
-    told(picker, "none")
-    expect(picker.get_by_text("No month selected")).to_have_count(2)  # seen, and said
+    expect_months(picker, "none")
+    expect(picker.get_by_text("No month selected")).to_have_count(2)  # visible, and for screen readers
 
 
 def test_months_are_chosen_by_keys(picker: Any) -> None:
-    """One tab stop, arrows within, and JupyterLab takes none of the keys for itself."""
+    """The calendar is one tab stop, arrows move within it, and JupyterLab handles none of its keys."""
     keys = picker.keyboard
     cell(picker, "July 2020").focus()
     assert picker.locator(".radar-nb-calendar [tabindex='0']").count() == 1
 
     keys.press("ArrowLeft")
     keys.press("Enter")
-    told(picker, "2019-07")
+    expect_months(picker, "2019-07")
     for _ in range(3):
         keys.press("Shift+ArrowDown")
     keys.press("Shift+ArrowUp")
-    told(picker, months(2019, 7, 9))
+    expect_months(picker, months(2019, 7, 9))
     keys.press("End")
     keys.press("Space")
-    told(picker, f"{months(2019, 7, 9)} 2019-12")
+    expect_months(picker, f"{months(2019, 7, 9)} 2019-12")
     keys.press("Space")
-    told(picker, months(2019, 7, 9))
+    expect_months(picker, months(2019, 7, 9))
     keys.press("Home")
     keys.press("ArrowUp")
     keys.press("Enter")
-    told(picker, months(2019))
+    expect_months(picker, months(2019))
     keys.press("Control+End")
     keys.press("Enter")
-    told(picker, "2026-11")
+    expect_months(picker, "2026-11")
     keys.press("Escape")
-    told(picker, "none")
+    expect_months(picker, "none")
 
 
 def test_dates_and_calendar_are_in_step(picker: Any) -> None:
     """A typed date is selected in the calendar, and the line states the size."""
     picker.get_by_role("textbox", name="From").fill("2020-06-13")
 
-    told(picker, "2020-06 2020-07")
+    expect_months(picker, "2020-06 2020-07")
     expect(cell(picker, "June 2020, .*selected")).to_have_count(1)
     line = "2 months of RADKLIM 2017.002 (2020-06 to 2020-07) · 2 files, about 400.0 MB · none on disk yet"
     expect(picker.locator(".radar-nb-picker")).to_contain_text(line)
@@ -183,14 +183,14 @@ def test_dates_and_calendar_are_in_step(picker: Any) -> None:
 
 
 def test_a_dark_theme_is_followed(picker: Any) -> None:
-    """The cells are dark where the page is, and a wide screen does not tear the form apart."""
+    """The cells are dark on a dark page, and the form stays together on a wide screen."""
     theme = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${name}`})"
     picker.evaluate(theme, "Dark")
     picker.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
     picker.set_viewport_size({"width": 3840, "height": 2160})
     cell(picker, "July 2018").click()
     cell(picker, "March 2020").click(modifiers=["Shift"])
-    told(picker, f"{months(2018, 7)} {months(2019)} {months(2020, 1, 3)}")
+    expect_months(picker, f"{months(2018, 7)} {months(2019)} {months(2020, 1, 3)}")
     shoot(picker, "picker_dark")
 
     colour = cell(picker, "July 2010").evaluate("(cell) => getComputedStyle(cell).backgroundColor")

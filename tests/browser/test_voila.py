@@ -1,4 +1,4 @@
-"""The app as a web page: Voila serves the notebook, and what is behind the page is a kernel of its own."""
+"""The app as a web page: Voila serves the notebook, with a kernel for each page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "app.ipynb"
 ICONS = re.compile(
     r"https://cdn\.jsdelivr\.net/npm/@fortawesome/fontawesome-free@\S+/css/(all|v4-shims)\.min\.css"
 )
-"""What Voila's own template asks for in vain when there is no network; it has these signs with it, too."""
+"""What Voila's template requests in vain without a network; it also contains these icons itself."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def served(rain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = home / "voila.log"
-    # which comes with hvplot, does not fit a page without a notebook, and says so in red
+    # which comes with hvplot, does not fit a page without a notebook, and logs an error
     without = "--VoilaConfiguration.extension_denylist=['@pyviz/jupyterlab_pyviz']"
     options = (f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1", without)
     with log.open("w") as out:
@@ -78,7 +78,7 @@ def served(rain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for the port to answer: to ask for the page would start a kernel."""
+    """Wait for the port to answer: a request for the page would start a kernel."""
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -90,7 +90,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """Return an empty page; in the end only the signs were asked for in vain."""
+    """Return an empty page; finally check that only the icons were requested in vain."""
     page = browser.new_page(viewport={"width": 1280, "height": 1100}, reduced_motion="reduce")
     page.set_default_timeout(60_000)
     watch = Watch()
@@ -104,7 +104,7 @@ def page(browser: Any) -> Iterator[Any]:
 
 
 def test_voila_serves_the_app(page: Any, served: str) -> None:
-    """Months, download, open, and the rain plays: a web page without a notebook."""
+    """On a web page without a notebook: choose months, download, open, and the rain plays."""
     page.goto(served, wait_until="domcontentloaded")
     app = page.locator(".radar-nb-app")
     expect(app.get_by_role("gridcell", name="June 2020, on the server, selected")).to_be_visible(timeout=60_000)

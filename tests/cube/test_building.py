@@ -216,13 +216,13 @@ class TestExtending:
 
     def test_a_reissued_archive_replaces_its_days(self, hours: Path, copy: Path, tmp_path: Path) -> None:
         """An archive of the same name with other bytes replaces its days, even with fewer frames."""
-        anew = archive(tmp_path / hours.name, DAYS[:2], hours=HOURS[:3], seed=90)
+        reissued = archive(tmp_path / hours.name, DAYS[:2], hours=HOURS[:3], seed=90)
 
-        report = built(anew, copy)
+        report = built(reissued, copy)
 
         assert states(report) == dict.fromkeys(DAYS[:2], "done")
         later = open_cube(copy).sel(time=slice(None, "2019-10-15"))
-        np.testing.assert_array_equal(later.RW, open_dataset(anew).RW)
+        np.testing.assert_array_equal(later.RW, open_dataset(reissued).RW)
 
     def test_another_source_removes_no_frame(self, copy: Path, tmp_path: Path) -> None:
         """A source with fewer frames of a day keeps the cube's day and reports it; overwrite=True replaces it."""
@@ -354,7 +354,7 @@ class TestBadInput:
             built(hours, copy, **options)
 
     def test_a_store_of_a_newer_version(self, hours: Path, copy: Path) -> None:
-        """No call changes it."""
+        """No call changes a store of a newer version."""
         group = json.loads((copy / "zarr.json").read_text())
         group["attributes"]["radar_nb"] |= {"format": 2, "version": "9.9"}
         (copy / "zarr.json").write_text(json.dumps(group))
@@ -374,7 +374,7 @@ class TestBadInput:
             built(hours, tmp_path)
 
     def test_a_damaged_description(self, copy: Path) -> None:
-        """The error names it."""
+        """The error names the damaged file."""
         group = json.loads((copy / "zarr.json").read_text())
         del group["attributes"]["radar_nb"]["packing"]
         (copy / "zarr.json").write_text(json.dumps(group))

@@ -237,7 +237,7 @@ class TestForgedDescriptions:
 
     @pytest.mark.parametrize("name", HOSTILE)
     def test_nothing_outside_is_touched(self, cube: Path, hours: Path, tmp_path: Path, name: str) -> None:
-        """Reading, verifying, repairing and building raise, and files beside the cube are unchanged."""
+        """Reading, verifying, repairing and building raise, and files outside the cube are unchanged."""
         home = tmp_path / "home"
         home.mkdir()
         for victim in (".important.lock", ".notes.tmp", "c.6860.0.0", "zarr.json"):
@@ -286,7 +286,7 @@ class TestForgedDescriptions:
                 store.get(key)
 
     def test_a_forged_cube_in_a_bucket_is_refused(self, cube: Path, hours: Path) -> None:
-        """Other objects there are unchanged, too."""
+        """Other objects in the bucket are unchanged, too."""
         obstore = pytest.importorskip("obstore", reason="obstore is not installed")
         bucket = obstore.store.MemoryStore()
         HOSTILE["a variable outside"](cube)
@@ -303,7 +303,7 @@ class TestForgedDescriptions:
 
 
 class TestForeignShards:
-    """Shards under another name."""
+    """Shards under the name of another day."""
 
     @pytest.mark.parametrize("array", ["RW", "flags"])
     def test_a_shard_of_another_day_is_damage(self, sound: Path, cube: Path, hours: Path, array: str) -> None:
@@ -330,7 +330,7 @@ class TestForeignShards:
 
     @pytest.mark.parametrize("array", ["RW", "flags"])
     def test_a_shard_of_another_cube_is_damage(self, hours: Path, cube: Path, tmp_path: Path, array: str) -> None:
-        """The same day of a cube with other chunks, codes or grid."""
+        """The same day of a cube with other chunks, codes or grid is refused."""
         build_cube(hours, tmp_path / "maps", flags=True, layout="maps", client=False, progress=False)
         whole = load_cube(Folder(cube))
         other = load_cube(Folder(tmp_path / "maps"))
@@ -347,7 +347,7 @@ class TestForeignShards:
             open_cube(cube, flags=True).load()
 
     def test_a_chunk_that_inflates_to_less_is_damage(self) -> None:
-        """Otherwise the rest would be old memory."""
+        """A chunk that inflates to less than its size raises: the rest would be uninitialised memory."""
         layout = ShardFormat(shape=(2, 4, 4), chunk=(2, 4, 4), dtype="u2", fill=9)
         encoder = ShardEncoder(layout)
         encoder.field(0)[:] = 1
@@ -388,7 +388,7 @@ class TestForgedRecords:
         ids=str,
     )
     def test_a_record_that_contradicts_itself_is_damage(self, record: dict[str, Any], changes: Any) -> None:
-        """Types, sizes and numbers are checked."""
+        """Types, sizes and numbers of a record are checked."""
         note = zlib.compress(json.dumps(record | changes).encode())
 
         with pytest.raises(DamagedShard, match="record of its day"):
@@ -398,7 +398,7 @@ class TestForgedRecords:
         ("data", "times"), [(b"[", 100_000), (b" ", 1 << 28), (b"null", 1)], ids=["deep", "bomb", "null"]
     )
     def test_a_record_takes_no_more_memory_than_a_real_one(self, data: bytes, times: int) -> None:
-        """Nesting and inflation are limited."""
+        """Nesting and inflated size of records are limited."""
         with pytest.raises(DamagedShard, match="no valid record of its day"):
             DayRecord.of(zlib.compress(data * times, 9), name="shard")
 

@@ -92,7 +92,7 @@ def test_stored_copies_are_restored() -> None:
 
 
 def test_a_store_without_identity_has_no_copies() -> None:
-    """Two stores in memory are not confused."""
+    """Records of stores in memory are not cached, so two are never confused."""
     save_records(None, [stored(1)])
 
     assert load_records(None) == {}

@@ -83,13 +83,13 @@ def test_every_analysis_accepts_a_cubes_folder(hours: Path, cube: Path, name: st
 
 
 def test_progress_counts_frames(cube: Path) -> None:
-    """It begins at 0 and ends at the number of frames."""
-    told: list[Progress] = []
+    """Progress begins at 0 and ends at the number of frames."""
+    events: list[Progress] = []
 
-    rn.reduce(cube, "sum", progress=told.append)
+    rn.reduce(cube, "sum", progress=events.append)
 
-    assert [one.done for one in told] == sorted(one.done for one in told)
-    assert (told[-1].task, told[-1].done, told[-1].total, told[-1].unit) == ("reduce", 12, 12, "frames")
+    assert [one.done for one in events] == sorted(one.done for one in events)
+    assert (events[-1].task, events[-1].done, events[-1].total, events[-1].unit) == ("reduce", 12, 12, "frames")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_damaged_day_raises_or_is_left_out(hours: Path, tmp_path: Path) -> Non
 
 
 def test_a_changed_chunk_is_detected(hours: Path, tmp_path: Path) -> None:
-    """One bit is enough."""
+    """One flipped bit in a chunk raises."""
     folder = tmp_path / "RW"
     rn.build_cube(hours, folder, client=False, progress=False)
     shard = min((folder / "RW").glob("c.*"))
@@ -140,7 +140,7 @@ def test_a_changed_chunk_is_detected(hours: Path, tmp_path: Path) -> None:
 
 
 def test_an_empty_cube_raises(hours: Path, tmp_path: Path) -> None:
-    """There are no frames to sum."""
+    """A cube without frames has nothing to sum and raises."""
     folder = tmp_path / "RW"
     rn.build_cube(hours, folder, client=False, progress=False)
     for shard in (folder / "RW").glob("c.*"):

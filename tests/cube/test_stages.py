@@ -71,7 +71,7 @@ def test_a_plan_becomes_a_cube(server: str, root: Path, tmp_path: Path) -> None:
 def test_a_plan_of_days_becomes_a_cube_of_these_days(
     server: str, tmp_path: Path, first: str, last: str, days: list[str]
 ) -> None:
-    """An archive has a month, and the cube the days that were asked for, whole; the others are added later."""
+    """From archives of months, the cube gets only the requested days, complete; the others are added later."""
     options: dict[str, Any] = {"progress": False, "client": False}
 
     made = build_cube(plan(server, tmp_path / "data", first, last), tmp_path / "cube", **options)
@@ -92,8 +92,8 @@ def test_a_plan_of_a_day_that_no_archive_has_is_an_error(server: str, tmp_path: 
         build_cube(wanted, tmp_path / "cube", progress=False, client=False)
 
 
-def test_archives_may_go(server: str, tmp_path: Path) -> None:
-    """With keep_archives=False no more than two months lie on the disk, and nothing in the end."""
+def test_archives_can_be_removed(server: str, tmp_path: Path) -> None:
+    """With keep_archives=False at most two months are on the disk, and none in the end."""
     most = 0
 
     def look(_: Progress, /) -> None:
@@ -113,7 +113,7 @@ def test_days_in_the_cube_are_not_fetched_again(server: str, root: Path, tmp_pat
     """A removed archive is fetched only if a day is missing or it was re-issued."""
     wanted = plan(server, tmp_path / "data")
     build_cube(wanted, tmp_path / "cube", keep_archives=False, progress=False, client=False)
-    anew = archive(root / BIN / "RW201909.tar.gz", ["2019-09-03"], seed=500)
+    reissued = archive(root / BIN / "RW201909.tar.gz", ["2019-09-03"], seed=500)
 
     report = build_cube(
         plan(server, tmp_path / "data"), tmp_path / "cube", keep_archives=False, progress=False, client=False
@@ -121,7 +121,7 @@ def test_days_in_the_cube_are_not_fetched_again(server: str, root: Path, tmp_pat
 
     assert {outcome.name: outcome.state for outcome in report.outcomes} == {"2019-09-03": "done"}
     month = open_cube(tmp_path / "cube").sel(time="2019-09-03").load()
-    xr.testing.assert_equal(month.RW, open_dataset(anew).RW.load())
+    xr.testing.assert_equal(month.RW, open_dataset(reissued).RW.load())
 
 
 def test_overwriting_fetches_removed_archives_again(server: str, root: Path, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ class TestPlaces:
         assert {outcome.state for outcome in again.outcomes} == {"kept"}
 
     def test_damage_in_object_storage_is_found_and_repaired(self, hours: Path, endpoint: str) -> None:
-        """Verification, repair and a second build work there, too."""
+        """Verification, repair and a second build work in object storage, too."""
         store = s3(endpoint, "damaged")
         build_cube(hours, store, progress=False, client=False)
         before = listed(store)
@@ -158,16 +158,16 @@ class TestTrouble:
         with pytest.raises(SettingsError, match=match):
             find_store(place)
 
-    def test_a_server_that_is_not_there(self, hours: Path) -> None:
-        """Its address is named in one sentence, not in the twenty lines of the client of object storage."""
+    def test_an_unreachable_server(self, hours: Path) -> None:
+        """The error names the address in one sentence, without the twenty lines of the object-storage client."""
         with pytest.raises(StorageError, match=r"cannot be reached \(.*127\.0\.0\.1:9/") as caught:
             build_cube(hours, s3("http://127.0.0.1:9", "x"), progress=False, client=False)
 
         assert len(str(caught.value).splitlines()) == 1
         assert "retries" not in str(caught.value)
 
-    def test_a_bucket_that_is_not_there(self, hours: Path, endpoint: str) -> None:
-        """It is named."""
+    def test_a_missing_bucket(self, hours: Path, endpoint: str) -> None:
+        """The error names the bucket."""
         with pytest.raises(StorageError, match="none"):
             build_cube(hours, s3(endpoint, "x", "none"), progress=False, client=False)
 
@@ -183,7 +183,7 @@ class TestTrouble:
             ds.RW.isel(time=0).load()
 
     def test_a_forbidden_place(self) -> None:
-        """A server that rejects the keys raises."""
+        """A server that rejects the keys makes each call raise."""
 
         class Refusing(http.server.BaseHTTPRequestHandler):
             def refuse(self) -> None:

@@ -75,9 +75,9 @@ def test_the_last_hours_need_no_name_of_a_family(tmp_path: Path) -> None:
 
 def test_expired_times_are_refused_with_the_available_span(server: str, tmp_path: Path) -> None:
     """A plan for a time before the first file raises an error with the available span."""
-    told = "keeps near real time for 48 hours, and has 2020-06-13 15:50 UTC to 2020-06-13 15:55 UTC"
+    message = "keeps near real time for 48 hours, and has 2020-06-13 15:50 UTC to 2020-06-13 15:55 UTC"
 
-    with pytest.raises(CoverageError, match=told):
+    with pytest.raises(CoverageError, match=message):
         rn.plan("RV", "2020-06-11", source="nrt", folder=tmp_path, base_url=server)
 
 
@@ -138,7 +138,7 @@ def test_a_run_with_foreign_or_doubled_members_is_refused(
 
 
 def test_a_run_without_some_lead_times_shows_those_that_are_there(tmp_path: Path) -> None:
-    """Beside whole runs a missing lead time is missing values, never the rain of another."""
+    """Next to complete runs a missing lead time has missing values, never another's rain."""
     folder = tmp_path / "weather/radar/composite/rv"
     folder.mkdir(parents=True)
     for minute, leads in ((50, (0, 5, 10)), (55, (0, 10))):

@@ -163,9 +163,9 @@ def test_retry_after_values(text: str | None, seconds: float | None) -> None:
 
 def test_the_servers_clock_counts_if_stated() -> None:
     """A date in Retry-After is compared with the response's own date: our clock may be wrong."""
-    until, told = "Sat, 13 Jun 2020 15:26:30 GMT", "Sat, 13 Jun 2020 15:26:00 GMT"
+    until, sent = "Sat, 13 Jun 2020 15:26:30 GMT", "Sat, 13 Jun 2020 15:26:00 GMT"
 
-    assert demanded_wait(until, NOW.replace(year=1999), told) == 30.0
+    assert demanded_wait(until, NOW.replace(year=1999), sent) == 30.0
 
 
 @pytest.mark.parametrize(

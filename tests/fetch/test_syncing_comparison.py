@@ -62,7 +62,7 @@ def noted(
         pytest.param(listed(), Local(size=100, note=noted(-1, None, None)), "broken", id="found damaged before"),
         pytest.param(listed(), Local(size=100), "same", id="no note, and the size agrees"),
         pytest.param(listed(), Local(size=90), "re-issued", id="no note, and another size"),
-        pytest.param(listed(None, None), Local(size=100), "same", id="nobody knows anything"),
+        pytest.param(listed(None, None), Local(size=100), "same", id="nothing is known"),
         pytest.param(listed(None, None), Local(size=100, note=noted()), "unsure", id="the listing is bare"),
         pytest.param(listed(100, None), Local(size=100, note=noted()), "unsure", id="the listing has no date"),
         pytest.param(listed(None), Local(size=100, note=noted()), "unsure", id="the listing has no size"),
@@ -80,7 +80,7 @@ def noted(
         ),
         pytest.param(listed(), Local(size=100, part=9, note=noted()), "unsure", id="a replacement was begun"),
         pytest.param(None, Local(size=100, note=noted()), "gone", id="from the server, no longer listed"),
-        pytest.param(None, Local(size=100), "unlisted", id="from nobody knows where"),
+        pytest.param(None, Local(size=100), "unlisted", id="of unknown origin"),
         pytest.param(None, Local(size=60, note=noted()), "broken", id="cut, and no longer listed"),
     ],
 )
@@ -178,7 +178,7 @@ def test_the_table_is_short() -> None:
 
 
 def test_damage_is_reported_without_repeating_the_path() -> None:
-    """A remark names the member and the fault; the file is named beside it."""
+    """A remark names the member and the fault; the row already names the file."""
     path = Path("data", "a", "june.tar")
     error = CorruptArchive(f"{path} > frame is damaged, here or before (CRC): fetch it again")
     finding = SyncFinding(

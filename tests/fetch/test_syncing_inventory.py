@@ -80,7 +80,7 @@ def test_companions_of_a_file_are_found(tmp_path: Path) -> None:
 
 
 def test_a_listed_but_not_preferred_file_is_not_gone(tmp_path: Path) -> None:
-    """Frames that the server still lists beside their month's archive are not reported."""
+    """Frames that the server still lists in addition to their month's archive are not reported."""
     lay(tmp_path, f"{RECENT}/{FRAME}")
 
     findings = found(tmp_path, {RECENT: entries([FRAME]), HISTORICAL: entries([MONTH])})

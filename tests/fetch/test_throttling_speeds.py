@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_last_speed_counts() -> None:
-    """Each server has its own, and a later one replaces an earlier."""
+    """Each server has its own speed, and a later one replaces an earlier."""
     remember_speed("opendata.dwd.de", 10_000_000, 2.0)
     remember_speed("127.0.0.1:8930", 90_000_000, 1.0)
     remember_speed("opendata.dwd.de", 10_000_000, 4.0)
@@ -44,7 +44,7 @@ def test_small_transfers_are_ignored(count: int, seconds: float) -> None:
     ids=lambda text: text[:30],
 )  # fmt: skip
 def test_an_unreadable_file_is_ignored(text: str) -> None:
-    """It yields no estimate, and the next measurement replaces it."""
+    """An unreadable file yields no estimate, and the next measurement replaces it."""
     cache_folder().mkdir()
     (cache_folder() / "speeds.json").write_text(text, encoding="utf-8")
 
@@ -56,7 +56,7 @@ def test_an_unreadable_file_is_ignored(text: str) -> None:
 
 
 def test_an_unwritable_cache_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is raised, and no speed is known."""
+    """If the cache cannot be written, nothing is raised and no speed is known."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "file" / "below"))
 

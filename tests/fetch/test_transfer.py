@@ -52,7 +52,7 @@ MONTH = recorded(month(*DAYS))
 SECOND = MONTH.index(DAYS[1]) - 512  # where the second day's header is
 LARGE = recorded(month(*[packed(day(range(60)))] * 160))
 MIDDLE = recorded(month(*[packed(day(range(60)))] * 40))
-BLOCK = 1 << 20  # that the tests side by side ask for at a time: a quarter of a file that is a quarter as large
+BLOCK = 1 << 20  # bytes per request in tests of parallel blocks: a quarter of a file a quarter as large as usual
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_stated_length_that_is_too_small_is_detected(server: Server, tmp_path:
 
 
 def test_a_tar_with_other_padding_arrives(server: Server, tmp_path: Path) -> None:
-    """For a tar that ends within a record, the rest is requested once, and the tar accepted if there is none."""
+    """For a tar that ends within a record, the rest is requested once; without a rest, the tar is accepted."""
     odd = month(*DAYS)
     server.script("/bin/a.tar", Reply(body=odd))
 
@@ -474,10 +474,10 @@ def test_two_processes_share_one_download(server: Server, tmp_path: Path) -> Non
         assert time.monotonic() < deadline
     server.open.set()
 
-    told = sorted(process.communicate(timeout=60)[0] for process in several)
+    printed = sorted(process.communicate(timeout=60)[0] for process in several)
 
     assert len(server.requests) == 1
-    assert [text.count('"kept", 0') for text in told] == [0, 1, 1]
+    assert [text.count('"kept", 0') for text in printed] == [0, 1, 1]
     assert (tmp_path / "bin" / "a.tar").read_bytes() == BODY
     assert files(tmp_path) == {"a.tar", "a.tar.meta.json"}
 

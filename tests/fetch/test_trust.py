@@ -44,7 +44,7 @@ def secure(authority: trustme.CA) -> Iterator[Server]:
         yield running
 
 
-def told(server: Server, folder: Path, **environment: str) -> str:
+def output(server: Server, folder: Path, **environment: str) -> str:
     """Return what a new process prints: certificates are read when a process starts."""
     clean = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(  # noqa: S603 - our own words
@@ -73,7 +73,7 @@ def test_the_users_own_authority_is_trusted(secure: Server, authority: trustme.C
     secure.script("/bin/a.tar", Reply(body=BODY))
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
 
-    assert told(secure, tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem")).startswith("download: 1 done")
+    assert output(secure, tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem")).startswith("download: 1 done")
     assert (tmp_path / "bin" / "a.tar").read_bytes() == BODY
 
 
@@ -84,7 +84,7 @@ def test_a_redirect_from_https_to_http_is_refused(secure: Server, authority: tru
         plain.script("/bin/a.tar", Reply(body=BODY))
         secure.script("/bin/a.tar", Reply(status=302, headers={"Location": f"{plain.url}/bin/a.tar"}))
 
-        text = told(secure, tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        text = output(secure, tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
 
         assert text.startswith("Refused")
         assert "redirects from https to http" in text

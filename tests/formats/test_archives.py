@@ -198,7 +198,7 @@ def test_a_message_names_archive_fault_and_remedy(archive: Callable[[bytes], Pat
 
 
 @pytest.mark.parametrize(
-    ("member", "told"),
+    ("member", "match"),
     [
         (entry("a/b", frame(), type=tarfile.SYMTYPE), "a/b is a link, a device or a sparse file"),
         (entry("a/b:c", frame()), "a/b:c has a name that has a character"),
@@ -210,16 +210,16 @@ def test_a_message_names_archive_fault_and_remedy(archive: Callable[[bytes], Pat
         (entry("a/b", tar(entry("c:d"))), "a/b/c:d has a name"),
     ],
 )
-def test_a_refused_member_is_named(archive: Callable[[bytes], Path], member: bytes, told: str) -> None:
+def test_a_refused_member_is_named(archive: Callable[[bytes], Path], member: bytes, match: str) -> None:
     """The message has the member's path through all tars."""
     (part,) = parts(archive(packed(tar(entry(name(20), frame()), member))))
 
-    with pytest.raises(UnsafeMember, match=f"archive > {told}.*: DWD published it otherwise, fetch it again"):
+    with pytest.raises(UnsafeMember, match=f"archive > {match}.*: DWD published it otherwise, fetch it again"):
         list(walk(part))
 
 
 @pytest.mark.parametrize(
-    ("data", "error", "told"),
+    ("data", "error", "match"),
     [
         (b"", TruncatedArchive, r"is empty \(0 bytes\): fetch it again"),
         (
@@ -239,14 +239,14 @@ def test_a_refused_member_is_named(archive: Callable[[bytes], Path], member: byt
     ids=["empty", "foreign", "first header", "second header", "after the end", "zeros without end"],
 )
 def test_a_file_that_is_not_an_archive_is_described(
-    archive: Callable[[bytes], Path], data: bytes, error: type[RadarNbError], told: str
+    archive: Callable[[bytes], Path], data: bytes, error: type[RadarNbError], match: str
 ) -> None:
     """The message states what was wrong."""
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=match):
         members(archive(data))
 
 
-TEXT = b"RADKLIM, version 2017.002. See the PDF beside it.\n"
+TEXT = b"RADKLIM, version 2017.002. See the PDF next to it.\n"
 GRID = b"ncols 900\nnrows 1100\nxllcorner -443462\nyllcorner -4758645\ncellsize 1000\nNODATA_value -9\n0 0 0\n"
 FOREIGN = {
     "README.txt": (TEXT, "is a text file, not a frame: leave it out"),
@@ -263,7 +263,7 @@ FOREIGN = {
     "a.tif": (b"II*\0\1", "is a GeoTIFF: open it with rioxarray"),
     "DX": (b"DX131525109080620BY54213VS 2CO0CD0CS0EP0.30.30.4\3\0", "is a DX file of one radar in polar form"),
 }
-"""Files that users take for DWD's, and what must be said of them; none is damaged, so none is sent back."""
+"""Files that users mistake for DWD's, and the message for each; undamaged, so never to be fetched again."""
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
@@ -338,7 +338,7 @@ def test_bytes_in_memory_are_an_archive_too(archive: Callable[[bytes], Path]) ->
 
 
 def test_an_archive_is_named_once(archive: Callable[[bytes], Path]) -> None:
-    """A member's place is the archive and its path; the archive is not repeated as its own part."""
+    """A member's location is the archive and its path; the archive's name is not repeated as its own part."""
     (part,) = parts(archive(packed(day((20,)))))
     (member,) = walk(part)
 
@@ -396,15 +396,15 @@ def test_the_unpacked_size_is_limited_by_the_archives(
 def test_a_verified_month_reports_its_sound_bytes() -> None:
     """At each day, the bytes before it are verified: a download resumes from there."""
     data = month(packed(day((20,))), packed(day((25,))), packed(day((30,))))
-    blob, told = Blob("archive", data), list[int]()
+    blob, sound = Blob("archive", data), list[int]()
 
-    verify_part(Part(archive=blob, name="archive", offset=0, size=len(data)), Reopened(blob, 0), told.append)
+    verify_part(Part(archive=blob, name="archive", offset=0, size=len(data)), Reopened(blob, 0), sound.append)
 
-    assert told == [part.offset - 512 for part in parts(blob)]
+    assert sound == [part.offset - 512 for part in parts(blob)]
 
 
 @pytest.mark.parametrize(
-    ("data", "error", "told"),
+    ("data", "error", "match"),
     [
         (frame()[:-1], TruncatedFrame, "its header says"),
         (frame() + b"!", HeaderError, "its header says"),
@@ -415,9 +415,9 @@ def test_a_verified_month_reports_its_sound_bytes() -> None:
     ],
     ids=["short frame", "long frame", "empty", "page", "large", "deep"],
 )
-def test_a_growing_file_is_verified_alike(data: bytes, error: type[RadarNbError], told: str) -> None:
+def test_a_growing_file_is_verified_alike(data: bytes, error: type[RadarNbError], match: str) -> None:
     """The bytes are those of the source, whatever is on the disk: no file has the name yet."""
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=match):
         verify_part(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
 
 
@@ -426,7 +426,7 @@ def test_a_growing_file_is_verified_alike(data: bytes, error: type[RadarNbError]
     [frame(), packed(tar(entry("readme", b"no frame"))), packed(packed(packed(packed(frame()))))],
     ids=["frame", "foreign member", "four deep"],
 )
-def test_sound_bytes_pass(data: bytes) -> None:
+def test_verification_accepts_undamaged_bytes(data: bytes) -> None:
     """A single frame is compared with its header; members only with the archive's checksums."""
     verify_part(Part(archive=Path("a.tar"), name="a.tar", offset=0, size=-1), Reopened(Blob("", data), 0))
 

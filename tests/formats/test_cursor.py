@@ -111,7 +111,7 @@ class TestAnyOrder:
         assert len(few.of(0)) == 0
 
     def test_a_changed_archive_has_no_old_marks(self, tmp_path: Path) -> None:
-        """Marks belong to an archive's bytes: other bytes under the same name start anew."""
+        """Marks belong to an archive's bytes: other bytes under the same name have none."""
         path = tmp_path / "RY-200613.tar.gz"
         path.write_bytes(tar_of(LARGE, "gz"))
         index = index_of(path)
@@ -187,7 +187,7 @@ def test_codes_are_those_of_the_frame(day: Path) -> None:
 
 
 def test_a_frame_of_another_length_has_changed(day: Path) -> None:
-    """A correct header does not make up for missing codes."""
+    """A frame with a correct header and missing codes raises."""
     index = index_of(day)
     data = Cursor(index.parts[0]).read(index.rows[3], name="it")
 

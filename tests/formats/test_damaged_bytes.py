@@ -136,7 +136,7 @@ def test_damage_under_a_correct_checksum_raises_no_foreign_error(wrap: int, insi
 def test_no_single_bit_changes_a_frame(pack: Callable[[bytes], bytes], unpack: Callable[[bytes], bytes]) -> None:
     """If any bit of a compressed frame is flipped, the walk succeeds only if the frame is unchanged.
 
-    Such bits there are: the time in a gzip's header, the place that a repetition is copied from.
+    Bits without effect exist: in the time of a gzip's header, in the position that a repetition is copied from.
     """
     data = pack(SMALL)
 

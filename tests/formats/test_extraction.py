@@ -66,7 +66,7 @@ MONTH = {name(minute): frame(minute, seed=minute) for minute in (20, 25, 30)}
 
 @pytest.mark.parametrize("workers", [None, 1, 5])
 def test_a_month_becomes_a_folder_of_frames(archive: Path, workers: int | None) -> None:
-    """With any number of threads, the frames of all days are in one flat folder beside the archive."""
+    """With any number of threads, the frames of all days are in one flat folder next to the archive."""
     report = extract(archive, workers=workers, progress=False)
 
     assert report.paths == (archive.with_name("YW2017.002_202006"),)
@@ -370,7 +370,7 @@ def test_progress_ends_at_the_archives_size(archive: Path) -> None:
 
 
 def test_the_coroutine_is_equivalent(archive: Path) -> None:
-    """extract_async unpacks beside the loop, and reports in the loop's thread."""
+    """extract_async unpacks in other threads, and reports in the loop's thread."""
     threads: set[int] = set()
 
     report = asyncio.run(extract_async(archive, progress=lambda _: threads.add(threading.get_ident())))
@@ -381,7 +381,7 @@ def test_the_coroutine_is_equivalent(archive: Path) -> None:
 
 @contextmanager
 def held_walks(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Let a walk stop after its first member until it is released."""
+    """Make a walk stop after its first member until it is released."""
     reached, go_on = threading.Event(), threading.Event()
 
     def held(part: Part) -> Iterator[Member]:

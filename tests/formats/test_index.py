@@ -225,7 +225,7 @@ class TestTrust:
         assert index_file(archive).read_bytes() == data
 
     def test_the_index_of_another_archive_is_not_trusted(self, archive: Path, tmp_path: Path) -> None:
-        """An index copied beside another archive, of the same size and time, is ignored."""
+        """An index copied next to another archive, of the same size and time, is ignored."""
         scan([archive], progress=False)
         other = tmp_path / "RY-200614.tar.gz"
         other.write_bytes(archive.read_bytes())
@@ -443,8 +443,8 @@ def test_rows_are_small() -> None:
 
 
 def test_derived_files_are_not_sources(tmp_path: Path) -> None:
-    """Parts, notes and netCDF results beside archives are ignored."""
-    for beside in (
+    """Parts, notes and netCDF results next to archives are ignored."""
+    for derived in (
         "YW2017.002_202006.tar",
         "YW2017.002_202006.tar.meta.json",
         "b.tar.part",
@@ -452,6 +452,6 @@ def test_derived_files_are_not_sources(tmp_path: Path) -> None:
         "total.nc",
         ".YW2017.002_202006.tar.lock",
     ):
-        (tmp_path / beside).write_bytes(b"x")
+        (tmp_path / derived).write_bytes(b"x")
 
     assert find_files(tmp_path) == (tmp_path / "YW2017.002_202006.tar",)

@@ -49,7 +49,7 @@ def frames(*, days: int = 3, each: int = 8, cells: int = 300, seed: int = 0) -> 
 
 
 def write(folder: Path, days: list[dict[str, bytes]], file: str = f"{MONTH}.tar") -> Path:
-    """Write an archive with an early time of change, the same for each copy."""
+    """Write an archive with an early modification time, the same for each copy."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / file
     path.write_bytes(month(*(packed(tar_of(day.items())) for day in days)))
@@ -134,7 +134,7 @@ def test_other_hidden_files_stay(archive: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["note", "archive"])
 def test_an_interrupted_removal_is_completed(tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The note beside an archive is removed first, so that a crash between the two leaves nothing behind."""
+    """An archive's note is removed before the archive, so that a crash in between leaves nothing behind."""
     path = write(tmp_path, frames(days=1, each=2, cells=10))
     note = path.with_name(f"{path.name}.meta.json")
     note.write_text("{}", encoding="utf-8")
@@ -161,7 +161,7 @@ def test_an_interrupted_removal_is_completed(tmp_path: Path, step: str, monkeypa
 def test_one_of_two_extractions_works_and_the_other_keeps(
     archive: Path, tmp_path: Path, expected: dict[str, bytes], apart: bool
 ) -> None:
-    """Two that extract one archive into one folder do the work once: neither fails, nothing is torn or left."""
+    """Two extractions of one archive into one folder do the work once: neither fails, no partial file is left."""
     work = kills.in_child if apart else lambda function, *arguments: function(*arguments)
 
     with ThreadPoolExecutor(2) as pool:
@@ -252,7 +252,7 @@ def test_a_full_disk_keeps_only_whole_frames(disk: Path, tmp_path: Path) -> None
     days = frames(days=2, each=1, cells=265)
     lying = [packed(data[:-512]) + packed(data[-512:]) for data in (tar_of(day.items()) for day in days)]
     path = tmp_path / f"{MONTH}.tar"
-    path.write_bytes(month(*lying))  # their last four bytes tell of little
+    path.write_bytes(month(*lying))  # their last four bytes state a small size
 
     with pytest.raises(DiskFull, match=r"the disk is full while writing .*: free some space or choose"):
         extract(path, folder=disk, workers=1, keep_archives=False, progress=False)

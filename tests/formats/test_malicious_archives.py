@@ -37,7 +37,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
 
 
 def test_there_are_enough_kinds() -> None:
-    """The issue asks for forty kinds, and no kind occurs twice under two names."""
+    """There are at least forty kinds, and no kind occurs under two names."""
     assert len(HOSTILE) >= 40
     assert len({case.data for case in HOSTILE.values()}) == len(HOSTILE)
 
@@ -132,7 +132,7 @@ def test_members_of_one_name_in_two_folders_are_reported(tmp_path: Path, names: 
     assert (tmp_path / "a" / "x").read_bytes() == frame(seed=1)
 
 
-# --- a target that means harm -----------------------------------------------------------------------------------
+# --- malicious target folders -----------------------------------------------------------------------------------
 
 
 def _link(place: Path, victim: Path) -> None:
@@ -144,7 +144,7 @@ def _hard_link(place: Path, victim: Path) -> None:
 
 
 def _dangling(place: Path, victim: Path) -> None:
-    place.symlink_to(victim.with_name("nobody"))
+    place.symlink_to(victim.with_name("absent"))
 
 
 def _loop(place: Path, _: Path) -> None:

@@ -66,8 +66,8 @@ def test_netcdf4_reads_what_is_written() -> None:
 
 @pytest.mark.parametrize("chunks", [None, (1, 550, 450), (2, 1100, 900), (1, 700, 700)])
 @pytest.mark.parametrize("kind", ["i2", "f4", "f8"])
-def test_every_layout_gives_the_same_codes(chunks: tuple[int, ...] | None, kind: str) -> None:
-    """Contiguous, in pieces, several hours a chunk; integers with a scale or numbers in millimetres."""
+def test_every_layout_has_the_same_codes(chunks: tuple[int, ...] | None, kind: str) -> None:
+    """Codes are equal for contiguous data, chunks of one or several hours, scaled integers and floats in mm."""
     values: Any = np.repeat(COUNTS[None], 3, axis=0).astype("i2")
     attrs: dict[str, Any] = {"scale_factor": np.array([0.1]), "_FillValue": np.array([-1], "i2")}
     if kind != "i2":
@@ -82,7 +82,7 @@ def test_every_layout_gives_the_same_codes(chunks: tuple[int, ...] | None, kind:
 
 
 def test_a_field_may_begin_in_the_north() -> None:
-    """Falling y turns the field."""
+    """A field with descending y is reversed."""
 
     def north_first(file: Any) -> None:
         file["y"][:] = file["y"][()][::-1]
@@ -152,13 +152,13 @@ def _large_chunks(path: str) -> Callable[[Any], None]:
 
 @pytest.mark.parametrize("path", ["RR", "time", "x", "y"])
 def test_a_file_that_inflates_to_a_chunk_of_128_mb_is_refused_before_it_is_read(path: str) -> None:
-    """HDF5 unpacks a chunk whole, however little of it is asked for."""
+    """Such a file is refused before reading, since HDF5 inflates whole chunks."""
     with pytest.raises(UnsafeMember, match=f"its {path} has chunks of 128.0 MB: fetch it again"):
         Fields(changed(_large_chunks(path)), NAME)
 
 
 def test_an_axis_of_another_length_is_refused_before_it_is_read() -> None:
-    """An axis of a billion places takes no memory."""
+    """An axis of a billion values is refused before memory is allocated."""
 
     def change(file: Any) -> None:
         del file["x"]
@@ -173,8 +173,8 @@ def test_an_axis_of_another_length_is_refused_before_it_is_read() -> None:
         tracemalloc.stop()
 
 
-def test_a_renamed_file_states_itself() -> None:
-    """The title names the version, and the distance of the times the product."""
+def test_a_renamed_file_is_identified_by_its_contents() -> None:
+    """The title determines the version, and the spacing of the times the product."""
     header = Fields(DATA, "renamed.nc").header
 
     assert (header.product, header.reanalysis) == ("RW", "2017.002")
@@ -201,7 +201,7 @@ def test_a_link_to_another_file_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("at", range(0, len(DATA), len(DATA) // 40))
-def test_damaged_bytes_give_fields_or_an_error(at: int) -> None:
+def test_damaged_bytes_yield_fields_or_an_error(at: int) -> None:
     """Whatever is damaged, the reader returns codes of the grid's shape or raises an error of radar_nb."""
     data = bytearray(DATA)
     data[at : at + 3] = b"\xff\x00\x7f"

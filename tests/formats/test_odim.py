@@ -127,7 +127,7 @@ def _content(data: bytes) -> dict[str, tuple[Any, Any]]:
 def test_written_files_have_wradlibs_values(
     *, product: str, quantity: str, gain: float, offset: float, dtype: type[Any], interval: int, lead: int | None
 ) -> None:
-    """For every quantity: rates are amounts to us, no echo is no rain, and forecasts have two times."""
+    """For every quantity, rates become amounts, no echo becomes zero rain, and forecasts have two times."""
     header = replace(SMALL, product=product, interval=interval, lead=lead)
     codes = np.resize(np.arange(1 << 16, dtype=dtype), (900, 900))
     codes[::7, ::5] = np.iinfo(dtype).max
@@ -485,7 +485,7 @@ def test_a_damaged_file_is_a_composite_or_an_error_of_ours(damage: dict[int, int
     assert composite.codes.shape == (composite.header.rows, composite.header.cols)
 
 
-# --- files that mean harm -------------------------------------------------------------------------------------
+# --- malicious files -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", HOSTILE_HDF5)

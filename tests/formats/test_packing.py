@@ -113,7 +113,7 @@ class TestFlags:
         assert {name for name, bit in FLAGS.items() if flags & bit} == {n for n, bit in bits.items() if code & bit}
 
     def test_bytes_have_marks_instead_of_flags(self) -> None:
-        """In 8 bits 249 is clutter, 250 and 255 are no data."""
+        """In 8 bits 249 means clutter, 250 and 255 mean no data."""
         codes = np.array([0, 248, 249, 250, 255], "u1")
 
         assert ECHO.flags(codes).tolist() == [0, 0, FLAGS["clutter"], FLAGS["no_data"], FLAGS["no_data"]]

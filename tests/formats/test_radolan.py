@@ -303,7 +303,7 @@ def test_any_bytes_are_a_header_or_an_error_of_ours(data: bytes) -> None:
 @pytest.mark.parametrize("frame", [FRAME, PICTURE % (len(PICTURE) + 2)], ids=["codes", "runs"])
 @given(st.dictionaries(st.integers(0, 99), st.integers(0, 255), min_size=1, max_size=12))
 def test_a_damaged_frame_is_a_frame_or_an_error_of_ours(frame: bytes, damage: dict[int, int]) -> None:
-    """The same for frames with a few bytes changed."""
+    """A frame with a few changed bytes is read, or raises an error of radar_nb."""
     data = bytearray(frame)
     for place, byte in damage.items():
         data[place % len(data)] = byte
@@ -343,7 +343,7 @@ def test_times_are_in_seconds() -> None:
     assert parse_header(FRAME).time.dtype == "datetime64[s]"
 
 
-def test_without_a_list_of_radars_there_are_none() -> None:
+def test_a_frame_without_a_list_of_radars_has_no_radars() -> None:
     """Some products do not state their radars."""
     assert parse_header(FRAME.replace(b"MS 10<boo,ros> ", b"")).radars == ()
 

@@ -155,19 +155,19 @@ def test_any_bytes_are_classes_or_an_error_of_ours(data: bytes, rows: int) -> No
 
 
 def test_the_outline_of_the_real_picture_is_not_a_class(real_forms: Path) -> None:
-    """The value 9 only touches cells without data or the edge: it is missing, and its flag says why."""
+    """The value 9 only touches cells without data or the edge: it is missing, and its flag states the reason."""
     data = gzip.decompress((real_forms / "raa01-pg_10000-1408102045-dwd---bin.gz").read_bytes())
     header, runs = read_frame(data)
     classes = decode(runs, header.rows, header.cols)
     around = np.pad(classes, 1, constant_values=NO_CLASS)
-    beside = np.zeros(classes.shape, bool)
+    near_gap = np.zeros(classes.shape, bool)
     for row, col in itertools.product(range(3), range(3)):
-        beside |= around[row : row + header.rows, col : col + header.cols] == NO_CLASS
+        near_gap |= around[row : row + header.rows, col : col + header.cols] == NO_CLASS
 
     outline = classes == OUTLINE
 
     assert np.count_nonzero(outline) == 1620
-    assert beside[outline].all()
+    assert near_gap[outline].all()
     assert np.isnan(CLASS_PACKING.values(classes)[outline]).all()
     assert set(CLASS_PACKING.flags(classes)[outline].tolist()) == {16}
     assert np.nanmax(CLASS_PACKING.values(classes)) <= len(header.levels)

@@ -1,4 +1,4 @@
-"""Files beside the data: damaged or forged ones count as absent or are refused."""
+"""Side files of the data: damaged or forged ones count as absent or are refused."""
 
 from __future__ import annotations
 

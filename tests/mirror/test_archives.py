@@ -48,7 +48,7 @@ def month(root: Path) -> Path:
 
 @pytest.fixture
 def _four_hours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a day of RW have four frames, 05:50 to 23:50: each takes a moment to make."""
+    """Make a day of RW of only four frames, 05:50 to 23:50, which is quicker."""
     monkeypatch.setattr(
         publishing,
         "time_steps",
@@ -186,8 +186,8 @@ def test_unpublished_hdf5_is_refused(tmp_path: Path, name: str, month: str, sour
         make_archives(tmp_path, name, month, source=source, hdf5=True, progress=False)
 
 
-def test_there_is_no_radklim_in_hdf5(tmp_path: Path) -> None:
-    """The message names the forms that there are."""
+def test_radklim_in_hdf5_is_refused(tmp_path: Path) -> None:
+    """The message names the published forms."""
     with pytest.raises(
         CoverageError, match="YW is not published as hdf5 in radklim: DWD has radklim as binary, net"
     ):
@@ -232,7 +232,7 @@ def test_a_forecast_is_published_as_dwd_does(
 
 
 def test_an_alias_follows_the_newest_file(tmp_path: Path) -> None:
-    """A file published later replaces it; an older one made afterwards does not."""
+    """A file published later replaces the alias; an older one made afterwards does not."""
     alias = tmp_path / "weather/radar/radolan/ry/raa01-ry_10000-latest-dwd---bin.hdf5"
     found = []
 
@@ -288,7 +288,7 @@ def test_days_of_yw_in_netcdf_lie_in_folders_of_months(tmp_path: Path) -> None:
     ],
 )
 def test_grids_in_ascii(tmp_path: Path, name: str, source: str, place: str, inner: str) -> None:
-    """Under DWD's names; a tar holds a .tar.gz a day, named as it is but for the day."""
+    """ASCII grids have DWD's names; a tar holds a .tar.gz per day, named like the tar plus the day."""
     (path,) = make_archives(tmp_path, name, "2020-06-13T15:50", source=source, form="ascii", progress=False)
 
     with tarfile.open(path) as tar:
@@ -306,7 +306,7 @@ def test_grids_in_ascii(tmp_path: Path, name: str, source: str, place: str, inne
 
 
 def test_the_present_is_published_with_its_delay_and_its_retention(tmp_path: Path) -> None:
-    """The last hour and no later than the delay allows; two days after, what is past 48 hours is gone."""
+    """The mirror has the last hour up to the delay; two days later, files older than 48 hours are gone."""
     now = datetime(2020, 6, 13, 16, 1, tzinfo=UTC)
     folder = tmp_path / "weather/radar/composite/hymecng"
 
@@ -321,8 +321,8 @@ def test_the_present_is_published_with_its_delay_and_its_retention(tmp_path: Pat
     assert later[-1].name == "composite_HymecNG_20200615_1555_000-hd5"
 
 
-def test_what_is_not_published_now_is_refused(tmp_path: Path) -> None:
-    """The error names what is."""
+def test_products_not_published_now_are_refused(tmp_path: Path) -> None:
+    """The error names the published ones."""
     with pytest.raises(
         CoverageError, match=r"RX is not published in near real time as hdf5 .* YW, RW, SF, RY, RV"
     ):

@@ -212,7 +212,7 @@ def test_hdf5_resolves_more_than_the_binary() -> None:
 
 
 def test_runs_are_the_frames_of_their_lead_times() -> None:
-    """Base times and lead times in order; a field that two runs share is the same in both."""
+    """Frames are in order of base time and lead time; a field that two runs share is the same in both."""
     times = [MOMENT, MOMENT + np.timedelta64(5, "m")]
 
     frames = {(time, lead): frame for time, lead, frame in synthetic_runs("RV", times, leads=(0, 5))}

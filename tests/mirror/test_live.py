@@ -1,4 +1,4 @@
-"""The live mirror: files appear on DWD's schedule, some late, some never, and go after two days."""
+"""The live mirror: files appear on DWD's schedule, some late, some never, and are removed after two days."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def times(root: Path) -> list[str]:
 
 
 def test_files_appear_when_they_are_due_with_their_alias(tmp_path: Path) -> None:
-    """Each file comes its delay after its nominal time, dated then; the alias has the bytes of the newest."""
+    """Each file appears its delay after its nominal time, dated then; the alias has the newest file's bytes."""
     clock = SteppedClock(START)
     with LiveMirror(tmp_path, ["HYMECNG"], clock=clock, hours=0.2, fate=punctual):
         before = times(tmp_path)
@@ -49,7 +49,7 @@ def test_answers_state_the_time_of_the_mirror(tmp_path: Path) -> None:
 
 
 def test_late_and_missing_files_are_drawn_from_the_seed(tmp_path: Path) -> None:
-    """Of an hour some come late, some never; the same seed repeats it."""
+    """Some files of an hour are late, some missing; the same seed selects the same ones."""
     shown = []
     for name in ("one", "two"):
         folder = tmp_path / name
@@ -62,7 +62,7 @@ def test_late_and_missing_files_are_drawn_from_the_seed(tmp_path: Path) -> None:
 
 
 def test_files_older_than_two_days_are_removed(tmp_path: Path) -> None:
-    """As DWD does; the gap of the two days shows that nothing else was published."""
+    """Files older than two days are removed, as at DWD; a jump of two days publishes nothing in between."""
 
     def first(product: str, time: datetime) -> float | None:
         del product
@@ -79,7 +79,7 @@ def test_files_older_than_two_days_are_removed(tmp_path: Path) -> None:
 
 
 def test_shares_and_products_are_checked(tmp_path: Path) -> None:
-    """A share outside 0 to 1, a speed of nothing and a product without a live schedule are refused."""
+    """A share outside 0 to 1, a speed of zero and a product without a live schedule are refused."""
     with pytest.raises(SettingsError, match="late=2 is not a share: use a number from 0 to 1"):
         LiveMirror(tmp_path, ["RV"], late=2)
     with pytest.raises(SettingsError, match="speed=0 is not a speed of a clock"):

@@ -32,7 +32,7 @@ ODD = "odd %41 & name; 'ü'.tar"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create a folder with files of several kinds, and a secret beside it."""
+    """Create a folder with files of several kinds, and a secret next to it."""
     root = tmp_path_factory.mktemp("server") / "root"
     (root / "bin" / "2020").mkdir(parents=True)
     for name in ("a.tar", "b.tar.gz", "c.bz2", "d", LONG, ODD):
@@ -367,7 +367,7 @@ class TestRefusals:
         assert sent < 100
 
     def test_idle_connections_make_room(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Clients that hold all connections without a request block nobody."""
+        """Clients that hold all connections without a request block no others."""
         monkeypatch.setattr("radar_nb.mirror.server._MOST", 2)
         with Mirror(root) as mirror, ExitStack() as held:
             port = int(mirror.url.rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""Laws of bad input: what a run, a class or a fine grid cannot give is an error that says what can be done."""
+"""Invalid uses of runs, classes and fine grids: each raises an error with a remedy."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def run(folder: Path, members: Iterable[tuple[str, bytes]]) -> Path:
     return path
 
 
-def test_missing_leads_are_leads_that_are_not_there(tmp_path: Path) -> None:
-    """A run opens with the leads that it has; no lead is made up between them."""
+def test_a_run_has_only_its_existing_leads(tmp_path: Path) -> None:
+    """A run opens with the lead times that it has; none is invented between them."""
     ds = rn.open_dataset(run(tmp_path, [member(0), member(5), member(20)]), progress=False)
 
     assert (ds.lead_time.values / np.timedelta64(1, "m")).tolist() == [0, 5, 20]
     assert ds.RV[0, :, 3, 3].values.tolist() == pytest.approx([0.01, 0.06, 0.21])
 
 
-def test_a_doubled_lead_is_named_and_the_later_one_taken(tmp_path: Path) -> None:
-    """The call fails and names both; with errors="report" the rest opens."""
+def test_a_duplicate_lead_is_named_and_the_later_one_used(tmp_path: Path) -> None:
+    """A duplicate lead time raises an error that names both; with errors="report" the rest opens."""
     other = member(5)[0].replace("composite", "b/composite"), member(5)[1]
     path = run(tmp_path, [member(0), member(5), other])
 
@@ -71,10 +71,10 @@ def test_a_doubled_lead_is_named_and_the_later_one_taken(tmp_path: Path) -> None
         (member(10, product="WN"), "is RV of .* by its header, unlike its name"),
     ],
 )
-def test_a_foreign_lead_is_named_and_nothing_else_lost(
+def test_a_foreign_lead_is_named_and_the_others_open(
     foreign: tuple[str, bytes], match: str, tmp_path: Path
 ) -> None:
-    """A member that is not what its name says fails the call; with errors="report" the others open."""
+    """A member that contradicts its name raises; with errors="report" the others open."""
     path = run(tmp_path, [member(0), foreign, member(15)])
 
     with pytest.raises(HeaderError, match=match):
@@ -86,7 +86,7 @@ def test_a_foreign_lead_is_named_and_nothing_else_lost(
 
 
 def test_a_class_product_has_no_mean(tmp_path: Path) -> None:
-    """HYMECNG holds kinds: a mean or a sum is refused, a count is not; xarray has their names as flags."""
+    """HYMECNG holds classes: a mean or a sum raises, a count does not; xarray has their names as flags."""
     header = replace(RV, product="HYMECNG", lead=None)
     codes = np.full((1200, 1100), 3, np.uint8)
     codes[5, 5], codes[6, 6] = 254, 255
@@ -105,8 +105,8 @@ def test_a_class_product_has_no_mean(tmp_path: Path) -> None:
     assert bool(field[6, 6].isnull())
 
 
-def test_a_fine_field_does_not_join_a_cube_of_the_coarse_grid(tmp_path: Path) -> None:
-    """250 m cells in a cube of 1 km cells of the same product: both grids are named."""
+def test_a_fine_field_is_not_added_to_a_coarse_cube(tmp_path: Path) -> None:
+    """Adding 250 m cells to a cube of 1 km cells of the same product raises an error that names both grids."""
     for stamp, shape in (("1525", (1200, 1100)), ("1530", (4800, 4400))):
         folder = tmp_path / stamp
         folder.mkdir()
@@ -123,8 +123,8 @@ def test_a_fine_field_does_not_join_a_cube_of_the_coarse_grid(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["composite_rs_20260703_0750_000-hd5", "composite_hx_20251117_1500-hd5"])
-def test_xarrays_engine_opens_the_present(name: str, real_present: Path) -> None:
-    """`engine="radar_nb"` returns the same variables; DWD's names are recognised where xarray asks."""
+def test_xarrays_engine_opens_present_files(name: str, real_present: Path) -> None:
+    """`engine="radar_nb"` returns the same variables; xarray finds the engine by DWD's names."""
     from radar_nb.reading.opening import RadarNbBackend
 
     ours = rn.open_dataset(real_present / name, progress=False, chunks=None)
@@ -140,8 +140,8 @@ def test_xarray_finds_the_engine_of_a_run(real_present: Path) -> None:
     assert xr.open_dataset(real_present / "composite_rv_20250923_0855.tar").RV.sizes["lead_time"] == 2
 
 
-def test_leads_of_a_bzip2_run_are_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading the leads one after another, backwards, unpacks the run as often as reading them at once."""
+def test_leads_of_a_bzip2_run_are_decompressed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the leads one by one, backwards, decompresses the run as often as reading them at once."""
     frames = [(f"RV2606131525_{lead:03d}", replace(RV, lead=lead)) for lead in (0, 5, 10, 15)]
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:

@@ -109,7 +109,7 @@ def test_the_calendar_shows_it(tmp_path: Path) -> None:
     assert second[2:] == [""] * 10
     assert (first[10], second[0]) == (WHOLE, MISSING)
     assert len({first[11], second[1], MISSING, WHOLE}) == 4
-    assert [text.get_text() for text in ax.texts] == ["25", "99"]  # a month with a hole is never said to be 100 %
+    assert [text.get_text() for text in ax.texts] == ["25", "99"]  # a month with a gap is never shown as 100 %
     assert [label.get_text() for label in ax.get_yticklabels()] == ["2020", "2021"]
     title = ax.get_title(loc="left").splitlines()
     assert title == [

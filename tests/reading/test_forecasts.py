@@ -1,4 +1,4 @@
-"""Forecasts as series over their time of validity: of one run, and of one lead time."""
+"""Forecasts as series over their valid time: of one run, and of one lead time."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestOneRun:
             np.datetime64("2020-06-13T00:10"),
         ],
     )
-    def test_its_lead_times_are_the_axis(self, run: Any) -> None:
+    def test_a_run_is_a_series_of_its_lead_times(self, run: Any) -> None:
         """The fields of a run lie at the ends of the intervals that they are for, issue plus lead."""
         found = rn.forecast(DS, run=run)
 
@@ -68,20 +68,20 @@ class TestOneRun:
         assert (found.time_bnds[:, 1] == found.time).all()
         np.testing.assert_array_equal(found.RV, VALUES[1])
 
-    def test_the_latest_is_the_last(self) -> None:
-        """The run that was issued last has a name."""
+    def test_latest_is_the_last_run(self) -> None:
+        """`run="latest"` selects the run that was issued last."""
         assert rn.forecast(DS, run="latest").RV.identical(rn.forecast(DS, run="2020-06-13T00:15").RV)
 
-    def test_the_only_run_is_chosen(self) -> None:
-        """Where there is one run, as an axis or as a scalar, it needs no name."""
+    def test_the_only_run_needs_no_name(self) -> None:
+        """A single run, as an axis or as a scalar, is selected without being named."""
         expected = rn.forecast(DS, run="2020-06-13T00:05")
 
         for one in (DS.isel(time=[0]), DS.isel(time=0)):
             assert as_series(one).identical(expected)
         assert as_series(DS.RV[0]).identical(expected.RV)
 
-    def test_it_knows_its_issue(self) -> None:
-        """Only a run has one time of issue."""
+    def test_only_a_run_has_an_issue_time(self) -> None:
+        """A run has one time of issue; other series have none."""
         assert issue_of(rn.forecast(DS.RV, run="latest")) == np.datetime64("2020-06-13T00:15")
         assert issue_of(rn.forecast(DS.RV, lead="5min")) is None
         assert issue_of(rain(VALUES[0]).YW) is None
@@ -91,7 +91,7 @@ class TestOneLeadTime:
     """One lead time of many runs."""
 
     @pytest.mark.parametrize("lead", ["10min", "0h10min", timedelta(minutes=10), np.timedelta64(600, "s")])
-    def test_its_runs_are_the_axis(self, lead: Any) -> None:
+    def test_a_lead_time_is_a_series_of_its_runs(self, lead: Any) -> None:
         """The fields of a lead time lie at the ends of the intervals that they are for, issue plus lead."""
         found = rn.forecast(DS, lead=lead)
 
@@ -102,8 +102,8 @@ class TestOneLeadTime:
         assert (found.time_bnds[:, 1] == found.time).all()
         np.testing.assert_array_equal(found.RV, VALUES[:, 2])
 
-    def test_the_only_one_is_chosen(self) -> None:
-        """Where there is one lead time, as an axis or as a scalar, it needs no name."""
+    def test_the_only_lead_time_needs_no_name(self) -> None:
+        """A single lead time, as an axis or as a scalar, is selected without being named."""
         expected = rn.forecast(DS, lead="5min")
 
         for one in (DS.isel(lead_time=[1]), DS.isel(lead_time=1)):
@@ -111,7 +111,7 @@ class TestOneLeadTime:
 
 
 class TestChoice:
-    """What cannot be chosen."""
+    """Invalid choices."""
 
     @pytest.mark.parametrize(
         ("options", "kind", "text"),
@@ -131,13 +131,13 @@ class TestChoice:
             ({"run": "noon"}, SettingsError, "run='noon' is not a time"),
         ],
     )
-    def test_it_is_named_with_what_there_is(self, options: dict[str, Any], kind: Any, text: str) -> None:
-        """A run or a lead time that is not there, or not one, is named with those that are."""
+    def test_an_invalid_choice_lists_the_valid_ones(self, options: dict[str, Any], kind: Any, text: str) -> None:
+        """The error for a missing or invalid run or lead time names it and lists the existing ones."""
         with pytest.raises(kind, match=text):
             rn.forecast(DS, **options)
 
     def test_only_forecasts_have_runs(self) -> None:
-        """What is not a forecast, is one field, or is a series already, has nothing to choose from."""
+        """Data that are not a forecast, a single field, or already a series raise."""
         with pytest.raises(SeriesError, match="YW is not a forecast"):
             rn.forecast(rain(VALUES[0]))
         with pytest.raises(SeriesError, match="RV is a single field of a forecast"):
@@ -145,8 +145,8 @@ class TestChoice:
         with pytest.raises(SeriesError, match="RV is a series over its time of validity already"):
             rn.forecast(rn.forecast(DS, lead="5min"), run="latest")
 
-    def test_what_has_one_axis_stays_as_it_is(self) -> None:
-        """A series, a field and what is no data at all are returned unchanged."""
+    def test_other_data_are_returned_unchanged(self) -> None:
+        """A series, a field and None are returned unchanged."""
         series = rn.forecast(DS, lead="5min")
 
         for data in (series, DS.isel(time=0, lead_time=0), rain(VALUES[0]), None):
@@ -157,8 +157,8 @@ class TestSources:
     """Files."""
 
     @pytest.mark.parametrize("chosen", [{"run": "2020-06-13T16:00"}, {"run": "latest"}, {"lead": "1h"}])
-    def test_files_open_as_their_dataset_is_turned(self, runs: Path, chosen: dict[str, Any]) -> None:
-        """`open_dataset` with a run or a lead time returns what `forecast` makes of the whole."""
+    def test_files_open_as_a_run_or_a_lead_time(self, runs: Path, chosen: dict[str, Any]) -> None:
+        """`open_dataset` with a run or a lead time equals `forecast` of the whole Dataset."""
         whole = rn.open_dataset(runs, progress=False)
 
         found = rn.open_dataset(runs, progress=False, **chosen)
@@ -170,8 +170,8 @@ class TestSources:
             if name != "source":
                 assert found[name].encoding.get("units") == expected[name].encoding.get("units")
 
-    def test_the_engine_knows_it(self, runs: Path) -> None:
-        """Xarray's own call takes the same two options."""
+    def test_the_engine_accepts_run_and_lead(self, runs: Path) -> None:
+        """`xr.open_dataset` accepts the same two options."""
         with xr.open_dataset(runs, engine="radar_nb", lead="2h") as ds:
             assert stamps(ds) == ["17:00", "18:00"]
             assert ds.RQ[:, 0, 0].values.tolist() == pytest.approx([150.2, 160.2])
@@ -191,8 +191,8 @@ class TestSources:
         assert minutes(filled) == [0, 5, 10, 15]
         assert filled.RV[:, 0, 0].isnull().values.tolist() == [False, False, True, False]
 
-    def test_a_run_without_a_lead_time_is_a_gap_of_it(self, tmp_path: Path) -> None:
-        """The series of a lead time leaves runs out that do not have it, and counts them."""
+    def test_a_lead_time_skips_runs_that_lack_it(self, tmp_path: Path) -> None:
+        """The series of a lead time omits runs that do not have it, and counts them."""
         frames = [("15:00", 0), ("15:00", 60), ("15:15", 0), ("15:30", 0), ("15:30", 60)]
         folder = save(tmp_path / "rq", *(frame(f"2020-06-13T{time}", 7, lead=lead, **RQ) for time, lead in frames))
 
@@ -204,8 +204,8 @@ class TestSources:
         assert stamps(filled, "forecast_reference_time") == ["15:00", "15:15", "15:30"]
         assert filled.RQ[1].isnull().all()
 
-    def test_overlapping_sums_of_a_lead_time_are_left_apart(self, tmp_path: Path) -> None:
-        """Of hours every 15 minutes those are taken that do not overlap, as of any product."""
+    def test_overlapping_sums_of_a_lead_time_are_omitted(self, tmp_path: Path) -> None:
+        """Of hourly sums every 15 minutes only those that do not overlap are used, as for any product."""
         times = np.datetime64("2020-06-13T15:00") + np.arange(8) * np.timedelta64(15, "m")
         folder = save(tmp_path / "rq", *(frame(str(time), 7, lead=60, **RQ) for time in times))
 
@@ -216,18 +216,18 @@ class TestSources:
         assert rn.open_dataset(folder, lead="1h", sums="all", progress=False).sizes["time"] == 8
 
     def test_only_forecasts_have_lead_times(self, tmp_path: Path) -> None:
-        """A product without forecasts has neither."""
+        """A product without forecasts accepts neither option."""
         folder = save(tmp_path / "yw", frame())
 
         with pytest.raises(SeriesError, match=r"YW holds no forecasts.*leave out run= and lead="):
             rn.open_dataset(folder, lead="5min", progress=False)
 
     def test_a_run_is_one_chunk(self, runs: Path) -> None:
-        """A file of forecasts is read from its beginning, so that its lead times are read together."""
+        """All lead times of a run are in one chunk, since a forecast's file is read from its beginning."""
         assert rn.open_dataset(runs, run="latest", progress=False).RQ.chunks[0] == (3,)
 
     def test_the_real_run(self, real_present: Path, tmp_path: Path) -> None:
-        """DWD's tar of RV is one run: its analysis and what it holds of the next two hours."""
+        """DWD's tar of RV is one run: its analysis and the next two hours."""
         path = tmp_path / "composite_rv_20250923_0855.tar"
         path.write_bytes((real_present / path.name).read_bytes())
 

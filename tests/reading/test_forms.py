@@ -1,4 +1,4 @@
-"""Forms: an hour is the same Dataset whether it comes as a binary, in netCDF or in ASCII."""
+"""Forms: an hour opens as the same Dataset from a binary, a netCDF file or an ASCII grid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME, DATA = netcdf()
 
 
 def place(form: str, folder: Path) -> Path:
-    """Write the three hours in a form; return where."""
+    """Write the three hours in a form and return the path."""
     folder.mkdir()
     if form == "a netCDF file":
         (folder / NAME).write_bytes(DATA)
@@ -44,7 +44,7 @@ FORMS = (
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_is_the_dataset_of_the_binaries(form: str, tmp_path: Path) -> None:
+def test_each_form_equals_the_binaries(form: str, tmp_path: Path) -> None:
     """Values, names, units, grid on the sphere in metres, and time bounds are equal; so are sums, read once."""
     source = place(form, tmp_path / "form")
     binary = rn.open_dataset(binaries(tmp_path / "binary"), progress=False)
@@ -61,7 +61,7 @@ def test_a_form_is_the_dataset_of_the_binaries(form: str, tmp_path: Path) -> Non
     xr.testing.assert_equal(*(total.RW.load() for total in totals))
 
 
-def test_a_point_is_answered_from_netcdf(tmp_path: Path) -> None:
+def test_a_point_is_read_from_netcdf(tmp_path: Path) -> None:
     """The series at a place is that of the binaries."""
     source = place("a yearly archive of netCDF", tmp_path / "form")
     binary = binaries(tmp_path / "binary")
@@ -72,7 +72,7 @@ def test_a_point_is_answered_from_netcdf(tmp_path: Path) -> None:
 
 
 def test_both_forms_in_one_folder_are_counted_once(tmp_path: Path) -> None:
-    """An hour that comes as binary and in netCDF is taken once, and the Dataset says so."""
+    """An hour in both binary and netCDF is used once, and the Dataset reports it."""
     folder = binaries(tmp_path / "both")
     (folder / NAME).write_bytes(DATA)
 
@@ -98,8 +98,8 @@ def test_one_form_continues_the_other(tmp_path: Path) -> None:
     assert ds.source.values[2] == last[0]
 
 
-def test_a_result_of_ours_is_not_radklim(tmp_path: Path) -> None:
-    """A netCDF file that radar_nb has written is opened with xarray; the message says so."""
+def test_a_netcdf_of_radar_nb_is_not_radklim(tmp_path: Path) -> None:
+    """For a netCDF file written by radar_nb the message says to open it with xarray."""
     rn.open_dataset(place("a netCDF file", tmp_path / "form"), progress=False).to_netcdf(tmp_path / "mine.nc")
 
     with pytest.raises(
@@ -117,8 +117,8 @@ def test_the_real_ascii_day_is_summed(real_forms: Path) -> None:
     assert str(ds.time_bnds.values[0, 0]) == "2022-10-17T23:50:00.000000000"
 
 
-def test_ascii_of_two_products_is_not_one_series(tmp_path: Path) -> None:
-    """YW and RW in one folder are told apart by their names."""
+def test_ascii_of_two_products_is_two_series(tmp_path: Path) -> None:
+    """YW and RW in one folder are distinguished by their names."""
     folder = place("a folder of ASCII", tmp_path / "form")
     name, data = next(iter(grids().items()))
     (folder / name.replace("RW", "YW")).write_bytes(data)

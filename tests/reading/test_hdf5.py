@@ -67,10 +67,10 @@ def without(*names: str) -> Callable[[Any], None]:
 
 
 class TestForeignParts:
-    """Parts of a file beside its field."""
+    """Parts of a file other than its field."""
 
     def test_a_loop_of_hard_links_is_not_followed(self, tmp_path: Path) -> None:
-        """A file whose groups contain themselves opens as fast as any."""
+        """A file whose groups contain themselves opens as fast as any other."""
 
         def loop(file: Any) -> None:
             file["dataset1/loop"] = file["/"]
@@ -207,7 +207,7 @@ def _odim(path: Path, member: str | None = None) -> tuple[np.ndarray, dict[str, 
 
 
 @pytest.mark.parametrize("name", ["composite_rs_20260703_0750_000-hd5", "composite_hx_20251117_1500-hd5"])
-def test_the_present_is_what_h5py_reads(name: str, real_present: Path) -> None:
+def test_present_files_equal_h5pys_reading(name: str, real_present: Path) -> None:
     """Values are code * gain + offset, dry cells of rain 0, and cells of no data missing."""
     codes, stated = _odim(real_present / name)
     ds = rn.open_dataset(real_present / name, progress=False)
@@ -222,8 +222,8 @@ def test_the_present_is_what_h5py_reads(name: str, real_present: Path) -> None:
     assert ds.attrs["frames_missing"] == 0
 
 
-def test_the_present_has_the_values_that_its_readme_states(real_present: Path) -> None:
-    """RV's analysis, a cell of RS, and the maximum of HX."""
+def test_present_files_have_the_values_of_their_readme(real_present: Path) -> None:
+    """RV's analysis, a cell of RS, and the maximum of HX have the documented values."""
     rv = rn.open_dataset(real_present / "composite_rv_20250923_0855.tar", progress=False).RV
     rs = rn.open_dataset(real_present / "composite_rs_20260703_0750_000-hd5", progress=False).RS
     hx = rn.open_dataset(real_present / "composite_hx_20251117_1500-hd5", progress=False).HX
@@ -236,7 +236,7 @@ def test_the_present_has_the_values_that_its_readme_states(real_present: Path) -
 
 
 def test_rv_has_the_hundredths_of_its_binary(real_present: Path) -> None:
-    """`resolution="binary"` is max(1, floor(mm / 0.01)) hundredths of what is wet, in integers."""
+    """`resolution="binary"` packs wet cells as max(1, floor(mm / 0.01)) hundredths, in integers."""
     path = real_present / "composite_rv_20250923_0855.tar"
     codes, stated = _odim(path, "composite_rv_20250923_0855_050-hd5")
     thousandths = codes.astype(np.int64) - 1
@@ -256,7 +256,7 @@ def test_rv_has_the_hundredths_of_its_binary(real_present: Path) -> None:
 
 
 def test_both_forms_of_rv_make_one_series_of_integers(tmp_path: Path) -> None:
-    """A run in binary and the next in HDF5 are packed alike."""
+    """A run in binary and the next one in HDF5 are packed with the same step."""
     old = Header(product="RV", time=RUN, rows=1200, cols=1100, precision=-2, interval=5, version=5, lead=0)
     (tmp_path / "RV2006131525_000").write_bytes(write_frame(old, np.full((1200, 1100), 7, np.uint16)))
     new = replace(old, time=RUN + np.timedelta64(5, "m"))
@@ -269,7 +269,7 @@ def test_both_forms_of_rv_make_one_series_of_integers(tmp_path: Path) -> None:
 
 
 def test_the_resolution_of_others_is_not_guessed(tmp_path: Path) -> None:
-    """How DWD rounds RY is unknown; of sums in tenths nothing changes; another word is refused."""
+    """DWD's rounding of RY is unknown; sums in tenths do not change; an unknown resolution is refused."""
     ry = Header(product="RY", time=RUN, rows=1200, cols=1100, precision=-2, interval=5, version=5)
     data = write_composite(ry, np.ones((1200, 1100), np.uint16), quantity="RATE", gain=0.01)
     (tmp_path / "ry.hdf5").write_bytes(data)

@@ -54,7 +54,7 @@ def whole(folder: Path) -> xr.Dataset:
 def opened(
     request: pytest.FixtureRequest, folder: Path, whole: xr.Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> xr.Dataset:
-    """Return them as xarray's lazy array, as dask's, in memory, and from a netCDF."""
+    """Return the hours as xarray's lazy array, as dask's, in memory, and from a netCDF."""
     match request.param:
         case "plain":
             plain = rn.open_dataset(folder, chunks=None, progress=False)
@@ -69,7 +69,7 @@ def opened(
 
 @pytest.fixture(scope="module", params=["lazy Dataset", "lazy variable", "Dataset in memory"])
 def held(request: pytest.FixtureRequest, whole: xr.Dataset) -> xr.Dataset | xr.DataArray:
-    """Return them as dask's arrays and in memory, as a Dataset and as its variable."""
+    """Return the hours as dask's arrays and in memory, as a Dataset and as its variable."""
     if request.param == "lazy variable":
         da: xr.DataArray = whole.RY
         return da
@@ -78,7 +78,7 @@ def held(request: pytest.FixtureRequest, whole: xr.Dataset) -> xr.Dataset | xr.D
 
 @pytest.fixture(autouse=True)
 def _no_figure_stays() -> Iterator[None]:
-    """Close what a test has drawn."""
+    """Close a test's figures."""
     yield
     plt.close("all")
 
@@ -110,7 +110,7 @@ KEPT: dict[str, Callable[[xr.DataArray], xr.DataArray]] = {
     "stated": lambda da: stated(da * 1),
     "masked and stated": lambda da: stated(da.where(da > -1)),
 }
-"""What leaves amounts of five minutes: the first hour's total is known."""
+"""Operations that keep amounts of five minutes: the first hour's total is known."""
 
 LOCAL: dict[str, Callable[[Any], Any]] = {
     "where": lambda data: data.where(data > 0),
@@ -126,7 +126,7 @@ LOCAL: dict[str, Callable[[Any], Any]] = {
         data.where(data > 0).isel(time=slice(0, 24)).chunk(time=5)
     ),
 }
-"""Masks and factors: each value still is the amount of its five minutes."""
+"""Masks and factors: each value is still the amount of its five minutes."""
 
 STALE: dict[str, Callable[[Any], Any]] = {
     "resample sum": lambda data: data.resample(time="1h").sum(),
@@ -156,7 +156,7 @@ STALE: dict[str, Callable[[Any], Any]] = {
     "drop_encoding and rolling": lambda data: data.drop_encoding().rolling(time=3, min_periods=1).sum(),
     "stated before rolling": lambda data: restated(data).rolling(time=3, min_periods=1).sum(),
 }
-"""What xarray computes, and its attribute `interval_minutes` stays 5."""
+"""Computations of xarray after which the attribute `interval_minutes` is still 5."""
 
 
 def stated(da: xr.DataArray) -> xr.DataArray:
@@ -166,7 +166,7 @@ def stated(da: xr.DataArray) -> xr.DataArray:
 
 
 def restated(data: Any) -> Any:
-    """State it of a variable or of that of a Dataset."""
+    """State the interval of a variable, or of the variable of a Dataset."""
     data = data * 1
     stated(data.RY if isinstance(data, xr.Dataset) else data)
     return data
@@ -209,8 +209,8 @@ def test_operations_that_keep_amounts_are_correct(kept: str, opened: xr.Dataset)
 
 @pytest.mark.parametrize("kind", ["Dataset", "DataArray"])
 @pytest.mark.parametrize("local", LOCAL)
-def test_masks_and_factors_of_files_are_right(local: str, kind: str, whole: xr.Dataset) -> None:
-    """As long as dask's graph shows that no two times were put together, the amounts are trusted."""
+def test_masks_and_factors_of_files_are_correct(local: str, kind: str, whole: xr.Dataset) -> None:
+    """Amounts are trusted as long as dask's graph shows that no two times were combined."""
     data = LOCAL[local](whole if kind == "Dataset" else whole.RY)
 
     assert hour(rn.accumulate(data, "1h").RY.isel(time=0)) == pytest.approx(FIRST, rel=1e-5)
@@ -222,8 +222,8 @@ def test_masks_and_factors_of_files_are_right(local: str, kind: str, whole: xr.D
 
 
 @pytest.mark.parametrize("local", LOCAL)
-def test_masks_in_memory_are_stated(local: str, whole: xr.Dataset) -> None:
-    """In memory nothing tells a mask from a moving sum: the error says how to state it."""
+def test_masks_in_memory_need_a_statement(local: str, whole: xr.Dataset) -> None:
+    """In memory a mask cannot be distinguished from a moving sum: the error says how to state the interval."""
     da = LOCAL[local](whole.RY.compute())
 
     with pytest.raises(SeriesError, match=r"state it: da\.encoding\['interval_minutes'\] = 5"):
@@ -233,8 +233,8 @@ def test_masks_in_memory_are_stated(local: str, whole: xr.Dataset) -> None:
 
 @pytest.mark.parametrize("function", ARITHMETIC)
 @pytest.mark.parametrize("stale", STALE)
-def test_what_xarray_computes_is_an_error(stale: str, function: str, held: xr.Dataset | xr.DataArray) -> None:
-    """No function takes five minutes for granted when xarray has put values together."""
+def test_computed_values_raise(stale: str, function: str, held: xr.Dataset | xr.DataArray) -> None:
+    """No function assumes five minutes after xarray has combined values."""
     data = STALE[stale](held)
 
     with pytest.raises(
@@ -249,9 +249,9 @@ def words(figure: Any) -> str:
 
 
 def filmed(da: xr.DataArray) -> str:
-    """Return the title of a film's last frame, and what a page says of the film."""
+    """Return the title of a film's last frame, and a page's text about the film."""
     film = rn.animate(da.isel(time=slice(-2, None)), progress=False)
-    return f"{film.words} {_Canvas(film)._title(film.fields[-1], np.ones(1))}"  # noqa: SLF001 - what is drawn
+    return f"{film.words} {_Canvas(film)._title(film.fields[-1], np.ones(1))}"  # noqa: SLF001 - the drawn title
 
 
 PICTURES: dict[str, Callable[[xr.DataArray], str]] = {
@@ -263,13 +263,13 @@ PICTURES: dict[str, Callable[[xr.DataArray], str]] = {
     "at_points": lambda da: words(rn.plot_series(rn.at_points(da, PIXEL, progress=False)).figure),
     "over_areas": lambda da: words(rn.plot_series(rn.over_areas(da, around(da), progress=False)).figure),
 }
-"""What pictures of a variable say."""
+"""Texts in pictures of a variable."""
 
 
 @pytest.mark.parametrize("picture", PICTURES)
 @pytest.mark.parametrize("stale", ["resample sum", "coarsen sum", "rolling sum", "cumsum", "diff", "map_blocks"])
 def test_pictures_never_state_a_stale_interval(stale: str, picture: str, memory: xr.DataArray) -> None:
-    """A title, an axis or a legend never calls an hour or a moving sum five minutes: values alone are shown."""
+    """No title, axis or legend calls an hour or a moving sum five minutes: only values are shown."""
     da = STALE[stale](memory)
 
     try:
@@ -282,7 +282,7 @@ def test_pictures_never_state_a_stale_interval(stale: str, picture: str, memory:
 
 @pytest.mark.parametrize("picture", PICTURES)
 def test_pictures_state_the_interval_of_masks(picture: str, whole: xr.Dataset) -> None:
-    """The same pictures do name it where it is known."""
+    """The same pictures name the interval if it is known."""
     shown = PICTURES[picture](whole.RY.where(whole.RY > 0))
 
     assert "5 min" in shown or '"minutes": 5' in shown
@@ -290,7 +290,7 @@ def test_pictures_state_the_interval_of_masks(picture: str, whole: xr.Dataset) -
 
 @pytest.mark.parametrize("stale", ["rolling sum", "rolling mean", "cumsum", "diff"])
 def test_values_at_places_are_those_of_the_cells(stale: str, memory: xr.DataArray) -> None:
-    """Moving sums may be read at points and in areas: values are right, and stay in doubt."""
+    """Moving sums can be read at points and in areas: values are correct, and their interval stays unknown."""
     da = STALE[stale](memory)
 
     points = rn.at_points(da, PIXEL, progress=False)
@@ -304,8 +304,8 @@ def test_values_at_places_are_those_of_the_cells(stale: str, memory: xr.DataArra
 
 
 @pytest.mark.parametrize("function", ["reduce", "build_cube", "open_dataset"])
-def test_what_reads_files_refuses_a_dataset(function: str, whole: xr.Dataset, tmp_path: Path) -> None:
-    """A cube is never built of what xarray has computed, nor of anything that is open."""
+def test_functions_that_read_files_refuse_a_dataset(function: str, whole: xr.Dataset, tmp_path: Path) -> None:
+    """A cube is never built from computed or open data."""
     arguments = {"reduce": ("sum",), "build_cube": (tmp_path / "cube",)}
 
     for data in (whole, whole.RY):
@@ -314,23 +314,23 @@ def test_what_reads_files_refuses_a_dataset(function: str, whole: xr.Dataset, tm
 
 
 def test_bounds_that_end_at_other_times_are_an_error(whole: xr.Dataset) -> None:
-    """Times that were moved by hand contradict the bounds, which stay."""
+    """Times that were changed by hand contradict the bounds, which did not change."""
     moved = whole.assign_coords(time=whole.time + np.timedelta64(1, "h"))
 
     with pytest.raises(SeriesError, match="interval_minutes=5, but its bounds end -60 min after its times"):
         rn.accumulate(moved, "1h")
 
 
-def test_what_is_moved_in_time_is_where_it_was_moved_to(whole: xr.Dataset) -> None:
-    """`shift` moves amounts to other times, and they stay amounts of five minutes."""
+def test_shifted_amounts_have_their_new_times(whole: xr.Dataset) -> None:
+    """`shift` moves amounts to other times, where they are still amounts of five minutes."""
     found = rn.accumulate(whole.shift(time=1), "1h", min_coverage=0)
 
     assert hour(found.RY.isel(time=0)) == pytest.approx(FIRST - 0.12, rel=1e-5)
     assert hour(found.coverage.isel(time=0)) == pytest.approx(11 / 12)
 
 
-def test_results_that_were_coarsened_are_an_error(whole: xr.Dataset) -> None:
-    """`Dataset.coarsen` means bounds and keeps encodings: the distance of the times is what tells."""
+def test_coarsened_results_raise(whole: xr.Dataset) -> None:
+    """`Dataset.coarsen` averages bounds and keeps encodings: only the spacing of the times shows it."""
     tens = rn.accumulate(whole, "10min").compute()
 
     with pytest.raises(SeriesError, match="interval_minutes=10, but its times are 20 min apart"):
@@ -340,7 +340,7 @@ def test_results_that_were_coarsened_are_an_error(whole: xr.Dataset) -> None:
 
 
 def test_a_running_sum_of_a_moving_sum_is_refused(memory: xr.DataArray) -> None:
-    """The series may be drawn, and its running sum would be three times the rain."""
+    """A moving sum can be drawn, but not its running sum, which would be three times the rain."""
     moving = memory.rolling(time=3, min_periods=1).sum()[:, 0, 0]
 
     assert rn.plot_series(moving).get_xlabel() == "UTC"
@@ -357,7 +357,7 @@ def test_the_message_states_both_numbers_and_the_remedy(opened: xr.Dataset) -> N
 
 
 def test_a_thinned_series_has_gaps(folder: Path, opened: xr.Dataset) -> None:
-    """Every second frame has half of the rain and half of the coverage, from files or from a Dataset."""
+    """Every second frame yields half of the rain and half of the coverage, from files or from a Dataset."""
     thinned = opened.isel(time=slice(None, None, 2))
 
     for data in (thinned, thinned.RY, sorted(folder.iterdir())[::2]):
@@ -368,7 +368,7 @@ def test_a_thinned_series_has_gaps(folder: Path, opened: xr.Dataset) -> None:
 
 
 def test_series_without_a_file_are_checked_by_their_spacing() -> None:
-    """Without traces of a file, times must be as far apart as the interval."""
+    """Without traces of a file, the spacing of the times must equal the interval."""
     ds = rain(np.ones((12, 2, 2)))
     hand = ds.YW
 

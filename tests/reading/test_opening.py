@@ -371,7 +371,7 @@ class TestSources:
             assert rn.open_dataset(source, progress=False).sizes["time"] == 2
 
     def test_an_extracted_folder_does_not_double_its_archive(self, tmp_path: Path) -> None:
-        """A folder of frames is ignored beside its archive."""
+        """A folder of frames is ignored next to its archive."""
         (tmp_path / "RY.tar.gz").write_bytes(gzip.compress(tar({"a": frame()})))
         save(tmp_path / "RY", frame())
 

@@ -1,4 +1,4 @@
-"""The newest file of a product: what is asked for, what is taken, and how old it is."""
+"""The newest file of a product: which file is requested, which is used, and how old it is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def clock() -> SteppedClock:
 
 @pytest.fixture
 def mirror(tmp_path: Path, clock: SteppedClock) -> Iterator[LiveMirror]:
-    """Publish HYMECNG, and record what is asked."""
+    """Publish HYMECNG, and record requests."""
     (tmp_path / "server").mkdir()
     with LiveMirror(
         tmp_path / "server", ["HYMECNG"], clock=clock, hours=0.25, fate=punctual, faults=Faults()
@@ -53,8 +53,8 @@ def test_the_newest_file_states_its_time_and_age(mirror: LiveMirror, clock: Step
     assert "skipped" not in ds.attrs
 
 
-def test_what_is_known_is_not_sent_again(mirror: LiveMirror, clock: SteppedClock, tmp_path: Path) -> None:
-    """A second call asks with the ETag, is answered 304, and opens the file on the disk."""
+def test_an_unchanged_file_is_not_sent_again(mirror: LiveMirror, clock: SteppedClock, tmp_path: Path) -> None:
+    """A second call sends the ETag, receives 304, and opens the file on the disk."""
     first = ask(mirror, clock, tmp_path / "data")
 
     second = ask(mirror, clock, tmp_path / "data")
@@ -66,8 +66,8 @@ def test_what_is_known_is_not_sent_again(mirror: LiveMirror, clock: SteppedClock
     assert second.identical(first)
 
 
-def test_the_next_file_is_kept_beside_the_last(mirror: LiveMirror, clock: SteppedClock, tmp_path: Path) -> None:
-    """Files have their dated names, so that the folder is one series."""
+def test_files_are_kept_under_their_dated_names(mirror: LiveMirror, clock: SteppedClock, tmp_path: Path) -> None:
+    """The next file has its own dated name, so the folder is one series."""
     ask(mirror, clock, tmp_path / "data")
     clock.advance(300)
 
@@ -81,7 +81,7 @@ def test_the_next_file_is_kept_beside_the_last(mirror: LiveMirror, clock: Steppe
 def test_a_bad_alias_is_replaced_by_the_listing(
     mirror: LiveMirror, clock: SteppedClock, tmp_path: Path, bad: str
 ) -> None:
-    """An alias that shows an old file, is gone, damaged or a web page does not hide the newest file."""
+    """An alias that is outdated, missing, damaged or a web page does not hide the newest file."""
     alias = mirror.root / HYMECNG_ALIAS
     old = (mirror.root / HYMECNG / "composite_HymecNG_20260613_1450_000-hd5").read_bytes()
     clock.advance(300)  # of 15:05 then; an alias of 14:50 is older than 12 minutes, when one file is overdue
@@ -97,7 +97,7 @@ def test_a_bad_alias_is_replaced_by_the_listing(
     assert ("skipped" in ds.attrs) == (bad != "old")
 
 
-def test_a_server_that_publishes_no_more_becomes_stale(
+def test_a_server_that_stops_publishing_becomes_stale(
     mirror: LiveMirror, clock: SteppedClock, tmp_path: Path
 ) -> None:
     """After the usual delay and two steps, 12 minutes for HYMECNG, one file is overdue."""
@@ -105,7 +105,7 @@ def test_a_server_that_publishes_no_more_becomes_stale(
     with Mirror(mirror.root, clock=clock) as still:
         stale = []
         for seconds in (0, 600 - 1, 2):
-            clock._start += timedelta(seconds=seconds)  # noqa: SLF001 - time passes and nothing is published
+            clock._start += timedelta(seconds=seconds)  # noqa: SLF001 - time passes without a new file
             stale.append(ask(still, clock, tmp_path / "data").attrs["stale"])
 
     assert stale == [0, 0, 1]
@@ -113,7 +113,7 @@ def test_a_server_that_publishes_no_more_becomes_stale(
 
 @pytest.mark.parametrize("hours", [-3, 3])
 def test_a_wrong_clock_makes_data_look_old_but_never_fresh(mirror: LiveMirror, tmp_path: Path, hours: int) -> None:
-    """The later of both clocks counts: one that is slow is corrected by the server's, a fast one shows stale."""
+    """The later of both clocks counts: the server's corrects a slow one, and a fast one shows stale data."""
     wrong = SteppedClock(START + timedelta(hours=hours))
 
     ds = ask(mirror, wrong, tmp_path / "data")
@@ -124,7 +124,7 @@ def test_a_wrong_clock_makes_data_look_old_but_never_fresh(mirror: LiveMirror, t
 
 
 def test_a_run_without_some_leads_is_not_used(clock: SteppedClock, tmp_path: Path) -> None:
-    """The newest whole file is taken, and the message names what the other lacks."""
+    """The newest complete file is used, and the message names what the other lacks."""
     folder = tmp_path / "server" / RV
     for time, leads in (("2026-06-13T14:50", range(0, 121, 5)), ("2026-06-13T14:55", (0, 5, 10))):
         write(folder / f"composite_rv_20260613_{time[11:13]}{time[14:16]}.tar", run_of(time, list(leads)))
@@ -143,7 +143,7 @@ def test_a_run_without_some_leads_is_not_used(clock: SteppedClock, tmp_path: Pat
 def test_the_cache_keeps_three_hours_and_a_folder_keeps_all(
     mirror: LiveMirror, clock: SteppedClock, tmp_path: Path
 ) -> None:
-    """Without a folder nothing grows; in a folder of the user nothing is removed."""
+    """The cache does not grow; in a user's folder nothing is removed."""
     for folder in (None, tmp_path / "data"):
         rn.latest("HYMECNG", base_url=mirror.url, clock=clock, folder=folder)
     clock.advance(4 * 3600)
@@ -155,7 +155,7 @@ def test_the_cache_keeps_three_hours_and_a_folder_keeps_all(
 
 
 def test_without_a_server_there_is_no_field(clock: SteppedClock, tmp_path: Path) -> None:
-    """A dead server, one that fails, and one without the product are told apart in one sentence each."""
+    """A dead server, a failing one, and one without the product raise different errors of one sentence."""
     with Mirror(tmp_path) as gone:
         pass
     with pytest.raises(ServerUnavailable, match="no connection to 127"):
@@ -171,6 +171,6 @@ def test_without_a_server_there_is_no_field(clock: SteppedClock, tmp_path: Path)
 
 
 def test_products_without_a_newest_file_are_refused(tmp_path: Path) -> None:
-    """The message lists those that have one."""
+    """The message lists the products that have a newest file."""
     with pytest.raises(CoverageError, match="RX has no newest file on the server: choose one of YW, RW, SF"):
         rn.latest("RX", folder=tmp_path)

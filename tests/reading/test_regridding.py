@@ -62,7 +62,7 @@ def area(polygon: list[Point]) -> float:
 def shares(source: Grid, target: Grid) -> Any:
     """Return the share of each cell of the target that each cell of the source covers, one polygon at a time."""
     found = np.zeros((*target.shape, *source.shape))
-    # from a point nearby, so that areas do not drown in the rounding of large products
+    # relative to a point nearby: products of large coordinates would round areas away
     near = corners(source, target.earth) - (target.x0, target.y0)
     for r, c, row, col in np.ndindex(found.shape):
         polygon = [tuple(near[row + i, col + j]) for i, j in ((0, 0), (0, 1), (1, 1), (1, 0))]

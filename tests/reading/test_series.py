@@ -59,7 +59,7 @@ class TestOverlap:
     @pytest.mark.parametrize(
         ("sums", "expected"), [("all", ["22:50", "23:50"]), ("23:50", ["23:50"]), ("apart", ["23:50"])]
     )
-    def test_the_choice_is_the_users(self, sums: str, expected: list[str], tmp_path: Path) -> None:
+    def test_the_selection_of_sums_can_be_chosen(self, sums: str, expected: list[str], tmp_path: Path) -> None:
         """All sums, those of a time of day, or, if the usual time is absent, those of another."""
         folder = save(tmp_path, sf("2025-06-13T22:50"), sf("2025-06-13T23:50"))
 
@@ -81,7 +81,7 @@ class TestOverlap:
             rn.open_dataset(folder, sums=sums, progress=False)
 
     def test_a_time_without_a_sum_raises(self, tmp_path: Path) -> None:
-        """No sum is made up."""
+        """A time of day without a sum raises; no sum is invented."""
         folder = save(tmp_path, sf("2025-06-13T22:50"), sf("2025-06-13T23:50"))
 
         with pytest.raises(SeriesError, match="no sum of 1440 min in the source ends at 05:50"):

@@ -37,7 +37,7 @@ ARCHIVES = {
     "notes.txt.gz": gzip.compress(b"hello\n" * 100),
     "result.h5": netcdf_bytes(xr.Dataset({"a": ("x", [1.0])})),
 }
-"""What unpacks, and holds no frame."""
+"""Archives that can be unpacked and hold no frame."""
 
 
 @pytest.fixture
@@ -61,8 +61,10 @@ class TestForeignFiles:
         for name in FOREIGN:
             assert (f"{name} was skipped" in ds.attrs["files_skipped"]) is not name.startswith(".")
 
-    def test_a_cube_is_built_beside_them(self, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-        """They do not count as failures."""
+    def test_a_cube_can_be_built_despite_them(
+        self, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """Foreign files do not count as failures."""
         cube = tmp_path_factory.mktemp("cube") / "cube"
 
         rn.build_cube(folder, cube, progress=False)
@@ -70,15 +72,15 @@ class TestForeignFiles:
         assert rn.open_cube(cube).sizes["time"] == 2
 
     def test_a_folder_of_only_foreign_files_names_them(self, tmp_path: Path) -> None:
-        """There is no frame, and the message lists the files."""
+        """The error says that there is no frame, and lists the files."""
         (tmp_path / "README.pdf").write_bytes(FOREIGN["README.pdf"])
 
         with pytest.raises(NothingFound, match=r"(?s)there is no RADOLAN frame in .*README\.pdf was skipped"):
             rn.open_dataset(tmp_path, progress=False)
 
     @pytest.mark.parametrize("name", ARCHIVES)
-    def test_archives_of_other_things_are_skipped_with_the_reason(self, folder: Path, name: str) -> None:
-        """Photos in a tar.gz, a netCDF, a text in gzip: what holds no frame is left out."""
+    def test_archives_without_frames_are_skipped_with_the_reason(self, folder: Path, name: str) -> None:
+        """Photos in a tar.gz, a netCDF file, a text in gzip are skipped, since they hold no frame."""
         (folder / name).write_bytes(ARCHIVES[name])
 
         ds = rn.open_dataset(folder, progress=False)
@@ -89,7 +91,7 @@ class TestForeignFiles:
             rn.open_dataset(folder / name, progress=False)
 
     def test_an_archive_of_frames_and_other_things_is_an_error(self, folder: Path) -> None:
-        """It is one of ours, and what is wrong with it is not passed over, nor is one that is damaged."""
+        """An archive with a frame is not skipped: its foreign members, or its damage, raise."""
         mixed = tar_of([("photo.jpg", bytes(range(1, 256)) * 9), ("frame", frame("2020-06-13T15:35"))])
         (folder / "mine.tar").write_bytes(mixed)
 
@@ -100,7 +102,7 @@ class TestForeignFiles:
             rn.open_dataset(folder, progress=False)
 
     def test_a_file_that_dwd_names_is_never_skipped(self, tmp_path: Path) -> None:
-        """Under DWD's name an empty file is damage."""
+        """An empty file under DWD's name is damage and raises."""
         save(tmp_path, frame())
         (tmp_path / "raa01-yw2017.002_10000-2006131530-dwd---bin").write_bytes(b"")
 
@@ -108,7 +110,7 @@ class TestForeignFiles:
             rn.open_dataset(tmp_path, progress=False)
 
     def test_a_damaged_frame_is_never_skipped(self, tmp_path: Path) -> None:
-        """A file that begins like a frame is one, whatever its name."""
+        """A damaged file that begins like a frame raises, whatever its name."""
         save(tmp_path, frame(), frame("2020-06-13T15:30")[:-1])
 
         with pytest.raises(FrameError, match="frame-001 has"):

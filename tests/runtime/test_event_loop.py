@@ -1,4 +1,4 @@
-"""The sync face: the same call works in a script, a running loop and a real kernel, and can be stopped."""
+"""Plain calls of coroutines: each works in a script, a running loop and a real kernel, and can be stopped."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_errors_pass_through() -> None:
 
 
 def test_a_loop_that_cannot_be_patched_names_the_remedy() -> None:
-    """For a loop of another make the message names the twin to await, and the coroutine is closed."""
+    """For a foreign event loop the message names the coroutine function to await, and the coroutine is closed."""
     strange = type("Strange", (asyncio.AbstractEventLoop,), {})  # a loop that asyncio did not make, as uvloop's
     asyncio._set_running_loop(strange())  # noqa: SLF001 - what an event loop calls when it starts
     try:

@@ -190,15 +190,15 @@ def test_each_system_error_has_its_error(tmp_path: Path, number: int, kind: type
 @pytest.mark.parametrize(
     "error",
     [
-        DiskFull("told already"),
-        NotOnServer("told by the server"),
-        ConnectionResetError(errno.ECONNRESET, "told by the network"),
-        ValueError("told by the data"),
+        DiskFull("stated already"),
+        NotOnServer("stated by the server"),
+        ConnectionResetError(errno.ECONNRESET, "stated by the network"),
+        ValueError("stated by the data"),
     ],
 )
 def test_other_errors_pass_unchanged(tmp_path: Path, error: Exception) -> None:
     """Only errors of the disk are translated."""
-    with pytest.raises(type(error), match="told") as caught, storage_errors(tmp_path / "a.tar"):
+    with pytest.raises(type(error), match="stated") as caught, storage_errors(tmp_path / "a.tar"):
         raise error
 
     assert caught.value is error
@@ -218,7 +218,7 @@ def test_work_that_the_disk_cannot_hold_is_refused_at_once(tmp_path: Path) -> No
 
 
 def test_a_folder_with_too_long_a_name_is_refused_at_once(tmp_path: Path) -> None:
-    """Checking the disk raises errors of ours, too."""
+    """Checking the disk raises errors of radar_nb, too."""
     with pytest.raises(StorageError, match="cannot be written"):
         require_space(tmp_path / ("a" * 1000), 1, "download 1 file")
 
@@ -336,7 +336,7 @@ def test_a_claim_holder_overwrites_leftovers(tmp_path: Path) -> None:
 
 
 def test_two_writers_of_a_file_do_not_disturb_each_other(tmp_path: Path) -> None:
-    """Each completes its own temporary file; the last to end wins."""
+    """Each writer completes its own temporary file; the last one to finish determines the contents."""
     with replacing(tmp_path / "a") as slower:
         slower.write(b"slower")
         with replacing(tmp_path / "a") as quicker:
@@ -364,7 +364,7 @@ def test_a_killed_writer_leaves_nothing_permanent(tmp_path: Path) -> None:
 
 
 def test_a_file_too_large_for_its_disk_is_named(tmp_path: Path) -> None:
-    """FAT32 takes 4 GB a file: the message says so, and the old file stays."""
+    """FAT32 limits files to 4 GB: the message says so, and the old file stays."""
     (tmp_path / "a").write_bytes(b"old")
     code = (
         "import resource, sys\nfrom pathlib import Path\nfrom radar_nb.runtime.files import replacing\n"

@@ -11,10 +11,10 @@ from radar_nb.runtime.progress import Progress, Reporter, reporting
 
 
 class Terminal(io.StringIO):
-    """A standard error that claims to be a terminal."""
+    """A stand-in for stderr that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 
@@ -86,7 +86,7 @@ def test_bars_are_closed_when_the_work_fails() -> None:
 
 
 def test_progress_may_go_back() -> None:
-    """A download that starts afresh counts down to nothing and up again."""
+    """For a download that starts again, the count returns to zero and rises again."""
     terminal = Terminal()
 
     with redirect_stderr(terminal), reporting(True) as report:

@@ -1,4 +1,4 @@
-"""Reports: what a long call did."""
+"""Reports of long calls."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def _report(*outcomes: Outcome) -> Report:
 
 
 @pytest.mark.parametrize("state", ["done", "resumed", "kept"])
-def test_what_lies_there_whole_is_well(state: State) -> None:
-    """Made now or before, an item that is there whole is a success."""
+def test_a_complete_item_is_a_success(state: State) -> None:
+    """A complete item is a success, whether made by this call or before."""
     assert Outcome(name="a", state=state).ok
 
 
 @pytest.mark.parametrize("state", ["failed", "missing", "cancelled"])
-def test_a_missing_item_is_no_success(state: State) -> None:
-    """An item that does not exist is not a success, whatever the reason."""
+def test_a_missing_item_is_not_a_success(state: State) -> None:
+    """An item that failed, is missing or was cancelled is not a success."""
     assert not Outcome(name="a", state=state).ok
 
 
-def test_paths_are_those_of_whole_results() -> None:
-    """The next step is given no part of a file; bytes count all that was moved."""
+def test_paths_are_those_of_complete_results() -> None:
+    """`paths` has no incomplete file; `bytes` counts all transferred bytes."""
     report = _report(FETCHED, LOST, KEPT, STOPPED)
 
     assert report.paths == (Path("data/a.tar"), Path("data/k.tar"))
@@ -44,7 +44,7 @@ def test_paths_are_those_of_whole_results() -> None:
 
 @pytest.mark.parametrize("outcomes", [(), (FETCHED,), (FETCHED, KEPT)])
 def test_a_report_without_failures_returns_itself(outcomes: tuple[Outcome, ...]) -> None:
-    """`report.raise_for_failures()` can end an expression."""
+    """`raise_for_failures()` returns the report, so calls can be chained."""
     report = _report(*outcomes)
 
     assert report.raise_for_failures() is report
@@ -59,13 +59,13 @@ def test_the_only_failed_item_raises_its_own_error() -> None:
 
 
 def test_the_only_stopped_item_raises_too() -> None:
-    """It raises even without an error of its own."""
+    """A single cancelled item raises, although it has no error of its own."""
     with pytest.raises(Incomplete, match=r"1 of 1 did not succeed \(0 did\)"):
         _report(STOPPED).raise_for_failures()
 
 
-def test_several_items_raise_one_error_that_names_all_that_failed() -> None:
-    """The message counts, names each with its reason and says how to go on; the report goes with it."""
+def test_several_failures_raise_one_error_that_names_them() -> None:
+    """The message counts and names failures with their reasons and a remedy; the error holds the report."""
     cut = Outcome(name="d.tar", state="failed", error=TruncatedArchive("d.tar ends too early"))
     report = _report(FETCHED, LOST, cut)
 
@@ -80,8 +80,8 @@ def test_several_items_raise_one_error_that_names_all_that_failed() -> None:
     assert caught.value.report is report
 
 
-def test_a_report_prints_what_became_of_each_item() -> None:
-    """One row an item in the order asked for, the sum above."""
+def test_a_report_prints_a_row_per_item() -> None:
+    """Rows are in the requested order, below a line with the sums."""
     title, _, _, *rows = str(_report(FETCHED, LOST, KEPT)).splitlines()
 
     assert title == "download: 1 done, 1 failed, 1 kept; 1.5 MB in 3.0 s"
@@ -91,7 +91,7 @@ def test_a_report_prints_what_became_of_each_item() -> None:
 
 
 def test_a_reports_repr_is_one_line() -> None:
-    """However many files there were: asyncio.run writes its result's repr, too."""
+    """The repr is one line for any number of files, since asyncio.run prints its result's repr, too."""
     assert repr(_report()) == "<Report download: nothing to do; 0 B in 3.0 s>"
     assert "\n" not in repr(_report(*[KEPT] * 1000))
 
@@ -105,7 +105,7 @@ def test_html_contains_no_foreign_markup() -> None:
 
 
 def test_a_report_becomes_json() -> None:
-    """A program reads what a person reads, errors by their kind."""
+    """The JSON has the same contents as the text, with errors by class name."""
     again = json.loads(json.dumps(_report(FETCHED, LOST, KEPT).to_dict()))
 
     assert (again["task"], again["seconds"], again["bytes"]) == ("download", 3.0, 1_500_000)

@@ -12,7 +12,7 @@ from radar_nb.runtime.settings import BASE_URL, CONCURRENCY, settings
 
 
 def test_defaults_are_dwds_server_five_connections_and_the_users_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a word from the user everything has a place."""
+    """Without arguments and environment variables every setting has its default."""
     monkeypatch.delenv("RADAR_NB_DATA")
 
     made = settings()
@@ -22,8 +22,8 @@ def test_defaults_are_dwds_server_five_connections_and_the_users_folder(monkeypa
     assert made.folder == platformdirs.user_data_path("radar_nb", appauthor=False)
 
 
-def test_the_environment_goes_before_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What the environment says is in force."""
+def test_the_environment_overrides_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Environment variables override the defaults."""
     monkeypatch.setenv("RADAR_NB_DATA", str(tmp_path))
     monkeypatch.setenv("RADAR_NB_BASE_URL", "http://127.0.0.1:8930/")
     monkeypatch.setenv("RADAR_NB_CONCURRENCY", "2")
@@ -33,8 +33,8 @@ def test_the_environment_goes_before_the_defaults(monkeypatch: pytest.MonkeyPatc
     assert (made.folder, made.base_url, made.concurrency) == (tmp_path, "http://127.0.0.1:8930", 2)
 
 
-def test_an_argument_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What the call says beats all, and a bad variable that is not needed does no harm."""
+def test_an_argument_overrides_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Arguments override the environment, and an invalid variable that is not used is ignored."""
     monkeypatch.setenv("RADAR_NB_BASE_URL", "nonsense")
     monkeypatch.setenv("RADAR_NB_CONCURRENCY", "nonsense")
 
@@ -44,8 +44,8 @@ def test_an_argument_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", ["RADAR_NB_DATA", "RADAR_NB_BASE_URL", "RADAR_NB_CONCURRENCY"])
-def test_an_empty_variable_counts_as_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`RADAR_NB_DATA= radar-nb ...` means the default."""
+def test_an_empty_variable_counts_as_unset(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty variable, as in `RADAR_NB_DATA= radar-nb ...`, means the default."""
     monkeypatch.delenv("RADAR_NB_DATA")
     default = settings()
 
@@ -55,7 +55,7 @@ def test_an_empty_variable_counts_as_none(name: str, monkeypatch: pytest.MonkeyP
 
 
 def test_the_home_folder_may_be_written_as_a_tilde() -> None:
-    """`~/radar` is a place, not a folder named tilde."""
+    """`~/radar` is below the home folder, not in a folder named `~`."""
     assert settings(folder="~/radar").folder == Path.home() / "radar"
 
 
@@ -64,7 +64,7 @@ def test_the_home_folder_may_be_written_as_a_tilde() -> None:
     ["opendata.dwd.de", "ftp://opendata.dwd.de", "https://", "/data", "http://[::1", "http://127.0.0.1:port"],
 )
 def test_an_invalid_web_address_is_refused(url: str) -> None:
-    """The message has the value, a valid address, and both places to set it."""
+    """The message has the value, a valid address, and both ways to set it."""
     with pytest.raises(
         SettingsError, match=r"is not a web address: .*https://opendata\.dwd\.de.*RADAR_NB_BASE_URL"
     ):
@@ -73,14 +73,14 @@ def test_an_invalid_web_address_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "2.5"])
 def test_an_invalid_number_of_connections_is_refused(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message has the value and the least that is allowed."""
+    """The message has the value and the allowed minimum."""
     monkeypatch.setenv("RADAR_NB_CONCURRENCY", number)
 
     with pytest.raises(SettingsError, match=f"concurrency '{number}' .* from 1 on .*RADAR_NB_CONCURRENCY"):
         settings()
 
 
-def test_no_connections_at_all_are_refused() -> None:
-    """Zero as an argument is a wrong number, not a missing one."""
+def test_zero_connections_are_refused() -> None:
+    """Zero as an argument is an invalid number, not a missing one."""
     with pytest.raises(SettingsError, match="concurrency 0 is not a number of connections"):
         settings(concurrency=0)

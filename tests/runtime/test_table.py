@@ -19,7 +19,7 @@ SHEEP = Table(
 
 
 def test_text_is_in_columns() -> None:
-    """Every column begins at the same place in each line, and no line ends in blanks."""
+    """Every column begins at the same position in each line, and no line ends in blanks."""
     title, *lines, note = str(SHEEP).splitlines()
 
     at = lines[0].index("legs")
@@ -30,8 +30,8 @@ def test_text_is_in_columns() -> None:
     assert repr(SHEEP) == str(SHEEP)
 
 
-def test_html_shows_the_same_text_and_runs_none_of_it() -> None:
-    """The page has each cell's text, escaped: no name becomes markup."""
+def test_html_shows_the_same_text_escaped() -> None:
+    """The HTML has each cell's text, escaped: no name becomes markup."""
     page = ET.fromstring(SHEEP._repr_html_())  # noqa: S314 - our own page
 
     cells = [[cell.text or "" for cell in row] for row in page.iter("tr")]
@@ -50,6 +50,6 @@ def test_pandas_makes_a_frame_of_it() -> None:
     assert len(SHEEP) == len(frame) == 2
 
 
-def test_a_table_without_rows_still_draws_its_columns() -> None:
-    """Nothing to show is shown as such."""
+def test_a_table_without_rows_shows_its_columns() -> None:
+    """A table without rows prints its header."""
     assert str(Table(title="None", columns=("name", "legs"), rows=())).splitlines()[1] == "name  legs"

@@ -1,4 +1,4 @@
-"""Words for numbers: bytes, intervals, lengths of time, times, decimals."""
+"""Texts for numbers: bytes, intervals, durations, times, decimals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from radar_nb.runtime.wording import decimal, human_bytes, human_duration, human
         (2.6e15, "2600.0 TB"),
     ],
 )
-def test_bytes_have_three_digits_or_so(count: float, text: str) -> None:
+def test_bytes_have_about_three_digits(count: float, text: str) -> None:
     """Units change at a thousand, after rounding: never 1000 kB."""
     assert human_bytes(count) == text
 
@@ -66,5 +66,5 @@ def test_durations_are_rounded(seconds: float, text: str) -> None:
     ],
 )
 def test_a_rounded_decimal_becomes_that_decimal(value: float, number: float) -> None:
-    """A number that float32 cannot tell from a short decimal is that decimal; any other stays as it is."""
+    """A number equal in float32 to a short decimal becomes that decimal; any other is unchanged."""
     assert decimal(value) == number

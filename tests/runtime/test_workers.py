@@ -1,4 +1,4 @@
-"""Those who build: threads here, or workers of a cluster, some of whom die."""
+"""Workers that build cubes: threads of this process, or a cluster's workers, some of which die."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ DEADLINE = 60.0
 class TestThreads:
     """Threads of this process."""
 
-    def test_every_item_comes_back_with_its_result(self) -> None:
-        """Once each, errors of ours among the results."""
+    def test_every_item_has_one_result(self) -> None:
+        """Each item is returned once with its result; errors of radar_nb are results, too."""
 
         def work(item: int) -> int:
             if item == 3:
@@ -40,13 +40,13 @@ class TestThreads:
         assert isinstance(found.pop(3), StorageError)
         assert found == {item: item * item for item in range(20) if item != 3}
 
-    def test_other_errors_end_it(self) -> None:
-        """What is not ours is nobody's result."""
+    def test_other_errors_are_raised(self) -> None:
+        """An error that is not radar_nb's is raised."""
         with pytest.raises(ZeroDivisionError):
             list(each([0], lambda item: 1 // item, workers=1))
 
     def test_few_items_are_ahead(self) -> None:
-        """When the caller stops, what nobody has begun is not begun any more."""
+        """When the caller stops, items that have not started do not start."""
         begun: list[int] = []
         results = each(range(1000), begun.append, workers=2)
         next(results)
@@ -78,10 +78,10 @@ def cluster() -> Iterator[Any]:
 
 @pytest.mark.filterwarnings("ignore")  # distributed's own, of ports and loops
 class TestCluster:
-    """Workers in processes of their own."""
+    """Workers in their own processes."""
 
     def test_a_cluster_builds_the_same_cube(self, hours: Path, cluster: Any, tmp_path: Path) -> None:
-        """Two worker processes write what threads write, byte by byte, and nothing goes through the scheduler."""
+        """Two worker processes write the same bytes as threads, and no data pass through the scheduler."""
         build_cube(hours, tmp_path / "here", flags=True, client=False, progress=False)
 
         report = build_cube(hours, tmp_path / "there", flags=True, client=cluster, progress=False)
@@ -91,7 +91,7 @@ class TestCluster:
         assert len(cluster.run(os.getpid)) == 2
 
     def test_a_worker_that_dies_costs_its_day(self, hours: Path, cluster: Any, tmp_path: Path) -> None:
-        """A worker killed at work: its day is built by another, and the cube is the same."""
+        """If a worker is killed, another builds its day, and the cube is the same."""
         build_cube(hours, tmp_path / "here", client=False, progress=False)
         there, victim = tmp_path / "there", next(iter(cluster.run(os.getpid).values()))
         killed = threading.Event()
@@ -111,9 +111,9 @@ class TestCluster:
 
         assert killed.is_set()
         assert [outcome.ok for outcome in report.outcomes] == [True] * len(DAYS)
-        # a day that the dead one had put, and could not tell, is kept by who is given it next
+        # a day that the dead worker had written without reporting it is kept by the next worker
         assert {outcome.state for outcome in report.outcomes} <= {"done", "kept"}
-        build_cube(hours, there, client=False, progress=False)  # takes what the dead one left
+        build_cube(hours, there, client=False, progress=False)  # uses what the dead worker left
         assert files(there) == files(tmp_path / "here")
 
     def test_the_active_client_is_used(self, cluster: Any) -> None:
@@ -131,21 +131,21 @@ class TestCluster:
         assert cluster.status == "running"
 
     def test_a_client_made_for_an_address_is_closed(self, cluster: Any) -> None:
-        """Nobody else could close it."""
+        """A client that radar_nb makes for an address is closed at the end."""
         with active_client(cluster.scheduler.address) as client:
             assert client.status == "running"
 
         assert client.status == "closed"
 
-    def test_memory_is_nobody_elses(self, hours: Path, cluster: Any) -> None:
-        """A cube in this process's memory cannot be written by another."""
+    def test_a_store_in_memory_refuses_a_cluster(self, hours: Path, cluster: Any) -> None:
+        """A cube in this process's memory cannot be written by other processes."""
         store = pytest.importorskip("obstore", reason="obstore is not installed").store.MemoryStore()
 
         with pytest.raises(SettingsError, match=r"memory.*client=False"):
             build_cube(hours, store, client=cluster, progress=False)
 
-    def test_errors_of_workers_are_ours(self, hours: Path, cluster: Any, tmp_path: Path) -> None:
-        """A worker that may not write says so here."""
+    def test_errors_of_workers_are_raised(self, hours: Path, cluster: Any, tmp_path: Path) -> None:
+        """An error of a worker that may not write is raised in this process."""
         build_cube(hours, tmp_path / "cube", client=False, progress=False)
         for path in (tmp_path / "cube" / "RW").glob("c.*"):
             path.unlink()
@@ -157,7 +157,7 @@ class TestCluster:
 
 @pytest.mark.filterwarnings("ignore")  # distributed's own, of ports and loops
 def test_a_cluster_without_workers(hours: Path, tmp_path: Path) -> None:
-    """It says so, instead of waiting for ever."""
+    """A cluster without workers raises instead of waiting for ever."""
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None, processes=False) as made,
         distributed.Client(made, set_as_default=False) as client,

@@ -1,4 +1,4 @@
-"""App: by its traits, without a browser."""
+"""App, tested through its traits, without a browser."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def opened(server: Server, tmp_path: Path) -> App:
     return app
 
 
-def test_the_panel_works_on_what_the_picker_shows() -> None:
-    """Other months, another plan."""
+def test_the_panel_follows_the_picker() -> None:
+    """The panel's plan is that of the months in the picker."""
     app = App("YW", "2020-06", base_url=NO_SERVER)
 
     app.picker.value = ["2019-07", "2020-07"]
@@ -47,7 +47,7 @@ def test_the_panel_works_on_what_the_picker_shows() -> None:
 
 
 def test_open_leads_to_the_explorer(opened: App) -> None:
-    """What lies on the disk plays, and the picker makes room for it."""
+    """Open shows the explorer with the files on disk, in place of the picker."""
     explorer = opened.explorer
 
     assert isinstance(explorer, Explorer)
@@ -59,7 +59,7 @@ def test_open_leads_to_the_explorer(opened: App) -> None:
 
 
 def test_months_can_be_chosen_again(opened: App) -> None:
-    """One click brings the picker back."""
+    """One click shows the picker again."""
     parts(opened)["Change months"].click()
 
     assert opened.picker.layout.display is None
@@ -67,8 +67,8 @@ def test_months_can_be_chosen_again(opened: App) -> None:
     assert "YW, 2020-06" not in words(opened)
 
 
-def test_what_is_opened_next_takes_the_place(opened: App) -> None:
-    """One explorer at a time; the one before is closed."""
+def test_the_next_explorer_replaces_the_last(opened: App) -> None:
+    """One explorer is open at a time; opening another closes it."""
     first = opened.explorer
 
     opened.panel.open_dataset()
@@ -80,8 +80,8 @@ def test_what_is_opened_next_takes_the_place(opened: App) -> None:
     assert first.comm is None
 
 
-def test_all_its_parts_speak_one_language(server: Server, tmp_path: Path) -> None:
-    """The language is chosen once."""
+def test_all_parts_use_one_language(server: Server, tmp_path: Path) -> None:
+    """The app's language holds for picker, panel and explorer."""
     app = App("YW", "2020-06", folder=tmp_path, base_url=server.url, lang="de")
     for name in ("Herunterladen", "Öffnen"):
         parts(app)[name].click()
@@ -94,13 +94,13 @@ def test_all_its_parts_speak_one_language(server: Server, tmp_path: Path) -> Non
 
 
 def test_a_line_replaces_the_widget_without_a_kernel() -> None:
-    """A notebook that was not run yet shows a short text with what to do."""
+    """In a notebook without a kernel a short text says what to do."""
     app = App("YW", "2020-06", base_url=NO_SERVER)
 
     assert repr(app) == "App: YW, 2020-06 (run the cell to use it)"
 
 
-def test_what_makes_no_sense_is_refused_at_once() -> None:
-    """As the picker refuses it."""
+def test_invalid_arguments_raise_at_once() -> None:
+    """The app raises for invalid arguments, as the picker does."""
     with pytest.raises(UnknownProduct, match="unknown product 'XY'"):
         App("XY")

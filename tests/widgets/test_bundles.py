@@ -1,4 +1,4 @@
-"""Explorer's bundle: it is made from the modules, and the script refuses what it cannot join."""
+"""The explorer's bundle: it equals its modules, and the script refuses modules that it cannot join."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def script() -> ModuleType:
 
 
 def test_the_bundle_equals_its_sources(script: Any) -> None:
-    """Run scripts/bundle_explorer.py after each change of a module."""
+    """The committed bundle equals what scripts/bundle_explorer.py makes of the modules."""
     made = script.bundle(script.FOLDER / "js", script.ENTRY)
 
     assert (script.FOLDER / script.BUNDLE).read_text(encoding="utf-8") == made
@@ -31,7 +31,7 @@ def test_the_bundle_equals_its_sources(script: Any) -> None:
 
 
 def test_the_bundle_has_each_module(script: Any) -> None:
-    """A module that nothing imports is dead."""
+    """The bundle contains every module: one that is never imported is dead."""
     used = set(script.modules(script.FOLDER / "js", script.ENTRY))
 
     assert used == {path.name for path in (script.FOLDER / "js").iterdir()}
@@ -56,10 +56,10 @@ def test_the_bundle_has_each_module(script: Any) -> None:
         ),
     ],
 )
-def test_what_cannot_be_joined_is_refused(
+def test_modules_that_cannot_be_joined_are_refused(
     script: Any, tmp_path: Path, modules: dict[str, str], match: str
 ) -> None:
-    """Each rule of the subset is checked."""
+    """The script checks each rule of the subset."""
     for name, text in modules.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What can be picked."""
+"""Choices of products, families and months."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ months = st.builds(Month, st.integers(1990, 2040), st.integers(1, 12))
 def test_an_offer_spans_what_its_families_cover(
     name: str, source: str, first: str, last: str, newest: str
 ) -> None:
-    """The slider reaches from the first month published to the last one to be expected."""
+    """The offer reaches from the first published month to the last expected one."""
     found = offer(product(name), source, NOW)
 
     assert found.months == month_range(first, last)
@@ -45,15 +45,15 @@ def test_an_offer_spans_what_its_families_cover(
 
 
 def test_near_real_time_reaches_back_over_the_turn_of_a_month() -> None:
-    """On the first of December the last 48 hours begin in November."""
+    """On 1 December the last 48 hours begin in November."""
     found = offer(product("RY"), "nrt", datetime(2026, 12, 1, 6, tzinfo=UTC))
 
     assert found.months == month_range("2026-11", "2026-12")
 
 
 @given(months, months)
-def test_the_nearest_span_is_offered_and_keeps_what_is(one: Month, other: Month) -> None:
-    """A choice by hand is moved into what is offered, and not at all where it is inside."""
+def test_the_nearest_span_lies_within_the_offer(one: Month, other: Month) -> None:
+    """A chosen span is moved into the offer; a span inside the offer stays unchanged."""
     first, last = sorted((one, other))
 
     span = YW.nearest(first, last)
@@ -66,25 +66,25 @@ def test_the_nearest_span_is_offered_and_keeps_what_is(one: Month, other: Month)
 @pytest.mark.parametrize(
     "value", ["2020-06", date(2020, 6, 13), ["2020-06"], (Month(2020, 6),), {"202006", "2020-06"}]
 )
-def test_one_month_is_understood_in_any_form(value: Any) -> None:
-    """Code may write a month as it likes, alone or in a list."""
+def test_one_month_is_accepted_in_any_form(value: Any) -> None:
+    """A month may have any supported form, alone or in a list."""
     assert YW.check(value) == (Month(2020, 6),)
 
 
 def test_several_months_are_put_in_order() -> None:
-    """The order in which months are named does not matter."""
+    """Months in any order are returned in ascending order."""
     assert YW.check(["2020-07", "2020-05", "2020-06"]) == month_range("2020-05", "2020-07")
 
 
-def test_gaps_and_nothing_are_choices() -> None:
-    """The summers of two years are months as good as a span; and so is nothing."""
+def test_months_with_gaps_and_no_months_are_valid_choices() -> None:
+    """The summers of two years are a valid choice, and so is an empty one."""
     assert YW.check(["2020-07", "2019-07"]) == (Month(2019, 7), Month(2020, 7))
     assert YW.check(()) == ()
 
 
 @given(st.lists(months))
-def test_what_is_kept_is_offered_and_of_something_is_something(some: list[Month]) -> None:
-    """Another product keeps the months that it has too, or moves the choice to the nearest."""
+def test_kept_months_lie_within_the_offer(some: list[Month]) -> None:
+    """Another product keeps the months that it also has, or moves the choice to the nearest."""
     kept = YW.keep(sorted(some))
 
     assert set(kept) <= set(YW.months)
@@ -93,8 +93,8 @@ def test_what_is_kept_is_offered_and_of_something_is_something(some: list[Month]
         assert set(kept) == set(some) & set(YW.months)
 
 
-def test_a_part_of_a_plan_holds_what_concerns_its_months(tmp_path: Path) -> None:
-    """Files, gaps and months are those chosen, in the plan's order."""
+def test_a_part_of_a_plan_holds_files_and_gaps_of_its_months(tmp_path: Path) -> None:
+    """Files, gaps and months are those of the chosen months, in the plan's order."""
     whole = plan_now(
         YW, month_range("2020-06", "2020-09"), folder=tmp_path, base_url="http://127.0.0.1:9", now=NOW
     )
@@ -118,26 +118,26 @@ def test_a_part_of_a_plan_holds_what_concerns_its_months(tmp_path: Path) -> None
         ),
     ],
 )
-def test_what_is_no_choice_says_why(value: Any, error: type[Exception], match: str) -> None:
-    """From code, a value that makes no sense is refused and never guessed."""
+def test_an_invalid_choice_raises(value: Any, error: type[Exception], match: str) -> None:
+    """An invalid value set from code raises and is never guessed."""
     with pytest.raises(error, match=match):
         YW.check(value)
 
 
-def test_a_product_without_archives_cannot_be_picked() -> None:
-    """What can only be read from files is told apart from what does not exist."""
+def test_a_product_without_archives_is_refused() -> None:
+    """The error for a product that is only read from files differs from that for an unknown product."""
     with pytest.raises(CoverageError, match=r"RX is not in DWD's archives, .* read from files"):
         offer(product("RX"), "auto", NOW)
 
 
 def test_a_family_that_the_product_lacks_is_named() -> None:
-    """The message says which families there are."""
+    """The message lists the product's families."""
     with pytest.raises(UnknownProduct, match="SF has no family 'radklim': DWD publishes it as radolan, nrt"):
         offer(product("SF"), "radklim", NOW)
 
 
 def test_menus_hold_all_that_is_published_in_words() -> None:
-    """Each entry says what it means, and each can be offered."""
+    """Each menu entry has a description, and each has an offer."""
     names = [name for _, name in product_menu(Texts("en"))]
 
     assert names == [name for name, found in PRODUCTS.items() if found.families]
@@ -148,14 +148,14 @@ def test_menus_hold_all_that_is_published_in_words() -> None:
         assert all(offer(product(name), source, NOW).months for source in sources)
 
 
-def test_a_plan_of_known_names_is_made_at_once(tmp_path: Path) -> None:
-    """Months that the table of archives holds need no server."""
+def test_a_plan_of_known_names_needs_no_server(tmp_path: Path) -> None:
+    """Months in the table of archives are planned without a request to the server."""
     plan = plan_now(YW, month_range("2020-06"), folder=tmp_path, base_url="http://127.0.0.1:9", now=NOW)
 
     assert plan is not None
     assert [archive.name for archive in plan.archives] == ["YW2017.002_202006.tar"]
 
 
-def test_a_plan_of_names_that_only_the_server_knows_is_not(tmp_path: Path) -> None:
-    """Where a listing is needed there is no plan yet."""
+def test_a_plan_that_needs_a_listing_is_not_made_at_once(tmp_path: Path) -> None:
+    """Months whose file names are only in a listing have no plan yet."""
     assert plan_now(YW, month_range("2026-03"), folder=tmp_path, base_url="http://127.0.0.1:9", now=NOW) is None

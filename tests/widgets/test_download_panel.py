@@ -1,4 +1,4 @@
-"""Laws of the download panel: by its traits, without a browser."""
+"""The download panel, tested through its traits, without a browser."""
 
 from __future__ import annotations
 
@@ -44,25 +44,25 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def june(server: Server, tmp_path: Path) -> Plan:
-    """Give a plan of one archive that can be opened."""
+    """Return a plan of one archive that can be opened."""
     server.script(JUNE, Reply(body=CLEAN))
     return make_plan("YW", "2020-06", folder=tmp_path / "radar", base_url=server.url)
 
 
 def accent(panel: DownloadPanel) -> list[str]:
-    """Give the buttons that have the accent, of those that are shown."""
+    """Return the visible buttons that have the accent colour."""
     shown = parts(panel).values()
     return [b.description for b in shown if b.button_style == "primary" and b.layout.display != "none"]
 
 
 def enabled(panel: DownloadPanel) -> set[str]:
-    """Give the buttons that can be pressed."""
+    """Return the enabled buttons."""
     shown = parts(panel)
     return {name for name in ("Download", "Cancel", "Extract") if not shown[name].disabled}
 
 
 def test_a_download_runs_to_its_end(server: Server, tmp_path: Path) -> None:
-    """The click returns at once; in the end bar, text, table, traits and picker tell the same."""
+    """The click returns at once; in the end bar, text, table, traits and picker report the same result."""
     picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=server.url)
     panel = DownloadPanel(picker)
     seen = changes(panel, "state")
@@ -82,8 +82,8 @@ def test_a_download_runs_to_its_end(server: Server, tmp_path: Path) -> None:
     assert enabled(panel) == {"Download", "Extract"}
 
 
-def test_in_a_loop_the_work_is_awaited(server: Server, tmp_path: Path) -> None:
-    """In a notebook: start, then `await panel.done()`."""
+def test_in_an_event_loop_the_work_can_be_awaited(server: Server, tmp_path: Path) -> None:
+    """In a notebook, `await panel.done()` waits for the started work."""
     plan = make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url)
 
     async def cell() -> tuple[str, str, Any]:
@@ -99,8 +99,8 @@ def test_in_a_loop_the_work_is_awaited(server: Server, tmp_path: Path) -> None:
     assert report.outcomes[0].state == "done"
 
 
-def test_extraction_takes_what_is_on_disk(server: Server, tmp_path: Path) -> None:
-    """The third button makes folders of frames of the archives that lie there."""
+def test_extraction_uses_archives_on_disk(server: Server, tmp_path: Path) -> None:
+    """The third button extracts the archives on disk into folders of frames."""
     plan = make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url)
     panel = DownloadPanel(plan)
     panel.start()
@@ -115,8 +115,8 @@ def test_extraction_takes_what_is_on_disk(server: Server, tmp_path: Path) -> Non
     assert bars(panel) == {"progress": (100, "done")}
 
 
-def test_a_cube_is_built_of_what_is_on_disk_and_opened(june: Plan) -> None:
-    """Its values are those of the archives; the code opens it again; the picker's calendar tells it."""
+def test_a_cube_is_built_from_archives_on_disk_and_opened(june: Plan) -> None:
+    """The cube has the archives' values; the copied code opens it again; the picker's calendar marks it."""
     picker = MonthPicker("YW", "2020-06", folder=june.folder, base_url=june.base_url)
     panel = DownloadPanel(picker)
     panel.start()
@@ -137,8 +137,8 @@ def test_a_cube_is_built_of_what_is_on_disk_and_opened(june: Plan) -> None:
     assert "c" not in parts(picker)["calendar"].states  # not all of June
 
 
-def test_a_cube_that_cannot_be_built_is_told(june: Plan) -> None:
-    """Where something else lies in the cube's place, the panel says what, and Retry tries again."""
+def test_a_cube_that_cannot_be_built_is_reported(june: Plan) -> None:
+    """If something else occupies the cube's path, the panel reports it, and Retry tries again."""
     panel = DownloadPanel(june)
     panel.start()
     panel.wait()
@@ -156,7 +156,7 @@ def test_a_cube_that_cannot_be_built_is_told(june: Plan) -> None:
 
 
 def test_cancel_leaves_a_part_that_the_next_start_continues(server: Server, tmp_path: Path) -> None:
-    """Stopping loses nothing."""
+    """Cancelling keeps the received bytes, and the next start continues from them."""
     stall, half = threading.Event(), len(LONG) // 2
     server.script(JUNE, Reply(body=LONG, cut=half, stall=stall), Reply(body=LONG))
     plan = make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url)
@@ -182,7 +182,7 @@ def test_cancel_leaves_a_part_that_the_next_start_continues(server: Server, tmp_
 
 
 def test_a_second_click_does_nothing_while_one_is_running(server: Server, tmp_path: Path) -> None:
-    """Buttons that would do nothing cannot be pressed, and code that presses them does no harm."""
+    """Buttons without effect are disabled, and clicking them from code changes nothing."""
     stall = threading.Event()
     server.script(JUNE, Reply(body=ARCHIVE, cut=1000, stall=stall), Reply(body=ARCHIVE))
     panel = DownloadPanel(make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url))
@@ -198,8 +198,8 @@ def test_a_second_click_does_nothing_while_one_is_running(server: Server, tmp_pa
     assert len(server.asked(JUNE)) <= 1
 
 
-def test_files_that_fail_are_told_and_the_others_are_kept(server: Server, tmp_path: Path) -> None:
-    """Half a success is shown as what it is, and raised to who waits for it."""
+def test_failed_files_are_reported_and_the_others_are_kept(server: Server, tmp_path: Path) -> None:
+    """The panel shows a partial failure, and `done()` raises it."""
     panel = DownloadPanel(make_plan("YW", "2020-06", "2020-07", folder=tmp_path, base_url=server.url))
 
     panel.start()
@@ -213,8 +213,8 @@ def test_files_that_fail_are_told_and_the_others_are_kept(server: Server, tmp_pa
     assert re.search(r"YW2017.002_202007.tar\s+failed", words(panel))
 
 
-def test_what_ends_the_work_is_told_in_words(server: Server, tmp_path: Path) -> None:
-    """A folder that cannot be written is a line in the panel, and an error to who waits."""
+def test_an_error_that_ends_the_work_is_reported(server: Server, tmp_path: Path) -> None:
+    """For a folder that cannot be written the panel shows a line, and `done()` raises."""
     (tmp_path / "file").write_bytes(b"")
     plan = make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url)
     panel = DownloadPanel(plan, folder=tmp_path / "file" / "data")
@@ -228,8 +228,8 @@ def test_what_ends_the_work_is_told_in_words(server: Server, tmp_path: Path) -> 
     assert "Traceback" not in words(panel)
 
 
-def test_a_picker_is_followed(server: Server, tmp_path: Path) -> None:
-    """The panel works on what the picker shows, and its buttons know whether there is anything."""
+def test_the_panel_follows_a_picker(server: Server, tmp_path: Path) -> None:
+    """The panel's plan is the picker's, and its buttons are enabled only if there are files."""
     picker = MonthPicker("YW", "2020-07", base_url=server.url)
     panel = DownloadPanel(picker, folder=tmp_path)
 
@@ -269,8 +269,8 @@ def state_of(picker: MonthPicker, month: Month) -> str:
     return next(state for state, sign in LETTERS.items() if sign == letter)
 
 
-def test_the_bar_is_not_drawn_for_each_event(server: Server, tmp_path: Path) -> None:
-    """Four megabytes are dozens of events and a handful of messages."""
+def test_the_bar_is_not_redrawn_for_each_event(server: Server, tmp_path: Path) -> None:
+    """A download of 4 MB has dozens of events and only a few messages to the browser."""
     server.script(JUNE, Reply(body=LONG))
     panel = DownloadPanel(make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url))
     drawn = changes(panel.children[1], "value")
@@ -284,8 +284,8 @@ def test_the_bar_is_not_drawn_for_each_event(server: Server, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("make", ["picker", "panel"])
-def test_it_is_told_in_a_line_where_no_widget_can_be_shown(make: str) -> None:
-    """A page without a kernel shows a short text instead of the constructor's."""
+def test_without_widgets_a_line_of_text_is_shown(make: str) -> None:
+    """A page without a kernel shows a short text instead of the constructor's repr."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     shown = {"picker": picker, "panel": DownloadPanel(picker)}[make]
@@ -299,8 +299,8 @@ def test_it_is_told_in_a_line_where_no_widget_can_be_shown(make: str) -> None:
     )
 
 
-def test_pause_holds_the_bytes_and_resume_goes_on(server: Server, tmp_path: Path) -> None:
-    """Paused is a state of its own: nothing comes, nothing is lost, and one button becomes the other."""
+def test_pause_keeps_bytes_and_resume_continues(server: Server, tmp_path: Path) -> None:
+    """While paused no bytes arrive, none are lost, and the Pause button becomes Resume."""
     stall, half = threading.Event(), len(LONG) // 2
     server.script(JUNE, Reply(body=LONG, cut=half, stall=stall), Reply(body=LONG))
     plan = make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url)
@@ -322,7 +322,7 @@ def test_pause_holds_the_bytes_and_resume_goes_on(server: Server, tmp_path: Path
 
 
 def test_the_next_step_has_the_accent(june: Plan) -> None:
-    """Download, then Open: who follows the one coloured button gets there."""
+    """The accent is on Download first, then on Open."""
     panel = DownloadPanel(june)
     first = accent(panel)
 
@@ -333,8 +333,8 @@ def test_the_next_step_has_the_accent(june: Plan) -> None:
     assert accent(panel) == ["Open"]
 
 
-def test_open_gives_a_dataset_and_the_code_that_gives_it_again(june: Plan) -> None:
-    """What the code makes is what the button has made."""
+def test_open_returns_a_dataset_and_the_code_that_reproduces_it(june: Plan) -> None:
+    """The Dataset of the copied code equals that of the button."""
     panel = DownloadPanel(june)
     panel.start()
     panel.wait()
@@ -352,8 +352,8 @@ def test_open_gives_a_dataset_and_the_code_that_gives_it_again(june: Plan) -> No
     xr.testing.assert_identical(panel.dataset, scope["ds"])
 
 
-def test_a_dataset_is_told_each_time_one_is_opened(june: Plan) -> None:
-    """Datasets compare cell by cell; whoever waits for one hears of the second, too."""
+def test_observers_are_notified_of_each_opened_dataset(june: Plan) -> None:
+    """Observers of `dataset` are notified also of a second, equal Dataset."""
     panel = DownloadPanel(june)
     panel.start()
     panel.wait()
@@ -367,8 +367,8 @@ def test_a_dataset_is_told_each_time_one_is_opened(june: Plan) -> None:
     assert all(ds.sizes["time"] == len(STEPS) for _, ds in seen)
 
 
-def test_what_lies_here_in_part_is_opened_by_its_files(server: Server, tmp_path: Path) -> None:
-    """One of two months is here: the code opens that, and fetches nothing."""
+def test_an_incomplete_plan_is_opened_by_its_files(server: Server, tmp_path: Path) -> None:
+    """With one of two months on disk, the code opens that one and downloads nothing."""
     server.script(JUNE, Reply(body=CLEAN))
     panel = DownloadPanel(make_plan("YW", "2020-06", "2020-07", folder=tmp_path, base_url=server.url))
     panel.start()
@@ -381,8 +381,8 @@ def test_what_lies_here_in_part_is_opened_by_its_files(server: Server, tmp_path:
     assert f"rn.open_dataset([ '{panel.opened[0]}', ])" in words(panel)
 
 
-def test_what_is_wrong_in_an_archive_is_told_and_the_rest_is_opened(server: Server, tmp_path: Path) -> None:
-    """An archive with times that come twice opens all the same; the panel says so, and so does the code."""
+def test_faults_of_an_archive_are_reported_and_the_rest_is_opened(server: Server, tmp_path: Path) -> None:
+    """An archive with duplicate times is opened; the panel reports them, and the copied code does, too."""
     fields = tar_of((f"{number}.tar.gz", CLEAN) for number in (1, 2))
     server.script(JUNE, Reply(body=fields))
     panel = DownloadPanel(make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url))
@@ -397,8 +397,8 @@ def test_what_is_wrong_in_an_archive_is_told_and_the_rest_is_opened(server: Serv
     assert panel.dataset is not None
 
 
-def test_retry_tries_again_what_has_failed(server: Server, tmp_path: Path) -> None:
-    """After a download that is a download, after an opening an opening."""
+def test_retry_repeats_the_failed_step(server: Server, tmp_path: Path) -> None:
+    """Retry repeats a failed download or a failed opening, whichever came last."""
     server.script(JUNE, Reply(status=403), Reply(body=CLEAN))
     plan = make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url)
     panel = DownloadPanel(plan)
@@ -422,8 +422,8 @@ def test_retry_tries_again_what_has_failed(server: Server, tmp_path: Path) -> No
     assert panel.dataset.sizes["time"] == len(STEPS)
 
 
-def test_the_truth_is_on_the_disk(server: Server, tmp_path: Path) -> None:
-    """A new panel, as after a restart of the kernel, tells what is here and what is begun."""
+def test_a_new_panel_reports_the_state_on_disk(server: Server, tmp_path: Path) -> None:
+    """A new panel, as after a restart of the kernel, reports complete files and files in part."""
     stall, half = threading.Event(), len(LONG) // 2
     server.script(JUNE, Reply(body=CLEAN))
     server.script(JULY, Reply(body=LONG, cut=half, stall=stall))
@@ -441,8 +441,8 @@ def test_the_truth_is_on_the_disk(server: Server, tmp_path: Path) -> None:
     assert (second.state, accent(second)) == ("idle", ["Download"])
 
 
-def test_it_speaks_german(june: Plan) -> None:
-    """Buttons, progress and the end."""
+def test_the_panel_in_german(june: Plan) -> None:
+    """Buttons, progress and the final report are in German."""
     panel = DownloadPanel(june, lang="de")
 
     parts(panel)["Herunterladen"].click()
@@ -470,8 +470,8 @@ drawn_meanwhile = len(drawn), len(set(drawn)), time.monotonic() - begin
 """
 
 
-def test_in_a_kernel_files_come_while_a_cell_is_busy(kernel: Any, tmp_path: Path) -> None:
-    """A click, then a busy cell: the file arrives, several stages of it are drawn, and its end is reported."""
+def test_in_a_kernel_files_arrive_while_a_cell_is_busy(kernel: Any, tmp_path: Path) -> None:
+    """While a cell is busy after a click, the file arrives, its progress is drawn, and its end is reported."""
     place = tmp_path / "server" / JUNE[1:]
     place.parent.mkdir(parents=True)
     place.write_bytes(CLEAN)

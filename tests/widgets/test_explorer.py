@@ -1,4 +1,4 @@
-"""Explorer: data that cannot be shown are told, all is said in two languages, pages are whole."""
+"""The explorer: it opens sources, reports data that it cannot show, answers questions and exports pages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fields(values: Any = 0.5, count: int = 3, **attrs: Any) -> xr.DataArray:
 
 
 class Desk:
-    """A browser's side of the talk: asks, and keeps the answers."""
+    """A browser's side of the conversation: sends questions and keeps the answers."""
 
     def __init__(self, explorer: rn.Explorer) -> None:
         self._explorer = explorer
@@ -60,16 +60,16 @@ class Desk:
         self.buffers.append(list(buffers))
 
     def ask(self, **question: Any) -> dict[str, Any]:
-        """Ask as a browser does, and give the last answer."""
+        """Send a question as a browser does, and return the last answer."""
         self._explorer._handle_custom_msg(question, [])  # noqa: SLF001 - where ipywidgets takes messages
         return self.answers[-1] if self.answers else {}
 
 
 class TestStillPicture:
-    """What a saved notebook shows where there are no widgets."""
+    """The picture that a saved notebook shows without widgets."""
 
     def test_a_saved_notebook_shows_the_field_as_a_picture(self) -> None:
-        """The output holds a PNG of the field beside the widget, and no figure is left in pyplot."""
+        """The output holds a PNG of the field as well as the widget, and pyplot has no open figure afterwards."""
         data, _ = rn.Explorer(fields(3.0))._repr_mimebundle_()
         image = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
 
@@ -79,8 +79,8 @@ class TestStillPicture:
         assert len(image.convert("RGB").getcolors(1 << 20) or ()) > 20  # not a blank page
         assert plt.get_fignums() == []
 
-    def test_data_that_cannot_be_shown_have_no_picture(self) -> None:
-        """The text says why, as the widget does."""
+    def test_data_that_cannot_be_shown_have_a_text_instead_of_a_picture(self) -> None:
+        """The text states the same reason as the widget."""
         data, _ = rn.Explorer(fields().rename(x="east"))._repr_mimebundle_()
 
         assert "image/png" not in data
@@ -88,10 +88,10 @@ class TestStillPicture:
 
 
 class TestOpening:
-    """What can be given to it."""
+    """Sources that the explorer opens."""
 
     def test_frames_are_opened_as_raw_codes(self, tmp_path: Path) -> None:
-        """A source is read without a detour over floats, and the code to copy opens it again."""
+        """A source is read as raw codes without conversion to floats, and the copied code opens it again."""
         times = [np.datetime64("2020-06-13T00:50"), np.datetime64("2020-06-13T01:50")]
         for time, frame in synthetic_frames("RW", times):
             stamp = f"{time.astype(datetime):%y%m%d%H%M}"
@@ -105,8 +105,8 @@ class TestOpening:
         assert "2 fields" in repr(explorer)
         assert Desk(explorer).ask(type="hello")["info"]["source"] == f"open_dataset({str(tmp_path)!r})"
 
-    def test_fields_are_named_and_placed(self) -> None:
-        """The info has title, times, units, classes, and a radar site where it stands."""
+    def test_the_info_describes_the_fields(self) -> None:
+        """The info has title, times, units, classes, and the position of a radar site."""
         info = Desk(rn.Explorer(fields(radars="ess"))).ask(type="hello")["info"]
 
         assert info["title"] == "Precipitation"
@@ -116,7 +116,7 @@ class TestOpening:
         assert all(len(ramp) == 6 * 256 for ramp in info["palettes"].values())
 
     def test_it_starts_at_the_first_field_with_data(self) -> None:
-        """An accumulation often begins with an interval that is not whole."""
+        """The first field is the first with data, since accumulations often begin with an incomplete interval."""
         values = np.full((5, 40, 30), 0.5)
         values[:2] = np.nan
 
@@ -137,7 +137,7 @@ class TestOpening:
     def test_the_title_of_a_sum_does_not_name_the_interval_of_its_fields(
         self, lang: str, title: str, of_sum: str
     ) -> None:
-        """A sum over three days is not hourly rain."""
+        """The title of a sum over three days does not say hourly rain."""
         data = fields(long_name="hourly precipitation, gauge-adjusted")
 
         info = Desk(rn.Explorer(data, lang=lang)).ask(type="hello")["info"]
@@ -151,7 +151,7 @@ class TestOpening:
         assert [(unit["name"], unit["factor"]) for unit in info["units"]] == [("mm in 5 min", 1), ("mm/h", 12)]
 
     def test_a_cube_is_played_and_asked_for_whole_series(self, tmp_path: Path) -> None:
-        """The folder of a cube, or its Dataset, gives the same fields and series as the archives."""
+        """The folder of a cube, or its Dataset, has the same fields and series as the archives."""
         days = ["2019-10-14", "2019-10-15", "2019-10-20"]
         hours = cubes.archive(tmp_path / "RW201910.tar.gz", days)
         rn.build_cube(hours, tmp_path / "cube", progress=False)
@@ -168,15 +168,15 @@ class TestOpening:
         assert Desk(rn.Explorer(tmp_path / "cube")).ask(type="hello")["info"]["source"].startswith("open_cube(")
 
     @pytest.mark.parametrize(("units", "name"), [("dBZ", "dBZ"), ("1", "fraction"), ("mm h-1", "mm/h")])
-    def test_what_is_no_amount_is_not_called_one(self, units: str, name: str) -> None:
-        """An interval alone does not make millimetres of a reflectivity; such fields have no sum."""
+    def test_only_amounts_are_shown_in_millimetres(self, units: str, name: str) -> None:
+        """A reflectivity with an interval is not shown in mm, and has no sum."""
         info = Desk(rn.Explorer(fields(units=units))).ask(type="hello")["info"]
 
         assert info["units"][0]["name"] == name
         assert not info["sums"]
 
-    def test_sites_stand_where_they_are(self) -> None:
-        """Places are counted in cells from the south-western corner, the first centre being 0.5."""
+    def test_sites_have_positions_in_cells(self) -> None:
+        """Positions are in cells from the south-western corner; the centre of the first cell is 0.5."""
         whole = xr.DataArray(np.zeros(GRID.shape), {"y": GRID.y, "x": GRID.x}, ("y", "x"), name="RW")
 
         ((name, col, row),) = Desk(rn.Explorer(whole.assign_attrs(radars="ess"))).ask(type="hello")["info"][
@@ -189,8 +189,8 @@ class TestOpening:
         assert row - 0.5 == pytest.approx((y - GRID.y0) / 1000, abs=0.06)
 
     @pytest.mark.parametrize("data", [fields(np.nan), fields(count=1), fields()[0], fields().sum("time")])
-    def test_poor_data_are_shown_too(self, data: xr.DataArray) -> None:
-        """Nothing but missing cells, one field, a field without time."""
+    def test_poor_data_are_shown(self, data: xr.DataArray) -> None:
+        """The explorer shows fields without any value, a single field, and a field without time."""
         desk = Desk(rn.Explorer(data))
 
         assert desk.ask(type="hello")["problem"] == ""
@@ -207,7 +207,7 @@ class TestOpening:
         ],
     )
     def test_data_that_cannot_be_shown_are_reported_in_the_widget(self, data: Any, word: str) -> None:
-        """The widget says why, nothing is raised, and further questions are not answered."""
+        """The widget gives the reason, raises nothing, and does not answer further questions."""
         desk = Desk(rn.Explorer(data))
 
         assert word.lower() in desk.ask(type="hello")["problem"].lower()
@@ -215,7 +215,7 @@ class TestOpening:
         desk.ask(type="frames", wanted=[0])
         assert len(desk.answers) == 1
 
-    def test_two_grids_are_reported(self, tmp_path: Path) -> None:
+    def test_frames_of_two_grids_are_reported(self, tmp_path: Path) -> None:
         """Frames of two products and grids cannot be played; the message names them."""
         ((_, hour),) = synthetic_frames("RW", [np.datetime64("2020-06-13T00:50")])
         ((_, minutes),) = synthetic_frames("YW", [np.datetime64("2020-06-13T00:55")], family="radklim")
@@ -226,7 +226,7 @@ class TestOpening:
 
 
 class TestAnswers:
-    """What it answers."""
+    """Answers to questions."""
 
     def test_the_field_is_the_one_that_is_shown(self) -> None:
         """`field` follows `index`, with values of packed codes."""
@@ -237,12 +237,12 @@ class TestAnswers:
         assert float(explorer.field.max()) == 2.0
 
     def test_a_question_of_another_version_is_reported(self) -> None:
-        """A page made by an older release does not fill the kernel's log with tracebacks."""
+        """An unknown question, as from a page of an older release, is answered with an error, not a traceback."""
         assert Desk(rn.Explorer(fields())).ask(type="sing")["type"] == "problem"
 
     @pytest.mark.parametrize("look", [{}, {"limits": [0.1, 2.0], "palette": "viridis"}])
-    def test_a_film_can_be_had(self, look: dict[str, Any]) -> None:
-        """As GIF, or MP4 where ffmpeg is there, in the colours that were chosen; it comes in pieces."""
+    def test_a_film_is_made(self, look: dict[str, Any]) -> None:
+        """A film is made as GIF, or as MP4 with ffmpeg, in the chosen colours, and is sent in pieces."""
         desk = Desk(rn.Explorer(fields()))
 
         answer = desk.ask(type="animation", span=[0, 2], fps=10, **look)
@@ -253,7 +253,7 @@ class TestAnswers:
         assert film[:3] == b"GIF" or b"ftyp" in film[:12]
 
     def test_a_film_can_be_stopped(self) -> None:
-        """Nobody draws on when nobody waits."""
+        """Drawing ends when the film is stopped."""
         explorer = rn.Explorer(fields(count=400))
 
         async def ask() -> None:
@@ -268,8 +268,8 @@ class TestAnswers:
 
         asyncio.run(asyncio.wait_for(ask(), 20))
 
-    def test_a_page_comes_in_pieces(self, tmp_path: Path) -> None:
-        """The kernel does not hold it; the pieces together are what `save_html` writes."""
+    def test_a_page_is_sent_in_pieces(self, tmp_path: Path) -> None:
+        """The kernel does not hold the whole page; the joined pieces equal what `save_html` writes."""
         desk = Desk(explorer := rn.Explorer(fields()))
         explorer.save_html(path := tmp_path / "page.html", first=1)
 
@@ -280,23 +280,23 @@ class TestAnswers:
         assert len(parts) == 4
         assert b"".join(parts) == path.read_bytes()
 
-    def test_an_empty_film_is_reported(self) -> None:
-        """A failure is a message, not a traceback."""
+    def test_a_film_of_one_field_is_reported(self) -> None:
+        """A film of a single field is answered with a message, not a traceback."""
         answer = Desk(rn.Explorer(fields(count=1))).ask(type="animation", span=[0, 0], fps=10)
 
         assert answer["type"] == "problem"
 
     @pytest.mark.parametrize(("name", "value"), [("index", 3), ("index", -1), ("span", (2, 1)), ("span", (0, 3))])
-    def test_a_field_that_is_not_there_cannot_be_shown(self, name: str, value: Any) -> None:
-        """Numbers beside the film are refused, and those that stand stay."""
+    def test_an_index_without_a_field_is_refused(self, name: str, value: Any) -> None:
+        """An index outside the fields raises, and the current index stays."""
         explorer = rn.Explorer(fields())
 
         with pytest.raises(SettingsError, match=rf"{name}=.* is out of range: .* from 0 to 2"):
             setattr(explorer, name, value)
         assert (explorer.index, explorer.span) == (0, (0, 2))
 
-    def test_closing_forgets_what_was_asked(self) -> None:
-        """A closed explorer can be closed again."""
+    def test_an_explorer_can_be_closed_twice(self) -> None:
+        """Closing a closed explorer has no effect."""
         explorer = rn.Explorer(fields())
 
         explorer.close()
@@ -304,10 +304,10 @@ class TestAnswers:
 
 
 class TestPage:
-    """The file that works without a kernel."""
+    """The exported page, which works without a kernel."""
 
     def test_the_page_holds_the_span_and_needs_no_network(self, tmp_path: Path) -> None:
-        """Its fields are those from first to last; it contains no address of a server."""
+        """The page holds the fields from first to last and contains no address of a server."""
         path = rn.Explorer(fields(count=5), lang="de").save_html(tmp_path / "page.html", first=1, last=3)
 
         page = path.read_text(encoding="utf-8")
@@ -318,8 +318,8 @@ class TestPage:
         assert content["texts"]["play"] == "Abspielen"
         assert not re.findall(r"https?://", page.replace("http://www.w3.org/2000/svg", ""))
 
-    def test_a_title_cannot_leave_its_place(self, tmp_path: Path) -> None:
-        """Words from a file are words, not code."""
+    def test_a_title_is_escaped(self, tmp_path: Path) -> None:
+        """Text from a file is inserted as text, never as code."""
         data = fields(long_name="</script><script>alert(1)</script>")
 
         page = rn.Explorer(data).save_html(tmp_path / "page.html").read_text(encoding="utf-8")
@@ -328,15 +328,15 @@ class TestPage:
 
     @pytest.mark.parametrize(("first", "last"), [(5, 3), (0, 5), (-1, 2), (5, None)])
     def test_a_span_without_fields_is_refused(self, tmp_path: Path, first: int, last: int | None) -> None:
-        """Numbers that select no field, or fields that do not exist, write no file."""
+        """A span that selects no field, or fields that do not exist, raises and writes no file."""
         explorer = rn.Explorer(fields(count=5))
 
         with pytest.raises(SettingsError, match="is not a span of fields: they are numbered from 0 to 4"):
             explorer.save_html(tmp_path / "page.html", first=first, last=last)
         assert list(tmp_path.iterdir()) == []
 
-    def test_it_does_not_name_folders_of_this_machine(self, tmp_path: Path) -> None:
-        """The code on the page opens the file by its name alone."""
+    def test_the_page_does_not_name_folders_of_this_machine(self, tmp_path: Path) -> None:
+        """The code on the page opens the file by its name without a folder."""
         times = [np.datetime64("2020-06-13T00:50")]
         ((_, frame),) = synthetic_frames("RW", times)
         folder = tmp_path / "private"
@@ -349,8 +349,8 @@ class TestPage:
             assert path.name in page
             assert "private" not in page
 
-    def test_too_much_is_refused_with_what_is_possible(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A page that no browser opens is not made."""
+    def test_a_page_too_large_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A page too large for browsers raises, and the error says what is possible."""
         monkeypatch.setattr("radar_nb.widgets.explorer.html_export.PAGE_LIMIT", 800)
         explorer = rn.Explorer(fields(np.random.default_rng(1).random((12, 40, 30)), count=12))
         info = Desk(explorer).ask(type="hello")["info"]
@@ -358,30 +358,32 @@ class TestPage:
         with pytest.raises(SettingsError, match=r"a page with 12 fields would be larger than .* fields at most"):
             list(make_page(explorer.frames, info, (0, 11), "en", least=0.1))
 
-    def test_an_unwritable_place_is_reported(self, tmp_path: Path) -> None:
-        """The error is the usual one."""
+    def test_an_unwritable_path_raises(self, tmp_path: Path) -> None:
+        """A path that cannot be written raises the usual error."""
         (tmp_path / "file").touch()
 
         with pytest.raises((NotWritable, rn.errors.StorageError), match="file"):
             rn.Explorer(fields()).save_html(tmp_path / "file" / "page.html")
 
-    def test_nothing_to_be_seen_is_no_page(self, tmp_path: Path) -> None:
-        """Asked from Python, it is an error that says why."""
+    def test_data_that_cannot_be_shown_make_no_page(self, tmp_path: Path) -> None:
+        """`save_html` raises and gives the reason if the data cannot be shown."""
         with pytest.raises(SettingsError, match="the explorer shows no field: no field to show"):
             rn.Explorer(xr.Dataset()).save_html(tmp_path / "page.html")
 
 
 class TestLanguage:
-    """English and German."""
+    """The explorer in English and German."""
 
-    def test_another_language_is_refused(self) -> None:
-        """It names those that are there."""
+    def test_an_unknown_language_is_refused(self) -> None:
+        """The error lists the available languages."""
         with pytest.raises(SettingsError, match="fr"):
             rn.Explorer(fields(), lang="fr")
 
     @pytest.mark.parametrize(("name", "value"), [("RADAR_NB_LANG", "de"), ("LANG", "de_DE.UTF-8")])
-    def test_the_environment_chooses(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-        """Where no argument does."""
+    def test_the_environment_sets_the_language(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        """The environment sets the language if no argument does."""
         monkeypatch.setenv(name, value)
 
         assert rn.Explorer(fields()).texts["play"] == "Abspielen"

@@ -1,4 +1,4 @@
-"""Reels: fields become codes, and the codes stand for the same values."""
+"""The explorer's frames: fields become codes with the same values."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def array(values: NDArray[Any], *dims: str, **attrs: Any) -> xr.DataArray:
 
 
 class TestPack:
-    """Numbers as codes."""
+    """Packing of numbers as codes."""
 
     @given(SHORT)
-    def test_hundredths_come_back_as_they_were(self, values: NDArray[np.float64]) -> None:
-        """Amounts up to 655.34 in steps of 0.01 are exact, and missing ones stay missing."""
+    def test_hundredths_are_packed_exactly(self, values: NDArray[np.float64]) -> None:
+        """Amounts up to 655.34 in steps of 0.01 are unpacked exactly, and missing ones stay missing."""
         assert np.allclose(encode(values).values, values, rtol=1e-6, equal_nan=True)
 
     @given(hnp.arrays(np.float32, (3, 4), elements=FLOATS))
-    def test_any_number_is_near(self, values: NDArray[np.float32]) -> None:
-        """Others are not farther away than a step, of which the field's range has 65,534."""
+    def test_other_numbers_are_within_one_step(self, values: NDArray[np.float32]) -> None:
+        """Other numbers change by about one step at most, which is the field's range divided by 65,534."""
         picture = encode(values)
 
         away = np.abs(picture.values.astype(float) - values)
         assert np.array_equal(np.isnan(picture.values), np.isnan(values))
         assert not (away > picture.scale + 1e-6 * np.abs(values) + 0.1).any()
 
-    def test_nothing_but_missing_cells_is_a_picture_too(self) -> None:
-        """A field without any value has the code of missing cells alone."""
+    def test_a_field_of_missing_cells_is_packed(self) -> None:
+        """A field without any value has only the code of missing cells."""
         assert (encode(np.full((2, 2), np.nan)).codes == NO_VALUE).all()
 
 
@@ -71,8 +71,8 @@ class TestPicture:
         st.lists(st.tuples(st.sampled_from([0, 1, 7, NO_VALUE]), st.integers(1, 90_000)), min_size=1, max_size=5)
         | st.lists(st.tuples(st.integers(0, NO_VALUE), st.just(1)), min_size=1, max_size=300)
     )
-    def test_packed_codes_come_back(self, runs: list[tuple[int, int]]) -> None:
-        """Any codes, in long runs or in none, are whole again after a browser has unpacked them."""
+    def test_packed_codes_are_unpacked_exactly(self, runs: list[tuple[int, int]]) -> None:
+        """A browser unpacks any codes, with long runs or without, to the original codes."""
         codes = np.concatenate([np.full(length, code, np.uint16) for code, length in runs])
 
         packed = CodedField(codes=codes[None], scale=1.0, offset=0.0).compressed()
@@ -81,8 +81,8 @@ class TestPicture:
         assert len(zlib.decompress(packed)) <= 2 * codes.size + 4
 
 
-class TestReel:
-    """A variable as fields, one after the other."""
+class TestFrames:
+    """A variable as a sequence of fields."""
 
     @pytest.mark.parametrize("packed", [True, False])
     @pytest.mark.parametrize("name", ["rw", "rx", "yw", "ry"])
@@ -101,22 +101,22 @@ class TestReel:
             frames.box(0, 1, slice(3, 4), slice(5, 6))[0], picture.values[3:4, 5:6], equal_nan=True
         )
 
-    def test_falling_coordinates_are_turned(self) -> None:
-        """The first row of a picture lies in the south and its first column in the west."""
+    def test_descending_coordinates_are_reversed(self) -> None:
+        """The first row of a picture is the southernmost and its first column the westernmost."""
         values = np.arange(6.0).reshape(1, 2, 3)
         turned = array(values, "time").isel(y=slice(None, None, -1), x=slice(None, None, -1))
 
         assert np.array_equal(FrameSequence(turned).fields(0, 1)[0].values, values[0])
 
-    def test_one_field_is_a_reel_of_one(self) -> None:
-        """A field without time plays along nothing."""
+    def test_one_field_is_a_sequence_of_one(self) -> None:
+        """A field without time has one frame and no dimension to play along."""
         frames = FrameSequence(array(np.ones((2, 3))))
 
         assert (len(frames), frames.along, frames.times) == (1, None, None)
         assert frames.box(0, 1, slice(1, 2), slice(1, 2)).tolist() == [[[1.0]]]
 
     def test_a_forecast_plays_along_its_lead_time(self) -> None:
-        """The times of its fields are those that are forecast."""
+        """The times of the fields are the forecast times."""
         data = array(np.zeros((1, 3, 2, 2)), "time", "lead_time")
         ends = np.array([["2020-06-13T15:05", "2020-06-13T15:10", "2020-06-13T15:15"]], "datetime64[ns]")
         data = data.assign_coords(prediction_time=(("time", "lead_time"), ends))
@@ -128,7 +128,7 @@ class TestReel:
         assert str(frames.times[1]) == "2020-06-13T15:10:00.000"
 
     def test_a_run_plays_over_its_time_of_validity(self) -> None:
-        """A forecast as it is opened is a series of what it is for; several runs are refused."""
+        """One opened forecast run plays over its valid times; several runs raise."""
         ds = forecasts(np.zeros((2, 3, 2, 2)), first="2020-06-13T15:00")
 
         frames = FrameSequence(ds.RV.isel(time=[1]))
@@ -140,21 +140,21 @@ class TestReel:
         assert len(Explorer(ds.isel(lead_time=2)).frames) == 2
 
     def test_two_dimensions_to_play_along_raise(self) -> None:
-        """The caller must choose one."""
+        """Two dimensions to play along raise: the caller must select one."""
         with pytest.raises(SeriesError, match=r"plays along one|along one dimension.*time \(2\), lead_time \(3\)"):
             FrameSequence(array(np.zeros((2, 3, 2, 2)), "time", "lead_time"))
 
     def test_an_empty_series_raises(self) -> None:
-        """Without a field there is nothing to play."""
+        """A series without a field raises."""
         with pytest.raises(SeriesError, match="holds no field: its time is empty"):
             FrameSequence(array(np.zeros((0, 2, 2)), "time"))
 
 
 class TestChoose:
-    """The variable that is shown."""
+    """Choice of the variable that is shown."""
 
-    def test_it_is_the_first_with_cells_that_is_no_companion(self) -> None:
-        """Flags and coverage are shown when they are asked for."""
+    def test_the_default_is_the_first_field_other_than_flags(self) -> None:
+        """The default is the first gridded variable other than flags and coverage, which are shown on request."""
         ds = xr.Dataset({"flags": array(np.zeros((2, 2))), "n": 1, "RW": array(np.ones((2, 2)))})
 
         assert select_variable(ds).name == "RW"

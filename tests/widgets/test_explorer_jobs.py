@@ -1,4 +1,4 @@
-"""Screenings: a browser is told what the fields hold, and the field that it needs next comes first."""
+"""The explorer's job queue: it answers a browser's questions, and sends the fields needed next first."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def rain() -> xr.DataArray:
 
 
 def frames() -> FrameSequence:
-    """Return its frames, read four fields at a time as those of large grids are."""
+    """Return the rain's frames, read four fields at a time like those of large grids."""
     made = FrameSequence(rain())
     made.batch = 4
     return made
 
 
-class Told(list[tuple[dict[str, Any], list[bytes]]]):
-    """The answers so far."""
+class Answers(list[tuple[dict[str, Any], list[bytes]]]):
+    """The answers received so far."""
 
     def __call__(self, answer: dict[str, Any], buffers: list[bytes]) -> None:
-        """Take an answer."""
+        """Keep an answer."""
         self.append((answer, buffers))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -55,31 +55,34 @@ class Told(list[tuple[dict[str, Any], list[bytes]]]):
         return [field for answer in self.of("frames") for field in answer["frames"]]
 
 
-async def _until(told: Told, kind: str) -> None:
+async def _until(answers: Answers, kind: str) -> None:
     """Yield to the loop until an answer of this kind is there; the caller has a deadline."""
-    while not told.of(kind):  # noqa: ASYNC110 - the answers' taker is a plain function
+    while not answers.of(kind):  # noqa: ASYNC110 - answers arrive by a plain function call
         await asyncio.sleep(0)
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def answers() -> Answers:
+    return Answers()
 
 
 @pytest.fixture
-def queue(told: Told) -> JobQueue:
-    return JobQueue(frames(), told, least=0.01)
+def queue(answers: Answers) -> JobQueue:
+    return JobQueue(frames(), answers, least=0.01)
 
 
 class TestFrames:
-    """Fields on request."""
+    """Requests for fields."""
 
-    def test_they_come_in_the_order_they_are_wanted(self, queue: JobQueue, told: Told) -> None:
-        """Numbers outside the film are left away, and values are those of the Dataset."""
+    def test_fields_are_sent_in_the_requested_order(self, queue: JobQueue, answers: Answers) -> None:
+        """Fields are sent in the requested order with the Dataset's values; numbers out of range are ignored."""
         queue.ask({"type": "frames", "wanted": [9, 10, 3, COUNT, -1]})
 
-        assert [field["index"] for field in told.fields()] == [9, 10, 3]
-        first, buffers = told.fields()[0], next(found for answer, found in told if answer["type"] == "frames")
+        assert [field["index"] for field in answers.fields()] == [9, 10, 3]
+        first, buffers = (
+            answers.fields()[0],
+            next(found for answer, found in answers if answer["type"] == "frames"),
+        )
         values = np.where(
             (found := unpacked(buffers[0]).reshape(ROWS, COLS)) == NO_VALUE, np.nan, found * first["scale"]
         )
@@ -87,17 +90,17 @@ class TestFrames:
         assert first["wet"] == pytest.approx(14 / 15, abs=1e-5)
         assert first["cells"] == 15
 
-    def test_coverage_is_sent_when_it_grows(self, queue: JobQueue, told: Told) -> None:
+    def test_coverage_is_sent_when_it_grows(self, queue: JobQueue, answers: Answers) -> None:
         """A column without any value is not covered; fields that add nothing send nothing."""
         queue.ask({"type": "frames", "wanted": [0]})
         queue.ask({"type": "frames", "wanted": [1, 12]})
 
-        assert len(told.of("coverage")) == 1
-        covered = np.frombuffer(zlib.decompress(told[0][1][0]), "u1").reshape(ROWS, COLS)
+        assert len(answers.of("coverage")) == 1
+        covered = np.frombuffer(zlib.decompress(answers[0][1][0]), "u1").reshape(ROWS, COLS)
         assert covered[:, :3].all()
         assert not covered[:, 3].any()
 
-    def test_an_unreadable_field_is_reported_and_the_others_arrive(self, told: Told) -> None:
+    def test_an_unreadable_field_is_reported_and_the_others_arrive(self, answers: Answers) -> None:
         """One damaged frame does not block its neighbours."""
         damaged = frames()
         read = damaged.fields
@@ -108,48 +111,48 @@ class TestFrames:
             return read(first, stop)
 
         damaged.fields = pictures  # type: ignore[method-assign]
-        JobQueue(damaged, told, least=0.01).ask({"type": "frames", "wanted": [5, 6, 7]})
+        JobQueue(damaged, answers, least=0.01).ask({"type": "frames", "wanted": [5, 6, 7]})
 
-        fields = told.fields()
+        fields = answers.fields()
         assert [("problem" in field, field["index"]) for field in fields] == [(False, 5), (True, 6), (False, 7)]
         assert fields[1]["problem"] == "OSError: the disk is gone"
 
-    def test_what_is_to_be_seen_overtakes_a_sum(self, told: Told) -> None:
-        """With a loop, fields asked for while a total is made come before it, and later wishes replace earlier."""
+    def test_requested_fields_are_sent_before_a_running_total(self, answers: Answers) -> None:
+        """In an event loop, fields requested during a total precede it; later requests replace earlier ones."""
 
         async def ask() -> None:
-            queue = JobQueue(frames(), told, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01)
             queue.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
             queue.ask({"type": "frames", "wanted": [7]})
             queue.ask({"type": "frames", "wanted": [4]})
-            await _until(told, "total")
+            await _until(answers, "total")
 
         asyncio.run(asyncio.wait_for(ask(), 20))
 
-        kinds = [answer["type"] for answer, _ in told]
-        assert [field["index"] for field in told.fields()] == [4]
+        kinds = [answer["type"] for answer, _ in answers]
+        assert [field["index"] for field in answers.fields()] == [4]
         assert kinds.index("frames") < kinds.index("total")
 
 
 class TestJobs:
-    """What takes longer than a field."""
+    """Jobs that take longer than a field."""
 
-    def test_a_stopped_job_is_not_answered(self, told: Told) -> None:
-        """A stopped total sends no answer any more."""
+    def test_a_stopped_job_is_not_answered(self, answers: Answers) -> None:
+        """A stopped total sends no further answers."""
 
         async def ask() -> None:
-            queue = JobQueue(frames(), told, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01)
             queue.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
             queue.ask({"type": "stop", "id": "total"})
             queue.ask({"type": "rain", "start": 0})
-            await _until(told, "rain")
+            await _until(answers, "rain")
 
         asyncio.run(asyncio.wait_for(ask(), 20))
 
-        assert told.of("total") == []
+        assert answers.of("total") == []
 
-    def test_a_job_that_is_stopped_is_ended(self, told: Told) -> None:
-        """What it has opened is closed, in the thread that worked at it."""
+    def test_a_stopped_job_is_closed(self, answers: Answers) -> None:
+        """Stopping a job closes it, with all it has opened, in the job's own thread."""
         ended = asyncio.Event()
 
         def job() -> Steps:
@@ -160,9 +163,9 @@ class TestJobs:
                 loop.call_soon_threadsafe(ended.set)
 
         async def ask() -> None:
-            queue = JobQueue(frames(), told, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01)
             queue.add("a", "endless", job())
-            await _until(told, "step")
+            await _until(answers, "step")
             queue.ask({"type": "stop", "view": "a", "id": "endless"})
             await ended.wait()
 
@@ -170,10 +173,10 @@ class TestJobs:
             loop = runner.get_loop()
             runner.run(asyncio.wait_for(ask(), 20))
 
-        assert told.of("problem") == []
+        assert answers.of("problem") == []
 
-    def test_progress_is_sent_now_and_then(self, queue: JobQueue, told: Told) -> None:
-        """Jupyter drops messages above a thousand a second: of quick steps only few are sent, answers all."""
+    def test_progress_messages_are_limited(self, queue: JobQueue, answers: Answers) -> None:
+        """Quick steps send few progress messages, since Jupyter drops many; every answer is sent."""
 
         def job() -> Steps:
             for done in range(1000):
@@ -182,65 +185,65 @@ class TestJobs:
 
         queue.add("", "job", job())
 
-        assert 1 <= len(told.of("progress")) < 50
-        assert len(told.of("done")) == 1
+        assert 1 <= len(answers.of("progress")) < 50
+        assert len(answers.of("done")) == 1
 
-    def test_an_error_is_a_message(self, queue: JobQueue, told: Told) -> None:
-        """A job that fails is reported, and ends."""
+    def test_an_error_in_a_job_is_reported(self, queue: JobQueue, answers: Answers) -> None:
+        """A failed job sends a message with its error and ends."""
         queue.ask({"type": "series", "id": "a", "cell": [99, 99], "span": [0, 3]})
 
-        assert [(answer["type"], answer["id"]) for answer, _ in told] == [("problem", "a")]
-        assert told[0][0]["text"].startswith("IndexError")
+        assert [(answer["type"], answer["id"]) for answer, _ in answers] == [("problem", "a")]
+        assert answers[0][0]["text"].startswith("IndexError")
 
     def test_an_unknown_question_is_an_error(self, queue: JobQueue) -> None:
-        """The widget reports it to the browser."""
+        """An unknown question raises; the widget reports it to the browser."""
         with pytest.raises(ValueError, match="unknown request 'sing': run the cell again"):
             queue.ask({"type": "sing"})
 
 
 class TestViews:
-    """One film in two places of a page."""
+    """One explorer shown twice on a page."""
 
-    def test_each_view_has_its_own_wishes(self, told: Told) -> None:
-        """What one wants next does not drop what the other waits for."""
+    def test_each_view_has_its_own_requests(self, answers: Answers) -> None:
+        """A request of one view does not drop the pending request of another."""
 
         async def ask() -> None:
-            queue = JobQueue(frames(), told, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01)
             queue.ask({"type": "frames", "view": "a", "wanted": [1, 2, 3]})
             queue.ask({"type": "frames", "view": "b", "wanted": [11]})
             queue.ask({"type": "total", "view": "b", "how": "max"})
-            await _until(told, "total")
+            await _until(answers, "total")
 
         asyncio.run(asyncio.wait_for(ask(), 20))
 
-        assert sorted(field["index"] for field in told.fields()) == [1, 2, 3, 11]
+        assert sorted(field["index"] for field in answers.fields()) == [1, 2, 3, 11]
 
-    def test_an_answer_names_the_view_that_asked(self, queue: JobQueue, told: Told) -> None:
-        """Only that one shows it; fields are for all."""
+    def test_an_answer_names_the_view_that_asked(self, queue: JobQueue, answers: Answers) -> None:
+        """An answer names the view that asked; fields name none, since all views use them."""
         queue.ask({"type": "rain", "view": "a", "start": 0})
         queue.ask({"type": "frames", "view": "a", "wanted": [0]})
 
-        assert told.of("rain")[0]["view"] == "a"
-        assert "view" not in told.of("frames")[0]
+        assert answers.of("rain")[0]["view"] == "a"
+        assert "view" not in answers.of("frames")[0]
 
-    def test_a_view_that_goes_takes_its_questions_along(self, told: Told) -> None:
-        """The kernel does not work for a page that is closed."""
+    def test_a_closed_view_drops_its_questions(self, answers: Answers) -> None:
+        """Questions of a closed view are dropped; those of other views are answered."""
 
         async def ask() -> None:
-            queue = JobQueue(frames(), told, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01)
             queue.ask({"type": "series", "view": "a", "id": "s", "cell": [0, 0]})
             queue.ask({"type": "frames", "view": "a", "wanted": [5]})
             queue.ask({"type": "bye", "view": "a"})
             queue.ask({"type": "rain", "view": "b", "start": 0})
-            await _until(told, "rain")
+            await _until(answers, "rain")
 
         asyncio.run(asyncio.wait_for(ask(), 20))
 
-        assert [answer["type"] for answer, _ in told] == ["rain"]
+        assert [answer["type"] for answer, _ in answers] == ["rain"]
 
-    def test_a_later_view_gets_the_coverage(self, queue: JobQueue, told: Told) -> None:
-        """Otherwise it would take cells without data for cells that no radar sees."""
+    def test_a_later_view_gets_the_coverage(self, queue: JobQueue, answers: Answers) -> None:
+        """A view opened later gets the coverage, which separates cells without data from cells no radar sees."""
         queue.ask({"type": "frames", "view": "a", "wanted": [0]})
         queue.ask({"type": "hello", "view": "b"})
 
-        assert [answer["type"] for answer, _ in told] == ["coverage", "frames", "coverage"]
+        assert [answer["type"] for answer, _ in answers] == ["coverage", "frames", "coverage"]

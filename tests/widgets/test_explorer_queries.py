@@ -1,4 +1,4 @@
-"""What is asked of a film: series, totals and the next rain are those of the Dataset."""
+"""The explorer's queries: series, totals and the next rain equal the Dataset's."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ FIELDS = rain(VALUES)["YW"]
 
 @pytest.fixture
 def frames() -> FrameSequence:
-    """Return some rain with a missing column, read four fields at a time as those of large grids are."""
+    """Return some rain with a missing column, read four fields at a time like large grids."""
     made = FrameSequence(FIELDS)
     made.batch = 4
     return made
 
 
 class TestSeries:
-    """Cells and areas along time."""
+    """Series of cells and areas."""
 
-    def _told(
+    def _answers(
         self, frames: FrameSequence, span: tuple[int, int] = (0, COUNT), **question: Any
     ) -> tuple[Any, list[Any]]:
         pieces = [answer[0] for answer in place_series(frames, {"id": "a", **question}, span) if answer]
@@ -43,54 +43,54 @@ class TestSeries:
         return values, pieces
 
     def test_a_cells_series_is_the_datasets(self, frames: FrameSequence) -> None:
-        """The pieces around the playhead come first, and together they are all."""
-        values, pieces = self._told(frames, cell=[2, 1], near=17)
+        """The pieces around the playhead come first; all pieces together are the Dataset's series."""
+        values, pieces = self._answers(frames, cell=[2, 1], near=17)
 
         assert np.allclose(values, FIELDS[:, 2, 1], equal_nan=True)
         assert [piece.get("first") for piece in pieces] == [16, 8, 0, None]
         assert pieces[-1]["done"]
 
     def test_an_areas_series_is_the_mean_of_its_cells_with_data(self, frames: FrameSequence) -> None:
-        """Missing cells do not count."""
-        values, pieces = self._told(frames, polygon=[(1, 1), (4, 1), (4, 3), (1, 3)])
+        """An area's series is the mean of its cells, without missing ones."""
+        values, pieces = self._answers(frames, polygon=[(1, 1), (4, 1), (4, 3), (1, 3)])
 
         assert np.allclose(values, FIELDS[:, 1:3, 1:4].mean(("y", "x")), equal_nan=True)
         assert pieces[-1]["cells"] == 6
 
     def test_only_the_span_is_read(self, frames: FrameSequence) -> None:
-        """Outside of it nothing is returned."""
-        values, _ = self._told(frames, (6, 9), cell=[2, 1])
+        """A series has values within the span only."""
+        values, _ = self._answers(frames, (6, 9), cell=[2, 1])
 
         assert np.allclose(values[6:9], FIELDS[6:9, 2, 1], equal_nan=True)
         assert np.isnan(values[[*range(6), *range(9, COUNT)]]).all()
 
     def test_an_area_without_a_cell_is_empty(self, frames: FrameSequence) -> None:
-        """A polygon beside the map, or thinner than a cell, has no series."""
-        _, pieces = self._told(frames, polygon=[(-9, 0), (-8, 0), (-8, 2)])
+        """A polygon outside the map, or thinner than a cell, has no series."""
+        _, pieces = self._answers(frames, polygon=[(-9, 0), (-8, 0), (-8, 2)])
 
         assert pieces == [{"type": "series", "id": "a", "done": True, "cells": 0}]
 
 
 @pytest.mark.parametrize("how", ["sum", "max"])
 def test_totals_are_the_datasets(frames: FrameSequence, how: str) -> None:
-    """Cells without any value are missing; the least share tells where some are."""
+    """A total is missing in cells without any value; `least_share` is the smallest share of fields with one."""
     *progress, last = span_total(frames, how, (5, 16), {})
 
     assert last
-    told, (packed,) = last
+    answer, (packed,) = last
     found = unpacked(packed).reshape(ROWS, COLS)
-    values = np.where(found == NO_VALUE, np.nan, found * told["scale"] + told["offset"])
+    values = np.where(found == NO_VALUE, np.nan, found * answer["scale"] + answer["offset"])
     part = FIELDS[5:16]
     expected = part.sum("time", min_count=1) if how == "sum" else part.max("time")
     counts = part.count("time")
     assert np.allclose(values, expected, atol=1e-6, equal_nan=True)
-    assert told["least_share"] == pytest.approx(float(counts.where(counts > 0).min()) / 11)
-    assert told["span"] == [5, 15]
+    assert answer["least_share"] == pytest.approx(float(counts.where(counts > 0).min()) / 11)
+    assert answer["span"] == [5, 15]
     assert progress[-1] == ({"type": "progress", "id": "total", "done": 11, "count": 11}, [])
 
 
 def test_sum_and_maximum_of_a_span_need_one_pass(frames: FrameSequence) -> None:
-    """The maximum after the sum of the same span reads nothing; another span is read anew."""
+    """The maximum after the sum of the same span reads no field; another span is read again."""
     kept: Any = {}
 
     for how in ("sum", "max"):
@@ -102,20 +102,20 @@ def test_sum_and_maximum_of_a_span_need_one_pass(frames: FrameSequence) -> None:
 
 
 def test_totals_of_fields_with_scales_of_their_own_are_the_datasets() -> None:
-    """Values that no common step can hold are summed as they are."""
+    """Fields whose values have no common step are summed without rounding."""
     values = np.random.default_rng(1).random((6, ROWS, COLS)).astype(np.float32) ** 9
     frames = FrameSequence(rain(values)["YW"].drop_encoding())
 
     for how, expected in (("sum", values.sum(0)), ("max", values.max(0))):
         *_, last = span_total(frames, how, (0, 6), {})
         assert last
-        told, (packed,) = last
-        found = unpacked(packed).reshape(ROWS, COLS) * told["scale"] + told["offset"]
-        assert np.allclose(found, expected, atol=told["scale"] + 6e-5)
+        answer, (packed,) = last
+        found = unpacked(packed).reshape(ROWS, COLS) * answer["scale"] + answer["offset"]
+        assert np.allclose(found, expected, atol=answer["scale"] + 6e-5)
 
 
-def test_a_total_of_nothing_is_missing(frames: FrameSequence) -> None:
-    """Where no cell has ever had a value, none has a total."""
+def test_a_total_without_values_is_missing(frames: FrameSequence) -> None:
+    """If no cell has a value in the span, the total is missing everywhere."""
     frames.data = frames.data * np.nan
 
     *_, last = span_total(frames, "sum", (0, COUNT), {})
@@ -127,7 +127,7 @@ def test_a_total_of_nothing_is_missing(frames: FrameSequence) -> None:
 
 @pytest.mark.parametrize(("start", "found"), [(0, 8), (7, 8), (8, 13), (14, None)])
 def test_the_next_rain_begins_after_a_dry_field(start: int, found: int | None) -> None:
-    """Where it rains already, the next rain is the one after a dry field or a missing one."""
+    """During rain, the next rain is the first wet field after a dry or missing one."""
     values = np.zeros((COUNT, ROWS, COLS), np.float32)
     values[8:] = 0.5
     values[12] = np.nan
@@ -139,13 +139,13 @@ def test_the_next_rain_begins_after_a_dry_field(start: int, found: int | None) -
 
 @given(st.tuples(*[st.tuples(st.floats(-2, 8), st.floats(-2, 8))] * 3))
 @example(((0.0, 0.0), (1.0, 1.0), (2.0, 2.0)))
-def test_a_triangle_holds_what_shapely_says(corners: tuple[tuple[float, float], ...]) -> None:
-    """Cells whose centre lies inside; those on an edge may belong to either side."""
+def test_a_triangle_has_the_same_cells_as_in_shapely(corners: tuple[tuple[float, float], ...]) -> None:
+    """A triangle contains the cells whose centre shapely finds inside; those on an edge may differ."""
     centres = shapely.points([(col + 0.5, row + 0.5) for row in range(6) for col in range(7)])
     triangle = shapely.Polygon(corners)
 
     found = inside(corners, (6, 7)).ravel()
 
-    with np.errstate(all="ignore"):  # of corners that lie 1e-300 from each other
+    with np.errstate(all="ignore"):  # for corners 1e-300 apart
         sure = shapely.distance(triangle.exterior, centres) > 1e-6
     assert np.array_equal(found[sure], shapely.contains(triangle, centres)[sure])

@@ -1,4 +1,4 @@
-"""Month picker: by its traits, without a browser."""
+"""The month picker, tested through its traits, without a browser."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_all_controls_show_the_months() -> None:
     assert shown["calendar"].value == ["2020-06", "2020-07", "2020-08"]
     assert (shown["Product"].value, shown["Series"].value) == ("YW", "auto")
     assert "3 months of RADKLIM 2017.002 (2020-06 to 2020-08) · 3 files" in words(picker)
-    assert "radar-nb-picker" in picker._dom_classes  # noqa: SLF001 - ipywidgets shows them nowhere else
+    assert "radar-nb-picker" in picker._dom_classes  # noqa: SLF001 - ipywidgets has no public name for it
 
 
-def test_without_a_month_it_is_the_newest_known_by_name() -> None:
-    """A new picker has a plan at once, and asks no server."""
+def test_the_default_is_the_newest_month_with_a_known_name() -> None:
+    """A new picker without a month has a plan at once, without a request to the server."""
     picker = MonthPicker(base_url=NO_SERVER)
 
     assert picker.value == (Month(2026, 1),)
@@ -51,7 +51,7 @@ def test_without_a_month_it_is_the_newest_known_by_name() -> None:
 
 
 def test_value_set_from_code_moves_controls_and_plan() -> None:
-    """Code and hand are equal."""
+    """Setting `value` from code changes controls and plan as a choice by hand does."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
     seen = changes(picker, "value", "plan")
 
@@ -65,7 +65,7 @@ def test_value_set_from_code_moves_controls_and_plan() -> None:
 
 
 def test_dates_snap_to_whole_months() -> None:
-    """Any day means its month: the first day where it begins, the last where it ends."""
+    """Any start date becomes the first day of its month, any end date the last."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["To"].value = date(2020, 8, 13)
@@ -76,7 +76,7 @@ def test_dates_snap_to_whole_months() -> None:
 
 
 def test_a_date_in_the_same_month_snaps_and_changes_nothing() -> None:
-    """Observers hear of months, not of days."""
+    """A date in the selected month snaps back, and observers are not notified."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
     seen = changes(picker, "value", "plan")
 
@@ -87,8 +87,8 @@ def test_a_date_in_the_same_month_snaps_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("moved", "to"), [("From", "2021-03"), ("To", "2019-03")])
-def test_the_other_date_follows_where_the_order_would_turn(moved: str, to: str) -> None:
-    """A range cannot be reversed by hand."""
+def test_the_other_date_follows_if_the_order_would_reverse(moved: str, to: str) -> None:
+    """A start after the end, or the reverse, moves the other date."""
     picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NO_SERVER)
 
     parts(picker)[moved].value = Month.of(to).first_day
@@ -97,8 +97,8 @@ def test_the_other_date_follows_where_the_order_would_turn(moved: str, to: str) 
 
 
 @pytest.mark.parametrize("typed", [None, date(2, 6, 1), date(202, 6, 1)])
-def test_what_is_no_date_yet_is_put_back(typed: date | None) -> None:
-    """An emptied field and a year that is typed by halves change nothing."""
+def test_an_incomplete_date_is_restored(typed: date | None) -> None:
+    """An empty date and a half-typed year change nothing."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["From"].value = typed
@@ -107,8 +107,8 @@ def test_what_is_no_date_yet_is_put_back(typed: date | None) -> None:
     assert picker.value == (Month(2020, 6),)
 
 
-def test_dates_beyond_the_offer_are_moved_into_it() -> None:
-    """A choice by hand ends where DWD's archives end."""
+def test_dates_outside_the_offer_are_moved_into_it() -> None:
+    """A date outside DWD's archives becomes the nearest month that they have."""
     picker = MonthPicker("YW", "2020-06", source="radklim", base_url=NO_SERVER)
 
     parts(picker)["From"].value = date(1950, 1, 13)
@@ -120,7 +120,7 @@ def test_dates_beyond_the_offer_are_moved_into_it() -> None:
 
 
 def test_in_a_notebook_a_date_counts_after_the_last_key() -> None:
-    """Intermediate dates are not choices: a browser sends one after each key."""
+    """Intermediate dates are ignored: a browser sends one after each key."""
 
     async def cell() -> tuple[list[tuple[str, Any]], tuple[Month, ...]]:
         picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
@@ -138,8 +138,8 @@ def test_in_a_notebook_a_date_counts_after_the_last_key() -> None:
     assert seen == [("value", value)]
 
 
-def test_the_calendar_chooses_any_months() -> None:
-    """Months need not follow each other; the dates show the ends, and the plan holds just these months."""
+def test_the_calendar_selects_any_months() -> None:
+    """Selected months may have gaps; the dates show their ends, and the plan holds only these months."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = ["2019-07", "2020-07", "2020-08"]
@@ -150,8 +150,8 @@ def test_the_calendar_chooses_any_months() -> None:
     assert "3 months of RADKLIM 2017.002 (2019-07 to 2020-08, with gaps)" in words(picker)
 
 
-def test_months_in_the_calendar_that_are_not_published_are_left_out() -> None:
-    """A page that is older than the offer chooses nothing that there is not."""
+def test_unpublished_months_in_the_calendar_are_ignored() -> None:
+    """Months that an outdated page selects and that are not published are ignored."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = ["1999-07", "2020-07"]
@@ -161,7 +161,7 @@ def test_months_in_the_calendar_that_are_not_published_are_left_out() -> None:
 
 
 def test_an_empty_selection_has_no_plan() -> None:
-    """An empty choice is a choice: the line says what to do, and asking for the plan raises."""
+    """With no month selected the line says what to do, and `done()` raises."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = []
@@ -177,7 +177,7 @@ def test_an_empty_selection_has_no_plan() -> None:
 
 
 def test_the_calendar_shows_the_disk(tmp_path: Path) -> None:
-    """Each month has the colour of what lies here of it, also after a look at the disk again."""
+    """Each month has the colour of its state on disk, also after a refresh."""
     picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NO_SERVER)
     place = tmp_path / JUNE[1:]
     place.parent.mkdir(parents=True)
@@ -193,7 +193,7 @@ def test_the_calendar_shows_the_disk(tmp_path: Path) -> None:
 
 
 def test_the_line_states_space_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The duration is known from the server's last download; too small a disk is reported beforehand."""
+    """The duration comes from the server's last download; too little free space is reported beforehand."""
     picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url="http://127.0.0.1:9")
     assert "time unknown until the first download" in words(picker)
 
@@ -206,7 +206,7 @@ def test_the_line_states_space_and_time(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_invalid_folder_is_reported(tmp_path: Path) -> None:
-    """The line says what is wrong with it, without a traceback."""
+    """The line states the fault of the folder, without a traceback."""
     picker = MonthPicker("YW", "2020-06", folder=tmp_path / ("x" * 300), base_url=NO_SERVER)
 
     assert picker.plan is None
@@ -214,8 +214,8 @@ def test_an_invalid_folder_is_reported(tmp_path: Path) -> None:
     assert "Traceback" not in words(picker)
 
 
-def test_it_speaks_german() -> None:
-    """Labels, products and the line, down to the decimal comma."""
+def test_the_picker_in_german() -> None:
+    """Labels, products and the line are in German, with decimal commas."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER, lang="de")
 
     assert {"Produkt", "Reihe", "Von", "Bis"} <= parts(picker).keys()
@@ -224,8 +224,8 @@ def test_it_speaks_german() -> None:
     assert "Millimeter Niederschlag in 5 Minuten" in words(picker)
 
 
-def test_another_product_keeps_the_months_where_it_can() -> None:
-    """RW has what YW has; SF begins later, in a series of its own, and the choice is moved there."""
+def test_another_product_keeps_the_months_if_possible() -> None:
+    """RW has the months of YW; SF begins later, in another series, and the choice moves there."""
     picker = MonthPicker("YW", "2003-06", source="radklim", base_url=NO_SERVER)
     seen = changes(picker, "product", "source", "value")
 
@@ -238,8 +238,8 @@ def test_another_product_keeps_the_months_where_it_can() -> None:
     assert names(picker) == ["SF-200610.tar.gz"]
 
 
-def test_the_series_can_be_chosen() -> None:
-    """The same months of another family are another plan."""
+def test_the_family_can_be_selected() -> None:
+    """The same months of another family have another plan."""
     picker = MonthPicker("RW", "2010-06", base_url=NO_SERVER)
 
     parts(picker)["Series"].value = "radolan"
@@ -249,7 +249,7 @@ def test_the_series_can_be_chosen() -> None:
 
 
 def test_months_without_a_family_are_reported() -> None:
-    """The error is a text in the line, and raised only when the plan is requested."""
+    """The line shows the error, which only `done()` raises."""
     picker = MonthPicker("YW", "2024-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = ["2024-06", str(Month.now())]
@@ -270,8 +270,8 @@ def test_months_without_a_family_are_reported() -> None:
         ("value", "June", MonthError, "'June' is not a valid month"),
     ],
 )
-def test_from_code_nonsense_is_refused(trait: str, value: Any, error: type[Exception], match: str) -> None:
-    """What a program sets is never guessed, and the choice stays as it was."""
+def test_invalid_values_from_code_raise(trait: str, value: Any, error: type[Exception], match: str) -> None:
+    """An invalid value set from code raises and is never guessed; the choice stays."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
     before = (picker.product, picker.source, picker.value, picker.plan)
 
@@ -282,14 +282,14 @@ def test_from_code_nonsense_is_refused(trait: str, value: Any, error: type[Excep
 
 
 def test_settings_are_checked_at_once() -> None:
-    """A wrong address is reported before the first download."""
+    """An invalid address raises when the picker is made, before the first download."""
     with pytest.raises(SettingsError, match="'ftp://x' is not a web address"):
         MonthPicker("YW", "2020-06", base_url="ftp://x")
 
 
 @pytest.mark.parametrize("in_a_loop", [True, False])
-def test_where_a_listing_is_needed_the_plan_comes_later(server: Server, *, in_a_loop: bool) -> None:
-    """The server is asked beside the caller, with a loop or without one."""
+def test_a_plan_that_needs_a_listing_is_made_in_the_background(server: Server, *, in_a_loop: bool) -> None:
+    """The server is asked in the background, with an event loop or without one."""
     row = '<a href="YW-250101.tar.gz">YW-250101.tar.gz</a>   02-Jan-2025 01:00   1234'
     server.script(RECENT, Reply(body=f"<h1>Index of {RECENT}</h1><pre>{row}</pre>".encode()))
 
@@ -303,17 +303,17 @@ def test_where_a_listing_is_needed_the_plan_comes_later(server: Server, *, in_a_
         server.open.set()
         return (*first, run(picker.done()), words(picker))
 
-    before, said, after, told = asyncio.run(cell()) if in_a_loop else ask()
+    before, said, after, line = asyncio.run(cell()) if in_a_loop else ask()
 
     assert before is None
     assert "asking the server" in said
     assert [archive.name for archive in after.archives] == ["YW-250101.tar.gz"]
-    assert "1 month of RADOLAN (2025-01) · 1 file, 1 kB · none on disk yet" in told
-    assert "Not on the server: 2025-01-02 to 2025-01-31" in told
+    assert "1 month of RADOLAN (2025-01) · 1 file, 1 kB · none on disk yet" in line
+    assert "Not on the server: 2025-01-02 to 2025-01-31" in line
 
 
 def test_a_server_that_refuses_is_reported(server: Server) -> None:
-    """The line says so, without an exception, and a later choice clears it."""
+    """The line reports the refusal without an exception, and a later choice clears it."""
     server.script(RECENT, Reply(status=403, body=b"no"))
     picker = MonthPicker("YW", "2025-01", source="radolan", base_url=server.url)
 
@@ -328,8 +328,8 @@ def test_a_server_that_refuses_is_reported(server: Server) -> None:
     assert picker.plan is run(picker.done())
 
 
-def test_a_server_that_is_back_is_asked_again_by_a_click(server: Server) -> None:
-    """What has failed for a reason that passes can be tried again without code."""
+def test_a_click_asks_the_server_again(server: Server) -> None:
+    """After a temporary failure a click tries again."""
     row = '<a href="YW-250101.tar.gz">YW-250101.tar.gz</a>   02-Jan-2025 01:00   1234'
     listing = Reply(body=f"<h1>Index of {RECENT}</h1><pre>{row}</pre>".encode())
     server.script(RECENT, Reply(status=403), listing)
@@ -343,8 +343,8 @@ def test_a_server_that_is_back_is_asked_again_by_a_click(server: Server) -> None
     assert names(picker) == ["YW-250101.tar.gz"]
 
 
-def test_months_that_are_passed_by_are_not_asked_for(server: Server) -> None:
-    """A drag over months of which no name is known asks the server once, for what it ends with."""
+def test_months_passed_during_a_drag_are_not_requested(server: Server) -> None:
+    """A drag over months without known names asks the server once, for the final choice."""
     row = '<a href="YW-250101.tar.gz">YW-250101.tar.gz</a>   02-Jan-2025 01:00   1234'
     server.script(RECENT, Reply(body=f"<h1>Index of {RECENT}</h1><pre>{row}</pre>".encode()))
 
@@ -362,8 +362,8 @@ def test_months_that_are_passed_by_are_not_asked_for(server: Server) -> None:
     assert picker.plan.months == month_range("2025-01", "2025-04")
 
 
-def test_of_what_the_server_lists_only_the_months_chosen_are_planned(server: Server) -> None:
-    """Months between those chosen are not fetched, where names are known and where they are not."""
+def test_only_selected_months_of_a_listing_are_planned(server: Server) -> None:
+    """Months between the selected ones are not planned, whether their names are known or not."""
     rows = "".join(
         f'<a href="YW-25{month:02d}01.tar.gz">YW-25{month:02d}01.tar.gz</a>   02-Jan-2026 01:00   1234\n'
         for month in (1, 2, 3)
@@ -381,8 +381,8 @@ def test_of_what_the_server_lists_only_the_months_chosen_are_planned(server: Ser
     assert {gap.month for gap in picker.plan.missing} == set(chosen)
 
 
-def test_an_answer_to_an_earlier_question_is_dropped(server: Server) -> None:
-    """A newer choice is kept."""
+def test_an_answer_for_an_earlier_choice_is_dropped(server: Server) -> None:
+    """An answer that arrives after a newer choice does not replace its plan."""
     stall = threading.Event()
     server.script(RECENT, Reply(body=b"<pre>", cut=3, stall=stall), Reply(status=403))
 
@@ -403,8 +403,8 @@ def test_an_answer_to_an_earlier_question_is_dropped(server: Server) -> None:
     assert "403" not in words(picker)
 
 
-def test_refresh_looks_at_the_disk_again(tmp_path: Path) -> None:
-    """Files that came by another way are seen."""
+def test_refresh_reads_the_disk_again(tmp_path: Path) -> None:
+    """After a refresh the picker shows files that another program has written."""
     picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=NO_SERVER)
     place = tmp_path / JUNE[1:]
     place.parent.mkdir(parents=True)

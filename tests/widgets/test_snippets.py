@@ -1,4 +1,4 @@
-"""Code that widgets show."""
+"""The code that widgets show."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_options_stay_as_they_were(tmp_path: Path) -> None:
-    """The arguments of the caller are not changed."""
+def test_options_are_not_changed(tmp_path: Path) -> None:
+    """The caller's arguments stay unchanged."""
     june, options = plan("YW", "2020-06", folder=tmp_path), {"errors": "report"}
 
     code = opening_code(june, list(june.paths), options)
@@ -24,7 +24,7 @@ def test_options_stay_as_they_were(tmp_path: Path) -> None:
 
 
 def test_paths_below_the_working_folder_are_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code runs on another machine that has the same folders below the notebook."""
+    """The code has relative paths below the working folder, so it runs on machines with the same folders."""
     monkeypatch.chdir(tmp_path)
 
     assert source_call(tmp_path / "rain" / "RW.tar") == "open_dataset('rain/RW.tar')"

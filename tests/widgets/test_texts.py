@@ -1,4 +1,4 @@
-"""Laws of the texts: each exists in both languages, each is used, and each that the code uses exists."""
+"""The texts: each exists in both languages, each is used, and each text that the code uses exists."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fields(text: str) -> set[str]:
 
 @functools.cache
 def asked() -> tuple[set[str], set[re.Pattern[str]]]:
-    """Return all strings in the code that may be keys or parts of them, and the keys with gaps as patterns."""
+    """Return all strings in the code that may be keys or parts of keys, and keys with placeholders as patterns."""
     whole: set[str] = set()
     gaps: set[re.Pattern[str]] = set()
     for path in SOURCE.rglob("*.py"):
@@ -61,13 +61,13 @@ def explorer_keys() -> set[str]:
 
 
 def test_both_languages_have_the_same_keys_in_order() -> None:
-    """A sorted file keeps a change in one place."""
+    """Both languages have the same keys in the same, sorted order."""
     assert list(ENGLISH) == list(GERMAN) == sorted(ENGLISH)
 
 
 @every_text
 def test_each_text_is_a_translation(key: str) -> None:
-    """Both have the same fields and no blank at their ends; long ones differ."""
+    """Both texts have the same fields and no blanks at the ends; long ones differ."""
     english, german = ENGLISH[key], GERMAN[key]
 
     assert english.strip() == english != ""
@@ -79,7 +79,7 @@ def test_each_text_is_a_translation(key: str) -> None:
 
 @every_text
 def test_each_text_is_used(key: str) -> None:
-    """The code names its key, or builds it from names that the code knows."""
+    """The code contains each text's key, or builds it from names in the code."""
     whole, gaps = asked()
     known = whole | KINDS | set(PRODUCTS) | FAMILIES | set(get_args(State)) | {"Exception"}
     in_script = {f"calendar.{name}" for name in (*re.findall(r"words\.(\w+)", SCRIPT), *LETTERS)}
@@ -93,7 +93,7 @@ def test_each_text_is_used(key: str) -> None:
 
 
 def test_each_text_that_the_code_uses_exists() -> None:
-    """Keys in the code, in the scripts, and those that belong to a table of ours."""
+    """Keys in the code, in the scripts, and of our tables exist."""
     whole, _ = asked()
     prefixes = {key.partition(".")[0] for key in ENGLISH}
     keys = {text for text in whole if re.fullmatch(rf"({'|'.join(prefixes)})(\.[a-z]+)+", text)}
@@ -107,15 +107,15 @@ def test_each_text_that_the_code_uses_exists() -> None:
     assert sorted(keys - ENGLISH.keys()) == []
 
 
-def test_each_text_of_an_error_belongs_to_one() -> None:
-    """An error that is renamed keeps its text."""
+def test_each_error_text_belongs_to_an_error_class() -> None:
+    """Each text of an error names an existing error class."""
     named = {key.removeprefix("error.") for key in ENGLISH if key.startswith("error.")}
 
     assert named <= KINDS | {"Exception"}
 
 
 def test_the_calendar_has_twelve_months_and_four_seasons() -> None:
-    """The script relies on it."""
+    """The calendar's script gets twelve months and four seasons."""
     for table in (ENGLISH, GERMAN):
         assert len(table["calendar.months"].split()) == 12
         assert len(table["calendar.short"].split()) == 12
@@ -133,10 +133,10 @@ def test_the_calendar_has_twelve_months_and_four_seasons() -> None:
         ("de", "en", "en_US.UTF-8", "de"),
     ],
 )
-def test_the_language_is_the_arguments_then_the_environments(
+def test_the_language_is_chosen_in_order(
     lang: str | None, ours: str | None, system: str | None, spoken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`lang=`, then RADAR_NB_LANG, then LANG, then English."""
+    """The language comes from `lang=`, then RADAR_NB_LANG, then LANG, and is else English."""
     for name, value in (("RADAR_NB_LANG", ours), ("LANG", system)):
         if value is None:
             monkeypatch.delenv(name, raising=False)
@@ -146,14 +146,14 @@ def test_the_language_is_the_arguments_then_the_environments(
     assert load_texts(lang).language == spoken
 
 
-def test_another_language_is_refused() -> None:
-    """An unknown language is not taken for English."""
+def test_an_unknown_language_is_refused() -> None:
+    """An unknown language raises instead of meaning English."""
     with pytest.raises(SettingsError, match="unknown language 'fr': choose one of en, de"):
         load_texts("fr")
 
 
 def test_numbers_are_written_as_the_language_does() -> None:
-    """One and many, decimal comma, days."""
+    """Singular and plural, decimal comma and days follow the language."""
     english, german = Texts("en"), Texts("de")
 
     assert [english.count("file", 1), german.count("file", 0)] == ["1 file", "0 Dateien"]

@@ -1,4 +1,4 @@
-"""What there is to see while work goes on: arithmetic with a clock of its own."""
+"""Progress of transfers: pure arithmetic with an injected clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Clock:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Return them."""
+        """Return the seconds."""
         return self.now
 
 
@@ -35,13 +35,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_before_the_first_event_there_is_nothing_to_see() -> None:
-    """A display can be drawn at once."""
+def test_before_the_first_event_progress_is_empty() -> None:
+    """Progress can be drawn before the first event, without files or bytes."""
     assert Watch().sight() == Sight()
 
 
-def test_the_speed_is_that_of_the_last_ten_seconds(clock: Clock) -> None:
-    """A slow beginning is forgotten."""
+def test_the_speed_covers_the_last_ten_seconds(clock: Clock) -> None:
+    """The speed is that of the last 10 s, so a slow start has no lasting effect."""
     watch = Watch(clock=clock)
     for second in range(31):
         clock.now = float(second)
@@ -50,8 +50,8 @@ def test_the_speed_is_that_of_the_last_ten_seconds(clock: Clock) -> None:
     assert watch.sight().speed == pytest.approx(100_000)
 
 
-def test_where_nothing_comes_there_is_no_speed(clock: Clock) -> None:
-    """A server that has fallen silent is not said to send."""
+def test_without_new_bytes_the_speed_is_unknown(clock: Clock) -> None:
+    """If a server stops sending, no speed is shown."""
     watch = Watch(clock=clock)
     for second in range(3):
         clock.now = float(second)
@@ -62,8 +62,8 @@ def test_where_nothing_comes_there_is_no_speed(clock: Clock) -> None:
     assert watch.sight().speed == 0
 
 
-def test_after_a_pause_the_speed_is_measured_anew(clock: Clock) -> None:
-    """The time of a pause does not count."""
+def test_after_a_pause_the_speed_is_measured_again(clock: Clock) -> None:
+    """The duration of a pause does not lower the speed."""
     watch = Watch(clock=clock)
     watch(event(0))
     clock.now = 1.0
@@ -79,8 +79,8 @@ def test_after_a_pause_the_speed_is_measured_anew(clock: Clock) -> None:
     assert watch.sight().speed == 2000
 
 
-def test_a_discarded_part_gives_no_negative_speed(clock: Clock) -> None:
-    """A restarted file subtracts its bytes."""
+def test_a_discarded_part_does_not_make_the_speed_negative(clock: Clock) -> None:
+    """A file that starts again subtracts its bytes, and the speed is never negative."""
     watch = Watch(clock=clock)
     watch(event(5000))
     clock.now = 1.0
@@ -90,7 +90,7 @@ def test_a_discarded_part_gives_no_negative_speed(clock: Clock) -> None:
 
 
 def test_a_file_has_no_total_until_its_size_is_known() -> None:
-    """A guess is not drawn as a share."""
+    """A file of unknown size shows no share."""
     watch, report = Watch(), running(bytes=300, already=100)
     before = watch.sight(report).running[0]
 
@@ -101,15 +101,15 @@ def test_a_file_has_no_total_until_its_size_is_known() -> None:
     assert (after.done, after.total) == (400, 1000)
 
 
-def test_a_file_is_never_more_than_whole() -> None:
-    """One that is larger than was listed has a full bar."""
+def test_a_file_never_exceeds_100_percent() -> None:
+    """A file larger than listed has a full bar."""
     watch = Watch({"a.tar": 100})
 
     assert watch.sight(running(bytes=300)).running[0].total == 300
 
 
 def test_five_files_are_shown_and_the_others_counted() -> None:
-    """Many at a time do not make a wall of bars."""
+    """Of many running files five have bars and the others are counted."""
     outcomes = [Outcome(name=str(k), state="running", retries=k) for k in range(7)]
     outcomes += [
         Outcome(name="d", state="done"),
@@ -123,8 +123,8 @@ def test_five_files_are_shown_and_the_others_counted() -> None:
     assert (sight.others, sight.finished, sight.failed, sight.files) == (2, 2, 1, 10)
 
 
-def test_what_is_counted_is_kept() -> None:
-    """Parts of archives are not taken for bytes."""
+def test_the_unit_of_counts_is_kept() -> None:
+    """Counts of archives' parts are not shown as bytes."""
     watch = Watch()
 
     watch(event(3, None, "files"))

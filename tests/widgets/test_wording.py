@@ -1,4 +1,4 @@
-"""What the widgets say."""
+"""Texts of the widgets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def text(html: str) -> str:
     return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", html)).split())
 
 
-def told(made: Plan, say: Texts = ENGLISH, *, free: int = 10**12, speed: float | None = None) -> str:
+def line_of(made: Plan, say: Texts = ENGLISH, *, free: int = 10**12, speed: float | None = None) -> str:
     """Return the line of a plan."""
     return text(plan_lines(made, look(made), free=free, speed=speed, say=say))
 
@@ -64,23 +64,23 @@ def lay(made: Plan, count: int) -> None:
     ],
 )
 def test_a_plan_states_months_files_size_and_what_is_on_disk(three: Plan, there: int, said: str) -> None:
-    """One line states the size, the part on disk, and its true size."""
+    """The line states months, files, size and what is on disk; known sizes replace estimates."""
     lay(three, there)
 
-    line = told(three, free=5 * 10**9)
+    line = line_of(three, free=5 * 10**9)
 
     assert line.startswith(f"3 months of RADKLIM 2017.002 (2020-06 to 2020-08) · {said}")
 
 
-def test_listed_sizes_are_not_called_about(three: Plan) -> None:
-    """What the server has said is exact."""
+def test_listed_sizes_are_stated_as_exact(three: Plan) -> None:
+    """Sizes from the server's listing are stated without "about"."""
     listed = replace(three, archives=tuple(replace(archive, size=1_500_000) for archive in three.archives))
 
-    assert "3 files, 4.5 MB ·" in told(listed)
+    assert "3 files, 4.5 MB ·" in line_of(listed)
 
 
 def test_time_and_lack_of_space_are_stated_beforehand(three: Plan) -> None:
-    """A known speed gives a duration; too small a disk is shown in the colour of warnings."""
+    """With a known speed the line states a duration; too little free space has the colour of warnings."""
     html = plan_lines(three, look(three), free=10**8, speed=4e6, say=GERMAN)
 
     assert "etwa 2 min bei 4,0 MB/s · nur 100,0 MB frei: zu wenig" in text(html)
@@ -88,17 +88,19 @@ def test_time_and_lack_of_space_are_stated_beforehand(three: Plan) -> None:
 
 
 def test_gaps_are_listed_and_long_lists_are_cut(three: Plan) -> None:
-    """A gap is never silent, and never a wall of text."""
+    """Gaps are always listed, and long lists are shortened."""
     days = ("2020-06-01 to 2020-06-03", "2020-06-05", "2020-06-07", "2020-06-09", "2020-06-11")
     gaps = tuple(Missing(month=Month(2020, 6), what=day, reason="none") for day in days)
     holed = replace(three, archives=(), missing=gaps)
 
-    assert told(holed).endswith("Not on the server: 2020-06-01 to 2020-06-03, 2020-06-05, 2020-06-07 and 2 more")
-    assert "Nicht auf dem Server: 2020-06-01 bis 2020-06-03, " in told(holed, GERMAN)
+    assert line_of(holed).endswith(
+        "Not on the server: 2020-06-01 to 2020-06-03, 2020-06-05, 2020-06-07 and 2 more"
+    )
+    assert "Nicht auf dem Server: 2020-06-01 bis 2020-06-03, " in line_of(holed, GERMAN)
 
 
-def test_the_shelf_is_described_file_by_file(three: Plan) -> None:
-    """The line counts the files on disk, and finally says that all are."""
+def test_files_on_disk_are_counted(three: Plan) -> None:
+    """The line counts the files on disk, and says so when all are."""
     lay(three, 2)
     some = text(shelf_line(three, look(three), ENGLISH))
     lay(three, 3)
@@ -107,8 +109,8 @@ def test_the_shelf_is_described_file_by_file(three: Plan) -> None:
     assert (some, every) == ("2 of 3 files on disk", "All files are on disk. Press Open.")
 
 
-def test_errors_are_words_and_not_markup() -> None:
-    """First few words by the error's kind, then its own message; what a server sent stays text."""
+def test_error_messages_are_escaped() -> None:
+    """A heading by the kind of error comes first, then its message; text from a server is escaped."""
     assert text(error_line(DiskFull("make room"), ENGLISH)) == "Not enough space on the disk. make room"
     assert text(error_line(CorruptArchive("x"), GERMAN)) == "Das Archiv ist beschädigt. x"
     assert text(error_line(KeyError("x"), ENGLISH)) == "Unexpected error. KeyError: 'x'"
@@ -119,7 +121,7 @@ HOSTILE = "404 \x1b]0;owned\x07 \x9b31m \u202egnp.exe\u2066"
 
 
 def test_control_characters_from_outside_do_not_reach_the_page() -> None:
-    """Reason phrases and names come from servers and archives; line breaks of code are kept."""
+    """Control characters in reason phrases and names from outside are removed; line breaks of code are kept."""
     outcome = Outcome(name=HOSTILE, state="failed", error=NotOnServer(HOSTILE))
     report = Report(task="download", outcomes=(outcome,), seconds=1.0)
     running = Sight(done=1, total=2, running=(FileSight(name=HOSTILE, done=1, total=2, retries=0),))
@@ -156,7 +158,7 @@ COUNTED = Sight(done=1, total=9, files=4, finished=2, failed=1, others=3)
     ],
 )
 def test_progress_is_a_line_for_all_and_one_per_file(sight: Sight, state: str, said: str) -> None:
-    """Bytes, files, speed and time left; for a file whatever is known."""
+    """The line states bytes, files, speed and time left; a file's line states what is known."""
     assert text(progress_lines(sight, state, ENGLISH)) == said
 
 
@@ -170,8 +172,8 @@ def test_bars_can_be_read_by_a_screen_reader() -> None:
     ]
 
 
-def test_a_failed_download_does_not_look_complete() -> None:
-    """Bytes of failed files are not counted, only their files."""
+def test_a_failed_download_is_not_shown_as_complete() -> None:
+    """Failed files are counted, but their bytes are not."""
     html = progress_lines(Sight(done=6, total=6, files=4, finished=3, failed=1), "failed", ENGLISH)
 
     assert 'aria-valuenow="75"' in html
@@ -191,13 +193,13 @@ def _report(count: int = 1, **outcome: Any) -> Report:
         (_report(state="failed", error=NotOnServer("gone")), "1 of 1 failed, see below"),
     ],
 )
-def test_the_end_is_reported_in_one_line(report: Report, said: str) -> None:
-    """Done, nothing to do, or see below."""
+def test_the_result_is_reported_in_one_line(report: Report, said: str) -> None:
+    """The line says done, nothing to do, or see below."""
     assert text(end_line(report, ENGLISH)) == said
 
 
 def test_a_report_is_listed_file_by_file() -> None:
-    """Failures are first, unfolded and with reasons; kept files have neither bytes nor time."""
+    """Failures come first, unfolded and with reasons; kept files have neither bytes nor time."""
     failed = Outcome(name="b.tar", state="failed", error=NotOnServer("gone"), retries=1)
     report = replace(_report(state="kept"), outcomes=(*_report(state="kept").outcomes, failed))
 
@@ -212,19 +214,19 @@ def test_a_report_is_listed_file_by_file() -> None:
 
 
 def test_a_long_report_is_cut() -> None:
-    """Thousands of frames do not make a page of megabytes."""
+    """The table shows a limited number of rows and counts the others."""
     html = report_lines(_report(3000, state="done"), GERMAN)
 
     assert "und 2900 Dateien mehr" in text(html)
     assert len(html) < 100_000
 
 
-def test_code_is_shown_as_text() -> None:
-    """Code to be copied is unchanged."""
+def test_code_is_shown_unchanged() -> None:
+    """Code to copy is escaped so that it is displayed unchanged."""
     assert text(code_lines("ds = f('<b>')", ENGLISH)).endswith("ds = f('<b>')")
 
 
 def test_without_a_kernel_the_page_says_so() -> None:
-    """The line is there all the time, and shown by the page alone when the kernel has gone."""
+    """The text is always on the page, and the page shows it once the kernel has gone."""
     assert "run the cell again" in no_kernel_line(ENGLISH)
     assert ".jupyter-widgets-disconnected .radar-nb-dead {display:block}" in no_kernel_line(GERMAN)
