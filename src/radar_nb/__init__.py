@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from radar_nb.plots.coverage import plot_coverage
     from radar_nb.plots.plotting import plot
     from radar_nb.plots.series import plot_series
+    from radar_nb.reading.following import follow, wait_for, wait_for_async
     from radar_nb.reading.forecasts import forecast
     from radar_nb.reading.opening import load, load_async, open_dataset, to_rate
     from radar_nb.reading.present import latest, latest_async
@@ -77,6 +78,7 @@ __all__ = [
     "export",
     "extract",
     "extract_async",
+    "follow",
     "forecast",
     "latest",
     "latest_async",
@@ -107,6 +109,8 @@ __all__ = [
     "to_rate",
     "verify",
     "verify_cube",
+    "wait_for",
+    "wait_for_async",
 ]
 
 _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported when first asked for
@@ -125,6 +129,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "events": "analysis.events",
     "exceedance": "analysis.api",
     "export": "exports.api",
+    "follow": "reading.following",
     "forecast": "reading.forecasts",
     "latest": "reading.present",
     "latest_async": "reading.present",
@@ -146,6 +151,8 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "to_rate": "reading.opening",
     "verify": "analysis.verification",
     "verify_cube": "cube.checking",
+    "wait_for": "reading.following",
+    "wait_for_async": "reading.following",
 }
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -118,3 +121,29 @@ def test_the_mirror_goes_on_publishing(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert code == 0
     assert len(served[0]) >= 3
+
+
+def test_following_ends_cleanly_on_sigterm(server: str, tmp_path: Path) -> None:
+    """A line for each file, and after SIGTERM exit code 0 and neither locks nor part files."""
+    call = [sys.executable, "-m", "radar_nb", "follow", "RV", "--keep", "7d", "--base-url", server]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [*call, "--folder", str(tmp_path / "ring")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first, second = process.stdout.readline(), process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        rest, errors = process.communicate()
+
+    assert first.startswith("following RV into ")
+    assert "composite_rv_2" in second
+    assert "after its time" in second
+    assert (process.returncode, rest, errors) == (0, "stopped\n", "")
+    assert [path.name for path in tmp_path.rglob("*") if path.name.endswith((".lock", ".tmp", ".part"))] == []
+
+
+def test_a_wrong_length_of_the_ring_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the words of the command."""
+    assert main(["follow", "RV", "--keep", "seven"]) == 1
+    assert "--keep 'seven' is not a duration: write it with its unit" in capsys.readouterr().err.replace(
+        "--keep seven", "--keep 'seven'"
+    )

@@ -32,6 +32,7 @@ From months to a map:
 Now:
   radar-nb nowcast --at 12.37,51.34            does it rain here within two hours?
   radar-nb latest RV --output now.png          draw the newest field
+  radar-nb follow RV --keep 7d --folder data   fetch each new file until stopped
 
 A month is YYYY-MM, a year YYYY; two of them are a range that includes both.
 Times are UTC; the time of a frame is the end of its interval. The data folder

@@ -1,20 +1,27 @@
-"""The commands about now: latest, nowcast."""
+"""The commands about now: latest, nowcast, follow."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import logging
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
 from radar_nb.cli.data_commands import save_picture
 from radar_nb.cli.terminal import say
 from radar_nb.errors import DownloadError
+from radar_nb.fetch.following import Follower
+from radar_nb.runtime.clock import Clock
+from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.files import user_path
-from radar_nb.runtime.wording import human_duration, human_time, printable
+from radar_nb.runtime.wording import human_bytes, human_duration, human_time, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from radar_nb.cli.terminal import Parser
 
@@ -49,6 +56,15 @@ def add_present_commands(add: Callable[..., Parser]) -> None:
                          help="mm/h from which it rains (0.12)")  # fmt: skip
     nowcast.add_argument("--timezone", metavar="ZONE", default="Europe/Berlin",
                          help="in which times are shown (Europe/Berlin)")  # fmt: skip
+    follow = add("follow", _follow, "Fetch each new file of a product as it comes, until stopped.")
+    follow.add_argument("product", metavar="PRODUCT", help="such as RV, RY, RW, HX, HYMECNG")
+    follow.add_argument("--keep", metavar="LENGTH", default="48h",
+                        help="remove files of the product that are older, such as 7d (48h)")  # fmt: skip
+    follow.add_argument("--backfill", metavar="LENGTH", help="begin this far back (the newest file)")
+    follow.add_argument("--speed", metavar="FACTOR", type=float, default=1.0,
+                        help="for a mirror that runs faster: radar-nb mirror --live --speed (1)")  # fmt: skip
+    follow.add_argument("--folder", metavar="DIR", type=user_path, help="where to keep files (a cache)")
+    follow.add_argument("--base-url", metavar="URL", help="address of the server")
     for command in (latest, nowcast):
         command.add_argument("--folder", metavar="DIR", type=user_path,
                              help="keep files there (a cache of three hours)")  # fmt: skip
@@ -82,6 +98,57 @@ def _latest(options: argparse.Namespace) -> int:
         field = rn.forecast(ds, lead=options.lead)[name] if "lead_time" in ds.dims else ds[name]
         save_picture(rn.plot(field.isel(time=-1)), options.output, dpi=options.dpi, quiet=options.json)
     return UNKNOWN if facts["stale"] else 0
+
+
+def _follow(options: argparse.Namespace) -> int:
+    follower = Follower(
+        options.product,
+        keep=options.keep,
+        backfill=options.backfill,
+        clock=Clock(speed=options.speed),
+        **_where(options),
+    )
+    say(f"following {follower.product} into {follower.folder}, keeping {options.keep} (Ctrl-C or SIGTERM ends)")
+    run(_until_stopped(_log_files(follower)))
+    say("stopped")
+    return 0
+
+
+async def _log_files(follower: Follower) -> None:
+    """Print a line for each file, and for each trouble of the server."""
+    logger, told = logging.getLogger("radar_nb.fetch.following"), _Told()
+    logger.addHandler(told)
+    try:
+        async for one in follower:
+            late = human_duration((one.now - one.time).total_seconds())
+            size = human_bytes(one.path.stat().st_size)
+            say(f"{one.now:%Y-%m-%d %H:%M:%S} UTC  {one.path.name}  {size}, {late} after its time")
+    finally:
+        logger.removeHandler(told)
+
+
+class _Told(logging.Handler):
+    """Troubles on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"{record.getMessage()}; radar-nb follow tries again", file=sys.stderr)
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run until it ends, or until SIGTERM cancels it: part files and locks are removed then."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    before = signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
+    try:
+        await asyncio.wait({task})
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        task.cancel()
+    if not task.cancelled():
+        task.result()
 
 
 def _nowcast(options: argparse.Namespace) -> int:

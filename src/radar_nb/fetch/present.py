@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -134,11 +133,15 @@ class Present:
     base_url : str, optional
         The server (see `settings`).
     clock : Clock
+    cache : str
+        Name of the folder in the cache; other folders than "now" are not pruned.
 
     Attributes
     ----------
     requests : int
         Requests so far.
+    demanded : float or None
+        Seconds that the server has asked to wait before the next request.
     now : datetime.datetime
         UTC, the later of this computer's time and the server's.
 
@@ -157,6 +160,7 @@ class Present:
         folder: str | os.PathLike[str] | None = None,
         base_url: str | None = None,
         clock: Clock,
+        cache: str = "now",
     ) -> None:
         self.product = product(name)
         self.eras = _eras(self.product)
@@ -164,8 +168,9 @@ class Present:
         self.requests = 0
         self._url = settings(base_url=base_url).base_url
         host = urlsplit(self._url).netloc.rpartition("@")[2].replace(":", "_")
-        self._own = folder is None
-        self.root = cache_folder() / "now" / host if folder is None else user_path(folder)
+        self._own = folder is None and cache == "now"
+        self.root = cache_folder() / cache / host if folder is None else user_path(folder)
+        self.demanded: float | None = None
         self._skew: float | None = None
 
     @property
@@ -178,12 +183,19 @@ class Present:
         """Seconds that the server's clock is ahead; None as long as it has not stated its time."""
         return self._skew
 
+    @property
+    def server_now(self) -> datetime:
+        """The server's time, UTC, as far as it is known: when to ask follows it."""
+        return self.clock.now() + timedelta(seconds=self._skew or 0.0)
+
     def stored(self) -> dict[datetime, tuple[Path, Era]]:
         """Return the files in the folder by nominal time, oldest first; HDF5 where both forms are there."""
         found: dict[datetime, tuple[Path, Era]] = {}
         for era in reversed(self.eras):
             folder = local_path(self.root, era.folder)
-            with suppress(FileNotFoundError), storage_errors(folder):
+            if not folder.is_dir():
+                continue
+            with storage_errors(folder):
                 for path in folder.iterdir():
                     time = era.time_of(path.name)
                     if time is not None:
@@ -223,16 +235,20 @@ class Present:
             "or try again in five minutes"
         )
 
-    async def fetch(self, times: set[datetime], *, patient: bool = True) -> list[str]:
-        """Bring the files of some nominal times that the listing shows; return what could not be used, and why."""
+    async def fetch(self, times: set[datetime]) -> None:
+        """Bring the files of some nominal times, as far as they are there and whole.
+
+        Raises
+        ------
+        DownloadError
+            The server cannot be reached, or refuses.
+        """
         skipped: list[str] = []
         async with connected(1) as connection, claimed_async(local_path(self.root, self.eras[0].folder) / "now"):
-            asking = _Asking(self, connection, skipped, patient=patient)
+            asking = _Asking(self, connection, skipped, patient=False)
             for era in self.eras:
-                left = times - set(self.stored())
-                if left:
-                    await asking.bring(era, left)
-        return skipped
+                for time in sorted(times - set(self.stored())):
+                    await asking.file(era, era.path(time).rpartition("/")[2])
 
     def prune(self, keep: timedelta) -> None:
         """Remove the product's files that are older than `keep`, also counted from the newest of them."""
@@ -249,6 +265,7 @@ class Present:
     def learn(self, date: str | None) -> None:
         """Take the server's time from a response, and count the request."""
         self.requests += 1
+        self.demanded = None
         moment = http_time(date)
         self._skew = None if moment is None else (moment - self.clock.now()).total_seconds()
 
@@ -288,7 +305,7 @@ class _Asking:
         published = await self._alias(era)
         best = self._best(era)
         if best is None or present.now - best > stale_after(era):
-            await self.bring(era, newer_than=best)
+            await self._bring(era, best)
             best = self._best(era)
         if best is None:
             return []
@@ -304,10 +321,8 @@ class _Asking:
         )
         return [newest]
 
-    async def bring(
-        self, era: Era, times: set[datetime] | None = None, *, newer_than: datetime | None = None
-    ) -> None:
-        """Bring files that the listing shows: of some times, or the newest whole one after a time."""
+    async def _bring(self, era: Era, newer_than: datetime | None) -> None:
+        """Bring the newest whole file after a time that the listing shows."""
         url = self.present.url(era, "")
         try:
             page = await self._get(url)
@@ -319,17 +334,9 @@ class _Asking:
         if not there:
             self.skipped.append(f"{url} lists no file")
         latest = self.present.now + _EARLY
-        wanted = sorted(
-            (
-                time
-                for time in there
-                if time <= latest and (time > (newer_than or _LONG_AGO) if times is None else time in times)
-            ),
-            reverse=times is None,
-        )
-        for time in wanted if times is not None else wanted[:_TRIED]:
-            taken = await self._file(era, there[time])
-            if taken is not None and times is None:
+        wanted = [time for time in there if (newer_than or _LONG_AGO) < time <= latest]
+        for time in sorted(wanted, reverse=True)[:_TRIED]:
+            if await self.file(era, there[time]) is not None:
                 return
 
     def _best(self, era: Era) -> datetime | None:
@@ -359,7 +366,8 @@ class _Asking:
                 file.write(json.dumps(_Note(url, got.etag, got.modified, name)._asdict()).encode())
         return http_time(got.modified)
 
-    async def _file(self, era: Era, name: str) -> datetime | None:
+    async def file(self, era: Era, name: str) -> datetime | None:
+        """Fetch and store a file; return its nominal time, None if it is not there or not whole."""
         try:
             got = await self._get(self.present.url(era, name))
         except NotOnServer as error:
@@ -406,6 +414,7 @@ class _Asking:
         try:
             return await attempt()
         except Setback as setback:
+            self.present.demanded = setback.demanded
             raise setback.error from setback.__cause__
 
 

@@ -4,12 +4,13 @@ The order is `sources` (finds the frames), `series` (selects those of one series
 coordinates) and `opening` (the public calls). `forecasts` turns runs and lead times into one axis, `lazy_array`
 reads what is indexed, `frame_stream` reads all frames once, forward, for statistics. Units are taken from the
 table of products, coordinates from wradlib (`wradlib_template`). The room may know `formats`, `dwd` and `runtime`,
-and `fetch` only for `load` and for the newest file (`present`).
+and `fetch` only for `load` and for what comes (`present`, `following`).
 """
 
 __all__ = [
     "coverage",
     "dataset",
+    "following",
     "forecasts",
     "frame_stream",
     "intervals",

@@ -1,0 +1,96 @@
+"""Datasets as they come: for `for` and `async for`, and the one of a time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.live import START, punctual
+
+import radar_nb as rn
+from radar_nb.errors import NotOnServer, SettingsError
+from radar_nb.mirror import LiveMirror, SteppedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """Return a clock that stands at 15:02 UTC."""
+    return SteppedClock(START)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, clock: SteppedClock) -> Iterator[LiveMirror]:
+    """Publish HYMECNG, but not that of 15:15."""
+    (tmp_path / "server").mkdir()
+    with LiveMirror(
+        tmp_path / "server",
+        ["HYMECNG"],
+        clock=clock,
+        hours=0.2,
+        fate=lambda name, time: None if time.minute == 15 else punctual(name, time),
+    ) as served:
+        yield served
+
+
+@pytest.fixture
+def where(mirror: LiveMirror, clock: SteppedClock, tmp_path: Path) -> dict[str, Any]:
+    """Return the arguments that lead there."""
+    return {"base_url": mirror.url, "clock": clock, "folder": tmp_path / "ring"}
+
+
+def test_datasets_come_one_after_the_other(where: dict[str, Any], tmp_path: Path) -> None:
+    """Each states its time; the folder holds them as one series."""
+    coming = rn.follow("HYMECNG", **where)
+
+    times = [next(coming).attrs["nominal_time"][11:16] for _ in range(3)]
+
+    assert times == ["15:00", "15:05", "15:10"]
+    assert rn.open_dataset(tmp_path / "ring", progress=False).sizes["time"] == 3
+    assert (coming.stale, coming.trouble, coming.folder) == (False, "", tmp_path / "ring")
+
+
+def test_datasets_come_to_coroutines_too(where: dict[str, Any]) -> None:
+    """`async for` yields the same, and other tasks run meanwhile."""
+
+    async def first_two() -> list[str]:
+        times: list[str] = []
+        async for ds in rn.follow("HYMECNG", **where):
+            times.append(ds.attrs["nominal_time"][11:16])
+            if len(times) == 2:
+                return times
+        return times
+
+    assert asyncio.run(first_two()) == ["15:00", "15:05"]
+
+
+@pytest.mark.parametrize("time", ["14:55", "15:00", "15:05", "15:10"])
+def test_the_file_of_a_time_is_awaited(where: dict[str, Any], clock: SteppedClock, time: str) -> None:
+    """One that is there is returned at once, one to come when it is published."""
+    ds = rn.wait_for("HYMECNG", f"2026-06-13T{time}", **where)
+
+    assert ds.attrs["nominal_time"] == f"2026-06-13T{time}:00Z"
+    assert clock.now() <= START + timedelta(minutes=10)
+    assert ds.sizes["time"] == 1
+
+
+def test_a_file_that_does_not_come_is_named(where: dict[str, Any], clock: SteppedClock) -> None:
+    """After the timeout the message names the newest one."""
+    with pytest.raises(
+        NotOnServer, match=r"HYMECNG of 2026-06-13 15:15 UTC has not come; the newest file is of 2026"
+    ):
+        rn.wait_for("HYMECNG", "2026-06-13T15:15", timeout="20min", **where)
+
+    assert timedelta(minutes=35) <= clock.now() - START.replace(minute=0) < timedelta(minutes=45)
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-06-13T15:07", None])
+def test_a_time_is_a_time_of_a_file(where: dict[str, Any], time: Any) -> None:
+    """Other texts and other minutes are refused before anything is asked."""
+    with pytest.raises(SettingsError, match=r"time=.* is not a time"):
+        rn.wait_for("HYMECNG", time, **where)
