@@ -109,7 +109,7 @@ class Schedule:
             Seconds that the server has asked to wait.
         """
         if self.faults:
-            wait = min(_LONGEST_FAULT, _FIRST_FAULT * 2 ** min(self.faults - 1, 9))
+            wait: float = min(_LONGEST_FAULT, _FIRST_FAULT * 2 ** min(self.faults - 1, 9))
             return max(wait, demanded or 0.0)
         if newest is None:
             return _LONGEST_MISS if self.misses else 0.0
