@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
 
 from radar_nb.errors import SettingsError
 from radar_nb.runtime.wording import human_time
+from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from numpy.typing import NDArray
 
 Label = Literal["begin", "end"]
@@ -176,7 +178,8 @@ def _sorted(
             expected=np.array([(ends[-1] - ends[0]) / distance + 1]),
         )
     offset = _offset(period)
-    zone, minutes = _zone(timezone), int(interval / np.timedelta64(1, "m"))
+    zone = None if timezone == "UTC" else find_zone(timezone)
+    minutes = int(interval / np.timedelta64(1, "m"))
     local = _local(ends, zone) - begin
     if _fixed(offset):
         clock = _ticks(local, offset, period, minutes, zone) + begin
@@ -248,16 +251,6 @@ def _begin(clock: Any) -> np.timedelta64:
     if found is None:
         raise SettingsError(f'day_begin={clock!r} is not a time of day: write it as "05:50"')
     return np.timedelta64(60 * int(found[1]) + int(found[2]), "m")
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    """Return a time zone; None is UTC."""
-    if name == "UTC":
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:  # OSError: a folder of that name
-        raise SettingsError(f'unknown timezone={name!r}: write it as "Europe/Berlin" or "UTC"') from error
 
 
 def _local(times: NDArray[np.datetime64], zone: ZoneInfo | None) -> NDArray[np.datetime64]:

@@ -38,7 +38,9 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     for command in (info, plot, accumulate):
         add_reading(command)
     plot.add_argument("--variable", metavar="NAME", help="variable of a file with several")
-    plot.add_argument("--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25")
+    plot.add_argument(
+        "--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25 (UTC, or in --timezone)"
+    )
     plot.add_argument(
         "--output", metavar="FILE", default="field.png", type=user_path, help="picture file (field.png)"
     )
@@ -55,6 +57,8 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
         type=user_path,
         help="areas to draw, such as a GeoPackage; without --place and --box the map ends around them",
     )
+    plot.add_argument("--timezone", metavar="ZONE", help="of --time and the title, such as Europe/Berlin (UTC)")
+    plot.add_argument("--graticule", action="store_true", help="draw meridians and parallels with their degrees")
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
     for command, which in ((plot, "to draw (the first)"), (accumulate, "of all runs, to sum")):
         command.add_argument("--run", metavar="UTC", help="of forecasts, the run issued at this time, or latest")
@@ -172,7 +176,15 @@ def _plot(options: argparse.Namespace) -> int:
     field = _field(options)
     lead = options.lead if "lead_time" in field.coords else None
     extent = _extent(options)
-    ax = rn.plot(field, time=options.time, lead=lead, extent=extent, areas=options.areas)
+    ax = rn.plot(
+        field,
+        time=options.time,
+        lead=lead,
+        extent=extent,
+        areas=options.areas,
+        timezone=options.timezone,
+        graticule=options.graticule,
+    )
     save_picture(ax, options.output, dpi=options.dpi)
     return 0
 

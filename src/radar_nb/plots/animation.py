@@ -29,13 +29,15 @@ from radar_nb.reading.forecasts import as_series
 from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.wording import human_bytes, human_time
+from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
+    from zoneinfo import ZoneInfo
 
     import xarray as xr
-    from matplotlib.colors import Colormap
+    from matplotlib.colors import Colormap, Normalize
     from numpy.typing import NDArray
 
     from radar_nb.plots.encoders import Picture
@@ -60,6 +62,11 @@ def animate(
     towns: bool = True,
     extent: Any = None,
     areas: Any = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    norm: Normalize | None = None,
+    graticule: bool = False,
+    timezone: str | None = None,
     title: str | None = None,
     dpi: float = 100,
     progress: bool | Reporter = True,
@@ -81,7 +88,7 @@ def animate(
         Show every n-th field: 12 shows one per hour of a 5-minute product.
     most : int
         Largest number of fields; the error for a longer film estimates its time and size.
-    classes, cmap, borders, radars, towns, extent, areas
+    classes, cmap, borders, radars, towns, extent, areas, vmin, vmax, norm, graticule, timezone
         As in `plot`; one scale for the whole film.
     title : str, optional
         Instead of the product. The time always stands below it.
@@ -117,6 +124,7 @@ def animate(
         raise SettingsError(f"every={every!r} must be a whole number from 1 on: every n-th field is shown")
     if not 20 <= dpi <= 400:
         raise SettingsError(f"dpi={dpi!r} must be from 20 to 400: pixels per inch of a picture 6.4 inches wide")
+    zone = None if timezone is None else find_zone(timezone)
     fields = part_within(several_fields(as_series(da), "time"), extent)[::every]
     count = len(fields)
     if count > most:
@@ -125,9 +133,21 @@ def animate(
     with reporting(progress) as report:
         values = _watched(fields, report)
         look = Look.of(
-            fields[0], values, classes=classes, cmap=cmap, borders=borders, radars=radars, towns=towns, areas=shown
+            fields[0],
+            values,
+            classes=classes,
+            cmap=cmap,
+            vmin=vmin,
+            vmax=vmax,
+            norm=norm,
+            borders=borders,
+            radars=radars,
+            towns=towns,
+            graticule=graticule,
+            areas=shown,
         )
-    return Film(fields=fields, look=look, fps=fps, dpi=dpi, title=title or name_label(fields), progress=progress)
+    name = title or name_label(fields)
+    return Film(fields=fields, look=look, fps=fps, dpi=dpi, title=name, progress=progress, zone=zone)
 
 
 def _is_count(value: Any) -> bool:
@@ -165,6 +185,8 @@ class Film:
     dpi : float
     title : str
     progress : bool or Reporter
+    zone : ZoneInfo, optional
+        Of the times in titles; UTC by default.
     """
 
     fields: xr.DataArray
@@ -173,6 +195,7 @@ class Film:
     dpi: float
     title: str
     progress: bool | Reporter
+    zone: ZoneInfo | None = None
     _shown: list[str] = field(default_factory=list, repr=False)  # what a notebook has shown
 
     def __len__(self) -> int:
@@ -187,7 +210,7 @@ class Film:
         ends = [name for name in ("period_end", "time") if name in self.fields.coords]
         if not ends:
             return self.title
-        first, last = (human_time(time) for time in np.atleast_1d(self.fields[ends[0]].values)[[0, -1]])
+        first, last = (human_time(time, self.zone) for time in np.atleast_1d(self.fields[ends[0]].values)[[0, -1]])
         return f"{self.title}, {first} to {last}"
 
     def save(self, path: str | Path) -> Path:
@@ -268,7 +291,8 @@ class Film:
     def _opened(self, path: Path, size: tuple[int, int]) -> AbstractContextManager[Any]:
         if path.suffix == ".mp4":
             return mp4(path, self.fps, size, find_ffmpeg() or "ffmpeg")
-        kept = to_rgba_array([*self.look.colours(range(len(self.look.limits))), DRY, NO_DATA, INK, "white"])
+        scale = self.look.colours(np.linspace(0, 1, min(self.look.colours.N, 64)))
+        kept = to_rgba_array([*scale, DRY, NO_DATA, INK, "white"])
         return gif(path, self.fps, np.round(255 * kept[:, :3]).astype(np.uint8))
 
 
@@ -291,9 +315,11 @@ class _Canvas:
         drawn = draw_map(self._ax, nothing, frame, film.look, first.attrs.get("radars"))
         draw_key(self._ax, drawn.image, film.look, drawn.size)
         draw_legend(self._ax, film.look, drawn, dry=True, size=drawn.size)
-        self._name = film.title
+        self._name, self._zone = film.title, film.zone
         self._image = drawn.image
-        longest = max(film.fields, key=lambda shown: len(time_label(shown)))  # leaves room for every title
+        longest = max(
+            film.fields, key=lambda shown: len(time_label(shown, film.zone))
+        )  # leaves room for every title
         self._text = draw_words(
             self._ax, self._title(longest, nothing), sources(film.look, credit(first)), drawn.size
         )
@@ -321,7 +347,7 @@ class _Canvas:
         return np.asarray(self._canvas.buffer_rgba())
 
     def _title(self, shown: xr.DataArray, values: NDArray[Any]) -> str:
-        words = [time_label(shown), "" if np.isfinite(values).any() else "no data"]
+        words = [time_label(shown, self._zone), "" if np.isfinite(values).any() else "no data"]
         return f"{self._name}\n{', '.join(filter(None, words))}"
 
 

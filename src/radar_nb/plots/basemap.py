@@ -36,7 +36,9 @@ NORTH = 500.0
 """Width in km of the largest map with an arrow to the north."""
 _DETAIL = (("large", np.inf), ("medium", 700.0), ("small", 350.0))
 """Classes of rivers and lakes, and the width in km of the largest map that shows them."""
-HALO = withStroke(linewidth=2, foreground="white", alpha=0.8)
+_DEGREES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Between meridians and between parallels."""
+HALO = withStroke(linewidth=2.4, foreground="white", alpha=0.85)
 """Keeps text readable on any colour."""
 
 
@@ -235,6 +237,37 @@ def draw_scale(ax: Axes, frame: Frame, size: float) -> None:
         color=INK,
         path_effects=[HALO],
     )
+
+
+def draw_graticule(ax: Axes, frame: Frame, inches: tuple[float, float], size: float) -> list[Rectangle]:
+    """Draw meridians and parallels, labelled at the lower and left edge; return where, in inches."""
+    west, south, east, north = frame.degrees
+    spread = max(east - west, 1.5 * (north - south))
+    step = next((step for step in _DEGREES if spread / step <= 8), _DEGREES[-1])
+    per_inch = (frame.x[1] - frame.x[0]) / inches[0]
+    taken: list[Rectangle] = []
+    lines = []
+    for low, high, is_meridian in ((west, east, True), (south, north, False)):
+        along = np.linspace(south, north, 60) if is_meridian else np.linspace(west, east, 60)
+        for degree in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step:
+            same = np.full(60, degree)
+            x, y = to_xy(same, along, frame.earth) if is_meridian else to_xy(along, same, frame.earth)
+            lines.append(np.column_stack([x, y]))
+            edge, across = (frame.y[0], (y, x)) if is_meridian else (frame.x[0], (x, y))
+            at = float(np.interp(edge, *across))
+            spot = (at, frame.y[0]) if is_meridian else (frame.x[0], at)
+            left, lower = (spot[0] - frame.x[0]) / per_inch, (spot[1] - frame.y[0]) / per_inch
+            if not (0.04 * inches[0] < max(left, lower) and left < 0.95 * inches[0] and lower < 0.95 * inches[1]):
+                continue
+            label = f"{round(float(degree), 4):g}°{'E' if is_meridian else 'N'}"
+            ax.annotate(label, spot, xytext=(0, 2) if is_meridian else (2, 0), textcoords="offset points",
+                        ha="center" if is_meridian else "left", va="bottom" if is_meridian else "center",
+                        fontsize=points(6, size), color=SOFT, path_effects=[HALO])  # fmt: skip
+            half = 0.2 * size
+            taken.append((left - half, lower - half, left + 2 * half, lower + half))
+    drawn = LineCollection(lines, linewidths=0.4 * size, colors=SOFT, alpha=0.7, label="_graticule")
+    ax.add_collection(drawn, autolim=False)
+    return taken
 
 
 def draw_north(ax: Axes, frame: Frame, size: float) -> None:

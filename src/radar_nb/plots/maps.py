@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
 
+from radar_nb.errors import SettingsError
 from radar_nb.geography.lines import ATTRIBUTION
 from radar_nb.geography.shapes import outlines
 from radar_nb.plots.basemap import (
@@ -21,6 +22,7 @@ from radar_nb.plots.basemap import (
     NORTH,
     Frame,
     draw_areas,
+    draw_graticule,
     draw_lines,
     draw_north,
     draw_radars,
@@ -39,6 +41,7 @@ from radar_nb.plots.style import (
     class_names,
     name_colours,
     own_limits,
+    own_norm,
     unit_label,
 )  # fmt: skip
 
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap, ListedColormap
+    from matplotlib.colors import Colormap, ListedColormap, Normalize
     from matplotlib.image import AxesImage
     from matplotlib.legend import Legend
     from matplotlib.text import Text
@@ -57,6 +60,8 @@ if TYPE_CHECKING:
     from radar_nb.plots.labels import Rectangle
 
 
+_SMOOTH = 256
+"""Colours of a scale without classes."""
 _EDGE: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
 _KEY: dict[str, Any] = {
     "frameon": False, "labelcolor": INK, "borderpad": 0.3, "borderaxespad": 0,
@@ -78,8 +83,11 @@ class Look:
     unit : str
         Label of the colour scale.
     borders, radars, towns : bool
+    graticule : bool
     areas : tuple of Outline
         Areas of the user, drawn over the field.
+    norm : Normalize
+        From values to colours; of classes, a BoundaryNorm.
     """
 
     limits: tuple[float, ...]
@@ -89,7 +97,9 @@ class Look:
     borders: bool
     radars: bool
     towns: bool
+    graticule: bool
     areas: tuple[Outline, ...]
+    norm: Normalize
 
     @classmethod
     def of(
@@ -102,6 +112,10 @@ class Look:
         borders: bool,
         radars: bool,
         towns: bool,
+        vmin: float | None = None,
+        vmax: float | None = None,
+        norm: Normalize | None = None,
+        graticule: bool = False,
         areas: Any = None,
     ) -> Look:
         """Choose the look of a field, or of several that share it.
@@ -119,18 +133,33 @@ class Look:
             limits = class_limits(units, minutes, np.empty(0))
         else:
             limits = class_limits(units, minutes, _range(values, most=0.999 if units == "mm" else 1.0))
+        if own := norm is not None or vmin is not None or vmax is not None:
+            if named or classes is not None:
+                what = f"{field.name!r}, which holds classes" if named else "classes="
+                raise SettingsError(f"vmin=, vmax= and norm= cannot be used with {what}: leave them out")
+            norm = own_norm(norm, vmin, vmax, limits)
+            limits = (float(norm.vmin or 0), float(norm.vmax or 0))
+        count = getattr(norm, "Ncmap", _SMOOTH) if own else len(limits)
+        colours = class_colours(cmap, count, reflectivity=units == "dBZ")
+        if named:
+            colours = name_colours(tuple(named.values()), cmap)
         return cls(
             limits=limits,
             names=tuple(named.values()),
-            colours=name_colours(tuple(named.values()), cmap)
-            if named
-            else class_colours(cmap, len(limits), reflectivity=units == "dBZ"),
+            colours=colours,
+            norm=BoundaryNorm(limits, colours.N, extend="max") if norm is None else norm,
+            graticule=graticule,
             unit=unit_label(units, minutes),
             borders=borders,
             radars=radars,
             towns=towns,
             areas=() if areas is None else tuple(outlines(areas, Frame.of(field).earth)),
         )
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the scale is one that the caller chose by its ends or its norm, without classes of ours."""
+        return not isinstance(self.norm, BoundaryNorm) or self.limits != tuple(self.norm.boundaries)
 
     def is_dry(self, values: NDArray[Any]) -> bool:
         """Return whether a field has cells below the first class."""
@@ -174,13 +203,14 @@ def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: A
         extent=(*frame.x, *frame.y),
         origin="lower",
         cmap=look.colours,
-        norm=BoundaryNorm(look.limits, look.colours.N, extend="max"),
+        norm=look.norm,
         interpolation_stage="rgba",  # averages colours where cells are smaller than pixels: no storm cell is lost
     )
     ax.set(xlim=frame.x, ylim=frame.y, xticks=[], yticks=[], aspect="equal", autoscale_on=False)
     size = min(1.0, max(0.5, min(_inches(ax)) / 4.5))  # text and lines are smaller on small maps
     if look.borders:
         draw_lines(ax, frame, size)
+    graticule = draw_graticule(ax, frame, _inches(ax), size) if look.graticule else []
     unknown, sites = draw_radars(ax, radars, frame, size) if look.radars else ([], [])
     if scale:
         draw_scale(ax, frame, size)
@@ -195,6 +225,7 @@ def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: A
             (width - 2.6 * size, 0, width, 0.3 * size),
         ]
         free.append((0.9 * width, height - 0.12 * width, width, height))
+        free += graticule
         draw_towns(ax, frame, (width, height), size=size, taken=free, marks=sites)
     for spine in ax.spines.values():
         spine.set(linewidth=0.6, color=INK)
@@ -216,8 +247,14 @@ def sources(look: Look, credit: str) -> list[str]:
 def draw_words(ax: Axes, title: str, lines: Sequence[str], size: float) -> Text:
     """Write the title above a map and the sources into its corner; return the title."""
     letters = points(10, size)
-    corner: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "ma": "right", "path_effects": [HALO]}
-    ax.text(0.99, 0.012, "\n".join(lines), fontsize=points(6, size), color=INK, linespacing=1.2, **corner)
+    small = points(6, size)
+    for row, line in enumerate(reversed(lines)):  # a text each: lines of one text may end beside each other
+        place: Any = {
+            "xytext": (0, 1.25 * small * row),
+            "textcoords": "offset points",
+            "xycoords": "axes fraction",
+        }
+        ax.annotate(line, (0.99, 0.012), **place, fontsize=small, color=INK, ha="right", path_effects=[HALO])
     text = wrapped(title, _inches(ax)[0], letters)
     return ax.set_title(text, loc="left", fontsize=letters, color=INK, pad=5 * size, linespacing=1.25)
 
@@ -243,8 +280,11 @@ def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
         entries = [Patch(facecolor=c, label=name, **_EDGE) for c, name in zip(colours, look.names, strict=True)]
         place.legend(handles=entries[::-1], loc="upper left", fontsize=points(7.5, size), **_KEY)
         return
-    bar = place.figure.colorbar(image, cax=place, spacing="uniform", ticks=look.limits)
-    bar.ax.set_yticklabels([f"{limit:g}" for limit in look.limits])
+    if look.smooth:
+        bar = place.figure.colorbar(image, cax=place, extend="max")
+    else:
+        bar = place.figure.colorbar(image, cax=place, spacing="uniform", ticks=look.limits)
+        bar.ax.set_yticklabels([f"{limit:g}" for limit in look.limits])
     bar.ax.tick_params(labelsize=points(8, size), length=2.5 * size, width=0.6, color=INK, labelcolor=INK)
     unit = look.unit.replace(" in ", " in\n")
     bar.ax.set_title(unit, loc="left", fontsize=points(8, size), color=INK, pad=5 * size)

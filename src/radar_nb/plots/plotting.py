@@ -29,14 +29,16 @@ from radar_nb.plots.selection import cells, one_field, several_fields
 from radar_nb.plots.style import INK, amount_minutes, credit, forecast_label, name_label, period_label, time_label
 from radar_nb.reading.intervals import ends_of
 from radar_nb.runtime.wording import human_interval, human_time
+from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     import xarray as xr
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
+    from matplotlib.colors import Colormap, Normalize
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -64,6 +66,11 @@ def plot(
     towns: bool = ...,
     extent: Any = ...,
     areas: Any = ...,
+    vmin: float | None = ...,
+    vmax: float | None = ...,
+    norm: Normalize | None = ...,
+    graticule: bool = ...,
+    timezone: str | None = ...,
     title: str | None = ...,
     time: str | datetime | np.datetime64 | None = ...,
     lead: Any = ...,
@@ -85,6 +92,11 @@ def plot(
     towns: bool = ...,
     extent: Any = ...,
     areas: Any = ...,
+    vmin: float | None = ...,
+    vmax: float | None = ...,
+    norm: Normalize | None = ...,
+    graticule: bool = ...,
+    timezone: str | None = ...,
     title: str | None = ...,
     time: str | datetime | np.datetime64 | None = ...,
     lead: Any = ...,
@@ -105,6 +117,11 @@ def plot(
     towns: bool = True,
     extent: Any = None,
     areas: Any = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    norm: Normalize | None = None,
+    graticule: bool = False,
+    timezone: str | None = None,
     title: str | None = None,
     time: str | datetime | np.datetime64 | None = None,
     lead: Any = None,
@@ -140,10 +157,18 @@ def plot(
         names as in `place`); a box `(west, south, east, north)` in degrees; or shapes, drawn as `areas`.
     areas : GeoDataFrame, GeoSeries or path, optional
         Polygons in any CRS, drawn over the field, named by the table's index or its column `name`.
+    vmin, vmax : float, optional
+        Ends of a scale without classes; cells below vmin are nearly white. One alone is completed by the classes.
+    norm : matplotlib.colors.Normalize, optional
+        Such as `LogNorm(0.1, 100)`, in the place of classes.
+    graticule : bool
+        Whether to draw meridians and parallels with their degrees.
+    timezone : str, optional
+        Of the times in titles, and of `time`, such as "Europe/Berlin"; UTC by default.
     title : str, optional
         Instead of the product, its interval and its time; with `col`, above all maps.
     time : str, datetime or numpy.datetime64, optional
-        Which field to draw if `da` has several; UTC unless it carries a zone.
+        Which field to draw if `da` has several; in `timezone`, or UTC, unless it carries a zone.
     lead : str, timedelta or numpy.timedelta64, optional
         Which lead time of a forecast to draw, such as "30min"; by default the first.
     col : str, optional
@@ -164,7 +189,7 @@ def plot(
         `y`, a projection that is not DWD's, or no dimension `col`.
     SettingsError
         Classes that do not rise, an unknown colour map, too many maps, `ax` together with `col`, an unknown town,
-        an extent outside the data, or areas without CRS.
+        an extent outside the data, areas without CRS, ends that do not rise, or an unknown time zone.
 
     Examples
     --------
@@ -175,7 +200,20 @@ def plot(
     >>> rn.plot(ds.YW.sel(time="2020-06-13T15")[::2], col="time", col_wrap=3)  # doctest: +SKIP
     """
     shown = extent if areas is None and is_shapes(extent) else areas
-    look = partial(Look.of, classes=classes, cmap=cmap, borders=borders, radars=radars, towns=towns, areas=shown)
+    zone = None if timezone is None else find_zone(timezone)
+    look = partial(
+        Look.of,
+        classes=classes,
+        cmap=cmap,
+        vmin=vmin,
+        vmax=vmax,
+        norm=norm,
+        borders=borders,
+        radars=radars,
+        towns=towns,
+        graticule=graticule,
+        areas=shown,
+    )
     if col is not None:
         if ax is not None or time is not None or lead is not None:
             raise SettingsError(
@@ -184,8 +222,8 @@ def plot(
             )
         fields = part_within(several_fields(da, col), extent)
         cols = check_facets(fields, col, col_wrap)
-        return draw_facets(fields, col, cols, partial(look, fields), title, colorbar=colorbar)
-    field = part_within(one_field(da, time, lead), extent)
+        return draw_facets(fields, col, cols, partial(look, fields), title, zone=zone, colorbar=colorbar)
+    field = part_within(one_field(da, time, lead, zone), extent)
     frame = Frame.of(field)
     values = cells(field)
     shared = look(field, [values])
@@ -194,7 +232,9 @@ def plot(
     if colorbar:
         draw_key(ax, drawn.image, shared, drawn.size)
         draw_legend(ax, shared, drawn, dry=shared.is_dry(values), size=drawn.size)
-    draw_words(ax, _title(field, values) if title is None else title, sources(shared, credit(field)), drawn.size)
+    draw_words(
+        ax, _title(field, values, zone) if title is None else title, sources(shared, credit(field)), drawn.size
+    )
     return ax
 
 
@@ -223,9 +263,9 @@ def _new_axes(frame: Frame) -> Axes:
     return ax
 
 
-def _title(field: xr.DataArray, values: NDArray[Any]) -> str:
-    """Return the product, the interval and its end in UTC, and "no data" for an empty field."""
-    lines = [name_label(field), time_label(field), "" if np.isfinite(values).any() else "no data"]
+def _title(field: xr.DataArray, values: NDArray[Any], zone: ZoneInfo | None) -> str:
+    """Return the product, the interval and its end, and "no data" for an empty field."""
+    lines = [name_label(field), time_label(field, zone), "" if np.isfinite(values).any() else "no data"]
     return "\n".join(filter(None, lines))
 
 
@@ -289,6 +329,7 @@ def draw_facets(
     look: Callable[[list[NDArray[Any]]], Look],
     title: str | None,
     *,
+    zone: ZoneInfo | None,
     colorbar: bool,
 ) -> NDArray[Any]:
     """Draw each field of dimensions (along, y, x) as a small map; `look` chooses the look that all share.
@@ -303,7 +344,7 @@ def draw_facets(
     shared = look(fields)
     ratio = (frame.y[1] - frame.y[0]) / (frame.x[1] - frame.x[0])
     width = {1: 4.6, 2: 3.1}.get(cols, 2.35)
-    headline = wrapped(_headline(da, along) if title is None else title, cols * (width + _GAP) + _RIGHT, 10)
+    headline = wrapped(_headline(da, along, zone) if title is None else title, cols * (width + _GAP) + _RIGHT, 10)
     sheet = Sheet(
         count=len(fields),
         cols=cols,
@@ -317,7 +358,7 @@ def draw_facets(
     for number, values in enumerate(fields):
         ax = figure.add_axes(sheet.place(*divmod(number, cols)))
         drawn = draw_map(ax, values, frame, shared, da.attrs.get("radars"), scale=number == 0)
-        name = _name(da.isel({along: number}), along)
+        name = _name(da.isel({along: number}), along, zone)
         if not np.isfinite(values).any():
             name += ", no data"
         ax.set_title(name, loc="left", fontsize=8, color=INK, pad=3)
@@ -343,31 +384,31 @@ def _draw_legend(figure: Figure, ax: Axes, sheet: Sheet, look: Look, drawn: Map,
     legend.set_bbox_to_anchor((_LEFT / wide, (_BELOW - 0.05) / high), transform=figure.transFigure)
 
 
-def _headline(da: xr.DataArray, along: str) -> str:
+def _headline(da: xr.DataArray, along: str, zone: ZoneInfo | None) -> str:
     """Return the product, and what the maps' own titles have in common."""
     name, minutes = name_label(da), amount_minutes(da)
     if along == "time":
         if period_label(da.isel(time=0)) or not minutes:
             return name
-        made = f", {label}" if (label := forecast_label(da)) else ""
-        return f"{name}\n{human_interval(minutes)} to the time above each map (UTC){made}"
+        made = f", {label}" if (label := forecast_label(da, zone)) else ""
+        return f"{name}\n{human_interval(minutes)} to the time above each map ({zone or 'UTC'}){made}"
     if "time" in da.coords and da["time"].ndim == 0:
-        return f"{name}\n{forecast_label(da) or period_label(da) or human_time(ends_of(da))}"
+        return f"{name}\n{forecast_label(da, zone) or period_label(da) or human_time(ends_of(da), zone)}"
     return name
 
 
-def _name(field: xr.DataArray, along: str) -> str:
+def _name(field: xr.DataArray, along: str, zone: ZoneInfo | None) -> str:
     """Return the title of one map: what distinguishes it from the others."""
     if along not in field.coords:
         return ""
     if along == "time":
-        end = human_time(ends_of(field))
+        end = human_time(ends_of(field), zone)
         return period_label(field) or (end.removesuffix(" UTC") if amount_minutes(field) else end)
     value: Any = field[along].values[()]
     units = field[along].attrs.get("units")
     along = along.replace("_", " ")
     if isinstance(value, np.datetime64):
-        return human_time(value)
+        return human_time(value, zone)
     if isinstance(value, np.timedelta64):
         return f"{along} {human_interval(value / np.timedelta64(1, 'm'))}"
     text = f"{along} {value:g}" if isinstance(value, float) else f"{along} {value}"

@@ -16,14 +16,20 @@ from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from zoneinfo import ZoneInfo
 
     from numpy.typing import NDArray
 
 
-def one_field(da: Any, time: str | datetime | np.datetime64 | None = None, lead: Any = None) -> xr.DataArray:
+def one_field(
+    da: Any,
+    time: str | datetime | np.datetime64 | None = None,
+    lead: Any = None,
+    zone: ZoneInfo | None = None,
+) -> xr.DataArray:
     """Return the field with dimensions (y, x), both rising; raise SeriesError if there is not exactly one.
 
-    For a forecast, the first lead time is the default.
+    For a forecast, the first lead time is the default. A time without a zone is in `zone`, else UTC.
     """
     da = checked(da)
     if is_forecast(da):
@@ -31,7 +37,7 @@ def one_field(da: Any, time: str | datetime | np.datetime64 | None = None, lead:
     elif lead is not None:
         raise SeriesError(f"{da.name!r} is not a forecast and has no lead times: leave out lead={lead!r}")
     if time is not None:
-        da = _at(da, time)
+        da = _at(da, time, zone)
     da = da.squeeze([name for name in da.dims if name not in ("y", "x") and da.sizes[name] == 1])
     _hold_some(da, "time")
     if "time" in da.dims:
@@ -130,26 +136,45 @@ def _of_lead(da: xr.DataArray, lead: Any, *, first: bool) -> xr.DataArray:
     return da.isel({dims[0]: at}) if dims else da
 
 
-def _at(da: xr.DataArray, time: str | datetime | np.datetime64) -> xr.DataArray:
+def _at(da: xr.DataArray, time: str | datetime | np.datetime64, zone: ZoneInfo | None) -> xr.DataArray:
     """Return the field of one time."""
     if "time" not in da.coords:
         raise SeriesError(f"{da.name!r} has no time: leave out time={time!r}")
-    moment = _moment(time)
+    moment = _moment(time, zone)
     times = np.atleast_1d(da["time"].values)
     if (found := np.flatnonzero(times == moment)).size == 0:
         nearest = times[np.abs(times - moment).argmin()]
         raise SeriesError(
-            f"{da.name!r} has no field of {human_time(moment)}: choose one of its {times.size} times, "
-            f"the nearest is {human_time(nearest)}"
+            f"{da.name!r} has no field of {human_time(moment, zone)}: choose one of its {times.size} times, "
+            f"the nearest is {human_time(nearest, zone)}"
         )
     return da.isel(time=int(found[0])) if "time" in da.dims else da
 
 
-def _moment(time: str | datetime | np.datetime64) -> np.datetime64:
+def _moment(time: str | datetime | np.datetime64, zone: ZoneInfo | None) -> np.datetime64:
     try:
         moment = datetime.fromisoformat(time) if isinstance(time, str) else time
+        if zone is not None:
+            moment = _in_zone(moment, zone)
         if isinstance(moment, datetime) and moment.tzinfo is not None:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
         return np.datetime64(str(moment), "ns")
+    except SeriesError:
+        raise
     except ValueError as error:
         raise SeriesError(f"{time!r} is not a valid time: write it as '2020-06-13T15:25' (UTC)") from error
+
+
+def _in_zone(time: datetime | np.datetime64, zone: ZoneInfo) -> datetime | np.datetime64:
+    """Return a time with its zone; raise SeriesError for an hour that the clock skips or shows twice."""
+    local: Any = time if isinstance(time, datetime) else time.astype("datetime64[s]").item()
+    if not isinstance(local, datetime) or local.tzinfo is not None:
+        return time
+    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if first.utcoffset() != second.utcoffset():
+        what = "twice" if str(first.utcoffset()) > str(second.utcoffset()) else "never"
+        raise SeriesError(
+            f"{local:%Y-%m-%d %H:%M} is {what} on the clock of {zone.key}, which changes in that hour: write the "
+            f"time with its offset, such as '{first.isoformat(timespec='minutes')}'"
+        )
+    return first

@@ -9,13 +9,14 @@ class to class, so that the order is visible in grey print and with any colour v
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from radar_nb.dwd.products import PRODUCTS
@@ -149,6 +150,33 @@ def own_limits(classes: Sequence[float]) -> tuple[float, ...]:
     return tuple(limits.tolist())
 
 
+def own_norm(norm: Normalize | None, vmin: float | None, vmax: float | None, limits: Sequence[float]) -> Normalize:
+    """Return the norm that a caller chose, by itself or by its ends.
+
+    An end that is not chosen is the first or last limit of the classes, which may be none of a norm's own.
+
+    Raises
+    ------
+    SettingsError
+        Both a norm and an end, not a norm, or ends that do not rise.
+    """
+    if norm is not None and (vmin is not None or vmax is not None):
+        raise SettingsError("norm= has its own vmin and vmax: leave vmin= and vmax= out, or set them in the norm")
+    if norm is not None and not isinstance(norm, Normalize):
+        raise SettingsError(f"norm={norm!r} is not a norm of Matplotlib, such as LogNorm(0.1, 100)")
+    try:
+        chosen = Normalize(vmin, vmax) if norm is None else copy(norm)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"vmin={vmin!r} and vmax={vmax!r} must be numbers, in the data's unit") from error
+    if chosen.vmin is None:
+        chosen.vmin = limits[0]
+    if chosen.vmax is None:
+        chosen.vmax = limits[-1]
+    if not (np.isfinite([chosen.vmin, chosen.vmax]).all() and chosen.vmin < chosen.vmax):
+        raise SettingsError(f"vmin={chosen.vmin:g} must be less than vmax={chosen.vmax:g}, both finite")
+    return chosen
+
+
 def class_colours(cmap: str | Colormap | None, count: int, *, reflectivity: bool) -> ListedColormap:
     """Return one colour a class, the last one for all above; grey for missing and nearly white for less.
 
@@ -193,35 +221,39 @@ def name_label(field: xr.DataArray) -> str:
     return name[:1].upper() + name[1:]
 
 
-def time_label(field: xr.DataArray) -> str:
+def time_label(field: xr.DataArray, zone: ZoneInfo | None = None) -> str:
     """Return the time that a field covers and when a forecast was made; "" for a field without time.
 
     A period of whole days, months or years has its name in the calendar. Other amounts show their interval and its
-    end in UTC; other sums, means and extremes over a period their begin and end.
+    end, in UTC or in a zone; other sums, means and extremes over a period their begin and end.
     """
     if "time" not in field.coords:
         return ""
     if period := period_label(field):
         return period
     end, bounds = ends_of(field), bounds_of(field)
+    shown = human_time(end, zone)
     minutes, units, made = amount_minutes(field), field.attrs.get("units"), field.attrs.get("cell_methods")
     long_sum = units == "mm" and not minutes and made == "time: sum"
     if long_sum or (units in {"mm", "dBZ"} and made in _OVER_A_PERIOD):
-        since = "until" if bounds is None else f"{human_time(bounds[0]).removesuffix(' UTC')} to"
-        text = f"{since} {human_time(end)}"
+        since = "until" if bounds is None else f"{human_time(bounds[0], zone)} to"
+        text = f"{since} {shown}"
+        first, _, name = since.removesuffix(" to").rpartition(" ")
+        if bounds is not None and shown.endswith(f" {name}"):  # once is enough
+            text = f"{first} to {shown}"
     else:
-        text = f"{human_interval(minutes)} to {human_time(end)}" if minutes else human_time(end)
-    label = forecast_label(field)
-    day = human_time(end)[:11]  # once is enough
+        text = f"{human_interval(minutes)} to {shown}" if minutes else shown
+    label = forecast_label(field, zone)
+    day = shown[:11]  # once is enough
     return f"{text}, {label.replace(day, '')}" if label else text
 
 
-def forecast_label(data: xr.DataArray) -> str:
+def forecast_label(data: xr.DataArray, zone: ZoneInfo | None = None) -> str:
     """Return the time of issue and the lead time of a forecast, if all fields share them; "" for other data."""
     made = "time" if "prediction_time" in data.coords else "forecast_reference_time"
     if made not in data.coords:
         return ""
-    parts = [] if data[made].ndim else [f"forecast of {human_time(data[made].values)}"]
+    parts = [] if data[made].ndim else [f"forecast of {human_time(data[made].values, zone)}"]
     if "lead_time" in data.coords and not data["lead_time"].ndim:
         minutes = float(data["lead_time"].values / np.timedelta64(1, "m"))
         if not minutes:

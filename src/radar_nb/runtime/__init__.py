@@ -18,4 +18,5 @@ __all__ = [
     "versions",
     "wording",
     "workers",
+    "zones",
 ]

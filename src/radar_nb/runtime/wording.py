@@ -5,9 +5,13 @@ Tables, messages, titles and widgets share these functions, so that a quantity l
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """The months as HTTP, server listings and axes abbreviate them, whatever the locale."""
@@ -79,14 +83,18 @@ def human_duration(seconds: float) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
-def human_time(moment: Any) -> str:
-    """Return a time in UTC, to the minute.
+def human_time(moment: Any, zone: ZoneInfo | None = None) -> str:
+    """Return a time, which is UTC, to the minute: in UTC, or in a zone with the zone's short name.
 
     Examples
     --------
-    >>> human_time("2020-06-13T15:25:00")
-    '2020-06-13 15:25 UTC'
+    >>> from zoneinfo import ZoneInfo
+    >>> human_time("2020-06-13T15:25:00"), human_time("2020-06-13T15:25:00", ZoneInfo("Europe/Berlin"))
+    ('2020-06-13 15:25 UTC', '2020-06-13 17:25 CEST')
     """
+    if zone is not None and not np.isnat(minute := np.datetime64(moment, "m")):
+        there = datetime.fromtimestamp(60 * int(minute.astype(np.int64)), zone)
+        return f"{there:%Y-%m-%d %H:%M %Z}"
     return f"{np.datetime64(moment, 'm')} UTC".replace("T", " ", 1)
 
 
