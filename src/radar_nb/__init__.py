@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.checking import repair_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
     from radar_nb.exports.api import export
+    from radar_nb.exports.grid_files import export_grid
     from radar_nb.geography.towns import place
     from radar_nb.plots.animation import animate
     from radar_nb.plots.coverage import plot_coverage
@@ -76,6 +77,7 @@ __all__ = [
     "events",
     "exceedance",
     "export",
+    "export_grid",
     "extract",
     "extract_async",
     "follow",
@@ -129,6 +131,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "events": "analysis.events",
     "exceedance": "analysis.api",
     "export": "exports.api",
+    "export_grid": "exports.grid_files",
     "follow": "reading.following",
     "forecast": "reading.forecasts",
     "latest": "reading.present",

@@ -8,13 +8,11 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from support.frames import frame, save
 from support.small_rain import rain, showers
 from support.swmm_model import rain_of_model, run_model
 
 from radar_nb.analysis.api import at_points, over_areas
 from radar_nb.analysis.inputs import grid_of
-from radar_nb.cli.main import main
 from radar_nb.dwd.grids import PROJ, to_lonlat
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.exports.api import export
@@ -164,23 +162,3 @@ def test_a_refused_export_leaves_the_previous_file(tmp_path: Path) -> None:
 
     assert (tmp_path / "rain.dat").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rain.dat", "rain.dat.txt"]
-
-
-def test_the_command_writes_the_file_and_says_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`radar-nb export` goes from frames and polygons to the model's file in one step."""
-    frames = [frame(f"2020-06-13T00:{minute:02d}", minute) for minute in range(0, 30, 5)]
-    folder = save(tmp_path / "frames", *frames)
-    x, y = GRID.x0, GRID.y0
-    shapes = gpd.GeoDataFrame(
-        {"name": ["a"]}, geometry=[shapely.box(x, y, x + 9000, y + 9000)], crs=PROJ["sphere"]
-    )
-    shapes.to_crs("EPSG:25832").to_file(tmp_path / "areas.gpkg")
-
-    words = ["export", folder, "--areas", tmp_path / "areas.gpkg", "--names", "name", "--tz", "UTC+1"]
-    code = main(
-        [str(word) for word in [*words, "--format", "swmm", "--label", "start", "--output", tmp_path / "r.dat"]]
-    )
-
-    out = capsys.readouterr().out
-    assert code == 0
-    assert "r.dat: 1 station, 2020-06-13 00:55 to 2020-06-13 01:25 UTC+1, mm in 5 min, times are the start" in out

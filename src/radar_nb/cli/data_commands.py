@@ -104,7 +104,8 @@ def source_of(options: argparse.Namespace) -> str | list[str]:
     return paths[0] if len(paths) == 1 else paths
 
 
-def _open(options: argparse.Namespace) -> xr.Dataset:
+def open_data(options: argparse.Namespace) -> xr.Dataset:
+    """Open what the options name: archives, frames, folders or a cube."""
     from radar_nb.analysis.inputs import dataset_of  # noqa: PLC0415
 
     source = source_of(options)
@@ -138,7 +139,7 @@ def _info(options: argparse.Namespace) -> int:
             )
         show(options, rn.product(name).table())
         return 0
-    facts = facts_of(_open(options))
+    facts = facts_of(open_data(options))
     text = "\n".join(f"{name:>16}  {fact}" for name, fact in facts.items())
     say(json.dumps(facts, indent=1) if options.json else text)
     return 0
@@ -208,7 +209,7 @@ def _field(options: argparse.Namespace) -> xr.DataArray:
     if isinstance(source, str) and source.endswith(".nc") and user_path(source).is_file():
         ds = read_netcdf(source)
     else:
-        ds = _open(options)
+        ds = open_data(options)
     names = [str(name) for name in ds.data_vars if name not in ("coverage", "flags")]
     wanted = options.variable or (names[0] if len(names) == 1 else "")
     if wanted not in names:

@@ -1,11 +1,11 @@
-"""The command that writes rain for models: export."""
+"""The commands that write rain for models: export, export-grid."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
-from radar_nb.cli.data_commands import add_reading, open_address, reading_of, source_of
+from radar_nb.cli.data_commands import add_reading, open_address, open_data, reading_of, source_of
 from radar_nb.cli.terminal import say
 from radar_nb.errors import SettingsError
 from radar_nb.runtime.files import user_path
@@ -40,6 +40,17 @@ def add_export_commands(add: Callable[..., Parser]) -> None:
     )
     export.add_argument("--output", dest="path", metavar="FILE", required=True,
                         help="file to write; {name} in it stands for the station's: one file each")  # fmt: skip
+    grid = add("export-grid", _export_grid, "Write fields on square cells of a model's projection, as its netCDF.")
+    grid.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
+    add_reading(grid)
+    grid.add_argument("--model", metavar="NAME", required=True,
+                      help="hec-ras, hec-hms, sfincs, tuflow, lisflood, fews or cf")  # fmt: skip
+    grid.add_argument("--crs", metavar="CODE", required=True, help="projection in metres, such as 25832 (UTM 32N)")
+    grid.add_argument("--cell", metavar="METRES", required=True, type=float, help="width of a cell")
+    grid.add_argument("--extent", metavar=("WEST", "SOUTH", "EAST", "NORTH"), nargs=4, type=float,
+                      help="in metres of the projection (all of the data)")  # fmt: skip
+    grid.add_argument("--gaps", choices=("error", "zero"), help="refuse missing values, or write them as 0 mm")
+    grid.add_argument("--output", dest="path", metavar="FILE", required=True, help="netCDF file to write")
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -72,3 +83,12 @@ def _series(options: argparse.Namespace) -> xr.Dataset:
             "--names is for --areas: leave it out; the column name, or id, of a CSV names its points"
         )
     return rn.at_points(data, options.points, **more)
+
+
+def _export_grid(options: argparse.Namespace) -> int:
+    from radar_nb.exports.grid_files import write_grid  # noqa: PLC0415 - xarray is loaded when data are read
+
+    chosen = {name: getattr(options, name) for name in ("model", "crs", "cell", "extent", "gaps")}
+    target, written = write_grid(open_data(options), options.path, **chosen)
+    say(f"{target}: {written.sentence}")
+    return 0

@@ -189,6 +189,29 @@ def rain_of(data: Any, *, zone: Zone, label: Edge) -> Rain:
             "needs series: use at_points or over_areas first, or export_grid for a grid"
         )
     names = _names(amount, others)
+    begin, at = even_steps(data, amount, minutes)
+    title = title_of(data, amount)
+    return Rain(
+        names=names,
+        minutes=minutes,
+        begin=begin,
+        steps=int(at[-1]) + 1,
+        zone=zone,
+        label=label,
+        title=title,
+        variable=amount.transpose("time", *others) if others else amount.expand_dims("station", axis=1),
+        at=at,
+    )
+
+
+def even_steps(data: Any, amount: xr.DataArray, minutes: int) -> tuple[np.datetime64, NDArray[np.int64]]:
+    """Return the begin of the first interval, UTC, and the number of each interval, counted in their length.
+
+    Raises
+    ------
+    SeriesError
+        Intervals differ in length, or do not follow each other evenly.
+    """
     ends = ends_of(amount)
     step = np.timedelta64(60 * minutes, "s")
     bounds = bounds_of(amount, data if hasattr(data, "data_vars") else None)
@@ -199,22 +222,16 @@ def rain_of(data: Any, *, zone: Zone, label: Edge) -> Rain:
             "other "
             'evenly: write the series as it was opened, or accumulate(series, "1h") or "1D" of it, in UTC'
         )
-    at = ((ends - ends[0]) // step).astype(np.int64)
+    return ends[0] - step, ((ends - ends[0]) // step).astype(np.int64)
+
+
+def title_of(data: Any, amount: xr.DataArray) -> str:
+    """Return what the data are, in a line."""
     attrs = getattr(data, "attrs", {})
     title = str(attrs.get("title") or amount.attrs.get("long_name") or amount.name)
     if (issued := issue_of(amount)) is not None:
         title = f"{title}, forecast of {human_time(issued)}"
-    return Rain(
-        names=names,
-        minutes=minutes,
-        begin=ends[0] - step,
-        steps=int(at[-1]) + 1,
-        zone=zone,
-        label=label,
-        title=title,
-        variable=amount.transpose("time", *others) if others else amount.expand_dims("station", axis=1),
-        at=at,
-    )
+    return title
 
 
 def _names(amount: xr.DataArray, others: list[str]) -> tuple[str, ...]:

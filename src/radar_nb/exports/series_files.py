@@ -94,6 +94,7 @@ def write_series(
     zone, edge = form.check_choices(tz, label)
     rain = rain_of(data, zone=zone, label=edge)
     form.check(rain)
+    paths = _paths(target, form, rain)
     rain = rain.in_lines(per_line := form.per_line(rain.minutes))
     if form.missing is None and gaps != "zero" and (rain.before or rain.after):
         raise SeriesError(
@@ -101,7 +102,6 @@ def write_series(
             "no code "
             'for missing: choose full hours with .sel(time=...), or fill the lines with gaps="zero"'
         )
-    paths = _paths(target, form, rain)
     with storage_errors(target), _Lines(target) as lines:
         written = _fill(lines, rain, form, gaps)
         for path in dict.fromkeys(paths.values()):

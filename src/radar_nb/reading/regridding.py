@@ -171,6 +171,28 @@ def _weights(source: Grid, target: Grid, method: Method) -> Weights:
     return Weights(source=source, target=target, method=method, _bands=bands)
 
 
+def overlaps(
+    u: NDArray[np.float64], v: NDArray[np.float64], rows: int, cols: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the exact overlaps of a mesh's cells with the unit squares of a grid of rows and columns.
+
+    Parameters
+    ----------
+    u, v : ndarray of float64, shape (rows of the mesh + 1, columns + 1)
+        Corners of the mesh's cells, counted in squares from the grid's south-western corner.
+    rows, cols : int
+        Size of the grid.
+
+    Returns
+    -------
+    square, cell : ndarray of int64
+        Flat numbers of the square and of the mesh's cell that overlap.
+    share : ndarray of float64
+        Area of the overlap, in squares.
+    """
+    return _overlaps(_corners(u), _corners(v), rows, cols)
+
+
 def _aligned(source: Grid, target: Grid) -> bool:
     steps = (source.x0 - target.x0) / target.cell, (source.y0 - target.y0) / target.cell
     whole = all(abs(step - round(step)) < _DUST for step in steps)
@@ -212,7 +234,7 @@ def _shared(source: Grid, target: Grid, rows: range) -> _Band:
     low, high = int(np.floor(v.min())) - 1, int(np.ceil(v.max())) + 1
     reads = range(source.rows)[max(low, 0) : max(high, 0)]
     u, v = _carried(*_edges(source, reads), source, target)
-    flat, cells, shares = _overlaps(_corners(u), _corners(v - rows.start), len(rows), target.cols)
+    flat, cells, shares = overlaps(u, v - rows.start, len(rows), target.cols)
 
     order = np.argsort(flat, kind="stable")  # each target's first cell, its second, and so on
     flat = flat[order]

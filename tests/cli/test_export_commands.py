@@ -1,0 +1,103 @@
+"""Laws of the commands that write rain for models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import pytest
+import shapely
+import xarray as xr
+from support.frames import frame, save
+
+from radar_nb.cli.main import main
+from radar_nb.dwd.grids import GRIDS, PROJ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GRID = GRIDS["de900"]
+WEST, SOUTH = float(GRID.x[400]), float(GRID.y[400])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    """Return a folder of six frames of 5 minutes."""
+    frames = [frame(f"2020-06-13T00:{minute:02d}", minute) for minute in range(0, 30, 5)]
+    return str(save(tmp_path / "frames", *frames))
+
+
+@pytest.fixture
+def areas(tmp_path: Path) -> str:
+    """Return a file of two subcatchments in UTM."""
+    shapes = [shapely.box(WEST + k * 9000, SOUTH, WEST + (k + 1) * 9000, SOUTH + 9000) for k in (0, 1)]
+    table = gpd.GeoDataFrame({"name": ["a", "b"]}, geometry=shapes, crs=PROJ["sphere"]).to_crs("EPSG:25832")
+    table.to_file(tmp_path / "areas.gpkg")
+    return str(tmp_path / "areas.gpkg")
+
+
+def test_export_writes_a_model_s_rain_and_says_what(
+    data: str, areas: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From frames and polygons to the model's file, and a sentence with span, interval, zone, label and gaps."""
+    path = tmp_path / "r.dat"
+
+    words = ["--areas", areas, "--names", "name", "--tz", "UTC+1", "--format", "swmm", "--label", "start"]
+    code = main(["export", data, *words, "--output", str(path)])
+
+    assert code == 0
+    assert capsys.readouterr().out.endswith(
+        "r.dat: 2 stations, 2020-06-13 00:55 to 2020-06-13 01:25 UTC+1, mm in 5 min, "
+        "times are the start of the interval, no gaps\n"
+    )
+    assert path.read_text("ascii").splitlines()[1].startswith("a 2020 06 13 01 00 ")
+
+
+def test_export_writes_points_as_a_table(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A CSV of points gives one column each."""
+    (tmp_path / "points.csv").write_text("name,lon,lat\nKöln,6.96,50.94\n", "utf-8")
+
+    code = main(["export", data, "--points", str(tmp_path / "points.csv"), "--output", str(tmp_path / "rain.csv")])
+
+    assert code == 0
+    assert "6 times, UTC, the ends of their intervals" in capsys.readouterr().out
+    assert "time,Köln\n" in (tmp_path / "rain.csv").read_text("utf-8")
+
+
+def test_export_grid_writes_a_model_s_rain_and_says_what(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From frames to a grid in the model's projection: cells, span, unit, gaps and mass error in a sentence."""
+    path = tmp_path / "rain.nc"
+
+    words = ["--model", "sfincs", "--crs", "25832", "--cell", "1000", "--extent", "400000", "5600000"]
+    code = main(["export-grid", data, *words, "420000", "5610000", "--output", str(path)])
+
+    assert code == 0
+    out = capsys.readouterr().out
+    assert "rain.nc: 10 x 20 cells of 1000 m in ETRS89 / UTM zone 32N, 2020-06-12 23:55 UTC to" in out
+    assert "mm/h in 5 min, times are the start of the interval, no gaps, mass error" in out
+    with xr.open_dataset(path) as found:
+        assert found.Precipitation.shape == (7, 10, 20)
+
+
+REFUSED = [
+    ("r.dat", [], "zone of the model's times is not stated: pass --tz UTC+1"),
+    ("r.dat", ["--tz", "UTC", "--label", "end"], "--label end would shift the rain by one interval"),
+    ("r.reg", ["--tz", "UTC"], "r.reg: choose one of the suffixes"),
+    ("r.csv", ["--tz", "UTC"], "are for formats of models: leave them out"),
+    ("r.reg", ["--tz", "UTC", "--format", "smusi"], "SMUSI's rain file holds one station"),
+]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case[-1])
+def test_what_cannot_be_written_is_named_with_its_option(
+    case: tuple[str, list[str], str], data: str, areas: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Messages name options, not Python's arguments."""
+    name, words, text = case
+
+    code = main(["export", data, "--areas", areas, "--names", "name", *words, "--output", str(tmp_path / name)])
+
+    assert code == 1
+    assert text in capsys.readouterr().err
