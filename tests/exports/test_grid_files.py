@@ -15,7 +15,7 @@ from support.small_rain import rain, showers
 from radar_nb.analysis.inputs import grid_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.exports.grid_files import export_grid, write_grid
+from radar_nb.exports.grid_files import export_grid, write_model_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,9 @@ def test_the_water_is_kept(crs: int, tmp_path: Path) -> None:
     """A storm within the extent has the same volume before and after, to far less than 0.1 %."""
     values = DS.YW.values.copy()
     values[:, :4], values[:, -4:], values[:, :, :4], values[:, :, -4:] = 0, 0, 0, 0
-    path, written = write_grid(rain(values), tmp_path / "rain.nc", model="cf", crs=crs, cell=1000, gaps="zero")
+    path, written = write_model_grid(
+        rain(values), tmp_path / "rain.nc", model="cf", crs=crs, cell=1000, gaps="zero"
+    )
 
     areas = np.array([part.area for part in cells(crs)]).reshape(GRID.shape)
     with xr.open_dataset(path) as found:
@@ -92,10 +94,12 @@ def test_the_water_is_kept(crs: int, tmp_path: Path) -> None:
 
 def test_blocks_do_not_show_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fields that are read a few at a time give the same values and mass error."""
-    whole, first = write_grid(DS, tmp_path / "whole.nc", model="sfincs", **UTM, extent=inner())
+    whole, first = write_model_grid(DS, tmp_path / "whole.nc", model="sfincs", **UTM, extent=inner())
     monkeypatch.setattr("radar_nb.exports.grid_files._ROOM", 1000)
 
-    pieces, second = write_grid(DS.chunk(time=5), tmp_path / "pieces.nc", model="sfincs", **UTM, extent=inner())
+    pieces, second = write_model_grid(
+        DS.chunk(time=5), tmp_path / "pieces.nc", model="sfincs", **UTM, extent=inner()
+    )
 
     with xr.open_dataset(whole) as one, xr.open_dataset(pieces) as other:
         xr.testing.assert_identical(one.drop_attrs(), other.drop_attrs())

@@ -86,9 +86,9 @@ def _series(options: argparse.Namespace) -> xr.Dataset:
 
 
 def _export_grid(options: argparse.Namespace) -> int:
-    from radar_nb.exports.grid_files import write_grid  # noqa: PLC0415 - xarray is loaded when data are read
+    from radar_nb.exports.grid_files import write_model_grid  # noqa: PLC0415 - xarray is loaded when data are read
 
     chosen = {name: getattr(options, name) for name in ("model", "crs", "cell", "extent", "gaps")}
-    target, written = write_grid(open_data(options), options.path, **chosen)
+    target, written = write_model_grid(open_data(options), options.path, **chosen)
     say(f"{target}: {written.sentence}")
     return 0

@@ -175,10 +175,10 @@ def export_grid(
     --------
     >>> export_grid(ds, "rain.nc", model="sfincs", crs=25832, cell=1000)  # doctest: +SKIP
     """
-    return write_grid(data, path, model=model, crs=crs, cell=cell, extent=extent, gaps=gaps)[0]
+    return write_model_grid(data, path, model=model, crs=crs, cell=cell, extent=extent, gaps=gaps)[0]
 
 
-def write_grid(
+def write_model_grid(
     data: xr.Dataset,
     path: str | os.PathLike[str],
     *,
