@@ -1,4 +1,4 @@
-"""What several test files share: the real input, where it is at hand, and a clean environment."""
+"""Fixtures of all tests: real input files, if they are available, and a clean environment."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def real_forms() -> Path:
 def real_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the folder that mirrors a part of DWD's server, made of real frames.
 
-    A copy, since opening an archive leaves its index beside it.
+    A copy, since opening an archive writes its index into the same folder.
     """
     return shutil.copytree(_real("mirror"), tmp_path_factory.mktemp("real") / "mirror")
 

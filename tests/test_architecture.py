@@ -1,4 +1,4 @@
-"""The law of the house: which room may know which, who owns which library, and that an import is cheap.
+"""The architecture: which room may import which, which rooms own a library, and that the import is cheap.
 
 Read from the source itself. `docs/architecture.md` explains the rooms.
 """
@@ -76,7 +76,7 @@ OWNERS = {
     "zarr": {"cube"},
     "zlib_ng": {"formats", "widgets"},
 }
-"""The rooms that may import a library. Beside these only the standard library and NumPy are imported."""
+"""The rooms that may import a library. Otherwise only the standard library and NumPy are imported."""
 
 HEAVY = ("xarray", "wradlib", "aiohttp", "matplotlib", "ipywidgets", "dask", "pandas", "pyproj", "h5py", "tqdm")
 """Libraries that `import radar_nb` must not load."""
@@ -92,7 +92,7 @@ every_room = pytest.mark.parametrize("room", sorted(ALLOWED))
 
 
 def room_of(module: str) -> str:
-    """Return the room of a module, "" for those that lie in none."""
+    """Return the room of a module, "" for a module outside the rooms."""
     return module.partition(".")[0] if "." in module else ""
 
 
@@ -134,7 +134,7 @@ def own_imports(module: str, *, types: bool = False) -> frozenset[str]:
 
 
 def test_the_package_holds_rooms_and_little_else() -> None:
-    """Beside the rooms there are the public names, the errors and the entry of `python -m radar_nb`."""
+    """Besides the rooms there are only the public names, the errors and the entry of `python -m radar_nb`."""
     inside = {path.name for path in SOURCE.iterdir()} - {"__pycache__"}
 
     assert inside == {*ALLOWED, "__init__.py", "__main__.py", "errors.py", "py.typed"}
@@ -155,7 +155,7 @@ def test_the_map_of_rooms_has_no_cycle() -> None:
 
 
 def test_modules_of_a_room_do_not_import_each_other_in_a_circle() -> None:
-    """Lazily or not; imports for types alone load nothing and may point anywhere within the room."""
+    """Lazy imports count; imports for types load nothing and may point anywhere within the room."""
     graphlib.TopologicalSorter(
         {name: own_imports(name) - {"__init__"} for name in TREES if not name.endswith("__init__")}
     ).prepare()
@@ -187,7 +187,7 @@ def test_only_what_a_room_offers_is_imported_from_outside(module: str) -> None:
 
 
 def test_no_two_public_classes_or_functions_share_a_name() -> None:
-    """A name that a reader meets means one thing; methods may share theirs."""
+    """Each name of a public class or function has one meaning; methods may share names."""
     homes: dict[str, set[str]] = {}
     for module, tree in TREES.items():
         for node in tree.body:
@@ -201,7 +201,7 @@ def test_no_two_public_classes_or_functions_share_a_name() -> None:
 
 
 @every_module
-def test_each_library_is_imported_in_its_own_rooms_alone(module: str) -> None:
+def test_each_library_is_imported_only_in_its_own_rooms(module: str) -> None:
     """Other rooms go through the room that owns the library."""
     foreign = {
         name
@@ -220,7 +220,7 @@ def test_each_library_is_imported_in_its_own_rooms_alone(module: str) -> None:
 
 
 def test_each_owner_uses_what_it_owns() -> None:
-    """The table of owners is exact: no library and no room in it is out of date."""
+    """The table of owners has no unused library or room."""
     used = {
         (library, room_of(module))
         for library in OWNERS

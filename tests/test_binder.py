@@ -1,4 +1,4 @@
-"""What Binder runs: the start script serves the synthetic rain to whatever is started after it."""
+"""Binder's start script: it serves the synthetic rain to the command that it starts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ for _ in range(200):
         print(urllib.request.urlopen(os.environ["RADAR_NB_BASE_URL"] + "/hello.txt", timeout=5).read().decode())
         break
     except urllib.error.URLError:
-        time.sleep(0.05)  # the server starts beside us
+        time.sleep(0.05)  # the server starts in another process
 """
 
 
-def test_what_binder_starts_finds_the_rain(tmp_path: Path) -> None:
+def test_the_command_started_by_binder_finds_the_rain(tmp_path: Path) -> None:
     """The command after `start` runs with the mirror's address in its environment, and the mirror answers."""
     shutil.copytree(ROOT / "binder", tmp_path / "binder", ignore=shutil.ignore_patterns("rain*"))
     (tmp_path / "binder" / "rain").mkdir()
@@ -41,7 +41,7 @@ def test_what_binder_starts_finds_the_rain(tmp_path: Path) -> None:
         start_new_session=True,
     )
     printed, _ = process.communicate(timeout=60)
-    os.killpg(process.pid, signal.SIGTERM)  # the mirror, which runs on
+    os.killpg(process.pid, signal.SIGTERM)  # the mirror, which is still running
 
     assert printed == "rain\n"
     assert process.returncode == 0

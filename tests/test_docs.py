@@ -1,4 +1,4 @@
-"""Pages: their code runs and prints what they show, their links and names lead to what is there."""
+"""Pages of docs/: their code runs and prints the shown output, their links and names exist."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def links(page: Path) -> list[str]:
 
 @pytest.mark.usefixtures("served")
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_each_block_of_a_page_runs_and_prints_what_stands_behind_it(page: Path, tmp_path: Path) -> None:
-    """From the top of the page to its end, in one namespace: a reader who copies them gets the same."""
+def test_each_block_of_a_page_runs_and_prints_the_shown_output(page: Path, tmp_path: Path) -> None:
+    """The blocks of a page run in order in one namespace, and print the output shown after them."""
     with chdir(tmp_path):
         outputs = list(run(page.read_text("utf-8")))
 
@@ -92,14 +92,14 @@ def test_each_link_outside_is_https_and_well_formed(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages_with_tables(), ids=lambda path: path.relative_to(DOCS).as_posix())
 def test_the_tables_of_a_page_are_those_of_the_code(page: Path) -> None:
-    """A page shows the products, commands, errors and settings of today; `make docs-tables` writes them."""
+    """Products, commands, errors and settings on a page equal those of the code; run `make docs-tables`."""
     text = page.read_text("utf-8")
 
-    assert text.split() == with_tables(text).split()  # Python's versions break the lines of a help differently
+    assert text.split() == with_tables(text).split()  # versions of Python wrap the lines of a help differently
 
 
 @pytest.mark.parametrize("record", records(), ids=lambda path: path.stem)
-def test_a_decision_has_its_parts_and_stands_in_the_index(record: Path) -> None:
+def test_a_decision_has_its_parts_and_is_in_the_index(record: Path) -> None:
     """A record has a title, a date, the context, the decision and the reason."""
     lines = record.read_text("utf-8").splitlines()
     parts = re.findall(r"^(?:## |\**)(Date|Context|Decision|Why)\b", "\n".join(lines), re.MULTILINE)
@@ -115,7 +115,7 @@ def test_a_decision_has_its_parts_and_stands_in_the_index(record: Path) -> None:
     ids=lambda path: path.relative_to(ROOT).as_posix(),
 )
 def test_each_file_and_function_that_a_page_names_exists(page: Path) -> None:
-    """Code moves; a page that leads to a file or a function which is not there any more misleads."""
+    """Each file, function and class that a page names exists in the repository."""
     text = page.read_text("utf-8")
     wrong = [match[0] for match in NAMED.finditer(text) if not _is_there(match[1], match[2] or "")]
     wrong += [path for path in PATH.findall(text) if not (ROOT / path).is_file()]
@@ -149,14 +149,14 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def test_the_architecture_page_lists_the_rooms() -> None:
-    """Its table has a row for each folder of the package, and no other."""
+    """The page's table has exactly one row per folder of the package."""
     rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "architecture.md").read_text("utf-8"), re.MULTILINE)
 
     assert sorted(rows) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
 def test_the_bounds_in_security_are_those_of_the_code() -> None:
-    """Each value of the table is that of the constant beside it."""
+    """Each value of the table equals that of the constant in its row."""
     sizes = {"": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
     text = (ROOT / "SECURITY.md").read_text("utf-8")
     stated = {
@@ -176,7 +176,7 @@ def _constant(file: str, name: str) -> Any:
 
 
 def test_the_reference_holds_every_public_name() -> None:
-    """Who looks for a name of `radar_nb` finds it in the reference."""
+    """The reference has every public name of `radar_nb`."""
     text = "\n".join(path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md"))
     listed = set(re.findall(r"auto\w+:: radar_nb\.(\w+)", text))
 
@@ -184,14 +184,14 @@ def test_the_reference_holds_every_public_name() -> None:
 
 
 def test_each_how_to_page_is_listed() -> None:
-    """Readers find every how-to page in the index."""
+    """The index lists every how-to page."""
     listed = set(links(DOCS / "howto" / "index.md"))
 
     assert {path.name for path in (DOCS / "howto").glob("*.md")} - {"index.md"} == listed
 
 
 def test_each_picture_is_shown() -> None:
-    """Pictures that no page shows are dead weight in the repository."""
+    """Each picture in the repository is shown on a page."""
     shown = {Path(target).name for page in PAGES for target in links(page)}
 
     assert {path.name for path in (DOCS / "images").glob("*.png")} - shown == set()

@@ -1,4 +1,4 @@
-"""Reference: what `help` says of a public name is complete, and names the arguments that there are."""
+"""Docstrings: `help` of a public name is complete, and names the existing arguments."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_parameter_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - TWINS))
 def test_every_result_is_documented(name: str) -> None:
-    """What comes back has its type, and a sentence where the type does not say all."""
+    """Each result has its type, and a sentence if the type is not enough."""
     doc = _read(name)
 
     documented = [*doc["Returns"], *doc["Yields"]]
@@ -65,13 +65,13 @@ def test_every_result_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(NAMED) - TWINS))
 def test_every_name_has_an_example(name: str) -> None:
-    """An example shows how it is called."""
+    """Each public function has an example of a call."""
     assert ">>> " in "\n".join(_read(name)["Examples"])
 
 
 @pytest.mark.parametrize("name", sorted(TWINS))
 def test_a_coroutine_function_has_the_signature_of_its_plain_function(name: str) -> None:
-    """`help` shows the same parameters and result for both, and says which of them is to be awaited."""
+    """`help` shows the same parameters and result for both, and says which one to await."""
     plain: Any = NAMED[name.removesuffix("_async")]
     doc = inspect.getdoc(NAMED[name]) or ""
 
@@ -83,8 +83,8 @@ def test_a_coroutine_function_has_the_signature_of_its_plain_function(name: str)
 
 
 @pytest.mark.parametrize("name", sorted(NAMED))
-def test_every_error_under_raises_is_ours(name: str) -> None:
-    """Who reads it can catch it by that name."""
+def test_every_error_under_raises_is_public(name: str) -> None:
+    """Each error named under Raises can be caught by that name."""
     documented = {error for line in _read(name)["Raises"] for error in re.findall(r"\b[A-Z]\w+", line.type)}
 
     assert documented <= set(vars(rn.errors))

@@ -1,4 +1,4 @@
-"""The error tree: what its drawing says is so."""
+"""The error tree: its drawing equals the classes, and each message has a remedy."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_error_survives_a_process_border(name: str) -> None:
 
 
 def test_incomplete_carries_its_report_across_a_process_border() -> None:
-    """What failed, and with which error, is still known on the other side."""
+    """An unpickled Incomplete still has the failed items and their errors."""
     failed = Outcome(name="a.tar", state="failed", error=DiskFull("the disk is full"))
     error = Incomplete("1 of 2 failed", Report(task="download", outcomes=(failed,)))
 
@@ -90,7 +90,7 @@ def test_every_error_is_a_radar_nb_error_with_a_docstring(name: str) -> None:
     assert CLASSES[name].__doc__
 
 
-# --- every message tells the way out --------------------------------------------------------------------------
+# --- every message has a remedy -------------------------------------------------------------------------------
 
 SOURCES = sorted(Path(errors.__file__).parent.rglob("*.py"))
 ADVICE = re.compile(
@@ -102,17 +102,17 @@ ADVICE = re.compile(
 )
 ALLOWED = re.compile(
     r"\b(known are|possible are|expected)\b|\b(it|they) (has|have|holds|may be|may have) |\bmust be\b|\bneeds \w+="
-    r"|\b(at least|from) \d|\bat most \{|\bis none of\b|\bneither\b|\bwhich holds\b|\ba series has$"
-    r"|(^|: )\{error\}$"  # a message of ours again, with its own way out
+    r"|\b(at least|from) \d|\bat most \{|\bneither\b|\bwhich holds\b|\ba series has$"
+    r"|(^|: )\{error\}$"  # another message of radar_nb, with its own remedy
 )
 PASSED_ON = {
     "{} is {found}": "what a foreign file is, with its remedy, from a table whose texts have their own test",
-    "{} {reason}": "the reason of a refusal, which ends in its own way out",
+    "{} {reason}": "the reason of a refusal, which ends in its own remedy",
     "to show: ": "what the Dataset has",
-    "is not available: ": "a line of an Incomplete, which tells how to go on",
-    " faults:\n": "a list of messages, each with its own way out",
-    "the area ": "three texts that stand above it, each with its own way out",
-    "the explorer shows no field: ": "the message of the error that the explorer met",
+    "is not available: ": "a line of an Incomplete, which has a remedy",
+    " faults:\n": "a list of messages, each with its own remedy",
+    "the area ": "three texts defined above it, each with its own remedy",
+    "the explorer shows no field: ": "the message of the explorer's own error",
 }
 
 
@@ -166,6 +166,6 @@ def test_every_message_has_a_remedy(source: Path) -> None:
     assert silent == []
 
 
-def test_there_are_messages_to_look_at() -> None:
-    """The test above reads some hundred messages; were it blind, it would be content."""
+def test_enough_messages_are_found() -> None:
+    """The test above finds some hundred messages: without any it would pass."""
     assert sum(len(_messages(source)) for source in SOURCES) > 250

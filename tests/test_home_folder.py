@@ -1,4 +1,4 @@
-"""Law of paths: `~` is the home folder wherever the public interface takes a path."""
+"""Paths: `~` is the home folder wherever the public API accepts a path."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def written(home: Path, name: str) -> bool:
-    """Return whether something lies in the home folder, and nothing in the working directory."""
+    """Return whether a file is in the home folder, and none in the working directory."""
     return (home / name).exists() and not list((home.parent / "here").iterdir())
 
 
-def test_plans_and_downloads_go_home(home: Path) -> None:
-    """`folder=` of a plan and of a download; the second has precedence."""
+def test_plans_and_downloads_use_the_home_folder(home: Path) -> None:
+    """`folder=` of a plan and of a download may begin with `~`; the second has precedence."""
     (home / "served").mkdir()
     with Mirror("~/served") as mirror:
         plan = rn.plan("YW", "2020-06", folder="~/planned", base_url=mirror.url)
@@ -44,8 +44,8 @@ def test_plans_and_downloads_go_home(home: Path) -> None:
     assert written(home, "data")
 
 
-def test_archives_are_opened_and_extracted_there(home: Path) -> None:
-    """Sources, archives and target folders."""
+def test_archives_are_opened_and_extracted_in_the_home_folder(home: Path) -> None:
+    """Sources, archives and target folders may begin with `~`."""
     report = rn.extract("~/frames/frame-000", folder="~/extracted", progress=False)
 
     assert rn.open_dataset("~/frames", progress=False).sizes["time"] == 2
@@ -53,8 +53,8 @@ def test_archives_are_opened_and_extracted_there(home: Path) -> None:
     assert written(home, "extracted")
 
 
-def test_results_are_written_there(home: Path) -> None:
-    """Exports, cubes and films."""
+def test_results_are_written_to_the_home_folder(home: Path) -> None:
+    """Paths of exports, cubes and films may begin with `~`."""
     ds = rn.open_dataset("~/frames", progress=False)
 
     rn.export(rn.at_points(ds, {"a": (10.0, 51.0)}), "~/points.csv")
@@ -67,15 +67,15 @@ def test_results_are_written_there(home: Path) -> None:
     assert rn.open_cube("~/cube").sizes["time"] > 0
 
 
-def test_points_are_read_from_there(home: Path) -> None:
-    """A table of places."""
+def test_points_are_read_from_the_home_folder(home: Path) -> None:
+    """The path of a table of places may begin with `~`."""
     (home / "points.csv").write_text("name,lon,lat\na,10.0,51.0\n")
 
     assert rn.at_points(rn.open_dataset("~/frames", progress=False), "~/points.csv").sizes["point"] == 1
 
 
-def test_areas_are_looked_for_there(home: Path) -> None:
-    """The message names the whole path."""
+def test_areas_are_searched_in_the_home_folder(home: Path) -> None:
+    """The error for missing areas names the expanded path."""
     pytest.importorskip("geopandas", reason="geopandas is not installed")
     with pytest.raises(NothingFound, match=str(home / "areas.geojson")):
         rn.over_areas(rain([[[1.0]]]), "~/areas.geojson")
@@ -89,6 +89,6 @@ def test_areas_are_looked_for_there(home: Path) -> None:
     ],
 )
 def test_an_address_is_not_taken_for_a_path(source: Any, kind: str) -> None:
-    """The message says what an address is for."""
+    """An address in place of a path raises; the message says what to do instead."""
     with pytest.raises(SettingsError, match=rf"{source} is {kind}.*download them first"):
         rn.open_dataset(source, progress=False)

@@ -1,4 +1,4 @@
-"""Our Datasets in hvplot, where that is installed: its pictures have our values at our coordinates."""
+"""Datasets in hvplot, if it is installed: its pictures have the Dataset's values and coordinates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _hvplot() -> None:
-    """Load hvplot, whose own imports warn."""
+    """Import hvplot, whose imports cause warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pytest.importorskip("hvplot.xarray", reason="hvplot is not installed")
@@ -50,7 +50,7 @@ def test_a_field_is_drawn_at_its_cells(day: xr.Dataset, kind: str) -> None:
 
 
 def test_a_day_has_a_slider_over_time(day: xr.Dataset) -> None:
-    """Of a day one field is drawn at a time, chosen by the time of the Dataset, and only that one is read."""
+    """A slider selects one field of a day by its time, and only that field is read."""
     drawn: Any = day.hvplot.quadmesh(x="x", y="y", z="RW", groupby="time", rasterize=False)
     time = day.time.values[2]
 
@@ -60,8 +60,8 @@ def test_a_day_has_a_slider_over_time(day: xr.Dataset) -> None:
     assert np.nanmax(field.dimension_values("RW")) == pytest.approx(3.0)
 
 
-def test_fields_can_stand_on_longitude_and_latitude(day: xr.Dataset) -> None:
-    """With `lonlat=True` a quadmesh takes the curved coordinates in degrees."""
+def test_fields_can_be_drawn_on_longitude_and_latitude(day: xr.Dataset) -> None:
+    """With `lonlat=True` a quadmesh uses the two-dimensional coordinates in degrees."""
     drawn = day.RW.isel(time=0).hvplot.quadmesh(x="lon", y="lat")
 
     lon, lat = (drawn.dimension_values(name, expanded=True, flat=False) for name in ("lon", "lat"))

@@ -1,4 +1,4 @@
-"""Our Datasets in the hands of others: the sections of docs/neighbours.md, where their neighbour is installed."""
+"""Datasets in other packages: the sections of docs/neighbours.md, if their package is installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["support.pages_served"]
 pytestmark = [
     pytest.mark.usefixtures("served"),
-    pytest.mark.filterwarnings("default"),  # what neighbours warn of is theirs
+    pytest.mark.filterwarnings("default"),  # warnings of other packages
 ]
 
 PAGE = (DOCS / "neighbours.md").read_text("utf-8")
@@ -30,20 +30,20 @@ STATIONS = {
 
 
 def check(section: str, **given: Any) -> None:
-    """Run a section and compare what it prints."""
+    """Run a section and compare its output."""
     for output in run(SECTIONS[section], **given):
         assert fits(output), f"printed {output.text}"
 
 
 def test_wradlib_turns_our_rates_into_reflectivity_and_merges_gauges(tmp_path: Path) -> None:
-    """The accessor `.wrl` and the functions on arrays take our fields as they are."""
+    """The accessor `.wrl` and the functions on arrays accept our fields unchanged."""
     pytest.importorskip("wradlib")
 
     check("wradlib")
 
 
-def test_gauges_of_wetterdienst_stand_beside_our_pixels() -> None:
-    """Tables in wetterdienst's own form join our series at the same hours: gauges that measure the rain agree."""
+def test_gauges_of_wetterdienst_are_compared_with_our_pixels() -> None:
+    """Tables in wetterdienst's form join our series at the same hours, and gauges of the same rain agree."""
     polars = pytest.importorskip("polars")
     schema = pytest.importorskip("wetterdienst.model.schema")
     request = pytest.importorskip("wetterdienst.provider.dwd.observation").DwdObservationRequest(
@@ -62,15 +62,15 @@ def test_gauges_of_wetterdienst_stand_beside_our_pixels() -> None:
     check("wetterdienst", stations=stations, values=values)
 
 
-def test_pysteps_moves_our_fields_on() -> None:
-    """A step ahead by pysteps is nearer to the truth than a field that stands still."""
+def test_pysteps_extrapolates_our_fields() -> None:
+    """A step extrapolated by pysteps has a smaller error than the last field unchanged."""
     pytest.importorskip("pysteps")
 
     check("pysteps")
 
 
 def _measured() -> list[dict[str, Any]]:
-    """Return what gauges would say that catch a tenth less than the pixels, every ten minutes."""
+    """Return values of gauges that catch a tenth less than the pixels, every ten minutes."""
     places = {id_: (lon, lat) for id_, (_, lon, lat) in STATIONS.items()}
     rain = rn.at_points(rn.load("YW", "2020-06", progress=False), places, progress=False).YW
     tens = rain.resample(time="10min", closed="right", label="right").sum()

@@ -1,4 +1,4 @@
-"""Widgets in a real kernel, and of the notebooks as a reader finds them in the repository."""
+"""Widgets in a real kernel, and the notebooks as committed in the repository."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(path: Path) -> NotebookNode:
 
 
 def models(notebook: NotebookNode, name: str) -> list[dict[str, Any]]:
-    """Return the states of all widgets of a kind, as the page would draw them."""
+    """Return the states of all widgets of a kind, from which a page draws them."""
     state = notebook.metadata["widgets"][WIDGETS]["state"].values()
     return [widget["state"] for widget in state if widget["model_name"] == f"{name}Model"]
 
@@ -46,14 +46,14 @@ import radar_nb as rn
 picker = rn.MonthPicker("YW", "2020-06")
 panel = rn.DownloadPanel(picker)
 """,
-    # a click, and a cell that goes on while the file arrives
+    # a click, and a cell that runs while the file arrives
     """
 panel.children[0].children[0].click()
 begun = panel.state
 report = await panel.done()
 begun, panel.state, report.outcomes[0].state
 """,
-    # the same from plain code, in the loop that runs here
+    # the same from plain code, in the running loop
     """
 panel.extract()
 len(list(panel.wait().paths[0].rglob("*-bin")))
@@ -70,10 +70,10 @@ await asyncio.wait_for(chosen.wait(), 10)
 )
 
 
-def test_in_a_kernel_a_click_downloads_and_the_page_shows_it(
+def test_in_a_kernel_a_click_downloads_and_updates_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The work goes on beside the cell, its end can be awaited, and the widgets' state is what happened."""
+    """The work continues during other cells, can be awaited, and the widgets' state shows its result."""
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]  # type: ignore[no-untyped-call] # nbformat's own gap
     notebook = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call] # the same
     with serving() as server:
@@ -92,13 +92,13 @@ def test_in_a_kernel_a_click_downloads_and_the_page_shows_it(
 
 
 def test_there_are_notebooks() -> None:
-    """The laws below hold for something."""
+    """The folder of notebooks is not empty."""
     assert [path.stem for path in PATHS][:2] == ["01_first_field", "02_download_and_extract"]
 
 
 @every_notebook
-def test_a_notebook_is_kept_with_all_its_outputs(path: Path) -> None:
-    """Each code cell was run, once, from top to bottom, and none ended in an error."""
+def test_a_notebook_is_committed_with_all_its_outputs(path: Path) -> None:
+    """Each code cell was run once, from top to bottom, and none ended in an error."""
     notebook = read(path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
 
@@ -108,7 +108,7 @@ def test_a_notebook_is_kept_with_all_its_outputs(path: Path) -> None:
 
 @every_notebook
 def test_a_notebook_shows_nothing_of_the_machine_that_ran_it(path: Path) -> None:
-    """The outputs contain no folder, port or warning of it."""
+    """The outputs contain no folder, port or warning of that machine."""
     notebook = read(path)
     said = [output for output in outputs(notebook) if output.get("name") == "stderr"]
     text = json.dumps([outputs(notebook), notebook.metadata])
@@ -118,7 +118,7 @@ def test_a_notebook_shows_nothing_of_the_machine_that_ran_it(path: Path) -> None
 
 
 def test_the_first_notebook_shows_fields_and_a_finished_download() -> None:
-    """Who only reads it sees the rain and the instruments."""
+    """The committed outputs show the rain and the widgets."""
     notebook = read(PATHS[0])
 
     ended = [text["value"] for text in models(notebook, "HTML") if 'data-state="done"' in text["value"]]
@@ -129,7 +129,7 @@ def test_the_first_notebook_shows_fields_and_a_finished_download() -> None:
 
 
 def test_the_second_notebook_shows_a_download_that_was_resumed() -> None:
-    """What it teaches is what happened."""
+    """The committed outputs show a resumed download."""
     notebook = read(PATHS[1])
 
     text = json.dumps(outputs(notebook))

@@ -1,4 +1,4 @@
-"""What is installed: pyproject.toml, constraints.txt, environment.yml and the recipe say the same."""
+"""Requirements: pyproject.toml, constraints.txt, environment.yml and the recipe agree."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CONDA = {
     "matplotlib": "matplotlib-base",
     "zlib-ng": "python-zlib-ng",
 }
-"""PyPI's name of a package -> conda-forge's, where they differ."""
+"""PyPI's name of a package -> conda-forge's, if they differ."""
 
 
 def bounds(lines: list[str]) -> dict[str, SpecifierSet]:
-    """Return the bounds of each package that a list of requirements names, this project's own extras left out."""
+    """Return the bounds of each package in a list of requirements, without this project's extras."""
     found = (Requirement(line) for line in lines)
     return {item.name: item.specifier for item in found if item.name != "radar-nb" and item.marker is None}
 
 
 def conda_bounds(lines: list[Any]) -> dict[str, SpecifierSet]:
-    """Return the same of lines in conda's form, those that pip installs there too."""
+    """Return the bounds in lines in conda's form, including those that pip installs there."""
     plain = [line for line in lines if isinstance(line, str)]
     by_pip = [line for item in lines if isinstance(item, dict) for line in item["pip"]]
     return bounds(plain + by_pip)
@@ -43,8 +43,8 @@ CORE = bounds(PROJECT["dependencies"])
 ALL = CORE | bounds([line for lines in EXTRAS.values() for line in lines])
 
 
-def test_the_conda_environment_asks_for_what_the_project_asks_for() -> None:
-    """Each package of the core and of every extra, with the same bounds."""
+def test_the_conda_environment_has_the_projects_requirements() -> None:
+    """environment.yml has each package of the core and of every extra, with the same bounds."""
     lines = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     wanted = {CONDA.get(name, name): bound for name, bound in ALL.items()}
 
@@ -53,7 +53,7 @@ def test_the_conda_environment_asks_for_what_the_project_asks_for() -> None:
     assert {name: found.get(name) for name in wanted} == wanted
 
 
-def test_the_recipe_asks_for_what_the_core_asks_for() -> None:
+def test_the_recipe_has_the_cores_requirements() -> None:
     """The recipe names the same packages, besides Python, and the package's version."""
     recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8"))
     wanted = {CONDA.get(name, name): bound for name, bound in CORE.items()}
@@ -73,7 +73,7 @@ def pins() -> dict[str, Version]:
 
 
 def test_each_requirement_is_pinned_within_its_bounds() -> None:
-    """What `make` installs is what pyproject.toml allows."""
+    """The versions that `make` installs are within the bounds of pyproject.toml."""
     pinned = pins()
 
     assert {name for name in ALL if canonicalize_name(name) not in pinned} == set()
@@ -83,12 +83,12 @@ def test_each_requirement_is_pinned_within_its_bounds() -> None:
 
 @pytest.mark.parametrize("python", ["3.11.2", "3.12.0", "3.13.0"])
 def test_no_pinned_package_needs_a_later_python(python: str) -> None:
-    """Debian 12 has 3.11.2: a pin that wants 3.11.5 cannot be installed there."""
+    """Each pin can be installed on Python 3.11.2, as in Debian 12, and needs no later one."""
     wanting = {}
     for name, version in pins().items():
         try:
             installed = metadata(name).json
-        except PackageNotFoundError:  # one of another system's
+        except PackageNotFoundError:  # a package of another system
             continue
         if Version(str(installed["version"])) == version and "requires_python" in installed:
             wanting[name] = SpecifierSet(str(installed["requires_python"]))

@@ -72,7 +72,7 @@ def test_sync_goes_from_a_dry_run_to_an_up_to_date_folder(
     command = ["sync", "RW", "2017-12", "--base-url", server, "--folder", str(tmp_path / "data")]
 
     assert main([*command, "--dry-run"]) == 0
-    told = capsys.readouterr().out.splitlines()[0]
+    first = capsys.readouterr().out.splitlines()[0]
     assert not (tmp_path / "data").exists()
     assert main([*command, "--json"]) == 0
     (outcome,) = json.loads(capsys.readouterr().out)["outcomes"]
@@ -81,7 +81,7 @@ def test_sync_goes_from_a_dry_run_to_an_up_to_date_folder(
     Path(outcome["path"]).write_bytes(b"")
     assert main([*command, "--verify"]) == 0
 
-    assert told.startswith("RW (radklim): 1 new; ")
+    assert first.startswith("RW (radklim): 1 new; ")
     assert outcome["state"] == "done"
     assert found["counts"] == {"same": 1}
     assert "was broken: has 0 bytes instead of" in " ".join(capsys.readouterr().out.split())
@@ -124,15 +124,15 @@ def test_a_cube_is_described_drawn_and_summed_like_its_archive(
     """Facts, picture and sums are the same for the archive and its cube."""
     source = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     rn.build_cube(source, tmp_path / "cube", progress=False)
-    told = []
+    facts = []
     for data in (source, tmp_path / "cube"):
         assert main(["info", str(data)]) == 0
-        told.append(capsys.readouterr().out)
+        facts.append(capsys.readouterr().out)
         assert main(["plot", str(data), "--time", "2019-10-14T01:50", "--output", f"{data}.png"]) == 0
         assert main(["accumulate", str(data), "--to", f"{data}.nc"]) == 0
         capsys.readouterr()
 
-    assert told[0] == told[1]
+    assert facts[0] == facts[1]
     assert Path(f"{source}.png").read_bytes() == Path(f"{tmp_path / 'cube'}.png").read_bytes()
     with xr.open_dataset(f"{source}.nc") as archived, xr.open_dataset(f"{tmp_path / 'cube'}.nc") as cubed:
         xr.testing.assert_identical(archived.load(), cubed.load())
@@ -289,7 +289,7 @@ def test_a_mirror_lists_its_faults(
 
 
 def test_a_mirror_publishes_the_present_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last minutes of the products named, planned as DWD's are; without the option there is nothing."""
+    """With --present the mirror publishes the named products' last minutes, which are planned like DWD's."""
     plans = []
 
     def look(mirror: Mirror) -> None:
@@ -315,7 +315,7 @@ def test_a_mirror_with_wrong_rules_does_not_start(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(("arguments", "public"), [([], False), (["--public"], True)])
-def test_a_public_mirror_says_so(
+def test_a_public_mirror_prints_a_warning(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -332,13 +332,13 @@ def test_a_public_mirror_says_so(
 
 def test_without_arguments_the_help_is_shown() -> None:
     """`radar-nb` alone prints its help; `python -m radar_nb` does the same."""
-    told = [
+    printed = [
         subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own command
         for command in ([sys.executable, "-m", "radar_nb"], [str(Path(sys.executable).with_name("radar-nb"))])
     ]
 
-    assert told[0] == told[1]
-    assert "From months to a map:" in told[0]
+    assert printed[0] == printed[1]
+    assert "From months to a map:" in printed[0]
 
 
 def test_doctor_exits_with_1_on_trouble(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -362,7 +362,7 @@ def test_config_shows_values_and_origins(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_versions_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """A bug report begins with them."""
+    """The command prints the versions that a bug report needs."""
     assert main(["versions"]) == 0
 
     assert f"radar-nb            {rn.__version__}" in capsys.readouterr().out
@@ -390,8 +390,8 @@ def test_a_cube_is_built_and_described(tmp_path: Path, capsys: pytest.CaptureFix
     assert "build one" in capsys.readouterr().err
 
 
-def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
-    """A reader such as `head` may close the pipe."""
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
+    """If a reader such as `head` closes the pipe, the command exits with 0 and prints no error."""
     words = [
         sys.executable,
         "-c",
@@ -402,6 +402,6 @@ def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stderr is not None
         child.stdout.close()
-        told = child.stderr.read()
+        stderr = child.stderr.read()
 
-    assert (child.returncode, told) == (0, b"")
+    assert (child.returncode, stderr) == (0, b"")

@@ -13,7 +13,7 @@ from radar_nb.errors import SettingsError
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "radar_nb"
 
 
-def told(**options: str) -> dict[str, tuple[str, str]]:
+def shown(**options: str) -> dict[str, tuple[str, str]]:
     """Return each setting's value and origin."""
     return {row["setting"]: (row["value"], row["origin"]) for row in configuration(**options, origin=True)}
 
@@ -26,7 +26,7 @@ def test_an_argument_overrides_the_environment_and_that_the_default(
     monkeypatch.setenv("RADAR_NB_BASE_URL", "http://127.0.0.1:1")
     monkeypatch.delenv("RADAR_NB_CONCURRENCY", raising=False)
 
-    found = told(base_url="http://127.0.0.1:8930/")
+    found = shown(base_url="http://127.0.0.1:8930/")
 
     assert found["data folder"] == ("rain", "environment RADAR_NB_DATA")
     assert found["server"] == ("http://127.0.0.1:8930", "option --base-url")
@@ -34,15 +34,15 @@ def test_an_argument_overrides_the_environment_and_that_the_default(
 
 
 def test_passwords_of_proxies_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The output may end up in a bug report."""
+    """Passwords are replaced, since the output may be part of a bug report."""
     monkeypatch.setenv("https_proxy", "http://anna:secret@proxy.example:3128")
 
-    assert told()["proxy"] == ("http://***@proxy.example:3128", "environment HTTPS_PROXY")
+    assert shown()["proxy"] == ("http://***@proxy.example:3128", "environment HTTPS_PROXY")
     assert without_password("https://proxy.example:3128") == "https://proxy.example:3128"
 
 
 def test_an_invalid_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Showing the settings finds the one that would stop every call."""
+    """`config show` reports an invalid setting, which would make every call fail."""
     monkeypatch.setenv("RADAR_NB_CONCURRENCY", "many")
 
     with pytest.raises(SettingsError, match="whole number from 1 on"):

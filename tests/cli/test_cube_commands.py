@@ -21,7 +21,7 @@ BIN = "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/
 
 
 def command(*words: object) -> Any:
-    """Run a command; return its output."""
+    """Run a command and return its output."""
     parser = argparse.ArgumentParser()
     add_cube(parser)
     options = parser.parse_args([str(word) for word in words])
@@ -39,10 +39,10 @@ def test_from_archives_to_a_repaired_cube(hours: Path, tmp_path: Path) -> None:
     store = tmp_path / "cube"
     assert "2 done" in command("build", store, hours, "--flags", "--layout", "maps").summary
 
-    told = command("info", store)
+    info = command("info", store)
 
-    assert told.title.startswith("RW on de900, maps (")
-    assert told.rows == (("2019", "8", "40", "1", "94.6%"),)
+    assert info.title.startswith("RW on de900, maps (")
+    assert info.rows == (("2019", "8", "40", "1", "94.6%"),)
     assert "2 done" in command("verify", store, hours).summary
     os.truncate(next((store / "RW").glob("c.*")), 99)
     with pytest.raises(Incomplete, match="cut short"):

@@ -32,8 +32,8 @@ def test_a_complete_installation_has_no_trouble(tmp_path: Path) -> None:
 
 
 def test_a_server_that_does_not_answer_is_trouble(tmp_path: Path) -> None:
-    """It is asked once; the result states the reason, and what still works."""
-    with socket.socket() as bound:  # nobody listens there
+    """A dead server is requested once; the diagnosis states the reason, and what still works."""
+    with socket.socket() as bound:  # bound, but not listening
         bound.bind(("127.0.0.1", 0))
         findings = examine(folder=tmp_path, base_url=f"http://127.0.0.1:{bound.getsockname()[1]}")
 

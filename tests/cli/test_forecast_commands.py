@@ -1,4 +1,4 @@
-"""Laws of the commands on forecasts: one run, or one lead time of many."""
+"""Commands on forecasts: one run, or one lead time of many runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_accumulate_sums_a_run_or_a_lead_time(runs: str, tmp_path: Path) -> None
 
 
 def test_plot_draws_a_run_or_a_lead_time(runs: str, tmp_path: Path) -> None:
-    """The first lead time of a run is drawn unless one is chosen; a lead time has a time of validity."""
+    """Plot draws the first lead time of a run unless one is chosen; a lead time is chosen by its valid time."""
     ways = (
         ["--run", "latest"],
         ["--run", "latest", "--lead", "1h"],
@@ -76,17 +76,17 @@ def test_a_cube_of_one_lead_time_is_built(runs: str, tmp_path: Path) -> None:
         (["accumulate", "--to", "x.nc", "--lead", "30"], "--lead 30 is not a lead time"),
     ],
 )
-def test_what_is_not_chosen_is_named_with_its_option(
+def test_a_missing_choice_is_reported_with_its_option(
     runs: str, command: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Several runs of several lead times are refused in the command's own terms."""
+    """For several runs or lead times the error names the command's option."""
     assert main([command[0], runs, *command[1:]]) == 1
 
     assert text in capsys.readouterr().err
 
 
 def test_only_forecasts_have_lead_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A product without forecasts takes neither option."""
+    """A product without forecasts accepts neither option."""
     assert main(["plot", str(save(tmp_path / "yw", frame())), "--lead", "1h"]) == 1
 
     assert "YW is not a forecast: leave out --run and --lead" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The commands about now: their words, their JSON and, for scripts, their exit codes."""
+"""`latest` and `nowcast`: their text, their JSON and, for scripts, their exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve a run of RV that is as old as the newest one of DWD."""
+    """Serve a run of RV that is as old as DWD's newest one."""
     root = tmp_path_factory.mktemp("server")
     now = datetime.now(UTC) - timedelta(minutes=4)
     time = now - timedelta(minutes=now.minute % 5)
@@ -34,51 +34,51 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_exit_codes_are_those_of_the_answer(server: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """0 dry, 10 rain, 20 unknown; of several places rain comes first, then unknown. Nowhere sees no radar."""
-    nowhere = "4.5,46.5"
+    """Exit codes: 0 dry, 10 rain, 20 unknown; of several places rain has precedence, then unknown."""
+    nowhere = "4.5,46.5"  # outside the range of every radar
 
     alone = main(["nowcast", "--at", nowhere, "--base-url", server])
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     seen = [main(["nowcast", "--at", place, "--base-url", server]) for place in ("9.5,51.5", "12.4,51.3")]
     several = main(["nowcast", "--at", "9.5,51.5", "--at", nowhere, "--at", "12.4,51.3", "--base-url", server])
 
     assert alone == 20
-    assert told.startswith("4.5,46.5: unknown whether it rains, since no radar sees it; forecast of ")
+    assert printed.startswith("4.5,46.5: unknown whether it rains, since no radar sees it; forecast of ")
     assert set(seen) <= {0, 10}
     assert several == (10 if 10 in seen else 20)
 
 
 def test_a_threshold_decides_between_dry_and_rain(server: str) -> None:
-    """Nothing reaches 999 mm/h: the code for dry is 0."""
+    """With a threshold of 999 mm/h every place is dry: the exit code is 0."""
     assert main(["nowcast", "--at", "9.5,51.5", "--threshold", "999", "--base-url", server]) == 0
 
 
 def test_json_has_the_status_and_a_row_for_each_place(server: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """One JSON value, with null for what is unknown."""
+    """--json prints one JSON value, with null for unknown values."""
     code = main(["nowcast", "--at", "4.5,46.5", "--json", "--base-url", server])
 
-    told = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)
     assert code == 20
-    assert told["status"] == "unknown"
-    assert told["places"][0]["sum_2h"] is None
-    assert told["places"][0]["place"] == "4.5,46.5"
+    assert found["status"] == "unknown"
+    assert found["places"][0]["sum_2h"] is None
+    assert found["places"][0]["place"] == "4.5,46.5"
 
 
 def test_without_a_server_it_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No network is no all-clear, and no traceback: one sentence, or JSON with the reason."""
+    """Without a network the result is unknown, never dry: one sentence, or JSON with the reason."""
     with Mirror(tmp_path) as gone:
         pass
 
     codes = [main(["nowcast", "--at", "9.5,51.5", "--base-url", gone.url, *more]) for more in ((), ("--json",))]
 
-    plain, _, told = capsys.readouterr().out.partition("\n")
+    plain, _, as_json = capsys.readouterr().out.partition("\n")
     assert codes == [20, 20]
     assert plain.startswith("unknown whether it rains: no connection to 127.0.0.1")
-    assert json.loads(told)["status"] == "unknown"
+    assert json.loads(as_json)["status"] == "unknown"
 
 
 def test_the_newest_field_is_drawn(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line says what and how old, the other where the picture is; with JSON it is JSON alone."""
+    """One line names the field and its age, another the picture's path; with --json only JSON is printed."""
     call = ["latest", "RV", "--lead", "30min", "--output", str(tmp_path / "now.png"), "--base-url", server]
 
     codes = [main(call), main([*call, "--json"])]
@@ -91,15 +91,15 @@ def test_the_newest_field_is_drawn(server: str, tmp_path: Path, capsys: pytest.C
 
 
 def test_a_place_is_longitude_and_latitude(capsys: pytest.CaptureFixture[str]) -> None:
-    """Anything else is a wrong argument, not a place of its own."""
+    """Any other text is an invalid argument."""
     with pytest.raises(SystemExit, match="2"):
         main(["nowcast", "--at", "Nowhere"])
 
     assert "'Nowhere' is not a place: write LON,LAT, such as 12.37,51.34" in capsys.readouterr().err
 
 
-def test_the_mirror_goes_on_publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`mirror --live` makes the folder, fills the last hours and serves."""
+def test_a_live_mirror_is_filled_and_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mirror --live` creates the folder, fills the last hours and serves."""
     served = []
     monkeypatch.setattr(
         LiveMirror, "serve_forever", lambda mirror: served.append(list(mirror.root.rglob("*-hd5")))

@@ -1,4 +1,4 @@
-"""The snapshot of DWD's server: what has changed there is found and named."""
+"""The snapshot of DWD's server: changes of the server's layout are found and named."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RECENT = "climate_environment/CDC/grids_germany/hourly/radolan/recent"
 
 
 def stamps(era: Era, now: datetime) -> Iterator[datetime]:
-    """Yield the times of an era's files: of archives the last month or days, of near real time 48 hours."""
+    """Yield the times of an era's files: the last month or days of archives, 48 hours of near real time."""
     if era.supplement or era.last is not None:
         assert era.last is not None
         yield datetime.combine(era.last.first_day, datetime.min.time(), UTC)
@@ -41,7 +41,7 @@ def stamps(era: Era, now: datetime) -> Iterator[datetime]:
 
 
 def as_in_the_snapshot(now: datetime = NOW) -> dict[str, dict[str, datetime]]:
-    """Return the files of a server that is as it was, with their dates, by folder."""
+    """Return the files of a server that equals the snapshot, with their dates, by folder."""
     files: dict[str, dict[str, datetime]] = {folder: {} for folder in folders_to_compare()}
     for era in ERAS:
         for time in stamps(era, now):
@@ -55,7 +55,7 @@ def as_in_the_snapshot(now: datetime = NOW) -> dict[str, dict[str, datetime]]:
 
 
 def changes(files: dict[str, dict[str, datetime]], more: dict[str, tuple[str, ...]] | None = None) -> list[Change]:
-    """Compare such a server; `more` has folders to add to those that a folder holds."""
+    """Compare a server that has these files; `more` adds folders to those of a folder."""
     pages = {
         folder: None
         if folder not in files
@@ -69,19 +69,19 @@ def changes(files: dict[str, dict[str, datetime]], more: dict[str, tuple[str, ..
 
 
 def test_a_server_as_in_the_snapshot_has_not_changed() -> None:
-    """Texts, variants that are known and aliases are no change."""
+    """Texts, known variants and aliases do not count as changes."""
     assert changes(as_in_the_snapshot()) == []
 
 
 def test_a_new_folder_is_found() -> None:
-    """Beside the products that are known."""
+    """A folder next to those of known products is reported."""
     found = changes(as_in_the_snapshot(), {"weather/radar/composite": ("rz",)})
 
     assert found == [Change(what="new folder", folder="weather/radar/composite", found="rz")]
 
 
-def test_a_folder_that_has_gone_is_found() -> None:
-    """A product's own, and with all that is in it one report."""
+def test_a_removed_folder_is_found() -> None:
+    """A product's removed folder is one change, with all its files."""
     files = as_in_the_snapshot()
     del files["weather/radar/composite/hg"]
 
@@ -91,7 +91,7 @@ def test_a_folder_that_has_gone_is_found() -> None:
 
 
 def test_a_form_that_has_ended_is_found() -> None:
-    """Binaries that no longer come, and those that are not there at all."""
+    """Binaries without new files, and binaries without any file, are reported."""
     files = as_in_the_snapshot()
     ry = files["weather/radar/radolan/ry"]
     noon = NOW - timedelta(hours=9)
@@ -115,7 +115,7 @@ def test_a_form_that_has_ended_is_found() -> None:
 
 
 def test_a_new_name_is_found_once_for_all_its_times() -> None:
-    """Names that differ in digits alone are one form."""
+    """Names that differ only in digits are one form and one change."""
     files = as_in_the_snapshot()
     for hour in range(3):
         files[RV][f"composite_rv2_20260701_{hour:02d}00-hd5"] = NOW
@@ -127,8 +127,8 @@ def test_a_new_name_is_found_once_for_all_its_times() -> None:
     ]
 
 
-def test_an_alias_of_another_spelling_is_found() -> None:
-    """The old spelling is missed, and the new one is a new name."""
+def test_a_renamed_alias_is_found() -> None:
+    """The old alias is reported as missing, and the new one as a new name."""
     files = as_in_the_snapshot()
     files[RV]["composite_rv_latest.tar"] = files[RV].pop("composite_rv_LATEST.tar")
 
@@ -138,8 +138,8 @@ def test_an_alias_of_another_spelling_is_found() -> None:
     ]
 
 
-def test_an_alias_that_lags_behind_is_found() -> None:
-    """It would be taken for the newest file."""
+def test_an_outdated_alias_is_found() -> None:
+    """An alias older than the newest file is reported, since it would be mistaken for that."""
     files = as_in_the_snapshot()
     files[RV]["composite_rv_LATEST.tar"] -= timedelta(minutes=45)
 
@@ -150,7 +150,7 @@ def test_an_alias_that_lags_behind_is_found() -> None:
 
 
 def test_another_retention_is_found() -> None:
-    """A server that keeps a day instead of two."""
+    """A server that keeps one day instead of two is reported."""
     files = as_in_the_snapshot()
     folder = "weather/radar/composite/hx"
     files[folder] = {name: time for name, time in files[folder].items() if time > NOW - timedelta(hours=26)}
@@ -161,8 +161,8 @@ def test_another_retention_is_found() -> None:
     assert ": 24 hours are there, since 2026-06-30 20:00 UTC" in change.found
 
 
-def test_the_snapshot_is_sound() -> None:
-    """Every folder that files are taken from lies in a folder of the snapshot, or in one of years."""
+def test_the_snapshot_is_consistent() -> None:
+    """The folder of every era is in a folder of the snapshot, or in one of its years."""
     known = {f"{parent}/{inner}" for parent, inners in FOLDERS.items() for inner in inners}
 
     tops = {"weather/radar", *(folder for folder in FOLDERS if folder.endswith("_minutes/radolan"))}
@@ -174,7 +174,7 @@ def test_the_snapshot_is_sound() -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Make a server that is as in the snapshot now, in empty files."""
+    """Create the folders and empty files of a server that equals the snapshot now."""
     for folder, files in as_in_the_snapshot(datetime.now(UTC)).items():
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         for inner in FOLDERS.get(folder, ()):
@@ -186,27 +186,27 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_command_compares_a_live_server(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0 without a change, and 4 with one that it names."""
+    """`doctor --server` exits with 0 without a change, and with 4 with changes, which it names."""
     with Mirror(root) as mirror:
         same = main(["doctor", "--server", "--base-url", mirror.url])
         quiet = capsys.readouterr().out
         (root / "weather/radar/composite/rz").mkdir()
         (root / RV / "composite_rv_LATEST.tar").rename(root / RV / "composite_rv_newest.tar")
         changed = main(["doctor", "--server", "--base-url", mirror.url])
-        told = capsys.readouterr().out
+        printed = capsys.readouterr().out
 
     assert (same, changed) == (0, 4)
     assert quiet.startswith("No change on http://127.0.0.1:")
-    assert told.startswith("3 changes on http://127.0.0.1:")
-    assert [line.split()[:2] for line in told.splitlines()[3:6]] == [
+    assert printed.startswith("3 changes on http://127.0.0.1:")
+    assert [line.split()[:2] for line in printed.splitlines()[3:6]] == [
         ["new", "folder"],
         ["new", "name"],
         ["alias", "changed"],
     ]
 
 
-def test_of_an_empty_server_each_part_is_gone_once(tmp_path: Path) -> None:
-    """A base URL that leads elsewhere makes a short report, not one of every folder."""
+def test_an_empty_server_has_a_short_report(tmp_path: Path) -> None:
+    """For an empty server, as under a wrong base URL, each missing part is reported once, not every folder."""
     with Mirror(tmp_path) as mirror:
         found = compare_server(base_url=mirror.url)
 
@@ -214,8 +214,8 @@ def test_of_an_empty_server_each_part_is_gone_once(tmp_path: Path) -> None:
     assert len(found) < 6
 
 
-def test_a_page_that_is_no_listing_is_an_error() -> None:
-    """A login page in between says nothing of the server."""
+def test_a_page_that_is_not_a_listing_raises() -> None:
+    """A login page instead of a listing raises instead of counting as a change."""
     with serving() as server:
         server.script("/weather/radar/", Reply(body=b"<html><body>Please log in</body></html>"))
         with pytest.raises(ListingError, match="weather/radar/ is not a directory listing"):

@@ -34,7 +34,7 @@ PYTHON_ONLY = {
     # of open_dataset and open_cube, and attributes of data
     "chunks", "client", "clutter", "fill_gaps", "interval_minutes", "packed", "resolution",
 }  # fmt: skip
-"""Arguments that messages name and no command has an option for: their functions are for Python alone."""
+"""Arguments in messages without a command's option: their functions exist only in Python."""
 
 
 def commands(parser: argparse.ArgumentParser) -> Iterator[Parser]:
@@ -74,7 +74,7 @@ def test_every_option_replaces_the_python_argument_that_it_sets(command: Parser)
 
 
 def test_every_argument_in_a_message_has_an_option_or_is_for_python() -> None:
-    """A new message about an argument of a command cannot escape the translation."""
+    """Every argument in a message has an option, or is listed as one of Python alone."""
     known = {name for command in commands(make_parser()) for name in command.parameters}
     unknown = {name: path for name, path in in_messages().items() if name not in known | PYTHON_ONLY}
 
@@ -136,9 +136,9 @@ def test_errors_name_options(
 
     assert main(words) == 1
 
-    told = capsys.readouterr().err
-    assert text in told
-    assert re.findall(r"(?<![\w/?&.-])[a-z_]{3,}=", told) == []
+    stderr = capsys.readouterr().err
+    assert text in stderr
+    assert re.findall(r"(?<![\w/?&.-])[a-z_]{3,}=", stderr) == []
 
 
 def test_an_unexpected_error_is_one_line_and_exit_code_3(
@@ -175,7 +175,7 @@ def test_a_long_error_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 
 
 def test_failures_of_several_items_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The table names them; the last line states their number and what to do."""
+    """The table names the failures; the last line states their number and what to do."""
     good = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     (tmp_path / "RW201911.tar.gz").write_bytes(b"damaged")
 
@@ -192,10 +192,10 @@ def test_a_month_with_one_measured_day_has_no_total(tmp_path: Path, capsys: pyte
     words = ["accumulate", str(data), "--period", "1M", "--how", "sum", "count", "--threshold", "0.1", "--to"]
 
     assert main([*words, str(tmp_path / "a.nc")]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert main([*words, str(tmp_path / "b.nc"), "--min-coverage", "0"]) == 0
 
-    assert "no values since less than 95 % of the time was measured (--min-coverage)" in told
+    assert "no values since less than 95 % of the time was measured (--min-coverage)" in printed
     with xr.open_dataset(tmp_path / "a.nc") as missing, xr.open_dataset(tmp_path / "b.nc") as there:
         assert np.isnan(missing["RW_sum"]).all()
         assert np.isnan(missing["RW_count"]).all()
@@ -203,22 +203,24 @@ def test_a_month_with_one_measured_day_has_no_total(tmp_path: Path, capsys: pyte
 
 
 def test_days_of_a_time_zone_can_be_summed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--timezone and --day-begin are those of `accumulate`."""
+    """--timezone and --day-begin have the same effect as the arguments of `accumulate`."""
     data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     options = ["--period", "1D", "--timezone", "Europe/Berlin", "--day-begin", "06:00", "--min-coverage", "0"]
 
     assert main(["accumulate", str(data), "--to", str(tmp_path / "a.nc"), *options]) == 0
 
-    told = rn.accumulate(data, "1D", timezone="Europe/Berlin", day_begin="06:00", min_coverage=0, progress=False)
+    expected = rn.accumulate(
+        data, "1D", timezone="Europe/Berlin", day_begin="06:00", min_coverage=0, progress=False
+    )
     with xr.open_dataset(tmp_path / "a.nc") as found:
-        np.testing.assert_array_equal(found["RW"], told["RW"])
-        np.testing.assert_array_equal(found["time_bnds"], told["time_bnds"])
+        np.testing.assert_array_equal(found["RW"], expected["RW"])
+        np.testing.assert_array_equal(found["time_bnds"], expected["time_bnds"])
 
 
 def test_two_commands_that_write_the_same_file_both_succeed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They rename in turn; the file is complete, and nothing is left beside it."""
+    """Two commands with one target file both succeed; the file is complete, and no other file is left."""
     data = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"])
     rn.open_dataset(data, progress=False)  # writes the index once
     path = tmp_path / "out" / "a.nc"
@@ -250,10 +252,10 @@ def test_control_characters_of_files_do_not_reach_the_terminal(
     assert main(["plot", str(folder / "a.nc"), "--variable", "YW"]) == 1
     assert main(["info", str(folder / "none.tar")]) == 1
 
-    told = "".join(capsys.readouterr())
-    assert "a?]0;owned?" in told
-    assert "\x1b" not in told
-    assert "\x07" not in told
+    output = "".join(capsys.readouterr())
+    assert "a?]0;owned?" in output
+    assert "\x1b" not in output
+    assert "\x07" not in output
 
 
 def test_a_cube_at_an_address_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,7 +282,7 @@ def test_a_cube_at_an_address_is_read(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_an_address_without_a_cube_is_one_line(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is neither the long output of a client nor "s3:/bucket does not exist"."""
+    """The error is one line: neither a client's long output nor "s3:/bucket does not exist"."""
     address = f"file://{tmp_path / 'nowhere'}"
     more = ["--to", str(tmp_path / "a.nc")] if command == "accumulate" else []
 
@@ -294,7 +296,7 @@ def test_an_address_without_a_cube_is_one_line(
 def test_a_remedy_of_another_command_names_that_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`info` has no option that fetches a file again."""
+    """For a damaged file `info` names the command that fetches it again."""
     (tmp_path / "raa01-yw2017.002_10000-2006131530-dwd---bin").write_bytes(b"")
 
     assert main(["info", str(tmp_path)]) == 1
@@ -303,7 +305,7 @@ def test_a_remedy_of_another_command_names_that_command(
 
 
 def test_skipped_files_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`info` says which files of a folder it left out."""
+    """`info` lists the files of a folder that it skipped."""
     (tmp_path / "frame").write_bytes(cubes.frame("2019-10-14T14:50"))
     (tmp_path / "README.txt").write_text("These are frames.")
 
@@ -312,14 +314,14 @@ def test_skipped_files_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "README.txt was skipped" in capsys.readouterr().out
 
 
-def test_what_commands_print_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    """A name from outside cannot set the terminal's title."""
+def test_printed_text_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    """Control characters in a name from outside are replaced, so it cannot set the terminal's title."""
     say("data/\x1b]0;owned\x07")
 
     assert capsys.readouterr().out == "data/?]0;owned?\n"
 
 
-def test_all_commands_print_by_the_same_function() -> None:
+def test_all_commands_print_with_the_same_function() -> None:
     """Only `say`, which cleans texts, and the script for shells call print."""
     found = {
         (path.stem, node.func.id)

@@ -99,9 +99,9 @@ def test_parsing_inverts_naming(era: Era, time: datetime) -> None:
         "frame": {},
     }
 
-    told = era.time_of(era.path(time).rpartition("/")[2])
+    found = era.time_of(era.path(time).rpartition("/")[2])
 
-    assert told == time.replace(**whole[era.piece])  # type: ignore[arg-type] # times of the day
+    assert found == time.replace(**whole[era.piece])  # type: ignore[arg-type] # times of the day
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_a_frame_is_recognised_in_every_compression(product: str, suffix: str) -
     [
         ("RW", "RW-%Y%m.tar.gz", "2005-05", False, False),
         ("RW", "RW-%Y%m.tar.gz", "2005-12", True, True),
-        ("RW", "RW-%Y%m.tar.gz", "2006-01", False, False),  # closed for good
+        ("RW", "RW-%Y%m.tar.gz", "2006-01", False, False),  # complete
         ("RW", "RW%Y%m.tar.gz", "2005-12", False, False),
         ("RW", "RW%Y%m.tar.gz", "2024-12", True, True),
-        ("RW", "RW%Y%m.tar.gz", "2025-01", True, False),  # will be filed so one day
-        ("YW", "YW-%y%m%d.tar.gz", "2026-07", True, False),  # only a listing can tell
+        ("RW", "RW%Y%m.tar.gz", "2025-01", True, False),  # will have this name one day
+        ("YW", "YW-%y%m%d.tar.gz", "2026-07", True, False),  # known only from a listing
         ("RY", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2", "2001-01", True, False),
     ],
 )
@@ -174,7 +174,7 @@ def test_an_era_knows_its_months(product: str, name: str, month: str, may_hold: 
 
 @pytest.mark.parametrize("era", ERAS, ids=lambda era: era.name)
 def test_an_era_is_valid(era: Era) -> None:
-    """It ends after it begins, is below the server's root, and its typical size fits on a disk."""
+    """An era ends after it begins, is below the server's root, and its typical size fits on a disk."""
     assert era.first is None or era.last is None or era.first <= era.last
     assert not era.closed or era.last is not None
     assert not era.folder.startswith("/")
@@ -183,8 +183,8 @@ def test_an_era_is_valid(era: Era) -> None:
     assert 1_000 < era.typical < 16_000_000_000
 
 
-def test_an_era_in_hdf5_says_so() -> None:
-    """Every product that is still published has one, but not RADKLIM, classes in bits and RADVOR's RE."""
+def test_published_products_have_an_era_in_hdf5() -> None:
+    """Every product still published has an era in HDF5, except RADKLIM, classes in bits and RADVOR's RE."""
     assert {(era.product, era.family) for era in ERAS if era.hdf5} == {
         *((product, "radolan") for product in ("YW", "RW", "SF")),
         *(
@@ -213,7 +213,7 @@ def test_an_era_in_hdf5_says_so() -> None:
     ],
 )
 def test_names_of_the_present_are_known(name: str, product: str, time: str) -> None:
-    """Names that users of the server have noted state product and time."""
+    """Product and time are read from names that users have seen on the server."""
     (filed,) = [era for era in ERAS if era.time_of(name) is not None]
 
     assert (filed.product, filed.time_of(name)) == (product, datetime.fromisoformat(time).replace(tzinfo=UTC))
@@ -222,13 +222,13 @@ def test_names_of_the_present_are_known(name: str, product: str, time: str) -> N
 
 @pytest.mark.parametrize("era", [era for era in ERAS if era.alias], ids=lambda era: era.alias)
 def test_an_alias_is_known_and_never_planned(era: Era) -> None:
-    """It opens as a file of DWD's, and states no time."""
+    """An alias is recognised as a file of DWD's, and its name has no time."""
     assert is_dwd_name(era.alias)
     assert [other for other in ERAS if other.time_of(era.alias) is not None] == []
 
 
 def test_a_frame_of_another_run_is_not_of_the_forecast() -> None:
-    """Forecasts of one base time lie in a tar, and a frame of five minutes later is foreign to it."""
+    """A tar holds forecasts of one base time; a frame of five minutes later does not belong to it."""
     filed = filed_under("composite_rv_20250923_0855.tar")
 
     assert filed is not None

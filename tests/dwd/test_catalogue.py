@@ -107,7 +107,7 @@ def _stamps(pattern: str, first: str, count: int, *, every: int) -> list[str]:
     return [(begin + timedelta(minutes=every * step)).strftime(pattern) for step in range(count)]
 
 
-# --- months that the table knows ------------------------------------------------------------------------------
+# --- months in the table ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_planned_files_are_on_the_real_mirror(real_mirror: Path) -> None:
     assert [path for plan in plans for path in _paths(plan) if not (real_mirror / path).is_file()] == []
 
 
-# --- months that only the server knows ------------------------------------------------------------------------
+# --- months that need a listing ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -293,14 +293,14 @@ def test_days_that_are_not_due_yet_are_not_missing() -> None:
     ("server", "missing"),
     [
         ({f"{YW_RADKLIM}/2026": ["YW2017.002_202601.tar"]}, ["2026-02"]),
-        ({f"{YW_RADKLIM}/2026": []}, ["2026-01", "2026-02"]),  # a listing that was read goes before the table
+        ({f"{YW_RADKLIM}/2026": []}, ["2026-01", "2026-02"]),  # a listing takes precedence over the table
         ({}, ["2026-01", "2026-02"]),  # no such folder
     ],
 )
 def test_a_month_that_the_server_does_not_have_is_reported(
     server: dict[str, list[str]], missing: list[str]
 ) -> None:
-    """A missing folder, or one without the month, is no error but reported in the plan."""
+    """A missing folder, or one without the month, is reported in the plan instead of raised."""
     plan = _plan("YW", "2025-12", "2026-02", source="radklim", server=server)
 
     assert _names(plan)[0] == "YW2017.002_202512.tar"
@@ -433,8 +433,8 @@ def test_the_same_frame_in_two_compressions_is_accepted() -> None:
     assert sorted(_names(_plan("RY", "2026-07", server={f"{NRT}/ry": names}))) == sorted(names)
 
 
-def test_a_listing_on_request_gives_sizes_and_gaps() -> None:
-    """With `complete` known months are looked up too: true sizes, and no file that the server lacks."""
+def test_a_listing_on_request_has_sizes_and_gaps() -> None:
+    """With `complete` known months are listed, too: the plan has true sizes, and no file that the server lacks."""
     server = {f"{YW_RADKLIM}/2020": ["YW2017.002_202005.tar"], YW_RECENT: ["YW-200601.tar.gz"]}
 
     plan = _plan("YW", "2020-05", "2020-06", server=server, complete=True)
@@ -466,7 +466,7 @@ def test_a_complete_listing_finds_the_supplement() -> None:
     [
         ("YW", "2020-06", "2020-06", "radklim"),
         ("YW", "2024-12", "2026-01", "radklim"),
-        ("YW", "2025-01", "2026-02", "radolan"),  # radklim is not that far
+        ("YW", "2025-01", "2026-02", "radolan"),  # radklim ends earlier
         ("YW", "2026-07", "2026-07", "radolan"),
         ("RW", "2005-06", "2026-01", "radklim"),
         ("RW", "2005-06", "2026-07", "radolan"),
@@ -553,7 +553,7 @@ def test_a_product_without_archives_can_be_read_but_not_planned() -> None:
         _plan("RX", "2020-06")
 
 
-# --- near real time: what is past, what is not there yet, what has moved ---------------------------------------
+# --- near real time: expired, not yet due, moved ---------------------------------------
 
 
 def _rv(first: str, count: int) -> dict[str, list[str]]:
@@ -615,7 +615,7 @@ RW_NETCDF = f"{CDC}/hourly/radolan/reproc/2017_002/netCDF"
 
 
 def test_months_in_netcdf_are_archives_of_years() -> None:
-    """One archive a year however many of its months are asked for; of 2021 the supplement."""
+    """A year has one archive for any number of requested months; 2021 has the supplement."""
     plan = _plan("RW", "2020-11", "2022-02", form="netcdf")
 
     assert _paths(plan) == [
@@ -628,7 +628,7 @@ def test_months_in_netcdf_are_archives_of_years() -> None:
 
 
 def test_years_in_netcdf_are_found_in_a_listing() -> None:
-    """With a true size, and for months after the first of the year too; a year that is not there is missing."""
+    """Listed years have a true size, also for later months of the year; a year not listed is missing."""
     server = {f"{YW_NETCDF}/2025": ["YW2017.002_2025_netcdf.tar.gz"]}
 
     plan = _plan("YW", "2025-07", "2026-01", source="radklim", server=server, complete=True, form="netcdf")
@@ -648,12 +648,12 @@ def test_years_in_netcdf_are_found_in_a_listing() -> None:
     ],
 )
 def test_months_in_ascii_are_known(name: str, source: str, month: str, names: list[str]) -> None:
-    """Their folders are those of the binaries, with other names."""
+    """Months in ASCII have the binaries' folders and other names."""
     assert _names(_plan(name, month, source=source, form="ascii")) == names
 
 
-def test_a_form_by_name_is_taken_alone() -> None:
-    """Binaries without the HDF5 that continues them, and HDF5 without the binaries before."""
+def test_a_named_form_is_used_alone() -> None:
+    """A named form excludes others: binaries without the HDF5 that continues them, and the reverse."""
     days = {YW_RECENT: ["YW-260601.tar.gz", "YW-260602.tar.gz", "YW-hdf5-260602.tar.gz", "YW-hdf5-260603.tar.gz"]}
 
     binary, hdf5 = (_names(_plan("YW", "2026-06", server=days, form=form)) for form in ("binary", "hdf5"))
@@ -685,13 +685,13 @@ def test_a_form_by_name_is_taken_alone() -> None:
 def test_a_form_that_is_not_published_is_refused(
     name: str, source: str, form: str, error: type[Exception], text: str
 ) -> None:
-    """The error names the forms that there are."""
+    """The error names the published forms."""
     with pytest.raises(error, match=text):
-        _plan(name, "2020-06", source=source, form=form)  # type: ignore[arg-type] # one of them is none
+        _plan(name, "2020-06", source=source, form=form)  # type: ignore[arg-type] # one is not a form
 
 
 @pytest.mark.parametrize(("name", "instead"), [("PG", "plan WN or HX instead"), ("RQ", "replaced it by RS")])
 def test_a_product_that_has_a_successor_names_it(name: str, instead: str) -> None:
-    """PG comes as BUFR today, and RQ comes no longer."""
+    """The error says that PG is published as BUFR today, and RQ no longer."""
     with pytest.raises(CoverageError, match=rf"{name} is not in DWD's archives .*{instead}"):
         _plan(name, "2026-06")

@@ -94,14 +94,14 @@ def test_gaps_are_in_the_row_of_their_month(tmp_path: Path) -> None:
     assert [row[-1] for row in rows] == ["2020-05-01: no file; 2020-05-09: no file", "", ""]
 
 
-def test_a_file_without_a_date_has_none_in_json() -> None:
+def test_a_file_without_a_date_has_null_in_json() -> None:
     """Unlisted values are null."""
     (archive,) = _plan(Path("data"), KNOWN).to_dict()["archives"]
 
     assert (archive["size"], archive["modified"]) == (None, None)
 
 
-def test_a_plan_with_listed_sizes_does_not_say_about() -> None:
+def test_listed_sizes_are_printed_as_exact() -> None:
     """Sizes from the server are exact, and one file is singular."""
     plan = _plan(Path("data"), LISTED)
 
@@ -118,7 +118,7 @@ def test_html_contains_no_foreign_markup() -> None:
 
 
 def test_a_plan_becomes_json(tmp_path: Path) -> None:
-    """A program reads the same as a person."""
+    """The JSON has the same contents as the printed plan."""
     plan = _plan(tmp_path, LISTED)
 
     again = json.loads(json.dumps(plan.to_dict()))

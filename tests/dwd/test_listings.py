@@ -125,8 +125,8 @@ def test_any_page_is_a_listing_or_an_error_of_ours(page: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_text_after_a_name_does_no_harm(behind: str) -> None:
-    """Whatever the server writes beside a name, the name is read."""
+def test_text_after_a_name_is_ignored(behind: str) -> None:
+    """Names are read whatever the server writes after them."""
     page = f'{HEAD}<a href="a.tar">a.tar</a>{behind.replace("<", "")}\r\n{FOOT}'
 
     assert "a.tar" in parse_listing(page, url=URL)
@@ -155,7 +155,7 @@ def test_the_largest_folder_is_read_completely() -> None:
     ],
 )
 def test_apaches_listings_have_names(row: str) -> None:
-    """In each of Apache's forms the files are found; its rounded sizes and local times are not read."""
+    """Files are found in each of Apache's forms; its rounded sizes and local times are not read."""
     head = '<html><head><title>Index of /a</title></head><body><h1>Index of /a</h1><a href="?C=N;O=D">Name</a>'
 
     found = parse_listing(f'{head}<a href="/">Parent Directory</a>{row}</body></html>', url="http://localhost/a/")

@@ -116,7 +116,7 @@ def server() -> Iterator[Server]:
 
 @pytest.mark.parametrize("href", EVIL.values(), ids=EVIL)
 def test_a_malicious_name_becomes_no_file(href: str) -> None:
-    """Beside the one good name, no other is planned, whatever it looks like."""
+    """Only the one valid name is planned, whatever the others look like."""
     made = planned(page(row(href), row(GOOD), row(href)))
 
     assert [archive.path for archive in made.archives] == [f"{FOLDER}/{GOOD}"]
@@ -206,7 +206,7 @@ def test_an_invalid_size_reserves_no_space(server: Server, tmp_path: Path) -> No
      "\u0660\u0661-Jan-2020 00:00", "99-Dec-9999 99:99"],
 )  # fmt: skip
 def test_an_invalid_date_is_unknown(date: str) -> None:
-    """A date that does not exist is neither an error nor used."""
+    """A date that does not exist is ignored, without an error."""
     (archive,) = planned(page(row(GOOD, date=date))).archives
 
     assert archive.modified is None
@@ -231,7 +231,7 @@ def test_no_page_takes_long(piece: str) -> None:
 
     parse_listing(text, url="http://127.0.0.1/")
 
-    assert time.process_time() - begin < 5  # a parser that goes back takes minutes
+    assert time.process_time() - begin < 5  # a parser that backtracks takes minutes
 
 
 @given(st.binary(max_size=300))

@@ -204,7 +204,7 @@ def test_an_invalid_month_cannot_be_created(year_and_month: tuple[int, int]) -> 
         ("2020-06", 60, 50, 720, "2020-06-01T00:50", "2020-06-30T23:50"),  # RW
         ("2020-02", 60, 50, 696, "2020-02-01T00:50", "2020-02-29T23:50"),
         ("2020-03", 5, 0, 8928, "2020-03-01T00:00", "2020-03-31T23:55"),  # German clocks lose an hour
-        ("2020-10", 5, 0, 8928, "2020-10-01T00:00", "2020-10-31T23:55"),  # and get it back
+        ("2020-10", 5, 0, 8928, "2020-10-01T00:00", "2020-10-31T23:55"),  # German clocks gain an hour
         ("2999-12", 60, 50, 744, "2999-12-01T00:50", "2999-12-31T23:50"),
     ],
 )
@@ -243,7 +243,7 @@ def test_the_current_month_is_that_of_utc(monkeypatch: pytest.MonkeyPatch) -> No
 
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # gives no Clock
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # returns a datetime
             moment = datetime(2020, 6, 30, 23, tzinfo=UTC)
             return moment.astimezone(tz or timezone(timedelta(hours=2))).replace(tzinfo=tz)
 
