@@ -50,6 +50,31 @@ def test_the_speed_covers_the_last_ten_seconds(clock: Clock) -> None:
     assert watch.sight().speed == pytest.approx(100_000)
 
 
+def test_three_seconds_without_a_byte_are_silence(clock: Clock) -> None:
+    """Events without bytes, as of retries, do not end it; a byte does, and a pause does not count."""
+    watch = Watch(clock=clock)
+    watch(event(0))
+    for second, done in ((1, 1000), (2, 1000), (4, 1000)):
+        clock.now = float(second)
+        watch(event(done))
+    assert (watch.sight().silent, watch.sight().speed) == (3.0, 0.0)
+
+    watch(event(2000))
+    assert watch.sight().silent == 0.0
+    clock.now = 60.0
+    assert watch.sight().silent == 56.0
+    watch.pause()
+    assert watch.sight().silent == 0.0
+
+
+def test_only_bytes_can_be_waited_for(clock: Clock) -> None:
+    """A day that takes long to read is no server that sends nothing."""
+    watch = Watch(clock=clock)
+    watch(event(1, unit="days"))
+    clock.now = 60.0
+    assert watch.sight().silent == 0.0
+
+
 def test_without_new_bytes_the_speed_is_unknown(clock: Clock) -> None:
     """If a server stops sending, no speed is shown."""
     watch = Watch(clock=clock)

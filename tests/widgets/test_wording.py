@@ -149,6 +149,12 @@ COUNTED = Sight(done=1, total=9, files=4, finished=2, failed=1, others=3)
         (Sight(), "running", "starting …"),
         (Sight(done=10**6, total=5 * 10**6, speed=10**6), "running", "1.0 MB of 5.0 MB · 1.0 MB/s · 4 s left"),
         (Sight(done=10**6, speed=10**6), "running", "1.0 MB · 1.0 MB/s"),
+        (
+            Sight(done=10**6, total=5 * 10**6, silent=12),
+            "running",
+            "1.0 MB of 5.0 MB · waiting for the server, nothing received for 12 s",
+        ),
+        (Sight(done=5 * 10**6, total=5 * 10**6, silent=12), "running", "5.0 MB of 5.0 MB"),
         (Sight(done=3, unit="files", speed=3), "running", "starting …"),
         (Sight(done=10**6, total=5 * 10**6, speed=10**6), "paused", "1.0 MB of 5.0 MB · paused"),
         (Sight(done=3, total=30, unit="files", speed=3), "running", "3 of 30 parts read · 9 s left"),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SHOWN = 5
 """Largest number of files with a bar of their own."""
 
+_SILENCE = 3.0
+"""Seconds without a byte after which a display says so instead of a speed."""
+
 _WINDOW = 10.0
 """Seconds over which the speed is measured: long enough to be steady, short enough to be current."""
 
@@ -49,6 +52,8 @@ class Sight:
         "B" for bytes.
     speed : float
         Units per second over the last ten seconds; 0 if nothing moves.
+    silent : float
+        Seconds since the last byte came; 0 below three seconds, and for other units.
     finished, failed, files : int
         Numbers of finished, failed and all files; 0 without a report.
     running : tuple of FileSight
@@ -61,6 +66,7 @@ class Sight:
     total: int = 0
     unit: str = "B"
     speed: float = 0.0
+    silent: float = 0.0
     finished: int = 0
     failed: int = 0
     files: int = 0
@@ -81,7 +87,7 @@ class Watch:
     Examples
     --------
     >>> from radar_nb.runtime.progress import Progress
-    >>> clock = iter((0.0, 2.0, 2.1)).__next__
+    >>> clock = iter((0.0, 2.0, 2.1, 2.1)).__next__
     >>> watch = Watch(clock=clock)
     >>> for done in (0, 1_000_000):
     ...     watch(Progress(task="download", done=done, total=5_000_000, unit="B", note="a.tar"))
@@ -96,10 +102,13 @@ class Watch:
         self._clock = clock
         self._marks: deque[tuple[float, int]] = deque()
         self._last: Progress | None = None
+        self._moved: float | None = None
 
     def __call__(self, progress: Progress, /) -> None:
         """Handle a progress event."""
-        now, self._last = self._clock(), progress
+        now, before, self._last = self._clock(), self._last, progress
+        if before is None or progress.done != before.done:
+            self._moved = now
         if self._marks and now - self._marks[-1][0] < _WINDOW / 100:
             return
         self._marks.append((now, progress.done))
@@ -111,8 +120,9 @@ class Watch:
         self._sizes[name] = size
 
     def pause(self) -> None:
-        """Reset the speed, so that a pause does not count."""
+        """Reset the speed and the silence, so that a pause does not count."""
         self._marks.clear()
+        self._moved = self._clock()
 
     def sight(self, report: Report | None = None) -> Sight:
         """Return the progress now.
@@ -130,7 +140,8 @@ class Watch:
             done=done,
             total=total,
             unit=last.unit if last is not None else "B",
-            speed=self._speed(),
+            speed=0.0 if (silent := self._silence()) else self._speed(),
+            silent=silent,
             finished=sum(outcome.ok for outcome in outcomes),
             failed=sum(outcome.state == "failed" for outcome in outcomes),
             files=len(outcomes),
@@ -143,6 +154,12 @@ class Watch:
             return 0.0
         (begun, base), (now, moved) = self._marks[0], self._marks[-1]
         return max(0.0, (moved - base) / (now - begun))
+
+    def _silence(self) -> float:
+        if self._last is None or self._last.unit != "B" or self._moved is None:
+            return 0.0
+        silent = self._clock() - self._moved
+        return silent if silent >= _SILENCE else 0.0
 
     def _file(self, outcome: Outcome) -> FileSight:
         done = outcome.bytes + outcome.already

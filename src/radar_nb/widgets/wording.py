@@ -260,6 +260,8 @@ def progress_lines(sight: Sight, state: str, say: Texts) -> str:
         facts.append(say("panel.sofar", n=sight.failed))
     if state == "paused":
         facts.append(say("panel.paused"))
+    elif sight.silent and state == "running" and not (sight.total and sight.done >= sight.total):
+        facts.append(say("panel.silent", time=say.time(sight.silent)))
     elif sight.speed and state == "running":
         facts += [f"{say.size(sight.speed)}/s"] if sight.unit == "B" else []
         if sight.total > sight.done:
