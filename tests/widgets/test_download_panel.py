@@ -422,6 +422,25 @@ def test_retry_repeats_the_failed_step(server: Server, tmp_path: Path) -> None:
     assert panel.dataset.sizes["time"] == len(STEPS)
 
 
+def test_a_retry_that_fails_again_ends_as_the_first_did(server: Server, tmp_path: Path) -> None:
+    """The state, the reason, the bar and the button are there again, and the next press tries once more."""
+    server.script(JUNE, Reply(status=403), Reply(status=403), Reply(body=CLEAN))
+    panel = DownloadPanel(make_plan("YW", "2020-06", folder=tmp_path, base_url=server.url))
+    ends = []
+    for press in (panel.start, parts(panel)["Retry"].click):
+        press()
+        with pytest.raises(PermissionError, match="403"):
+            panel.wait()
+        ends.append((panel.state, accent(panel), words(panel), parts(panel)["Cancel"].disabled))
+
+    assert ends[0] == ends[1]
+    assert ends[1][0] == "failed"
+    assert "403" in ends[1][2]
+    parts(panel)["Retry"].click()
+    panel.wait()
+    assert panel.state == "done"
+
+
 def test_a_new_panel_reports_the_state_on_disk(server: Server, tmp_path: Path) -> None:
     """A new panel, as after a restart of the kernel, reports complete files and files in part."""
     stall, half = threading.Event(), len(LONG) // 2
