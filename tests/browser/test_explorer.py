@@ -296,7 +296,7 @@ def test_a_polygon_and_a_place_are_compared(studio: Studio, fields: xr.DataArray
     for corner in ((0.48, 0.5), (0.56, 0.5)):
         page.mouse.click(*at(page, *corner))
     page.mouse.dblclick(*at(page, 0.52, 0.65))
-    explorer.get_by_label("Longitude, latitude").fill("10.0, 52.3")
+    explorer.get_by_label("Town, or longitude").fill("10.0, 52.3")
     explorer.get_by_role("button", name="Add").click()
     page.wait_for_selector("[data-series='2']")
     page.wait_for_selector(".rnb-marks tr:last-child:not(.rnb-loading)")
@@ -309,6 +309,25 @@ def test_a_polygon_and_a_place_are_compared(studio: Studio, fields: xr.DataArray
     assert (lon[row, col], lat[row, col]) == pytest.approx((10.0, 52.3), abs=0.01)
     sums = page.locator(".rnb-marks td[data-k]").nth(5).inner_text()
     assert float(sums) == pytest.approx(float(fields[:, row, col].sum()), abs=0.01)
+
+
+def test_a_town_is_found_by_its_name(studio: Studio) -> None:
+    """Enter adds a point at the town with its name; an unknown name stays in the field, with a word about it."""
+    page = studio.show()
+    field = page.locator(".rnb-explorer").get_by_label("Town, or longitude")
+
+    field.fill("Hanover")
+    field.press("Enter")
+    page.wait_for_selector(".rnb-marks tr:has-text('Hannover')")
+    row, col = marks(page)[0]["cell"]
+    lon, lat = GRIDS["de1100"].lonlat()
+    assert (lon[row, col], lat[row, col]) == pytest.approx((9.733, 52.374), abs=0.01)
+    assert field.input_value() == ""
+
+    field.fill("Hannofer")
+    field.press("Enter")
+    page.wait_for_selector(".rnb-status:has-text('“Hannofer” is not the name of one known town')")
+    assert field.input_value() == "Hannofer"
 
 
 def test_copied_code_reproduces_the_view(studio: Studio, archive: Path, fields: xr.DataArray) -> None:

@@ -498,6 +498,7 @@ const controls = {
   wire() {
     const { signal } = this.ended;
     const on = (selector, type, act) => this.root.querySelectorAll(selector).forEach((node, k) => node.addEventListener(type, (event) => act(event, k), { signal }));
+    for (const type of ["click", "change", "keyup", "pointerup", "wheel"]) this.root.addEventListener(type, () => this.keepView(), { signal, passive: true });
     on(".rnb-play", "click", () => this.play());
     on(".rnb-back", "click", () => this.step(-1));
     on(".rnb-forward", "click", () => this.step(1));
@@ -655,10 +656,10 @@ const controls = {
     this.say("");
     if (polygon.length > 2) this.addMark({ polygon: polygon.map((corner) => corner.map((k) => +k.toFixed(2))) });
   },
-  pin(col, row) {
+  pin(col, row, name) {
     [col, row] = [Math.floor(col), Math.floor(row)];
     if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
-    this.addMark({ cell: [row, col] });
+    this.addMark({ cell: [row, col], name });
   },
   // Convert pairs of degrees to cells: longitude first, or latitude first if only that is on the map.
   cellsOf(pairs) {
@@ -666,10 +667,12 @@ const controls = {
     const found = orders.map((order) => pairs.map((pair) => this.map.projection.cell(...order(pair))));
     return found.find((cells) => cells.some(([col, row]) => this.map.holds(col, row)));
   },
-  // One place, or the corners of an area, in pairs of degrees.
+  // A town, one place, or the corners of an area in pairs of degrees.
   goTo(event) {
     event.preventDefault();
-    const input = this.$(".rnb-goto input"), numbers = numbersOf(input.value.replace(/[°NEOÖ]/gi, " "));
+    const input = this.$(".rnb-goto input");
+    if (/\p{L}{2}/u.test(input.value)) return this.ask({ type: "town", name: input.value.trim() });
+    const numbers = numbersOf(input.value.replace(/[°NEOÖ]/gi, " "));
     const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => numbers.slice(2 * k, 2 * k + 2));
     if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
     const places = this.cellsOf(pairs);
@@ -678,6 +681,12 @@ const controls = {
     input.value = "";
     if (places.length === 1) this.pin(...places[0]);
     else this.finishArea(places);
+  },
+  takeTown({ name, lon, lat, problem }) {
+    if (problem) return this.say(problem, "warn");
+    this.say("");
+    this.$(".rnb-goto input").value = "";
+    this.pin(...this.map.projection.cell(lon, lat), name);
   },
 };
 
@@ -964,6 +973,7 @@ const places = {
     this.marks.push(mark);
     this.askSeries(mark);
     this.refreshMarks();
+    this.keepView();
   },
   askSeries(mark) {
     Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false });
@@ -1002,7 +1012,7 @@ const places = {
     const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
     const place = mark.polygon
       ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
-      : projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
+      : mark.name ?? projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
     const cells = `<td data-k></td><td data-k${this.named ? " hidden" : ""}></td>${this.info.sums ? "<td data-k></td>" : ""}`;
     return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
@@ -1177,13 +1187,24 @@ const exporting = {
       this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write to the clipboard: the text is selected
     }
   },
+  // Let the kernel know the view, so that it is that of an exported page and of the next display.
+  keepView() {
+    clearTimeout(this.keeping);
+    this.keeping = setTimeout(() => {
+      if (this.closed || !this.info) return;
+      const state = this.state(), text = JSON.stringify({ ...state, index: 0 });
+      if (text !== this.keptView) this.publish("view_state", state);
+      this.keptView = text;
+    }, 300);
+  },
   // The initial view of an exported page, without the kernel's state.
   state() {
     const { map, palette, playhead, span, info } = this;
-    const places = this.marks.map(({ cell, polygon }) => (polygon ? { polygon } : { cell }));
+    const places = this.marks.map(({ cell, polygon, name }) => (polygon ? { polygon } : { cell, name }));
     return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers };
   },
   restore({ index, unit, chosen, palette, places = [], view, layers }) {
+    if (index !== undefined) this.seek(index);
     if (unit === undefined) return;
     this.unit = this.info.units[unit] ?? this.unit;
     this.unit.chosen = chosen ?? undefined;
@@ -1195,7 +1216,6 @@ const exporting = {
     this.root.querySelectorAll("[data-layer]").forEach((node) => (node.checked = this.map.layers[node.dataset.layer]));
     places.forEach((place) => this.addMark(place));
     this.classes();
-    this.seek(index);
   },
   // Show the size in a dialog first.
   askPage() {
@@ -1298,7 +1318,7 @@ class Player {
     const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
-      rain: () => this.takeRain(message.index), problem: () => this.takeProblem(message),
+      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
       part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
     };
@@ -1345,7 +1365,7 @@ class Player {
     const index = Math.min(info.count - 1, Math.max(0, this.model.get("index") ?? 0));
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
-    this.restore(info.state ?? {});
+    this.restore(info.state ?? { ...this.model.get("view_state"), index });
   }
   // The unit and class limits of the map: a maximum has those of the fields, a sum is in mm.
   get scale() {
@@ -1665,6 +1685,9 @@ class PageModel {
       .pipeThrough(new CompressionStream("deflate"));
     const share = Math.min(1, least / (span[1] - span[0] + 1));
     this.answer({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
+  }
+  town() {
+    this.tell({ type: "town", problem: this.texts.no_towns });
   }
   rain({ start, span }) {
     const wet = (index) => this.frames[index].wet >= 1e-3; // as in queries.py

@@ -16,6 +16,7 @@ import xarray as xr
 
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
+from radar_nb.geography.towns import place
 from radar_nb.plots.animation import filming
 from radar_nb.plots.encoders import find_ffmpeg
 from radar_nb.plots.plotting import field_png
@@ -71,6 +72,9 @@ class Explorer(anywidget.AnyWidget):
         Number of the field on the map, from 0. It follows the map when nothing plays, and can be set.
     span : tuple of int
         First and last field of the chosen time span; can be set.
+    view_state : dict
+        Unit, class limits, palette, places, part of the map and layers, as last chosen with the mouse or keys; a
+        further display of the explorer and `save_html` begin with it.
     problem : str
         Why the data cannot be shown; empty if they can. The widget shows this text instead of the map.
 
@@ -90,6 +94,7 @@ class Explorer(anywidget.AnyWidget):
     _css = asset("explorer.css")
     index = traitlets.Int(0).tag(sync=True)
     span = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(sync=True)
+    view_state = traitlets.Dict().tag(sync=True)
     texts = traitlets.Dict().tag(sync=True)
     _queue: JobQueue | None = None
 
@@ -157,7 +162,7 @@ class Explorer(anywidget.AnyWidget):
         return data.isel({self.frames.along: self.index}) if self.frames.along else data
 
     def save_html(self, path: str | os.PathLike[str], *, first: int = 0, last: int | None = None) -> Path:
-        """Write the explorer as one HTML file that works without a kernel and without a network.
+        """Write the explorer as it is seen now: one HTML file that works without a kernel and without a network.
 
         Parameters
         ----------
@@ -211,13 +216,25 @@ class Explorer(anywidget.AnyWidget):
                     self._queue.add(view, "page", self._page(question))
                 case "animation":
                     self._queue.add(view, "animation", self._animation(question))
+                case "town":
+                    self.send({"type": "town", "view": view} | self._town(question["name"]))
                 case _:
                     self._queue.ask(question)
         except (KeyError, TypeError, ValueError) as error:  # a page of another version
             self.send({"type": "problem", "view": view, "text": error_text(error)})
 
+    def _town(self, name: str) -> dict[str, Any]:
+        """Return the position of a town, or why there is none."""
+        try:
+            found = place(name)
+        except SettingsError:
+            return {"problem": self._texts("explorer.unknown_town", name=name)}
+        return {"name": found.name, "lon": found.lon, "lat": found.lat}
+
     def _pieces(self, first: int, last: int, state: Mapping[str, Any] | None = None) -> Iterator[str]:
-        info = self._info | {"source": self._page_source, "state": dict(state or {})}
+        if state is None:
+            state = self.view_state | {"index": min(max(self.index - first, 0), last - first)}
+        info = self._info | {"source": self._page_source, "state": dict(state)}
         return make_page(self._shown(), info, (first, last), self._lang, least=self._least)
 
     def _page(self, question: Mapping[str, Any]) -> Steps:

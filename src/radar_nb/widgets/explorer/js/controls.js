@@ -7,6 +7,7 @@ export const controls = {
   wire() {
     const { signal } = this.ended;
     const on = (selector, type, act) => this.root.querySelectorAll(selector).forEach((node, k) => node.addEventListener(type, (event) => act(event, k), { signal }));
+    for (const type of ["click", "change", "keyup", "pointerup", "wheel"]) this.root.addEventListener(type, () => this.keepView(), { signal, passive: true });
     on(".rnb-play", "click", () => this.play());
     on(".rnb-back", "click", () => this.step(-1));
     on(".rnb-forward", "click", () => this.step(1));
@@ -164,10 +165,10 @@ export const controls = {
     this.say("");
     if (polygon.length > 2) this.addMark({ polygon: polygon.map((corner) => corner.map((k) => +k.toFixed(2))) });
   },
-  pin(col, row) {
+  pin(col, row, name) {
     [col, row] = [Math.floor(col), Math.floor(row)];
     if (!this.map.holds(col, row)) return this.say(this.texts.off_map, "warn");
-    this.addMark({ cell: [row, col] });
+    this.addMark({ cell: [row, col], name });
   },
   // Convert pairs of degrees to cells: longitude first, or latitude first if only that is on the map.
   cellsOf(pairs) {
@@ -175,10 +176,12 @@ export const controls = {
     const found = orders.map((order) => pairs.map((pair) => this.map.projection.cell(...order(pair))));
     return found.find((cells) => cells.some(([col, row]) => this.map.holds(col, row)));
   },
-  // One place, or the corners of an area, in pairs of degrees.
+  // A town, one place, or the corners of an area in pairs of degrees.
   goTo(event) {
     event.preventDefault();
-    const input = this.$(".rnb-goto input"), numbers = numbersOf(input.value.replace(/[°NEOÖ]/gi, " "));
+    const input = this.$(".rnb-goto input");
+    if (/\p{L}{2}/u.test(input.value)) return this.ask({ type: "town", name: input.value.trim() });
+    const numbers = numbersOf(input.value.replace(/[°NEOÖ]/gi, " "));
     const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => numbers.slice(2 * k, 2 * k + 2));
     if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
     const places = this.cellsOf(pairs);
@@ -187,5 +190,11 @@ export const controls = {
     input.value = "";
     if (places.length === 1) this.pin(...places[0]);
     else this.finishArea(places);
+  },
+  takeTown({ name, lon, lat, problem }) {
+    if (problem) return this.say(problem, "warn");
+    this.say("");
+    this.$(".rnb-goto input").value = "";
+    this.pin(...this.map.projection.cell(lon, lat), name);
   },
 };

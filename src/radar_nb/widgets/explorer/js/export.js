@@ -120,13 +120,24 @@ export const exporting = {
       this.$(".rnb-copy").textContent = this.texts.select_copy; // the page may not write to the clipboard: the text is selected
     }
   },
+  // Let the kernel know the view, so that it is that of an exported page and of the next display.
+  keepView() {
+    clearTimeout(this.keeping);
+    this.keeping = setTimeout(() => {
+      if (this.closed || !this.info) return;
+      const state = this.state(), text = JSON.stringify({ ...state, index: 0 });
+      if (text !== this.keptView) this.publish("view_state", state);
+      this.keptView = text;
+    }, 300);
+  },
   // The initial view of an exported page, without the kernel's state.
   state() {
     const { map, palette, playhead, span, info } = this;
-    const places = this.marks.map(({ cell, polygon }) => (polygon ? { polygon } : { cell }));
+    const places = this.marks.map(({ cell, polygon, name }) => (polygon ? { polygon } : { cell, name }));
     return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers };
   },
   restore({ index, unit, chosen, palette, places = [], view, layers }) {
+    if (index !== undefined) this.seek(index);
     if (unit === undefined) return;
     this.unit = this.info.units[unit] ?? this.unit;
     this.unit.chosen = chosen ?? undefined;
@@ -138,7 +149,6 @@ export const exporting = {
     this.root.querySelectorAll("[data-layer]").forEach((node) => (node.checked = this.map.layers[node.dataset.layer]));
     places.forEach((place) => this.addMark(place));
     this.classes();
-    this.seek(index);
   },
   // Show the size in a dialog first.
   askPage() {

@@ -81,7 +81,7 @@ export class Player {
     const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
-      rain: () => this.takeRain(message.index), problem: () => this.takeProblem(message),
+      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
       part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
     };
@@ -128,7 +128,7 @@ export class Player {
     const index = Math.min(info.count - 1, Math.max(0, this.model.get("index") ?? 0));
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
-    this.restore(info.state ?? {});
+    this.restore(info.state ?? { ...this.model.get("view_state"), index });
   }
   // The unit and class limits of the map: a maximum has those of the fields, a sum is in mm.
   get scale() {
