@@ -312,7 +312,7 @@ def test_a_polygon_and_a_place_are_compared(studio: Studio, fields: xr.DataArray
 
 
 def test_a_town_is_found_by_its_name(studio: Studio) -> None:
-    """Enter adds a point at the town with its name; an unknown name stays in the field, with a word about it."""
+    """Enter adds a point with the town's name, which a further display has, too; an unknown name stays."""
     page = studio.show()
     field = page.locator(".rnb-explorer").get_by_label("Town, or longitude")
 
@@ -328,6 +328,10 @@ def test_a_town_is_found_by_its_name(studio: Studio) -> None:
     field.press("Enter")
     page.wait_for_selector(".rnb-status:has-text('“Hannofer” is not the name of one known town')")
     assert field.input_value() == "Hannofer"
+
+    page.wait_for_function("() => document.querySelector('.rnb-explorer').player.keptView?.includes('Hannover')")
+    studio.show("explorer")
+    page.wait_for_selector(".rnb-marks tr:has-text('Hannover')")
 
 
 def test_copied_code_reproduces_the_view(studio: Studio, archive: Path, fields: xr.DataArray) -> None:
