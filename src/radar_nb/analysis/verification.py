@@ -1,4 +1,4 @@
-"""Forecasts against what came: bias, absolute error, hits and their scale, by lead time."""
+"""Forecasts against an analysis: bias, absolute error, hits and their scale, by lead time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def verify(
     scales: float | Sequence[float] = (1.0, 5.0, 25.0),
     progress: bool | Reporter = True,
 ) -> xr.Dataset:
-    """Compare forecasts with what came, cell by cell and in neighbourhoods, for each lead time.
+    """Compare forecasts with an analysis, cell by cell and in neighbourhoods, for each lead time.
 
     Fields are compared at the time that they are for. Cells that are missing in either are left out.
 
@@ -60,8 +60,8 @@ def verify(
         By `lead_time`; over all fields and cells that both have, so that wet runs count more than dry ones:
 
         - `bias`: mm, the mean of forecast minus analysis; `mae`: mm, the mean of its size;
-        - `csi`, by `threshold`: the critical success index, hits / (hits + misses + false alarms); NaN where there
-          are none of these;
+        - `csi`, by `threshold`: the critical success index, hits / (hits + misses + false alarms); NaN where all
+          three are 0;
         - `fss`, by `threshold` and `scale`: the fractions skill score, 1 - sum (f - a)^2 / (sum f^2 + sum a^2), f
           and a being the shares of a neighbourhood's cells in which it rains (Roberts and Lean 2008, Mon. Wea.
           Rev. 136, 78-97, eqs. 5-7); 1 is perfect. A neighbourhood has no missing cells and none beyond the rim;
@@ -84,14 +84,14 @@ def verify(
     if not is_forecast(data):
         raise SeriesError("verify needs forecasts, with their lead times: pass what open_dataset returns for RV")
     truth = dataset_of(analysis, progress=progress)
-    came = fields_of(variable_of(truth))
-    minutes = interval_of(came, truth) or 0
+    seen = fields_of(variable_of(truth))
+    minutes = interval_of(seen, truth) or 0
     runs = list(_runs(data))
-    _same(runs[0], came, minutes)
+    _same(runs[0], seen, minutes)
     floors = check_thresholds(thresholds, minutes)
-    cell = grid_of(came).cell / 1000
+    cell = grid_of(seen).cell / 1000
     widths = _widths(scales, cell)
-    place = {end: number for number, end in enumerate(ends_of(came).tolist())}
+    place = {end: number for number, end in enumerate(ends_of(seen).tolist())}
     found: dict[int, _Scores] = {}
     kept: dict[int, NDArray[np.float32]] = {}
     with reporting(progress) as report:
@@ -99,7 +99,7 @@ def verify(
             fields, ends = fields_of(run), ends_of(run)
             there = [place.get(end) for end in ends.tolist()]
             wanted = {at for at in there if at is not None}
-            kept = {at: kept[at] if at in kept else came[at].values for at in wanted}
+            kept = {at: kept[at] if at in kept else seen[at].values for at in wanted}
             leads = (
                 np.broadcast_to(run["lead_time"].values / np.timedelta64(1, "m"), ends.shape).astype(int).tolist()
             )
@@ -126,18 +126,18 @@ def _runs(data: Any) -> Iterator[xr.DataArray]:
             yield amount.isel(time=slice(first, first + _TOGETHER))
 
 
-def _same(run: xr.DataArray, came: xr.DataArray, minutes: int) -> None:
+def _same(run: xr.DataArray, seen: xr.DataArray, minutes: int) -> None:
     """Raise an error unless a run has the unit, the interval and the grid of the analysis."""
-    if {run.attrs.get("units"), came.attrs.get("units")} != {"mm"} or run.attrs.get("interval_minutes") != minutes:
+    if {run.attrs.get("units"), seen.attrs.get("units")} != {"mm"} or run.attrs.get("interval_minutes") != minutes:
         raise SeriesError(
             f"{run.name!r} is in {run.attrs.get('units')} over {run.attrs.get('interval_minutes')} min, and the "
-            f"analysis {came.name!r} in {came.attrs.get('units')} over {minutes} min: pass amounts "
+            f"analysis {seen.name!r} in {seen.attrs.get('units')} over {minutes} min: pass amounts "
             "over the same interval"
         )
-    ours, theirs = grid_of(fields_of(run)), grid_of(came)
+    ours, theirs = grid_of(fields_of(run)), grid_of(seen)
     if ours != theirs:
         raise SeriesError(
-            f"{run.name!r} is on {ours.name} and the analysis {came.name!r} on {theirs.name}: open both with the "
+            f"{run.name!r} is on {ours.name} and the analysis {seen.name!r} on {theirs.name}: open both with the "
             "same grid="
         )
 
@@ -163,15 +163,15 @@ class _Scores:
         self.hits, self.others = (np.zeros(len(floors), np.int64) for _ in range(2))
         self.worse, self.worst = (np.zeros((len(floors), len(widths))) for _ in range(2))
 
-    def add(self, expected: NDArray[np.float32], came: NDArray[np.float32]) -> None:
-        """Add a field and what came."""
-        known = np.isfinite(expected) & np.isfinite(came)
-        error = expected[known].astype(float) - came[known]
+    def add(self, expected: NDArray[np.float32], seen: NDArray[np.float32]) -> None:
+        """Add a field and its analysis."""
+        known = np.isfinite(expected) & np.isfinite(seen)
+        error = expected[known].astype(float) - seen[known]
         self.fields, self.cells, self.known = self.fields + 1, self.cells + known.size, self.known + error.size
         self.error, self.size = self.error + error.sum(), self.size + np.abs(error).sum()
         around = [_means(known, width) for width in self._widths]
         for number, floor in enumerate(self._floors):
-            wet = [known & (field >= np.float32(floor - _DECIMAL)) for field in (expected, came)]
+            wet = [known & (field >= np.float32(floor - _DECIMAL)) for field in (expected, seen)]
             self.hits[number] += np.count_nonzero(wet[0] & wet[1])
             self.others[number] += np.count_nonzero(wet[0] ^ wet[1])
             if not (wet[0].any() or wet[1].any()):

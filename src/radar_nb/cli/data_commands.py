@@ -1,9 +1,12 @@
-"""The commands that read data: info, plot, accumulate. Archives are read as they are."""
+"""The commands that read data: info, plot, accumulate, verify. Archives are read as they are."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 import radar_nb as rn
 from radar_nb.cli.terminal import say, show
@@ -11,6 +14,7 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import NothingFound, RadarNbError, SettingsError
 from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.locks import claimed
+from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_bytes, human_time
 
 if TYPE_CHECKING:
@@ -33,9 +37,10 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     info.add_argument("source", metavar="PRODUCT|PATH", nargs="*", help="a product, or archives, frames, a cube")
     plot = add("plot", _plot, "Draw a map from archives, frames, a cube, or a file written by accumulate.")
     accumulate = add("accumulate", _accumulate, "Sum over time, or find means, extremes and counts; write netCDF.")
-    for command in (plot, accumulate):
+    verify = add("verify", _verify, "Compare forecasts with their analysis, by lead time.", json=True)
+    for command in (plot, accumulate, verify):
         command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
-    for command in (info, plot, accumulate):
+    for command in (info, plot, accumulate, verify):
         add_reading(command)
     plot.add_argument("--variable", metavar="NAME", help="variable of a file with several")
     plot.add_argument(
@@ -81,6 +86,13 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
                             help="with --how count: count intervals of at least this value")  # fmt: skip
     accumulate.add_argument("--sums", metavar="WHICH", default="apart",
                             help="of overlapping sums: apart, all, or those ending at HH:MM (apart)")  # fmt: skip
+
+    verify.add_argument("--analysis", metavar="PATH", nargs="+",
+                        help="amounts to compare with (the lead time 0 of the forecasts)")  # fmt: skip
+    verify.add_argument("--thresholds", metavar="MM", nargs="+", type=float, default=[0.1, 1.0],
+                        help="amounts from which it rains in an interval (0.1 1)")  # fmt: skip
+    verify.add_argument("--scales", metavar="KM", nargs="+", type=float, default=[1.0, 5.0, 25.0],
+                        help="widths of neighbourhoods of the fractions skill score (1 5 25)")  # fmt: skip
 
 
 def add_reading(command: Parser) -> None:
@@ -272,6 +284,38 @@ def _accumulate(options: argparse.Namespace) -> int:
         file.write(cast("bytes", ds.to_netcdf(engine="h5netcdf", encoding=packed)))
     say(f"{options.to}: {_summary(ds, options.min_coverage)}")
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    ds, analysis = _open(options), options.analysis
+    if analysis is None:
+        analysis = rn.forecast(ds, lead="0min")
+    chosen = {"thresholds": options.thresholds, "scales": options.scales}
+    rows = _scores_by_lead(rn.verify(ds, analysis, **chosen))
+    if options.json:
+        say(json.dumps(rows, indent=1))
+        return 0
+    cells = tuple(tuple("-" if value is None else f"{value:.4g}" for value in row.values()) for row in rows)
+    title = "Forecasts against the analysis: bias and mean absolute error in mm, CSI and FSS (1 is perfect)"
+    say(Table(title=title, columns=tuple(rows[0]), rows=cells))
+    return 0
+
+
+def _scores_by_lead(scores: xr.Dataset) -> list[dict[str, float | None]]:
+    """Return one row for each lead time; None where there is no score."""
+    rows = []
+    for lead in scores.lead_time.values:
+        one = scores.sel(lead_time=lead)
+        row = {"lead min": float(lead / np.timedelta64(1, "m")), "fields": float(one.fields)}
+        row |= {name: float(one[name]) for name in ("bias", "mae")}
+        for floor in scores.threshold.values:
+            at = one.sel(threshold=floor)
+            row[f"CSI {floor:g} mm"] = float(at.csi)
+            row |= {
+                f"FSS {floor:g} mm {width:g} km": float(at.fss.sel(scale=width)) for width in scores.scale.values
+            }
+        rows.append({name: None if math.isnan(value) else value for name, value in row.items()})
+    return rows
 
 
 def _summary(ds: xr.Dataset, least: float) -> str:

@@ -682,8 +682,9 @@ const controls = {
     if (places.length === 1) this.pin(...places[0]);
     else this.finishArea(places);
   },
-  takeTown({ name, lon, lat, problem }) {
-    if (problem) return this.say(problem, "warn");
+  takeTown({ name, lon, lat }) {
+    const problem = this.info.alone ? this.texts.no_towns : this.texts.unknown_town;
+    if (lon === undefined) return this.say(problem.replace("{name}", name), "warn");
     this.say("");
     this.$(".rnb-goto input").value = "";
     this.pin(...this.map.projection.cell(lon, lat), name);
@@ -1686,8 +1687,8 @@ class PageModel {
     const share = Math.min(1, least / (span[1] - span[0] + 1));
     this.answer({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
   }
-  town() {
-    this.tell({ type: "town", problem: this.texts.no_towns });
+  town({ name }) {
+    this.tell({ type: "town", name });
   }
   rain({ start, span }) {
     const wet = (index) => this.frames[index].wet >= 1e-3; // as in queries.py

@@ -217,19 +217,11 @@ class Explorer(anywidget.AnyWidget):
                 case "animation":
                     self._queue.add(view, "animation", self._animation(question))
                 case "town":
-                    self.send({"type": "town", "view": view} | self._town(question["name"]))
+                    self.send({"type": "town", "view": view} | _town(question["name"]))
                 case _:
                     self._queue.ask(question)
         except (KeyError, TypeError, ValueError) as error:  # a page of another version
             self.send({"type": "problem", "view": view, "text": error_text(error)})
-
-    def _town(self, name: str) -> dict[str, Any]:
-        """Return the position of a town, or why there is none."""
-        try:
-            found = place(name)
-        except SettingsError:
-            return {"problem": self._texts("explorer.unknown_town", name=name)}
-        return {"name": found.name, "lon": found.lon, "lat": found.lat}
 
     def _pieces(self, first: int, last: int, state: Mapping[str, Any] | None = None) -> Iterator[str]:
         if state is None:
@@ -265,6 +257,15 @@ class Explorer(anywidget.AnyWidget):
     def _file(self, job: str, ending: str, mime: str) -> Message:
         """Return the message that all pieces of a file are sent."""
         return {"type": "file", "id": job, "name": f"{self._info['name'] or 'radar'}.{ending}", "mime": mime}, []
+
+
+def _town(name: str) -> dict[str, Any]:
+    """Return a town's name and position; only the name if it is not that of one known town."""
+    try:
+        found = place(name)
+    except SettingsError:
+        return {"name": name}
+    return {"name": found.name, "lon": found.lon, "lat": found.lat}
 
 
 def _titles(name: str, title: str, say: Texts) -> dict[str, str]:

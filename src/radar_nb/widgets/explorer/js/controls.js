@@ -191,8 +191,9 @@ export const controls = {
     if (places.length === 1) this.pin(...places[0]);
     else this.finishArea(places);
   },
-  takeTown({ name, lon, lat, problem }) {
-    if (problem) return this.say(problem, "warn");
+  takeTown({ name, lon, lat }) {
+    const problem = this.info.alone ? this.texts.no_towns : this.texts.unknown_town;
+    if (lon === undefined) return this.say(problem.replace("{name}", name), "warn");
     this.say("");
     this.$(".rnb-goto input").value = "";
     this.pin(...this.map.projection.cell(lon, lat), name);
