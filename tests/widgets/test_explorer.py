@@ -280,6 +280,25 @@ class TestAnswers:
         assert len(parts) == 4
         assert b"".join(parts) == path.read_bytes()
 
+    def test_a_page_begins_with_the_view_of_the_browser(self, tmp_path: Path) -> None:
+        """Unit, places and part of the map are those last seen, and the field is the one on the map."""
+        explorer = rn.Explorer(fields())
+        explorer.index, explorer.view_state = 2, {"unit": 1, "places": [{"cell": [3, 4], "name": "Köln"}]}
+
+        text = explorer.save_html(tmp_path / "page.html", first=1).read_text(encoding="utf-8")
+
+        found = re.search(r'<script id="content"[^>]*>(.*?)</script>', text, re.DOTALL)
+        assert found is not None
+        assert json.loads(found[1])["info"]["state"] == explorer.view_state | {"index": 1}
+
+    def test_towns_are_found_by_name(self) -> None:
+        """The answer has a position and the town's own name; an unknown name has no position."""
+        desk = Desk(rn.Explorer(fields()))
+
+        found = desk.ask(type="town", name="Cologne", view="a")
+        assert (found["name"], found["lon"], found["lat"], found["view"]) == ("Köln", 6.95, 50.933, "a")
+        assert "lon" not in desk.ask(type="town", name="Kölln")
+
     def test_a_film_of_one_field_is_reported(self) -> None:
         """A film of a single field is answered with a message, not a traceback."""
         answer = Desk(rn.Explorer(fields(count=1))).ask(type="animation", span=[0, 0], fps=10)
