@@ -287,7 +287,7 @@ def _accumulate(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    ds, analysis = _open(options), options.analysis
+    ds, analysis = open_data(options), options.analysis
     if analysis is None:
         analysis = rn.forecast(ds, lead="0min")
     chosen = {"thresholds": options.thresholds, "scales": options.scales}
