@@ -116,7 +116,17 @@ def _standing(file: Any) -> None:
     [
         (_without, NAME, "without the variable RR of RADKLIM 2017.002 .it has crs, rainfall_amount, time, x, y"),
         (_attr("RR", "units", "inch"), NAME, "states RR in 'inch', and RADKLIM's is in kg m-2"),
-        (_attr("time", "units", "fortnights since 2001"), NAME, "has no valid time .its units are 'fortnights"),
+        (
+            _attr("time", "units", "fortnights since 2001"),
+            NAME,
+            "has no valid time in UTC .its units are 'fortnights",
+        ),
+        (
+            _attr("time", "units", "hours since 2017-01-01 00:00 +05:00"),
+            NAME,
+            "has no valid time in UTC .* 00:00 .05:00'",
+        ),
+        (_attr("time", "calendar", "360_day"), NAME, "its calendar is '360_day'"),
         (_moved, NAME, "contradicts its grid: x and y are not those of de1100"),
         (_standing, NAME, "has times that do not rise"),
         (_attr("RR", "scale_factor", "much"), NAME, "has the attribute scale_factor, which is not a number"),
@@ -128,6 +138,62 @@ def test_another_structure_is_refused(change: Callable[[Any], None], name: str, 
     """NetCDF of another version or maker is named, with its contents and a remedy."""
     with pytest.raises(HeaderError, match=match):
         Fields(changed(change), name)
+
+
+@pytest.mark.parametrize("zone", ["", "Z", " UTC", " +00:00", ".000", " 0:00"])
+def test_times_in_utc_may_say_so(zone: str) -> None:
+    """Libraries spell UTC in several ways; all are the same times."""
+    with h5py.File(io.BytesIO(DATA)) as file:
+        units = file["time"].attrs["units"].decode()
+
+    found = Fields(
+        changed(_attr("time", "units", f"{units}:00{zone}" if units.count(":") == 1 else f"{units}{zone}")), NAME
+    )
+
+    np.testing.assert_array_equal(found.times, np.array(TIMES))
+
+
+_TEXTS = h5py.string_dtype()
+
+
+def _many_texts(file: Any) -> None:
+    file.attrs.create("history", ["x" * 60_000] * 1_000, dtype=_TEXTS)
+
+
+def _crowded(file: Any) -> None:
+    for number in range(1_001):
+        file.attrs[f"a{number}"] = 0
+
+
+def test_texts_of_variable_length_are_not_read() -> None:
+    """HDF5 reserves what such a text claims to need, up to 4 GB, so that none is read; the others are."""
+    data = changed(_many_texts)
+    Fields(data, "mine.nc")
+
+    tracemalloc.start()
+    found = Fields(data, "mine.nc")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert found.header.reanalysis == "2017.002"
+    assert peak < 30 << 20  # the texts have 60 MB
+
+
+def test_a_unit_of_variable_length_is_refused() -> None:
+    """The unit is not guessed where its text cannot be read safely."""
+
+    def change(file: Any) -> None:
+        del file["RR"].attrs["units"]
+        file["RR"].attrs.create("units", "kg m-2", dtype=_TEXTS)
+
+    with pytest.raises(HeaderError, match="states RR in '', and RADKLIM's is in kg m-2"):
+        Fields(changed(change), NAME)
+
+
+def test_a_root_with_thousands_of_attributes_is_refused() -> None:
+    """The root is bounded like every group."""
+    with pytest.raises(UnsafeMember, match="/ has more than 1,000 entries"):
+        Fields(changed(_crowded), NAME)
 
 
 def _large_chunks(path: str) -> Callable[[Any], None]:

@@ -19,7 +19,7 @@ from zlib_ng import zlib_ng
 from radar_nb.dwd.grids import find_grid
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError
-from radar_nb.formats.odim import CHUNK_LIMIT, DEFLATE, SHUFFLE, UntrustedFile, open_hdf5
+from radar_nb.formats.odim import CHUNK_LIMIT, DEFLATE, SHUFFLE, UntrustedFile, open_hdf5, stored_value
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE, Header
 
 if TYPE_CHECKING:
@@ -33,7 +33,12 @@ _NAME = re.compile(r"(?:^|[/\\ ])(?P<product>[A-Z]{2})_(?P<version>\d{4}\.\d{3})
 _FIELD = "RR"
 _UNITS = {"kg m-2", "kg m^-2", "kg/m2", "kg m**-2", "kg", "mm"}
 """Spellings of the unit: DWD's excerpt has kg, for a square metre."""
-_SINCE = re.compile(r"(second|minute|hour|day)s? since (\d{4}-\d\d?-\d\d?)(?:[T ](\d\d?):(\d\d)(?::(\d\d))?)?")
+_SINCE = re.compile(
+    r"(second|minute|hour|day)s? since (\d{4}-\d\d?-\d\d?)(?:[T ](\d\d?):(\d\d)(?::(\d\d)(?:\.0+)?)?)?"
+    r" *(?:Z|UTC|GMT|[+-]?0?0:?0?0)?"
+)
+_CALENDARS = {"", "standard", "gregorian", "proleptic_gregorian"}
+"""Names of the one calendar in which these times are equal (CF conventions 1.11, 4.4.1)."""
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _MOST = 10_000  # fields of a file: a month of 5 minutes has 8,928
 _LATEST = 1e11  # of any unit: seconds of three thousand years
@@ -246,9 +251,12 @@ class Fields:
 
 def _times(file: UntrustedFile, count: int) -> NDArray[np.datetime64]:
     units = _text(file.field("time"), "units")
-    match = _SINCE.match(units)
-    if match is None:
-        raise file.refusal(f"has no valid time (its units are {units[:40]!r}): {_OPEN}")
+    match, calendar = _SINCE.fullmatch(units.strip()), _text(file.field("time"), "calendar")
+    if match is None or calendar not in _CALENDARS:
+        raise file.refusal(
+            f"has no valid time in UTC (its units are {units[:40]!r}, its calendar is "
+            f"{calendar[:20] or 'standard'!r}): {_OPEN}"
+        )
     unit, date, hour, minute, second = match.groups()
     begin = datetime.strptime(f"{date} {hour or 0}:{minute or 0}:{second or 0}", "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - UTC
     stamps = file.axis("time", count).astype(float)
@@ -291,18 +299,16 @@ def _packing(file: UntrustedFile, field: Any) -> tuple[float, float, NDArray[Any
 
 
 def _number(file: UntrustedFile, holder: Any, key: str) -> float | None:
-    if key not in holder.attrs:
-        return None
-    place = holder.attrs.get_id(key)
-    if place.shape not in {(), (1,)} or place.dtype.kind not in "iuf":
+    value = stored_value(holder, key)
+    if isinstance(value, bytes) or (value is None and key in holder.attrs):
         raise file.refusal(f"has the attribute {key}, which is not a number: {_OPEN}")
-    return float(np.asarray(holder.attrs[key]).reshape(-1)[0])
+    return None if value is None else float(value)
 
 
 def _text(holder: Any, key: str) -> str:
-    value = holder.attrs.get(key, b"")
-    value = value.reshape(-1)[0] if isinstance(value, np.ndarray) and value.size == 1 else value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    """Return a text of fixed length, as the netCDF libraries write ASCII; empty if there is none."""
+    value = stored_value(holder, key)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
 
 def _filters(field: Any) -> tuple[int, ...]:

@@ -182,6 +182,7 @@ class UntrustedFile:
         self.root = root
         self.name = name
         self._found: dict[str, Any] = {}
+        self._refuse_crowd("/", root)
 
     def refusal(self, reason: str) -> HeaderError:
         """Return the error that the file is not what it should be."""
@@ -198,7 +199,7 @@ class UntrustedFile:
         return self._found[path]
 
     def _walk(self, path: str) -> Any:
-        from h5py import Group, h5a, h5l  # noqa: PLC0415 - most users never open an HDF5
+        from h5py import Group, h5l  # noqa: PLC0415 - most users never open an HDF5
 
         place, steps = self.root, path.split("/")
         for count, step in enumerate(steps, 1):
@@ -208,11 +209,14 @@ class UntrustedFile:
             if place.id.links.get_info(step.encode()).type != h5l.TYPE_HARD:
                 raise self.danger(f"{path} is a link to another place")
             place = place[step]
-            if (isinstance(place, Group) and len(place) > _MOST) or h5a.get_num_attrs(place.id) > _MOST:
-                raise UnsafeMember(
-                    f"{self.name} is not safe to read: {path} has more than {_MOST:,} entries: {_AGAIN}"
-                )
+            self._refuse_crowd(path, place)
         return place
+
+    def _refuse_crowd(self, path: str, place: Any) -> None:
+        from h5py import Group, h5a  # noqa: PLC0415 - as above
+
+        if (isinstance(place, Group) and len(place) > _MOST) or h5a.get_num_attrs(place.id) > _MOST:
+            raise self.danger(f"{path} has more than {_MOST:,} entries")
 
     def field(self, path: str = _DATA) -> Any:
         """Return a data set, by default that of codes; raise before reading one in other files or large chunks."""
@@ -252,16 +256,11 @@ class UntrustedFile:
         group = self.find(path)
         if group is None or name not in group.attrs:
             raise self.refusal(f"is not an ODIM composite: it has no {path}/{name}; {_AGAIN}")
-        place = group.attrs.get_id(name)
-        kind = place.get_type()
-        sound = place.shape == () and kind.get_size() <= _LONGEST and place.dtype.kind in "Sfiu"
-        if not sound or kind.get_size() != place.dtype.itemsize:
+        if (value := stored_value(group, name)) is None:
             raise self.refusal(
                 f"is not an ODIM composite: its attribute {path}/{name} is not a number or a text; {_AGAIN}"
             )
-        value = np.empty((), place.dtype)
-        place.read(value, kind)
-        return value[()]
+        return value
 
     def text(self, path: str, name: str, default: str | None = None) -> str:
         """Return an attribute as text."""
@@ -283,6 +282,23 @@ class UntrustedFile:
                 f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes; {_AGAIN}"
             )
         return int(value)
+
+
+def stored_value(holder: Any, name: str) -> Any:
+    """Return an attribute that is one short number or text of fixed length; None if it is absent or another.
+
+    A text of variable length is not read: HDF5 first reserves and fills the bytes that it claims, up to 4 GB.
+    """
+    if name not in holder.attrs:
+        return None
+    place = holder.attrs.get_id(name)
+    kind = place.get_type()
+    sound = place.shape in {(), (1,)} and kind.get_size() <= _LONGEST and place.dtype.kind in "Sfiu"
+    if not sound or kind.get_size() != place.dtype.itemsize:
+        return None
+    value = np.empty(place.shape, place.dtype)
+    place.read(value, kind)
+    return value.reshape(-1)[0]
 
 
 @contextmanager
