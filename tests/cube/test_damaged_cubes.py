@@ -383,6 +383,8 @@ class TestForgedRecords:
             {"valid": "////"},
             {"shifts": {"999": 1}},
             {"shifts": {"1": 1e999}},
+            {"shifts": {"1": 1 << 62}},
+            {"shifts": {"1": -(10**30)}},
             {"radars": 7},
         ],
         ids=str,
@@ -416,6 +418,24 @@ class TestForgedRecords:
 
         assert load_records(str(cube)) == {}
         xr.testing.assert_identical(open_cube(cube).load(), expected)
+
+    def test_attributes_of_a_cube_are_printable(self, cube: Path) -> None:
+        """Control characters of a description or a record would move the cursor of a terminal that prints them."""
+        make_old(cube)  # without a checksum, so that anyone can write it
+        edit(cube / "zarr.json", lambda group: group["attributes"].update(title="\x1b]0;owned\x07"))
+        edit(cube / "RW" / "zarr.json", lambda array: array["attributes"].update(institution="\x9b2J"))
+        whole = load_cube(Folder(cube))
+        assert whole is not None
+        path = shards(cube)[0]
+        record = json.loads(zlib.decompress(Shard.of(path.read_bytes(), whole.shards, name="").note))
+        record |= {"radars": ["\x1b[2J"], "doubled": ["\x1b[1A"]}
+        path.write_bytes(with_note(path.read_bytes(), whole.shards, zlib.compress(json.dumps(record).encode())))
+
+        ds = open_cube(cube)
+
+        texts = [str(value) for attrs in (ds.attrs, ds.RW.attrs) for value in attrs.values()]
+        assert all(text.isprintable() for text in texts)
+        assert ds.attrs["title"] == "?]0;owned?"
 
     def test_a_pipe_in_place_of_the_copies_does_not_block(self, cube: Path) -> None:
         """Only regular files are opened."""

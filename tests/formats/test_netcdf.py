@@ -99,6 +99,13 @@ def _attr(path: str, key: str, value: str) -> Callable[[Any], None]:
     return change
 
 
+def _number(path: str, key: str, value: float) -> Callable[[Any], None]:
+    def change(file: Any) -> None:
+        file[path].attrs[key] = value
+
+    return change
+
+
 def _moved(file: Any) -> None:
     file["x"][:] = file["x"][()] + 80
 
@@ -129,6 +136,15 @@ def _standing(file: Any) -> None:
         (_attr("time", "calendar", "360_day"), NAME, "its calendar is '360_day'"),
         (_moved, NAME, "contradicts its grid: x and y are not those of de1100"),
         (_standing, NAME, "has times that do not rise"),
+        (
+            _attr("/", "x", ""),
+            "RW_2017.002_201709.nc",
+            "holds 2017-10-01T00:50:00 to .*, unlike its name: it was renamed",
+        ),
+        (_attr("/", "x", ""), "YW_2017.002_20171002.nc", "unlike its name|states an interval"),
+        (_number("RR", "scale_factor", np.nan), NAME, "scale_factor nan and add_offset .* are not valid"),
+        (_number("RR", "scale_factor", 0.0), NAME, "scale_factor 0.0 and add_offset .* are not valid"),
+        (_number("RR", "add_offset", np.inf), NAME, "add_offset inf are not valid"),
         (_attr("RR", "scale_factor", "much"), NAME, "has the attribute scale_factor, which is not a number"),
         (_attr("/", "title", "my file"), "mine.nc", "does not state its product and version: name it as DWD does"),
         (_attr("/", "title", ""), "SF_2017.002_201710.nc", "is of the product SF, and RADKLIM has RW and YW"),
@@ -221,6 +237,31 @@ def test_a_file_that_inflates_to_a_chunk_of_128_mb_is_refused_before_it_is_read(
     """Such a file is refused before reading, since HDF5 inflates whole chunks."""
     with pytest.raises(UnsafeMember, match=f"its {path} has chunks of 128.0 MB: fetch it again"):
         Fields(changed(_large_chunks(path)), NAME)
+
+
+@pytest.mark.parametrize("path", ["RR", "time", "x"])
+def test_a_chunk_that_inflates_beyond_its_size_is_refused(path: str) -> None:
+    """HDF5 would inflate all of it: a megabyte takes gigabytes and a minute."""
+
+    def change(file: Any) -> None:
+        old, attrs = file[path][()], dict(file[path].attrs)
+        del file[path]
+        chunk = (3, *old.shape[1:])
+        new = file.create_dataset(path, data=old, chunks=chunk, compression="gzip", shuffle=True)
+        for key in {"units", "scale_factor", "_FillValue"} & set(attrs):
+            new.attrs[key] = attrs[key]
+        new.id.write_direct_chunk((0,) * old.ndim, zlib.compress(bytes(100_000_000), 9))
+
+    with pytest.raises(UnsafeMember, match=f"a chunk of its {path} inflates to more than its"):
+        Fields(changed(change), NAME).codes(0)
+
+
+def test_a_field_in_a_million_chunks_is_refused() -> None:
+    """Their places alone would take minutes."""
+    data = rewritten(None, attrs={}, shape=(3, 1100, 900), dtype="i2", chunks=(1, 1, 1), fillvalue=1)
+
+    with pytest.raises(UnsafeMember, match="its RR has 990,000 chunks a field"):
+        Fields(data, NAME)
 
 
 def test_an_axis_of_another_length_is_refused_before_it_is_read() -> None:

@@ -343,6 +343,16 @@ def test_times_are_in_seconds() -> None:
     assert parse_header(FRAME).time.dtype == "datetime64[s]"
 
 
+def test_texts_of_a_header_are_printable() -> None:
+    """They become attributes, and control characters would reach the terminal that prints a Dataset."""
+    header = b"RY182355100001019BY1620142VS 3SW \x1b]0;x\x07\x9b.PR E-02INT   5GP 900x 900MS  9<\x1b[2J,boo> \x03"
+
+    found = parse_header(header)
+
+    assert found.software == "?]0;x??."
+    assert found.radars == ("?[2J", "boo")
+
+
 def test_a_frame_without_a_list_of_radars_has_no_radars() -> None:
     """Some products do not state their radars."""
     assert parse_header(FRAME.replace(b"MS 10<boo,ros> ", b"")).radars == ()

@@ -113,6 +113,29 @@ def _large_chunk(target: str) -> bytes:
     return _replaced(make)
 
 
+def _bomb(target: str, **options: Any) -> bytes:
+    del target
+
+    def make(group: Any) -> None:
+        field = group.create_dataset("data", (2, 3), "u2", chunks=(1, 3), compression="gzip", **options)
+        field.id.write_direct_chunk((1, 0), zlib.compress(bytes(100_000_000), 9))
+
+    return _replaced(make)
+
+
+def _twice(target: str) -> bytes:
+    del target
+
+    def make(group: Any) -> None:
+        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        made.set_chunk((2, 3))
+        made.set_deflate(9)
+        made.set_filter(h5py.h5z.FILTER_DEFLATE, h5py.h5z.FLAG_MANDATORY, (9,))
+        h5py.h5d.create(group.id, b"data", h5py.h5t.STD_U16LE, h5py.h5s.create_simple((2, 3)), made)
+
+    return _replaced(make)
+
+
 HOSTILE_HDF5: Mapping[str, tuple[Callable[[str], bytes], str]] = {
     "a field stored in another file": (_external, "its field is stored in other files"),
     "a virtual field": (_virtual, "its field is stored in other files"),
@@ -128,6 +151,15 @@ HOSTILE_HDF5: Mapping[str, tuple[Callable[[str], bytes], str]] = {
         for path in ("dataset1", "dataset1/data1/data", "dataset1/data1/what", "what", "how")
     },
     "a field of six cells in a chunk of 128 MB": (_large_chunk, "data has chunks of 128.0 MB"),
+    "a chunk that inflates to 100 MB": (
+        _bomb,
+        "a chunk of its dataset1/data1/data inflates to more than its 10 B",
+    ),
+    "a shuffled chunk that inflates to 100 MB": (
+        lambda target: _bomb(target, shuffle=True, fletcher32=True),
+        "a chunk of its dataset1/data1/data inflates to more than its 10 B",
+    ),
+    "a field that is deflated twice": (_twice, "its dataset1/data1/data is packed twice"),
     "a thousand attributes": (_crowded, "how has more than 1,000 entries"),
     "a thousand links": (_crowded_group, "dataset1 has more than 1,000 entries"),
 }

@@ -37,6 +37,8 @@ _NOTE_LIMIT = 4 << 20
 _COPIES_LIMIT = 256 << 20
 """Maximum bytes of the copies of one cube's records; 40 years have some 20 MB."""
 
+_DAY = 86400  # seconds: no stamp is shifted by more
+
 ABSENT = -1
 """Valid cells of a missing frame."""
 
@@ -157,6 +159,7 @@ class DayRecord:
             or record.of_step.max(initial=-1) >= len(record.origins)
             or record.valid.min(initial=0) < ABSENT
             or not set(record.shifts) <= set(range(steps))
+            or max(map(abs, record.shifts.values()), default=0) >= _DAY
         ):
             raise DamagedShard(f"{name} has a record of its day that contradicts itself: {REMEDY}")
         return record

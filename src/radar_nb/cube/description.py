@@ -41,7 +41,7 @@ from radar_nb.dwd.products import PRODUCTS, frame_step
 from radar_nb.errors import CubeError, DamagedShard, SeriesError, SettingsError
 from radar_nb.formats.packing import FLAGS, Packing
 from radar_nb.reading.series import ANCHORS
-from radar_nb.runtime.wording import decimal
+from radar_nb.runtime.wording import decimal, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -412,7 +412,7 @@ def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], a
         attrs=_attrs_of(arrays[variable]),
         flag_attrs=_attrs_of(arrays["flags"]) if "flags" in arrays else {},
         crs_attrs=_attrs_of(arrays["crs"]),
-        dataset_attrs=attrs,
+        dataset_attrs=_clean(attrs),
         metadata=metadata,
     )
 
@@ -457,8 +457,15 @@ def _checksum(document: dict[str, Any], described: dict[str, Any], attrs: dict[s
 
 
 def _attrs_of(array: dict[str, Any]) -> dict[str, Any]:
-    attrs = {name: value for name, value in array["attributes"].items() if name not in _SPELLING}
+    attrs = {name: value for name, value in _clean(array["attributes"]).items() if name not in _SPELLING}
     return attrs | {name: np.array(attrs[name], dtype) for name, dtype in _ARRAYS.items() if name in attrs}
+
+
+def _clean(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes whose texts are printable."""
+    return {
+        printable(name): printable(value) if isinstance(value, str) else value for name, value in attrs.items()
+    }
 
 
 def create_cube(store: Store, opened: Opened, like: xr.Dataset, *, layout: Layout, flags: bool) -> Cube:

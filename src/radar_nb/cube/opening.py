@@ -25,6 +25,7 @@ from radar_nb.errors import CubeError, NothingFound
 from radar_nb.formats.packing import FLAGS
 from radar_nb.reading.dataset import chunk_bytes, in_chunks, packing_attrs, step_coords, told_attrs
 from radar_nb.reading.forecasts import forecast_coords
+from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -211,7 +212,7 @@ def _attrs(
 
 
 def _radars(days: dict[int, StoredDay]) -> str:
-    return ",".join(sorted({radar for stored in days.values() for radar in stored.record.radars}))
+    return printable(",".join(sorted({radar for stored in days.values() for radar in stored.record.radars})))
 
 
 def cube_steps(

@@ -21,6 +21,7 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError
 from radar_nb.formats.odim import CHUNK_LIMIT, DEFLATE, SHUFFLE, UntrustedFile, open_hdf5, stored_value
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE, Header
+from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from radar_nb.formats.radolan import Buffer
 
-_NAME = re.compile(r"(?:^|[/\\ ])(?P<product>[A-Z]{2})_(?P<version>\d{4}\.\d{3})_(\d{6}|\d{8})\.nc$")
+_NAME = re.compile(r"(?:^|[/\\ ])(?P<product>[A-Z]{2})_(?P<version>\d{4}\.\d{3})_(?P<stamp>\d{6}|\d{8})\.nc$")
 _FIELD = "RR"
 _UNITS = {"kg m-2", "kg m^-2", "kg/m2", "kg m**-2", "kg", "mm"}
 """Spellings of the unit: DWD's excerpt has kg, for a square metre."""
@@ -182,6 +183,12 @@ class Fields:
                 f"has times that are {steps.min()} min apart, and {product} comes every "
                 f"{PRODUCTS[product].interval} min: {_AGAIN}"
             )
+        begin, end = _named(match["stamp"])
+        if not begin <= self.times[0] <= self.times[-1] <= end:
+            raise file.refusal(
+                f"holds {self.times[0]} to {self.times[-1]}, unlike its name: it was renamed or mixed up; "
+                f"{_AGAIN}, or give it its own name"
+            )
         return product, match["version"]
 
     def _read(self, number: int) -> NDArray[Any]:
@@ -221,7 +228,7 @@ class Fields:
             length = max(1, min((self._chunks or (1,))[0], CHUNK_LIMIT // field))
             start = number // length * length
             with open_hdf5(self._data, self._name) as file:
-                block = self._block = start, file.field(_FIELD)[start : start + length]
+                block = self._block = start, file.values(file.field(_FIELD), start, start + length)
         read: NDArray[Any] = block[1][number - block[0]]
         return read
 
@@ -247,6 +254,13 @@ class Fields:
             amount = counts[wrong][0] * self._step
             raise HeaderError(f"{self._name} holds the amount {amount:g} mm, which no file of DWD has: {_AGAIN}")
         return np.where(missing, NO_DATA_CODE, counts).astype(np.uint16)
+
+
+def _named(stamp: str) -> tuple[np.datetime64, np.datetime64]:
+    """Return begin and end of the month or the day in a name; an interval may end with it."""
+    text = "-".join((stamp[:4], stamp[4:6], *filter(None, (stamp[6:],))))
+    begin = np.datetime64(text)
+    return begin.astype("datetime64[s]"), (begin + 1).astype("datetime64[s]")
 
 
 def _times(file: UntrustedFile, count: int) -> NDArray[np.datetime64]:
@@ -291,6 +305,10 @@ def _packing(file: UntrustedFile, field: Any) -> tuple[float, float, NDArray[Any
     }
     marks = {value for key in ("_FillValue", "missing_value") if (value := numbers[key]) is not None}
     scale, offset = numbers["scale_factor"], numbers["add_offset"]
+    if not (scale is None or 0 < scale < np.inf) or not (offset is None or np.isfinite(offset)):
+        raise file.refusal(
+            f"contradicts itself: scale_factor {scale} and add_offset {offset} are not valid; {_AGAIN}"
+        )
     return (
         1.0 if scale is None else float(f"{scale:.6g}"),
         0.0 if offset is None else offset,
@@ -308,7 +326,7 @@ def _number(file: UntrustedFile, holder: Any, key: str) -> float | None:
 def _text(holder: Any, key: str) -> str:
     """Return a text of fixed length, as the netCDF libraries write ASCII; empty if there is none."""
     value = stored_value(holder, key)
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+    return printable(value.decode("utf-8", "replace")) if isinstance(value, bytes) else ""
 
 
 def _filters(field: Any) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError, SettingsError, UnknownGrid, UnsafeMember
 from radar_nb.formats.packing import Packing, radolan_packing
 from radar_nb.formats.radolan import FRAME_LIMIT, NO_DATA_CODE, VALUE, Header
-from radar_nb.runtime.wording import decimal, human_bytes, human_interval
+from radar_nb.runtime.wording import decimal, human_bytes, human_interval, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +48,8 @@ DEFLATE, SHUFFLE, _FLETCHER32 = 1, 2, 3
 """Numbers of HDF5's filters (HDF5 File Format Specification, IV.A.2.l)."""
 CHUNK_LIMIT = 64 << 20
 """Most bytes of a chunk, unpacked; a field of HX has 42 MB."""
+_CHUNKS = 10_000  # of a field; DWD's have one
+_CHECKSUM = 4  # bytes of Fletcher's checksum beside a chunk
 _MOST = 1000  # attributes or links of a group; DWD's have 17 at most
 _LONGEST = 1 << 16  # bytes of an attribute; the list of radars has some 200
 _AGAIN = "fetch it again with overwrite=True"
@@ -110,7 +112,7 @@ def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | 
     """
     with open_hdf5(data, name) as file:
         header, quantity, packing = _meaning(file, len(data))
-        codes = _codes(file.field(), out)
+        codes = _codes(file, out)
     if packing.itemsize == _WIDE and packing.offset:
         packing = _from_zero(packing, codes)
     return Composite(header=header, quantity=quantity, packing=packing, codes=codes)
@@ -220,7 +222,7 @@ class UntrustedFile:
 
     def field(self, path: str = _DATA) -> Any:
         """Return a data set, by default that of codes; raise before reading one in other files or large chunks."""
-        from h5py import Dataset, h5d  # noqa: PLC0415 - as above
+        from h5py import Dataset, h5d, h5t  # noqa: PLC0415 - as above
 
         data = self.find(path)
         if not isinstance(data, Dataset):
@@ -229,15 +231,27 @@ class UntrustedFile:
         made = data.id.get_create_plist()
         if made.get_layout() not in {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED} or made.get_external_count():
             raise self.danger("its field is stored in other files")
-        filters = {made.get_filter(number)[0] for number in range(made.get_nfilters())}
-        if not filters <= {DEFLATE, SHUFFLE, _FLETCHER32}:
+        filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
+        if not set(filters) <= {DEFLATE, SHUFFLE, _FLETCHER32}:
             raise self.refusal(
                 "is compressed by a filter that DWD does not use, and radar_nb does not load others: "
                 "open it with h5py"
             )
+        if len(set(filters)) < len(filters):
+            raise self.danger(f"its {path} is packed twice")
+        kind = data.id.get_type()
+        if isinstance(kind, h5t.TypeBitfieldID) or (
+            isinstance(kind, h5t.TypeIntegerID)
+            and (kind.get_precision(), kind.get_offset()) != (8 * kind.get_size(), 0)
+        ):
+            raise self.refusal(f"stores {path} in some bits of its integers, unlike DWD: open it with h5py")
         chunk = math.prod(data.chunks or ()) * data.dtype.itemsize
         if chunk > CHUNK_LIMIT:  # HDF5 unpacks a chunk whole, even for one value of it
             raise self.danger(f"its {path} has chunks of {human_bytes(chunk)}")
+        if data.chunks:
+            count = math.prod(-(-n // c) for n, c in zip(data.shape[-2:], data.chunks[-2:], strict=True))
+            if count > _CHUNKS:
+                raise self.danger(f"its {path} has {count:,} chunks a field")
         return data
 
     def axis(self, path: str, count: int) -> NDArray[Any]:
@@ -248,8 +262,34 @@ class UntrustedFile:
                 f"has the variable {path} of shape {data.shape} and type {data.dtype}, not {count:,} numbers; "
                 f"{_AGAIN}"
             )
-        values: NDArray[Any] = data[()]
+        return self.values(data)
+
+    def values(self, data: Any, first: int = 0, last: int | None = None) -> NDArray[Any]:
+        """Return the values of a data set of `field`, or of a range along its first axis."""
+        last = data.shape[0] if last is None else last
+        self._refuse_bombs(data, first, last)
+        values: NDArray[Any] = data[first:last]
         return values
+
+    def _refuse_bombs(self, data: Any, first: int, last: int) -> None:
+        """Raise for chunks that inflate beyond their size: HDF5 inflates a chunk to the end of its stream."""
+        made = data.id.get_create_plist()
+        filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
+        if DEFLATE not in filters:
+            return
+        packed: list[tuple[int, ...]] = []
+
+        def note(chunk: Any) -> None:
+            at = chunk.chunk_offset
+            if first - data.chunks[0] < at[0] < last and not chunk.filter_mask & 1 << filters.index(DEFLATE):
+                packed.append(at)
+
+        data.id.chunk_iter(note)
+        room = math.prod(data.chunks) * data.dtype.itemsize + _CHECKSUM
+        for at in packed:
+            plain = zlib_ng.decompressobj().decompress(data.id.read_direct_chunk(at)[1], room + 1)
+            if len(plain) > room:
+                raise self.danger(f"a chunk of its {data.name[1:]} inflates to more than its {human_bytes(room)}")
 
     def attribute(self, path: str, name: str) -> Any:
         """Return an attribute as stored: in a damaged file, HDF5 may not return from a conversion."""
@@ -267,7 +307,7 @@ class UntrustedFile:
         if default is not None and ((group := self.find(path)) is None or name not in group.attrs):
             return default
         value = self.attribute(path, name)
-        return value.decode() if isinstance(value, bytes) else str(value)
+        return printable(value.decode() if isinstance(value, bytes) else str(value))
 
     def moment(self, path: str, prefix: str = "") -> datetime:
         """Return the time that a date and a time state, UTC."""
@@ -507,7 +547,8 @@ def _exponent(scale: float) -> int:
     return exponent if scale == float(f"1e{exponent}") else 0
 
 
-def _codes(data: Any, out: NDArray[Any] | None) -> NDArray[Any]:
+def _codes(file: UntrustedFile, out: NDArray[Any] | None) -> NDArray[Any]:
+    data = file.field()
     if out is None or (out.shape, out.dtype) != (data.shape, data.dtype):
         out = np.empty(data.shape, data.dtype)
     made = data.id.get_create_plist()
@@ -517,7 +558,7 @@ def _codes(data: Any, out: NDArray[Any] | None) -> NDArray[Any]:
         plain = zlib_ng.decompressobj().decompress(packed, out.nbytes + 1)
         north_first = np.frombuffer(plain, data.dtype).reshape(data.shape)
     else:
-        north_first = data[()]
+        north_first = file.values(data)
     np.copyto(out, north_first[::-1])
     return out
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from radar_nb.errors import FrameError, HeaderError, TruncatedFrame
+from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -173,7 +174,7 @@ def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
     """
     head = bytes(data[:HEADER_LIMIT])
     end = head.find(ETX)
-    text = (head if end < 0 else head[:end]).decode("latin-1")
+    text = printable((head if end < 0 else head[:end]).decode("latin-1"))  # radars and software become attributes
     start = _START.match(text)
     if start is None:
         raise HeaderError(

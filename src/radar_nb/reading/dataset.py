@@ -32,7 +32,7 @@ from radar_nb.reading.regridding import Method, Weights, weights
 from radar_nb.reading.series import Series, make_series
 from radar_nb.reading.sources import find_frames
 from radar_nb.reading.wradlib_template import Template, find_template
-from radar_nb.runtime.wording import human_time
+from radar_nb.runtime.wording import human_time, printable
 from radar_nb.runtime.workers import renew_dask_after_forks
 
 if TYPE_CHECKING:
@@ -420,7 +420,7 @@ def told_attrs(missing: NDArray[Any], doubled: Sequence[str], problems: Sequence
 
 def _some(texts: Sequence[str], count: int) -> str:
     more = count - _LISTED
-    return "; ".join(texts[:_LISTED]) + (f"; and {more} more" if more > 0 else "")
+    return printable("; ".join(texts[:_LISTED])) + (f"; and {more} more" if more > 0 else "")
 
 
 def _regridding(opened: Opened) -> str:
