@@ -25,6 +25,7 @@ RW = Header(
 RW_NAME = "RW_20221018-0050.asc"
 CODES = np.resize(np.array([0, 1, 25, 4095, 0x29C4], np.uint16), (900, 900))
 WHOLE = write_grid(RW, CODES)
+HEAD = WHOLE[: WHOLE.index(b"\n", WHOLE.index(b"NODATA")) + 1]
 
 
 def test_the_real_archive_equals_numpys_reading(real_forms: Path) -> None:
@@ -89,6 +90,8 @@ def test_a_grid_may_be_spelt_otherwise(change: object) -> None:
         (WHOLE.replace(b"-523462", b"-443462"), RW_NAME, HeaderError, "xllcorner is -443462, and de900"),
         (WHOLE.replace(b"1000\n", b"250\n", 1), RW_NAME, HeaderError, "cellsize is 250, and de900"),
         (WHOLE[:-9000], RW_NAME, TruncatedFrame, r"RW_20221018-0050\.asc ends after [0-9,]+ of 810,000 values"),
+        (HEAD + b"\x1e", RW_NAME, TruncatedFrame, "ends after 0 of 810,000 values"),
+        (HEAD + b"# 1 2 3\n", RW_NAME, TruncatedFrame, "ends after [0-9,]+ of 810,000 values"),
         (WHOLE + b"0 0 0\n", RW_NAME, HeaderError, "a value that is not one of DWD's"),
         (WHOLE.replace(b" 25 ", b" 2.5 ", 1), RW_NAME, HeaderError, "a value that is not one of DWD's"),
         (WHOLE.replace(b" 25 ", b" -7 ", 1), RW_NAME, HeaderError, "holds the value -7 tenths"),

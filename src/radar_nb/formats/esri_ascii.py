@@ -30,6 +30,7 @@ _NAME = re.compile(
     r"(?:^|[/\\ ])(?P<product>[A-Z]{2})_(?:(?P<version>\d{4}\.\d{3})_)?(?P<date>\d{8})[-_](?P<time>\d{4})\.asc$"
 )
 _LINE = re.compile(rb"[ \t]*([A-Za-z_]+)[ \t]+(-?[0-9.,]+)[ \t]*\r?\n")
+_DIGIT = re.compile(rb"[0-9]")
 _NEEDED = ("ncols", "nrows", "cellsize")
 _HEADER_LIMIT = 512  # bytes; DWD's have 90
 _PRECISION = -1  # tenths of a millimetre, of RADKLIM's YW too, whose binaries have hundredths
@@ -164,10 +165,10 @@ def _header(lines: Mapping[str, float], name: str, size: int) -> Header:
 def _numbers(body: bytes, dtype: type[Any], header: Header, name: str) -> NDArray[Any]:
     """Return the values, shape (rows, cols)."""
     rows, cols = header.rows, header.cols
-    if not body.strip():  # of which NumPy would warn
+    if not _DIGIT.search(body):  # of which NumPy would warn
         raise TruncatedFrame(f"{name} ends after 0 of {rows * cols:,} values: {_AGAIN}")
     try:
-        numbers: NDArray[Any] = np.loadtxt(io.BytesIO(body), dtype=dtype, ndmin=2)
+        numbers: NDArray[Any] = np.loadtxt(io.BytesIO(body), dtype=dtype, comments=None, ndmin=2)
     except ValueError as error:
         _check_count(body.translate(_KINDS), header, name)
         raise HeaderError(f"{name} holds a value that is not one of DWD's ({error}): {_AGAIN}") from error
