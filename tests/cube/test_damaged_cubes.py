@@ -319,6 +319,20 @@ class TestForeignShards:
         build_cube(hours, cube, client=False, progress=False)
         assert files(cube) == files(sound)
 
+    def test_a_shard_of_a_terabyte_is_damage(self, sound: Path, cube: Path, hours: Path) -> None:
+        """Its index may be sound: what verifies the shard would read all of it into memory."""
+        path = shards(cube)[0]
+        data = path.read_bytes()
+        with path.open("wb") as file:  # sparse, so that it takes no space
+            file.seek(1 << 40)
+            file.write(data)
+
+        with pytest.raises(Incomplete, match=r"has 1,099,5.* bytes, more than any day of this cube"):
+            verify_cube(cube, progress=False)
+        repair_cube(cube, progress=False)
+        build_cube(hours, cube, client=False, progress=False)
+        assert files(cube) == files(sound)
+
     def test_a_day_that_was_never_built_does_not_appear(self, cube: Path) -> None:
         """A copy of a shard under the name of a day without one is damage."""
         open_cube(cube)

@@ -300,6 +300,10 @@ class Cube:
         CubeError
             It has been replaced since.
         """
+        if file.size > layout.limit:  # before anything reads all of it
+            raise DamagedShard(
+                f"{self.store.name}/{file.key} has {file.size:,} bytes, more than any day of this cube: {REMEDY}"
+            )
         length = min(file.size, layout.index_bytes + NOTE_ROOM)
         (tail,) = self.store.spans(file, [(file.size - length, length)])
         return Shard.of(tail, layout, name=f"{self.store.name}/{file.key}", size=file.size)

@@ -31,6 +31,7 @@ Chunk = tuple[int, int, int]
 NOTE_ROOM = 16 << 10
 """Bytes before the index that contain most notes; reading them with the index saves a request."""
 
+_LONGEST_NOTE = 4 << 20  # bytes; real ones have some kilobytes
 _EMPTY = 0xFFFFFFFFFFFFFFFF
 _CRC = struct.Struct("<I")
 _FOOT = struct.Struct("<I4s")  # the note's length and its mark
@@ -71,6 +72,12 @@ class ShardFormat:
     def index_bytes(self) -> int:
         """Bytes of the index with its checksum."""
         return 16 * math.prod(self.grid) + _CRC.size
+
+    @property
+    def limit(self) -> int:
+        """Bytes that no shard exceeds: codes that Zstandard cannot compress grow by less than a hundredth."""
+        codes = math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        return codes + codes // 100 + self.index_bytes * 8 + _LONGEST_NOTE
 
     @property
     def codec(self) -> Zstd:

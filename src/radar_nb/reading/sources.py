@@ -211,27 +211,31 @@ def _walk_folder(folder: Path) -> Iterator[File]:
     with os.scandir(folder) as found:
         entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda one: one.name)
     folders = [folder / entry.name for entry in entries if entry.is_dir()]
-    files = [folder / entry.name for entry in entries if entry.is_file() and _is_input(entry.name)]
-    extracted = {frames_folder(file) for file in files} if folders else set()
+    names = [entry.name for entry in entries if entry.is_file() and _is_input(entry.name)]
+    extracted = {frames_folder(folder / name) for name in names} if folders else set()
     for inner in folders:
         if inner not in extracted and not is_cube(inner):
             yield from _walk_folder(inner)
-    for file in files:
-        reason = None if is_dwd_name(file.name) else _no_frames(file)
-        yield file if reason is None else Problem(NothingFound.__name__, f"{file} was skipped: {reason}")
+    for name in names:
+        file = os.path.join(folder, name)  # noqa: PTH118 - a folder may hold 100,000 photographs
+        reason = None if is_dwd_name(name) else _no_frames(file)
+        yield Path(file) if reason is None else Problem(NothingFound.__name__, f"{file} was skipped: {reason}")
 
 
 def _is_input(name: str) -> bool:
     return not name.endswith(_RESULTS) or is_radklim_name(name)
 
 
-def _no_frames(file: Path) -> str | None:
+def _no_frames(path: str) -> str | None:
     """Return why a file holds no frame, by its head or its first members; None if it may hold some."""
-    with file.open("rb") as opened:
-        kind = sniff(opened.read(_HEAD))
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        kind = sniff(os.read(number, _HEAD))
+    finally:
+        os.close(number)
     if kind in {"html", "empty", "unknown"}:
         return "it is neither a RADOLAN frame nor an archive"
-    reason = None
+    reason, file = None, Path(path)
     if kind == "frame" or load_index(file) is not None:
         return None
     try:
