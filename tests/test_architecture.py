@@ -202,7 +202,7 @@ def test_no_two_public_classes_or_functions_share_a_name() -> None:
 
 @every_module
 def test_each_library_is_imported_only_in_its_own_rooms(module: str) -> None:
-    """Other rooms go through the room that owns the library."""
+    """A library is imported only in the rooms that own it."""
     foreign = {
         name
         for name in imports(module)

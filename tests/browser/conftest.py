@@ -68,14 +68,14 @@ _LAB_SETTINGS = {
 class Watch:
     """Requests to other machines, and errors in the console, of a page."""
 
-    strangers: list[str] = field(default_factory=list)
-    red: list[str] = field(default_factory=list)
+    outside_requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def on(self, page: Any) -> None:
         """Watch a page."""
-        page.on("console", lambda m: self.red.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: None if _LABS_OWN in str(error) else self.red.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith(_HOME) else self.strangers.append(r.url))
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: None if _LABS_OWN in str(error) else self.errors.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith(_HOME) else self.outside_requests.append(r.url))
 
 
 @pytest.fixture(scope="session")
@@ -108,8 +108,8 @@ def page(browser: Any) -> Iterator[Any]:
     yield page
     page.close()
 
-    assert watch.strangers == []
-    assert watch.red == []
+    assert watch.outside_requests == []
+    assert watch.errors == []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ def opened(archive: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Studio:
+class Notebook:
     """A notebook whose kernel has the fields open: many explorers share it, since a Lab page loads slowly."""
 
     page: Any
@@ -76,7 +76,7 @@ class Studio:
 
 
 @pytest.fixture(scope="module")
-def opened_studio(lab: Lab, browser: Any, archive: Path) -> Iterator[Studio]:
+def opened_notebook(lab: Lab, browser: Any, archive: Path) -> Iterator[Notebook]:
     """Return the notebook; its kernel ends after this module."""
     page = browser.new_page(
         viewport={"width": 1280, "height": 900}, reduced_motion="reduce", accept_downloads=True
@@ -84,26 +84,26 @@ def opened_studio(lab: Lab, browser: Any, archive: Path) -> Iterator[Studio]:
     page.set_default_timeout(60_000)
     watch = Watch()
     watch.on(page)
-    folder = lab.root / "studio"
+    folder = lab.root / "notebook"
     folder.mkdir()
     (folder / "cells.ipynb").write_text(notebook_of([opened(archive), ""]), encoding="utf-8")
-    page.goto(f"{lab.url}/doc/tree/studio/cells.ipynb?reset", wait_until="domcontentloaded")
+    page.goto(f"{lab.url}/doc/tree/notebook/cells.ipynb?reset", wait_until="domcontentloaded")
     page.wait_for_function("() => !!window.jupyterapp")
     page.evaluate("() => window.jupyterapp.restored.then(() => true)")
     page.wait_for_function(IDLE)
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)")
-    yield Studio(page=page, watch=watch)
+    yield Notebook(page=page, watch=watch)
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.close()
 
 
 @pytest.fixture
-def studio(opened_studio: Studio) -> Iterator[Studio]:
+def notebook(opened_notebook: Notebook) -> Iterator[Notebook]:
     """Return the notebook; finally check that no request left the machine and no error occurred."""
-    yield opened_studio
+    yield opened_notebook
 
-    assert opened_studio.watch.strangers == []
-    assert opened_studio.watch.red == []
+    assert opened_notebook.watch.outside_requests == []
+    assert opened_notebook.watch.errors == []
 
 
 def shown(page: Any, index: int | None = None) -> Any:
@@ -114,7 +114,7 @@ def shown(page: Any, index: int | None = None) -> Any:
 
 
 def at(page: Any, east: float, north: float) -> tuple[float, float]:
-    """Return the screen position of a point copied in shares of the map; scroll the map into view first."""
+    """Return the screen position of a point in shares of the map; scroll the map into view first."""
     over = page.locator(".rnb-over")
     over.scroll_into_view_if_needed()
     box = over.bounding_box()
@@ -170,9 +170,9 @@ def hold_against(page: Any, field: xr.DataArray) -> None:
         assert shown["lat"] == pytest.approx(lat[row, col], abs=1e-9)
 
 
-def test_the_read_out_is_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
+def test_the_read_out_is_the_datasets(notebook: Notebook, fields: xr.DataArray) -> None:
     """The read-out shows value, longitude and latitude of the Dataset's cell under the pointer, at any time."""
-    page = studio.show()
+    page = notebook.show()
 
     hold_against(page, fields[0])
     page.get_by_role("slider", name="Time").fill("7")
@@ -181,9 +181,9 @@ def test_the_read_out_is_the_datasets(studio: Studio, fields: xr.DataArray) -> N
     picture(page, "lab")
 
 
-def test_series_and_their_table_are_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
+def test_series_and_their_table_are_the_datasets(notebook: Notebook, fields: xr.DataArray) -> None:
     """The series of a cell, the mean of a box, and the CSV with both equal the Dataset's values."""
-    page = studio.show()
+    page = notebook.show()
 
     page.mouse.click(*at(page, 0.5, 0.6))
     drag_box(page)
@@ -205,9 +205,9 @@ def test_series_and_their_table_are_the_datasets(studio: Studio, fields: xr.Data
     assert np.allclose(table["2"], part, atol=1e-6, equal_nan=True)
 
 
-def test_it_plays(studio: Studio) -> None:
+def test_it_plays(notebook: Notebook) -> None:
     """Play shows one field after another, starts again at the end, and pauses; keys do the same."""
-    page = studio.show()
+    page = notebook.show()
     explorer = page.locator(".rnb-explorer")
 
     explorer.get_by_label("Speed").select_option("30")
@@ -225,9 +225,9 @@ def test_it_plays(studio: Studio) -> None:
     shown(page, COUNT - 1)
 
 
-def test_a_day_plays_without_waiting(studio: Studio) -> None:
+def test_a_day_plays_without_waiting(notebook: Notebook) -> None:
     """The browser requests 288 fields ahead of the playhead, so playback never waits for a field."""
-    page = studio.show("rn.Explorer(whole.isel(time=slice(288, 576)))")
+    page = notebook.show("rn.Explorer(whole.isel(time=slice(288, 576)))")
     explorer = page.locator(".rnb-explorer")
     explorer.get_by_label("Speed").select_option("30")
     shown_so_far = "+document.querySelector('.rnb-stage').dataset.frames"
@@ -241,9 +241,9 @@ def test_a_day_plays_without_waiting(studio: Studio) -> None:
     assert page.locator(".rnb-waiting").is_hidden()
 
 
-def test_scrubbing_holds_no_more_than_the_budget(studio: Studio) -> None:
+def test_scrubbing_holds_no_more_than_the_budget(notebook: Notebook) -> None:
     """However far the playhead jumps, compressed fields stay within a budget and inflated fields stay few."""
-    page = studio.show("rn.Explorer(whole)")
+    page = notebook.show("rn.Explorer(whole)")
     page.evaluate("() => { document.querySelector('.rnb-explorer').player.cache.budget = 2e6; }")
 
     for index in (700, 20, 400, 863, 150):
@@ -260,9 +260,9 @@ def test_scrubbing_holds_no_more_than_the_budget(studio: Studio) -> None:
     assert cache["open"] <= cache["most"] <= 48
 
 
-def test_colours_change_in_the_browser(studio: Studio, fields: xr.DataArray) -> None:
+def test_colours_change_in_the_browser(notebook: Notebook, fields: xr.DataArray) -> None:
     """Unit, palette and limits change the map at once, without a request to the kernel, which is busy."""
-    page = studio.show()
+    page = notebook.show()
     explorer = page.locator(".rnb-explorer")
     page.wait_for_function(ALL_HERE)
     page.evaluate(
@@ -287,9 +287,9 @@ def test_colours_change_in_the_browser(studio: Studio, fields: xr.DataArray) -> 
     assert float(text) == pytest.approx(12 * float(fields[0, row, col]), abs=1e-3)
 
 
-def test_a_polygon_and_a_place_are_compared(studio: Studio, fields: xr.DataArray) -> None:
+def test_a_polygon_and_a_place_are_compared(notebook: Notebook, fields: xr.DataArray) -> None:
     """A polygon of clicked corners and a typed place each have a row with their sum."""
-    page = studio.show()
+    page = notebook.show()
     explorer = page.locator(".rnb-explorer")
 
     explorer.get_by_role("button", name="Polygon").click()
@@ -311,9 +311,9 @@ def test_a_polygon_and_a_place_are_compared(studio: Studio, fields: xr.DataArray
     assert float(sums) == pytest.approx(float(fields[:, row, col].sum()), abs=0.01)
 
 
-def test_a_town_is_found_by_its_name(studio: Studio) -> None:
-    """Enter adds a point with the town's name, which a further display has, too; an unknown name stays."""
-    page = studio.show()
+def test_a_town_is_found_by_its_name(notebook: Notebook) -> None:
+    """Enter adds a point with the town's name, also in a second display; an unknown name stays in the field."""
+    page = notebook.show()
     field = page.locator(".rnb-explorer").get_by_label("Town, or longitude")
 
     field.fill("Hanover")
@@ -330,13 +330,13 @@ def test_a_town_is_found_by_its_name(studio: Studio) -> None:
     assert field.input_value() == "Hannofer"
 
     page.wait_for_function("() => document.querySelector('.rnb-explorer').player.keptView?.includes('Hannover')")
-    studio.show("explorer")
+    notebook.show("explorer")
     page.wait_for_selector(".rnb-marks tr:has-text('Hannover')")
 
 
-def test_copied_code_reproduces_the_view(studio: Studio, archive: Path, fields: xr.DataArray) -> None:
+def test_copied_code_reproduces_the_view(notebook: Notebook, archive: Path, fields: xr.DataArray) -> None:
     """The copied code runs, and its field and series are those on the screen."""
-    page = studio.show("explorer = rn.Explorer(source)\nexplorer.index = 472\nexplorer", 472)
+    page = notebook.show("explorer = rn.Explorer(source)\nexplorer.index = 472\nexplorer", 472)
     explorer = page.locator(".rnb-explorer")
     page.evaluate(f"() => document.querySelector('.rnb-explorer').player.setSpan({FIRST}, {FIRST + COUNT - 1})")
 
@@ -373,10 +373,10 @@ def run_code(code: str) -> dict[str, Any]:
     return names
 
 
-def test_totals_and_the_next_rain_are_the_datasets(studio: Studio, fields: xr.DataArray) -> None:
+def test_totals_and_the_next_rain_are_the_datasets(notebook: Notebook, fields: xr.DataArray) -> None:
     """The map shows the sum over the span, and the explorer finds the next wet field after a dry one."""
     dry = "late = ds.compute()\nlate.YW[:9] = 0\nlate.YW[12] = 0\nrn.Explorer(late)"
-    page = studio.show(dry)
+    page = notebook.show(dry)
 
     page.get_by_role("button", name="Next rain").click()
     shown(page, 9)
@@ -391,9 +391,9 @@ def test_totals_and_the_next_rain_are_the_datasets(studio: Studio, fields: xr.Da
     hold_against(page, expected.sum("time", min_count=1))
 
 
-def test_pictures_and_films_are_saved_as_files(studio: Studio) -> None:
+def test_pictures_and_films_are_saved_as_files(notebook: Notebook) -> None:
     """The explorer saves a PNG of the map and a film of the span."""
-    page = studio.show("explorer = rn.Explorer(ds.isel(time=slice(0, 3)))\nexplorer")
+    page = notebook.show("explorer = rn.Explorer(ds.isel(time=slice(0, 3)))\nexplorer")
 
     image = saved(page, "PNG").read_bytes()
     film = saved(page, "Animation").read_bytes()
@@ -402,9 +402,9 @@ def test_pictures_and_films_are_saved_as_files(studio: Studio) -> None:
     assert film.startswith(b"GIF") or b"ftyp" in film[:12]
 
 
-def test_the_size_of_a_page_is_shown_before(studio: Studio) -> None:
+def test_the_size_of_a_page_is_shown_before(notebook: Notebook) -> None:
     """A dialog shows the size before the page is made."""
-    page = studio.show()
+    page = notebook.show()
     page.wait_for_function(ALL_HERE)
 
     page.locator(".rnb-exports").get_by_role("button", name="HTML").click()
@@ -417,9 +417,9 @@ def test_the_size_of_a_page_is_shown_before(studio: Studio) -> None:
     assert number * 1e6 == pytest.approx(size, rel=0.1)
 
 
-def test_two_views_show_one_explorer(studio: Studio) -> None:
+def test_two_views_show_one_explorer(notebook: Notebook) -> None:
     """Two views play the same fields and follow `index` and `span`; only the view that asked gets an answer."""
-    page = studio.show("explorer = rn.Explorer(ds)\ndisplay(explorer, explorer)")
+    page = notebook.show("explorer = rn.Explorer(ds)\ndisplay(explorer, explorer)")
     page.wait_for_function("() => document.querySelectorAll('.rnb-stage[data-index]').length === 2")
     first, second = page.locator(".rnb-explorer").all()
 
@@ -438,26 +438,26 @@ def test_two_views_show_one_explorer(studio: Studio) -> None:
     assert [view.evaluate("node => node.player.span") for view in (first, second)] == [[3, 8], [3, 8]]
 
 
-def test_poor_or_unusable_data_are_explained(studio: Studio) -> None:
+def test_poor_or_unusable_data_are_explained(notebook: Notebook) -> None:
     """For missing cells, a single field or no data the explorer shows a sentence, not a traceback."""
-    page = studio.show("import xarray\ndisplay(rn.Explorer(ds.YW[:3].where(False)))")
+    page = notebook.show("import xarray\ndisplay(rn.Explorer(ds.YW[:3].where(False)))")
     page.get_by_text("This field has no data.").wait_for()
-    studio.show("rn.Explorer(ds.isel(time=4))")
+    notebook.show("rn.Explorer(ds.isel(time=4))")
     alone = page.get_by_role("button", name="Play").is_visible(), page.locator(".rnb-time").inner_text()
-    studio.show("display(rn.Explorer(xarray.Dataset()), rn.Explorer('/no/such/archive.tar'))", None)
+    notebook.show("display(rn.Explorer(xarray.Dataset()), rn.Explorer('/no/such/archive.tar'))", None)
     page.locator(".rnb-refused").nth(1).wait_for()
 
     assert alone == (False, "2020-06-13 15:30 UTC")
     assert page.get_by_text("Traceback").count() == 0
 
 
-def test_a_removed_view_releases_its_resources(studio: Studio) -> None:
+def test_a_removed_view_releases_its_resources(notebook: Notebook) -> None:
     """The player of a removed view stops, sends no more requests, and releases its fields."""
-    page = studio.show()
+    page = notebook.show()
     page.get_by_role("button", name="Play").click()
     page.evaluate("() => { window.gone = document.querySelector('.rnb-explorer').player; }")
 
-    studio.show("explorer.close()", None)
+    notebook.show("explorer.close()", None)
     page.wait_for_function("() => window.gone.closed")
 
     assert page.evaluate("() => [window.gone.playing, window.gone.cache]") == [False, None]
@@ -488,9 +488,9 @@ def test_a_browser_without_inflation_is_reported(page: Any, archive: Path, tmp_p
     page.get_by_text("This browser cannot decompress the fields").wait_for()
 
 
-def test_keys_in_the_explorer_do_not_reach_jupyterlab(studio: Studio) -> None:
-    """Also after a click on a title or a label, x does not cut the cell and m does not make it Markdown."""
-    page = studio.show()
+def test_keys_in_the_explorer_do_not_reach_jupyterlab(notebook: Notebook) -> None:
+    """The keys x and m do not cut the cell or make it Markdown, also after a click on a title or a label."""
+    page = notebook.show()
     cells = "() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.type)"
     before = page.evaluate(cells)
 
@@ -502,9 +502,9 @@ def test_keys_in_the_explorer_do_not_reach_jupyterlab(studio: Studio) -> None:
     assert page.evaluate(cells) == before
 
 
-def test_a_maximum_has_the_unit_that_was_chosen_and_a_sum_has_mm(studio: Studio, fields: xr.DataArray) -> None:
+def test_a_maximum_has_the_unit_that_was_chosen_and_a_sum_has_mm(notebook: Notebook, fields: xr.DataArray) -> None:
     """Map, legend and chart of a maximum agree; the title of a sum does not name the interval of its fields."""
-    page = studio.show()
+    page = notebook.show()
     explorer = page.locator(".rnb-explorer")
     page.mouse.click(*at(page, 0.5, 0.6))
     page.wait_for_selector("[data-series='1']")
@@ -533,9 +533,9 @@ def test_a_maximum_has_the_unit_that_was_chosen_and_a_sum_has_mm(studio: Studio,
 @pytest.mark.parametrize(
     "text", ["10.0, 52.3", "52.3, 10.0", "10,0 52,3", "10,0; 52,3", "52.3° N 10.0° E", "10.0,52.3", "10 52.3"]
 )
-def test_a_place_is_added_by_enter_in_any_usual_form(studio: Studio, text: str) -> None:
+def test_a_place_is_added_by_enter_in_any_usual_form(notebook: Notebook, text: str) -> None:
     """Longitude or latitude may come first, with decimal point or comma; an earlier error message disappears."""
-    page = studio.show()
+    page = notebook.show()
     field = page.locator(".rnb-explorer").get_by_label("Longitude, latitude")
     field.fill("nowhere")
     field.press("Enter")
@@ -553,9 +553,9 @@ def test_a_place_is_added_by_enter_in_any_usual_form(studio: Studio, text: str) 
     assert field.input_value() == ""
 
 
-def test_escape_closes_each_dialog(studio: Studio) -> None:
+def test_escape_closes_each_dialog(notebook: Notebook) -> None:
     """Escape closes a dialog without saving, also when the focus is on one of its buttons."""
-    page = studio.show()
+    page = notebook.show()
     page.wait_for_function(ALL_HERE)
 
     for name, button in (("HTML", "Cancel"), ("Code", "Close")):
@@ -567,9 +567,9 @@ def test_escape_closes_each_dialog(studio: Studio) -> None:
     assert page.locator(".rnb-status").inner_text() == ""
 
 
-def test_a_page_from_the_notebook_opens_with_its_view(studio: Studio, page: Any, tmp_path: Path) -> None:
+def test_a_page_from_the_notebook_opens_with_its_view(notebook: Notebook, page: Any, tmp_path: Path) -> None:
     """The page keeps unit, palette, classes, places, zoom, layers and the field on the map."""
-    lab = studio.show()
+    lab = notebook.show()
     explorer = lab.locator(".rnb-explorer")
     explorer.get_by_label("Unit").select_option("1")
     explorer.get_by_label("Palette").select_option("viridis")
@@ -598,9 +598,9 @@ def test_a_page_from_the_notebook_opens_with_its_view(studio: Studio, page: Any,
     assert not page.get_by_label("Radar sites").is_checked()
 
 
-def test_german_has_decimal_commas_and_german_titles(studio: Studio) -> None:
+def test_german_has_decimal_commas_and_german_titles(notebook: Notebook) -> None:
     """Legend, read-out, places and class limits use decimal commas, also when class limits are typed."""
-    page = studio.show("rn.Explorer(ds, lang='de')")
+    page = notebook.show("rn.Explorer(ds, lang='de')")
     explorer = page.locator(".rnb-explorer")
 
     page.mouse.click(*at(page, 0.5, 0.6))
@@ -620,9 +620,9 @@ def test_german_has_decimal_commas_and_german_titles(studio: Studio) -> None:
     assert explorer.locator(".rnb-classes span").all_inner_texts() == ["2", "0,5"]
 
 
-def test_meridians_and_parallels_are_labelled_on_the_map(studio: Studio) -> None:
+def test_meridians_and_parallels_are_labelled_on_the_map(notebook: Notebook) -> None:
     """Each label stands within the field, also where the map is narrower than its frame."""
-    page = studio.show()
+    page = notebook.show()
 
     found = page.evaluate("""() => {
       const { map } = document.querySelector(".rnb-explorer").player, { left, size } = map.frame, seen = [];

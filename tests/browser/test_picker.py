@@ -101,7 +101,7 @@ def test_each_month_shows_its_state(picker: Any) -> None:
 
 
 def test_keys_in_the_calendar_do_not_reach_jupyterlab(picker: Any) -> None:
-    """Also after a click next to the months, x does not cut the cell and m does not make it Markdown."""
+    """The keys x and m do not cut the cell or make it Markdown, also after a click next to the months."""
     cells = "() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.type)"
     before = picker.evaluate(cells)
 

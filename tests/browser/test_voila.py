@@ -30,7 +30,7 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "app.ipynb"
 ICONS = re.compile(
     r"https://cdn\.jsdelivr\.net/npm/@fortawesome/fontawesome-free@\S+/css/(all|v4-shims)\.min\.css"
 )
-"""What Voila's template requests in vain without a network; it also contains these icons itself."""
+"""Icons that Voila's template requests in vain without a network; it also contains them itself."""
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +98,9 @@ def page(browser: Any) -> Iterator[Any]:
     yield page
     page.close()
 
-    assert [url for url in watch.strangers if not ICONS.fullmatch(url)] == []
-    assert [line for line in watch.red if "ERR_NAME_NOT_RESOLVED" not in line] == []
-    assert len(watch.red) <= len(watch.strangers)
+    assert [url for url in watch.outside_requests if not ICONS.fullmatch(url)] == []
+    assert [line for line in watch.errors if "ERR_NAME_NOT_RESOLVED" not in line] == []
+    assert len(watch.errors) <= len(watch.outside_requests)
 
 
 def test_voila_serves_the_app(page: Any, served: str) -> None:

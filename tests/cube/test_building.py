@@ -195,7 +195,7 @@ class TestExtending:
     """A second build."""
 
     def test_keeps_existing_days(self, hours: Path, copy: Path) -> None:
-        """Nothing is written if nothing is new."""
+        """A second build without new frames writes nothing."""
         before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
 
         report = built(hours, copy)

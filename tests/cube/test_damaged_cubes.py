@@ -111,7 +111,7 @@ class TestOldCubes:
         assert {key: files(old)[key] for key in described} == {key: files(sound)[key] for key in described}
 
     def test_a_damaged_projection_of_an_old_cube_is_an_error(self, old: Path) -> None:
-        """It has no checksum, so the projection is compared with the grid's."""
+        """An old cube has no checksum, so its projection is compared with the grid's."""
         path = old / "crs" / "zarr.json"
         path.write_text(path.read_text().replace("6370040,0", "6370140,0"))
 
@@ -307,7 +307,7 @@ class TestForeignShards:
 
     @pytest.mark.parametrize("array", ["RW", "flags"])
     def test_a_shard_of_another_day_is_damage(self, sound: Path, cube: Path, hours: Path, array: str) -> None:
-        """It is refused, found, removed and rebuilt."""
+        """A shard of another day is refused, found by verification, removed and rebuilt."""
         first, second = shards(cube, array)
         shutil.copyfile(first, second)
 
@@ -452,7 +452,7 @@ class TestForgedRecords:
         assert ds.attrs["title"] == "?]0;owned?"
 
     def test_a_pipe_in_place_of_the_copies_does_not_block(self, cube: Path) -> None:
-        """Only regular files are opened."""
+        """Cached records are read only from regular files."""
         os = pytest.importorskip("os")
         open_cube(cube)
         (path,) = cache_folder().glob("*.ledger")

@@ -111,7 +111,7 @@ def test_damaged_copies_are_ignored(at: int) -> None:
 
 
 def test_an_unwritable_cache_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is stored, and nothing fails."""
+    """If the cache cannot be written, nothing is stored and no call fails."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "file" / "cache"))
 

@@ -32,7 +32,7 @@ def test_each_family_has_its_own_cube(tmp_path: Path) -> None:
 
 
 def test_a_month_is_built_when_all_its_days_are(tmp_path: Path) -> None:
-    """It begins at midnight of the first day; one missing day makes it incomplete."""
+    """A month begins at midnight of the first day; one missing day makes it incomplete."""
     days = [f"2019-10-{day + 1:02d}" for day in range(monthrange(2019, 10)[1])]
     store, months = tmp_path / "cube", month_range("2019-09", "2019-11")
     assert built_months(store, months) == set()

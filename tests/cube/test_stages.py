@@ -48,7 +48,7 @@ def plan(server: str, folder: Path, first: str = "2019-08", last: str = "2019-10
 
 
 def test_a_plan_becomes_a_cube(server: str, root: Path, tmp_path: Path) -> None:
-    """It equals the cube of the archives; they are kept, and a second call writes nothing."""
+    """The cube of a plan equals that of its archives; they are kept, and a second call writes nothing."""
     build_cube(plan(server, tmp_path / "data"), tmp_path / "cube", progress=False, client=False)
     before = files(tmp_path / "cube")
 

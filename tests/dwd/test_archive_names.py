@@ -1,4 +1,4 @@
-"""Where DWD publishes its files: names and paths as on the server."""
+"""Names and paths of DWD's files on the server."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_the_upper_left_centre_is_dwds_origin(name: str, origin: tuple[float, fl
 
 
 def test_the_registry_cannot_be_changed() -> None:
-    """Both mappings are read-only."""
+    """Grids and their registry are read-only."""
     with pytest.raises(TypeError, match="does not support item assignment"):
         GRIDS["de900"] = GRIDS["de1200"]  # type: ignore[index]
     with pytest.raises(AttributeError, match="cannot assign to field"):

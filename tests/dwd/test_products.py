@@ -147,7 +147,7 @@ def test_a_family_knows_the_steps_of_its_months() -> None:
 
 
 def test_the_table_shows_every_product() -> None:
-    """It prints, and pandas makes a DataFrame of it, one row per product with its families and their spans."""
+    """The table prints and converts to pandas, with one row per product: its families and their spans."""
     frame = pandas.DataFrame(products()).set_index("product")
 
     assert list(frame.index) == list(PRODUCTS)

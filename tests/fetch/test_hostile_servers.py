@@ -142,7 +142,7 @@ def test_a_trickle_from_the_first_byte_is_too_slow(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_with_each_answer_is_given_up(tmp_path: Path) -> None:
-    """One more byte under another ETag is no progress: the number of requests is bounded."""
+    """One more byte under another ETag does not count as progress: the number of requests is bounded."""
     requests = fails(changing(BODY), tmp_path, ServerUnavailable, "restarted 4 times.*run the same call again")
 
     assert requests <= 5

@@ -115,7 +115,7 @@ def test_months_outside_the_families_are_unpublished(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_folder_raises(tmp_path: Path) -> None:
-    """A name that no disk accepts raises an error of ours."""
+    """A name that no disk accepts raises an error of radar_nb."""
     with pytest.raises(StorageError, match=r"cannot be read .* choose another folder"):
         states(tmp_path / ("x" * 300))
 
@@ -135,20 +135,20 @@ def test_a_plan_is_examined_file_by_file(three: Plan) -> None:
     part.with_name(f"{part.name}.meta.json").write_text(json.dumps(note), encoding="utf-8")
     lay(broken, b"cut", stated=99)
 
-    shelf = look(three)
+    state = look(three)
 
-    assert [found.name for found in shelf.whole] == [whole.name]
-    assert (shelf.bytes_whole, shelf.begun, shelf.bytes_begun, shelf.broken) == (5, 1, 300, 1)
-    assert shelf.bytes_to_fetch == 700 + three.archives[2].expected
+    assert [found.name for found in state.whole] == [whole.name]
+    assert (state.bytes_whole, state.begun, state.bytes_begun, state.broken) == (5, 1, 300, 1)
+    assert state.bytes_to_fetch == 700 + three.archives[2].expected
 
 
-def test_a_part_without_a_note_is_fetched_anew(three: Plan) -> None:
-    """A part that nothing identifies is not counted."""
+def test_a_part_without_a_note_is_fetched_again(three: Plan) -> None:
+    """A part without a note that identifies its file is not counted."""
     lay(three.paths[0].with_name(f"{three.paths[0].name}.part"), bytes(300))
 
-    shelf = look(three)
+    state = look(three)
 
-    assert (shelf.begun, shelf.bytes_to_fetch) == (0, three.bytes)
+    assert (state.begun, state.bytes_to_fetch) == (0, three.bytes)
 
 
 @given(present=st.sets(st.integers(1, 12)))

@@ -54,7 +54,7 @@ def test_a_valid_archive_of_something_else_is_not_downloaded(tmp_path: Path, bod
 
 @pytest.mark.parametrize(("body", "text"), OTHER_FILES.values(), ids=OTHER_FILES)
 def test_a_valid_archive_of_something_else_is_not_opened(tmp_path: Path, body: bytes, text: str) -> None:
-    """It is rejected also if it was copied, fetched by an earlier version, or has an index."""
+    """A misfiled archive is also rejected if it was copied, fetched by an earlier version, or has an index."""
     (tmp_path / JUNE).write_bytes(body)
 
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_load_does_not_return_another_month(tmp_path: Path) -> None:
 
 
 def test_a_frame_that_contradicts_its_own_name_is_not_downloaded(tmp_path: Path) -> None:
-    """A file that could not be opened is rejected before it is renamed."""
+    """A frame that could not be opened under its name is rejected before it is renamed."""
     body = day("2020-06-13T15:25", name="raa01-yw2017.002_10000-2006140000-dwd---bin")
 
     with serving() as server:
@@ -121,6 +121,6 @@ def test_the_name_of_a_file_limits_its_contents(name: str, time: str, shape: tup
     assert bool(found) == bool(denied)
 
 
-def test_a_name_that_is_not_dwds_states_nothing() -> None:
+def test_a_name_that_is_not_dwds_sets_no_limits() -> None:
     """Files with other names may contain anything."""
     assert filed_under("my archive.tar") is None

@@ -51,12 +51,12 @@ def test_forecasts_are_planned_loaded_and_drawn(server: str, tmp_path: Path) -> 
     assert plan.exact
     assert dict(ds.sizes) == {"time": 2, "lead_time": 25, "y": 1200, "x": 1100, "bnds": 2}
     assert ds.source.values.tolist() == [archive.name for archive in plan.archives]
-    np.testing.assert_array_equal(ds.RV[0, 1], ds.RV[1, 0])  # the same five minutes, foreseen perfectly
+    np.testing.assert_array_equal(ds.RV[0, 1], ds.RV[1, 0])  # the same five minutes in two runs
     assert "5 min to 2020-06-13 16:05 UTC, forecast of" in axes.get_title("left")
     plt.close("all")
 
 
-def test_the_last_hours_need_no_name_of_a_family(tmp_path: Path) -> None:
+def test_the_last_hours_need_no_family(tmp_path: Path) -> None:
     """RV is published only in near real time: `plan` for today and yesterday finds what exists."""
     now = datetime.now(UTC)
     moment = (now - timedelta(minutes=30)).replace(second=0, microsecond=0)
@@ -81,8 +81,8 @@ def test_expired_times_are_refused_with_the_available_span(server: str, tmp_path
         rn.plan("RV", "2020-06-11", source="nrt", folder=tmp_path, base_url=server)
 
 
-def test_a_folder_that_has_moved_is_named_with_the_way_to_look(tmp_path: Path) -> None:
-    """On a server without the folder the plan is refused, and doctor is pointed to."""
+def test_a_moved_folder_is_named_with_a_remedy(tmp_path: Path) -> None:
+    """On a server without the folder the plan raises, and the message suggests doctor."""
     with Mirror(tmp_path) as mirror, pytest.raises(CoverageError, match=r"no folder .*/rv: .*doctor --server"):
         rn.plan("RV", FIRST, source="nrt", folder=tmp_path, base_url=mirror.url)
 
@@ -101,7 +101,7 @@ def test_a_partly_expired_span_is_incomplete(server: str, tmp_path: Path) -> Non
 
 
 def test_months_in_netcdf_are_loaded_from_the_archive_of_their_year(tmp_path: Path) -> None:
-    """Downloaded once, cut to the month, and equal to the binaries."""
+    """A year's netCDF archive is downloaded once, cut to the month, and equal to the binaries."""
     root = tmp_path / "server"
     make_archives(root, "RW", "2017-09-30T22", "2017-10-01T01", form="netcdf", progress=False)
     make_archives(root, "RW", "2017-10-01T00", "2017-10-01T01", source="radklim", progress=False)
@@ -126,7 +126,7 @@ def test_months_in_netcdf_are_loaded_from_the_archive_of_their_year(tmp_path: Pa
 def test_a_run_with_foreign_or_doubled_members_is_refused(
     tmp_path: Path, leads: tuple[int, ...], time: str, error: str
 ) -> None:
-    """Frames of another base time under the name of a forecast, and the same lead time twice, are named."""
+    """The error names frames of another base time, and lead times that occur twice."""
     path = tmp_path / "server/weather/radar/composite/rv/composite_rv_20200613_1550.tar"
     path.parent.mkdir(parents=True)
     stem = f"composite_rv_{time.translate(str.maketrans('T', '_', '-:'))}"
@@ -137,7 +137,7 @@ def test_a_run_with_foreign_or_doubled_members_is_refused(
         rn.load("RV", FIRST, source="nrt", folder=tmp_path, base_url=mirror.url, progress=False)
 
 
-def test_a_run_without_some_lead_times_shows_those_that_are_there(tmp_path: Path) -> None:
+def test_a_run_without_some_lead_times_has_the_others(tmp_path: Path) -> None:
     """Next to complete runs a missing lead time has missing values, never another's rain."""
     folder = tmp_path / "weather/radar/composite/rv"
     folder.mkdir(parents=True)

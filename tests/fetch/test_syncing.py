@@ -145,7 +145,7 @@ def test_a_begun_file_is_resumed(dwd: DWD) -> None:
 
 
 def test_a_dry_run_requests_only_listings_and_writes_nothing(dwd: DWD) -> None:
-    """It reports bytes, space and an unknown speed; the folder is not created."""
+    """A dry run reports bytes, space and an unknown speed; the folder is not created."""
     found = dwd.look()
 
     assert found.summary.startswith("1 new; ")
@@ -419,7 +419,7 @@ def test_a_file_that_vanishes_after_the_listing_raises_and_keeps_the_old_one(dwd
 
 
 def test_months_that_the_server_lacks_are_in_the_report(dwd: DWD) -> None:
-    """They are missing as in a plan's download, after the files."""
+    """The report lists the server's missing months after the files, as for a download of a plan."""
     report = dwd.sync("2020-06", "2020-07")
 
     assert states(report) == ["done", "missing"]

@@ -78,7 +78,7 @@ def test_the_users_own_authority_is_trusted(secure: Server, authority: trustme.C
 
 
 def test_a_redirect_from_https_to_http_is_refused(secure: Server, authority: trustme.CA, tmp_path: Path) -> None:
-    """It is refused before any request is sent there."""
+    """A redirect from https to http is refused before a request is sent there."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with serving() as plain:
         plain.script("/bin/a.tar", Reply(body=BODY))

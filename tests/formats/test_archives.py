@@ -364,7 +364,7 @@ def test_a_month_cut_after_a_day_is_refused(archive: Callable[[bytes], Path]) ->
 
 
 def test_limits_are_inclusive(archive: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many days, members and bytes as a limit are read; one more is refused, by name."""
+    """Days, members and bytes are read up to the limit; one more raises an error that names it."""
     monkeypatch.setattr(archives, "DAY_LIMIT", 2)
     monkeypatch.setattr(archives, "MEMBER_LIMIT", 3)
     monkeypatch.setattr(archives, "ARCHIVE_LIMIT", len(frame()))

@@ -53,7 +53,7 @@ def test_radklim_has_millimetres_with_one_decimal() -> None:
 
 
 def test_whole_tenths_survive() -> None:
-    """What is written is read back, including the largest amount of a binary."""
+    """Written grids are read back equal, including the largest amount of a binary."""
     header, codes = read_grid(WHOLE, name=RW_NAME)
 
     assert (header.product, header.reanalysis) == ("RW", None)
@@ -73,8 +73,8 @@ def test_whole_tenths_survive() -> None:
         lambda data: data.rstrip(b"\n"),
     ],
 )
-def test_a_grid_may_be_spelt_otherwise(change: object) -> None:
-    """Other line ends, capitals, decimal commas, and other numbers for missing cells are the same grid."""
+def test_other_spellings_of_a_grid_are_read(change: object) -> None:
+    """Grids with other line ends, capitals, decimal commas or missing values are read as the same grid."""
     codes = read_grid(change(DATA), name=NAME)[1]  # type: ignore[operator]
 
     np.testing.assert_array_equal(codes, RADKLIM)
@@ -109,7 +109,7 @@ def test_a_grid_that_is_not_dwds_is_refused(data: bytes, name: str, error: type[
         read_grid(data, name=name)
 
 
-def test_the_header_counts_the_values() -> None:
+def test_a_truncated_grid_is_refused_by_its_header() -> None:
     """A file that ends early is refused before a value is read; a whole one has its size and place."""
     assert read_grid_header(WHOLE, name=RW_NAME).rows == 900
     with pytest.raises(TruncatedFrame, match="ends after 809,999 of 810,000 values"):

@@ -296,7 +296,7 @@ class TestTrust:
 
     @pytest.mark.skipif(os.name != "posix", reason="needs a FIFO")
     def test_a_fifo_in_place_of_an_index_does_not_block(self, archive: Path) -> None:
-        """Only regular files are opened."""
+        """An index is read only from a regular file."""
         os.mkfifo(index_file(archive))
 
         assert len(scan([archive], progress=False).rows) == 4

@@ -122,7 +122,7 @@ def test_leftovers_of_a_kill_are_removed_by_the_next_run(
 
 
 def test_other_hidden_files_stay(archive: Path, tmp_path: Path) -> None:
-    """Only extraction's own files are removed."""
+    """Extraction removes only its own hidden files."""
     target = tmp_path / MONTH
     for mine in (".git", ".notes.tmp"):
         (target / mine).mkdir(parents=True)

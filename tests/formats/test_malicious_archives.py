@@ -73,7 +73,7 @@ def test_every_reader_accepts_harmless_oddities(trials: dict[str, Trial], kind: 
 
 @pytest.mark.parametrize("kind", [*HARMLESS, *HOSTILE])
 def test_nothing_outside_is_touched(trials: dict[str, Trial], kind: str) -> None:
-    """Only the target folder changes: elsewhere no name, no byte and no time does."""
+    """Only the target folder changes: names, bytes and times elsewhere stay the same."""
     assert trials[kind].touched == ()
 
 

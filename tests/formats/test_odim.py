@@ -234,7 +234,7 @@ def test_values_follow_the_packing(quantity: bytes, gain: float, offset: float, 
 
 
 def test_codes_of_32_bits_keep_their_mark_of_no_data() -> None:
-    """The largest 32-bit code is no data; its neighbours, equal to it in float32, are values."""
+    """The largest 32-bit code means no data; its neighbours, equal to it in float32, are values."""
     codes = np.array([[4294967295, 4294967294, 1001]], "u4")
 
     composite = read_composite(small_composite(codes, gain=0.001, offset=-0.001, nodata=4294967295.0))
@@ -320,10 +320,10 @@ def test_a_buffer_is_reused() -> None:
     radars=st.lists(st.from_regex(r"de[a-z]{3}", fullmatch=True)).map(tuple),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_what_is_written_is_read_back(
+def test_written_composites_are_read_back(
     *, product: str, dtype: type[Any], lead: int, radars: tuple[str, ...], seed: int
 ) -> None:
-    """Header and codes of every width come back equal, but for the file's size."""
+    """Header and codes of every width are equal after reading, except for the file's size."""
     codes = np.random.default_rng(seed).integers(0, 99, (900, 900)).astype(dtype)
     interval = PRODUCTS[product].interval
     header = replace(
@@ -370,7 +370,7 @@ def test_an_unknown_grid_is_not_written() -> None:
     ],
 )
 def test_a_file_without_a_required_part_is_refused(missing: str) -> None:
-    """Nothing is guessed: the message names the file and the missing part."""
+    """A missing part is never guessed: the message names the file and the part."""
     with pytest.raises(HeaderError, match=rf"^a\.hdf5 is not an ODIM composite: it has no .*{missing}"):
         read_composite(small_composite(without=missing), name="a.hdf5")
 
@@ -451,7 +451,7 @@ def test_a_file_that_is_not_hdf5_is_refused(data: bytes) -> None:
 
 
 def test_a_netcdf_is_sent_to_xarray(tmp_path: Path) -> None:
-    """What `accumulate` or `to_netcdf` wrote is HDF5 too; the message names the file once."""
+    """A netCDF file of `accumulate` or `to_netcdf` is HDF5, too: the message names xarray, and the file once."""
     file = tmp_path / "total.nc"
     xr.Dataset({"YW": ("x", [1.0])}).to_netcdf(file, engine="h5netcdf")
 

@@ -84,7 +84,7 @@ class TestValues:
         assert FINE.packed(codes).tolist() == [1, 1, 2]
 
     def test_classes_in_32_bits_keep_every_bit(self) -> None:
-        """No float32 holds a class of HG: packed integers do."""
+        """Packed integers keep every bit of a class of HG, which float32 cannot hold."""
         codes = np.array([1 | 1 << 24, 80, 1 << 31], "u4")
 
         assert CLASSES.packed(codes).tolist() == [1 | 1 << 24, 80, 0xFFFFFFFF]

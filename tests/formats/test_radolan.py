@@ -152,7 +152,7 @@ def test_a_product_named_like_a_token_is_parsed(product: str) -> None:
 
 @pytest.mark.parametrize("buffer", [bytes, bytearray, memoryview])
 def test_codes_are_a_view_of_any_buffer(buffer: type[Any]) -> None:
-    """Nothing is copied, and a reused buffer works like bytes."""
+    """Codes are a view without a copy, of bytes or of a reused buffer."""
     data = buffer(FRAME)
 
     header, codes = read_frame(data)

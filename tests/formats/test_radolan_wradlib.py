@@ -196,7 +196,7 @@ def test_wradlib_reads_our_header(product: str, full: bool) -> None:
 
 
 def test_wradlib_reads_our_header_of_runs() -> None:
-    """Both agree on levels, indicator, number of pictures and size of a run-length product."""
+    """Both readers agree on levels, indicator, number of pictures and size of a run-length product."""
     header = Header(product="PG", time=A_TIME, rows=460, cols=460, precision=0, interval=5, radars=("boo", "ros"))
     header = replace(header, levels=(1.0, 19.0, 28.0), indicator=1, images=2)
 
@@ -258,7 +258,7 @@ def test_every_16_bit_code_has_wradlibs_value(product: str) -> None:
 
 @pytest.mark.parametrize("product", BYTES)
 def test_every_8_bit_code_has_wradlibs_value(product: str) -> None:
-    """All 256 codes agree: 249 is clutter, 250 no data, 255 unused, and 0 is no echo, which is a value."""
+    """All 256 codes agree: 249 means clutter, 250 no data, 255 unused, and 0 no echo, which is a value."""
     codes = np.resize(np.arange(256, dtype=np.uint8), (SIDE, SIDE))
 
     ours = radolan_packing(1, scale=0.5, offset=-32.5).values(codes)

@@ -73,7 +73,7 @@ def test_a_coded_field_is_decoded(classes: Classes) -> None:
 
 @pytest.mark.parametrize("offset", [0, 1, 238, 239, 240, 255, 256, 300, 459])
 def test_an_offset_may_have_several_bytes(offset: int) -> None:
-    """It encodes offsets of more than 255 cells, where wradlib's own sum overflows."""
+    """Several bytes encode offsets of more than 255 cells, where wradlib's sum overflows."""
     classes = np.full((2, 460), NO_CLASS, np.uint8)
     classes[0, offset:] = 3
 
@@ -136,7 +136,7 @@ def test_a_field_with_too_many_lines_raises(rest: bytes) -> None:
     ids=lambda line: repr(line[:8]),
 )
 def test_an_invalid_line_raises(line: bytes) -> None:
-    """It raises before any memory is allocated for it; the message names the line."""
+    """An invalid line raises before memory is allocated for it; the message names the line."""
     with pytest.raises(HeaderError, match=r"^line 2 of a\.bin is not a line of runs over 5 cells"):
         decode(b"\x01\n" + line + b"\x04", 2, 5, name="a.bin")
 

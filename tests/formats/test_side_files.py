@@ -18,7 +18,7 @@ EACH = 60
 
 @pytest.mark.parametrize("name", LAWS)
 def test_forged_files_are_refused_or_absent(name: str) -> None:
-    """Other values anywhere in the JSON, under a correct checksum, never raise a foreign error."""
+    """Replaced values anywhere in the JSON, under a correct checksum, never raise a foreign error."""
     seeds = LAWS[name].seeds()
 
     for number in range(EACH):

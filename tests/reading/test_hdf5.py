@@ -180,7 +180,7 @@ class TestBothForms:
         return tmp_path
 
     def test_hdf5_continues_binaries(self, folder: Path) -> None:
-        """Both form one series, without a parameter; `source` names the files."""
+        """Binaries and HDF5 form one series, without a parameter; `source` names the files."""
         ds = rn.open_dataset(folder, progress=False)
 
         assert ds.RV[:, 0, 0].values.tolist() == pytest.approx([0.07, 0.07])

@@ -132,7 +132,7 @@ class TestAnywhere:
         assert RadarNbBackend().guess_can_open(source) is ours
 
     def test_xarray_guesses_the_engine(self, real_mirror: Path) -> None:
-        """No engine needs to be named for an archive of DWD."""
+        """`xr.open_dataset` opens an archive of DWD without `engine=`."""
         ds = xr.open_dataset(real_mirror / RW_MONTH)
 
         assert list(ds.data_vars) == ["RW"]

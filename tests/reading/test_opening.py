@@ -110,7 +110,7 @@ class TestRealFiles:
         xr.testing.assert_equal(same.drop_vars("source").load(), single.drop_vars("source").load())
 
     def test_the_partly_filled_month(self, yw: xr.DataArray) -> None:
-        """It opens with exactly its 864 frames in the order of time."""
+        """A partly filled month opens with exactly its 864 frames in order of time."""
         expected = np.datetime64("2020-06-12", "m") + 5 * np.arange(864)
 
         np.testing.assert_array_equal(yw.time.values.astype("datetime64[m]"), expected)
@@ -288,7 +288,7 @@ class TestSeries:
 
 
 class TestLaziness:
-    """What is read, and when."""
+    """Lazy reading: which parts are read, and when."""
 
     @settings(deadline=None, max_examples=25)
     @given(data=st.data())
@@ -335,7 +335,7 @@ class TestLaziness:
 
 
 class TestSources:
-    """What can be opened."""
+    """Sources that can be opened."""
 
     def test_every_nesting_of_a_frame(self, tmp_path: Path) -> None:
         """Plain, gzip, bzip2, tar, tar.gz, tar.bz2 and a tar of tar.gz open as the same Dataset, by any name."""

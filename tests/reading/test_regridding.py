@@ -157,7 +157,7 @@ class TestOverlap:
         assert after == pytest.approx(before, rel=1e-6)
 
     def test_a_constant_stays_constant(self) -> None:
-        """Even rain is even afterwards in covered cells."""
+        """A constant field is constant after regridding, in covered cells."""
         found = weights(OLD, NEW).apply(np.full(OLD.shape, 3.25, np.float32))
 
         covered = np.isfinite(found)

@@ -150,7 +150,7 @@ def test_a_folder_instead_of_the_file_raises(tmp_path: Path) -> None:
 
 
 def test_a_name_too_long_for_the_disk_raises(tmp_path: Path) -> None:
-    """No disk accepts a name of a thousand letters, and no temporary file is left."""
+    """A name of a thousand letters raises, and no temporary file is left."""
     with pytest.raises(StorageError, match="cannot be written"):
         _write(tmp_path / ("a" * 1000), b"new")
 
@@ -409,7 +409,7 @@ def test_a_forged_note_counts_as_absent(tmp_path: Path, note: bytes) -> None:
 
 
 def test_a_pipe_in_place_of_a_note_does_not_block(tmp_path: Path) -> None:
-    """Only regular files are read."""
+    """A note is read only from a regular file."""
     os.mkfifo(sidecar_path(tmp_path / "a"))
 
     assert read_sidecar(tmp_path / "a") is None

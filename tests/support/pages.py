@@ -66,7 +66,7 @@ class Block:
 
 @dataclass(slots=True, kw_only=True)
 class Output:
-    """What a block printed, and the matplotlib Figure that it left, if any."""
+    """A block's printed output, and the matplotlib Figure that it left, if any."""
 
     block: Block
     text: str

@@ -46,7 +46,7 @@ def fields(values: Any = 0.5, count: int = 3, **attrs: Any) -> xr.DataArray:
     return xr.DataArray(data, coords, ("time", "y", "x"), name="RW", attrs=about | attrs)
 
 
-class Desk:
+class Client:
     """A browser's side of the conversation: sends questions and keeps the answers."""
 
     def __init__(self, explorer: rn.Explorer) -> None:
@@ -103,11 +103,11 @@ class TestOpening:
         assert explorer.frames.data.dtype == np.uint16
         assert explorer.span == (0, 1)
         assert "2 fields" in repr(explorer)
-        assert Desk(explorer).ask(type="hello")["info"]["source"] == f"open_dataset({str(tmp_path)!r})"
+        assert Client(explorer).ask(type="hello")["info"]["source"] == f"open_dataset({str(tmp_path)!r})"
 
     def test_the_info_describes_the_fields(self) -> None:
         """The info has title, times, units, classes, and the position of a radar site."""
-        info = Desk(rn.Explorer(fields(radars="ess"))).ask(type="hello")["info"]
+        info = Client(rn.Explorer(fields(radars="ess"))).ask(type="hello")["info"]
 
         assert info["title"] == "Precipitation"
         assert info["times"][0] == 1_592_009_400_000
@@ -140,13 +140,13 @@ class TestOpening:
         """The title of a sum over three days does not say hourly rain."""
         data = fields(long_name="hourly precipitation, gauge-adjusted")
 
-        info = Desk(rn.Explorer(data, lang=lang)).ask(type="hello")["info"]
+        info = Client(rn.Explorer(data, lang=lang)).ask(type="hello")["info"]
 
         assert (info["title"], info["sum_title"]) == (title, of_sum)
 
     def test_rates_are_offered_for_short_intervals(self) -> None:
         """5-minute sums can be seen in mm/h, by a factor of twelve."""
-        info = Desk(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["info"]
+        info = Client(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["info"]
 
         assert [(unit["name"], unit["factor"]) for unit in info["units"]] == [("mm in 5 min", 1), ("mm/h", 12)]
 
@@ -165,12 +165,12 @@ class TestOpening:
             for row, col in ((450, 450), (20, 880)):
                 box = explorer.frames.box(0, len(explorer.frames), slice(row, row + 1), slice(col, col + 1))
                 np.testing.assert_allclose(box.ravel(), expected[:, row, col].values, atol=1e-6)
-        assert Desk(rn.Explorer(tmp_path / "cube")).ask(type="hello")["info"]["source"].startswith("open_cube(")
+        assert Client(rn.Explorer(tmp_path / "cube")).ask(type="hello")["info"]["source"].startswith("open_cube(")
 
     @pytest.mark.parametrize(("units", "name"), [("dBZ", "dBZ"), ("1", "fraction"), ("mm h-1", "mm/h")])
     def test_only_amounts_are_shown_in_millimetres(self, units: str, name: str) -> None:
         """A reflectivity with an interval is not shown in mm, and has no sum."""
-        info = Desk(rn.Explorer(fields(units=units))).ask(type="hello")["info"]
+        info = Client(rn.Explorer(fields(units=units))).ask(type="hello")["info"]
 
         assert info["units"][0]["name"] == name
         assert not info["sums"]
@@ -179,7 +179,7 @@ class TestOpening:
         """Positions are in cells from the south-western corner; the centre of the first cell is 0.5."""
         whole = xr.DataArray(np.zeros(GRID.shape), {"y": GRID.y, "x": GRID.x}, ("y", "x"), name="RW")
 
-        ((name, col, row),) = Desk(rn.Explorer(whole.assign_attrs(radars="ess"))).ask(type="hello")["info"][
+        ((name, col, row),) = Client(rn.Explorer(whole.assign_attrs(radars="ess"))).ask(type="hello")["info"][
             "sites"
         ]
 
@@ -191,10 +191,10 @@ class TestOpening:
     @pytest.mark.parametrize("data", [fields(np.nan), fields(count=1), fields()[0], fields().sum("time")])
     def test_poor_data_are_shown(self, data: xr.DataArray) -> None:
         """The explorer shows fields without any value, a single field, and a field without time."""
-        desk = Desk(rn.Explorer(data))
+        client = Client(rn.Explorer(data))
 
-        assert desk.ask(type="hello")["problem"] == ""
-        assert desk.ask(type="frames", wanted=[0])["frames"][0]["index"] == 0
+        assert client.ask(type="hello")["problem"] == ""
+        assert client.ask(type="frames", wanted=[0])["frames"][0]["index"] == 0
 
     @pytest.mark.parametrize(
         ("data", "word"),
@@ -207,13 +207,13 @@ class TestOpening:
         ],
     )
     def test_data_that_cannot_be_shown_are_reported_in_the_widget(self, data: Any, word: str) -> None:
-        """The widget gives the reason, raises nothing, and does not answer further questions."""
-        desk = Desk(rn.Explorer(data))
+        """The widget shows the reason, raises nothing, and does not answer further questions."""
+        client = Client(rn.Explorer(data))
 
-        assert word.lower() in desk.ask(type="hello")["problem"].lower()
-        assert desk.answers[-1]["problem"]
-        desk.ask(type="frames", wanted=[0])
-        assert len(desk.answers) == 1
+        assert word.lower() in client.ask(type="hello")["problem"].lower()
+        assert client.answers[-1]["problem"]
+        client.ask(type="frames", wanted=[0])
+        assert len(client.answers) == 1
 
     def test_frames_of_two_grids_are_reported(self, tmp_path: Path) -> None:
         """Frames of two products and grids cannot be played; the message names them."""
@@ -238,16 +238,16 @@ class TestAnswers:
 
     def test_a_question_of_another_version_is_reported(self) -> None:
         """An unknown question, as from a page of an older release, is answered with an error, not a traceback."""
-        assert Desk(rn.Explorer(fields())).ask(type="sing")["type"] == "problem"
+        assert Client(rn.Explorer(fields())).ask(type="sing")["type"] == "problem"
 
     @pytest.mark.parametrize("look", [{}, {"limits": [0.1, 2.0], "palette": "viridis"}])
     def test_a_film_is_made(self, look: dict[str, Any]) -> None:
         """A film is made as GIF, or as MP4 with ffmpeg, in the chosen colours, and is sent in pieces."""
-        desk = Desk(rn.Explorer(fields()))
+        client = Client(rn.Explorer(fields()))
 
-        answer = desk.ask(type="animation", span=[0, 2], fps=10, **look)
+        answer = client.ask(type="animation", span=[0, 2], fps=10, **look)
 
-        film = b"".join(part for buffers in desk.buffers for part in buffers)
+        film = b"".join(part for buffers in client.buffers for part in buffers)
         assert answer["type"] == "file"
         assert answer["name"] in {"RW.gif", "RW.mp4"}
         assert film[:3] == b"GIF" or b"ftyp" in film[:12]
@@ -257,25 +257,25 @@ class TestAnswers:
         explorer = rn.Explorer(fields(count=400))
 
         async def ask() -> None:
-            desk = Desk(explorer)
-            desk.ask(type="animation", span=[0, 399], fps=10)
-            while not [answer for answer in desk.answers if answer["type"] == "progress"]:  # noqa: ASYNC110
+            client = Client(explorer)
+            client.ask(type="animation", span=[0, 399], fps=10)
+            while not [answer for answer in client.answers if answer["type"] == "progress"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            desk.ask(type="stop", id="animation")
+            client.ask(type="stop", id="animation")
             while any(thread.name.startswith("radar_nb-film") for thread in threading.enumerate()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            assert desk.answers[-1]["type"] == "progress"
+            assert client.answers[-1]["type"] == "progress"
 
         asyncio.run(asyncio.wait_for(ask(), 20))
 
     def test_a_page_is_sent_in_pieces(self, tmp_path: Path) -> None:
         """The kernel does not hold the whole page; the joined pieces equal what `save_html` writes."""
-        desk = Desk(explorer := rn.Explorer(fields()))
+        client = Client(explorer := rn.Explorer(fields()))
         explorer.save_html(path := tmp_path / "page.html", first=1)
 
-        answer = desk.ask(type="page", span=[1, 2])
+        answer = client.ask(type="page", span=[1, 2])
 
-        parts = [part for buffers in desk.buffers for part in buffers]
+        parts = [part for buffers in client.buffers for part in buffers]
         assert answer["name"] == "RW.html"
         assert len(parts) == 4
         assert b"".join(parts) == path.read_bytes()
@@ -301,7 +301,7 @@ class TestAnswers:
 
     def test_a_film_of_one_field_is_reported(self) -> None:
         """A film of a single field is answered with a message, not a traceback."""
-        answer = Desk(rn.Explorer(fields(count=1))).ask(type="animation", span=[0, 0], fps=10)
+        answer = Client(rn.Explorer(fields(count=1))).ask(type="animation", span=[0, 0], fps=10)
 
         assert answer["type"] == "problem"
 
@@ -372,7 +372,7 @@ class TestPage:
         """A page too large for browsers raises, and the error says what is possible."""
         monkeypatch.setattr("radar_nb.widgets.explorer.html_export.PAGE_LIMIT", 800)
         explorer = rn.Explorer(fields(np.random.default_rng(1).random((12, 40, 30)), count=12))
-        info = Desk(explorer).ask(type="hello")["info"]
+        info = Client(explorer).ask(type="hello")["info"]
 
         with pytest.raises(SettingsError, match=r"a page with 12 fields would be larger than .* fields at most"):
             list(make_page(explorer.frames, info, (0, 11), "en", least=0.1))
@@ -385,7 +385,7 @@ class TestPage:
             rn.Explorer(fields()).save_html(tmp_path / "file" / "page.html")
 
     def test_data_that_cannot_be_shown_make_no_page(self, tmp_path: Path) -> None:
-        """`save_html` raises and gives the reason if the data cannot be shown."""
+        """`save_html` raises with the reason if the data cannot be shown."""
         with pytest.raises(SettingsError, match="the explorer shows no field: no field to show"):
             rn.Explorer(xr.Dataset()).save_html(tmp_path / "page.html")
 

@@ -87,7 +87,7 @@ class TestFrames:
     @pytest.mark.parametrize("packed", [True, False])
     @pytest.mark.parametrize("name", ["rw", "rx", "yw", "ry"])
     def test_real_fields_have_the_datasets_values(self, real_frames: Path, name: str, *, packed: bool) -> None:
-        """Codes stand for the values of `open_dataset`, from raw integers and from values."""
+        """Codes of real fields have the values of `open_dataset`, from packed integers and from floats."""
         path = next((found for found in sorted(real_frames.rglob("*")) if name in found.name.lower()), None)
         if path is None:
             pytest.skip(f"there is no real frame of {name}")

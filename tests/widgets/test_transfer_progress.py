@@ -134,7 +134,7 @@ def test_a_file_never_exceeds_100_percent() -> None:
 
 
 def test_five_files_are_shown_and_the_others_counted() -> None:
-    """Of many running files five have bars and the others are counted."""
+    """Five running files have bars, and the others are counted."""
     outcomes = [Outcome(name=str(k), state="running", retries=k) for k in range(7)]
     outcomes += [
         Outcome(name="d", state="done"),
