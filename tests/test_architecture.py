@@ -162,7 +162,7 @@ def test_modules_of_a_room_do_not_import_each_other_in_a_circle() -> None:
 
 
 @every_room
-def test_a_room_explains_itself_and_names_what_others_may_import(room: str) -> None:
+def test_a_room_has_a_docstring_and_a_sorted_all(room: str) -> None:
     """Its `__init__` has a docstring of several sentences and a sorted `__all__` of existing modules or names."""
     package = importlib.import_module(f"radar_nb.{room}")
     text = package.__doc__ or ""
@@ -174,7 +174,7 @@ def test_a_room_explains_itself_and_names_what_others_may_import(room: str) -> N
 
 
 @every_module
-def test_only_what_a_room_offers_is_imported_from_outside(module: str) -> None:
+def test_only_names_in_a_rooms_all_are_imported_elsewhere(module: str) -> None:
     """A module that a room's `__all__` does not name is private to the room."""
     hidden = {
         name
@@ -219,7 +219,7 @@ def test_each_library_is_imported_only_in_its_own_rooms(module: str) -> None:
     assert foreign | owned == set()
 
 
-def test_each_owner_uses_what_it_owns() -> None:
+def test_each_owner_uses_its_library() -> None:
     """The table of owners has no unused library or room."""
     used = {
         (library, room_of(module))

@@ -54,7 +54,7 @@ def test_each_block_of_a_page_runs_and_prints_the_shown_output(page: Path, tmp_p
 
 
 @every_page
-def test_each_block_is_run_or_says_why_not(page: Path) -> None:
+def test_each_block_is_run_or_has_a_reason(page: Path) -> None:
     """No block of code is silently untested: it is in a language that is run, or shown, or a directive."""
     strange = [
         f"line {block.line}: {block.language!r}"

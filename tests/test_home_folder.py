@@ -88,7 +88,7 @@ def test_areas_are_searched_in_the_home_folder(home: Path) -> None:
         ("s3://bucket/YW2017.002_202006.tar", "in object storage"),
     ],
 )
-def test_an_address_is_not_taken_for_a_path(source: Any, kind: str) -> None:
+def test_an_address_in_place_of_a_path_raises(source: Any, kind: str) -> None:
     """An address in place of a path raises; the message says what to do instead."""
     with pytest.raises(SettingsError, match=rf"{source} is {kind}.*download them first"):
         rn.open_dataset(source, progress=False)

@@ -107,7 +107,7 @@ def test_a_notebook_is_committed_with_all_its_outputs(path: Path) -> None:
 
 
 @every_notebook
-def test_a_notebook_shows_nothing_of_the_machine_that_ran_it(path: Path) -> None:
+def test_outputs_of_a_notebook_do_not_name_the_machine(path: Path) -> None:
     """The outputs contain no folder, port or warning of that machine."""
     notebook = read(path)
     said = [output for output in outputs(notebook) if output.get("name") == "stderr"]

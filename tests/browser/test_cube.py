@@ -27,9 +27,7 @@ HOURS = ("00:50", "12:50")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the lab of these tests runs on POSIX")
-def test_a_month_becomes_a_cube_that_plays_and_answers(
-    run_notebook: Callable[[list[str]], Any], tmp_path: Path
-) -> None:
+def test_a_month_is_built_as_a_cube_and_played(run_notebook: Callable[[list[str]], Any], tmp_path: Path) -> None:
     """Two clicks build and open the cube; the rain plays from it; a click draws a cell's whole month."""
     days = [f"2019-10-{day + 1:02d}" for day in range(monthrange(2019, 10)[1])]
     archive = cubes.archive(tmp_path / "server" / PLACE, days, hours=HOURS, rows=1100)

@@ -369,7 +369,7 @@ def test_versions_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_completion_knows_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completion_lists_the_commands(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The printed script contains each command, including those of cubes."""
     assert main(["completion", shell]) == 0
 

@@ -64,7 +64,7 @@ def test_json_has_the_status_and_a_row_for_each_place(server: str, capsys: pytes
     assert found["places"][0]["place"] == "4.5,46.5"
 
 
-def test_without_a_server_it_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_server_the_result_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a network the result is unknown, never dry: one sentence, or JSON with the reason."""
     with Mirror(tmp_path) as gone:
         pass

@@ -135,7 +135,7 @@ class TestOpening:
             {"time": slice(3, 3)},
         ],
     )
-    def test_returns_what_is_indexed(self, hours: Path, cube: Path, key: Any) -> None:
+    def test_any_index_returns_the_same_values(self, hours: Path, cube: Path, key: Any) -> None:
         """Any index of the lazy array returns the same as the loaded one."""
         expected = open_dataset(hours, chunks=None, progress=False).RW.load().isel(key)
 
@@ -148,7 +148,7 @@ class TestOpening:
         assert ds.RW.chunks[0] == (4, 4, 4)
         assert all(size % 100 == 0 for size in ds.RW.chunks[1])
 
-    def test_any_reader_of_zarr_understands_it(self, hours: Path, cube: Path) -> None:
+    def test_plain_xarray_reads_a_cube(self, hours: Path, cube: Path) -> None:
         """Plain xarray returns the same values in float64, decimal steps of the codes, and the flags."""
         expected = open_dataset(hours, chunks=None, flags=True, progress=False).load()
 

@@ -155,7 +155,7 @@ class TestPlainReaders:
 class TestDescription:
     """Coordinates and metadata."""
 
-    def test_only_what_differs_from_the_defaults_is_described(self, sound: Path) -> None:
+    def test_only_non_default_fields_are_described(self, sound: Path) -> None:
         """A field that a later version adds to the packing changes neither description nor fingerprint."""
         group = json.loads((sound / "zarr.json").read_bytes())
 

@@ -165,7 +165,7 @@ def test_a_frame_is_recognised_in_every_compression(product: str, suffix: str) -
         ("RY", "raa01-ry_10000-%y%m%d%H%M-dwd---bin.bz2", "2001-01", True, False),
     ],
 )
-def test_an_era_knows_its_months(product: str, name: str, month: str, may_hold: bool, knows: bool) -> None:
+def test_an_era_determines_its_months(product: str, name: str, month: str, may_hold: bool, knows: bool) -> None:
     """First, last and closed determine which months are certain, possible or excluded."""
     era = next(era for era in ERAS if (era.product, era.name) == (product, name))
 
@@ -212,7 +212,7 @@ def test_published_products_have_an_era_in_hdf5() -> None:
         ("RE2608050600_115.gz", "RE", "2026-08-05T06:00"),
     ],
 )
-def test_names_of_the_present_are_known(name: str, product: str, time: str) -> None:
+def test_current_names_are_parsed(name: str, product: str, time: str) -> None:
     """Product and time are read from names that users have seen on the server."""
     (filed,) = [era for era in ERAS if era.time_of(name) is not None]
 
@@ -221,7 +221,7 @@ def test_names_of_the_present_are_known(name: str, product: str, time: str) -> N
 
 
 @pytest.mark.parametrize("era", [era for era in ERAS if era.alias], ids=lambda era: era.alias)
-def test_an_alias_is_known_and_never_planned(era: Era) -> None:
+def test_an_alias_is_recognised_and_never_planned(era: Era) -> None:
     """An alias is recognised as a file of DWD's, and its name has no time."""
     assert is_dwd_name(era.alias)
     assert [other for other in ERAS if other.time_of(era.alias) is not None] == []

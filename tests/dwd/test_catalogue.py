@@ -647,7 +647,7 @@ def test_years_in_netcdf_are_found_in_a_listing() -> None:
         ("RW", "radolan", "2010-01", ["RW-201001.tar"]),
     ],
 )
-def test_months_in_ascii_are_known(name: str, source: str, month: str, names: list[str]) -> None:
+def test_months_in_ascii_have_known_paths(name: str, source: str, month: str, names: list[str]) -> None:
     """Months in ASCII have the binaries' folders and other names."""
     assert _names(_plan(name, month, source=source, form="ascii")) == names
 

@@ -138,7 +138,7 @@ def test_expected_months_grow_with_time() -> None:
     assert radklim.expects(Month(2001, 1), later)
 
 
-def test_a_family_knows_the_steps_of_its_months() -> None:
+def test_a_family_determines_the_steps_of_its_months() -> None:
     """The interval and the minute of a family determine the expected frames of a month."""
     yw, rw = _family("YW", "radklim"), _family("RW", "radolan")
 

@@ -108,7 +108,7 @@ def test_retry_after_is_obeyed(server: Server, tmp_path: Path) -> None:
     assert time.monotonic() - begin >= 1.0
 
 
-def test_silence_becomes_a_timeout(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_body_times_out(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that stops midway times out, and the received bytes are kept for the next call."""
     monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=2, first_wait=0.001, read=0.2))
     silence = threading.Event()

@@ -87,7 +87,7 @@ def test_the_environments_proxy_is_used(server: Server, tmp_path: Path, monkeypa
     assert report.paths[0].read_bytes() == BODY
 
 
-def test_bytes_are_kept_as_sent_whatever_the_encoding_says(server: Server, tmp_path: Path) -> None:
+def test_bytes_are_kept_as_sent_for_any_encoding_header(server: Server, tmp_path: Path) -> None:
     """A .gz file that the server labels as gzip-encoded is not decompressed."""
     body = gzip.compress(b"frame")
     server.script("/bin/a.gz", Reply(body=body, headers={"Content-Encoding": "gzip"}))
@@ -264,7 +264,7 @@ def test_an_unproven_part_is_restarted(
     assert report.outcomes[0].state == "done"
 
 
-def test_a_rest_that_is_shorter_than_promised_is_not_taken(server: Server, tmp_path: Path) -> None:
+def test_a_rest_shorter_than_stated_is_refused(server: Server, tmp_path: Path) -> None:
     """A 206 whose body ends before the stated size makes no complete file."""
     promise = {"Content-Range": f"bytes 300000-{len(BODY) + 9}/{len(BODY) + 10}"}
     server.script("/bin/a.tar", Reply(body=BODY, headers=promise), Reply(body=BODY))

@@ -69,7 +69,7 @@ def test_near_real_time_is_planned_from_the_listing(server: str, tmp_path: Path)
     assert [archive.name for archive in plan.archives] == sorted(archive.name for archive in plan.archives)
 
 
-def test_load_goes_from_months_to_values(server: str, tmp_path: Path) -> None:
+def test_load_downloads_and_opens_months(server: str, tmp_path: Path) -> None:
     """`load` plans, downloads and opens without extraction; a second call finds everything on disk."""
     ds = rn.load("RW", "2017-12", folder=tmp_path, base_url=server, progress=False)
     again = asyncio.run(

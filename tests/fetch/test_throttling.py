@@ -130,7 +130,7 @@ def test_nothing_passes_while_paused() -> None:
     in_a_loop(law)
 
 
-def test_a_cancelled_wait_takes_no_place() -> None:
+def test_a_cancelled_wait_leaves_the_gate_unchanged() -> None:
     """A cancelled wait, at the gate or for a time that the server stated, leaves the gate unchanged."""
 
     async def law() -> None:
@@ -149,7 +149,7 @@ def test_a_cancelled_wait_takes_no_place() -> None:
 
 
 @given(st.lists(st.sampled_from(["spend", "earn"]), max_size=60))
-def test_retries_never_exceed_the_budget_and_what_was_earned(steps: list[str]) -> None:
+def test_retries_are_limited_by_budget_and_served_bytes(steps: list[str]) -> None:
     """At most the initial number of retries is made, plus one for each megabyte."""
     budget, spent, earned = Budget(5, last_tries=2), 0, 0
     for step in steps:

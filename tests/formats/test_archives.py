@@ -328,7 +328,7 @@ def test_a_members_position_is_correct(archive: Callable[[bytes], Path], nesting
             assert deeper or (gzip.decompress(lies) if sniff(lies) == "gzip" else lies) == member.data
 
 
-def test_bytes_in_memory_are_an_archive_too(archive: Callable[[bytes], Path]) -> None:
+def test_an_archive_can_be_in_memory(archive: Callable[[bytes], Path]) -> None:
     """An archive need not be on a disk."""
     data = month(packed(day((20,))), packed(day((25, 30))))
 

@@ -78,7 +78,7 @@ class TestAnyOrder:
             assert found.read(index.rows[number], name="it") == LARGE[name(5 * number)]
             found.rest()
 
-    def test_a_mark_saves_inflating_what_is_before_it(self, day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_mark_avoids_inflating_earlier_bytes(self, day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """After one pass, the last frame is reached from a mark near it."""
         index = index_of(day)
         Cursor(index.parts[0]).read(index.rows[11], name="it")

@@ -52,7 +52,7 @@ def test_radklim_has_millimetres_with_one_decimal() -> None:
     np.testing.assert_array_equal(codes, RADKLIM)
 
 
-def test_whole_tenths_survive() -> None:
+def test_whole_tenths_are_exact() -> None:
     """Written grids are read back equal, including the largest amount of a binary."""
     header, codes = read_grid(WHOLE, name=RW_NAME)
 

@@ -54,7 +54,7 @@ def test_the_codes_are_those_of_the_binaries() -> None:
         np.testing.assert_array_equal(fields.codes(number), bare)
 
 
-def test_netcdf4_reads_what_is_written() -> None:
+def test_netcdf4_reads_written_files() -> None:
     """The amounts that netCDF's own library finds are those of the binaries."""
     library = pytest.importorskip("netCDF4")
     with library.Dataset("memory", memory=DATA) as file:

@@ -489,7 +489,7 @@ def test_a_damaged_file_is_a_composite_or_an_error_of_ours(damage: dict[int, int
 
 
 @pytest.mark.parametrize("kind", HOSTILE_HDF5)
-def test_malicious_hdf5_is_refused_before_anything_is_read(kind: str, tmp_path: Path) -> None:
+def test_malicious_hdf5_is_refused_before_reading_data(kind: str, tmp_path: Path) -> None:
     """No byte of another file, no link and no bomb passes the header; a FIFO is never opened."""
     target = tmp_path / "target"
     os.mkfifo(target)  # a read would wait for a writer for ever

@@ -76,7 +76,7 @@ def test_month_of_days(root: Path, month: Path) -> None:
     assert data == one("YW", np.datetime64("2020-06-13T23:55"), family="radklim")
 
 
-def test_made_again(month: Path, root: Path) -> None:
+def test_an_existing_file_is_kept(month: Path, root: Path) -> None:
     """A file made with the same arguments is kept."""
     before = month.stat().st_mtime_ns
     seen: list[Progress] = []

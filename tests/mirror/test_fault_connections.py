@@ -59,7 +59,7 @@ class TestConnections:
         assert error.value.partial == BODY[:1000]
 
     @pytest.mark.parametrize("kind", ["cut", "short", "stall"])
-    def test_never_the_whole_body(self, root: Path, kind: Kind) -> None:
+    def test_a_break_never_sends_the_whole_body(self, root: Path, kind: Kind) -> None:
         """A break after the end takes place before the last byte."""
         with misbehaving(root, Fault(kind=kind, after=10**9)) as (mirror, client):
             client.http.request("GET", FILE)
@@ -143,7 +143,7 @@ class TestAll:
     """Properties of every kind."""
 
     @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"reset"}))
-    def test_nothing_but_a_head(self, root: Path, kind: Kind) -> None:
+    def test_head_has_no_body(self, root: Path, kind: Kind) -> None:
         """HEAD has no body to damage, and its response ends, whatever the fault."""
         rule = Fault(kind=kind, latency=0.01) if kind == "slow" else Fault(kind=kind)
         with misbehaving(root, rule) as (_, client):
@@ -170,7 +170,7 @@ class TestAll:
 
         assert answer.status >= 300 or kind == "page"
 
-    def test_the_same_seed_does_the_same_harm(self, root: Path) -> None:
+    def test_a_seed_determines_the_faults(self, root: Path) -> None:
         """Which requests and bytes are affected depends neither on the order of requests nor on threads."""
         rules = Fault(kind="cut", share=0.4), Fault(kind="flip", share=0.5), Fault(kind="503", share=0.3)
         requests = [f"{FILE}?{n}" for n in range(20)]
@@ -259,8 +259,8 @@ class TestAll:
 
             assert not thread.is_alive()
 
-    def test_waiting_costs_nothing(self, root: Path) -> None:
-        """Many slow connections at a time take little of a processor."""
+    def test_waiting_connections_use_little_cpu(self, root: Path) -> None:
+        """Many slow connections at a time use little processor time."""
         with misbehaving(root, Fault(kind="slow", latency=0.03, rate=len(BODY))) as (mirror, _):
             address = mirror.url.removeprefix("http://").split(":")
             connections = [socket.create_connection((address[0], int(address[1])), timeout=10) for _ in range(64)]

@@ -495,8 +495,10 @@ class TestLife:
         assert response.status == 200
         assert not thread.is_alive()
 
-    def test_a_client_that_leaves_does_no_harm(self, client: http.client.HTTPConnection, mirror: Mirror) -> None:
-        """A client that leaves midway, or does not speak HTTP, disturbs no other."""
+    def test_a_client_that_leaves_affects_no_other(
+        self, client: http.client.HTTPConnection, mirror: Mirror
+    ) -> None:
+        """A client that leaves midway, or does not speak HTTP, affects no other client."""
         port = int(mirror.url.rpartition(":")[2])
         for text in (b"GET /bin/a.tar HTTP/1.1\r\n\r\n", b"\x16\x03\x01 hello\r\n\r\n"):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as rude:

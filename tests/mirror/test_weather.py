@@ -47,7 +47,7 @@ def test_rain_is_a_rate(climates: tuple[Weather, ...]) -> None:
 
 
 @pytest.mark.parametrize("moment", ["2020-06-14T00:00:00", "2020-07-01T00:00:00", "2021-01-01T00:00:00"])
-def test_rain_knows_no_calendar(climates: tuple[Weather, ...], moment: str) -> None:
+def test_rain_is_continuous_across_dates(climates: tuple[Weather, ...], moment: str) -> None:
     """Across midnight, months and years a field changes no more than within any other minute."""
     midnight = np.datetime64(moment)
     before, at, after = (climates[0].rate(midnight + minutes(step), GRID) for step in (-1, 0, 1))

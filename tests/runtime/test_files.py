@@ -260,7 +260,7 @@ def test_frames_are_stored_beside_their_archive(archive: str, folder: str) -> No
 # --- states ---------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_absent_then_a_part_then_whole(tmp_path: Path) -> None:
+def test_a_file_is_absent_then_a_part_then_complete(tmp_path: Path) -> None:
     """The files on disk determine the three states of a download."""
     path = tmp_path / "a.tar"
 
@@ -274,7 +274,7 @@ def test_a_file_is_absent_then_a_part_then_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("size", "state"), [(3, "whole"), (None, "whole"), (4, "absent"), (2, "absent")])
-def test_a_file_is_whole_if_its_size_matches_the_note(tmp_path: Path, size: int | None, state: str) -> None:
+def test_a_file_is_complete_if_its_size_matches_the_note(tmp_path: Path, size: int | None, state: str) -> None:
     """A truncated file counts as absent; without a noted size the name is trusted."""
     path = tmp_path / "a.tar"
     path.write_bytes(b"abc")

@@ -44,7 +44,7 @@ def test_nothing_is_drawn_without_a_terminal(progress: bool, capsys: pytest.Capt
     assert (captured.out, captured.err) == ("", "")
 
 
-def test_false_is_silent_in_a_terminal_too() -> None:
+def test_progress_false_draws_nothing_in_a_terminal() -> None:
     """`progress=False` draws nothing."""
     terminal = Terminal()
 

@@ -58,7 +58,7 @@ def test_the_only_failed_item_raises_its_own_error() -> None:
     assert caught.value is GONE
 
 
-def test_the_only_stopped_item_raises_too() -> None:
+def test_a_single_cancelled_item_raises() -> None:
     """A single cancelled item raises, although it has no error of its own."""
     with pytest.raises(Incomplete, match=r"1 of 1 did not succeed \(0 did\)"):
         _report(STOPPED).raise_for_failures()

@@ -41,7 +41,7 @@ def test_html_shows_the_same_text_escaped() -> None:
     assert page.find(".//script") is None
 
 
-def test_pandas_makes_a_frame_of_it() -> None:
+def test_a_table_converts_to_a_dataframe() -> None:
     """`pandas.DataFrame(table)` has the table's columns and rows."""
     frame = pandas.DataFrame(SHEEP)
 

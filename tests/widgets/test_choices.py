@@ -34,9 +34,7 @@ months = st.builds(Month, st.integers(1990, 2040), st.integers(1, 12))
         ("RY", "auto", "2026-11", "2026-11", "2026-11"),
     ],
 )
-def test_an_offer_spans_what_its_families_cover(
-    name: str, source: str, first: str, last: str, newest: str
-) -> None:
+def test_an_offer_spans_its_families(name: str, source: str, first: str, last: str, newest: str) -> None:
     """The offer reaches from the first published month to the last expected one."""
     found = offer(product(name), source, NOW)
 
@@ -136,7 +134,7 @@ def test_a_family_that_the_product_lacks_is_named() -> None:
         offer(product("SF"), "radklim", NOW)
 
 
-def test_menus_hold_all_that_is_published_in_words() -> None:
+def test_menus_list_all_published_products() -> None:
     """Each menu entry has a description, and each has an offer."""
     names = [name for _, name in product_menu(Texts("en"))]
 

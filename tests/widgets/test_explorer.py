@@ -150,7 +150,7 @@ class TestOpening:
 
         assert [(unit["name"], unit["factor"]) for unit in info["units"]] == [("mm in 5 min", 1), ("mm/h", 12)]
 
-    def test_a_cube_is_played_and_asked_for_whole_series(self, tmp_path: Path) -> None:
+    def test_a_cube_has_the_fields_and_series_of_its_archives(self, tmp_path: Path) -> None:
         """The folder of a cube, or its Dataset, has the same fields and series as the archives."""
         days = ["2019-10-14", "2019-10-15", "2019-10-20"]
         hours = cubes.archive(tmp_path / "RW201910.tar.gz", days)
@@ -293,11 +293,11 @@ class TestAnswers:
 
     def test_towns_are_found_by_name(self) -> None:
         """The answer has a position and the town's own name; an unknown name has no position."""
-        desk = Desk(rn.Explorer(fields()))
+        client = Client(rn.Explorer(fields()))
 
-        found = desk.ask(type="town", name="Cologne", view="a")
+        found = client.ask(type="town", name="Cologne", view="a")
         assert (found["name"], found["lon"], found["lat"], found["view"]) == ("Köln", 6.95, 50.933, "a")
-        assert "lon" not in desk.ask(type="town", name="Kölln")
+        assert "lon" not in client.ask(type="town", name="Kölln")
 
     def test_a_film_of_one_field_is_reported(self) -> None:
         """A film of a single field is answered with a message, not a traceback."""

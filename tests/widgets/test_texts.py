@@ -152,7 +152,7 @@ def test_an_unknown_language_is_refused() -> None:
         load_texts("fr")
 
 
-def test_numbers_are_written_as_the_language_does() -> None:
+def test_numbers_are_formatted_for_the_language() -> None:
     """Singular and plural, decimal comma and days follow the language."""
     english, german = Texts("en"), Texts("de")
 

@@ -232,7 +232,7 @@ def test_code_is_shown_unchanged() -> None:
     assert text(code_lines("ds = f('<b>')", ENGLISH)).endswith("ds = f('<b>')")
 
 
-def test_without_a_kernel_the_page_says_so() -> None:
+def test_a_page_without_a_kernel_says_so() -> None:
     """The text is always on the page, and the page shows it once the kernel has gone."""
     assert "run the cell again" in no_kernel_line(ENGLISH)
     assert ".jupyter-widgets-disconnected .radar-nb-dead {display:block}" in no_kernel_line(GERMAN)
