@@ -15,6 +15,7 @@ from support.small_rain import forecasts, rain
 from support.unpacking import unpacked
 
 import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import SeriesError
 from radar_nb.widgets.explorer.frames import NO_VALUE, CodedField, FrameSequence, encode, select_variable
 from radar_nb.widgets.explorer.map_info import map_info
@@ -212,3 +213,22 @@ class TestClasses:
 
         with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no mean over an area"):
             next(place_series(frames, {"id": "a", "polygon": [(0, 0), (2, 0), (2, 2)]}, (0, 1)))
+
+
+class TestMap:
+    """What the browser draws around the field."""
+
+    def test_towns_and_rivers_stand_in_cells_of_the_grid(self) -> None:
+        """Leipzig and the Danube at Passau lie where the grid's own projection puts them, the largest town first."""
+        grid = GRIDS["de1100"]
+        field = array(np.zeros(grid.shape), units="mm", interval_minutes=60)
+        info = map_info(FrameSequence(field.assign_coords(y=grid.y, x=grid.x)))
+        towns = {name: (col, row) for name, col, row, *_ in info["towns"]}
+        x, y = to_xy([12.371, 13.46], [51.34, 48.575], "sphere")
+        col, row = (x - grid.x0) / grid.cell + 0.5, (y - grid.y0) / grid.cell + 0.5
+        danube = np.vstack([np.reshape(line, (-1, 2)) for line in info["lines"]["rivers_large"]])
+
+        assert towns["Leipzig"] == pytest.approx((col[0], row[0]), abs=0.1)
+        assert info["towns"][0][0] == "Berlin"
+        assert np.hypot(*(danube - (col[1], row[1])).T).min() < 6
+        assert "GeoNames" in info["sources"]

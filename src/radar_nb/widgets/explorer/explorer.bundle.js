@@ -164,7 +164,7 @@ const pythonList = (content) => JSON.stringify(content).replaceAll(",", ", ");
 // The map: codes coloured by a table, and on top of them borders, sites, graticule and the user's drawings.
 
 const GROUND = {
-  dry: [0xfd, 0xfd, 0xfb], gap: [0xa8, 0xa2, 0x98], outside: [0xdd, 0xe1, 0xe6], ink: "#1a1a1a", soft: "#5a5a5a",
+  dry: [0xfd, 0xfd, 0xfb], gap: [0xa8, 0xa2, 0x98], outside: [0xdd, 0xe1, 0xe6], ink: "#1a1a1a", soft: "#5a5a5a", water: "#5b84a6", lake: "#d3e2ec",
 };
 const PIN_COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#e69f00"]; // Okabe, Ito
 
@@ -229,7 +229,7 @@ class RadarMap {
     this.table = new Uint32Array(65536);
     this.tableOf = "";
     this.view = { x: 0, y: 0, zoom: 1 }; // shift in cells, and times the whole map
-    this.layers = { borders: true, sites: true, graticule: true };
+    this.layers = { borders: true, towns: true, sites: true, graticule: true };
     this.marks = [];
     this.draft = null;
   }
@@ -327,11 +327,9 @@ class RadarMap {
     const unit = this.ratio || 1;
     context.lineJoin = "round";
     if (this.layers.graticule) this.drawGraticule(context, unit);
-    if (this.layers.borders) {
-      this.drawLines(context, this.info.borders.neighbours, GROUND.soft, 0.7 * unit);
-      this.drawLines(context, this.info.borders.germany, GROUND.ink, 1.1 * unit);
-    }
+    if (this.layers.borders) this.drawBorders(context, unit);
     if (this.layers.sites) this.drawSites(context, unit);
+    if (this.layers.towns) this.drawTowns(context, unit);
     this.marks.forEach((mark) => this.drawMark(context, mark, unit));
     if (this.draft) this.drawArea(context, this.draft, "#1a1a1a", unit, false);
     this.drawScale(context, unit);
@@ -348,6 +346,58 @@ class RadarMap {
     context.strokeStyle = colour;
     context.lineWidth = width;
     context.stroke();
+  }
+  // km on the ground from the left to the right edge of what is shown
+  get widthKm() {
+    const cell = Math.sqrt(this.projection.area(...this.place(...this.centre())));
+    return (Math.min(this.over.width, this.cols * this.frame.size) / this.frame.size) * cell;
+  }
+  drawBorders(context, unit) {
+    const { lines } = this.info, wide = this.widthKm;
+    const kinds = [["large", Infinity, 0.9], ["medium", 700, 0.7], ["small", 350, 0.6]].filter(([, most]) => wide <= most);
+    context.fillStyle = GROUND.lake;
+    for (const [kind, , width] of kinds) {
+      this.drawLines(context, lines[`lakes_${kind}`], GROUND.water, 0.5 * unit);
+      context.fill();
+      this.drawLines(context, lines[`rivers_${kind}`], GROUND.water, width * unit);
+    }
+    context.setLineDash([4 * unit, 2.5 * unit]);
+    this.drawLines(context, lines.states, GROUND.soft, 0.6 * unit);
+    context.setLineDash([]);
+    this.drawLines(context, lines.neighbours, GROUND.soft, 0.7 * unit);
+    this.drawLines(context, lines.germany, GROUND.ink, 1.1 * unit);
+  }
+  // names of towns by inhabitants and scale, the largest first, none over another (as radar_nb.plots.labels)
+  drawTowns(context, unit) {
+    const wide = this.widthKm, { width, height } = this.over, inch = 96 * unit;
+    const taken = [[width - 0.26 * width, height - 34 * unit, width, height], [width - 230 * unit, 0, width, 38 * unit], [0, 0, 44 * unit, 0.6 * height]];
+    const place = (left, top, right, bottom) => {
+      if (left < 2 || top < 2 || right > width - 2 || bottom > height - 2) return false;
+      if (taken.some(([a, b, c, d]) => left < c && right > a && top < d && bottom > b)) return false;
+      return taken.push([left, top, right, bottom]);
+    };
+    let free = Math.max(3, Math.round((0.9 * width * height) / (inch * inch)));
+    context.textBaseline = "middle";
+    for (const [name, col, row, people, beside] of this.info.towns) {
+      if (people < 0.4 * wide * wide || !free) break;
+      const [x, y] = this.spot(col, row);
+      if ((beside && wide > 60) || x < 0 || y < 0 || x > width || y > height) continue;
+      const letters = (people >= 1e5 ? 12 : 11) * unit, gap = 5 * unit, half = 0.62 * letters;
+      context.font = `${letters}px system-ui, sans-serif`;
+      const long = context.measureText(name).width;
+      const ways = [[x + gap, y], [x - gap - long, y], [x - long / 2, y - gap - half], [x - long / 2, y + gap + half]];
+      const way = ways.find(([left, middle]) => place(left - 2 * unit, middle - half, left + long + 2 * unit, middle + half));
+      if (!way) continue;
+      free -= 1;
+      this.word(context, name, ...way, unit, GROUND.ink);
+      context.beginPath();
+      context.arc(x, y, 2.2 * unit, 0, 7);
+      context.fillStyle = "#fff";
+      context.fill();
+      context.lineWidth = 1 * unit;
+      context.strokeStyle = GROUND.ink;
+      context.stroke();
+    }
   }
   drawGraticule(context, unit) {
     this.drawLines(context, this.info.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
@@ -729,13 +779,13 @@ const stageHtml = (info, t) => `
     </div>
     <div class="rnb-readout"></div>
     <div class="rnb-waiting">${escaped(t.waiting)}</div>
-    <div class="rnb-credit">${escaped(info.credit)}</div>
+    <div class="rnb-credit">${escaped(info.credit)}<br>${escaped(t.map)}: ${escaped(info.sources)}</div>
     <div class="rnb-status" role="status" aria-live="polite"></div>
   </div>`;
 
 function legendHtml(info, t) {
   const named = info.units[0].names ? " hidden" : "", palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
-  const layers = ["borders", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
+  const layers = ["borders", "towns", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
   return `
     <section class="rnb-legend"><h3>${escaped(t.legend)} <span class="rnb-unitname"></span></h3>
       <ul class="rnb-classes"></ul>
@@ -1127,7 +1177,7 @@ const exporting = {
       context.fillStyle = "#1a1a1a";
       context.fillText(text, left + 24 * unit, y + line - 4 * unit);
     });
-    context.fillText(this.info.credit, margin, canvas.height - 8 * unit);
+    context.fillText(`${this.info.credit}; ${this.texts.map}: ${this.info.sources}`, margin, canvas.height - 8 * unit);
     const name = this.total ? this.fileName(`${this.total.how}.png`, this.total.span) : this.fileName("png");
     canvas.toBlob((blob) => blob && save(name, blob));
   },

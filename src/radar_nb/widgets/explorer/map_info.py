@@ -1,4 +1,4 @@
-"""What a browser needs to draw the fields: grid, borders, radar sites, graticule, units, classes and colours."""
+"""What a browser needs to draw the fields: grid, lines, towns, radar sites, graticule, units, classes, colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from matplotlib.colors import to_hex
 
 from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
-from radar_nb.geography.lines import map_lines
+from radar_nb.geography.lines import ATTRIBUTION, map_lines
+from radar_nb.geography.towns import towns_within
 from radar_nb.plots.basemap import Frame
 from radar_nb.plots.style import INK, class_colours, class_limits, credit, name_colours, name_label, unit_label
 from radar_nb.runtime.wording import human_interval
@@ -57,7 +58,9 @@ def map_info(frames: FrameSequence) -> dict[str, Any]:
         "amounts": frames.units in {"mm", "mm h-1"},
         "palettes": {name: ramp(name, frames) for name in PALETTES},
         "grid": grid.json,
-        "borders": {name: grid.lines(map_lines(grid.earth)[name]) for name in ("germany", "neighbours")},
+        "lines": {name: grid.lines(lines) for name, lines in map_lines(grid.earth).items()},
+        "towns": grid.towns(),
+        "sources": ATTRIBUTION,
         "graticule": grid.graticule(),
         "sites": grid.sites(data.attrs.get("radars")),
     }
@@ -102,11 +105,15 @@ def ramp(name: str, frames: FrameSequence) -> str:
     return "".join(to_hex(colour)[1:] for colour in colours(range(_RAMP)))
 
 
+_SMALLEST = 3000
+"""Inhabitants of the smallest town that the map can name: all of them would double its description."""
+
+
 class _Grid:
     """The grid of the fields, and positions on it in cells."""
 
     def __init__(self, frames: FrameSequence) -> None:
-        frame = Frame.of(frames.data)
+        frame = self._frame = Frame.of(frames.data)
         self.earth: Earth = frame.earth
         self._rows, self._cols = frames.shape
         self._x, self._y = frame.x, frame.y
@@ -119,15 +126,19 @@ class _Grid:
     def _cells(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack([(x - self._x[0]) / self._dx, (y - self._y[0]) / self._dy]).round(1)
 
-    def _near(self, places: NDArray[np.float64]) -> bool:
-        """Return whether the bounding box of some positions touches the map."""
-        low, high = places.min(axis=0), places.max(axis=0)
+    def _near(self, places: NDArray[np.float64], margin: float = 0) -> bool:
+        """Return whether the bounding box of some positions touches the map, or comes as near as so many cells."""
+        low, high = places.min(axis=0) - margin, places.max(axis=0) + margin
         return bool((high >= 0).all() and low[0] <= self._cols and low[1] <= self._rows)
 
     def lines(self, lines: list[NDArray[np.float64]]) -> list[list[float]]:
-        """Return lines in metres as lists of col, row, col, row, ...; lines off the map are left out."""
+        """Return lines in metres as lists of col, row, col, row, ...; lines far off the map are left out.
+
+        A wide stage shows what lies beside the map: lines go on for half its size, so that none ends there.
+        """
         found = [self._cells(*line.T) for line in lines]
-        return [line.ravel().tolist() for line in found if self._near(line)]
+        margin = max(self._rows, self._cols) / 2
+        return [line.ravel().tolist() for line in found if self._near(line, margin)]
 
     def sites(self, named: Any) -> list[list[Any]]:
         """Return the radars on the map: id, col, row."""
@@ -138,6 +149,17 @@ class _Grid:
         places = self._cells(*to_xy(lon, lat, self.earth))
         return [
             [name, *place.tolist()] for name, place in zip(ids, places, strict=True) if self._near(place[None, :])
+        ]
+
+    def towns(self) -> list[list[Any]]:
+        """Return the towns on the map, the largest first: name, col, row, inhabitants, 1 if beside a city."""
+        towns = towns_within(self._frame.degrees, _SMALLEST)
+        lon, lat = np.array([(town.lon, town.lat) for town in towns]).reshape(-1, 2).T
+        places = self._cells(*to_xy(lon, lat, self.earth)).tolist()
+        return [
+            [town.name, col, row, town.inhabitants, int(town.beside_city)]
+            for town, (col, row) in zip(towns, places, strict=True)
+            if 0 <= col <= self._cols and 0 <= row <= self._rows
         ]
 
     def graticule(self) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ export const exporting = {
       context.fillStyle = "#1a1a1a";
       context.fillText(text, left + 24 * unit, y + line - 4 * unit);
     });
-    context.fillText(this.info.credit, margin, canvas.height - 8 * unit);
+    context.fillText(`${this.info.credit}; ${this.texts.map}: ${this.info.sources}`, margin, canvas.height - 8 * unit);
     const name = this.total ? this.fileName(`${this.total.how}.png`, this.total.span) : this.fileName("png");
     canvas.toBlob((blob) => blob && save(name, blob));
   },

@@ -37,13 +37,13 @@ const stageHtml = (info, t) => `
     </div>
     <div class="rnb-readout"></div>
     <div class="rnb-waiting">${escaped(t.waiting)}</div>
-    <div class="rnb-credit">${escaped(info.credit)}</div>
+    <div class="rnb-credit">${escaped(info.credit)}<br>${escaped(t.map)}: ${escaped(info.sources)}</div>
     <div class="rnb-status" role="status" aria-live="polite"></div>
   </div>`;
 
 function legendHtml(info, t) {
   const named = info.units[0].names ? " hidden" : "", palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
-  const layers = ["borders", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
+  const layers = ["borders", "towns", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
   return `
     <section class="rnb-legend"><h3>${escaped(t.legend)} <span class="rnb-unitname"></span></h3>
       <ul class="rnb-classes"></ul>
