@@ -219,7 +219,7 @@ class TestMap:
     """What the browser draws around the field."""
 
     def test_towns_and_rivers_stand_in_cells_of_the_grid(self) -> None:
-        """Leipzig and the Danube at Passau lie where the grid's own projection puts them, the largest town first."""
+        """Leipzig and the Danube at Passau lie where the projection puts them, the largest town comes first."""
         grid = GRIDS["de1100"]
         field = array(np.zeros(grid.shape), units="mm", interval_minutes=60)
         info = map_info(FrameSequence(field.assign_coords(y=grid.y, x=grid.x)))
