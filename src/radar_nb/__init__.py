@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from radar_nb.plots.series import plot_series
     from radar_nb.reading.following import follow, wait_for, wait_for_async
     from radar_nb.reading.forecasts import forecast
-    from radar_nb.reading.opening import load, load_async, open_dataset, to_rate
+    from radar_nb.reading.opening import load, load_async, open_dataset
     from radar_nb.reading.present import latest, latest_async
+    from radar_nb.reading.rates import to_rate
     from radar_nb.runtime.versions import show_versions
     from radar_nb.widgets.app import App
     from radar_nb.widgets.download_panel import DownloadPanel
@@ -151,7 +152,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "return_levels": "analysis.return_levels",
     "return_period": "analysis.return_levels",
     "show_versions": "runtime.versions",
-    "to_rate": "reading.opening",
+    "to_rate": "reading.rates",
     "verify": "analysis.verification",
     "verify_cube": "cube.checking",
     "wait_for": "reading.following",

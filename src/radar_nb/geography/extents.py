@@ -36,7 +36,7 @@ def is_shapes(extent: Any) -> bool:
     return isinstance(extent, os.PathLike) or hasattr(extent, "geometry")
 
 
-def box_of_extent(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
+def box_of_extent(extent: Any, earth: Earth, *, margin: bool = True) -> tuple[float, float, float, float]:
     """Return west, south, east and north in metres of the projection.
 
     Parameters
@@ -45,6 +45,8 @@ def box_of_extent(extent: Any, earth: Earth) -> tuple[float, float, float, float
         `(west, south, east, north)` in degrees; a town, "Leipzig" or "Leipzig +- 25 km" (40 km by default); or
         shapes, around which 8 % are left free.
     earth : {"sphere", "wgs84"}
+    margin : bool
+        Whether shapes have one.
 
     Raises
     ------
@@ -57,8 +59,8 @@ def box_of_extent(extent: Any, earth: Earth) -> tuple[float, float, float, float
         return _around(extent, earth)
     if is_shapes(extent):
         west, south, east, north = (float(edge) for edge in to_plane(read_shapes(extent), earth).total_bounds)
-        margin = max(_MARGIN * max(east - west, north - south), 2000.0)
-        return west - margin, south - margin, east + margin, north + margin
+        free = max(_MARGIN * max(east - west, north - south), 2000.0) if margin else 0.0
+        return west - free, south - free, east + free, north + free
     return _degrees(extent, earth)
 
 

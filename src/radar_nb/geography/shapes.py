@@ -68,6 +68,16 @@ def outlines(source: Any, earth: Earth) -> list[Outline]:
     ]
 
 
+def centres_inside(source: Any, x: NDArray[np.float64], y: NDArray[np.float64], earth: Earth) -> NDArray[np.bool_]:
+    """Return which points, in metres of the projection, lie in one of the areas; shaped as x and y."""
+    shapes = read_shapes(source)
+    check_polygons(shapes, shapes.index.tolist())
+    import shapely  # noqa: PLC0415 - an extra, which comes with geopandas
+
+    inside: NDArray[np.bool_] = shapely.contains_xy(to_plane(shapes, earth).union_all(), x, y)
+    return inside
+
+
 def read_shapes(source: Any) -> Any:
     """Return a user's shapes as a table.
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.patheffects import withStroke
 
-from radar_nb.dwd.grids import GRIDS, scale_factor, to_lonlat, to_xy
+from radar_nb.dwd.grids import scale_factor, to_lonlat, to_xy
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
-from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.errors import SettingsError
 from radar_nb.geography.extents import box_of_extent
 from radar_nb.geography.lines import map_lines
 from radar_nb.plots.labels import LabelRoom, candidates, placed
 from radar_nb.plots.style import INK
+from radar_nb.reading.georeference import earth_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ class Frame:
     def of(cls, field: xr.DataArray) -> Frame:
         """Return the frame of a field with evenly spaced x and y, both rising."""
         x, y = (_edges(field[name].values) for name in ("x", "y"))
-        return cls(x=x, y=y, earth=_earth(field))
+        return cls(x=x, y=y, earth=earth_of(field))
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -81,24 +82,6 @@ class Frame:
 def _edges(centres: NDArray[Any]) -> tuple[float, float]:
     half = (centres[1] - centres[0]) / 2 if centres.size > 1 else 500.0
     return float(centres[0] - half), float(centres[-1] + half)
-
-
-def _earth(field: xr.DataArray) -> Earth:
-    """Return the earth of the `crs` coordinate, or that on which the cells form one of DWD's grids."""
-    for coord in field.coords.values():
-        if "semi_major_axis" in coord.attrs:
-            if coord.attrs.get("grid_mapping_name", "polar_stereographic") == "polar_stereographic":
-                return "sphere" if coord.attrs["semi_major_axis"] == 6_370_040 else "wgs84"
-            break
-    else:
-        for name, earth in (("de900", "sphere"), ("de900-wgs84", "wgs84")):
-            away = (float(field["y"][0]) - GRIDS[name].y0) / GRIDS[name].cell
-            if abs(away - round(away)) < 1e-2:
-                return cast("Earth", earth)
-    raise SeriesError(
-        f"{field.name!r} is not known to be on DWD's polar stereographic grid: keep the coordinate 'crs' "
-        "of open_dataset; for other projections use da.plot() of xarray"
-    )
 
 
 def part_within(da: xr.DataArray, extent: Any) -> xr.DataArray:
