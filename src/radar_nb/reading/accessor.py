@@ -118,7 +118,7 @@ class _Radar(Generic[Data]):
             if begin > end:
                 raise SettingsError(f"{part!r} lies outside the data: {self._covered()}")
             cut[name] = slice(begin, end + 1)
-        found = self._data.isel(cut)
+        found: Any = self._data.isel(cut)
         if not is_shapes(part):
             return cast("Data", found)
         x, y = np.meshgrid(found["x"].values, found["y"].values)
@@ -127,13 +127,15 @@ class _Radar(Generic[Data]):
             raise SettingsError("the areas contain no cell's centre: use over_areas, which weights parts of cells")
         mask = xr.DataArray(inside, dims=("y", "x"))
         if isinstance(found, xr.DataArray):
-            return _masked(found, mask)
+            one: Any = _masked(found, mask)
+            return cast("Data", one)
         return cast("Data", found.map(_masked, keep_attrs=True, args=(mask,)))
 
     def to_rate(self) -> Data:
         """Return amounts in mm as mean rates in mm/h: see `radar_nb.to_rate`. Other variables are kept."""
         if isinstance(self._data, xr.DataArray):
-            return to_rate(self._data)
+            rate: Any = to_rate(self._data)
+            return cast("Data", rate)
         amounts = [name for name, one in self._data.data_vars.items() if one.attrs.get("units") == "mm"]
         if not amounts:
             raise SeriesError("no variable of the Dataset is an amount in mm: only such an amount has a rate")
