@@ -1,4 +1,4 @@
-"""Laws of the commands that write rain for models."""
+"""Commands that write rain for models."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def areas(tmp_path: Path) -> str:
     return str(tmp_path / "areas.gpkg")
 
 
-def test_export_writes_a_model_s_rain_and_says_what(
+def test_export_writes_a_models_rain_and_describes_it(
     data: str, areas: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From frames and polygons to the model's file, and a sentence with span, interval, zone, label and gaps."""
+    """Frames and polygons become the model's file; a sentence states span, interval, zone, label and gaps."""
     path = tmp_path / "r.dat"
 
     words = ["--areas", areas, "--names", "name", "--tz", "UTC+1", "--format", "swmm", "--label", "start"]
@@ -54,7 +54,7 @@ def test_export_writes_a_model_s_rain_and_says_what(
 
 
 def test_export_writes_points_as_a_table(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A CSV of points gives one column each."""
+    """A CSV of points is exported as a table with one column per point."""
     (tmp_path / "points.csv").write_text("name,lon,lat\nKöln,6.96,50.94\n", "utf-8")
 
     code = main(["export", data, "--points", str(tmp_path / "points.csv"), "--output", str(tmp_path / "rain.csv")])
@@ -64,10 +64,10 @@ def test_export_writes_points_as_a_table(data: str, tmp_path: Path, capsys: pyte
     assert "time,Köln\n" in (tmp_path / "rain.csv").read_text("utf-8")
 
 
-def test_export_grid_writes_a_model_s_rain_and_says_what(
+def test_export_grid_writes_a_models_rain_and_describes_it(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From frames to a grid in the model's projection: cells, span, unit, gaps and mass error in a sentence."""
+    """Frames become a grid in the model's projection; a sentence states cells, span, unit, gaps and mass error."""
     path = tmp_path / "rain.nc"
 
     words = ["--model", "sfincs", "--crs", "25832", "--cell", "1000", "--extent", "400000", "5600000"]
@@ -91,7 +91,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case[-1])
-def test_what_cannot_be_written_is_named_with_its_option(
+def test_errors_of_export_name_options(
     case: tuple[str, list[str], str], data: str, areas: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Messages name options, not Python's arguments."""

@@ -1,4 +1,4 @@
-"""Exports: other programs read what was there, with what it says of itself."""
+"""Exports: other programs read the same values with their metadata."""
 
 from __future__ import annotations
 
@@ -35,39 +35,39 @@ AREAS = over_areas(DS, SHAPES, names="name", progress=False)
 
 @pytest.mark.parametrize("data", [POINTS, AREAS, accumulate(AREAS, "1h"), AREAS.isel(area=0)])
 def test_csv(data: xr.Dataset, tmp_path: Path) -> None:
-    """Times down, series across; the lines above are metadata that a program can read."""
+    """Rows are times, columns series; the lines above are metadata that a program can read."""
     path = export(data, tmp_path / "series.csv")
 
     table = pd.read_csv(path, comment="#", index_col="time", parse_dates=True)
-    told = json.loads(path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
+    metadata = json.loads(path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
     np.testing.assert_allclose(
         table[[name for name in table if not name.startswith("coverage")]].to_numpy(),
         data.YW.data.reshape(data.sizes["time"], -1),
         rtol=1e-6,
     )
     assert (table.index.tz_localize(None).to_numpy() == data.time.to_numpy()).all()
-    assert told["attributes_of_variable"]["units"] == "mm"
-    assert told["time"] == "end of the interval, UTC"
+    assert metadata["attributes_of_variable"]["units"] == "mm"
+    assert metadata["time"] == "end of the interval, UTC"
 
 
 @pytest.mark.parametrize("data", [POINTS, AREAS])
 def test_parquet(data: xr.Dataset, tmp_path: Path) -> None:
-    """The same as a table of Parquet, its times in UTC, its metadata in the schema."""
+    """A Parquet table has the same values, times in UTC, and metadata in the schema."""
     path = export(data, tmp_path / "series.parquet")
 
     table = pd.read_parquet(path)
-    told = json.loads(pq.read_schema(path).metadata[b"radar_nb"])
+    metadata = json.loads(pq.read_schema(path).metadata[b"radar_nb"])
     along = "point" if "point" in data.dims else "area"
     names = data[along].data.tolist()
     np.testing.assert_array_equal(table[names].to_numpy(), data.YW.data)
     assert str(table.index.tz) == "UTC"
-    assert told[along]["lon"] == data.lon.data.tolist()
-    assert told["attributes"]["title"].startswith("RADKLIM")
+    assert metadata[along]["lon"] == data.lon.data.tolist()
+    assert metadata["attributes"]["title"].startswith("RADKLIM")
 
 
 @pytest.mark.parametrize("fields", [DS.isel(time=slice(3)), DS.isel(time=0), DS.isel(y=slice(None, None, -1))])
 def test_geotiff(fields: xr.Dataset, tmp_path: Path) -> None:
-    """GDAL finds each value where it is on the ground, north up, and what it means."""
+    """GDAL finds each value at its place, north up, with its unit and time."""
     path = export(fields, tmp_path / "field.tif")
 
     with rasterio.open(path) as tiff:
@@ -85,7 +85,7 @@ def test_geotiff(fields: xr.Dataset, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [DS, POINTS, accumulate(DS, "1h")])
 def test_netcdf(data: xr.Dataset, tmp_path: Path) -> None:
-    """Everything comes back."""
+    """A netCDF file is read back with equal values, coordinates and attributes."""
     path = export(data, tmp_path / "all.nc")
 
     with xr.open_dataset(path, decode_coords="all") as found:
@@ -111,7 +111,7 @@ def test_invalid_exports(data: Any, name: str, error: type[Exception], text: str
 
 
 def test_an_unwritable_place_raises(tmp_path: Path) -> None:
-    """The error names the place."""
+    """The error names the path."""
     (tmp_path / "file").touch()
 
     with pytest.raises((StorageError, NotWritable), match="cannot be written"):

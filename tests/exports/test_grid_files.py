@@ -1,4 +1,4 @@
-"""Rain on a model's grid: the water is kept, each cell lies in its place, and each model's conventions hold."""
+"""Rain on a model's grid: volumes are conserved, cells keep their positions, and models' conventions hold."""
 
 from __future__ import annotations
 
@@ -55,10 +55,8 @@ def inner(cell: float = 1000, size: int = 8) -> list[float]:
 
 
 @pytest.mark.parametrize(("cell", "extent"), [(1000, None), (1000, inner()), (250, inner(250)), (5000, None)])
-def test_each_cell_has_the_water_that_falls_on_it(
-    cell: float, extent: Sequence[float] | None, tmp_path: Path
-) -> None:
-    """Shapely cuts DWD's cells with the model's: depths are the means weighted by the areas."""
+def test_each_cell_has_the_area_weighted_mean(cell: float, extent: Sequence[float] | None, tmp_path: Path) -> None:
+    """Depths equal means weighted by the areas that shapely cuts of DWD's cells with the model's."""
     path = export_grid(DS, tmp_path / "rain.nc", model="cf", crs=25832, cell=cell, extent=extent)
 
     values, parts = DS.YW[3].values.ravel(), cells()
@@ -77,8 +75,8 @@ def test_each_cell_has_the_water_that_falls_on_it(
 
 
 @pytest.mark.parametrize("crs", [25832, 25833, 3035, 31467])
-def test_the_water_is_kept(crs: int, tmp_path: Path) -> None:
-    """A storm within the extent has the same volume before and after, to far less than 0.1 %."""
+def test_the_volume_is_conserved(crs: int, tmp_path: Path) -> None:
+    """A storm within the extent has the same volume before and after, to much less than 0.1 %."""
     values = DS.YW.values.copy()
     values[:, :4], values[:, -4:], values[:, :, :4], values[:, :, -4:] = 0, 0, 0, 0
     path, written = write_model_grid(
@@ -92,8 +90,8 @@ def test_the_water_is_kept(crs: int, tmp_path: Path) -> None:
     assert written.mass_error < 1e-5
 
 
-def test_blocks_do_not_show_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fields that are read a few at a time give the same values and mass error."""
+def test_the_file_does_not_depend_on_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields read a few at a time have the same values and mass error."""
     whole, first = write_model_grid(DS, tmp_path / "whole.nc", model="sfincs", **UTM, extent=inner())
     monkeypatch.setattr("radar_nb.exports.grid_files._ROOM", 1000)
 
@@ -107,7 +105,7 @@ def test_blocks_do_not_show_in_the_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_gdal_finds_a_north_up_raster(tmp_path: Path) -> None:
-    """HEC-RAS reads by GDAL: projected, square cells, north up, and each value in its place."""
+    """GDAL, which HEC-RAS uses, reads projected, square cells, north up, with each value at its position."""
     path = export_grid(DS, tmp_path / "rain.nc", model="hec-ras", **UTM, extent=inner())
 
     west, south, east, north = inner()
@@ -120,8 +118,8 @@ def test_gdal_finds_a_north_up_raster(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["cf", "hec-hms", "hec-ras", "fews", "lisflood"])
-def test_cf_models_know_the_interval_of_each_amount(model: str, tmp_path: Path) -> None:
-    """Times are ends, time_bnds has both ends, and the projection stands there in three forms."""
+def test_cf_files_state_the_interval_of_each_amount(model: str, tmp_path: Path) -> None:
+    """Times are the ends of intervals, `time_bnds` has both ends, and the projection has three forms."""
     path = export_grid(DS, tmp_path / "rain.nc", model=model, **UTM, extent=inner())
 
     with xr.open_dataset(path, decode_coords="all") as found:
@@ -133,7 +131,7 @@ def test_cf_models_know_the_interval_of_each_amount(model: str, tmp_path: Path) 
 
 
 def test_sfincs_reads_rates_from_the_start_of_each_interval(tmp_path: Path) -> None:
-    """mm/h, minutes from the first time as 4 bytes hold them, y rising, and an end of the rain."""
+    """The file has mm/h, minutes from the first time in 4 bytes, ascending y, and an end of the rain."""
     path = export_grid(DS, tmp_path / "rain.nc", model="sfincs", **UTM, extent=inner())
     amounts = export_grid(DS, tmp_path / "mm.nc", model="cf", **UTM, extent=inner())
 
@@ -146,7 +144,7 @@ def test_sfincs_reads_rates_from_the_start_of_each_interval(tmp_path: Path) -> N
 
 
 def test_tuflow_reads_depths_in_hours_from_the_start(tmp_path: Path) -> None:
-    """The first field is dry at 0 h, each later one is what fell since the time before."""
+    """The first field is dry at 0 h, and each later one has the rain since the previous time."""
     path = export_grid(DS, tmp_path / "rain.nc", model="tuflow", **UTM, extent=inner())
     amounts = export_grid(DS, tmp_path / "mm.nc", model="cf", **UTM, extent=inner())
 
@@ -159,7 +157,7 @@ def test_tuflow_reads_depths_in_hours_from_the_start(tmp_path: Path) -> None:
 
 
 def test_missing_is_marked_or_refused(tmp_path: Path) -> None:
-    """CF files mark cells without a value; a model that knows no mark gets none, unless 0 mm is said."""
+    """CF files mark missing cells; for a model without a mark they raise, unless 0 mm is requested."""
     holed = DS.copy(deep=True)
     holed.YW[4, 8:16, 6:14] = np.nan
     late = holed.isel(time=[0, 1, 2, 4, 5])
@@ -202,8 +200,8 @@ REFUSED: list[Refused] = [
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case[-1][:40])
-def test_what_a_grid_cannot_be_is_refused(case: Refused, tmp_path: Path) -> None:
-    """Each message names a way out, and no file appears."""
+def test_invalid_grids_raise(case: Refused, tmp_path: Path) -> None:
+    """Each message has a remedy, and no file is written."""
     data, name, options, error, text = case
 
     with pytest.raises(error, match=text):

@@ -1,4 +1,4 @@
-"""Round trips: readers written from the definitions give the same amounts at the same times."""
+"""Round trips: readers written from the definitions return the same amounts at the same times."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def gauges(values: Any, first: str, *, minutes: int = 5, names: tuple[str, ...] 
 def expected(
     ds: xr.Dataset, name: str, *, hours: float, label: str, minutes: int = 5
 ) -> dict[datetime, float | None]:
-    """Return what a model must have: UTC plus so many hours, at the start or the end of each interval."""
+    """Return the expected values by time: UTC plus `hours`, at the start or the end of each interval."""
     shift = timedelta(hours=hours) - timedelta(minutes=minutes if label == "start" else 0)
     times = ds.time.values.astype("datetime64[s]").astype(object)
     values = ds.YW.sel(area=name).values.tolist()
@@ -80,7 +80,7 @@ labels = st.sampled_from(["start", "end"])
 
 
 def tables(values: st.SearchStrategy[float]) -> st.SearchStrategy[list[list[float]]]:
-    """Return amounts of two stations, of which each has a value."""
+    """Return amounts of two stations, each with at least one value."""
     row = st.lists(values, min_size=2, max_size=2)
     return st.lists(row, min_size=0, max_size=60).map(lambda rows: [[1.0, 2.0], *rows])
 
@@ -168,7 +168,7 @@ def test_smusi_is_read_as_defined(written: Written, hours: Any, edge: str) -> No
 
 @pytest.mark.parametrize("minutes", [1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 720])
 def test_hystem_extran_holds_its_intervals(written: Written, minutes: int) -> None:
-    """Ten, twelve or two amounts stand in a line."""
+    """A line holds ten, twelve or two amounts, by the interval."""
     ds = gauges([[value, 1] for value in range(1, 30)], "2020-02-28T20:50", minutes=minutes)
     folder = written(ds, "{name}.reg", format="hystem-extran", tz="UTC+1").parent
 
@@ -178,7 +178,7 @@ def test_hystem_extran_holds_its_intervals(written: Written, minutes: int) -> No
     assert found.minutes == minutes
 
 
-def test_swmm_time_series_give_the_model_the_same_rain(tmp_path: Path) -> None:
+def test_swmm_time_series_have_the_same_rain_in_the_model(tmp_path: Path) -> None:
     """EPA's engine reads one file for each gage, across the end of a leap day."""
     values = np.random.default_rng(1).integers(0, 500, (48, 2)) / 100
     values[10:30, 0] = 0
@@ -274,8 +274,8 @@ REFUSED: list[Refused] = [
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case[-1][:40])
-def test_what_a_format_cannot_hold_is_refused(case: Refused, tmp_path: Path) -> None:
-    """Each message names a way out, and no file appears."""
+def test_values_that_a_format_cannot_hold_raise(case: Refused, tmp_path: Path) -> None:
+    """Each message has a remedy, and no file is written."""
     data, name, options, error, text = case
     with pytest.raises(error, match=text):
         export(data, tmp_path / name, **{"tz": "UTC", **options})

@@ -50,8 +50,8 @@ def test_swmm_runs_on_the_file_and_has_our_totals(tmp_path: Path) -> None:
         np.testing.assert_allclose(rain_of_model(model, name)[at : at + 48], ours, atol=1e-4)
 
 
-def test_the_label_and_the_zone_decide_where_the_rain_stands(tmp_path: Path) -> None:
-    """The first value, of 00:00 to 00:05 UTC, stands at 01:00 in UTC+1 and at 23:55 the day before in UTC-0:05."""
+def test_label_and_zone_determine_the_written_times(tmp_path: Path) -> None:
+    """The value of 00:00 to 00:05 UTC is written at 01:00 in UTC+1, and at 23:55 the day before in UTC-0:05."""
     wet = rain(np.full((3, 1, 1), 1.5))
     lon, lat = (float(degrees) for degrees in to_lonlat(wet.x[0], wet.y[0], "sphere"))
     one = at_points(wet, [(lon, lat)], progress=False)
@@ -79,8 +79,8 @@ def test_a_dry_station_does_not_stop_the_model(tmp_path: Path) -> None:
     assert model.totals["south"] == 0
 
 
-def test_lines_for_the_model_and_facts_stand_beside_the_file(tmp_path: Path) -> None:
-    """The companion has the gages and says stations, span, interval, zone, label and gaps."""
+def test_a_companion_file_has_lines_for_the_model_and_facts(tmp_path: Path) -> None:
+    """The companion file has the gages, and states stations, span, interval, zone, label and gaps."""
     export(AREAS, tmp_path / "rain.dat", tz="UTC+1")
 
     text = (tmp_path / "rain.dat.txt").read_text("utf-8")
@@ -92,8 +92,8 @@ def test_lines_for_the_model_and_facts_stand_beside_the_file(tmp_path: Path) -> 
     ) in text
 
 
-def test_blocks_do_not_show_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lazy series that is read in many pieces gives the same bytes."""
+def test_a_lazy_series_writes_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lazy series that is read in many pieces is written as the same bytes."""
     whole = export(AREAS, tmp_path / "whole.dat", tz="UTC").read_bytes()
     monkeypatch.setattr("radar_nb.exports.rain._ROOM", 14)
 
@@ -133,18 +133,18 @@ REFUSED: list[tuple[Any, dict[str, str], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("data", "options", "error", "text"), REFUSED)
-def test_what_would_be_wrong_in_the_model_is_refused(
+def test_input_that_the_model_would_misread_raises(
     data: xr.Dataset, options: dict[str, Any], error: type[Exception], text: str, tmp_path: Path
 ) -> None:
-    """Each message names a way out, and no file appears."""
+    """Each message has a remedy, and no file is written."""
     with pytest.raises(error, match=text):
         export(data, tmp_path / "rain.dat", **options)
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_gaps_are_zero_by_word_alone(tmp_path: Path) -> None:
-    """With gaps="zero" the model gets 0 mm, and the companion says how often."""
+def test_gaps_are_zero_only_on_request(tmp_path: Path) -> None:
+    """With gaps="zero" the model gets 0 mm, and the companion file states how often."""
     export(HOLED, tmp_path / "rain.dat", tz="UTC", gaps="zero")
 
     model = run_model(tmp_path, first="2020-06-13T00:00", hours=4)

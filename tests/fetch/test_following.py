@@ -1,4 +1,4 @@
-"""Following a server: when it is asked, what is caught up on, and what ends it: nothing that a server does."""
+"""Following a server: when it is requested, how gaps are filled, and that no fault of a server ends it."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def names(*times: str) -> list[str]:
     return [f"13 {time}" for time in times]
 
 
-# --- when to ask ----------------------------------------------------------------------------------------------
+# --- times of requests ----------------------------------------------------------------------------------------
 
 
-def test_the_next_question_is_when_the_next_file_is_due() -> None:
-    """Nominal time, step, the longest learned delay, and five seconds."""
+def test_the_next_request_is_sent_when_the_next_file_is_due() -> None:
+    """The next request is due at nominal time plus step, the longest learned delay and 5 s."""
     schedule = Schedule(STEP, DELAY)
     schedule.learn(timedelta(seconds=90))
     schedule.learn(timedelta(seconds=100))
@@ -77,8 +77,8 @@ def test_the_next_question_is_when_the_next_file_is_due() -> None:
     assert schedule.wait(START, START + timedelta(seconds=100)) == 305
 
 
-def test_a_late_file_is_asked_for_less_and_less_often() -> None:
-    """From 20 seconds to two minutes; a file that comes late by a step teaches no delay."""
+def test_a_late_file_is_requested_at_growing_intervals() -> None:
+    """Waits grow from 20 to 150 s; the delay of a file that is late by more than a step is not learned."""
     schedule = Schedule(STEP, DELAY)
     schedule.learn(timedelta(minutes=20))
     waits = []
@@ -89,8 +89,8 @@ def test_a_late_file_is_asked_for_less_and_less_often() -> None:
     assert schedule.delay == DELAY + timedelta(seconds=5)
 
 
-def test_a_failing_server_is_asked_every_five_minutes_at_last() -> None:
-    """From half a minute on; what the server demands is obeyed."""
+def test_a_failing_server_is_requested_every_five_minutes_at_most() -> None:
+    """Waits grow from 30 s to 5 min; a longer wait demanded by the server is obeyed."""
     schedule = Schedule(STEP, DELAY)
     waits = []
     for schedule.faults in range(1, 8):
@@ -101,13 +101,13 @@ def test_a_failing_server_is_asked_every_five_minutes_at_last() -> None:
 
 
 def test_a_clock_far_behind_does_not_wait_for_hours() -> None:
-    """What seems to be of tomorrow is asked for within a step and a delay: the answer states the time."""
+    """The wait for a file that seems to be of tomorrow is a step and a delay: the response states the time."""
     assert Schedule(STEP, DELAY).wait(START + timedelta(days=1), START) == 425
 
 
 @pytest.mark.parametrize("value", ["48", "two days", "0h", timedelta(0), None, 48])
-def test_a_duration_has_a_unit(value: Any) -> None:
-    """Numbers without one, nothing and negative ones are refused."""
+def test_a_duration_needs_a_unit(value: Any) -> None:
+    """Numbers without a unit, unknown texts, zero and None raise."""
     with pytest.raises(SettingsError, match="is not a duration: write it with its unit, as"):
         duration_of(value, "keep")
 
@@ -115,10 +115,10 @@ def test_a_duration_has_a_unit(value: Any) -> None:
 # --- following ------------------------------------------------------------------------------------------------
 
 
-def test_each_file_comes_once_and_one_question_a_file_is_enough(
+def test_each_file_is_returned_once_with_about_one_request(
     serve: Serve, clock: SteppedClock, tmp_path: Path
 ) -> None:
-    """Of two hours there are 24 files and at most two questions more."""
+    """Two hours have 24 files, which take at most two additional requests."""
     follower = following(serve(), clock, tmp_path / "ring")
 
     times = take(follower, 25)
@@ -130,8 +130,8 @@ def test_each_file_comes_once_and_one_question_a_file_is_enough(
     assert clock.now() < START + timedelta(minutes=120)
 
 
-def test_the_ring_keeps_what_it_should(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
-    """Files older than `keep` go, with their indexes; others stay."""
+def test_old_files_are_removed_from_the_ring(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
+    """Files older than `keep` are removed with their indexes; others stay."""
     follower = following(serve(), clock, tmp_path / "ring", keep="30min")
 
     take(follower, 12)
@@ -141,8 +141,8 @@ def test_the_ring_keeps_what_it_should(serve: Serve, clock: SteppedClock, tmp_pa
     assert len(kept) in {7, 8}
 
 
-def test_late_and_missing_files_do_not_stop_it(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
-    """15:10 comes after 15:20, and is handed out when it is asked for once more; 15:20 never comes."""
+def test_late_and_missing_files_do_not_stop_following(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
+    """A late file, 15:10, is returned after a later request; a missing one, 15:20, is skipped."""
 
     def fate(product: str, time: datetime) -> float | None:
         return {"15:10": 700.0, "15:20": None}.get(f"{time:%H:%M}", punctual(product, time))
@@ -152,8 +152,8 @@ def test_late_and_missing_files_do_not_stop_it(serve: Serve, clock: SteppedClock
     assert take(follower, 6) == names("15:00", "15:05", "15:15", "15:25", "15:10", "15:30")
 
 
-def test_after_days_of_sleep_the_gap_is_filled(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
-    """A laptop that slept for three hours fetches what came meanwhile, the oldest first after the newest batch."""
+def test_after_a_computers_sleep_the_gap_is_filled(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
+    """After three hours of sleep the files published meanwhile are fetched."""
     follower = following(serve(), clock, tmp_path / "ring")
     take(follower, 1)
 
@@ -163,8 +163,8 @@ def test_after_days_of_sleep_the_gap_is_filled(serve: Serve, clock: SteppedClock
     assert sorted(times) == [f"13 {START.replace(minute=0) + at * STEP:%H:%M}" for at in range(1, 37)]
 
 
-def test_a_new_process_goes_on_where_the_last_stopped(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
-    """The gap since the newest file of the ring is filled, and nothing is handed out twice."""
+def test_a_new_process_continues_after_the_last_file(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
+    """The gap since the newest file of the ring is filled, and no file is returned twice."""
     mirror = serve()
     first = take(following(mirror, clock, tmp_path / "ring"), 2)
     clock.advance(900)
@@ -176,7 +176,7 @@ def test_a_new_process_goes_on_where_the_last_stopped(serve: Serve, clock: Stepp
 
 
 def test_two_processes_share_a_ring(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
-    """Both hand out every file; the server sends each once."""
+    """Both processes return every file; the server sends each once."""
     mirror = serve(faults=Faults())
     one, two = (following(mirror, clock, tmp_path / "ring") for _ in range(2))
 
@@ -190,10 +190,10 @@ def test_two_processes_share_a_ring(serve: Serve, clock: SteppedClock, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["503", "reset", "cut", "flip", "page", "404", "short"])
-def test_a_server_that_fails_for_a_while_is_followed_on(
+def test_following_continues_after_a_servers_faults(
     serve: Serve, clock: SteppedClock, tmp_path: Path, kind: Any
 ) -> None:
-    """What it does, the files of the bad time are there in the end, and the trouble has a name meanwhile."""
+    """After any fault of a server, files published meanwhile are fetched, and `trouble` is empty again."""
     bad = Faults(rules=(Fault(kind=kind, path=f"/{HYMECNG}/*", attempts=tuple(range(3, 8))),))
     follower = following(serve(faults=bad), clock, tmp_path / "ring")
 
@@ -204,7 +204,7 @@ def test_a_server_that_fails_for_a_while_is_followed_on(
 
 
 def test_a_lost_server_is_named_and_becomes_stale(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
-    """Its troubles are known to whoever shows them, and end with the next answer."""
+    """While the server does not answer, `trouble` names the fault, and the data become stale."""
     mirror = serve()
     follower = following(mirror, clock, tmp_path / "ring")
     take(follower, 1)
@@ -213,7 +213,7 @@ def test_a_lost_server_is_named_and_becomes_stale(serve: Serve, clock: SteppedCl
     seen: list[tuple[bool, bool]] = []
 
     class Enough(Exception):
-        """The test has seen enough."""
+        """Ends the test."""
 
     def look() -> None:
         seen.append((bool(follower.trouble), follower.stale))
@@ -230,10 +230,10 @@ def test_a_lost_server_is_named_and_becomes_stale(serve: Serve, clock: SteppedCl
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
-def test_a_clock_that_is_set_does_not_stop_it(
+def test_a_wrong_clock_does_not_stop_following(
     serve: Serve, clock: SteppedClock, tmp_path: Path, hours: int
 ) -> None:
-    """Set wrongly by hours in either direction, the next files still come when the server has them."""
+    """With a clock set wrong by hours in either direction, the next files are still fetched on time."""
 
     class Set(Clock):
         """The mirror's clock, with an error of this computer."""
@@ -258,8 +258,8 @@ def test_a_clock_that_is_set_does_not_stop_it(
     assert follower.requests < 14
 
 
-def test_the_first_files_may_be_of_the_past(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
-    """`backfill` begins some time before the newest file, which comes first all the same."""
+def test_backfill_starts_in_the_past(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
+    """`backfill` adds files before the newest one, which is still returned first."""
     follower = following(serve(hours=0.6), clock, tmp_path / "ring", backfill="20min")
 
     assert take(follower, 4) == names("15:00", "14:45", "14:50", "14:55")

@@ -1,4 +1,4 @@
-"""The part of a map: boxes in degrees, towns, shapes."""
+"""Extents of maps: boxes in degrees, towns, shapes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LEIPZIG = place("Leipzig")
     ],
 )
 def test_a_town_is_the_middle_of_a_square(extent: Any, km: float) -> None:
-    """The edges are as far from the town as asked, measured on the ellipsoid, to 1 %."""
+    """The edges have the requested distance from the town, measured on the ellipsoid, to 1 %."""
     west, south, east, north = box_of_extent(extent, "wgs84")
     x, y = (float(value) for value in to_xy(LEIPZIG.lon, LEIPZIG.lat, "wgs84"))
     lon, lat = to_lonlat([x, east], [y, y], "wgs84")
@@ -79,14 +79,14 @@ def test_shapes_have_a_margin(tmp_path: Path) -> None:
         (gpd.GeoDataFrame(geometry=[shapely.box(10, 50, 11, 51)]), "the shapes have no CRS"),
     ],
 )
-def test_a_bad_extent_is_an_error_in_words(extent: Any, message: str) -> None:
+def test_an_invalid_extent_raises(extent: Any, message: str) -> None:
     """The message names the value and what is allowed."""
     with pytest.raises(SettingsError, match=message):
         box_of_extent(extent, "sphere")
 
 
 def test_a_missing_file_of_areas_is_named() -> None:
-    """A path that does not exist is not taken for a town."""
+    """A path that does not exist raises an error of a file, not of a town."""
     with pytest.raises(NothingFound, match=r"no\.gpkg does not exist"):
         box_of_extent("no.gpkg", "sphere")
 
@@ -99,7 +99,7 @@ def test_a_missing_file_of_areas_is_named() -> None:
     ],
 )
 def test_areas_are_named_by_a_column(table: dict[str, Any], names: list[str]) -> None:
-    """A column `name` names them where the index only counts; without one they have no name."""
+    """A column `name` names areas if the index only counts; without it they have no names."""
     shapes = gpd.GeoDataFrame(table, geometry=[shapely.box(10, 50, 11, 51), shapely.box(11, 50, 12, 51)], crs=4326)
 
     assert [outline.name for outline in outlines(shapes, "sphere")] == names
@@ -107,7 +107,7 @@ def test_areas_are_named_by_a_column(table: dict[str, Any], names: list[str]) ->
 
 
 def test_outlines_keep_holes_and_parts() -> None:
-    """A polygon with a hole has two rings, one of two parts has two; the named point lies inside."""
+    """A polygon with a hole has two rings, and so has one of two parts; the labelled point lies inside."""
     hole = shapely.box(10, 50, 11, 51).difference(shapely.box(10.4, 50.4, 10.6, 50.6))
     parts = shapely.MultiPolygon([shapely.box(12, 50, 12.5, 51), shapely.box(13, 50, 13.2, 51)])
     found = outlines(gpd.GeoDataFrame(geometry=[hole, parts], crs=4326), "sphere")

@@ -1,4 +1,4 @@
-"""The lines that maps show: where they lie, where they come from, how large they are."""
+"""The lines of maps: their position, source and size."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_border_is_germanys(name: str, lon: float, lat: float, inside: bool)
     assert covered == inside, name
 
 
-def test_the_lines_say_where_they_come_from() -> None:
+def test_the_lines_state_their_source() -> None:
     """The shipped lines carry their source and licence, and are small in the wheel."""
     text = files("radar_nb.geography").joinpath("lines.json").read_text(encoding="utf-8")
 
@@ -68,12 +68,12 @@ def nearest(kinds: tuple[str, ...], lon: float, lat: float) -> float:
         ("neighbours", 6.13, 50.13),  # Luxembourg and Belgium
     ],
 )
-def test_lines_lie_where_they_should(kind: str, lon: float, lat: float) -> None:
-    """Known places at a river, a lake or a border are within some kilometres of its line."""
+def test_lines_are_at_known_places(kind: str, lon: float, lat: float) -> None:
+    """Places at a river, a lake or a border are within some kilometres of its line."""
     assert nearest((kind,), lon, lat) < 6000
 
 
-def test_borders_between_states_leave_out_the_border_of_the_country() -> None:
+def test_borders_of_states_exclude_the_national_border() -> None:
     """No line between two states follows the coast: the middle of Schleswig-Holstein's is far from any."""
     assert nearest(("states",), 8.6, 54.3) > 30_000
 

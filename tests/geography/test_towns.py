@@ -37,7 +37,7 @@ from radar_nb.geography.towns import towns_within
         ("Braunsbach", "Braunsbach", "DE-BW"),
     ],
 )
-def test_a_town_is_found_as_people_write_it(text: str, name: str, region: str) -> None:
+def test_a_town_is_found_in_usual_spellings(text: str, name: str, region: str) -> None:
     """Case, accents, umlauts, additions, German and English names of towns abroad do not matter."""
     town = rn.place(text)
 
@@ -48,8 +48,8 @@ def test_a_town_is_found_as_people_write_it(text: str, name: str, region: str) -
     ("name", "lon", "lat"),
     [("Leipzig", 12.3747, 51.3403), ("Hamburg", 10.0, 53.55), ("Garmisch-Partenkirchen", 11.0955, 47.4923)],
 )
-def test_a_town_lies_where_it_should(name: str, lon: float, lat: float) -> None:
-    """Positions agree with those of other gazetteers to a kilometre; a place unpacks into them."""
+def test_a_town_has_its_known_position(name: str, lon: float, lat: float) -> None:
+    """Positions agree with other gazetteers to a kilometre; a place unpacks into longitude and latitude."""
     assert tuple(rn.place(name)) == pytest.approx((lon, lat), abs=0.013)
 
 
@@ -74,7 +74,7 @@ def test_an_unknown_or_ambiguous_town_is_an_error_with_names(text: Any, message:
 
 
 def test_towns_of_a_box_are_in_order_of_inhabitants() -> None:
-    """Those in the box and large enough are found, the largest first."""
+    """Towns in the box that are large enough are returned, the largest first."""
     found = towns_within((12.0, 51.0, 12.8, 51.6), 50_000)
 
     assert [town.name for town in found] == ["Leipzig"]

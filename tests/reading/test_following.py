@@ -1,4 +1,4 @@
-"""Datasets as they come: for `for` and `async for`, and the one of a time."""
+"""Datasets of new files: with `for` and `async for`, and that of a given time."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def mirror(tmp_path: Path, clock: SteppedClock) -> Iterator[LiveMirror]:
 
 @pytest.fixture
 def where(mirror: LiveMirror, clock: SteppedClock, tmp_path: Path) -> dict[str, Any]:
-    """Return the arguments that lead there."""
+    """Return arguments for this mirror."""
     return {"base_url": mirror.url, "clock": clock, "folder": tmp_path / "ring"}
 
 
-def test_datasets_come_one_after_the_other(where: dict[str, Any], tmp_path: Path) -> None:
-    """Each states its time; the folder holds them as one series."""
+def test_for_yields_a_dataset_per_file(where: dict[str, Any], tmp_path: Path) -> None:
+    """Each Dataset states its time; the folder holds the files as one series."""
     coming = rn.follow("HYMECNG", **where)
 
     times = [next(coming).attrs["nominal_time"][11:16] for _ in range(3)]
@@ -55,8 +55,8 @@ def test_datasets_come_one_after_the_other(where: dict[str, Any], tmp_path: Path
     assert (coming.stale, coming.trouble, coming.folder) == (False, "", tmp_path / "ring")
 
 
-def test_datasets_come_to_coroutines_too(where: dict[str, Any]) -> None:
-    """`async for` yields the same, and other tasks run meanwhile."""
+def test_async_for_yields_the_same_datasets(where: dict[str, Any]) -> None:
+    """`async for` yields the same Datasets as `for`."""
 
     async def first_two() -> list[str]:
         times: list[str] = []
@@ -71,7 +71,7 @@ def test_datasets_come_to_coroutines_too(where: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("time", ["14:55", "15:00", "15:05", "15:10"])
 def test_the_file_of_a_time_is_awaited(where: dict[str, Any], clock: SteppedClock, time: str) -> None:
-    """One that is there is returned at once, one to come when it is published."""
+    """`wait_for` returns an existing file at once, and a future one when it is published."""
     ds = rn.wait_for("HYMECNG", f"2026-06-13T{time}", **where)
 
     assert ds.attrs["nominal_time"] == f"2026-06-13T{time}:00Z"
@@ -79,8 +79,8 @@ def test_the_file_of_a_time_is_awaited(where: dict[str, Any], clock: SteppedCloc
     assert ds.sizes["time"] == 1
 
 
-def test_a_file_that_does_not_come_is_named(where: dict[str, Any], clock: SteppedClock) -> None:
-    """After the timeout the message names the newest one."""
+def test_a_file_that_is_not_published_raises(where: dict[str, Any], clock: SteppedClock) -> None:
+    """After the timeout the message names the missing and the newest file."""
     with pytest.raises(
         NotOnServer, match=r"HYMECNG of 2026-06-13 15:15 UTC has not come; the newest file is of 2026"
     ):
@@ -90,7 +90,7 @@ def test_a_file_that_does_not_come_is_named(where: dict[str, Any], clock: Steppe
 
 
 @pytest.mark.parametrize("time", ["yesterday", "2026-06-13T15:07", None])
-def test_a_time_is_a_time_of_a_file(where: dict[str, Any], time: Any) -> None:
-    """Other texts and other minutes are refused before anything is asked."""
+def test_an_invalid_time_raises(where: dict[str, Any], time: Any) -> None:
+    """Texts that are not times, and times without a file, raise before any request."""
     with pytest.raises(SettingsError, match=r"time=.* is not a time"):
         rn.wait_for("HYMECNG", time, **where)

@@ -50,8 +50,8 @@ def test_the_speed_covers_the_last_ten_seconds(clock: Clock) -> None:
     assert watch.sight().speed == pytest.approx(100_000)
 
 
-def test_three_seconds_without_a_byte_are_silence(clock: Clock) -> None:
-    """Events without bytes, as of retries, do not end it; a byte does, and a pause does not count."""
+def test_seconds_without_bytes_are_counted_as_silence(clock: Clock) -> None:
+    """Silence counts from the last byte: events without bytes do not end it, and pauses do not count."""
     watch = Watch(clock=clock)
     watch(event(0))
     for second, done in ((1, 1000), (2, 1000), (4, 1000)):
@@ -67,8 +67,8 @@ def test_three_seconds_without_a_byte_are_silence(clock: Clock) -> None:
     assert watch.sight().silent == 0.0
 
 
-def test_only_bytes_can_be_waited_for(clock: Clock) -> None:
-    """A day that takes long to read is no server that sends nothing."""
+def test_only_downloads_can_be_silent(clock: Clock) -> None:
+    """A cube's day that takes long to read does not count as a silent server."""
     watch = Watch(clock=clock)
     watch(event(1, unit="days"))
     clock.now = 60.0
