@@ -36,7 +36,7 @@ ALLOWED = {
     "exports": {"analysis", "dwd", "reading", "runtime"},
     "plots": {"dwd", "geography", "reading", "runtime"},
     "mirror": {"dwd", "formats", "runtime"},
-    "widgets": {"cube", "dwd", "fetch", "formats", "geography", "plots", "reading", "runtime"},
+    "widgets": {"analysis", "cube", "dwd", "fetch", "formats", "geography", "plots", "reading", "runtime"},
     "cli": {"analysis", "cube", "dwd", "exports", "fetch", "mirror", "plots", "runtime", "widgets"},
 }
 """The rooms that each room imports from, lazily or not. `radar_nb.errors` and the public API are open to all."""

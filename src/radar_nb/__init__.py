@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from radar_nb.widgets.app import App
     from radar_nb.widgets.download_panel import DownloadPanel
     from radar_nb.widgets.explorer.widget import Explorer
+    from radar_nb.widgets.live import Live
     from radar_nb.widgets.month_picker import MonthPicker
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "Download",
     "DownloadPanel",
     "Explorer",
+    "Live",
     "Month",
     "MonthPicker",
     "Plan",
@@ -120,6 +122,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "App": "widgets.app",
     "DownloadPanel": "widgets.download_panel",
     "Explorer": "widgets.explorer.widget",
+    "Live": "widgets.live",
     "MonthPicker": "widgets.month_picker",
     "accumulate": "analysis.api",
     "animate": "plots.animation",

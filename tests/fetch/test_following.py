@@ -262,4 +262,4 @@ def test_backfill_starts_in_the_past(serve: Serve, clock: SteppedClock, tmp_path
     """`backfill` adds files before the newest one, which is still returned first."""
     follower = following(serve(hours=0.6), clock, tmp_path / "ring", backfill="20min")
 
-    assert take(follower, 4) == names("15:00", "14:45", "14:50", "14:55")
+    assert take(follower, 5) == names("15:00", "14:40", "14:45", "14:50", "14:55")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tarfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from radar_nb.mirror import SteppedClock
 from radar_nb.mirror.frames import synthetic_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-import numpy as np
 
 START = datetime(2026, 6, 13, 15, 2, tzinfo=UTC)
 """The first time of test clocks: the newest file of HYMECNG is then of 15:00, that of RV of 14:55."""
@@ -45,3 +47,13 @@ def write(path: Path, data: bytes) -> None:
     """Write a file and create its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+
+
+class GatedClock(SteppedClock):
+    """A stepped clock that others wait for: only the test moves it."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the test has moved the clock that far."""
+        until = self.now() + timedelta(seconds=seconds)
+        while self.now() < until:  # noqa: ASYNC110 - the test steps in any thread
+            await asyncio.sleep(0.01)

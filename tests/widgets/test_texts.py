@@ -21,7 +21,7 @@ from radar_nb.widgets.month_calendar import LETTERS
 from radar_nb.widgets.wording import LANGUAGES, Texts, load_texts, table_of
 
 SOURCE = Path(radar_nb.__file__).parent
-SPEAKERS = {"app", "choices", "download_panel", "month_calendar", "month_picker", "wording"}
+SPEAKERS = {"app", "choices", "download_panel", "live", "month_calendar", "month_picker", "wording"}
 ENGLISH, GERMAN = (table_of(language) for language in LANGUAGES)
 SCRIPT = next(SOURCE.rglob("month_calendar.js")).read_text(encoding="utf-8")
 EXPLORER = "\n".join(path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("explorer/js/*.js")))

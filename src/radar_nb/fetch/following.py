@@ -216,6 +216,15 @@ class Follower:
         return self._present.requests
 
     @property
+    def waiting(self) -> int:
+        """Number of files that have come and were not handed out."""
+        return len(self._ready)
+
+    def stored(self) -> dict[datetime, Path]:
+        """Return the files of the ring by nominal time, oldest first."""
+        return {time: path for time, (path, _) in self._present.stored().items()}
+
+    @property
     def now(self) -> datetime:
         """The later of this computer's time and the server's, UTC."""
         return self._present.now
@@ -325,12 +334,11 @@ class Follower:
         """Remember the times between the last file and the newest, as far back as the server and the ring go."""
         last = self.newest or max((time for time in before if time < found.time), default=None)
         oldest = found.time - min(self._keep, RETENTION)
-        if last is None:
-            last = found.time - max(self._backfill, self._step)
-        elif self._seen is None:
-            last = min(last, found.time - self._backfill)
+        if self._seen is None:  # the first question: what `backfill` asks for is included
+            begin = found.time - self._backfill - self._step / 2
+            last = begin if last is None else min(last, begin)
         time = found.time - self._step
-        while time > max(last, oldest):
+        while time > max(last or oldest, oldest):
             if time not in before:
                 self._passed.setdefault(time, (0, self._present.server_now))
             time -= self._step

@@ -1,8 +1,9 @@
 """Notebook widgets: month picker, download panel, explorer. Owner of ipywidgets and anywidget.
 
-Start with `app` (all of them in one widget), then `month_picker`, `download_panel` and `explorer`. Widgets call
-the public functions of the other rooms; this room decides what is displayed and when. Texts are in `locales`, one
-file per language, and are read by `wording`. The room may import all others except `cli`.
+Start with `app` (all of them in one widget), then `month_picker`, `download_panel` and `explorer`; `live` is the
+explorer that follows the server. Widgets call the public functions of the other rooms; this room decides what is
+displayed and when. Texts are in `locales`, one file per language, and are read by `wording`. The room may import
+all others except `cli`.
 """
 
-__all__ = ["app", "download_panel", "explorer", "month_picker", "wording"]
+__all__ = ["app", "download_panel", "explorer", "live", "month_picker", "wording"]

@@ -861,6 +861,10 @@ const timeline = {
     context.fillStyle = colour("veil");
     context.fillRect(0, 0, x(this.span[0]), height);
     context.fillRect(x(this.span[1] + 1), 0, width, height);
+    if (this.info.boundary !== undefined) { // from here on fields are forecasts
+      context.fillStyle = colour("ink");
+      context.fillRect(Math.round(x(this.info.boundary + 1)) - 1, 0, 2, height);
+    }
     context.font = "10.5px system-ui, sans-serif";
     context.textBaseline = "bottom";
     for (const [index, text] of ticks(times, 0, count - 1, Math.floor(width / 90))) {
@@ -1364,7 +1368,7 @@ class Player {
     this.noAnswer = false;
     if (message.view !== undefined && message.view !== this.view) return; // the request of another view
     if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
-    if (!this.info) return;
+    if (!this.info || (message.edition ?? 0) !== (this.info.edition ?? 0)) return; // fields of other data that were shown before
     const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
     const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
@@ -1400,7 +1404,7 @@ class Player {
   }
   // ---- the info arrives
   open(info) {
-    if (this.info) return;
+    if (this.info) return (info.edition ?? 0) === (this.info.edition ?? 0) ? undefined : this.renew(info);
     if (typeof DecompressionStream === "undefined") return this.refuse(this.texts.old_browser);
     this.info = info;
     this.unit = info.units[0];
@@ -1417,6 +1421,18 @@ class Player {
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
     this.restore(info.state ?? { ...this.model.get("view_state"), index });
+    if (info.autoplay) this.play(true);
+  }
+  // Show other data in the place of those shown: the view, its places, its field and whether it plays stay.
+  renew(info) {
+    const state = { ...this.state(), index: this.playhead }, { playing } = this, speed = this.$(".rnb-speed").value;
+    this.play(false);
+    this.ended.abort();
+    clearTimeout(this.settled);
+    Object.assign(this, { ended: new AbortController(), info: null, total: null, shown: null, marks: [], cache: null });
+    this.open({ ...info, state, autoplay: false });
+    this.$(".rnb-speed").value = speed;
+    if (playing) this.play(true);
   }
   // The unit and class limits of the map: a maximum has those of the fields, a sum is in mm.
   get scale() {
@@ -1502,8 +1518,8 @@ class Player {
     }
     this.$(".rnb-waiting").hidden = this.cache.known(index);
     if (this.cache.broken.has(index)) return this.showBroken(index);
-    const field = await this.cache.field(index).catch((error) => this.say(String(error), "warn"));
-    if (!field || this.closed || index !== this.playhead || this.total) return;
+    const { cache } = this, field = await cache.field(index).catch((error) => this.say(String(error), "warn"));
+    if (!field || this.closed || cache !== this.cache || index !== this.playhead || this.total) return;
     this.shown = { index, field };
     this.repaint();
     this.shownCount += 1;
@@ -1523,13 +1539,15 @@ class Player {
   timeText(index) {
     const { times, minutes } = this.info;
     if (!times) return this.info.count > 1 ? `${index + 1} / ${this.info.count}` : "";
-    return `${timeText(times[index])} UTC${minutes ? `, ${minutes} min` : ""}`;
+    return `${timeText(times[index])} ${this.info.zone ?? "UTC"}${minutes ? `, ${minutes} min` : ""}`;
   }
   timeHtml(index) {
     const { times } = this.info;
     if (!times) return escaped(this.timeText(index));
     const text = timeText(times[index]);
-    return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">UTC</span>`;
+    const { zone = "UTC", boundary = index } = this.info, ahead = (times[index] - times[boundary]) / 60e3;
+    const words = ahead > 0 ? `${zone} (+${ahead} min)` : zone;
+    return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">${escaped(words)}</span>`;
   }
   // ---- playing: the browser's clock determines which field is due
   play(on = !this.playing) {

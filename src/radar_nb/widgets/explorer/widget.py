@@ -97,6 +97,7 @@ class Explorer(anywidget.AnyWidget):
     view_state = traitlets.Dict().tag(sync=True)
     texts = traitlets.Dict().tag(sync=True)
     _queue: JobQueue | None = None
+    _edition = 0
 
     def __init__(self, data: Any, variable: str | None = None, *, lang: str | None = None) -> None:
         self._texts = texts = load_texts(lang)
@@ -120,7 +121,8 @@ class Explorer(anywidget.AnyWidget):
         self._page_source = source_call(data, names_only=True)
         least = self._info["units"][0]["limits"][1 if self.frames.class_names else 0]  # the first class is dry
         self._least = float(least)
-        self._queue = JobQueue(self.frames, self._post, least=self._least)
+        self._info["edition"] = self._edition
+        self._queue = JobQueue(self.frames, partial(self._post, self._edition), least=self._least)
         self.span = (0, len(self.frames) - 1)
         start = self.frames.fields(0, min(self.frames.batch, len(self.frames)))
         self.index = next((number for number, field in enumerate(start) if field.count), 0)
@@ -189,6 +191,37 @@ class Explorer(anywidget.AnyWidget):
             part.writelines(text.encode() for text in self._pieces(first, last))
         return target
 
+    def renew(self, data: Any, **info: Any) -> None:
+        """Show other data of the same kind in the place of those shown; views keep their place, marks and field.
+
+        Parameters
+        ----------
+        data : xarray.DataArray
+        **info
+            Facts for the browser beside those of the data: `boundary`, the number of the last field before the
+            forecast; `zone`, the name of the time zone, and `shift`, its distance from UTC in seconds; `state`,
+            the first view; `autoplay`.
+        """
+        if self._queue:
+            self._queue.close()
+        self._edition, index = self._edition + 1, self.index
+        try:
+            self._queue = None
+            self._open(data, None)
+            self.index = min(index, len(self.frames) - 1)
+            self.tell(**info)
+            self.problem = ""
+        except RadarNbError as error:
+            self.problem = error_text(error)
+        self.send({"type": "info", "problem": self.problem, "info": self._info})
+
+    def tell(self, *, shift: float = 0.0, **info: Any) -> None:
+        """Add facts for the browser: see `renew`. Views that are open already do not see them."""
+        times = self._info.get("times")
+        if times is not None:
+            self._info["times"] = [time + round(1000 * shift) for time in times]
+        self._info |= info
+
     def close(self) -> None:
         """Remove the explorer from the notebook and stop its work."""
         if self._queue:
@@ -200,8 +233,9 @@ class Explorer(anywidget.AnyWidget):
             raise SettingsError(f"the explorer shows no field: {self.problem}")
         return self.frames
 
-    def _post(self, message: dict[str, Any], buffers: list[bytes]) -> None:
-        self.send(message, buffers)
+    def _post(self, edition: int, message: dict[str, Any], buffers: list[bytes]) -> None:
+        if edition == self._edition:
+            self.send(message | {"edition": edition}, buffers)
 
     def _receive(self, _: Any, question: Mapping[str, Any], __: list[Any]) -> None:
         """Answer a browser; nothing is raised into the kernel's log."""

@@ -30,6 +30,10 @@ export const timeline = {
     context.fillStyle = colour("veil");
     context.fillRect(0, 0, x(this.span[0]), height);
     context.fillRect(x(this.span[1] + 1), 0, width, height);
+    if (this.info.boundary !== undefined) { // from here on fields are forecasts
+      context.fillStyle = colour("ink");
+      context.fillRect(Math.round(x(this.info.boundary + 1)) - 1, 0, 2, height);
+    }
     context.font = "10.5px system-ui, sans-serif";
     context.textBaseline = "bottom";
     for (const [index, text] of ticks(times, 0, count - 1, Math.floor(width / 90))) {

@@ -1,0 +1,242 @@
+"""The explorer that follows the server: the past hours and the forecast on one time line, own places, the age."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import ipywidgets
+import numpy as np
+import xarray as xr
+
+from radar_nb.analysis.nowcast import nowcast
+from radar_nb.dwd.grids import GRIDS, to_xy
+from radar_nb.errors import RadarNbError
+from radar_nb.fetch.following import Follower, duration_of
+from radar_nb.reading.opening import open_dataset
+from radar_nb.runtime.background import Job
+from radar_nb.runtime.clock import Clock
+from radar_nb.widgets.explorer.jobs import error_text
+from radar_nb.widgets.explorer.widget import Explorer
+from radar_nb.widgets.wording import line, load_texts
+
+if TYPE_CHECKING:
+    import os
+    from datetime import datetime
+    from pathlib import Path
+
+    from radar_nb.analysis.nowcast import Nowcast
+
+_PRODUCT = "RV"
+_GRID = "de1200-wgs84"
+_LOOK = 5.0  # seconds between two looks at the age: a stale or lost server is seen well within a minute
+_SPARE = timedelta(hours=1)  # of files that are kept beyond those that are shown
+
+
+class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+    """Show rain now: the last hours and the next two on one time line, following the server.
+
+    It fetches each new RV as it comes. The line on top states the age at all times, and says so if the forecast is
+    stale or the server does not answer. Times are local.
+
+    Parameters
+    ----------
+    places : mapping or sequence, optional
+        Places with an answer each, as for `nowcast`; marked on the map.
+    past : str or timedelta
+        How far back, "2h" by default.
+    play : bool
+        Whether it plays from the start.
+    timezone : str
+        In which times are shown.
+    folder, base_url, clock
+        As for `follow`.
+    lang : {"en", "de"}, optional
+        By default the environment variable `RADAR_NB_LANG`, then `LANG`.
+
+    Attributes
+    ----------
+    explorer : Explorer or None
+        None until the first field has come.
+    answers : Nowcast or None
+        Of `places`.
+    status : {"opening", "fresh", "stale", "lost"}
+        Whether what is shown is the present.
+
+    Raises
+    ------
+    SettingsError
+        A duration, the address or the language is not valid.
+
+    Examples
+    --------
+    >>> rn.Live({"Leipzig": None, "home": (12.31, 51.32)})  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        places: Any = None,
+        *,
+        past: Any = "2h",
+        play: bool = True,
+        timezone: str = "Europe/Berlin",
+        folder: str | os.PathLike[str] | None = None,
+        base_url: str | None = None,
+        clock: Clock | None = None,
+        lang: str | None = None,
+    ) -> None:
+        self._say = load_texts(lang)
+        self._places = places
+        self._past = duration_of(past, "past")
+        self._play = play
+        self._timezone = timezone
+        self._clock = clock or Clock()
+        self.follower = Follower(
+            _PRODUCT,
+            keep=self._past + _SPARE,
+            backfill=self._past,
+            folder=folder,
+            base_url=base_url,
+            clock=self._clock,
+        )
+        self.explorer: Explorer | None = None
+        self.answers: Nowcast | None = None
+        self._problem = ""
+        self._head, self._list = ipywidgets.HTML(), ipywidgets.HTML()
+        self._stage = ipywidgets.VBox([])
+        super().__init__([self._head, self._list, self._stage])
+        self.add_class("radar-nb-live")
+        self.refresh()
+        self._job = Job(self._run(), self._ended)
+
+    def __repr__(self) -> str:
+        # shown in a notebook that was not run yet
+        return f"Live: {_PRODUCT}, the last {self._past} and the next two hours (run the cell to see it)"
+
+    @property
+    def status(self) -> str:
+        """Whether what is shown is the present: "fresh", "stale", "lost" (no answer), "opening" (nothing yet)."""
+        if self.follower.trouble:
+            return "lost"
+        if self.follower.newest is None:
+            return "opening"
+        return "stale" if self.follower.stale else "fresh"
+
+    def refresh(self) -> None:
+        """State the age, and whether it is stale or the server does not answer."""
+        say, lines = self._say, []
+        newest = self.follower.newest
+        if newest is not None:
+            local = newest.astimezone(ZoneInfo(self._timezone))
+            age = max(0.0, (self.follower.now - newest).total_seconds())
+            text = say("live.age", product=_PRODUCT, time=f"{local:%H:%M %Z}", age=say.time(age))
+            lines.append(line(text, "warning" if self.follower.stale else "plain"))
+            if self.follower.stale:
+                lines.append(line(say("live.stale"), "warning"))
+        elif not self.follower.trouble:
+            lines.append(line(say("live.opening"), "quiet"))
+        if self.follower.trouble:
+            lines.append(line(say("live.trouble", reason=self.follower.trouble), "error"))
+        if self._problem:
+            lines.append(line(self._problem, "error"))
+        if self._head.value != (html := "".join(lines)):
+            self._head.value = html
+            self._answer()
+
+    def close(self) -> None:
+        """Stop following, and remove the widget from the notebook."""
+        self._job.cancel()
+        if self.explorer is not None:
+            self.explorer.close()
+        super().close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        self._problem = self._say("live.stopped") if error is None else error_text(error)
+        if not task.cancelled():
+            self.refresh()
+
+    async def _run(self) -> None:
+        looking = asyncio.create_task(self._look())
+        try:
+            async for one in self.follower:
+                if not self.follower.waiting or self.explorer is None:
+                    await self._show(one.path)
+        finally:
+            looking.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            self.refresh()
+            await asyncio.sleep(_LOOK / self._clock.speed)
+
+    async def _show(self, came: Path) -> None:
+        try:
+            data, boundary = await asyncio.to_thread(self._fields, came)
+        except RadarNbError as error:  # such as a file that another process has removed
+            self._problem = error_text(error)
+            return
+        self._problem = ""
+        offset = self.follower.now.astimezone(ZoneInfo(self._timezone))
+        shift = offset.utcoffset() or timedelta(0)
+        facts: dict[str, Any] = {"boundary": boundary, "zone": f"{offset:%Z}", "shift": shift.total_seconds()}
+        if self.explorer is None:
+            self.explorer = Explorer(data, lang=self._say.language)
+            self.explorer.tell(autoplay=self._play, state=self._marks(boundary), **facts)
+            self.explorer.index = boundary
+            self._stage.children = [self.explorer]
+        else:
+            self.explorer.renew(data, **facts)
+        self.refresh()
+        self._answer()
+
+    def _fields(self, came: Path) -> tuple[xr.DataArray, int]:
+        """Return the analyses of the past and the newest run as a series, and the number of the last analysis."""
+        stored, newest = self.follower.stored(), self.follower.newest
+        path = came if newest is None else stored.get(newest, came)
+        past = [str(file) for time, file in stored.items() if newest and newest - self._past <= time <= newest]
+        run = open_dataset(path, run="latest", chunks={"time": 1}, progress=False)[_PRODUCT]
+        if self._places is not None:
+            now = self.follower.now
+            self.answers = nowcast(self._places, data=run.to_dataset(), now=now, timezone=self._timezone)
+        was = open_dataset(past or str(path), lead="0min", chunks={"time": 1}, progress=False)[_PRODUCT]
+        issued = ["forecast_reference_time", "lead_time", "source"]
+        parts = [part.drop_vars(issued, errors="ignore") for part in (was, run.isel(time=slice(1, None)))]
+        return xr.concat(parts, "time"), was.sizes["time"] - 1
+
+    def _marks(self, boundary: int) -> dict[str, Any]:
+        """Return the first view: the present, and the places as marks."""
+        if self.answers is None:
+            return {}
+        grid = GRIDS[_GRID]
+        lon, lat = (np.array([getattr(one, axis) for one in self.answers.answers]) for axis in ("lon", "lat"))
+        x, y = to_xy(lon, lat, grid.earth)
+        rows, cols = np.rint((y - grid.y0) / grid.cell).astype(int), np.rint((x - grid.x0) / grid.cell).astype(int)
+        cells = [{"cell": [row, col]} for row, col in zip(rows.tolist(), cols.tolist(), strict=True)]
+        return {"index": boundary, "unit": 0, "chosen": None, "palette": "radar_nb", "places": cells}
+
+    def _answer(self) -> None:
+        """Show what is known of the places; from a stale forecast no all-clear."""
+        if self.answers is None:
+            return
+        lines = []
+        for one in self.answers.answers:
+            key: str = "unknown" if self.status != "fresh" and one.status == "dry" else one.status
+            if key == "rain":
+                key = "rain_now" if one.raining else "rain_from"
+            end = one.clears or one.ends
+            text = self._say(
+                f"live.{key}",
+                time=self._clock_text(one.starts),
+                until=f" {self._say('live.until', time=self._clock_text(end))}" if end else "",
+                end=self._clock_text(one.until),
+                peak=f"{one.peak or 0:.1f}",
+            )
+            lines.append(line(f"{one.place}: {text}", "warning" if key == "unknown" else "plain"))
+        self._list.value = "".join(lines)
+
+    def _clock_text(self, moment: datetime | None) -> str:
+        """Return the local time of day, empty if there is none."""
+        return "" if moment is None else f"{moment.astimezone(ZoneInfo(self._timezone)):%H:%M}"
