@@ -10,9 +10,10 @@ import pytest
 from support.live import HYMECNG, START, punctual
 
 from radar_nb.errors import SettingsError
-from radar_nb.fetch.following import Follower, Schedule, duration_of
+from radar_nb.fetch.following import Follower, Schedule
 from radar_nb.mirror import Clock, LiveMirror, SteppedClock
 from radar_nb.mirror.faults.rules import Fault, Faults
+from radar_nb.runtime.clock import duration_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

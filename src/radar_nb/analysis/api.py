@@ -11,12 +11,14 @@ from radar_nb.analysis.points import find_places, point_series
 from radar_nb.analysis.reductions import StreamReduction, reduce, stream_periods
 from radar_nb.analysis.stored_totals import require_memory, write_totals
 from radar_nb.analysis.totals import DatasetTotals, check_share, with_coverage
+from radar_nb.analysis.until_now import sum_until_now
 from radar_nb.cube.frame_stream import open_stream
 from radar_nb.errors import SettingsError
 from radar_nb.reading.dataset import Options
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
+from radar_nb.runtime.clock import duration_of
 
 if TYPE_CHECKING:
     import os
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.points import Around
     from radar_nb.analysis.reductions import How
     from radar_nb.analysis.stored_totals import PeriodTotals
+    from radar_nb.runtime.clock import Clock
     from radar_nb.runtime.progress import Reporter
 
 
@@ -40,6 +43,10 @@ def accumulate(
     day_begin: str = "00:00",
     label: Label | None = None,
     store: str | os.PathLike[str] | None = None,
+    since: Any = None,
+    folder: str | os.PathLike[str] | None = None,
+    base_url: str | None = None,
+    clock: Clock | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Return the precipitation of each hour, day, month, year, ..., or of the whole series.
@@ -69,6 +76,12 @@ def accumulate(
     store : path, optional
         Write the periods to this file as they are computed, in bounded memory: "days.zarr" or "days.nc". The same
         call resumes after an interruption, and returns complete results at once.
+    since : str or timedelta, optional
+        Sum until now: `data` is then "RW" or "SF", and `since` how far back, "24h" or "48h" at most, in whole
+        intervals of the product. Gauge-adjusted sums lag some 30 minutes behind; what fell since then is added
+        from RY, which is not adjusted. 48 hours are SF of now and of a day ago.
+    folder, base_url, clock
+        With `since`, as for `latest`.
     **options
         For sources, further arguments of `reduce`: `workers`, `progress`, `grid`, ...
 
@@ -79,7 +92,8 @@ def accumulate(
         not missing; a step without a frame counts as missing. `time` labels the period: UTC, or local time of
         another `timezone`. `time_bnds`, and for single variables `period_begin` and `period_end`, are the time
         that its intervals cover, UTC: an hour of RW ends at minute 50. Periods without a frame are left out. Lazy
-        if the data are dask arrays or come from a `store`.
+        if the data are dask arrays or come from a `store`. With `since` a field, from `period_begin` to
+        `period_end`; `adjusted_end` is where the adjusted sums end, and `unadjusted` what was added, in mm.
 
     Raises
     ------
@@ -101,10 +115,19 @@ def accumulate(
     """
     check_keywords("accumulate", options, accumulate, reduce)
     check_share(min_coverage)
-    clock: dict[str, Any] = {"timezone": timezone, "day_begin": day_begin, "label": label}
-    totals = _totals_of(data, period, clock, options)
+    if since is not None:
+        if period is not None or store is not None or options:
+            raise SettingsError("since= sums one product until now: leave out period=, store= and other options")
+        length = duration_of(since, "since")
+        return sum_until_now(
+            data, length, min_coverage=min_coverage, folder=folder, base_url=base_url, clock=clock
+        )
+    if not (folder is None and base_url is None and clock is None):
+        raise SettingsError("folder=, base_url= and clock= go with since=, such as accumulate('RW', since='24h')")
+    days: dict[str, Any] = {"timezone": timezone, "day_begin": day_begin, "label": label}
+    totals = _totals_of(data, period, days, options)
     if store is not None:
-        return write_totals(totals, store, min_coverage, {"period": str(period), **clock})
+        return write_totals(totals, store, min_coverage, {"period": str(period), **days})
     require_memory(totals)
     found = with_coverage(totals.part(0, len(totals.periods.labels)), min_coverage)
     return found.isel(time=0) if period is None else found

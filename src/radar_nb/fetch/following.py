@@ -7,15 +7,15 @@ network or this computer, it goes on; only what the disk or the caller has wrong
 from __future__ import annotations
 
 import logging
-import re
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.dwd.products import RETENTION
-from radar_nb.errors import DownloadError, NotOnServer, SettingsError
+from radar_nb.errors import DownloadError, NotOnServer
 from radar_nb.fetch.present import Present, delay_of, stale_after, step_of
+from radar_nb.runtime.clock import duration_of
 
 if TYPE_CHECKING:
     import os
@@ -36,29 +36,6 @@ _FIRST_FAULT, _LONGEST_FAULT = 30.0, 300.0  # seconds between two questions to a
 _BATCH = 12  # files that are fetched before those that came are handed out
 _TRIES = (timedelta(0), timedelta(minutes=10), timedelta(minutes=30))
 """When a file that was passed over is asked for: at once, and twice more, since late files are published late."""
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(min|h|d)")
-_UNITS = {"min": "minutes", "h": "hours", "d": "days"}
-
-
-def duration_of(value: Any, name: str) -> timedelta:
-    """Return a duration.
-
-    Raises
-    ------
-    SettingsError
-        It is not a positive duration with its unit.
-
-    Examples
-    --------
-    >>> duration_of("48h", "keep"), duration_of("7d", "keep").days
-    (datetime.timedelta(days=2), 7)
-    """
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    length = timedelta(**{_UNITS[found[2]]: float(found[1])}) if found else value
-    if isinstance(length, timedelta) and timedelta(0) < length <= timedelta(days=36500):
-        return length
-    raise SettingsError(f'{name}={value!r} is not a duration: write it with its unit, as "90min", "48h" or "7d"')
 
 
 class Schedule:

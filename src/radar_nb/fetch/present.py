@@ -327,8 +327,11 @@ class _Asking:
         try:
             page = await self._get(url)
             listing = parse_listing(page.text if page else "", url=url)
-        except (ListingError, NotOnServer) as error:
+        except ListingError as error:
             self.skipped.append(str(error))
+            return
+        except NotOnServer:
+            self.skipped.append(f"there is no folder {era.folder}")
             return
         there = {time: name for name in listing if (time := era.time_of(name)) is not None}
         if not there:
@@ -354,8 +357,8 @@ class _Asking:
         known = Sidecar(url=url, etag=note.etag, last_modified=note.modified) if usable and note else None
         try:
             got = await self._get(url, known)
-        except NotOnServer as error:
-            self.skipped.append(str(error))
+        except NotOnServer:
+            self.skipped.append(f"there is no {era.alias}")
             return None
         if got is None:  # not modified
             return http_time(note.modified) if note else None
@@ -370,8 +373,8 @@ class _Asking:
         """Fetch and store a file; return its nominal time, None if it is not there or not whole."""
         try:
             got = await self._get(self.present.url(era, name))
-        except NotOnServer as error:
-            self.skipped.append(str(error))
+        except NotOnServer:
+            self.skipped.append(f"there is no {name}")
             return None
         return None if got is None else self._store(era, name, got.data)
 

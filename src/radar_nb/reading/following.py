@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.errors import NotOnServer, SettingsError
-from radar_nb.fetch.following import Follower, duration_of
+from radar_nb.fetch.following import Follower
 from radar_nb.fetch.present import Newest
 from radar_nb.reading.present import opened
-from radar_nb.runtime.clock import Clock
+from radar_nb.runtime.clock import Clock, duration_of
 from radar_nb.runtime.event_loop import blocking, run
 from radar_nb.runtime.wording import human_time
 

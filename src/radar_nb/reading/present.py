@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from radar_nb.dwd.products import RETENTION
 from radar_nb.fetch.present import Present
 from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.clock import Clock
@@ -11,6 +12,9 @@ from radar_nb.runtime.event_loop import blocking
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+    from pathlib import Path
 
     import xarray as xr
 
@@ -82,6 +86,47 @@ async def latest_async(
 
 
 latest = blocking(latest_async)
+
+
+async def files_until_now_async(
+    product: str,
+    wanted: Callable[[datetime], Iterable[datetime]],
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    base_url: str | None = None,
+    clock: Clock | None = None,
+) -> tuple[Newest, dict[datetime, Path]]:
+    """Bring the newest file of a product and those of some times before it, as far as the server has them.
+
+    Parameters
+    ----------
+    product : str
+    wanted : callable
+        Takes the newest nominal time and returns those of all files that are wanted, UTC.
+    folder, base_url, clock
+        As for `latest`; without a folder one of the cache, which keeps what the server keeps.
+
+    Returns
+    -------
+    Newest
+    dict
+        The wanted files that are there, by nominal time.
+
+    Raises
+    ------
+    DownloadError
+        The server cannot be reached, or has no file of the product that is whole.
+    """
+    present = Present(product, folder=folder, base_url=base_url, clock=clock or Clock(), cache="sums")
+    newest = await present.newest()
+    times = set(wanted(newest.time))
+    await present.fetch(times)
+    if folder is None:
+        present.prune(RETENTION)
+    return newest, {time: path for time, (path, _) in present.stored().items() if time in times}
+
+
+files_until_now = blocking(files_until_now_async)
 
 
 def opened(newest: Newest, **reading: Any) -> xr.Dataset:

@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from radar_nb.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(min|h|d)")
+_UNITS = {"min": "minutes", "h": "hours", "d": "days"}
+
+
+def duration_of(value: Any, name: str) -> timedelta:
+    """Return a duration.
+
+    Raises
+    ------
+    SettingsError
+        It is not a positive duration with its unit.
+
+    Examples
+    --------
+    >>> duration_of("48h", "keep"), duration_of("7d", "keep").days
+    (datetime.timedelta(days=2), 7)
+    """
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    length = timedelta(**{_UNITS[found[2]]: float(found[1])}) if found else value
+    if isinstance(length, timedelta) and timedelta(0) < length <= timedelta(days=36500):
+        return length
+    raise SettingsError(f'{name}={value!r} is not a duration: write it with its unit, as "90min", "48h" or "7d"')
 
 
 class Clock:

@@ -14,10 +14,10 @@ import xarray as xr
 from radar_nb.analysis.nowcast import nowcast
 from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import RadarNbError
-from radar_nb.fetch.following import Follower, duration_of
+from radar_nb.fetch.following import Follower
 from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import Job
-from radar_nb.runtime.clock import Clock
+from radar_nb.runtime.clock import Clock, duration_of
 from radar_nb.widgets.explorer.jobs import error_text
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.wording import line, load_texts
@@ -75,6 +75,9 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     >>> rn.Live({"Leipzig": None, "home": (12.31, 51.32)})  # doctest: +SKIP
     """
 
+    _job: Job[None] | None = None
+    explorer: Explorer | None = None
+
     def __init__(
         self,
         places: Any = None,
@@ -87,6 +90,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         clock: Clock | None = None,
         lang: str | None = None,
     ) -> None:
+        super().__init__([])
         self._say = load_texts(lang)
         self._places = places
         self._past = duration_of(past, "past")
@@ -101,12 +105,11 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
             base_url=base_url,
             clock=self._clock,
         )
-        self.explorer: Explorer | None = None
         self.answers: Nowcast | None = None
         self._problem = ""
         self._head, self._list = ipywidgets.HTML(), ipywidgets.HTML()
         self._stage = ipywidgets.VBox([])
-        super().__init__([self._head, self._list, self._stage])
+        self.children = [self._head, self._list, self._stage]
         self.add_class("radar-nb-live")
         self.refresh()
         self._job = Job(self._run(), self._ended)
@@ -147,7 +150,8 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
 
     def close(self) -> None:
         """Stop following, and remove the widget from the notebook."""
-        self._job.cancel()
+        if self._job is not None:
+            self._job.cancel()
         if self.explorer is not None:
             self.explorer.close()
         super().close()

@@ -255,12 +255,14 @@ class Explorer(anywidget.AnyWidget):
                 case _:
                     self._queue.ask(question)
         except (KeyError, TypeError, ValueError) as error:  # a page of another version
-            self.send({"type": "problem", "view": view, "text": error_text(error)})
+            self._post(self._edition, {"type": "problem", "view": view, "text": error_text(error)}, [])
 
     def _pieces(self, first: int, last: int, state: Mapping[str, Any] | None = None) -> Iterator[str]:
         if state is None:
             state = self.view_state | {"index": min(max(self.index - first, 0), last - first)}
-        info = self._info | {"source": self._page_source, "state": dict(state)}
+        info = self._info | {"source": self._page_source, "state": dict(state), "edition": 0, "autoplay": False}
+        if "boundary" in info:
+            info["boundary"] -= first
         return make_page(self._shown(), info, (first, last), self._lang, least=self._least)
 
     def _page(self, question: Mapping[str, Any]) -> Steps:
