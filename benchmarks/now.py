@@ -15,6 +15,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,8 @@ def noticed(folder: Path, files: int) -> None:
             waits.append(clock.now().timestamp() - path.stat().st_mtime)
             begun = time.perf_counter()
             field = rn.open_dataset(arrived.path, chunks=None, progress=False).RV.isel(time=0, lead_time=0)
-            rn.plot(field).figure.savefig(folder / "now.png")
+            figure: Any = rn.plot(field).figure
+            figure.savefig(folder / "now.png")
             draws.append(time.perf_counter() - begun)
 
         for _ in range(files):
