@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.api import accumulate, at_points, exceedance, over_areas
     from radar_nb.analysis.checks import check
     from radar_nb.analysis.citation import cite
+    from radar_nb.analysis.design_storms import design_storm
     from radar_nb.analysis.events import events
     from radar_nb.analysis.extremes import annual_maxima
     from radar_nb.analysis.nowcast import nowcast
@@ -74,6 +75,7 @@ __all__ = [
     "check",
     "cite",
     "cube_coverage",
+    "design_storm",
     "download",
     "download_async",
     "errors",
@@ -132,6 +134,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "check": "analysis.checks",
     "cite": "analysis.citation",
     "cube_coverage": "cube.opening",
+    "design_storm": "analysis.design_storms",
     "events": "analysis.events",
     "exceedance": "analysis.api",
     "export": "exports.api",
