@@ -11,6 +11,7 @@ __all__ = [
     "api",
     "checks",
     "citation",
+    "design_storms",
     "events",
     "extremes",
     "inputs",
