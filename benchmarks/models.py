@@ -45,7 +45,7 @@ def simulated(years: int) -> xr.Dataset:
         return np.where(wet, rng.exponential(0.1, wet.shape), 0).astype(np.float32)
 
     chunks = ((BLOCK,) * (steps // BLOCK) + ((steps % BLOCK,) if steps % BLOCK else ()), (PLACES,))
-    values = da.map_blocks(block, chunks=chunks, dtype=np.float32)
+    values = da.map_blocks(block, chunks=chunks, dtype=np.float32)  # type: ignore[no-untyped-call] # of dask itself
     times = np.datetime64("2001-01-01T00:00", "ns") + np.timedelta64(MINUTES, "m") * np.arange(1, steps + 1)
     names = np.array([f"S{k:03d}" for k in range(PLACES)], object)
     attrs = {"units": "mm", "cell_methods": "time: sum area: mean", "interval_minutes": MINUTES}
