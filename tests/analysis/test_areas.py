@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -42,6 +44,21 @@ def means_of(shapes: Any, values: Any) -> tuple[Any, Any]:
     """Return means and coverage."""
     areas = find_areas(shapes, GRID)
     return Means(areas).of(np.asarray(values, np.float32).ravel()[areas.cells])
+
+
+def test_threads_that_ask_at_once_get_one_object() -> None:
+    """The first computes the weights of new areas; the others wait for them."""
+    shapes = frame(square(2.125, 3, 5, 6))
+    start = threading.Barrier(4)
+
+    def look_up(_: int) -> Any:
+        start.wait()
+        return find_areas(shapes, GRID)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(look_up, range(4)))
+
+    assert all(one is found[0] for one in found)
 
 
 def test_shares_by_hand() -> None:

@@ -212,6 +212,26 @@ class TestDescription:
         repair_cube(cube, progress=False)
         assert files(cube) == files(sound)
 
+    @pytest.mark.parametrize(
+        ("array", "field", "value"),
+        [
+            ("RW", "codecs", [{"name": "bytes", "configuration": {"endian": "big"}}]),
+            ("x", "codecs", [{"name": "bytes", "configuration": {"endian": "big"}}]),
+            ("RW", "chunk_key_encoding", {"name": "v2", "configuration": {"separator": "/"}}),
+        ],
+    )
+    def test_codecs_and_keys_are_compared(
+        self, sound: Path, cube: Path, array: str, field: str, value: Any
+    ) -> None:
+        """Other readers find and unpack chunks by them; radar_nb does not read them."""
+        make_old(cube)  # without a checksum, so that anyone can write it
+        edit(cube / array / "zarr.json", lambda content: content.update({field: value}))
+
+        with pytest.raises(Incomplete, match=f"{array}/zarr.json describes the array differently"):
+            verify_cube(cube, progress=False)
+        repair_cube(cube, progress=False)
+        assert (cube / array / "zarr.json").read_bytes() == (sound / array / "zarr.json").read_bytes()
+
     def test_every_flipped_bit_of_the_group_is_an_error(self, cube: Path) -> None:
         """Its checksum covers names, units, projection and packing; a cube that still opens is unchanged."""
         path = cube / "zarr.json"

@@ -101,6 +101,16 @@ def _group(data: bytes) -> Callable[[Path], None]:
     return change
 
 
+def _attribute(**changes: Any) -> Callable[[Path], None]:
+    """Change attributes of the codes in a description without a checksum, which anyone can write."""
+
+    def change(folder: Path) -> None:
+        without_checksum(folder)
+        edit(folder / "RW" / "zarr.json", lambda array: array["attributes"].update(changes))
+
+    return change
+
+
 def _nested(folder: Path, name: str, **changes: Any) -> None:
     described = json.loads((folder / "zarr.json").read_bytes())["attributes"]["radar_nb"]
     without_checksum(folder, **{name: described[name] | changes})
@@ -133,6 +143,10 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "codes of another size": lambda folder: _nested(folder, "packing", itemsize=3),
     "a scale of zero": lambda folder: _nested(folder, "packing", scale=0),
     "marks beyond the codes": lambda folder: _nested(folder, "packing", marks=[1 << 40]),
+    "another unit": _attribute(units="inch"),
+    "another interval than described": _attribute(interval_minutes=5),
+    "a lead time in words": _attribute(lead_time_minutes="soon"),
+    "a lead time of a million years": _attribute(lead_time_minutes=1 << 62),
     "no packing": _described(packing=None),
     "a group that is a list": _group(b"[1, 2]"),
     "a group nested without end": _group(b"[" * 200_000),

@@ -407,6 +407,7 @@ def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], a
     }
     if arrays[variable]["shape"] != [described["days"] * shards.shape[0], *grid.shape]:
         raise ValueError(f"the shape of {variable} is not that of its grid and time axis")
+    _check_attributes(described, arrays[variable]["attributes"])
     return Cube(
         store=store,
         **{name: described[name] for name in _PLAIN},
@@ -419,6 +420,22 @@ def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], a
         dataset_attrs=_clean(attrs),
         metadata=metadata,
     )
+
+
+def _check_attributes(described: dict[str, Any], attrs: dict[str, Any]) -> None:
+    """Raise ValueError where attributes that give values their meaning contradict the table of products."""
+    known = PRODUCTS.get(described["product"])
+    leads = known.leads if known else ()
+    allowed = {
+        "units": {known.unit} if known else None,
+        "interval_minutes": {described["interval"]},
+        _LEAD: set(leads) or None,
+    }
+    for name, values in allowed.items():
+        if name in attrs and values is not None and attrs[name] not in values:
+            raise ValueError(f"{name} is {attrs[name]!r}")
+    if type(attrs.get(_LEAD, 0)) is not int or not 0 <= attrs.get(_LEAD, 0) <= _DAY:
+        raise ValueError(f"{_LEAD} is {attrs[_LEAD]!r}")
 
 
 _PLAIN = ("product", "grid", "layout", "first", "days", "every", "minute", "interval")
@@ -711,7 +728,10 @@ def description_faults(cube: Cube) -> list[str]:
     return faults
 
 
-_DESCRIBING = ("shape", "data_type", "fill_value", "attributes", "dimension_names", "chunk_grid")
+_DESCRIBING = (
+    *("node_type", "shape", "data_type", "fill_value", "attributes", "dimension_names"),
+    *("chunk_grid", "chunk_key_encoding", "codecs", "storage_transformers"),
+)
 
 
 def rewrite_description(cube: Cube) -> None:
