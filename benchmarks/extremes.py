@@ -78,7 +78,7 @@ def maxima(archive: Path, runs: int) -> dict[str, Any]:
 
 def month(archive: Path, runs: int) -> dict[str, Any]:
     """Find the maxima of ten times as many frames, in the same memory."""
-    from radar_nb.analysis.blocks import StepBlock, stream_blocks  # noqa: PLC0415 - the same
+    from radar_nb.analysis.blocks import StepBlock, in_order, stream_blocks  # noqa: PLC0415 - the same
     from radar_nb.analysis.moving_sums import moving_sums  # noqa: PLC0415 - the same
     from radar_nb.analysis.periods import make_periods  # noqa: PLC0415 - the same
     from radar_nb.cube.frame_stream import open_stream  # noqa: PLC0415 - the same
@@ -94,7 +94,7 @@ def month(archive: Path, runs: int) -> dict[str, Any]:
     def feed() -> Iterator[StepBlock]:
         for number in range(days):
             shift = number * 37 * stream.grid.cols
-            for block in stream_blocks(stream, "month"):
+            for block in stream_blocks(stream, in_order(stream), 0, times.size, "month"):
                 values = np.roll(block.values, shift, axis=1) if shift else block.values
                 yield StepBlock(start=number * times.size + block.start, values=values, packing=block.packing)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.nowcast import nowcast
     from radar_nb.analysis.reductions import reduce
     from radar_nb.analysis.return_levels import return_levels, return_period
+    from radar_nb.analysis.stored_extremes import extremes
     from radar_nb.analysis.verification import verify
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
@@ -85,6 +86,7 @@ __all__ = [
     "export_grid",
     "extract",
     "extract_async",
+    "extremes",
     "follow",
     "forecast",
     "latest",
@@ -138,6 +140,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "events": "analysis.events",
     "exceedance": "analysis.api",
     "export": "exports.api",
+    "extremes": "analysis.stored_extremes",
     "export_grid": "exports.grid_files",
     "follow": "reading.following",
     "forecast": "reading.forecasts",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.small_rain import rain, showers
 
-from radar_nb.analysis.blocks import BLOCK, blocks, stream_blocks
+from radar_nb.analysis.blocks import BLOCK, blocks, in_order, stream_blocks
 from radar_nb.cube.frame_stream import open_stream
 from radar_nb.errors import RadarNbError
 from radar_nb.formats.radolan import Header, write_frame
@@ -89,7 +89,7 @@ def test_frames_come_once_in_the_order_of_time(folder: Path) -> None:
 
     found = [
         (block.start + row, int(codes[0]), block.packing.scale if block.packing else None)
-        for block in stream_blocks(stream, "test", progress=seen.append)
+        for block in stream_blocks(stream, in_order(stream), 0, 30, "test", progress=seen.append)
         for row, codes in enumerate(block.values)
     ]
 
@@ -102,7 +102,7 @@ def test_frames_on_another_grid_come_as_amounts(folder: Path) -> None:
     stream = open_stream(folder, Options(grid="de1100"), progress=False)
     fields = open_dataset(folder, grid="de1100", chunks=None, progress=False).RY
 
-    for block in stream_blocks(stream, "test"):
+    for block in stream_blocks(stream, in_order(stream), 0, 30, "test"):
         assert block.packing is None
         some = fields[block.start : block.start + len(block.values)].to_numpy()
         np.testing.assert_array_equal(block.values.reshape(some.shape), some)
@@ -113,7 +113,7 @@ def test_frames_that_nobody_takes_are_not_read(folder: Path) -> None:
     stream = open_stream(folder, Options(), progress=False)
     before = threading.active_count()
 
-    taken = stream_blocks(stream, "test")
+    taken = stream_blocks(stream, in_order(stream), 0, 30, "test")
     next(taken)
     taken.close()
 
@@ -126,4 +126,4 @@ def test_a_broken_frame_is_the_callers(folder: Path) -> None:
     (folder / "07").write_bytes(b"")
 
     with pytest.raises(RadarNbError):
-        list(stream_blocks(stream, "test"))
+        list(stream_blocks(stream, in_order(stream), 0, 30, "test"))

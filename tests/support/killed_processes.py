@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tqdm
+import xarray as xr
 
 import radar_nb as rn
 from radar_nb.cli import main as cli
@@ -52,7 +53,9 @@ else:
 _context.set_forkserver_preload(
     ["aiohttp", "filelock", "h5netcdf", "numpy", "pandas", "wradlib.io", "radar_nb.cli.main",
      "radar_nb.cube.building",
-     "radar_nb.mirror", "radar_nb.reading.opening", "radar_nb.analysis.reductions", "xarray.backends"]
+     "radar_nb.mirror", "radar_nb.reading.opening", "radar_nb.analysis.reductions",
+     "dask.array", "distributed", "radar_nb.analysis.stored_extremes",
+     "xarray.backends.zarr", "xarray.backends.h5netcdf_"]
 )  # fmt: skip
 
 
@@ -130,6 +133,11 @@ def convert(folder: Path) -> None:
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         if cli.main(arguments):
             raise AssertionError("the command failed")
+
+
+def find_extremes(folder: Path, source: Path) -> None:
+    with xr.open_dataset(source, engine="h5netcdf", decode_coords="all") as ds:
+        rn.extremes(ds, ["1h", "72h"], store=folder / "extremes", progress=False, client=False)
 
 
 def size(path: Path) -> int:

@@ -128,14 +128,33 @@ def variable_blocks(
 
 
 def stream_blocks(
-    stream: FrameStream, task: str, *, progress: bool | Reporter = False
+    stream: FrameStream,
+    batches: Sequence[NDArray[np.int64]],
+    first: int,
+    stop: int,
+    task: str,
+    *,
+    progress: bool | Reporter = False,
 ) -> Generator[StepBlock, None, None]:
-    """Iterate over the frames of a stream in the order of time.
+    """Iterate over some frames of a stream in the order of time.
 
     A thread reads ahead into the same few pieces of memory: new memory takes longer to touch than a frame to read.
+
+    Parameters
+    ----------
+    stream : FrameStream
+    batches : sequence of ndarray of int64
+        As `in_order` returns them.
+    first, stop : int
+        The steps from `first` to before `stop`, which are numbered from 0.
+    task : str
+        Name of the task in progress reports.
+    progress : bool or Reporter
+        In time steps.
     """
-    ahead = _Ahead(stream)
-    total = stream.times.size
+    parts = (batch[slice(*np.searchsorted(batch, [first, stop]))] for batch in batches)
+    ahead = _Ahead(stream, [part for part in parts if part.size], first)
+    total = stop - first
     with reporting(progress) as report, ThreadPoolExecutor(1) as pool:
         reading = pool.submit(ahead.read)
         try:
@@ -157,8 +176,8 @@ class _StoppedError(Exception):
 class _Ahead:
     """Reads a stream into blocks that are taken from a queue; None is the end."""
 
-    def __init__(self, stream: FrameStream) -> None:
-        self._stream = stream
+    def __init__(self, stream: FrameStream, batches: Sequence[NDArray[np.int64]], first: int) -> None:
+        self._stream, self._batches, self._first = stream, batches, first
         self._cells = cells = int(np.prod(stream.grid.shape))
         self._length = length = max(1, BLOCK // (2 * cells) // STEPS) * STEPS
         self.filled: Queue[StepBlock | None] = Queue()
@@ -173,7 +192,7 @@ class _Ahead:
     def read(self) -> None:
         """Read all frames; pass on what was read and the end, whatever happens."""
         try:
-            for batch in in_order(self._stream):
+            for batch in self._batches:
                 self._stream.read(batch, self._take)
             self._pass_on()
         except _StoppedError:
@@ -182,6 +201,7 @@ class _Ahead:
             self.filled.put(None)
 
     def _take(self, step: int, codes: NDArray[Any], packing: Packing, weights: Weights | None) -> None:
+        step -= self._first
         if weights is not None:
             self._add(step, weights.apply(packing.values(codes)), None)
         elif packing.flagged and packing.itemsize == 2 and not packing.offset:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.blocks import stream_blocks, variable_blocks
+from radar_nb.analysis.blocks import in_order, stream_blocks, variable_blocks
 from radar_nb.analysis.inputs import amount_of, is_dataset
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import length_of, make_periods
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from radar_nb.analysis.blocks import StepBlock
     from radar_nb.analysis.periods import Label, Periods
+    from radar_nb.reading.frame_stream import FrameStream
     from radar_nb.runtime.progress import Reporter
 
 WARNING_LEVELS: Mapping[str, Mapping[int, tuple[float, ...]]] = MappingProxyType(
@@ -103,7 +105,8 @@ def check_thresholds(thresholds: Any, minutes: int) -> tuple[float, ...]:
     return floors
 
 
-_YEARS = {"calendar": "YS", "hydro": "hydro_year"}
+YEARS: Mapping[str, str] = MappingProxyType({"calendar": "YS", "hydro": "hydro_year"})
+"""The periods of `make_periods` that are years."""
 
 
 def count_exceedances(
@@ -119,13 +122,14 @@ def count_exceedances(
     **options: Any,
 ) -> xr.Dataset:
     """Count how often moving sums reach thresholds: see `radar_nb.exceedance`."""
-    data, amount, minutes, feed = _opened(data, progress, **options)
+    opened = opened_amount(data, progress, **options)
+    amount, minutes = opened.amount, opened.minutes
     length = minutes if duration is None else length_of(duration, minutes=minutes)
     floors = check_thresholds(thresholds, length)
     periods = make_periods(
         ends_of(amount), period, minutes=minutes, timezone=timezone, day_begin=day_begin, label=label
     )
-    found = moving_sums(feed, amount, [length], periods, thresholds=floors)
+    found = moving_sums(opened.blocks(progress=progress), amount, [length], periods, thresholds=floors)
     one = isinstance(thresholds, float | int)
     cells = tuple(name for name in amount.dims if name != "time")
     dims = ("threshold", "time", *cells)
@@ -148,7 +152,7 @@ def count_exceedances(
             **period_coords(periods),
             "threshold": ("threshold", list(floors), {"units": "mm"}),
         },
-        data.attrs if isinstance(data, xr.Dataset) else {},
+        opened.attrs,
     )
     if isinstance(thresholds, str):
         ds = ds.assign_coords(level=("threshold", [2, 3, 4], {"long_name": "DWD's warning level"}))
@@ -205,61 +209,147 @@ def annual_maxima(
     >>> annual_maxima(rain, ["1h", "2h", "3h"], progress=False).RW.values.ravel()
     array([ 5.,  9., 12.], dtype=float32)
     """
-    if year not in _YEARS:
-        raise SettingsError(f"unknown year={year!r}: choose one of {', '.join(_YEARS)}")
-    data, amount, minutes, feed = _opened(data, progress)
+    if year not in YEARS:
+        raise SettingsError(f"unknown year={year!r}: choose one of {', '.join(YEARS)}")
+    opened = opened_amount(data, progress)
+    lengths = lengths_of(durations, opened)
+    amount = opened.amount
+    periods = make_periods(ends_of(amount), YEARS[year], minutes=opened.minutes)
+    found = moving_sums(opened.blocks(progress=progress), amount, lengths, periods)
+    cells = tuple(name for name in amount.dims if name != "time")
+    years = (periods.bounds[:, 1] - np.timedelta64(1, "s")).astype("datetime64[Y]").astype(int) + 1970
+    dims = ("duration", "year", *cells)
+    raw = {
+        "largest": (dims, found.largest),
+        "when": (dims, _times(amount, found.when)),
+        "valid": (("year", *cells), found.valid),
+    }
+    return maxima_of_years(xr.Dataset(raw), opened, lengths, years.tolist(), year=year, least=min_coverage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Amount:
+    """Amounts in mm, and how they are read.
+
+    Attributes
+    ----------
+    amount : xarray.DataArray
+        Dimensions (time, ...).
+    attrs : dict
+        Those of its Dataset.
+    minutes : int
+        The interval.
+    stream : FrameStream or None
+        The frames of archives or of a cube; None for the variable of a Dataset.
+    batches : sequence of ndarray of int64
+        Of the stream, in the order of time.
+    """
+
+    amount: xr.DataArray
+    attrs: dict[str, Any]
+    minutes: int
+    stream: FrameStream | None = None
+    batches: Sequence[NDArray[np.int64]] = ()
+
+    def blocks(
+        self, first: int = 0, stop: int | None = None, *, progress: bool | Reporter = False
+    ) -> Iterator[StepBlock]:
+        """Iterate over the steps from `first` to before `stop`, numbered from 0: task "moving sums"."""
+        stop = self.amount.sizes["time"] if stop is None else stop
+        if self.stream is None:
+            return variable_blocks(self.amount.isel(time=slice(first, stop)), "moving sums", progress=progress)
+        return stream_blocks(self.stream, self.batches, first, stop, "moving sums", progress=progress)
+
+
+def opened_amount(data: Any, progress: bool | Reporter, **options: Any) -> Amount:
+    """Open a source, or take a Dataset.
+
+    Archives and cubes are read frame by frame, unless only some of their steps are amounts that can be added.
+
+    Raises
+    ------
+    SeriesError
+        The data are not amounts in mm.
+    """
+    stream = None
+    if not is_dataset(data):
+        stream = open_stream(data, Options(**options), progress=progress)
+        data = stream.like
+    amount, minutes = amount_of(data)
+    amount = amount.transpose("time", ...)
+    attrs = data.attrs if isinstance(data, xr.Dataset) else {}
+    if stream is None or not (stream.there.all() and np.array_equal(ends_of(amount), stream.times)):
+        return Amount(amount=amount, attrs=attrs, minutes=minutes)
+    return Amount(amount=amount, attrs=attrs, minutes=minutes, stream=stream, batches=in_order(stream))
+
+
+def lengths_of(durations: Sequence[Any], opened: Amount) -> list[int]:
+    """Return the durations of annual maxima in minutes.
+
+    Raises
+    ------
+    SeriesError
+        The data are forecasts.
+    SettingsError
+        There are no durations, or one is not a multiple of the interval.
+    """
+    amount = opened.amount
     if is_forecast(amount) and (amount["lead_time"] > np.timedelta64(0)).any():
         raise SeriesError(
             f"{amount.name!r} are forecasts, which have no annual maxima: pass measurements, such as the "
             'analysis with lead="0min"'
         )
-    lengths = [length_of(duration, minutes=minutes) for duration in durations]
+    lengths = [length_of(duration, minutes=opened.minutes) for duration in durations]
     if not lengths:
         raise SettingsError('durations is empty: pass at least one, such as ["15min", "1h", "24h"]')
-    periods = make_periods(ends_of(amount), _YEARS[year], minutes=minutes)
-    found = moving_sums(feed, amount, lengths, periods)
-    share = _share(found.valid, periods)
-    known = share >= min_coverage - 1e-6
-    cells = tuple(name for name in amount.dims if name != "time")
-    dims = ("duration", "year", *cells)
-    years = (periods.bounds[:, 1] - np.timedelta64(1, "s")).astype("datetime64[Y]").astype(int) + 1970
-    times = _times(amount, np.where(known, found.when, -1))
-    return xr.Dataset(
+    return lengths
+
+
+def maxima_of_years(
+    raw: xr.Dataset, opened: Amount, lengths: Sequence[int], years: Sequence[int], *, year: str, least: float
+) -> xr.Dataset:
+    """Return the result of `annual_maxima`.
+
+    Parameters
+    ----------
+    raw : xarray.Dataset
+        `largest` in mm and `when`, of shape (duration, year, ...), and `valid`, the number of valid intervals of
+        shape (year, ...); lazy or not, without coordinates.
+    opened : Amount
+    lengths, years : sequence of int
+    year : {"calendar", "hydro"}
+    least : float
+        Years with a smaller coverage are missing.
+    """
+    amount = opened.amount
+    edges = [np.array([number - 1970, number - 1969], "datetime64[Y]").astype("datetime64[M]") for number in years]
+    if year == "hydro":  # from 1 November of the year before
+        edges = [edge - 2 for edge in edges]
+    expected = [
+        float((end - begin) / np.timedelta64(opened.minutes, "m"))
+        for begin, end in (edge.astype("M8[m]") for edge in edges)
+    ]
+    share = np.minimum(raw["valid"] / xr.DataArray(expected, dims="year"), 1).astype(np.float32)
+    known = share >= least - 1e-6
+    found = xr.Dataset(
         {
-            amount.name: (
-                dims,
-                np.where(known, found.largest, np.float32(np.nan)),
-                _attrs(amount, "largest sum of the year", "mm") | {"cell_methods": "time: maximum within years"},
-            ),
-            "time_of_maximum": (dims, times, {"long_name": "end of that sum"}),
-            "coverage": (("year", *cells), share, _SHARE),
+            str(amount.name): raw["largest"].where(known),
+            "time_of_maximum": raw["when"].where(known),
+            "coverage": share,
         },
         {
             **timeless_coords(amount),
-            "year": ("year", years),
+            "year": ("year", list(years)),
             "duration": ("duration", np.array(lengths, "timedelta64[m]").astype("timedelta64[ns]")),
         },
-        data.attrs if isinstance(data, xr.Dataset) else {},
+        opened.attrs,
     )
-
-
-def _opened(
-    data: Any, progress: bool | Reporter, **options: Any
-) -> tuple[xr.Dataset | xr.DataArray, xr.DataArray, int, Iterator[StepBlock]]:
-    """Return a Dataset, its amounts in the order (time, ...), their interval, and their values in blocks.
-
-    Archives and cubes are read frame by frame, unless only some of their steps are amounts that can be added.
-    """
-    task = "moving sums"
-    if not is_dataset(data):
-        stream = open_stream(data, Options(**options), progress=progress)
-        amount, minutes = amount_of(stream.like)
-        if stream.there.all() and np.array_equal(ends_of(amount), stream.times):
-            return stream.like, amount, minutes, stream_blocks(stream, task, progress=progress)
-        data = stream.like
-    amount, minutes = amount_of(data)
-    amount = amount.transpose("time", ...)
-    return data, amount, minutes, variable_blocks(amount, task, progress=progress)
+    found[amount.name].attrs = _attrs(amount, "largest sum of the year", "mm") | {
+        "cell_methods": "time: maximum within years"
+    }
+    found["time_of_maximum"].attrs = {"long_name": "end of that sum"}
+    found["coverage"].attrs = dict(_SHARE)
+    return found
 
 
 _SHARE = {"long_name": "share of the period's intervals that are not missing", "units": "1"}

@@ -1,0 +1,363 @@
+"""The extremes of decades: computed month by month, kept on the disk, resumed after an interruption, and extended.
+
+A store is a folder with a Zarr group for each year, `2020.zarr`: the largest sums, when they ended, and the number
+of valid intervals. A month is computed by itself, from the steps that its longest windows need; so months can be
+computed in any order and anywhere. It is written to a hidden group, and the months of a year are merged into
+that year's group. Groups are renamed when they are complete.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from radar_nb.analysis.extremes import YEARS, lengths_of, maxima_of_years, opened_amount
+from radar_nb.analysis.moving_sums import moving_sums
+from radar_nb.analysis.periods import Periods, make_periods
+from radar_nb.analysis.totals import timeless_coords
+from radar_nb.errors import RadarNbError, SettingsError
+from radar_nb.reading.intervals import ends_of
+from radar_nb.runtime.files import replacing, storage_errors, temporary_path, user_path
+from radar_nb.runtime.locks import claimed
+from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.workers import active_client, each
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from radar_nb.analysis.extremes import Amount
+    from radar_nb.runtime.progress import Reporter
+
+_REQUEST = "request.json"
+_MONTHS = ".months"
+_EPOCH = "seconds since 1970-01-01"
+_STEPS = "steps_of_months"
+"""The attribute of a group that holds, for each month, the numbers of its steps and of those read before it."""
+
+
+def extremes(
+    source: Any,
+    durations: Sequence[Any] = ("1h", "6h", "24h"),
+    *,
+    store: str | os.PathLike[str],
+    year: str = "calendar",
+    min_coverage: float = 0.9,
+    client: Any = None,
+    progress: bool | Reporter = True,
+    **options: Any,
+) -> xr.Dataset:
+    """Return the annual maxima of decades, computed month by month and kept in a store.
+
+    The same call resumes after an interruption of any kind, returns at once if nothing is missing, and computes
+    only new months when the source has become longer. Memory does not grow with the series.
+
+    Parameters
+    ----------
+    source : path, sequence of paths, or xarray.Dataset
+        Amounts in mm: archives, frames or a cube's folder, as in `open_dataset`; or fields.
+    durations, year, min_coverage
+        As in `annual_maxima`. `min_coverage` can differ from call to call.
+    store : path
+        A folder with a Zarr group for each year: "extremes". It is created if it does not exist.
+    client : distributed.Client, address, None or False
+        The dask cluster that computes the months, whose workers see the source and the store under the same
+        paths. By default the active client if there is one; False selects threads of this process. The result
+        is the same.
+    progress : bool or Reporter
+        Task "extremes", in steps of the months that are still to be computed.
+    **options
+        Further arguments of `open_dataset`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from `annual_maxima`, and equal to its result, for all years of the store; lazy.
+
+    Raises
+    ------
+    SettingsError
+        The store holds other durations, years, data or cells; or a year of it, which has to be computed anew, has
+        months that the source lacks; or as for `annual_maxima`.
+    SeriesError
+        The data are not amounts in mm, or are forecasts.
+    StorageError
+        The store cannot be written.
+
+    Examples
+    --------
+    >>> levels = extremes("data", ["15min", "1h", "24h"], store="extremes")  # doctest: +SKIP
+    """
+    if year not in YEARS:
+        raise SettingsError(f"unknown year={year!r}: choose one of {', '.join(YEARS)}")
+    folder = user_path(store)
+    opened = opened_amount(source, progress, **options)
+    lengths = lengths_of(durations, opened)
+    work = _Work(opened, lengths, year, folder)
+    with storage_errors(folder), claimed(folder):
+        _check_request(folder, work.request)
+        years = work.plan()
+        todo = [month for months in years.values() for month in months]
+        total = sum(month.stop - month.first for month in todo)
+        done = 0
+        with reporting(progress) as report, active_client(client) as cluster:
+            tell = partial(_tell, report, total)
+            tell(0)
+            compute = (
+                partial(
+                    _compute, opened=opened, lengths=lengths, folder=folder, tell=lambda steps: tell(done + steps)
+                )
+                if cluster is None
+                else partial(_compute_there, source=source, options=options, lengths=lengths, folder=folder)
+            )
+            for month, failed in each(todo, compute, client=cluster, workers=1):
+                if isinstance(failed, RadarNbError):
+                    raise failed
+                done += month.stop - month.first
+                tell(done)
+                years[month.year].remove(month)
+                if not years[month.year]:
+                    work.merge(month.year)
+            work.clean()
+    return _result(folder, opened, lengths, year, min_coverage)
+
+
+def _tell(report: Reporter, total: int, done: int) -> None:
+    report(Progress(task="extremes", done=done, total=total, unit="steps"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Month:
+    """A month that is computed.
+
+    Attributes
+    ----------
+    name : str
+        "2020-06".
+    year : int
+    before, first, stop : int
+        The steps of the source from `before` on are read, those from `first` to before `stop` end in the month.
+    """
+
+    name: str
+    year: int
+    before: int
+    first: int
+    stop: int
+
+    @property
+    def steps(self) -> list[int]:
+        return [self.stop - self.first, self.first - self.before]
+
+
+class _Work:
+    """What a store holds, and what is missing in it."""
+
+    def __init__(self, opened: Amount, lengths: Sequence[int], year: str, folder: Path) -> None:
+        amount = opened.amount
+        self._folder = folder
+        ends = ends_of(amount)
+        months = make_periods(ends, "MS", minutes=opened.minutes)
+        longest = np.timedelta64(max(lengths), "m")
+        edges = np.append(0, np.flatnonzero(np.diff(months.of_step)) + 1).tolist()
+        self._months: list[_Month] = []
+        for first, stop in zip(edges, [*edges[1:], ends.size], strict=True):
+            last = (ends[stop - 1] - np.timedelta64(1, "s")).astype("M8[M]")
+            before = int(np.searchsorted(ends, ends[first] - longest, side="right"))
+            number = int(last.astype(int))
+            named = 1970 + (number + (2 if year == "hydro" else 0)) // 12
+            self._months.append(_Month(name=str(last), year=named, before=before, first=first, stop=stop))
+        self.request = {
+            "variable": str(amount.name),
+            "interval_minutes": opened.minutes,
+            "durations_minutes": list(lengths),
+            "year": year,
+            "cells": {str(dim): amount.sizes[dim] for dim in amount.dims if dim != "time"},
+            "corner": {
+                str(dim): str(amount[dim].values[0])
+                for dim in amount.dims
+                if dim != "time" and dim in amount.coords
+            },
+        }
+
+    def plan(self) -> dict[int, list[_Month]]:
+        """Return the months that have to be computed, by year."""
+        self._recover()
+        plan: dict[int, list[_Month]] = {}
+        for number in sorted({month.year for month in self._months}):
+            ours = [month for month in self._months if month.year == number]
+            there = _steps_of(self._group(number))
+            changed = [month.name for month in ours if month.name in there and there[month.name] != month.steps]
+            lost = sorted(set(there) - {month.name for month in ours})
+            if changed and lost:
+                raise SettingsError(
+                    f"{self._group(number)} has to be computed anew, since the source has other steps in "
+                    f"{', '.join(changed)}, but the source lacks {', '.join(lost)}: pass a source that has them, "
+                    "or remove that folder"
+                )
+            known = {} if changed else there
+            plan[number] = [
+                month
+                for month in ours
+                if month.name not in known and _steps_of(self._part(month)) != {month.name: month.steps}
+            ]
+            if not plan[number] and known.keys() < {month.name for month in ours}:
+                self.merge(number)
+        return plan
+
+    def merge(self, number: int) -> None:
+        """Write a year's group from those of its months, and from what it already holds of other months."""
+        ours = [month for month in self._months if month.year == number]
+        parts = [xr.open_zarr(self._part(month), chunks=None) for month in ours if self._part(month).exists()]
+        target = self._group(number)
+        there = _steps_of(target)
+        if there and not any(month.name in there and there[month.name] != month.steps for month in ours):
+            parts.append(xr.open_zarr(target, chunks=None))
+        steps: dict[str, list[int]] = {}
+        for part in parts:
+            steps |= json.loads(part.attrs[_STEPS])
+        whole = parts[0].load()
+        for part in parts[1:]:
+            _add(whole, part)
+        whole.attrs[_STEPS] = json.dumps(steps, sort_keys=True)
+        _write(whole, target)
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove the groups of months that their years hold."""
+        for month in self._months:
+            if self._part(month).exists() and _steps_of(self._group(month.year)).get(month.name) == month.steps:
+                shutil.rmtree(self._part(month))
+        months = self._folder / _MONTHS
+        if months.exists() and not any(months.iterdir()):
+            months.rmdir()
+
+    def _recover(self) -> None:
+        """Put back a year whose replacement was interrupted; remove what was half-written."""
+        for old in self._folder.glob(".*.zarr.old"):
+            target = self._folder / old.name.removeprefix(".").removesuffix(".old")
+            if target.exists():
+                shutil.rmtree(old)
+            else:
+                old.rename(target)
+        for pattern in (".*.zarr.tmp", f"{_MONTHS}/.*"):
+            for left in self._folder.glob(pattern):
+                shutil.rmtree(left)
+
+    def _group(self, number: int) -> Path:
+        return self._folder / f"{number}.zarr"
+
+    def _part(self, month: _Month) -> Path:
+        return self._folder / _MONTHS / month.name
+
+
+def _add(whole: xr.Dataset, part: xr.Dataset) -> None:
+    """Add other months of a year in place; of equal amounts the earlier is kept, whatever the order of months."""
+    largest, when, valid = (whole[name].values for name in ("largest", "when", "valid"))
+    other, then = part["largest"].values, part["when"].values
+    better = (other > largest) | ((other == largest) & (then < when)) | (np.isnan(largest) & ~np.isnan(other))
+    largest[better], when[better] = other[better], then[better]
+    valid += part["valid"].values
+
+
+def _compute(month: _Month, *, opened: Amount, lengths: Sequence[int], folder: Path, tell: Any) -> None:
+    """Compute the largest sums that end in a month, and write them to the month's group."""
+    amount = opened.amount.isel(time=slice(month.before, month.stop))
+    of_step = (np.arange(month.stop - month.before) >= month.first - month.before).astype(np.int64)
+    of_step -= of_step[0]  # only the month's, if it needs no steps before
+    none = np.zeros((int(of_step[-1]) + 1, 2), "M8[s]")
+    periods = Periods(of_step=of_step, bounds=none, labels=none[:, 0], label="", expected=np.ones(len(none)))
+
+    def report(progress: Progress, /) -> None:
+        tell(max(0, progress.done - (month.first - month.before)))
+
+    feed = opened.blocks(month.before, month.stop, progress=report)
+    found = moving_sums(feed, amount, lengths, periods)
+    cells = tuple(name for name in amount.dims if name != "time")
+    times = ends_of(amount).astype("M8[ns]")[found.when[:, -1]]
+    times[found.when[:, -1] < 0] = np.datetime64("NaT")
+    ds = xr.Dataset(
+        {
+            "largest": (("duration", *cells), found.largest[:, -1]),
+            "when": (("duration", *cells), times),
+            "valid": (cells, found.valid[-1]),
+        },
+        {**timeless_coords(amount), "duration": np.array(lengths, "m8[m]").astype("m8[ns]")},
+        {_STEPS: json.dumps({month.name: month.steps})},
+    )
+    _write(ds, folder / _MONTHS / month.name)
+
+
+def _compute_there(
+    month: _Month, *, source: Any, options: dict[str, Any], lengths: Sequence[int], folder: Path
+) -> None:
+    """Compute a month on a worker of a cluster, which opens the source by itself."""
+    opened = opened_amount(source, progress=False, **options)
+    _compute(month, opened=opened, lengths=lengths, folder=folder, tell=lambda _: None)
+
+
+def _write(ds: xr.Dataset, target: Path) -> None:
+    """Write a group, and put it in its place when it is complete."""
+    for variable in ds.variables.values():
+        variable.encoding = {}
+    ds["when"].encoding = {"units": _EPOCH, "dtype": "int64"}
+    ds["duration"].encoding = {"units": "minutes", "dtype": "int64"}
+    ds["when"].attrs = {}
+    chunks = {name: tuple(1 if dim == "duration" else size for dim, size in ds[name].sizes.items()) for name in ds}
+    for name, sizes in chunks.items():
+        ds[name].encoding["chunks"] = sizes
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary, old = temporary_path(target), target.with_name(f".{target.name}.old")
+    if temporary.exists():
+        shutil.rmtree(temporary)
+    ds.to_zarr(temporary, zarr_format=2, consolidated=True)
+    if target.exists():
+        target.rename(old)
+    temporary.rename(target)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _steps_of(group: Path) -> dict[str, list[int]]:
+    """Return the months of a group with the numbers of their steps; none if it does not exist."""
+    try:
+        text = json.loads((group / ".zattrs").read_text(encoding="utf-8"))[_STEPS]
+    except FileNotFoundError:
+        return {}
+    found: dict[str, list[int]] = json.loads(text)
+    return found
+
+
+def _check_request(folder: Path, request: dict[str, Any]) -> None:
+    """Write what a new store is for; raise an error if an existing one is for something else."""
+    path = folder / _REQUEST
+    if not path.exists():
+        if folder.exists() and any(folder.glob("*.zarr")):
+            raise SettingsError(
+                f"{folder} is not a store of extremes, which has a {_REQUEST}: choose another store"
+            )
+        with replacing(path, claimed=True) as file:
+            file.write(json.dumps(request, indent=1, sort_keys=True).encode())
+        return
+    there = json.loads(path.read_bytes())
+    other = [name for name in request if request[name] != there.get(name)]
+    if other:
+        held = ", ".join(f"{name} {there.get(name)}, not {request[name]}" for name in other)
+        raise SettingsError(f"{folder} holds other extremes ({held}): choose another store, or remove it first")
+
+
+def _result(folder: Path, opened: Amount, lengths: Sequence[int], year: str, least: float) -> xr.Dataset:
+    """Return the years of a store as `annual_maxima` does."""
+    groups = sorted(folder.glob("[0-9]*.zarr"))
+    parts = [xr.open_zarr(group, chunks={}) for group in groups]
+    years = [int(group.stem) for group in groups]
+    raw = xr.concat([part[["largest", "when", "valid"]] for part in parts], "year", join="exact")
+    raw = raw.transpose("duration", "year", ...).drop_vars(list(raw.coords))
+    return maxima_of_years(raw, opened, lengths, years, year=year, least=least)

@@ -1,0 +1,211 @@
+"""Stored extremes: those of annual_maxima, whatever interrupts them, and however they grow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from support import killed_processes as kills
+from support.killed_processes import Road
+from support.small_rain import rain, showers
+
+from radar_nb.analysis.extremes import annual_maxima
+from radar_nb.analysis.stored_extremes import extremes
+from radar_nb.errors import SeriesError, SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from radar_nb.runtime.progress import Progress
+
+DURATIONS = ["1h", "6h", "72h"]
+WHOLE: dict[str, Any] = {"durations": DURATIONS, "min_coverage": 0.0, "progress": False}
+
+
+def hours(days: int = 100, first: str = "2019-11-20T00:50", seed: int = 0) -> xr.Dataset:
+    """Return hourly amounts of a few cells, some of which are missing, over New Year."""
+    return rain(showers(24 * days, 3, 4, seed=seed, missing=0.1), first=first, minutes=60, name="RW")
+
+
+RAIN = hours()
+
+
+def store_of(folder: Path, ds: xr.Dataset = RAIN) -> xr.Dataset:
+    return extremes(ds, store=folder / "extremes", **WHOLE).compute()
+
+
+@pytest.mark.parametrize("year", ["calendar", "hydro"])
+@pytest.mark.parametrize("least", [0.0, 0.1])
+def test_a_store_holds_the_annual_maxima(year: str, least: float, tmp_path: Path) -> None:
+    """Amounts, times, coverage and attributes, though months are computed by themselves."""
+    found = extremes(RAIN, DURATIONS, store=tmp_path / "a", year=year, min_coverage=least, progress=False)
+
+    expected = annual_maxima(RAIN, DURATIONS, year=year, min_coverage=least, progress=False)
+    xr.testing.assert_identical(found.compute(), expected)
+    assert found.RW.chunks is not None
+
+
+def test_archives_are_read_from_where_the_first_window_begins(tmp_path: Path, folder: Path) -> None:
+    """Frames of archives give what their Dataset gives."""
+    found = extremes(folder, ["5min", "30min"], store=tmp_path / "a", min_coverage=0, progress=False)
+
+    expected = annual_maxima(folder, ["5min", "30min"], min_coverage=0, progress=False)
+    xr.testing.assert_identical(found.compute(), expected)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write frames of RY before and after the turn of a year."""
+    from radar_nb.formats.radolan import Header, write_frame
+
+    made = tmp_path_factory.mktemp("frames")
+    rng = np.random.default_rng(3)
+    for number in range(-10, 10):
+        time = np.datetime64("2020-01-01T00:00", "s") + np.timedelta64(5 * number, "m")
+        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
+        codes = np.repeat(np.repeat(rng.integers(0, 300, (60, 60), np.uint16), 15, axis=0), 15, axis=1)
+        (made / f"{number + 10:02d}").write_bytes(write_frame(header, codes))
+    return made
+
+
+def test_an_interrupted_call_goes_on(tmp_path: Path) -> None:
+    """Months that were written are not read again; progress counts what is left."""
+    seen: list[Progress] = []
+
+    def stop(progress: Progress, /) -> None:
+        seen.append(progress)
+        if progress.done > 1000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extremes(RAIN, DURATIONS, store=tmp_path / "extremes", min_coverage=0, progress=stop)
+    left: list[Progress] = []
+    found = extremes(RAIN, DURATIONS, store=tmp_path / "extremes", min_coverage=0, progress=left.append)
+
+    xr.testing.assert_identical(found.compute(), annual_maxima(RAIN, DURATIONS, min_coverage=0, progress=False))
+    assert seen[-1].total == 2400
+    assert left[-1].done == left[-1].total == 2400 - 264  # November was written, December was not
+    assert [one.done for one in left] == sorted(one.done for one in left)
+
+
+def test_a_complete_store_is_returned_as_it_is(tmp_path: Path) -> None:
+    """The same call a second time writes nothing."""
+    first = store_of(tmp_path)
+    before = kills.tree(tmp_path)
+    seen: list[Progress] = []
+
+    again = extremes(RAIN, DURATIONS, store=tmp_path / "extremes", min_coverage=0, progress=seen.append)
+
+    xr.testing.assert_identical(again.compute(), first)
+    assert kills.tree(tmp_path) == before
+    assert {one.total for one in seen} == {0}
+    assert sorted(path.name for path in (tmp_path / "extremes").iterdir()) == [
+        "2019.zarr",
+        "2020.zarr",
+        "request.json",
+    ]
+
+
+@pytest.mark.parametrize("cut", [500, 1000, 1020, 1500])
+def test_a_longer_series_extends_a_store(cut: int, tmp_path: Path) -> None:
+    """Whether it goes on within a month or at its end, the store becomes that of the whole series."""
+    store_of(tmp_path, RAIN.isel(time=slice(cut)))
+
+    found = store_of(tmp_path)
+
+    xr.testing.assert_identical(found, annual_maxima(RAIN, DURATIONS, min_coverage=0, progress=False))
+
+
+def test_a_new_year_is_added_without_the_old_ones(tmp_path: Path) -> None:
+    """A source of the next year alone, with the days before it, leaves what is there untouched."""
+    store_of(tmp_path, RAIN.isel(time=slice(1008)))  # to the end of 2019
+    before = kills.tree(tmp_path / "extremes" / "2019.zarr")
+
+    found = store_of(tmp_path, RAIN.isel(time=slice(1008, None)))
+
+    assert found.year.values.tolist() == [2019, 2020]
+    assert kills.tree(tmp_path / "extremes" / "2019.zarr") == before
+
+
+def test_a_year_that_cannot_be_computed_anew_is_kept(tmp_path: Path) -> None:
+    """Other steps in a month, and no others of that year: the call says which months it needs."""
+    store_of(tmp_path)
+    changed = RAIN.isel(time=slice(2000, 2300))
+
+    with pytest.raises(
+        SettingsError, match=r"2020.zarr has to be computed anew.*2020-02, but the source lacks 2020-01"
+    ):
+        store_of(tmp_path, changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"durations": ["1h"]}, r"holds other extremes \(durations_minutes \[60, 360, 4320\], not \[60\]\)"),
+        ({"year": "hydro"}, "year calendar, not hydro"),
+        ({"source": RAIN.isel(x=slice(2))}, r"cells \{'x': 4, 'y': 3\}, not \{'y': 3, 'x': 2\}"),
+        ({"source": RAIN.isel(x=slice(None, None, -1))}, "corner"),
+        ({"source": RAIN.rename(RW="RX")}, "variable RW, not RX"),
+    ],
+)
+def test_a_store_of_other_extremes_is_refused(changes: dict[str, Any], text: str, tmp_path: Path) -> None:
+    """Durations, years, cells or products are never mixed, and the message names what differs."""
+    store_of(tmp_path)
+
+    with pytest.raises(SettingsError, match=text):
+        extremes(**{"source": RAIN, "store": tmp_path / "extremes", **WHOLE, **changes})
+
+
+def test_bad_requests_leave_no_store(tmp_path: Path) -> None:
+    """Durations between intervals, unknown years, rates: an error before anything is written."""
+    target = tmp_path / "extremes"
+    with pytest.raises(SettingsError, match="duration='90min' is not a multiple of the interval of 60 min"):
+        extremes(RAIN, ["90min"], store=target, progress=False)
+    with pytest.raises(SettingsError, match="unknown year='school'"):
+        extremes(RAIN, store=target, year="school", progress=False)
+    with pytest.raises(SeriesError, match="only amounts in mm"):
+        extremes(RAIN.RW.assign_attrs(units="mm h-1"), store=target, progress=False)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_other_groups_is_refused(tmp_path: Path) -> None:
+    """A folder with Zarr groups that is no store is not written to."""
+    (tmp_path / "extremes" / "cube.zarr").mkdir(parents=True)
+
+    with pytest.raises(SettingsError, match=r"is not a store of extremes, which has a request.json"):
+        store_of(tmp_path)
+
+
+def test_workers_of_a_cluster_write_the_same_bytes(tmp_path: Path, folder: Path) -> None:
+    """Months that were computed by dask workers are those of this process."""
+    distributed = pytest.importorskip("distributed")
+    extremes(folder, ["5min", "30min"], store=tmp_path / "here", min_coverage=0, progress=False, client=False)
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        extremes(
+            folder, ["5min", "30min"], store=tmp_path / "there", min_coverage=0, progress=False, client=client
+        )
+
+    assert kills.tree(tmp_path / "there") == kills.tree(tmp_path / "here")
+
+
+def test_twenty_kills_end_in_the_same_store(tmp_path: Path) -> None:
+    """SIGKILL at any moment: no half-written group has the name of a whole one, and the next call completes it."""
+    source = tmp_path / "rain.nc"
+    hours(25, first="2019-12-20T00:50").to_netcdf(source, engine="h5netcdf")
+    road = Road(name="extremes", work=kills.find_extremes, arguments=(source,))
+    calm = kills.undisturbed(road, tmp_path / "store")
+
+    found = list(kills.killed(road, calm, tmp_path / "store", kills=20, seed=2))
+
+    assert len(found) == 20
+    assert [fault for kill in found for fault in kill.faults] == []
+    assert any(kill.unfinished for kill in found)
