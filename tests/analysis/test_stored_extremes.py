@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from support import killed_processes as kills
-from support.killed_processes import Road
+from support.killed_processes import Job
 from support.small_rain import rain, showers
 
 from radar_nb.analysis.extremes import annual_maxima
@@ -201,10 +201,10 @@ def test_twenty_kills_end_in_the_same_store(tmp_path: Path) -> None:
     """SIGKILL at any moment: no half-written group has the name of a whole one, and the next call completes it."""
     source = tmp_path / "rain.nc"
     hours(25, first="2019-12-20T00:50").to_netcdf(source, engine="h5netcdf")
-    road = Road(name="extremes", work=kills.find_extremes, arguments=(source,))
-    calm = kills.undisturbed(road, tmp_path / "store")
+    job = Job(name="extremes", work=kills.find_extremes, arguments=(source,))
+    calm = kills.undisturbed(job, tmp_path / "store")
 
-    found = list(kills.killed(road, calm, tmp_path / "store", kills=20, seed=2))
+    found = list(kills.killed(job, calm, tmp_path / "store", kills=20, seed=2))
 
     assert len(found) == 20
     assert [fault for kill in found for fault in kill.faults] == []
