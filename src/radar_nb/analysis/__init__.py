@@ -18,6 +18,7 @@ __all__ = [
     "nowcast",
     "reductions",
     "return_levels",
+    "stored_extremes",
     "totals",
     "verification",
 ]
