@@ -157,7 +157,7 @@ def test_a_frame_is_recognised_in_every_compression(product: str, suffix: str) -
     [
         ("RW", "RW-%Y%m.tar.gz", "2005-05", False, False),
         ("RW", "RW-%Y%m.tar.gz", "2005-12", True, True),
-        ("RW", "RW-%Y%m.tar.gz", "2006-01", False, False),  # complete
+        ("RW", "RW-%Y%m.tar.gz", "2006-01", False, False),  # closed
         ("RW", "RW%Y%m.tar.gz", "2005-12", False, False),
         ("RW", "RW%Y%m.tar.gz", "2024-12", True, True),
         ("RW", "RW%Y%m.tar.gz", "2025-01", True, False),  # will have this name one day

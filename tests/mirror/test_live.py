@@ -62,7 +62,7 @@ def test_late_and_missing_files_are_drawn_from_the_seed(tmp_path: Path) -> None:
 
 
 def test_files_older_than_two_days_are_removed(tmp_path: Path) -> None:
-    """Files older than two days are removed, as at DWD; a jump of two days publishes nothing in between."""
+    """Files older than two days are removed, as at DWD: here after two days without any other file."""
 
     def first(product: str, time: datetime) -> float | None:
         del product

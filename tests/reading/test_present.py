@@ -155,7 +155,7 @@ def test_the_cache_keeps_three_hours_and_a_folder_keeps_all(
 
 
 def test_without_a_server_there_is_no_field(clock: SteppedClock, tmp_path: Path) -> None:
-    """A dead server, a failing one, and one without the product raise different errors of one sentence."""
+    """A dead server, a failing one, and one without the product raise errors with different messages."""
     with Mirror(tmp_path) as gone:
         pass
     with pytest.raises(ServerUnavailable, match="no connection to 127"):
