@@ -1,4 +1,4 @@
-"""Questions that users ask: of archives, of Datasets and of lazy ones they have one answer."""
+"""The public analyses: archives, Datasets and lazy Datasets have equal results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AACHEN = {"Aachen": (6.09, 50.78)}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Write three frames of RY, of 0.10, 0.20 and 0.30 mm, the first of which belongs to the day before."""
+    """Write three frames of RY, of 0.10, 0.20 and 0.30 mm, the first of which belongs to the previous day."""
     for number in range(3):
         time = np.datetime64("2020-06-13T00:00", "s") + np.timedelta64(5 * number, "m")
         header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_accumulate(folder: Path) -> None:
-    """Amounts of all the time, and of each day, which a frame at midnight ends."""
+    """Totals of all times, and of each day, which ends with a frame at midnight."""
     total = accumulate(folder, progress=False)
     daily = accumulate(folder, "1D", min_coverage=0, progress=False)
 
@@ -46,7 +46,7 @@ def test_accumulate(folder: Path) -> None:
 
 
 def test_at_points(folder: Path) -> None:
-    """Every step by default, otherwise as in `reduce`."""
+    """`at_points` returns every step by default, otherwise the same as `reduce`."""
     series = at_points(folder, AACHEN, progress=False)
     largest = at_points(folder, AACHEN, "max", period="1D", progress=False)
 
@@ -55,7 +55,7 @@ def test_at_points(folder: Path) -> None:
 
 
 def test_exceedance(folder: Path) -> None:
-    """A value that equals the threshold is not below it."""
+    """A value equal to the threshold counts as reaching it."""
     counts = exceedance(folder, [0.1, 0.2, 0.3, 0.31], progress=False)
 
     assert counts.RY[:, 0, 0].values.tolist() == [3, 2, 1, 0]
@@ -63,7 +63,7 @@ def test_exceedance(folder: Path) -> None:
 
 
 def test_only_amounts_are_accumulated(real_frames: Path) -> None:
-    """Reflectivities have no total."""
+    """Accumulating reflectivities raises."""
     with pytest.raises(SeriesError, match="only amounts in mm can be summed"):
         accumulate(real_frames / "raa01-rx_10000-1605290600-dwd---bin", progress=False)
 
@@ -104,8 +104,8 @@ QUESTIONS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_one_answer(question: str, showers: Path) -> None:
-    """The archive in one pass, the Dataset block by block and the lazy one, which stays lazy, give the same."""
+def test_archives_and_datasets_have_equal_results(question: str, showers: Path) -> None:
+    """An archive, a Dataset and a lazy one, whose result stays lazy, have equal results."""
     ask = QUESTIONS[question]
     plain = open_dataset(showers, chunks=None, progress=False)
     lazy = open_dataset(showers, progress=False)
@@ -123,7 +123,7 @@ def test_one_answer(question: str, showers: Path) -> None:
 
 
 def test_areas_are_means_of_cells(showers: Path) -> None:
-    """A mean is that of the field's cells in the polygon, roughly, and exactly as `test_areas` has it."""
+    """An area's mean is about that of the cells in the polygon; test_areas.py checks it exactly."""
     found = over_areas(showers, SHAPES, names="name", min_coverage=0, progress=False)
     east = found.sel(area="east")
     fields = open_dataset(showers, lonlat=True, progress=False)
@@ -134,8 +134,8 @@ def test_areas_are_means_of_cells(showers: Path) -> None:
     assert float(east.km2) == pytest.approx(np.pi * 0.4 * 111.3 * 0.4 * 111.3 * np.cos(np.radians(51)), rel=0.01)
 
 
-def test_volumes_are_kept(showers: Path) -> None:
-    """Where nothing is missing, totals of means are means of totals: one can go first or the other."""
+def test_totals_and_means_commute(showers: Path) -> None:
+    """Without missing values, totals of means over areas equal means of totals."""
     north = gpd.GeoSeries([shapely.box(9, 53, 11, 54)], crs=4326)
     means = accumulate(over_areas(showers, north, progress=False), min_coverage=0)
     totals = accumulate(showers, min_coverage=0, progress=False)
@@ -150,7 +150,7 @@ def test_volumes_are_kept(showers: Path) -> None:
     lambda data: annual_maxima(data, ["5min", "30min"], min_coverage=0, progress=False),
 ], ids=["exceedance", "annual maxima"])  # fmt: skip
 def test_moving_sums_of_archives(ask: Any, showers: Path) -> None:
-    """They are those of the Dataset, chunked or not."""
+    """Moving sums of archives equal those of the Dataset, chunked or not."""
     streamed = ask(showers)
 
     for chunks in (None, "auto"):
@@ -158,7 +158,7 @@ def test_moving_sums_of_archives(ask: Any, showers: Path) -> None:
 
 
 def test_archives_have_events_and_scorecards(showers: Path) -> None:
-    """A source goes in as a Dataset does."""
+    """`events` and `check` accept a source like a Dataset, with equal results."""
     table = events(showers, 2.5, min_area=1000, progress=False)
     card = check(showers, progress=False)
 
@@ -176,8 +176,8 @@ def test_archives_have_events_and_scorecards(showers: Path) -> None:
         (lambda ds: accumulate(ds, "7min"), "period='7min' is not a multiple"),
     ],
 )
-def test_what_cannot_be_asked_of_a_dataset(ask: Any, text: str, showers: Path) -> None:
-    """What is for archives alone, or cannot be, is refused by name."""
+def test_invalid_arguments_for_a_dataset_raise(ask: Any, text: str, showers: Path) -> None:
+    """Arguments for archives only, and invalid ones, raise an error that names them."""
     with pytest.raises(SettingsError, match=text):
         ask(open_dataset(showers, progress=False))
 
@@ -211,16 +211,16 @@ def test_reflectivities_have_means_and_no_sums(source: str, real_frames: Path) -
 def test_a_mistyped_keyword_names_the_function_and_the_nearest(
     ask: Any, text: str, opened: bool, showers: Path
 ) -> None:
-    """As Python does for its own, whatever the data are."""
+    """A mistyped keyword raises like Python's own error, for any data."""
     with pytest.raises(TypeError, match=text):
         ask(open_dataset(showers, progress=False) if opened else showers)
 
 
-# --- what periods cover ---------------------------------------------------------------------------------------
+# --- spans of periods -----------------------------------------------------------------------------------------
 
 
-def test_bounds_are_what_was_covered_and_labels_are_found_by_date(tmp_path: Path) -> None:
-    """Hours of RW end at minute 50, in bounds, labels and titles; a day is found by its date."""
+def test_bounds_are_exact_and_days_are_selected_by_date(tmp_path: Path) -> None:
+    """Hours of RW end at minute 50 in bounds, labels and titles; a day is selected by its date."""
     for number in range(25):
         time = np.datetime64("2020-06-08T00:50", "s") + np.timedelta64(number, "h")
         header = Header(product="RW", time=time, rows=900, cols=900, precision=-1, interval=60)
@@ -246,7 +246,7 @@ def test_bounds_are_what_was_covered_and_labels_are_found_by_date(tmp_path: Path
         assert time_label(month) == "2020-06 (UTC, 23:50 to 23:50)"
 
 
-def test_days_of_another_clock_are_found_by_their_date(showers: Path) -> None:
+def test_local_days_are_selected_by_date(showers: Path) -> None:
     """In Germany 14 June 2020 begins at 22:00 UTC the day before."""
     day = accumulate(showers, "1D", timezone="Europe/Berlin", min_coverage=0, progress=False).sel(
         time="2020-06-14"
@@ -256,7 +256,7 @@ def test_days_of_another_clock_are_found_by_their_date(showers: Path) -> None:
     assert day.time.attrs["long_name"] == "begin of the period, Europe/Berlin"
 
 
-def test_a_label_is_one_of_two(showers: Path) -> None:
-    """Others are refused by name."""
+def test_an_unknown_label_raises(showers: Path) -> None:
+    """A label other than the two allowed ones raises."""
     with pytest.raises(SettingsError, match='unknown label=\'middle\': choose "begin" or "end"'):
         accumulate(showers, "1D", label="middle")  # type: ignore[arg-type] # on purpose

@@ -29,7 +29,7 @@ WEST, SOUTH = GRIDS["de1100"].x[COL] - 500, GRIDS["de1100"].y[ROW] - 500
 
 
 def square(col: float, row: float, width: float, height: float) -> Any:
-    """Return a rectangle, counted in cells from the south-western corner."""
+    """Return a rectangle in cells from the south-western corner."""
     return shapely.box(
         WEST + 1000 * col, SOUTH + 1000 * row, WEST + 1000 * (col + width), SOUTH + 1000 * (row + height)
     )
@@ -62,7 +62,7 @@ def test_threads_that_ask_at_once_get_one_object() -> None:
 
 
 def test_shares_by_hand() -> None:
-    """A rectangle over a cell, a half and a quarter is the mean of these by their size."""
+    """A rectangle over a cell, halves and a quarter has their mean, weighted by size."""
     values = np.zeros((ROWS, COLS))
     values[3, 2], values[3, 3], values[4, 2], values[4, 3] = 8, 4, 2, 100
 
@@ -73,8 +73,8 @@ def test_shares_by_hand() -> None:
     np.testing.assert_allclose(coverage, [1], rtol=1e-6)
 
 
-def test_as_exactextract_does() -> None:
-    """Means of random polygons equal those that exactextract computes of the field itself."""
+def test_means_equal_exactextracts() -> None:
+    """Means of random polygons equal those that exactextract computes of the field."""
     rng = np.random.default_rng(1)
     centres = WEST + 1000 * rng.uniform(3, 9, 8), SOUTH + 1000 * rng.uniform(3, 9, 8)
     shapes = frame(
@@ -97,7 +97,7 @@ def test_as_exactextract_does() -> None:
 
 
 def test_missing_cells_do_not_count() -> None:
-    """The mean is that of valid cells, the coverage is their share, even if it changes."""
+    """The mean is that of valid cells, the coverage their share, also if it changes between fields."""
     values = np.ones((ROWS, COLS), np.float32)
     values[0, 0] = 5
     areas = find_areas(frame(square(0, 0, 2, 1), square(1, 0, 1, 1)), GRID)
@@ -113,16 +113,16 @@ def test_missing_cells_do_not_count() -> None:
     np.testing.assert_allclose(shares, np.array([[1.0, 1], [0.5, 0], [0, 0], [1, 1]]), atol=1e-6)
 
 
-def test_what_reaches_beyond_the_grid_is_not_known() -> None:
-    """Half an area outside is half a coverage."""
+def test_parts_outside_the_grid_lower_the_coverage() -> None:
+    """An area half outside the grid has a coverage of 0.5."""
     means, coverage = means_of(frame(square(-2, 5, 4, 1)), np.ones((ROWS, COLS)))
 
     np.testing.assert_allclose([means[0], coverage[0]], [1, 0.5], rtol=1e-6)
 
 
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:25832", "EPSG:3035"])
-def test_any_crs_will_do(crs: str) -> None:
-    """Shapes are carried to the grid's plane: longitude and latitude are the same numbers on both earths."""
+def test_shapes_in_any_crs_are_accepted(crs: str) -> None:
+    """Shapes are projected to the grid's plane; longitude and latitude are the same numbers on both earths."""
     here = frame(square(3, 3, 4, 5))
     degrees = here.to_crs("+proj=longlat +a=6370040 +b=6370040 +no_defs").set_crs("EPSG:4326", allow_override=True)
 
@@ -133,7 +133,7 @@ def test_any_crs_will_do(crs: str) -> None:
 
 
 def test_size_and_centre() -> None:
-    """An area's size is the true one on the ellipsoid, its centre in degrees."""
+    """An area's size is that on the ellipsoid; its centre is in degrees."""
     berlin = gpd.GeoDataFrame(geometry=[shapely.box(13.3, 52.4, 13.5, 52.6)], crs=4326)
 
     areas = find_areas(berlin, GRIDS["de1100"])
@@ -144,7 +144,7 @@ def test_size_and_centre() -> None:
 
 
 def test_weights_are_computed_once() -> None:
-    """The same shapes on the same grid are the same weights; other shapes or names are not."""
+    """The same shapes on the same grid reuse their weights; other shapes or names do not."""
     shapes = frame(square(1, 1, 2, 2), square(4, 4, 2, 2), name=["a", "b"])
 
     first = find_areas(shapes, GRID, names="name")
@@ -158,7 +158,7 @@ def test_weights_are_computed_once() -> None:
 
 
 def test_files_are_read(tmp_path: Path) -> None:
-    """A GeoPackage, a GeoJSON and a GeoParquet are what their tables are."""
+    """A GeoPackage, a GeoJSON and a GeoParquet have the same areas as their tables."""
     shapes = frame(square(1, 1, 2, 2), square(4, 4, 2, 2), name=["a", "b"]).to_crs(4326)
     shapes.to_file(tmp_path / "a.gpkg")
     shapes.to_file(tmp_path / "a.geojson")
@@ -192,14 +192,14 @@ BOW = shapely.Polygon([(WEST, SOUTH), (WEST + 2000, SOUTH + 2000), (WEST + 2000,
         (frame(square(1, 1, 1, 1)).geometry.to_frame("geometry").to_wkt(), "unknown type of shapes DataFrame"),
     ],
 )
-def test_bad_shapes(shapes: Any, text: str) -> None:
-    """What cannot be an area on the grid is named, with what to do."""
+def test_invalid_shapes(shapes: Any, text: str) -> None:
+    """A shape that is not an area on the grid raises an error that names it, with a remedy."""
     with pytest.raises(SettingsError, match=text):
         find_areas(shapes, GRID)
 
 
-def test_the_wrong_crs_is_suspected() -> None:
-    """Coordinates in metres that are called degrees lie nowhere."""
+def test_a_wrong_crs_is_suggested() -> None:
+    """Coordinates in metres labelled as degrees lie outside the grid; the error suggests a wrong CRS."""
     wrong = frame(shapely.box(4, 50, 5, 51), crs="EPSG:25832")
 
     with pytest.raises(SettingsError, match=r"outside the grid.*check its CRS \(ETRS89 / UTM zone 32N\)"):

@@ -1,4 +1,4 @@
-"""Blocks: all steps once, in order, a few at a time."""
+"""Blocks: all steps are returned once, in order, a few at a time."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_all_steps_are_returned_once_in_order(chunks: dict[str, int] | None) -> 
     assert (seen[-1].done, seen[-1].total, seen[-1].task) == (50, 50, "test")
 
 
-def test_a_block_is_no_larger_than_it_should_be() -> None:
-    """Memory does not grow with the series: blocks are cut."""
+def test_the_size_of_blocks_is_limited() -> None:
+    """Blocks are cut, so memory does not grow with the series."""
     variable = rain(np.zeros((100, 500, 500))).YW
 
     assert max(values.nbytes for _, values in blocks(variable, "test")) <= BLOCK
 
 
-def test_a_block_is_the_callers() -> None:
-    """What a caller does to a block is not done to the Dataset."""
+def test_a_block_can_be_modified() -> None:
+    """Changing a block does not change the Dataset."""
     ds = rain(VALUES)
 
     for _, values in blocks(ds.YW, "test"):
@@ -55,8 +55,8 @@ def test_a_block_is_the_callers() -> None:
     np.testing.assert_array_equal(ds.YW.values, VALUES)
 
 
-def test_an_error_of_reading_is_the_callers() -> None:
-    """What fails in the reading thread is raised where the blocks are taken."""
+def test_an_error_of_reading_is_raised_to_the_caller() -> None:
+    """An error in the reading thread is raised where the blocks are consumed."""
     ones = da.ones(VALUES.shape, dtype="f4")
     broken = rain(VALUES).YW.copy(data=ones.map_blocks(_fail, dtype="f4", meta=VALUES[:0]))
 
@@ -82,8 +82,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_frames_come_once_in_the_order_of_time(folder: Path) -> None:
-    """Whatever the order of files, as codes with their packing, some frames at a time."""
+def test_frames_are_returned_once_in_order_of_time(folder: Path) -> None:
+    """For any order of files, frames are returned as codes with their packing, some at a time."""
     stream = open_stream(folder, Options(), progress=False)
     seen: list[Progress] = []
 
@@ -97,8 +97,8 @@ def test_frames_come_once_in_the_order_of_time(folder: Path) -> None:
     assert (seen[-1].done, seen[-1].total, seen[-1].task) == (30, 30, "test")
 
 
-def test_frames_on_another_grid_come_as_amounts(folder: Path) -> None:
-    """Regridded values are float32, and missing where the other grid has more."""
+def test_regridded_frames_are_returned_as_amounts(folder: Path) -> None:
+    """Regridded values are float32, and missing where the target grid extends further."""
     stream = open_stream(folder, Options(grid="de1100"), progress=False)
     fields = open_dataset(folder, grid="de1100", chunks=None, progress=False).RY
 
@@ -108,8 +108,8 @@ def test_frames_on_another_grid_come_as_amounts(folder: Path) -> None:
         np.testing.assert_array_equal(block.values.reshape(some.shape), some)
 
 
-def test_frames_that_nobody_takes_are_not_read(folder: Path) -> None:
-    """Whoever stops early gets the thread back, and no more than what was under way is read."""
+def test_closing_a_stream_early_ends_its_thread(folder: Path) -> None:
+    """Closing a stream early ends its thread; only blocks already being read are finished."""
     stream = open_stream(folder, Options(), progress=False)
     before = threading.active_count()
 
@@ -120,8 +120,8 @@ def test_frames_that_nobody_takes_are_not_read(folder: Path) -> None:
     assert threading.active_count() == before
 
 
-def test_a_broken_frame_is_the_callers(folder: Path) -> None:
-    """What fails in the reading thread is raised where the blocks are taken."""
+def test_a_broken_frame_is_raised_to_the_caller(folder: Path) -> None:
+    """An error in the reading thread is raised where the blocks are consumed."""
     stream = open_stream(folder, Options(), progress=False)
     (folder / "07").write_bytes(b"")
 

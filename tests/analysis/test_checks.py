@@ -1,4 +1,4 @@
-"""Scorecard: each fault that is put in is found, and nothing else."""
+"""Scorecard: each inserted fault is found, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def look(values: Any, **options: Any) -> Scorecard:
 
 
 def test_a_good_series() -> None:
-    """Nothing is found where nothing is."""
+    """A series without faults has only good findings."""
     card = look(VALUES)
 
     assert [finding.verdict for finding in card.findings] == ["good"] * 6
@@ -42,7 +42,7 @@ def test_gaps() -> None:
 
 
 def test_doubled_frames() -> None:
-    """Those that open_dataset counted, and those that are in the time axis."""
+    """Duplicates counted by open_dataset, and duplicates in the time axis, are found."""
     ds = rain(VALUES)
 
     assert check(ds.isel(time=[0, 1, 1, 2, 3]), progress=False)["doubled"].count == 1
@@ -52,7 +52,7 @@ def test_doubled_frames() -> None:
 
 
 def test_frozen_and_empty_frames() -> None:
-    """A frame with rain that is the same as the one before, and one without any data."""
+    """A rainy frame equal to the previous one is frozen, one without any data is empty."""
     values = VALUES.copy()
     values[5] = values[4]
     values[20] = np.nan
@@ -81,7 +81,7 @@ def test_spikes() -> None:
 
 @pytest.mark.parametrize(("factor", "count"), [(1.0, 0), (0.4, 3), (2.0, 3)])
 def test_spokes(factor: float, count: int) -> None:
-    """Rays that are blocked, or disturbed, stand out from those beside them."""
+    """Blocked or disturbed rays differ from their neighbours and are found."""
     grid = GRIDS["de1100"]
     x, y = to_xy(*SITES["hnr"], grid.earth)
     east, north = np.meshgrid(grid.x - x, grid.y - y)
@@ -96,22 +96,22 @@ def test_spokes(factor: float, count: int) -> None:
 
 
 def hours_of(values: Any) -> Any:
-    """Return RW of three hours, rounded as DWD rounds them."""
+    """Return RW of three hours, rounded as by DWD."""
     return rain(
         np.round(values.reshape(3, 12, 6, 5).sum(axis=1), 1), first="2020-06-13T01:50", minutes=60, name="RW"
     )
 
 
 def test_hours_agree() -> None:
-    """Twelve amounts are their hour, as far as both are rounded."""
+    """Sums of twelve amounts agree with the hourly sum within rounding."""
     finding = look(VALUES, hourly=hours_of(VALUES))["hours"]
 
     assert (finding.verdict, finding.count) == ("good", 0)
     assert "100.00% of cells agree in 3 hours" in finding.text
 
 
-def test_hours_that_do_not() -> None:
-    """One hour of three that is twelve times too much is found."""
+def test_hours_that_disagree() -> None:
+    """An hour that is twelve times too large is found."""
     hourly = hours_of(VALUES)
     hourly["RW"][1] *= 12
 
@@ -122,7 +122,7 @@ def test_hours_that_do_not() -> None:
 
 
 def test_hours_with_gaps_are_not_compared() -> None:
-    """A sum of eleven steps is not an hour."""
+    """An hour with only eleven steps is not compared."""
     ds = rain(VALUES, first="2020-06-13T00:55").isel(time=[*range(5), *range(6, 36)])
 
     assert "in 2 hours" in check(ds, hourly=hours_of(VALUES), progress=False)["hours"].text

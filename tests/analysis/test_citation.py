@@ -1,4 +1,4 @@
-"""Citations: source, DOI, version and period, and nothing claimed for what was made up."""
+"""Citations: source, DOI, version and period; synthetic data are never attributed to DWD."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DS = rain(np.zeros((300, 1, 1)))
 
 
 def test_radklim() -> None:
-    """The DOI of its version, the authors, the period, and that DWD is the source."""
+    """The citation has the version's DOI, the authors, the period, and DWD as the source."""
     citation = cite(DS)
 
     assert (citation.doi, citation.version) == ("10.5676/DWD/RADKLIM_YW_V2017.002", "2017.002")
@@ -30,7 +30,7 @@ def test_radklim() -> None:
 
 
 def test_radolan_has_no_doi() -> None:
-    """The folder and the day of access take its place."""
+    """The reference has the folder and the day of access instead of a DOI."""
     citation = cite(DS.assign_attrs(title="RADOLAN RW: rain"))
 
     assert citation.doi is None
@@ -40,13 +40,13 @@ def test_radolan_has_no_doi() -> None:
 
 
 def test_analyses_are_cited_too() -> None:
-    """The processing is stated, as required by the licence."""
+    """The attribution states the processing, as the licence requires."""
     assert "aggregated over time" in cite(accumulate(DS, "1D")).attribution
     assert cite(annual_maxima(DS, ["1h"], progress=False)).begin == "2020-01-01"
 
 
-def test_what_was_made_up_is_nobodys() -> None:
-    """Synthetic rain is not DWD's."""
+def test_synthetic_data_are_not_attributed_to_dwd() -> None:
+    """The citation of synthetic rain says that it is not DWD data, and has no DOI."""
     citation = cite(
         DS.assign_attrs(title="synthetic RADKLIM 2017.002 YW: rain", institution="none: made up by radar_nb")
     )
@@ -56,8 +56,8 @@ def test_what_was_made_up_is_nobodys() -> None:
     assert "Deutscher" not in str(citation)
 
 
-def test_what_says_nothing_is_not_guessed() -> None:
-    """Without a title of ours, or without times, nobody knows what to cite."""
+def test_data_without_a_source_raise() -> None:
+    """Data without radar_nb's title, or without times, cannot be cited and raise."""
     with pytest.raises(SeriesError, match="does not name its product"):
         cite(DS.drop_attrs())
     with pytest.raises(SeriesError, match="does not name"):
@@ -67,7 +67,7 @@ def test_what_says_nothing_is_not_guessed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "told"),
+    ("made", "text"),
     [
         (DS.isel(y=0, x=0).expand_dims(point=["Aachen"]), "values at points"),
         (DS.assign(YW=DS.YW.assign_attrs(cell_methods="time: sum area: mean")), "means over areas"),
@@ -75,7 +75,7 @@ def test_what_says_nothing_is_not_guessed() -> None:
     ],
     ids=["points", "areas", "grid"],
 )
-def test_each_change_is_stated(made: xr.Dataset, told: str) -> None:
-    """Users of the data must state how they were changed."""
-    assert told not in cite(DS).attribution
-    assert told in cite(made).attribution
+def test_each_change_is_stated(made: xr.Dataset, text: str) -> None:
+    """The attribution states each change of the data, as users must."""
+    assert text not in cite(DS).attribution
+    assert text in cite(made).attribution

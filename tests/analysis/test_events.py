@@ -1,4 +1,4 @@
-"""Events: what hangs together in space and time, with its water, followed in bounded memory."""
+"""Events: regions connected in space and time, with their water, tracked in bounded memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def follow(values: Any, threshold: float = 1.0, **options: Any) -> Any:
 
 
 def test_one_shower_by_hand() -> None:
-    """Begin, end, area, depth, largest amounts and path of a shower that moves east, two cells a step."""
+    """Begin, end, area, depth, maxima and path of a shower that moves two cells east per step are correct."""
     values = np.zeros((5, 6, 9))
     for step in range(3):
         values[1 + step, 2, 2 * step : 2 * step + 3] = [1, 2, 4]
@@ -55,8 +55,8 @@ def test_one_shower_by_hand() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("block", [1 << 25, 1000])
-def test_as_scipy_labels_space_and_time(seed: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a gap, events are the components of the whole array, with the same cells and water."""
+def test_events_equal_scipys_components(seed: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without gaps, events equal scipy's connected components of the array, with the same cells and water."""
     monkeypatch.setattr(reading, "BLOCK", block)
     monkeypatch.setattr(storms, "_SPARE", 3)
     values = np.where(
@@ -91,15 +91,15 @@ def test_as_scipy_labels_space_and_time(seed: int, block: int, monkeypatch: pyte
 
 @pytest.mark.parametrize(("gap", "count"), [(None, 3), ("5min", 3), ("10min", 2), ("20min", 2), ("25min", 1)])
 def test_gaps_end_events(gap: str | None, count: int) -> None:
-    """A cell that is dry for so long ends its event; one dry interval does not end one of ten minutes."""
+    """A cell that is dry for `min_gap` ends its event; one dry interval is too short for a gap of ten minutes."""
     values = np.zeros((9, 1, 1))
     values[[0, 2, 7]] = 2  # dry for 5 and for 20 minutes
 
     assert len(follow(values, min_gap=gap)) == count
 
 
-def test_missing_frames_are_time() -> None:
-    """A gap in the series is one in the rain."""
+def test_missing_frames_count_as_time() -> None:
+    """A gap in the series counts as a gap in the rain."""
     values = np.full((9, 1, 1), 2)
 
     table = events(rain(values).isel(time=[0, 1, 7, 8]), 1, min_gap="30min", progress=False)
@@ -109,7 +109,7 @@ def test_missing_frames_are_time() -> None:
 
 
 def test_events_that_meet_are_one() -> None:
-    """Two showers that grow together are one event from the beginning of the first, with the water of both."""
+    """Two merging showers are one event from the beginning of the first, with the water of both."""
     values = np.zeros((4, 1, 9))
     values[0, 0, 0] = values[1, 0, [0, 8]] = 2
     values[2] = values[3] = 2
@@ -132,8 +132,8 @@ def test_small_regions_are_excluded() -> None:
     assert len(follow(values, min_area=2.5)) == 0
 
 
-def test_short_events_are_left_out() -> None:
-    """If asked for."""
+def test_short_events_are_excluded_on_request() -> None:
+    """With `min_duration` shorter events are not in the table."""
     values = np.zeros((4, 1, 3))
     values[:, 0, 0] = values[0, 0, 2] = 2
 
@@ -141,7 +141,7 @@ def test_short_events_are_left_out() -> None:
 
 
 def test_no_rain_no_events() -> None:
-    """The table still has its columns and their types; missing cells are not rain."""
+    """Without rain the table has its columns and their types; missing cells are not rain."""
     table = follow(np.full((3, 2, 2), np.nan))
 
     assert len(table) == 0
@@ -150,7 +150,7 @@ def test_no_rain_no_events() -> None:
 
 
 def test_a_threshold_is_a_decimal_number() -> None:
-    """0.29 mm reaches 0.29, whatever float32 makes of it."""
+    """An amount of 0.29 mm reaches a threshold of 0.29, although float32 stores it inexactly."""
     assert len(follow(np.full((1, 1, 1), 0.29), 0.29)) == 1
     assert len(follow(np.full((1, 1, 1), 0.28), 0.29)) == 0
 
@@ -180,13 +180,13 @@ def test_memory_does_not_grow_with_the_series(monkeypatch: pytest.MonkeyPatch) -
         (1, {"min_gap": "7min"}, "duration='7min' is not a multiple of the interval of 5 min"),
     ],
 )
-def test_bad_arguments(threshold: Any, options: dict[str, Any], text: str) -> None:
-    """Thresholds, areas and gaps that cannot be are refused."""
+def test_invalid_arguments(threshold: Any, options: dict[str, Any], text: str) -> None:
+    """Invalid thresholds, areas and gaps raise."""
     with pytest.raises(SettingsError, match=text):
         follow(np.zeros((1, 1, 1)), threshold, **options)
 
 
 def test_series_at_points_have_no_events() -> None:
-    """Events need fields."""
+    """Events need fields; series at points raise."""
     with pytest.raises(SeriesError, match=r"not \(time, y, x\)"):
         events(rain(np.zeros((2, 1, 1))).YW[:, 0, 0], 1, progress=False)

@@ -1,4 +1,4 @@
-"""Heavy rain: counts and times above thresholds, DWD's levels, maxima of years."""
+"""Heavy rain: counts and times above thresholds, DWD's warning levels, annual maxima."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOURS = series([0, 14.9, 0.1, 30, 10, 0], first="2020-06-13T23:50", minutes=60)
 
 
 def test_counts_by_hand() -> None:
-    """Two-hour sums are 0, 14.9, 15.0, 30.1, 40, 10."""
+    """Counts for the two-hour sums 0, 14.9, 15.0, 30.1, 40 and 10 are correct."""
     found = exceedance(HOURS, 15, "2h", progress=False)
 
     assert int(found.YW) == 3
@@ -28,7 +28,7 @@ def test_counts_by_hand() -> None:
 
 
 def test_levels_of_warnings() -> None:
-    """DWD's presets give its three levels for a duration that it has levels for."""
+    """DWD's presets return its three levels for a duration with levels."""
     found = exceedance(HOURS, "dwd-heavy-rain", "1h", progress=False)
 
     assert found.level.values.tolist() == [2, 3, 4]
@@ -37,7 +37,7 @@ def test_levels_of_warnings() -> None:
 
 
 def test_levels_rise() -> None:
-    """A higher level is a larger amount, and so is a longer duration's of the same kind."""
+    """A higher level, and a longer duration of the same kind, have a larger amount."""
     for levels in WARNING_LEVELS.values():
         amounts = np.array(list(levels.values()))
 
@@ -46,7 +46,7 @@ def test_levels_rise() -> None:
 
 
 def test_counts_of_days() -> None:
-    """With a period, each has its count, in the days of any clock."""
+    """With a period, each period has its count, also for days of another time zone."""
     found = exceedance(HOURS, 10, period="1D", timezone="Europe/Berlin", progress=False)
 
     assert found.YW.values.tolist() == [3]
@@ -68,20 +68,20 @@ def test_counts_of_days() -> None:
         (10, "soon", "duration='soon' is not valid"),
     ],
 )
-def test_bad_thresholds_and_durations(thresholds: Any, duration: Any, text: str) -> None:
-    """Another unit, no number, or a duration that does not fit is refused."""
+def test_invalid_thresholds_and_durations(thresholds: Any, duration: Any, text: str) -> None:
+    """Another unit, a value that is not a number, or a duration that does not fit raises."""
     with pytest.raises(SettingsError, match=text):
         exceedance(HOURS, thresholds, duration, progress=False)
 
 
 def test_rates_have_no_sums() -> None:
-    """A rate is refused before anything is read."""
+    """A rate raises before any data are read."""
     with pytest.raises(SeriesError, match="only amounts in mm"):
         exceedance(HOURS.assign_attrs(units="mm h-1"), 10, progress=False)
 
 
 def test_maxima_of_years() -> None:
-    """Each year's largest sum of each duration, which may begin in the year before."""
+    """The maximum of a year is its largest sum of each duration, which may begin in the previous year."""
     amount = series(np.zeros(24 * 731), first="2019-01-01T01:00", minutes=60)
     amount[[100, 101, 24 * 365 - 1, 24 * 365]] = [7, 5, 6, 9]
 
@@ -93,7 +93,7 @@ def test_maxima_of_years() -> None:
 
 
 def test_hydrological_years() -> None:
-    """They are named by the year in which they end."""
+    """Hydrological years are named by the year in which they end."""
     amount = series([3.0, 4.0], first="2020-10-31T23:00", minutes=60)
     later = series([3.0, 4.0], first="2020-11-01T00:00", minutes=60)
 
@@ -102,8 +102,8 @@ def test_hydrological_years() -> None:
     assert [one.year.values.tolist() for one in found] == [[2020], [2020, 2021]]
 
 
-def test_years_of_which_little_is_known_are_missing() -> None:
-    """Half a year has no maximum."""
+def test_years_with_little_data_are_missing() -> None:
+    """Half a year has no maximum, unless `min_coverage` allows it."""
     amount = series(np.ones(24 * 183), first="2020-01-01T01:00", minutes=60)
 
     found = annual_maxima(amount, ["1h"], progress=False)
@@ -115,7 +115,7 @@ def test_years_of_which_little_is_known_are_missing() -> None:
 
 
 def test_fields_have_maxima_of_cells() -> None:
-    """Every cell by itself, on its grid."""
+    """Fields have the maxima of each cell, on their grid."""
     ds = rain(showers(500, 3, 4))
 
     found = annual_maxima(ds, ["5min", "1h"], min_coverage=0, progress=False)
@@ -138,6 +138,6 @@ def test_invalid_years(changes: dict[str, Any], text: str) -> None:
         annual_maxima(HOURS, **changes, progress=False)
 
 
-def test_presets_name_what_they_have() -> None:
-    """Continuous rain has levels from half a day to three."""
+def test_presets_have_levels_of_their_durations() -> None:
+    """Levels of continuous rain exist for 12 hours to 3 days."""
     assert warning_thresholds("dwd-continuous-rain", 4320) == (60, 90, 120)

@@ -1,4 +1,4 @@
-"""Analyses of forecasts: of one run, of one lead time, and of both against what came."""
+"""Analyses of forecasts: of one run, of one lead time, and verification against observed rain."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def stamps(times: Any) -> list[str]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Return a run of RV of 13 lead times, whose amounts are 0.01 mm more with each."""
+    """Return a run of RV of 13 lead times, each with 0.01 mm more than the last."""
     rv = {"product": "RV", "rows": 1200, "cols": 1100, "version": 5}
     return save(tmp_path / "run", *(frame("2020-06-13T08:55", 1 + n, lead=5 * n, **rv) for n in range(13)))
 
 
 class TestAccumulate:
-    """Sums of what is coming."""
+    """Sums of forecast rain."""
 
     def test_hours_of_a_run_are_the_next_hours(self) -> None:
-        """They are counted from the time of issue, and the analysis, which ends then, is in none of them."""
+        """Hours of a run count from the time of issue and exclude the analysis, which ends then."""
         found = rn.accumulate(RUN, "1h")
 
         assert stamps(found.time) == ["09:55", "10:55"]
@@ -54,29 +54,29 @@ class TestAccumulate:
         np.testing.assert_allclose(found.RV, [values[1:13].sum(axis=0), values[13:].sum(axis=0)], rtol=1e-6)
         assert (found.coverage == 1).all()
 
-    def test_all_of_a_run_is_what_is_ahead(self) -> None:
+    def test_the_total_of_a_run_excludes_the_analysis(self) -> None:
         """Without a period the total covers the time from the issue to the last lead time."""
         found = rn.accumulate(RUN)
 
         assert stamps(found.time_bnds) == ["08:55", "10:55"]
         np.testing.assert_allclose(found.RV, RUN.RV.values[0, 1:].sum(axis=0), rtol=1e-6)
 
-    def test_a_clock_can_be_asked_for(self) -> None:
-        """With a begin of days hours are those of the clock again; those that are cut off are missing."""
+    def test_clock_hours_on_request(self) -> None:
+        """With `day_begin` hours are clock hours; incomplete ones are missing."""
         found = rn.accumulate(RUN, "1h", day_begin="06:00")
 
         assert stamps(found.time) == ["09:00", "10:00", "11:00"]
         assert found.RV.isnull().all(["y", "x"]).values.tolist() == [True, False, True]
         np.testing.assert_allclose(found.coverage[:, 0, 0], [1 / 12, 1, 11 / 12])
 
-    def test_what_a_run_lacks_is_missing(self) -> None:
-        """A run that ends early has no hour that is not over."""
+    def test_incomplete_hours_of_a_run_are_missing(self) -> None:
+        """For a run that ends early, the last, incomplete hour is missing."""
         found = rn.accumulate(RUN.isel(lead_time=slice(0, 20)), "1h")
 
         assert found.RV.isnull().all(["y", "x"]).values.tolist() == [False, True]
 
     def test_files_are_summed_as_their_dataset(self, run: Path) -> None:
-        """One pass over the files of a run returns the sums that their Dataset has, and the same times."""
+        """One pass over the files of a run returns the same sums and times as their Dataset."""
         found = rn.accumulate(run, "1h", **QUIET)
 
         expected = rn.accumulate(rn.open_dataset(run, **QUIET), "1h").compute()
@@ -85,7 +85,7 @@ class TestAccumulate:
         assert found.time_bnds.equals(expected.time_bnds)
 
     def test_a_lead_time_of_many_runs_has_clock_hours(self) -> None:
-        """Its hours are those of any series, at the time of validity."""
+        """A lead time's hours are clock hours of its valid times, as for any series."""
         found = rn.accumulate(rn.forecast(RUNS, lead="10min"), "1h", min_coverage=0)
 
         assert stamps(found.time) == ["09:00", "10:00"]
@@ -93,7 +93,7 @@ class TestAccumulate:
         np.testing.assert_allclose(found.RV[0], RUNS.RV.values[:10, 2].sum(axis=0), rtol=1e-6)
 
     def test_overlapping_sums_of_a_run_are_not_added(self) -> None:
-        """Of RS, which has an hour every five minutes, the hours are added that follow each other."""
+        """For RS, hourly sums every five minutes, only consecutive hours are added."""
         rs = forecasts(showers(25, 2, 2)[None], minutes=60, name="RS", first="2020-06-13T08:55")
 
         found, total = rn.accumulate(rs, "1h"), rn.accumulate(rs)
@@ -104,22 +104,22 @@ class TestAccumulate:
         with pytest.raises(SeriesError, match="no lead time is a multiple of that"):
             rn.accumulate(rs.isel(lead_time=slice(1, 6)), "1h")
 
-    def test_a_run_without_anything_ahead_has_no_sum(self) -> None:
-        """An analysis alone is not a forecast of an hour."""
+    def test_a_run_without_forecasts_has_no_sum(self) -> None:
+        """Accumulating an analysis alone raises."""
         with pytest.raises(SettingsError, match=r"no interval of the run of 2020-06-13 08:55 UTC begins"):
             rn.accumulate(RUN.isel(lead_time=[0]).isel(time=0), "1h")
 
     def test_runs_and_lead_times_are_not_mixed(self) -> None:
-        """Several of both are refused, with both ways to choose."""
+        """Several runs of several lead times raise, and the message shows how to choose either."""
         with pytest.raises(SeriesError, match=r"RV has 12 runs.*choose run=.*lead=.*with forecast\(ds, "):
             rn.accumulate(RUNS, "1h")
 
 
-class TestEverything:
-    """Each analysis takes a run and a lead time as they are opened, at the time of validity."""
+class TestAnalyses:
+    """Each analysis accepts a run and a lead time as opened, and uses valid times."""
 
     def test_points(self) -> None:
-        """A series at a point has the times that are forecast, and the time of issue."""
+        """A series at a point has the valid times and the time of issue."""
         found = rn.at_points(RUN, [_centre(RUN)])
 
         assert stamps(found.time)[:2] == ["08:55", "09:00"]
@@ -129,7 +129,7 @@ class TestEverything:
         np.testing.assert_allclose(hours.RV[:, 0], rn.accumulate(RUN, "1h").RV[:, 1, 2], rtol=1e-6)
 
     def test_points_of_files(self, run: Path) -> None:
-        """Files return the same series in one pass, and their extremes."""
+        """Files return the same series and their extremes in one pass."""
         found, most = rn.at_points(run, PLACE, **QUIET), rn.at_points(run, PLACE, "max", **QUIET)
 
         assert stamps(found.time)[-1] == "09:55"
@@ -138,7 +138,7 @@ class TestEverything:
         assert float(most.RV[0]) == pytest.approx(0.13)
 
     def test_areas(self, run: Path) -> None:
-        """The mean over an area has the same times, of Datasets and of files."""
+        """The mean over an area has valid times, from Datasets and from files."""
         box = geopandas.GeoSeries([shapely.box(9.9, 50.5, 10.1, 50.7)], crs="EPSG:4326")
 
         found = rn.over_areas(run, box, **QUIET)
@@ -148,7 +148,7 @@ class TestEverything:
         assert of_dataset.RV.drop_vars("source").equals(found.RV.drop_vars("source"))
 
     def test_exceedance(self) -> None:
-        """Moving sums over a run are those of its series."""
+        """Moving sums of a run equal those of its series."""
         found = rn.exceedance(RUN, 5.0, "1h", **QUIET)
 
         sums = np.cumsum(RUN.RV.values[0].astype(float), axis=0)
@@ -156,7 +156,7 @@ class TestEverything:
         np.testing.assert_array_equal(found.RV, (sums >= 5 - 1e-6).sum(axis=0))
 
     def test_reduce(self, run: Path) -> None:
-        """Extremes and counts of a run leave its analysis out, as sums do."""
+        """Extremes and counts of a run exclude its analysis, as sums do."""
         found = rn.reduce(run, ["max", "min", "count"], threshold=0.1, **QUIET)
 
         assert [float(found[f"RV_{how}"][0, 0]) for how in ("max", "min", "count")] == pytest.approx(
@@ -164,7 +164,7 @@ class TestEverything:
         )
 
     def test_events(self) -> None:
-        """An event of a run lies at the time that is forecast."""
+        """An event of a run has valid times."""
         values = np.zeros((1, 6, 4, 5), np.float32)
         values[0, 2:4, 1, 1] = 3
 
@@ -173,14 +173,14 @@ class TestEverything:
         assert [str(time)[11:16] for time in (table.begin[0], table.end[0])] == ["09:00", "09:10"]
 
     def test_check(self) -> None:
-        """A gap of a run is a missing lead time."""
+        """A missing lead time of a run is a gap."""
         card = rn.check(RUN.isel(lead_time=[0, 1, 2, 4]), **QUIET)
 
         assert card["gaps"].count == 1
         assert "09:10" in card["gaps"].text
 
     def test_export_of_series(self, tmp_path: Path) -> None:
-        """A table of a run has a line for each time that is forecast."""
+        """A table of a run has a row for each valid time."""
         series = rn.at_points(RUN, [_centre(RUN)])
 
         lines = rn.export(series, tmp_path / "run.csv").read_text("utf-8").splitlines()
@@ -201,14 +201,14 @@ class TestEverything:
             assert ds.RV.dims == ("time", "lead_time", "y", "x")
 
     def test_maxima_of_years_are_refused(self) -> None:
-        """What was not measured has no annual maxima; the analysis has."""
+        """Forecasts have no annual maxima and raise; the analysis has."""
         with pytest.raises(SeriesError, match=r"RV. are forecasts, which have no annual maxima.*lead="):
             rn.annual_maxima(RUN, ["5min"], **QUIET)
         found = rn.annual_maxima(rn.forecast(RUNS, lead="0min"), ["5min"], min_coverage=0, **QUIET)
         np.testing.assert_array_equal(found.RV[0, 0], RUNS.RV[:, 0].max("time"))
 
     def test_a_cube_holds_one_lead_time(self, tmp_path: Path) -> None:
-        """A cube of all lead times is refused with the way out; one of a lead time opens as it was built."""
+        """A cube of all lead times raises with a remedy; one of a single lead time opens as it was built."""
         pairs = [(stamp, lead) for stamp in ("15:00", "16:00") for lead in (0, 60)]
         files = save(
             tmp_path / "rq", *(frame(f"2020-06-13T{at}", 7 + lead, lead=lead, **RQ) for at, lead in pairs)
@@ -235,13 +235,13 @@ def _centre(ds: Any) -> tuple[float, float]:
 
 
 class TestVerify:
-    """Scores by lead time, against arithmetic done cell by cell."""
+    """Scores by lead time, compared with arithmetic cell by cell."""
 
     CAME = rain(showers(20, 6, 7, seed=1, missing=0.1), first="2020-06-13T08:05", name="RY")
     AHEAD = forecasts(showers(24, 6, 7, seed=2, missing=0.1).reshape(8, 3, 6, 7), first="2020-06-13T08:05")
 
-    def test_scores_are_those_of_the_definitions(self) -> None:
-        """Bias, error, hits and fractions are what their formulas say over all cells that both have."""
+    def test_scores_equal_their_definitions(self) -> None:
+        """Bias, error, hits and fractions equal their formulas over all cells with both values."""
         found = rn.verify(self.AHEAD, self.CAME, thresholds=[0.5, 2.0], scales=[1, 3], **QUIET)
 
         assert (found.lead_time / np.timedelta64(1, "m")).values.tolist() == [0, 5, 10]
@@ -265,8 +265,8 @@ class TestVerify:
                     score = 1 - ((f - a) ** 2).sum() / ((f**2).sum() + (a**2).sum())
                     np.testing.assert_allclose(found.fss[lead, number, scale], score, rtol=1e-6)
 
-    def test_what_comes_true_is_perfect(self) -> None:
-        """A forecast that equals what came has no error and full scores."""
+    def test_a_correct_forecast_has_full_scores(self) -> None:
+        """A forecast equal to the observed rain has no error and full scores."""
         came = self.CAME.RY.values
         right = forecasts(np.stack([came[run : run + 3] for run in range(8)]), first="2020-06-13T08:05")
 
@@ -275,8 +275,8 @@ class TestVerify:
         assert not found[["bias", "mae"]].to_array().any()
         assert (found[["csi", "fss"]].to_array() == 1).all()
 
-    def test_an_analysis_among_the_forecasts_is_enough(self) -> None:
-        """The lead time 0 of the same Dataset serves as what came, and one run or lead time can be looked at."""
+    def test_the_analysis_can_serve_as_observation(self) -> None:
+        """Lead time 0 of the same Dataset can be the observation; one run or lead time can be verified alone."""
         analysis = rn.forecast(self.AHEAD, lead="0min")
 
         whole = rn.verify(self.AHEAD, analysis, scales=1, **QUIET)
@@ -287,8 +287,8 @@ class TestVerify:
         assert one.drop_vars("lead_time").identical(whole.isel(lead_time=[2]).drop_vars("lead_time"))
         assert run.fields.values.tolist() == [1, 1, 1]
 
-    def test_dry_is_not_a_score(self) -> None:
-        """Where it rained nowhere and was forecast nowhere, there are no hits to count."""
+    def test_dry_forecasts_have_no_hits(self) -> None:
+        """Without observed and forecast rain, CSI and FSS are missing and the error is 0."""
         dry = forecasts(np.zeros((1, 2, 6, 7)), first="2020-06-13T08:05")
 
         found = rn.verify(dry, rain(np.zeros((2, 6, 7)), first="2020-06-13T08:05"), scales=[1, 5], **QUIET)
@@ -320,15 +320,15 @@ class TestVerify:
             (AHEAD, CAME, {"thresholds": 0}, SettingsError, "thresholds=0"),
         ],
     )
-    def test_what_cannot_be_compared_is_named(
+    def test_input_that_cannot_be_compared_raises(
         self, data: Any, analysis: Any, options: Any, kind: Any, text: str
     ) -> None:
-        """Other intervals, grids and times, and numbers that are not valid, are refused with what to do."""
+        """Different intervals, grids or times, and invalid numbers, raise with a remedy."""
         with pytest.raises(kind, match=text):
             rn.verify(data, analysis, **options, **QUIET)
 
     def test_the_real_run(self, real_present: Path, tmp_path: Path) -> None:
-        """The analysis of DWD's own run scores fully against itself."""
+        """The analysis of a real run has full scores against itself."""
         path = tmp_path / "composite_rv_20250923_0855.tar"
         path.write_bytes((real_present / path.name).read_bytes())
         ds = rn.open_dataset(path, chunks=None, **QUIET)
@@ -341,7 +341,7 @@ class TestVerify:
 
 
 def _shares(f: Any, a: Any, known: Any, half: int) -> Any:
-    """Return the shares of wet cells around each known cell, counted one by one: of shape (2, cells)."""
+    """Return the shares of wet cells around each known cell, counted one by one; shape (2, cells)."""
     found = []
     for row, col in zip(*np.nonzero(known), strict=True):
         box = np.s_[max(row - half, 0) : row + half + 1, max(col - half, 0) : col + half + 1]

@@ -1,4 +1,4 @@
-"""Moving sums: those that one would add up by hand, across gaps, blocks and bands."""
+"""Moving sums: they equal sums by hand, across gaps, blocks and bands."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.usefixtures("_cut")
 @pytest.mark.parametrize("cells", [1 << 15, 7], ids=["whole", "bands"])
 @pytest.mark.parametrize("gaps", [False, True])
-def test_as_pandas_does(cells: int, gaps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Largest sums, when they end, how often thresholds are reached, first and last: as rolled by pandas."""
+def test_statistics_equal_pandas(cells: int, gaps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maxima, their end, counts above thresholds, first and last equal those of pandas' rolling sums."""
     monkeypatch.setattr(windows, "_CELLS", cells)
     monkeypatch.setattr(windows, "_VALUES", cells)
     amount = rain(showers(400, 6, 5, missing=0.1)).YW
@@ -82,7 +82,7 @@ def test_as_pandas_does(cells: int, gaps: bool, monkeypatch: pytest.MonkeyPatch)
     st.integers(1, 70),
 )
 def test_sums_are_exact(counts: list[float], length: int) -> None:
-    """Amounts of 0.01 mm give the decimal sum, which equals a threshold of the same number."""
+    """Sums of amounts of 0.01 mm are exact decimals, and reach a threshold of the same number."""
     amount = series([count / 100 for count in counts])
     sums = [np.nansum(counts[max(0, end - length) : end]) for end in range(1, len(counts) + 1)]
     known = [total for total, count in zip(sums, counts, strict=True) if np.isfinite(count)]
@@ -99,7 +99,7 @@ def test_sums_are_exact(counts: list[float], length: int) -> None:
 
 
 def test_a_sum_reaches_over_the_ends_of_days_and_months() -> None:
-    """It belongs where it ends."""
+    """A sum across midnight or the end of a month belongs to the period in which it ends."""
     amount = series([1] * 24, first="2020-06-30T23:05")
 
     found = moved(amount, [60], [12], "MS")
@@ -110,8 +110,8 @@ def test_a_sum_reaches_over_the_ends_of_days_and_months() -> None:
     assert found.last[0].tolist() == [11, 23]
 
 
-def test_a_gap_is_time() -> None:
-    """Missing steps are not rain: rain before a gap does not count after it."""
+def test_a_gap_counts_as_time() -> None:
+    """Missing steps count as time: rain before a gap does not count after it."""
     amount = series([5, 0, 0, 0, 5]).isel(time=[0, 4])
 
     assert float(moved(amount, [10]).largest[0, 0]) == 5
@@ -120,7 +120,7 @@ def test_a_gap_is_time() -> None:
 
 @st.composite
 def rainy_fields(draw: st.DrawFn) -> xr.DataArray:
-    """Return amounts of some cells: dry and wet spells, missing intervals, and steps that do not exist."""
+    """Return amounts of some cells: dry and wet spells, missing intervals, and absent steps."""
     steps, cells = draw(st.integers(1, 40)), draw(st.integers(1, 5))
     rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
     wet, missing, gone = (draw(st.sampled_from([0.0, 0.05, 0.5, 1.0])) for _ in range(3))
@@ -133,7 +133,7 @@ def rainy_fields(draw: st.DrawFn) -> xr.DataArray:
 
 
 def by_hand(amount: xr.DataArray, minutes: int, period: Any, floor: int) -> list[Any]:
-    """Return the statistics of one duration: every sum of every step, in hundredths of a millimetre."""
+    """Return the statistics of one duration from the sum at every step, in hundredths of a millimetre."""
     ends = ends_of(amount).astype("datetime64[m]").astype(int)
     values = amount[:, 0].to_numpy()
     counts = np.rint(np.nan_to_num(values) * 100).astype(int)
@@ -162,10 +162,10 @@ def by_hand(amount: xr.DataArray, minutes: int, period: Any, floor: int) -> list
     st.integers(1, 60),
     st.tuples(st.sampled_from([1, 3, 12, 100]), st.sampled_from([1, 2, 5])),
 )
-def test_every_statistic_is_that_of_all_sums(
+def test_every_statistic_equals_that_of_all_sums(
     amount: xr.DataArray, lengths: list[int], period: Any, floor: int, cut: tuple[int, int]
 ) -> None:
-    """Largest sums and their steps, counts, first and last: for all gaps, turns and bands, without rounding."""
+    """Maxima and their steps, counts, first and last are exact, for any gaps and sizes of blocks."""
     turn, band = cut
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "_CELLS", band)
@@ -186,6 +186,6 @@ def test_every_statistic_is_that_of_all_sums(
 
 @pytest.mark.parametrize("value", [-0.1, np.inf, 3e5])
 def test_only_amounts_can_be_summed(value: float) -> None:
-    """Negative, infinite or impossible amounts raise; a wrong sum would be worse."""
+    """Negative, infinite or impossible amounts raise instead of returning a wrong sum."""
     with pytest.raises(SeriesError, match=r"amounts from .* mm cannot be summed: pass amounts of 0 mm and more"):
         moved(series([0, 1, value]), [5])

@@ -1,4 +1,4 @@
-"""Answers about the next two hours: rain, dry, and above all unknown."""
+"""Nowcasts of the next two hours: rain, dry or unknown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RAIN, DRY, UNKNOWN = 0.5, 0.0, np.nan  # mm in five minutes
 def answer(
     *amounts: float, now: datetime = START, stale: bool = False, minutes: int = 120, leads: Any = range(25)
 ) -> Outlook:
-    """Return the answer for amounts from 15:00 on, the interval that contains 15:02; afterwards it is dry."""
+    """Return the answer for amounts from the interval of 15:02, 15:00 to 15:05, on; later intervals are dry."""
     all_of_them = np.array([DRY, DRY, *amounts, *[DRY] * (23 - len(amounts))])[list(leads)]
     steps = Steps(ends=[NOMINAL + at * FIVE for at in leads], step=FIVE, nominal=NOMINAL, now=now, minutes=minutes)
     return steps.answer(
@@ -45,7 +45,7 @@ def at(clock: str) -> datetime:
 
 
 def test_dry_needs_every_interval_to_be_known_and_dry() -> None:
-    """All intervals from now to the end of the forecast, and a fresh forecast."""
+    """The status is dry only if a fresh forecast is known and dry in every interval from now to its end."""
     dry = answer()
 
     assert (dry.status, dry.raining, dry.until) == ("dry", False, at("16:55"))
@@ -55,7 +55,7 @@ def test_dry_needs_every_interval_to_be_known_and_dry() -> None:
 
 @pytest.mark.parametrize("place", range(23))
 def test_one_missing_interval_is_never_dry(place: int) -> None:
-    """Wherever it lies, the answer is unknown and no sum is given that includes it."""
+    """With one missing interval anywhere the status is unknown, and sums that include it are None."""
     found = answer(*[DRY] * place, UNKNOWN)
 
     assert found.status == "unknown"
@@ -67,7 +67,7 @@ def test_one_missing_interval_is_never_dry(place: int) -> None:
 
 @pytest.mark.parametrize("lead", range(2, 25))
 def test_a_run_without_a_lead_time_is_never_dry(lead: int) -> None:
-    """As little as a missing value: the interval has no field at all. The last one only shortens the time."""
+    """An interval without a field makes the status unknown; without the last one the forecast is shorter."""
     found = answer(leads=[at for at in range(25) if at != lead])
 
     assert found.status == ("dry" if lead == 24 else "unknown")
@@ -83,7 +83,7 @@ def test_a_run_without_a_lead_time_is_never_dry(lead: int) -> None:
     ],
 )
 def test_a_forecast_of_another_time_is_unknown(now: str, reason: str) -> None:
-    """One that has run out, and one that this computer's clock has not reached."""
+    """An expired forecast, and one in the future of this computer's clock, have the status unknown."""
     found = answer(now=at(now), stale=True)
 
     assert (found.status, found.raining) == ("unknown", None)
@@ -91,14 +91,14 @@ def test_a_forecast_of_another_time_is_unknown(now: str, reason: str) -> None:
     assert f"unknown whether it rains, since the forecast {reason}" in found.sentence().replace("is of", "of")
 
 
-def test_a_stale_forecast_may_warn_but_not_give_the_all_clear() -> None:
-    """Rain in an old forecast is rain; no rain in it is unknown."""
+def test_a_stale_forecast_can_be_rain_but_never_dry() -> None:
+    """A stale forecast with rain is rain; one without rain is unknown."""
     assert (answer(stale=True).status, answer(stale=True).raining) == ("unknown", None)
     assert answer(DRY, RAIN, stale=True).status == "rain"
 
 
-def test_rain_now_is_that_of_the_interval_of_now_not_of_the_analysis() -> None:
-    """At 15:02 the forecast of 14:55 says by its interval from 15:00 to 15:05 whether it rains."""
+def test_current_rain_comes_from_the_current_interval() -> None:
+    """At 15:02 the interval from 15:00 to 15:05 of the run of 14:55 decides whether it rains, not the analysis."""
     found = answer(RAIN, RAIN)
 
     assert (found.status, found.raining, found.starts) == ("rain", True, None)
@@ -107,8 +107,8 @@ def test_rain_now_is_that_of_the_interval_of_now_not_of_the_analysis() -> None:
     assert (found.sum_1h, found.sum_2h) == (1.0, 1.0)
 
 
-def test_a_pause_of_half_an_hour_is_an_end_and_a_shorter_one_is_not() -> None:
-    """The two ends: the first 30 dry minutes, and dry until the forecast ends."""
+def test_rain_ends_with_half_an_hour_without_rain() -> None:
+    """`ends` is the start of the first 30 dry minutes, `clears` that of the time dry until the forecast ends."""
     short = answer(RAIN, *[DRY] * 5, RAIN)
     long = answer(RAIN, *[DRY] * 6, RAIN)
 
@@ -116,8 +116,8 @@ def test_a_pause_of_half_an_hour_is_an_end_and_a_shorter_one_is_not() -> None:
     assert (long.ends, long.clears) == (at("15:05"), at("15:40"))
 
 
-def test_unknown_intervals_are_no_pause() -> None:
-    """An end is only where it is known to be dry."""
+def test_unknown_intervals_do_not_count_as_dry() -> None:
+    """Rain ends only where it is known to be dry."""
     gap = answer(RAIN, DRY, DRY, UNKNOWN, *[DRY] * 3)
     last = answer(RAIN, *[DRY] * 21, UNKNOWN)
 
@@ -125,8 +125,8 @@ def test_unknown_intervals_are_no_pause() -> None:
     assert (last.ends, last.clears) == (at("15:05"), None)
 
 
-def test_rain_to_the_end_has_no_end() -> None:
-    """Less than half an hour without rain before the forecast ends is not an end of the first kind."""
+def test_rain_until_the_end_has_no_end() -> None:
+    """Less than 30 dry minutes before the forecast ends do not set `ends`."""
     found = answer(*[DRY] * 3, *[RAIN] * 16)
 
     assert (found.raining, found.starts) == (False, at("15:15"))
@@ -134,8 +134,8 @@ def test_rain_to_the_end_has_no_end() -> None:
     assert answer(*[RAIN] * 23).clears is None
 
 
-def test_the_horizon_bounds_what_counts() -> None:
-    """Rain after it is not rain; the interval that contains its end still counts."""
+def test_the_horizon_limits_the_intervals() -> None:
+    """Rain after the horizon is ignored; the interval that contains its end still counts."""
     late = [DRY] * 7
 
     assert answer(*late, RAIN, minutes=30).status == "dry"
@@ -145,7 +145,7 @@ def test_the_horizon_bounds_what_counts() -> None:
 
 @pytest.mark.parametrize(("amount", "status"), [(0.009, "dry"), (np.float32(0.01), "rain")])
 def test_drizzle_begins_at_one_count_of_the_binary(amount: float, status: str) -> None:
-    """0.01 mm in five minutes is 0.12 mm/h: equal to the threshold is rain."""
+    """0.01 mm in five minutes, 0.12 mm/h, equals the threshold and is rain."""
     assert answer(amount).status == status
 
 
@@ -157,7 +157,7 @@ def test_drizzle_begins_at_one_count_of_the_binary(amount: float, status: str) -
     ],
 )
 def test_days_of_clock_change_are_shown_in_local_time(day: str, shown: list[str]) -> None:
-    """Two hours are two hours, whatever the clocks on the wall do; the zone is named."""
+    """When clocks change the span is still two hours, and the text names the time zone."""
     nominal = datetime.fromisoformat(f"{day}+00:00")
     steps = Steps(
         ends=[nominal + at * FIVE for at in range(25)],
@@ -186,8 +186,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_series_of_a_run_is_that_of_the_fields(run: Path) -> None:
-    """Places in their order, mm in five minutes, and sums and peaks follow from it."""
+def test_the_series_equals_that_of_the_fields(run: Path) -> None:
+    """The series has places in order and mm in five minutes; sums and peaks follow from it."""
     places = {"A": (9.5, 51.5), "B": (12.37, 51.34)}
 
     found = rn.nowcast(places, data=run, now=START)
@@ -202,7 +202,7 @@ def test_the_series_of_a_run_is_that_of_the_fields(run: Path) -> None:
 
 
 def test_a_place_that_no_radar_sees_is_unknown(run: Path) -> None:
-    """South-western France is on the grid and out of reach."""
+    """A place on the grid out of radar range, in south-western France, is unknown with that reason."""
     found = rn.nowcast((4.5, 46.5), data=run, now=START)
 
     assert found.status == "unknown"
@@ -210,8 +210,8 @@ def test_a_place_that_no_radar_sees_is_unknown(run: Path) -> None:
     assert found.answers[0].reason == "no radar sees it"
 
 
-def test_the_table_is_a_table_of_pandas_and_of_json(run: Path) -> None:
-    """A row for each place: typed values, and texts for JSON."""
+def test_the_table_converts_to_pandas_and_json(run: Path) -> None:
+    """The table has a row per place: typed values for pandas, texts for JSON."""
     found = rn.nowcast({"A": (9.5, 51.5), "B": (4.5, 46.5)}, data=run, now=START)
 
     frame = pd.DataFrame(found)
@@ -223,8 +223,8 @@ def test_the_table_is_a_table_of_pandas_and_of_json(run: Path) -> None:
     assert "<table" in found._repr_html_()
 
 
-def test_an_old_file_is_unknown_unless_now_is_said(run: Path) -> None:
-    """A file of last year says nothing about today."""
+def test_an_old_file_is_unknown_without_now(run: Path) -> None:
+    """Without `now=` an old file has the status unknown."""
     assert rn.nowcast((9.5, 51.5), data=run).status == "unknown"
 
 
@@ -234,13 +234,13 @@ def test_an_old_file_is_unknown_unless_now_is_said(run: Path) -> None:
         ({"horizon": "3h"}, "horizon='3h' is not possible: RV looks two hours ahead"),
         ({"threshold": 0}, "threshold=0 is not a rate of rain"),
         ({"timezone": "Middle/Earth"}, "timezone='Middle/Earth' is not a time zone"),
-        ({"now": datetime(2026, 6, 13, 15, 2)}, "has no time zone"),  # noqa: DTZ001 - it is what is tested
+        ({"now": datetime(2026, 6, 13, 15, 2)}, "has no time zone"),  # noqa: DTZ001 - under test
         ({"places": (51.34, 12.37)}, "lies outside the grid de1200-wgs84: pass degrees, longitude first"),
         ({"places": {}}, "are not points"),
     ],
 )
-def test_bad_arguments_are_refused_in_one_sentence(run: Path, changed: dict[str, Any], error: str) -> None:
-    """Each names the value and what is possible."""
+def test_invalid_arguments_raise(run: Path, changed: dict[str, Any], error: str) -> None:
+    """Each error names the value and what is possible."""
     arguments: dict[str, Any] = {"places": (9.5, 51.5), "data": run, "now": START}
 
     with pytest.raises(SettingsError, match=error):
@@ -248,7 +248,7 @@ def test_bad_arguments_are_refused_in_one_sentence(run: Path, changed: dict[str,
 
 
 def test_other_products_are_refused(tmp_path: Path) -> None:
-    """Sums of an hour and analyses have no five-minute steps ahead."""
+    """Products without five-minute forecasts raise."""
     (path,) = make_archives(tmp_path, "RY", "2026-06-13T15:00", source="nrt", form="hdf5", progress=False)
 
     with pytest.raises(SeriesError, match="nowcast reads RV with its lead times"):

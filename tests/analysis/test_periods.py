@@ -44,7 +44,7 @@ def ends(first: str, count: int, minutes: int = 5) -> Any:
     ],
 )
 def test_edges(period: Any, time: str, begin: str, end: str) -> None:
-    """A period holds what ends after its begin and not after its end; months are months, however spelt."""
+    """A period has the intervals that end after its begin and not after its end, in any spelling of months."""
     periods = make_periods(ends(time, 1), period, minutes=5)
 
     assert periods.of_step.tolist() == [0]
@@ -52,7 +52,7 @@ def test_edges(period: Any, time: str, begin: str, end: str) -> None:
 
 
 def test_every_interval_has_its_period() -> None:
-    """Periods without an interval are left out; the others are in order."""
+    """Periods without an interval are omitted; the others are in order."""
     times = np.concatenate([ends("2020-06-13T22:00", 30), ends("2020-06-20T00:05", 3)])
 
     periods = make_periods(times, "1D", minutes=5)
@@ -71,8 +71,8 @@ def test_every_interval_has_its_period() -> None:
     ("minutes", "step", "period", "expected"),
     [(5, 5, "1D", 288), (5, 5, "1h", 12), (60, 60, "1D", 24), (60, 10, "1D", 144), (1440, 1440, "MS", 30)],
 )
-def test_how_many_intervals_a_period_should_have(minutes: int, step: int, period: str, expected: int) -> None:
-    """Its length over the series' step, which for overlapping sums is less than the interval."""
+def test_the_expected_number_of_intervals(minutes: int, step: int, period: str, expected: int) -> None:
+    """A period's length divided by the series' step is expected, also for overlapping sums."""
     periods = make_periods(ends("2020-06-13T00:50", 4, step), period, minutes=minutes, step=step)
 
     assert periods.expected[0] == expected
@@ -87,8 +87,8 @@ def test_all_in_one() -> None:
     assert periods.expected.tolist() == [10]
 
 
-def test_25_years_take_a_moment() -> None:
-    """2.6 million intervals are sorted by array operations."""
+def test_25_years_are_split_into_months() -> None:
+    """2.6 million intervals are assigned to 300 months."""
     periods = make_periods(ends("2001-01-01T00:05", 2_629_440), "1M", minutes=5)
 
     assert len(periods.bounds) == 300
@@ -106,19 +106,19 @@ def test_25_years_take_a_moment() -> None:
         ("30min", "period='30min' is not a multiple of the interval of 60 min"),
     ],
 )
-def test_what_is_no_period(period: Any, text: str) -> None:
-    """A period that cannot be is an error that says what can."""
+def test_invalid_periods(period: Any, text: str) -> None:
+    """An invalid period raises an error that lists valid ones."""
     with pytest.raises(SettingsError, match=text):
         make_periods(ends("2020-06-13T00:50", 3, 60), period, minutes=60)
 
 
 def test_a_period_is_not_shorter_than_the_interval() -> None:
-    """Sums of weeks cannot be put into months that are shorter."""
+    """Sums longer than a month cannot be assigned to months."""
     with pytest.raises(SettingsError, match="shorter than the interval of 50400 min"):
         make_periods(ends("2020-06-13T00:50", 1), "MS", minutes=35 * 1440)
 
 
-# --- other clocks ---------------------------------------------------------------------------------------------
+# --- local time -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_a_period_is_not_shorter_than_the_interval() -> None:
         ("2020-10-25T01:30", "2020-10-24T22:00", "2020-10-25T23:00", 25),
     ],
 )
-def test_days_of_another_clock(time: str, begin: str, end: str, hours: int) -> None:
-    """Days in Germany begin at midnight there; when clocks are changed they have 23 or 25 hours."""
+def test_days_of_another_time_zone(time: str, begin: str, end: str, hours: int) -> None:
+    """Days in Germany begin at local midnight; when clocks change they have 23 or 25 hours."""
     periods = make_periods(ends(time, 1), "1D", minutes=5, timezone="Europe/Berlin")
 
     assert periods.bounds.tolist() == np.array([[begin, end]], "datetime64[s]").tolist()
@@ -152,7 +152,7 @@ def test_days_of_another_clock(time: str, begin: str, end: str, hours: int) -> N
     ],
 )
 def test_days_that_begin_later(period: str, time: str, begin: str, end: str) -> None:
-    """The day of DWD's gauges, and the months and hours that are counted from it."""
+    """Months and hours follow a later begin of days, such as that of DWD's gauges."""
     periods = make_periods(ends(time, 1), period, minutes=5, day_begin="05:50")
 
     assert periods.bounds.tolist() == np.array([[begin, end]], "datetime64[s]").tolist()
@@ -167,7 +167,7 @@ def test_days_that_begin_later(period: str, time: str, begin: str, end: str) -> 
     ],
 )
 def test_hydrological_years(time: str, begin: str, end: str) -> None:
-    """They begin on 1 November (DIN 4049)."""
+    """Hydrological years begin on 1 November (DIN 4049)."""
     periods = make_periods(ends(time, 1), "hydro_year", minutes=5)
 
     assert periods.bounds.tolist() == np.array([[begin, end]], "datetime64[s]").tolist()
@@ -196,8 +196,8 @@ def test_local_days_follow_each_other_without_a_gap() -> None:
         ("1D", {"day_begin": "24:00"}, "is not a time of day"),
     ],
 )
-def test_invalid_clocks(period: str, changes: dict[str, Any], text: str) -> None:
-    """A zone, a time of day or hours of a clock that is put back are refused."""
+def test_invalid_time_zones_and_begins(period: str, changes: dict[str, Any], text: str) -> None:
+    """An invalid zone or time of day, and hours in a zone whose clocks change, raise."""
     with pytest.raises(SettingsError, match=text):
         make_periods(ends("2020-06-13T00:05", 3), period, minutes=5, **changes)
 
@@ -222,6 +222,6 @@ def test_durations(duration: Any, minutes: int) -> None:
     ],
 )
 def test_invalid_durations(duration: Any, text: str) -> None:
-    """A duration that is not a whole number of intervals is refused by name."""
+    """A duration that is not a whole number of intervals raises an error that names it."""
     with pytest.raises(SettingsError, match=text):
         length_of(duration, minutes=5)

@@ -1,4 +1,4 @@
-"""Points: the cells that stand for them, and how much each weighs."""
+"""Points: the cells that represent them, and their weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GRID = grid_of(DS.YW)
 
 
 def at(row: float, col: float) -> tuple[float, float]:
-    """Return longitude and latitude of a place counted in cells."""
+    """Return longitude and latitude of a position in cells."""
     lon, lat = to_lonlat(GRID.x0 + 1000 * col, GRID.y0 + 1000 * row, "sphere")
     return float(lon), float(lat)
 
@@ -38,14 +38,14 @@ def values_at(points: Any, method: Any, values: Any = VALUES) -> Any:
 
 
 def test_nearest() -> None:
-    """The cell in which a point lies."""
+    """`nearest` uses the cell that contains the point."""
     found = values_at([at(2.4, 3.4), at(-0.4, 8.4)], "nearest")
 
     np.testing.assert_array_equal(found, VALUES[:, [2, 0], [3, 8]])
 
 
 def test_the_mean_of_nine() -> None:
-    """All nine weigh alike; at a corner four are there."""
+    """`mean3x3` weights nine cells equally; at a corner of the grid it has four."""
     found = values_at([at(2.4, 3.4), at(0, 0)], "mean3x3")
 
     np.testing.assert_allclose(found[:, 0], VALUES[:, 1:4, 2:5].mean(axis=(1, 2)), rtol=1e-6)
@@ -53,7 +53,7 @@ def test_the_mean_of_nine() -> None:
 
 
 def test_bilinear_is_xarrays_linear() -> None:
-    """Between the centres of cells it is what xarray interpolates."""
+    """`bilinear` equals xarray's linear interpolation between centres of cells."""
     rng = np.random.default_rng(5)
     rows, cols = rng.uniform(0, 7, 20), rng.uniform(0, 8, 20)
     there = xr.Dataset({"y": ("p", GRID.y0 + 1000 * rows), "x": ("p", GRID.x0 + 1000 * cols)})
@@ -65,7 +65,7 @@ def test_bilinear_is_xarrays_linear() -> None:
 
 @pytest.mark.parametrize(("missing", "known"), [(4, True), (5, False)])
 def test_missing_cells_do_not_count(missing: int, known: bool) -> None:
-    """The mean of the others, as long as these are half of it."""
+    """The value is the mean of valid cells if they have at least half of the weight."""
     values = np.ones((3, 3), np.float32)
     values.ravel()[:missing] = np.nan
     whole = np.full((8, 9), 7, np.float32)
@@ -76,8 +76,8 @@ def test_missing_cells_do_not_count(missing: int, known: bool) -> None:
     np.testing.assert_array_equal(found, [1.0 if known else np.nan])
 
 
-def test_ways_to_say_points(tmp_path: Path) -> None:
-    """A mapping, pairs, tables of degrees or metres, shapes in any CRS and files name the same cells."""
+def test_forms_of_points(tmp_path: Path) -> None:
+    """A mapping, pairs, tables of degrees or metres, shapes in any CRS and files select the same cells."""
     lon, lat = at(2, 3)
     table = pd.DataFrame({"lon": [lon], "lat": [lat]}, index=["a"])
     metres = pd.DataFrame({"x": [GRID.x0 + 3000], "y": [GRID.y0 + 2000]}, index=["a"])
@@ -124,14 +124,14 @@ def test_ways_to_say_points(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_bad_points(points: Any, text: str) -> None:
-    """The message names what is not a point or lies outside the grid."""
+def test_invalid_points(points: Any, text: str) -> None:
+    """The message names the value that is not a point or lies outside the grid."""
     with pytest.raises(SettingsError, match=text):
         find_places(points, GRID)
 
 
-def test_bad_tables(tmp_path: Path) -> None:
-    """A CSV without columns, with rows of different lengths, or that is not there."""
+def test_invalid_tables(tmp_path: Path) -> None:
+    """A CSV without columns, with rows of different lengths, or a missing one raises."""
     for name, text in (("a", "name,east\nb,1\n"), ("b", "lon,lat\n1\n"), ("c", ""), ("d", "lon,lat\nx,y\n")):
         (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
 
@@ -159,7 +159,7 @@ def test_an_unknown_method() -> None:
     ],
 )
 def test_towns_are_points(points: Any, names: list[str]) -> None:
-    """A town's name, alone, in a list, or as a key without a position, stands for its position."""
+    """A town's name, alone, in a list, or as a key without a position, means its position."""
     places = find_places(points, GRIDS["de1100"])
 
     assert places.names == names
@@ -167,6 +167,6 @@ def test_towns_are_points(points: Any, names: list[str]) -> None:
 
 
 def test_an_unknown_town_among_points_is_named() -> None:
-    """The message is that of the towns, with the nearest names."""
+    """The message suggests the nearest names of towns."""
     with pytest.raises(SettingsError, match="unknown place 'Lepzig': the nearest names are Leipzig"):
         find_places({"Lepzig": None}, GRIDS["de1100"])

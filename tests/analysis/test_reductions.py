@@ -1,4 +1,4 @@
-"""Streaming reductions: they are what xarray makes of the same frames, in one pass."""
+"""Streaming reductions: one pass returns the same as xarray for the same frames."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EVERY: tuple[How, ...] = ("sum", "mean", "max", "min", "count")
 
 
 def frame(time: str, codes: Any = 7, **changes: Any) -> bytes:
-    """Write a frame of RY that holds some codes."""
+    """Write a frame of RY with some codes."""
     fields: dict[str, Any] = {"product": "RY", "rows": 900, "cols": 900, "precision": -2, "interval": 5} | changes
     header = Header(time=np.datetime64(time, "s"), **fields)
     full = np.broadcast_to(np.asarray(codes, "u2"), (header.rows, header.cols))
@@ -64,7 +64,7 @@ def tar(members: Iterable[tuple[str, bytes]], mode: str) -> bytes:
 
 
 def restless_codes(count: int) -> Any:
-    """Return codes whose flags change in part of the field, and everywhere in some frames."""
+    """Return codes whose flags change in a part of the field, and in some frames everywhere."""
     random = np.random.default_rng(3)
     codes = random.integers(0, VALUE + 1, (count, 900, 900), np.uint16)
     codes[:, :300][random.random((count, 300, 900)) < 0.1] = NO_DATA_CODE
@@ -96,7 +96,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def by_xarray(ds: xr.Dataset, name: str, how: str) -> Any:
-    """Reduce the plain way, in float64."""
+    """Reduce with xarray, in float64."""
     values = ds[name].values.astype(np.float64)
     if how == "count":
         return (~np.isnan(values)).sum(axis=0)
@@ -108,11 +108,11 @@ def by_xarray(ds: xr.Dataset, name: str, how: str) -> Any:
 
 
 class TestValues:
-    """What comes out."""
+    """Values of results."""
 
     @pytest.mark.parametrize("how", EVERY)
-    def test_as_xarray_does(self, month: Path, how: Any) -> None:
-        """Each way equals the same of the Dataset in float64, missing cells included."""
+    def test_values_equal_xarrays(self, month: Path, how: Any) -> None:
+        """Each reduction equals that of the Dataset in float64, missing cells included."""
         ds = open_dataset(month, chunks=None, progress=False)
 
         result = reduce(month, how, progress=False)
@@ -121,8 +121,8 @@ class TestValues:
         np.testing.assert_allclose(result.RY, by_xarray(ds, "RY", how), rtol=2.5e-7)
         np.testing.assert_allclose(result.coverage, ds.RY.notnull().sum("time") / 14, rtol=1e-6)
 
-    def test_several_at_once_equal_each_alone(self, month: Path) -> None:
-        """One pass for all returns the same as one pass each, named by product and method."""
+    def test_several_reductions_equal_each_alone(self, month: Path) -> None:
+        """One pass for all reductions returns the same as one pass each, named by product and method."""
         together = reduce(month, EVERY, threshold=[0.1, 5], progress=False)
 
         for how in EVERY:
@@ -132,7 +132,7 @@ class TestValues:
 
     @pytest.mark.parametrize("workers", [1, 2, 5])
     def test_threads_change_nothing(self, month: Path, workers: int) -> None:
-        """Not a bit of the result depends on the number of threads."""
+        """The result is identical to the bit for any number of threads."""
         one = reduce(month, EVERY, period="1h", workers=1, progress=False)
 
         many = reduce(month, EVERY, period="1h", workers=workers, progress=False)
@@ -140,7 +140,7 @@ class TestValues:
         xr.testing.assert_identical(one, many)
 
     def test_real_archives(self, real_mirror: Path) -> None:
-        """A month's total as it is on the server, in mm."""
+        """The total of a real month's archive is in mm."""
         ds = open_dataset(real_mirror / YW_MONTH, chunks=None, progress=False)
         box = {"y": slice(500, 600), "x": slice(300, 400)}
 
@@ -162,7 +162,7 @@ class TestValues:
          ("raa01-sf_10000-1605010450-dwd---bin", "SF"), ("RE2210180700_000.gz", "RE")],
     )  # fmt: skip
     def test_every_payload(self, real_frames: Path, name: str, product: str) -> None:
-        """8 and 16 bits and HDF5: the extremes of one frame are the frame itself."""
+        """For 8 and 16 bits and HDF5, the extremes of one frame are the frame itself."""
         ds = open_dataset(real_frames / name, progress=False)
 
         result = reduce(real_frames / name, ["max", "min", "mean"], progress=False)
@@ -171,8 +171,8 @@ class TestValues:
         np.testing.assert_array_equal(result[f"{product}_min"], ds[product][0])
         np.testing.assert_allclose(result[f"{product}_mean"], ds[product][0], rtol=1e-6, atol=1e-6)
 
-    def test_hdf5_is_summed_as_binaries_are(self, tmp_path: Path) -> None:
-        """Frames of HDF5, each with a packing of its own, give xarray's sum."""
+    def test_hdf5_is_summed_like_binaries(self, tmp_path: Path) -> None:
+        """Frames of HDF5, each with its own packing, have xarray's sum."""
         times = np.datetime64("2026-01-13T00:05", "s") + np.timedelta64(5, "m") * np.arange(3)
         folder = save(tmp_path, *(data for _, data in synthetic_frames("YW", times, hdf5=True)))
         ds = open_dataset(folder, chunks=None, progress=False)
@@ -194,7 +194,7 @@ class TestValues:
         assert float(masked.coverage[0, 0]) == 0.5
 
     def test_regridded_fields(self, month: Path) -> None:
-        """On another grid the fields are reduced that the Dataset has there, by any number of threads."""
+        """On another grid the reductions equal those of the regridded Dataset, for any number of threads."""
         ds = open_dataset(month, grid="de1100", regrid="nearest", chunks=None, progress=False)
         arguments: Any = {"grid": "de1100", "regrid": "nearest", "progress": False}
 
@@ -205,7 +205,7 @@ class TestValues:
         xr.testing.assert_identical(result, reduce(month, EVERY, workers=1, **arguments))
 
     def test_missing_is_never_zero(self, tmp_path: Path) -> None:
-        """Without valid values there is no value, a coverage of 0 and a count of 0."""
+        """Without valid values the result is missing, the coverage 0 and the count 0."""
         folder = save(tmp_path, *(frame(f"2020-06-13T00:0{minute}", NO_DATA_CODE) for minute in (0, 5)))
 
         result = reduce(folder, EVERY, progress=False)
@@ -217,10 +217,10 @@ class TestValues:
 
 
 class TestTime:
-    """Periods, and what they say of themselves."""
+    """Periods and their coordinates."""
 
     def test_midnight_belongs_to_the_day_before(self, month: Path) -> None:
-        """Days are labelled by their begin, and their bounds are begin and end."""
+        """A frame at midnight belongs to the previous day; days are labelled by their begin."""
         ds = open_dataset(month, chunks=None, progress=False)
 
         result = reduce(month, "sum", period="1D", progress=False)
@@ -236,7 +236,7 @@ class TestTime:
 
     @pytest.mark.parametrize(("period", "hours"), [("1h", 1), ("1D", 24), ("1M", 30 * 24)])
     def test_coverage_is_a_share_of_the_period(self, month: Path, period: str, hours: int) -> None:
-        """Frames that are not there lower the coverage, and so does a period that has only begun."""
+        """Missing frames and incomplete periods lower the coverage."""
         ds = open_dataset(month, chunks=None, progress=False)
 
         result = reduce(month, "sum", period=period, progress=False)
@@ -245,7 +245,7 @@ class TestTime:
         np.testing.assert_allclose(result.coverage[0], first / (hours * 12), rtol=1e-6)
 
     def test_all_in_one(self, month: Path) -> None:
-        """Without a period there is no dimension of time: its end and bounds are coordinates."""
+        """Without a period the result has no time dimension; the end and bounds are coordinates."""
         result = reduce(month, "sum", progress=False)
 
         assert result.RY.dims == ("y", "x")
@@ -253,7 +253,7 @@ class TestTime:
         assert [str(bound)[:16] for bound in result.time_bnds.values] == ["2020-06-30T23:25", "2020-07-01T00:35"]
 
     def test_overlapping_sums_are_not_added(self, tmp_path: Path) -> None:
-        """Of hours that come every ten minutes each sixth is taken; a sum of all is refused, a mean is not."""
+        """Of hourly sums every ten minutes each sixth is used; a sum of all raises, a mean does not."""
         times = np.datetime64("2020-06-13T00:50", "s") + np.timedelta64(10, "m") * np.arange(7)
         hour = {"product": "RW", "precision": -1, "interval": 60}
         folder = save(tmp_path, *(frame(str(time), 10, **hour) for time in times))
@@ -267,8 +267,8 @@ class TestTime:
             reduce(folder, "sum", sums="all", progress=False)
         assert "sums_taken" in apart.attrs
 
-    def test_doubled_frames_count_once(self, tmp_path: Path) -> None:
-        """The later file is taken."""
+    def test_duplicate_frames_count_once(self, tmp_path: Path) -> None:
+        """Of duplicate frames the later file is used."""
         folder = save(tmp_path, frame("2020-06-13T00:00", 1), frame("2020-06-13T00:00", 2))
 
         result = reduce(folder, "sum", progress=False)
@@ -280,7 +280,7 @@ class TestPoints:
     """Single cells."""
 
     def test_a_series_is_every_step(self, month: Path) -> None:
-        """The values of the nearest cells, as selected from the Dataset, with its times."""
+        """The series has the values of the nearest cells in the Dataset, with its times."""
         ds = open_dataset(month, chunks=None, progress=False)
         points = {"Aachen": AACHEN, "Berlin": (13.4, 52.52)}
 
@@ -305,8 +305,8 @@ class TestPoints:
         for name in field.data_vars:
             np.testing.assert_array_equal(at[name], field[name].sel(x=at.x, y=at.y))
 
-    def test_the_ways_to_write_points(self, tmp_path: Path) -> None:
-        """A mapping, a sequence and a table give the same values, under their own names."""
+    def test_forms_of_points(self, tmp_path: Path) -> None:
+        """A mapping, a sequence and a table yield the same values, under their own names."""
         folder = save(tmp_path, frame("2020-06-13T00:00", np.arange(810_000).reshape(900, 900) % VALUE))
         table = xr.Dataset(
             {"lon": ("name", [AACHEN[0]]), "lat": ("name", [AACHEN[1]]), "name": ["A"]}
@@ -318,7 +318,7 @@ class TestPoints:
         assert [result.point.values.tolist() for result in results] == [["A"], [0], ["A"]]
 
     def test_corners_are_inside(self, tmp_path: Path) -> None:
-        """The centres of the outermost cells are those cells."""
+        """The centres of the outermost cells select these cells."""
         folder = save(tmp_path, frame("2020-06-13T00:00"))
         ds = open_dataset(folder, progress=False)
         x, y = np.meshgrid(ds.x[[0, -1]], ds.y[[0, -1]])
@@ -331,7 +331,7 @@ class TestPoints:
 
 
 class TestMeaning:
-    """Units, names and what is refused."""
+    """Units, names and refused arguments."""
 
     @pytest.mark.parametrize(
         ("how", "expected"),
@@ -343,15 +343,15 @@ class TestMeaning:
             ("count", ("1", None, "number of intervals", None)),
         ],
     )
-    def test_variables_say_what_they_are(self, month: Path, how: Any, expected: tuple[Any, ...]) -> None:
-        """Units, cell methods, words and intervals are those of the reduction, and the coverage is named."""
+    def test_variables_are_described(self, month: Path, how: Any, expected: tuple[Any, ...]) -> None:
+        """Units, cell methods, names and intervals are those of the reduction, and the coverage is referenced."""
         attrs = reduce(month, how, period="1D", progress=False).RY.attrs
 
         words = " ".join(attrs["long_name"].split()[:3])
         assert (attrs["units"], attrs.get("cell_methods"), words, attrs.get("interval_minutes")) == expected
         assert attrs["ancillary_variables"] == "coverage"
 
-    def test_it_can_be_written(self, month: Path, tmp_path: Path) -> None:
+    def test_a_result_can_be_written(self, month: Path, tmp_path: Path) -> None:
         """The result survives netCDF."""
         result = reduce(month, EVERY, period="1D", threshold=[0.1, 1.0], progress=False)
 
@@ -361,7 +361,7 @@ class TestMeaning:
             xr.testing.assert_identical(again.load(), result)
 
     def test_progress_counts_frames(self, month: Path) -> None:
-        """An event a batch, from the caller's thread, up to all of them."""
+        """Progress has an event per batch, from the caller's thread, up to all frames."""
         seen: list[Progress] = []
 
         reduce(month, "sum", progress=seen.append)
@@ -388,8 +388,8 @@ class TestMeaning:
             ({"how": "sum", "sums": "never"}, "sums='never'"),
         ],
     )  # fmt: skip
-    def test_what_cannot_be_asked(self, month: Path, arguments: dict[str, Any], text: str) -> None:
-        """An argument that cannot be is named, with what can."""
+    def test_invalid_arguments(self, month: Path, arguments: dict[str, Any], text: str) -> None:
+        """An invalid argument raises an error with its value and the valid ones."""
         with pytest.raises(SettingsError, match=text):
             reduce(month, progress=False, **arguments)
 
@@ -399,13 +399,13 @@ class TestMeaning:
             ("raa01-rx_10000-1605290600-dwd---bin", "sum", "RX is in dBZ: only amounts in mm can be summed"),
         ],
     )
-    def test_what_has_no_meaning(self, real_frames: Path, name: str, how: Any, text: str) -> None:
-        """Reflectivities are not summed."""
+    def test_reflectivities_are_not_summed(self, real_frames: Path, name: str, how: Any, text: str) -> None:
+        """A sum of reflectivities raises."""
         with pytest.raises(SeriesError, match=text):
             reduce(real_frames / name, how, progress=False)
 
     def test_several_lead_times(self, tmp_path: Path) -> None:
-        """Several runs of several lead times are refused; one of either is a series of what it is for."""
+        """Several runs of several lead times raise; one run or one lead time is a series over its valid times."""
         rv = {"product": "RV", "rows": 1200, "cols": 1100, "version": 5}
         pairs = [(stamp, lead) for stamp in ("2020-06-13T23:50", "2020-06-13T23:55") for lead in (0, 5)]
         both = save(tmp_path / "both", *(frame(stamp, 7, lead=lead, **rv) for stamp, lead in pairs))
@@ -428,13 +428,13 @@ class TestMeaning:
         assert str(run.time_bnds.values[0]) == "2020-06-13T23:55:00.000000000"
         assert [str(time)[11:16] for time in mean.time.values] == ["23:55", "00:00"]
 
-    def test_nothing_there(self, tmp_path: Path) -> None:
-        """No source is the same error as everywhere."""
+    def test_a_missing_source(self, tmp_path: Path) -> None:
+        """A missing source raises NothingFound, as in every function."""
         with pytest.raises(NothingFound, match="nowhere"):
             reduce(tmp_path / "nowhere", "sum", progress=False)
 
     def test_an_archive_that_changed_meanwhile(self, month: Path, tmp_path: Path) -> None:
-        """Damage that comes after the index was made is an error of the archive, from whichever thread."""
+        """Damage after the index was made raises an error of the archive, from any thread."""
         path = tmp_path / "month.tar"
         path.write_bytes(month.read_bytes())
         reduce(path, "count", points=[AACHEN], progress=False)
@@ -449,7 +449,7 @@ class TestMeaning:
 
 
 def test_memory_does_not_grow_with_the_series(month: Path, real_mirror: Path) -> None:
-    """Three days of 5-minute frames, 1.7 GB, take the memory that an hour takes, well below 600 MB."""
+    """Three days of 5-minute frames, 1.7 GB, take as much memory as an hour, well below 600 MB."""
     archive = real_mirror / YW_MONTH
     for path in (month, archive):
         open_dataset(path, progress=False)

@@ -1,4 +1,4 @@
-"""Return levels: those that other libraries fit, with intervals, and warnings where they are guesses."""
+"""Return levels: they equal those of other libraries, with confidence intervals and warnings."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from radar_nb.errors import SeriesError, SettingsError
 
 
 def maxima(values: Any, *dims: str) -> xr.DataArray:
-    """Return maxima of years."""
+    """Return annual maxima."""
     return xr.DataArray(np.asarray(values, float), dims=("year", *dims), name="YW", attrs={"units": "mm"})
 
 
 SAMPLES = stats.genextreme.rvs([-0.2, 0.0, 0.15], 30, 8, size=(60, 3), random_state=4)
 
 
-def test_as_lmoments3_does() -> None:
-    """Shape and levels are those of an independent library, which solves for the shape by approximation."""
+def test_levels_equal_lmoments3() -> None:
+    """Shape and levels equal those of an independent library, which approximates the shape."""
     found = return_levels(maxima(SAMPLES, "point"), [2, 10, 100], resamples=0)
 
     for point in range(3):
@@ -38,7 +38,7 @@ def test_as_lmoments3_does() -> None:
         np.testing.assert_allclose(found["shape"][point], fitted["c"], atol=1e-3)
 
 
-def test_moments_as_scipy_has_them() -> None:
+def test_moments_equal_scipys() -> None:
     """The fitted distribution has the first three L-moments of the sample, to the last digits."""
     found = return_levels(maxima(SAMPLES, "point"), [2], resamples=0)
 
@@ -50,8 +50,8 @@ def test_moments_as_scipy_has_them() -> None:
         np.testing.assert_allclose(lm.lmom_ratios(SAMPLES[:, point], nmom=3), expected, rtol=1e-9)
 
 
-def test_missing_years_are_left_out() -> None:
-    """A cell with missing years has the levels of those that it has."""
+def test_missing_years_are_ignored() -> None:
+    """A cell with missing years has the levels of its other years."""
     values = SAMPLES[:, [0, 0]].copy()
     values[::3, 1] = np.nan
 
@@ -62,8 +62,8 @@ def test_missing_years_are_left_out() -> None:
     assert found.years.values.tolist() == [60, 40]
 
 
-def test_known_distribution_is_found_again() -> None:
-    """From many years the true levels come out."""
+def test_a_known_distribution_is_recovered() -> None:
+    """Levels of many sampled years equal the true ones within 1 %."""
     true = stats.genextreme(-0.1, 30, 8)
 
     found = return_levels(maxima(true.rvs(200_000, random_state=1)), [2, 10, 100], resamples=0)
@@ -71,7 +71,7 @@ def test_known_distribution_is_found_again() -> None:
     np.testing.assert_allclose(found.level, true.ppf([0.5, 0.9, 0.99]), rtol=0.01)
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+def test_intervals_have_about_their_nominal_coverage() -> None:
     """In 200 samples of 50 years the true level of 10 years lies in the 90 % interval in 80 to 97 %."""
     true = stats.genextreme(-0.1, 30, 8)
 
@@ -81,8 +81,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert 0.8 <= float(inside.mean()) <= 0.97
 
 
-def test_the_same_seed_gives_the_same_intervals() -> None:
-    """However the cells are cut, and nowhere else."""
+def test_a_seed_determines_the_intervals() -> None:
+    """The same seed has the same intervals for any division into blocks; another seed has others."""
     one = return_levels(maxima(SAMPLES, "point"), [10], resamples=50, seed=3)
     again = return_levels(maxima(SAMPLES[:, 1:2], "point"), [10], resamples=50, seed=3)
     other = return_levels(maxima(SAMPLES, "point"), [10], resamples=50, seed=4)
@@ -103,7 +103,7 @@ def test_short_records_warn() -> None:
 
 
 def test_cells_without_a_distribution_are_missing() -> None:
-    """Too few years, or all maxima the same: no number is made up."""
+    """For too few years, or equal maxima, the levels are missing."""
     values = SAMPLES.copy()
     values[4:, 0] = np.nan
     values[:, 1] = 3
@@ -114,8 +114,8 @@ def test_cells_without_a_distribution_are_missing() -> None:
         assert np.isfinite(found[name].values).tolist() == [[False, False, True]]
 
 
-def test_what_annual_maxima_give_can_be_used() -> None:
-    """The Dataset goes in as it comes out, with all its dimensions."""
+def test_the_result_of_annual_maxima_is_accepted() -> None:
+    """`return_levels` accepts the Dataset of `annual_maxima` with all its dimensions."""
     times = np.datetime64("1981-01-01T01:00", "ns") + np.timedelta64(1, "h") * np.arange(24 * 365 * 25)
     values = np.random.default_rng(1).exponential(1, (times.size, 2)).astype("f4")
     attrs = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": 60}
@@ -141,8 +141,8 @@ def test_what_annual_maxima_give_can_be_used() -> None:
         ({"resamples": -1}, "resamples=-1"),
     ],
 )
-def test_bad_settings(changes: dict[str, Any], text: str) -> None:
-    """Return periods, draws and confidences that cannot be are refused."""
+def test_invalid_settings(changes: dict[str, Any], text: str) -> None:
+    """Invalid return periods, numbers of resamples and confidences raise."""
     with pytest.raises(SettingsError, match=text):
         return_levels(maxima(SAMPLES[:, 0]), **changes)
 
@@ -173,8 +173,8 @@ def test_the_warning_counts_the_cells_with_short_records() -> None:
 # --- maps -----------------------------------------------------------------------------------------------------
 
 
-def test_percentiles_are_numpys() -> None:
-    """Those of `np.nanquantile`, to the last bit where nothing is missing, without its loop over cells."""
+def test_percentiles_equal_numpys() -> None:
+    """Percentiles equal `np.nanquantile`, to the last bit without missing values, without its loop over cells."""
     values = np.random.default_rng(5).gumbel(30, 8, (7, 11, 50))
     some = np.where(np.random.default_rng(6).random(values.shape) < 0.2, np.nan, values)
 
@@ -185,8 +185,8 @@ def test_percentiles_are_numpys() -> None:
 
 
 @pytest.mark.parametrize("method", ["lmoments", "kostra"])
-def test_no_python_runs_for_every_cell(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A map of twenty times as many cells makes as many calls of Python functions, if they are fitted at once."""
+def test_python_calls_do_not_grow_with_the_map(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fitting twenty times as many cells at once makes as many calls of Python functions."""
     monkeypatch.setattr(fits, "_ROOM", 1 << 40)
     dims = ("duration", "point")
     hours = np.array([60, 360], "timedelta64[m]").astype("timedelta64[ns]")
@@ -212,8 +212,8 @@ def test_no_python_runs_for_every_cell(method: Any, monkeypatch: pytest.MonkeyPa
     assert calls[1] < 1.2 * calls[0]
 
 
-def test_levels_do_not_depend_on_how_cells_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some cells at a time have the levels of all at once."""
+def test_levels_do_not_depend_on_blocks_of_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells fitted in blocks have the same levels as all at once."""
     whole = return_levels(maxima(SAMPLES, "point"), [10, 100], resamples=20)
     monkeypatch.setattr(fits, "_ROOM", 1)
 
@@ -221,7 +221,7 @@ def test_levels_do_not_depend_on_how_cells_are_cut(monkeypatch: pytest.MonkeyPat
 
 
 def test_uncertain_levels_are_marked_in_every_cell() -> None:
-    """A short record, or a period beyond three times the record, is marked where it is."""
+    """Cells with a short record, and periods beyond three times the record, are marked."""
     values = np.repeat(SAMPLES[:40, :1], 2, axis=1)
     values[25:, 1] = np.nan
 
@@ -231,17 +231,17 @@ def test_uncertain_levels_are_marked_in_every_cell() -> None:
     assert found.uncertain.values.tolist() == [[False, False], [False, True]]
 
 
-def test_an_unnamed_array_is_called_the_maxima() -> None:
-    """Messages do not speak of None."""
+def test_messages_about_an_unnamed_array() -> None:
+    """Messages call an unnamed array "the maxima", not None."""
     with pytest.warns(UserWarning, match="15 years of the maxima are few"):
         return_levels(maxima(SAMPLES[:15, 0]).rename(None), [10], resamples=0)
 
 
-# --- the inverse ----------------------------------------------------------------------------------------------
+# --- return periods -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("counted", ["annual", "partial"])
-def test_return_periods_are_those_of_the_levels(counted: Any) -> None:
+def test_return_periods_are_the_inverse_of_levels(counted: Any) -> None:
     """The level of a return period has that return period, in every cell."""
     levels = return_levels(maxima(SAMPLES, "point"), [2, 10, 100], resamples=0, counted=counted)
 
@@ -251,8 +251,8 @@ def test_return_periods_are_those_of_the_levels(counted: Any) -> None:
     np.testing.assert_allclose(found.transpose("return_period", "point"), expected, rtol=1e-9)
 
 
-def test_return_periods_as_scipy_has_them() -> None:
-    """1 / (1 - F), infinite above the upper limit of a bounded distribution, and 1 below the lower of another."""
+def test_return_periods_equal_scipys() -> None:
+    """Return periods are 1 / (1 - F): infinite above a distribution's upper limit, and 1 below its lower limit."""
     levels = return_levels(maxima(SAMPLES, "point"), [2], resamples=0)
 
     for point in range(3):
@@ -264,7 +264,7 @@ def test_return_periods_as_scipy_has_them() -> None:
 
 
 def test_return_periods_of_a_place_and_a_duration() -> None:
-    """The name of a point and a duration choose a distribution; unknown ones raise."""
+    """The name of a point and a duration select a distribution; unknown ones raise."""
     hours = np.array([60, 360], "timedelta64[m]").astype("timedelta64[ns]")
     values = np.stack([SAMPLES, 2 * SAMPLES], axis=1)
     coords = {"duration": hours, "point": ["a", "b", "c"]}
@@ -280,7 +280,7 @@ def test_return_periods_of_a_place_and_a_duration() -> None:
     with pytest.raises(SettingsError, match="the levels have no point 'd': choose one of a, b, c"):
         return_period(levels, 10, place="d")
     with pytest.raises(SettingsError, match="not a result of return_levels"):
-        return_period(maxima(SAMPLES, "point"), 10)  # type: ignore[arg-type] # what is tested
+        return_period(maxima(SAMPLES, "point"), 10)  # type: ignore[arg-type] # under test
 
 
 # --- KOSTRA-DWD-2020 ------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ PUBLISHED = {  # mm for 1, 2, 5, 10, 20, 30, 50 and 100 years: DWD, KOSTRA-DWD-2
 PERIODS = np.array([1, 2, 5, 10, 20, 30, 50, 100.0])
 
 
-def test_the_formula_is_dwds() -> None:
+def test_the_formula_reproduces_dwds_table() -> None:
     """Four numbers reproduce the published table of a cell to 0.42 mm; annual periods would miss it by far."""
     model = fits.KostraModel(np.array(list(PUBLISHED)) / 60)
     fitted = tuple(np.array(value) for value in (KOSTRA_SHAPE, 13.646, 4.193, 0.0179, 0.7278))
@@ -311,7 +311,7 @@ def test_the_formula_is_dwds() -> None:
 
 
 def kostra_years(years: int, cells: int) -> xr.DataArray:
-    """Return maxima of years that follow the distribution of that cell, the durations independent."""
+    """Return annual maxima drawn from that cell's distribution, independent between durations."""
     minutes = np.array([5, 15, 60, 240, 1440])
     rng = np.random.default_rng(7)
     reached = stats.genextreme.rvs(
@@ -322,8 +322,8 @@ def kostra_years(years: int, cells: int) -> xr.DataArray:
     return values.assign_coords(duration=minutes.astype("timedelta64[m]").astype("timedelta64[ns]"))
 
 
-def test_the_distribution_of_all_durations_is_found_again() -> None:
-    """From two thousand years the true parameters and levels come out."""
+def test_the_distribution_of_all_durations_is_recovered() -> None:
+    """Parameters and levels fitted to 2,000 years are close to the true ones."""
     values = kostra_years(2000, 2)
 
     found = return_levels(values, PERIODS.tolist(), resamples=0, method="kostra")
@@ -339,7 +339,7 @@ def test_the_distribution_of_all_durations_is_found_again() -> None:
 
 
 def test_the_scaling_is_as_good_as_scipys() -> None:
-    """Powell's method, from DWD's start, finds no statistic that is smaller by more than a little."""
+    """Powell's method, from DWD's start, finds at most a slightly smaller statistic."""
     values = kostra_years(25, 4)
     model = fits.KostraModel(values.duration.values / np.timedelta64(1, "h"))
 
@@ -359,7 +359,7 @@ def test_the_scaling_is_as_good_as_scipys() -> None:
         assert cost(ours) <= powell.fun + 0.1
 
 
-def test_kostra_has_levels_of_any_duration_backwards() -> None:
+def test_kostra_has_return_periods_of_any_duration() -> None:
     """A return period of a duration between those of the maxima follows from the formula."""
     levels = return_levels(kostra_years(40, 2), [10, 100], resamples=10, method="kostra")
 
@@ -381,12 +381,12 @@ def test_kostra_has_levels_of_any_duration_backwards() -> None:
     ],
 )
 def test_unknown_methods(changes: dict[str, Any], text: str) -> None:
-    """Methods and ways to count that do not exist raise."""
+    """Unknown methods and ways to count raise."""
     with pytest.raises(SettingsError, match=text):
         return_levels(maxima(SAMPLES[:, 0]), **changes)
 
 
 def test_kostra_needs_durations() -> None:
-    """One duration has no scaling."""
+    """KOSTRA's method needs several durations and raises for one."""
     with pytest.raises(SeriesError, match='method="kostra" needs a dimension duration of two or more'):
         return_levels(maxima(SAMPLES[:, 0]), [10], method="kostra")

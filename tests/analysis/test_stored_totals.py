@@ -1,4 +1,4 @@
-"""Totals that are written as they are computed: equal values, bounded memory, and safe to interrupt."""
+"""Totals written while they are computed: equal values, bounded memory, and safe to interrupt."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ["hours.zarr", "hours.nc"])
 @pytest.mark.parametrize("chunks", [None, {"time": 7}])
-def test_a_store_holds_what_is_returned_otherwise(name: str, chunks: Any, tmp_path: Path) -> None:
-    """Values, coverage, bounds and attributes, from a Dataset that is lazy or not."""
+def test_a_store_equals_the_returned_totals(name: str, chunks: Any, tmp_path: Path) -> None:
+    """A store has the same values, coverage, bounds and attributes, for lazy and loaded Datasets."""
     ds = DS if chunks is None else DS.chunk(chunks)
     expected = accumulate(ds, "1h", min_coverage=0.9).compute()
 
@@ -49,7 +49,7 @@ def test_a_store_holds_what_is_returned_otherwise(name: str, chunks: Any, tmp_pa
 
 
 def test_archives_are_written_too(folder: Path, tmp_path: Path) -> None:
-    """Days of frames, in one pass for each run of periods."""
+    """Totals of an archive's days are written, in one pass per run of periods."""
     expected = accumulate(folder, "1D", min_coverage=0, progress=False)
 
     found = accumulate(folder, "1D", min_coverage=0, store=tmp_path / "days.zarr", progress=False)
@@ -57,8 +57,8 @@ def test_archives_are_written_too(folder: Path, tmp_path: Path) -> None:
     xr.testing.assert_equal(found.compute(), expected)
 
 
-def test_an_interrupted_call_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written is kept, and only the rest is computed."""
+def test_an_interrupted_call_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written periods are kept, and the next call computes only the rest."""
     monkeypatch.setattr(stored_totals, "_ROOM", 1)  # a period at a time
     store = tmp_path / "hours.zarr"
     read: list[int] = []
@@ -75,7 +75,7 @@ def test_an_interrupted_call_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(KeyboardInterrupt):
         accumulate(ds, "1h", min_coverage=0, store=store)
     before = len(read)
-    read.append(-1)  # from here on nothing is interrupted
+    read.append(-1)  # from here on no call is interrupted
 
     found = accumulate(ds, "1h", min_coverage=0, store=store)
 
@@ -83,8 +83,8 @@ def test_an_interrupted_call_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     xr.testing.assert_equal(found.compute(), accumulate(DS, "1h", min_coverage=0))
 
 
-def test_a_complete_store_is_returned_as_it_is(tmp_path: Path) -> None:
-    """The same call a second time computes no period."""
+def test_a_complete_store_is_not_computed_again(tmp_path: Path) -> None:
+    """The same call a second time returns the store unchanged."""
     first = accumulate(DS, "1h", store=tmp_path / "hours.nc").compute()
     untouched = (tmp_path / "hours.nc").stat().st_mtime_ns
 
@@ -95,8 +95,8 @@ def test_a_complete_store_is_returned_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["hours.zarr", "hours.nc"])
-def test_another_question_is_refused(name: str, tmp_path: Path) -> None:
-    """A store never mixes totals of two calls."""
+def test_a_store_of_another_call_raises(name: str, tmp_path: Path) -> None:
+    """Totals of two different calls are never mixed in a store."""
     accumulate(DS, "1h", store=tmp_path / name).close()
 
     with pytest.raises(SettingsError, match=r"holds the totals of another request: choose another store"):
@@ -106,12 +106,12 @@ def test_another_question_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole result would be 173 MB."""
+    """Memory stays bounded, although the whole result has 173 MB."""
     monkeypatch.setattr(stored_totals, "_ROOM", 10_000_000)
     fields = da.ones((720, 300, 300), dtype="f4", chunks=(60, 300, 300))
     ds = rain(np.zeros((720, 1, 1))).isel(y=0, x=0, drop=True).YW.expand_dims(y=300, x=300)
     ds = ds.transpose("time", "y", "x").copy(data=fields)
-    accumulate(rain(np.ones((12, 1, 1))), "1h", store=tmp_path / "first.zarr")  # loads what is loaded once
+    accumulate(rain(np.ones((12, 1, 1))), "1h", store=tmp_path / "first.zarr")  # imports before the measurement
     tracemalloc.start()
     try:
         accumulate(ds, "15min", store=tmp_path / "quarters.zarr")
@@ -122,8 +122,8 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert peak < 90e6
 
 
-def test_a_result_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message states its size, the free memory, and the remedy; lazy results are not held, and not refused."""
+def test_a_result_too_large_for_memory_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message states the size, the free memory and the remedy; lazy results never raise."""
     monkeypatch.setattr(stored_totals, "_free_memory", lambda: 1000)
 
     with pytest.raises(SettingsError, match=r"5 periods take 480 B, more than a quarter of the 1.*store=\"days"):

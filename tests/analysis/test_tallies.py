@@ -1,4 +1,4 @@
-"""Tallies: whatever frames they are given, they tell what a plain computation does."""
+"""Tallies: for any frames they equal a plain computation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tallied(frames: NDArray[np.uint16], packing: Packing = PACKING, wanted: Want
 
 
 def assert_as_computed(totals: Totals, frames: NDArray[np.uint16], packing: Packing) -> None:
-    """Hold totals against the plain way."""
+    """Compare totals with a plain computation."""
     missing = packing.is_missing(frames)
     counts = (frames & VALUE).astype(np.int64)
     values = packing.values(frames)
@@ -45,7 +45,7 @@ def assert_as_computed(totals: Totals, frames: NDArray[np.uint16], packing: Pack
 
 
 def calm_frames() -> st.SearchStrategy[NDArray[np.uint16]]:
-    """Return frames of which few flags change, as radars do: each frame changes one cell's flags, or none."""
+    """Return frames with few changes of flags, as radars have: each frame changes at most one cell's flags."""
     values = hnp.arrays(
         np.uint16, st.tuples(st.integers(1, 3 * GROUP), st.just(5)), elements=st.integers(0, VALUE)
     )
@@ -66,8 +66,8 @@ class TestFlags:
     """16-bit codes with flags."""
 
     @given(frames=calm_frames(), packing=st.sampled_from([PACKING, MASKING]))
-    def test_frames_whose_flags_seldom_change(self, frames: NDArray[np.uint16], packing: Packing) -> None:
-        """Cells may be lost and found at any place of a group."""
+    def test_frames_whose_flags_rarely_change(self, frames: NDArray[np.uint16], packing: Packing) -> None:
+        """Cells may become missing or valid at any position of a group."""
         totals = tallied(frames, packing)
 
         assert_as_computed(totals, frames, packing)
@@ -76,8 +76,8 @@ class TestFlags:
         frames=hnp.arrays(np.uint16, st.tuples(st.integers(1, 3 * GROUP), st.integers(1, 7))),
         packing=st.sampled_from([PACKING, MASKING]),
     )
-    def test_any_codes_at_all(self, frames: NDArray[np.uint16], packing: Packing) -> None:
-        """Every code of 16 bits, in any order."""
+    def test_any_codes(self, frames: NDArray[np.uint16], packing: Packing) -> None:
+        """Totals of any 16-bit codes in any order are correct."""
         totals = tallied(frames, packing)
 
         assert_as_computed(totals, frames, packing)
@@ -85,7 +85,7 @@ class TestFlags:
     @pytest.mark.parametrize("length", range(1, 2 * GROUP + 2))
     @pytest.mark.parametrize("code", [0, VALUE, NO_DATA_CODE, CLUTTER | VALUE, 0xFFFF])
     def test_the_same_code_in_groups_of_every_length(self, length: int, code: int) -> None:
-        """The largest values do not overflow, and a cell that is missing throughout has no sum."""
+        """The largest values do not overflow, and a cell that is always missing has no sum."""
         frames = np.full((length, 3), code, np.uint16)
 
         totals = tallied(frames)
@@ -93,13 +93,13 @@ class TestFlags:
         assert_as_computed(totals, frames, PACKING)
 
     def test_many_largest_values(self) -> None:
-        """Ten thousand of the largest values, more than an archive's part has, are summed exactly."""
+        """Ten thousand of the largest values, more than in an archive's part, are summed exactly."""
         totals = tallied(np.full((10_000, 2), VALUE, np.uint16))
 
         np.testing.assert_array_equal(totals.sums, [10_000 * VALUE] * 2)
 
-    def test_a_tally_starts_anew(self) -> None:
-        """After a start nothing is left of frames before it, nor of the flags that were cut off."""
+    def test_a_tally_can_be_reused(self) -> None:
+        """After `start` no earlier frames and no flags of earlier frames have an effect."""
         tally = FlagTally(2, EVERYTHING)
         frames = np.array([[5, NO_DATA_CODE], [NO_DATA_CODE | CLUTTER, 7]], np.uint16)
         tally.start(PACKING)
@@ -115,7 +115,7 @@ class TestFlags:
         assert_as_computed(totals, frames, MASKING)
 
     def test_codes_at_an_odd_address(self) -> None:
-        """A header of odd length changes nothing."""
+        """Codes that begin at an odd address, behind a header of odd length, have the same totals."""
         frames = np.arange(8, dtype=np.uint16).reshape(2, 4)
         odd = np.frombuffer(b"x" + frames.tobytes(), "<u2", offset=1).reshape(2, 4)
         assert not odd.flags.aligned
@@ -124,8 +124,8 @@ class TestFlags:
 
         assert_as_computed(totals, frames, PACKING)
 
-    def test_what_is_not_wanted_is_not_there(self) -> None:
-        """Arrays that nobody asked for are empty."""
+    def test_unrequested_totals_are_empty(self) -> None:
+        """Arrays that were not requested are empty."""
         totals = tallied(np.zeros((2, 3), np.uint16), wanted=Wanted())
 
         assert [array.size for array in (totals.sums, totals.largest, totals.smallest)] == [0, 0, 0]
@@ -134,8 +134,8 @@ class TestFlags:
 
     @settings(max_examples=25)
     @given(frames=hnp.arrays(np.uint16, (20, 4)), at=st.integers(1, 19))
-    def test_totals_add_up(self, frames: NDArray[np.uint16], at: int) -> None:
-        """The totals of some frames and of the others are those of all."""
+    def test_totals_of_parts_can_be_added(self, frames: NDArray[np.uint16], at: int) -> None:
+        """The totals of two parts added together equal those of all frames."""
         totals = tallied(frames[:at])
 
         totals.add(tallied(frames[at:]))
@@ -144,7 +144,7 @@ class TestFlags:
 
     @pytest.mark.parametrize("scale", [0.01, 0.1, 0.001])
     def test_thresholds_are_decimal_numbers(self, scale: float) -> None:
-        """Those codes are counted whose decimal value is not below the threshold, whatever float32 says."""
+        """A code counts if its decimal value reaches the threshold, regardless of float32's rounding."""
         codes = np.arange(VALUE + 1, dtype=np.uint16)
         steps = (1, 10, 29, 57, 100, 2500, VALUE)
         wanted = Wanted(thresholds=tuple(float(f"{step * scale:.6g}") for step in steps))
@@ -156,7 +156,7 @@ class TestFlags:
 
     @pytest.mark.parametrize(("threshold", "counted"), [(-1.0, 2), (0.0, 2), (40.951, 0), (1e9, 0)])
     def test_thresholds_beyond_all_values(self, threshold: float, counted: int) -> None:
-        """A threshold below all values counts every valid cell, one above all values none."""
+        """A threshold below all values counts every valid cell, one above them counts none."""
         frames = np.array([[0], [VALUE], [NO_DATA_CODE]], np.uint16)
 
         totals = tallied(frames, wanted=Wanted(thresholds=(threshold,)))
@@ -174,8 +174,8 @@ class TestValues:
             elements=st.one_of(st.just(np.nan), st.floats(-32.5, 500, width=32)),
         )
     )
-    def test_as_numpy_does(self, frames: NDArray[np.float32]) -> None:
-        """Sums are those of float64 but for steps of 6e-8; all else is exact."""
+    def test_totals_equal_numpys(self, frames: NDArray[np.float32]) -> None:
+        """Sums equal those of float64 within 6e-8; all other totals are exact."""
         totals = of_values(frames)
 
         valid = ~np.isnan(frames)
@@ -192,7 +192,7 @@ class TestValues:
         order=st.permutations(range(12)),
     )
     def test_the_order_of_frames_changes_nothing(self, frames: NDArray[np.float32], order: list[int]) -> None:
-        """Not a single bit, so that threads may add in any order."""
+        """The result is identical to the bit, so threads may add frames in any order."""
         totals, others = of_values(frames), of_values(frames[order])
 
         np.testing.assert_array_equal(totals.sums, others.sums)
@@ -209,7 +209,7 @@ MARKED = (
 @pytest.mark.parametrize("packing", MARKED, ids=["u4 moved by one", "u2", "u2 without undetect", "u1"])
 @given(data=st.data())
 def test_codes_without_flags_have_the_totals_of_their_values(packing: Packing, data: st.DataObject) -> None:
-    """Marks are missing, the code of undetected cells is zero, and thresholds beyond all codes count nothing."""
+    """Marked codes are missing, undetected cells are zero, and thresholds above all codes count none."""
     last = 2 ** (8 * packing.itemsize) - 1
     special = st.sampled_from([0, 1, last - 1, last, *packing.marks])
     codes = data.draw(
@@ -238,8 +238,8 @@ def test_codes_without_flags_have_the_totals_of_their_values(packing: Packing, d
         np.testing.assert_array_equal(above, reached.sum(axis=0))
 
 
-def test_an_offset_of_broken_steps_needs_values() -> None:
-    """No code stands for zero then, which cells without an echo have."""
+def test_an_offset_of_fractional_steps_needs_values() -> None:
+    """If the offset is not a multiple of the step, no code means zero, so values are tallied instead."""
     assert not CodeTally.can_take(Packing(scale=0.05, offset=-0.03, marks=(65535,), undetect=0))
     assert not CodeTally.can_take(PACKING)
 

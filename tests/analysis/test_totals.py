@@ -1,4 +1,4 @@
-"""Totals: they are sums by hand, lazy or not, with the share that is known."""
+"""Totals: they equal sums by hand, lazy or not, with the share of valid intervals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def by_hand(values: Any) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("chunks", [None, {"time": 1}, {"time": 7, "y": 2}, {"time": -1}])
 def test_days_and_hours_are_sums(chunks: Any) -> None:
-    """Each period's total is the sum of what ends in it, however the data are cut."""
+    """Each period's total is the sum of the intervals that end in it, for any chunks."""
     ds = DS if chunks is None else DS.chunk(chunks)
 
     found = totals(ds, "1D")
@@ -46,14 +46,14 @@ def test_days_and_hours_are_sums(chunks: Any) -> None:
 
 
 def test_lazy_stays_lazy() -> None:
-    """Nothing is computed before it is asked for, and dask's arrays stay dask's."""
+    """For a lazy Dataset nothing is computed before `compute()`, and the result has dask arrays."""
     called = []
 
-    def told(block: Any) -> Any:
+    def recorded(block: Any) -> Any:
         called.append(block.shape)
         return block
 
-    lazy = DS.assign(YW=DS.YW.chunk(time=50).map_blocks(told, template=DS.YW.chunk(time=50)))
+    lazy = DS.assign(YW=DS.YW.chunk(time=50).map_blocks(recorded, template=DS.YW.chunk(time=50)))
 
     found = totals(lazy, "1h")
 
@@ -62,8 +62,8 @@ def test_lazy_stays_lazy() -> None:
     xr.testing.assert_equal(found.compute(), totals(DS, "1h"))
 
 
-def test_a_total_says_how_long_it_is() -> None:
-    """Days are 1440 minutes; months differ, and do not say; a sum of sums is a sum."""
+def test_a_total_states_its_interval() -> None:
+    """Days state 1440 minutes; months, which differ, state none; the name of a sum of sums is not repeated."""
     days = totals(DS, "1D")
     months = totals(rain(np.ones((62, 1, 1)), first="2020-02-01", minutes=1440), "MS")
 
@@ -74,15 +74,15 @@ def test_a_total_says_how_long_it_is() -> None:
 
 
 def test_a_gap_counts_as_missing() -> None:
-    """Steps without a frame lower the coverage as missing cells do."""
+    """Missing frames lower the coverage like missing cells."""
     found = totals(rain(np.ones((24, 1, 1))).isel(time=[*range(6), *range(12, 24)]), "1h")
 
     assert found.YW.values.ravel().tolist() == [6, 12]
     assert found.coverage.values.ravel().tolist() == [0.5, 1]
 
 
-def test_other_dimensions_stay() -> None:
-    """Series at points and of areas are added up as fields are."""
+def test_other_dimensions_are_kept() -> None:
+    """Series at points and of areas are summed like fields."""
     points = DS.YW.stack(point=("y", "x")).reset_index("point", drop=True).to_dataset()
 
     found = totals(points, None)
@@ -98,7 +98,7 @@ def test_other_dimensions_stay() -> None:
     )
 )
 def test_totals_by_hand(values: list[float]) -> None:
-    """For any amounts the hours' totals are those that one would add up."""
+    """For any amounts the hourly totals equal sums by hand."""
     found = totals(series(values), "1h")
 
     for hour, total in enumerate(found.YW.values):
@@ -108,7 +108,7 @@ def test_totals_by_hand(values: list[float]) -> None:
 
 
 def test_memory_does_not_grow_with_the_period() -> None:
-    """A long period is added up in parts, not held."""
+    """A long period is summed in parts and never held in memory."""
     fields = da.ones((600, 300, 300), dtype="f4", chunks=(10, 300, 300))
     ds = rain(np.zeros((600, 1, 1))).isel(y=0, x=0, drop=True).YW.expand_dims(y=300, x=300)
     ds = ds.transpose("time", "y", "x").copy(data=fields)
@@ -124,8 +124,8 @@ def test_memory_does_not_grow_with_the_period() -> None:
 
 
 @pytest.mark.parametrize(("least", "known"), [(0, 2), (0.5, 2), (0.51, 1), (1, 1)])
-def test_little_known_is_missing(least: float, known: int) -> None:
-    """A total of which less than a share is known becomes NaN; what equals it stays."""
+def test_totals_with_low_coverage_are_missing(least: float, known: int) -> None:
+    """A total whose coverage is below the required share becomes NaN; one that equals it stays."""
     half = totals(rain(np.ones((24, 1, 1))).isel(time=[*range(6), *range(12, 24)]), "1h")
 
     found = with_coverage(half, least)
@@ -135,13 +135,13 @@ def test_little_known_is_missing(least: float, known: int) -> None:
 
 
 @pytest.mark.parametrize("least", [-0.1, 1.1, 95])
-def test_what_is_no_share(least: float) -> None:
-    """A percentage is not taken for a share."""
+def test_a_percentage_raises(least: float) -> None:
+    """A percentage in place of a share raises."""
     with pytest.raises(SettingsError, match="is not a share"):
         with_coverage(totals(DS, "1D"), least)
 
 
 def test_rates_are_refused() -> None:
-    """A rate that is summed up would be twelve times too much."""
+    """A rate raises: its sum would be twelve times too large."""
     with pytest.raises(SeriesError, match="only amounts in mm"):
         totals(DS.YW.assign_attrs(units="mm h-1"), "1D")

@@ -1,4 +1,4 @@
-"""Films: every field once, in its colours, at its time, and never more than one in memory."""
+"""Animations: every field is drawn once, in its colours, at its time, with one field in memory at a time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fields(count: int, *, size: int = 40, **attrs: Any) -> xr.DataArray:
 
 
 def computed(count: int, size: int, seen: list[int]) -> xr.DataArray:
-    """Return fields that note when they are computed."""
+    """Return lazy fields that record when they are computed."""
     import dask.array as dask
 
     def make(block_info: Any = None) -> Any:
@@ -71,8 +71,8 @@ def pictures(path: Path) -> list[np.ndarray[Any, Any]]:
         return found
 
 
-def test_each_field_is_a_picture_in_its_colours(tmp_path: Path) -> None:
-    """The cells of each picture have the colour of the class of their field, to what a GIF can tell."""
+def test_each_field_is_drawn_in_its_colours(tmp_path: Path) -> None:
+    """The cells of each picture have the colour of their field's class, to the precision of a GIF."""
     film = animate(fields(7), **LOW)
 
     shown = pictures(film.save(tmp_path / "rain.gif"))
@@ -98,8 +98,8 @@ def test_dry_and_missing_cells_look_different(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", [7, 12, 30])
-def test_a_film_is_as_long_as_it_should_be(tmp_path: Path, fps: float) -> None:
-    """GIF counts hundredths of seconds; rounding does not add up, and the film begins again at its end."""
+def test_a_film_has_the_requested_duration(tmp_path: Path, fps: float) -> None:
+    """Rounding to a GIF's hundredths of seconds does not accumulate, and the film loops."""
     path = animate(fields(20), fps=fps, **LOW).save(tmp_path / "rain.gif")
 
     with Image.open(path) as film:
@@ -112,8 +112,8 @@ def test_a_film_is_as_long_as_it_should_be(tmp_path: Path, fps: float) -> None:
     assert lasting == pytest.approx(1000 * 20 / fps, abs=5)
 
 
-def test_only_the_title_moves_if_the_weather_does_not(tmp_path: Path) -> None:
-    """Two equal fields differ in the line of the time alone, which all else leaves room for."""
+def test_only_the_title_changes_between_equal_fields(tmp_path: Path) -> None:
+    """Pictures of two equal fields differ only in the line of the time."""
     first, second = pictures(animate(fields(1).isel(time=[0, 0]), **LOW).save(tmp_path / "same.gif"))
     da = fields(2).copy(data=np.full((2, 40, 40), 1.0, np.float32))
     early, late = pictures(animate(da, **LOW).save(tmp_path / "two.gif"))
@@ -124,8 +124,8 @@ def test_only_the_title_moves_if_the_weather_does_not(tmp_path: Path) -> None:
     assert 0 < rows.min() <= rows.max() < 0.2 * len(early)
 
 
-def test_every_takes_each_so_many_th_field() -> None:
-    """`every=3` of seven fields are the first, the fourth and the seventh."""
+def test_every_selects_each_nth_field() -> None:
+    """`every=3` of seven fields selects the first, the fourth and the seventh."""
     film = animate(fields(7), every=3, **LOW)
 
     assert list(film.fields["time"].values) == list(fields(7)["time"].values[::3])
@@ -154,7 +154,7 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path) -> None:
         tracemalloc.stop()
         return most
 
-    peak(2)  # what is loaded and kept once
+    peak(2)  # what is loaded only once
 
     few, many = peak(4), peak(16)
 
@@ -163,7 +163,7 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path) -> None:
 
 
 def test_without_a_unit_one_scale_suits_all_fields(tmp_path: Path) -> None:
-    """Without a unit the classes cover the least and the largest value of the whole film, with progress."""
+    """Without a unit the classes cover the smallest and the largest value of the whole film, with progress."""
     events: list[Progress] = []
     da = fields(3, units="furlong")
     da[2] = 90.0
@@ -185,8 +185,8 @@ def test_progress_counts_fields(tmp_path: Path) -> None:
     ]
 
 
-def test_a_forecast_runs_ahead() -> None:
-    """Of a single forecast the lead times are the film, at the times that they are for."""
+def test_a_forecast_plays_over_its_valid_times() -> None:
+    """The film of a single forecast shows its lead times at their valid times."""
     ahead = fields(3).rename(time="lead_time")
     times = ahead["lead_time"].values
     leads = (times - times[0]).astype("timedelta64[ns]")
@@ -197,8 +197,8 @@ def test_a_forecast_runs_ahead() -> None:
     assert film.words == "Rain, 2020-06-13 15:25 UTC to 2020-06-13 15:35 UTC"
 
 
-def test_a_notebook_shows_it_without_pyplot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without ffmpeg the film is an image with words for those who do not see it, and no figure is left open."""
+def test_a_notebook_shows_a_film_without_pyplot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ffmpeg the film is a GIF with an alternative text, and no figure is left open."""
     monkeypatch.setitem(mpl.rcParams, "animation.ffmpeg_path", "no-such-program")
     film, open_before = animate(fields(2), title="<b>", **LOW), plt.get_fignums()
 
@@ -214,8 +214,8 @@ def test_a_notebook_shows_it_without_pyplot(monkeypatch: pytest.MonkeyPatch) -> 
     assert repr(film).endswith("15:30 UTC, 2 fields in 0.2 s>")
 
 
-def test_a_page_holds_the_film_itself(tmp_path: Path) -> None:
-    """The HTML file asks for nothing else, and names the source of the data."""
+def test_a_page_contains_the_film(tmp_path: Path) -> None:
+    """The HTML file needs no other file, and names the source of the data."""
     text = animate(fields(2), **LOW).save(tmp_path / "rain.html").read_text(encoding="utf-8")
 
     assert text.startswith("<!DOCTYPE html>")
@@ -235,8 +235,8 @@ def test_a_page_holds_the_film_itself(tmp_path: Path) -> None:
         ({"classes": (2, 1)}, r"must be at least two rising numbers"),
     ],
 )
-def test_what_cannot_be_filmed_is_said_at_once(change: dict[str, Any], text: str) -> None:
-    """A setting that cannot be is refused before anything is read."""
+def test_invalid_settings_raise_at_once(change: dict[str, Any], text: str) -> None:
+    """An invalid setting raises before any field is read."""
     with pytest.raises(SettingsError, match=text):
         animate(fields(2), **(LOW | change))
 
@@ -247,10 +247,10 @@ def test_a_month_is_refused_with_a_remedy() -> None:
 
     with pytest.raises(
         SettingsError, match=r"8,640 fields would run 12\.0 min, take .*GIF.*every=9, .* 960"
-    ) as told:
+    ) as caught:
         animate(month, **LOW)
 
-    found = re.search(r"every=(\d+)", str(told.value))
+    found = re.search(r"every=(\d+)", str(caught.value))
     assert found is not None
     assert len(animate(month, every=int(found[1]), **LOW)) == 960
 
@@ -264,14 +264,14 @@ def test_a_month_is_refused_with_a_remedy() -> None:
         (lambda da: da.to_dataset(), r"a map shows one variable, not a Dataset"),
     ],
 )
-def test_what_is_no_film_is_said(change: Callable[[xr.DataArray], Any], text: str) -> None:
-    """A single field, none, a further dimension, or a Dataset: the error says which."""
+def test_data_that_are_not_a_series_of_fields_raise(change: Callable[[xr.DataArray], Any], text: str) -> None:
+    """A single field, no field, a further dimension, or a Dataset raises an error that says which."""
     with pytest.raises(SeriesError, match=text):
         animate(change(fields(2)), **LOW)
 
 
-def test_files_are_of_known_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another ending is refused, and an MP4 where there is no ffmpeg; nothing is left."""
+def test_only_known_suffixes_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown suffix, or an MP4 without ffmpeg, raises, and no file is left."""
     monkeypatch.setitem(mpl.rcParams, "animation.ffmpeg_path", "no-such-program")
     film = animate(fields(2), **LOW)
 
@@ -283,8 +283,8 @@ def test_files_are_of_known_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_film_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    """If a field cannot be read in the middle, the error comes through, and an older film stays as it was."""
+def test_a_failed_film_keeps_the_previous_file(tmp_path: Path) -> None:
+    """If a field cannot be read, its error is raised, and an existing film is unchanged."""
     import dask.array as dask
 
     def broken(block: Any, block_info: Any = None) -> Any:
@@ -305,10 +305,10 @@ def test_a_film_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a script stands for ffmpeg")
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script replaces ffmpeg")
 @pytest.mark.parametrize("reads", ["", "cat > /dev/null;"])
 def test_an_ffmpeg_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: str) -> None:
-    """Whether it gives up at once or at the end, its last words are in the error, and no film is left."""
+    """If ffmpeg fails, at once or at the end, the error quotes its last line, and no film is left."""
     program = tmp_path / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{reads} echo Unknown encoder libx264 >&2; exit 1\n", encoding="utf-8")
     program.chmod(0o755)
@@ -321,10 +321,10 @@ def test_an_ffmpeg_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_mp4_is_a_video(tmp_path: Path) -> None:
-    """With ffmpeg the film is an MP4 that a browser begins to play before it has all of it."""
+    """With ffmpeg the film is an MP4 that a browser can play while it is still loading."""
     if find_ffmpeg() is None:
         pytest.skip("there is no ffmpeg on this machine")
-    film = animate(fields(5), **(LOW | {"dpi": 41}))  # odd sides, which H.264 does not take
+    film = animate(fields(5), **(LOW | {"dpi": 41}))  # odd sides, which H.264 does not support
 
     data = film.save(tmp_path / "rain.mp4").read_bytes()
 
@@ -333,8 +333,8 @@ def test_an_mp4_is_a_video(tmp_path: Path) -> None:
     assert film._repr_html_().startswith("<video controls loop ")
 
 
-def test_a_folder_that_may_not_be_written_is_said(tmp_path: Path) -> None:
-    """The disk's refusal is one of ours."""
+def test_an_unwritable_folder_raises(tmp_path: Path) -> None:
+    """An error of the disk is raised as an error of radar_nb."""
     (tmp_path / "file").write_bytes(b"")
 
     with pytest.raises((NotWritable, StorageError), match=r"rain\.gif"):

@@ -1,4 +1,4 @@
-"""What surrounds a field on its map: the part shown, lines and towns by scale, areas of the user."""
+"""The surroundings of a field on its map: extent, lines and towns by scale, areas of the user."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ AREAS = gpd.GeoDataFrame({"name": ["Parthe"]}, geometry=[shapely.box(12.4, 51.2,
 
 @pytest.fixture(autouse=True)
 def _closed() -> Any:
-    """Close the figures of a test."""
+    """Close a test's figures."""
     yield
     plt.close("all")
 
 
 def field(hours: int | None = None) -> xr.DataArray:
-    """Return a field whose value in each cell is its column, or several of them."""
+    """Return a field, or several, whose cells hold the number of their column."""
     values = np.broadcast_to(np.arange(GRID.cols, dtype="float32"), GRID.shape)
     coords: dict[str, Any] = {"y": GRID.y, "x": GRID.x, "time": np.datetime64("2020-06-13T15:50", "ns")}
     attrs = {"units": "mm", "interval_minutes": 60, "long_name": "hourly rain"}
@@ -48,8 +48,8 @@ def words(ax: Any) -> set[str]:
     return {text.get_text() for text in ax.texts}
 
 
-def test_an_extent_shows_whole_cells_at_their_place() -> None:
-    """The part around a town holds the town in its middle, and each cell keeps its value and position."""
+def test_an_extent_shows_whole_cells_at_their_positions() -> None:
+    """The extent around a town has the town in its middle, and each cell keeps its value and position."""
     ax = rn.plot(field(), extent="Leipzig +- 30 km")
     values = ax.images[0].get_array()
     west, east, south, north = ax.images[0].get_extent()
@@ -63,7 +63,7 @@ def test_an_extent_shows_whole_cells_at_their_place() -> None:
 
 @pytest.mark.parametrize("box", [(1.0, 2.0, 3.0, 4.0), (10.0, 50.0, 10.001, 50.001)])
 def test_an_extent_outside_the_data_is_an_error(box: Any) -> None:
-    """The message says what the data cover."""
+    """The message states what the data cover."""
     with pytest.raises(SettingsError, match=r"holds less than two cells of 'RW', which covers .* E and .* N"):
         rn.plot(field(), extent=box)
 
@@ -76,8 +76,8 @@ def test_an_extent_outside_the_data_is_an_error(box: Any) -> None:
         ("Grimma +- 8 km", {"Grimma", "Großbothen"}, {"Leipzig"}),
     ],
 )
-def test_towns_are_named_by_their_size_and_the_scale(extent: Any, shown: set[str], hidden: set[str]) -> None:
-    """A map of the country names cities, a map of a district villages."""
+def test_labelled_towns_depend_on_size_and_scale(extent: Any, shown: set[str], hidden: set[str]) -> None:
+    """A map of the country labels cities, a map of a district villages."""
     found = words(rn.plot(field(), extent=extent))
 
     assert shown <= found
@@ -86,7 +86,7 @@ def test_towns_are_named_by_their_size_and_the_scale(extent: Any, shown: set[str
 
 @pytest.mark.parametrize("extent", [None, "Köln +- 60 km", "Leipzig +- 15 km"])
 def test_names_of_towns_do_not_overlap(extent: Any) -> None:
-    """As drawn, no name of a town covers another, and each lies on the map."""
+    """No drawn name of a town covers another, and each is within the map."""
     ax = rn.plot(field(), extent=extent)
     ax.figure.canvas.draw()
     names = [text for text in ax.texts if text.get_clip_on()]
@@ -100,7 +100,7 @@ def test_names_of_towns_do_not_overlap(extent: Any) -> None:
         assert not any(box.overlaps(other) for other in boxes[:at])
 
 
-def test_a_town_is_drawn_where_it_lies() -> None:
+def test_a_town_is_drawn_at_its_position() -> None:
     """The dots lie at the towns' longitudes and latitudes."""
     ax = rn.plot(field(), extent="Leipzig +- 20 km")
     (dots,) = (line for line in ax.lines if line.get_label() == "_towns")
@@ -110,7 +110,7 @@ def test_a_town_is_drawn_where_it_lies() -> None:
 
 
 def test_areas_are_drawn_with_their_names() -> None:
-    """Areas are drawn where they lie, and as an extent they are the middle of the map."""
+    """Areas are drawn at their positions with their names, and as an extent they are centred on the map."""
     for ax in (rn.plot(field(), areas=AREAS), rn.plot(field(), extent=AREAS)):
         (lines, _) = (found for found in ax.collections if found.get_label() == "_areas")
         x, y = lines.get_segments()[0].T  # type: ignore[attr-defined]
@@ -120,8 +120,8 @@ def test_areas_are_drawn_with_their_names() -> None:
         assert "Parthe" in words(ax)
 
 
-def test_the_map_names_the_sources_of_what_it_shows() -> None:
-    """GeoNames is named where towns are drawn, DWD always."""
+def test_the_map_names_its_sources() -> None:
+    """GeoNames is named if towns are drawn, DWD always."""
     with_towns, without = words(rn.plot(field())), words(rn.plot(field(), towns=False))
 
     assert {"Map: GeoNames CC BY 4.0, Natural Earth", "Datenbasis: Deutscher Wetterdienst"} <= with_towns
@@ -129,8 +129,8 @@ def test_the_map_names_the_sources_of_what_it_shows() -> None:
     assert "Map: GeoNames CC BY 4.0, Natural Earth" not in without
 
 
-def test_north_is_shown_on_maps_of_a_part() -> None:
-    """The arrow points to the pole; a map of the country, where north turns by degrees, has none."""
+def test_maps_of_a_part_have_a_north_arrow() -> None:
+    """The arrow points to the pole; a map of the country has none, since north varies by degrees there."""
     ax = rn.plot(field(), extent="Görlitz +- 50 km")
     (arrow,) = (text for text in ax.texts if getattr(text, "arrow_patch", None))
     head, tail = np.array(arrow.xy), np.array(arrow.get_position())  # type: ignore[attr-defined]
@@ -142,7 +142,7 @@ def test_north_is_shown_on_maps_of_a_part() -> None:
 
 
 def test_facets_and_films_share_the_extent_and_the_towns() -> None:
-    """`col=` and `animate` take the same arguments as one map."""
+    """`col=` and `animate` accept the same arguments as a single map."""
     axes = rn.plot(field(3), col="time", extent="Leipzig +- 40 km", areas=AREAS)
     film = rn.animate(field(3), extent="Leipzig +- 40 km", areas=AREAS, progress=False)
 
@@ -152,7 +152,7 @@ def test_facets_and_films_share_the_extent_and_the_towns() -> None:
     assert [area.name for area in film.look.areas] == ["Parthe"]
 
 
-def test_degrees_are_drawn_where_they_are() -> None:
+def test_degree_labels_are_at_their_positions() -> None:
     """Each labelled meridian crosses the lower edge at its degree, each parallel the left edge."""
     ax = rn.plot(field(), extent="Stuttgart +- 80 km", graticule=True)
     labels: list[Any] = [text for text in ax.texts if text.get_text()[-2:] in {"°E", "°N"}]
@@ -173,14 +173,14 @@ def test_degrees_are_drawn_where_they_are() -> None:
     ],
 )
 def test_times_are_read_and_shown_in_a_time_zone(time: str, title: str) -> None:
-    """With `timezone` a time without offset is local, and the title says in which zone it is."""
+    """With `timezone` a time without offset is local, and the title names the zone."""
     ax = rn.plot(field(2), time=time, timezone="Europe/Berlin")
 
     assert title in ax.get_title(loc="left")
 
 
 def test_facets_and_films_show_local_times() -> None:
-    """The zone is named above all maps, and each time of a film."""
+    """The headline of facets, and each time of a film, name the zone."""
     axes = rn.plot(field(2), col="time", timezone="Europe/Berlin")
     film = rn.animate(field(2), timezone="Europe/Berlin", progress=False)
 
@@ -196,8 +196,8 @@ def test_facets_and_films_show_local_times() -> None:
         ("2020-06-13T15:50", "has no field of 2020-06-13 15:50 CEST.* the nearest is 2020-06-13 17:50 CEST"),
     ],
 )
-def test_an_hour_that_the_clock_skips_or_repeats_is_an_error(time: str, message: str) -> None:
-    """No time is guessed in the nights in which the clock changes; times in messages are local, too."""
+def test_skipped_and_repeated_local_times_raise(time: str, message: str) -> None:
+    """Local times that do not exist or occur twice raise; times in messages are local, too."""
     with pytest.raises(rn.errors.SeriesError, match=message):
         rn.plot(field(2), time=time, timezone="Europe/Berlin")
 
@@ -212,7 +212,7 @@ def test_an_hour_that_the_clock_skips_or_repeats_is_an_error(time: str, message:
         ({"norm": BoundaryNorm([0, 1, 5], 2)}, (0, 5)),
     ],
 )
-def test_a_scale_may_be_chosen_as_in_matplotlib(options: dict[str, Any], ends: tuple[float, float]) -> None:
+def test_a_scale_is_set_as_in_matplotlib(options: dict[str, Any], ends: tuple[float, float]) -> None:
     """`vmin`, `vmax` and `norm` set the ends of the scale; the classes complete them."""
     ax = rn.plot(field(), **options)
     image = ax.images[0]
@@ -233,7 +233,7 @@ def test_a_scale_may_be_chosen_as_in_matplotlib(options: dict[str, Any], ends: t
         ({"timezone": "Europe/Berln"}, "unknown timezone='Europe/Berln'"),
     ],
 )
-def test_a_scale_or_zone_that_cannot_be_used_is_an_error(options: dict[str, Any], message: str) -> None:
-    """The message names the value."""
+def test_invalid_scales_and_zones_raise(options: dict[str, Any], message: str) -> None:
+    """The message names the invalid value."""
     with pytest.raises(SettingsError, match=message):
         rn.plot(field(), **options)

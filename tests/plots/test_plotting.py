@@ -1,4 +1,4 @@
-"""Map: classes, colours, places and words."""
+"""Maps: classes, colours, positions and texts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def field(value: float = 1.0, *, name: str = "de900", **attrs: Any) -> xr.DataArray:
-    """Return a field as the reader does, with a hole in its south-western quarter."""
+    """Return a field like the reader's, with missing cells in its south-western quarter."""
     grid = GRIDS[name]
     values = np.full((1, *grid.shape), value, np.float32)
     values[0, : grid.rows // 2, : grid.cols // 2] = np.nan
@@ -42,13 +42,13 @@ def field(value: float = 1.0, *, name: str = "de900", **attrs: Any) -> xr.DataAr
 
 @pytest.fixture(autouse=True)
 def _closed_figures() -> Iterator[None]:
-    """Close what a test has drawn."""
+    """Close a test's figures."""
     yield
     plt.close("all")
 
 
 def pixel(ax: Axes, x: float, y: float) -> tuple[int, ...]:
-    """Render the map and give the colour at a place in metres."""
+    """Render the map and return the colour at a position in metres."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     figure.canvas.draw()
@@ -65,7 +65,7 @@ def limits(ax: Axes) -> list[float]:
 
 
 def labelled(ax: Axes, label: str) -> Any:
-    """Return the one line that was drawn under a name."""
+    """Return the only line with a label."""
     (line,) = (line for line in ax.lines if line.get_label() == label)
     return line
 
@@ -104,7 +104,7 @@ def test_dry_wet_and_missing_look_different() -> None:
 def test_classes_suit_unit_interval_and_size(
     units: str, minutes: int | None, peak: float, first: float, last: float
 ) -> None:
-    """Each unit and interval has its classes; a sum of unknown interval takes those that it fills."""
+    """Each unit and interval has its classes; a sum of unknown interval gets those that its values fill."""
     chosen = class_limits(units, minutes, np.array([np.nan, peak]))
 
     assert (chosen[0], chosen[-1]) == (first, last)
@@ -134,8 +134,8 @@ def test_each_kind_of_hydrometeor_has_a_colour_of_its_own() -> None:
     assert of_hg[other.index("snow")] == colours[names.index("snow")]
 
 
-def test_own_classes_are_taken() -> None:
-    """Limits that the caller gives are the classes."""
+def test_given_classes_are_used() -> None:
+    """The caller's limits are the classes; invalid ones raise."""
     assert limits(rn.plot(field(), classes=(1, 2, 3))) == [1.0, 2.0, 3.0]
     with pytest.raises(SettingsError, match="must be at least two rising numbers"):
         rn.plot(field(), classes=(1, 1))
@@ -145,15 +145,15 @@ def test_own_classes_are_taken() -> None:
         rn.plot(field(), cmap="rain")
 
 
-def test_an_unknown_unit_is_drawn_all_the_same() -> None:
+def test_a_field_of_an_unknown_unit_is_drawn() -> None:
     """A field in a unit without classes of its own gets round limits around its values."""
     chosen = limits(rn.plot(field(7.0, units="furlong")))
 
     assert chosen[0] <= 7.0 <= chosen[-1]
 
 
-def test_the_words_say_what_when_and_how_much() -> None:
-    """Title and scale tell the quantity, the interval in UTC and the unit."""
+def test_title_and_scale_state_quantity_time_and_unit() -> None:
+    """Title and scale state the quantity, the interval in UTC and the unit."""
     ax = rn.plot(field())
     figure = ax.get_figure(root=True)
 
@@ -162,8 +162,8 @@ def test_the_words_say_what_when_and_how_much() -> None:
     assert figure.axes[1].get_title(loc="left") == "mm in\n5 min"
 
 
-def test_a_sum_does_not_claim_an_interval() -> None:
-    """A sum over many fields has no time of its own, and is not said to be a 5-minute amount."""
+def test_a_sum_of_unknown_interval_states_none() -> None:
+    """The title of a sum over many fields has no time, and does not call it a 5-minute amount."""
     ax = rn.plot(field(300.0).sum("time", keep_attrs=True))
     figure = ax.get_figure(root=True)
 
@@ -182,7 +182,7 @@ def test_a_forecast_shows_both_times() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attrs", "told"),
+    ("attrs", "shown"),
     [
         ({"cell_methods": "time: sum", "interval_minutes": 1440}, "24 h to 2020-06-13 15:25 UTC"),
         ({"cell_methods": "time: sum", "interval_minutes": None}, "until 2020-06-13 15:25 UTC"),
@@ -191,13 +191,13 @@ def test_a_forecast_shows_both_times() -> None:
         ({"cell_methods": "time: mean", "units": "mm h-1"}, "2020-06-13 15:25 UTC"),
     ],
 )
-def test_a_title_never_gives_a_period_the_interval_of_its_parts(attrs: dict[str, Any], told: str) -> None:
-    """A day's sum says that it is a day's; what stands for a period of unknown length says when that ended."""
-    assert rn.plot(field(**attrs)).get_title(loc="left") == f"Rain\n{told}"
+def test_a_title_states_the_interval_of_the_whole_period(attrs: dict[str, Any], shown: str) -> None:
+    """The title of a day's sum says 24 h; for a period of unknown length it states when that ended."""
+    assert rn.plot(field(**attrs)).get_title(loc="left") == f"Rain\n{shown}"
 
 
 @pytest.mark.parametrize("grid", ["de900", "de1100", "de1200-wgs84"])
-def test_scale_bar_is_true_on_the_ground(grid: str) -> None:
+def test_the_scale_bar_has_its_true_length(grid: str) -> None:
     """The bar of 100 km is 100 km long on the ellipsoid at the map's centre, to half a percent."""
     ax = rn.plot(field(name=grid))
     earth = GRIDS[grid].earth
@@ -212,8 +212,8 @@ def test_scale_bar_is_true_on_the_ground(grid: str) -> None:
 
 
 @pytest.mark.parametrize("grid", ["de900", "de1200-wgs84"])
-def test_sites_and_borders_stand_where_they_should(grid: str) -> None:
-    """Radar sites lie at their longitude and latitude on either earth, and only those of the field's list."""
+def test_radar_sites_are_at_their_positions(grid: str) -> None:
+    """Radar sites of the field's list are drawn at their longitude and latitude on either earth."""
     earth = GRIDS[grid].earth
     ax = rn.plot(field(name=grid, radars="emd,boo,xyz"))
 
@@ -225,7 +225,7 @@ def test_sites_and_borders_stand_where_they_should(grid: str) -> None:
     assert len(labelled(rn.plot(field(name=grid)), "radar site").get_xdata()) == 17
 
 
-def test_borders_reach_the_map() -> None:
+def test_borders_are_at_their_positions() -> None:
     """Germany's border crosses the middle of the 900 x 900 map's southern half, where Passau lies."""
     ax = rn.plot(field())
     x, y = to_xy(13.46, 48.57, "sphere")
@@ -237,8 +237,8 @@ def test_borders_reach_the_map() -> None:
     assert distance < 10_000
 
 
-def test_it_draws_into_given_axes() -> None:
-    """With ax= the map is drawn there and those axes are returned; without the scale also the key is left out."""
+def test_a_map_is_drawn_into_given_axes() -> None:
+    """With ax= the map is drawn there and these axes are returned; without the scale there is no legend."""
     figure, axes = plt.subplots(2, 3, layout="constrained")
 
     drawn = rn.plot(field(), ax=axes[1, 2], colorbar=False)
@@ -251,7 +251,7 @@ def test_it_draws_into_given_axes() -> None:
 
 @pytest.mark.parametrize("layout", ["constrained", None])
 def test_the_colour_bar_is_as_high_as_its_map(layout: Literal["constrained"] | None) -> None:
-    """In a grid of small axes, each colour bar begins and ends with its map and stands clear of it."""
+    """In a grid of small axes, each colour bar is as high as its map and does not touch it."""
     figure, axes = plt.subplots(2, 3, layout=layout)
     rn.plot(field(name="de1100"), ax=axes[0, 0])
     rn.plot(field(), ax=axes[1, 1])
@@ -259,21 +259,21 @@ def test_the_colour_bar_is_as_high_as_its_map(layout: Literal["constrained"] | N
     figure.canvas.draw()
 
     for ax, bar in zip((axes[0, 0], axes[1, 1]), figure.axes[6:], strict=True):
-        drawn, beside = ax.get_window_extent(), bar.spines["outline"].get_window_extent()
-        assert (beside.y0, beside.y1) == pytest.approx((drawn.y0, drawn.y1), abs=1)
-        assert beside.x0 > drawn.x1
+        drawn, bar_box = ax.get_window_extent(), bar.spines["outline"].get_window_extent()
+        assert (bar_box.y0, bar_box.y1) == pytest.approx((drawn.y0, drawn.y1), abs=1)
+        assert bar_box.x0 > drawn.x1
 
 
 @pytest.mark.parametrize(("value", "entries"), [(0.0, ["below 0.01", "no data"]), (1.0, ["no data"])])
 def test_the_key_explains_what_is_on_the_map(value: float, entries: list[str]) -> None:
-    """The key names grey, and nearly white where there are cells below the first class."""
+    """The key names grey and, if there are cells below the first class, nearly white."""
     legend = rn.plot(field(value), radars=False).get_legend()
 
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == entries
 
 
-def test_falling_y_and_lazy_fields_are_the_same_map() -> None:
+def test_descending_y_and_lazy_fields_are_the_same_map() -> None:
     """The order of the rows and dask do not change the picture."""
     da = field(3.0)
     da[0, 600:, :] = 0.0
@@ -283,16 +283,16 @@ def test_falling_y_and_lazy_fields_are_the_same_map() -> None:
     np.testing.assert_array_equal(turned.images[0].get_array(), rn.plot(da).images[0].get_array())
 
 
-def test_all_missing_is_said() -> None:
-    """A field without data is a grey map that says so."""
+def test_a_map_without_data_is_labelled() -> None:
+    """A field without data is a grey map whose title says "no data"."""
     ax = rn.plot(field() * np.nan)
 
     assert "no data" in ax.get_title(loc="left")
 
 
 @pytest.mark.parametrize("grid", ["de900", "de1200-wgs84"])
-def test_without_a_projection_the_lattice_states_the_earth(grid: str) -> None:
-    """A field that lost its `crs` is placed by its cells, which lie on one lattice on either earth."""
+def test_without_a_projection_the_cells_determine_the_earth(grid: str) -> None:
+    """A field without `crs` is placed by its cells, which lie on a different lattice on each earth."""
     kept = labelled(rn.plot(field(name=grid)), "radar site")
     lost = labelled(rn.plot(field(name=grid).drop_vars("crs")), "radar site")
 
@@ -300,7 +300,7 @@ def test_without_a_projection_the_lattice_states_the_earth(grid: str) -> None:
 
 
 def test_another_projection_is_refused() -> None:
-    """Cells that stand on no grid of DWD are not drawn with borders by guess."""
+    """Cells that are not on a grid of DWD raise; borders are never drawn by guess."""
     da = field().drop_vars("crs").assign_coords(y=np.arange(900) * 1000.0, x=np.arange(900) * 1000.0)
 
     with pytest.raises(SeriesError, match="is not known to be on DWD's polar stereographic grid"):
@@ -326,8 +326,8 @@ def test_another_projection_is_refused() -> None:
         (field()[:0], None, "contains no field: its time is empty. Choose a part with steps"),
     ],
 )
-def test_what_is_no_field_is_said(da: xr.DataArray, time: str | None, text: str) -> None:
-    """Several fields, a time that is not there, a line, or no coordinates: the error says what to do."""
+def test_data_that_are_not_a_field_raise(da: xr.DataArray, time: str | None, text: str) -> None:
+    """Several fields, a missing time, a line, or missing coordinates raise an error with a remedy."""
     with pytest.raises(SeriesError, match=text):
         rn.plot(da, time=time)
 
@@ -346,7 +346,7 @@ def test_a_real_field(real_frames: Path) -> None:
 
 
 def several(count: int, **attrs: Any) -> xr.DataArray:
-    """Return fields five minutes apart, one mm each time more, on a part of the grid."""
+    """Return fields five minutes apart, each with one mm more, on a part of the grid."""
     da = field(1.0, **attrs).isel(y=slice(500, 560), x=slice(500, 540))
     parts = [
         (da * (step + 1)).assign_coords(time=da["time"] + step * np.timedelta64(5, "m")) for step in range(count)
@@ -355,7 +355,7 @@ def several(count: int, **attrs: Any) -> xr.DataArray:
 
 
 def test_facets_share_one_scale_and_have_their_own_time() -> None:
-    """Each field is a map under its time, on one scale with one key; common facts are above."""
+    """Each field is a map titled with its time; they share scale, key and a headline with common facts."""
     axes = rn.plot(several(5), col="time", col_wrap=3)
     figure = axes[0, 0].get_figure(root=True)
 
@@ -372,8 +372,8 @@ def test_facets_share_one_scale_and_have_their_own_time() -> None:
     assert [ax.get_legend() is None for ax in axes.flat[:5]] == [False, True, True, True, True]
 
 
-def test_a_scale_of_facets_holds_the_largest_of_them() -> None:
-    """Where the unit does not tell the classes, those that all fields together fill are taken."""
+def test_the_scale_of_facets_covers_all_fields() -> None:
+    """If the unit does not determine the classes, they cover the values of all fields together."""
     da = several(4, units="furlong") * 1.0
     da.attrs["units"] = "furlong"
 
@@ -383,14 +383,14 @@ def test_a_scale_of_facets_holds_the_largest_of_them() -> None:
     assert limits(axes[0, 0])[-1] >= 3.5
 
 
-def test_nothing_stands_on_anything_else() -> None:
-    """Maps with their titles, the title above, the scale, the key and the source have each their own place."""
+def test_parts_of_a_page_do_not_overlap() -> None:
+    """Maps with titles, headline, scale, key and source do not overlap and lie within the page."""
     axes = rn.plot(several(7), col="time", col_wrap=3)
     figure = axes[0, 0].get_figure(root=True)
     figure.canvas.draw()
     legend = axes[0, 0].get_legend()
     boxes = [legend.get_window_extent(), *(text.get_window_extent() for text in figure.texts)]
-    legend.remove()  # it belongs to the first map, and hangs below the last
+    legend.remove()  # it belongs to the first map, and is drawn below the last
     boxes += [ax.get_tightbbox() for ax in figure.axes]
 
     page = figure.bbox.padded(0.5)
@@ -405,7 +405,7 @@ def test_nothing_stands_on_anything_else() -> None:
 
 
 def test_facets_of_other_dimensions_are_named() -> None:
-    """Maps of thresholds or lead times say which, with the unit."""
+    """Titles of maps of thresholds or lead times state the value with its unit."""
     da = several(2).isel(time=0, drop=True)
     thresholds = xr.concat([da, da], "threshold").assign_coords(threshold=[0.1, 5.0])
     thresholds["threshold"].attrs["units"] = "mm"
@@ -416,8 +416,8 @@ def test_facets_of_other_dimensions_are_named() -> None:
     assert named == ["threshold 5 mm", "lead time 65 min"]
 
 
-def test_a_missing_field_among_facets_is_said() -> None:
-    """A field without data is a grey map that says so."""
+def test_a_missing_field_among_facets_is_labelled() -> None:
+    """A field without data is a grey map whose title says "no data"."""
     da = several(2)
     da[1] = np.nan
 
@@ -448,8 +448,8 @@ def test_a_missing_field_among_facets_is_said() -> None:
         (several(2)[:, :0], {"col": "time"}, SeriesError, r"has no cells: its y is empty"),
     ],
 )
-def test_what_makes_no_page_is_said(da: xr.DataArray, options: Any, error: type[Exception], text: str) -> None:
-    """Too many maps, no such dimension, a further one, nothing: the error says what to do."""
+def test_invalid_facets_raise(da: xr.DataArray, options: Any, error: type[Exception], text: str) -> None:
+    """Too many maps, an unknown or a further dimension, or no field raise an error with a remedy."""
     with pytest.raises(error, match=text):
         rn.plot(da, **options)
 
@@ -467,7 +467,7 @@ def kinds(code: int = 16, **attrs: Any) -> xr.DataArray:
 
 
 def key(ax: Axes) -> list[str]:
-    """Return the names in the legend that stands in the place of a colour bar."""
+    """Return the names in the legend that replaces a colour bar."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     legend = figure.axes[-1].get_legend()
@@ -476,7 +476,7 @@ def key(ax: Axes) -> list[str]:
 
 
 def test_kinds_of_precipitation_have_a_legend() -> None:
-    """No bar reaches 1.6e+07: each code of HG has its name and colour, and the bit of no data is grey."""
+    """Each code of HG has its name and colour instead of a bar up to 1.6e+07, and the bit of no data is grey."""
     ax = rn.plot(kinds(8192), borders=False, radars=False)
     grid = GRIDS["de1200"]
 
@@ -489,12 +489,12 @@ def test_kinds_of_precipitation_have_a_legend() -> None:
 
 
 def test_a_code_without_a_name_is_a_class_of_its_own() -> None:
-    """No code is shown as another one."""
+    """A code without a name has its own entry and colour, and is never shown as another."""
     assert "class 24" in key(rn.plot(kinds(24)))
 
 
 def test_classes_of_a_real_frame_have_a_legend(real_frames: Path) -> None:
-    """PG, whose unit is "1", is no fraction: the classes that occur are named, in steps of lightness."""
+    """PG, whose unit is "1", is drawn as classes: those that occur are named, in steps of lightness."""
     ds = rn.open_dataset(real_frames.parent / "forms" / "raa01-pg_10000-1408102045-dwd---bin.gz", progress=False)
 
     ax = rn.plot(ds.PG)
@@ -506,7 +506,7 @@ def test_classes_of_a_real_frame_have_a_legend(real_frames: Path) -> None:
 
 
 def test_a_page_and_a_film_of_kinds_show_their_legend(tmp_path: Path) -> None:
-    """Facets have one legend for all maps, with room for its words; a film one beside its map."""
+    """Facets have one legend for all maps, with space for its texts; a film has one next to its map."""
     da = xr.concat([kinds(), kinds(64).assign_coords(time=field()["time"] + np.timedelta64(5, "m"))], "time")
     da = da.assign_attrs(kinds().attrs)
 
@@ -522,7 +522,7 @@ def test_a_page_and_a_film_of_kinds_show_their_legend(tmp_path: Path) -> None:
 
 
 def test_packed_integers_are_drawn_unpacked() -> None:
-    """What `open_dataset(packed=True)` returns shows millimetres, not hundredths of them."""
+    """A field of `open_dataset(packed=True)` is drawn in millimetres, not in hundredths."""
     packed = field(0.0).copy(data=np.full((1, *GRIDS["de900"].shape), 250, np.int16))
     packed = packed.assign_attrs(scale_factor=0.01, add_offset=0.0, _FillValue=np.int16(-1))
     packed[0, 0] = -1
@@ -543,7 +543,7 @@ def sums(period: str | None, **options: Any) -> xr.DataArray:
 
 
 @pytest.mark.parametrize(
-    ("period", "options", "told"),
+    ("period", "options", "shown"),
     [
         ("1h", {}, "1 h to 2020-06-12 01:00 UTC"),
         ("1D", {}, "2020-06-12 (UTC)"),
@@ -555,25 +555,25 @@ def sums(period: str | None, **options: Any) -> xr.DataArray:
         (None, {}, "2020-06-12 to 2020-06-13 (UTC)"),
     ],
 )
-def test_the_title_of_a_sum_names_the_time_that_it_covers(period: Any, options: Any, told: str) -> None:
-    """A day is named as the calendar does, whatever its label; other periods show what they cover."""
+def test_the_title_of_a_sum_names_the_time_that_it_covers(period: Any, options: Any, shown: str) -> None:
+    """The title of a day is its date, whatever its label; other periods state what they cover."""
     da = sums(period, **options)
 
     ax = rn.plot(da.isel(time=0) if "time" in da.dims else da)
 
-    assert ax.get_title(loc="left").splitlines()[1] == told
+    assert ax.get_title(loc="left").splitlines()[1] == shown
 
 
-def test_facets_of_days_are_named_by_their_day() -> None:
-    """The label is the begin of a day: "24 h to" it would be the day before."""
+def test_facets_of_days_are_titled_by_date() -> None:
+    """Facets of days have dates as titles: "24 h to" the label, a day's begin, would be the day before."""
     axes = rn.plot(sums("1D"), col="time")
 
     assert [ax.get_title(loc="left") for ax in axes.flat] == ["2020-06-12 (UTC)", "2020-06-13 (UTC)"]
     assert "24 h to" not in axes[0, 0].figure.texts[0].get_text()
 
 
-def test_hours_that_end_at_minute_50_are_titled_so() -> None:
-    """RW of 00:50 covers 23:50 to 00:50, and that is what the title of its hour says."""
+def test_hours_that_end_at_minute_50_have_that_in_the_title() -> None:
+    """RW of 00:50 covers 23:50 to 00:50, so the title of its hour is "1 h to" 00:50."""
     da = field(1.0, interval_minutes=60, cell_methods="time: sum").isel(y=slice(600, 604), x=slice(500, 504))
     hours = da.assign_coords(time=[np.datetime64("2020-06-13T00:50", "ns")]).rename("RW").drop_encoding()
 
@@ -592,7 +592,7 @@ def test_hours_that_end_at_minute_50_are_titled_so() -> None:
     ],
 )
 def test_a_stale_interval_is_never_drawn(draw: Any) -> None:
-    """After `resample`, the attribute is still 5 min: each picture is refused, with both numbers."""
+    """After `resample` the attribute is still 5 min: each picture raises an error with both numbers."""
     da = several(48).assign_attrs(cell_methods="time: sum").resample(time="1h").sum(keep_attrs=True)
 
     with pytest.raises(SeriesError, match=r"interval_minutes=5, but its times are 60 min apart"):
@@ -600,12 +600,12 @@ def test_a_stale_interval_is_never_drawn(draw: Any) -> None:
 
 
 class TestForecasts:
-    """Maps of forecasts, as they are opened and as a run."""
+    """Maps of forecasts, as opened and as a run."""
 
     DS = forecasts(np.arange(48).reshape(2, 4, 2, 3) / 10, first="2020-06-13T15:20")
 
     def test_the_first_lead_time_is_drawn_unless_one_is_chosen(self) -> None:
-        """The title has the time of validity, the time of issue and the lead time."""
+        """The first lead time is the default; the title has valid time, issue time and lead time."""
         run = self.DS.RV[1]
 
         ways = [(da, lead) for da in (run, rn.forecast(run)) for lead in (None, "15min")]
@@ -617,16 +617,16 @@ class TestForecasts:
         ]
         assert titles[2:] == titles[:2]
 
-    def test_the_field_is_that_of_the_lead_time(self) -> None:
-        """A lead time of one run, and of one of several runs, is drawn."""
+    def test_the_chosen_lead_time_is_drawn(self) -> None:
+        """The map shows the chosen lead time, of one run or of one of several."""
         one = rn.plot(self.DS.RV, time="2020-06-13T15:25", lead="10min")
         same = rn.plot(rn.forecast(self.DS.RV, lead="10min"), time="2020-06-13T15:35")
 
         for ax in (one, same):
             np.testing.assert_array_equal(ax.images[0].get_array(), self.DS.RV[1, 2])
 
-    def test_maps_side_by_side_say_when_they_were_issued(self) -> None:
-        """The headline has what is common, each map its own time."""
+    def test_facets_of_a_run_state_the_issue_time(self) -> None:
+        """The headline has the run's issue time, each map its valid time."""
         axes = rn.plot(rn.forecast(self.DS.RV, run="latest"), col="time")
 
         assert axes[0, 1].get_title(loc="left") == "2020-06-13 15:30"
@@ -651,13 +651,13 @@ class TestForecasts:
             (DS.RV, {}, SeriesError, "has 2 times"),
         ],
     )
-    def test_what_is_no_lead_time_is_said(self, da: Any, options: Any, error: type[Exception], text: str) -> None:
-        """Lead times that are not there, and products without any, are named."""
+    def test_missing_lead_times_raise(self, da: Any, options: Any, error: type[Exception], text: str) -> None:
+        """A missing lead time, and one of a product without lead times, raise with the choices."""
         with pytest.raises(error, match=text):
             rn.plot(da, **options)
 
-    def test_series_and_films_run_along_the_lead_times(self) -> None:
-        """A series of a run says when it was issued; a film of it has the times that are forecast."""
+    def test_series_and_films_follow_the_lead_times(self) -> None:
+        """A series of a run states its issue time; a film of a run has the valid times."""
         ax = rn.plot_series(self.DS.isel(time=0, y=0, x=0))
         film = rn.animate(self.DS.RV[0], progress=False)
 

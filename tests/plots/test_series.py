@@ -1,4 +1,4 @@
-"""Drawn series: each value over its interval, gaps as gaps, names beside their lines."""
+"""Plots of series: each value over its interval, gaps as gaps, names next to their lines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def series(values: Any, names: list[str] | None = None, **attrs: Any) -> xr.Data
 
 @pytest.fixture(autouse=True)
 def _closed_figures() -> Iterator[None]:
-    """Close what a test has drawn."""
+    """Close a test's figures."""
     yield
     plt.close("all")
 
@@ -59,7 +59,7 @@ def days(times: Any) -> Any:
 
 
 def clock(place: float) -> str:
-    """Return a place on the axis as hour and minute."""
+    """Return a position on the axis as hour and minute."""
     return str(dates.num2date(place).strftime("%H:%M"))  # type: ignore[no-untyped-call]
 
 
@@ -71,12 +71,12 @@ def hatched(ax: Axes) -> list[tuple[str, str]]:
 
 
 def written(ax: Axes) -> list[str]:
-    """Return the names beside the lines."""
+    """Return the names next to the lines."""
     return [text.get_text() for text in ax.texts if text.get_fontweight() == "bold"]
 
 
 def test_a_value_is_drawn_over_the_interval_that_ends_at_its_stamp() -> None:
-    """The bar of a value stamped 12:00 goes from 11:55 to 12:00; unit and interval stand at the axis."""
+    """The bar of a value stamped 12:00 covers 11:55 to 12:00; the axis states unit and interval."""
     ax = plot_series(series([1, 2, 3]))
 
     ((edges, values),) = steps(ax)
@@ -89,8 +89,8 @@ def test_a_value_is_drawn_over_the_interval_that_ends_at_its_stamp() -> None:
     assert ax.get_ylim()[0] == 0
 
 
-def test_bounds_tell_the_intervals_better_than_the_stamps() -> None:
-    """With `time_bnds` intervals of different lengths, such as months, are drawn as they are."""
+def test_bounds_take_precedence_over_stamps() -> None:
+    """With `time_bnds`, intervals of different lengths, such as months, are drawn with their lengths."""
     ends = np.array(["2020-02-01", "2020-03-01"], "datetime64[ns]")
     begins = np.array(["2020-01-01", "2020-02-01"], "datetime64[ns]")
     da = series([50, 60]).assign_coords(time=ends)
@@ -103,8 +103,8 @@ def test_bounds_tell_the_intervals_better_than_the_stamps() -> None:
     assert ax.get_ylabel() == "mm in each interval"
 
 
-def test_missing_is_hatched_whether_nan_or_left_out() -> None:
-    """NaN and absent steps are gaps under a hatch with its key; zero is a line at the bottom."""
+def test_missing_is_hatched_whether_nan_or_absent() -> None:
+    """NaN and absent steps are hatched gaps, explained by the key; zero is a line at the bottom."""
     da = series([1, np.nan, np.nan, 0, 5, 6, 7]).drop_isel(time=[5])
 
     ax = plot_series(da)
@@ -132,8 +132,8 @@ def test_several_points_are_named_at_their_largest_value() -> None:
 
 
 @pytest.mark.parametrize("cumulative", [False, True])
-def test_names_do_not_stand_on_each_other(cumulative: bool) -> None:
-    """Seven points with equal values have seven names that can be read."""
+def test_names_of_points_do_not_overlap(cumulative: bool) -> None:
+    """Seven points with equal values have seven names that do not overlap."""
     ax = plot_series(series(np.ones((5, 7)), [f"point {n}" for n in range(7)]), cumulative=cumulative)
     figure = ax.figure.axes[-1]
 
@@ -143,8 +143,8 @@ def test_names_do_not_stand_on_each_other(cumulative: bool) -> None:
     assert [(a, b) for n, a in enumerate(boxes) for b in boxes[:n] if a.overlaps(b)] == []
 
 
-def test_the_running_sum_goes_on_over_gaps_dotted() -> None:
-    """At the end of each interval the sum is that of all values so far; over a gap it is dotted and level."""
+def test_the_running_sum_is_dotted_over_gaps() -> None:
+    """At the end of each interval the running sum has all values so far; over a gap it is dotted and constant."""
     ax = plot_series(series([1, 2, np.nan, 4]), cumulative=True)
     right = ax.figure.axes[-1]
 
@@ -158,7 +158,7 @@ def test_the_running_sum_goes_on_over_gaps_dotted() -> None:
 
 
 def test_overlapping_sums_are_drawn_from_stamp_to_stamp() -> None:
-    """A day's sum that comes every hour is a step an hour wide, and still said to be of 24 h where it begins."""
+    """A daily sum that comes every hour is a step one hour wide; only the first step is 24 h wide."""
     times = NOON + np.arange(3) * np.timedelta64(1, "h")
     da = series([10, 11, 12], interval_minutes=1440).assign_coords(time=times)
 
@@ -168,7 +168,7 @@ def test_overlapping_sums_are_drawn_from_stamp_to_stamp() -> None:
 
 
 def test_a_long_series_keeps_its_largest_values() -> None:
-    """Of 100,000 intervals the largest of each few is drawn, which the axis says; the peak is there."""
+    """For 100,000 intervals the maximum of each few is drawn, as the axis states, including the peak."""
     values = np.zeros(100_000)
     values[54_321] = 9.5
     values[:50] = np.nan
@@ -191,8 +191,8 @@ def test_reflectivity_has_no_bars_from_zero() -> None:
     assert ax.get_ylabel() == "dBZ"
 
 
-def test_all_missing_is_said() -> None:
-    """A series without a value is hatched from its begin to its end."""
+def test_a_series_without_values_is_hatched() -> None:
+    """A series without values is hatched from begin to end."""
     ax = plot_series(series([np.nan, np.nan]))
 
     assert hatched(ax) == [("11:55", "12:05")]
@@ -200,7 +200,7 @@ def test_all_missing_is_said() -> None:
 
 
 def test_a_single_point_is_named_in_the_title() -> None:
-    """One point needs no name at its line; given axes are drawn into."""
+    """A single point is named in the title instead of at its line, also in given axes."""
     _, axes = plt.subplots(1, 2)
 
     ax = plot_series(series([[1], [2]], ["Kiel"]), ax=axes[1])
@@ -229,16 +229,16 @@ def test_a_single_point_is_named_in_the_title() -> None:
         (lambda da: da.expand_dims(point=8), {}, SettingsError, r"8 series .* cannot be distinguished, 7 can"),
     ],
 )
-def test_what_is_no_series_is_said(
+def test_data_that_are_not_a_series_raise(
     change: Callable[[xr.DataArray], Any], options: Any, error: type[Exception], text: str
 ) -> None:
-    """Fields, no time, several variables, too many points: the error says what to do."""
+    """Fields, a missing time, several variables, or too many points raise an error with a remedy."""
     with pytest.raises(error, match=text):
         plot_series(change(series([1.0, 2.0])), **options)
 
 
-def test_what_at_points_gives_can_be_drawn(real_frames: Path) -> None:
-    """The Dataset of points of a real frame goes straight into the picture."""
+def test_the_result_of_at_points_can_be_drawn(real_frames: Path) -> None:
+    """`plot_series` accepts the Dataset of `at_points` of a real frame."""
     source = real_frames / "raa01-yw2017.002_10000-2006131525-dwd---bin"
     ds = rn.at_points(source, {"Kassel": (9.48, 51.31), "Ulm": (9.99, 48.40)}, progress=False)
 

@@ -1,4 +1,4 @@
-"""The accessor `radar` of xarray: places in degrees or by name."""
+"""The accessor `radar` of xarray: selection by places in degrees or by name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ds(real_frames: Path) -> xr.Dataset:
 
 
 def test_a_point_selects_the_cell_that_contains_it(ds: xr.Dataset) -> None:
-    """A town, its degrees, and `at_points` find the same cell, also where y falls."""
+    """A town, its degrees, and `at_points` select the same cell, also with descending y."""
     rows, cols = find_places(["Görlitz"], GRID).home
     lon, lat = place("Görlitz")
     expected = ds.YW.isel(y=int(rows[0]), x=int(cols[0]))
@@ -47,7 +47,7 @@ def test_a_point_selects_the_cell_that_contains_it(ds: xr.Dataset) -> None:
 
 
 def test_several_points_select_as_many_cells(ds: xr.Dataset) -> None:
-    """Arrays of degrees add a dimension `point`, in their order."""
+    """Arrays of degrees add a dimension `point` in the order of the arrays."""
     found = ds.YW.radar.sel(lon=[12.371, 14.98], lat=[51.34, 51.15])
 
     assert found.dims == ("time", "point")
@@ -55,16 +55,16 @@ def test_several_points_select_as_many_cells(ds: xr.Dataset) -> None:
 
 
 def test_a_box_keeps_the_cells_that_it_touches(ds: xr.Dataset) -> None:
-    """Around a town as many cells as the distance has, and the town's in the middle."""
+    """A box around a town has as many cells as the distance, with the town's cell in the middle."""
     found = ds.radar.clip("Leipzig +- 10 km").YW
     lon, lat = to_lonlat(float(found.x.mean()), float(found.y.mean()), "sphere")
 
-    assert found.shape == (1, 22, 22)  # 10 km are 10.7 of the projection
+    assert found.shape == (1, 22, 22)  # 10 km are 10.7 km in the projection
     assert (float(lon), float(lat)) == pytest.approx(tuple(place("Leipzig")), abs=0.01)
 
 
 def test_areas_keep_the_cells_whose_centres_they_contain(ds: xr.Dataset) -> None:
-    """Outside the areas is NaN; inside values, attributes and interval are kept; flags stay whole."""
+    """Cells outside the areas are NaN; inside, values, attributes and interval are kept; flags stay integers."""
     area = shapely.Point(12.4, 51.3).buffer(0.2)
     found = ds.radar.clip(gpd.GeoDataFrame(geometry=[area], crs=4326))
     x, y = np.meshgrid(found.x, found.y)
@@ -90,7 +90,7 @@ def test_rates_are_those_of_to_rate(ds: xr.Dataset) -> None:
 
 
 def test_the_footprint_is_the_outline_of_the_grid(ds: xr.Dataset) -> None:
-    """A valid polygon in degrees whose corners are those that DWD publishes for the 1100 x 900 grid."""
+    """The footprint is a valid polygon in degrees with the corners that DWD publishes for the 1100 x 900 grid."""
     shape = shapely.geometry.shape(ds.radar.footprint)
 
     assert shape.is_valid
@@ -101,7 +101,7 @@ def test_the_footprint_is_the_outline_of_the_grid(ds: xr.Dataset) -> None:
 
 
 def test_local_times_are_a_coordinate(ds: xr.Dataset) -> None:
-    """The end of the interval on the clock of the zone; `time` stays UTC; also of a single field."""
+    """`local_time` is the end of the interval in the zone, also for a single field; `time` stays UTC."""
     for data in (ds, ds.YW, ds.YW.isel(time=0)):
         found: Any = data.radar.local_time("Europe/Berlin")
 
@@ -127,16 +127,14 @@ def test_local_times_are_a_coordinate(ds: xr.Dataset) -> None:
         ),
     ],
 )
-def test_what_cannot_be_selected_is_an_error(
-    ds: xr.Dataset, call: Any, error: type[Exception], message: str
-) -> None:
-    """The message says what is wrong and what to do."""
+def test_invalid_selections_raise(ds: xr.Dataset, call: Any, error: type[Exception], message: str) -> None:
+    """The message names the invalid value and a remedy."""
     with pytest.raises(error, match=message):
         call(ds.radar)
 
 
-def test_arrays_without_a_place_are_an_error() -> None:
-    """An array without y and x, or with those of another projection, has no places."""
+def test_arrays_without_dwds_cells_raise() -> None:
+    """An array without y and x, or with those of another projection, raises."""
     one = xr.DataArray(np.zeros((2, 2)), {"y": [0.5, 1.5], "x": [0.5, 1.5]}, ("y", "x"))
 
     with pytest.raises(SeriesError, match="not known to be on DWD's polar stereographic grid"):
