@@ -254,7 +254,7 @@ def test_debug_shows_the_traceback() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in (
-    "plan", "download", "sync", "extract", "info", "plot", "accumulate", "mirror", "demo", "cube", "doctor",
+    "plan", "download", "sync", "extract", "info", "plot", "accumulate", "points", "areas", "mirror", "demo", "cube", "doctor",
     "config", "versions", "completion"))])  # fmt: skip
 def test_help_exits_with_0(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Every command has a help."""
@@ -405,3 +405,76 @@ def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
         stderr = child.stderr.read()
 
     assert (child.returncode, stderr) == (0, b"")
+
+
+RW = "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019/RW201910.tar.gz"
+
+
+def test_points_and_areas_answer_as_python_does(
+    real_mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The amounts of a day and of an hour are those of `at_points`, `over_areas` and `accumulate`."""
+    path, areas = str(real_mirror / RW), tmp_path / "areas.geojson"
+    ring = [[5.5, 53.5], [7.5, 53.5], [7.5, 55.0], [5.5, 53.5]]
+    shape = {
+        "type": "Feature",
+        "properties": {"river": "Ems"},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
+    areas.write_text(json.dumps(shape), encoding="utf-8")
+    at = rn.at_points(path, {"sea": (6.5, 54.0)}, progress=False)
+    on = rn.over_areas(path, areas, names="river", progress=False)
+
+    assert main(["points", path, "--lonlat", "6.5", "54", "--day", "2019-10-14", "--json"]) == 0
+    (day,) = json.loads(capsys.readouterr().out)
+    assert (
+        main(["points", path, "--lonlat", "6.5", "54", "--period", "1h", "--timezone", "Europe/Berlin", "--json"])
+        == 0
+    )
+    hours = json.loads(capsys.readouterr().out)
+    assert main(["areas", path, "--areas", str(areas), "--names", "river", "--json"]) == 0
+    (area,) = json.loads(capsys.readouterr().out)
+
+    assert day["mm"] == pytest.approx(float(at.RW.sum()), abs=1e-3)
+    assert (day["time"], day["place"], day["measured"]) == ("2019-10-14", "6.5 54", 1.0)
+    assert [hour["mm"] for hour in hours] == pytest.approx(at.RW.values[:, 0].tolist(), abs=1e-3)
+    assert hours[0]["time"] == "2019-10-14 01:50 to 02:50"
+    assert area["mm"] == pytest.approx(float(on.RW.sum()), abs=1e-3)
+    assert area["place"] == "Ems"
+
+
+def test_a_day_that_is_not_whole_is_missing(real_mirror: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A local day of which two hours are not there has no amount, unless less is enough."""
+    command = [
+        "points",
+        str(real_mirror / RW),
+        "--place",
+        "Emden",
+        "--day",
+        "2019-10-14",
+        "--timezone",
+        "Europe/Berlin",
+    ]
+
+    assert main(command) == 0
+    assert "2019-10-14            Emden  missing  91.67 %" in capsys.readouterr().out
+    assert main([*command, "--min-coverage", "0.9"]) == 0
+    assert "missing" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--place", "Lepzig"], "unknown place 'Lepzig': the nearest names are Leipzig"),
+        (["--place", "Leipzig", "--day", "13.6.2020"], "--day 13.6.2020 is not a date: write it as 2020-06-13"),
+        (["--place", "Leipzig", "--day", "2020-06-13"], "no interval of 2020-06-13: they begin on 2019-10-14"),
+        (["--place", "Leipzig", "--timezone", "Berlin"], "unknown --timezone Berlin: write it as"),
+        (["--lonlat", "51", "12"], "lies outside the grid"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_one_line(
+    options: list[str], message: str, real_mirror: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wrong places, days and zones are named in the command's own words."""
+    assert main(["points", str(real_mirror / RW), *options]) == 1
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]

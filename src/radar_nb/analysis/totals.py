@@ -19,6 +19,7 @@ from radar_nb.reading.intervals import ends_of, keep_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from numpy.typing import NDArray
 
@@ -348,3 +349,19 @@ def period_coords(periods: Periods) -> dict[str, xr.Variable]:
 def timeless_coords(amount: xr.DataArray) -> dict[str, xr.Variable]:
     """Return the coordinates without time."""
     return {str(name): value.variable for name, value in amount.coords.items() if "time" not in value.dims}
+
+
+def of_day(series: xr.Dataset, day: date, *, timezone: str = "UTC", day_begin: str = "00:00") -> xr.Dataset:
+    """Return the intervals of amounts that end on a day, as `accumulate` assigns them.
+
+    Raises
+    ------
+    SettingsError
+        There are none; the message has the first and last day.
+    """
+    amount, minutes = amount_of(series)
+    found = make_periods(ends_of(amount), "1D", minutes=minutes, timezone=timezone, day_begin=day_begin)
+    days = found.labels.astype("datetime64[D]")
+    if not (here := days == np.datetime64(day, "D")).any():
+        raise SettingsError(f"the data have no interval of {day}: they begin on {days[0]} and end on {days[-1]}")
+    return series.isel(time=np.flatnonzero(found.of_step == int(here.argmax())))

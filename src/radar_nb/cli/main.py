@@ -13,6 +13,7 @@ from radar_nb.cli.cube_commands import add_cube
 from radar_nb.cli.data_commands import add_data_commands
 from radar_nb.cli.export_commands import add_export_commands
 from radar_nb.cli.machine_commands import add_machine_commands
+from radar_nb.cli.place_commands import add_place_commands
 from radar_nb.cli.present_commands import add_present_commands
 from radar_nb.cli.terminal import Parser, finish, print_error, say, show
 from radar_nb.runtime.report import Report
@@ -27,6 +28,7 @@ From months to a map:
   radar-nb sync YW 2001 2025 --folder data     fetch what is new or was re-issued, for years
   radar-nb plot data --time 2020-06-13T15:25   draw a map straight from the archives
   radar-nb accumulate data --to total.nc       sum everything, straight from the archives
+  radar-nb points data --place Leipzig         how much fell at a place; areas: on a catchment
   radar-nb cube build YW.zarr data             store years as one array that answers in milliseconds
 
 Now:
@@ -100,6 +102,7 @@ def make_parser() -> Parser:
 
     add_archive_commands(add)
     add_data_commands(add)
+    add_place_commands(add)
     add_export_commands(add)
     add_present_commands(add)
     cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair.")

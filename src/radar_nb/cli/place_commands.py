@@ -1,0 +1,164 @@
+"""The commands that answer how much rain fell at places and on areas: points, areas."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import radar_nb as rn
+from radar_nb.cli.data_commands import add_reading, open_address, reading_of, source_of
+from radar_nb.cli.terminal import say
+from radar_nb.errors import SettingsError
+from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_time
+from radar_nb.runtime.zones import find_zone
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    import xarray as xr
+
+    from radar_nb.cli.terminal import Parser
+
+_DAY = np.timedelta64(23, "h")
+"""Length of the shortest period that is named by its date: the day on which summer time begins."""
+
+
+def add_place_commands(add: Callable[..., Parser]) -> None:
+    """Add the commands to the parser."""
+    points = add("points", _points, "Show how much rain fell at towns or points, in all or by period.", json=True)
+    areas = add("areas", _areas, "Show how much rain fell on areas, in all or by period.", json=True)
+    for command in (points, areas):
+        command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
+        add_reading(command)
+    which = points.add_mutually_exclusive_group(required=True)
+    which.add_argument("--place", metavar="TOWN", nargs="+", help="towns, such as Leipzig")
+    which.add_argument("--lonlat", metavar=("LON", "LAT"), nargs=2, type=float, help="a point in degrees")
+    which.add_argument("--points", metavar="FILE", help="points: CSV with name, lon, lat, or shapes")
+    points.add_argument("--method", choices=("nearest", "mean3x3", "bilinear"), default="nearest",
+                        help="one cell, nine, or four weighted by distance (nearest)")  # fmt: skip
+    areas.add_argument("--areas", metavar="FILE", required=True,
+                       help="polygons, such as catchments: GeoPackage, Shapefile, ...")  # fmt: skip
+    areas.add_argument("--names", metavar="COLUMN", help="column with the names of the areas")
+    for command in (points, areas):
+        command.add_argument("--period", metavar="LENGTH", help="such as 1h, 1D, 1M or YS (the whole time)")
+        command.add_argument(
+            "--day", metavar="DATE", help="only this day, such as 2020-06-13; by --period, or in all"
+        )
+        command.add_argument("--timezone", metavar="ZONE", default="UTC",
+                             help="whose days, and of the times shown, such as Europe/Berlin (UTC)")  # fmt: skip
+        command.add_argument("--day-begin", metavar="HH:MM", default="00:00",
+                             help="when days begin; 05:50 for DWD's gauges (00:00)")  # fmt: skip
+        command.add_argument("--min-coverage", metavar="SHARE", type=float, default=0.95,
+                             help="missing where less than this share was measured (0.95)")  # fmt: skip
+
+
+class Amount(NamedTuple):
+    """What fell at a place in a period; `mm` is None where too little was measured."""
+
+    time: str
+    place: str
+    mm: float | None
+    measured: float
+
+
+def _points(options: argparse.Namespace) -> int:
+    points: Any = options.place or options.points
+    if options.lonlat:
+        points = {f"{options.lonlat[0]:g} {options.lonlat[1]:g}": tuple(options.lonlat)}
+    data, more = _source(options)
+    return _answer(options, lambda: rn.at_points(data, points, method=options.method, **more), "point")
+
+
+def _areas(options: argparse.Namespace) -> int:
+    data, more = _source(options)
+    read = {"names": options.names, "min_coverage": options.min_coverage, **more}
+    return _answer(options, lambda: rn.over_areas(data, options.areas, **read), "area")
+
+
+def _source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    source = source_of(options)
+    if isinstance(source, str) and "://" in source:
+        return open_address(source), {}
+    return source, reading_of(options)
+
+
+def _answer(options: argparse.Namespace, read: Callable[[], xr.Dataset], along: str) -> int:
+    """Read the series, add them up by period, and print them."""
+    find_zone(options.timezone)  # before hours of reading
+    day = _day(options.day)
+    series = read()
+    clock = {"timezone": options.timezone, "day_begin": options.day_begin}
+    if day is not None:
+        from radar_nb.analysis.totals import of_day  # noqa: PLC0415 - pandas is loaded when data are read
+
+        series = of_day(series, day, **clock)
+    period = options.period or ("1D" if day is not None else None)
+    if period is not None and period.endswith(("h", "min")):
+        clock["timezone"] = "UTC"  # hours are the same in every zone, and on the clock one occurs twice
+    totals = rn.accumulate(series, period, min_coverage=options.min_coverage, **clock)
+    amounts = list(_amounts(totals, along, options.timezone, dated=period is not None))
+    if options.json:
+        print(json.dumps([amount._asdict() for amount in amounts], indent=1))
+        return 0
+    say(_table(series, amounts, along, options))
+    return 0
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"--day {text} is not a date: write it as 2020-06-13") from error
+
+
+def _amounts(totals: xr.Dataset, along: str, timezone: str, *, dated: bool) -> Iterator[Amount]:
+    name = next(str(name) for name in totals.data_vars if name != "coverage")
+    found = totals.expand_dims("time") if "time" not in totals.dims else totals
+    values = found[name].transpose("time", along).values
+    known = found["coverage"].transpose("time", along).values
+    zone = find_zone(timezone)
+    bounds = found["time_bnds"].values.reshape(-1, 2)
+    for row, label in enumerate(np.atleast_1d(found["time"].values)):
+        begin, end = bounds[row]
+        of_days = end - begin >= _DAY and label.astype("datetime64[D]") == label
+        words = str(label.astype("datetime64[D]")) if of_days and dated else _span(begin, end, zone)
+        for col, place in enumerate(found[along].values.tolist()):
+            value = float(values[row, col])
+            yield Amount(
+                time=words,
+                place=str(place),
+                mm=round(value, 3) if np.isfinite(value) else None,
+                measured=round(float(known[row, col]), 4),
+            )
+
+
+def _span(begin: Any, end: Any, zone: Any) -> str:
+    """Return the begin and the end of a period; the day once if it is the same."""
+    first, last = (human_time(moment, zone).rpartition(" ")[0] for moment in (begin, end))
+    return f"{first} to {last[11:] if last[:10] == first[:10] else last}"
+
+
+def _table(series: xr.Dataset, amounts: list[Amount], along: str, options: argparse.Namespace) -> Table:
+    name = next(str(name) for name in series.data_vars if name != "coverage")
+    missing = sum(amount.mm is None for amount in amounts)
+    notes = [f"missing: less than {100 * options.min_coverage:g} % measured (--min-coverage)"] * bool(missing)
+    rows = tuple(
+        (
+            amount.time,
+            amount.place,
+            "missing" if amount.mm is None else f"{amount.mm:.2f}",
+            f"{100 * amount.measured:.4g} %",
+        )
+        for amount in amounts
+    )
+    return Table(
+        title=f"{name}: {series[name].attrs.get('long_name', 'rain')}",
+        columns=(f"time ({options.timezone})", along, "mm", "measured"),
+        rows=rows,
+        notes=tuple(notes),
+    )
