@@ -254,8 +254,8 @@ def test_debug_shows_the_traceback() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in (
-    "plan", "download", "sync", "extract", "info", "plot", "accumulate", "points", "areas", "mirror", "demo", "cube", "doctor",
-    "config", "versions", "completion"))])  # fmt: skip
+    "plan", "download", "sync", "extract", "info", "plot", "accumulate", "points", "areas", "mirror", "demo",
+    "cube", "doctor", "config", "versions", "completion"))])  # fmt: skip
 def test_help_exits_with_0(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Every command has a help."""
     with pytest.raises(SystemExit) as caught:
