@@ -57,7 +57,7 @@ def add_place_commands(add: Callable[..., Parser]) -> None:
                              help="missing where less than this share was measured (0.95)")  # fmt: skip
 
 
-class Amount(NamedTuple):
+class PlaceAmount(NamedTuple):
     """What fell at a place in a period; `mm` is None where too little was measured."""
 
     time: str
@@ -116,7 +116,7 @@ def _day(text: str | None) -> date | None:
         raise SettingsError(f"--day {text} is not a date: write it as 2020-06-13") from error
 
 
-def _amounts(totals: xr.Dataset, along: str, timezone: str, *, dated: bool) -> Iterator[Amount]:
+def _amounts(totals: xr.Dataset, along: str, timezone: str, *, dated: bool) -> Iterator[PlaceAmount]:
     name = next(str(name) for name in totals.data_vars if name != "coverage")
     found = totals.expand_dims("time") if "time" not in totals.dims else totals
     values = found[name].transpose("time", along).values
@@ -129,7 +129,7 @@ def _amounts(totals: xr.Dataset, along: str, timezone: str, *, dated: bool) -> I
         words = str(label.astype("datetime64[D]")) if of_days and dated else _span(begin, end, zone)
         for col, place in enumerate(found[along].values.tolist()):
             value = float(values[row, col])
-            yield Amount(
+            yield PlaceAmount(
                 time=words,
                 place=str(place),
                 mm=round(value, 3) if np.isfinite(value) else None,
@@ -143,7 +143,7 @@ def _span(begin: Any, end: Any, zone: Any) -> str:
     return f"{first} to {last[11:] if last[:10] == first[:10] else last}"
 
 
-def _table(series: xr.Dataset, amounts: list[Amount], along: str, options: argparse.Namespace) -> Table:
+def _table(series: xr.Dataset, amounts: list[PlaceAmount], along: str, options: argparse.Namespace) -> Table:
     name = next(str(name) for name in series.data_vars if name != "coverage")
     missing = sum(amount.mm is None for amount in amounts)
     notes = [f"missing: less than {100 * options.min_coverage:g} % measured (--min-coverage)"] * bool(missing)
