@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # as in the package
 import pytest
-from support.live import START, run_of
+from support.live import HYMECNG, START, punctual, run_of
 
 import radar_nb as rn
 from radar_nb.analysis.nowcast import Outlook, Steps
+from radar_nb.dwd.grids import GRIDS, to_lonlat
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.mirror import make_archives
+from radar_nb.mirror import LiveMirror, SteppedClock, make_archives
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -253,3 +255,61 @@ def test_other_products_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SeriesError, match="nowcast reads RV with its lead times"):
         rn.nowcast((9.5, 51.5), data=path)
+
+
+# --- areas and kinds ------------------------------------------------------------------------------------------
+
+
+def box(lon: float, lat: float, half: float = 0.1) -> Any:
+    """Return a square of degrees."""
+    shapely = pytest.importorskip("shapely")
+    return shapely.box(lon - half, lat - half, lon + half, lat + half)
+
+
+def test_areas_are_as_wet_as_their_wettest_cell(run: Path, tmp_path: Path) -> None:
+    """A shower in a corner is no all-clear for the rest; sums are the mean; a file does as well."""
+    geopandas = pytest.importorskip("geopandas")
+    shapes = {"name": ["A", "B"], "geometry": [box(9.5, 51.5), box(12.37, 51.34, 0.3)]}
+    table = geopandas.GeoDataFrame(shapes, crs="EPSG:4326")
+    table.to_file(tmp_path / "areas.gpkg")
+
+    found = rn.nowcast(table, data=run, now=START, names="name")
+    same = rn.nowcast(tmp_path / "areas.gpkg", data=run, now=START, names="name")
+
+    means = rn.over_areas(rn.open_dataset(run, run="latest", progress=False), table, names="name").RV
+    np.testing.assert_allclose(found.series.RV, means, rtol=1e-4, atol=1e-6)
+    assert (found.series.highest >= found.series.RV - 1e-6).all()
+    assert [one.place for one in found.answers] == ["A", "B"]
+    sums = [one.sum_2h for one in found.answers]
+    assert sums == pytest.approx(means[2:].sum("time").to_numpy().tolist(), rel=1e-4)
+    assert [one.status for one in same.answers] == [one.status for one in found.answers]
+
+
+def test_an_area_that_the_radars_see_in_part_is_unknown(run: Path) -> None:
+    """Less than 95 % of it known, and no rain in what is."""
+    geopandas = pytest.importorskip("geopandas")
+    edge = geopandas.GeoSeries([box(6.2, 47.0, 1.2)], index=["edge"], crs="EPSG:4326")
+
+    (one,) = rn.nowcast(edge, data=run, now=START, threshold=900).answers
+
+    assert 0 < one.seen < 0.95
+    assert (one.status, one.sum_1h, one.raining) == ("unknown", None, None)
+
+
+def test_the_kind_is_that_of_hymecng_where_it_rains_now(tmp_path: Path) -> None:
+    """At the wettest place of the present; nothing at a dry one, and nothing without HymecNG."""
+    clock = SteppedClock(START)
+    with LiveMirror(tmp_path, ["RV", "HYMECNG"], clock=clock, hours=0.2, fate=punctual) as mirror:
+        where: dict[str, Any] = {"base_url": mirror.url, "clock": clock, "folder": tmp_path / "data"}
+        now = rn.forecast(rn.latest("RV", chunks=None, **where), run="latest").RV.isel(time=1)
+        row, col = np.unravel_index(np.nanargmax(now.values), now.shape)
+        lon, lat = to_lonlat(float(now.x[col]), float(now.y[row]), GRIDS["de1200-wgs84"].earth)
+        places = {"wet": (float(lon), float(lat)), "nowhere": (4.5, 46.5)}
+        with_it = rn.nowcast(places, **where)
+        shutil.rmtree(mirror.root / HYMECNG)
+        without = rn.nowcast(places, **{**where, "folder": tmp_path / "other"})
+
+    assert with_it.answers[0].raining
+    assert with_it.answers[0].kind in {"rain", "hail", "large hail", "drizzle"}
+    assert [one.kind for one in without.answers] == ["", ""]
+    assert with_it.answers[1].kind == ""

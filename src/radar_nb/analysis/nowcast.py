@@ -5,30 +5,36 @@ Nothing is computed but answers: the fields are DWD's. What is not known is neve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import xarray as xr
 
+from radar_nb.analysis.areas import find_areas
+from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.inputs import fields_of, grid_of, is_dataset, variable_of
-from radar_nb.analysis.points import find_places, point_series
-from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.analysis.points import EAST, NORTH, box_of, find_places, labels_of, read_shapes
+from radar_nb.dwd.products import HYDROMETEOR_CLASSES
+from radar_nb.errors import RadarNbError, SeriesError, SettingsError
 from radar_nb.reading.forecasts import forecast, is_forecast, lead_minutes
 from radar_nb.reading.intervals import interval_of
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.present import latest
 from radar_nb.runtime.clock import Clock
+from radar_nb.runtime.files import user_path
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_duration
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Sequence
 
-    import xarray as xr
     from numpy.typing import NDArray
+
+    from radar_nb.dwd.grids import Grid
 
 Status = Literal["rain", "dry", "unknown"]
 
@@ -150,8 +156,8 @@ class Nowcast:
     answers : tuple of Outlook
         One for each place, in their order.
     series : xarray.Dataset
-        The amounts in mm in each interval of the run, shape (time, place): the place's cell, or the mean over the
-        area.
+        The amounts in mm in each interval of the run, shape (time, place): `RV`, the cell of a point or the mean
+        of an area; `highest`, its wettest cell; `seen`, the share that is known.
     timezone : str
         In which times are shown; the attributes of answers are UTC.
     """
@@ -240,6 +246,7 @@ def nowcast(
     *,
     data: Any = None,
     threshold: float = DRIZZLE,
+    names: str | None = None,
     timezone: str = "Europe/Berlin",
     now: datetime | None = None,
     folder: str | os.PathLike[str] | None = None,
@@ -254,7 +261,9 @@ def nowcast(
     Parameters
     ----------
     places : mapping, sequence, DataFrame, GeoDataFrame, or path
-        Points as in `at_points`: names to (lon, lat), pairs, a table, a file; also one pair (lon, lat).
+        Points as in `at_points`: names of towns, names to (lon, lat), pairs, a table, a file; also one pair
+        (lon, lat). Or areas as in `over_areas`: it rains in an area if it does in one of its cells, sums are the
+        mean, and it is dry only if 95 % of it are known to be.
     horizon : str or timedelta
         How far to look from now, "2h" at most. The answer ends where the forecast does, two hours after its
         nominal time: `until`.
@@ -263,6 +272,8 @@ def nowcast(
         server is asked: see `latest`.
     threshold : float
         mm/h from which it rains; 0.12, one count of DWD's binary RV, by default.
+    names : str, optional
+        The column of a table of areas that holds their names.
     timezone : str
         In which times are shown.
     now : datetime.datetime, optional
@@ -302,24 +313,132 @@ def nowcast(
     step = interval_of(fields)
     if fields.name != "RV" or step is None:
         raise SeriesError(f"nowcast reads RV, not {fields.name}: leave data= away, or pass a file of RV")
-    found = find_places(_points(places), grid_of(fields))
-    series = point_series(fields, found)
-    amounts = series.values.astype(np.float64)
-    ends = [end.astype("datetime64[s]").item().replace(tzinfo=UTC) for end in series["time"].values]
+    found = _Where.of(places, grid_of(fields), names)
+    amounts = found.read(fields)
+    series = found.series(fields, amounts, step)
+    ends = [_utc(end) for end in series["time"].values]
     nominal = _utc(ds["forecast_reference_time"].values)
     steps = Steps(ends=ends, step=timedelta(minutes=step), nominal=nominal, now=moment, minutes=minutes)
+    columns = (series[name].to_numpy().astype(np.float64).T for name in ("highest", "RV", "seen"))
     answers = tuple(
-        steps.answer(
-            place=(str(name), float(found.lon[at]), float(found.lat[at])),
-            highest=amounts[:, at],
-            mean=amounts[:, at],
-            seen=np.isfinite(amounts[:, at]).astype(float),
-            threshold=threshold,
-            stale=stale,
-        )
-        for at, name in enumerate(found.names)
+        steps.answer(place=place, highest=highest, mean=mean, seen=seen, threshold=threshold, stale=stale)
+        for place, highest, mean, seen in zip(found.named, *columns, strict=True)
     )
-    return Nowcast(answers=answers, series=series.to_dataset(), timezone=timezone)
+    if data is None and any(one.raining for one in answers):
+        answers = _with_kinds(answers, found, {"folder": folder, "base_url": base_url, "clock": clock})
+    return Nowcast(answers=answers, series=series, timezone=timezone)
+
+
+def _with_kinds(answers: tuple[Outlook, ...], found: _Where, where: dict[str, Any]) -> tuple[Outlook, ...]:
+    """Add what falls where it rains now, from a HymecNG that is not stale; without one the kind stays unknown."""
+    try:
+        ds = latest("HYMECNG", chunks=None, **where)
+    except RadarNbError:
+        return answers
+    fields = fields_of(variable_of(ds))
+    if ds.attrs["stale"] or fields.shape[-2:] != found.shape:
+        return answers
+    classes = found.read(fields)[-1]
+    kinds = (_kind(classes[part]) for part in found.parts)
+    return tuple(replace(one, kind=kind if one.raining else "") for one, kind in zip(answers, kinds, strict=True))
+
+
+def _kind(classes: NDArray[Any]) -> str:
+    """Return the name of the class that most cells with precipitation have, empty without one."""
+    known = classes[np.isfinite(classes)].astype(int)
+    counts = np.bincount(known[(known > 1) & (known < len(HYDROMETEOR_CLASSES))], minlength=1)
+    return HYDROMETEOR_CLASSES[int(counts.argmax())].replace("_", " ") if counts.any() else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Where:
+    """Places as groups of cells: one of a point, all that an area touches.
+
+    Attributes
+    ----------
+    names : list of str
+    lon, lat : ndarray, shape (places,)
+        Degrees.
+    rows, cols : ndarray of int, shape (cells,)
+    weights : ndarray of float, shape (cells,)
+        1 in total for each place.
+    starts : ndarray of int, shape (places,)
+        The first cell of each place.
+    shape : (int, int)
+        Of the grid.
+    """
+
+    names: list[str]
+    lon: NDArray[np.float64]
+    lat: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, places: Any, grid: Grid, names: str | None) -> _Where:
+        """Find the cells of points, areas or a file of either."""
+        if isinstance(places, str | os.PathLike) and user_path(places).suffix.lower() not in {"", ".csv", ".txt"}:
+            places = read_shapes(user_path(places))
+        if hasattr(places, "geometry") and not (places.geometry.geom_type == "Point").any():
+            areas = find_areas(places, grid, names=names)
+            rows, cols = np.divmod(areas.cells, grid.cols)
+            labels, lon, lat, weights, starts = areas.names, areas.lon, areas.lat, areas.weights, areas.starts
+        else:
+            points = find_places(_points(places), grid)
+            (rows, cols), weights, starts = points.home, np.ones(len(points.names)), np.arange(len(points.names))
+            labels, lon, lat = points.names, points.lon, points.lat
+        return cls(
+            names=[str(label) for label in labels],
+            lon=lon,
+            lat=lat,
+            rows=rows,
+            cols=cols,
+            weights=np.asarray(weights, np.float64),
+            starts=np.asarray(starts),
+            shape=grid.shape,
+        )
+
+    @property
+    def named(self) -> list[tuple[str, float, float]]:
+        """Name, longitude and latitude of each place."""
+        return list(zip(self.names, self.lon.tolist(), self.lat.tolist(), strict=True))
+
+    @property
+    def parts(self) -> list[slice]:
+        """The cells of each place."""
+        stops = [*self.starts[1:].tolist(), self.rows.size]
+        return [slice(start, stop) for start, stop in zip(self.starts.tolist(), stops, strict=True)]
+
+    def read(self, fields: xr.DataArray) -> NDArray[np.float32]:
+        """Return the values of all cells, shape (time, cells), NaN where missing."""
+        box, rows, cols = box_of(fields, self.rows, self.cols)
+        return np.concatenate([values[..., rows, cols] for _, values in blocks(box, "read", progress=False)])
+
+    def series(self, fields: xr.DataArray, amounts: NDArray[np.float32], step: int) -> xr.Dataset:
+        """Return the mean, the highest known amount and the share that is known, shape (time, place)."""
+        known = np.isfinite(amounts)
+        seen = np.add.reduceat(known * self.weights, self.starts, axis=1)
+        total = np.add.reduceat(np.where(known, amounts, 0) * self.weights, self.starts, axis=1)
+        mean = np.full(seen.shape, np.nan, np.float32)
+        np.divide(total, seen, out=mean, where=seen > 0, casting="unsafe")
+        highest = np.fmax.reduceat(amounts, self.starts, axis=1)
+        dims, about = ("time", "place"), {"units": "mm", "cell_methods": "time: sum", "interval_minutes": step}
+        return xr.Dataset(
+            {
+                "RV": (dims, mean, about | {"long_name": "precipitation, mean over the place"}),
+                "highest": (dims, highest, about | {"long_name": "precipitation in the wettest cell"}),
+                "seen": (dims, seen, {"long_name": "share of the place that is known", "units": "1"}),
+            },
+            {
+                "time": fields["time"],
+                "place": ("place", labels_of(list(self.names))),
+                "lon": ("place", self.lon, EAST),
+                "lat": ("place", self.lat, NORTH),
+            },
+        )
 
 
 def _forecast(

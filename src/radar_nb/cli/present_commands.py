@@ -49,8 +49,8 @@ def add_present_commands(add: Callable[..., Parser]) -> None:
         "Say whether it rains at places within two hours. Exit codes: 0 dry, 10 rain, 20 unknown.",
         json=True,
     )
-    nowcast.add_argument("--at", metavar="LON,LAT", dest="places", action="append", required=True, type=_place,
-                         help="a place, degrees east and north, such as 12.37,51.34; may be repeated")  # fmt: skip
+    nowcast.add_argument("--at", metavar="PLACE", dest="places", action="append", required=True, type=_place,
+                         help="a town, or degrees east and north, such as 12.37,51.34; may be repeated")  # fmt: skip
     nowcast.add_argument("--horizon", metavar="LENGTH", default="2h", help="how far to look (2h)")
     nowcast.add_argument("--threshold", metavar="RATE", type=float, default=0.12,
                          help="mm/h from which it rains (0.12)")  # fmt: skip
@@ -71,12 +71,14 @@ def add_present_commands(add: Callable[..., Parser]) -> None:
         command.add_argument("--base-url", metavar="URL", help="address of the server")
 
 
-def _place(text: str) -> tuple[str, tuple[float, float]]:
-    """Parse LON,LAT."""
+def _place(text: str) -> tuple[str, tuple[float, float] | None]:
+    """Parse LON,LAT; other texts are names of towns."""
+    if "," not in text:
+        return text, None
     try:
         lon, lat = (float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a place: write LON,LAT, such as 12.37,51.34") from None
+        return text, None
     return text, (lon, lat)
 
 
