@@ -90,12 +90,16 @@ def test_the_newest_field_is_drawn(server: str, tmp_path: Path, capsys: pytest.C
     assert json.loads(text[text.index("{") :])["stale"] == 0
 
 
-def test_a_place_is_longitude_and_latitude(capsys: pytest.CaptureFixture[str]) -> None:
-    """Any other text is an invalid argument."""
-    with pytest.raises(SystemExit, match="2"):
-        main(["nowcast", "--at", "Nowhere"])
+def test_a_place_is_a_town_or_longitude_and_latitude(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that nobody knows is an error, not a place of its own; so are swapped degrees."""
+    assert main(["nowcast", "--at", "Leipzig", "--base-url", server]) in {0, 10}
+    assert main(["nowcast", "--at", "Nowhereville", "--base-url", server]) == 1
+    assert main(["nowcast", "--at", "51.34,12.37", "--base-url", server]) == 1
 
-    assert "'Nowhere' is not a place: write LON,LAT, such as 12.37,51.34" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert told.out.startswith("Leipzig: ")
+    assert "Nowhereville" in told.err
+    assert "lies outside the grid" in told.err
 
 
 def test_a_live_mirror_is_filled_and_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

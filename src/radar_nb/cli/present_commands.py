@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import logging
@@ -21,6 +20,7 @@ from radar_nb.runtime.files import user_path
 from radar_nb.runtime.wording import human_bytes, human_duration, human_time, printable
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Coroutine
 
     from radar_nb.cli.terminal import Parser
@@ -50,7 +50,7 @@ def add_present_commands(add: Callable[..., Parser]) -> None:
         json=True,
     )
     nowcast.add_argument("--at", metavar="PLACE", dest="places", action="append", required=True, type=_place,
-                         help="a town, or degrees east and north, such as 12.37,51.34; may be repeated")  # fmt: skip
+                         help="a town, or degrees such as 12.37,51.34 (LON,LAT); may be repeated")  # fmt: skip
     nowcast.add_argument("--horizon", metavar="LENGTH", default="2h", help="how far to look (2h)")
     nowcast.add_argument("--threshold", metavar="RATE", type=float, default=0.12,
                          help="mm/h from which it rains (0.12)")  # fmt: skip
