@@ -17,9 +17,10 @@ import xarray as xr
 from radar_nb.analysis.areas import find_areas
 from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.inputs import fields_of, grid_of, is_dataset, variable_of
-from radar_nb.analysis.points import EAST, NORTH, box_of, find_places, labels_of, read_shapes
+from radar_nb.analysis.points import EAST, NORTH, box_of, find_places, labels_of
 from radar_nb.dwd.products import HYDROMETEOR_CLASSES
 from radar_nb.errors import RadarNbError, SeriesError, SettingsError
+from radar_nb.geography.shapes import read_shapes
 from radar_nb.reading.forecasts import forecast, is_forecast, lead_minutes
 from radar_nb.reading.intervals import interval_of
 from radar_nb.reading.opening import open_dataset
@@ -385,7 +386,8 @@ class _Where:
         if hasattr(places, "geometry") and not (places.geometry.geom_type == "Point").any():
             areas = find_areas(places, grid, names=names)
             rows, cols = np.divmod(areas.cells, grid.cols)
-            labels, lon, lat, weights, starts = areas.names, areas.lon, areas.lat, areas.weights, areas.starts
+            labels, lon, lat, starts = areas.names, areas.lon, areas.lat, areas.starts
+            weights = areas.weights.astype(np.float64)
         else:
             points = find_places(_points(places), grid)
             (rows, cols), weights, starts = points.home, np.ones(len(points.names)), np.arange(len(points.names))
@@ -396,7 +398,7 @@ class _Where:
             lat=lat,
             rows=rows,
             cols=cols,
-            weights=np.asarray(weights, np.float64),
+            weights=weights,
             starts=np.asarray(starts),
             shape=grid.shape,
         )
