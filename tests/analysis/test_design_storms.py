@@ -23,12 +23,12 @@ DEPTHS = pd.DataFrame(
     },
     index=DURATIONS,
 )
-"""Made up, with the curvature of a table of KOSTRA."""
+"""Invented depths with the curvature of a table of KOSTRA."""
 
 
 @pytest.mark.parametrize("duration", [15, 60, 120, 240])
-def test_the_middle_of_an_euler_storm_has_the_depth_of_each_duration(duration: int) -> None:
-    """The wettest n intervals are neighbours, and their sum is the table's depth of their length."""
+def test_an_euler_storm_contains_the_depth_of_each_duration(duration: int) -> None:
+    """The largest sum of n consecutive intervals is the table's depth of their duration."""
     amounts = design_storm(DEPTHS, 100, duration).rain.to_numpy()[:, 0]
 
     for length in (length for length in DURATIONS if length <= duration):
@@ -43,7 +43,7 @@ def test_the_middle_of_an_euler_storm_has_the_depth_of_each_duration(duration: i
 
 
 def test_an_hour_of_euler_ii_by_hand() -> None:
-    """Twelve increments sorted down, the first four of them reversed."""
+    """An hour is twelve increments in descending order, the first four of them reversed."""
     table = pd.DataFrame({10: np.cumsum([9, 7, 5, 4, 3.5, 3, 2.5, 2, 1.5, 1, 0.8, 0.6])}, index=range(5, 65, 5))
 
     amounts = design_storm(table, 10, 60).rain.to_numpy()[:, 0]
@@ -59,16 +59,16 @@ def test_block_rain_is_even() -> None:
     assert storm.rain.attrs["interval_minutes"] == 10
 
 
-def test_depths_between_durations_are_powers_of_the_duration() -> None:
-    """25 minutes lie on the straight line between 20 and 30 in logarithms."""
+def test_depths_between_durations_are_interpolated_in_logarithms() -> None:
+    """The depth of 25 minutes lies on the straight line between 20 and 30 minutes in logarithms."""
     amounts = design_storm(DEPTHS, 100, 25).rain.to_numpy().sum()
 
     power = np.log(34.9 / 30.2) / np.log(30 / 20)
     assert amounts == pytest.approx(30.2 * (25 / 20) ** power)
 
 
-def test_a_design_storm_is_exported_as_any_rain(tmp_path: Path) -> None:
-    """The file of a model has its intervals from the begin on."""
+def test_a_design_storm_can_be_exported(tmp_path: Path) -> None:
+    """A model's file of a design storm has its intervals from the begin on."""
     storm = design_storm(DEPTHS, 100, 60, begin="2026-01-01", name="E100")
 
     lines = export(storm, tmp_path / "storm.dat", tz="UTC").read_text("ascii").splitlines()
@@ -92,7 +92,7 @@ def test_a_design_storm_is_exported_as_any_rain(tmp_path: Path) -> None:
         ({"depths": -DEPTHS}, "do not rise with the duration: pass mm"),
     ],
 )
-def test_what_a_table_does_not_hold_is_refused(options: dict[str, Any], text: str) -> None:
-    """Each message names a way out."""
+def test_invalid_arguments_raise(options: dict[str, Any], text: str) -> None:
+    """Each message has a remedy."""
     with pytest.raises(SettingsError, match=text):
         design_storm(**{"depths": DEPTHS, "return_period": 100, "duration": 60, **options})

@@ -1,4 +1,4 @@
-"""Stored extremes: those of annual_maxima, whatever interrupts them, and however they grow."""
+"""Stored extremes: they equal those of annual_maxima after interruptions and extensions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def store_of(folder: Path, ds: xr.Dataset = RAIN) -> xr.Dataset:
 @pytest.mark.parametrize("year", ["calendar", "hydro"])
 @pytest.mark.parametrize("least", [0.0, 0.1])
 def test_a_store_holds_the_annual_maxima(year: str, least: float, tmp_path: Path) -> None:
-    """Amounts, times, coverage and attributes, though months are computed by themselves."""
+    """Amounts, times, coverage and attributes are equal, although months are computed separately."""
     found = extremes(RAIN, DURATIONS, store=tmp_path / "a", year=year, min_coverage=least, progress=False)
 
     expected = annual_maxima(RAIN, DURATIONS, year=year, min_coverage=least, progress=False)
@@ -47,8 +47,8 @@ def test_a_store_holds_the_annual_maxima(year: str, least: float, tmp_path: Path
     assert found.RW.chunks is not None
 
 
-def test_archives_are_read_from_where_the_first_window_begins(tmp_path: Path, folder: Path) -> None:
-    """Frames of archives give what their Dataset gives."""
+def test_archives_equal_annual_maxima(tmp_path: Path, folder: Path) -> None:
+    """Stored extremes of archives equal `annual_maxima` of the same frames."""
     found = extremes(folder, ["5min", "30min"], store=tmp_path / "a", min_coverage=0, progress=False)
 
     expected = annual_maxima(folder, ["5min", "30min"], min_coverage=0, progress=False)
@@ -70,8 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_an_interrupted_call_goes_on(tmp_path: Path) -> None:
-    """Months that were written are not read again; progress counts what is left."""
+def test_an_interrupted_call_resumes(tmp_path: Path) -> None:
+    """Written months are not read again; progress counts the rest."""
     seen: list[Progress] = []
 
     def stop(progress: Progress, /) -> None:
@@ -90,7 +90,7 @@ def test_an_interrupted_call_goes_on(tmp_path: Path) -> None:
     assert [one.done for one in left] == sorted(one.done for one in left)
 
 
-def test_a_complete_store_is_returned_as_it_is(tmp_path: Path) -> None:
+def test_a_complete_store_is_not_computed_again(tmp_path: Path) -> None:
     """The same call a second time writes nothing."""
     first = store_of(tmp_path)
     before = kills.tree(tmp_path)
@@ -110,7 +110,7 @@ def test_a_complete_store_is_returned_as_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [500, 1000, 1020, 1500])
 def test_a_longer_series_extends_a_store(cut: int, tmp_path: Path) -> None:
-    """Whether it goes on within a month or at its end, the store becomes that of the whole series."""
+    """Extended within a month or at its end, the store equals that of the whole series."""
     store_of(tmp_path, RAIN.isel(time=slice(cut)))
 
     found = store_of(tmp_path)
@@ -118,8 +118,8 @@ def test_a_longer_series_extends_a_store(cut: int, tmp_path: Path) -> None:
     xr.testing.assert_identical(found, annual_maxima(RAIN, DURATIONS, min_coverage=0, progress=False))
 
 
-def test_a_new_year_is_added_without_the_old_ones(tmp_path: Path) -> None:
-    """A source of the next year alone, with the days before it, leaves what is there untouched."""
+def test_a_new_year_is_added_without_the_old_years(tmp_path: Path) -> None:
+    """A source of only the next year adds it, and the stored years stay unchanged."""
     store_of(tmp_path, RAIN.isel(time=slice(1008)))  # to the end of 2019
     before = kills.tree(tmp_path / "extremes" / "2019.zarr")
 
@@ -129,8 +129,8 @@ def test_a_new_year_is_added_without_the_old_ones(tmp_path: Path) -> None:
     assert kills.tree(tmp_path / "extremes" / "2019.zarr") == before
 
 
-def test_a_year_that_cannot_be_computed_anew_is_kept(tmp_path: Path) -> None:
-    """Other steps in a month, and no others of that year: the call says which months it needs."""
+def test_a_year_that_cannot_be_computed_again_raises(tmp_path: Path) -> None:
+    """If a month has other steps and the source lacks other months of the year, the error names those."""
     store_of(tmp_path)
     changed = RAIN.isel(time=slice(2000, 2300))
 
@@ -158,8 +158,8 @@ def test_a_store_of_other_extremes_is_refused(changes: dict[str, Any], text: str
         extremes(**{"source": RAIN, "store": tmp_path / "extremes", **WHOLE, **changes})
 
 
-def test_bad_requests_leave_no_store(tmp_path: Path) -> None:
-    """Durations between intervals, unknown years, rates: an error before anything is written."""
+def test_invalid_requests_leave_no_store(tmp_path: Path) -> None:
+    """Invalid durations, unknown years and rates raise before anything is written."""
     target = tmp_path / "extremes"
     with pytest.raises(SettingsError, match="duration='90min' is not a multiple of the interval of 60 min"):
         extremes(RAIN, ["90min"], store=target, progress=False)
@@ -172,7 +172,7 @@ def test_bad_requests_leave_no_store(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_other_groups_is_refused(tmp_path: Path) -> None:
-    """A folder with Zarr groups that is no store is not written to."""
+    """A folder with Zarr groups that is not a store of extremes raises and is not written to."""
     (tmp_path / "extremes" / "cube.zarr").mkdir(parents=True)
 
     with pytest.raises(SettingsError, match=r"is not a store of extremes, which has a request.json"):
@@ -180,7 +180,7 @@ def test_a_folder_of_other_groups_is_refused(tmp_path: Path) -> None:
 
 
 def test_workers_of_a_cluster_write_the_same_bytes(tmp_path: Path, folder: Path) -> None:
-    """Months that were computed by dask workers are those of this process."""
+    """Months computed by dask workers have the same bytes as those of this process."""
     distributed = pytest.importorskip("distributed")
     extremes(folder, ["5min", "30min"], store=tmp_path / "here", min_coverage=0, progress=False, client=False)
 
@@ -198,7 +198,7 @@ def test_workers_of_a_cluster_write_the_same_bytes(tmp_path: Path, folder: Path)
 
 
 def test_twenty_kills_end_in_the_same_store(tmp_path: Path) -> None:
-    """SIGKILL at any moment: no half-written group has the name of a whole one, and the next call completes it."""
+    """After SIGKILL at any moment no half-written group has a final name, and the next call completes it."""
     source = tmp_path / "rain.nc"
     hours(25, first="2019-12-20T00:50").to_netcdf(source, engine="h5netcdf")
     job = Job(name="extremes", work=kills.find_extremes, arguments=(source,))

@@ -1,4 +1,4 @@
-"""Sums until now: adjusted sums as far as they go, radar alone for the rest, and both told apart."""
+"""Sums until now: adjusted sums as far as they go, then radar alone, with both parts distinguishable."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def where(tmp_path: Path) -> Iterator[dict[str, Any]]:
         yield {"base_url": mirror.url, "clock": SteppedClock(START)}
 
 
-def test_what_adjusted_sums_lack_is_added_and_marked(where: dict[str, Any]) -> None:
+def test_radar_alone_after_the_adjusted_sums_is_added_and_marked(where: dict[str, Any]) -> None:
     """Three hours of 1 mm to 14:30, then 0.01 mm in each five minutes to 15:00; one of these files is missing."""
     found = rn.accumulate("RW", since="3h", **where)
 
@@ -75,7 +75,7 @@ def test_what_adjusted_sums_lack_is_added_and_marked(where: dict[str, Any]) -> N
     assert (found.attrs["nominal_time"], found.attrs["stale"]) == ("2026-06-13T14:30:00Z", 0)
 
 
-def test_48_hours_are_two_sums_of_a_day(where: dict[str, Any]) -> None:
+def test_48_hours_are_two_daily_sums(where: dict[str, Any]) -> None:
     """SF of now and of a day ago do not overlap, and are followed by radar alone."""
     found = rn.accumulate("SF", since="48h", **where)
 
@@ -84,7 +84,7 @@ def test_48_hours_are_two_sums_of_a_day(where: dict[str, Any]) -> None:
 
 
 def test_a_missing_sum_is_not_zero(where: dict[str, Any], tmp_path: Path) -> None:
-    """An hour that is not there leaves the total missing, unless a lower coverage is accepted."""
+    """With a missing hour the total is missing, unless a lower coverage is accepted."""
     next(tmp_path.rglob("raa01-rw_10000-2606131330-*")).unlink()
 
     assert np.isnan(float(rn.accumulate("RW", since="3h", **where).RW[500, 500]))
@@ -94,7 +94,7 @@ def test_a_missing_sum_is_not_zero(where: dict[str, Any], tmp_path: Path) -> Non
 
 
 def test_without_radar_alone_the_sum_ends_with_the_adjusted_one(where: dict[str, Any], tmp_path: Path) -> None:
-    """Nothing is invented for the time in between."""
+    """Without files of radar alone the sum ends with the adjusted sum; no rain is invented."""
     for path in tmp_path.rglob("raa01-ry*"):
         path.unlink()
 
@@ -116,13 +116,13 @@ def test_without_radar_alone_the_sum_ends_with_the_adjusted_one(where: dict[str,
         ({"data": "RW", "base_url": "http://127.0.0.1"}, "go with since="),
     ],
 )
-def test_what_cannot_be_summed_until_now_is_refused(arguments: dict[str, Any], error: str) -> None:
-    """Before anything is asked."""
+def test_invalid_arguments_raise(arguments: dict[str, Any], error: str) -> None:
+    """Invalid arguments raise before any request."""
     with pytest.raises(SettingsError, match=error):
         rn.accumulate(**arguments)
 
 
-def test_a_server_without_the_product_is_named(tmp_path: Path) -> None:
-    """It has no sum, and there is none."""
+def test_a_server_without_the_product_raises(tmp_path: Path) -> None:
+    """A server without files of the product raises NotOnServer."""
     with Mirror(tmp_path) as empty, pytest.raises(NotOnServer, match="has no whole file of RW"):
         rn.accumulate("RW", since="2h", base_url=empty.url)

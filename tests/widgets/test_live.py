@@ -1,4 +1,4 @@
-"""The explorer that follows the server: what it shows as files come, and when none come."""
+"""The explorer that follows the server: what it shows while files arrive, and when none arrive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fields(value: float, count: int) -> xr.DataArray:
 
 
 class Heard:
-    """What an explorer sends."""
+    """The messages that an explorer sends."""
 
     def __init__(self, explorer: rn.Explorer) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -41,8 +41,8 @@ class Heard:
         self.messages.append(message)
 
 
-def test_other_data_take_the_place_of_those_shown() -> None:
-    """Views are told once; fields carry the edition, and answers about the old data are dropped."""
+def test_other_data_replace_the_shown_ones() -> None:
+    """Views are notified once; fields state the edition, and answers about the old data are dropped."""
     explorer = rn.Explorer(fields(0.5, 3), lang="en")
     heard, old = Heard(explorer), explorer._queue  # noqa: SLF001 - a question that is still being answered
     explorer.index = 2
@@ -63,7 +63,7 @@ def test_other_data_take_the_place_of_those_shown() -> None:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait until something is true."""
-    while not true():  # noqa: ASYNC110 - what widgets show raises no event
+    while not true():  # noqa: ASYNC110 - widgets raise no event for their contents
         await asyncio.sleep(0.01)
 
 
@@ -110,14 +110,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return seen
 
 
-def test_nothing_is_claimed_before_the_first_field(shown: dict[str, Any]) -> None:
-    """The first line says that it waits."""
+def test_before_the_first_field_the_widget_says_that_it_waits(shown: dict[str, Any]) -> None:
+    """Before the first field the first line says that the widget waits for it."""
     assert shown["opening"][0] == "opening"
     assert "Waiting for the first field" in shown["opening"][1]
 
 
 def test_past_and_forecast_lie_on_one_line_with_a_boundary(shown: dict[str, Any]) -> None:
-    """Ten minutes back and two hours ahead, local times, the view at the present, the places as marks."""
+    """The explorer has ten minutes back and two hours ahead, local times, the present shown, and the places."""
     first = shown["first"]
 
     assert (first["count"], first["boundary"], first["zone"]) == (27, 2, "CEST")
@@ -129,7 +129,7 @@ def test_past_and_forecast_lie_on_one_line_with_a_boundary(shown: dict[str, Any]
 
 
 def test_the_age_and_the_answers_are_shown(shown: dict[str, Any]) -> None:
-    """Also that nothing is known where no radar sees."""
+    """The widget shows the age of the field and an answer per place, also "unknown" outside radar range."""
     first = shown["first"]
 
     assert first["status"] == "fresh"
@@ -139,14 +139,14 @@ def test_the_age_and_the_answers_are_shown(shown: dict[str, Any]) -> None:
 
 
 def test_the_next_file_renews_the_same_explorer(shown: dict[str, Any]) -> None:
-    """The window moves on by a step."""
+    """A new file moves the explorer's window by one step."""
     assert shown["same"]
     assert shown["next"]["times"][-1] == shown["first"]["times"][-1] + 300_000
     assert "RV of 17:05 CEST" in shown["next"]["head"]
 
 
-def test_a_lost_server_is_shown_and_takes_back_the_all_clear(shown: dict[str, Any]) -> None:
-    """The line names the reason, the age goes on, and a dry place is unknown."""
+def test_a_lost_server_is_shown_and_no_place_stays_dry(shown: dict[str, Any]) -> None:
+    """The line names the reason, the age keeps growing, and a dry place becomes unknown."""
     lost = shown["lost"]
 
     assert lost["status"] == "lost"
@@ -155,7 +155,7 @@ def test_a_lost_server_is_shown_and_takes_back_the_all_clear(shown: dict[str, An
     assert "no rain until" not in lost["list"]
 
 
-def test_a_wrong_past_is_refused() -> None:
-    """A number without unit is none."""
+def test_an_invalid_past_raises() -> None:
+    """A number without a unit is not a duration and raises."""
     with pytest.raises(SettingsError, match="past=2 is not a duration"):
         rn.Live(past=2)
