@@ -166,6 +166,25 @@ def test_smusi_is_read_as_defined(written: Written, hours: Any, edge: str) -> No
     assert float(found.head["hN"]) == pytest.approx(sum(value or 0 for value in found.values.values()), abs=0.51)
 
 
+def test_dfs0_is_read_by_mikeio(written: Written) -> None:
+    """Step-accumulated depths in mm at the ends of intervals, the delete value where missing, over a leap day."""
+    mikeio = pytest.importorskip("mikeio", reason="dfs0 needs mikeio (extra mike)")
+    values = np.random.default_rng(2).integers(0, 500, (40, 2)) / 100
+    values[7, 1] = np.nan
+    ds = gauges(values, "2020-02-28T22:00")
+
+    found = mikeio.read(written(ds, "rain.dfs0", tz="UTC+1"))
+
+    ends = ds.time.values + np.timedelta64(1, "h")
+    np.testing.assert_array_equal(found.time.values[1:], ends)
+    assert found.time.values[0] == ends[0] - np.timedelta64(5, "m")
+    for place, item in enumerate(found.items):
+        assert item.name == ("a", "bc")[place]
+        assert (item.type.name, item.unit.name) == ("Rainfall_Depth", "millimeter")
+        assert item.data_value_type.name == "StepAccumulated"
+        np.testing.assert_allclose(found[place].to_numpy()[1:], values[:, place], atol=1e-6)
+
+
 @pytest.mark.parametrize("minutes", [1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 720])
 def test_hystem_extran_holds_its_intervals(written: Written, minutes: int) -> None:
     """A line holds ten, twelve or two amounts, by the interval."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import tempfile
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.exports.dfs0 import DFS0
 from radar_nb.exports.hystem import HYSTEM_EXTRAN
 from radar_nb.exports.infoworks import INFOWORKS
 from radar_nb.exports.rain import rain_of
@@ -19,6 +21,7 @@ from radar_nb.exports.swmm import SWMM, SWMM_TIMESERIES
 from radar_nb.exports.uvf import UVF
 from radar_nb.exports.zrxp import ZRXP
 from radar_nb.runtime.files import replacing, storage_errors
+from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 Gaps = Literal["error", "zero"]
 
-_ALL = (SWMM, SWMM_TIMESERIES, HYSTEM_EXTRAN, SMUSI, UVF, ZRXP, INFOWORKS)
+_ALL = (SWMM, SWMM_TIMESERIES, HYSTEM_EXTRAN, SMUSI, UVF, ZRXP, INFOWORKS, DFS0)
 FORMATS: dict[str, SeriesFormat] = {form.name: form for form in _ALL}
 """Formats of rain series by the name that `format=` takes."""
 
@@ -105,6 +108,9 @@ def write_series(
     with storage_errors(target), _Lines(target) as lines:
         written = _fill(lines, rain, form, gaps)
         for path in dict.fromkeys(paths.values()):
+            if form.binary is not None:
+                _write_binary(path, rain, form, lines)
+                continue
             with replacing(path) as file:
                 for name in [""] if form.wide else [name for name in rain.names if paths[name] == path]:
                     file.write(form.head(rain, name, written.totals.get(name, 0.0)))
@@ -114,6 +120,19 @@ def write_series(
     with replacing(_beside(target)) as file:
         file.write(_companion(written, files).encode())
     return written
+
+
+def _write_binary(path: Path, rain: Rain, form: SeriesFormat, lines: _Lines) -> None:
+    """Write a file of other than text beside its place, and move it there."""
+    units = np.frombuffer(lines.whole(""), np.int64).reshape(-1, len(rain.names))
+    amounts = np.where(units == form.missing, np.nan, units / 10**form.decimals)
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")  # its library looks at the suffix
+    with claimed(path):
+        try:
+            form.binary(rain, amounts, temporary)  # type: ignore[misc] # the caller has looked
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _beside(target: Path) -> Path:
@@ -253,6 +272,12 @@ class _Lines:
         self._file.write(lines)
         self._places.setdefault(name, []).append((self._end, len(lines)))
         self._end += len(lines)
+
+    def whole(self, name: str) -> bytes:
+        """Return all lines of a station."""
+        buffer = io.BytesIO()
+        self.copy(name, buffer)
+        return buffer.getvalue()
 
     def copy(self, name: str, file: IO[bytes]) -> None:
         """Write all lines of a station to a file."""

@@ -12,6 +12,7 @@ from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -76,6 +77,9 @@ class SeriesFormat:
         The lines before those of a station, of its name and its total in mm.
     tail : bytes
         What ends them.
+    binary : callable, optional
+        Writes a file of other than text: of the series, its amounts in mm of shape (intervals, stations), NaN
+        where missing, and the path. `rows` then returns the bytes of the units.
     companion : callable, optional
         Lines for the model's own input, written to a text beside the file.
     """
@@ -95,6 +99,7 @@ class SeriesFormat:
     rows: Callable[[Rain, Station], bytes]
     head: Callable[[Rain, str, float], bytes] = lambda _rain, _name, _total: b""
     tail: bytes = b""
+    binary: Callable[[Rain, NDArray[np.float64], Path], None] | None = None
     companion: Callable[[Rain, dict[str, str]], str] | None = None
 
     def check(self, rain: Rain) -> None:

@@ -14,6 +14,7 @@ EXTRAS = {
     "cube": ("distributed", "obstore"),
     "gis": ("exactextract", "geopandas", "pyarrow", "rasterio"),
     "lab": ("ipykernel", "jupyterlab", "voila"),
+    "mike": ("mikeio",),
 }
 """The main packages of each extra."""
 
