@@ -50,9 +50,9 @@ def export(
     - `.tif`, `.tiff`: fields as a cloud-optimised GeoTIFF, north up, one band a time step, NaN where missing,
       with projection, unit and times.
     - `.nc`: the whole Dataset, compressed, with CF conventions.
-    - `.dat`, `.uvf`, `.zrx`, `.dfs0`, or `format=`: amounts in mm at points or of areas as rain for a model: "swmm"
-    (`.dat`),
-      "swmm-timeseries", "hystem-extran" and "smusi" (both `.reg`), "uvf", "zrxp", "infoworks" (a CSV), "dfs0".
+    - `.dat`, `.uvf`, `.zrx`, `.dfs0`, or `format=`: amounts in mm at points or of areas as rain for a model:
+      "swmm" (`.dat`), "swmm-timeseries", "hystem-extran" and "smusi" (both `.reg`), "uvf", "zrxp", "infoworks" (a
+      CSV), "dfs0".
 
     Rain for models has times of the model, not of radar_nb (end of the interval, UTC): `tz` must be stated, and
     `label` where the format does not define it. Series are read in blocks, so that lazy ones of any length can be
