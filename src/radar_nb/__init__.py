@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.reductions import reduce
     from radar_nb.analysis.return_levels import return_levels, return_period
     from radar_nb.analysis.stored_extremes import extremes
+    from radar_nb.analysis.storms import storms_at
     from radar_nb.analysis.verification import verify
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, verify_cube
@@ -111,6 +112,7 @@ __all__ = [
     "return_period",
     "show_versions",
     "start",
+    "storms_at",
     "sync",
     "sync_async",
     "sync_plan",
@@ -161,6 +163,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "return_levels": "analysis.return_levels",
     "return_period": "analysis.return_levels",
     "show_versions": "runtime.versions",
+    "storms_at": "analysis.storms",
     "to_rate": "reading.rates",
     "verify": "analysis.verification",
     "verify_cube": "cube.checking",

@@ -54,6 +54,17 @@ def test_counts_of_days() -> None:
     assert str(found.period_begin.values[0].astype("datetime64[m]")) == "2020-06-13T21:50"
 
 
+def test_storms_are_counted_instead_of_sums() -> None:
+    """Three sums in a row are one storm; hours later there is another."""
+    amount = series([20, 0, 0, 0, 0, 0, 0, 20, 20], minutes=60)
+
+    sums, storms = (exceedance(amount, 15, "2h", independent=one, progress=False) for one in (None, "4h"))
+
+    assert (int(sums.YW), int(storms.YW)) == (4, 2)
+    assert storms.YW.attrs["long_name"].startswith("storms, by sums over 120 min")
+    assert sums["last"].equals(storms["last"])
+
+
 @pytest.mark.parametrize(
     ("thresholds", "duration", "text"),
     [

@@ -189,3 +189,29 @@ def test_only_amounts_can_be_summed(value: float) -> None:
     """Negative, infinite or impossible amounts raise instead of returning a wrong sum."""
     with pytest.raises(SeriesError, match=r"amounts from .* mm cannot be summed: pass amounts of 0 mm and more"):
         moved(series([0, 1, value]), [5])
+
+
+@settings(max_examples=100, deadline=None)
+@given(rainy_fields(), st.integers(1, 6), st.integers(1, 40), st.integers(1, 12), st.sampled_from([1, 3, 12]))
+def test_storms_are_counted_once(amount: xr.DataArray, length: int, floor: int, apart: int, turn: int) -> None:
+    """A sum above the threshold counts if none was above it in the time before, across turns and periods."""
+    periods = make_periods(ends_of(amount), "YS", minutes=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "_VALUES", 1)
+        patch.setattr(windows, "STEPS", turn)
+        found = moving_sums(
+            variable_blocks(amount, "test"), amount, [5 * length], periods, thresholds=[floor / 100],
+            independent=5 * apart,
+        )  # fmt: skip
+
+    ends = ends_of(amount).astype("datetime64[m]").astype(int)
+    counts = np.rint(np.nan_to_num(amount[:, 0].to_numpy()) * 100).astype(int)
+    inside = (ends > ends[:, None] - 5 * length) & (ends <= ends[:, None])
+    above = (inside.astype(int) @ counts >= floor) & np.isfinite(amount[:, 0].to_numpy())
+    for cell in range(above.shape[1]):
+        expected = np.zeros(len(periods.bounds), int)
+        latest = -(10**9)
+        for step in np.flatnonzero(above[:, cell]):
+            expected[periods.of_step[step]] += ends[step] - latest >= 5 * apart
+            latest = ends[step]
+        assert found.above[0, :, 0, cell].tolist() == expected.tolist()

@@ -19,6 +19,7 @@ __all__ = [
     "reductions",
     "return_levels",
     "stored_extremes",
+    "storms",
     "totals",
     "verification",
 ]

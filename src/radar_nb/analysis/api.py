@@ -284,6 +284,7 @@ def exceedance(
     timezone: str = "UTC",
     day_begin: str = "00:00",
     label: Label | None = None,
+    independent: Any = None,
     progress: bool | Reporter = True,
     **options: Any,
 ) -> xr.Dataset:
@@ -307,6 +308,9 @@ def exceedance(
         Count per hour, day, month, ... in which the sums end; by default over the whole series.
     timezone, day_begin, label : str
         Options of periods, as in `accumulate`.
+    independent : str or timedelta, optional
+        "4h": count storms instead of overlapping sums. A sum that reaches the threshold begins a storm if no other
+        one did so in the four hours before it; the storm is counted in the period in which that sum ends.
     progress : bool or Reporter
     **options
         For sources, arguments of `open_dataset`.
@@ -317,7 +321,7 @@ def exceedance(
         Computed in one pass and bounded memory:
 
         - the count, int32, named as the data, with a dimension `threshold` if there are several (and `level` for
-          DWD's); count times interval is the time above the threshold;
+          DWD's); count times interval is the time above the threshold, unless storms are counted;
         - `first` and `last`: datetime64, UTC, ends of the first and the last such duration, NaT where there is
           none;
         - `maximum`: mm, the largest sum, and `time_of_maximum`;
@@ -351,6 +355,7 @@ def exceedance(
         timezone=timezone,
         day_begin=day_begin,
         label=label,
+        independent=independent,
         progress=progress,
         **options,
     )

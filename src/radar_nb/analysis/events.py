@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
-from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from radar_nb.analysis.blocks import blocks
-from radar_nb.analysis.extremes import check_thresholds
-from radar_nb.analysis.inputs import amount_of, cell_areas, dataset_of, fields_of, grid_of
+from radar_nb.analysis.extremes import check_thresholds, opened_amount
+from radar_nb.analysis.inputs import cell_areas, fields_of, grid_of
 from radar_nb.analysis.periods import length_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SettingsError
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Grid
+    from radar_nb.formats.packing import Packing
     from radar_nb.runtime.progress import Reporter
 
-_AROUND = np.ones((3, 3), bool)  # cells that touch at a corner are connected
 _DECIMAL = 5e-5
 """mm by which a float32 may be below the decimal number it represents, see `radar_nb.analysis.moving_sums`."""
 _SPARE = 1 << 16
@@ -87,19 +87,22 @@ def events(
     >>> storms = events("data", 1.0, min_area=25, min_gap="15min")  # doctest: +SKIP
     >>> storms.sort_values("volume").tail(10)  # doctest: +SKIP
     """
-    amount, minutes = amount_of(dataset_of(data, progress=progress))
-    fields = fields_of(amount)
+    opened = opened_amount(data, progress)
+    minutes = opened.minutes
+    fields = fields_of(opened.amount)
     (floor,) = check_thresholds([threshold], minutes)
     if not 0 <= min_area < np.inf:
         raise SettingsError(f"min_area={min_area!r} is not an area: pass km2, 0 or more")
     gap = np.timedelta64(minutes if min_gap is None else length_of(min_gap, minutes=minutes), "m")
     shortest = np.timedelta64(0 if min_duration is None else length_of(min_duration, minutes=minutes), "m")
     grid = grid_of(fields)
-    follower = _Follower(grid, floor - _DECIMAL, min_area, gap, np.timedelta64(minutes, "m"))
+    follower = _Follower(grid, min_area, gap, np.timedelta64(minutes, "m"))
     ends = ends_of(fields)
-    for steps, values in blocks(fields, "events", progress=progress):
-        for end, frame in zip(ends[steps], values, strict=True):
-            follower.take(end, frame)
+    if opened.stream is None:  # with the southern row first, as streams have it
+        opened = replace(opened, amount=fields)
+    for block in opened.blocks("events", progress=progress):
+        for end, frame in zip(ends[block.start :], block.values, strict=False):
+            follower.take(end, *_wet(frame, block.packing, floor - _DECIMAL))
     rows = [row for row in follower.rest() if row["end"] - row["begin"] >= shortest]
     _locate(rows, grid)
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(
@@ -127,6 +130,55 @@ _COLUMNS = {
 }
 
 
+def _wet(
+    frame: NDArray[Any], packing: Packing | None, floor: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the cells of a frame that reach a threshold, and their amounts."""
+    if packing is None:
+        cells = np.flatnonzero(frame >= np.float32(floor))
+        return cells, frame[cells].astype(float)
+    # missing codes are above all amounts, and codes below the threshold wrap to above them
+    least = max(packing.count(floor), 0)
+    codes = frame & np.uint16(packing.bits & 0xFFFF | packing.missing)
+    codes -= np.uint16(least)
+    cells = np.flatnonzero(codes <= np.uint16((packing.bits & 0xFFFF) - least))
+    return cells, packing.values(frame[cells]).astype(float)
+
+
+def regions_of(cells: NDArray[np.int64], cols: int) -> tuple[NDArray[np.int64], int]:
+    """Return the number of the region of each cell, in the order of first cells, and the number of regions.
+
+    Cells of one region touch, including at corners: `scipy.ndimage.label` for the few wet cells of a field. They
+    are joined to runs within rows, and runs to regions.
+
+    Parameters
+    ----------
+    cells : ndarray of int64
+        Numbers of cells of the flattened field, rising.
+    cols : int
+        Columns of the field.
+
+    Examples
+    --------
+    >>> regions_of(np.array([0, 1, 3, 7]), 5)  # the last cell is below the other ones, of a row of five
+    (array([0, 0, 0, 0]), 1)
+    """
+    rows = cells // cols
+    begins = np.flatnonzero(np.append(True, (np.diff(cells) != 1) | (np.diff(rows) != 0)))
+    first, last = cells[begins], cells[np.append(begins[1:], cells.size) - 1]
+    row = rows[begins]
+    # runs of the row before that reach from one cell before a run to one cell after it
+    low = np.maximum(first - cols - 1, (row - 1) * cols)
+    high = np.minimum(last - cols + 1, row * cols - 1)
+    start, stop = np.searchsorted(last, low), np.searchsorted(first, high, side="right")
+    touching = np.maximum(stop - start, 0)
+    runs = np.repeat(np.arange(begins.size), touching)
+    others = np.arange(runs.size) + np.repeat(start - np.append(0, np.cumsum(touching)[:-1]), touching)
+    pairs = coo_array((np.ones(runs.size, np.int8), (runs, others)), shape=(begins.size, begins.size))
+    count, labels = connected_components(pairs, directed=False)
+    return np.repeat(labels, np.diff(np.append(begins, cells.size))), int(count)
+
+
 @dataclass(slots=True, eq=False)
 class _Event:
     """A current event: its cells, their amounts, and the centre of mass in each frame."""
@@ -149,6 +201,8 @@ class _Event:
 
     def squeeze(self) -> None:
         """Merge repeated cells into one with their sum."""
+        if len(self.cells) == 1:  # of one frame, where none is repeated
+            return
         cells, place = np.unique(np.concatenate(self.cells), return_inverse=True)
         self.amounts = [np.bincount(place, np.concatenate(self.amounts)).astype(float)]
         self.cells, self.pending = [cells], 0
@@ -165,11 +219,9 @@ class _Event:
 class _Follower:
     """Tracks events from frame to frame."""
 
-    def __init__(
-        self, grid: Grid, floor: float, min_area: float, gap: np.timedelta64, interval: np.timedelta64
-    ) -> None:
+    def __init__(self, grid: Grid, min_area: float, gap: np.timedelta64, interval: np.timedelta64) -> None:
         self._grid = grid
-        self._floor, self._min_area, self._gap, self._interval = np.float32(floor), min_area, gap, interval
+        self._min_area, self._gap, self._interval = min_area, gap, interval
         self._km2 = cell_areas(grid).ravel()
         rows, cols = np.indices(grid.shape)
         self._y, self._x = grid.y[rows].ravel(), grid.x[cols].ravel()
@@ -180,42 +232,41 @@ class _Follower:
         self._done: list[dict[str, Any]] = []
         self._next = 0
 
-    def take(self, end: np.datetime64, frame: NDArray[np.float32]) -> None:
-        """Add the frame of the interval that ends at a time."""
+    def take(self, end: np.datetime64, cells: NDArray[np.int64], amounts: NDArray[np.float64]) -> None:
+        """Add the wet cells of the interval that ends at a time."""
         begin = end - self._interval
         self._close(begin)
-        labels, count = ndimage.label(frame >= self._floor, _AROUND)
-        cells = np.flatnonzero(labels)
-        regions = labels.ravel()[cells]
-        if self._min_area:
-            large = np.bincount(regions, self._km2[cells], minlength=count + 1) >= self._min_area
-            cells, regions = cells[large[regions]], regions[large[regions]]
         if not cells.size:
             return
-        event_of = self._names_of(cells, regions, begin)
-        names = np.array([self._current(event_of[region]) for region in range(count + 1)])[regions]
+        regions, count = regions_of(cells, self._grid.cols)
+        if self._min_area:
+            large = np.bincount(regions, self._km2[cells], minlength=count) >= self._min_area
+            there = large[regions]
+            cells, amounts, regions = cells[there], amounts[there], (np.cumsum(large) - 1)[regions[there]]
+            count = int(large.sum())
+            if not count:
+                return
+        event_of = self._names_of(cells, regions, count, begin)
+        names = np.array([self._current(event_of[region]) for region in range(count)])[regions]
         self._owner[cells], self._wet[cells] = names, end
-        amounts = frame.ravel()[cells].astype(float)
         order = np.argsort(names, kind="stable")
-        cuts = np.flatnonzero(np.diff(names[order])) + 1
-        for part in np.split(order, cuts):
-            self._add(int(names[part[0]]), begin, end, cells[part], amounts[part])
+        self._add(names[order], begin, end, cells[order], amounts[order])
 
     def _names_of(
-        self, cells: NDArray[np.int64], regions: NDArray[np.integer[Any]], begin: np.datetime64
+        self, cells: NDArray[np.int64], regions: NDArray[np.int64], count: int, begin: np.datetime64
     ) -> dict[int, int]:
         """Assign an event to each region: the one it continues, the merger of several, or a new one."""
         on = (begin - self._wet[cells]) < self._gap
-        pairs = np.unique(np.stack([regions[on], self._owner[cells[on]]], axis=-1), axis=0)
+        pairs = np.unique(regions[on] * (self._next + 1) + self._owner[cells[on]])
         event_of: dict[int, int] = defaultdict(lambda: -1)
-        for region, name in pairs.tolist():
+        for region, name in zip(*(part.tolist() for part in np.divmod(pairs, self._next + 1)), strict=True):
             event, known = self._current(name), self._current(event_of[region])
             if known >= 0 and event != known:
                 first, second = sorted((event, known))
                 self._open[first].join(self._open.pop(second))
                 self._names[second] = event = first
             event_of[region] = event
-        for region in np.unique(regions).tolist():
+        for region in range(count):
             if event_of[region] < 0:
                 event_of[region] = self._next
                 self._next += 1
@@ -228,22 +279,35 @@ class _Follower:
 
     def _add(
         self,
-        name: int,
+        names: NDArray[np.int64],
         begin: np.datetime64,
         end: np.datetime64,
         cells: NDArray[np.int64],
         amounts: NDArray[np.float64],
     ) -> None:
-        event = self._open.setdefault(name, _Event(begin, end))
-        event.end = end
-        event.add(cells, amounts)
-        largest = int(amounts.argmax())
-        if amounts[largest] > event.maximum[0]:
-            event.maximum = (float(amounts[largest]), end, int(cells[largest]))
+        """Add cells to events, both ordered by event."""
+        starts = np.flatnonzero(np.append(True, np.diff(names) != 0))
         water = amounts * self._km2[cells]
-        total = float(water.sum())
-        x, y = float(water @ self._x[cells]) / total, float(water @ self._y[cells]) / total
-        event.path.append((end, x, y, total))
+        total, x, y = (
+            np.add.reduceat(part, starts) for part in (water, water * self._x[cells], water * self._y[cells])
+        )
+        largest = np.maximum.reduceat(amounts, starts)
+        stops = np.append(starts[1:], names.size)
+        highest = np.flatnonzero(amounts == np.repeat(largest, stops - starts))
+        where = cells[highest[np.searchsorted(highest, starts)]]
+        rows = zip(
+            names[starts].tolist(), starts.tolist(), stops.tolist(), largest.tolist(), where.tolist(),
+            (x / total).tolist(), (y / total).tolist(), total.tolist(), strict=True,
+        )  # fmt: skip
+        for name, start, stop, most, cell, centre_x, centre_y, amount in rows:
+            event = self._open.get(name)
+            if event is None:
+                event = self._open[name] = _Event(begin, end)
+            event.end = end
+            event.add(cells[start:stop], amounts[start:stop])
+            if most > event.maximum[0]:
+                event.maximum = (most, end, cell)
+            event.path.append((end, centre_x, centre_y, amount))
 
     def _close(self, begin: np.datetime64) -> None:
         """End the events that later frames cannot continue."""
@@ -281,8 +345,11 @@ class _Follower:
 
 def _centres(event: _Event) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
     """Return times, x and y of the event's centre of mass in each frame, over all its parts."""
-    times, place = np.unique(np.array([point[0] for point in event.path]), return_inverse=True)
+    times = np.array([point[0] for point in event.path])
     x, y, water = np.array([point[1:] for point in event.path]).T
+    if (times[1:] > times[:-1]).all():  # one part in each frame
+        return times, x, y
+    times, place = np.unique(times, return_inverse=True)
     total = np.bincount(place, water)
     return times, np.bincount(place, x * water) / total, np.bincount(place, y * water) / total
 

@@ -118,6 +118,7 @@ def count_exceedances(
     timezone: str = "UTC",
     day_begin: str = "00:00",
     label: Label | None = None,
+    independent: Any = None,
     progress: bool | Reporter = True,
     **options: Any,
 ) -> xr.Dataset:
@@ -129,14 +130,20 @@ def count_exceedances(
     periods = make_periods(
         ends_of(amount), period, minutes=minutes, timezone=timezone, day_begin=day_begin, label=label
     )
-    found = moving_sums(opened.blocks(progress=progress), amount, [length], periods, thresholds=floors)
+    apart = 0 if independent is None else length_of(independent, minutes=minutes)
+    feed = opened.blocks("moving sums", progress=progress)
+    found = moving_sums(feed, amount, [length], periods, thresholds=floors, independent=apart)
     one = isinstance(thresholds, float | int)
     cells = tuple(name for name in amount.dims if name != "time")
     dims = ("threshold", "time", *cells)
     name = f"{length} min with at least the threshold: {amount.attrs.get('long_name', amount.name)}"
     ds = xr.Dataset(
         {
-            amount.name: (dims, found.above, _attrs(amount, f"moving sums over {name}", "1")),
+            amount.name: (
+                dims,
+                found.above,
+                _attrs(amount, f"{'storms, by sums' if apart else 'moving sums'} over {name}", "1"),
+            ),
             "first": (dims, _times(amount, found.first), {"long_name": "end of the first of them"}),
             "last": (dims, _times(amount, found.last), {"long_name": "end of the last of them"}),
             "maximum": (
@@ -215,7 +222,7 @@ def annual_maxima(
     lengths = lengths_of(durations, opened)
     amount = opened.amount
     periods = make_periods(ends_of(amount), YEARS[year], minutes=opened.minutes)
-    found = moving_sums(opened.blocks(progress=progress), amount, lengths, periods)
+    found = moving_sums(opened.blocks("moving sums", progress=progress), amount, lengths, periods)
     cells = tuple(name for name in amount.dims if name != "time")
     years = (periods.bounds[:, 1] - np.timedelta64(1, "s")).astype("datetime64[Y]").astype(int) + 1970
     dims = ("duration", "year", *cells)
@@ -252,13 +259,13 @@ class Amount:
     batches: Sequence[NDArray[np.int64]] = ()
 
     def blocks(
-        self, first: int = 0, stop: int | None = None, *, progress: bool | Reporter = False
+        self, task: str, first: int = 0, stop: int | None = None, *, progress: bool | Reporter = False
     ) -> Iterator[StepBlock]:
-        """Iterate over the steps from `first` to before `stop`, numbered from 0: task "moving sums"."""
+        """Iterate over the steps from `first` to before `stop`, numbered from 0, as a task of this name."""
         stop = self.amount.sizes["time"] if stop is None else stop
         if self.stream is None:
-            return variable_blocks(self.amount.isel(time=slice(first, stop)), "moving sums", progress=progress)
-        return stream_blocks(self.stream, self.batches, first, stop, "moving sums", progress=progress)
+            return variable_blocks(self.amount.isel(time=slice(first, stop)), task, progress=progress)
+        return stream_blocks(self.stream, self.batches, first, stop, task, progress=progress)
 
 
 def opened_amount(data: Any, progress: bool | Reporter, **options: Any) -> Amount:

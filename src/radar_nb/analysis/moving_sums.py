@@ -47,6 +47,8 @@ _VALUES = 1 << 19
 """Values that are processed at once, if there are few cells: 2 MB."""
 _MISSING = 1 << 31
 """The bit that marks missing amounts in units; the others hold the amount."""
+_NEVER = -(1 << 40)
+"""Minutes since 1970, before all times."""
 _HALF = 1 << 30
 """Keys below this are int32, so that those of missing intervals stay negative whatever is added."""
 
@@ -84,6 +86,7 @@ def moving_sums(
     periods: Periods,
     *,
     thresholds: Sequence[float] = (),
+    independent: int = 0,
     workers: int | None = None,
 ) -> Moved:
     """Return the extremes of moving sums in periods, and how often they reach thresholds.
@@ -100,6 +103,9 @@ def moving_sums(
         A sum belongs to the period in which it ends; it may begin in an earlier period.
     thresholds : sequence of float
         In mm, for the first duration. A sum that equals one is not below it.
+    independent : int
+        Minutes: a sum that reaches a threshold is counted if no other one did so in so many minutes before it; 0
+        counts all.
     workers : int, optional
         Number of threads; by default the number of processors. It does not change the result.
 
@@ -116,6 +122,7 @@ def moving_sums(
         np.searchsorted(ends, ends - np.timedelta64(minutes, "m"), side="right") - 1 for minutes in durations
     ]
     kept = _Kept(count, len(durations), len(periods.bounds), [round(value * PER_MM) for value in thresholds])
+    kept.independent, kept.minutes = independent, ends.astype("datetime64[m]").astype(np.int64)
     edges = np.linspace(0, count, -(-count // _CELLS) + 1).astype(int).tolist()
     bands = [_Band(kept, slice(*cut)) for cut in pairwise(edges)]
     turns = _turns(blocks, periods, before, max(STEPS, _VALUES // max(count, 1)))
@@ -130,6 +137,8 @@ class _Kept:
 
     def __init__(self, cells: int, durations: int, periods: int, floors: Sequence[int]) -> None:
         self.floors = floors
+        self.independent, self.minutes = 0, np.empty(0, np.int64)
+        self.latest = np.full((len(floors), cells), _NEVER)
         self.largest = np.full((durations, periods, cells), -1, np.int32)
         self.when = np.full(self.largest.shape, -1, np.int32)
         self.above = np.zeros((len(floors), periods, cells), np.int32)
@@ -274,6 +283,7 @@ class _Band:
 
     def __init__(self, kept: _Kept, cells: slice) -> None:
         self._cells, self._floors = cells, kept.floors
+        self._independent, self._minutes, self._latest = kept.independent, kept.minutes, kept.latest[..., cells]
         self._largest, self._when = kept.largest[..., cells], kept.when[..., cells]
         self._above, self._first, self._last = (one[..., cells] for one in (kept.above, kept.first, kept.last))
         self._valid = kept.valid[..., cells]
@@ -385,10 +395,22 @@ class _Band:
             above = sums >= floor
             some = above.any(axis=0)
             above, where = above[:, some], cells[some]
-            self._above[number, turn.period][where] += above.sum(axis=0, dtype=np.int32)
+            counted = self._first_of_storms(number, turn.start, where, above) if self._independent else above
+            self._above[number, turn.period][where] += counted.sum(axis=0, dtype=np.int32)
             first = self._first[number, turn.period]
             first[where] = np.where(first[where] < 0, turn.start + above.argmax(axis=0), first[where])
             self._last[number, turn.period][where] = turn.start + len(above) - 1 - above[::-1].argmax(axis=0)
+
+    def _first_of_storms(
+        self, number: int, start: int, cells: NDArray[np.int64], above: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Return which sums that reach a threshold are the first ones after long enough, and remember the last."""
+        minutes = self._minutes[start : start + len(above), None]
+        latest = np.maximum.accumulate(np.where(above, minutes, self._latest[number][cells]), axis=0)
+        before = np.concatenate([self._latest[number][cells][None], latest[:-1]])
+        self._latest[number][cells] = latest[-1]
+        first: NDArray[np.bool_] = above & (minutes - before >= self._independent)
+        return first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -207,28 +207,46 @@ def return_period(
     >>> return_period(return_levels(maxima, [2], resamples=0), 39.9).values.round(1)
     np.float64(10.0)
     """
+    k, location, scale, factor = _fitted(levels, duration, place)
+    if not isinstance(amount, xr.DataArray):
+        amount = np.asarray(amount, float)
+    partial = levels.attrs.get("counted") == "partial"
+    years: xr.DataArray = xr.apply_ufunc(_years, amount / factor, k, location, scale, partial)
+    return years.rename("return_period").assign_attrs(long_name="return period", units="year")
+
+
+def level_at(levels: xr.Dataset, years: float, *, duration: Any = None, place: Any = None) -> xr.DataArray:
+    """Return the amounts of a return period from fitted distributions: arguments as for `return_period`.
+
+    Examples
+    --------
+    >>> maxima = xr.DataArray([21.0, 34, 18, 27, 45, 23, 30, 19, 26, 38] * 2, dims="year", attrs={"units": "mm"})
+    >>> level_at(return_levels(maxima, [2], resamples=0), 10).values.round(1)
+    np.float64(39.9)
+    """
+    k, location, scale, factor = _fitted(levels, duration, place)
+    (y,) = reduced(np.array([float(years)]), levels.attrs.get("counted", "annual"))
+    amounts: xr.DataArray = (location + scale * (1 - y**k) / k) * factor
+    return amounts.assign_attrs(units="mm")
+
+
+def _fitted(levels: xr.Dataset, duration: Any, place: Any) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray, Any]:
+    """Return shape, location and scale of a duration and place, and the mm of one unit of the distribution."""
     if not {"shape", "location", "scale"} <= set(getattr(levels, "data_vars", ())):
         raise SettingsError("levels is not a result of return_levels: pass what that returns")
     levels = _placed(levels, place)
-    known = {name: levels[name] for name in ("shape", "location", "scale")}
-    if not isinstance(amount, xr.DataArray):
-        amount = np.asarray(amount, float)
+    k, location, scale = (levels[name] for name in ("shape", "location", "scale"))
     if "theta" in levels:
-        hours = _hours(levels) if duration is None else _minutes(duration) / 60
-        length = xr.DataArray(hours, dims="duration") if duration is None else hours
-        amount = amount / length * (length + levels["theta"]) ** levels["eta"]
-    elif duration is not None:
+        hours = xr.DataArray(_hours(levels), dims="duration") if duration is None else _minutes(duration) / 60
+        return k, location, scale, hours / (hours + levels["theta"]) ** levels["eta"]
+    if duration is not None:
         chosen = np.timedelta64(_minutes(duration), "m")
         there = levels["duration"].to_numpy() if "duration" in levels.dims else np.array([], "m8[m]")
         if chosen not in there:
             names = ", ".join(map(str, there.astype("m8[m]"))) or "none"
             raise SettingsError(f"duration={duration!r} is not one of the levels' ({names}): choose one of them")
-        known = {name: value.sel(duration=chosen, drop=True) for name, value in known.items()}
-    k, location, scale = (known[name] for name in ("shape", "location", "scale"))
-    years: xr.DataArray = xr.apply_ufunc(
-        _years, amount, k, location, scale, levels.attrs.get("counted") == "partial"
-    )
-    return years.rename("return_period").assign_attrs(long_name="return period", units="year")
+        k, location, scale = (value.sel(duration=chosen, drop=True) for value in (k, location, scale))
+    return k, location, scale, 1.0
 
 
 def _years(amount: Any, k: Any, location: Any, scale: Any, partial: bool) -> Any:

@@ -278,7 +278,7 @@ def _compute(month: _Month, *, opened: Amount, lengths: Sequence[int], folder: P
     def report(progress: Progress, /) -> None:
         tell(max(0, progress.done - (month.first - month.before)))
 
-    feed = opened.blocks(month.before, month.stop, progress=report)
+    feed = opened.blocks("extremes", month.before, month.stop, progress=report)
     found = moving_sums(feed, amount, lengths, periods)
     cells = tuple(name for name in amount.dims if name != "time")
     times = ends_of(amount).astype("M8[ns]")[found.when[:, -1]]
