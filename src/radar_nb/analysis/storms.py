@@ -83,10 +83,9 @@ def storms_at(
     >>> rain = xr.DataArray(np.zeros(100), {"time": times}, name="YW")
     >>> rain.attrs = {"units": "mm", "interval_minutes": 5, "cell_methods": "time: sum"}
     >>> rain[[10, 12, 80]] = [3.0, 2, 4]
-    >>> storms_at(rain, durations=["5min", "15min"])[["begin", "depth", "max_5min", "max_15min"]]
-                    begin  depth  max_5min  max_15min
-    0 2020-06-13 00:50:00    5.0       3.0        5.0
-    1 2020-06-13 06:40:00    4.0       4.0        4.0
+    >>> storms = storms_at(rain, durations=["5min", "15min"])
+    >>> storms.depth.tolist(), storms.max_15min.tolist()
+    ([5.0, 4.0], [5.0, 4.0])
     """
     amount, minutes = amount_of(series)
     others = [name for name in amount.dims if name != "time"]
