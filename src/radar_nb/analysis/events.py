@@ -160,8 +160,9 @@ def regions_of(cells: NDArray[np.int64], cols: int) -> tuple[NDArray[np.int64], 
 
     Examples
     --------
-    >>> regions_of(np.array([0, 1, 3, 7]), 5)  # the last cell is below the other ones, of a row of five
-    (array([0, 0, 0, 0]), 1)
+    >>> regions, count = regions_of(np.array([0, 1, 3, 7]), 5)  # 7 is below the others, in a row of five
+    >>> regions.tolist(), count
+    ([0, 0, 0, 0], 1)
     """
     rows = cells // cols
     begins = np.flatnonzero(np.append(True, (np.diff(cells) != 1) | (np.diff(rows) != 0)))
