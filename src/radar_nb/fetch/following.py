@@ -209,7 +209,11 @@ class Follower:
     @property
     def stale(self) -> bool:
         """Whether a newer file should have been there, or none is known."""
-        return self.newest is None or self.now - self.newest > stale_after(self._present.eras[0])
+        return self.newest is None or self.is_stale(self.newest)
+
+    def is_stale(self, time: datetime) -> bool:
+        """Return whether a file newer than one of a nominal time should have been there."""
+        return self.now - time > stale_after(self._present.eras[0])
 
     def __aiter__(self) -> Follower:
         """Return itself."""

@@ -107,6 +107,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         )
         self.answers: Nowcast | None = None
         self._problem = ""
+        self._shown: datetime | None = None
         self._head, self._list = ipywidgets.HTML(), ipywidgets.HTML()
         self._stage = ipywidgets.VBox([])
         self.children = [self._head, self._list, self._stage]
@@ -123,20 +124,21 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         """Whether what is shown is the present: "fresh", "stale", "lost" (no answer), "opening" (nothing yet)."""
         if self.follower.trouble:
             return "lost"
-        if self.follower.newest is None:
+        if self._shown is None:
             return "opening"
-        return "stale" if self.follower.stale else "fresh"
+        return "stale" if self.follower.is_stale(self._shown) else "fresh"
 
     def refresh(self) -> None:
         """State the age, and whether it is stale or the server does not answer."""
         say, lines = self._say, []
-        newest = self.follower.newest
+        newest = self._shown
         if newest is not None:
+            stale = self.follower.is_stale(newest)
             local = newest.astimezone(ZoneInfo(self._timezone))
             age = max(0.0, (self.follower.now - newest).total_seconds())
             text = say("live.age", product=_PRODUCT, time=f"{local:%H:%M %Z}", age=say.time(age))
-            lines.append(line(text, "warning" if self.follower.stale else "plain"))
-            if self.follower.stale:
+            lines.append(line(text, "warning" if stale else "plain"))
+            if stale:
                 lines.append(line(say("live.stale"), "warning"))
         elif not self.follower.trouble:
             lines.append(line(say("live.opening"), "quiet"))
@@ -178,11 +180,12 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
 
     async def _show(self, came: Path) -> None:
         try:
-            data, boundary = await asyncio.to_thread(self._fields, came)
+            newest = self.follower.newest
+            data, boundary = await asyncio.to_thread(self._fields, came, newest)
         except RadarNbError as error:  # such as a file that another process has removed
             self._problem = error_text(error)
             return
-        self._problem = ""
+        self._problem, self._shown = "", newest
         offset = self.follower.now.astimezone(ZoneInfo(self._timezone))
         shift = offset.utcoffset() or timedelta(0)
         facts: dict[str, Any] = {"boundary": boundary, "zone": f"{offset:%Z}", "shift": shift.total_seconds()}
@@ -196,9 +199,9 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self.refresh()
         self._answer()
 
-    def _fields(self, came: Path) -> tuple[xr.DataArray, int]:
+    def _fields(self, came: Path, newest: datetime | None) -> tuple[xr.DataArray, int]:
         """Return the analyses of the past and the newest run as a series, and the number of the last analysis."""
-        stored, newest = self.follower.stored(), self.follower.newest
+        stored = self.follower.stored()
         path = came if newest is None else stored.get(newest, came)
         past = [str(file) for time, file in stored.items() if newest and newest - self._past <= time <= newest]
         run = open_dataset(path, run="latest", chunks={"time": 1}, progress=False)[_PRODUCT]

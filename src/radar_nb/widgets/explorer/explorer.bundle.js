@@ -1267,6 +1267,7 @@ const exporting = {
     this.$(".rnb-unit").value = this.info.units.indexOf(this.unit);
     this.$(".rnb-palette").value = this.palette;
     Object.assign(this.map.view, view);
+    if (this.map.ratio) this.map.settle(); // the map has its size already, and would stay where it was
     Object.assign(this.map.layers, layers);
     this.root.querySelectorAll("[data-layer]").forEach((node) => (node.checked = this.map.layers[node.dataset.layer]));
     places.forEach((place) => this.addMark(place));
