@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from soak_archives import make_root
 from soak_cubes import soak_cubes
 from soak_faults import soak_faults
+from soak_hdf5 import soak_hdf5
 from soak_hostile import soak_hostile
 from soak_kills import soak_kills
 from soak_servers import soak_servers
@@ -48,6 +49,7 @@ def main() -> int:
             soak_faults(folder / "faults", root, seed=options.seed, short=options.short),
             soak_kills(folder / "kills", root, each=5 if options.short else 24, seed=options.seed),
             soak_hostile(folder / "hostile"),
+            soak_hdf5(folder / "hdf5"),
             soak_servers(folder / "servers", next(root.rglob("*.tar")).read_bytes()),
             soak_cubes(folder / "cubes"),
         ]

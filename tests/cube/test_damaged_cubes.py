@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -429,6 +430,26 @@ class TestForgedRecords:
 
         with pytest.raises(DamagedShard, match="record of its day"):
             DayRecord.of(note, name="shard")
+
+    @pytest.mark.parametrize(
+        "changes", [{"shifts": {"0": 18000}}, {"shifts": {"0": -3600}}, {"valid": "more than the grid"}], ids=str
+    )
+    def test_a_record_that_contradicts_its_cube_is_damage(
+        self, cube: Path, record: dict[str, Any], changes: Any
+    ) -> None:
+        """A stamp lies in its step, and no frame has more cells than the grid."""
+        whole = load_cube(Folder(cube))
+        assert whole is not None
+        if "valid" in changes:
+            valid = np.frombuffer(base64.b64decode(record["valid"]), "<i4").copy()
+            valid[valid > 0] = 900 * 900 + 1
+            changes = {"valid": base64.b64encode(valid.tobytes()).decode()}
+        path = shards(cube)[0]
+        note = zlib.compress(json.dumps(record | changes).encode())
+        path.write_bytes(with_note(path.read_bytes(), whole.shards, note))
+
+        with pytest.raises(DamagedShard, match="has a record of its day that contradicts the cube"):
+            open_cube(cube)
 
     @pytest.mark.parametrize(
         ("data", "times"), [(b"[", 100_000), (b" ", 1 << 28), (b"null", 1)], ids=["deep", "bomb", "null"]

@@ -266,9 +266,18 @@ class Cube:
 
     def _fits(self, record: DayRecord, day: int) -> bool:
         """Return whether a record is of a day of this cube; records of older versions do not name the cube."""
-        return record.day == day and record.cube in {"", self.fingerprint} and record.valid.size == self.steps
+        return (
+            record.day == day
+            and record.cube in {"", self.fingerprint}
+            and record.valid.size == self.steps
+            and record.valid.max() <= math.prod(self.shards.shape[1:])
+            # a stamp lies in the interval of its step, as `slots` has it
+            and all(-self.every * _MINUTE < shift <= 0 for shift in record.shifts.values())
+        )
 
     def _foreign(self, name: str, day: int, other: int, cube: str) -> DamagedShard:
+        if (day, self.fingerprint) == (other, cube):
+            return DamagedShard(f"{name} has a record of its day that contradicts the cube: {REMEDY}")
         return DamagedShard(
             f"{name} should hold {np.datetime64(day, 'D')} of {self.fingerprint}, and holds "
             f"{np.datetime64(other, 'D')} of {cube or 'a cube with other steps'}: {REMEDY}"
