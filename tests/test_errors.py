@@ -96,7 +96,7 @@ SOURCES = sorted(Path(errors.__file__).parent.rglob("*.py"))
 ADVICE = re.compile(
     r"(^|[:;,.(] |\b(and|in|or|then) )"
     r"(add|ask|await|build|bring|check|choose|download|draw|extract|fetch|give|install|keep|leave|let|look|make|name|omit|open|pass|"
-    r"reduce|remove|repair|restore|run|save|say|rewrite|see|set|sort|start|state|take|try|update|upgrade|use|write)\b"
+    r"reduce|remove|repair|restore|run|save|say|rewrite|see|set|sort|start|state|take|try|update|upgrade|use|wait|write)\b"
     r"|build_cube (adds|brings)|da\.to_dataset|pip install|\?$",
     re.IGNORECASE,
 )

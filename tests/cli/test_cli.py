@@ -240,7 +240,7 @@ def test_a_part_of_the_map_is_drawn(real_frames: Path, tmp_path: Path, capsys: p
     capsys.readouterr()
     for wrong, text in (
         (["--place", "Lepzig"], "unknown place 'Lepzig': the nearest names are Leipzig"),
-        (["--within", "25km"], "--within 25km needs --place"),
+        (["--within", "25km"], "--within 25km has no centre: add --place"),
         (["--place", "Leipzig", "--box", "12", "51", "13", "52"], "--place and --box are two parts of the map"),
     ):
         assert main(["plot", path, *wrong, *picture]) == 1

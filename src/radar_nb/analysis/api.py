@@ -123,7 +123,9 @@ def accumulate(
             data, length, min_coverage=min_coverage, folder=folder, base_url=base_url, clock=clock
         )
     if not (folder is None and base_url is None and clock is None):
-        raise SettingsError("folder=, base_url= and clock= go with since=, such as accumulate('RW', since='24h')")
+        raise SettingsError(
+            "folder=, base_url= and clock= go with since=: add it, as in accumulate('RW', since='24h')"
+        )
     days: dict[str, Any] = {"timezone": timezone, "day_begin": day_begin, "label": label}
     totals = _totals_of(data, period, days, options)
     if store is not None:

@@ -363,5 +363,5 @@ def of_day(series: xr.Dataset, day: date, *, timezone: str = "UTC", day_begin: s
     found = make_periods(ends_of(amount), "1D", minutes=minutes, timezone=timezone, day_begin=day_begin)
     days = found.labels.astype("datetime64[D]")
     if not (here := days == np.datetime64(day, "D")).any():
-        raise SettingsError(f"the data have no interval of {day}: they begin on {days[0]} and end on {days[-1]}")
+        raise SettingsError(f"the data have no interval of {day}: choose a day from {days[0]} to {days[-1]}")
     return series.isel(time=np.flatnonzero(found.of_step == int(here.argmax())))

@@ -207,7 +207,7 @@ def _extent(options: argparse.Namespace) -> Any:
     if options.place and options.box:
         raise SettingsError("--place and --box are two parts of the map: choose one")
     if options.within and not options.place:
-        raise SettingsError(f"--within {options.within} needs --place, such as --place Leipzig")
+        raise SettingsError(f"--within {options.within} has no centre: add --place, such as --place Leipzig")
     if options.place:
         return f"{options.place} +- {options.within}" if options.within else options.place
     return options.box or options.areas

@@ -406,7 +406,9 @@ class _Asking:
                 async for chunk in body:
                     data += chunk
                     if len(data) > _LIMIT:
-                        raise Refused(f"{url} has more than {_LIMIT:,} bytes, more than any composite of DWD")
+                        raise Refused(
+                            f"{url} has more than {_LIMIT:,} bytes, which no composite has: wait for the next file"
+                        )
             got = _Got(bytes(data), answer.etag, answer.last_modified)
             if (answer.size is not None and len(data) != answer.size) or is_cut(got.text):
                 raise Setback(ServerUnavailable(f"{url} arrived cut short: try again later"), trouble="broken")

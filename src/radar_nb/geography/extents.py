@@ -70,7 +70,7 @@ def _around(extent: str | Place, earth: Earth) -> tuple[float, float, float, flo
         if parts := _AROUND.fullmatch(town.strip()):
             km, town = float(parts["km"].replace(",", ".")), parts["name"]
         elif "+-" in town or "±" in town:
-            raise SettingsError(f"{town!r} is not a town and a distance in km, such as 'Leipzig +- 25 km'")
+            raise SettingsError(f"{town!r} is not a town and a distance in km: write it as 'Leipzig +- 25 km'")
         town = place(town)
     if not 1 <= km <= 2000:
         raise SettingsError(f"{km:g} km around {town.name} are too few or too many: choose 1 to 2000 km")
@@ -90,11 +90,11 @@ def _degrees(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
         ) from error
     if not (-180 <= west < east <= 180 and -90 < south < north <= 90):
         raise SettingsError(
-            f"{extent!r} is not (west, south, east, north) in degrees with west < east and south < north"
+            f"{extent!r} is not a box: pass (west, south, east, north), with west < east and south < north"
         )
     if east - west > _WIDEST or north - south > _WIDEST:
         raise SettingsError(
-            f"{extent!r} is more than {_WIDEST} degrees wide or high: the order is (west, south, east, north)"
+            f"{extent!r} is more than {_WIDEST} degrees wide or high: pass (west, south, east, north)"
         )
     lon, lat = np.linspace(west, east, 41), np.linspace(south, north, 41)
     edges: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = [

@@ -106,7 +106,7 @@ def place(name: str) -> Place:
     text, _, region = (part.strip() for part in name.partition(","))
     found = [town for town in _spelt(text) if not region or _lies_in(town, region.upper())]
     if not found:
-        raise SettingsError(_unknown(name, text, region))
+        raise SettingsError(f"unknown place {name!r}: {_what_is_known(text, region)}")
     first = max(found, key=lambda town: town.inhabitants)
     rivals = [town for town in found if _rivals(town, first)]
     if not rivals:
@@ -120,7 +120,7 @@ def place(name: str) -> Place:
         if len(regions) == len(several)
         else "add the state or country, or pass (lon, lat)"
     )
-    raise SettingsError(f"{name!r} is the name of {len(several)} places, {listed}{more}: {way}")
+    raise SettingsError(f"{name!r} is the name of {len(several)} places, {listed}{more}: choose one; {way}")
 
 
 def _spelt(text: str) -> list[Place]:
@@ -143,18 +143,18 @@ def _rivals(town: Place, first: Place) -> bool:
     return town is not first and not less and _LARGER * town.inhabitants >= first.inhabitants
 
 
-def _unknown(name: str, text: str, region: str) -> str:
-    """Return why a name is unknown, and the nearest ones."""
+def _what_is_known(text: str, region: str) -> str:
+    """Return where a name that lies elsewhere is, or the names nearest to an unknown one."""
     if known := _spelt(text):
         regions = ", ".join(sorted({town.region for town in known}))
-        return f"unknown place {name!r}: {text!r} is not in {region!r}, but in {regions}"
+        return f"{text!r} is not in {region!r}, but in {regions}"
     names, key = _named(), _folded(text)
     begin = sorted((k for k in names if key and k.startswith(key)), key=lambda k: names[k][0])  # the largest first
     parts = [word for word in key.split() if len(word) > 3 and word in names]
     near = difflib.get_close_matches(key, names, n=4, cutoff=0.75)
     nearest = list(dict.fromkeys(_rows()[names[k][0]][0] for k in (*begin[:3], *parts, *near)))[:5]
     hint = f"the nearest names are {', '.join(nearest)}" if nearest else "check the spelling"
-    return f"unknown place {name!r}: {hint}; or pass (lon, lat) in degrees"
+    return f"{hint}; or pass (lon, lat) in degrees"
 
 
 @cache

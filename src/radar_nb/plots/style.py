@@ -163,7 +163,7 @@ def own_norm(norm: Normalize | None, vmin: float | None, vmax: float | None, lim
     if norm is not None and (vmin is not None or vmax is not None):
         raise SettingsError("norm= has its own vmin and vmax: leave vmin= and vmax= out, or set them in the norm")
     if norm is not None and not isinstance(norm, Normalize):
-        raise SettingsError(f"norm={norm!r} is not a norm of Matplotlib, such as LogNorm(0.1, 100)")
+        raise SettingsError(f"norm={norm!r} is not a norm of Matplotlib: pass one, such as LogNorm(0.1, 100)")
     try:
         chosen = Normalize(vmin, vmax) if norm is None else copy(norm)
     except (TypeError, ValueError) as error:

@@ -116,7 +116,9 @@ class _Radar(Generic[Data]):
             ends = sorted(((low - first) / cell, (high - first) / cell))
             begin, end = max(0, int(np.rint(ends[0]))), min(size - 1, int(np.rint(ends[1])))
             if begin > end:
-                raise SettingsError(f"{part!r} lies outside the data: {self._covered()}")
+                raise SettingsError(
+                    f"{part!r} lies outside the data: choose a part that they cover; {self._covered()}"
+                )
             cut[name] = slice(begin, end + 1)
         found: Any = self._data.isel(cut)
         if not is_shapes(part):
@@ -138,7 +140,9 @@ class _Radar(Generic[Data]):
             return cast("Data", rate)
         amounts = [name for name, one in self._data.data_vars.items() if one.attrs.get("units") == "mm"]
         if not amounts:
-            raise SeriesError("no variable of the Dataset is an amount in mm: only such an amount has a rate")
+            raise SeriesError(
+                "no variable of the Dataset is an amount in mm, which a rate is made of: open a rain product"
+            )
         return cast("Data", self._data.assign({name: to_rate(self._data[name]) for name in amounts}))
 
     @property
@@ -178,7 +182,7 @@ class _Radar(Generic[Data]):
         """
         zone = find_zone(timezone)
         if "time" not in self._data.coords:
-            raise SeriesError("the data have no coordinate time, which local times are made of")
+            raise SeriesError("the data have no coordinate time: add it, since local times are made of it")
         ends = ends_of(self._data)
         local = np.array([_on_the_clock(end, zone) for end in ends.ravel()], "datetime64[ns]").reshape(ends.shape)
         attrs = {"long_name": f"end of the interval, {timezone}", "timezone": timezone}
@@ -187,7 +191,7 @@ class _Radar(Generic[Data]):
     def _earth(self) -> Earth:
         for name in ("y", "x"):
             if name not in self._data.dims or name not in self._data.coords:
-                raise SeriesError(f"the data have no dimension {name!r} with coordinates: they are not fields")
+                raise SeriesError(f"the data have no dimension {name!r} with coordinates: pass fields")
         return earth_of(self._data)
 
     def _axis(self, name: str) -> tuple[float, float, int]:

@@ -203,5 +203,5 @@ def _moment(time: Any) -> datetime:
     except (ValueError, TypeError, AttributeError) as error:
         raise SettingsError(f'time={time!r} is not a time: write it as "2026-11-30T09:00" (UTC)') from error
     if whole.second or whole.microsecond or whole.minute % 5:
-        raise SettingsError(f"time={time!r} is not a time of a file: DWD's times are whole five minutes, UTC")
+        raise SettingsError(f"time={time!r} is not a time of a file: pass whole five minutes, UTC")
     return whole
