@@ -73,7 +73,7 @@ def test_shapes_have_a_margin(tmp_path: Path) -> None:
         ("Leipzig +- 0.2 km", "0.2 km around Leipzig are too few or too many: choose 1 to 2000 km"),
         ((9, 13, 50, 52, 1), "not a part of a map"),
         (7, "not a part of a map: pass \\(west, south, east, north\\)"),
-        ((9, 13, 50, 52), "more than 30 degrees wide or high: the order is \\(west, south, east, north\\)"),
+        ((9, 13, 50, 52), "more than 30 degrees wide or high: pass \\(west, south, east, north\\)"),
         ((13, 50, 9, 52), "with west < east and south < north"),
         ((9, 52, 13, 50), "with west < east and south < north"),
         (gpd.GeoDataFrame(geometry=[shapely.box(10, 50, 11, 51)]), "the shapes have no CRS"),

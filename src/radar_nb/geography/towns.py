@@ -106,7 +106,8 @@ def place(name: str) -> Place:
     text, _, region = (part.strip() for part in name.partition(","))
     found = [town for town in _spelt(text) if not region or _lies_in(town, region.upper())]
     if not found:
-        raise SettingsError(f"unknown place {name!r}: {_what_is_known(text, region)}")
+        what = _what_is_known(text, region)
+        raise SettingsError(f"unknown place {name!r}: {what}; or pass (lon, lat) in degrees")
     first = max(found, key=lambda town: town.inhabitants)
     rivals = [town for town in found if _rivals(town, first)]
     if not rivals:
@@ -153,8 +154,7 @@ def _what_is_known(text: str, region: str) -> str:
     parts = [word for word in key.split() if len(word) > 3 and word in names]
     near = difflib.get_close_matches(key, names, n=4, cutoff=0.75)
     nearest = list(dict.fromkeys(_rows()[names[k][0]][0] for k in (*begin[:3], *parts, *near)))[:5]
-    hint = f"the nearest names are {', '.join(nearest)}" if nearest else "check the spelling"
-    return f"{hint}; or pass (lon, lat) in degrees"
+    return f"the nearest names are {', '.join(nearest)}" if nearest else "check the spelling"
 
 
 @cache
