@@ -93,7 +93,7 @@ def return_levels(
         the first count is one of 1 year by the second. By default "annual" for "lmoments", and "partial" for
         "kostra", as in DWD's tables.
     resamples : int
-        Number of draws; 0 omits the intervals. "kostra" takes a hundred times as long as "lmoments".
+        Number of draws; 0 omits the intervals. "kostra" takes much longer than "lmoments".
     confidence : float
         Share of fits inside the interval.
     seed : int

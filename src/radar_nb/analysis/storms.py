@@ -100,7 +100,9 @@ def storms_at(
     lengths = [round(pd.Timedelta(duration) / pd.Timedelta(1, "min")) for duration in durations]
     lengths = [length for length in lengths if length % minutes == 0]
     if not lengths:
-        raise SettingsError(f"durations={durations!r}: none is a multiple of the interval of {minutes} min")
+        raise SettingsError(
+            f"durations={durations!r}: none is a multiple of the interval: pass one or more of {minutes} min"
+        )
     ends = ends_of(amount)
     site = _Site(ends, np.timedelta64(minutes, "m"), gap)
     values = amount.transpose("time", ...).to_numpy().reshape(ends.size, -1).astype(float)
@@ -123,7 +125,7 @@ def heavy_rain_index(years: Any, depth: Any, depth_100: Any) -> NDArray[np.int64
 
     By the return period up to 100 years: 1 up to 2 years, 2 up to 5, 3 up to 10, 4 up to 25, 5 up to 30, 6 up to
     75, 7 up to 100. Above, by the multiple of the amount of 100 years: 8 below 1.4, 9 below 1.6, 10 below 2.2, 11
-    below 2.8, 12 from there on (Schmitt et al. 2018, Korrespondenz Abwasser 65, 113-120; 8 has no lower limit
+    below 2.8, 12 from there on (Schmitt et al. 2018, as DWD's catalogue CatRaRE applies it; 8 has no lower limit
     here, so that no amount is left without an index).
 
     Parameters
