@@ -384,7 +384,7 @@ class TestMeaning:
             ({"how": "sum", "points": {"Rome": (12.5, 41.9)}}, r"the point 'Rome' \(lon 12.5, lat 41.9\) lies"),
             ({"how": "sum", "points": [AACHEN[::-1]]}, "longitude first"),
             ({"how": "sum", "points": []}, r"points=\[\] are not points"),
-            ({"how": "sum", "points": ["Aachen"]}, "are not points: pass a mapping"),
+            ({"how": "sum", "points": ["Atlantis"]}, "unknown place 'Atlantis'"),
             ({"how": "sum", "sums": "never"}, "sums='never'"),
         ],
     )  # fmt: skip

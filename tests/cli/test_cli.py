@@ -467,7 +467,7 @@ def test_a_day_that_is_not_whole_is_missing(real_mirror: Path, capsys: pytest.Ca
     [
         (["--place", "Lepzig"], "unknown place 'Lepzig': the nearest names are Leipzig"),
         (["--place", "Leipzig", "--day", "13.6.2020"], "--day 13.6.2020 is not a date: write it as 2020-06-13"),
-        (["--place", "Leipzig", "--day", "2020-06-13"], "no interval of 2020-06-13: they begin on 2019-10-14"),
+        (["--place", "Leipzig", "--day", "2020-06-13"], "no interval of 2020-06-13: choose a day from 2019-10-14"),
         (["--place", "Leipzig", "--timezone", "Berlin"], "unknown --timezone Berlin: write it as"),
         (["--lonlat", "51", "12"], "lies outside the grid"),
     ],

@@ -321,6 +321,7 @@ HOSTILE: dict[str, Case] = {
     **{
         f"HDF5 with {kind}": Case(data=packed(make("/etc/passwd")), error=UnsafeMember, match=match)
         for kind, (make, match) in HOSTILE_HDF5.items()
+        if "inflates" not in match  # found when the field is read
     },
     **{
         f"an archive of HDF5 with {kind}": unsafe(

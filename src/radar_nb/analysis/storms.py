@@ -101,7 +101,7 @@ def storms_at(
     lengths = [length for length in lengths if length % minutes == 0]
     if not lengths:
         raise SettingsError(
-            f"durations={durations!r}: none is a multiple of the interval: pass one or more of {minutes} min"
+            f"durations={durations!r}: none is a multiple of the interval of {minutes} min: pass one that is"
         )
     ends = ends_of(amount)
     site = _Site(ends, np.timedelta64(minutes, "m"), gap)

@@ -103,7 +103,7 @@ def _answer(options: argparse.Namespace, read: Callable[[], xr.Dataset], along: 
     totals = rn.accumulate(series, period, min_coverage=options.min_coverage, **clock)
     amounts = list(_amounts(totals, along, options.timezone, dated=period is not None))
     if options.json:
-        print(json.dumps([amount._asdict() for amount in amounts], indent=1))
+        say(json.dumps([amount._asdict() for amount in amounts], indent=1))
         return 0
     say(_table(series, amounts, along, options))
     return 0

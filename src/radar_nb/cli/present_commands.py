@@ -91,7 +91,7 @@ def _latest(options: argparse.Namespace) -> int:
     name = str(next(iter(ds.data_vars)))
     facts = {key: ds.attrs[key] for key in ("nominal_time", "age_seconds", "stale", "skipped") if key in ds.attrs}
     if options.json:
-        print(json.dumps({"product": name, "file": str(ds["source"].values.flat[0])} | facts, indent=1))
+        say(json.dumps({"product": name, "file": str(ds["source"].values.flat[0])} | facts, indent=1))
     else:
         stale = ", stale: a newer one should be there" if facts["stale"] else ""
         moment = human_time(facts["nominal_time"].removesuffix("Z"))
@@ -165,12 +165,12 @@ def _nowcast(options: argparse.Namespace) -> int:
     except DownloadError as error:
         reason = options.parser.in_options(str(error))
         if options.json:
-            print(json.dumps({"status": "unknown", "reason": reason, "places": []}, indent=1))
+            say(json.dumps({"status": "unknown", "reason": reason, "places": []}, indent=1))
         else:
             say(f"unknown whether it rains: {reason}")
         return UNKNOWN
     if options.json:
-        print(json.dumps(found.to_dict(), indent=1))
+        say(json.dumps(found.to_dict(), indent=1))
     else:
         for answer in found.answers:
             say(printable(answer.sentence(options.timezone)))

@@ -116,9 +116,7 @@ class _Radar(Generic[Data]):
             ends = sorted(((low - first) / cell, (high - first) / cell))
             begin, end = max(0, int(np.rint(ends[0]))), min(size - 1, int(np.rint(ends[1])))
             if begin > end:
-                raise SettingsError(
-                    f"{part!r} lies outside the data: choose a part that they cover; {self._covered()}"
-                )
+                raise SettingsError(f"{part!r} lies outside the data: {self._covered()}; choose a part of that")
             cut[name] = slice(begin, end + 1)
         found: Any = self._data.isel(cut)
         if not is_shapes(part):
