@@ -536,7 +536,7 @@ def test_a_maximum_has_the_unit_that_was_chosen_and_a_sum_has_mm(notebook: Noteb
 def test_a_place_is_added_by_enter_in_any_usual_form(notebook: Notebook, text: str) -> None:
     """Longitude or latitude may come first, with decimal point or comma; an earlier error message disappears."""
     page = notebook.show()
-    field = page.locator(".rnb-explorer").get_by_label("Longitude, latitude")
+    field = page.locator(".rnb-explorer").get_by_label("Town, or longitude")
     field.fill("nowhere")
     field.press("Enter")
     page.get_by_text("Enter longitude and latitude in degrees").wait_for()

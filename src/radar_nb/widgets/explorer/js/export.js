@@ -154,7 +154,7 @@ export const exporting = {
   // Show the size in a dialog first.
   askPage() {
     if (this.info.alone) return this.say(this.texts.needs_kernel, "warn");
-    const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 2e5; // base64: four characters for three bytes
+    const count = this.span[1] - this.span[0] + 1, size = count * this.cache.mean * 1.34 + 7e5; // base64: four characters for three bytes; lines, towns and scripts
     const words = this.texts.page_size.replace("{size}", bytesText(size, this.texts.decimal)).replace("{count}", count);
     const dialog = this.$(".rnb-pagebox");
     dialog.querySelector("p").textContent = words;
