@@ -537,9 +537,9 @@ def test_a_place_is_added_by_enter_in_any_usual_form(notebook: Notebook, text: s
     """Longitude or latitude may come first, with decimal point or comma; an earlier error message disappears."""
     page = notebook.show()
     field = page.locator(".rnb-explorer").get_by_label("Town, or longitude")
-    field.fill("nowhere")
+    field.fill("10.0")
     field.press("Enter")
-    page.get_by_text("Enter longitude and latitude in degrees").wait_for()
+    page.get_by_text("Enter a town, or longitude and latitude").wait_for()
 
     field.fill(text)
     field.press("Enter")
