@@ -33,8 +33,8 @@ def design_storm(
     - "block": the same amount in every interval.
     - "euler2": Euler type II. The increments of the depth-duration curve, h(step), h(2 step) - h(step), ...,
       are sorted down; the largest third of the intervals is reversed, so that the storm grows to its peak at the
-      end of the first third of its duration and fades then. Every interval around the peak has the depth of the table
-      for its length.
+      end of the first third of its duration and fades then. Every interval around the peak has the depth of the
+      table for its length.
 
     Parameters
     ----------
