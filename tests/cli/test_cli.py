@@ -229,6 +229,7 @@ def test_a_time_without_a_field(real_frames: Path, capsys: pytest.CaptureFixture
 
 def test_a_part_of_the_map_is_drawn(real_frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A town, a box, or areas choose the part; wrong ones are one line."""
+    pytest.importorskip("geopandas", reason="shapes need the extra gis")
     path = str(real_frames / "raa01-yw2017.002_10000-2006131525-dwd---bin")
     areas = tmp_path / "areas.geojson"
     ring = [[12.4, 51.2], [12.7, 51.2], [12.7, 51.4], [12.4, 51.2]]
@@ -414,6 +415,7 @@ def test_points_and_areas_answer_as_python_does(
     real_mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The amounts of a day and of an hour are those of `at_points`, `over_areas` and `accumulate`."""
+    pytest.importorskip("geopandas", reason="shapes need the extra gis")
     path, areas = str(real_mirror / RW), tmp_path / "areas.geojson"
     ring = [[5.5, 53.5], [7.5, 53.5], [7.5, 55.0], [5.5, 53.5]]
     shape = {
