@@ -32,6 +32,7 @@ def test_live_follows_keeps_the_view_and_shows_a_lost_server(
     (tmp_path / "server").mkdir()
     names = {"root": str(tmp_path / "server"), "ring": str(tmp_path / "ring")}
     page = run_notebook([cell.format(**names) for cell in CELLS[:2]])
+    page.set_default_timeout(240_000)  # a busy machine draws, publishes and fetches late
 
     page.wait_for_function("() => !!document.querySelector('.rnb-explorer')?.player?.shown")
     page.wait_for_function(f"() => ({EDITION})() >= 1 && ({MARKS})() === 2")
