@@ -61,6 +61,20 @@ def test_late_and_missing_files_are_drawn_from_the_seed(tmp_path: Path) -> None:
     assert 2 <= len(shown[0]) < 10
 
 
+def test_a_mirror_that_cannot_publish_ends_with_the_error(tmp_path: Path) -> None:
+    """A mirror that serves old files for ever would look like a late server."""
+
+    def fate(_name: str, time: datetime) -> float:
+        if time > START:
+            raise OSError("the disk is full")
+        return 0.0
+
+    mirror = LiveMirror(tmp_path, ["HYMECNG"], clock=Clock(START, speed=600), hours=0.1, fate=fate)
+    with pytest.raises(OSError, match="the disk is full"):
+        mirror.serve_forever()
+    mirror.close()
+
+
 def test_files_older_than_two_days_are_removed(tmp_path: Path) -> None:
     """Files older than two days are removed, as at DWD: here after two days without any other file."""
 

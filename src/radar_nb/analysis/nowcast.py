@@ -9,7 +9,6 @@ import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import xarray as xr
@@ -29,6 +28,7 @@ from radar_nb.runtime.clock import Clock
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_duration
+from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,7 +116,7 @@ class Outlook:
 
     def sentence(self, timezone: str = "Europe/Berlin") -> str:
         """Return the answer as one sentence, in local time."""
-        zone = ZoneInfo(timezone)
+        zone = find_zone(timezone)
 
         def clock(moment: datetime) -> str:
             return f"{moment.astimezone(zone):%H:%M}"
@@ -191,7 +191,7 @@ class Nowcast:
 
     def table(self) -> Table:
         """Return the answers as texts, in local time."""
-        zone = ZoneInfo(self.timezone)
+        zone = find_zone(self.timezone)
 
         def clock(moment: datetime | None) -> str:
             return "" if moment is None else f"{moment.astimezone(zone):%H:%M}"
@@ -294,7 +294,7 @@ def nowcast(
     SeriesError
         The data are not RV.
     RadarNbError
-        As `latest` and `open_dataset` raise: there is no answer then.
+        The errors of `latest` and `open_dataset`.
 
     Examples
     --------
@@ -306,7 +306,7 @@ def nowcast(
         raise SettingsError(f'horizon={horizon!r} is not possible: RV looks two hours ahead; use up to "2h"')
     if not 0 < threshold < 1000:
         raise SettingsError(f"threshold={threshold} is not a rate of rain: use mm/h above 0, such as {DRIZZLE}")
-    _zone(timezone)
+    find_zone(timezone)
     if now is not None and now.tzinfo is None:
         raise SettingsError(f"now={now.isoformat()!r} has no time zone: add one, such as tzinfo=UTC")
     ds, moment, stale = _forecast(data, now, folder, base_url, clock or Clock())
@@ -600,13 +600,6 @@ class Steps:
         if whole and len(some) * self.step < timedelta(hours=1):
             return None
         return float(mean[some].sum())
-
-
-def _zone(timezone: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError) as error:
-        raise SettingsError(f"timezone={timezone!r} is not a time zone: use one such as Europe/Berlin") from error
 
 
 def _utc(stamp: Any) -> datetime:

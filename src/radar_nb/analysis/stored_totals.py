@@ -17,7 +17,7 @@ import xarray as xr
 
 from radar_nb.analysis.totals import with_coverage
 from radar_nb.errors import SettingsError
-from radar_nb.runtime.files import storage_errors, temporary_path, user_path
+from radar_nb.runtime.files import replacing_path, storage_errors, temporary_path, user_path
 from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
@@ -119,12 +119,8 @@ def write_totals(
         if target.suffix == ".nc":
             whole = _opened(group, key).assign_attrs({_REQUEST: key})
             spelled = {name: {"zlib": True, "complevel": 1} for name in whole.data_vars}
-            written = temporary_path(target)
-            try:
+            with replacing_path(target) as written:
                 whole.to_netcdf(written, engine="h5netcdf", encoding=spelled)
-                written.replace(target)
-            finally:
-                written.unlink(missing_ok=True)
             shutil.rmtree(group)
     return _opened(target, key)
 

@@ -15,7 +15,7 @@ from radar_nb.analysis.inputs import amount_of, fields_of, grid_of
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.exports.projected_grid import Shares, projected_grid
 from radar_nb.exports.rain import even_steps, title_of
-from radar_nb.runtime.files import storage_errors, temporary_path, user_path
+from radar_nb.runtime.files import replacing_path, user_path
 from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.wording import human_interval, human_time
 
@@ -209,14 +209,8 @@ def write_model_grid(
         minutes=minutes,
         shares=Shares(source, grid),
     )
-    with storage_errors(target), claimed(target):
-        temporary = temporary_path(target)
-        try:
-            written = _write(rain, temporary, MODELS[model], grid, gaps)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with claimed(target), replacing_path(target) as temporary:
+        written = _write(rain, temporary, MODELS[model], grid, gaps)
     return target, written
 
 

@@ -103,6 +103,7 @@ class LiveMirror(Mirror):
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._publisher: threading.Thread | None = None
+        self._failure: Exception | None = None
         super().__init__(root, clock=self.clock, **serving)
         self.publish()
         if isinstance(self.clock, SteppedClock):
@@ -153,15 +154,20 @@ class LiveMirror(Mirror):
         while not self._ended.wait(_LOOK):
             try:
                 self.publish()
-            except Exception:  # noqa: BLE001 - a thread has nobody to raise to
-                _log.exception("the mirror could not publish; it goes on")
+            except Exception as error:  # noqa: BLE001 - raised by `close`
+                self._failure = error
+                self._server.shutdown()
+                return
 
     def close(self) -> None:
-        """Stop publishing and answering."""
+        """Stop publishing and answering; raise the error that has ended the publishing, if one has."""
         self._ended.set()
         if self._publisher is not None:
             self._publisher.join()
         super().close()
+        if self._failure is not None:
+            error, self._failure = self._failure, None
+            raise error
 
 
 class _Chance:

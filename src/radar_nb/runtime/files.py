@@ -259,6 +259,26 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
                 os.close(hold)
 
 
+@contextmanager
+def replacing_path(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary file that replaces `path` when the block ends without an error.
+
+    For libraries that write a file by its path. The caller holds a claim on `path`, see `radar_nb.runtime.locks`.
+
+    Raises
+    ------
+    DiskFull, NotWritable, StorageError
+        The file cannot be written; an existing file at `path` is unchanged.
+    """
+    temporary = temporary_path(path)
+    with storage_errors(path):
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def _own_temporary(path: Path) -> tuple[Path, BinaryIO, int | None]:
     """Open a temporary file for this writer only; remove those of crashed writers.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import ipywidgets
 import numpy as np
@@ -18,6 +17,7 @@ from radar_nb.fetch.following import Follower
 from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.clock import Clock, duration_of
+from radar_nb.runtime.zones import find_zone
 from radar_nb.widgets.explorer.jobs import error_text
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.wording import line, load_texts
@@ -95,7 +95,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self._places = places
         self._past = duration_of(past, "past")
         self._play = play
-        self._timezone = timezone
+        self._timezone, self._zone = timezone, find_zone(timezone)
         self._clock = clock or Clock()
         self.follower = Follower(
             _PRODUCT,
@@ -134,7 +134,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         newest = self._shown
         if newest is not None:
             stale = self.follower.is_stale(newest)
-            local = newest.astimezone(ZoneInfo(self._timezone))
+            local = newest.astimezone(self._zone)
             age = max(0.0, (self.follower.now - newest).total_seconds())
             text = say("live.age", product=_PRODUCT, time=f"{local:%H:%M %Z}", age=say.time(age))
             lines.append(line(text, "warning" if stale else "plain"))
@@ -186,7 +186,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
             self._problem = error_text(error)
             return
         self._problem, self._shown = "", newest
-        offset = self.follower.now.astimezone(ZoneInfo(self._timezone))
+        offset = self.follower.now.astimezone(self._zone)
         shift = offset.utcoffset() or timedelta(0)
         facts: dict[str, Any] = {"boundary": boundary, "zone": f"{offset:%Z}", "shift": shift.total_seconds()}
         if self.explorer is None:
@@ -246,4 +246,4 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
 
     def _clock_text(self, moment: datetime | None) -> str:
         """Return the local time of day, empty if there is none."""
-        return "" if moment is None else f"{moment.astimezone(ZoneInfo(self._timezone)):%H:%M}"
+        return "" if moment is None else f"{moment.astimezone(self._zone):%H:%M}"
