@@ -135,7 +135,7 @@ def test_a_year_that_cannot_be_computed_again_raises(tmp_path: Path) -> None:
     changed = RAIN.isel(time=slice(2000, 2300))
 
     with pytest.raises(
-        SettingsError, match=r"2020.zarr has to be computed anew.*2020-02, but the source lacks 2020-01"
+        SettingsError, match=r"2020.zarr has to be computed again.*2020-02, but the source lacks 2020-01"
     ):
         store_of(tmp_path, changed)
 

@@ -298,7 +298,7 @@ def lengths_of(durations: Sequence[Any], opened: Amount) -> list[int]:
     SeriesError
         The data are forecasts.
     SettingsError
-        There are no durations, or one is not a multiple of the interval.
+        `durations` is empty, or one is not a multiple of the interval.
     """
     amount = opened.amount
     if is_forecast(amount) and (amount["lead_time"] > np.timedelta64(0)).any():

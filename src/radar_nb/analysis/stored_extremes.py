@@ -84,7 +84,7 @@ def extremes(
     Raises
     ------
     SettingsError
-        The store holds other durations, years, data or cells; or a year of it, which has to be computed anew, has
+        The store holds other durations, years, data or cells; or a year of it, which has to be computed again, has
         months that the source lacks; or as for `annual_maxima`.
     SeriesError
         The data are not amounts in mm, or are forecasts.
@@ -198,7 +198,7 @@ class _Work:
             lost = sorted(set(there) - {month.name for month in ours})
             if changed and lost:
                 raise SettingsError(
-                    f"{self._group(number)} has to be computed anew, since the source has other steps in "
+                    f"{self._group(number)} has to be computed again, since the source has other steps in "
                     f"{', '.join(changed)}, but the source lacks {', '.join(lost)}: pass a source that has them, "
                     "or remove that folder"
                 )

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LIMIT = 64 << 20  # bytes of a file: an hour of storms in HX has 4 MB, an RS 10
-_UNKNOWN_DELAY = 10  # minutes until publication, for products whose delay nobody has measured
+_UNKNOWN_DELAY = 10  # minutes until publication, for products whose delay is not measured
 _EARLY = timedelta(minutes=10)  # a file cannot be of later than now; clocks differ by seconds
 _TRIED = 3  # files of a listing that are tried, the newest first
 _NOTE_LIMIT = 1 << 12  # bytes

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOOK = 0.25  # seconds between two looks for what is due
-_UNKNOWN = 4  # minutes of delay of products whose delay nobody has measured, as of RV
+_UNKNOWN = 4  # minutes of delay of products whose delay is not measured, as of RV
 _SPREAD = (16.0, 48.0)  # seconds before the delay in `ERAS`, which is rounded up: RV comes after 3:12 to 3:44 min
 _LATE = (360.0, 1200.0)  # seconds that a late file comes later
 
