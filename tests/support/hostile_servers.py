@@ -100,8 +100,8 @@ def hostile(script: Script) -> Iterator[Hostile]:
             while not stop.is_set():
                 with suppress(TimeoutError):
                     connection, _ = listener.accept()
-                    threading.Thread(target=answer, args=(connection, server.requests), daemon=True).start()
-                    server.requests += 1
+                    server.requests += 1  # before the client can have the answer
+                    threading.Thread(target=answer, args=(connection, server.requests - 1), daemon=True).start()
 
         thread = threading.Thread(target=serve)
         thread.start()
