@@ -639,6 +639,33 @@ def test_meridians_and_parallels_are_labelled_on_the_map(notebook: Notebook) -> 
     assert {"8° E", "10° E", "12° E"} <= set(found)
 
 
+def test_no_town_covers_a_degree(notebook: Notebook) -> None:
+    """The words on the map do not overlap: neither names of towns nor labels of meridians and parallels."""
+    page = notebook.show()
+
+    found = page.evaluate("""() => {
+      const { map } = document.querySelector(".rnb-explorer").player, seen = [];
+      const draw = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        const high = parseFloat(this.font), top = this.textBaseline === "middle" ? y - high / 2 : y - high;
+        seen.push([text, x, top, x + this.measureText(text).width, top + high]);
+      };
+      map.drawOver();
+      CanvasRenderingContext2D.prototype.fillText = draw;
+      map.drawOver();
+      return seen;
+    }""")
+    over = [
+        (one[0], two[0])
+        for k, one in enumerate(found)
+        for two in found[:k]
+        if one[1] < two[3] and one[3] > two[1] and one[2] < two[4] and one[4] > two[2]
+    ]
+
+    assert {"Berlin", "52° N"} <= {text for text, *_ in found}
+    assert over == []
+
+
 def test_the_page_works_from_a_file(page: Any, archive: Path, fields: xr.DataArray, tmp_path: Path) -> None:
     """An exported page shows the same values, series, sums and rain without a kernel."""
     explorer = rn.Explorer(archive, lang="en")

@@ -164,7 +164,7 @@ export class RadarMap {
     context.clearRect(0, 0, this.over.width, this.over.height);
     const unit = this.ratio || 1;
     context.lineJoin = "round";
-    if (this.layers.graticule) this.drawGraticule(context, unit);
+    this.labels = this.layers.graticule ? this.drawGraticule(context, unit) : []; // boxes of all words
     if (this.layers.borders) this.drawBorders(context, unit);
     if (this.layers.sites) this.drawSites(context, unit);
     if (this.layers.towns) this.drawTowns(context, unit);
@@ -208,11 +208,11 @@ export class RadarMap {
   // names of towns by inhabitants and scale, the largest first, none over another (as radar_nb.plots.labels)
   drawTowns(context, unit) {
     const wide = this.widthKm, { width, height } = this.over, inch = 96 * unit;
-    const taken = [[width - 0.26 * width, height - 34 * unit, width, height], [width - 230 * unit, 0, width, 38 * unit], [0, 0, 44 * unit, 0.6 * height]];
+    const reserved = [[width - 0.26 * width, height - 34 * unit, width, height], [width - 230 * unit, 0, width, 38 * unit], [0, 0, 44 * unit, 0.6 * height]];
     const place = (left, top, right, bottom) => {
       if (left < 2 || top < 2 || right > width - 2 || bottom > height - 2) return false;
-      if (taken.some(([a, b, c, d]) => left < c && right > a && top < d && bottom > b)) return false;
-      return taken.push([left, top, right, bottom]);
+      if ([...reserved, ...this.labels].some(([a, b, c, d]) => left < c && right > a && top < d && bottom > b)) return false;
+      return this.labels.push([left, top, right, bottom]);
     };
     let free = Math.max(3, Math.round((0.9 * width * height) / (inch * inch)));
     context.textBaseline = "middle";
@@ -237,7 +237,9 @@ export class RadarMap {
       context.stroke();
     }
   }
+  // Returns the boxes of its labels.
   drawGraticule(context, unit) {
+    const boxes = [];
     this.drawLines(context, this.info.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
     context.font = `${10 * unit}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
@@ -250,10 +252,13 @@ export class RadarMap {
         const share = east ? (rim - y0) / (y1 - y0) : (rim - x0) / (x1 - x0);
         if (!(share >= 0 && share < 1)) continue;
         const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
-        this.word(context, label, east ? x + 3 * unit : rim, east ? rim : y - 1 * unit, unit, "#4a5568");
+        const [start, base] = east ? [x + 3 * unit, rim] : [rim, y - 1 * unit];
+        this.word(context, label, start, base, unit, "#4a5568");
+        boxes.push([start, base - 11 * unit, start + context.measureText(label).width, base]);
         break;
       }
     }
+    return boxes;
   }
   word(context, text, x, y, unit, colour) {
     context.lineWidth = 3 * unit;
