@@ -155,6 +155,12 @@ def test_a_lost_server_is_shown_and_no_place_stays_dry(shown: dict[str, Any]) ->
     assert "no rain until" not in lost["list"]
 
 
+def test_an_unknown_time_zone_raises() -> None:
+    """The error is raised before anything is shown."""
+    with pytest.raises(SettingsError, match="unknown timezone='Middle/Earth'"):
+        rn.Live(timezone="Middle/Earth")
+
+
 def test_an_invalid_past_raises() -> None:
     """A number without a unit is not a duration and raises."""
     with pytest.raises(SettingsError, match="past=2 is not a duration"):

@@ -239,7 +239,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
                 time=self._clock_text(one.starts),
                 until=f" {self._say('live.until', time=self._clock_text(end))}" if end else "",
                 end=self._clock_text(one.until),
-                peak=f"{one.peak or 0:.1f}",
+                peak=self._say.number(f"{one.peak or 0:.1f}"),
             )
             lines.append(line(f"{one.place}: {text}", "warning" if key == "unknown" else "plain"))
         self._list.value = "".join(lines)

@@ -68,8 +68,8 @@ class Texts:
     Examples
     --------
     >>> say = Texts("de")
-    >>> say("panel.pause"), say.count("month", 3), say.size(1_500_000), say.time(180)
-    ('Pause', '3 Monate', '1,5 MB', '3 min')
+    >>> say("panel.pause"), say.count("month", 3), say.size(1_500_000), say.time(180), say.number("0.4")
+    ('Pause', '3 Monate', '1,5 MB', '3 min', '0,4')
     """
 
     language: Language
@@ -83,9 +83,13 @@ class Texts:
         """Return a number of things, from the texts `one.<noun>` and `many.<noun>`."""
         return self(f"{'one' if number == 1 else 'many'}.{noun}", n=number)
 
+    def number(self, text: str) -> str:
+        """Return a number, written with a decimal point, as the language writes it."""
+        return text if self.language == "en" else text.replace(".", ",")
+
     def size(self, count: float) -> str:
         """Return a number of bytes as text."""
-        return human_bytes(count) if self.language == "en" else human_bytes(count).replace(".", ",")
+        return self.number(human_bytes(count))
 
     def time(self, seconds: float) -> str:
         """Return a duration, rounded for reading."""
