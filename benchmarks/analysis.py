@@ -1,4 +1,4 @@
-"""What the analyses take: areas, moving sums, events and return levels, beside the plain way to do the same.
+"""Cost of the analyses: areas, moving sums, events and return levels, and the plain way to do the same.
 
     python benchmarks/analysis.py [--archive YW2017.002_202006.tar] [--runs 5]
 

@@ -1,4 +1,4 @@
-"""Cubes: from archives, as bytes, and in answer to questions, beside what wradlib, xarray and Zarr do without us.
+"""Cubes: from archives, as bytes, and in answer to questions, compared with wradlib, xarray and Zarr alone.
 
     python benchmarks/cube.py [--archive YW2017.002_202006.tar] [--folder DIR] [--runs 5]
                               [--layouts] [--month] [--cluster] [--icechunk]
@@ -46,7 +46,7 @@ FILL = 0xFFFF
 PIXEL, BOX = (500, 400), (480, 380, 40)  # a cell; row, column and width of a catchment of 1,600 km2
 DAYS_OF_YEAR = 365
 MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
-"""What makes glibc keep the memory of a worker, which dask's own setting gives back after each field."""
+"""Make glibc keep the memory of a worker, which dask's own setting returns to the system after each field."""
 FRAMES = 5  # of which the median is taken, at other times of the day
 MODULES = (
     "radar_nb.cube.building",

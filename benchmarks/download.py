@@ -1,11 +1,11 @@
-"""Download from a local server: radar_nb beside the usual script, plain aiohttp and aria2c, five connections each.
+"""Download from a local server: radar_nb, the usual script, plain aiohttp and aria2c, five connections each.
 
     python benchmarks/download.py [--disk FOLDER] [--quick] [--far]
 
 The server is a process of its own; so is each run, so that its peak memory is its own. With --far it answers 20 ms
 late and sends 10 MB a second and connection, as a server on the internet does. The ways take turns, so that other
-work on the machine strikes all alike. Times are medians, without the start of Python and its imports; radar_nb
-alone verifies what comes and forces each file to the disk before it gives it its name. POSIX only (`resource`).
+work on the machine slows all alike. Times are medians, without the start of Python and its imports; radar_nb
+alone verifies the bytes and forces each file to the disk before it renames it. POSIX only (`resource`).
 """
 
 from __future__ import annotations

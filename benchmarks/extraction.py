@@ -1,9 +1,9 @@
-"""Extraction of a month of 5-minute frames: radar_nb beside the usual way, `tarfile` and then eight `tar -xzf`.
+"""Extraction of a month of 5-minute frames: radar_nb and the usual way, `tarfile` and then eight `tar -xzf`.
 
     python benchmarks/extraction.py [--archive YW2017.002_202006.tar] [--quick]
 
-Each run has a process of its own, so that its peak memory is its own; the ways take turns, so that other work on
-the machine strikes all alike. Times are medians, without the start of Python. POSIX only (`tar`, `resource`).
+Each run has its own process, which measures its peak memory; the ways take turns, so that other work on the
+machine slows all of them alike. Times are medians, without the start of Python. POSIX only (`tar`, `resource`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What extremes take: annual maxima, exceedance, events and return levels, beside the former code and plain NumPy.
+"""Cost of annual maxima, exceedance, events and return levels, compared with the former code and plain NumPy.
 
     python benchmarks/extremes.py [--archive YW2017.002_202006.tar] [--runs 3] [--row NAME]
 
-Each row has a process of its own, so that its peak memory is its own. The month repeats the archive's days, each
+Each row has its own process, which measures its peak memory. The month repeats the archive's days, each
 time moved by some rows, so that other cells have other maxima. POSIX only.
 """
 

@@ -1,9 +1,9 @@
-"""Archives as arrays: radar_nb on the archive as downloaded, beside tar and wradlib's `open_radolan_mfdataset`.
+"""Archives as arrays: radar_nb on the archive as downloaded, and tar with wradlib's `open_radolan_mfdataset`.
 
     python benchmarks/reading.py [--archive YW2017.002_202006.tar] [--month] [--runs 5]
 
 Each run has a process of its own, so that its peak memory is its own; imports are not in the seconds, but stand in
-a row of their own. The baseline takes minutes and is run once. `--month` makes a synthetic month besides (some
+a row of their own. The baseline takes minutes and is run once. `--month` also makes a synthetic month (some
 four minutes, 1.2 GB) and shows that time grows with the days and memory does not. POSIX only.
 """
 

@@ -24,7 +24,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser.conftest import ARGUMENTS, IDLE, Lab, jupyterlab, notebook_of  # noqa: E402 - beside the tests
+from browser.conftest import ARGUMENTS, IDLE, Lab, jupyterlab, notebook_of  # noqa: E402 - lies in tests/
 
 from radar_nb.mirror import Mirror, make_archives  # noqa: E402
 from radar_nb.mirror.faults.rules import Fault, Faults  # noqa: E402

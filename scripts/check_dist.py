@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 1 << 20  # bytes of one file in a distribution
 WHOLE = 4 << 20  # bytes of a distribution
 FOREIGN = re.compile(r"(^|/)(tests?|benchmarks|notebooks|\.ci|\.github|__pycache__)/|\.(ipynb|gz|tar|bin|h5|nc)$")
-"""What no distribution holds: tests, notebooks, data, leftovers."""
+"""What no distribution contains: tests, notebooks, data, leftovers."""
 
 
 def main() -> int:
@@ -70,7 +70,7 @@ def contents(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def wrong(path: Path) -> Iterator[str]:
-    """Tell what a distribution holds that it must not, and what it lacks."""
+    """Return what a distribution must not contain but does, and what it lacks."""
     names = dict(contents(path))
     yield from (f"{name} does not belong there" for name in names if FOREIGN.search(name))
     yield from (f"{name} has {size:,} bytes" for name, size in names.items() if size > LARGEST)

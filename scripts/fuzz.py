@@ -1,4 +1,4 @@
-"""Throw damaged bytes at the readers for as long as there is time, and look for new ways through the code.
+"""Run the readers on damaged bytes for a given time, and look for new paths through the code.
 
     python scripts/fuzz.py [TARGET ...] [--seconds N] [--corpus DIR]
 
@@ -39,7 +39,7 @@ TARGETS = {
 }
 """What is fuzzed, and which module of tests/support has its law."""
 WATCHED = ["radar_nb", "tarfile", "gzip", "bz2", "_compression", "zlib_ng", "wradlib.io.radolan"]
-"""Modules in which a new way counts."""
+"""Modules in which a new path counts."""
 UNWATCHED = ["radar_nb.formats.packing", "radar_nb.formats.netcdf"]
 """Modules that compare large arrays: atheris 3.0 never frees what it has seen compared."""
 
@@ -122,7 +122,7 @@ def fuzz(target: str, folder: Path, seconds: int) -> None:
 
 
 def keep_finding(law: Callable[[bytes], None], data: bytes, findings: Path) -> None:
-    """Hold one input against the law."""
+    """Check one input against the law."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         law(data)
@@ -137,7 +137,7 @@ def keep_finding(law: Callable[[bytes], None], data: bytes, findings: Path) -> N
 
 
 def limit_memory() -> None:
-    """Let no input take much more than it should: what asks for more does not get it, and the fuzzing goes on."""
+    """Limit the memory of this process, so that an input that asks for too much fails and the fuzzing goes on."""
     forget_peak()
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])  # proc(5): of address space
@@ -145,13 +145,13 @@ def limit_memory() -> None:
 
 
 def forget_peak() -> None:
-    """Begin to look anew for the most memory that is taken, where the system can."""
+    """Reset the peak memory that the system reports, where it can."""
     if sys.platform == "linux":
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5)
 
 
 def keep(path: Path, data: bytes, story: str) -> None:
-    """Keep an input and what it led to, unless a smaller one has led there already."""
+    """Save an input and its result, unless a smaller input with this result is saved."""
     if not path.exists() or len(data) < path.stat().st_size:
         path.write_bytes(data)
         path.with_name(f"{path.name}.txt").write_text(story, encoding="utf-8")
@@ -159,7 +159,7 @@ def keep(path: Path, data: bytes, story: str) -> None:
 
 
 def mutated(mutate: Callable[[bytes, int], bytes], data: bytes, size: int, seed: int, target: str) -> bytes:
-    """Return other bytes, mostly such that the reader's first look does not refuse them."""
+    """Return changed bytes, of which the reader's first check mostly accepts the form."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     if TARGETS[target] == "side_files" and target != "listing" and rng.random() < 0.8:
         head, mark, rest = data.partition(b"\0\n")  # JSON, and what follows it in an index
@@ -189,7 +189,7 @@ def shuffled(tar: bytes, rng: random.Random) -> bytes:
 
 
 def with_checksums(tar: bytes) -> bytes:
-    """Give a tar whose headers have the right checksums (POSIX.1-2017, pax, "ustar Interchange Format")."""
+    """Return the tar with the right checksums in its headers (POSIX.1-2017, pax, "ustar Interchange Format")."""
     made = bytearray(tar)
     for place in range(0, len(made) - 511, 512):
         if made[place + 257 : place + 262] == b"ustar":

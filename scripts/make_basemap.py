@@ -1,4 +1,4 @@
-"""Make `src/radar_nb/geography/lines.json` and `towns.tsv`: what maps show below and beside the rain.
+"""Make `src/radar_nb/geography/lines.json` and `towns.tsv`: what maps show below and around the rain.
 
 Run it as `python scripts/make_basemap.py LINES`, where LINES is a folder with Natural Earth's `rivers.geojson` and
 `lakes.geojson`: version 4, 1:10m, rivers and lake centrelines and lakes, each with its European supplement. It
@@ -19,7 +19,7 @@ composites, Germany's more finely; join Germany's arcs to closed rings; cut the 
 composites; drop small foreign islands.
 
 Steps for towns: all of Germany's; of other countries those large enough; names as they are written there, not in
-English; districts of cities and other towns beside them marked, which a map of a country leaves out.
+English; districts of cities and towns close to them marked, which a map of a country leaves out.
 
 .. [1] Douglas, D. and Peucker, T. (1973): Algorithms for the reduction of the number of points required to
    represent a digitized line or its caricature. The Canadian Cartographer 10(2), 112-122.
@@ -67,7 +67,7 @@ RIVERS = {"large": 8, "medium": 10, "small": 99}
 NEAR, FAR = 5_000, 50_000
 """Inhabitants of the smallest foreign towns: within `de1200`, the composite of Germany, and within `eu1500`."""
 BESIDE = ((1_000_000, 12.0), (300_000, 8.0), (100_000, 5.0))
-"""Inhabitants of a city, and the km within which a place with less than a quarter of them is beside it."""
+"""Inhabitants of a city, and the km within which a place with less than a quarter of them is close to it."""
 GERMAN_STATES = {
     "01": "BW", "02": "BY", "03": "HB", "04": "HH", "05": "HE", "06": "NI", "07": "NW", "08": "RP",
     "09": "SL", "10": "SH", "11": "BB", "12": "MV", "13": "SN", "14": "ST", "15": "TH", "16": "BE",
@@ -83,7 +83,7 @@ LOCAL = {
 
 
 def main() -> None:
-    """Read the sources, write both files, and say how large they became."""
+    """Read the sources, write both files, and print their sizes."""
     parser = argparse.ArgumentParser(description="Make the lines and towns that maps show.")
     parser.add_argument("lines", type=Path, help="folder with rivers.geojson and lakes.geojson of Natural Earth")
     folder = parser.parse_args().lines
@@ -175,7 +175,7 @@ def by_size(features: dict[str, Any]) -> dict[str, list[NDArray[np.float64]]]:
 
 
 def towns(cities: dict[str, Any]) -> str:
-    """Return the content of `towns.tsv`: name, longitude, latitude, inhabitants, region, "b" if beside a city."""
+    """Return the content of `towns.tsv`: name, longitude, latitude, inhabitants, region, "b" if near a city."""
     rows = [
         row for row in cities.values() if WEST <= row["longitude"] <= EAST and SOUTH <= row["latitude"] <= NORTH
     ]
@@ -188,11 +188,11 @@ def towns(cities: dict[str, Any]) -> str:
     people = np.array([row["population"] for row in rows])
     german = np.array([row["countrycode"] == "DE" for row in rows])
     kept = german | (far & (people >= np.where(near, NEAR, FAR)))
-    beside = np.zeros(len(rows), dtype=bool)
+    near = np.zeros(len(rows), dtype=bool)
     for least, km in BESIDE:
         for city in np.flatnonzero(people >= least):
             close = np.hypot(x - x[city], y - y[city]) < 1070 * km  # a km on the ground is up to 1070 m there
-            beside |= close & (people < people[city] / 4)
+            near |= close & (people < people[city] / 4)
     lines = [
         "# GeoNames (geonames.org), CC BY 4.0; made by scripts/make_basemap.py",
         "name\tlon\tlat\tpeople\tregion\tbeside",
@@ -201,7 +201,7 @@ def towns(cities: dict[str, Any]) -> str:
         row = rows[at]
         region = f"DE-{GERMAN_STATES[row['admin1code']]}" if german[at] else row["countrycode"]
         fields = (LOCAL.get(row["name"], row["name"]), f"{lon[at]:.3f}", f"{lat[at]:.3f}", f"{people[at]}", region)
-        lines.append("\t".join((*fields, "b" if beside[at] else "")))
+        lines.append("\t".join((*fields, "b" if near[at] else "")))
     return "\n".join(lines) + "\n"
 
 

@@ -37,7 +37,7 @@ def main(names: list[str]) -> None:
                 notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
                 client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False)
                 client.execute(cwd=name)
-                tell_ends(notebook)
+                show_final_progress(notebook)
                 written: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call] # the same
                 text = written.replace(mirror.url, SHOWN_URL) + "\n"
                 if name in text or str(Path.home()) in text:
@@ -46,8 +46,8 @@ def main(names: list[str]) -> None:
                 print(path.name)
 
 
-def tell_ends(notebook: nbformat.NotebookNode) -> None:
-    """Give progress bars the text of their end: nbclient keeps that of their beginning, which pages show."""
+def show_final_progress(notebook: nbformat.NotebookNode) -> None:
+    """Replace each progress bar's first text, which nbclient keeps and pages show, by its last one."""
     kept = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
     models = {name: model["state"] for name, model in kept.get("state", {}).items()}
     for cell in notebook.cells:

@@ -3,7 +3,7 @@
     python scripts/soak.py [--short] [--seconds N] [--seed N] [--write docs/reliability.md]
 
 The amount of work is fixed: ten minutes at most on two processors, two with --short. Nothing depends on the clock
-but the moments of the kills. returns 1 when a law is broken, or the time is over before the end. Linux and macOS.
+but the moments of the kills. Returns 1 when a law is broken, or the time is over before the end. Linux and macOS.
 """
 
 from __future__ import annotations

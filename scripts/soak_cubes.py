@@ -79,7 +79,7 @@ def tried(cube: Path, source: Path) -> Trial:
 
 
 def broken_laws(fates: tuple[str, ...], megabytes: int, seconds: float, *, forged: bool) -> list[str]:
-    """Name what must not be: forged cubes are refused by all calls, damaged ones found, repaired and rebuilt."""
+    """Return the broken laws: all calls refuse forged cubes; damaged ones are found, repaired and rebuilt."""
     refused = fates if forged else fates[:2]
     broken = [f"a call ends as {one}" for one in refused if one not in REFUSALS]
     if not forged and fates[2:] != ("read", "read"):

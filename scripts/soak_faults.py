@@ -81,9 +81,9 @@ def soak_faults(folder: Path, root: Path, *, seed: int, short: bool) -> Section:
     return Section(
         title="Faults",
         lines=(
-            "Each kind strikes once a file, then now and then, then always. What was named as failed was asked",
-            "for again when the fault was over, and arrived. *: packed bytes that differ in one bit and unpack to",
-            "the same frames, so that no checksum can tell.",
+            "Each kind occurs once a file, then at random, then always. Files reported as failed were requested",
+            "again when the fault was over, and arrived. *: packed bytes that differ in one bit and unpack to",
+            "the same frames, so that no checksum detects the difference.",
         ),
         columns=("fault", "files asked for", "whole", "named as failed", "wrong bytes accepted", "faults injected",
                  "requests", "most for one file", "seconds lost"),
@@ -154,7 +154,7 @@ class _Soak:
             tally.broken.append(f"{tally.most} requests for one file in one call")
 
     def _hold(self, tally: Tally, report: Report, errors: Errors) -> None:
-        """Hold what came against what was served, and what did not against the errors that it may have."""
+        """Compare arrived files with the served ones, and failed files with the errors that they may have."""
         for outcome in report.outcomes:
             if outcome.path is not None:
                 self._hold_bytes(tally, outcome.path)
@@ -175,7 +175,7 @@ class _Soak:
             tally.broken.append(f"{path.name} has other bytes and counts as whole")
 
     def _recover(self, tally: Tally, mirror: Mirror, report: Report) -> None:
-        """Ask a server that behaves, at the same address, for what failed."""
+        """Request failed files again, from a server without faults at the same address."""
         if report.failed:
             with Mirror(self._root, port=int(mirror.url.rpartition(":")[2])) as calm:
                 again, _ = self._get(calm, again=True)

@@ -38,7 +38,7 @@ def soak_hdf5(folder: Path) -> Section:
     trials: list[Trial] = in_child(all_tried, folder, len(files))
     rows, broken = [], []
     for kind, (fates, megabytes, seconds) in zip(files, trials, strict=True):
-        if kind != "a sound one":  # whose grid is unknown, so that it is no measurement of the others
+        if kind != "a sound one":  # its grid is unknown, so it is not compared with the others
             rows.append((kind, " / ".join(fates)))
             broken += [f"{kind}: ends as {one}" for one in fates[:2] if one not in REFUSALS]
         broken += [f"{kind}: {megabytes} MB of memory"] * (megabytes > MEGABYTES)

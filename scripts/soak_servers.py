@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def soak_servers(folder: Path, archive: bytes) -> Section:
-    """Ask every kind for a listing and for a file, and give their table."""
+    """Request a listing and a file from every kind of server, and return the table."""
     from support.hostile_servers import END, LISTING, hostile, kinds, row  # noqa: PLC0415 - found once tests are
 
     transport.PATIENCE = replace(IMPATIENT, connect=0.5, read=0.5, window=0.3)

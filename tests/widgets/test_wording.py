@@ -21,11 +21,11 @@ from radar_nb.widgets.wording import (
     code_lines,
     end_line,
     error_line,
+    local_state_line,
     no_kernel_line,
     plan_lines,
     progress_lines,
     report_lines,
-    shelf_line,
 )
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def test_gaps_are_listed_and_long_lists_are_cut(three: Plan) -> None:
 def test_files_on_disk_are_counted(three: Plan) -> None:
     """The line counts the files on disk, and says so when all are."""
     lay(three, 2)
-    some = text(shelf_line(three, look(three), ENGLISH))
+    some = text(local_state_line(three, look(three), ENGLISH))
     lay(three, 3)
-    every = text(shelf_line(three, look(three), ENGLISH))
+    every = text(local_state_line(three, look(three), ENGLISH))
 
     assert (some, every) == ("2 of 3 files on disk", "All files are on disk. Press Open.")
 

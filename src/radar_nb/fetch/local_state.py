@@ -39,7 +39,7 @@ _ENDINGS = (".tar", ".tar.gz")  # removed from an archive's name to name its fol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class LocalState:
     """How much of a plan is on the disk.
 
     Attributes
@@ -66,7 +66,7 @@ class Shelf:
     bytes_to_fetch: int
 
 
-def look(plan: Plan) -> Shelf:
+def look(plan: Plan) -> LocalState:
     """Return how much of a plan is on the disk.
 
     Raises
@@ -89,7 +89,7 @@ def look(plan: Plan) -> Shelf:
         rest += max(0, ((note.size if note is not None else None) or archive.expected) - size)
         if size:
             parts.append(size)
-    return Shelf(
+    return LocalState(
         whole=tuple(whole),
         begun=len(parts),
         bytes_begun=sum(parts),

@@ -39,10 +39,10 @@ from radar_nb.widgets.wording import (
     error_line,
     line,
     load_texts,
+    local_state_line,
     no_kernel_line,
     progress_lines,
     report_lines,
-    shelf_line,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from radar_nb.fetch.downloading import Download
-    from radar_nb.fetch.local_state import Shelf
+    from radar_nb.fetch.local_state import LocalState
     from radar_nb.runtime.progress import Progress, Reporter
     from radar_nb.widgets.month_picker import MonthPicker
     from radar_nb.widgets.transfer_progress import Sight
@@ -135,7 +135,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._ended: Future[None] | None = None  # set after the end of the job is shown
         self._again: Callable[[], None] = self.start
         self._download: Download | None = None
-        self._shelf: Shelf | None = None
+        self._local: LocalState | None = None
         self._sight: Sight | None = None
         self._error: BaseException | None = None
         self.opened: tuple[Path, ...] = ()
@@ -262,18 +262,18 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
 
     def _take_stock(self) -> str:
         """Look up which files of the plan are on disk, and return that as a line."""
-        self._shelf = None
+        self._local = None
         if self.plan is None:
             return line(self._say("panel.waiting"), "quiet")
         try:
-            self._shelf = look(self.plan)
+            self._local = look(self.plan)
         except RadarNbError as error:
             return error_line(error, self._say)
-        return shelf_line(self.plan, self._shelf, self._say)
+        return local_state_line(self.plan, self._local, self._say)
 
     def _enable(self, state: str) -> None:
-        idle, plan, shelf = state not in _WORKING, self.plan, self._shelf
-        here = len(shelf.whole) if shelf is not None else 0
+        idle, plan, local = state not in _WORKING, self.plan, self._local
+        here = len(local.whole) if local is not None else 0
         self._start.disabled = not (idle and plan is not None and plan.archives)
         for button in (self._extract, self._build_button, self._open):
             button.disabled = not (idle and here)

@@ -326,7 +326,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
 
     def _accept(self, plan: Plan) -> None:
         try:
-            shelf = look(plan)
+            local = look(plan)
             with storage_errors(plan.folder):
                 free = free_bytes(plan.folder)
         except RadarNbError as error:
@@ -336,7 +336,7 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         speed = known_speed(urlsplit(plan.base_url).netloc)
         self._describe(plan)
         self.mark_absent({gap.month for gap in plan.missing} - {archive.month for archive in plan.archives})
-        self._report(plan_lines(plan, shelf, free=free, speed=speed, say=self._say))
+        self._report(plan_lines(plan, local, free=free, speed=speed, say=self._say))
         self.plan = plan
 
     def _refuse(self, error: BaseException, text: str | None = None) -> None:

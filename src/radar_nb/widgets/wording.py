@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.catalogue import Missing, Plan
     from radar_nb.dwd.months import Month
-    from radar_nb.fetch.local_state import Shelf
+    from radar_nb.fetch.local_state import LocalState
     from radar_nb.runtime.report import Outcome, Report
     from radar_nb.widgets.transfer_progress import Sight
 
@@ -185,13 +185,13 @@ def month_span(months: Sequence[Month], say: Texts) -> str:
     return text if len(months) == months[-1] - months[0] + 1 else say("plan.gaps", span=text)
 
 
-def plan_lines(plan: Plan, shelf: Shelf, *, free: int, speed: float | None, say: Texts) -> str:
+def plan_lines(plan: Plan, local: LocalState, *, free: int, speed: float | None, say: Texts) -> str:
     """Describe a plan: size, what is on disk, how long the rest takes, and what is missing on the server.
 
     Parameters
     ----------
     plan : Plan
-    shelf : Shelf
+    local : LocalState
         What is on disk.
     free : int
         Free bytes on the disk.
@@ -204,18 +204,18 @@ def plan_lines(plan: Plan, shelf: Shelf, *, free: int, speed: float | None, say:
     facts = [say("plan.of", months=months, name=name, span=month_span(plan.months, say))]
     scarce = False
     if plan.archives:
-        rest = shelf.bytes_to_fetch
+        rest = local.bytes_to_fetch
         size = (
-            _about(plan, shelf.bytes_whole + shelf.bytes_begun + rest, say)
+            _about(plan, local.bytes_whole + local.bytes_begun + rest, say)
             if rest
-            else say.size(shelf.bytes_whole)
+            else say.size(local.bytes_whole)
         )
         facts.append(f"{say.count('file', len(plan.archives))}, {size}")
-        if len(shelf.whole) == len(plan.archives):
+        if len(local.whole) == len(plan.archives):
             facts.append(say("plan.here"))
         else:
-            files = say.count("file", len(shelf.whole))
-            some = say("plan.some", files=files, size=_about(plan, rest, say)) if shelf.whole else ""
+            files = say.count("file", len(local.whole))
+            some = say("plan.some", files=files, size=_about(plan, rest, say)) if local.whole else ""
             facts.append(some or say("plan.none"))
             facts.append(_time(rest, speed, say))
             scarce = rest > free
@@ -243,15 +243,15 @@ def _time(count: int, speed: float | None, say: Texts) -> str:
     return say("time.about", time=say.time(count / speed), speed=say.size(speed))
 
 
-def shelf_line(plan: Plan, shelf: Shelf, say: Texts) -> str:
+def local_state_line(plan: Plan, local: LocalState, say: Texts) -> str:
     """Describe what is on disk: "2 of 5 files on disk, 1 partly downloaded (148.0 MB)"."""
-    if len(shelf.whole) == len(plan.archives):
+    if len(local.whole) == len(plan.archives):
         return line(say("panel.whole" if plan.archives else "panel.waiting"), "quiet")
-    facts = [say("panel.disk", here=len(shelf.whole), files=say.count("file", len(plan.archives)))]
-    if shelf.begun:
-        facts.append(say("panel.begun", n=shelf.begun, size=say.size(shelf.bytes_begun)))
-    if shelf.broken:
-        facts.append(say("panel.broken", n=shelf.broken))
+    facts = [say("panel.disk", here=len(local.whole), files=say.count("file", len(plan.archives)))]
+    if local.begun:
+        facts.append(say("panel.begun", n=local.begun, size=say.size(local.bytes_begun)))
+    if local.broken:
+        facts.append(say("panel.broken", n=local.broken))
     return line(", ".join(facts), "quiet")
 
 
