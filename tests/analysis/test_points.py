@@ -142,6 +142,77 @@ def test_invalid_tables(tmp_path: Path) -> None:
         find_places(tmp_path / "no.csv", GRID)
 
 
+CSVS = [
+    ("Station;Länge;Breite\nKöln;6,96;50,94\n", "utf-8", "Köln"),
+    ("STATION;LAENGE;BREITE\nKöln;6,96;50,94\n", "cp1252", "Köln"),
+    ("station_id,longitude,latitude,name\n02667,6.96,50.94,Köln\n", "utf-8-sig", "Köln"),
+    ("id\tlon\tlat\n02667\t6.96\t50.94\n", "utf-8", "02667"),
+    ('id,lon,lat\n02667,"6,96","50,94"\n', "utf-8", "02667"),
+    ("id;geoLaenge;geoBreite\n02667;6.96;50.94\n", "utf-8", "02667"),
+]
+
+
+@pytest.mark.parametrize(("text", "encoding", "name"), CSVS)
+def test_a_csv_of_points_may_be_german(text: str, encoding: str, name: str, tmp_path: Path) -> None:
+    """Semicolons, tabs, decimal commas, German columns and Windows-1252 give the same position, and text names."""
+    (tmp_path / "a.csv").write_text(text, encoding=encoding)
+
+    places = find_places(tmp_path / "a.csv", GRIDS["de900"])
+
+    assert places.names == [name]
+    assert (places.lon.tolist(), places.lat.tolist()) == ([6.96], [50.94])
+
+
+def test_names_chooses_a_column(tmp_path: Path) -> None:
+    """`names=` is a column of a CSV, a table or shapes; without it a column names points whose index counts."""
+    lon, lat = at(2, 3)
+    table = pd.DataFrame({"lon": [lon], "lat": [lat], "river": ["Elbe"], "name": ["a"]})
+    shapes = gpd.GeoDataFrame(table, geometry=gpd.points_from_xy([lon], [lat]), crs=4326)
+    table.to_csv(tmp_path / "a.csv", index=False)
+
+    for points in (table, shapes, tmp_path / "a.csv"):
+        assert find_places(points, GRID, names="river").names == ["Elbe"]
+        assert find_places(points, GRID).names == ["a"]
+        with pytest.raises(
+            SettingsError, match="names='town' is not a column: choose one of lon, lat, river, name"
+        ):
+            find_places(points, GRID, names="town")
+    with pytest.raises(SettingsError, match="these points have none: leave it out"):
+        find_places({"a": (lon, lat)}, GRID, names="name")
+
+
+def test_two_points_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Two series could not be told apart: the message has the name, for a CSV, a table, shapes and a list."""
+    lon, lat = at(2, 3)
+    (tmp_path / "a.csv").write_text(f"name,lon,lat\na,{lon},{lat}\na,{lon},{lat}\n", encoding="utf-8")
+    table = pd.DataFrame({"lon": [lon] * 2, "lat": [lat] * 2}, index=["a", "a"])
+    shapes = gpd.GeoDataFrame(index=["a", "a"], geometry=gpd.points_from_xy([lon] * 2, [lat] * 2), crs=4326)
+
+    for points in (tmp_path / "a.csv", table, shapes):
+        with pytest.raises(SettingsError, match="2 points have the name 'a': choose another column with names="):
+            find_places(points, GRID)
+    with pytest.raises(SettingsError, match="2 points have the name 'Leipzig'"):
+        find_places(["Leipzig", "Leipzig"], GRIDS["de1100"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,east\nb,1\n", r"not points: name the columns lon and lat .*, not name, east"),
+        ("lon,lat\n1\n", "row 1 has 1 values, and there are 2 columns"),
+        ("lon,lat\n6.96,50.94\n6.96,\n", "lat of row 2 is '', not a number; write degrees as 12.37 or 12,37"),
+        ("lon;lat\n1.006,96;50\n", "lon of row 1 is '1.006,96', not a number"),
+        ("lon,lat\n", "write a line of column names and a line for each point"),
+    ],
+)
+def test_a_csv_that_is_not_of_points_says_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
+    """The message has the row, the value and what is expected; no value is guessed."""
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=message):
+        find_places(tmp_path / "a.csv", GRID)
+
+
 def test_an_unknown_method() -> None:
     """The error for an unknown method lists the known ones."""
     with pytest.raises(SettingsError, match="unknown method='idw': choose one of nearest, mean3x3, bilinear"):

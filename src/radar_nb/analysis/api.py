@@ -142,8 +142,9 @@ def _totals_of(data: Any, period: Any, clock: dict[str, Any], options: dict[str,
         return DatasetTotals(data, period, **clock)
     progress, workers = options.pop("progress", True), options.pop("workers", None)
     points, method = options.pop("points", None), options.pop("method", "nearest")
+    names = options.pop("names", None)
     stream = open_stream(data, Options(**options), progress=progress)
-    places = None if points is None else find_places(points, stream.grid, method)
+    places = None if points is None else find_places(points, stream.grid, method, names=names)
     periods = stream_periods(stream, ("sum",), period, **clock)
     return StreamReduction(stream, periods, ("sum",), places, workers=workers, progress=progress)
 
@@ -154,6 +155,7 @@ def at_points(
     how: How | Sequence[How] = "series",
     *,
     method: Around = "nearest",
+    names: str | None = None,
     period: Any = None,
     **options: Any,
 ) -> xr.Dataset:
@@ -165,14 +167,18 @@ def at_points(
         Fields; sources as in `open_dataset`, read in one pass; or a cube's folder.
     points : mapping, sequence, DataFrame, GeoDataFrame, or path
         Towns, as in `place`: "Leipzig" or ["Leipzig", "Köln"]; names to (lon, lat), or to None for the town of
-        this name; (lon, lat) pairs; columns `lon` and `lat` in degrees, or `x` and `y` in metres of the
-        grid's projection; points in any CRS; a CSV with such columns, or a file of shapes.
+        this name; (lon, lat) pairs; a table with columns `lon` and `lat` (or `longitude` and `latitude`, `Länge`
+        and `Breite`) in degrees, or `x` and `y` in metres of the grid's projection; points in any CRS; a CSV with
+        such columns, separated by commas or semicolons, with decimal points or commas; or a file of shapes.
     how, period
         For sources, as in `reduce`. Reduce the series of a Dataset with xarray or `accumulate`.
     method : {"nearest", "mean3x3", "bilinear"}
         The value of the cell that contains the point; the mean of that cell and its eight neighbours; or the mean
         of the four cells around the point, weighted by distance: sum of w_i x_i / sum of w_i over cells that are
         not missing, NaN where their weights add up to less than half.
+    names : str, optional
+        The column with the points' names. By default the table's index; where that only counts, and in a CSV, the
+        column `name`, `station`, `id` or `station_id`.
     **options
         For sources, further arguments of `reduce`.
 
@@ -184,7 +190,7 @@ def at_points(
     Raises
     ------
     SettingsError
-        A point lies outside the grid, or `points` are not points.
+        A point lies outside the grid, two have the same name, or `points` are not points.
     SeriesError
         The data are not fields, or are classes, which have no mean.
 
@@ -198,7 +204,7 @@ def at_points(
     if is_cube(data) and how == "series" and period is None:
         data = cut_dataset(data)
     if not is_dataset(data):
-        return reduce(data, how, points=points, method=method, period=period, **options)
+        return reduce(data, how, points=points, method=method, names=names, period=period, **options)
     if how != "series" or period is not None:
         raise SettingsError(
             f"how={how!r}, period={period!r} are for archives: leave them out for a Dataset, then use "
@@ -208,7 +214,7 @@ def at_points(
     _only_for_sources(options)
     data = as_series(data)
     fields = fields_of(variable_of(data))
-    series = point_series(fields, find_places(points, grid_of(fields), method), progress=progress)
+    series = point_series(fields, find_places(points, grid_of(fields), method, names=names), progress=progress)
     return _with_bounds(series.to_dataset(), data)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,8 @@ import xarray as xr
 
 from radar_nb.analysis.blocks import blocks
 from radar_nb.dwd.grids import to_lonlat, to_xy
-from radar_nb.errors import NothingFound, SeriesError, SettingsError
+from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.geography.point_tables import NAMES, PointTable, check_names, point_table, read_point_csv
 from radar_nb.geography.shapes import read_shapes
 from radar_nb.geography.towns import Place, place
 from radar_nb.reading.forecasts import issue_coords
@@ -22,7 +22,6 @@ from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -79,32 +78,34 @@ class Places:
         return means.astype(np.float32)
 
 
-def find_places(points: Any, grid: Grid, method: Around = "nearest") -> Places:
+def find_places(points: Any, grid: Grid, method: Around = "nearest", *, names: str | None = None) -> Places:
     """Find the cells of a grid that represent points.
 
     Parameters
     ----------
     points : mapping, sequence, DataFrame, GeoDataFrame, or path
         Names to (lon, lat), or to None for the towns of these names; names of towns; (lon, lat) pairs, named 0, 1,
-        ...; columns `lon` and `lat` in degrees, or `x` and `y`
-        in metres of the grid's projection, named by the index; points in any CRS; or a file: a CSV with such
-        columns, named by its column `name` or `id` if it has one, or shapes that GDAL reads.
+        ...; a table with the columns of `radar_nb.geography.point_tables`, in degrees or in metres of the grid's
+        projection; points in any CRS; or a file: a CSV with such columns, or shapes that GDAL reads.
     grid : Grid
     method : {"nearest", "mean3x3", "bilinear"}
         The cell that contains a point; that cell and its eight neighbours with equal weights; or the four cells
         whose centres surround the point, weighted by distance in x and y. Cells beyond the edge are left out.
+    names : str, optional
+        The column of a table or file with the names. By default the table's index; where that only counts, a
+        column such as `name`.
 
     Raises
     ------
     SettingsError
-        The method is unknown, there are no points, or one lies outside the grid.
+        The method is unknown, there are no points, two have the same name, or one lies outside the grid.
     NothingFound
         The file does not exist.
     """
     if method not in get_args(Around):
         raise SettingsError(f"unknown method={method!r}: choose one of {', '.join(get_args(Around))}")
     try:
-        names, lon, lat = _lonlat(points, grid.earth)
+        labels, lon, lat = _lonlat(points, grid.earth, names)
     except (TypeError, ValueError, LookupError) as error:
         if isinstance(error, SettingsError):
             raise
@@ -113,20 +114,21 @@ def find_places(points: Any, grid: Grid, method: Around = "nearest") -> Places:
             "sequence of (lon, lat), a DataFrame or CSV with columns lon and lat or x and y, or a GeoDataFrame of "
             "points"
         ) from error
+    check_names(labels)
     x, y = to_xy(lon, lat, grid.earth)
     col, row = (x - grid.x0) / grid.cell, (y - grid.y0) / grid.cell
     inside = (col >= -0.5) & (col <= grid.cols - 0.5) & (row >= -0.5) & (row <= grid.rows - 0.5)
     if not inside.all():
         at = int(np.argmin(inside))
         raise SettingsError(
-            f"the point {names[at]!r} (lon {lon[at]:g}, lat {lat[at]:g}) lies outside the grid {grid.name}: "
+            f"the point {labels[at]!r} (lon {lon[at]:g}, lat {lat[at]:g}) lies outside the grid {grid.name}: "
             "pass degrees, longitude first"
         )
     home = (
         np.clip(np.rint(row), 0, grid.rows - 1).astype(np.int64),
         np.clip(np.rint(col), 0, grid.cols - 1).astype(np.int64),
     )
-    places = Places(names=names, lon=lon, lat=lat, home=home, cells=home)
+    places = Places(names=labels, lon=lon, lat=lat, home=home, cells=home)
     if method == "nearest":
         return places
     if method == "mean3x3":
@@ -153,28 +155,45 @@ def _with_cells(
     return replace(places, cells=cells, weights=weights.astype(np.float32))
 
 
-def _lonlat(points: Any, earth: Earth) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
-    names: list[Any]
+def _lonlat(
+    points: Any, earth: Earth, column: str | None
+) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
     if isinstance(points, str) and not user_path(points).suffix and not user_path(points).exists():
         points = [points]
     if isinstance(points, str | os.PathLike):
         path = user_path(points)
-        if path.suffix.lower() in {".csv", ".txt"}:
-            columns = _csv(path)
-            lon, lat = _of_columns(columns, earth)
-            return columns.get("name") or columns.get("id") or list(range(lon.size)), lon, lat
+        if path.suffix.lower() in {".csv", ".txt", ".tsv"}:
+            return _of_table(read_point_csv(path, column), earth)
         points = read_shapes(path)
     if hasattr(points, "geometry"):
-        return _shapes(points)
+        return _shapes(points, column)
     if hasattr(points, "columns"):
-        return list(points.index), *_of_columns(points, earth)
+        found = point_table(points, column)
+        counted = column is None and not _only_counts(points)
+        return _of_table(found._replace(names=list(points.index)) if counted else found, earth)
+    if column is not None:
+        raise SettingsError(
+            f"names={column!r} is the column of a table or file, and these points have none: leave it out"
+        )
     if not isinstance(points, Mapping):
+        points = list(points)
+        check_names([name for name in map(_name_of, points, range(len(points))) if isinstance(name, str)])
         points = {_name_of(point, number): point for number, point in enumerate(points)}
-    names = list(points)
     pairs = np.array([tuple(_position(name, point)) for name, point in points.items()], float)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
         raise ValueError(pairs.shape)
-    return names, pairs[:, 0], pairs[:, 1]
+    return list(points), pairs[:, 0], pairs[:, 1]
+
+
+def _of_table(table: PointTable, earth: Earth) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
+    names = list(range(table.first.size)) if table.names is None else table.names
+    lonlat = (table.first, table.second) if table.degrees else to_lonlat(table.first, table.second, earth)
+    return names, *lonlat
+
+
+def _only_counts(table: Any) -> bool:
+    """Return whether the index of a table, if it has one, says nothing but 0, 1, ..."""
+    return not hasattr(table, "index") or list(table.index) == list(range(len(table)))
 
 
 def _name_of(point: Any, number: int) -> Any:
@@ -189,15 +208,7 @@ def _position(name: Any, point: Any) -> Iterable[float]:
     return cast("Iterable[float]", point)
 
 
-def _of_columns(columns: Any, earth: Earth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    degrees = "lon" in columns
-    first, second = (np.array(columns[name], float) for name in (("lon", "lat") if degrees else ("x", "y")))
-    if not first.size:
-        raise ValueError(first.shape)
-    return (first, second) if degrees else to_lonlat(first, second, earth)
-
-
-def _shapes(points: Any) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
+def _shapes(points: Any, column: str | None) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
     shapes = read_shapes(points)
     kinds = shapes.geometry.geom_type
     if (kinds != "Point").any() or shapes.geometry.is_empty.any():
@@ -205,18 +216,16 @@ def _shapes(points: Any) -> tuple[list[Any], NDArray[np.float64], NDArray[np.flo
         kind = kinds.iloc[at] or "missing"
         raise SettingsError(f"the shape {shapes.index[at]!r} is a {kind}, not a point: use over_areas for areas")
     degrees = shapes.geometry.to_crs("EPSG:4326")
-    return list(shapes.index), degrees.x.to_numpy(), degrees.y.to_numpy()
+    return _shape_names(shapes, column), degrees.x.to_numpy(), degrees.y.to_numpy()
 
 
-def _csv(path: Path) -> dict[str, list[Any]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise NothingFound(f"{path} cannot be read ({error.strerror}): pass a CSV of points") from error
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    rows = list(csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ","))
-    columns = zip(*rows, strict=True)  # ValueError for rows of different lengths
-    return {name.strip().lower(): list(column) for name, *column in columns}
+def _shape_names(shapes: Any, column: str | None) -> list[Any]:
+    titles = {str(title).casefold(): title for title in shapes.columns if title != shapes.geometry.name}
+    known = NAMES * _only_counts(shapes) if column is None else (column.casefold(),)
+    title = next((titles[name] for name in known if name in titles), None)
+    if column is not None and title is None:
+        raise SettingsError(f"names={column!r} is not a column: choose one of {', '.join(titles.values())}")
+    return list(shapes.index) if title is None else shapes[title].tolist()
 
 
 def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Reporter = False) -> xr.DataArray:

@@ -54,6 +54,7 @@ def reduce(
     label: Label | None = None,
     points: Any = None,
     method: Around = "nearest",
+    names: str | None = None,
     variables: str | Sequence[str] | None = None,
     clutter: Clutter = "keep",
     grid: str | Grid | None = None,
@@ -88,7 +89,7 @@ def reduce(
         DWD's gauges.
     label : {"begin", "end"}, optional
         As in `accumulate`.
-    points, method
+    points, method, names
         As in `at_points`: only the cells that represent these points are processed.
     workers : int, optional
         Number of threads; by default the number of processors. It does not change the result.
@@ -135,7 +136,7 @@ def reduce(
         errors=errors,
     )
     stream = open_stream(source, options, progress=progress)
-    places = None if points is None else find_places(points, stream.grid, method)
+    places = None if points is None else find_places(points, stream.grid, method, names=names)
     if hows == ("series",) and places is not None:
         _check_meaning(stream, hows)
         return _series(stream, places, workers, progress)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import radar_nb as rn
 from radar_nb.cli.data_commands import add_reading, open_address, open_data, reading_of, source_of
 from radar_nb.cli.terminal import say
-from radar_nb.errors import SettingsError
 from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
@@ -28,8 +27,10 @@ def add_export_commands(add: Callable[..., Parser]) -> None:
     places.add_argument(
         "--areas", metavar="FILE", help="polygons, such as subcatchments: GeoPackage, Shapefile, ..."
     )
-    places.add_argument("--points", metavar="FILE", help="points: CSV with name, lon, lat, or shapes")
-    export.add_argument("--names", metavar="COLUMN", help="column of the areas with their names")
+    places.add_argument(
+        "--points", metavar="FILE", help="points: CSV with name, lon, lat (or name;Länge;Breite), or shapes"
+    )
+    export.add_argument("--names", metavar="COLUMN", help="column with the names of the areas or points")
     export.add_argument("--min-coverage", metavar="SHARE", type=float, default=0.95,
                         help="missing where less than this share of an area is known (0.95)")  # fmt: skip
     export.add_argument("--format", metavar="NAME", help="format of a model: swmm, hystem-extran, ... (by suffix)")
@@ -78,11 +79,7 @@ def _series(options: argparse.Namespace) -> xr.Dataset:
         data, more = open_address(source), {}
     if options.areas is not None:
         return rn.over_areas(data, options.areas, names=options.names, min_coverage=options.min_coverage, **more)
-    if options.names is not None:
-        raise SettingsError(
-            "--names is for --areas: leave it out; the column name, or id, of a CSV names its points"
-        )
-    return rn.at_points(data, options.points, **more)
+    return rn.at_points(data, options.points, names=options.names, **more)
 
 
 def _export_grid(options: argparse.Namespace) -> int:

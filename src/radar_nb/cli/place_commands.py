@@ -38,13 +38,15 @@ def add_place_commands(add: Callable[..., Parser]) -> None:
     which = points.add_mutually_exclusive_group(required=True)
     which.add_argument("--place", metavar="TOWN", nargs="+", help="towns, such as Leipzig")
     which.add_argument("--lonlat", metavar=("LON", "LAT"), nargs=2, type=float, help="a point in degrees")
-    which.add_argument("--points", metavar="FILE", help="points: CSV with name, lon, lat, or shapes")
+    which.add_argument(
+        "--points", metavar="FILE", help="points: CSV with name, lon, lat (or name;Länge;Breite), or shapes"
+    )
     points.add_argument("--method", choices=("nearest", "mean3x3", "bilinear"), default="nearest",
                         help="one cell, nine, or four weighted by distance (nearest)")  # fmt: skip
     areas.add_argument("--areas", metavar="FILE", required=True,
                        help="polygons, such as catchments: GeoPackage, Shapefile, ...")  # fmt: skip
-    areas.add_argument("--names", metavar="COLUMN", help="column with the names of the areas")
     for command in (points, areas):
+        command.add_argument("--names", metavar="COLUMN", help="column with the names")
         command.add_argument("--period", metavar="LENGTH", help="such as 1h, 1D, 1M or YS (the whole time)")
         command.add_argument(
             "--day", metavar="DATE", help="only this day, such as 2020-06-13; by --period, or in all"
@@ -71,7 +73,8 @@ def _points(options: argparse.Namespace) -> int:
     if options.lonlat:
         points = {f"{options.lonlat[0]:g} {options.lonlat[1]:g}": tuple(options.lonlat)}
     data, more = _source(options)
-    return _answer(options, lambda: rn.at_points(data, points, method=options.method, **more), "point")
+    read = {"method": options.method, "names": options.names, **more}
+    return _answer(options, lambda: rn.at_points(data, points, **read), "point")
 
 
 def _areas(options: argparse.Namespace) -> int:

@@ -1,0 +1,158 @@
+"""Tables of points, from a CSV or a table in memory: which columns hold positions and names, and their numbers."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from radar_nb.errors import NothingFound, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+LONGITUDES = ("lon", "longitude", "länge", "laenge", "geolaenge", "lng")
+LATITUDES = ("lat", "latitude", "breite", "geobreite")
+NAMES = ("name", "station", "id", "station_id", "stations_id")
+"""Columns by which a table names longitude, latitude and its points; the first that is there counts. Spelled as in
+GeoJSON, in DWD's lists of stations and in wetterdienst; case does not matter."""
+
+
+class PointTable(NamedTuple):
+    """Positions of a table, in degrees or in metres of the grid's projection, and the names of its points.
+
+    Attributes
+    ----------
+    names : list or None
+        None if the table names none.
+    first, second : ndarray of float64
+        Longitude and latitude, or x and y.
+    degrees : bool
+    """
+
+    names: list[Any] | None
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    degrees: bool
+
+
+def read_point_csv(path: Path, names: str | None = None) -> PointTable:
+    """Return the points of a CSV: separated by commas, semicolons or tabs, with decimal points or commas.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        UTF-8, or Windows-1252 as German Excel writes it. Lines that begin with `#` are left out.
+    names : str, optional
+        The column with the names; by default the first of `NAMES` that is there.
+
+    Raises
+    ------
+    SettingsError
+        The columns are not there, rows differ in length, or a value is not a number.
+    NothingFound
+        The file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NothingFound(f"{path} cannot be read ({error.strerror}): pass a CSV of points") from error
+    lines = [line for line in _decoded(data).splitlines() if line.strip() and not line.startswith("#")]
+    if len(lines) < 2:
+        raise SettingsError(f"{path} are not points: write a line of column names and a line for each point")
+    separator = max(";\t,", key=lines[0].count)
+    head, *rows = csv.reader(lines, delimiter=separator)
+    columns: dict[str, list[str]] = {}
+    for at, title in enumerate(head):
+        try:
+            columns[title.strip()] = [row[at].strip() for row in rows]
+        except IndexError as error:
+            short = next(number for number, row in enumerate(rows, 1) if len(row) <= at)
+            raise SettingsError(
+                f"{path} are not points: row {short} has {len(rows[short - 1])} values, and there are {len(head)} "
+                "columns; write an empty value for what is unknown"
+            ) from error
+    return point_table(columns, names, place=f"{path} are")
+
+
+def point_table(columns: Any, names: str | None = None, *, place: str = "these columns are") -> PointTable:
+    """Return the points of a mapping of column names to values, such as a DataFrame.
+
+    Raises
+    ------
+    SettingsError
+        Columns are missing or empty, or a value is not a number; `place` begins the message.
+    """
+    titles = {str(title).strip().casefold(): title for title in columns}
+    found = [_first(titles, known) for known in (LONGITUDES, LATITUDES)]
+    degrees = None not in found
+    if not degrees:
+        found = [titles.get("x"), titles.get("y")]
+    if None in found:
+        raise SettingsError(
+            f"{place} not points: name the columns lon and lat (or longitude and latitude, Länge and Breite) in "
+            f"degrees, or x and y in metres of the grid's projection, not {', '.join(map(str, titles.values()))}"
+        )
+    first, second = (_numbers(columns[title], str(title), place) for title in found)
+    if not first.size:
+        raise SettingsError(f"{place} not points: there are no rows; pass at least one point")
+    title = _first(titles, NAMES if names is None else (names.strip().casefold(),))
+    if names is not None and title is None:
+        raise SettingsError(
+            f"names={names!r} is not a column: choose one of {', '.join(map(str, titles.values()))}"
+        )
+    labels = None if title is None else [_plain(value) for value in columns[title]]
+    return PointTable(labels, first, second, degrees)
+
+
+def check_names(names: Sequence[Any]) -> None:
+    """Raise an error if two points have the same name.
+
+    Raises
+    ------
+    SettingsError
+        The message has the first such name.
+    """
+    texts = [str(name) for name in names]
+    if len(set(texts)) == len(texts):
+        return
+    double = next(text for text in texts if texts.count(text) > 1)
+    raise SettingsError(
+        f"{texts.count(double)} points have the name {double!r}: choose another column with names=, or rename them"
+    )
+
+
+def _first(titles: Mapping[str, Any], known: Sequence[str]) -> Any:
+    return next((titles[name] for name in known if name in titles), None)
+
+
+def _numbers(values: Any, title: str, place: str) -> NDArray[np.float64]:
+    numbers = []
+    for row, value in enumerate(values, 1):
+        text = value.replace(",", ".") if isinstance(value, str) and "." not in value else value
+        try:
+            number = float(text)
+        except (TypeError, ValueError):
+            number = np.nan
+        if not np.isfinite(number):
+            raise SettingsError(
+                f"{place} not points: {title} of row {row} is {value!r}, not a number; write degrees as 12.37 or "
+                "12,37"
+            )
+        numbers.append(number)
+    return np.array(numbers, np.float64)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
