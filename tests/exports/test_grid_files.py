@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,6 +157,56 @@ def test_tuflow_reads_depths_in_hours_from_the_start(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.rainfall_depth[1:, ::-1], cf.precipitation)
 
 
+@pytest.mark.parametrize("room", [1 << 22, 1000], ids=["one block", "many blocks"])
+def test_mike_reads_depths_since_the_time_before(
+    room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader finds depths, rows from south to north, missing cells and the projection, however many blocks."""
+    mikeio = pytest.importorskip("mikeio", reason="dfs2 needs mikeio (extra mike)")
+    monkeypatch.setattr("radar_nb.exports.grid_files._ROOM", room)
+    holed = DS.copy(deep=True)
+    holed.YW[4, 8:16, 6:14] = np.nan
+    amounts = export_grid(holed, tmp_path / "mm.nc", model="cf", **UTM, extent=inner())
+
+    found = mikeio.read(export_grid(holed, tmp_path / "rain.dfs2", model="mike", **UTM, extent=inner()))
+
+    west, south, east, north = inner()
+    rain_item = found[0]
+    with xr.open_dataset(amounts) as cf:
+        np.testing.assert_array_equal(rain_item.values[1:, ::-1], cf.precipitation)
+        assert np.isnan(rain_item.values[5]).any()
+        assert not rain_item.values[0].any()
+        np.testing.assert_array_equal(found.time[1:], cf.time)
+        assert found.time[0] == found.time[1] - (found.time[2] - found.time[1])
+    box = found.geometry.bbox
+    assert (box.left, box.bottom, box.right, box.top) == (west, south, east, north)
+    assert found.geometry.projection.startswith('PROJCS["ETRS_1989_UTM_Zone_32N"')
+    assert (found.items[0].type, found.items[0].unit) == (
+        mikeio.EUMType.Rainfall_Depth,
+        mikeio.EUMUnit.millimeter,
+    )
+    assert found.items[0].data_value_type.name == "StepAccumulated"
+
+
+def test_a_single_field_is_a_whole_dfs2(tmp_path: Path) -> None:
+    """One interval has two times: its begin and its end."""
+    mikeio = pytest.importorskip("mikeio", reason="dfs2 needs mikeio (extra mike)")
+
+    path = export_grid(DS.isel(time=[3]), tmp_path / "rain.dfs2", model="mike", **UTM, extent=inner())
+
+    assert mikeio.read(path).n_timesteps == 2
+
+
+def test_mike_without_mikeio_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the extra, and no file is left."""
+    monkeypatch.setitem(sys.modules, "mikeio", None)
+
+    with pytest.raises(SettingsError, match=r'model="mike" needs mikeio: pip install .radar-nb\[mike\].'):
+        export_grid(DS, tmp_path / "rain.dfs2", model="mike", **UTM, extent=inner())
+
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
+
+
 def test_missing_is_marked_or_refused(tmp_path: Path) -> None:
     """CF files mark missing cells; for a model without a mark they raise, unless 0 mm is requested."""
     holed = DS.copy(deep=True)
@@ -186,6 +237,13 @@ Refused = tuple[xr.Dataset, str, dict[str, Any], type[Exception], str]
 REFUSED: list[Refused] = [
     (DS, "a.nc", {"model": "mouse"}, SettingsError, "unknown model='mouse': choose one of cf, hec-ras"),
     (DS, "a.tif", {}, SettingsError, "cannot write a.tif for model='cf': choose a name that ends in .nc"),
+    (
+        DS,
+        "a.nc",
+        {"model": "mike"},
+        SettingsError,
+        "cannot write a.nc for model='mike': choose a name that ends in .dfs2",
+    ),
     (DS, "a.nc", {"crs": 4326}, SettingsError, r"crs=4326 \(WGS 84\) is not in metres, .* crs=25832"),
     (DS, "a.nc", {"crs": "nowhere"}, SettingsError, "unknown crs='nowhere': pass an EPSG code"),
     (DS, "a.nc", {"cell": 0}, SettingsError, "cell=0 is not a width in metres"),

@@ -41,17 +41,19 @@ def add_export_commands(add: Callable[..., Parser]) -> None:
     )
     export.add_argument("--output", dest="path", metavar="FILE", required=True,
                         help="file to write; {name} in it stands for the station's: one file each")  # fmt: skip
-    grid = add("export-grid", _export_grid, "Write fields on square cells of a model's projection, as its netCDF.")
+    grid = add("export-grid", _export_grid, "Write fields on square cells of a model's projection, as its file.")
     grid.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
     add_reading(grid)
     grid.add_argument("--model", metavar="NAME", required=True,
-                      help="hec-ras, hec-hms, sfincs, tuflow, lisflood, fews or cf")  # fmt: skip
+                      help="hec-ras, hec-hms, sfincs, tuflow, lisflood, mike, fews or cf")  # fmt: skip
     grid.add_argument("--crs", metavar="CODE", required=True, help="projection in metres, such as 25832 (UTM 32N)")
     grid.add_argument("--cell", metavar="METRES", required=True, type=float, help="width of a cell")
     grid.add_argument("--extent", metavar=("WEST", "SOUTH", "EAST", "NORTH"), nargs=4, type=float,
                       help="in metres of the projection (all of the data)")  # fmt: skip
     grid.add_argument("--gaps", choices=("error", "zero"), help="refuse missing values, or write them as 0 mm")
-    grid.add_argument("--output", dest="path", metavar="FILE", required=True, help="netCDF file to write")
+    grid.add_argument(
+        "--output", dest="path", metavar="FILE", required=True, help="file to write: netCDF, or .dfs2 for MIKE"
+    )
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -1,18 +1,17 @@
-"""Fields of rain on a model's own grid, as the file that it reads, written field by field.
-
-What each model expects is a row of `MODELS`, with its source.
-"""
+"""Fields of rain on a model's own grid, as the file that it reads, written block by block."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from radar_nb.analysis.inputs import amount_of, fields_of, grid_of
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.exports.dfs2 import Dfs2File
+from radar_nb.exports.grid_models import MODELS
+from radar_nb.exports.grid_netcdf import NetcdfFile
 from radar_nb.exports.projected_grid import Shares, projected_grid
 from radar_nb.exports.rain import even_steps, title_of
 from radar_nb.runtime.files import replacing_path, user_path
@@ -21,81 +20,20 @@ from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import xarray as xr
     from numpy.typing import NDArray
 
+    from radar_nb.exports.grid_models import GridModel
     from radar_nb.exports.projected_grid import ProjectedGrid
-    from radar_nb.exports.rain import Edge
     from radar_nb.exports.series_files import Gaps
 
 _ROOM = 1 << 22
 """Values that are read or written at once."""
 _MASS = 1e-3
 """Largest share of the water that regridding may add or lose."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridModel:
-    """What a model expects of a netCDF file.
-
-    Attributes
-    ----------
-    title : str
-    variable : str
-        Name of the rain's variable.
-    rate : bool
-        mm/h instead of the amount of each interval in mm.
-    label : {"start", "end"}
-        Edge of the interval that a time is.
-    north_up : bool
-        Whether rows run from north to south.
-    times : str
-        Unit of time: "seconds", "minutes" or "hours", counted from 1970 or from the first time.
-    from_first : bool
-        Whether times are counted from the begin of the first interval.
-    fill : float, optional
-        Value that marks what is missing; None if the model knows none.
-    edge_field : bool
-        Whether a field of 0 mm is added at the other edge: the model begins or ends there.
-    """
-
-    title: str
-    variable: str
-    rate: bool = False
-    label: Edge = "end"
-    north_up: bool = True
-    times: Literal["seconds", "minutes", "hours"] = "seconds"
-    from_first: bool = False
-    fill: float | None = float("nan")
-    edge_field: bool = False
-
-
-_CF = "precipitation"
-MODELS: Mapping[str, GridModel] = MappingProxyType(
-    {
-        # CF 1.11, sections 5.6 (grid mappings) and 7.3 (time: sum needs bounds)
-        "cf": GridModel(title="CF netCDF", variable=_CF),
-        # HEC-RAS 6 reads netCDF by GDAL: projected, square cells, north up (2D manual)
-        "hec-ras": GridModel(title="HEC-RAS", variable=_CF),
-        # HEC's Vortex guesses no interval: it needs time_bnds (HydrologicEngineeringCenter/Vortex, issues 82, 113)
-        "hec-hms": GridModel(title="HEC-HMS (Vortex)", variable=_CF),
-        # Delft-FEWS imports CF netCDF
-        "fews": GridModel(title="Delft-FEWS", variable=_CF),
-        # LISFLOOD needs the attribute proj4_params (ec-jrc/lisflood-usecases, issue 4)
-        "lisflood": GridModel(title="LISFLOOD", variable=_CF),
-        # SFINCS, sfincs_ncinput.F90: "Precipitation" in mm/hr, y rising, minutes since the unit's date, held in 4
-        # bytes, so that they are counted from the first time; a value holds until the next time
-        "sfincs": GridModel(title="SFINCS", variable="Precipitation", rate=True, label="start", north_up=False,
-                            times="minutes", from_first=True, fill=None, edge_field=True),
-        # TUFLOW wiki, "TUFLOW NetCDF Rainfall Format": hours from the simulation's start, depth of each interval
-        "tuflow": GridModel(title="TUFLOW", variable="rainfall_depth", times="hours", from_first=True,
-                            north_up=False, fill=None, edge_field=True),
-    }
-)  # fmt: skip
-"""Models by the name that `model=` takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,7 +71,7 @@ def export_grid(
     extent: Sequence[float] | None = None,
     gaps: Gaps | None = None,
 ) -> Path:
-    """Write fields of rain on square cells of a model's projection, as the netCDF that the model reads.
+    """Write fields of rain on square cells of a model's projection, as the file that the model reads.
 
     Regridding is conservative: each cell has the mean depth of DWD's cells on it, weighted by the exact area of
     their overlap. The water before and after is compared, and a difference of more than 0.1 % is an error.
@@ -144,9 +82,9 @@ def export_grid(
     data : xarray.Dataset
         Amounts in mm, as `open_dataset`, `open_cube` or `accumulate` returns them.
     path : path
-        A netCDF file; written atomically, an existing file is replaced.
-    model : {"hec-ras", "hec-hms", "sfincs", "tuflow", "lisflood", "fews", "cf"}
-        Names, unit, time and order of rows of the file.
+        A netCDF file, or a `.dfs2` for MIKE; written atomically, an existing file is replaced.
+    model : {"hec-ras", "hec-hms", "sfincs", "tuflow", "lisflood", "mike", "fews", "cf"}
+        Names, unit, time and order of rows of the file. "mike" needs `pip install 'radar-nb[mike]'`.
     crs : int, str or pyproj.CRS
         Projection in metres: 25832 for UTM 32N.
     cell : float
@@ -164,7 +102,8 @@ def export_grid(
     Raises
     ------
     SettingsError
-        The model or the CRS is unknown, the CRS is not in metres, or the extent lies outside the data.
+        The model or the CRS is unknown, the CRS is not in metres, the extent lies outside the data, or mikeio
+        is not installed.
     SeriesError
         The data are not fields of amounts, intervals differ in length, or values are missing for a model that
         knows no mark.
@@ -192,8 +131,9 @@ def write_model_grid(
     target = user_path(path)
     if model not in MODELS:
         raise SettingsError(f"unknown model={model!r}: choose one of {', '.join(MODELS)}")
-    if target.suffix.lower() != ".nc":
-        raise SettingsError(f"cannot write {target.name} for model={model!r}: choose a name that ends in .nc")
+    suffix = MODELS[model].suffix
+    if target.suffix.lower() != suffix:
+        raise SettingsError(f"cannot write {target.name} for model={model!r}: choose a name that ends in {suffix}")
     if gaps not in {None, "error", "zero"}:
         raise SettingsError(f'unknown gaps={gaps!r}: choose gaps="error" or gaps="zero"')
     amount, minutes = amount_of(data)
@@ -209,7 +149,7 @@ def write_model_grid(
         minutes=minutes,
         shares=Shares(source, grid),
     )
-    with claimed(target), replacing_path(target) as temporary:
+    with claimed(target), replacing_path(target, suffix=suffix) as temporary:
         written = _write(rain, temporary, MODELS[model], grid, gaps)
     return target, written
 
@@ -242,21 +182,16 @@ class _Fields:
 
 
 def _write(rain: _Fields, path: Path, model: GridModel, grid: ProjectedGrid, gaps: Gaps | None) -> GridWritten:
-    import h5netcdf  # noqa: PLC0415 - loaded where a grid is exported
-
     step = np.timedelta64(60 * rain.minutes, "s")
-    end = rain.begin + rain.steps * step
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
+    count = rain.steps + int(model.edge_field)
+    times = rain.begin + (np.arange(count) - model.lead + (model.label == "end")) * step
+    edge = np.zeros((int(model.edge_field), grid.rows, grid.cols), np.float32)
     before = after = 0.0
     missing = 0
-    with h5netcdf.File(path, "w") as file:
-        lead = int(
-            model.edge_field and model.label == "end"
-        )  # the field of 0 mm stands before or after all others
-        count = rain.steps + int(model.edge_field)
-        number = np.arange(count) - lead + (model.label == "end")
-        out = _prepare(file, model, grid, rain, number * step)
+    file = Dfs2File if model.suffix == ".dfs2" else NetcdfFile
+    with file(path, model, grid, title=rain.title, times=times, minutes=rain.minutes) as out:
+        if model.lead:
+            out.add(edge)
         for first, values in rain.blocks(grid.rows * grid.cols):
             depths = rain.shares.apply(values)
             gone = np.isnan(depths)
@@ -267,26 +202,23 @@ def _write(rain: _Fields, path: Path, model: GridModel, grid: ProjectedGrid, gap
             after += float(np.nansum(depths, dtype=np.float64))
             if gaps == "zero" or model.fill is None:
                 depths[gone] = 0
-            else:
-                depths[gone] = model.fill
             if model.rate:
                 depths *= np.float32(60 / rain.minutes)
-            shaped = depths.reshape(-1, grid.rows, grid.cols)
-            out[first + lead : first + lead + len(shaped)] = shaped[:, ::-1] if model.north_up else shaped
-        if model.edge_field:
-            out[0 if lead else count - 1] = 0
+            out.add(depths.reshape(-1, grid.rows, grid.cols))
+        if model.edge_field and not model.lead:
+            out.add(edge)
         error = abs(after - before) / before if before else 0.0
         if not missing and error > _MASS:
             raise SeriesError(
                 f"regridding changed the water by {100 * error:.2g} %, which must not happen: choose another "
                 "cell= or extent=, and report it"
             )
-        file.attrs["comment"] = f"mass error of regridding {100 * error:.2g} %"
+        out.comment(f"mass error of regridding {100 * error:.2g} %")
     return GridWritten(
         model=model,
         grid=grid,
         begin=rain.begin,
-        end=end,
+        end=rain.begin + rain.steps * step,
         minutes=rain.minutes,
         gaps=missing,
         mass_error=error,
@@ -303,67 +235,3 @@ def _gap(gone: NDArray[np.bool_], model: GridModel, grid: ProjectedGrid, begin: 
         "an extent= "
         'within the data and times without gaps, or write them as 0 mm with gaps="zero"'
     )
-
-
-def _prepare(
-    file: Any, model: GridModel, grid: ProjectedGrid, rain: _Fields, times: NDArray[np.timedelta64]
-) -> Any:
-    """Make dimensions, coordinates and the variable; return it."""
-    count = len(times)
-    file.dimensions = {"time": None, "y": grid.rows, "x": grid.cols, "bnds": 2}
-    file.resize_dimension("time", count)
-    file.attrs.update(
-        Conventions="CF-1.11",
-        title=rain.title,
-        source="Deutscher Wetterdienst (DWD), CC BY 4.0; made with radar_nb",
-    )
-    zero = rain.begin if model.from_first else np.datetime64("1970-01-01T00:00:00", "s")
-    since = f"{model.times} since {str(zero.astype('datetime64[s]')).replace('T', ' ')}"
-    seconds = (rain.begin + times - zero).astype("timedelta64[s]").astype(np.int64)
-    scale = {"seconds": 1, "minutes": 60, "hours": 3600}[model.times]
-    time = file.create_variable("time", ("time",), np.float64, data=seconds / scale)
-    time.attrs.update(standard_name="time", axis="T", calendar="standard", units=since, long_name="UTC")
-    if not model.edge_field:
-        edges = np.stack([seconds - 60 * rain.minutes, seconds], axis=1) / scale
-        file.create_variable("time_bnds", ("time", "bnds"), np.float64, data=edges)
-        time.attrs["bounds"] = "time_bnds"
-    for name, values, where in (("y", grid.y[::-1] if model.north_up else grid.y, "Y"), ("x", grid.x, "X")):
-        axis = file.create_variable(name, (name,), np.float64, data=values)
-        axis.attrs.update(standard_name=f"projection_{name}_coordinate", units="m", axis=where)
-    crs = file.create_variable("crs", (), np.int32, data=0)
-    crs.attrs.update({key: value for key, value in grid.crs.to_cf().items() if value is not None})
-    top = grid.y[-1] + grid.cell / 2
-    crs.attrs.update(
-        spatial_ref=grid.crs.to_wkt(),
-        GeoTransform=f"{grid.west} {grid.cell} 0 {top} 0 {-grid.cell}",
-        proj4_params=_proj4(grid.crs),
-    )
-    rows = max(min(_ROOM // 4 // (grid.rows * grid.cols), count), 1)
-    fill = {} if model.fill is None else {"fillvalue": np.float32(model.fill)}
-    out = file.create_variable(
-        model.variable,
-        ("time", "y", "x"),
-        np.float32,
-        chunks=(min(rows, 32), grid.rows, grid.cols),
-        compression="gzip",
-        compression_opts=1,
-        **fill,
-    )
-    kind = {"standard_name": "lwe_precipitation_rate", "units": "mm/hr", "cell_methods": "time: mean"}
-    if not model.rate:
-        kind = {
-            "standard_name": "lwe_thickness_of_precipitation_amount",
-            "units": "mm",
-            "cell_methods": "time: sum",
-        }
-    out.attrs.update(grid_mapping="crs", long_name="rain", **kind)
-    return out
-
-
-def _proj4(crs: Any) -> str:
-    """Return the projection as PROJ's old string, which LISFLOOD and older programs read."""
-    import warnings  # noqa: PLC0415 - for this line
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pyproj: the string may lose details of the datum; WKT stands beside it
-        return str(crs.to_proj4())

@@ -20,7 +20,7 @@ from radar_nb.exports.smusi import SMUSI
 from radar_nb.exports.swmm import SWMM, SWMM_TIMESERIES
 from radar_nb.exports.uvf import UVF
 from radar_nb.exports.zrxp import ZRXP
-from radar_nb.runtime.files import replacing, storage_errors
+from radar_nb.runtime.files import replacing, replacing_path, storage_errors
 from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.wording import human_interval, human_time
 
@@ -126,13 +126,8 @@ def _write_binary(path: Path, rain: Rain, form: SeriesFormat, lines: _Lines) -> 
     """Write a file of other than text beside its place, and move it there."""
     units = np.frombuffer(lines.whole(""), np.int64).reshape(-1, len(rain.names))
     amounts = np.where(units == form.missing, np.nan, units / 10**form.decimals)
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")  # its library looks at the suffix
-    with claimed(path):
-        try:
-            form.binary(rain, amounts, temporary)  # type: ignore[misc] # the caller has looked
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with claimed(path), replacing_path(path, suffix=path.suffix) as temporary:
+        form.binary(rain, amounts, temporary)  # type: ignore[misc] # the caller has looked
 
 
 def _beside(target: Path) -> Path:

@@ -260,17 +260,23 @@ def replacing(path: Path, *, durable: bool = True, claimed: bool = False) -> Ite
 
 
 @contextmanager
-def replacing_path(path: Path) -> Iterator[Path]:
+def replacing_path(path: Path, *, suffix: str = "") -> Iterator[Path]:
     """Yield the path of a temporary file that replaces `path` when the block ends without an error.
 
     For libraries that write a file by its path. The caller holds a claim on `path`, see `radar_nb.runtime.locks`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    suffix : str
+        Ends the temporary name, for a library that chooses a format by it.
 
     Raises
     ------
     DiskFull, NotWritable, StorageError
         The file cannot be written; an existing file at `path` is unchanged.
     """
-    temporary = temporary_path(path)
+    temporary = path.with_name(temporary_path(path).name + suffix)
     with storage_errors(path):
         try:
             yield temporary
