@@ -527,7 +527,7 @@ def test_a_maximum_has_the_unit_that_was_chosen_and_a_sum_has_mm(notebook: Noteb
     for text, (row, col) in ((value, (int(under["row"]), int(under["col"]))), (in_table, mark["cell"])):
         assert float(text) == pytest.approx(12 * float(fields[:, row, col].max()), abs=1e-3)
     assert of_sum == ("mm", "Rain, adjusted to gauges (YW)")
-    assert explorer.locator("h2").inner_text() == "5-minute rain, adjusted to gauges (YW)"
+    assert explorer.locator("h2").inner_text() == "Rain in 5 minutes, adjusted to gauges (YW)"
 
 
 @pytest.mark.parametrize(
@@ -613,7 +613,7 @@ def test_german_has_decimal_commas_and_german_titles(notebook: Notebook) -> None
     limits.press("Enter")
     picture(page, "lab_german")
 
-    assert explorer.locator("h2").inner_text() == "5-Minuten-Niederschlag, an Messstationen angeeicht (YW)"
+    assert explorer.locator("h2").inner_text() == "Niederschlag in 5 Minuten, an Messstationen angeeicht (YW)"
     assert re.fullmatch(r"\d+,\d{4}° O\s+\d+,\d{4}° N", readout)
     assert "; " in before
     assert explorer.evaluate("node => node.player.limits") == [0.5, 2]

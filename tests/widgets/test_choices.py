@@ -139,7 +139,7 @@ def test_menus_list_all_published_products() -> None:
     names = [name for _, name in product_menu(Texts("en"))]
 
     assert names == [name for name, found in PRODUCTS.items() if found.families]
-    assert ("YW: 5-minute rain, adjusted to gauges", "YW") in product_menu(Texts("en"))
+    assert ("YW: rain in 5 minutes, adjusted to gauges", "YW") in product_menu(Texts("en"))
     for name in names:
         sources = [source for _, source in series_menu(product(name), Texts("en"))]
         assert sources[0] == "auto"

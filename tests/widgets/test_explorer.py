@@ -126,10 +126,10 @@ class TestOpening:
     @pytest.mark.parametrize(
         ("lang", "title", "of_sum"),
         [
-            ("en", "Hourly rain, adjusted to gauges (RW)", "Rain, adjusted to gauges (RW)"),
+            ("en", "Rain in an hour, adjusted to gauges (RW)", "Rain, adjusted to gauges (RW)"),
             (
                 "de",
-                "Stundenniederschlag, an Messstationen angeeicht (RW)",
+                "Niederschlag in einer Stunde, an Messstationen angeeicht (RW)",
                 "Niederschlag, an Messstationen angeeicht (RW)",
             ),
         ],
@@ -143,6 +143,18 @@ class TestOpening:
         info = Client(rn.Explorer(data, lang=lang)).ask(type="hello")["info"]
 
         assert (info["title"], info["sum_title"]) == (title, of_sum)
+
+    def test_german_names_classes_and_summarises_errors(self) -> None:
+        """With `lang="de"` classes have German names, also those of levels, and an error has a German summary."""
+        about = {"long_name": "kind", "units": "", "flag_values": np.array([0, 3, 7, 9], "u1")}
+        names = {"flag_meanings": "no_precipitation from_19_to_28.5_dBZ below_7_dBZ slush"}
+        info = Client(rn.Explorer(fields(0, **about, **names), lang="de")).ask(type="hello")["info"]
+        problem = rn.Explorer(xr.Dataset(), lang="de").problem
+
+        assert info["units"][0]["names"] == (
+            *("kein Niederschlag", "von 19 bis 28,5 dBZ", "unter 7 dBZ", "slush", "anderes"),
+        )
+        assert problem.startswith("Diese Dateien bilden keine Reihe. no field to show")
 
     def test_rates_are_offered_for_short_intervals(self) -> None:
         """5-minute sums can be seen in mm/h, by a factor of twelve."""

@@ -21,6 +21,7 @@ from radar_nb.widgets.explorer.frames import NO_VALUE, CodedField, FrameSequence
 from radar_nb.widgets.explorer.map_info import map_info
 from radar_nb.widgets.explorer.queries import place_series
 from radar_nb.widgets.explorer.widget import Explorer
+from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,7 +202,7 @@ class TestClasses:
 
     def test_the_legend_names_each_class(self) -> None:
         """Each class has a name and a colour of its own, the unnamed ones included."""
-        (unit,) = map_info(FrameSequence(self._field(np.zeros((2, 2)))))["units"]
+        (unit,) = map_info(FrameSequence(self._field(np.zeros((2, 2)))), Texts("en"))["units"]
 
         assert unit["names"] == ("no precipitation", "rain", "large hail", "other")
         assert unit["limits"] == [0, 1, 2, 3]
@@ -222,7 +223,7 @@ class TestMap:
         """Leipzig and the Danube at Passau lie where the projection puts them, the largest town comes first."""
         grid = GRIDS["de1100"]
         field = array(np.zeros(grid.shape), units="mm", interval_minutes=60)
-        info = map_info(FrameSequence(field.assign_coords(y=grid.y, x=grid.x)))
+        info = map_info(FrameSequence(field.assign_coords(y=grid.y, x=grid.x)), Texts("en"))
         towns = {name: (col, row) for name, col, row, *_ in info["towns"]}
         x, y = to_xy([12.371, 13.46], [51.34, 48.575], "sphere")
         col, row = (x - grid.x0) / grid.cell + 0.5, (y - grid.y0) / grid.cell + 0.5

@@ -13,6 +13,7 @@ from support.unpacking import unpacked
 
 from radar_nb.widgets.explorer.frames import NO_VALUE, FrameSequence
 from radar_nb.widgets.explorer.jobs import JobQueue
+from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from radar_nb.widgets.explorer.queries import Steps
@@ -68,7 +69,7 @@ def answers() -> Answers:
 
 @pytest.fixture
 def queue(answers: Answers) -> JobQueue:
-    return JobQueue(frames(), answers, least=0.01)
+    return JobQueue(frames(), answers, least=0.01, say=Texts("en"))
 
 
 class TestFrames:
@@ -111,7 +112,7 @@ class TestFrames:
             return read(first, stop)
 
         damaged.fields = pictures  # type: ignore[method-assign]
-        JobQueue(damaged, answers, least=0.01).ask({"type": "frames", "wanted": [5, 6, 7]})
+        JobQueue(damaged, answers, least=0.01, say=Texts("en")).ask({"type": "frames", "wanted": [5, 6, 7]})
 
         fields = answers.fields()
         assert [("problem" in field, field["index"]) for field in fields] == [(False, 5), (True, 6), (False, 7)]
@@ -121,7 +122,7 @@ class TestFrames:
         """In an event loop, fields requested during a total precede it; later requests replace earlier ones."""
 
         async def ask() -> None:
-            queue = JobQueue(frames(), answers, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01, say=Texts("en"))
             queue.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
             queue.ask({"type": "frames", "wanted": [7]})
             queue.ask({"type": "frames", "wanted": [4]})
@@ -141,7 +142,7 @@ class TestJobs:
         """A stopped total sends no further answers."""
 
         async def ask() -> None:
-            queue = JobQueue(frames(), answers, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01, say=Texts("en"))
             queue.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
             queue.ask({"type": "stop", "id": "total"})
             queue.ask({"type": "rain", "start": 0})
@@ -163,7 +164,7 @@ class TestJobs:
                 loop.call_soon_threadsafe(ended.set)
 
         async def ask() -> None:
-            queue = JobQueue(frames(), answers, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01, say=Texts("en"))
             queue.add("a", "endless", job())
             await _until(answers, "step")
             queue.ask({"type": "stop", "view": "a", "id": "endless"})
@@ -208,7 +209,7 @@ class TestViews:
         """A request of one view does not drop the pending request of another."""
 
         async def ask() -> None:
-            queue = JobQueue(frames(), answers, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01, say=Texts("en"))
             queue.ask({"type": "frames", "view": "a", "wanted": [1, 2, 3]})
             queue.ask({"type": "frames", "view": "b", "wanted": [11]})
             queue.ask({"type": "total", "view": "b", "how": "max"})
@@ -230,7 +231,7 @@ class TestViews:
         """Questions of a closed view are dropped; those of other views are answered."""
 
         async def ask() -> None:
-            queue = JobQueue(frames(), answers, least=0.01)
+            queue = JobQueue(frames(), answers, least=0.01, say=Texts("en"))
             queue.ask({"type": "series", "view": "a", "id": "s", "cell": [0, 0]})
             queue.ask({"type": "frames", "view": "a", "wanted": [5]})
             queue.ask({"type": "bye", "view": "a"})

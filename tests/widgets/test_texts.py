@@ -13,7 +13,7 @@ import pytest
 
 import radar_nb
 from radar_nb import errors
-from radar_nb.dwd.products import PRODUCTS
+from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS, PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.runtime.report import State
 from radar_nb.widgets.explorer.map_info import PALETTES
@@ -21,7 +21,7 @@ from radar_nb.widgets.month_calendar import LETTERS
 from radar_nb.widgets.wording import LANGUAGES, Texts, load_texts, table_of
 
 SOURCE = Path(radar_nb.__file__).parent
-SPEAKERS = {"app", "choices", "download_panel", "live", "month_calendar", "month_picker", "wording"}
+SPEAKERS = {"app", "choices", "download_panel", "live", "map_info", "month_calendar", "month_picker", "wording"}
 ENGLISH, GERMAN = (table_of(language) for language in LANGUAGES)
 SCRIPT = next(SOURCE.rglob("month_calendar.js")).read_text(encoding="utf-8")
 EXPLORER = "\n".join(path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("explorer/js/*.js")))
@@ -81,7 +81,14 @@ def test_each_text_is_a_translation(key: str) -> None:
 def test_each_text_is_used(key: str) -> None:
     """The code contains each text's key, or builds it from names in the code."""
     whole, gaps = asked()
-    known = whole | KINDS | set(PRODUCTS) | FAMILIES | set(get_args(State)) | {"Exception"}
+    known = (
+        whole
+        | KINDS
+        | set(PRODUCTS)
+        | FAMILIES
+        | set(get_args(State))
+        | {"Exception", *HYDROMETEOR_CLASSES, *HYDROMETEORS.values()}
+    )
     in_script = {f"calendar.{name}" for name in (*re.findall(r"words\.(\w+)", SCRIPT), *LETTERS)}
     filled = [match.groups() for gap in gaps if (match := gap.fullmatch(key)) and match.groups()]
     if key.startswith("explorer."):

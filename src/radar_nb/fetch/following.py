@@ -7,6 +7,7 @@ network or this computer, it goes on; only what the disk or the caller has wrong
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ _SPARE = timedelta(seconds=5)  # after the latest of the delays that were seen
 _LEARNED = 12  # delays that are remembered: an hour of RV
 _FIRST_MISS, _LONGEST_MISS = 20.0, 120.0  # seconds between two questions for a file that is late
 _FIRST_FAULT, _LONGEST_FAULT = 30.0, 300.0  # seconds between two questions to a server that fails
+_ADVICE = re.compile(r"[:;] (?!.*[:;] )")  # before the advice of a message, which is for a call that has ended
 _BATCH = 12  # files that are fetched before those that came are handed out
 _TRIES = (timedelta(0), timedelta(minutes=10), timedelta(minutes=30))
 """When a file that was passed over is asked for: at once, and twice more, since late files are published late."""
@@ -143,7 +145,7 @@ class Follower:
     newest : datetime.datetime or None
         Nominal time of the newest file, UTC.
     trouble : str
-        Why the last question failed; empty if it did not.
+        Why the last question failed, without advice, since it is asked again; empty if it did not fail.
 
     Raises
     ------
@@ -309,7 +311,7 @@ class Follower:
     def _failed(self, error: DownloadError) -> None:
         if not self.trouble:
             _log.warning("%s", error)
-        self.trouble = str(error)
+        self.trouble = _ADVICE.split(str(error))[0]
 
     def _note_gap(self, found: Newest, before: set[datetime]) -> None:
         """Remember the times between the last file and the newest, as far back as the server and the ring go."""

@@ -18,9 +18,8 @@ from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.clock import Clock, duration_of
 from radar_nb.runtime.zones import find_zone
-from radar_nb.widgets.explorer.jobs import error_text
 from radar_nb.widgets.explorer.widget import Explorer
-from radar_nb.widgets.wording import line, load_texts
+from radar_nb.widgets.wording import error_text, line, load_texts
 
 if TYPE_CHECKING:
     import os
@@ -160,7 +159,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        self._problem = self._say("live.stopped") if error is None else error_text(error)
+        self._problem = self._say("live.stopped") if error is None else error_text(error, self._say)
         if not task.cancelled():
             self.refresh()
 
@@ -183,7 +182,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
             newest = self.follower.newest
             data, boundary = await asyncio.to_thread(self._fields, came, newest)
         except RadarNbError as error:  # such as a file that another process has removed
-            self._problem = error_text(error)
+            self._problem = error_text(error, self._say)
             return
         self._problem, self._shown = "", newest
         offset = self.follower.now.astimezone(self._zone)

@@ -79,6 +79,10 @@ class Texts:
         text = table_of(self.language)[key]
         return text.format(**values) if values else text
 
+    def known(self, key: str, text: str) -> str:
+        """Return the text of a key, or another text if there is no such key."""
+        return table_of(self.language).get(key, text)
+
     def count(self, noun: str, number: int) -> str:
         """Return a number of things, from the texts `one.<noun>` and `many.<noun>`."""
         return self(f"{'one' if number == 1 else 'many'}.{noun}", n=number)
@@ -315,6 +319,18 @@ def error_line(error: BaseException, say: Texts) -> str:
     """Describe an error in a few words, then by its message; unexpected errors with their class."""
     short, own = _described(error, say)
     return line(f"{short} {own}", "error")
+
+
+def error_text(error: BaseException, say: Texts) -> str:
+    """Return an error as text without traceback: its own message, in German after a German summary.
+
+    Examples
+    --------
+    >>> error_text(SettingsError("unknown unit"), Texts("de"))
+    'Ungültige Einstellung. unknown unit'
+    """
+    short, own = _described(error, say)
+    return plain(own if say.language == "en" else f"{short} {own}")
 
 
 def _described(error: BaseException, say: Texts) -> tuple[str, str]:

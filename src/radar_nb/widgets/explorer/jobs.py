@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.errors import RadarNbError
 from radar_nb.widgets.explorer.frames import compressed_mask
 from radar_nb.widgets.explorer.queries import next_rain, place_series, span_total
-from radar_nb.widgets.wording import plain
+from radar_nb.widgets.wording import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from radar_nb.widgets.explorer.frames import CodedField, FrameSequence
     from radar_nb.widgets.explorer.queries import Message, SpanTotals, Steps
+    from radar_nb.widgets.wording import Texts
 
     Send = Callable[[dict[str, Any], list[bytes]], None]
     Work = Callable[[], list[Message] | None]
@@ -45,12 +45,15 @@ class JobQueue:
         Sends a message and its buffers to the browser.
     least : float
         Smallest value of a wet cell.
+    say : Texts
+        In whose language errors are.
     """
 
-    def __init__(self, frames: FrameSequence, send: Send, *, least: float) -> None:
+    def __init__(self, frames: FrameSequence, send: Send, *, least: float, say: Texts) -> None:
         self.frames = frames
         self._send = send
         self._least = least
+        self._say = say
         self._wanted: dict[str, list[int]] = {}
         self._jobs: dict[Key, _Job] = {}
         self._dropped: list[_Job] = []
@@ -100,7 +103,7 @@ class JobQueue:
     def add(self, view: str, name: str, steps: Steps) -> None:
         """Add a job of a view; it replaces the view's earlier job of this name."""
         self._drop((view, name))
-        self._jobs[view, name] = _Job(view, name, steps)
+        self._jobs[view, name] = _Job(view, name, steps, self._say)
         self._start()
 
     def close(self) -> None:
@@ -170,7 +173,9 @@ class JobQueue:
         except Exception as error:  # noqa: BLE001 - a widget shows a sentence, never a traceback
             if stop - first > 1:  # show the other fields
                 return [message for i in range(first, stop) for message in self._read(i, i + 1)]
-            return [({"type": "frames", "frames": [{"index": first, "problem": error_text(error)}]}, [])]
+            return [
+                ({"type": "frames", "frames": [{"index": first, "problem": error_text(error, self._say)}]}, [])
+            ]
         about = [{"index": first + k} | field_info(field, self._least) for k, field in enumerate(fields)]
         return [
             *self._more_covered(fields),
@@ -200,8 +205,9 @@ def field_info(field: CodedField, least: float) -> dict[str, Any]:
 class _Job:
     """A job that does one step per call and returns None at its end; errors become a message."""
 
-    def __init__(self, view: str, name: str, steps: Steps) -> None:
+    def __init__(self, view: str, name: str, steps: Steps, say: Texts) -> None:
         self.key = view, name
+        self._say = say
         self._steps = steps
         self._sent = 0.0
 
@@ -211,7 +217,7 @@ class _Job:
         except StopIteration:
             return None
         except Exception as error:  # noqa: BLE001 - a widget shows a sentence, never a traceback
-            return [({"type": "problem", "id": self.key[1], "text": error_text(error)}, [])]
+            return [({"type": "problem", "id": self.key[1], "text": error_text(error, self._say)}, [])]
         if message is None:
             return []
         if message[0]["type"] == "progress" and time.monotonic() - self._sent < _PROGRESS_EVERY:
@@ -223,8 +229,3 @@ class _Job:
         """End the job early."""
         self._steps.close()
         return []
-
-
-def error_text(error: BaseException) -> str:
-    """Return an error as a sentence, without traceback; unexpected errors with their class."""
-    return plain(error if isinstance(error, RadarNbError) else f"{type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.grids import Earth
     from radar_nb.widgets.explorer.frames import FrameSequence
+    from radar_nb.widgets.wording import Texts
 
 PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
 """The first is the default; viridis and cividis are readable with every colour vision."""
@@ -30,8 +32,8 @@ _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Degrees between lines of the graticule; the map takes the largest that gives at least four lines."""
 
 
-def map_info(frames: FrameSequence) -> dict[str, Any]:
-    """Describe the data and their map as content for JSON.
+def map_info(frames: FrameSequence, say: Texts) -> dict[str, Any]:
+    """Describe the data and their map as content for JSON, in the language of `say`.
 
     Positions are in cells from the south-western corner of the grid; the centre of the first cell is (0.5, 0.5).
 
@@ -53,7 +55,7 @@ def map_info(frames: FrameSequence) -> dict[str, Any]:
         "batch": frames.batch,
         "times": None if frames.times is None else frames.times.astype(np.int64).tolist(),
         "minutes": frames.minutes,
-        "units": units(frames),
+        "units": units(frames, say),
         "sums": frames.units == "mm",
         "amounts": frames.units in {"mm", "mm h-1"},
         "palettes": {name: ramp(name, frames) for name in PALETTES},
@@ -66,13 +68,13 @@ def map_info(frames: FrameSequence) -> dict[str, Any]:
     }
 
 
-def units(frames: FrameSequence) -> list[dict[str, Any]]:
+def units(frames: FrameSequence, say: Texts) -> list[dict[str, Any]]:
     """Return the units to choose from: name, factor from the data's unit, class limits in that unit.
 
     A class product has one, with the names and colours of its classes; fields hold the numbers of these.
     """
     if frames.class_names:
-        names = (*frames.class_names, "other")
+        names = tuple(_class_text(name, say) for name in (*frames.class_names, "other"))
         colours = [*name_colours(frames.class_names, None).colors, INK]  # type: ignore[misc] # a list, always
         codes = "".join(to_hex(colour)[1:] for colour in colours)
         one = {"name": "", "factor": 1.0, "limits": list(map(float, range(len(names))))}
@@ -97,6 +99,17 @@ def units(frames: FrameSequence) -> list[dict[str, Any]]:
                 {"name": f"mm in {human_interval(frames.minutes)}", "factor": hour, "limits": list(of_amount)},
             ]
     return [own]
+
+
+_CLASS = re.compile(r"(?:from ([\d.]+))? ?(?:(?:to|below) ([\d.]+))? dBZ")
+
+
+def _class_text(name: str, say: Texts) -> str:
+    """Return the name of a class in the user's language; names that DWD does not use stay."""
+    if levels := _CLASS.fullmatch(name):
+        low, high = (say.number(level or "") for level in levels.groups())
+        return say("kind.between" if low and high else "kind.above" if low else "kind.below", low=low, high=high)
+    return say.known(f"kind.{name.replace(' ', '_')}", name)
 
 
 def ramp(name: str, frames: FrameSequence) -> str:

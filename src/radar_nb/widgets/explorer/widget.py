@@ -25,10 +25,10 @@ from radar_nb.reading.sources import is_cube
 from radar_nb.runtime.files import replacing, user_path
 from radar_nb.widgets.explorer.frames import FrameSequence, select_variable
 from radar_nb.widgets.explorer.html_export import asset, make_page
-from radar_nb.widgets.explorer.jobs import JobQueue, error_text
+from radar_nb.widgets.explorer.jobs import JobQueue
 from radar_nb.widgets.explorer.map_info import PALETTES, map_info
 from radar_nb.widgets.snippets import source_call
-from radar_nb.widgets.wording import load_texts
+from radar_nb.widgets.wording import error_text, load_texts
 
 if TYPE_CHECKING:
     import os
@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from radar_nb.widgets.wording import Texts
 
 _INTERVAL = re.compile(
-    r"^(\d+[- ](minute|hour|day)s?|hourly|daily) |^(\d+-(Minuten|Stunden)-|Stunden)(?=\w)", re.IGNORECASE
+    r"^(\d+[- ](minute|hour|day)s?|hourly|daily) "
+    r"| (in|von) (\d+ (minutes|hours|days|Minuten|Stunden|Tagen)|an hour|einer Stunde)",
+    re.IGNORECASE,
 )
-"""How a title states the interval of its fields, in English or German."""
+"""How a title states the interval of its fields: that of an attribute, or ours in English or German."""
 
 _MOST_CELLS = 1500
 """Cells of a row or column of the picture for pages without widgets; of larger fields it leaves some out."""
@@ -110,19 +112,19 @@ class Explorer(anywidget.AnyWidget):
         try:
             self._open(data, variable)
         except RadarNbError as error:
-            self.problem = error_text(error)
+            self.problem = error_text(error, self._texts)
 
     def _open(self, data: Any, variable: str | None) -> None:
         ours = isinstance(data, xr.Dataset | xr.DataArray)
         ds = data if ours else _open_packed(data, variable)
         self.frames = FrameSequence(select_variable(ds, variable if ours else None))
-        self._info = map_info(self.frames) | {"source": source_call(data)}
+        self._info = map_info(self.frames, self._texts) | {"source": source_call(data)}
         self._info |= _titles(self._info["name"], self._info["title"], self._texts)
         self._page_source = source_call(data, names_only=True)
         least = self._info["units"][0]["limits"][1 if self.frames.class_names else 0]  # the first class is dry
         self._least = float(least)
         self._info["edition"] = self._edition
-        self._queue = JobQueue(self.frames, partial(self._post, self._edition), least=self._least)
+        self._queue = JobQueue(self.frames, partial(self._post, self._edition), least=self._least, say=self._texts)
         self.span = (0, len(self.frames) - 1)
         start = self.frames.fields(0, min(self.frames.batch, len(self.frames)))
         self.index = next((number for number, field in enumerate(start) if field.count), 0)
@@ -212,7 +214,7 @@ class Explorer(anywidget.AnyWidget):
             self.tell(**info)
             self.problem = ""
         except RadarNbError as error:
-            self.problem = error_text(error)
+            self.problem = error_text(error, self._texts)
         self.send({"type": "info", "problem": self.problem, "info": self._info})
 
     def tell(self, *, shift: float = 0.0, **info: Any) -> None:
@@ -255,7 +257,9 @@ class Explorer(anywidget.AnyWidget):
                 case _:
                     self._queue.ask(question)
         except (KeyError, TypeError, ValueError) as error:  # a page of another version
-            self._post(self._edition, {"type": "problem", "view": view, "text": error_text(error)}, [])
+            self._post(
+                self._edition, {"type": "problem", "view": view, "text": error_text(error, self._texts)}, []
+            )
 
     def _pieces(self, first: int, last: int, state: Mapping[str, Any] | None = None) -> Iterator[str]:
         if state is None:
@@ -305,12 +309,13 @@ def _town(name: str) -> dict[str, Any]:
 
 
 def _titles(name: str, title: str, say: Texts) -> dict[str, str]:
-    """Return the title of the fields in the user's words, and that of a sum, which has another interval."""
-    known = PRODUCTS.get(name)
+    """Return the title of the fields in the user's words, that of a sum, without an interval, and the rest."""
+    known, about = PRODUCTS.get(name), title
     if known and title.lower() == known.title.lower():
         title = f"{say(f'product.{name}')} ({name})"
+        about = say(f"means.{name}") if known.families else about
     bare = _INTERVAL.sub("", title)
-    return {"title": title[:1].upper() + title[1:], "sum_title": bare[:1].upper() + bare[1:]}
+    return {"title": title[:1].upper() + title[1:], "sum_title": bare[:1].upper() + bare[1:], "about": about}
 
 
 def _open_packed(source: Any, variable: str | None) -> xr.Dataset:

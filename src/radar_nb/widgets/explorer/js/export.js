@@ -66,7 +66,7 @@ export const exporting = {
   csv() {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
     const { times, title, credit } = this.info, [first, last] = this.span;
-    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.polygon ? "mean of the area with corners" : "cell at"} ${this.corners(mark, 4).join("; ")} (lon lat)`);
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${this.corners(mark, 4).join("; ")} (lon lat)`);
     const lines = [`# ${title}; ${this.unit.name}; ${credit}`, ...places, ["time_utc", ...this.marks.map(({ label }) => label)].join(",")];
     for (let i = first; i <= last; i++) {
       const values = this.marks.map(({ values }) => (Number.isNaN(values[i]) ? "" : +(values[i] * this.unit.factor).toPrecision(7)));

@@ -22,7 +22,7 @@ export const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_cove
 
 export function layout(info, t) {
   return `
-<header><h2>${escaped(info.title)}</h2><output class="rnb-time"></output></header>
+<header><h2 title="${escaped(`${info.about} ${info.credit}`)}">${escaped(info.title)}</h2><output class="rnb-time"></output></header>
 <div class="rnb-body">${stageHtml(info, t)}
   <aside>${legendHtml(info, t)}${seriesHtml(info, t)}</aside>
 </div>${transportHtml(info, t)}${footerHtml(info, t)}${dialogsHtml(t)}`;
