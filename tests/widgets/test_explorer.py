@@ -146,9 +146,9 @@ class TestOpening:
 
     def test_german_names_classes_and_summarises_errors(self) -> None:
         """With `lang="de"` classes have German names, also those of levels, and an error has a German summary."""
-        about = {"long_name": "kind", "units": "", "flag_values": np.array([0, 3, 7, 9], "u1")}
-        names = {"flag_meanings": "no_precipitation from_19_to_28.5_dBZ below_7_dBZ slush"}
-        info = Client(rn.Explorer(fields(0, **about, **names), lang="de")).ask(type="hello")["info"]
+        about: dict[str, Any] = {"long_name": "kind", "units": "", "flag_values": np.array([0, 3, 7, 9], "u1")}
+        about |= {"flag_meanings": "no_precipitation from_19_to_28.5_dBZ below_7_dBZ slush"}
+        info = Client(rn.Explorer(fields(0, **about), lang="de")).ask(type="hello")["info"]
         problem = rn.Explorer(xr.Dataset(), lang="de").problem
 
         assert info["units"][0]["names"] == (
