@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -16,8 +16,10 @@ from radar_nb.runtime.files import replacing, user_path
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from matplotlib.colors import Colormap
 
     from radar_nb.exports.rain import Edge
     from radar_nb.exports.series_files import Gaps
@@ -31,6 +33,8 @@ _WRITERS: dict[str, Callable[[xr.Dataset], bytes]] = {
     ".nc": netcdf_bytes,
 }
 """Writers of what says itself that its times are the ends of intervals, UTC."""
+_WEB = (".png", ".kmz", ".kml", ".geojson")
+"""Suffixes of maps for the web."""
 
 
 def export(
@@ -41,6 +45,9 @@ def export(
     tz: str | None = None,
     label: Edge | None = None,
     gaps: Gaps | None = None,
+    crs: Any = None,
+    classes: Sequence[float] | None = None,
+    cmap: str | Colormap | None = None,
 ) -> Path:
     """Write a Dataset to a file that other programs read; the file name's suffix selects the format.
 
@@ -48,7 +55,15 @@ def export(
       the metadata as JSON; Parquet holds them in its schema under `radar_nb`. Columns other than the first
       variable's are named `coverage:...`.
     - `.tif`, `.tiff`: fields as a cloud-optimised GeoTIFF, north up, one band a time step, NaN where missing,
-      with projection, unit and times.
+      with projection, unit and times. With `crs=3857`, the projection of maps on the web, each pixel has the value
+      of the cell it lies in, so that no value is made up.
+    - `.png`: one field in the colours of `plot` and in EPSG:3857, transparent where it is dry and outside the
+      grid, a grey veil where data are missing. `field.png.json` holds its bounds, classes and source for a web
+      page, `field.png.aux.xml` its position for a GIS.
+    - `.kmz`, `.kml`: fields as ground overlays for Google Earth, with a key, and spans of time in UTC. The
+      pictures of a `.kml` lie in a folder beside it.
+    - `.geojson`: the cells of each class and time as polygons, in degrees (CRS84), with limits, unit and colour;
+      with `format="isolines"` the lines of the classes' lower limits.
     - `.nc`: the whole Dataset, compressed, with CF conventions.
     - `.dat`, `.uvf`, `.zrx`, `.dfs0`, or `format=`: amounts in mm at points or of areas as rain for a model:
       "swmm" (`.dat`), "swmm-timeseries", "hystem-extran" and "smusi" (both `.reg`), "uvf", "zrxp", "infoworks" (a
@@ -67,7 +82,7 @@ def export(
         Written atomically; an existing file is replaced. `{name}` in a model's file name stands for the station's:
         one file each.
     format : str, optional
-        Name of a format for models.
+        Name of a format for models, or "isolines" for a `.geojson`.
     tz : str, optional
         Zone of the times in a model's file, without summer time: "UTC+1" or "UTC".
     label : {"start", "end"}, optional
@@ -75,6 +90,10 @@ def export(
     gaps : {"error", "zero"}, optional
         Refuse missing intervals, or write them as 0 mm. By default they are written with the format's code for
         missing, and refused where it has none.
+    crs : int, str or pyproj.CRS, optional
+        Of a GeoTIFF; DWD's projection by default.
+    classes, cmap
+        Of a `.png`, `.kmz`, `.kml` or `.geojson`, as in `plot`.
 
     Returns
     -------
@@ -100,7 +119,9 @@ def export(
     target = user_path(path)
     if not isinstance(data, xr.Dataset):
         raise SeriesError(f"export needs a Dataset, not a {type(data).__name__}: call da.to_dataset() first")
-    if (form := series_format(target, format)) is not None:
+    web = _is_web(target, format)
+    _check_choices(target, web=web, crs=crs, classes=classes, cmap=cmap)
+    if (form := None if web else series_format(target, format)) is not None:
         write_series(data, target, form, tz=tz, label=label, gaps=gaps)
         return target
     if (tz, label, gaps) != (None, None, None):
@@ -112,10 +133,33 @@ def export(
         data = as_series(data)
     for variable in data.data_vars.values():
         interval_of(variable, data)
-    written = _WRITERS[target.suffix.lower()](data)
+    if web:
+        from radar_nb.exports.web_files import WebFields, write_web  # noqa: PLC0415 - it loads Matplotlib
+
+        write_web(WebFields.of(data, classes=classes, cmap=cmap), target, isolines=format == "isolines")
+        return target
+    written = _WRITERS[target.suffix.lower()](data) if crs is None else geotiff_bytes(data, crs)
     with replacing(target) as file:
         file.write(written)
     return target
+
+
+def _is_web(target: Path, name: str | None) -> bool:
+    """Return whether a file is one for maps on the web."""
+    suffix = target.suffix.lower()
+    if name == "isolines" and suffix != ".geojson":
+        raise SettingsError(f'format="isolines" is written as .geojson, not as {target.name}: choose that suffix')
+    return suffix in _WEB and name in {None, "isolines"}
+
+
+def _check_choices(target: Path, *, web: bool, crs: Any, classes: Any, cmap: Any) -> None:
+    if crs is not None and target.suffix.lower() not in {".tif", ".tiff"}:
+        raise SettingsError(
+            f"crs= is for GeoTIFF: leave it out for {target.name}. A .png is in EPSG:3857, .kmz, .kml and "
+            ".geojson are in degrees, and export_grid writes models' grids in any projection"
+        )
+    if not web and not (classes is None and cmap is None):
+        raise SettingsError(f"classes= and cmap= are for {', '.join(_WEB)}: leave them out for {target.name}")
 
 
 def series_format(target: Path, name: str | None) -> SeriesFormat | None:
@@ -138,8 +182,9 @@ def series_format(target: Path, name: str | None) -> SeriesFormat | None:
     by_suffix = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
     suffix = target.suffix.lower()
     if suffix not in {*_WRITERS, *by_suffix}:
+        known = ", ".join([*_WRITERS, *_WEB, *by_suffix])
         raise SettingsError(
-            f"cannot write {target.name}: choose one of the suffixes {', '.join([*_WRITERS, *by_suffix])}, or "
+            f"cannot write {target.name}: choose one of the suffixes {known}, or "
             f"for a model format={'|'.join(FORMATS)}"
         )
     return by_suffix.get(suffix)

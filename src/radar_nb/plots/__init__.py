@@ -9,6 +9,7 @@ __all__ = [
     "basemap",
     "coverage",
     "encoders",
+    "overlays",
     "plotting",
     "selection",
     "series",

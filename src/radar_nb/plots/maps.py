@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.colorbar import make_axes
-from matplotlib.colors import BoundaryNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
@@ -35,7 +34,9 @@ from radar_nb.plots.style import (
     DRY,
     INK,
     NO_DATA,
+    ClassNorm,
     amount_minutes,
+    as_decimals,
     class_colours,
     class_limits,
     class_names,
@@ -87,7 +88,7 @@ class Look:
     areas : tuple of Outline
         Areas of the user, drawn over the field.
     norm : Normalize
-        From values to colours; of classes, a BoundaryNorm.
+        From values to colours; of classes, a ClassNorm.
     """
 
     limits: tuple[float, ...]
@@ -147,7 +148,7 @@ class Look:
             limits=limits,
             names=tuple(named.values()),
             colours=colours,
-            norm=BoundaryNorm(limits, colours.N, extend="max") if norm is None else norm,
+            norm=ClassNorm(limits, colours.N, extend="max") if norm is None else norm,
             graticule=graticule,
             unit=unit_label(units, minutes),
             borders=borders,
@@ -159,11 +160,16 @@ class Look:
     @property
     def smooth(self) -> bool:
         """Whether the scale is one that the caller chose by its ends or its norm, without classes of ours."""
-        return not isinstance(self.norm, BoundaryNorm) or self.limits != tuple(self.norm.boundaries)
+        return not isinstance(self.norm, ClassNorm)
+
+    def numbers(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the number of each value's class; -1 below the first."""
+        found: NDArray[np.int64] = np.digitize(as_decimals(values), self.limits) - 1
+        return found
 
     def is_dry(self, values: NDArray[Any]) -> bool:
         """Return whether a field has cells below the first class."""
-        return not self.names and bool((values < self.limits[0]).any())
+        return not self.names and bool((as_decimals(values) < self.limits[0]).any())
 
 
 def _range(fields: Iterable[NDArray[Any]], *, most: float) -> NDArray[Any]:

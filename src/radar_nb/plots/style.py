@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from radar_nb.dwd.products import PRODUCTS
@@ -175,6 +175,19 @@ def own_norm(norm: Normalize | None, vmin: float | None, vmax: float | None, lim
     if not (np.isfinite([chosen.vmin, chosen.vmax]).all() and chosen.vmin < chosen.vmax):
         raise SettingsError(f"vmin={chosen.vmin:g} must be less than vmax={chosen.vmax:g}, both finite")
     return chosen
+
+
+class ClassNorm(BoundaryNorm):
+    """From values to classes, compared as decimal numbers: 0.2 mm in float32 is not below 0.2 mm."""
+
+    def __call__(self, value: Any, clip: bool | None = None) -> Any:
+        """Return the number of each value's class; -1 below the first."""
+        return super().__call__(as_decimals(value), clip)
+
+
+def as_decimals(values: Any) -> Any:
+    """Return values raised by a millionth, more than float32 leaves out and less than any product resolves."""
+    return values + np.abs(values) * 1e-6
 
 
 def class_colours(cmap: str | Colormap | None, count: int, *, reflectivity: bool) -> ListedColormap:
