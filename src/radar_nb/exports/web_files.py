@@ -158,7 +158,7 @@ def _pam(pixels: WebGrid) -> bytes:
     SubElement(root, "SRS", dataAxisToSRSAxisMapping="1,2").text = pixels.crs.to_wkt()
     numbers = (pixels.west, pixels.dx, 0.0, pixels.north, 0.0, -pixels.dy)
     SubElement(root, "GeoTransform").text = ", ".join(f"{number:.17g}" for number in numbers)
-    return _xml(root)
+    return _xml(root, declared=False)  # GDAL expects none
 
 
 def _write_kmz(found: WebFields, target: Path) -> None:
@@ -210,9 +210,9 @@ def _document(found: WebFields, pixels: WebGrid, folder: str) -> bytes:
     return _xml(root)
 
 
-def _xml(root: Element) -> bytes:
+def _xml(root: Element, *, declared: bool = True) -> bytes:
     indent(root)
-    written: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
+    written: bytes = tostring(root, encoding="utf-8", xml_declaration=declared)
     return written
 
 
