@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.api import accumulate, at_points, exceedance, over_areas
     from radar_nb.analysis.checks import check
     from radar_nb.analysis.citation import cite
-    from radar_nb.analysis.design_storms import design_storm
+    from radar_nb.analysis.design_storms import design_storm, storm_against_design
     from radar_nb.analysis.events import events
     from radar_nb.analysis.extremes import annual_maxima
     from radar_nb.analysis.nowcast import nowcast
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from radar_nb.plots.coverage import plot_coverage
     from radar_nb.plots.plotting import plot
     from radar_nb.plots.series import plot_series
+    from radar_nb.plots.storms import plot_storm
     from radar_nb.reading.following import follow, wait_for, wait_for_async
     from radar_nb.reading.forecasts import forecast
     from radar_nb.reading.opening import load, load_async, open_dataset
@@ -104,6 +105,7 @@ __all__ = [
     "plot",
     "plot_coverage",
     "plot_series",
+    "plot_storm",
     "product",
     "products",
     "reduce",
@@ -112,6 +114,7 @@ __all__ = [
     "return_period",
     "show_versions",
     "start",
+    "storm_against_design",
     "storms_at",
     "sync",
     "sync_async",
@@ -139,6 +142,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "cite": "analysis.citation",
     "cube_coverage": "cube.opening",
     "design_storm": "analysis.design_storms",
+    "storm_against_design": "analysis.design_storms",
     "events": "analysis.events",
     "exceedance": "analysis.api",
     "export": "exports.api",
@@ -158,6 +162,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "plot": "plots.plotting",
     "plot_coverage": "plots.coverage",
     "plot_series": "plots.series",
+    "plot_storm": "plots.storms",
     "reduce": "analysis.reductions",
     "repair_cube": "cube.checking",
     "return_levels": "analysis.return_levels",

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # as in the package
 import pytest
+import xarray as xr
 
-from radar_nb.analysis.design_storms import design_storm
-from radar_nb.errors import SettingsError
+from radar_nb.analysis.design_storms import design_storm, storm_against_design
+from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.exports.api import export
+from radar_nb.plots.storms import plot_storm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,3 +98,109 @@ def test_invalid_arguments_raise(options: dict[str, Any], text: str) -> None:
     """Each message has a remedy."""
     with pytest.raises(SettingsError, match=text):
         design_storm(**{"depths": DEPTHS, "return_period": 100, "duration": 60, **options})
+
+
+def series(amounts: Any, names: list[str] | None = None) -> xr.DataArray:
+    """Return a series of 5 minutes, mm; steps of NaN are left out of the times."""
+    values = np.asarray(amounts, float)
+    times = np.datetime64("2020-06-13T12:05", "ns") + np.arange(len(values)) * np.timedelta64(5, "m")
+    attrs = {"units": "mm", "interval_minutes": 5, "cell_methods": "time: sum"}
+    dims = ("time", "point")[: values.ndim]
+    coords: dict[str, Any] = {"time": times} | ({"point": names} if names else {})
+    return xr.DataArray(values, coords, dims, name="YW", attrs=attrs)
+
+
+@pytest.mark.parametrize("shape", ["euler2", "block"])
+def test_the_wettest_window_meets_the_design_storm_that_it_reached(shape: Any) -> None:
+    """The window has the largest sum, the design storm the depth of the longest return period below it."""
+    rng = np.random.default_rng(3)
+    amounts = rng.gamma(0.3, 2, 200)
+    sums = [amounts[k : k + 6].sum() for k in range(195)]
+    first = int(np.argmax(sums))
+
+    found = storm_against_design(series(amounts), DEPTHS, 30, shape=shape, uncertainty=DEPTHS * 0 + 20)
+
+    np.testing.assert_allclose(found.observed, amounts[first : first + 6])
+    assert found.return_period == (100 if max(sums) >= DEPTHS[100][30] else 2)
+    assert found.design.sum() == pytest.approx(DEPTHS[found.return_period][30])
+    np.testing.assert_allclose(found.design_low, 0.8 * found.design)
+    np.testing.assert_allclose(found.design_high, 1.2 * found.design)
+    assert found.time_bnds.to_numpy()[0, 0] == np.datetime64("2020-06-13T12:00", "ns") + first * np.timedelta64(
+        5, "m"
+    )
+
+
+@pytest.mark.parametrize(
+    ("depth", "period", "reached", "title"),
+    [
+        (5, 2, 0, "5.0 mm in 10 min, less than the table's 2 a"),
+        (9, 2, 1, "9.0 mm in 10 min, return period 2 to 100 a"),
+        (22.7, 100, 1, "22.7 mm in 10 min, return period 100 a or more"),
+    ],
+)
+def test_the_title_states_how_rare_the_storm_was(depth: float, period: int, reached: int, title: str) -> None:
+    """The return period is bounded by columns of the table, never extrapolated."""
+    found = storm_against_design(series([0, depth, 0, 0]), DEPTHS, 10)
+
+    assert (found.return_period, found.reached, found.title) == (period, reached, title)
+
+
+def test_a_window_with_a_gap_is_not_the_wettest() -> None:
+    """A missing interval is not 0 mm: windows that contain it are left out and counted."""
+    rain = series([1, 0, 30, 9, 2, 3])
+    found = storm_against_design(rain.isel(time=[0, 1, 2, 4, 5]), DEPTHS, 10)
+
+    assert found.observed.to_numpy().tolist() == [0, 30]
+    assert found.missing == 1
+
+
+BAD_SERIES: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
+    (
+        series([1, 2]),
+        {"duration": 7},
+        SettingsError,
+        "duration=7 is not a multiple of the series' interval of 5 min",
+    ),
+    (series([1, 2]), {"duration": 30}, SeriesError, "the series is 10 min long, shorter than duration=30 min"),
+    (series([1, 2] * 99), {"duration": 600}, SettingsError, "the table has durations from 5 to 240 min, not"),
+    (series([1, np.nan]), {"duration": 10}, SeriesError, "each window of 10 min has a missing interval"),
+    (
+        series([[1, 2]] * 9, ["A", "B"]),
+        {"duration": 10},
+        SeriesError,
+        "has 2 places: choose one with point=, .* 'A'",
+    ),
+    (
+        series([[1, 2]] * 9, ["A", "B"]),
+        {"duration": 10, "point": "C"},
+        SettingsError,
+        "unknown point='C': .* A, B",
+    ),
+    (series([1, 2]), {"duration": 10, "depths": DEPTHS[[]]}, SettingsError, "the table of depths has no columns"),
+]
+
+
+@pytest.mark.parametrize("case", BAD_SERIES, ids=lambda case: case[-1][:40])
+def test_an_unsuitable_series_raises(case: tuple[Any, dict[str, Any], type[Exception], str]) -> None:
+    """Each message states what is possible."""
+    rain, options, error, text = case
+
+    with pytest.raises(error, match=text):
+        storm_against_design(rain, **{"depths": DEPTHS, **options})
+
+
+def test_the_picture_shows_both_storms() -> None:
+    """Bars, lines and the band have the values of the Dataset, and the axes their units."""
+    found = storm_against_design(series([[0, 3]] * 4 + [[0, 12], [0, 8]], ["Aue", "Bach"]), DEPTHS, 20,
+                                 point="Bach", uncertainty=DEPTHS * 0 + 15)  # fmt: skip
+
+    above, below = plot_storm(found).axes
+
+    assert above.get_title(loc="left") == found.title == "Bach: 26.0 mm in 20 min, return period 2 to 100 a"
+    assert above.get_ylabel() == "mm in 5 min"
+    lines = {line.get_label(): line.get_ydata() for line in below.get_lines()}
+    np.testing.assert_allclose(lines["storm"], [0, 3, 6, 18, 26])
+    np.testing.assert_allclose(np.asarray(lines["design storm, 2 a"])[-1], DEPTHS[2][20])
+    assert below.get_xlabel() == "minutes since 2020-06-13 12:10 UTC"
+    with pytest.raises(SeriesError, match="the Dataset has no 'design': pass what storm_against_design returns"):
+        plot_storm(found.drop_vars("design"))

@@ -1,4 +1,4 @@
-"""Design storms from a table of rainfall depths: block rain and Euler type II."""
+"""Design storms from a table of rainfall depths, block rain and Euler type II, and a real storm against them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from radar_nb.analysis.inputs import amount_of, even_steps
 from radar_nb.analysis.points import labels_of
-from radar_nb.errors import SettingsError
+from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.intervals import keep_interval
 from radar_nb.runtime.wording import human_interval
 
@@ -98,6 +99,164 @@ def design_storm(
     )
     keep_interval(found["rain"])
     return found
+
+
+def storm_against_design(
+    series: xr.DataArray | xr.Dataset,
+    depths: Any,
+    duration: int,
+    *,
+    point: str | None = None,
+    shape: Shape = "euler2",
+    uncertainty: Any = None,
+) -> xr.Dataset:
+    """Return the largest storm of a duration in a series, and the design storm of the return period it reached.
+
+    The storm is the window of the duration with the largest sum; windows with a missing interval are left out. Its
+    return period is the longest one in the table whose depth for the duration the storm reached. The design storm
+    begins with the window. See `plot_storm` for a picture.
+
+    Parameters
+    ----------
+    series : xarray.DataArray or Dataset
+        Amounts in mm at points or in areas, as `at_points` and `over_areas` return them.
+    depths : pandas.DataFrame
+        As `design_storm` takes it.
+    duration : int
+        Minutes; a multiple of the series' interval within the table's durations.
+    point : str, optional
+        Name of the point or area, if the series has several.
+    shape : {"euler2", "block"}
+    uncertainty : pandas.DataFrame, optional
+        Percent, with the rows and columns of `depths`, such as KOSTRA-DWD's UC.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimension `time`, UTC, the ends of the intervals. `observed` and `design`, mm, float64; with `uncertainty`
+        also `design_low` and `design_high`, the design storms of the depths less and plus their uncertainty.
+        Attributes: `place`, `depth` (mm, observed), `duration` (minutes), `return_period` (years, of the design
+        storm), `reached` (1, or 0 if the storm is below the table's shortest return period), `missing` (number of
+        missing intervals in the series), `title`.
+
+    Raises
+    ------
+    SeriesError
+        The series are not amounts, have several points without `point`, or no complete window.
+    SettingsError
+        The duration or the table is not valid, see `design_storm`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({2: [6.0, 9.0, 11.0], 100: [15.0, 22.0, 27.0]}, index=[5, 10, 15])
+    >>> times = np.datetime64("2020-06-13T00:05", "ns") + np.arange(6) * np.timedelta64(5, "m")
+    >>> rain = xr.DataArray([0, 1, 9, 4, 0, 0], {"time": times}, name="YW")
+    >>> rain.attrs = {"units": "mm", "interval_minutes": 5, "cell_methods": "time: sum"}
+    >>> found = storm_against_design(rain, table, 15)
+    >>> found.observed.values, found.design.values, found.return_period
+    (array([1., 9., 4.]), array([6., 3., 2.]), 2)
+    """
+    place, values, begin, minutes = _single(series, point)
+    if duration <= 0 or duration % minutes:
+        raise SettingsError(
+            f"duration={duration!r} is not a multiple of the series' interval of {minutes} min: choose one that is"
+        )
+    count = duration // minutes
+    if count > values.size:
+        raise SeriesError(
+            f"the series is {human_interval(minutes * values.size)} long, shorter than duration={duration} min: "
+            "choose a longer series or a shorter duration"
+        )
+    sums = np.lib.stride_tricks.sliding_window_view(values, count).sum(axis=1)
+    missing = int(np.isnan(values).sum())
+    if np.isnan(sums).all():
+        raise SeriesError(
+            f"each window of {human_interval(duration)} has a missing interval ({missing} of {values.size} are "
+            "missing): choose a shorter duration or a series with fewer gaps"
+        )
+    first = int(np.nanargmax(sums))
+    depth = float(sums[first])
+    start = begin + first * np.timedelta64(60 * minutes, "s")
+    periods = sorted(getattr(depths, "columns", ()))
+    if not periods:
+        raise SettingsError(
+            "the table of depths has no columns: pass mm, a column for each return period in years"
+        )
+    below = [period for period in periods if _depth(depths, period, duration) <= depth]
+    period = max(below, default=periods[0])
+
+    def design(table: Any) -> xr.Dataset:
+        storm = design_storm(table, period, duration, shape=shape, step=minutes, begin=str(start))
+        return storm.isel(point=0, drop=True)
+
+    attrs = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": minutes}
+    found = design(depths).rename(rain="design")
+    found["observed"] = ("time", values[first : first + count], {**attrs, "long_name": "rain"})
+    if uncertainty is not None:
+        found["design_low"] = design(depths * (1 - uncertainty / 100))["rain"]
+        found["design_high"] = design(depths * (1 + uncertainty / 100))["rain"]
+    return found.assign_attrs(
+        place=place,
+        depth=depth,
+        duration=duration,
+        return_period=period,
+        reached=int(bool(below)),
+        missing=missing,
+        title=_rarity(place, depth, duration, periods, below),
+    )
+
+
+def _rarity(place: str, depth: float, duration: int, periods: list[float], below: list[float]) -> str:
+    """Return how rare a storm is, in a line."""
+    amount = f"{place + ': ' if place else ''}{depth:.1f} mm in {human_interval(duration)}"
+    if not below:
+        return f"{amount}, less than the table's {periods[0]:g} a"
+    above = [period for period in periods if period > max(below)]
+    return (
+        f"{amount}, return period {max(below):g} to {above[0]:g} a"
+        if above
+        else (f"{amount}, return period {max(below):g} a or more")
+    )
+
+
+def _single(series: Any, point: str | None) -> tuple[str, NDArray[np.float64], np.datetime64, int]:
+    """Return the name of a place, its amounts at every step, their begin (UTC) and their interval in minutes."""
+    amount, minutes = amount_of(series)
+    others = [str(name) for name in amount.dims if name != "time"]
+    if {"y", "x"} & set(others) or len(others) > 1:
+        raise SeriesError(
+            f"{amount.name!r} has the dimensions {', '.join(map(str, amount.dims))}: pass series, as at_points or "
+            "over_areas return them"
+        )
+    names = [str(name) for name in amount[others[0]].values] if others and others[0] in amount.coords else []
+    if others and amount.sizes[others[0]] > 1 and point is None:
+        raise SeriesError(
+            f"the series has {amount.sizes[others[0]]} places: choose one with point=, such as "
+            f"{(names or ['0'])[0]!r}"
+        )
+    if point is not None and point not in names:
+        raise SettingsError(f"unknown point={point!r}: choose one of {', '.join(names) or 'none'}")
+    if others:
+        amount = amount.isel({others[0]: names.index(point) if point is not None else 0})
+    scalar = next((str(amount[name].item()) for name in ("point", "area") if name in amount.coords), "")
+    begin, at = even_steps(series, amount, minutes)
+    values = np.full(int(at[-1]) + 1, np.nan)
+    values[at] = amount.to_numpy()
+    return scalar, values, begin, minutes
+
+
+def _depth(depths: Any, period: float, duration: int) -> float:
+    """Return the depth of a duration in mm, interpolated as a power of the duration."""
+    durations, curve = _curve(depths, period)
+    if not durations[0] <= duration <= durations[-1]:
+        raise SettingsError(
+            f"the table has durations from {durations[0]:g} to {durations[-1]:g} min, not duration={duration}: "
+            "choose one within it"
+        )
+    if duration in durations:
+        return float(curve[durations == duration][0])  # not rounded
+    return float(np.exp(np.interp(np.log(duration), np.log(durations), np.log(curve))))
 
 
 def _curve(depths: Any, return_period: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

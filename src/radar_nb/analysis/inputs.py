@@ -13,9 +13,10 @@ import xarray as xr
 from radar_nb.dwd.grids import AXES, GRIDS, Grid
 from radar_nb.errors import SeriesError, StorageError
 from radar_nb.reading.forecasts import as_series, issue_of
-from radar_nb.reading.intervals import ends_of, interval_of, shown_interval
+from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
+from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,6 +111,27 @@ def amount_of(data: Any) -> tuple[xr.DataArray, int]:
             'sums="apart", or choose those that do not overlap'
         )
     return amount, minutes or usual  # of months, the most frequent length
+
+
+def even_steps(data: Any, amount: xr.DataArray, minutes: int) -> tuple[np.datetime64, NDArray[np.int64]]:
+    """Return the begin of the first interval, UTC, and the number of each interval, counted in their length.
+
+    Raises
+    ------
+    SeriesError
+        Intervals differ in length, or do not follow each other evenly.
+    """
+    ends = ends_of(amount)
+    step = np.timedelta64(60 * minutes, "s")
+    bounds = bounds_of(amount, data if hasattr(data, "data_vars") else None)
+    uneven = bounds is not None and ((bounds[..., 1] - bounds[..., 0]) != step).any()
+    if uneven or ((ends - ends[0]) % step != np.timedelta64(0, "s")).any():
+        raise SeriesError(
+            f"the intervals of {amount.name!r} are not all {human_interval(minutes)} long, or do not follow each "
+            "other "
+            'evenly: write the series as it was opened, or accumulate(series, "1h") or "1D" of it, in UTC'
+        )
+    return ends[0] - step, ((ends - ends[0]) // step).astype(np.int64)
 
 
 def _apart(amount: xr.DataArray, minutes: int, issued: np.datetime64) -> xr.DataArray:

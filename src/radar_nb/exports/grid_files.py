@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.analysis.inputs import amount_of, fields_of, grid_of
+from radar_nb.analysis.inputs import amount_of, even_steps, fields_of, grid_of
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.exports.dfs2 import Dfs2File
 from radar_nb.exports.grid_models import MODELS
 from radar_nb.exports.grid_netcdf import NetcdfFile
 from radar_nb.exports.projected_grid import Shares, projected_grid
-from radar_nb.exports.rain import even_steps, title_of
+from radar_nb.exports.rain import title_of
 from radar_nb.runtime.files import replacing_path, user_path
 from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.wording import human_interval, human_time

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from radar_nb.analysis.inputs import amount_of
+from radar_nb.analysis.inputs import amount_of, even_steps
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.forecasts import issue_of
-from radar_nb.reading.intervals import bounds_of, ends_of
-from radar_nb.runtime.wording import human_interval, human_time
+from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,27 +201,6 @@ def rain_of(data: Any, *, zone: Zone, label: Edge) -> Rain:
         variable=amount.transpose("time", *others) if others else amount.expand_dims("station", axis=1),
         at=at,
     )
-
-
-def even_steps(data: Any, amount: xr.DataArray, minutes: int) -> tuple[np.datetime64, NDArray[np.int64]]:
-    """Return the begin of the first interval, UTC, and the number of each interval, counted in their length.
-
-    Raises
-    ------
-    SeriesError
-        Intervals differ in length, or do not follow each other evenly.
-    """
-    ends = ends_of(amount)
-    step = np.timedelta64(60 * minutes, "s")
-    bounds = bounds_of(amount, data if hasattr(data, "data_vars") else None)
-    uneven = bounds is not None and ((bounds[..., 1] - bounds[..., 0]) != step).any()
-    if uneven or ((ends - ends[0]) % step != np.timedelta64(0, "s")).any():
-        raise SeriesError(
-            f"the intervals of {amount.name!r} are not all {human_interval(minutes)} long, or do not follow each "
-            "other "
-            'evenly: write the series as it was opened, or accumulate(series, "1h") or "1D" of it, in UTC'
-        )
-    return ends[0] - step, ((ends - ends[0]) // step).astype(np.int64)
 
 
 def title_of(data: Any, amount: xr.DataArray) -> str:

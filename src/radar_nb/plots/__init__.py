@@ -13,5 +13,6 @@ __all__ = [
     "plotting",
     "selection",
     "series",
+    "storms",
     "style",
 ]
