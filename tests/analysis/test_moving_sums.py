@@ -13,10 +13,11 @@ from support.small_rain import rain, series, showers
 
 from radar_nb.analysis import blocks as reading
 from radar_nb.analysis import moving_sums as windows
-from radar_nb.analysis.blocks import variable_blocks
+from radar_nb.analysis.blocks import StepBlock, variable_blocks
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import make_periods
 from radar_nb.errors import SeriesError
+from radar_nb.formats.packing import radolan_packing
 from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
@@ -182,6 +183,63 @@ def test_every_statistic_equals_that_of_all_sums(
             for name, row in zip(("above", "first", "last"), expected[2:5], strict=True):
                 np.testing.assert_array_equal(getattr(found, name)[0].ravel(), row)
             np.testing.assert_array_equal(found.valid.ravel(), expected[5])
+
+
+SHARES = st.sampled_from([0.0, 0.05, 0.5])
+
+
+@st.composite
+def coded_rain(draw: st.DrawFn) -> tuple[list[StepBlock], xr.DataArray]:
+    """Return blocks of codes of different resolutions, with flags, and the same amounts; some in floats."""
+    cells = draw(st.integers(1, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    most, wet, missing = draw(st.sampled_from([30, 4095])), draw(st.sampled_from([0.1, 0.9])), draw(SHARES)
+    made: list[StepBlock] = []
+    values = []
+    start = 0
+    for scale in draw(st.lists(st.sampled_from([0.01, 0.02, 0.05, 0.1]), min_size=1, max_size=5)):
+        steps = draw(st.integers(1, 15))
+        packing = radolan_packing(2, scale=scale)
+        codes = np.where(rng.random((steps, cells)) < wet, rng.integers(1, most + 1, (steps, cells)), 0)
+        codes |= np.where(rng.random(codes.shape) < 0.2, 0x1000, 0)  # a flag that does not change the amount
+        codes[rng.random(codes.shape) < missing] = 0x29C4
+        values.append(packing.values(codes.astype(np.uint16)))
+        packed = draw(st.booleans())
+        some = codes.astype(np.uint16) if packed else values[-1]
+        made.append(StepBlock(start=start, values=some, packing=packing if packed else None))
+        start += steps
+    return made, rain(np.concatenate(values)[:, None], first="2020-12-31T23:00").YW
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    coded_rain(),
+    st.lists(st.integers(1, 30), min_size=1, max_size=3),
+    st.sampled_from([None, "YS"]),
+    st.tuples(st.sampled_from([1, 3, 12]), st.sampled_from([1, 2, 5])),
+)
+def test_codes_equal_their_amounts(
+    coded: tuple[list[StepBlock], xr.DataArray], lengths: list[int], period: Any, cut: tuple[int, int]
+) -> None:
+    """Codes of any resolution, with flags and of amounts beyond 16 bits, have the sums of their amounts."""
+    made, amount = coded
+    turn, band = cut
+    minutes = [5 * length for length in lengths]
+    periods = make_periods(ends_of(amount), period, minutes=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "_CELLS", band)
+        patch.setattr(windows, "_VALUES", 1)
+        patch.setattr(windows, "STEPS", turn)
+        found = moving_sums(made, amount, minutes, periods, thresholds=[5.0])
+
+    for number, length in enumerate(minutes):
+        expected = np.array(by_hand(amount, length, period, 500)).T
+        largest = np.where(expected[0] < 0, np.nan, (expected[0] / 100).astype(np.float32))
+        np.testing.assert_array_equal(found.largest[number].ravel(), largest)
+        np.testing.assert_array_equal(found.when[number].ravel(), expected[1])
+        if not number:
+            for name, row in zip(("above", "first", "last"), expected[2:5], strict=True):
+                np.testing.assert_array_equal(getattr(found, name)[0].ravel(), row)
 
 
 @pytest.mark.parametrize("value", [-0.1, np.inf, 3e5])

@@ -9,7 +9,8 @@ sums have no rounding errors. Three laws make it fast:
 - A window's sum is the difference of two sums from the beginning. These are kept for as many blocks as the longest
   window has, within each block for wet cells alone; its cost does not depend on its length.
 - No window that ends in a block exceeds the sum from before the first of these windows to the end of the block.
-  Where that is no more than the largest sum so far, and below all thresholds, nothing is computed.
+  Where that is no more than the largest sum so far, and below all thresholds, nothing is computed. Where no rain
+  leaves the windows during the block, it is the largest sum itself.
 
 Missing intervals count as 0 mm, so sums are lower bounds and a gap cannot cause an extreme.
 """
@@ -22,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +33,7 @@ from radar_nb.errors import SeriesError
 from radar_nb.reading.intervals import ends_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 PER_MM = 10_000
 """Units per mm of integer amounts: a unit is a hundredth of the resolution of 5-minute products."""
-_CELLS = 1 << 15
+_CELLS = (1 << 16) - 1
 """Cells that are processed at once; their numbers fit into 16 bits."""
 _VALUES = 1 << 19
 """Values that are processed at once, if there are few cells: 2 MB."""
@@ -49,8 +51,9 @@ _MISSING = 1 << 31
 """The bit that marks missing amounts in units; the others hold the amount."""
 _NEVER = -(1 << 40)
 """Minutes since 1970, before all times."""
-_HALF = 1 << 30
-"""Keys below this are int32, so that those of missing intervals stay negative whatever is added."""
+_SHORT = (1 << 16) - 1
+"""The largest sum in 16 bits."""
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -253,146 +256,178 @@ def _pieces(last: NDArray[np.int64], starts: Sequence[int], first: int) -> list[
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Sums:
-    """The sums of a band in a turn.
+    """The sums of a band in a turn, as counts.
 
     Attributes
     ----------
     base : ndarray of int32, shape (cells,)
-        Units from the beginning of the series to that of the turn.
+        Counts from the beginning of the series to that of the turn.
     column : ndarray of uint16, shape (cells,)
         The column of a cell; dry ones share the last column, which is zero.
-    sums : ndarray of uint16 or int32, shape (steps, wet cells + 1)
-        From the beginning of the turn to each step, in `factor` units.
-    factor : int
+    sums : ndarray of uint16 or uint32, shape (steps, wet cells + 1)
+        From the beginning of the turn to each step.
     """
 
     base: NDArray[np.int32]
     column: NDArray[np.uint16]
     sums: NDArray[Any]
-    factor: int
 
-    def of(self, cells: NDArray[np.int64], steps: Any, factor: int, kind: type[Any]) -> NDArray[Any]:
-        """Return sums from the beginning of the turn, times a factor, shape (steps, cells)."""
-        taken = self.sums[steps].take(self.column[cells], axis=1)
-        scaled: NDArray[Any] = np.multiply(taken, kind(self.factor * factor), dtype=kind)
-        return scaled
+    def times(self, factor: int) -> _Sums:
+        """Return the same sums of counts that are so many times smaller."""
+        return _Sums(base=self.base * np.int32(factor), column=self.column, sums=self.sums * np.uint32(factor))
 
 
 class _Band:
-    """Some neighbouring cells, processed by one thread at a time."""
+    """Some neighbouring cells, processed by one thread at a time.
+
+    Amounts are counts of `factor` units. Differences of sums are right even where the sums have wrapped, as long
+    as a window has less than the type holds: 16 bits for most, since processors add twice as many of them at once.
+    """
 
     def __init__(self, kept: _Kept, cells: slice) -> None:
-        self._cells, self._floors = cells, kept.floors
-        self._independent, self._minutes, self._latest = kept.independent, kept.minutes, kept.latest[..., cells]
+        self._floors, self._independent, self._minutes = kept.floors, kept.independent, kept.minutes
+        self._latest = kept.latest[..., cells]
         self._largest, self._when = kept.largest[..., cells], kept.when[..., cells]
         self._above, self._first, self._last = (one[..., cells] for one in (kept.above, kept.first, kept.last))
         self._valid = kept.valid[..., cells]
         self._total = np.zeros(cells.stop - cells.start, np.int32)
         self._past: dict[int, _Sums] = {}
+        self._factor = 0
+        self._cells = cells
 
     def take(self, block: StepBlock, turn: _Turn) -> None:
         """Add the steps of a turn."""
         codes, packed = _codes(block, turn.steps, self._cells)
         either, always = np.bitwise_or.reduce(codes, axis=0), np.bitwise_and.reduce(codes, axis=0)
-        gone, never = (either & packed.missing) != 0, (always & packed.missing) != 0
-        wet = (either & packed.bits) != 0
+        always &= packed.missing
+        never = always != 0
+        mixed = (either & packed.missing) > always
+        some = np.flatnonzero(mixed) if mixed.any() else _NONE
+        self._count_valid(codes, packed, turn.period, never, some)
+        either &= packed.bits
+        wet = either > 0
         wet &= ~never
-        mixed = gone & ~never
-        self._count_valid(codes, packed, turn.period, gone, np.flatnonzero(mixed))
-        self._past[turn.number] = self._added(codes, packed, np.flatnonzero(wet), whole=not mixed.any())
+        cells = np.flatnonzero(wet)
+        self._past[turn.number] = here = self._added(codes, packed, cells, omit=bool(some.size))
         new = self._largest[0, turn.period] < 0
         new &= ~never
-        cells = np.flatnonzero(np.logical_or(wet, new))
-        keys = self._keys(turn, cells)
-        if mixed[cells].any():
-            keys.omit((codes.take(cells, axis=1) & packed.missing) != 0)
-        for duration, pieces in enumerate(turn.windows):
-            bound = self._total - self._base(pieces[0].turn)
-            self._raise(duration, turn, keys, bound)
-            if not duration and self._floors:
-                reached = np.flatnonzero((bound >= min(self._floors)) & ~never)
-                if reached.size:
-                    missing = (codes.take(reached, axis=1) & packed.missing) != 0
-                    self._count(turn, reached, missing)
+        own = here.sums[:, :-1]
+        if new.any():  # their first sums count whatever they are
+            first = np.flatnonzero(new)
+            row = ((codes.take(first, axis=1) & packed.missing) == 0).argmax(axis=0) if some.size else 0
+            self._largest[:, turn.period, first], self._when[:, turn.period, first] = 0, turn.start + row
+            cells = np.flatnonzero(wet | new)
+            own = here.sums.take(here.column[cells], axis=1)
+        missing = None
+        if some.size and mixed[cells].any():
+            missing = (codes.take(cells, axis=1) & packed.missing) != 0
+        self._raise_all(turn, cells, own, missing)
+        if self._floors:
+            bound = self._total - self._base(turn.windows[0][0].turn)
+            reached = np.flatnonzero((bound >= -(-min(self._floors) // self._factor)) & ~never)
+            if reached.size:
+                self._count(turn, reached, (codes.take(reached, axis=1) & packed.missing) != 0)
         for number in [number for number in self._past if number < turn.oldest]:
             del self._past[number]
 
     def _base(self, turn: int) -> Any:
-        return self._past[turn].base if turn >= 0 else np.int32(0)
+        return self._past[turn].base if turn >= 0 else np.zeros_like(self._total)
 
     def _count_valid(
-        self, codes: NDArray[Any], packed: _Units, period: int, gone: NDArray[np.bool_], mixed: NDArray[np.int64]
+        self,
+        codes: NDArray[Any],
+        packed: _Units,
+        period: int,
+        never: NDArray[np.bool_],
+        mixed: NDArray[np.int64],
     ) -> None:
         """Count intervals that are not missing."""
         valid = self._valid[period]
-        np.add(valid, np.int32(len(codes)), out=valid, where=~gone)
+        np.add(valid, np.int32(len(codes)), out=valid, where=~never)
         if mixed.size:
-            valid[mixed] += ((codes.take(mixed, axis=1) & packed.missing) == 0).sum(axis=0, dtype=np.int32)
+            valid[mixed] -= ((codes.take(mixed, axis=1) & packed.missing) != 0).sum(axis=0, dtype=np.int32)
 
-    def _added(self, codes: NDArray[Any], packed: _Units, wet: NDArray[np.int64], *, whole: bool) -> _Sums:
-        """Return the sums of wet cells, and add them to the totals; `whole`: no cell is missing for some steps."""
+    def _added(self, codes: NDArray[Any], packed: _Units, wet: NDArray[np.int64], *, omit: bool) -> _Sums:
+        """Return the sums of wet cells, and add them to the totals; `omit`: some of them have missing steps."""
         amounts = codes.take(wet, axis=1)
-        if not whole:
+        if omit:
             np.copyto(amounts, 0, where=(amounts & packed.missing) != 0)
         amounts &= packed.bits
-        sums = np.zeros((len(codes), wet.size + 1), np.int32)
-        np.cumsum(amounts, axis=0, dtype=np.int32, out=sums[:, :-1])
+        times = self._times(packed.factor)
+        short = len(codes) * int(packed.bits) * times <= _SHORT
+        kind = np.uint16 if short else np.uint32
+        if times > 1:
+            amounts = amounts * kind(times)
+        sums = np.zeros((len(codes), wet.size + 1), kind)
+        _add_up(amounts, sums[:, :-1])
+        if not short and sums[-1].max() <= _SHORT:
+            sums = sums.astype(np.uint16)
         column = np.full(self._total.size, wet.size, np.uint16)
         column[wet] = np.arange(wet.size, dtype=np.uint16)
         base, self._total = self._total, self._total.copy()
-        self._total[wet] += sums[-1, :-1] * np.int32(packed.factor)
-        short = sums[-1].max() <= np.iinfo(np.uint16).max
-        return _Sums(
-            base=base, column=column, sums=sums.astype(np.uint16) if short else sums, factor=packed.factor
-        )
+        self._total[wet] += sums[-1, :-1].astype(np.int32)
+        return _Sums(base=base, column=column, sums=sums)
 
-    def _keys(self, turn: _Turn, cells: NDArray[np.int64]) -> _Keys:
-        """Return the sums of cells from the beginning of the turn as keys."""
-        here = self._past[turn.number]
-        length = len(here.sums)
-        shift = (length - 1).bit_length()
-        oldest = self._past[min(self._past)].base
-        most = int((self._total - oldest).max(initial=0))
-        kind: type[Any] = np.int32 if most << shift < _HALF else np.int64
-        keys = here.of(cells, slice(None), 1 << shift, kind)
-        keys += np.arange(length - 1, -1, -1, dtype=kind)[:, None]
-        return _Keys(cells=cells, keys=keys, shift=shift, base=here.base[cells])
+    def _times(self, factor: int) -> int:
+        """Return by what to multiply counts of a factor; change the band's own factor where that is not whole."""
+        common = gcd(self._factor, factor)
+        if self._factor and common < self._factor:
+            finer = self._factor // common
+            self._total *= np.int32(finer)
+            self._past = {number: sums.times(finer) for number, sums in self._past.items()}
+        self._factor = common
+        return factor // common
 
-    def _raise(self, duration: int, turn: _Turn, all_keys: _Keys, bound: NDArray[np.int32]) -> None:
-        """Replace the largest sums that are exceeded."""
-        largest, when = self._largest[duration, turn.period], self._when[duration, turn.period]
-        keys = all_keys.where(bound[all_keys.cells] > largest[all_keys.cells])
-        if not keys.cells.size:
-            return
-        kind = keys.keys.dtype.type
-        best = np.full(keys.cells.size, np.iinfo(kind).min, kind)
-        for piece in turn.windows[duration]:
-            ends, base = keys.keys[piece.rows], keys.base
-            if piece.turn >= 0:
-                past = self._past[piece.turn]
-                base = base - past.base[keys.cells]
-                if past.sums.shape[1] > 1:
-                    begins = past.of(keys.cells, piece.places, 1 << keys.shift, kind)
-                    ends = np.subtract(ends, begins, out=begins)
-            np.maximum(best, ends.max(axis=0) + (base.astype(kind) << keys.shift), out=best)
-        sums = best >> keys.shift
-        better = np.flatnonzero(sums > largest[keys.cells])
-        cells = keys.cells[better]
-        largest[cells] = sums[better]
-        row = len(keys.keys) - 1 - (best[better] & kind((1 << keys.shift) - 1))
-        when[cells] = turn.start + row
+    def _raise_all(
+        self, turn: _Turn, cells: NDArray[np.int64], own: NDArray[Any], missing: NDArray[np.bool_] | None
+    ) -> None:
+        """Replace the largest sums of some cells that are exceeded.
+
+        If nothing leaves the windows during the turn, the last sum is the largest, and it is reached in the last
+        wet step.
+        """
+        bases = {number: self._base(number).take(cells) for number in _needed(turn)}
+        here, total = bases[turn.number], self._total.take(cells)
+        reached = (own != own[-1]).sum(axis=0, dtype=np.uint8 if len(own) < 1 << 8 else np.int32)
+        omitted = False if missing is None else missing.any(axis=0)
+        windows = _Windows(own, here, self._past, turn.number)
+        for duration, pieces in enumerate(turn.windows):
+            largest, when = self._largest[duration, turn.period], self._when[duration, turn.period]
+            bound = total - bases[pieces[0].turn]
+            units, held = bound * np.int32(self._factor), largest.take(cells)
+            chosen = units > held
+            if pieces[-1].turn < turn.number:
+                leaving = bases[pieces[-1].turn + 1] != bases[pieces[0].turn]
+                leaving |= omitted
+                rising = np.flatnonzero(chosen & ~leaving)
+                where = cells[rising]
+                largest[where], when[where] = units[rising], reached[rising] + np.int32(turn.start)
+                chosen &= leaving
+            some = np.flatnonzero(chosen)
+            if not some.size:
+                continue
+            keys = windows.of(pieces, cells, bound, some)
+            if missing is not None:
+                np.copyto(keys, 0, where=missing.take(some, axis=1))
+            best = keys.max(axis=0)
+            units = (best >> windows.shift).astype(np.int32) * np.int32(self._factor)
+            better = np.flatnonzero(units > held[some])
+            row = best[better] & best.dtype.type((1 << windows.shift) - 1)
+            where = cells[some[better]]
+            largest[where], when[where] = units[better], turn.start + len(own) - 1 - row.astype(np.int32)
 
     def _count(self, turn: _Turn, cells: NDArray[np.int64], missing: NDArray[np.bool_]) -> None:
         """Count the sums of the first duration that reach thresholds."""
-        here = self._past[turn.number]
-        sums = here.of(cells, slice(None), 1, np.int64) + here.base[cells]
-        for piece in turn.windows[0]:
-            if piece.turn >= 0:
-                past = self._past[piece.turn]
-                sums[piece.rows] -= past.of(cells, piece.places, 1, np.int64) + past.base[cells]
-        np.copyto(sums, -1, where=missing)
+        past = self._past[turn.number]
+        base = past.base.take(cells)
+        bound = self._total.take(cells) - self._base(turn.windows[0][0].turn).take(cells)
+        own = past.sums.take(past.column.take(cells), axis=1)
+        windows = _Windows(own, base, self._past, turn.number)
+        sums = windows.of(turn.windows[0], cells, bound, np.arange(cells.size))
+        sums >>= windows.shift
+        np.copyto(sums, 0, where=missing)
         for number, floor in enumerate(self._floors):
-            above = sums >= floor
+            above = sums >= -(-floor // self._factor)
             some = above.any(axis=0)
             above, where = above[:, some], cells[some]
             counted = self._first_of_storms(number, turn.start, where, above) if self._independent else above
@@ -413,37 +448,80 @@ class _Band:
         return first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Keys:
-    """Sums of some cells that are compared together with their steps: of equal sums the first is the largest key.
+class _Windows:
+    """Computes the sums of windows of some cells in a turn.
 
-    Attributes
+    Parameters
     ----------
-    cells : ndarray of int64
-    keys : ndarray of int32 or int64, shape (steps, cells)
-        Units from the beginning of the turn, shifted, plus the number of steps left; far below 0 where missing.
-    shift : int
-    base : ndarray of int32, shape (cells,)
-        Units from the beginning of the series to that of the turn.
+    own : ndarray, shape (steps, cells)
+        Sums from the beginning of the turn, as counts.
+    here : ndarray of int32, shape (cells,)
+        Counts from the beginning of the series to that of the turn.
+    past : mapping of int to _Sums
+    turn : int
+        The turn's number.
     """
 
-    cells: NDArray[np.int64]
-    keys: NDArray[Any]
-    shift: int
-    base: NDArray[np.int32]
+    def __init__(self, own: NDArray[Any], here: NDArray[np.int32], past: Mapping[int, _Sums], turn: int) -> None:
+        self._own, self._here, self._past, self._turn = own, here, past, turn
+        self.shift = (len(own) - 1).bit_length()
 
-    def omit(self, missing: NDArray[np.bool_]) -> None:
-        """Omit sums that end in missing intervals."""
-        np.copyto(self.keys, np.iinfo(self.keys.dtype).min // 2, where=missing)
+    def of(
+        self, pieces: Sequence[_Piece], cells: NDArray[np.int64], bound: NDArray[np.int32], some: NDArray[np.int64]
+    ) -> NDArray[Any]:
+        """Return the sums of some of the cells, shifted, plus the number of steps left.
 
-    def where(self, chosen: NDArray[np.bool_]) -> _Keys:
-        """Return the keys of some cells."""
-        some = np.flatnonzero(chosen)
-        if some.size == chosen.size:
-            return self
-        return _Keys(
-            cells=self.cells[some], keys=self.keys.take(some, axis=1), shift=self.shift, base=self.base[some]
-        )
+        Such keys are compared instead of sums: of equal sums the first is the largest key.
+
+        Parameters
+        ----------
+        pieces : sequence of _Piece
+        cells : ndarray of int64
+        bound : ndarray of int32
+            No sum of a cell is larger.
+        some : ndarray of int64
+            Which of the cells.
+        """
+        own, here = self._own, self._here
+        if some.size < cells.size:
+            own, here, cells, bound = own.take(some, axis=1), here[some], cells[some], bound[some]
+        kind = _kind((int(bound.max(initial=0)) + 1 << self.shift) - 1)
+        plain: NDArray[Any] = np.left_shift(own, kind(self.shift), dtype=kind, casting="unsafe")
+        keys: NDArray[Any] = plain + np.arange(len(own) - 1, -1, -1, dtype=kind)[:, None]
+        for piece in pieces:
+            rows = keys[piece.rows]
+            if piece.turn == self._turn:
+                rows -= plain[piece.places]
+                continue
+            past = self._past.get(piece.turn)
+            between = here if past is None else here - past.base.take(cells)
+            rows += between.astype(kind) << kind(self.shift)
+            if past is not None and past.sums.shape[1] > 1:
+                begins = past.sums[piece.places].take(past.column.take(cells), axis=1).astype(kind, copy=False)
+                begins <<= kind(self.shift)
+                rows -= begins
+        return keys
+
+
+def _kind(most: int) -> type[Any]:
+    """Return the smallest type of integers that holds a number."""
+    return next(kind for kind in (np.uint16, np.uint32, np.uint64) if most <= np.iinfo(kind).max)
+
+
+def _needed(turn: _Turn) -> set[int]:
+    """Return the turns whose bases are needed."""
+    ends = {pieces[0].turn for pieces in turn.windows} | {pieces[-1].turn + 1 for pieces in turn.windows}
+    return {number for number in ends if number <= turn.number} | {turn.number}
+
+
+def _add_up(amounts: NDArray[Any], out: NDArray[Any]) -> None:
+    """Write running sums along the first axis: where rows are long, row by row, ten times as fast as `cumsum`."""
+    if len(amounts) > amounts.shape[1]:
+        np.cumsum(amounts, axis=0, dtype=out.dtype, out=out)
+        return
+    out[:1] = amounts[:1]
+    for row in range(1, len(amounts)):
+        np.add(out[row - 1], amounts[row], out=out[row], dtype=out.dtype, casting="unsafe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
