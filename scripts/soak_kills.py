@@ -1,4 +1,4 @@
-"""Part of the soak: children that are killed while they download, extract, index and convert."""
+"""Part of the soak: children that are killed at work, from downloads to cubes and stored extremes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from soak_archives import plan_of
 from soak_kinds import mixed
 from soak_tables import Section
+from support import cubes, small_rain
 from support import killed_processes as kills
 from support.killed_processes import Job
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 
 CHANGING = ("new-etag", "weak-etag", "no-validator", "encoded", "flip")
-"""Faults after which the file, or the note of what the server said of it, is rightly another."""
+"""Faults after which the file, or the note of the server's description, is rightly another."""
+DAYS = [f"2019-10-{day:02d}" for day in range(1, 6)]
+"""Days of the cube."""
 
 
 def soak_kills(folder: Path, root: Path, *, each: int, seed: int) -> Section:
@@ -71,9 +74,15 @@ def jobs(root: Path, place: Path, seed: int) -> Iterator[tuple[Job, Undisturbed]
         (folder / "data").mkdir(parents=True)
         shutil.copy2(files[0], folder / "data")
 
+    hours = cubes.archive(place.with_name("cube") / "RW201910.tar.gz", DAYS)
+    rain = place.with_name("rain.nc")
+    amounts = small_rain.showers(24 * 25, 3, 4, seed=seed, missing=0.1)  # over New Year
+    small_rain.rain(amounts, first="2019-12-20T00:50", minutes=60, name="RW").to_netcdf(rain, engine="h5netcdf")
     for job in (
         Job(name="extraction", work=kills.extract, arguments=(files,)),
         Job(name="indexing", work=kills.index, prepare=copied),
         Job(name="conversion", work=kills.convert, prepare=copied),
+        Job(name="cube", work=cubes.build, arguments=(hours,)),
+        Job(name="stored extremes", work=kills.find_extremes, arguments=(rain,)),
     ):
         yield job, kills.undisturbed(job, place)

@@ -16,21 +16,21 @@ from radar_nb.cube.opening import open_cube
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 20
+KILLS = 3  # make soak has more
 DAYS = [f"2019-10-{day:02d}" for day in range(1, 6)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a kill there is no SIGKILL")
 def test_killed_builds_can_be_completed(tmp_path: Path) -> None:
-    """Leftovers of twenty killed builders never count as complete, and end up as the undisturbed cube."""
+    """Leftovers of killed builders never count as complete, and end up as the undisturbed cube."""
     source = cubes.archive(tmp_path / "RW201910.tar.gz", DAYS)
     job = Job(name="cube", work=cubes.build, arguments=(source,))
     calm = kills.undisturbed(job, tmp_path / "calm")
 
     left = list(kills.killed(job, calm, tmp_path / "work", kills=KILLS, seed=6))
 
+    assert len(left) == KILLS
     assert [kill for kill in left if kill.faults] == []
-    assert sum(kill.unfinished for kill in left) >= KILLS // 4
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a kill there is no SIGKILL")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-KILLS = 5  # make soak has hundreds
+KILLS = 3  # make soak has more
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from radar_nb.formats.archives import Member, Part
 
-KILLS = 12
+KILLS = 3  # make soak has more
 DEADLINE = 20.0
 MONTH = "YW2017.002_202006"
 
