@@ -10,12 +10,16 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import pytest
+from filelock import FileLock
 
 from radar_nb.mirror import Mirror, make_archives
 
-_ROOT = pytest.StashKey[Path]()
+if TYPE_CHECKING:
+    import pytest
+
+_SHARED = "RADAR_NB_NOTEBOOKS"  # names the served folder in the environment of pytest-xdist's processes
 _made: set[Path] = set()
 
 
@@ -25,25 +29,31 @@ def make_rain(root: Path, *, whole_month: bool = False) -> None:
     Some ten seconds of work; some minutes for outputs that are to be shown: a day more, and whole months of hours.
     """
     if root not in _made:
-        make_archives(root, "YW", "2020-06", days=(13, 14) if whole_month else (13,), progress=False)
-        make_archives(root, "RW", "2020-06", days=None if whole_month else (13, 14), progress=False)
-        make_archives(root, "RW", "2020-05", days=None if whole_month else (30, 31), progress=False)
-        make_archives(root, "RW", "2001-01", days=(1,), progress=False)
+        with FileLock(root.with_name(f"{root.name}.lock")):  # what another process has made is kept
+            make_archives(root, "YW", "2020-06", days=(13, 14) if whole_month else (13,), progress=False)
+            make_archives(root, "RW", "2020-06", days=None if whole_month else (13,), progress=False)
+            make_archives(root, "RW", "2020-05", days=None if whole_month else (31,), progress=False)
+            make_archives(root, "RW", "2001-01", days=(1,), progress=False)
         _made.add(root)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Serve a folder, which is still empty, and put its address into the environment of all kernels."""
+    """Serve a folder, which is still empty, and put its address into the environment of all kernels.
+
+    The processes of pytest-xdist share the server of the process that starts them; each has its own data folder.
+    """
     stack = ExitStack()
     config.add_cleanup(stack.close)
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="radar_nb-", ignore_cleanup_errors=True)))
-    root = folder / "server"
-    root.mkdir()
-    mirror = stack.enter_context(Mirror(root))
-    os.environ |= {"RADAR_NB_BASE_URL": mirror.url, "RADAR_NB_DATA": str(folder / "data")}
-    config.stash[_ROOT] = root
+    os.environ["RADAR_NB_DATA"] = str(folder / "data")
+    if _SHARED not in os.environ:
+        root = folder / "server"
+        root.mkdir()
+        mirror = stack.enter_context(Mirror(root))
+        os.environ |= {"RADAR_NB_BASE_URL": mirror.url, _SHARED: str(root)}
+        stack.callback(os.environ.pop, _SHARED)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
+def pytest_runtest_setup() -> None:
     """Make the rain when the first cell is about to run, and not for a run without notebooks."""
-    make_rain(item.config.stash[_ROOT])
+    make_rain(Path(os.environ[_SHARED]))

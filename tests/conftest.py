@@ -6,9 +6,13 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 if sys.dont_write_bytecode:  # or else each process that a test starts compiles every library again: 5 s for xarray
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).resolve().parents[1] / "build/pycache")
@@ -18,6 +22,13 @@ from radar_nb.fetch.http import Patience
 
 settings.register_profile("radar_nb", deadline=None)  # a busy machine is slow, not wrong
 settings.load_profile("radar_nb")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples in docstrings in src alone: a second look at each module of tests costs seconds."""
+    return [collector for collector in (yield) if type(collector) is pytest.Module]
+
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
 

@@ -1,4 +1,4 @@
-"""RADKLIM's other forms of the same synthetic hours: one netCDF file, a yearly archive of it, and ASCII grids."""
+"""RADKLIM's other forms of the same made-up hours: one netCDF file, a yearly archive of it, and ASCII grids."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 
 from radar_nb.formats.esri_ascii import grid_name, write_grid
 from radar_nb.formats.netcdf import fields_name, write_fields
-from radar_nb.formats.radolan import Header, read_frame
-from radar_nb.mirror.frames import synthetic_frames
+from radar_nb.formats.radolan import CLUTTER, NO_DATA_CODE, Header, read_frame, write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +24,21 @@ TIMES = tuple(np.datetime64(f"2017-10-01T{hour:02d}:50:00", "s") for hour in (0,
 
 @lru_cache
 def frames() -> tuple[tuple[bytes, Header, NDArray[np.uint16]], ...]:
-    """Return three hours of RW as binaries, headers and codes."""
-    made = [(data, *read_frame(data)) for _, data in synthetic_frames("RW", TIMES, family="radklim")]
-    return tuple((data, header, codes.astype(np.uint16)) for data, header, codes in made)
+    """Return three hours of RW as binaries, headers and codes: blocks of rain, clutter, and a third missing."""
+    made = []
+    for number, time in enumerate(TIMES):
+        rng = np.random.default_rng(number)
+        blocks = np.where(rng.random((110, 90)) < 0.4, rng.integers(1, 70, (110, 90)), 0)
+        codes = np.repeat(np.repeat(blocks, 10, axis=0), 10, axis=1).astype(np.uint16)
+        codes[500:520, 500:520] |= CLUTTER
+        codes[:330] = NO_DATA_CODE
+        head = Header(
+            product="RW", time=time, rows=1100, cols=900, precision=-1, interval=60, reanalysis="2017.002",
+            software="SYNTHETIC", module_flags="00000001", radars=("asb", "boo"),
+        )  # fmt: skip
+        data = write_frame(head, codes)
+        made.append((data, read_frame(data)[0], codes))
+    return tuple(made)
 
 
 def netcdf() -> tuple[str, bytes]:
