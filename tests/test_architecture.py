@@ -84,19 +84,24 @@ OWNERS = {
 HEAVY = ("xarray", "wradlib", "aiohttp", "matplotlib", "ipywidgets", "dask", "pandas", "pyproj", "h5py", "tqdm")
 """Libraries that `import radar_nb` must not load."""
 
-TREES = {
-    ".".join(path.relative_to(SOURCE).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(SOURCE.rglob("*.py"))
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in sorted(SOURCE.rglob("*.py"))
 }
-"""The syntax tree of each module, by its name below `radar_nb`: "dwd.months", "dwd.__init__", "errors"."""
+"""The file of each module, by its name below `radar_nb`: "dwd.months", "dwd.__init__", "errors"."""
 
-every_module = pytest.mark.parametrize("module", TREES)
+every_module = pytest.mark.parametrize("module", MODULES)
 every_room = pytest.mark.parametrize("room", sorted(ALLOWED))
 
 
 def room_of(module: str) -> str:
     """Return the room of a module, "" for a module outside the rooms."""
     return module.partition(".")[0] if "." in module else ""
+
+
+@functools.cache
+def tree_of(module: str) -> ast.Module:
+    """Return the syntax tree of a module; not made while tests are collected."""
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 def _running_code(tree: ast.AST) -> Iterator[ast.AST]:
@@ -111,7 +116,7 @@ def _running_code(tree: ast.AST) -> Iterator[ast.AST]:
 @functools.cache
 def imports(module: str, *, types: bool = False) -> frozenset[str]:
     """Return the full names that a module imports, `a.b` for `from a import b`; with `types` all of them."""
-    nodes = ast.walk(TREES[module]) if types else _running_code(TREES[module])
+    nodes = ast.walk(tree_of(module)) if types else _running_code(tree_of(module))
     names: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -129,7 +134,7 @@ def own_imports(module: str, *, types: bool = False) -> frozenset[str]:
         parts = name.split(".")
         if parts[0] == "radar_nb":
             known = [".".join(parts[1:end]) for end in range(len(parts), 1, -1)]
-            found.add(next((n for k in known for n in (k, f"{k}.__init__") if n in TREES), "__init__"))
+            found.add(next((n for k in known for n in (k, f"{k}.__init__") if n in MODULES), "__init__"))
     return frozenset(found)
 
 
@@ -146,7 +151,7 @@ def test_the_package_holds_rooms_and_little_else() -> None:
 @every_room
 def test_a_room_imports_only_from_the_rooms_it_may_know(room: str) -> None:
     """`ALLOWED` is the exact map; imports for types and imports within functions count too."""
-    modules = [module for module in TREES if room_of(module) == room]
+    modules = [module for module in MODULES if room_of(module) == room]
     known = {room_of(name) for module in modules for name in own_imports(module, types=True)}
 
     assert known - {"", room} == ALLOWED[room]
@@ -160,7 +165,7 @@ def test_the_map_of_rooms_has_no_cycle() -> None:
 def test_modules_of_a_room_do_not_import_each_other_in_a_circle() -> None:
     """Lazy imports count; imports for types load nothing and may point anywhere within the room."""
     graphlib.TopologicalSorter(
-        {name: own_imports(name) - {"__init__"} for name in TREES if not name.endswith("__init__")}
+        {name: own_imports(name) - {"__init__"} for name in MODULES if not name.endswith("__init__")}
     ).prepare()
 
 
@@ -192,8 +197,8 @@ def test_only_names_in_a_rooms_all_are_imported_elsewhere(module: str) -> None:
 def test_no_two_public_classes_or_functions_share_a_name() -> None:
     """Each name of a public class or function has one meaning; methods may share names."""
     homes: dict[str, set[str]] = {}
-    for module, tree in TREES.items():
-        for node in tree.body:
+    for module in MODULES:
+        for node in tree_of(module).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_":
                 homes.setdefault(node.name, set()).add(module)
 
@@ -227,7 +232,7 @@ def test_each_owner_uses_its_library() -> None:
     used = {
         (library, room_of(module))
         for library in OWNERS
-        for module in TREES
+        for module in MODULES
         for name in imports(module)
         if f"{name}.".startswith(f"{library}.")
     }
