@@ -84,9 +84,7 @@ OWNERS = {
 HEAVY = ("xarray", "wradlib", "aiohttp", "matplotlib", "ipywidgets", "dask", "pandas", "pyproj", "h5py", "tqdm")
 """Libraries that `import radar_nb` must not load."""
 
-MODULES = {
-    ".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in sorted(SOURCE.rglob("*.py"))
-}
+MODULES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in sorted(SOURCE.rglob("*.py"))}
 """The file of each module, by its name below `radar_nb`: "dwd.months", "dwd.__init__", "errors"."""
 
 every_module = pytest.mark.parametrize("module", MODULES)
@@ -146,6 +144,8 @@ def test_the_package_holds_rooms_and_little_else() -> None:
     inside = {path.name for path in SOURCE.iterdir()} - {"__pycache__"}
 
     assert inside == {*ALLOWED, "__init__.py", "__main__.py", "errors.py", "py.typed"}
+    endings = {path.suffix for path in SOURCE.rglob("*") if path.is_file() and path.parent.name != "__pycache__"}
+    assert endings == {".css", ".js", ".json", ".py", ".tsv", ".typed"}
 
 
 @every_room
@@ -179,6 +179,21 @@ def test_a_room_has_a_docstring_and_a_sorted_all(room: str) -> None:
     assert package.__all__ == sorted(package.__all__)
     for name in package.__all__:
         assert hasattr(package, name) or importlib.util.find_spec(f"radar_nb.{room}.{name}") is not None
+
+
+@every_room
+def test_a_room_names_its_modules(room: str) -> None:
+    """The docstring or the `__all__` of the room, or of a folder in it, names each module, for newcomers."""
+    modules = {module for module in MODULES if room_of(module) == room and not module.endswith(".__init__")}
+    unnamed = {
+        module
+        for module in modules
+        for folder, _, name in [module.rpartition(".")]
+        for package in [importlib.import_module(f"radar_nb.{folder}")]
+        if f"`{name}`" not in (package.__doc__ or "") and name not in getattr(package, "__all__", ())
+    }
+
+    assert unnamed == set()
 
 
 @every_module

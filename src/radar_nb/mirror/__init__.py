@@ -1,9 +1,9 @@
 """A local server that imitates DWD's, with synthetic radar data under DWD's names, for tests and demos.
 
-`Mirror` serves a folder like DWD's server, optionally with injected faults (`faults`); `make_archives` fills a
-folder with synthetic weather (`weather`, `frames`, `archives`). `LiveMirror` goes on publishing (`live`), by a
-clock that may run faster or step. The room may import `formats`, `dwd` and
-`runtime`.
+`Mirror` (`server`) serves a folder like DWD's server, optionally with injected faults (`faults`); `file_serving`
+decides what a response holds. `make_archives` fills a folder (`archives`) with synthetic weather (`weather`) as
+binaries (`frames`) or HDF5 (`composites`). `LiveMirror` goes on publishing (`live`), by a clock that may run
+faster or step. The room may import `formats`, `dwd` and `runtime`.
 """
 
 from radar_nb.mirror.archives import make_archives, make_present

@@ -1,7 +1,9 @@
 """Pictures of fields and series: maps, films, charts, calendars. The only owner of Matplotlib.
 
 Start with `plotting` (the public call), `maps` (one map in its axes) and `style` (classes, colours, words).
-The room may import `reading`, `dwd` and `runtime`. It computes no sums: it draws the DataArray it is passed.
+`selection` picks the field, `basemap` draws what surrounds it and `labels` places the names of towns; `animation`
+makes films with `encoders`, `series` charts, `coverage` calendars of what exists. The room may import `reading`,
+`dwd` and `runtime`. It computes no sums: it draws the DataArray it is passed.
 """
 
 __all__ = [
