@@ -241,6 +241,53 @@ class FlagTally:
         return values
 
 
+class _Count:
+    """How many frames were true for each cell, counted in single bytes for as long as they suffice."""
+
+    def __init__(self, cells: int) -> None:
+        self._group = np.zeros(cells, np.uint8)
+        self._total = np.zeros(cells, np.int32)
+        self._frames = 0
+
+    def add(self, true: NDArray[np.bool_]) -> None:
+        """Add a frame."""
+        if self._frames == np.iinfo(np.uint8).max:
+            self.end()
+        np.add(self._group, true.view(np.uint8), out=self._group)
+        self._frames += 1
+
+    def end(self) -> NDArray[np.int32]:
+        """Return the total."""
+        np.add(self._total, self._group, out=self._total)
+        self._group.fill(0)
+        self._frames = 0
+        return self._total
+
+
+class _Sum:
+    """Sums of codes, in four bytes for as long as the largest sum possible fits."""
+
+    def __init__(self, cells: int) -> None:
+        self._group = np.zeros(cells, np.uint32)
+        self._total = np.zeros(cells, np.int64)
+        self._bound = 0
+
+    def add(self, counts: NDArray[Any]) -> None:
+        """Add unsigned integers."""
+        largest = int(counts.max(initial=0))
+        if self._bound + largest > np.iinfo(np.uint32).max:
+            self.end()
+        np.add(self._group, counts, out=self._group)
+        self._bound += largest
+
+    def end(self) -> NDArray[np.int64]:
+        """Return the total."""
+        np.add(self._total, self._group, out=self._total)
+        self._group.fill(0)
+        self._bound = 0
+        return self._total
+
+
 class CodeTally:
     """A tally of codes without flags, of which some mark missing cells, as in HDF5.
 
@@ -271,11 +318,12 @@ class CodeTally:
         self._last = int(np.iinfo(packing.dtype).max)
         self._floors = [max(1, packing.count(value) + 1) for value in wanted.thresholds]
         self._work = np.empty(cells, packing.dtype)
-        self._valid = np.zeros(cells, np.int32)
-        self._sums = np.zeros(cells if wanted.sums else 0, np.int64)
+        self._true = np.empty(cells, np.bool_)
+        self._valid = _Count(cells)
+        self._sums = _Sum(cells if wanted.sums else 0)
         self._largest = np.zeros(cells if wanted.largest else 0, packing.dtype)
         self._smallest = np.full(cells if wanted.smallest else 0, self._last, packing.dtype)
-        self._above = tuple(np.zeros(cells, np.int32) for _ in wanted.thresholds)
+        self._above = [_Count(cells) for _ in wanted.thresholds]
 
     def add(self, data: NDArray[Any]) -> None:
         """Add the codes of one frame, shape (cells,)."""
@@ -283,33 +331,35 @@ class CodeTally:
         np.add(data, data.dtype.type(1), out=work)  # the largest code becomes 0
         for mark in packing.marks:
             if mark != self._last:
-                np.copyto(work, work.dtype.type(0), where=data == mark)
+                np.copyto(work, work.dtype.type(0), where=np.equal(data, mark, out=self._true))
         if packing.undetect is not None:
-            np.copyto(work, work.dtype.type(packing.count(0.0) + 1), where=data == packing.undetect)
-        np.add(self._valid, work != 0, out=self._valid)
+            dry = np.equal(data, packing.undetect, out=self._true)
+            np.copyto(work, work.dtype.type(packing.count(0.0) + 1), where=dry)
+        self._valid.add(np.not_equal(work, work.dtype.type(0), out=self._true))
         if self._wanted.sums:
-            np.add(self._sums, work, out=self._sums)
+            self._sums.add(work)
         if self._wanted.largest:
             np.maximum(self._largest, work, out=self._largest)
         for one, floor in zip(self._above, self._floors, strict=True):
-            np.add(one, work >= floor, out=one)
+            one.add(np.greater_equal(work, floor, out=self._true))
         if self._wanted.smallest:
             np.subtract(work, work.dtype.type(1), out=work)  # missing cells become the largest
             np.minimum(self._smallest, work, out=self._smallest)
 
     def totals(self) -> Totals:
         """Return the statistics of the frames since the start."""
-        missing = self._valid == 0
+        valid = self._valid.end()
+        missing = valid == 0
         largest, smallest = self._largest, self._smallest
         np.subtract(largest, largest.dtype.type(1), out=largest)
         return Totals(
             scale=self._packing.scale,
             offset=self._packing.offset,
-            valid=self._valid,
-            sums=self._sums - self._valid if self._wanted.sums else self._sums,
+            valid=valid,
+            sums=self._sums.end() - valid if self._wanted.sums else self._sums.end(),
             largest=self._values(largest, missing, -np.inf),
             smallest=self._values(smallest, missing, np.inf),
-            above=self._above,
+            above=tuple(one.end() for one in self._above),
         )
 
     def _values(self, codes: NDArray[Any], missing: NDArray[np.bool_], empty: float) -> NDArray[np.float32]:

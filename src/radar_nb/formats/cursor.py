@@ -64,6 +64,7 @@ def iter_codes(
         A frame cannot be read.
     """
     cursor: Cursor | None = None
+    room: NDArray[Any] | None = None
     for number in numbers:
         row, name = frames.rows[number], _Place(frames, number)
         kind = int(row["kind"])
@@ -75,7 +76,11 @@ def iter_codes(
             yield kind, cursor.fields(row, name=name).codes(int(row["hash"])), packings[kind]
             continue
         data = cursor.read(row, name=name)
-        yield kind, *frame_codes(data, frames.kinds[kind], int(row["hash"]), packings[kind], name=name)
+        hashed = int(row["hash"])
+        codes, packing = frame_codes(data, frames.kinds[kind], hashed, packings[kind], name=name, out=room)
+        if frames.kinds[kind].hdf5:
+            room = codes
+        yield kind, codes, packing
     if cursor is not None:
         cursor.rest()
 
@@ -369,7 +374,13 @@ _MARKS = Marks(limit=2048)
 
 
 def frame_codes(
-    data: memoryview, kind: FrameKind, hashed: int, packing: Packing, *, name: object
+    data: memoryview,
+    kind: FrameKind,
+    hashed: int,
+    packing: Packing,
+    *,
+    name: object,
+    out: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], Packing]:
     """Return a frame's raw codes, and how they represent values.
 
@@ -384,11 +395,13 @@ def frame_codes(
         For frames of this kind; an HDF5 file has its own, which takes precedence.
     name : object
         Its text names the frame in errors.
+    out : ndarray, optional
+        Array for codes that are decompressed, used if it fits: new memory costs more than inflating into old.
 
     Returns
     -------
     codes : ndarray of unsigned int, shape (rows, cols)
-        A view of `data`, first row in the south.
+        First row in the south; a view of `data` for binaries, which are stored so.
     packing : Packing
 
     Raises
@@ -402,7 +415,7 @@ def frame_codes(
             raise _changed(name)
         if kind.form == "ascii":
             return esri_ascii.read_grid(data, name=str(name))[1], packing
-        composite = odim.read_composite(data, name=str(name))
+        composite = odim.read_composite(data, name=str(name), out=out)
         if composite.header.precision != header.precision:  # asked for: see `coarsened`
             composite = odim.coarsened(composite, header.precision, name=str(name))
         return composite.codes, composite.packing

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -22,6 +22,7 @@ from zlib_ng import zlib_ng
 from radar_nb.dwd.grids import GRIDS, PROJ, find_grid, to_lonlat
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError, SettingsError, UnknownGrid, UnsafeMember
+from radar_nb.formats.hdf5_twins import Stored, Twins, learn
 from radar_nb.formats.packing import Packing, radolan_packing
 from radar_nb.formats.radolan import FRAME_LIMIT, NO_DATA_CODE, VALUE, Header
 from radar_nb.runtime.wording import decimal, human_bytes, human_interval, printable
@@ -110,9 +111,16 @@ def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | 
     UnsafeMember
         The file has links to other files or places, or thousands of attributes or links.
     """
-    with open_hdf5(data, name) as file:
-        header, quantity, packing = _meaning(file, len(data))
-        codes = _codes(file, out)
+    if (known := _known(data)) is not None:
+        header, quantity, packing, stored = known
+        packed = memoryview(data)[stored.start : stored.start + stored.size]
+        with _translated(name):
+            codes = _inflated(packed, _room(out, (header.rows, header.cols), packing.dtype))
+    else:
+        with open_hdf5(data, name) as file:
+            header, quantity, packing = _meaning(file, len(data))
+            codes = _codes(file, _room(out, (header.rows, header.cols), packing.dtype))
+            _learn(file, data, (header, quantity, packing))
     if packing.itemsize == _WIDE and packing.offset:
         packing = _from_zero(packing, codes)
     return Composite(header=header, quantity=quantity, packing=packing, codes=codes)
@@ -173,8 +181,61 @@ def coarsened(composite: Composite, precision: int, *, name: str) -> Composite:
 
 def read_header(data: Buffer, *, name: str = "the file") -> Header:
     """Return the header of a composite without reading its codes: see `read_composite`."""
+    if (known := _known(data)) is not None:
+        return known[0]
     with open_hdf5(data, name) as file:
-        return _meaning(file, len(data))[0]
+        header, quantity, packing = _meaning(file, len(data))
+        _learn(file, data, (header, quantity, packing))
+    return header
+
+
+_Meaning = tuple[Header, str, Packing]
+_TWINS: Twins[_Meaning] = Twins(64)
+"""A run of RV has two layouts; a radar that is missing makes others."""
+_MOMENTS = (("what", ""), ("dataset1/what", "start"), ("dataset1/what", "end"))
+"""The group and the beginning of the names of nominal time, begin and end of the interval."""
+
+
+def _known(data: Buffer) -> tuple[Header, str, Packing, Stored] | None:
+    """Return meaning and place of the field, if only times and field differ from those of a composite before."""
+    found = _TWINS.find(data)
+    if found is None:
+        return None
+    stored, (header, quantity, packing) = found
+    texts = [text.decode() for text in stored.texts]
+    try:
+        moments = [_moment(day + clock) for day, clock in zip(texts[::2], texts[1::2], strict=True)]
+        time, interval, lead = _times(header.product, *moments)
+    except ValueError:
+        return None  # reported by the reading of the whole file
+    if interval != header.interval:  # rates count by it
+        return None
+    made = replace(header, time=time, lead=None if header.lead is None else lead, size=len(data))
+    return made, quantity, packing, stored
+
+
+def _learn(file: UntrustedFile, data: Buffer, meaning: _Meaning) -> None:
+    """Remember the layout of a composite that was read, if its field is one deflated chunk."""
+    if not _is_one_chunk(file.field()):
+        return
+
+    def read(image: bytes) -> Stored:
+        with open_hdf5(image, file.name) as changed:
+            return _stored(changed)
+
+    with suppress(HeaderError, UnsafeMember):
+        if (layout := learn(data, _stored(file), read)) is not None:
+            _TWINS.add(layout, meaning)
+
+
+def _stored(file: UntrustedFile) -> Stored:
+    from h5py import h5g  # noqa: PLC0415 - most users never open an HDF5
+
+    texts = [file.text(path, prefix + kind).encode() for path, prefix in _MOMENTS for kind in ("date", "time")]
+    data = file.field()
+    chunk = data.id.get_chunk_info(0)
+    written = h5g.get_objinfo(data.id).mtime
+    return Stored(texts=tuple(texts), start=chunk.byte_offset, size=chunk.size, written=written)
 
 
 class UntrustedFile:
@@ -312,7 +373,7 @@ class UntrustedFile:
     def moment(self, path: str, prefix: str = "") -> datetime:
         """Return the time that a date and a time state, UTC."""
         text = self.text(path, f"{prefix}date") + self.text(path, f"{prefix}time")
-        return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - UTC
+        return _moment(text)
 
     def code(self, path: str, name: str, kind: np.dtype[Any]) -> int:
         """Return an attribute that is a code of a type of integers."""
@@ -322,6 +383,10 @@ class UntrustedFile:
                 f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes; {_AGAIN}"
             )
         return int(value)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - UTC
 
 
 def stored_value(holder: Any, name: str) -> Any:
@@ -351,9 +416,15 @@ def open_hdf5(data: Buffer, name: str) -> Iterator[UntrustedFile]:
         at = 48 + 4 * image[8]
         if image[at : at + 8] != b"\xff" * 8:
             raise HeaderError(f"{name} is damaged, or a piece of an HDF5 file in several pieces: {_AGAIN}")
+    with _translated(name), h5py.File(h5py.h5f.open_file_image(image)) as root:
+        yield UntrustedFile(root["/"], name)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Raise what HDF5 and the inflater raise as a HeaderError that calls the file `name`."""
     try:
-        with h5py.File(h5py.h5f.open_file_image(image)) as root:
-            yield UntrustedFile(root["/"], name)
+        yield
     except (HeaderError, UnsafeMember):
         raise
     except _FOREIGN as error:
@@ -380,7 +451,11 @@ def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
     if quantity not in QUANTITIES:
         known = ", ".join(f"{name} ({unit})" for name, unit in QUANTITIES.items())
         raise file.refusal(f"holds the quantity {quantity}; radar_nb reads {known}: open it with wradlib")
-    time, interval, lead = _times(file, product)
+    moments = [file.moment(path, prefix) for path, prefix in _MOMENTS]
+    try:
+        time, interval, lead = _times(product, *moments)
+    except ValueError as error:
+        raise file.refusal(str(error)) from None
     factor = interval / 60 if quantity == "RATE" else 1.0
     gain, zero = file.attribute(what, "gain"), file.attribute(what, "offset")
     scale, offset = decimal(decimal(gain) * factor), decimal(decimal(zero) * factor)
@@ -514,13 +589,12 @@ _POLAR = {
 }
 
 
-def _times(file: UntrustedFile, product: str) -> tuple[np.datetime64, int, int]:
-    """Return nominal time, interval and lead time in minutes.
+def _times(product: str, nominal: datetime, begin: datetime, end: datetime) -> tuple[np.datetime64, int, int]:
+    """Return nominal time, interval and lead time in minutes; raise a ValueError for times that contradict.
 
     Start and end of a composite may be those of its scans: a WN of 06:25 lasts from 06:25:03 to 06:25:34. The
     interval is therefore taken from the table of products, and the time from `what`.
     """
-    nominal, begin, end = file.moment("what"), *(file.moment("dataset1/what", side) for side in ("start", "end"))
     stated = (end - begin) / _MINUTE
     known = PRODUCTS.get(product)
     interval = known.interval if known and not known.growing else round(stated)
@@ -529,13 +603,13 @@ def _times(file: UntrustedFile, product: str) -> tuple[np.datetime64, int, int]:
     exact = abs(stated - interval) < 1 and interval > 0
     if not exact and not (known and interval == _STEP and 0 <= stated < interval):
         source = f"{product} covers {human_interval(interval)}" if known else f"the product {product} is unknown"
-        raise file.refusal(
+        raise ValueError(
             f"states an interval of {stated:g} min ({begin:%H:%M:%S} to {end:%H:%M:%S}), but {source}: "
             f"its values cannot be interpreted; {_AGAIN}, or open it with wradlib"
         )
     lead = _STEP * round((end - nominal) / _MINUTE / _STEP)
     if nominal.second or lead < 0 or (lead and not _leads(product)):
-        raise file.refusal(
+        raise ValueError(
             f"contradicts itself: its nominal time is {nominal:%H:%M:%S} and its interval ends at {end:%H:%M:%S}; "
             f"{_AGAIN}"
         )
@@ -547,19 +621,31 @@ def _exponent(scale: float) -> int:
     return exponent if scale == float(f"1e{exponent}") else 0
 
 
-def _codes(file: UntrustedFile, out: NDArray[Any] | None) -> NDArray[Any]:
+def _codes(file: UntrustedFile, out: NDArray[Any]) -> NDArray[Any]:
     data = file.field()
-    if out is None or (out.shape, out.dtype) != (data.shape, data.dtype):
-        out = np.empty(data.shape, data.dtype)
+    if _is_one_chunk(data):
+        return _inflated(data.id.read_direct_chunk((0, 0))[1], out)
+    np.copyto(out, file.values(data)[::-1])
+    return out
+
+
+def _is_one_chunk(data: Any) -> bool:
+    """Return whether a field is stored as in DWD's files."""
     made = data.id.get_create_plist()
-    if data.chunks == data.shape and made.get_nfilters() == 1 and made.get_filter(0)[0] == DEFLATE:
-        # as in DWD's files; HDF5's own zlib would take seven times as long
-        packed = data.id.read_direct_chunk((0, 0))[1]
-        plain = zlib_ng.decompressobj().decompress(packed, out.nbytes + 1)
-        north_first = np.frombuffer(plain, data.dtype).reshape(data.shape)
-    else:
-        north_first = file.values(data)
-    np.copyto(out, north_first[::-1])
+    whole = data.chunks == data.shape and data.id.get_num_chunks() == 1
+    if not whole or made.get_nfilters() != 1 or made.get_filter(0)[0] != DEFLATE:
+        return False
+    return not data.id.get_chunk_info(0).filter_mask
+
+
+def _room(out: NDArray[Any] | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    return out if out is not None and (out.shape, out.dtype) == (shape, dtype) else np.empty(shape, dtype)
+
+
+def _inflated(packed: Buffer, out: NDArray[Any]) -> NDArray[Any]:
+    """Inflate a chunk; HDF5's own zlib would take seven times as long."""
+    plain = zlib_ng.decompressobj().decompress(packed, out.nbytes + 1)
+    np.copyto(out, np.frombuffer(plain, out.dtype).reshape(out.shape)[::-1])
     return out
 
 

@@ -161,7 +161,8 @@ def _within(frames: Frames, plan: Plan) -> Frames:
 
 
 def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
-    """Find the template of each kind; kinds without a frame are dropped."""
+    """Find the template of each kind; frames that are not shown are dropped, and kinds without a frame."""
+    series = _used(series)
     frames = series.frames
     there, firsts = np.unique(frames.rows["kind"], return_index=True)
     numbers = np.full(len(frames.kinds), -1, np.int32)
@@ -189,6 +190,15 @@ def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
             for template in templates
         ),
     )
+
+
+def _used(series: Series) -> Series:
+    """Return a series without the frames that it does not show, as those of other lead times."""
+    used = np.unique(series.slots[series.slots >= 0])
+    if used.size == len(series.frames.rows):
+        return series
+    slots = np.where(series.slots < 0, -1, np.searchsorted(used, series.slots))
+    return replace(series, frames=series.frames.take(used), slots=slots)
 
 
 def _composite(frames: Frames, number: int) -> Composite:
