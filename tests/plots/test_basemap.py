@@ -11,12 +11,13 @@ import pytest
 import shapely
 import xarray as xr
 from matplotlib import pyplot as plt
-from matplotlib.colors import BoundaryNorm, LogNorm
+from matplotlib.colors import BoundaryNorm, LogNorm, to_hex
 
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, to_lonlat, to_xy
 from radar_nb.errors import SettingsError
 from radar_nb.geography.towns import place
+from radar_nb.plots.style import DRY, PAPER
 
 mpl.use("Agg")
 
@@ -153,7 +154,7 @@ def test_facets_and_films_share_the_extent_and_the_towns() -> None:
 
 
 def test_degree_labels_are_at_their_positions() -> None:
-    """Each labelled meridian crosses the lower edge at its degree, each parallel the left edge."""
+    """Each labelled meridian crosses the upper edge at its degree, each parallel the left edge."""
     ax = rn.plot(field(), extent="Stuttgart +- 80 km", graticule=True)
     labels: list[Any] = [text for text in ax.texts if text.get_text()[-2:] in {"°E", "°N"}]
 
@@ -237,3 +238,45 @@ def test_invalid_scales_and_zones_raise(options: dict[str, Any], message: str) -
     """The message names the invalid value."""
     with pytest.raises(SettingsError, match=message):
         rn.plot(field(), **options)
+
+
+def test_zero_rain_is_dry_on_a_logarithmic_scale() -> None:
+    """A logarithm hides values that are not positive; a dry cell is nearly white all the same, not grey."""
+    ax = rn.plot(field() * 0, norm=LogNorm(0.1, 50), towns=False, borders=False)
+
+    image = ax.images[0]
+    data = image.get_array()
+    assert data is not None
+    assert to_hex(image.to_rgba(data)[0, 0]) == DRY
+
+
+def test_names_of_areas_stay_free_of_towns() -> None:
+    """No town's name lies over the name of an area."""
+    box = shapely.box(12.1, 51.0, 12.3, 51.3)
+    area = gpd.GeoDataFrame({"name": ["Hohenmölsen und Umgebung"]}, geometry=[box], crs=4326)
+
+    ax = rn.plot(field(), extent="Leipzig 40 km", areas=area)
+
+    ax.figure.draw_without_rendering()
+    drawn = {text.get_text(): text.get_window_extent() for text in ax.texts if text.get_text()}
+    of_area = drawn.pop("Hohenmölsen und Umgebung")
+    assert [name for name, extent in drawn.items() if extent.overlaps(of_area)] == []
+
+
+def test_words_beside_a_map_are_light_on_a_dark_page() -> None:
+    """On a dark page the title, the scale and the key are light; on the map they stay dark."""
+    with plt.style.context("dark_background"):
+        ax = rn.plot(field(), extent="Leipzig")
+
+    legend = ax.get_legend()
+    assert legend is not None
+    words = [ax.title, *legend.get_texts(), *ax.figure.axes[1].get_yticklabels()]
+    assert {to_hex(text.get_color()) for text in words if text.get_text()} == {PAPER}
+    assert all(to_hex(text.get_color()) != PAPER for text in ax.texts)
+
+
+def test_a_point_is_the_middle_of_a_map() -> None:
+    """A pair of degrees is a point, with 40 km around it, as a town of that place is."""
+    shown = [rn.plot(field(), extent=extent) for extent in ((12.371, 51.34), "Leipzig", "Leipzig 40 km")]
+
+    assert shown[0].get_xlim() == shown[1].get_xlim() == shown[2].get_xlim()

@@ -15,6 +15,8 @@ from radar_nb.geography.shapes import read_shapes, to_plane
 from radar_nb.geography.towns import Place, place
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Earth
@@ -25,7 +27,11 @@ _MARGIN = 0.08
 """Of the size of areas, left free around them."""
 _WIDEST = 30
 """Degrees of a box; a larger one has its numbers in another order, such as Matplotlib's."""
-_AROUND = re.compile(r"(?P<name>.+?)\s*(?:\+-|\+/-|±)\s*(?P<km>\d+(?:[.,]\d+)?)\s*(?:km)?\s*", re.IGNORECASE)
+_AROUND = re.compile(
+    r"(?P<name>.+?)\s*(?:(?:\+-|\+/-|±)\s*(?P<km>\d+(?:[.,]\d+)?)\s*(?:km)?|,?\s(?P<bare>\d+(?:[.,]\d+)?)\s*km)",
+    re.IGNORECASE,
+)
+"""A town and a distance; without a sign between them the distance has its unit."""
 _SHAPES = {".gpkg", ".shp", ".geojson", ".json", ".fgb", ".parquet", ".gml", ".kml", ".zip"}
 
 
@@ -42,8 +48,8 @@ def box_of_extent(extent: Any, earth: Earth, *, margin: bool = True) -> tuple[fl
     Parameters
     ----------
     extent : tuple of float, str, Place, GeoDataFrame, GeoSeries or path
-        `(west, south, east, north)` in degrees; a town, "Leipzig" or "Leipzig +- 25 km" (40 km by default); or
-        shapes, around which 8 % are left free.
+        `(west, south, east, north)` in degrees; a town, "Leipzig" or "Leipzig +- 25 km" (40 km by default); a
+        point `(lon, lat)`; or shapes, around which 8 % are left free.
     earth : {"sphere", "wgs84"}
     margin : bool
         Whether shapes have one.
@@ -55,6 +61,8 @@ def box_of_extent(extent: Any, earth: Earth, *, margin: bool = True) -> tuple[fl
     NothingFound
         The file of shapes does not exist.
     """
+    if isinstance(extent, tuple | list) and len(extent) == 2:
+        extent = _point(extent)
     if isinstance(extent, str | Place) and not is_shapes(extent):
         return _around(extent, earth)
     if is_shapes(extent):
@@ -64,11 +72,24 @@ def box_of_extent(extent: Any, earth: Earth, *, margin: bool = True) -> tuple[fl
     return _degrees(extent, earth)
 
 
+def _point(pair: Sequence[Any]) -> Place:
+    """Return a pair of degrees as a place."""
+    try:
+        lon, lat = (float(value) for value in pair)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"{pair!r} is not a point: pass (lon, lat) in degrees, such as (12.37, 51.34)"
+        ) from error
+    if not (-180 <= lon <= 180 and -90 < lat < 90):
+        raise SettingsError(f"{pair!r} is not a point: pass (lon, lat) in degrees, longitude first")
+    return Place(name=f"{lon:g} E, {lat:g} N", lon=lon, lat=lat)
+
+
 def _around(extent: str | Place, earth: Earth) -> tuple[float, float, float, float]:
     km, town = WITHIN, extent
     if isinstance(town, str):
         if parts := _AROUND.fullmatch(town.strip()):
-            km, town = float(parts["km"].replace(",", ".")), parts["name"]
+            km, town = float((parts["km"] or parts["bare"]).replace(",", ".")), parts["name"]
         elif "+-" in town or "±" in town:
             raise SettingsError(f"{town!r} is not a town and a distance in km: write it as 'Leipzig +- 25 km'")
         town = place(town)

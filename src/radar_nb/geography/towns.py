@@ -154,7 +154,7 @@ def _what_is_known(text: str, region: str) -> str:
     parts = [word for word in key.split() if len(word) > 3 and word in names]
     near = difflib.get_close_matches(key, names, n=4, cutoff=0.75)
     nearest = list(dict.fromkeys(_rows()[names[k][0]][0] for k in (*begin[:3], *parts, *near)))[:5]
-    return f"the nearest names are {', '.join(nearest)}" if nearest else "check the spelling"
+    return f"the nearest names are {', '.join(nearest)}" if nearest else "known are Germany and its neighbours"
 
 
 @cache

@@ -316,7 +316,7 @@ class _Canvas:
         draw_key(self._ax, drawn.image, film.look, drawn.size)
         draw_legend(self._ax, film.look, drawn, dry=True, size=drawn.size)
         self._name, self._zone = film.title, film.zone
-        self._image = drawn.image
+        self._image, self._shown = drawn.image, film.look.shown
         longest = max(
             film.fields, key=lambda shown: len(time_label(shown, film.zone))
         )  # leaves room for every title
@@ -340,7 +340,7 @@ class _Canvas:
     def picture(self, shown: xr.DataArray) -> Picture:
         """Return the picture of a field; the next one overwrites it."""
         values = cells(shown)
-        self._image.set_data(values)
+        self._image.set_data(self._shown(values))
         self._text.set_text(self._wrap(self._title(shown, values)))
         self._canvas.restore_region(self._around)
         self._ax.draw(self._canvas.get_renderer())

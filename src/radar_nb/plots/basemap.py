@@ -14,7 +14,7 @@ from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.errors import SettingsError
 from radar_nb.geography.extents import box_of_extent
 from radar_nb.geography.lines import map_lines
-from radar_nb.plots.labels import LabelRoom, candidates, placed
+from radar_nb.plots.labels import LabelRoom, candidates, free_of, placed, text_size
 from radar_nb.plots.style import INK
 from radar_nb.reading.georeference import earth_of
 
@@ -222,13 +222,19 @@ def draw_scale(ax: Axes, frame: Frame, size: float) -> None:
     )
 
 
-def draw_graticule(ax: Axes, frame: Frame, inches: tuple[float, float], size: float) -> list[Rectangle]:
-    """Draw meridians and parallels, labelled at the lower and left edge; return where, in inches."""
+def draw_graticule(
+    ax: Axes, frame: Frame, inches: tuple[float, float], size: float, taken: Sequence[Rectangle]
+) -> list[Rectangle]:
+    """Draw meridians and parallels, labelled at the upper and left edge; return where the labels are, in inches.
+
+    `taken` are rectangles in inches that must stay free.
+    """
     west, south, east, north = frame.degrees
     spread = max(east - west, 1.5 * (north - south))
     step = next((step for step in _DEGREES if spread / step <= 8), _DEGREES[-1])
     per_inch = (frame.x[1] - frame.x[0]) / inches[0]
-    taken: list[Rectangle] = []
+    top = (frame.y[1] - frame.y[0]) / per_inch + 1e-6
+    found: list[Rectangle] = []
     lines = []
     for low, high, is_meridian in ((west, east, True), (south, north, False)):
         along = np.linspace(south, north, 60) if is_meridian else np.linspace(west, east, 60)
@@ -236,21 +242,26 @@ def draw_graticule(ax: Axes, frame: Frame, inches: tuple[float, float], size: fl
             same = np.full(60, degree)
             x, y = to_xy(same, along, frame.earth) if is_meridian else to_xy(along, same, frame.earth)
             lines.append(np.column_stack([x, y]))
-            edge, across = (frame.y[0], (y, x)) if is_meridian else (frame.x[0], (x, y))
+            edge, across = (frame.y[1], (y, x)) if is_meridian else (frame.x[0], (x, y))
             at = float(np.interp(edge, *across))
-            spot = (at, frame.y[0]) if is_meridian else (frame.x[0], at)
+            spot = (at, edge) if is_meridian else (edge, at)
             left, lower = (spot[0] - frame.x[0]) / per_inch, (spot[1] - frame.y[0]) / per_inch
-            if not (0.04 * inches[0] < max(left, lower) and left < 0.95 * inches[0] and lower < 0.95 * inches[1]):
+            wide, tall = 0.2 * size, 0.12 * size
+            box = (
+                (left - wide, lower - tall, left + wide, lower)
+                if is_meridian
+                else (left, lower - tall, left + 2 * wide, lower + tall)
+            )
+            if min(box) < 0 or box[2] > inches[0] or box[3] > top or not free_of(box, [*taken, *found]):
                 continue
+            found.append(box)
             label = f"{round(float(degree), 4):g}°{'E' if is_meridian else 'N'}"
-            ax.annotate(label, spot, xytext=(0, 2) if is_meridian else (2, 0), textcoords="offset points",
-                        ha="center" if is_meridian else "left", va="bottom" if is_meridian else "center",
+            ax.annotate(label, spot, xytext=(0, -2) if is_meridian else (2, 0), textcoords="offset points",
+                        ha="center" if is_meridian else "left", va="top" if is_meridian else "center",
                         fontsize=points(6, size), color=SOFT, path_effects=[HALO])  # fmt: skip
-            half = 0.2 * size
-            taken.append((left - half, lower - half, left + 2 * half, lower + half))
     drawn = LineCollection(lines, linewidths=0.4 * size, colors=SOFT, alpha=0.7, label="_graticule")
     ax.add_collection(drawn, autolim=False)
-    return taken
+    return found
 
 
 def draw_north(ax: Axes, frame: Frame, size: float) -> None:
@@ -264,17 +275,26 @@ def draw_north(ax: Axes, frame: Frame, size: float) -> None:
     ax.text(*start, "N", fontsize=points(7.5, size), ha="center", va="top", color=INK, path_effects=[HALO])
 
 
-def draw_areas(ax: Axes, outlines: Sequence[Outline], size: float) -> None:
-    """Draw a user's areas over the field, each with its name if it has one."""
+def draw_areas(ax: Axes, frame: Frame, outlines: Sequence[Outline], width: float, size: float) -> list[Rectangle]:
+    """Draw a user's areas over the field, each with its name if it has one; return where names stand, in inches.
+
+    `width` is that of the map in inches.
+    """
+    letters, per_inch = points(7.5, size), (frame.x[1] - frame.x[0]) / width
     rings = [ring for outline in outlines for ring in outline.rings]
-    for width, colour, alpha in ((3.2, "white", 0.8), (1.6, AREA, 1.0)):
+    for wide, colour, alpha in ((3.2, "white", 0.8), (1.6, AREA, 1.0)):
         ax.add_collection(
-            LineCollection(rings, linewidths=width * size, colors=colour, alpha=alpha, label="_areas"),
+            LineCollection(rings, linewidths=wide * size, colors=colour, alpha=alpha, label="_areas"),
             autolim=False,
         )
+    taken = []
     for outline in outlines:
-        ax.text(*outline.inside, outline.name, fontsize=points(7.5, size), color=AREA, weight="bold", ha="center",
+        ax.text(*outline.inside, outline.name, fontsize=letters, color=AREA, weight="bold", ha="center",
                 va="center", path_effects=[HALO], clip_on=True, in_layout=False)  # fmt: skip
+        x, y = (outline.inside[0] - frame.x[0]) / per_inch, (outline.inside[1] - frame.y[0]) / per_inch
+        across, high = text_size(outline.name, 1.15 * letters)  # bold letters are wider
+        taken.append((x - across / 2, y - high / 2, x + across / 2, y + high / 2))
+    return taken
 
 
 def points(full: float, size: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from radar_nb.plots.style import CREDIT, INK, SYNTHETIC
+from radar_nb.plots.style import CREDIT, INK, SYNTHETIC, ink_on
 from radar_nb.reading.coverage import find_coverage
 from radar_nb.runtime.wording import MONTH_NAMES, human_time
 
@@ -95,11 +95,11 @@ def plot_coverage(
     )
     ax: Axes = axes[0, 0]
     (_draw_days if one else _draw_months)(ax, found)
-    ax.set_title(_title(found), loc="left", fontsize=10, color=INK, linespacing=1.25, pad=7)
+    ax.set_title(_title(found), loc="left", fontsize=10, color=ink_on(ax), linespacing=1.25, pad=7)
     if found.radars:
         _draw_radars(axes[1, 0], found, by_day=one)
     credit = SYNTHETIC if found.made_up else CREDIT
-    figure.supxlabel(credit, x=0.995, ha="right", fontsize=6.5, color=INK)
+    figure.supxlabel(credit, x=0.995, ha="right", fontsize=6.5, color=ink_on(ax))
     return ax
 
 
@@ -123,9 +123,11 @@ def _draw_days(ax: Axes, found: Coverage) -> None:
     share = found.share(begin + np.arange(24 * month.days + 1)).reshape(month.days, 24)
     _draw_shares(ax, share, _NONE)
     ax.set_xticks(np.arange(0, 25, 3))
-    ax.set_xlabel("hour of the day (UTC), in which the frame's interval ends", loc="left", fontsize=8, color=INK)
+    ax.set_xlabel(
+        "hour of the day (UTC), in which the frame's interval ends", loc="left", fontsize=8, color=ink_on(ax)
+    )
     ax.set_yticks(np.arange(month.days) + 0.5, [str(day + 1) for day in range(month.days)])
-    ax.set_ylabel(f"day of {month}", fontsize=8, color=INK)
+    ax.set_ylabel(f"day of {month}", fontsize=8, color=ink_on(ax))
     _draw_legend(ax)
 
 
@@ -134,7 +136,7 @@ def _draw_radars(ax: Axes, found: Coverage, *, by_day: bool) -> None:
     if by_day:
         edges = np.datetime64(first.first_day, "D") + np.arange(first.days + 1)
         ax.set_xticks(np.arange(first.days) + 0.5, [str(day + 1) for day in range(first.days)])
-        ax.set_xlabel(f"day of {first}", loc="left", fontsize=8, color=INK)
+        ax.set_xlabel(f"day of {first}", loc="left", fontsize=8, color=ink_on(ax))
     else:
         edges = np.datetime64(str(first), "M") + np.arange(len(found.months) + 1)
         _mark_months(ax, found)
@@ -145,7 +147,7 @@ def _draw_radars(ax: Axes, found: Coverage, *, by_day: bool) -> None:
         f"Radars: share of the frames of each {what} whose headers name them (grey: none do, blank: no frames)",
         loc="left",
         fontsize=9,
-        color=INK,
+        color=ink_on(ax),
     )
 
 
@@ -174,9 +176,9 @@ def _draw_shares(ax: Axes, share: NDArray[np.float64], none: str) -> None:
     )
     ax.set_ylim(len(share), 0)
     ax.set_xlim(0, share.shape[1])
-    ax.tick_params(labelsize=7.5, length=0 if gap else 2.5, color=INK, labelcolor=INK, width=0.6)
+    ax.tick_params(labelsize=7.5, length=0 if gap else 2.5, color=ink_on(ax), labelcolor=ink_on(ax), width=0.6)
     for spine in ax.spines.values():
-        spine.set(linewidth=0.6, color=INK)
+        spine.set(linewidth=0.6, color=ink_on(ax))
 
 
 def _draw_legend(ax: Axes) -> None:
@@ -192,7 +194,7 @@ def _draw_legend(ax: Axes) -> None:
         ncols=len(entries),
         frameon=False,
         fontsize=7,
-        labelcolor=INK,
+        labelcolor=ink_on(ax),
         handlelength=1.2,
         handleheight=0.9,
         handletextpad=0.4,

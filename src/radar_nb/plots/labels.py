@@ -51,10 +51,21 @@ class LabelRoom:
         left, lower, right, upper = box
         if left < 0.02 or lower < 0.02 or right > self.width - 0.02 or upper > self.height - 0.02:
             return False
-        if any(left < r and right > at and lower < u and upper > b for at, b, r, u in self.taken):
+        if not free_of(box, self.taken):
             return False
         self.taken.append(box)
         return True
+
+
+def free_of(box: Rectangle, taken: Iterable[Rectangle]) -> bool:
+    """Return whether a rectangle overlaps none of others."""
+    left, lower, right, upper = box
+    return not any(left < r and right > at and lower < u and upper > b for at, b, r, u in taken)
+
+
+def text_size(text: str, letters: float) -> tuple[float, float]:
+    """Return the width and height of a line of text in inches; `letters` is its size in points."""
+    return _WIDE * letters * len(text) / 72, _HIGH * letters / 72
 
 
 def candidates(box: tuple[float, float, float, float], width_km: float) -> list[Place]:
@@ -111,7 +122,8 @@ def placed(
 def _ways(town: Place, dot: tuple[float, float], letters: float) -> Iterator[tuple[Label, Rectangle]]:
     """Yield the places of a name beside its dot, the best first, each with the rectangle that it takes."""
     x, y = dot
-    wide, high, gap = _WIDE * letters * len(town.name) / 72, _HIGH * letters / 72, 0.05
+    wide, high = text_size(town.name, letters)
+    gap = 0.05
     for text, align, (left, lower) in (
         ((x + gap, y), ("left", "center"), (x, y - high / 2)),
         ((x - gap, y), ("right", "center"), (x - gap - wide, y - high / 2)),

@@ -40,6 +40,7 @@ from radar_nb.plots.style import (
     class_colours,
     class_limits,
     class_names,
+    ink_on,
     name_colours,
     own_limits,
     own_norm,
@@ -65,7 +66,7 @@ _SMOOTH = 256
 """Colours of a scale without classes."""
 _EDGE: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
 _KEY: dict[str, Any] = {
-    "frameon": False, "labelcolor": INK, "borderpad": 0.3, "borderaxespad": 0,
+    "frameon": False, "borderpad": 0.3, "borderaxespad": 0,
     "handlelength": 1.2, "handleheight": 0.9, "handletextpad": 0.5,
 }  # fmt: skip
 
@@ -162,6 +163,14 @@ class Look:
         """Whether the scale is one that the caller chose by its ends or its norm, without classes of ours."""
         return not isinstance(self.norm, ClassNorm)
 
+    def shown(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values as an image takes them: a norm that cannot take less than its begin does not hide them."""
+        begin, end = self.norm.vmin, self.norm.vmax
+        if not self.smooth or begin is None or end is None:
+            return values
+        below = begin / 2 if begin > 0 else begin - (end - begin)
+        return np.where(values < begin, np.float32(below), values)
+
     def numbers(self, values: NDArray[Any]) -> NDArray[np.int64]:
         """Return the number of each value's class; -1 below the first."""
         found: NDArray[np.int64] = np.digitize(as_decimals(values), self.limits) - 1
@@ -205,7 +214,7 @@ def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: A
     radars that see this field; None means today's network.
     """
     image = ax.imshow(
-        values,
+        look.shown(values),
         extent=(*frame.x, *frame.y),
         origin="lower",
         cmap=look.colours,
@@ -216,25 +225,25 @@ def draw_map(ax: Axes, values: NDArray[Any], frame: Frame, look: Look, radars: A
     size = min(1.0, max(0.5, min(_inches(ax)) / 4.5))  # text and lines are smaller on small maps
     if look.borders:
         draw_lines(ax, frame, size)
-    graticule = draw_graticule(ax, frame, _inches(ax), size) if look.graticule else []
+    width, height = _inches(ax)
+    free: list[Rectangle] = [
+        (0, 0, 0.42 * width, 0.03 * height + 0.2),
+        (width - 2.6 * size, 0, width, 0.3 * size),
+        (0.9 * width, height - 0.12 * width, width, height),
+    ]  # of the scale, the sources and the arrow to the north
+    if look.graticule:
+        free += draw_graticule(ax, frame, (width, height), size, free)
     unknown, sites = draw_radars(ax, radars, frame, size) if look.radars else ([], [])
     if scale:
         draw_scale(ax, frame, size)
         if frame.width_km <= NORTH:
             draw_north(ax, frame, size)
     if look.areas:
-        draw_areas(ax, look.areas, size)
+        free += draw_areas(ax, frame, look.areas, width, size)
     if look.towns:
-        width, height = _inches(ax)
-        free: list[Rectangle] = [
-            (0, 0, 0.42 * width, 0.03 * height + 0.2),
-            (width - 2.6 * size, 0, width, 0.3 * size),
-        ]
-        free.append((0.9 * width, height - 0.12 * width, width, height))
-        free += graticule
         draw_towns(ax, frame, (width, height), size=size, taken=free, marks=sites)
     for spine in ax.spines.values():
-        spine.set(linewidth=0.6, color=INK)
+        spine.set(linewidth=0.6, color=ink_on(ax))
     return Map(image=image, size=size, unknown=unknown, sites=bool(sites))
 
 
@@ -262,7 +271,7 @@ def draw_words(ax: Axes, title: str, lines: Sequence[str], size: float) -> Text:
         }
         ax.annotate(line, (0.99, 0.012), **place, fontsize=small, color=INK, ha="right", path_effects=[HALO])
     text = wrapped(title, _inches(ax)[0], letters)
-    return ax.set_title(text, loc="left", fontsize=letters, color=INK, pad=5 * size, linespacing=1.25)
+    return ax.set_title(text, loc="left", fontsize=letters, color=ink_on(ax), pad=5 * size, linespacing=1.25)
 
 
 def wrapped(text: str, width: float, letters: float) -> str:
@@ -280,21 +289,22 @@ def draw_key(ax: Axes, image: AxesImage, look: Look, size: float) -> None:
 
 def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
     """Draw the colour bar into its own axes; for a class product, a legend of its classes."""
+    ink = ink_on(place)
     if look.names:
         place.axis("off")
         colours = look.colours(range(len(look.names)))
         entries = [Patch(facecolor=c, label=name, **_EDGE) for c, name in zip(colours, look.names, strict=True)]
-        place.legend(handles=entries[::-1], loc="upper left", fontsize=points(7.5, size), **_KEY)
+        place.legend(handles=entries[::-1], loc="upper left", fontsize=points(7.5, size), labelcolor=ink, **_KEY)
         return
     if look.smooth:
         bar = place.figure.colorbar(image, cax=place, extend="max")
     else:
         bar = place.figure.colorbar(image, cax=place, spacing="uniform", ticks=look.limits)
         bar.ax.set_yticklabels([f"{limit:g}" for limit in look.limits])
-    bar.ax.tick_params(labelsize=points(8, size), length=2.5 * size, width=0.6, color=INK, labelcolor=INK)
+    bar.ax.tick_params(labelsize=points(8, size), length=2.5 * size, width=0.6, color=ink, labelcolor=ink)
     unit = look.unit.replace(" in ", " in\n")
-    bar.ax.set_title(unit, loc="left", fontsize=points(8, size), color=INK, pad=5 * size)
-    bar.outline.set(linewidth=0.6, edgecolor=INK)
+    bar.ax.set_title(unit, loc="left", fontsize=points(8, size), color=ink, pad=5 * size)
+    bar.outline.set(linewidth=0.6, edgecolor=ink)
 
 
 def _beside(ax: Axes, _bar: Any, _renderer: Any) -> Bbox:
@@ -320,5 +330,6 @@ def draw_legend(ax: Axes, look: Look, drawn: Map, *, dry: bool, size: float) -> 
         ncols=len(entries),
         fontsize=points(7.5, size),
         columnspacing=1.4,
+        labelcolor=ink_on(ax),
         **_KEY,
     )

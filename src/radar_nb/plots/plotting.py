@@ -26,7 +26,15 @@ from radar_nb.plots.maps import (
     wrapped,
 )  # fmt: skip
 from radar_nb.plots.selection import cells, one_field, several_fields
-from radar_nb.plots.style import INK, amount_minutes, credit, forecast_label, name_label, period_label, time_label
+from radar_nb.plots.style import (
+    amount_minutes,
+    credit,
+    forecast_label,
+    ink_on,
+    name_label,
+    period_label,
+    time_label,
+)
 from radar_nb.reading.intervals import ends_of
 from radar_nb.runtime.wording import human_interval, human_time
 from radar_nb.runtime.zones import find_zone
@@ -154,7 +162,8 @@ def plot(
         Without `da.attrs["radars"]` the sites are those of today's network.
     extent : str, tuple of float, Place, GeoDataFrame or path, optional
         The part to draw, rounded up to whole cells: a town, "Leipzig" or "Leipzig +- 25 km" (40 km by default,
-        names as in `place`); a box `(west, south, east, north)` in degrees; or shapes, drawn as `areas`.
+        names as in `place`); a point `(lon, lat)`, with 40 km around it; a box `(west, south, east, north)` in
+        degrees; or shapes, drawn as `areas`.
     areas : GeoDataFrame, GeoSeries or path, optional
         Polygons in any CRS, drawn over the field, named by the table's index or its column `name`.
     vmin, vmax : float, optional
@@ -361,7 +370,7 @@ def draw_facets(
         name = _name(da.isel({along: number}), along, zone)
         if not np.isfinite(values).any():
             name += ", no data"
-        ax.set_title(name, loc="left", fontsize=8, color=INK, pad=3)
+        ax.set_title(name, loc="left", fontsize=8, color=ink_on(ax), pad=3)
         axes.flat[number] = ax
     _draw_around(figure, sheet, headline, " | ".join(sources(shared, credit(da))))
     if colorbar:
@@ -373,8 +382,10 @@ def draw_facets(
 
 def _draw_around(figure: Figure, sheet: Sheet, headline: str, credit: str) -> None:
     wide, high = sheet.size
-    figure.text(_LEFT / wide, 1 - _ABOVE / high, headline, va="top", fontsize=10, color=INK, linespacing=1.25)
-    figure.text(1 - _LEFT / wide, 0.08 / high, credit, ha="right", fontsize=6.5, color=INK)
+    figure.text(
+        _LEFT / wide, 1 - _ABOVE / high, headline, va="top", fontsize=10, color=ink_on(figure), linespacing=1.25
+    )
+    figure.text(1 - _LEFT / wide, 0.08 / high, credit, ha="right", fontsize=6.5, color=ink_on(figure))
 
 
 def _draw_legend(figure: Figure, ax: Axes, sheet: Sheet, look: Look, drawn: Map, *, dry: bool) -> None:

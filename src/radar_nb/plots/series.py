@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.basemap import HALO
-from radar_nb.plots.style import INK, credit, forecast_label, name_label, unit_label
+from radar_nb.plots.style import credit, forecast_label, ink_on, name_label, unit_label
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
 
@@ -145,7 +145,7 @@ def plot_series(
     _draw_missing(ax, series)
     labels = [] if single or cumulative else _peaks(ax, series)
     if cumulative:
-        labels = _draw_sums(ax, series, [INK] if single else colours)
+        labels = _draw_sums(ax, series, [ink_on(ax)] if single else colours)
     _draw_words(ax, da, series, title)
     _spread(ax, labels)
     return ax
@@ -227,7 +227,7 @@ def _draw_missing(ax: Axes, series: _Series) -> None:
             bbox_to_anchor=(1.0, 1.0),
             frameon=False,
             fontsize=8,
-            labelcolor=INK,
+            labelcolor=ink_on(ax),
             borderaxespad=0.1,
         )
 
@@ -259,7 +259,7 @@ def _draw_sums(ax: Axes, series: _Series, colours: Sequence[str]) -> list[Annota
         if not single:
             labels.append(_label(right, name, (series.edges[-1], sums[-1]), colour, xytext=(-4, 3), ha="right"))
     gaps = ", gaps left out" if np.isnan(series.values).any() else ""
-    right.set_ylabel(f"running sum in mm{gaps}", color=INK, fontsize=8.5)
+    right.set_ylabel(f"running sum in mm{gaps}", color=ink_on(right), fontsize=8.5)
     right.set_ylim(bottom=0)
     _dress(right)
     return labels
@@ -308,13 +308,13 @@ def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) 
         units = unit_label("mm", series.minutes) if series.minutes else "mm in each interval"
     if series.together > 1:
         units = f"{units}, the largest of each {series.together}"
-    ax.set_title(name if title is None else title, loc="left", fontsize=10, color=INK)
-    ax.set_ylabel(units, color=INK, fontsize=8.5)
+    ax.set_title(name if title is None else title, loc="left", fontsize=10, color=ink_on(ax))
+    ax.set_ylabel(units, color=ink_on(ax), fontsize=8.5)
     covered = "" if series.doubt else ", each value over the interval that it covers"
-    ax.set_xlabel(f"UTC{covered}", loc="left", fontsize=8, color=INK)
+    ax.set_xlabel(f"UTC{covered}", loc="left", fontsize=8, color=ink_on(ax))
     ax.annotate(
         credit(da), (1, 0), xytext=(0, -36), xycoords="axes fraction", textcoords="offset points",
-        ha="right", fontsize=6, color=INK,
+        ha="right", fontsize=6, color=ink_on(ax),
     )  # fmt: skip
     locator = AutoDateLocator(tz="UTC")  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
@@ -323,12 +323,12 @@ def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) 
     if da.attrs.get("units") == "mm":
         ax.set_ylim(0, max(1.12 * np.nanmax(series.values, initial=0.0), 0.1))
     if np.isnan(series.values).all():
-        ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", color=INK)
+        ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", color=ink_on(ax))
     _dress(ax)
 
 
 def _dress(ax: Axes) -> None:
-    ax.xaxis.get_offset_text().set(fontsize=8, color=INK)
-    ax.tick_params(labelsize=8, color=INK, labelcolor=INK, width=0.6, length=3)
+    ax.xaxis.get_offset_text().set(fontsize=8, color=ink_on(ax))
+    ax.tick_params(labelsize=8, color=ink_on(ax), labelcolor=ink_on(ax), width=0.6, length=3)
     for name, spine in ax.spines.items():
-        spine.set(linewidth=0.6, color=INK, visible=name != "top")
+        spine.set(linewidth=0.6, color=ink_on(ax), visible=name != "top")

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, ListedColormap, Normalize, to_rgba
 from matplotlib.ticker import MaxNLocator
 
 from radar_nb.dwd.products import PRODUCTS
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import xarray as xr
+    from matplotlib.artist import Artist
     from numpy.typing import NDArray
 
 _HOUR, _DAY = 60, 1440
@@ -66,6 +67,8 @@ _KINDS = {
 """Colours of the kinds of hydrometeor: rain blue, freezing violet, snow green, ice orange to red."""
 DRY, NO_DATA, INK = "#fdfdfb", "#c8c8c8", "#1a1a1a"
 """Colours of cells below the first class, of cells without data, and of lines and letters."""
+PAPER = "#ececec"
+"""Colour of lines and letters beside a map or chart on a dark page."""
 CREDIT, SYNTHETIC = "Datenbasis: Deutscher Wetterdienst", "Synthetic data, made up by radar_nb"
 """The source of the data, as DWD's licence requires it, and its replacement on synthetic fields."""
 
@@ -208,6 +211,14 @@ def class_colours(cmap: str | Colormap | None, count: int, *, reflectivity: bool
     else:
         raise SettingsError(f"unknown colour map cmap={cmap!r}: use 'dwd', a colour map of Matplotlib, or None")
     return ListedColormap(base(np.linspace(0, 1, count)), bad=NO_DATA, under=DRY)
+
+
+def ink_on(artist: Artist) -> str:
+    """Return the colour of letters on the page that an artist lies on: light on a dark page."""
+    figure: Any = artist.get_figure(root=True)
+    red, green, blue, opacity = to_rgba(figure.get_facecolor())
+    dark = opacity > 0.5 and 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+    return PAPER if dark else INK
 
 
 def amount_minutes(field: xr.DataArray) -> int | None:
