@@ -1,7 +1,7 @@
 """Processor time of the main steps, compared with another commit's.
 
     git worktree add ../former 69376b5
-    python benchmarks/former.py ../former/src [--archive YW2017.002_202006.tar] [--runs 5]
+    python benchmarks/former.py ../former/src [--archive YW2017.002_202006.tar] [--runs 5] [--only STEP]
 
 Each run has its own process, with the libraries of this environment; the two versions take turns. A figure is the
 processor time of the step, without the imports: it hardly depends on what else the machine does. POSIX only.
@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("former", type=Path, help="the other commit's src")
     parser.add_argument("--archive", type=Path, default=ARCHIVE)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", choices=STEPS, action="append", help="measure this step alone")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
@@ -86,7 +87,7 @@ def main() -> None:
         shutil.copy(options.archive, served)
         with Mirror(folder) as mirror:
             print("| what | before | now | ratio |", "| --- | --- | --- | --- |", sep="\n")
-            for step in STEPS:
+            for step in options.only or STEPS:
                 turns = [
                     [measured(step, src, options.archive, mirror.url) for src in sources]
                     for _ in range(options.runs)
