@@ -248,6 +248,31 @@ def test_a_part_of_the_map_is_drawn(real_frames: Path, tmp_path: Path, capsys: p
         assert text in capsys.readouterr().err
 
 
+def test_maps_for_the_web_are_written_by_suffix(
+    real_frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Plot writes the part that the options name as KMZ, GeoJSON, GeoTIFF or PNG in EPSG:3857."""
+    pytest.importorskip("rasterio", reason="GeoTIFF needs the extra gis")
+    path = str(real_frames / "raa01-yw2017.002_10000-2006131525-dwd---bin")
+    part = ["--place", "Leipzig", "--within", "40km"]
+
+    for name, more in (
+        ("a.kmz", []),
+        ("a.geojson", ["--classes", "0.1", "1"]),
+        ("a.tif", []),
+        ("a.png", ["--web"]),
+    ):
+        assert main(["plot", path, *part, "--output", str(tmp_path / name), *more]) == 0
+    facts = json.loads((tmp_path / "a.png.json").read_text(encoding="utf-8"))
+    edges = facts["bounds_in_degrees"]
+    assert (edges["west"], edges["south"]) == pytest.approx((11.75, 50.96), abs=0.05)
+    limits = {one["properties"]["from"] for one in json.loads((tmp_path / "a.geojson").read_text())["features"]}
+    assert limits == {0.1, 1}
+    capsys.readouterr()
+    assert main(["plot", path, "--web", "--output", str(tmp_path / "a.gif")]) == 1
+    assert "--web cannot write a.gif: choose a name that ends in .png or .kmz" in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback() -> None:
     """With --debug the error is raised."""
     with pytest.raises(UnknownProduct, match="'YX'"):

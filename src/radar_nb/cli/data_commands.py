@@ -16,6 +16,7 @@ from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_bytes, human_time
+from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
     import argparse
@@ -47,8 +48,16 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
         "--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25 (UTC, or in --timezone)"
     )
     plot.add_argument(
-        "--output", metavar="FILE", default="field.png", type=user_path, help="picture file (field.png)"
+        "--output",
+        metavar="FILE",
+        default="field.png",
+        type=user_path,
+        help="picture file; .kmz, .kml, .geojson and .tif write fields for maps on the web (field.png)",
     )
+    plot.add_argument("--web", action="store_true",
+                      help="with a .png: the field alone in EPSG:3857, its bounds in a .json beside")  # fmt: skip
+    plot.add_argument("--classes", metavar="LIMIT", nargs="+", type=float, help="limits of the classes, rising")
+    plot.add_argument("--cmap", metavar="NAME", help="dwd, or a colour map of Matplotlib")
     plot.add_argument("--place", metavar="TOWN", help="draw the area around a town, such as Leipzig")
     plot.add_argument(
         "--within", metavar="LENGTH", help="with --place: its distance to the edges, such as 25km (40km)"
@@ -185,10 +194,21 @@ def facts_of(ds: xr.Dataset) -> dict[str, Any]:
     }
 
 
+_WEB = (".kmz", ".kml", ".geojson", ".tif", ".tiff")
+"""Suffixes of maps for the web; a .png is one with --web."""
+
+
 def _plot(options: argparse.Namespace) -> int:
-    field = _field(options)
+    web = options.output.suffix.lower() in _WEB
+    if options.web and not web and options.output.suffix.lower() != ".png":
+        raise SettingsError(
+            f"--web cannot write {options.output.name}: choose a name that ends in .png or {', '.join(_WEB)}"
+        )
+    field = _field(options, several=web)
     lead = options.lead if "lead_time" in field.coords else None
     extent = _extent(options)
+    if web or options.web:
+        return _write_web(field, lead, extent, options)
     ax = rn.plot(
         field,
         time=options.time,
@@ -197,8 +217,24 @@ def _plot(options: argparse.Namespace) -> int:
         areas=options.areas,
         timezone=options.timezone,
         graticule=options.graticule,
+        classes=options.classes,
+        cmap=options.cmap,
     )
     save_picture(ax, options.output, dpi=options.dpi)
+    return 0
+
+
+def _write_web(field: xr.DataArray, lead: str | None, extent: Any, options: argparse.Namespace) -> int:
+    """Write the fields within an extent as a file for maps on the web."""
+    from radar_nb.plots.basemap import part_within  # noqa: PLC0415
+    from radar_nb.plots.selection import one_field, several_fields  # noqa: PLC0415
+
+    zone = None if options.timezone is None else find_zone(options.timezone)
+    many = options.time is None and field.sizes.get("time", 1) > 1
+    chosen = several_fields(field, "time") if many else one_field(field, options.time, lead, zone)
+    raster = options.output.suffix.lower() in {".tif", ".tiff"}
+    look = {"crs": 3857} if raster else {"classes": options.classes, "cmap": options.cmap}
+    say(rn.export(part_within(chosen, extent).to_dataset(), options.output, **look))
     return 0
 
 
@@ -213,8 +249,8 @@ def _extent(options: argparse.Namespace) -> Any:
     return options.box or options.areas
 
 
-def _field(options: argparse.Namespace) -> xr.DataArray:
-    """Return the variable to draw, over the time of validity if it is a forecast."""
+def _field(options: argparse.Namespace, *, several: bool = False) -> xr.DataArray:
+    """Return the variable to draw, over the time of validity if it is a forecast; one time unless `several`."""
     from radar_nb.analysis.inputs import read_netcdf  # noqa: PLC0415
 
     source = source_of(options)
@@ -228,7 +264,7 @@ def _field(options: argparse.Namespace) -> xr.DataArray:
         raise SettingsError(f"{source} holds {', '.join(names)}: choose one with --variable, such as {names[0]}")
     field = _over_validity(ds[wanted], options)
     run = "forecast_reference_time" in field.coords and not field["forecast_reference_time"].ndim
-    if field.sizes.get("time", 1) > 1 and options.time is None and not run:
+    if field.sizes.get("time", 1) > 1 and options.time is None and not run and not several:
         first, last = (human_time(moment) for moment in field["time"].values[[0, -1]])
         raise SettingsError(
             f"{wanted} has {field.sizes['time']} times, from {first} to {last}: choose one with --time"
