@@ -4,7 +4,8 @@ A code is the integer that a file stores for a cell. The room may know `dwd` and
 server nor xarray. A frame's way from an archive to a value: `streams` inflates bytes, `archives` walks through any
 nesting and verifies it, `index` stores the position of each frame, `cursor.iter_codes` reads frames at these
 positions, `radolan`, `runlength`, `odim`, `netcdf` or `esri_ascii` turn their bytes into codes, and
-`packing.Packing` turns codes into values and flags. `extraction` unpacks archives into folders, and `names` checks
+`packing.Packing` turns codes into values and flags; `hdf5_twins` recognises composites that differ from one read
+before in times and field alone. `extraction` unpacks archives into folders, and `names` checks
 whether names are safe and parses them. Start with `radolan` (one binary frame) and `archives`.
 """
 
