@@ -13,6 +13,7 @@ import xarray as xr
 from lmoments3 import distr
 from scipy import optimize, stats
 
+from radar_nb.analysis import likelihood
 from radar_nb.analysis import return_levels as fits
 from radar_nb.analysis.extremes import annual_maxima
 from radar_nb.analysis.return_levels import KOSTRA_SHAPE, percentiles, reduced, return_levels, return_period
@@ -184,10 +185,11 @@ def test_percentiles_equal_numpys() -> None:
     np.testing.assert_allclose(found[1], np.nanquantile(some, [0.05, 0.5, 0.95], axis=-1), rtol=1e-14)
 
 
-@pytest.mark.parametrize("method", ["lmoments", "kostra"])
+@pytest.mark.parametrize("method", ["lmoments", "ml", "kostra", "dgev"])
 def test_python_calls_do_not_grow_with_the_map(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fitting twenty times as many cells at once makes as many calls of Python functions."""
     monkeypatch.setattr(fits, "_ROOM", 1 << 40)
+    monkeypatch.setattr(likelihood, "_STEPS", 5)  # otherwise the slowest cell decides on their number
     dims = ("duration", "point")
     hours = np.array([60, 360], "timedelta64[m]").astype("timedelta64[ns]")
     many = maxima(np.random.default_rng(1).gumbel(30, 8, (21, 2, 200)), *dims).assign_coords(duration=hours)
@@ -375,9 +377,15 @@ def test_kostra_has_return_periods_of_any_duration() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"method": "pwm"}, "unknown method='pwm': choose one of lmoments, kostra"),
+        ({"method": "pwm"}, "unknown method='pwm': choose one of lmoments, ml, kostra, dgev"),
         ({"counted": "events"}, "unknown counted='events': choose one of annual, partial"),
         ({"counted": "partial", "return_periods": [0]}, "pass years, each more than 0"),
+        ({"region": -1}, "region=-1: pass a number of rows and columns, such as 9"),
+        ({"region": 2.5}, "region=2.5: pass a number of rows and columns"),
+        (
+            {"region": 9, "method": "ml"},
+            "region=9 with method='ml': regions are pooled by method=",
+        ),
     ],
 )
 def test_unknown_methods(changes: dict[str, Any], text: str) -> None:
@@ -390,3 +398,68 @@ def test_kostra_needs_durations() -> None:
     """KOSTRA's method needs several durations and raises for one."""
     with pytest.raises(SeriesError, match='method="kostra" needs a dimension duration of two or more'):
         return_levels(maxima(SAMPLES[:, 0]), [10], method="kostra")
+
+
+# --- regions --------------------------------------------------------------------------------------------------
+
+
+def field(rows: int = 12, cols: int = 9, years: int = 25) -> xr.DataArray:
+    """Return annual maxima of cells with one shape and different means."""
+    rng = np.random.default_rng(11)
+    values = stats.genextreme.rvs(-0.1, 3, 1, size=(years, rows, cols), random_state=rng)
+    return maxima(values * np.linspace(8, 12, cols), "y", "x")
+
+
+def test_a_region_is_a_weighted_mean_of_neighbours() -> None:
+    """A cell has its own mean and the weighted L-moment ratios of the cells around it, at edges and with gaps."""
+    values = field()
+    values[3:8, 2, 3] = np.nan
+    values[4:, 6, 6] = np.nan  # too few years
+
+    found = return_levels(values, [10], resamples=0, region=2)
+
+    alone = {at: values.values[:, at[0], at[1]] for at in np.ndindex(12, 9)}
+    ratios = {}
+    for at, sample in alone.items():
+        known = sample[np.isfinite(sample)]
+        if known.size >= 5:
+            l1, l2, t3 = lm.lmom_ratios(known, nmom=3)
+            ratios[at] = (known.size, l2 / l1, t3)
+    for row, col in ((0, 0), (2, 2), (2, 3), (7, 7), (11, 8)):
+        near = [at for at in ratios if max(abs(at[0] - row), abs(at[1] - col)) <= 2]
+        share = [ratios[at][0] * (1 - np.hypot(at[0] - row, at[1] - col) / 6) for at in near]
+        t, t3 = (np.average([ratios[at][part] for at in near], weights=share) for part in (1, 2))
+        c, location, scale = (float(found[name][row, col]) for name in ("shape", "location", "scale"))
+        first, second, third = distr.gev(c=c, loc=location, scale=scale).lmom_ratios(nmom=3)
+        np.testing.assert_allclose([first, second / first, third], [np.nanmean(alone[row, col]), t, t3], rtol=1e-6)
+    assert np.isnan(found.level[0, 6, 6])
+    assert found.attrs["region"] == 2
+
+
+def test_regions_scatter_less() -> None:
+    """Where neighbours share a shape, pooled shapes scatter less than half as much, and intervals are narrower."""
+    values = field(30, 30)
+
+    alone, pooled = (return_levels(values, [50], resamples=30, region=region) for region in (0, 9))
+
+    assert float(pooled["shape"].std()) < float(alone["shape"].std()) / 2
+    assert float((pooled.upper - pooled.lower).mean()) < float((alone.upper - alone.lower).mean())
+    assert ((pooled.lower <= pooled.level) & (pooled.level <= pooled.upper)).mean() > 0.8
+
+
+def test_regions_do_not_depend_on_blocks_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows fitted in blocks have the same levels as all at once, for every duration."""
+    values = xr.concat([field(), 2 * field()], "duration").transpose("year", "y", "duration", "x")
+    whole = return_levels(values, [10], resamples=5, region=2)
+    monkeypatch.setattr(fits, "_ROOM", 1)
+
+    again = return_levels(values, [10], resamples=5, region=2)
+
+    xr.testing.assert_allclose(again, whole, rtol=1e-12)
+    np.testing.assert_allclose(whole.level.isel(duration=1), 2 * whole.level.isel(duration=0), rtol=1e-9)
+
+
+def test_a_region_needs_fields() -> None:
+    """Regions of points raise."""
+    with pytest.raises(SeriesError, match=r"region=3, but the maxima have no fields \(y, x\)"):
+        return_levels(maxima(SAMPLES, "point"), [10], region=3)
