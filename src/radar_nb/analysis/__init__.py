@@ -7,7 +7,8 @@ hours, days and months, `blocks` reads long series, `points` and `areas` decide 
 Heavy rain: `moving_sums` (windows), `extremes` (maxima, thresholds; `stored_extremes` for decades),
 `return_levels` (`likelihood` fits), `storms`, `events`, `design_storms`. `checks` finds faulty frames. Forecasts:
 `verification` compares them with an analysis, `nowcast` answers from the newest one, `until_now` adds up to now.
-`citation` names the data's source. The room may import `cube`, `reading` and the rooms below them; it draws nothing.
+`citation` names the data's source. The room may import `cube`, `reading` and the rooms below them; it draws
+nothing.
 """
 
 __all__ = [
