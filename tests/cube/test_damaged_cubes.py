@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from support import forked_readers
 from support.cubes import archive, files
-from support.damaged_cubes import HOSTILE, edit, make_old, with_note
+from support.damaged_cubes import DAMAGED, HOSTILE, edit, make_old, numbers, recorded, with_note
 
 from radar_nb.cube import checking
 from radar_nb.cube.building import build_cube
@@ -459,6 +459,46 @@ class TestForgedRecords:
         with pytest.raises(DamagedShard, match="no valid record of its day"):
             DayRecord.of(zlib.compress(data * times, 9), name="shard")
 
+    @pytest.mark.parametrize("kind", [kind for kind in DAMAGED if "record" in kind])
+    def test_a_record_states_the_frames_of_its_shard(self, kind: str, cube: Path, hours: Path) -> None:
+        """A day that claims frames which it lacks, or lacks those that it has, is damaged; a build mends it."""
+        expected = open_cube(cube).load()
+        DAMAGED[kind](cube)
+
+        with pytest.raises(
+            DamagedShard, match="has a record of its day that contradicts its chunks: run repair_cube"
+        ):
+            open_cube(cube)
+        with pytest.raises(Incomplete, match="contradicts its chunks"):
+            verify_cube(cube, progress=False)
+        assert [outcome.state for outcome in repair_cube(cube, progress=False).outcomes].count("done") == 1
+        build_cube(hours, cube, client=False, progress=False)
+        xr.testing.assert_identical(open_cube(cube).load(), expected)
+
+    def test_verification_counts_the_cells_of_each_frame(self, cube: Path) -> None:
+        """A frame that lies in a chunk with others is not seen in the index; its cells are counted."""
+
+        def one_more(record: dict[str, Any]) -> None:
+            valid = np.frombuffer(base64.b64decode(record["valid"]), "<i4").copy()
+            of_step = np.frombuffer(base64.b64decode(record["of_step"]), "<i2").copy()
+            (absent, *_) = np.flatnonzero(valid < 0)
+            valid[absent], of_step[absent] = 7, 0
+            record |= {"valid": numbers("<i4", valid), "of_step": numbers("<i2", of_step)}
+
+        recorded(cube, one_more)
+
+        with pytest.raises(Incomplete, match=r"has 0 cells with data in step \d+, and its record states 7"):
+            verify_cube(cube, progress=False)
+
+    def test_many_damaged_days_are_not_all_read(self, cube: Path) -> None:
+        """An error counts a hundred damaged days and reads no others; a report names all of them."""
+        for number in range(150):
+            (cube / "RW" / f"c.{number}.0.0").write_bytes(b"damaged")
+
+        with pytest.raises(DamagedShard, match="at least 100 days are damaged"):
+            open_cube(cube)
+        assert open_cube(cube, errors="report").attrs["problems"].endswith("and 130 more")
+
     @pytest.mark.parametrize(
         "head",
         [b"null", b"[1]", b"[" * 100_000, b'["x", [["a", "b"]]]', b"[1e999, [[1, 2, 3, -4]]]", b"\xff"],
@@ -468,7 +508,7 @@ class TestForgedRecords:
         """The shards are read instead."""
         expected = open_cube(cube).load()
         (path,) = cache_folder().glob("*.ledger")
-        body = b"radar_nb ledger 1\n" + len(head).to_bytes(4, "little") + head
+        body = b"radar_nb ledger 2\n" + len(head).to_bytes(4, "little") + head
         path.write_bytes(body + zlib.crc32(body).to_bytes(4, "little"))
 
         assert load_records(str(cube)) == {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import struct
 import tracemalloc
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -10,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
+from support.damage import with_texts
 from support.radklim_forms import TIMES, frames, netcdf
 
 from radar_nb.errors import FrameError, HeaderError, UnsafeMember
+from radar_nb.formats.hdf5_texts import VariableTexts
 from radar_nb.formats.netcdf import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 NAME, DATA = netcdf()
 LAST = frames()[2][2]
@@ -181,8 +186,8 @@ def _crowded(file: Any) -> None:
         file.attrs[f"a{number}"] = 0
 
 
-def test_texts_of_variable_length_are_not_read() -> None:
-    """HDF5 reserves what such a text claims to need, up to 4 GB, so that none is read; the others are."""
+def test_long_texts_are_not_read() -> None:
+    """A list of texts or a text above 64 KiB needs no memory; the others are read."""
     data = changed(_many_texts)
     Fields(data, "mine.nc")
 
@@ -195,15 +200,66 @@ def test_texts_of_variable_length_are_not_read() -> None:
     assert peak < 30 << 20  # the texts have 60 MB
 
 
-def test_a_unit_of_variable_length_is_refused() -> None:
-    """The unit is not guessed where its text cannot be read safely."""
+def _by_xarray(engine: str, kind: str, folder: Path) -> bytes:
+    """Return the file as xarray writes it again, with texts of fixed (NC_CHAR) or variable length (NC_STRING)."""
+    netcdf4, xarray = pytest.importorskip("netCDF4"), pytest.importorskip("xarray")
+    pytest.importorskip({"netcdf4": "netCDF4"}.get(engine, engine))
+    source, path = folder / "source.nc", folder / "again.nc"
+    source.write_bytes(DATA)
+    with xarray.open_dataset(source, engine="h5netcdf") as opened:
+        opened.assign_attrs(history="Höhe " * 9).to_netcdf(path, engine=engine)
+    with netcdf4.Dataset(path, "a") as file:
+        for holder in (file, *file.variables.values()):
+            for key in holder.ncattrs():
+                if isinstance(text := holder.getncattr(key), str):
+                    holder.delncattr(key)
+                    (holder.setncattr_string if kind == "NC_STRING" else holder.setncattr)(key, text)
+    return path.read_bytes()
 
-    def change(file: Any) -> None:
-        del file["RR"].attrs["units"]
-        file["RR"].attrs.create("units", "kg m-2", dtype=_TEXTS)
 
+@pytest.mark.filterwarnings("ignore:.*__array__.*:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["NC_CHAR", "NC_STRING"])
+@pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
+def test_files_of_ordinary_writers_open(engine: str, kind: str, tmp_path: Path) -> None:
+    """VariableTexts of fixed and of variable length are read, as netCDF4, h5netcdf and xarray write them."""
+    data = _by_xarray(engine, kind, tmp_path)
+    with h5py.File(io.BytesIO(data)) as file:
+        assert file["RR"].attrs.get_id("units").get_type().is_variable_str() == (kind == "NC_STRING")
+
+    found = Fields(data, NAME)
+
+    np.testing.assert_array_equal(found.codes(2), np.where(COUNTS < 0, 0x29C4, COUNTS))
+    np.testing.assert_array_equal(found.times, np.array(TIMES))
+    assert Fields(data, "renamed.nc").header.reanalysis == "2017.002"
+
+
+def _claiming(data: bytes, length: int) -> bytes:
+    """Return the file with another length in each reference to a text of six bytes, such as the unit."""
+    heaps = [re.escape(struct.pack("<Q", found.start())) for found in re.finditer(b"GCOL", data)]
+    claim = re.escape(struct.pack("<I", 6)) + b"(?=" + b"|".join(heaps) + b")"
+    forged, count = re.subn(claim, lambda _: struct.pack("<I", length), data)
+    assert count
+    return forged
+
+
+@pytest.mark.parametrize("length", [7, 65_537, 0xFFFFFFF0])
+def test_a_text_that_claims_another_length_is_refused(length: int) -> None:
+    """HDF5 would fill the 4 GB that six bytes claim to need; radar_nb compares the claim with the file first."""
     with pytest.raises(HeaderError, match="states RR in '', and RADKLIM's is in kg m-2"):
-        Fields(changed(change), NAME)
+        Fields(_claiming(with_texts(DATA, "earliest"), length), NAME)
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_a_text_is_read_in_its_own_length_or_not_at_all(libver: str) -> None:
+    """The claim and the heap agree, in headers of objects of both versions and in an index of attributes."""
+    data = with_texts(DATA, libver)
+    with h5py.File(io.BytesIO(data)) as file:
+        address = h5py.h5o.get_info(file["RR"].id).addr
+
+    assert VariableTexts(data).read(address, "units") == b"kg m-2"
+    assert VariableTexts(data).read(address, "note11") == ("ä" * 11).encode()
+    assert VariableTexts(_claiming(data, 5)).read(address, "units") is None
+    assert VariableTexts(data[:-1]).read(len(data), "units") is None
 
 
 def test_a_root_with_thousands_of_attributes_is_refused() -> None:

@@ -301,7 +301,22 @@ def _netcdf_files() -> list[bytes]:
             field = nc.create_dataset("RR", data=np.full((1, 1100, 900), 25, "i2"), **layout)
             field.attrs.update(attrs)
         made.append(file.getvalue())
-    return made
+    return made + [with_texts(whole, libver) for libver in ("earliest", "latest")]
+
+
+def with_texts(netcdf: bytes, libver: str) -> bytes:
+    """Return a netCDF file with texts of variable length, and so many that the latest HDF5 makes an index."""
+    made = io.BytesIO()
+    with h5py.File(io.BytesIO(netcdf)) as old, h5py.File(made, "w", libver=libver) as new:
+        for key in old:
+            old.copy(key, new)
+        for place, source in ((new, old), (new["RR"], old["RR"]), (new["time"], old["time"])):
+            texts = {
+                key: source.attrs[key].decode() for key in source.attrs if source.attrs[key].dtype.kind == "S"
+            }
+            for key, text in (texts | {f"note{number}": "ä" * number for number in range(12)}).items():
+                place.attrs[key] = text
+    return made.getvalue()
 
 
 def _grid_heads() -> list[bytes]:

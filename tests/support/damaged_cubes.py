@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -182,11 +183,37 @@ def _flipped(key: str) -> Callable[[Path], None]:
     return change
 
 
+def recorded(folder: Path, change: Callable[[dict[str, Any]], object], *, empty: bool = False) -> None:
+    """Change the record of the first day, and leave out its chunks if `empty`."""
+    cube = load_cube(Folder(folder))
+    if cube is None:
+        raise FileNotFoundError(folder)
+    path = folder / cube.key(min(cube.listed()))
+    record = json.loads(zlib.decompress(Shard.of(path.read_bytes(), cube.shards, name="shard").note))
+    change(record)
+    note = zlib.compress(json.dumps(record, sort_keys=True).encode(), 1)
+    path.write_bytes(
+        ShardEncoder(cube.shards).finish(note) if empty else with_note(path.read_bytes(), cube.shards, note)
+    )
+
+
+def numbers(kind: str, values: Any) -> str:
+    """Return integers as a record stores them."""
+    return base64.b64encode(np.asarray(values, kind).tobytes()).decode()
+
+
+def _no_frames(record: dict[str, Any]) -> None:
+    steps = len(base64.b64decode(record["of_step"])) // 2
+    record |= {"of_step": numbers("<i2", [-1] * steps), "valid": numbers("<i4", [-1] * steps), "shifts": {}}
+
+
 DAMAGED: dict[str, Callable[[Path], None]] = {
     "a shard of another day": _copied("RW"),
     "flags of another day": _copied("flags"),
     "a bit of a shard": _flipped("RW/c.6860.0.0"),
     "a bit of the flags": _flipped("flags/c.6860.0.0"),
+    "a record of frames that the shard lacks": lambda folder: recorded(folder, lambda _: None, empty=True),
+    "a shard of frames that the record lacks": lambda folder: recorded(folder, _no_frames),
     "a bit of x": _flipped("x/c/0"),
     "a bit of y": _flipped("y/c/0"),
     "no x": lambda folder: (folder / "x" / "c" / "0").unlink(),

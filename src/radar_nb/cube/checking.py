@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.cube.day import DayJob
-    from radar_nb.cube.day_records import DayRecord
+    from radar_nb.cube.day_records import DayRecord, StoredDay
     from radar_nb.cube.description import Cube
     from radar_nb.cube.shards import Chunk
     from radar_nb.runtime.progress import Reporter
@@ -137,6 +137,7 @@ def _fault(cube: Cube, jobs: dict[int, DayJob], day: int) -> RadarNbError | None
         if stored is None:
             return CubeError(f"{_name(day)} was never built: build_cube adds it")
         codes = _chunks(cube, day, flags=False)
+        _count(cube, stored, codes)
         flags = _chunks(cube, day, flags=True) if cube.has_flags else {}
         if day in jobs:
             _compare(cube, jobs[day], stored.record, codes, flags)
@@ -162,6 +163,20 @@ def _decoded(shard: Shard, data: memoryview) -> Chunks:
         chunks[chunk] = np.empty(shard.layout.chunk, shard.layout.dtype)
         shard.decode(chunk, data[start : start + length], chunks[chunk])
     return chunks
+
+
+def _count(cube: Cube, stored: StoredDay, codes: Chunks) -> None:
+    """Compare the cells with data in a day's chunks with those that its record counts."""
+    length = cube.shards.chunk[0]
+    cells = np.zeros(cube.steps, np.int64)
+    for (number, _, _), chunk in codes.items():
+        cells[number * length : (number + 1) * length] += np.count_nonzero(chunk != cube.shards.fill, axis=(1, 2))
+    stated = stored.record.valid
+    for step in np.flatnonzero(cells != stated.clip(0)).tolist():
+        raise DamagedShard(
+            f"{cube.store.name}/{stored.file.key} has {cells[step]:,} cells with data in step {step}, and its "
+            f"record states {stated[step]:,}: {REMEDY}"
+        )
 
 
 def _compare(cube: Cube, job: DayJob, record: DayRecord, codes: Chunks, flags: Chunks) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MAGIC = b"radar_nb ledger 1\n"
+_MAGIC = b"radar_nb ledger 2\n"
 _WORD = 4  # bytes of a checksum
 _NOTE_LIMIT = 4 << 20
 """Maximum bytes of an inflated note; real ones have some kilobytes."""

@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -42,6 +42,7 @@ from radar_nb.errors import CubeError, DamagedShard, SeriesError, SettingsError
 from radar_nb.formats.packing import FLAGS, Packing
 from radar_nb.reading.series import ANCHORS
 from radar_nb.runtime.wording import decimal, printable
+from radar_nb.runtime.workers import each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -227,10 +228,11 @@ class Cube:
                     found[day] = file
         return found
 
-    def stored_days(self) -> tuple[dict[int, StoredDay], dict[int, DamagedShard]]:
+    def stored_days(self, most: int | None = None) -> tuple[dict[int, StoredDay], dict[int, DamagedShard]]:
         """Return the existing days, and the errors of days with damaged shards, by number.
 
-        Records that this machine has read before are taken from local copies if the store has not changed them.
+        Records that this machine has read before are taken from local copies if the store has not changed them;
+        damaged shards are read each time. After `most` damaged ones no other is read.
         """
         known = load_records(self.store.identity)
         listed = self.listed()
@@ -240,28 +242,29 @@ class Cube:
             if (copy := known.get(file.key)) is not None and copy.file == file and self._fits(copy.record, day)
         }
         damaged: dict[int, DamagedShard] = {}
+        copies = len(found)
         new = [day for day in listed if day not in found]
-        with ThreadPoolExecutor(_READERS) as pool:
-            for day, result in zip(new, pool.map(lambda day: self._tried(day, listed[day]), new), strict=True):
+        with closing(each(new, lambda day: self._read_day(day, listed[day]), workers=_READERS)) as results:
+            for day, result in results:
                 if isinstance(result, StoredDay):
                     found[day] = result
-                else:
+                elif isinstance(result, DamagedShard):
                     damaged[day] = result
-        if new:
+                else:
+                    raise result
+                if len(damaged) == most:
+                    break
+        if len(found) > copies:
             save_records(self.store.identity, found.values())
-        return dict(sorted(found.items())), damaged
-
-    def _tried(self, day: int, file: StoredFile) -> StoredDay | DamagedShard:
-        try:
-            return self._read_day(day, file)
-        except DamagedShard as error:
-            return error
+        return dict(sorted(found.items())), dict(sorted(damaged.items()))
 
     def _read_day(self, day: int, file: StoredFile) -> StoredDay:
         shard = self.open_shard(file, self.shards)
         record = DayRecord.of(shard.note, name=shard.name)
         if not self._fits(record, day):
             raise self._foreign(shard.name, day, record.day, record.cube)
+        if not _agrees(record, shard):
+            raise DamagedShard(f"{shard.name} has a record of its day that contradicts its chunks: {REMEDY}")
         return StoredDay(record=record, file=file)
 
     def _fits(self, record: DayRecord, day: int) -> bool:
@@ -341,6 +344,15 @@ class Cube:
             f"{self.store.name}/{name} does not belong to the grid {self.grid}: run repair_cube (`radar-nb cube "
             "repair`), which rewrites it"
         )
+
+
+def _agrees(record: DayRecord, shard: Shard) -> bool:
+    """Return whether the cells that a record counts can lie in the chunks that its shard has."""
+    layout = shard.layout
+    cells = record.valid.clip(0).reshape(-1, layout.chunk[0])
+    chunks = shard.filled.sum(axis=(1, 2))
+    room = chunks * math.prod(layout.chunk[1:])
+    return bool(((cells.max(axis=1) > 0) == (chunks > 0)).all() and (cells.max(axis=1) <= room).all())
 
 
 def _decoded(data: bytes | None, like: NDArray[Any]) -> NDArray[Any] | None:

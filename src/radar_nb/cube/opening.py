@@ -46,6 +46,9 @@ _MINUTE = 60  # seconds
 _WIDE = 4
 """Bytes of a code that float32 cannot represent."""
 
+_REPORTED = 100
+"""Number of damaged days after which an error does not count the others."""
+
 STATES = {"never_built": 0, "frame_missing": 1, "frame_there": 2}
 """The possible states of a step."""
 
@@ -128,7 +131,8 @@ def required_cube(store: Any) -> Cube:
 
 def _first(damaged: dict[int, DamagedShard]) -> DamagedShard:
     first = next(iter(damaged.values()))
-    more = f" ({len(damaged)} days are damaged)" if len(damaged) > 1 else ""
+    least = "at least " if len(damaged) == _REPORTED else ""
+    more = f" ({least}{len(damaged)} days are damaged)" if len(damaged) > 1 else ""
     return type(first)(f'{first}{more}; errors="report" opens the rest')
 
 
@@ -144,7 +148,7 @@ def sound_days(
     DamagedShard
         A day is half-written or damaged.
     """
-    days, damaged = cube.stored_days()
+    days, damaged = cube.stored_days(_REPORTED if errors == "raise" else None)
     if damaged and errors == "raise":
         raise _first(damaged)
     if not days:

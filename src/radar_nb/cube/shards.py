@@ -222,9 +222,15 @@ class Shard:
             raise DamagedShard(f"{name} has chunks beyond its end ({size:,} bytes): {REMEDY}")
         return cls(layout=layout, name=name, note=bytes(tail[foot - length : foot]), index=places)
 
+    @property
+    def filled(self) -> NDArray[np.bool_]:
+        """Which chunks have more than fill values, by their numbers along time, y and x."""
+        filled: NDArray[np.bool_] = self.index[..., 0] != _EMPTY
+        return filled
+
     def chunks(self) -> tuple[Chunk, ...]:
         """Return the chunks with more than fill values."""
-        return tuple((int(t), int(y), int(x)) for t, y, x in np.argwhere(self.index[..., 0] != _EMPTY))
+        return tuple((int(t), int(y), int(x)) for t, y, x in np.argwhere(self.filled))
 
     def span(self, chunk: Chunk) -> tuple[int, int] | None:
         """Return a chunk's offset and length in the shard; None if it has only fill values."""

@@ -19,7 +19,7 @@ from zlib_ng import zlib_ng
 from radar_nb.dwd.grids import find_grid
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError
-from radar_nb.formats.odim import CHUNK_LIMIT, DEFLATE, SHUFFLE, UntrustedFile, open_hdf5, stored_value
+from radar_nb.formats.odim import CHUNK_LIMIT, DEFLATE, SHUFFLE, UntrustedFile, open_hdf5
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE, Header
 from radar_nb.runtime.wording import printable
 
@@ -109,7 +109,7 @@ class Fields:
             self._packing = _packing(file, field)
             self._dtype = field.dtype
             self._fill = field.fillvalue
-            software = _text(file.root, "software")
+            software = _text(file, file.root, "software")
             self._chunks = field.chunks
             self._filters = _filters(field)
             self._places = _places(field) if self._direct else {}
@@ -160,7 +160,7 @@ class Fields:
                 f"has the variable {_FIELD} of shape {field.shape} and type {field.dtype}, and RADKLIM's has "
                 f"time, y and x: {_OPEN}"
             )
-        if (unit := _text(field, "units")) not in _UNITS:
+        if (unit := _text(file, field, "units")) not in _UNITS:
             raise file.refusal(f"states {_FIELD} in {unit[:40]!r}, and RADKLIM's is in kg m-2: {_OPEN}")
         return field
 
@@ -168,7 +168,9 @@ class Fields:
         match = _NAME.search(self._name)
         steps = np.diff(self.times).astype(int) // 60
         if match is None:
-            found = re.search(r"20\d\d\.00\d", " ".join(_text(file.root, key) for key in sorted(file.root.attrs)))
+            found = re.search(
+                r"20\d\d\.00\d", " ".join(_text(file, file.root, key) for key in sorted(file.root.attrs))
+            )
             product = {60: "RW", 5: "YW"}.get(int(steps.min()) if steps.size else 0)
             if found is None or product is None:
                 raise file.refusal(
@@ -264,8 +266,8 @@ def _named(stamp: str) -> tuple[np.datetime64, np.datetime64]:
 
 
 def _times(file: UntrustedFile, count: int) -> NDArray[np.datetime64]:
-    units = _text(file.field("time"), "units")
-    match, calendar = _SINCE.fullmatch(units.strip()), _text(file.field("time"), "calendar")
+    units = _text(file, file.field("time"), "units")
+    match, calendar = _SINCE.fullmatch(units.strip()), _text(file, file.field("time"), "calendar")
     if match is None or calendar not in _CALENDARS:
         raise file.refusal(
             f"has no valid time in UTC (its units are {units[:40]!r}, its calendar is "
@@ -317,15 +319,15 @@ def _packing(file: UntrustedFile, field: Any) -> tuple[float, float, NDArray[Any
 
 
 def _number(file: UntrustedFile, holder: Any, key: str) -> float | None:
-    value = stored_value(holder, key)
+    value = file.stored(holder, key)
     if isinstance(value, bytes) or (value is None and key in holder.attrs):
         raise file.refusal(f"has the attribute {key}, which is not a number: {_OPEN}")
     return None if value is None else float(value)
 
 
-def _text(holder: Any, key: str) -> str:
-    """Return a text of fixed length, as the netCDF libraries write ASCII; empty if there is none."""
-    value = stored_value(holder, key)
+def _text(file: UntrustedFile, holder: Any, key: str) -> str:
+    """Return a text; empty if there is none that can be read safely."""
+    value = file.stored(holder, key)
     return printable(value.decode("utf-8", "replace")) if isinstance(value, bytes) else ""
 
 

@@ -22,6 +22,7 @@ from zlib_ng import zlib_ng
 from radar_nb.dwd.grids import GRIDS, PROJ, find_grid, to_lonlat
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError, SettingsError, UnknownGrid, UnsafeMember
+from radar_nb.formats.hdf5_texts import VariableTexts
 from radar_nb.formats.hdf5_twins import Stored, Twins, learn
 from radar_nb.formats.packing import Packing, radolan_packing
 from radar_nb.formats.radolan import FRAME_LIMIT, NO_DATA_CODE, VALUE, Header
@@ -241,9 +242,10 @@ def _stored(file: UntrustedFile) -> Stored:
 class UntrustedFile:
     """An untrusted open HDF5 file: objects are reached only by hard links, and sizes are limited."""
 
-    def __init__(self, root: Any, name: str) -> None:
+    def __init__(self, root: Any, name: str, image: bytes) -> None:
         self.root = root
         self.name = name
+        self._texts = VariableTexts(image)
         self._found: dict[str, Any] = {}
         self._refuse_crowd("/", root)
 
@@ -352,12 +354,33 @@ class UntrustedFile:
             if len(plain) > room:
                 raise self.danger(f"a chunk of its {data.name[1:]} inflates to more than its {human_bytes(room)}")
 
+    def stored(self, holder: Any, name: str) -> Any:
+        """Return an attribute that is one short number or text; None if it is absent or another.
+
+        HDF5 itself does not read a text of variable length: it first fills the bytes that it claims, up to 4 GB.
+        """
+        from h5py import h5o, h5t  # noqa: PLC0415 - as above
+
+        if name not in holder.attrs:
+            return None
+        place = holder.attrs.get_id(name)
+        if place.shape not in {(), (1,)}:
+            return None
+        kind = place.get_type()
+        if isinstance(kind, h5t.TypeStringID) and kind.is_variable_str():
+            return self._texts.read(h5o.get_info(holder.id).addr, name)
+        if kind.get_size() > _LONGEST or place.dtype.kind not in "Sfiu" or kind.get_size() != place.dtype.itemsize:
+            return None
+        value = np.empty(place.shape, place.dtype)
+        place.read(value, kind)
+        return value.reshape(-1)[0]
+
     def attribute(self, path: str, name: str) -> Any:
         """Return an attribute as stored: in a damaged file, HDF5 may not return from a conversion."""
         group = self.find(path)
         if group is None or name not in group.attrs:
             raise self.refusal(f"is not an ODIM composite: it has no {path}/{name}; {_AGAIN}")
-        if (value := stored_value(group, name)) is None:
+        if (value := self.stored(group, name)) is None:
             raise self.refusal(
                 f"is not an ODIM composite: its attribute {path}/{name} is not a number or a text; {_AGAIN}"
             )
@@ -389,23 +412,6 @@ def _moment(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - UTC
 
 
-def stored_value(holder: Any, name: str) -> Any:
-    """Return an attribute that is one short number or text of fixed length; None if it is absent or another.
-
-    A text of variable length is not read: HDF5 first reserves and fills the bytes that it claims, up to 4 GB.
-    """
-    if name not in holder.attrs:
-        return None
-    place = holder.attrs.get_id(name)
-    kind = place.get_type()
-    sound = place.shape in {(), (1,)} and kind.get_size() <= _LONGEST and place.dtype.kind in "Sfiu"
-    if not sound or kind.get_size() != place.dtype.itemsize:
-        return None
-    value = np.empty(place.shape, place.dtype)
-    place.read(value, kind)
-    return value.reshape(-1)[0]
-
-
 @contextmanager
 def open_hdf5(data: Buffer, name: str) -> Iterator[UntrustedFile]:
     """Open the bytes of an HDF5 file; what HDF5 raises becomes a HeaderError that calls the file `name`."""
@@ -417,7 +423,7 @@ def open_hdf5(data: Buffer, name: str) -> Iterator[UntrustedFile]:
         if image[at : at + 8] != b"\xff" * 8:
             raise HeaderError(f"{name} is damaged, or a piece of an HDF5 file in several pieces: {_AGAIN}")
     with _translated(name), h5py.File(h5py.h5f.open_file_image(image)) as root:
-        yield UntrustedFile(root["/"], name)
+        yield UntrustedFile(root["/"], name, image)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from zlib_ng import gzip_ng, zlib_ng
 
@@ -30,15 +30,15 @@ _GZIP = 31  # zlib's number for a gzip header and trailer
 _IDLE = 1 << 20  # bytes that may be read without output: millions of empty gzip files can be packed in a few kB
 _WORTH = 2  # bytes that may be read per byte of output: output exceeds input except for noise
 
-_MAGIC: tuple[tuple[Kind, re.Pattern[bytes]], ...] = (
-    ("empty", re.compile(rb"\Z")),
-    ("gzip", re.compile(rb"\x1f\x8b")),  # RFC 1952, 2.3.1
-    ("bzip2", re.compile(rb"BZh[1-9]")),  # bzip2's manual
-    ("hdf5", re.compile(rb"\x89HDF\r\n\x1a\n")),  # HDF5 File Format Specification, II.A
-    ("frame", re.compile(rb"(?!DX)[A-Z0-9%]{2}\d{6}.{5}\d{4}BY")),  # the fixed start of radar_nb.formats.radolan
-    ("ascii", re.compile(rb"(?i)\s*(ncols|nrows)[ \t]+\d")),  # the first line of an ESRI grid
-    ("tar", re.compile(rb"(?s).{257}ustar")),  # POSIX.1-2017, pax, "ustar Interchange Format"
-    ("html", re.compile(rb"(?i)\s*<(!doctype )?html")),
+_MAGIC = re.compile(
+    rb"(?P<empty>\Z)"
+    rb"|(?P<gzip>\x1f\x8b)"  # RFC 1952, 2.3.1
+    rb"|(?P<bzip2>BZh[1-9])"  # bzip2's manual
+    rb"|(?P<hdf5>\x89HDF\r\n\x1a\n)"  # HDF5 File Format Specification, II.A
+    rb"|(?P<frame>(?!DX)[A-Z0-9%]{2}\d{6}.{5}\d{4}BY)"  # the fixed start of radar_nb.formats.radolan
+    rb"|(?P<ascii>\s*(?i:ncols|nrows)[ \t]+\d)"  # the first line of an ESRI grid
+    rb"|(?P<tar>(?s:.{257})ustar)"  # POSIX.1-2017, pax, "ustar Interchange Format"
+    rb"|(?P<html>\s*<(?i:(?:!doctype )?html))"
 )
 
 
@@ -50,7 +50,8 @@ def sniff(head: bytes) -> Kind:
     >>> sniff(b"RY182355100001019BY1620142VS 3SW   2.21.0")
     'frame'
     """
-    return next((kind for kind, magic in _MAGIC if magic.match(head)), "unknown")
+    found = _MAGIC.match(head)
+    return "unknown" if found is None else cast("Kind", found.lastgroup)
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,8 +216,9 @@ def _walk_folder(folder: Path) -> Iterator[File]:
     for inner in folders:
         if inner not in extracted and not is_cube(inner):
             yield from _walk_folder(inner)
+    root = os.path.join(folder, "")  # noqa: PTH118 - a folder may hold 100,000 photographs
     for name in names:
-        file = os.path.join(folder, name)  # noqa: PTH118 - a folder may hold 100,000 photographs
+        file = root + name
         reason = None if is_dwd_name(name) else _no_frames(file)
         yield Path(file) if reason is None else Problem(NothingFound.__name__, f"{file} was skipped: {reason}")
 
