@@ -5,8 +5,9 @@ server nor xarray. A frame's way from an archive to a value: `streams` inflates 
 nesting and verifies it, `index` stores the position of each frame, `cursor.iter_codes` reads frames at these
 positions, `radolan`, `runlength`, `odim`, `netcdf` or `esri_ascii` turn their bytes into codes, and
 `packing.Packing` turns codes into values and flags; `hdf5_twins` recognises composites that differ from one read
-before in times and field alone. `extraction` unpacks archives into folders, and `names` checks
-whether names are safe and parses them. Start with `radolan` (one binary frame) and `archives`.
+before in times and field alone. `extraction` unpacks archives into folders, and `names` checks whether names are
+safe and parses them. `hdf5_texts` reads texts of variable length from the bytes of HDF5. Start with `radolan` (one
+binary frame) and `archives`.
 """
 
 __all__ = [
