@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.design_storms import design_storm, storm_against_design
     from radar_nb.analysis.events import events
     from radar_nb.analysis.extremes import annual_maxima
+    from radar_nb.analysis.kostra import kostra
     from radar_nb.analysis.nowcast import nowcast
     from radar_nb.analysis.reductions import reduce
     from radar_nb.analysis.return_levels import return_levels, return_period
@@ -91,6 +92,7 @@ __all__ = [
     "extremes",
     "follow",
     "forecast",
+    "kostra",
     "latest",
     "latest_async",
     "load",
@@ -142,6 +144,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "cite": "analysis.citation",
     "cube_coverage": "cube.opening",
     "design_storm": "analysis.design_storms",
+    "kostra": "analysis.kostra",
     "storm_against_design": "analysis.design_storms",
     "events": "analysis.events",
     "exceedance": "analysis.api",

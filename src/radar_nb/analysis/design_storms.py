@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
 import xarray as xr
 
 from radar_nb.analysis.inputs import amount_of, even_steps
@@ -39,9 +40,10 @@ def design_storm(
 
     Parameters
     ----------
-    depths : pandas.DataFrame
-        Depths in mm, such as KOSTRA-DWD's HN: a row a duration in minutes, a column a return period in years.
-        For the upper end of the uncertainty pass `depths * (1 + uncertainty / 100)`.
+    depths : pandas.DataFrame or xarray.Dataset
+        Depths in mm, a row a duration in minutes, a column a return period in years; or what `kostra` or
+        `return_levels` returns for one place and several durations. For the upper end of the uncertainty pass
+        `depths * (1 + uncertainty / 100)` of a DataFrame.
     return_period : float
         Years; a column of the table.
     duration : int
@@ -72,7 +74,7 @@ def design_storm(
     >>> design_storm(table, 100, 15).rain.values.ravel()
     array([15.,  7.,  5.])
     """
-    durations, curve = _curve(depths, return_period)
+    durations, curve = _curve(_table(depths, "level"), return_period)
     if shape not in {"euler2", "block"}:
         raise SettingsError(f'unknown shape={shape!r}: choose shape="euler2" or shape="block"')
     if step <= 0 or duration <= 0 or duration % step:
@@ -128,7 +130,7 @@ def storm_against_design(
         Name of the point or area, if the series has several.
     shape : {"euler2", "block"}
     uncertainty : pandas.DataFrame, optional
-        Percent, with the rows and columns of `depths`, such as KOSTRA-DWD's UC.
+        Percent, with the rows and columns of `depths`. By default the one that `kostra` returned, if it is there.
 
     Returns
     -------
@@ -178,6 +180,9 @@ def storm_against_design(
     first = int(np.nanargmax(sums))
     depth = float(sums[first])
     start = begin + first * np.timedelta64(60 * minutes, "s")
+    if uncertainty is None and "uncertainty" in getattr(depths, "data_vars", ()):
+        uncertainty = _table(depths, "uncertainty")
+    depths = _table(depths, "level")
     periods = sorted(getattr(depths, "columns", ()))
     if not periods:
         raise SettingsError(
@@ -229,7 +234,7 @@ def _single(series: Any, point: str | None) -> tuple[str, NDArray[np.float64], n
             f"{amount.name!r} has the dimensions {', '.join(map(str, amount.dims))}: pass series, as at_points or "
             "over_areas return them"
         )
-    names = [str(name) for name in amount[others[0]].values] if others and others[0] in amount.coords else []
+    names = [str(name) for name in amount[others[0]].to_numpy()] if others and others[0] in amount.coords else []
     if others and amount.sizes[others[0]] > 1 and point is None:
         raise SeriesError(
             f"the series has {amount.sizes[others[0]]} places: choose one with point=, such as "
@@ -257,6 +262,26 @@ def _depth(depths: Any, period: float, duration: int) -> float:
     if duration in durations:
         return float(curve[durations == duration][0])  # not rounded
     return float(np.exp(np.interp(np.log(duration), np.log(durations), np.log(curve))))
+
+
+def _table(depths: Any, variable: str) -> Any:
+    """Return a DataFrame, minutes down and years across; a Dataset of one place becomes one."""
+    if not isinstance(depths, xr.Dataset):
+        return depths
+    if variable not in depths or not {"duration", "return_period"} <= set(depths[variable].dims):
+        raise SettingsError(
+            "the Dataset of depths has no `level` of dimensions duration and return_period: pass what kostra "
+            "returns, or return_levels for several durations"
+        )
+    others = [name for name in depths[variable].dims if name not in {"duration", "return_period"}]
+    if any(depths.sizes[name] > 1 for name in others):
+        sizes = ", ".join(f"{depths.sizes[name]} of {name!r}" for name in others)
+        raise SettingsError(
+            f"the depths are of several places ({sizes}): choose one, such as depths.isel({others[0]}=[0])"
+        )
+    table = depths[variable].isel(dict.fromkeys(others, 0)).transpose("duration", "return_period")
+    minutes = table["duration"].to_numpy() / np.timedelta64(1, "m")
+    return pd.DataFrame(table.to_numpy(), index=minutes, columns=table["return_period"].to_numpy())
 
 
 def _curve(depths: Any, return_period: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -104,17 +104,7 @@ def find_places(points: Any, grid: Grid, method: Around = "nearest", *, names: s
     """
     if method not in get_args(Around):
         raise SettingsError(f"unknown method={method!r}: choose one of {', '.join(get_args(Around))}")
-    try:
-        labels, lon, lat = _lonlat(points, grid.earth, names)
-    except (TypeError, ValueError, LookupError) as error:
-        if isinstance(error, SettingsError):
-            raise
-        raise SettingsError(
-            f"points={points!r} are not points: pass names of towns, a mapping of names to (lon, lat), a "
-            "sequence of (lon, lat), a DataFrame or CSV with columns lon and lat or x and y, or a GeoDataFrame of "
-            "points"
-        ) from error
-    check_names(labels)
+    labels, lon, lat = positions_of(points, grid.earth, names=names)
     x, y = to_xy(lon, lat, grid.earth)
     col, row = (x - grid.x0) / grid.cell, (y - grid.y0) / grid.cell
     inside = (col >= -0.5) & (col <= grid.cols - 0.5) & (row >= -0.5) & (row <= grid.rows - 0.5)
@@ -137,6 +127,39 @@ def find_places(points: Any, grid: Grid, method: Around = "nearest", *, names: s
     base = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
     down, left = (np.stack([1 - (at - low), at - low], axis=1) for at, low in zip((row, col), base, strict=True))
     return _with_cells(places, grid, base, (down, left))
+
+
+def positions_of(
+    points: Any, earth: Earth, *, names: str | None = None
+) -> tuple[list[Any], NDArray[np.float64], NDArray[np.float64]]:
+    """Return names, longitudes and latitudes of points, degrees.
+
+    Parameters
+    ----------
+    points, names
+        As for `find_places`.
+    earth : {"sphere", "wgs84"}
+        Of the projection in which a table without degrees has its metres.
+
+    Raises
+    ------
+    SettingsError
+        There are no points, or two have the same name.
+    NothingFound
+        The file does not exist.
+    """
+    try:
+        labels, lon, lat = _lonlat(points, earth, names)
+    except (TypeError, ValueError, LookupError) as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise SettingsError(
+            f"points={points!r} are not points: pass names of towns, a mapping of names to (lon, lat), a "
+            "sequence of (lon, lat), a DataFrame or CSV with columns lon and lat or x and y, or a GeoDataFrame of "
+            "points"
+        ) from error
+    check_names(labels)
+    return labels, lon, lat
 
 
 def _with_cells(

@@ -4,7 +4,17 @@ Nothing here reads or writes a file or asks a server; a change at DWD is a row i
 `errors`, and of `runtime` how a table is printed and where a file is stored in the data folder. Start with
 `products` (the table of products) and `catalogue` (from a product and months to a `Plan`); `archive_names` knows
 where each archive is on the server, `listings` parses the server's directory pages, `layout` compares them with a
-snapshot.
+snapshot. `kostra` knows the tables of heavy rain and their cells.
 """
 
-__all__ = ["archive_names", "catalogue", "grids", "layout", "listings", "months", "products", "radar_sites"]
+__all__ = [
+    "archive_names",
+    "catalogue",
+    "grids",
+    "kostra",
+    "layout",
+    "listings",
+    "months",
+    "products",
+    "radar_sites",
+]

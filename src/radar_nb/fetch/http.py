@@ -273,7 +273,12 @@ class Connection:
                 await asyncio.sleep(wait)
 
     async def text(self, url: str, limit: int, is_cut: Callable[[str], bool]) -> str | None:
-        """Return a page of at most `limit` bytes, or None if the server has no such page (404, 410).
+        """Return a page of at most `limit` bytes, or None if the server has no such page: see `content`."""
+        data = await self.content(url, limit, lambda data: is_cut(data.decode("utf-8", "replace")))
+        return None if data is None else data.decode("utf-8", "replace")
+
+    async def content(self, url: str, limit: int, is_cut: Callable[[bytes], bool]) -> bytes | None:
+        """Return a small file of at most `limit` bytes, or None if the server has no such file (404, 410).
 
         Parameters
         ----------
@@ -281,33 +286,32 @@ class Connection:
         limit : int
             Bytes, unpacked.
         is_cut : callable
-            Returns whether a page is cut short. It is then requested again.
+            Returns whether a file is cut short or damaged. It is then requested again.
 
         Raises
         ------
         DownloadError
-            The page did not arrive whole, or is larger.
+            The file did not arrive whole, or is larger.
         """
 
-        async def page() -> str:
+        async def whole() -> bytes:
             data = bytearray()
             async with self.get(url) as (_, _, body):
                 async for chunk in body:
                     data += chunk
                     if len(data) > limit:
                         raise trouble("too large", Refused(
-                            f"{url} has more than {limit:,} bytes, more than any listing of DWD: "
+                            f"{url} has more than {limit:,} bytes, more than any such file of DWD: "
                             "check the address (base_url=)"
                         ))  # fmt: skip
-            text = data.decode("utf-8", "replace")
-            if is_cut(text):
+            if is_cut(bytes(data)):
                 raise trouble("broken", ServerUnavailable(
                     f"{url} arrived cut short repeatedly, after {len(data):,} bytes: try again later"
                 ))  # fmt: skip
-            return text
+            return bytes(data)
 
         try:
-            return await self.persist(page)
+            return await self.persist(whole)
         except NotOnServer:
             return None
 

@@ -6,8 +6,8 @@ nesting and verifies it, `index` stores the position of each frame, `cursor.iter
 positions, `radolan`, `runlength`, `odim`, `netcdf` or `esri_ascii` turn their bytes into codes, and
 `packing.Packing` turns codes into values and flags; `hdf5_twins` recognises composites that differ from one read
 before in times and field alone. `extraction` unpacks archives into folders, and `names` checks whether names are
-safe and parses them. `hdf5_texts` reads texts of variable length from the bytes of HDF5. Start with `radolan` (one
-binary frame) and `archives`.
+safe and parses them. `hdf5_texts` reads texts of variable length from the bytes of HDF5, `kostra` tables of heavy
+rain. Start with `radolan` (one binary frame) and `archives`.
 """
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "esri_ascii",
     "extraction",
     "index",
+    "kostra",
     "names",
     "netcdf",
     "odim",

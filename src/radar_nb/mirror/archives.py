@@ -255,7 +255,7 @@ def _point_alias(root: Path, era: Era) -> None:
     folder = local_path(root, era.folder)
     dated = {time: file for file in folder.iterdir() if (time := era.time_of(file.name)) is not None}
     newest = dated[max(dated)]
-    alias = _Published(folder / era.alias, f"the newest: {newest.name}")
+    alias = Published(folder / era.alias, f"the newest: {newest.name}")
     if not alias.is_done():
         with newest.open("rb") as opened:
             alias.write(partial(shutil.copyfileobj, opened))
@@ -312,7 +312,7 @@ class _Member(NamedTuple):
     data: bytes
 
 
-class _Published:
+class Published:
     """A file to write, with a hidden note beside it that records its parameters."""
 
     def __init__(self, target: Path, recipe: str) -> None:
@@ -341,7 +341,7 @@ class _Published:
             self._note.write_text(text, "utf-8")
 
 
-class _File(_Published):
+class _File(Published):
     """An archive, forecast or frame to make from synthetic frames."""
 
     def __init__(self, root: Path, era: Era, times: Sequence[np.datetime64], seed: int, span: Span | None) -> None:
