@@ -83,7 +83,8 @@ class TestAnywhere:
     def test_every_form_of_a_source_is_equal(self, form: str, real_mirror: Path) -> None:
         """A path, its text, bytes and file objects open equally, by our function and as xarray's engine."""
         path = real_mirror / RW_MONTH
-        reference = rn.open_dataset(path, chunks=None, progress=False).load()
+        whole = rn.open_dataset(path, chunks=None, progress=False).drop_vars("source")
+        some = [0, whole.sizes["time"] // 2, -1]
 
         def source() -> Any:
             made: dict[str, Callable[[], Any]] = {
@@ -100,7 +101,9 @@ class TestAnywhere:
             engines = xr.open_dataset(source(), engine="radar_nb")
 
         for found in (ours, engines):
-            xr.testing.assert_identical(found.drop_vars("source").load(), reference.drop_vars("source"))
+            assert found.sizes == whole.sizes
+            few, expected = (ds.isel(time=some).load() for ds in (found.drop_vars("source"), whole))
+            xr.testing.assert_identical(few, expected)
 
     @pytest.mark.parametrize(
         ("name", "ours"),
