@@ -19,7 +19,8 @@ from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.exports.web_grid import web_grid
 from radar_nb.plots.overlays import FIRST, Overlay
-from radar_nb.plots.style import CREDIT, credit, name_label, time_label
+from radar_nb.plots.selection import cells
+from radar_nb.plots.style import CREDIT, amount_minutes, credit, has_fixed_classes, name_label, time_label
 from radar_nb.reading.intervals import bounds_of, ends_of, shown_interval
 from radar_nb.runtime.files import replacing
 
@@ -74,8 +75,9 @@ class WebFields:
         """
         steps = data if "time" in data.dims else data.expand_dims("time")
         fields = fields_of(variable_of(steps) if "time" in steps.coords else _without_time(steps))
-        overlay = Overlay(fields, [field.values for field in fields] if _by_values(fields) else [],
-                          classes=classes, cmap=cmap)  # fmt: skip
+        fixed = has_fixed_classes(str(fields.attrs.get("units", "")), amount_minutes(fields))
+        values = [] if fixed or classes is not None else [cells(field) for field in fields]
+        overlay = Overlay(fields, values, classes=classes, cmap=cmap)
         return cls(fields=fields, grid=grid_of(fields), overlay=overlay)
 
     def __iter__(self) -> Iterator[tuple[xr.DataArray, NDArray[np.uint8]]]:
@@ -98,12 +100,6 @@ def _without_time(data: xr.Dataset) -> xr.DataArray:
             f"a map shows one variable, and the Dataset has {', '.join(names)}: pass one, as ds[['YW']]"
         )
     return data[names[0]]
-
-
-def _by_values(fields: xr.DataArray) -> bool:
-    """Return whether the unit does not determine the classes."""
-    units = fields.attrs.get("units")
-    return units not in {"mm h-1", "mm/h", "dBZ"} and not (units == "mm" and shown_interval(fields))
 
 
 def write_web(found: WebFields, target: Path, *, isolines: bool = False) -> None:

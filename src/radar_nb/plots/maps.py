@@ -40,6 +40,7 @@ from radar_nb.plots.style import (
     class_colours,
     class_limits,
     class_names,
+    has_fixed_classes,
     ink_on,
     name_colours,
     own_limits,
@@ -131,7 +132,7 @@ class Look:
             limits = tuple(named)
         elif classes is not None:
             limits = own_limits(classes)
-        elif minutes or units in {"mm h-1", "mm/h", "dBZ"}:
+        elif has_fixed_classes(units, minutes):
             limits = class_limits(units, minutes, np.empty(0))
         else:
             limits = class_limits(units, minutes, _range(values, most=0.999 if units == "mm" else 1.0))
@@ -269,7 +270,7 @@ def draw_words(ax: Axes, title: str, lines: Sequence[str], size: float) -> Text:
             "textcoords": "offset points",
             "xycoords": "axes fraction",
         }
-        ax.annotate(line, (0.99, 0.012), **place, fontsize=small, color=INK, ha="right", path_effects=[HALO])
+        ax.annotate(line, (0.985, 0.012), **place, fontsize=small, color=INK, ha="right", path_effects=[HALO])
     text = wrapped(title, _inches(ax)[0], letters)
     return ax.set_title(text, loc="left", fontsize=letters, color=ink_on(ax), pad=5 * size, linespacing=1.25)
 

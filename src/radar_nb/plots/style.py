@@ -41,6 +41,9 @@ _SUMS: tuple[tuple[float, tuple[float, ...]], ...] = (
     (np.inf, (0.1, *range(200, 501, 50), *range(600, 1001, 100), 1500)),
 )
 """Class limits in mm of sums over at most so many minutes. Source: radolan2map, symbology."""
+_FIXED = 2 * _DAY
+"""Minutes of the longest sums with classes by their length. What a month brings differs by season and region:
+longer sums have the classes that their amounts fill."""
 _RATE = (0.1, 0.5, 1, 2, 5, 10, 20, 50, 100)
 """mm/h: those of the hourly sum, and one more for the short intensities of single cells."""
 _REFLECTIVITY = (5.5, 10, 14.5, 19, 23.5, 28, 32.5, 37, 41.5, 46, 50.5, 55, 60, 65, 75, 85)
@@ -76,6 +79,11 @@ _OVER_A_PERIOD = {"time: mean", "time: maximum", "time: minimum"}
 """CF's cell methods of the results of `reduce`; a rate has "time: mean" too, over its own interval."""
 
 
+def has_fixed_classes(units: str, minutes: int | None) -> bool:
+    """Return whether the unit and the interval determine a map's classes, whatever the values are."""
+    return units in {"mm h-1", "mm/h", "dBZ"} or (units == "mm" and bool(minutes) and (minutes or 0) <= _FIXED)
+
+
 def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple[float, ...]:
     """Choose the limits of a map's classes: DWD's for the quantity, or round ones where DWD has none.
 
@@ -84,7 +92,7 @@ def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple
     units : str
         `mm`, `mm h-1`, `dBZ` or another.
     minutes : int or None
-        The interval of an amount. None if unknown, as for a sum over many: then the amounts decide.
+        The interval of an amount. Where it is unknown, or longer than two days, the amounts decide.
     values : ndarray
         The field, NaN where there are no data.
 
@@ -101,8 +109,9 @@ def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple
     seen = values[np.isfinite(values)]
     match units:
         case "mm":
-            if minutes:
-                return next(limits for longest, limits in _SUMS if minutes <= longest)
+            usual = next((limits for longest, limits in _SUMS if minutes and minutes <= longest), ())
+            if minutes and (minutes <= _FIXED or not seen.size):
+                return usual
             large = np.quantile(seen, 0.999) if seen.size else 0.0  # single clutter cells do not decide
             return next((limits for _, limits in _SUMS if large <= limits[-1]), _SUMS[-1][1])
         case "mm h-1" | "mm/h":
