@@ -19,9 +19,10 @@ HOUR = [13.5, 16.4, 18.4, 20.7, 24.2, 27.8, 30.2, 33.3, 37.7]
 def table(*rows: tuple[int, list[float]], kinds: tuple[str, ...] = ("HN", "RN", "UC"), mark: str = "A") -> str:
     """Return a table with uncertainties of 11 to 19 %."""
     head = ["INDEX_RC", *(f"{kind}_{period:03d}{mark}" for kind in kinds for period in PERIODS)]
-    values = {"HN": lambda depths: depths, "RN": lambda depths: depths, "UC": lambda _: list(range(11, 20))}
+    spread = [float(percent) for percent in range(11, 20)]
     lines = [
-        ";".join(map(str, [cell, *(x for kind in kinds for x in values[kind](depths))])) for cell, depths in rows
+        ";".join(map(str, [cell, *(x for kind in kinds for x in (spread if kind == "UC" else depths))]))
+        for cell, depths in rows
     ]
     return "\r\n".join([";".join(head), *(line.replace(".", ",") for line in lines), ""])
 

@@ -257,7 +257,7 @@ def test_names_of_areas_stay_free_of_towns() -> None:
 
     ax = rn.plot(field(), extent="Leipzig 40 km", areas=area)
 
-    ax.figure.draw_without_rendering()
+    ax.figure.canvas.draw()
     drawn = {text.get_text(): text.get_window_extent() for text in ax.texts if text.get_text()}
     of_area = drawn.pop("Hohenmölsen und Umgebung")
     assert [name for name, extent in drawn.items() if extent.overlaps(of_area)] == []

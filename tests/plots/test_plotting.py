@@ -672,12 +672,12 @@ class TestForecasts:
 @pytest.mark.parametrize("amount", [0.01, 0.1, 0.2, 0.5])
 def test_an_amount_that_equals_a_limit_lies_in_the_class_above(amount: float) -> None:
     """Amounts of float32 are compared as decimal numbers: 0.2 mm is not below 0.2 mm, and 0.01 mm is not dry."""
-    code = np.float32(round(amount * 100)) * np.float32(0.01)  # as values are made of codes
+    value = float(np.float32(round(amount * 100)) * np.float32(0.01))  # as values are made of codes
 
-    ax = rn.plot(field(code), borders=False, radars=False)
+    ax = rn.plot(field(value), borders=False, radars=False)
 
     number = [0.01, 0.1, 0.2, 0.5].index(amount)
-    assert ax.images[0].norm(np.float32([code]))[0] == number
+    assert np.ravel(ax.images[0].norm(np.array([value], np.float32)))[0] == number
     legend = ax.get_legend()
     assert legend is not None
     assert "below 0.01" not in [text.get_text() for text in legend.get_texts()]

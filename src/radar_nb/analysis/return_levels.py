@@ -312,7 +312,7 @@ def _model(method: Method, maxima: xr.DataArray) -> GevModel | KostraModel:
     return KostraModel(hours) if method == "kostra" else DurationModel(hours)
 
 
-def _check_region(region: int, method: str, maxima: xr.DataArray) -> None:
+def _check_region(region: Any, method: str, maxima: xr.DataArray) -> None:
     if not region:
         return
     if isinstance(region, bool) or not isinstance(region, int | np.integer) or region < 0:
@@ -663,13 +663,13 @@ def _fit_regions(
         inner = slice(start - begin, stop - begin)
         values = np.moveaxis(samples[:, field, begin : stop + reach], 0, -1).astype(float, order="C")
         fitted = _fit_region(values, weights, inner)
-        level = quantiles(*fitted, y)
+        level = _levels(fitted, y)
         found.levels[0][:, field, start:stop] = level
         for parameter, new in zip(found.parameters, fitted, strict=True):
             parameter[field, start:stop] = new
         if len(draws):
             drawn = np.stack(
-                [quantiles(*_fit_region(values[..., draw], weights, inner), y) for draw in draws], axis=-1
+                [_levels(_fit_region(values[..., draw], weights, inner), y) for draw in draws], axis=-1
             )
             bounds = percentiles(drawn, tails)
             bounds[:, np.isnan(level)] = np.nan
@@ -695,6 +695,11 @@ def region_weights(reach: int) -> NDArray[np.float64]:
     away = np.arange(-reach, reach + 1.0)
     weights: NDArray[np.float64] = 1 - np.hypot(away, away[:, None]) / np.ceil(2 * np.sqrt(2) * reach)
     return weights
+
+
+def _levels(fitted: Parameters, y: NDArray[np.float64]) -> NDArray[np.float64]:
+    k, location, scale = fitted
+    return quantiles(k, location, scale, y)
 
 
 def _fit_region(values: NDArray[np.float64], weights: NDArray[np.float64], rows: slice) -> Parameters:

@@ -46,14 +46,14 @@ async def fetch_tables(
                 if minutes in found:
                     continue
                 address = f"{url}/{FOLDER}/{path.name}"
-                data = await connection.content(address, _LIMIT, lambda data: not is_whole(data))
-                if data is None:
+                table = await connection.content(address, _LIMIT, lambda data: not is_whole(data))
+                if table is None:
                     raise NotOnServer(
                         f"the server has no {address}: check base_url=, or look whether DWD has moved the tables"
                     )
                 with replacing(path) as file:
-                    file.write(data)
-                found[minutes] = data
+                    file.write(table)
+                found[minutes] = table
                 report(Progress(task="KOSTRA-DWD-2020", done=len(found), total=len(paths), unit="tables"))
     return {minutes: (path, found[minutes]) for minutes, path in paths.items()}
 
