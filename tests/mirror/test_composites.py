@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+import radar_nb as rn
 from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS, product
+from radar_nb.errors import ArchiveError, CoverageError
 from radar_nb.formats.odim import read_composite
 from radar_nb.formats.radolan import SYNTHETIC, read_frame
 from radar_nb.mirror.archives import make_archives
@@ -104,3 +107,29 @@ def test_composites_are_stored_at_dwds_paths(tmp_path: Path, name: str, file: st
 
     assert path == tmp_path / "weather/radar/composite" / file
     assert path.with_name(alias).read_bytes() == path.read_bytes()
+
+
+def test_the_solid_share_is_published_in_tenths_of_percent(tmp_path: Path) -> None:
+    """RE is a gzipped frame of one lead time on its grid, mostly solid in winter, flagged as in DWD's files."""
+    (path,) = make_archives(tmp_path, "RE", "2021-01-13T12:00", source="nrt", progress=False)
+    header, codes = read_frame(gzip.decompress(path.read_bytes()))
+
+    ds = rn.open_dataset(path, progress=False)
+
+    assert path == tmp_path / "weather/radar/radvor/re/RE2101131200_000.gz"
+    assert (header.product, header.precision, header.interval, header.lead) == ("RE", -3, 60, 0)
+    assert set(np.unique(codes[(codes & 0xFFF > 0) & (codes & 0x2000 == 0)] & 0xF000)) == {0x1000}
+    assert ds.RE.shape[-2:] == (900, 900)
+    assert 0.5 < float(ds.RE.max()) <= 1
+    assert int(ds.RE.isnull().sum()) > 100_000
+
+
+def test_both_refusals_of_bufr_name_the_alternative(tmp_path: Path) -> None:
+    """PG as DWD publishes it today is refused by plan and by open, which name WN and HX."""
+    path = tmp_path / "raa00-pg_bfr26-latest-dwd---bufr"
+    path.write_bytes(b"BUFR" + bytes([0, 0, 52, 4]) + bytes(40) + b"7777")
+
+    with pytest.raises(CoverageError, match=r"publishes it as BUFR, .* plan WN or HX instead"):
+        rn.plan("PG", "2026-11-29")
+    with pytest.raises(ArchiveError, match=r"a BUFR file, .* \(PG\) is WN and HX in HDF5"):
+        rn.open_dataset(path, progress=False)

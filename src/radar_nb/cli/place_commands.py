@@ -30,7 +30,12 @@ _DAY = np.timedelta64(23, "h")
 
 def add_place_commands(add: Callable[..., Parser]) -> None:
     """Add the commands to the parser."""
-    points = add("points", _points, "Show how much rain fell at towns or points, in all or by period.", json=True)
+    points = add(
+        "points",
+        _points,
+        "Show how much rain fell at towns or points, in all or by period; of other products the values.",
+        json=True,
+    )
     areas = add("areas", _areas, "Show how much rain fell on areas, in all or by period.", json=True)
     for command in (points, areas):
         command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
@@ -100,6 +105,8 @@ def _answer(options: argparse.Namespace, read: Callable[[], xr.Dataset], along: 
         from radar_nb.analysis.totals import of_day  # noqa: PLC0415 - pandas is loaded when data are read
 
         series = of_day(series, day, **clock)
+    if options.period is None and series[_variable(series)].attrs.get("units") != "mm":
+        return _show_values(series, along, options)
     period = options.period or ("1D" if day is not None else None)
     if period is not None and period.endswith(("h", "min")):
         clock["timezone"] = "UTC"  # hours are the same in every zone, and on the clock one occurs twice
@@ -112,6 +119,41 @@ def _answer(options: argparse.Namespace, read: Callable[[], xr.Dataset], along: 
     return 0
 
 
+def _variable(series: xr.Dataset) -> str:
+    return next(str(name) for name in series.data_vars if name != "coverage")
+
+
+def _show_values(series: xr.Dataset, along: str, options: argparse.Namespace) -> int:
+    """Print each value of what is no amount, and so has no sum: reflectivity, classes, shares."""
+    name = _variable(series)
+    found = series if "time" in series[name].dims else series.expand_dims("time")
+    attrs = found[name].attrs
+    unit = str(attrs.get("units", ""))
+    words = dict(
+        zip(np.atleast_1d(attrs.get("flag_values", [])), attrs.get("flag_meanings", "").split(), strict=True)
+    )
+    zone = find_zone(options.timezone)
+    rows: list[dict[str, Any]] = []
+    for label, values in zip(found["time"].values, found[name].transpose("time", along).values, strict=True):
+        time = human_time(label, zone).rpartition(" ")[0]
+        for place, value in zip(found[along].values.tolist(), values.tolist(), strict=True):
+            known = round(value, 3) if np.isfinite(value) else None
+            rows.append(
+                {"time": time, "place": str(place), "value": known, "unit": unit, "class": words.get(value)}
+            )
+    if options.json:
+        say(json.dumps(rows, indent=1))
+        return 0
+    texts = [
+        "missing" if row["value"] is None else row["class"] or f"{row['value']:g}{f' {unit}' * (unit != '1')}"
+        for row in rows
+    ]
+    title = f"{name}: {attrs.get('long_name', 'values')}"
+    shown = tuple((row["time"], row["place"], text) for row, text in zip(rows, texts, strict=True))
+    say(Table(title=title, columns=(f"time ({options.timezone})", along, "value"), rows=shown))
+    return 0
+
+
 def _day(text: str | None) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
@@ -120,7 +162,7 @@ def _day(text: str | None) -> date | None:
 
 
 def _amounts(totals: xr.Dataset, along: str, timezone: str, *, dated: bool) -> Iterator[PlaceAmount]:
-    name = next(str(name) for name in totals.data_vars if name != "coverage")
+    name = _variable(totals)
     found = totals.expand_dims("time") if "time" not in totals.dims else totals
     values = found[name].transpose("time", along).values
     known = found["coverage"].transpose("time", along).values
@@ -147,7 +189,7 @@ def _span(begin: Any, end: Any, zone: Any) -> str:
 
 
 def _table(series: xr.Dataset, amounts: list[PlaceAmount], along: str, options: argparse.Namespace) -> Table:
-    name = next(str(name) for name in series.data_vars if name != "coverage")
+    name = _variable(series)
     missing = sum(amount.mm is None for amount in amounts)
     notes = [f"missing: less than {100 * options.min_coverage:g} % measured (--min-coverage)"] * bool(missing)
     rows = tuple(

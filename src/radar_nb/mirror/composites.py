@@ -11,7 +11,7 @@ from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS
 from radar_nb.dwd.radar_sites import RANGE, SITES
 from radar_nb.formats.odim import PackedCodes, pack_codes, write_composite
-from radar_nb.formats.radolan import NO_DATA_CODE, SYNTHETIC, Header, write_frame
+from radar_nb.formats.radolan import NO_DATA_CODE, SECONDARY, SYNTHETIC, Header, write_frame
 from radar_nb.mirror.weather import radar_distance
 
 if TYPE_CHECKING:
@@ -54,11 +54,13 @@ _CODINGS = {
 IN_HDF5 = tuple(_CODINGS)
 """The products that are made in HDF5."""
 
-IN_BINARY = ("RV", "HG")
+IN_BINARY = ("RV", "HG", "RE")
 """The products that are made as binaries."""
 
 _DRY = np.float32(0.06)  # mm/h: less means no echo
 _HAIL, _GIANT, _STEADY = 40.0, 90.0, 0.5  # mm/h: hail and large hail above, drizzle below
+_EXPONENTS = {"RV": -2, "RE": -3}  # of ten, of the steps of binaries
+_COARSE = 1000.0  # m: cells of all but HX and DMAX
 _NO_CLASS = 1 << 31  # DWD's HG: no data
 _FINE = 4  # cells of 250 m in a kilometre
 _KEPT = 64  # fields, compressed: a run shares 24 of its 25 with the previous one
@@ -80,7 +82,8 @@ class Composites:
         self._product = product
         self._weather = weather
         self._hdf5 = hdf5
-        self._unseen = radar_distance(GRIDS["de1200-wgs84"]) > RANGE
+        self._grid = GRIDS[product.grids[0]]
+        self._unseen = radar_distance(self._grid if self._grid.cell == _COARSE else GRIDS["de1200-wgs84"]) > RANGE
         self._kept: dict[np.datetime64, PackedCodes] = {}
         self._minutes: dict[np.datetime64, NDArray[np.uint16]] = {}
         self._values: dict[str, Callable[[np.datetime64], NDArray[Any]]] = {
@@ -100,13 +103,13 @@ class Composites:
         """
         end = time + np.timedelta64(lead, "m")
         if not self._hdf5:
-            return write_frame(self._header(time, lead, 1), self._binary(end))
+            return write_frame(self._header(time, lead), self._binary(end))
         if end not in self._kept:
             _make_room(self._kept, _KEPT)
             self._kept[end] = pack_codes(self._codes(end))
         codes, coding = self._kept[end], _CODINGS[self._product.name]
         return write_composite(
-            self._header(time, lead, codes.shape[0] // 1200),
+            self._header(time, lead),
             codes,
             quantity=coding.quantity,
             gain=coding.gain,
@@ -134,6 +137,11 @@ class Composites:
             codes = np.where(fine > 0, np.maximum(fine // 10, 1), 0).astype(np.uint16)
             codes[self._unseen] = NO_DATA_CODE
             return codes
+        if self._product.name == "RE":
+            solid = _solid(self._rate(end), end)
+            codes = np.where(solid > 0, solid | np.uint16(SECONDARY), 0).astype(np.uint16)
+            codes[self._unseen] = NO_DATA_CODE
+            return codes
         bits = {word: bit for bit, word in HYDROMETEORS.items()}
         kinds = _class(self._rate(end), end)
         classes = np.full(kinds.shape, bits["no_precipitation"], np.uint32)
@@ -144,7 +152,7 @@ class Composites:
 
     def _rate(self, end: np.datetime64) -> Field:
         # the weather is computed on the sphere; the cells of the larger grid have the same values
-        return self._weather.rate(end, GRIDS["de1200"])
+        return self._weather.rate(end, GRIDS["de900" if self._product.name == "RE" else "de1200"])
 
     def _fine(self, end: np.datetime64) -> NDArray[np.uint16]:
         """Return the amount of the five minutes that end at a time, in 0.001 mm."""
@@ -159,14 +167,14 @@ class Composites:
         total: NDArray[np.uint32] = np.sum(parts, axis=0, dtype=np.uint32)
         return total
 
-    def _header(self, time: np.datetime64, lead: int, fine: int) -> Header:
+    def _header(self, time: np.datetime64, lead: int) -> Header:
         forecast = bool(self._product.leads)
         return Header(
             product=self._product.name,
             time=time,
-            rows=1200 * fine,
-            cols=1100 * fine,
-            precision=-2 if self._product.name == "RV" else 0,
+            rows=self._grid.rows,
+            cols=self._grid.cols,
+            precision=_EXPONENTS.get(self._product.name, 0),
             interval=self._product.interval,
             version=5,
             software=SYNTHETIC,
@@ -197,9 +205,18 @@ def _ice(rate: Field) -> NDArray[np.float32]:
     return np.where(rate < _DRY, np.float32(np.nan), rate / 4)
 
 
+def _snows(end: np.datetime64) -> bool:
+    return int(end.astype("datetime64[M]").astype(int)) % 12 in {0, 1, 11}
+
+
+def _solid(rate: Field, end: np.datetime64) -> NDArray[np.uint16]:
+    """Return the solid share in thousandths: in winter the more the weaker the rain, in summer a little hail."""
+    share = 1000 - 10 * np.minimum(rate, 50) if _snows(end) else np.where(rate > _HAIL, 100, 0)
+    return np.where(rate < _DRY, 0, np.rint(share)).astype(np.uint16)
+
+
 def _class(rate: Field, end: np.datetime64) -> NDArray[np.float32]:
     """Return classes by intensity and season, NaN without an echo."""
-    snows = int(end.astype("datetime64[M]").astype(int)) % 12 in {0, 1, 11}
-    names = ("drizzle", "snow" if snows else "rain", "hail", "large_hail")
+    names = ("drizzle", "snow" if _snows(end) else "rain", "hail", "large_hail")
     numbers = np.array([HYDROMETEOR_CLASSES.index(name) for name in names], np.float32)
     return np.where(rate < _DRY, np.float32(np.nan), numbers[np.digitize(rate, (_STEADY, _HAIL, _GIANT))])
