@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = 35
-VICTIMS = dict.fromkeys((".important.lock", ".notes.tmp", "c.6860.0.0"), b"alive")
+VICTIMS = dict.fromkeys((".important.lock", ".notes.tmp", "c.286.0.0"), b"alive")
 REFUSALS = {CubeError.__name__, *(error.__name__ for error in CubeError.__subclasses__()), Incomplete.__name__}
 
 Trial = tuple[tuple[str, ...], int, float]

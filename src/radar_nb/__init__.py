@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.storms import storms_at
     from radar_nb.analysis.verification import verify
     from radar_nb.cube.building import build_cube
-    from radar_nb.cube.checking import repair_cube, verify_cube
+    from radar_nb.cube.checking import repair_cube, upgrade_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
     from radar_nb.exports.api import export
     from radar_nb.exports.grid_files import export_grid
@@ -123,6 +123,7 @@ __all__ = [
     "sync_plan",
     "sync_plan_async",
     "to_rate",
+    "upgrade_cube",
     "verify",
     "verify_cube",
     "wait_for",
@@ -173,6 +174,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "show_versions": "runtime.versions",
     "storms_at": "analysis.storms",
     "to_rate": "reading.rates",
+    "upgrade_cube": "cube.checking",
     "verify": "analysis.verification",
     "verify_cube": "cube.checking",
     "wait_for": "reading.following",

@@ -90,11 +90,11 @@ class TestOldCubes:
     def test_old_cubes_are_extended(self, old: Path, tmp_path: Path) -> None:
         """A build keeps the old days and adds new ones."""
         more = archive(tmp_path / "RW201911.tar.gz", ["2019-11-01"], hours=HOURS, seed=9)
-        before = files(old)
+        before = sorted(shard.read_bytes() for shard in shards(old))
 
         build_cube(more, old, client=False, progress=False)
 
-        assert {key: data for key, data in files(old).items() if key in before} == before
+        assert sorted(shard.read_bytes() for shard in shards(old)[:2]) == before
         assert open_cube(old).sizes["time"] == 3 * len(HOURS)
 
     def test_repair_updates_the_description_of_old_cubes(self, sound: Path, old: Path) -> None:
@@ -261,7 +261,7 @@ class TestForgedDescriptions:
         """Reading, verifying, repairing and building raise, and files outside the cube are unchanged."""
         home = tmp_path / "home"
         home.mkdir()
-        for victim in (".important.lock", ".notes.tmp", "c.6860.0.0", "zarr.json"):
+        for victim in (".important.lock", ".notes.tmp", "c.286.0.0", "zarr.json"):
             (home / victim).write_bytes(b"alive")
         HOSTILE[name](cube)
 
@@ -271,7 +271,7 @@ class TestForgedDescriptions:
             ):
                 call()
 
-        assert files(home) == dict.fromkeys((".important.lock", ".notes.tmp", "c.6860.0.0", "zarr.json"), b"alive")
+        assert files(home) == dict.fromkeys((".important.lock", ".notes.tmp", "c.286.0.0", "zarr.json"), b"alive")
 
     @pytest.mark.parametrize("array", ["RW", "flags"])
     def test_a_linked_folder_is_not_written_through(
@@ -313,14 +313,14 @@ class TestForgedDescriptions:
         HOSTILE["a variable outside"](cube)
         for key, data in files(cube).items():
             obstore.put(bucket, key, data)
-        obstore.put(bucket, "home/c.6860.0.0", b"alive")
+        obstore.put(bucket, "home/c.286.0.0", b"alive")
         store = find_store(bucket)
 
         for call in calls(store, hours):
             with pytest.raises(CubeError, match="is damaged"):
                 call()
 
-        assert bytes(obstore.get(bucket, "home/c.6860.0.0").bytes()) == b"alive"
+        assert bytes(obstore.get(bucket, "home/c.286.0.0").bytes()) == b"alive"
 
 
 class TestForeignShards:
@@ -357,7 +357,7 @@ class TestForeignShards:
     def test_a_day_that_was_never_built_does_not_appear(self, cube: Path) -> None:
         """A copy of a shard under the name of a day without one is damage."""
         open_cube(cube)
-        shutil.copy2(shards(cube)[0], cube / "RW" / "c.6862.0.0")
+        shutil.copy2(shards(cube)[0], cube / "RW" / "c.288.0.0")
 
         with pytest.raises(DamagedShard, match="should hold 2019-10-16"):
             open_cube(cube)

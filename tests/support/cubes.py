@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,11 @@ def archive(
 def build(folder: Path, source: Path) -> None:
     """Build a cube; used in a child process that may be killed."""
     build_cube(source, folder / "cube", flags=True, progress=False, workers=2)
+
+
+def copy(cube: Path, folder: Path) -> None:
+    """Prepare a folder for `build`: a copy of a cube."""
+    shutil.copytree(cube, folder / "cube")
 
 
 def files(cube: Path) -> dict[str, bytes]:

@@ -61,7 +61,8 @@ def make_old(folder: Path) -> None:
         raise FileNotFoundError(folder)
 
     def change_group(group: dict[str, Any]) -> None:
-        del group["consolidated_metadata"], group["attributes"]["radar_nb"]["checksum"]
+        del group["consolidated_metadata"]
+        del group["attributes"]["radar_nb"]["checksum"], group["attributes"]["radar_nb"]["revision"]
 
     def change_array(array: dict[str, Any]) -> None:
         attrs = array["attributes"]
@@ -210,8 +211,8 @@ def _no_frames(record: dict[str, Any]) -> None:
 DAMAGED: dict[str, Callable[[Path], None]] = {
     "a shard of another day": _copied("RW"),
     "flags of another day": _copied("flags"),
-    "a bit of a shard": _flipped("RW/c.6860.0.0"),
-    "a bit of the flags": _flipped("flags/c.6860.0.0"),
+    "a bit of a shard": _flipped("RW/c.286.0.0"),
+    "a bit of the flags": _flipped("flags/c.286.0.0"),
     "a record of frames that the shard lacks": lambda folder: recorded(folder, lambda _: None, empty=True),
     "a shard of frames that the record lacks": lambda folder: recorded(folder, _no_frames),
     "a bit of x": _flipped("x/c/0"),

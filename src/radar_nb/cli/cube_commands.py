@@ -1,4 +1,4 @@
-"""The commands `radar-nb cube build|info|verify|repair`: what they take, and what there is to print."""
+"""The commands `radar-nb cube build|info|verify|repair|upgrade`: what they take, and what there is to print."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -
     verify.add_argument("source", metavar="PATH", nargs="*", help="the archives it was built from")
     verify.add_argument("--sample", type=float, metavar="SHARE", help="share of the days to verify, such as 0.01")
     add("repair", _repair, "Remove damaged days and rewrite damaged metadata; the next build recreates the days.")
+    add("upgrade", _upgrade, "Bring the description of a cube of an older version up to date.")
 
 
 def _build(options: argparse.Namespace) -> Report:
@@ -115,3 +116,7 @@ def _verify(options: argparse.Namespace) -> Report:
 
 def _repair(options: argparse.Namespace) -> Report:
     return rn.repair_cube(options.store)
+
+
+def _upgrade(options: argparse.Namespace) -> Report:
+    return rn.upgrade_cube(options.store)

@@ -105,7 +105,7 @@ def make_parser() -> Parser:
     add_place_commands(add)
     add_export_commands(add)
     add_present_commands(add)
-    cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair.")
+    cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair, upgrade.")
     add_cube(cube, as_json, debug)
     add_machine_commands(add, make_parser)
     return parser

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from radar_nb.cube.day import Built, build_day, kept, split_days
-from radar_nb.cube.description import axis_of, create_cube, lead_of, load_cube
+from radar_nb.cube.description import axis_of, create_cube, days_of, lead_of
 from radar_nb.cube.stores import Bucket, find_store
+from radar_nb.cube.time_axis import fitting_cube, settled_cube
 from radar_nb.dwd.catalogue import Plan
 from radar_nb.errors import CubeError, NothingFound, RadarNbError, SettingsError, StorageError
 from radar_nb.fetch.downloading import start
@@ -220,7 +221,8 @@ class _Run:
                 outcomes.append(Outcome(name=address, state="kept", notes=("the cube has all its days",)))
             else:
                 todo.append(address)
-        first = 0 if load_cube(self.place) else 1  # alone, so that all others find the cube that it creates
+        todo.sort(key=lambda address: address.rpartition("/")[2])  # by time, so that the axis grows at its end
+        first = 0 if settled_cube(self.place) else 1  # alone, so that all others find the cube that it creates
         work = partial(_build_remote, replace(self, client=None))
         for some in (todo[:first], todo[first:]):
             with closing(each(some, work, client=self.client)) as results:
@@ -230,11 +232,12 @@ class _Run:
                     else:
                         outcomes += result
                     report(Progress(task="build", done=len(outcomes), total=None, unit="days", note=address))
+        fitting_cube(self.place)
         return tuple(sorted(outcomes, key=lambda outcome: outcome.name))
 
     def _held(self) -> dict[str, Origin]:
         """Return the archives, by name, whose days are all in the cube, and which need not be read again."""
-        cube = None if self.overwrite else load_cube(self.place)
+        cube = None if self.overwrite else settled_cube(self.place)
         counts: dict[Origin, int] = {}
         for stored in {} if cube is None else cube.stored_days()[0].values():
             for origin in stored.record.origins:
@@ -243,7 +246,7 @@ class _Run:
 
     def _cube(self, opened: Opened) -> Cube:
         """Return the store's cube if a series fits into it, or create one."""
-        cube = load_cube(self.place)
+        days, cube = days_of(opened), settled_cube(self.place)
         if cube is None:
             like = assemble(opened, self.options)
             layout = self.layout or "balanced"
@@ -264,7 +267,7 @@ class _Run:
                     f"{self.place.name} is a cube of {cube.product} on {cube.grid}, whose {what} is {there}, not "
                     f"{wanted}: use another store"
                 )
-        return cube
+        return fitting_cube(self.place, days) or cube
 
     def _build_days(self, cube: Cube, jobs: list[DayJob], report: Reporter) -> tuple[Outcome, ...]:
         """Build the days that the cube lacks; return one outcome per day."""

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from radar_nb.cube.day import encode_day, split_days
-from radar_nb.cube.description import description_faults, rewrite_description
+from radar_nb.cube.description import REVISION, description_faults
 from radar_nb.cube.opening import required_cube
 from radar_nb.cube.shards import REMEDY, Shard
+from radar_nb.cube.stores import find_store
+from radar_nb.cube.time_axis import fitting_cube, is_moving, settled_cube
 from radar_nb.errors import CubeError, DamagedShard, RadarNbError, SettingsError
 from radar_nb.reading.dataset import Options, open_series
 from radar_nb.runtime.progress import Progress, reporting
@@ -237,9 +239,13 @@ def repair_cube(store: Any, *, progress: bool | Reporter = True) -> Report:
     >>> build_cube("data", "YW.zarr")  # doctest: +SKIP
     """
     began = perf_counter()
+    settled_cube(find_store(store))
     cube = required_cube(store)
     found = verify_cube(store, progress=progress, errors="report")
-    outcomes = [_repaired(cube, outcome) for outcome in found.outcomes]
+    # the description last: rewriting it may give the days other numbers
+    order = sorted(found.outcomes, key=lambda outcome: outcome.name == DESCRIPTION)
+    repaired = {outcome.name: _repaired(cube, outcome) for outcome in order}
+    outcomes = [repaired[outcome.name] for outcome in found.outcomes]
     for folder in ("", cube.variable, "flags"):
         cube.store.sweep(folder)
     return Report(task="repair", outcomes=tuple(outcomes), seconds=perf_counter() - began)
@@ -249,7 +255,7 @@ def _repaired(cube: Cube, outcome: Outcome) -> Outcome:
     if outcome.ok:
         return Outcome(name=outcome.name, state="kept")
     if outcome.name == DESCRIPTION:
-        rewrite_description(cube)
+        fitting_cube(cube.store, rewrite=True)
         return Outcome(name=DESCRIPTION, state="done", notes=(f"rewritten: {outcome.error}",))
     day = int(np.datetime64(outcome.name, "D").astype(np.int64))
     with cube.store.claim(cube.key(day)):
@@ -259,3 +265,39 @@ def _repaired(cube: Cube, outcome: Outcome) -> Outcome:
         for key in cube.keys(day):  # the codes first: flags without codes are ignored
             cube.store.remove(key)
     return Outcome(name=outcome.name, state="done", notes=(f"removed: {fault}",))
+
+
+def upgrade_cube(store: Any) -> Report:
+    """Bring the description of a cube of an older version up to date, and complete an interrupted upgrade.
+
+    Only the files that describe the cube are written; of a cube whose time axis began before its first year, the
+    days are renamed. `build_cube` does the same with a cube that it extends.
+
+    Parameters
+    ----------
+    store : path, str, or store of obstore
+
+    Returns
+    -------
+    Report
+        The outcome "description": "done", or "kept" if there was nothing to do.
+
+    Raises
+    ------
+    NothingFound, CubeError
+        As for `open_cube`.
+    NotWritable, StorageError
+        Writing failed; call it again.
+
+    Examples
+    --------
+    >>> upgrade_cube("YW.zarr")  # doctest: +SKIP
+    """
+    began = perf_counter()
+    place = find_store(store)
+    interrupted = is_moving(place)
+    settled_cube(place)
+    old = interrupted or required_cube(place).revision != REVISION
+    fitting_cube(place)
+    outcome = Outcome(name=DESCRIPTION, state="done" if old else "kept")
+    return Report(task="upgrade", outcomes=(outcome,), seconds=perf_counter() - began)

@@ -13,6 +13,7 @@ import numpy as np
 from radar_nb import __version__
 from radar_nb.cube.day_records import ABSENT, DayRecord, Origin, StoredDay, flags_note
 from radar_nb.cube.shards import ShardEncoder
+from radar_nb.cube.time_axis import require_axis
 from radar_nb.errors import DamagedShard, SeriesError
 from radar_nb.formats.cursor import iter_codes
 from radar_nb.formats.index import archive_stamp
@@ -95,13 +96,13 @@ def split_days(cube: Cube, opened: Opened) -> list[DayJob]:
     Raises
     ------
     SeriesError
-        A day lies outside the cube's time axis, or two frames belong to one step.
+        Two frames belong to one step.
     """
     series, frames = opened.series, opened.series.frames
     there = np.flatnonzero(series.slots[:, 0] >= 0)
     times = series.times[there].astype(np.int64)
     slots = cube.slots(times)
-    _check_axis(cube, times, slots)
+    _check_steps(cube, times, slots)
     numbers = series.slots[there, 0]
     days = slots // cube.steps
     archives = frames.archives()[numbers]
@@ -130,15 +131,7 @@ def split_days(cube: Cube, opened: Opened) -> list[DayJob]:
     return jobs
 
 
-def _check_axis(cube: Cube, times: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
-    first = cube.first * cube.steps
-    outside = (slots < first) | (slots >= first + cube.days * cube.steps)
-    if outside.any():
-        begin, end = np.datetime64(cube.first, "D"), np.datetime64(cube.first + cube.days - 1, "D")
-        raise SeriesError(
-            f"a frame of {times[outside][0].astype('datetime64[s]')} lies outside the cube's time axis: "
-            f"choose days from {begin} to {end}"
-        )
+def _check_steps(cube: Cube, times: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
     twice = np.flatnonzero(np.diff(slots) == 0)
     if twice.size:
         pair = times[twice[0] : twice[0] + 2].astype("datetime64[s]")
@@ -184,6 +177,8 @@ def build_day(cube: Cube, job: DayJob, *, overwrite: bool = False) -> Built:
     ------
     SeriesError
         The archive has changed since it was indexed, or its frames encode values differently.
+    CubeError
+        Another process has moved the cube's time axis meanwhile.
     ArchiveError, FrameError, StorageError
         The archive cannot be read, or writing failed. The cube's previous version of the day is untouched.
     """
@@ -193,6 +188,7 @@ def build_day(cube: Cube, job: DayJob, *, overwrite: bool = False) -> Built:
         if there is not None and (done := kept(there.record, job)) is not None:
             return done
         record, shard, flags = encode_day(cube, job)
+        require_axis(cube)
         if flags is not None:
             cube.store.put(cube.key(job.day, "flags"), flags, durable=False)
         cube.store.put(cube.key(job.day), shard, durable=False)  # with it the day exists

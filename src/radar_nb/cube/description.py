@@ -1,10 +1,10 @@
 """What a cube is: product, grid, time axis, codes and chunks, as described by its Zarr group; owner of zarr.
 
 A cube is a Zarr v3 group of one product on one grid: an array of codes, optionally `flags`, and the coordinates
-`time`, `time_bnds`, `y`, `x` and `crs`, which any Zarr reader understands. The whole time axis exists from the
-beginning, in one chunk; a day that was never built has no shard. The group's file is written last; it holds the
-metadata of all arrays and a checksum, so that a cube is opened from one file, and the others can be verified and
-rewritten from it and from the registry of grids.
+`time`, `time_bnds`, `y`, `x` and `crs`, which any Zarr reader understands. The time axis covers whole years, from
+that of the first day to that of the last (`radar_nb.cube.time_axis` extends it); a day that was never built has no
+shard. The group's file is written last; it holds the metadata of all arrays and a checksum, so that a cube is
+opened from one file, and the others can be verified and rewritten from it and from the registry of grids.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
 from radar_nb import __version__
+from radar_nb.cube.conventions import convention_attrs, without_conventions
 from radar_nb.cube.day_records import (
     UNREADABLE,
     DayRecord,
@@ -55,6 +56,10 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Raise this number when new code can no longer read older cubes, or the other way round."""
 
+REVISION = 2
+"""Raise this number when a description says more than before: the builder then rewrites older ones. Revision 1 has
+a time axis from 2001 to 2040, no conventions, and the licence in words."""
+
 _LEAD = "lead_time_minutes"
 """The attribute of a cube's array that states the lead time of its forecasts."""
 
@@ -73,8 +78,11 @@ _CHUNK_LIMIT = 64 << 20
 _MINUTE = 60
 _DAY = 1440  # minutes
 _FIRST_YEAR, _LAST_YEAR = 2001, 2040
-"""The time axis: from the year in which RADKLIM and the composites begin, or the product's own, to a year far in
-the future. Steps without data take no space, and the axis of 40 years of 5-minute frames takes some kilobytes."""
+"""The years that a time axis may have: from the one in which RADKLIM and the composites begin, or the product's
+own, to one far in the future, so that a wrong stamp in a frame is an error and not an axis of centuries."""
+
+_AXIS_CHUNK = 3653
+"""Days of a chunk of the coordinate `time`: some ten years, so that a year more changes no other file's shape."""
 
 _EARLY = 10
 """Minutes by which stamps may precede their step: some hours of RW's first years end at minute 45."""
@@ -97,8 +105,10 @@ _PLACE_ATTRS = {
     for axis in "yx"
 }
 """Attributes of the coordinates, as in wradlib."""
-_GROUP = "zarr.json"
-_KEY = "radar_nb"  # key of radar_nb's own data among the group's attributes
+GROUP = "zarr.json"
+KEY = "radar_nb"  # key of radar_nb's own data among the group's attributes
+MOVING = "moving"
+"""Marks the group's file while shards get other numbers: there are no arrays, so that nobody reads wrong days."""
 _SPELLING = ("scale_factor", "add_offset", "_FillValue", "coordinates")  # attributes that are encoding in xarray
 _ARRAYS = {"flag_masks": np.uint8, "flag_values": np.uint32}  # attributes that JSON turns into lists
 _NEAR = 1e-6
@@ -129,6 +139,8 @@ class Cube:
         As `open_dataset` returns them.
     metadata : dict or None
         Of each array, as in the group's file; None in cubes of older versions.
+    revision : int
+        Of the description: see `REVISION`.
     """
 
     store: Store
@@ -148,6 +160,7 @@ class Cube:
     crs_attrs: dict[str, Any]
     dataset_attrs: dict[str, Any]
     metadata: dict[str, Any] | None = None
+    revision: int = REVISION
 
     @property
     def lead(self) -> int | None:
@@ -267,6 +280,11 @@ class Cube:
             raise DamagedShard(f"{shard.name} has a record of its day that contradicts its chunks: {REMEDY}")
         return StoredDay(record=record, file=file)
 
+    def read_record(self, file: StoredFile) -> DayRecord:
+        """Return the record of a shard of codes, whichever day it is of; raises as `open_shard`."""
+        shard = self.open_shard(file, self.shards)
+        return DayRecord.of(shard.note, name=shard.name)
+
     def _fits(self, record: DayRecord, day: int) -> bool:
         """Return whether a record is of a day of this cube; records of older versions do not name the cube."""
         return (
@@ -376,13 +394,16 @@ def load_cube(store: Store) -> Cube | None:
     CubeError
         The store contains something else, its description is damaged, or a newer version of radar_nb made it.
     """
-    data = store.get(_GROUP)
-    if data is None:
-        return None
+    data = store.get(GROUP)
+    return None if data is None else parse_group(store, data)
+
+
+def parse_group(store: Store, data: bytes) -> Cube:
+    """Return the cube that a group's file describes; what is raised is as for `load_cube`."""
     try:
         document = json.loads(data)
         attrs = document["attributes"]
-        described = attrs.pop(_KEY)
+        described = attrs.pop(KEY)
         number = int(described["format"])
     except UNREADABLE as error:
         raise CubeError(
@@ -393,13 +414,18 @@ def load_cube(store: Store) -> Cube | None:
             f"{store.name} was made by radar_nb {described.get('version')}, whose cubes (format {number}) this "
             f"one ({__version__}, format {FORMAT}) cannot read: upgrade radar_nb"
         )
+    if MOVING in described:
+        raise CubeError(
+            f"the time axis of the cube in {store.name} is being moved, or that was interrupted: wait for the "
+            "other process, or call upgrade_cube (`radar-nb cube upgrade`), which completes it"
+        )
     try:
         return _parsed(store, document, described, attrs)
     except UNREADABLE as error:
         if isinstance(error, CubeError):
             raise
         raise CubeError(
-            f"the description of the cube in {store.name} is damaged ({error!r}): remove {_GROUP} there and call "
+            f"the description of the cube in {store.name} is damaged ({error!r}): remove {GROUP} there and call "
             "build_cube with the same layout; intact days are kept"
         ) from error
 
@@ -424,7 +450,7 @@ def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], a
     arrays = metadata or {
         name: json.loads(data)
         for name in (variable, "flags", "crs")
-        if (data := store.get(f"{name}/{_GROUP}")) is not None
+        if (data := store.get(f"{name}/{GROUP}")) is not None
     }
     if arrays[variable]["shape"] != [described["days"] * shards.shape[0], *grid.shape]:
         raise ValueError(f"the shape of {variable} is not that of its grid and time axis")
@@ -440,6 +466,7 @@ def _parsed(store: Store, document: dict[str, Any], described: dict[str, Any], a
         crs_attrs=_attrs_of(arrays["crs"]),
         dataset_attrs=_clean(attrs),
         metadata=metadata,
+        revision=int(described.get("revision", 1)),
     )
 
 
@@ -504,10 +531,17 @@ def _attrs_of(array: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Return attributes whose texts are printable."""
-    return {
-        printable(name): printable(value) if isinstance(value, str) else value for name, value in attrs.items()
+    """Return attributes as `open_dataset` has them: printable, without conventions, the licence as SPDX has it."""
+    found = {
+        printable(name): printable(value) if isinstance(value, str) else value
+        for name, value in without_conventions(attrs).items()
     }
+    licence = found.get("license")
+    return found | {"license": _LICENCES[licence]} if licence in _LICENCES else found
+
+
+_LICENCES = {"CC BY 4.0; source: Deutscher Wetterdienst": "CC-BY-4.0", "CC0": "CC0-1.0"}
+"""Spellings of older versions, and their SPDX identifiers."""
 
 
 def create_cube(store: Store, opened: Opened, like: xr.Dataset, *, layout: Layout, flags: bool) -> Cube:
@@ -526,19 +560,14 @@ def create_cube(store: Store, opened: Opened, like: xr.Dataset, *, layout: Layou
     """
     (every, minute), lead = axis_of(opened), lead_of(opened)
     packing = opened.target.packing
-    known = PRODUCTS.get(opened.product)
-    begins = next((family.first for family in known.families if family.first), None) if known else None
-    first, end = (
-        int(np.datetime64(f"{year}-01-01", "D").astype(int))
-        for year in (min(_FIRST_YEAR, begins.year if begins else _FIRST_YEAR), _LAST_YEAR + 1)
-    )
+    first, days = whole_years(*days_of(opened))
     cube = Cube(
         store=store,
         product=opened.product,
         grid=opened.target.grid.name,
         layout=layout,
         first=first,
-        days=end - first,
+        days=days,
         every=every,
         minute=minute,
         interval=opened.target.minutes,
@@ -551,10 +580,10 @@ def create_cube(store: Store, opened: Opened, like: xr.Dataset, *, layout: Layou
         crs_attrs=like["crs"].attrs,
         dataset_attrs={k: v for k, v in like.attrs.items() if k not in CHANGING},
     )
-    with store.claim(_GROUP):
+    with store.claim(GROUP):
         if (there := load_cube(store)) is not None:  # another process was quicker
             return there
-        _write(cube, like["y"].values, like["x"].values)
+        write_description(cube, like["y"].values, like["x"].values)
     return cube
 
 
@@ -586,6 +615,46 @@ def axis_of(opened: Opened) -> tuple[int, int]:
     minute = Counter((minutes % every).tolist()).most_common(1)[0][0]
     anchor = ANCHORS.get(every, 0) % every
     return every, anchor if every >= 60 and (anchor - minute) % every < _EARLY else minute
+
+
+def days_of(opened: Opened) -> tuple[int, int]:
+    """Return the first and the last day of a series, since 1970.
+
+    Raises
+    ------
+    SeriesError
+        A frame lies outside the years that a cube of the product may have.
+    """
+    every, minute = axis_of(opened)
+    times = opened.series.times[opened.series.slots[:, 0] >= 0].astype(np.int64)
+    days = -((minute * _MINUTE - times) // (every * _MINUTE)) // (_DAY // every)
+    known = PRODUCTS.get(opened.product)
+    begins = next((family.first for family in known.families if family.first), None) if known else None
+    begin, end = (
+        np.datetime64(f"{year}-01-01", "D")
+        for year in (min(_FIRST_YEAR, begins.year if begins else _FIRST_YEAR), _LAST_YEAR + 1)
+    )
+    outside = (days < begin.astype(int)) | (days >= end.astype(int))
+    if outside.any():
+        raise SeriesError(
+            f"a frame of {times[outside][0].astype('datetime64[s]')} lies outside the cube's time axis: "
+            f"choose days from {begin} to {end - 1}"
+        )
+    return int(days.min()), int(days.max())
+
+
+def whole_years(first: int, last: int) -> tuple[int, int]:
+    """Return the first day, and the number of days, of the years that two days and those between them lie in.
+
+    Examples
+    --------
+    >>> first, days = whole_years(18262 + 200, 18262 + 200)
+    >>> np.datetime64(first, "D"), days
+    (np.datetime64('2020-01-01'), 366)
+    """
+    start, end = (np.datetime64(day, "D").astype("datetime64[Y]") for day in (first, last))
+    begin = int(start.astype("datetime64[D]").astype(int))
+    return begin, int((end + 1).astype("datetime64[D]").astype(int)) - begin
 
 
 def lead_of(opened: Opened) -> int | None:
@@ -633,17 +702,19 @@ def _divisor(size: int, near: int) -> int:
 # --- the files of a cube without its days ---------------------------------------------------------------------
 
 
-def _write(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> None:
+def write_description(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> None:
+    """Write all files of a cube without its days, the group's last: with it the cube exists."""
     files = _files(cube, y, x)
-    group = files.pop(_GROUP)
+    group = files.pop(GROUP)
     for key, data in files.items():
         cube.store.put(key, data)
-    cube.store.put(_GROUP, group)  # with it the cube exists
+    cube.store.put(GROUP, group)
 
 
 def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
     buffers: dict[str, Any] = {}
-    group = zarr.create_group(MemoryStore(buffers), zarr_format=3, attributes=_plain(cube.dataset_attrs))
+    placed = convention_attrs(GRIDS[cube.grid], cube.crs_attrs["crs_wkt"])
+    group = zarr.create_group(MemoryStore(buffers), zarr_format=3, attributes=_plain(cube.dataset_attrs | placed))
     spelling: dict[str, Any] = {"_FillValue": cube.packing.fill, "coordinates": "crs time_bnds"}
     if cube.packing.scale != 1 or cube.packing.offset:
         spelling["scale_factor"] = decimal(cube.packing.scale)
@@ -657,7 +728,7 @@ def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
             name,
             shape=values.shape,
             dtype=values.dtype,
-            chunks=values.shape,
+            chunks=_coordinate_chunk(cube, name, values.shape),
             compressors=BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"),
             filters=None,
             dimension_names=dims,
@@ -665,20 +736,21 @@ def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
         )
         array[...] = values
     files = {key: data.to_bytes() for key, data in sorted(buffers.items())}
-    document = json.loads(files[_GROUP])
-    arrays = {k.removesuffix(f"/{_GROUP}"): json.loads(v) for k, v in files.items() if k.endswith(f"/{_GROUP}")}
+    document = json.loads(files[GROUP])
+    arrays = {k.removesuffix(f"/{GROUP}"): json.loads(v) for k, v in files.items() if k.endswith(f"/{GROUP}")}
     document["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": arrays}
     attrs = document["attributes"]
     described = {name: getattr(cube, name) for name in ("variable", *_PLAIN)} | {
         "format": FORMAT,
+        "revision": cube.revision,
         "version": __version__,
         "packing": _described_packing(cube.packing),
         "shards": asdict(cube.shards),
     }
     described = _plain(described)
     checksum = _checksum(document, described, attrs)
-    document["attributes"] = attrs | {_KEY: described | {"checksum": checksum}}
-    return files | {_GROUP: json.dumps(document, indent=1).encode()}
+    document["attributes"] = attrs | {KEY: described | {"checksum": checksum}}
+    return files | {GROUP: json.dumps(document, indent=1).encode()}
 
 
 def _coordinates(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, tuple[tuple[str, ...], Any, Any]]:
@@ -695,6 +767,10 @@ def _coordinates(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, tupl
         "time": (("time",), ends, {"standard_name": "time", "axis": "T", "bounds": "time_bnds"} | calendar),
         "time_bnds": (("time", "bnds"), np.stack([ends - cube.interval, ends], axis=-1), calendar),
     }
+
+
+def _coordinate_chunk(cube: Cube, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (_AXIS_CHUNK * cube.steps, *shape[1:]) if name in {"time", "time_bnds"} else shape
 
 
 def _array(group: zarr.Group, name: str, shards: ShardFormat, days: int, attrs: Mapping[str, Any]) -> None:
@@ -727,16 +803,17 @@ def description_faults(cube: Cube) -> list[str]:
     """
     grid = GRIDS[cube.grid]
     expected = _files(cube, grid.y, grid.x)
-    faults = [] if cube.metadata else [f"{_GROUP} was written by an older version"]
+    faults = [] if cube.revision == REVISION else [f"{GROUP} was written by an older version"]
     if not same_projection(cube.crs_attrs, grid):
         faults.append("crs describes another projection")
     for name, (_, values, _) in _coordinates(cube, grid.y, grid.x).items():
-        key = f"{name}/c" + "/0" * values.ndim
-        stored = _decoded(cube.store.get(key), values) if values.ndim else values  # crs is 0, the fill value
-        if stored is None or not np.allclose(stored, values, rtol=0, atol=_NEAR):
-            faults.append(f"{key} holds other values")
+        chunk = np.empty(_coordinate_chunk(cube, name, np.shape(values)), np.asarray(values).dtype)
+        for key in (key for key in expected if key.startswith(f"{name}/c/")):
+            wanted, stored = _decoded(expected[key], chunk), _decoded(cube.store.get(key), chunk)
+            if wanted is None or stored is None or not np.allclose(stored, wanted, rtol=0, atol=_NEAR):
+                faults.append(f"{key} holds other values")
     for key, data in expected.items():
-        name = key.removesuffix(f"/{_GROUP}")
+        name = key.removesuffix(f"/{GROUP}")
         if key == name:  # values, compared above, or the group, which has a checksum
             continue
         try:
@@ -753,12 +830,3 @@ _DESCRIBING = (
     *("node_type", "shape", "data_type", "fill_value", "attributes", "dimension_names"),
     *("chunk_grid", "chunk_key_encoding", "codecs", "storage_transformers"),
 )
-
-
-def rewrite_description(cube: Cube) -> None:
-    """Rewrite the files that describe a cube, in the current format; its days are kept."""
-    from radar_nb.reading.wradlib_template import grid_coords  # noqa: PLC0415 - loads wradlib
-
-    coords = grid_coords(GRIDS[cube.grid])
-    with cube.store.claim(_GROUP):
-        _write(replace(cube, crs_attrs=coords["crs"].attrs), coords["y"].values, coords["x"].values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -156,6 +156,12 @@ class Folder:
         path = self._own(key)
         with storage_errors(path):
             path.unlink(missing_ok=True)
+
+    def move(self, key: str, target: str) -> None:
+        """Give a value another key, replacing what that has; do nothing if the value does not exist."""
+        path, other = self._own(key), self._own(target)
+        with storage_errors(other), suppress(FileNotFoundError):
+            path.replace(other)
 
     def stat(self, key: str) -> StoredFile | None:
         """Return a key's state, or None if it does not exist or is not a regular file."""
@@ -337,6 +343,11 @@ class Bucket:
                 self._obstore.delete(self.store, _checked(key, self.name))
             except FileNotFoundError:
                 return
+
+    def move(self, key: str, target: str) -> None:
+        """Give a value another key: the server copies it, then the old key is removed."""
+        with self._errors(key), suppress(FileNotFoundError):
+            self._obstore.rename(self.store, _checked(key, self.name), _checked(target, self.name))
 
     def stat(self, key: str) -> StoredFile | None:
         """Return a key's state, or None if it does not exist."""

@@ -405,7 +405,7 @@ def _series_attrs(opened: Opened) -> dict[str, Any]:
         **_origin(series.frames),
         "source": f"weather radar composite, {family}, software {first.software or 'RADOLAN'}",
         "references": "https://www.dwd.de/radolan",
-        "license": "CC0" if made_up else "CC BY 4.0; source: Deutscher Wetterdienst",
+        "license": "CC0-1.0" if made_up else "CC-BY-4.0",  # identifiers of SPDX
         **told_attrs(series.missing, series.doubled, [problem.text for problem in series.problems]),
     }
     if series.skipped:
