@@ -45,7 +45,8 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(cube: Path) -> xr.DataArray:
     """Return the codes of 2019-02-01 02:50 as radar_nb reads them."""
-    return open_cube(cube, packed=True).RW.sel(time="2019-02-01T02:50").load()
+    found: xr.DataArray = open_cube(cube, packed=True).RW.sel(time="2019-02-01T02:50").load()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def _zarrita(cube: Path, number: int) -> tuple[Any, Codes]:
     if shutil.which("node") is None or "ZARRITA" not in os.environ:
         pytest.skip("needs node, and ZARRITA=the folder in which `npm install zarrita` ran")
     script = Path(__file__).parents[1] / "support" / "read_with_zarrita.mjs"
-    command = [shutil.which("node"), script, cube, "RW", str(number)]
+    command: list[Any] = [shutil.which("node"), script, cube, "RW", str(number)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own script
     found = json.loads(done.stdout)
     assert found["scale"] == 0.1
@@ -147,7 +148,7 @@ class TestConventions:
     def test_they_place_the_cells(self, cube: Path) -> None:
         """Transform, box and projection place the corners of the grid where its coordinates are."""
         pyproj = pytest.importorskip("pyproj", reason="pyproj is not installed")
-        attrs = zarr.open_group(cube, mode="r").attrs.asdict()
+        attrs: dict[str, Any] = dict(zarr.open_group(cube, mode="r").attrs)
         grid = GRIDS["de900"]
 
         a, b, c, d, e, f = attrs["spatial:transform"]
