@@ -166,7 +166,7 @@ class Stop(Exception):
 class TestInterruptedMoves:
     """A move of the axis that did not end."""
 
-    @pytest.mark.parametrize("calls", range(5))
+    @pytest.mark.parametrize("calls", [0, 3])
     def test_a_build_completes_it(
         self, sources: dict[str, Path], whole: Path, later: Path, monkeypatch: pytest.MonkeyPatch, calls: int
     ) -> None:

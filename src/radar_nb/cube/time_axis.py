@@ -125,6 +125,7 @@ def begin_move(cube: Cube, first: int, length: int) -> None:
         "attributes": {KEY: {"format": FORMAT, "version": __version__, MOVING: move}},
         "zarr_format": 3,
         "node_type": "group",
+        "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": {}},
     }
     cube.store.put(GROUP, json.dumps(document, indent=1).encode())
     for array in (cube.variable, "flags"):
