@@ -197,17 +197,16 @@ class TestInterruptedMoves:
 
     def test_an_upgrade_and_a_repair_complete_it(self, later: Path) -> None:
         """They need no archive."""
-        first = int(np.datetime64("2017-01-01", "D").astype(int))
-        for complete in (upgrade_cube, partial(repair_cube, progress=False)):
+        for year, complete in (("2017", upgrade_cube), ("2015", partial(repair_cube, progress=False))):
             cube = load_cube(Folder(later))
             assert cube is not None
+            first = int(np.datetime64(f"{year}-01-01", "D").astype(int))
             begin_move(cube, first, cube.first + cube.days - first)
 
             complete(later)
 
-            assert axis(later) == [str(np.datetime64(first, "D"))[:4], "2021"]
+            assert axis(later) == [year, "2021"]
             assert not verify_cube(later, progress=False).failed
-            first -= 365
 
     def test_a_forged_move_is_refused(self, later: Path) -> None:
         """Years that are none, or a group that is no cube, move nothing."""
