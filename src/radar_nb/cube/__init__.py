@@ -1,9 +1,10 @@
 """Years of frames as one sharded Zarr array, and that array as a Dataset.
 
-Start with `description` (what a cube is: product, grid, time axis, chunks, and the files that say so), then
-`building` (the call), `day` (one day from archives to one shard) and `opening` (the Dataset). `shards` encodes and
-decodes a day, `day_records` describes what it holds, `stores` reads and writes folders and buckets. `checking`
-verifies and repairs. The room may know `reading`, `fetch` and what lies below them.
+Start with `description` (what a cube is: product, grid, time axis, chunks, and the files that say so;
+`time_axis` extends it, `conventions` state where its grid lies), then `building` (the call), `day` (one day from
+archives to one shard) and `opening` (the Dataset). `shards` encodes and decodes a day, `day_records` describes
+what it holds, `stores` reads and writes folders and buckets. `checking` verifies and repairs. The room may know
+`reading`, `fetch` and what lies below them.
 """
 
 __all__ = ["building", "checking", "frame_stream", "locations", "opening"]
