@@ -73,7 +73,7 @@ def copy(cube: Path, tmp_path: Path) -> Path:
 
 def shard(cube: Path, day: str, array: str = "RW") -> Path:
     """Return the file of a day."""
-    number = (np.datetime64(day, "D") - np.datetime64("2001-01-01", "D")).astype(int)
+    number = (np.datetime64(day, "D") - np.datetime64(day[:4], "D")).astype(int)
     return cube / array / f"c.{number}.0.0"
 
 
