@@ -137,6 +137,21 @@ CLICK = """async () => {
   while (root.dataset.series !== "1") await new Promise((next) => requestAnimationFrame(next));
   return (performance.now() - start) / 1000;
 }"""
+KEY = """async () => {
+  const root = document.querySelector(".rnb-explorer"), { player } = root;
+  const start = performance.now(), stage = root.querySelector(".rnb-stage"), next = player.playhead + 1;
+  stage.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+  while (stage.dataset.index !== String(next)) await new Promise((done) => requestAnimationFrame(done));
+  return (performance.now() - start) / 1000;
+}"""
+TOTAL = """async (how) => {
+  const { player } = document.querySelector(".rnb-explorer");
+  player.leaveTotal();
+  const start = performance.now();
+  player.askTotal(how);
+  while (player.total?.how !== how) await new Promise((done) => requestAnimationFrame(done));
+  return (performance.now() - start) / 1000;
+}"""
 IMAGES = """() => {
   const image = document.querySelector("img.radar-nb-images, .radar-nb-images img");
   window.images = [];
@@ -222,6 +237,49 @@ def player(place: Place) -> dict[str, float]:
             "renderer memory for it, MB": renderer_memory() - alone,
         }
         return found | grown
+
+
+def days(place: Place) -> dict[str, float]:
+    """Open three days, sum them and read a cell's series; also of sixteen days, which repeat the three."""
+    opened = f"rn.open_dataset({str(place.archive)!r}, packed=True, chunks=None, progress=False)"
+    bare = "bare = ds.YW.drop_vars([n for n in ds.YW.coords if 'time' in ds[n].dims])"
+    longer = "numpy.tile(numpy.arange(ds.sizes['time']), 6)[:16 * 288]"
+    times = "numpy.datetime64('2020-06-01T00:05', 'ns') + numpy.arange(16 * 288) * numpy.timedelta64(5, 'm')"
+    cells = [
+        "import numpy, radar_nb as rn",
+        f"ds = {opened}\nexplorer = rn.Explorer(ds)\nexplorer",
+        f"explorer.close()\n{bare}\nrn.Explorer(bare.isel(time={longer}).assign_coords(time={times}))",
+    ]
+    with notebook(place, "days", cells) as page:
+        ran(page, 0)
+        found = {
+            "open three days to the first field, s": ran(
+                page, 1, "document.querySelector('.rnb-stage[data-index]')"
+            )
+        }
+        found["sum of three days, first, s"] = page.evaluate(TOTAL, "sum")
+        page.wait_for_function(WHOLE)
+        found |= {
+            "maximum of three days, s": page.evaluate(TOTAL, "max"),
+            "sum of three days, again, s": page.evaluate(TOTAL, "sum"),
+            "key to field, s": page.evaluate(KEY),
+            "series of a cell, three days, s": page.evaluate(CLICK),
+            "kernel memory, three days, MB": asked(page, MEMORY),
+        }
+        page.evaluate(PLAY, ["60", 60])
+        found |= {
+            "kernel memory after a minute of play, MB": asked(page, MEMORY),
+            "renderer memory after a minute of play, MB": renderer_memory(),
+        }
+        path = place.archive.with_name("page.html")
+        found["exported page of three days, MB"] = asked(
+            page, f"print(explorer.save_html({str(path)!r}).stat().st_size / 1e6)"
+        )
+        path.unlink()
+        ran(page, 2, "document.querySelector('.rnb-explorer')?.player?.info?.count === 16 * 288")
+        page.wait_for_selector(".rnb-stage[data-index]")
+        found["series of a cell, sixteen days, s"] = page.evaluate(CLICK)
+        return found
 
 
 def others(place: Place) -> dict[str, float]:
@@ -313,6 +371,7 @@ def main() -> None:
             for _ in range(runs):
                 for measured in (
                     player(place),
+                    days(place),
                     others(place),
                     download(place, mirror.url, folder / "data", panel=False),
                     download(place, mirror.url, folder / "data", panel=True),

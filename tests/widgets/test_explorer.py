@@ -156,6 +156,21 @@ class TestOpening:
         )
         assert problem.startswith("Diese Dateien bilden keine Reihe. no field to show")
 
+    @pytest.mark.parametrize(
+        ("gauges", "match"),
+        [
+            (3, "gauges of type int"),
+            (xr.DataArray(np.zeros(2), dims="station"), "need \\(time, point\\)"),
+            (
+                xr.DataArray([1.0], {"lon": ("point", [9.0]), "lat": ("point", [50.0])}, "point"),
+                "gauges are in None",
+            ),
+        ],
+    )
+    def test_unusable_gauges_are_explained(self, gauges: Any, match: str) -> None:
+        """Gauges of another type, shape or unit are named instead of being drawn wrongly."""
+        assert re.search(match, rn.Explorer(fields(), gauges=gauges, lang="en").problem)
+
     def test_rates_are_offered_for_short_intervals(self) -> None:
         """5-minute sums can be seen in mm/h, by a factor of twelve."""
         info = Client(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["info"]

@@ -17,8 +17,9 @@ from support.unpacking import unpacked
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import SeriesError
-from radar_nb.widgets.explorer.frames import NO_VALUE, CodedField, FrameSequence, encode, select_variable
+from radar_nb.widgets.explorer.frames import CodedField, FrameSequence, encode, select_variable
 from radar_nb.widgets.explorer.map_info import map_info
+from radar_nb.widgets.explorer.packed_fields import NO_VALUE
 from radar_nb.widgets.explorer.queries import place_series
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.wording import Texts
@@ -67,7 +68,7 @@ class TestPicture:
         """Missing cells are neither wet nor dry, and a cell at the limit is wet."""
         picture = CodedField(codes=np.array([[0, 1], [50, NO_VALUE]], np.uint16), scale=0.01, offset=0.0)
 
-        assert picture.share(least) == pytest.approx(share)
+        assert picture.packed().share(least) == pytest.approx(share)
 
     @given(
         st.lists(st.tuples(st.sampled_from([0, 1, 7, NO_VALUE]), st.integers(1, 90_000)), min_size=1, max_size=5)
@@ -77,7 +78,7 @@ class TestPicture:
         """A browser unpacks any codes, with long runs or without, to the original codes."""
         codes = np.concatenate([np.full(length, code, np.uint16) for code, length in runs])
 
-        packed = CodedField(codes=codes[None], scale=1.0, offset=0.0).compressed()
+        packed = CodedField(codes=codes[None], scale=1.0, offset=0.0).packed().data
 
         assert np.array_equal(unpacked(packed), codes)
         assert len(zlib.decompress(packed)) <= 2 * codes.size + 4

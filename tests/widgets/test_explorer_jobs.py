@@ -11,8 +11,9 @@ import pytest
 import xarray as xr
 from support.unpacking import unpacked
 
-from radar_nb.widgets.explorer.frames import NO_VALUE, FrameSequence
+from radar_nb.widgets.explorer.frames import FrameSequence
 from radar_nb.widgets.explorer.jobs import JobQueue
+from radar_nb.widgets.explorer.packed_fields import NO_VALUE
 from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:

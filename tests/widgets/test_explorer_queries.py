@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from support.small_rain import rain, showers
 from support.unpacking import unpacked
 
-from radar_nb.widgets.explorer.frames import NO_VALUE, FrameSequence
+from radar_nb.widgets.explorer.frames import FrameSequence
+from radar_nb.widgets.explorer.packed_fields import NO_VALUE, KeptFields, pack
 from radar_nb.widgets.explorer.queries import inside, next_rain, place_series, span_total
 
 COUNT, ROWS, COLS = 20, 5, 4
@@ -89,16 +90,43 @@ def test_totals_are_the_datasets(frames: FrameSequence, how: str) -> None:
     assert progress[-1] == ({"type": "progress", "id": "total", "done": 11, "count": 11}, [])
 
 
-def test_sum_and_maximum_of_a_span_need_one_pass(frames: FrameSequence) -> None:
-    """The maximum after the sum of the same span reads no field; another span is read again."""
+def test_a_total_of_fields_that_are_kept_reads_nothing(frames: FrameSequence) -> None:
+    """After the sum of a span its maximum, and any total within it, come from the packed fields that are kept."""
+    list(span_total(frames, "sum", (0, COUNT), {}))
+    frames.data = frames.data * np.nan  # what would be read
+
+    *_, last = span_total(frames, "max", (3, 9), {})
+
+    assert last
+    answer, (packed,) = last
+    found = unpacked(packed).reshape(ROWS, COLS)
+    values = np.where(found == NO_VALUE, np.nan, found * answer["scale"] + answer["offset"])
+    assert np.allclose(values, FIELDS[3:9].max("time"), atol=1e-6, equal_nan=True)
+
+
+def test_the_latest_totals_are_kept(frames: FrameSequence) -> None:
+    """A total that was asked for before is answered at once; the oldest is forgotten."""
     kept: Any = {}
+    for stop in range(2, 8):
+        list(span_total(frames, "sum", (0, stop), kept))
 
-    for how in ("sum", "max"):
-        of_both = [message for message, _ in filter(None, span_total(frames, how, (0, COUNT), kept))]
-        assert [message["type"] for message in of_both] == ["progress"] * (2 if how == "sum" else 0) + ["total"]
-    *progress, _ = span_total(frames, "max", (0, 8), kept)
+    again = [message["type"] for message, _ in filter(None, span_total(frames, "sum", (0, 7), kept))]
 
-    assert len(progress) == 1
+    assert again == ["total"]
+    assert list(kept) == [("sum", 0, stop) for stop in range(4, 8)]
+
+
+def test_kept_fields_stay_within_their_budget() -> None:
+    """Fields that were used longest ago are forgotten first."""
+    field = pack(np.zeros(4, np.uint16), 1.0, 0.0)
+    kept = KeptFields(3 * len(field.data))
+
+    for index in (1, 2, 3):
+        kept.put(index, field)
+    kept.get(1)
+    kept.put(4, field)
+
+    assert [index for index in range(5) if kept.get(index)] == [1, 3, 4]
 
 
 def test_totals_of_fields_with_scales_of_their_own_are_the_datasets() -> None:

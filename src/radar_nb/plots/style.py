@@ -49,7 +49,7 @@ _RATE = (0.1, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _REFLECTIVITY = (5.5, 10, 14.5, 19, 23.5, 28, 32.5, 37, 41.5, 46, 50.5, 55, 60, 65, 75, 85)
 """dBZ. Source: radolan2map, symbology; DWD's legend of WN."""
 
-_DEFAULT_HUES = "#caf0f6 #8ddbf6 #57b9f4 #3e8fec #4364df #6239c6 #7a0d94 #7a0057 #680028 #49030e"
+_DEFAULT_HUES = "#caf0f6 #8ddbf6 #57b9f4 #3e8fec #4364df #6440cb #82139f #87066c #7f0440 #6b0519"
 _DWD_RAIN = "#ffffdc #ffffa0 #ffff00 #00ff00 #80b3ff #5010ff #ff00bf #ffbff0"
 _DWD_REFLECTIVITY = (
     "#33ffff #00caca #009934 #4dbf1a #99cc00 #cce600 #ffff00 #ffc400 "

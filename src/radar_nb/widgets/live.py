@@ -185,9 +185,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
             self._problem = error_text(error, self._say)
             return
         self._problem, self._shown = "", newest
-        offset = self.follower.now.astimezone(self._zone)
-        shift = offset.utcoffset() or timedelta(0)
-        facts: dict[str, Any] = {"boundary": boundary, "zone": f"{offset:%Z}", "shift": shift.total_seconds()}
+        facts: dict[str, Any] = {"boundary": boundary, "timezone": self._timezone}
         if self.explorer is None:
             self.explorer = Explorer(data, lang=self._say.language)
             self.explorer.tell(autoplay=self._play, state=self._marks(boundary), **facts)

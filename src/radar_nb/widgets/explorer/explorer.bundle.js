@@ -140,12 +140,126 @@ function inside(polygon, rows, cols) {
   return cells;
 }
 
+// ---- compare.js
+// Two fields side by side: one is held, and a line that is dragged divides it from the one that plays.
+// The held one is a field or total of this explorer, or what another explorer of the page shows, which then follows.
+const CHANNEL = "radar-nb-explorer"; // an event of the page, so that explorers find each other
+
+const comparing = {
+  compare() {
+    if (this.held) return this.endCompare();
+    if (!this.shown) return;
+    const other = this.otherPlayer(), canvas = this.$(".rnb-held"), source = other ? other.map.canvas : this.map.canvas;
+    this.held = { other, name: this.titleNow(other ?? this) };
+    [canvas.width, canvas.height] = [source.width, source.height];
+    this.holdNow(source);
+    canvas.hidden = this.$(".rnb-swipe").hidden = this.$(".rnb-heldname").hidden = false;
+    this.$(".rnb-compare").setAttribute("aria-pressed", "true");
+    this.map.placed = (place, unit) => {
+      this.placeHeld(place, unit);
+      this.lead();
+    };
+    this.map.put();
+    this.setSwipe(50);
+    this.say(this.texts.compare_hint);
+  },
+  endCompare() {
+    this.$(".rnb-held").hidden = this.$(".rnb-swipe").hidden = this.$(".rnb-heldname").hidden = true;
+    this.$(".rnb-compare").setAttribute("aria-pressed", "false");
+    this.held = this.map.placed = null;
+    this.say("");
+  },
+  // Another explorer in this page on the same grid.
+  otherPlayer() {
+    const found = [], same = ({ info }) => info && JSON.stringify([info.grid, info.shape]) === JSON.stringify([this.info.grid, this.info.shape]);
+    window.dispatchEvent(new CustomEvent(CHANNEL, { detail: { ask: found } }));
+    return found.find((player) => player !== this && player.shown && player.model !== this.model && same(player));
+  },
+  titleNow({ $, root, info }) {
+    const time = root.querySelector(".rnb-time");
+    return `${info.name ? `${info.name} ` : ""}${[...time.children].filter((node) => !node.matches(".rnb-beside")).map((node) => node.textContent).join(" ") || time.textContent}`;
+  },
+  holdNow(source) {
+    this.$(".rnb-held").getContext("2d").drawImage(source, 0, 0);
+    this.$(".rnb-heldname").textContent = this.held.name;
+  },
+  // The held field lies where the field lies.
+  placeHeld(place, unit) {
+    const { style } = this.$(".rnb-held");
+    for (const [name, pixels] of Object.entries(place)) style[name] = unit(pixels);
+    style.imageRendering = this.map.canvas.style.imageRendering;
+    this.clipHeld(place.left / this.map.ratio, place.width / this.map.ratio);
+  },
+  clipHeld(left, width) {
+    const at = (this.swipe / 100) * this.stage.clientWidth, share = Math.min(100, Math.max(0, (100 * (at - left)) / width));
+    this.$(".rnb-held").style.clipPath = `inset(0 ${100 - share}% 0 0)`;
+  },
+  setSwipe(percent) {
+    this.swipe = Math.min(98, Math.max(2, percent));
+    const line = this.$(".rnb-swipe");
+    line.style.left = `${this.swipe}%`;
+    line.setAttribute("aria-valuenow", this.swipe.toFixed(0));
+    this.$(".rnb-heldname").style.right = `calc(${100 - this.swipe}% + 8px)`;
+    this.map.put();
+  },
+  wireSwipe(signal) {
+    const line = this.$(".rnb-swipe"), listen = (type, act) => line.addEventListener(type, act, { signal });
+    let down = false;
+    listen("pointerdown", (event) => {
+      down = true;
+      line.setPointerCapture(event.pointerId);
+    });
+    listen("pointermove", (event) => {
+      const box = this.stage.getBoundingClientRect();
+      if (down) this.setSwipe((100 * (event.clientX - box.left)) / box.width);
+    });
+    listen("pointerup", () => (down = false));
+    listen("keydown", (event) => {
+      if (!event.key.startsWith("Arrow")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.setSwipe(this.swipe + (event.key === "ArrowRight" || event.key === "ArrowUp" ? 5 : -5));
+    });
+    window.addEventListener(CHANNEL, ({ detail }) => detail.ask ? detail.ask.push(this) : this.heardOf(detail.player), { signal });
+    this.followers = () => window.dispatchEvent(new CustomEvent(CHANNEL, { detail: { player: this } }));
+  },
+  // The other explorer shows another field, or this one does: both keep one time and one part of the map.
+  heardOf(player) {
+    if (this.held?.other !== player) return;
+    this.held.name = this.titleNow(player);
+    this.holdNow(player.map.canvas);
+  },
+  // Let the other explorer follow the time and the part of the map of this one.
+  lead() {
+    const other = this.held?.other;
+    if (!other || other.closed) return;
+    const time = this.info.times?.[this.playhead];
+    const index = other.info.times && time !== undefined ? nearest(other.info.times, time) : this.playhead;
+    if (index !== other.playhead && !other.total) other.seek(index);
+    if (JSON.stringify(other.map.view) === JSON.stringify(this.map.view)) return;
+    Object.assign(other.map.view, this.map.view);
+    other.map.settle();
+  },
+};
+
+function nearest(times, time) {
+  let best = 0;
+  times.forEach((other, k) => (best = Math.abs(other - time) < Math.abs(times[best] - time) ? k : best));
+  return best;
+}
+
 // ---- format.js
 // Numbers, times, sizes and markup as text.
 const DIGITS = 3;
 const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // texts of files are not trusted
 
-const number = (value, decimal = ".") =>
+// The number of decimals that a step needs, so that all its multiples are exact.
+const digitsOf = (step) => [0, 1, 2].find((digits) => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) < 1e-6) ?? DIGITS;
+// Letters without accents, for comparing names.
+const folded = (text) => text.toLowerCase().normalize("NFD").replace(/[\u0300-\u036f]/g, "").replaceAll("ß", "ss");
+
+const number = (value, decimal = ".", digits = null) =>
+  digits !== null && !Number.isNaN(value) ? value.toFixed(digits).replace(/^-(0[.0]*)$/, "$1").replace(".", decimal) :
   Number.isNaN(value) ? "–" : String(+value.toFixed(value >= 100 ? 1 : DIGITS)).replace(".", decimal);
 
 // Parse the numbers of a text: "9.18, 48.78", "9,18 48,78" and "9,18; 48,78" are equal.
@@ -158,13 +272,89 @@ function numbersOf(text) {
 const escaped = (text) => String(text).replace(CONTROLS, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const timeText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 const bytesText = (bytes, decimal = ".") => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`.replace(".", decimal));
-const pythonList = (content) => JSON.stringify(content).replaceAll(",", ", ");
+// A value as Python writes it.
+function pythonOf(value) {
+  if (Array.isArray(value)) return `[${value.map(pythonOf).join(", ")}]`;
+  if (value === null || value === undefined) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "object") return `{${Object.entries(value).filter(([, one]) => one !== undefined).map(([name, one]) => `${pythonOf(name)}: ${pythonOf(one)}`).join(", ")}}`;
+  return JSON.stringify(value);
+}
+
+// ---- gauges.js
+// Rain gauges on the map: a circle in the colour of its class, with its amount.
+const MANY = 60; // more gauges have numbers only where the map is zoomed
+
+class Gauges {
+  constructor({ places, times, values }) {
+    Object.assign(this, { places, times, amounts: values });
+    this.rows = new Map((times ?? []).map((time, k) => [time, k]));
+  }
+  // Amounts at the end of a field's interval, or summed over those that end in a span; null where one is missing.
+  values(times, [first, last]) {
+    if (!this.times) return this.amounts[0];
+    if (first === last) return this.amounts[this.rows.get(times[first])] ?? this.places.map(() => null);
+    const inside = this.amounts.filter((_, k) => this.times[k] >= times[first] && this.times[k] <= times[last]);
+    const sum = (k) => inside.reduce((all, row) => (all === null || row[k] === null ? null : all + row[k]), inside.length ? 0 : null);
+    return this.places.map((_, k) => sum(k));
+  }
+  draw(map, context, unit, { values, colourOf, textOf }) {
+    const few = this.places.length <= MANY || map.view.zoom > 3;
+    context.font = `600 ${10.5 * unit}px system-ui, sans-serif`;
+    context.textBaseline = "middle";
+    this.places.forEach(([, col, row], k) => {
+      const [x, y] = map.spot(col, row);
+      if (x < 0 || y < 0 || x > map.over.width || y > map.over.height) return;
+      context.beginPath();
+      context.arc(x, y, 5 * unit, 0, 7);
+      context.fillStyle = colourOf(values[k]);
+      context.fill();
+      context.lineWidth = 1.4 * unit;
+      context.strokeStyle = map.tones.ink;
+      context.stroke();
+      if (few && values[k] !== null) map.word(context, textOf(values[k]), x + 8 * unit, y, unit, map.tones.ink);
+    });
+  }
+}
+
+// ---- keys.js
+// The explorer's keys: what each does, in the order of their list, and the text that explains it.
+const fieldsOf = (player, minutes) => Math.max(1, Math.round(minutes / (player.info.minutes || minutes / 12)));
+
+const KEYS = [
+  [["Space"], "play", { " ": (p) => p.play() }],
+  [["←", "→"], "key_steps", { ArrowLeft: (p) => p.step(-1), ArrowRight: (p) => p.step(1) }],
+  [["Shift ←", "Shift →"], "key_hours", { "Shift+ArrowLeft": (p) => p.step(-fieldsOf(p, 60)), "Shift+ArrowRight": (p) => p.step(fieldsOf(p, 60)) }],
+  [["PageUp", "PageDown"], "key_days", { PageUp: (p) => p.step(-fieldsOf(p, 1440)), PageDown: (p) => p.step(fieldsOf(p, 1440)) }],
+  [["Home", "End"], "key_ends", { Home: (p) => p.step(p.span[0] - p.playhead), End: (p) => p.step(p.span[1] - p.playhead) }],
+  [["R"], "next_rain", { r: (p) => p.nextRain() }],
+  [["[", "]"], "key_span", { "[": (p) => p.$(".rnb-from").click(), "]": (p) => p.$(".rnb-to").click() }],
+  [["S", "M"], "total", { s: (p) => p.press("sum"), m: (p) => p.press("max") }],
+  [["+", "−", "0"], "key_zoom", { "+": (p) => p.map.zoom(1.5), "-": (p) => p.map.zoom(1 / 1.5), 0: (p) => p.map.zoom(0) }],
+  [["F"], "full_screen", { f: (p) => p.fullScreen() }],
+  [["D"], "dark", { d: (p) => p.$(".rnb-dark").click() }],
+  [["C"], "compare", { c: (p) => p.compare() }],
+  [["?"], "keys", { "?": (p) => p.$(".rnb-keybox").showModal() }],
+  [["Esc"], "key_escape", { Escape: (p) => p.escape(), Enter: (p) => p.draft?.length >= 3 && p.finishArea(p.draft) }],
+];
+const ACTS = Object.assign({}, ...KEYS.map(([, , acts]) => acts));
+
+// What a key does in the explorer; undefined if nothing.
+function actOf(event) {
+  const shifted = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
+  return ACTS[shifted] ?? ACTS[event.key.toLowerCase()];
+}
 
 // ---- map.js
 // The map: codes coloured by a table, and on top of them borders, sites, graticule and the user's drawings.
 
-const GROUND = {
+const LIGHT = {
   dry: [0xfd, 0xfd, 0xfb], gap: [0xa8, 0xa2, 0x98], outside: [0xdd, 0xe1, 0xe6], ink: "#1a1a1a", soft: "#5a5a5a", water: "#5b84a6", lake: "#d3e2ec",
+  halo: "rgba(255,255,255,.8)", degree: "#4a5568", graticule: "rgba(40,60,90,.22)",
+};
+const DARK = {
+  dry: [0x1d, 0x21, 0x27], gap: [0x5a, 0x55, 0x4e], outside: [0x2d, 0x32, 0x39], ink: "#e8eaed", soft: "#9aa3ad", water: "#6d93b4", lake: "#24323d",
+  halo: "rgba(0,0,0,.75)", degree: "#aab4c0", graticule: "rgba(200,215,235,.18)",
 };
 const PIN_COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#e69f00"]; // Okabe, Ito
 
@@ -226,19 +416,21 @@ class RadarMap {
     this.image = this.paper.createImageData(this.cols, this.rows);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.covered = null; // 1 where a field has ever had a value; null if unknown
+    this.tones = LIGHT;
+    this.opacity = 1;
     this.table = new Uint32Array(65536);
     this.tableOf = "";
     this.view = { x: 0, y: 0, zoom: 1 }; // shift in cells, and times the whole map
-    this.layers = { borders: true, towns: true, sites: true, graticule: true };
+    this.layers = { borders: true, towns: true, sites: true, graticule: true, gauges: true };
     this.marks = [];
     this.draft = null;
   }
   // colours of codes that represent code * scale + offset; classes in the same unit
   paletteTable(field, classes, colours) {
-    const key = [field.scale, field.offset, classes.join(), colours.join()].join(";");
+    const key = [field.scale, field.offset, classes.join(), colours.join(), this.tones.ink].join(";");
     if (key === this.tableOf) return;
     this.tableOf = key;
-    const tones = colours.map(abgr), dry = abgr(GROUND.dry);
+    const tones = colours.map(abgr), dry = abgr(this.tones.dry);
     const starts = classes.map((limit) => Math.ceil(+((limit - field.offset) / field.scale).toFixed(6)));
     let from = 0, tone = dry;
     starts.forEach((start, k) => {
@@ -251,7 +443,7 @@ class RadarMap {
   paint(field, classes, colours) {
     this.paletteTable(field, classes, colours);
     const { codes } = field, { rows, cols, pixels, table, covered } = this;
-    const gap = abgr(GROUND.gap), outside = abgr(GROUND.outside);
+    const gap = abgr(this.tones.gap), outside = abgr(this.tones.outside);
     for (let row = 0; row < rows; row++) {
       let to = (rows - 1 - row) * cols;
       for (let from = row * cols, end = from + cols; from < end; from++, to++) {
@@ -261,8 +453,16 @@ class RadarMap {
     }
     this.paper.putImageData(this.image, 0, 0);
   }
+  setOpacity(share) {
+    this.opacity = share;
+    this.canvas.style.opacity = share;
+  }
+  setDark(on) {
+    this.tones = on ? DARK : LIGHT;
+    this.over.parentElement.classList.toggle("rnb-darkmap", on);
+  }
   blank() {
-    this.pixels.fill(abgr(GROUND.gap));
+    this.pixels.fill(abgr(this.tones.gap));
     this.paper.putImageData(this.image, 0, 0);
   }
   holds(col, row) {
@@ -306,6 +506,11 @@ class RadarMap {
     }
     this.settle();
   }
+  // Put a place into the middle.
+  lookAt(col, row, zoom = Math.max(this.view.zoom, 4)) {
+    Object.assign(this.view, { x: col - this.cols / 2, y: row - this.rows / 2, zoom: Math.min(40, Math.max(1, zoom)) });
+    this.settle();
+  }
   settle() {
     const free = 1 - 1 / this.view.zoom;
     const bound = (value, length) => Math.min((length / 2) * free, Math.max((-length / 2) * free, value));
@@ -319,6 +524,7 @@ class RadarMap {
     const { size, left, bottom } = this.frame, unit = (pixels) => `${pixels / this.ratio}px`;
     const place = { left: left, top: bottom - this.rows * size, width: this.cols * size, height: this.rows * size };
     for (const [name, pixels] of Object.entries(place)) this.canvas.style[name] = unit(pixels);
+    this.placed?.(place, unit);
     this.canvas.style.imageRendering = size < 1 ? "auto" : "pixelated";
   }
   drawOver() {
@@ -330,8 +536,9 @@ class RadarMap {
     if (this.layers.borders) this.drawBorders(context, unit);
     if (this.layers.sites) this.drawSites(context, unit);
     if (this.layers.towns) this.drawTowns(context, unit);
+    if (this.layers.gauges) this.drawGauges?.(context, unit);
     this.marks.forEach((mark) => this.drawMark(context, mark, unit));
-    if (this.draft) this.drawArea(context, this.draft, "#1a1a1a", unit, false);
+    if (this.draft) this.drawArea(context, [this.draft], this.tones.ink, unit, false);
     this.drawScale(context, unit);
   }
   trace(context, line) {
@@ -355,17 +562,17 @@ class RadarMap {
   drawBorders(context, unit) {
     const { lines } = this.info, wide = this.widthKm;
     const kinds = [["large", Infinity, 0.9], ["medium", 700, 0.7], ["small", 350, 0.6]].filter(([, most]) => wide <= most);
-    context.fillStyle = GROUND.lake;
+    context.fillStyle = this.tones.lake;
     for (const [kind, , width] of kinds) {
-      this.drawLines(context, lines[`lakes_${kind}`], GROUND.water, 0.5 * unit);
+      this.drawLines(context, lines[`lakes_${kind}`], this.tones.water, 0.5 * unit);
       context.fill();
-      this.drawLines(context, lines[`rivers_${kind}`], GROUND.water, width * unit);
+      this.drawLines(context, lines[`rivers_${kind}`], this.tones.water, width * unit);
     }
     context.setLineDash([4 * unit, 2.5 * unit]);
-    this.drawLines(context, lines.states, GROUND.soft, 0.6 * unit);
+    this.drawLines(context, lines.states, this.tones.soft, 0.6 * unit);
     context.setLineDash([]);
-    this.drawLines(context, lines.neighbours, GROUND.soft, 0.7 * unit);
-    this.drawLines(context, lines.germany, GROUND.ink, 1.1 * unit);
+    this.drawLines(context, lines.neighbours, this.tones.soft, 0.7 * unit);
+    this.drawLines(context, lines.germany, this.tones.ink, 1.1 * unit);
   }
   // names of towns by inhabitants and scale, the largest first, none over another (as radar_nb.plots.labels)
   drawTowns(context, unit) {
@@ -389,20 +596,20 @@ class RadarMap {
       const way = ways.find(([left, middle]) => place(left - 2 * unit, middle - half, left + long + 2 * unit, middle + half));
       if (!way) continue;
       free -= 1;
-      this.word(context, name, ...way, unit, GROUND.ink);
+      this.word(context, name, ...way, unit, this.tones.ink);
       context.beginPath();
       context.arc(x, y, 2.2 * unit, 0, 7);
       context.fillStyle = "#fff";
       context.fill();
       context.lineWidth = 1 * unit;
-      context.strokeStyle = GROUND.ink;
+      context.strokeStyle = this.tones.ink;
       context.stroke();
     }
   }
   // Returns the boxes of its labels.
   drawGraticule(context, unit) {
     const boxes = [];
-    this.drawLines(context, this.info.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
+    this.drawLines(context, this.info.graticule.map((g) => g.line), this.tones.graticule, 0.6 * unit);
     context.font = `${10 * unit}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
     const { left, bottom } = this.frame;
@@ -415,7 +622,7 @@ class RadarMap {
         if (!(share >= 0 && share < 1)) continue;
         const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
         const [start, base] = east ? [x + 3 * unit, rim] : [rim, y - 1 * unit];
-        this.word(context, label, start, base, unit, "#4a5568");
+        this.word(context, label, start, base, unit, this.tones.degree);
         boxes.push([start, base - 11 * unit, start + context.measureText(label).width, base]);
         break;
       }
@@ -424,14 +631,14 @@ class RadarMap {
   }
   word(context, text, x, y, unit, colour) {
     context.lineWidth = 3 * unit;
-    context.strokeStyle = "rgba(255,255,255,.8)";
+    context.strokeStyle = this.tones.halo;
     context.strokeText(text, x, y);
     context.fillStyle = colour;
     context.fillText(text, x, y);
   }
   drawSites(context, unit) {
     context.lineWidth = 0.9 * unit;
-    context.strokeStyle = GROUND.ink;
+    context.strokeStyle = this.tones.ink;
     context.fillStyle = "#fff";
     for (const [, col, row] of this.info.sites) {
       const [x, y] = this.spot(col, row), r = 4 * unit;
@@ -444,21 +651,23 @@ class RadarMap {
       context.stroke();
     }
   }
-  drawArea(context, polygon, colour, unit, closed = true) {
+  drawArea(context, rings, colour, unit, closed = true) {
     context.beginPath();
-    this.trace(context, polygon.flat());
-    if (closed) context.closePath();
+    for (const ring of rings) {
+      this.trace(context, ring.flat());
+      if (closed) context.closePath();
+    }
     context.lineWidth = 4 * unit;
-    context.strokeStyle = "rgba(255,255,255,.85)";
+    context.strokeStyle = this.tones.halo;
     context.stroke();
     context.lineWidth = 2 * unit;
     context.strokeStyle = colour;
     context.stroke();
   }
-  drawMark(context, { cell, polygon, colour, label }, unit) {
+  drawMark(context, { cell, polygon, rings, colour, label }, unit) {
     const corner = polygon && polygon.reduce((a, b) => (b[1] > a[1] ? b : a));
     const [x, y] = polygon ? this.spot(...corner) : this.spot(cell[1] + 0.5, cell[0] + 0.5);
-    if (polygon) this.drawArea(context, polygon, colour, unit);
+    if (polygon) this.drawArea(context, rings ?? [polygon], colour, unit);
     context.beginPath();
     context.arc(x, y, 8 * unit, 0, 7);
     context.fillStyle = colour;
@@ -482,9 +691,9 @@ class RadarMap {
     context.font = `${10.5 * unit}px system-ui, sans-serif`;
     context.textAlign = "right";
     context.textBaseline = "bottom";
-    this.word(context, `${length} km`, right, y - 3 * unit, unit, GROUND.ink);
+    this.word(context, `${length} km`, right, y - 3 * unit, unit, this.tones.ink);
     context.textAlign = "left";
-    for (const [colour, line] of [["rgba(255,255,255,.8)", 4], [GROUND.ink, 1.4]]) {
+    for (const [colour, line] of [[this.tones.halo, 4], [this.tones.ink, 1.4]]) {
       context.beginPath();
       context.moveTo(right - width, y - 3 * unit);
       context.lineTo(right - width, y);
@@ -502,10 +711,11 @@ class RadarMap {
 }
 
 // ---- ticks.js
-// Ticks of a time axis: at whole minutes, hours, days or months of UTC.
+// Ticks of an axis: of times at whole minutes, hours, days or months of the zone in which they are.
 
 const MINUTE = 60e3;
-const HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 const STEPS = [5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 10 * DAY];
 const MONTHS = [1, 2, 3, 6, 12, 24, 60];
 
@@ -513,6 +723,9 @@ const niceStep = (range, count) => {
   const raw = range / count, power = 10 ** Math.floor(Math.log10(raw));
   return power * [1, 2, 5, 10].find((k) => k * power >= raw * 0.999);
 };
+
+// Decimals of an axis with this step.
+const stepDigits = (step) => Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)));
 
 // Return the next tick at or after a time; a step below a minute counts months.
 function nextMark(time, step) {
@@ -563,6 +776,23 @@ const controls = {
     on(".rnb-to", "click", () => this.setSpan(Math.min(this.playhead, this.span[0]), this.playhead));
     on(".rnb-whole", "click", () => this.setSpan(0, this.info.count - 1));
     on(".rnb-total", "click", ({ currentTarget }) => this.askTotal(currentTarget.dataset.how));
+    on(".rnb-last", "change", ({ target }) => this.askLast(Number(target.value)));
+    on(".rnb-tz", "change", ({ target }) => this.setZone(target.value));
+    on(".rnb-kind", "change", ({ target }) => this.choose(() => (this.kind = target.value)));
+    on(".rnb-loop", "change", ({ target }) => (this.loop = target.value));
+    on(".rnb-opacity", "input", ({ target }) => this.map.setOpacity(target.value / 100));
+    on(".rnb-dark", "change", ({ target }) => this.setDark(target.checked));
+    on(".rnb-full", "click", () => this.fullScreen());
+    on(".rnb-compare", "click", () => this.compare());
+    on(".rnb-keys", "click", () => this.$(".rnb-keybox").showModal());
+    on(".rnb-unzoom", "click", () => this.chart.zoom(null));
+    on(".rnb-areas", "click", () => this.$(".rnb-file").click());
+    on(".rnb-file", "change", ({ target }) => this.askAreas(target));
+    on(".rnb-goto input[type=text]", "input", () => this.suggest());
+    on(".rnb-goto input[type=text]", "blur", () => setTimeout(() => this.suggest([]), 200));
+    this.wireTimeline(signal);
+    this.wireSwipe(signal);
+    this.chart.wire(signal);
     on(".rnb-unit", "change", (event) => this.choose(() => (this.unit = this.info.units[event.target.value])));
     on(".rnb-palette", "change", (event) => this.choose(() => (this.palette = event.target.value)));
     on(".rnb-limits", "change", (event) => this.chooseLimits(event.target));
@@ -578,7 +808,6 @@ const controls = {
     on(".rnb-export", "click", ({ currentTarget }) => this.export(currentTarget.dataset.what));
     on(".rnb-pagebox", "close", ({ currentTarget }) => currentTarget.returnValue === "make" && this.askFile("page"));
     on(".rnb-goto", "submit", (event) => this.goTo(event));
-    on(".rnb-chart canvas", "click", (event) => this.seek(this.chart.index(event.clientX)));
     on(".rnb-copy", "click", () => this.copy());
     this.root.addEventListener("keydown", (event) => this.key(event), { signal });
     this.wirePointer(this.$(".rnb-over"), signal);
@@ -632,23 +861,32 @@ const controls = {
     if (this.$("dialog[open]")) return; // Escape closes it
     if (event.key === "Enter" && event.target.matches(".rnb-goto input")) return this.goTo(event);
     if (event.target.matches("input[type=text], textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const far = event.shiftKey ? 12 : 1;
-    const onSlider = event.target.matches(".rnb-slider");
-    const acts = {
-      ArrowRight: () => this.step(far), ArrowLeft: () => this.step(-far), Home: () => this.step(this.span[0] - this.playhead),
-      End: () => this.step(this.span[1] - this.playhead), r: () => this.nextRain(), "[": () => this.$(".rnb-from").click(),
-      "]": () => this.$(".rnb-to").click(), "+": () => this.map.zoom(1.5), "-": () => this.map.zoom(1 / 1.5), 0: () => this.map.zoom(0),
-      Enter: () => this.draft?.length >= 3 && this.finishArea(this.draft), Escape: () => {
-        this.setMode("point");
-        this.say("");
-      },
-    };
-    if (!event.target.matches("button, input[type=checkbox]")) acts[" "] = () => this.play();
-    const act = acts[event.key] ?? acts[event.key.toLowerCase()];
-    if (!act || (event.key === "Enter" && !this.draft) || (onSlider && !/Arrow|Home|End| /.test(event.key))) return;
+    const onSlider = event.target.matches(".rnb-slider, .rnb-opacity, .rnb-swipe"), act = actOf(event);
+    if (!act || (event.key === "Enter" && !this.draft) || (onSlider && !event.target.matches(".rnb-slider")) || (onSlider && !/Arrow|Home|End|Page| /.test(event.key))) return;
+    if (event.key === " " && event.target.matches("button, input[type=checkbox]")) return;
     event.preventDefault();
     event.stopPropagation();
-    act();
+    act(this);
+  },
+  escape() {
+    this.setMode("point");
+    this.say("");
+  },
+  press(how) {
+    [...this.root.querySelectorAll(".rnb-total")].find((node) => node.dataset.how === how)?.click();
+  },
+  async fullScreen() {
+    try {
+      await (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen());
+    } catch {
+      this.say(this.texts.no_full_screen, "warn"); // a frame that may not, such as a preview
+    }
+  },
+  setDark(on) {
+    this.$(".rnb-dark").checked = on;
+    this.map.setDark(on);
+    this.classes();
+    this.map.drawOver();
   },
   setMode(mode) {
     this.mode = mode;
@@ -722,11 +960,41 @@ const controls = {
     const found = orders.map((order) => pairs.map((pair) => this.map.projection.cell(...order(pair))));
     return found.find((cells) => cells.some(([col, row]) => this.map.holds(col, row)));
   },
+  // Towns on the map whose names begin with what was typed, or contain it.
+  suggest(towns = this.townsLike(this.$(".rnb-goto input").value)) {
+    const list = this.$(".rnb-found"), input = this.$(".rnb-goto input");
+    list.innerHTML = towns.map(([name]) => `<li role="option">${escaped(name)}</li>`).join("");
+    list.hidden = !towns.length;
+    input.setAttribute("aria-expanded", String(Boolean(towns.length)));
+    list.querySelectorAll("li").forEach((node, k) => (node.onpointerdown = (event) => {
+      event.preventDefault();
+      this.goToTown(towns[k]);
+    }));
+  },
+  townsLike(text, most = 7) {
+    const wanted = folded(text.trim());
+    if (wanted.length < 2 || !/\p{L}/u.test(wanted)) return [];
+    const names = this.info.towns.map((town) => [folded(town[0]), town]);
+    const found = names.filter(([name]) => name.startsWith(wanted));
+    return [...found, ...names.filter(([name]) => !name.startsWith(wanted) && name.includes(wanted))].slice(0, most).map(([, town]) => town);
+  },
+  goToTown([name, col, row]) {
+    this.suggest([]);
+    this.$(".rnb-goto input").value = "";
+    this.say("");
+    this.pin(col, row, name);
+    this.map.lookAt(col, row);
+  },
   // A town, one place, or the corners of an area in pairs of degrees.
   goTo(event) {
     event.preventDefault();
-    const input = this.$(".rnb-goto input");
-    if (/\p{L}{2}/u.test(input.value)) return this.ask({ type: "town", name: input.value.trim() });
+    const input = this.$(".rnb-goto input"), text = input.value.trim();
+    if (/\p{L}{2}/u.test(text)) {
+      const named = this.info.towns.filter(([name]) => folded(name) === folded(text));
+      if (named.length === 1) return this.goToTown(named[0]);
+      if (this.info.alone) return this.takeTown({ name: text });
+      return this.ask({ type: "town", name: text });
+    }
     const numbers = numbersOf(input.value.replace(/[°NEOÖ]/gi, " "));
     const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => numbers.slice(2 * k, 2 * k + 2));
     if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
@@ -738,107 +1006,141 @@ const controls = {
     else this.finishArea(places);
   },
   takeTown({ name, lon, lat }) {
-    const problem = this.info.alone ? this.texts.no_towns : this.texts.unknown_town;
-    if (lon === undefined) return this.say(problem.replace("{name}", name), "warn");
-    this.say("");
-    this.$(".rnb-goto input").value = "";
-    this.pin(...this.map.projection.cell(lon, lat), name);
+    if (lon === undefined) return this.say(this.texts.unknown_town.replace("{name}", name), "warn");
+    const [col, row] = this.map.projection.cell(lon, lat);
+    if (!this.map.holds(Math.floor(col), Math.floor(row))) return this.say(this.texts.off_map, "warn");
+    this.goToTown([name, col, row]);
   },
 };
 
-// ---- layout.js
-// The explorer's HTML.
+// ---- zones.js
+// Time zones: times are UTC inside and are shown in a zone, whose rules the browser knows.
 
-const ICONS = {
-  play: "M5 3.5v13l11-6.5z", pause: "M5 3.5h3.5v13H5zM11.5 3.5H15v13h-3.5z",
-  back: "M12.5 4v12L5 10z M4 4h1.6v12H4z", forward: "M7.5 4v12l7.5-6z M14.4 4H16v12h-1.6z",
-  rain: "M10 2.5c3 4 5 6.6 5 9a5 5 0 0 1-10 0c0-2.4 2-5 5-9z",
-  plus: "M9.2 4h1.6v5.2H16v1.6h-5.2V16H9.2v-5.2H4V9.2h5.2z", minus: "M4 9.2h12v1.6H4z",
-  fit: "M3 3h5v1.6H4.6V8H3z M12 3h5v5h-1.6V4.6H12z M3 12h1.6v3.4H8V17H3z M15.4 12H17v5h-5v-1.6h3.4z",
-  point: "M10 2a5.5 5.5 0 0 1 5.500 5.500C15.500 11.500 10 18 10 18S4.500 11.500 4.500 7.500A5.500 5.500 0 0 1 10 2z M10 5.300a2.200 2.200 0 1 0 0 4.400 2.200 2.200 0 1 0 0-4.400z",
-  box: "M3 4.500h14v11H3z M4.600 6.100v7.800h10.800V6.100z", polygon: "M10 2.500l7.500 5.600-2.900 9H5.400l-2.900-9z M10 4.500L4.400 8.700l2.200 6.800h6.800l2.200-6.800z",
-  close: "M5.100 4L10 8.900 14.900 4 16 5.100 11.100 10 16 14.900 14.900 16 10 11.100 5.100 16 4 14.900 8.900 10 4 5.100z",
+const HOME = "Europe/Berlin";
+
+class Zone {
+  constructor(name, locale) {
+    this.name = name;
+    this.shifts = new Map();
+    const parts = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric" };
+    this.clock = new Intl.DateTimeFormat("en", { timeZone: name, hourCycle: "h23", ...parts });
+    this.words = new Intl.DateTimeFormat(locale === "de" ? "de" : "en-GB", { timeZone: name, timeZoneName: "short" }); // en-GB writes CEST, en GMT+2
+  }
+  // Milliseconds from UTC: known for a day at once, unless the clocks change on it.
+  shift(ms) {
+    if (this.name === "UTC") return 0;
+    const day = Math.floor(ms / DAY) * DAY, start = this.at(day);
+    return start === this.at(day + DAY) ? start : this.at(Math.floor(ms / HOUR) * HOUR);
+  }
+  at(ms) {
+    if (!this.shifts.has(ms)) {
+      const part = Object.fromEntries(this.clock.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+      this.shifts.set(ms, Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute) - ms);
+    }
+    return this.shifts.get(ms);
+  }
+  local(ms) {
+    return ms + this.shift(ms);
+  }
+  word(ms) {
+    return this.name === "UTC" ? "UTC" : this.words.formatToParts(ms).find(({ type }) => type === "timeZoneName").value;
+  }
+}
+
+// The zones to choose from: UTC, that of the data, Germany's, and that of this computer.
+function zoneNames(own) {
+  const here = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const known = (name) => {
+    try {
+      return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));
+    } catch {
+      return false;
+    }
+  };
+  return [...new Set(["UTC", own ?? HOME, HOME, here])].filter(known);
+}
+
+// ---- totals.js
+// Totals on the map: sum or maximum over the span, and the sum of the last hours up to the playhead.
+
+const totals = {
+  askTotal(how) {
+    const asked = this.$(".rnb-total[aria-pressed=true]")?.dataset.how;
+    this.endLast();
+    if (!how) return asked && !this.total ? this.stop("total") : this.leaveTotal();
+    if (this.playing) this.play(false);
+    this.pressTotal(how);
+    this.say(`${this.texts.total} …`, "busy", "total");
+    this.ask({ type: "total", how, span: this.span });
+  },
+  // The sum of the last hours, which follows the playhead; 0 ends it.
+  askLast(hours) {
+    if (!hours) return this.leaveTotal();
+    if (this.playing) this.play(false);
+    this.lastHours = hours;
+    this.pressTotal(null);
+    this.$(".rnb-last").value = String(hours);
+    if (this.lastAsked) return; // the answer asks again
+    const span = this.spanOfLast();
+    this.lastAsked = true;
+    this.ask({ type: "total", how: "sum", span });
+  },
+  // Fields of the hours that end at the playhead, by their times: some may be missing.
+  spanOfLast() {
+    const { times } = this.info, start = times[this.playhead] - 60 * MINUTE * this.lastHours;
+    let first = this.playhead;
+    while (first > 0 && times[first - 1] > start) first -= 1;
+    return [first, this.playhead];
+  },
+  endLast() {
+    [this.lastHours, this.lastAsked] = [0, false];
+    if (this.$(".rnb-last")) this.$(".rnb-last").value = "";
+    this.pressTotal("");
+  },
+  pressTotal(how) {
+    this.$$(".rnb-total").forEach((node) => node.setAttribute("aria-pressed", node.dataset.how === how));
+  },
+  async takeTotal(message, bytes) {
+    const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
+    if (this.closed) return;
+    this.lastAsked = false;
+    if (this.lastHours && message.span[1] !== this.playhead) return this.askLast(this.lastHours); // it went on
+    if (this.playing) this.play(false);
+    this.total = { ...message, field, hours: this.lastHours };
+    this.shown = { field };
+    this.pressTotal(this.lastHours ? null : message.how);
+    Object.assign(this.stage.dataset, { total: message.how, last: this.lastHours || "" });
+    this.$(".rnb-waiting").hidden = true;
+    this.titleOfTotal();
+    this.classes();
+    this.followers();
+    const holes = this.holes(message.span), notes = [];
+    if (holes) notes.push(this.texts.holes.replace("{count}", holes));
+    if (message.least_share < 1) notes.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
+    this.say(notes.join(" "), "warn");
+  },
+  titleOfTotal() {
+    const { how, span, hours } = this.total;
+    const words = hours ? this.texts.last_hours.replace("{hours}", hours) : how === "sum" ? this.texts.sum : this.texts.max;
+    const text = hours ? this.timeText(span[1]).split(",")[0] : this.spanText(...span);
+    this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${escaped(text)}</span>`;
+  },
+  leaveTotal() {
+    this.endLast();
+    if (!this.total) return;
+    this.total = null;
+    delete this.stage.dataset.total;
+    this.shown = null;
+    this.say("");
+    this.classes();
+    this.show();
+  },
 };
-const icon = (name) => `<svg viewBox="0 0 20 20" aria-hidden="true"><path fill-rule="evenodd" d="${ICONS[name]}"/></svg>`;
-const SPEEDS = [2, 5, 10, 15, 30, 60];
-const button = (name, glyph, label, key = "") =>
-  `<button type="button" class="rnb-${name}" aria-label="${escaped(label)}" title="${escaped(label)}${key && ` (${key})`}">${icon(glyph)}</button>`;
-const options = (values, chosen) => values.map(([value, text]) => `<option value="${escaped(value)}"${value === chosen ? " selected" : ""}>${escaped(text)}</option>`).join("");
-const legendRow = (colour, text) => `<li><i style="background:${colour}"></i><span>${escaped(text)}</span></li>`;
-const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and keys of their texts
-
-function layout(info, t) {
-  return `
-<header><h2 title="${escaped(`${info.about} ${info.credit}`)}">${escaped(info.title)}</h2><output class="rnb-time"></output></header>
-<div class="rnb-body">${stageHtml(info, t)}
-  <aside>${legendHtml(info, t)}${seriesHtml(info, t)}</aside>
-</div>${transportHtml(info, t)}${footerHtml(info, t)}${dialogsHtml(t)}`;
-}
-
-const stageHtml = (info, t) => `
-  <div class="rnb-stage" tabindex="0" role="application" aria-roledescription="${escaped(t.map)}" aria-label="${escaped(info.title)}">
-    <canvas class="rnb-field"></canvas><canvas class="rnb-over"></canvas>
-    <div class="rnb-tools" role="toolbar" aria-label="${escaped(t.map)}">
-      ${button("mode", "point", t.point)}${button("mode", "box", t.box)}${button("mode", "polygon", t.polygon)}<hr>
-      ${button("zoomin", "plus", t.zoom_in, "+")}${button("zoomout", "minus", t.zoom_out, "−")}${button("fit", "fit", t.fit, "0")}
-    </div>
-    <div class="rnb-readout"></div>
-    <div class="rnb-waiting">${escaped(t.waiting)}</div>
-    <div class="rnb-credit">${escaped(info.credit)}<br>${escaped(t.map)}: ${escaped(info.sources)}</div>
-    <div class="rnb-status" role="status" aria-live="polite"></div>
-  </div>`;
-
-function legendHtml(info, t) {
-  const named = info.units[0].names ? " hidden" : "", palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
-  const layers = ["borders", "towns", "sites", "graticule"].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
-  return `
-    <section class="rnb-legend"><h3>${escaped(t.legend)} <span class="rnb-unitname"></span></h3>
-      <ul class="rnb-classes"></ul>
-      <div class="rnb-look">
-        <label${named}>${escaped(t.unit)}<select class="rnb-unit"${info.units.length < 2 ? " disabled" : ""}>${options(info.units.map((u, k) => [String(k), u.name]))}</select></label>
-        <label${named}>${escaped(t.palette)}<select class="rnb-palette">${options(palettes)}</select></label>
-        <label${named}>${escaped(t.limits)}<input class="rnb-limits" type="text" spellcheck="false"></label>
-        <ul class="rnb-ground">${GROUNDS.map(([tone, text]) => legendRow(css(GROUND[tone]), t[text])).join("")}</ul>
-      </div>
-      <fieldset><legend class="rnb-hidden">${escaped(t.map)}</legend>${layers.join("")}</fieldset></section>`;
-}
-
-const seriesHtml = (info, t) => `
-    <section class="rnb-series"><h3>${escaped(t.series)} <span class="rnb-seriesunit"></span></h3>
-      <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}"><button type="submit">${escaped(t.add)}</button></form>
-      <p class="rnb-empty">${escaped(t.click_map)}</p>
-      <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div></div>
-      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th${info.units[0].names ? " hidden" : ""}>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></section>`;
-
-const transportHtml = (info, t) => `
-<div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${info.count < 2 ? " hidden" : ""}>
-  ${button("back", "back", t.back, "←")}${button("play", "play", t.play, "Space")}${button("forward", "forward", t.forward, "→")}${button("rain", "rain", t.next_rain, "R")}
-  <div class="rnb-timeline"><canvas aria-hidden="true"></canvas><div class="rnb-head"></div><input class="rnb-slider" type="range" min="0" max="${info.count - 1}" value="0" aria-label="${escaped(t.time)}"></div>
-  <label>${escaped(t.speed)}<select class="rnb-speed">${options(SPEEDS.map((s) => [String(s), `${s} / s`]), "15")}</select></label>
-</div>`;
-
-function footerHtml(info, t) {
-  const shown = [["", t.fields, t.as_played], ...(info.sums ? [["sum", t.sum_short, t.sum]] : []), ...(info.units[0].names ? [] : [["max", t.max_word, t.max]])];
-  const exports = [["png", "PNG", t.png_long], ["csv", "CSV", t.csv_long], ["animation", t.animation_word, t.animation_long], ["page", "HTML", t.page_long], ["code", t.code, t.code_long]];
-  const one = info.count < 2, word = (name, data, text, title, more = "") => `<button type="button" class="rnb-${name}" data-${data} title="${escaped(title)}"${more}>${escaped(text)}</button>`;
-  return `
-<footer>
-  <div class="rnb-spanbox" role="group" aria-label="${escaped(t.span)}"${one ? " hidden" : ""}>
-    <div class="rnb-row">${word("from", "span", t.from_here, "[")}${word("to", "span", t.to_here, "]")}</div><span class="rnb-span">${escaped(t.whole)}</span>${button("whole", "close", t.whole)}
-  </div>
-  <div class="rnb-row" role="group" aria-label="${escaped(t.total)}"${one ? " hidden" : ""}>${shown.map(([how, text, title]) => word("total", `how="${how}"`, text, title, ` aria-pressed="${!how}"`)).join("")}</div>
-  <div class="rnb-exports" role="group" aria-label="${escaped(t.export)}"><span>${escaped(t.export)}</span><div class="rnb-row">${exports.filter(([what]) => !(one && what === "animation")).map(([what, text, title]) => word("export", `what="${what}"`, text, title)).join("")}</div></div>
-</footer>`;
-}
-
-const dialogsHtml = (t) => `
-<dialog class="rnb-codebox" aria-label="${escaped(t.code)}"><textarea readonly rows="16" wrap="off" spellcheck="false" aria-label="${escaped(t.code)}"></textarea><form method="dialog"><button type="button" class="rnb-copy">${escaped(t.copy)}</button><button>${escaped(t.close)}</button></form></dialog>
-<dialog class="rnb-pagebox" aria-label="HTML"><p></p><form method="dialog"><button value="make">${escaped(t.make)}</button><button value="">${escaped(t.cancel)}</button></form></dialog>`;
 
 // ---- timeline.js
 // The timeline below the map: share of wet cells of each field, loaded fields, the span, and the time.
 
-const LABELS = 15; // CSS pixels below the bars
+const LABELS = 15, NAMES = 13; // CSS pixels below and above the bars
 
 const timeline = {
   timelineSoon() {
@@ -853,38 +1155,67 @@ const timeline = {
   },
   drawTimeline() {
     const canvas = this.$(".rnb-timeline canvas"), ratio = window.devicePixelRatio || 1;
-    const box = canvas.getBoundingClientRect(), { count, times } = this.info;
+    const box = canvas.getBoundingClientRect(), { count } = this.info, { clock } = this;
     if (!box.width) return;
     [canvas.width, canvas.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
     const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
     const colour = (name) => style.getPropertyValue(`--rnb-${name}`);
-    const { width } = box, height = box.height - LABELS, x = (index) => (index / count) * width;
+    const { width } = box, height = box.height - LABELS - NAMES, x = (index) => (index / count) * width;
     context.scale(ratio, ratio);
+    context.translate(0, NAMES);
     context.fillStyle = colour("track");
     context.fillRect(0, 0, width, height);
     this.drawWet(context, { width, height, wet: colour("wet"), held: colour("held") });
     context.fillStyle = colour("veil");
     context.fillRect(0, 0, x(this.span[0]), height);
     context.fillRect(x(this.span[1] + 1), 0, width, height);
-    if (this.info.boundary !== undefined) { // from here on fields are forecasts
-      context.fillStyle = colour("ink");
-      context.fillRect(Math.round(x(this.info.boundary + 1)) - 1, 0, 2, height);
-    }
     context.font = "10.5px system-ui, sans-serif";
     context.textBaseline = "bottom";
-    for (const [index, text] of ticks(times, 0, count - 1, Math.floor(width / 90))) {
-      const left = x(index + (times ? 1 : 0.5)), words = context.measureText(text).width;
+    this.drawNames(context, { width, height, x, colour });
+    for (const [index, text] of ticks(clock, 0, count - 1, Math.floor(width / 90))) {
+      const left = x(index + (clock ? 1 : 0.5)), words = context.measureText(text).width;
       context.fillStyle = colour("held");
       context.fillRect(Math.min(width - 1, Math.round(left)), height, 1, 4);
       context.fillStyle = colour("quiet");
-      context.fillText(text, Math.min(width - words, Math.max(0, left - words / 2)), box.height);
+      context.fillText(text, Math.min(width - words, Math.max(0, left - words / 2)), box.height - NAMES);
     }
+  },
+  // What the bars show, to which value; and where observation ends and the forecast begins.
+  drawNames(context, { width, height, x, colour }) {
+    const most = this.number(100 * this.mostWet(), this.mostWet() < 0.1 ? 1 : 0), name = this.texts.wet_share.replace("{most}", most);
+    context.fillStyle = colour("quiet");
+    context.fillText(name, 0, 0);
+    if (this.info.boundary === undefined) return;
+    const { observed, forecast } = this.texts, at = x(this.info.boundary + 1), ends = context.measureText(name).width + 12;
+    context.fillStyle = colour("ink");
+    context.fillRect(Math.round(at) - 1, -NAMES, 2, height + NAMES);
+    const left = at - 6 - context.measureText(observed).width, right = at + 6;
+    if (left > ends) context.fillText(observed, left, 0);
+    if (right + context.measureText(forecast).width < width && right > ends) context.fillText(forecast, right, 0);
+  },
+  mostWet() {
+    let most = 0.02;
+    for (const share of this.cache.wet) if (share > most) most = share;
+    return most;
+  },
+  // Time and share of wet cells under the pointer.
+  wireTimeline(signal) {
+    const slider = this.$(".rnb-slider"), word = this.$(".rnb-pointed");
+    slider.addEventListener("pointermove", (event) => {
+      const box = slider.getBoundingClientRect(), { count, boundary } = this.info;
+      const index = Math.min(count - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * count)));
+      const wet = this.cache.wet[index], share = Number.isNaN(wet) ? this.texts.waiting : this.texts.wet_of.replace("{share}", this.number(100 * wet, 1));
+      const ahead = boundary !== undefined && index > boundary ? `, +${(this.info.times[index] - this.info.times[boundary]) / MINUTE} min` : "";
+      word.innerHTML = `<b>${escaped(this.timeText(index).split(",")[0])}</b>${ahead} · ${escaped(share)}`;
+      word.hidden = false;
+      word.style.left = `${Math.min(box.width - word.offsetWidth / 2, Math.max(word.offsetWidth / 2, event.clientX - box.left))}px`;
+    }, { signal });
+    slider.addEventListener("pointerleave", () => (word.hidden = true), { signal });
   },
   // one bar per field; if there are many, one per pixel, for its wettest field
   drawWet(context, { width, height, wet, held }) {
     const { count } = this.info, bars = Math.min(count, Math.floor(width));
-    let most = 0.02;
-    for (const share of this.cache.wet) if (share > most) most = share;
+    const most = this.mostWet();
     for (let bar = 0; bar < bars; bar++) {
       const first = Math.floor((bar * count) / bars), stop = Math.floor(((bar + 1) * count) / bars);
       let share = 0, here = true;
@@ -901,85 +1232,161 @@ const timeline = {
   },
   // ---- the span
   setSpan(first, last) {
-    const { count } = this.info, whole = first <= 0 && last >= count - 1;
+    const { count } = this.info;
     this.span = [Math.max(0, Math.min(first, last)), Math.min(count - 1, Math.max(first, last))];
-    this.$(".rnb-span").textContent = whole ? this.texts.whole : this.spanText(...this.span);
-    this.$(".rnb-whole").hidden = whole;
+    this.setSpanText();
     this.publish("span", this.span);
     this.leaveTotal();
+    this.chart.zoom(null);
     this.marks.forEach((mark) => this.askSeries(mark));
+    this.listMarks();
     this.drawTimeline();
     this.drawChart();
   },
+  setSpanText() {
+    const whole = this.span[0] === 0 && this.span[1] === this.info.count - 1;
+    this.$(".rnb-span").textContent = whole ? this.texts.whole : this.spanText(...this.span);
+    this.$(".rnb-whole").hidden = whole;
+  },
   spanText(first, last) {
     if (!this.info.times) return `${first + 1} – ${last + 1}`;
-    const [from, to] = [first, last].map((index) => timeText(this.info.times[index]));
-    return `${from} – ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to}`;
+    const [from, to] = [first, last].map((index) => timeText(this.clock[index]));
+    return `${from} – ${from.slice(0, 10) === to.slice(0, 10) ? to.slice(11) : to} ${this.zone.word(this.info.times[last])}`;
   },
-  // number of missing fields in the span
-  holes() {
-    const { times, minutes } = this.info, [first, last] = this.span;
+  // number of missing fields in a span
+  holes([first, last]) {
+    const { times, minutes } = this.info;
     return times && minutes ? Math.max(0, Math.round((times[last] - times[first]) / (minutes * MINUTE)) - (last - first)) : 0;
   },
 };
 
 // ---- chart.js
-// Series beside the map: steps that end at their time, several places in one chart, and the playhead.
+// Series beside the map: rain, its running sum, or moving sums of several places, with zoom and read-out.
 
-const EDGES = { left: 40, right: 8, top: 8, bottom: 20 };
+const EDGES = { left: 44, right: 46, top: 18, bottom: 20 };
+
+// The sum from the first field on; missing fields add nothing.
+function runningSum(values, [first, last]) {
+  const sums = new Float64Array(values.length).fill(NaN);
+  let sum = 0, seen = false;
+  for (let i = first; i <= last; i++) {
+    if (!Number.isNaN(values[i])) [sum, seen] = [sum + values[i], true];
+    if (seen) sums[i] = sum;
+  }
+  return sums;
+}
+
+// The sum of the fields of some hours that end at each field; missing if one of them is missing.
+function movingSum(values, times, minutes, hours) {
+  const length = Math.round((60 * hours) / minutes), sums = new Float64Array(values.length).fill(NaN);
+  let sum = 0, gaps = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isNaN(values[i])) gaps += 1;
+    else sum += values[i];
+    const out = i - length;
+    if (out >= 0) {
+      if (Number.isNaN(values[out])) gaps -= 1;
+      else sum -= values[out];
+    }
+    if (i >= length - 1 && !gaps && times[i] - times[i - length + 1] < (length - 0.5) * minutes * MINUTE) sums[i] = Math.max(0, sum);
+  }
+  return sums;
+}
 
 class Chart {
-  constructor(canvas, head, info, decimal) {
-    Object.assign(this, { canvas, head, info, decimal });
+  constructor(box, player) {
+    Object.assign(this, { box, player, canvas: box.querySelector("canvas"), head: box.querySelector(".rnb-rule"), now: box.querySelector(".rnb-chartnow") });
+    this.window = null; // the first and last field that are zoomed to
+    this.pointed = null;
   }
-  // marks: [{values: Float64Array, colour}], span: [first, last], factor and name of the unit
-  draw(marks, span, unit) {
-    const { canvas } = this, box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+  get span() {
+    const { span } = this.player;
+    if (!this.window) return span;
+    const [first, last] = [Math.max(span[0], this.window[0]), Math.min(span[1], this.window[1])];
+    return last > first ? [first, last] : span;
+  }
+  // What is drawn: {values, factor, sums} of a mark, on the left axis or, beside rain, on the right.
+  traces(mark) {
+    const { info, kind, span, unit } = this.player, rain = { values: mark.values, factor: unit.factor };
+    if (!info.sums || kind === "rain") return [rain];
+    const sums = { values: runningSum(mark.values, span), factor: 1, sums: true };
+    if (kind === "both") return [rain, sums];
+    return kind === "sum" ? [sums] : [{ values: movingSum(mark.values, info.times, info.minutes, Number(kind)), factor: 1, sums: true }];
+  }
+  draw() {
+    const { canvas, player, span } = this, box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
     [canvas.width, canvas.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
-    const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
-    const quiet = style.getPropertyValue("--rnb-quiet"), rule = style.getPropertyValue("--rnb-rule");
-    const width = box.width - EDGES.left - EDGES.right, height = box.height - EDGES.top - EDGES.bottom;
+    const context = canvas.getContext("2d"), style = getComputedStyle(canvas), quiet = style.getPropertyValue("--rnb-quiet");
+    const both = player.kind === "both" && player.info.sums, right = both ? EDGES.right : 12;
+    const width = box.width - EDGES.left - right, height = box.height - EDGES.top - EDGES.bottom;
     if (width <= 0 || height <= 0) return;
-    const [low, high] = this.range(marks, span, unit.factor);
-    const step = niceStep(high - low, 4), top = Math.ceil(high / step - 1e-9) * step, floor = Math.floor(low / step) * step;
-    const count = span[1] - span[0] + 1;
+    const count = span[1] - span[0] + 1, x = (index) => EDGES.left + ((index - span[0]) / count) * width;
     this.axis = { count, first: span[0], width };
-    const x = (index) => EDGES.left + ((index - span[0]) / count) * width;
-    const y = (value) => EDGES.top + (1 - (value - floor) / (top - floor)) * height;
+    this.drawn = player.marks.map((mark) => ({ mark, traces: this.traces(mark) }));
     context.scale(ratio, ratio);
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
+    const all = this.drawn.flatMap(({ traces }) => traces), edge = EDGES.left + width;
+    const main = this.axisOf(all.filter(({ sums }) => !both || !sums), height), second = both && this.axisOf(all.filter(({ sums }) => sums), height);
+    this.drawAxis(context, main, { at: EDGES.left - 5, align: "right", quiet, rule: style.getPropertyValue("--rnb-rule"), edge });
+    if (second) this.drawAxis(context, second, { at: edge + 5, align: "left", quiet });
+    const mm = player.texts.running_mm, names = { rain: player.unit.name, both: player.unit.name, sum: mm };
+    context.textAlign = "left";
+    context.fillText(player.info.sums ? names[player.kind] ?? player.texts.moving_mm.replace("{hours}", player.kind) : player.unit.name, 0, 6);
     context.textAlign = "right";
-    for (let value = floor; value <= top + step / 2; value += step) {
-      context.fillStyle = rule;
-      context.fillRect(EDGES.left, Math.round(y(value)), width, 1);
-      context.fillStyle = quiet;
-      context.fillText(String(+value.toPrecision(6)).replace(".", this.decimal), EDGES.left - 5, y(value));
+    if (second) context.fillText(mm, box.width, 6);
+    this.timeAxis(context, span, { x, bottom: EDGES.top + height, right: edge, quiet });
+    for (const { mark, traces } of this.drawn) {
+      for (const { values, factor, sums } of traces) {
+        const { y } = sums && second ? second : main;
+        context.beginPath();
+        this.trace(context, values, span, x, (value) => y(value * factor));
+        context.strokeStyle = mark.colour;
+        context.lineWidth = sums ? 2 : 1.5;
+        context.lineJoin = "round";
+        context.setLineDash(sums && second ? [5, 3] : []);
+        context.stroke();
+        context.setLineDash([]);
+        if (sums || this.drawn.length > 1) continue;
+        this.fill(context, values, span, x, (value) => y(value * factor), mark.colour);
+      }
     }
-    this.timeAxis(context, span, { x, bottom: EDGES.top + height, right: EDGES.left + width, quiet });
-    marks.forEach(({ values, colour }) => {
-      context.beginPath();
-      this.trace(context, values, span, x, (value) => y(value * unit.factor));
-      context.strokeStyle = colour;
-      context.lineWidth = 1.5;
-      context.lineJoin = "round";
-      context.stroke();
-    });
-    this.place(this.playhead);
+    if (this.dragged) {
+      context.fillStyle = style.getPropertyValue("--rnb-veil");
+      const [from, to] = this.dragged.map((index) => x(index));
+      context.fillRect(EDGES.left, EDGES.top, from - EDGES.left, height);
+      context.fillRect(to, EDGES.top, edge - to, height);
+    }
+    this.place(player.playhead);
+    this.readOut();
   }
-  range(marks, span, factor) {
+  // Values from the lowest to the highest on so many pixels: ticks, their decimals, and where a value lies.
+  axisOf(traces, height) {
     let low = 0, high = 0;
-    for (const { values } of marks) {
-      for (let i = span[0]; i <= span[1]; i++) {
+    for (const { values, factor } of traces) {
+      for (let i = this.span[0]; i <= this.span[1]; i++) {
         const value = values[i] * factor;
         if (value > high) high = value;
         if (value < low) low = value;
       }
     }
-    return [low, high === low ? low + 1 : high];
+    if (high === low) high = low + 1;
+    const step = niceStep(high - low, 4), top = Math.ceil(high / step - 1e-9) * step, floor = Math.floor(low / step) * step;
+    return { step, top, floor, y: (value) => EDGES.top + (1 - (value - floor) / (top - floor)) * height };
+  }
+  drawAxis(context, { step, top, floor, y }, { at, align, quiet, rule, edge }) {
+    context.textAlign = align;
+    for (let value = floor; value <= top + step / 2; value += step) {
+      if (rule) {
+        context.fillStyle = rule;
+        context.fillRect(EDGES.left, Math.round(y(value)), edge - EDGES.left, 1);
+      }
+      context.fillStyle = quiet;
+      context.fillText(this.player.number(value, stepDigits(step)), at, y(value));
+    }
   }
   trace(context, values, span, x, y) {
-    const { times, minutes } = this.info;
+    const { times, minutes } = this.player.info;
     let down = false;
     for (let i = span[0]; i <= span[1]; i++) {
       if (Number.isNaN(values[i])) down = false;
@@ -991,19 +1398,26 @@ class Chart {
       }
     }
   }
+  fill(context, values, span, x, y, colour) {
+    context.globalAlpha = 0.3;
+    context.fillStyle = colour;
+    for (let i = span[0]; i <= span[1]; i++) {
+      if (values[i]) context.fillRect(x(i), Math.min(y(values[i]), y(0)), x(i + 1) - x(i), Math.abs(y(0) - y(values[i])));
+    }
+    context.globalAlpha = 1;
+  }
   timeAxis(context, span, { x, bottom, right, quiet }) {
-    const { times } = this.info;
-    for (const [index, text] of ticks(times, ...span, Math.max(2, Math.floor((right - EDGES.left) / 64)))) {
-      const left = x(index + (times ? 1 : 0.5)), short = times ? text.replace(/^\d{4}-(?=\d\d-)/, "") : text;
+    const { clock } = this.player;
+    for (const [index, text] of ticks(clock, ...span, Math.max(2, Math.floor((right - EDGES.left) / 72)))) {
+      const left = x(index + (clock ? 1 : 0.5)), short = clock ? text.replace(/^\d{4}-(?=\d\d-)/, "") : text;
       const half = context.measureText(short).width / 2;
       context.fillStyle = quiet;
       context.fillRect(Math.round(left), bottom, 1, 4);
       context.textAlign = "left";
-      context.fillText(short, Math.min(right + EDGES.right - 2 * half, Math.max(EDGES.left, left - half)), bottom + 12);
+      context.fillText(short, Math.min(right + 8 - 2 * half, Math.max(EDGES.left, left - half)), bottom + 12);
     }
   }
   place(playhead) {
-    this.playhead = playhead;
     if (!this.axis) return;
     const { count, first, width } = this.axis, at = playhead - first + 0.5;
     this.head.hidden = at < 0 || at > count;
@@ -1013,10 +1427,160 @@ class Chart {
     const box = this.canvas.getBoundingClientRect(), { width, count, first } = this.axis;
     return first + Math.min(count - 1, Math.max(0, Math.floor(((clientX - box.left - EDGES.left) / width) * count)));
   }
+  // Values of all places at the pointed time, or how to zoom.
+  readOut() {
+    const { player, pointed, drawn } = this;
+    if (pointed === null || !drawn) return (this.now.textContent = player.texts.chart_hint);
+    const value = (k, { values, factor, sums }) => {
+      const number = player.number(values[pointed] * factor, player.digits(factor));
+      return k ? `, Σ ${number} mm` : `${number} ${escaped(sums ? "mm" : player.unit.name.split(" in ")[0])}`;
+    };
+    const texts = drawn.slice(0, 8).map(({ mark, traces }) => `<span><i style="background:${mark.colour}">${escaped(mark.label)}</i> ${traces.map((trace, k) => value(k, trace)).join("")}</span>`);
+    this.now.innerHTML = `<b>${escaped(player.timeText(pointed).split(",")[0])}</b> ${texts.join(" ")}`;
+  }
+  wire(signal) {
+    let start = null;
+    const listen = (type, act) => this.canvas.addEventListener(type, act, { signal });
+    listen("pointerdown", (event) => {
+      if (event.button || !this.axis) return;
+      this.canvas.setPointerCapture(event.pointerId);
+      start = { x: event.clientX, index: this.index(event.clientX) };
+    });
+    listen("pointermove", (event) => {
+      if (!this.axis) return;
+      this.pointed = this.index(event.clientX);
+      if (!start || Math.abs(event.clientX - start.x) < 5) return this.readOut();
+      this.dragged = [Math.min(start.index, this.pointed), Math.max(start.index, this.pointed) + 1];
+      this.draw();
+    });
+    listen("pointerup", (event) => {
+      if (!start) return;
+      const { dragged } = this;
+      [start, this.dragged] = [null, null];
+      if (dragged) this.zoom(dragged[1] - dragged[0] > 2 ? [dragged[0], dragged[1] - 1] : this.window);
+      else this.player.seek(this.index(event.clientX));
+    });
+    listen("pointercancel", () => ([start, this.dragged] = [null, null]));
+    listen("pointerleave", () => {
+      this.pointed = null;
+      this.readOut();
+    });
+    listen("dblclick", () => this.zoom(null));
+  }
+  zoom(window) {
+    this.window = window;
+    this.player.$(".rnb-unzoom").hidden = !window;
+    this.draw();
+  }
 }
+
+// ---- layout.js
+// The explorer's HTML.
+
+const ICONS = {
+  play: "M5 3.5v13l11-6.5z", pause: "M5 3.5h3.5v13H5zM11.5 3.5H15v13h-3.5z",
+  back: "M12.5 4v12L5 10z M4 4h1.6v12H4z", forward: "M7.5 4v12l7.5-6z M14.4 4H16v12h-1.6z",
+  rain: "M10 2.5c3 4 5 6.6 5 9a5 5 0 0 1-10 0c0-2.4 2-5 5-9z",
+  plus: "M9.2 4h1.6v5.2H16v1.6h-5.2V16H9.2v-5.2H4V9.2h5.2z", minus: "M4 9.2h12v1.6H4z",
+  fit: "M3 3h5v1.6H4.6V8H3z M12 3h5v5h-1.6V4.6H12z M3 12h1.6v3.4H8V17H3z M15.4 12H17v5h-5v-1.6h3.4z",
+  point: "M10 2a5.5 5.5 0 0 1 5.500 5.500C15.500 11.500 10 18 10 18S4.500 11.500 4.500 7.500A5.500 5.500 0 0 1 10 2z M10 5.300a2.200 2.200 0 1 0 0 4.400 2.200 2.200 0 1 0 0-4.400z",
+  box: "M3 4.500h14v11H3z M4.600 6.100v7.800h10.800V6.100z", polygon: "M10 2.500l7.500 5.600-2.900 9H5.400l-2.900-9z M10 4.500L4.400 8.700l2.200 6.800h6.800l2.200-6.800z",
+  full: "M3 3h6v1.600H5.700l3.600 3.600-1.100 1.100L4.600 5.700V9H3z M11 15.400h3.300l-3.600-3.600 1.100-1.100 3.600 3.600V11H17v6h-6z",
+  swipe: "M9.200 2h1.600v16H9.200z M2 5h5.500v10H2z M3.600 6.600v6.800H6V6.600z M12.500 5H18v10h-5.500z",
+  file: "M2.500 4h5.200l1.800 2h8v10h-15z M4.100 7.600v6.800h11.800V7.600z",
+  close: "M5.100 4L10 8.900 14.900 4 16 5.100 11.100 10 16 14.900 14.900 16 10 11.100 5.100 16 4 14.900 8.900 10 4 5.100z",
+};
+const icon = (name) => `<svg viewBox="0 0 20 20" aria-hidden="true"><path fill-rule="evenodd" d="${ICONS[name]}"/></svg>`;
+const HOURS = [1, 6, 24]; // of sums that end now
+const SPEEDS = [2, 5, 10, 15, 30, 60];
+const button = (name, glyph, label, key = "") =>
+  `<button type="button" class="rnb-${name}" aria-label="${escaped(label)}" title="${escaped(label)}${key && ` (${key})`}">${icon(glyph)}</button>`;
+const options = (values, chosen) => values.map(([value, text]) => `<option value="${escaped(value)}"${value === chosen ? " selected" : ""}>${escaped(text)}</option>`).join("");
+const legendRow = (colour, text) => `<li><i style="background:${colour}"></i><span>${escaped(text)}</span></li>`;
+const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]; // tones, and keys of their texts
+
+function layout(info, t) {
+  return `
+<header><h2 title="${escaped(`${info.about} ${info.credit}`)}">${escaped(info.title)}</h2><div class="rnb-when"><output class="rnb-time"></output>${info.times ? `<select class="rnb-tz" aria-label="${escaped(t.zone)}" title="${escaped(t.zone)}">${options(zoneNames(info.timezone).map((name) => [name, name]), info.timezone ?? "UTC")}</select>` : ""}</div></header>
+<div class="rnb-body" style="--rnb-aspect:${info.shape[1] / info.shape[0]}">${stageHtml(info, t)}
+  <aside>${legendHtml(info, t)}${seriesHtml(info, t)}</aside>
+</div>${transportHtml(info, t)}${footerHtml(info, t)}${dialogsHtml(t)}`;
+}
+
+const stageHtml = (info, t) => `
+  <div class="rnb-stage" tabindex="0" role="application" aria-roledescription="${escaped(t.map)}" aria-label="${escaped(info.title)}">
+    <canvas class="rnb-field"></canvas><canvas class="rnb-held" hidden></canvas><canvas class="rnb-over"></canvas>
+    <div class="rnb-tools" role="toolbar" aria-label="${escaped(t.map)}">
+      ${button("mode", "point", t.point)}${button("mode", "box", t.box)}${button("mode", "polygon", t.polygon)}<hr>
+      ${button("zoomin", "plus", t.zoom_in, "+")}${button("zoomout", "minus", t.zoom_out, "−")}${button("fit", "fit", t.fit, "0")}<hr>
+      ${button("full", "full", t.full_screen, "F")}${button("compare", "swipe", t.compare, "C")}
+    </div>
+    <div class="rnb-readout"></div>
+    <div class="rnb-swipe" role="slider" tabindex="0" aria-orientation="horizontal" aria-valuemin="0" aria-valuemax="100" aria-label="${escaped(t.compare)}" hidden></div><div class="rnb-heldname" hidden></div>
+    <div class="rnb-waiting">${escaped(t.waiting)}</div>
+    <div class="rnb-credit">${escaped(info.credit)}<br>${escaped(t.map)}: ${escaped(info.sources)}</div>
+    <div class="rnb-status" role="status" aria-live="polite"></div>
+  </div>`;
+
+function legendHtml(info, t) {
+  const named = info.units[0].names ? " hidden" : "", palettes = Object.keys(info.palettes).map((name) => [name, t[`palette_${name}`] ?? name]);
+  const layers = ["borders", "towns", "sites", "graticule", ...(info.gauges ? ["gauges"] : [])].map((layer) => `<label><input type="checkbox" checked data-layer="${layer}"> ${escaped(t[layer])}</label>`);
+  return `
+    <section class="rnb-legend"><h3>${escaped(t.legend)} <span class="rnb-unitname"></span></h3>
+      <ul class="rnb-classes"></ul>
+      <div class="rnb-look">
+        <label${named}>${escaped(t.unit)}<select class="rnb-unit"${info.units.length < 2 ? " disabled" : ""}>${options(info.units.map((u, k) => [String(k), u.name]))}</select></label>
+        <label${named}>${escaped(t.palette)}<select class="rnb-palette">${options(palettes)}</select></label>
+        <label${named}>${escaped(t.limits)}<input class="rnb-limits" type="text" spellcheck="false"></label>
+        <label>${escaped(t.opacity)}<input class="rnb-opacity" type="range" min="20" max="100" step="5" value="100"></label>
+        <ul class="rnb-ground">${GROUNDS.map(([, text]) => legendRow("transparent", t[text])).join("")}</ul>
+      </div>
+      <fieldset><legend class="rnb-hidden">${escaped(t.map)}</legend>${layers.join("")}<label><input type="checkbox" class="rnb-dark"> ${escaped(t.dark)}</label></fieldset></section>`;
+}
+
+const seriesHtml = (info, t) => `
+    <section class="rnb-series"><h3>${escaped(t.series)} <span class="rnb-seriesunit"></span></h3>
+      <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}" role="combobox" aria-expanded="false" aria-autocomplete="list"><ul class="rnb-found" role="listbox" hidden></ul><button type="submit">${escaped(t.add)}</button>${info.alone ? "" : `<button type="button" class="rnb-areas" title="${escaped(t.areas_long)}">${escaped(t.areas)}</button><input type="file" class="rnb-file" accept=".geojson,.json,.gpkg,.zip,.kml,.gml,.fgb,.parquet" hidden>`}</form>
+      <p class="rnb-empty">${escaped(t.click_map)}</p>
+      <div class="rnb-chartbar" hidden>${info.sums && info.times ? `<label>${escaped(t.chart)}<select class="rnb-kind">${options(kinds(info, t), "both")}</select></label>` : ""}<button type="button" class="rnb-unzoom" hidden>${escaped(t.whole_span)}</button></div>
+      <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div><div class="rnb-chartnow"></div></div>
+      <div class="rnb-table">
+      <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th${info.units[0].names ? " hidden" : ""}>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></div></section>`;
+
+const kinds = ({ minutes }, t) => [["rain", t.chart_rain], ["sum", t.running_sum], ["both", t.chart_both], ...(minutes ? HOURS.filter((hours) => 60 * hours > minutes).map((hours) => [String(hours), t.moving_sum.replace("{hours}", hours)]) : [])];
+
+const transportHtml = (info, t) => `
+<div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${info.count < 2 ? " hidden" : ""}>
+  ${button("back", "back", t.back, "←")}${button("play", "play", t.play, "Space")}${button("forward", "forward", t.forward, "→")}${button("rain", "rain", t.next_rain, "R")}
+  <div class="rnb-timeline"><canvas aria-hidden="true"></canvas><div class="rnb-pointed" hidden></div><div class="rnb-head"></div><input class="rnb-slider" type="range" min="0" max="${info.count - 1}" value="0" aria-label="${escaped(t.time)}"></div>
+  <label>${escaped(t.speed)}<select class="rnb-speed">${options(SPEEDS.map((s) => [String(s), `${s} / s`]), "15")}</select></label>
+  <label>${escaped(t.loop)}<select class="rnb-loop">${options([["repeat", t.loop_repeat], ["pingpong", t.loop_pingpong], ["once", t.loop_once]], "repeat")}</select></label>
+  <button type="button" class="rnb-keys" aria-label="${escaped(t.keys)}" title="${escaped(t.keys)} (?)">?</button>
+</div>`;
+
+function footerHtml(info, t) {
+  const shown = [["", t.fields, t.as_played], ...(info.sums ? [["sum", t.sum_short, t.sum]] : []), ...(info.units[0].names ? [] : [["max", t.max_word, t.max]])];
+  const exports = [["png", "PNG", t.png_long], ["csv", "CSV", t.csv_long], ["animation", t.animation_word, t.animation_long], ["page", "HTML", t.page_long], ["code", t.code, t.code_long]];
+  const one = info.count < 2, word = (name, data, text, title, more = "") => `<button type="button" class="rnb-${name}" data-${data} title="${escaped(title)}"${more}>${escaped(text)}</button>`;
+  return `
+<footer>
+  <div class="rnb-spanbox" role="group" aria-label="${escaped(t.span)}"${one ? " hidden" : ""}>
+    <div class="rnb-row">${word("from", "span", t.from_here, "[")}${word("to", "span", t.to_here, "]")}</div><span class="rnb-span">${escaped(t.whole)}</span>${button("whole", "close", t.whole)}
+  </div>
+  <div class="rnb-row" role="group" aria-label="${escaped(t.total)}"${one ? " hidden" : ""}>${shown.map(([how, text, title]) => word("total", `how="${how}"`, text, title, ` aria-pressed="${!how}"`)).join("")}${info.sums && info.minutes ? `<select class="rnb-last" aria-label="${escaped(t.last_long)}" title="${escaped(t.last_long)}">${options([["", t.last], ...HOURS.filter((hours) => 60 * hours > info.minutes).map((hours) => [String(hours), t.last_hours.replace("{hours}", hours)])], "")}</select>` : ""}</div>
+  <div class="rnb-exports" role="group" aria-label="${escaped(t.export)}"><span>${escaped(t.export)}</span><div class="rnb-row">${exports.filter(([what]) => !(one && what === "animation")).map(([what, text, title]) => word("export", `what="${what}"`, text, title)).join("")}</div></div>
+</footer>`;
+}
+
+const dialogsHtml = (t) => `
+<dialog class="rnb-codebox" aria-label="${escaped(t.code)}"><textarea readonly rows="16" wrap="off" spellcheck="false" aria-label="${escaped(t.code)}"></textarea><form method="dialog"><button type="button" class="rnb-copy">${escaped(t.copy)}</button><button>${escaped(t.close)}</button></form></dialog>
+<dialog class="rnb-keybox" aria-label="${escaped(t.keys)}"><h3>${escaped(t.keys)}</h3><dl>${KEYS.map(([keys, text]) => `<div><dt>${keys.map((key) => `<kbd>${escaped(t[`key_${key}`] ?? key)}</kbd>`).join(" ")}</dt><dd>${escaped(t[text])}</dd></div>`).join("")}</dl><form method="dialog"><button>${escaped(t.close)}</button></form></dialog>
+<dialog class="rnb-pagebox" aria-label="HTML"><p></p><form method="dialog"><button value="make">${escaped(t.make)}</button><button value="">${escaped(t.cancel)}</button></form></dialog>`;
 
 // ---- places.js
 // Places and areas that are compared, and the read-out under the pointer.
+
+const MOST = 100, LARGEST = 100e6; // places, and bytes of a file of areas
 
 const polygonArea = (polygon) =>
   Math.abs(polygon.reduce((sum, [x0, y0], k) => {
@@ -1024,19 +1588,53 @@ const polygonArea = (polygon) =>
     return sum + x0 * y1 - x1 * y0;
   }, 0)) / 2;
 
+const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
+// Rings as one: the way from ring to ring is gone twice, so that it encloses nothing.
+const joined = (rings) => [...rings.flatMap((ring) => [...ring, ring[0]]), ...rings.slice(0, -1).map((ring) => ring[0]).reverse()];
+
 const places = {
   addMark(place) {
-    const free = PIN_COLOURS.findIndex((colour) => !this.marks.some((mark) => mark.colour === colour));
-    if (free < 0) return this.say(this.texts.too_many, "warn");
-    this.count = (this.count ?? 0) + 1;
-    const mark = { ...place, colour: PIN_COLOURS[free], label: String(free + 1), id: `series-${this.count}` };
-    this.marks.push(mark);
-    this.askSeries(mark);
+    this.addMarks([place]);
+  },
+  addMarks(places) {
+    for (const place of places) {
+      if (this.marks.length >= MOST) {
+        this.say(this.texts.too_many, "warn");
+        break;
+      }
+      const taken = new Set(this.marks.map(({ label }) => label)), free = Array.from({ length: MOST }, (_, k) => k).find((k) => !taken.has(String(k + 1)));
+      this.count = (this.count ?? 0) + 1;
+      const mark = { ...place, colour: PIN_COLOURS[free % PIN_COLOURS.length], label: String(free + 1), id: `series-${this.count}` };
+      this.marks.push(mark);
+      this.askSeries(mark);
+    }
     this.refreshMarks();
     this.keepView();
   },
+  // Areas of a file: the kernel reads it.
+  async askAreas(input) {
+    const [file] = input.files;
+    if (!file) return;
+    if (file.size > LARGEST) return this.say(this.texts.large_file.replace("{name}", file.name), "warn");
+    this.say(this.texts.reading.replace("{name}", file.name), "busy");
+    const bytes = await file.arrayBuffer();
+    input.value = ""; // the same file can be chosen again
+    this.reach(() => this.model.send({ type: "areas", name: file.name, view: this.view }, undefined, [bytes]), () => this.say(this.texts.silent, "warn"));
+  },
+  takeAreas({ areas, file }) {
+    const { holds } = this.map, [rows, cols] = this.info.shape;
+    const here = areas.filter(({ rings }) => rings.flat().some(([col, row]) => holds.call(this.map, col, row)));
+    if (!here.length) return this.say(this.texts.off_map, "warn");
+    this.say("");
+    this.addMarks(here.map(({ name, rings }) => ({ polygon: joined(rings), rings, name, file })));
+    const corners = here.flatMap(({ rings }) => rings.flat()), of = (k) => corners.map((corner) => corner[k]);
+    const [west, east, south, north] = [least(of(0)), -least(of(0).map((v) => -v)), least(of(1)), -least(of(1).map((v) => -v))];
+    this.map.lookAt((west + east) / 2, (south + north) / 2, Math.min(cols / (east - west), rows / (north - south)) / 2);
+  },
   askSeries(mark) {
-    Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false });
+    const [first, last] = mark.asked ?? [1, 0];
+    if (mark.done && first <= this.span[0] && last >= this.span[1]) return; // known already
+    Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false, asked: this.span });
     const { id, cell, polygon } = mark;
     this.ask({ type: "series", id, span: this.span, near: this.playhead, ...(polygon ? { polygon } : { cell }) });
   },
@@ -1062,6 +1660,7 @@ const places = {
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
     this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // class numbers are not a quantity
+    this.$(".rnb-chartbar").hidden = this.$(".rnb-chart").hidden;
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();
@@ -1071,16 +1670,17 @@ const places = {
     const { projection } = this.map, middle = (corners, k) => corners.reduce((sum, corner) => sum + corner[k], 0) / corners.length;
     const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
     const place = mark.polygon
-      ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
+      ? `${mark.name || this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
       : mark.name ?? projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
     const cells = `<td data-k></td><td data-k${this.named ? " hidden" : ""}></td>${this.info.sums ? "<td data-k></td>" : ""}`;
-    return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
+    return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td title="${escaped(place)}">${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
   // value now, maximum and sum of the span
   listMarks() {
     const rows = this.$(".rnb-marks").rows;
     this.marks.forEach((mark, k) => {
       const cells = rows[k].querySelectorAll("td[data-k]"), { factor } = this.unit;
+      rows[k].classList.toggle("rnb-loading", !mark.done);
       let sum = 0, seen = 0, most = NaN;
       for (let i = this.span[0]; i <= this.span[1]; i++) {
         const value = mark.values[i];
@@ -1089,8 +1689,10 @@ const places = {
       }
       cells[0].textContent = this.valueText(mark.values[this.playhead] * factor);
       cells[1].textContent = this.valueText(most * factor);
-      if (cells[2]) cells[2].textContent = seen ? this.number(+sum.toFixed(2)) : "–";
-      rows[k].classList.toggle("rnb-loading", !mark.done);
+      const gaps = this.span[1] - this.span[0] + 1 - seen + this.holes(this.span); // the sum is at least this
+      if (!cells[2]) return;
+      cells[2].textContent = seen ? `${gaps && mark.done ? "≥ " : ""}${this.number(sum, this.digits(1))}` : "–";
+      cells[2].title = gaps && mark.done ? this.texts.holes.replace("{count}", gaps) : "";
     });
   },
   nowInMarks() {
@@ -1110,7 +1712,7 @@ const places = {
     return value.toFixed(digits).replace(".", this.texts.decimal);
   },
   drawChart() {
-    if (!this.$(".rnb-chart").hidden) this.chart.draw(this.marks, this.span, this.unit);
+    if (!this.$(".rnb-chart").hidden) this.chart.draw();
   },
   readOut() {
     const line = this.$(".rnb-readout");
@@ -1121,7 +1723,7 @@ const places = {
     const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
     const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
     const { factor, name } = this.scale;
-    const text = Number.isNaN(value) ? missing : `<b>${escaped(this.valueText(value * factor))}</b> ${escaped(name)}`;
+    const text = Number.isNaN(value) ? missing : `<b>${escaped(this.named ? this.valueText(value) : this.number(value * factor, this.digits(factor)))}</b> ${escaped(name)}`;
     line.innerHTML = `${text}<span>${this.degrees(lon, 4)}° ${escaped(this.texts.east)}  ${this.degrees(lat, 4)}° N</span>`;
     Object.assign(line.dataset, { value, lon, lat, row, col });
   },
@@ -1150,7 +1752,7 @@ const exporting = {
   },
   png() {
     const { map } = this, unit = Math.max(1, map.ratio), margin = 12 * unit, line = 15 * unit;
-    const { width, height } = map.over, side = 110 * unit, head = 48 * unit;
+    const { width, height } = map.over, side = (this.marks.length ? 210 : 110) * unit, head = 48 * unit;
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [width + side + 2 * margin, height + head + 26 * unit];
     const context = canvas.getContext("2d");
@@ -1161,9 +1763,10 @@ const exporting = {
     context.beginPath();
     context.rect(margin, head, width, height);
     context.clip();
-    context.fillStyle = css(GROUND.outside);
+    context.fillStyle = css(map.tones.outside);
     context.fillRect(margin, head, width, height);
     context.imageSmoothingEnabled = size < 1;
+    context.globalAlpha = map.opacity;
     context.drawImage(map.canvas, margin + west, head + bottom - map.rows * size, map.cols * size, map.rows * size);
     context.restore();
     context.drawImage(map.over, margin, head);
@@ -1173,8 +1776,8 @@ const exporting = {
     context.font = `${13 * unit}px system-ui, sans-serif`;
     context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
     context.font = `${11 * unit}px system-ui, sans-serif`;
-    const labels = this.root.querySelectorAll(".rnb-ground span");
-    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.valueText(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
+    const labels = this.$$(".rnb-ground span");
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.limitText(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(map.tones[tone]), labels[k].textContent])];
     const left = width + 2 * margin;
     context.fillText(this.scale.name, left, head + 10 * unit);
     rows.forEach(([colour, text], k) => {
@@ -1186,43 +1789,78 @@ const exporting = {
       context.fillStyle = "#1a1a1a";
       context.fillText(text, left + 24 * unit, y + line - 4 * unit);
     });
+    this.pngKey(context, left, head + 36 * unit + rows.length * line, unit);
     context.fillText(`${this.info.credit}; ${this.texts.map}: ${this.info.sources}`, margin, canvas.height - 8 * unit);
     const name = this.total ? this.fileName(`${this.total.how}.png`, this.total.span) : this.fileName("png");
     canvas.toBlob((blob) => blob && save(name, blob));
   },
+  // The marks of the picture: number, name, and the value on the map.
+  pngKey(context, left, top, unit) {
+    const rows = [...this.$(".rnb-marks").rows].slice(0, Math.max(0, Math.floor((context.canvas.height - top) / (17 * unit)) - 2));
+    rows.forEach((row, k) => {
+      const y = top + 17 * unit * k, mark = this.marks[k], value = this.valueAt(mark);
+      context.fillStyle = mark.colour;
+      context.beginPath();
+      context.arc(left + 7 * unit, y, 7 * unit, 0, 7);
+      context.fill();
+      context.fillStyle = "#fff";
+      context.textAlign = "center";
+      context.fillText(mark.label, left + 7 * unit, y + 4 * unit);
+      context.fillStyle = "#1a1a1a";
+      context.textAlign = "left";
+      context.fillText(`${row.cells[1].textContent}${value ? `: ${value}` : ""}`, left + 20 * unit, y + 4 * unit, 185 * unit);
+    });
+  },
+  // The value of a mark on the map, with its unit; of an area only that of a field.
+  valueAt({ cell, values }) {
+    if (this.total && !cell) return "";
+    const raw = this.total ? valueOf(this.total.field, cell[0] * this.map.cols + cell[1]) : values[this.playhead];
+    return `${this.named ? this.valueText(raw) : this.number(raw * this.scale.factor, this.digits(this.scale.factor))} ${this.scale.name}`.trim();
+  },
   csv() {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
-    const { times, title, credit } = this.info, [first, last] = this.span;
-    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${this.corners(mark, 4).join("; ")} (lon lat)`);
-    const lines = [`# ${title}; ${this.unit.name}; ${credit}`, ...places, ["time_utc", ...this.marks.map(({ label }) => label)].join(",")];
+    const { times, title, credit, sums } = this.info, [first, last] = this.span, { zone } = this;
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${this.corners(mark, 4).join("; ")} (lon lat)`.replace(/[\r\n]+/g, " "));
+    const local = times && zone.name !== "UTC", names = this.marks.map(({ label }) => label);
+    const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...names, ...(sums ? names.map((name) => `running_sum_mm_${name}`) : [])];
+    const lines = [`# ${title}; ${this.unit.name}; ${credit}${local ? `; time_local: ${zone.name}` : ""}`, ...places, header.join(",")];
+    const running = sums ? this.marks.map(({ values }) => runningSum(values, this.span)) : [], text = (value) => (Number.isNaN(value) ? "" : +value.toPrecision(7));
+    const iso = (ms) => new Date(ms).toISOString().slice(0, 19);
     for (let i = first; i <= last; i++) {
-      const values = this.marks.map(({ values }) => (Number.isNaN(values[i]) ? "" : +(values[i] * this.unit.factor).toPrecision(7)));
-      lines.push([times ? new Date(times[i]).toISOString().slice(0, 19) : i, ...values].join(","));
+      const values = this.marks.map(({ values }) => text(values[i] * this.unit.factor));
+      lines.push([times ? iso(times[i]) : i, ...(local ? [iso(this.clock[i])] : []), ...values, ...running.map((sum) => text(sum[i]))].join(","));
     }
     save(this.fileName("csv", this.span), new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
   },
-  corners({ cell, polygon }, digits) {
+  corners({ cell, polygon, rings }, digits) {
     const places = polygon ?? [[cell[1] + 0.5, cell[0] + 0.5]];
     return places.map((place) => this.map.projection.lonlat(...place).map((degree) => degree.toFixed(digits)).join(" "));
   },
   // Return the Python code for the view: the field or the total, and the series.
   code() {
-    const { along, source, name, times, flipped, minutes } = this.info, [first, last] = this.span;
+    const { along, source, name, times, flipped, minutes } = this.info;
     const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
     const one = (index) => (timed ? `.sel(time="${iso(index)}")` : along ? `.isel(${along}=${index})` : "");
-    const span = timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "";
+    const span = ([first, last]) => (timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "");
     const lines = source ? [`ds = rn.${source}`] : ["# ds: the Dataset that the explorer was given"];
     lines.push(`da = ds[${JSON.stringify(name)}]${flipped ? '.sortby(["y", "x"])' : ""}`);
-    if (this.total || this.marks.length) lines.push(`part = da${span}`);
-    const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)${minutes ? `.assign_attrs(interval_minutes=${minutes * (last - first + 1)})` : ""}`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
-    lines.push(`field = ${this.total ? `part.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
+    if (this.marks.length) lines.push(`part = da${span(this.span)}`);
+    const { total } = this, fields = total && total.span[1] - total.span[0] + 1;
+    const how = total && { sum: `sum("${along}", min_count=1, keep_attrs=True)${minutes ? `.assign_attrs(interval_minutes=${minutes * fields})` : ""}`, max: `max("${along}", keep_attrs=True)` }[total.how];
+    lines.push(`field = ${total ? `da${span(total.span)}.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
     const lonlat = (mark, digits) => this.corners(mark, digits).map((corner) => `(${corner.replace(" ", ", ")})`);
-    const points = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon }) => polygon);
+    const points = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon, file }) => polygon && !file), files = [...new Set(this.marks.map(({ file }) => file).filter(Boolean))];
     if (points.length) lines.push("", `points = {${points.map((mark) => `"${mark.label}": ${lonlat(mark, 5)[0]}`).join(", ")}}  # longitude, latitude`, "series = rn.at_points(part, points)");
     if (areas.length) {
       const polygons = areas.map((mark) => `    "${mark.label}": Polygon([${lonlat(mark, 5).join(", ")}]),`);
       lines.push("", "areas = GeoSeries({", ...polygons, '}, crs="EPSG:4326")', "means = rn.over_areas(part, areas)  # counts cells by their share; the explorer those whose centre is inside");
     }
+    files.forEach((file) => lines.push("", `means_of_file = rn.over_areas(part, ${pythonOf(file)})  # the path of the file`));
+    const { index, ...view } = this.state();
+    view.places = view.places.filter(({ file }) => !file);
+    lines.push("", "explorer = rn.Explorer(da)", `explorer.view_state = ${pythonOf(view)}`);
+    if (along) lines.push(`explorer.span, explorer.index = ${pythonOf(this.span).replace(/\[(.*)\]/, "($1)")}, ${this.playhead}`);
+    lines.push("explorer");
     const imports = [...(areas.length ? ["from geopandas import GeoSeries"] : []), "import radar_nb as rn", ...(areas.length ? ["from shapely import Polygon"] : []), ""];
     const area = this.$(".rnb-codebox textarea");
     area.value = [...imports, ...lines].join("\n");
@@ -1233,7 +1871,7 @@ const exporting = {
   // the arguments of rn.plot for the chosen colours
   look() {
     const { chosen, factor } = this.scale;
-    const classes = chosen || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
+    const classes = chosen || factor !== 1 ? `, classes=${pythonOf(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
     return `${classes}${this.palette === Object.keys(this.info.palettes)[0] ? "" : `, cmap="${this.palette}"`}`;
   },
   async copy() {
@@ -1260,10 +1898,10 @@ const exporting = {
   // The initial view of an exported page, without the kernel's state.
   state() {
     const { map, palette, playhead, span, info } = this;
-    const places = this.marks.map(({ cell, polygon, name }) => (polygon ? { polygon } : { cell, name }));
-    return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers };
+    const places = this.marks.map(({ cell, polygon, rings, name, file }) => (polygon ? { polygon, ...(rings && { rings, name, file }) } : { cell, name }));
+    return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers, zone: this.zone.name, kind: this.kind, loop: this.loop, opacity: map.opacity, dark: this.$(".rnb-dark").checked };
   },
-  restore({ index, unit, chosen, palette, places = [], view, layers }) {
+  restore({ index, unit, chosen, palette, places = [], view, layers, zone, kind, loop, opacity = 1, dark = false }) {
     if (index !== undefined) this.seek(index);
     if (unit === undefined) return;
     this.unit = this.info.units[unit] ?? this.unit;
@@ -1275,7 +1913,15 @@ const exporting = {
     if (this.map.ratio) this.map.settle(); // the map has its size already, and would stay where it was
     Object.assign(this.map.layers, layers);
     this.root.querySelectorAll("[data-layer]").forEach((node) => (node.checked = this.map.layers[node.dataset.layer]));
-    places.forEach((place) => this.addMark(place));
+    for (const [selector, value] of [["tz", zone], ["kind", kind], ["loop", loop], ["opacity", 100 * opacity]]) {
+      const input = this.$(`.rnb-${selector}`);
+      if (input && value !== undefined) input.value = value;
+    }
+    if (this.$(".rnb-tz")?.value) this.setZone(this.$(".rnb-tz").value);
+    Object.assign(this, { kind: this.$(".rnb-kind")?.value ?? this.kind, loop: this.$(".rnb-loop").value || "repeat" });
+    this.map.setOpacity(opacity);
+    this.setDark(dark);
+    this.addMarks(places);
     this.classes();
   },
   // Show the size in a dialog first.
@@ -1308,6 +1954,7 @@ const exporting = {
 // The explorer: its view, its playhead, and the requests to the kernel. Other files extend the Player.
 
 const SILENCE = 5000; // ms without an answer after which the kernel counts as gone or busy
+const REST = 1000; // ms at the last field, before it begins again or turns back
 const AHEAD = 8; // fields that are inflated before they are due
 
 class Player {
@@ -1317,6 +1964,9 @@ class Player {
     this.playhead = 0;
     this.shown = null; // what is on the map: {index, field}, of a total {field}
     this.total = null;
+    this.lastHours = 0; // of the sum that ends at the playhead; 0: fields are shown
+    this.loop = "repeat";
+    this.way = 1; // back and forth: 1 or -1
     this.marks = [];
     this.noAnswer = false; // last known state of the kernel
     this.files = {}; // received pieces of files
@@ -1330,6 +1980,7 @@ class Player {
     this.ask({ type: "hello" });
   }
   close() {
+    if (this.held) this.endCompare();
     this.ask({ type: "bye" });
     this.ended.abort();
     this.model.off("msg:custom", this.onMessage);
@@ -1343,6 +1994,9 @@ class Player {
   }
   $(selector) {
     return this.root.querySelector(selector);
+  }
+  $$(selector) {
+    return this.root.querySelectorAll(selector);
   }
   // ---- messages to and from the kernel
   ask(question) {
@@ -1379,7 +2033,7 @@ class Player {
     const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
-      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), problem: () => this.takeProblem(message),
+      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), areas: () => this.takeAreas(message), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
       part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
     };
@@ -1397,12 +2051,12 @@ class Player {
     this.ask({ type: "stop", id: job });
     clearTimeout(this.silence); // there will be no answer
     delete this.files[job];
-    if (job === "total") this.pressTotal("");
+    if (job === "total") this.endLast();
     this.say(this.texts.cancelled);
   }
   takeProblem({ id, text }) {
     delete this.files[id];
-    if (id === "total") this.pressTotal("");
+    if (id === "total") this.endLast();
     this.say(text, "warn");
   }
   refuse(text) {
@@ -1416,10 +2070,16 @@ class Player {
     this.unit = info.units[0];
     this.palette = Object.keys(info.palettes)[0];
     this.span = [0, info.count - 1];
+    this.kind = info.sums && info.times ? "both" : "rain";
     this.root.innerHTML = layout(info, this.texts);
     this.stage = this.$(".rnb-stage");
     this.map = new RadarMap(this.stage, info, this.texts);
-    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), info, this.texts.decimal);
+    this.chart = new Chart(this.$(".rnb-chart"), this);
+    this.setZone(info.timezone ?? "UTC");
+    if (info.gauges) {
+      const gauges = new Gauges(info.gauges);
+      this.map.drawGauges = (context, unit) => gauges.draw(this.map, context, unit, this.gaugeLook(gauges));
+    }
     this.cache = new FrameCache((question) => this.ask(question), info.count, info.shape[0] * info.shape[1], info.batch);
     this.wire();
     this.classes();
@@ -1440,6 +2100,18 @@ class Player {
     this.$(".rnb-speed").value = speed;
     if (playing) this.play(true);
   }
+  // Show times in a zone.
+  setZone(name) {
+    this.zone = new Zone(name, this.texts.locale);
+    this.beside = new Zone(name === "UTC" ? this.info.timezone ?? "Europe/Berlin" : "UTC", this.texts.locale);
+    this.clock = this.info.times && this.info.times.map((time) => this.zone.local(time));
+    if (!this.cache) return;
+    this.setSpanText();
+    this.show();
+    if (this.total) this.titleOfTotal();
+    this.drawTimeline();
+    this.drawChart();
+  }
   // The unit and class limits of the map: a maximum has those of the fields, a sum is in mm.
   get scale() {
     const { total, unit } = this;
@@ -1448,34 +2120,56 @@ class Player {
     const own = unit === this.info.units[0];
     return { ...unit, limits: own ? total.limits : unit.limits, owner: unit };
   }
-  number(value) {
-    return number(value, this.texts.decimal);
+  number(value, digits) {
+    return number(value, this.texts.decimal, digits);
+  }
+  // Decimals of values times a factor: equal in read-out, table and chart.
+  digits(factor = this.unit.factor) {
+    const { resolution, amounts } = this.info;
+    return Math.max(amounts ? 2 : 0, digitsOf(resolution * factor));
   }
   // Whether the fields hold numbers of classes, which have names.
   get named() {
     return Boolean(this.info.units[0].names);
   }
   valueText(value) {
-    return this.named && Number.isFinite(value) ? this.info.units[0].names[value] : this.number(value);
+    return this.named && Number.isFinite(value) ? this.info.units[0].names[value] : this.number(value, this.digits());
+  }
+  limitText(limit) {
+    return this.named ? this.valueText(limit) : this.number(limit);
   }
   classes() {
     const { scale } = this, ramp = this.info.palettes[this.palette];
     this.limits = scale.chosen ?? scale.limits;
     const share = (k) => (this.limits.length > 1 ? k / (this.limits.length - 1) : 0);
     this.colours = this.limits.map((_, k) => rampColour(scale.colours ?? ramp, share(k)));
-    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.valueText(limit))).reverse().join("");
+    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.limitText(limit))).reverse().join("");
     this.$(".rnb-classes").classList.toggle("rnb-named", this.named);
     this.$(".rnb-classes").classList.toggle("rnb-many", this.limits.length > 10);
     this.$(".rnb-unitname").textContent = scale.name;
+    this.$$(".rnb-ground i").forEach((node, k) => (node.style.background = css(this.map.tones[GROUNDS[k][0]])));
     this.$("h2").textContent = this.total?.how === "sum" ? this.info.sum_title : this.info.title;
     this.$(".rnb-seriesunit").textContent = this.unit.name;
     this.$(".rnb-limits").value = this.limits.map((limit) => this.number(limit)).join(this.texts.decimal === "," ? "; " : ", ");
     this.repaint();
   }
+  // What the gauges show: amounts of the field, or of the span of a sum; a maximum has none to compare with.
+  gaugeLook(gauges) {
+    const { total, scale, info } = this, { factor } = scale, missing = css(this.map.tones.gap);
+    const span = total ? total.span : [this.playhead, this.playhead];
+    const values = total?.how === "max" ? gauges.places.map(() => null) : gauges.values(info.times ?? [], span);
+    const colourOf = (value) => {
+      if (value === null) return missing;
+      const k = this.limits.findLastIndex((limit) => value * factor >= limit);
+      return css(k < 0 ? this.map.tones.dry : this.colours[k]);
+    };
+    return { values, colourOf, textOf: (value) => this.number(value * factor, this.digits(factor)) };
+  }
   repaint() {
     if (!this.shown) return;
     const { factor } = this.scale, { field } = this.shown;
     this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
+    if (this.map.drawGauges && this.map.layers.gauges) this.map.drawOver();
     // values below the first class are dry only if no smaller value can be distinguished
     this.$(".rnb-ground li").hidden = this.named;
     const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
@@ -1505,23 +2199,26 @@ class Player {
     if (!this.playing) this.repaint();
   }
   seek(index) {
-    this.leaveTotal();
+    const last = this.lastHours && !this.playing;
+    if (!last) this.leaveTotal();
     this.playhead = Math.min(this.info.count - 1, Math.max(0, index));
     clearTimeout(this.settled);
     if (!this.playing) this.settled = setTimeout(() => this.publish("index", this.playhead), 150);
     this.show();
+    if (last) return this.askLast(this.lastHours);
     this.cache.wish(this.playhead, this.span);
   }
   async show() {
     const index = this.playhead, slider = this.$(".rnb-slider");
     slider.value = index;
-    this.$(".rnb-time").innerHTML = this.timeHtml(index);
+    if (!this.total) this.$(".rnb-time").innerHTML = this.timeHtml(index);
     this.placeHead();
     if (this.marks.length) this.nowInMarks();
     if (!this.playing) {
       slider.setAttribute("aria-valuetext", this.timeText(index));
       this.stage.setAttribute("aria-label", `${this.info.title}, ${this.timeText(index)}`);
     }
+    if (this.total) return;
     this.$(".rnb-waiting").hidden = this.cache.known(index);
     if (this.cache.broken.has(index)) return this.showBroken(index);
     const { cache } = this, field = await cache.field(index).catch((error) => this.say(String(error), "warn"));
@@ -1530,6 +2227,8 @@ class Player {
     this.repaint();
     this.shownCount += 1;
     this.stage.dataset.index = index;
+    this.followers();
+    this.lead();
     this.stage.dataset.frames = this.shownCount;
     const word = this.$(".rnb-word");
     if (!field.cells) this.say(this.texts.nothing, "void");
@@ -1545,15 +2244,16 @@ class Player {
   timeText(index) {
     const { times, minutes } = this.info;
     if (!times) return this.info.count > 1 ? `${index + 1} / ${this.info.count}` : "";
-    return `${timeText(times[index])} ${this.info.zone ?? "UTC"}${minutes ? `, ${minutes} min` : ""}`;
+    return `${timeText(this.clock[index])} ${this.zone.word(times[index])}${minutes ? `, ${minutes} min` : ""}`;
   }
+  // The time in the chosen zone, the lead time of a forecast, and the time of day in the other zone.
   timeHtml(index) {
-    const { times } = this.info;
+    const { times, boundary = index } = this.info;
     if (!times) return escaped(this.timeText(index));
-    const text = timeText(times[index]);
-    const { zone = "UTC", boundary = index } = this.info, ahead = (times[index] - times[boundary]) / 60e3;
-    const words = ahead > 0 ? `${zone} (+${ahead} min)` : zone;
-    return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">${escaped(words)}</span>`;
+    const text = timeText(this.clock[index]), ahead = (times[index] - times[boundary]) / 60e3;
+    const lead = ahead > 0 ? ` <span class="rnb-lead" title="${escaped(this.texts.lead)}">+${ahead} min</span>` : "";
+    const other = timeText(this.beside.local(times[index])), day = other.slice(0, 10) === text.slice(0, 10) ? other.slice(11) : other.slice(5);
+    return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">${escaped(this.zone.word(times[index]))}</span>${lead} <span class="rnb-beside">${day} ${escaped(this.beside.word(times[index]))}</span>`;
   }
   // ---- playing: the browser's clock determines which field is due
   play(on = !this.playing) {
@@ -1566,16 +2266,18 @@ class Player {
     cancelAnimationFrame(this.animation);
     if (!on) return this.seek(this.playhead);
     this.leaveTotal();
-    [this.last, this.due] = [0, 0];
+    [this.last, this.due, this.way] = [0, 0, 1];
     this.animation = requestAnimationFrame((now) => this.tick(now));
   }
   tick(now) {
     if (!this.playing) return;
     this.animation = requestAnimationFrame((next) => this.tick(next));
-    const step = 1000 / Number(this.$(".rnb-speed").value);
+    const atEnd = this.following(this.playhead) !== this.playhead + this.way;
+    const step = 1000 / Number(this.$(".rnb-speed").value) + (atEnd ? REST : 0);
     this.due += this.last ? now - this.last : step;
     this.last = now;
     if (this.due < step - 2) return;
+    if (this.loop === "once" && this.playhead >= this.span[1]) return this.play(false);
     const next = this.following(this.playhead);
     for (let k = 0, ahead = next; k < AHEAD; k++, ahead = this.following(ahead)) this.cache.field(ahead).catch(() => {});
     const behind = this.shown?.index !== this.playhead && !this.cache.broken.has(this.playhead);
@@ -1584,10 +2286,15 @@ class Player {
       return this.cache.wish(behind ? this.playhead : next, this.span);
     }
     this.due = Math.min(this.due - step, step);
+    if (this.loop === "pingpong") this.way = next < this.playhead ? -1 : 1;
     this.seek(next);
   }
   following(index) {
-    return index >= this.span[1] || index < this.span[0] ? this.span[0] : index + 1;
+    const [first, last] = this.span;
+    if (index < first || index > last) return first;
+    if (this.loop !== "pingpong") return index === last ? first : index + 1;
+    const way = index >= last ? -1 : index <= first ? 1 : this.way;
+    return Math.min(last, Math.max(first, index + way));
   }
   nextRain() {
     const series = this.marks.filter((mark) => mark.done && mark.cells).map((mark) => mark.values);
@@ -1603,48 +2310,9 @@ class Player {
     this.say(index === null ? this.texts.no_rain : "");
     if (index !== null) this.seek(index);
   }
-  // ---- totals over the span
-  askTotal(how) {
-    const asked = this.$(".rnb-total[aria-pressed=true]")?.dataset.how;
-    if (!how) return asked && !this.total ? this.stop("total") : this.leaveTotal();
-    this.play(false);
-    this.pressTotal(how);
-    this.say(`${this.texts.total} …`, "busy", "total");
-    this.ask({ type: "total", how, span: this.span });
-  }
-  pressTotal(how) {
-    this.root.querySelectorAll(".rnb-total").forEach((node) => node.setAttribute("aria-pressed", node.dataset.how === how));
-  }
-  async takeTotal(message, bytes) {
-    const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
-    if (this.closed) return;
-    this.play(false);
-    this.total = { ...message, field };
-    this.shown = { field };
-    this.pressTotal(message.how);
-    this.stage.dataset.total = message.how;
-    this.$(".rnb-waiting").hidden = true;
-    const words = message.how === "sum" ? this.texts.sum : this.texts.max;
-    this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${this.spanText(...message.span)}</span>`;
-    this.classes();
-    const holes = this.holes(), notes = [];
-    if (holes) notes.push(this.texts.holes.replace("{count}", holes));
-    if (message.least_share < 1) notes.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
-    this.say(notes.join(" "), "warn");
-  }
-  leaveTotal() {
-    if (!this.total) return;
-    this.pressTotal("");
-    this.total = null;
-    delete this.stage.dataset.total;
-    this.shown = null;
-    this.say("");
-    this.classes();
-    this.show();
-  }
 }
 
-Object.assign(Player.prototype, controls, places, timeline, exporting);
+Object.assign(Player.prototype, comparing, controls, places, timeline, totals, exporting);
 
 // ---- widget.js
 // A view of the widget is an element with its player.
@@ -1760,9 +2428,6 @@ class PageModel {
       .pipeThrough(new CompressionStream("deflate"));
     const share = Math.min(1, least / (span[1] - span[0] + 1));
     this.answer({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
-  }
-  town({ name }) {
-    this.tell({ type: "town", name });
   }
   rain({ start, span }) {
     const wet = (index) => this.frames[index].wet >= 1e-3; // as in queries.py

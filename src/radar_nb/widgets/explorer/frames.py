@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from zlib_ng import zlib_ng
 
 from radar_nb.errors import SeriesError
 from radar_nb.plots.selection import checked
@@ -15,19 +14,10 @@ from radar_nb.plots.style import class_names
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import shown_interval
 from radar_nb.runtime.wording import decimal
+from radar_nb.widgets.explorer.packed_fields import NO_VALUE, KeptFields, PackedField, pack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-NO_VALUE = 0xFFFF
-"""Code of a cell without data."""
-
-_LONGEST = 0xFFFF
-"""Most cells of a run: its length is a 16-bit word."""
-
-_LEVEL = 2
-"""Deflate level. With runs a rainy field of YW (1,980 kB) takes 1.7 ms and 36 kB; without them 1.3 ms and 44 kB,
-but 9 ms in the browser that inflates it, instead of 3. Level 6 would take 6.6 ms and 31 kB."""
 
 _FEWEST, _MOST, _CELLS = 4, 64, 4_000_000
 """Fewest and most fields read at once, and how many cells these may have: 8 MB of codes."""
@@ -72,42 +62,9 @@ class CodedField:
         values[self.codes == NO_VALUE] = np.nan
         return values
 
-    def share(self, least: float) -> float:
-        """Return the share, 0 to 1, of the cells with data whose value is at least `least`; 0 without data."""
-        valid = self.count
-        first = np.ceil(round((least - self.offset) / self.scale, 6))
-        if not valid or first >= NO_VALUE:
-            return 0.0
-        return (int(np.count_nonzero(self.codes >= max(first, 0))) - (self.codes.size - valid)) / valid
-
-    def compressed(self) -> bytes:
-        """Return the codes, row by row from the south, as a zlib stream of little-endian 16-bit words.
-
-        The first two words are the number of runs of equal codes, low word first. The codes of all runs
-        follow, then their lengths. If runs would not be shorter, both words are zero and the codes of all cells
-        follow.
-        """
-        codes = np.ascontiguousarray(self.codes, "<u2").ravel()
-        starts = np.concatenate(([0], np.flatnonzero(codes[1:] != codes[:-1]) + 1))
-        if 3 * starts.size > codes.size:
-            return _deflated(np.zeros(2, "<u2"), codes)
-        lengths = np.diff(starts, append=codes.size)
-        parts = -(-lengths // _LONGEST)  # how many runs a longer one needs
-        split = np.full(parts.sum(), _LONGEST, "<u2")
-        split[parts.cumsum() - 1] = lengths - (parts - 1) * _LONGEST
-        count = np.array([split.size & 0xFFFF, split.size >> 16], "<u2")
-        return _deflated(count, np.repeat(codes[starts], parts), split)
-
-
-def _deflated(*words: NDArray[np.uint16]) -> bytes:
-    packed: bytes = zlib_ng.compress(np.concatenate(words), _LEVEL)
-    return packed
-
-
-def compressed_mask(mask: NDArray[np.bool_]) -> bytes:
-    """Return a mask as a zlib stream of one byte per cell, row by row from the south."""
-    packed: bytes = zlib_ng.compress(np.ascontiguousarray(mask, np.uint8), 6)
-    return packed
+    def packed(self) -> PackedField:
+        """Return the field as the browser gets it."""
+        return pack(self.codes, self.scale, self.offset)
 
 
 def encode(values: NDArray[Any]) -> CodedField:
@@ -143,7 +100,7 @@ def _coded(values: NDArray[Any], valid: NDArray[np.bool_], scale: float, offset:
 
 
 class FrameSequence:
-    """The fields of one variable, read on request; nothing is kept in memory.
+    """The fields of one variable, read on request; packed ones are kept within a budget.
 
     Parameters
     ----------
@@ -194,6 +151,7 @@ class FrameSequence:
         kept = dict(data.chunksizes) or data.encoding.get("preferred_chunks", {})
         self.chunked = any(np.max(kept.get(name, data.sizes[name])) < data.sizes[name] for name in ("y", "x"))
         self._steps = _steps(self.data)
+        self._kept = KeptFields()
         named = class_names(self.data, ())
         self.class_names, self._classes = tuple(named.values()), np.array(list(named), np.float64)
 
@@ -215,6 +173,20 @@ class FrameSequence:
         """The interval of amounts; None if unknown."""
         return shown_interval(self.data) if self.times is not None else None
 
+    @property
+    def resolution(self) -> float:
+        """The step of values; 0.01 where each field has its own."""
+        return self._steps[0] if self._steps else 1.0 if self.class_names else 0.01
+
+    @property
+    def boundary(self) -> int | None:
+        """Number of the analysis from which the fields are a forecast; None if they are no forecast."""
+        lead = self.data.coords.get("lead_time")
+        if lead is None or lead.dims != (self.along,) or self.times is None:
+            return None
+        analyses = np.flatnonzero(lead.values <= np.timedelta64(0))
+        return int(analyses[-1]) if analyses.size and analyses[-1] + 1 < len(self) else None
+
     def _times(self) -> NDArray[np.datetime64] | None:
         for name in ("period_end", "prediction_time", "time", self.along):
             coord = self.data.coords.get(name) if name else None
@@ -226,6 +198,19 @@ class FrameSequence:
         """Read the fields from `first` to before `stop`; all of them are in memory at once."""
         part = self.data.isel({self.along: slice(first, stop)}) if self.along else self.data.expand_dims("one")
         return [self._field(field) for field in part.values]
+
+    def packed(self, first: int, stop: int) -> list[PackedField]:
+        """Return the fields from `first` to before `stop`, packed; those that are kept need no reading."""
+        found = {index: field for index in range(first, stop) if (field := self._kept.get(index))}
+        missing = [index for index in range(first, stop) if index not in found]
+        while missing:
+            begin = missing[0]
+            end = next((k for k in range(begin, stop) if k in found or k - begin == self.batch), stop)
+            for index, read in enumerate(self.fields(begin, end), begin):
+                found[index] = read.packed()
+                self._kept.put(index, found[index])
+            missing = missing[end - begin :]
+        return [found[index] for index in range(first, stop)]
 
     def box(self, first: int, stop: int, rows: slice, cols: slice) -> NDArray[np.float32]:
         """Read a box of the fields from `first` to before `stop`: shape (n, rows, cols), NaN where missing."""

@@ -13,8 +13,8 @@ import numpy as np
 from radar_nb.errors import SettingsError
 from radar_nb.plots.style import class_limits
 from radar_nb.runtime.wording import human_bytes
-from radar_nb.widgets.explorer.frames import compressed_mask
 from radar_nb.widgets.explorer.jobs import field_info
+from radar_nb.widgets.explorer.packed_fields import packed_mask
 from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def make_page(
     yield _HEAD.format(lang=lang, title=escape(str(info["title"])), style=asset("explorer.css"), content=content)
     covered, size = np.zeros(frames.shape, bool), 0
     for index in range(first, stop):
-        (field,) = frames.fields(index, index + 1)
-        covered |= field.valid
-        frame = field_info(field, least) | {"data": _base64(field.compressed())}
+        (field,) = frames.packed(index, index + 1)
+        covered |= field.valid(frames.shape)
+        frame = field_info(field, least) | {"data": _base64(field.data)}
         size += len(frame["data"])
         if size > PAGE_LIMIT:
             raise SettingsError(
@@ -100,7 +100,7 @@ def make_page(
                 f"span of {index - first:,} fields at most"
             )
         yield _FRAME.format(frame=_json(frame))
-    yield _TAIL.format(covered=_base64(compressed_mask(covered)), script=asset("explorer.bundle.js"))
+    yield _TAIL.format(covered=_base64(packed_mask(covered)), script=asset("explorer.bundle.js"))
 
 
 def _json(content: Any) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.widgets.explorer.frames import compressed_mask
+from radar_nb.widgets.explorer.packed_fields import packed_mask
 from radar_nb.widgets.explorer.queries import next_rain, place_series, span_total
 from radar_nb.widgets.wording import error_text
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.widgets.explorer.frames import CodedField, FrameSequence
-    from radar_nb.widgets.explorer.queries import Message, SpanTotals, Steps
+    from radar_nb.widgets.explorer.frames import FrameSequence
+    from radar_nb.widgets.explorer.packed_fields import PackedField
+    from radar_nb.widgets.explorer.queries import Message, Steps, Totals
     from radar_nb.widgets.wording import Texts
 
     Send = Callable[[dict[str, Any], list[bytes]], None]
@@ -57,7 +58,7 @@ class JobQueue:
         self._wanted: dict[str, list[int]] = {}
         self._jobs: dict[Key, _Job] = {}
         self._dropped: list[_Job] = []
-        self._totals: dict[tuple[int, int], SpanTotals] = {}
+        self._totals: Totals = {}
         self._working: asyncio.Task[None] | None = None
         self.covered: NDArray[np.bool_] = np.zeros(frames.shape, bool)
 
@@ -169,7 +170,7 @@ class JobQueue:
 
     def _read(self, first: int, stop: int) -> list[Message]:
         try:
-            fields = self.frames.fields(first, stop)
+            fields = self.frames.packed(first, stop)
         except Exception as error:  # noqa: BLE001 - a widget shows a sentence, never a traceback
             if stop - first > 1:  # show the other fields
                 return [message for i in range(first, stop) for message in self._read(i, i + 1)]
@@ -179,24 +180,24 @@ class JobQueue:
         about = [{"index": first + k} | field_info(field, self._least) for k, field in enumerate(fields)]
         return [
             *self._more_covered(fields),
-            ({"type": "frames", "frames": about}, [field.compressed() for field in fields]),
+            ({"type": "frames", "frames": about}, [field.data for field in fields]),
         ]
 
-    def _more_covered(self, fields: list[CodedField]) -> list[Message]:
+    def _more_covered(self, fields: list[PackedField]) -> list[Message]:
         """Return which cells have ever had a value, if these fields add some."""
         covered = self.covered.copy()
         for field in fields:
-            covered |= field.valid
+            covered |= field.valid(self.frames.shape)
         if not (covered > self.covered).any():
             return []
         self.covered = covered
         return [self._coverage()]
 
     def _coverage(self) -> Message:
-        return {"type": "coverage"}, [compressed_mask(self.covered)]
+        return {"type": "coverage"}, [packed_mask(self.covered)]
 
 
-def field_info(field: CodedField, least: float) -> dict[str, Any]:
+def field_info(field: PackedField, least: float) -> dict[str, Any]:
     """Return what a field's codes mean, the share of wet cells, and the number of cells with a value."""
     shares = {"wet": round(field.share(least), 5), "cells": field.count}
     return {"scale": field.scale, "offset": field.offset, **shares}

@@ -55,6 +55,8 @@ def map_info(frames: FrameSequence, say: Texts) -> dict[str, Any]:
         "batch": frames.batch,
         "times": None if frames.times is None else frames.times.astype(np.int64).tolist(),
         "minutes": frames.minutes,
+        "resolution": frames.resolution,
+        **({} if frames.boundary is None else {"boundary": frames.boundary}),
         "units": units(frames, say),
         "sums": frames.units == "mm",
         "amounts": frames.units in {"mm", "mm h-1"},

@@ -19,14 +19,16 @@ import numpy as np
 
 from radar_nb.errors import SeriesError
 from radar_nb.plots.style import class_limits
-from radar_nb.widgets.explorer.frames import NO_VALUE, encode
+from radar_nb.widgets.explorer.frames import encode
+from radar_nb.widgets.explorer.packed_fields import NO_VALUE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from radar_nb.widgets.explorer.frames import FrameSequence
+    from radar_nb.widgets.explorer.packed_fields import PackedField
 
     Message = tuple[dict[str, Any], list[bytes]]
     """Content for JSON, and buffers."""
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 WET_SHARE = 1e-3
 """A field is wet if this share of its cells with data is wet: single clutter cells do not count."""
 
-_THREADS, _AT_ONCE = 4, 64
-"""Most threads that read the fields of a total, and most fields that one reads at once."""
+_THREADS, _AT_ONCE, _KEPT = 4, 24, 4
+"""Most threads that read the fields of a total, most fields that one adds at once, most totals that are kept."""
 
 
 def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple[int, int]) -> Steps:
@@ -72,104 +74,124 @@ def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SpanTotals:
-    """Sum and maximum of the fields of a span, of shape (rows, cols), and how many of them have a value.
+class SpanTotal:
+    """Sum or maximum of the fields of a span, of shape (rows, cols), and how many of them have a value.
 
     Attributes
     ----------
-    sums, maxima : ndarray of float64
-        In the units of the values; of no meaning where `counts` is 0.
+    values : ndarray of float64
+        In the units of the values; NaN where `counts` is 0.
     counts : ndarray of int64
     """
 
-    sums: NDArray[np.float64]
-    maxima: NDArray[np.float64]
+    values: NDArray[np.float64]
     counts: NDArray[np.int64]
 
 
-def span_total(
-    frames: FrameSequence, how: str, span: tuple[int, int], kept: dict[tuple[int, int], SpanTotals]
-) -> Steps:
+Totals = dict[tuple[str, int, int], SpanTotal]
+"""The latest totals, by how they were made, the first field and the one after the last."""
+
+
+def span_total(frames: FrameSequence, how: str, span: tuple[int, int], kept: Totals) -> Steps:
     """Yield the sum ("sum") or the maximum ("max") over a span as a field; cells without any value are missing.
 
-    One pass finds both; `kept` holds those of the latest span, so that the other one needs no second pass.
+    `kept` holds the latest totals, so that looking at one again needs no work.
     """
-    if span not in kept:
-        totals = yield from _totals(frames, span)
-        kept.clear()
-        kept[span] = totals
-    totals = kept[span]
-    found = np.where(totals.counts > 0, totals.sums if how == "sum" else totals.maxima, np.nan)
-    field = encode(found)
+    key = (how, *span)
+    if key not in kept:
+        total = yield from _total(frames, how, span)
+        while len(kept) >= _KEPT:
+            kept.pop(next(iter(kept)))
+        kept[key] = total
+    total = kept[key]
+    field = encode(total.values)
     minutes = frames.minutes if how == "max" else None
-    seen = totals.counts[totals.counts > 0]
+    seen = total.counts[total.counts > 0]
     head = {
         "type": "total",
         "how": how,
         "span": [span[0], span[1] - 1],
         "scale": field.scale,
         "offset": field.offset,
-        "limits": list(class_limits(frames.units, minutes, found)),
+        "limits": list(class_limits(frames.units, minutes, total.values)),
         "least_share": float(seen.min() / (span[1] - span[0])) if seen.size else 0.0,
     }
-    yield head, [field.compressed()]
+    yield head, [field.packed().data]
 
 
-def _totals(frames: FrameSequence, span: tuple[int, int]) -> Generator[Message | None, None, SpanTotals]:
+def _total(frames: FrameSequence, how: str, span: tuple[int, int]) -> Generator[Message | None, None, SpanTotal]:
     """Read the fields of a span with one thread a core, and report progress."""
-    sums, counts = np.zeros(frames.shape, np.float64), np.zeros(frames.shape, np.int64)
-    maxima = np.full(frames.shape, -np.inf)
-    length = min(_AT_ONCE, 4 * frames.batch)
-    starts, done = iter(range(*span, length)), span[0]
-    ends: deque[Future[SpanTotals]] = deque()
+    counts = np.zeros(frames.shape, np.int64)
+    found = np.zeros(frames.shape) if how == "sum" else np.full(frames.shape, -np.inf)
+    starts, done = iter(range(*span, _AT_ONCE)), span[0]
+    ends: deque[Future[tuple[NDArray[np.float64], NDArray[np.int64]]]] = deque()
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         try:
             while True:
                 for first in islice(starts, _THREADS - len(ends)):
-                    ends.append(pool.submit(_totals_of_batch, frames, first, min(first + length, span[1])))
+                    ends.append(pool.submit(_total_of_batch, frames, how, first, min(first + _AT_ONCE, span[1])))
                 if not ends:
                     break
-                part = ends.popleft().result()
-                sums += part.sums
-                np.maximum(maxima, part.maxima, out=maxima)
-                counts += part.counts
-                done = min(done + length, span[1])
+                values, seen = ends.popleft().result()
+                if how == "sum":
+                    found += values
+                else:
+                    np.maximum(found, values, out=found)
+                counts += seen
+                done = min(done + _AT_ONCE, span[1])
                 yield {"type": "progress", "id": "total", "done": done - span[0], "count": span[1] - span[0]}, []
         finally:
             pool.shutdown(cancel_futures=True)
-    return SpanTotals(sums=sums, maxima=maxima, counts=counts)
+    return SpanTotal(values=np.where(counts > 0, found, np.nan), counts=counts)
 
 
-def _totals_of_batch(frames: FrameSequence, first: int, stop: int) -> SpanTotals:
-    fields = frames.fields(first, stop)
-    counts = np.zeros(frames.shape, np.int64)
-    if len({(field.scale, field.offset) for field in fields}) == 1:
-        total, largest, few = (np.zeros(frames.shape, kind) for kind in (np.uint32, np.uint16, np.uint8))
-        for field in fields:  # 64 at most, so that neither sums nor counts overflow
-            total += field.codes
-            few += field.codes != NO_VALUE
-            np.maximum(largest, field.codes + np.uint16(1), out=largest)  # missing cells become 0
-        counts = few.astype(np.int64)
-        total -= (NO_VALUE * (len(fields) - counts)).astype(np.uint32)
-        scale, offset = fields[0].scale, fields[0].offset
-        return SpanTotals(
-            sums=total * scale + counts * offset,
-            maxima=np.where(counts > 0, (largest.astype(np.float64) - 1) * scale + offset, -np.inf),
-            counts=counts,
-        )
-    sums, maxima = np.zeros(frames.shape, np.float64), np.full(frames.shape, -np.inf)
+def _total_of_batch(
+    frames: FrameSequence, how: str, first: int, stop: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return sum or maximum of some fields, and how many have a value."""
+    fields, size = frames.packed(first, stop), frames.shape[0] * frames.shape[1]
+    missing = np.zeros(size, np.int64)  # as differences from cell to cell, like all that is summed
+    if how == "sum" and len({(field.scale, field.offset) for field in fields}) == 1:
+        changes = np.zeros(size, np.int64)  # whole numbers, scaled once
+        for codes, _, starts in _runs(fields):
+            counts = np.where(codes == NO_VALUE, 0, codes).astype(np.int64)
+            counts[1:] -= counts[:-1].copy()
+            changes[starts] += counts
+            _count(codes == NO_VALUE, starts, missing)
+        seen = stop - first - np.cumsum(missing)
+        values = np.cumsum(changes) * fields[0].scale + seen * fields[0].offset
+    else:
+        values = np.full(size, 0.0 if how == "sum" else -np.inf)
+        add = np.add if how == "sum" else np.maximum
+        for field, (codes, lengths, starts) in zip(fields, _runs(fields), strict=True):
+            of_runs = codes * field.scale + field.offset
+            of_runs[codes == NO_VALUE] = 0.0 if how == "sum" else -np.inf
+            add(values, np.repeat(of_runs, lengths), out=values)
+            _count(codes == NO_VALUE, starts, missing)
+        seen = stop - first - np.cumsum(missing)
+    return values.reshape(frames.shape), seen.reshape(frames.shape)
+
+
+def _runs(fields: list[PackedField]) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.int64]]]:
+    """Yield each field's runs: their codes, their lengths, and the cells where they start."""
     for field in fields:
-        np.add(sums, field.values, out=sums, where=field.valid)
-        np.maximum(maxima, field.values, out=maxima, where=field.valid)
-        counts += field.valid
-    return SpanTotals(sums=sums, maxima=maxima, counts=counts)
+        codes, lengths = field.runs()
+        yield codes, lengths, np.cumsum(lengths, dtype=np.int64) - lengths
+
+
+def _count(chosen: NDArray[np.bool_], starts: NDArray[np.int64], into: NDArray[np.int64]) -> None:
+    """Add one to the cells of the chosen runs; `into` holds differences from cell to cell."""
+    edges = chosen.astype(np.int64)
+    edges[1:] -= chosen[:-1]
+    turns = np.flatnonzero(edges)
+    into[starts[turns]] += edges[turns]
 
 
 def next_rain(frames: FrameSequence, start: int, span: tuple[int, int], *, least: float) -> Steps:
     """Yield the number of the next wet field that follows a dry or missing one; None if there is none."""
     was_wet = True
     for first in range(max(span[0], start), span[1], frames.batch):
-        for k, field in enumerate(frames.fields(first, min(first + frames.batch, span[1]))):
+        for k, field in enumerate(frames.packed(first, min(first + frames.batch, span[1]))):
             wet = field.share(least) >= WET_SHARE
             if wet and not was_wet:
                 yield {"type": "rain", "index": first + k}, []

@@ -24,9 +24,11 @@ from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 from radar_nb.runtime.files import replacing, user_path
 from radar_nb.widgets.explorer.frames import FrameSequence, select_variable
+from radar_nb.widgets.explorer.gauges import gauge_info
 from radar_nb.widgets.explorer.html_export import asset, make_page
 from radar_nb.widgets.explorer.jobs import JobQueue
 from radar_nb.widgets.explorer.map_info import PALETTES, map_info
+from radar_nb.widgets.explorer.own_areas import read_areas
 from radar_nb.widgets.snippets import source_call
 from radar_nb.widgets.wording import error_text, load_texts
 
@@ -67,6 +69,9 @@ class Explorer(anywidget.AnyWidget):
         The variable of a Dataset; by default the first.
     lang : {"en", "de"}, optional
         By default the environment variable `RADAR_NB_LANG`, then `LANG`, then English.
+    gauges : xarray.DataArray, optional
+        Amounts of rain gauges to show on the map, of shape (point,) or (time, point), as `at_points` returns: with
+        `lon` and `lat` in degrees, in the unit of the fields, at the end of their interval in UTC.
 
     Attributes
     ----------
@@ -101,7 +106,9 @@ class Explorer(anywidget.AnyWidget):
     _queue: JobQueue | None = None
     _edition = 0
 
-    def __init__(self, data: Any, variable: str | None = None, *, lang: str | None = None) -> None:
+    def __init__(
+        self, data: Any, variable: str | None = None, *, lang: str | None = None, gauges: Any = None
+    ) -> None:
         self._texts = texts = load_texts(lang)
         self._lang = texts.language
         self.problem = ""
@@ -111,6 +118,8 @@ class Explorer(anywidget.AnyWidget):
         self.on_msg(self._receive)
         try:
             self._open(data, variable)
+            if gauges is not None:
+                self.tell(gauges=gauge_info(gauges, self.frames))
         except RadarNbError as error:
             self.problem = error_text(error, self._texts)
 
@@ -201,8 +210,7 @@ class Explorer(anywidget.AnyWidget):
         data : xarray.DataArray
         **info
             Facts for the browser beside those of the data: `boundary`, the number of the last field before the
-            forecast; `zone`, the name of the time zone, and `shift`, its distance from UTC in seconds; `state`,
-            the first view; `autoplay`.
+            forecast; `timezone`, in which times are shown; `state`, the first view; `autoplay`.
         """
         if self._queue:
             self._queue.close()
@@ -217,11 +225,8 @@ class Explorer(anywidget.AnyWidget):
             self.problem = error_text(error, self._texts)
         self.send({"type": "info", "problem": self.problem, "info": self._info})
 
-    def tell(self, *, shift: float = 0.0, **info: Any) -> None:
+    def tell(self, **info: Any) -> None:
         """Add facts for the browser: see `renew`. Views that are open already do not see them."""
-        times = self._info.get("times")
-        if times is not None:
-            self._info["times"] = [time + round(1000 * shift) for time in times]
         self._info |= info
 
     def close(self) -> None:
@@ -239,7 +244,7 @@ class Explorer(anywidget.AnyWidget):
         if edition == self._edition:
             self.send(message | {"edition": edition}, buffers)
 
-    def _receive(self, _: Any, question: Mapping[str, Any], __: list[Any]) -> None:
+    def _receive(self, _: Any, question: Mapping[str, Any], buffers: list[Any]) -> None:
         """Answer a browser; nothing is raised into the kernel's log."""
         view = str(question.get("view", ""))
         if question.get("type") == "hello":
@@ -252,11 +257,14 @@ class Explorer(anywidget.AnyWidget):
                     self._queue.add(view, "page", self._page(question))
                 case "animation":
                     self._queue.add(view, "animation", self._animation(question))
+                case "areas":
+                    areas = read_areas(self.frames, str(question["name"]), bytes(buffers[0]))
+                    self._queue.add(view, "areas", areas)
                 case "town":
                     self.send({"type": "town", "view": view} | _town(question["name"]))
                 case _:
                     self._queue.ask(question)
-        except (KeyError, TypeError, ValueError) as error:  # a page of another version
+        except (IndexError, KeyError, TypeError, ValueError) as error:  # a page of another version
             self._post(
                 self._edition, {"type": "problem", "view": view, "text": error_text(error, self._texts)}, []
             )

@@ -1,5 +1,6 @@
 // The actions of the explorer's controls, keys and pointer.
-import { numbersOf } from "./format.js";
+import { escaped, folded, numbersOf } from "./format.js";
+import { actOf } from "./keys.js";
 
 const boxOf = ([x0, y0], [x1, y1]) => [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]];
 
@@ -17,6 +18,23 @@ export const controls = {
     on(".rnb-to", "click", () => this.setSpan(Math.min(this.playhead, this.span[0]), this.playhead));
     on(".rnb-whole", "click", () => this.setSpan(0, this.info.count - 1));
     on(".rnb-total", "click", ({ currentTarget }) => this.askTotal(currentTarget.dataset.how));
+    on(".rnb-last", "change", ({ target }) => this.askLast(Number(target.value)));
+    on(".rnb-tz", "change", ({ target }) => this.setZone(target.value));
+    on(".rnb-kind", "change", ({ target }) => this.choose(() => (this.kind = target.value)));
+    on(".rnb-loop", "change", ({ target }) => (this.loop = target.value));
+    on(".rnb-opacity", "input", ({ target }) => this.map.setOpacity(target.value / 100));
+    on(".rnb-dark", "change", ({ target }) => this.setDark(target.checked));
+    on(".rnb-full", "click", () => this.fullScreen());
+    on(".rnb-compare", "click", () => this.compare());
+    on(".rnb-keys", "click", () => this.$(".rnb-keybox").showModal());
+    on(".rnb-unzoom", "click", () => this.chart.zoom(null));
+    on(".rnb-areas", "click", () => this.$(".rnb-file").click());
+    on(".rnb-file", "change", ({ target }) => this.askAreas(target));
+    on(".rnb-goto input[type=text]", "input", () => this.suggest());
+    on(".rnb-goto input[type=text]", "blur", () => setTimeout(() => this.suggest([]), 200));
+    this.wireTimeline(signal);
+    this.wireSwipe(signal);
+    this.chart.wire(signal);
     on(".rnb-unit", "change", (event) => this.choose(() => (this.unit = this.info.units[event.target.value])));
     on(".rnb-palette", "change", (event) => this.choose(() => (this.palette = event.target.value)));
     on(".rnb-limits", "change", (event) => this.chooseLimits(event.target));
@@ -32,7 +50,6 @@ export const controls = {
     on(".rnb-export", "click", ({ currentTarget }) => this.export(currentTarget.dataset.what));
     on(".rnb-pagebox", "close", ({ currentTarget }) => currentTarget.returnValue === "make" && this.askFile("page"));
     on(".rnb-goto", "submit", (event) => this.goTo(event));
-    on(".rnb-chart canvas", "click", (event) => this.seek(this.chart.index(event.clientX)));
     on(".rnb-copy", "click", () => this.copy());
     this.root.addEventListener("keydown", (event) => this.key(event), { signal });
     this.wirePointer(this.$(".rnb-over"), signal);
@@ -86,23 +103,32 @@ export const controls = {
     if (this.$("dialog[open]")) return; // Escape closes it
     if (event.key === "Enter" && event.target.matches(".rnb-goto input")) return this.goTo(event);
     if (event.target.matches("input[type=text], textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const far = event.shiftKey ? 12 : 1;
-    const onSlider = event.target.matches(".rnb-slider");
-    const acts = {
-      ArrowRight: () => this.step(far), ArrowLeft: () => this.step(-far), Home: () => this.step(this.span[0] - this.playhead),
-      End: () => this.step(this.span[1] - this.playhead), r: () => this.nextRain(), "[": () => this.$(".rnb-from").click(),
-      "]": () => this.$(".rnb-to").click(), "+": () => this.map.zoom(1.5), "-": () => this.map.zoom(1 / 1.5), 0: () => this.map.zoom(0),
-      Enter: () => this.draft?.length >= 3 && this.finishArea(this.draft), Escape: () => {
-        this.setMode("point");
-        this.say("");
-      },
-    };
-    if (!event.target.matches("button, input[type=checkbox]")) acts[" "] = () => this.play();
-    const act = acts[event.key] ?? acts[event.key.toLowerCase()];
-    if (!act || (event.key === "Enter" && !this.draft) || (onSlider && !/Arrow|Home|End| /.test(event.key))) return;
+    const onSlider = event.target.matches(".rnb-slider, .rnb-opacity, .rnb-swipe"), act = actOf(event);
+    if (!act || (event.key === "Enter" && !this.draft) || (onSlider && !event.target.matches(".rnb-slider")) || (onSlider && !/Arrow|Home|End|Page| /.test(event.key))) return;
+    if (event.key === " " && event.target.matches("button, input[type=checkbox]")) return;
     event.preventDefault();
     event.stopPropagation();
-    act();
+    act(this);
+  },
+  escape() {
+    this.setMode("point");
+    this.say("");
+  },
+  press(how) {
+    [...this.root.querySelectorAll(".rnb-total")].find((node) => node.dataset.how === how)?.click();
+  },
+  async fullScreen() {
+    try {
+      await (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen());
+    } catch {
+      this.say(this.texts.no_full_screen, "warn"); // a frame that may not, such as a preview
+    }
+  },
+  setDark(on) {
+    this.$(".rnb-dark").checked = on;
+    this.map.setDark(on);
+    this.classes();
+    this.map.drawOver();
   },
   setMode(mode) {
     this.mode = mode;
@@ -176,11 +202,41 @@ export const controls = {
     const found = orders.map((order) => pairs.map((pair) => this.map.projection.cell(...order(pair))));
     return found.find((cells) => cells.some(([col, row]) => this.map.holds(col, row)));
   },
+  // Towns on the map whose names begin with what was typed, or contain it.
+  suggest(towns = this.townsLike(this.$(".rnb-goto input").value)) {
+    const list = this.$(".rnb-found"), input = this.$(".rnb-goto input");
+    list.innerHTML = towns.map(([name]) => `<li role="option">${escaped(name)}</li>`).join("");
+    list.hidden = !towns.length;
+    input.setAttribute("aria-expanded", String(Boolean(towns.length)));
+    list.querySelectorAll("li").forEach((node, k) => (node.onpointerdown = (event) => {
+      event.preventDefault();
+      this.goToTown(towns[k]);
+    }));
+  },
+  townsLike(text, most = 7) {
+    const wanted = folded(text.trim());
+    if (wanted.length < 2 || !/\p{L}/u.test(wanted)) return [];
+    const names = this.info.towns.map((town) => [folded(town[0]), town]);
+    const found = names.filter(([name]) => name.startsWith(wanted));
+    return [...found, ...names.filter(([name]) => !name.startsWith(wanted) && name.includes(wanted))].slice(0, most).map(([, town]) => town);
+  },
+  goToTown([name, col, row]) {
+    this.suggest([]);
+    this.$(".rnb-goto input").value = "";
+    this.say("");
+    this.pin(col, row, name);
+    this.map.lookAt(col, row);
+  },
   // A town, one place, or the corners of an area in pairs of degrees.
   goTo(event) {
     event.preventDefault();
-    const input = this.$(".rnb-goto input");
-    if (/\p{L}{2}/u.test(input.value)) return this.ask({ type: "town", name: input.value.trim() });
+    const input = this.$(".rnb-goto input"), text = input.value.trim();
+    if (/\p{L}{2}/u.test(text)) {
+      const named = this.info.towns.filter(([name]) => folded(name) === folded(text));
+      if (named.length === 1) return this.goToTown(named[0]);
+      if (this.info.alone) return this.takeTown({ name: text });
+      return this.ask({ type: "town", name: text });
+    }
     const numbers = numbersOf(input.value.replace(/[°NEOÖ]/gi, " "));
     const pairs = Array.from({ length: numbers.length / 2 }, (_, k) => numbers.slice(2 * k, 2 * k + 2));
     if (!numbers.every(Number.isFinite) || numbers.length % 2 || pairs.length === 0 || pairs.length === 2) return this.say(this.texts.wrong_place, "warn");
@@ -192,10 +248,9 @@ export const controls = {
     else this.finishArea(places);
   },
   takeTown({ name, lon, lat }) {
-    const problem = this.info.alone ? this.texts.no_towns : this.texts.unknown_town;
-    if (lon === undefined) return this.say(problem.replace("{name}", name), "warn");
-    this.say("");
-    this.$(".rnb-goto input").value = "";
-    this.pin(...this.map.projection.cell(lon, lat), name);
+    if (lon === undefined) return this.say(this.texts.unknown_town.replace("{name}", name), "warn");
+    const [col, row] = this.map.projection.cell(lon, lat);
+    if (!this.map.holds(Math.floor(col), Math.floor(row))) return this.say(this.texts.off_map, "warn");
+    this.goToTown([name, col, row]);
   },
 };

@@ -1,7 +1,9 @@
 // Exports of the explorer: a field, a table, a film, a standalone page, and Python code for the same view.
-import { bytesText, pythonList, timeText } from "./format.js";
+import { valueOf } from "./cache.js";
+import { runningSum } from "./chart.js";
+import { bytesText, pythonOf, timeText } from "./format.js";
 import { GROUNDS } from "./layout.js";
-import { css, GROUND } from "./map.js";
+import { css } from "./map.js";
 
 function save(name, blob) {
   const link = document.createElement("a");
@@ -23,7 +25,7 @@ export const exporting = {
   },
   png() {
     const { map } = this, unit = Math.max(1, map.ratio), margin = 12 * unit, line = 15 * unit;
-    const { width, height } = map.over, side = 110 * unit, head = 48 * unit;
+    const { width, height } = map.over, side = (this.marks.length ? 210 : 110) * unit, head = 48 * unit;
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [width + side + 2 * margin, height + head + 26 * unit];
     const context = canvas.getContext("2d");
@@ -34,9 +36,10 @@ export const exporting = {
     context.beginPath();
     context.rect(margin, head, width, height);
     context.clip();
-    context.fillStyle = css(GROUND.outside);
+    context.fillStyle = css(map.tones.outside);
     context.fillRect(margin, head, width, height);
     context.imageSmoothingEnabled = size < 1;
+    context.globalAlpha = map.opacity;
     context.drawImage(map.canvas, margin + west, head + bottom - map.rows * size, map.cols * size, map.rows * size);
     context.restore();
     context.drawImage(map.over, margin, head);
@@ -46,8 +49,8 @@ export const exporting = {
     context.font = `${13 * unit}px system-ui, sans-serif`;
     context.fillText(this.$(".rnb-time").textContent, margin, 38 * unit);
     context.font = `${11 * unit}px system-ui, sans-serif`;
-    const labels = this.root.querySelectorAll(".rnb-ground span");
-    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.valueText(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(GROUND[tone]), labels[k].textContent])];
+    const labels = this.$$(".rnb-ground span");
+    const rows = [...this.limits.map((limit, k) => [css(this.colours[k]), this.limitText(limit)]).reverse(), ...GROUNDS.map(([tone], k) => [css(map.tones[tone]), labels[k].textContent])];
     const left = width + 2 * margin;
     context.fillText(this.scale.name, left, head + 10 * unit);
     rows.forEach(([colour, text], k) => {
@@ -59,43 +62,78 @@ export const exporting = {
       context.fillStyle = "#1a1a1a";
       context.fillText(text, left + 24 * unit, y + line - 4 * unit);
     });
+    this.pngKey(context, left, head + 36 * unit + rows.length * line, unit);
     context.fillText(`${this.info.credit}; ${this.texts.map}: ${this.info.sources}`, margin, canvas.height - 8 * unit);
     const name = this.total ? this.fileName(`${this.total.how}.png`, this.total.span) : this.fileName("png");
     canvas.toBlob((blob) => blob && save(name, blob));
   },
+  // The marks of the picture: number, name, and the value on the map.
+  pngKey(context, left, top, unit) {
+    const rows = [...this.$(".rnb-marks").rows].slice(0, Math.max(0, Math.floor((context.canvas.height - top) / (17 * unit)) - 2));
+    rows.forEach((row, k) => {
+      const y = top + 17 * unit * k, mark = this.marks[k], value = this.valueAt(mark);
+      context.fillStyle = mark.colour;
+      context.beginPath();
+      context.arc(left + 7 * unit, y, 7 * unit, 0, 7);
+      context.fill();
+      context.fillStyle = "#fff";
+      context.textAlign = "center";
+      context.fillText(mark.label, left + 7 * unit, y + 4 * unit);
+      context.fillStyle = "#1a1a1a";
+      context.textAlign = "left";
+      context.fillText(`${row.cells[1].textContent}${value ? `: ${value}` : ""}`, left + 20 * unit, y + 4 * unit, 185 * unit);
+    });
+  },
+  // The value of a mark on the map, with its unit; of an area only that of a field.
+  valueAt({ cell, values }) {
+    if (this.total && !cell) return "";
+    const raw = this.total ? valueOf(this.total.field, cell[0] * this.map.cols + cell[1]) : values[this.playhead];
+    return `${this.named ? this.valueText(raw) : this.number(raw * this.scale.factor, this.digits(this.scale.factor))} ${this.scale.name}`.trim();
+  },
   csv() {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
-    const { times, title, credit } = this.info, [first, last] = this.span;
-    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${this.corners(mark, 4).join("; ")} (lon lat)`);
-    const lines = [`# ${title}; ${this.unit.name}; ${credit}`, ...places, ["time_utc", ...this.marks.map(({ label }) => label)].join(",")];
+    const { times, title, credit, sums } = this.info, [first, last] = this.span, { zone } = this;
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${this.corners(mark, 4).join("; ")} (lon lat)`.replace(/[\r\n]+/g, " "));
+    const local = times && zone.name !== "UTC", names = this.marks.map(({ label }) => label);
+    const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...names, ...(sums ? names.map((name) => `running_sum_mm_${name}`) : [])];
+    const lines = [`# ${title}; ${this.unit.name}; ${credit}${local ? `; time_local: ${zone.name}` : ""}`, ...places, header.join(",")];
+    const running = sums ? this.marks.map(({ values }) => runningSum(values, this.span)) : [], text = (value) => (Number.isNaN(value) ? "" : +value.toPrecision(7));
+    const iso = (ms) => new Date(ms).toISOString().slice(0, 19);
     for (let i = first; i <= last; i++) {
-      const values = this.marks.map(({ values }) => (Number.isNaN(values[i]) ? "" : +(values[i] * this.unit.factor).toPrecision(7)));
-      lines.push([times ? new Date(times[i]).toISOString().slice(0, 19) : i, ...values].join(","));
+      const values = this.marks.map(({ values }) => text(values[i] * this.unit.factor));
+      lines.push([times ? iso(times[i]) : i, ...(local ? [iso(this.clock[i])] : []), ...values, ...running.map((sum) => text(sum[i]))].join(","));
     }
     save(this.fileName("csv", this.span), new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
   },
-  corners({ cell, polygon }, digits) {
+  corners({ cell, polygon, rings }, digits) {
     const places = polygon ?? [[cell[1] + 0.5, cell[0] + 0.5]];
     return places.map((place) => this.map.projection.lonlat(...place).map((degree) => degree.toFixed(digits)).join(" "));
   },
   // Return the Python code for the view: the field or the total, and the series.
   code() {
-    const { along, source, name, times, flipped, minutes } = this.info, [first, last] = this.span;
+    const { along, source, name, times, flipped, minutes } = this.info;
     const timed = times && along === "time", iso = (index) => new Date(times[index]).toISOString().slice(0, 19);
     const one = (index) => (timed ? `.sel(time="${iso(index)}")` : along ? `.isel(${along}=${index})` : "");
-    const span = timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "";
+    const span = ([first, last]) => (timed ? `.sel(time=slice("${iso(first)}", "${iso(last)}"))` : along ? `.isel(${along}=slice(${first}, ${last + 1}))` : "");
     const lines = source ? [`ds = rn.${source}`] : ["# ds: the Dataset that the explorer was given"];
     lines.push(`da = ds[${JSON.stringify(name)}]${flipped ? '.sortby(["y", "x"])' : ""}`);
-    if (this.total || this.marks.length) lines.push(`part = da${span}`);
-    const how = this.total && { sum: `sum("${along}", min_count=1, keep_attrs=True)${minutes ? `.assign_attrs(interval_minutes=${minutes * (last - first + 1)})` : ""}`, max: `max("${along}", keep_attrs=True)` }[this.total.how];
-    lines.push(`field = ${this.total ? `part.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
+    if (this.marks.length) lines.push(`part = da${span(this.span)}`);
+    const { total } = this, fields = total && total.span[1] - total.span[0] + 1;
+    const how = total && { sum: `sum("${along}", min_count=1, keep_attrs=True)${minutes ? `.assign_attrs(interval_minutes=${minutes * fields})` : ""}`, max: `max("${along}", keep_attrs=True)` }[total.how];
+    lines.push(`field = ${total ? `da${span(total.span)}.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
     const lonlat = (mark, digits) => this.corners(mark, digits).map((corner) => `(${corner.replace(" ", ", ")})`);
-    const points = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon }) => polygon);
+    const points = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon, file }) => polygon && !file), files = [...new Set(this.marks.map(({ file }) => file).filter(Boolean))];
     if (points.length) lines.push("", `points = {${points.map((mark) => `"${mark.label}": ${lonlat(mark, 5)[0]}`).join(", ")}}  # longitude, latitude`, "series = rn.at_points(part, points)");
     if (areas.length) {
       const polygons = areas.map((mark) => `    "${mark.label}": Polygon([${lonlat(mark, 5).join(", ")}]),`);
       lines.push("", "areas = GeoSeries({", ...polygons, '}, crs="EPSG:4326")', "means = rn.over_areas(part, areas)  # counts cells by their share; the explorer those whose centre is inside");
     }
+    files.forEach((file) => lines.push("", `means_of_file = rn.over_areas(part, ${pythonOf(file)})  # the path of the file`));
+    const { index, ...view } = this.state();
+    view.places = view.places.filter(({ file }) => !file);
+    lines.push("", "explorer = rn.Explorer(da)", `explorer.view_state = ${pythonOf(view)}`);
+    if (along) lines.push(`explorer.span, explorer.index = ${pythonOf(this.span).replace(/\[(.*)\]/, "($1)")}, ${this.playhead}`);
+    lines.push("explorer");
     const imports = [...(areas.length ? ["from geopandas import GeoSeries"] : []), "import radar_nb as rn", ...(areas.length ? ["from shapely import Polygon"] : []), ""];
     const area = this.$(".rnb-codebox textarea");
     area.value = [...imports, ...lines].join("\n");
@@ -106,7 +144,7 @@ export const exporting = {
   // the arguments of rn.plot for the chosen colours
   look() {
     const { chosen, factor } = this.scale;
-    const classes = chosen || factor !== 1 ? `, classes=${pythonList(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
+    const classes = chosen || factor !== 1 ? `, classes=${pythonOf(this.limits.map((limit) => +(limit / factor).toPrecision(6)))}` : "";
     return `${classes}${this.palette === Object.keys(this.info.palettes)[0] ? "" : `, cmap="${this.palette}"`}`;
   },
   async copy() {
@@ -133,10 +171,10 @@ export const exporting = {
   // The initial view of an exported page, without the kernel's state.
   state() {
     const { map, palette, playhead, span, info } = this;
-    const places = this.marks.map(({ cell, polygon, name }) => (polygon ? { polygon } : { cell, name }));
-    return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers };
+    const places = this.marks.map(({ cell, polygon, rings, name, file }) => (polygon ? { polygon, ...(rings && { rings, name, file }) } : { cell, name }));
+    return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers, zone: this.zone.name, kind: this.kind, loop: this.loop, opacity: map.opacity, dark: this.$(".rnb-dark").checked };
   },
-  restore({ index, unit, chosen, palette, places = [], view, layers }) {
+  restore({ index, unit, chosen, palette, places = [], view, layers, zone, kind, loop, opacity = 1, dark = false }) {
     if (index !== undefined) this.seek(index);
     if (unit === undefined) return;
     this.unit = this.info.units[unit] ?? this.unit;
@@ -148,7 +186,15 @@ export const exporting = {
     if (this.map.ratio) this.map.settle(); // the map has its size already, and would stay where it was
     Object.assign(this.map.layers, layers);
     this.root.querySelectorAll("[data-layer]").forEach((node) => (node.checked = this.map.layers[node.dataset.layer]));
-    places.forEach((place) => this.addMark(place));
+    for (const [selector, value] of [["tz", zone], ["kind", kind], ["loop", loop], ["opacity", 100 * opacity]]) {
+      const input = this.$(`.rnb-${selector}`);
+      if (input && value !== undefined) input.value = value;
+    }
+    if (this.$(".rnb-tz")?.value) this.setZone(this.$(".rnb-tz").value);
+    Object.assign(this, { kind: this.$(".rnb-kind")?.value ?? this.kind, loop: this.$(".rnb-loop").value || "repeat" });
+    this.map.setOpacity(opacity);
+    this.setDark(dark);
+    this.addMarks(places);
     this.classes();
   },
   // Show the size in a dialog first.

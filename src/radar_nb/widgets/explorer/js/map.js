@@ -1,8 +1,13 @@
 // The map: codes coloured by a table, and on top of them borders, sites, graticule and the user's drawings.
 import { NO_VALUE } from "./cache.js";
 
-export const GROUND = {
+const LIGHT = {
   dry: [0xfd, 0xfd, 0xfb], gap: [0xa8, 0xa2, 0x98], outside: [0xdd, 0xe1, 0xe6], ink: "#1a1a1a", soft: "#5a5a5a", water: "#5b84a6", lake: "#d3e2ec",
+  halo: "rgba(255,255,255,.8)", degree: "#4a5568", graticule: "rgba(40,60,90,.22)",
+};
+const DARK = {
+  dry: [0x1d, 0x21, 0x27], gap: [0x5a, 0x55, 0x4e], outside: [0x2d, 0x32, 0x39], ink: "#e8eaed", soft: "#9aa3ad", water: "#6d93b4", lake: "#24323d",
+  halo: "rgba(0,0,0,.75)", degree: "#aab4c0", graticule: "rgba(200,215,235,.18)",
 };
 export const PIN_COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#e69f00"]; // Okabe, Ito
 
@@ -64,19 +69,21 @@ export class RadarMap {
     this.image = this.paper.createImageData(this.cols, this.rows);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.covered = null; // 1 where a field has ever had a value; null if unknown
+    this.tones = LIGHT;
+    this.opacity = 1;
     this.table = new Uint32Array(65536);
     this.tableOf = "";
     this.view = { x: 0, y: 0, zoom: 1 }; // shift in cells, and times the whole map
-    this.layers = { borders: true, towns: true, sites: true, graticule: true };
+    this.layers = { borders: true, towns: true, sites: true, graticule: true, gauges: true };
     this.marks = [];
     this.draft = null;
   }
   // colours of codes that represent code * scale + offset; classes in the same unit
   paletteTable(field, classes, colours) {
-    const key = [field.scale, field.offset, classes.join(), colours.join()].join(";");
+    const key = [field.scale, field.offset, classes.join(), colours.join(), this.tones.ink].join(";");
     if (key === this.tableOf) return;
     this.tableOf = key;
-    const tones = colours.map(abgr), dry = abgr(GROUND.dry);
+    const tones = colours.map(abgr), dry = abgr(this.tones.dry);
     const starts = classes.map((limit) => Math.ceil(+((limit - field.offset) / field.scale).toFixed(6)));
     let from = 0, tone = dry;
     starts.forEach((start, k) => {
@@ -89,7 +96,7 @@ export class RadarMap {
   paint(field, classes, colours) {
     this.paletteTable(field, classes, colours);
     const { codes } = field, { rows, cols, pixels, table, covered } = this;
-    const gap = abgr(GROUND.gap), outside = abgr(GROUND.outside);
+    const gap = abgr(this.tones.gap), outside = abgr(this.tones.outside);
     for (let row = 0; row < rows; row++) {
       let to = (rows - 1 - row) * cols;
       for (let from = row * cols, end = from + cols; from < end; from++, to++) {
@@ -99,8 +106,16 @@ export class RadarMap {
     }
     this.paper.putImageData(this.image, 0, 0);
   }
+  setOpacity(share) {
+    this.opacity = share;
+    this.canvas.style.opacity = share;
+  }
+  setDark(on) {
+    this.tones = on ? DARK : LIGHT;
+    this.over.parentElement.classList.toggle("rnb-darkmap", on);
+  }
   blank() {
-    this.pixels.fill(abgr(GROUND.gap));
+    this.pixels.fill(abgr(this.tones.gap));
     this.paper.putImageData(this.image, 0, 0);
   }
   holds(col, row) {
@@ -144,6 +159,11 @@ export class RadarMap {
     }
     this.settle();
   }
+  // Put a place into the middle.
+  lookAt(col, row, zoom = Math.max(this.view.zoom, 4)) {
+    Object.assign(this.view, { x: col - this.cols / 2, y: row - this.rows / 2, zoom: Math.min(40, Math.max(1, zoom)) });
+    this.settle();
+  }
   settle() {
     const free = 1 - 1 / this.view.zoom;
     const bound = (value, length) => Math.min((length / 2) * free, Math.max((-length / 2) * free, value));
@@ -157,6 +177,7 @@ export class RadarMap {
     const { size, left, bottom } = this.frame, unit = (pixels) => `${pixels / this.ratio}px`;
     const place = { left: left, top: bottom - this.rows * size, width: this.cols * size, height: this.rows * size };
     for (const [name, pixels] of Object.entries(place)) this.canvas.style[name] = unit(pixels);
+    this.placed?.(place, unit);
     this.canvas.style.imageRendering = size < 1 ? "auto" : "pixelated";
   }
   drawOver() {
@@ -168,8 +189,9 @@ export class RadarMap {
     if (this.layers.borders) this.drawBorders(context, unit);
     if (this.layers.sites) this.drawSites(context, unit);
     if (this.layers.towns) this.drawTowns(context, unit);
+    if (this.layers.gauges) this.drawGauges?.(context, unit);
     this.marks.forEach((mark) => this.drawMark(context, mark, unit));
-    if (this.draft) this.drawArea(context, this.draft, "#1a1a1a", unit, false);
+    if (this.draft) this.drawArea(context, [this.draft], this.tones.ink, unit, false);
     this.drawScale(context, unit);
   }
   trace(context, line) {
@@ -193,17 +215,17 @@ export class RadarMap {
   drawBorders(context, unit) {
     const { lines } = this.info, wide = this.widthKm;
     const kinds = [["large", Infinity, 0.9], ["medium", 700, 0.7], ["small", 350, 0.6]].filter(([, most]) => wide <= most);
-    context.fillStyle = GROUND.lake;
+    context.fillStyle = this.tones.lake;
     for (const [kind, , width] of kinds) {
-      this.drawLines(context, lines[`lakes_${kind}`], GROUND.water, 0.5 * unit);
+      this.drawLines(context, lines[`lakes_${kind}`], this.tones.water, 0.5 * unit);
       context.fill();
-      this.drawLines(context, lines[`rivers_${kind}`], GROUND.water, width * unit);
+      this.drawLines(context, lines[`rivers_${kind}`], this.tones.water, width * unit);
     }
     context.setLineDash([4 * unit, 2.5 * unit]);
-    this.drawLines(context, lines.states, GROUND.soft, 0.6 * unit);
+    this.drawLines(context, lines.states, this.tones.soft, 0.6 * unit);
     context.setLineDash([]);
-    this.drawLines(context, lines.neighbours, GROUND.soft, 0.7 * unit);
-    this.drawLines(context, lines.germany, GROUND.ink, 1.1 * unit);
+    this.drawLines(context, lines.neighbours, this.tones.soft, 0.7 * unit);
+    this.drawLines(context, lines.germany, this.tones.ink, 1.1 * unit);
   }
   // names of towns by inhabitants and scale, the largest first, none over another (as radar_nb.plots.labels)
   drawTowns(context, unit) {
@@ -227,20 +249,20 @@ export class RadarMap {
       const way = ways.find(([left, middle]) => place(left - 2 * unit, middle - half, left + long + 2 * unit, middle + half));
       if (!way) continue;
       free -= 1;
-      this.word(context, name, ...way, unit, GROUND.ink);
+      this.word(context, name, ...way, unit, this.tones.ink);
       context.beginPath();
       context.arc(x, y, 2.2 * unit, 0, 7);
       context.fillStyle = "#fff";
       context.fill();
       context.lineWidth = 1 * unit;
-      context.strokeStyle = GROUND.ink;
+      context.strokeStyle = this.tones.ink;
       context.stroke();
     }
   }
   // Returns the boxes of its labels.
   drawGraticule(context, unit) {
     const boxes = [];
-    this.drawLines(context, this.info.graticule.map((g) => g.line), "rgba(40,60,90,.22)", 0.6 * unit);
+    this.drawLines(context, this.info.graticule.map((g) => g.line), this.tones.graticule, 0.6 * unit);
     context.font = `${10 * unit}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
     const { left, bottom } = this.frame;
@@ -253,7 +275,7 @@ export class RadarMap {
         if (!(share >= 0 && share < 1)) continue;
         const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
         const [start, base] = east ? [x + 3 * unit, rim] : [rim, y - 1 * unit];
-        this.word(context, label, start, base, unit, "#4a5568");
+        this.word(context, label, start, base, unit, this.tones.degree);
         boxes.push([start, base - 11 * unit, start + context.measureText(label).width, base]);
         break;
       }
@@ -262,14 +284,14 @@ export class RadarMap {
   }
   word(context, text, x, y, unit, colour) {
     context.lineWidth = 3 * unit;
-    context.strokeStyle = "rgba(255,255,255,.8)";
+    context.strokeStyle = this.tones.halo;
     context.strokeText(text, x, y);
     context.fillStyle = colour;
     context.fillText(text, x, y);
   }
   drawSites(context, unit) {
     context.lineWidth = 0.9 * unit;
-    context.strokeStyle = GROUND.ink;
+    context.strokeStyle = this.tones.ink;
     context.fillStyle = "#fff";
     for (const [, col, row] of this.info.sites) {
       const [x, y] = this.spot(col, row), r = 4 * unit;
@@ -282,21 +304,23 @@ export class RadarMap {
       context.stroke();
     }
   }
-  drawArea(context, polygon, colour, unit, closed = true) {
+  drawArea(context, rings, colour, unit, closed = true) {
     context.beginPath();
-    this.trace(context, polygon.flat());
-    if (closed) context.closePath();
+    for (const ring of rings) {
+      this.trace(context, ring.flat());
+      if (closed) context.closePath();
+    }
     context.lineWidth = 4 * unit;
-    context.strokeStyle = "rgba(255,255,255,.85)";
+    context.strokeStyle = this.tones.halo;
     context.stroke();
     context.lineWidth = 2 * unit;
     context.strokeStyle = colour;
     context.stroke();
   }
-  drawMark(context, { cell, polygon, colour, label }, unit) {
+  drawMark(context, { cell, polygon, rings, colour, label }, unit) {
     const corner = polygon && polygon.reduce((a, b) => (b[1] > a[1] ? b : a));
     const [x, y] = polygon ? this.spot(...corner) : this.spot(cell[1] + 0.5, cell[0] + 0.5);
-    if (polygon) this.drawArea(context, polygon, colour, unit);
+    if (polygon) this.drawArea(context, rings ?? [polygon], colour, unit);
     context.beginPath();
     context.arc(x, y, 8 * unit, 0, 7);
     context.fillStyle = colour;
@@ -320,9 +344,9 @@ export class RadarMap {
     context.font = `${10.5 * unit}px system-ui, sans-serif`;
     context.textAlign = "right";
     context.textBaseline = "bottom";
-    this.word(context, `${length} km`, right, y - 3 * unit, unit, GROUND.ink);
+    this.word(context, `${length} km`, right, y - 3 * unit, unit, this.tones.ink);
     context.textAlign = "left";
-    for (const [colour, line] of [["rgba(255,255,255,.8)", 4], [GROUND.ink, 1.4]]) {
+    for (const [colour, line] of [[this.tones.halo, 4], [this.tones.ink, 1.4]]) {
       context.beginPath();
       context.moveTo(right - width, y - 3 * unit);
       context.lineTo(right - width, y);

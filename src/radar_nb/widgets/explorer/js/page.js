@@ -99,9 +99,6 @@ class PageModel {
     const share = Math.min(1, least / (span[1] - span[0] + 1));
     this.answer({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
   }
-  town({ name }) {
-    this.tell({ type: "town", name });
-  }
   rain({ start, span }) {
     const wet = (index) => this.frames[index].wet >= 1e-3; // as in queries.py
     for (let i = start + 1; i <= span[1]; i++) if (wet(i) && !wet(i - 1)) return this.answer({ type: "rain", index: i });

@@ -4,25 +4,61 @@ import { escaped } from "./format.js";
 import { button } from "./layout.js";
 import { PIN_COLOURS } from "./map.js";
 
+const MOST = 100, LARGEST = 100e6; // places, and bytes of a file of areas
+
 const polygonArea = (polygon) =>
   Math.abs(polygon.reduce((sum, [x0, y0], k) => {
     const [x1, y1] = polygon[(k + 1) % polygon.length];
     return sum + x0 * y1 - x1 * y0;
   }, 0)) / 2;
 
+const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);
+// Rings as one: the way from ring to ring is gone twice, so that it encloses nothing.
+const joined = (rings) => [...rings.flatMap((ring) => [...ring, ring[0]]), ...rings.slice(0, -1).map((ring) => ring[0]).reverse()];
+
 export const places = {
   addMark(place) {
-    const free = PIN_COLOURS.findIndex((colour) => !this.marks.some((mark) => mark.colour === colour));
-    if (free < 0) return this.say(this.texts.too_many, "warn");
-    this.count = (this.count ?? 0) + 1;
-    const mark = { ...place, colour: PIN_COLOURS[free], label: String(free + 1), id: `series-${this.count}` };
-    this.marks.push(mark);
-    this.askSeries(mark);
+    this.addMarks([place]);
+  },
+  addMarks(places) {
+    for (const place of places) {
+      if (this.marks.length >= MOST) {
+        this.say(this.texts.too_many, "warn");
+        break;
+      }
+      const taken = new Set(this.marks.map(({ label }) => label)), free = Array.from({ length: MOST }, (_, k) => k).find((k) => !taken.has(String(k + 1)));
+      this.count = (this.count ?? 0) + 1;
+      const mark = { ...place, colour: PIN_COLOURS[free % PIN_COLOURS.length], label: String(free + 1), id: `series-${this.count}` };
+      this.marks.push(mark);
+      this.askSeries(mark);
+    }
     this.refreshMarks();
     this.keepView();
   },
+  // Areas of a file: the kernel reads it.
+  async askAreas(input) {
+    const [file] = input.files;
+    if (!file) return;
+    if (file.size > LARGEST) return this.say(this.texts.large_file.replace("{name}", file.name), "warn");
+    this.say(this.texts.reading.replace("{name}", file.name), "busy");
+    const bytes = await file.arrayBuffer();
+    input.value = ""; // the same file can be chosen again
+    this.reach(() => this.model.send({ type: "areas", name: file.name, view: this.view }, undefined, [bytes]), () => this.say(this.texts.silent, "warn"));
+  },
+  takeAreas({ areas, file }) {
+    const { holds } = this.map, [rows, cols] = this.info.shape;
+    const here = areas.filter(({ rings }) => rings.flat().some(([col, row]) => holds.call(this.map, col, row)));
+    if (!here.length) return this.say(this.texts.off_map, "warn");
+    this.say("");
+    this.addMarks(here.map(({ name, rings }) => ({ polygon: joined(rings), rings, name, file })));
+    const corners = here.flatMap(({ rings }) => rings.flat()), of = (k) => corners.map((corner) => corner[k]);
+    const [west, east, south, north] = [least(of(0)), -least(of(0).map((v) => -v)), least(of(1)), -least(of(1).map((v) => -v))];
+    this.map.lookAt((west + east) / 2, (south + north) / 2, Math.min(cols / (east - west), rows / (north - south)) / 2);
+  },
   askSeries(mark) {
-    Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false });
+    const [first, last] = mark.asked ?? [1, 0];
+    if (mark.done && first <= this.span[0] && last >= this.span[1]) return; // known already
+    Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false, asked: this.span });
     const { id, cell, polygon } = mark;
     this.ask({ type: "series", id, span: this.span, near: this.playhead, ...(polygon ? { polygon } : { cell }) });
   },
@@ -48,6 +84,7 @@ export const places = {
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
     this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // class numbers are not a quantity
+    this.$(".rnb-chartbar").hidden = this.$(".rnb-chart").hidden;
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();
@@ -57,16 +94,17 @@ export const places = {
     const { projection } = this.map, middle = (corners, k) => corners.reduce((sum, corner) => sum + corner[k], 0) / corners.length;
     const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
     const place = mark.polygon
-      ? `${this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
+      ? `${mark.name || this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
       : mark.name ?? projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
     const cells = `<td data-k></td><td data-k${this.named ? " hidden" : ""}></td>${this.info.sums ? "<td data-k></td>" : ""}`;
-    return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td>${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
+    return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td title="${escaped(place)}">${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
   // value now, maximum and sum of the span
   listMarks() {
     const rows = this.$(".rnb-marks").rows;
     this.marks.forEach((mark, k) => {
       const cells = rows[k].querySelectorAll("td[data-k]"), { factor } = this.unit;
+      rows[k].classList.toggle("rnb-loading", !mark.done);
       let sum = 0, seen = 0, most = NaN;
       for (let i = this.span[0]; i <= this.span[1]; i++) {
         const value = mark.values[i];
@@ -75,8 +113,10 @@ export const places = {
       }
       cells[0].textContent = this.valueText(mark.values[this.playhead] * factor);
       cells[1].textContent = this.valueText(most * factor);
-      if (cells[2]) cells[2].textContent = seen ? this.number(+sum.toFixed(2)) : "–";
-      rows[k].classList.toggle("rnb-loading", !mark.done);
+      const gaps = this.span[1] - this.span[0] + 1 - seen + this.holes(this.span); // the sum is at least this
+      if (!cells[2]) return;
+      cells[2].textContent = seen ? `${gaps && mark.done ? "≥ " : ""}${this.number(sum, this.digits(1))}` : "–";
+      cells[2].title = gaps && mark.done ? this.texts.holes.replace("{count}", gaps) : "";
     });
   },
   nowInMarks() {
@@ -96,7 +136,7 @@ export const places = {
     return value.toFixed(digits).replace(".", this.texts.decimal);
   },
   drawChart() {
-    if (!this.$(".rnb-chart").hidden) this.chart.draw(this.marks, this.span, this.unit);
+    if (!this.$(".rnb-chart").hidden) this.chart.draw();
   },
   readOut() {
     const line = this.$(".rnb-readout");
@@ -107,7 +147,7 @@ export const places = {
     const [lon, lat] = this.map.projection.lonlat(col + 0.5, row + 0.5);
     const missing = !this.map.covered || this.map.covered[cell] ? this.texts.no_data : this.texts.no_coverage;
     const { factor, name } = this.scale;
-    const text = Number.isNaN(value) ? missing : `<b>${escaped(this.valueText(value * factor))}</b> ${escaped(name)}`;
+    const text = Number.isNaN(value) ? missing : `<b>${escaped(this.named ? this.valueText(value) : this.number(value * factor, this.digits(factor)))}</b> ${escaped(name)}`;
     line.innerHTML = `${text}<span>${this.degrees(lon, 4)}° ${escaped(this.texts.east)}  ${this.degrees(lat, 4)}° N</span>`;
     Object.assign(line.dataset, { value, lon, lat, row, col });
   },

@@ -1,15 +1,20 @@
 // The explorer: its view, its playhead, and the requests to the kernel. Other files extend the Player.
 import { FrameCache, inflate, unpack } from "./cache.js";
 import { Chart } from "./chart.js";
+import { comparing } from "./compare.js";
 import { controls } from "./controls.js";
 import { exporting } from "./export.js";
-import { escaped, number, timeText } from "./format.js";
-import { icon, layout, legendRow } from "./layout.js";
+import { Gauges } from "./gauges.js";
+import { digitsOf, escaped, number, timeText } from "./format.js";
+import { GROUNDS, icon, layout, legendRow } from "./layout.js";
 import { css, RadarMap, rampColour } from "./map.js";
 import { places } from "./places.js";
 import { timeline } from "./timeline.js";
+import { totals } from "./totals.js";
+import { Zone } from "./zones.js";
 
 const SILENCE = 5000; // ms without an answer after which the kernel counts as gone or busy
+const REST = 1000; // ms at the last field, before it begins again or turns back
 const AHEAD = 8; // fields that are inflated before they are due
 
 export class Player {
@@ -19,6 +24,9 @@ export class Player {
     this.playhead = 0;
     this.shown = null; // what is on the map: {index, field}, of a total {field}
     this.total = null;
+    this.lastHours = 0; // of the sum that ends at the playhead; 0: fields are shown
+    this.loop = "repeat";
+    this.way = 1; // back and forth: 1 or -1
     this.marks = [];
     this.noAnswer = false; // last known state of the kernel
     this.files = {}; // received pieces of files
@@ -32,6 +40,7 @@ export class Player {
     this.ask({ type: "hello" });
   }
   close() {
+    if (this.held) this.endCompare();
     this.ask({ type: "bye" });
     this.ended.abort();
     this.model.off("msg:custom", this.onMessage);
@@ -45,6 +54,9 @@ export class Player {
   }
   $(selector) {
     return this.root.querySelector(selector);
+  }
+  $$(selector) {
+    return this.root.querySelectorAll(selector);
   }
   // ---- messages to and from the kernel
   ask(question) {
@@ -81,7 +93,7 @@ export class Player {
     const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
-      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), problem: () => this.takeProblem(message),
+      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), areas: () => this.takeAreas(message), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
       part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
     };
@@ -99,12 +111,12 @@ export class Player {
     this.ask({ type: "stop", id: job });
     clearTimeout(this.silence); // there will be no answer
     delete this.files[job];
-    if (job === "total") this.pressTotal("");
+    if (job === "total") this.endLast();
     this.say(this.texts.cancelled);
   }
   takeProblem({ id, text }) {
     delete this.files[id];
-    if (id === "total") this.pressTotal("");
+    if (id === "total") this.endLast();
     this.say(text, "warn");
   }
   refuse(text) {
@@ -118,10 +130,16 @@ export class Player {
     this.unit = info.units[0];
     this.palette = Object.keys(info.palettes)[0];
     this.span = [0, info.count - 1];
+    this.kind = info.sums && info.times ? "both" : "rain";
     this.root.innerHTML = layout(info, this.texts);
     this.stage = this.$(".rnb-stage");
     this.map = new RadarMap(this.stage, info, this.texts);
-    this.chart = new Chart(this.$(".rnb-chart canvas"), this.$(".rnb-chart .rnb-rule"), info, this.texts.decimal);
+    this.chart = new Chart(this.$(".rnb-chart"), this);
+    this.setZone(info.timezone ?? "UTC");
+    if (info.gauges) {
+      const gauges = new Gauges(info.gauges);
+      this.map.drawGauges = (context, unit) => gauges.draw(this.map, context, unit, this.gaugeLook(gauges));
+    }
     this.cache = new FrameCache((question) => this.ask(question), info.count, info.shape[0] * info.shape[1], info.batch);
     this.wire();
     this.classes();
@@ -142,6 +160,18 @@ export class Player {
     this.$(".rnb-speed").value = speed;
     if (playing) this.play(true);
   }
+  // Show times in a zone.
+  setZone(name) {
+    this.zone = new Zone(name, this.texts.locale);
+    this.beside = new Zone(name === "UTC" ? this.info.timezone ?? "Europe/Berlin" : "UTC", this.texts.locale);
+    this.clock = this.info.times && this.info.times.map((time) => this.zone.local(time));
+    if (!this.cache) return;
+    this.setSpanText();
+    this.show();
+    if (this.total) this.titleOfTotal();
+    this.drawTimeline();
+    this.drawChart();
+  }
   // The unit and class limits of the map: a maximum has those of the fields, a sum is in mm.
   get scale() {
     const { total, unit } = this;
@@ -150,34 +180,56 @@ export class Player {
     const own = unit === this.info.units[0];
     return { ...unit, limits: own ? total.limits : unit.limits, owner: unit };
   }
-  number(value) {
-    return number(value, this.texts.decimal);
+  number(value, digits) {
+    return number(value, this.texts.decimal, digits);
+  }
+  // Decimals of values times a factor: equal in read-out, table and chart.
+  digits(factor = this.unit.factor) {
+    const { resolution, amounts } = this.info;
+    return Math.max(amounts ? 2 : 0, digitsOf(resolution * factor));
   }
   // Whether the fields hold numbers of classes, which have names.
   get named() {
     return Boolean(this.info.units[0].names);
   }
   valueText(value) {
-    return this.named && Number.isFinite(value) ? this.info.units[0].names[value] : this.number(value);
+    return this.named && Number.isFinite(value) ? this.info.units[0].names[value] : this.number(value, this.digits());
+  }
+  limitText(limit) {
+    return this.named ? this.valueText(limit) : this.number(limit);
   }
   classes() {
     const { scale } = this, ramp = this.info.palettes[this.palette];
     this.limits = scale.chosen ?? scale.limits;
     const share = (k) => (this.limits.length > 1 ? k / (this.limits.length - 1) : 0);
     this.colours = this.limits.map((_, k) => rampColour(scale.colours ?? ramp, share(k)));
-    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.valueText(limit))).reverse().join("");
+    this.$(".rnb-classes").innerHTML = this.limits.map((limit, k) => legendRow(css(this.colours[k]), this.limitText(limit))).reverse().join("");
     this.$(".rnb-classes").classList.toggle("rnb-named", this.named);
     this.$(".rnb-classes").classList.toggle("rnb-many", this.limits.length > 10);
     this.$(".rnb-unitname").textContent = scale.name;
+    this.$$(".rnb-ground i").forEach((node, k) => (node.style.background = css(this.map.tones[GROUNDS[k][0]])));
     this.$("h2").textContent = this.total?.how === "sum" ? this.info.sum_title : this.info.title;
     this.$(".rnb-seriesunit").textContent = this.unit.name;
     this.$(".rnb-limits").value = this.limits.map((limit) => this.number(limit)).join(this.texts.decimal === "," ? "; " : ", ");
     this.repaint();
   }
+  // What the gauges show: amounts of the field, or of the span of a sum; a maximum has none to compare with.
+  gaugeLook(gauges) {
+    const { total, scale, info } = this, { factor } = scale, missing = css(this.map.tones.gap);
+    const span = total ? total.span : [this.playhead, this.playhead];
+    const values = total?.how === "max" ? gauges.places.map(() => null) : gauges.values(info.times ?? [], span);
+    const colourOf = (value) => {
+      if (value === null) return missing;
+      const k = this.limits.findLastIndex((limit) => value * factor >= limit);
+      return css(k < 0 ? this.map.tones.dry : this.colours[k]);
+    };
+    return { values, colourOf, textOf: (value) => this.number(value * factor, this.digits(factor)) };
+  }
   repaint() {
     if (!this.shown) return;
     const { factor } = this.scale, { field } = this.shown;
     this.map.paint(field, this.limits.map((limit) => limit / factor), this.colours);
+    if (this.map.drawGauges && this.map.layers.gauges) this.map.drawOver();
     // values below the first class are dry only if no smaller value can be distinguished
     this.$(".rnb-ground li").hidden = this.named;
     const least = this.info.amounts && this.limits[0] / factor <= 1.001 * field.scale && !field.offset;
@@ -207,23 +259,26 @@ export class Player {
     if (!this.playing) this.repaint();
   }
   seek(index) {
-    this.leaveTotal();
+    const last = this.lastHours && !this.playing;
+    if (!last) this.leaveTotal();
     this.playhead = Math.min(this.info.count - 1, Math.max(0, index));
     clearTimeout(this.settled);
     if (!this.playing) this.settled = setTimeout(() => this.publish("index", this.playhead), 150);
     this.show();
+    if (last) return this.askLast(this.lastHours);
     this.cache.wish(this.playhead, this.span);
   }
   async show() {
     const index = this.playhead, slider = this.$(".rnb-slider");
     slider.value = index;
-    this.$(".rnb-time").innerHTML = this.timeHtml(index);
+    if (!this.total) this.$(".rnb-time").innerHTML = this.timeHtml(index);
     this.placeHead();
     if (this.marks.length) this.nowInMarks();
     if (!this.playing) {
       slider.setAttribute("aria-valuetext", this.timeText(index));
       this.stage.setAttribute("aria-label", `${this.info.title}, ${this.timeText(index)}`);
     }
+    if (this.total) return;
     this.$(".rnb-waiting").hidden = this.cache.known(index);
     if (this.cache.broken.has(index)) return this.showBroken(index);
     const { cache } = this, field = await cache.field(index).catch((error) => this.say(String(error), "warn"));
@@ -232,6 +287,8 @@ export class Player {
     this.repaint();
     this.shownCount += 1;
     this.stage.dataset.index = index;
+    this.followers();
+    this.lead();
     this.stage.dataset.frames = this.shownCount;
     const word = this.$(".rnb-word");
     if (!field.cells) this.say(this.texts.nothing, "void");
@@ -247,15 +304,16 @@ export class Player {
   timeText(index) {
     const { times, minutes } = this.info;
     if (!times) return this.info.count > 1 ? `${index + 1} / ${this.info.count}` : "";
-    return `${timeText(times[index])} ${this.info.zone ?? "UTC"}${minutes ? `, ${minutes} min` : ""}`;
+    return `${timeText(this.clock[index])} ${this.zone.word(times[index])}${minutes ? `, ${minutes} min` : ""}`;
   }
+  // The time in the chosen zone, the lead time of a forecast, and the time of day in the other zone.
   timeHtml(index) {
-    const { times } = this.info;
+    const { times, boundary = index } = this.info;
     if (!times) return escaped(this.timeText(index));
-    const text = timeText(times[index]);
-    const { zone = "UTC", boundary = index } = this.info, ahead = (times[index] - times[boundary]) / 60e3;
-    const words = ahead > 0 ? `${zone} (+${ahead} min)` : zone;
-    return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">${escaped(words)}</span>`;
+    const text = timeText(this.clock[index]), ahead = (times[index] - times[boundary]) / 60e3;
+    const lead = ahead > 0 ? ` <span class="rnb-lead" title="${escaped(this.texts.lead)}">+${ahead} min</span>` : "";
+    const other = timeText(this.beside.local(times[index])), day = other.slice(0, 10) === text.slice(0, 10) ? other.slice(11) : other.slice(5);
+    return `<span class="rnb-date">${text.slice(0, 10)}</span> <b>${text.slice(11)}</b> <span class="rnb-zone">${escaped(this.zone.word(times[index]))}</span>${lead} <span class="rnb-beside">${day} ${escaped(this.beside.word(times[index]))}</span>`;
   }
   // ---- playing: the browser's clock determines which field is due
   play(on = !this.playing) {
@@ -268,16 +326,18 @@ export class Player {
     cancelAnimationFrame(this.animation);
     if (!on) return this.seek(this.playhead);
     this.leaveTotal();
-    [this.last, this.due] = [0, 0];
+    [this.last, this.due, this.way] = [0, 0, 1];
     this.animation = requestAnimationFrame((now) => this.tick(now));
   }
   tick(now) {
     if (!this.playing) return;
     this.animation = requestAnimationFrame((next) => this.tick(next));
-    const step = 1000 / Number(this.$(".rnb-speed").value);
+    const atEnd = this.following(this.playhead) !== this.playhead + this.way;
+    const step = 1000 / Number(this.$(".rnb-speed").value) + (atEnd ? REST : 0);
     this.due += this.last ? now - this.last : step;
     this.last = now;
     if (this.due < step - 2) return;
+    if (this.loop === "once" && this.playhead >= this.span[1]) return this.play(false);
     const next = this.following(this.playhead);
     for (let k = 0, ahead = next; k < AHEAD; k++, ahead = this.following(ahead)) this.cache.field(ahead).catch(() => {});
     const behind = this.shown?.index !== this.playhead && !this.cache.broken.has(this.playhead);
@@ -286,10 +346,15 @@ export class Player {
       return this.cache.wish(behind ? this.playhead : next, this.span);
     }
     this.due = Math.min(this.due - step, step);
+    if (this.loop === "pingpong") this.way = next < this.playhead ? -1 : 1;
     this.seek(next);
   }
   following(index) {
-    return index >= this.span[1] || index < this.span[0] ? this.span[0] : index + 1;
+    const [first, last] = this.span;
+    if (index < first || index > last) return first;
+    if (this.loop !== "pingpong") return index === last ? first : index + 1;
+    const way = index >= last ? -1 : index <= first ? 1 : this.way;
+    return Math.min(last, Math.max(first, index + way));
   }
   nextRain() {
     const series = this.marks.filter((mark) => mark.done && mark.cells).map((mark) => mark.values);
@@ -305,45 +370,6 @@ export class Player {
     this.say(index === null ? this.texts.no_rain : "");
     if (index !== null) this.seek(index);
   }
-  // ---- totals over the span
-  askTotal(how) {
-    const asked = this.$(".rnb-total[aria-pressed=true]")?.dataset.how;
-    if (!how) return asked && !this.total ? this.stop("total") : this.leaveTotal();
-    this.play(false);
-    this.pressTotal(how);
-    this.say(`${this.texts.total} …`, "busy", "total");
-    this.ask({ type: "total", how, span: this.span });
-  }
-  pressTotal(how) {
-    this.root.querySelectorAll(".rnb-total").forEach((node) => node.setAttribute("aria-pressed", node.dataset.how === how));
-  }
-  async takeTotal(message, bytes) {
-    const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
-    if (this.closed) return;
-    this.play(false);
-    this.total = { ...message, field };
-    this.shown = { field };
-    this.pressTotal(message.how);
-    this.stage.dataset.total = message.how;
-    this.$(".rnb-waiting").hidden = true;
-    const words = message.how === "sum" ? this.texts.sum : this.texts.max;
-    this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${this.spanText(...message.span)}</span>`;
-    this.classes();
-    const holes = this.holes(), notes = [];
-    if (holes) notes.push(this.texts.holes.replace("{count}", holes));
-    if (message.least_share < 1) notes.push(this.texts.partly.replace("{share}", (100 * message.least_share).toFixed(0)));
-    this.say(notes.join(" "), "warn");
-  }
-  leaveTotal() {
-    if (!this.total) return;
-    this.pressTotal("");
-    this.total = null;
-    delete this.stage.dataset.total;
-    this.shown = null;
-    this.say("");
-    this.classes();
-    this.show();
-  }
 }
 
-Object.assign(Player.prototype, controls, places, timeline, exporting);
+Object.assign(Player.prototype, comparing, controls, places, timeline, totals, exporting);

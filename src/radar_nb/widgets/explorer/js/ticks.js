@@ -1,8 +1,9 @@
-// Ticks of a time axis: at whole minutes, hours, days or months of UTC.
+// Ticks of an axis: of times at whole minutes, hours, days or months of the zone in which they are.
 import { timeText } from "./format.js";
 
 export const MINUTE = 60e3;
-const HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
 const STEPS = [5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 5 * DAY, 10 * DAY];
 const MONTHS = [1, 2, 3, 6, 12, 24, 60];
 
@@ -10,6 +11,9 @@ export const niceStep = (range, count) => {
   const raw = range / count, power = 10 ** Math.floor(Math.log10(raw));
   return power * [1, 2, 5, 10].find((k) => k * power >= raw * 0.999);
 };
+
+// Decimals of an axis with this step.
+export const stepDigits = (step) => Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)));
 
 // Return the next tick at or after a time; a step below a minute counts months.
 function nextMark(time, step) {
