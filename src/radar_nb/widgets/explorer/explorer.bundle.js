@@ -2076,13 +2076,13 @@ class Player {
     this.map = new RadarMap(this.stage, info, this.texts);
     this.chart = new Chart(this.$(".rnb-chart"), this);
     this.setZone(info.timezone ?? "UTC");
+    this.cache = new FrameCache((question) => this.ask(question), info.count, info.shape[0] * info.shape[1], info.batch);
+    this.wire();
+    this.classes();
     if (info.gauges) {
       const gauges = new Gauges(info.gauges);
       this.map.drawGauges = (context, unit) => gauges.draw(this.map, context, unit, this.gaugeLook(gauges));
     }
-    this.cache = new FrameCache((question) => this.ask(question), info.count, info.shape[0] * info.shape[1], info.batch);
-    this.wire();
-    this.classes();
     const index = Math.min(info.count - 1, Math.max(0, this.model.get("index") ?? 0));
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
