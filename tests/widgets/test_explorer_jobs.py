@@ -135,6 +135,23 @@ class TestFrames:
         assert [field["index"] for field in answers.fields()] == [4]
         assert kinds.index("frames") < kinds.index("total")
 
+    def test_fields_that_are_shown_later_do_not_hold_up_a_job(self, answers: Answers) -> None:
+        """Urgent fields come before a series, the others by turns with it."""
+
+        async def ask() -> None:
+            some = frames()
+            some.batch = 1
+            queue = JobQueue(some, answers, least=0.01, say=Texts("en"))
+            queue.ask({"type": "frames", "wanted": list(range(COUNT)), "urgent": 3})
+            queue.ask({"type": "rain", "start": COUNT - 1})
+            while len(answers.fields()) < COUNT:  # noqa: ASYNC110 - as in _until
+                await asyncio.sleep(0)
+
+        asyncio.run(asyncio.wait_for(ask(), 20))
+
+        kinds = [answer["type"] for answer, _ in answers if answer["type"] != "coverage"]
+        assert 3 <= kinds.index("rain") < COUNT // 2
+
 
 class TestJobs:
     """Jobs that take longer than a field."""

@@ -4,6 +4,7 @@
 // Fields: requested ahead of the playhead, kept compressed within a budget, and a few of them inflated.
 const NO_VALUE = 0xffff;
 const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // limits of a browser's memory
+const SOON = 12; // fields after the playhead that come before sums and series
 const PATIENCE = 8000; // ms after which a missing field is requested again
 
 async function inflate(bytes) {
@@ -90,7 +91,7 @@ class FrameCache {
     if (!wanted.length || (this.asked.size > this.underway / 2 && !urgent && !late)) return;
     this.asked = new Set(wanted);
     this.askedAt = performance.now();
-    this.send({ type: "frames", wanted });
+    this.send({ type: "frames", wanted, urgent: wanted.filter((i) => (i - playhead + this.count) % this.count < SOON).length });
   }
   async field(index) {
     const found = this.open.get(index);
@@ -2095,7 +2096,7 @@ class Player {
     this.play(false);
     this.ended.abort();
     clearTimeout(this.settled);
-    Object.assign(this, { ended: new AbortController(), info: null, total: null, shown: null, marks: [], cache: null });
+    Object.assign(this, { ended: new AbortController(), info: null, total: null, shown: null, marks: [], cache: null, held: null, lastHours: 0, lastAsked: false });
     this.open({ ...info, state, autoplay: false });
     this.$(".rnb-speed").value = speed;
     if (playing) this.play(true);

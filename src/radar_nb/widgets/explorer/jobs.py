@@ -56,6 +56,8 @@ class JobQueue:
         self._least = least
         self._say = say
         self._wanted: dict[str, list[int]] = {}
+        self._urgent: dict[str, int] = {}  # how many of the wanted fields go before jobs
+        self._jobs_turn = False  # of fields that are not urgent and jobs
         self._jobs: dict[Key, _Job] = {}
         self._dropped: list[_Job] = []
         self._totals: Totals = {}
@@ -69,8 +71,8 @@ class JobQueue:
         ----------
         question : mapping
             `view`: the name of the view. `type`: "hello" and "bye" when a view appears and disappears; "frames"
-            with `wanted`, the numbers of fields, which replace the earlier ones; "series" with `id`, `span`, and
-            `cell` (row, col) or `polygon` of (col, row) corners; "total" with `how` ("sum" or "max") and `span`;
+            with `wanted`, the numbers of fields, which replace the earlier ones, and `urgent`, how many of these
+            are shown soon, by default all; "series" with `id`, `span`, and `cell` (row, col) or `polygon` of (col, row) corners; "total" with `how` ("sum" or "max") and `span`;
             "rain" with `start` and `span`; "stop" with the `id` of a job.
 
         Raises
@@ -89,6 +91,7 @@ class JobQueue:
                 self._forget(view)
             case "frames":
                 self._wanted[view] = [i for i in question["wanted"] if 0 <= i <= last]
+                self._urgent[view] = int(question.get("urgent", len(self._wanted[view])))
             case "stop":
                 self._drop((view, question["id"]))
             case "series":
@@ -115,6 +118,7 @@ class JobQueue:
 
     def _forget(self, view: str) -> None:
         self._wanted.pop(view, None)
+        self._urgent.pop(view, None)
         for key in [key for key in self._jobs if key[0] == view]:
             self._drop(key)
 
@@ -139,19 +143,22 @@ class JobQueue:
             self._answer(work, await asyncio.to_thread(work))
 
     def _next(self) -> Work | None:
-        """Return the next small piece of work: fields first, then jobs; views and jobs take turns."""
+        """Return the next small piece of work: fields that are shown soon, then others and jobs by turns."""
         if self._dropped:
             return self._dropped.pop().close
         for view, wanted in self._wanted.items():
-            if wanted:
+            if wanted and (self._urgent[view] > 0 or not self._jobs or not self._jobs_turn):
+                self._jobs_turn = True
                 self._wanted[view] = self._wanted.pop(view)  # to the end
                 first = wanted[0]
                 count = next((k for k, i in enumerate(wanted) if i != first + k), len(wanted))
                 most = self.frames.batch if self.covered.any() else 1  # show the very first field at once
                 del wanted[: min(count, most)]
+                self._urgent[view] -= min(count, most)
                 return partial(self._read, first, first + min(count, most))
         if not self._jobs:
             return None
+        self._jobs_turn = False
         key = next(iter(self._jobs))
         self._jobs[key] = self._jobs.pop(key)
         return self._jobs[key]

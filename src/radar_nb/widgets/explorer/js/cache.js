@@ -1,6 +1,7 @@
 // Fields: requested ahead of the playhead, kept compressed within a budget, and a few of them inflated.
 export const NO_VALUE = 0xffff;
 const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // limits of a browser's memory
+const SOON = 12; // fields after the playhead that come before sums and series
 const PATIENCE = 8000; // ms after which a missing field is requested again
 
 export async function inflate(bytes) {
@@ -87,7 +88,7 @@ export class FrameCache {
     if (!wanted.length || (this.asked.size > this.underway / 2 && !urgent && !late)) return;
     this.asked = new Set(wanted);
     this.askedAt = performance.now();
-    this.send({ type: "frames", wanted });
+    this.send({ type: "frames", wanted, urgent: wanted.filter((i) => (i - playhead + this.count) % this.count < SOON).length });
   }
   async field(index) {
     const found = this.open.get(index);

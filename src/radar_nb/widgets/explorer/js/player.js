@@ -155,7 +155,7 @@ export class Player {
     this.play(false);
     this.ended.abort();
     clearTimeout(this.settled);
-    Object.assign(this, { ended: new AbortController(), info: null, total: null, shown: null, marks: [], cache: null });
+    Object.assign(this, { ended: new AbortController(), info: null, total: null, shown: null, marks: [], cache: null, held: null, lastHours: 0, lastAsked: false });
     this.open({ ...info, state, autoplay: false });
     this.$(".rnb-speed").value = speed;
     if (playing) this.play(true);
