@@ -72,8 +72,9 @@ class JobQueue:
         question : mapping
             `view`: the name of the view. `type`: "hello" and "bye" when a view appears and disappears; "frames"
             with `wanted`, the numbers of fields, which replace the earlier ones, and `urgent`, how many of these
-            are shown soon, by default all; "series" with `id`, `span`, and `cell` (row, col) or `polygon` of (col, row) corners; "total" with `how` ("sum" or "max") and `span`;
-            "rain" with `start` and `span`; "stop" with the `id` of a job.
+            are shown soon, by default all; "series" with `id`, `span`, and `cell` (row, col) or `polygon` of
+            (col, row) corners; "total" with `how` ("sum" or "max") and `span`; "rain" with `start` and `span`;
+            "stop" with the `id` of a job.
 
         Raises
         ------
