@@ -323,11 +323,11 @@ class Gauges {
 const fieldsOf = (player, minutes) => Math.max(1, Math.round(minutes / (player.info.minutes || minutes / 12)));
 
 const KEYS = [
-  [["Space"], "play", { " ": (p) => p.play() }],
+  [["key_space"], "play", { " ": (p) => p.play() }],
   [["←", "→"], "key_steps", { ArrowLeft: (p) => p.step(-1), ArrowRight: (p) => p.step(1) }],
   [["Shift ←", "Shift →"], "key_hours", { "Shift+ArrowLeft": (p) => p.step(-fieldsOf(p, 60)), "Shift+ArrowRight": (p) => p.step(fieldsOf(p, 60)) }],
-  [["PageUp", "PageDown"], "key_days", { PageUp: (p) => p.step(-fieldsOf(p, 1440)), PageDown: (p) => p.step(fieldsOf(p, 1440)) }],
-  [["Home", "End"], "key_ends", { Home: (p) => p.step(p.span[0] - p.playhead), End: (p) => p.step(p.span[1] - p.playhead) }],
+  [["key_page_up", "key_page_down"], "key_days", { PageUp: (p) => p.step(-fieldsOf(p, 1440)), PageDown: (p) => p.step(fieldsOf(p, 1440)) }],
+  [["key_home", "key_end"], "key_ends", { Home: (p) => p.step(p.span[0] - p.playhead), End: (p) => p.step(p.span[1] - p.playhead) }],
   [["R"], "next_rain", { r: (p) => p.nextRain() }],
   [["[", "]"], "key_span", { "[": (p) => p.$(".rnb-from").click(), "]": (p) => p.$(".rnb-to").click() }],
   [["S", "M"], "total", { s: (p) => p.press("sum"), m: (p) => p.press("max") }],
@@ -336,7 +336,7 @@ const KEYS = [
   [["D"], "dark", { d: (p) => p.$(".rnb-dark").click() }],
   [["C"], "compare", { c: (p) => p.compare() }],
   [["?"], "keys", { "?": (p) => p.$(".rnb-keybox").showModal() }],
-  [["Esc"], "key_escape", { Escape: (p) => p.escape(), Enter: (p) => p.draft?.length >= 3 && p.finishArea(p.draft) }],
+  [["key_esc"], "key_escape", { Escape: (p) => p.escape(), Enter: (p) => p.draft?.length >= 3 && p.finishArea(p.draft) }],
 ];
 const ACTS = Object.assign({}, ...KEYS.map(([, , acts]) => acts));
 
@@ -1187,7 +1187,7 @@ const timeline = {
     context.fillStyle = colour("quiet");
     context.fillText(name, 0, 0);
     if (this.info.boundary === undefined) return;
-    const { observed, forecast } = this.texts, at = x(this.info.boundary + 1), ends = context.measureText(name).width + 12;
+    const observed = this.texts.observed, forecast = this.texts.forecast, at = x(this.info.boundary + 1), ends = context.measureText(name).width + 12;
     context.fillStyle = colour("ink");
     context.fillRect(Math.round(at) - 1, -NAMES, 2, height + NAMES);
     const left = at - 6 - context.measureText(observed).width, right = at + 6;
@@ -1436,8 +1436,8 @@ class Chart {
       const number = player.number(values[pointed] * factor, player.digits(factor));
       return k ? `, Σ ${number} mm` : `${number} ${escaped(sums ? "mm" : player.unit.name.split(" in ")[0])}`;
     };
-    const texts = drawn.slice(0, 8).map(({ mark, traces }) => `<span><i style="background:${mark.colour}">${escaped(mark.label)}</i> ${traces.map((trace, k) => value(k, trace)).join("")}</span>`);
-    this.now.innerHTML = `<b>${escaped(player.timeText(pointed).split(",")[0])}</b> ${texts.join(" ")}`;
+    const words = drawn.slice(0, 8).map(({ mark, traces }) => `<span><i style="background:${mark.colour}">${escaped(mark.label)}</i> ${traces.map((trace, k) => value(k, trace)).join("")}</span>`);
+    this.now.innerHTML = `<b>${escaped(player.timeText(pointed).split(",")[0])}</b> ${words.join(" ")}`;
   }
   wire(signal) {
     let start = null;
@@ -1575,7 +1575,7 @@ function footerHtml(info, t) {
 
 const dialogsHtml = (t) => `
 <dialog class="rnb-codebox" aria-label="${escaped(t.code)}"><textarea readonly rows="16" wrap="off" spellcheck="false" aria-label="${escaped(t.code)}"></textarea><form method="dialog"><button type="button" class="rnb-copy">${escaped(t.copy)}</button><button>${escaped(t.close)}</button></form></dialog>
-<dialog class="rnb-keybox" aria-label="${escaped(t.keys)}"><h3>${escaped(t.keys)}</h3><dl>${KEYS.map(([keys, text]) => `<div><dt>${keys.map((key) => `<kbd>${escaped(t[`key_${key}`] ?? key)}</kbd>`).join(" ")}</dt><dd>${escaped(t[text])}</dd></div>`).join("")}</dl><form method="dialog"><button>${escaped(t.close)}</button></form></dialog>
+<dialog class="rnb-keybox" aria-label="${escaped(t.keys)}"><h3>${escaped(t.keys)}</h3><dl>${KEYS.map(([keys, text]) => `<div><dt>${keys.map((key) => `<kbd>${escaped(t[key] ?? key)}</kbd>`).join(" ")}</dt><dd>${escaped(t[text])}</dd></div>`).join("")}</dl><form method="dialog"><button>${escaped(t.close)}</button></form></dialog>
 <dialog class="rnb-pagebox" aria-label="HTML"><p></p><form method="dialog"><button value="make">${escaped(t.make)}</button><button value="">${escaped(t.cancel)}</button></form></dialog>`;
 
 // ---- places.js

@@ -174,8 +174,8 @@ export class Chart {
       const number = player.number(values[pointed] * factor, player.digits(factor));
       return k ? `, Σ ${number} mm` : `${number} ${escaped(sums ? "mm" : player.unit.name.split(" in ")[0])}`;
     };
-    const texts = drawn.slice(0, 8).map(({ mark, traces }) => `<span><i style="background:${mark.colour}">${escaped(mark.label)}</i> ${traces.map((trace, k) => value(k, trace)).join("")}</span>`);
-    this.now.innerHTML = `<b>${escaped(player.timeText(pointed).split(",")[0])}</b> ${texts.join(" ")}`;
+    const words = drawn.slice(0, 8).map(({ mark, traces }) => `<span><i style="background:${mark.colour}">${escaped(mark.label)}</i> ${traces.map((trace, k) => value(k, trace)).join("")}</span>`);
+    this.now.innerHTML = `<b>${escaped(player.timeText(pointed).split(",")[0])}</b> ${words.join(" ")}`;
   }
   wire(signal) {
     let start = null;

@@ -2,11 +2,11 @@
 const fieldsOf = (player, minutes) => Math.max(1, Math.round(minutes / (player.info.minutes || minutes / 12)));
 
 export const KEYS = [
-  [["Space"], "play", { " ": (p) => p.play() }],
+  [["key_space"], "play", { " ": (p) => p.play() }],
   [["←", "→"], "key_steps", { ArrowLeft: (p) => p.step(-1), ArrowRight: (p) => p.step(1) }],
   [["Shift ←", "Shift →"], "key_hours", { "Shift+ArrowLeft": (p) => p.step(-fieldsOf(p, 60)), "Shift+ArrowRight": (p) => p.step(fieldsOf(p, 60)) }],
-  [["PageUp", "PageDown"], "key_days", { PageUp: (p) => p.step(-fieldsOf(p, 1440)), PageDown: (p) => p.step(fieldsOf(p, 1440)) }],
-  [["Home", "End"], "key_ends", { Home: (p) => p.step(p.span[0] - p.playhead), End: (p) => p.step(p.span[1] - p.playhead) }],
+  [["key_page_up", "key_page_down"], "key_days", { PageUp: (p) => p.step(-fieldsOf(p, 1440)), PageDown: (p) => p.step(fieldsOf(p, 1440)) }],
+  [["key_home", "key_end"], "key_ends", { Home: (p) => p.step(p.span[0] - p.playhead), End: (p) => p.step(p.span[1] - p.playhead) }],
   [["R"], "next_rain", { r: (p) => p.nextRain() }],
   [["[", "]"], "key_span", { "[": (p) => p.$(".rnb-from").click(), "]": (p) => p.$(".rnb-to").click() }],
   [["S", "M"], "total", { s: (p) => p.press("sum"), m: (p) => p.press("max") }],
@@ -15,7 +15,7 @@ export const KEYS = [
   [["D"], "dark", { d: (p) => p.$(".rnb-dark").click() }],
   [["C"], "compare", { c: (p) => p.compare() }],
   [["?"], "keys", { "?": (p) => p.$(".rnb-keybox").showModal() }],
-  [["Esc"], "key_escape", { Escape: (p) => p.escape(), Enter: (p) => p.draft?.length >= 3 && p.finishArea(p.draft) }],
+  [["key_esc"], "key_escape", { Escape: (p) => p.escape(), Enter: (p) => p.draft?.length >= 3 && p.finishArea(p.draft) }],
 ];
 const ACTS = Object.assign({}, ...KEYS.map(([, , acts]) => acts));
 

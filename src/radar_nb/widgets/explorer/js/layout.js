@@ -100,5 +100,5 @@ function footerHtml(info, t) {
 
 const dialogsHtml = (t) => `
 <dialog class="rnb-codebox" aria-label="${escaped(t.code)}"><textarea readonly rows="16" wrap="off" spellcheck="false" aria-label="${escaped(t.code)}"></textarea><form method="dialog"><button type="button" class="rnb-copy">${escaped(t.copy)}</button><button>${escaped(t.close)}</button></form></dialog>
-<dialog class="rnb-keybox" aria-label="${escaped(t.keys)}"><h3>${escaped(t.keys)}</h3><dl>${KEYS.map(([keys, text]) => `<div><dt>${keys.map((key) => `<kbd>${escaped(t[`key_${key}`] ?? key)}</kbd>`).join(" ")}</dt><dd>${escaped(t[text])}</dd></div>`).join("")}</dl><form method="dialog"><button>${escaped(t.close)}</button></form></dialog>
+<dialog class="rnb-keybox" aria-label="${escaped(t.keys)}"><h3>${escaped(t.keys)}</h3><dl>${KEYS.map(([keys, text]) => `<div><dt>${keys.map((key) => `<kbd>${escaped(t[key] ?? key)}</kbd>`).join(" ")}</dt><dd>${escaped(t[text])}</dd></div>`).join("")}</dl><form method="dialog"><button>${escaped(t.close)}</button></form></dialog>
 <dialog class="rnb-pagebox" aria-label="HTML"><p></p><form method="dialog"><button value="make">${escaped(t.make)}</button><button value="">${escaped(t.cancel)}</button></form></dialog>`;

@@ -48,7 +48,7 @@ export const timeline = {
     context.fillStyle = colour("quiet");
     context.fillText(name, 0, 0);
     if (this.info.boundary === undefined) return;
-    const { observed, forecast } = this.texts, at = x(this.info.boundary + 1), ends = context.measureText(name).width + 12;
+    const observed = this.texts.observed, forecast = this.texts.forecast, at = x(this.info.boundary + 1), ends = context.measureText(name).width + 12;
     context.fillStyle = colour("ink");
     context.fillRect(Math.round(at) - 1, -NAMES, 2, height + NAMES);
     const left = at - 6 - context.measureText(observed).width, right = at + 6;
