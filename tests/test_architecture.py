@@ -62,6 +62,7 @@ OWNERS = {
     "nest_asyncio2": {"runtime"},
     "numcodecs": {"cube"},
     "obstore": {"cube"},
+    "openpyxl": {"exports"},
     "pandas": {"analysis", "exports"},
     "PIL": {"plots"},
     "platformdirs": {"runtime"},

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.api import accumulate, at_points, exceedance, over_areas
     from radar_nb.analysis.checks import check
     from radar_nb.analysis.citation import cite
+    from radar_nb.analysis.comparison import compare
     from radar_nb.analysis.design_storms import design_storm, storm_against_design
     from radar_nb.analysis.events import events
     from radar_nb.analysis.extremes import annual_maxima
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from radar_nb.exports.grid_files import export_grid
     from radar_nb.geography.towns import place
     from radar_nb.plots.animation import animate
+    from radar_nb.plots.comparison import plot_comparison
     from radar_nb.plots.coverage import plot_coverage
     from radar_nb.plots.plotting import plot
     from radar_nb.plots.series import plot_series
@@ -78,6 +80,7 @@ __all__ = [
     "build_cube",
     "check",
     "cite",
+    "compare",
     "cube_coverage",
     "design_storm",
     "download",
@@ -105,6 +108,7 @@ __all__ = [
     "plan",
     "plan_async",
     "plot",
+    "plot_comparison",
     "plot_coverage",
     "plot_series",
     "plot_storm",
@@ -143,6 +147,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "build_cube": "cube.building",
     "check": "analysis.checks",
     "cite": "analysis.citation",
+    "compare": "analysis.comparison",
     "cube_coverage": "cube.opening",
     "design_storm": "analysis.design_storms",
     "kostra": "analysis.kostra",
@@ -164,6 +169,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "over_areas": "analysis.api",
     "place": "geography.towns",
     "plot": "plots.plotting",
+    "plot_comparison": "plots.comparison",
     "plot_coverage": "plots.coverage",
     "plot_series": "plots.series",
     "plot_storm": "plots.storms",

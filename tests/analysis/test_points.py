@@ -202,7 +202,7 @@ def test_two_points_of_one_name_are_refused(tmp_path: Path) -> None:
         ("lon,lat\n1\n", "row 1 has 1 values, and there are 2 columns"),
         ("lon,lat\n6.96,50.94\n6.96,\n", "lat of row 2 is '', not a number; write degrees as 12.37 or 12,37"),
         ("lon;lat\n1.006,96;50\n", "lon of row 1 is '1.006,96', not a number"),
-        ("lon,lat\n", "write a line of column names and a line for each point"),
+        ("lon,lat\n", "write a line of column names and a line for each row"),
     ],
 )
 def test_a_csv_that_is_not_of_points_says_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:

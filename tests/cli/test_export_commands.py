@@ -60,8 +60,59 @@ def test_export_writes_points_as_a_table(data: str, tmp_path: Path, capsys: pyte
     code = main(["export", data, "--points", str(tmp_path / "points.csv"), "--output", str(tmp_path / "rain.csv")])
 
     assert code == 0
-    assert "6 times, UTC, the ends of their intervals" in capsys.readouterr().out
+    assert "6 times, end of the interval, UTC" in capsys.readouterr().out
     assert "time,Köln\n" in (tmp_path / "rain.csv").read_text("utf-8")
+
+
+def test_export_writes_local_times_of_a_span_for_german_excel(data: str, tmp_path: Path) -> None:
+    """`--from` and `--to` are times of `--timezone`; `--sep` and `--decimal` are those of `export`."""
+    path = tmp_path / "rain.csv"
+    span = ["--from", "2020-06-13T02:00", "--to", "2020-06-13T02:10", "--timezone", "Europe/Berlin"]
+
+    assert (
+        main(["export", data, "--place", "Köln", *span, "--sep", ";", "--decimal", ",", "--output", str(path)])
+        == 0
+    )
+
+    assert path.read_text("utf-8-sig").splitlines()[1:] == [
+        "time;date;Köln",
+        "2020-06-13T02:05:00+02:00;2020-06-13;0,05",
+        "2020-06-13T02:10:00+02:00;2020-06-13;0,1",
+    ]
+
+
+def test_export_sums_local_days(data: str, tmp_path: Path) -> None:
+    """`--period` with `--timezone` writes the days of `accumulate`."""
+    path = tmp_path / "rain.csv"
+    words = ["--place", "Köln", "--period", "1D", "--timezone", "Europe/Berlin", "--min-coverage", "0"]
+
+    assert main(["export", data, *words, "--output", str(path)]) == 0
+
+    rows = [line.split(",")[:2] for line in path.read_text("utf-8").splitlines()[2:]]
+    assert rows == [["2020-06-13T00:00:00+02:00", "2020-06-13"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--from", "yesterday"], "'yesterday' is not a time: write it as 2020-06-13"),
+        (["--from", "2021"], "'2021' is not a time"),
+        (["--from", "2021-01-01"], "choose some from 2020-06-12 23:55 UTC to 2020-06-13 00:25 UTC"),
+        (["--from", "2020-06-14", "--to", "2020-06-13"], "is not before --to 2020-06-13"),
+        (["--from", "2020-10-25T02:30", "--timezone", "Europe/Berlin"], "is twice on the clock of Europe/Berlin"),
+        (["--timezone", "Berlin"], "unknown --timezone Berlin"),
+        (["--decimal", ","], "choose --sep ; as German Excel has it"),
+    ],
+)
+def test_a_wrong_span_or_style_of_a_table_is_one_sentence(
+    words: list[str], text: str, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message names the option, the value and what is possible; nothing is written."""
+    assert main(["export", data, "--place", "Köln", *words, "--output", str(tmp_path / "rain.csv")]) == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+    assert not (tmp_path / "rain.csv").exists()
 
 
 def test_export_grid_writes_a_models_rain_and_describes_it(

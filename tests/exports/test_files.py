@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,12 @@ def test_netcdf(data: xr.Dataset, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "name", "error", "text"),
     [
-        (DS, "a.xlsx", SettingsError, r"cannot write a\.xlsx: choose one of the suffixes \.csv, \.parquet, \.tif"),
+        (
+            DS,
+            "a.xls",
+            SettingsError,
+            r"cannot write a\.xls: choose one of the suffixes \.csv, \.parquet, \.xlsx, \.tif",
+        ),
         (DS, "a.csv", SeriesError, "'YW' holds fields, and a table needs series"),
         (POINTS, "a.tif", SeriesError, r"not \(time, y, x\)"),
         (DS.YW, "a.nc", SeriesError, "export needs a Dataset, not a DataArray"),
@@ -106,6 +112,98 @@ def test_invalid_exports(data: Any, name: str, error: type[Exception], text: str
     """Fields are not a table, series are not a map, and an unknown kind of file lists the known ones."""
     with pytest.raises(error, match=text):
         export(data, tmp_path / name)
+
+    assert not list(tmp_path.iterdir())
+
+
+def ending(*ends: str) -> xr.Dataset:
+    """Return amounts whose intervals end at some times, UTC."""
+    times = np.array(ends, "datetime64[ns]")
+    values = np.arange(len(ends), dtype=np.float32)[:, None]
+    attrs = {"units": "mm", "cell_methods": "time: sum"}
+    return xr.Dataset({"YW": (("time", "point"), values, attrs)}, {"time": times, "point": ["a"]})
+
+
+def test_local_times_have_offsets_and_the_day_of_their_interval(tmp_path: Path) -> None:
+    """The hour that occurs twice has two offsets, and an interval that ends at midnight is of the day before."""
+    rain = ending("2020-06-13T22:00", "2020-06-13T22:30", "2020-10-25T00:00", "2020-10-25T01:00")
+
+    path = export(rain, tmp_path / "a.csv", timezone="Europe/Berlin")
+
+    table = pd.read_csv(path, comment="#")
+    assert table["time"].tolist() == [
+        "2020-06-14T00:00:00+02:00",
+        "2020-06-14T00:30:00+02:00",
+        "2020-10-25T02:00:00+02:00",
+        "2020-10-25T02:00:00+01:00",
+    ]
+    assert table["date"].tolist() == ["2020-06-13", "2020-06-14", "2020-10-25", "2020-10-25"]
+    assert json.loads(path.read_text("utf-8").splitlines()[0][2:])["time"] == "end of the interval, Europe/Berlin"
+
+
+def test_days_of_a_zone_are_written_with_its_offset(tmp_path: Path) -> None:
+    """Days of Berlin begin at its midnight, also without timezone=; another zone is refused."""
+    days = accumulate(POINTS, "1D", timezone="Europe/Berlin", min_coverage=0)
+
+    for zone in (None, "Europe/Berlin"):
+        table = pd.read_csv(export(days, tmp_path / "a.csv", timezone=zone), comment="#")
+        assert table["time"].tolist() == ["2020-06-13T00:00:00+02:00"]
+    stamps = pd.read_parquet(export(days, tmp_path / "a.parquet")).index
+    assert stamps[0] == pd.Timestamp("2020-06-13", tz="Europe/Berlin")
+    with pytest.raises(
+        SettingsError, match=r"days or longer periods of Europe/Berlin, and timezone='UTC' would cut"
+    ):
+        export(days, tmp_path / "b.csv", timezone="UTC")
+
+
+def test_a_csv_for_german_excel(tmp_path: Path) -> None:
+    """Decimal commas, semicolons, the mark of UTF-8, and metadata in one cell; the values are the same."""
+    named = POINTS.assign_attrs(note="one; two")
+
+    path = export(named, tmp_path / "a.csv", decimal=",", sep=";")
+
+    head = path.read_bytes().splitlines()[0]
+    assert head.startswith(b"\xef\xbb\xbf# {")
+    assert b";" not in head
+    assert json.loads(head.decode("utf-8-sig")[2:])["attributes"]["note"] == "one; two"
+    table = pd.read_csv(path, comment="#", sep=";", decimal=",", index_col="time")
+    assert list(table) == ["Köln", "b"]
+    np.testing.assert_allclose(table.to_numpy(), POINTS.YW.values, rtol=1e-6)
+
+
+def test_excel(tmp_path: Path) -> None:
+    """A sheet has times, offsets, days and numbers, empty where missing; another one the metadata."""
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra xlsx is not installed")
+
+    path = export(POINTS, tmp_path / "a.xlsx", timezone="Europe/Berlin")
+
+    book = openpyxl.load_workbook(path)
+    head, *rows = book["YW"].iter_rows(values_only=True)
+    assert head == ("time", "offset", "date", "Köln", "b")
+    assert rows[0][:3] == (dt.datetime(2020, 6, 13, 2, 5), "+02:00", dt.datetime(2020, 6, 13))  # noqa: DTZ001 - local
+    found = np.array([[np.nan if value is None else value for value in row[3:]] for row in rows])
+    np.testing.assert_allclose(found, POINTS.YW.values, rtol=1e-6)
+    about = dict(book["about"].iter_rows(values_only=True))
+    assert about["time"] == "end of the interval, Europe/Berlin"
+    assert json.loads(about["attributes_of_variable"])["units"] == "mm"
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "text"),
+    [
+        ("a.csv", {"timezone": "Berlin"}, "unknown timezone='Berlin': write it as"),
+        ("a.nc", {"timezone": "UTC"}, r"timezone='UTC' is for \.csv, \.parquet, \.xlsx: leave it out for \.nc"),
+        ("a.dat", {"tz": "UTC", "label": "start", "timezone": "UTC"}, "leave it out for swmm"),
+        ("a.parquet", {"sep": ";"}, r"decimal= and sep= are for \.csv: leave them out for \.parquet"),
+        ("a.csv", {"decimal": ","}, 'choose sep=";" as German Excel has it'),
+        ("a.csv", {"decimal": "x"}, 'not a decimal sign: choose "." or ","'),
+        ("a.csv", {"sep": "|"}, 'does not separate columns: choose ",", ";" or a tab'),
+    ],
+)
+def test_invalid_styles_of_tables(name: str, more: dict[str, Any], text: str, tmp_path: Path) -> None:
+    """The message has the value and what is possible, and nothing is written."""
+    with pytest.raises(SettingsError, match=text):
+        export(POINTS, tmp_path / name, **more)
 
     assert not list(tmp_path.iterdir())
 

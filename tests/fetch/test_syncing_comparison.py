@@ -15,7 +15,7 @@ from radar_nb.dwd.catalogue import Missing, Plan, RemoteArchive
 from radar_nb.dwd.months import Month
 from radar_nb.dwd.products import product
 from radar_nb.errors import CorruptArchive
-from radar_nb.fetch.syncing import Local, Standing, SyncFinding, SyncPlan, compare
+from radar_nb.fetch.syncing import Local, Standing, SyncFinding, SyncPlan, standing_of
 from radar_nb.runtime.files import Sidecar
 
 MAY, JUNE = Month(2020, 5), Month(2020, 6)
@@ -86,7 +86,7 @@ def noted(
 )
 def test_each_comparison_has_one_result(archive: RemoteArchive | None, local: Local, standing: Standing) -> None:
     """Local size and date, the note and the listing decide; each case has one result."""
-    assert compare(archive, local) == standing
+    assert standing_of(archive, local) == standing
 
 
 @given(
@@ -98,7 +98,7 @@ def test_a_listing_of_the_same_file_never_differs(moment: datetime, size: int) -
     moment = moment.replace(tzinfo=UTC, microsecond=0)
     archive = listed(size, moment.replace(second=0))
 
-    assert compare(archive, Local(size=size, note=noted(size, moment))) == "same"
+    assert standing_of(archive, Local(size=size, note=noted(size, moment))) == "same"
 
 
 def _finding(standing: Standing, name: str = "june.tar", *, month: Month = JUNE, **local: int) -> SyncFinding:

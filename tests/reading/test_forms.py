@@ -123,5 +123,7 @@ def test_ascii_of_two_products_is_two_series(tmp_path: Path) -> None:
     name, data = next(iter(grids().items()))
     (folder / name.replace("RW", "YW")).write_bytes(data)
 
-    with pytest.raises(SeriesError, match="unlike"):
+    with pytest.raises(
+        SeriesError, match=r"holds 2 products, RW \(3 frames\), YW \(1 frame\): choose one, such as variables='RW'"
+    ):
         rn.open_dataset(folder, progress=False)

@@ -9,12 +9,14 @@ Heavy rain: `moving_sums` (windows), `extremes` (maxima, thresholds; `stored_ext
 Forecasts: `verification` compares them with an analysis, `nowcast` answers from the newest one, `until_now` adds
 up to now. `citation` names the data's source. The room may import `cube`, `reading` and the rooms below them; it
 draws nothing.
+`comparison` holds radar against gauges, which `gauge_tables` reads.
 """
 
 __all__ = [
     "api",
     "checks",
     "citation",
+    "comparison",
     "design_storms",
     "events",
     "extremes",

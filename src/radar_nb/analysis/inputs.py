@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from difflib import get_close_matches
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,8 @@ from radar_nb.errors import SeriesError, StorageError
 from radar_nb.reading.forecasts import as_series, issue_of
 from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
 from radar_nb.reading.opening import open_dataset
-from radar_nb.reading.sources import is_cube
+from radar_nb.reading.series import product_counts
+from radar_nb.reading.sources import find_frames, is_cube
 from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
@@ -249,6 +250,12 @@ def cut_dataset(store: Any, **options: Any) -> xr.Dataset:
     from radar_nb.cube.opening import open_cube  # noqa: PLC0415 - zarr is loaded where there is a cube
 
     return open_cube(store, chunks=None, **options)
+
+
+def products_in(source: Any, *, errors: Literal["raise", "report"], progress: bool | Reporter) -> tuple[str, ...]:
+    """Return the names of the products whose frames a source holds: see `open_dataset`."""
+    frames, _ = find_frames(source, errors=errors, progress=progress)
+    return tuple(product_counts(frames))
 
 
 def dataset_of(data: Any, *, progress: bool | Reporter, **options: Any) -> xr.Dataset | xr.DataArray:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.inputs import amount_of
+from radar_nb.analysis.inputs import amount_of, variable_of
 from radar_nb.analysis.periods import make_periods
 from radar_nb.analysis.tallies import FRAMES_LIMIT, CodeTally, FlagTally, Tally, Totals, ValueTally, Wanted
 from radar_nb.errors import SettingsError
 from radar_nb.reading.forecasts import issue_of
 from radar_nb.reading.intervals import ends_of, keep_interval
+from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from numpy.typing import NDArray
 
@@ -365,3 +366,27 @@ def of_day(series: xr.Dataset, day: date, *, timezone: str = "UTC", day_begin: s
     if not (here := days == np.datetime64(day, "D")).any():
         raise SettingsError(f"the data have no interval of {day}: choose a day from {days[0]} to {days[-1]}")
     return series.isel(time=np.flatnonzero(found.of_step == int(here.argmax())))
+
+
+def between(series: xr.Dataset, first: datetime | None = None, last: datetime | None = None) -> xr.Dataset:
+    """Return the intervals between two times, UTC: those that begin at or after the first, and end by the last.
+
+    Raises
+    ------
+    SettingsError
+        There are none; the message has the time that the data cover.
+    """
+    variable = variable_of(series)
+    ends = ends_of(variable)
+    begins = ends - np.timedelta64(60 * int(variable.attrs.get("interval_minutes") or 0), "s")
+    kept = np.ones(ends.shape, bool)
+    if first is not None:
+        kept &= begins >= np.datetime64(first.replace(tzinfo=None), "s")
+    if last is not None:
+        kept &= ends <= np.datetime64(last.replace(tzinfo=None), "s")
+    if not kept.any():
+        raise SettingsError(
+            f"the data have no interval between these times: choose some from {human_time(begins[0])} to "
+            f"{human_time(ends[-1])}"
+        )
+    return series.isel(time=np.flatnonzero(kept))

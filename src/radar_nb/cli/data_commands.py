@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -160,10 +162,33 @@ def _info(options: argparse.Namespace) -> int:
             )
         show(options, rn.product(name).table())
         return 0
-    facts = facts_of(open_data(options))
-    text = "\n".join(f"{name:>16}  {fact}" for name, fact in facts.items())
-    say(json.dumps(facts, indent=1) if options.json else text)
-    return 0
+    several, bad = [], []
+    for one in (each := _each_product(options)):
+        try:
+            several.append(facts_of(open_data(one)))
+        except RadarNbError as error:
+            if len(each) == 1:
+                raise
+            bad.append(f"{one.variables}: {one.parser.in_options(str(error)).splitlines()[-1].strip()}")
+    texts = ["\n".join(f"{name:>16}  {fact}" for name, fact in facts.items()) for facts in several]
+    say(json.dumps(several if len(each) > 1 else several[0], indent=1) if options.json else "\n\n".join(texts))
+    for text in bad:
+        say(f"radar-nb: {text}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def _each_product(options: argparse.Namespace) -> list[argparse.Namespace]:
+    """Return the options once for each product of the source."""
+    from radar_nb.analysis.inputs import is_cube, products_in  # noqa: PLC0415
+
+    source = source_of(options)
+    if options.variables is not None or is_cube(source) or (isinstance(source, str) and "://" in source):
+        return [options]
+    found = []
+    for name in products_in(source, errors=options.errors, progress=True):
+        found.append(copy(options))
+        found[-1].variables = name
+    return found
 
 
 def facts_of(ds: xr.Dataset) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import radar_nb as rn
-from radar_nb.cli.data_commands import add_reading, open_address, open_data, reading_of, source_of
+from radar_nb.cli.data_commands import add_reading, open_data
+from radar_nb.cli.places import AREAS, POINTS, add_coverage, add_days, add_places, add_span, read_series
 from radar_nb.cli.terminal import say
 from radar_nb.runtime.files import user_path
 
@@ -23,19 +24,22 @@ def add_export_commands(add: Callable[..., Parser]) -> None:
     export = add("export", _export, "Write series of points or areas to a file, such as the rain file of a model.")
     export.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
     add_reading(export)
-    places = export.add_mutually_exclusive_group(required=True)
-    places.add_argument(
-        "--areas", metavar="FILE", help="polygons, such as subcatchments: GeoPackage, Shapefile, ..."
-    )
-    places.add_argument(
-        "--points", metavar="FILE", help="points: CSV with name, lon, lat (or name;Länge;Breite), or shapes"
-    )
-    export.add_argument("--names", metavar="COLUMN", help="column with the names of the areas or points")
-    export.add_argument("--min-coverage", metavar="SHARE", type=float, default=0.95,
-                        help="missing where less than this share of an area is known (0.95)")  # fmt: skip
+    add_places(export, AREAS, POINTS)
+    add_span(export)
+    export.add_argument("--period", metavar="LENGTH", help="sums, such as 1h or 1D (as measured)")
+    add_coverage(export)
     export.add_argument("--format", metavar="NAME", help="format of a model: swmm, hystem-extran, ... (by suffix)")
-    export.add_argument("--tz", metavar="ZONE", help="zone of the times, without summer time: UTC+1, UTC")
-    export.add_argument("--label", choices=("start", "end"), help="edge of the interval that a time is")
+    export.add_argument(
+        "--tz", metavar="ZONE", help="of a model: zone of its times, without summer time: UTC+1, UTC"
+    )
+    export.add_argument(
+        "--label", choices=("start", "end"), help="of a model: edge of the interval that a time is"
+    )
+    add_days(export, timezone=None)
+    export.add_argument("--decimal", metavar="SIGN", default=".", help="of a CSV: . or , (.)")
+    export.add_argument(
+        "--sep", metavar="SIGN", default=",", help="of a CSV: what separates columns, such as ; (,)"
+    )
     export.add_argument(
         "--gaps", choices=("error", "zero"), help="refuse missing intervals, or write them as 0 mm"
     )
@@ -59,15 +63,19 @@ def add_export_commands(add: Callable[..., Parser]) -> None:
 def _export(options: argparse.Namespace) -> int:
     from radar_nb.exports.api import series_format  # noqa: PLC0415 - xarray is loaded when data are read
     from radar_nb.exports.series_files import write_series  # noqa: PLC0415 - the same
+    from radar_nb.exports.tables import TableStyle, times_are  # noqa: PLC0415 - the same
 
     target = user_path(options.path)
     form = series_format(target, options.format)
     choices = {name: getattr(options, name) for name in ("tz", "label", "gaps")}
+    style = {name: getattr(options, name) for name in ("timezone", "decimal", "sep")}
     if form is None:
+        looks = TableStyle(**style)
+        looks.check(target.suffix.lower())
         series = _series(options)
-        rn.export(series, target, **choices)
+        rn.export(series, target, **choices, **style)
         name = next(str(name) for name in series.data_vars if name != "coverage")
-        say(f"{target}: {name}, {series.sizes['time']} times, UTC, the ends of their intervals")
+        say(f"{target}: {name}, {series.sizes['time']} times, {times_are(series, looks)}")
         return 0
     form.check_choices(choices["tz"], choices["label"])  # before hours of reading
     say(f"{target}: {write_series(_series(options), target, form, **choices).sentence}")
@@ -75,13 +83,13 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _series(options: argparse.Namespace) -> xr.Dataset:
-    source, more = source_of(options), reading_of(options)
-    data: Any = source
-    if isinstance(source, str) and "://" in source:
-        data, more = open_address(source), {}
-    if options.areas is not None:
-        return rn.over_areas(data, options.areas, names=options.names, min_coverage=options.min_coverage, **more)
-    return rn.at_points(data, options.points, names=options.names, **more)
+    series = read_series(options)
+    if options.period is None:
+        return series
+    clock = {"timezone": options.timezone or "UTC", "day_begin": options.day_begin}
+    if options.period.endswith(("h", "min")):
+        clock["timezone"] = "UTC"  # hours are the same in every zone, and on the clock one occurs twice
+    return rn.accumulate(series, options.period, min_coverage=options.min_coverage, **clock)
 
 
 def _export_grid(options: argparse.Namespace) -> int:

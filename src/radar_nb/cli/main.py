@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
+from radar_nb.cli.analysis_commands import add_analysis_commands
 from radar_nb.cli.archive_commands import add_archive_commands
 from radar_nb.cli.cube_commands import add_cube
 from radar_nb.cli.data_commands import add_data_commands
@@ -29,6 +30,7 @@ From months to a map:
   radar-nb plot data --time 2020-06-13T15:25   draw a map straight from the archives
   radar-nb accumulate data --to total.nc       sum everything, straight from the archives
   radar-nb points data --place Leipzig         how much fell at a place; areas: on a catchment
+  radar-nb events data --threshold 5           which storms there were; exceedance: how often
   radar-nb cube build YW.zarr data             store years as one array that answers in milliseconds
 
 Now:
@@ -103,6 +105,7 @@ def make_parser() -> Parser:
     add_archive_commands(add)
     add_data_commands(add)
     add_place_commands(add)
+    add_analysis_commands(add)
     add_export_commands(add)
     add_present_commands(add)
     cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair, upgrade.")

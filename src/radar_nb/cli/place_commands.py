@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import radar_nb as rn
-from radar_nb.cli.data_commands import add_reading, open_address, reading_of, source_of
+from radar_nb.cli.data_commands import add_reading
+from radar_nb.cli.places import AREAS, POINTS, add_coverage, add_days, add_places, add_span, read_series
 from radar_nb.cli.terminal import say
-from radar_nb.errors import SettingsError
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_time
 from radar_nb.runtime.zones import find_zone
@@ -40,28 +39,18 @@ def add_place_commands(add: Callable[..., Parser]) -> None:
     for command in (points, areas):
         command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
         add_reading(command)
-    which = points.add_mutually_exclusive_group(required=True)
-    which.add_argument("--place", metavar="TOWN", nargs="+", help="towns, such as Leipzig")
-    which.add_argument("--lonlat", metavar=("LON", "LAT"), nargs=2, type=float, help="a point in degrees")
-    which.add_argument(
-        "--points", metavar="FILE", help="points: CSV with name, lon, lat (or name;Länge;Breite), or shapes"
-    )
-    points.add_argument("--method", choices=("nearest", "mean3x3", "bilinear"), default="nearest",
-                        help="one cell, nine, or four weighted by distance (nearest)")  # fmt: skip
-    areas.add_argument("--areas", metavar="FILE", required=True,
-                       help="polygons, such as catchments: GeoPackage, Shapefile, ...")  # fmt: skip
+    add_places(points, POINTS)
+    add_places(areas, AREAS)
     for command in (points, areas):
-        command.add_argument("--names", metavar="COLUMN", help="column with the names")
         command.add_argument("--period", metavar="LENGTH", help="such as 1h, 1D, 1M or YS (the whole time)")
         command.add_argument(
             "--day", metavar="DATE", help="only this day, such as 2020-06-13; by --period, or in all"
         )
-        command.add_argument("--timezone", metavar="ZONE", default="UTC",
-                             help="whose days, and of the times shown, such as Europe/Berlin (UTC)")  # fmt: skip
-        command.add_argument("--day-begin", metavar="HH:MM", default="00:00",
-                             help="when days begin; 05:50 for DWD's gauges (00:00)")  # fmt: skip
-        command.add_argument("--min-coverage", metavar="SHARE", type=float, default=0.95,
-                             help="missing where less than this share was measured (0.95)")  # fmt: skip
+        add_span(command)
+        add_days(command)
+        command.add_argument("--label", choices=("begin", "end"),
+                             help="edge that names a period (begin of days, end of hours)")  # fmt: skip
+        add_coverage(command)
 
 
 class PlaceAmount(NamedTuple):
@@ -74,40 +63,20 @@ class PlaceAmount(NamedTuple):
 
 
 def _points(options: argparse.Namespace) -> int:
-    points: Any = options.place or options.points
-    if options.lonlat:
-        points = {f"{options.lonlat[0]:g} {options.lonlat[1]:g}": tuple(options.lonlat)}
-    data, more = _source(options)
-    read = {"method": options.method, "names": options.names, **more}
-    return _answer(options, lambda: rn.at_points(data, points, **read), "point")
+    return _answer(options, "point")
 
 
 def _areas(options: argparse.Namespace) -> int:
-    data, more = _source(options)
-    read = {"names": options.names, "min_coverage": options.min_coverage, **more}
-    return _answer(options, lambda: rn.over_areas(data, options.areas, **read), "area")
+    return _answer(options, "area")
 
 
-def _source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
-    source = source_of(options)
-    if isinstance(source, str) and "://" in source:
-        return open_address(source), {}
-    return source, reading_of(options)
-
-
-def _answer(options: argparse.Namespace, read: Callable[[], xr.Dataset], along: str) -> int:
+def _answer(options: argparse.Namespace, along: str) -> int:
     """Read the series, add them up by period, and print them."""
-    find_zone(options.timezone)  # before hours of reading
-    day = _day(options.day)
-    series = read()
-    clock = {"timezone": options.timezone, "day_begin": options.day_begin}
-    if day is not None:
-        from radar_nb.analysis.totals import of_day  # noqa: PLC0415 - pandas is loaded when data are read
-
-        series = of_day(series, day, **clock)
+    series = read_series(options)
     if options.period is None and series[_variable(series)].attrs.get("units") != "mm":
         return _show_values(series, along, options)
-    period = options.period or ("1D" if day is not None else None)
+    clock = {name: getattr(options, name) for name in ("timezone", "day_begin", "label")}
+    period = options.period or ("1D" if options.day is not None else None)
     if period is not None and period.endswith(("h", "min")):
         clock["timezone"] = "UTC"  # hours are the same in every zone, and on the clock one occurs twice
     totals = rn.accumulate(series, period, min_coverage=options.min_coverage, **clock)
@@ -152,13 +121,6 @@ def _show_values(series: xr.Dataset, along: str, options: argparse.Namespace) ->
     shown = tuple((row["time"], row["place"], text) for row, text in zip(rows, texts, strict=True))
     say(Table(title=title, columns=(f"time ({options.timezone})", along, "value"), rows=shown))
     return 0
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"--day {text} is not a date: write it as 2020-06-13") from error
 
 
 def _amounts(totals: xr.Dataset, along: str, timezone: str, *, dated: bool) -> Iterator[PlaceAmount]:

@@ -9,4 +9,4 @@ complete or not at all. The room may import `analysis`, `plots`, `reading` and t
 sums.
 """
 
-__all__ = ["api", "grid_files", "rasters", "series_files"]
+__all__ = ["api", "grid_files", "rasters", "series_files", "tables"]

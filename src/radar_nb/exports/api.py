@@ -9,7 +9,7 @@ import xarray as xr
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.exports.rasters import geotiff_bytes, netcdf_bytes
 from radar_nb.exports.series_files import FORMATS, write_series
-from radar_nb.exports.tables import csv_bytes, parquet_bytes
+from radar_nb.exports.tables import TableStyle, csv_bytes, parquet_bytes, xlsx_bytes
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.files import replacing, user_path
@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from radar_nb.exports.series_files import Gaps
     from radar_nb.exports.series_format import SeriesFormat
 
-_WRITERS: dict[str, Callable[[xr.Dataset], bytes]] = {
+_TABLES: dict[str, Callable[[xr.Dataset, TableStyle], bytes]] = {
     ".csv": csv_bytes,
     ".parquet": parquet_bytes,
+    ".xlsx": xlsx_bytes,
+}
+_FIELDS: dict[str, Callable[[xr.Dataset], bytes]] = {
     ".tif": geotiff_bytes,
     ".tiff": geotiff_bytes,
     ".nc": netcdf_bytes,
 }
-"""Writers of what says itself that its times are the ends of intervals, UTC."""
+"""Writers of what says itself what its times are."""
 _WEB = (".png", ".kmz", ".kml", ".geojson")
 """Suffixes of maps for the web."""
 
@@ -48,12 +51,15 @@ def export(
     crs: Any = None,
     classes: Sequence[float] | None = None,
     cmap: str | Colormap | None = None,
+    timezone: str | None = None,
+    decimal: str = ".",
+    sep: str = ",",
 ) -> Path:
     """Write a Dataset to a file that other programs read; the file name's suffix selects the format.
 
-    - `.csv`, `.parquet`: series at points or of areas, one column each. The CSV starts with `#` lines that hold
-      the metadata as JSON; Parquet holds them in its schema under `radar_nb`. Columns other than the first
-      variable's are named `coverage:...`.
+    - `.csv`, `.parquet`, `.xlsx`: series at points or of areas, one column each, in UTC or local times. The CSV
+      starts with a `#` line that holds the metadata as JSON; Parquet holds them in its schema under `radar_nb`,
+      Excel in a second sheet. Columns other than the first variable's are named `coverage:...`.
     - `.tif`, `.tiff`: fields as a cloud-optimised GeoTIFF, north up, one band a time step, NaN where missing,
       with projection, unit and times. With `crs=3857`, the projection of maps on the web, each pixel has the value
       of the cell it lies in, so that no value is made up.
@@ -94,6 +100,12 @@ def export(
         Of a GeoTIFF; DWD's projection by default.
     classes, cmap
         Of a `.png`, `.kmz`, `.kml` or `.geojson`, as in `plot`.
+    timezone : str, optional
+        Zone of the times in a table, such as "Europe/Berlin": each is written with its offset, so that the hour
+        that occurs twice in autumn is unambiguous, and a column `date` is the local day in which the interval
+        ends, midnight included, as in `accumulate`. In Excel the offset is a column.
+    decimal, sep : str
+        Decimal sign and separator of a CSV: `decimal=",", sep=";"` for German Excel.
 
     Returns
     -------
@@ -102,8 +114,8 @@ def export(
     Raises
     ------
     SettingsError
-        The suffix or format is unknown, the zone or label is not stated or not possible, or a library for the
-        format is missing.
+        The suffix or format is unknown, the zone or label is not stated or not possible, rows are days of another
+        zone, or a library for the format is missing.
     SeriesError
         Fields cannot be written as CSV, nor series as GeoTIFF; a model's format cannot hold the names, the
         interval, the gaps or an amount; the values are not amounts in mm; or `interval_minutes` is out of date
@@ -114,14 +126,17 @@ def export(
     Examples
     --------
     >>> export(daily, "daily.parquet")  # doctest: +SKIP
+    >>> export(daily, "daily.csv", timezone="Europe/Berlin", decimal=",", sep=";")  # doctest: +SKIP
     >>> export(over_areas(ds, "subcatchments.gpkg"), "rain.dat", tz="UTC+1")  # doctest: +SKIP
     """
     target = user_path(path)
     if not isinstance(data, xr.Dataset):
         raise SeriesError(f"export needs a Dataset, not a {type(data).__name__}: call da.to_dataset() first")
-    web = _is_web(target, format)
+    web, suffix = _is_web(target, format), target.suffix.lower()
     _check_choices(target, web=web, crs=crs, classes=classes, cmap=cmap)
+    style = TableStyle(timezone=timezone, decimal=decimal, sep=sep)
     if (form := None if web else series_format(target, format)) is not None:
+        style.check(form.name)
         write_series(data, target, form, tz=tz, label=label, gaps=gaps)
         return target
     if (tz, label, gaps) != (None, None, None):
@@ -129,7 +144,8 @@ def export(
             f"tz=, label= and gaps= are for formats of models: leave them out for {target.suffix}, whose times "
             "are the ends of intervals in UTC, or choose a format="
         )
-    if target.suffix.lower() != ".nc":
+    style.check(suffix)
+    if suffix != ".nc":
         data = as_series(data)
     for variable in data.data_vars.values():
         interval_of(variable, data)
@@ -138,7 +154,10 @@ def export(
 
         write_web(WebFields.of(data, classes=classes, cmap=cmap), target, isolines=format == "isolines")
         return target
-    written = _WRITERS[target.suffix.lower()](data) if crs is None else geotiff_bytes(data, crs)
+    if crs is not None:
+        written = geotiff_bytes(data, crs)
+    else:
+        written = _TABLES[suffix](data, style) if suffix in _TABLES else _FIELDS[suffix](data)
     with replacing(target) as file:
         file.write(written)
     return target
@@ -181,8 +200,8 @@ def series_format(target: Path, name: str | None) -> SeriesFormat | None:
         return FORMATS[name]
     by_suffix = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
     suffix = target.suffix.lower()
-    if suffix not in {*_WRITERS, *by_suffix}:
-        known = ", ".join([*_WRITERS, *_WEB, *by_suffix])
+    if suffix not in {*_TABLES, *_FIELDS, *by_suffix}:
+        known = ", ".join([*_TABLES, *_FIELDS, *_WEB, *by_suffix])
         raise SettingsError(
             f"cannot write {target.name}: choose one of the suffixes {known}, or "
             f"for a model format={'|'.join(FORMATS)}"

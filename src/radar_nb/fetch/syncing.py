@@ -274,7 +274,7 @@ class Local:
     note: Sidecar | None = None
 
 
-def compare(listed: RemoteArchive | None, local: Local) -> Standing:
+def standing_of(listed: RemoteArchive | None, local: Local) -> Standing:
     """Return how a file on the disk compares with the server's; at least one of the two exists.
 
     If size and date agree with the note, the server need not be asked: a listing has both, the date to the minute.
@@ -288,7 +288,7 @@ def compare(listed: RemoteArchive | None, local: Local) -> Standing:
 
     Examples
     --------
-    >>> compare(None, Local(size=10))
+    >>> standing_of(None, Local(size=10))
     'unlisted'
     """
     note = local.note
@@ -564,7 +564,7 @@ def _find(
         part=part.size if part else None,
         note=read_sidecar(path) if whole else None,
     )
-    standing = compare(archive if listed else None, local)
+    standing = standing_of(archive if listed else None, local)
     return SyncFinding(archive=archive, path=path, standing=standing, local=local, on_server=listed)
 
 

@@ -57,26 +57,37 @@ def read_point_csv(path: Path, names: str | None = None) -> PointTable:
     NothingFound
         The file cannot be read.
     """
+    return point_table(read_csv_columns(path, "points"), names, place=f"{path} are")
+
+
+def read_csv_columns(path: Path, what: str) -> dict[str, list[str]]:
+    """Return the columns of a CSV as texts: see `read_point_csv`; `what` they are, for messages.
+
+    Raises
+    ------
+    SettingsError
+        There are no rows, or they differ in length.
+    NothingFound
+        The file cannot be read.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise NothingFound(f"{path} cannot be read ({error.strerror}): pass a CSV of points") from error
+        raise NothingFound(f"{path} cannot be read ({error.strerror}): pass a CSV of {what}") from error
     lines = [line for line in _decoded(data).splitlines() if line.strip() and not line.startswith("#")]
     if len(lines) < 2:
-        raise SettingsError(f"{path} are not points: write a line of column names and a line for each point")
+        raise SettingsError(f"{path} are not {what}: write a line of column names and a line for each row")
     separator = max(";\t,", key=lines[0].count)
     head, *rows = csv.reader(lines, delimiter=separator)
-    columns: dict[str, list[str]] = {}
-    for at, title in enumerate(head):
-        try:
-            columns[title.strip()] = [row[at].strip() for row in rows]
-        except IndexError as error:
-            short = next(number for number, row in enumerate(rows, 1) if len(row) <= at)
-            raise SettingsError(
-                f"{path} are not points: row {short} has {len(rows[short - 1])} values, and there are {len(head)} "
-                "columns; write an empty value for what is unknown"
-            ) from error
-    return point_table(columns, names, place=f"{path} are")
+    if short := next((number for number, row in enumerate(rows, 1) if len(row) < len(head)), 0):
+        raise SettingsError(
+            f"{path} are not {what}: row {short} has {len(rows[short - 1])} values, and there are {len(head)} "
+            "columns; write an empty value for what is unknown"
+        )
+    columns = zip(*(row[: len(head)] for row in rows), strict=True)
+    return {
+        title.strip(): [value.strip() for value in column] for title, column in zip(head, columns, strict=True)
+    }
 
 
 def point_table(columns: Any, names: str | None = None, *, place: str = "these columns are") -> PointTable:

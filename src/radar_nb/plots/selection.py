@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.errors import SeriesError
+from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.forecasts import is_forecast, lead_index
 from radar_nb.reading.intervals import shown_interval
 from radar_nb.runtime.wording import human_time
+from radar_nb.runtime.zones import on_clock
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -170,11 +171,7 @@ def _in_zone(time: datetime | np.datetime64, zone: ZoneInfo) -> datetime | np.da
     local: Any = time if isinstance(time, datetime) else time.astype("datetime64[s]").item()
     if not isinstance(local, datetime) or local.tzinfo is not None:
         return time
-    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    if first.utcoffset() != second.utcoffset():
-        what = "twice" if str(first.utcoffset()) > str(second.utcoffset()) else "never"
-        raise SeriesError(
-            f"{local:%Y-%m-%d %H:%M} is {what} on the clock of {zone.key}, which changes in that hour: write the "
-            f"time with its offset, such as '{first.isoformat(timespec='minutes')}'"
-        )
-    return first
+    try:
+        return on_clock(local, zone)
+    except SettingsError as error:
+        raise SeriesError(f"{error}") from error

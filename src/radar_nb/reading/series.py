@@ -95,6 +95,24 @@ def of_products(frames: Frames, variables: str | Sequence[str] | None) -> Frames
     return frames.take(mask)
 
 
+def product_counts(frames: Frames) -> dict[str, int]:
+    """Return how many frames of each product there are, by name."""
+    counts: Counter[str] = Counter()
+    for kind, count in zip(*np.unique(frames.rows["kind"], return_counts=True), strict=True):
+        counts[frames.kinds[kind].header.product] += int(count)
+    return dict(sorted(counts.items()))
+
+
+def _refuse_several(frames: Frames) -> None:
+    """Raise an error if there are frames of several products."""
+    if len(counts := product_counts(frames)) > 1:
+        listed = ", ".join(f"{name} ({count} frame{'s' * (count != 1)})" for name, count in counts.items())
+        raise SeriesError(
+            f"the source holds {len(counts)} products, {listed}: choose one, such as "
+            f"variables={next(iter(counts))!r}"
+        )
+
+
 def _with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
     """Ignore and report frames whose header contradicts the interval in the table of products."""
     wrong = [
@@ -156,7 +174,7 @@ def _rest(frames: Frames, rows: NDArray[Any], of_row: NDArray[Any]) -> tuple[Pro
     """Report the number of further frames, the periods of each grid, and possible solutions."""
     problems = [Problem("SeriesError", f"and {rows.size} more")] if rows.size else []
     spans = []
-    for number in range(int(of_row.max()) + 1):
+    for number in np.unique(of_row):
         times = frames.rows["time"][of_row == number]
         kind = frames.kinds[frames.rows["kind"][(of_row == number).argmax()]]
         first, last = np.array([times.min(), times.max()], "datetime64[s]")
@@ -216,7 +234,10 @@ def make_series(
     SeriesError
         The source holds none of the variables, frames of several kinds, or no frame that ends at the time of day.
     """
-    frames, wrong = _with_true_interval(of_products(frames, variables))
+    frames = of_products(frames, variables)
+    if errors == "raise":
+        _refuse_several(frames)
+    frames, wrong = _with_true_interval(frames)
     frames, others = _of_one_kind(frames, any_grid=any_grid) if not wrong or errors == "report" else (frames, ())
     if errors == "raise":
         raise_problems(wrong or others)

@@ -13,6 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from numpy.typing import NDArray
+
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """The months as HTTP, server listings and axes abbreviate them, whatever the locale."""
 
@@ -111,3 +113,19 @@ def decimal(value: float) -> float:
     number = float(value)
     short = float(f"{number:.6g}")
     return short if abs(number - short) <= _LAST_BIT * abs(number) else number
+
+
+def short_decimals(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return `decimal` of each of many numbers; what is not finite stays.
+
+    Examples
+    --------
+    >>> short_decimals(np.array([0.01, 1 / 3, np.nan], np.float32)).tolist()
+    [0.01, 0.3333333432674408, nan]
+    """
+    numbers = np.asarray(values, np.float64)
+    usual = np.isfinite(numbers) & (numbers != 0)
+    tens = 10.0 ** (5 - np.floor(np.log10(np.abs(np.where(usual, numbers, 1.0)))))
+    short = np.rint(numbers * tens) / tens
+    near = np.abs(numbers - short) <= _LAST_BIT * np.abs(numbers)
+    return np.where(usual & near, short, numbers)

@@ -1,0 +1,294 @@
+"""The commands that analyse: exceedance, events, return-levels, check, compare. They print what Python returns."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import radar_nb as rn
+from radar_nb.cli.data_commands import add_reading, open_data, reading_of, save_picture, source_of
+from radar_nb.cli.places import (
+    AREAS,
+    POINTS,
+    add_coverage,
+    add_days,
+    add_places,
+    add_span,
+    has_places,
+    read_data,
+    read_series,
+)
+from radar_nb.cli.terminal import say, show
+from radar_nb.errors import SettingsError
+from radar_nb.runtime.files import user_path
+from radar_nb.runtime.table import Table
+from radar_nb.runtime.wording import human_time
+from radar_nb.runtime.zones import find_zone
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from zoneinfo import ZoneInfo
+
+    from radar_nb.cli.terminal import Parser
+
+_EDGES = ("begin", "end")
+_TITLES = {"threshold": "mm", "maximum": "largest mm", "time_of_maximum": "until", "coverage": "measured"}
+
+
+def add_analysis_commands(add: Callable[..., Parser]) -> None:
+    """Add the commands to the parser."""
+    exceedance = add(
+        "exceedance", _exceedance, "Count how often, and show when, rain reached thresholds.", json=True
+    )
+    events = add("events", _events, "List events of rain: when, how large, how much.", json=True)
+    levels = add(
+        "return-levels", _levels, "Show amounts of return periods at places, from years of data.", json=True
+    )
+    check = add(
+        "check", _check, "Look for gaps, frozen frames, spikes and spokes; exit with 1 for bad data.", json=True
+    )
+    compare = add("compare", _compare, "Compare radar with gauges: bias, correlation, hits and misses.", json=True)
+    for command in (exceedance, events, levels, check, compare):
+        command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
+        add_reading(command)
+    for command in (exceedance, events, check):
+        add_span(command)
+    add_places(exceedance, AREAS, POINTS, required=False)
+    exceedance.add_argument("--thresholds", metavar="MM", nargs="+", required=True,
+                            help="amounts, or dwd-heavy-rain or dwd-continuous-rain")  # fmt: skip
+    exceedance.add_argument(
+        "--duration", metavar="LENGTH", help="of the amounts, such as 15min or 1h (an interval)"
+    )
+    exceedance.add_argument("--period", metavar="LENGTH", help="count in each, such as 1D or YS (the whole time)")
+    exceedance.add_argument(
+        "--label", choices=_EDGES, help="edge that names a period (begin of days, end of hours)"
+    )
+    exceedance.add_argument("--independent", metavar="LENGTH",
+                            help="count storms that lie at least so far apart, such as 4h")  # fmt: skip
+    exceedance.add_argument("--output", metavar="FILE", type=user_path,
+                            help="netCDF to write; without places the counts of all cells")  # fmt: skip
+    add_days(exceedance)
+    add_coverage(exceedance)
+    events.add_argument(
+        "--threshold", metavar="MM", type=float, required=True, help="amount of an interval that is rain"
+    )
+    events.add_argument(
+        "--min-area", metavar="KM2", type=float, default=0.0, help="smallest area in one frame (0)"
+    )
+    events.add_argument(
+        "--min-gap", metavar="LENGTH", help="dry time that ends an event, such as 1h (an interval)"
+    )
+    events.add_argument("--min-duration", metavar="LENGTH", help="leave out shorter ones")
+    events.add_argument("--most", metavar="N", type=int, default=20, help="show those with the most water (20)")
+    add_days(events, begin=False)
+    add_places(levels, AREAS, POINTS)
+    levels.add_argument("--durations", metavar="LENGTH", nargs="+", default=["1h", "6h", "24h"],
+                        help="of the amounts (1h 6h 24h)")  # fmt: skip
+    levels.add_argument("--return-periods", metavar="YEARS", nargs="+", type=float,
+                        default=[2, 5, 10, 20, 50, 100],
+                        help="(2 5 10 20 50 100)")  # fmt: skip
+    levels.add_argument("--year", choices=("calendar", "hydro"), default="calendar",
+                        help="years from 1 January, or from 1 November (calendar)")  # fmt: skip
+    levels.add_argument("--fit", dest="method_of_fit", choices=("lmoments", "kostra"), default="lmoments",
+                        help="each duration by itself, or all together as KOSTRA-DWD-2020 (lmoments)")  # fmt: skip
+    add_coverage(levels)
+    check.add_argument("--hourly", metavar="PATH", help="RW of the same time, which sums of twelve YW must equal")
+    compare.add_argument("--gauges", metavar="FILE", required=True,
+                         help="CSV in mm: station_id, date, value; or date and a column a gauge")  # fmt: skip
+    compare.add_argument("--stations", metavar="FILE",
+                         help="where: CSV of station_id, lon, lat (columns of the gauges)")  # fmt: skip
+    compare.add_argument("--label", choices=("start", "end"), help="edge of the interval that a gauge's time is")
+    compare.add_argument("--timezone", metavar="ZONE",
+                         help="of times without offset: UTC, UTC+1 (MEZ all year), Europe/Berlin")  # fmt: skip
+    compare.add_argument("--parameter", metavar="NAME", help="parameter or column of a long table, of several")
+    compare.add_argument(
+        "--period", metavar="LENGTH", help="compare longer sums, such as 1D (the longer interval)"
+    )
+    compare.add_argument("--threshold", metavar="MM", type=float, default=0.1, help="from which it rains (0.1)")
+    compare.add_argument("--picture", metavar="FILE", type=user_path, help="draw a scatter and running sums")
+    add_coverage(compare)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value for JSON: times as UTC with Z, None for what is missing."""
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else f"{value.astype('datetime64[s]')}Z"
+    if hasattr(value, "isoformat"):  # of pandas
+        return None if value != value else f"{value.isoformat()}Z"  # noqa: PLR0124 - NaT
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _clock(value: Any, zone: ZoneInfo) -> str:
+    return "-" if value != value else human_time(np.datetime64(value), zone)  # noqa: PLR0124 - NaT
+
+
+def _exceedance(options: argparse.Namespace) -> int:
+    zone = find_zone(options.timezone)
+    thresholds: Any = options.thresholds
+    thresholds = thresholds[0] if thresholds[0].startswith("dwd-") else [_number(text) for text in thresholds]
+    names = ("duration", "period", "timezone", "day_begin", "label", "independent")
+    chosen = {name: getattr(options, name) for name in names}
+    if has_places(options):
+        found = rn.exceedance(read_series(options), thresholds, **chosen)
+    elif options.output is None:
+        raise SettingsError(
+            "counts of all cells are a map: choose --output, such as counts.nc, or places with --place"
+        )
+    else:
+        data, more = read_data(options)
+        found = rn.exceedance(data, thresholds, **chosen, **more)
+    if options.output is not None:
+        rn.export(found, options.output)
+        say(options.output)
+        return 0
+    name = str(next(iter(found.data_vars)))
+    along = "area" if options.areas is not None else "point"
+    wanted = [name, "first", "last", "maximum", "time_of_maximum", "coverage"]
+    rows = found[wanted].to_dataframe().reset_index().to_dict("records")
+    keys = [
+        key for key in ("time" if options.period else "", along, "threshold", *wanted) if key and key in rows[0]
+    ]
+    if options.json:
+        say(json.dumps([{key: _plain(row[key]) for key in keys} for row in rows], indent=1))
+        return 0
+    titles = {
+        name: "count",
+        "threshold": "mm",
+        "maximum": "largest mm",
+        "time_of_maximum": "until",
+        "coverage": "measured",
+    }
+    cells = tuple(tuple(_cell(key, row[key], name, zone) for key in keys) for row in rows)
+    note = "missing intervals count as 0 mm, so counts are lower bounds"
+    columns = tuple(titles.get(key, key) for key in keys)
+    say(
+        Table(
+            title=f"{name}: {found[name].attrs.get('long_name', 'count')}",
+            columns=columns,
+            rows=cells,
+            notes=(note,),
+        )
+    )
+    return 0
+
+
+def _cell(key: str, value: Any, count: str, zone: ZoneInfo) -> str:
+    if key in {"first", "last", "time_of_maximum"}:
+        return _clock(value, zone)
+    if key == "time":
+        return str(np.datetime64(value, "m")).replace("T", " ")
+    if key == "coverage":
+        return f"{100 * value:.4g} %"
+    return f"{value:.2f}" if key == "maximum" else f"{value:.0f}" if key == count else str(value)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"--thresholds {text} is not a number: pass mm, dwd-heavy-rain or dwd-continuous-rain"
+        ) from error
+
+
+def _events(options: argparse.Namespace) -> int:
+    zone = find_zone(options.timezone)
+    chosen = {name: getattr(options, name) for name in ("min_area", "min_gap", "min_duration")}
+    data, more = read_data(options)
+    if more:
+        data = _source(options)
+    table = rn.events(data, options.threshold, **chosen)
+    kept = table.loc[table["volume"].nlargest(options.most).index].sort_values(["begin", "end"])
+    records = kept.to_dict("records")
+    if options.json:
+        say(json.dumps([{key: _plain(value) for key, value in row.items()} for row in records], indent=1))
+        return 0
+    rows = tuple(
+        (
+            _clock(row["begin"], zone), _clock(row["end"], zone), f"{row['area']:,.0f}", f"{row['depth']:.1f}",
+            f"{row['total']:.1f}", f"{row['maximum']:.2f}", f"{row['maximum_lon']:.2f} {row['maximum_lat']:.2f}",
+        )
+        for row in records
+    )  # fmt: skip
+    count, minutes = len(table), table.attrs["interval_minutes"]
+    say(
+        Table(
+            title=f"{count} event{'s' * (count != 1)} of at least {options.threshold:g} mm in {minutes} min",
+            columns=("begin", "end", "km2", "mean mm", "largest sum mm", "largest mm", "at lon lat"),
+            rows=rows,
+            notes=(f"the {len(rows)} with the most water (--most)",) * (len(rows) < count),
+        )
+    )
+    return 0
+
+
+def _source(options: argparse.Namespace) -> Any:
+    """Return the paths where they can be read in one pass, else the Dataset that the options choose."""
+    plain = {"variables": None, "grid": None, "regrid": "overlap", "errors": "raise"}
+    source = source_of(options)
+    address = isinstance(source, str) and "://" in source
+    return source if reading_of(options) == plain and not address else open_data(options)
+
+
+def _levels(options: argparse.Namespace) -> int:
+    options.timezone = "UTC"
+    maxima = rn.annual_maxima(
+        read_series(options), options.durations, year=options.year, min_coverage=options.min_coverage
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = rn.return_levels(maxima, options.return_periods, method=options.method_of_fit)
+    name = "area" if options.areas is not None else "point"
+    rows = found[["level", "lower", "upper", "uncertain", "years"]].to_dataframe().reset_index().to_dict("records")
+    keys = (name, "duration", "return_period", "level", "lower", "upper", "years", "uncertain")
+    if options.json:
+        say(json.dumps([{key: _minutes(row[key]) for key in keys} for row in rows], indent=1))
+        return 0
+    cells = tuple(
+        (
+            str(row[name]), f"{_minutes(row['duration']):g} min", f"{row['return_period']:g}",
+            *("-" if np.isnan(row[key]) else f"{row[key]:.1f}" for key in ("level", "lower", "upper")),
+            f"{row['years']:.0f}", "uncertain" * bool(row["uncertain"]),
+        )
+        for row in rows
+    )  # fmt: skip
+    columns = (name, "duration", "years", "mm", "lower", "upper", "record", "")
+    notes = tuple(dict.fromkeys(options.parser.in_options(str(one.message)) for one in caught))
+    say(Table(title="Amounts of return periods, with 90 % confidence", columns=columns, rows=cells))
+    for note in notes:
+        say(f"radar-nb: {note}", file=sys.stderr)
+    return 0
+
+
+def _minutes(value: Any) -> Any:
+    """Return a duration in minutes, anything else for JSON."""
+    if hasattr(value, "total_seconds"):
+        return value.total_seconds() / 60
+    return float(value / np.timedelta64(1, "m")) if isinstance(value, np.timedelta64) else _plain(value)
+
+
+def _check(options: argparse.Namespace) -> int:
+    data, more = read_data(options)
+    found = rn.check(open_data(options) if more else data, hourly=options.hourly)
+    show(options, found.table())
+    return 0 if found.good else 1
+
+
+def _compare(options: argparse.Namespace) -> int:
+    names = ("label", "timezone", "parameter", "period", "threshold", "min_coverage")
+    data, more = read_data(options)
+    chosen = {name: getattr(options, name) for name in names}
+    found = rn.compare(data, user_path(options.gauges), options.stations, **chosen, **more)
+    if options.picture is not None:
+        save_picture(rn.plot_comparison(found).axes[0], options.picture, dpi=150, quiet=options.json)
+    say(json.dumps(found.to_dict(), indent=1) if options.json else found)
+    return 0

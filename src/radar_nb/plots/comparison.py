@@ -1,0 +1,107 @@
+"""Gauges and radar in one figure: each pair of amounts, and what both add up to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+from radar_nb.errors import SeriesError
+from radar_nb.plots.style import INK, credit, unit_label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_RAIN = "#4364df"
+_RANGE = "#b8c4f2"
+_NEEDED = ("gauge", "cell", "lowest", "highest")
+
+
+def plot_comparison(comparison: Any, *, title: str | None = None) -> Figure:
+    """Draw gauges against radar: a scatter of all pairs, and the running sums of both.
+
+    Left, a point for each interval that both have measured, at the gauge's amount and that of its cell; the bar
+    is the range of the nine cells around. Right, the sums of these intervals over time; of
+    several gauges, their mean.
+
+    Parameters
+    ----------
+    comparison : Comparison or xarray.Dataset
+        As `compare` returns it, or its `pairs`.
+    title : str, optional
+        Instead of the comparison's own.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    SeriesError
+        It is not a comparison, or nothing was measured by both.
+
+    Examples
+    --------
+    >>> import radar_nb as rn
+    >>> found = rn.compare("data", "gauges.csv", "stations.csv", label="end", timezone="UTC")  # doctest: +SKIP
+    >>> rn.plot_comparison(found)  # doctest: +SKIP
+    """
+    pairs = getattr(comparison, "pairs", comparison)
+    if not isinstance(pairs, xr.Dataset) or not set(_NEEDED) <= set(pairs.data_vars):
+        raise SeriesError(
+            f"a {type(comparison).__name__} is not a comparison of gauges with radar: pass what compare returns"
+        )
+    gauge, cell, low, high = (pairs[name].transpose("time", "point").values for name in _NEEDED)
+    both = ~(np.isnan(gauge) | np.isnan(cell))
+    if not both.any():
+        raise SeriesError("gauges and radar have no interval in common that both measured: choose other times")
+    import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.9), layout="constrained", width_ratios=(1, 1.35))
+    unit = unit_label("mm", pairs["cell"].attrs.get("interval_minutes"))
+    most = 1.05 * max(np.nanmax(gauge[both]), np.nanmax(np.fmax(cell, high)[both]), 0.1)
+    left.plot([0, most], [0, most], color=INK, linewidth=0.8, linestyle="--", label="1 : 1")
+    ranged = both & ~np.isnan(low)
+    left.vlines(gauge[ranged], low[ranged], high[ranged], color=_RANGE, linewidth=1.2, label="nine cells")
+    left.plot(
+        gauge[both], cell[both], "o", color=_RAIN, markersize=3, markeredgewidth=0, label="cell of the gauge"
+    )
+    left.set(xlim=(0, most), ylim=(0, most), aspect="equal")
+    left.set_xlabel(f"gauge, {unit}", fontsize=8.5, color=INK)
+    left.set_ylabel(f"radar, {unit}", fontsize=8.5, color=INK)
+    for values, name, colour in ((gauge, "gauge", INK), (cell, "radar", _RAIN)):
+        edges, sums = _running(pairs, np.where(both, values, np.nan))
+        right.plot(edges, sums, color=colour, linewidth=1.4, label=f"{name}: {sums[-1]:.1f} mm")
+    several = gauge.shape[1] > 1
+    right.set_ylabel(f"running sum in mm{', mean of the gauges' * several}", fontsize=8.5, color=INK)
+    right.set_xlabel("UTC, intervals that both measured", loc="left", fontsize=8, color=INK)
+    right.set_ylim(bottom=0)
+    locator = AutoDateLocator(tz="UTC")  # type: ignore[no-untyped-call]
+    right.xaxis.set_major_locator(locator)
+    right.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
+    for ax in (left, right):
+        ax.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left")
+        ax.xaxis.get_offset_text().set(fontsize=8, color=INK)
+        ax.tick_params(labelsize=8, color=INK, labelcolor=INK, width=0.6, length=3)
+        for name, spine in ax.spines.items():
+            spine.set(linewidth=0.6, color=INK, visible=name in {"left", "bottom"})
+    left.set_title(
+        title or getattr(comparison, "title", "Radar against gauges"), loc="left", fontsize=10, color=INK
+    )
+    right.annotate(
+        credit(pairs["cell"].assign_attrs(pairs.attrs)), (1, 0), xytext=(0, -36), xycoords="axes fraction",
+        textcoords="offset points", ha="right", fontsize=6, color=INK,
+    )  # fmt: skip
+    return figure
+
+
+def _running(pairs: xr.Dataset, values: Any) -> tuple[Any, Any]:
+    """Return the edges of the intervals and the sum until each: the mean over gauges with a value."""
+    known = ~np.isnan(values)
+    means = np.divide(
+        np.nansum(values, axis=1), known.sum(axis=1), out=np.zeros(len(values)), where=known.any(axis=1)
+    )
+    edges = np.concatenate([pairs["time_bnds"].values[:1, 0], pairs["time_bnds"].values[:, 1]])
+    return edges, np.concatenate([[0.0], np.cumsum(means)])
