@@ -140,6 +140,14 @@ def find_extremes(folder: Path, source: Path) -> None:
         rn.extremes(ds, ["1h", "72h"], store=folder / "extremes", progress=False, client=False)
 
 
+def find_peaks(folder: Path, source: Path) -> None:
+    with xr.open_dataset(source, engine="h5netcdf", decode_coords="all") as ds:
+        rn.extremes(
+            ds, ["1h", "6h"], store=folder / "extremes", series="partial", threshold=[3.0, 6.0], progress=False,
+            client=False,
+        )  # fmt: skip
+
+
 def size(path: Path) -> int:
     """Return a file's size in bytes; 0 if it does not exist."""
     try:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.analysis.blocks import STEPS
+from radar_nb.analysis.peaks import PeakFinder
 from radar_nb.errors import SeriesError
 from radar_nb.reading.intervals import ends_of
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.analysis.blocks import StepBlock
+    from radar_nb.analysis.peaks import PeakRule, Peaks
     from radar_nb.analysis.periods import Periods
 
 PER_MM = 10_000
@@ -72,6 +74,8 @@ class Moved:
         The first and the last such step; -1 where there is none.
     valid : ndarray of int32, shape (periods, ...)
         Number of intervals that are not missing.
+    peaks : Peaks or None
+        Units and steps, of shape (durations, ..., ...), if there is a rule for them.
     """
 
     largest: NDArray[np.float32]
@@ -80,6 +84,7 @@ class Moved:
     first: NDArray[np.int32]
     last: NDArray[np.int32]
     valid: NDArray[np.int32]
+    peaks: Peaks | None = None
 
 
 def moving_sums(
@@ -90,9 +95,10 @@ def moving_sums(
     *,
     thresholds: Sequence[float] = (),
     independent: int = 0,
+    rule: PeakRule | None = None,
     workers: int | None = None,
 ) -> Moved:
-    """Return the extremes of moving sums in periods, and how often they reach thresholds.
+    """Return the extremes of moving sums in periods, how often they reach thresholds, and independent peaks.
 
     Parameters
     ----------
@@ -109,6 +115,8 @@ def moving_sums(
     independent : int
         Minutes: a sum that reaches a threshold is counted if no other one did so in so many minutes before it; 0
         counts all.
+    rule : PeakRule, optional
+        Find peaks instead of the largest sums, which are not computed.
     workers : int, optional
         Number of threads; by default the number of processors. It does not change the result.
 
@@ -126,6 +134,8 @@ def moving_sums(
     ]
     kept = _Kept(count, len(durations), len(periods.bounds), [round(value * PER_MM) for value in thresholds])
     kept.independent, kept.minutes = independent, ends.astype("datetime64[m]").astype(np.int64)
+    if rule is not None:
+        kept.finder = PeakFinder(rule, count, kept.minutes)
     edges = np.linspace(0, count, -(-count // _CELLS) + 1).astype(int).tolist()
     bands = [_Band(kept, slice(*cut)) for cut in pairwise(edges)]
     turns = _turns(blocks, periods, before, max(STEPS, _VALUES // max(count, 1)))
@@ -148,6 +158,7 @@ class _Kept:
         self.first = np.full(self.above.shape, -1, np.int32)
         self.last = np.full(self.above.shape, -1, np.int32)
         self.valid = np.zeros((periods, cells), np.int32)
+        self.finder: PeakFinder | None = None
 
     def result(self, cells: tuple[int, ...]) -> Moved:
         """Return all statistics in the shape of the cells."""
@@ -156,7 +167,10 @@ class _Kept:
         largest[self.largest < 0] = np.nan
         names = ("when", "above", "first", "last", "valid")
         arrays = {"largest": largest} | {name: getattr(self, name) for name in names}
-        return Moved(**{name: array.reshape(*array.shape[:-1], *cells) for name, array in arrays.items()})
+        peaks = None if self.finder is None else self.finder.found.shaped(cells)
+        return Moved(
+            **{name: array.reshape(*array.shape[:-1], *cells) for name, array in arrays.items()}, peaks=peaks
+        )
 
 
 # --- time -----------------------------------------------------------------------------------------------------
@@ -290,6 +304,7 @@ class _Band:
         self._largest, self._when = kept.largest[..., cells], kept.when[..., cells]
         self._above, self._first, self._last = (one[..., cells] for one in (kept.above, kept.first, kept.last))
         self._valid = kept.valid[..., cells]
+        self._finder = None if kept.finder is None else kept.finder.part(cells)
         self._total = np.zeros(cells.stop - cells.start, np.int32)
         self._past: dict[int, _Sums] = {}
         self._factor = 0
@@ -312,6 +327,15 @@ class _Band:
         new = self._largest[0, turn.period] < 0
         new &= ~never
         own = here.sums[:, :-1]
+        if self._finder is not None:
+            for duration, pieces in enumerate(turn.windows):
+                floor = self._finder.rule.floors[duration]
+                reached, sums = self._reached(turn, pieces, floor, (codes, packed, never))
+                if reached.size:
+                    units = sums.astype(np.int64) * self._factor
+                    self._finder.take(duration, reached, units, turn.start, turn.period)
+            self._forget(turn)
+            return
         if new.any():  # their first sums count whatever they are
             first = np.flatnonzero(new)
             row = ((codes.take(first, axis=1) & packed.missing) == 0).argmax(axis=0) if some.size else 0
@@ -323,10 +347,11 @@ class _Band:
             missing = (codes.take(cells, axis=1) & packed.missing) != 0
         self._raise_all(turn, cells, own, missing)
         if self._floors:
-            bound = self._total - self._base(turn.windows[0][0].turn)
-            reached = np.flatnonzero((bound >= -(-min(self._floors) // self._factor)) & ~never)
-            if reached.size:
-                self._count(turn, reached, (codes.take(reached, axis=1) & packed.missing) != 0)
+            self._count(turn, *self._reached(turn, turn.windows[0], min(self._floors), (codes, packed, never)))
+        self._forget(turn)
+
+    def _forget(self, turn: _Turn) -> None:
+        """Drop the sums that later windows do not need."""
         for number in [number for number in self._past if number < turn.oldest]:
             del self._past[number]
 
@@ -416,16 +441,31 @@ class _Band:
             where = cells[some[better]]
             largest[where], when[where] = units[better], turn.start + len(own) - 1 - row.astype(np.int32)
 
-    def _count(self, turn: _Turn, cells: NDArray[np.int64], missing: NDArray[np.bool_]) -> None:
-        """Count the sums of the first duration that reach thresholds."""
-        past = self._past[turn.number]
-        base = past.base.take(cells)
-        bound = self._total.take(cells) - self._base(turn.windows[0][0].turn).take(cells)
-        own = past.sums.take(past.column.take(cells), axis=1)
-        windows = _Windows(own, base, self._past, turn.number)
-        sums = windows.of(turn.windows[0], cells, bound, np.arange(cells.size))
+    def _reached(
+        self,
+        turn: _Turn,
+        pieces: Sequence[_Piece],
+        floor: int,
+        read: tuple[NDArray[Any], _Units, NDArray[np.bool_]],
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the cells that may reach a threshold in units, and their sums in counts, 0 where missing."""
+        codes, packed, never = read
+        bound = self._total - self._base(pieces[0].turn)
+        cells = np.flatnonzero((bound >= -(-floor // self._factor)) & ~never)
+        if not cells.size:
+            return cells, np.zeros((0, 0), np.int64)
+        here = self._past[turn.number]
+        own = here.sums.take(here.column.take(cells), axis=1)
+        windows = _Windows(own, here.base.take(cells), self._past, turn.number)
+        sums = windows.of(pieces, cells, bound.take(cells), np.arange(cells.size))
         sums >>= windows.shift
-        np.copyto(sums, 0, where=missing)
+        np.copyto(sums, 0, where=(codes.take(cells, axis=1) & packed.missing) != 0)
+        return cells, sums
+
+    def _count(self, turn: _Turn, cells: NDArray[np.int64], sums: NDArray[Any]) -> None:
+        """Count the sums of the first duration that reach thresholds."""
+        if not cells.size:
+            return
         for number, floor in enumerate(self._floors):
             above = sums >= -(-floor // self._factor)
             some = above.any(axis=0)

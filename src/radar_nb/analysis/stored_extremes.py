@@ -1,25 +1,26 @@
 """The extremes of decades: computed month by month, kept on the disk, resumed after an interruption, and extended.
 
-A store is a folder with a Zarr group for each year, `2020.zarr`: the largest sums, when they ended, and the number
-of valid intervals. A month is computed by itself, from the steps that its longest windows need; so months can be
-computed in any order and anywhere. It is written to a hidden group, and the months of a year are merged into
-that year's group. Groups are renamed when they are complete.
+A store is a folder with a Zarr group for each year, `2020.zarr`: the largest sums or the peaks over a threshold,
+when they ended, and the number of valid intervals. A month is computed by itself, from the steps that its longest
+windows need; so months can be computed in any order and anywhere. It is written to a hidden group, and the months
+of a year are merged into that year's group. Groups are renamed when they are complete.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.extremes import YEARS, lengths_of, maxima_of_years, opened_amount
-from radar_nb.analysis.moving_sums import moving_sums
-from radar_nb.analysis.periods import Periods, make_periods
+from radar_nb.analysis.extremes import YEARS, check_thresholds, lengths_of, maxima_of_years, opened_amount
+from radar_nb.analysis.moving_sums import PER_MM, moving_sums
+from radar_nb.analysis.peaks import PeakRule, Peaks
+from radar_nb.analysis.periods import Periods, length_of, make_periods
 from radar_nb.analysis.totals import timeless_coords
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.reading.intervals import ends_of
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from radar_nb.analysis.extremes import Amount
     from radar_nb.runtime.progress import Reporter
@@ -48,21 +51,36 @@ def extremes(
     durations: Sequence[Any] = ("1h", "6h", "24h"),
     *,
     store: str | os.PathLike[str],
+    series: Series = "annual",
+    threshold: float | Sequence[float] | None = None,
+    independent: Any = "4h",
+    peaks: int = 5,
     year: str = "calendar",
     min_coverage: float = 0.9,
     client: Any = None,
     progress: bool | Reporter = True,
     **options: Any,
 ) -> xr.Dataset:
-    """Return the annual maxima of decades, computed month by month and kept in a store.
+    """Return the annual maxima of decades, or their peaks over a threshold, kept in a store.
 
-    The same call resumes after an interruption of any kind, returns at once if nothing is missing, and computes
-    only new months when the source has become longer. Memory does not grow with the series.
+    The result is computed month by month. The same call resumes after an interruption of any kind, returns at
+    once if nothing is missing, and computes only new months when the source has become longer. Memory does not
+    grow with the series.
 
     Parameters
     ----------
     source : path, sequence of paths, or xarray.Dataset
         Amounts in mm: archives, frames or a cube's folder, as in `open_dataset`; or fields.
+    series : {"annual", "partial"}
+        Annual maxima, or a partial series: the largest sum of each storm that reaches a threshold.
+    threshold : float or sequence of float
+        Of a partial series, in mm: one, or one for each duration. A sum that equals it reaches it.
+    independent : str or timedelta
+        Of a partial series: sums that reach the threshold belong to different storms if so long a time, and at
+        least the duration, lies between them. So no two peaks share rain. A year stands by itself, as for annual
+        maxima: a storm over its end is one of both years.
+    peaks : int
+        Of a partial series: how many peaks of a year are kept, the largest ones; all are counted.
     durations, year, min_coverage
         As in `annual_maxima`. `min_coverage` can differ from call to call.
     store : path
@@ -79,12 +97,15 @@ def extremes(
     Returns
     -------
     xarray.Dataset
-        As from `annual_maxima`, and equal to its result, for all years of the store; lazy.
+        As from `annual_maxima`, and equal to its result, for all years of the store; lazy. A partial series has a
+        dimension `peak` as well, in falling order, NaN and NaT where a year has fewer, and `count` of shape
+        (duration, year, ...), the number of all storms that reach the threshold.
 
     Raises
     ------
     SettingsError
-        The store holds other durations, years, data or cells; or a year of it, which has to be computed again, has
+        The store holds other durations, years, data, cells or another series; the series, the threshold or another
+        argument is not valid; or a year of it, which has to be computed again, has
         months that the source lacks; or as for `annual_maxima`.
     SeriesError
         The data are not amounts in mm, or are forecasts.
@@ -100,7 +121,10 @@ def extremes(
     folder = user_path(store)
     opened = opened_amount(source, progress, **options)
     lengths = lengths_of(durations, opened)
-    work = _Work(opened, lengths, year, folder)
+    partial_series = _partial_series(
+        series, threshold, independent, peaks, minutes=opened.minutes, lengths=lengths
+    )
+    work = _Work(opened, lengths, year, folder, partial_series)
     with storage_errors(folder), claimed(folder):
         _check_request(folder, work.request)
         years = work.plan()
@@ -112,10 +136,22 @@ def extremes(
             tell(0)
             compute = (
                 partial(
-                    _compute, opened=opened, lengths=lengths, folder=folder, tell=lambda steps: tell(done + steps)
+                    _compute,
+                    opened=opened,
+                    lengths=lengths,
+                    folder=folder,
+                    rule=partial_series,
+                    tell=lambda steps: tell(done + steps),
                 )
                 if cluster is None
-                else partial(_compute_there, source=source, options=options, lengths=lengths, folder=folder)
+                else partial(
+                    _compute_there,
+                    source=source,
+                    options=options,
+                    lengths=lengths,
+                    folder=folder,
+                    rule=partial_series,
+                )
             )
             for month, failed in each(todo, compute, client=cluster, workers=1):
                 if isinstance(failed, RadarNbError):
@@ -126,7 +162,50 @@ def extremes(
                 if not years[month.year]:
                     work.merge(month.year)
             work.clean()
-    return _result(folder, opened, lengths, year, min_coverage)
+    found = _result(folder, opened, lengths, year, min_coverage)
+    return found if partial_series is None else _described(found, partial_series, opened)
+
+
+Series = Literal["annual", "partial"]
+
+
+def _partial_series(
+    series: str, threshold: Any, independent: Any, peaks: int, *, minutes: int, lengths: Sequence[int]
+) -> PeakRule | None:
+    """Return the rule of a partial series; None for annual maxima."""
+    if series not in get_args(Series):
+        raise SettingsError(f"unknown series={series!r}: choose one of {', '.join(get_args(Series))}")
+    if series == "annual":
+        if threshold is not None:
+            raise SettingsError(f'threshold={threshold!r} is for series="partial": pass that, or leave it out')
+        return None
+    if threshold is None:
+        raise SettingsError('series="partial" needs a threshold in mm: pass one, or one for each duration')
+    floors = check_thresholds(threshold, max(lengths))
+    floors = floors * len(lengths) if len(floors) == 1 else floors
+    if len(floors) != len(lengths):
+        raise SettingsError(
+            f"{len(floors)} thresholds for {len(lengths)} durations: pass one, or one for each duration"
+        )
+    if isinstance(peaks, bool) or not isinstance(peaks, int) or peaks < 1:
+        raise SettingsError(f"peaks={peaks!r}: pass how many peaks of a year are kept, such as 5")
+    apart = length_of(independent, minutes=minutes)
+    return PeakRule(
+        floors=tuple(round(floor * PER_MM) for floor in floors),
+        apart=tuple(max(apart, length) for length in lengths),
+        kept=peaks,
+    )
+
+
+def _described(found: xr.Dataset, rule: PeakRule, opened: Amount) -> xr.Dataset:
+    """Return a partial series with its thresholds and attributes."""
+    name = str(opened.amount.name)
+    attrs = {key: value for key, value in found[name].attrs.items() if key != "cell_methods"}
+    found[name].attrs = attrs | {"long_name": "largest sums of storms that reach the threshold"}
+    floors = ("duration", [floor / PER_MM for floor in rule.floors], {"units": "mm", "long_name": "threshold"})
+    found = found.assign_coords(threshold=floors, peak=np.arange(1, rule.kept + 1))
+    found["count"].attrs = {"long_name": "number of storms that reach the threshold", "units": "1"}
+    return found
 
 
 def _tell(report: Reporter, total: int, done: int) -> None:
@@ -144,6 +223,8 @@ class _Month:
     year : int
     before, first, stop : int
         The steps of the source from `before` on are read, those from `first` to before `stop` end in the month.
+    joined : bool
+        Whether a storm of the month before may go on in it: in a year's first month it is another year's.
     """
 
     name: str
@@ -151,6 +232,7 @@ class _Month:
     before: int
     first: int
     stop: int
+    joined: bool = True
 
     @property
     def steps(self) -> list[int]:
@@ -160,12 +242,15 @@ class _Month:
 class _Work:
     """What a store holds, and what is missing in it."""
 
-    def __init__(self, opened: Amount, lengths: Sequence[int], year: str, folder: Path) -> None:
+    def __init__(
+        self, opened: Amount, lengths: Sequence[int], year: str, folder: Path, rule: PeakRule | None
+    ) -> None:
         amount = opened.amount
         self._folder = folder
         ends = ends_of(amount)
         months = make_periods(ends, "MS", minutes=opened.minutes)
-        longest = np.timedelta64(max(lengths), "m")
+        self._in_order = rule is not None
+        longest = np.timedelta64(max(lengths) + (max(rule.apart) if rule else 0), "m")
         edges = np.append(0, np.flatnonzero(np.diff(months.of_step)) + 1).tolist()
         self._months: list[_Month] = []
         for first, stop in zip(edges, [*edges[1:], ends.size], strict=True):
@@ -173,8 +258,12 @@ class _Work:
             before = int(np.searchsorted(ends, ends[first] - longest, side="right"))
             number = int(last.astype(int))
             named = 1970 + (number + (2 if year == "hydro" else 0)) // 12
-            self._months.append(_Month(name=str(last), year=named, before=before, first=first, stop=stop))
-        self.request = {
+            joined = number % 12 != (10 if year == "hydro" else 0)
+            self._months.append(
+                _Month(name=str(last), year=named, before=before, first=first, stop=stop, joined=joined)
+            )
+        self.request: dict[str, Any] = {
+            "series": "annual",
             "variable": str(amount.name),
             "interval_minutes": opened.minutes,
             "durations_minutes": list(lengths),
@@ -187,6 +276,14 @@ class _Work:
             },
         }
 
+        if rule is not None:
+            self.request |= {
+                "series": "partial",
+                "thresholds_mm": [floor / PER_MM for floor in rule.floors],
+                "independent_minutes": list(rule.apart),
+                "peaks": rule.kept,
+            }
+
     def plan(self) -> dict[int, list[_Month]]:
         """Return the months that have to be computed, by year."""
         self._recover()
@@ -195,6 +292,10 @@ class _Work:
             ours = [month for month in self._months if month.year == number]
             there = _steps_of(self._group(number))
             changed = [month.name for month in ours if month.name in there and there[month.name] != month.steps]
+            if self._in_order:  # storms are joined in the order of time
+                changed += [
+                    month.name for month in ours if month.name not in there and month.name < max(there, default="")
+                ]
             lost = sorted(set(there) - {month.name for month in ours})
             if changed and lost:
                 raise SettingsError(
@@ -219,13 +320,13 @@ class _Work:
         target = self._group(number)
         there = _steps_of(target)
         if there and not any(month.name in there and there[month.name] != month.steps for month in ours):
-            parts.append(xr.open_zarr(target, chunks=None))
+            parts.insert(0, xr.open_zarr(target, chunks=None))
         steps: dict[str, list[int]] = {}
         for part in parts:
             steps |= json.loads(part.attrs[_STEPS])
         whole = parts[0].load()
         for part in parts[1:]:
-            _add(whole, part)
+            _join(whole, part) if self._in_order else _add(whole, part)
         whole.attrs[_STEPS] = json.dumps(steps, sort_keys=True)
         _write(whole, target)
         self.clean()
@@ -267,8 +368,71 @@ def _add(whole: xr.Dataset, part: xr.Dataset) -> None:
     valid += part["valid"].values
 
 
-def _compute(month: _Month, *, opened: Amount, lengths: Sequence[int], folder: Path, tell: Any) -> None:
-    """Compute the largest sums that end in a month, and write them to the month's group."""
+_EDGES = ("edges", "edges_when")
+"""Peaks of the storms at the borders of a part, which are not yet among the others."""
+
+
+def _peaks_of(ds: xr.Dataset) -> Peaks:
+    """Return peaks with integers of time, and negative amounts where there are none."""
+    amounts = {name: ds[name].fillna(-1).to_numpy() for name in ("largest", "edges")}
+    when = {name: ds[name].to_numpy().astype("M8[s]").astype(np.int64) for name in ("when", "edges_when")}
+    return Peaks(
+        amounts=amounts["largest"], when=when["when"], edges=amounts["edges"], edges_when=when["edges_when"],
+        count=ds["count"].to_numpy().copy(),
+    )  # fmt: skip
+
+
+def _known_peaks(peaks: Peaks) -> dict[str, NDArray[Any]]:
+    """Return amounts with NaN and times with NaT where there are no peaks."""
+    pairs = (
+        ("largest", "when", peaks.amounts, peaks.when),
+        ("edges", "edges_when", peaks.edges, peaks.edges_when),
+    )
+    found: dict[str, NDArray[Any]] = {"count": peaks.count}
+    for name, then, amounts, when in pairs:
+        found[name] = np.where(amounts < 0, np.float32(np.nan), amounts)
+        times = when.astype("M8[s]").astype("M8[ns]")
+        times[amounts < 0] = np.datetime64("NaT")
+        found[then] = times
+    return found
+
+
+def _join(whole: xr.Dataset, part: xr.Dataset) -> None:
+    """Add a later month of a partial series in place, one duration at a time."""
+    for number in range(whole.sizes["duration"]):
+        peaks = _peaks_of(whole.isel(duration=[number]))
+        peaks.join(_peaks_of(part.isel(duration=[number])))
+        for name, array in _known_peaks(peaks).items():
+            whole[name].values[number] = array[0]
+    whole["valid"].values += part["valid"].values
+
+
+def _closed(largest: Any, when: Any, edges: Any, edges_when: Any, count: Any) -> tuple[Any, Any, Any]:
+    """Return the peaks of a year with those of its first and last storms; `peak` and `edge` are the last axes."""
+    raw = {"largest": largest, "when": when, "edges": edges, "edges_when": edges_when}
+    ds = xr.Dataset(
+        {
+            name: (("duration", f"{name}_rank", "cell"), np.moveaxis(one, -1, 0).reshape(1, one.shape[-1], -1))
+            for name, one in raw.items()
+        }
+    )
+    peaks = _peaks_of(ds.assign(count=(("duration", "cell"), count.reshape(1, -1))))
+    peaks.close()
+    known = _known_peaks(peaks)
+    shaped = (np.moveaxis(known[name][0], 0, -1).reshape(largest.shape) for name in ("largest", "when"))
+    return (*shaped, known["count"].reshape(count.shape))
+
+
+def _compute(
+    month: _Month,
+    *,
+    opened: Amount,
+    lengths: Sequence[int],
+    folder: Path,
+    rule: PeakRule | None,
+    tell: Any,
+) -> None:
+    """Compute the largest sums or the peaks that end in a month, and write them to the month's group."""
     amount = opened.amount.isel(time=slice(month.before, month.stop))
     of_step = (np.arange(month.stop - month.before) >= month.first - month.before).astype(np.int64)
     of_step -= of_step[0]  # only the month's, if it needs no steps before
@@ -279,37 +443,60 @@ def _compute(month: _Month, *, opened: Amount, lengths: Sequence[int], folder: P
         tell(max(0, progress.done - (month.first - month.before)))
 
     feed = opened.blocks("extremes", month.before, month.stop, progress=report)
-    found = moving_sums(feed, amount, lengths, periods)
+    if rule is not None:
+        rule = replace(rule, period=int(of_step[-1]), joined=month.joined)
+    found = moving_sums(feed, amount, lengths, periods, rule=rule)
     cells = tuple(name for name in amount.dims if name != "time")
-    times = ends_of(amount).astype("M8[ns]")[found.when[:, -1]]
-    times[found.when[:, -1] < 0] = np.datetime64("NaT")
+    ends = ends_of(amount).astype("M8[ns]")
+    made: dict[str, Any] = {"valid": (cells, found.valid[-1])}
+    if found.peaks is None:
+        times = ends[found.when[:, -1]]
+        times[found.when[:, -1] < 0] = np.datetime64("NaT")
+        made |= {"largest": (("duration", *cells), found.largest[:, -1]), "when": (("duration", *cells), times)}
+    else:
+        for name, array in _known_peaks(_dated(found.peaks, ends)).items():
+            beside = {"count": ()}.get(name, ("edge",) if name in _EDGES else ("peak",))
+            made[name] = (("duration", *beside, *cells), array)
     ds = xr.Dataset(
-        {
-            "largest": (("duration", *cells), found.largest[:, -1]),
-            "when": (("duration", *cells), times),
-            "valid": (cells, found.valid[-1]),
-        },
+        made,
         {**timeless_coords(amount), "duration": np.array(lengths, "m8[m]").astype("m8[ns]")},
         {_STEPS: json.dumps({month.name: month.steps})},
     )
     _write(ds, folder / _MONTHS / month.name)
 
 
+def _dated(peaks: Peaks, ends: NDArray[np.datetime64]) -> Peaks:
+    """Return peaks in mm with seconds since 1970 instead of units and steps."""
+    seconds = ends.astype("M8[s]").astype(np.int64)
+    amounts, edges = (
+        np.where(one < 0, -1, one / PER_MM).astype(np.float32) for one in (peaks.amounts, peaks.edges)
+    )
+    when, edges_when = (seconds[one] for one in (peaks.when, peaks.edges_when))
+    return Peaks(amounts=amounts, when=when, edges=edges, edges_when=edges_when, count=peaks.count)
+
+
 def _compute_there(
-    month: _Month, *, source: Any, options: dict[str, Any], lengths: Sequence[int], folder: Path
+    month: _Month,
+    *,
+    source: Any,
+    options: dict[str, Any],
+    lengths: Sequence[int],
+    folder: Path,
+    rule: PeakRule | None,
 ) -> None:
     """Compute a month on a worker of a cluster, which opens the source by itself."""
     opened = opened_amount(source, progress=False, **options)
-    _compute(month, opened=opened, lengths=lengths, folder=folder, tell=lambda _: None)
+    _compute(month, opened=opened, lengths=lengths, folder=folder, rule=rule, tell=lambda _: None)
 
 
 def _write(ds: xr.Dataset, target: Path) -> None:
     """Write a group, and put it in its place when it is complete."""
     for variable in ds.variables.values():
         variable.encoding = {}
-    ds["when"].encoding = {"units": _EPOCH, "dtype": "int64"}
+    for name in ("when", "edges_when"):
+        if name in ds:
+            ds[name].encoding, ds[name].attrs = {"units": _EPOCH, "dtype": "int64"}, {}
     ds["duration"].encoding = {"units": "minutes", "dtype": "int64"}
-    ds["when"].attrs = {}
     chunks = {name: tuple(1 if dim == "duration" else size for dim, size in ds[name].sizes.items()) for name in ds}
     for name, sizes in chunks.items():
         ds[name].encoding["chunks"] = sizes
@@ -346,7 +533,7 @@ def _check_request(folder: Path, request: dict[str, Any]) -> None:
         with replacing(path, claimed=True) as file:
             file.write(json.dumps(request, indent=1, sort_keys=True).encode())
         return
-    there = json.loads(path.read_bytes())
+    there = {"series": "annual"} | json.loads(path.read_bytes())
     other = [name for name in request if request[name] != there.get(name)]
     if other:
         held = ", ".join(f"{name} {there.get(name)}, not {request[name]}" for name in other)
@@ -358,6 +545,28 @@ def _result(folder: Path, opened: Amount, lengths: Sequence[int], year: str, lea
     groups = sorted(folder.glob("[0-9]*.zarr"))
     parts = [xr.open_zarr(group, chunks={}) for group in groups]
     years = [int(group.stem) for group in groups]
-    raw = xr.concat([part[["largest", "when", "valid"]] for part in parts], "year", join="exact")
-    raw = raw.transpose("duration", "year", ...).drop_vars(list(raw.coords))
-    return maxima_of_years(raw, opened, lengths, years, year=year, least=least)
+    names = ["largest", "when", "valid"]
+    if "edges" in parts[0]:
+        parts = [_closed_year(part) for part in parts]
+        names.append("count")
+    raw = xr.concat([part[names] for part in parts], "year", join="exact")
+    raw = raw.transpose("duration", "year", "peak", ..., missing_dims="ignore").drop_vars(list(raw.coords))
+    found = maxima_of_years(raw, opened, lengths, years, year=year, least=least)
+    return (
+        found if "count" not in raw else found.assign(count=raw["count"].where(found["coverage"] >= least - 1e-6))
+    )
+
+
+def _closed_year(part: xr.Dataset) -> xr.Dataset:
+    """Return a year's peaks, those of its first and last storms among them; lazy."""
+    cells = part["valid"].dims
+    largest, when, count = xr.apply_ufunc(
+        _closed,
+        *(part[name] for name in ("largest", "when", *_EDGES, "count")),
+        input_core_dims=[["peak"], ["peak"], ["edge"], ["edge"], []],
+        output_core_dims=[["peak"], ["peak"], []],
+        dask="parallelized",
+        output_dtypes=[np.float32, "M8[ns]", np.int32],
+    )
+    made = xr.Dataset({"largest": largest, "when": when, "count": count, "valid": part["valid"]})
+    return made.transpose("duration", "peak", *cells)
