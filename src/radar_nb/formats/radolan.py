@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,8 @@ from radar_nb.errors import FrameError, HeaderError, TruncatedFrame
 from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     Codes = NDArray[np.uint16] | NDArray[np.uint8] | NDArray[np.uint32]
@@ -187,17 +191,26 @@ def parse_header(data: Buffer, *, name: str = "the frame") -> Header:
         raise HeaderError(
             f"{name} has no end of its header (byte 0x03) in the first {HEADER_LIMIT} bytes: {_REMEDY}"
         )
-    tokens = _TOKENS.finditer(text, start.end() - 2)
-    found = {m.lastgroup: m[m.lastgroup] for m in tokens if m.lastgroup is not None}
+    found = _tokens_of(text[start.end() - 2 :])
     needed = _NEEDED_OF_RUNS if start["product"] in RUN_LENGTH else _NEEDED
     if missing := [token for token in needed if token not in found]:
         raise HeaderError(f"the header of {name} lacks {', '.join(missing)}: it reads {text[:120]!r}; {_REMEDY}")
     return _header(start, found, length=end + 1, name=name)
 
 
-def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: str) -> Header:
+@lru_cache(maxsize=64)
+def _tokens_of(text: str) -> Mapping[str, str]:
+    """Return the tokens after the time, which are equal in most frames of an archive."""
+    return MappingProxyType(
+        {m.lastgroup: m[m.lastgroup] for m in _TOKENS.finditer(text) if m.lastgroup is not None}
+    )
+
+
+def _header(start: re.Match[str], found: Mapping[str, str], *, length: int, name: str) -> Header:
+    date, clock = start["date"], start["time"]
+    year = 2000 + int(date[2:])  # two digits: RADOLAN began in 2001
     try:
-        stamp = datetime.strptime(start["date"] + start["day"] + start["time"], "%m%y%d%H%M")  # noqa: DTZ007 - UTC
+        stamp = datetime(year, int(date[:2]), int(start["day"]), int(clock[:2]), int(clock[2:]))  # noqa: DTZ001 - UTC
     except ValueError as error:
         raise HeaderError(
             f"the header of {name} has no valid time: day {start['day']}, time {start['time']}, "
@@ -210,8 +223,7 @@ def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: s
     contributions = (item.rsplit(maxsplit=1) for item in found.get("ST", "").split(",") if " " in item.strip())
     return Header(
         product=start["product"],
-        # two digits: RADOLAN began in 2001, so the century is 20, also for 69 to 99
-        time=np.datetime64(stamp.replace(year=2000 + stamp.year % 100), "s"),
+        time=np.datetime64(stamp, "s"),
         rows=rows,
         cols=cols,
         precision=_number(found, "PR") or 0,
@@ -234,12 +246,12 @@ def _header(start: re.Match[str], found: dict[str, str], *, length: int, name: s
     )
 
 
-def _size(found: dict[str, str], *, runs: bool) -> tuple[int, int]:
+def _size(found: Mapping[str, str], *, runs: bool) -> tuple[int, int]:
     rows, cols = (found["BG"][:3], found["BG"][3:]) if runs else found["GP"].split("x")
     return int(rows), int(cols)
 
 
-def _number(found: dict[str, str], token: str) -> int | None:
+def _number(found: Mapping[str, str], token: str) -> int | None:
     return int(found[token]) if token in found else None
 
 
