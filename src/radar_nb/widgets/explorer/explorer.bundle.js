@@ -412,6 +412,7 @@ class RadarMap {
     this.projection = new Projection(info.grid);
     this.canvas = stage.querySelector(".rnb-field");
     this.over = stage.querySelector(".rnb-over");
+    this.credit = stage.querySelector(".rnb-credit");
     [this.canvas.width, this.canvas.height] = [this.cols, this.rows]; // a pixel is a cell; the page scales it
     this.paper = this.canvas.getContext("2d", { alpha: false });
     this.image = this.paper.createImageData(this.cols, this.rows);
@@ -578,7 +579,7 @@ class RadarMap {
   // names of towns by inhabitants and scale, the largest first, none over another (as radar_nb.plots.labels)
   drawTowns(context, unit) {
     const wide = this.widthKm, { width, height } = this.over, inch = 96 * unit;
-    const reserved = [[width - 0.26 * width, height - 34 * unit, width, height], [width - 230 * unit, 0, width, 38 * unit], [0, 0, 44 * unit, 0.6 * height]];
+    const reserved = [[width - 0.26 * width, height - 34 * unit, width, height], this.boxOf(this.credit, unit), [0, 0, 44 * unit, 0.6 * height]];
     const place = (left, top, right, bottom) => {
       if (left < 2 || top < 2 || right > width - 2 || bottom > height - 2) return false;
       if ([...reserved, ...this.labels].some(([a, b, c, d]) => left < c && right > a && top < d && bottom > b)) return false;
@@ -606,6 +607,10 @@ class RadarMap {
       context.strokeStyle = this.tones.ink;
       context.stroke();
     }
+  }
+  // Where an element of the stage lies, in device pixels.
+  boxOf({ offsetLeft, offsetTop, offsetWidth, offsetHeight }, unit) {
+    return [offsetLeft, offsetTop, offsetLeft + offsetWidth, offsetTop + offsetHeight].map((pixels) => pixels * unit);
   }
   // Returns the boxes of its labels.
   drawGraticule(context, unit) {
@@ -1543,7 +1548,7 @@ const seriesHtml = (info, t) => `
     <section class="rnb-series"><h3>${escaped(t.series)} <span class="rnb-seriesunit"></span></h3>
       <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}" role="combobox" aria-expanded="false" aria-autocomplete="list"><ul class="rnb-found" role="listbox" hidden></ul><button type="submit">${escaped(t.add)}</button>${info.alone ? "" : `<button type="button" class="rnb-areas" title="${escaped(t.areas_long)}">${escaped(t.areas)}</button><input type="file" class="rnb-file" accept=".geojson,.json,.gpkg,.zip,.kml,.gml,.fgb,.parquet" hidden>`}</form>
       <p class="rnb-empty">${escaped(t.click_map)}</p>
-      <div class="rnb-chartbar" hidden>${info.sums && info.times ? `<label>${escaped(t.chart)}<select class="rnb-kind">${options(kinds(info, t), "both")}</select></label>` : ""}<button type="button" class="rnb-unzoom" hidden>${escaped(t.whole_span)}</button></div>
+      <div class="rnb-chartbar"${info.count < 2 || info.units[0].names ? " hidden" : ""}>${info.sums && info.times ? `<label>${escaped(t.chart)}<select class="rnb-kind">${options(kinds(info, t), "both")}</select></label>` : ""}<button type="button" class="rnb-unzoom" hidden>${escaped(t.whole_span)}</button></div>
       <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div><div class="rnb-chartnow"></div></div>
       <div class="rnb-table">
       <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th${info.units[0].names ? " hidden" : ""}>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></div></section>`;
@@ -1552,7 +1557,7 @@ const kinds = ({ minutes }, t) => [["rain", t.chart_rain], ["sum", t.running_sum
 
 const transportHtml = (info, t) => `
 <div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${info.count < 2 ? " hidden" : ""}>
-  ${button("back", "back", t.back, "←")}${button("play", "play", t.play, "Space")}${button("forward", "forward", t.forward, "→")}${button("rain", "rain", t.next_rain, "R")}
+  ${button("back", "back", t.back, "←")}${button("play", "play", t.play, t.key_space)}${button("forward", "forward", t.forward, "→")}${button("rain", "rain", t.next_rain, "R")}
   <div class="rnb-timeline"><canvas aria-hidden="true"></canvas><div class="rnb-pointed" hidden></div><div class="rnb-head"></div><input class="rnb-slider" type="range" min="0" max="${info.count - 1}" value="0" aria-label="${escaped(t.time)}"></div>
   <label>${escaped(t.speed)}<select class="rnb-speed">${options(SPEEDS.map((s) => [String(s), `${s} / s`]), "15")}</select></label>
   <label>${escaped(t.loop)}<select class="rnb-loop">${options([["repeat", t.loop_repeat], ["pingpong", t.loop_pingpong], ["once", t.loop_once]], "repeat")}</select></label>
@@ -1661,7 +1666,6 @@ const places = {
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
     this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // class numbers are not a quantity
-    this.$(".rnb-chartbar").hidden = this.$(".rnb-chart").hidden;
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();
@@ -2263,7 +2267,7 @@ class Player {
     const button = this.$(".rnb-play"), label = on ? this.texts.pause : this.texts.play;
     button.innerHTML = icon(on ? "pause" : "play");
     button.setAttribute("aria-label", label);
-    button.title = `${label} (Space)`;
+    button.title = `${label} (${this.texts.key_space})`;
     cancelAnimationFrame(this.animation);
     if (!on) return this.seek(this.playhead);
     this.leaveTotal();

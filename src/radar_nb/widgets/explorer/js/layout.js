@@ -68,7 +68,7 @@ const seriesHtml = (info, t) => `
     <section class="rnb-series"><h3>${escaped(t.series)} <span class="rnb-seriesunit"></span></h3>
       <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}" role="combobox" aria-expanded="false" aria-autocomplete="list"><ul class="rnb-found" role="listbox" hidden></ul><button type="submit">${escaped(t.add)}</button>${info.alone ? "" : `<button type="button" class="rnb-areas" title="${escaped(t.areas_long)}">${escaped(t.areas)}</button><input type="file" class="rnb-file" accept=".geojson,.json,.gpkg,.zip,.kml,.gml,.fgb,.parquet" hidden>`}</form>
       <p class="rnb-empty">${escaped(t.click_map)}</p>
-      <div class="rnb-chartbar" hidden>${info.sums && info.times ? `<label>${escaped(t.chart)}<select class="rnb-kind">${options(kinds(info, t), "both")}</select></label>` : ""}<button type="button" class="rnb-unzoom" hidden>${escaped(t.whole_span)}</button></div>
+      <div class="rnb-chartbar"${info.count < 2 || info.units[0].names ? " hidden" : ""}>${info.sums && info.times ? `<label>${escaped(t.chart)}<select class="rnb-kind">${options(kinds(info, t), "both")}</select></label>` : ""}<button type="button" class="rnb-unzoom" hidden>${escaped(t.whole_span)}</button></div>
       <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div><div class="rnb-chartnow"></div></div>
       <div class="rnb-table">
       <table><thead><tr><th></th><th>${escaped(t.place)}</th><th>${escaped(t.now)}</th><th${info.units[0].names ? " hidden" : ""}>${escaped(t.max_short)}</th>${info.sums ? `<th>${escaped(t.sum_mm)}</th>` : ""}<th></th></tr></thead><tbody class="rnb-marks"></tbody></table></div></section>`;
@@ -77,7 +77,7 @@ const kinds = ({ minutes }, t) => [["rain", t.chart_rain], ["sum", t.running_sum
 
 const transportHtml = (info, t) => `
 <div class="rnb-transport" role="group" aria-label="${escaped(t.playback)}"${info.count < 2 ? " hidden" : ""}>
-  ${button("back", "back", t.back, "←")}${button("play", "play", t.play, "Space")}${button("forward", "forward", t.forward, "→")}${button("rain", "rain", t.next_rain, "R")}
+  ${button("back", "back", t.back, "←")}${button("play", "play", t.play, t.key_space)}${button("forward", "forward", t.forward, "→")}${button("rain", "rain", t.next_rain, "R")}
   <div class="rnb-timeline"><canvas aria-hidden="true"></canvas><div class="rnb-pointed" hidden></div><div class="rnb-head"></div><input class="rnb-slider" type="range" min="0" max="${info.count - 1}" value="0" aria-label="${escaped(t.time)}"></div>
   <label>${escaped(t.speed)}<select class="rnb-speed">${options(SPEEDS.map((s) => [String(s), `${s} / s`]), "15")}</select></label>
   <label>${escaped(t.loop)}<select class="rnb-loop">${options([["repeat", t.loop_repeat], ["pingpong", t.loop_pingpong], ["once", t.loop_once]], "repeat")}</select></label>

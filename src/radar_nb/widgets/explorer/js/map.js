@@ -64,6 +64,7 @@ export class RadarMap {
     this.projection = new Projection(info.grid);
     this.canvas = stage.querySelector(".rnb-field");
     this.over = stage.querySelector(".rnb-over");
+    this.credit = stage.querySelector(".rnb-credit");
     [this.canvas.width, this.canvas.height] = [this.cols, this.rows]; // a pixel is a cell; the page scales it
     this.paper = this.canvas.getContext("2d", { alpha: false });
     this.image = this.paper.createImageData(this.cols, this.rows);
@@ -230,7 +231,7 @@ export class RadarMap {
   // names of towns by inhabitants and scale, the largest first, none over another (as radar_nb.plots.labels)
   drawTowns(context, unit) {
     const wide = this.widthKm, { width, height } = this.over, inch = 96 * unit;
-    const reserved = [[width - 0.26 * width, height - 34 * unit, width, height], [width - 230 * unit, 0, width, 38 * unit], [0, 0, 44 * unit, 0.6 * height]];
+    const reserved = [[width - 0.26 * width, height - 34 * unit, width, height], this.boxOf(this.credit, unit), [0, 0, 44 * unit, 0.6 * height]];
     const place = (left, top, right, bottom) => {
       if (left < 2 || top < 2 || right > width - 2 || bottom > height - 2) return false;
       if ([...reserved, ...this.labels].some(([a, b, c, d]) => left < c && right > a && top < d && bottom > b)) return false;
@@ -258,6 +259,10 @@ export class RadarMap {
       context.strokeStyle = this.tones.ink;
       context.stroke();
     }
+  }
+  // Where an element of the stage lies, in device pixels.
+  boxOf({ offsetLeft, offsetTop, offsetWidth, offsetHeight }, unit) {
+    return [offsetLeft, offsetTop, offsetLeft + offsetWidth, offsetTop + offsetHeight].map((pixels) => pixels * unit);
   }
   // Returns the boxes of its labels.
   drawGraticule(context, unit) {

@@ -84,7 +84,6 @@ export const places = {
     this.map.drawOver();
     this.$(".rnb-empty").hidden = this.marks.length > 0;
     this.$(".rnb-chart").hidden = !this.marks.length || this.info.count < 2 || this.named; // class numbers are not a quantity
-    this.$(".rnb-chartbar").hidden = this.$(".rnb-chart").hidden;
     this.$(".rnb-marks").innerHTML = this.marks.map((mark) => this.markRow(mark)).join("");
     this.$(".rnb-marks").querySelectorAll("button").forEach((button, k) => (button.onclick = () => this.removeMark(this.marks[k])));
     this.listMarks();

@@ -322,7 +322,7 @@ export class Player {
     const button = this.$(".rnb-play"), label = on ? this.texts.pause : this.texts.play;
     button.innerHTML = icon(on ? "pause" : "play");
     button.setAttribute("aria-label", label);
-    button.title = `${label} (Space)`;
+    button.title = `${label} (${this.texts.key_space})`;
     cancelAnimationFrame(this.animation);
     if (!on) return this.seek(this.playhead);
     this.leaveTotal();
