@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -401,6 +402,36 @@ def test_completion_lists_the_commands(shell: str, capsys: pytest.CaptureFixture
 
     script = capsys.readouterr().out
     assert [word for word in ("download", "doctor", "verify", "--bandwidth-limit") if word not in script] == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_completion_knows_products_towns_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The shell runs the script: a product, a town, and for `info` products and files begin with what is typed."""
+    assert main(["completion", "bash"]) == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out, "utf-8")
+    (tmp_path / "YWdata").touch()
+
+    def completed(call: str) -> list[str]:
+        run = subprocess.run(  # noqa: S603 - our own script
+            ["bash", "-c", f"source ./script; {call}"],  # noqa: S607 - found above
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return run.stdout.split()
+
+    assert completed("_radar_nb_town Leip") == ["Leipzig"]
+    assert completed("_radar_nb_product Y") == ["YW"]
+    assert completed("_radar_nb_product_or_file Y") == ["YW", "YWdata"]
+    assert completed("echo $_shtab_radar_nb_points___place_COMPGEN") == ["_radar_nb_town"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish", "tcsh", "powershell"])
+def test_completion_of_each_shell_has_products_and_towns(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The words are in the script, or for tcsh and powershell at least the commands."""
+    assert main(["completion", shell]) == 0
+
+    script = capsys.readouterr().out
+    words = ("Leipzig", "YW", "download") if shell in {"zsh", "fish"} else ("download",)
+    assert [word for word in words if word not in script] == []
 
 
 def test_a_cube_is_built_and_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,8 +48,10 @@ def add_archive_commands(add: Callable[..., Parser]) -> None:
 
 def _add_months(command: Parser) -> None:
     command.add_argument("product", metavar="PRODUCT", help="such as YW, RW or SF; `radar-nb info` lists all")
-    command.add_argument("first", metavar="FIRST", help="a month, YYYY-MM, or a year, YYYY")
-    command.add_argument("last", metavar="LAST", nargs="?", help="last month or year of a range, included")
+    command.add_argument(
+        "first", metavar="FIRST", help="a month, YYYY-MM, a year, YYYY, or a day, YYYY-MM-DD (UTC)"
+    )
+    command.add_argument("last", metavar="LAST", nargs="?", help="last month, year or day of a range, included")
     command.add_argument("--source", default="auto", choices=("auto", "radklim", "radolan", "nrt"),
                          help="family of the product; auto takes the one that covers the range")  # fmt: skip
     command.add_argument("--base-url", metavar="URL", help="address of the server")

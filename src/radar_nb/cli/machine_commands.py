@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import shtab
-
 import radar_nb as rn
 from radar_nb.cli.configuration import configuration
 from radar_nb.cli.data_commands import facts_of, save_picture
@@ -72,7 +70,7 @@ def add_machine_commands(add: Callable[..., Parser], make_parser: Callable[[], P
     completion = add(
         "completion", partial(_completion, make_parser), "Print a script that lets a shell complete commands."
     )
-    completion.add_argument("shell", choices=shtab.SUPPORTED_SHELLS, help="the shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh", "fish", "powershell"), help="the shell")
 
 
 _CHANGED = 4
@@ -100,7 +98,9 @@ def _versions(options: argparse.Namespace) -> int:
 
 
 def _completion(make_parser: Callable[[], Parser], options: argparse.Namespace) -> int:
-    print(shtab.complete(make_parser(), options.shell))
+    from radar_nb.cli.completion import completion_script  # noqa: PLC0415 - shtab and towns are needed here alone
+
+    print(completion_script(make_parser(), options.shell))
     return 0
 
 

@@ -38,7 +38,8 @@ Now:
   radar-nb latest RV --output now.png          draw the newest field
   radar-nb follow RV --keep 7d --folder data   fetch each new file until stopped
 
-A month is YYYY-MM, a year YYYY; two of them are a range that includes both.
+A month is YYYY-MM, a year YYYY, a day YYYY-MM-DD; two are a range that includes
+both. Archives are months: the plan says how much of them was asked for.
 Times are UTC; the time of a frame is the end of its interval. The data folder
 is --folder, else RADAR_NB_DATA, else a folder of your account. The server is
 --base-url, else RADAR_NB_BASE_URL, else https://opendata.dwd.de.
