@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from contextlib import redirect_stderr
 
 import pytest
@@ -95,3 +98,24 @@ def test_progress_may_go_back() -> None:
         _count(report, 2)
 
     assert "2/4" in terminal.getvalue().rpartition("\r")[2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("environment", [{}, {"TERM": "dumb", "NO_COLOR": "1"}])
+def test_a_terminal_without_width_or_colour_shows_a_bar(environment: dict[str, str]) -> None:
+    """A pseudo-terminal states a width of 0; the bar is there, and has no colours."""
+    code = (
+        "from radar_nb.runtime.progress import Progress, reporting\n"
+        "with reporting(True) as report:\n"
+        "    report(Progress(task='count', done=2, total=2, unit='sheep'))\n"
+    )
+    terminal, inside = os.openpty()
+    run = subprocess.Popen([sys.executable, "-c", code], stderr=inside, env=os.environ | environment)  # noqa: S603
+    run.wait()
+    os.close(inside)
+    shown = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+
+    assert "count: 100%" in shown
+    assert "2/2" in shown
+    assert "\x1b" not in shown

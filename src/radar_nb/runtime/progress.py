@@ -7,6 +7,8 @@ nothing), False reports nothing, and any callable is used as it is.
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -118,6 +120,16 @@ def _tqdm_bar(progress: Progress) -> Any:
         unit="B" if binary else f" {progress.unit}",
         unit_scale=binary,
         unit_divisor=1024,
+        **_size(),
         disable=False if notebook else None,  # None: silent unless standard error is a terminal
         leave=True,
     )
+
+
+def _size() -> dict[str, int]:
+    """Return a size for bars where the terminal states none, as under `script`: tqdm would draw nothing."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # not a terminal
+        return {}
+    return {} if known else {"ncols": 80, "nrows": 24}
