@@ -12,10 +12,11 @@ import shapely
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.colors import BoundaryNorm, LogNorm, to_hex
+from support.small_rain import rain, showers
 
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, to_lonlat, to_xy
-from radar_nb.errors import SettingsError
+from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.geography.towns import place
 from radar_nb.plots.style import DRY, PAPER
 
@@ -280,3 +281,14 @@ def test_a_point_is_the_middle_of_a_map() -> None:
     shown = [rn.plot(field(), extent=extent) for extent in ((12.371, 51.34), "Leipzig", "Leipzig 40 km")]
 
     assert shown[0].get_xlim() == shown[1].get_xlim() == shown[2].get_xlim()
+
+
+def test_a_local_day_is_chosen_by_its_date() -> None:
+    """The total of a local day is drawn by its date, with the zone and without it."""
+    days = rn.accumulate(rain(showers(600, 8, 9)), "1D", timezone="Europe/Berlin", progress=False)
+
+    for zone in ("Europe/Berlin", None):
+        title = rn.plot(days.YW, time="2020-06-14", timezone=zone, towns=False).get_title(loc="left")
+        assert "2020-06-14 (Europe/Berlin" in title
+    with pytest.raises(SeriesError, match=r"'YW' has no field of 2020-06-20: .* the nearest is 2020-06-15"):
+        rn.plot(days.YW, time="2020-06-20", timezone="Europe/Berlin")

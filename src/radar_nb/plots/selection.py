@@ -141,13 +141,15 @@ def _at(da: xr.DataArray, time: str | datetime | np.datetime64, zone: ZoneInfo |
     """Return the field of one time."""
     if "time" not in da.coords:
         raise SeriesError(f"{da.name!r} has no time: leave out time={time!r}")
-    moment = _moment(time, zone)
     times = np.atleast_1d(da["time"].values)
+    dated = str(da["time"].attrs.get("long_name", "")).startswith("begin of the period, ")
+    moment = _moment(time, None if dated else zone)  # days have the date of their own zone, whatever is shown
     if (found := np.flatnonzero(times == moment)).size == 0:
         nearest = times[np.abs(times - moment).argmin()]
+        shown = [str(one.astype("datetime64[D]")) if dated else human_time(one, zone) for one in (moment, nearest)]
         raise SeriesError(
-            f"{da.name!r} has no field of {human_time(moment, zone)}: choose one of its {times.size} times, "
-            f"the nearest is {human_time(nearest, zone)}"
+            f"{da.name!r} has no field of {shown[0]}: choose one of its {times.size} times, "
+            f"the nearest is {shown[1]}"
         )
     return da.isel(time=int(found[0])) if "time" in da.dims else da
 
