@@ -230,7 +230,10 @@ def assemble(opened: Opened, options: Options) -> xr.Dataset:
 
     def variable(what: What, attrs: dict[str, Any]) -> xr.Variable:
         data = FrameArray(series.frames, slots, packings, target.grid.shape, what=what, weights=opened.weights)
-        encoding = {"preferred_chunks": {"time": _chunk(series, data.shape)}}
+        chunks: dict[str, Any] = {"time": _chunk(series, data.shape)}
+        if several and series.frames.kinds[0].hdf5:  # members of a plain tar: any of them is read alone
+            chunks["lead_time"] = max(1, _CHUNK_BYTES // (4 * target.grid.rows * target.grid.cols))
+        encoding = {"preferred_chunks": chunks}
         return xr.Variable(dims, indexing.LazilyIndexedArray(data), attrs, encoding)
 
     if (options.packed or options.flags) and any(way is not None for way in opened.weights):
