@@ -84,5 +84,6 @@ def jobs(root: Path, place: Path, seed: int) -> Iterator[tuple[Job, Undisturbed]
         Job(name="conversion", work=kills.convert, prepare=copied),
         Job(name="cube", work=cubes.build, arguments=(hours,)),
         Job(name="stored extremes", work=kills.find_extremes, arguments=(rain,)),
+        Job(name="stored peaks", work=kills.find_peaks, arguments=(rain,)),
     ):
         yield job, kills.undisturbed(job, place)
