@@ -1826,9 +1826,10 @@ const exporting = {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
     const { times, title, credit, sums } = this.info, [first, last] = this.span, { zone } = this;
     const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${this.corners(mark, 4).join("; ")} (lon lat)`.replace(/[\r\n]+/g, " "));
+    const gaps = this.holes(this.span) || this.marks.some(({ values }) => values.subarray(first, last + 1).some(Number.isNaN));
     const local = times && zone.name !== "UTC", names = this.marks.map(({ label }) => label);
     const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...names, ...(sums ? names.map((name) => `running_sum_mm_${name}`) : [])];
-    const lines = [`# ${title}; ${this.unit.name}; ${credit}${local ? `; time_local: ${zone.name}` : ""}`, ...places, header.join(",")];
+    const lines = [`# ${title}; ${this.unit.name}; ${credit}${local ? `; time_local: ${zone.name}` : ""}`, ...places, ...(sums && gaps ? [`# ${this.texts.lower_bounds}`] : []), header.join(",")];
     const running = sums ? this.marks.map(({ values }) => runningSum(values, this.span)) : [], text = (value) => (Number.isNaN(value) ? "" : +value.toPrecision(7));
     const iso = (ms) => new Date(ms).toISOString().slice(0, 19);
     for (let i = first; i <= last; i++) {
