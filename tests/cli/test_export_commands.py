@@ -115,6 +115,16 @@ def test_a_wrong_span_or_style_of_a_table_is_one_sentence(
     assert not (tmp_path / "rain.csv").exists()
 
 
+def test_areas_without_names_say_how_to_name_them(
+    data: str, areas: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Areas that a file only numbers come with the option that names them; named ones do not."""
+    assert main(["areas", data, "--areas", areas]) == 0
+    assert "--names chooses a column" in capsys.readouterr().out
+    assert main(["areas", data, "--areas", areas, "--names", "name"]) == 0
+    assert "--names" not in capsys.readouterr().out
+
+
 def test_export_grid_writes_a_models_rain_and_describes_it(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

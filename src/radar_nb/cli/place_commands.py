@@ -154,6 +154,8 @@ def _table(series: xr.Dataset, amounts: list[PlaceAmount], along: str, options: 
     name = _variable(series)
     missing = sum(amount.mm is None for amount in amounts)
     notes = [f"missing: less than {100 * options.min_coverage:g} % measured (--min-coverage)"] * bool(missing)
+    if along == "area" and options.names is None:
+        notes.append("areas are named by their number in the file; --names chooses a column")
     rows = tuple(
         (
             amount.time,
