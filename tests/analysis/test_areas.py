@@ -224,3 +224,33 @@ def test_invalid_files(tmp_path: Path) -> None:
         find_areas(tmp_path / "no.gpkg", GRID)
     with pytest.raises(SettingsError, match=r"a\.geojson cannot be read as shapes"):
         find_areas(tmp_path / "a.geojson", GRID)
+
+
+@pytest.mark.parametrize(
+    "crs", ["+proj=longlat +a=1737400 +b=1737400 +no_defs", 'LOCAL_CS["x",UNIT["m",1]]'], ids=["moon", "local"]
+)
+def test_a_crs_that_cannot_be_converted_is_refused(crs: str) -> None:
+    """Shapes on the moon or on a plan have no place on the grid."""
+    with pytest.raises(SettingsError, match=r"cannot be projected from their CRS .*set the right one"):
+        find_areas(frame(shapely.box(10, 50, 10.2, 50.2), crs=crs), GRID)
+
+
+@pytest.mark.parametrize("box", [(-180, -90, 180, 90), (1e300, 1e300, 1e301, 1e301)])
+def test_a_shape_beyond_the_projection_is_refused(box: tuple[float, float, float, float]) -> None:
+    """The south pole has no coordinates in the plane of DWD's grids."""
+    with pytest.raises(SettingsError, match="the shape 0 reaches where the projection"):
+        find_areas(frame(shapely.box(*box), crs="EPSG:4326"), GRID)
+
+
+def test_a_file_that_leads_to_others_is_not_opened(tmp_path: Path) -> None:
+    """GDAL would read any local file or ask a server, whatever the name of the description."""
+    path = tmp_path / "areas.geojson"
+    path.write_text(
+        "<OGRVRTDataSource><OGRVRTLayer name='x'><SrcDataSource>/vsicurl/http://127.0.0.1:9/x.geojson"
+        "</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>"
+    )
+
+    with pytest.raises(
+        SettingsError, match=r"areas.geojson is a description that leads to other files or servers"
+    ):
+        find_areas(path, GRID)

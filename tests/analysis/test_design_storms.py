@@ -204,3 +204,32 @@ def test_the_picture_shows_both_storms() -> None:
     assert below.get_xlabel() == "minutes since 2020-06-13 12:10 UTC"
     with pytest.raises(SeriesError, match="the Dataset has no 'design': pass what storm_against_design returns"):
         plot_storm(found.drop_vars("design"))
+
+
+@pytest.mark.parametrize(
+    ("depths", "durations"),
+    [
+        ([1.0, 2.0, np.inf], [5, 10, 15]),
+        ([1.0, 2.0, 3.0], [5, 5, 15]),
+        ([1.0, 2.0, 3.0], [5, 10, np.inf]),
+        (["a", "b", "c"], [5, 10, 15]),
+        ([1.0, 2.0, 3.0], ["5", "x", "15"]),
+    ],
+)
+def test_a_table_of_other_than_rising_numbers_is_refused(depths: Any, durations: Any) -> None:
+    """Infinite, doubled and worded values are not a curve."""
+    with pytest.raises(SettingsError, match=r"do not rise with the duration|a value that is not a number"):
+        design_storm(pd.DataFrame({100: depths}, index=durations), 100, 15)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"begin": "\x1b[2J"}, r"begin='.x1b\[2J' is not a time"),
+        ({"duration": "15"}, "duration='15' is not a multiple of step=5"),
+    ],
+)
+def test_other_arguments_than_numbers_and_times_are_refused(changes: dict[str, Any], match: str) -> None:
+    """The message shows the value without control characters."""
+    with pytest.raises(SettingsError, match=match):
+        design_storm(DEPTHS, **({"return_period": 100, "duration": 60} | changes))

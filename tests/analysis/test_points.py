@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -241,3 +243,31 @@ def test_an_unknown_town_among_points_is_named() -> None:
     """The message suggests the nearest names of towns."""
     with pytest.raises(SettingsError, match="unknown place 'Lepzig': the nearest names are Leipzig"):
         find_places({"Lepzig": None}, GRIDS["de1100"])
+
+
+def test_names_of_a_csv_are_printable(tmp_path: Path) -> None:
+    """Control characters of a name would move the cursor of a terminal that prints the series."""
+    lon, lat = at(2, 3)
+    path = tmp_path / "points.csv"
+    path.write_text(f"name,lon,lat\n\x1b]0;owned\x07\0,{lon},{lat}\n")
+
+    assert find_places(path, GRID).names == ["?]0;owned??"]
+
+
+def test_a_field_without_end_in_a_csv_is_refused(tmp_path: Path) -> None:
+    """A file that is no table of points is named."""
+    path = tmp_path / "points.csv"
+    path.write_text(f"name,lon,lat\n{'x' * 200_000},1,2\n")
+
+    with pytest.raises(SettingsError, match=r"points.csv are not points .field larger than field limit"):
+        find_places(path, GRID)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("name", ["points.csv", "points.geojson"])
+def test_a_pipe_is_not_a_file_of_points(name: str, tmp_path: Path) -> None:
+    """Reading it would block."""
+    os.mkfifo(tmp_path / name)
+
+    with pytest.raises(NothingFound, match=f"{name} is not a file: pass a"):
+        find_places(tmp_path / name, GRID)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +17,7 @@ from support.small_rain import rain, showers
 
 from radar_nb.analysis.extremes import annual_maxima
 from radar_nb.analysis.stored_extremes import extremes
-from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.errors import SeriesError, SettingsError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,3 +213,71 @@ def test_a_killed_call_ends_in_the_same_store(tmp_path: Path) -> None:
 
     assert len(found) == KILLS
     assert [fault for kill in found for fault in kill.faults] == []
+
+
+def _small(tmp_path: Path) -> xr.Dataset:
+    return extremes(hours(days=3, first="2020-06-01T00:50"), ["1h"], store=tmp_path / "store", progress=False)
+
+
+@pytest.mark.parametrize("name", ["request.json", "2020.zarr/.zattrs", "2020.zarr/.zmetadata"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[1]", b"[" * 100_000, b"\xff", b" " * (5 << 20)],
+    ids=["empty", "list", "deep", "bytes", "large"],
+)
+def test_damaged_metadata_of_a_store_is_named(name: str, data: bytes, tmp_path: Path) -> None:
+    """What is not a description is refused with the file to remove; nothing is computed in its place."""
+    _small(tmp_path)
+    (tmp_path / "store" / name).write_bytes(data)
+
+    with pytest.raises(
+        StorageError, match=r"is damaged, or not of radar_nb .*remove it, and the same call computes"
+    ):
+        _small(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("name", ["request.json", "2020.zarr/.zattrs", "2020.zarr/largest/0.0.0"])
+def test_a_pipe_in_a_store_does_not_block(name: str, tmp_path: Path) -> None:
+    """Only regular files are opened."""
+    _small(tmp_path)
+    (tmp_path / "store" / name).unlink()
+    os.mkfifo(tmp_path / "store" / name)
+
+    with pytest.raises(StorageError, match=r"is neither a file nor a folder|it is not a small file"):
+        _small(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")
+@pytest.mark.parametrize("name", [".months", ".2020.zarr.tmp", ".2020.zarr.old", "2020.zarr"])
+def test_a_link_in_a_store_leads_nowhere(name: str, tmp_path: Path) -> None:
+    """Half-written groups are removed, so that a link to another folder would cost its contents."""
+    _small(tmp_path)
+    (outside := tmp_path / "outside" / ".hidden").mkdir(parents=True)
+    (outside / "notes").write_text("mine")
+    shutil.rmtree(tmp_path / "store" / "2020.zarr")
+    (tmp_path / "store" / name).symlink_to(tmp_path / "outside")
+
+    with pytest.raises(StorageError, match="is neither a file nor a folder: remove it"):
+        _small(tmp_path)
+    assert (outside / "notes").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("array", "change"),
+    [
+        ("largest", {"shape": [1, 100_000, 100_000]}),
+        ("largest", {"dtype": "|O", "filters": [{"id": "pickle"}], "compressor": None, "fill_value": None}),
+        ("valid", {"shape": [3, 5]}),
+    ],
+)
+def test_a_group_has_the_sizes_of_its_request(array: str, change: dict[str, Any], tmp_path: Path) -> None:
+    """Another shape or type is refused before a value is read."""
+    _small(tmp_path)
+    path = tmp_path / "store" / "2020.zarr" / ".zmetadata"
+    described = json.loads(path.read_bytes())
+    described["metadata"][f"{array}/.zarray"] |= change
+    path.write_text(json.dumps(described))
+
+    with pytest.raises(StorageError, match=r"2020.zarr is damaged, or not of radar_nb"):
+        _small(tmp_path)

@@ -214,3 +214,19 @@ def test_an_unwritable_place_raises(tmp_path: Path) -> None:
 
     with pytest.raises((StorageError, NotWritable), match="cannot be written"):
         export(POINTS, tmp_path / "file" / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("=cmd|'/C calc'!A0", "'=cmd|'/C calc'!A0"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("-2+3", "'-2+3"),
+        ("a\nb\x1b[2J", "a b?[2J"),
+    ],
+)
+def test_names_in_a_csv_are_no_formulas(name: str, title: str, tmp_path: Path) -> None:
+    """A spreadsheet shows a name that begins like a formula as text, in one line."""
+    path = export(POINTS.isel(point=[0]).assign_coords(point=[name]), tmp_path / "series.csv")
+
+    assert pd.read_csv(path, comment="#", index_col="time").columns.tolist() == [title]

@@ -300,3 +300,16 @@ def test_values_that_a_format_cannot_hold_raise(case: Refused, tmp_path: Path) -
         export(data, tmp_path / name, **{"tz": "UTC", **options})
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["zrxp", "infoworks"])
+def test_a_title_is_one_line(name: str, tmp_path: Path) -> None:
+    """A line break in a title would begin a line of the format, and control characters would reach a terminal."""
+    ds = gauges([[1], [2], [3]], EDGES[0], names=("a",)).assign_attrs(title="Rain\n#REXCHANGE;evil\x1b]0;owned")
+
+    path = export(ds, tmp_path / "rain.txt", format=name, tz="UTC", label="end")
+
+    for written in (path, tmp_path / "rain.txt.txt"):
+        text = written.read_text("utf-8")
+        assert "Rain #REXCHANGE" in text
+        assert "\x1b" not in text

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -94,3 +97,19 @@ def test_an_invalid_time_raises(where: dict[str, Any], time: Any) -> None:
     """Texts that are not times, and times without a file, raise before any request."""
     with pytest.raises(SettingsError, match=r"time=.* is not a time"):
         rn.wait_for("HYMECNG", time, **where)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+def test_what_is_not_a_file_in_a_ring_is_left_alone(where: dict[str, Any], tmp_path: Path) -> None:
+    """A pipe would block the reader, and a folder cannot be removed like a file that is too old."""
+    files = rn.follow("HYMECNG", keep="1h", backfill="10min", **where)
+    first = next(files)
+    (path,) = {one for one in (tmp_path / "ring").rglob("*-hd5") if not one.name.startswith(".")} or {None}
+    stamp = re.compile(r"\d{8}_\d{4}")
+    old, late = (path.with_name(stamp.sub(text, path.name)) for text in ("20200101_0000", "20200101_0005"))
+    old.mkdir()
+    os.mkfifo(late)
+
+    assert next(files).attrs["nominal_time"] != first.attrs["nominal_time"]
+    assert old.is_dir()
+    assert late.exists()

@@ -77,7 +77,7 @@ def design_storm(
     durations, curve = _curve(_table(depths, "level"), return_period)
     if shape not in {"euler2", "block"}:
         raise SettingsError(f'unknown shape={shape!r}: choose shape="euler2" or shape="block"')
-    if step <= 0 or duration <= 0 or duration % step:
+    if not _is_multiple(duration, step):
         raise SettingsError(f"duration={duration!r} is not a multiple of step={step!r} min: choose one that is")
     steps = np.arange(step, duration + step, step)
     if steps[0] < durations[0] or duration > durations[-1]:
@@ -87,7 +87,10 @@ def design_storm(
         )
     total = np.exp(np.interp(np.log(steps), np.log(durations), np.log(curve)))
     amounts = _euler(total) if shape == "euler2" else np.full(steps.size, total[-1] / steps.size)
-    ends = np.datetime64(begin, "ns") + steps * np.timedelta64(60, "s")
+    try:
+        ends = np.datetime64(begin, "ns") + steps * np.timedelta64(60, "s")
+    except ValueError as error:
+        raise SettingsError(f'begin={begin!r} is not a time: write it as "2000-01-01T00:00" (UTC)') from error
     label = name or f"{shape}-{duration}min-{return_period:g}a"
     attrs = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": step, "long_name": "design storm"}
     found = xr.Dataset(
@@ -292,13 +295,28 @@ def _curve(depths: Any, return_period: float) -> tuple[NDArray[np.float64], NDAr
         raise SettingsError(
             f"return_period={return_period!r} is not a column of the table: choose one of {some} years"
         )
-    column = depths[return_period].dropna().sort_index()
-    durations, curve = column.index.to_numpy(float), column.to_numpy(float)
-    if durations.size < 2 or durations[0] <= 0 or (curve <= 0).any() or (np.diff(curve) < 0).any():
+    column = depths[return_period].dropna()
+    try:
+        durations, curve = column.index.to_numpy(float), column.to_numpy(float)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"the table has a value that is not a number ({error}): pass minutes and mm"
+        ) from error
+    durations, curve = durations[order := np.argsort(durations)], curve[order]
+    finite = np.isfinite(durations).all() and np.isfinite(curve).all()
+    rises = (np.diff(durations) > 0).all() and (np.diff(curve) >= 0).all()
+    if durations.size < 2 or durations[0] <= 0 or (curve <= 0).any() or not (finite and rises):
         raise SettingsError(
             "the depths of the table do not rise with the duration: pass mm, a row for each duration in minutes"
         )
     return durations, curve
+
+
+def _is_multiple(duration: Any, step: Any) -> bool:
+    try:
+        return bool(step > 0 and duration > 0 and duration % step == 0)
+    except TypeError:
+        return False
 
 
 def _euler(total: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ of a year are merged into that year's group. Groups are renamed when they are co
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,7 @@ from radar_nb.analysis.extremes import YEARS, check_thresholds, lengths_of, maxi
 from radar_nb.analysis.moving_sums import PER_MM, moving_sums
 from radar_nb.analysis.peaks import PeakRule, Peaks
 from radar_nb.analysis.periods import Periods, length_of, make_periods
+from radar_nb.analysis.stored_groups import damaged, open_group, read_json, refuse_links
 from radar_nb.analysis.totals import timeless_coords
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.reading.intervals import ends_of
@@ -162,7 +164,7 @@ def extremes(
                 if not years[month.year]:
                     work.merge(month.year)
             work.clean()
-    found = _result(folder, opened, lengths, year, min_coverage)
+    found = _result(folder, opened, work.request, year, min_coverage)
     return found if partial_series is None else _described(found, partial_series, opened)
 
 
@@ -316,20 +318,23 @@ class _Work:
     def merge(self, number: int) -> None:
         """Write a year's group from those of its months, and from what it already holds of other months."""
         ours = [month for month in self._months if month.year == number]
-        parts = [xr.open_zarr(self._part(month), chunks=None) for month in ours if self._part(month).exists()]
+        parts = [self._opened(self._part(month)) for month in ours if self._part(month).exists()]
         target = self._group(number)
         there = _steps_of(target)
         if there and not any(month.name in there and there[month.name] != month.steps for month in ours):
-            parts.insert(0, xr.open_zarr(target, chunks=None))
+            parts.insert(0, self._opened(target))
         steps: dict[str, list[int]] = {}
         for part in parts:
-            steps |= json.loads(part.attrs[_STEPS])
+            steps |= _steps(part.attrs, target)
         whole = parts[0].load()
         for part in parts[1:]:
             _join(whole, part) if self._in_order else _add(whole, part)
         whole.attrs[_STEPS] = json.dumps(steps, sort_keys=True)
         _write(whole, target)
         self.clean()
+
+    def _opened(self, group: Path) -> xr.Dataset:
+        return open_group(group, _sizes(self.request), chunks=None)
 
     def clean(self) -> None:
         """Remove the groups of months that their years hold."""
@@ -514,18 +519,36 @@ def _write(ds: xr.Dataset, target: Path) -> None:
 
 def _steps_of(group: Path) -> dict[str, list[int]]:
     """Return the months of a group with the numbers of their steps; none if it does not exist."""
+    attrs = read_json(group / ".zattrs")
+    return {} if attrs is None else _steps(attrs, group)
+
+
+def _steps(attrs: Any, group: Path) -> dict[str, list[int]]:
+    """Return what the attributes of a group state about its months."""
     try:
-        text = json.loads((group / ".zattrs").read_text(encoding="utf-8"))[_STEPS]
-    except FileNotFoundError:
-        return {}
-    found: dict[str, list[int]] = json.loads(text)
+        found: dict[str, list[int]] = json.loads(attrs[_STEPS])
+        sound = all(
+            [int(steps) for steps in numbers] == numbers and len(numbers) == 2 for numbers in found.values()
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(group, error) from error
+    if not sound:
+        raise damaged(group, "the numbers of its steps are not two for each month")
     return found
+
+
+def _sizes(request: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the sizes of the variables of a group by dimension."""
+    cells, durations = request["cells"], {"duration": len(request["durations_minutes"])}
+    return {"largest": durations | cells, "when": durations | cells, "valid": cells}
 
 
 def _check_request(folder: Path, request: dict[str, Any]) -> None:
     """Write what a new store is for; raise an error if an existing one is for something else."""
     path = folder / _REQUEST
-    if not path.exists():
+    refuse_links((*folder.glob("*"), *folder.glob(f"{_MONTHS}/*")))
+    there = read_json(path)
+    if there is None:
         if folder.exists() and any(folder.glob("*.zarr")):
             raise SettingsError(
                 f"{folder} is not a store of extremes, which has a {_REQUEST}: choose another store"
@@ -533,25 +556,30 @@ def _check_request(folder: Path, request: dict[str, Any]) -> None:
         with replacing(path, claimed=True) as file:
             file.write(json.dumps(request, indent=1, sort_keys=True).encode())
         return
-    there = {"series": "annual"} | json.loads(path.read_bytes())
+    if not isinstance(there, dict):
+        raise damaged(path, "it is not a description of a store")
+    there = {"series": "annual"} | there
     other = [name for name in request if request[name] != there.get(name)]
     if other:
         held = ", ".join(f"{name} {there.get(name)}, not {request[name]}" for name in other)
         raise SettingsError(f"{folder} holds other extremes ({held}): choose another store, or remove it first")
 
 
-def _result(folder: Path, opened: Amount, lengths: Sequence[int], year: str, least: float) -> xr.Dataset:
+def _result(folder: Path, opened: Amount, request: dict[str, Any], year: str, least: float) -> xr.Dataset:
     """Return the years of a store as `annual_maxima` does."""
-    groups = sorted(folder.glob("[0-9]*.zarr"))
-    parts = [xr.open_zarr(group, chunks={}) for group in groups]
+    groups = sorted(path for path in folder.glob("*.zarr") if re.fullmatch("[0-9]{4}", path.stem))
+    parts = [open_group(group, _sizes(request), chunks={}) for group in groups]
     years = [int(group.stem) for group in groups]
     names = ["largest", "when", "valid"]
     if "edges" in parts[0]:
         parts = [_closed_year(part) for part in parts]
         names.append("count")
-    raw = xr.concat([part[names] for part in parts], "year", join="exact")
+    try:
+        raw = xr.concat([part[names] for part in parts], "year", join="exact")
+    except ValueError as error:
+        raise damaged(folder, error) from error
     raw = raw.transpose("duration", "year", "peak", ..., missing_dims="ignore").drop_vars(list(raw.coords))
-    found = maxima_of_years(raw, opened, lengths, years, year=year, least=least)
+    found = maxima_of_years(raw, opened, request["durations_minutes"], years, year=year, least=least)
     return (
         found if "count" not in raw else found.assign(count=raw["count"].where(found["coverage"] >= least - 1e-6))
     )

@@ -11,7 +11,7 @@ import numpy as np
 from radar_nb.analysis.inputs import amount_of, even_steps
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.reading.forecasts import issue_of
-from radar_nb.runtime.wording import human_time
+from radar_nb.runtime.wording import human_time, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,7 +206,7 @@ def rain_of(data: Any, *, zone: Zone, label: Edge) -> Rain:
 def title_of(data: Any, amount: xr.DataArray) -> str:
     """Return what the data are, in a line."""
     attrs = getattr(data, "attrs", {})
-    title = str(attrs.get("title") or amount.attrs.get("long_name") or amount.name)
+    title = " ".join(printable(str(attrs.get("title") or amount.attrs.get("long_name") or amount.name)).split())
     if (issued := issue_of(amount)) is not None:
         title = f"{title}, forecast of {human_time(issued)}"
     return title

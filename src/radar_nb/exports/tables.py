@@ -14,13 +14,14 @@ from radar_nb.analysis.inputs import BESIDE, variable_of
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.exports.rasters import plain_attrs
 from radar_nb.reading.intervals import bounds_of, ends_of
-from radar_nb.runtime.wording import short_decimals
+from radar_nb.runtime.wording import printable, short_decimals
 from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+_FORMULA = tuple("=+-@")
 _MISSING = "pip install 'radar-nb[gis]'"
 _ROWS = 1_048_576
 """Rows of an Excel sheet (Microsoft, Excel specifications and limits)."""
@@ -217,7 +218,7 @@ def csv_bytes(data: xr.Dataset, style: TableStyle) -> bytes:
 
     With a decimal comma it begins with the mark by which Excel recognises UTF-8.
     """
-    table, clock = _columns(data), _clock(data, style.timezone)
+    table, clock = _columns(data).rename(columns=_unlike_formula), _clock(data, style.timezone)
     table = pd.DataFrame(short_decimals(table.to_numpy()), pd.Index(clock.written, name="time"), table.columns)
     if style.timezone is not None:
         table.insert(0, "date", clock.dates.astype(str))
@@ -237,7 +238,7 @@ def xlsx_bytes(data: xr.Dataset, style: TableStyle) -> bytes:
         from openpyxl import Workbook  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise SettingsError("Excel files need openpyxl: pip install 'radar-nb[xlsx]', or write a .csv") from error
-    table, clock = _columns(data), _clock(data, style.timezone)
+    table, clock = _columns(data).rename(columns=_unlike_formula), _clock(data, style.timezone)
     if len(table) >= _ROWS:
         raise SeriesError(f"an Excel sheet holds {_ROWS - 1:,} times, and there are {len(table):,}: write a .csv")
     book = Workbook(write_only=True)
@@ -249,10 +250,16 @@ def xlsx_bytes(data: xr.Dataset, style: TableStyle) -> bytes:
     about = book.create_sheet("about")
     for name, value in _metadata(data, clock.meaning).items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        about.append([name, text[:_LETTERS]])
+        about.append([name, _unlike_formula(text[:_LETTERS])])
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def _unlike_formula(name: Any) -> str:
+    """Return a text that a spreadsheet does not run as a formula (OWASP, "CSV Injection"), in one line."""
+    text = " ".join(printable(str(name)).split("\n"))
+    return f"'{text}" if text[:1] in _FORMULA and not isinstance(name, int | float) else text
 
 
 def parquet_bytes(data: xr.Dataset, style: TableStyle) -> bytes:

@@ -198,7 +198,7 @@ class Present:
             with storage_errors(folder):
                 for path in folder.iterdir():
                     time = era.time_of(path.name)
-                    if time is not None:
+                    if time is not None and path.is_file():  # not a folder, nor a pipe, which would block
                         found[time] = path, era
         return dict(sorted(found.items()))
 

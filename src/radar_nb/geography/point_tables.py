@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +71,8 @@ def read_csv_columns(path: Path, what: str) -> dict[str, list[str]]:
     NothingFound
         The file cannot be read.
     """
+    if path.exists() and not path.is_file():  # a pipe would block
+        raise NothingFound(f"{path} is not a file: pass a CSV of {what}")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -78,7 +81,10 @@ def read_csv_columns(path: Path, what: str) -> dict[str, list[str]]:
     if len(lines) < 2:
         raise SettingsError(f"{path} are not {what}: write a line of column names and a line for each row")
     separator = max(";\t,", key=lines[0].count)
-    head, *rows = csv.reader(lines, delimiter=separator)
+    try:
+        head, *rows = csv.reader(lines, delimiter=separator)
+    except csv.Error as error:
+        raise SettingsError(f"{path} are not {what} ({error}): write a line for each") from error
     if short := next((number for number, row in enumerate(rows, 1) if len(row) < len(head)), 0):
         raise SettingsError(
             f"{path} are not {what}: row {short} has {len(rows[short - 1])} values, and there are {len(head)} "
@@ -159,7 +165,8 @@ def _numbers(values: Any, title: str, place: str) -> NDArray[np.float64]:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    value = value.item() if isinstance(value, np.generic) else value
+    return " ".join(printable(value).split("\n")) if isinstance(value, str) else value
 
 
 def _decoded(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,8 +11,11 @@ import numpy as np
 from radar_nb.dwd.grids import AXES, PROJ
 from radar_nb.errors import NothingFound, SettingsError
 from radar_nb.runtime.files import user_path
+from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Earth
@@ -106,6 +110,7 @@ def read_shapes(source: Any) -> Any:
         path = user_path(source)
         if not path.exists():
             raise NothingFound(f"{path} does not exist: pass a file of shapes, or a GeoDataFrame")
+        _refuse_pointers(path)
         try:
             source = geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
         except Exception as error:  # GDAL's, pyogrio's and pyarrow's errors have no common root
@@ -132,13 +137,47 @@ def to_plane(shapes: Any, earth: Earth) -> Any:
     """Project shapes to the plane of DWD's grids.
 
     Longitude and latitude are assumed to be equal on WGS84 and on DWD's sphere, as in DWD's documents and wradlib.
+
+    Raises
+    ------
+    SettingsError
+        The CRS cannot be converted, or a shape has no coordinates in the plane.
     """
-    degrees = shapes.geometry.to_crs("EPSG:4326")
-    if earth == "sphere":
-        # relabel degrees without a datum shift
-        a, b = AXES[earth]
-        degrees = degrees.set_crs(f"+proj=longlat +a={a} +b={b} +no_defs +type=crs", allow_override=True)
-    return degrees.to_crs(PROJ[earth])
+    try:
+        degrees = shapes.geometry.to_crs("EPSG:4326")
+        if earth == "sphere":
+            # relabel degrees without a datum shift
+            a, b = AXES[earth]
+            degrees = degrees.set_crs(f"+proj=longlat +a={a} +b={b} +no_defs +type=crs", allow_override=True)
+        plane = degrees.to_crs(PROJ[earth])
+    except RuntimeError as error:  # the root of PROJ's errors
+        raise SettingsError(
+            f"the shapes cannot be projected from their CRS {printable(str(shapes.crs.name))} "
+            f"({printable(str(error))}): set the right one with .set_crs(...)"
+        ) from error
+    far = np.flatnonzero(~np.isfinite(plane.bounds.to_numpy()).all(axis=1))
+    if far.size:
+        raise SettingsError(
+            f"the shape {shapes.index[far[0]]!r} reaches where the projection of DWD's grids has no coordinates: "
+            "cut it to Germany and its neighbours, or check its CRS"
+        )
+    return plane
+
+
+_HEAD = 4096  # bytes in which GDAL looks for the format
+_POINTER = re.compile(rb"<OGR\w*DataSource")
+
+
+def _refuse_pointers(path: Path) -> None:
+    """Raise an error for what is no file of shapes but leads to others: GDAL would read them, or ask a server."""
+    if not path.is_dir() and not path.is_file():
+        raise NothingFound(f"{path} is not a file: pass a file of shapes, or a GeoDataFrame")  # a pipe would block
+    if path.is_file():
+        with path.open("rb") as file:
+            if _POINTER.search(file.read(_HEAD)):
+                raise SettingsError(
+                    f"{path} is a description that leads to other files or servers: pass the file of shapes itself"
+                )
 
 
 def check_polygons(shapes: Any, names: list[Any]) -> None:

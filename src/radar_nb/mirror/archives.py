@@ -327,7 +327,7 @@ class Published:
 
     def is_done(self) -> bool:
         """Return whether the file exists and was made with the same parameters."""
-        return self.target.exists() and self._note.read_text("utf-8") == self._recipe
+        return self.target.exists() and self._note.read_bytes() == self._recipe.encode()
 
     def write(self, fill: Callable[[IO[bytes]], Any]) -> None:
         """Write the file; the note is complete only when the file is."""
