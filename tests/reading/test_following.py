@@ -104,7 +104,7 @@ def test_what_is_not_a_file_in_a_ring_is_left_alone(where: dict[str, Any], tmp_p
     """A pipe would block the reader, and a folder cannot be removed like a file that is too old."""
     files = rn.follow("HYMECNG", keep="1h", backfill="10min", **where)
     first = next(files)
-    (path,) = {one for one in (tmp_path / "ring").rglob("*-hd5") if not one.name.startswith(".")} or {None}
+    path = min(one for one in (tmp_path / "ring").rglob("*-hd5") if not one.name.startswith("."))
     stamp = re.compile(r"\d{8}_\d{4}")
     old, late = (path.with_name(stamp.sub(text, path.name)) for text in ("20200101_0000", "20200101_0005"))
     old.mkdir()
