@@ -73,6 +73,10 @@ def extremes(
     ----------
     source : path, sequence of paths, or xarray.Dataset
         Amounts in mm: archives, frames or a cube's folder, as in `open_dataset`; or fields.
+    durations : sequence of str or timedelta
+        As in `annual_maxima`.
+    store : path
+        A folder with a Zarr group for each year: "extremes". It is created if it does not exist.
     series : {"annual", "partial"}
         Annual maxima, or a partial series: the largest sum of each storm that reaches a threshold.
     threshold : float or sequence of float
@@ -83,10 +87,8 @@ def extremes(
         maxima: a storm over its end is one of both years.
     peaks : int
         Of a partial series: how many peaks of a year are kept, the largest ones; all are counted.
-    durations, year, min_coverage
+    year, min_coverage
         As in `annual_maxima`. `min_coverage` can differ from call to call.
-    store : path
-        A folder with a Zarr group for each year: "extremes". It is created if it does not exist.
     client : distributed.Client, address, None or False
         The dask cluster that computes the months, whose workers see the source and the store under the same
         paths. By default the active client if there is one; False selects threads of this process. The result
