@@ -73,6 +73,7 @@ OWNERS = {
     "shapely": {"geography"},
     "shtab": {"cli"},
     "tarfile": {"formats", "mirror"},
+    "torch": {"cube"},
     "tqdm": {"runtime"},
     "traitlets": {"widgets"},
     "wradlib": {"formats", "reading"},

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, upgrade_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
+    from radar_nb.cube.training import Crops
     from radar_nb.exports.api import export
     from radar_nb.exports.grid_files import export_grid
     from radar_nb.geography.towns import place
@@ -63,6 +64,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "App",
+    "Crops",
     "Download",
     "DownloadPanel",
     "Explorer",
@@ -136,6 +138,7 @@ __all__ = [
 
 _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported when first asked for
     "App": "widgets.app",
+    "Crops": "cube.training",
     "DownloadPanel": "widgets.download_panel",
     "Explorer": "widgets.explorer.widget",
     "Live": "widgets.live",

@@ -1,4 +1,4 @@
-"""Read archives and a cube in a process, and again in one that it starts: run as a program.
+"""Read archives, a cube and crops of it in a process, and again in one that it starts: run as a program.
 
     python forked_readers.py fork|spawn ARCHIVE CUBE
 
@@ -11,15 +11,21 @@ import multiprocessing
 import sys
 from typing import Any
 
+import numpy as np
+
 import radar_nb as rn
+from radar_nb.cube.training import Crops
 
 PATIENCE = 120
 """Seconds after which the other process counts as hanging."""
 
 
 def sums(datasets: list[Any]) -> list[float]:
-    """Read each Dataset and return its sum."""
-    return [float(ds.RW.sum()) for ds in datasets]
+    """Read each Dataset, or all its crops, and return its sum."""
+    return [
+        sum(float(np.nansum(crop.values)) for crop in ds) if isinstance(ds, Crops) else float(ds.RW.sum())
+        for ds in datasets
+    ]
 
 
 def answer(datasets: list[Any], results: Any) -> None:
@@ -31,6 +37,7 @@ def main(method: str, archive: str, cube: str) -> None:
     """Read, have another process read, and compare."""
     datasets = [rn.open_cube(cube, chunks=chunks) for chunks in (None, "auto")]
     datasets += [rn.open_dataset(archive, chunks=chunks, progress=False) for chunks in (None, "auto")]
+    datasets.append(Crops(cube, steps=1, size=300).part(0, 2))
     here = sums(datasets)
     context: Any = multiprocessing.get_context(method)
     receiving, sending = context.Pipe(duplex=False)
