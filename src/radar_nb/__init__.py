@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.building import build_cube
     from radar_nb.cube.checking import repair_cube, upgrade_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
+    from radar_nb.cube.series import build_series
     from radar_nb.cube.training import Crops
     from radar_nb.exports.api import export
     from radar_nb.exports.grid_files import export_grid
@@ -80,6 +81,7 @@ __all__ = [
     "annual_maxima",
     "at_points",
     "build_cube",
+    "build_series",
     "check",
     "cite",
     "compare",
@@ -148,6 +150,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "annual_maxima": "analysis.extremes",
     "at_points": "analysis.api",
     "build_cube": "cube.building",
+    "build_series": "cube.series",
     "check": "analysis.checks",
     "cite": "analysis.citation",
     "compare": "analysis.comparison",

@@ -442,7 +442,12 @@ def test_a_cube_is_built_and_described(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["cube", "build", store, str(hours)]) == 0
     assert "1 done" in capsys.readouterr().out
     assert main(["cube", "info", store, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["frames"] == str(len(cubes.HOURS))
+    facts = json.loads(capsys.readouterr().out)
+    year = facts["years"][0]
+    assert (facts["product"], facts["grid"], facts["flags"], facts["series"]) == ("RW", "de900", False, [])
+    assert (year["year"], year["frames"], year["frames_missing"], year["days_not_built"]) == (2019, 4, 20, 0)
+    assert 0.9 < year["cells_with_data"] < 1
+    assert facts["bytes"] == sum(path.stat().st_size for path in (tmp_path / "cube" / "RW").glob("c.*"))
     assert main(["cube", "info", str(tmp_path / "nowhere")]) == 1
     assert "build one" in capsys.readouterr().err
 

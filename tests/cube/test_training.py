@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-HOURS = tuple(f"{hour:02d}:50" for hour in range(12)) + ("14:50",)
+HOURS = (*(f"{hour:02d}:50" for hour in range(12)), "14:50")
 """Of a day: twelve consecutive frames, and one after a gap."""
 
 

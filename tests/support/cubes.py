@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.cube.building import build_cube
+from radar_nb.cube.series import build_series
 from radar_nb.formats.radolan import CLUTTER, NO_DATA_CODE, SECONDARY, Header, write_frame
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def archive(
 def build(folder: Path, source: Path) -> None:
     """Build a cube; used in a child process that may be killed."""
     build_cube(source, folder / "cube", flags=True, progress=False, workers=2)
+
+
+def series(folder: Path) -> None:
+    """Build the series of a cube; used in a child process that may be killed."""
+    build_series(folder / "cube", client=False, progress=False, workers=2)
 
 
 def copy(cube: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands `radar-nb cube build|info|verify|repair|upgrade`: what they take, and what there is to print."""
+"""The commands `radar-nb cube build|info|series|...`: what they take, and what there is to print."""
 
 from __future__ import annotations
 
@@ -58,6 +58,9 @@ def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -
         "--overwrite", action="store_true", help="rewrite days that the cube has; fetch removed archives again"
     )
     add("info", _info, "Show what a cube holds, year by year.")
+    series = add("series", _series, "Add the arrangement from which series of few cells are read fast.")
+    series.add_argument("--years", type=int, nargs="+", metavar="YEAR", help="by default all that the cube holds")
+    series.add_argument("--workers", type=int, metavar="N", help="threads, each of which needs some 200 MB")
     verify = add(
         "verify", _verify, "Verify a cube: checksums, metadata and coordinates, and values against archives."
     )
@@ -88,26 +91,60 @@ def _build(options: argparse.Namespace) -> Report:
     )
 
 
-def _info(options: argparse.Namespace) -> Table:
-    from radar_nb.cube.opening import required_cube  # noqa: PLC0415 - zarr is not loaded by other commands
-
-    cube, coverage = required_cube(options.store), rn.cube_coverage(options.store)
-    stored = sum(file.size for file in cube.store.listing(cube.variable).values())
-    years = (coverage.time.values - np.timedelta64(1, "s")).astype("datetime64[Y]")
-    rows = []
-    for year in np.unique(years):
-        state, data = coverage.state.values[years == year], coverage.data.values[years == year]
-        there = state == 2
-        share = f"{np.nanmean(data[there]):.1%}" if there.any() else ""
-        counts = (there.sum(), (state == 1).sum(), (state == 0).sum() // cube.steps)
-        rows.append((str(year), *(f"{count:,}" for count in counts), share))
-    chunk = " x ".join(str(n) for n in cube.shards.chunk)
+def _info(options: argparse.Namespace) -> Table | dict[str, Any]:
+    facts = _facts(options.store)
+    if options.json:
+        return facts
+    rows = [
+        (
+            str(year["year"]),
+            *(f"{year[name]:,}" for name in ("frames", "frames_missing", "days_not_built")),
+            "" if year["cells_with_data"] is None else f"{year['cells_with_data']:.1%}",
+        )
+        for year in facts["years"]
+    ]
+    chunk = " x ".join(map(str, facts["chunk"]))
+    series = f", series of {len(facts['series'])} years" if facts["series"] else ""
     return Table(
-        title=f"{cube.product} on {cube.grid}, {cube.layout} ({chunk}), {human_bytes(stored)}"
-        f"{', with flags' if cube.has_flags else ''}",
+        title=f"{facts['product']} on {facts['grid']}, {facts['layout']} ({chunk}), {human_bytes(facts['bytes'])}"
+        f"{', with flags' if facts['flags'] else ''}{series}",
         columns=("year", "frames", "missing", "days not built", "cells with data"),
         rows=tuple(rows),
     )
+
+
+def _facts(store: str) -> dict[str, Any]:
+    """Return what a cube holds, as numbers; `cells_with_data` is a share of the cells of existing frames."""
+    from radar_nb.cube.opening import required_cube  # noqa: PLC0415 - zarr is not loaded by other commands
+    from radar_nb.cube.series import built_years  # noqa: PLC0415 - the same
+
+    cube, coverage = required_cube(store), rn.cube_coverage(store)
+    arrays = (cube.variable, *(["flags"] if cube.has_flags else []))
+    years = (coverage.time.values - np.timedelta64(1, "s")).astype("datetime64[Y]")
+    found = []
+    for year in np.unique(years):
+        state, data = coverage.state.values[years == year], coverage.data.values[years == year]
+        there = state == 2
+        found.append(
+            {
+                "year": int(str(year)),
+                "frames": int(there.sum()),
+                "frames_missing": int((state == 1).sum()),
+                "days_not_built": int((state == 0).sum() // cube.steps),
+                "cells_with_data": round(float(np.nanmean(data[there])), 6) if there.any() else None,
+            }
+        )
+    return {
+        "store": cube.store.name,
+        "product": cube.product,
+        "grid": cube.grid,
+        "layout": cube.layout,
+        "chunk": list(cube.shards.chunk),
+        "bytes": sum(file.size for array in arrays for file in cube.store.listing(array).values()),
+        "flags": cube.has_flags,
+        "years": found,
+        "series": built_years(cube),
+    }
 
 
 def _verify(options: argparse.Namespace) -> Report:
@@ -116,6 +153,10 @@ def _verify(options: argparse.Namespace) -> Report:
 
 def _repair(options: argparse.Namespace) -> Report:
     return rn.repair_cube(options.store)
+
+
+def _series(options: argparse.Namespace) -> Report:
+    return rn.build_series(options.store, years=options.years, workers=options.workers)
 
 
 def _upgrade(options: argparse.Namespace) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ def make_parser() -> Parser:
     add_analysis_commands(add)
     add_export_commands(add)
     add_present_commands(add)
-    cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair, upgrade.")
+    cube: Any = add("cube", _cube, "Store years as one Zarr array: build, show, verify, repair.")
     add_cube(cube, as_json, debug)
     add_machine_commands(add, make_parser)
     return parser
@@ -119,5 +120,8 @@ def _cube(options: argparse.Namespace) -> int:
     shown = options.shown(options)
     if isinstance(shown, Report):
         return finish(options, shown)
-    show(options, shown)
+    if isinstance(shown, dict):
+        say(json.dumps(shown, indent=1))
+    else:
+        show(options, shown)
     return 0

@@ -14,9 +14,11 @@ import numpy as np
 from radar_nb.cube.day import encode_day, split_days
 from radar_nb.cube.description import REVISION, description_faults
 from radar_nb.cube.opening import required_cube
+from radar_nb.cube.series import remove_year, series_faults
 from radar_nb.cube.shards import REMEDY, Shard
 from radar_nb.cube.stores import find_store
 from radar_nb.cube.time_axis import fitting_cube, is_moving, settled_cube
+from radar_nb.cube.year_tiles import SERIES
 from radar_nb.errors import CubeError, DamagedShard, RadarNbError, SettingsError
 from radar_nb.reading.dataset import Options, open_series
 from radar_nb.runtime.progress import Progress, reporting
@@ -115,7 +117,11 @@ def verify_cube(
             for day, error in results:
                 found[day] = Outcome(name=_name(day), state="failed" if error else "done", error=error)
                 report(Progress(task="verify", done=len(found), total=len(days), unit="days", note=_name(day)))
-    outcomes += [found[day] for day in days]
+        outcomes += [found[day] for day in days]
+        outcomes += [
+            Outcome(name=f"{SERIES} {year}", state="failed" if error else "done", error=error)
+            for year, error in (series_faults(cube.store, progress=report) if sample is None else {}).items()
+        ]
     made = Report(task="verify", outcomes=tuple(outcomes), seconds=perf_counter() - began)
     return made.raise_for_failures() if errors == "raise" else made
 
@@ -254,6 +260,9 @@ def repair_cube(store: Any, *, progress: bool | Reporter = True) -> Report:
 def _repaired(cube: Cube, outcome: Outcome) -> Outcome:
     if outcome.ok:
         return Outcome(name=outcome.name, state="kept")
+    if outcome.name.startswith(SERIES):
+        remove_year(cube, int(outcome.name.split()[-1]))
+        return Outcome(name=outcome.name, state="done", notes=(f"removed: {outcome.error}",))
     if outcome.name == DESCRIPTION:
         fitting_cube(cube.store, rewrite=True)
         return Outcome(name=DESCRIPTION, state="done", notes=(f"rewritten: {outcome.error}",))

@@ -711,7 +711,38 @@ def write_description(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> None:
     cube.store.put(GROUP, group)
 
 
+def year_description(cube: Cube, days: tuple[int, int], shards: ShardFormat) -> dict[str, bytes]:
+    """Return the files, by their keys in the group, that describe some days of a cube in other shards.
+
+    The group's file is the last; it does not describe a cube of its own.
+    """
+    grid = GRIDS[cube.grid]
+    first, length = days
+    files, document = _described_arrays(replace(cube, first=first, days=length), grid.y, grid.x, shards)
+    del files[GROUP]
+    return files | {GROUP: json.dumps(document, indent=1).encode()}
+
+
 def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
+    files, document = _described_arrays(cube, y, x)
+    attrs = document["attributes"]
+    described = {name: getattr(cube, name) for name in ("variable", *_PLAIN)} | {
+        "format": FORMAT,
+        "revision": cube.revision,
+        "version": __version__,
+        "packing": _described_packing(cube.packing),
+        "shards": asdict(cube.shards),
+    }
+    described = _plain(described)
+    checksum = _checksum(document, described, attrs)
+    document["attributes"] = attrs | {KEY: described | {"checksum": checksum}}
+    return files | {GROUP: json.dumps(document, indent=1).encode()}
+
+
+def _described_arrays(
+    cube: Cube, y: NDArray[Any], x: NDArray[Any], shards: ShardFormat | None = None
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return the files of a group, and the content of the group's own with the metadata of all arrays."""
     buffers: dict[str, Any] = {}
     placed = convention_attrs(GRIDS[cube.grid], cube.crs_attrs["crs_wkt"])
     group = zarr.create_group(MemoryStore(buffers), zarr_format=3, attributes=_plain(cube.dataset_attrs | placed))
@@ -720,9 +751,10 @@ def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
         spelling["scale_factor"] = decimal(cube.packing.scale)
     if cube.packing.offset:
         spelling["add_offset"] = decimal(cube.packing.offset)
-    _array(group, cube.variable, cube.shards, cube.days, cube.attrs | spelling)
-    if cube.has_flags:
-        _array(group, "flags", cube.flag_shards, cube.days, cube.flag_attrs)
+    shape = (cube.days * cube.steps, *cube.shards.shape[1:])
+    _array(group, cube.variable, shards or cube.shards, shape, cube.attrs | spelling)
+    if cube.has_flags and shards is None:
+        _array(group, "flags", cube.flag_shards, shape, cube.flag_attrs)
     for name, (dims, values, attrs) in _coordinates(cube, y, x).items():
         array = group.create_array(
             name,
@@ -739,18 +771,7 @@ def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
     document = json.loads(files[GROUP])
     arrays = {k.removesuffix(f"/{GROUP}"): json.loads(v) for k, v in files.items() if k.endswith(f"/{GROUP}")}
     document["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": arrays}
-    attrs = document["attributes"]
-    described = {name: getattr(cube, name) for name in ("variable", *_PLAIN)} | {
-        "format": FORMAT,
-        "revision": cube.revision,
-        "version": __version__,
-        "packing": _described_packing(cube.packing),
-        "shards": asdict(cube.shards),
-    }
-    described = _plain(described)
-    checksum = _checksum(document, described, attrs)
-    document["attributes"] = attrs | {KEY: described | {"checksum": checksum}}
-    return files | {GROUP: json.dumps(document, indent=1).encode()}
+    return files, document
 
 
 def _coordinates(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, tuple[tuple[str, ...], Any, Any]]:
@@ -773,10 +794,12 @@ def _coordinate_chunk(cube: Cube, name: str, shape: tuple[int, ...]) -> tuple[in
     return (_AXIS_CHUNK * cube.steps, *shape[1:]) if name in {"time", "time_bnds"} else shape
 
 
-def _array(group: zarr.Group, name: str, shards: ShardFormat, days: int, attrs: Mapping[str, Any]) -> None:
+def _array(
+    group: zarr.Group, name: str, shards: ShardFormat, shape: tuple[int, ...], attrs: Mapping[str, Any]
+) -> None:
     group.create_array(
         name,
-        shape=(days * shards.shape[0], *shards.shape[1:]),
+        shape=shape,
         dtype=shards.dtype,
         chunks=shards.chunk,
         shards=shards.shape,

@@ -20,8 +20,9 @@ from xarray.core import indexing
 from radar_nb.cube.description import load_cube
 from radar_nb.cube.shards import split_by_chunk
 from radar_nb.cube.stores import find_store
+from radar_nb.cube.year_tiles import stored_years
 from radar_nb.dwd.products import frame_step, missing_steps
-from radar_nb.errors import CubeError, NothingFound
+from radar_nb.errors import CubeError, DamagedShard, NothingFound
 from radar_nb.formats.packing import FLAGS
 from radar_nb.reading.dataset import chunk_bytes, in_chunks, packing_attrs, step_coords, told_attrs
 from radar_nb.reading.forecasts import forecast_coords
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.description import Cube
     from radar_nb.cube.shards import Chunk, Shard
     from radar_nb.cube.stores import StoredFile
-    from radar_nb.errors import DamagedShard
+    from radar_nb.cube.year_tiles import YearTiles
 
     Split = tuple[int, NDArray[np.intp], NDArray[np.intp]]
 
@@ -179,7 +180,7 @@ def dataset_of_cube(
     whole = cube.packing.itemsize == _WIDE and bool(cube.packing.missing)
     packing = packing_attrs(cube.packing)
     what: What = "packed" if packed or whole else "values"
-    data = _variable(cube, files, slots, what)
+    data = _variable(cube, files, slots, what, stored_years(cube, days))
     data.attrs = cube.attrs | {"radars": _radars(days)}
     if what == "packed":
         data.attrs |= packing
@@ -237,8 +238,14 @@ def cube_steps(
     return joined, cube.times(joined) + np.concatenate(shifts), np.concatenate(origin)
 
 
-def _variable(cube: Cube, files: dict[int, StoredFile], slots: NDArray[np.int64], what: What) -> xr.Variable:
-    array = CubeArray(cube, files, slots, what=what)
+def _variable(
+    cube: Cube,
+    files: dict[int, StoredFile],
+    slots: NDArray[np.int64],
+    what: What,
+    years: dict[int, YearTiles] | None = None,
+) -> xr.Variable:
+    array = CubeArray(cube, files, slots, what=what, years=years)
     variable = xr.Variable(("time", "y", "x"), indexing.LazilyIndexedArray(array))
     variable.encoding["preferred_chunks"] = _chunks(cube, slots, array.dtype.itemsize)
     return variable
@@ -327,12 +334,21 @@ class CubeArray(BackendArray):
     slots : ndarray of int64, shape (time,)
         The steps since 1970, as `Cube.slots` returns them.
     what : {"values", "packed", "flags"}
+    years : dict of int to YearTiles, optional
+        The years that the store has in the arrangement for series.
     """
 
     def __init__(
-        self, cube: Cube, files: dict[int, StoredFile], slots: NDArray[np.int64], *, what: What = "values"
+        self,
+        cube: Cube,
+        files: dict[int, StoredFile],
+        slots: NDArray[np.int64],
+        *,
+        what: What = "values",
+        years: dict[int, YearTiles] | None = None,
     ) -> None:
         self._cube = cube
+        self._years = years or {}
         self._files = files
         self._slots = slots
         self._what = what
@@ -349,16 +365,97 @@ class CubeArray(BackendArray):
         times, y, x = (np.atleast_1d(np.arange(n)[k]) for n, k in zip(self.shape, key, strict=True))
         out = np.empty((times.size, y.size, x.size), self.dtype)
         if out.size:
-            chunk = self._format.chunk
-            cells = list(split_by_chunk(y, chunk[1])), list(split_by_chunk(x, chunk[2]))
-            days = list(split_by_chunk(self._slots[times], self._cube.steps))
-            pool = _threads(os.getpid())
-            if len(days) == 1:
-                self._read_day(days[0], cells, out, pool.map)
-            else:
-                list(pool.map(lambda day: self._read_day(day, cells, out, map), days))
+            slots = self._slots[times]
+            left = self._read_years(slots, y, x, out)
+            if left.size:
+                self._read_days(slots[left], left, y, x, out)
         result: NDArray[Any] = out.squeeze(axis=scalar)
         return result
+
+    def _read_days(
+        self,
+        slots: NDArray[np.int64],
+        at: NDArray[np.intp],
+        y: NDArray[np.intp],
+        x: NDArray[np.intp],
+        out: NDArray[Any],
+    ) -> None:
+        """Read steps from the shards of their days to the places `at` of `out`."""
+        chunk = self._format.chunk
+        cells = list(split_by_chunk(y, chunk[1])), list(split_by_chunk(x, chunk[2]))
+        days = [(day, steps, at[there]) for day, steps, there in split_by_chunk(slots, self._cube.steps)]
+        pool = _threads(os.getpid())
+        if len(days) == 1:
+            self._read_day(days[0], cells, out, pool.map)
+        else:
+            list(pool.map(lambda day: self._read_day(day, cells, out, map), days))
+
+    def _read_years(
+        self, slots: NDArray[np.int64], y: NDArray[np.intp], x: NDArray[np.intp], out: NDArray[Any]
+    ) -> NDArray[np.intp]:
+        """Read from the arrangement for series what takes less there; return the places in `out` that are left."""
+        there = np.arange(slots.size)
+        if not self._years or self._what == "flags":
+            return there
+        days = (slots // self._cube.steps).astype("datetime64[D]")
+        years = days.astype("datetime64[Y]").astype(int) + 1970
+        jobs = []
+        for year in np.unique(years).tolist():
+            tiles, at = self._years.get(year), there[years == year]
+            if tiles is not None and self._tiles_cost(tiles, slots[at], y, x) < self._days_cost(slots[at], y, x):
+                jobs.append((tiles, (slots[at], at)))
+        pool = _threads(os.getpid())
+        if len(jobs) == 1:
+            read = [self._read_year(*jobs[0], (y, x), out, pool.map)]
+        else:
+            read = list(pool.map(lambda job: self._read_year(*job, (y, x), out, map), jobs))
+        done = [at for (_, (_, at)), success in zip(jobs, read, strict=True) if success]
+        return np.setdiff1d(there, np.concatenate(done)) if done else there
+
+    def _days_cost(self, slots: NDArray[np.int64], y: NDArray[np.intp], x: NDArray[np.intp]) -> int:
+        """Return the codes that must be decoded to read some cells from the days."""
+        chunk = self._format.chunk
+        numbers = zip((slots, y, x), chunk, strict=True)
+        return math.prod(np.unique(index // size).size for index, size in numbers) * math.prod(chunk)
+
+    def _tiles_cost(
+        self, tiles: YearTiles, slots: NDArray[np.int64], y: NDArray[np.intp], x: NDArray[np.intp]
+    ) -> int:
+        """Return the same for the arrangement for series, where the indexes of its shards cost more."""
+        layout = tiles.shards
+        first = tiles.days[0] * self._cube.steps
+        numbers = zip((slots - first, y, x), layout.chunk, strict=True)
+        codes = math.prod(np.unique(index // size).size for index, size in numbers) * math.prod(layout.chunk)
+        blocks = math.prod(np.unique(i // n).size for i, n in zip((y, x), layout.shape[1:], strict=True))
+        return codes + _INDEX_COST * blocks * layout.index_bytes
+
+    def _read_year(
+        self,
+        tiles: YearTiles,
+        times: tuple[NDArray[np.int64], NDArray[np.intp]],
+        cells: tuple[NDArray[np.intp], NDArray[np.intp]],
+        out: NDArray[Any],
+        each: Callable[..., Iterable[None]],
+    ) -> bool:
+        """Read steps of a year from the arrangement for series to places in `out`; return False if that fails."""
+        (slots, at), layout = times, tiles.shards
+        steps = slots - tiles.days[0] * self._cube.steps
+        for row, rows_in, rows_at in split_by_chunk(cells[0], layout.shape[1]):
+            for col, cols_in, cols_at in split_by_chunk(cells[1], layout.shape[2]):
+                opened = tiles.open(row, col)
+                if opened is None:
+                    return False
+                rows = [
+                    (n, inside, rows_at[there]) for n, inside, there in split_by_chunk(rows_in, layout.chunk[1])
+                ]
+                cols = [
+                    (n, inside, cols_at[there]) for n, inside, there in split_by_chunk(cols_in, layout.chunk[2])
+                ]
+                try:
+                    self._read_shard(opened, (steps, at), (rows, cols), out, each)
+                except DamagedShard:  # the days have the same values
+                    return False
+        return True
 
     def _read_day(
         self,
@@ -373,9 +470,21 @@ class CubeArray(BackendArray):
         if file is None:
             out[at] = self._missing
             return
-        cube, layout = self._cube, self._format
-        shard = cube.open_flags(day, file) if self._what == "flags" else cube.open_shard(file, layout)
-        rows, cols = cells
+        cube = self._cube
+        shard = cube.open_flags(day, file) if self._what == "flags" else cube.open_shard(file, self._format)
+        self._read_shard((file, shard), (steps, at), cells, out, each)
+
+    def _read_shard(
+        self,
+        opened: tuple[StoredFile, Shard],
+        times: tuple[NDArray[np.intp], NDArray[np.intp]],
+        cells: tuple[list[Split], list[Split]],
+        out: NDArray[Any],
+        each: Callable[..., Iterable[None]],
+    ) -> None:
+        """Read some steps of a shard, to their places in `out`, and some rows and columns."""
+        (file, shard), (steps, at), (rows, cols) = opened, times, cells
+        layout = shard.layout
         wanted = [
             _Piece((t, row, col), (inside, rows_in, cols_in), (at[there], rows_at, cols_at))
             for t, inside, there in split_by_chunk(steps, layout.chunk[0])
@@ -383,14 +492,14 @@ class CubeArray(BackendArray):
             for col, cols_in, cols_at in cols
         ]
         spans = {piece.chunk: span for piece in wanted if (span := shard.span(piece.chunk)) is not None}
-        data = dict(zip(spans, cube.store.spans(file, list(spans.values())), strict=True))
+        data = dict(zip(spans, self._cube.store.spans(file, list(spans.values())), strict=True))
         shares = [wanted[start::_SHARES] for start in range(min(_SHARES, len(wanted)))]
         for _ in each(lambda share: self._unpack(shard, data, share, out), shares):
             pass
 
     def _unpack(self, shard: Shard, data: dict[Chunk, Any], wanted: list[_Piece], out: NDArray[Any]) -> None:
         """Decode chunks and copy the requested part of each to its place."""
-        codes, values = _buffers(self._format.chunk, self._format.dtype)
+        codes, values = _buffers(shard.layout.chunk, shard.layout.dtype)
         for piece in wanted:
             if piece.chunk not in data:
                 out[np.ix_(*piece.at)] = self._missing
@@ -409,6 +518,9 @@ class _Piece(NamedTuple):
     inside: tuple[NDArray[np.intp], ...]
     at: tuple[NDArray[np.intp], ...]
 
+
+_INDEX_COST = 8
+"""Codes whose decoding takes as long as reading and checking a byte of an index, about."""
 
 _SHARES = 4
 """Parts of one day's chunks, for threads to decode in parallel."""

@@ -162,11 +162,89 @@ class ShardEncoder:
             Stored before the index, for `Shard.note`.
         """
         self._pack()
-        index = self._index.tobytes()
-        foot = _FOOT.pack(len(note), _MARK)
-        whole = b"".join((*self._pieces, note, foot, index, _CRC.pack(google_crc32c.value(index))))
+        whole = _joined(self._pieces, self._index, note)
         self.begin()
         return whole
+
+
+class TileEncoder:
+    """Encode a shard whose chunks are small tiles of many steps, from boxes of all its cells.
+
+    The tiles of one chunk of time are kept apart in memory, so that each is compressed as it lies there.
+
+    Parameters
+    ----------
+    layout : ShardFormat
+
+    Examples
+    --------
+    >>> layout = ShardFormat(shape=(4, 4, 4), chunk=(2, 2, 2), dtype="u2", fill=9)
+    >>> encoder = TileEncoder(layout)
+    >>> encoder.put(2, np.zeros((2, 4, 4), "u2"))
+    >>> Shard.of(encoder.finish(b"a note"), layout, name="shard").chunks()
+    ((1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1))
+    """
+
+    def __init__(self, layout: ShardFormat) -> None:
+        self.layout = layout
+        dtype = np.dtype(layout.dtype).newbyteorder("<")
+        self._tiles = np.full((*layout.grid[1:], *layout.chunk), layout.fill, dtype)
+        self._codec = layout.codec
+        self._index = np.full((*layout.grid, 2), _EMPTY, "<u8")
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._number, self._first, self._end = 0, layout.chunk[0], 0
+
+    def put(self, step: int, codes: NDArray[Any]) -> None:
+        """Add the codes of consecutive steps, of shape (steps, rows, cols).
+
+        Parameters
+        ----------
+        step : int
+            The first one's number in the shard, later than those before. All are in one chunk of time.
+        codes : ndarray
+        """
+        length, rows, cols = self.layout.chunk
+        number, at = divmod(step, length)
+        if number != self._number:
+            self._pack()
+            self._number = number
+        end = at + len(codes)
+        self._first, self._end = min(self._first, at), max(self._end, end)
+        boxes = codes.reshape(len(codes), self.layout.grid[1], rows, self.layout.grid[2], cols)
+        self._tiles[:, :, at:end] = boxes.transpose(1, 3, 0, 2, 4)
+
+    def _pack(self) -> None:
+        """Compress the tiles of a chunk of time."""
+        used = slice(self._first, self._end)
+        for y, x in np.ndindex(self.layout.grid[1:]) if self._end else ():
+            tile = self._tiles[y, x]
+            if tile[self._first, 0, 0] == self.layout.fill and (tile[used] == self.layout.fill).all():
+                continue
+            piece = self._codec.encode(tile)
+            self._index[self._number, y, x] = self._size, len(piece)
+            self._pieces.append(piece)
+            self._size += len(piece)
+        self._tiles[:, :, used] = self.layout.fill
+        self._first, self._end = self.layout.chunk[0], 0
+
+    def finish(self, note: bytes = b"") -> bytes:
+        """Return the shard's bytes, once.
+
+        Parameters
+        ----------
+        note : bytes
+            Stored before the index, for `Shard.note`.
+        """
+        self._pack()
+        return _joined(self._pieces, self._index, note)
+
+
+def _joined(pieces: list[bytes], index: NDArray[np.uint64], note: bytes) -> bytes:
+    """Return a shard's bytes."""
+    ends = index.tobytes()
+    foot = _FOOT.pack(len(note), _MARK)
+    return b"".join((*pieces, note, foot, ends, _CRC.pack(google_crc32c.value(ends))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

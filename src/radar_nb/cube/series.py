@@ -1,0 +1,244 @@
+"""Build and verify the second arrangement of a cube, year by year, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from contextlib import closing
+from functools import partial
+from itertools import count
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from radar_nb.cube.day_records import ABSENT
+from radar_nb.cube.description import GROUP, year_description
+from radar_nb.cube.opening import required_cube, sound_days
+from radar_nb.cube.shards import TileEncoder
+from radar_nb.cube.year_tiles import SERIES, YearTiles, state_of, stored_years, years_of
+from radar_nb.errors import DamagedShard, NothingFound, RadarNbError, SettingsError
+from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.report import Outcome, Report
+from radar_nb.runtime.workers import active_client, each
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from radar_nb.cube.description import Cube
+    from radar_nb.cube.shards import Shard
+    from radar_nb.cube.stores import StoredFile
+    from radar_nb.runtime.progress import Reporter
+
+REMEDY = "call build_series (`radar-nb cube series`) again, which rewrites it"
+
+
+def build_series(
+    store: Any,
+    *,
+    years: Iterable[int] | None = None,
+    client: Any = None,
+    workers: int | None = None,
+    progress: bool | Reporter = True,
+    errors: Literal["raise", "report"] = "raise",
+) -> Report:
+    """Add to a cube the arrangement from which series of few cells are read fast, or bring it up to date.
+
+    It holds the same values again, as long chunks of few cells, and needs about as much space. `open_cube` and all
+    functions that read cubes use it by themselves where it is faster. Years that are up to date are kept; a year
+    whose days have changed is rewritten, and read from the cube until then. After an interruption, the same call
+    resumes.
+
+    Parameters
+    ----------
+    store : path, str, or store of obstore
+        A cube, as for `build_cube`.
+    years : iterable of int, optional
+        By default all that the cube holds.
+    client : distributed.Client or False, optional
+        As for `build_cube`.
+    workers : int, optional
+        Number of threads; by default the number of processors. Each needs some 200 MB.
+    progress : bool or Reporter
+        Task "series", in parts of years.
+    errors : {"raise", "report"}
+        Whether years that could not be built make the call fail.
+
+    Returns
+    -------
+    Report
+        One outcome per year.
+
+    Raises
+    ------
+    NothingFound, CubeError, DamagedShard, StorageError
+        As for `open_cube`; or the cube has no day of a year.
+    Incomplete
+        Several years failed.
+
+    Examples
+    --------
+    >>> build_series("YW.zarr")  # doctest: +SKIP
+    """
+    began = perf_counter()
+    if workers is not None and workers < 1:
+        raise SettingsError(f"{workers} is not a number of threads: use workers=1 or more, or leave it out")
+    cube = required_cube(store)
+    days, _ = sound_days(cube, "raise")
+    held = years_of(days)
+    wanted = sorted(set(held if years is None else years))
+    if lost := [year for year in wanted if year not in held]:
+        raise NothingFound(
+            f"{cube.store.name} holds no day of {lost[0]}: choose years from {min(held)} to {max(held)}"
+        )
+    outcomes = []
+    total = len(wanted) * math.prod(cube.shards.grid[1:])
+    group = json.dumps({"attributes": {}, "zarr_format": 3, "node_type": "group"}, indent=1).encode()
+    if cube.store.get(key := f"{SERIES}/{GROUP}") != group:
+        with cube.store.claim(key):
+            cube.store.put(key, group)
+    with active_client(client) as used, reporting(progress) as report:
+        ticks = count(1)
+        for year in wanted:
+            tiles = YearTiles(cube=cube, year=year, state=state_of(days, held[year]))
+            for folder in (f"{tiles.group}/{cube.variable}", tiles.group):
+                cube.store.sweep(folder)
+            work = partial(_build_part, tiles, {day: days[day].file for day in held[year]})
+            run = partial(each, work=work, client=used, workers=workers or os.cpu_count() or 1)
+
+            def tick(year: int = year) -> None:
+                report(Progress(task="series", done=next(ticks), total=total, unit="parts", note=str(year)))
+
+            outcomes.append(_build_year(tiles, run, tick))
+        cube.store.sweep(SERIES)
+    made = Report(task="series", outcomes=tuple(outcomes), seconds=perf_counter() - began)
+    return made.raise_for_failures() if errors == "raise" else made
+
+
+def _build_year(
+    tiles: YearTiles, run: Callable[[Iterable[tuple[int, int]]], Any], tick: Callable[[], None]
+) -> Outcome:
+    began, written = perf_counter(), 0
+    parts = list(np.ndindex(tiles.cube.shards.grid[1:]))
+    with closing(run(parts)) as results:
+        for _, result in results:
+            if isinstance(result, RadarNbError):
+                return Outcome(name=str(tiles.year), state="failed", error=result)
+            written += result
+            tick()
+    store = tiles.cube.store
+    store.settle(map(tiles.key, *zip(*parts, strict=True)))
+    for name, data in year_description(tiles.cube, tiles.days, tiles.shards).items():
+        if store.get(key := f"{tiles.group}/{name}") != data:
+            with store.claim(key):
+                store.put(key, data)
+    return Outcome(
+        name=str(tiles.year),
+        state="done" if written else "kept",
+        bytes=written,
+        seconds=perf_counter() - began,
+    )
+
+
+def _build_part(tiles: YearTiles, files: dict[int, StoredFile], part: tuple[int, int]) -> int:
+    """Write the shard of a part of the grid, unless it is up to date; return its bytes, 0 if it was kept."""
+    store, key = tiles.cube.store, tiles.key(*part)
+    with store.claim(key):
+        if tiles.open(*part) is not None:
+            return 0
+        data = _encode(tiles, files, part)
+        store.put(key, data, durable=False)
+    return len(data)
+
+
+def _encode(tiles: YearTiles, files: dict[int, StoredFile], part: tuple[int, int]) -> bytes:
+    encoder = TileEncoder(tiles.shards)
+    for step, codes in _columns(tiles, files, part):
+        encoder.put(step, codes)
+    return encoder.finish(tiles.note(*part))
+
+
+def _columns(
+    tiles: YearTiles, files: dict[int, StoredFile], part: tuple[int, int]
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the chunks of the cube in a part of the grid, in order of time, with their first step in the year."""
+    cube, layout = tiles.cube, tiles.cube.shards
+    codes = np.empty(layout.chunk, layout.dtype)
+    for day, file in sorted(files.items()):
+        shard = cube.open_shard(file, layout)
+        spans = {t: span for t in range(layout.grid[0]) if (span := shard.span((t, *part))) is not None}
+        for t, data in zip(spans, cube.store.spans(file, list(spans.values())), strict=True):
+            shard.decode((t, *part), data, codes)
+            yield (day - tiles.days[0]) * cube.steps + t * layout.chunk[0], codes
+
+
+def built_years(cube: Cube) -> list[int]:
+    """Return the years of a cube of which the second arrangement is up to date."""
+    days, _ = sound_days(cube, "report")
+    return [year for year, tiles in stored_years(cube, days).items() if _is_complete(tiles)]
+
+
+def _is_complete(tiles: YearTiles) -> bool:
+    if tiles.cube.store.stat(f"{tiles.group}/{GROUP}") is None:
+        return False
+    return all(tiles.open(*part) is not None for part in np.ndindex(tiles.cube.shards.grid[1:]))
+
+
+def series_faults(store: Any, *, progress: bool | Reporter = False) -> dict[int, RadarNbError | None]:
+    """Return, for each year that has the second arrangement, what is wrong with it; None if nothing is.
+
+    Every chunk is unpacked, and the cells with data in each frame are counted and compared with the records of
+    the days.
+    """
+    cube = required_cube(store)
+    days, _ = sound_days(cube, "report")
+    found: dict[int, RadarNbError | None] = {}
+    with reporting(progress) as report:
+        for year, tiles in stored_years(cube, days).items():
+            if cube.store.stat(f"{tiles.group}/{GROUP}") is None:
+                continue
+            valid = np.full((tiles.days[1], cube.steps), 0, np.int64)
+            for day in years_of(days)[year]:
+                valid[day - tiles.days[0]] = np.where((held := days[day].record.valid) == ABSENT, 0, held)
+            try:
+                _compare(tiles, valid.ravel())
+                found[year] = None
+            except RadarNbError as error:
+                found[year] = error
+            report(Progress(task="verify", done=len(found), total=None, unit="years", note=str(year)))
+    return found
+
+
+def remove_year(cube: Cube, year: int) -> None:
+    """Remove the shards of a year from the second arrangement."""
+    tiles = YearTiles(cube=cube, year=year, state="")
+    for part in np.ndindex(cube.shards.grid[1:]):
+        cube.store.remove(tiles.key(*part))
+
+
+def _compare(tiles: YearTiles, valid: NDArray[np.int64]) -> None:
+    """Raise DamagedShard where a year is out of date, damaged, or holds other cells with data than the cube."""
+    name, layout = f"{tiles.cube.store.name}/{tiles.group}", tiles.shards
+    counted = np.zeros(layout.shape[0], np.int64)
+    codes = np.empty(layout.chunk, layout.dtype)
+    for part in np.ndindex(tiles.cube.shards.grid[1:]):
+        opened = tiles.open(*part)
+        if opened is None:
+            raise DamagedShard(f"{name} is incomplete, damaged or out of date: {REMEDY}")
+        file, shard = opened
+        for chunk, data in _chunks(tiles, file, shard):
+            shard.decode(chunk, data, codes)
+            counted[chunk[0] * len(codes) : (chunk[0] + 1) * len(codes)] += np.count_nonzero(
+                codes != layout.fill, axis=(1, 2)
+            )
+    if counted[valid.size :].any() or (counted[: valid.size] != valid).any():
+        raise DamagedShard(f"{name} holds other cells with data than the cube: {REMEDY}")
+
+
+def _chunks(tiles: YearTiles, file: StoredFile, shard: Shard) -> Iterator[tuple[Any, Any]]:
+    chunks = shard.chunks()
+    spans = [shard.span(chunk) or (0, 0) for chunk in chunks]
+    yield from zip(chunks, tiles.cube.store.spans(file, spans), strict=True)
