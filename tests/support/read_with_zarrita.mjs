@@ -1,12 +1,13 @@
 // Print the shape of a cube's array, the codes of one step, and what its attributes say, as one line of JSON.
-// node read_with_zarrita.mjs CUBE ARRAY STEP: needs the package zarrita beside it or in NODE_PATH.
-import { open } from "node:fs/promises";
-import { createRequire } from "node:module";
+// ZARRITA=FOLDER node read_with_zarrita.mjs CUBE ARRAY STEP, after `npm install zarrita` in that folder.
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const require = createRequire(join(process.env.ZARRITA ?? process.cwd(), "package.json"));
-const zarr = await import(pathToFileURL(require.resolve("zarrita")));
+const place = join(process.env.ZARRITA, "node_modules", "zarrita");
+const { exports } = JSON.parse(await readFile(join(place, "package.json"), "utf8"));
+const entry = exports["."].import ?? exports["."];
+const zarr = await import(pathToFileURL(join(place, entry.default ?? entry)));
 
 class Folder {
   constructor(root) {
