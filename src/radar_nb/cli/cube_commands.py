@@ -140,7 +140,7 @@ def _facts(store: str) -> dict[str, Any]:
         "grid": cube.grid,
         "layout": cube.layout,
         "chunk": list(cube.shards.chunk),
-        "bytes": sum(file.size for array in arrays for file in cube.store.listing(array).values()),
+        "bytes": sum(file.size for array in arrays for file in cube.listed(array).values()),
         "flags": cube.has_flags,
         "years": found,
         "series": built_years(cube),
