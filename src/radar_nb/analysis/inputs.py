@@ -253,7 +253,9 @@ def cut_dataset(store: Any, **options: Any) -> xr.Dataset:
 
 
 def products_in(source: Any, *, errors: Literal["raise", "report"], progress: bool | Reporter) -> tuple[str, ...]:
-    """Return the names of the products whose frames a source holds: see `open_dataset`."""
+    """Return the names of the products whose frames a source holds, none of a cube: see `open_dataset`."""
+    if is_cube(source):
+        return ()
     frames, _ = find_frames(source, errors=errors, progress=progress)
     return tuple(product_counts(frames))
 

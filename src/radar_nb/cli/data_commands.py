@@ -179,16 +179,16 @@ def _info(options: argparse.Namespace) -> int:
 
 def _each_product(options: argparse.Namespace) -> list[argparse.Namespace]:
     """Return the options once for each product of the source."""
-    from radar_nb.analysis.inputs import is_cube, products_in  # noqa: PLC0415
+    from radar_nb.analysis.inputs import products_in  # noqa: PLC0415
 
     source = source_of(options)
-    if options.variables is not None or is_cube(source) or (isinstance(source, str) and "://" in source):
+    if options.variables is not None or (isinstance(source, str) and "://" in source):
         return [options]
     found = []
     for name in products_in(source, errors=options.errors, progress=True):
         found.append(copy(options))
         found[-1].variables = name
-    return found
+    return found or [options]
 
 
 def facts_of(ds: xr.Dataset) -> dict[str, Any]:
