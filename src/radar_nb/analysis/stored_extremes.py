@@ -191,7 +191,7 @@ def _partial_series(
         raise SettingsError(
             f"{len(floors)} thresholds for {len(lengths)} durations: pass one, or one for each duration"
         )
-    if isinstance(peaks, bool) or not isinstance(peaks, int) or peaks < 1:
+    if peaks < 1:
         raise SettingsError(f"peaks={peaks!r}: pass how many peaks of a year are kept, such as 5")
     apart = length_of(independent, minutes=minutes)
     return PeakRule(
@@ -500,9 +500,9 @@ def _write(ds: xr.Dataset, target: Path) -> None:
     """Write a group, and put it in its place when it is complete."""
     for variable in ds.variables.values():
         variable.encoding = {}
-    for name in ("when", "edges_when"):
-        if name in ds:
-            ds[name].encoding, ds[name].attrs = {"units": _EPOCH, "dtype": "int64"}, {}
+    for then in ("when", "edges_when"):
+        if then in ds:
+            ds[then].encoding, ds[then].attrs = {"units": _EPOCH, "dtype": "int64"}, {}
     ds["duration"].encoding = {"units": "minutes", "dtype": "int64"}
     chunks = {name: tuple(1 if dim == "duration" else size for dim, size in ds[name].sizes.items()) for name in ds}
     for name, sizes in chunks.items():
