@@ -35,7 +35,7 @@ def answer(datasets: list[Any], results: Any) -> None:
 
 def main(method: str, archive: str, cube: str) -> None:
     """Read, have another process read, and compare."""
-    datasets = [rn.open_cube(cube, chunks=chunks) for chunks in (None, "auto")]
+    datasets: list[Any] = [rn.open_cube(cube, chunks=chunks) for chunks in (None, "auto")]
     datasets += [rn.open_dataset(archive, chunks=chunks, progress=False) for chunks in (None, "auto")]
     datasets.append(Crops(cube, steps=1, size=300).part(0, 2))
     here = sums(datasets)

@@ -408,7 +408,7 @@ class CubeArray(BackendArray):
         if len(jobs) == 1:
             read = [self._read_year(*jobs[0], (y, x), out, pool.map)]
         else:
-            read = list(pool.map(lambda job: self._read_year(*job, (y, x), out, map), jobs))
+            read = list(pool.map(lambda job: self._read_year(job[0], job[1], (y, x), out, map), jobs))
         done = [at for (_, (_, at)), success in zip(jobs, read, strict=True) if success]
         return np.setdiff1d(there, np.concatenate(done)) if done else there
 
