@@ -6,7 +6,7 @@ Whole fields are added up, and differences of sums are taken for every cell, ste
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,7 +69,9 @@ def moving_sums(
         found.append(kept.result(band.shape[1:]))
     if len(found) == 1:
         return found[0]
-    return Moved(**{name: np.concatenate([getattr(one, name) for one in found], -2) for name in Moved.__slots__})
+    names = ("largest", "when", "above", "first", "last", "valid")
+    joined: dict[str, Any] = {name: np.concatenate([getattr(one, name) for one in found], -2) for name in names}
+    return Moved(**joined)
 
 
 def _bands(amount: xr.DataArray, longest: int) -> list[xr.DataArray]:
@@ -174,7 +176,8 @@ class _Kept:
             "last": self._last,
             "valid": self._valid,
         }
-        return Moved(**{name: array.reshape(*array.shape[:-1], *cells) for name, array in arrays.items()})
+        shaped: dict[str, Any] = {name: array.reshape(*array.shape[:-1], *cells) for name, array in arrays.items()}
+        return Moved(**shaped)
 
 
 def _runs(of_step: NDArray[np.int64]) -> list[tuple[int, slice]]:

@@ -63,7 +63,8 @@ def test_a_real_file_is_used_in_python(real: Path, tmp_path: Path) -> None:
     row, col = int(np.abs(ds.y.values - y).argmin()), int(np.abs(ds.x.values - x).argmin())
     assert np.array_equal(series[name].values.ravel()[0], field.values[row, col], equal_nan=True)
 
-    rn.plot(one[name].isel(time=0)).figure.savefig(tmp_path / "python.png")
+    rn.plot(one[name].isel(time=0))
+    plt.savefig(tmp_path / "python.png")
     plt.close("all")
     assert (tmp_path / "python.png").stat().st_size > 10_000
 

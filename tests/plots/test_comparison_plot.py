@@ -29,7 +29,7 @@ def test_points_and_sums_are_those_that_both_measured() -> None:
     left, right = plot_comparison(ds).axes
 
     points = next(line for line in left.lines if line.get_label() == "cell of the gauge")
-    assert sorted(points.get_xydata().tolist()) == [[1, 1], [1, 2], [2, 3], [3, 2]]
+    assert sorted(np.asarray(points.get_xydata()).tolist()) == [[1, 1], [1, 2], [2, 3], [3, 2]]
     assert [np.asarray(line.get_ydata()).tolist() for line in right.lines] == [[0, 2, 3, 5, 5], [0, 2, 3, 6, 6]]
     assert [line.get_label() for line in right.lines] == ["gauge: 5.0 mm", "radar: 6.0 mm"]
     assert left.get_xlabel() == "gauge, mm in 1 h"
