@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 if sys.dont_write_bytecode:  # or else each process that a test starts compiles every library again: 5 s for xarray
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).resolve().parents[1] / "build/pycache")
@@ -65,6 +65,14 @@ def real_mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
     A copy, since opening an archive writes its index into the same folder.
     """
     return shutil.copytree(_real("mirror"), tmp_path_factory.mktemp("real") / "mirror")
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    """Close the figures of each test: Matplotlib keeps them, and warns of more than twenty."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture(autouse=True)

@@ -201,6 +201,7 @@ def test_the_picture_shows_both_storms() -> None:
     lines = {line.get_label(): np.asarray(line.get_ydata()) for line in below.get_lines()}
     np.testing.assert_allclose(lines["storm"], [0, 3, 6, 18, 26])
     np.testing.assert_allclose(lines["design storm, 2 a"][-1], DEPTHS[2][20])
+    assert found.observed.attrs["units"] == "mm"
     assert below.get_xlabel() == "minutes since 2020-06-13 12:10 UTC"
     with pytest.raises(SeriesError, match="the Dataset has no 'design': pass what storm_against_design returns"):
         plot_storm(found.drop_vars("design"))

@@ -23,6 +23,7 @@ BIN = "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/
 def command(*words: object) -> Any:
     """Run a command and return its output."""
     parser = argparse.ArgumentParser()
+    parser.set_defaults(json=False)  # an option of all commands
     add_cube(parser)
     options = parser.parse_args([str(word) for word in words])
     return options.shown(options)

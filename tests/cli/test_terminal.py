@@ -32,7 +32,8 @@ PYTHON_ONLY = {
     "ax", "classes", "cmap", "col", "col_wrap", "confidence", "cumulative", "duration", "every", "fps", "hourly",
     "method", "min_area", "most", "names", "points", "resamples", "return_periods", "scales", "thresholds", "year",
     "clock", "counted", "data", "durations", "lat", "lon", "min_depth", "norm", "now", "return_period", "shape",
-    "since", "step", "timeout", "tzinfo", "vmax", "vmin",
+    "since", "step", "timeout", "tzinfo", "vmax", "vmin", "begin", "memory", "peaks", "point", "region", "series",
+    "size", "steps",
     # of open_dataset and open_cube, and attributes of data
     "chunks", "client", "clutter", "fill_gaps", "interval_minutes", "packed", "resolution",
 }  # fmt: skip

@@ -171,7 +171,7 @@ def test_a_second_build_keeps_what_is_up_to_date(source: Path, cube: Path, tmp_p
     build_cube([source, more], tmp_path / "other", client=False, progress=False)
     expected = open_cube(tmp_path / "other").RW[:, 450, 300].load()
     np.testing.assert_array_equal(open_cube(cube).RW[:, 450, 300].load(), expected)
-    with pytest.raises(Incomplete, match=r"series/2019 is incomplete, damaged or out of date: call build_series"):
+    with pytest.raises(Incomplete, match=r"series/2019 is incomplete, damaged or out of date: run build_series"):
         verify_cube(cube, progress=False)
 
     assert [outcome.state for outcome in build(cube).outcomes] == ["kept", "done"]

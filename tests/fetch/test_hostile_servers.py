@@ -97,7 +97,7 @@ def test_a_listing_larger_than_any_of_dwd_is_refused() -> None:
     """A listing is refused also if it inflates from a few kilobytes; nothing is cut off silently."""
     bomb = packed(LISTING + b" " * (33 << 20) + END)
 
-    with pytest.raises(Refused, match=r"more than 33,554,432 bytes, more than any listing of DWD"):
+    with pytest.raises(Refused, match=r"more than 33,554,432 bytes, more than any such file of DWD"):
         page(lambda *_: [bomb])
 
 

@@ -273,18 +273,26 @@ class TestSeries:
     @pytest.mark.parametrize(
         ("other", "text"),
         [
-            ({"product": "RY", "rows": 900, "cols": 900}, "is RY of 5 min on 900 x 900 cells.*variables="),
-            ({"rows": 900, "cols": 900}, "is YW of 5 min on 900 x 900 cells.*2020-06-13T15:30:00.*grid="),
-            ({"precision": -1}, ".*steps of 1e-1.*one by one"),
+            (
+                {"product": "RY", "rows": 900, "cols": 900},
+                r"the source holds 2 products, RY \(1 frame\), YW \(1 frame\): .*variables=",
+            ),
+            (
+                {"rows": 900, "cols": 900},
+                "frame-001 is YW of 5 min on 900 x .*frame-000, which is YW of 5 min on 1100 x .*T15:30:00.*grid=",
+            ),
+            (
+                {"precision": -1},
+                "frame-001 .*steps of 1e-1.*frame-000, which is YW of 5 min on 1100 x 900 cells.*one by one",
+            ),
         ],
     )
     def test_mixed_frames_are_refused(self, tmp_path: Path, other: dict[str, Any], text: str) -> None:
-        """Frames of two products, grids or units raise; the error names both files, dates and choices."""
+        """Frames of two products, grids or units raise; the error names both, and the choices."""
         folder = save(tmp_path, frame(), frame("2020-06-13T15:30", **other))
 
-        with pytest.raises(SeriesError, match=rf"(?s)frame-001 {text}") as raised:
+        with pytest.raises(SeriesError, match=rf"(?s){text}"):
             rn.open_dataset(folder, progress=False)
-        assert "frame-000, which is YW of 5 min on 1100 x 900 cells" in str(raised.value)
 
 
 class TestLaziness:

@@ -160,7 +160,7 @@ class TestOpening:
         ("gauges", "match"),
         [
             (3, "gauges of type int"),
-            (xr.DataArray(np.zeros(2), dims="station"), "need \\(time, point\\)"),
+            (xr.DataArray(np.zeros(2), dims="station"), "pass \\(time, point\\)"),
             (
                 xr.DataArray([1.0], {"lon": ("point", [9.0]), "lat": ("point", [50.0])}, "point"),
                 "gauges are in None",
@@ -243,13 +243,13 @@ class TestOpening:
         assert len(client.answers) == 1
 
     def test_frames_of_two_grids_are_reported(self, tmp_path: Path) -> None:
-        """Frames of two products and grids cannot be played; the message names them."""
+        """Frames of two products cannot be played; the message names them."""
         ((_, hour),) = synthetic_frames("RW", [np.datetime64("2020-06-13T00:50")])
         ((_, minutes),) = synthetic_frames("YW", [np.datetime64("2020-06-13T00:55")], family="radklim")
         for name, frame in (("rw", hour), ("yw2017.002", minutes)):
             (tmp_path / f"raa01-{name}_10000-2006130055-dwd---bin").write_bytes(frame)
 
-        assert "YW of 5 min on 1100 x 900 cells" in rn.Explorer(tmp_path).problem
+        assert "holds 2 products, RW (1 frame), YW (1 frame): choose one" in rn.Explorer(tmp_path).problem
 
 
 class TestAnswers:

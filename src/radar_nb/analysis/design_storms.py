@@ -162,7 +162,7 @@ def storm_against_design(
     >>> found.observed.values, found.design.values, found.return_period
     (array([1., 9., 4.]), array([6., 3., 2.]), 2)
     """
-    place, values, begin, minutes = _single(series, point)
+    place, values, begin, minutes, attrs = _single(series, point)
     if duration <= 0 or duration % minutes:
         raise SettingsError(
             f"duration={duration!r} is not a multiple of the series' interval of {minutes} min: choose one that is"
@@ -198,9 +198,8 @@ def storm_against_design(
         storm = design_storm(table, period, duration, shape=shape, step=minutes, begin=str(start))
         return storm.isel(point=0, drop=True)
 
-    attrs = {"units": "mm", "cell_methods": "time: sum", "interval_minutes": minutes}
     found = design(depths).rename(rain="design")
-    found["observed"] = ("time", values[first : first + count], {**attrs, "long_name": "rain"})
+    found["observed"] = ("time", values[first : first + count], {**attrs, "interval_minutes": minutes})
     if uncertainty is not None:
         found["design_low"] = design(depths * (1 - uncertainty / 100))["rain"]
         found["design_high"] = design(depths * (1 + uncertainty / 100))["rain"]
@@ -228,8 +227,8 @@ def _rarity(place: str, depth: float, duration: int, periods: list[float], below
     )
 
 
-def _single(series: Any, point: str | None) -> tuple[str, NDArray[np.float64], np.datetime64, int]:
-    """Return the name of a place, its amounts at every step, their begin (UTC) and their interval in minutes."""
+def _single(series: Any, point: str | None) -> tuple[str, NDArray[np.float64], np.datetime64, int, dict[Any, Any]]:
+    """Return a place, its amounts at every step, their begin (UTC), the minutes of an interval, and attributes."""
     amount, minutes = amount_of(series)
     others = [str(name) for name in amount.dims if name != "time"]
     if {"y", "x"} & set(others) or len(others) > 1:
@@ -251,7 +250,7 @@ def _single(series: Any, point: str | None) -> tuple[str, NDArray[np.float64], n
     begin, at = even_steps(series, amount, minutes)
     values = np.full(int(at[-1]) + 1, np.nan)
     values[at] = amount.to_numpy()
-    return scalar, values, begin, minutes
+    return scalar, values, begin, minutes, amount.attrs
 
 
 def _depth(depths: Any, period: float, duration: int) -> float:

@@ -319,7 +319,7 @@ def _check_region(region: Any, method: str, maxima: xr.DataArray) -> None:
         raise SettingsError(f"region={region!r}: pass a number of rows and columns, such as 9, or 0 for none")
     if method != "lmoments":
         raise SettingsError(
-            f'region={region} with method={method!r}: regions are pooled by method="lmoments" alone'
+            f'region={region} with method={method!r}: use method="lmoments", which pools, or region=0'
         )
     if not {"y", "x"} <= set(maxima.dims):
         raise SeriesError(f"region={region}, but the maxima have no fields (y, x): leave it out, or pass fields")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.stores import StoredFile
     from radar_nb.runtime.progress import Reporter
 
-REMEDY = "call build_series (`radar-nb cube series`) again, which rewrites it"
+REMEDY = "run build_series (`radar-nb cube series`) again, which rewrites it"
 
 
 def build_series(

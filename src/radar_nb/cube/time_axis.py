@@ -91,7 +91,7 @@ def require_axis(cube: Cube) -> None:
     there = load_cube(cube.store)
     if there is None or there.first != cube.first:
         raise CubeError(
-            f"another process has moved the time axis of the cube in {cube.store.name}: call build_cube again"
+            f"another process has moved the time axis of the cube in {cube.store.name}: run build_cube again"
         )
 
 

@@ -145,7 +145,10 @@ class Crops:
                 f"{grid[0]} x {grid[1]} cells; use 1 or more steps and megabytes, and a size up to that"
             )
         if cube.packing.itemsize > _NARROW:
-            raise SettingsError(f"{cube.store.name} holds classes of {cube.packing.itemsize} bytes, not amounts")
+            raise SettingsError(
+                f"{cube.store.name} holds codes of {cube.packing.itemsize} bytes, not amounts: use a "
+                "cube of YW, RW or another product of two bytes"
+            )
         self._plan = _Plan.of(cube, steps, (rows, cols), None if years is None else set(years))
         self._fill, self._seed, self._epoch = fill, seed, epoch
         self._part, self._parts = 0, 1

@@ -41,7 +41,7 @@ def gauge_info(gauges: Any, frames: FrameSequence) -> dict[str, Any]:
     if strange or not {"lon", "lat"} <= set(gauges.coords):
         raise SettingsError(
             f"gauges have the dimensions {gauges.dims} and the coordinates {sorted(map(str, gauges.coords))}: "
-            "they need (time, point), with lon and lat of each point"
+            "pass (time, point), with lon and lat of each point"
         )
     if gauges.attrs.get("units") != frames.units:
         raise SettingsError(

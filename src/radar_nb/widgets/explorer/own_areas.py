@@ -51,7 +51,8 @@ def read_areas(frames: FrameSequence, name: str, content: bytes) -> Steps:
         try:
             found = outlines(path, frame.earth)
         except SettingsError as error:
-            raise SettingsError(str(error).replace(str(path), name)) from error
+            error.args = (str(error).replace(str(path), name),)
+            raise
     if len(found) > MOST_AREAS:
         raise SettingsError(
             f"{name} holds {len(found):,} areas, but the explorer compares at most {MOST_AREAS}: "

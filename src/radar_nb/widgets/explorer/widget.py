@@ -128,7 +128,7 @@ class Explorer(anywidget.AnyWidget):
         ds = data if ours else _open_packed(data, variable)
         self.frames = FrameSequence(select_variable(ds, variable if ours else None))
         self._info = map_info(self.frames, self._texts) | {"source": source_call(data)}
-        self._info |= _titles(self._info["name"], self._info["title"], self._texts)
+        self._info |= _titles(self._info, self._texts)
         self._page_source = source_call(data, names_only=True)
         least = self._info["units"][0]["limits"][1 if self.frames.class_names else 0]  # the first class is dry
         self._least = float(least)
@@ -316,13 +316,16 @@ def _town(name: str) -> dict[str, Any]:
     return {"name": found.name, "lon": found.lon, "lat": found.lat}
 
 
-def _titles(name: str, title: str, say: Texts) -> dict[str, str]:
+def _titles(info: dict[str, Any], say: Texts) -> dict[str, str]:
     """Return the title of the fields in the user's words, that of a sum, without an interval, and the rest."""
+    name, title = info["name"], info["title"]
     known, about = PRODUCTS.get(name), title
     if known and title.lower() == known.title.lower():
         title = f"{say(f'product.{name}')} ({name})"
         about = say(f"means.{name}") if known.families else about
     bare = _INTERVAL.sub("", title)
+    if info["minutes"] is None:  # xarray has computed the values: nobody knows which time they cover
+        title = about = bare
     return {"title": title[:1].upper() + title[1:], "sum_title": bare[:1].upper() + bare[1:], "about": about}
 
 
