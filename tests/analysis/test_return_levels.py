@@ -384,7 +384,7 @@ def test_kostra_has_return_periods_of_any_duration() -> None:
         ({"region": 2.5}, "region=2.5: pass a number of rows and columns"),
         (
             {"region": 9, "method": "ml"},
-            "region=9 with method='ml': regions are pooled by method=",
+            "region=9 with method='ml': use method=",
         ),
     ],
 )
