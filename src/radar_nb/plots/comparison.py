@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.style import INK, credit, unit_label
+from radar_nb.plots.style import credit, dress, ink_on, unit_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,37 +62,35 @@ def plot_comparison(comparison: Any, *, title: str | None = None) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.9), layout="constrained", width_ratios=(1, 1.35))
     unit = unit_label("mm", pairs["cell"].attrs.get("interval_minutes"))
     most = 1.05 * max(np.nanmax(gauge[both]), np.nanmax(np.fmax(cell, high)[both]), 0.1)
-    left.plot([0, most], [0, most], color=INK, linewidth=0.8, linestyle="--", label="1 : 1")
+    ink = ink_on(left)
+    left.plot([0, most], [0, most], color=ink, linewidth=0.8, linestyle="--", label="1 : 1")
     ranged = both & ~np.isnan(low)
     left.vlines(gauge[ranged], low[ranged], high[ranged], color=_RANGE, linewidth=1.2, label="nine cells")
     left.plot(
         gauge[both], cell[both], "o", color=_RAIN, markersize=3, markeredgewidth=0, label="cell of the gauge"
     )
     left.set(xlim=(0, most), ylim=(0, most), aspect="equal")
-    left.set_xlabel(f"gauge, {unit}", fontsize=8.5, color=INK)
-    left.set_ylabel(f"radar, {unit}", fontsize=8.5, color=INK)
-    for values, name, colour in ((gauge, "gauge", INK), (cell, "radar", _RAIN)):
+    left.set_xlabel(f"gauge, {unit}", fontsize=8.5, color=ink)
+    left.set_ylabel(f"radar, {unit}", fontsize=8.5, color=ink)
+    for values, name, colour in ((gauge, "gauge", ink), (cell, "radar", _RAIN)):
         edges, sums = _running(pairs, np.where(both, values, np.nan))
         right.plot(edges, sums, color=colour, linewidth=1.4, label=f"{name}: {sums[-1]:.1f} mm")
     several = gauge.shape[1] > 1
-    right.set_ylabel(f"running sum in mm{', mean of the gauges' * several}", fontsize=8.5, color=INK)
-    right.set_xlabel("UTC, intervals that both measured", loc="left", fontsize=8, color=INK)
+    right.set_ylabel(f"running sum in mm{', mean of the gauges' * several}", fontsize=8.5, color=ink)
+    right.set_xlabel("UTC, intervals that both measured", loc="left", fontsize=8, color=ink)
     right.set_ylim(bottom=0)
     locator = AutoDateLocator(tz="UTC")  # type: ignore[no-untyped-call]
     right.xaxis.set_major_locator(locator)
     right.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
     for ax in (left, right):
-        ax.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left")
-        ax.xaxis.get_offset_text().set(fontsize=8, color=INK)
-        ax.tick_params(labelsize=8, color=INK, labelcolor=INK, width=0.6, length=3)
-        for name, spine in ax.spines.items():
-            spine.set(linewidth=0.6, color=INK, visible=name in {"left", "bottom"})
+        ax.legend(frameon=False, fontsize=8, labelcolor=ink, loc="upper left")
+        dress(ax, shown=("left", "bottom"))
     left.set_title(
-        title or getattr(comparison, "title", "Radar against gauges"), loc="left", fontsize=10, color=INK
+        title or getattr(comparison, "title", "Radar against gauges"), loc="left", fontsize=10, color=ink
     )
     right.annotate(
         credit(pairs["cell"].assign_attrs(pairs.attrs)), (1, 0), xytext=(0, -36), xycoords="axes fraction",
-        textcoords="offset points", ha="right", fontsize=6, color=INK,
+        textcoords="offset points", ha="right", fontsize=6, color=ink,
     )  # fmt: skip
     return figure
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.basemap import HALO
-from radar_nb.plots.style import credit, forecast_label, ink_on, name_label, unit_label
+from radar_nb.plots.style import credit, dress, forecast_label, ink_on, name_label, unit_label
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
 
@@ -261,7 +261,7 @@ def _draw_sums(ax: Axes, series: _Series, colours: Sequence[str]) -> list[Annota
     gaps = ", gaps left out" if np.isnan(series.values).any() else ""
     right.set_ylabel(f"running sum in mm{gaps}", color=ink_on(right), fontsize=8.5)
     right.set_ylim(bottom=0)
-    _dress(right)
+    dress(right)
     return labels
 
 
@@ -324,11 +324,4 @@ def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) 
         ax.set_ylim(0, max(1.12 * np.nanmax(series.values, initial=0.0), 0.1))
     if np.isnan(series.values).all():
         ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", color=ink_on(ax))
-    _dress(ax)
-
-
-def _dress(ax: Axes) -> None:
-    ax.xaxis.get_offset_text().set(fontsize=8, color=ink_on(ax))
-    ax.tick_params(labelsize=8, color=ink_on(ax), labelcolor=ink_on(ax), width=0.6, length=3)
-    for name, spine in ax.spines.items():
-        spine.set(linewidth=0.6, color=ink_on(ax), visible=name != "top")
+    dress(ax)

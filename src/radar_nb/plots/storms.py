@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.style import INK, credit, unit_label
+from radar_nb.plots.style import credit, dress, ink_on, unit_label
 from radar_nb.reading.intervals import interval_of
 
 if TYPE_CHECKING:
@@ -54,28 +54,28 @@ def plot_storm(data: xr.Dataset, *, title: str | None = None) -> Figure:
     edges = np.arange(data.sizes["time"] + 1) * float(minutes or 0)
     period = f"design storm, {data.attrs['return_period']:g} a"
     figure, (above, below) = plt.subplots(2, 1, figsize=(7.6, 5.6), sharex=True, layout="constrained")
+    ink = ink_on(above)
     above.stairs(data["observed"], edges, fill=True, color=_RAIN, label="storm")
     above.stairs(data["design"], edges, color=_DESIGN, linewidth=1.6, label=period)
-    above.set_ylabel(unit_label("mm", minutes), color=INK, fontsize=8.5)
-    above.legend(frameon=False, fontsize=8, labelcolor=INK)
+    above.set_ylabel(unit_label("mm", minutes), color=ink, fontsize=8.5)
+    above.legend(frameon=False, fontsize=8, labelcolor=ink)
     if "design_low" in data:
         low, high = _sums(data["design_low"]), _sums(data["design_high"])
         below.fill_between(edges, low, high, color=_DESIGN, alpha=0.18, linewidth=0, label="its uncertainty")
     below.plot(edges, _sums(data["observed"]), color=_RAIN, linewidth=1.8, label="storm")
     below.plot(edges, _sums(data["design"]), color=_DESIGN, linewidth=1.6, label=period)
-    below.set_ylabel("mm since the begin", color=INK, fontsize=8.5)
-    below.set_xlabel(f"minutes since {_begin(data)} UTC", loc="left", fontsize=8, color=INK)
-    below.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper left")
+    below.set_ylabel("mm since the begin", color=ink, fontsize=8.5)
+    below.set_xlabel(f"minutes since {_begin(data)} UTC", loc="left", fontsize=8, color=ink)
+    below.legend(frameon=False, fontsize=8, labelcolor=ink, loc="upper left")
     below.annotate(
         credit(data["observed"]), (1, 0), xytext=(0, -30), xycoords="axes fraction", textcoords="offset points",
-        ha="right", fontsize=6, color=INK,
+        ha="right", fontsize=6, color=ink,
     )  # fmt: skip
-    above.set_title(title or str(data.attrs.get("title", "")), loc="left", fontsize=10, color=INK)
+    above.set_title(title or str(data.attrs.get("title", "")), loc="left", fontsize=10, color=ink)
     for ax in (above, below):
         ax.set_ylim(bottom=0)
         ax.set_xlim(edges[0], edges[-1])
-        ax.tick_params(labelsize=8, color=INK, labelcolor=INK, width=0.6, length=3)
-        ax.spines[["top", "right"]].set_visible(False)
+        dress(ax, shown=("left", "bottom"))
     return figure
 
 

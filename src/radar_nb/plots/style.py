@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
     from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 _HOUR, _DAY = 60, 1440
@@ -324,3 +325,12 @@ def period_label(field: xr.DataArray) -> str:
 def credit(field: xr.DataArray) -> str:
     """Return the source of the data; synthetic fields are not DWD's."""
     return SYNTHETIC if str(field.attrs.get("institution", "")).startswith("none") else CREDIT
+
+
+def dress(ax: Axes, *, shown: tuple[str, ...] = ("left", "bottom", "right")) -> None:
+    """Draw the axes of a chart with thin lines and small labels, light on a dark page; only the sides shown."""
+    ink = ink_on(ax)
+    ax.xaxis.get_offset_text().set(fontsize=8, color=ink)
+    ax.tick_params(labelsize=8, color=ink, labelcolor=ink, width=0.6, length=3)
+    for name, spine in ax.spines.items():
+        spine.set(linewidth=0.6, color=ink, visible=name in shown)
