@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from radar_nb.plots.animation import animate
     from radar_nb.plots.comparison import plot_comparison
     from radar_nb.plots.coverage import plot_coverage
+    from radar_nb.plots.idf import plot_idf
     from radar_nb.plots.plotting import plot
     from radar_nb.plots.series import plot_series
     from radar_nb.plots.storms import plot_storm
@@ -114,6 +115,7 @@ __all__ = [
     "plot",
     "plot_comparison",
     "plot_coverage",
+    "plot_idf",
     "plot_series",
     "plot_storm",
     "product",
@@ -177,6 +179,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "plot": "plots.plotting",
     "plot_comparison": "plots.comparison",
     "plot_coverage": "plots.coverage",
+    "plot_idf": "plots.idf",
     "plot_series": "plots.series",
     "plot_storm": "plots.storms",
     "reduce": "analysis.reductions",

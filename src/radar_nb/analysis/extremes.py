@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.analysis.blocks import in_order, stream_blocks, variable_blocks
-from radar_nb.analysis.inputs import amount_of, is_dataset
+from radar_nb.analysis.inputs import ORIGIN, amount_of, is_dataset
 from radar_nb.analysis.moving_sums import moving_sums
 from radar_nb.analysis.periods import length_of, make_periods
 from radar_nb.analysis.totals import period_coords, timeless_coords
@@ -374,5 +374,5 @@ def _times(amount: xr.DataArray, steps: NDArray[np.integer[Any]]) -> NDArray[np.
 
 
 def _attrs(amount: xr.DataArray, long_name: str, units: str) -> dict[str, Any]:
-    kept = {key: amount.attrs[key] for key in ("grid_mapping", "institution", "radars") if key in amount.attrs}
+    kept = {key: amount.attrs[key] for key in ORIGIN if key in amount.attrs}
     return kept | {"long_name": long_name, "units": units}

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 BESIDE = ("coverage", "flags")
 """Variables that describe another one."""
+ORIGIN = ("grid_mapping", "institution", "radars")
+"""Attributes of a variable that what is computed of it keeps."""
 
 _EARTHS = {equatorial: earth for earth, (equatorial, _) in AXES.items()}  # by radius in metres
 _NEAR = 1e-3  # metres within which cells lie where they should

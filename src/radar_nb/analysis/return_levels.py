@@ -20,10 +20,11 @@ from scipy.ndimage import correlate
 from scipy.special import gamma
 
 from radar_nb.analysis import likelihood
-from radar_nb.analysis.inputs import BESIDE, grid_of
+from radar_nb.analysis.inputs import BESIDE, ORIGIN, grid_of
 from radar_nb.analysis.periods import length_of
 from radar_nb.analysis.points import find_places
 from radar_nb.errors import SeriesError, SettingsError
+from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,7 +182,8 @@ def return_levels(
         found = _fit_regions(samples, reduced(periods, counted), draws, share, region)
     else:
         found = _fit_all(model, samples, reduced(periods, counted), draws, share)
-    units = {"units": maxima.attrs.get("units", "mm")}
+    origin = {name: maxima.attrs[name] for name in ORIGIN if name in maxima.attrs}
+    units = origin | {"units": maxima.attrs.get("units", "mm")}
     dims = ("return_period", *over, *cells)
     made: dict[str, Any] = {}
     for name, levels in zip(("level", "lower", "upper"), found.levels, strict=False):
@@ -190,7 +192,7 @@ def return_levels(
             what = f"{name} bound of the {confidence:.0%} confidence interval"
         made[name] = (dims, levels.reshape(*levels.shape[:-1], *shape), units | {"long_name": what})
     for name, parameter in zip(model.names, found.parameters, strict=True):
-        made[name] = (cells, parameter.reshape(shape), {"long_name": f"{name} of the fitted GEV"})
+        made[name] = (cells, parameter.reshape(shape), origin | {"long_name": f"{name} of the fitted GEV"})
     made["years"] = (cells, years.reshape(shape), {"long_name": "number of years with a maximum", "units": "1"})
     what = "fewer than 20 years, or a return period longer than three times the record"
     made["uncertain"] = (("return_period", *cells), uncertain.reshape(-1, *shape), {"long_name": what})
@@ -228,7 +230,8 @@ def return_period(
     Raises
     ------
     SettingsError
-        `levels` are no result of `return_levels`, or do not have the duration or place.
+        `levels` are not a result of `return_levels`, or lack the duration or place; or the amounts are not in mm,
+        or of other cells.
 
     Examples
     --------
@@ -237,11 +240,23 @@ def return_period(
     10.1
     """
     k, location, scale, factor = _fitted(levels, duration, place)
+    if isinstance(amount, xr.Dataset) or str(getattr(amount, "attrs", {}).get("units", "mm")) != "mm":
+        what = "a Dataset" if isinstance(amount, xr.Dataset) else f"in {amount.attrs['units']}"
+        raise SettingsError(f"the amounts are {what}: pass one array in mm, such as ds.YW")
     if not isinstance(amount, xr.DataArray):
         amount = np.asarray(amount, float)
     partial = levels.attrs.get("counted") == "partial"
-    years: xr.DataArray = xr.apply_ufunc(_years, amount / factor, k, location, scale, partial)
-    return years.rename("return_period").assign_attrs(long_name="return period", units="year")
+    try:
+        years: xr.DataArray = xr.apply_ufunc(_years, amount / factor, k, location, scale, partial)
+    except ValueError as error:
+        raise SettingsError(
+            f"the amounts and the levels have other cells or durations ({error}): pass both of the same"
+        ) from error
+    long_name = "return period"
+    if duration is not None:
+        long_name += f" of the amount in {human_interval(_minutes(duration))}"
+    kept = {name: levels["shape"].attrs[name] for name in ORIGIN if name in levels["shape"].attrs}
+    return years.rename("return_period").assign_attrs(kept, long_name=long_name, units="year")
 
 
 def level_at(levels: xr.Dataset, years: float, *, duration: Any = None, place: Any = None) -> xr.DataArray:

@@ -165,7 +165,9 @@ class Look:
         return not isinstance(self.norm, ClassNorm)
 
     def shown(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values as an image takes them: a norm that cannot take less than its begin does not hide them."""
+        """Return values as an image takes them: neither infinite ones nor those below a norm are hidden."""
+        if (endless := np.isposinf(values)).any():
+            values = np.where(endless, values.dtype.type(2 * abs(self.limits[-1]) + 1), values)
         begin, end = self.norm.vmin, self.norm.vmax
         if not self.smooth or begin is None or end is None:
             return values

@@ -47,6 +47,8 @@ _FIXED = 2 * _DAY
 longer sums have the classes that their amounts fill."""
 _RATE = (0.1, 0.5, 1, 2, 5, 10, 20, 50, 100)
 """mm/h: those of the hourly sum, and one more for the short intensities of single cells."""
+_YEARS = (2, 5, 10, 20, 30, 50, 100)
+"""Return periods: those of KOSTRA-DWD-2020 from 2 years, without 3. What is more frequent counts as dry."""
 _REFLECTIVITY = (5.5, 10, 14.5, 19, 23.5, 28, 32.5, 37, 41.5, 46, 50.5, 55, 60, 65, 75, 85)
 """dBZ. Source: radolan2map, symbology; DWD's legend of WN."""
 
@@ -82,7 +84,9 @@ _OVER_A_PERIOD = {"time: mean", "time: maximum", "time: minimum"}
 
 def has_fixed_classes(units: str, minutes: int | None) -> bool:
     """Return whether the unit and the interval determine a map's classes, whatever the values are."""
-    return units in {"mm h-1", "mm/h", "dBZ"} or (units == "mm" and bool(minutes) and (minutes or 0) <= _FIXED)
+    return units in {"mm h-1", "mm/h", "dBZ", "year"} or (
+        units == "mm" and bool(minutes) and (minutes or 0) <= _FIXED
+    )
 
 
 def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple[float, ...]:
@@ -91,7 +95,7 @@ def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple
     Parameters
     ----------
     units : str
-        `mm`, `mm h-1`, `dBZ` or another.
+        `mm`, `mm h-1`, `dBZ`, `year` (a return period) or another.
     minutes : int or None
         The interval of an amount. Where it is unknown, or longer than two days, the amounts decide.
     values : ndarray
@@ -119,6 +123,8 @@ def class_limits(units: str, minutes: int | None, values: NDArray[Any]) -> tuple
             return _RATE
         case "dBZ":
             return _REFLECTIVITY
+        case "year":
+            return _YEARS
     low, high = (seen.min(), seen.max()) if seen.size else (0.0, 1.0)
     ticks = tuple(float(tick) for tick in MaxNLocator(nbins=9).tick_values(low, high))
     return ticks[:-1] if len(ticks) > 2 else ticks
@@ -223,12 +229,16 @@ def class_colours(cmap: str | Colormap | None, count: int, *, reflectivity: bool
     return ListedColormap(base(np.linspace(0, 1, count)), bad=NO_DATA, under=DRY)
 
 
-def ink_on(artist: Artist) -> str:
-    """Return the colour of letters on the page that an artist lies on: light on a dark page."""
+def is_dark(artist: Artist) -> bool:
+    """Return whether an artist lies on a dark page."""
     figure: Any = artist.get_figure(root=True)
     red, green, blue, opacity = to_rgba(figure.get_facecolor())
-    dark = opacity > 0.5 and 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
-    return PAPER if dark else INK
+    return opacity > 0.5 and 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+
+
+def ink_on(artist: Artist) -> str:
+    """Return the colour of letters on the page that an artist lies on: light on a dark page."""
+    return PAPER if is_dark(artist) else INK
 
 
 def amount_minutes(field: xr.DataArray) -> int | None:
@@ -246,7 +256,7 @@ def unit_label(units: str, minutes: float | None) -> str:
     """
     if minutes:
         return f"mm in {human_interval(minutes)}"
-    return {"mm h-1": "mm/h", "1": "fraction"}.get(units, units)
+    return {"mm h-1": "mm/h", "1": "fraction", "year": "years"}.get(units, units)
 
 
 def name_label(field: xr.DataArray) -> str:
