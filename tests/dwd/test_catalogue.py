@@ -317,7 +317,7 @@ def test_a_month_newer_than_the_table_is_found_when_listed() -> None:
     assert plan.exact
 
 
-@pytest.mark.parametrize(("name", "every"), [("RY", 5), ("YW", 5), ("RW", 60), ("SF", 60)])
+@pytest.mark.parametrize(("name", "every"), [("RY", 5), ("YW", 5), ("RW", 10), ("SF", 60)])
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])
 def test_near_real_time_prefers_hdf5(name: str, every: int, suffix: str) -> None:
     """The alias `latest` and the same frames as binaries, in any compression, are excluded."""

@@ -37,6 +37,14 @@ def test_files_appear_when_they_are_due_with_their_alias(tmp_path: Path) -> None
     assert newest.stat().st_mtime == alias.stat().st_mtime == (START + timedelta(seconds=280)).timestamp()
 
 
+def test_hourly_sums_come_every_ten_minutes(tmp_path: Path) -> None:
+    """RW is published as on DWD's server: 288 stamps in 48 hours (listing of 5 August 2026)."""
+    LiveMirror(tmp_path, ["RW"], clock=SteppedClock(START), hours=0.8, fate=punctual).close()
+
+    names = sorted(path.name for path in (tmp_path / "weather/radar/radolan/rw").glob("raa01-rw_10000-2*"))
+    assert [name[21:25] for name in names] == ["1420", "1430", "1440", "1450", "1500"]
+
+
 def test_answers_state_the_time_of_the_mirror(tmp_path: Path) -> None:
     """The header `Date` follows the mirror's clock, so that a client can measure ages with it."""
     with (

@@ -97,6 +97,8 @@ def test_an_invalid_time_raises(where: dict[str, Any], time: Any) -> None:
     """Texts that are not times, and times without a file, raise before any request."""
     with pytest.raises(SettingsError, match=r"time=.* is not a time"):
         rn.wait_for("HYMECNG", time, **where)
+    with pytest.raises(SettingsError, match=r"a file every 10 min from 00:00 on, UTC"):
+        rn.wait_for("RW", "2026-06-13T15:05", **where)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")

@@ -15,7 +15,7 @@ from radar_nb.errors import SeriesError, StorageError
 from radar_nb.reading.forecasts import as_series, issue_of
 from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
 from radar_nb.reading.opening import open_dataset
-from radar_nb.reading.series import product_counts
+from radar_nb.reading.series import overlap_step, product_counts
 from radar_nb.reading.sources import find_frames, is_cube
 from radar_nb.runtime.wording import human_interval
 
@@ -106,11 +106,11 @@ def amount_of(data: Any) -> tuple[xr.DataArray, int]:
         raise SeriesError(
             f"{amount.name!r} does not say how long its intervals are: set the attribute interval_minutes"
         )
-    if minutes and 0 < usual < minutes:
+    if minutes and (step := overlap_step(ends.astype(np.int64) // 60, minutes)):
         if (issued := issue_of(amount)) is not None:
             return _apart(amount, minutes, issued), minutes
         raise SeriesError(
-            f"{amount.name!r} has sums of {minutes} min every {usual} min, which overlap: open it with "
+            f"{amount.name!r} has sums of {minutes} min every {step} min, which overlap: open it with "
             'sums="apart", or choose those that do not overlap'
         )
     return amount, minutes or usual  # of months, the most frequent length

@@ -23,7 +23,7 @@ from radar_nb.reading.dataset import Options
 from radar_nb.reading.forecasts import issue_coords, issue_of, lead_step
 from radar_nb.reading.frame_stream import read_stream
 from radar_nb.reading.intervals import keep_interval
-from radar_nb.reading.series import series_step
+from radar_nb.reading.series import overlap_step, series_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,10 +163,10 @@ def stream_periods(stream: FrameStream, hows: Sequence[How], period: Any, **cloc
     """Return the periods of a stream; raise an error for reductions without a meaning: see `reduce`."""
     _check_meaning(stream, hows)
     step, issued = _step(stream), issue_of(stream.like)
-    if step < stream.minutes and "sum" in hows:
+    if (apart := overlap_step(stream.times.astype(np.int64) // 60, stream.minutes)) and "sum" in hows:
         if issued is None:
             raise SeriesError(
-                f"{stream.name} has sums of {stream.minutes} min every {step} min, which overlap: choose "
+                f"{stream.name} has sums of {stream.minutes} min every {apart} min, which overlap: choose "
                 'sums="apart", or "mean" or "max"'
             )
         step = stream.minutes  # from the time of issue on, those that follow each other

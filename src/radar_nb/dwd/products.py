@@ -40,7 +40,7 @@ class Family:
     grid : str
         The grid's name in `radar_nb.dwd.grids.GRIDS`.
     every : int
-        Minutes from one published frame to the next.
+        Minutes from one published frame to the next. Less than the product's interval where sums overlap.
     minute : int
         The first frame's minute after midnight.
     first : Month or None
@@ -353,7 +353,7 @@ PRODUCTS: dict[str, Product] = dict(
             (
                 _radklim("RW", "one-hour precipitation sums (RW)", every=60, minute=50),
                 _radolan("RW", Month(2005, 6), every=60, minute=50),
-                _nrt("RW", every=60, minute=50),
+                _nrt("RW", every=10, minute=0),
             ),
             grids=("de1100", _R, _NEW),
             steps=(60, 10),

@@ -100,15 +100,14 @@ class Newest:
 
 
 def step_of(name: str) -> timedelta:
-    """Return the time from one file of a product to the next: RW every ten minutes, SF every hour.
+    """Return the time from one file of a product in near real time to the next: RW comes every ten minutes.
 
     Examples
     --------
     >>> step_of("RV"), step_of("RW")
     (datetime.timedelta(seconds=300), datetime.timedelta(seconds=600))
     """
-    item = product(name)
-    return timedelta(minutes=item.steps[-1] if item.steps else item.interval)
+    return timedelta(minutes=product(name).family("nrt").every)
 
 
 def delay_of(era: Era) -> timedelta:

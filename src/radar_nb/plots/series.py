@@ -16,6 +16,7 @@ from radar_nb.plots.basemap import HALO
 from radar_nb.plots.style import credit, dress, forecast_label, ink_on, name_label, unit_label
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
+from radar_nb.reading.series import overlap_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,8 @@ def plot_series(
     ------
     SeriesError
         The data are not a series (no time, fields of cells, or several variables without `variable`), the running
-        sum is not in mm or of values that xarray has computed, or the interval is out of date.
+        sum is not in mm, of sums that overlap or of values that xarray has computed, or the interval is out of
+        date.
     SettingsError
         There are too many series.
 
@@ -128,7 +130,13 @@ def plot_series(
             "cumulative=True"
         )
     if cumulative:
-        interval_of(da, data)  # raises where xarray has computed the values
+        minutes = interval_of(da, data)  # raises where xarray has computed the values
+        ends = ends_of(da).astype("datetime64[m]").astype(np.int64)
+        if minutes and (step := overlap_step(ends, minutes)):
+            raise SeriesError(
+                f"{da.name!r} has sums of {minutes} min every {step} min, which overlap and do not add up: open it "
+                'with sums="apart", choose those that do not overlap, or leave out cumulative=True'
+            )
     if ax is None:
         import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from radar_nb.dwd.products import product as find_product
 from radar_nb.errors import NotOnServer, SettingsError
 from radar_nb.fetch.following import Follower
 from radar_nb.fetch.present import Newest
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from radar_nb.dwd.products import Product
+    from radar_nb.dwd.products import Family, Product
 
 
 def follow(
@@ -174,10 +175,11 @@ async def wait_for_async(
     --------
     >>> ds = wait_for("RV", "2026-11-30T09:00")  # doctest: +SKIP
     """
-    moment, limit = _moment(time), duration_of(timeout, "timeout")
+    limit = duration_of(timeout, "timeout")
     follower = Follower(
         product, keep="48h", folder=folder, base_url=base_url, clock=clock or Clock(), prunes=folder is None
     )
+    moment = _moment(time, find_product(product).family("nrt"))
     found = await follower.until(moment, limit)
     if found is None:
         newest = "none" if follower.newest is None else human_time(follower.newest.replace(tzinfo=None))
@@ -194,7 +196,7 @@ async def wait_for_async(
 wait_for = blocking(wait_for_async)
 
 
-def _moment(time: Any) -> datetime:
+def _moment(time: Any, family: Family) -> datetime:
     try:
         moment = datetime.fromisoformat(time) if isinstance(time, str) else time
         if isinstance(moment, np.datetime64):
@@ -202,6 +204,10 @@ def _moment(time: Any) -> datetime:
         whole: datetime = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, AttributeError) as error:
         raise SettingsError(f'time={time!r} is not a time: write it as "2026-11-30T09:00" (UTC)') from error
-    if whole.second or whole.microsecond or whole.minute % 5:
-        raise SettingsError(f"time={time!r} is not a time of a file: pass whole five minutes, UTC")
+    minutes = (whole.hour * 60 + whole.minute - family.minute) % family.every
+    if whole.second or whole.microsecond or minutes:
+        raise SettingsError(
+            f"time={time!r} is not a time of a file: pass one of a file every {family.every} min from "
+            f"00:{family.minute:02d} on, UTC"
+        )
     return whole

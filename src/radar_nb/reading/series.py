@@ -311,7 +311,7 @@ def choose_sums(times: NDArray[np.datetime64], interval: int, sums: str) -> tupl
         return everything, ""
     if sums == "apart":
         distinct = _distinct(minutes)
-        if distinct.size < 2 or np.diff(distinct).min() >= interval - _EARLY:
+        if not overlap_step(distinct, interval):
             return everything, ""
         anchor = ANCHORS.get(interval, 0) % interval
         phases = Counter((distinct % interval).tolist())
@@ -325,6 +325,25 @@ def choose_sums(times: NDArray[np.datetime64], interval: int, sums: str) -> tupl
     clock = f"{anchor // 60:02d}:{anchor % 60:02d}" if interval > 60 else f"minute {anchor:02d} of each hour"
     count = f"{np.count_nonzero(kept)} of {minutes.size}"
     return kept, f"{count} overlapping sums of {interval} min: those that end at {clock}"
+
+
+def overlap_step(minutes: NDArray[np.int64], interval: int) -> int:
+    """Return the shortest time from one sum to the next if some overlap, in minutes; 0 if none do.
+
+    Parameters
+    ----------
+    minutes : ndarray of int64, shape (n,)
+        Ends of the sums in minutes, ascending.
+    interval : int
+        Minutes that each covers.
+
+    Examples
+    --------
+    >>> overlap_step(np.array([50, 60, 70]), 60), overlap_step(np.array([50, 105, 170]), 60)
+    (10, 0)
+    """
+    shortest = int(np.diff(minutes).min(initial=interval))
+    return shortest if shortest < interval - _EARLY else 0
 
 
 def series_step(name: str, interval: int, minutes: NDArray[np.int64]) -> int:

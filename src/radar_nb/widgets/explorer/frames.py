@@ -13,6 +13,7 @@ from radar_nb.plots.selection import checked
 from radar_nb.plots.style import class_names
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import shown_interval
+from radar_nb.reading.series import overlap_step
 from radar_nb.runtime.wording import decimal
 from radar_nb.widgets.explorer.packed_fields import NO_VALUE, KeptFields, PackedField, pack
 
@@ -172,6 +173,13 @@ class FrameSequence:
     def minutes(self) -> int | None:
         """The interval of amounts; None if unknown."""
         return shown_interval(self.data) if self.times is not None else None
+
+    @property
+    def addable(self) -> bool:
+        """Whether the sum of fields is a sum of rain: amounts that do not overlap."""
+        if self.units != "mm" or self.times is None or not self.minutes:
+            return self.units == "mm"
+        return not overlap_step(self.times.astype("datetime64[m]").astype(np.int64), self.minutes)
 
     @property
     def resolution(self) -> float:

@@ -58,7 +58,7 @@ def map_info(frames: FrameSequence, say: Texts) -> dict[str, Any]:
         "resolution": frames.resolution,
         **({} if frames.boundary is None else {"boundary": frames.boundary}),
         "units": units(frames, say),
-        "sums": frames.units == "mm",
+        "sums": frames.addable,
         "amounts": frames.units in {"mm", "mm h-1"},
         "palettes": {name: ramp(name, frames) for name in PALETTES},
         "grid": grid.json,
