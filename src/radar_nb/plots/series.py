@@ -134,8 +134,8 @@ def plot_series(
         ends = ends_of(da).astype("datetime64[m]").astype(np.int64)
         if minutes and (step := overlap_step(ends, minutes)):
             raise SeriesError(
-                f"{da.name!r} has sums of {minutes} min every {step} min, which overlap and do not add up: open it "
-                'with sums="apart", choose those that do not overlap, or leave out cumulative=True'
+                f"{da.name!r} has sums of {minutes} min every {step} min, which overlap and do not add up: open "
+                'it with sums="apart", choose those that do not overlap, or leave out cumulative=True'
             )
     if ax is None:
         import matplotlib.pyplot as plt  # noqa: PLC0415 - it chooses a backend, which only a new figure needs
