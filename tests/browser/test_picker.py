@@ -171,15 +171,39 @@ def test_months_are_chosen_by_keys(picker: Any) -> None:
     expect_months(picker, "none")
 
 
-def test_dates_and_calendar_are_in_step(picker: Any) -> None:
-    """A typed date is selected in the calendar, and the line states the size."""
-    picker.get_by_role("textbox", name="From").fill("2020-06-13")
+def test_fields_slider_and_calendar_are_in_step(picker: Any) -> None:
+    """A month in a field and a key on the slider select in the calendar; the line states the size."""
+    picker.get_by_label("From: month").select_option("June")
 
     expect_months(picker, "2020-06 2020-07")
     expect(cell(picker, "June 2020, .*selected")).to_have_count(1)
     line = "2 months of RADKLIM 2017.002 (2020-06 to 2020-07) · 2 files, about 400.0 MB · none on disk yet"
     expect(picker.locator(".radar-nb-picker")).to_contain_text(line)
     expect(picker.locator(".radar-nb-picker [role=status]")).to_contain_text(line)
+
+    handle = picker.get_by_role("slider", name="To")
+    handle.press("ArrowRight")
+    expect_months(picker, "2020-06 2020-07 2020-08")
+    expect(handle).to_have_attribute("aria-valuetext", "August 2020")
+    cell(picker, "May 2019").click()
+    expect(picker.get_by_role("slider", name="From")).to_have_attribute("aria-valuetext", "May 2019")
+    picker.get_by_label("To: year").select_option("2018")  # before the start, which follows
+    expect_months(picker, "2018-05")
+
+
+def test_a_range_of_days_is_chosen_by_hand(picker: Any) -> None:
+    """Days are set in fields and on the slider; the line states their share of the months that are downloaded."""
+    picker.get_by_label("days (UTC)").check()
+    picker.get_by_label("From: day").fill("2020-07-13")
+    picker.get_by_role("slider", name="To").press("ArrowLeft")
+
+    line = "18 days of RADKLIM 2017.002 (2020-07-13 to 2020-07-30), 5,184 of 8,928 fields of 1 month · 1 file"
+    expect(picker.locator(".radar-nb-picker")).to_contain_text(line)
+    shoot(picker, "picker_days")
+    cell(picker, "March 2019").click()
+    expect(picker.locator(".radar-nb-picker")).to_contain_text("31 days of RADKLIM 2017.002 (2019-03-01 to")
+    picker.get_by_label("whole months").check()
+    expect(picker.locator(".radar-nb-picker")).to_contain_text("1 month of RADKLIM 2017.002 (2019-03)")
 
 
 def test_a_dark_theme_is_followed(picker: Any) -> None:
@@ -197,6 +221,6 @@ def test_a_dark_theme_is_followed(picker: Any) -> None:
     picker.evaluate(theme, "Light")
     assert max(map(int, re.findall(r"\d+", colour))) < 128
     edges = [
-        picker.locator(f".radar-nb-picker {part}").first.bounding_box() for part in ("select", "table", "input")
+        picker.locator(f".radar-nb-picker {part}").first.bounding_box() for part in ("select", "table", ".slider")
     ]
     assert max(box["x"] + box["width"] for box in edges) < 1000

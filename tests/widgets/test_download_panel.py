@@ -352,6 +352,23 @@ def test_open_returns_a_dataset_and_the_code_that_reproduces_it(june: Plan) -> N
     xr.testing.assert_identical(panel.dataset, scope["ds"])
 
 
+def test_a_plan_of_hours_opens_these_hours(server: Server, tmp_path: Path) -> None:
+    """Of a month on disk, Open opens only the requested times, and the code does the same."""
+    server.script(JUNE, Reply(body=CLEAN))
+    part = make_plan("YW", "2020-06-13T15:10", "2020-06-13T15:15", folder=tmp_path, base_url=server.url)
+    panel = DownloadPanel(part)
+    panel.start()
+    panel.wait()
+
+    panel.open_dataset()
+    panel.wait()
+
+    assert panel.dataset is not None
+    assert panel.dataset.sizes["time"] == 2
+    assert panel.source == part
+    assert "ds = rn.load('YW', '2020-06-13T15:10', '2020-06-13T15:15', source=" in words(panel)
+
+
 def test_observers_are_notified_of_each_opened_dataset(june: Plan) -> None:
     """Observers of `dataset` are notified also of a second, equal Dataset."""
     panel = DownloadPanel(june)

@@ -35,7 +35,6 @@ def test_all_controls_show_the_months() -> None:
 
     shown = parts(picker)
     assert picker.value == month_range("2020-06", "2020-08")
-    assert (shown["From"].value, shown["To"].value) == (date(2020, 6, 1), date(2020, 8, 31))
     assert shown["calendar"].value == ["2020-06", "2020-07", "2020-08"]
     assert (shown["Product"].value, shown["Series"].value) == ("YW", "auto")
     assert "3 months of RADKLIM 2017.002 (2020-06 to 2020-08) · 3 files" in words(picker)
@@ -58,84 +57,43 @@ def test_value_set_from_code_moves_controls_and_plan() -> None:
     picker.value = ["2019-02", "2019-01"]
 
     assert [name for name, _ in seen] == ["plan", "value"]
-    assert parts(picker)["To"].value == date(2019, 2, 28)
     assert parts(picker)["calendar"].value == ["2019-01", "2019-02"]
     assert tuple(picker.value) == month_range("2019-01", "2019-02")
     assert names(picker) == ["YW2017.002_201901.tar", "YW2017.002_201902.tar"]
 
 
-def test_dates_snap_to_whole_months() -> None:
-    """Any start date becomes the first day of its month, any end date the last."""
-    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
+def test_a_range_of_days_means_these_days() -> None:
+    """Days choose the months that they touch; the plan and the line state the share of these months."""
+    picker = MonthPicker("YW", "2020-06-13", "2020-06-15", base_url=NO_SERVER)
+    given = (picker.value, picker.days, names(picker), words(picker))
+    seen = changes(picker, "value", "days")
 
-    parts(picker)["To"].value = date(2020, 8, 13)
-    parts(picker)["From"].value = date(2020, 2, 13)
+    parts(picker)["calendar"].days = ["2020-05-30", "2020-06-02"]
 
-    assert (parts(picker)["From"].value, parts(picker)["To"].value) == (date(2020, 2, 1), date(2020, 8, 31))
-    assert picker.value == month_range("2020-02", "2020-08")
-
-
-def test_a_date_in_the_same_month_snaps_and_changes_nothing() -> None:
-    """A date in the selected month snaps back, and observers are not notified."""
-    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
-    seen = changes(picker, "value", "plan")
-
-    parts(picker)["To"].value = date(2020, 6, 7)
-
-    assert parts(picker)["To"].value == date(2020, 6, 30)
-    assert seen == []
+    assert given[:3] == ((Month(2020, 6),), (date(2020, 6, 13), date(2020, 6, 15)), ["YW2017.002_202006.tar"])
+    assert "3 days of RADKLIM 2017.002 (2020-06-13 to 2020-06-15), 864 of 8,640 fields of 1 month" in given[3]
+    assert picker.plan is not None
+    assert picker.plan.frames == (4 * 288, 61 * 288)
+    assert sorted(name for name, _ in seen) == ["days", "value"]
+    assert parts(picker)["calendar"].value == ["2020-05", "2020-06"]
+    assert repr(picker) == "MonthPicker: YW, source auto, 2020-05-30 to 2020-06-02"
 
 
-@pytest.mark.parametrize(("moved", "to"), [("From", "2021-03"), ("To", "2019-03")])
-def test_the_other_date_follows_if_the_order_would_reverse(moved: str, to: str) -> None:
-    """A start after the end, or the reverse, moves the other date."""
-    picker = MonthPicker("YW", "2020-06", "2020-08", base_url=NO_SERVER)
+def test_whole_months_end_a_choice_of_days() -> None:
+    """Months set from code or by hand, and a product without these months, end a choice of days."""
+    picker = MonthPicker("RW", "2003-06-13", base_url=NO_SERVER)
+    before = picker.plan
 
-    parts(picker)[moved].value = Month.of(to).first_day
+    parts(picker)["calendar"].days = []
 
-    assert picker.value == (Month.of(to),)
-
-
-@pytest.mark.parametrize("typed", [None, date(2, 6, 1), date(202, 6, 1)])
-def test_an_incomplete_date_is_restored(typed: date | None) -> None:
-    """An empty date and a half-typed year change nothing."""
-    picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
-
-    parts(picker)["From"].value = typed
-
-    assert parts(picker)["From"].value == date(2020, 6, 1)
-    assert picker.value == (Month(2020, 6),)
-
-
-def test_dates_outside_the_offer_are_moved_into_it() -> None:
-    """A date outside DWD's archives becomes the nearest month that they have."""
-    picker = MonthPicker("YW", "2020-06", source="radklim", base_url=NO_SERVER)
-
-    parts(picker)["From"].value = date(1950, 1, 13)
-    parts(picker)["To"].value = date(9999, 1, 13)
-
-    assert picker.value[0] == Month(2001, 1)
-    assert picker.value[-1] >= Month(2026, 1)
-    assert parts(picker)["From"].value == date(2001, 1, 1)
-
-
-def test_in_a_notebook_a_date_counts_after_the_last_key() -> None:
-    """Intermediate dates are ignored: a browser sends one after each key."""
-
-    async def cell() -> tuple[list[tuple[str, Any]], tuple[Month, ...]]:
-        picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER)
-        heard = asyncio.Event()
-        picker.observe(lambda _: heard.set(), "value")
-        seen = changes(picker, "value")
-        for typed in (date(2020, 12, 1), date(2, 12, 1), date(20, 12, 1), date(2019, 12, 1)):
-            parts(picker)["From"].value = typed
-        await asyncio.wait_for(heard.wait(), 10)
-        return seen, picker.value
-
-    seen, value = asyncio.run(cell())
-
-    assert value == month_range("2019-12", "2020-06")
-    assert seen == [("value", value)]
+    assert before is not None
+    assert before.span is not None
+    assert (picker.days, picker.value) == (None, (Month(2003, 6),))
+    assert picker.plan is not None
+    assert picker.plan.span is None
+    picker.days = ("2003-06-13", "2003-06-14")
+    picker.product = "SF"
+    assert (picker.days, picker.value) == (None, (Month(2006, 10),))
 
 
 def test_the_calendar_selects_any_months() -> None:
@@ -145,7 +103,6 @@ def test_the_calendar_selects_any_months() -> None:
     parts(picker)["calendar"].value = ["2019-07", "2020-07", "2020-08"]
 
     assert picker.value == (Month(2019, 7), Month(2020, 7), Month(2020, 8))
-    assert (parts(picker)["From"].value, parts(picker)["To"].value) == (date(2019, 7, 1), date(2020, 8, 31))
     assert names(picker) == [f"YW2017.002_{month}.tar" for month in ("201907", "202007", "202008")]
     assert "3 months of RADKLIM 2017.002 (2019-07 to 2020-08, with gaps)" in words(picker)
 
@@ -167,12 +124,11 @@ def test_an_empty_selection_has_no_plan() -> None:
     parts(picker)["calendar"].value = []
 
     assert (picker.value, picker.plan) == ((), None)
-    assert (parts(picker)["From"].value, parts(picker)["To"].value) == (None, None)
     assert "No month selected: click one" in words(picker)
     with pytest.raises(MonthError, match="no month is selected: choose at least one"):
         run(picker.done())
 
-    parts(picker)["From"].value = date(2020, 6, 13)
+    parts(picker)["calendar"].value = ["2020-06"]
     assert picker.value == (Month(2020, 6),)
 
 
@@ -218,7 +174,8 @@ def test_the_picker_in_german() -> None:
     """Labels, products and the line are in German, with decimal commas."""
     picker = MonthPicker("YW", "2020-06", base_url=NO_SERVER, lang="de")
 
-    assert {"Produkt", "Reihe", "Von", "Bis"} <= parts(picker).keys()
+    assert {"Produkt", "Reihe"} <= parts(picker).keys()
+    assert parts(picker)["calendar"].words["from"] == "Von"
     assert "1 Datei, etwa 200,0 MB · noch keine auf dem Datenträger" in words(picker)
     assert parts(picker)["calendar"].words["months"].startswith("Januar")
     assert "Millimeter Niederschlag in 5 Minuten" in words(picker)
@@ -249,13 +206,15 @@ def test_the_family_can_be_selected() -> None:
 
 
 def test_months_without_a_family_are_reported() -> None:
-    """The line shows the error, which only `done()` raises."""
+    """The line says in the words of the menus what to do; only `done()` raises the error."""
     picker = MonthPicker("YW", "2024-06", base_url=NO_SERVER)
 
     parts(picker)["calendar"].value = ["2024-06", str(Month.now())]
 
     assert picker.plan is None
-    assert "no family of YW covers 2024-06 to" in words(picker)
+    assert "No series covers all of 2024-06 to" in words(picker)
+    assert "RADKLIM 2017.002 covers 2024-06; RADOLAN covers" in words(picker)
+    assert "choose it under “Series”" in words(picker)
     with pytest.raises(CoverageError, match="Choose months within one family"):
         run(picker.done())
 
@@ -268,6 +227,9 @@ def test_months_without_a_family_are_reported() -> None:
         ("source", "radkim", UnknownProduct, "YW has no family 'radkim'"),
         ("value", "1999-01", CoverageError, "choose months within"),
         ("value", "June", MonthError, "'June' is not a valid month"),
+        ("days", ("1999-01-01", "1999-01-02"), CoverageError, "choose months within"),
+        ("days", ("2020-06", "2020-07"), MonthError, "is not a range of days: write two days"),
+        ("days", ("2020-06-15", "2020-06-13"), MonthError, "is reversed"),
     ],
 )
 def test_invalid_values_from_code_raise(trait: str, value: Any, error: type[Exception], match: str) -> None:

@@ -161,6 +161,14 @@ class Plan:
         """Whether all sizes come from the server's listing."""
         return all(archive.size is not None for archive in self.archives)
 
+    @property
+    def frames(self) -> tuple[int, int]:
+        """The number of frames that the request covers, and that of its whole months."""
+        family, months = self.family, self.months
+        stamps = np.concatenate([time_steps(m, every=family.every, minute=family.minute) for m in months])
+        begin, end = self.span or (stamps[0], stamps[-1])
+        return int(((begin <= stamps) & (stamps <= end)).sum()), stamps.size
+
     def table(self) -> Table:
         """Return the plan as a table, one row per month."""
         here = set(self.on_disk)
@@ -187,11 +195,8 @@ class Plan:
         """Return how much of the files was requested, if not all."""
         if self.span is None:
             return ""
-        family, (begin, end) = self.family, self.span
-        stamps = np.concatenate([time_steps(m, every=family.every, minute=family.minute) for m in self.months])
-        asked = int(((begin <= stamps) & (stamps <= end)).sum())
-        first, last = human_time(begin), human_time(end)
-        return f"requested {first} to {last}: {asked:,} of the {stamps.size:,} frames of these months"
+        (first, last), (asked, every) = map(human_time, self.span), self.frames
+        return f"requested {first} to {last}: {asked:,} of the {every:,} frames of these months"
 
     def _size(self, count: int) -> str:
         return f"{'' if self.exact or not count else 'about '}{human_bytes(count)}"

@@ -9,7 +9,7 @@ import ipywidgets
 from radar_nb.widgets.download_panel import DownloadPanel
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.month_picker import MonthPicker
-from radar_nb.widgets.wording import heading, line, load_texts, month_span
+from radar_nb.widgets.wording import heading, line, load_texts
 
 if TYPE_CHECKING:
     import os
@@ -75,11 +75,11 @@ class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
 
     def __repr__(self) -> str:
         # shown in a notebook that was not run yet
-        return f"App: {self.picker.product}, {month_span(self.picker.value, self._say)} (run the cell to use it)"
+        return f"App: {self.picker.product}, {self.picker.chosen} (run the cell to use it)"
 
     def _fold(self, *, folded: bool) -> None:
         """Show the picker, or one line instead of it."""
-        chosen = f": {self.picker.product}, {month_span(self.picker.value, self._say)}" if folded else ""
+        chosen = f": {self.picker.product}, {self.picker.chosen}" if folded else ""
         self._chosen.value = heading(self._say("app.months") + chosen)
         self._change.layout.display = None if folded else "none"
         self.picker.layout.display = "none" if folded else None
@@ -87,7 +87,6 @@ class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     def _explore(self, _: Any) -> None:
         if self.explorer is not None:
             self.explorer.close()
-        one, *others = map(str, self.panel.opened)
-        self.explorer = Explorer([one, *others] if others else one, lang=self._say.language)
+        self.explorer = Explorer(self.panel.source, lang=self._say.language)
         self._stage.children = [self.explorer]
         self._fold(folded=True)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.dwd.catalogue import choose_family, folders_to_list, make_plan
-from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.months import Month, month_range, time_span
 from radar_nb.dwd.products import PRODUCTS
-from radar_nb.errors import CoverageError
+from radar_nb.errors import CoverageError, MonthError
+from radar_nb.widgets.wording import line, month_span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
 
     from radar_nb.dwd.catalogue import Plan
@@ -130,10 +131,56 @@ def series_menu(product: Product, say: Texts) -> tuple[tuple[str, str], ...]:
     return tuple((say(f"family.{name}"), name) for name in names)
 
 
+def series_line(offered: Offer, months: Sequence[Month], now: datetime, say: Texts) -> str:
+    """Return a line that says which series covers which part of months that none of them covers."""
+    parts = []
+    for family in offered.families:
+        inside = [month for month in months if family.expects(month, now)]
+        part = month_span(inside, say) if inside else say("picker.none")
+        parts.append(say("picker.part", name=say(f"family.{family.name}").partition(":")[0], span=part))
+    return line(say("picker.apart", span=month_span(months, say), parts="; ".join(parts)), "error")
+
+
+def whole_days(days: Any) -> tuple[date, date] | None:
+    """Return the first and the last day of a range, or None for whole months.
+
+    Parameters
+    ----------
+    days : None, a day, or a pair of days
+        Each as `plan` takes it. An hour means its day.
+
+    Raises
+    ------
+    MonthError
+        A value is not a day, or the last is before the first.
+
+    Examples
+    --------
+    >>> whole_days(("2020-06-13", "2020-06-15"))
+    (datetime.date(2020, 6, 13), datetime.date(2020, 6, 15))
+    """
+    first, last = days if isinstance(days, tuple | list) and len(days) == 2 else (days, None)
+    if first is None:
+        return None
+    span = time_span(first, last)
+    if span is None:
+        raise MonthError(f"{days!r} is not a range of days: write two days, such as ('2020-06-13', '2020-06-15')")
+    begin, end = (stamp.astype("datetime64[D]").item() for stamp in span)
+    return begin, end
+
+
 def plan_now(
-    offered: Offer, months: Sequence[Month], *, folder: Path, base_url: str, now: datetime
+    offered: Offer,
+    months: Sequence[Month],
+    *,
+    days: tuple[date, date] | None = None,
+    folder: Path,
+    base_url: str,
+    now: datetime,
 ) -> Plan | None:
-    """Return the plan for months if the catalogue knows all file names; None if the server must be asked.
+    """Return the plan for months, or days of them, if the catalogue knows all file names.
+
+    None if the server must be asked.
 
     Raises
     ------
@@ -143,7 +190,16 @@ def plan_now(
     family = choose_family(offered.product, months, offered.source, now)
     if folders_to_list(offered.product, family, months):
         return None
-    return make_plan(offered.product, family, months, base_url=base_url, folder=folder, listings={}, now=now)
+    return make_plan(
+        offered.product,
+        family,
+        months,
+        base_url=base_url,
+        folder=folder,
+        listings={},
+        now=now,
+        span=None if days is None else time_span(*days),
+    )
 
 
 def narrowed(plan: Plan, months: Sequence[Month]) -> Plan:

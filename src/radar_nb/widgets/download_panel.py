@@ -103,6 +103,9 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         What Open opened: the files of the plan that are on disk, or the cube that was built last.
     opened : tuple of pathlib.Path
         These files, or the folder of the cube.
+    source : Plan, pathlib.Path or None
+        What opens the same again with `open_dataset` or `open_cube`: the plan of these files, with its range of
+        days, or the folder of the cube.
     plan : Plan or None
         The plan that the buttons use.
 
@@ -139,6 +142,7 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
         self._sight: Sight | None = None
         self._error: BaseException | None = None
         self.opened: tuple[Path, ...] = ()
+        self.source: Plan | Path | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._make_controls()
         dead = ipywidgets.HTML(no_kernel_line(self._say), layout={"order": "-1", "margin": "0 2px"})
@@ -185,8 +189,9 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
 
     def open_dataset(self) -> None:
         """Start to open the files on disk as `dataset`, like the button."""
-        plan, paths = self._planned(), self._paths()
-        self._launch(self.open_dataset, partial(self._read, paths), partial(self._on_dataset, plan, paths))
+        plan = self._planned()
+        there = replace(plan, archives=look(plan).whole)
+        self._launch(self.open_dataset, partial(self._read, there), partial(self._on_dataset, plan, there))
         if self.state == "running":
             self._text.value = line(self._say("panel.opening"), "quiet")
 
@@ -336,9 +341,9 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             await handle
             raise
 
-    async def _read(self, paths: list[Path]) -> xr.Dataset:
+    async def _read(self, plan: Plan) -> xr.Dataset:
         """Open the files. Files without an index take a while; this can be stopped."""
-        return await self._aside(lambda report: open_dataset(paths, progress=report, errors="report"))
+        return await self._aside(lambda report: open_dataset(plan, progress=report, errors="report"))
 
     async def _build(self, paths: list[Path], store: Path) -> tuple[Report, xr.Dataset | None]:
         """Build a cube and open it; None instead of a Dataset if it has no day."""
@@ -428,15 +433,15 @@ class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships n
             self._lines.value = code_lines(cube_code(store), self._say) + (
                 self._lines.value if report.failed else ""
             )
-            self.opened, self.dataset = (store,), ds
+            self.opened, self.source, self.dataset = (store,), store, ds
 
-    def _on_dataset(self, plan: Plan, paths: list[Path], ds: xr.Dataset) -> None:
+    def _on_dataset(self, plan: Plan, there: Plan, ds: xr.Dataset) -> None:
         problems = ds.attrs.get("problems")
-        code = opening_code(plan, paths, {"errors": "report"} if problems else {})
+        code = opening_code(plan, list(there.paths), {"errors": "report"} if problems else {})
         self._sight, self._progress.value = None, ""
         self._lines.value = code_lines(code, self._say)
         self._close("done", line(self._say("panel.problems", problems=problems), "warning") if problems else "")
-        self.opened, self.dataset = tuple(paths), ds
+        self.opened, self.source, self.dataset = there.paths, there, ds
 
     def _close(self, state: str, text: str) -> None:
         """Show the end. The state changes last, when everything else is up to date."""

@@ -1,12 +1,18 @@
-// The month picker's calendar: years across, months down, one table, one tab stop.
-// A cell is identified by the number of its month, counted from January of the first year.
+// The month picker's calendar: years across, months down, one table, one tab stop; above it the range of months or
+// of days that it selects, as fields and as a slider with two handles.
+// A cell is identified by the number of its month, counted from January of the first year; a day by its number since
+// 1 January 1970.
 
 const STATES = {
   "-": "unpublished", ".": "server", b: "begun", d: "downloaded", x: "extracted", c: "cube", "!": "broken", "?": "absent",
 };
 const SEASONS = [["DJF", 0, 2, 0], ["MAM", 2, 3, 1], ["JJA", 5, 3, 2], ["SON", 8, 3, 3], ["DJF", 11, 1, 0]];
 const PUSH_AFTER = 30; // milliseconds: a drag over twenty cells is one message or two
+const A_DAY = 86_400_000; // milliseconds
 let made = 0;
+
+const dayNumber = (text) => Date.parse(`${text}T00:00Z`) / A_DAY;
+const dayText = (number) => new Date(number * A_DAY).toISOString().slice(0, 10);
 
 function element(tag, properties = {}, attributes = {}) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -14,11 +20,181 @@ function element(tag, properties = {}, attributes = {}) {
   return node;
 }
 
+class Range { // from and to, in whole months or in days; in step with the calendar's selection
+  constructor(calendar) {
+    this.calendar = calendar;
+    const { words } = calendar;
+    this.names = [words.from, words.to];
+    const modes = element("span", { className: "modes" }, { role: "radiogroup", "aria-label": words.range });
+    this.modes = [["whole", words.whole], ["single", words.single]].map(([mode, text]) => {
+      const label = element("label");
+      const input = element("input", { type: "radio", name: `radar-nb-mode-${made}`, value: mode });
+      input.addEventListener("change", () => this.setMode(mode));
+      label.append(input, text);
+      modes.append(label);
+      return input;
+    });
+    this.fields = this.names.map((name, end) => this.field(name, end));
+    this.handles = this.names.map((name, end) => {
+      const handle = element("input", { type: "range", step: 1 }, { "aria-label": name });
+      handle.addEventListener("input", () => this.move(end, Number(handle.value)));
+      return handle;
+    });
+    this.fill = element("div", { className: "fill" });
+    this.slider = element("div", { className: "slider" });
+    this.slider.append(element("div", { className: "track" }), this.fill, ...this.handles);
+    this.slider.addEventListener("pointerdown", (event) => this.onTrack(event));
+    this.ticks = element("div", { className: "ticks" }, { "aria-hidden": "true" });
+    const row = element("div", { className: "fields" });
+    row.append(...this.fields.map((field) => field.root), modes);
+    this.root = element("div", { className: "range" });
+    this.root.append(row, this.slider, this.ticks);
+  }
+
+  field(name, end) {
+    const { words } = this.calendar;
+    const root = element("span", { className: "field" });
+    const month = element("select", {}, { "aria-label": `${name}: ${words.month}` });
+    const year = element("select", {}, { "aria-label": `${name}: ${words.year_of}` });
+    const day = element("input", { type: "date", required: true }, { "aria-label": `${name}: ${words.day}` });
+    for (const select of [month, year]) {
+      select.addEventListener("change", () => this.onMonth(end));
+    }
+    day.addEventListener("change", () => this.onDay(end));
+    root.append(element("span", { textContent: name }), month, year, day);
+    return { root, month, year, day };
+  }
+
+  onMonth(end) {
+    const { month, year } = this.fields[end];
+    const other = this.calendar.ends()?.[end] ?? this.calendar.published()[1];
+    const chosen = (select, usual) => (select.value === "" ? usual : Number(select.value));
+    this.move(end, chosen(year, Math.floor(other / 12)) * 12 + chosen(month, other % 12));
+  }
+
+  onDay(end) {
+    const { day } = this.fields[end];
+    if (day.value) this.move(end, dayNumber(day.value));
+    else this.show(); // cleared
+  }
+
+  onTrack(event) { // a press beside the handles moves the nearer one there
+    if (this.handles.includes(event.target) || event.button !== 0) return;
+    const box = this.slider.getBoundingClientRect();
+    const share = (event.clientX - box.left - 8) / Math.max(box.width - 16, 1);
+    const [from, to] = this.bounds();
+    const value = Math.round(from + share * (to - from));
+    const away = this.handles.map((handle) => Math.abs(Number(handle.value) - value));
+    const end = away[0] < away[1] || (away[0] === away[1] && value < Number(this.handles[0].value)) ? 0 : 1;
+    this.move(end, value);
+    this.handles[end].focus({ preventScroll: true });
+  }
+
+  setMode(mode) {
+    const { calendar } = this;
+    if (mode === "whole") {
+      calendar.choose(calendar.selected, null);
+      return;
+    }
+    const ends = calendar.ends() ?? [calendar.published()[1], calendar.published()[1]];
+    calendar.frame = ends;
+    calendar.chooseDays(calendar.daysOf(ends));
+  }
+
+  bounds() { // of the slider: all months published, or the days of the months that the calendar selects
+    const { calendar } = this;
+    return calendar.days ? calendar.daysOf(calendar.frame) : calendar.published();
+  }
+
+  values() {
+    return this.calendar.days ?? this.calendar.ends();
+  }
+
+  move(end, value) { // the other end follows where the order would reverse
+    const { calendar } = this;
+    const limits = calendar.days ? calendar.daysOf(calendar.published()) : calendar.published();
+    const ends = [...(this.values() ?? [value, value])];
+    ends[end] = Math.min(Math.max(value, limits[0]), limits[1]);
+    if (ends[0] > ends[1]) ends[1 - end] = ends[end];
+    if (calendar.days) calendar.chooseDays(ends);
+    else calendar.choose(Array.from({ length: ends[1] - ends[0] + 1 }, (_, step) => ends[0] + step), null);
+  }
+
+  text(value) {
+    return this.calendar.days ? this.calendar.dayName(value) : this.calendar.name(value);
+  }
+
+  show() {
+    const { calendar } = this;
+    const { words } = calendar;
+    const [from, to] = this.bounds();
+    const ends = this.values();
+    const single = Boolean(calendar.days);
+    this.root.classList.toggle("single", single);
+    this.modes[single ? 1 : 0].checked = true;
+    const place = (value) => `calc(8px + (100% - 16px) * ${(value - from) / Math.max(to - from, 1)})`;
+    const [first, last] = calendar.published();
+    this.fields.forEach(({ month, year, day }, end) => {
+      const names = words.months.split(" ").map((name, number) => [name, number]);
+      const years = [];
+      for (let number = Math.floor(first / 12); number <= Math.floor(last / 12); number++) {
+        years.push([calendar.first + number, number]);
+      }
+      this.options(month, names, ends && !single ? ends[end] % 12 : "");
+      this.options(year, years, ends && !single ? Math.floor(ends[end] / 12) : "");
+      const days = calendar.daysOf([first, last]);
+      Object.assign(day, { min: dayText(days[0]), max: dayText(days[1]), value: single ? dayText(ends[end]) : "" });
+      const handle = this.handles[end];
+      Object.assign(handle, { min: from, max: to, disabled: !ends });
+      handle.value = ends ? ends[end] : [from, to][end];
+      handle.setAttribute("aria-valuetext", ends ? this.text(ends[end]) : "");
+    });
+    // at one place the handle that can still move lies on top
+    this.handles[0].style.zIndex = ends && ends[0] > (from + to) / 2 ? 3 : 1;
+    this.fill.hidden = !ends;
+    if (ends) Object.assign(this.fill.style, { left: place(ends[0]), right: `calc(100% - ${place(ends[1])})` });
+    this.ticks.replaceChildren(...this.marks(from, to).map(([value, text]) => {
+      const mark = element("span", { textContent: text });
+      mark.style.left = place(value);
+      return mark;
+    }));
+  }
+
+  options(select, pairs, value) {
+    const known = [["", ""], ...pairs];
+    if (select.options.length !== known.length || select.options[1].text !== String(known[1][0])) {
+      select.replaceChildren(...known.map(([text, number]) => element("option", { textContent: text, value: number })));
+      select.options[0].hidden = true;
+    }
+    select.value = value;
+  }
+
+  marks(from, to) { // few enough labels to stand side by side
+    const marks = [];
+    if (this.calendar.days) {
+      const step = Math.max(1, Math.ceil((to - from) / 6));
+      for (let value = from; value <= to - step / 2 || value === from; value += step) {
+        marks.push([value, this.calendar.dayName(value, true)]);
+      }
+      if (to > from) marks.push([to, this.calendar.dayName(to, true)]);
+      return marks;
+    }
+    const first = this.calendar.first;
+    const step = to - from > 120 ? 5 : 1;
+    for (let value = Math.ceil(from / 12) * 12; value <= to; value += 12) {
+      if ((first + value / 12) % step === 0 || value === from) marks.push([value, first + value / 12]);
+    }
+    return marks;
+  }
+}
+
 class Calendar {
   constructor(model, el) {
     this.model = model;
     this.words = model.get("words");
     this.selected = new Set();
+    this.days = null; // the first and the last day, if the range is of days
+    this.frame = null; // the first and the last month whose days the slider shows
     this.anchor = null; // the cell where a span begins, and how the span changes the selection
     this.drag = null; // the cell that the pointer was over last
     this.focus = null;
@@ -36,8 +212,9 @@ class Calendar {
       role: "grid", "aria-label": this.words.label, "aria-multiselectable": "true", "aria-describedby": keys.id,
     });
     frame.append(this.table);
+    this.range = new Range(this);
     const hint = element("div", { className: "hint", textContent: this.words.hint, title: this.words.keys });
-    el.append(frame, this.legend, hint, keys, this.said);
+    el.append(this.range.root, frame, this.legend, hint, keys, this.said);
     this.table.addEventListener("pointerdown", (event) => this.onDown(event));
     this.table.addEventListener("click", (event) => this.onClick(event));
     this.table.addEventListener("keydown", (event) => this.onKey(event));
@@ -50,10 +227,13 @@ class Calendar {
     const repaint = () => this.paint();
     const take = () => this.take();
     const speak = () => { this.said.textContent = model.get("said"); };
-    const listened = [["change:first_year", redraw], ["change:states", repaint], ["change:value", take], ["change:said", speak]];
+    const listened = [["change:first_year", redraw], ["change:states", repaint], ["change:value", take], ["change:days", take], ["change:said", speak]];
     for (const [what, call] of listened) model.on(what, call);
     redraw();
     speak();
+    requestAnimationFrame(() => { // on a narrow page: the selected months, not the first years
+      frame.scrollLeft = this.focus.offsetLeft + this.focus.offsetWidth - frame.clientWidth / 2;
+    });
     el.dataset.ready = "1";
     this.close = () => {
       for (const [what, call] of listened) model.off(what, call);
@@ -127,6 +307,33 @@ class Calendar {
     return `${this.first + Math.floor(index / 12)}-${String((index % 12) + 1).padStart(2, "0")}`;
   }
 
+  published() { // the first and the last month
+    const letters = this.model.get("states");
+    const [first, last] = [letters.search(/[^-]/), letters.search(/[^-]-*$/)];
+    return first < 0 ? [0, 0] : [first, last];
+  }
+
+  ends() { // the first and the last selected month; null if there is none
+    return this.selected.size ? [Math.min(...this.selected), Math.max(...this.selected)] : null;
+  }
+
+  daysOf([first, last]) { // the first day of a month and the last of another
+    return [Date.UTC(this.first, first) / A_DAY, Date.UTC(this.first, last + 1) / A_DAY - 1];
+  }
+
+  monthOf(day) {
+    const date = new Date(day * A_DAY);
+    return (date.getUTCFullYear() - this.first) * 12 + date.getUTCMonth();
+  }
+
+  dayName(day, short = false) {
+    const date = new Date(day * A_DAY);
+    const [number, month] = [date.getUTCDate(), date.getUTCMonth()];
+    const name = short ? this.words.short.split(" ")[month] : this.months[month];
+    const text = this.words.day_name.replace("{day}", number).replace("{month}", name);
+    return short ? text : `${text} ${date.getUTCFullYear()}`;
+  }
+
   state(index) {
     return STATES[this.model.get("states")[index]] ?? "unpublished";
   }
@@ -155,6 +362,7 @@ class Calendar {
       return entry;
     }));
     if (this.focus === null) this.rest();
+    this.range.show();
   }
 
   rest() { // the tab stop: the last selected month, otherwise the last published one
@@ -171,12 +379,16 @@ class Calendar {
   }
 
   take() { // adopt the kernel's selection
+    if (this.pushing) return;
     const months = this.model.get("value").map((text) => {
       const [year, month] = text.split("-").map(Number);
       return (year - this.first) * 12 + month - 1;
     });
+    const days = this.model.get("days").map(dayNumber);
     const same = months.length === this.selected.size && months.every((index) => this.selected.has(index));
     if (!same) this.anchor = null;
+    this.days = days.length ? days : null;
+    if (!same || !this.frame) this.frame = months.length ? [months[0], months.at(-1)] : null;
     this.selected = new Set(months);
     this.focus = this.table.contains(document.activeElement) ? this.focus : null;
     this.paint();
@@ -184,12 +396,32 @@ class Calendar {
 
   // --- selection ------------------------------------------------------------------------------------------
 
-  choose(months) {
+  choose(months, days) { // days: null for whole months; by default all days of the months, if days are chosen
     this.selected = new Set([...months].filter((index) => this.state(index) !== "unpublished"));
+    const ends = this.ends();
+    this.frame = ends;
+    const whole = ends && ends[1] - ends[0] + 1 === this.selected.size;
+    this.days = days === undefined && this.days && whole ? this.daysOf(ends) : null;
+    this.push();
+  }
+
+  chooseDays(days) {
+    const ends = days.map((day) => this.monthOf(day));
+    this.selected = new Set(Array.from({ length: ends[1] - ends[0] + 1 }, (_, step) => ends[0] + step));
+    this.days = days;
+    const [first, last] = this.frame ?? ends;
+    this.frame = [Math.min(first, ends[0]), Math.max(last, ends[1])]; // the slider keeps its scale while it moves
+    this.push();
+  }
+
+  push() {
     this.paint();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
+      this.pushing = true; // the model reports each change at once: the days after the months are its second
       this.model.set("value", [...this.selected].sort((one, other) => one - other).map((index) => this.key(index)));
+      this.model.set("days", (this.days ?? []).map(dayText));
+      this.pushing = false;
       this.model.save_changes();
     }, PUSH_AFTER);
   }

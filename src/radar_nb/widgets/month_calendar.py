@@ -1,4 +1,4 @@
-"""The calendar of the month picker: years across, months down, drawn in the browser."""
+"""The calendar of the month picker: a range of months or days, and years across, months down, in the browser."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from radar_nb.dwd.months import Month
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
     from radar_nb.fetch.local_state import MonthState
     from radar_nb.widgets.wording import Texts
@@ -35,12 +36,15 @@ _HERE = Path(__file__).parent
 
 
 class MonthCalendar(anywidget.AnyWidget):
-    """Months of many years as a grid, coloured and marked by state, selected by mouse or keyboard.
+    """Months of many years as a grid, coloured and marked by state, and a range of them or of days.
 
     Attributes
     ----------
     value : list of str
         The selected months, such as "2020-06", in order. It can be observed and set.
+    days : list of str
+        The first and the last selected day, such as "2020-06-13"; empty for whole months. The months of `value`
+        are those that the days touch.
     states : str
         One letter for each month of whole years, from January of `first_year`.
     first_year : int
@@ -54,17 +58,21 @@ class MonthCalendar(anywidget.AnyWidget):
     first_year = traitlets.Int(2001).tag(sync=True)
     states = traitlets.Unicode("").tag(sync=True)
     value = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    days = traitlets.List(traitlets.Unicode()).tag(sync=True)
     words = traitlets.Dict().tag(sync=True)
     said = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, say: Texts) -> None:
         super().__init__(words=say.group("calendar"))
 
-    def show(self, states: Mapping[Month, CalendarState], months: Iterable[Month]) -> None:
-        """Set the states and the selected months in one message."""
+    def show(
+        self, states: Mapping[Month, CalendarState], months: Iterable[Month], days: tuple[date, date] | None = None
+    ) -> None:
+        """Set the states and the selected months and days in one message."""
         first, last = min(states).year, max(states).year
         every = (Month(year, month) for year in range(first, last + 1) for month in range(1, 13))
         with self.hold_sync():
             self.first_year = first
             self.states = "".join(LETTERS[states.get(month, "unpublished")] for month in every)
             self.value = [str(month) for month in months]
+            self.days = [day.isoformat() for day in days or ()]

@@ -1,4 +1,4 @@
-"""The month picker: a product and months of it, chosen in a calendar, by dates or from code.
+"""The month picker: a product and months or days of it, chosen in a calendar, a slider, fields or from code.
 
 No callback blocks: a request to the server is a background job, and only names are looked up on the disk.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -17,22 +17,47 @@ import traitlets
 
 from radar_nb.cube.locations import built_months, cube_path
 from radar_nb.dwd.catalogue import Plan
-from radar_nb.dwd.months import Month, month_range
+from radar_nb.dwd.months import Month, month_range, time_span
 from radar_nb.dwd.products import product as find_product
-from radar_nb.errors import DownloadError, ListingError, MonthError, RadarNbError, StorageError
+from radar_nb.errors import (
+    CoverageError,
+    DownloadError,
+    ListingError,
+    MonthError,
+    RadarNbError,
+    StorageError,
+)
 from radar_nb.fetch.local_state import look, month_states
 from radar_nb.fetch.planning import plan_async
 from radar_nb.fetch.throttling import known_speed
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.files import free_bytes, storage_errors
 from radar_nb.runtime.settings import settings
-from radar_nb.widgets.choices import narrowed, offer, plan_now, product_menu, series_menu
+from radar_nb.widgets.choices import (
+    narrowed,
+    offer,
+    plan_now,
+    product_menu,
+    series_line,
+    series_menu,
+    whole_days,
+)
 from radar_nb.widgets.month_calendar import MonthCalendar
-from radar_nb.widgets.wording import error_line, line, load_texts, month_span, no_kernel_line, plan_lines, spoken
+from radar_nb.widgets.wording import (
+    day_span,
+    error_line,
+    line,
+    load_texts,
+    month_span,
+    no_kernel_line,
+    plan_lines,
+    spoken,
+)
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
+    from datetime import date
 
     from radar_nb.dwd.products import Product
     from radar_nb.fetch.local_state import MonthState
@@ -40,9 +65,6 @@ if TYPE_CHECKING:
     from radar_nb.widgets.choices import Offer
 
 _WIDE = {"width": "auto", "max_width": "820px"}  # the width of a calendar of 26 years
-
-_PAUSE = 0.8
-"""Seconds without a change after which a date counts as typed: half-typed dates are dates too."""
 
 _CALM = 0.2
 """Seconds without a change before the server is asked: a drag passes many months."""
@@ -53,16 +75,18 @@ _PASSING = (DownloadError, ListingError, StorageError)  # errors that may pass: 
 class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     """Pick a product and months, and see the files, their size, what is on disk, and how long the rest takes.
 
-    Calendar and dates show the same choice: whole months that DWD publishes. Dates set a span without gaps; the
-    calendar takes any months. A choice by hand never raises: it moves to the nearest valid months, or the line
-    below the calendar says what is wrong.
+    Calendar, slider and fields show the same choice: months that DWD publishes, or days of them. Slider and
+    fields set a range without gaps; the calendar takes any months. Archives hold whole months: a choice of days
+    downloads their months, and Open cuts them. A choice by hand never raises: it moves to the nearest valid
+    months, or the line below the calendar says what is wrong.
 
     Parameters
     ----------
     product : str or Product
         A product of DWD's archives, such as "YW".
     first, last : month, optional
-        First and last month of the span, as for `plan`. By default the newest month whose file name is known.
+        First and last month or day of the range, as for `plan`; an hour means its day. By default the newest month
+        whose file name is known.
     source : {"auto", "radklim", "radolan", "nrt"}
         The family; "auto" takes the best that covers all months.
     folder, base_url
@@ -76,7 +100,10 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         The choice. They and `value` can be observed, and set from code.
     value : tuple of Month
         The months in order, with or without gaps, or none. Code may set one or several months in any form that
-        `Month.of` takes.
+        `Month.of` takes; that ends a choice of days.
+    days : tuple of datetime.date, or None
+        The first and the last day, UTC, of a choice of days; None for whole months. It can be observed, and set
+        from code, which sets `value` to the months that the days touch.
     plan : Plan or None
         The plan for them; it can be observed. None while the server is asked (for months newer than the
         catalogue), if no month is selected, and if no plan can be made.
@@ -94,11 +121,15 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
     >>> picker.value = ["2019-07", "2020-07"]
     >>> len(picker.plan.archives)
     2
+    >>> picker.days = ("2020-06-13", "2020-06-15")
+    >>> picker.value, picker.plan.frames
+    ((Month(2020, 6),), (864, 8640))
     """
 
     product = traitlets.Unicode("YW")
     source = traitlets.Unicode("auto")
     value = traitlets.Any(())
+    days = traitlets.Any(None, allow_none=True)
     plan = traitlets.Instance(Plan, allow_none=True)
 
     def __init__(
@@ -117,7 +148,6 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._updating = False  # true while code sets controls and traits
         self._job: Job[Plan] | None = None
         self._question = object()
-        self._typing: asyncio.TimerHandle | None = None
         self._error: BaseException | None = None
         self._states: dict[Month, MonthState] = {}
         self._absent: frozenset[Month] = frozenset()
@@ -125,19 +155,26 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         menus = ipywidgets.VBox([self._product_menu, self._source_menu])
         status = ipywidgets.HBox([self._line, self._again], layout={"align_items": "flex-start"})
         dead = ipywidgets.HTML(no_kernel_line(self._say), layout={"order": "-1", "margin": "0 2px"})
-        super().__init__([menus, self._meaning, self._dates, self._calendar, status, dead])
+        super().__init__([menus, self._meaning, self._calendar, status, dead])
         self.add_class("radar-nb-picker")
         with self._silently():
             self.product = find_product(product).name
             self.source = source
             self.value = month_range(self._offer.newest if first is None else first, last)
+            if first is not None and time_span(first, last) is not None:
+                self.days = (first, first if last is None else last)
         self._look()
         self._show()
         self._make_plan()
 
     def __repr__(self) -> str:
         # shown by pages that cannot show widgets
-        return f"MonthPicker: {self.product}, source {self.source}, {month_span(self.value, self._say)}"
+        return f"MonthPicker: {self.product}, source {self.source}, {self.chosen}"
+
+    @property
+    def chosen(self) -> str:
+        """The chosen months or days as text."""
+        return month_span(self.value, self._say) if self.days is None else day_span(self.days, self._say)
 
     def refresh(self) -> None:
         """Look at the disk again; if there is no plan, try to make one."""
@@ -170,59 +207,38 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         return self.plan
 
     def _make_controls(self) -> None:
-        say, half = self._say, {"width": "auto", "flex": "1 1 0%", "margin": "2px 0"}
+        say = self._say
         menu = partial(ipywidgets.Dropdown, layout=_WIDE)
         self._product_menu = menu(options=product_menu(say), description=say("picker.product"))
         self._source_menu = menu(options=(("", "auto"),), description=say("picker.series"))
         self._meaning = ipywidgets.HTML(layout={"margin": "0 2px 4px 90px", "max_width": "730px"})
-        latest = date(2999, 12, 31)  # the last `Month`; it also limits browsers to years of four digits
-        self._first_date = ipywidgets.DatePicker(description=say("picker.from"), max=latest, layout=half)
-        self._last_date = ipywidgets.DatePicker(description=say("picker.to"), max=latest, layout=half)
-        self._dates = ipywidgets.HBox([self._first_date, self._last_date], layout=_WIDE | {"margin": "0 2px"})
         self._calendar = MonthCalendar(say)
         self._line = ipywidgets.HTML(layout={"margin": "2px 4px", "max_width": "820px"})
         self._again = ipywidgets.Button(description=say("picker.again"), icon="repeat", layout={"width": "auto"})
         self._again.on_click(lambda _: self.refresh())
         self._product_menu.observe(partial(self._on_menu, "product"), "value")
         self._source_menu.observe(partial(self._on_menu, "source"), "value")
-        self._first_date.observe(self._on_date, "value")
-        self._last_date.observe(self._on_date, "value")
-        self._calendar.observe(self._on_calendar, "value")
+        self._calendar.observe(self._on_calendar, ["value", "days"])
 
     def _on_menu(self, trait: str, change: Any) -> None:
         if not self._updating:
             setattr(self, trait, change.new)
 
-    def _on_calendar(self, change: Any) -> None:
-        if not self._updating:
-            self._choose(self._offer.keep([Month.of(month) for month in change.new]))
-
-    def _on_date(self, change: Any) -> None:
+    def _on_calendar(self, _: Any) -> None:
         if self._updating:
             return
-        if self._typing is not None:
-            self._typing.cancel()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no loop: the date was set by code
-            self._take_dates(change.owner)
-        else:
-            self._typing = loop.call_later(_PAUSE, self._take_dates, change.owner)
-
-    def _take_dates(self, moved: ipywidgets.DatePicker) -> None:
-        first, last = self._first_date.value, self._last_date.value
-        given = moved.value
-        if given is None or given.year < 1900:
-            self._show()  # cleared, or with an unfinished year such as 0020
-        elif first is None or last is None or min(first, last).year < 1900 or first > last:
-            self._choose(self._offer.nearest(Month.of(given), Month.of(given)))  # the other end follows
-        else:
-            self._choose(self._offer.nearest(Month.of(first), Month.of(last)))
+        months = self._offer.keep([Month.of(month) for month in self._calendar.value])
+        if not self._calendar.days:
+            self._choose(months)
+        elif months:
+            self.days = tuple(self._calendar.days)
 
     def _choose(self, months: tuple[Month, ...]) -> None:
-        if months == self.value:
-            self._show()  # the dates snap to whole months
-        self.value = months
+        if months == self.value and self.days is not None:  # the same months, now as a whole
+            self.days = None
+        else:
+            self.value = months
+        self._show()  # also where the page selected months that are not published
 
     @property
     def _offer(self) -> Offer:
@@ -240,7 +256,14 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
     def _check_value(self, proposal: Any) -> tuple[Month, ...]:
         return self._offer.check(proposal.value)
 
-    @traitlets.observe("product", "source", "value")
+    @traitlets.validate("days")
+    def _check_days(self, proposal: Any) -> tuple[date, date] | None:
+        days = whole_days(proposal.value)
+        if days is not None:
+            self._offer.check(month_range(*days))
+        return days
+
+    @traitlets.observe("product", "source", "value", "days")
     def _settle(self, change: Any) -> None:
         """Update everything after one trait has changed."""
         if self._updating:
@@ -248,8 +271,12 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         with self._silently():
             if self.source not in ("auto", *(family.name for family in find_product(self.product).families)):
                 self.source = "auto"
+            if change.name == "days" and self.days is not None:
+                self.value = month_range(*self.days)
             self.value = self._offer.keep(self.value)
-        if change.name != "value":
+            if self.days is not None and self.value != month_range(*self.days):
+                self.days = None
+        if change.name in ("product", "source"):
             self._absent = frozenset()
             self._look()
         self._show()
@@ -282,10 +309,8 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
             self._product_menu.value = self.product
             menu.options = series_menu(offered.product, self._say)
             menu.value = self.source
-            self._first_date.value = self.value[0].first_day if self.value else None
-            self._last_date.value = self.value[-1].last_day if self.value else None
             absent = dict.fromkeys(month for month in self._absent if self._states.get(month) == "server")
-            self._calendar.show(self._states | dict.fromkeys(absent, "absent"), self.value)
+            self._calendar.show(self._states | dict.fromkeys(absent, "absent"), self.value, self.days)
 
     def _make_plan(self) -> None:
         """Make the plan: at once if the catalogue knows all names, else by asking the server."""
@@ -294,10 +319,21 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         if self._job is not None:
             self._job.cancel()
         if not self.value:
-            self._refuse(MonthError("no month is selected: choose at least one"), self._say("picker.nothing"))
+            nothing = line(self._say("picker.nothing"), "quiet")
+            self._refuse(MonthError("no month is selected: choose at least one"), nothing)
             return
         try:
-            plan = plan_now(self._offer, self.value, folder=folder, base_url=base_url, now=datetime.now(UTC))
+            plan = plan_now(
+                self._offer,
+                self.value,
+                days=self.days,
+                folder=folder,
+                base_url=base_url,
+                now=datetime.now(UTC),
+            )
+        except CoverageError as error:
+            self._refuse(error, series_line(self._offer, self.value, datetime.now(UTC), self._say))
+            return
         except RadarNbError as error:
             self._refuse(error)
             return
@@ -312,8 +348,9 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
     async def _ask(self) -> Plan:
         folder, base_url, months = self._settings.folder, self._settings.base_url, self.value
         product, source = self.product, cast("Source", self.source)
+        first, last = self.days or (months[0], months[-1])
         await asyncio.sleep(_CALM)
-        plan = await plan_async(product, months[0], months[-1], source=source, folder=folder, base_url=base_url)
+        plan = await plan_async(product, first, last, source=source, folder=folder, base_url=base_url)
         return narrowed(plan, months)
 
     def _on_answer(self, question: object, task: asyncio.Task[Plan]) -> None:
@@ -339,10 +376,10 @@ class MonthPicker(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no 
         self._report(plan_lines(plan, local, free=free, speed=speed, say=self._say))
         self.plan = plan
 
-    def _refuse(self, error: BaseException, text: str | None = None) -> None:
+    def _refuse(self, error: BaseException, html: str | None = None) -> None:
         self._error = error
         self._describe(None)  # not before each plan: the calendar would move while months are dragged
-        self._report(error_line(error, self._say) if text is None else line(text, "quiet"))
+        self._report(html or error_line(error, self._say))
         self.plan = None
 
     def _describe(self, plan: Plan | None) -> None:

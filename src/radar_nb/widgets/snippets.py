@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from radar_nb.dwd.catalogue import Plan
 from radar_nb.reading.sources import is_cube
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from radar_nb.dwd.catalogue import Plan
 
 
 def cube_code(store: Path) -> str:
@@ -33,16 +34,32 @@ def opening_code(plan: Plan, paths: list[Path], options: Mapping[str, str]) -> s
         Further arguments.
     """
     months, usual, options = plan.months, settings(), dict(options)
+    span = _span_texts(plan)
     gaps = len(months) <= months[-1] - months[0] or plan.missing or len(paths) < len(plan.archives)
     if gaps:  # `load` takes a span without gaps
         asked = ["[\n" + "".join(f"    {str(path)!r},\n" for path in paths) + "]"]
     else:
-        asked = list(map(repr, (plan.product.name, *map(str, dict.fromkeys((months[0], months[-1]))))))
+        asked = list(map(repr, (plan.product.name, *dict.fromkeys(span or map(str, (months[0], months[-1]))))))
         options |= {"source": str(plan.family.name)}
         options |= {} if plan.folder == usual.folder else {"folder": str(plan.folder)}
         options |= {} if plan.base_url == usual.base_url else {"base_url": plan.base_url}
     call = ", ".join([*asked, *(f"{name}={value!r}" for name, value in options.items())])
-    return f"import radar_nb as rn\nds = rn.{'open_dataset' if gaps else 'load'}({call})"
+    return (
+        f"import radar_nb as rn\nds = rn.{'open_dataset' if gaps else 'load'}({call}){_cut(span) if gaps else ''}"
+    )
+
+
+def _span_texts(plan: Plan) -> list[str]:
+    """Return the first and the last requested day, or minute if not whole days are requested; [] for months."""
+    if plan.span is None:
+        return []
+    (begin, end), second = plan.span, np.timedelta64(1, "s")
+    days = all(time == time.astype("datetime64[D]") for time in (begin, end + second))
+    return [str(time.astype("datetime64[D]" if days else "datetime64[m]")) for time in plan.span]
+
+
+def _cut(span: list[str]) -> str:
+    return f".sel(time=slice({span[0]!r}, {span[1]!r}))" if span else ""
 
 
 def source_call(data: Any, *, names_only: bool = False) -> str | None:
@@ -50,7 +67,7 @@ def source_call(data: Any, *, names_only: bool = False) -> str | None:
 
     Parameters
     ----------
-    data : path or sequence of paths
+    data : path or sequence of paths, or Plan
         As passed to the explorer. Paths below the working folder are written relative to it.
     names_only : bool
         Leave the folders out, for a page that others read.
@@ -63,6 +80,10 @@ def source_call(data: Any, *, names_only: bool = False) -> str | None:
     if isinstance(data, str | os.PathLike):
         function = "open_cube" if is_cube(data) else "open_dataset"
         return f"{function}({_short(data, names_only=names_only)!r})"
+    if isinstance(data, Plan):
+        one, *others = data.paths
+        call = source_call([one, *others] if others else one, names_only=names_only)
+        return f"{call}{_cut(_span_texts(data))}"
     if isinstance(data, list | tuple) and data and all(isinstance(part, str | os.PathLike) for part in data):
         return f"open_dataset({[_short(part, names_only=names_only) for part in data]!r})"
     return None

@@ -20,6 +20,7 @@ from radar_nb.runtime.wording import human_bytes, human_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from radar_nb.dwd.catalogue import Missing, Plan
     from radar_nb.dwd.months import Month
@@ -90,6 +91,10 @@ class Texts:
     def number(self, text: str) -> str:
         """Return a number, written with a decimal point, as the language writes it."""
         return text if self.language == "en" else text.replace(".", ",")
+
+    def integer(self, number: int) -> str:
+        """Return an integer with a separator of thousands."""
+        return f"{number:,}" if self.language == "en" else f"{number:,}".replace(",", ".")
 
     def size(self, count: float) -> str:
         """Return a number of bytes as text."""
@@ -189,6 +194,20 @@ def month_span(months: Sequence[Month], say: Texts) -> str:
     return text if len(months) == months[-1] - months[0] + 1 else say("plan.gaps", span=text)
 
 
+def day_span(days: tuple[date, date], say: Texts) -> str:
+    """Return a range of days as text.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> from radar_nb.widgets.wording import Texts
+    >>> day_span((date(2020, 6, 13), date(2020, 6, 15)), Texts("en"))
+    '2020-06-13 to 2020-06-15'
+    """
+    first, last = days
+    return str(first) if first == last else say("plan.span", first=first, last=last)
+
+
 def plan_lines(plan: Plan, local: LocalState, *, free: int, speed: float | None, say: Texts) -> str:
     """Describe a plan: size, what is on disk, how long the rest takes, and what is missing on the server.
 
@@ -205,7 +224,14 @@ def plan_lines(plan: Plan, local: LocalState, *, free: int, speed: float | None,
     """
     name = say(f"family.{plan.family.name}").partition(":")[0]
     months = say.count("month", len(plan.months))
-    facts = [say("plan.of", months=months, name=name, span=month_span(plan.months, say))]
+    if plan.span is None:
+        facts = [say("plan.of", months=months, name=name, span=month_span(plan.months, say))]
+    else:
+        first, last = (stamp.astype("datetime64[D]").item() for stamp in plan.span)
+        days = say.count("day", (last - first).days + 1)
+        asked, every = map(say.integer, plan.frames)
+        span = day_span((first, last), say)
+        facts = [say("plan.days", days=days, name=name, span=span, asked=asked, all=every, months=months)]
     scarce = False
     if plan.archives:
         rest = local.bytes_to_fetch
