@@ -35,7 +35,7 @@ ALLOWED = {
     "analysis": {"cube", "dwd", "formats", "geography", "reading", "runtime"},
     "exports": {"analysis", "dwd", "plots", "reading", "runtime"},
     "plots": {"dwd", "geography", "reading", "runtime"},
-    "mirror": {"dwd", "formats", "runtime"},
+    "mirror": {"dwd", "formats", "geography", "runtime"},
     "widgets": {"analysis", "cube", "dwd", "fetch", "formats", "geography", "plots", "reading", "runtime"},
     "cli": {"analysis", "cube", "dwd", "exports", "fetch", "geography", "mirror", "plots", "runtime", "widgets"},
 }
@@ -67,6 +67,7 @@ OWNERS = {
     "PIL": {"plots"},
     "platformdirs": {"runtime"},
     "pyarrow": {"exports"},
+    "pyogrio": {"geography"},
     "pyproj": {"dwd", "exports"},
     "rasterio": {"exports"},
     "scipy": {"analysis", "exports"},

@@ -22,6 +22,7 @@ from radar_nb.runtime.report import Report
 
 if TYPE_CHECKING:
     from radar_nb.analysis.api import accumulate, at_points, exceedance, over_areas
+    from radar_nb.analysis.catrare import catrare
     from radar_nb.analysis.checks import check
     from radar_nb.analysis.citation import cite
     from radar_nb.analysis.comparison import compare
@@ -83,6 +84,7 @@ __all__ = [
     "at_points",
     "build_cube",
     "build_series",
+    "catrare",
     "check",
     "cite",
     "compare",
@@ -153,6 +155,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "at_points": "analysis.api",
     "build_cube": "cube.building",
     "build_series": "cube.series",
+    "catrare": "analysis.catrare",
     "check": "analysis.checks",
     "cite": "analysis.citation",
     "compare": "analysis.comparison",

@@ -7,7 +7,7 @@ positions, `radolan`, `runlength`, `odim`, `netcdf` or `esri_ascii` turn their b
 `packing.Packing` turns codes into values and flags; `hdf5_twins` recognises composites that differ from one read
 before in times and field alone. `extraction` unpacks archives into folders, and `names` checks whether names are
 safe and parses them. `hdf5_texts` reads texts of variable length from the bytes of HDF5, `kostra` tables of heavy
-rain. Start with `radolan` (one binary frame) and `archives`.
+rain, `zipped_gdb` whether a catalogue is whole. Start with `radolan` (one binary frame) and `archives`.
 """
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "radolan",
     "runlength",
     "streams",
+    "zipped_gdb",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from radar_nb.dwd.grids import scale_factor, to_xy
 from radar_nb.errors import SettingsError
-from radar_nb.geography.shapes import read_shapes, to_plane
+from radar_nb.geography.shapes import check_polygons, read_shapes, to_plane
 from radar_nb.geography.towns import Place, place
 
 if TYPE_CHECKING:
@@ -123,3 +123,25 @@ def _degrees(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
     ]  # fmt: skip
     x, y = to_xy(np.concatenate([a for a, _ in edges]), np.concatenate([b for _, b in edges]), earth)
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def touching(shapes: Any, extent: Any, earth: Earth) -> NDArray[np.bool_]:
+    """Return which shapes of a table, in the plane of DWD's grids, touch a part of a map.
+
+    Parameters
+    ----------
+    shapes : GeoDataFrame
+    extent
+        As for `box_of_extent`; of areas their own outlines count.
+    earth : {"sphere", "wgs84"}
+    """
+    if is_shapes(extent):
+        areas = read_shapes(extent)
+        check_polygons(areas, areas.index.tolist())
+        there = to_plane(areas, earth).union_all()
+    else:
+        import shapely  # noqa: PLC0415 - an extra, which comes with geopandas
+
+        there = shapely.box(*box_of_extent(extent, earth))
+    found: NDArray[np.bool_] = shapes.intersects(there).to_numpy()
+    return found
