@@ -424,6 +424,28 @@ def test_gauges_show_their_amounts(show: Show, fields: xr.DataArray) -> None:
     assert (first, fifth, page.evaluate(drawn)) == (["0.25", "1.00"], ["0.25"], ["2.50", "10.00"])
 
 
+def test_the_return_period_stands_under_a_resting_pointer(show: Show, fields: xr.DataArray) -> None:
+    """Of a sum it is that of the span's duration, computed by the kernel for that cell."""
+    hours = np.array([5, 60], "m8[m]").astype("m8[ns]")
+    coords = {"duration": hours, "year": np.arange(30), "y": fields.y, "x": fields.x}
+    values = np.random.default_rng(0).gumbel(2, 1, (2, 30, ROWS, COLS))
+    maxima = xr.DataArray(values, coords, ("duration", "year", "y", "x"), attrs={"units": "mm"})
+    levels = rn.return_levels(maxima, [10], resamples=0)
+    page, _ = show(rn.Explorer(fields, lang="en", levels=levels))
+    page.evaluate(f"() => {PLAYER}.setSpan(10, 21)")
+    page.get_by_role("button", name="Sum", exact=True).click()
+    sums = total(page)
+    box = page.locator(".rnb-over").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+
+    text = page.locator(".rnb-period").inner_text()
+
+    row, col = (int(page.locator(".rnb-readout").get_attribute(f"data-{name}")) for name in ("row", "col"))
+    years = float(rn.return_period(levels, sums[row, col], duration="1h")[row, col])
+    word = "below 2.0" if years < 2 else "over 90" if years > 90 else f"{years:.{int(years < 10)}f}"
+    assert text == f"1 h: return period {word} years"
+
+
 def test_the_time_line_names_its_curve_and_reads_it_out(show: Show) -> None:
     """The curve has a name and an axis; the pointer reads time and share."""
     page, _ = show()

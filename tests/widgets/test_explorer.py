@@ -171,6 +171,38 @@ class TestOpening:
         """Gauges of another type, shape or unit are named instead of being drawn wrongly."""
         assert re.search(match, rn.Explorer(fields(), gauges=gauges, lang="en").problem)
 
+    def test_the_return_period_of_an_amount_is_that_of_its_cell_and_duration(self) -> None:
+        """A field has the interval's, a sum its own duration's; bounds and a lacking duration are named."""
+        data = fields()
+        years = np.random.default_rng(2).gumbel(20, 6, (2, 25, 40, 30))
+        coords = {"duration": np.array([60, 180], "m8[m]").astype("m8[ns]"), "year": np.arange(25),
+                  "y": data.y, "x": data.x}  # fmt: skip
+        maxima = xr.DataArray(years, coords, ("duration", "year", "y", "x"), attrs={"units": "mm"})
+        levels = rn.return_levels(maxima, [10], resamples=0)
+        client = Client(rn.Explorer(data, levels=levels))
+        info = client.ask(type="hello")["info"]
+
+        def ask(amount: float, count: int) -> dict[str, Any]:
+            return client.ask(type="period", view="v", key="k", cell=[7, 3], amount=amount, fields=count)
+
+        ten = float(levels.level.sel(duration="3h")[0, 7, 3])
+        assert info["levels"]
+        assert ask(ten, 3) == {
+            "type": "period", "view": "v", "key": "k", "minutes": 180, "years": pytest.approx(10), "bound": "",
+            "edition": 0,
+        }  # fmt: skip
+        found = [(ask(amount, count)["years"], ask(amount, count)["bound"]) for amount, count in
+                 ((0.0, 1), (1e5, 1), (30.0, 2))]  # fmt: skip
+        assert found == [(2, "below"), (75, "over"), (None, "none")]
+        unusable: list[tuple[Any, str]] = [
+            (levels.isel(x=slice(9)), "levels lack some cells of the fields"),
+            (levels.isel(x=0), "levels have no cells y and x"),
+            (maxima, "levels is not a result of return_levels"),
+        ]
+        for wrong, match in unusable:
+            assert match in rn.Explorer(data, levels=wrong).problem
+        assert "the fields are in 'dBZ'" in rn.Explorer(fields(units="dBZ"), levels=levels).problem
+
     def test_rates_are_offered_for_short_intervals(self) -> None:
         """5-minute sums can be seen in mm/h, by a factor of twelve."""
         info = Client(rn.Explorer(fields(interval_minutes=5))).ask(type="hello")["info"]

@@ -1731,6 +1731,21 @@ const places = {
     const text = Number.isNaN(value) ? missing : `<b>${escaped(this.named ? this.valueText(value) : this.number(value * factor, this.digits(factor)))}</b> ${escaped(name)}`;
     line.innerHTML = `${text}<span>${this.degrees(lon, 4)}° ${escaped(this.texts.east)}  ${this.degrees(lat, 4)}° N</span>`;
     Object.assign(line.dataset, { value, lon, lat, row, col });
+    if (this.info.levels && !Number.isNaN(value)) this.rarity(line, row, col, value);
+  },
+  // The return period of the amount under a pointer that rests: the kernel knows it.
+  rarity(line, row, col, amount) {
+    const { total } = this, fields = total?.how === "sum" ? total.span[1] - total.span[0] + 1 : 1;
+    const key = [row, col, fields, amount].join();
+    if (this.period?.key === key) return (line.innerHTML += `<span class="rnb-period">${escaped(this.period.text)}</span>`);
+    clearTimeout(this.pendingPeriod);
+    if (!this.playing) this.pendingPeriod = setTimeout(() => this.ask({ type: "period", key, cell: [row, col], amount, fields }), 120);
+  },
+  takePeriod({ key, years, minutes, bound }) {
+    const length = minutes % 60 ? `${minutes} min` : `${minutes / 60} h`;
+    const text = this.texts[bound === "none" ? "period_none" : bound ? `period_${bound}` : "period"];
+    this.period = { key, text: text.replace("{years}", this.number(years ?? NaN, years < 10 ? 1 : 0)).replace("{length}", length) };
+    this.readOut();
   },
 };
 
@@ -1991,7 +2006,7 @@ class Player {
     this.ended.abort();
     this.model.off("msg:custom", this.onMessage);
     cancelAnimationFrame(this.animation);
-    for (const timer of [this.silence, this.settled, this.pendingTimeline, this.pendingMarks]) clearTimeout(timer);
+    for (const timer of [this.silence, this.settled, this.pendingTimeline, this.pendingMarks, this.pendingPeriod]) clearTimeout(timer);
     this.playing = false;
     this.cache = null;
   }
@@ -2039,7 +2054,7 @@ class Player {
     const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
-      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), areas: () => this.takeAreas(message), problem: () => this.takeProblem(message),
+      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), areas: () => this.takeAreas(message), period: () => this.takePeriod(message), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
       part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
     };

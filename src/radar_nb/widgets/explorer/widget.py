@@ -29,6 +29,7 @@ from radar_nb.widgets.explorer.html_export import asset, make_page
 from radar_nb.widgets.explorer.jobs import JobQueue
 from radar_nb.widgets.explorer.map_info import PALETTES, map_info
 from radar_nb.widgets.explorer.own_areas import read_areas
+from radar_nb.widgets.explorer.rarity import levels_of_cells, period_of
 from radar_nb.widgets.snippets import source_call
 from radar_nb.widgets.wording import error_text, load_texts
 
@@ -72,6 +73,9 @@ class Explorer(anywidget.AnyWidget):
     gauges : xarray.DataArray, optional
         Amounts of rain gauges to show on the map, of shape (point,) or (time, point), as `at_points` returns: with
         `lon` and `lat` in degrees, in the unit of the fields, at the end of their interval in UTC.
+    levels : xarray.Dataset, optional
+        As `return_levels` returns it for the cells of the fields. Under the pointer stands the return period of
+        the amount, or of the sum of the time span, if the levels have its duration; "kostra" and "dgev" have all.
 
     Attributes
     ----------
@@ -104,10 +108,17 @@ class Explorer(anywidget.AnyWidget):
     view_state = traitlets.Dict().tag(sync=True)
     texts = traitlets.Dict().tag(sync=True)
     _queue: JobQueue | None = None
+    _levels: xr.Dataset | None = None
     _edition = 0
 
     def __init__(
-        self, data: Any, variable: str | None = None, *, lang: str | None = None, gauges: Any = None
+        self,
+        data: Any,
+        variable: str | None = None,
+        *,
+        lang: str | None = None,
+        gauges: Any = None,
+        levels: xr.Dataset | None = None,
     ) -> None:
         self._texts = texts = load_texts(lang)
         self._lang = texts.language
@@ -120,6 +131,9 @@ class Explorer(anywidget.AnyWidget):
             self._open(data, variable)
             if gauges is not None:
                 self.tell(gauges=gauge_info(gauges, self.frames))
+            if levels is not None:
+                self._levels = levels_of_cells(levels, self.frames)
+                self.tell(levels=True)
         except RadarNbError as error:
             self.problem = error_text(error, self._texts)
 
@@ -257,6 +271,8 @@ class Explorer(anywidget.AnyWidget):
                     self._queue.add(view, "page", self._page(question))
                 case "animation":
                     self._queue.add(view, "animation", self._animation(question))
+                case "period" if self._levels is not None:
+                    self._queue.add(view, "period", period_of(self._levels, self.frames, question))
                 case "areas":
                     areas = read_areas(self.frames, str(question["name"]), bytes(buffers[0]))
                     self._queue.add(view, "areas", areas)
@@ -273,6 +289,7 @@ class Explorer(anywidget.AnyWidget):
         if state is None:
             state = self.view_state | {"index": min(max(self.index - first, 0), last - first)}
         info = self._info | {"source": self._page_source, "state": dict(state), "edition": 0, "autoplay": False}
+        info.pop("levels", None)  # a page has no kernel that knows them
         if "boundary" in info:
             info["boundary"] -= first
         return make_page(self._shown(), info, (first, last), self._lang, least=self._least)

@@ -45,7 +45,7 @@ export class Player {
     this.ended.abort();
     this.model.off("msg:custom", this.onMessage);
     cancelAnimationFrame(this.animation);
-    for (const timer of [this.silence, this.settled, this.pendingTimeline, this.pendingMarks]) clearTimeout(timer);
+    for (const timer of [this.silence, this.settled, this.pendingTimeline, this.pendingMarks, this.pendingPeriod]) clearTimeout(timer);
     this.playing = false;
     this.cache = null;
   }
@@ -93,7 +93,7 @@ export class Player {
     const handlers = {
       frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
-      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), areas: () => this.takeAreas(message), problem: () => this.takeProblem(message),
+      rain: () => this.takeRain(message.index), town: () => this.takeTown(message), areas: () => this.takeAreas(message), period: () => this.takePeriod(message), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
       part: () => (this.files[message.id] ??= []).push(views[0]), file: () => this.takeFile(message),
     };
