@@ -1743,7 +1743,7 @@ const places = {
   },
   takePeriod({ key, years, minutes, bound }) {
     const length = minutes % 60 ? `${minutes} min` : `${minutes / 60} h`;
-    const text = this.texts[bound === "none" ? "period_none" : bound ? `period_${bound}` : "period"];
+    const { texts } = this, text = { below: texts.period_below, over: texts.period_over, none: texts.period_none }[bound] ?? texts.period;
     this.period = { key, text: text.replace("{years}", this.number(years ?? NaN, years < 10 ? 1 : 0)).replace("{length}", length) };
     this.readOut();
   },
