@@ -79,7 +79,7 @@ def wrong(path: Path) -> Iterator[str]:
     for needed in (
         "radar_nb/py.typed",
         "radar_nb/widgets/explorer/widget.bundle.js",
-        "radar_nb/widgets/locales/de.json",
+        "radar_nb/runtime/locales/de.json",
         "LICENSE",
     ):
         if not any(name.endswith(needed) for name in names):

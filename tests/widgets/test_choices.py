@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import PRODUCTS, product
 from radar_nb.errors import CoverageError, MonthError, UnknownProduct
+from radar_nb.runtime.language import Texts
 from radar_nb.widgets.choices import narrowed, offer, plan_now, product_menu, series_menu
-from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path

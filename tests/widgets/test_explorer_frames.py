@@ -17,12 +17,12 @@ from support.unpacking import unpacked
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import SeriesError
+from radar_nb.runtime.language import Texts
 from radar_nb.widgets.explorer.frames import CodedField, FrameSequence, encode, select_variable
 from radar_nb.widgets.explorer.map_info import map_info
 from radar_nb.widgets.explorer.packed_fields import NO_VALUE
 from radar_nb.widgets.explorer.queries import place_series
 from radar_nb.widgets.explorer.widget import Explorer
-from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,10 @@ import pytest
 import xarray as xr
 from support.unpacking import unpacked
 
+from radar_nb.runtime.language import Texts
 from radar_nb.widgets.explorer.frames import FrameSequence
 from radar_nb.widgets.explorer.jobs import JobQueue
 from radar_nb.widgets.explorer.packed_fields import NO_VALUE
-from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from radar_nb.widgets.explorer.queries import Steps

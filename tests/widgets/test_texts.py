@@ -15,10 +15,10 @@ import radar_nb
 from radar_nb import errors
 from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS, PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
+from radar_nb.runtime.language import LANGUAGES, Texts, load_texts, table_of
 from radar_nb.runtime.report import State
 from radar_nb.widgets.explorer.map_info import PALETTES
 from radar_nb.widgets.month_calendar import LETTERS
-from radar_nb.widgets.wording import LANGUAGES, Texts, load_texts, table_of
 
 SOURCE = Path(radar_nb.__file__).parent
 SPEAKERS = {"app", "choices", "download_panel", "live", "map_info", "month_calendar", "month_picker", "wording"}

@@ -14,10 +14,10 @@ from radar_nb.dwd.months import Month
 from radar_nb.errors import CorruptArchive, DiskFull, NotOnServer
 from radar_nb.fetch.local_state import look
 from radar_nb.fetch.planning import plan
+from radar_nb.runtime.language import Texts
 from radar_nb.runtime.report import Outcome, Report
 from radar_nb.widgets.transfer_progress import FileSight, Sight
 from radar_nb.widgets.wording import (
-    Texts,
     code_lines,
     end_line,
     error_line,

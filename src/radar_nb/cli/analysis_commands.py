@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import radar_nb as rn
-from radar_nb.cli.data_commands import add_reading, open_data, reading_of, save_picture, source_of
+from radar_nb.cli.data_commands import add_language, add_reading, open_data, reading_of, save_picture, source_of
 from radar_nb.cli.places import (
     AREAS,
     POINTS,
@@ -112,6 +112,7 @@ def add_analysis_commands(add: Callable[..., Parser]) -> None:
     )
     compare.add_argument("--threshold", metavar="MM", type=float, default=0.1, help="from which it rains (0.1)")
     compare.add_argument("--picture", metavar="FILE", type=user_path, help="draw a scatter and running sums")
+    add_language(compare)
     add_coverage(compare)
 
 

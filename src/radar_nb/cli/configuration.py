@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from radar_nb.runtime.language import load_texts
 from radar_nb.runtime.settings import BASE_URL, CONCURRENCY, cache_folder, settings
 from radar_nb.runtime.table import Table
-from radar_nb.widgets.wording import load_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ VARIABLES = (
         name="RADAR_NB_LANG",
         argument="lang",
         default="German if LANG is German, else English",
-        meaning="the language of widgets, en or de",
+        meaning="the language of widgets, en or de; if set, also of pictures, which are else English",
     ),
     Variable(
         name="HTTPS_PROXY",

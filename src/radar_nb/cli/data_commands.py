@@ -15,6 +15,7 @@ from radar_nb.cli.terminal import say, show
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import NothingFound, RadarNbError, SettingsError
 from radar_nb.runtime.files import replacing, storage_errors, user_path
+from radar_nb.runtime.language import LANGUAGES, speaking
 from radar_nb.runtime.locks import claimed
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_bytes, human_time
@@ -76,6 +77,7 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     plot.add_argument("--timezone", metavar="ZONE", help="of --time and the title, such as Europe/Berlin (UTC)")
     plot.add_argument("--graticule", action="store_true", help="draw meridians and parallels with their degrees")
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
+    add_language(plot)
     for command, which in ((plot, "to draw (the first)"), (accumulate, "of all runs, to sum")):
         command.add_argument("--run", metavar="UTC", help="of forecasts, the run issued at this time, or latest")
         command.add_argument(
@@ -104,6 +106,11 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
                         help="amounts from which it rains in an interval (0.1 1)")  # fmt: skip
     verify.add_argument("--scales", metavar="KM", nargs="+", type=float, default=[1.0, 5.0, 25.0],
                         help="widths of neighbourhoods of the fractions skill score (1 5 25)")  # fmt: skip
+
+
+def add_language(command: Parser) -> None:
+    """Add the option that chooses the language of a picture."""
+    command.add_argument("--lang", choices=LANGUAGES, help="language of the picture (RADAR_NB_LANG, else en)")
 
 
 def add_reading(command: Parser) -> None:
@@ -198,14 +205,14 @@ def facts_of(ds: xr.Dataset) -> dict[str, Any]:
     (name,) = ds.data_vars
     variable = ds[name]
     units, minutes = variable.attrs["units"], variable.attrs["interval_minutes"]
+    with speaking("en"):  # as all texts of commands
+        unit = unit_label(units, minutes if units == "mm" else None)
     classes = "flag_values" in variable.attrs and f"{len(variable.attrs['flag_meanings'].split())} classes"
     ahead = ds.lead_time.values.astype("timedelta64[m]").astype(int) if "lead_time" in ds.coords else None
     return {
         "product": str(name),
         "what": ds.attrs["title"],
-        "unit": unit_label(units, minutes)
-        if units == "mm"
-        else f"{classes or unit_label(units, None)} every {minutes} min",
+        "unit": unit if units == "mm" else f"{classes or unit} every {minutes} min",
         **({} if ahead is None else {"lead times": f"{ahead.size}, from {ahead.min()} to {ahead.max()} min"}),
         "grid": f"{ds.sizes['y']} x {ds.sizes['x']} cells",
         "first": f"{ds.time.values[0].astype('datetime64[s]')} UTC",

@@ -18,6 +18,7 @@ from radar_nb.cli.machine_commands import add_machine_commands
 from radar_nb.cli.place_commands import add_place_commands
 from radar_nb.cli.present_commands import add_present_commands
 from radar_nb.cli.terminal import Parser, finish, print_error, say, show
+from radar_nb.runtime.language import speaking
 from radar_nb.runtime.report import Report
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(words or ["--help"])
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        with speaking(getattr(options, "lang", None)):
+            return command(options)
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
-from radar_nb.cli.data_commands import save_picture
+from radar_nb.cli.data_commands import add_language, save_picture
 from radar_nb.cli.terminal import say
 from radar_nb.errors import DownloadError
 from radar_nb.fetch.following import Follower
@@ -43,6 +43,7 @@ def add_present_commands(add: Callable[..., Parser]) -> None:
     latest.add_argument("--output", metavar="FILE", type=user_path, help="picture file to draw")
     latest.add_argument("--lead", metavar="LENGTH", default="0min", help="of forecasts, how far ahead (0min)")
     latest.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
+    add_language(latest)
     nowcast = add(
         "nowcast",
         _nowcast,

@@ -27,6 +27,7 @@ from radar_nb.plots.selection import cells, several_fields
 from radar_nb.plots.style import DRY, INK, NO_DATA, credit, name_label, time_label
 from radar_nb.reading.forecasts import as_series
 from radar_nb.runtime.files import replacing, storage_errors, user_path
+from radar_nb.runtime.language import current_texts, speaking, speaks
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.wording import human_bytes, human_time
 from radar_nb.runtime.zones import find_zone
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.plots.encoders import Picture
+    from radar_nb.runtime.language import Texts
     from radar_nb.runtime.progress import Reporter
 
 _KINDS = (".mp4", ".gif", ".html")
@@ -49,6 +51,7 @@ _SECONDS, _BYTES = 0.12, 35_000  # of one field in a GIF: measured with a rainy 
 _CHUNK = 3 << 16  # bytes; base64 of a multiple of three needs no padding
 
 
+@speaks
 def animate(
     da: xr.DataArray,
     *,
@@ -70,6 +73,7 @@ def animate(
     title: str | None = None,
     dpi: float = 100,
     progress: bool | Reporter = True,
+    lang: str | None = None,  # noqa: ARG001 - read by `speaks`
 ) -> Film:
     """Make a film of fields: the maps of `plot` in the order of time.
 
@@ -96,6 +100,9 @@ def animate(
         Pixels per inch: 100 makes a film about 640 pixels wide.
     progress : bool or Reporter
         Task "film", in fields.
+    lang : {"en", "de"}, optional
+        Language of titles, labels and numbers, by default that of the environment variable `RADAR_NB_LANG`, else
+        English.
 
     Returns
     -------
@@ -147,7 +154,9 @@ def animate(
             areas=shown,
         )
     name = title or name_label(fields)
-    return Film(fields=fields, look=look, fps=fps, dpi=dpi, title=name, progress=progress, zone=zone)
+    return Film(
+        fields=fields, look=look, fps=fps, dpi=dpi, title=name, progress=progress, zone=zone, say=current_texts()
+    )
 
 
 def _is_count(value: Any) -> bool:
@@ -187,6 +196,8 @@ class Film:
     progress : bool or Reporter
     zone : ZoneInfo, optional
         Of the times in titles; UTC by default.
+    say : Texts
+        The language in which it is drawn.
     """
 
     fields: xr.DataArray
@@ -196,6 +207,7 @@ class Film:
     title: str
     progress: bool | Reporter
     zone: ZoneInfo | None = None
+    say: Texts = field(default_factory=current_texts, repr=False)
     _shown: list[str] = field(default_factory=list, repr=False)  # what a notebook has shown
 
     def __len__(self) -> int:
@@ -211,7 +223,7 @@ class Film:
         if not ends:
             return self.title
         first, last = (human_time(time, self.zone) for time in np.atleast_1d(self.fields[ends[0]].values)[[0, -1]])
-        return f"{self.title}, {first} to {last}"
+        return f"{self.title}, {self.say('plot.span', first=first, last=last)}"
 
     def save(self, path: str | Path) -> Path:
         """Draw the film into a file; a failed call leaves no file, or the old one.
@@ -260,10 +272,12 @@ class Film:
         return self._shown[0]
 
     def _page(self, made: Path) -> Iterator[str]:
-        yield '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
+        yield f'<!DOCTYPE html>\n<html lang="{self.say.language}">\n<head><meta charset="utf-8">'
         yield f"<title>{html.escape(self.words)}</title></head>\n<body>\n"
         yield from self._element(made)
-        yield f"\n<p>{html.escape(credit(self.fields))}</p>\n</body>\n</html>\n"
+        with speaking(self.say.language):
+            source = credit(self.fields)
+        yield f"\n<p>{html.escape(source)}</p>\n</body>\n</html>\n"
 
     def _element(self, made: Path) -> Iterator[str]:
         """Yield the film as HTML that needs no other file."""
@@ -281,11 +295,12 @@ class Film:
 
     def _draw(self, path: Path) -> Path:
         """Draw field after field into a file; return its path."""
-        canvas = _Canvas(self)
-        with storage_errors(path), self._opened(path, canvas.size) as add, reporting(self.progress) as report:
-            for done, shown in enumerate(self.fields, start=1):
-                add(canvas.picture(shown))
-                report(Progress(task="film", done=done, total=len(self), unit="fields"))
+        with speaking(self.say.language):
+            canvas = _Canvas(self)
+            with storage_errors(path), self._opened(path, canvas.size) as add, reporting(self.progress) as report:
+                for done, shown in enumerate(self.fields, start=1):
+                    add(canvas.picture(shown))
+                    report(Progress(task="film", done=done, total=len(self), unit="fields"))
         return path
 
     def _opened(self, path: Path, size: tuple[int, int]) -> AbstractContextManager[Any]:
@@ -347,7 +362,8 @@ class _Canvas:
         return np.asarray(self._canvas.buffer_rgba())
 
     def _title(self, shown: xr.DataArray, values: NDArray[Any]) -> str:
-        words = [time_label(shown, self._zone), "" if np.isfinite(values).any() else "no data"]
+        empty = "" if np.isfinite(values).any() else current_texts()("plot.no_data")
+        words = [time_label(shown, self._zone), empty]
         return f"{self._name}\n{', '.join(filter(None, words))}"
 
 
@@ -360,7 +376,13 @@ class _Stopped(Exception):
 
 
 def filming(
-    fields: xr.DataArray, path: Path, *, fps: float, classes: Sequence[float] | None, cmap: str | None
+    fields: xr.DataArray,
+    path: Path,
+    *,
+    fps: float,
+    classes: Sequence[float] | None,
+    cmap: str | None,
+    lang: str | None = None,
 ) -> Iterator[Progress | None]:
     """Draw fields into a file in a thread, and yield the progress regularly; None before it has begun.
 
@@ -376,7 +398,7 @@ def filming(
         latest[:] = [progress]
 
     def draw() -> None:
-        animate(fields, fps=fps, classes=classes, cmap=cmap, progress=report).save(path)
+        animate(fields, fps=fps, classes=classes, cmap=cmap, progress=report, lang=lang).save(path)
 
     with ThreadPoolExecutor(1, "radar_nb-film") as pool:
         drawing = pool.submit(draw)

@@ -17,6 +17,7 @@ from radar_nb.geography.lines import map_lines
 from radar_nb.plots.labels import LabelRoom, candidates, free_of, placed, text_size
 from radar_nb.plots.style import INK
 from radar_nb.reading.georeference import earth_of
+from radar_nb.runtime.language import current_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +199,7 @@ def site_style(size: float) -> dict[str, Any]:
         "markerfacecolor": "white",
         "markeredgecolor": INK,
         "markeredgewidth": 0.7 * size,
-        "label": "radar site",
+        "label": current_texts()("plot.site"),
     }
 
 

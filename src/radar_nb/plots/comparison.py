@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.style import credit, dress, ink_on, unit_label
+from radar_nb.plots.style import credit, decimals, draw_dates, dress, ink_on, unit_label
+from radar_nb.runtime.language import current_texts, speaks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,8 @@ _RANGE = "#b8c4f2"
 _NEEDED = ("gauge", "cell", "lowest", "highest")
 
 
-def plot_comparison(comparison: Any, *, title: str | None = None) -> Figure:
+@speaks
+def plot_comparison(comparison: Any, *, title: str | None = None, lang: str | None = None) -> Figure:  # noqa: ARG001 - read by `speaks`
     """Draw gauges against radar: a scatter of all pairs, and the running sums of both.
 
     Left, a point for each interval that both have measured, at the gauge's amount and that of its cell; the bar
@@ -32,6 +33,9 @@ def plot_comparison(comparison: Any, *, title: str | None = None) -> Figure:
         As `compare` returns it, or its `pairs`.
     title : str, optional
         Instead of the comparison's own.
+    lang : {"en", "de"}, optional
+        Language of titles, labels and numbers, by default that of the environment variable `RADAR_NB_LANG`, else
+        English.
 
     Returns
     -------
@@ -62,32 +66,29 @@ def plot_comparison(comparison: Any, *, title: str | None = None) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.9), layout="constrained", width_ratios=(1, 1.35))
     unit = unit_label("mm", pairs["cell"].attrs.get("interval_minutes"))
     most = 1.05 * max(np.nanmax(gauge[both]), np.nanmax(np.fmax(cell, high)[both]), 0.1)
-    ink = ink_on(left)
+    ink, say = ink_on(left), current_texts()
     left.plot([0, most], [0, most], color=ink, linewidth=0.8, linestyle="--", label="1 : 1")
     ranged = both & ~np.isnan(low)
-    left.vlines(gauge[ranged], low[ranged], high[ranged], color=_RANGE, linewidth=1.2, label="nine cells")
-    left.plot(
-        gauge[both], cell[both], "o", color=_RAIN, markersize=3, markeredgewidth=0, label="cell of the gauge"
-    )
+    left.vlines(gauge[ranged], low[ranged], high[ranged], color=_RANGE, linewidth=1.2, label=say("plot.nine"))
+    left.plot(gauge[both], cell[both], "o", color=_RAIN, markersize=3, markeredgewidth=0, label=say("plot.cell"))
     left.set(xlim=(0, most), ylim=(0, most), aspect="equal")
-    left.set_xlabel(f"gauge, {unit}", fontsize=8.5, color=ink)
-    left.set_ylabel(f"radar, {unit}", fontsize=8.5, color=ink)
-    for values, name, colour in ((gauge, "gauge", ink), (cell, "radar", _RAIN)):
+    left.set_xlabel(f"{say('plot.gauge')}, {unit}", fontsize=8.5, color=ink)
+    left.set_ylabel(f"{say('plot.radar')}, {unit}", fontsize=8.5, color=ink)
+    for values, name, colour in ((gauge, say("plot.gauge"), ink), (cell, say("plot.radar"), _RAIN)):
         edges, sums = _running(pairs, np.where(both, values, np.nan))
-        right.plot(edges, sums, color=colour, linewidth=1.4, label=f"{name}: {sums[-1]:.1f} mm")
+        right.plot(edges, sums, color=colour, linewidth=1.4, label=say.number(f"{name}: {sums[-1]:.1f} mm"))
     several = gauge.shape[1] > 1
-    right.set_ylabel(f"running sum in mm{', mean of the gauges' * several}", fontsize=8.5, color=ink)
-    right.set_xlabel("UTC, intervals that both measured", loc="left", fontsize=8, color=ink)
+    right.set_ylabel(say("plot.running") + f", {say('plot.mean_of_gauges')}" * several, fontsize=8.5, color=ink)
+    right.set_xlabel(f"UTC, {say('plot.both')}", loc="left", fontsize=8, color=ink)
     right.set_ylim(bottom=0)
-    locator = AutoDateLocator(tz="UTC")  # type: ignore[no-untyped-call]
-    right.xaxis.set_major_locator(locator)
-    right.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
+    draw_dates(right)
+    decimals(left.xaxis)
     for ax in (left, right):
+        decimals(ax.yaxis)
         ax.legend(frameon=False, fontsize=8, labelcolor=ink, loc="upper left")
         dress(ax, shown=("left", "bottom"))
-    left.set_title(
-        title or getattr(comparison, "title", "Radar against gauges"), loc="left", fontsize=10, color=ink
-    )
+    own = getattr(comparison, "title", "") if say.language == "en" else ""
+    left.set_title(title or own or say("plot.against"), loc="left", fontsize=10, color=ink)
     right.annotate(
         credit(pairs["cell"].assign_attrs(pairs.attrs)), (1, 0), xytext=(0, -36), xycoords="axes fraction",
         textcoords="offset points", ha="right", fontsize=6, color=ink,

@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from radar_nb.plots.style import CREDIT, INK, SYNTHETIC, ink_on
+from radar_nb.plots.style import CREDIT, INK, ink_on
 from radar_nb.reading.coverage import find_coverage
-from radar_nb.runtime.wording import MONTH_NAMES, human_time
+from radar_nb.runtime.language import current_texts, speaks
+from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 _SHARES = (0.5, 0.9, 0.99)
 _NONE, _FEW = "#d55e00", "#f8cfa8"
 _MOST = ("#c6dbef", "#86b6dc", "#4b8fc4", "#0b4a8f")
-_WORDS = ("none", "below 50 %", "50 to 90 %", "90 to 99 %", "above 99 %", "all")
+_WORDS = ("none", "below_half", "to_90", "to_99", "above_99", "all")
 """The meaning of the colours: orange if many frames are missing, blue if few, dark if none."""
 _UNNAMED = "#e6e6e6"
 _WIDTH, _ROW, _AROUND = 7.4, 0.19, 1.1  # inches
 
 
+@speaks
 def plot_coverage(
     source: Any,
     first: Any = None,
@@ -36,6 +38,7 @@ def plot_coverage(
     product: str | None = None,
     errors: Literal["raise", "report"] = "raise",
     progress: bool | Reporter = True,
+    lang: str | None = None,  # noqa: ARG001 - read by `speaks`
 ) -> Axes:
     """Draw which frames exist: a calendar of years and months; of a single month, one of days and hours.
 
@@ -57,6 +60,9 @@ def plot_coverage(
         Whether unreadable files raise an error that names all of them, or are counted in the title.
     progress : bool or Reporter
         Task "read", of archives without an index.
+    lang : {"en", "de"}, optional
+        Language of titles, labels and numbers, by default that of the environment variable `RADAR_NB_LANG`, else
+        English.
 
     Returns
     -------
@@ -98,7 +104,7 @@ def plot_coverage(
     ax.set_title(_title(found), loc="left", fontsize=10, color=ink_on(ax), linespacing=1.25, pad=7)
     if found.radars:
         _draw_radars(axes[1, 0], found, by_day=one)
-    credit = SYNTHETIC if found.made_up else CREDIT
+    credit = current_texts()("plot.made_up") if found.made_up else CREDIT
     figure.supxlabel(credit, x=0.995, ha="right", fontsize=6.5, color=ink_on(ax))
     return ax
 
@@ -112,7 +118,7 @@ def _draw_months(ax: Axes, found: Coverage) -> None:
         text = f"{min(max(round(100 * share[row, col]), 1), 99)}"  # 0 and 100 mean none and all
         colour = "white" if share[row, col] >= _SHARES[-1] else INK
         ax.text(col + 0.5, row + 0.5, text, fontsize=6.5, ha="center", va="center", color=colour)
-    ax.set_xticks(np.arange(12) + 0.5, MONTH_NAMES)
+    ax.set_xticks(np.arange(12) + 0.5, current_texts()("calendar.short").split())
     ax.set_yticks(np.arange(len(years)) + 0.5, [str(year) for year in years])
     _draw_legend(ax)
 
@@ -123,11 +129,9 @@ def _draw_days(ax: Axes, found: Coverage) -> None:
     share = found.share(begin + np.arange(24 * month.days + 1)).reshape(month.days, 24)
     _draw_shares(ax, share, _NONE)
     ax.set_xticks(np.arange(0, 25, 3))
-    ax.set_xlabel(
-        "hour of the day (UTC), in which the frame's interval ends", loc="left", fontsize=8, color=ink_on(ax)
-    )
+    ax.set_xlabel(current_texts()("coverage.hour"), loc="left", fontsize=8, color=ink_on(ax))
     ax.set_yticks(np.arange(month.days) + 0.5, [str(day + 1) for day in range(month.days)])
-    ax.set_ylabel(f"day of {month}", fontsize=8, color=ink_on(ax))
+    ax.set_ylabel(current_texts()("coverage.day", month=month), fontsize=8, color=ink_on(ax))
     _draw_legend(ax)
 
 
@@ -136,15 +140,14 @@ def _draw_radars(ax: Axes, found: Coverage, *, by_day: bool) -> None:
     if by_day:
         edges = np.datetime64(first.first_day, "D") + np.arange(first.days + 1)
         ax.set_xticks(np.arange(first.days) + 0.5, [str(day + 1) for day in range(first.days)])
-        ax.set_xlabel(f"day of {first}", loc="left", fontsize=8, color=ink_on(ax))
+        ax.set_xlabel(current_texts()("coverage.day", month=first), loc="left", fontsize=8, color=ink_on(ax))
     else:
         edges = np.datetime64(str(first), "M") + np.arange(len(found.months) + 1)
         _mark_months(ax, found)
     _draw_shares(ax, found.radar_share(edges), _UNNAMED)
     ax.set_yticks(np.arange(len(found.radars)) + 0.5, found.radars)
-    what = "day" if by_day else "month"
     ax.set_title(
-        f"Radars: share of the frames of each {what} whose headers name them (grey: none do, blank: no frames)",
+        current_texts()("coverage.radars_of_days" if by_day else "coverage.radars_of_months"),
         loc="left",
         fontsize=9,
         color=ink_on(ax),
@@ -184,10 +187,10 @@ def _draw_shares(ax: Axes, share: NDArray[np.float64], none: str) -> None:
 def _draw_legend(ax: Axes) -> None:
     edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
     entries = [
-        Patch(facecolor=colour, label=word, **edge)
+        Patch(facecolor=colour, label=current_texts()(f"coverage.{word}"), **edge)
         for colour, word in zip((_NONE, _FEW, *_MOST), _WORDS, strict=True)
     ]
-    entries.append(Patch(facecolor="white", label="not requested", **edge))
+    entries.append(Patch(facecolor="white", label=current_texts()("coverage.blank"), **edge))
     ax.figure.legend(
         handles=entries,
         loc="outside lower left",
@@ -207,12 +210,19 @@ def _title(found: Coverage) -> str:
     whole = np.array([found.begin, found.end])
     expected = int(found.expected(whole)[0])
     there = int(np.diff(np.searchsorted(found.times, whole))[0])
-    missing = f"{max(expected - there, 0):,} missing" if there < expected else "complete"
-    lines = [f"{found.product}: {found.title}", f"{there:,} of {expected:,} frames of {_span(found)}, {missing}"]
+    say = current_texts()
+    lost = say("coverage.missing", n=say.integer(max(expected - there, 0)))
+    name = found.title if say.language == "en" else say.known(f"product.{found.product}", found.title)
+    lines = [
+        f"{found.product}: {name}",
+        say("coverage.frames", there=say.integer(there), expected=say.integer(expected), span=_span(found))
+        + f", {lost if there < expected else say('coverage.complete')}",
+    ]
     if not there:
-        lines[1] += f" (the source's frames are of {human_time(found.times[0])} to {human_time(found.times[-1])})"
+        times = say("plot.span", first=human_time(found.times[0]), last=human_time(found.times[-1]))
+        lines[1] += f" ({say('coverage.elsewhere', span=times)})"
     if found.problems:
-        lines.append(f"files or frames that cannot be read: {found.problems} (open_dataset names them)")
+        lines.append(say("coverage.problems", n=found.problems))
     return "\n".join(lines)
 
 
@@ -220,5 +230,5 @@ def _span(found: Coverage) -> str:
     """Return the requested time, as months if it consists of whole months."""
     first, last = found.months[0], found.months[-1]
     if (found.begin, found.end) == (np.datetime64(first.first_day), np.datetime64((last + 1).first_day)):
-        return str(first) if first == last else f"{first} to {last}"
-    return f"{human_time(found.begin)} to {human_time(found.end)}"
+        return str(first) if first == last else current_texts()("plot.span", first=first, last=last)
+    return current_texts()("plot.span", first=human_time(found.begin), last=human_time(found.end))

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.style import class_colours, credit, dress, ink_on, is_dark
-from radar_nb.runtime.wording import human_interval
+from radar_nb.runtime.language import current_texts, speaks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ _SHADES = 16
 """Colours of the scale of rain: curves have the dark half on a light page, the light half on a dark one."""
 
 
+@speaks
 def plot_idf(
     levels: xr.Dataset,
     maxima: xr.DataArray | xr.Dataset | None = None,
@@ -36,6 +37,7 @@ def plot_idf(
     depth: bool = False,
     ax: Axes | None = None,
     title: str | None = None,
+    lang: str | None = None,  # noqa: ARG001 - read by `speaks`
 ) -> Axes:
     """Draw the intensities of a place by duration, a curve for each return period.
 
@@ -59,6 +61,9 @@ def plot_idf(
         Where to draw; a new figure by default.
     title : str, optional
         Instead of the place and the number of years.
+    lang : {"en", "de"}, optional
+        Language of titles, labels and numbers, by default that of the environment variable `RADAR_NB_LANG`, else
+        English.
 
     Returns
     -------
@@ -95,16 +100,16 @@ def plot_idf(
         hours = _hours(curves)
         values = curves.sel(return_period=period).to_numpy()
         ax.plot(hours, values if depth else values / hours, color=colour, linewidth=1.6, label=f"{period:g}")
-        keys.insert(0, Line2D([], [], color=colour, linewidth=1.6, label=f"{period:g} years"))
+        keys.insert(0, Line2D([], [], color=colour, linewidth=1.6, label=_years(period)))
     if bands:
-        label = f"KOSTRA-DWD-2020, range{_otherwise_counted(levels, kostra)}"
+        label = f"KOSTRA-DWD-2020, {current_texts()('plot.range')}{_otherwise_counted(levels, kostra)}"
         keys.append(Patch(facecolor=ink, alpha=0.25, linewidth=0, label=label))
     if record is not None:
         keys.append(_draw_record(ax, record, depth=depth))
     ax.set(xscale="log", yscale="log")
     _draw_ticks(ax, _hours(curves))
     ax.set_ylabel("mm" if depth else "mm/h", color=ink, fontsize=8.5)
-    ax.set_xlabel("duration", loc="left", fontsize=8, color=ink)
+    ax.set_xlabel(current_texts()("plot.duration"), loc="left", fontsize=8, color=ink)
     ax.legend(
         handles=keys, frameon=False, fontsize=8, labelcolor=ink, loc="upper left" if depth else "upper right"
     )
@@ -116,6 +121,11 @@ def plot_idf(
     dress(ax, shown=("left", "bottom"))
     ax.tick_params(which="minor", color=ink, width=0.4, length=2)
     return ax
+
+
+def _years(count: float) -> str:
+    say = current_texts()
+    return f"{say.number(f'{count:g}')} {say('plot.years')}"
 
 
 def _of_one_place(data: Any, name: str, called: str, maker: str) -> xr.DataArray:
@@ -216,8 +226,9 @@ def _draw_record(ax: Axes, record: xr.DataArray, *, depth: bool) -> Line2D:
             fontsize=6.5, color=ink, path_effects=[withStroke(linewidth=2, foreground=page)],
         )  # fmt: skip
     years = record["year"].to_numpy()
-    span = f"{years.min()} to {years.max()}" if years.size > 1 else f"{years[0]}"
-    return Line2D([], [], label=f"maxima of {span}", **look)
+    say = current_texts()
+    span = say("plot.span", first=years.min(), last=years.max()) if years.size > 1 else f"{years[0]}"
+    return Line2D([], [], label=say("plot.maxima", span=span), **look)
 
 
 def _draw_ticks(ax: Axes, hours: NDArray[np.float64]) -> None:
@@ -226,13 +237,14 @@ def _draw_ticks(ax: Axes, hours: NDArray[np.float64]) -> None:
     unit = ""
     for hour in hours.tolist():
         if not shown or np.log(hour / max(shown)) > 0.05 * np.log(hours[-1] / hours[0]):
-            number, new = human_interval(round(hour * 60)).split()
+            number, new = current_texts().interval(round(hour * 60)).split()
             shown[hour] = number if new == unit else f"{number} {new}"
             unit = new
     ax.set_xticks(list(shown), list(shown.values()))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    say = current_texts()
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say.number(f"{value:g}")))
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
@@ -240,12 +252,14 @@ def _otherwise_counted(levels: xr.Dataset, kostra: xr.Dataset | None) -> str:
     """Return how DWD's table counts return periods, if the levels count them otherwise."""
     ours = levels.attrs.get("counted", "annual")
     theirs = {} if kostra is None else kostra.attrs
-    return "" if theirs.get("counted", "partial") == ours else "\n(return periods of a partial series)"
+    return "" if theirs.get("counted", "partial") == ours else f"\n({current_texts()('plot.partial')})"
 
 
 def _title(levels: xr.Dataset, curves: xr.DataArray) -> str:
     place = next((str(curves[name].item()) for name in ("point", "area") if name in curves.coords), "")
     years = levels["years"].to_numpy() if "years" in levels else np.empty(0)
     method = levels.attrs.get("method", "")
-    parts = [place, f"{int(years.min())} years" if years.size else "", f'method "{method}"' if method else ""]
+    say = current_texts()
+    named = say("plot.method", name=method) if method else ""
+    parts = [place, _years(int(years.min())) if years.size else "", named]
     return ", ".join(filter(None, parts))

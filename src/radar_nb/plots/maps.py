@@ -38,8 +38,10 @@ from radar_nb.plots.style import (
     amount_minutes,
     as_decimals,
     class_colours,
+    class_label,
     class_limits,
     class_names,
+    decimals,
     has_fixed_classes,
     ink_on,
     name_colours,
@@ -47,6 +49,7 @@ from radar_nb.plots.style import (
     own_norm,
     unit_label,
 )  # fmt: skip
+from radar_nb.runtime.language import current_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -259,7 +262,7 @@ def _inches(ax: Axes) -> tuple[float, float]:
 
 def sources(look: Look, credit: str) -> list[str]:
     """Return the sources that a map names: of the towns and lines, and of the data."""
-    return [*([f"Map: {ATTRIBUTION}"] * look.towns), credit]
+    return [*([current_texts()("plot.map", sources=ATTRIBUTION)] * look.towns), credit]
 
 
 def draw_words(ax: Axes, title: str, lines: Sequence[str], size: float) -> Text:
@@ -296,14 +299,16 @@ def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
     if look.names:
         place.axis("off")
         colours = look.colours(range(len(look.names)))
-        entries = [Patch(facecolor=c, label=name, **_EDGE) for c, name in zip(colours, look.names, strict=True)]
+        names = [class_label(name) for name in look.names]
+        entries = [Patch(facecolor=c, label=name, **_EDGE) for c, name in zip(colours, names, strict=True)]
         place.legend(handles=entries[::-1], loc="upper left", fontsize=points(7.5, size), labelcolor=ink, **_KEY)
         return
     if look.smooth:
         bar = place.figure.colorbar(image, cax=place, extend="max")
+        decimals(bar.ax.yaxis)
     else:
         bar = place.figure.colorbar(image, cax=place, spacing="uniform", ticks=look.limits)
-        bar.ax.set_yticklabels([f"{limit:g}" for limit in look.limits])
+        bar.ax.set_yticklabels([current_texts().number(f"{limit:g}") for limit in look.limits])
     bar.ax.tick_params(labelsize=points(8, size), length=2.5 * size, width=0.6, color=ink, labelcolor=ink)
     unit = look.unit.replace(" in ", " in\n")
     bar.ax.set_title(unit, loc="left", fontsize=points(8, size), color=ink, pad=5 * size)
@@ -319,13 +324,15 @@ def _beside(ax: Axes, _bar: Any, _renderer: Any) -> Bbox:
 
 def draw_legend(ax: Axes, look: Look, drawn: Map, *, dry: bool, size: float) -> Legend:
     """Explain below a map what the scale does not: no data, less than the first class, radar sites."""
-    entries: list[Patch | Line2D] = [Patch(facecolor=NO_DATA, label="no data", **_EDGE)]
+    say = current_texts()
+    entries: list[Patch | Line2D] = [Patch(facecolor=NO_DATA, label=say("plot.no_data"), **_EDGE)]
     if dry:
-        entries.insert(0, Patch(facecolor=DRY, label=f"below {look.limits[0]:g}", **_EDGE))
+        least = say("plot.below", limit=say.number(f"{look.limits[0]:g}"))
+        entries.insert(0, Patch(facecolor=DRY, label=least, **_EDGE))
     if drawn.sites or drawn.unknown:
         entries.append(Line2D([], [], **site_style(size)))
     if drawn.unknown:
-        entries[-1].set_label(f"radar site (not drawn, place unknown: {', '.join(drawn.unknown)})")
+        entries[-1].set_label(say("plot.site_unknown", ids=", ".join(drawn.unknown)))
     return ax.legend(
         handles=entries,
         loc="upper left",

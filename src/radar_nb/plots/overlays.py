@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from radar_nb.plots.maps import Look
-from radar_nb.plots.style import INK, NO_DATA, name_label
+from radar_nb.plots.style import INK, NO_DATA, class_label, name_label
+from radar_nb.runtime.language import current_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,8 +66,11 @@ class Overlay:
         )
         colours = [to_hex(look.colours(number)) for number in range(len(look.limits))]
         uppers = [*look.limits[1:], None]
-        names = look.names or [
-            f"{lower:g} and more" if upper is None else f"{lower:g} to {upper:g}"
+        say = current_texts()
+        names = [class_label(name) for name in look.names] or [
+            say.number(say("plot.and_more", limit=f"{lower:g}"))
+            if upper is None
+            else say.number(say("plot.span", first=f"{lower:g}", last=f"{upper:g}"))
             for lower, upper in zip(look.limits, uppers, strict=True)
         ]
         self.unit = look.unit
@@ -102,7 +106,7 @@ class Overlay:
         entries = [
             Patch(facecolor=one.colour, edgecolor=INK, linewidth=0.4, label=one.name) for one in self.classes
         ]
-        veil = Patch(facecolor=NO_DATA, alpha=_VEIL / 255, linewidth=0.4, label="no data")
+        veil = Patch(facecolor=NO_DATA, alpha=_VEIL / 255, linewidth=0.4, label=current_texts()("plot.no_data"))
         figure = Figure(figsize=(2.6, 0.18 * len(entries) + 0.13 * len(lines) + 0.75), dpi=110, facecolor="white")
         title = f"{self.title}\n{self.unit}".strip()
         key = figure.legend(handles=[*entries[::-1], veil], title=title, loc="upper left", frameon=False,

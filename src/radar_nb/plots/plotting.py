@@ -36,7 +36,8 @@ from radar_nb.plots.style import (
     time_label,
 )
 from radar_nb.reading.intervals import ends_of
-from radar_nb.runtime.wording import human_interval, human_time
+from radar_nb.runtime.language import current_texts, speaks
+from radar_nb.runtime.wording import human_time
 from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def plot(
     lead: Any = ...,
     col: None = ...,
     col_wrap: int | None = ...,
+    lang: str | None = ...,
 ) -> Axes: ...
 
 
@@ -110,9 +112,11 @@ def plot(
     lead: Any = ...,
     col: str,
     col_wrap: int | None = ...,
+    lang: str | None = ...,
 ) -> NDArray[Any]: ...
 
 
+@speaks
 def plot(
     da: xr.DataArray,
     *,
@@ -135,6 +139,7 @@ def plot(
     lead: Any = None,
     col: str | None = None,
     col_wrap: int | None = None,
+    lang: str | None = None,  # noqa: ARG001 - read by `speaks`
 ) -> Axes | NDArray[Any]:
     """Draw one field as a map: rain or reflectivity in classes, borders, radar sites, scale, time and unit.
 
@@ -184,6 +189,9 @@ def plot(
         The dimension whose fields are drawn side by side, such as `"time"` or `"lead_time"`; 60 at most.
     col_wrap : int, optional
         Maps in a row; by default as many as make the page about square.
+    lang : {"en", "de"}, optional
+        Language of titles, labels and numbers, by default that of the environment variable `RADAR_NB_LANG`, else
+        English.
 
     Returns
     -------
@@ -247,7 +255,7 @@ def plot(
     return ax
 
 
-def field_png(field: xr.DataArray, *, dpi: int = 72) -> bytes:
+def field_png(field: xr.DataArray, *, dpi: int = 72, lang: str | None = None) -> bytes:
     """Return the map of one field as a small PNG of 128 colours; pyplot and its figures are left alone."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - as below
     from matplotlib.figure import Figure  # noqa: PLC0415 - as below
@@ -255,7 +263,7 @@ def field_png(field: xr.DataArray, *, dpi: int = 72) -> bytes:
 
     size, edges = figure_options(Frame.of(field))
     figure = Figure(figsize=size, dpi=dpi, layout="constrained")
-    plot(field, ax=figure.subplots(gridspec_kw=edges))
+    plot(field, ax=figure.subplots(gridspec_kw=edges), lang=lang)
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     file = io.BytesIO()
@@ -274,7 +282,11 @@ def _new_axes(frame: Frame) -> Axes:
 
 def _title(field: xr.DataArray, values: NDArray[Any], zone: ZoneInfo | None) -> str:
     """Return the product, the interval and its end, and "no data" for an empty field."""
-    lines = [name_label(field), time_label(field, zone), "" if np.isfinite(values).any() else "no data"]
+    lines = [
+        name_label(field),
+        time_label(field, zone),
+        "" if np.isfinite(values).any() else current_texts()("plot.no_data"),
+    ]
     return "\n".join(filter(None, lines))
 
 
@@ -369,7 +381,7 @@ def draw_facets(
         drawn = draw_map(ax, values, frame, shared, da.attrs.get("radars"), scale=number == 0)
         name = _name(da.isel({along: number}), along, zone)
         if not np.isfinite(values).any():
-            name += ", no data"
+            name += f", {current_texts()('plot.no_data')}"
         ax.set_title(name, loc="left", fontsize=8, color=ink_on(ax), pad=3)
         axes.flat[number] = ax
     _draw_around(figure, sheet, headline, " | ".join(sources(shared, credit(da))))
@@ -402,7 +414,8 @@ def _headline(da: xr.DataArray, along: str, zone: ZoneInfo | None) -> str:
         if period_label(da.isel(time=0)) or not minutes:
             return name
         made = f", {label}" if (label := forecast_label(da, zone)) else ""
-        return f"{name}\n{human_interval(minutes)} to the time above each map ({zone or 'UTC'}){made}"
+        say = current_texts()
+        return f"{name}\n{say('plot.above', interval=say.interval(minutes), zone=zone or 'UTC')}{made}"
     if "time" in da.coords and da["time"].ndim == 0:
         return f"{name}\n{forecast_label(da, zone) or period_label(da) or human_time(ends_of(da), zone)}"
     return name
@@ -417,10 +430,11 @@ def _name(field: xr.DataArray, along: str, zone: ZoneInfo | None) -> str:
         return period_label(field) or (end.removesuffix(" UTC") if amount_minutes(field) else end)
     value: Any = field[along].values[()]
     units = field[along].attrs.get("units")
-    along = along.replace("_", " ")
+    say = current_texts()
+    along = say("plot.lead") if along == "lead_time" else along.replace("_", " ")
     if isinstance(value, np.datetime64):
         return human_time(value, zone)
     if isinstance(value, np.timedelta64):
-        return f"{along} {human_interval(value / np.timedelta64(1, 'm'))}"
-    text = f"{along} {value:g}" if isinstance(value, float) else f"{along} {value}"
+        return f"{along} {say.interval(value / np.timedelta64(1, 'm'))}"
+    text = say.number(f"{along} {value:g}") if isinstance(value, float) else f"{along} {value}"
     return f"{text} {units}" if units else text

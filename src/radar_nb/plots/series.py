@@ -8,18 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Patch
 
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.basemap import HALO
-from radar_nb.plots.style import credit, dress, forecast_label, ink_on, name_label, unit_label
+from radar_nb.plots.style import (
+    credit,
+    decimals,
+    draw_dates,
+    dress,
+    forecast_label,
+    ink_on,
+    name_label,
+    unit_label,
+)
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
 from radar_nb.reading.series import overlap_step
+from radar_nb.runtime.language import current_texts, speaks
+from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
 
     from matplotlib.axes import Axes
     from matplotlib.text import Annotation
@@ -73,13 +84,16 @@ class _Series:
         return [(self.edges[a], self.edges[b] - self.edges[a]) for a, b in zip(starts, ends, strict=True)]
 
 
+@speaks
 def plot_series(
     data: xr.DataArray | xr.Dataset,
     *,
     ax: Axes | None = None,
     variable: str | None = None,
     cumulative: bool = False,
+    timezone: str | None = None,
     title: str | None = None,
+    lang: str | None = None,  # noqa: ARG001 - read by `speaks`
 ) -> Axes:
     """Draw series at points or of areas over time: rain as bars, several points as steps with their names.
 
@@ -99,8 +113,13 @@ def plot_series(
         Which variable of a Dataset, if it has several beside `coverage`.
     cumulative : bool
         Whether to draw the running sum on a second axis. It continues over gaps, dotted, and says so.
+    timezone : str, optional
+        Of the time axis, such as "Europe/Berlin"; UTC by default.
     title : str, optional
         Instead of the quantity, and the point if there is only one.
+    lang : {"en", "de"}, optional
+        Language of titles, labels and numbers, by default that of the environment variable `RADAR_NB_LANG`, else
+        English.
 
     Returns
     -------
@@ -113,7 +132,7 @@ def plot_series(
         sum is not in mm, of sums that overlap or of values that xarray has computed, or the interval is out of
         date.
     SettingsError
-        There are too many series.
+        There are too many series, or the time zone is unknown.
 
     Examples
     --------
@@ -121,6 +140,7 @@ def plot_series(
     >>> ds = rn.at_points("data", {"Aachen": (6.09, 50.78), "Kiel": (10.1, 54.3)})  # doctest: +SKIP
     >>> rn.plot_series(ds, cumulative=True)  # doctest: +SKIP
     """
+    zone = None if timezone is None else find_zone(timezone)
     data = as_series(data)
     da = _variable(data, variable)
     series = _series(da, data)
@@ -154,7 +174,7 @@ def plot_series(
     labels = [] if single or cumulative else _peaks(ax, series)
     if cumulative:
         labels = _draw_sums(ax, series, [ink_on(ax)] if single else colours)
-    _draw_words(ax, da, series, title)
+    _draw_words(ax, da, series, title, zone)
     _spread(ax, labels)
     return ax
 
@@ -230,7 +250,7 @@ def _draw_missing(ax: Axes, series: _Series) -> None:
     if missing := series.missing:
         ax.broken_barh(missing, (0, 1), transform=ax.get_xaxis_transform(), zorder=0.5, **_MISSING)  # type: ignore[arg-type] # times are converted
         ax.legend(
-            handles=[Patch(label="no data", **_MISSING)],
+            handles=[Patch(label=current_texts()("plot.no_data"), **_MISSING)],
             loc="lower right",
             bbox_to_anchor=(1.0, 1.0),
             frameon=False,
@@ -247,7 +267,7 @@ def _peaks(ax: Axes, series: _Series) -> list[Annotation]:
         at = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
         middle = series.edges[at] + (series.edges[at + 1] - series.edges[at]) / 2
         height = values[at] if np.isfinite(values[at]) else 0.0
-        text = name if np.isfinite(values).any() else f"{name} (no data)"
+        text = name if np.isfinite(values).any() else f"{name} ({current_texts()('plot.no_data')})"
         labels.append(_label(ax, text, (middle, height), colour, xytext=(0, 3), ha="center"))
     return labels
 
@@ -266,9 +286,11 @@ def _draw_sums(ax: Axes, series: _Series, colours: Sequence[str]) -> list[Annota
         right.plot(np.repeat(series.edges, 2)[1:-1], known, color=colour, linewidth=1.4, label="_sum")
         if not single:
             labels.append(_label(right, name, (series.edges[-1], sums[-1]), colour, xytext=(-4, 3), ha="right"))
-    gaps = ", gaps left out" if np.isnan(series.values).any() else ""
-    right.set_ylabel(f"running sum in mm{gaps}", color=ink_on(right), fontsize=8.5)
+    say = current_texts()
+    gaps = f", {say('plot.gaps')}" if np.isnan(series.values).any() else ""
+    right.set_ylabel(f"{say('plot.running')}{gaps}", color=ink_on(right), fontsize=8.5)
     right.set_ylim(bottom=0)
+    decimals(right.yaxis)
     dress(right)
     return labels
 
@@ -304,32 +326,32 @@ def _spread(ax: Axes, labels: list[Annotation]) -> None:
         placed.append(extent)
 
 
-def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None) -> None:
+def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None, zone: ZoneInfo | None) -> None:
     """Write the quantity, its unit and interval, and the source of the data."""
     name = f"{series.names[0]}: {name_label(da)}" if len(series.names) == 1 and series.names[0] else name_label(da)
-    if label := forecast_label(da):
+    say = current_texts()
+    if label := forecast_label(da, zone):
         name = f"{name}\n{label[:1].upper()}{label[1:]}"
-    units = "number" if da.dtype.kind in "iu" else unit_label(str(da.attrs.get("units", "")), None)
+    units = say("plot.number") if da.dtype.kind in "iu" else unit_label(str(da.attrs.get("units", "")), None)
     if "flag_values" in da.attrs:
-        units = "class"
+        units = say("plot.class")
     if units == "mm" and not series.doubt:
-        units = unit_label("mm", series.minutes) if series.minutes else "mm in each interval"
+        units = unit_label("mm", series.minutes) if series.minutes else say("plot.each_interval")
     if series.together > 1:
-        units = f"{units}, the largest of each {series.together}"
+        units = f"{units}, {say('plot.largest_of', count=series.together)}"
     ax.set_title(name if title is None else title, loc="left", fontsize=10, color=ink_on(ax))
     ax.set_ylabel(units, color=ink_on(ax), fontsize=8.5)
-    covered = "" if series.doubt else ", each value over the interval that it covers"
-    ax.set_xlabel(f"UTC{covered}", loc="left", fontsize=8, color=ink_on(ax))
+    covered = "" if series.doubt else f", {say('plot.covered')}"
+    ax.set_xlabel(f"{zone or 'UTC'}{covered}", loc="left", fontsize=8, color=ink_on(ax))
     ax.annotate(
         credit(da), (1, 0), xytext=(0, -36), xycoords="axes fraction", textcoords="offset points",
         ha="right", fontsize=6, color=ink_on(ax),
     )  # fmt: skip
-    locator = AutoDateLocator(tz="UTC")  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
+    draw_dates(ax, zone or "UTC")
+    decimals(ax.yaxis)
     ax.set_xlim(series.edges[0], series.edges[-1])
     if da.attrs.get("units") == "mm":
         ax.set_ylim(0, max(1.12 * np.nanmax(series.values, initial=0.0), 0.1))
     if np.isnan(series.values).all():
-        ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", color=ink_on(ax))
+        ax.text(0.5, 0.5, say("plot.no_data"), transform=ax.transAxes, ha="center", color=ink_on(ax))
     dress(ax)

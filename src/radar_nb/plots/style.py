@@ -9,6 +9,7 @@ class to class, so that the order is visible in grey print and with any colour v
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ from zoneinfo import ZoneInfo
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, ListedColormap, Normalize, to_rgba
-from matplotlib.ticker import MaxNLocator
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SettingsError
 from radar_nb.reading.intervals import bounds_of, ends_of, shown_interval
-from radar_nb.runtime.wording import human_interval, human_time
+from radar_nb.runtime.language import current_texts
+from radar_nb.runtime.wording import MONTH_NAMES, human_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +33,10 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from numpy.typing import NDArray
+
+    from radar_nb.runtime.language import Texts
 
 _HOUR, _DAY = 60, 1440
 _SUMS: tuple[tuple[float, tuple[float, ...]], ...] = (
@@ -75,8 +81,8 @@ DRY, NO_DATA, INK = "#fdfdfb", "#c8c8c8", "#1a1a1a"
 """Colours of cells below the first class, of cells without data, and of lines and letters."""
 PAPER = "#ececec"
 """Colour of lines and letters beside a map or chart on a dark page."""
-CREDIT, SYNTHETIC = "Datenbasis: Deutscher Wetterdienst", "Synthetic data, made up by radar_nb"
-"""The source of the data, as DWD's licence requires it, and its replacement on synthetic fields."""
+CREDIT = "Datenbasis: Deutscher Wetterdienst"
+"""The source of the data, as DWD's licence requires it."""
 
 _OVER_A_PERIOD = {"time: mean", "time: maximum", "time: minimum"}
 """CF's cell methods of the results of `reduce`; a rate has "time: mean" too, over its own interval."""
@@ -143,6 +149,16 @@ def class_names(field: xr.DataArray, values: Iterable[NDArray[Any]]) -> dict[flo
     named = dict(zip(codes.astype(float).tolist(), names, strict=True))
     seen = {float(code) for part in values for code in np.unique(part[np.isfinite(part)])}
     return dict(sorted((named | {code: f"class {code:g}" for code in seen - set(named)}).items()))
+
+
+def class_label(name: str) -> str:
+    """Return the name of a class in the language of the picture."""
+    say = current_texts()
+    if name.startswith("below "):
+        return say("plot.below", limit=name.removeprefix("below "))
+    if name.startswith("class "):
+        return say("plot.class_number", number=name.removeprefix("class "))
+    return name if say.language == "en" else say.known(f"kind.{name.replace(' ', '_')}", name)
 
 
 def name_colours(names: Sequence[str], cmap: str | Colormap | None) -> ListedColormap:
@@ -255,14 +271,50 @@ def unit_label(units: str, minutes: float | None) -> str:
     ('mm in 5 min', 'mm/h')
     """
     if minutes:
-        return f"mm in {human_interval(minutes)}"
-    return {"mm h-1": "mm/h", "1": "fraction", "year": "years"}.get(units, units)
+        return f"mm in {current_texts().interval(minutes)}"
+    say = current_texts()
+    return {"mm h-1": "mm/h", "1": say("plot.fraction"), "year": say("plot.years")}.get(units, units)
 
 
 def name_label(field: xr.DataArray) -> str:
     """Return the name of the quantity, with a capital."""
     name = str(field.attrs.get("long_name", field.name))
+    say = current_texts()
+    if say.language != "en":
+        name = _translated(name, say)
     return name[:1].upper() + name[1:]
+
+
+_PHRASES = (
+    ("sum of ", "plot.sum"),
+    ("mean of ", "plot.mean"),
+    ("maximum of ", "plot.maximum"),
+    ("minimum of ", "plot.minimum"),
+    ("return period of the amount in ", "plot.period_of_amount"),
+    ("return period", "plot.return_period"),
+    ("exceeded once in the return period: ", "plot.exceeded"),
+    ("largest sum of the year", "plot.largest_of_year"),
+    ("largest sum over ", "plot.largest_sum"),
+    ("number of intervals that are not missing", "plot.counted"),
+    ("design storm", "plot.design"),
+    ("synthetic ", "plot.synthetic"),
+)
+"""How names of our results begin, and the key of their translation."""
+_PART = re.compile(r" (in|von) (\d+ (Minuten|Stunden|Tagen)|einer Stunde)")
+
+
+def _translated(name: str, say: Texts) -> str:
+    """Return the name of a product or of a result of ours in another language; an unknown name stays."""
+    for begin, key in _PHRASES:
+        if name.startswith(begin):
+            rest = _translated(name.removeprefix(begin), say)
+            if begin == "sum of ":  # of more time than the name of its parts says
+                rest = _PART.sub("", rest)
+            return f"{say(key)} {rest}".rstrip()
+    known = next((product for product in PRODUCTS.values() if name.startswith(product.title)), None)
+    if known is None:
+        return name
+    return f"{say(f'product.{known.name}')} ({known.name}){name.removeprefix(known.title)}"
 
 
 def time_label(field: xr.DataArray, zone: ZoneInfo | None = None) -> str:
@@ -276,17 +328,19 @@ def time_label(field: xr.DataArray, zone: ZoneInfo | None = None) -> str:
     if period := period_label(field):
         return period
     end, bounds = ends_of(field), bounds_of(field)
-    shown = human_time(end, zone)
+    shown, say = human_time(end, zone), current_texts()
     minutes, units, made = amount_minutes(field), field.attrs.get("units"), field.attrs.get("cell_methods")
     long_sum = units == "mm" and not minutes and made == "time: sum"
     if long_sum or (units in {"mm", "dBZ"} and made in _OVER_A_PERIOD):
-        since = "until" if bounds is None else f"{human_time(bounds[0], zone)} to"
-        text = f"{since} {shown}"
-        first, _, name = since.removesuffix(" to").rpartition(" ")
-        if bounds is not None and shown.endswith(f" {name}"):  # once is enough
-            text = f"{first} to {shown}"
+        if bounds is None:
+            text = say("plot.until", last=shown)
+        else:
+            since = human_time(bounds[0], zone)
+            first, _, name = since.rpartition(" ")
+            once = shown.endswith(f" {name}")  # the zone once is enough
+            text = say("plot.span", first=first if once else since, last=shown)
     else:
-        text = f"{human_interval(minutes)} to {shown}" if minutes else shown
+        text = say("plot.span", first=say.interval(minutes), last=shown) if minutes else shown
     label = forecast_label(field, zone)
     day = shown[:11]  # once is enough
     return f"{text}, {label.replace(day, '')}" if label else text
@@ -297,12 +351,13 @@ def forecast_label(data: xr.DataArray, zone: ZoneInfo | None = None) -> str:
     made = "time" if "prediction_time" in data.coords else "forecast_reference_time"
     if made not in data.coords:
         return ""
-    parts = [] if data[made].ndim else [f"forecast of {human_time(data[made].values, zone)}"]
+    say = current_texts()
+    parts = [] if data[made].ndim else [say("plot.forecast", time=human_time(data[made].values, zone))]
     if "lead_time" in data.coords and not data["lead_time"].ndim:
         minutes = float(data["lead_time"].values / np.timedelta64(1, "m"))
         if not minutes:
-            return "analysis"
-        parts.append(f"{human_interval(minutes)} ahead")
+            return say("plot.analysis")
+        parts.append(say("plot.ahead", interval=say.interval(minutes)))
     return ", ".join(parts)
 
 
@@ -325,16 +380,53 @@ def period_label(field: xr.DataArray) -> str:
     first, after = ((time + early).astype("datetime64[D]") for time in (begin, end))
     if early > 60 or (begin + early, end + early) != (first, after) or begin == end:
         return ""
-    clock = f"{zone}, {begin.item():%H:%M} to {end.item():%H:%M}" if early else zone
+    say = current_texts()
+    clock = (
+        f"{zone}, {say('plot.span', first=f'{begin.item():%H:%M}', last=f'{end.item():%H:%M}')}" if early else zone
+    )
     for unit in ("datetime64[Y]", "datetime64[M]", "datetime64[D]"):
         if first.astype(unit) == first and after == first.astype(unit) + 1:
             return f"{first.astype(unit)} ({clock})"
-    return f"{first} to {after - 1} ({clock})"
+    return f"{say('plot.span', first=first, last=after - 1)} ({clock})"
 
 
 def credit(field: xr.DataArray) -> str:
     """Return the source of the data; synthetic fields are not DWD's."""
-    return SYNTHETIC if str(field.attrs.get("institution", "")).startswith("none") else CREDIT
+    made_up = str(field.attrs.get("institution", "")).startswith("none")
+    return current_texts()("plot.made_up") if made_up else CREDIT
+
+
+class Dates(ConciseDateFormatter):
+    """Short dates on a time axis, with the names of months in the language of the picture."""
+
+    def __init__(self, locator: AutoDateLocator, tz: Any) -> None:
+        super().__init__(locator, tz=tz)  # type: ignore[no-untyped-call]
+        short = current_texts()("calendar.short").split()
+        self._months = dict(zip(MONTH_NAMES, short, strict=True))
+
+    def _in_language(self, text: str) -> str:
+        return re.sub("[A-Z][a-z]{2}", lambda found: self._months.get(found[0], found[0]), text)
+
+    def format_ticks(self, values: Any) -> list[str]:
+        """Return the labels of the ticks."""
+        return [self._in_language(text) for text in super().format_ticks(values)]  # type: ignore[no-untyped-call]
+
+    def get_offset(self) -> str:
+        """Return what all labels share, at the end of the axis."""
+        return self._in_language(super().get_offset())  # type: ignore[no-untyped-call]
+
+
+def draw_dates(ax: Axes, zone: Any = "UTC") -> None:
+    """Label the time axis of a chart in a time zone."""
+    locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(Dates(locator, zone))
+
+
+def decimals(axis: Axis) -> None:
+    """Write the numbers of an axis as the language of the picture does; English ones stay Matplotlib's."""
+    if (say := current_texts()).language != "en":
+        axis.set_major_formatter(FuncFormatter(lambda value, _: say.number(f"{value:g}")))
 
 
 def dress(ax: Axes, *, shown: tuple[str, ...] = ("left", "bottom", "right")) -> None:

@@ -2,7 +2,8 @@
 
 Nothing in this room depends on radar data: products, months and grids are unknown here. It may import only
 `errors`. Start with `files` (the data folder, and atomic writes), `event_loop` (blocking calls of coroutines, in
-scripts and in notebooks) and `report` (the result of a long call).
+scripts and in notebooks) and `report` (the result of a long call). `language` holds all texts that are shown in
+two languages, a table of words by keys.
 """
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "clock",
     "event_loop",
     "files",
+    "language",
     "locks",
     "progress",
     "report",

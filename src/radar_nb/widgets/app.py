@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from radar_nb.runtime.language import load_texts
 from radar_nb.widgets.download_panel import DownloadPanel
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.month_picker import MonthPicker
-from radar_nb.widgets.wording import heading, line, load_texts
+from radar_nb.widgets.wording import heading, line
 
 if TYPE_CHECKING:
     import os

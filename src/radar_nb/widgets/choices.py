@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.catalogue import Plan
     from radar_nb.dwd.products import Family, Product
-    from radar_nb.widgets.wording import Texts
+    from radar_nb.runtime.language import Texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

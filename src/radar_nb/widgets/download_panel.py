@@ -30,6 +30,7 @@ from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import EVERY, Job
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.files import user_path
+from radar_nb.runtime.language import load_texts
 from radar_nb.runtime.report import Report
 from radar_nb.widgets.snippets import cube_code, opening_code
 from radar_nb.widgets.transfer_progress import Watch, measured
@@ -38,7 +39,6 @@ from radar_nb.widgets.wording import (
     end_line,
     error_line,
     line,
-    load_texts,
     local_state_line,
     no_kernel_line,
     progress_lines,

@@ -17,9 +17,10 @@ from radar_nb.fetch.following import Follower
 from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.clock import Clock, duration_of
+from radar_nb.runtime.language import load_texts
 from radar_nb.runtime.zones import find_zone
 from radar_nb.widgets.explorer.widget import Explorer
-from radar_nb.widgets.wording import error_text, line, load_texts
+from radar_nb.widgets.wording import error_text, line
 
 if TYPE_CHECKING:
     import os

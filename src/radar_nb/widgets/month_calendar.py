@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from radar_nb.fetch.local_state import MonthState
-    from radar_nb.widgets.wording import Texts
+    from radar_nb.runtime.language import Texts
 
 CalendarState: TypeAlias = 'MonthState | Literal["absent"]'
 """As `MonthState`; absent: the server was asked for the month's files and has none of them."""

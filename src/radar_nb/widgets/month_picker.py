@@ -32,6 +32,7 @@ from radar_nb.fetch.planning import plan_async
 from radar_nb.fetch.throttling import known_speed
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.files import free_bytes, storage_errors
+from radar_nb.runtime.language import load_texts
 from radar_nb.runtime.settings import settings
 from radar_nb.widgets.choices import (
     narrowed,
@@ -43,16 +44,7 @@ from radar_nb.widgets.choices import (
     whole_days,
 )
 from radar_nb.widgets.month_calendar import MonthCalendar
-from radar_nb.widgets.wording import (
-    day_span,
-    error_line,
-    line,
-    load_texts,
-    month_span,
-    no_kernel_line,
-    plan_lines,
-    spoken,
-)
+from radar_nb.widgets.wording import day_span, error_line, line, month_span, no_kernel_line, plan_lines, spoken
 
 if TYPE_CHECKING:
     import os

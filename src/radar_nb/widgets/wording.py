@@ -1,22 +1,13 @@
-"""Texts of the widgets, in English or German: plans, progress, errors and reports, as lines of HTML.
-
-The texts are in `locales/en.json` and `locales/de.json`, by the same keys.
-"""
+"""Plans, progress, errors and reports as lines of HTML, in English or German."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from dataclasses import dataclass
-from functools import cache
 from html import escape, unescape
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
-from radar_nb.errors import SettingsError
+from radar_nb.runtime.language import Texts, table_of
 from radar_nb.runtime.table import Table
-from radar_nb.runtime.wording import human_bytes, human_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +18,6 @@ if TYPE_CHECKING:
     from radar_nb.fetch.local_state import LocalState
     from radar_nb.runtime.report import Outcome, Report
     from radar_nb.widgets.transfer_progress import Sight
-
-Language = Literal["en", "de"]
-
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 _LISTED = 3
 """How many missing months or days are listed."""
@@ -52,92 +39,6 @@ _BAR = {
     "failed": "var(--jp-error-color1, #d32f2f)",
     "cancelled": "var(--jp-warn-color1, #ef6c00)",
 }
-
-
-@cache
-def table_of(language: Language) -> dict[str, str]:
-    """Return all texts of a language by their keys."""
-    path = files("radar_nb.widgets").joinpath("locales", f"{language}.json")
-    table: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return table
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The texts of one language, and how it writes numbers and times.
-
-    Examples
-    --------
-    >>> say = Texts("de")
-    >>> say("panel.pause"), say.count("month", 3), say.size(1_500_000), say.time(180), say.number("0.4")
-    ('Pause', '3 Monate', '1,5 MB', '3 min', '0,4')
-    """
-
-    language: Language
-
-    def __call__(self, key: str, **values: Any) -> str:
-        """Return a text with its fields filled in."""
-        text = table_of(self.language)[key]
-        return text.format(**values) if values else text
-
-    def known(self, key: str, text: str) -> str:
-        """Return the text of a key, or another text if there is no such key."""
-        return table_of(self.language).get(key, text)
-
-    def count(self, noun: str, number: int) -> str:
-        """Return a number of things, from the texts `one.<noun>` and `many.<noun>`."""
-        return self(f"{'one' if number == 1 else 'many'}.{noun}", n=number)
-
-    def number(self, text: str) -> str:
-        """Return a number, written with a decimal point, as the language writes it."""
-        return text if self.language == "en" else text.replace(".", ",")
-
-    def integer(self, number: int) -> str:
-        """Return an integer with a separator of thousands."""
-        return f"{number:,}" if self.language == "en" else f"{number:,}".replace(",", ".")
-
-    def size(self, count: float) -> str:
-        """Return a number of bytes as text."""
-        return self.number(human_bytes(count))
-
-    def time(self, seconds: float) -> str:
-        """Return a duration, rounded for reading."""
-        text = human_duration(seconds)
-        return text if self.language == "en" else text.replace(" d", " T")
-
-    def group(self, prefix: str) -> dict[str, str]:
-        """Return all texts whose keys start with `prefix`, by the rest of the key, for a script in the browser."""
-        start = f"{prefix}."
-        return {key.removeprefix(start): t for key, t in table_of(self.language).items() if key.startswith(start)}
-
-
-def load_texts(lang: str | None = None) -> Texts:
-    """Return the texts in the user's language.
-
-    Parameters
-    ----------
-    lang : {"en", "de"}, optional
-        By default the environment variable `RADAR_NB_LANG`, then `LANG`; English if neither names a language.
-
-    Raises
-    ------
-    SettingsError
-        The language is neither English nor German.
-
-    Examples
-    --------
-    >>> load_texts("de")("panel.cancel")
-    'Abbrechen'
-    """
-    asked = lang or os.environ.get("RADAR_NB_LANG")
-    if not asked:
-        return Texts("de" if os.environ.get("LANG", "").lower().startswith("de") else "en")
-    for language in LANGUAGES:
-        if asked.lower() == language:
-            return Texts(language)
-    raise SettingsError(
-        f"unknown language {asked!r}: choose one of {', '.join(LANGUAGES)} (argument lang= or RADAR_NB_LANG)"
-    )
 
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -183,7 +84,7 @@ def month_span(months: Sequence[Month], say: Texts) -> str:
     Examples
     --------
     >>> from radar_nb.dwd.months import month_range
-    >>> from radar_nb.widgets.wording import Texts
+    >>> from radar_nb.runtime.language import Texts
     >>> months = month_range("2020-06", "2020-08")
     >>> [month_span(part, Texts("en")) for part in (months, months[:1], months[::2], ())]
     ['2020-06 to 2020-08', '2020-06', '2020-06 to 2020-08, with gaps', '-']
@@ -200,7 +101,7 @@ def day_span(days: tuple[date, date], say: Texts) -> str:
     Examples
     --------
     >>> from datetime import date
-    >>> from radar_nb.widgets.wording import Texts
+    >>> from radar_nb.runtime.language import Texts
     >>> day_span((date(2020, 6, 13), date(2020, 6, 15)), Texts("en"))
     '2020-06-13 to 2020-06-15'
     """

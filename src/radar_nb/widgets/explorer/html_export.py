@@ -12,16 +12,16 @@ import numpy as np
 
 from radar_nb.errors import SettingsError
 from radar_nb.plots.style import class_limits
+from radar_nb.runtime.language import Texts
 from radar_nb.runtime.wording import human_bytes
 from radar_nb.widgets.explorer.jobs import field_info
 from radar_nb.widgets.explorer.packed_fields import packed_mask
-from radar_nb.widgets.wording import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from radar_nb.runtime.language import Language
     from radar_nb.widgets.explorer.frames import FrameSequence
-    from radar_nb.widgets.wording import Language
 
 PAGE_LIMIT = 300_000_000
 """Bytes of a page that browsers open without trouble."""

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from radar_nb.runtime.language import Texts
     from radar_nb.widgets.explorer.frames import FrameSequence
     from radar_nb.widgets.explorer.packed_fields import PackedField
     from radar_nb.widgets.explorer.queries import Message, Steps, Totals
-    from radar_nb.widgets.wording import Texts
 
     Send = Callable[[dict[str, Any], list[bytes]], None]
     Work = Callable[[], list[Message] | None]

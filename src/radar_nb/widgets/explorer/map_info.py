@@ -14,14 +14,13 @@ from radar_nb.geography.lines import ATTRIBUTION, map_lines
 from radar_nb.geography.towns import towns_within
 from radar_nb.plots.basemap import Frame
 from radar_nb.plots.style import INK, class_colours, class_limits, credit, name_colours, name_label, unit_label
-from radar_nb.runtime.wording import human_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from radar_nb.dwd.grids import Earth
+    from radar_nb.runtime.language import Texts
     from radar_nb.widgets.explorer.frames import FrameSequence
-    from radar_nb.widgets.wording import Texts
 
 PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
 """The first is the default; viridis and cividis are readable with every colour vision."""
@@ -46,7 +45,8 @@ def map_info(frames: FrameSequence, say: Texts) -> dict[str, Any]:
     grid = _Grid(frames)
     return {
         "name": "" if data.name is None else str(data.name),
-        "title": name_label(data),
+        "title": str(data.attrs.get("long_name", data.name)),
+        "label": name_label(data),
         "credit": credit(data),
         "count": len(frames),
         "shape": list(frames.shape),
@@ -98,7 +98,7 @@ def units(frames: FrameSequence, say: Texts) -> list[dict[str, Any]]:
             of_amount = class_limits("mm", frames.minutes, np.empty(0))
             return [
                 own,
-                {"name": f"mm in {human_interval(frames.minutes)}", "factor": hour, "limits": list(of_amount)},
+                {"name": unit_label("mm", frames.minutes), "factor": hour, "limits": list(of_amount)},
             ]
     return [own]
 

@@ -23,6 +23,7 @@ from radar_nb.plots.plotting import field_png
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.sources import is_cube
 from radar_nb.runtime.files import replacing, user_path
+from radar_nb.runtime.language import load_texts, speaking
 from radar_nb.widgets.explorer.frames import FrameSequence, select_variable
 from radar_nb.widgets.explorer.gauges import gauge_info
 from radar_nb.widgets.explorer.html_export import asset, make_page
@@ -31,14 +32,14 @@ from radar_nb.widgets.explorer.map_info import PALETTES, map_info
 from radar_nb.widgets.explorer.own_areas import read_areas
 from radar_nb.widgets.explorer.rarity import levels_of_cells, period_of
 from radar_nb.widgets.snippets import source_call
-from radar_nb.widgets.wording import error_text, load_texts
+from radar_nb.widgets.wording import error_text
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
+    from radar_nb.runtime.language import Texts
     from radar_nb.widgets.explorer.queries import Message, Steps
-    from radar_nb.widgets.wording import Texts
 
 _INTERVAL = re.compile(
     r"^(\d+[- ](minute|hour|day)s?|hourly|daily) "
@@ -141,7 +142,8 @@ class Explorer(anywidget.AnyWidget):
         ours = isinstance(data, xr.Dataset | xr.DataArray)
         ds = data if ours else _open_packed(data, variable)
         self.frames = FrameSequence(select_variable(ds, variable if ours else None))
-        self._info = map_info(self.frames, self._texts) | {"source": source_call(data)}
+        with speaking(self._lang):
+            self._info = map_info(self.frames, self._texts) | {"source": source_call(data)}
         self._info |= _titles(self._info, self._texts)
         self._page_source = source_call(data, names_only=True)
         least = self._info["units"][0]["limits"][1 if self.frames.class_names else 0]  # the first class is dry
@@ -164,7 +166,9 @@ class Explorer(anywidget.AnyWidget):
             field = self.field
             steps = {name: slice(None, None, -(-field.sizes[name] // _MOST_CELLS)) for name in ("y", "x")}
             with suppress(RadarNbError):  # a field that cannot be read: the widget says so
-                found[0]["image/png"] = base64.b64encode(field_png(field.isel(steps))).decode("ascii")
+                found[0]["image/png"] = base64.b64encode(field_png(field.isel(steps), lang=self._lang)).decode(
+                    "ascii"
+                )
         return found
 
     @traitlets.validate("index", "span")
@@ -309,7 +313,7 @@ class Explorer(anywidget.AnyWidget):
         look = {"classes": question.get("limits"), "cmap": None if cmap == PALETTES[0] else cmap}
         with tempfile.TemporaryDirectory(prefix="radar_nb-") as folder:
             path = Path(folder, f"animation.{ending}")
-            for progress in filming(fields, path, fps=float(question["fps"]), **look):
+            for progress in filming(fields, path, fps=float(question["fps"]), lang=self._lang, **look):
                 yield None
                 if progress:
                     count = {"done": progress.done, "count": progress.total}
@@ -335,9 +339,9 @@ def _town(name: str) -> dict[str, Any]:
 
 def _titles(info: dict[str, Any], say: Texts) -> dict[str, str]:
     """Return the title of the fields in the user's words, that of a sum, without an interval, and the rest."""
-    name, title = info["name"], info["title"]
+    name, title = info["name"], info.pop("label")
     known, about = PRODUCTS.get(name), title
-    if known and title.lower() == known.title.lower():
+    if known and info["title"].lower() == known.title.lower():
         title = f"{say(f'product.{name}')} ({name})"
         about = say(f"means.{name}") if known.families else about
     bare = _INTERVAL.sub("", title)
