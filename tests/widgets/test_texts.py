@@ -21,7 +21,28 @@ from radar_nb.widgets.explorer.map_info import PALETTES
 from radar_nb.widgets.month_calendar import LETTERS
 
 SOURCE = Path(radar_nb.__file__).parent
-SPEAKERS = {"app", "choices", "download_panel", "live", "map_info", "month_calendar", "month_picker", "wording"}
+SPEAKERS = {
+    "language",
+    "animation",
+    "app",
+    "basemap",
+    "choices",
+    "comparison",
+    "coverage",
+    "download_panel",
+    "idf",
+    "live",
+    "map_info",
+    "maps",
+    "month_calendar",
+    "month_picker",
+    "overlays",
+    "plotting",
+    "series",
+    "storms",
+    "style",
+    "wording",
+}
 ENGLISH, GERMAN = (table_of(language) for language in LANGUAGES)
 SCRIPT = next(SOURCE.rglob("month_calendar.js")).read_text(encoding="utf-8")
 EXPLORER = "\n".join(path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("explorer/js/*.js")))

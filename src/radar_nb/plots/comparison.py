@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.style import credit, decimals, draw_dates, dress, ink_on, unit_label
+from radar_nb.plots.style import credit, draw_dates, draw_decimals, dress, ink_on, unit_label
 from radar_nb.runtime.language import current_texts, speaks
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def plot_comparison(comparison: Any, *, title: str | None = None, lang: str | No
     right.set_xlabel(f"UTC, {say('plot.both')}", loc="left", fontsize=8, color=ink)
     right.set_ylim(bottom=0)
     draw_dates(right)
-    decimals(left.xaxis)
+    draw_decimals(left.xaxis)
     for ax in (left, right):
-        decimals(ax.yaxis)
+        draw_decimals(ax.yaxis)
         ax.legend(frameon=False, fontsize=8, labelcolor=ink, loc="upper left")
         dress(ax, shown=("left", "bottom"))
     own = getattr(comparison, "title", "") if say.language == "en" else ""

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 _SHARES = (0.5, 0.9, 0.99)
 _NONE, _FEW = "#d55e00", "#f8cfa8"
 _MOST = ("#c6dbef", "#86b6dc", "#4b8fc4", "#0b4a8f")
-_WORDS = ("none", "below_half", "to_90", "to_99", "above_99", "all")
-"""The meaning of the colours: orange if many frames are missing, blue if few, dark if none."""
+_WORDS = (
+    "coverage.none",
+    "coverage.below_half",
+    "coverage.to_90",
+    "coverage.to_99",
+    "coverage.above_99",
+    "coverage.all",
+)
+"""Keys of the meaning of the colours: orange if many frames are missing, blue if few, dark if none."""
 _UNNAMED = "#e6e6e6"
 _WIDTH, _ROW, _AROUND = 7.4, 0.19, 1.1  # inches
 
@@ -187,7 +194,7 @@ def _draw_shares(ax: Axes, share: NDArray[np.float64], none: str) -> None:
 def _draw_legend(ax: Axes) -> None:
     edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
     entries = [
-        Patch(facecolor=colour, label=current_texts()(f"coverage.{word}"), **edge)
+        Patch(facecolor=colour, label=current_texts()(word), **edge)
         for colour, word in zip((_NONE, _FEW, *_MOST), _WORDS, strict=True)
     ]
     entries.append(Patch(facecolor="white", label=current_texts()("coverage.blank"), **edge))

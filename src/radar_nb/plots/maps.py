@@ -41,7 +41,7 @@ from radar_nb.plots.style import (
     class_label,
     class_limits,
     class_names,
-    decimals,
+    draw_decimals,
     has_fixed_classes,
     ink_on,
     name_colours,
@@ -305,7 +305,7 @@ def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
         return
     if look.smooth:
         bar = place.figure.colorbar(image, cax=place, extend="max")
-        decimals(bar.ax.yaxis)
+        draw_decimals(bar.ax.yaxis)
     else:
         bar = place.figure.colorbar(image, cax=place, spacing="uniform", ticks=look.limits)
         bar.ax.set_yticklabels([current_texts().number(f"{limit:g}") for limit in look.limits])

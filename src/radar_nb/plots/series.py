@@ -14,8 +14,8 @@ from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.plots.basemap import HALO
 from radar_nb.plots.style import (
     credit,
-    decimals,
     draw_dates,
+    draw_decimals,
     dress,
     forecast_label,
     ink_on,
@@ -290,7 +290,7 @@ def _draw_sums(ax: Axes, series: _Series, colours: Sequence[str]) -> list[Annota
     gaps = f", {say('plot.gaps')}" if np.isnan(series.values).any() else ""
     right.set_ylabel(f"{say('plot.running')}{gaps}", color=ink_on(right), fontsize=8.5)
     right.set_ylim(bottom=0)
-    decimals(right.yaxis)
+    draw_decimals(right.yaxis)
     dress(right)
     return labels
 
@@ -348,7 +348,7 @@ def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None, 
         ha="right", fontsize=6, color=ink_on(ax),
     )  # fmt: skip
     draw_dates(ax, zone or "UTC")
-    decimals(ax.yaxis)
+    draw_decimals(ax.yaxis)
     ax.set_xlim(series.edges[0], series.edges[-1])
     if da.attrs.get("units") == "mm":
         ax.set_ylim(0, max(1.12 * np.nanmax(series.values, initial=0.0), 0.1))

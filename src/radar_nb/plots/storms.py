@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.style import credit, decimals, dress, ink_on, unit_label
+from radar_nb.plots.style import credit, draw_decimals, dress, ink_on, unit_label
 from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.language import current_texts, speaks
 
@@ -82,7 +82,7 @@ def plot_storm(data: xr.Dataset, *, title: str | None = None, lang: str | None =
     for ax in (above, below):
         ax.set_ylim(bottom=0)
         ax.set_xlim(edges[0], edges[-1])
-        decimals(ax.yaxis)
+        draw_decimals(ax.yaxis)
         dress(ax, shown=("left", "bottom"))
     return figure
 

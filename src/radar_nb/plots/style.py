@@ -423,7 +423,7 @@ def draw_dates(ax: Axes, zone: Any = "UTC") -> None:
     ax.xaxis.set_major_formatter(Dates(locator, zone))
 
 
-def decimals(axis: Axis) -> None:
+def draw_decimals(axis: Axis) -> None:
     """Write the numbers of an axis as the language of the picture does; English ones stay Matplotlib's."""
     if (say := current_texts()).language != "en":
         axis.set_major_formatter(FuncFormatter(lambda value, _: say.number(f"{value:g}")))
