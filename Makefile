@@ -12,7 +12,7 @@ UV := $(BIN)/uv pip install -q --python $(BIN)/python
 install = $(UV) $(1) || { echo "uv could not install; pip tries, which takes longer"; $(PIP) install $(1); }
 
 .PHONY: help demo test browser coverage mutation oldest lint types notebooks bench bench-ui docs docs-pages docs-tables soak soak-short bundle dist \
-  lab app clean
+  lab app live clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -103,6 +103,9 @@ lab: $(STAMP) ## JupyterLab in the notebooks folder
 
 app: $(STAMP) ## the instrument as a web page
 	$(BIN)/voila notebooks/app.ipynb --VoilaConfiguration.show_tracebacks=False
+
+live: $(STAMP) ## rain now as a web page: notebooks/live.ipynb holds the places
+	$(BIN)/voila notebooks/live.ipynb --VoilaConfiguration.show_tracebacks=False
 
 clean: ## remove what make has built
 	rm -rf $(VENV) build dist demo mutants .coverage* docs/_build docs/generated docs/notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis

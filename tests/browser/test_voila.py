@@ -1,4 +1,4 @@
-"""The app as a web page: Voila serves the notebook, with a kernel for each page."""
+"""The app and the live map as web pages: Voila serves the notebooks, with a kernel for each page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +17,17 @@ import pytest
 from support.controls import CLEAN, JUNE
 
 from browser.conftest import Watch
-from radar_nb.mirror import Mirror
+from radar_nb.mirror import LiveMirror, Mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytest.importorskip("voila", reason="voila is not installed: make browser")
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make browser").expect
 expect.set_options(timeout=30_000)  # two cores may be shared with others
 
 SHOTS = os.environ.get("RADAR_NB_SHOTS")
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "app.ipynb"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 ICONS = re.compile(
     r"https://cdn\.jsdelivr\.net/npm/@fortawesome/fontawesome-free@\S+/css/(all|v4-shims)\.min\.css"
 )
@@ -45,9 +46,15 @@ def rain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def served(rain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of the page."""
-    home = tmp_path_factory.mktemp("voila")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], str]]:
+    """Return a function that serves a notebook, which asks a server on this machine, and returns its address."""
+    with ExitStack() as stack:
+        yield lambda notebook, url: stack.enter_context(voila(notebook, url, tmp_path_factory.mktemp("voila")))
+
+
+@contextmanager
+def voila(notebook: str, base_url: str, home: Path) -> Iterator[str]:
+    """Serve a notebook with a home of its own; finally stop it and its kernels."""
     places = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     own = {name: str(home / name.lower()) for name in (*places, "RADAR_NB_DATA", "RADAR_NB_CACHE")}
     with socket.socket() as probe:
@@ -59,8 +66,8 @@ def served(rain: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     options = (f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1", without)
     with log.open("w") as out:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "voila", str(NOTEBOOK), *options],
-            env=os.environ | own | {"RADAR_NB_BASE_URL": rain, "RADAR_NB_LANG": "en"},
+            [sys.executable, "-m", "voila", str(NOTEBOOKS / notebook), *options],
+            env=os.environ | own | {"RADAR_NB_BASE_URL": base_url, "RADAR_NB_LANG": "en"},
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -103,9 +110,23 @@ def page(browser: Any) -> Iterator[Any]:
     assert len(watch.errors) <= len(watch.outside_requests)
 
 
-def test_voila_serves_the_app(page: Any, served: str) -> None:
+def test_voila_serves_the_live_map(page: Any, tmp_path: Path, serve: Callable[[str, str], str]) -> None:
+    """`make live` on a live mirror: the age, an answer for each place, and the rain plays by itself."""
+    with LiveMirror(tmp_path, ["RV", "HYMECNG"], hours=0.3) as mirror:
+        page.goto(serve("live.ipynb", mirror.url), wait_until="domcontentloaded")
+        live = page.locator(".radar-nb-live")
+        expect(live).to_contain_text(re.compile(r"RV of \d\d:\d\d CES?T, \d+ min old"), timeout=120_000)
+        for town in ("Berlin", "Hamburg", "Köln", "Leipzig", "München"):
+            expect(live).to_contain_text(f"{town}: ")
+        expect(page.get_by_text("import radar_nb")).to_have_count(0)
+        expect(live.get_by_role("button", name="Pause")).to_be_visible()
+        if SHOTS:
+            page.screenshot(path=f"{SHOTS}/voila_live.png")
+
+
+def test_voila_serves_the_app(page: Any, rain: str, serve: Callable[[str, str], str]) -> None:
     """On a web page without a notebook: choose months, download, open, and the rain plays."""
-    page.goto(served, wait_until="domcontentloaded")
+    page.goto(serve("app.ipynb", rain), wait_until="domcontentloaded")
     app = page.locator(".radar-nb-app")
     expect(app.get_by_role("gridcell", name="June 2020, on the server, selected")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("import radar_nb")).to_have_count(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -109,6 +108,7 @@ def _follow(options: argparse.Namespace) -> int:
         keep=options.keep,
         backfill=options.backfill,
         clock=Clock(speed=options.speed),
+        on_trouble=_say_trouble,
         **_where(options),
     )
     say(f"following {follower.product} into {follower.folder}, keeping {options.keep} (Ctrl-C or SIGTERM ends)")
@@ -118,26 +118,16 @@ def _follow(options: argparse.Namespace) -> int:
 
 
 async def _log_files(follower: Follower) -> None:
-    """Print a line for each file, and for each trouble of the server."""
-    logger, told = logging.getLogger("radar_nb.fetch.following"), _Told()
-    logger.addHandler(told)
-    try:
-        async for one in follower:
-            late = human_duration((one.now - one.time).total_seconds())
-            size = human_bytes(one.path.stat().st_size)
-            say(f"{one.now:%Y-%m-%d %H:%M:%S} UTC  {one.path.name}  {size}, {late} after its time")
-    finally:
-        logger.removeHandler(told)
+    """Print a line for each file."""
+    async for one in follower:
+        late = human_duration((one.now - one.time).total_seconds())
+        size = human_bytes(one.path.stat().st_size)
+        say(f"{one.now:%Y-%m-%d %H:%M:%S} UTC  {one.path.name}  {size}, {late} after its time")
 
 
-class _Told(logging.Handler):
-    """Troubles on standard error."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(f"{record.getMessage()}; radar-nb follow tries again", file=sys.stderr)
+def _say_trouble(text: str) -> None:
+    """Print on standard error that the server fails."""
+    say(f"{text}; radar-nb follow tries again", file=sys.stderr)
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:

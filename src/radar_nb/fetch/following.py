@@ -20,6 +20,7 @@ from radar_nb.runtime.clock import duration_of
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
     from pathlib import Path
 
     from radar_nb.dwd.archive_names import Era
@@ -139,6 +140,8 @@ class Follower:
     clock : Clock
     prunes : bool
         Whether old files are removed.
+    on_trouble : callable, optional
+        Takes the text of the first of several failures in a row; by default it is logged as a warning.
 
     Attributes
     ----------
@@ -163,8 +166,10 @@ class Follower:
         base_url: str | None = None,
         clock: Clock,
         prunes: bool = True,
+        on_trouble: Callable[[str], object] = _log.warning,
     ) -> None:
         self._prunes = prunes
+        self._on_trouble = on_trouble
         self._keep = duration_of(keep, "keep")
         self._backfill = timedelta(0) if backfill is None else duration_of(backfill, "backfill")
         self._present = Present(name, folder=folder, base_url=base_url, clock=clock, cache="follow")
@@ -309,9 +314,10 @@ class Follower:
         self._hand_out()
 
     def _failed(self, error: DownloadError) -> None:
-        if not self.trouble:
-            _log.warning("%s", error)
+        new = not self.trouble
         self.trouble = _ADVICE.split(str(error))[0]
+        if new:
+            self._on_trouble(str(error))
 
     def _note_gap(self, found: Newest, before: set[datetime]) -> None:
         """Remember the times between the last file and the newest, as far back as the server and the ring go."""

@@ -18,6 +18,7 @@ from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.clock import Clock, duration_of
 from radar_nb.runtime.language import load_texts
+from radar_nb.runtime.wording import human_duration
 from radar_nb.runtime.zones import find_zone
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.wording import error_text, line
@@ -104,6 +105,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
             folder=folder,
             base_url=base_url,
             clock=self._clock,
+            on_trouble=lambda _: self.refresh(),
         )
         self.answers: Nowcast | None = None
         self._problem = ""
@@ -117,7 +119,8 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
 
     def __repr__(self) -> str:
         # shown in a notebook that was not run yet
-        return f"Live: {_PRODUCT}, the last {self._past} and the next two hours (run the cell to see it)"
+        past = human_duration(self._past.total_seconds())
+        return f"Live: {_PRODUCT}, the last {past} and the next two hours (run the cell to see it)"
 
     @property
     def status(self) -> str:
