@@ -121,6 +121,65 @@ class TestValues:
         np.testing.assert_allclose(result.RY, by_xarray(ds, "RY", how), rtol=2.5e-7)
         np.testing.assert_allclose(result.coverage, ds.RY.notnull().sum("time") / 14, rtol=1e-6)
 
+    def test_spread_and_order_equal_numpys(self, month: Path) -> None:
+        """Deviations, quantiles, shares and histograms of fields equal NumPy's, for any number of threads."""
+        hows: Any = ["std", "var", "wet_share", "quantile", "histogram"]
+        some = {"y": slice(250, 620, 30), "x": slice(0, 900, 60)}
+        seen = open_dataset(month, chunks=None, progress=False).RY.isel(some).values.astype(np.float64)
+        valid = ~np.isnan(seen).all(axis=0)
+        seen = seen[:, valid]
+
+        result = reduce(
+            month, hows, threshold=[0.1, 5], quantile=0.9, bins=[0, 0.01, 5, 40.95], workers=5, progress=False
+        ).isel(some)
+
+        wet = [np.nanmean(np.where(np.isnan(seen), np.nan, seen > least - 1e-4), axis=0) for least in (0.1, 5)]
+        for name, expected in (
+            ("std", np.nanstd(seen, axis=0)),
+            ("var", np.nanvar(seen, axis=0)),
+            ("wet_share", wet),
+            ("quantile", np.nanquantile(seen, 0.9, axis=0)),
+        ):
+            found = result[f"RY_{name}"].values
+            np.testing.assert_allclose(found[..., valid], expected, rtol=1e-6)
+            assert np.isnan(found[..., ~valid]).all()
+        bins = [((seen > a - 1e-4) & (seen < b - 1e-4)).sum(axis=0) for a, b in ((0, 0.01), (0.01, 5), (5, 41))]
+        np.testing.assert_array_equal(result.RY_histogram.values[:, valid], bins)
+        assert int(result.RY_histogram.values[:, ~valid].sum()) == 0
+        assert result.RY_histogram.dims == ("bin", "y", "x")
+        assert result.bin_bnds.values.tolist() == [[0, 0.01], [0.01, 5], [5, 40.95]]
+
+    def test_quantiles_where_frames_share_no_codes(self, month: Path, tmp_path: Path) -> None:
+        """On another grid, at means of cells, and of HDF5 with packings of their own, the values are compared."""
+        times = np.datetime64("2026-01-13T00:05", "s") + np.timedelta64(5, "m") * np.arange(3)
+        folder = save(tmp_path, *(data for _, data in synthetic_frames("YW", times, hdf5=True)))
+        points = [(lon, lat) for lon in (7, 9, 11, 13) for lat in (48.5, 50, 51.5, 53)]
+        options: Any = [{"grid": "de1100", "regrid": "nearest"}, {}, {"method": "mean3x3"}]
+
+        for source, chosen in zip((month, folder, folder), options, strict=True):
+            series = reduce(source, "series", points=points, progress=False, **chosen)
+            found = reduce(
+                source,
+                ["quantile", "std"],
+                quantile=[0.3, 0.7],
+                points=points,
+                period="1D",
+                progress=False,
+                **chosen,
+            ).isel(time=0)
+
+            (name,) = series.data_vars
+            first = series[name].sel(time=slice(None, found.period_end)).values.astype(np.float64)
+            valid = ~np.isnan(first).all(axis=0)
+            for how, expected in (
+                ("quantile", np.nanquantile(first[:, valid], [0.3, 0.7], axis=0)),
+                ("std", np.nanstd(first[:, valid], axis=0)),
+            ):
+                np.testing.assert_allclose(
+                    found[f"{name}_{how}"].values[..., valid], expected, rtol=1e-5, atol=1e-6
+                )
+            assert valid.sum() > 8
+
     def test_several_reductions_equal_each_alone(self, month: Path) -> None:
         """One pass for all reductions returns the same as one pass each, named by product and method."""
         together = reduce(month, EVERY, threshold=[0.1, 5], progress=False)
@@ -372,7 +431,7 @@ class TestMeaning:
     @pytest.mark.parametrize(
         ("arguments", "text"),
         [
-            ({"how": "median"}, "unknown how='median': choose from sum, mean, max, min, count"),
+            ({"how": "median"}, "unknown how='median': choose from sum, mean, std, var, max, min, count"),
             ({"how": []}, r"unknown how=\[\]"),
             ({"how": ["sum", "series"], "points": [AACHEN]}, "use it alone"),
             ({"how": "series", "points": [AACHEN], "period": "1D"}, "without a period"),
@@ -380,6 +439,14 @@ class TestMeaning:
             ({"how": "sum", "threshold": 1}, "threshold=1 needs how="),
             ({"how": "count", "threshold": float("nan")}, "threshold=nan is not a number"),
             ({"how": "count", "threshold": []}, "is not a number, nor a list of them"),
+            ({"how": "wet_share"}, "needs threshold="),
+            ({"how": "quantile"}, "needs quantile=.*0.99"),
+            ({"how": "quantile", "quantile": 99}, "quantile=99 is not between 0 and 1"),
+            ({"how": "mean", "quantile": 0.5}, 'quantile=0.5 needs how="quantile"'),
+            ({"how": "histogram"}, "needs bins="),
+            ({"how": "histogram", "bins": [1, 1]}, r"bins=\[1, 1\] are not rising edges of 1 to 256 bins"),
+            ({"how": "histogram", "bins": ["a", "b"]}, "is not a number, nor a list of them"),
+            ({"how": "sum", "bins": [0, 1]}, 'needs how="histogram"'),
             ({"how": "sum", "period": "soon"}, "unknown period='soon'"),
             ({"how": "sum", "points": {"Rome": (12.5, 41.9)}}, r"the point 'Rome' \(lon 12.5, lat 41.9\) lies"),
             ({"how": "sum", "points": [AACHEN[::-1]]}, "longitude first"),

@@ -17,7 +17,7 @@ from radar_nb.formats.radolan import CLUTTER, NO_DATA, NO_DATA_CODE, SECONDARY, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-EVERYTHING = Wanted(sums=True, largest=True, smallest=True, thresholds=(0.1, 1.0))
+EVERYTHING = Wanted(sums=True, squares=True, largest=True, smallest=True, thresholds=(0.1, 1.0))
 PACKING = radolan_packing(2, scale=0.01)
 MASKING = radolan_packing(2, scale=0.01, clutter="mask")
 
@@ -38,6 +38,9 @@ def assert_as_computed(totals: Totals, frames: NDArray[np.uint16], packing: Pack
     values = packing.values(frames)
     np.testing.assert_array_equal(totals.valid, (~missing).sum(axis=0))
     np.testing.assert_array_equal(totals.sums, np.where(missing, 0, counts).sum(axis=0))
+    mean = np.where(missing, 0, counts).sum(axis=0) / np.maximum((~missing).sum(axis=0), 1)
+    deviations = np.where(missing, 0, (counts - mean) ** 2).sum(axis=0)
+    np.testing.assert_allclose(totals.deviations(), deviations * packing.scale**2, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(totals.largest, np.where(missing, -np.inf, values).max(axis=0))
     np.testing.assert_array_equal(totals.smallest, np.where(missing, np.inf, values).min(axis=0))
     for above, threshold in zip(totals.above, (0.1, 1.0), strict=True):
@@ -183,6 +186,9 @@ class TestValues:
         np.testing.assert_allclose(
             totals.sums * totals.scale, np.nansum(frames, axis=0, dtype="f8"), rtol=0, atol=frames.shape[0] * 3e-8
         )
+        mean = np.where(valid, frames, 0).sum(axis=0, dtype="f8") / np.maximum(valid.sum(axis=0), 1)
+        deviations = np.where(valid, (frames - mean) ** 2, 0).sum(axis=0)
+        np.testing.assert_allclose(totals.deviations(), deviations, rtol=1e-6, atol=0.1)  # of 20 squares of 500
         np.testing.assert_array_equal(totals.largest, np.where(valid, frames, -np.inf).max(axis=0))
         np.testing.assert_array_equal(totals.smallest, np.where(valid, frames, np.inf).min(axis=0))
         np.testing.assert_array_equal(totals.above[1], (frames >= 0.99995).sum(axis=0))
@@ -196,6 +202,7 @@ class TestValues:
         totals, others = of_values(frames), of_values(frames[order])
 
         np.testing.assert_array_equal(totals.sums, others.sums)
+        np.testing.assert_array_equal(totals.deviations(), others.deviations())
 
 
 MARKED = (
@@ -218,7 +225,9 @@ def test_codes_without_flags_have_the_totals_of_their_values(packing: Packing, d
         )
     )
     thresholds = data.draw(st.lists(st.sampled_from([-100.0, 0.0, 0.1, 1.0, 20.0, 1e9]), min_size=2, max_size=2))
-    tally = CodeTally(4, Wanted(sums=True, largest=True, smallest=True, thresholds=tuple(thresholds)))
+    tally = CodeTally(
+        4, Wanted(sums=True, squares=True, largest=True, smallest=True, thresholds=tuple(thresholds))
+    )
     assert CodeTally.can_take(packing)
     tally.start(packing)
     for frame in codes:
@@ -233,6 +242,11 @@ def test_codes_without_flags_have_the_totals_of_their_values(packing: Packing, d
     exact = np.where(codes == packing.undetect, packing.count(0), codes) if packing.undetect is not None else codes
     sums = np.where(valid, exact.astype(np.int64), 0).sum(axis=0)
     np.testing.assert_array_equal(totals.sums, sums)
+    mean = sums / np.maximum(valid.sum(axis=0), 1)
+    squares = np.where(valid, (exact - mean) ** 2, 0).sum(axis=0) * packing.scale**2
+    np.testing.assert_allclose(
+        totals.deviations(), squares, rtol=1e-6, atol=1e-7 * float(np.nanmax(values**2, initial=1))
+    )
     for above, threshold in zip(totals.above, thresholds, strict=True):
         reached = valid & (exact.astype(np.int64) >= packing.count(threshold))
         np.testing.assert_array_equal(above, reached.sum(axis=0))

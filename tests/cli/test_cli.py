@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import xarray as xr
@@ -25,6 +25,8 @@ from radar_nb.mirror import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from radar_nb.analysis.reductions import How
 
 
 @pytest.fixture(scope="module")
@@ -105,17 +107,22 @@ def test_accumulate_writes_a_file_that_can_be_read(
     """The netCDF holds what `reduce` returns, missing where little was measured; one line summarises it."""
     source = real_mirror / "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/2017"
     path = tmp_path / "a" / "total.nc"
-    arguments = ["accumulate", str(source), "--to", str(path), "--how", "sum", "count", "--threshold", "0.1", "1"]
+    arguments = ["accumulate", str(source), "--to", str(path), "--how", "sum", "count"]
+    arguments += ["quantile", "histogram", "--threshold", "0.1", "1", "--quantile", "0.5", "--bins", "0", "1", "9"]
 
     assert main([*arguments, "--period", "1D", "--product", "rw"]) == 0
 
-    expected = reduce(source, ["sum", "count"], period="1D", threshold=[0.1, 1.0], progress=False)
-    expected["RW_count"] = expected["RW_count"].astype("float32")
+    hows: list[How] = ["sum", "count", "quantile", "histogram"]
+    chosen: dict[str, Any] = {"threshold": [0.1, 1.0], "quantile": [0.5], "bins": [0, 1, 9]}
+    expected = reduce(source, hows, period="1D", progress=False, **chosen)
+    for name in ("RW_count", "RW_histogram"):
+        expected[name] = expected[name].astype("float32")
     expected = with_coverage(expected, 0.95)
     with xr.open_dataset(path) as again:
         xr.testing.assert_identical(again.load(), expected)
     (line,) = capsys.readouterr().out.strip().splitlines()
-    assert line == f"{path}: RW_sum, RW_count, 2 periods, 2017-12-29 23:50 UTC to 2017-12-31 23:50 UTC"
+    names = "RW_sum, RW_count, RW_quantile, RW_histogram"
+    assert line == f"{path}: {names}, 2 periods, 2017-12-29 23:50 UTC to 2017-12-31 23:50 UTC"
     assert [entry.name for entry in path.parent.iterdir()] == ["total.nc"]
 
 

@@ -1,17 +1,19 @@
-"""Totals, means, extremes, counts and series at points, from archives or cubes in one pass.
+"""Totals, means, spread, extremes, counts, quantiles and series at points, from archives or cubes.
 
 Each thread reads one day at a time, forward, and keeps only a few numbers per cell. These are combined when a
-period is complete.
+period is complete. Quantiles need more than one pass: see `order_statistics`.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
+from radar_nb.analysis.order_statistics import Asked
 from radar_nb.analysis.periods import make_periods
 from radar_nb.analysis.points import find_places, place_coords
 from radar_nb.analysis.tallies import Wanted
@@ -26,7 +28,7 @@ from radar_nb.reading.intervals import keep_interval
 from radar_nb.reading.series import overlap_step, series_step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,13 +36,23 @@ if TYPE_CHECKING:
     from radar_nb.analysis.points import Around, Places
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Clutter, Packing
-    from radar_nb.reading.frame_stream import FrameStream
+    from radar_nb.reading.frame_stream import FrameStream, Take
     from radar_nb.reading.regridding import Method, Weights
     from radar_nb.runtime.progress import Reporter
 
-How = Literal["sum", "mean", "max", "min", "count", "series"]
+How = Literal["sum", "mean", "std", "var", "max", "min", "count", "wet_share", "quantile", "histogram", "series"]
 
-_CELL_METHODS = {"sum": "time: sum", "mean": "time: mean", "max": "time: maximum", "min": "time: minimum"}
+_CELL_METHODS = {
+    "sum": "time: sum",
+    "mean": "time: mean",
+    "std": "time: standard_deviation",
+    "var": "time: variance",
+    "max": "time: maximum",
+    "min": "time: minimum",
+}  # CF 1.11, appendix E; it has none for quantiles
+_OF_VALUES = {"mean", "std", "var", "max", "min", "quantile", "wet_share"}
+"""Ways to reduce that have no meaning for classes."""
+_MOST_BINS = 256
 
 
 def reduce(
@@ -49,6 +61,8 @@ def reduce(
     *,
     period: Any = None,
     threshold: float | Sequence[float] | None = None,
+    quantile: float | Sequence[float] | None = None,
+    bins: Sequence[float] | None = None,
     timezone: str = "UTC",
     day_begin: str = "00:00",
     label: Label | None = None,
@@ -66,24 +80,39 @@ def reduce(
     workers: int | None = None,
     progress: bool | Reporter = True,
 ) -> xr.Dataset:
-    """Return totals, means, extremes or counts over time, or series at points, in one pass over the source.
+    """Return totals, means, spread, extremes, counts or quantiles over time, or series at points.
 
-    Nothing is extracted, and memory does not grow with the length of the series.
+    Nothing is extracted, and memory does not grow with the length of the series. The source is read once; for
+    quantiles twice, and more often where frames differ in scale or are brought to another grid.
 
     Parameters
     ----------
     source, variables, clutter, grid, regrid, sums, run, lead, errors
         As in `open_dataset`, or the folder of a cube, for which only `errors` can be chosen. Overlapping sums are
         reduced to those that do not overlap unless `sums` says otherwise.
-    how : {"sum", "mean", "max", "min", "count", "series"}, or several of the first five
-        "sum" needs amounts in mm. "count" counts the intervals that are not below each `threshold`, or without a
-        threshold those that are not missing. "series" returns every step at `points`.
+    how : str, or several of them except "series"
+        - "sum": needs amounts in mm.
+        - "mean", "std", "var", "max", "min": "var" is the mean squared deviation from the mean, and "std" its
+          square root, divided by the number of valid intervals, as in NumPy.
+        - "count": the number of intervals that are not below each `threshold`, or without a threshold of those
+          that are not missing.
+        - "wet_share": the same as a share of the intervals that are not missing.
+        - "quantile": of the values that are not missing, dry ones included, exact and linear between the two
+          nearest values, as NumPy's default. The counts that it needs take 256 MB at most.
+        - "histogram": how many values lie in each of `bins`.
+        - "series": every step at `points`.
     period : str, pandas offset or timedelta, optional
         "1h", "1D", "1M" or "MS" (calendar months), "YS", ... An interval belongs to the period in which it ends:
         one that ends at 00:00 belongs to the previous day. By default one period for the whole series. Periods of
         one run of forecasts are counted from the time of issue, without its analysis, as in `accumulate`.
     threshold : float or sequence of float, optional
-        For "count", in the variable's unit. Decimal numbers are compared: 0.29 mm is not below 0.29.
+        For "count" and "wet_share", in the variable's unit. Decimal numbers are compared: 0.29 mm is not below
+        0.29.
+    quantile : float or sequence of float, optional
+        For "quantile", from 0 to 1: 0.99 is the value that 1 % of the intervals exceed.
+    bins : sequence of float, optional
+        For "histogram", the rising edges of the bins, in the variable's unit. A bin holds its lower edge and not
+        its upper one, except the last bin, as in NumPy. Values outside are not counted.
     timezone, day_begin : str
         Time zone of days, months and years, such as "Europe/Berlin", and the time at which days begin: "05:50" for
         DWD's gauges.
@@ -102,7 +131,9 @@ def reduce(
         Variables named by product (`ds["YW"]`), or `YW_sum`, `YW_max`, ... for several ways to reduce:
 
         - float32 of shape (time, y, x), or (time, point); `count` int32, with a dimension `threshold` for several
-          thresholds. Where no interval is valid, NaN and a count of 0;
+          thresholds, as `wet_share` has. `quantile` has such a dimension for several quantiles, and `histogram`,
+          int32, the dimension `bin`, named by lower edges, with `bin_bnds`. Where no interval is valid, NaN and a
+          count of 0;
         - `time` labels the period, `time_bnds` is the time that it covers, as in `accumulate`; both without a
           dimension if no `period` is given. Periods without a frame are left out;
         - `coverage`, float32 from 0 to 1: the share of the period's intervals that are not missing;
@@ -111,10 +142,11 @@ def reduce(
     Raises
     ------
     SettingsError
-        `how`, `period`, `threshold` or `points` is not valid, or a point lies outside the grid.
+        `how`, `period`, `threshold`, `quantile`, `bins` or `points` is not valid, or a point lies outside the
+        grid.
     SeriesError
-        The data are not amounts and "sum" is requested, or classes and a mean or an extreme is, or they have
-        several runs of forecasts with several lead times.
+        The data are not amounts and "sum" is requested, or classes and anything but counts, a histogram or series
+        is, or they have several runs of forecasts with several lead times.
     NothingFound, ArchiveError, FrameError, UnknownProduct, UnknownGrid
         As for `open_dataset`.
 
@@ -124,7 +156,8 @@ def reduce(
     >>> wet = reduce("data", "count", period="1D", threshold=[0.1, 1.0])  # doctest: +SKIP
     >>> series = reduce("data", "series", points={"Aachen": (6.09, 50.78)})  # doctest: +SKIP
     """
-    hows, thresholds = _asked(how, period, threshold, points)
+    hows = _ways(how, period, points)
+    thresholds, asked = _levels(hows, threshold), Asked(_shares(hows, quantile), _edges(hows, bins))
     options = Options(
         variables=variables,
         clutter=clutter,
@@ -141,16 +174,18 @@ def reduce(
         _check_meaning(stream, hows)
         return _series(stream, places, workers, progress)
     periods = stream_periods(stream, hows, period, timezone=timezone, day_begin=day_begin, label=label)
-    one = threshold is None or np.ndim(threshold) == 0
+    levels: dict[str, Any] = {"threshold": threshold, "quantile": quantile}
+    single = {name for name, value in levels.items() if np.ndim(value) == 0}
     return (
         StreamReduction(
             stream,
             periods,
             hows,
             places,
-            thresholds,
+            thresholds=thresholds,
+            asked=asked,
             named=not isinstance(how, str),
-            one=one,
+            single=single,
             workers=workers,
             progress=progress,
         )
@@ -190,10 +225,12 @@ class StreamReduction:
     places : Places or None
         The cells that are processed; None for all.
     thresholds : sequence of float
+    asked : Asked
+        Quantiles and edges of bins.
     named : bool
         Whether names of variables end in the way to reduce.
-    one : bool
-        Whether variables have no dimension `threshold`.
+    single : set of str
+        "threshold" and "quantile", if variables have no such dimension.
     workers, progress
         As in `reduce`.
     """
@@ -206,10 +243,11 @@ class StreamReduction:
         periods: Periods,
         hows: Sequence[How],
         places: Places | None = None,
-        thresholds: tuple[float, ...] = (),
         *,
+        thresholds: tuple[float, ...] = (),
+        asked: Asked = Asked(),  # noqa: B008 - a tuple
         named: bool = False,
-        one: bool = True,
+        single: Collection[str] = ("threshold", "quantile"),
         workers: int | None = None,
         progress: bool | Reporter = True,
     ) -> None:
@@ -217,9 +255,11 @@ class StreamReduction:
         self.cells = int(np.prod(stream.grid.shape)) if places is None else len(places.names)
         self.source = str(stream.like.attrs["title"])
         self._stream, self._there = stream, stream.there
-        self._hows, self._places, self._named, self._one = hows, places, named, one
+        self._hows, self._places, self._asked = hows, places, asked
+        self._named, self._single = named, single
         self._wanted = Wanted(
-            sums=not {"sum", "mean"}.isdisjoint(hows),
+            sums=not {"sum", "mean", "std", "var"}.isdisjoint(hows),
+            squares=not {"std", "var"}.isdisjoint(hows),
             largest="max" in hows,
             smallest="min" in hows,
             thresholds=thresholds,
@@ -231,16 +271,24 @@ class StreamReduction:
         stream, periods = self._stream, self.periods.part(first, stop)
         inside = (periods.of_step >= 0) & (periods.of_step < stop - first)
         stream.there = self._there & inside
-        results = Results(stream, periods, self._wanted, self._hows, self._places)
-        read_stream(stream, results.taker, self._workers or os.cpu_count() or 1, self._progress)
-        results.end()
+        results = Results(stream, periods, self._hows, wanted=self._wanted, asked=self._asked, places=self._places)
+        if self._asked:  # the counts of one period at a time
+            for period in range(stop - first):
+                stream.there = self._there & (periods.of_step == period)
+                results.count(period, self._read)
+        else:
+            self._read(results.taker)
+            results.end()
         like = stream.like[stream.name]
-        reduced = _variables(results, like, self._hows, prefix=self._named, one=self._one)
-        return xr.Dataset(reduced, _coords(results, like, one=self._one), stream.like.attrs)
+        reduced = _variables(results, like, self._hows, prefix=self._named, single=self._single)
+        return xr.Dataset(reduced, _coords(results, like, single=self._single), stream.like.attrs)
+
+    def _read(self, make: Callable[[], Take]) -> None:
+        read_stream(self._stream, make, self._workers or os.cpu_count() or 1, self._progress)
 
 
-def _asked(how: Any, period: Any, threshold: Any, points: Any) -> tuple[tuple[How, ...], tuple[float, ...]]:
-    """Validate the arguments, and return ways to reduce and thresholds."""
+def _ways(how: Any, period: Any, points: Any) -> tuple[How, ...]:
+    """Validate the ways to reduce."""
     hows: tuple[Any, ...] = (how,) if isinstance(how, str) else tuple(dict.fromkeys(how))
     known = get_args(How)
     if not hows or not set(hows) <= set(known):
@@ -250,14 +298,61 @@ def _asked(how: Any, period: Any, threshold: Any, points: Any) -> tuple[tuple[Ho
             raise SettingsError('how="series" returns every step: use it alone, and without a period')
         if points is None:
             raise SettingsError('how="series" needs points=, such as {"Aachen": (6.09, 50.78)} (lon, lat)')
+    return hows
+
+
+def _levels(hows: tuple[How, ...], threshold: Any) -> tuple[float, ...]:
+    """Validate the thresholds."""
     if threshold is None:
-        return hows, ()
-    if "count" not in hows:
-        raise SettingsError(f'threshold={threshold!r} needs how="count": add it, or leave out the threshold')
-    thresholds = tuple(float(value) for value in np.atleast_1d(np.asarray(threshold, float)))
-    if not thresholds or not np.isfinite(thresholds).all():
-        raise SettingsError(f"threshold={threshold!r} is not a number, nor a list of them: pass mm, such as 10")
-    return hows, thresholds
+        if "wet_share" in hows:
+            raise SettingsError('how="wet_share" needs threshold=: pass the least value that counts, such as 0.1')
+        return ()
+    if {"count", "wet_share"}.isdisjoint(hows):
+        raise SettingsError(
+            f'threshold={threshold!r} needs how="count" or "wet_share": add one, or leave out the threshold'
+        )
+    return _numbers("threshold", threshold, "mm, such as 10")
+
+
+def _shares(hows: tuple[How, ...], quantile: Any) -> tuple[float, ...]:
+    """Validate the quantiles."""
+    if quantile is None:
+        if "quantile" in hows:
+            raise SettingsError('how="quantile" needs quantile=: pass a share from 0 to 1, such as 0.99')
+        return ()
+    if "quantile" not in hows:
+        raise SettingsError(f'quantile={quantile!r} needs how="quantile": add it, or leave out the quantile')
+    shares = _numbers("quantile", quantile, "shares from 0 to 1, such as 0.99")
+    if not all(0 <= share <= 1 for share in shares):
+        raise SettingsError(f"quantile={quantile!r} is not between 0 and 1: pass 0.99 for 99 %")
+    return shares
+
+
+def _edges(hows: tuple[How, ...], bins: Any) -> tuple[float, ...]:
+    """Validate the edges of bins."""
+    if bins is None:
+        if "histogram" in hows:
+            raise SettingsError('how="histogram" needs bins=: pass rising edges, such as [0, 0.1, 1, 10, 100]')
+        return ()
+    if "histogram" not in hows:
+        raise SettingsError(f'bins={bins!r} needs how="histogram": add it, or leave out the bins')
+    edges = _numbers("bins", bins, "rising edges, such as [0, 0.1, 1, 10, 100]")
+    if not 2 <= len(edges) <= _MOST_BINS + 1 or any(b <= a for a, b in pairwise(edges)):
+        raise SettingsError(
+            f"bins={bins!r} are not rising edges of 1 to {_MOST_BINS} bins: pass such, as in [0, 0.1, 1, 10, 100]"
+        )
+    return edges
+
+
+def _numbers(name: str, values: Any, such: str) -> tuple[float, ...]:
+    """Return finite numbers; at least one."""
+    try:
+        found = tuple(float(value) for value in np.atleast_1d(np.asarray(values, float)))
+    except (TypeError, ValueError):
+        found = ()
+    if not found or not np.isfinite(found).all():
+        raise SettingsError(f"{name}={values!r} is not a number, nor a list of them: pass {such}")
+    return found
 
 
 def _check_meaning(stream: FrameStream, hows: Sequence[How]) -> None:
@@ -267,37 +362,41 @@ def _check_meaning(stream: FrameStream, hows: Sequence[How]) -> None:
     if "sum" in hows and variable.attrs.get("cell_methods") != "time: sum":
         raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Use "mean" or "max"')
     known = PRODUCTS.get(stream.product)
-    if known is not None and known.quantity == "class" and not {"mean", "max", "min"}.isdisjoint(hows):
-        raise SeriesError(f'{name} holds classes, which have no mean and no extremes. Use "count" or "series"')
+    if known is not None and known.quantity == "class" and not _OF_VALUES.isdisjoint(hows):
+        raise SeriesError(
+            f"{name} holds classes, which have no mean, no quantiles and no extremes: "
+            'use "count", "histogram" or "series"'
+        )
 
 
 # --- the result -----------------------------------------------------------------------------------------------
 
 _NOT_REDUCED = {"cell_methods", "interval_minutes", "ancillary_variables"}
-_NOT_COUNTED = {"standard_name", "flag_masks", "flag_meanings"}
+_NOT_COUNTED = {"standard_name", "flag_masks", "flag_meanings", "flag_values"}
 
 
 def _variables(
-    results: Results, like: xr.DataArray, hows: Sequence[str], *, prefix: bool, one: bool
+    results: Results, like: xr.DataArray, hows: Sequence[str], *, prefix: bool, single: Collection[str]
 ) -> dict[str, xr.Variable]:
-    """Return the variables; `one` is whether they have no dimension `threshold`."""
+    """Return the variables; those of the names in `single` have no such dimension."""
     attrs = {key: value for key, value in like.attrs.items() if key not in _NOT_REDUCED}
     attrs["ancillary_variables"] = "coverage"
     cells = ("y", "x") if results.places is None else ("point",)
     variables: dict[str, xr.Variable] = {}
     for how in hows:
         name = f"{like.name}_{how}" if prefix else str(like.name)
-        if how == "count":
-            own = {key: value for key, value in attrs.items() if key not in _NOT_COUNTED}
-            own |= {"units": "1", "long_name": _counted(results.wanted.thresholds, like, one=one)}
-            counts = results.counts[:, 0] if one else results.counts
-            variables[name] = xr.Variable(("time", *("threshold",) * (not one), *cells), counts, own)
+        if how in _BY_LEVEL:
+            dims, values, own = _by_level(how, results, like, attrs, single)
+            variables[name] = xr.Variable(("time", *dims, *cells), values, own)
             continue
         own = attrs | {"cell_methods": _CELL_METHODS[how]}
         if how == "sum":
             own |= sum_attrs(like, results.periods)
         else:
             own |= {"long_name": reduced_name(how, like), "interval_minutes": like.attrs["interval_minutes"]}
+        if how == "var":
+            own = {key: value for key, value in own.items() if key != "standard_name"}
+            own["units"] = f"{own['units']}2" if own["units"].isalpha() else f"({own['units']})2"
         variables[name] = xr.Variable(("time", *cells), results.fields[how], own)
         keep_interval(variables[name])
     share = {"long_name": "share of the period's intervals that are not missing", "units": "1"}
@@ -305,23 +404,56 @@ def _variables(
     return variables | {"coverage": xr.Variable(("time", *cells), results.coverage, share)}
 
 
-def _counted(thresholds: Sequence[float], like: xr.DataArray, *, one: bool) -> str:
-    if not thresholds:
-        return "number of intervals that are not missing"
-    least = f"{thresholds[0]:g} {like.attrs['units']}" if one else "the threshold"
-    return f"number of intervals with at least {least}: {like.attrs['long_name']}"
+_BY_LEVEL = {"count", "wet_share", "quantile", "histogram"}
 
 
-def _coords(results: Results, like: xr.DataArray, *, one: bool) -> dict[str, xr.Variable]:
+def _by_level(
+    how: str, results: Results, like: xr.DataArray, attrs: dict[str, Any], single: Collection[str]
+) -> tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]:
+    """Return dimensions, values and attributes of a reduction with thresholds, quantiles or bins."""
+    counted = {key: value for key, value in attrs.items() if key not in _NOT_COUNTED} | {"units": "1"}
+    if how == "histogram":
+        counted["long_name"] = f"number of intervals in the bin: {like.attrs['long_name']}"
+        return ("bin",), results.bins, counted
+    dim = "quantile" if how == "quantile" else "threshold"
+    one = dim in single
+    values = {"count": results.counts, "wet_share": results.wet, "quantile": results.quantiles}[how]
+    dims = () if one else (dim,)
+    values = values[:, 0] if one else values
+    if how == "quantile":
+        share = f"quantile {results.asked.shares[0]:g}" if one else "quantile"
+        named = {"long_name": f"{share} of {like.attrs['long_name']}"}
+        return dims, values, attrs | named | {"interval_minutes": like.attrs["interval_minutes"]}
+    least = f"{results.wanted.thresholds[0]:g} {like.attrs['units']}" if one and results.wanted.thresholds else ""
+    which = f"with at least {least or 'the threshold'}: {like.attrs['long_name']}"
+    number = "number of intervals" if how == "count" else "share of the intervals that are not missing"
+    plain = how == "count" and not results.wanted.thresholds
+    return (
+        dims,
+        values,
+        counted | {"long_name": "number of intervals that are not missing" if plain else f"{number} {which}"},
+    )
+
+
+def _coords(results: Results, like: xr.DataArray, *, single: Collection[str]) -> dict[str, xr.Variable]:
     there = results.places
     places = (
         {name: like[name].variable for name in ("y", "x", "crs")} if there is None else place_coords(like, there)
     )
     coords = places | period_coords(results.periods) | issue_coords(like)
-    if results.wanted.thresholds:
-        values = np.array(results.wanted.thresholds)
-        attrs = {"long_name": "smallest value that is counted", "units": like.attrs["units"]}
-        coords["threshold"] = xr.Variable((), values[0], attrs) if one else xr.Variable("threshold", values, attrs)
+    units, edges = like.attrs["units"], results.asked.edges
+    levels = {
+        "threshold": (results.wanted.thresholds, {"long_name": "smallest value that is counted", "units": units}),
+        "quantile": (results.asked.shares, {"long_name": "share of the values below", "units": "1"}),
+    }
+    for name, (values, attrs) in levels.items():
+        if values:
+            one = name in single
+            coords[name] = xr.Variable(() if one else name, np.array(values)[0 if one else slice(None)], attrs)
+    if edges:
+        attrs = {"long_name": "lower edge of the bin", "units": units, "bounds": "bin_bnds"}
+        coords["bin"] = xr.Variable("bin", np.array(edges[:-1]), attrs)
+        coords["bin_bnds"] = xr.Variable(("bin", "bnds"), np.array(list(pairwise(edges))))
     return coords
 
 

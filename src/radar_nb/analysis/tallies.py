@@ -1,4 +1,4 @@
-"""Sums, extremes and counts of many frames, with few passes over the codes of each.
+"""Sums, sums of squares, extremes and counts of many frames, with few passes over the codes of each.
 
 Frames are added one by one; only a few numbers per cell are kept. Sums are sums of integers, so that the result is
 exact and does not depend on the order of frames or the number of threads.
@@ -34,12 +34,13 @@ class Wanted:
 
     Attributes
     ----------
-    sums, largest, smallest : bool
+    sums, squares, largest, smallest : bool
     thresholds : tuple of float
         Count the frames whose value is not below each threshold.
     """
 
     sums: bool = False
+    squares: bool = False
     largest: bool = False
     smallest: bool = False
     thresholds: tuple[float, ...] = ()
@@ -58,6 +59,9 @@ class Totals:
     valid : ndarray of int32
         Number of frames in which the cell was not missing.
     sums : ndarray of int64
+    squares : tuple of ndarray of int64
+        Sums of the squares of codes, as integers too: those of their lowest 32 bits, and those of the bits above;
+        codes of at most 16 bits have the first alone.
     largest, smallest : ndarray of float32
         Values; minus and plus infinity where no frame was valid.
     above : tuple of ndarray of int32
@@ -68,6 +72,7 @@ class Totals:
     offset: float
     valid: NDArray[np.int32]
     sums: NDArray[np.int64]
+    squares: tuple[NDArray[np.int64], ...]
     largest: NDArray[np.float32]
     smallest: NDArray[np.float32]
     above: tuple[NDArray[np.int32], ...]
@@ -76,9 +81,28 @@ class Totals:
         """Add the statistics of other frames of the same scale and offset, in place."""
         np.maximum(self.largest, other.largest, out=self.largest)
         np.minimum(self.smallest, other.smallest, out=self.smallest)
-        np.add(self.sums, other.sums, out=self.sums)
-        for mine, theirs in zip((self.valid, *self.above), (other.valid, *other.above), strict=True):
-            np.add(mine, theirs, out=mine)
+        for one, more in zip(self._added(), other._added(), strict=True):
+            np.add(one, more, out=one)
+
+    def _added(self) -> tuple[NDArray[Any], ...]:
+        return (self.sums, self.valid, *self.above, *self.squares)
+
+    def deviations(self) -> NDArray[np.float64]:
+        """Return the sum of the squared deviations from the cell's own mean, in the unit's square.
+
+        With codes of at most 16 bits the numerator n * sum(c * c) - sum(c) ** 2 is exact while it is below 2**64,
+        since integers of 64 bits wrap around: the products may be larger.
+        """
+        number = np.maximum(self.valid, 1)
+        if len(self.squares) == 1:
+            squares, sums = (one.astype(np.uint64) for one in (self.squares[0], self.sums))
+            spread = (number.astype(np.uint64) * squares - sums * sums) / number
+        else:
+            low, high = self.squares
+            sums = self.sums.astype(np.float64)
+            spread = np.maximum(low + high * 2.0**32 - sums * sums / number, 0)
+        found: NDArray[np.float64] = spread * self.scale**2
+        return found
 
 
 class Tally(Protocol):
@@ -143,7 +167,9 @@ class FlagTally:
         self._largest = _Statistic(cells, np.maximum, ("u2", "u2"), 0) if wanted.largest else None
         self._smallest = _Statistic(cells, np.minimum, ("u2", "u2"), 0xFFFF) if wanted.smallest else None
         self._above = [_Statistic(cells, np.add, ("u1", "u4"), 0) for _ in wanted.thresholds]
-        singles = (self._sums, self._largest, self._smallest)
+        self._squares = _Statistic(cells, np.add, ("u4", "u8"), 0) if wanted.squares else None
+        self._work = np.empty(cells if wanted.squares else 0, np.uint32)
+        singles = (self._sums, self._squares, self._largest, self._smallest)
         self._statistics = [*(one for one in singles if one is not None), *self._above]
         self._flags = np.empty(cells, np.uint16)
         self._missing = np.empty(cells, np.bool_)
@@ -185,6 +211,7 @@ class FlagTally:
             offset=self._packing.offset,
             valid=valid,
             sums=np.empty(0, np.int64) if self._sums is None else self._sums.total.astype(np.int64),
+            squares=() if self._squares is None else (self._squares.total.astype(np.int64),),
             largest=self._values(self._largest, valid, -np.inf),
             smallest=self._values(self._smallest, valid, np.inf),
             above=tuple(one.total.astype(np.int32) for one in self._above),
@@ -201,6 +228,9 @@ class FlagTally:
         """Add the values of a frame to the group."""
         if self._sums is not None:
             np.add(self._sums.group, counts, out=self._sums.group)
+        if self._squares is not None:
+            np.multiply(counts, counts, out=self._work, dtype=np.uint32)
+            np.add(self._squares.group, self._work, out=self._squares.group)
         if self._largest is not None:
             np.maximum(self._largest.group, counts, out=self._largest.group)
         if self._smallest is not None:
@@ -288,6 +318,35 @@ class _Sum:
         return self._total
 
 
+class _Squares:
+    """Sums of the squares of unsigned integers, or of numbers whose squares are given, in halves of 32 bits."""
+
+    def __init__(self, cells: int, *, halves: int) -> None:
+        self._halves = tuple(np.zeros(cells, np.int64) for _ in range(halves))
+
+    def add(self, counts: NDArray[Any]) -> None:
+        """Add the squares of unsigned integers."""
+        squares = counts.astype(np.uint64)
+        np.multiply(squares, squares, out=squares)
+        if len(self._halves) == 1:
+            np.add(self._halves[0], squares.view(np.int64), out=self._halves[0])
+            return
+        low, high = self._halves
+        low += (squares & np.uint64(0xFFFFFFFF)).view(np.int64)
+        high += (squares >> np.uint64(32)).view(np.int64)
+
+    def add_squares(self, squares: NDArray[np.float64]) -> None:
+        """Add whole numbers."""
+        low, high = self._halves
+        above = np.floor(squares * 2.0**-32)
+        high += above.astype(np.int64)
+        low += (squares - above * 2.0**32).astype(np.int64)
+
+    def end(self) -> tuple[NDArray[np.int64], ...]:
+        """Return the sums."""
+        return self._halves
+
+
 class CodeTally:
     """A tally of codes without flags, of which some mark missing cells, as in HDF5.
 
@@ -321,6 +380,7 @@ class CodeTally:
         self._true = np.empty(cells, np.bool_)
         self._valid = _Count(cells)
         self._sums = _Sum(cells if wanted.sums else 0)
+        self._squares = _Squares(cells, halves=2 if packing.itemsize > 2 else 1) if wanted.squares else None
         self._largest = np.zeros(cells if wanted.largest else 0, packing.dtype)
         self._smallest = np.full(cells if wanted.smallest else 0, self._last, packing.dtype)
         self._above = [_Count(cells) for _ in wanted.thresholds]
@@ -342,6 +402,8 @@ class CodeTally:
             np.maximum(self._largest, work, out=self._largest)
         for one, floor in zip(self._above, self._floors, strict=True):
             one.add(np.greater_equal(work, floor, out=self._true))
+        if self._squares is not None:
+            self._squares.add(np.subtract(work, work > 0, dtype=work.dtype))
         if self._wanted.smallest:
             np.subtract(work, work.dtype.type(1), out=work)  # missing cells become the largest
             np.minimum(self._smallest, work, out=self._smallest)
@@ -357,6 +419,7 @@ class CodeTally:
             offset=self._packing.offset,
             valid=valid,
             sums=self._sums.end() - valid if self._wanted.sums else self._sums.end(),
+            squares=() if self._squares is None else self._squares.end(),
             largest=self._values(largest, missing, -np.inf),
             smallest=self._values(smallest, missing, np.inf),
             above=tuple(one.end() for one in self._above),
@@ -389,6 +452,7 @@ class ValueTally:
         self._floors = [np.float32(value - packing.scale / 2000) for value in wanted.thresholds]
         self._valid = np.zeros(cells, np.int32)
         self._sums = np.zeros(cells if wanted.sums else 0)
+        self._squares = _Squares(cells, halves=2) if wanted.squares else None
         self._largest = np.full(cells if wanted.largest else 0, -np.inf, np.float32)
         self._smallest = np.full(cells if wanted.smallest else 0, np.inf, np.float32)
         self._above = tuple(np.zeros(cells, np.int32) for _ in wanted.thresholds)
@@ -401,6 +465,9 @@ class ValueTally:
             whole = np.rint(data * np.float64(_STEPS))
             whole[missing] = 0
             self._sums += whole  # below 2**53
+        if self._squares is not None:
+            squares = np.square(np.where(missing, 0, data), dtype=np.float64) * _STEPS**2
+            self._squares.add_squares(np.rint(squares))
         if self._wanted.largest:
             np.fmax(self._largest, data, out=self._largest)
         if self._wanted.smallest:
@@ -415,6 +482,7 @@ class ValueTally:
             offset=0.0,
             valid=self._valid,
             sums=self._sums.astype(np.int64),
+            squares=() if self._squares is None else self._squares.end(),
             largest=self._largest,
             smallest=self._smallest,
             above=self._above,

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.analysis.inputs import amount_of, variable_of
+from radar_nb.analysis.order_statistics import Counter, OtherCodes
 from radar_nb.analysis.periods import make_periods
 from radar_nb.analysis.tallies import FRAMES_LIMIT, CodeTally, FlagTally, Tally, Totals, ValueTally, Wanted
 from radar_nb.errors import SettingsError
@@ -19,11 +20,12 @@ from radar_nb.reading.intervals import ends_of, keep_interval
 from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date, datetime
 
     from numpy.typing import NDArray
 
+    from radar_nb.analysis.order_statistics import Asked
     from radar_nb.analysis.periods import Periods
     from radar_nb.analysis.points import Places
     from radar_nb.formats.packing import Packing
@@ -41,33 +43,52 @@ class Results:
     ----------
     stream : FrameStream
     periods : Periods
-    wanted : Wanted
     hows : sequence of str
+    wanted : Wanted
+    asked : Asked
+        Quantiles and a histogram, which `count` finds.
     places : Places or None
         The cells that are processed; None for all.
 
     Attributes
     ----------
     fields : dict of str to ndarray of float32, shape (periods, rows, cols) or (periods, points)
-        For each way to reduce except "count".
+        For each way to reduce that has one number of its own.
     counts : ndarray of int32, shape (periods, thresholds, ...)
+    wet : ndarray of float32, shape (periods, thresholds, ...)
+        Shares of valid intervals.
+    quantiles : ndarray of float32, shape (periods, quantiles, ...)
+    bins : ndarray of int32, shape (periods, bins, ...)
     coverage : ndarray of float32, shape (periods, ...)
     """
 
     def __init__(
-        self, stream: FrameStream, periods: Periods, wanted: Wanted, hows: Sequence[str], places: Places | None
+        self,
+        stream: FrameStream,
+        periods: Periods,
+        hows: Sequence[str],
+        *,
+        wanted: Wanted,
+        asked: Asked,
+        places: Places | None,
     ) -> None:
-        self.periods, self.wanted, self.places = periods, wanted, places
+        self.periods, self.wanted, self.asked, self.places = periods, wanted, asked, places
         self.shape = stream.grid.shape if places is None else (len(places.names),)
         shape = (len(periods.bounds), *self.shape)
         counted = (shape[0], max(1, len(wanted.thresholds)), *self.shape)
         self.fields: dict[str, NDArray[np.float32]] = {
-            how: np.empty(shape, np.float32) for how in hows if how != "count"
+            how: np.empty(shape, np.float32) for how in hows if how in ("sum", "mean", "max", "min", "std", "var")
         }
         self.counts = np.empty(counted if "count" in hows else (0,), np.int32)
+        self.wet = np.empty(counted if "wet_share" in hows else (0,), np.float32)
+        self.quantiles = np.empty((shape[0], len(asked.shares), *self.shape), np.float32)
+        self.bins = np.empty((shape[0], max(0, len(asked.edges) - 1), *self.shape), np.int32)
         self.coverage = np.empty(shape, np.float32)
-        of_frames = periods.of_step[stream.there]
-        self._left = np.bincount(of_frames, minlength=shape[0])
+        self.frames = np.bincount(periods.of_step[stream.there], minlength=shape[0])
+        self._left = self.frames.copy()
+        self._floats = False
+        self._counter: Counter | None = None
+        self._valid = np.empty(0, np.int32)
         self._open: dict[int, dict[tuple[float, float], Totals]] = {}
         self._lock = threading.Lock()
         self._gatherers: list[_Gatherer] = []
@@ -82,6 +103,34 @@ class Results:
         """Add the last totals of all threads."""
         for gatherer in self._gatherers:
             gatherer.end()
+        self._gatherers.clear()
+
+    def count(self, period: int, read: Callable[[Callable[[], Take]], None]) -> None:
+        """Compute everything of one period; `read` passes its frames to takers, once for each call."""
+        cells = int(np.prod(self.shape))
+        self._counter = Counter(cells, int(self.frames[period]), self.asked, floats=self._floats)
+        try:
+            read(self.taker)
+        except OtherCodes:  # frames differ in scale: begin again, and compare values
+            self._floats = True
+            self._gatherers.clear()
+            self._open.pop(period, None)
+            self._left[period] = self.frames[period]
+            self.count(period, read)
+            return
+        self.end()
+        counter = self._counter
+        while counter.turn(self._valid):
+            read(lambda: _Recount(counter, self.places).take)
+        if counter.counts is not None:
+            self.bins[period] = counter.counts.reshape(self.bins.shape[1:])
+        if self.asked.shares:
+            self.quantiles[period] = counter.quantiles.reshape(self.quantiles.shape[1:])
+
+    def see(self, data: NDArray[Any], packing: Packing) -> None:
+        """Count the codes or values of a frame, if quantiles or a histogram are asked for."""
+        if self._counter is not None:
+            self._counter.add(data, packing)
 
     def add(self, period: int, totals: Totals, frames: int) -> None:
         """Add the totals of some frames of a period; the last ones complete it."""
@@ -103,14 +152,19 @@ class Results:
         share = self.coverage[period].reshape(-1)  # a view, as are those below
         np.divide(valid, self.periods.expected[period], out=share, casting="unsafe")
         np.minimum(share, 1, out=share)
-        missing = valid == 0
+        self._valid, missing = valid, valid == 0
         for how, fields in self.fields.items():
             field = fields[period].reshape(-1)
             _reduce(how, totals, valid, field)
             np.copyto(field, np.nan, where=missing)
-        if self.counts.size:
+        if self.counts.size or self.wet.size:
             counts = [sum(parts) for parts in zip(*(one.above for one in totals), strict=True)] or [valid]
-            self.counts[period] = np.reshape(counts, self.counts.shape[1:])
+            if self.counts.size:
+                self.counts[period] = np.reshape(counts, self.counts.shape[1:])
+            for number in range(len(counts) if self.wet.size else 0):
+                share = self.wet[period, number].reshape(-1)
+                np.divide(counts[number], np.maximum(valid, 1), out=share, casting="unsafe")
+                np.copyto(share, np.nan, where=missing)
 
 
 def _reduce(how: str, totals: Sequence[Totals], valid: NDArray[np.int32], out: NDArray[np.float32]) -> None:
@@ -120,6 +174,10 @@ def _reduce(how: str, totals: Sequence[Totals], valid: NDArray[np.int32], out: N
         return
     if how == "min":
         out[:] = functools.reduce(np.minimum, (one.smallest for one in totals))
+        return
+    if how in ("std", "var"):
+        variance = _variance(totals, valid)
+        out[:] = variance if how == "var" else np.sqrt(variance)
         return
     for start in range(0, out.size, _BLOCK):
         cells = slice(start, start + _BLOCK)
@@ -131,6 +189,59 @@ def _reduce(how: str, totals: Sequence[Totals], valid: NDArray[np.int32], out: N
         if how == "mean":
             total /= np.maximum(valid[cells], 1)
         out[cells] = total
+
+
+def _variance(totals: Sequence[Totals], valid: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the mean squared deviation from the mean of all frames.
+
+    Parts of different scales are joined by the deviations of their means (Chan, Golub and LeVeque 1983, Algorithms
+    for computing the sample variance, The American Statistician 37, eq. 2.1, for several parts).
+    """
+    number = np.maximum(valid, 1)
+    spread = functools.reduce(np.add, (one.deviations() for one in totals))
+    if len(totals) > 1:
+        means = [one.sums * one.scale / np.maximum(one.valid, 1) + one.offset for one in totals]
+        mean = sum(of * one.valid for of, one in zip(means, totals, strict=True)) / number
+        for of, one in zip(means, totals, strict=True):
+            spread += one.valid * (of - mean) ** 2
+    found: NDArray[np.float64] = spread / number
+    return found
+
+
+def _kind_of(
+    packing: Packing, way: Weights | None, places: Places | None
+) -> type[FlagTally | CodeTally | ValueTally]:
+    """Return the tally for frames of a packing, which are used as they are or brought to a grid or to points."""
+    if way is None and (places is None or places.weights is None):
+        if packing.flagged and packing.itemsize == 2:
+            return FlagTally
+        if CodeTally.can_take(packing):
+            return CodeTally
+    return ValueTally
+
+
+def _data_of(
+    codes: NDArray[Any], packing: Packing, way: Weights | None, places: Places | None, *, floats: bool
+) -> NDArray[Any]:
+    """Return the codes of the cells that are processed, or their values on the grid or at the points."""
+    data = codes if way is None else way.apply(packing.values(codes))
+    data = data.ravel() if places is None else data[places.cells]
+    if floats:
+        data = packing.values(data) if way is None else data
+        data = data if places is None else places.mean(data)
+    return data
+
+
+class _Recount:
+    """One thread's further pass over frames, for the quantiles alone."""
+
+    def __init__(self, counter: Counter, places: Places | None) -> None:
+        self._counter, self._places = counter, places
+
+    def take(self, step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:  # noqa: ARG002 - as every taker
+        """Count the keys of a frame."""
+        floats = _kind_of(packing, way, self._places) is ValueTally
+        self._counter.add(_data_of(codes, packing, way, self._places, floats=floats), packing)
 
 
 class _Gatherer:
@@ -150,23 +261,14 @@ class _Gatherer:
             self.end()
             self._now = now
             self._tally = self._started(packing, way)
-        places = self._results.places
-        data = codes if way is None else way.apply(packing.values(codes))
-        data = data.ravel() if places is None else data[places.cells]
-        if isinstance(self._tally, ValueTally):
-            data = packing.values(data) if way is None else data
-            data = data if places is None else places.mean(data)
+        floats = isinstance(self._tally, ValueTally)
+        data = _data_of(codes, packing, way, self._results.places, floats=floats)
         cast("Tally", self._tally).add(data)
         self._frames += 1
+        self._results.see(data, packing)
 
     def _started(self, packing: Packing, way: Weights | None) -> Tally:
-        places = self._results.places
-        kind: type[FlagTally | CodeTally | ValueTally] = ValueTally
-        if way is None and (places is None or places.weights is None):
-            if packing.flagged and packing.itemsize == 2:
-                kind = FlagTally
-            elif CodeTally.can_take(packing):
-                kind = CodeTally
+        kind = _kind_of(packing, way, self._results.places)
         if kind not in self._tallies:
             cells = int(np.prod(self._results.shape))
             self._tallies[kind] = kind(cells, self._results.wanted)
@@ -261,7 +363,7 @@ def reduced_name(how: str, like: xr.DataArray) -> str:
     >>> reduced_name("sum", xr.DataArray(0.0, attrs={"long_name": "hourly rain"}))
     'sum of hourly rain'
     """
-    of = {"sum": "sum", "mean": "mean", "max": "maximum", "min": "minimum"}[how]
+    of = {"std": "standard deviation", "var": "variance", "max": "maximum", "min": "minimum"}.get(how, how)
     name = str(like.attrs.get("long_name", like.name))
     return name if of == "sum" and name.startswith("sum of ") else f"{of} of {name}"
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from radar_nb.cli.terminal import Parser
 
+_HOWS = ("sum", "mean", "std", "var", "max", "min", "count", "wet_share", "quantile", "histogram")
+
 # xarray and Matplotlib are imported within functions: other commands start without them
 
 
@@ -40,7 +42,11 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     info = add("info", _info, "List the products, or describe one product, or data on disk.", json=True)
     info.add_argument("source", metavar="PRODUCT|PATH", nargs="*", help="a product, or archives, frames, a cube")
     plot = add("plot", _plot, "Draw a map from archives, frames, a cube, or a file written by accumulate.")
-    accumulate = add("accumulate", _accumulate, "Sum over time, or find means, extremes and counts; write netCDF.")
+    accumulate = add(
+        "accumulate",
+        _accumulate,
+        "Sum over time, or find means, spread, extremes, counts and quantiles; write netCDF.",
+    )
     verify = add("verify", _verify, "Compare forecasts with their analysis, by lead time.", json=True)
     for command in (plot, accumulate, verify):
         command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
@@ -84,7 +90,7 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
             "--lead", metavar="LENGTH", help=f"of forecasts, the lead time {which}, such as 30min"
         )
     accumulate.add_argument("--to", metavar="FILE", required=True, type=user_path, help="netCDF file to write")
-    accumulate.add_argument("--how", nargs="+", default=["sum"], choices=("sum", "mean", "max", "min", "count"),
+    accumulate.add_argument("--how", nargs="+", default=["sum"], choices=_HOWS,
                             help="one or several (sum)")  # fmt: skip
     accumulate.add_argument("--period", metavar="LENGTH", help="such as 1h, 1D, 1M or YS (the whole time)")
     accumulate.add_argument("--min-coverage", metavar="SHARE", type=float, default=0.95,
@@ -96,7 +102,11 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     accumulate.add_argument("--label", choices=("begin", "end"),
                             help="edge that names a period (begin of days, end of hours)")  # fmt: skip
     accumulate.add_argument("--threshold", metavar="VALUE", nargs="+", type=float,
-                            help="with --how count: count intervals of at least this value")  # fmt: skip
+                            help="with --how count or wet_share: least value that is counted")  # fmt: skip
+    accumulate.add_argument("--quantile", metavar="SHARE", nargs="+", type=float,
+                            help="with --how quantile: 0.99 is the value that 1 %% exceed")  # fmt: skip
+    accumulate.add_argument("--bins", metavar="EDGE", nargs="+", type=float,
+                            help="with --how histogram: rising edges of the bins")  # fmt: skip
     accumulate.add_argument("--sums", metavar="WHICH", default="apart",
                             help="of overlapping sums: apart, all, or those ending at HH:MM (apart)")  # fmt: skip
 
@@ -342,8 +352,8 @@ def _accumulate(options: argparse.Namespace) -> int:
         found = rn.accumulate(open_address(source), min_coverage=0, **chosen)
     else:
         how, more = options.how if len(options.how) > 1 else options.how[0], reading_of(options)
-        more |= {"run": options.run, "lead": options.lead}
-        found = reduce(source, how, threshold=options.threshold, sums=options.sums, **chosen, **more)
+        more |= {name: getattr(options, name) for name in ("run", "lead", "sums", "threshold", "quantile", "bins")}
+        found = reduce(source, how, **chosen, **more)
     # float32 counts, since a count is missing, too, where little was measured
     counts = {name: count.astype("float32") for name, count in found.data_vars.items() if count.dtype.kind == "i"}
     ds = with_coverage(found.assign(counts), options.min_coverage)
