@@ -384,6 +384,24 @@ def test_another_quantity_is_refused(quantity: bytes) -> None:
         read_header(small_composite(quantity=quantity))
 
 
+def test_further_fields_are_named_and_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a file with three fields the first is read; one line of the log names the others and their quantities."""
+    plain = small_composite(prodname=b"RH")
+    held = io.BytesIO(plain)
+    with h5py.File(held, "r+") as file:
+        for group in ("dataset1/data2", "dataset2/data1"):
+            file.copy("dataset1/data1", group)
+        file["dataset1/data2/what"].attrs["quantity"] = b"VIL"
+
+    with caplog.at_level("WARNING"):
+        found = [read_composite(held.getvalue()) for _ in range(2)]
+
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "RH hold further fields" in line
+    assert "not read: dataset1/data2 (VIL), dataset2/data1 (ACRR); open them with" in line
+    np.testing.assert_array_equal(found[1].codes, read_composite(plain).codes)
+
+
 def test_a_text_may_have_variable_length() -> None:
     """The standard has texts of fixed length, and h5py writes others unless it is asked."""
     assert read_composite(small_composite(prodname="RW", quantity="ACRR")).header.product == "RW"

@@ -8,6 +8,7 @@ of a run are multiples of 5 minutes: start and end of some products are the seco
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 from contextlib import contextmanager, suppress
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.radolan import Buffer
+
+_log = logging.getLogger(__name__)
 
 QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ", "VIL": "kg m-2", "CLASS": "1"}
 """The supported quantities, and their units in the standard (table 16)."""
@@ -317,6 +320,12 @@ class UntrustedFile:
                 raise self.danger(f"its {path} has {count:,} chunks a field")
         return data
 
+    def others(self) -> tuple[str, ...]:
+        """Return the groups of further fields beside that of `field`, as `dataset1/data2`."""
+        sets = [name for name in self.root if re.fullmatch(r"dataset\d+", name) and self.find(name) is not None]
+        found = [f"{one}/{name}" for one in sets for name in self.find(one) if re.fullmatch(r"data\d+", name)]
+        return tuple(path for path in found if f"{path}/data" != _DATA)
+
     def axis(self, path: str, count: int) -> NDArray[Any]:
         """Return the values of a data set with one dimension; raise before reading one of another length."""
         data = self.field(path)
@@ -452,6 +461,8 @@ def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
             f"holds a field of {' x '.join(map(str, data.shape))} cells ({human_bytes(data.nbytes)}), and "
             f"radar_nb reads at most {human_bytes(limit)} a field of {product}: open it with wradlib"
         )
+    if others := file.others():
+        _name_others(product, tuple(f"{path} ({file.text(f'{path}/what', 'quantity', '?')})" for path in others))
     _check_place(file, data.shape)
     quantity = file.text(what, "quantity")
     if quantity not in QUANTITIES:
@@ -495,6 +506,16 @@ def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
         size=size,
     )
     return header, quantity, packing
+
+
+@lru_cache
+def _name_others(product: str, others: tuple[str, ...]) -> None:
+    """Log once which fields of a product's files are not read."""
+    _log.warning(
+        "files of %s hold further fields, which radar_nb does not read: %s; open them with wradlib or h5py",
+        product,
+        ", ".join(others),
+    )
 
 
 def product_code(name: str) -> str:
