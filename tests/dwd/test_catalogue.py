@@ -690,7 +690,7 @@ def test_a_form_that_is_not_published_is_refused(
         _plan(name, "2020-06", source=source, form=form)  # type: ignore[arg-type] # one is not a form
 
 
-@pytest.mark.parametrize(("name", "instead"), [("PG", "plan WN or HX instead"), ("RQ", "replaced it by RS")])
+@pytest.mark.parametrize(("name", "instead"), [("PG", "choose WN or HX instead"), ("RQ", "replaced it by RS")])
 def test_a_product_that_has_a_successor_names_it(name: str, instead: str) -> None:
     """The error says that PG is published as BUFR today, and RQ no longer."""
     with pytest.raises(CoverageError, match=rf"{name} is not in DWD's archives .*{instead}"):

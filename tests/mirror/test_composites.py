@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gzip
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
 import radar_nb as rn
+from radar_nb.cli.main import main
 from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS, product
-from radar_nb.errors import ArchiveError, CoverageError
+from radar_nb.errors import ArchiveError, CoverageError, NothingFound
 from radar_nb.formats.odim import read_composite
 from radar_nb.formats.radolan import SYNTHETIC, read_frame
-from radar_nb.mirror.archives import make_archives
+from radar_nb.mirror import Mirror
+from radar_nb.mirror.archives import make_archives, make_present
 from radar_nb.mirror.composites import IN_HDF5
 from radar_nb.mirror.frames import synthetic_frames
 
@@ -124,12 +127,28 @@ def test_the_solid_share_is_published_in_tenths_of_percent(tmp_path: Path) -> No
     assert int(ds.RE.isnull().sum()) > 100_000
 
 
-def test_both_refusals_of_bufr_name_the_alternative(tmp_path: Path) -> None:
-    """PG as DWD publishes it today is refused by plan and by open, which name WN and HX."""
-    path = tmp_path / "raa00-pg_bfr26-latest-dwd---bufr"
-    path.write_bytes(b"BUFR" + bytes([0, 0, 52, 4]) + bytes(40) + b"7777")
-
-    with pytest.raises(CoverageError, match=r"publishes it as BUFR, .* plan WN or HX instead"):
-        rn.plan("PG", "2026-11-29")
+def test_bufr_is_refused_on_every_road(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """PG, published and downloaded, is refused by plan, open and commands, each of which names WN and HX."""
+    (published,) = make_present(tmp_path, ["PG"], progress=False)
+    with Mirror(tmp_path) as mirror:
+        address = f"{mirror.url}/{published.relative_to(tmp_path).as_posix()}"
+        path = tmp_path / "data" / published.name
+        path.parent.mkdir()
+        with urlopen(address) as response:  # noqa: S310 - the mirror's own address
+            path.write_bytes(response.read())
+        for ask in (rn.plan, rn.load, rn.sync, rn.wait_for):
+            with pytest.raises(CoverageError, match=r"DWD publishes it as BUFR today, .* choose WN or HX instead"):
+                ask("PG", "2026-11-29T10:00", folder=tmp_path / "data", base_url=mirror.url)
+        assert main(["download", "PG", "2026-11-29", "--base-url", mirror.url, "--folder", str(path.parent)]) == 1
+        assert main(["latest", "PG", "--base-url", mirror.url]) == 1
+    assert main(["plot", str(path)]) == 1
+    assert main(["info", str(path.parent)]) == 1
+    said = capsys.readouterr().err.split("radar-nb: ")[1:]
+    for text in said:
+        assert "WN" in text
+        assert "HX" in text
+    assert len(said) == 4
     with pytest.raises(ArchiveError, match=r"a BUFR file, .* \(PG\) is WN and HX in HDF5"):
         rn.open_dataset(path, progress=False)
+    with pytest.raises(NothingFound, match=r"latest-dwd---bufr was skipped: it is a BUFR file"):
+        rn.open_dataset(path.parent, progress=False)

@@ -271,7 +271,7 @@ def choose_family(
     if not product.families:
         raise CoverageError(
             f"{product.name} is not in DWD's archives known to radar_nb: open files of it with open_dataset"
-            f"{_INSTEAD.get(product.name, '')}"
+            f"{INSTEAD.get(product.name, '')}"
         )
     if months[0] > Month.of(now):
         raise CoverageError(
@@ -295,9 +295,9 @@ def choose_family(
     )
 
 
-_INSTEAD = {
-    "PG": "; of today DWD publishes it as BUFR, which radar_nb does not read: plan WN or HX instead",
-    "RQ": "; DWD has replaced it by RS: plan that instead",
+INSTEAD = {
+    "PG": "; DWD publishes it as BUFR today, which radar_nb does not read: choose WN or HX instead",
+    "RQ": "; DWD has replaced it by RS: choose that instead",
 }
 """What to do about products that were published otherwise once (DWD, notice of 4 August 2025)."""
 

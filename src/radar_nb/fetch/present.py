@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from radar_nb.dwd.archive_names import ERAS
+from radar_nb.dwd.catalogue import INSTEAD
 from radar_nb.dwd.listings import is_cut, parse_listing
 from radar_nb.dwd.products import product
 from radar_nb.errors import (
@@ -283,9 +284,8 @@ def _eras(item: Product) -> tuple[Era, ...]:
     found = [era for era in ERAS if era.product == item.name and era.family == "nrt" and era.alias]
     if not found:
         known = dict.fromkeys(era.product for era in ERAS if era.family == "nrt" and era.alias)
-        raise CoverageError(
-            f"{item.name} has no newest file on the server: choose one of {', '.join(known)}, or plan months of it"
-        )
+        advice = INSTEAD.get(item.name, f": choose one of {', '.join(known)}, or plan months of it")
+        raise CoverageError(f"{item.name} has no newest file on the server{advice}")
     return tuple(sorted(found, key=lambda era: not era.hdf5))
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from radar_nb.dwd.products import Family, Product
     from radar_nb.runtime.progress import Reporter
 
+_BUFR = "PG"
+"""The product that DWD publishes in BUFR."""
 _RECIPE = 1  # increase when the same seed produces different bytes
 _LEVEL = 1  # of gzip: four times faster than the usual 6, and rain is mostly zeros
 
@@ -147,8 +149,8 @@ def make_present(
     root : path
         Takes the place of the server's root.
     products : sequence of str, optional
-        All that synthetic weather can be published as by default. An hour of all in HDF5 took 30 s of a processor
-        (measured 2026-11-30), of which forecasts (RV, RS, WN) took half.
+        All that synthetic weather can be published as by default, and the newest PG, a BUFR without data. An hour of
+        all in HDF5 took 30 s of a processor (measured 2026-11-30), of which forecasts (RV, RS, WN) took half.
     hours : float
         How far back.
     now : datetime.datetime, optional
@@ -173,9 +175,12 @@ def make_present(
     eras = [
         era for era in ERAS if era.family == "nrt" and era.form in forms and era.product in able.get(era.form, ())
     ]
-    names = list(dict.fromkeys(era.product for era in eras)) if products is None else products
+    names = [*dict.fromkeys(era.product for era in eras), _BUFR] if products is None else products
     made: list[Path] = []
     for name in names:
+        if product(name).name == _BUFR:
+            made.append(_publish_bufr(user_path(root), end))
+            continue
         mine = [era for era in eras if era.product == product(name).name]
         if not mine:
             raise CoverageError(
@@ -190,6 +195,26 @@ def make_present(
                 made += make_archives(root, name, first, last, source="nrt", form=era.form, **options)
             expire(local_path(user_path(root), era.folder), era, end - RETENTION)
     return tuple(made)
+
+
+def _publish_bufr(root: Path, end: datetime) -> Path:
+    """Publish PG as DWD does today: in BUFR, of which this is the frame without data, since nothing here reads it.
+
+    Source: WMO, Manual on Codes I.2, FM 94 BUFR, edition 4, sections 0 to 5; 78 is the code of Offenbach, 6 that of
+    radar data. The name is that of a listing of 5 August 2026.
+    """
+    time = end.replace(minute=end.minute // 5 * 5, second=0, microsecond=0)
+    date = time.year.to_bytes(2, "big") + bytes([time.month, time.day, time.hour, time.minute, 0])
+    about = bytes([0, 0, 22, 0, 0, 78, 0, 0, 0, 0, 6, 0, 0, 26, 0]) + date
+    sections = about + bytes([0, 0, 7, 0, 0, 0, 0]) + bytes([0, 0, 4, 0]) + b"7777"
+    data = b"BUFR" + (8 + len(sections)).to_bytes(3, "big") + bytes([4]) + sections
+    for stamp in (f"{time:%y%m%d%H%M}", "latest"):
+        file = Published(
+            local_path(root, f"weather/radar/composite/pg/raa00-pg_bfr26-{stamp}-dwd---bufr"), f"{time}"
+        )
+        if not file.is_done():
+            file.write(lambda opened: opened.write(data))
+    return file.target
 
 
 def expire(folder: Path, era: Era, oldest: datetime) -> None:

@@ -50,7 +50,7 @@ from radar_nb.formats.index import (
 from radar_nb.formats.names import hold_against_name
 from radar_nb.formats.netcdf import is_radklim_name
 from radar_nb.formats.radolan import HEADER_LIMIT, parse_header
-from radar_nb.formats.streams import Blob, sniff
+from radar_nb.formats.streams import Blob, foreign, sniff
 from radar_nb.runtime.files import PART, SIDECAR, frames_folder, user_path
 from radar_nb.runtime.progress import Progress, reporting
 
@@ -231,11 +231,12 @@ def _no_frames(path: str) -> str | None:
     """Return why a file holds no frame, by its head or its first members; None if it may hold some."""
     number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        kind = sniff(os.read(number, _HEAD))
+        head = os.read(number, _HEAD)
     finally:
         os.close(number)
+    kind = sniff(head)
     if kind in {"html", "empty", "unknown"}:
-        return "it is neither a RADOLAN frame nor an archive"
+        return f"it is {foreign(head) or 'neither a RADOLAN frame nor an archive'}"
     reason, file = None, Path(path)
     if kind == "frame" or load_index(file) is not None:
         return None
