@@ -149,8 +149,8 @@ def make_present(
     root : path
         Takes the place of the server's root.
     products : sequence of str, optional
-        All that synthetic weather can be published as by default, and the newest PG, a BUFR without data. An hour of
-        all in HDF5 took 30 s of a processor (measured 2026-11-30), of which forecasts (RV, RS, WN) took half.
+        All that synthetic weather can be published as by default, and the newest PG, a BUFR without data. An hour
+        of all in HDF5 took 30 s of a processor (measured 2026-11-30), of which forecasts (RV, RS, WN) took half.
     hours : float
         How far back.
     now : datetime.datetime, optional
@@ -198,9 +198,9 @@ def make_present(
 
 
 def _publish_bufr(root: Path, end: datetime) -> Path:
-    """Publish PG as DWD does today: in BUFR, of which this is the frame without data, since nothing here reads it.
+    """Publish PG as DWD does today: in BUFR, here without data, since nothing here reads it.
 
-    Source: WMO, Manual on Codes I.2, FM 94 BUFR, edition 4, sections 0 to 5; 78 is the code of Offenbach, 6 that of
+    Source: WMO, Manual on Codes I.2, FM 94 BUFR, edition 4, sections 0 to 5; 78 is the code of Offenbach, 6 of
     radar data. The name is that of a listing of 5 August 2026.
     """
     time = end.replace(minute=end.minute // 5 * 5, second=0, microsecond=0)
