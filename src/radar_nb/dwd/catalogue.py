@@ -269,9 +269,10 @@ def choose_family(
     """
     asked = f"{months[0]} to {months[-1]}" if len(months) > 1 else str(months[0])
     if not product.families:
+        why, choice = INSTEAD.get(product.name, ("", ""))
+        today = f"; {why}: choose {choice}" if why else ""
         raise CoverageError(
-            f"{product.name} is not in DWD's archives known to radar_nb: open files of it with open_dataset"
-            f"{INSTEAD.get(product.name, '')}"
+            f"{product.name} is not in DWD's archives known to radar_nb: open files of it with open_dataset{today}"
         )
     if months[0] > Month.of(now):
         raise CoverageError(
@@ -296,10 +297,10 @@ def choose_family(
 
 
 INSTEAD = {
-    "PG": "; DWD publishes it as BUFR today, which radar_nb does not read: choose WN or HX instead",
-    "RQ": "; DWD has replaced it by RS: choose that instead",
+    "PG": ("DWD publishes it as BUFR today, which radar_nb does not read", "WN or HX instead"),
+    "RQ": ("DWD has replaced it by RS", "RS instead"),
 }
-"""What to do about products that were published otherwise once (DWD, notice of 4 August 2025)."""
+"""What became of products that were published otherwise once, and what to choose (DWD, notice of 4 August 2025)."""
 
 
 def _in_form(product: Product, form: Form | None, source: str) -> tuple[Family, ...]:

@@ -284,8 +284,8 @@ def _eras(item: Product) -> tuple[Era, ...]:
     found = [era for era in ERAS if era.product == item.name and era.family == "nrt" and era.alias]
     if not found:
         known = dict.fromkeys(era.product for era in ERAS if era.family == "nrt" and era.alias)
-        advice = INSTEAD.get(item.name, f": choose one of {', '.join(known)}, or plan months of it")
-        raise CoverageError(f"{item.name} has no newest file on the server{advice}")
+        why, choice = INSTEAD.get(item.name, ("", f"one of {', '.join(known)}, or plan months of it"))
+        raise CoverageError(f"{item.name} has no newest file on the server{why and f'; {why}'}: choose {choice}")
     return tuple(sorted(found, key=lambda era: not era.hdf5))
 
 
