@@ -300,7 +300,7 @@ INSTEAD = {
     "PG": ("DWD publishes it as BUFR today, which radar_nb does not read", "WN or HX instead"),
     "RQ": ("DWD has replaced it by RS", "RS instead"),
 }
-"""What became of products that were published otherwise once, and what to choose (DWD, notice of 4 August 2025)."""
+"""What became of products, and what to choose in their place (DWD, notice of 4 August 2025)."""
 
 
 def _in_form(product: Product, form: Form | None, source: str) -> tuple[Family, ...]:
