@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from radar_nb.runtime.versions import show_versions
     from radar_nb.widgets.app import App
     from radar_nb.widgets.download_panel import DownloadPanel
+    from radar_nb.widgets.explorer.cube_page import cube_page
     from radar_nb.widgets.explorer.widget import Explorer
     from radar_nb.widgets.live import Live
     from radar_nb.widgets.month_picker import MonthPicker
@@ -89,6 +90,7 @@ __all__ = [
     "cite",
     "compare",
     "cube_coverage",
+    "cube_page",
     "design_storm",
     "download",
     "download_async",
@@ -160,6 +162,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "cite": "analysis.citation",
     "compare": "analysis.comparison",
     "cube_coverage": "cube.opening",
+    "cube_page": "widgets.explorer.cube_page",
     "design_storm": "analysis.design_storms",
     "kostra": "analysis.kostra",
     "storm_against_design": "analysis.design_storms",

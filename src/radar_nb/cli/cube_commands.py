@@ -61,6 +61,12 @@ def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -
     series = add("series", _series, "Add the arrangement from which series of few cells are read fast.")
     series.add_argument("--years", type=int, nargs="+", metavar="YEAR", help="by default all that the cube holds")
     series.add_argument("--workers", type=int, metavar="N", help="threads, each of which needs some 200 MB")
+    page = add("page", _page, "Write a web page that plays the cube and answers with series, from any web space.")
+    page.add_argument("--output", metavar="FILE", help="by default index.html in the folder of the cube")
+    page.add_argument(
+        "--url", metavar="URL", help="the cube's address for browsers, unless the page lies beside it"
+    )
+    page.add_argument("--lang", choices=("en", "de"), help="language of the page")
     verify = add(
         "verify", _verify, "Verify a cube: checksums, metadata and coordinates, and values against archives."
     )
@@ -157,6 +163,11 @@ def _repair(options: argparse.Namespace) -> Report:
 
 def _series(options: argparse.Namespace) -> Report:
     return rn.build_series(options.store, years=options.years, workers=options.workers)
+
+
+def _page(options: argparse.Namespace) -> str:
+    path = rn.cube_page(options.store, options.output, url=options.url, lang=options.lang)
+    return f"{path} ({human_bytes(path.stat().st_size)}): put it and the cube into a web space"
 
 
 def _upgrade(options: argparse.Namespace) -> Report:

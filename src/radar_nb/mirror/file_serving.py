@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
-_TYPES = {".tar": "application/x-tar", ".gz": "application/gzip", ".bz2": "application/x-bzip2"}
 _HTML = "text/html; charset=utf-8"
+_TYPES = {".tar": "application/x-tar", ".gz": "application/gzip", ".bz2": "application/x-bzip2", ".html": _HTML}
 _NAME_WIDTH = 50  # of an index page; nginx cuts longer names to 47 characters and "..>"
 
 

@@ -64,6 +64,8 @@ class Mirror:
         that is not hidden: there is no password and no encryption.
     clock : Clock, optional
         The time that responses state; this computer's by default.
+    allow_origin : str, optional
+        Whose pages may read the files in a browser (CORS): an origin, such as "https://example.org", or "*".
 
     Attributes
     ----------
@@ -90,6 +92,7 @@ class Mirror:
         faults: Faults | None = None,
         public: bool = False,
         clock: Clock | None = None,
+        allow_origin: str | None = None,
     ) -> None:
         self.root = user_path(root).resolve()
         if not self.root.is_dir():
@@ -103,7 +106,7 @@ class Mirror:
             )
         self._misbehaviour = Misbehaviour(self.root, faults) if faults else None
         try:
-            self._server = _Server((host, port), self.root, self._misbehaviour, clock or Clock())
+            self._server = _Server((host, port), self.root, self._misbehaviour, clock or Clock(), allow_origin)
         except (OSError, OverflowError) as error:
             raise ServerError(
                 f"the mirror cannot listen on {host}, port {port} ({error}): "
@@ -166,10 +169,16 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = os.name == "posix"  # on Windows it would let two servers share a port
 
     def __init__(
-        self, address: tuple[str, int], root: Path, misbehaviour: Misbehaviour | None, clock: Clock
+        self,
+        address: tuple[str, int],
+        root: Path,
+        misbehaviour: Misbehaviour | None,
+        clock: Clock,
+        allow_origin: str | None,
     ) -> None:
         self.root = root
         self.clock = clock
+        self.allow_origin = allow_origin
         self.misbehaviour = misbehaviour
         self._open: set[socket.socket] = set()
         self._due: dict[socket.socket, float] = {}
@@ -269,6 +278,11 @@ class _Handler(BaseHTTPRequestHandler):
             if self.command != "HEAD" and answer.length:
                 sent = self.connection.sendfile(file, answer.start, answer.length)
                 self.close_connection = self.close_connection or sent < answer.length  # the file has shrunk
+
+    def end_headers(self) -> None:
+        if self.server.allow_origin is not None:
+            self.send_header("Access-Control-Allow-Origin", self.server.allow_origin)
+        super().end_headers()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Return the time for the header `Date`."""

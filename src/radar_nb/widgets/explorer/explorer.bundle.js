@@ -15,8 +15,8 @@ async function inflate(bytes) {
 }
 
 // Decode the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
-async function unpack(bytes, cells) {
-  const words = new Uint16Array(await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
+async function unpack(bytes, cells, plain) {
+  const words = new Uint16Array(plain ? bytes.buffer : await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
   if (!runs) return words.subarray(2);
   const codes = new Uint16Array(cells);
   for (let k = 2, to = 0; k < runs + 2; k++) {
@@ -35,7 +35,7 @@ class FrameCache {
     this.budget = PACKED_BYTES;
     this.underway = 6 * batch; // largest number of requested fields
     this.most = Math.max(4, Math.min(48, Math.floor(OPEN_BYTES / (2 * cells))));
-    this.packed = new Map(); // index -> {bytes, scale, offset, cells}
+    this.packed = new Map(); // index -> {bytes, scale, offset, cells, plain: whether the bytes are words already}
     this.open = new Map(); // index -> field, the last used one at the end
     this.opening = new Map();
     this.asked = new Set();
@@ -51,14 +51,14 @@ class FrameCache {
   known(index) {
     return this.has(index) || this.broken.has(index);
   }
-  take({ index, problem, wet, scale, offset, cells }, bytes, playhead) {
+  take({ index, problem, wet, scale, offset, cells, plain }, bytes, playhead) {
     this.asked.delete(index);
     if (problem) return this.broken.set(index, problem);
     this.wet[index] = wet;
     this.received += bytes.byteLength;
     if (this.packed.has(index)) return;
     // copied, since a message holds several fields and would live as long as one of them
-    this.packed.set(index, { bytes: bytes.slice(), scale, offset, cells });
+    this.packed.set(index, { bytes: bytes.slice(), scale, offset, cells, plain });
     this.bytes += bytes.byteLength;
     while (this.bytes > this.budget && this.packed.size > 1) this.forget(playhead);
   }
@@ -105,9 +105,9 @@ class FrameCache {
     return this.opening.get(index);
   }
   async inflated(index) {
-    const { bytes, scale, offset, cells } = this.packed.get(index);
+    const { bytes, scale, offset, cells, plain } = this.packed.get(index);
     try {
-      const field = { codes: await unpack(bytes, this.cells), scale, offset, cells };
+      const field = { codes: await unpack(bytes, this.cells, plain), scale, offset, cells };
       this.open.set(index, field);
       while (this.open.size > this.most) this.open.delete(this.open.keys().next().value);
       return field;
@@ -344,6 +344,84 @@ const ACTS = Object.assign({}, ...KEYS.map(([, , acts]) => acts));
 function actOf(event) {
   const shifted = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
   return ACTS[shifted] ?? ACTS[event.key.toLowerCase()];
+}
+
+// ---- webspace.js
+// Files of a web space, read whole or in parts by HTTP Range requests.
+const TRIES = 3, TIMEOUT = 60e3; // ms for one request
+
+// What went wrong, as the key of a text and its fields; `again` if another attempt may succeed.
+class Fault extends Error {
+  constructor(key, fields = {}, again = false) {
+    super(key);
+    Object.assign(this, { key, fields, again });
+  }
+  text(texts) {
+    return Object.entries(this.fields).reduce((text, [name, value]) => text.replace(`{${name}}`, value), texts[this.key]);
+  }
+}
+
+class WebSpace {
+  constructor(root) {
+    Object.assign(this, { root, requests: 0, bytes: 0 });
+  }
+  // The bytes from `from` to before `to` of a file, or all of it if it is no larger than `most`; and its time of change.
+  async read(key, { from = 0, to, most = to - from }) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.once(new URL(key, this.root).href, to === undefined ? {} : { Range: `bytes=${from}-${to - 1}` }, most);
+      } catch (error) {
+        if (!error.again || attempt === TRIES) throw error;
+        await new Promise((next) => setTimeout(next, 100 * 4 ** attempt));
+      }
+    }
+  }
+  async once(url, headers, most) {
+    const response = await this.ask(url, { headers });
+    if (headers.Range && response.status !== 206) throw await dropped(response, new Fault("cube_no_range", { url }));
+    const modified = response.headers.get("last-modified"), bytes = new Uint8Array(most), reader = response.body.getReader();
+    let size = 0;
+    try {
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        if (size + part.value.length > most) throw new Fault("cube_too_large", { url });
+        bytes.set(part.value, size);
+        size += part.value.length;
+      }
+    } catch (error) {
+      reader.cancel().catch(() => {});
+      throw error instanceof Fault ? error : unreachable(url);
+    }
+    this.bytes += size;
+    if (headers.Range && size < most) throw unreachable(url);
+    return { bytes: bytes.subarray(0, size), modified };
+  }
+  async ask(url, options) {
+    this.requests += 1;
+    let response;
+    try {
+      // Chromium lets requests for parts of one file wait for each other if it may keep them
+      response = await fetch(url, { ...options, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
+    } catch {
+      throw unreachable(url);
+    }
+    const { status } = response;
+    if (response.ok) return response;
+    if ([403, 404, 410].includes(status)) throw await dropped(response, new Fault("cube_gone", { url, status }));
+    if (status === 416) throw await dropped(response, new Fault("cube_changed", { url }));
+    throw await dropped(response, new Fault("cube_server", { url, status }, status === 429 || status >= 500));
+  }
+  // Bytes of a file, as the server states them now.
+  async size(key) {
+    const response = await this.ask(new URL(key, this.root).href, { method: "HEAD" });
+    return Number(response.headers.get("content-length"));
+  }
+}
+
+const unreachable = (url) => new Fault("cube_unreachable", { url, origin: self.location.origin }, true);
+
+async function dropped(response, fault) {
+  await response.body?.cancel().catch(() => {});
+  return fault;
 }
 
 // ---- map.js
@@ -1018,6 +1096,191 @@ const controls = {
     this.goToTown([name, col, row]);
   },
 };
+
+// ---- shards.js
+// Shards as radar_nb/cube/shards.py writes them: chunks, a note, and an index with a SUM-32C at the end.
+
+const NOTE_ROOM = 16384; // bytes that contain most notes, as there
+const FOOT = 8, SUM = 4, LONGEST_NOTE = 4 << 20, MARK = 0x31626e72; // "rnb1"
+const NEAR = 32768, MOST_BYTES = 64e6; // bytes between parts that one request reads, and of all parts that are read at once
+
+const CASTAGNOLI = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte;
+  for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0x82f63b78 : sum >>> 1;
+  return sum;
+});
+
+// RFC 3720, B.4
+function crc32c(bytes) {
+  let sum = 0xffffffff;
+  for (const byte of bytes) sum = CASTAGNOLI[(sum ^ byte) & 255] ^ (sum >>> 8);
+  return ~sum >>> 0;
+}
+
+// How shards of an array are divided: steps, rows and columns of a shard and of a chunk, and bytes of a code.
+class Layout {
+  constructor({ shape, chunk, itemsize }) {
+    Object.assign(this, { shape, chunk, itemsize });
+    this.grid = shape.map((length, axis) => length / chunk[axis]);
+    this.indexBytes = 16 * this.grid.reduce((a, b) => a * b) + SUM;
+    this.chunkBytes = itemsize * chunk.reduce((a, b) => a * b);
+  }
+  number(t, y, x) {
+    return (t * this.grid[1] + y) * this.grid[2] + x;
+  }
+}
+
+// A shard in a web space: its index and its note are read at once, its chunks on request.
+class ShardFile {
+  constructor(space, key, layout) {
+    Object.assign(this, { space, key, layout });
+  }
+  // `size`: bytes of the file when the page was written; it is asked for if that is no longer true.
+  async open(size) {
+    try {
+      return await this.openAt(size);
+    } catch (error) {
+      if (!["cube_damaged", "cube_changed"].includes(error.key)) throw error;
+      const now = await this.space.size(this.key);
+      if (now === size || !now) throw this.damaged();
+      this.replaced = true;
+      return this.openAt(now);
+    }
+  }
+  damaged() {
+    return new Fault("cube_damaged", { url: new URL(this.key, this.space.root).href });
+  }
+  async openAt(size, room = NOTE_ROOM) {
+    const length = Math.min(size, this.layout.indexBytes + FOOT + room);
+    const { bytes, modified } = await this.space.read(this.key, { from: size - length, to: size });
+    const view = new DataView(bytes.buffer, bytes.byteOffset, length), end = length - this.layout.indexBytes, foot = end - FOOT;
+    if (foot < 0 || view.getUint32(length - SUM, true) !== crc32c(bytes.subarray(end, length - SUM))) throw this.damaged();
+    const note = view.getUint32(foot, true);
+    if (view.getUint32(foot + 4, true) !== MARK || note > LONGEST_NOTE) throw this.damaged();
+    if (note > foot) {
+      if (length === size || room > NOTE_ROOM) throw this.damaged();
+      return this.openAt(size, note);
+    }
+    Object.assign(this, { modified, index: view, end, size, note: await inflateJson(bytes.subarray(foot - note, foot)).catch(() => { throw this.damaged(); }) });
+    return this;
+  }
+  // Offset and length of a chunk; null if it has only fill values.
+  span(number) {
+    const word = (k) => this.index.getUint32(this.end + 16 * number + 4 * k, true), [low, high] = [word(0), word(1)];
+    if (low === 0xffffffff && high === 0xffffffff) return null;
+    const offset = low + 0x100000000 * high, length = word(2) + 0x100000000 * word(3);
+    if (offset + length > this.size || length > this.layout.chunkBytes * 1.01 + 1024) throw this.damaged();
+    return [offset, length];
+  }
+  // The bytes of chunks by their numbers, in as few requests as are sensible.
+  async chunks(numbers) {
+    const wanted = numbers.map((number) => [number, this.span(number)]).filter(([, span]) => span).sort(([, a], [, b]) => a[0] - b[0]);
+    if (wanted.reduce((sum, [, [, length]]) => sum + length, 0) > MOST_BYTES) throw this.damaged();
+    const parts = [], found = new Map();
+    for (const [number, [offset, length]] of wanted) {
+      const last = parts.at(-1);
+      if (last && offset - last.to <= NEAR) last.to = Math.max(last.to, offset + length);
+      else parts.push({ from: offset, to: offset + length, held: [] });
+      parts.at(-1).held.push([number, offset, length]);
+    }
+    await Promise.all(parts.map(async ({ from, to, held }) => {
+      const { bytes, modified } = await this.space.read(this.key, { from, to });
+      if (modified !== this.modified) throw new Fault("cube_changed", { url: new URL(this.key, this.space.root).href });
+      for (const [number, offset, length] of held) found.set(number, bytes.subarray(offset - from, offset - from + length));
+    }));
+    return found;
+  }
+  // The codes of a chunk. The decoder compares Zstandard's checksum, and writes no more than a chunk.
+  decode(decoder, bytes) {
+    const { chunkBytes, itemsize } = this.layout, codes = decoder.decode(bytes, chunkBytes);
+    if (codes.byteLength !== chunkBytes) throw this.damaged();
+    return itemsize === 1 ? codes : new Uint16Array(codes.buffer);
+  }
+}
+
+async function inflateJson(bytes) {
+  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+  const parts = [];
+  let size = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(part.value);
+    size += part.value.length;
+    if (size > LONGEST_NOTE) throw new RangeError("the note inflates without end");
+  }
+  return JSON.parse(await new Blob(parts).text());
+}
+
+// ---- fields.js
+// Fields from chunks: runs of equal codes, as cache.js takes them, in the order of rows.
+
+const LONGEST_RUN = 0xffff, RUNS_ROOM = 256e6; // cells of a run; bytes of the runs of a chunk of time
+
+class RunBuilder {
+  constructor() {
+    [this.words, this.size, this.code, this.cells] = [new Uint16Array(4096), 0, -1, 0];
+  }
+  flush() {
+    for (let left = this.cells; left > 0; left -= LONGEST_RUN) {
+      if (this.size + 2 > this.words.length) {
+        const more = new Uint16Array(2 * this.words.length);
+        more.set(this.words);
+        this.words = more;
+      }
+      this.words[this.size++] = this.code;
+      this.words[this.size++] = Math.min(left, LONGEST_RUN);
+    }
+  }
+  add(code, count) {
+    if (code !== this.code) {
+      this.flush();
+      [this.code, this.cells] = [code, 0];
+    }
+    this.cells += count;
+  }
+  // Rows of a chunk: `codes` from `start` on; `table` translates them.
+  addCodes(codes, start, count, table) {
+    for (let from = start, end = start + count, to; from < end; from = to) {
+      const code = codes[from];
+      for (to = from + 1; to < end && codes[to] === code; ) to++;
+      this.add(table[code], to - from);
+    }
+  }
+  finish() {
+    this.flush();
+    const runs = this.size / 2, found = new Uint16Array(2 + this.size);
+    found.set([runs & 0xffff, runs >>> 16]);
+    for (let k = 0; k < runs; k++) [found[2 + k], found[2 + runs + k]] = [this.words[2 * k], this.words[2 * k + 1]];
+    return found;
+  }
+}
+
+// Visit the runs of a field: code, first cell, and the one after the last.
+function eachRun(words, act) {
+  const runs = words[0] + 0x10000 * words[1];
+  for (let k = 2, from = 0; k < runs + 2; k++) {
+    const to = from + words[k + runs];
+    act(words[k], from, to);
+    from = to;
+  }
+}
+
+// The fields of steps of a chunk of time. Only the chunks of one row of chunks are decoded at a time.
+function buildFields(layout, steps, chunkOf, table) {
+  const [, rows, cols] = layout.chunk, builders = steps.map(() => new RunBuilder());
+  for (let y = 0; y < layout.grid[1]; y++) {
+    const band = Array.from({ length: layout.grid[2] }, (_, x) => chunkOf(y, x));
+    builders.forEach((builder, k) => {
+      for (let row = 0; row < rows; row++) {
+        for (const codes of band) {
+          if (codes) builder.addCodes(codes, (steps[k] * rows + row) * cols, cols, table);
+          else builder.add(NO_VALUE, cols);
+        }
+      }
+    });
+    if (builders.reduce((sum, { words }) => sum + words.byteLength, 0) > RUNS_ROOM) throw new Fault("cube_large_fields");
+  }
+  return builders.map((builder) => builder.finish());
+}
 
 // ---- zones.js
 // Time zones: times are UTC inside and are shown in a zone, whose rules the browser knows.
@@ -2052,7 +2315,7 @@ class Player {
     if (!this.info || (message.edition ?? 0) !== (this.info.edition ?? 0)) return; // fields of other data that were shown before
     const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
     const handlers = {
-      frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
+      frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0], message.plain),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
       rain: () => this.takeRain(message.index), town: () => this.takeTown(message), areas: () => this.takeAreas(message), period: () => this.takePeriod(message), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
@@ -2213,8 +2476,8 @@ class Player {
     this.cache.wish(this.playhead, this.span);
     this.timelineSoon();
   }
-  async takeCoverage(bytes) {
-    const covered = new Uint8Array(await inflate(bytes));
+  async takeCoverage(bytes, plain) {
+    const covered = plain ? bytes : new Uint8Array(await inflate(bytes));
     if (this.closed) return;
     this.map.covered = covered;
     if (!this.playing) this.repaint();
@@ -2353,22 +2616,12 @@ function render({ model, el }) {
 // ---- page.js
 // Replacement of the kernel in an exported page, which contains its fields and answers the explorer's requests.
 
-class PageModel {
-  // Remove the fields from the page, which would hold them twice.
-  static ofPage() {
-    const { info, texts } = JSON.parse(document.getElementById("content").textContent);
-    const frames = [...document.querySelectorAll("script.frame")].map((node) => {
-      const frame = JSON.parse(node.textContent);
-      node.remove();
-      return frame;
-    });
-    return new PageModel(info, texts, frames, document.getElementById("covered").textContent);
-  }
-  constructor(info, texts, frames, covered) {
-    Object.assign(this, { info, texts, frames, covered });
+// What the explorer needs of a widget's model, without a kernel.
+class LocalModel {
+  constructor(info, texts) {
+    Object.assign(this, { info, texts });
     this.heard = new Set();
     this.state = { index: 0, span: [0, info.count - 1], texts };
-    this.stopped = new Set();
   }
   get(name) {
     return this.state[name];
@@ -2385,6 +2638,24 @@ class PageModel {
   }
   answer(message, ...buffers) {
     this.heard.forEach((act) => act(message, buffers));
+  }
+}
+
+class PageModel extends LocalModel {
+  // Remove the fields from the page, which would hold them twice.
+  static ofPage() {
+    const { info, texts } = JSON.parse(document.getElementById("content").textContent);
+    const frames = [...document.querySelectorAll("script.frame")].map((node) => {
+      const frame = JSON.parse(node.textContent);
+      node.remove();
+      return frame;
+    });
+    return new PageModel(info, texts, frames, document.getElementById("covered").textContent);
+  }
+  constructor(info, texts, frames, covered) {
+    super(info, texts);
+    Object.assign(this, { frames, covered });
+    this.stopped = new Set();
   }
   bytes(text) {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -2437,18 +2708,8 @@ class PageModel {
       }
       this.answer({ type: "progress", id: "total", done: index - span[0] + 1, count: span[1] - span[0] + 1 });
     }
-    let low = Infinity, high = -Infinity, least = Infinity;
-    for (let k = 0; k < found.length; k++) {
-      if (!counts[k]) continue;
-      [low, high, least] = [Math.min(low, found[k]), Math.max(high, found[k]), Math.min(least, counts[k])];
-    }
-    const limits = how === "sum" ? this.info.sum_limits.find((of) => high <= of.at(-1)) ?? this.info.sum_limits.at(-1) : this.info.units[0].limits;
-    const offset = Math.min(0, low), scale = Math.max(this.frames[span[0]].scale, (high - offset) / (NO_VALUE - 1));
-    const codes = Uint16Array.from(found, (value, k) => (counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
-    const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
-      .pipeThrough(new CompressionStream("deflate"));
-    const share = Math.min(1, least / (span[1] - span[0] + 1));
-    this.answer({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
+    const { message, bytes } = await totalMessage(found, counts, { how, span, info: this.info, scale: this.frames[span[0]].scale });
+    this.answer(message, bytes);
   }
   rain({ start, span }) {
     const wet = (index) => this.frames[index].wet >= 1e-3; // as in queries.py
@@ -2457,11 +2718,431 @@ class PageModel {
   }
 }
 
+// The answer to a request for a total, and its field: values, and how many fields have one, of each cell.
+async function totalMessage(found, counts, { how, span, info, scale: least }) {
+  let low = Infinity, high = -Infinity, fewest = Infinity;
+  for (let k = 0; k < found.length; k++) {
+    if (!counts[k]) continue;
+    [low, high, fewest] = [Math.min(low, found[k]), Math.max(high, found[k]), Math.min(fewest, counts[k])];
+  }
+  const limits = how === "sum" ? info.sum_limits.find((of) => high <= of.at(-1)) ?? info.sum_limits.at(-1) : info.units[0].limits;
+  const offset = Math.min(0, low), scale = Math.max(least, (high - offset) / (NO_VALUE - 1));
+  const codes = Uint16Array.from(found, (value, k) => (counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
+  const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
+    .pipeThrough(new CompressionStream("deflate"));
+  const message = { type: "total", how, span, scale, offset, limits, least_share: Math.min(1, fewest / (span[1] - span[0] + 1)) };
+  return { message, bytes: new Uint8Array(await new Response(packed).arrayBuffer()) };
+}
+
 function openPage() {
   render({ model: PageModel.ofPage(), el: document.getElementById("explorer") });
 }
 
-// ---- explorer.js
-// The entry: anywidget calls `render`, an exported page calls `openPage`.
+// ---- cube.js
+// The kernel of a page of a cube, in a worker: it reads the cube's shards and answers the explorer's requests.
 
-export default { render, openPage };
+const OPEN_SHARDS = 64, AT_ONCE = 6, DESCRIPTION = 4 << 20; // indexes in memory; chunks of time of a series; bytes
+const WET_SHARE = 1e-3; // as in queries.py
+
+const sorted = (value) => Array.isArray(value) ? value.map(sorted) : value && typeof value === "object" ? Object.fromEntries(Object.keys(value).sort().map((name) => [name, sorted(value[name])])) : value;
+const same = (one, other) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
+const dayText = (day) => new Date(day * DAY).toISOString().slice(0, 10);
+
+class CubeKernel {
+  // cube: what cube_page.py describes; send(message, ...buffers)
+  constructor({ info, cube, texts }, decoder, send) {
+    Object.assign(this, { about: info, cube, texts, decoder, send });
+    this.space = new WebSpace(cube.url);
+    this.layout = new Layout(cube.shards);
+    this.tiles = cube.series && new Layout(cube.series.shards);
+    this.table = Uint16Array.from({ length: 1 << (8 * cube.shards.itemsize) }, (_, code) => code);
+    if (cube.classes) {
+      this.table.fill(cube.classes.length);
+      cube.classes.forEach((code, number) => (this.table[code] = number));
+    }
+    this.table[cube.fill] = NO_VALUE;
+    this.sizes = new Map(cube.days.flatMap(([first, sizes]) => sizes.map((size, k) => [first + k, size])));
+    this.files = new Map(); // key -> promise of a shard, the last used one at the end
+    this.replaced = new Set(); // days that have changed since the page was written
+    this.jobs = new Map();
+    this.wanted = [];
+    this.covered = new Uint8Array(this.layout.shape[1] * this.layout.shape[2]);
+    this.edition = -1;
+  }
+  // ---- requests
+  async ask(question) {
+    const { type, id = type } = question;
+    if (type === "frames") {
+      this.wanted = question.wanted;
+      return this.working || this.work();
+    }
+    if (type === "hello" || type === "year") return this.hello(question.year ?? this.year);
+    const job = Symbol(id);
+    this.jobs.set(id, job);
+    const alive = () => this.jobs.get(id) === job, { edition } = this;
+    if (!["series", "total", "rain"].includes(type)) return;
+    try {
+      await this[type](question, () => alive() && edition === this.edition);
+    } catch (error) {
+      if (alive()) this.answer({ type: "problem", id, text: this.word(error) });
+    }
+  }
+  answer(message, ...buffers) {
+    this.send({ ...message, edition: this.edition }, ...buffers);
+  }
+  word(error) {
+    return error instanceof Fault ? error.text(this.texts) : String(error);
+  }
+  async hello(year) {
+    try {
+      if (!this.checked) await this.check();
+    } catch (error) {
+      return this.send({ type: "info", problem: this.word(error) });
+    }
+    const { steps, every, minute, shifts } = this.cube, years = this.years();
+    this.year = years.includes(year) ? year : years.at(-1);
+    const days = [...this.sizes.keys()].filter((day) => this.yearOf(day) === this.year);
+    [this.first, this.count] = [days[0] * steps, (days.at(-1) - days[0] + 1) * steps];
+    const times = Array.from({ length: this.count }, (_, k) => ((this.first + k) * every + minute) * MINUTE);
+    for (const [slot, length, seconds] of shifts) {
+      for (let k = Math.max(slot, this.first); k < Math.min(slot + length, this.first + this.count); k++) times[k - this.first] += 1000 * seconds;
+    }
+    this.edition += 1;
+    this.jobs.clear();
+    this.wanted = [];
+    this.answer({ type: "info", years, year: this.year, info: { ...this.about, count: this.count, times, batch: this.layout.chunk[0], alone: true, edition: this.edition } });
+    if (this.covers) this.answer({ type: "coverage", plain: true }, this.covered.slice());
+  }
+  years() {
+    return [...new Set([...this.sizes.keys()].map((day) => this.yearOf(day)))];
+  }
+  yearOf(day) {
+    return new Date(day * DAY).getUTCFullYear();
+  }
+  // The description must be that of the cube for which the page was written: all sizes are known from the page.
+  async check() {
+    const { cube } = this, { bytes } = await this.space.read("zarr.json", { most: DESCRIPTION });
+    let described;
+    try {
+      described = JSON.parse(new TextDecoder().decode(bytes)).attributes.radar_nb;
+    } catch {
+      described = null;
+    }
+    const { first } = described ?? {};
+    const alike = Object.entries(cube.described).every(([name, value]) => same(described?.[name], value));
+    if (!alike || !Number.isInteger(first)) throw new Fault("cube_changed", { url: new URL("zarr.json", cube.url).href });
+    [this.begin, this.checked] = [first, true];
+  }
+  // ---- shards
+  opened(key, layout, size) {
+    const found = this.files.get(key) ?? new ShardFile(this.space, key, layout).open(size);
+    this.files.delete(key);
+    this.files.set(key, found);
+    found.catch(() => this.files.delete(key));
+    while (this.files.size > OPEN_SHARDS) this.files.delete(this.files.keys().next().value);
+    return found;
+  }
+  // A day's shard, and how many cells of each frame have data, -1 without a frame.
+  async day(day) {
+    const size = this.sizes.get(day), { cube } = this;
+    if (size === undefined) throw new Fault("cube_never_built", { day: dayText(day) });
+    const file = await this.opened(`${cube.variable}/c.${day - this.begin}.0.0`, this.layout, size);
+    if (!file.valid) {
+      const { note } = file;
+      let bytes;
+      try {
+        bytes = Uint8Array.from(atob(note.valid), (letter) => letter.charCodeAt(0));
+      } catch {
+        throw file.damaged();
+      }
+      if (note.day !== dayText(day) || !["", cube.fingerprint].includes(note.cube ?? "") || bytes.length !== 4 * cube.steps) throw file.damaged();
+      file.valid = new Int32Array(bytes.buffer);
+    }
+    if (file.replaced) this.replaced.add(this.yearOf(day));
+    return file;
+  }
+  // Read and do something with a file; once more if it was replaced between its index and its chunks.
+  async again(act) {
+    try {
+      return await act();
+    } catch (error) {
+      if (error.key !== "cube_changed") throw error;
+      this.files.clear();
+      return act();
+    }
+  }
+  // ---- fields: a slab is the part of a day that a chunk covers in time
+  slabOf(index) {
+    return Math.floor((this.first + index) / this.layout.chunk[0]);
+  }
+  load(slab) {
+    const [length] = this.layout.chunk, day = Math.floor((slab * length) / this.cube.steps), t = slab % this.layout.grid[0];
+    return this.again(async () => {
+      const file = await this.day(day), [, rows, cols] = this.layout.grid;
+      const numbers = Array.from({ length: rows * cols }, (_, k) => t * rows * cols + k);
+      return { file, t, chunks: await file.chunks(numbers) };
+    });
+  }
+  // The frames of a slab: words as cache.js takes them, null without a frame; share of wet cells, and cells with data.
+  frames({ file, t, chunks }) {
+    const { layout, cube } = this, [length] = layout.chunk, { scale, offset, least } = cube;
+    const steps = Array.from({ length }, (_, k) => k).filter((k) => file.valid[t * length + k] >= 0), found = new Array(length).fill(null);
+    const chunkOf = (y, x) => {
+      const bytes = chunks.get(layout.number(t, y, x));
+      return bytes && file.decode(this.decoder, bytes);
+    };
+    const start = Math.ceil(+((least - offset) / scale).toFixed(6));
+    buildFields(layout, steps, chunkOf, this.table).forEach((words, k) => {
+      let cells = 0, wet = 0;
+      eachRun(words, (code, from, to) => {
+        if (code === NO_VALUE) return;
+        cells += to - from;
+        if (code >= start) wet += to - from;
+      });
+      if (cells !== file.valid[t * length + steps[k]]) throw file.damaged();
+      found[steps[k]] = { words, cells, wet: cells ? wet / cells : 0 };
+    });
+    return found;
+  }
+  async work() {
+    this.working = true;
+    let next = null;
+    while (this.wanted.length) {
+      const { edition } = this, slab = this.slabOf(this.wanted[0]);
+      const loading = next?.slab === slab && next.edition === edition ? next.loading : this.load(slab);
+      const later = this.wanted.find((index) => this.slabOf(index) !== slab);
+      next = later === undefined ? null : { slab: this.slabOf(later), edition, loading: this.load(this.slabOf(later)) };
+      next?.loading.catch(() => {}); // reported when it is wanted
+      const [length] = this.layout.chunk, start = slab * length - this.first;
+      try {
+        const loaded = await loading;
+        if (edition !== this.edition) continue;
+        this.post(this.frames(loaded), start);
+      } catch (error) {
+        if (edition === this.edition) this.answer({ type: "frames", frames: this.inside(start, length).map((index) => ({ index, problem: this.word(error) })) });
+      }
+      if (edition === this.edition) this.wanted = this.wanted.filter((index) => this.slabOf(index) !== slab);
+    }
+    this.working = false;
+  }
+  inside(start, length) {
+    return Array.from({ length }, (_, k) => start + k).filter((index) => index >= 0 && index < this.count);
+  }
+  post(frames, start) {
+    const { scale, offset, steps } = this.cube, buffers = [], about = [];
+    frames.forEach((frame, k) => {
+      const index = start + k, slot = this.first + index;
+      if (!frame) {
+        const time = new Date((slot * this.cube.every + this.cube.minute) * MINUTE).toISOString().slice(0, 16).replace("T", " ");
+        return about.push({ index, problem: this.texts.cube_no_frame.replace("{time}", `${time} UTC`) });
+      }
+      about.push({ index, scale, offset, cells: frame.cells, wet: frame.wet, plain: true });
+      buffers.push(new Uint8Array(frame.words.buffer));
+    });
+    this.cover(frames.find(Boolean));
+    this.answer({ type: "frames", frames: about, space: { requests: this.space.requests, bytes: this.space.bytes } }, ...buffers);
+  }
+  cover(frame) {
+    if (!frame) return;
+    let more = false;
+    eachRun(frame.words, (code, from, to) => {
+      if (code === NO_VALUE) return;
+      for (let cell = from; cell < to; cell++) if (!this.covered[cell]) this.covered[cell] = more = 1;
+    });
+    if (!more) return;
+    this.covers = true;
+    this.answer({ type: "coverage", plain: true }, this.covered.slice());
+  }
+  // ---- jobs
+  // The mean of some cells, or a cell's value: from the arrangement for series where less must be decoded there.
+  async series({ id, span, near, cell, polygon }, alive) {
+    const [, rows, cols] = this.layout.shape, cells = polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]];
+    const end = () => this.answer({ type: "series", id, done: true, cells: cells.length });
+    if (!cells.length) return end();
+    if (polygon && this.cube.classes) throw new Fault("cube_classes");
+    const tiles = this.hasSeries() && this.cost(this.tiles, cells) < this.cost(this.layout, cells) ? await this.yearFiles(cells) : null;
+    const layout = tiles ? this.tiles : this.layout, [length] = layout.chunk, origin = tiles ? tiles.first : 0;
+    const one = (index) => Math.floor((this.first + index - origin) / length);
+    const parts = Array.from({ length: one(span[1]) - one(span[0]) + 1 }, (_, k) => one(span[0]) + k).sort((a, b) => Math.abs(a - one(near)) - Math.abs(b - one(near)));
+    const groups = grouped(layout, cells, cols);
+    let place = 0;
+    const worker = async () => {
+      while (place < parts.length && alive()) {
+        const part = parts[place++], from = part * length + origin - this.first;
+        const values = await this.again(() => tiles ? this.partOfYear(tiles, groups, part) : this.partOfDay(groups, part));
+        const first = Math.max(from, span[0]), stop = Math.min(from + length, span[1] + 1);
+        if (alive()) this.answer({ type: "series", id, first, values: values.slice(first - from, stop - from), cells: cells.length });
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    if (alive()) end();
+  }
+  hasSeries() {
+    return this.tiles && this.cube.series.years[this.year] && !this.replaced.has(this.year);
+  }
+  // Codes that must be decoded for some cells, for each step.
+  cost(layout, cells) {
+    return (grouped(layout, cells, this.layout.shape[2]).length * layout.chunkBytes) / layout.chunk[0];
+  }
+  // The shards of the year in which some cells lie; null if one of them is out of date or damaged.
+  async yearFiles(cells) {
+    const { series, variable, fingerprint } = this.cube, [, , cols] = this.layout.shape, { state, first, sizes } = series.years[this.year];
+    const [, height, width] = this.tiles.shape, across = cols / width, files = new Map();
+    const blocks = [...new Set(cells.map((cell) => Math.floor(Math.floor(cell / cols) / height) * across + Math.floor((cell % cols) / width)))];
+    try {
+      for (const block of blocks) {
+        const [row, col] = [Math.floor(block / across), block % across];
+        const file = await this.opened(`series/${this.year}/${variable}/c.0.${row}.${col}`, this.tiles, sizes[block]);
+        if (!same(file.note, { year: this.year, part: [row, col], cube: fingerprint, state })) return null;
+        files.set(block, file);
+      }
+    } catch (error) {
+      if (["cube_damaged", "cube_gone", "cube_changed"].includes(error.key)) return null;
+      throw error;
+    }
+    return { files, first, across };
+  }
+  async partOfDay(groups, part) {
+    const { layout, cube } = this, [length] = layout.chunk, day = Math.floor((part * length) / cube.steps), t = part % layout.grid[0];
+    if (!this.sizes.has(day)) return new Array(length).fill(null);
+    const file = await this.day(day), numbers = groups.map(({ y, x }) => layout.number(t, y, x));
+    const chunks = await file.chunks(numbers);
+    return this.means(file, layout, groups, numbers.map((number) => chunks.get(number)));
+  }
+  async partOfYear({ files, across }, groups, t) {
+    const { tiles } = this, [, high, wide] = tiles.grid, found = [];
+    for (const { y, x } of groups) {
+      const file = files.get(Math.floor(y / high) * across + Math.floor(x / wide)), number = tiles.number(t, y % high, x % wide);
+      found.push([file, (await file.chunks([number])).get(number)]);
+    }
+    return this.means(found[0][0], tiles, groups, found.map(([, bytes]) => bytes));
+  }
+  // The mean of the cells that have data, for each step of a chunk; null if none has.
+  means(file, layout, groups, chunks) {
+    const [length, rows, cols] = layout.chunk, { scale, offset } = this.cube, sums = new Float64Array(length), counts = new Uint32Array(length);
+    groups.forEach(({ cells }, k) => {
+      if (!chunks[k]) return;
+      const codes = file.decode(this.decoder, chunks[k]);
+      for (let step = 0; step < length; step++) {
+        for (const cell of cells) {
+          const code = this.table[codes[step * rows * cols + cell]];
+          if (code !== NO_VALUE) [sums[step], counts[step]] = [sums[step] + code, counts[step] + 1];
+        }
+      }
+    });
+    const { fround } = Math, [slope, start] = [fround(scale), fround(offset)]; // a cell's value is that of Python, in 32 bits
+    return Array.from(sums, (sum, step) => (counts[step] ? fround(fround((sum / counts[step]) * slope) + start) : null));
+  }
+  async total({ how, span }, alive) {
+    const size = this.covered.length, found = new Float64Array(size).fill(how === "sum" ? 0 : -1), counts = new Uint32Array(size), [length] = this.layout.chunk;
+    for (let slab = this.slabOf(span[0]); slab <= this.slabOf(span[1]); slab++) {
+      const start = slab * length - this.first, day = Math.floor((slab * length) / this.cube.steps);
+      const frames = this.sizes.has(day) ? this.frames(await this.load(slab)) : [];
+      if (!alive()) return;
+      frames.forEach((frame, k) => {
+        if (!frame || start + k < span[0] || start + k > span[1]) return;
+        eachRun(frame.words, (code, from, to) => {
+          if (code === NO_VALUE) return;
+          for (let cell = from; cell < to; cell++) {
+            counts[cell] += 1;
+            if (how === "sum") found[cell] += code;
+            else if (code > found[cell]) found[cell] = code;
+          }
+        });
+      });
+      const done = Math.min(start + length, span[1] + 1) - span[0];
+      this.answer({ type: "progress", id: "total", done, count: span[1] - span[0] + 1 });
+    }
+    const { scale, offset } = this.cube;
+    for (let cell = 0; cell < size; cell++) found[cell] = counts[cell] ? found[cell] * scale + (how === "sum" ? counts[cell] : 1) * offset : NaN;
+    const { message, bytes } = await totalMessage(found, counts, { how, span, info: this.about, scale });
+    if (alive()) this.answer(message, bytes);
+  }
+  async rain({ start, span }, alive) {
+    const [length] = this.layout.chunk;
+    let was = true;
+    for (let slab = this.slabOf(Math.max(start, span[0])); slab <= this.slabOf(span[1]); slab++) {
+      const from = slab * length - this.first, day = Math.floor((slab * length) / this.cube.steps);
+      const frames = this.sizes.has(day) ? this.frames(await this.load(slab)) : new Array(length).fill(null);
+      if (!alive()) return;
+      for (let k = Math.max(0, start - from); k < length && from + k <= span[1]; k++) {
+        const wet = Boolean(frames[k]) && frames[k].wet >= WET_SHARE;
+        if (wet && !was) return this.answer({ type: "rain", index: from + k });
+        was = wet;
+      }
+    }
+    this.answer({ type: "rain", index: null });
+  }
+}
+
+// Cells by the chunks in which they lie, with their places in a step of the chunk.
+function grouped(layout, cells, columns) {
+  const [, rows, cols] = layout.chunk, found = new Map();
+  for (const cell of cells) {
+    const [row, col] = [Math.floor(cell / columns), cell % columns], [y, x] = [Math.floor(row / rows), Math.floor(col / cols)], key = `${y} ${x}`;
+    if (!found.has(key)) found.set(key, { y, x, cells: [] });
+    found.get(key).cells.push((row % rows) * cols + (col % cols));
+  }
+  return [...found.values()];
+}
+
+// ---- cube_page.js
+// A page of a cube: the explorer, a worker that answers it from a web space, and a choice of the year.
+
+class CubeModel extends LocalModel {
+  constructor(content, worker) {
+    super({ count: 0 }, content.texts);
+    this.worker = worker;
+    worker.onmessage = ({ data: [message, buffers] }) => this.receive(message, buffers);
+    worker.postMessage({ content });
+  }
+  receive(message, buffers) {
+    if (message.type === "info" && message.info) {
+      this.state.span = [0, message.info.count - 1];
+      this.showYears(message);
+    }
+    if (message.space) this.space = message.space; // requests and bytes so far
+    this.answer(message, ...buffers);
+  }
+  async send(question) {
+    const year = Number(location.hash.slice(1));
+    this.worker.postMessage(question.type === "hello" && year ? { ...question, year } : question);
+  }
+  showYears({ years, year }) {
+    const box = document.getElementById("years");
+    document.title = `${document.title.replace(/ \d{4}$/, "")} ${year}`;
+    box.innerHTML = `<label>${escaped(this.texts.year)} <select>${years.map((one) => `<option${one === year ? " selected" : ""}>${one}</option>`).join("")}</select></label>`;
+    box.hidden = years.length < 2;
+    box.querySelector("select").onchange = ({ target }) => {
+      history.replaceState(null, "", `#${target.value}`);
+      this.worker.postMessage({ type: "year", year: Number(target.value) });
+    };
+  }
+}
+
+// Runs in the page, and again in its worker, which has the same program.
+async function openCube(Decoder) {
+  if (typeof document === "undefined") return listen(Decoder);
+  const content = JSON.parse(document.getElementById("content").textContent);
+  const problem = location.protocol === "file:" && !content.cube.url.includes("://") ? content.texts.cube_file : "";
+  content.cube.url = new URL(content.cube.url, document.baseURI).href;
+  const program = URL.createObjectURL(new Blob([document.getElementById("program").textContent], { type: "text/javascript" }));
+  const model = problem ? new LocalModel({ count: 0 }, content.texts) : new CubeModel(content, new Worker(program, { type: "module" }));
+  if (problem) model.send = async ({ type }) => type === "hello" && model.answer({ type: "info", problem });
+  render({ model, el: document.getElementById("explorer") });
+}
+
+function listen(Decoder) {
+  const decoder = new Decoder(), ready = decoder.init();
+  let kernel = null;
+  self.onmessage = async ({ data }) => {
+    if (data.content) return (kernel = new CubeKernel(data.content, decoder, (message, ...buffers) => self.postMessage([message, buffers], buffers.map(({ buffer }) => buffer))));
+    await ready;
+    kernel.ask(data);
+  };
+}
+
+// ---- explorer.js
+// The entry: anywidget calls `render`, an exported page calls `openPage`, the page of a cube `openCube`.
+
+export default { render, openCube, openPage };

@@ -126,6 +126,8 @@ class FrameSequence:
     class_names : tuple of str
         Of a class product the names of its classes, in the order of their codes; fields hold their numbers, and
         len(class_names) for a code without a name. Empty for a quantity that is measured.
+    class_codes : ndarray of float64
+        The codes of its classes, in the same order.
 
     Raises
     ------
@@ -154,7 +156,7 @@ class FrameSequence:
         self._steps = _steps(self.data)
         self._kept = KeptFields()
         named = class_names(self.data, ())
-        self.class_names, self._classes = tuple(named.values()), np.array(list(named), np.float64)
+        self.class_names, self.class_codes = tuple(named.values()), np.array(list(named), np.float64)
 
     def __len__(self) -> int:
         return int(self.data.sizes[self.along]) if self.along else 1
@@ -235,7 +237,7 @@ class FrameSequence:
 
     def _field(self, field: NDArray[Any]) -> CodedField:
         if self.class_names:
-            return self._numbers_of_classes(field)
+            return self._numbers_ofclass_codes(field)
         if self._steps is None:
             return encode(field)
         scale, offset, fill = self._steps
@@ -246,11 +248,11 @@ class FrameSequence:
             codes = np.where(field == fill, np.uint16(NO_VALUE), codes)
         return CodedField(codes=codes, scale=scale, offset=offset)
 
-    def _numbers_of_classes(self, field: NDArray[Any]) -> CodedField:
+    def _numbers_ofclass_codes(self, field: NDArray[Any]) -> CodedField:
         missing = ~np.isfinite(field) if field.dtype.kind == "f" else field == self.data.attrs.get("_FillValue")
-        numbers = np.searchsorted(self._classes, field)
-        named = self._classes[np.minimum(numbers, len(self._classes) - 1)] == field
-        codes = np.where(missing, NO_VALUE, np.where(named, numbers, len(self._classes))).astype(np.uint16)
+        numbers = np.searchsorted(self.class_codes, field)
+        named = self.class_codes[np.minimum(numbers, len(self.class_codes) - 1)] == field
+        codes = np.where(missing, NO_VALUE, np.where(named, numbers, len(self.class_codes))).astype(np.uint16)
         return CodedField(codes=codes, scale=1.0, offset=0.0)
 
 

@@ -31,6 +31,7 @@ _SUMS = (15, 180, 2880, 30_240, 132_480, 525_600)
 
 _HEAD = """<!doctype html>
 <html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,">
 <title>{title}</title><style>
 :root {{color-scheme: light dark}}
 body {{margin: 16px; background: #fff}}
@@ -41,7 +42,8 @@ body {{margin: 16px; background: #fff}}
   body {{background: #181a1d}}
 }}
 {style}</style></head>
-<body><main id="explorer"></main>
+"""
+_BODY = """<body><main id="explorer"></main>
 <script id="content" type="application/json">{content}</script>
 """
 _FRAME = """<script class="frame" type="application/json">{frame}</script>
@@ -53,7 +55,7 @@ openPage();</script></body></html>
 
 
 def asset(name: str) -> str:
-    """Return the text of a file that browsers load: "explorer.bundle.js" or "explorer.css"."""
+    """Return the text of a file that browsers load, such as "explorer.bundle.js" or "explorer.css"."""
     return files("radar_nb.widgets.explorer").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -84,10 +86,11 @@ def make_page(
         "count": stop - first,
         "times": None if times is None else times[first:stop],
         "alone": True,
-        "sum_limits": [class_limits("mm", minutes, np.empty(0)) for minutes in _SUMS],
+        "sum_limits": sum_limits(),
     }
-    content = _json({"info": {**info, **here}, "texts": Texts(lang).group("explorer")})
-    yield _HEAD.format(lang=lang, title=escape(str(info["title"])), style=asset("explorer.css"), content=content)
+    content = json_text({"info": {**info, **here}, "texts": Texts(lang).group("explorer")})
+    yield page_head(lang, str(info["title"]))
+    yield _BODY.format(content=content)
     covered, size = np.zeros(frames.shape, bool), 0
     for index in range(first, stop):
         (field,) = frames.packed(index, index + 1)
@@ -99,11 +102,22 @@ def make_page(
                 f"a page with {stop - first:,} fields would be larger than {human_bytes(PAGE_LIMIT)}: choose a "
                 f"span of {index - first:,} fields at most"
             )
-        yield _FRAME.format(frame=_json(frame))
+        yield _FRAME.format(frame=json_text(frame))
     yield _TAIL.format(covered=_base64(packed_mask(covered)), script=asset("explorer.bundle.js"))
 
 
-def _json(content: Any) -> str:
+def page_head(lang: Language, title: str) -> str:
+    """Return the head of a page, with the explorer's style."""
+    return _HEAD.format(lang=lang, title=escape(title), style=asset("explorer.css"))
+
+
+def sum_limits() -> list[tuple[float, ...]]:
+    """Return class limits of sums, for short intervals first: a page chooses the first that reach its maximum."""
+    return [class_limits("mm", minutes, np.empty(0)) for minutes in _SUMS]
+
+
+def json_text(content: Any) -> str:
+    """Return content as JSON for a script element."""
     return json.dumps(content, allow_nan=False).replace("<", "\\u003c")
 
 

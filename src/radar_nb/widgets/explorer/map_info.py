@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from radar_nb.dwd.grids import AXES, to_lonlat, to_xy
+from radar_nb.dwd.products import PRODUCTS
 from radar_nb.dwd.radar_sites import FORMER_SITES, SITES
 from radar_nb.geography.lines import ATTRIBUTION, map_lines
 from radar_nb.geography.towns import towns_within
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
 PALETTES = ("radar_nb", "dwd", "viridis", "cividis", "turbo", "gray_r")
 """The first is the default; viridis and cividis are readable with every colour vision."""
+
+_INTERVAL = re.compile(
+    r"^(\d+[- ](minute|hour|day)s?|hourly|daily) "
+    r"| (in|von) (\d+ (minutes|hours|days|Minuten|Stunden|Tagen)|an hour|einer Stunde)",
+    re.IGNORECASE,
+)
+"""How a title states the interval of its fields: that of an attribute, or ours in English or German."""
 
 _RAMP = 256
 
@@ -43,7 +51,7 @@ def map_info(frames: FrameSequence, say: Texts) -> dict[str, Any]:
     """
     data = frames.data
     grid = _Grid(frames)
-    return {
+    info = {
         "name": "" if data.name is None else str(data.name),
         "title": str(data.attrs.get("long_name", data.name)),
         "label": name_label(data),
@@ -68,6 +76,20 @@ def map_info(frames: FrameSequence, say: Texts) -> dict[str, Any]:
         "graticule": grid.graticule(),
         "sites": grid.sites(data.attrs.get("radars")),
     }
+    return info | _titles(info, say)
+
+
+def _titles(info: dict[str, Any], say: Texts) -> dict[str, str]:
+    """Return the title of the fields in the user's words, that of a sum, without an interval, and the rest."""
+    name, title = info["name"], info.pop("label")
+    known, about = PRODUCTS.get(name), title
+    if known and info["title"].lower() == known.title.lower():
+        title = f"{say(f'product.{name}')} ({name})"
+        about = say(f"means.{name}") if known.families else about
+    bare = _INTERVAL.sub("", title)
+    if info["minutes"] is None:  # xarray has computed the values: nobody knows which time they cover
+        title = about = bare
+    return {"title": title[:1].upper() + title[1:], "sum_title": bare[:1].upper() + bare[1:], "about": about}
 
 
 def units(frames: FrameSequence, say: Texts) -> list[dict[str, Any]]:

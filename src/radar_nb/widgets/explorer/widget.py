@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import tempfile
 from contextlib import suppress
 from functools import partial
@@ -14,7 +13,6 @@ import anywidget
 import traitlets
 import xarray as xr
 
-from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.geography.towns import place
 from radar_nb.plots.animation import filming
@@ -40,13 +38,6 @@ if TYPE_CHECKING:
 
     from radar_nb.runtime.language import Texts
     from radar_nb.widgets.explorer.queries import Message, Steps
-
-_INTERVAL = re.compile(
-    r"^(\d+[- ](minute|hour|day)s?|hourly|daily) "
-    r"| (in|von) (\d+ (minutes|hours|days|Minuten|Stunden|Tagen)|an hour|einer Stunde)",
-    re.IGNORECASE,
-)
-"""How a title states the interval of its fields: that of an attribute, or ours in English or German."""
 
 _MOST_CELLS = 1500
 """Cells of a row or column of the picture for pages without widgets; of larger fields it leaves some out."""
@@ -144,7 +135,6 @@ class Explorer(anywidget.AnyWidget):
         self.frames = FrameSequence(select_variable(ds, variable if ours else None))
         with speaking(self._lang):
             self._info = map_info(self.frames, self._texts) | {"source": source_call(data)}
-        self._info |= _titles(self._info, self._texts)
         self._page_source = source_call(data, names_only=True)
         least = self._info["units"][0]["limits"][1 if self.frames.class_names else 0]  # the first class is dry
         self._least = float(least)
@@ -335,19 +325,6 @@ def _town(name: str) -> dict[str, Any]:
     except SettingsError:
         return {"name": name}
     return {"name": found.name, "lon": found.lon, "lat": found.lat}
-
-
-def _titles(info: dict[str, Any], say: Texts) -> dict[str, str]:
-    """Return the title of the fields in the user's words, that of a sum, without an interval, and the rest."""
-    name, title = info["name"], info.pop("label")
-    known, about = PRODUCTS.get(name), title
-    if known and info["title"].lower() == known.title.lower():
-        title = f"{say(f'product.{name}')} ({name})"
-        about = say(f"means.{name}") if known.families else about
-    bare = _INTERVAL.sub("", title)
-    if info["minutes"] is None:  # xarray has computed the values: nobody knows which time they cover
-        title = about = bare
-    return {"title": title[:1].upper() + title[1:], "sum_title": bare[:1].upper() + bare[1:], "about": about}
 
 
 def _open_packed(source: Any, variable: str | None) -> xr.Dataset:

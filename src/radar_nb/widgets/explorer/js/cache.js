@@ -12,8 +12,8 @@ export async function inflate(bytes) {
 }
 
 // Decode the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
-export async function unpack(bytes, cells) {
-  const words = new Uint16Array(await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
+export async function unpack(bytes, cells, plain) {
+  const words = new Uint16Array(plain ? bytes.buffer : await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
   if (!runs) return words.subarray(2);
   const codes = new Uint16Array(cells);
   for (let k = 2, to = 0; k < runs + 2; k++) {
@@ -32,7 +32,7 @@ export class FrameCache {
     this.budget = PACKED_BYTES;
     this.underway = 6 * batch; // largest number of requested fields
     this.most = Math.max(4, Math.min(48, Math.floor(OPEN_BYTES / (2 * cells))));
-    this.packed = new Map(); // index -> {bytes, scale, offset, cells}
+    this.packed = new Map(); // index -> {bytes, scale, offset, cells, plain: whether the bytes are words already}
     this.open = new Map(); // index -> field, the last used one at the end
     this.opening = new Map();
     this.asked = new Set();
@@ -48,14 +48,14 @@ export class FrameCache {
   known(index) {
     return this.has(index) || this.broken.has(index);
   }
-  take({ index, problem, wet, scale, offset, cells }, bytes, playhead) {
+  take({ index, problem, wet, scale, offset, cells, plain }, bytes, playhead) {
     this.asked.delete(index);
     if (problem) return this.broken.set(index, problem);
     this.wet[index] = wet;
     this.received += bytes.byteLength;
     if (this.packed.has(index)) return;
     // copied, since a message holds several fields and would live as long as one of them
-    this.packed.set(index, { bytes: bytes.slice(), scale, offset, cells });
+    this.packed.set(index, { bytes: bytes.slice(), scale, offset, cells, plain });
     this.bytes += bytes.byteLength;
     while (this.bytes > this.budget && this.packed.size > 1) this.forget(playhead);
   }
@@ -102,9 +102,9 @@ export class FrameCache {
     return this.opening.get(index);
   }
   async inflated(index) {
-    const { bytes, scale, offset, cells } = this.packed.get(index);
+    const { bytes, scale, offset, cells, plain } = this.packed.get(index);
     try {
-      const field = { codes: await unpack(bytes, this.cells), scale, offset, cells };
+      const field = { codes: await unpack(bytes, this.cells, plain), scale, offset, cells };
       this.open.set(index, field);
       while (this.open.size > this.most) this.open.delete(this.open.keys().next().value);
       return field;

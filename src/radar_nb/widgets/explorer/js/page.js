@@ -2,22 +2,12 @@
 import { inside, NO_VALUE, unpack, valueOf } from "./cache.js";
 import { render } from "./widget.js";
 
-class PageModel {
-  // Remove the fields from the page, which would hold them twice.
-  static ofPage() {
-    const { info, texts } = JSON.parse(document.getElementById("content").textContent);
-    const frames = [...document.querySelectorAll("script.frame")].map((node) => {
-      const frame = JSON.parse(node.textContent);
-      node.remove();
-      return frame;
-    });
-    return new PageModel(info, texts, frames, document.getElementById("covered").textContent);
-  }
-  constructor(info, texts, frames, covered) {
-    Object.assign(this, { info, texts, frames, covered });
+// What the explorer needs of a widget's model, without a kernel.
+export class LocalModel {
+  constructor(info, texts) {
+    Object.assign(this, { info, texts });
     this.heard = new Set();
     this.state = { index: 0, span: [0, info.count - 1], texts };
-    this.stopped = new Set();
   }
   get(name) {
     return this.state[name];
@@ -34,6 +24,24 @@ class PageModel {
   }
   answer(message, ...buffers) {
     this.heard.forEach((act) => act(message, buffers));
+  }
+}
+
+class PageModel extends LocalModel {
+  // Remove the fields from the page, which would hold them twice.
+  static ofPage() {
+    const { info, texts } = JSON.parse(document.getElementById("content").textContent);
+    const frames = [...document.querySelectorAll("script.frame")].map((node) => {
+      const frame = JSON.parse(node.textContent);
+      node.remove();
+      return frame;
+    });
+    return new PageModel(info, texts, frames, document.getElementById("covered").textContent);
+  }
+  constructor(info, texts, frames, covered) {
+    super(info, texts);
+    Object.assign(this, { frames, covered });
+    this.stopped = new Set();
   }
   bytes(text) {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -86,24 +94,30 @@ class PageModel {
       }
       this.answer({ type: "progress", id: "total", done: index - span[0] + 1, count: span[1] - span[0] + 1 });
     }
-    let low = Infinity, high = -Infinity, least = Infinity;
-    for (let k = 0; k < found.length; k++) {
-      if (!counts[k]) continue;
-      [low, high, least] = [Math.min(low, found[k]), Math.max(high, found[k]), Math.min(least, counts[k])];
-    }
-    const limits = how === "sum" ? this.info.sum_limits.find((of) => high <= of.at(-1)) ?? this.info.sum_limits.at(-1) : this.info.units[0].limits;
-    const offset = Math.min(0, low), scale = Math.max(this.frames[span[0]].scale, (high - offset) / (NO_VALUE - 1));
-    const codes = Uint16Array.from(found, (value, k) => (counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
-    const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
-      .pipeThrough(new CompressionStream("deflate"));
-    const share = Math.min(1, least / (span[1] - span[0] + 1));
-    this.answer({ type: "total", how, span, scale, offset, limits, least_share: share }, new Uint8Array(await new Response(packed).arrayBuffer()));
+    const { message, bytes } = await totalMessage(found, counts, { how, span, info: this.info, scale: this.frames[span[0]].scale });
+    this.answer(message, bytes);
   }
   rain({ start, span }) {
     const wet = (index) => this.frames[index].wet >= 1e-3; // as in queries.py
     for (let i = start + 1; i <= span[1]; i++) if (wet(i) && !wet(i - 1)) return this.answer({ type: "rain", index: i });
     this.answer({ type: "rain", index: null });
   }
+}
+
+// The answer to a request for a total, and its field: values, and how many fields have one, of each cell.
+export async function totalMessage(found, counts, { how, span, info, scale: least }) {
+  let low = Infinity, high = -Infinity, fewest = Infinity;
+  for (let k = 0; k < found.length; k++) {
+    if (!counts[k]) continue;
+    [low, high, fewest] = [Math.min(low, found[k]), Math.max(high, found[k]), Math.min(fewest, counts[k])];
+  }
+  const limits = how === "sum" ? info.sum_limits.find((of) => high <= of.at(-1)) ?? info.sum_limits.at(-1) : info.units[0].limits;
+  const offset = Math.min(0, low), scale = Math.max(least, (high - offset) / (NO_VALUE - 1));
+  const codes = Uint16Array.from(found, (value, k) => (counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
+  const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
+    .pipeThrough(new CompressionStream("deflate"));
+  const message = { type: "total", how, span, scale, offset, limits, least_share: Math.min(1, fewest / (span[1] - span[0] + 1)) };
+  return { message, bytes: new Uint8Array(await new Response(packed).arrayBuffer()) };
 }
 
 export function openPage() {

@@ -91,7 +91,7 @@ export class Player {
     if (!this.info || (message.edition ?? 0) !== (this.info.edition ?? 0)) return; // fields of other data that were shown before
     const views = buffers.map((part) => new Uint8Array(part.buffer ?? part, part.byteOffset ?? 0, part.byteLength));
     const handlers = {
-      frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0]),
+      frames: () => this.takeFrames(message.frames, views), coverage: () => this.takeCoverage(views[0], message.plain),
       series: () => this.takeSeries(message), total: () => this.takeTotal(message, views[0]),
       rain: () => this.takeRain(message.index), town: () => this.takeTown(message), areas: () => this.takeAreas(message), period: () => this.takePeriod(message), problem: () => this.takeProblem(message),
       progress: () => this.say(`${this.texts[message.id]}: ${message.done} / ${message.count}`, "busy", message.id),
@@ -252,8 +252,8 @@ export class Player {
     this.cache.wish(this.playhead, this.span);
     this.timelineSoon();
   }
-  async takeCoverage(bytes) {
-    const covered = new Uint8Array(await inflate(bytes));
+  async takeCoverage(bytes, plain) {
+    const covered = plain ? bytes : new Uint8Array(await inflate(bytes));
     if (this.closed) return;
     this.map.covered = covered;
     if (!this.playing) this.repaint();
