@@ -89,8 +89,7 @@ def make_page(
         "sum_limits": sum_limits(),
     }
     content = json_text({"info": {**info, **here}, "texts": Texts(lang).group("explorer")})
-    yield page_head(lang, str(info["title"]))
-    yield _BODY.format(content=content)
+    yield page_head(lang, str(info["title"])) + _BODY.format(content=content)
     covered, size = np.zeros(frames.shape, bool), 0
     for index in range(first, stop):
         (field,) = frames.packed(index, index + 1)
