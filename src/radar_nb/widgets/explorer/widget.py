@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
-    from radar_nb.runtime.language import Texts
     from radar_nb.widgets.explorer.queries import Message, Steps
 
 _MOST_CELLS = 1500
