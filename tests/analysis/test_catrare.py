@@ -120,7 +120,7 @@ def test_another_form_raises(tmp_path: Path) -> None:
     times = {"Date_START": ["2020-06-13T12:50"], "Date_END": ["2020-06-13T13:50"]}
     numbers = {name: [1.0] for name in ("Event_ID", "Duration", "Area", "Eta", "RRmax", "RRmean", "SRImax")}
     layer = layer_name("W3", "2026.01", "zones")
-    cases = [
+    cases: list[tuple[str, dict[str, list[Any]], tuple[float, float], str | None]] = [
         (layer, times | numbers, (0.0, -4e6), None),
         (layer, times | numbers | {"SRImax": ["-"]}, (0.0, -4e6), None),
         (layer, {**times, **numbers, "RRmax": ["much"]}, (0.0, -4e6), "events without a number in RRmax"),
@@ -144,7 +144,7 @@ def test_another_form_raises(tmp_path: Path) -> None:
     for number, (name, columns, (x, y), message) in enumerate(cases):
         file = local_path(tmp_path / str(number), file_path("W3", "2026.01"))
         file.parent.mkdir(parents=True)
-        write_layers(tmp_path / f"{number}.gdb", {name: table_of_shapes(columns, points_at(np.array([x]), y))})
+        write_layers(tmp_path / f"{number}.gdb", {name: table_of_shapes(columns, points_at(np.array([x]), np.array([y])))})
         with zipfile.ZipFile(file, "w") as archive:
             for path in (tmp_path / f"{number}.gdb").iterdir():
                 archive.write(path, f"a.gdb/{path.name}")

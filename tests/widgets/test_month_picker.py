@@ -88,7 +88,8 @@ def test_whole_months_end_a_choice_of_days() -> None:
 
     assert before is not None
     assert before.span is not None
-    assert (picker.days, picker.value) == (None, (Month(2003, 6),))
+    assert picker.days is None
+    assert picker.value == (Month(2003, 6),)
     assert picker.plan is not None
     assert picker.plan.span is None
     other = MonthPicker("RW", "2003-06-13", base_url=NO_SERVER)

@@ -58,7 +58,8 @@ async def fetch_kept(
     host = urlsplit(url).netloc.rpartition("@")[2].replace(":", "_")
     root = cache_folder() / name.partition("-")[0].lower() / host if folder is None else user_path(folder)
     places = {path: local_path(root, path) for path in paths}
-    found = {path: data for path, place in places.items() if is_whole(data := _stored(place, limit))}
+    stored = {path: _stored(place, limit) for path, place in places.items()}
+    found = {path: data for path, data in stored.items() if is_whole(data)}
     if len(found) < len(places):
         first = places[paths[0]]
         async with connected(1) as connection, claimed_async(first.parent / name.partition("-")[0].lower()):
@@ -66,14 +67,14 @@ async def fetch_kept(
                 if path in found:
                     continue
                 address = f"{url}/{path}"
-                data = await connection.content(address, limit, lambda data: not is_whole(data))
-                if data is None:
+                received = await connection.content(address, limit, lambda data: not is_whole(data))
+                if received is None:
                     raise NotOnServer(
                         f"the server has no {address}: check base_url=, or look whether DWD has moved {name}"
                     )
                 with replacing(place) as file:
-                    file.write(data)
-                found[path] = data
+                    file.write(received)
+                found[path] = received
                 report(Progress(task=name, done=len(found), total=len(places), unit="tables"))
     return {place: found[path] for path, place in places.items()}
 
