@@ -144,7 +144,9 @@ def test_another_form_raises(tmp_path: Path) -> None:
     for number, (name, columns, (x, y), message) in enumerate(cases):
         file = local_path(tmp_path / str(number), file_path("W3", "2026.01"))
         file.parent.mkdir(parents=True)
-        write_layers(tmp_path / f"{number}.gdb", {name: table_of_shapes(columns, points_at(np.array([x]), np.array([y])))})
+        write_layers(
+            tmp_path / f"{number}.gdb", {name: table_of_shapes(columns, points_at(np.array([x]), np.array([y])))}
+        )
         with zipfile.ZipFile(file, "w") as archive:
             for path in (tmp_path / f"{number}.gdb").iterdir():
                 archive.write(path, f"a.gdb/{path.name}")
