@@ -26,14 +26,16 @@ _made: set[Path] = set()
 def make_rain(root: Path, *, whole_month: bool = False) -> None:
     """Make the archives that the notebooks ask for, once for each folder.
 
-    Some ten seconds of work; some minutes for outputs that are to be shown: a day more, and whole months of hours.
+    Some seconds of work; some minutes for outputs that are to be shown: a day more, and whole months of hours.
     """
     if root not in _made:
         with FileLock(root.with_name(f"{root.name}.lock")):  # what another process has made is kept
             make_archives(root, "YW", "2020-06", days=(13, 14) if whole_month else (13,), progress=False)
             make_archives(root, "RW", "2020-06", days=None if whole_month else (13,), progress=False)
-            make_archives(root, "RW", "2020-05", days=None if whole_month else (31,), progress=False)
-            make_archives(root, "RW", "2001-01", days=(1,), progress=False)
+            hours = ("2020-05",) if whole_month else ("2020-05-31T21:50", "2020-05-31T23:50")
+            make_archives(root, "RW", *hours, progress=False)
+            hours = ("2001-01-01",) if whole_month else ("2001-01-01T00:50", "2001-01-01T02:50")
+            make_archives(root, "RW", *hours, progress=False)
         _made.add(root)
 
 

@@ -155,7 +155,7 @@ def by_hand(amount: xr.DataArray, minutes: int, period: Any, floor: int) -> list
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     rainy_fields(),
     st.lists(st.integers(1, 30), min_size=1, max_size=3),
@@ -211,7 +211,7 @@ def coded_rain(draw: st.DrawFn) -> tuple[list[StepBlock], xr.DataArray]:
     return made, rain(np.concatenate(values)[:, None], first="2020-12-31T23:00").YW
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     coded_rain(),
     st.lists(st.integers(1, 30), min_size=1, max_size=3),
@@ -249,7 +249,7 @@ def test_only_amounts_can_be_summed(value: float) -> None:
         moved(series([0, 1, value]), [5])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rainy_fields(), st.integers(1, 6), st.integers(1, 40), st.integers(1, 12), st.sampled_from([1, 3, 12]))
 def test_storms_are_counted_once(amount: xr.DataArray, length: int, floor: int, apart: int, turn: int) -> None:
     """A sum above the threshold counts if none was above it in the time before, across turns and periods."""

@@ -1,8 +1,9 @@
 """Read archives, a cube and crops of it in a process, and again in one that it starts: run as a program.
 
-    python forked_readers.py fork|spawn ARCHIVE CUBE
+    python forked_readers.py fork,spawn ARCHIVE CUBE
 
-It prints "equal" if the other process returns the same sums, and ends with an error if that one hangs.
+For each way to start a process it prints "equal" if the other returns the same sums, and ends with an error if
+that one hangs.
 """
 
 from __future__ import annotations
@@ -33,21 +34,22 @@ def answer(datasets: list[Any], results: Any) -> None:
     results.send(sums(datasets))
 
 
-def main(method: str, archive: str, cube: str) -> None:
-    """Read, have another process read, and compare."""
+def main(methods: str, archive: str, cube: str) -> None:
+    """Read, have other processes read, and compare."""
     datasets: list[Any] = [rn.open_cube(cube, chunks=chunks) for chunks in (None, "auto")]
     datasets += [rn.open_dataset(archive, chunks=chunks, progress=False) for chunks in (None, "auto")]
     datasets.append(Crops(cube, steps=1, size=300).part(0, 2))
     here = sums(datasets)
-    context: Any = multiprocessing.get_context(method)
-    receiving, sending = context.Pipe(duplex=False)
-    other = context.Process(target=answer, args=(datasets, sending), daemon=True)
-    other.start()
-    if not receiving.poll(PATIENCE):
-        other.kill()
-        sys.exit(f"the process started by {method} hangs")
-    sys.stdout.write("equal" if receiving.recv() == here else "different")
-    other.join()
+    for method in methods.split(","):
+        context: Any = multiprocessing.get_context(method)
+        receiving, sending = context.Pipe(duplex=False)
+        other = context.Process(target=answer, args=(datasets, sending), daemon=True)
+        other.start()
+        if not receiving.poll(PATIENCE):
+            other.kill()
+            sys.exit(f"the process started by {method} hangs")
+        sys.stdout.write(f"{method} {'equal' if receiving.recv() == here else 'different'}\n")
+        other.join()
 
 
 if __name__ == "__main__":

@@ -64,15 +64,17 @@ def make_kostra(root: Path | str, *, seed: int = 0) -> tuple[Path, ...]:
 
 
 def _scales(seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the cells of a rectangle around Germany, and a smooth factor for each."""
+    """Return the cells of a rectangle around Germany, and a smooth factor for each, in steps of 0.01."""
     lon, lat = np.meshgrid(np.arange(*_LON, 0.03), np.arange(*_LAT, 0.02))
     cells = np.unique(cells_of(lon, lat))
     row, col = np.divmod(cells, 1000)
     phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, 2)
-    return cells, 1.1 + 0.3 * np.sin(row / 25 + phase[0]) * np.sin(col / 20 + phase[1])
+    return cells, (1.1 + 0.3 * np.sin(row / 25 + phase[0]) * np.sin(col / 20 + phase[1])).round(2)
 
 
 def _table(minutes: int, cells: NDArray[np.int64], scale: NDArray[np.float64]) -> str:
+    """Return a table's text; cells of equal scale have the same row, which is written once."""
+    scale, step = np.unique(scale, return_inverse=True)
     hours = minutes / 60
     y = 1 / np.array(PERIODS, float)  # of a partial series
     depth = (_XI + _ALPHA / _KAPPA * (1 - y**_KAPPA)) * hours / (hours + _THETA) ** _ETA
@@ -80,10 +82,10 @@ def _table(minutes: int, cells: NDArray[np.int64], scale: NDArray[np.float64]) -
     yields = depths * 166.67 / minutes  # l/(s ha)
     spread = np.broadcast_to(10 + 4 * np.log(PERIODS), depths.shape)
     names = [f"{kind}_{period:03d}A" for kind in ("HN", "RN", "UC") for period in PERIODS]
-    line = "%d" + ";%.1f" * len(names)
-    rows = np.column_stack([cells, depths, yields, spread]).tolist()
-    values = "\r\n".join(line % tuple(row) for row in rows)
-    return ";".join(["INDEX_RC", *names]) + "\r\n" + values.replace(".", ",") + "\r\n"
+    rows = np.column_stack([depths, yields, spread]).tolist()
+    texts = [(";%.1f" * len(row) % tuple(row)).replace(".", ",") for row in rows]
+    lines = [f"{cell}{texts[which]}" for cell, which in zip(cells.tolist(), step.tolist(), strict=True)]
+    return "\r\n".join([";".join(["INDEX_RC", *names]), *lines, ""])
 
 
 def _write(file: IO[bytes], minutes: int, text: str) -> None:
