@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
@@ -75,11 +76,20 @@ def _closed_figures() -> Iterator[None]:
         pyplot.close("all")
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield a new path for each test that has no folder of its own: making one costs more than most tests."""
+    base, numbers = tmp_path_factory.mktemp("homes"), itertools.count()
+    return (base / str(number) for number in numbers)
+
+
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _own_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own settings and data folder out of every test, and do not wait for dead servers."""
     for name in ("RADAR_NB_BASE_URL", "RADAR_NB_CONCURRENCY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("RADAR_NB_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("RADAR_NB_CACHE", str(tmp_path / "cache"))
+    own = "tmp_path" in request.fixturenames
+    home = request.getfixturevalue("tmp_path") if own else next(request.getfixturevalue("_homes"))
+    monkeypatch.setenv("RADAR_NB_DATA", str(home / "data"))
+    monkeypatch.setenv("RADAR_NB_CACHE", str(home / "cache"))
     monkeypatch.setattr("radar_nb.fetch.http.PATIENCE", Patience(attempts=3, first_wait=0.001))

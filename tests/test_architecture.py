@@ -90,7 +90,6 @@ HEAVY = ("xarray", "wradlib", "aiohttp", "matplotlib", "ipywidgets", "dask", "pa
 MODULES = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in sorted(SOURCE.rglob("*.py"))}
 """The file of each module, by its name below `radar_nb`: "dwd.months", "dwd.__init__", "errors"."""
 
-every_module = pytest.mark.parametrize("module", MODULES)
 every_room = pytest.mark.parametrize("room", sorted(ALLOWED))
 
 
@@ -199,11 +198,11 @@ def test_a_room_names_its_modules(room: str) -> None:
     assert unnamed == set()
 
 
-@every_module
-def test_only_names_in_a_rooms_all_are_imported_elsewhere(module: str) -> None:
+def test_only_names_in_a_rooms_all_are_imported_elsewhere() -> None:
     """A module that a room's `__all__` does not name is private to the room."""
     hidden = {
-        name
+        (module, name)
+        for module in MODULES
         for name in own_imports(module, types=True)
         if (room := room_of(name)) not in {"", room_of(module)}
         and name.split(".")[1] not in {*importlib.import_module(f"radar_nb.{room}").__all__, "__init__"}
@@ -226,17 +225,18 @@ def test_no_two_public_classes_or_functions_share_a_name() -> None:
 # --- libraries ------------------------------------------------------------------------------------------------
 
 
-@every_module
-def test_each_library_is_imported_only_in_its_own_rooms(module: str) -> None:
+def test_each_library_is_imported_only_in_its_own_rooms() -> None:
     """A library is imported only in the rooms that own it."""
     foreign = {
-        name
+        (module, name)
+        for module in MODULES
         for name in imports(module)
         if name.partition(".")[0] not in sys.stdlib_module_names | {"numpy", "radar_nb"}
         and room_of(module) not in OWNERS.get(name.partition(".")[0], set())
     }
     owned = {
-        name
+        (module, name)
+        for module in MODULES
         for name in imports(module)
         for library, rooms in OWNERS.items()
         if f"{name}.".startswith(f"{library}.") and room_of(module) not in rooms

@@ -107,7 +107,7 @@ def test_storms_are_those_that_exceedance_counts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["count"].isel(duration=0, year=0), counted.RW)
 
 
-@pytest.mark.parametrize("cut", [500, 1000, 1020, 1750])
+@pytest.mark.parametrize("cut", [500, 1008])
 def test_a_longer_series_extends_a_partial_series(cut: int, tmp_path: Path) -> None:
     """Extended within a month, at its end or within a storm, the store equals that of the whole series."""
     extremes(RAIN.isel(time=slice(cut)), store=tmp_path / "a", **WHOLE)
@@ -135,9 +135,10 @@ def test_workers_write_the_same_bytes(tmp_path: Path) -> None:
     for number in range(-4, 4):
         time = np.datetime64("2020-02-01T00:00", "s") + np.timedelta64(5 * number, "m")
         header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
-        codes = np.repeat(np.repeat(rng.integers(0, 300, (60, 60), np.uint16), 15, axis=0), 15, axis=1)
+        codes = np.zeros((900, 900), np.uint16)
+        codes[400:460, 300:360] = rng.integers(0, 300, (60, 60), np.uint16)
         (source / f"{number + 10:02d}").write_bytes(write_frame(header, codes))
-    some = {**WHOLE, "durations": ["5min", "30min"], "threshold": 2.0, "independent": "10min"}
+    some = {**WHOLE, "durations": ["10min"], "threshold": 2.0, "independent": "10min", "peaks": 1}
 
     extremes(source, store=tmp_path / "here", client=False, **some)
     with (

@@ -113,7 +113,7 @@ def test_a_complete_store_is_not_computed_again(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("cut", [500, 1000, 1020, 1500])
+@pytest.mark.parametrize("cut", [500, 1008])
 def test_a_longer_series_extends_a_store(cut: int, tmp_path: Path) -> None:
     """Extended within a month or at its end, the store equals that of the whole series."""
     store_of(tmp_path, RAIN.isel(time=slice(cut)))
@@ -155,12 +155,18 @@ def test_a_year_that_cannot_be_computed_again_raises(tmp_path: Path) -> None:
         ({"source": RAIN.rename(RW="RX")}, "variable RW, not RX"),
     ],
 )
-def test_a_store_of_other_extremes_is_refused(changes: dict[str, Any], text: str, tmp_path: Path) -> None:
+def test_a_store_of_other_extremes_is_refused(changes: dict[str, Any], text: str, whole: Path) -> None:
     """Durations, years, cells or products are never mixed, and the message names what differs."""
-    store_of(tmp_path)
-
     with pytest.raises(SettingsError, match=text):
-        extremes(**{"source": RAIN, "store": tmp_path / "extremes", **WHOLE, **changes})
+        extremes(**{"source": RAIN, "store": whole / "extremes", **WHOLE, **changes})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the store of all hours; read-only."""
+    folder: Path = tmp_path_factory.mktemp("whole")
+    store_of(folder)
+    return folder
 
 
 def test_invalid_requests_leave_no_store(tmp_path: Path) -> None:
@@ -215,8 +221,24 @@ def test_a_killed_call_ends_in_the_same_store(tmp_path: Path) -> None:
     assert [fault for kill in found for fault in kill.faults] == []
 
 
-def _small(tmp_path: Path) -> xr.Dataset:
-    return extremes(hours(days=3, first="2020-06-01T00:50"), ["1h"], store=tmp_path / "store", progress=False)
+def again(folder: Path) -> xr.Dataset:
+    """Compute the small store, or what it lacks."""
+    return extremes(hours(days=3, first="2020-06-01T00:50"), ["1h"], store=folder / "store", progress=False)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a small store; read-only."""
+    folder: Path = tmp_path_factory.mktemp("small")
+    again(folder)
+    return folder
+
+
+@pytest.fixture
+def small(made: Path, tmp_path: Path) -> Path:
+    """Return a folder with a copy of it, to be changed."""
+    shutil.copytree(made / "store", tmp_path / "store")
+    return tmp_path
 
 
 @pytest.mark.parametrize("name", ["request.json", "2020.zarr/.zattrs", "2020.zarr/.zmetadata"])
@@ -225,41 +247,38 @@ def _small(tmp_path: Path) -> xr.Dataset:
     [b"", b"[1]", b"[" * 100_000, b"\xff", b" " * (5 << 20)],
     ids=["empty", "list", "deep", "bytes", "large"],
 )
-def test_damaged_metadata_of_a_store_is_named(name: str, data: bytes, tmp_path: Path) -> None:
+def test_damaged_metadata_of_a_store_is_named(name: str, data: bytes, small: Path) -> None:
     """What is not a description is refused with the file to remove; nothing is computed in its place."""
-    _small(tmp_path)
-    (tmp_path / "store" / name).write_bytes(data)
+    (small / "store" / name).write_bytes(data)
 
     with pytest.raises(
         StorageError, match=r"is damaged, or not of radar_nb .*remove it, and the same call computes"
     ):
-        _small(tmp_path)
+        again(small)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
 @pytest.mark.parametrize("name", ["request.json", "2020.zarr/.zattrs", "2020.zarr/largest/0.0.0"])
-def test_a_pipe_in_a_store_does_not_block(name: str, tmp_path: Path) -> None:
+def test_a_pipe_in_a_store_does_not_block(name: str, small: Path) -> None:
     """Only regular files are opened."""
-    _small(tmp_path)
-    (tmp_path / "store" / name).unlink()
-    os.mkfifo(tmp_path / "store" / name)
+    (small / "store" / name).unlink()
+    os.mkfifo(small / "store" / name)
 
     with pytest.raises(StorageError, match=r"is neither a file nor a folder|it is not a small file"):
-        _small(tmp_path)
+        again(small)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")
 @pytest.mark.parametrize("name", [".months", ".2020.zarr.tmp", ".2020.zarr.old", "2020.zarr"])
-def test_a_link_in_a_store_leads_nowhere(name: str, tmp_path: Path) -> None:
+def test_a_link_in_a_store_leads_nowhere(name: str, small: Path) -> None:
     """Half-written groups are removed, so that a link to another folder would cost its contents."""
-    _small(tmp_path)
-    (outside := tmp_path / "outside" / ".hidden").mkdir(parents=True)
+    (outside := small / "outside" / ".hidden").mkdir(parents=True)
     (outside / "notes").write_text("mine")
-    shutil.rmtree(tmp_path / "store" / "2020.zarr")
-    (tmp_path / "store" / name).symlink_to(tmp_path / "outside")
+    shutil.rmtree(small / "store" / "2020.zarr")
+    (small / "store" / name).symlink_to(small / "outside")
 
     with pytest.raises(StorageError, match="is neither a file nor a folder: remove it"):
-        _small(tmp_path)
+        again(small)
     assert (outside / "notes").read_text() == "mine"
 
 
@@ -271,13 +290,12 @@ def test_a_link_in_a_store_leads_nowhere(name: str, tmp_path: Path) -> None:
         ("valid", {"shape": [3, 5]}),
     ],
 )
-def test_a_group_has_the_sizes_of_its_request(array: str, change: dict[str, Any], tmp_path: Path) -> None:
+def test_a_group_has_the_sizes_of_its_request(array: str, change: dict[str, Any], small: Path) -> None:
     """Another shape or type is refused before a value is read."""
-    _small(tmp_path)
-    path = tmp_path / "store" / "2020.zarr" / ".zmetadata"
+    path = small / "store" / "2020.zarr" / ".zmetadata"
     described = json.loads(path.read_bytes())
     described["metadata"][f"{array}/.zarray"] |= change
     path.write_text(json.dumps(described))
 
     with pytest.raises(StorageError, match=r"2020.zarr is damaged, or not of radar_nb"):
-        _small(tmp_path)
+        again(small)

@@ -71,22 +71,21 @@ def test_every_reader_accepts_harmless_oddities(trials: dict[str, Trial], kind: 
     assert trial.left == (NAME,)
 
 
-@pytest.mark.parametrize("kind", [*HARMLESS, *HOSTILE])
-def test_nothing_outside_is_touched(trials: dict[str, Trial], kind: str) -> None:
+def test_nothing_outside_is_touched(trials: dict[str, Trial]) -> None:
     """Only the target folder changes: names, bytes and times elsewhere stay the same."""
-    assert trials[kind].touched == ()
+    assert {kind: trials[kind].touched for kind in [*HARMLESS, *HOSTILE] if trials[kind].touched} == {}
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_nothing_hidden_or_foreign_is_left(trials: dict[str, Trial], kind: str) -> None:
+def test_nothing_hidden_or_foreign_is_left(trials: dict[str, Trial]) -> None:
     """The target folder has only frames under plain names."""
-    assert [name for name in trials[kind].left if not name.startswith("raa01-")] == []
+    left = [(kind, name) for kind in HOSTILE for name in trials[kind].left]
+
+    assert [one for one in left if not one[1].startswith("raa01-")] == []
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_every_reader_is_quick(trials: dict[str, Trial], kind: str) -> None:
+def test_every_reader_is_quick(trials: dict[str, Trial]) -> None:
     """No archive keeps the processor busy for long."""
-    assert max(trials[kind].seconds.values()) < SECONDS
+    assert {kind: most for kind in HOSTILE if (most := max(trials[kind].seconds.values())) >= SECONDS} == {}
 
 
 def test_memory_is_limited(trials: dict[str, Trial]) -> None:
