@@ -37,7 +37,7 @@ ALLOWED = {
     "plots": {"dwd", "geography", "reading", "runtime"},
     "mirror": {"dwd", "formats", "geography", "runtime"},
     "widgets": {"analysis", "cube", "dwd", "fetch", "formats", "geography", "plots", "reading", "runtime"},
-    "cli": {"analysis", "cube", "dwd", "exports", "fetch", "geography", "mirror", "plots", "runtime"},
+    "cli": {"analysis", "cube", "dwd", "exports", "fetch", "geography", "mirror", "plots", "runtime", "widgets"},
 }
 """The rooms that each room imports from, lazily or not. `radar_nb.errors` and the public API are open to all."""
 

@@ -225,6 +225,18 @@ def test_the_table_converts_to_pandas_and_json(run: Path) -> None:
     assert "<table" in found._repr_html_()
 
 
+def test_answers_at_another_time_are_those_of_that_time(run: Path) -> None:
+    """`at` answers as `nowcast` does with that `now`; from 14 minutes on nothing is dry."""
+    places = {"A": (9.5, 51.5), "B": (12.37, 51.34), "nowhere": (4.5, 46.5)}
+    first = rn.nowcast(places, data=run, now=START)
+
+    for minutes in (0, 7, 40, 200):
+        moment = START + timedelta(minutes=minutes)
+        assert first.at(moment).answers == rn.nowcast(places, data=run, now=moment).answers
+    assert "dry" not in {one.status for one in first.at(START + timedelta(minutes=15)).answers}
+    assert "dry" not in {one.status for one in first.at(START, stale=True).answers}
+
+
 def test_an_old_file_is_unknown_without_now(run: Path) -> None:
     """Without `now=` an old file has the status unknown."""
     assert rn.nowcast((9.5, 51.5), data=run).status == "unknown"

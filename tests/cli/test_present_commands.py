@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,6 +90,30 @@ def test_the_newest_field_is_drawn(server: str, tmp_path: Path, capsys: pytest.C
     assert (tmp_path / "now.png").stat().st_size > 10_000
     assert text.startswith("RV of 20")
     assert json.loads(text[text.index("{") :])["stale"] == 0
+
+
+def test_the_page_of_now_knows_from_when_it_gives_no_all_clear(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`live` writes one page; its answers hold until a time each, and after 14 minutes none of them is dry."""
+    page = tmp_path / "pages" / "now.html"
+    asked = ["live", "--at", "9.5,51.5", "--at", "4.5,46.5", "--past", "10min", "--base-url", server]
+
+    assert main([*asked, "--threshold", "999", "--output", str(page)]) == 0
+
+    found = re.search(r'<script id="content" type="application/json">(.*)</script>', page.read_text("utf-8"))
+    assert found is not None
+    info = json.loads(found[1])["info"]
+    present = info["present"]
+    begin, answers = present["nominal"], present["answers"]
+    assert capsys.readouterr().out.startswith(f"{page}: RV of ")
+    assert (info["timezone"], info["times"][info["boundary"]]) == ("Europe/Berlin", begin)
+    assert [mark["name"] for mark in info["state"]["places"]] == ["9.5,51.5", "4.5,46.5"]
+    assert (present["stale_after"], answers[-1]["until"] - begin) == (14 * 60_000, 120 * 60_000)
+    late = [one["lines"] for before, one in pairwise(answers) if before["until"] > begin + 14 * 60_000]
+    assert [[known for _, known in one["lines"]] for one in answers[:3]] == [[True, False]] * 3
+    assert answers[0]["lines"][0][0].startswith("9.5,51.5: no rain until ")
+    assert {tuple(known for _, known in lines) for lines in late} == {(False, False)}
 
 
 def test_a_place_is_a_town_or_longitude_and_latitude(server: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from radar_nb.widgets.month_calendar import LETTERS
 SOURCE = Path(radar_nb.__file__).parent
 SPEAKERS = {
     "language",
+    "present",
     "animation",
     "app",
     "basemap",

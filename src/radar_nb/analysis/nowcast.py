@@ -161,11 +161,17 @@ class Nowcast:
         of an area; `highest`, its wettest cell; `seen`, the share that is known.
     timezone : str
         In which times are shown; the attributes of answers are UTC.
+    horizon : datetime.timedelta
+        How far it looks.
+    threshold : float
+        mm/h from which it rains.
     """
 
     answers: tuple[Outlook, ...]
     series: xr.Dataset
     timezone: str
+    horizon: timedelta
+    threshold: float
 
     @property
     def status(self) -> Status:
@@ -173,6 +179,31 @@ class Nowcast:
         found = {answer.status for answer in self.answers}
         order: tuple[Status, ...] = ("rain", "unknown", "dry")
         return next(status for status in order if status in found)
+
+    def at(self, now: datetime, *, stale: bool = False) -> Nowcast:
+        """Return the answers of the same forecast at another time, without what falls (`kind`).
+
+        Parameters
+        ----------
+        now : datetime.datetime
+            With time zone.
+        stale : bool
+            Whether a newer forecast should be there, though this one is less than 14 minutes old.
+        """
+        now = now.astimezone(UTC)
+        series, nominal = self.series, _utc(self.series["forecast_reference_time"].values)
+        step = timedelta(minutes=int(series["RV"].attrs["interval_minutes"]))
+        ends = [_utc(end) for end in series["time"].values]
+        minutes = self.horizon // timedelta(minutes=1)
+        steps = Steps(ends=ends, step=step, nominal=nominal, now=now, minutes=minutes)
+        columns = (series[name].to_numpy().astype(np.float64).T for name in ("highest", "RV", "seen"))
+        named = zip(*(series[name].values.tolist() for name in ("place", "lon", "lat")), strict=True)
+        stale = stale or not timedelta(minutes=-10) <= now - nominal <= _FRESH
+        answers = tuple(
+            steps.answer(place=place, highest=highest, mean=mean, seen=seen, threshold=self.threshold, stale=stale)
+            for place, highest, mean, seen in zip(named, *columns, strict=True)
+        )
+        return replace(self, answers=answers)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Iterate over the rows as dictionaries of values, times in UTC."""
@@ -316,18 +347,20 @@ def nowcast(
         raise SeriesError(f"nowcast reads RV, not {fields.name}: leave data= away, or pass a file of RV")
     found = _Where.of(places, grid_of(fields), names)
     amounts = found.read(fields)
-    series = found.series(fields, amounts, step)
-    ends = [_utc(end) for end in series["time"].values]
-    nominal = _utc(ds["forecast_reference_time"].values)
-    steps = Steps(ends=ends, step=timedelta(minutes=step), nominal=nominal, now=moment, minutes=minutes)
-    columns = (series[name].to_numpy().astype(np.float64).T for name in ("highest", "RV", "seen"))
-    answers = tuple(
-        steps.answer(place=place, highest=highest, mean=mean, seen=seen, threshold=threshold, stale=stale)
-        for place, highest, mean, seen in zip(found.named, *columns, strict=True)
+    made = Nowcast(
+        answers=(),
+        series=found.series(fields, amounts, step).assign_coords(
+            forecast_reference_time=ds["forecast_reference_time"]
+        ),
+        timezone=timezone,
+        horizon=timedelta(minutes=minutes),
+        threshold=threshold,
     )
-    if data is None and any(one.raining for one in answers):
-        answers = _with_kinds(answers, found, {"folder": folder, "base_url": base_url, "clock": clock})
-    return Nowcast(answers=answers, series=series, timezone=timezone)
+    answered = made.at(moment, stale=stale)
+    if data is not None or not any(one.raining for one in answered.answers):
+        return answered
+    where = {"folder": folder, "base_url": base_url, "clock": clock}
+    return replace(answered, answers=_with_kinds(answered.answers, found, where))
 
 
 def _with_kinds(answers: tuple[Outlook, ...], found: _Where, where: dict[str, Any]) -> tuple[Outlook, ...]:
@@ -404,11 +437,6 @@ class _Where:
         )
 
     @property
-    def named(self) -> list[tuple[str, float, float]]:
-        """Name, longitude and latitude of each place."""
-        return list(zip(self.names, self.lon.tolist(), self.lat.tolist(), strict=True))
-
-    @property
     def parts(self) -> list[slice]:
         """The cells of each place."""
         stops = [*self.starts[1:].tolist(), self.rows.size]
@@ -446,7 +474,7 @@ class _Where:
 def _forecast(
     data: Any, now: datetime | None, folder: Any, base_url: str | None, clock: Clock
 ) -> tuple[xr.Dataset, datetime, bool]:
-    """Return the newest run along its lead times, what time it is, and whether a newer run should be there."""
+    """Return the newest run along its lead times, what time it is, and whether it is marked as stale."""
     if data is None:
         ds = latest("RV", folder=folder, base_url=base_url, clock=clock, chunks=None)
         moment = now or _iso(ds.attrs["nominal_time"]) + timedelta(seconds=ds.attrs["age_seconds"])
@@ -456,9 +484,7 @@ def _forecast(
     if not is_forecast(ds):
         raise SeriesError("nowcast reads RV with its lead times: leave data= away, or pass a file of RV")
     run = forecast(ds, run="latest") if "prediction_time" in ds.coords else ds
-    age = moment - _utc(run["forecast_reference_time"].values)
-    stale = not timedelta(minutes=-10) <= age <= _FRESH
-    return run, moment.astimezone(UTC), stale or (now is None and bool(ds.attrs.get("stale", 0)))
+    return run, moment.astimezone(UTC), now is None and bool(ds.attrs.get("stale", 0))
 
 
 def _points(places: Any) -> Any:

@@ -120,7 +120,7 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
 
 def add_language(command: Parser) -> None:
     """Add the option that chooses the language of a picture."""
-    command.add_argument("--lang", choices=LANGUAGES, help="language of the picture (RADAR_NB_LANG, else en)")
+    command.add_argument("--lang", choices=LANGUAGES, help="language of what is shown (RADAR_NB_LANG, else en)")
 
 
 def add_reading(command: Parser) -> None:

@@ -52,10 +52,19 @@ def add_present_commands(add: Callable[..., Parser]) -> None:
     nowcast.add_argument("--at", metavar="PLACE", dest="places", action="append", required=True, type=_place,
                          help="a town, or degrees such as 12.37,51.34 (LON,LAT); may be repeated")  # fmt: skip
     nowcast.add_argument("--horizon", metavar="LENGTH", default="2h", help="how far to look (2h)")
-    nowcast.add_argument("--threshold", metavar="RATE", type=float, default=0.12,
-                         help="mm/h from which it rains (0.12)")  # fmt: skip
-    nowcast.add_argument("--timezone", metavar="ZONE", default="Europe/Berlin",
-                         help="in which times are shown (Europe/Berlin)")  # fmt: skip
+    live = add(
+        "live", _live, f"Write the last hours and the next two as a page; exit with {UNKNOWN} if it is stale."
+    )
+    live.add_argument("--output", metavar="FILE", required=True, type=user_path, help="HTML file to write")
+    live.add_argument("--at", metavar="PLACE", dest="places", action="append", type=_place,
+                      help="a town, or LON,LAT; may be repeated")  # fmt: skip
+    live.add_argument("--past", metavar="LENGTH", default="2h", help="how far back (2h)")
+    add_language(live)
+    for command in (nowcast, live):
+        command.add_argument("--threshold", metavar="RATE", type=float, default=0.12,
+                             help="mm/h from which it rains (0.12)")  # fmt: skip
+        command.add_argument("--timezone", metavar="ZONE", default="Europe/Berlin",
+                             help="in which times are shown (Europe/Berlin)")  # fmt: skip
     follow = add("follow", _follow, "Fetch each new file of a product as it comes, until stopped.")
     follow.add_argument("product", metavar="PRODUCT", help="such as RV, RY, RW, HX, HYMECNG")
     follow.add_argument("--keep", metavar="LENGTH", default="48h",
@@ -65,7 +74,7 @@ def add_present_commands(add: Callable[..., Parser]) -> None:
                         help="for a mirror that runs faster: radar-nb mirror --live --speed (1)")  # fmt: skip
     follow.add_argument("--folder", metavar="DIR", type=user_path, help="where to keep files (a cache)")
     follow.add_argument("--base-url", metavar="URL", help="address of the server")
-    for command in (latest, nowcast):
+    for command in (latest, nowcast, live):
         command.add_argument("--folder", metavar="DIR", type=user_path,
                              help="keep files there (a cache of three hours)")  # fmt: skip
         command.add_argument("--base-url", metavar="URL", help="address of the server")
@@ -100,6 +109,24 @@ def _latest(options: argparse.Namespace) -> int:
         field = rn.forecast(ds, lead=options.lead)[name] if "lead_time" in ds.dims else ds[name]
         save_picture(rn.plot(field.isel(time=-1)), options.output, dpi=options.dpi, quiet=options.json)
     return UNKNOWN if facts["stale"] else 0
+
+
+def _live(options: argparse.Namespace) -> int:
+    from radar_nb.widgets.present import write_now_page  # noqa: PLC0415 - widgets are needed for the page alone
+
+    newest = write_now_page(
+        options.output,
+        dict(options.places) if options.places else None,
+        past=options.past,
+        threshold=options.threshold,
+        timezone=options.timezone,
+        lang=options.lang,
+        **_where(options),
+    )
+    stale = ", stale: a newer one should be there" if newest.stale else ""
+    moment, age = human_time(newest.time.replace(tzinfo=None)), human_duration(abs(newest.age.total_seconds()))
+    say(f"{options.output}: RV of {moment}, {age} old{stale}")
+    return UNKNOWN if newest.stale else 0
 
 
 def _follow(options: argparse.Namespace) -> int:

@@ -7,20 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-import numpy as np
-import xarray as xr
 
 from radar_nb.analysis.nowcast import nowcast
-from radar_nb.dwd.grids import GRIDS, to_xy
 from radar_nb.errors import RadarNbError
 from radar_nb.fetch.following import Follower
-from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.background import Job
 from radar_nb.runtime.clock import Clock, duration_of
 from radar_nb.runtime.language import load_texts
 from radar_nb.runtime.wording import human_duration
 from radar_nb.runtime.zones import find_zone
 from radar_nb.widgets.explorer.widget import Explorer
+from radar_nb.widgets.present import PRODUCT, answer_text, first_view, past_and_forecast
 from radar_nb.widgets.wording import error_text, line
 
 if TYPE_CHECKING:
@@ -28,11 +25,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    import xarray as xr
+
     from radar_nb.analysis.nowcast import Nowcast
 
-_PRODUCT = "RV"
-_GRID = "de1200-wgs84"
 _LOOK = 5.0  # seconds between two looks at the age: a stale or lost server is seen well within a minute
+_SILENT = 60_000  # ms without a word of the kernel after which the page says so
 _SPARE = timedelta(hours=1)  # of files that are kept beyond those that are shown
 
 
@@ -99,7 +97,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self._timezone, self._zone = timezone, find_zone(timezone)
         self._clock = clock or Clock()
         self.follower = Follower(
-            _PRODUCT,
+            PRODUCT,
             keep=self._past + _SPARE,
             backfill=self._past,
             folder=folder,
@@ -120,7 +118,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     def __repr__(self) -> str:
         # shown in a notebook that was not run yet
         past = human_duration(self._past.total_seconds())
-        return f"Live: {_PRODUCT}, the last {past} and the next two hours (run the cell to see it)"
+        return f"Live: {PRODUCT}, the last {past} and the next two hours (run the cell to see it)"
 
     @property
     def status(self) -> str:
@@ -139,7 +137,7 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
             stale = self.follower.is_stale(newest)
             local = newest.astimezone(self._zone)
             age = max(0.0, (self.follower.now - newest).total_seconds())
-            text = say("live.age", product=_PRODUCT, time=f"{local:%H:%M %Z}", age=say.time(age))
+            text = say("live.age", product=PRODUCT, time=f"{local:%H:%M %Z}", age=say.time(age))
             lines.append(line(text, "warning" if stale else "plain"))
             if stale:
                 lines.append(line(say("live.stale"), "warning"))
@@ -179,6 +177,8 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     async def _look(self) -> None:
         while True:
             self.refresh()
+            if self.explorer is not None:
+                self.explorer.send({"type": "alive"})
             await asyncio.sleep(_LOOK / self._clock.speed)
 
     async def _show(self, came: Path) -> None:
@@ -189,10 +189,14 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
             self._problem = error_text(error, self._say)
             return
         self._problem, self._shown = "", newest
-        facts: dict[str, Any] = {"boundary": boundary, "timezone": self._timezone}
+        facts: dict[str, Any] = {
+            "boundary": boundary,
+            "timezone": self._timezone,
+            "heartbeat": _SILENT,
+        }
         if self.explorer is None:
             self.explorer = Explorer(data, lang=self._say.language)
-            self.explorer.tell(autoplay=self._play, state=self._marks(boundary), **facts)
+            self.explorer.tell(autoplay=self._play, state=first_view(self.answers, boundary), **facts)
             self.explorer.index = boundary
             self._stage.children = [self.explorer]
         else:
@@ -204,47 +208,20 @@ class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         """Return the analyses of the past and the newest run as a series, and the number of the last analysis."""
         stored = self.follower.stored()
         path = came if newest is None else stored.get(newest, came)
-        past = [str(file) for time, file in stored.items() if newest and newest - self._past <= time <= newest]
-        run = open_dataset(path, run="latest", chunks={"time": 1}, progress=False)[_PRODUCT]
+        past = [file for time, file in stored.items() if newest and newest - self._past <= time <= newest]
+        run, fields, boundary = past_and_forecast(path, past)
         if self._places is not None:
-            now = self.follower.now
-            self.answers = nowcast(self._places, data=run.to_dataset(), now=now, timezone=self._timezone)
-        was = open_dataset(past or str(path), lead="0min", chunks={"time": 1}, progress=False)[_PRODUCT]
-        issued = ["forecast_reference_time", "lead_time", "source"]
-        parts = [part.drop_vars(issued, errors="ignore") for part in (was, run.isel(time=slice(1, None)))]
-        return xr.concat(parts, "time"), was.sizes["time"] - 1
-
-    def _marks(self, boundary: int) -> dict[str, Any]:
-        """Return the first view: the present, and the places as marks."""
-        if self.answers is None:
-            return {}
-        grid = GRIDS[_GRID]
-        lon, lat = (np.array([getattr(one, axis) for one in self.answers.answers]) for axis in ("lon", "lat"))
-        x, y = to_xy(lon, lat, grid.earth)
-        rows, cols = np.rint((y - grid.y0) / grid.cell).astype(int), np.rint((x - grid.x0) / grid.cell).astype(int)
-        cells = [{"cell": [row, col]} for row, col in zip(rows.tolist(), cols.tolist(), strict=True)]
-        return {"index": boundary, "unit": 0, "chosen": None, "palette": "radar_nb", "places": cells}
+            self.answers = nowcast(self._places, data=run, now=self.follower.now, timezone=self._timezone)
+        return fields, boundary
 
     def _answer(self) -> None:
         """Show what is known of the places; from a stale forecast no all-clear."""
         if self.answers is None:
             return
-        lines = []
-        for one in self.answers.answers:
-            key: str = "unknown" if self.status != "fresh" and one.status == "dry" else one.status
-            if key == "rain":
-                key = "rain_now" if one.raining else "rain_from"
-            end = one.clears or one.ends
-            text = self._say(
-                f"live.{key}",
-                time=self._clock_text(one.starts),
-                until=f" {self._say('live.until', time=self._clock_text(end))}" if end else "",
-                end=self._clock_text(one.until),
-                peak=self._say.number(f"{one.peak or 0:.1f}"),
-            )
-            lines.append(line(f"{one.place}: {text}", "warning" if key == "unknown" else "plain"))
+        lost = self.status != "fresh"
+        found = self.answers.at(self.follower.now, stale=lost).answers
+        lines = [
+            line(answer_text(one, self._say, self._zone), "warning" if one.status == "unknown" else "plain")
+            for one in found
+        ]
         self._list.value = "".join(lines)
-
-    def _clock_text(self, moment: datetime | None) -> str:
-        """Return the local time of day, empty if there is none."""
-        return "" if moment is None else f"{moment.astimezone(self._zone):%H:%M}"

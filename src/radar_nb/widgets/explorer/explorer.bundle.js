@@ -489,6 +489,7 @@ class RadarMap {
     [this.rows, this.cols] = info.shape;
     this.projection = new Projection(info.grid);
     this.canvas = stage.querySelector(".rnb-field");
+    this.canvas.hidden = true; // black until it is painted
     this.over = stage.querySelector(".rnb-over");
     this.credit = stage.querySelector(".rnb-credit");
     [this.canvas.width, this.canvas.height] = [this.cols, this.rows]; // a pixel is a cell; the page scales it
@@ -531,7 +532,11 @@ class RadarMap {
         pixels[to] = code !== NO_VALUE ? table[code] : !covered || covered[from] ? gap : outside;
       }
     }
+    this.draw();
+  }
+  draw() {
     this.paper.putImageData(this.image, 0, 0);
+    this.canvas.hidden = false;
   }
   setOpacity(share) {
     this.opacity = share;
@@ -543,7 +548,7 @@ class RadarMap {
   }
   blank() {
     this.pixels.fill(abgr(this.tones.gap));
-    this.paper.putImageData(this.image, 0, 0);
+    this.draw();
   }
   holds(col, row) {
     return col >= 0 && row >= 0 && col < this.cols && row < this.rows;
@@ -1743,6 +1748,51 @@ class Chart {
   }
 }
 
+// ---- present.js
+// How old the shown forecast is, and what it says of places: computed here, since a page may be opened late.
+
+const LOOK = 5000; // ms between two looks at the clock
+const EARLY = 10 * MINUTE; // a forecast from further ahead is one of a wrong clock
+
+class Present {
+  constructor(player) {
+    Object.assign(this, { player, info: player.info, texts: player.texts, box: player.$(".rnb-present") });
+    this.zone = new Zone(this.info.timezone ?? "UTC", this.texts.locale);
+    const timer = setInterval(() => this.look(), LOOK), { signal } = player.ended;
+    signal.addEventListener("abort", () => clearInterval(timer));
+    document.addEventListener("visibilitychange", () => this.look(), { signal }); // timers rest while a page is hidden
+    this.look();
+  }
+  look() {
+    const lines = this.info.present ? this.forecast(Date.now(), this.info.present) : this.silence(Date.now());
+    const html = lines.map(([text, kind]) => `<p class="${kind}">${escaped(text)}</p>`).join("");
+    this.player.root.classList.toggle("rnb-old", lines.some(([, kind]) => kind === "rnb-stale"));
+    if (this.html !== html) this.box.innerHTML = this.html = html;
+    this.box.hidden = !html;
+  }
+  // The age of the forecast by this computer's clock, and the answers that hold now.
+  forecast(now, { product, nominal, stale_after, answers }) {
+    const age = now - nominal, early = age < -EARLY, old = age > stale_after, { texts } = this;
+    const time = timeText(this.zone.local(nominal)), today = timeText(this.zone.local(now)).slice(0, 10) === time.slice(0, 10);
+    const stated = texts.age.replace("{product}", product).replace("{time}", `${today ? time.slice(11) : time} ${this.zone.word(nominal)}`);
+    const lines = [[stated.replace("{age}", this.length(age)), early || old ? "rnb-stale" : ""]];
+    if (early || old) lines.push([early ? texts.clock_wrong : texts.stale, "rnb-stale"]);
+    const holding = (early ? null : answers.find(({ until }) => now < until)) ?? answers.at(-1);
+    return [...lines, ...holding.lines.map(([text, known]) => [text, known ? "" : "rnb-unknown"])];
+  }
+  // A kernel that has said nothing for a minute follows no server.
+  silence(now) {
+    const quiet = now - this.player.heard;
+    return quiet > this.info.heartbeat ? [[this.texts.unheard.replace("{age}", this.length(quiet)), "rnb-stale"]] : [];
+  }
+  length(ms) {
+    const minutes = Math.floor(Math.abs(ms) / MINUTE), { texts } = this, sign = ms < 0 && minutes ? "-" : "";
+    if (minutes < 120) return `${sign}${minutes} min`;
+    if (minutes < 48 * 60) return `${sign}${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+    return `${sign}${Math.floor(Math.abs(ms) / (24 * HOUR))} ${texts.days}`;
+  }
+}
+
 // ---- layout.js
 // The explorer's HTML.
 
@@ -1770,6 +1820,7 @@ const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_coverage"]]
 
 function layout(info, t) {
   return `
+<section class="rnb-present" role="status" aria-live="polite" hidden></section>
 <header><h2 title="${escaped(`${info.about} ${info.credit}`)}">${escaped(info.title)}</h2><div class="rnb-when"><output class="rnb-time"></output>${info.times ? `<select class="rnb-tz" aria-label="${escaped(t.zone)}" title="${escaped(t.zone)}">${options(zoneNames(info.timezone).map((name) => [name, name]), info.timezone ?? "UTC")}</select>` : ""}</div></header>
 <div class="rnb-body" style="--rnb-aspect:${info.shape[1] / info.shape[0]}">${stageHtml(info, t)}
   <aside>${legendHtml(info, t)}${seriesHtml(info, t)}</aside>
@@ -2310,6 +2361,7 @@ class Player {
   receive(message, buffers) {
     clearTimeout(this.silence);
     this.noAnswer = false;
+    this.heard = Date.now();
     if (message.view !== undefined && message.view !== this.view) return; // the request of another view
     if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
     if (!this.info || (message.edition ?? 0) !== (this.info.edition ?? 0)) return; // fields of other data that were shown before
@@ -2371,6 +2423,7 @@ class Player {
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
     this.restore(info.state ?? { ...this.model.get("view_state"), index });
+    if (info.present || info.heartbeat) this.present = new Present(this);
     if (info.autoplay) this.play(true);
   }
   // Show other data in the place of those shown: the view, its places, its field and whether it plays stay.

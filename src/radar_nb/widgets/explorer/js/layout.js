@@ -27,6 +27,7 @@ export const GROUNDS = [["dry", "dry"], ["gap", "no_data"], ["outside", "no_cove
 
 export function layout(info, t) {
   return `
+<section class="rnb-present" role="status" aria-live="polite" hidden></section>
 <header><h2 title="${escaped(`${info.about} ${info.credit}`)}">${escaped(info.title)}</h2><div class="rnb-when"><output class="rnb-time"></output>${info.times ? `<select class="rnb-tz" aria-label="${escaped(t.zone)}" title="${escaped(t.zone)}">${options(zoneNames(info.timezone).map((name) => [name, name]), info.timezone ?? "UTC")}</select>` : ""}</div></header>
 <div class="rnb-body" style="--rnb-aspect:${info.shape[1] / info.shape[0]}">${stageHtml(info, t)}
   <aside>${legendHtml(info, t)}${seriesHtml(info, t)}</aside>

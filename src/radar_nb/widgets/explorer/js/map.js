@@ -63,6 +63,7 @@ export class RadarMap {
     [this.rows, this.cols] = info.shape;
     this.projection = new Projection(info.grid);
     this.canvas = stage.querySelector(".rnb-field");
+    this.canvas.hidden = true; // black until it is painted
     this.over = stage.querySelector(".rnb-over");
     this.credit = stage.querySelector(".rnb-credit");
     [this.canvas.width, this.canvas.height] = [this.cols, this.rows]; // a pixel is a cell; the page scales it
@@ -105,7 +106,11 @@ export class RadarMap {
         pixels[to] = code !== NO_VALUE ? table[code] : !covered || covered[from] ? gap : outside;
       }
     }
+    this.draw();
+  }
+  draw() {
     this.paper.putImageData(this.image, 0, 0);
+    this.canvas.hidden = false;
   }
   setOpacity(share) {
     this.opacity = share;
@@ -117,7 +122,7 @@ export class RadarMap {
   }
   blank() {
     this.pixels.fill(abgr(this.tones.gap));
-    this.paper.putImageData(this.image, 0, 0);
+    this.draw();
   }
   holds(col, row) {
     return col >= 0 && row >= 0 && col < this.cols && row < this.rows;

@@ -9,6 +9,7 @@ import { digitsOf, escaped, number, timeText } from "./format.js";
 import { GROUNDS, icon, layout, legendRow } from "./layout.js";
 import { css, RadarMap, rampColour } from "./map.js";
 import { places } from "./places.js";
+import { Present } from "./present.js";
 import { timeline } from "./timeline.js";
 import { totals } from "./totals.js";
 import { Zone } from "./zones.js";
@@ -86,6 +87,7 @@ export class Player {
   receive(message, buffers) {
     clearTimeout(this.silence);
     this.noAnswer = false;
+    this.heard = Date.now();
     if (message.view !== undefined && message.view !== this.view) return; // the request of another view
     if (message.type === "info") return message.problem ? this.refuse(message.problem) : this.open(message.info);
     if (!this.info || (message.edition ?? 0) !== (this.info.edition ?? 0)) return; // fields of other data that were shown before
@@ -147,6 +149,7 @@ export class Player {
     this.setSpan(...(this.model.get("span") ?? this.span));
     this.seek(index);
     this.restore(info.state ?? { ...this.model.get("view_state"), index });
+    if (info.present || info.heartbeat) this.present = new Present(this);
     if (info.autoplay) this.play(true);
   }
   // Show other data in the place of those shown: the view, its places, its field and whether it plays stay.
