@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from radar_nb.analysis.citation import cite
     from radar_nb.analysis.comparison import compare
     from radar_nb.analysis.design_storms import design_storm, storm_against_design
+    from radar_nb.analysis.event_catalogue import heavy_rain_catalogue
     from radar_nb.analysis.events import events
     from radar_nb.analysis.extremes import annual_maxima
     from radar_nb.analysis.kostra import kostra
@@ -104,6 +105,7 @@ __all__ = [
     "extremes",
     "follow",
     "forecast",
+    "heavy_rain_catalogue",
     "kostra",
     "latest",
     "latest_async",
@@ -173,6 +175,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "export_grid": "exports.grid_files",
     "follow": "reading.following",
     "forecast": "reading.forecasts",
+    "heavy_rain_catalogue": "analysis.event_catalogue",
     "latest": "reading.present",
     "latest_async": "reading.present",
     "load": "reading.opening",

@@ -6,11 +6,10 @@ Start with `api` (the public functions) and `inputs` (what counts as a source, a
 either, `stored_groups` opens what is stored. `periods` assigns intervals to hours, days and months, `blocks` reads
 long series, `points` and `areas` decide which cells answer for a place. Heavy rain: `moving_sums` (windows,
 `peaks`), `extremes` (maxima, thresholds; `stored_extremes` for decades), `return_levels` (`likelihood` fits),
-`kostra`, `catrare`, `storms`, `events`, `design_storms`. `checks` finds faulty frames. Forecasts: `verification`
-compares them with an analysis,
-`nowcast` answers from the newest one, `until_now` adds up to now. `citation` names the data's source. The room
-may import `cube`, `reading` and the rooms below them; it draws nothing. `comparison` holds radar against gauges,
-which `gauge_tables` reads.
+`kostra`, `catrare`, `storms`, `events`, `event_catalogue` (of `event_objects`), `design_storms`. `checks` finds
+faulty frames. Forecasts: `verification` compares them with an analysis, `nowcast` answers from the newest one,
+`until_now` adds up to now. `citation` names the data's source. The room may import `cube`, `reading` and the rooms
+below them; it draws nothing. `comparison` holds radar against gauges, which `gauge_tables` reads.
 """
 
 __all__ = [
@@ -20,6 +19,7 @@ __all__ = [
     "citation",
     "comparison",
     "design_storms",
+    "event_catalogue",
     "events",
     "extremes",
     "inputs",

@@ -145,11 +145,11 @@ def _wet(
     return cells, packing.values(frame[cells]).astype(float)
 
 
-def regions_of(cells: NDArray[np.int64], cols: int) -> tuple[NDArray[np.int64], int]:
+def regions_of(cells: NDArray[np.int64], cols: int, *, corners: bool = True) -> tuple[NDArray[np.int64], int]:
     """Return the number of the region of each cell, in the order of first cells, and the number of regions.
 
-    Cells of one region touch, including at corners: `scipy.ndimage.label` for the few wet cells of a field. They
-    are joined to runs within rows, and runs to regions.
+    Cells of one region touch: `scipy.ndimage.label` for the few wet cells of a field. They are joined to runs
+    within rows, and runs to regions.
 
     Parameters
     ----------
@@ -157,6 +157,8 @@ def regions_of(cells: NDArray[np.int64], cols: int) -> tuple[NDArray[np.int64], 
         Numbers of cells of the flattened field, rising.
     cols : int
         Columns of the field.
+    corners : bool
+        Whether cells that touch at a corner touch.
 
     Examples
     --------
@@ -169,8 +171,8 @@ def regions_of(cells: NDArray[np.int64], cols: int) -> tuple[NDArray[np.int64], 
     first, last = cells[begins], cells[np.append(begins[1:], cells.size) - 1]
     row = rows[begins]
     # runs of the row before that reach from one cell before a run to one cell after it
-    low = np.maximum(first - cols - 1, (row - 1) * cols)
-    high = np.minimum(last - cols + 1, row * cols - 1)
+    low = np.maximum(first - cols - corners, (row - 1) * cols)
+    high = np.minimum(last - cols + corners, row * cols - 1)
     start, stop = np.searchsorted(last, low), np.searchsorted(first, high, side="right")
     touching = np.maximum(stop - start, 0)
     runs = np.repeat(np.arange(begins.size), touching)

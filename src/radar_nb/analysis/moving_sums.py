@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -128,21 +128,92 @@ def moving_sums(
     cells = amount.isel(time=0).shape
     count = int(np.prod(cells))
     ends = ends_of(amount)
-    # the last step before each window; -1 at the beginning
-    before = [
-        np.searchsorted(ends, ends - np.timedelta64(minutes, "m"), side="right") - 1 for minutes in durations
-    ]
     kept = _Kept(count, len(durations), len(periods.bounds), [round(value * PER_MM) for value in thresholds])
     kept.independent, kept.minutes = independent, ends.astype("datetime64[m]").astype(np.int64)
     if rule is not None:
         kept.finder = PeakFinder(rule, count, kept.minutes)
+    for _ in _moved(blocks, kept, ends, durations=durations, of_step=periods.of_step, workers=workers):
+        pass
+    return kept.result(cells)
+
+
+def collected_sums(
+    blocks: Iterable[StepBlock],
+    amount: xr.DataArray,
+    durations: Sequence[int],
+    collector: SumCollector,
+    *,
+    workers: int | None = None,
+) -> Iterator[int]:
+    """Pass the sums that may reach thresholds to a collector, some steps at a time.
+
+    Parameters
+    ----------
+    blocks, amount, durations, workers
+        As for `moving_sums`.
+    collector : SumCollector
+        Its parts are called from several threads at once.
+
+    Yields
+    ------
+    int
+        The steps of which all sums were passed on: those before this one.
+
+    Raises
+    ------
+    SeriesError
+        An amount is negative or infinite.
+    """
+    ends = ends_of(amount)
+    kept = _Kept(int(np.prod(amount.isel(time=0).shape)), 1, 1, [])
+    kept.finder = collector
+    of_step = np.zeros(ends.size, np.int64)
+    yield from _moved(blocks, kept, ends, durations=durations, of_step=of_step, workers=workers)
+
+
+class SumCollector(Protocol):
+    """What takes sums: `PeakFinder`, or another that does so."""
+
+    floors: Sequence[Any]
+    """Of each duration, the units that a sum must reach to be passed on: one number, or one for each cell."""
+
+    def part(self, cells: slice, /) -> SumCollector:
+        """Return a collector for some of the cells."""
+
+    def take(
+        self,
+        duration: int,
+        cells: NDArray[np.int64],
+        sums: NDArray[np.integer[Any]],
+        start: int,
+        period: int,
+        /,
+    ) -> None:
+        """Add the sums of some cells in consecutive steps: see `PeakFinder.take`."""
+
+
+def _moved(
+    blocks: Iterable[StepBlock],
+    kept: _Kept,
+    ends: NDArray[np.datetime64],
+    *,
+    durations: Sequence[int],
+    of_step: NDArray[np.integer[Any]],
+    workers: int | None,
+) -> Iterator[int]:
+    """Process all blocks, and yield how many steps were processed, turn by turn."""
+    count = kept.valid.shape[-1]
+    # the last step before each window; -1 at the beginning
+    before = [
+        np.searchsorted(ends, ends - np.timedelta64(minutes, "m"), side="right") - 1 for minutes in durations
+    ]
     edges = np.linspace(0, count, -(-count // _CELLS) + 1).astype(int).tolist()
     bands = [_Band(kept, slice(*cut)) for cut in pairwise(edges)]
-    turns = _turns(blocks, periods, before, max(STEPS, _VALUES // max(count, 1)))
+    turns = _turns(blocks, of_step, before, max(STEPS, _VALUES // max(count, 1)))
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         for block, turn in turns:
             deque(pool.map(partial(_Band.take, block=block, turn=turn), bands), maxlen=0)
-    return kept.result(cells)
+            yield turn.start + turn.steps.stop - turn.steps.start
 
 
 class _Kept:
@@ -158,7 +229,7 @@ class _Kept:
         self.first = np.full(self.above.shape, -1, np.int32)
         self.last = np.full(self.above.shape, -1, np.int32)
         self.valid = np.zeros((periods, cells), np.int32)
-        self.finder: PeakFinder | None = None
+        self.finder: SumCollector | None = None
 
     def result(self, cells: tuple[int, ...]) -> Moved:
         """Return all statistics in the shape of the cells."""
@@ -167,7 +238,7 @@ class _Kept:
         largest[self.largest < 0] = np.nan
         names = ("when", "above", "first", "last", "valid")
         arrays = {"largest": largest} | {name: getattr(self, name) for name in names}
-        peaks = None if self.finder is None else self.finder.found.shaped(cells)
+        peaks = self.finder.found.shaped(cells) if isinstance(self.finder, PeakFinder) else None
         return Moved(
             **{name: array.reshape(*array.shape[:-1], *cells) for name, array in arrays.items()}, peaks=peaks
         )
@@ -222,14 +293,17 @@ class _Turn:
 
 
 def _turns(
-    blocks: Iterable[StepBlock], periods: Periods, before: Sequence[NDArray[np.int64]], longest: int
+    blocks: Iterable[StepBlock],
+    of_steps: NDArray[np.integer[Any]],
+    before: Sequence[NDArray[np.int64]],
+    longest: int,
 ) -> Iterator[tuple[StepBlock, _Turn]]:
     """Cut blocks where a period ends, and at multiples of a length, so that windows often begin where turns do."""
     starts: list[int] = []  # of the turns from `first` on
     first = 0
     for block in blocks:
         count = len(block.values)
-        of_step = periods.of_step[block.start : block.start + count]
+        of_step = of_steps[block.start : block.start + count]
         cuts = {0, count, *(np.flatnonzero(np.diff(of_step)) + 1).tolist()}
         cuts |= set(range(-block.start % longest, count, longest))
         for begin, stop in pairwise(sorted(cuts)):
@@ -329,7 +403,7 @@ class _Band:
         own = here.sums[:, :-1]
         if self._finder is not None:
             for duration, pieces in enumerate(turn.windows):
-                floor = self._finder.rule.floors[duration]
+                floor = self._finder.floors[duration]
                 reached, sums = self._reached(turn, pieces, floor, (codes, packed, never))
                 if reached.size:
                     units = sums.astype(np.int64) * self._factor
@@ -445,10 +519,13 @@ class _Band:
         self,
         turn: _Turn,
         pieces: Sequence[_Piece],
-        floor: int,
+        floor: Any,
         read: tuple[NDArray[Any], _Units, NDArray[np.bool_]],
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return the cells that may reach a threshold in units, and their sums in counts, 0 where missing."""
+        """Return the cells that may reach a threshold in units, and their sums in counts, 0 where missing.
+
+        The threshold is one number, or one for each cell.
+        """
         codes, packed, never = read
         bound = self._total - self._base(pieces[0].turn)
         cells = np.flatnonzero((bound >= -(-floor // self._factor)) & ~never)

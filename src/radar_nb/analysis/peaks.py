@@ -129,7 +129,7 @@ class PeakFinder:
     def __init__(self, rule: PeakRule, cells: int, minutes: NDArray[np.int64]) -> None:
         durations = len(rule.floors)
         made = [np.full((durations, length, cells), -1, np.int32) for length in (rule.kept, rule.kept, 2, 2)]
-        self.rule = rule
+        self.rule, self.floors = rule, rule.floors
         self.found = Peaks(
             amounts=made[0], when=made[1], edges=made[2], edges_when=made[3],
             count=np.zeros((durations, cells), np.int32),

@@ -239,7 +239,7 @@ def return_period(
     >>> float(return_period(return_levels(maxima, [2], resamples=0), 39.9).round(1))
     10.1
     """
-    k, location, scale, factor = _fitted(levels, duration, place)
+    k, location, scale, factor = fitted_distribution(levels, duration, place)
     if isinstance(amount, xr.Dataset) or str(getattr(amount, "attrs", {}).get("units", "mm")) != "mm":
         what = "a Dataset" if isinstance(amount, xr.Dataset) else f"in {amount.attrs['units']}"
         raise SettingsError(f"the amounts are {what}: pass one array in mm, such as ds.YW")
@@ -247,7 +247,7 @@ def return_period(
         amount = np.asarray(amount, float)
     partial = levels.attrs.get("counted") == "partial"
     try:
-        years: xr.DataArray = xr.apply_ufunc(_years, amount / factor, k, location, scale, partial)
+        years: xr.DataArray = xr.apply_ufunc(periods_of_amounts, amount / factor, k, location, scale, partial)
     except ValueError as error:
         raise SettingsError(
             f"the amounts and the levels have other cells or durations ({error}): pass both of the same"
@@ -268,13 +268,15 @@ def level_at(levels: xr.Dataset, years: float, *, duration: Any = None, place: A
     >>> float(level_at(return_levels(maxima, [2], resamples=0), 10).round(1))
     39.9
     """
-    k, location, scale, factor = _fitted(levels, duration, place)
+    k, location, scale, factor = fitted_distribution(levels, duration, place)
     (y,) = reduced(np.array([float(years)]), levels.attrs.get("counted", "annual"))
     amounts: xr.DataArray = (location + scale * (1 - y**k) / k) * factor
     return amounts.assign_attrs(units="mm")
 
 
-def _fitted(levels: xr.Dataset, duration: Any, place: Any) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray, Any]:
+def fitted_distribution(
+    levels: xr.Dataset, duration: Any, place: Any
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray, Any]:
     """Return shape, location and scale of a duration and place, and the mm of one unit of the distribution."""
     if not {"shape", "location", "scale"} <= set(getattr(levels, "data_vars", ())):
         raise SettingsError("levels is not a result of return_levels: pass what that returns")
@@ -297,7 +299,7 @@ def _fitted(levels: xr.Dataset, duration: Any, place: Any) -> tuple[xr.DataArray
     return k, location, scale, 1.0
 
 
-def _years(amount: Any, k: Any, location: Any, scale: Any, partial: bool) -> Any:
+def periods_of_amounts(amount: Any, k: Any, location: Any, scale: Any, partial: bool) -> Any:
     """Return the return periods of amounts, infinite where -ln(F) is 0."""
     rest = 1 - k * (amount - location) / scale
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):

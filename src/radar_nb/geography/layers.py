@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from radar_nb.dwd.grids import Earth
+
 _MISSING = "catalogues of events need geopandas: pip install 'radar-nb[gis]'"
 
 
@@ -66,29 +68,22 @@ def write_layers(folder: Path, layers: Mapping[str, Any]) -> None:
             )
 
 
-def table_of_shapes(columns: Mapping[str, Any], shapes: NDArray[Any]) -> Any:
-    """Return a GeoDataFrame in the plane of DWD's sphere.
+def table_of_shapes(columns: Mapping[str, Any], shapes: NDArray[Any], earth: Earth = "sphere") -> Any:
+    """Return a GeoDataFrame in the plane of DWD's grids.
 
     Raises
     ------
     SettingsError
         geopandas is not installed.
     """
-    return _geopandas().GeoDataFrame(dict(columns), geometry=shapes, crs=PROJ["sphere"])
+    return _geopandas().GeoDataFrame(dict(columns), geometry=shapes, crs=PROJ[earth])
 
 
-def cells_as_shapes(x: NDArray[Any], y: NDArray[Any], half: float) -> Any:
-    """Return the area that squares with these centres cover together, in metres.
-
-    Parameters
-    ----------
-    x, y : ndarray of float64
-    half : float
-        Half the width of a square.
-    """
+def boxes_as_shape(west: NDArray[Any], south: NDArray[Any], east: NDArray[Any], north: NDArray[Any]) -> Any:
+    """Return the area that boxes cover together, a polygon or several."""
     import shapely  # noqa: PLC0415 - an extra, which comes with geopandas
 
-    return shapely.union_all(shapely.box(x - half, y - half, x + half, y + half))
+    return shapely.union_all(shapely.box(west, south, east, north))
 
 
 def points_at(x: NDArray[Any], y: NDArray[Any]) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from radar_nb.dwd.catrare import DURATIONS, SELECTIONS, VERSION, file_path, layer_name
 from radar_nb.dwd.grids import GRIDS, to_xy
-from radar_nb.geography.layers import cells_as_shapes, points_at, table_of_shapes, write_layers
+from radar_nb.geography.layers import boxes_as_shape, points_at, table_of_shapes, write_layers
 from radar_nb.mirror.archives import Published
 from radar_nb.runtime.files import local_path, user_path
 
@@ -86,9 +86,9 @@ def _events(year: int, count: int, rng: np.random.Generator) -> tuple[Any, Any]:
     for number in range(count):
         rows, cols = np.indices((height[number], width[number])).reshape(2, -1)
         cut = (rows > 0) | (cols > 0)  # not a mere rectangle
-        shapes[number] = cells_as_shapes(
-            grid.x[col[number]] + grid.cell * cols[cut], grid.y[row[number]] + grid.cell * rows[cut], grid.cell / 2
-        )
+        west, south = grid.x[col[number] + cols[cut]], grid.y[row[number] + rows[cut]]
+        half = grid.cell / 2
+        shapes[number] = boxes_as_shape(west - half, south - half, west + half, south + half)
     area = height * width - 1
     columns = {
         "Event_ID": np.arange(1, count + 1),
