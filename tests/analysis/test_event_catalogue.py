@@ -46,8 +46,8 @@ def levels_of(*cells: int, seed: int = 0) -> xr.Dataset:
 
 def catalogue(data: Any, thresholds: Any = "T2", hours: Any = HOURS, **options: Any) -> Any:
     """Return the events of some hours."""
-    options = {"levels": levels_of(), "min_cells": 2} | options
-    return heavy_rain_catalogue(data, thresholds, durations=[f"{h}h" for h in hours], progress=False, **options)
+    chosen: dict[str, Any] = {"levels": levels_of(), "min_cells": 2} | options
+    return heavy_rain_catalogue(data, thresholds, durations=[f"{h}h" for h in hours], progress=False, **chosen)
 
 
 def brute_force(ds: xr.Dataset, levels: xr.Dataset, years: float, **options: Any) -> list[tuple[Any, ...]]:
@@ -164,7 +164,7 @@ def uniform(cells: int, amount: float, *, hours: int = 30) -> xr.Dataset:
     ("side", "years", "logarithm", "eta"),
     [(3, 5, "e", 2.724), (3, 5, "10", 1.183), (10, 100, "e", 25.98), (10, 100, "10", 11.28)],
 )
-def test_eta_of_uniform_objects(side: int, years: float, logarithm: str, eta: float) -> None:
+def test_eta_of_uniform_objects(side: int, years: int, logarithm: str, eta: float) -> None:
     """Eta is the mean logarithm of the return period times the radius of a circle of the same area."""
     amount = float(level_at(levels_of(), years, duration="1h")) - 2e-4  # float32 is not above
 
@@ -276,7 +276,7 @@ def test_archives_cubes_and_datasets_have_the_same_events(tmp_path: Path) -> Non
     """Archives and cubes are read as codes, Datasets as amounts, in blocks that may be cut anywhere."""
     path = archive(tmp_path / "RW-202006.tar.gz", ["2020-06-13"])
     build(tmp_path, path)
-    options = {"min_cells": 9, "geometry": "maxima"}
+    options: dict[str, Any] = {"min_cells": 9, "geometry": "maxima"}
     events = catalogue(path, "W3", **options)
 
     assert len(events) > 2

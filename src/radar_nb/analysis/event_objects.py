@@ -53,15 +53,13 @@ class SumsAbove:
     """Collects sums that reach thresholds in units: one for all cells, or one for each cell."""
 
     def __init__(self, floors: Sequence[int | NDArray[np.int32]], cells: int) -> None:
-        self.floors = list(floors)
-        self._all_floors, self._cells, self._start = self.floors, cells, 0
-        self._taken: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self.floors: Sequence[Any] = floors
+        self._cells, self._start = cells, 0
+        self._taken: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def part(self, cells: slice) -> SumsAbove:
         """Return a collector for some of the cells, which adds to the same sums."""
-        some = SumsAbove(
-            [floor if isinstance(floor, int) else floor[cells] for floor in self._all_floors], self._cells
-        )
+        some = SumsAbove([floor if isinstance(floor, int) else floor[cells] for floor in self.floors], self._cells)
         some._taken, some._start = self._taken, cells.start
         return some
 
@@ -396,7 +394,7 @@ class EventChooser:
             self.chosen += kept
         if complete is None:
             for table in (self._groups, self._ends, self._limits):
-                del table[name]  # type: ignore[attr-defined]
+                del table[name]
         else:
             self._groups[name], self._limits[name] = left, max(_MANY, 2 * len(left))
 
@@ -431,7 +429,8 @@ def _strongest(ranked: Sequence[RainObject], complete: int | None) -> tuple[list
 
     An object is undecided if it, or a stronger undecided one that it overlaps, ends after `complete`.
     """
-    kept, left = [], []
+    kept: list[RainObject] = []
+    left: list[RainObject] = []
     stronger = _Neighbours(len(ranked))
     decided: list[bool] = []
     for one in ranked:
