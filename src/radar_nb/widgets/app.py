@@ -9,6 +9,7 @@ import ipywidgets
 from radar_nb.runtime.language import load_texts
 from radar_nb.widgets.download_panel import DownloadPanel
 from radar_nb.widgets.explorer.widget import Explorer
+from radar_nb.widgets.face import InMarimo
 from radar_nb.widgets.month_picker import MonthPicker
 from radar_nb.widgets.wording import heading, line
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
     from radar_nb.dwd.products import Product
     from radar_nb.fetch.planning import Source
+    from radar_nb.widgets.face import Face
 
 
-class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+class App(InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     """Choose months, download them and explore the rain: `MonthPicker`, `DownloadPanel` and `Explorer` together.
 
     Parameters
@@ -63,6 +65,7 @@ class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         )
         self.panel = DownloadPanel(self.picker, concurrency=concurrency, lang=say.language)
         self.explorer: Explorer | None = None
+        self._spare: Explorer | None = None
         self._change = ipywidgets.Button(description=say("app.change"), icon="calendar", layout={"width": "auto"})
         self._change.on_click(lambda _: self._fold(folded=False))
         self._chosen = ipywidgets.HTML()
@@ -78,6 +81,11 @@ class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         # shown in a notebook that was not run yet
         return f"App: {self.picker.product}, {self.picker.chosen} (run the cell to use it)"
 
+    def _display_(self) -> Face:
+        """Return what marimo displays; it starts widgets only while a cell runs, such as the explorer to come."""
+        self._spare = self._spare or Explorer.waiting(self._say.language)
+        return super()._display_()
+
     def _fold(self, *, folded: bool) -> None:
         """Show the picker, or one line instead of it."""
         chosen = f": {self.picker.product}, {self.picker.chosen}" if folded else ""
@@ -86,8 +94,12 @@ class App(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self.picker.layout.display = "none" if folded else None
 
     def _explore(self, _: Any) -> None:
-        if self.explorer is not None:
-            self.explorer.close()
-        self.explorer = Explorer(self.panel.source, lang=self._say.language)
+        if self._spare is not None:
+            self.explorer = self._spare
+            self.explorer.renew(self.panel.source)
+        else:
+            if self.explorer is not None:
+                self.explorer.close()
+            self.explorer = Explorer(self.panel.source, lang=self._say.language)
         self._stage.children = [self.explorer]
         self._fold(folded=True)

@@ -32,6 +32,7 @@ from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.language import load_texts
 from radar_nb.runtime.report import Report
+from radar_nb.widgets.face import InMarimo
 from radar_nb.widgets.snippets import cube_code, opening_code
 from radar_nb.widgets.transfer_progress import Watch, measured
 from radar_nb.widgets.wording import (
@@ -76,7 +77,7 @@ class _Same(traitlets.Any):
             obj._notify_trait(name, old, value)  # noqa: SLF001 - the same
 
 
-class DownloadPanel(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+class DownloadPanel(InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     """Download, unpack and open the files of a plan: one progress bar for all, and one for each running file.
 
     The notebook stays usable meanwhile. After Cancel, or a restart of the kernel, the next start continues where

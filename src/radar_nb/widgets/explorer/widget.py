@@ -118,6 +118,9 @@ class Explorer(anywidget.AnyWidget):
         super().__init__(texts=texts.group("explorer"))
         self.add_class("radar-nb-explorer")
         self.on_msg(self._receive)
+        if data is None:  # see `waiting`
+            self.problem = texts("app.later")
+            return
         try:
             self._open(data, variable)
             if gauges is not None:
@@ -127,6 +130,11 @@ class Explorer(anywidget.AnyWidget):
                 self.tell(levels=True)
         except RadarNbError as error:
             self.problem = error_text(error, self._texts)
+
+    @classmethod
+    def waiting(cls, lang: str | None = None) -> Explorer:
+        """Return an explorer without data, for `renew`: marimo starts widgets only while a cell runs."""
+        return cls(None, lang=lang)
 
     def _open(self, data: Any, variable: str | None) -> None:
         ours = isinstance(data, xr.Dataset | xr.DataArray)
