@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from radar_nb.exports.grid_files import export_grid
     from radar_nb.geography.towns import place
     from radar_nb.plots.animation import animate
+    from radar_nb.plots.catalogue import plot_catalogue
     from radar_nb.plots.comparison import plot_comparison
     from radar_nb.plots.coverage import plot_coverage
     from radar_nb.plots.idf import plot_idf
@@ -119,6 +120,7 @@ __all__ = [
     "plan",
     "plan_async",
     "plot",
+    "plot_catalogue",
     "plot_comparison",
     "plot_coverage",
     "plot_idf",
@@ -186,6 +188,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "over_areas": "analysis.api",
     "place": "geography.towns",
     "plot": "plots.plotting",
+    "plot_catalogue": "plots.catalogue",
     "plot_comparison": "plots.comparison",
     "plot_coverage": "plots.coverage",
     "plot_idf": "plots.idf",

@@ -175,3 +175,29 @@ def test_a_folder_of_two_products_is_one_sentence_or_one_summary_each(
         (line,) = capsys.readouterr().err.splitlines()
         assert "2 products, RW (1 frame), YW (1 frame): choose one, such as --product RW" in line
     assert "YW" in printed(capsys, "points", str(folder), "--place", "Leipzig", "--product", "YW")
+
+
+def test_catalogue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The most extreme events are a table or JSON; all go to a file, and on a map."""
+    maxima = xr.DataArray(
+        np.random.default_rng(0).gumbel(330.0, 5, (25, 1)), dims=("year", "duration"),
+        coords={"duration": np.array([1], "m8[h]").astype("m8[ns]")}, attrs={"units": "mm"},
+    )  # fmt: skip
+    levels = rn.return_levels(maxima, [2, 5], resamples=0)
+    file, output = str(tmp_path / "levels.nc"), str(tmp_path / "events.csv")
+    rn.export(levels, file)
+    hours = str(cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14"], hours=HOURS[:2]))
+    found = rn.heavy_rain_catalogue(hours, "T5", levels=levels, durations=["1h"], progress=False)
+    words = ["catalogue", hours, "--thresholds", "T5", "--levels", file, "--durations", "1h", "--most", "2"]
+
+    rows = json.loads(printed(capsys, *words, "--json"))
+    assert [row["Event_ID"] for row in rows] == sorted(found.Event_ID[found.Eta.nlargest(2).index])
+    assert rows[0]["Start_Time"].endswith(":50:00Z")
+    text = printed(capsys, *words, "--timezone", "Europe/Berlin")
+    assert f"{len(found)} heavy rain events, T5" in text
+    assert "the 2 with the largest Eta (--most)" in text
+    printed(capsys, *words, "--output", output, "--picture", str(tmp_path / "map.png"))
+    assert len(pd.read_csv(output)) == len(found)
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    assert main([*words, "--output", str(tmp_path / "events.doc")]) == 1
+    assert "is not a form of shapes: choose .gpkg" in capsys.readouterr().err

@@ -33,7 +33,7 @@ PYTHON_ONLY = {
     "method", "min_area", "most", "names", "points", "resamples", "return_periods", "scales", "thresholds", "year",
     "clock", "counted", "data", "durations", "lat", "lon", "min_depth", "norm", "now", "return_period", "shape",
     "since", "step", "timeout", "tzinfo", "vmax", "vmin", "begin", "memory", "peaks", "point", "region", "series",
-    "size", "steps", "geometry", "levels", "logarithm", "longest_period", "min_cells", "same_event", "version",
+    "size", "steps", "extent", "geometry", "kind", "logarithm", "levels", "longest_period", "version",
     # of open_dataset and open_cube, and attributes of data
     "chunks", "client", "clutter", "fill_gaps", "interval_minutes", "packed", "resolution",
 }  # fmt: skip

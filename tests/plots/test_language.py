@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import geopandas
 import matplotlib as mpl
 
 mpl.use("Agg")
@@ -69,6 +70,12 @@ def pictures(lang: str) -> Iterator[Any]:
                           ("duration", "return_period"))  # fmt: skip
     yield rn.plot_idf(xr.Dataset({"level": levels, "years": 30}, attrs={"method": "gev"}), lang=lang).figure
     yield rn.plot_coverage(da.to_dataset(), lang=lang).figure
+    events = geopandas.GeoDataFrame(
+        {"Start_Time": TIMES[:2], "Eta": [1.0, 2], "SRImax": [3, np.nan]},
+        geometry=geopandas.points_from_xy([0, 9e4], [-4.2e6, -4.1e6]), crs=PROJ["sphere"],
+    )  # fmt: skip
+    yield rn.plot_catalogue(events, lang=lang).figure
+    yield rn.plot_catalogue(events, "calendar", lang=lang).figure
 
 
 def words(figure: Any) -> list[str]:

@@ -27,6 +27,7 @@ SPEAKERS = {
     "animation",
     "app",
     "basemap",
+    "catalogue",
     "choices",
     "comparison",
     "coverage",

@@ -66,8 +66,8 @@ def storms_at(
         - `depth`: mm; `max_5min`, ...: mm, the largest sum of the duration within the storm;
         - `antecedent_7d`, ...: mm in the days before its begin, NaN if the series begins later;
         - `missing`: number of missing intervals within the storm;
-        - with `levels`: `years_5min`, ...: return periods, and `sri`, the largest heavy rain index of the
-          durations, from 0 to 12, see `radar_nb.analysis.storms.heavy_rain_index`.
+        - with `levels`: `years_5min`, ...: return periods; `sri_5min`, ...: heavy rain indices from 0 to 12, see
+          `radar_nb.analysis.storms.heavy_rain_index`; and `sri`, the largest of them.
 
     Raises
     ------
@@ -199,5 +199,6 @@ def _rate(table: pd.DataFrame, levels: xr.Dataset, lengths: Sequence[int], place
         years = np.atleast_1d(return_period(levels, xr.DataArray(depth, dims="storm"), **there))
         table[f"years_{_label(length)}"] = years
         rarest = heavy_rain_index(years, depth, level_at(levels, 100, **there))
+        table[f"sri_{_label(length)}"] = rarest
         indices = np.maximum(indices, rarest)
     table["sri"] = indices

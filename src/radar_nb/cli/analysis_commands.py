@@ -1,4 +1,4 @@
-"""The commands that analyse: exceedance, events, return-levels, check, compare. They print what Python returns."""
+"""The commands that analyse: from exceedance and events to compare. They print what Python returns."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def add_analysis_commands(add: Callable[..., Parser]) -> None:
         "exceedance", _exceedance, "Count how often, and show when, rain reached thresholds.", json=True
     )
     events = add("events", _events, "List events of rain: when, how large, how much.", json=True)
+    catalogue = add("catalogue", _catalogue, "List heavy rain events as DWD's CatRaRE does.", json=True)
     levels = add(
         "return-levels", _levels, "Show amounts of return periods at places, from years of data.", json=True
     )
@@ -54,10 +55,10 @@ def add_analysis_commands(add: Callable[..., Parser]) -> None:
         "check", _check, "Look for gaps, frozen frames, spikes and spokes; exit with 1 for bad data.", json=True
     )
     compare = add("compare", _compare, "Compare radar with gauges: bias, correlation, hits and misses.", json=True)
-    for command in (exceedance, events, levels, check, compare):
+    for command in (exceedance, events, catalogue, levels, check, compare):
         command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
         add_reading(command)
-    for command in (exceedance, events, check):
+    for command in (exceedance, events, catalogue, check):
         add_span(command)
     add_places(exceedance, AREAS, POINTS, required=False)
     exceedance.add_argument("--thresholds", metavar="MM", nargs="+", required=True,
@@ -87,6 +88,7 @@ def add_analysis_commands(add: Callable[..., Parser]) -> None:
     events.add_argument("--min-duration", metavar="LENGTH", help="leave out shorter ones")
     events.add_argument("--most", metavar="N", type=int, default=20, help="show those with the most water (20)")
     add_days(events, begin=False)
+    _add_catalogue(catalogue)
     add_places(levels, AREAS, POINTS)
     levels.add_argument("--durations", metavar="LENGTH", nargs="+", default=["1h", "6h", "24h"],
                         help="of the amounts (1h 6h 24h)")  # fmt: skip
@@ -114,6 +116,25 @@ def add_analysis_commands(add: Callable[..., Parser]) -> None:
     compare.add_argument("--picture", metavar="FILE", type=user_path, help="draw a scatter and running sums")
     add_language(compare)
     add_coverage(compare)
+
+
+def _add_catalogue(catalogue: Parser) -> None:
+    catalogue.add_argument("--thresholds", metavar="NAME", default="W3",
+                           help="W3, T5, or mm for all durations (W3)")  # fmt: skip
+    known = catalogue.add_mutually_exclusive_group(required=True)
+    known.add_argument("--levels", metavar="FILE", type=user_path,
+                       help="netCDF of return levels, of each cell or of one place")  # fmt: skip
+    known.add_argument("--kostra", metavar="PLACE", help="a town, whose KOSTRA-DWD-2020 is used for all cells")
+    catalogue.add_argument("--durations", metavar="LENGTH", nargs="+",
+                           help="of the sums (1h 2h 3h 4h 6h 9h 12h 18h 24h 48h 72h)")  # fmt: skip
+    catalogue.add_argument("--min-cells", metavar="N", type=int, default=9, help="smallest event (9)")
+    catalogue.add_argument("--same-event", choices=("overlap", "chain"), default="overlap",
+                           help="one event: what overlaps its strongest object, or chains (overlap)")  # fmt: skip
+    catalogue.add_argument("--output", metavar="FILE", type=user_path,
+                           help="write all events: .gpkg, .geojson, .parquet or .csv")  # fmt: skip
+    catalogue.add_argument("--picture", metavar="FILE", type=user_path, help="draw a map of them")
+    catalogue.add_argument("--most", metavar="N", type=int, default=20, help="show the most extreme ones (20)")
+    add_days(catalogue, begin=False)
 
 
 def _plain(value: Any) -> Any:
@@ -197,7 +218,7 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise SettingsError(
-            f"--thresholds {text} is not a number: pass mm, dwd-heavy-rain or dwd-continuous-rain"
+            f"--thresholds {text} is not a number: pass mm, or a name that the command knows"
         ) from error
 
 
@@ -227,6 +248,54 @@ def _events(options: argparse.Namespace) -> int:
             columns=("begin", "end", "km2", "mean mm", "largest sum mm", "largest mm", "at lon lat"),
             rows=rows,
             notes=(f"the {len(rows)} with the most water (--most)",) * (len(rows) < count),
+        )
+    )
+    return 0
+
+
+def _catalogue(options: argparse.Namespace) -> int:
+    from radar_nb.analysis.inputs import read_netcdf  # noqa: PLC0415 - xarray is loaded when data are read
+    from radar_nb.geography.layers import write_shapes  # noqa: PLC0415 - the same
+
+    zone = find_zone(options.timezone)
+    thresholds: Any = options.thresholds
+    if thresholds[:1] not in {"W", "T"}:
+        thresholds = _number(thresholds)
+    levels = rn.kostra(options.kostra) if options.levels is None else read_netcdf(str(options.levels))
+    data, more = read_data(options)
+    if more:
+        data = _source(options)
+    names = ("durations", "min_cells", "same_event")
+    table = rn.heavy_rain_catalogue(
+        data, thresholds, levels=levels, **{name: getattr(options, name) for name in names}
+    )
+    if options.output is not None:
+        write_shapes(table, options.output)
+        say(options.output)
+    if options.picture is not None:
+        save_picture(rn.plot_catalogue(table), options.picture, dpi=150, quiet=options.json)
+    if options.output is not None or options.picture is not None:
+        return 0
+    kept = table.loc[table["Eta"].nlargest(options.most).index].sort_values("Event_ID").drop(columns="geometry")
+    records = kept.to_dict("records")
+    if options.json:
+        say(json.dumps([{key: _plain(value) for key, value in row.items()} for row in records], indent=1))
+        return 0
+    rows = tuple(
+        (
+            str(row["Event_ID"]), _clock(row["Start_Time"], zone), f"{row['Duration']:g}", f"{row['Area']:,.0f}",
+            f"{row['Eta']:.1f}", f"{row['RRmax']:.1f}", f"{row['RRmean']:.1f}", f"{row['SRImax']}",
+            f"{100 * row['missing']:.3g} %",
+        )
+        for row in records
+    )  # fmt: skip
+    count = len(table)
+    say(
+        Table(
+            title=f"{count} heavy rain event{'s' * (count != 1)}, {options.thresholds}",
+            columns=("event", "begin", "hours", "km2", "Eta", "largest mm", "mean mm", "SRI", "missing"),
+            rows=rows,
+            notes=(f"the {len(rows)} with the largest Eta (--most)",) * (len(rows) < count),
         )
     )
     return 0

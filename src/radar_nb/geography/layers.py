@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import ArchiveError, SettingsError
+from radar_nb.runtime.files import storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,28 @@ def write_layers(folder: Path, layers: Mapping[str, Any]) -> None:
             table.set_crs(None, allow_override=True).to_file(
                 folder, layer=name, driver="OpenFileGDB", engine="pyogrio"
             )
+
+
+def write_shapes(table: Any, path: Path) -> None:
+    """Write a table of shapes in the form that the name ends in: .parquet, .csv without shapes, or one of GDAL's.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written.
+    SettingsError
+        No form has this name.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            table.to_parquet(path)
+        elif path.suffix == ".csv":
+            table.drop(columns="geometry").to_csv(path, index=False)
+        elif path.suffix in {".gpkg", ".geojson", ".fgb"}:
+            table.to_file(path)
+        else:
+            raise SettingsError(f"{path} is not a form of shapes: choose .gpkg, .geojson, .fgb, .parquet or .csv")
 
 
 def table_of_shapes(columns: Mapping[str, Any], shapes: NDArray[Any], earth: Earth = "sphere") -> Any:
