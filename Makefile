@@ -11,7 +11,7 @@ UV := $(BIN)/uv pip install -q --python $(BIN)/python
 # $(call install,ARGUMENTS): install with uv, or with pip where uv fails
 install = $(UV) $(1) || { echo "uv could not install; pip tries, which takes longer"; $(PIP) install $(1); }
 
-.PHONY: help demo test browser coverage mutation oldest lint types notebooks bench bench-ui docs docs-pages docs-tables soak soak-short bundle dist \
+.PHONY: help demo test examples browser coverage mutation oldest lint types notebooks bench bench-ui docs docs-pages docs-tables soak soak-short bundle dist \
   lab app live clean
 
 help: ## list the targets
@@ -31,8 +31,11 @@ demo: $(STAMP) ## the main job with synthetic rain, no network: plan, download, 
 	$(BIN)/radar-nb demo --folder demo
 
 # glibc gives each thread a heap of its own, which keeps what large arrays have left: two heaps save 0.3 GB a process
-test: $(STAMP) ## every test, notebooks included
-	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -n auto --dist loadscope
+test: $(STAMP) ## one law a test; the notebooks and the pages of docs/ are run by make examples
+	MALLOC_ARENA_MAX=2 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadscope
+
+examples: $(STAMP) ## run the notebooks, and compare what the code in docs/ and README.md prints
+	MALLOC_ARENA_MAX=2 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadscope notebooks tests/examples
 
 browser: $(STAMP) ## the widgets in JupyterLab and Voila in a real browser; installs Chromium where there is none
 	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome >/dev/null \
@@ -42,7 +45,7 @@ browser: $(STAMP) ## the widgets in JupyterLab and Voila in a real browser; inst
 
 coverage: $(STAMP) ## which lines and branches the tests reach; fails below the share in pyproject.toml
 	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term:skip-covered --cov-report=html:build/coverage \
-	  tests src # without the notebooks: nbval and coverage both want to start in a kernel
+	  tests tests/examples src # without the notebooks: nbval and coverage both want to start in a kernel
 
 mutation: $(STAMP) ## which small faults in months, catalogue, frames and archives no test sees; half an hour
 	@$(call install,"mutmut==3.8.1")

@@ -1,4 +1,4 @@
-"""Run the pages of docs/ and keep what they print and draw: `make docs` shows it, tests/test_docs.py holds it.
+"""Run the pages of docs/ and keep what they print and draw; `make docs` shows it, and `make examples` holds it.
 
     python scripts/docs_pages.py [PAGE ...]
 

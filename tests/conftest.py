@@ -25,6 +25,12 @@ settings.register_profile("radar_nb", deadline=None)  # a busy machine is slow, 
 settings.load_profile("radar_nb")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return three processes for two processors: tests wait for servers, timeouts and children, too."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
     """Look for examples in docstrings in src alone: a second look at each module of tests costs seconds."""

@@ -1,4 +1,4 @@
-"""Pages of docs/: their code runs and prints the shown output, their links and names exist."""
+"""Pages of docs/: their links and names exist, their tables are those of the code. `make examples` runs them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import ast
 import functools
 import importlib
 import re
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.pages import DOCS, RUN, SHOWN, blocks, fits, run, runnable
+from support.pages import DOCS, RUN, SHOWN, blocks
 from support.pages_tables import pages_with_tables, records, with_tables
 
 import radar_nb as rn
-
-pytest_plugins = ["support.pages_served"]
 
 ROOT = DOCS.parent
 PACKAGE = ROOT / "src" / "radar_nb"
 PAGES = [path for path in sorted(DOCS.rglob("*.md")) if not {"_build", "generated", "notebooks"} & set(path.parts)]
 PAGES += [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
-RUNNABLE = runnable()
-RUNNABLE.append(ROOT / "README.md")
 LINK = re.compile(r"\[[^\]]*\](?:\(|: )(?P<target>[^)\s]+)")
 DIRECTIVE = re.compile(r"^\{[\w-]+\}")
 
@@ -43,18 +38,6 @@ def links(page: Path) -> list[str]:
     """Return the targets of a page's links and pictures, without those in code."""
     text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     return [match["target"] for match in LINK.finditer(text)]
-
-
-@pytest.mark.usefixtures("served")
-@pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
-def test_each_block_of_a_page_runs_and_prints_the_shown_output(page: Path, tmp_path: Path) -> None:
-    """The blocks of a page run in order in one namespace, and print the output shown after them."""
-    with chdir(tmp_path):
-        outputs = list(run(page.read_text("utf-8")))
-
-    wrong = [f"line {one.block.line} printed\n{one.text}" for one in outputs if not fits(one)]
-    assert not wrong, "\n".join(wrong)
-    assert [one.block.line for one in outputs if one.block.picture and one.figure is None] == []
 
 
 def test_each_block_is_run_or_has_a_reason() -> None:

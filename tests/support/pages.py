@@ -2,8 +2,8 @@
 
 Blocks of `python` and `sh` run from the top of a page to its end, in one namespace and one folder; a block of
 `text` behind one of them holds its output, a picture behind it its plot. A block that cannot run says so in a
-comment, `<!-- not run: why -->`. Shared by tests/test_docs.py, which compares, and scripts/docs_pages.py, which
-writes.
+comment, `<!-- not run: why -->`. Shared by tests/examples/test_pages.py, which compares, and
+scripts/docs_pages.py, which writes.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _run_commands(text: str) -> None:
 
 
 def runnable() -> list[Path]:
-    """Return the pages that have blocks to run; tests/test_neighbours.py runs neighbours.md, part by part."""
+    """Return the pages that have blocks to run; test_neighbours.py runs neighbours.md, part by part."""
     return [
         path
         for path in sorted(DOCS.rglob("*.md"))

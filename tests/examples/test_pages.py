@@ -1,0 +1,29 @@
+"""Pages of docs/ and README.md: their code runs and prints the shown output."""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from typing import TYPE_CHECKING
+
+import pytest
+from support.pages import DOCS, fits, run, runnable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest_plugins = ["support.pages_served"]
+
+ROOT = DOCS.parent
+PAGES = [*runnable(), ROOT / "README.md"]
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_each_block_of_a_page_runs_and_prints_the_shown_output(page: Path, tmp_path: Path) -> None:
+    """The blocks of a page run in order in one namespace, and print the output shown after them."""
+    with chdir(tmp_path):
+        outputs = list(run(page.read_text("utf-8")))
+
+    wrong = [f"line {one.block.line} printed\n{one.text}" for one in outputs if not fits(one)]
+    assert not wrong, "\n".join(wrong)
+    assert [one.block.line for one in outputs if one.block.picture and one.figure is None] == []
