@@ -271,11 +271,12 @@ def draw_words(ax: Axes, title: str, lines: Sequence[str], size: float) -> Text:
     small = points(6, size)
     for row, line in enumerate(reversed(lines)):  # a text each: lines of one text may end beside each other
         place: Any = {
-            "xytext": (0, 1.25 * small * row),
+            # halos are drawn as paths, which few pixels a point make 7 % wider than the text that is aligned
+            "xytext": (-2 * small, 1.25 * small * row),
             "textcoords": "offset points",
             "xycoords": "axes fraction",
         }
-        ax.annotate(line, (0.985, 0.012), **place, fontsize=small, color=INK, ha="right", path_effects=[HALO])
+        ax.annotate(line, (1, 0.012), **place, fontsize=small, color=INK, ha="right", path_effects=[HALO])
     text = wrapped(title, _inches(ax)[0], letters)
     return ax.set_title(text, loc="left", fontsize=letters, color=ink_on(ax), pad=5 * size, linespacing=1.25)
 
