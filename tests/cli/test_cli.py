@@ -186,7 +186,9 @@ def test_json_can_be_read_by_a_program(server: str, tmp_path: Path, capsys: pyte
 
     assert plan["archives"][0]["url"].startswith(server)
     assert report["outcomes"][0]["state"] == "done"
-    assert (facts["product"], facts["frames"], facts["frames missing"]) == ("RW", 48, 0)
+    assert (facts["product"], facts["frames"], facts["frames_missing"]) == ("RW", 48, 0)
+    assert (facts["first"], facts["shape"]) == ("2017-12-30T00:50:00Z", [1100, 900])
+    assert facts["bytes_unpacked"] == 48 * 1100 * 900 * 2
 
 
 def test_the_products(capsys: pytest.CaptureFixture[str]) -> None:
@@ -451,6 +453,7 @@ def test_a_cube_is_built_and_described(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["cube", "info", store, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     year = facts["years"][0]
+    assert all(facts[edge].startswith("20") and facts[edge].endswith(":50:00Z") for edge in ("first", "last"))
     assert (facts["product"], facts["grid"], facts["flags"], facts["series"]) == ("RW", "de900", False, [])
     assert (year["year"], year["frames"], year["frames_missing"], year["days_not_built"]) == (2019, 4, 20, 0)
     assert 0.9 < year["cells_with_data"] < 1

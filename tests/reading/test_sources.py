@@ -129,7 +129,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "address",
-        ["https://example.org/YW2017.002_202006.tar", "s3://bucket/radar", "gs://bucket/cube.zarr"],
+        ["https://example.org/YW2017.002_202006.tar", "s3://bucket/RW201910.tar.gz", "gs://bucket/a.hdf5"],
     )
     @pytest.mark.parametrize("call", [rn.open_dataset, rn.accumulate, rn.check])
     def test_an_address_is_not_a_file(self, address: str, call: object) -> None:

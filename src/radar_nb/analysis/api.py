@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.analysis.areas import area_series, find_areas, stream_areas
@@ -59,7 +60,8 @@ def accumulate(
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Amounts in mm, fields or series; sources as in `open_dataset`, or a cube's folder, read in one pass.
+        Amounts in mm, fields or series; sources as in `open_dataset`, or a cube's folder or address, read in one
+        pass.
     period : str, pandas offset or timedelta, optional
         "1h", "1D", "MS" or "1M", "YS", "hydro_year" (from 1 November), ...; by default one period for the series.
     min_coverage : float
@@ -164,7 +166,7 @@ def at_points(
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Fields; sources as in `open_dataset`, read in one pass; or a cube's folder.
+        Fields; sources as in `open_dataset`, read in one pass; or a cube's folder or address.
     points : mapping, sequence, DataFrame, GeoDataFrame, or path
         Towns, as in `place`: "Leipzig" or ["Leipzig", "Köln"]; names to (lon, lat), or to None for the town of
         this name; (lon, lat) pairs; a table with columns `lon` and `lat` (or `longitude` and `latitude`, `Länge`
@@ -202,7 +204,9 @@ def at_points(
     """
     check_keywords("at_points", options, at_points, reduce)
     if is_cube(data) and how == "series" and period is None:
-        data = cut_dataset(data)
+        data = cut_dataset(data, errors=options.pop("errors", "raise"))
+        plain = asdict(Options())
+        options = {name: value for name, value in options.items() if value != plain.get(name, ...)}
     if not is_dataset(data):
         return reduce(data, how, points=points, method=method, names=names, period=period, **options)
     if how != "series" or period is not None:
@@ -237,7 +241,7 @@ def over_areas(
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Fields; sources as in `open_dataset`, or a cube's folder, read in one pass.
+        Fields; sources as in `open_dataset`, or a cube's folder or address, read in one pass.
     areas : GeoDataFrame, GeoSeries, or path
         Polygons in any CRS, or a file that GDAL reads. Their shares of cells are computed once and kept.
     names : str, optional
@@ -304,8 +308,8 @@ def exceedance(
     Parameters
     ----------
     data : xarray.Dataset, DataArray or source
-        Amounts in mm: fields, or series at points or of areas; sources as in `open_dataset`, or a
-        cube's folder.
+        Amounts in mm: fields, or series at points or of areas; sources as in `open_dataset`, or a cube's folder or
+        address.
     thresholds : float, sequence of float, or str
         mm in the duration; amounts equal to a threshold are counted. "dwd-heavy-rain" (1h, 6h) and
         "dwd-continuous-rain" (12h, 24h, 48h, 72h) are DWD's warning levels 2, 3 and 4, see

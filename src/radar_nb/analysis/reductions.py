@@ -88,8 +88,8 @@ def reduce(
     Parameters
     ----------
     source, variables, clutter, grid, regrid, sums, run, lead, errors
-        As in `open_dataset`, or the folder of a cube, for which only `errors` can be chosen. Overlapping sums are
-        reduced to those that do not overlap unless `sums` says otherwise.
+        As in `open_dataset`, or a cube's folder or address, for which only `errors` can be set. Overlapping sums
+        are reduced to those that do not overlap unless `sums` says otherwise.
     how : str, or several of them except "series"
         - "sum": needs amounts in mm.
         - "mean", "std", "var", "max", "min": "var" is the mean squared deviation from the mean, and "std" its

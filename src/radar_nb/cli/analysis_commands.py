@@ -305,8 +305,7 @@ def _source(options: argparse.Namespace) -> Any:
     """Return the paths where they can be read in one pass, else the Dataset that the options choose."""
     plain = {"variables": None, "grid": None, "regrid": "overlap", "errors": "raise"}
     source = source_of(options)
-    address = isinstance(source, str) and "://" in source
-    return source if reading_of(options) == plain and not address else open_data(options)
+    return source if reading_of(options) == plain else open_data(options)
 
 
 def _levels(options: argparse.Namespace) -> int:

@@ -120,13 +120,17 @@ def _info(options: argparse.Namespace) -> Table | dict[str, Any]:
 
 
 def _facts(store: str) -> dict[str, Any]:
-    """Return what a cube holds, as numbers; `cells_with_data` is a share of the cells of existing frames."""
+    """Return what a cube holds, as numbers, and times in ISO 8601, UTC, of the first and last frame.
+
+    `cells_with_data` is a share of the cells of existing frames.
+    """
     from radar_nb.cube.opening import required_cube  # noqa: PLC0415 - zarr is not loaded by other commands
     from radar_nb.cube.series import built_years  # noqa: PLC0415 - the same
 
     cube, coverage = required_cube(store), rn.cube_coverage(store)
     arrays = (cube.variable, *(["flags"] if cube.has_flags else []))
     years = (coverage.time.values - np.timedelta64(1, "s")).astype("datetime64[Y]")
+    ends = coverage.time.values[coverage.state.values == 2].astype("datetime64[s]")
     found = []
     for year in np.unique(years):
         state, data = coverage.state.values[years == year], coverage.data.values[years == year]
@@ -148,6 +152,9 @@ def _facts(store: str) -> dict[str, Any]:
         "chunk": list(cube.shards.chunk),
         "bytes": sum(file.size for array in arrays for file in cube.listed(array).values()),
         "flags": cube.has_flags,
+        "first": f"{ends[0]}Z" if ends.size else None,
+        "last": f"{ends[-1]}Z" if ends.size else None,
+        "interval_minutes": cube.interval,
         "years": found,
         "series": built_years(cube),
     }

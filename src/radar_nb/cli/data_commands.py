@@ -40,7 +40,9 @@ _HOWS = ("sum", "mean", "std", "var", "max", "min", "count", "wet_share", "quant
 def add_data_commands(add: Callable[..., Parser]) -> None:
     """Add the commands to the parser."""
     info = add("info", _info, "List the products, or describe one product, or data on disk.", json=True)
-    info.add_argument("source", metavar="PRODUCT|PATH", nargs="*", help="a product, or archives, frames, a cube")
+    info.add_argument(
+        "source", metavar="PRODUCT|PATH", nargs="*", help="a product, archives, frames, a cube or its address"
+    )
     plot = add("plot", _plot, "Draw a map from archives, frames, a cube, or a file written by accumulate.")
     accumulate = add(
         "accumulate",
@@ -49,7 +51,7 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     )
     verify = add("verify", _verify, "Compare forecasts with their analysis, by lead time.", json=True)
     for command in (plot, accumulate, verify):
-        command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, folders, or a cube")
+        command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, a cube or its address")
     for command in (info, plot, accumulate, verify):
         add_reading(command)
     plot.add_argument("--variable", metavar="NAME", help="variable of a file with several")
@@ -148,22 +150,7 @@ def open_data(options: argparse.Namespace) -> xr.Dataset:
     """Open what the options name: archives, frames, folders or a cube."""
     from radar_nb.analysis.inputs import dataset_of  # noqa: PLC0415
 
-    source = source_of(options)
-    if isinstance(source, str) and "://" in source:
-        return open_address(source)
-    return cast("xr.Dataset", dataset_of(source, progress=True, **reading_of(options)))
-
-
-def open_address(address: str) -> xr.Dataset:
-    """Open a cube in object storage; raise NothingFound, in one line, for whatever else the address may be."""
-    try:
-        return rn.open_cube(address, chunks=None)
-    except RadarNbError as error:
-        reason = str(error).splitlines()[0]
-        raise NothingFound(
-            f"{address} cannot be opened as a cube ({reason}); archives and frames are read from disk alone: "
-            "download them first"
-        ) from error
+    return cast("xr.Dataset", dataset_of(source_of(options), progress=True, **reading_of(options)))
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -187,8 +174,11 @@ def _info(options: argparse.Namespace) -> int:
             if len(each) == 1:
                 raise
             bad.append(f"{one.variables}: {one.parser.in_options(str(error)).splitlines()[-1].strip()}")
-    texts = ["\n".join(f"{name:>16}  {fact}" for name, fact in facts.items()) for facts in several]
-    say(json.dumps(several if len(each) > 1 else several[0], indent=1) if options.json else "\n\n".join(texts))
+    if options.json:
+        say(json.dumps(several if len(each) > 1 else several[0], indent=1))
+    else:
+        shown = (words_of(facts).items() for facts in several)
+        say("\n\n".join("\n".join(f"{name:>16}  {fact}" for name, fact in facts) for facts in shown))
     for text in bad:
         say(f"radar-nb: {text}", file=sys.stderr)
     return 1 if bad else 0
@@ -199,7 +189,7 @@ def _each_product(options: argparse.Namespace) -> list[argparse.Namespace]:
     from radar_nb.analysis.inputs import products_in  # noqa: PLC0415
 
     source = source_of(options)
-    if options.variables is not None or (isinstance(source, str) and "://" in source):
+    if options.variables is not None:
         return [options]
     found = []
     for name in products_in(source, errors=options.errors, progress=True):
@@ -209,30 +199,53 @@ def _each_product(options: argparse.Namespace) -> list[argparse.Namespace]:
 
 
 def facts_of(ds: xr.Dataset) -> dict[str, Any]:
-    """Return what a Dataset of `open_dataset` holds, in words and numbers."""
-    from radar_nb.plots.style import unit_label  # noqa: PLC0415
-
+    """Return what a Dataset of `open_dataset` or `open_cube` holds: numbers, and times in ISO 8601, UTC."""
     (name,) = ds.data_vars
     variable = ds[name]
-    units, minutes = variable.attrs["units"], variable.attrs["interval_minutes"]
-    with speaking("en"):  # as all texts of commands
-        unit = unit_label(units, minutes if units == "mm" else None)
-    classes = "flag_values" in variable.attrs and f"{len(variable.attrs['flag_meanings'].split())} classes"
     ahead = ds.lead_time.values.astype("timedelta64[m]").astype(int) if "lead_time" in ds.coords else None
     return {
         "product": str(name),
-        "what": ds.attrs["title"],
-        "unit": unit if units == "mm" else f"{classes or unit} every {minutes} min",
-        **({} if ahead is None else {"lead times": f"{ahead.size}, from {ahead.min()} to {ahead.max()} min"}),
-        "grid": f"{ds.sizes['y']} x {ds.sizes['x']} cells",
-        "first": f"{ds.time.values[0].astype('datetime64[s]')} UTC",
-        "last": f"{ds.time.values[-1].astype('datetime64[s]')} UTC",
+        "title": ds.attrs["title"],
+        "units": variable.attrs["units"],
+        "interval_minutes": int(variable.attrs["interval_minutes"]),
+        "classes": len(variable.attrs["flag_meanings"].split()) if "flag_values" in variable.attrs else None,
+        "lead_minutes": None if ahead is None else [int(ahead.size), int(ahead.min()), int(ahead.max())],
+        "shape": [ds.sizes["y"], ds.sizes["x"]],
+        "first": f"{ds.time.values[0].astype('datetime64[s]')}Z",
+        "last": f"{ds.time.values[-1].astype('datetime64[s]')}Z",
         "frames": ds.sizes["time"],
-        "frames missing": ds.attrs["frames_missing"],
-        "frames doubled": ds.attrs["frames_doubled"],
-        **({"files skipped": ds.attrs["files_skipped"]} if "files_skipped" in ds.attrs else {}),
-        "radars": ds.attrs["radars"],
-        "unpacked": human_bytes(variable.size * 2),
+        "frames_missing": int(ds.attrs["frames_missing"]),
+        "frames_doubled": int(ds.attrs["frames_doubled"]),
+        "files_skipped": ds.attrs.get("files_skipped"),
+        "radars": ds.attrs["radars"].split(",") if ds.attrs["radars"] else [],
+        "bytes_unpacked": variable.size * 2,
+    }
+
+
+def words_of(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return facts as a person reads them."""
+    from radar_nb.plots.style import unit_label  # noqa: PLC0415
+
+    units, minutes, lead = facts["units"], facts["interval_minutes"], facts["lead_minutes"]
+    with speaking("en"):  # as all texts of commands
+        unit = unit_label(units, minutes if units == "mm" else None)
+    classes = facts["classes"] and f"{facts['classes']} classes"
+    rows, cols = facts["shape"]
+    skipped = {} if facts["files_skipped"] is None else {"files skipped": facts["files_skipped"]}
+    return {
+        "product": facts["product"],
+        "what": facts["title"],
+        "unit": unit if units == "mm" else f"{classes or unit} every {minutes} min",
+        **({} if lead is None else {"lead times": f"{lead[0]}, from {lead[1]} to {lead[2]} min"}),
+        "grid": f"{rows} x {cols} cells",
+        "first": f"{facts['first'].removesuffix('Z')} UTC",
+        "last": f"{facts['last'].removesuffix('Z')} UTC",
+        "frames": facts["frames"],
+        "frames missing": facts["frames_missing"],
+        "frames doubled": facts["frames_doubled"],
+        **skipped,
+        "radars": ",".join(facts["radars"]),
+        "unpacked": human_bytes(facts["bytes_unpacked"]),
     }
 
 
@@ -346,14 +359,9 @@ def _accumulate(options: argparse.Namespace) -> int:
 
     source, periods = source_of(options), ("period", "timezone", "day_begin", "label")
     chosen = {name: getattr(options, name) for name in periods}
-    if isinstance(source, str) and "://" in source:
-        if options.how != ["sum"]:
-            raise SettingsError(f"--how {' '.join(options.how)} needs files on disk: use --how sum for {source}")
-        found = rn.accumulate(open_address(source), min_coverage=0, **chosen)
-    else:
-        how, more = options.how if len(options.how) > 1 else options.how[0], reading_of(options)
-        more |= {name: getattr(options, name) for name in ("run", "lead", "sums", "threshold", "quantile", "bins")}
-        found = reduce(source, how, **chosen, **more)
+    how, more = options.how if len(options.how) > 1 else options.how[0], reading_of(options)
+    more |= {name: getattr(options, name) for name in ("run", "lead", "sums", "threshold", "quantile", "bins")}
+    found = reduce(source, how, **chosen, **more)
     # float32 counts, since a count is missing, too, where little was measured
     counts = {name: count.astype("float32") for name, count in found.data_vars.items() if count.dtype.kind == "i"}
     ds = with_coverage(found.assign(counts), options.min_coverage)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
 from radar_nb.cli.configuration import configuration
-from radar_nb.cli.data_commands import facts_of, save_picture
+from radar_nb.cli.data_commands import facts_of, save_picture, words_of
 from radar_nb.cli.doctor import compare_server, diagnosis_table, examine
 from radar_nb.cli.terminal import say, show
 from radar_nb.dwd.catalogue import FORMS
@@ -161,7 +161,7 @@ def _demo(options: argparse.Namespace) -> int:
     ds = rn.open_dataset(downloaded)
     hourly = ds.YW.isel(time=slice(None, None, 12))
     wettest = hourly.isel(time=int(hourly.sum(("y", "x")).argmax("time")))
-    say("\n".join(f"   {name}: {fact}" for name, fact in facts_of(ds).items()))
+    say("\n".join(f"   {name}: {fact}" for name, fact in words_of(facts_of(ds)).items()))
     say("6. Pictures:")
     save_picture(rn.plot(wettest), options.folder / "field.png", dpi=150)
     return 0

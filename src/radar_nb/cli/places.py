@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
-from radar_nb.cli.data_commands import open_address, open_data, reading_of, source_of
+from radar_nb.cli.data_commands import open_data, reading_of, source_of
 from radar_nb.errors import SettingsError
 from radar_nb.runtime.zones import find_zone, parse_time
 
@@ -89,8 +89,6 @@ def _data(options: argparse.Namespace, zone: ZoneInfo) -> tuple[Any, dict[str, A
     day, span = _day(getattr(options, "day", None)), _span(options, zone)
     source = source_of(options)
     if day is None and span == (None, None):
-        if isinstance(source, str) and "://" in source:
-            return open_address(source), {}
         return source, reading_of(options)
     data = open_data(options)
     if day is not None:

@@ -39,7 +39,7 @@ from radar_nb.cube.day_records import (
 from radar_nb.cube.shards import NOTE_ROOM, REMEDY, Shard, ShardFormat
 from radar_nb.dwd.grids import GRIDS, same_projection
 from radar_nb.dwd.products import PRODUCTS, frame_step
-from radar_nb.errors import CubeError, DamagedShard, SeriesError, SettingsError
+from radar_nb.errors import CubeError, DamagedShard, RadarNbError, SeriesError, SettingsError
 from radar_nb.formats.packing import FLAGS, Packing
 from radar_nb.reading.series import ANCHORS
 from radar_nb.runtime.wording import decimal, printable
@@ -87,6 +87,7 @@ _AXIS_CHUNK = 3653
 _EARLY = 10
 """Minutes by which stamps may precede their step: some hours of RW's first years end at minute 45."""
 
+_ASKERS = 32  # requests at a time to a web server without listings
 _READERS = 16
 """Number of shards whose records are read at a time: mostly waiting, if the store is remote."""
 
@@ -232,6 +233,8 @@ class Cube:
 
     def listed(self, array: str | None = None) -> dict[int, StoredFile]:
         """Return the shards that exist, by the numbers of their days, without opening them."""
+        if not self.store.lists:
+            return self._asked_for(array)
         found = {}
         for name, file in sorted(self.store.listing(array or self.variable).items()):
             number = name.removeprefix("c.").removesuffix(".0.0")
@@ -240,6 +243,18 @@ class Cube:
                 if int(number) < self.days and self.key(day, array) == file.key:
                     found[day] = file
         return found
+
+    def _asked_for(self, array: str | None) -> dict[int, StoredFile]:
+        """Return the same from a web server without listings, by asking for each day of the time axis."""
+        days = range(self.first, self.first + self.days)
+        found = {}
+        with closing(each(days, lambda day: self.store.stat(self.key(day, array)), workers=_ASKERS)) as results:
+            for day, file in results:
+                if isinstance(file, RadarNbError):
+                    raise file
+                if file is not None:
+                    found[day] = file
+        return dict(sorted(found.items()))
 
     def stored_days(self, most: int | None = None) -> tuple[dict[int, StoredDay], dict[int, DamagedShard]]:
         """Return the existing days, and the errors of days with damaged shards, by number.
@@ -407,7 +422,8 @@ def parse_group(store: Store, data: bytes) -> Cube:
         number = int(described["format"])
     except UNREADABLE as error:
         raise CubeError(
-            f"{store.name} contains something other than a cube of radar_nb: use an empty or another place"
+            f"{store.name} contains something other than a cube of radar_nb: use an empty or another place; "
+            "xarray.open_zarr opens a plain Zarr store"
         ) from error
     if number > FORMAT:
         raise CubeError(

@@ -88,7 +88,11 @@ class Folder:
         Distinguishes the store from all others; None if unknown.
     shared : bool
         Whether other processes can reach it.
+    lists : bool
+        Whether `listing` is possible; web servers answer only for single keys.
     """
+
+    lists = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -264,6 +268,7 @@ class Bucket:
         self.store = store
         self.identity = name
         self.shared = type(store).__name__ != "MemoryStore"
+        self.lists = type(store).__name__ != "HTTPStore"
         self.name = name or str(store)
 
     @classmethod
@@ -275,10 +280,10 @@ class Bucket:
         except ImportError as error:
             raise SettingsError(f"{url} needs obstore: pip install 'radar-nb[cube]'") from error
         try:
-            return cls(from_url(url), url)
+            return cls(from_url(url, client_options=_options(url)), url)
         except (BaseError, ValueError) as error:
             raise SettingsError(
-                f"{url} is not an address of object storage ({error}): try s3://bucket/YW"
+                f"{url} is not an address of object storage ({_reason(error)}): try s3://bucket/YW"
             ) from error
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -394,7 +399,7 @@ class Bucket:
             raise StorageError(f"{place} no longer exists: has the cube been moved?") from error
         except BaseError as error:
             raise StorageError(
-                f"{place} cannot be reached ({_reason(error)}): check the address and the network"
+                f"{place} cannot be reached ({_reason(error)}): check {_checked_first(error)}"
             ) from error
 
 
@@ -412,6 +417,21 @@ def _checked(key: str, name: str) -> str:
     if not key or PurePosixPath(key).is_absolute() or {"..", "."} & set(key.split("/")) or set(key) & set("\\:\0"):
         raise CubeError(f"the key {key!r} would lead out of {name}: do not use this cube, build a new one")
     return key
+
+
+def _options(url: str) -> Any:
+    """Return options for an address without TLS: of a web server, or of a local S3 server in the environment."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
+    plain = url.startswith("http://") or (url.startswith(("s3://", "s3a://")) and endpoint.startswith("http://"))
+    return {"allow_http": True} if plain else None
+
+
+def _checked_first(error: Exception) -> str:
+    """Return what the user should check: servers of S3 answer with a redirect where the region is wrong."""
+    text = str(error)
+    if "AuthorizationHeaderMalformed" in text or "region" in text.lower():
+        return "the region (AWS_REGION)"
+    return "the address and the network"
 
 
 def _reason(error: Exception) -> str:

@@ -64,6 +64,8 @@ _ZARR = "zarr.json"  # in the folder of a cube, as in any Zarr group
 _RESULTS = (PART, SIDECAR, ".nc")
 """Endings of files that radar_nb itself creates beside archives: parts, notes, results. RADKLIM's netCDF files,
 whose names are DWD's, are not results."""
+_FILES = (".tar", ".gz", ".tgz", ".bz2", ".zip", ".hdf5", ".h5", ".nc", "-bin", ".html", ".htm")
+"""Endings of addresses that are no cubes."""
 _HEAD = 512  # bytes that identify a file
 
 _LOOKED_AT = 20  # members of an archive in a folder, before it counts as none of DWD's
@@ -144,7 +146,13 @@ def find_files(source: Any) -> tuple[File, ...]:
 
 
 def is_cube(source: Any) -> bool:
-    """Return whether this is the folder of a cube."""
+    """Return whether this is the folder of a cube, or an address that does not name a file of archives or frames.
+
+    Nothing is asked of the address's server: whether there is a cube is seen when it is opened.
+    """
+    if isinstance(source, str) and (found := _ADDRESS.match(source)):
+        name = source.rstrip("/").rpartition("/")[2]
+        return found[1].lower() != "ftp" and not (is_dwd_name(name) or name.lower().endswith(_FILES))
     return isinstance(source, str | os.PathLike) and (user_path(source) / _ZARR).is_file()
 
 

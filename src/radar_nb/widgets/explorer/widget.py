@@ -53,7 +53,7 @@ class Explorer(anywidget.AnyWidget):
 
     Parameters
     ----------
-    data : xarray.Dataset, xarray.DataArray, anything that `open_dataset` takes, or the folder of a cube
+    data : xarray.Dataset, xarray.DataArray, anything that `open_dataset` takes, or a cube's folder or address
         Of shape (time, y, x) or (y, x), from `open_dataset` or computed from its result; of forecasts one run,
         which plays along its lead times, or one lead time.
         Paths and `open_dataset(..., packed=True)` are fastest.
