@@ -303,6 +303,43 @@ class TestTime:
         first = ds.RY.sel(time=slice(None, "2020-07-01T00:00")).notnull().sum("time")
         np.testing.assert_allclose(result.coverage[0], first / (hours * 12), rtol=1e-6)
 
+    def test_climatologies_equal_xarrays_groups(self, month: Path) -> None:
+        """Months, seasons and hours of the day are those in which intervals end, in UTC or local time."""
+        points = [(lon, lat) for lon in (8, 10, 12) for lat in (49, 51, 53)]
+        series = reduce(month, "series", points=points, progress=False).RY
+        ends = series.time - np.timedelta64(1, "s")
+        local = ends.to_index().tz_localize("UTC").tz_convert("Europe/Berlin")
+        summer = np.full(ends.size, "JJA")
+        cases: list[tuple[dict[str, str], Any, list[Any]]] = [
+            ({"by": "month"}, ends.dt.month.values, [6, 7]),
+            ({"by": "season"}, summer, ["JJA"]),
+            ({"by": "hour"}, ends.dt.hour.values, [0, 23]),
+            ({"by": "hour", "timezone": "Europe/Berlin"}, local.hour.values, [1, 2]),
+            (
+                {"by": "month", "day_begin": "00:20"},
+                np.where(ends < np.datetime64("2020-07-01T00:20"), 6, 7),
+                [6, 7],
+            ),
+        ]
+        for chosen, numbers, labels in cases:
+            options: Any = chosen
+            found = reduce(
+                month, ["mean", "quantile", "count"], quantile=0.6, points=points, progress=False, **options
+            )
+
+            assert found[options["by"]].values.tolist() == labels
+            for label in labels:
+                some, at = series.values[numbers == label].astype(np.float64), found.sel({options["by"]: label})
+                valid = ~np.isnan(some).all(axis=0)
+                np.testing.assert_allclose(at.RY_mean[valid], np.nanmean(some[:, valid], axis=0), rtol=1e-6)
+                np.testing.assert_allclose(
+                    at.RY_quantile[valid], np.nanquantile(some[:, valid], 0.6, axis=0), rtol=1e-6
+                )
+                np.testing.assert_array_equal(at.RY_count, (~np.isnan(some)).sum(axis=0))
+        whole = reduce(month, "count", by="hour", points=points, progress=False)
+        np.testing.assert_allclose(whole.coverage, whole.RY / 7, rtol=1e-6)  # the missing frame counts too
+        assert str(whole.period_begin.values)[:16] == "2020-06-30T23:25"
+
     def test_all_in_one(self, month: Path) -> None:
         """Without a period the result has no time dimension; the end and bounds are coordinates."""
         result = reduce(month, "sum", progress=False)
@@ -447,6 +484,9 @@ class TestMeaning:
             ({"how": "histogram", "bins": [1, 1]}, r"bins=\[1, 1\] are not rising edges of 1 to 256 bins"),
             ({"how": "histogram", "bins": ["a", "b"]}, "is not a number, nor a list of them"),
             ({"how": "sum", "bins": [0, 1]}, 'needs how="histogram"'),
+            ({"how": "sum", "by": "month"}, "by='month' has no sum"),
+            ({"how": "mean", "by": "week"}, "unknown by='week': choose from month, season, hour"),
+            ({"how": "mean", "by": "month", "period": "1D"}, "leave out period= and label="),
             ({"how": "sum", "period": "soon"}, "unknown period='soon'"),
             ({"how": "sum", "points": {"Rome": (12.5, 41.9)}}, r"the point 'Rome' \(lon 12.5, lat 41.9\) lies"),
             ({"how": "sum", "points": [AACHEN[::-1]]}, "longitude first"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Label = Literal["begin", "end"]
+By = Literal["month", "season", "hour"]
+
+SEASONS = ("DJF", "MAM", "JJA", "SON")
+"""Seasons of three months, as xarray names them."""
 
 _CALENDAR = {  # pandas' offsets; those at the end of a period name its last day, which belongs to it
     "Week": 1,
@@ -57,13 +61,16 @@ class Periods:
         Description of the labels.
     expected : ndarray of float64, shape (m,)
         Number of intervals of a complete period.
+    by : {"month", "season", "hour"}, optional
+        The periods are parts of every year or day; labels are their numbers or names: see `make_groups`.
     """
 
     of_step: NDArray[np.int64]
     bounds: NDArray[np.datetime64]
-    labels: NDArray[np.datetime64]
+    labels: NDArray[Any]
     label: str
     expected: NDArray[np.float64]
+    by: By | None = None
 
     def part(self, first: int, stop: int) -> Periods:
         """Return the periods from `first` to before `stop`; `of_step` then counts from `first`."""
@@ -206,6 +213,69 @@ def _sorted(
         labels=begins if by_begin else covered[:, 1],
         label=f"{'begin' if by_begin else 'end'} of the period{place}",
         expected=(bounds[:, 1] - bounds[:, 0]) / distance,
+    )
+
+
+def make_groups(
+    ends: NDArray[np.datetime64],
+    by: By,
+    *,
+    minutes: int,
+    step: int | None = None,
+    timezone: str = "UTC",
+    day_begin: str = "00:00",
+) -> Periods:
+    """Assign each interval to the month, season or hour of the day in which it ends, of all years together.
+
+    Parameters
+    ----------
+    ends, minutes, step, timezone, day_begin
+        As in `make_periods`. `day_begin` is not used for hours.
+    by : {"month", "season", "hour"}
+
+    Returns
+    -------
+    Periods
+        With `by`; labels are months from 1 to 12, seasons as in `SEASONS`, or hours from 0 to 23: 0 for intervals
+        that end from 00:00 (excluded) to 01:00. All have the bounds of the whole series. `expected` is the number
+        of intervals in a complete series from the first to the last.
+
+    Raises
+    ------
+    SettingsError
+        `by`, the time zone or the time of day is not valid.
+
+    Examples
+    --------
+    >>> ends = np.array(["2020-06-30T23:55", "2020-07-01T00:00", "2020-07-01T00:05"], "datetime64[s]")
+    >>> make_groups(ends, "hour", minutes=5).labels
+    array([ 0, 23])
+    """
+    if by not in get_args(By):
+        raise SettingsError(f"unknown by={by!r}: choose from {', '.join(get_args(By))}")
+    zone = None if timezone == "UTC" else find_zone(timezone)
+    begin = _begin(day_begin)
+    distance = np.timedelta64(step or minutes, "m")
+
+    def numbers(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+        local = _local(times, zone) - np.timedelta64(1, "s")
+        if by == "hour":
+            return (local.astype("datetime64[h]").astype(np.int64)) % 24
+        month: NDArray[np.int64] = (local - begin).astype("datetime64[M]").astype(np.int64) % 12 + 1
+        return month if by == "month" else month % 12 // 3
+
+    labels, of_step = np.unique(numbers(ends), return_inverse=True)
+    every = numbers(np.arange(ends[0], ends[-1] + distance, distance).astype("datetime64[s]"))
+    clock = "" if zone is None else f", {timezone}"
+    return Periods(
+        of_step=of_step.astype(np.int64),
+        bounds=np.repeat(
+            np.array([[ends[0] - np.timedelta64(minutes, "m"), ends[-1]]], "datetime64[s]"), len(labels), 0
+        ),
+        labels=np.array(SEASONS)[labels] if by == "season" else labels,
+        label=f"{by}{' of the day' * (by == 'hour')} in which the intervals end{clock or ', UTC'}",
+        expected=np.array([(every == label).sum() for label in labels], np.float64),
+        by=by,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.analysis.order_statistics import Asked
-from radar_nb.analysis.periods import make_periods
+from radar_nb.analysis.periods import make_groups, make_periods
 from radar_nb.analysis.points import find_places, place_coords
 from radar_nb.analysis.tallies import Wanted
 from radar_nb.analysis.totals import Results, period_coords, reduced_name, sum_attrs
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from radar_nb.analysis.periods import Label, Periods
+    from radar_nb.analysis.periods import By, Label, Periods
     from radar_nb.analysis.points import Around, Places
     from radar_nb.dwd.grids import Grid
     from radar_nb.formats.packing import Clutter, Packing
@@ -60,6 +60,7 @@ def reduce(
     how: How | Sequence[How],
     *,
     period: Any = None,
+    by: By | None = None,
     threshold: float | Sequence[float] | None = None,
     quantile: float | Sequence[float] | None = None,
     bins: Sequence[float] | None = None,
@@ -105,6 +106,10 @@ def reduce(
         "1h", "1D", "1M" or "MS" (calendar months), "YS", ... An interval belongs to the period in which it ends:
         one that ends at 00:00 belongs to the previous day. By default one period for the whole series. Periods of
         one run of forecasts are counted from the time of issue, without its analysis, as in `accumulate`.
+    by : {"month", "season", "hour"}, optional
+        A climatology instead of a period: the intervals of all years that end in the same month, the same season
+        (DJF, MAM, JJA, SON) or the same hour of the day. Its dimension is named so. For the mean total of a month,
+        sum the months (`accumulate`) and take their mean.
     threshold : float or sequence of float, optional
         For "count" and "wet_share", in the variable's unit. Decimal numbers are compared: 0.29 mm is not below
         0.29.
@@ -173,7 +178,19 @@ def reduce(
     if hows == ("series",) and places is not None:
         _check_meaning(stream, hows)
         return _series(stream, places, workers, progress)
-    periods = stream_periods(stream, hows, period, timezone=timezone, day_begin=day_begin, label=label)
+    if by is None:
+        periods = stream_periods(stream, hows, period, timezone=timezone, day_begin=day_begin, label=label)
+    else:
+        _check_climatology(hows, period, label, by)
+        _check_meaning(stream, hows)
+        periods = make_groups(
+            stream.times,
+            by,
+            minutes=stream.minutes,
+            step=_step(stream),
+            timezone=timezone,
+            day_begin=day_begin,
+        )
     levels: dict[str, Any] = {"threshold": threshold, "quantile": quantile}
     single = {name for name, value in levels.items() if np.ndim(value) == 0}
     return (
@@ -190,7 +207,7 @@ def reduce(
             progress=progress,
         )
         .part(0, len(periods.labels))
-        .pipe(lambda ds: ds.isel(time=0) if period is None else ds)
+        .pipe(lambda ds: ds if by is not None else ds.isel(time=0) if period is None else ds)
     )
 
 
@@ -281,7 +298,12 @@ class StreamReduction:
             results.end()
         like = stream.like[stream.name]
         reduced = _variables(results, like, self._hows, prefix=self._named, single=self._single)
-        return xr.Dataset(reduced, _coords(results, like, single=self._single), stream.like.attrs)
+        coords = _coords(results, like, single=self._single)
+        if (by := periods.by) is None:
+            return xr.Dataset(reduced, coords, stream.like.attrs)
+        name = coords.pop(by)
+        found = xr.Dataset(reduced, coords, stream.like.attrs).rename_dims(time=by)
+        return found.assign_coords({by: (by, name.values, name.attrs)})
 
     def _read(self, make: Callable[[], Take]) -> None:
         read_stream(self._stream, make, self._workers or os.cpu_count() or 1, self._progress)
@@ -353,6 +375,17 @@ def _numbers(name: str, values: Any, such: str) -> tuple[float, ...]:
     if not found or not np.isfinite(found).all():
         raise SettingsError(f"{name}={values!r} is not a number, nor a list of them: pass {such}")
     return found
+
+
+def _check_climatology(hows: tuple[How, ...], period: Any, label: Any, by: Any) -> None:
+    """Raise an error for what a climatology does not have."""
+    if period is not None or label is not None:
+        raise SettingsError(f"by={by!r} puts all years together: leave out period= and label=")
+    if "sum" in hows or "series" in hows:
+        raise SettingsError(
+            f'by={by!r} has no sum, which would grow with the number of years, and no series: use "mean", or the '
+            'mean of accumulate(..., "1M")'
+        )
 
 
 def _check_meaning(stream: FrameStream, hows: Sequence[How]) -> None:

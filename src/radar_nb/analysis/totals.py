@@ -436,6 +436,10 @@ def period_coords(periods: Periods) -> dict[str, xr.Variable]:
 
     `time_bnds` follows CF; the other two stay with a variable that is taken out of the Dataset.
     """
+    if periods.by is not None:
+        whole = {f"period_{edge}": periods.bounds[0, side] for side, edge in enumerate(("begin", "end"))}
+        edges = {name: xr.Variable((), time.astype("datetime64[ns]")) for name, time in whole.items()}
+        return {periods.by: xr.Variable("time", periods.labels, {"long_name": periods.label})} | edges
     attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds", "long_name": periods.label}
     times = {"time": (periods.labels, attrs)} | {
         f"period_{edge}": (periods.bounds[:, side], {"long_name": f"{edge} of the time that is covered, UTC"})

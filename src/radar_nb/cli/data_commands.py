@@ -95,6 +95,8 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     accumulate.add_argument("--how", nargs="+", default=["sum"], choices=_HOWS,
                             help="one or several (sum)")  # fmt: skip
     accumulate.add_argument("--period", metavar="LENGTH", help="such as 1h, 1D, 1M or YS (the whole time)")
+    accumulate.add_argument("--by", choices=("month", "season", "hour"),
+                            help="instead of --period: months, seasons or hours of all years")  # fmt: skip
     accumulate.add_argument("--min-coverage", metavar="SHARE", type=float, default=0.95,
                             help="a value is missing where less than this share was measured (0.95)")  # fmt: skip
     accumulate.add_argument("--timezone", metavar="ZONE", default="UTC",
@@ -360,7 +362,9 @@ def _accumulate(options: argparse.Namespace) -> int:
     source, periods = source_of(options), ("period", "timezone", "day_begin", "label")
     chosen = {name: getattr(options, name) for name in periods}
     how, more = options.how if len(options.how) > 1 else options.how[0], reading_of(options)
-    more |= {name: getattr(options, name) for name in ("run", "lead", "sums", "threshold", "quantile", "bins")}
+    more |= {
+        name: getattr(options, name) for name in ("run", "lead", "sums", "threshold", "quantile", "bins", "by")
+    }
     found = reduce(source, how, **chosen, **more)
     # float32 counts, since a count is missing, too, where little was measured
     counts = {name: count.astype("float32") for name, count in found.data_vars.items() if count.dtype.kind == "i"}
@@ -407,12 +411,14 @@ def _scores_by_lead(scores: xr.Dataset) -> list[dict[str, float | None]]:
 def _summary(ds: xr.Dataset, least: float) -> str:
     """Return the names, the time that is covered, and how much of it is missing."""
     names = [str(name) for name in ds.data_vars if name != "coverage"]
-    begin, end = ds.time_bnds.values.min(), ds.time_bnds.values.max()
+    along = next((str(dim) for dim in ds["coverage"].dims if dim in {"time", "month", "season", "hour"}), "time")
+    edges = ds.time_bnds.values if "time_bnds" in ds.coords else np.array([ds.period_begin, ds.period_end])
+    begin, end = edges.min(), edges.max()
     parts = [*names, f"{human_time(begin)} to {human_time(end)}"]
-    periods = ds.sizes.get("time", 1)
-    if "time" in ds.dims:
-        parts.insert(-1, f"{periods} {'period' if periods == 1 else 'periods'}")
-    known = ds["coverage"].max([dim for dim in ds["coverage"].dims if dim != "time"])
+    periods, noun = ds.sizes.get(along, 1), "period" if along == "time" else along
+    if along in ds.dims:
+        parts.insert(-1, f"{periods} {noun}{'s' * (periods != 1)}")
+    known = ds["coverage"].max([dim for dim in ds["coverage"].dims if dim != along])
     gone = int((known < least - 1e-6).sum())
     if gone:
         where = "since" if periods == 1 else f"in {gone} of {periods}, where"
