@@ -28,6 +28,7 @@ from zlib_ng import gzip_ng
 import radar_nb as rn
 from radar_nb.cli.main import main
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE
+from radar_nb.mirror import make_catrare, make_kostra
 from radar_nb.mirror.frames import synthetic_frames
 from radar_nb.runtime.settings import BASE_URL
 
@@ -161,7 +162,9 @@ def runnable() -> list[Path]:
 
 
 def make_rain(root: Path) -> None:
-    """Fill a server's folder: 13 June 2020 in YW and RW, and its afternoon in RW of other months."""
+    """Fill a server's folder: 13 June 2020 in YW and RW, its afternoon in RW of other months, and catalogues."""
+    make_kostra(root)
+    make_catrare(root, count=200)
     hours: list[NDArray[np.uint16]] = []
     day = _tar_gz(_five_minutes(hours))
     _write(root, "YW", "2020-06", _tar([("YW2017.002_20200613.tar.gz", day)]))
