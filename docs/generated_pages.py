@@ -17,6 +17,7 @@ import radar_nb as rn
 from radar_nb.mirror.frames import synthetic_frames
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_LARGEST = 3_000_000  # bytes of the page that plays: readers load it with the text around it
 _PICTURES = {"App": "app.png", "MonthPicker": "picker.png", "DownloadPanel": "panel.png"}
 
 
@@ -59,13 +60,16 @@ def _shown(output: dict[str, Any], pictures: Path) -> dict[str, Any]:
 
 
 def _write_player(path: Path) -> None:
-    """Write ninety minutes of synthetic rain as the player's own page."""
+    """Write two hours of synthetic rain over the middle of Germany as the player's own page."""
     path.parent.mkdir(parents=True)
-    times = np.arange("2020-06-13T15:00", "2020-06-13T16:35", 5, dtype="datetime64[m]")
+    times = np.arange("2020-06-13T15:00", "2020-06-13T17:05", 5, dtype="datetime64[m]")
     with tempfile.TemporaryDirectory() as folder:
         for time, frame in synthetic_frames("YW", times, family="radklim"):
             name = f"raa01-yw2017.002_10000-{time.item():%y%m%d%H%M}-dwd---bin"
             (Path(folder) / name).write_bytes(frame)
-        explorer = rn.Explorer(rn.open_dataset(folder, packed=True, progress=False), lang="en")
+        part = {"y": slice(330, 780), "x": slice(320, 770)}
+        explorer = rn.Explorer(rn.open_dataset(folder, packed=True, progress=False).isel(part), lang="en")
         explorer.save_html(path)
         explorer.close()
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"{path} has {path.stat().st_size:,} bytes, more than {_LARGEST:,}: choose fewer fields")
