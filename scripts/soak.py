@@ -25,6 +25,7 @@ from soak_faults import soak_faults
 from soak_hdf5 import soak_hdf5
 from soak_hostile import soak_hostile
 from soak_kills import soak_kills
+from soak_rings import soak_rings
 from soak_servers import soak_servers
 from soak_tables import inserted
 
@@ -52,6 +53,7 @@ def main() -> int:
             soak_hdf5(folder / "hdf5"),
             soak_servers(folder / "servers", next(root.rglob("*.tar")).read_bytes()),
             soak_cubes(folder / "cubes"),
+            soak_rings(folder / "rings", short=options.short),
         ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,19 @@ def test_old_files_are_removed_from_the_ring(serve: Serve, clock: SteppedClock, 
     kept = sorted(path.name[-12:-8] for path in (tmp_path / "ring" / HYMECNG).glob("composite*"))
     assert kept == ["1520", "1525", "1530", "1535", "1540", "1545", "1550", "1555"][-len(kept) :]
     assert len(kept) in {7, 8}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a FIFO")
+def test_a_pipe_in_the_ring_is_replaced(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:
+    """A pipe under a file's name, which would block whoever opens it, is replaced by the file."""
+    mirror = serve()
+    take(following(mirror, clock, tmp_path / "ring"), 1)
+    (newest,) = (tmp_path / "ring" / HYMECNG).glob("composite*")
+    newest.unlink()
+    os.mkfifo(newest)
+
+    assert take(following(mirror, clock, tmp_path / "ring"), 1) == names("15:00")
+    assert newest.is_file()
 
 
 def test_late_and_missing_files_do_not_stop_following(serve: Serve, clock: SteppedClock, tmp_path: Path) -> None:

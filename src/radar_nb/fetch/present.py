@@ -386,7 +386,7 @@ class _Asking:
             self.skipped.append(str(error))
             return None
         path = local_path(self.present.root, era.path(time))
-        if not path.exists() or path.read_bytes() != data:
+        if not _holds(path, data):
             with replacing(path, durable=False) as file:
                 file.write(data)
         return time
@@ -420,6 +420,14 @@ class _Asking:
         except Setback as setback:
             self.present.demanded = setback.demanded
             raise setback.error from setback.__cause__
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Return whether a file has these bytes; a pipe in its place, which would block, has none."""
+    try:
+        return read_regular(path, len(data)) == data
+    except OSError:
+        return False
 
 
 class _Got(NamedTuple):
