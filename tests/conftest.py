@@ -28,7 +28,8 @@ settings.load_profile("radar_nb")
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return three processes for two processors: tests wait for servers, timeouts and children, too."""
-    return max(2, (os.cpu_count() or 1) * 3 // 2)
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(2, processors * 3 // 2)
 
 
 @pytest.hookimpl(wrapper=True)
