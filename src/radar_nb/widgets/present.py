@@ -136,7 +136,7 @@ def write_now_page(
     answers = None if places is None else nowcast(places, data=run, **how)
     explorer = Explorer(data, lang=say.language)
     if explorer.problem:
-        raise SettingsError(f"the page cannot be written: {explorer.problem}")
+        raise SettingsError(f"the page cannot be written ({explorer.problem}): try again with the next file")
     fresh = stale_after(newest.era)
     present = {
         "product": PRODUCT,
