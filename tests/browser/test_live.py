@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +16,9 @@ from radar_nb.dwd.grids import GRIDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MINUTE = 60_000
+logger = logging.getLogger(__name__)
 SHOTS = os.environ.get("RADAR_NB_SHOTS")
 CELLS = [
     """from datetime import UTC, datetime
@@ -28,6 +31,33 @@ live = rn.Live(places, past="10min", play=False, base_url=mirror.url, clock=mirr
 live""",
     "",
 ]
+HOURS = int(os.environ.get("RADAR_NB_LIVE_HOURS", "1"))
+"""Simulated hours of following; ten take a quarter of an hour: RADAR_NB_LIVE_HOURS=10 make browser."""
+PAST = 24 if HOURS > 3 else 3
+"""How many earlier fields are shown: two hours, or as many as a short run fills."""
+STEPPED = [
+    """import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import radar_nb as rn
+from radar_nb.mirror import LiveMirror, Mirror, SteppedClock
+class Gated(SteppedClock):
+    async def sleep(self, seconds):
+        until = self.now() + timedelta(seconds=seconds)
+        while self.now() < until:
+            await asyncio.sleep(0.02)
+def tell(name):
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    Path({notes!r}, name).write_text(str(pages * 4096 / 1e6))
+clock = Gated(datetime(2026, 6, 13, 15, 2, tzinfo=UTC))
+mirror = LiveMirror({root!r}, ["RV"], clock=clock, hours=0.2, fate=lambda *_: 100.0)
+_ = mirror.__enter__()
+port = int(mirror.url.rpartition(":")[2])""",
+    """live = rn.Live({{"B": (12.37, 51.34), "nowhere": (4.5, 46.5)}}, past="{past}min", base_url=mirror.url,
+    clock=clock, folder={ring!r})
+live""",
+]
+INFO = "document.querySelector('.rnb-explorer')?.player?.info"
 EDITION = "() => document.querySelector('.rnb-explorer')?.player?.info?.edition ?? -1"
 MARKS = "() => document.querySelector('.rnb-explorer').player.marks.length"
 
@@ -85,11 +115,72 @@ def test_live_follows_keeps_the_view_and_shows_a_lost_server(
     assert page.evaluate("() => document.querySelector('.rnb-explorer').player.map.view.zoom") == 4
     assert "CEST" in page.locator(".rnb-zone").inner_text()
     assert "RV of 1" in page.locator(".radar-nb-live").inner_text()
-    page.evaluate("""async () => {
-      const { sessionContext } = window.jupyterapp.shell.currentWidget;
-      await sessionContext.session.kernel.requestExecute({ code: "mirror.close()" }).done;
-    }""")
+    in_kernel(page, "mirror.close()")
     page.get_by_text("The server does not answer").wait_for()
     page.get_by_text("B: unknown whether it rains").or_(page.get_by_text("B: rain")).first.wait_for()
     if SHOTS:
         page.screenshot(path=f"{SHOTS}/live_lost.png")
+
+
+def in_kernel(page: Any, code: str) -> None:
+    """Run code in the notebook's kernel, and wait for its end."""
+    page.evaluate(
+        """async (code) => {
+          const { sessionContext } = window.jupyterapp.shell.currentWidget;
+          const { content } = await sessionContext.session.kernel.requestExecute({ code }).done;
+          if (content.status !== "ok") throw new Error(content.evalue);
+        }""",
+        code,
+    )
+
+
+def test_live_follows_for_hours_through_a_failure_without_growing(
+    run_notebook: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Each run appears and plays; a server that fails is shown and caught up; memory does not grow."""
+    names = {name: str(tmp_path / name) for name in ("root", "ring", "notes")}
+    for name in ("root", "notes"):
+        Path(names[name]).mkdir()
+    page = run_notebook([cell.format(past=5 * PAST, **names) for cell in STEPPED])
+    page.set_default_timeout(240_000)
+    cdp = page.context.new_cdp_session(page)
+    live, newest = page.locator(".radar-nb-live"), datetime(2026, 6, 13, 15, 0, tzinfo=UTC)
+    failing = range(
+        6 * HOURS, 6 * HOURS + (12 if HOURS > 3 else 4)
+    )  # steps without a server: an hour, or 20 minutes
+    memory: list[tuple[float, float, int]] = []
+
+    for step in range(12 * HOURS):
+        if step == failing.start:
+            in_kernel(page, "mirror.close()")
+        if step == failing.stop:
+            in_kernel(page, f"again = Mirror({names['root']!r}, clock=clock, port=port); again.__enter__()")
+        in_kernel(page, "clock.advance(300)")
+        newest += timedelta(minutes=5)
+        if step in failing:
+            lost = 5 * (step - failing.start + 1)
+            live.get_by_text("The server does not answer").wait_for()
+            live.get_by_text(f"{lost + 2} min old").wait_for()
+            if lost > 14:
+                live.get_by_text("Stale: a newer forecast should be there").wait_for()
+            assert "no rain until" not in live.inner_text()
+            continue
+        page.wait_for_function(f"() => {INFO}?.times[{INFO}.boundary] === {newest.timestamp() * 1000:.0f}")
+        live.get_by_text(f"RV of {newest + timedelta(hours=2):%H:%M} CEST, 2 min old").wait_for()
+        page.wait_for_function("() => document.querySelector('.rnb-explorer').player.playing")
+        if step % 12 in (5, 11) and step >= PAST:
+            in_kernel(page, f"tell('step{step}')")
+            cdp.send("HeapProfiler.collectGarbage")
+            heap = cdp.send("Runtime.getHeapUsage")["usedSize"] / 1e6
+            nodes = cdp.send("Memory.getDOMCounters")["nodes"]
+            memory.append((float(Path(names["notes"], f"step{step}").read_text()), heap, nodes))
+            logger.info("step %d: kernel %.0f MB, page %.1f MB, %d nodes", step, *memory[-1])
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/live_hours.png")
+
+    assert page.evaluate(f"() => {INFO}.count") == PAST + 25  # what was missed is there
+    assert page.locator(".jp-RenderedText[data-mime-type*='stderr']").count() == 0
+    first, last = memory[0], memory[-1]
+    assert last[0] < 1.2 * first[0] + 30
+    assert last[1] < 1.2 * first[1] + 5
+    assert last[2] < 1.2 * first[2] + 200

@@ -124,8 +124,8 @@ def _mirror(options: argparse.Namespace) -> int:
                 f"public: anyone who reaches {host} can read every file below {options.root} (no password, no "
                 "encryption)"
             )
-        say(f"serving {options.root} as {mirror.url} (Ctrl-C ends)\n"
-              f"try: radar-nb plan YW 2020-06 --base-url {mirror.url} --folder data")  # fmt: skip
+        first = "nowcast --at Leipzig" if options.live else "plan YW 2020-06 --folder data"
+        say(f"serving {options.root} as {mirror.url} (Ctrl-C ends)\ntry: radar-nb {first} --base-url {mirror.url}")
         mirror.serve_forever()
     return 0
 
