@@ -88,15 +88,15 @@ def ours(folder: Path, what: str) -> float:
 
 
 def reduced(folder: Path, what: str) -> float:
-    """Do the same in one pass over the codes; RV has a sum for each lead."""
+    """Do the same in one pass over the codes; RV has a sum of each run along its lead times."""
     import radar_nb as rn  # noqa: PLC0415 - as above
 
     source = folder / "asc.tar.gz" if what == "ASCII month" else folder
     how: Any = "max" if what == "HX day" else "sum"
-    leads = [f"{lead}min" for lead in LEADS] if what == "RV day" else [None]
+    sources = sorted(folder.glob("*.tar")) if what == "RV day" else [source]
     found = 0.0
-    for lead in leads:
-        ds = rn.reduce(source, how, lead=lead, progress=False)
+    for one in sources:
+        ds = rn.reduce(one, how, progress=False)
         found += float(next(value for name, value in ds.data_vars.items() if name != "coverage").sum())
     return found
 

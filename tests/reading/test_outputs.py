@@ -10,6 +10,8 @@ import xarray as xr
 from support.frames import REAL_NAMES
 
 import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS, to_lonlat
+from radar_nb.reading.lazy_array import degrees_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,3 +120,15 @@ def test_rioxarray_reads_projection_and_place(name: str, real_frames: Path, tmp_
         np.testing.assert_allclose(raster.bounds, edges, atol=1e-3)
         values = raster.read(1, masked=True) * np.float32(raster.scales[0]) + raster.offsets[0]
         np.testing.assert_allclose(np.ma.filled(values.astype("f8"), np.nan)[::-1], field, rtol=1e-6)
+
+
+def test_degrees_are_computed_where_they_are_read() -> None:
+    """Coordinates of the fine grid equal the projection's for any selection, and opening computes none."""
+    grid = GRIDS["de4800-wgs84"]
+    part = xr.Dataset(coords=degrees_of(grid)).isel(y=slice(4790, 4800), x=[5, 7])
+    x, y = np.meshgrid(grid.x[[5, 7]], grid.y[4790:])
+    lon, lat = to_lonlat(x, y, grid.earth)
+
+    np.testing.assert_array_equal(part.isel(y=3, x=1).lat.item(), lat[3, 1])
+    np.testing.assert_array_equal(part.lon, lon)
+    np.testing.assert_array_equal(part.lat, lat)

@@ -231,6 +231,11 @@ def _step(stream: FrameStream) -> int:
     return step_of(stream.product, stream.minutes, stream.times.astype(np.int64) // 60)
 
 
+_THREADS_BYTES = 256 << 20
+_CELL_BYTES = 10
+"""Bytes of a cell in one more thread: 209 MB of a maximum of HX (measured 2026-11-30)."""
+
+
 class StreamReduction:
     """A reduction of archives or a cube, some periods at a time.
 
@@ -281,7 +286,9 @@ class StreamReduction:
             smallest="min" in hows,
             thresholds=thresholds,
         )
-        self._workers, self._progress = workers, progress
+        # fields of HX need 211 MB a thread, so that memory does not grow with the processors
+        most = max(1, _THREADS_BYTES // (_CELL_BYTES * int(np.prod(stream.grid.shape))))
+        self._workers, self._progress = min(workers or os.cpu_count() or 1, most), progress
 
     def part(self, first: int, stop: int) -> xr.Dataset:
         """Return the periods from `first` to before `stop`."""
@@ -306,7 +313,7 @@ class StreamReduction:
         return found.assign_coords({by: (by, name.values, name.attrs)})
 
     def _read(self, make: Callable[[], Take]) -> None:
-        read_stream(self._stream, make, self._workers or os.cpu_count() or 1, self._progress)
+        read_stream(self._stream, make, self._workers, self._progress)
 
 
 def _ways(how: Any, period: Any, points: Any) -> tuple[How, ...]:

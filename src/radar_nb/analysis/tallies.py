@@ -276,7 +276,7 @@ class _Count:
 
     def __init__(self, cells: int) -> None:
         self._group = np.zeros(cells, np.uint8)
-        self._total = np.zeros(cells, np.int32)
+        self._total: NDArray[np.int32] | None = None
         self._frames = 0
 
     def add(self, true: NDArray[np.bool_]) -> None:
@@ -288,8 +288,7 @@ class _Count:
 
     def end(self) -> NDArray[np.int32]:
         """Return the total."""
-        np.add(self._total, self._group, out=self._total)
-        self._group.fill(0)
+        self._total = _joined(self._total, self._group, np.int32)
         self._frames = 0
         return self._total
 
@@ -299,7 +298,7 @@ class _Sum:
 
     def __init__(self, cells: int) -> None:
         self._group = np.zeros(cells, np.uint32)
-        self._total = np.zeros(cells, np.int64)
+        self._total: NDArray[np.int64] | None = None
         self._bound = 0
 
     def add(self, counts: NDArray[Any]) -> None:
@@ -312,8 +311,7 @@ class _Sum:
 
     def end(self) -> NDArray[np.int64]:
         """Return the total."""
-        np.add(self._total, self._group, out=self._total)
-        self._group.fill(0)
+        self._total = _joined(self._total, self._group, np.int64)
         self._bound = 0
         return self._total
 
@@ -347,10 +345,17 @@ class _Squares:
         return self._halves
 
 
+def _joined(total: NDArray[Any] | None, group: NDArray[Any], kind: type[Any]) -> NDArray[Any]:
+    """Add a group to a total, which is made when it is needed, and empty the group."""
+    total = group.astype(kind) if total is None else np.add(total, group, out=total)
+    group.fill(0)
+    return total
+
+
 class CodeTally:
     """A tally of codes without flags, of which some mark missing cells, as in HDF5.
 
-    Codes are raised by one, which leaves 0 for missing cells: no statistic needs a mask then.
+    Codes are raised, by one in most files, so that missing cells become 0: no statistic needs a mask then.
 
     Parameters
     ----------
@@ -375,7 +380,13 @@ class CodeTally:
         cells, wanted = self._cells, self._wanted
         self._packing = packing
         self._last = int(np.iinfo(packing.dtype).max)
-        self._floors = [max(1, packing.count(value) + 1) for value in wanted.thresholds]
+        dry, zero = packing.undetect, packing.count(0.0)
+        below = (self._last + 1 if dry is None else dry or self._last + 1) - 1
+        # where the one mark lies below `undetect`, modulo the type, and nothing between that and zero
+        ends = dry in {None, 0, self._last} and packing.marks == (below,)
+        self._ordered = ends and (dry is None or (zero - dry) % (self._last + 1) < 2)
+        self._raise = 2 if self._ordered and dry == self._last else 1
+        self._floors = [max(1, packing.count(value) + self._raise) for value in wanted.thresholds]
         self._work = np.empty(cells, packing.dtype)
         self._true = np.empty(cells, np.bool_)
         self._valid = _Count(cells)
@@ -387,14 +398,11 @@ class CodeTally:
 
     def add(self, data: NDArray[Any]) -> None:
         """Add the codes of one frame, shape (cells,)."""
-        packing, work = self._packing, self._work
-        np.add(data, data.dtype.type(1), out=work)  # the largest code becomes 0
-        for mark in packing.marks:
-            if mark != self._last:
-                np.copyto(work, work.dtype.type(0), where=np.equal(data, mark, out=self._true))
-        if packing.undetect is not None:
-            dry = np.equal(data, packing.undetect, out=self._true)
-            np.copyto(work, work.dtype.type(packing.count(0.0) + 1), where=dry)
+        work = self._work
+        if self._ordered:
+            self._raise_ordered(data)
+        else:
+            self._raise_masked(data)
         self._valid.add(np.not_equal(work, work.dtype.type(0), out=self._true))
         if self._wanted.sums:
             self._sums.add(work)
@@ -403,22 +411,43 @@ class CodeTally:
         for one, floor in zip(self._above, self._floors, strict=True):
             one.add(np.greater_equal(work, floor, out=self._true))
         if self._squares is not None:
-            self._squares.add(np.subtract(work, work > 0, dtype=work.dtype))
+            self._squares.add(np.subtract(work, work.dtype.type(self._raise) * (work > 0), dtype=work.dtype))
         if self._wanted.smallest:
-            np.subtract(work, work.dtype.type(1), out=work)  # missing cells become the largest
+            np.subtract(work, work.dtype.type(self._raise), out=work)  # missing cells become larger than all
             np.minimum(self._smallest, work, out=self._smallest)
+
+    def _raise_ordered(self, data: NDArray[Any]) -> None:
+        """Raise codes that follow each other as missing, no echo, zero: some passes without a mask."""
+        packing, work = self._packing, self._work
+        one = work.dtype.type(1)
+        if packing.undetect is None or packing.count(0.0) == packing.undetect:
+            np.add(data, work.dtype.type(self._raise), out=work)
+            return
+        np.add(data, work.dtype.type(self._raise - 1), out=work)
+        np.maximum(work, one, out=work)  # no echo becomes zero
+        np.add(work, one, out=work)  # the largest, which is missing, becomes 0
+
+    def _raise_masked(self, data: NDArray[Any]) -> None:
+        packing, work = self._packing, self._work
+        np.add(data, data.dtype.type(1), out=work)  # the largest code becomes 0
+        for mark in packing.marks:
+            if mark != self._last:
+                np.copyto(work, work.dtype.type(0), where=np.equal(data, mark, out=self._true))
+        if packing.undetect is not None:
+            dry = np.equal(data, packing.undetect, out=self._true)
+            np.copyto(work, work.dtype.type(packing.count(0.0) + 1), where=dry)
 
     def totals(self) -> Totals:
         """Return the statistics of the frames since the start."""
         valid = self._valid.end()
         missing = valid == 0
         largest, smallest = self._largest, self._smallest
-        np.subtract(largest, largest.dtype.type(1), out=largest)
+        np.subtract(largest, largest.dtype.type(self._raise), out=largest)
         return Totals(
             scale=self._packing.scale,
             offset=self._packing.offset,
             valid=valid,
-            sums=self._sums.end() - valid if self._wanted.sums else self._sums.end(),
+            sums=self._sums.end() - self._raise * valid if self._wanted.sums else self._sums.end(),
             squares=() if self._squares is None else self._squares.end(),
             largest=self._values(largest, missing, -np.inf),
             smallest=self._values(smallest, missing, np.inf),

@@ -65,8 +65,8 @@ _FOREIGN: tuple[type[Exception], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composite:
-    """The contents of a composite in HDF5.
+class Meaning:
+    """What the field of a composite in HDF5 means.
 
     Attributes
     ----------
@@ -77,15 +77,27 @@ class Composite:
         As in the file.
     packing : Packing
         To our unit: mm in the interval, even if the file has mm/h, or the unit of the standard.
+    """
+
+    header: Header
+    quantity: str
+    packing: Packing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composite(Meaning):
+    """The contents of a composite in HDF5.
+
+    Attributes
+    ----------
+    header, quantity, packing
+        See `Meaning`.
     codes : ndarray of unsigned int, shape (rows, cols)
         First row in the south, as in RADOLAN's binaries; ODIM stores the north first. Codes of four bytes whose
         offset is whole steps are moved by it, so that they count steps from zero: no float32 holds a wide code,
         a scale and an offset without rounding twice.
     """
 
-    header: Header
-    quantity: str
-    packing: Packing
     codes: NDArray[Any]
 
 
@@ -116,29 +128,47 @@ def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | 
         The file has links to other files or places, or thousands of attributes or links.
     """
     if (known := _known(data)) is not None:
-        header, quantity, packing, stored = known
+        meaning, stored = known
         packed = memoryview(data)[stored.start : stored.start + stored.size]
         with _translated(name):
-            codes = _inflated(packed, _room(out, (header.rows, header.cols), packing.dtype))
+            codes = _inflated(packed, _room(out, meaning))
     else:
         with open_hdf5(data, name) as file:
-            header, quantity, packing = _meaning(file, len(data))
-            codes = _codes(file, _room(out, (header.rows, header.cols), packing.dtype))
-            _learn(file, data, (header, quantity, packing))
-    if packing.itemsize == _WIDE and packing.offset:
-        packing = _from_zero(packing, codes)
-    return Composite(header=header, quantity=quantity, packing=packing, codes=codes)
+            meaning = _meaning(file, len(data))
+            codes = _codes(file, _room(out, meaning))
+            _learn(file, data, meaning)
+    if steps := _steps_from_zero(meaning.packing):
+        codes += codes.dtype.type(steps % _CODES)  # modulo 2^32, as unsigned integers add
+    meaning = _from_zero(meaning)
+    return Composite(header=meaning.header, quantity=meaning.quantity, packing=meaning.packing, codes=codes)
 
 
-def _from_zero(packing: Packing, codes: NDArray[Any]) -> Packing:
-    """Move codes by their offset, if that is whole steps, and return how they stand for values then."""
+def read_meaning(data: Buffer, *, name: str = "the file") -> Meaning:
+    """Return the meaning of a composite without reading its codes: see `read_composite`."""
+    if (known := _known(data)) is not None:
+        return _from_zero(known[0])
+    with open_hdf5(data, name) as file:
+        meaning = _meaning(file, len(data))
+        _learn(file, data, meaning)
+    return _from_zero(meaning)
+
+
+def _steps_from_zero(packing: Packing) -> int:
+    """Return by how much wide codes are moved, if their offset is whole steps."""
+    if packing.itemsize != _WIDE:
+        return 0
     steps = round(packing.offset / packing.scale)
-    if abs(packing.offset / packing.scale - steps) > _ROUNDING:
-        return packing
-    codes += codes.dtype.type(steps % _CODES)  # modulo 2^32, as unsigned integers add
+    return 0 if abs(packing.offset / packing.scale - steps) > _ROUNDING else steps
+
+
+def _from_zero(meaning: Meaning) -> Meaning:
+    """Return the meaning of codes after they have been moved."""
+    packing = meaning.packing
+    if not (steps := _steps_from_zero(packing)):
+        return meaning
     moved = [(code + steps) % _CODES for code in (*packing.marks, packing.undetect or 0)]
     undetect = None if packing.undetect is None else moved[-1]
-    return replace(packing, offset=0.0, marks=tuple(moved[:-1]), undetect=undetect)
+    return replace(meaning, packing=replace(packing, offset=0.0, marks=tuple(moved[:-1]), undetect=undetect))
 
 
 def coarsened(composite: Composite, precision: int, *, name: str) -> Composite:
@@ -160,52 +190,53 @@ def coarsened(composite: Composite, precision: int, *, name: str) -> Composite:
     SettingsError
         It is of another product, of which it is not known how DWD rounds it.
     """
-    header, packing = composite.header, composite.packing
-    if header.precision == precision:
+    packing, meaning = composite.packing, coarse_meaning(composite, precision, name=name)
+    if meaning is composite:
         return composite
-    steps = round(float(f"1e{precision}") / packing.scale)
-    whole = steps > 0 and abs(steps * packing.scale / float(f"1e{precision}") - 1) < _ROUNDING
-    if header.product != "RV" or packing.offset or not whole:
-        raise SettingsError(
-            f'{name}: how DWD rounds {header.product} in its binaries is not known, so that resolution="binary" '
-            "holds for RV alone: leave it away"
-        )
+    steps = round(meaning.packing.scale / packing.scale)
     wet = composite.codes != 0
     if packing.undetect is not None:
         wet &= composite.codes != packing.undetect
     counts = np.clip(composite.codes // np.uint32(steps), 1, VALUE).astype(np.uint16)
     codes = np.where(packing.is_missing(composite.codes), NO_DATA_CODE, np.where(wet, counts, 0)).astype(np.uint16)
-    return replace(
-        composite,
-        header=replace(header, precision=precision),
-        packing=radolan_packing(2, scale=float(f"1e{precision}")),
-        codes=codes,
-    )
+    return replace(composite, header=meaning.header, packing=meaning.packing, codes=codes)
+
+
+def coarse_meaning(meaning: Meaning, precision: int, *, name: str) -> Meaning:
+    """Return what the codes of `coarsened` mean, which lists parameters and errors."""
+    header, packing = meaning.header, meaning.packing
+    if header.precision == precision:
+        return meaning
+    scale = float(f"1e{precision}")
+    steps = round(scale / packing.scale)
+    whole = steps > 0 and abs(steps * packing.scale / scale - 1) < _ROUNDING
+    if header.product != "RV" or packing.offset or not whole:
+        raise SettingsError(
+            f'{name}: how DWD rounds {header.product} in its binaries is not known, so that resolution="binary" '
+            "holds for RV alone: leave it away"
+        )
+    coarse = replace(header, precision=precision)
+    return Meaning(header=coarse, quantity=meaning.quantity, packing=radolan_packing(2, scale=scale))
 
 
 def read_header(data: Buffer, *, name: str = "the file") -> Header:
     """Return the header of a composite without reading its codes: see `read_composite`."""
-    if (known := _known(data)) is not None:
-        return known[0]
-    with open_hdf5(data, name) as file:
-        header, quantity, packing = _meaning(file, len(data))
-        _learn(file, data, (header, quantity, packing))
-    return header
+    return read_meaning(data, name=name).header
 
 
-_Meaning = tuple[Header, str, Packing]
-_TWINS: Twins[_Meaning] = Twins(64)
+_TWINS: Twins[Meaning] = Twins(64)
 """A run of RV has two layouts; a radar that is missing makes others."""
 _MOMENTS = (("what", ""), ("dataset1/what", "start"), ("dataset1/what", "end"))
 """The group and the beginning of the names of nominal time, begin and end of the interval."""
 
 
-def _known(data: Buffer) -> tuple[Header, str, Packing, Stored] | None:
+def _known(data: Buffer) -> tuple[Meaning, Stored] | None:
     """Return meaning and place of the field, if only times and field differ from those of a composite before."""
     found = _TWINS.find(data)
     if found is None:
         return None
-    stored, (header, quantity, packing) = found
+    stored, meaning = found
+    header = meaning.header
     texts = [text.decode() for text in stored.texts]
     try:
         moments = [_moment(day + clock) for day, clock in zip(texts[::2], texts[1::2], strict=True)]
@@ -215,10 +246,10 @@ def _known(data: Buffer) -> tuple[Header, str, Packing, Stored] | None:
     if interval != header.interval:  # rates count by it
         return None
     made = replace(header, time=time, lead=None if header.lead is None else lead, size=len(data))
-    return made, quantity, packing, stored
+    return replace(meaning, header=made), stored
 
 
-def _learn(file: UntrustedFile, data: Buffer, meaning: _Meaning) -> None:
+def _learn(file: UntrustedFile, data: Buffer, meaning: Meaning) -> None:
     """Remember the layout of a composite that was read, if its field is one deflated chunk."""
     if not _is_one_chunk(file.field()):
         return
@@ -418,7 +449,12 @@ class UntrustedFile:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - UTC
+    """Return the time of 14 digits, UTC: ten times as fast as strptime."""
+    if not re.fullmatch(r"\d{14}", text, re.ASCII):
+        raise ValueError(f"{text!r} is not a date and a time of 14 digits")
+    parts = (text[:4], *(text[at : at + 2] for at in range(4, 14, 2)))
+    year, month, day, hour, minute, second = map(int, parts)
+    return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - UTC
 
 
 @contextmanager
@@ -446,7 +482,7 @@ def _translated(name: str) -> Iterator[None]:
         raise HeaderError(f"{name} is not HDF5, or damaged ({error}): {_AGAIN}") from error
 
 
-def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
+def _meaning(file: UntrustedFile, size: int) -> Meaning:
     """Return header, quantity and packing."""
     _refuse_others(file)
     data, what = file.field(), "dataset1/data1/what"
@@ -505,7 +541,7 @@ def _meaning(file: UntrustedFile, size: int) -> tuple[Header, str, Packing]:
         lead=lead if _leads(product) else None,
         size=size,
     )
-    return header, quantity, packing
+    return Meaning(header=header, quantity=quantity, packing=packing)
 
 
 @lru_cache
@@ -665,7 +701,8 @@ def _is_one_chunk(data: Any) -> bool:
     return not data.id.get_chunk_info(0).filter_mask
 
 
-def _room(out: NDArray[Any] | None, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _room(out: NDArray[Any] | None, meaning: Meaning) -> NDArray[Any]:
+    shape, dtype = (meaning.header.rows, meaning.header.cols), meaning.packing.dtype
     return out if out is not None and (out.shape, out.dtype) == (shape, dtype) else np.empty(shape, dtype)
 
 

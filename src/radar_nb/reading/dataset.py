@@ -15,7 +15,7 @@ from radar_nb.dwd.grids import Grid, named_grid
 from radar_nb.dwd.products import PRODUCTS, variable_name
 from radar_nb.errors import NothingFound, SettingsError
 from radar_nb.formats.cursor import open_cursor
-from radar_nb.formats.odim import coarsened, read_composite
+from radar_nb.formats.odim import coarse_meaning, read_meaning
 from radar_nb.formats.packing import FLAGS, OUTLINE_FLAG, Clutter, Packing
 from radar_nb.formats.radolan import RUN_LENGTH, SYNTHETIC
 from radar_nb.reading.forecasts import (
@@ -27,7 +27,7 @@ from radar_nb.reading.forecasts import (
     forecast_coords,
     over_validity,
 )
-from radar_nb.reading.lazy_array import FrameArray, no_packing
+from radar_nb.reading.lazy_array import FrameArray, degrees_of, no_packing
 from radar_nb.reading.regridding import Method, Weights, weights
 from radar_nb.reading.series import Series, make_series
 from radar_nb.reading.sources import find_frames
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from radar_nb.formats.cursor import Cursor
     from radar_nb.formats.index import FrameKind, Frames
-    from radar_nb.formats.odim import Composite
+    from radar_nb.formats.odim import Meaning
     from radar_nb.reading.lazy_array import What
     from radar_nb.runtime.progress import Reporter
 
@@ -171,10 +172,11 @@ def _meaning(series: Series, options: Options, target: Grid | None) -> Opened:
     rows["kind"] = numbers[rows["kind"]]
     kinds = tuple(_with_resolution(frames.kinds[kind], options.resolution) for kind in there)
     frames = replace(frames, rows=rows, kinds=kinds)
+    cursors: dict[int, Cursor] = {}
     templates = tuple(
         find_template(
             kind,
-            _composite(frames, first) if kind.hdf5 else None,
+            _stated(frames, first, cursors) if kind.hdf5 else None,
             clutter=options.clutter,
             name=frames.place(first),
         )
@@ -201,11 +203,14 @@ def _used(series: Series) -> Series:
     return replace(series, frames=series.frames.take(used), slots=slots)
 
 
-def _composite(frames: Frames, number: int) -> Composite:
-    """Read a frame in HDF5, which states the meaning of its codes."""
+def _stated(frames: Frames, number: int, cursors: dict[int, Cursor]) -> Meaning:
+    """Return what a frame in HDF5 states about its codes; a cursor in its part serves the next one, too."""
     name, kind = frames.place(number), frames.kinds[int(frames.rows["kind"][number])]
-    composite = read_composite(open_cursor(frames, number).read(frames.rows[number], name=name), name=name)
-    return coarsened(composite, kind.header.precision, name=name)
+    part = int(frames.rows["part"][number])
+    if part not in cursors:
+        cursors[part] = open_cursor(frames, number)
+    stated = read_meaning(cursors[part].read(frames.rows[number], name=name), name=name)
+    return coarse_meaning(stated, kind.header.precision, name=name)
 
 
 def _with_resolution(kind: FrameKind, resolution: Resolution) -> FrameKind:
@@ -355,13 +360,7 @@ def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
         coords["prediction_time"] = xr.Variable(dims, ends, ahead, dict(SPELLING))
         coords["time_bnds"] = _bounds(dims, ends, minutes)
     if options.lonlat:
-        lon, lat = target.grid.lonlat()
-        coords["lon"] = xr.Variable(
-            ("y", "x"), lon, {"standard_name": "longitude", "units": "degrees_east"}, {"_FillValue": None}
-        )
-        coords["lat"] = xr.Variable(
-            ("y", "x"), lat, {"standard_name": "latitude", "units": "degrees_north"}, {"_FillValue": None}
-        )
+        coords |= degrees_of(target.grid)
     return coords
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SeriesError
 from radar_nb.formats.cursor import iter_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
+    from radar_nb.dwd.grids import Grid
     from radar_nb.formats.index import Frames
     from radar_nb.formats.packing import Packing
     from radar_nb.reading.regridding import Weights
@@ -113,3 +116,64 @@ def no_packing() -> SeriesError:
         "the frames encode values in different ways, so that no packed integers can hold them all: "
         "omit packed=True"
     )
+
+
+def degrees_of(grid: Grid) -> dict[str, xr.Variable]:
+    """Return the coordinates `lon` and `lat` of a grid, which are computed where they are read."""
+    kept: dict[str, tuple[Hashable, NDArray[np.float64]]] = {}
+    names = {"lon": ("longitude", "degrees_east"), "lat": ("latitude", "degrees_north")}
+    return {
+        key: xr.Variable(
+            ("y", "x"),
+            indexing.LazilyIndexedArray(_Degrees(grid, key, kept)),
+            {"standard_name": name, "units": unit},
+            {"_FillValue": None},
+        )
+        for key, (name, unit) in names.items()
+    }
+
+
+class _Degrees(BackendArray):
+    """Longitudes or latitudes of a grid.
+
+    One projection yields both: that which was not asked for is kept until the same cells of it are read.
+
+    Parameters
+    ----------
+    grid : Grid
+    name : {"lon", "lat"}
+    kept : dict
+        Of both arrays of a Dataset: by name, which cells are kept, and their degrees.
+    """
+
+    def __init__(self, grid: Grid, name: str, kept: dict[str, tuple[Hashable, NDArray[np.float64]]]) -> None:
+        self._grid = grid
+        self._name = name
+        self._kept = kept
+        self.shape = grid.shape
+        self.dtype = np.dtype(np.float64)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        """Return the degrees of some cells."""
+        outer = indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[np.float64]:
+        scalar = tuple(axis for axis, index in enumerate(key) if isinstance(index, int | np.integer))
+        rows, cols = (np.atleast_1d(np.arange(n)[index]) for n, index in zip(self.shape, key, strict=True))
+        where = rows.tobytes(), cols.tobytes()
+        there, found = self._kept.pop(self._name, (None, None))
+        if found is None or there != where:
+            degrees = {name: np.empty((rows.size, cols.size)) for name in ("lon", "lat")}
+            for start in range(0, rows.size, _ROWS):
+                x, y = np.meshgrid(self._grid.x[cols], self._grid.y[rows[start : start + _ROWS]])
+                found_here = to_lonlat(x, y, self._grid.earth)
+                for values, some in zip(degrees.values(), found_here, strict=True):
+                    values[start : start + _ROWS] = some
+            found = degrees.pop(self._name)
+            self._kept |= {name: (where, values) for name, values in degrees.items()}
+        return found.squeeze(scalar)
+
+
+_ROWS = 256
+"""Rows that are projected at once: 9 MB of HX."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from radar_nb.dwd.grids import Grid
     from radar_nb.dwd.products import Product
     from radar_nb.formats.index import FrameKind
-    from radar_nb.formats.odim import Composite
+    from radar_nb.formats.odim import Meaning
     from radar_nb.formats.packing import Clutter
 
 _HG_NO_DATA = 1 << 31  # the bit of cells without data (see `radar_nb.dwd.products.HYDROMETEORS`)
@@ -59,13 +59,13 @@ class Template:
         return grid_coords(self.grid)
 
 
-def find_template(kind: FrameKind, stated: Composite | None, *, clutter: Clutter, name: str) -> Template:
+def find_template(kind: FrameKind, stated: Meaning | None, *, clutter: Clutter, name: str) -> Template:
     """Return the template of a kind of frame.
 
     Parameters
     ----------
     kind : FrameKind
-    stated : Composite or None
+    stated : Meaning or None
         For HDF5, a file of the kind, which states its packing.
     clutter : {"keep", "mask"}
     name : str
@@ -94,14 +94,14 @@ def find_template(kind: FrameKind, stated: Composite | None, *, clutter: Clutter
     return Template(grid=grid, attrs=_attrs(product, minutes, header.levels), packing=packing, minutes=minutes)
 
 
-def _stated(composite: Composite, product: Product, name: str) -> Packing:
+def _stated(stated: Meaning, product: Product, name: str) -> Packing:
     """Return the packing of a composite in HDF5, after checking that its quantity is the product's."""
-    if _QUANTITIES.get(composite.quantity, "amount") != product.quantity:
+    if _QUANTITIES.get(stated.quantity, "amount") != product.quantity:
         raise HeaderError(
-            f"{name} holds the quantity {composite.quantity}, but {product.name} is {product.title} in "
+            f"{name} holds the quantity {stated.quantity}, but {product.name} is {product.title} in "
             f"{product.unit}: fetch it again"
         )
-    return composite.packing
+    return stated.packing
 
 
 _QUANTITIES = {"DBZH": "reflectivity", "VIL": "water_content", "CLASS": "class"}
