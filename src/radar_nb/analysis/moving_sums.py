@@ -10,7 +10,8 @@ sums have no rounding errors. Three laws make it fast:
   window has, within each block for wet cells alone; its cost does not depend on its length.
 - No window that ends in a block exceeds the sum from before the first of these windows to the end of the block.
   Where that is no more than the largest sum so far, and below all thresholds, nothing is computed. Where no rain
-  leaves the windows during the block, it is the largest sum itself.
+  leaves the windows during the block, it is the largest sum itself. A bound rises by no more than the rain that
+  falls: so a cell, once examined, is left alone until as much has fallen as its nearest bound has room.
 
 Missing intervals count as 0 mm, so sums are lower bounds and a gap cannot cause an extreme.
 """
@@ -381,6 +382,7 @@ class _Band:
         self._finder = None if kept.finder is None else kept.finder.part(cells)
         self._total = np.zeros(cells.stop - cells.start, np.int32)
         self._past: dict[int, _Sums] = {}
+        self._limit, self._limited = self._total - np.int32(1), -1
         self._factor = 0
         self._cells = cells
 
@@ -472,7 +474,9 @@ class _Band:
         common = gcd(self._factor, factor)
         if self._factor and common < self._factor:
             finer = self._factor // common
+            self._limit -= self._total
             self._total *= np.int32(finer)
+            self._limit = self._total + self._limit * np.int32(finer)
             self._past = {number: sums.times(finer) for number, sums in self._past.items()}
         self._factor = common
         return factor // common
@@ -483,37 +487,53 @@ class _Band:
         """Replace the largest sums of some cells that are exceeded.
 
         If nothing leaves the windows during the turn, the last sum is the largest, and it is reached in the last
-        wet step.
+        wet step. Afterwards the limit of a cell is set: as long as its total is not above it, no bound exceeds a
+        largest sum, since bounds rise by no more than the total. Such cells are left out.
         """
+        total = self._total.take(cells)
+        if turn.period != self._limited:
+            self._limit, self._limited = self._total - np.int32(1), turn.period
+        else:
+            near = np.flatnonzero(total - self._limit.take(cells) > 0)  # right even where sums have wrapped
+            if near.size < cells.size:
+                cells, total, own = cells[near], total[near], own.take(near, axis=1)
+                missing = None if missing is None else missing.take(near, axis=1)
+            if not near.size:
+                return
         bases = {number: self._base(number).take(cells) for number in _needed(turn)}
-        here, total = bases[turn.number], self._total.take(cells)
+        here, factor = bases[turn.number], np.int32(self._factor)
         reached = (own != own[-1]).sum(axis=0, dtype=np.uint8 if len(own) < 1 << 8 else np.int32)
         omitted = False if missing is None else missing.any(axis=0)
         windows = _Windows(own, here, self._past, turn.number)
+        room = np.full(cells.size, np.iinfo(np.int32).max, np.int32)
         for duration, pieces in enumerate(turn.windows):
             largest, when = self._largest[duration, turn.period], self._when[duration, turn.period]
             bound = total - bases[pieces[0].turn]
-            units, held = bound * np.int32(self._factor), largest.take(cells)
-            chosen = units > held
+            most, held = bound * factor, largest.take(cells)
+            chosen = most > held
             if pieces[-1].turn < turn.number:
                 leaving = bases[pieces[-1].turn + 1] != bases[pieces[0].turn]
                 leaving |= omitted
                 rising = np.flatnonzero(chosen & ~leaving)
                 where = cells[rising]
-                largest[where], when[where] = units[rising], reached[rising] + np.int32(turn.start)
+                held[rising] = largest[where] = most[rising]
+                when[where] = reached[rising] + np.int32(turn.start)
                 chosen &= leaving
             some = np.flatnonzero(chosen)
-            if not some.size:
-                continue
-            keys = windows.of(pieces, cells, bound, some)
-            if missing is not None:
-                np.copyto(keys, 0, where=missing.take(some, axis=1))
-            best = keys.max(axis=0)
-            units = (best >> windows.shift).astype(np.int32) * np.int32(self._factor)
-            better = np.flatnonzero(units > held[some])
-            row = best[better] & best.dtype.type((1 << windows.shift) - 1)
-            where = cells[some[better]]
-            largest[where], when[where] = units[better], turn.start + len(own) - 1 - row.astype(np.int32)
+            if some.size:
+                keys = windows.of(pieces, cells, bound, some)
+                if missing is not None:
+                    np.copyto(keys, 0, where=missing.take(some, axis=1))
+                best = keys.max(axis=0)
+                units = (best >> windows.shift).astype(np.int32) * factor
+                better = np.flatnonzero(units > held[some])
+                row = best[better] & best.dtype.type((1 << windows.shift) - 1)
+                changed = some[better]
+                where = cells[changed]
+                held[changed] = largest[where] = units[better]
+                when[where] = turn.start + len(own) - 1 - row.astype(np.int32)
+            np.minimum(room, held - most, out=room)
+        self._limit[cells] = total + room // factor
 
     def _reached(
         self,
