@@ -151,7 +151,7 @@ def test_invalid_settings(changes: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        (maxima(SAMPLES[:4, 0]), "maxima of 4 years at most, and a fit needs 5"),
+        (maxima(SAMPLES[:4, 0]), "no cell of YW has more than 4 years, and a fit needs 5"),
         (maxima(SAMPLES[:, 0]).rename(year="time"), "needs annual maxima"),
         (SAMPLES, "needs annual maxima"),
     ],

@@ -400,7 +400,7 @@ def _warn(years: NDArray[np.integer[Any]], periods: NDArray[np.float64], name: s
     most = int(years.max(initial=0))
     if most < _FEWEST:
         raise SeriesError(
-            f"{name} has maxima of {most} years at most, and a fit needs {_FEWEST}: use a longer series, or a "
+            f"no cell of {name} has more than {most} years, and a fit needs {_FEWEST}: use a longer series, or a "
             "smaller min_coverage in annual_maxima"
         )
     uncertain: NDArray[np.bool_] = (years < _SHORT) | (periods[:, None] > _REACH * years)
