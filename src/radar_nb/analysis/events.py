@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from radar_nb.analysis.extremes import check_thresholds, opened_amount
@@ -100,9 +100,11 @@ def events(
     ends = ends_of(fields)
     if opened.stream is None:  # with the southern row first, as streams have it
         opened = replace(opened, amount=fields)
+    cells = grid.rows * grid.cols
+    room = np.empty(cells, np.uint16), np.empty(cells, bool)
     for block in opened.blocks("events", progress=progress):
         for end, frame in zip(ends[block.start :], block.values, strict=False):
-            follower.take(end, *_wet(frame, block.packing, floor - _DECIMAL))
+            follower.take(end, *_wet(frame, block.packing, floor - _DECIMAL, room))
     rows = [row for row in follower.rest() if row["end"] - row["begin"] >= shortest]
     _locate(rows, grid)
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(
@@ -131,17 +133,24 @@ _COLUMNS = {
 
 
 def _wet(
-    frame: NDArray[Any], packing: Packing | None, floor: float
+    frame: NDArray[Any],
+    packing: Packing | None,
+    floor: float,
+    room: tuple[NDArray[np.uint16], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the cells of a frame that reach a threshold, and their amounts."""
+    """Return the cells of a frame that reach a threshold, and their amounts.
+
+    `room` is overwritten: new memory of this size takes as long to touch as the comparison.
+    """
+    codes, wet = room
     if packing is None:
-        cells = np.flatnonzero(frame >= np.float32(floor))
+        cells = np.flatnonzero(np.greater_equal(frame, np.float32(floor), out=wet))
         return cells, frame[cells].astype(float)
     # missing codes are above all amounts, and codes below the threshold wrap to above them
     least = max(packing.count(floor), 0)
-    codes = frame & np.uint16(packing.bits & 0xFFFF | packing.missing)
+    np.bitwise_and(frame, np.uint16(packing.bits & 0xFFFF | packing.missing), out=codes)
     codes -= np.uint16(least)
-    cells = np.flatnonzero(codes <= np.uint16((packing.bits & 0xFFFF) - least))
+    cells = np.flatnonzero(np.less_equal(codes, np.uint16((packing.bits & 0xFFFF) - least), out=wet))
     return cells, packing.values(frame[cells]).astype(float)
 
 
@@ -167,19 +176,23 @@ def regions_of(cells: NDArray[np.int64], cols: int, *, corners: bool = True) -> 
     ([0, 0, 0, 0], 1)
     """
     rows = cells // cols
-    begins = np.flatnonzero(np.append(True, (np.diff(cells) != 1) | (np.diff(rows) != 0)))
-    first, last = cells[begins], cells[np.append(begins[1:], cells.size) - 1]
-    row = rows[begins]
+    new = np.ones(cells.size + 1, bool)
+    new[1:-1] = (cells[1:] - cells[:-1] != 1) | (rows[1:] != rows[:-1])
+    edges = np.flatnonzero(new)
+    begins = edges[:-1]
+    first, last, row = cells[begins], cells[edges[1:] - 1], rows[begins]
     # runs of the row before that reach from one cell before a run to one cell after it
     low = np.maximum(first - cols - corners, (row - 1) * cols)
     high = np.minimum(last - cols + corners, row * cols - 1)
     start, stop = np.searchsorted(last, low), np.searchsorted(first, high, side="right")
     touching = np.maximum(stop - start, 0)
-    runs = np.repeat(np.arange(begins.size), touching)
-    others = np.arange(runs.size) + np.repeat(start - np.append(0, np.cumsum(touching)[:-1]), touching)
-    pairs = coo_array((np.ones(runs.size, np.int8), (runs, others)), shape=(begins.size, begins.size))
+    pointers = np.zeros(edges.size, np.int32)
+    np.cumsum(touching, out=pointers[1:])
+    others = np.arange(pointers[-1], dtype=np.int32) + np.repeat(start - pointers[:-1], touching).astype(np.int32)
+    shape = (begins.size, begins.size)
+    pairs = csr_array((np.ones(others.size), others, pointers), shape=shape)  # float64, as the components need
     count, labels = connected_components(pairs, directed=False)
-    return np.repeat(labels, np.diff(np.append(begins, cells.size))), int(count)
+    return np.repeat(labels, np.diff(edges)), int(count)
 
 
 @dataclass(slots=True, eq=False)
@@ -192,7 +205,7 @@ class _Event:
     amounts: list[NDArray[np.float64]] = field(default_factory=list)
     pending: int = 0
     maximum: tuple[float, np.datetime64, int] = (-np.inf, np.datetime64("NaT"), -1)
-    path: list[tuple[np.datetime64, float, float, float]] = field(default_factory=list)
+    path: list[tuple[int, float, float, float]] = field(default_factory=list)
 
     def add(self, cells: NDArray[np.int64], amounts: NDArray[np.float64]) -> None:
         """Add cells; merge repeated cells once there are many."""
@@ -302,6 +315,7 @@ class _Follower:
             names[starts].tolist(), starts.tolist(), stops.tolist(), largest.tolist(), where.tolist(),
             (x / total).tolist(), (y / total).tolist(), total.tolist(), strict=True,
         )  # fmt: skip
+        second = int(end.astype("datetime64[s]").astype(np.int64))
         for name, start, stop, most, cell, centre_x, centre_y, amount in rows:
             event = self._open.get(name)
             if event is None:
@@ -310,62 +324,76 @@ class _Follower:
             event.add(cells[start:stop], amounts[start:stop])
             if most > event.maximum[0]:
                 event.maximum = (most, end, cell)
-            event.path.append((end, centre_x, centre_y, amount))
+            event.path.append((second, centre_x, centre_y, amount))
 
     def _close(self, begin: np.datetime64) -> None:
         """End the events that later frames cannot continue."""
-        for name in [name for name, event in self._open.items() if begin - event.end >= self._gap]:
-            self._done.append(self._row(self._open.pop(name)))
+        ended = [name for name, event in self._open.items() if begin - event.end >= self._gap]
+        self._done += self._rows([self._open.pop(name) for name in ended])
         if not self._open:
             self._names.clear()
 
     def rest(self) -> list[dict[str, Any]]:
         """End all events, and return the rows of the table."""
-        self._done += [self._row(event) for event in self._open.values()]
+        self._done += self._rows(list(self._open.values()))
         self._open.clear()
         return self._done
 
-    def _row(self, event: _Event) -> dict[str, Any]:
-        event.squeeze()
-        (cells,), (amounts,) = event.cells, event.amounts
-        area = float(self._km2[cells].sum())
-        volume = float(amounts @ self._km2[cells]) * 1000  # 1 mm on 1 km2 is 1000 m3
-        largest, when, where = event.maximum
-        return {
-            "begin": event.begin,
-            "end": event.end,
-            "area": area,
-            "volume": volume,
-            "depth": volume / area / 1000,
-            "total": float(amounts.max()),
-            "maximum": largest,
-            "maximum_time": when,
-            "maximum_lon": self._x[where],
-            "maximum_lat": self._y[where],
-            "path": _centres(event),
-        }
-
-
-def _centres(event: _Event) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
-    """Return times, x and y of the event's centre of mass in each frame, over all its parts."""
-    times = np.array([point[0] for point in event.path])
-    x, y, water = np.array([point[1:] for point in event.path]).T
-    if (times[1:] > times[:-1]).all():  # one part in each frame
-        return times, x, y
-    times, place = np.unique(times, return_inverse=True)
-    total = np.bincount(place, water)
-    return times, np.bincount(place, x * water) / total, np.bincount(place, y * water) / total
+    def _rows(self, events: list[_Event]) -> list[dict[str, Any]]:
+        """Return the rows of events that have ended."""
+        if not events:
+            return []
+        counts = [sum(part.size for part in event.cells) for event in events]
+        places = np.repeat(np.arange(len(events)) * self._km2.size, counts)
+        places += np.concatenate([part for event in events for part in event.cells])
+        amounts = np.concatenate([part for event in events for part in event.amounts])
+        places, merged = np.unique(places, return_inverse=True)  # a cell of several frames
+        sums = np.bincount(merged, amounts)
+        numbers, cells = np.divmod(places, self._km2.size)
+        km2 = self._km2[cells]
+        areas = np.bincount(numbers, km2)
+        volumes = np.bincount(numbers, sums * km2) * 1000  # 1 mm on 1 km2 is 1000 m3
+        totals = np.maximum.reduceat(sums, np.flatnonzero(np.append(True, np.diff(numbers) != 0)))
+        depths = volumes / areas / 1000
+        where = [event.maximum[2] for event in events]
+        columns = (areas, volumes, depths, totals, self._x[where], self._y[where])
+        return [
+            {
+                "begin": event.begin,
+                "end": event.end,
+                "area": area,
+                "volume": volume,
+                "depth": depth,
+                "total": total,
+                "maximum": event.maximum[0],
+                "maximum_time": event.maximum[1],
+                "maximum_lon": x,
+                "maximum_lat": y,
+                "path": event.path,
+            }
+            for event, area, volume, depth, total, x, y in zip(
+                events, *(column.tolist() for column in columns), strict=True
+            )
+        ]
 
 
 def _locate(rows: list[dict[str, Any]], grid: Grid) -> None:
-    """Convert metres to degrees, all at once: creating a projection takes longer than using it."""
-    paths = [row["path"] for row in rows]
-    x = np.concatenate([*([row["maximum_lon"]] for row in rows), *(path[1] for path in paths)] or [[]])
-    y = np.concatenate([*([row["maximum_lat"]] for row in rows), *(path[2] for path in paths)] or [[]])
-    lon, lat = to_lonlat(x, y, grid.earth)
-    at = len(rows)
-    for number, (row, (times, _, _)) in enumerate(zip(rows, paths, strict=True)):
-        here = slice(at, at + len(times))
+    """Convert metres to degrees, and paths to one point for each time, all at once."""
+    if not rows:
+        return
+    points = np.array([point for row in rows for point in row["path"]])
+    numbers = np.repeat(np.arange(len(rows)), [len(row["path"]) for row in rows])
+    order = np.lexsort((points[:, 0], numbers))
+    numbers, (seconds, x, y, water) = numbers[order], points[order].T
+    # several parts of an event at one time have one centre of mass
+    starts = np.flatnonzero(np.append(True, (np.diff(numbers) != 0) | (np.diff(seconds) != 0)))
+    total, x, y = (np.add.reduceat(part, starts) for part in (water, x * water, y * water))
+    times = seconds[starts].astype(np.int64).astype("datetime64[s]")
+    edges = np.searchsorted(numbers[starts], np.arange(len(rows) + 1)).tolist()
+    x = np.concatenate([[row["maximum_lon"] for row in rows], x / total])
+    y = np.concatenate([[row["maximum_lat"] for row in rows], y / total])
+    lon, lat = (part.tolist() for part in to_lonlat(x, y, grid.earth))
+    path = list(zip(times, lon[len(rows) :], lat[len(rows) :], strict=True))
+    for number, row in enumerate(rows):
         row |= {"maximum_lon": lon[number], "maximum_lat": lat[number]}
-        row["path"] = list(zip(times, lon[here].tolist(), lat[here].tolist(), strict=True))
-        at = here.stop
+        row["path"] = path[edges[number] : edges[number + 1]]
