@@ -11,7 +11,7 @@ UV := $(BIN)/uv pip install -q --python $(BIN)/python
 # $(call install,ARGUMENTS): install with uv, or with pip where uv fails
 install = $(UV) $(1) || { echo "uv could not install; pip tries, which takes longer"; $(PIP) install $(1); }
 
-.PHONY: help demo test examples browser coverage mutation oldest lint types notebooks bench bench-ui docs docs-pages docs-tables soak soak-short bundle dist \
+.PHONY: help demo test examples browser coverage mutation oldest newest lint types notebooks bench bench-ui docs docs-pages docs-tables soak soak-short bundle dist \
   lab app live clean
 
 help: ## list the targets
@@ -57,6 +57,14 @@ oldest: ## the tests with the oldest versions that pyproject.toml allows, in an 
 	build/oldest/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt uv
 	build/oldest/bin/uv pip install -q --python build/oldest/bin/python --resolution lowest-direct -e ".[dev]"
 	build/oldest/bin/python -m pytest -W default $(OLDEST)
+
+newest: ## the tests with the newest version of everything, PYTHON=python3.12 or later, in an environment of their own
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 12))" \
+	  || { echo "the newest libraries need Python 3.12 or later: make newest PYTHON=python3.13"; exit 1; }
+	$(PYTHON) -m venv --clear build/newest
+	build/newest/bin/python -m pip --disable-pip-version-check -q install uv
+	build/newest/bin/uv pip install -q --python build/newest/bin/python --upgrade -e ".[dev]" icechunk
+	build/newest/bin/python -m pytest -W default $(NEWEST)
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ Each run has a process of its own, so that its peak memory is its own; imports a
 (tar, then open_radolan_mfdataset, then to_zarr, whose encoding has to be cleaned by hand to work at all) takes a
 minute a day and is run once, on the first day of the archive; it is counted for all days as often. `--layouts`
 prints the table of layouts and codecs, `--month` the growth over a synthetic month (some four minutes to make it),
-`--cluster` one and two worker processes, `--icechunk` what its transactions cost. POSIX only.
+`--cluster` one and two worker processes, `--icechunk` what it takes beside plain Zarr. POSIX only.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import tarfile
 import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -479,36 +480,53 @@ def clusters(folder: Path, runs: int) -> None:
 
 
 def icechunk(archive: Path, folder: Path) -> None:
-    """Print what the same array takes in icechunk: written by zarr-python, a commit a day."""
+    """Print what the same array takes as plain Zarr and in icechunk, both written by zarr-python day by day."""
     import icechunk  # noqa: PLC0415 - only where it is asked for
     import zarr  # noqa: PLC0415 - the same
 
-    place = folder / "ice"
-    shutil.rmtree(place, ignore_errors=True)
-    repository = icechunk.Repository.create(icechunk.local_filesystem_storage(str(place)))
-    session = repository.writable_session("main")
     days = 1 + max(part for part, _, _ in frames(archive))
-    zarr.create_array(session.store, name="YW", shape=(14_610 * STEPS, ROWS, COLS), dtype="u2",
-                      chunks=LAYOUTS["balanced"], shards=(STEPS, ROWS, COLS), compressors=codec_of("zstd 1"),
-                      filters=None, fill_value=FILL)  # fmt: skip
-    session.commit("empty")
-    slab, seconds, commits = np.full((STEPS, ROWS, COLS), FILL, "u2"), 0.0, []
-    for part, step, codes in frames(archive):
-        slab[step] = codes
-        if step == STEPS - 1:
+    found: dict[str, list[dict[str, float]]] = {"plain Zarr": [], "icechunk": []}
+    for _, kind in product(range(3), found):
+        place = folder / "ice"
+        shutil.rmtree(place, ignore_errors=True)
+        repository = None
+        if kind == "icechunk":
+            repository = icechunk.Repository.create(icechunk.local_filesystem_storage(str(place)))
             session = repository.writable_session("main")
-            array = zarr.open_array(session.store, path="YW")
-            seconds += timed(lambda: array.__setitem__(slice(part * STEPS, (part + 1) * STEPS), slab))  # noqa: B023 - called at once
-            commits.append(timed(lambda: session.commit("a day")))  # noqa: B023 - called at once
-    read = zarr.open_array(repository.readonly_session("main").store, path="YW", mode="r")
-    y, x = PIXEL
-    pixel = median(timed(lambda: read[: days * STEPS, y, x]) for _ in range(3))
-    frame = median(timed(lambda: read[150]) for _ in range(3))
-    commit, stored = 1000 * median(commits), size_of(place) / 1e6
-    print(
-        f"\nicechunk {icechunk.__version__}: {days} days in {seconds:.2f} s, a commit {commit:.1f} ms, "
-        f"{stored:.1f} MB; a pixel's days {1000 * pixel:.0f} ms, a frame {1000 * frame:.0f} ms"
-    )
+        store: Any = str(place) if repository is None else session.store
+        zarr.create_array(store, name="YW", shape=(14_610 * STEPS, ROWS, COLS), dtype="u2",
+                          chunks=LAYOUTS["balanced"], shards=(STEPS, ROWS, COLS), compressors=codec_of("zstd 1"),
+                          filters=None, fill_value=FILL)  # fmt: skip
+        if repository is not None:
+            session.commit("empty")
+        slab, written = np.full((STEPS, ROWS, COLS), FILL, "u2"), 0.0
+        for part, step, codes in frames(archive):
+            slab[step] = codes
+            if step == STEPS - 1:
+                began = process_time()
+                if repository is not None:
+                    session = repository.writable_session("main")
+                    store = session.store
+                array = zarr.open_array(store, path="YW", mode="r+")
+                array[part * STEPS : (part + 1) * STEPS] = slab
+                if repository is not None:
+                    session.commit("a day")
+                written += process_time() - began
+        read = zarr.open_array(
+            store if repository is None else repository.readonly_session("main").store, path="YW", mode="r"
+        )
+        y, x = PIXEL
+        one = {"build": written, "MB": size_of(place) / 1e6}
+        for name, box in (("pixel", np.s_[: days * STEPS, y, x]), ("frame", np.s_[150]), ("day", np.s_[:STEPS])):
+            began = process_time()
+            read[box]
+            one[name] = process_time() - began
+        found[kind].append(one)
+    print(f"\nicechunk {icechunk.__version__}, zarr {zarr.__version__}: CPU seconds, median of 3, {days} days")
+    print("| what | plain Zarr | icechunk | ratio |\n|---|---|---|---|")
+    for name in found["icechunk"][0]:
+        plain, ice = (median(one[name] for one in runs) for runs in found.values())
+        print(f"| {name} | {plain:.3g} | {ice:.3g} | {ice / plain:.2f} |")
 
 
 def main() -> None:
