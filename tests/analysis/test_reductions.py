@@ -180,6 +180,33 @@ class TestValues:
                 )
             assert valid.sum() > 8
 
+    def test_a_dataset_is_reduced_like_its_archive(self, month: Path) -> None:
+        """Fields in memory or in dask, and series at points, have the results of the archive."""
+        hows: Any = ["mean", "std", "max", "count", "wet_share", "quantile", "histogram"]
+        chosen: Any = {"threshold": 0.1, "quantile": 0.8, "bins": [0, 0.1, 50], "progress": False}
+        box = {"y": slice(290, 320), "x": slice(580, 610)}
+        points = [(8, 50), (10, 52)]
+        fields = open_dataset(month, chunks=None, progress=False).isel(box).load()
+        expected = reduce(month, hows, period="1D", **chosen)
+        series = reduce(month, "series", points=points, progress=False)
+
+        for data in (fields, fields.chunk(time=5).RY):
+            found = reduce(data, hows, period="1D", **chosen)
+
+            assert found.attrs.get("title", "RY") in {fields.attrs["title"], "RY"}
+            xr.testing.assert_allclose(found.drop_attrs(), expected.isel(box).drop_attrs(), rtol=1e-5, atol=1e-5)
+        at = reduce(series, hows, by="hour", **chosen)
+        xr.testing.assert_allclose(
+            at.RY_quantile, reduce(month, hows, by="hour", points=points, **chosen).RY_quantile, rtol=1e-5
+        )
+        lon, lat = to_lonlat(fields.x.values[3:4], fields.y.values[7:8], "sphere")
+        inside = reduce(fields, "max", points=[(lon[0], lat[0])], progress=False)
+        np.testing.assert_array_equal(inside.RY, fields.RY[:, 7, 3].max("time"))
+        with pytest.raises(SettingsError, match="clutter: only for archives"):
+            reduce(fields, "max", clutter="mask", progress=False)
+        with pytest.raises(SettingsError, match="use at_points for a Dataset"):
+            reduce(fields, "series", points=points, progress=False)
+
     def test_several_reductions_equal_each_alone(self, month: Path) -> None:
         """One pass for all reductions returns the same as one pass each, named by product and method."""
         together = reduce(month, EVERY, threshold=[0.1, 5], progress=False)

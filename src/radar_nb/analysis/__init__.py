@@ -1,7 +1,7 @@
 """From a Dataset, archives or a cube to numbers: sums, series, extremes, events, checks.
 
 Start with `api` (the public functions) and `inputs` (what counts as a source, and which amounts are accepted).
-`reductions` reads archives and cubes and counts in `tallies`, quantiles and histograms in `order_statistics`;
+`reductions` reads archives, cubes and Datasets (`dataset_stream`) and counts in `tallies` and `order_statistics`;
 `totals` works on Datasets and decides for both when a total is missing; `stored_totals` writes the results of
 either, `stored_groups` opens what is stored. `periods` assigns intervals to hours, days and months, `blocks` reads
 long series, `points` and `areas` decide which cells answer for a place. Heavy rain: `moving_sums` (windows,

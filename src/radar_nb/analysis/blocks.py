@@ -59,7 +59,7 @@ def blocks(
     values : ndarray of float32, shape (steps, ...)
         NaN where missing; the caller may change them.
     """
-    cuts = _cuts(variable)
+    cuts = block_cuts(variable)
     with reporting(progress) as report, ThreadPoolExecutor(1) as pool:
         waiting: deque[tuple[slice, Future[NDArray[np.float32]]]] = deque()
         try:
@@ -87,7 +87,7 @@ def _read(variable: xr.DataArray, steps: slice) -> NDArray[np.float32]:
     return np.array(variable[steps].values, np.float32)
 
 
-def _cuts(variable: xr.DataArray) -> list[int]:
+def block_cuts(variable: xr.DataArray) -> list[int]:
     """Return the edges of blocks; chunked data are cut at ends of chunks."""
     count = variable.sizes["time"]
     longest = max(1, int(BLOCK // max(4 * variable.size // count, 1)))

@@ -7,17 +7,20 @@ period is complete. Quantiles need more than one pass: see `order_statistics`.
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
+from radar_nb.analysis.dataset_stream import DatasetStream
+from radar_nb.analysis.inputs import is_dataset
 from radar_nb.analysis.order_statistics import Asked
 from radar_nb.analysis.periods import make_groups, make_periods
 from radar_nb.analysis.points import find_places, place_coords
 from radar_nb.analysis.tallies import Wanted
-from radar_nb.analysis.totals import Results, period_coords, reduced_name, sum_attrs
+from radar_nb.analysis.totals import Results, period_coords, reduced_name, sum_attrs, timeless_coords
 from radar_nb.cube.frame_stream import open_stream
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SeriesError, SettingsError
@@ -89,8 +92,9 @@ def reduce(
     Parameters
     ----------
     source, variables, clutter, grid, regrid, sums, run, lead, errors
-        As in `open_dataset`, or a cube's folder or address, for which only `errors` can be set. Overlapping sums
-        are reduced to those that do not overlap unless `sums` says otherwise.
+        A Dataset or a variable, read block by block; or as in `open_dataset`, or a cube's folder or address,
+        for which only `errors` can be set. Overlapping sums are reduced to those that do not overlap unless `sums`
+        says otherwise.
     how : str, or several of them except "series"
         - "sum": needs amounts in mm.
         - "mean", "std", "var", "max", "min": "var" is the mean squared deviation from the mean, and "std" its
@@ -173,7 +177,11 @@ def reduce(
         lead=lead,
         errors=errors,
     )
-    stream = open_stream(source, options, progress=progress)
+    stream: FrameStream
+    if is_dataset(source):
+        stream = _dataset_stream(source, hows, options)
+    else:
+        stream = open_stream(source, options, progress=progress)
     places = None if points is None else find_places(points, stream.grid, method, names=names)
     if hows == ("series",) and places is not None:
         _check_meaning(stream, hows)
@@ -227,6 +235,8 @@ def stream_periods(stream: FrameStream, hows: Sequence[How], period: Any, **cloc
 
 def _step(stream: FrameStream) -> int:
     """Return the minutes from one step to the next in a complete series."""
+    if isinstance(stream, DatasetStream):
+        return stream.step
     step_of = series_step if issue_of(stream.like) is None else lead_step
     return step_of(stream.product, stream.minutes, stream.times.astype(np.int64) // 60)
 
@@ -274,7 +284,7 @@ class StreamReduction:
         progress: bool | Reporter = True,
     ) -> None:
         self.periods = periods
-        self.cells = int(np.prod(stream.grid.shape)) if places is None else len(places.names)
+        self.cells = int(np.prod(stream.shape)) if places is None else len(places.names)
         self.source = str(stream.like.attrs["title"])
         self._stream, self._there = stream, stream.there
         self._hows, self._places, self._asked = hows, places, asked
@@ -384,6 +394,19 @@ def _numbers(name: str, values: Any, such: str) -> tuple[float, ...]:
     return found
 
 
+def _dataset_stream(data: Any, hows: tuple[How, ...], options: Options) -> DatasetStream:
+    """Return the stream of a Dataset, for which nothing can be chosen that decides how files are read."""
+    default = Options()
+    chosen = [
+        field.name for field in fields(Options) if getattr(options, field.name) != getattr(default, field.name)
+    ]
+    if chosen:
+        raise SettingsError(f"{', '.join(chosen)}: only for archives and other sources; leave it out")
+    if "series" in hows:
+        raise SettingsError('how="series" is for archives and cubes: use at_points for a Dataset')
+    return DatasetStream(data, amounts="sum" in hows)
+
+
 def _check_climatology(hows: tuple[How, ...], period: Any, label: Any, by: Any) -> None:
     """Raise an error for what a climatology does not have."""
     if period is not None or label is not None:
@@ -399,7 +422,7 @@ def _check_meaning(stream: FrameStream, hows: Sequence[How]) -> None:
     """Raise an error for reductions without a meaning."""
     name, variable = stream.name, stream.like[stream.name]
     unit = variable.attrs["units"]
-    if "sum" in hows and variable.attrs.get("cell_methods") != "time: sum":
+    if "sum" in hows and "time: sum" not in str(variable.attrs.get("cell_methods")):
         raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Use "mean" or "max"')
     known = PRODUCTS.get(stream.product)
     if known is not None and known.quantity == "class" and not _OF_VALUES.isdisjoint(hows):
@@ -421,7 +444,7 @@ def _variables(
     """Return the variables; those of the names in `single` have no such dimension."""
     attrs = {key: value for key, value in like.attrs.items() if key not in _NOT_REDUCED}
     attrs["ancillary_variables"] = "coverage"
-    cells = ("y", "x") if results.places is None else ("point",)
+    cells = results.dims
     variables: dict[str, xr.Variable] = {}
     for how in hows:
         name = f"{like.name}_{how}" if prefix else str(like.name)
@@ -440,7 +463,7 @@ def _variables(
         variables[name] = xr.Variable(("time", *cells), results.fields[how], own)
         keep_interval(variables[name])
     share = {"long_name": "share of the period's intervals that are not missing", "units": "1"}
-    share["grid_mapping"] = attrs["grid_mapping"]
+    share |= {key: attrs[key] for key in ("grid_mapping",) if key in attrs}
     return variables | {"coverage": xr.Variable(("time", *cells), results.coverage, share)}
 
 
@@ -477,9 +500,12 @@ def _by_level(
 
 def _coords(results: Results, like: xr.DataArray, *, single: Collection[str]) -> dict[str, xr.Variable]:
     there = results.places
-    places = (
-        {name: like[name].variable for name in ("y", "x", "crs")} if there is None else place_coords(like, there)
-    )
+    if there is not None:
+        places = place_coords(like, there)
+    elif results.dims == ("y", "x"):
+        places = {name: like[name].variable for name in ("y", "x", "crs") if name in like.coords}
+    else:
+        places = timeless_coords(like)
     coords = places | period_coords(results.periods) | issue_coords(like)
     units, edges = like.attrs["units"], results.asked.edges
     levels = {

@@ -52,6 +52,8 @@ class Results:
 
     Attributes
     ----------
+    dims : tuple of str
+        Of a frame.
     fields : dict of str to ndarray of float32, shape (periods, rows, cols) or (periods, points)
         For each way to reduce that has one number of its own.
     counts : ndarray of int32, shape (periods, thresholds, ...)
@@ -73,7 +75,8 @@ class Results:
         places: Places | None,
     ) -> None:
         self.periods, self.wanted, self.asked, self.places = periods, wanted, asked, places
-        self.shape = stream.grid.shape if places is None else (len(places.names),)
+        self.dims = stream.dims if places is None else ("point",)
+        self.shape = stream.shape if places is None else (len(places.names),)
         shape = (len(periods.bounds), *self.shape)
         counted = (shape[0], max(1, len(wanted.thresholds)), *self.shape)
         self.fields: dict[str, NDArray[np.float32]] = {
@@ -209,10 +212,10 @@ def _variance(totals: Sequence[Totals], valid: NDArray[np.int32]) -> NDArray[np.
 
 
 def _kind_of(
-    packing: Packing, way: Weights | None, places: Places | None
+    codes: NDArray[Any], packing: Packing, way: Weights | None, places: Places | None
 ) -> type[FlagTally | CodeTally | ValueTally]:
     """Return the tally for frames of a packing, which are used as they are or brought to a grid or to points."""
-    if way is None and (places is None or places.weights is None):
+    if codes.dtype.kind != "f" and way is None and (places is None or places.weights is None):
         if packing.flagged and packing.itemsize == 2:
             return FlagTally
         if CodeTally.can_take(packing):
@@ -227,7 +230,7 @@ def _data_of(
     data = codes if way is None else way.apply(packing.values(codes))
     data = data.ravel() if places is None else data[places.cells]
     if floats:
-        data = packing.values(data) if way is None else data
+        data = data if data.dtype.kind == "f" else packing.values(data)
         data = data if places is None else places.mean(data)
     return data
 
@@ -240,7 +243,7 @@ class _Recount:
 
     def take(self, step: int, codes: NDArray[Any], packing: Packing, way: Weights | None) -> None:  # noqa: ARG002 - as every taker
         """Count the keys of a frame."""
-        floats = _kind_of(packing, way, self._places) is ValueTally
+        floats = _kind_of(codes, packing, way, self._places) is ValueTally
         self._counter.add(_data_of(codes, packing, way, self._places, floats=floats), packing)
 
 
@@ -260,15 +263,15 @@ class _Gatherer:
         if now != self._now or self._frames == FRAMES_LIMIT:
             self.end()
             self._now = now
-            self._tally = self._started(packing, way)
+            self._tally = self._started(codes, packing, way)
         floats = isinstance(self._tally, ValueTally)
         data = _data_of(codes, packing, way, self._results.places, floats=floats)
         cast("Tally", self._tally).add(data)
         self._frames += 1
         self._results.see(data, packing)
 
-    def _started(self, packing: Packing, way: Weights | None) -> Tally:
-        kind = _kind_of(packing, way, self._results.places)
+    def _started(self, codes: NDArray[Any], packing: Packing, way: Weights | None) -> Tally:
+        kind = _kind_of(codes, packing, way, self._results.places)
         if kind not in self._tallies:
             cells = int(np.prod(self._results.shape))
             self._tallies[kind] = kind(cells, self._results.wanted)

@@ -47,6 +47,8 @@ class FrameStream(Protocol):
         The name of the variable, and DWD's letters.
     grid : Grid
         The grid of the result.
+    dims, shape : tuple
+        Of a frame: ("y", "x"), and the grid's rows and columns.
     minutes : int
         The interval of a value.
     fill : int
@@ -60,11 +62,16 @@ class FrameStream(Protocol):
     like: xr.Dataset
     name: str
     product: str
-    grid: Grid
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
     minutes: int
     fill: int
     times: NDArray[np.datetime64]
     there: NDArray[np.bool_]
+
+    @property
+    def grid(self) -> Grid:
+        """See above."""
 
     def batches(self, workers: int) -> Sequence[NDArray[np.int64]]:
         """Split the steps that have a frame into batches, each for one thread."""
@@ -112,6 +119,7 @@ class ArchiveStream:
         self.like = assemble(opened, options)
         self.name, self.product = opened.name, opened.product
         self.grid, self.minutes = opened.target.grid, opened.target.minutes
+        self.dims, self.shape = ("y", "x"), self.grid.shape
         self.fill = opened.target.packing.fill
         self.times = opened.series.times
         self.there = opened.series.slots[:, 0] >= 0
