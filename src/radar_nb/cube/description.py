@@ -670,7 +670,7 @@ def whole_years(first: int, last: int) -> tuple[int, int]:
     """
     start, end = (np.datetime64(day, "D").astype("datetime64[Y]") for day in (first, last))
     begin = int(start.astype("datetime64[D]").astype(int))
-    return begin, int((end + 1).astype("datetime64[D]").astype(int)) - begin
+    return begin, int((end + np.timedelta64(1, "Y")).astype("datetime64[D]").astype(int)) - begin
 
 
 def lead_of(opened: Opened) -> int | None:
