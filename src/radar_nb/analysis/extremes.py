@@ -301,7 +301,7 @@ def lengths_of(durations: Sequence[Any], opened: Amount) -> list[int]:
         `durations` is empty, or one is not a multiple of the interval.
     """
     amount = opened.amount
-    if is_forecast(amount) and (amount["lead_time"] > np.timedelta64(0)).any():
+    if is_forecast(amount) and (amount["lead_time"] > np.timedelta64(0, "s")).any():
         raise SeriesError(
             f"{amount.name!r} are forecasts, which have no annual maxima: pass measurements, such as the "
             'analysis with lead="0min"'

@@ -71,7 +71,7 @@ def variable_of(data: Any) -> xr.DataArray:
             f"{data.name!r} has several lead times but no coordinate prediction_time: pass the Dataset of "
             "open_dataset"
         )
-    if (np.diff(ends_of(data)) <= np.timedelta64(0)).any():
+    if (np.diff(ends_of(data)) <= np.timedelta64(0, "s")).any():
         raise SeriesError(
             f"the times of {data.name!r} do not rise: sort them with .sortby('time') and drop duplicates"
         )

@@ -371,7 +371,7 @@ def _ticks(
             "leave out timezone"
         )
     length = (pd.Timedelta(days=offset.n) if day else pd.Timedelta(offset)).to_timedelta64()
-    if length <= np.timedelta64(0) or length % np.timedelta64(minutes, "m"):
+    if length <= np.timedelta64(0, "s") or length % np.timedelta64(minutes, "m"):
         raise SettingsError(
             f"period={period!r} is not a multiple of the interval of {minutes} min: choose one that is"
         )

@@ -65,7 +65,8 @@ class CubeStream:
         self.like = dataset_of_cube(cube, self._days, damaged)
         self.name, self.product = cube.variable, cube.product
         self.grid, self.minutes = named_grid(cube.grid), cube.interval
-        self.dims, self.shape = ("y", "x"), self.grid.shape
+        self.dims: tuple[str, ...] = ("y", "x")
+        self.shape: tuple[int, ...] = self.grid.shape
         self.fill = cube.packing.fill
         self._slots, times, _ = cube_steps(cube, self._days)
         self.times: NDArray[np.datetime64] = times.astype("datetime64[s]")

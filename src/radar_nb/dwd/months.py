@@ -217,7 +217,9 @@ def _times(value: Any) -> tuple[np.datetime64, np.datetime64] | None:
     moment = _moment(value)
     if moment is None:
         return None
-    return moment.astype("datetime64[s]"), (moment + 1).astype("datetime64[s]") - np.timedelta64(1, "s")
+    unit: Any = np.datetime_data(moment.dtype)[0]
+    following = moment + np.timedelta64(1, unit)
+    return moment.astype("datetime64[s]"), following.astype("datetime64[s]") - np.timedelta64(1, "s")
 
 
 def _moment(value: Any) -> np.datetime64 | None:

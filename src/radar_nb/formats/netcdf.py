@@ -262,7 +262,9 @@ def _named(stamp: str) -> tuple[np.datetime64, np.datetime64]:
     """Return begin and end of the month or the day in a name; an interval may end with it."""
     text = "-".join((stamp[:4], stamp[4:6], *filter(None, (stamp[6:],))))
     begin = np.datetime64(text)
-    return begin.astype("datetime64[s]"), (begin + 1).astype("datetime64[s]")
+    unit: Any = np.datetime_data(begin.dtype)[0]
+    end = begin + np.timedelta64(1, unit)
+    return begin.astype("datetime64[s]"), end.astype("datetime64[s]")
 
 
 def _times(file: UntrustedFile, count: int) -> NDArray[np.datetime64]:

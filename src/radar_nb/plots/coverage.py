@@ -145,11 +145,11 @@ def _draw_days(ax: Axes, found: Coverage) -> None:
 def _draw_radars(ax: Axes, found: Coverage, *, by_day: bool) -> None:
     first = found.months[0]
     if by_day:
-        edges = np.datetime64(first.first_day, "D") + np.arange(first.days + 1)
+        edges = np.datetime64(first.first_day, "D") + np.arange(first.days + 1).astype("timedelta64[D]")
         ax.set_xticks(np.arange(first.days) + 0.5, [str(day + 1) for day in range(first.days)])
         ax.set_xlabel(current_texts()("coverage.day", month=first), loc="left", fontsize=8, color=ink_on(ax))
     else:
-        edges = np.datetime64(str(first), "M") + np.arange(len(found.months) + 1)
+        edges = np.datetime64(str(first), "M") + np.arange(len(found.months) + 1).astype("timedelta64[M]")
         _mark_months(ax, found)
     _draw_shares(ax, found.radar_share(edges), _UNNAMED)
     ax.set_yticks(np.arange(len(found.radars)) + 0.5, found.radars)

@@ -119,7 +119,8 @@ class ArchiveStream:
         self.like = assemble(opened, options)
         self.name, self.product = opened.name, opened.product
         self.grid, self.minutes = opened.target.grid, opened.target.minutes
-        self.dims, self.shape = ("y", "x"), self.grid.shape
+        self.dims: tuple[str, ...] = ("y", "x")
+        self.shape: tuple[int, ...] = self.grid.shape
         self.fill = opened.target.packing.fill
         self.times = opened.series.times
         self.there = opened.series.slots[:, 0] >= 0

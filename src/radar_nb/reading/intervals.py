@@ -138,7 +138,7 @@ def _compared(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None) 
         widths = np.unique((bounds[..., 1] - bounds[..., 0]) / _MINUTE)
         if (wrong := widths[widths != minutes]).size:
             raise _contradiction(variable, f"its bounds are {wrong[0]:g} min apart")
-        if (late := bounds[..., 1] - ends)[late != np.timedelta64(0)].size:
+        if (late := bounds[..., 1] - ends)[late != np.timedelta64(0, "s")].size:
             raise _contradiction(variable, f"its bounds end {late.max() / _MINUTE:g} min after its times")
     if "source" in variable.coords or (bounds is not None and not _was_opened(variable)):
         return minutes  # steps as they were opened or made: there may be gaps, and sums that overlap

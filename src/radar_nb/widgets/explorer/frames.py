@@ -194,7 +194,7 @@ class FrameSequence:
         lead = self.data.coords.get("lead_time")
         if lead is None or lead.dims != (self.along,) or self.times is None:
             return None
-        analyses = np.flatnonzero(lead.values <= np.timedelta64(0))
+        analyses = np.flatnonzero(lead.values <= np.timedelta64(0, "s"))
         return int(analyses[-1]) if analyses.size and analyses[-1] + 1 < len(self) else None
 
     def _times(self) -> NDArray[np.datetime64] | None:
