@@ -62,12 +62,38 @@ EDITION = "() => document.querySelector('.rnb-explorer')?.player?.info?.edition 
 MARKS = "() => document.querySelector('.rnb-explorer').player.marks.length"
 
 
-def test_a_page_of_now_states_its_age_when_it_is_looked_at(page: Any, tmp_path: Path) -> None:
-    """The page counts the age by the viewer's clock; one that is old, or of the future, is marked."""
+def small_explorer() -> rn.Explorer:
+    """Return an explorer of three small fields."""
     times = np.datetime64("2026-06-13T15:00", "ns") + np.arange(3) * np.timedelta64(5, "m")
     coords = {"time": times, "y": GRIDS["de900"].y[:40], "x": GRIDS["de900"].x[:30]}
     about = {"units": "mm", "interval_minutes": 5, "cell_methods": "time: sum"}
-    explorer = rn.Explorer(xr.DataArray(np.ones((3, 40, 30), np.float32), coords, ("time", "y", "x"), "RV", about))
+    return rn.Explorer(xr.DataArray(np.ones((3, 40, 30), np.float32), coords, ("time", "y", "x"), "RV", about))
+
+
+def test_a_silent_kernel_is_noticed_after_a_minute(page: Any, tmp_path: Path) -> None:
+    """A view that expects a word each minute says when none has come, until one comes."""
+    explorer = small_explorer()
+    explorer.tell(heartbeat=MINUTE)
+    page.goto(explorer.save_html(tmp_path / "live.html").as_uri())
+    page.wait_for_selector(".rnb-stage[data-index]")
+    look = """([quiet, word]) => {
+      const { player } = document.querySelector(".rnb-explorer");
+      player.heard = Date.now() - quiet;
+      if (word) player.receive({ type: "alive" }, []);
+      player.present.look();
+      return player.$(".rnb-present").innerText;
+    }"""
+
+    assert page.evaluate(look, [MINUTE // 2, False]) == ""
+    assert page.evaluate(look, [90 * MINUTE, False]) == (
+        "The kernel has not answered for 90 min: what is shown may be old."
+    )
+    assert page.evaluate(look, [90 * MINUTE, True]) == ""
+
+
+def test_a_page_of_now_states_its_age_when_it_is_looked_at(page: Any, tmp_path: Path) -> None:
+    """The page counts the age by the viewer's clock; one that is old, or of the future, is marked."""
+    explorer = small_explorer()
     start = 1_781_362_800_000  # 15:00 UTC
     answers = [
         {"until": start + 5 * MINUTE, "lines": [["A: rain now", True]]},
