@@ -24,7 +24,7 @@ _MISSING = "catalogues of events need geopandas: pip install 'radar-nb[gis]'"
 def _geopandas() -> Any:
     try:
         import geopandas  # noqa: PLC0415 - an extra
-        import pyogrio  # type: ignore[import-untyped] # noqa: F401, PLC0415 - an extra
+        import pyogrio  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise SettingsError(_MISSING) from error
     return geopandas
