@@ -31,6 +31,7 @@ SPEAKERS = {
     "choices",
     "comparison",
     "coverage",
+    "cube_page",
     "download_panel",
     "idf",
     "live",
