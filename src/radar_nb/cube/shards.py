@@ -115,8 +115,7 @@ class ShardEncoder:
     def begin(self) -> None:
         """Begin a shard; drop one that was not finished."""
         self._index = np.full((*self.layout.grid, 2), _EMPTY, "<u8")
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._data = bytearray()
         self._filled: set[int] = set()
         self._number = 0
 
@@ -149,9 +148,10 @@ class ShardEncoder:
             if chunk[0, 0, 0] == self.layout.fill and (chunk == self.layout.fill).all():
                 continue
             piece = self._codec.encode(chunk)
-            self._index[self._number, y, x] = self._size, len(piece)
-            self._pieces.append(piece)
-            self._size += len(piece)
+            self._index[self._number, y, x] = len(self._data), len(piece)
+            self._data += (
+                piece  # pieces of their own would lie all over the heap, which then grows from day to day
+            )
 
     def finish(self, note: bytes = b"") -> bytes:
         """Return the shard's bytes; the encoder is then ready for the next.
@@ -162,7 +162,7 @@ class ShardEncoder:
             Stored before the index, for `Shard.note`.
         """
         self._pack()
-        whole = _joined(self._pieces, self._index, note)
+        whole = _joined(self._data, self._index, note)
         self.begin()
         return whole
 
@@ -191,8 +191,7 @@ class TileEncoder:
         self._tiles = np.full((*layout.grid[1:], *layout.chunk), layout.fill, dtype)
         self._codec = layout.codec
         self._index = np.full((*layout.grid, 2), _EMPTY, "<u8")
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._data = bytearray()
         self._number, self._first, self._end = 0, layout.chunk[0], 0
 
     def put(self, step: int, codes: NDArray[Any]) -> None:
@@ -222,9 +221,8 @@ class TileEncoder:
             if tile[self._first, 0, 0] == self.layout.fill and (tile[used] == self.layout.fill).all():
                 continue
             piece = self._codec.encode(tile)
-            self._index[self._number, y, x] = self._size, len(piece)
-            self._pieces.append(piece)
-            self._size += len(piece)
+            self._index[self._number, y, x] = len(self._data), len(piece)
+            self._data += piece
         self._tiles[:, :, used] = self.layout.fill
         self._first, self._end = self.layout.chunk[0], 0
 
@@ -237,14 +235,14 @@ class TileEncoder:
             Stored before the index, for `Shard.note`.
         """
         self._pack()
-        return _joined(self._pieces, self._index, note)
+        return _joined(self._data, self._index, note)
 
 
-def _joined(pieces: list[bytes], index: NDArray[np.uint64], note: bytes) -> bytes:
+def _joined(chunks: bytearray, index: NDArray[np.uint64], note: bytes) -> bytes:
     """Return a shard's bytes."""
     ends = index.tobytes()
     foot = _FOOT.pack(len(note), _MARK)
-    return b"".join((*pieces, note, foot, ends, _CRC.pack(google_crc32c.value(ends))))
+    return b"".join((chunks, note, foot, ends, _CRC.pack(google_crc32c.value(ends))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
