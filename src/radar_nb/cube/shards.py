@@ -149,9 +149,8 @@ class ShardEncoder:
                 continue
             piece = self._codec.encode(chunk)
             self._index[self._number, y, x] = len(self._data), len(piece)
-            self._data += (
-                piece  # pieces of their own would lie all over the heap, which then grows from day to day
-            )
+            # as objects of their own, they would lie all over the heap, which would then grow from day to day
+            self._data += piece
 
     def finish(self, note: bytes = b"") -> bytes:
         """Return the shard's bytes; the encoder is then ready for the next.
