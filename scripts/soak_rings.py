@@ -122,7 +122,11 @@ def look_up(folder: Path, url: str) -> Path:
 
 def changed(change: Callable[[bytes], bytes]) -> Callable[[Path, Path], None]:
     """Return what changes a file's bytes."""
-    return lambda file, _: [file.write_bytes(change(file.read_bytes())), None][1]
+
+    def rewrite(file: Path, _: Path) -> None:
+        file.write_bytes(change(file.read_bytes()))
+
+    return rewrite
 
 
 def flipped(data: bytes) -> bytes:
@@ -151,7 +155,11 @@ def replaced(make: Callable[[Path, Path], object]) -> Callable[[Path, Path], Non
 
 def noted(text: bytes) -> Callable[[Path, Path], None]:
     """Return what writes another note beside a file."""
-    return lambda file, _: [file.with_name(file.name + SIDECAR).write_bytes(text), None][1]
+
+    def write(file: Path, _: Path) -> None:
+        file.with_name(file.name + SIDECAR).write_bytes(text)
+
+    return write
 
 
 WORKS: dict[str, Job] = {"follow": follow, "sync": synchronise, "kostra": look_up}

@@ -42,8 +42,9 @@ def test_every_analysis_equals_that_of_the_binaries(tmp_path: Path) -> None:
         lines = [line for line in model.splitlines() if not line.startswith(";")]
         found.append(([field.values for field in fields], str(rn.check(source, progress=False)), lines))
 
-    for fields, said, lines in found[1:]:
-        for values, expected in zip(fields, found[0][0], strict=True):
+    first, *others = found
+    for arrays, said, written in others:
+        for values, expected in zip(arrays, first[0], strict=True):
             np.testing.assert_array_equal(values, expected)
-        assert said == found[0][1]
-        assert lines == found[0][2]
+        assert said == first[1]
+        assert written == first[2]

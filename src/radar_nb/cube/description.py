@@ -654,7 +654,7 @@ def days_of(opened: Opened) -> tuple[int, int]:
     if outside.any():
         raise SeriesError(
             f"a frame of {times[outside][0].astype('datetime64[s]')} lies outside the cube's time axis: "
-            f"choose days from {begin} to {end - 1}"
+            f"choose days from {begin} to {end - np.timedelta64(1, 'D')}"
         )
     return int(days.min()), int(days.max())
 

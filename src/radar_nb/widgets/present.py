@@ -132,8 +132,9 @@ def write_now_page(
         PRODUCT, lambda last: [last - at * _STEP for at in range(span // _STEP + 1)], **where
     )
     run, data, boundary = past_and_forecast(newest.path, files.values())
-    how = {"threshold": threshold, "now": newest.now, "timezone": timezone}
-    answers = None if places is None else nowcast(places, data=run, **how)
+    answers = None
+    if places is not None:
+        answers = nowcast(places, data=run, threshold=threshold, now=newest.now, timezone=timezone)
     explorer = Explorer(data, lang=say.language)
     if explorer.problem:
         raise SettingsError(f"the page cannot be written ({explorer.problem}): try again with the next file")
