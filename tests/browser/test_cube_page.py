@@ -97,9 +97,9 @@ def test_values_are_those_of_the_cube(cube: Path, page: Any, tmp_path: Path) -> 
         shoot(page, "cube_page")
         page.locator("#years select").select_option("2019")
         page.wait_for_function(
-            "() => document.title.endsWith('2019') && document.querySelectorAll('.rnb-marks tr').length === 3"
+            "() => { const { marks, info } = document.querySelector('.rnb-explorer').player; return "
+            "document.title.endsWith('2019') && info && marks.length === 3 && marks.every(({ done }) => done); }"
         )
-        page.wait_for_selector("[data-series='3']")
         from_days = marks(page)
         paths = [one.path for one in space.served]
 

@@ -13,7 +13,7 @@ from radar_nb.errors import SettingsError
 from radar_nb.runtime.files import replacing, user_path
 from radar_nb.runtime.language import load_texts, speaking
 from radar_nb.widgets.explorer.frames import FrameSequence, select_variable
-from radar_nb.widgets.explorer.html_export import asset, json_text, page_head, sum_limits
+from radar_nb.widgets.explorer.html_export import PROGRAM, asset, json_text, page_head, sum_limits
 from radar_nb.widgets.explorer.map_info import map_info
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def cube_page(
     with speaking(say.language):
         content = _content(store, say) | {"texts": say.group("explorer") | {"silent": say("cube.slow")}}
     content["cube"]["url"] = place if place.endswith("/") else f"{place}/"
-    script = f"{asset('zstddec.js')}\n{asset('explorer.bundle.js')}"
+    script = f"{asset('zstddec.js')}\n{asset(PROGRAM)}"
     with replacing(target) as file:
         file.write(page_head(say.language, str(content["info"]["title"])).encode())
         file.write(_BODY.format(content=json_text(content), script=script).encode())

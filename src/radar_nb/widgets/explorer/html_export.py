@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from radar_nb.runtime.language import Language
     from radar_nb.widgets.explorer.frames import FrameSequence
 
+PROGRAM = "explorer.bundle.js"
+"""The explorer's scripts."""
+
 PAGE_LIMIT = 300_000_000
 """Bytes of a page that browsers open without trouble."""
 
@@ -102,7 +105,7 @@ def make_page(
                 f"span of {index - first:,} fields at most"
             )
         yield _FRAME.format(frame=json_text(frame))
-    yield _TAIL.format(covered=_base64(packed_mask(covered)), script=asset("explorer.bundle.js"))
+    yield _TAIL.format(covered=_base64(packed_mask(covered)), script=asset(PROGRAM))
 
 
 def page_head(lang: Language, title: str) -> str:
