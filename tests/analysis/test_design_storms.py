@@ -84,6 +84,7 @@ def test_a_design_storm_can_be_exported(tmp_path: Path) -> None:
     ("options", "text"),
     [
         ({"return_period": 7}, "return_period=7 is not a column of the table: choose one of 2, 100 years"),
+        ({"duration": 0}, "duration=0 is not a positive duration: pass minutes"),
         ({"duration": 7}, "duration=7 is not a multiple of step=5 min"),
         (
             {"duration": 300},
@@ -161,6 +162,7 @@ BAD_SERIES: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
         SettingsError,
         "duration=7 is not a multiple of the series' interval of 5 min",
     ),
+    (series([1, 2]), {"duration": -5}, SettingsError, "duration=-5 is not a positive duration: pass minutes"),
     (series([1, 2]), {"duration": 30}, SeriesError, "the series is 10 min long, shorter than duration=30 min"),
     (series([1, 2] * 99), {"duration": 600}, SettingsError, "the table has durations from 5 to 240 min, not"),
     (series([1, np.nan]), {"duration": 10}, SeriesError, "each window of 10 min has a missing interval"),

@@ -177,7 +177,7 @@ def test_memory_does_not_grow_with_the_series(monkeypatch: pytest.MonkeyPatch) -
         (0, {}, "pass positive numbers of mm"),
         ("dwd", {}, "are not numbers: pass mm"),
         (1, {"min_area": -1}, "min_area=-1 is not an area"),
-        (1, {"min_gap": "7min"}, "duration='7min' is not a multiple of the interval of 5 min"),
+        (1, {"min_gap": "7min"}, "min_gap='7min' is not a multiple of the interval of 5 min"),
     ],
 )
 def test_invalid_arguments(threshold: Any, options: dict[str, Any], text: str) -> None:

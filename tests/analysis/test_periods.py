@@ -100,7 +100,8 @@ def test_25_years_are_split_into_months() -> None:
     [
         ("fortnight", "unknown period='fortnight': choose hours or days"),
         ("B", "unknown period='B'"),
-        ("-1D", "not a multiple of the interval of 60 min"),
+        ("-1D", "period='-1D' is not positive: choose"),
+        ("0h", "period='0h' is not positive: choose"),
         (7, "unknown period=7"),
         ("90min", "period='90min' is not a multiple of the interval of 60 min"),
         ("30min", "period='30min' is not a multiple of the interval of 60 min"),
@@ -214,11 +215,12 @@ def test_durations(duration: Any, minutes: int) -> None:
     ("duration", "text"),
     [
         ("7min", "duration='7min' is not a multiple of the interval of 5 min"),
-        ("0min", "is not a multiple"),
-        ("-1h", "is not a multiple"),
+        ("0min", "duration='0min' is not a positive duration: write one such as \"15min\""),
+        ("0h", "is not a positive duration"),
+        ("-1h", "is not a positive duration"),
         ("soon", "duration='soon' is not valid"),
-        (None, "duration=None is no"),
-        ("NaT", "is not a multiple"),
+        (None, "duration=None is not a positive duration"),
+        ("NaT", "is not a positive duration"),
     ],
 )
 def test_invalid_durations(duration: Any, text: str) -> None:

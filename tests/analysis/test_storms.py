@@ -139,6 +139,8 @@ def test_the_index_of_heavy_rain(years: float, depth: float, index: int) -> None
         ({"series": rain(np.zeros((3, 2, 2)))}, SeriesError, "'YW' are fields .time, y, x.: pass series"),
         ({"min_depth": -1}, SettingsError, "min_depth=-1 is not an amount"),
         ({"dry": "7min"}, SettingsError, "not a multiple of the interval of 5 min"),
+        ({"dry": "0h"}, SettingsError, "dry='0h' is not a positive duration: write"),
+        ({"durations": ["1h", "0min"]}, SettingsError, "durations='0min' is not a positive duration: write"),
         ({"durations": ["7min"]}, SettingsError, "none is a multiple of the interval of 5 min"),
         ({"series": series([0, -1])}, SeriesError, "'YW' has negative amounts"),
     ],

@@ -57,7 +57,7 @@ def test_curves_points_and_bands_have_the_values(levels: xr.Dataset) -> None:
     np.testing.assert_allclose([at_1h.min(), at_1h.max()], [1.6, 2.4])
     legend: Any = ax.get_legend()
     assert [text.get_text() for text in legend.get_texts()] == [
-        "50 years", "2 years", "KOSTRA-DWD-2020, range", "maxima of 1991 to 2020",
+        "50 years", "2 years", "range of the table", "maxima of 1991 to 2020",
     ]  # fmt: skip
     assert ax.get_title(loc="left") == 'Bach, 30 years, method "kostra"'
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["15 min", "1 h", "24"]
@@ -67,15 +67,17 @@ def test_curves_points_and_bands_have_the_values(levels: xr.Dataset) -> None:
 
 
 def test_depths_and_another_count_on_a_dark_page(levels: xr.Dataset) -> None:
-    """With depth=True the curve is in mm; the key says that DWD counts otherwise; letters are light."""
+    """With depth=True the curve is in mm; the key has the table's title and way to count; letters are light."""
     one = levels.sel(point="Aue")
     with plt.style.context("dark_background"):
-        ax = plot_idf(one.assign_attrs(counted="annual"), kostra=table(one), depth=True)
+        named = table(one).assign_attrs(title="Made up")
+        ax = plot_idf(one.assign_attrs(counted="annual"), kostra=named, depth=True)
 
     np.testing.assert_allclose(np.asarray(ax.lines[0].get_ydata()), one.level.sel(return_period=2))
     assert ax.get_ylabel() == "mm"
     assert ax.xaxis.label.get_color() == "#ececec"
     legend: Any = ax.get_legend()
+    assert legend.get_texts()[-1].get_text().startswith("Made up, range\n")
     assert "return periods of a partial series" in legend.get_texts()[-1].get_text()
 
 

@@ -111,13 +111,17 @@ def test_numbers_and_months_follow_the_language(drawn: dict[str, list[list[str]]
 
 
 def test_names_of_results_are_translated() -> None:
-    """A sum names its product without the interval of its parts; an unknown name stays."""
+    """A sum names its product without the interval of its parts, in both languages; an unknown name stays."""
     title = rn.product("YW").title
     fields = [rain().isel(time=0).assign_attrs(long_name=name) for name in (f"sum of {title}", "melt")]
 
-    names = [rn.plot(field, lang="de").get_title(loc="left").splitlines()[0] for field in fields]
+    german, english = (
+        [rn.plot(field, lang=lang).get_title(loc="left").splitlines()[0] for field in fields]
+        for lang in ("de", "en")
+    )
 
-    assert names == ["Summe: Niederschlag, an Messstationen angeeicht (YW)", "Melt"]
+    assert german == ["Summe: Niederschlag, an Messstationen angeeicht (YW)", "Melt"]
+    assert english == ["Sum of precipitation, gauge-adjusted (quasi: RY scaled to RW)", "Melt"]
     plt.close("all")
 
 

@@ -294,7 +294,7 @@ class _Windows:
             One does not fill them, or nothing is common.
         """
         longer = max(minutes, gauges.minutes)
-        length = longer if period is None else length_of(period, minutes=longer)
+        length = longer if period is None else length_of(period, minutes=longer, name="period")
         first = radar[0] if minutes == longer else gauges.ends[0]
         step = np.timedelta64(60 * length, "s")
         phase = _EPOCH - (_EPOCH - first) % np.timedelta64(60 * longer, "s")

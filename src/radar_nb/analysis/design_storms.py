@@ -77,6 +77,7 @@ def design_storm(
     durations, curve = _curve(_table(depths, "level"), return_period)
     if shape not in {"euler2", "block"}:
         raise SettingsError(f'unknown shape={shape!r}: choose shape="euler2" or shape="block"')
+    _check_positive(duration)
     if not _is_multiple(duration, step):
         raise SettingsError(f"duration={duration!r} is not a multiple of step={step!r} min: choose one that is")
     steps = np.arange(step, duration + step, step)
@@ -163,7 +164,8 @@ def storm_against_design(
     (array([1., 9., 4.]), array([6., 3., 2.]), 2)
     """
     place, values, begin, minutes, attrs = _single(series, point)
-    if duration <= 0 or duration % minutes:
+    _check_positive(duration)
+    if duration % minutes:
         raise SettingsError(
             f"duration={duration!r} is not a multiple of the series' interval of {minutes} min: choose one that is"
         )
@@ -309,6 +311,12 @@ def _curve(depths: Any, return_period: float) -> tuple[NDArray[np.float64], NDAr
             "the depths of the table do not rise with the duration: pass mm, a row for each duration in minutes"
         )
     return durations, curve
+
+
+def _check_positive(duration: Any) -> None:
+    """Raise if a duration is a number that is not above 0."""
+    if isinstance(duration, int | float) and not duration > 0:
+        raise SettingsError(f"duration={duration!r} is not a positive duration: pass minutes, such as 60")
 
 
 def _is_multiple(duration: Any, step: Any) -> bool:

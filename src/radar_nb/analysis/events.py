@@ -93,8 +93,10 @@ def events(
     (floor,) = check_thresholds([threshold], minutes)
     if not 0 <= min_area < np.inf:
         raise SettingsError(f"min_area={min_area!r} is not an area: pass km2, 0 or more")
-    gap = np.timedelta64(minutes if min_gap is None else length_of(min_gap, minutes=minutes), "m")
-    shortest = np.timedelta64(0 if min_duration is None else length_of(min_duration, minutes=minutes), "m")
+    gap = np.timedelta64(minutes if min_gap is None else length_of(min_gap, minutes=minutes, name="min_gap"), "m")
+    shortest = np.timedelta64(
+        0 if min_duration is None else length_of(min_duration, minutes=minutes, name="min_duration"), "m"
+    )
     grid = grid_of(fields)
     follower = _Follower(grid, min_area, gap, np.timedelta64(minutes, "m"))
     ends = ends_of(fields)

@@ -130,7 +130,7 @@ def count_exceedances(
     periods = make_periods(
         ends_of(amount), period, minutes=minutes, timezone=timezone, day_begin=day_begin, label=label
     )
-    apart = 0 if independent is None else length_of(independent, minutes=minutes)
+    apart = 0 if independent is None else length_of(independent, minutes=minutes, name="independent")
     feed = opened.blocks("moving sums", progress=progress)
     found = moving_sums(feed, amount, [length], periods, thresholds=floors, independent=apart)
     one = isinstance(thresholds, float | int)

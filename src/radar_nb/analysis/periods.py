@@ -279,7 +279,7 @@ def make_groups(
     )
 
 
-def length_of(duration: Any, *, minutes: int) -> int:
+def length_of(duration: Any, *, minutes: int, name: str = "duration") -> int:
     """Return a duration in minutes, a whole number of intervals.
 
     Parameters
@@ -288,11 +288,13 @@ def length_of(duration: Any, *, minutes: int) -> int:
         "15min", "1h", "72h", "1D".
     minutes : int
         Length of an interval.
+    name : str
+        Of the argument, for errors.
 
     Raises
     ------
     SettingsError
-        It is not a valid duration, or not a multiple of the interval.
+        It is not a positive duration, or not a multiple of the interval.
 
     Examples
     --------
@@ -303,10 +305,14 @@ def length_of(duration: Any, *, minutes: int) -> int:
         length = pd.Timedelta(duration) if duration is not None else pd.NaT
         number: float = length / pd.Timedelta(minutes, "min")
     except (ValueError, TypeError) as error:
-        raise SettingsError(f'duration={duration!r} is not valid: write it as "15min", "1h" or "72h"') from error
-    if not number > 0 or number != round(number):
+        raise SettingsError(f'{name}={duration!r} is not valid: write it as "15min", "1h" or "72h"') from error
+    if not number > 0:
         raise SettingsError(
-            f"duration={duration!r} is not a multiple of the interval of {minutes} min: choose one that is"
+            f'{name}={duration!r} is not a positive duration: write one such as "15min", "1h" or "72h"'
+        )
+    if number != round(number):
+        raise SettingsError(
+            f"{name}={duration!r} is not a multiple of the interval of {minutes} min: choose one that is"
         )
     return round(number) * minutes
 
@@ -371,7 +377,9 @@ def _ticks(
             "leave out timezone"
         )
     length = (pd.Timedelta(days=offset.n) if day else pd.Timedelta(offset)).to_timedelta64()
-    if length <= np.timedelta64(0, "s") or length % np.timedelta64(minutes, "m"):
+    if length <= np.timedelta64(0, "s"):
+        raise SettingsError(f'period={period!r} is not positive: choose a length such as "1h" or "1D"')
+    if length % np.timedelta64(minutes, "m"):
         raise SettingsError(
             f"period={period!r} is not a multiple of the interval of {minutes} min: choose one that is"
         )

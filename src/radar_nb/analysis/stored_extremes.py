@@ -193,7 +193,7 @@ def _partial_series(
         )
     if peaks < 1:
         raise SettingsError(f"peaks={peaks!r}: pass how many peaks of a year are kept, such as 5")
-    apart = length_of(independent, minutes=minutes)
+    apart = length_of(independent, minutes=minutes, name="independent")
     return PeakRule(
         floors=tuple(round(floor * PER_MM) for floor in floors),
         apart=tuple(max(apart, length) for length in lengths),

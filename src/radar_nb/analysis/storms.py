@@ -96,8 +96,8 @@ def storms_at(
         )
     if not 0 <= min_depth < np.inf:
         raise SettingsError(f"min_depth={min_depth!r} is not an amount: pass mm, 0 or more")
-    gap = np.timedelta64(length_of(dry, minutes=minutes), "m")
-    lengths = [round(pd.Timedelta(duration) / pd.Timedelta(1, "min")) for duration in durations]
+    gap = np.timedelta64(length_of(dry, minutes=minutes, name="dry"), "m")
+    lengths = [length_of(duration, minutes=1, name="durations") for duration in durations]
     lengths = [length for length in lengths if length % minutes == 0]
     if not lengths:
         raise SettingsError(

@@ -52,7 +52,7 @@ def plot_idf(
     maxima : xarray.DataArray or Dataset, optional
         The record: what was passed to `return_levels`, for the same place.
     kostra : xarray.Dataset, optional
-        As `kostra` returns it, for the same place.
+        As `kostra` returns it, for the same place. The key names it by its attribute `title`.
     return_periods : sequence of float, optional
         Years: those of `levels` that are drawn, 7 at most; by default all.
     depth : bool
@@ -102,7 +102,7 @@ def plot_idf(
         ax.plot(hours, values if depth else values / hours, color=colour, linewidth=1.6, label=f"{period:g}")
         keys.insert(0, Line2D([], [], color=colour, linewidth=1.6, label=_years(period)))
     if bands:
-        label = f"KOSTRA-DWD-2020, {current_texts()('plot.range')}{_otherwise_counted(levels, kostra)}"
+        label = f"{_range_of(kostra)}{_otherwise_counted(levels, kostra)}"
         keys.append(Patch(facecolor=ink, alpha=0.25, linewidth=0, label=label))
     if record is not None:
         keys.append(_draw_record(ax, record, depth=depth))
@@ -246,6 +246,13 @@ def _draw_ticks(ax: Axes, hours: NDArray[np.float64]) -> None:
     say = current_texts()
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: say.number(f"{value:g}")))
     ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _range_of(kostra: xr.Dataset | None) -> str:
+    """Return the name of the bands, with the title that the table has in its attributes."""
+    say = current_texts()
+    name = "" if kostra is None else str(kostra.attrs.get("title", "")).strip()
+    return f"{name}, {say('plot.range')}" if name else say("plot.range_of_table")
 
 
 def _otherwise_counted(levels: xr.Dataset, kostra: xr.Dataset | None) -> str:

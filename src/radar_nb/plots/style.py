@@ -280,8 +280,7 @@ def name_label(field: xr.DataArray) -> str:
     """Return the name of the quantity, with a capital."""
     name = str(field.attrs.get("long_name", field.name))
     say = current_texts()
-    if say.language != "en":
-        name = _translated(name, say)
+    name = _PART_IN_NAME.sub(r"\1", name) if say.language == "en" else _translated(name, say)
     return name[:1].upper() + name[1:]
 
 
@@ -300,6 +299,7 @@ _PHRASES = (
     ("synthetic ", "plot.synthetic"),
 )
 """How names of our results begin, and the key of their translation."""
+_PART_IN_NAME = re.compile(r"^((?:synthetic )?sum of (?:synthetic )?)(?:\d+-(?:minute|hour|day)|hourly) ")
 _PART = re.compile(r" (in|von) (\d+ (Minuten|Stunden|Tagen)|einer Stunde)")
 
 
