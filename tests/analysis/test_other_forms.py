@@ -21,11 +21,11 @@ def test_every_analysis_equals_that_of_the_binaries(tmp_path: Path) -> None:
     geopandas = pytest.importorskip("geopandas", reason="geopandas is not installed")
     shapely = pytest.importorskip("shapely", reason="shapely is not installed")
     area = geopandas.GeoDataFrame(geometry=[shapely.box(12, 51, 12.5, 51.5)], crs="EPSG:4326")
-    name, data = netcdf()
+    name, data = netcdf(2)
     sources = (
-        binaries(tmp_path / "binary"),
+        binaries(tmp_path / "binary", 2),
         tar_gz(tmp_path / "RW2017.002_2017_netcdf.tar.gz", {f"2017/{name}": data}),
-        tar_gz(tmp_path / "RW2017.002_201710_asc.tar.gz", grids()),
+        tar_gz(tmp_path / "RW2017.002_201710_asc.tar.gz", grids(2)),
     )
     found = []
     for number, source in enumerate(sources):

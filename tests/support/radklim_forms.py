@@ -41,15 +41,15 @@ def frames() -> tuple[tuple[bytes, Header, NDArray[np.uint16]], ...]:
     return tuple(made)
 
 
-def netcdf() -> tuple[str, bytes]:
-    """Return name and bytes of the hours' netCDF file."""
+def netcdf(hours: int = 3) -> tuple[str, bytes]:
+    """Return name and bytes of the netCDF file of the first hours."""
     header = frames()[0][1]
-    return fields_name(header), write_fields(header, TIMES, [codes for _, _, codes in frames()])
+    return fields_name(header), write_fields(header, TIMES[:hours], [codes for _, _, codes in frames()[:hours]])
 
 
-def grids() -> dict[str, bytes]:
-    """Return the hours as ASCII grids by name."""
-    return {grid_name(header): write_grid(header, codes) for _, header, codes in frames()}
+def grids(hours: int = 3) -> dict[str, bytes]:
+    """Return the first hours as ASCII grids by name."""
+    return {grid_name(header): write_grid(header, codes) for _, header, codes in frames()[:hours]}
 
 
 def tar_gz(path: Path, members: dict[str, bytes]) -> Path:
@@ -62,10 +62,10 @@ def tar_gz(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def binaries(folder: Path) -> Path:
-    """Write the hours as DWD's binaries."""
+def binaries(folder: Path, hours: int = 3) -> Path:
+    """Write the first hours as DWD's binaries."""
     folder.mkdir()
-    for data, header, _ in frames():
+    for data, header, _ in frames()[:hours]:
         stamp = str(header.time).translate(str.maketrans("", "", "-T:"))[2:12]
         (folder / f"raa01-rw2017.002_10000-{stamp}-dwd---bin").write_bytes(data)
     return folder

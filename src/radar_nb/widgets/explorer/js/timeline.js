@@ -45,15 +45,17 @@ export const timeline = {
   // What the bars show, to which value; and where observation ends and the forecast begins.
   drawNames(context, { width, height, x, colour }) {
     const most = this.number(100 * this.mostWet(), this.mostWet() < 0.1 ? 1 : 0), name = this.texts.wet_share.replace("{most}", most);
+    const { boundary = NaN } = this.info, words = context.measureText(name).width + 12, at = x(boundary + 1);
+    const observed = this.texts.observed, forecast = this.texts.forecast, ahead = context.measureText(forecast).width;
+    const behind = at <= words; // the line would cross the name
     context.fillStyle = colour("quiet");
-    context.fillText(name, 0, 0);
-    if (this.info.boundary === undefined) return;
-    const observed = this.texts.observed, forecast = this.texts.forecast, at = x(this.info.boundary + 1), ends = context.measureText(name).width + 12;
+    context.fillText(name, behind ? at + ahead + 18 : 0, 0);
+    if (Number.isNaN(boundary)) return;
     context.fillStyle = colour("ink");
     context.fillRect(Math.round(at) - 1, -NAMES, 2, height + NAMES);
     const left = at - 6 - context.measureText(observed).width, right = at + 6;
-    if (left > ends) context.fillText(observed, left, 0);
-    if (right + context.measureText(forecast).width < width && right > ends) context.fillText(forecast, right, 0);
+    if (left > (behind ? 0 : words)) context.fillText(observed, left, 0);
+    if (right + ahead < width) context.fillText(forecast, right, 0);
   },
   mostWet() {
     let most = 0.02;
