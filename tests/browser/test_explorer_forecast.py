@@ -1,4 +1,4 @@
-"""The explorer of one forecast run: lead times, the boundary of observation and forecast, playing, a cell's series."""
+"""The explorer of one forecast run: lead times, where the forecast begins, playing, a cell's series."""
 
 from __future__ import annotations
 
@@ -46,14 +46,15 @@ def seek(page: Any, index: int) -> None:
 
 
 def test_a_run_shows_its_lead_times_and_where_the_forecast_begins(shown: Any) -> None:
-    """The title has the time of validity and, after the analysis, the lead time; the time line a line that crosses no words."""
+    """The title has the time and, after the analysis, the lead time; the boundary crosses no words."""
     first = shown.locator(".rnb-time").inner_text()
     seek(shown, 6)
     later = shown.locator(".rnb-time").inner_text()
     above = shown.evaluate(
         f"""() => {{
         const canvas = document.querySelector(".rnb-timeline canvas"), {{ width }} = canvas;
-        const at = Math.round(width / {LEADS}), {{ data }} = canvas.getContext("2d").getImageData(at - 5, 0, 10, 12);
+        const at = Math.round(width / {LEADS}), context = canvas.getContext("2d");
+        const {{ data }} = context.getImageData(at - 5, 0, 10, 12);
         return [...data].filter((_, k) => k % 4 === 3); }}"""
     )
     if SHOTS:
