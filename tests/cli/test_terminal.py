@@ -105,6 +105,56 @@ def test_advice_without_an_option_is_removed() -> None:
     )
 
 
+def test_functions_of_cubes_become_their_commands() -> None:
+    """A remedy names the command, once, in place of the function in Python."""
+    text = "run repair_cube (`radar-nb cube repair`), then build_cube(overwrite=True) and build_series"
+
+    assert Parser().in_options(text) == (
+        "run radar-nb cube repair, then radar-nb cube build --overwrite and radar-nb cube series"
+    )
+
+
+def test_an_empty_folder_is_one_sentence_for_every_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command that reads a folder exits with 1, names it with a remedy of its own, and adds nothing."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    gauges, areas, levels = (tmp_path / name for name in ("gauges.csv", "areas.geojson", "levels.nc"))
+    xr.Dataset({"level": 1.0}).to_netcdf(levels)
+    gauges.write_text("time,A\n2020-06-13T00:50Z,1\n2020-06-13T01:00Z,1\n", "utf-8")
+    areas.write_text(
+        '{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": '
+        "[[[12, 51], [13, 51], [13, 52], [12, 51]]]}}", "utf-8",
+    )  # fmt: skip
+    more = {
+        "accumulate": ["--to", "{out}.nc"], "points": ["--place", "Leipzig"], "areas": ["--areas", f"{areas}"],
+        "exceedance": ["--thresholds", "5", "--place", "Leipzig"], "events": ["--threshold", "5"],
+        "catalogue": ["--levels", f"{levels}"], "return-levels": ["--place", "Leipzig"],
+        "compare": ["--gauges", f"{gauges}", "--label", "end"],
+        "export": ["--place", "Leipzig", "--output", "{out}.csv"],
+        "export-grid": ["--model", "delft3d", "--crs", "25832", "--cell", "1000", "--output", "{out}.nc"],
+        "cube verify": [f"{empty}"],
+    }  # fmt: skip
+    places = {("source", "PATH"), ("source", "PRODUCT|PATH"), ("store", "STORE"), ("archives", "ARCHIVE")}
+    reading = [
+        one for one in commands(make_parser())
+        if any((action.dest, action.metavar) in places for action in one.parameters.values())
+    ]  # fmt: skip
+    wrong = {}
+    for name in (command.prog.removeprefix("radar-nb ") for command in reading):
+        words = [*name.split(), *([f"{tmp_path / 'new.zarr'}"] if name == "cube build" else []), f"{empty}"]
+        code = main([*words, *(word.format(out=tmp_path / "out") for word in more.get(name, []))])
+        said = capsys.readouterr().err
+        whole = re.fullmatch(rf"radar-nb: .*{re.escape(str(empty))}.*: (download|pass|build|check) .*\n", said)
+        python = re.search(r"\w_\w|=", said.replace(str(empty), ""))
+        if code != 1 or whole is None or python or any(empty.iterdir()):
+            wrong[name] = (code, said)
+
+    assert wrong == {}
+    assert len(reading) > 20
+
+
 def test_addresses_and_paths_are_not_translated() -> None:
     """Only arguments in prose are translated."""
     parser = Parser()

@@ -475,10 +475,13 @@ def test_a_web_page_is_not_an_archive(archive: Callable[[bytes], Path]) -> None:
         parts(archive(b"<!DOCTYPE html><title>404</title>"))
 
 
-@pytest.mark.parametrize("place", ["nothing.tar", "."])
-def test_a_path_without_a_file_raises(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [("nothing.tar", "there is no archive .*fetch it first"), (".", "is a folder, .*pass the files")],
+)
+def test_a_path_without_a_file_raises(tmp_path: Path, place: str, text: str) -> None:
     """A missing path or a folder raises with a remedy."""
-    with pytest.raises(NothingFound, match="fetch it first, or pass the files of a folder"):
+    with pytest.raises(NothingFound, match=text):
         parts(tmp_path / place)
 
 

@@ -16,6 +16,8 @@ from radar_nb.mirror import Clock, LiveMirror, SteppedClock
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from radar_nb.runtime.progress import Progress
+
 
 def times(root: Path) -> list[str]:
     """Return the nominal times of the dated files, HHMM."""
@@ -38,11 +40,14 @@ def test_files_appear_when_they_are_due_with_their_alias(tmp_path: Path) -> None
 
 
 def test_hourly_sums_come_every_ten_minutes(tmp_path: Path) -> None:
-    """RW is published as on DWD's server: 288 stamps in 48 hours (listing of 5 August 2026)."""
-    LiveMirror(tmp_path, ["RW"], clock=SteppedClock(START), hours=0.8, fate=punctual).close()
+    """RW is published as on DWD's server, 288 stamps in 48 hours (listing of 5 August 2026), with progress."""
+    seen: list[Progress] = []
+    clock = SteppedClock(START)
+    LiveMirror(tmp_path, ["RW"], clock=clock, hours=0.8, fate=punctual, progress=seen.append).close()
 
     names = sorted(path.name for path in (tmp_path / "weather/radar/radolan/rw").glob("raa01-rw_10000-2*"))
     assert [name[21:25] for name in names] == ["1420", "1430", "1440", "1450", "1500"]
+    assert [(event.done, event.total, event.note) for event in seen] == [(k + 1, 5, names[k]) for k in range(5)]
 
 
 def test_answers_state_the_time_of_the_mirror(tmp_path: Path) -> None:

@@ -23,6 +23,12 @@ _LINES = 12
 _VALUE = r"""\.\.\.|"[^"]*"|'[^']*'|\[[^\]]*\]|\([^)]*\)|[\w.:+-]*\w"""
 
 
+_CUBE_CALL = re.compile(
+    r"\b(?:(build|repair|upgrade|verify)_cube|build_(series))\b(?:\(overwrite=(True)\)| \(`[^`]*`\))?"
+)
+"""A function that has a command, with what its message says of that."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that knows the option of each Python parameter: the `dest` of the option is its name."""
 
@@ -48,6 +54,7 @@ class Parser(argparse.ArgumentParser):
         >>> parser.in_options('errors="report" opens the rest; verify=False skips checks (folder=)')
         '--errors report opens the rest; --no-verify skips checks'
         """
+        text = _CUBE_CALL.sub(_cube_command, text)
         names = "|".join(map(re.escape, self.parameters))
         text = re.sub(rf"(?<![\w/?&.-])({names})=({_VALUE})?", self._option, text)
         text = re.sub(r" \((?:argument )?[a-z_]+=\)", "", text)
@@ -63,6 +70,10 @@ class Parser(argparse.ArgumentParser):
             value = " ".join(part.strip().strip("\"'") for part in value[1:-1].split(","))
         value = "" if value == "..." else value.strip("\"'")
         return f"{name} {value}".strip()
+
+
+def _cube_command(match: re.Match[str]) -> str:
+    return f"radar-nb cube {match[1] or match[2]}{' --overwrite' if match[3] else ''}"
 
 
 def say(text: object, *, file: TextIO | None = None) -> None:

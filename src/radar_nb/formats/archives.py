@@ -160,7 +160,9 @@ def _size(archive: Path | Blob) -> int:
         pass
     except OSError as error:
         raise StorageError(f"{archive} cannot be read ({error.strerror}): check its name and the disk") from error
-    raise NothingFound(f"there is no archive {archive}: fetch it first, or pass the files of a folder")
+    if archive.is_dir():
+        raise NothingFound(f"{archive} is a folder, not an archive: pass the files in it")
+    raise NothingFound(f"there is no archive {archive}: fetch it first, or check its name")
 
 
 def _kind(part: Part, stream: Stream) -> Kind:

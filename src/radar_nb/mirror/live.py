@@ -19,6 +19,7 @@ from radar_nb.mirror.frames import SUPPORTED_HDF5
 from radar_nb.mirror.server import Mirror
 from radar_nb.runtime.clock import Clock, SteppedClock
 from radar_nb.runtime.files import local_path
+from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from radar_nb.dwd.archive_names import Era
+    from radar_nb.runtime.progress import Reporter
 
     Fate = Callable[[str, datetime], float | None]
 
@@ -60,6 +62,8 @@ class LiveMirror(Mirror):
         never published; in place of `late` and `missing`.
     seed : int
         Another seed, other weather.
+    progress : bool or Reporter
+        How the files that are due at the start are reported; see `radar_nb.runtime.progress`.
     **serving
         As for `Mirror`: `host`, `port`, `faults`, `public`.
 
@@ -87,6 +91,7 @@ class LiveMirror(Mirror):
         missing: float = 0.0,
         fate: Fate | None = None,
         seed: int = 0,
+        progress: bool | Reporter = True,
         **serving: Any,
     ) -> None:
         for name, share in (("late", late), ("missing", missing)):
@@ -105,12 +110,17 @@ class LiveMirror(Mirror):
         self._publisher: threading.Thread | None = None
         self._failure: Exception | None = None
         super().__init__(root, clock=self.clock, **serving)
-        self.publish()
+        with reporting(progress) as report:
+            self._publish_due(report)
         if isinstance(self.clock, SteppedClock):
             self.clock.on_step(self.publish)
 
     def publish(self) -> tuple[Path, ...]:
         """Publish what is due by now, and remove what DWD would keep no longer; return the new files."""
+        with reporting(progress=False) as silent:
+            return self._publish_due(silent)
+
+    def _publish_due(self, report: Reporter) -> tuple[Path, ...]:
         with self._lock:
             now = self.clock.now()
             for number, era in enumerate(self._eras):
@@ -121,9 +131,11 @@ class LiveMirror(Mirror):
                     if wait is not None:
                         heapq.heappush(self._due, (time + timedelta(seconds=wait), number, time))
             made = []
+            total = sum(moment <= now for moment, *_ in self._due)
             while self._due and self._due[0][0] <= now:
                 moment, number, time = heapq.heappop(self._due)
                 made.append(self._publish(self._eras[number], time, moment))
+                report(Progress(task="publish", done=len(made), total=total, unit="files", note=made[-1].name))
             if made:
                 for era in self._eras:
                     expire(local_path(self.root, era.folder), era, now - RETENTION)
