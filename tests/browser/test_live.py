@@ -13,6 +13,7 @@ import xarray as xr
 
 import radar_nb as rn
 from radar_nb.dwd.grids import GRIDS
+from radar_nb.runtime.wording import human_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,7 +187,7 @@ def test_live_follows_for_hours_through_a_failure_without_growing(
         if step in failing:
             lost = 5 * (step - failing.start + 1)
             live.get_by_text("The server does not answer").wait_for()
-            live.get_by_text(f"{lost + 2} min old").wait_for()
+            live.get_by_text(f"{human_duration(60 * (lost + 2))} old").wait_for()
             if lost > 14:
                 live.get_by_text("Stale: a newer forecast should be there").wait_for()
             assert "no rain until" not in live.inner_text()
