@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from soak_archives import plan_of
@@ -14,6 +15,7 @@ from support import cubes, small_rain
 from support import killed_processes as kills
 from support.killed_processes import Job
 
+import radar_nb as rn
 from radar_nb.mirror import Mirror
 
 if TYPE_CHECKING:
@@ -75,6 +77,10 @@ def jobs(root: Path, place: Path, seed: int) -> Iterator[tuple[Job, Undisturbed]
         shutil.copy2(files[0], folder / "data")
 
     hours = cubes.archive(place.with_name("cube") / "RW201910.tar.gz", DAYS)
+    earlier = cubes.archive(place.with_name("cube") / "RW201810.tar.gz", ["2018-10-01", "2018-10-02"])
+    built = place.with_name("cube") / "cube"
+    rn.build_cube(hours, built, flags=True, client=False, progress=False)
+    copied_cube = partial(cubes.copy, built)
     rain = place.with_name("rain.nc")
     amounts = small_rain.showers(24 * 25, 3, 4, seed=seed, missing=0.1)  # over New Year
     small_rain.rain(amounts, first="2019-12-20T00:50", minutes=60, name="RW").to_netcdf(rain, engine="h5netcdf")
@@ -83,7 +89,10 @@ def jobs(root: Path, place: Path, seed: int) -> Iterator[tuple[Job, Undisturbed]
         Job(name="indexing", work=kills.index, prepare=copied),
         Job(name="conversion", work=kills.convert, prepare=copied),
         Job(name="cube", work=cubes.build, arguments=(hours,)),
+        Job(name="series of a cube", work=cubes.series, prepare=copied_cube),
         Job(name="stored extremes", work=kills.find_extremes, arguments=(rain,)),
         Job(name="stored peaks", work=kills.find_peaks, arguments=(rain,)),
     ):
         yield job, kills.undisturbed(job, place)
+    job = Job(name="cube, an earlier year", work=cubes.build, arguments=(earlier,), prepare=copied_cube)
+    yield job, replace(kills.undisturbed(job, place), between=cubes.moving(built, 2018, place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -253,10 +254,12 @@ class TestInterruptedMoves:
     def test_killed_moves_can_be_completed(self, sources: dict[str, Path], later: Path, tmp_path: Path) -> None:
         """Three builders of an earlier year are killed at any time; the cube ends equal to the undisturbed one."""
         job = Job(name="axis", work=cubes.build, arguments=(sources["2018"],), prepare=partial(cubes.copy, later))
-        calm = kills.undisturbed(job, tmp_path / "calm")
+        between = cubes.moving(later, 2018, tmp_path / "moving")
+        calm = replace(kills.undisturbed(job, tmp_path / "calm"), between=between)
 
-        for _ in kills.killed(job, calm, tmp_path / "work", kills=3, seed=23):
-            pass
+        left = list(kills.killed(job, calm, tmp_path / "work", kills=3, seed=23))
+
+        assert [kill for kill in left if kill.faults] == []
 
 
 def test_object_storage_moves_by_copying(sources: dict[str, Path], whole: Path) -> None:

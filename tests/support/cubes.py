@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import shutil
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.cube.building import build_cube
+from radar_nb.cube.description import GROUP, load_cube
 from radar_nb.cube.series import build_series
+from radar_nb.cube.stores import Folder
+from radar_nb.cube.time_axis import begin_move
 from radar_nb.formats.radolan import CLUTTER, NO_DATA_CODE, SECONDARY, Header, write_frame
 
 if TYPE_CHECKING:
@@ -70,6 +74,18 @@ def series(folder: Path) -> None:
 def copy(cube: Path, folder: Path) -> None:
     """Prepare a folder for `build`: a copy of a cube."""
     shutil.copytree(cube, folder / "cube")
+
+
+def moving(cube: Path, year: int, folder: Path) -> dict[str, str]:
+    """Return the digest of the group's file while a cube's time axis moves to begin with an earlier year."""
+    copy(cube, folder)
+    loaded = load_cube(Folder(folder / "cube"))
+    assert loaded is not None
+    first = int(np.datetime64(f"{year}-01-01", "D").astype(int))
+    begin_move(loaded, first, loaded.first + loaded.days - first)
+    data = (folder / "cube" / GROUP).read_bytes()
+    shutil.rmtree(folder)
+    return {f"cube/{GROUP}": hashlib.sha256(data).hexdigest()}
 
 
 def files(cube: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -84,11 +84,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undisturbed:
-    """Files before and after a job that runs without a kill, and its duration in seconds."""
+    """Files before and after a job that runs without a kill, those that it has only meanwhile, and its seconds."""
 
     before: Tree
     after: Tree
     seconds: float
+    between: Tree = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +304,7 @@ def faults(left: Mapping[str, str], calm: Undisturbed) -> Iterator[str]:
     """Yield files that a killed child left half-written under the name of a complete file."""
     for name, sha in left.items():
         if name in calm.after or name in calm.before:
-            if sha not in {calm.after.get(name), calm.before.get(name)}:
+            if sha not in {calm.after.get(name), calm.before.get(name), calm.between.get(name)}:
                 yield f"{name} is not what it should be"
         elif not _is_named_unfinished(name):
             yield f"{name} is unfinished, and its name does not say so"
