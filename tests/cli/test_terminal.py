@@ -97,11 +97,14 @@ def test_options_are_named_like_the_arguments_that_they_set(function: Callable[.
 
 
 def test_advice_without_an_option_is_removed() -> None:
-    """Advice in brackets that applies only to Python is removed."""
+    """Advice in brackets that applies only to Python is removed; options of download are named with it."""
     parser = Parser()
 
     assert parser.in_options("choose another folder (folder=) or address (argument base_url=)") == (
         "choose another folder or address"
+    )
+    assert parser.in_options("fetch it with verify=False or with overwrite=True") == (
+        "fetch it with radar-nb download --no-verify or with radar-nb download --overwrite"
     )
 
 

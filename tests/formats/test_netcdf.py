@@ -146,6 +146,11 @@ def _standing(file: Any) -> None:
             "RW_2017.002_201709.nc",
             "holds 2017-10-01T00:50:00 to .*, unlike its name: it was renamed",
         ),
+        (
+            _attr("/", "title", "RADKLIM RW 2018.001"),
+            NAME,
+            "is of version 2018.001 by its title, unlike its name: it was renamed",
+        ),
         (_attr("/", "x", ""), "YW_2017.002_20171002.nc", "unlike its name|states an interval"),
         (_number("RR", "scale_factor", np.nan), NAME, "scale_factor nan and add_offset .* are not valid"),
         (_number("RR", "scale_factor", 0.0), NAME, "scale_factor 0.0 and add_offset .* are not valid"),

@@ -59,6 +59,7 @@ class Parser(argparse.ArgumentParser):
         text = re.sub(rf"(?<![\w/?&.-])({names})=({_VALUE})?", self._option, text)
         text = re.sub(r" \((?:argument )?[a-z_]+=\)", "", text)
         text = text.replace("with overwrite=True", "with radar-nb download --overwrite")  # of commands without it
+        text = text.replace("with verify=False", "with radar-nb download --no-verify")
         return printable(text.replace("the same call", "the same command"))
 
     def _option(self, match: re.Match[str]) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from radar_nb.formats.radolan import Buffer
 
 _NAME = re.compile(r"(?:^|[/\\ ])(?P<product>[A-Z]{2})_(?P<version>\d{4}\.\d{3})_(?P<stamp>\d{6}|\d{8})\.nc$")
+_VERSION = re.compile(r"20\d\d\.00\d")
 _FIELD = "RR"
 _UNITS = {"kg m-2", "kg m^-2", "kg/m2", "kg m**-2", "kg", "mm"}
 """Spellings of the unit: DWD's excerpt has kg, for a square metre."""
@@ -168,9 +169,7 @@ class Fields:
         match = _NAME.search(self._name)
         steps = np.diff(self.times).astype(int) // 60
         if match is None:
-            found = re.search(
-                r"20\d\d\.00\d", " ".join(_text(file, file.root, key) for key in sorted(file.root.attrs))
-            )
+            found = _VERSION.search(" ".join(_text(file, file.root, key) for key in sorted(file.root.attrs)))
             product = {60: "RW", 5: "YW"}.get(int(steps.min()) if steps.size else 0)
             if found is None or product is None:
                 raise file.refusal(
@@ -189,6 +188,12 @@ class Fields:
         if not begin <= self.times[0] <= self.times[-1] <= end:
             raise file.refusal(
                 f"holds {self.times[0]} to {self.times[-1]}, unlike its name: it was renamed or mixed up; "
+                f"{_AGAIN}, or give it its own name"
+            )
+        titled = _VERSION.search(_text(file, file.root, "title"))
+        if titled is not None and titled[0] != match["version"]:
+            raise file.refusal(
+                f"is of version {titled[0]} by its title, unlike its name: it was renamed or mixed up; "
                 f"{_AGAIN}, or give it its own name"
             )
         return product, match["version"]
