@@ -45,7 +45,7 @@ def test_small_transfers_are_ignored(count: int, seconds: float) -> None:
 )  # fmt: skip
 def test_an_unreadable_file_is_ignored(text: str) -> None:
     """An unreadable file yields no estimate, and the next measurement replaces it."""
-    cache_folder().mkdir()
+    cache_folder().mkdir(parents=True)
     (cache_folder() / "speeds.json").write_text(text, encoding="utf-8")
 
     before = known_speed("opendata.dwd.de")

@@ -303,10 +303,10 @@ def test_values_at_places_are_those_of_the_cells(stale: str, memory: xr.DataArra
             rn.accumulate(found, "1h")
 
 
-@pytest.mark.parametrize("function", ["reduce", "build_cube", "open_dataset"])
+@pytest.mark.parametrize("function", ["build_cube", "open_dataset"])
 def test_functions_that_read_files_refuse_a_dataset(function: str, whole: xr.Dataset, tmp_path: Path) -> None:
     """A cube is never built from computed or open data."""
-    arguments = {"reduce": ("sum",), "build_cube": (tmp_path / "cube",)}
+    arguments = {"build_cube": (tmp_path / "cube",)}
 
     for data in (whole, whole.RY):
         with pytest.raises((SettingsError, SeriesError), match=f"a {type(data).__name__} is open already"):
