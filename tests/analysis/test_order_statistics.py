@@ -79,7 +79,7 @@ def series(draw: st.DrawFn) -> list[tuple[NDArray[Any], Packing]]:
 SHARES = st.lists(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 0.9, 0.99, 1.0]), min_size=1, max_size=3).map(tuple)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(frames=series(), shares=SHARES, room=st.sampled_from([1, 500, 1 << 20]), floats=st.booleans())
 def test_quantiles_equal_numpys(
     frames: list[tuple[NDArray[Any], Packing]], shares: tuple[float, ...], room: int, floats: bool
@@ -93,6 +93,7 @@ def test_quantiles_equal_numpys(
     assert passes == 1 or room < 1 << 20 or max(packing.itemsize for _, packing in frames) > 2 or floats
 
 
+@settings(max_examples=40)
 @given(
     frames=series(),
     floats=st.booleans(),
