@@ -26,7 +26,8 @@ PLAYER = "document.querySelector('.rnb-explorer').player"
 def run() -> xr.Dataset:
     """Return the second of two runs: two hours ahead in steps of five minutes."""
     fields = showers(2 * LEADS, 60, 50, seed=6).reshape(2, LEADS, 60, 50)
-    return rn.forecast(forecasts(fields, first="2020-06-13T15:00"), run="latest")
+    ds: xr.Dataset = rn.forecast(forecasts(fields, first="2020-06-13T15:00"), run="latest")
+    return ds
 
 
 @pytest.fixture

@@ -85,6 +85,20 @@ def test_a_foreign_lead_is_named_and_the_others_open(
     assert "unlike its name" in ds.attrs["problems"]
 
 
+def test_an_alias_that_lags_is_counted_once(tmp_path: Path) -> None:
+    """Beside its dated file and a newer run, an alias adds no run, and the Dataset reports it."""
+    alias = run(tmp_path, [member(0)]).read_bytes()
+    (tmp_path / "composite_rv_LATEST.tar").write_bytes(alias)
+    header = replace(RV, time=RUN + np.timedelta64(300, "s"))
+    data = write_composite(header, np.full((1200, 1100), 9, np.uint16), quantity="ACRR", gain=0.01)
+    (tmp_path / "composite_rv_20260613_1530_000-hd5").write_bytes(data)
+
+    ds = rn.open_dataset(tmp_path, progress=False)
+
+    assert ds.RV[..., 3, 3].values.ravel().tolist() == pytest.approx([0.01, 0.09])
+    assert ds.attrs["frames_doubled"] == 1
+
+
 def test_a_class_product_has_no_mean(tmp_path: Path) -> None:
     """HYMECNG holds classes: a mean or a sum raises, a count does not; xarray has their names as flags."""
     header = replace(RV, product="HYMECNG", lead=None)
@@ -93,8 +107,10 @@ def test_a_class_product_has_no_mean(tmp_path: Path) -> None:
     data = write_composite(header, codes, quantity="CLASS", gain=1.0, undetect=254)
     (tmp_path / "composite_HymecNG_20260613_1525_000-hd5").write_bytes(data)
 
-    with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no mean and no extremes"):
+    with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no mean, no quantiles and no extremes"):
         rn.reduce(tmp_path, "mean", progress=False)
+    with pytest.raises(SeriesError, match="no mean, no quantiles"):
+        rn.reduce(tmp_path, "quantile", quantile=0.5, progress=False)
     with pytest.raises(SeriesError, match="only amounts in mm can be summed"):
         rn.accumulate(tmp_path, "1h", progress=False)
 
