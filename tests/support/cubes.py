@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 HOURS = ("00:50", "01:50", "05:50", "23:50")
 
 
-def codes(seed: int, rows: int = 900) -> np.ndarray[Any, np.dtype[np.uint16]]:
-    """Return a field of 900 x 900 codes: rain in a part, nothing in most, flags, and a corner without data."""
+def codes(seed: int, rows: int = 900, cols: int = 900) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """Return a field of codes, 900 x 900 by default: some rain, much nothing, flags, a corner without data."""
     random = np.random.default_rng(seed)
-    field = np.zeros((rows, 900), np.uint16)
-    y, x = random.integers(0, 700, 2)
+    field = np.zeros((rows, cols), np.uint16)
+    y, x = random.integers(0, min(rows, cols) - 200, 2)
     field[y : y + 150, x : x + 150] = random.integers(0, 4096, (150, 150))
     field[y : y + 20, x : x + 20] |= SECONDARY
     field[y + 20 : y + 40, x : x + 20] |= CLUTTER
@@ -41,18 +41,25 @@ def frame(time: str, seed: int = 0, **changes: Any) -> bytes:
     """Write a frame, by default of RW."""
     fields: dict[str, Any] = {"product": "RW", "rows": 900, "cols": 900, "precision": -1, "interval": 60} | changes
     return write_frame(
-        Header(time=np.datetime64(time, "s"), radars=("boo", "ros"), **fields), codes(seed, fields["rows"])
+        Header(time=np.datetime64(time, "s"), radars=("boo", "ros"), **fields),
+        codes(seed, fields["rows"], fields["cols"]),
     )
 
 
 def archive(
-    path: Path, days: Iterable[str], *, hours: Sequence[str] = HOURS, seed: int = 0, rows: int = 900
+    path: Path, days: Iterable[str], *, hours: Sequence[str] = HOURS, seed: int = 0, **changes: Any
 ) -> Path:
-    """Write an archive of hours of some days, `.tar.gz`, with the same modification time as all others."""
+    """Write an archive of hours of some days, `.tar.gz`, with the same modification time as all others.
+
+    Parameters
+    ----------
+    changes
+        As for `frame`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         for number, time in enumerate(f"{day}T{hour}" for day in days for hour in hours):
-            data = frame(time, seed + number, rows=rows)
+            data = frame(time, seed + number, **changes)
             stamp = "".join(part for part in time[2:] if part.isdigit())
             info = tarfile.TarInfo(f"raa01-rw_10000-{stamp}-dwd---bin")
             info.size = len(data)
