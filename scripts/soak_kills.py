@@ -6,7 +6,7 @@ import shutil
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soak_archives import plan_of
 from soak_kinds import mixed
@@ -29,6 +29,8 @@ CHANGING = ("new-etag", "weak-etag", "no-validator", "encoded", "flip")
 """Faults after which the file, or the note of the server's description, is rightly another."""
 DAYS = [f"2019-10-{day:02d}" for day in range(1, 6)]
 """Days of the cube."""
+SMALL: dict[str, Any] = {"rows": 450, "cols": 450}
+"""A grid with a quarter of the cells: a year's series take seconds."""
 
 
 def soak_kills(folder: Path, root: Path, *, each: int, seed: int) -> Section:
@@ -77,9 +79,10 @@ def jobs(root: Path, place: Path, seed: int) -> Iterator[tuple[Job, Undisturbed]
         shutil.copy2(files[0], folder / "data")
 
     hours = cubes.archive(place.with_name("cube") / "RW201910.tar.gz", DAYS)
-    earlier = cubes.archive(place.with_name("cube") / "RW201810.tar.gz", ["2018-10-01", "2018-10-02"])
+    earlier = cubes.archive(place.with_name("cube") / "RW201810.tar.gz", ["2018-10-01", "2018-10-02"], **SMALL)
     built = place.with_name("cube") / "cube"
-    rn.build_cube(hours, built, flags=True, client=False, progress=False)
+    small = cubes.archive(place.with_name("small") / "RW201910.tar.gz", DAYS, **SMALL)
+    rn.build_cube(small, built, flags=True, client=False, progress=False)
     copied_cube = partial(cubes.copy, built)
     rain = place.with_name("rain.nc")
     amounts = small_rain.showers(24 * 25, 3, 4, seed=seed, missing=0.1)  # over New Year

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAYS = ("2018-03-05", "2018-11-30", "2019-02-01")
-SMALL = {"rows": 450, "cols": 450}
+SMALL: dict[str, Any] = {"rows": 450, "cols": 450}
 """A grid of DWD with a quarter of the cells, in 5 x 5 parts."""
 
 build = partial(build_series, client=False, progress=False)
