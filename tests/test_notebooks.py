@@ -58,12 +58,11 @@ begun, panel.state, report.outcomes[0].state
 panel.extract()
 len(list(panel.wait().paths[0].rglob("*-bin")))
 """,
-    # a date, typed by hand
+    # months, selected in the calendar
     """
-import datetime
 chosen = asyncio.Event()
 picker.observe(lambda _: chosen.set(), "value")
-picker.children[2].children[1].value = datetime.date(2020, 8, 13)
+picker.children[2].value = ["2020-06", "2020-07", "2020-08"]
 await asyncio.wait_for(chosen.wait(), 10)
 [str(month) for month in picker.value]
 """,

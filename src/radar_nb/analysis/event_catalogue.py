@@ -399,7 +399,7 @@ def warning_level_3(minutes: int) -> float:
     Examples
     --------
     >>> [round(warning_level_3(60 * hours), 1) for hours in (1, 2, 3, 4, 6, 9, 12, 18, 24, 48, 72)]
-    [25.0, 28.5, 30.7, 32.4, 35.0, 37.4, 40.0, 45.6, 50.0, 60.0, 90.0]
+    [25.0, 28.5, 30.7, 32.4, 35.0, 37.8, 40.0, 45.6, 50.0, 60.0, 90.0]
     """
     there = sorted(_WARNED)
     if not there[0] <= minutes <= there[-1]:

@@ -297,7 +297,7 @@ class StreamReduction:
             thresholds=thresholds,
         )
         # fields of HX need 211 MB a thread, so that memory does not grow with the processors
-        most = max(1, _THREADS_BYTES // (_CELL_BYTES * int(np.prod(stream.grid.shape))))
+        most = max(1, _THREADS_BYTES // (_CELL_BYTES * int(np.prod(stream.shape))))
         self._workers, self._progress = min(workers or os.cpu_count() or 1, most), progress
 
     def part(self, first: int, stop: int) -> xr.Dataset:

@@ -253,6 +253,8 @@ def error_text(error: BaseException, say: Texts) -> str:
 
     Examples
     --------
+    >>> from radar_nb.errors import SettingsError
+    >>> from radar_nb.runtime.language import Texts
     >>> error_text(SettingsError("unknown unit"), Texts("de"))
     'Ungültige Einstellung. unknown unit'
     """
