@@ -92,6 +92,28 @@ def test_a_silent_kernel_is_noticed_after_a_minute(page: Any, tmp_path: Path) ->
     assert page.evaluate(look, [90 * MINUTE, True]) == ""
 
 
+def test_the_picture_stays_until_the_next_one_is_drawn(page: Any, tmp_path: Path) -> None:
+    """When other data come, the map keeps the old picture until their first field is there."""
+    page.goto(small_explorer().save_html(tmp_path / "live.html").as_uri())
+    page.wait_for_selector(".rnb-stage[data-index]")
+    page.wait_for_function("() => document.querySelector('.rnb-explorer').player.map.covered")
+    look = """() => {
+      const { player } = document.querySelector(".rnb-explorer"), { map } = player;
+      return [map.canvas.hidden, map.paper.getImageData(5, 5, 1, 1).data.join(), map.covered?.[0], !!player.shown];
+    }"""
+    before = page.evaluate(look)
+    page.evaluate(
+        """() => {
+      const { player } = document.querySelector(".rnb-explorer");
+      player.receive({ type: "info", info: { ...player.info, edition: 1 } }, []);
+    }"""
+    )
+
+    hidden, colour, *others = before
+    assert (hidden, others) == (False, [1, True])
+    assert page.evaluate(look) == [False, colour, 1, False]
+
+
 def test_a_page_of_now_states_its_age_when_it_is_looked_at(page: Any, tmp_path: Path) -> None:
     """The page counts the age by the viewer's clock; one that is old, or of the future, is marked."""
     explorer = small_explorer()

@@ -538,6 +538,13 @@ class RadarMap {
     this.paper.putImageData(this.image, 0, 0);
     this.canvas.hidden = false;
   }
+  // Show what another map shows until the first field of this one is painted.
+  continue(before) {
+    if (before.canvas.hidden || before.rows !== this.rows || before.cols !== this.cols) return;
+    this.covered = before.covered;
+    this.pixels.set(before.pixels);
+    this.draw();
+  }
   setOpacity(share) {
     this.opacity = share;
     this.canvas.style.opacity = share;
@@ -2428,14 +2435,16 @@ class Player {
     if (info.present || info.heartbeat) this.present = new Present(this);
     if (info.autoplay) this.play(true);
   }
-  // Show other data in the place of those shown: the view, its places, its field and whether it plays stay.
+  // Show other data in the place of those shown: the view, its places, its field and whether it plays stay. The
+  // picture stays until the first field of the new data is drawn, so that nothing flashes.
   renew(info) {
-    const state = { ...this.state(), index: this.playhead }, { playing } = this, speed = this.$(".rnb-speed").value;
+    const state = { ...this.state(), index: this.playhead }, { playing, map } = this, speed = this.$(".rnb-speed").value;
     this.play(false);
     this.ended.abort();
     clearTimeout(this.settled);
     Object.assign(this, { ended: new AbortController(), info: null, total: null, shown: null, marks: [], cache: null, held: null, lastHours: 0, lastAsked: false });
     this.open({ ...info, state, autoplay: false });
+    this.map.continue(map);
     this.$(".rnb-speed").value = speed;
     if (playing) this.play(true);
   }

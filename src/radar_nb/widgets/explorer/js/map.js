@@ -112,6 +112,13 @@ export class RadarMap {
     this.paper.putImageData(this.image, 0, 0);
     this.canvas.hidden = false;
   }
+  // Show what another map shows until the first field of this one is painted.
+  continue(before) {
+    if (before.canvas.hidden || before.rows !== this.rows || before.cols !== this.cols) return;
+    this.covered = before.covered;
+    this.pixels.set(before.pixels);
+    this.draw();
+  }
   setOpacity(share) {
     this.opacity = share;
     this.canvas.style.opacity = share;

@@ -152,14 +152,16 @@ export class Player {
     if (info.present || info.heartbeat) this.present = new Present(this);
     if (info.autoplay) this.play(true);
   }
-  // Show other data in the place of those shown: the view, its places, its field and whether it plays stay.
+  // Show other data in the place of those shown: the view, its places, its field and whether it plays stay. The
+  // picture stays until the first field of the new data is drawn, so that nothing flashes.
   renew(info) {
-    const state = { ...this.state(), index: this.playhead }, { playing } = this, speed = this.$(".rnb-speed").value;
+    const state = { ...this.state(), index: this.playhead }, { playing, map } = this, speed = this.$(".rnb-speed").value;
     this.play(false);
     this.ended.abort();
     clearTimeout(this.settled);
     Object.assign(this, { ended: new AbortController(), info: null, total: null, shown: null, marks: [], cache: null, held: null, lastHours: 0, lastAsked: false });
     this.open({ ...info, state, autoplay: false });
+    this.map.continue(map);
     this.$(".rnb-speed").value = speed;
     if (playing) this.play(true);
   }
