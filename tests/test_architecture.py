@@ -56,6 +56,7 @@ OWNERS = {
     "h5netcdf": {"exports"},
     "h5py": {"formats"},
     "http.server": {"mirror"},
+    "IPython": {"runtime"},
     "ipywidgets": {"widgets"},
     "matplotlib": {"plots", "widgets"},
     "mikeio": {"exports"},

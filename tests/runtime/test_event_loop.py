@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import os
@@ -313,6 +314,24 @@ def test_a_cell_downloads(kernel: _Kernel, tmp_path: Path) -> None:
 
     assert states == "['done', 'kept', 'done']"
     assert (tmp_path / "b.tar").read_bytes() == TAR
+
+
+def test_a_progress_bar_ends_as_text(kernel: _Kernel) -> None:
+    """The output of a finished bar is one line of text, so that a saved notebook shows its end."""
+    outputs = kernel.value(
+        "from IPython.utils.capture import capture_output\n"
+        "from radar_nb.runtime.progress import Progress, reporting\n"
+        "with capture_output() as seen, reporting(True) as report:\n"
+        "    for done in (1, 4): report(Progress(task='count', done=done, total=4, unit='sheep'))\n",
+        "[(output['update'], output['transient'], output['data']) for output in seen._outputs]",
+    )
+
+    (begun, first, bar), (ended, second, text) = ast.literal_eval(outputs)
+    assert (begun, ended) == (False, True)
+    assert first == second
+    assert any("widget" in kind for kind in bar)
+    assert list(text) == ["text/plain"]
+    assert "100%" in text["text/plain"]
 
 
 def test_a_cell_downloads_beside_a_dask_client(kernel: _Kernel, tmp_path: Path) -> None:

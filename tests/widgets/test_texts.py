@@ -42,6 +42,7 @@ SPEAKERS = {
     "overlays",
     "plotting",
     "series",
+    "stills",
     "storms",
     "style",
     "wording",

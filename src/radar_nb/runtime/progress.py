@@ -93,11 +93,14 @@ class _TqdmBars:
 
     def __init__(self) -> None:
         self._bars: dict[str, Any] = {}
+        self._outputs: dict[str, Any] = {}  # of a notebook
 
     def __call__(self, progress: Progress, /) -> None:
         bar = self._bars.get(progress.task)
         if bar is None:
             bar = self._bars[progress.task] = _tqdm_bar(progress)
+            if hasattr(bar, "container"):  # a notebook's
+                self._outputs[progress.task] = _displayed(bar.container)
         if progress.total is not None and bar.total != progress.total:
             bar.total = progress.total
         if progress.note:
@@ -105,8 +108,17 @@ class _TqdmBars:
         bar.update(progress.done - bar.n)
 
     def close(self) -> None:
-        for bar in self._bars.values():
+        for task, bar in self._bars.items():
             bar.close()
+            if output := self._outputs.get(task):  # as text: a saved notebook would show the bar's beginning
+                output.update({"text/plain": repr(bar.container)}, raw=True)
+
+
+def _displayed(widget: Any) -> Any:
+    """Display a widget in a notebook; return what can replace it."""
+    from IPython.display import display  # noqa: PLC0415 - there is a notebook
+
+    return display(widget, display_id=True)
 
 
 def _tqdm_bar(progress: Progress) -> Any:
@@ -115,6 +127,7 @@ def _tqdm_bar(progress: Progress) -> Any:
     binary = progress.unit == "B"
     notebook = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
     return tqdm(
+        **({"display": False} if notebook else {}),
         desc=progress.task,
         total=progress.total,
         unit="B" if binary else f" {progress.unit}",

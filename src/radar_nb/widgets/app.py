@@ -11,6 +11,7 @@ from radar_nb.widgets.download_panel import DownloadPanel
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.face import InMarimo
 from radar_nb.widgets.month_picker import MonthPicker
+from radar_nb.widgets.stills import InSavedNotebooks
 from radar_nb.widgets.wording import heading, line
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from radar_nb.widgets.face import Face
 
 
-class App(InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+class App(InSavedNotebooks, InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     """Choose months, download them and explore the rain: `MonthPicker`, `DownloadPanel` and `Explorer` together.
 
     Parameters

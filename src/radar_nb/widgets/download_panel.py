@@ -34,6 +34,7 @@ from radar_nb.runtime.language import load_texts
 from radar_nb.runtime.report import Report
 from radar_nb.widgets.face import InMarimo
 from radar_nb.widgets.snippets import cube_code, opening_code
+from radar_nb.widgets.stills import InSavedNotebooks
 from radar_nb.widgets.transfer_progress import Watch, measured
 from radar_nb.widgets.wording import (
     code_lines,
@@ -77,7 +78,7 @@ class _Same(traitlets.Any):
             obj._notify_trait(name, old, value)  # noqa: SLF001 - the same
 
 
-class DownloadPanel(InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+class DownloadPanel(InSavedNotebooks, InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     """Download, unpack and open the files of a plan: one progress bar for all, and one for each running file.
 
     The notebook stays usable meanwhile. After Cancel, or a restart of the kernel, the next start continues where

@@ -18,6 +18,7 @@ from radar_nb.runtime.wording import human_duration
 from radar_nb.runtime.zones import find_zone
 from radar_nb.widgets.explorer.widget import Explorer
 from radar_nb.widgets.present import PRODUCT, answer_text, first_view, past_and_forecast
+from radar_nb.widgets.stills import InSavedNotebooks
 from radar_nb.widgets.wording import error_text, line
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _SILENT = 60_000  # ms without a word of the kernel after which the page says so
 _SPARE = timedelta(hours=1)  # of files that are kept beyond those that are shown
 
 
-class Live(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+class Live(InSavedNotebooks, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     """Show rain now: the last hours and the next two on one time line, following the server.
 
     It fetches each new RV as it comes. The line on top states the age at all times, and says so if the forecast is

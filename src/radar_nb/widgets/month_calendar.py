@@ -9,6 +9,8 @@ import anywidget
 import traitlets
 
 from radar_nb.dwd.months import Month
+from radar_nb.plots.stills import Cells, still_png
+from radar_nb.widgets.stills import InSavedNotebooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,10 +34,22 @@ LETTERS: dict[CalendarState, str] = {
 }
 """The letter of each state in `states`: 26 years of months are 312 letters."""
 
+_COLOURS: dict[CalendarState, str] = {
+    "unpublished": "",
+    "server": "#e6eaee",
+    "begun": "#c9dff5",
+    "downloaded": "#9cc7f0",
+    "extracted": "#1c5d99",
+    "cube": "#0b2f52",
+    "broken": "#f4b08a",
+    "absent": "#b9bec4",
+}
+"""Of the months in a picture; as in `month_calendar.css`, where two states are striped."""
+
 _HERE = Path(__file__).parent
 
 
-class MonthCalendar(anywidget.AnyWidget):
+class MonthCalendar(InSavedNotebooks, anywidget.AnyWidget):
     """Months of many years as a grid, coloured and marked by state, and a range of them or of days.
 
     Attributes
@@ -64,6 +78,25 @@ class MonthCalendar(anywidget.AnyWidget):
 
     def __init__(self, say: Texts) -> None:
         super().__init__(words=say.group("calendar"))
+
+    def _still(self) -> bytes:
+        """Return a picture of the months."""
+        states = [next(state for state, letter in LETTERS.items() if letter == each) for each in self.states]
+        years = [str(self.first_year + k) for k in range(len(states) // 12)]
+        chosen = [Month.of(month) - Month(self.first_year, 1) for month in self.value]
+        words = self.words
+        key = [(colour, words[state]) for state, colour in _COLOURS.items() if colour and state in states]
+        return still_png(
+            [
+                Cells(
+                    rows=words["short"].split(),
+                    cols=years,
+                    colours=[[_COLOURS[state] for state in states[month::12]] for month in range(12)],
+                    framed={(number % 12, number // 12) for number in chosen},
+                    key=[*key, ("", words["selected"])],
+                )
+            ]
+        )
 
     def show(
         self, states: Mapping[Month, CalendarState], months: Iterable[Month], days: tuple[date, date] | None = None

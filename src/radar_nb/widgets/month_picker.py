@@ -45,6 +45,7 @@ from radar_nb.widgets.choices import (
 )
 from radar_nb.widgets.face import InMarimo
 from radar_nb.widgets.month_calendar import MonthCalendar
+from radar_nb.widgets.stills import InSavedNotebooks
 from radar_nb.widgets.wording import day_span, error_line, line, month_span, no_kernel_line, plan_lines, spoken
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ _CALM = 0.2
 _PASSING = (DownloadError, ListingError, StorageError)  # errors that may pass: the button "Try again" appears
 
 
-class MonthPicker(InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+class MonthPicker(InSavedNotebooks, InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     """Pick a product and months, and see the files, their size, what is on disk, and how long the rest takes.
 
     Calendar, slider and fields show the same choice: months that DWD publishes, or days of them. Slider and

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import tempfile
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +28,7 @@ from radar_nb.widgets.explorer.map_info import PALETTES, map_info
 from radar_nb.widgets.explorer.own_areas import read_areas
 from radar_nb.widgets.explorer.rarity import levels_of_cells, period_of
 from radar_nb.widgets.snippets import source_call
+from radar_nb.widgets.stills import InSavedNotebooks
 from radar_nb.widgets.wording import error_text
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ _PIECE = 1 << 20
 """Bytes of a file in one message."""
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(InSavedNotebooks, anywidget.AnyWidget):
     """Play radar fields and query them: values, series of cells and areas, totals.
 
     Fields travel to the browser on request, as compressed raw codes, and are coloured there. The kernel holds only
@@ -156,17 +155,13 @@ class Explorer(anywidget.AnyWidget):
         text = self.problem or f"{self._info['title']}, {len(self.frames):,} fields (run the cell to play them)"
         return f"Explorer: {text}"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """Return the widget, and a picture of its field for pages that cannot show widgets."""
-        found = super()._repr_mimebundle_(**kwargs)
-        if found is not None and not self.problem:
-            field = self.field
-            steps = {name: slice(None, None, -(-field.sizes[name] // _MOST_CELLS)) for name in ("y", "x")}
-            with suppress(RadarNbError):  # a field that cannot be read: the widget says so
-                found[0]["image/png"] = base64.b64encode(field_png(field.isel(steps), lang=self._lang)).decode(
-                    "ascii"
-                )
-        return found
+    def _still(self) -> bytes | None:
+        """Return a picture of the field, PNG; None without a field. Saved notebooks show it."""
+        if self.problem:
+            return None
+        field = self.field
+        steps = {name: slice(None, None, -(-field.sizes[name] // _MOST_CELLS)) for name in ("y", "x")}
+        return field_png(field.isel(steps), lang=self._lang)
 
     @traitlets.validate("index", "span")
     def _within_the_data(self, proposal: Any) -> Any:
