@@ -8,8 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import geopandas
 import numpy as np
 import pytest
+import shapely
 import xarray as xr
 from support import cubes
 from support import killed_processes as kills
@@ -145,6 +147,26 @@ def test_points_use_it(sound: Path, plain: Path, days_read: list[int]) -> None:
     found = rn.at_points(sound, {"here": (10.0, 51.0)}, progress=False).load()
 
     np.testing.assert_array_equal(found.RW, expected.RW)
+    assert days_read == []
+
+
+@pytest.mark.usefixtures("always")
+def test_areas_use_it(source: Path, plain: Path, sound: Path, days_read: list[int]) -> None:
+    """Means over areas are equal bit by bit from whole fields, boxes of the days and series, missing cells too."""
+    rain = open_cube(plain)
+    x, y = rain.x.values, rain.y.values
+    corners = [(200, 205), (30, 300), (440, 440)]  # the first has cells without data, the last lies at the border
+    shapes = [shapely.box(x[col] - 0.2, y[row] - 0.3, x[col + 7], y[row + 9]) for row, col in corners]
+    areas = geopandas.GeoSeries(shapes, crs=rain.crs.attrs["crs_wkt"])
+    expected = rn.over_areas(source, areas, min_coverage=0.5, progress=False)
+    boxes = rn.over_areas(plain, areas, min_coverage=0.5, progress=False)
+    days_read.clear()
+
+    found = rn.over_areas(sound, areas, min_coverage=0.5, progress=False)
+
+    for one in (boxes, found):
+        np.testing.assert_array_equal(one.RW, expected.RW)
+        np.testing.assert_array_equal(one.coverage, expected.coverage)
     assert days_read == []
 
 

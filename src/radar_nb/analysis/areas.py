@@ -7,18 +7,20 @@ import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from radar_nb.analysis.points import EAST, NORTH, box_of, check_mean, labels_of, over_fields
-from radar_nb.cube.frame_stream import open_stream
+from radar_nb.cube.frame_stream import CubeStream, open_stream
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.geography.shapes import check_polygons, read_shapes, to_plane
 from radar_nb.reading.forecasts import issue_coords
 from radar_nb.reading.frame_stream import read_stream
 from radar_nb.reading.intervals import keep_interval
+from radar_nb.runtime.progress import Progress, reporting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,8 +88,8 @@ class Means:
 
         Parameters
         ----------
-        values : ndarray of float32, shape (k,)
-            Values of `Areas.cells`, NaN where missing; overwritten.
+        values : ndarray of float32, shape (..., k)
+            Values of `Areas.cells`, NaN where missing, in all fields in the same cells; overwritten.
 
         Returns
         -------
@@ -96,18 +98,18 @@ class Means:
         coverage : ndarray of float32, shape (areas,)
             Share of the area with valid values.
         """
-        missing = np.isnan(values)
+        missing = np.isnan(values.reshape(-1, values.shape[-1])[0])
         if not np.array_equal(missing, self._missing):
             self._missing = missing
             self._share = self._summed(np.where(missing, np.float32(0), self._areas.weights))
         values *= self._areas.weights
         np.copyto(values, np.float32(0), where=missing)
-        means = np.full(self._share.shape, np.nan, np.float32)
+        means = np.full((*values.shape[:-1], self._share.size), np.nan, np.float32)
         np.divide(self._summed(values), self._share, out=means, where=self._share > _DUST)
         return means, self._share
 
     def _summed(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        sums: NDArray[np.float32] = np.add.reduceat(values, self._areas.starts)
+        sums: NDArray[np.float32] = np.add.reduceat(values, self._areas.starts, axis=-1)
         return sums
 
 
@@ -260,10 +262,51 @@ def stream_areas(
 
         return take
 
-    read_stream(stream, make, workers or os.cpu_count() or 1, progress)
+    boxes = _boxes(found, stream.grid)
+    if isinstance(stream, CubeStream) and sum(stream.cost(*box) for _, *box in boxes) < 1:
+        _read_boxes(stream, boxes, out, progress)
+    else:
+        read_stream(stream, make, workers or os.cpu_count() or 1, progress)
     dims = ("time", "area")
     return (
         area_dataset(variable, xr.Variable(dims, out[0]), xr.Variable(dims, out[1]), found)
         .assign_coords(time_bnds=stream.like["time_bnds"])
         .assign_attrs(stream.like.attrs)
     )
+
+
+def _boxes(areas: Areas, grid: Grid) -> list[tuple[Areas, slice, slice]]:
+    """Return each area alone, its cells counted in the smallest box that holds them, and the box."""
+    found = []
+    ends = [*areas.starts[1:].tolist(), areas.cells.size]
+    for start, end in zip(areas.starts.tolist(), ends, strict=True):
+        rows, cols = np.divmod(areas.cells[start:end], grid.cols)
+        south, west = int(rows.min()), int(cols.min())
+        box = slice(south, int(rows.max()) + 1), slice(west, int(cols.max()) + 1)
+        cells = (rows - south) * (box[1].stop - west) + cols - west
+        alone = replace(areas, starts=areas.starts[:1], cells=cells, weights=areas.weights[start:end])
+        found.append((alone, *box))
+    return found
+
+
+def _read_boxes(
+    stream: CubeStream,
+    boxes: list[tuple[Areas, slice, slice]],
+    out: NDArray[np.float32],
+    progress: bool | Reporter,
+) -> None:
+    """Write means and coverage to `out`, shape (2, time, area): one area after the other, in blocks of time."""
+    total = len(boxes) * len(stream.times)
+    with reporting(progress) as report:
+        for number, (area, rows, cols) in enumerate(boxes):
+            means = Means(area)
+            for steps, values in stream.blocks(rows, cols):
+                cells = values.reshape(len(values), -1).take(area.cells, axis=1)
+                missing = np.isnan(cells)
+                changes = np.flatnonzero((missing[1:] != missing[:-1]).any(axis=1)) + 1
+                for start, stop in pairwise([0, *changes.tolist(), len(cells)]):
+                    at = slice(steps.start + start, steps.start + stop)
+                    found, out[1, at, number] = means.of(cells[start:stop])
+                    out[0, at, number] = found[:, 0]
+                done = number * len(stream.times) + steps.stop
+                report(Progress(task="reduce", done=done, total=total, unit="frames"))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
+from itertools import pairwise
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 _FIXED = ("clutter", "grid", "regrid", "sums", "run", "lead")
 _SLABS = 1 << 30
 """Maximum bytes of fields of all threads together: chunks of the layout "series" are a day long."""
+_BLOCK = 64 << 20
+"""Bytes of a block of time of a box of cells, about."""
 
 
 def open_stream(source: Any, options: Options, *, progress: bool | Reporter) -> FrameStream:
@@ -45,11 +51,13 @@ class CubeStream:
 
     def __init__(self, store: Any, options: Options) -> None:
         from radar_nb.cube.opening import (  # noqa: PLC0415 - zarr is loaded where there is a cube
+            CubeArray,
             cube_steps,
             dataset_of_cube,
             required_cube,
             sound_days,
         )
+        from radar_nb.cube.year_tiles import stored_years  # noqa: PLC0415 - the same
 
         self._cube = cube = required_cube(store)
         default = {field.name: field.default for field in fields(Options)}
@@ -69,6 +77,8 @@ class CubeStream:
         self.shape: tuple[int, ...] = self.grid.shape
         self.fill = cube.packing.fill
         self._slots, times, _ = cube_steps(cube, self._days)
+        files = {day: stored.file for day, stored in self._days.items()}
+        self._boxes = CubeArray(cube, files, self._slots, years=stored_years(cube, self._days))
         self.times: NDArray[np.datetime64] = times.astype("datetime64[s]")
         self.there = np.ones(times.size, np.bool_)
         self._free: list[NDArray[Any]] = []  # used slabs: new memory costs as much as decoding
@@ -107,6 +117,25 @@ class CubeStream:
             for step, slot in zip(steps.tolist(), self._slots[steps].tolist(), strict=True):
                 take(step, slab[slot % cube.steps - number * layout.chunk[0]], packing, None)
 
+    def cost(self, rows: slice, cols: slice) -> float:
+        """Return what reading all steps of a box of cells takes, as a share of what reading whole fields takes."""
+        y, x = (np.arange(axis.start, axis.stop) for axis in (rows, cols))
+        whole = len(self.batches(1)) * math.prod(self._cube.shards.grid[1:]) * math.prod(self._cube.shards.chunk)
+        return self._boxes.cost(y, x) / whole
+
+    def blocks(self, rows: slice, cols: slice) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield the values of a box of cells, shape (time, y, x), in blocks of time, one of them read ahead."""
+        cells = (rows.stop - rows.start) * (cols.stop - cols.start)
+        parts = [slice(*cut) for cut in pairwise(self._boxes.cuts(cells, _BLOCK // 4))]
+        read = partial(_values, self._boxes, rows, cols)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(read, parts[0])
+            for number, part in enumerate(parts):
+                values = ahead.result()
+                if part is not parts[-1]:
+                    ahead = pool.submit(read, parts[number + 1])
+                yield part, values
+
     @contextmanager
     def _slab(self) -> Iterator[NDArray[Any]]:
         """Yield memory for the fields of one chunk of time."""
@@ -117,3 +146,10 @@ class CubeStream:
                 yield slab
             finally:
                 self._free.append(slab)
+
+
+def _values(array: Any, rows: slice, cols: slice, steps: slice) -> NDArray[np.float32]:
+    from xarray.core.indexing import BasicIndexer  # noqa: PLC0415 - xarray is loaded where there is a cube
+
+    values: NDArray[np.float32] = array[BasicIndexer((steps, rows, cols))]
+    return values

@@ -397,8 +397,7 @@ class CubeArray(BackendArray):
         there = np.arange(slots.size)
         if not self._years or self._what == "flags":
             return there
-        days = (slots // self._cube.steps).astype("datetime64[D]")
-        years = days.astype("datetime64[Y]").astype(int) + 1970
+        years = _years_of(slots, self._cube.steps)
         jobs = []
         for year in np.unique(years).tolist():
             tiles, at = self._years.get(year), there[years == year]
@@ -411,6 +410,36 @@ class CubeArray(BackendArray):
             read = list(pool.map(lambda job: self._read_year(job[0], job[1], (y, x), out, map), jobs))
         done = [at for (_, (_, at)), success in zip(jobs, read, strict=True) if success]
         return np.setdiff1d(there, np.concatenate(done)) if done else there
+
+    def cost(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> int:
+        """Return the codes that must be decoded to read all steps of some rows and columns, about."""
+        total = 0
+        years = _years_of(self._slots, self._cube.steps)
+        for year in np.unique(years).tolist():
+            slots, tiles = self._slots[years == year], self._years.get(year)
+            days = self._days_cost(slots, y, x)
+            total += days if tiles is None else min(days, self._tiles_cost(tiles, slots, y, x))
+        return total
+
+    def cuts(self, cells: int, values: int) -> list[int]:
+        """Return the edges of blocks of time for reading some cells so that no chunk is decoded twice.
+
+        Parameters
+        ----------
+        cells : int
+        values : int
+            Values of a block, at most, unless a chunk of the days has more.
+        """
+        steps, length = self._cube.steps, self._format.chunk[0]
+        length *= max(1, values // cells // length)
+        starts = self._slots // length * length
+        years = _years_of(self._slots, steps)
+        for year, tiles in self._years.items():
+            if cells * tiles.shards.chunk[0] <= values:
+                there = years == year
+                starts[there] = self._slots[there]
+                starts[there] -= (starts[there] - tiles.days[0] * steps) % tiles.shards.chunk[0]
+        return [0, *(np.flatnonzero(np.diff(starts)) + 1).tolist(), self._slots.size]
 
     def _days_cost(self, slots: NDArray[np.int64], y: NDArray[np.intp], x: NDArray[np.intp]) -> int:
         """Return the codes that must be decoded to read some cells from the days."""
@@ -509,6 +538,12 @@ class CubeArray(BackendArray):
             if self._what == "values":  # in memory that stays in the cache
                 some = self._cube.stored.values(some, out=values.ravel()[: some.size].reshape(some.shape))
             out[_box(piece.at)] = some
+
+
+def _years_of(slots: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+    """Return the year of each slot."""
+    years: NDArray[np.int64] = (slots // steps).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64)
+    return years + 1970
 
 
 class _Piece(NamedTuple):
