@@ -20,6 +20,10 @@ _STEPS = 100
 """Maximum number of steps; a cell that needs more has no fit. Most need fewer than ten."""
 _ACCURATE = 1e-9
 """The likelihood's expected gain, from which on a step is the last."""
+_VALUES = 1 << 14
+"""Values that are added up at once: what they need fits into a processor's cache."""
+_SUMS = 10
+"""Number of sums over years that a likelihood, its slope and its curvature need."""
 _FLAT = 1e-5
 """Shapes nearer to zero than this are computed as this: the formulas divide by the square of the shape."""
 _BOUNDS = {"k": (-3.0, 0.99), "eta": (0.0, 2.0), "theta": (0.0, 24.0)}
@@ -31,7 +35,7 @@ def fit(samples: Array, start: Array, hours: Array | None = None) -> Array:
 
     Parameters
     ----------
-    samples : ndarray, shape (cells, durations, years)
+    samples : ndarray, shape (years, durations, cells)
         Maxima; for several durations intensities in mm/h. NaN where missing.
     start : ndarray, shape (parameters, cells)
         Where to begin: m = mu / sigma0, log(sigma0), shape k (Hosking's sign), and for durations eta and theta.
@@ -49,8 +53,7 @@ def fit(samples: Array, start: Array, hours: Array | None = None) -> Array:
     whole = bool(valid.all())
     left = np.flatnonzero(np.isfinite(start).all(axis=0))
     at = start[:, left].copy()
-    samples = samples[left]
-    valid = valid[left]
+    samples, valid = samples[..., left], valid[..., left]
     np.copyto(samples, 0, where=~valid)
     likelihood = _Likelihood(samples, None if whole else valid, hours)
     value, slope, curve = likelihood.at(at)
@@ -119,13 +122,12 @@ class _Likelihood:
 
     def __init__(self, samples: Array, valid: NDArray[np.bool_] | None, hours: Array | None) -> None:
         self._samples, self._valid, self._hours = samples, valid, hours
-        years = samples.shape[-1]
-        self._count: Any = float(years) if valid is None else valid.sum(axis=-1).astype(float)
+        self._count: Any = float(len(samples)) if valid is None else valid.sum(axis=0).astype(float)
 
     def of(self, some: NDArray[np.bool_]) -> _Likelihood:
         """Return that of some of the cells."""
-        valid = None if self._valid is None else self._valid[some]
-        return _Likelihood(self._samples[some], valid, self._hours)
+        valid = None if self._valid is None else self._valid[..., some]
+        return _Likelihood(self._samples[..., some], valid, self._hours)
 
     def at(self, parameters: Array) -> tuple[Array, Array, Array]:
         """Return values (cells,), slopes (parameters, cells) and curvatures (parameters, parameters, cells)."""
@@ -134,15 +136,16 @@ class _Likelihood:
             logs = q = np.zeros((1, 1))
             beside = np.ones((1, 1))
             eta: Any = 0.0
-            log_scale = s[:, None]
+            log_scale = s[None]
         else:
-            eta, theta = parameters[3:, :, None]
-            beside = self._hours + theta
+            eta, theta = parameters[3:]
+            beside = self._hours[:, None] + theta
             logs, q = np.log(beside), eta / beside
-            log_scale = s[:, None] - eta * logs
-        sums, value = self._sums(m, k, log_scale)
-        f_z, f_zw, f_zz, f_zzw, f_zzww, f_zk, f_zkw = (sums[name] for name in _SUMS[:7])
-        f_k, f_kk = sums["k"].sum(axis=-1), sums["kk"].sum(axis=-1)
+            log_scale = s - eta * logs
+        f_z, f_zw, f_zz, f_zzw, f_zzww, f_zk, f_zkw, *of_k, values = self._sums(m, k, log_scale)
+        f_k, f_kk = (one.sum(axis=0) for one in of_k)
+        value = (values + self._count * log_scale).sum(axis=0)
+        value[~np.isfinite(value)] = np.inf
         one = np.ones_like(logs)
         # the slope of z: -1 for m, and w times one of these for the others, which is that of log(sigma), negative
         along = [-one] if self._hours is None else [-one, logs, q]
@@ -151,19 +154,19 @@ class _Likelihood:
         slope = np.empty((size, m.size))
         curve = np.empty((size, size, m.size))
         places = [1, 3, 4][: len(along)]
-        slope[0], slope[2] = -f_z.sum(axis=-1), f_k
-        curve[0, 0], curve[0, 2], curve[2, 2] = f_zz.sum(axis=-1), -f_zk.sum(axis=-1), f_kk
+        slope[0], slope[2] = -f_z.sum(axis=0), f_k
+        curve[0, 0], curve[0, 2], curve[2, 2] = f_zz.sum(axis=0), -f_zk.sum(axis=0), f_kk
         for number, (place, factor) in enumerate(zip(places, along, strict=True)):
-            slope[place] = (f_zw * factor - count * factor).sum(axis=-1)
-            curve[0, place] = -(f_zzw * factor).sum(axis=-1)
-            curve[2, place] = (f_zkw * factor).sum(axis=-1)
+            slope[place] = (f_zw * factor - count * factor).sum(axis=0)
+            curve[0, place] = -(f_zzw * factor).sum(axis=0)
+            curve[2, place] = (f_zkw * factor).sum(axis=0)
             for other in range(number, len(along)):
                 second = f_zzww * factor * along[other] + f_zw * factor * along[other]
                 if other == 2:  # theta: its factor depends on eta and on theta itself
                     change = {1: 1 / beside, 2: -eta / beside**2}.get(number)
                     if change is not None:
                         second = second + (f_zw - count) * change
-                curve[place, places[other]] = second.sum(axis=-1)
+                curve[place, places[other]] = second.sum(axis=0)
         for row in range(size):
             for column in range(row):
                 low, high = curve[row, column], curve[column, row]
@@ -171,35 +174,39 @@ class _Likelihood:
                 curve[row, column] = curve[column, row] = low if upper else high
         return value, slope, curve
 
-    def _sums(self, m: Array, k: Array, log_scale: Array) -> tuple[dict[str, Array], Array]:
-        """Return sums over years of derivatives by z and k, shape (cells, durations), and the values."""
-        k = np.where(np.abs(k) < _FLAT, np.where(k < 0, -_FLAT, _FLAT), k)[:, None, None]
-        with np.errstate(all="ignore"):  # amounts beyond a limit of the distribution have no likelihood
-            w = self._samples * np.exp(-log_scale)[..., None]
-            z = w - m[:, None, None]
-            t = 1 - k * z
-            outside = t <= 0
-            if self._valid is not None:
-                outside &= self._valid
-            u = np.log(t) / -k
+    def _sums(self, m: Array, k: Array, log_scale: Array) -> Array:
+        """Return sums over years of derivatives by z and k, and of values, shape (sums, durations, cells)."""
+        years, durations, cells = self._samples.shape
+        found = np.empty((_SUMS, durations, cells))
+        step = max(1, _VALUES // (years * durations))
+        for start in range(0, cells, step):
+            some = slice(start, start + step)
+            found[..., some] = self._part(some, m[some], k[some], log_scale[:, some])
+        return found
+
+    def _part(self, some: slice, m: Array, k: Array, log_scale: Array) -> Array:
+        """Return the sums of f_z, f_zw, f_zz, f_zzw, f_zzww, f_zk, f_zkw, f_k, f_kk and the values of some cells.
+
+        The value is NaN where an amount is beyond a limit of the distribution.
+        """
+        k = np.where(np.abs(k) < _FLAT, np.where(k < 0, -_FLAT, _FLAT), k)
+        with np.errstate(all="ignore"):
+            w = self._samples[..., some] * np.exp(-log_scale)
+            z = w - m
+            inverse = 1 / (1 - k * z)
+            u = np.log(inverse)  # of -log(t): NaN where t is negative
+            u /= k
             e = np.exp(-u)
-            inverse = 1 / t
             u_k = (z * inverse - u) / k
             g = 1 - k - e
             f_z = g * inverse
-            f_zz = (e * inverse + g * k * inverse) * inverse
-            f_zk = ((e * u_k - 1) + g * z * inverse) * inverse
-            f_k = g * u_k - u
-            f_kk = (e * u_k - 2) * u_k + g * (z * z * inverse * inverse - 2 * u_k) / k
-            terms = {"z": f_z, "zw": f_z * w, "zz": f_zz, "zzw": f_zz * w, "zzww": f_zz * w * w,
-                     "zk": f_zk, "zkw": f_zk * w, "k": f_k, "kk": f_kk, "value": (1 - k) * u + e}  # fmt: skip
-            if self._valid is not None:
-                for term in terms.values():
-                    term[~self._valid] = 0
-            sums = {name: term.sum(axis=-1) for name, term in terms.items()}
-            value = (sums.pop("value") + self._count * log_scale).sum(axis=-1)
-        value[outside.any(axis=(1, 2)) | ~np.isfinite(value)] = np.inf
-        return sums, value
-
-
-_SUMS = ("z", "zw", "zz", "zzw", "zzww", "zk", "zkw", "k", "kk")
+            f_zz = (e + g * k) * inverse * inverse
+            f_zzw = f_zz * w
+            f_zk = ((e * u_k - 1) + f_z * z) * inverse
+            f_kk = (e * u_k - 2) * u_k + g * ((z * inverse) ** 2 - 2 * u_k) / k
+            terms = (f_z, f_z * w, f_zz, f_zzw, f_zzw * w, f_zk, f_zk * w, g * u_k - u, f_kk, (1 - k) * u + e)
+        if self._valid is not None:
+            missing = ~self._valid[..., some]
+            for term in terms:
+                term[missing] = 0
+        return np.stack([term.sum(axis=0) for term in terms])

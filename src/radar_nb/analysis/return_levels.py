@@ -23,6 +23,7 @@ from radar_nb.analysis import likelihood
 from radar_nb.analysis.inputs import BESIDE, ORIGIN, grid_of
 from radar_nb.analysis.periods import length_of
 from radar_nb.analysis.points import find_places
+from radar_nb.analysis.rank_scaling import scaling
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.runtime.wording import human_interval
 
@@ -40,8 +41,8 @@ _SHORT = 20
 """Number of years below which a warning is issued."""
 _REACH = 3
 """A return period longer than this many times the record causes a warning (DVWK-Merkblatt 251/1999)."""
-_ROOM = 1 << 19
-"""Number of values that are fitted at once: 4 MB."""
+_ROOM = 1 << 18
+"""Number of values that are fitted at once: 2 MB."""
 
 _SHAPES = np.linspace(5, -0.99, 1 << 17)
 _SKEWNESS = 2 * (1 - 3.0**-_SHAPES) / (1 - 2.0**-_SHAPES) - 3
@@ -53,8 +54,6 @@ _SHARED = ("kostra", "dgev")
 """The methods by which all durations of a cell have one distribution."""
 _OFFSET = 0.05
 """theta in hours from which the search for the largest likelihood begins."""
-_ROUNDS = 8
-"""Grids of theta and eta: the last one has steps of 0.002 in the square root of theta, and of 0.001 in eta."""
 
 
 def return_levels(
@@ -493,9 +492,8 @@ class KostraModel:
     def fit(self, samples: NDArray[np.float64]) -> Parameters:
         """Return the parameters of samples of shape (..., durations, years)."""
         intensities = samples / self._hours[:, None]
-        theta, eta = self._scaling(
-            np.log(intensities, where=intensities > 0, out=np.full_like(intensities, np.nan))
-        )
+        logs = np.log(intensities, where=intensities > 0, out=np.full_like(intensities, np.nan))
+        theta, eta = scaling(logs, self._hours)
         intensities *= (self._hours + theta[..., None])[..., None] ** eta[..., None, None]
         l1, l2, _ = _moments(intensities.reshape(*theta.shape, -1))
         short = np.isfinite(samples).sum(axis=-1).min(axis=-1) < _FEWEST
@@ -508,44 +506,6 @@ class KostraModel:
         hours = self._hours.reshape(-1, *(1,) * theta.ndim)
         depths: NDArray[np.float64] = quantiles(k, location, scale, y)[:, None] * hours / (hours + theta) ** eta
         return depths
-
-    def _scaling(self, logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return theta and eta with the smallest statistic: on a grid, which is made finer around the best.
-
-        The statistic changes in steps, so that derivatives do not help. The square root of theta is searched,
-        since small offsets differ more.
-        """
-        shape = logs.shape[:-2]
-        best = np.full((3, *shape), np.inf)
-        spacing = np.array([0.25, 0.125])
-        centre = np.full((2, *shape), 0.5)
-        reach = (2, 4)
-        for _ in range(_ROUNDS):
-            around = [np.arange(-n, n + 1) * step for n, step in zip(reach, spacing, strict=True)]
-            for shift in product(*around):
-                root, eta = (np.clip(one + far, 0, 1) for one, far in zip(centre, shift, strict=True))
-                statistic = self.statistic(logs, root**2, eta)
-                better = statistic < best[0]
-                best = np.where(better, np.stack([statistic, root, eta]), best)
-            centre, spacing, reach = best[1:], spacing / 2, (1, 1)
-        return best[1] ** 2, best[2]
-
-    def statistic(
-        self, logs: NDArray[np.float64], theta: NDArray[np.float64], eta: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the statistic of Kruskal and Wallis (1952) of durations, of shape (...), without ties."""
-        scaled = logs + (eta[..., None] * np.log(self._hours + theta[..., None]))[..., None]
-        order = np.argsort(scaled.reshape(*theta.shape, -1), axis=-1)  # missing years are last
-        ranks = np.empty(order.shape)
-        np.put_along_axis(ranks, order, np.arange(1.0, order.shape[-1] + 1), axis=-1)
-        valid = np.isfinite(logs)
-        count = valid.sum(axis=-1)
-        total = count.sum(axis=-1)
-        of_duration = np.where(valid, ranks.reshape(logs.shape), 0).sum(axis=-1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            far = of_duration / count - (total[..., None] + 1) / 2
-            found: NDArray[np.float64] = 12 / (total * (total + 1)) * (count * far**2).sum(axis=-1)
-        return np.where(np.isnan(found), np.inf, found)
 
 
 class DurationModel(KostraModel):
@@ -609,7 +569,8 @@ def _likeliest(
     scale = np.where(outside, l2 / np.log(2), scale)
     location = np.where(outside, l1 - np.euler_gamma * scale, location)
     start = np.stack([location / scale, np.log(scale), k, *beside])
-    found = likelihood.fit(samples.reshape(-1, *samples.shape[-2:]), start.reshape(len(start), -1), hours)
+    years_first = np.ascontiguousarray(samples.reshape(-1, *samples.shape[-2:]).T)
+    found = likelihood.fit(years_first, start.reshape(len(start), -1), hours)
     return found.reshape(start.shape)
 
 
