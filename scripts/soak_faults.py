@@ -7,7 +7,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from soak_archives import EDITION, plan_of
@@ -106,8 +106,11 @@ class _Soak:
 
     def under(self, kind: Kind, mode: str, tally: Tally) -> None:
         """Download under one kind of fault."""
+        packs = kind.fault.kind == "encoded"  # the server packs the whole file before its first byte
+        transport.PATIENCE = replace(IMPATIENT, read=10.0) if packs else IMPATIENT
         with Mirror(self._root, faults=kind.faults(mode, self._seed)) as mirror:
             report, seconds = self._get(mirror, connections=kind.connections)
+        transport.PATIENCE = IMPATIENT
         self._count(tally, mirror, report, seconds)
         self._hold(tally, report, kind.named)
         good = sum(outcome.ok for outcome in report.outcomes)
