@@ -154,7 +154,8 @@ def test_a_day_or_an_hour_is_cut_out_of_its_month(server: str, tmp_path: Path) -
         np.array(["2017-12-31T00:50", "2017-12-31T23:50"], "datetime64[ns]")
     )
     assert hours.sizes["time"] == 4
-    np.testing.assert_array_equal(day.RW, whole.RW.sel(time="2017-12-31"))
+    some = {"y": slice(None, None, 10), "x": slice(None, None, 10)}
+    np.testing.assert_array_equal(day.RW.isel(some), whole.RW.sel(time="2017-12-31").isel(some))
     assert day.attrs["frames_missing"] == 0
 
 
