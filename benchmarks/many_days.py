@@ -90,7 +90,7 @@ def multiplied(
 
 
 def series_again(cube: Cube, year: Path, parts: Iterable[tuple[int, int]]) -> int:
-    """Give all years of a cube the series of one year, for some parts of the grid; return their bytes."""
+    """Copy the series of one year to all years of a cube, for some parts of the grid; return their bytes."""
     days, _ = cube.stored_days()
     root, size = Path(cube.store.name), 0
     _write(root / "series/zarr.json", b"", b'{"attributes": {}, "zarr_format": 3, "node_type": "group"}')

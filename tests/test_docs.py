@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ NAMED = re.compile(r"`([\w/.-]+\.(?:py|js|json))(?::([\w.]+))?`")
 """A file that a page names, from the repository's root or from the package, and a function or class of it."""
 PATH = re.compile(r"(?<![\w/])(?:tests|scripts|benchmarks|src)/[\w/]+\.py\b")
 BOUND = re.compile(r"^\| [^|]+ \| ([\d,]+)(?: (bytes|KiB|MiB|GiB))? \| `([\w/.]+)`, `([\w.]+)` \|$", re.MULTILINE)
+
+UNUSUAL = re.compile(
+    r"(?<!here )\b(?:is|are) none\b|(?<!here )\bis no (?!longer|more|larger|later)|(?<!\.)\btells\b|\btold\b"
+)
+"""What a translation from German has instead of "not a", "unknown", "reports"."""
 
 
 def name_of(page: Path) -> str:
@@ -139,6 +145,18 @@ def _names(node: ast.AST) -> set[str]:
         node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     )
     return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def test_texts_are_ordinary_english() -> None:
+    """Code, the widgets' texts, pages and notebooks' cells have none of the phrases of a translation."""
+    texts = {path: path.read_text("utf-8") for path in (*PAGES, ROOT / "CHANGELOG.md", *PACKAGE.rglob("*.py"))}
+    texts |= {path: path.read_text("utf-8") for path in PACKAGE.rglob("en.json")}
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        texts[path] = "".join("".join(cell["source"]) for cell in json.loads(path.read_text("utf-8"))["cells"])
+
+    wrong = [f"{name_of(path)}: {found[0]}" for path, text in texts.items() for found in UNUSUAL.finditer(text)]
+
+    assert wrong == []
 
 
 def test_the_architecture_page_lists_the_rooms() -> None:

@@ -205,7 +205,7 @@ NAIVE = [time.replace(tzinfo=None) for time in TENS]
             {},
             "a value every 10 min, and one at .*even inter",
         ),
-        (long(amounts=AMOUNTS - 1), {}, "less than nothing: set what is missing to NaN or -999"),
+        (long(amounts=AMOUNTS - 1), {}, "which is below 0: set what is missing to NaN or -999"),
         (long().assign(value="x"), {}, "has 'x' in row 1, not a number: write mm as 0.1 or 0,1"),
         (long().drop(columns="date"), {}, "no column of times: name it date or time"),
         (long().rename(columns={"value": "a"}).assign(b=1), {}, "choose one with parameter=, of parameter, a, b"),

@@ -279,7 +279,7 @@ def box(lon: float, lat: float, half: float = 0.1) -> Any:
 
 
 def test_areas_are_as_wet_as_their_wettest_cell(run: Path, tmp_path: Path) -> None:
-    """A shower in a corner is no all-clear for the rest; sums are the mean; a file does as well."""
+    """A shower in a corner is not an all-clear for the rest; sums are the mean; a file does as well."""
     geopandas = pytest.importorskip("geopandas")
     shapes = {"name": ["A", "B"], "geometry": [box(9.5, 51.5), box(12.37, 51.34, 0.3)]}
     table = geopandas.GeoDataFrame(shapes, crs="EPSG:4326")

@@ -184,7 +184,7 @@ def test_names_chooses_a_column(tmp_path: Path) -> None:
 
 
 def test_two_points_of_one_name_are_refused(tmp_path: Path) -> None:
-    """Two series could not be told apart: the message has the name, for a CSV, a table, shapes and a list."""
+    """Two series of one name cannot be distinguished: the message has it, for a CSV, a table, shapes, a list."""
     lon, lat = at(2, 3)
     (tmp_path / "a.csv").write_text(f"name,lon,lat\na,{lon},{lat}\na,{lon},{lat}\n", encoding="utf-8")
     table = pd.DataFrame({"lon": [lon] * 2, "lat": [lat] * 2}, index=["a", "a"])
@@ -255,7 +255,7 @@ def test_names_of_a_csv_are_printable(tmp_path: Path) -> None:
 
 
 def test_a_field_without_end_in_a_csv_is_refused(tmp_path: Path) -> None:
-    """A file that is no table of points is named."""
+    """A file that is not a table of points is named."""
     path = tmp_path / "points.csv"
     path.write_text(f"name,lon,lat\n{'x' * 200_000},1,2\n")
 

@@ -77,7 +77,7 @@ def test_rain_before_a_storm() -> None:
 
 
 def test_small_storms_are_left_out_and_missing_intervals_counted() -> None:
-    """Depths below the least are no storms; unknown intervals within one are counted."""
+    """Depths below the least are not storms; unknown intervals within one are counted."""
     values = np.zeros(200)
     values[[10, 14, 100]] = [3, 3, 0.5]
     values[12] = np.nan

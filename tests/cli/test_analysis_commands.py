@@ -138,9 +138,9 @@ def test_compare(
     pd.DataFrame({"date": times, "7": 0.5}).to_csv(tmp_path / "gauges.csv", index=False)
     (tmp_path / "stations.csv").write_text(f"id;lon;lat\n007;{wettest[0]};{wettest[1]}\n", "utf-8")
     words = ["--gauges", str(tmp_path / "gauges.csv"), "--stations", str(tmp_path / "stations.csv")]
-    told = [*words, "--label", "end", "--timezone", "UTC"]
+    stated = [*words, "--label", "end", "--timezone", "UTC"]
 
-    found = json.loads(printed(capsys, "compare", day, *told, "--json", "--picture", str(tmp_path / "a.png")))
+    found = json.loads(printed(capsys, "compare", day, *stated, "--json", "--picture", str(tmp_path / "a.png")))
 
     expected = rn.compare(
         day, tmp_path / "gauges.csv", {"7": wettest}, label="end", timezone="UTC", progress=False
@@ -149,7 +149,7 @@ def test_compare(
     assert (tmp_path / "a.png").stat().st_size > 10_000
     for less, text in (
         (words, "pass --label end or --label start"),
-        (told[:-2], "state their zone, --timezone UTC"),
+        (stated[:-2], "state their zone, --timezone UTC"),
     ):
         assert main(["compare", day, *less]) == 1
         assert text in capsys.readouterr().err

@@ -122,10 +122,10 @@ def test_a_place_is_a_town_or_longitude_and_latitude(server: str, capsys: pytest
     assert main(["nowcast", "--at", "Nowhereville", "--base-url", server]) == 1
     assert main(["nowcast", "--at", "51.34,12.37", "--base-url", server]) == 1
 
-    told = capsys.readouterr()
-    assert told.out.startswith("Leipzig: ")
-    assert "Nowhereville" in told.err
-    assert "lies outside the grid" in told.err
+    printed = capsys.readouterr()
+    assert printed.out.startswith("Leipzig: ")
+    assert "Nowhereville" in printed.err
+    assert "lies outside the grid" in printed.err
 
 
 def test_a_live_mirror_is_filled_and_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,7 +149,7 @@ def sentence(call: Callable[[], Any], kind: type[RadarNbError]) -> str:
 
 
 def test_failures_of_a_bucket_are_one_sentence(folder: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing there, no rights, another region, a plain Zarr store, and a cube that vanishes are told apart."""
+    """Nothing there, no rights, another region, a plain Zarr store, a cube that vanishes: each has an error."""
     assert "there is no cube in s3://cubes/none" in sentence(
         lambda: rn.reduce("s3://cubes/none", "sum"), NothingFound
     )
@@ -177,7 +177,7 @@ def test_failures_of_a_bucket_are_one_sentence(folder: Path, bucket: str, monkey
 
 
 def test_failures_of_a_web_server_are_one_sentence(tmp_path: Path) -> None:
-    """A page instead of a cube, nothing, and archives are told apart."""
+    """A page instead of a cube, nothing, and archives have errors of their own."""
     zarr.open_group(tmp_path / "plain", mode="w")
     with web_space(tmp_path) as url:
         assert "xarray.open_zarr" in sentence(lambda: rn.reduce(f"{url}/plain", "sum"), CubeError)

@@ -210,7 +210,7 @@ class TestInterruptedMoves:
             assert not verify_cube(later, progress=False).failed
 
     def test_a_forged_move_is_refused(self, later: Path) -> None:
-        """Years that are none, or a group that is no cube, move nothing."""
+        """Years that are not valid, or a group that is not a cube, move nothing."""
         cube = load_cube(Folder(later))
         assert cube is not None
         begin_move(cube, cube.first, cube.days)

@@ -163,15 +163,15 @@ def _series(name: str, dates: Any, values: Any, timezone: str | None) -> Any:
     if (amounts < 0).any():
         at = int(np.flatnonzero(amounts < 0)[0])
         raise SettingsError(
-            f"the gauge {name!r} has {amounts[at]:g} mm at {times[at]} UTC, less than nothing: set "
+            f"the gauge {name!r} has {amounts[at]:g} mm at {times[at]} UTC, which is below 0: set "
             "what is missing to NaN or -999"
         )
     found = pd.Series(amounts, times)
     if found.index.has_duplicates:
         twice = found.index[found.index.duplicated()][0]
         raise SettingsError(
-            f"the gauge {name!r} has two values at {twice} UTC: remove one, or name a column that tells the "
-            "stations apart"
+            f"the gauge {name!r} has two values at {twice} UTC: remove one, or name a column that has "
+            "another value for each station"
         )
     return found.sort_index()
 

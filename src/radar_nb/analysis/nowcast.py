@@ -344,7 +344,7 @@ def nowcast(
     fields = fields_of(variable_of(ds))
     step = interval_of(fields)
     if fields.name != "RV" or step is None:
-        raise SeriesError(f"nowcast reads RV, not {fields.name}: leave data= away, or pass a file of RV")
+        raise SeriesError(f"nowcast reads RV, not {fields.name}: leave out data=, or pass a file of RV")
     found = _Where.of(places, grid_of(fields), names)
     amounts = found.read(fields)
     made = Nowcast(
@@ -482,7 +482,7 @@ def _forecast(
         ds = data if is_dataset(data) else open_dataset(data, chunks=None, progress=False)
         moment = now or clock.now()
     if not is_forecast(ds):
-        raise SeriesError("nowcast reads RV with its lead times: leave data= away, or pass a file of RV")
+        raise SeriesError("nowcast reads RV with its lead times: leave out data=, or pass a file of RV")
     run = forecast(ds, run="latest") if "prediction_time" in ds.coords else ds
     return run, moment.astimezone(UTC), now is None and bool(ds.attrs.get("stale", 0))
 

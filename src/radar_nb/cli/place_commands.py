@@ -93,7 +93,7 @@ def _variable(series: xr.Dataset) -> str:
 
 
 def _show_values(series: xr.Dataset, along: str, options: argparse.Namespace) -> int:
-    """Print each value of what is no amount, and so has no sum: reflectivity, classes, shares."""
+    """Print each value of a variable that is not an amount, and so has no sum: reflectivity, classes, shares."""
     name = _variable(series)
     found = series if "time" in series[name].dims else series.expand_dims("time")
     attrs = found[name].attrs

@@ -35,7 +35,7 @@ _BLOCK = 64 << 20
 
 
 def open_stream(source: Any, options: Options, *, progress: bool | Reporter) -> FrameStream:
-    """Give the stream of a cube's folder, or of archives and frames: see `open_dataset` for what is raised."""
+    """Return the stream of a cube's folder, or of archives and frames: see `open_dataset` for what is raised."""
     return CubeStream(source, options) if is_cube(source) else ArchiveStream(source, options, progress)
 
 

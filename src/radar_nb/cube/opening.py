@@ -24,7 +24,7 @@ from radar_nb.cube.year_tiles import stored_years
 from radar_nb.dwd.products import frame_step, missing_steps
 from radar_nb.errors import CubeError, DamagedShard, NothingFound
 from radar_nb.formats.packing import FLAGS
-from radar_nb.reading.dataset import chunk_bytes, in_chunks, packing_attrs, step_coords, told_attrs
+from radar_nb.reading.dataset import chunk_bytes, gap_attrs, in_chunks, packing_attrs, step_coords
 from radar_nb.reading.forecasts import forecast_coords
 from radar_nb.runtime.wording import printable
 
@@ -212,7 +212,7 @@ def _attrs(
     return {
         **cube.dataset_attrs,
         "radars": _radars(days),
-        **told_attrs(missing.astype("datetime64[s]"), doubled, [str(error) for error in damaged.values()]),
+        **gap_attrs(missing.astype("datetime64[s]"), doubled, [str(error) for error in damaged.values()]),
     }
 
 

@@ -162,7 +162,7 @@ class Folder:
             path.unlink(missing_ok=True)
 
     def move(self, key: str, target: str) -> None:
-        """Give a value another key, replacing what that has; do nothing if the value does not exist."""
+        """Move a value to another key, replacing what is there; do nothing if the value does not exist."""
         path, other = self._own(key), self._own(target)
         with storage_errors(other), suppress(FileNotFoundError):
             path.replace(other)
@@ -350,7 +350,7 @@ class Bucket:
                 return
 
     def move(self, key: str, target: str) -> None:
-        """Give a value another key: the server copies it, then the old key is removed."""
+        """Move a value to another key: the server copies it, then the old key is removed."""
         with self._errors(key), suppress(FileNotFoundError):
             self._obstore.rename(self.store, _checked(key, self.name), _checked(target, self.name))
 

@@ -1,4 +1,4 @@
-"""Crops as a dataset of PyTorch; imported only where PyTorch is installed, because it is no dependency."""
+"""Crops as a dataset of PyTorch; imported only where PyTorch is installed, because it is not a dependency."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ class Crops:
             PyTorch is not installed.
         """
         try:
-            from radar_nb.cube.torch_crops import TorchCrops  # noqa: PLC0415 - PyTorch is no dependency
+            from radar_nb.cube.torch_crops import TorchCrops  # noqa: PLC0415 - PyTorch is not a dependency
         except ImportError as error:
             raise SettingsError("for_torch needs PyTorch, which is not installed: pip install torch") from error
         return TorchCrops(self)

@@ -473,7 +473,7 @@ HYDROMETEORS = {
     8192: "hail",
     1 << 24: "no_precipitation",
 }
-"""The values of HG, which are bits: sleet is rain and snow. The highest bit, 2^31, is no data."""
+"""The values of HG, which are bits: sleet is rain and snow. The highest bit, 2^31, means no data."""
 
 HYDROMETEOR_CLASSES = (
     *("no_precipitation", "unclassified", "drizzle", "rain", "freezing_drizzle", "freezing_rain", "sleet", "snow"),

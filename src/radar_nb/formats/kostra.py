@@ -53,7 +53,7 @@ def read_cells(data: bytes, name: str, cells: Collection[int]) -> CellTable:
     Raises
     ------
     ArchiveError
-        The zip is damaged or is no such table.
+        The zip is damaged, or is not such a table.
     """
     lines = _text(data, name).splitlines()
     head = lines[0].split(";") if lines else []

@@ -169,7 +169,7 @@ _POINTER = re.compile(rb"<OGR\w*DataSource")
 
 
 def _refuse_pointers(path: Path) -> None:
-    """Raise an error for what is no file of shapes but leads to others: GDAL would read them, or ask a server."""
+    """Raise an error for a file that is not of shapes but leads to others: GDAL would read them or ask servers."""
     if not path.is_dir() and not path.is_file():
         raise NothingFound(f"{path} is not a file: pass a file of shapes, or a GeoDataFrame")  # a pipe would block
     if path.is_file():

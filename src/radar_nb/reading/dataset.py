@@ -408,7 +408,7 @@ def _series_attrs(opened: Opened) -> dict[str, Any]:
         "source": f"weather radar composite, {family}, software {first.software or 'RADOLAN'}",
         "references": "https://www.dwd.de/radolan",
         "license": "CC0-1.0" if made_up else "CC-BY-4.0",  # identifiers of SPDX
-        **told_attrs(series.missing, series.doubled, [problem.text for problem in series.problems]),
+        **gap_attrs(series.missing, series.doubled, [problem.text for problem in series.problems]),
     }
     if series.skipped:
         attrs["files_skipped"] = _some(series.skipped, len(series.skipped))
@@ -419,7 +419,7 @@ def _series_attrs(opened: Opened) -> dict[str, Any]:
     return attrs
 
 
-def told_attrs(missing: NDArray[Any], doubled: Sequence[str], problems: Sequence[str]) -> dict[str, Any]:
+def gap_attrs(missing: NDArray[Any], doubled: Sequence[str], problems: Sequence[str]) -> dict[str, Any]:
     """Return the attributes on steps without a frame, frames that occurred twice, and problems."""
     attrs: dict[str, Any] = {"frames_missing": missing.size, "frames_doubled": len(doubled)}
     lists = {"gaps": [str(time) for time in missing[: _LISTED + 1]], "doubled": doubled, "problems": problems}

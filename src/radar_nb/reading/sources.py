@@ -65,7 +65,7 @@ _RESULTS = (PART, SIDECAR, ".nc")
 """Endings of files that radar_nb itself creates beside archives: parts, notes, results. RADKLIM's netCDF files,
 whose names are DWD's, are not results."""
 _FILES = (".tar", ".gz", ".tgz", ".bz2", ".zip", ".hdf5", ".h5", ".nc", "-bin", ".html", ".htm")
-"""Endings of addresses that are no cubes."""
+"""Endings of addresses that are not cubes."""
 _HEAD = 512  # bytes that identify a file
 
 _LOOKED_AT = 20  # members of an archive in a folder, before it counts as none of DWD's

@@ -101,7 +101,7 @@ def write_now_page(
     """Write the explorer with the last hours and the newest forecast as one HTML file, which knows its age.
 
     The page computes the age and the answers of the places when it is looked at, by that computer's clock: an old
-    page says that it is old, and gives no all-clear.
+    page says that it is old, and states no all-clear.
 
     Parameters
     ----------

@@ -190,7 +190,7 @@ class FrameSequence:
 
     @property
     def boundary(self) -> int | None:
-        """Number of the analysis from which the fields are a forecast; None if they are no forecast."""
+        """Number of the analysis from which the fields are a forecast; None if they are not a forecast."""
         lead = self.data.coords.get("lead_time")
         if lead is None or lead.dims != (self.along,) or self.times is None:
             return None
