@@ -78,7 +78,7 @@ def jobs(root: Path, place: Path, seed: int) -> Iterator[tuple[Job, Undisturbed]
         (folder / "data").mkdir(parents=True)
         shutil.copy2(files[0], folder / "data")
 
-    hours = cubes.archive(place.with_name("cube") / "RW201910.tar.gz", DAYS)
+    hours = cubes.archive(place.with_name("cube") / "RW201910.tar.gz", DAYS, rows=900, cols=900)
     earlier = cubes.archive(place.with_name("cube") / "RW201810.tar.gz", ["2018-10-01", "2018-10-02"], **SMALL)
     built = place.with_name("cube") / "cube"
     small = cubes.archive(place.with_name("small") / "RW201910.tar.gz", DAYS, **SMALL)

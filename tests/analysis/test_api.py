@@ -31,8 +31,8 @@ def folder(tmp_path: Path) -> Path:
     """Write three frames of RY, of 0.10, 0.20 and 0.30 mm, the first of which belongs to the previous day."""
     for number in range(3):
         time = np.datetime64("2020-06-13T00:00", "s") + np.timedelta64(5 * number, "m")
-        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
-        (tmp_path / f"{number}").write_bytes(write_frame(header, np.full((900, 900), 10 * number + 10, "u2")))
+        header = Header(product="RY", time=time, rows=450, cols=450, precision=-2, interval=5)
+        (tmp_path / f"{number}").write_bytes(write_frame(header, np.full((450, 450), 10 * number + 10, "u2")))
     return tmp_path
 
 
@@ -83,9 +83,9 @@ def showers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(8)
     for number in (*range(6), *range(7, 15)):
         time = np.datetime64("2020-06-13T23:30", "s") + np.timedelta64(5 * number, "m")
-        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
-        codes = np.repeat(np.repeat(rng.integers(0, 300, (60, 60), np.uint16), 15, axis=0), 15, axis=1)
-        codes[: 40 * number] = NO_DATA_CODE
+        header = Header(product="RY", time=time, rows=450, cols=450, precision=-2, interval=5)
+        codes = np.repeat(np.repeat(rng.integers(0, 300, (30, 30), np.uint16), 15, axis=0), 15, axis=1)
+        codes[: 20 * number] = NO_DATA_CODE
         (folder / f"{number:02d}").write_bytes(write_frame(header, codes))
     return folder
 
@@ -223,8 +223,8 @@ def test_bounds_are_exact_and_days_are_selected_by_date(tmp_path: Path) -> None:
     """Hours of RW end at minute 50 in bounds, labels and titles; a day is selected by its date."""
     for number in range(25):
         time = np.datetime64("2020-06-08T00:50", "s") + np.timedelta64(number, "h")
-        header = Header(product="RW", time=time, rows=900, cols=900, precision=-1, interval=60)
-        (tmp_path / f"{number:02d}").write_bytes(write_frame(header, np.full((900, 900), 10, "u2")))
+        header = Header(product="RW", time=time, rows=450, cols=450, precision=-1, interval=60)
+        (tmp_path / f"{number:02d}").write_bytes(write_frame(header, np.full((450, 450), 10, "u2")))
 
     files, ds = sorted(tmp_path.iterdir()), open_dataset(tmp_path, progress=False).isel(y=slice(9), x=slice(9))
     for data, two in ((files, files[:2]), (ds, ds.isel(time=slice(2)))):

@@ -76,8 +76,8 @@ def folder(tmp_path: Path) -> Path:
     """Write thirty frames of RY; the names of their files do not follow their times."""
     for number in range(30):
         time = np.datetime64("2020-06-13T00:00", "s") + np.timedelta64(5 * number, "m")
-        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
-        codes = np.full((900, 900), 10 * number, "u2")
+        header = Header(product="RY", time=time, rows=450, cols=450, precision=-2, interval=5)
+        codes = np.full((450, 450), 10 * number, "u2")
         (tmp_path / f"{number * 7 % 30:02d}").write_bytes(write_frame(header, codes))
     return tmp_path
 

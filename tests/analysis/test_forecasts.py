@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 QUIET: dict[str, Any] = {"progress": False}
 RUN = forecasts(showers(25, 4, 5)[None], first="2020-06-13T08:55")  # of 0 to 120 min ahead
 RUNS = forecasts(showers(36, 4, 5).reshape(12, 3, 4, 5), first="2020-06-13T08:05")
-RQ = {"product": "RQ", "rows": 900, "cols": 900, "precision": -1, "interval": 60}
+RQ = {"product": "RQ", "rows": 450, "cols": 450, "precision": -1, "interval": 60}
 PLACE = {"here": (9.9, 50.6)}
 
 

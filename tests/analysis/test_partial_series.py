@@ -134,9 +134,9 @@ def test_workers_write_the_same_bytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     for number in range(-4, 4):
         time = np.datetime64("2020-02-01T00:00", "s") + np.timedelta64(5 * number, "m")
-        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
-        codes = np.zeros((900, 900), np.uint16)
-        codes[400:460, 300:360] = rng.integers(0, 300, (60, 60), np.uint16)
+        header = Header(product="RY", time=time, rows=450, cols=450, precision=-2, interval=5)
+        codes = np.zeros((450, 450), np.uint16)
+        codes[200:260, 150:210] = rng.integers(0, 300, (60, 60), np.uint16)
         (source / f"{number + 10:02d}").write_bytes(write_frame(header, codes))
     some = {**WHOLE, "durations": ["10min"], "threshold": 2.0, "independent": "10min", "peaks": 1}
 

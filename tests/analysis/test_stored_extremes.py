@@ -69,8 +69,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(3)
     for number in range(-10, 10):
         time = np.datetime64("2020-01-01T00:00", "s") + np.timedelta64(5 * number, "m")
-        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
-        codes = np.repeat(np.repeat(rng.integers(0, 300, (60, 60), np.uint16), 15, axis=0), 15, axis=1)
+        header = Header(product="RY", time=time, rows=450, cols=450, precision=-2, interval=5)
+        codes = np.repeat(np.repeat(rng.integers(0, 300, (30, 30), np.uint16), 15, axis=0), 15, axis=1)
         (made / f"{number + 10:02d}").write_bytes(write_frame(header, codes))
     return made
 

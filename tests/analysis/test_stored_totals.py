@@ -29,8 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(8)
     for number in range(14):
         time = np.datetime64("2020-06-13T23:30", "s") + np.timedelta64(5 * number, "m")
-        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
-        (folder / f"{number:02d}").write_bytes(write_frame(header, rng.integers(0, 300, (900, 900), np.uint16)))
+        header = Header(product="RY", time=time, rows=450, cols=450, precision=-2, interval=5)
+        (folder / f"{number:02d}").write_bytes(write_frame(header, rng.integers(0, 300, (450, 450), np.uint16)))
     return folder
 
 

@@ -30,7 +30,7 @@ HOURS = ("00:50", "12:50")
 def test_a_month_is_built_as_a_cube_and_played(run_notebook: Callable[[list[str]], Any], tmp_path: Path) -> None:
     """Two clicks build and open the cube; the rain plays from it; a click draws a cell's whole month."""
     days = [f"2019-10-{day + 1:02d}" for day in range(monthrange(2019, 10)[1])]
-    archive = cubes.archive(tmp_path / "server" / PLACE, days, hours=HOURS, rows=1100)
+    archive = cubes.archive(tmp_path / "server" / PLACE, days, hours=HOURS, rows=1100, cols=900)
     with Mirror(tmp_path / "server") as mirror:
         options = f"folder={str(tmp_path / 'data')!r}, base_url={mirror.url!r}, lang='en'"
         page = run_notebook([f"import radar_nb as rn\napp = rn.App('RW', '2019-10', {options})\napp"])

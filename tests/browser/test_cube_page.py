@@ -32,7 +32,9 @@ SEEK = "(index) => document.querySelector('.rnb-explorer').player.seek(index)"
 def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a cube of three days of two years, four hours each, with its series of 2020."""
     folder = tmp_path_factory.mktemp("cube")
-    rn.build_cube(cubes.archive(folder / "RW.tar.gz", DAYS), folder / "RW.zarr", progress=False)
+    rn.build_cube(
+        cubes.archive(folder / "RW.tar.gz", DAYS, rows=900, cols=900), folder / "RW.zarr", progress=False
+    )
     rn.build_series(folder / "RW.zarr", years=[2020], progress=False)
     return folder / "RW.zarr"
 

@@ -56,7 +56,7 @@ def test_from_archives_to_a_repaired_cube(hours: Path, tmp_path: Path) -> None:
 
 def test_from_months_to_a_cube(tmp_path: Path) -> None:
     """A product and months are fetched and built; the archives can be removed."""
-    archive(tmp_path / "root" / BIN / "RW2017.002_201910.tar.gz", ["2019-10-14"], rows=1100)
+    archive(tmp_path / "root" / BIN / "RW2017.002_201910.tar.gz", ["2019-10-14"], rows=1100, cols=900)
     with Mirror(tmp_path / "root") as mirror:
         words = ("--months", "RW", "2019-10", "--base-url", mirror.url, "--folder", tmp_path / "data")
 

@@ -15,7 +15,7 @@ from radar_nb.cli.main import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-RQ = {"product": "RQ", "rows": 900, "cols": 900, "precision": -1, "interval": 60}
+RQ = {"product": "RQ", "rows": 450, "cols": 450, "precision": -1, "interval": 60}
 
 
 @pytest.fixture
@@ -53,15 +53,15 @@ def test_verify_compares_the_leads_with_lead_zero(
     runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The run of 15:00 was 4.4 mm too high for 16:00; another analysis may be named; JSON has numbers."""
-    assert main(["verify", runs, "--thresholds", "0.1", "--scales", "1", "--json"]) == 0
+    assert main(["verify", runs, "--thresholds", "0.1", "--scales", "2", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
 
     assert [(row["lead min"], row["fields"]) for row in rows] == [(0.0, 2.0), (60.0, 1.0)]
     assert rows[1]["bias"] == pytest.approx((15 + 60 - 16) / 10)
-    assert rows[1]["CSI 0.1 mm"] == rows[1]["FSS 0.1 mm 1 km"] == 1.0
+    assert rows[1]["CSI 0.1 mm"] == rows[1]["FSS 0.1 mm 2 km"] == 1.0
 
     analysis = save(tmp_path / "truth", frame("2020-06-13T16:00", 75, **RQ))
-    assert main(["verify", runs, "--analysis", str(analysis), "--thresholds", "0.1", "--scales", "1"]) == 0
+    assert main(["verify", runs, "--analysis", str(analysis), "--thresholds", "0.1", "--scales", "2"]) == 0
     assert "lead min  fields  bias" in (printed := capsys.readouterr().out)
     assert "60        1       0 " in printed
 

@@ -133,7 +133,7 @@ def test_the_explorer_takes_an_address(bucket: str) -> None:
     """It opens the cube, and the code that it copies opens it too."""
     explorer = rn.Explorer(bucket)
 
-    assert (explorer.problem, explorer.field.sizes["y"]) == ("", 900)
+    assert (explorer.problem, explorer.field.sizes["y"]) == ("", 450)
     assert source_call(bucket) == f"open_cube('{bucket}')"
     explorer.close()
 

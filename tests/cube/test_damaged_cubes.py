@@ -116,7 +116,7 @@ class TestOldCubes:
         path = old / "crs" / "zarr.json"
         path.write_text(path.read_text().replace("6370040,0", "6370140,0"))
 
-        with pytest.raises(CubeError, match="crs does not belong to the grid de900: run repair_cube"):
+        with pytest.raises(CubeError, match="crs does not belong to the grid de450: run repair_cube"):
             open_cube(old)
         repair_cube(old, progress=False)
         assert open_cube(old).crs.attrs["crs_wkt"].count("6370040,0") == 1
@@ -183,7 +183,7 @@ class TestDescription:
         if damage == "gone":
             path.unlink()
 
-        with pytest.raises(CubeError, match=f"{key[0]} does not belong to the grid de900: run repair_cube"):
+        with pytest.raises(CubeError, match=f"{key[0]} does not belong to the grid de450: run repair_cube"):
             open_cube(cube)
         with pytest.raises(Incomplete, match=f"description: .*{key} holds other values.*run repair_cube"):
             verify_cube(cube, progress=False)
@@ -332,7 +332,7 @@ class TestForeignShards:
         first, second = shards(cube, array)
         shutil.copyfile(first, second)
 
-        with pytest.raises(DamagedShard, match=f"should hold {DAYS[1]} of RW de900 .* and holds {DAYS[0]}"):
+        with pytest.raises(DamagedShard, match=f"should hold {DAYS[1]} of RW de450 .* and holds {DAYS[0]}"):
             open_cube(cube, flags=True).load()
         with pytest.raises(Incomplete, match=f"{DAYS[1]}: .* and holds {DAYS[0]}"):
             verify_cube(cube, progress=False)
@@ -377,7 +377,7 @@ class TestForeignShards:
         path.write_bytes(with_note(path.read_bytes(), formats[1], note))
 
         with pytest.raises(
-            DamagedShard, match=r"should hold 2019-10-14 of RW de900 .* and holds 2019-10-14 of RW"
+            DamagedShard, match=r"should hold 2019-10-14 of RW de450 .* and holds 2019-10-14 of RW"
         ):
             open_cube(cube, flags=True).load()
 
@@ -442,7 +442,7 @@ class TestForgedRecords:
         assert whole is not None
         if "valid" in changes:
             valid = np.frombuffer(base64.b64decode(record["valid"]), "<i4").copy()
-            valid[valid > 0] = 900 * 900 + 1
+            valid[valid > 0] = 450 * 450 + 1
             changes = {"valid": base64.b64encode(valid.tobytes()).decode()}
         path = shards(cube)[0]
         note = zlib.compress(json.dumps(record | changes).encode())

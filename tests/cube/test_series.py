@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAYS = ("2018-03-05", "2018-11-30", "2019-02-01")
-SMALL: dict[str, Any] = {"rows": 450, "cols": 450}
-"""A grid of DWD with a quarter of the cells, in 5 x 5 parts."""
 
 build = partial(build_series, client=False, progress=False)
 
@@ -43,7 +41,7 @@ build = partial(build_series, client=False, progress=False)
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write an archive of two days in 2018 and one in 2019."""
-    return archive(tmp_path_factory.mktemp("archives") / "RW.tar.gz", DAYS, **SMALL)
+    return archive(tmp_path_factory.mktemp("archives") / "RW.tar.gz", DAYS)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +185,7 @@ def test_a_second_build_keeps_what_is_up_to_date(source: Path, cube: Path, tmp_p
     assert [outcome.state for outcome in build(cube).outcomes] == ["kept", "kept"]
     assert files(cube) == before
 
-    more = archive(tmp_path / "RW2019.tar.gz", ["2019-02-02"], seed=9, **SMALL)
+    more = archive(tmp_path / "RW2019.tar.gz", ["2019-02-02"], seed=9)
     build_cube(more, cube, client=False, progress=False)
 
     place = find_store(cube)
@@ -205,7 +203,7 @@ def test_a_second_build_keeps_what_is_up_to_date(source: Path, cube: Path, tmp_p
 
 def test_an_earlier_year_leaves_it_valid(cube: Path, tmp_path: Path) -> None:
     """The days get other numbers, and the years do not."""
-    build_cube(archive(tmp_path / "RW2016.tar.gz", ["2016-05-05"], **SMALL), cube, client=False, progress=False)
+    build_cube(archive(tmp_path / "RW2016.tar.gz", ["2016-05-05"]), cube, client=False, progress=False)
 
     assert built_years(opening.required_cube(cube)) == [2018, 2019]
     assert [outcome.state for outcome in build(cube).outcomes] == ["done", "kept", "kept"]

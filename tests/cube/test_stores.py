@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import xarray as xr
+from support.buckets import KEYS, s3_server
 from support.cubes import archive, files
 
 from radar_nb.cube.building import build_cube
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 obstore = pytest.importorskip("obstore", reason="obstore is not installed")
 
 DAYS = ("2019-10-14", "2019-10-15")
-KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_region": "us-east-1"}
 IMPATIENT: dict[str, Any] = {
     "retry_config": {"max_retries": 0},
     "client_options": {"allow_http": True, "timeout": "5s"},
@@ -41,25 +41,8 @@ def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Return the address of a local S3 server, with a bucket."""
-    moto = pytest.importorskip("moto.server", reason="moto is not installed")
-    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
-    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    keys = {key.removeprefix("aws_"): value for key, value in KEYS.items()}
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name=keys["region"],
-        aws_access_key_id=keys["access_key_id"],
-        aws_secret_access_key=keys["secret_access_key"],
-    )
-    client.create_bucket(Bucket="cubes")
-    try:
+    with s3_server() as url:
         yield url
-    finally:
-        server.stop()
 
 
 def s3(endpoint: str, prefix: str, bucket: str = "cubes") -> Any:

@@ -57,12 +57,19 @@ def whole(sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
-@pytest.fixture
-def later(sources: dict[str, Path], tmp_path: Path) -> Path:
-    """Build a cube of the last two years."""
+@pytest.fixture(scope="module")
+def last_two(sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a cube of the last two years; read-only."""
+    folder = tmp_path_factory.mktemp("cubes") / "last"
     for year in YEARS[1:]:
-        build(sources[year], tmp_path / "cube")
-    return tmp_path / "cube"
+        build(sources[year], folder)
+    return folder
+
+
+@pytest.fixture
+def later(last_two: Path, tmp_path: Path) -> Path:
+    """Return a copy of it, to be changed."""
+    return shutil.copytree(last_two, tmp_path / "cube")
 
 
 def axis(cube: Path) -> list[str]:

@@ -47,7 +47,7 @@ def keys(crops: Iterable[Any]) -> list[tuple[int, int, int]]:
     return [(crop.time, crop.row, crop.col) for crop in crops]
 
 
-@pytest.mark.parametrize(("steps", "size"), [(12, (256, 200)), (1, 900), (5, (30, 640))])
+@pytest.mark.parametrize(("steps", "size"), [(12, (256, 200)), (1, 450), (5, (30, 440))])
 def test_a_crop_is_a_part_of_the_cube(cube: Path, whole: xr.DataArray, steps: int, size: Any) -> None:
     """Values, mask, time and place are those of `open_cube`; no frame of a crop is missing."""
     for values, there, time, row, col in islice(Crops(cube, steps=steps, size=size, memory=1), 12):
@@ -62,17 +62,17 @@ def test_a_crop_is_a_part_of_the_cube(cube: Path, whole: xr.DataArray, steps: in
 
 def test_an_epoch_reads_every_cell_about_once(cube: Path) -> None:
     """Epochs differ, and are the same for the same seed; the mean number of visits of a cell is near 1."""
-    crops = Crops(cube, steps=6, size=150)
+    crops = Crops(cube, steps=6, size=75)
 
     assert len(crops) == len(keys(crops)) == round(3 * 24 * 36 / 6 / 3) * 3
-    assert keys(crops) == keys(Crops(cube, steps=6, size=150))
-    assert keys(crops) != keys(crops.epoch(1)) != keys(Crops(cube, steps=6, size=150, seed=1))
+    assert keys(crops) == keys(Crops(cube, steps=6, size=75))
+    assert keys(crops) != keys(crops.epoch(1)) != keys(Crops(cube, steps=6, size=75, seed=1))
 
 
 @pytest.mark.parametrize("parts", [2, 3])
 def test_parts_share_an_epoch(cube: Path, parts: int) -> None:
     """Together they yield each crop of the epoch once, and each says how many it has."""
-    crops = Crops(cube, steps=6, size=300, memory=1)
+    crops = Crops(cube, steps=6, size=150, memory=1)
     split = [crops.part(number, parts) for number in range(parts)]
 
     assert sorted(key for part in split for key in keys(part)) == sorted(keys(crops))
@@ -81,16 +81,16 @@ def test_parts_share_an_epoch(cube: Path, parts: int) -> None:
 
 def test_years_divide_the_crops(cube: Path) -> None:
     """No frame of a crop ends in another year."""
-    times = [crop.time for crop in Crops(cube, steps=12, size=400, years=[2018])]
+    times = [crop.time for crop in Crops(cube, steps=12, size=200, years=[2018])]
 
     assert {str(np.datetime64(time, "s"))[:4] for time in times} == {"2018"}
-    assert {str(np.datetime64(c.time, "s"))[:4] for c in Crops(cube, steps=12, size=400, years=[2019])} == {"2019"}
+    assert {str(np.datetime64(c.time, "s"))[:4] for c in Crops(cube, steps=12, size=200, years=[2019])} == {"2019"}
 
 
 def test_missing_cells_take_a_value_on_request(cube: Path) -> None:
     """They are NaN unless `fill` says otherwise; the mask is the same."""
     for crop, filled in zip(
-        islice(Crops(cube, steps=2, size=500), 5), islice(Crops(cube, steps=2, size=500, fill=-1), 5), strict=True
+        islice(Crops(cube, steps=2, size=250), 5), islice(Crops(cube, steps=2, size=250, fill=-1), 5), strict=True
     ):
         np.testing.assert_array_equal(filled.values, np.where(crop.there, crop.values, -1))
         np.testing.assert_array_equal(filled.there, crop.there)
@@ -126,7 +126,7 @@ def test_statistics_equal_those_of_numpy(cube: Path, whole: xr.DataArray, years:
 
 def test_decoded_chunks_are_not_pickled(cube: Path) -> None:
     """A worker receives what it needs to read, some kilobytes."""
-    crops = Crops(cube, steps=6, size=300)
+    crops = Crops(cube, steps=6, size=150)
     next(iter(crops))
 
     assert len(pickle.dumps(crops)) < 100_000
@@ -139,7 +139,7 @@ class TestTorch:
     def test_batches_hold_an_epoch(self, cube: Path, workers: int) -> None:
         """Every crop is in one batch, whatever the number of workers."""
         data = pytest.importorskip("torch.utils.data", reason="PyTorch is not installed")
-        crops = Crops(cube, steps=2, size=450, memory=1, fill=0)
+        crops = Crops(cube, steps=2, size=225, memory=1, fill=0)
 
         loader = data.DataLoader(crops.for_torch(), batch_size=4, num_workers=workers)
         batches = list(loader)
@@ -150,7 +150,7 @@ class TestTorch:
             for time, row, col in zip(batch["time"], batch["row"], batch["col"], strict=True)
         ]
         assert sorted(found) == sorted(keys(crops))
-        assert batches[0]["values"].shape == batches[0]["there"].shape == (4, 2, 450, 450)
+        assert batches[0]["values"].shape == batches[0]["there"].shape == (4, 2, 225, 225)
 
     def test_without_pytorch(self, cube: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The error says what to install."""
@@ -170,7 +170,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("options", "match"),
         [
-            ({"size": 901}, "size=901.* has 900 x 900 cells; use"),
+            ({"size": 451}, "size=451.* has 450 x 450 cells; use"),
             ({"size": (0, 9)}, r"size=\(0, 9\)"),
             ({"steps": 0}, "steps=0"),
             ({"memory": 0}, "memory=0"),

@@ -469,9 +469,7 @@ def test_two_processes_share_one_download(server: Server, tmp_path: Path) -> Non
         )
         for _ in range(2)
     ]
-    deadline = time.monotonic() + 30
-    while server.at_once < 1:
-        assert time.monotonic() < deadline
+    until(lambda: server.at_once, 30)
     server.open.set()
 
     printed = sorted(process.communicate(timeout=60)[0] for process in several)

@@ -81,7 +81,9 @@ def test_months_are_german(climates: tuple[Weather, ...]) -> None:
     for weather in climates:
         for month in ("2020-01", "2020-06", "2020-10"):
             for step in range(0, 30 * 24, 29):
-                rate = weather.rate(np.datetime64(f"{month}-01T00:00:00") + minutes(step * 60), GRID)[::4, ::4]
+                rate = weather.rate(np.datetime64(f"{month}-01T00:00:00") + minutes(step * 60), GRIDS["de450"])[
+                    ::2, ::2
+                ]
                 wet.append((rate > 0.1).mean())
                 amount.append(rate.mean() * 24)
                 peak.append(rate.max())

@@ -165,9 +165,9 @@ def test_a_dataset_is_compared_with_its_own_time(tmp_path: Path) -> None:
     """A part of a Dataset is compared with that part only; steps added by `fill_gaps` are missing."""
     for hour in (0, 1, 3):
         time = np.datetime64("2020-06-01T00:50", "s") + np.timedelta64(hour, "h")
-        header = Header(product="RW", time=time, rows=900, cols=900, precision=-1, interval=60)
+        header = Header(product="RW", time=time, rows=450, cols=450, precision=-1, interval=60)
         path = tmp_path / f"raa01-rw_10000-2006010{hour}50-dwd---bin"
-        path.write_bytes(write_frame(header, np.zeros((900, 900), np.uint16)))
+        path.write_bytes(write_frame(header, np.zeros((450, 450), np.uint16)))
     ds = rn.open_dataset(tmp_path, fill_gaps=True, progress=False)
     edges = np.arange("2020-06-01T00", "2020-06-01T06", dtype="datetime64[h]")
 

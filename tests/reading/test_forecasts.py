@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 VALUES = showers(12, 2, 3).reshape(3, 4, 2, 3)
 DS = forecasts(VALUES)  # issued at 00:05, 00:10 and 00:15, of 0 to 15 min ahead
-RQ = {"product": "RQ", "rows": 900, "cols": 900, "precision": -1, "interval": 60}
+RQ = {"product": "RQ", "rows": 450, "cols": 450, "precision": -1, "interval": 60}
 
 
 def stamps(data: Any, name: str = "time") -> list[str]:

@@ -36,8 +36,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two-hours")
     for number in range(STEPS):
         time = np.datetime64("2020-06-13T00:05", "s") + np.timedelta64(5 * number, "m")
-        header = Header(product="RY", time=time, rows=900, cols=900, precision=-2, interval=5)
-        (folder / f"{number:02d}").write_bytes(write_frame(header, np.full((900, 900), number + 1, "u2")))
+        header = Header(product="RY", time=time, rows=450, cols=450, precision=-2, interval=5)
+        (folder / f"{number:02d}").write_bytes(write_frame(header, np.full((450, 450), number + 1, "u2")))
     return folder
 
 
@@ -403,8 +403,8 @@ def test_overlapping_sums_are_not_added(tmp_path: Path) -> None:
     """Hours that end every ten minutes raise, whatever they were read with."""
     for number in range(7):
         time = np.datetime64("2020-06-13T00:50", "s") + np.timedelta64(10 * number, "m")
-        header = Header(product="RW", time=time, rows=900, cols=900, precision=-1, interval=60)
-        (tmp_path / f"{number}").write_bytes(write_frame(header, np.full((900, 900), 10, "u2")))
+        header = Header(product="RW", time=time, rows=450, cols=450, precision=-1, interval=60)
+        (tmp_path / f"{number}").write_bytes(write_frame(header, np.full((450, 450), 10, "u2")))
 
     with pytest.raises(SeriesError, match="sums of 60 min every 10 min, which overlap"):
         rn.accumulate(rn.open_dataset(tmp_path, sums="all", progress=False))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 HOURS = ("00:50", "01:50", "05:50", "23:50")
 
 
-def codes(seed: int, rows: int = 900, cols: int = 900) -> np.ndarray[Any, np.dtype[np.uint16]]:
-    """Return a field of codes, 900 x 900 by default: some rain, much nothing, flags, a corner without data."""
+def codes(seed: int, rows: int = 450, cols: int = 450) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """Return a field of codes, 450 x 450 by default: some rain, much nothing, flags, a corner without data."""
     random = np.random.default_rng(seed)
     field = np.zeros((rows, cols), np.uint16)
     y, x = random.integers(0, min(rows, cols) - 200, 2)
@@ -38,8 +38,8 @@ def codes(seed: int, rows: int = 900, cols: int = 900) -> np.ndarray[Any, np.dty
 
 
 def frame(time: str, seed: int = 0, **changes: Any) -> bytes:
-    """Write a frame, by default of RW."""
-    fields: dict[str, Any] = {"product": "RW", "rows": 900, "cols": 900, "precision": -1, "interval": 60} | changes
+    """Write a frame, by default of RW on a grid of DWD with a quarter of the usual cells."""
+    fields: dict[str, Any] = {"product": "RW", "rows": 450, "cols": 450, "precision": -1, "interval": 60} | changes
     return write_frame(
         Header(time=np.datetime64(time, "s"), radars=("boo", "ros"), **fields),
         codes(seed, fields["rows"], fields["cols"]),

@@ -221,7 +221,7 @@ class TestOpening:
             assert explorer.problem == ""
             assert explorer.frames.chunked
             np.testing.assert_array_equal(explorer.field.values, expected[0].values)
-            for row, col in ((450, 450), (20, 880)):
+            for row, col in ((225, 225), (20, 440)):
                 box = explorer.frames.box(0, len(explorer.frames), slice(row, row + 1), slice(col, col + 1))
                 np.testing.assert_allclose(box.ravel(), expected[:, row, col].values, atol=1e-6)
         assert Client(rn.Explorer(tmp_path / "cube")).ask(type="hello")["info"]["source"].startswith("open_cube(")
