@@ -35,7 +35,8 @@ test: $(STAMP) ## one law a test; the notebooks and the pages of docs/ are run b
 	MALLOC_ARENA_MAX=2 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadscope
 
 examples: $(STAMP) ## run the notebooks, and compare what the code in docs/ and README.md prints
-	MALLOC_ARENA_MAX=2 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadscope notebooks tests/examples
+	MALLOC_ARENA_MAX=2 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadscope \
+	  -p nbval.plugin --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks tests/examples
 
 browser: $(STAMP) ## the widgets in JupyterLab and Voila in a real browser; installs Chromium where there is none
 	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome >/dev/null \

@@ -28,7 +28,8 @@ Trial = tuple[tuple[str, ...], int, float]
 
 def soak_cubes(folder: Path) -> Section:
     """Try all kinds and return their table."""
-    source = archive(folder / "RW201910.tar.gz", ["2019-10-14", "2019-10-15"], hours=("00:50", "05:50"), rows=900, cols=900)
+    days, hours = ("2019-10-14", "2019-10-15"), ("00:50", "05:50")
+    source = archive(folder / "RW201910.tar.gz", days, hours=hours, rows=900, cols=900)
     rn.build_cube(source, folder / "sound", flags=True, client=False, progress=False)
     rows, broken, outsiders, peak = [], [], 0, 0
     for number, damage in enumerate((HOSTILE | DAMAGED).values()):

@@ -42,8 +42,8 @@ def test_from_archives_to_a_repaired_cube(hours: Path, tmp_path: Path) -> None:
 
     info = command("info", store)
 
-    assert info.title.startswith("RW on de900, maps (")
-    assert info.rows == (("2019", "8", "40", "1", "94.6%"),)
+    assert info.title.startswith("RW on de450, maps (")
+    assert info.rows == (("2019", "8", "40", "1", "78.2%"),)
     assert "2 done" in command("verify", store, hours).summary
     os.truncate(next((store / "RW").glob("c.*")), 99)
     with pytest.raises(Incomplete, match="cut short"):

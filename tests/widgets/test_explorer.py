@@ -212,7 +212,7 @@ class TestOpening:
     def test_a_cube_has_the_fields_and_series_of_its_archives(self, tmp_path: Path) -> None:
         """The folder of a cube, or its Dataset, has the same fields and series as the archives."""
         days = ["2019-10-14", "2019-10-15", "2019-10-20"]
-        hours = cubes.archive(tmp_path / "RW201910.tar.gz", days)
+        hours = cubes.archive(tmp_path / "RW201910.tar.gz", days, rows=900, cols=900)
         rn.build_cube(hours, tmp_path / "cube", progress=False)
         expected = rn.open_dataset(hours, progress=False).RW
 
@@ -221,7 +221,7 @@ class TestOpening:
             assert explorer.problem == ""
             assert explorer.frames.chunked
             np.testing.assert_array_equal(explorer.field.values, expected[0].values)
-            for row, col in ((225, 225), (20, 440)):
+            for row, col in ((450, 450), (20, 880)):
                 box = explorer.frames.box(0, len(explorer.frames), slice(row, row + 1), slice(col, col + 1))
                 np.testing.assert_allclose(box.ravel(), expected[:, row, col].values, atol=1e-6)
         assert Client(rn.Explorer(tmp_path / "cube")).ask(type="hello")["info"]["source"].startswith("open_cube(")
