@@ -1,8 +1,24 @@
 """German rain radar in a notebook: from months to a plotted field.
 
+Open months and draw a field; times are UTC, and the time of a frame is the end of its interval:
+
 >>> import radar_nb as rn
 >>> ds = rn.load("YW", "2020-06")  # doctest: +SKIP
->>> rn.plot(ds.YW.sel(time="2020-06-13T15:25"))  # doctest: +SKIP
+>>> rn.plot(ds.YW, time="2020-06-13T15:25", extent="Leipzig +- 40 km")  # doctest: +SKIP
+
+A day of local time on a catchment, a polygon in any file of a GIS: how much fell, and a map of it with towns:
+
+>>> ds = rn.load("YW", "2020-06-13", timezone="Europe/Berlin")  # doctest: +SKIP
+>>> rn.accumulate(rn.over_areas(ds, "my.geojson")).YW.values  # doctest: +SKIP
+>>> rn.plot(rn.accumulate(ds).YW, extent="my.geojson", timezone="Europe/Berlin")  # doctest: +SKIP
+
+Where to look on:
+
+- data: `products`, `plan`, `download`, `load`, `open_dataset`, `sync`, `build_cube`, `open_cube`
+- now: `latest`, `nowcast`, `follow`, `Live`
+- at places: `place`, `at_points`, `over_areas`; `ds.radar.sel("Leipzig")`, `ds.radar.clip("my.geojson")`
+- over time: `accumulate`, `reduce`, `exceedance`, `events`, `return_levels`, `compare` with gauges
+- pictures: `plot`, `animate`, `plot_series`, `plot_comparison`, `Explorer`; files: `export`, `export_grid`
 """
 
 from __future__ import annotations

@@ -216,6 +216,16 @@ def test_names_are_a_column_and_unique() -> None:
         find_areas(shapes, GRID, names="river")
 
 
+def test_a_column_name_names_areas_that_are_only_counted() -> None:
+    """Without names=, an index that counts gives way to a column `name` whose values differ, and to no other."""
+    shapes = frame(square(1, 1, 2, 2), square(4, 4, 2, 2), Name=["Spree", "Havel"], river=["Elbe", "Elbe"])
+
+    assert find_areas(shapes, GRID).names == ["Spree", "Havel"]
+    assert find_areas(shapes.set_index("river").assign(Name=["a", "b"]).set_axis([7, 9]), GRID).names == [7, 9]
+    for unusable in (["Spree", "Spree"], ["Spree", None]):
+        assert find_areas(shapes.assign(Name=unusable), GRID).names == [0, 1]
+
+
 def test_invalid_files(tmp_path: Path) -> None:
     """A missing file and one without shapes raise."""
     (tmp_path / "a.geojson").write_text("{")

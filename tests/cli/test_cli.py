@@ -258,6 +258,32 @@ def test_a_part_of_the_map_is_drawn(real_frames: Path, tmp_path: Path, capsys: p
         assert text in capsys.readouterr().err
 
 
+def test_plot_draws_the_sum_of_a_day(
+    real_mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--day draws what accumulate sums for the day; a day that is not whole, or meant by --time, is refused."""
+    rasterio = pytest.importorskip("rasterio", reason="GeoTIFF needs the extra gis")
+    path, picture = str(real_mirror / RW), tmp_path / "day.tif"
+    day = rn.accumulate(rn.open_dataset(path, progress=False), "1D").RW.sel(time="2019-10-14")
+    command = ["plot", path, "--place", "Emden", "--output", str(picture)]
+
+    assert main([*command, "--day", "2019-10-14"]) == 0
+    with rasterio.open(picture) as file:
+        drawn = file.read(1, masked=True)
+    assert float(drawn.max()) == pytest.approx(float(day.radar.clip("Emden").max()), abs=0.01)
+    for wrong, text in (
+        (["--day", "2019-10-14", "--timezone", "Europe/Berlin"], "only 92 % of 2019-10-14 (Europe/Berlin) is in"),
+        (
+            ["--time", "2019-10-14"],
+            "--time 2019-10-14 is a day, and each field is 60 min: choose its sum with --day",
+        ),
+        (["--time", "2019-10-14T10:50", "--day", "2019-10-14"], "--day 2019-10-14 is a sum, --time"),
+        (["--day", "14.10.2019"], "--day 14.10.2019 is not a date"),
+    ):
+        assert main([*command, *wrong]) == 1
+        assert text in capsys.readouterr().err
+
+
 def test_maps_for_the_web_are_written_by_suffix(
     real_frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

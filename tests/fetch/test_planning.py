@@ -159,6 +159,20 @@ def test_a_day_or_an_hour_is_cut_out_of_its_month(server: str, tmp_path: Path) -
     assert day.attrs["frames_missing"] == 0
 
 
+def test_a_local_day_is_loaded_as_it_is_summed(server: str, tmp_path: Path) -> None:
+    """With a time zone, a day has the intervals from which `accumulate` makes the sum of this day."""
+    at = {"folder": tmp_path, "base_url": server, "progress": False}
+    day = rn.load("RW", "2017-12-31", timezone="Europe/Berlin", **at)
+    days = rn.accumulate(rn.load("RW", "2017-12", **at), "1D", timezone="Europe/Berlin", min_coverage=0)
+
+    assert (day.time.values[0], day.time.values[-1]) == tuple(
+        np.array(["2017-12-30T23:50", "2017-12-31T22:50"], "datetime64[ns]")
+    )
+    np.testing.assert_array_equal(rn.accumulate(day, min_coverage=0).RW, days.RW.sel(time="2017-12-31"))
+    with pytest.raises(SettingsError, match="unknown timezone='Berlin'"):
+        rn.load("RW", "2017-12-31", timezone="Berlin", **at)
+
+
 def test_a_plan_states_the_requested_part_of_its_files(server: str, tmp_path: Path) -> None:
     """A day of RW is 24 of the 744 hours of its month; the plan itself opens as the day."""
     plan = rn.plan("RW", "2017-12-31", folder=tmp_path, base_url=server)

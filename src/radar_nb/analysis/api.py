@@ -245,7 +245,8 @@ def over_areas(
     areas : GeoDataFrame, GeoSeries, or path
         Polygons in any CRS, or a file that GDAL reads. Their shares of cells are computed once and kept.
     names : str, optional
-        The column that holds the areas' names; by default the table's index.
+        The column that holds the areas' names. By default the table's index; where that only counts, a column
+        `name` if all its values differ, else the numbers.
     min_coverage : float
         Means with a smaller coverage of the area become NaN.
     workers, progress

@@ -16,7 +16,7 @@ import xarray as xr
 from radar_nb.analysis.points import EAST, NORTH, box_of, check_mean, labels_of, over_fields
 from radar_nb.cube.frame_stream import CubeStream, open_stream
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.geography.shapes import check_polygons, read_shapes, to_plane
+from radar_nb.geography.shapes import check_polygons, names_of, read_shapes, to_plane
 from radar_nb.reading.forecasts import issue_coords
 from radar_nb.reading.frame_stream import read_stream
 from radar_nb.reading.intervals import keep_interval
@@ -126,7 +126,7 @@ def find_areas(source: Any, grid: Grid, *, names: str | None = None) -> Areas:
         Polygons in any CRS.
     grid : Grid
     names : str, optional
-        The column that holds their names; by default the table's index.
+        The column that holds their names; by default as in `names_of`.
 
     Raises
     ------
@@ -137,10 +137,7 @@ def find_areas(source: Any, grid: Grid, *, names: str | None = None) -> Areas:
         The file does not exist.
     """
     shapes = read_shapes(source)
-    if names is not None and names not in shapes.columns:
-        columns = ", ".join(map(str, shapes.columns.drop(shapes.geometry.name))) or "none"
-        raise SettingsError(f"names={names!r} is not a column of the shapes: choose from {columns}")
-    labels = (shapes.index if names is None else shapes[names]).tolist()
+    labels = names_of(shapes, names)
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise SettingsError(

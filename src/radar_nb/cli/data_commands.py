@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from copy import copy
+from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from radar_nb.cli.terminal import Parser
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_MINUTES_A_DAY = 1440
 _HOWS = ("sum", "mean", "std", "var", "max", "min", "count", "wet_share", "quantile", "histogram")
 
 # xarray and Matplotlib are imported within functions: other commands start without them
@@ -58,6 +62,8 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     plot.add_argument(
         "--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25 (UTC, or in --timezone)"
     )
+    plot.add_argument("--day", metavar="DATE",
+                      help="draw the sum of this day, such as 2020-06-13 (UTC, or in --timezone)")  # fmt: skip
     plot.add_argument(
         "--output",
         metavar="FILE",
@@ -82,7 +88,9 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
         type=user_path,
         help="areas to draw, such as a GeoPackage; without --place and --box the map ends around them",
     )
-    plot.add_argument("--timezone", metavar="ZONE", help="of --time and the title, such as Europe/Berlin (UTC)")
+    plot.add_argument(
+        "--timezone", metavar="ZONE", help="of --time, --day and the title, such as Europe/Berlin (UTC)"
+    )
     plot.add_argument("--graticule", action="store_true", help="draw meridians and parallels with their degrees")
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
     add_language(plot)
@@ -140,6 +148,15 @@ def add_reading(command: Parser) -> None:
 def reading_of(options: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of `open_dataset` among the options."""
     return {name: getattr(options, name) for name in ("variables", "grid", "regrid", "errors")}
+
+
+def chosen_day(options: argparse.Namespace) -> date | None:
+    """Return the date of --day, or None."""
+    text: str | None = getattr(options, "day", None)
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"--day {text} is not a date: write it as 2020-06-13") from error
 
 
 def source_of(options: argparse.Namespace) -> str | list[str]:
@@ -251,6 +268,8 @@ def words_of(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_LEAST = 0.95
+"""Share of a day without which its sum is missing, as in `accumulate`."""
 _WEB = (".kmz", ".kml", ".geojson", ".tif", ".tiff")
 """Suffixes of maps for the web; a .png is one with --web."""
 
@@ -311,7 +330,9 @@ def _field(options: argparse.Namespace, *, several: bool = False) -> xr.DataArra
     from radar_nb.analysis.inputs import read_netcdf  # noqa: PLC0415
 
     source = source_of(options)
-    if isinstance(source, str) and source.endswith(".nc") and user_path(source).is_file():
+    if options.day is not None:
+        ds = _sum_of_day(options)
+    elif isinstance(source, str) and source.endswith(".nc") and user_path(source).is_file():
         ds = read_netcdf(source)
     else:
         ds = open_data(options)
@@ -321,12 +342,39 @@ def _field(options: argparse.Namespace, *, several: bool = False) -> xr.DataArra
         raise SettingsError(f"{source} holds {', '.join(names)}: choose one with --variable, such as {names[0]}")
     field = _over_validity(ds[wanted], options)
     run = "forecast_reference_time" in field.coords and not field["forecast_reference_time"].ndim
+    minutes = field.attrs.get("interval_minutes") or 0
+    if options.time is not None and _DATE.fullmatch(options.time) and 0 < minutes < _MINUTES_A_DAY and not run:
+        raise SettingsError(
+            f"--time {options.time} is a day, and each field is {minutes} min: choose its sum with --day "
+            f"{options.time}, or one field such as --time {options.time}T15:25"
+        )
     if field.sizes.get("time", 1) > 1 and options.time is None and not run and not several:
         first, last = (human_time(moment) for moment in field["time"].values[[0, -1]])
         raise SettingsError(
             f"{wanted} has {field.sizes['time']} times, from {first} to {last}: choose one with --time"
         )
     return field
+
+
+def _sum_of_day(options: argparse.Namespace) -> xr.Dataset:
+    """Return the sum of the day that the options choose."""
+    from radar_nb.analysis.inputs import amount_of  # noqa: PLC0415
+    from radar_nb.analysis.totals import of_day  # noqa: PLC0415
+
+    if options.time is not None:
+        raise SettingsError(
+            f"--day {options.day} is a sum, --time {options.time} is one field: choose one of them"
+        )
+    day, zone = cast("date", chosen_day(options)), options.timezone or "UTC"
+    intervals = of_day(open_data(options), day, timezone=zone)
+    total = rn.accumulate(intervals, "1D", timezone=zone)
+    minutes = amount_of(intervals)[1]
+    known = intervals.sizes["time"] * np.timedelta64(60 * minutes, "s") / np.diff(total["time_bnds"].values[0])[0]
+    if known < _LEAST:
+        raise SettingsError(
+            f"only {100 * known:.0f} % of {day} ({zone}) is in the data: download the rest, or choose another day"
+        )
+    return total.isel(time=0)
 
 
 def _over_validity(field: xr.DataArray, options: argparse.Namespace) -> xr.DataArray:
@@ -372,7 +420,7 @@ def _accumulate(options: argparse.Namespace) -> int:
     packed = {name: {"zlib": True, "complevel": 1} for name in ds.data_vars}
     with claimed(options.to), replacing(options.to, claimed=True) as file:
         file.write(cast("bytes", ds.to_netcdf(engine="h5netcdf", encoding=packed)))
-    say(f"{options.to}: {_summary(ds, options.min_coverage)}")
+    say(f"{options.to}: {_summary(ds, options.min_coverage, options.timezone)}")
     return 0
 
 
@@ -408,13 +456,14 @@ def _scores_by_lead(scores: xr.Dataset) -> list[dict[str, float | None]]:
     return rows
 
 
-def _summary(ds: xr.Dataset, least: float) -> str:
+def _summary(ds: xr.Dataset, least: float, timezone: str) -> str:
     """Return the names, the time that is covered, and how much of it is missing."""
     names = [str(name) for name in ds.data_vars if name != "coverage"]
     along = next((str(dim) for dim in ds["coverage"].dims if dim in {"time", "month", "season", "hour"}), "time")
     edges = ds.time_bnds.values if "time_bnds" in ds.coords else np.array([ds.period_begin, ds.period_end])
     begin, end = edges.min(), edges.max()
-    parts = [*names, f"{human_time(begin)} to {human_time(end)}"]
+    zone = find_zone(timezone)
+    parts = [*names, f"{human_time(begin, zone)} to {human_time(end, zone)}"]
     periods, noun = ds.sizes.get(along, 1), "period" if along == "time" else along
     if along in ds.dims:
         parts.insert(-1, f"{periods} {noun}{'s' * (periods != 1)}")

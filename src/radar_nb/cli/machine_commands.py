@@ -107,6 +107,7 @@ def _completion(make_parser: Callable[[], Parser], options: argparse.Namespace) 
 def _mirror(options: argparse.Namespace) -> int:
     if options.synthetic:
         product, text = options.synthetic
+        say(f"making synthetic {product} of {text} in {options.root}; a month of 5-minute fields takes minutes")
         days = None if options.days is None else range(1, options.days + 1)
         make_archives(
             options.root, product, text, hdf5=options.hdf5, form=options.form, seed=options.seed, days=days

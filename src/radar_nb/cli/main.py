@@ -35,6 +35,11 @@ From months to a map:
   radar-nb events data --threshold 5           which storms there were; exceedance: how often
   radar-nb cube build YW.zarr data             store years as one array that answers in milliseconds
 
+At my place, in local time (areas are polygons in any file of a GIS, such as GeoJSON):
+  radar-nb areas data --areas my.geojson --day 2020-06-13 --timezone Europe/Berlin   how much fell on my catchment
+  radar-nb plot data --areas my.geojson --day 2020-06-13 --timezone Europe/Berlin    that day as a map with towns
+  radar-nb plot data --place Leipzig --within 40km --time 2020-06-13T17:25 --timezone Europe/Berlin
+
 Now:
   radar-nb nowcast --at 12.37,51.34            does it rain here within two hours?
   radar-nb latest RV --output now.png          draw the newest field

@@ -154,7 +154,7 @@ def _table(series: xr.Dataset, amounts: list[PlaceAmount], along: str, options: 
     name = _variable(series)
     missing = sum(amount.mm is None for amount in amounts)
     notes = [f"missing: less than {100 * options.min_coverage:g} % measured (--min-coverage)"] * bool(missing)
-    if along == "area" and options.names is None:
+    if along == "area" and options.names is None and series["area"].dtype.kind in "iu":
         notes.append("areas are named by their number in the file; --names chooses a column")
     rows = tuple(
         (

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
-from radar_nb.cli.data_commands import open_data, reading_of, source_of
+from radar_nb.cli.data_commands import chosen_day, open_data, reading_of, source_of
 from radar_nb.errors import SettingsError
 from radar_nb.runtime.zones import find_zone, parse_time
 
@@ -86,7 +86,7 @@ def _data(options: argparse.Namespace, zone: ZoneInfo) -> tuple[Any, dict[str, A
     """Return the whole source, which is read in one pass, or a Dataset of the span that is asked for."""
     from radar_nb.analysis.totals import between, of_day  # noqa: PLC0415 - pandas is loaded when data are read
 
-    day, span = _day(getattr(options, "day", None)), _span(options, zone)
+    day, span = chosen_day(options), _span(options, zone)
     source = source_of(options)
     if day is None and span == (None, None):
         return source, reading_of(options)
@@ -94,13 +94,6 @@ def _data(options: argparse.Namespace, zone: ZoneInfo) -> tuple[Any, dict[str, A
     if day is not None:
         data = of_day(data, day, timezone=options.timezone, day_begin=options.day_begin)
     return between(data, *span) if span != (None, None) else data, {}
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"--day {text} is not a date: write it as 2020-06-13") from error
 
 
 def _span(options: argparse.Namespace, zone: ZoneInfo) -> tuple[Any, Any]:

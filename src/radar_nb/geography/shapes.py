@@ -38,8 +38,7 @@ def outlines(source: Any, earth: Earth) -> list[Outline]:
     Parameters
     ----------
     source : GeoDataFrame, GeoSeries or path
-        Polygons in any CRS. Their names are the table's index, or a column `name` or `NAME` where the index only
-        counts; "" without either.
+        Polygons in any CRS. Their names are those of `names_of`, but "" instead of numbers.
     earth : {"sphere", "wgs84"}
 
     Raises
@@ -50,12 +49,10 @@ def outlines(source: Any, earth: Earth) -> list[Outline]:
         The file does not exist.
     """
     shapes = read_shapes(source)
-    column = next((name for name in ("name", "Name", "NAME") if name in shapes.columns), None)
-    counts = shapes.index.tolist() == list(range(len(shapes)))
-    names = (
-        shapes[column].tolist() if counts and column else [""] * len(shapes) if counts else shapes.index.tolist()
-    )
-    check_polygons(shapes, shapes.index.tolist() if counts else names)
+    numbers = shapes.index.tolist()
+    labels = names_of(shapes, distinct=False)
+    check_polygons(shapes, labels)
+    names = [""] * len(shapes) if labels == numbers == list(range(len(shapes))) else labels
     plane = to_plane(shapes, earth)
     inside = plane.representative_point()
     return [
@@ -70,6 +67,35 @@ def outlines(source: Any, earth: Earth) -> list[Outline]:
         )
         for name, at, shape in zip(names, inside, plane, strict=True)
     ]
+
+
+def names_of(shapes: Any, column: str | None = None, *, distinct: bool = True) -> list[Any]:
+    """Return the names of areas.
+
+    Parameters
+    ----------
+    shapes : GeoDataFrame
+    column : str, optional
+        By default the table's index; where that only counts, a column `name`, whatever its case, without missing
+        values; else the numbers.
+    distinct : bool
+        Whether the default is the numbers, too, where two areas have the same name.
+
+    Raises
+    ------
+    SettingsError
+        The column does not exist.
+    """
+    if column is not None and column not in shapes.columns:
+        columns = ", ".join(map(str, shapes.columns.drop(shapes.geometry.name))) or "none"
+        raise SettingsError(f"names={column!r} is not a column of the shapes: choose from {columns}")
+    numbers: list[Any] = shapes.index.tolist()
+    if column is None and numbers == list(range(len(shapes))):
+        own = next((name for name in shapes.columns if str(name).lower() == "name"), None)
+        usable = own is not None and shapes[own].notna().all() and (shapes[own].is_unique or not distinct)
+        column = own if usable else None
+    found: list[Any] = numbers if column is None else shapes[column].tolist()
+    return found
 
 
 def centres_inside(source: Any, x: NDArray[np.float64], y: NDArray[np.float64], earth: Earth) -> NDArray[np.bool_]:

@@ -170,7 +170,7 @@ def plot(
         names as in `place`); a point `(lon, lat)`, with 40 km around it; a box `(west, south, east, north)` in
         degrees; or shapes, drawn as `areas`.
     areas : GeoDataFrame, GeoSeries or path, optional
-        Polygons in any CRS, drawn over the field, named by the table's index or its column `name`.
+        Polygons in any CRS, drawn over the field, named as in `over_areas`.
     vmin, vmax : float, optional
         Ends of a scale without classes; cells below vmin are nearly white. One alone is completed by the classes.
     norm : matplotlib.colors.Normalize, optional

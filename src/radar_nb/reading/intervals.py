@@ -40,10 +40,13 @@ def ends_of(variable: xr.DataArray) -> NDArray[np.datetime64]:
     `time` is that end, except for two kinds of series: forecasts (`prediction_time`), and days and longer periods,
     which are labelled with their begin (`period_end`).
     """
-    dims = variable["time"].dims
+    time = variable["time"]
     for name in ("period_end", "prediction_time"):
-        if name in variable.coords and variable[name].dims == dims:
-            return variable[name].values.astype("datetime64[s]")
+        if name not in variable.coords:
+            continue
+        ends = variable[name]
+        if ends.dims == time.dims or ends.size == time.size == 1:  # a single field that was given a dimension
+            return ends.values.astype("datetime64[s]").reshape(time.shape)
     return variable["time"].values.astype("datetime64[s]")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,15 +19,19 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
 from radar_nb.dwd.archive_names import is_dwd_name
+from radar_nb.dwd.months import month_range, time_span
 from radar_nb.fetch.downloading import download_async
 from radar_nb.fetch.planning import plan_async
 from radar_nb.formats.streams import sniff
 from radar_nb.reading import accessor
 from radar_nb.reading.dataset import Options, assemble, in_chunks, open_series
 from radar_nb.runtime.event_loop import blocking
+from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from numpy.typing import NDArray
 
@@ -173,6 +178,7 @@ async def load_async(
     form: Form | None = None,
     folder: str | os.PathLike[str] | None = None,
     base_url: str | None = None,
+    timezone: str | None = None,
     errors: Literal["raise", "report"] = "raise",
     progress: bool | Reporter = True,
     **reading: Any,
@@ -183,6 +189,9 @@ async def load_async(
     ----------
     product, first, last, source, form, folder, base_url
         As for `plan`. For days or hours, the Dataset has the frames whose time stamps, in UTC, are in the range.
+    timezone : str, optional
+        Such as "Europe/Berlin": months, days and hours are then those of its clock, and the Dataset has the
+        intervals that end after the begin of the first and until the end of the last, as for `accumulate`.
     errors : {"raise", "report"}
         Whether unavailable and damaged files raise, or are listed in the attribute `problems` of the Dataset.
     progress : bool or Reporter
@@ -198,21 +207,38 @@ async def load_async(
     ------
     RadarNbError
         As raised by `plan`, `download` and `open_dataset`.
+    SettingsError
+        The time zone is unknown.
 
     Examples
     --------
     >>> ds = load("RW", "2019-10")  # doctest: +SKIP
+    >>> ds = load("YW", "2020-06-13", timezone="Europe/Berlin")  # doctest: +SKIP
     >>> ds = load("YW", "2020-06-13T12", "2020-06-13T18")  # doctest: +SKIP
     >>> ds = load("RW", "2024-11", "2026-02", source="radolan", grid="de1200")  # doctest: +SKIP
     """
-    made = await plan_async(product, first, last, source=source, form=form, folder=folder, base_url=base_url)
+    span = None if timezone is None else _local_span(first, last, find_zone(timezone))
+    asked = (first, last) if span is None else tuple(f"{moment:%Y-%m-%dT%H:%M}" for moment in span)
+    made = await plan_async(product, *asked, source=source, form=form, folder=folder, base_url=base_url)
     report = await download_async(made, errors=errors, progress=progress)
     there = tuple(a for a, outcome in zip(made.archives, report.outcomes, strict=False) if outcome.ok)
     ds = open_dataset(replace(made, archives=there), errors=errors, progress=progress, **reading)
     if report.failed:
         failed = [str(outcome.error) for outcome in report.failed]
         ds.attrs["problems"] = "; ".join(filter(None, (ds.attrs.get("problems"), *failed)))
+    if span is not None:
+        begin, end = (np.datetime64(moment.replace(tzinfo=None), "s") for moment in span)
+        ds = ds.isel(time=np.flatnonzero((ds["time"].values > begin) & (ds["time"].values <= end)))
     return ds
+
+
+def _local_span(first: Any, last: Any, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the begin and the end, UTC, of months, days or hours on the clock of a zone."""
+    second, months = np.timedelta64(1, "s"), month_range(first, last)
+    whole = np.datetime64(months[0].first_day, "s"), np.datetime64((months[-1] + 1).first_day, "s") - second
+    begin, end = time_span(first, last) or whole
+    begins, ends = (moment.item().replace(tzinfo=zone).astimezone(UTC) for moment in (begin, end + second))
+    return begins, ends
 
 
 load = blocking(load_async)
