@@ -15,6 +15,7 @@ from support.small_rain import rain, showers
 
 from radar_nb.analysis.api import at_points
 from radar_nb.analysis.comparison import compare
+from radar_nb.analysis.gauge_tables import read_gauges
 from radar_nb.analysis.inputs import grid_of
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SettingsError
@@ -248,3 +249,48 @@ def test_an_hour_that_occurs_twice_in_full_is_read() -> None:
     found = compare(autumn, long(local), STATIONS, label="end", timezone="Europe/Berlin", progress=False)
 
     assert found.scores == compare(autumn, long(utc), STATIONS, label="end", progress=False).scores
+
+
+def test_rows_of_several_offsets_are_read_in_utc() -> None:
+    """Across the change of clocks, texts and datetimes state two offsets, and rows fall as well as rise."""
+    utc = np.array(
+        ["2020-10-24T23:00", "2020-10-25T00:00", "2020-10-25T01:00", "2020-10-25T02:00"], "datetime64[s]"
+    )
+    hours = ["01:00+02:00", "02:00+02:00", "02:00+01:00", "03:00+01:00"]
+    berlin = ["01:00", "02:00", "02:00", "03:00"]
+
+    for times, zone in (
+        ([f"2020-10-25T{hour}" for hour in hours], None),
+        ([f"2020-10-25 {hour[:8]}" for hour in hours], None),
+        ([f"25.10.2020 {hour.replace('+', ' +')}" for hour in hours], "Europe/Berlin"),
+        ([pd.Timestamp(f"2020-10-25T{hour}") for hour in hours], None),
+        ([dt.datetime.fromisoformat(f"2020-10-25T{hour}") for hour in hours], None),
+        ([f"2020-10-25T{hour}" for hour in berlin], "Europe/Berlin"),
+    ):
+        for order in (slice(None), slice(None, None, -1)):
+            table = pd.DataFrame({"id": "a", "date": times[order], "value": np.arange(4.0)[order]})
+            found = read_gauges(table, timezone=zone, label="end", parameter=None)
+            np.testing.assert_array_equal(found.ends, utc)
+            assert [value for (value,) in found.values.tolist()] == [0, 1, 2, 3]  # noqa: PD011 - of Gauges
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (
+            [pd.Timestamp("2020-10-25T01:00+02:00"), pd.Timestamp("2020-10-25T02:00")],
+            "mixes times with and without",
+        ),
+        (["2020-10-25T01:00", ""], "has no time in its row 2"),
+        (
+            [f"2020-10-25T0{hour}:00" for hour in (4, 2, 2, 3, 5)],
+            "rows are not in the order of time|cannot be inferred",
+        ),
+    ],
+)
+def test_rows_whose_time_is_not_known_are_an_error(times: Any, message: str) -> None:
+    """A mixture of offsets and none, an empty cell and an hour that is twice out of order are a sentence each."""
+    table = pd.DataFrame({"id": "a", "date": times, "value": 0.0})
+
+    with pytest.raises(SettingsError, match=message):
+        read_gauges(table, timezone="Europe/Berlin", label="end", parameter=None)

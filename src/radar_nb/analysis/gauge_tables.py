@@ -29,6 +29,8 @@ _GONE = {"", "-", "na", "nan", "nat", "none", "null"}
 _MISSING = -999.0
 """DWD's code for a missing value (Climate Data Center, descriptions of its station data)."""
 _FORMATS = ("ISO8601", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y%m%d%H%M", "%Y%m%d%H")
+_GERMAN_WITH_OFFSET = ("%d.%m.%Y %H:%M%z", "%d.%m.%Y %H:%M:%S%z")
+_OFFSET = r"(?:Z|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
 _MINUTE = np.timedelta64(60, "s")
 
 
@@ -184,48 +186,86 @@ def _utc(name: str, dates: Any, timezone: str | None) -> NDArray[np.datetime64]:
                 f"the times of the gauge {name!r}, such as {parsed[0]}, have no offset to UTC: state their zone, "
                 'timezone="UTC", "UTC+1" (MEZ all year) or "Europe/Berlin"'
             )
-        try:
-            parsed = parsed.tz_localize(find_zone(timezone), ambiguous="infer")
-        except ValueError as error:  # pytz's errors, and pandas' own, are of this class
-            raise SettingsError(
-                f"timezone={timezone!r} skips or shows twice a time of the gauge {name!r}, when clocks change "
-                f'({error}): write times with their offset, or use timezone="UTC+1" if they are MEZ all year'
-            ) from error
+        parsed = _localized(name, parsed, timezone)
     utc: NDArray[np.datetime64] = parsed.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[s]")
     return utc
 
 
+def _localized(name: str, local: Any, timezone: str) -> Any:
+    """Return times on the clock of a zone as UTC; the order of rows says which of two equal hours is the first."""
+    falls = len(local) > 1 and local[0] > local[-1]
+    rising = local[::-1] if falls else local
+    wrong = ""
+    try:
+        found = rising.tz_localize(find_zone(timezone), ambiguous="infer").tz_convert("UTC")
+    except ValueError as error:  # pytz's errors, and pandas' own, are of this class
+        wrong = str(error).partition(", try")[0].partition(". Try")[0]
+    else:
+        # only rows in the order of time say which of two equal hours is the first
+        if not found.is_monotonic_increasing and not _is_plain(rising, timezone):
+            wrong = "an hour is there twice, and the rows are not in the order of time"
+    if wrong:
+        raise SettingsError(
+            f"timezone={timezone!r} skips or shows twice a time of the gauge {name!r}, when clocks change "
+            f'({wrong}): write times with their offset, or use timezone="UTC+1" if they are MEZ all year'
+        )
+    return found[::-1] if falls else found
+
+
+def _is_plain(local: Any, timezone: str) -> bool:
+    """Return whether the clock of a zone shows each of the times once."""
+    first, second = (
+        local.tz_localize(find_zone(timezone), ambiguous=np.full(len(local), fold)) for fold in (True, False)
+    )
+    return bool((first == second).all())
+
+
 def _parsed(name: str, dates: Any) -> Any:
-    """Return times, with a zone if they state an offset."""
+    """Return times, in UTC if they state an offset."""
     if not len(dates):
         raise SettingsError(f"the gauge {name!r} has no times: pass at least one row")
-    first = dates.iloc[0]
-    if not isinstance(first, str):
-        numbers = pd.api.types.is_numeric_dtype(dates)
-        dates = dates.astype("int64").astype(str) if numbers else dates
-    texts = pd.api.types.is_string_dtype(dates) and isinstance(dates.iloc[0], str)
-    if texts:
-        aware = dates.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True)
-        if aware.any() and not aware.all():
-            raise SettingsError(
-                f"the gauge {name!r} mixes times with and without an offset, such as {dates[aware].iloc[0]} and "
-                f"{dates[~aware].iloc[0]}: write all in one way"
-            )
-        for form in _FORMATS:
-            try:
-                return pd.DatetimeIndex(pd.to_datetime(dates, format=form, utc=bool(aware.any())))
-            except (ValueError, OverflowError):
-                continue
+    dates = dates.reset_index(drop=True)
+    if pd.api.types.is_numeric_dtype(dates) and dates.notna().all():
+        dates = dates.astype("int64").astype(str)
+    if texts := any(isinstance(one, str) for one in dates.head(1)):
+        dates = dates.astype("string").str.strip().replace("", None)
+    if (gone := dates.isna()).any():
         raise SettingsError(
-            f"the times of the gauge {name!r} are not all times, such as {dates.iloc[0]!r}: write them as "
-            "2020-06-13T14:10, 13.06.2020 14:10 or 202006131410"
+            f"the gauge {name!r} has no time in its row {int(gone.argmax()) + 1}: write one, or leave the row out"
         )
+    if texts:
+        dates = dates.str.replace(r"\s+(?=[+-]\d)", "", regex=True)
+        aware = dates.str.contains(_OFFSET, regex=True)
+    else:
+        aware = dates.map(lambda one: getattr(one, "tzinfo", None) is not None).astype(bool)
+    if aware.any() and not aware.all():
+        raise SettingsError(
+            f"the gauge {name!r} mixes times with and without an offset, such as {dates[aware].iloc[0]} and "
+            f"{dates[~aware].iloc[0]}: write all in one way"
+        )
+    utc = bool(aware.all())
+    return _of_texts(name, dates, utc) if texts else _of_datetimes(name, dates, utc)
+
+
+def _of_datetimes(name: str, dates: Any, utc: bool) -> Any:
     try:
-        return pd.DatetimeIndex(pd.to_datetime(dates))
+        return pd.DatetimeIndex(pd.to_datetime(dates, utc=utc))
     except (ValueError, TypeError) as error:
         raise SettingsError(
-            f"the times of the gauge {name!r} cannot be read ({error}): pass datetimes of one zone, or texts"
+            f"the times of the gauge {name!r} cannot be read ({error}): pass datetimes, or texts"
         ) from error
+
+
+def _of_texts(name: str, dates: Any, utc: bool) -> Any:
+    for form in (*_FORMATS, *(_GERMAN_WITH_OFFSET if utc else ())):
+        try:
+            return pd.DatetimeIndex(pd.to_datetime(dates, format=form, utc=utc))
+        except (ValueError, OverflowError):
+            continue
+    raise SettingsError(
+        f"the times of the gauge {name!r} are not all times, such as {dates.iloc[0]!r}: write them as "
+        "2020-06-13T14:10, 13.06.2020 14:10 or 202006131410"
+    )
 
 
 def _numbers(values: Any, place: str) -> NDArray[np.float64]:
