@@ -15,6 +15,7 @@ import numpy as np
 import pyproj
 import pytest
 import xarray as xr
+from matplotlib.cbook import is_math_text
 from matplotlib.text import Text
 
 import radar_nb as rn
@@ -22,6 +23,7 @@ from radar_nb.cli.main import main
 from radar_nb.dwd.grids import GRIDS, PROJ
 from radar_nb.errors import SettingsError
 from radar_nb.plots.comparison import plot_comparison
+from radar_nb.plots.overlays import Overlay
 from radar_nb.plots.storms import plot_storm
 
 if TYPE_CHECKING:
@@ -123,6 +125,55 @@ def test_names_of_results_are_translated() -> None:
     assert german == ["Summe: Niederschlag, an Messstationen angeeicht (YW)", "Melt"]
     assert english == ["Sum of precipitation, gauge-adjusted (quasi: RY scaled to RW)", "Melt"]
     plt.close("all")
+
+
+NAMES = r"A$B$ 100%_x \alpha $\frac{ ^"
+"""Ordinary and hostile names in one: a formula to Matplotlib, and one that it cannot read."""
+
+
+def named() -> Iterator[Any]:
+    """Yield a figure of each kind, whose names, titles and attributes come from outside."""
+    grid, plain = {"units": "mm", "interval_minutes": 5}, rain().isel(time=3)
+    da = plain.assign_attrs(long_name=NAMES, units=NAMES, radars=NAMES).rename(NAMES)
+    west, south, east, north = (float(edge) for edge in (da.x[5], da.y[5], da.x[20], da.y[20]))
+    ring = f"POLYGON(({west} {south},{east} {south},{east} {north},{west} {south}))"
+    yield rn.plot(da, areas=geopandas.GeoSeries.from_wkt([ring], [NAMES], crs=PROJ["sphere"])).figure
+    yield rn.plot(plain, title=NAMES).figure
+    yield rn.plot(da.expand_dims({NAMES: 2}), col=NAMES)[0, 0].figure
+    flags = {"units": "1", "flag_values": [0, 1], "flag_meanings": NAMES.replace(" ", "") + " rain"}
+    yield rn.plot(plain.fillna(0).round().astype(int).assign_attrs(flags)).figure
+    line = rain().isel(y=20, x=[18, 20], drop=True).drop_vars(["crs", "x"]).rename(x="point")
+    yield rn.plot_series(line.assign_coords(point=[NAMES, "b"]).assign_attrs(long_name=NAMES)).figure
+    storm = {name: ("time", np.full(8, 0.5), grid) for name in ("observed", "design")}
+    yield plot_storm(xr.Dataset(storm, {"time": TIMES}, {"return_period": 2, "title": NAMES}))
+    bounds = np.stack([TIMES - np.timedelta64(5, "m"), TIMES], axis=1)
+    both = {one: (("time", "point"), np.full((8, 1), 0.5), grid) for one in ("gauge", "cell", "lowest", "highest")}
+    yield plot_comparison(xr.Dataset(both, {"time": TIMES, "time_bnds": (("time", "bnds"), bounds)}), title=NAMES)
+    hours = (np.array([15, 60]) * np.timedelta64(60_000_000_000, "ns")).astype("m8[ns]")
+    levels = xr.DataArray([[8.5], [14]], {"duration": hours, "return_period": [2], "point": NAMES},
+                          ("duration", "return_period"))  # fmt: skip
+    yield rn.plot_idf(xr.Dataset({"level": levels})).figure
+    yield rn.plot_coverage(rain().assign_attrs(long_name=NAMES).to_dataset()).figure
+    events = geopandas.GeoDataFrame(
+        {"Start_Time": TIMES[:1], "Eta": [1.0], "SRImax": [3]}, geometry=geopandas.points_from_xy([0], [-4.2e6]),
+        crs=PROJ["sphere"],
+    )  # fmt: skip
+    events.attrs |= {"title": NAMES, "source": NAMES}
+    for kind in ("map", "calendar"):
+        yield rn.plot_catalogue(events, kind).figure
+
+
+def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
+    """Dollar signs, percent signs and backslashes of a title, a name or an attribute are no formula."""
+    for number, figure in enumerate(named()):
+        own = [text.get_text() for text in figure.findobj(Text) if "100%" in text.get_text()]
+        assert own, number
+        assert not any(map(is_math_text, own)), own
+        plt.close(figure)
+    film = rn.animate(rain()[:1], title=NAMES, progress=False)
+    assert film.save(tmp_path / "film.gif").stat().st_size
+    field = rain().isel(time=3).assign_attrs(long_name=NAMES)
+    assert Overlay(field, [field.values]).key(NAMES)
 
 
 def test_the_language_comes_from_the_call_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from radar_nb.errors import SettingsError
 from radar_nb.geography.extents import box_of_extent
 from radar_nb.geography.lines import map_lines
 from radar_nb.plots.labels import LabelRoom, candidates, free_of, placed, text_size
-from radar_nb.plots.style import INK
+from radar_nb.plots.style import INK, literal
 from radar_nb.reading.georeference import earth_of
 from radar_nb.runtime.language import current_texts
 
@@ -169,7 +169,7 @@ def draw_towns(
             markeredgecolor=INK, markeredgewidth=0.6 * size, label="_towns")  # fmt: skip
     for label in labels:
         beside = (frame.x[0] + label.text[0] * per_inch, frame.y[0] + label.text[1] * per_inch)
-        ax.text(*beside, label.town.name, fontsize=label.letters, color=INK, path_effects=[HALO],
+        ax.text(*beside, literal(label.town.name), fontsize=label.letters, color=INK, path_effects=[HALO],
                 ha=label.align[0], va=label.align[1], clip_on=True, in_layout=False)  # fmt: skip
     return labels
 
@@ -290,7 +290,7 @@ def draw_areas(ax: Axes, frame: Frame, outlines: Sequence[Outline], width: float
         )
     taken = []
     for outline in outlines:
-        ax.text(*outline.inside, outline.name, fontsize=letters, color=AREA, weight="bold", ha="center",
+        ax.text(*outline.inside, literal(outline.name), fontsize=letters, color=AREA, weight="bold", ha="center",
                 va="center", path_effects=[HALO], clip_on=True, in_layout=False)  # fmt: skip
         x, y = (outline.inside[0] - frame.x[0]) / per_inch, (outline.inside[1] - frame.y[0]) / per_inch
         across, high = text_size(outline.name, 1.15 * letters)  # bold letters are wider

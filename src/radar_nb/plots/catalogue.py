@@ -14,7 +14,7 @@ from radar_nb.geography.extents import box_of_extent
 from radar_nb.geography.shapes import to_plane
 from radar_nb.plots.basemap import NORTH, Frame, draw_lines, draw_north, draw_scale
 from radar_nb.plots.maps import draw_words, figure_options
-from radar_nb.plots.style import INK, ink_on
+from radar_nb.plots.style import INK, ink_on, literal
 from radar_nb.runtime.language import current_texts, speaks
 
 if TYPE_CHECKING:
@@ -184,6 +184,6 @@ def _calendar(events: Any, title: str) -> Axes:
     ax.tick_params(labelsize=7.5, length=0, labelcolor=ink)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    ax.set_title(title, loc="left", fontsize=10, color=ink, linespacing=1.25, pad=14)
-    figure.supxlabel(str(events.attrs.get("source", "")), x=0.995, ha="right", fontsize=6.5, color=ink)
+    ax.set_title(literal(title), loc="left", fontsize=10, color=ink, linespacing=1.25, pad=14)
+    figure.supxlabel(literal(str(events.attrs.get("source", ""))), x=0.995, ha="right", fontsize=6.5, color=ink)
     return ax

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.style import credit, draw_dates, draw_decimals, dress, ink_on, unit_label
+from radar_nb.plots.style import credit, draw_dates, draw_decimals, dress, ink_on, literal, unit_label
 from radar_nb.runtime.language import current_texts, speaks
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def plot_comparison(comparison: Any, *, title: str | None = None, lang: str | No
         ax.legend(frameon=False, fontsize=8, labelcolor=ink, loc="upper left")
         dress(ax, shown=("left", "bottom"))
     own = getattr(comparison, "title", "") if say.language == "en" else ""
-    left.set_title(title or own or say("plot.against"), loc="left", fontsize=10, color=ink)
+    left.set_title(literal(title or own or say("plot.against")), loc="left", fontsize=10, color=ink)
     right.annotate(
         credit(pairs["cell"].assign_attrs(pairs.attrs)), (1, 0), xytext=(0, -36), xycoords="axes fraction",
         textcoords="offset points", ha="right", fontsize=6, color=ink,

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from radar_nb.plots.style import CREDIT, INK, ink_on
+from radar_nb.plots.style import CREDIT, INK, ink_on, literal
 from radar_nb.reading.coverage import find_coverage
 from radar_nb.runtime.language import current_texts, speaks
 from radar_nb.runtime.wording import human_time
@@ -108,7 +108,7 @@ def plot_coverage(
     )
     ax: Axes = axes[0, 0]
     (_draw_days if one else _draw_months)(ax, found)
-    ax.set_title(_title(found), loc="left", fontsize=10, color=ink_on(ax), linespacing=1.25, pad=7)
+    ax.set_title(literal(_title(found)), loc="left", fontsize=10, color=ink_on(ax), linespacing=1.25, pad=7)
     if found.radars:
         _draw_radars(axes[1, 0], found, by_day=one)
     credit = current_texts()("plot.made_up") if found.made_up else CREDIT
@@ -152,7 +152,7 @@ def _draw_radars(ax: Axes, found: Coverage, *, by_day: bool) -> None:
         edges = np.datetime64(str(first), "M") + np.arange(len(found.months) + 1).astype("timedelta64[M]")
         _mark_months(ax, found)
     _draw_shares(ax, found.radar_share(edges), _UNNAMED)
-    ax.set_yticks(np.arange(len(found.radars)) + 0.5, found.radars)
+    ax.set_yticks(np.arange(len(found.radars)) + 0.5, [literal(name) for name in found.radars])
     ax.set_title(
         current_texts()("coverage.radars_of_days" if by_day else "coverage.radars_of_months"),
         loc="left",

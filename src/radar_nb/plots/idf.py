@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.plots.style import class_colours, credit, dress, ink_on, is_dark
+from radar_nb.plots.style import class_colours, credit, dress, ink_on, is_dark, literal
 from radar_nb.runtime.language import current_texts, speaks
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def plot_idf(
         keys.insert(0, Line2D([], [], color=colour, linewidth=1.6, label=_years(period)))
     if bands:
         label = f"{_range_of(kostra)}{_otherwise_counted(levels, kostra)}"
-        keys.append(Patch(facecolor=ink, alpha=0.25, linewidth=0, label=label))
+        keys.append(Patch(facecolor=ink, alpha=0.25, linewidth=0, label=literal(label)))
     if record is not None:
         keys.append(_draw_record(ax, record, depth=depth))
     ax.set(xscale="log", yscale="log")
@@ -113,7 +113,8 @@ def plot_idf(
     ax.legend(
         handles=keys, frameon=False, fontsize=8, labelcolor=ink, loc="upper left" if depth else "upper right"
     )
-    ax.set_title(_title(levels, curves) if title is None else title, loc="left", fontsize=10, color=ink)
+    name = _title(levels, curves) if title is None else title
+    ax.set_title(literal(name), loc="left", fontsize=10, color=ink)
     ax.annotate(
         credit(levels["level"]), (1, 0), xytext=(0, -30), xycoords="axes fraction", textcoords="offset points",
         ha="right", fontsize=6, color=ink,

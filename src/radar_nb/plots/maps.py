@@ -44,6 +44,7 @@ from radar_nb.plots.style import (
     draw_decimals,
     has_fixed_classes,
     ink_on,
+    literal,
     name_colours,
     own_limits,
     own_norm,
@@ -276,15 +277,15 @@ def draw_words(ax: Axes, title: str, lines: Sequence[str], size: float) -> Text:
             "textcoords": "offset points",
             "xycoords": "axes fraction",
         }
-        ax.annotate(line, (1, 0.012), **place, fontsize=small, color=INK, ha="right", path_effects=[HALO])
+        ax.annotate(literal(line), (1, 0.012), **place, fontsize=small, color=INK, ha="right", path_effects=[HALO])
     text = wrapped(title, _inches(ax)[0], letters)
     return ax.set_title(text, loc="left", fontsize=letters, color=ink_on(ax), pad=5 * size, linespacing=1.25)
 
 
 def wrapped(text: str, width: float, letters: float) -> str:
-    """Wrap the lines of a text to a width in inches."""
+    """Wrap the lines of a text to a width in inches, for Matplotlib to draw them as they are."""
     room = int(width * 72 / (0.52 * letters))  # letters are about half as wide as they are high
-    return "\n".join(fill(line, max(room, 20)) for line in text.splitlines())
+    return literal("\n".join(fill(line, max(room, 20)) for line in text.splitlines()))
 
 
 def draw_key(ax: Axes, image: AxesImage, look: Look, size: float) -> None:
@@ -300,7 +301,7 @@ def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
     if look.names:
         place.axis("off")
         colours = look.colours(range(len(look.names)))
-        names = [class_label(name) for name in look.names]
+        names = [literal(class_label(name)) for name in look.names]
         entries = [Patch(facecolor=c, label=name, **_EDGE) for c, name in zip(colours, names, strict=True)]
         place.legend(handles=entries[::-1], loc="upper left", fontsize=points(7.5, size), labelcolor=ink, **_KEY)
         return
@@ -312,7 +313,7 @@ def draw_bar(place: Axes, image: AxesImage, look: Look, size: float) -> None:
         bar.ax.set_yticklabels([current_texts().number(f"{limit:g}") for limit in look.limits])
     bar.ax.tick_params(labelsize=points(8, size), length=2.5 * size, width=0.6, color=ink, labelcolor=ink)
     unit = look.unit.replace(" in ", " in\n")
-    bar.ax.set_title(unit, loc="left", fontsize=points(8, size), color=ink, pad=5 * size)
+    bar.ax.set_title(literal(unit), loc="left", fontsize=points(8, size), color=ink, pad=5 * size)
     bar.outline.set(linewidth=0.6, edgecolor=ink)
 
 
@@ -333,7 +334,7 @@ def draw_legend(ax: Axes, look: Look, drawn: Map, *, dry: bool, size: float) -> 
     if drawn.sites or drawn.unknown:
         entries.append(Line2D([], [], **site_style(size)))
     if drawn.unknown:
-        entries[-1].set_label(say("plot.site_unknown", ids=", ".join(drawn.unknown)))
+        entries[-1].set_label(say("plot.site_unknown", ids=literal(", ".join(drawn.unknown))))
     return ax.legend(
         handles=entries,
         loc="upper left",

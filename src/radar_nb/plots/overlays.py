@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from radar_nb.plots.maps import Look
-from radar_nb.plots.style import INK, NO_DATA, class_label, name_label
+from radar_nb.plots.style import INK, NO_DATA, class_label, literal, name_label
 from radar_nb.runtime.language import current_texts
 
 if TYPE_CHECKING:
@@ -104,14 +104,15 @@ class Overlay:
     def key(self, *lines: str) -> bytes:
         """Return a PNG with the classes, their colours and unit, and further lines below, such as the source."""
         entries = [
-            Patch(facecolor=one.colour, edgecolor=INK, linewidth=0.4, label=one.name) for one in self.classes
+            Patch(facecolor=one.colour, edgecolor=INK, linewidth=0.4, label=literal(one.name))
+            for one in self.classes
         ]
         veil = Patch(facecolor=NO_DATA, alpha=_VEIL / 255, linewidth=0.4, label=current_texts()("plot.no_data"))
         figure = Figure(figsize=(2.6, 0.18 * len(entries) + 0.13 * len(lines) + 0.75), dpi=110, facecolor="white")
-        title = f"{self.title}\n{self.unit}".strip()
+        title = literal(f"{self.title}\n{self.unit}".strip())
         key = figure.legend(handles=[*entries[::-1], veil], title=title, loc="upper left", frameon=False,
                             fontsize=8, title_fontsize=8, alignment="left", labelcolor=INK)  # fmt: skip
-        note = figure.text(0.04, 0.02, "\n".join(lines), fontsize=6, color=INK)
+        note = figure.text(0.04, 0.02, literal("\n".join(lines)), fontsize=6, color=INK)
         canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
         inches = [part.get_window_extent().width / figure.dpi + 0.15 for part in (key, note)]

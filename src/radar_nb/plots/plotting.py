@@ -31,6 +31,7 @@ from radar_nb.plots.style import (
     credit,
     forecast_label,
     ink_on,
+    literal,
     name_label,
     period_label,
     time_label,
@@ -382,7 +383,7 @@ def draw_facets(
         name = _name(da.isel({along: number}), along, zone)
         if not np.isfinite(values).any():
             name += f", {current_texts()('plot.no_data')}"
-        ax.set_title(name, loc="left", fontsize=8, color=ink_on(ax), pad=3)
+        ax.set_title(literal(name), loc="left", fontsize=8, color=ink_on(ax), pad=3)
         axes.flat[number] = ax
     _draw_around(figure, sheet, headline, " | ".join(sources(shared, credit(da))))
     if colorbar:

@@ -19,6 +19,7 @@ from radar_nb.plots.style import (
     dress,
     forecast_label,
     ink_on,
+    literal,
     name_label,
     unit_label,
 )
@@ -297,7 +298,7 @@ def _draw_sums(ax: Axes, series: _Series, colours: Sequence[str]) -> list[Annota
 
 def _label(ax: Axes, text: str, place: tuple[Any, float], colour: str, **where: Any) -> Annotation:
     return ax.annotate(
-        text,
+        literal(text),
         place,
         textcoords="offset points",
         color=colour,
@@ -339,8 +340,8 @@ def _draw_words(ax: Axes, da: xr.DataArray, series: _Series, title: str | None, 
         units = unit_label("mm", series.minutes) if series.minutes else say("plot.each_interval")
     if series.together > 1:
         units = f"{units}, {say('plot.largest_of', count=series.together)}"
-    ax.set_title(name if title is None else title, loc="left", fontsize=10, color=ink_on(ax))
-    ax.set_ylabel(units, color=ink_on(ax), fontsize=8.5)
+    ax.set_title(literal(name if title is None else title), loc="left", fontsize=10, color=ink_on(ax))
+    ax.set_ylabel(literal(units), color=ink_on(ax), fontsize=8.5)
     covered = "" if series.doubt else f", {say('plot.covered')}"
     ax.set_xlabel(f"{zone or 'UTC'}{covered}", loc="left", fontsize=8, color=ink_on(ax))
     ax.annotate(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.style import credit, draw_decimals, dress, ink_on, unit_label
+from radar_nb.plots.style import credit, draw_decimals, dress, ink_on, literal, unit_label
 from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.language import current_texts, speaks
 
@@ -78,7 +78,7 @@ def plot_storm(data: xr.Dataset, *, title: str | None = None, lang: str | None =
         ha="right", fontsize=6, color=ink,
     )  # fmt: skip
     own = str(data.attrs.get("title", "")) if say.language == "en" else say("plot.storm_against", design=period)
-    above.set_title(title or own, loc="left", fontsize=10, color=ink)
+    above.set_title(literal(title or own), loc="left", fontsize=10, color=ink)
     for ax in (above, below):
         ax.set_ylim(bottom=0)
         ax.set_xlim(edges[0], edges[-1])

@@ -252,6 +252,17 @@ def is_dark(artist: Artist) -> bool:
     return opacity > 0.5 and 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
 
 
+def literal(text: str) -> str:
+    r"""Return a text for Matplotlib to draw as it is: a dollar sign begins no formula.
+
+    Examples
+    --------
+    >>> literal("A$B$")
+    'A\\$B\\$'
+    """
+    return text.replace("$", r"\$")
+
+
 def ink_on(artist: Artist) -> str:
     """Return the colour of letters on the page that an artist lies on: light on a dark page."""
     return PAPER if is_dark(artist) else INK
