@@ -25,6 +25,7 @@ FRAMES_LIMIT = 1 << 20
 
 _STEPS = 1 << 24  # floating values are summed in steps of 6e-8, so that their sums are exact too
 _FLAGS = 0xFFFF ^ VALUE
+_BLOCK = 1 << 17  # cells of codes that are added at once; smaller blocks cost more calls than they save
 _RESTLESS = 0.001  # share of cells with changed flags above which other flags are removed first
 
 
@@ -279,12 +280,16 @@ class _Count:
         self._total: NDArray[np.int32] | None = None
         self._frames = 0
 
-    def add(self, true: NDArray[np.bool_]) -> None:
-        """Add a frame."""
+    def begin(self) -> None:
+        """Make room for a frame."""
         if self._frames == np.iinfo(np.uint8).max:
             self.end()
-        np.add(self._group, true.view(np.uint8), out=self._group)
         self._frames += 1
+
+    def add(self, true: NDArray[np.bool_], cells: slice) -> None:
+        """Add some cells of the frame."""
+        group = self._group[cells]
+        np.add(group, true.view(np.uint8), out=group)
 
     def end(self) -> NDArray[np.int32]:
         """Return the total."""
@@ -301,13 +306,14 @@ class _Sum:
         self._total: NDArray[np.int64] | None = None
         self._bound = 0
 
-    def add(self, counts: NDArray[Any]) -> None:
-        """Add unsigned integers."""
+    def add(self, counts: NDArray[Any], cells: slice) -> None:
+        """Add unsigned integers of some cells."""
         largest = int(counts.max(initial=0))
         if self._bound + largest > np.iinfo(np.uint32).max:
             self.end()
-        np.add(self._group, counts, out=self._group)
-        self._bound += largest
+        group = self._group[cells]
+        np.add(group, counts, out=group)
+        self._bound += largest  # of all parts of a frame: more than any cell has
 
     def end(self) -> NDArray[np.int64]:
         """Return the total."""
@@ -322,14 +328,14 @@ class _Squares:
     def __init__(self, cells: int, *, halves: int) -> None:
         self._halves = tuple(np.zeros(cells, np.int64) for _ in range(halves))
 
-    def add(self, counts: NDArray[Any]) -> None:
-        """Add the squares of unsigned integers."""
+    def add(self, counts: NDArray[Any], cells: slice) -> None:
+        """Add the squares of unsigned integers of some cells."""
         squares = counts.astype(np.uint64)
         np.multiply(squares, squares, out=squares)
         if len(self._halves) == 1:
-            np.add(self._halves[0], squares.view(np.int64), out=self._halves[0])
+            self._halves[0][cells] += squares.view(np.int64)
             return
-        low, high = self._halves
+        low, high = (half[cells] for half in self._halves)
         low += (squares & np.uint64(0xFFFFFFFF)).view(np.int64)
         high += (squares >> np.uint64(32)).view(np.int64)
 
@@ -355,7 +361,8 @@ def _joined(total: NDArray[Any] | None, group: NDArray[Any], kind: type[Any]) ->
 class CodeTally:
     """A tally of codes without flags, of which some mark missing cells, as in HDF5.
 
-    Codes are raised, by one in most files, so that missing cells become 0: no statistic needs a mask then.
+    Codes are raised, by one in most files, so that missing cells become 0, or the same as dry ones where codes follow
+    each other: sums and largest values need no mask then.
 
     Parameters
     ----------
@@ -386,9 +393,13 @@ class CodeTally:
         ends = dry in {None, 0, self._last} and packing.marks == (below,)
         self._ordered = ends and (dry is None or (zero - dry) % (self._last + 1) < 2)
         self._raise = 2 if self._ordered and dry == self._last else 1
-        self._floors = [max(1, packing.count(value) + self._raise) for value in wanted.thresholds]
-        self._work = np.empty(cells, packing.dtype)
-        self._true = np.empty(cells, np.bool_)
+        # of a value after raising, and of missing cells: the same where codes are ordered
+        self._lowest = self._raise + (zero if self._ordered and dry is not None else 0)
+        self._empty = self._lowest if self._ordered else 0
+        self._floors = [max(self._lowest, packing.count(value) + self._raise) for value in wanted.thresholds]
+        self._frames = 0
+        self._work = np.empty(min(cells, _BLOCK), packing.dtype)
+        self._there, self._true = (np.empty(min(cells, _BLOCK), np.bool_) for _ in range(2))
         self._valid = _Count(cells)
         self._sums = _Sum(cells if wanted.sums else 0)
         self._squares = _Squares(cells, halves=2 if packing.itemsize > 2 else 1) if wanted.squares else None
@@ -398,43 +409,50 @@ class CodeTally:
 
     def add(self, data: NDArray[Any]) -> None:
         """Add the codes of one frame, shape (cells,)."""
-        work = self._work
+        for count in (self._valid, *self._above):
+            count.begin()
+        self._frames += 1
+        for start in range(0, self._cells, _BLOCK):
+            cells = slice(start, min(start + _BLOCK, self._cells))
+            self._add(data[cells], cells)
+
+    def _add(self, data: NDArray[Any], cells: slice) -> None:
+        """Add some cells of a frame, which stay in the processor's cache."""
+        work, there, true = (room[: data.size] for room in (self._work, self._there, self._true))
+        kind = work.dtype.type
         if self._ordered:
-            self._raise_ordered(data)
+            np.not_equal(data, kind(self._packing.marks[0]), out=there)
+            np.add(data, kind(self._raise), out=work)
+            # no echo and missing become the lowest; np.maximum takes three times as long
+            np.clip(work, kind(self._lowest), kind(self._last), out=work)
         else:
-            self._raise_masked(data)
-        self._valid.add(np.not_equal(work, work.dtype.type(0), out=self._true))
+            self._raise_masked(data, work, true)
+            np.not_equal(work, kind(0), out=there)
+        self._valid.add(there, cells)
         if self._wanted.sums:
-            self._sums.add(work)
+            self._sums.add(work, cells)
         if self._wanted.largest:
-            np.maximum(self._largest, work, out=self._largest)
+            largest = self._largest[cells]
+            np.maximum(largest, work, out=largest)
         for one, floor in zip(self._above, self._floors, strict=True):
-            one.add(np.greater_equal(work, floor, out=self._true))
+            one.add(there if floor == self._lowest else np.greater_equal(work, floor, out=true), cells)
         if self._squares is not None:
-            self._squares.add(np.subtract(work, work.dtype.type(self._raise) * (work > 0), dtype=work.dtype))
+            self._squares.add(np.multiply(work - kind(self._raise), there, dtype=work.dtype), cells)
         if self._wanted.smallest:
-            np.subtract(work, work.dtype.type(self._raise), out=work)  # missing cells become larger than all
-            np.minimum(self._smallest, work, out=self._smallest)
+            np.subtract(work, kind(self._raise), out=work)  # missing cells become larger than all
+            if self._empty:
+                np.copyto(work, kind(self._last), where=np.logical_not(there, out=there))
+            smallest = self._smallest[cells]
+            np.minimum(smallest, work, out=smallest)
 
-    def _raise_ordered(self, data: NDArray[Any]) -> None:
-        """Raise codes that follow each other as missing, no echo, zero: some passes without a mask."""
-        packing, work = self._packing, self._work
-        one = work.dtype.type(1)
-        if packing.undetect is None or packing.count(0.0) == packing.undetect:
-            np.add(data, work.dtype.type(self._raise), out=work)
-            return
-        np.add(data, work.dtype.type(self._raise - 1), out=work)
-        np.maximum(work, one, out=work)  # no echo becomes zero
-        np.add(work, one, out=work)  # the largest, which is missing, becomes 0
-
-    def _raise_masked(self, data: NDArray[Any]) -> None:
-        packing, work = self._packing, self._work
+    def _raise_masked(self, data: NDArray[Any], work: NDArray[Any], true: NDArray[np.bool_]) -> None:
+        packing = self._packing
         np.add(data, data.dtype.type(1), out=work)  # the largest code becomes 0
         for mark in packing.marks:
             if mark != self._last:
-                np.copyto(work, work.dtype.type(0), where=np.equal(data, mark, out=self._true))
+                np.copyto(work, work.dtype.type(0), where=np.equal(data, mark, out=true))
         if packing.undetect is not None:
-            dry = np.equal(data, packing.undetect, out=self._true)
+            dry = np.equal(data, packing.undetect, out=true)
             np.copyto(work, work.dtype.type(packing.count(0.0) + 1), where=dry)
 
     def totals(self) -> Totals:
@@ -443,11 +461,16 @@ class CodeTally:
         missing = valid == 0
         largest, smallest = self._largest, self._smallest
         np.subtract(largest, largest.dtype.type(self._raise), out=largest)
+        sums = self._sums.end()
+        if self._wanted.sums:
+            np.subtract(sums, self._frames * self._empty, out=sums)
+            if self._raise != self._empty:
+                np.subtract(sums, (self._raise - self._empty) * valid, out=sums)
         return Totals(
             scale=self._packing.scale,
             offset=self._packing.offset,
             valid=valid,
-            sums=self._sums.end() - self._raise * valid if self._wanted.sums else self._sums.end(),
+            sums=sums,
             squares=() if self._squares is None else self._squares.end(),
             largest=self._values(largest, missing, -np.inf),
             smallest=self._values(smallest, missing, np.inf),

@@ -14,7 +14,7 @@ import json
 import re
 import zlib
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -522,7 +522,9 @@ def _problem_of(error: str, text: str, archive: Path) -> Problem:
 
 
 def _kind_text(kind: FrameKind) -> str:
-    return json.dumps(asdict(kind), default=lambda time: int(time.astype(np.int64)))
+    header = {field.name: getattr(kind.header, field.name) for field in dataclass_fields(Header)}
+    fields = {"header": header, "itemsize": kind.itemsize, "form": kind.form}
+    return json.dumps(fields, default=lambda time: int(time.astype(np.int64)))
 
 
 @lru_cache(maxsize=1024)

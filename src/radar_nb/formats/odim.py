@@ -45,9 +45,12 @@ QUANTITIES = {"ACRR": "mm", "RATE": "mm/h", "DBZH": "dBZ", "VIL": "kg m-2", "CLA
 _WIDE, _CODES = 4, 1 << 32  # bytes of the widest codes, and how many there are
 _ROUNDING = 1e-6  # of a step
 _MINUTE = timedelta(minutes=1)
+_DIGITS = len("yyyymmddHHMMSS")
 _STEP = 5  # minutes: nominal times and lead times of DWD's composites are multiples of it
 _DATA = "dataset1/data1/data"
 _LARGEST = 1e9  # in mm, mm/h or dBZ: no code represents more
+_PIECE, _PIECES = 1 << 20, 16
+"""Bytes of a field that are inflated at once, and the most pieces of a field: each copies what is still packed."""
 _LEVEL = 4  # of compression, as in DWD's files
 DEFLATE, SHUFFLE, _FLETCHER32 = 1, 2, 3
 """Numbers of HDF5's filters (HDF5 File Format Specification, IV.A.2.l)."""
@@ -131,14 +134,12 @@ def read_composite(data: Buffer, *, name: str = "the file", out: NDArray[Any] | 
         meaning, stored = known
         packed = memoryview(data)[stored.start : stored.start + stored.size]
         with _translated(name):
-            codes = _inflated(packed, _room(out, meaning))
+            codes = _inflated(packed, _room(out, meaning), _steps_from_zero(meaning.packing))
     else:
         with open_hdf5(data, name) as file:
             meaning = _meaning(file, len(data))
-            codes = _codes(file, _room(out, meaning))
+            codes = _codes(file, _room(out, meaning), _steps_from_zero(meaning.packing))
             _learn(file, data, meaning)
-    if steps := _steps_from_zero(meaning.packing):
-        codes += codes.dtype.type(steps % _CODES)  # modulo 2^32, as unsigned integers add
     meaning = _from_zero(meaning)
     return Composite(header=meaning.header, quantity=meaning.quantity, packing=meaning.packing, codes=codes)
 
@@ -449,12 +450,10 @@ class UntrustedFile:
 
 
 def _moment(text: str) -> datetime:
-    """Return the time of 14 digits, UTC: ten times as fast as strptime."""
-    if not re.fullmatch(r"\d{14}", text, re.ASCII):
+    """Return the time of 14 digits, UTC: many times as fast as strptime."""
+    if not (len(text) == _DIGITS and text.isascii() and text.isdecimal()):
         raise ValueError(f"{text!r} is not a date and a time of 14 digits")
-    parts = (text[:4], *(text[at : at + 2] for at in range(4, 14, 2)))
-    year, month, day, hour, minute, second = map(int, parts)
-    return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - UTC
+    return datetime.fromisoformat(f"{text[:8]}T{text[8:]}")  # UTC
 
 
 @contextmanager
@@ -684,11 +683,11 @@ def _exponent(scale: float) -> int:
     return exponent if scale == float(f"1e{exponent}") else 0
 
 
-def _codes(file: UntrustedFile, out: NDArray[Any]) -> NDArray[Any]:
+def _codes(file: UntrustedFile, out: NDArray[Any], steps: int) -> NDArray[Any]:
     data = file.field()
     if _is_one_chunk(data):
-        return _inflated(data.id.read_direct_chunk((0, 0))[1], out)
-    np.copyto(out, file.values(data)[::-1])
+        return _inflated(data.id.read_direct_chunk((0, 0))[1], out, steps)
+    _place(file.values(data), out, steps)
     return out
 
 
@@ -706,11 +705,25 @@ def _room(out: NDArray[Any] | None, meaning: Meaning) -> NDArray[Any]:
     return out if out is not None and (out.shape, out.dtype) == (shape, dtype) else np.empty(shape, dtype)
 
 
-def _inflated(packed: Buffer, out: NDArray[Any]) -> NDArray[Any]:
-    """Inflate a chunk; HDF5's own zlib would take seven times as long."""
-    plain = zlib_ng.decompressobj().decompress(packed, out.nbytes + 1)
-    np.copyto(out, np.frombuffer(plain, out.dtype).reshape(out.shape)[::-1])
+def _inflated(packed: Buffer, out: NDArray[Any], steps: int) -> NDArray[Any]:
+    """Inflate a chunk in pieces that stay in the cache; HDF5's own zlib would take seven times as long."""
+    inflater, rows = zlib_ng.decompressobj(), len(out)
+    most = max(1, _PIECE // out[0].nbytes, rows // _PIECES)
+    for top in range(0, rows, most):
+        piece = out[max(0, rows - top - most) : rows - top]
+        plain = inflater.decompress(packed, piece.nbytes)
+        packed = inflater.unconsumed_tail
+        _place(np.frombuffer(plain, out.dtype).reshape(piece.shape), piece, steps)
+    if inflater.decompress(packed, 1):
+        raise ValueError("the field is longer than its shape")
     return out
+
+
+def _place(north_first: NDArray[Any], out: NDArray[Any], steps: int) -> None:
+    """Copy rows in reverse order, and move their codes."""
+    np.copyto(out, north_first[::-1])
+    if steps:
+        np.add(out, out.dtype.type(steps % _CODES), out=out)  # modulo 2^32, as unsigned integers add
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
