@@ -3,8 +3,8 @@
 The fields are synthetic and repeated, in DWD's structure. Each way runs in a fresh process, which prints its wall
 time, its processor time and its peak memory. "open" is `open_dataset` and xarray's sum, "reduce" is `reduce`; both
 include the index of the files. The sum of a run of RV is that of its 24 forecasts without the analysis, in every
-way. The plain ways are h5py with gain and offset, xarray with h5netcdf on the unpacked file, and numpy.loadtxt. Each
-ratio is that of the medians of some rounds, in which the ways follow each other.
+way. The plain ways are h5py with gain and offset, xarray with h5netcdf on the unpacked file, and numpy.loadtxt.
+Each ratio is that of the medians of some rounds, in which the ways follow each other.
 """
 
 from __future__ import annotations

@@ -361,8 +361,8 @@ def _joined(total: NDArray[Any] | None, group: NDArray[Any], kind: type[Any]) ->
 class CodeTally:
     """A tally of codes without flags, of which some mark missing cells, as in HDF5.
 
-    Codes are raised, by one in most files, so that missing cells become 0, or the same as dry ones where codes follow
-    each other: sums and largest values need no mask then.
+    Codes are raised, by one in most files, so that missing cells become 0, or the same as dry ones where codes
+    follow each other: sums and largest values need no mask then.
 
     Parameters
     ----------
