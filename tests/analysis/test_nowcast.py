@@ -154,12 +154,12 @@ def test_drizzle_begins_at_one_count_of_the_binary(amount: float, status: str) -
 @pytest.mark.parametrize(
     ("day", "shown"),
     [
-        ("2026-03-29T00:55", ["01:55 CET", "until 04:55"]),
-        ("2026-10-25T00:55", ["02:55 CEST", "until 03:55"]),
+        ("2026-03-29T00:55", ["01:55 CET", "until 04:55 CEST"]),
+        ("2026-10-25T00:55", ["02:55 CEST", "until 03:55 CET"]),
     ],
 )
 def test_days_of_clock_change_are_shown_in_local_time(day: str, shown: list[str]) -> None:
-    """When clocks change the span is still two hours, and the text names the time zone."""
+    """When clocks change the span is still two hours, and the text names both time zones."""
     nominal = datetime.fromisoformat(f"{day}+00:00")
     steps = Steps(
         ends=[nominal + at * FIVE for at in range(25)],

@@ -28,7 +28,7 @@ from radar_nb.runtime.clock import Clock
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_duration
-from radar_nb.runtime.zones import find_zone
+from radar_nb.runtime.zones import find_zone, time_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,7 +119,7 @@ class Outlook:
         zone = find_zone(timezone)
 
         def clock(moment: datetime) -> str:
-            return f"{moment.astimezone(zone):%H:%M}"
+            return time_of_day(moment, zone, self.nominal)
 
         made = (
             f"forecast of {self.nominal.astimezone(zone):%H:%M %Z}, {_age(self.age)} old{' (stale)' * self.stale}"
@@ -222,10 +222,10 @@ class Nowcast:
 
     def table(self) -> Table:
         """Return the answers as texts, in local time."""
-        zone = find_zone(self.timezone)
+        zone, first = find_zone(self.timezone), self.answers[0]
 
         def clock(moment: datetime | None) -> str:
-            return "" if moment is None else f"{moment.astimezone(zone):%H:%M}"
+            return "" if moment is None else time_of_day(moment, zone, first.nominal)
 
         def amount(value: float | None) -> str:
             return "unknown" if value is None else f"{value:.1f}"
@@ -246,7 +246,6 @@ class Nowcast:
             )
             for one in self.answers
         )
-        first = self.answers[0]
         made = first.nominal.astimezone(zone)
         return Table(
             title=f"Rain from now to {first.until.astimezone(zone):%H:%M %Z}",

@@ -63,3 +63,18 @@ def parse_time(text: str, zone: ZoneInfo) -> datetime:
     except ValueError as error:
         raise SettingsError(f"{text!r} is not a time: write it as 2020-06-13 or 2020-06-13T17:25") from error
     return (on_clock(moment, zone) if moment.tzinfo is None else moment).astimezone(UTC)
+
+
+def time_of_day(moment: datetime, zone: ZoneInfo, beside: datetime) -> str:
+    """Return a moment's time of day in a zone, with the zone's name if the clock has changed since another moment.
+
+    Examples
+    --------
+    >>> nominal = datetime(2026, 10, 25, 0, 55, tzinfo=UTC)
+    >>> moments = [nominal, datetime(2026, 10, 25, 1, 10, tzinfo=UTC)]
+    >>> [time_of_day(moment, find_zone("Europe/Berlin"), nominal) for moment in moments]
+    ['02:55', '02:10 CET']
+    """
+    local = moment.astimezone(zone)
+    changed = local.utcoffset() != beside.astimezone(zone).utcoffset()
+    return f"{local:%H:%M %Z}" if changed else f"{local:%H:%M}"

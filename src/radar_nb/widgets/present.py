@@ -16,14 +16,15 @@ from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.present import files_until_now
 from radar_nb.runtime.clock import duration_of
 from radar_nb.runtime.language import load_texts
-from radar_nb.runtime.zones import find_zone
+from radar_nb.runtime.zones import find_zone, time_of_day
 from radar_nb.widgets.explorer.widget import Explorer
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
-    from datetime import datetime, tzinfo
+    from datetime import datetime
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
     from radar_nb.analysis.nowcast import Nowcast, Outlook
     from radar_nb.fetch.present import Newest
@@ -68,11 +69,11 @@ def first_view(answers: Nowcast | None, boundary: int) -> dict[str, Any]:
     return {"index": boundary, "unit": 0, "chosen": None, "palette": "radar_nb", "places": cells}
 
 
-def answer_text(one: Outlook, say: Texts, zone: tzinfo) -> str:
+def answer_text(one: Outlook, say: Texts, zone: ZoneInfo) -> str:
     """Return the answer for a place, in local time."""
 
     def clock(moment: datetime | None) -> str:
-        return "" if moment is None else f"{moment.astimezone(zone):%H:%M}"
+        return "" if moment is None else time_of_day(moment, zone, one.nominal)
 
     key: str = one.status
     if key == "rain":
@@ -154,7 +155,7 @@ def write_now_page(
 
 
 def _answers(
-    found: Nowcast | None, nominal: datetime, fresh: timedelta, say: Texts, zone: tzinfo
+    found: Nowcast | None, nominal: datetime, fresh: timedelta, say: Texts, zone: ZoneInfo
 ) -> list[dict[str, Any]]:
     """Return the answers from each time at which they change: texts, until when, and whether they are known."""
     if found is None:
