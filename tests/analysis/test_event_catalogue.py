@@ -261,6 +261,28 @@ def test_kostras_table_of_one_place_is_enough(tmp_path: Path) -> None:
     assert "2020-06-13 04:50:00" in (tmp_path / "events.csv").read_text()
 
 
+def test_each_cell_has_its_own_table_of_kostra() -> None:
+    """T5 and Eta follow the depths of the cell; cells without depths, as those abroad, belong to no event."""
+    periods = [1, 2, 5, 10, 20, 30, 50, 100]
+    depths = np.array([13.5, 16.4, 20.7, 24.2, 27.8, 30.2, 33.3, 37.7])[None, :, None, None]  # as above
+    ds = uniform(3, 26.0)
+    higher = np.where(np.arange(5) == 3, 1.5, 1.0) * np.ones((5, 5))  # one column has larger depths
+    level = (("duration", "return_period", "y", "x"), depths * np.where(np.arange(5) == 1, np.nan, higher))
+    table = xr.Dataset(
+        {"level": level},
+        {"duration": [np.timedelta64(1, "h").astype("m8[ns]")], "return_period": periods, "y": ds.y, "x": ds.x},
+        {"counted": "partial"},
+    )
+
+    (event,) = catalogue(ds, "T5", [1], levels=table, min_cells=1).itertuples()
+
+    assert event.Area == 3
+    alone = catalogue(ds, 20.0, [1], levels=table.isel(y=0, x=0, drop=True), min_cells=1)
+    assert event.Eta == pytest.approx(float(alone.Eta[0]) * 3**-0.5)
+    with pytest.raises(SettingsError, match="lie on other cells than the data"):
+        catalogue(ds, "T5", [1], levels=table.isel(x=slice(1, None)))
+
+
 def test_missing_frames_are_reported() -> None:
     """A window without one of its two frames has half of its intervals; a missing value is not dry."""
     ds = uniform(3, 60.0)

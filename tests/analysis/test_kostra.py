@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyproj
 import pytest
+import xarray as xr
 
 from radar_nb.analysis.design_storms import design_storm, storm_against_design
 from radar_nb.analysis.kostra import kostra
+from radar_nb.dwd.grids import GRIDS, PROJ
 from radar_nb.dwd.kostra import DURATIONS, FOLDER, cells_of, table_name
 from radar_nb.errors import DownloadError, NotOnServer, SettingsError
 from radar_nb.mirror import Mirror, make_kostra
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import xarray as xr
 
 PLACES = {"Sylt": (8.537, 55.069), "Leipzig": (12.37, 51.34), "the same cell": (12.371, 51.341)}
 
@@ -105,3 +106,27 @@ def test_synthetic_tables_are_kept(root: Path) -> None:
 
     assert len(before) == len(DURATIONS)
     assert {path: path.stat().st_mtime_ns for path in make_kostra(root)} == before
+
+
+def test_cells_of_fields_have_the_depths_of_their_places(root: Path, tmp_path: Path) -> None:
+    """Each cell has the values at its centre, whatever the order of rows; abroad they are missing."""
+    grid = GRIDS["de1100"]
+    crs = ((), np.int32(0), pyproj.CRS(PROJ[grid.earth]).to_cf())
+    fields = xr.Dataset(coords={"y": grid.y[503:499:-1], "x": grid.x[815:835], "crs": crs})
+    lon, lat = (one[503:499:-1, 815:835].ravel() for one in grid.lonlat())
+    with Mirror(root) as mirror:
+        options = {"folder": tmp_path, "base_url": mirror.url, "progress": False}
+        found = kostra(fields, **options)
+        inside = (found.cell >= 0).to_numpy().ravel()
+        points = kostra(list(zip(lon[inside], lat[inside], strict=True)), **options)
+        with pytest.raises(SettingsError, match="no values in these cells: it covers Germany; choose cells in it"):
+            kostra(fields.isel(x=slice(-2, None)), **options)
+
+    assert 0 < inside.sum() < inside.size
+    values = found.level.stack(point=("y", "x")).transpose("point", ...).to_numpy()
+    np.testing.assert_array_equal(values[inside], points.level.to_numpy().astype("f4"))
+    assert np.isnan(values[~inside]).all()
+    np.testing.assert_array_equal(found.cell.to_numpy().ravel()[inside], points.cell)
+    assert (found.attrs, found.level.attrs) == (points.attrs, points.level.attrs)
+    with pytest.raises(SettingsError, match="the fields lack the coordinates y, x and crs: pass what"):
+        kostra(fields.drop_vars("crs"), **options)

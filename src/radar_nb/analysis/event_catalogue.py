@@ -94,8 +94,9 @@ def heavy_rain_catalogue(
           `levels.level.sel(return_period=5)`.
     levels : xarray.Dataset
         Return periods of amounts for Eta and the heavy rain index: as returned by `return_levels` for these
-        durations, on the same cells or for one place that stands for all; or by `kostra` for one place. Tables of
-        KOSTRA are interpolated with the distribution by which they were made (shape -0.1).
+        durations, on the same cells or for one place that stands for all; or by `kostra` for one place or for the
+        cells of the data. Tables of KOSTRA are interpolated with the distribution by which they were made (shape
+        -0.1). Cells without levels, such as those outside Germany, belong to no event.
     durations : sequence of str or timedelta, optional
         Multiples of the interval. By default DWD's: 1, 2, 3, 4, 6, 9, 12, 18, 24, 48 and 72 h.
     min_cells : int
@@ -291,7 +292,7 @@ def _periods_of(levels: Any, minutes: int, fields: xr.DataArray) -> _Periods:
     if levels is None:
         raise SettingsError(
             "levels=None, but Eta and the heavy rain index need return periods: pass levels=return_levels(...) of "
-            "the same cells, or levels=kostra(place)"
+            "the same cells, or levels=kostra(data) or kostra(place)"
         )
     if not isinstance(levels, xr.Dataset):
         raise SettingsError(
@@ -302,7 +303,7 @@ def _periods_of(levels: Any, minutes: int, fields: xr.DataArray) -> _Periods:
             raise SettingsError(f"levels has {levels.sizes[dim]} {dim}s: choose one, as in levels.isel({dim}=0)")
         levels = levels.squeeze(dim, drop=True) if dim in levels.dims else levels
     if "shape" not in levels and "level" in levels and levels.attrs.get("counted") == "partial":
-        return _of_table(levels, minutes)
+        return _of_table(levels, minutes, fields)
     parts = fitted_distribution(levels, np.timedelta64(minutes, "m"), None)
     counted = levels.attrs.get("counted", "annual")
     return _Periods(
@@ -313,18 +314,27 @@ def _periods_of(levels: Any, minutes: int, fields: xr.DataArray) -> _Periods:
     )
 
 
-def _of_table(levels: xr.Dataset, minutes: int) -> _Periods:
-    """Return the distribution with KOSTRA's shape that is nearest to the depths of a table."""
+def _of_table(levels: xr.Dataset, minutes: int, fields: xr.DataArray) -> _Periods:
+    """Return the distribution with KOSTRA's shape that is nearest to a table's depths, of a place or in cells."""
     there = levels["duration"].to_numpy().astype("m8[m]").astype(int)
     if minutes not in there:
         raise SettingsError(
             f"levels have no duration of {minutes} min: choose durations of {', '.join(map(str, there))} min"
         )
-    depths = levels["level"].isel(duration=int(np.flatnonzero(there == minutes)[0])).to_numpy()
+    depths = (
+        levels["level"].isel(duration=int(np.flatnonzero(there == minutes)[0])).transpose("return_period", ...)
+    )
     y = 1 / levels["return_period"].to_numpy()  # of a partial series
     terms = np.stack([np.ones_like(y), (1 - y**KOSTRA_SHAPE) / KOSTRA_SHAPE], axis=1)
-    (location, scale), *_ = np.linalg.lstsq(terms, depths, rcond=None)
-    return _Periods(k=KOSTRA_SHAPE, location=float(location), scale=float(scale), factor=1.0, counted="partial")
+    location, scale = np.tensordot(np.linalg.pinv(terms), depths.to_numpy().astype(float), axes=1)
+    like = depths.isel(return_period=0, drop=True)
+    return _Periods(
+        k=KOSTRA_SHAPE,
+        location=_cells_of(like.copy(data=location), fields),
+        scale=_cells_of(like.copy(data=scale), fields),
+        factor=1.0,
+        counted="partial",
+    )
 
 
 def _cells_of(values: Any, fields: xr.DataArray) -> Any:

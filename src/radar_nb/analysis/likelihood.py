@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _STEPS = 100
 """Maximum number of steps; a cell that needs more has no fit. Most need fewer than ten."""
-_ACCURATE = 1e-9
+_ACCURATE = 1e-6
 """The likelihood's expected gain, from which on a step is the last."""
 _VALUES = 1 << 14
 """Values that are added up at once: what they need fits into a processor's cache."""
