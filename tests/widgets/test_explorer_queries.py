@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import shapely
+import xarray as xr
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.small_rain import rain, showers
@@ -15,6 +16,9 @@ from support.unpacking import unpacked
 from radar_nb.widgets.explorer.frames import FrameSequence
 from radar_nb.widgets.explorer.packed_fields import NO_VALUE, KeptFields, pack
 from radar_nb.widgets.explorer.queries import inside, next_rain, place_series, span_total
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 COUNT, ROWS, COLS = 20, 5, 4
 VALUES = showers(COUNT, ROWS, COLS, seed=3, missing=0.2)
@@ -72,15 +76,20 @@ class TestSeries:
         assert pieces == [{"type": "series", "id": "a", "done": True, "cells": 0}]
 
 
+def values_of(message: Any) -> NDArray[np.float64]:
+    """Return the field of a total, NaN where missing."""
+    answer, (packed,) = message
+    found = unpacked(packed).reshape(ROWS, COLS)
+    return np.where(found == NO_VALUE, np.nan, found * answer["scale"] + answer["offset"])
+
+
 @pytest.mark.parametrize("how", ["sum", "max"])
 def test_totals_are_the_datasets(frames: FrameSequence, how: str) -> None:
     """A total is missing in cells without any value; `least_share` is the smallest share of fields with one."""
     *progress, last = span_total(frames, how, (5, 16), {})
 
     assert last
-    answer, (packed,) = last
-    found = unpacked(packed).reshape(ROWS, COLS)
-    values = np.where(found == NO_VALUE, np.nan, found * answer["scale"] + answer["offset"])
+    answer, values = last[0], values_of(last)
     part = FIELDS[5:16]
     expected = part.sum("time", min_count=1) if how == "sum" else part.max("time")
     counts = part.count("time")
@@ -90,30 +99,50 @@ def test_totals_are_the_datasets(frames: FrameSequence, how: str) -> None:
     assert progress[-1] == ({"type": "progress", "id": "total", "done": 11, "count": 11}, [])
 
 
-def test_a_total_of_fields_that_are_kept_reads_nothing(frames: FrameSequence) -> None:
-    """After the sum of a span its maximum, and any total within it, come from the packed fields that are kept."""
-    list(span_total(frames, "sum", (0, COUNT), {}))
+@pytest.mark.parametrize("how", ["sum", "max"])
+def test_a_total_of_fields_that_are_kept_reads_nothing(frames: FrameSequence, how: str) -> None:
+    """Fields that the browser has had are kept packed, and a total of them is computed from these."""
+    frames.packed(0, COUNT)
     frames.data = frames.data * np.nan  # what would be read
 
-    *_, last = span_total(frames, "max", (3, 9), {})
+    *_, last = span_total(frames, how, (3, 9), {})
 
     assert last
-    answer, (packed,) = last
-    found = unpacked(packed).reshape(ROWS, COLS)
-    values = np.where(found == NO_VALUE, np.nan, found * answer["scale"] + answer["offset"])
-    assert np.allclose(values, FIELDS[3:9].max("time"), atol=1e-6, equal_nan=True)
+    expected = FIELDS[3:9].sum("time", min_count=1) if how == "sum" else FIELDS[3:9].max("time")
+    assert np.allclose(values_of(last), expected, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("form", ["steps", "own scales", "dask"])
+def test_sums_of_any_data_are_numpys(form: str) -> None:
+    """Codes that add up beyond 16 bits, a scale for each field, and chunks: sums and maxima are NumPy's."""
+    rng = np.random.default_rng(7)
+    codes = rng.integers(0, 65_535, (130, 5, 4))
+    values = np.where(rng.random(codes.shape) < 0.2, np.nan, codes * 0.001).astype(np.float32)
+    values[:, 2, 1] = np.nan
+    coords = {"time": np.datetime64("2020-06-13", "ns") + np.arange(130) * np.timedelta64(5, "m")}
+    data = xr.DataArray(values, coords | {"y": np.arange(5.0), "x": np.arange(4.0)}, ("time", "y", "x"))
+    if form != "own scales":
+        data.encoding = {"dtype": "u2", "scale_factor": 0.001}
+    frames = FrameSequence(data.chunk(time=17) if form == "dask" else data)
+    assert (frames.steps is None) == (form == "own scales")
+    kept: Any = {}
+
+    sums, highest = (values_of([*span_total(frames, how, (0, 130), kept)][-1]) for how in ("sum", "max"))
+
+    assert np.allclose(sums, data.sum("time", min_count=1, dtype=float), atol=0.06, equal_nan=True)
+    assert np.allclose(highest, data.max("time"), atol=2e-3, equal_nan=True)
 
 
 def test_the_latest_totals_are_kept(frames: FrameSequence) -> None:
-    """A total that was asked for before is answered at once; the oldest is forgotten."""
+    """A total that was asked for, or the other one of its span, is answered at once; the oldest is forgotten."""
     kept: Any = {}
     for stop in range(2, 8):
         list(span_total(frames, "sum", (0, stop), kept))
 
-    again = [message["type"] for message, _ in filter(None, span_total(frames, "sum", (0, 7), kept))]
+    again = [message["type"] for message, _ in filter(None, span_total(frames, "max", (0, 7), kept))]
 
     assert again == ["total"]
-    assert list(kept) == [("sum", 0, stop) for stop in range(4, 8)]
+    assert list(kept) == [(0, stop) for stop in range(4, 8)]
 
 
 def test_kept_fields_stay_within_their_budget() -> None:

@@ -118,7 +118,8 @@ def _displayed(widget: Any) -> Any:
     """Display a widget in a notebook; return what can replace it."""
     from IPython.display import display  # noqa: PLC0415 - there is a notebook
 
-    return display(widget, display_id=True)
+    show: Any = display  # it has no types
+    return show(widget, display_id=True)
 
 
 def _tqdm_bar(progress: Progress) -> Any:

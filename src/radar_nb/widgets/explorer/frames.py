@@ -18,10 +18,15 @@ from radar_nb.runtime.wording import decimal
 from radar_nb.widgets.explorer.packed_fields import NO_VALUE, KeptFields, PackedField, pack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 _FEWEST, _MOST, _CELLS = 4, 64, 4_000_000
 """Fewest and most fields read at once, and how many cells these may have: 8 MB of codes."""
+
+_BLOCK = 1 << 17
+"""Cells that become codes at a time."""
 
 _SPREAD = 256
 """Divides the cells read at once from chunks, most of which are discarded: 15,625 steps of one cell."""
@@ -90,14 +95,26 @@ def encode(values: NDArray[Any]) -> CodedField:
         if high - min(low, 0.0) < scale * NO_VALUE and np.allclose(
             counts := seen / scale, np.rint(counts), atol=1e-3
         ):
-            return _coded(values, valid, scale, float(np.floor(min(low, 0.0))))
-    return _coded(values, valid, (high - low) / (NO_VALUE - 1) or 1.0, low)
+            return _coded(values, scale, float(np.floor(min(low, 0.0))))
+    return _coded(values, (high - low) / (NO_VALUE - 1) or 1.0, low)
 
 
-def _coded(values: NDArray[Any], valid: NDArray[np.bool_], scale: float, offset: float) -> CodedField:
-    counts = np.rint((np.where(valid, values, offset) - offset) / scale)
-    codes = np.where(valid, np.clip(counts, 0, NO_VALUE - 1), NO_VALUE).astype(np.uint16)
-    return CodedField(codes=codes, scale=scale, offset=offset)
+def _coded(values: NDArray[Any], scale: float, offset: float) -> CodedField:
+    """Return floats as codes, block by block: new memory for steps between would take most of the time."""
+    flat = np.ascontiguousarray(values).reshape(-1)
+    codes, one = np.empty(flat.size, np.uint16), flat.dtype.type
+    counts, missing = np.empty(min(_BLOCK, flat.size), flat.dtype), np.empty(min(_BLOCK, flat.size), np.bool_)
+    for start in range(0, flat.size, _BLOCK):
+        some = flat[start : start + _BLOCK]
+        count, gap = counts[: some.size], missing[: some.size]
+        np.subtract(some, one(offset), out=count)
+        np.multiply(count, one(1 / scale), out=count)
+        np.rint(count, out=count)
+        np.clip(count, 0, NO_VALUE - 1, out=count)
+        np.logical_not(np.isfinite(some, out=gap), out=gap)
+        np.copyto(count, NO_VALUE, where=gap)
+        np.copyto(codes[start : start + _BLOCK], count, casting="unsafe")
+    return CodedField(codes=codes.reshape(values.shape), scale=scale, offset=offset)
 
 
 class FrameSequence:
@@ -184,6 +201,13 @@ class FrameSequence:
         return not overlap_step(self.times.astype("datetime64[m]").astype(np.int64), self.minutes)
 
     @property
+    def steps(self) -> tuple[float, float] | None:
+        """Scale and offset of all fields; None where each has its own."""
+        if self.class_names:
+            return 1.0, 0.0
+        return self._steps[:2] if self._steps else None
+
+    @property
     def resolution(self) -> float:
         """The step of values; 0.01 where each field has its own."""
         return self._steps[0] if self._steps else 1.0 if self.class_names else 0.01
@@ -208,6 +232,20 @@ class FrameSequence:
         """Read the fields from `first` to before `stop`; all of them are in memory at once."""
         part = self.data.isel({self.along: slice(first, stop)}) if self.along else self.data.expand_dims("one")
         return [self._field(field) for field in part.values]
+
+    def coded(self, first: int, stop: int) -> Iterator[CodedField]:
+        """Yield the fields from `first` to before `stop`, and keep none; kept ones need no reading."""
+        index = first
+        while index < stop:
+            if field := self._kept.get(index):
+                yield CodedField(codes=field.codes(self.shape), scale=field.scale, offset=field.offset)
+                index += 1
+                continue
+            end = index + 1
+            while end < min(stop, index + self.batch) and end not in self._kept:
+                end += 1
+            yield from self.fields(index, end)
+            index = end
 
     def packed(self, first: int, stop: int) -> list[PackedField]:
         """Return the fields from `first` to before `stop`, packed; those that are kept need no reading."""
@@ -242,7 +280,7 @@ class FrameSequence:
             return encode(field)
         scale, offset, fill = self._steps
         if fill is None:
-            return _coded(field, np.isfinite(field), scale, offset)
+            return _coded(field, scale, offset)
         codes = field.astype(np.uint16, copy=False)
         if fill != NO_VALUE:
             codes = np.where(field == fill, np.uint16(NO_VALUE), codes)

@@ -68,6 +68,10 @@ class PackedField:
         wet = (codes >= max(first, 0)) & (codes != NO_VALUE)
         return int(lengths[wet].sum(dtype=np.int64)) / self.count
 
+    def codes(self, shape: tuple[int, int]) -> NDArray[np.uint16]:
+        """Return the codes of all cells."""
+        return np.repeat(*self.runs()).reshape(shape)
+
     def valid(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Return the cells that have a value."""
         codes, lengths = self.runs()
@@ -113,6 +117,9 @@ class KeptFields:
 
     def __len__(self) -> int:
         return len(self._fields)
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._fields
 
     def get(self, index: int) -> PackedField | None:
         """Return a field; None if it is not kept."""

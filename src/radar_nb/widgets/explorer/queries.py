@@ -23,12 +23,11 @@ from radar_nb.widgets.explorer.frames import encode
 from radar_nb.widgets.explorer.packed_fields import NO_VALUE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from numpy.typing import NDArray
 
     from radar_nb.widgets.explorer.frames import FrameSequence
-    from radar_nb.widgets.explorer.packed_fields import PackedField
 
     Message = tuple[dict[str, Any], list[bytes]]
     """Content for JSON, and buffers."""
@@ -37,8 +36,11 @@ if TYPE_CHECKING:
 WET_SHARE = 1e-3
 """A field is wet if this share of its cells with data is wet: single clutter cells do not count."""
 
-_THREADS, _AT_ONCE, _KEPT = 4, 24, 4
-"""Most threads that read the fields of a total, most fields that one adds at once, most totals that are kept."""
+_THREADS, _AT_ONCE, _KEPT = 4, 48, 4
+"""Most threads that read the fields of a total, most fields of a batch (below 256), most totals that are kept."""
+
+_BLOCK = 1 << 16
+"""Cells of a field that are added at a time."""
 
 
 def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple[int, int]) -> Steps:
@@ -74,117 +76,160 @@ def place_series(frames: FrameSequence, question: Mapping[str, Any], span: tuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SpanTotal:
-    """Sum or maximum of the fields of a span, of shape (rows, cols), and how many of them have a value.
+class SpanTotals:
+    """Sum and maximum of the fields of a span, of shape (rows, cols), and how many of them have a value.
 
     Attributes
     ----------
-    values : ndarray of float64
+    sums, highest : ndarray of float64
         In the units of the values; NaN where `counts` is 0.
     counts : ndarray of int64
     """
 
-    values: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    highest: NDArray[np.float64]
     counts: NDArray[np.int64]
 
 
-Totals = dict[tuple[str, int, int], SpanTotal]
-"""The latest totals, by how they were made, the first field and the one after the last."""
+Totals = dict[tuple[int, int], SpanTotals]
+"""The latest totals, by the first field and the one after the last."""
 
 
 def span_total(frames: FrameSequence, how: str, span: tuple[int, int], kept: Totals) -> Steps:
     """Yield the sum ("sum") or the maximum ("max") over a span as a field; cells without any value are missing.
 
-    `kept` holds the latest totals, so that looking at one again needs no work.
+    `kept` holds the latest totals, so that looking at one again, or at the other of both, needs no work.
     """
-    key = (how, *span)
-    if key not in kept:
-        total = yield from _total(frames, how, span)
+    if span not in kept:
+        totals = yield from _totals(frames, span)
         while len(kept) >= _KEPT:
             kept.pop(next(iter(kept)))
-        kept[key] = total
-    total = kept[key]
-    field = encode(total.values)
+        kept[span] = totals
+    values, counts = kept[span].sums if how == "sum" else kept[span].highest, kept[span].counts
+    field = encode(values)
     minutes = frames.minutes if how == "max" else None
-    seen = total.counts[total.counts > 0]
+    seen = counts[counts > 0]
     head = {
         "type": "total",
         "how": how,
         "span": [span[0], span[1] - 1],
         "scale": field.scale,
         "offset": field.offset,
-        "limits": list(class_limits(frames.units, minutes, total.values)),
+        "limits": list(class_limits(frames.units, minutes, values)),
         "least_share": float(seen.min() / (span[1] - span[0])) if seen.size else 0.0,
     }
     yield head, [field.packed().data]
 
 
-def _total(frames: FrameSequence, how: str, span: tuple[int, int]) -> Generator[Message | None, None, SpanTotal]:
-    """Read the fields of a span with one thread a core, and report progress."""
-    counts = np.zeros(frames.shape, np.int64)
-    found = np.zeros(frames.shape) if how == "sum" else np.full(frames.shape, -np.inf)
-    starts, done = iter(range(*span, _AT_ONCE)), span[0]
-    ends: deque[Future[tuple[NDArray[np.float64], NDArray[np.int64]]]] = deque()
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Batch:
+    """What some fields add to the totals: their number, sums, maxima, and how many have no value."""
+
+    size: int
+    sums: NDArray[Any]
+    highest: NDArray[Any]
+    missing: NDArray[np.uint8]
+
+
+def _totals(frames: FrameSequence, span: tuple[int, int]) -> Generator[Message | None, None, SpanTotals]:
+    """Read the fields of a span once, with one thread a core, and report progress."""
+    whole, count, done = frames.steps is not None, span[1] - span[0], 0
+    sums: NDArray[Any] = np.zeros(frames.shape, np.int64 if whole else np.float64)
+    highest: NDArray[Any] = np.zeros(frames.shape, np.uint16) if whole else np.full(frames.shape, -np.inf)
+    missing = np.zeros(frames.shape, np.int64)
+    threads = min(_THREADS, os.cpu_count() or 1)
+    starts, ends = iter(_in_stretches(span, threads)), deque[Future[_Batch]]()
+    with ThreadPoolExecutor(threads) as pool:
         try:
             while True:
-                for first in islice(starts, _THREADS - len(ends)):
-                    ends.append(pool.submit(_total_of_batch, frames, how, first, min(first + _AT_ONCE, span[1])))
+                for first in islice(starts, threads + 1 - len(ends)):
+                    add = _add_codes if whole else _add_values
+                    ends.append(pool.submit(add, frames, first, min(first + _AT_ONCE, span[1])))
                 if not ends:
                     break
-                values, seen = ends.popleft().result()
-                if how == "sum":
-                    found += values
-                else:
-                    np.maximum(found, values, out=found)
-                counts += seen
-                done = min(done + _AT_ONCE, span[1])
-                yield {"type": "progress", "id": "total", "done": done - span[0], "count": span[1] - span[0]}, []
+                batch = ends.popleft().result()
+                np.add(sums, batch.sums, out=sums)
+                np.maximum(highest, batch.highest, out=highest)
+                np.add(missing, batch.missing, out=missing)
+                done += batch.size
+                yield {"type": "progress", "id": "total", "done": done, "count": count}, []
         finally:
             pool.shutdown(cancel_futures=True)
-    return SpanTotal(values=np.where(counts > 0, found, np.nan), counts=counts)
+    seen = count - missing
+    if frames.steps is not None:
+        scale, offset = frames.steps
+        sums = (sums - seen) * scale + seen * offset
+        highest = (highest - 1.0) * scale + offset
+    none = seen == 0
+    sums[none] = highest[none] = np.nan
+    return SpanTotals(sums=sums, highest=highest, counts=seen)
 
 
-def _total_of_batch(
-    frames: FrameSequence, how: str, first: int, stop: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return sum or maximum of some fields, and how many have a value."""
-    fields, size = frames.packed(first, stop), frames.shape[0] * frames.shape[1]
-    missing = np.zeros(size, np.int64)  # as differences from cell to cell, like all that is summed
-    if how == "sum" and len({(field.scale, field.offset) for field in fields}) == 1:
-        changes = np.zeros(size, np.int64)  # whole numbers, scaled once
-        for codes, _, starts in _runs(fields):
-            counts = np.where(codes == NO_VALUE, 0, codes).astype(np.int64)
-            counts[1:] -= counts[:-1].copy()
-            changes[starts] += counts
-            _count(codes == NO_VALUE, starts, missing)
-        seen = stop - first - np.cumsum(missing)
-        values = np.cumsum(changes) * fields[0].scale + seen * fields[0].offset
-    else:
-        values = np.full(size, 0.0 if how == "sum" else -np.inf)
-        add = np.add if how == "sum" else np.maximum
-        for field, (codes, lengths, starts) in zip(fields, _runs(fields), strict=True):
-            of_runs = codes * field.scale + field.offset
-            of_runs[codes == NO_VALUE] = 0.0 if how == "sum" else -np.inf
-            add(values, np.repeat(of_runs, lengths), out=values)
-            _count(codes == NO_VALUE, starts, missing)
-        seen = stop - first - np.cumsum(missing)
-    return values.reshape(frames.shape), seen.reshape(frames.shape)
+def _in_stretches(span: tuple[int, int], threads: int) -> list[int]:
+    """Return the first fields of batches, in turn from as many stretches as there are threads.
+
+    Each thread then goes forward in a stretch of its own, and inflates nothing of an archive that another one
+    inflates too.
+
+    Examples
+    --------
+    >>> _in_stretches((0, 240), 2)
+    [0, 96, 48, 144, 192]
+    """
+    starts = range(*span, _AT_ONCE)
+    length = len(starts) // threads
+    stretches = [starts[k * length : (k + 1) * length] for k in range(threads)]
+    taken = [first for group in zip(*stretches, strict=True) for first in group]
+    return taken + list(starts[len(taken) :])
 
 
-def _runs(fields: list[PackedField]) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.int64]]]:
-    """Yield each field's runs: their codes, their lengths, and the cells where they start."""
-    for field in fields:
-        codes, lengths = field.runs()
-        yield codes, lengths, np.cumsum(lengths, dtype=np.int64) - lengths
+def _add_codes(frames: FrameSequence, first: int, stop: int) -> _Batch:
+    """Add up some fields of one scale.
+
+    A code counts one more, so that a missing cell has 0: sums hold one too many for each value, and maxima one.
+    Sums are added in 16 bits while they fit, and block by block, which stays in the processor's cache.
+    """
+    size = frames.shape[0] * frames.shape[1]
+    sums, group = np.zeros(size, np.uint32), np.zeros(size, np.uint16)
+    highest, missing = np.zeros(size, np.uint16), np.zeros(size, np.uint8)
+    blocks = [slice(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)]
+    parts = [(block, sums[block], group[block], highest[block], missing[block]) for block in blocks]
+    room, gaps, reached = np.empty(_BLOCK, np.uint16), np.empty(_BLOCK, np.bool_), [0] * len(blocks)
+    for field in frames.coded(first, stop):
+        codes = field.codes.reshape(-1)
+        for number, (block, of_all, of_group, top, lost) in enumerate(parts):
+            counts, gap = room[: top.size], gaps[: top.size]
+            np.add(codes[block], np.uint16(1), out=counts)
+            np.equal(counts, 0, out=gap)
+            np.add(lost, gap.view(np.uint8), out=lost)
+            np.maximum(top, counts, out=top)
+            largest = int(counts.max())
+            if reached[number] + largest > NO_VALUE:
+                np.add(of_all, of_group, out=of_all)
+                of_group.fill(0)
+                reached[number] = 0
+            np.add(of_group, counts, out=of_group)
+            reached[number] += largest
+    np.add(sums, group, out=sums)
+    shape = frames.shape
+    return _Batch(
+        size=stop - first,
+        sums=sums.reshape(shape),
+        highest=highest.reshape(shape),
+        missing=missing.reshape(shape),
+    )
 
 
-def _count(chosen: NDArray[np.bool_], starts: NDArray[np.int64], into: NDArray[np.int64]) -> None:
-    """Add one to the cells of the chosen runs; `into` holds differences from cell to cell."""
-    edges = chosen.astype(np.int64)
-    edges[1:] -= chosen[:-1]
-    turns = np.flatnonzero(edges)
-    into[starts[turns]] += edges[turns]
+def _add_values(frames: FrameSequence, first: int, stop: int) -> _Batch:
+    """Add up some fields each of which has its own scale."""
+    sums, highest = np.zeros(frames.shape), np.full(frames.shape, -np.inf)
+    missing = np.zeros(frames.shape, np.uint8)
+    for field in frames.coded(first, stop):
+        values, valid = field.codes * field.scale + field.offset, field.valid
+        np.add(sums, values, out=sums, where=valid)
+        np.maximum(highest, values, out=highest, where=valid)
+        np.add(missing, ~valid, out=missing)
+    return _Batch(size=stop - first, sums=sums, highest=highest, missing=missing)
 
 
 def next_rain(frames: FrameSequence, start: int, span: tuple[int, int], *, least: float) -> Steps:
