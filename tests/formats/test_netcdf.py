@@ -348,6 +348,23 @@ def test_a_renamed_file_is_identified_by_its_contents() -> None:
     assert (header.product, header.reanalysis) == ("RW", "2017.002")
 
 
+def test_a_title_that_does_not_contradict_the_name_is_accepted() -> None:
+    """No version, a date, a DOI, and a second version beside that of the name are accepted."""
+    titles = (
+        *(
+            "",
+            "Radarklimatologie",
+            "RADKLIM-RW, 1 km x 1 km, as of 2026.01.2026",
+            "hourly sums on a sphere of 6370.040 km",
+        ),
+        *("doi:10.5676/DWD/RADKLIM_RW_V2017.002", "RADKLIM Version 2017.002.", "2017.002, replaces 2016.003"),
+    )
+    for title in titles:
+        header = Fields(changed(_attr("/", "title", title)), NAME).header
+
+        assert header.reanalysis == "2017.002"
+
+
 def test_amounts_between_the_steps_are_refused() -> None:
     """A file with finer amounts than the binaries is not rounded silently."""
     values = np.full((3, 1100, 900), 0.1, "f4")

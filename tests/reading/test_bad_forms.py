@@ -86,7 +86,7 @@ def test_a_foreign_lead_is_named_and_the_others_open(
 
 
 def test_an_alias_that_lags_is_counted_once(tmp_path: Path) -> None:
-    """Beside its dated file and a newer run, an alias adds no run, and the Dataset reports it."""
+    """Beside its dated file and a newer run, an alias adds no run; it counts as doubled only if it differs."""
     alias = run(tmp_path, [member(0)]).read_bytes()
     (tmp_path / "composite_rv_LATEST.tar").write_bytes(alias)
     header = replace(RV, time=RUN + np.timedelta64(300, "s"))
@@ -95,6 +95,12 @@ def test_an_alias_that_lags_is_counted_once(tmp_path: Path) -> None:
 
     ds = rn.open_dataset(tmp_path, progress=False)
 
+    assert ds.RV[..., 3, 3].values.ravel().tolist() == pytest.approx([0.01, 0.09])
+    assert ds.attrs["frames_doubled"] == 0
+
+    other = write_composite(RV, np.full((1200, 1100), 7, np.uint16), quantity="ACRR", gain=0.01)
+    (tmp_path / "composite_rv_LATEST-hd5").write_bytes(other)
+    ds = rn.open_dataset(tmp_path, progress=False)
     assert ds.RV[..., 3, 3].values.ravel().tolist() == pytest.approx([0.01, 0.09])
     assert ds.attrs["frames_doubled"] == 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +12,12 @@ import xarray as xr
 from support.radklim_forms import binaries, frames, grids, netcdf, tar_gz
 
 import radar_nb as rn
+from radar_nb.cli.main import main
 from radar_nb.errors import HeaderError, SeriesError
+from radar_nb.formats.radolan import write_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NAME, DATA = netcdf()
@@ -81,6 +86,46 @@ def test_both_forms_in_one_folder_are_counted_once(tmp_path: Path) -> None:
     assert ds.sizes["time"] == ds.attrs["frames_doubled"] == 3
     bare = np.where(frames()[0][2] & 0x2000, np.nan, (frames()[0][2] & 0xFFF) / 10)
     np.testing.assert_allclose(ds.RW[0], bare, rtol=1e-6)
+
+
+def test_binaries_are_preferred_to_netcdf_and_netcdf_to_ascii(tmp_path: Path) -> None:
+    """Of an hour in three forms the binary is taken, then the netCDF, whatever the order of the names."""
+    name, data = list(grids().items())[2]
+    for folder, found in (("a", frames()[0][0]), ("b", DATA), ("c", data)):
+        (tmp_path / folder).mkdir()
+        names = {"a": "raa01-rw2017.002_10000-1710010050-dwd---bin", "b": NAME, "c": name}
+        (tmp_path / folder / names[folder]).write_bytes(found)
+
+    ds = rn.open_dataset(tmp_path, progress=False)
+
+    assert [source[:5] for source in ds.source.values.tolist()] == ["raa01", "RW_20", "RW_20"]
+    assert ds.source.values[2] == NAME
+    assert ds.attrs["frames_doubled"] == 2
+
+
+def test_two_versions_of_radklim_are_not_merged(tmp_path: Path) -> None:
+    """Hours of two versions raise an error that names both, in every reader; with errors="report" one opens."""
+    folder = binaries(tmp_path / "both")
+    _, header, codes = frames()[0]
+    other = write_frame(replace(header, reanalysis="2016.003"), codes)
+    (folder / "raa01-rw2016.003_10000-1710010050-dwd---bin").write_bytes(other)
+    readers: list[Callable[..., object]] = [
+        *(rn.open_dataset, rn.check, partial(rn.reduce, how="sum"), partial(rn.accumulate, period="1h")),
+        partial(rn.build_cube, store=tmp_path / "cube"),
+        partial(rn.at_points, points={"Essen": (7.0, 51.4)}),
+        partial(rn.open_dataset, grid="de1200"),
+    ]
+    for read in readers:
+        with pytest.raises(
+            SeriesError,
+            match=r"(?s)RW 2016\.003 of.*unlike .*RW 2017\.002 of.*open the versions 2016\.003 and 2017\.002",
+        ):
+            read(folder, progress=False)
+    assert main(["info", str(folder)]) != 0
+
+    ds = rn.open_dataset(folder, errors="report", progress=False)
+    assert (ds.sizes["time"], ds.attrs["frames_doubled"]) == (3, 0)
+    assert "2016.003" in ds.attrs["problems"]
 
 
 def test_one_form_continues_the_other(tmp_path: Path) -> None:

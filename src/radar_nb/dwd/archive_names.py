@@ -202,6 +202,17 @@ def is_dwd_name(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
+def is_alias(name: str) -> bool:
+    """Return whether a file's name is a second name of the newest file, however DWD spells it.
+
+    Examples
+    --------
+    >>> is_alias("composite_VII_latest-hd5"), is_alias("HG_LATEST_000.bz2"), is_alias("HG2611301000_000.bz2")
+    (True, True, False)
+    """
+    return "latest" in name.lower() and is_dwd_name(name)
+
+
 _OURS = re.compile(
     r"(?i)raa01-.*-dwd---bin(\.gz|\.bz2|\.hdf5)?"
     r"|composite_[a-z]+_.*(-hd5|\.tar)"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from radar_nb.formats.radolan import Buffer
 
 _NAME = re.compile(r"(?:^|[/\\ ])(?P<product>[A-Z]{2})_(?P<version>\d{4}\.\d{3})_(?P<stamp>\d{6}|\d{8})\.nc$")
-_VERSION = re.compile(r"20\d\d\.00\d")
+_VERSION = re.compile(r"(?<![\d.])20\d\d\.00\d(?!\.?\d)")
 _FIELD = "RR"
 _UNITS = {"kg m-2", "kg m^-2", "kg/m2", "kg m**-2", "kg", "mm"}
 """Spellings of the unit: DWD's excerpt has kg, for a square metre."""
@@ -168,14 +168,16 @@ class Fields:
     def _identity(self, file: UntrustedFile) -> tuple[str, str]:
         match = _NAME.search(self._name)
         steps = np.diff(self.times).astype(int) // 60
+        titled = set(_VERSION.findall(_text(file, file.root, "title")))  # DWD's wording is not known
         if match is None:
-            found = _VERSION.search(" ".join(_text(file, file.root, key) for key in sorted(file.root.attrs)))
+            every = " ".join(_text(file, file.root, key) for key in sorted(file.root.attrs))
+            found = titled or set(_VERSION.findall(every))
             product = {60: "RW", 5: "YW"}.get(int(steps.min()) if steps.size else 0)
-            if found is None or product is None:
+            if len(found) != 1 or product is None:
                 raise file.refusal(
                     "does not state its product and version: name it as DWD does, RW_2017.002_201710.nc"
                 )
-            return product, found[0]
+            return product, found.pop()
         product = match["product"]
         if product not in {"RW", "YW"}:
             raise file.refusal(f"is of the product {product}, and RADKLIM has RW and YW: {_OPEN}")
@@ -190,11 +192,10 @@ class Fields:
                 f"holds {self.times[0]} to {self.times[-1]}, unlike its name: it was renamed or mixed up; "
                 f"{_AGAIN}, or give it its own name"
             )
-        titled = _VERSION.search(_text(file, file.root, "title"))
-        if titled is not None and titled[0] != match["version"]:
+        if titled and match["version"] not in titled:
             raise file.refusal(
-                f"is of version {titled[0]} by its title, unlike its name: it was renamed or mixed up; "
-                f"{_AGAIN}, or give it its own name"
+                f"is of version {' and '.join(sorted(titled))} by its title, unlike its name: it was renamed or "
+                f"mixed up; {_AGAIN}, or give it its own name"
             )
         return product, match["version"]
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from radar_nb.dwd.archive_names import is_alias
 from radar_nb.dwd.products import PRODUCTS, frame_step, missing_steps, true_interval
 from radar_nb.errors import SeriesError, SettingsError
 from radar_nb.formats.index import Problem
 from radar_nb.reading.sources import raise_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -142,10 +143,14 @@ def _with_true_interval(frames: Frames) -> tuple[Frames, tuple[Problem, ...]]:
 def _of_one_kind(frames: Frames, *, any_grid: bool) -> tuple[Frames, tuple[Problem, ...]]:
     """Keep the frames of the most frequent kind, and report the others.
 
-    Frames are of one kind if they have the same product, interval and, unless `any_grid`, grid and unit; binaries
-    and HDF5 may be mixed.
+    Frames are of one kind if they have the same product, version, interval and, unless `any_grid`, grid and unit;
+    binaries and HDF5 may be mixed, and frames of one version with those that have none.
     """
-    keys = [_key(kind.header, hdf5=kind.hdf5, any_grid=any_grid) for kind in frames.kinds]
+    by_version = len(_versions(kind.header for kind in frames.kinds)) > 1
+    keys = [
+        (kind.header.reanalysis if by_version else None, *_key(kind.header, hdf5=kind.hdf5, any_grid=any_grid))
+        for kind in frames.kinds
+    ]
     # HDF5, where each file states its steps, continues where binaries of the product and grid end
     binary = {key[:-1]: key for key in keys if key[-1] is not None}
     keys = [binary.get(key[:-1], key) if key[-1] is None else key for key in keys]
@@ -181,7 +186,9 @@ def _rest(frames: Frames, rows: NDArray[Any], of_row: NDArray[Any]) -> tuple[Pro
         spans.append(f"{describe(kind.header)}: {times.size} frame{'s' * (times.size > 1)} from {first} to {last}")
     headers = [frames.kinds[kind].header for kind in np.unique(frames.rows["kind"])]
     way = "open them one by one"
-    if len({header.product for header in headers}) > 1:
+    if len(versions := _versions(headers)) > 1:
+        way = f"open the versions {' and '.join(versions)} one by one, or remove the files of all but one"
+    elif len({header.product for header in headers}) > 1:
         way += ", or choose with variables="
     elif len({(header.rows, header.cols, header.version >= 5) for header in headers}) > 1:
         way += (
@@ -190,6 +197,11 @@ def _rest(frames: Frames, rows: NDArray[Any], of_row: NDArray[Any]) -> tuple[Pro
         )
     text = "the source holds " + "; ".join(spans) + f". What can be done: {way}"
     return (*problems, Problem("SeriesError", text))
+
+
+def _versions(headers: Iterable[Header]) -> list[str]:
+    """Return the versions of RADKLIM that headers state."""
+    return sorted({header.reanalysis for header in headers} - {None})
 
 
 def _key(header: Header, *, hdf5: bool, any_grid: bool) -> tuple[Any, ...]:
@@ -202,8 +214,9 @@ def _key(header: Header, *, hdf5: bool, any_grid: bool) -> tuple[Any, ...]:
 def describe(header: Header) -> str:
     """Describe the kind of a header."""
     earth = "WGS84" if header.version >= 5 else "the sphere"
+    version = f" {header.reanalysis}" if header.reanalysis else ""
     return (
-        f"{header.product} of {header.interval} min on {header.rows} x {header.cols} cells on {earth} "
+        f"{header.product}{version} of {header.interval} min on {header.rows} x {header.cols} cells on {earth} "
         f"in steps of 1e{header.precision}"
     )
 
@@ -252,13 +265,14 @@ def make_series(
     axis = np.searchsorted(stamps, leads)
     order = np.arange(len(axis))
     if stamps.size > 1 or (np.diff(frames.rows["time"]) <= 0).any():
-        order = np.lexsort((frames.numbers, axis, frames.rows["time"]))
+        order = np.lexsort((frames.numbers, _ranks(frames), axis, frames.rows["time"]))
     same = np.zeros(len(order), bool)
     same[:-1] = (np.diff(frames.rows["time"][order]) == 0) & (np.diff(axis[order]) == 0)
-    doubled = tuple(  # the later file wins
-        f"{frames.place(order[at])} (taken: {frames.place(order[at + 1])})" for at in np.flatnonzero(same)
+    twice = [at for at in np.flatnonzero(same).tolist() if not _is_copy(frames, order[at], order[at + 1])]
+    doubled = tuple(  # the last of the best form wins
+        f"{frames.place(order[at])} (taken: {frames.place(order[at + 1])})" for at in twice
     )
-    doubled_at = frames.rows["time"][order[same]].astype("datetime64[s]")
+    doubled_at = frames.rows["time"][order[twice]].astype("datetime64[s]")
     order = order[~same]
     times = _distinct(frames.rows["time"])
     minutes = times // _MINUTE
@@ -277,6 +291,24 @@ def make_series(
         taken=taken,
         problems=(*frames.problems, *wrong, *others),
     )
+
+
+_FORMS = ("ascii", "netcdf")
+"""What is taken after binaries and HDF5: ASCII has fewer digits than some binaries, and neither has flags."""
+
+
+def _ranks(frames: Frames) -> NDArray[np.int64]:
+    """Return which of two frames of one time is taken: the one of the higher rank, and an alias never."""
+    form = np.array([_FORMS.index(kind.form) if kind.form in _FORMS else len(_FORMS) for kind in frames.kinds])
+    alias = np.array([is_alias(index.archive.name) for index in frames.indexes])
+    ranks: NDArray[np.int64] = np.where(alias[frames.archives()], -1, form[frames.rows["kind"]])
+    return ranks
+
+
+def _is_copy(frames: Frames, row: int, taken: int) -> bool:
+    """Return whether a frame is an alias's copy of the one that is taken."""
+    hashes = frames.rows["hash"]
+    return hashes[row] == hashes[taken] and is_alias(frames.index(row).archive.name)
 
 
 def _apart(frames: Frames, interval: int, sums: str) -> tuple[Frames, str]:
