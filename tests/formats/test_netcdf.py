@@ -151,7 +151,7 @@ def _standing(file: Any) -> None:
             NAME,
             "is of version 2018.001 by its title, unlike its name: it was renamed",
         ),
-        (_attr("/", "x", ""), "YW_2017.002_20171002.nc", "unlike its name|states an interval"),
+        (_attr("/", "x", ""), "YW_2017.002_20171002.nc", "times that are 60 min apart, and YW comes every 5 min"),
         (_number("RR", "scale_factor", np.nan), NAME, "scale_factor nan and add_offset .* are not valid"),
         (_number("RR", "scale_factor", 0.0), NAME, "scale_factor 0.0 and add_offset .* are not valid"),
         (_number("RR", "add_offset", np.inf), NAME, "add_offset inf are not valid"),

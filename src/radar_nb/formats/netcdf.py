@@ -110,6 +110,7 @@ class Fields:
             self._packing = _packing(file, field)
             self._dtype = field.dtype
             self._fill = field.fillvalue
+            self._missing = bool(np.isin(self._fill, self._packing[2])) or self._fill != self._fill
             software = _text(file, file.root, "software")
             self._chunks = field.chunks
             self._filters = _filters(field)
@@ -181,10 +182,10 @@ class Fields:
         product = match["product"]
         if product not in {"RW", "YW"}:
             raise file.refusal(f"is of the product {product}, and RADKLIM has RW and YW: {_OPEN}")
-        if steps.size and (steps % PRODUCTS[product].interval).any():
+        interval = PRODUCTS[product].interval
+        if steps.size and ((steps % interval).any() or (interval < 60 and steps.min() >= 60)):  # hourly sums
             raise file.refusal(
-                f"has times that are {steps.min()} min apart, and {product} comes every "
-                f"{PRODUCTS[product].interval} min: {_AGAIN}"
+                f"has times that are {steps.min()} min apart, and {product} comes every {interval} min: {_AGAIN}"
             )
         begin, end = _named(match["stamp"])
         if not begin <= self.times[0] <= self.times[-1] <= end:
@@ -207,6 +208,10 @@ class Fields:
             for x in range(0, cols, width):
                 place = self._places.get((number, y, x))
                 if place is None:  # never written: the fill value
+                    if not self._missing:
+                        raise HeaderError(
+                            f"{self._name} is damaged: parts of its {_FIELD} were never written; {_AGAIN}"
+                        )
                     continue
                 chunk = self._chunk(place, height * width).reshape(height, width)
                 part = field[y : y + height, x : x + width]
@@ -219,9 +224,12 @@ class Fields:
         itemsize = self._dtype.itemsize
         if DEFLATE in self._filters and not skipped & 1 << self._filters.index(DEFLATE):
             try:
-                data = zlib_ng.decompressobj().decompress(data, count * itemsize + 1)
+                inflater = zlib_ng.decompressobj()
+                data = inflater.decompress(data, count * itemsize + 1)
             except cast("type[Exception]", zlib_ng.error) as error:  # its stub calls it a value
                 raise HeaderError(f"{self._name} is damaged ({error}): {_AGAIN}") from error
+            if not inflater.eof:  # its checksum stands at the end
+                raise HeaderError(f"{self._name} is damaged: a chunk has no end; {_AGAIN}")
         if len(data) != count * itemsize:
             raise HeaderError(f"{self._name} is damaged: a chunk has {len(data):,} bytes; {_AGAIN}")
         if SHUFFLE in self._filters and not skipped & 1 << self._filters.index(SHUFFLE):
@@ -232,11 +240,13 @@ class Fields:
         """Read through HDF5 as many fields as share their chunks and fit."""
         block = self._block
         if block is None or not block[0] <= number < block[0] + len(block[1]):
-            field = int(np.prod(self._shape)) * self._dtype.itemsize
-            length = max(1, min((self._chunks or (1,))[0], CHUNK_LIMIT // field))
+            size = int(np.prod(self._shape)) * self._dtype.itemsize
+            length = max(1, min((self._chunks or (1,))[0], CHUNK_LIMIT // size))
             start = number // length * length
             with open_hdf5(self._data, self._name) as file:
-                block = self._block = start, file.values(file.field(_FIELD), start, start + length)
+                field = file.field(_FIELD)
+                stop = min(start + length, field.shape[0])
+                block = self._block = start, file.values(field, start, stop, missing=self._missing)
         read: NDArray[Any] = block[1][number - block[0]]
         return read
 
@@ -244,7 +254,7 @@ class Fields:
         scale, offset, marks = self._packing
         missing = np.isin(raw, marks) if len(marks) > 1 else raw == marks[0] if len(marks) else np.False_
         if raw.dtype.kind == "f":
-            missing = missing | ~np.isfinite(raw)
+            missing = missing | np.isnan(raw)
         if raw.dtype.kind != "f" and abs(scale / self._step - 1) < 1e-6 and not offset:
             counts: NDArray[Any] = raw
         else:
@@ -301,7 +311,7 @@ def _is_north_first(file: UntrustedFile, rows: int, cols: int) -> bool:
     for unit in (1.0, 1000.0):
         south_first = y[::-1] if falls else y
         far = np.abs(x - grid.x / unit).max(), np.abs(south_first - grid.y / unit).max()
-        if max(far) < grid.cell / unit:
+        if all(off < grid.cell / unit for off in far):  # NaN is not
             return bool(falls)
     raise file.refusal(
         f"contradicts its grid: x and y are not those of {grid.name}, DWD's grid of {rows} x {cols} cells: {_OPEN}"

@@ -368,32 +368,59 @@ class UntrustedFile:
             )
         return self.values(data)
 
-    def values(self, data: Any, first: int = 0, last: int | None = None) -> NDArray[Any]:
-        """Return the values of a data set of `field`, or of a range along its first axis."""
-        last = data.shape[0] if last is None else last
-        self._refuse_bombs(data, first, last)
+    def values(self, data: Any, first: int = 0, last: int | None = None, *, missing: bool = False) -> NDArray[Any]:
+        """Return the values of a data set of `field`, or of a range along its first axis.
+
+        Parameters
+        ----------
+        data : h5py.Dataset
+        first, last : int
+            The range.
+        missing : bool
+            Whether parts that were never written hold the fill value; otherwise they raise.
+        """
+        last = data.shape[0] if last is None else min(last, data.shape[0])
+        written = self._check_chunks(data, first, last) if data.chunks else _has_bytes(data)
+        if not (written or missing):
+            raise self.refusal(f"is damaged: parts of its {data.name[1:]} were never written; {_AGAIN}")
         values: NDArray[Any] = data[first:last]
         return values
 
-    def _refuse_bombs(self, data: Any, first: int, last: int) -> None:
-        """Raise for chunks that inflate beyond their size: HDF5 inflates a chunk to the end of its stream."""
+    def _check_chunks(self, data: Any, first: int, last: int) -> bool:
+        """Raise for chunks that do not hold exactly their values; return whether there are all of a range.
+
+        HDF5 inflates a chunk to the end of its stream, and reads beyond the end of one that is too short.
+        """
         made = data.id.get_create_plist()
         filters = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
-        if DEFLATE not in filters:
-            return
-        packed: list[tuple[int, ...]] = []
+        found: dict[tuple[int, ...], tuple[int, list[int]]] = {}
 
         def note(chunk: Any) -> None:
-            at = chunk.chunk_offset
-            if first - data.chunks[0] < at[0] < last and not chunk.filter_mask & 1 << filters.index(DEFLATE):
-                packed.append(at)
+            if first - data.chunks[0] < chunk.chunk_offset[0] < last:
+                used = [kind for number, kind in enumerate(filters) if not chunk.filter_mask & 1 << number]
+                found[tuple(chunk.chunk_offset)] = chunk.size, used
 
         data.id.chunk_iter(note)
-        room = math.prod(data.chunks) * data.dtype.itemsize + _CHECKSUM
-        for at in packed:
-            plain = zlib_ng.decompressobj().decompress(data.id.read_direct_chunk(at)[1], room + 1)
-            if len(plain) > room:
-                raise self.danger(f"a chunk of its {data.name[1:]} inflates to more than its {human_bytes(room)}")
+        plain = math.prod(data.chunks) * data.dtype.itemsize
+        for at, (stored, used) in found.items():
+            checked = _FLETCHER32 in used and _FLETCHER32 in used[: [*used, DEFLATE].index(DEFLATE)]
+            room, size, ended = plain + _CHECKSUM * checked, stored, True
+            if DEFLATE in used:
+                inflater = zlib_ng.decompressobj()
+                size = len(inflater.decompress(data.id.read_direct_chunk(at)[1], room + 1))
+                ended = inflater.eof
+                if size > room:
+                    raise self.danger(
+                        f"a chunk of its {data.name[1:]} inflates to more than its {human_bytes(room)}"
+                    )
+            if size != room or not ended:
+                raise self.refusal(
+                    f"is damaged: a chunk of its {data.name[1:]} has {size:,} bytes, not {room:,}"
+                    f"{'' if ended else ', and no end'}; {_AGAIN}"
+                )
+        counts = [-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True)]
+        counts[0] = -(-last // data.chunks[0]) - first // data.chunks[0]
+        return len(found) == math.prod(counts)
 
     def stored(self, holder: Any, name: str) -> Any:
         """Return an attribute that is one short number or text; None if it is absent or another.
@@ -447,6 +474,14 @@ class UntrustedFile:
                 f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes; {_AGAIN}"
             )
         return int(value)
+
+
+def _has_bytes(data: Any) -> bool:
+    """Return whether a data set without chunks was written."""
+    from h5py import h5d  # noqa: PLC0415 - most users never open an HDF5
+
+    compact = data.id.get_create_plist().get_layout() == h5d.COMPACT
+    return compact or data.id.get_offset() is not None
 
 
 def _moment(text: str) -> datetime:
@@ -614,8 +649,8 @@ _NO_PLACE = {"x_0", "y_0", "no_defs", "type"}  # parameters that do not distingu
 
 
 def _projection(text: str) -> dict[str, float | str]:
-    """Return the parameters of a PROJ string, numbers rounded to a tenth of a millimetre."""
-    parts = (token.lstrip("+").partition("=") for token in text.split())
+    """Return the parameters of a PROJ string, the first of equal names, numbers to a tenth of a millimetre."""
+    parts = (token.lstrip("+").partition("=") for token in reversed(text.split()))
     return {key: _number(value) for key, _, value in parts if key not in _NO_PLACE}
 
 
@@ -692,12 +727,12 @@ def _codes(file: UntrustedFile, out: NDArray[Any], steps: int) -> NDArray[Any]:
 
 
 def _is_one_chunk(data: Any) -> bool:
-    """Return whether a field is stored as in DWD's files."""
+    """Return whether a field is stored as in DWD's files: one deflated chunk of little-endian integers."""
     made = data.id.get_create_plist()
     whole = data.chunks == data.shape and data.id.get_num_chunks() == 1
     if not whole or made.get_nfilters() != 1 or made.get_filter(0)[0] != DEFLATE:
         return False
-    return not data.id.get_chunk_info(0).filter_mask
+    return not data.id.get_chunk_info(0).filter_mask and data.dtype == data.dtype.newbyteorder("<")
 
 
 def _room(out: NDArray[Any] | None, meaning: Meaning) -> NDArray[Any]:
@@ -713,9 +748,9 @@ def _inflated(packed: Buffer, out: NDArray[Any], steps: int) -> NDArray[Any]:
         piece = out[max(0, rows - top - most) : rows - top]
         plain = inflater.decompress(packed, piece.nbytes)
         packed = inflater.unconsumed_tail
-        _place(np.frombuffer(plain, out.dtype).reshape(piece.shape), piece, steps)
-    if inflater.decompress(packed, 1):
-        raise ValueError("the field is longer than its shape")
+        _place(np.frombuffer(plain, out.dtype.newbyteorder("<")).reshape(piece.shape), piece, steps)
+    if inflater.decompress(packed, 1) or not inflater.eof:  # its checksum stands at the end
+        raise ValueError("the field is cut short, or longer than its shape")
     return out
 
 
