@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
@@ -115,7 +115,7 @@ def test_cells_of_fields_have_the_depths_of_their_places(root: Path, tmp_path: P
     fields = xr.Dataset(coords={"y": grid.y[503:499:-1], "x": grid.x[815:835], "crs": crs})
     lon, lat = (one[503:499:-1, 815:835].ravel() for one in grid.lonlat())
     with Mirror(root) as mirror:
-        options = {"folder": tmp_path, "base_url": mirror.url, "progress": False}
+        options: Any = {"folder": tmp_path, "base_url": mirror.url, "progress": False}
         found = kostra(fields, **options)
         inside = (found.cell >= 0).to_numpy().ravel()
         points = kostra(list(zip(lon[inside], lat[inside], strict=True)), **options)

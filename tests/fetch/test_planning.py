@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -161,7 +161,7 @@ def test_a_day_or_an_hour_is_cut_out_of_its_month(server: str, tmp_path: Path) -
 
 def test_a_local_day_is_loaded_as_it_is_summed(server: str, tmp_path: Path) -> None:
     """With a time zone, a day has the intervals from which `accumulate` makes the sum of this day."""
-    at = {"folder": tmp_path, "base_url": server, "progress": False}
+    at: Any = {"folder": tmp_path, "base_url": server, "progress": False}
     day = rn.load("RW", "2017-12-31", timezone="Europe/Berlin", **at)
     days = rn.accumulate(rn.load("RW", "2017-12", **at), "1D", timezone="Europe/Berlin", min_coverage=0)
 

@@ -41,7 +41,8 @@ def stored(data: bytes, path: str, make: Callable[[Any, str], object]) -> bytes:
         make(file, path)
         file[path].attrs.update(attrs)
         file.flush()
-        return file.id.get_file_image()
+        image: bytes = file.id.get_file_image()
+    return image
 
 
 def pieces(

@@ -138,7 +138,7 @@ def _in_cells(
     cells = cells_of(*grid_of(template).lonlat())
     distinct, at = np.unique(cells, return_inverse=True)
     table = kostra_cells(distinct.tolist(), folder=folder, base_url=base_url, progress=progress)
-    known = np.isfinite(table.depths).any(axis=(1, 2))
+    known = np.asarray(np.isfinite(table.depths).any(axis=(1, 2)))
     if not known.any():
         raise SettingsError("KOSTRA-DWD-2020 has no values in these cells: it covers Germany; choose cells in it")
     at = at.reshape(cells.shape)
@@ -157,5 +157,5 @@ def _in_cells(
             dask_gufunc_kwargs={"output_sizes": dict(zip(("y", "x"), cells.shape, strict=True))},
         )
     marked = {"long_name": "INDEX_RC; -1 without values"}
-    coords = dict(template.coords.items()) | {"cell": (("y", "x"), cells, marked)}
-    return _described(values, coords).sel(y=fields["y"], x=fields["x"])
+    placed: dict[Any, Any] = {**template.coords, "cell": (("y", "x"), cells, marked)}
+    return _described(values, placed).sel(y=fields["y"], x=fields["x"])

@@ -83,7 +83,9 @@ class _Ranks:
         self._first = (np.arange(cells) << self._bits)[:, None]
 
     def _integers(self, logs: Array) -> NDArray[np.int32]:
-        return np.rint(np.clip(logs, -_LOGS, _LOGS) * self._scale).astype(np.int32) << self._bits
+        scaled: NDArray[np.int32] = np.rint(np.clip(logs, -_LOGS, _LOGS) * self._scale).astype(np.int32)
+        shifted: NDArray[np.int32] = np.left_shift(scaled, self._bits)
+        return shifted
 
     def deviations(self, theta: Array, eta: Array) -> Array:
         """Return by how much the mean rank of each duration is above the middle, shape (cells, durations)."""

@@ -420,7 +420,7 @@ class UntrustedFile:
                 )
         counts = [-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True)]
         counts[0] = -(-last // data.chunks[0]) - first // data.chunks[0]
-        return len(found) == math.prod(counts)
+        return bool(len(found) == math.prod(counts))
 
     def stored(self, holder: Any, name: str) -> Any:
         """Return an attribute that is one short number or text; None if it is absent or another.

@@ -237,7 +237,8 @@ def _local_span(first: Any, last: Any, zone: ZoneInfo) -> tuple[datetime, dateti
     second, months = np.timedelta64(1, "s"), month_range(first, last)
     whole = np.datetime64(months[0].first_day, "s"), np.datetime64((months[-1] + 1).first_day, "s") - second
     begin, end = time_span(first, last) or whole
-    begins, ends = (moment.item().replace(tzinfo=zone).astimezone(UTC) for moment in (begin, end + second))
+    moments: list[datetime] = np.array([begin, end + second]).tolist()
+    begins, ends = (moment.replace(tzinfo=zone).astimezone(UTC) for moment in moments)
     return begins, ends
 
 

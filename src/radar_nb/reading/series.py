@@ -201,7 +201,7 @@ def _rest(frames: Frames, rows: NDArray[Any], of_row: NDArray[Any]) -> tuple[Pro
 
 def _versions(headers: Iterable[Header]) -> list[str]:
     """Return the versions of RADKLIM that headers state."""
-    return sorted({header.reanalysis for header in headers} - {None})
+    return sorted({header.reanalysis for header in headers if header.reanalysis is not None})
 
 
 def _key(header: Header, *, hdf5: bool, any_grid: bool) -> tuple[Any, ...]:
