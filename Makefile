@@ -77,7 +77,7 @@ types: $(STAMP) ## mypy, strict
 notebooks: $(STAMP) ## run the notebooks again and keep their outputs
 	$(BIN)/python scripts/run_notebooks.py
 
-bench: $(STAMP) ## measure download, extraction, reading, opening, cubes and analyses against their baselines, and a day of now
+bench: $(STAMP) ## measure download, extraction, reading, opening, cubes, analyses and extremes against their baselines, and a day of now
 	$(BIN)/python benchmarks/download.py
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/reading.py
@@ -85,6 +85,7 @@ bench: $(STAMP) ## measure download, extraction, reading, opening, cubes and ana
 	$(BIN)/python benchmarks/forms.py
 	$(BIN)/python benchmarks/cube.py
 	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/extremes.py
 	$(BIN)/python benchmarks/now.py
 
 bench-ui: $(STAMP) ## measure the player, the calendar and the panel in a browser

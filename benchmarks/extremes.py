@@ -1,9 +1,10 @@
-"""Cost of annual maxima, exceedance, events and return levels, compared with the former code and plain NumPy.
+"""Cost of annual maxima, exceedance and return levels, compared with the former code and plain NumPy.
 
-    python benchmarks/extremes.py [--archive YW2017.002_202006.tar] [--runs 3] [--row NAME]
+    python benchmarks/extremes.py [--archive YW2017.002_202006.tar] [--runs 3] [--copies 10] [--only TEXT]
 
-Each row has its own process, which measures its peak memory. The month repeats the archive's days, each
-time moved by some rows, so that other cells have other maxima. POSIX only.
+Each row has its own process, which measures its peak memory. Figures are processor time, which hardly depends on
+what else the machine does; the last column is what the clock says. The month repeats the archive's days, each time
+moved by some rows, so that other cells have other maxima. Events: see `former.py`. POSIX only.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import os
 import resource
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from radar_nb.analysis.blocks import StepBlock
+    from radar_nb.analysis.return_levels import Method
 
 ARCHIVE = (
     Path(__file__).resolve().parents[2]
@@ -34,36 +37,45 @@ ARCHIVE = (
 )
 DURATIONS = [5, 10, 15, 30, 60, 120, 240, 360, 720, 1440, 2880, 4320]
 PERIODS = [2.0, 5, 10, 20, 30, 50, 100]
+METHODS: tuple[Method, ...] = ("lmoments", "ml", "kostra", "dgev")
 
 
-def timed(work: Callable[[], Any], runs: int) -> float:
-    """Return the median of some runs in seconds."""
+FORMER_FRAMES = 144
+"""Frames, from the archive's second day on, on which the former code is measured."""
+
+
+def timed(work: Callable[[], Any], runs: int) -> tuple[float, float]:
+    """Return the median processor time of some runs in seconds, and that of the clock."""
     seconds = []
     for _ in range(runs):
-        began = perf_counter()
+        began, clock = process_time(), perf_counter()
         work()
-        seconds.append(perf_counter() - began)
-    return median(seconds)
+        seconds.append((process_time() - began, perf_counter() - clock))
+    used, passed = zip(*seconds, strict=True)
+    return median(used), median(passed)
 
 
-def measured(work: Callable[[], Any], runs: int, count: int, baseline: Callable[[], float]) -> dict[str, Any]:
+def measured(
+    work: Callable[[], Any], runs: int, count: float, baseline: Callable[[], float] | None = None
+) -> dict[str, Any]:
     """Measure our own work and memory first, then the baseline: milliseconds for each of some things."""
-    ours = timed(work, runs)
+    used, passed = timed(work, runs)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    return {"ms": 1000 * ours / count, "MB": memory, "baseline": 1000 * baseline()}
+    found = {"ms": 1000 * used / count, "clock": 1000 * passed / count, "MB": memory}
+    return found if baseline is None else found | {"baseline": 1000 * baseline()}
 
 
 def former(archive: Path, durations: list[int], thresholds: tuple[float, ...] = ()) -> float:
-    """Return the seconds a frame that the former code takes, on the archive's second day."""
+    """Return the processor seconds a frame that the former code takes, in a part of the archive."""
     from former_moving_sums import moving_sums  # noqa: PLC0415 - only the process that measures it pays for it
 
     from radar_nb.analysis.periods import make_periods  # noqa: PLC0415 - the same
     from radar_nb.reading.intervals import ends_of  # noqa: PLC0415 - the same
     from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
 
-    day = open_dataset(archive, chunks=None, progress=False).YW.isel(time=slice(288, 576))
+    day = open_dataset(archive, chunks=None, progress=False).YW.isel(time=slice(288, 288 + FORMER_FRAMES))
     periods = make_periods(ends_of(day), None, minutes=5)
-    return timed(lambda: moving_sums(day, durations, periods, thresholds=thresholds), 1) / 288
+    return timed(lambda: moving_sums(day, durations, periods, thresholds=thresholds), 1)[0] / FORMER_FRAMES
 
 
 def maxima(archive: Path, runs: int) -> dict[str, Any]:
@@ -76,8 +88,8 @@ def maxima(archive: Path, runs: int) -> dict[str, Any]:
     return measured(work, runs, frames, lambda: former(archive, DURATIONS))
 
 
-def month(archive: Path, runs: int) -> dict[str, Any]:
-    """Find the maxima of ten times as many frames, in the same memory."""
+def month(archive: Path, copies: int) -> dict[str, Any]:
+    """Find the maxima of so many times as many frames, in the same memory."""
     from radar_nb.analysis.blocks import StepBlock, in_order, stream_blocks  # noqa: PLC0415 - the same
     from radar_nb.analysis.moving_sums import moving_sums  # noqa: PLC0415 - the same
     from radar_nb.analysis.periods import make_periods  # noqa: PLC0415 - the same
@@ -85,33 +97,30 @@ def month(archive: Path, runs: int) -> dict[str, Any]:
     from radar_nb.reading.dataset import Options  # noqa: PLC0415 - the same
 
     stream = open_stream(archive, Options(), progress=False)
-    days, times = 10, stream.times
-    ends = times[0] + np.timedelta64(5, "m") * np.arange(days * times.size)
+    times = stream.times
+    ends = times[0] + np.timedelta64(5, "m") * np.arange(copies * times.size)
     amount = xr.DataArray(
         np.broadcast_to(np.float32(0), (ends.size, *stream.grid.shape)), {"time": ends}, ("time", "y", "x")
     )
 
     def feed() -> Iterator[StepBlock]:
-        for number in range(days):
+        for number in range(copies):
             shift = number * 37 * stream.grid.cols
             for block in stream_blocks(stream, in_order(stream), 0, times.size, "month"):
                 values = np.roll(block.values, shift, axis=1) if shift else block.values
                 yield StepBlock(start=number * times.size + block.start, values=values, packing=block.packing)
 
     periods = make_periods(ends, "YS", minutes=5)
-    return measured(
-        lambda: moving_sums(feed(), amount, DURATIONS, periods), min(runs, 1), ends.size, lambda: 0.0
-    ) | {"baseline": former(archive, DURATIONS) * 1000}
+    return measured(lambda: moving_sums(feed(), amount, DURATIONS, periods), 1, ends.size)
 
 
-def series(archive: Path, runs: int) -> dict[str, Any]:
+def series(runs: int) -> dict[str, Any]:
     """Find the maxima of 10,000 points: nanoseconds a value and duration."""
     from former_moving_sums import moving_sums  # noqa: PLC0415 - the same
 
     from radar_nb.analysis.extremes import annual_maxima  # noqa: PLC0415 - the same
     from radar_nb.analysis.periods import make_periods  # noqa: PLC0415 - the same
 
-    del archive
     steps = 288 * 7
     rng = np.random.default_rng(0)
     values = np.where(rng.random((steps, 10_000)) < 0.05, rng.integers(1, 300, (steps, 10_000)), 0) / 100
@@ -125,7 +134,7 @@ def series(archive: Path, runs: int) -> dict[str, Any]:
         lambda: annual_maxima(rain, names, min_coverage=0, progress=False),
         runs,
         int(count),
-        lambda: timed(lambda: moving_sums(rain, DURATIONS, periods), 1) / count,
+        lambda: timed(lambda: moving_sums(rain, DURATIONS, periods), 1)[0] / count,
     )
 
 
@@ -137,15 +146,33 @@ def exceedance(archive: Path, runs: int) -> dict[str, Any]:
     return measured(work, runs, 864, lambda: former(archive, [60], (15.0,)))
 
 
-def levels(archive: Path, runs: int, draws: int) -> dict[str, Any]:
-    """Fit 990,000 cells of 25 years; the baseline fits them once, in plain NumPy."""
+def levels(runs: int, draws: int) -> dict[str, Any]:
+    """Fit 990,000 cells of 25 years, a tenth of them with draws; the baseline fits them once, in plain NumPy."""
     from radar_nb.analysis.return_levels import return_levels  # noqa: PLC0415 - the same
 
-    del archive
-    values = np.random.default_rng(0).gumbel(30, 8, (25, 1100, 900)).astype("f4")
+    rows = 110 if draws else 1100
+    values = np.random.default_rng(0).gumbel(30, 8, (25, rows, 900)).astype("f4")
     largest = xr.DataArray(values, dims=("year", "y", "x"), name="YW", attrs={"units": "mm"})
     work = lambda: return_levels(largest, PERIODS, resamples=draws)  # noqa: E731
-    return measured(work, runs if not draws else 1, 1, lambda: timed(lambda: plain_levels(values), 1))
+    baseline = None if draws else lambda: timed(lambda: plain_levels(values), runs)[0]
+    return measured(work, 1 if draws else runs, rows / 1100, baseline)
+
+
+def fits(options: argparse.Namespace, method: Method) -> dict[str, Any]:
+    """Fit 2,000 cells of 25 years and twelve durations."""
+    from radar_nb.analysis.return_levels import return_levels  # noqa: PLC0415 - the same
+
+    hours = np.array(DURATIONS)[:, None] / 60
+    reached = 13.6 + 4.2 * np.random.default_rng(0).gumbel(0, 1, (25, len(DURATIONS), 2000))
+    durations = np.array(DURATIONS, "m8[m]").astype("m8[ns]")
+    values = xr.DataArray(
+        np.maximum(reached * hours / (hours + 0.1) ** 0.73, 0.1),
+        {"duration": durations},
+        ("year", "duration", "point"),
+        attrs={"units": "mm"},
+    )
+    work = lambda: return_levels(values, PERIODS, method=method, resamples=0)  # noqa: E731
+    return measured(work, options.runs, 2)
 
 
 def plain_levels(values: Any) -> Any:
@@ -164,14 +191,14 @@ def plain_levels(values: Any) -> Any:
     return [location + scale / k * (1 - (-np.log(1 - 1 / period)) ** k) for period in PERIODS]
 
 
-ROWS: dict[str, tuple[str, Callable[[Path, int], dict[str, Any]]]] = {
-    "annual maxima, 12 durations, three days of YW": ("ms a frame", maxima),
-    "the same, a month (moved copies)": ("ms a frame", month),
-    "the same, 10,000 points": ("ns a value and duration", series),
-    "15 mm in 1 h at every cell": ("ms a frame", exceedance),
-    "return levels, 990,000 cells x 25 years": ("ms", lambda archive, runs: levels(archive, runs, 0)),
-    "the same with 100 draws": ("ms", lambda archive, runs: levels(archive, runs, 100)),
-}
+ROWS: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
+    "annual maxima, 12 durations, three days of YW": ("ms a frame", lambda o: maxima(o.archive, o.runs)),
+    "the same, copies of them, moved": ("ms a frame", lambda o: month(o.archive, o.copies)),
+    "the same, 10,000 points": ("ns a value and duration", lambda o: series(o.runs)),
+    "15 mm in 1 h at every cell": ("ms a frame", lambda o: exceedance(o.archive, o.runs)),
+    "return levels, 990,000 cells x 25 years": ("ms", lambda o: levels(o.runs, 0)),
+    "the same with 100 draws": ("ms", lambda o: levels(o.runs, 100)),
+} | {f'levels of 12 durations, "{method}"': ("us a cell", partial(fits, method=method)) for method in METHODS}
 
 
 def main() -> None:
@@ -179,25 +206,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--archive", type=Path, default=ARCHIVE)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--copies", type=int, default=10, help="how often the days are repeated")
     parser.add_argument("--only", default="", help="only rows whose names contain this")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row:
-        print(json.dumps(ROWS[options.row][1](options.archive, options.runs)))
+        print(json.dumps(ROWS[options.row][1](options)))
         return
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}\n")
-    print("| what | unit | baseline | radar_nb | times faster | peak |\n|---|---|---|---|---|---|")
+    print(
+        "| what | unit | baseline | radar_nb | times faster | by the clock | peak |\n|---|---|---|---|---|---|---|"
+    )
     for row, (unit, _) in ROWS.items():
         if options.only not in row:
             continue
-        command = [sys.executable, "-W", "ignore", __file__, "--archive", str(options.archive), "--row", row]
-        done = subprocess.run([*command, "--runs", str(options.runs)], check=True, capture_output=True, text=True)
+        given = ["--archive", options.archive, "--runs", options.runs, "--copies", options.copies, "--row", row]
+        command = [sys.executable, "-W", "ignore", __file__, *map(str, given)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found = json.loads(done.stdout)
-        baseline, ours, memory = found["baseline"], found["ms"], found["MB"]
-        print(
-            f"| {row} | {unit} | {baseline:.2f} | {ours:.2f} | {baseline / ours:.1f} | {memory:.0f} MB |",
-            flush=True,
-        )
+        ours, before = found["ms"], found.get("baseline")
+        known, ratio = ("", "") if before is None else (f"{before:.2f}", f"{before / ours:.1f}")
+        figures = f"{known} | {ours:.2f} | {ratio} | {found['clock']:.2f} | {found['MB']:.0f} MB"
+        print(f"| {row} | {unit} | {figures} |", flush=True)
 
 
 if __name__ == "__main__":

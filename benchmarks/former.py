@@ -26,7 +26,15 @@ from radar_nb.mirror import Mirror
 FOLDER = "climate_environment/CDC/grids_germany/5_minutes/radolan/reproc/2017_002/bin/2020"
 ARCHIVE = Path(__file__).resolve().parents[2] / "shared/real/mirror" / FOLDER / "YW2017.002_202006.tar"
 MODULES = ("aiohttp", "filelock", "h5py", "wradlib.io.backends", "dask.array", "zarr", "xarray.backends.zarr")
-STEPS = ("download", "open_dataset, first time", "open_dataset", "open_dataset and sum", "reduce", "build_cube")
+ANALYSES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
+    "reduce": ("reduce", ("sum",), {}),
+    "exceedance of 15 mm in 1 h": ("exceedance", (15, "1h"), {}),
+    "events": ("events", (0.5,), {"min_area": 10}),
+}
+"""Functions of archives, with their arguments."""
+STEPS = (
+    "download", "open_dataset, first time", "open_dataset", "open_dataset and sum", "build_cube", *ANALYSES
+)  # fmt: skip
 
 
 def run(step: str, archive: Path) -> None:
@@ -42,8 +50,9 @@ def run(step: str, archive: Path) -> None:
     began = spent()
     if step == "download":
         rn.download(plan, **quiet)
-    elif step == "reduce":
-        rn.reduce(archive, "sum", **quiet)
+    elif step in ANALYSES:
+        name, arguments, named = ANALYSES[step]
+        getattr(rn, name)(archive, *arguments, **named, **quiet)
     elif step == "build_cube":
         rn.build_cube(archive, archive.parent / "cube", client=False, **quiet)
     else:

@@ -74,10 +74,12 @@ def test_a_missing_server_or_table_raises(tmp_path: Path) -> None:
 
 
 def test_a_place_without_values_raises(root: Path, tmp_path: Path) -> None:
-    """Places abroad and places beyond the cells are named."""
+    """Places abroad and places beyond the cells are named; without a server where the place alone decides it."""
+    with pytest.raises(SettingsError, match=r"no values at 'Paris' \(lon 2.349, lat 48.853\): it covers Germany"):
+        kostra("Paris", folder=tmp_path, base_url="http://127.0.0.1:9", progress=False)
     with Mirror(root) as mirror:
-        for place in ({"Here": (12.37, 51.34), "Warsaw": (21.0, 52.2)}, {"Warsaw": (21.0, 52.2)}, [(60.0, 20.0)]):
-            with pytest.raises(SettingsError, match=r"KOSTRA-DWD-2020 has no values at ('Warsaw'|0) .*Germany"):
+        for place in ({"Here": (12.37, 51.34), "East": (15.18, 51)}, {"Warsaw": (21.0, 52.2)}, [(60.0, 20.0)]):
+            with pytest.raises(SettingsError, match=r"no values at ('East'|'Warsaw'|0) .*it covers Germany"):
                 kostra(place, folder=tmp_path, base_url=mirror.url, progress=False)
 
 

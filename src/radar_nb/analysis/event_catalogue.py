@@ -304,7 +304,7 @@ def _periods_of(levels: Any, minutes: int, fields: xr.DataArray) -> _Periods:
         levels = levels.squeeze(dim, drop=True) if dim in levels.dims else levels
     if "shape" not in levels and "level" in levels and levels.attrs.get("counted") == "partial":
         return _of_table(levels, minutes, fields)
-    parts = fitted_distribution(levels, np.timedelta64(minutes, "m"), None)
+    parts = fitted_distribution(levels, f"{minutes}min", None)
     counted = levels.attrs.get("counted", "annual")
     return _Periods(
         **dict(

@@ -9,12 +9,14 @@ import xarray as xr
 
 from radar_nb.analysis.inputs import grid_of
 from radar_nb.analysis.points import EAST, NORTH, labels_of, positions_of
-from radar_nb.dwd.kostra import CITATION, DURATIONS, PERIODS, cells_of, centres_of
+from radar_nb.dwd.kostra import CITATION, DURATIONS, GERMANY, PERIODS, cells_of, centres_of
 from radar_nb.errors import SettingsError
 from radar_nb.reading.kostra import kostra_cells
 
 if TYPE_CHECKING:
     import os
+
+    from numpy.typing import NDArray
 
     from radar_nb.runtime.progress import Reporter
 
@@ -81,18 +83,12 @@ def kostra(
         return _in_cells(points, folder, base_url, progress)
     labels, lon, lat = positions_of(points, "sphere", names=names)
     cells = cells_of(lon, lat)
-    distinct = [int(cell) for cell in np.unique(cells) if cell >= 0]
-    found = kostra_cells(distinct, folder=folder, base_url=base_url, progress=progress)
-    at = np.searchsorted(distinct, cells) if distinct else np.zeros(len(cells), int)
-    outside = cells < 0
-    if not outside.all():
-        outside |= np.isnan(found.depths[np.minimum(at, len(distinct) - 1)]).all(axis=(1, 2))
-    if outside.any():
-        first = int(outside.argmax())
-        raise SettingsError(
-            f"KOSTRA-DWD-2020 has no values at {labels[first]!r} (lon {lon[first]:g}, lat {lat[first]:g}): it "
-            "covers Germany; choose points in it, longitude first"
-        )
+    west, east, south, north = GERMANY
+    inside = (cells >= 0) & (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+    _refuse(labels, lon, lat, ~inside)  # without the tables
+    distinct, at = np.unique(cells, return_inverse=True)
+    found = kostra_cells(distinct.tolist(), folder=folder, base_url=base_url, progress=progress)
+    _refuse(labels, lon, lat, np.isnan(found.depths[at]).all(axis=(1, 2)))
     cell_lon, cell_lat = centres_of(cells)
     dims = ("point", "duration", "return_period")
     return _described(
@@ -106,6 +102,18 @@ def kostra(
             "cell_lat": ("point", cell_lat, NORTH),
         },
     )
+
+
+def _refuse(
+    labels: list[Any], lon: NDArray[np.float64], lat: NDArray[np.float64], outside: NDArray[np.bool_]
+) -> None:
+    """Raise an error for the first point that has no values."""
+    if outside.any():
+        first = int(outside.argmax())
+        raise SettingsError(
+            f"KOSTRA-DWD-2020 has no values at {labels[first]!r} (lon {lon[first]:g}, lat {lat[first]:g}): it "
+            "covers Germany; choose points in it, longitude first"
+        )
 
 
 def _described(values: dict[str, Any], coords: dict[str, Any]) -> xr.Dataset:

@@ -20,6 +20,9 @@ FOLDER = "climate_environment/CDC/grids_germany/return_periods/precipitation/KOS
 """Folder of the tables on the server."""
 ROWS = COLS = 300
 """Cells of 5 km in EPSG:3035; 15,989 of them, in Germany, have values."""
+GERMANY = (5.7, 15.2, 47.2, 55.2)
+"""West, east, south and north in degrees, wide enough for cells on the border: Germany lies between 5.85 and
+15.02 E, 47.27 and 55.07 N (Natural Earth 1:10m)."""
 CITATION = "Deutscher Wetterdienst: KOSTRA-DWD-2020, doi:10.5676/DWD/KOSTRA-DWD-2020, CC BY 4.0"
 
 _CELL = 5000.0  # metres
