@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +62,28 @@ def test_other_data_replace_the_shown_ones() -> None:
     assert {message["edition"] for message in others} == {1}
     assert (explorer.index, len(explorer.frames)) == (1, 2)
     assert float(explorer.field.max()) == 1.5
+
+
+def test_replaced_data_leave_nothing_behind() -> None:
+    """After renewals, each of whose fields a browser asks for, memory holds what it held before."""
+    explorer, counts = rn.Explorer(fields(0.5, 3), lang="en"), []
+    heard, alive = Heard(explorer), weakref.WeakSet[Any]()
+
+    async def follow(times: int) -> None:
+        for _ in range(times):
+            heard.messages.clear()
+            explorer.renew(fields(1.5, 3), boundary=0)
+            explorer._receive(None, {"type": "frames", "wanted": [0, 1, 2]}, [])  # noqa: SLF001 - as a browser does
+            await until(lambda: any(len(message.get("frames", ())) == 2 for message in heard.messages))
+            alive.update([explorer.frames, explorer._queue])  # noqa: SLF001 - what holds fields
+
+    for times in (3, 9):
+        asyncio.run(follow(times))
+        gc.collect()
+        counts.append(len(gc.get_objects()))
+
+    assert set(alive) == {explorer.frames, explorer._queue}  # noqa: SLF001 - the same
+    assert counts[1] - counts[0] < 9
 
 
 async def until(true: Callable[[], bool]) -> None:
