@@ -46,6 +46,16 @@ class TestPack:
         """Amounts up to 655.34 in steps of 0.01 are unpacked exactly, and missing ones stay missing."""
         assert np.allclose(encode(values).values, values, rtol=1e-6, equal_nan=True)
 
+    def test_thousandths_of_rv_are_packed_exactly(self) -> None:
+        """Amounts below 65.534 mm keep their count of 0.001 mm; one between two counts changes the steps."""
+        counts = np.arange(65_534).reshape(2, -1)
+        amounts = (counts * 0.001).astype(np.float32)
+        between = amounts.copy()
+        between[1, 5] += 0.0001
+
+        assert np.array_equal(encode(amounts).codes, counts)
+        assert encode(between).scale != 0.001
+
     @given(hnp.arrays(np.float32, (3, 4), elements=FLOATS))
     def test_other_numbers_are_within_one_step(self, values: NDArray[np.float32]) -> None:
         """Other numbers change by about one step at most, which is the field's range divided by 65,534."""

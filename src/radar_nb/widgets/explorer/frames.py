@@ -28,6 +28,13 @@ _FEWEST, _MOST, _CELLS = 4, 64, 4_000_000
 _BLOCK = 1 << 17
 """Cells that become codes at a time."""
 
+_EXACT = ((1.0, 1e-5), (0.01, 1e-5), (0.001, 2e-7))
+"""Steps of numbers that are kept exactly, and the relative error that such numbers may have: that of sums of
+float32; of thousandths, as RV of HDF5 has them, that of one float32."""
+
+_FEW = 1000
+"""How many numbers are tried first."""
+
 _SPREAD = 256
 """Divides the cells read at once from chunks, most of which are discarded: 15,625 steps of one cell."""
 
@@ -74,7 +81,9 @@ class CodedField:
 
 
 def encode(values: NDArray[Any]) -> CodedField:
-    """Return any numbers as a field: exact for hundredths and whole numbers that fit, else in 65,534 steps.
+    """Return any numbers as a field: exact for whole numbers, hundredths and thousandths, else in 65,534 steps.
+
+    What is not below 65,534 steps is not kept exactly.
 
     Parameters
     ----------
@@ -87,16 +96,23 @@ def encode(values: NDArray[Any]) -> CodedField:
     >>> field.scale, field.codes.tolist()
     (0.01, [[0, 65534], [65535, 125]])
     """
-    values = np.asarray(values, np.float64)
+    values = np.asarray(values)
+    if values.dtype != np.float32:
+        values = values.astype(np.float64)
     valid = np.isfinite(values)
     seen = values[valid]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
-    for scale in (1.0, 0.01):
-        if high - min(low, 0.0) < scale * NO_VALUE and np.allclose(
-            counts := seen / scale, np.rint(counts), atol=1e-3
-        ):
-            return _coded(values, scale, float(np.floor(min(low, 0.0))))
-    return _coded(values, (high - low) / (NO_VALUE - 1) or 1.0, low)
+    few = seen[seen != 0][:_FEW]  # most steps fail for these already
+    for step, error in _EXACT:
+        fits = high - min(low, 0.0) < step * NO_VALUE
+        if fits and all(_are_multiples(some, step, error) for some in (few, seen)):
+            return _coded(values, step, float(np.floor(min(low, 0.0))))
+    return _coded(values.astype(np.float64), (high - low) / (NO_VALUE - 1) or 1.0, low)
+
+
+def _are_multiples(values: NDArray[Any], step: float, error: float) -> bool:
+    counts = values / step
+    return bool((np.abs(counts - np.rint(counts)) <= 1e-3 + error * np.abs(counts)).all())
 
 
 def _coded(values: NDArray[Any], scale: float, offset: float) -> CodedField:
