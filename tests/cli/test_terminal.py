@@ -96,6 +96,17 @@ def test_options_are_named_like_the_arguments_that_they_set(function: Callable[.
     assert set(command.parameters) - own - months <= set(inspect.signature(function).parameters)
 
 
+def test_advice_without_a_command_is_removed() -> None:
+    """Arguments that a command lacks, and functions of Python beside another remedy, are left out."""
+    parser = Parser()
+    parser.add_argument("--lead")
+
+    assert parser.in_options("leave out run= and lead=") == "leave out --lead"
+    assert parser.in_options('choose one, such as lead="30min", or open them with open_dataset') == (
+        "choose one, such as --lead 30min"
+    )
+
+
 def test_advice_without_an_option_is_removed() -> None:
     """Advice in brackets that applies only to Python is removed; options of download are named with it."""
     parser = Parser()

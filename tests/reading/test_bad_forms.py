@@ -141,6 +141,7 @@ def test_a_fine_field_is_not_added_to_a_coarse_cube(tmp_path: Path) -> None:
     with pytest.raises(RadarNbError, match="de4800-wgs84") as caught:
         rn.build_cube(tmp_path / "1530", tmp_path / "cube", progress=False)
 
+    assert rn.open_dataset(tmp_path / "1530", progress=False).HX.chunks == ((1,), (2400, 2400), (4400,))
     assert "de1200-wgs84" in str(caught.value)
 
 

@@ -58,6 +58,10 @@ class Parser(argparse.ArgumentParser):
         names = "|".join(map(re.escape, self.parameters))
         text = re.sub(rf"(?<![\w/?&.-])({names})=({_VALUE})?", self._option, text)
         text = re.sub(r" \((?:argument )?[a-z_]+=\)", "", text)
+        text = re.sub(
+            r"\b[a-z_]+= (?:and|or) (?=--)", "", text
+        )  # an argument without an option, before one with it
+        text = re.sub(r",? or open (?:it|them) with open_(?:cube|dataset)\b", "", text)
         text = text.replace("with overwrite=True", "with radar-nb download --overwrite")  # of commands without it
         text = text.replace("with verify=False", "with radar-nb download --no-verify")
         return printable(text.replace("the same call", "the same command"))

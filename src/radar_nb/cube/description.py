@@ -626,7 +626,7 @@ def axis_of(opened: Opened) -> tuple[int, int]:
     if _DAY % every:
         raise SeriesError(
             f"{opened.name} has a frame every {every} min, which does not divide a day, as a cube's step must: "
-            "open it with open_dataset"
+            "read it without a cube, or open it with open_dataset"
         )
     minute = Counter((minutes % every).tolist()).most_common(1)[0][0]
     anchor = ANCHORS.get(every, 0) % every

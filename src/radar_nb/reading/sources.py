@@ -202,7 +202,9 @@ def _at(path: Path) -> Iterator[File]:
     with _reading(path):
         if path.is_dir():
             if is_cube(path):
-                raise CubeError(f"{path} is a cube, or another Zarr store: open it with open_cube")
+                raise CubeError(
+                    f"{path} is a cube, or another Zarr store: name archives or frames, or open it with open_cube"
+                )
             yield from _walk_folder(path)
         elif path.is_file():
             yield from () if is_index(path) else (path,)
