@@ -18,7 +18,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from radar_nb.cube.description import load_cube
-from radar_nb.cube.shards import split_by_chunk
+from radar_nb.cube.shards import count_chunks, split_by_chunk
 from radar_nb.cube.stores import find_store
 from radar_nb.cube.year_tiles import stored_years
 from radar_nb.dwd.products import frame_step, missing_steps
@@ -29,7 +29,7 @@ from radar_nb.reading.forecasts import forecast_coords
 from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -173,9 +173,9 @@ def dataset_of_cube(
     if fill_gaps:
         slots = np.concatenate([slots, cube.slots(missing)])
         times = np.concatenate([times, missing])
-        origin = np.concatenate([origin, np.full(missing.size, "", object)])
+        origin = Sources(origin.names, np.concatenate([origin.numbers, np.full(missing.size, -1)]))
         order = np.argsort(times, kind="stable")
-        slots, times, origin = slots[order], times[order], origin[order]
+        slots, times, origin = slots[order], times[order], Sources(origin.names, origin.numbers[order])
     files = {day: stored.file for day, stored in days.items()}
     whole = cube.packing.itemsize == _WIDE and bool(cube.packing.missing)
     packing = packing_attrs(cube.packing)
@@ -191,7 +191,8 @@ def dataset_of_cube(
         variables["flags"] = _variable(cube, cube.listed("flags"), slots, "flags")
         variables["flags"].attrs = dict(cube.flag_attrs)
         data.attrs["ancillary_variables"] = "flags"
-    coords = step_coords(times.astype("datetime64[s]").astype("datetime64[ns]"), origin, minutes=cube.interval)
+    stamps = times.astype("datetime64[s]").astype("datetime64[ns]")
+    coords = step_coords(stamps, indexing.LazilyIndexedArray(origin), minutes=cube.interval)
     for variable in (coords["source"], coords["time_bnds"]):
         variable.encoding["preferred_chunks"] = {"time": data.encoding["preferred_chunks"]["time"]}
     if cube.lead is not None:
@@ -220,22 +221,47 @@ def _radars(days: dict[int, StoredDay]) -> str:
     return printable(",".join(sorted({radar for stored in days.values() for radar in stored.record.radars})))
 
 
-def cube_steps(
-    cube: Cube, days: dict[int, StoredDay]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
+def cube_steps(cube: Cube, days: dict[int, StoredDay]) -> tuple[NDArray[np.int64], NDArray[np.int64], Sources]:
     """Return the steps that have a frame, their stamps in seconds since 1970, and the names of their archives."""
-    slots, origin, shifts = [], [], []
+    slots, numbers, shifts = [], [], []
+    known: dict[str, int] = {}
     for day, stored in days.items():
         record = stored.record
         steps = np.flatnonzero(record.there)
-        names = np.array([one.name for one in record.origins], object)
+        names = np.array([known.setdefault(one.name, len(known)) for one in record.origins], np.int64)
         slots.append(day * cube.steps + steps)
-        origin.append(names[record.of_step[steps]])
-        late = np.zeros(cube.steps, np.int64)
-        late[list(record.shifts)] = list(record.shifts.values())
-        shifts.append(late[steps])
+        numbers.append(names[record.of_step[steps]])
+        if record.shifts:
+            late = np.zeros(cube.steps, np.int64)
+            late[list(record.shifts)] = list(record.shifts.values())
+            shifts.append((sum(map(len, slots[:-1])), late[steps]))
     joined = np.concatenate(slots)
-    return joined, cube.times(joined) + np.concatenate(shifts), np.concatenate(origin)
+    times = cube.times(joined)
+    for first, late in shifts:
+        times[first : first + late.size] += late
+    return joined, times, Sources([*known], np.concatenate(numbers))
+
+
+class Sources(BackendArray):
+    """Names of archives, objects of shape (time,), looked up when they are read: 25 years have millions of steps.
+
+    Parameters
+    ----------
+    names : list of str
+    numbers : ndarray of int64, shape (time,)
+        Which of them each step has; -1 for an empty text.
+    """
+
+    def __init__(self, names: list[str], numbers: NDArray[np.int64]) -> None:
+        self.names, self.numbers = names, numbers
+        self.shape = numbers.shape
+        self.dtype = np.dtype(object)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> Any:
+        return np.array([*self.names, ""], object)[self.numbers[key]]
 
 
 def _variable(
@@ -253,7 +279,7 @@ def _variable(
 
 def _chunks(cube: Cube, slots: NDArray[np.int64], itemsize: int) -> dict[str, Any]:
     """Return dask chunks along the cube's own: as much of a day as fits, then columns, then rows."""
-    days = np.unique(slots // cube.steps).size
+    days = count_chunks(slots, cube.steps)
     daily = math.prod(cube.shards.shape) * itemsize
     room = chunk_bytes(days * daily)
     size = math.prod(cube.shards.chunk) * itemsize
@@ -394,13 +420,12 @@ class CubeArray(BackendArray):
         self, slots: NDArray[np.int64], y: NDArray[np.intp], x: NDArray[np.intp], out: NDArray[Any]
     ) -> NDArray[np.intp]:
         """Read from the arrangement for series what takes less there; return the places in `out` that are left."""
-        there = np.arange(slots.size)
+        left = np.ones(slots.size, bool)
         if not self._years or self._what == "flags":
-            return there
-        years = _years_of(slots, self._cube.steps)
+            return np.flatnonzero(left)
         jobs = []
-        for year in np.unique(years).tolist():
-            tiles, at = self._years.get(year), there[years == year]
+        for year, at in _years_of(slots, self._cube.steps):
+            tiles = self._years.get(year)
             if tiles is not None and self._tiles_cost(tiles, slots[at], y, x) < self._days_cost(slots[at], y, x):
                 jobs.append((tiles, (slots[at], at)))
         pool = _threads(os.getpid())
@@ -408,15 +433,15 @@ class CubeArray(BackendArray):
             read = [self._read_year(*jobs[0], (y, x), out, pool.map)]
         else:
             read = list(pool.map(lambda job: self._read_year(job[0], job[1], (y, x), out, map), jobs))
-        done = [at for (_, (_, at)), success in zip(jobs, read, strict=True) if success]
-        return np.setdiff1d(there, np.concatenate(done)) if done else there
+        for (_, (_, at)), success in zip(jobs, read, strict=True):
+            left[at] = not success
+        return np.flatnonzero(left)
 
     def cost(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> int:
         """Return the codes that must be decoded to read all steps of some rows and columns, about."""
         total = 0
-        years = _years_of(self._slots, self._cube.steps)
-        for year in np.unique(years).tolist():
-            slots, tiles = self._slots[years == year], self._years.get(year)
+        for year, at in _years_of(self._slots, self._cube.steps):
+            slots, tiles = self._slots[at], self._years.get(year)
             days = self._days_cost(slots, y, x)
             total += days if tiles is None else min(days, self._tiles_cost(tiles, slots, y, x))
         return total
@@ -433,19 +458,18 @@ class CubeArray(BackendArray):
         steps, length = self._cube.steps, self._format.chunk[0]
         length *= max(1, values // cells // length)
         starts = self._slots // length * length
-        years = _years_of(self._slots, steps)
-        for year, tiles in self._years.items():
-            if cells * tiles.shards.chunk[0] <= values:
-                there = years == year
-                starts[there] = self._slots[there]
-                starts[there] -= (starts[there] - tiles.days[0] * steps) % tiles.shards.chunk[0]
+        for year, at in _years_of(self._slots, steps):
+            tiles = self._years.get(year)
+            if tiles is not None and cells * tiles.shards.chunk[0] <= values:
+                slots = self._slots[at]
+                starts[at] = slots - (slots - tiles.days[0] * steps) % tiles.shards.chunk[0]
         return [0, *(np.flatnonzero(np.diff(starts)) + 1).tolist(), self._slots.size]
 
     def _days_cost(self, slots: NDArray[np.int64], y: NDArray[np.intp], x: NDArray[np.intp]) -> int:
         """Return the codes that must be decoded to read some cells from the days."""
         chunk = self._format.chunk
         numbers = zip((slots, y, x), chunk, strict=True)
-        return math.prod(np.unique(index // size).size for index, size in numbers) * math.prod(chunk)
+        return math.prod(count_chunks(index, size) for index, size in numbers) * math.prod(chunk)
 
     def _tiles_cost(
         self, tiles: YearTiles, slots: NDArray[np.int64], y: NDArray[np.intp], x: NDArray[np.intp]
@@ -454,8 +478,8 @@ class CubeArray(BackendArray):
         layout = tiles.shards
         first = tiles.days[0] * self._cube.steps
         numbers = zip((slots - first, y, x), layout.chunk, strict=True)
-        codes = math.prod(np.unique(index // size).size for index, size in numbers) * math.prod(layout.chunk)
-        blocks = math.prod(np.unique(i // n).size for i, n in zip((y, x), layout.shape[1:], strict=True))
+        codes = math.prod(count_chunks(index, size) for index, size in numbers) * math.prod(layout.chunk)
+        blocks = math.prod(count_chunks(i, n) for i, n in zip((y, x), layout.shape[1:], strict=True))
         return codes + _INDEX_COST * blocks * layout.index_bytes
 
     def _read_year(
@@ -540,10 +564,11 @@ class CubeArray(BackendArray):
             out[_box(piece.at)] = some
 
 
-def _years_of(slots: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
-    """Return the year of each slot."""
-    years: NDArray[np.int64] = (slots // steps).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64)
-    return years + 1970
+def _years_of(slots: NDArray[np.int64], steps: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield each year of some slots, and the places of its slots."""
+    years = (slots // steps).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    for year, _, at in split_by_chunk(years, 1):
+        yield year, at
 
 
 class _Piece(NamedTuple):

@@ -365,6 +365,17 @@ def split_by_chunk(key: NDArray[np.intp], size: int) -> Iterator[tuple[int, NDAr
         The places in the chunk, and their positions in `key`.
     """
     numbers = key // size
-    for number in np.unique(numbers).tolist():
-        at = np.flatnonzero(numbers == number)
+    order = np.arange(key.size)
+    if (numbers[1:] < numbers[:-1]).any():
+        order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    for at in np.split(order, starts[1:]) if key.size else ():
+        number = int(numbers[at[0]])
         yield number, key[at] - number * size, at
+
+
+def count_chunks(key: NDArray[np.intp], size: int) -> int:
+    """Return the number of chunks in which places along one axis lie."""
+    numbers = key // size
+    # runs first: NumPy's unique takes a second for the steps of 25 years
+    return len(set(numbers[np.diff(numbers, prepend=-1) != 0].tolist()))

@@ -356,7 +356,7 @@ def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
     archives = np.array([index.archive.name for index in series.frames.indexes], object)
     rows = series.slots.max(axis=1)
     origin = np.where(rows < 0, "", archives[series.frames.archives()[rows]])
-    coords = step_coords(stamps, origin, minutes=minutes)
+    coords = step_coords(stamps, origin.astype(object), minutes=minutes)
     coords |= target.coords
     if series.base is not None:
         coords |= forecast_coords(series.base, series.times)
@@ -378,19 +378,19 @@ def _coords(opened: Opened, options: Options) -> dict[str, xr.Variable]:
     return coords
 
 
-def step_coords(stamps: NDArray[Any], origin: NDArray[Any], *, minutes: int) -> dict[str, xr.Variable]:
+def step_coords(stamps: NDArray[Any], origin: Any, *, minutes: int) -> dict[str, xr.Variable]:
     """Return the time coordinates of a series without forecasts: ends of intervals, bounds and archives.
 
     Parameters
     ----------
     stamps : ndarray of datetime64[ns], shape (n,)
-    origin : ndarray of str, shape (n,)
+    origin : ndarray of object, or what xarray indexes lazily, shape (n,)
     minutes : int
         The interval.
     """
     return {
         "time": xr.Variable("time", stamps, dict(TIME), dict(SPELLING)),
-        "source": xr.Variable("time", origin.astype(object), {"long_name": "archive that the step came from"}),
+        "source": xr.Variable("time", origin, {"long_name": "archive that the step came from"}),
         "time_bnds": _bounds(("time",), stamps, minutes),
     }
 
