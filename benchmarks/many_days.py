@@ -138,11 +138,12 @@ def ask(folder: Path, what: str, years: int, arrangement: str) -> dict[str, floa
     import shapely  # noqa: PLC0415 - the same
 
     import radar_nb as rn  # noqa: PLC0415 - the same
-    from radar_nb.cube import opening  # noqa: PLC0415 - the same
+    from radar_nb.cube import opening, year_tiles  # noqa: PLC0415 - the same
 
     importing, imported = perf_counter() - began, process_time() - cpu
     if arrangement == "days":
-        opening.stored_years = lambda *_: {}  # type: ignore[attr-defined] # as if nobody had built them
+        for module in (opening, year_tiles):
+            module.stored_years = lambda *_: {}  # type: ignore[attr-defined] # as if nobody had built them
     began, cpu = perf_counter(), process_time()
     last = slice(f"{2026 - years}", "2025")
     if what == "pixel":

@@ -15,7 +15,7 @@ from support.cubes import archive, files
 from radar_nb.cube.building import build_cube
 from radar_nb.cube.checking import repair_cube, verify_cube
 from radar_nb.cube.opening import open_cube
-from radar_nb.cube.stores import Bucket, Folder, find_store
+from radar_nb.cube.stores import Bucket, Folder, _meta_stamp, find_store
 from radar_nb.errors import CubeError, NothingFound, NotWritable, SettingsError, StorageError
 from radar_nb.reading.opening import open_dataset
 
@@ -93,6 +93,12 @@ class TestPlaces:
         repair_cube(store, progress=False)
         build_cube(hours, store, progress=False, client=False)
         assert listed(store) == before
+
+    def test_etags_are_equal_with_and_without_quotes(self) -> None:
+        """Azure's headers have quotes around an ETag and its listings none: both name the same state."""
+        made = {"size": 3, "last_modified": None}
+
+        assert _meta_stamp(made | {"e_tag": '"0x8DE"'}) == _meta_stamp(made | {"e_tag": "0x8DE"}) == "3-0x8DE"
 
     def test_an_address_is_a_store(self, hours: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """The environment has the keys, as obstore reads them; the second open reads the cached records."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,7 @@ KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_regi
 
 @contextmanager
 def s3_server() -> Iterator[str]:
-    """Yield the address of a local S3 server, with a bucket "cubes".
-
-    It is moto's, or the one that `S3_SERVER` names, which must accept `KEYS` and have the bucket:
-    `rclone serve s3 --addr 127.0.0.1:9000 --auth-key key,secret FOLDER`, with a folder `cubes` in it.
-    """
-    if url := os.environ.get("S3_SERVER"):
-        yield url
-        return
+    """Yield the address of a local S3 server, with a bucket "cubes"."""
     moto = pytest.importorskip("moto.server", reason="moto is not installed")
     boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
     server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)

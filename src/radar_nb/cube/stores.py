@@ -451,7 +451,8 @@ def _stamp(status: os.stat_result) -> str:
 
 
 def _meta_stamp(meta: Any) -> str:
-    return f"{meta['size']}-{meta['e_tag'] or meta['last_modified'].isoformat()}"
+    tag = (meta["e_tag"] or "").strip('"')  # Azure's listings write it without the quotes of its headers
+    return f"{meta['size']}-{tag or meta['last_modified'].isoformat()}"
 
 
 def _changed(name: str, key: str) -> CubeError:
