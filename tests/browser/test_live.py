@@ -213,6 +213,8 @@ def test_live_follows_for_hours_through_a_failure_without_growing(
             if lost > 14:
                 live.get_by_text("Stale: a newer forecast should be there").wait_for()
             assert "no rain until" not in live.inner_text()
+            if SHOTS and step == failing.stop - 1:
+                page.screenshot(path=f"{SHOTS}/live_hours_lost.png")
             continue
         page.wait_for_function(f"() => {INFO}?.times[{INFO}.boundary] === {newest.timestamp() * 1000:.0f}")
         live.get_by_text(f"RV of {newest + timedelta(hours=2):%H:%M} CEST, 2 min old").wait_for()
