@@ -212,10 +212,7 @@ class Histogram:
 
 def _resting(counts: NDArray[Any], valid: NDArray[np.int32]) -> NDArray[Any]:
     """Return how often each cell was valid and not counted."""
-    resting = valid.astype(counts.dtype)
-    for row in counts:
-        resting -= row
-    return resting
+    return valid.astype(counts.dtype) - counts.sum(axis=0, dtype=counts.dtype)
 
 
 class _Target:
