@@ -7,9 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 from support.malicious_archives import day, month
 from support.servers import Reply, serving
 
@@ -25,6 +23,9 @@ every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.st
 
 
 def read(path: Path) -> NotebookNode:
+    """Read a notebook; nbformat takes seconds to import, and would take them from every process that collects."""
+    import nbformat
+
     notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own gap
     return notebook
 
@@ -73,6 +74,9 @@ def test_in_a_kernel_a_click_downloads_and_updates_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The work continues during other cells, can be awaited, and the widgets' state shows its result."""
+    import nbformat
+    from nbclient import NotebookClient
+
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]  # type: ignore[no-untyped-call] # nbformat's own gap
     notebook = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call] # the same
     with serving() as server:

@@ -189,8 +189,8 @@ def _boxed(times: int) -> bytes:
 
 _SPARSE = {b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0", b"GNU.sparse.realsize": b"9"}
 _MAP = b"1\n0\n9\n".ljust(512, b"\0")
-_ZEROS = packed(bytes(7 << 20))
-_BOMB = packed(bytes(64 << 20))
+_ZEROS = gzip.compress(bytes(7 << 20), 1, mtime=0)
+_BOMB = gzip.compress(bytes(64 << 20), 1, mtime=0)
 
 HOSTILE: dict[str, Case] = {
     **{kind: unsafe(tar(entry(path, FRAME)), match) for kind, (path, match) in _NAMES.items()},
