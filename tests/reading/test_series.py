@@ -240,8 +240,9 @@ class TestEras:
         ):
             rn.open_dataset(eras, progress=False)
 
-    @pytest.mark.parametrize("grid", ["de1200", "de1200-wgs84", "de900"])
-    @pytest.mark.parametrize("regrid", ["overlap", "nearest"])
+    @pytest.mark.parametrize(
+        ("grid", "regrid"), [("de1200-wgs84", "overlap"), ("de900", "overlap"), ("de1200", "nearest")]
+    )
     def test_all_frames_are_regridded(self, eras: Path, grid: str, regrid: Any) -> None:
         """On the chosen grid both eras show the same rain, some two kilometres apart."""
         ds = rn.open_dataset(eras, grid=grid, regrid=regrid, progress=False)

@@ -17,7 +17,7 @@ from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import ends_of
-from radar_nb.runtime.table import Table
+from radar_nb.runtime.table import ShownAsTable, Table
 from radar_nb.runtime.wording import human_time
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class SeriesFinding:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scorecard:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Scorecard(ShownAsTable):
     """The findings of `check`; prints as a table, displays as HTML.
 
     Attributes
@@ -93,12 +93,6 @@ class Scorecard:
         """Return the findings as a table."""
         rows = tuple((one.name, one.verdict, str(one.count), one.text) for one in self.findings)
         return Table(title=self.title, columns=("looked at", "verdict", "count", "found"), rows=rows)
-
-    def __str__(self) -> str:
-        """Return the table as text."""
-        return str(self.table())
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         cell = '<td style="text-align:left;vertical-align:top;padding:0.15em 1em 0.15em 0">'

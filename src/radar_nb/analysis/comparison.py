@@ -22,7 +22,7 @@ from radar_nb.reading.dataset import Options
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import ends_of
 from radar_nb.reading.opening import open_dataset
-from radar_nb.runtime.table import Table
+from radar_nb.runtime.table import ShownAsTable, Table
 from radar_nb.runtime.wording import human_interval, human_time
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ _DIGITS = 4  # of mm: the finest amounts of DWD have three
 _EPOCH = np.datetime64("2001-01-01T00:00:00", "s")  # a midnight: days of whole intervals end near one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Comparison(ShownAsTable):
     """Amounts of gauges and radar over the same intervals, and how well they agree.
 
     Attributes
@@ -111,15 +111,6 @@ class Comparison:
             for name, one in self.scores.items()
         }
         return {"interval_minutes": self.minutes, "threshold_mm": self.threshold, "scores": scores}
-
-    def __str__(self) -> str:
-        """Return the table as text."""
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _shown(key: str, value: float) -> str:

@@ -26,7 +26,7 @@ from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.present import latest
 from radar_nb.runtime.clock import Clock
 from radar_nb.runtime.files import user_path
-from radar_nb.runtime.table import Table
+from radar_nb.runtime.table import ShownAsTable, Table
 from radar_nb.runtime.wording import human_duration
 from radar_nb.runtime.zones import find_zone, time_of_day
 
@@ -148,8 +148,8 @@ class Outlook:
         return f"{self.place}: {text}; {made}."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nowcast:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Nowcast(ShownAsTable):
     """Answers for places: prints as a table, iterates as rows for `pandas.DataFrame(...)`.
 
     Attributes
@@ -260,15 +260,6 @@ class Nowcast:
                 *dict.fromkeys(f"{one.place}: {one.reason}" for one in self.answers if one.reason),
             ),
         )
-
-    def __str__(self) -> str:
-        """Return the table as text."""
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def nowcast(

@@ -20,7 +20,7 @@ from radar_nb.dwd.months import Month, time_steps
 from radar_nb.dwd.products import RETENTION
 from radar_nb.errors import CoverageError, MonthError, SettingsError
 from radar_nb.runtime.files import archive_state, local_path
-from radar_nb.runtime.table import Table
+from radar_nb.runtime.table import ShownAsTable, Table
 from radar_nb.runtime.wording import human_bytes, human_time
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class Missing:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Plan(ShownAsTable):
     """What will be fetched, its size, what is already on disk, and what the server lacks.
 
     Attributes
@@ -227,15 +227,6 @@ class Plan:
             ],
             "missing": [{"month": str(g.month), "what": g.what, "reason": g.reason} for g in self.missing],
         }
-
-    def __str__(self) -> str:
-        """Return the table as text."""
-        return str(self.table())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def choose_family(

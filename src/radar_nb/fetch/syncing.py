@@ -42,7 +42,7 @@ from radar_nb.runtime.files import (
 from radar_nb.runtime.locks import claimed_async
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
-from radar_nb.runtime.table import Table
+from radar_nb.runtime.table import ShownAsTable, Table
 from radar_nb.runtime.wording import human_bytes, human_duration
 
 if TYPE_CHECKING:
@@ -375,7 +375,7 @@ class SyncFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncPlan:
+class SyncPlan(ShownAsTable):
     """What `sync` would do: what the server has, how the data folder compares, and the cost.
 
     Attributes
@@ -490,16 +490,9 @@ class SyncPlan:
             "missing": [{"month": str(g.month), "what": g.what, "reason": g.reason} for g in self.plan.missing],
         }
 
-    def __str__(self) -> str:
-        """Return the table as text."""
-        return str(self.table())
-
     def __repr__(self) -> str:
         """Return one line."""
         return f"<SyncPlan {self.summary}>"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _row(month: Month, findings: list[SyncFinding], gaps: list[str]) -> tuple[str, ...]:

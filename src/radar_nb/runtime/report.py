@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from radar_nb.errors import Incomplete
-from radar_nb.runtime.table import Table
+from radar_nb.runtime.table import ShownAsTable, Table
 from radar_nb.runtime.wording import human_bytes
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(ShownAsTable):
     """The result of a call, item by item.
 
     Attributes
@@ -172,16 +172,9 @@ class Report:
             ],
         }
 
-    def __str__(self) -> str:
-        """Return the table as text."""
-        return str(self.table())
-
     def __repr__(self) -> str:
         """Return one line: `asyncio.run` calls this too, and there may be 78,000 files."""
         return f"<Report {self.summary}>"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def _reason(outcome: Outcome) -> str:

@@ -81,3 +81,22 @@ class Table:
             f'<div class="radar-nb-table"><strong>{escape(self.title)}</strong>'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
         )
+
+
+class ShownAsTable:
+    """A result that prints as its table, and displays as it in a notebook."""
+
+    __slots__ = ()
+
+    def table(self) -> Table:
+        """Return the table."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        """Return the table as text."""
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
