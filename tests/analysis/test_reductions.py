@@ -195,11 +195,9 @@ class TestValues:
 
             assert found.attrs.get("title", "RY") in {fields.attrs["title"], "RY"}
             xr.testing.assert_allclose(found.drop_attrs(), expected.isel(box).drop_attrs(), rtol=1e-5, atol=1e-5)
-        at, expected = (
-            reduce(data, "mean", by="hour", progress=False, **more)
-            for data, more in ((series, {}), (month, {"points": points}))
-        )
-        xr.testing.assert_allclose(at.RY, expected.RY, rtol=1e-5)
+        at = reduce(series, "mean", by="hour", progress=False)
+        hourly = reduce(month, "mean", by="hour", points=points, progress=False)
+        xr.testing.assert_allclose(at.RY, hourly.RY, rtol=1e-5)
         lon, lat = to_lonlat(fields.x.values[3:4], fields.y.values[7:8], "sphere")
         inside = reduce(fields, "max", points=[(lon[0], lat[0])], progress=False)
         np.testing.assert_array_equal(inside.RY, fields.RY[:, 7, 3].max("time"))

@@ -212,7 +212,8 @@ class Histogram:
 
 def _resting(counts: NDArray[Any], valid: NDArray[np.int32]) -> NDArray[Any]:
     """Return how often each cell was valid and not counted."""
-    return valid.astype(counts.dtype) - counts.sum(axis=0, dtype=counts.dtype)
+    resting: NDArray[Any] = valid.astype(counts.dtype) - counts.sum(axis=0, dtype=counts.dtype)
+    return resting
 
 
 class _Target:
