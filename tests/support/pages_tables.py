@@ -16,7 +16,7 @@ from unittest import mock
 from support.pages import DOCS
 
 import radar_nb as rn
-from radar_nb.cli.configuration import variables_table
+from radar_nb.cli.configuration import VARIABLES
 from radar_nb.cli.main import main
 from radar_nb.dwd.grids import GRIDS
 from radar_nb.dwd.products import PRODUCTS
@@ -103,11 +103,7 @@ def _help(*command: str) -> str:
 
 
 def _variables() -> str:
-    columns = ("environment", "argument", "default", "what it is")
-    rows = [
-        [f"`{row[name]}`" if name in columns[:2] and row[name] else row[name] for name in columns]
-        for row in variables_table()
-    ]
+    rows = [[f"`{one.name}`", one.argument and f"`{one.argument}`", one.default, one.meaning] for one in VARIABLES]
     return _table(("Environment", "Argument", "Default", "What it is"), rows)
 
 

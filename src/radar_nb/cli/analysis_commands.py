@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from radar_nb.cli.terminal import Parser
 
 _EDGES = ("begin", "end")
-_TITLES = {"threshold": "mm", "maximum": "largest mm", "time_of_maximum": "until", "coverage": "measured"}
 
 
 def add_analysis_commands(add: Callable[..., Parser]) -> None:

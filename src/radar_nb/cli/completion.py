@@ -13,7 +13,6 @@ from radar_nb.geography.towns import towns_within
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHELLS = tuple(shtab.SUPPORTED_SHELLS)
 _GERMANY = (5.8, 47.2, 15.1, 55.1)  # west, south, east, north
 _INHABITANTS = 50_000
 """Of the smallest town that is completed: a script with 15,000 names would slow the start of each shell."""

@@ -113,14 +113,6 @@ def configuration(
     )
 
 
-def variables_table() -> Table:
-    """Return the environment variables, the arguments that override them, their defaults and meanings."""
-    rows = tuple((one.name, one.argument, one.default, one.meaning) for one in VARIABLES)
-    return Table(
-        title="Environment variables", columns=("environment", "argument", "default", "what it is"), rows=rows
-    )
-
-
 def without_password(address: str) -> str:
     """Return an address without its user name and password.
 
