@@ -155,7 +155,7 @@ def by_hand(amount: xr.DataArray, minutes: int, period: Any, floor: int) -> list
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rainy_fields(),
     st.lists(st.integers(1, 30), min_size=1, max_size=3),
@@ -211,7 +211,7 @@ def coded_rain(draw: st.DrawFn) -> tuple[list[StepBlock], xr.DataArray]:
     return made, rain(np.concatenate(values)[:, None], first="2020-12-31T23:00").YW
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     coded_rain(),
     st.lists(st.integers(1, 30), min_size=1, max_size=3),

@@ -62,7 +62,7 @@ class TestAnyOrder:
             assert data == frame(int(minute), seed=int(minute))
 
     @settings(
-        max_examples=10,
+        max_examples=6,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
         derandomize=True,
