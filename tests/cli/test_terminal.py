@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from radar_nb.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from radar_nb.runtime.progress import Progress
 
 SOURCE = Path(rn.__file__).parent
 
@@ -134,8 +137,7 @@ def test_an_empty_folder_is_one_sentence_for_every_command(
     """Every command that reads a folder exits with 1, names it with a remedy of its own, and adds nothing."""
     empty = tmp_path / "empty"
     empty.mkdir()
-    gauges, areas, levels = (tmp_path / name for name in ("gauges.csv", "areas.geojson", "levels.nc"))
-    xr.Dataset({"level": 1.0}).to_netcdf(levels)
+    gauges, areas = (tmp_path / name for name in ("gauges.csv", "areas.geojson"))
     gauges.write_text("time,A\n2020-06-13T00:50Z,1\n2020-06-13T01:00Z,1\n", "utf-8")
     areas.write_text(
         '{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": '
@@ -144,7 +146,7 @@ def test_an_empty_folder_is_one_sentence_for_every_command(
     more = {
         "accumulate": ["--to", "{out}.nc"], "points": ["--place", "Leipzig"], "areas": ["--areas", f"{areas}"],
         "exceedance": ["--thresholds", "5", "--place", "Leipzig"], "events": ["--threshold", "5"],
-        "catalogue": ["--levels", f"{levels}"], "return-levels": ["--place", "Leipzig"],
+        "catalogue": ["--kostra", "Dresden"], "return-levels": ["--place", "Leipzig"],
         "compare": ["--gauges", f"{gauges}", "--label", "end"],
         "export": ["--place", "Leipzig", "--output", "{out}.csv"],
         "export-grid": ["--model", "delft3d", "--crs", "25832", "--cell", "1000", "--output", "{out}.nc"],
@@ -251,6 +253,34 @@ def test_failures_of_several_items_are_counted(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines()[-1] == (
         "radar-nb: extract: 1 of 2 failed, as listed above; run the same command again to resume"
     )
+
+
+def test_the_only_failure_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A single archive that cannot be unpacked has its reason as the error, and no table that repeats it."""
+    (tmp_path / "RW201911.tar.gz").write_bytes(b"damaged")
+
+    assert main(["extract", str(tmp_path / "RW201911.tar.gz")]) == 1
+
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("RW201911.tar.gz")) == ("", 1)
+
+
+def test_waiting_is_shown_by_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be counted reports how long it runs, until it ends or fails."""
+    seen, twice = [], threading.Event()
+
+    @contextmanager
+    def recording(*, progress: bool) -> Iterator[Callable[[Progress], None]]:
+        assert progress
+        yield lambda event: (seen.append(event), twice.set() if len(seen) > 1 else None)
+
+    monkeypatch.setattr(terminal, "reporting", recording)
+    with pytest.raises(ZeroDivisionError), terminal.waiting("latest", every=0.001):
+        assert twice.wait(60)
+        raise ZeroDivisionError
+
+    assert [(one.task, one.done, one.unit) for one in seen[:2]] == [("latest", 1, "s"), ("latest", 2, "s")]
+    assert not any(thread.name == "radar_nb-waiting" for thread in threading.enumerate())
 
 
 def test_a_month_with_one_measured_day_has_no_total(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

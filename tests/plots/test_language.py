@@ -112,6 +112,16 @@ def test_numbers_and_months_follow_the_language(drawn: dict[str, list[list[str]]
     assert not any(re.fullmatch(r"\d+\.\d+", text) for text in shown)
 
 
+def test_the_legend_of_coverage_leaves_room_for_the_source() -> None:
+    """In each language the key of the colours ends before the source of the data begins."""
+    da = rain().assign_attrs(institution="none: made up")
+    for lang in ("en", "de"):
+        figure = rn.plot_coverage(da.to_dataset(), lang=lang).figure
+        figure.canvas.draw()
+        key, source = figure.legends[0].get_window_extent(), figure._supxlabel.get_window_extent()  # noqa: SLF001 - no public name
+        assert key.x1 < source.x0
+
+
 def test_names_of_results_are_translated() -> None:
     """A sum names its product without the interval of its parts, in both languages; an unknown name stays."""
     title = rn.product("YW").title
@@ -210,3 +220,11 @@ def test_a_series_has_local_times() -> None:
 
     assert ax.get_xlabel().startswith("Europe/Berlin, each value")
     assert "14:00" in words(ax.figure)
+
+
+def test_german_maps_name_summer_time_and_east_in_german() -> None:
+    """Central European summer time is MESZ, and degrees east are °O."""
+    ax = rn.plot(rain().isel(time=3), timezone="Europe/Berlin", graticule=True, towns=False, lang="de")
+
+    assert ax.get_title(loc="left").endswith("5 min bis 2020-05-13 14:15 MESZ")
+    assert any(re.fullmatch(r"\d+,\d°O", text.get_text()) for text in ax.texts)

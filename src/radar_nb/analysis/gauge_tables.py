@@ -81,8 +81,8 @@ def read_gauges(source: Any, *, timezone: str | None, label: Edge | None, parame
     """
     if label not in {"start", "end"}:
         raise SettingsError(
-            f"label={label!r} does not say which edge of its interval a gauge's time is: pass "
-            'label="end" or label="start"; its description says which'
+            f"label={'' if label is None else repr(label)} does not say which edge of its interval a gauge's time "
+            'is: pass label="end" or label="start"; its description says which'
         )
     table = _columns(source)
     titles = {str(title).strip().casefold(): title for title in table.columns}

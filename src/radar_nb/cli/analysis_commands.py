@@ -260,10 +260,12 @@ def _catalogue(options: argparse.Namespace) -> int:
     thresholds: Any = options.thresholds
     if thresholds[:1] not in {"W", "T"}:
         thresholds = _number(thresholds)
-    levels = rn.kostra(options.kostra) if options.levels is None else read_netcdf(str(options.levels))
     data, more = read_data(options)
     if more:
         data = _source(options)
+        if options.levels is None:
+            open_data(options)  # what cannot be read fails before the table of KOSTRA is fetched
+    levels = rn.kostra(options.kostra) if options.levels is None else read_netcdf(str(options.levels))
     names = ("durations", "min_cells", "same_event")
     table = rn.heavy_rain_catalogue(
         data, thresholds, levels=levels, **{name: getattr(options, name) for name in names}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import radar_nb as rn
 from radar_nb.cli.data_commands import add_reading, open_data
 from radar_nb.cli.places import AREAS, POINTS, add_coverage, add_days, add_places, add_span, read_series
-from radar_nb.cli.terminal import say
+from radar_nb.cli.terminal import say, waiting
 from radar_nb.runtime.files import user_path
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ def _export_grid(options: argparse.Namespace) -> int:
     from radar_nb.exports.grid_files import write_model_grid  # noqa: PLC0415 - xarray is loaded when data are read
 
     chosen = {name: getattr(options, name) for name in ("model", "crs", "cell", "extent", "gaps")}
-    target, written = write_model_grid(open_data(options), options.path, **chosen)
+    data = open_data(options)
+    with waiting("export-grid"):
+        target, written = write_model_grid(data, options.path, **chosen)
     say(f"{target}: {written.sentence}")
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import radar_nb as rn
 from radar_nb.cli.data_commands import add_language, save_picture
-from radar_nb.cli.terminal import say
+from radar_nb.cli.terminal import say, waiting
 from radar_nb.errors import DownloadError
 from radar_nb.fetch.following import Follower
 from radar_nb.runtime.clock import Clock
@@ -96,7 +96,8 @@ def _where(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _latest(options: argparse.Namespace) -> int:
-    ds = rn.latest(options.product, **_where(options))
+    with waiting("latest"):
+        ds = rn.latest(options.product, **_where(options))
     name = str(next(iter(ds.data_vars)))
     facts = {key: ds.attrs[key] for key in ("nominal_time", "age_seconds", "stale", "skipped") if key in ds.attrs}
     if options.json:
@@ -114,15 +115,16 @@ def _latest(options: argparse.Namespace) -> int:
 def _live(options: argparse.Namespace) -> int:
     from radar_nb.widgets.present import write_now_page  # noqa: PLC0415 - widgets are needed for the page alone
 
-    newest = write_now_page(
-        options.output,
-        dict(options.places) if options.places else None,
-        past=options.past,
-        threshold=options.threshold,
-        timezone=options.timezone,
-        lang=options.lang,
-        **_where(options),
-    )
+    with waiting("live"):
+        newest = write_now_page(
+            options.output,
+            dict(options.places) if options.places else None,
+            past=options.past,
+            threshold=options.threshold,
+            timezone=options.timezone,
+            lang=options.lang,
+            **_where(options),
+        )
     stale = ", stale: a newer one should be there" if newest.stale else ""
     moment, age = human_time(newest.time.replace(tzinfo=None)), human_duration(abs(newest.age.total_seconds()))
     say(f"{options.output}: RV of {moment}, {age} old{stale}")
@@ -173,13 +175,14 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
 
 def _nowcast(options: argparse.Namespace) -> int:
     try:
-        found = rn.nowcast(
-            dict(options.places),
-            options.horizon,
-            threshold=options.threshold,
-            timezone=options.timezone,
-            **_where(options),
-        )
+        with waiting("nowcast"):
+            found = rn.nowcast(
+                dict(options.places),
+                options.horizon,
+                threshold=options.threshold,
+                timezone=options.timezone,
+                **_where(options),
+            )
     except DownloadError as error:
         reason = options.parser.in_options(str(error))
         if options.json:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import sys
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TextIO
 
 from radar_nb.errors import Incomplete, RadarNbError
+from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from radar_nb.dwd.catalogue import Plan
     from radar_nb.fetch.syncing import SyncPlan
     from radar_nb.runtime.report import Report
@@ -97,9 +103,31 @@ def show(options: argparse.Namespace, value: Table | Plan | SyncPlan | Report) -
 
 def finish(options: argparse.Namespace, report: Report) -> int:
     """Print a report; raise the error of its failures, or return 0."""
-    show(options, report)
+    if options.json or len(report.outcomes) > 1 or not report.failed:  # the reason of the only item is the error
+        show(options, report)
     report.raise_for_failures()
     return 0
+
+
+@contextmanager
+def waiting(task: str, *, every: float = 1.0) -> Iterator[None]:
+    """Show in a terminal for how long a task runs, second by second, if its work cannot be counted."""
+    ended = Event()
+
+    def tick() -> None:
+        with reporting(progress=True) as report:
+            for seconds in itertools.count(1):
+                if ended.wait(every):
+                    return
+                report(Progress(task=task, done=seconds, total=None, unit="s"))
+
+    clock = Thread(target=tick, name="radar_nb-waiting", daemon=True)
+    clock.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        clock.join()
 
 
 def print_error(options: argparse.Namespace, error: Exception) -> int:

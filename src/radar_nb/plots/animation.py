@@ -29,7 +29,7 @@ from radar_nb.reading.forecasts import as_series
 from radar_nb.runtime.files import replacing, storage_errors, user_path
 from radar_nb.runtime.language import current_texts, speaking, speaks
 from radar_nb.runtime.progress import Progress, reporting
-from radar_nb.runtime.wording import human_bytes, human_time
+from radar_nb.runtime.wording import human_bytes
 from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
@@ -222,7 +222,9 @@ class Film:
         ends = [name for name in ("period_end", "time") if name in self.fields.coords]
         if not ends:
             return self.title
-        first, last = (human_time(time, self.zone) for time in np.atleast_1d(self.fields[ends[0]].values)[[0, -1]])
+        first, last = (
+            self.say.moment(time, self.zone) for time in np.atleast_1d(self.fields[ends[0]].values)[[0, -1]]
+        )
         return f"{self.title}, {self.say('plot.span', first=first, last=last)}"
 
     def save(self, path: str | Path) -> Path:

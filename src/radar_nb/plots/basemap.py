@@ -236,7 +236,7 @@ def draw_graticule(
     per_inch = (frame.x[1] - frame.x[0]) / inches[0]
     top = (frame.y[1] - frame.y[0]) / per_inch + 1e-6
     found: list[Rectangle] = []
-    lines = []
+    lines, say = [], current_texts()
     for low, high, is_meridian in ((west, east, True), (south, north, False)):
         along = np.linspace(south, north, 60) if is_meridian else np.linspace(west, east, 60)
         for degree in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step:
@@ -256,7 +256,8 @@ def draw_graticule(
             if min(box) < 0 or box[2] > inches[0] or box[3] > top or not free_of(box, [*taken, *found]):
                 continue
             found.append(box)
-            label = f"{round(float(degree), 4):g}°{'E' if is_meridian else 'N'}"
+            side = say("plot.east") if is_meridian else "N"
+            label = say.number(f"{round(float(degree), 4):g}°{side}")
             ax.annotate(label, spot, xytext=(0, -2) if is_meridian else (2, 0), textcoords="offset points",
                         ha="center" if is_meridian else "left", va="top" if is_meridian else "center",
                         fontsize=points(6, size), color=SOFT, path_effects=[HALO])  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from radar_nb.plots.style import CREDIT, INK, ink_on, literal
+from radar_nb.plots.style import CREDIT, INK, ink_on, literal, page_on
 from radar_nb.reading.coverage import find_coverage
 from radar_nb.runtime.language import current_texts, speaks
 from radar_nb.runtime.wording import human_time
@@ -174,14 +174,14 @@ def _mark_months(ax: Axes, found: Coverage) -> None:
 def _draw_shares(ax: Axes, share: NDArray[np.float64], none: str) -> None:
     """Draw shares as cells, the first row at the top; NaN is blank."""
     limits = (-1, 1e-9, *_SHARES, 1 - 1e-9, 2)
-    colours = ListedColormap([none, _FEW, *_MOST], bad="white")
+    colours = ListedColormap([none, _FEW, *_MOST], bad=page_on(ax))
     # thin gaps between cells, as far as there is room for them
     gap = 1.0 if share.shape[1] <= 40 else 0.0
     ax.pcolormesh(
         np.ma.masked_invalid(share),
         cmap=colours,
         norm=BoundaryNorm(limits, colours.N),
-        edgecolors="white",
+        edgecolors=page_on(ax),
         linewidth=gap,
     )
     ax.set_ylim(len(share), 0)
@@ -192,12 +192,12 @@ def _draw_shares(ax: Axes, share: NDArray[np.float64], none: str) -> None:
 
 
 def _draw_legend(ax: Axes) -> None:
-    edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
+    edge: dict[str, Any] = {"edgecolor": ink_on(ax), "linewidth": 0.4}
     entries = [
         Patch(facecolor=colour, label=current_texts()(word), **edge)
         for colour, word in zip((_NONE, _FEW, *_MOST), _WORDS, strict=True)
     ]
-    entries.append(Patch(facecolor="white", label=current_texts()("coverage.blank"), **edge))
+    entries.append(Patch(facecolor=page_on(ax), label=current_texts()("coverage.blank"), **edge))
     ax.figure.legend(
         handles=entries,
         loc="outside lower left",
@@ -205,10 +205,10 @@ def _draw_legend(ax: Axes) -> None:
         frameon=False,
         fontsize=7,
         labelcolor=ink_on(ax),
-        handlelength=1.2,
+        handlelength=1.0,
         handleheight=0.9,
         handletextpad=0.4,
-        columnspacing=1.1,
+        columnspacing=0.8,
     )
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.plots.style import class_colours, credit, dress, ink_on, is_dark, literal
+from radar_nb.plots.style import class_colours, credit, dress, ink_on, is_dark, literal, page_halo
 from radar_nb.runtime.language import current_texts, speaks
 
 if TYPE_CHECKING:
@@ -211,7 +210,7 @@ def _colours(ax: Axes, count: int) -> list[Any]:
 
 def _draw_record(ax: Axes, record: xr.DataArray, *, depth: bool) -> Line2D:
     """Draw all maxima as points, and the years of the largest."""
-    ink, page = ink_on(ax), "black" if is_dark(ax) else "white"
+    ink = ink_on(ax)
     look: dict[str, Any] = {"color": ink, "marker": "o", "markersize": 3, "linewidth": 0, "alpha": 0.45,
                             "markeredgewidth": 0}  # fmt: skip
     for hours, values in zip(_hours(record), record, strict=True):
@@ -224,7 +223,7 @@ def _draw_record(ax: Axes, record: xr.DataArray, *, depth: bool) -> Line2D:
         year = values["year"].to_numpy()[where["year"]]
         ax.annotate(
             f"{year}", (hours, shown.max()), xytext=(0, 4), textcoords="offset points", ha="center",
-            fontsize=6.5, color=ink, path_effects=[withStroke(linewidth=2, foreground=page)],
+            fontsize=6.5, color=ink, path_effects=[page_halo(ax)],
         )  # fmt: skip
     years = record["year"].to_numpy()
     say = current_texts()

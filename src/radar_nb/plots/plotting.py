@@ -38,7 +38,6 @@ from radar_nb.plots.style import (
 )
 from radar_nb.reading.intervals import ends_of
 from radar_nb.runtime.language import current_texts, speaks
-from radar_nb.runtime.wording import human_time
 from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
@@ -418,7 +417,9 @@ def _headline(da: xr.DataArray, along: str, zone: ZoneInfo | None) -> str:
         say = current_texts()
         return f"{name}\n{say('plot.above', interval=say.interval(minutes), zone=zone or 'UTC')}{made}"
     if "time" in da.coords and da["time"].ndim == 0:
-        return f"{name}\n{forecast_label(da, zone) or period_label(da) or human_time(ends_of(da), zone)}"
+        return (
+            f"{name}\n{forecast_label(da, zone) or period_label(da) or current_texts().moment(ends_of(da), zone)}"
+        )
     return name
 
 
@@ -427,14 +428,14 @@ def _name(field: xr.DataArray, along: str, zone: ZoneInfo | None) -> str:
     if along not in field.coords:
         return ""
     if along == "time":
-        end = human_time(ends_of(field), zone)
+        end = current_texts().moment(ends_of(field), zone)
         return period_label(field) or (end.removesuffix(" UTC") if amount_minutes(field) else end)
     value: Any = field[along].values[()]
     units = field[along].attrs.get("units")
     say = current_texts()
     along = say("plot.lead") if along == "lead_time" else along.replace("_", " ")
     if isinstance(value, np.datetime64):
-        return human_time(value, zone)
+        return say.moment(value, zone)
     if isinstance(value, np.timedelta64):
         return f"{along} {say.interval(value / np.timedelta64(1, 'm'))}"
     text = say.number(f"{along} {value:g}") if isinstance(value, float) else f"{along} {value}"

@@ -11,7 +11,6 @@ import xarray as xr
 from matplotlib.patches import Patch
 
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.plots.basemap import HALO
 from radar_nb.plots.style import (
     credit,
     draw_dates,
@@ -21,6 +20,7 @@ from radar_nb.plots.style import (
     ink_on,
     literal,
     name_label,
+    page_halo,
     unit_label,
 )
 from radar_nb.reading.forecasts import as_series
@@ -304,7 +304,7 @@ def _label(ax: Axes, text: str, place: tuple[Any, float], colour: str, **where: 
         color=colour,
         fontsize=8,
         fontweight="bold",
-        path_effects=[HALO],
+        path_effects=[page_halo(ax)],
         annotation_clip=False,
         **where,
     )

@@ -17,15 +17,24 @@ from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, ListedColormap, Normalize, to_rgba
+from matplotlib.colors import (
+    BoundaryNorm,
+    Colormap,
+    LinearSegmentedColormap,
+    ListedColormap,
+    Normalize,
+    to_hex,
+    to_rgba,
+)
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import SettingsError
 from radar_nb.reading.intervals import bounds_of, ends_of, shown_interval
 from radar_nb.runtime.language import current_texts
-from radar_nb.runtime.wording import MONTH_NAMES, human_time
+from radar_nb.runtime.wording import MONTH_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -252,6 +261,17 @@ def is_dark(artist: Artist) -> bool:
     return opacity > 0.5 and 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
 
 
+def page_on(artist: Artist) -> str:
+    """Return the colour of the page; of one that shows what is below it, white."""
+    figure: Any = artist.get_figure(root=True)
+    return to_hex(figure.get_facecolor()) if is_dark(artist) else "white"
+
+
+def page_halo(artist: Artist) -> withStroke:
+    """Return an outline of letters in the colour of the page, for text over lines."""
+    return withStroke(linewidth=2.4, foreground=page_on(artist), alpha=0.85)
+
+
 def literal(text: str) -> str:
     r"""Return a text for Matplotlib to draw as it is: a dollar sign begins no formula.
 
@@ -339,14 +359,15 @@ def time_label(field: xr.DataArray, zone: ZoneInfo | None = None) -> str:
     if period := period_label(field):
         return period
     end, bounds = ends_of(field), bounds_of(field)
-    shown, say = human_time(end, zone), current_texts()
+    say = current_texts()
+    shown = say.moment(end, zone)
     minutes, units, made = amount_minutes(field), field.attrs.get("units"), field.attrs.get("cell_methods")
     long_sum = units == "mm" and not minutes and made == "time: sum"
     if long_sum or (units in {"mm", "dBZ"} and made in _OVER_A_PERIOD):
         if bounds is None:
             text = say("plot.until", last=shown)
         else:
-            since = human_time(bounds[0], zone)
+            since = say.moment(bounds[0], zone)
             first, _, name = since.rpartition(" ")
             once = shown.endswith(f" {name}")  # the zone once is enough
             text = say("plot.span", first=first if once else since, last=shown)
@@ -363,7 +384,7 @@ def forecast_label(data: xr.DataArray, zone: ZoneInfo | None = None) -> str:
     if made not in data.coords:
         return ""
     say = current_texts()
-    parts = [] if data[made].ndim else [say("plot.forecast", time=human_time(data[made].values, zone))]
+    parts = [] if data[made].ndim else [say("plot.forecast", time=say.moment(data[made].values, zone))]
     if "lead_time" in data.coords and not data["lead_time"].ndim:
         minutes = float(data["lead_time"].values / np.timedelta64(1, "m"))
         if not minutes:

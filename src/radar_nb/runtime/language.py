@@ -17,12 +17,16 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, get_args
 
 from radar_nb.errors import SettingsError
-from radar_nb.runtime.wording import human_bytes, human_duration, human_interval
+from radar_nb.runtime.wording import human_bytes, human_duration, human_interval, human_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from zoneinfo import ZoneInfo
 
 Language = Literal["en", "de"]
+
+_ZONES = {"CET": "MEZ", "CEST": "MESZ"}
+"""German names of times (Einheiten- und Zeitgesetz, sections 4 and 5), by those of the tz database."""
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
@@ -80,6 +84,22 @@ class Texts:
         """Return a duration, rounded for reading."""
         text = human_duration(seconds)
         return text if self.language == "en" else text.replace(" d", " T")
+
+    def moment(self, moment: Any, zone: ZoneInfo | None = None) -> str:
+        """Return a time, which is UTC, as `human_time` does.
+
+        Examples
+        --------
+        >>> from zoneinfo import ZoneInfo
+        >>> Texts("de").moment("2020-06-13T15:25", ZoneInfo("Europe/Berlin"))
+        '2020-06-13 17:25 MESZ'
+        """
+        text, _, name = human_time(moment, zone).rpartition(" ")
+        return f"{text} {self.zone(name)}"
+
+    def zone(self, name: str) -> str:
+        """Return the short name of a time zone's clock, such as CEST."""
+        return name if self.language == "en" else _ZONES.get(name, name)
 
     def interval(self, minutes: float) -> str:
         """Return the exact length of an interval, as `human_interval` does."""

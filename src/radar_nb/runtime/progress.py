@@ -32,7 +32,7 @@ class Progress:
     total : int or None
         Total amount, or None while it is unknown.
     unit : str
-        `"B"` for bytes (drawn with prefixes), or a plural noun.
+        `"B"` for bytes (drawn with prefixes), `"s"` for seconds (drawn as a clock), or a plural noun.
     note : str
         The current item, for example a file's name.
     """
@@ -135,6 +135,7 @@ def _tqdm_bar(progress: Progress) -> Any:
         unit_scale=binary,
         unit_divisor=1024,
         **_size(),
+        bar_format="{desc}: {elapsed}" if progress.unit == "s" else None,
         disable=False if notebook else None,  # None: silent unless standard error is a terminal
         leave=True,
     )

@@ -138,7 +138,12 @@ class Live(InSavedNotebooks, ipywidgets.VBox):  # type: ignore[misc] # ipywidget
             stale = self.follower.is_stale(newest)
             local = newest.astimezone(self._zone)
             age = max(0.0, (self.follower.now - newest).total_seconds())
-            text = say("live.age", product=PRODUCT, time=f"{local:%H:%M %Z}", age=say.time(age))
+            text = say(
+                "live.age",
+                product=PRODUCT,
+                time=f"{local:%H:%M} {say.zone(str(local.tzname()))}",
+                age=say.time(age),
+            )
             lines.append(line(text, "warning" if stale else "plain"))
             if stale:
                 lines.append(line(say("live.stale"), "warning"))
