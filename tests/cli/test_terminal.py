@@ -266,7 +266,7 @@ def test_the_only_failure_is_said_once(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_waiting_is_shown_by_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be counted reports how long it runs, until it ends or fails."""
+    """What cannot be counted reports how long it runs, until it ends."""
     seen, twice = [], threading.Event()
 
     @contextmanager
@@ -275,9 +275,8 @@ def test_waiting_is_shown_by_the_second(monkeypatch: pytest.MonkeyPatch) -> None
         yield lambda event: (seen.append(event), twice.set() if len(seen) > 1 else None)
 
     monkeypatch.setattr(terminal, "reporting", recording)
-    with pytest.raises(ZeroDivisionError), terminal.waiting("latest", every=0.001):
+    with terminal.waiting("latest", every=0.001):
         assert twice.wait(60)
-        raise ZeroDivisionError
 
     assert [(one.task, one.done, one.unit) for one in seen[:2]] == [("latest", 1, "s"), ("latest", 2, "s")]
     assert not any(thread.name == "radar_nb-waiting" for thread in threading.enumerate())
