@@ -24,7 +24,7 @@ def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
     words = {"PRODUCT": sorted(PRODUCTS), "TOWN": _towns()}
     for action in _actions(parser):
         first = action.metavar[0] if isinstance(action.metavar, tuple) else action.metavar
-        kinds = str(first).split("|")
+        kinds = str(first).replace("PLACE", "TOWN").split("|")
         if kinds[0] in words:
             action.complete = _complete(kinds, words[kinds[0]])  # type: ignore[attr-defined] # shtab looks for it
         elif kinds[0] in _FILES:
