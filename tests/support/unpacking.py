@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def unpacked(packed: bytes) -> NDArray[np.uint16]:
     """Return all codes of a field, row by row from the south."""
-    low, high, *_ = words = np.frombuffer(zlib.decompress(packed), "<u2")
-    runs = int(low) + (int(high) << 16)
+    octets = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(2, -1)
+    words = octets[0] + 256 * octets[1].astype(np.uint16)
+    runs = int(words[0]) + (int(words[1]) << 16)
     return np.repeat(words[2 : 2 + runs], words[2 + runs :]) if runs else words[2:]

@@ -14,13 +14,15 @@ async function inflate(bytes) {
   return whole;
 }
 
-// Decode the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
+// Decode packed_fields.py: the low bytes of 16-bit words, then the high ones. The words are the number of runs of equal
+// codes, these codes and the runs' lengths; or all codes. Plain bytes are words already, without runs.
 async function unpack(bytes, cells, plain) {
-  const words = new Uint16Array(plain ? bytes.buffer : await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
-  if (!runs) return words.subarray(2);
-  const codes = new Uint16Array(cells);
+  if (plain) return new Uint16Array(bytes.buffer, 4);
+  const low = new Uint8Array(await inflate(bytes)), high = low.subarray(low.length / 2), codes = new Uint16Array(cells);
+  const word = (k) => low[k] | (high[k] << 8), runs = word(0) + 0x10000 * word(1);
+  if (!runs) for (let k = 0; k < cells; k++) codes[k] = word(k + 2);
   for (let k = 2, to = 0; k < runs + 2; k++) {
-    const code = words[k], end = to + words[k + runs];
+    const code = word(k), end = to + word(k + runs);
     if (end - to > 16) codes.fill(code, to, end);
     else for (let cell = to; cell < end; cell++) codes[cell] = code;
     to = end;
@@ -1382,7 +1384,7 @@ const totals = {
     this.$$(".rnb-total").forEach((node) => node.setAttribute("aria-pressed", node.dataset.how === how));
   },
   async takeTotal(message, bytes) {
-    const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
+    const field = { codes: await unpack(bytes, this.cache.cells, message.plain), scale: message.scale, offset: message.offset };
     if (this.closed) return;
     this.lastAsked = false;
     if (this.lastHours && message.span[1] !== this.playhead) return this.askLast(this.lastHours); // it went on
@@ -2772,7 +2774,7 @@ class PageModel extends LocalModel {
       }
       this.answer({ type: "progress", id: "total", done: index - span[0] + 1, count: span[1] - span[0] + 1 });
     }
-    const { message, bytes } = await totalMessage(found, counts, { how, span, info: this.info, scale: this.frames[span[0]].scale });
+    const { message, bytes } = totalMessage(found, counts, { how, span, info: this.info, scale: this.frames[span[0]].scale });
     this.answer(message, bytes);
   }
   rain({ start, span }) {
@@ -2783,7 +2785,7 @@ class PageModel extends LocalModel {
 }
 
 // The answer to a request for a total, and its field: values, and how many fields have one, of each cell.
-async function totalMessage(found, counts, { how, span, info, scale: least }) {
+function totalMessage(found, counts, { how, span, info, scale: least }) {
   let low = Infinity, high = -Infinity, fewest = Infinity;
   for (let k = 0; k < found.length; k++) {
     if (!counts[k]) continue;
@@ -2791,11 +2793,10 @@ async function totalMessage(found, counts, { how, span, info, scale: least }) {
   }
   const limits = how === "sum" ? info.sum_limits.find((of) => high <= of.at(-1)) ?? info.sum_limits.at(-1) : info.units[0].limits;
   const offset = Math.min(0, low), scale = Math.max(least, (high - offset) / (NO_VALUE - 1));
-  const codes = Uint16Array.from(found, (value, k) => (counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
-  const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
-    .pipeThrough(new CompressionStream("deflate"));
-  const message = { type: "total", how, span, scale, offset, limits, least_share: Math.min(1, fewest / (span[1] - span[0] + 1)) };
-  return { message, bytes: new Uint8Array(await new Response(packed).arrayBuffer()) };
+  const words = new Uint16Array(2 + found.length); // two for the number of runs: none
+  found.forEach((value, k) => (words[k + 2] = counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
+  const share = Math.min(1, fewest / (span[1] - span[0] + 1));
+  return { message: { type: "total", how, span, scale, offset, limits, least_share: share, plain: true }, bytes: new Uint8Array(words.buffer) };
 }
 
 function openPage() {
@@ -3119,7 +3120,7 @@ class CubeKernel {
     }
     const { scale, offset } = this.cube;
     for (let cell = 0; cell < size; cell++) found[cell] = counts[cell] ? found[cell] * scale + (how === "sum" ? counts[cell] : 1) * offset : NaN;
-    const { message, bytes } = await totalMessage(found, counts, { how, span, info: this.about, scale });
+    const { message, bytes } = totalMessage(found, counts, { how, span, info: this.about, scale });
     if (alive()) this.answer(message, bytes);
   }
   async rain({ start, span }, alive) {

@@ -11,13 +11,15 @@ export async function inflate(bytes) {
   return whole;
 }
 
-// Decode the words of frames.py: the number of runs of equal codes, these codes, the runs' lengths; or all codes.
+// Decode packed_fields.py: the low bytes of 16-bit words, then the high ones. The words are the number of runs of equal
+// codes, these codes and the runs' lengths; or all codes. Plain bytes are words already, without runs.
 export async function unpack(bytes, cells, plain) {
-  const words = new Uint16Array(plain ? bytes.buffer : await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
-  if (!runs) return words.subarray(2);
-  const codes = new Uint16Array(cells);
+  if (plain) return new Uint16Array(bytes.buffer, 4);
+  const low = new Uint8Array(await inflate(bytes)), high = low.subarray(low.length / 2), codes = new Uint16Array(cells);
+  const word = (k) => low[k] | (high[k] << 8), runs = word(0) + 0x10000 * word(1);
+  if (!runs) for (let k = 0; k < cells; k++) codes[k] = word(k + 2);
   for (let k = 2, to = 0; k < runs + 2; k++) {
-    const code = words[k], end = to + words[k + runs];
+    const code = word(k), end = to + word(k + runs);
     if (end - to > 16) codes.fill(code, to, end);
     else for (let cell = to; cell < end; cell++) codes[cell] = code;
     to = end;

@@ -320,7 +320,7 @@ export class CubeKernel {
     }
     const { scale, offset } = this.cube;
     for (let cell = 0; cell < size; cell++) found[cell] = counts[cell] ? found[cell] * scale + (how === "sum" ? counts[cell] : 1) * offset : NaN;
-    const { message, bytes } = await totalMessage(found, counts, { how, span, info: this.about, scale });
+    const { message, bytes } = totalMessage(found, counts, { how, span, info: this.about, scale });
     if (alive()) this.answer(message, bytes);
   }
   async rain({ start, span }, alive) {

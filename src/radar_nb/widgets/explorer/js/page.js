@@ -94,7 +94,7 @@ class PageModel extends LocalModel {
       }
       this.answer({ type: "progress", id: "total", done: index - span[0] + 1, count: span[1] - span[0] + 1 });
     }
-    const { message, bytes } = await totalMessage(found, counts, { how, span, info: this.info, scale: this.frames[span[0]].scale });
+    const { message, bytes } = totalMessage(found, counts, { how, span, info: this.info, scale: this.frames[span[0]].scale });
     this.answer(message, bytes);
   }
   rain({ start, span }) {
@@ -105,7 +105,7 @@ class PageModel extends LocalModel {
 }
 
 // The answer to a request for a total, and its field: values, and how many fields have one, of each cell.
-export async function totalMessage(found, counts, { how, span, info, scale: least }) {
+export function totalMessage(found, counts, { how, span, info, scale: least }) {
   let low = Infinity, high = -Infinity, fewest = Infinity;
   for (let k = 0; k < found.length; k++) {
     if (!counts[k]) continue;
@@ -113,11 +113,10 @@ export async function totalMessage(found, counts, { how, span, info, scale: leas
   }
   const limits = how === "sum" ? info.sum_limits.find((of) => high <= of.at(-1)) ?? info.sum_limits.at(-1) : info.units[0].limits;
   const offset = Math.min(0, low), scale = Math.max(least, (high - offset) / (NO_VALUE - 1));
-  const codes = Uint16Array.from(found, (value, k) => (counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
-  const packed = new Blob([new Uint16Array(2), codes]).stream() // without runs
-    .pipeThrough(new CompressionStream("deflate"));
-  const message = { type: "total", how, span, scale, offset, limits, least_share: Math.min(1, fewest / (span[1] - span[0] + 1)) };
-  return { message, bytes: new Uint8Array(await new Response(packed).arrayBuffer()) };
+  const words = new Uint16Array(2 + found.length); // two for the number of runs: none
+  found.forEach((value, k) => (words[k + 2] = counts[k] ? Math.round((value - offset) / scale) : NO_VALUE));
+  const share = Math.min(1, fewest / (span[1] - span[0] + 1));
+  return { message: { type: "total", how, span, scale, offset, limits, least_share: share, plain: true }, bytes: new Uint8Array(words.buffer) };
 }
 
 export function openPage() {

@@ -41,7 +41,7 @@ export const totals = {
     this.$$(".rnb-total").forEach((node) => node.setAttribute("aria-pressed", node.dataset.how === how));
   },
   async takeTotal(message, bytes) {
-    const field = { codes: await unpack(bytes, this.cache.cells), scale: message.scale, offset: message.offset };
+    const field = { codes: await unpack(bytes, this.cache.cells, message.plain), scale: message.scale, offset: message.offset };
     if (this.closed) return;
     this.lastAsked = false;
     if (this.lastHours && message.span[1] !== this.playhead) return this.askLast(this.lastHours); // it went on
