@@ -2726,7 +2726,12 @@ class PageModel extends LocalModel {
   bytes(text) {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   }
-  async field(index) {
+  // Places that are added together go through the fields together: each field is opened once for all.
+  field(index) {
+    if (this.last?.index !== index) this.last = { index, field: this.opened(index) };
+    return this.last.field;
+  }
+  async opened(index) {
     const frame = this.frames[index];
     const [rows, cols] = this.info.shape;
     return { codes: await unpack(this.bytes(frame.data), rows * cols), scale: frame.scale, offset: frame.offset };

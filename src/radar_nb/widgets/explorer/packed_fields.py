@@ -24,9 +24,9 @@ _LONGEST = 0xFFFF
 """Most cells of a run: its length is a 16-bit word."""
 
 _LEVEL = 4
-"""Deflate level. A field of three rainy days of YW (1,980 kB) takes 36.1 kB and 1.4 ms; words whose bytes stay side
-by side 40.3 kB and 1.8 ms. Level 2 takes 37.3 kB and 1.0 ms, level 6 35.1 kB and 2.1 ms. Without runs a browser needs
-three times as long to inflate it."""
+"""Deflate level. A field of three rainy days of YW (1,980 kB) takes 36.1 kB and 1.4 ms; words whose bytes stay
+side by side 40.3 kB and 1.8 ms. Level 2 takes 37.3 kB and 1.0 ms, level 6 35.1 kB and 2.1 ms. Without runs a
+browser needs three times as long to inflate it."""
 
 BUDGET = 256_000_000
 """Bytes of packed fields that an explorer keeps: some 5,000 of YW, or 17 days."""
