@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import xarray as xr
+from PIL import Image
 from support.small_rain import rain, showers
 
 import radar_nb as rn
 from browser.bare_kernel import BareKernel
 from radar_nb.dwd.grids import GRIDS, to_lonlat
+from radar_nb.dwd.products import PRODUCTS
+from radar_nb.runtime.language import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -523,3 +526,109 @@ def test_hostile_texts_of_attributes_are_escaped(show: Show, fields: xr.DataArra
 
     assert page.locator(".rnb-explorer img").count() == 0
     assert bad in page.locator(".rnb-explorer h2").inner_text()
+
+
+def test_the_title_is_short_and_its_tooltip_says_the_rest(show: Show, fields: xr.DataArray) -> None:
+    """The heading names rain, interval and product; unit, step and source are in its tooltip, in German too."""
+    known = fields[:3].assign_attrs(long_name=PRODUCTS["YW"].title)
+    found = {}
+    for lang in ("en", "de"):
+        page, _ = show(known, lang=lang)
+        heading = page.locator(".rnb-explorer h2")
+        found[lang] = heading.inner_text(), heading.get_attribute("title")
+
+    assert found["en"][0] == "Rain in 5 minutes, adjusted to gauges (YW)"
+    assert found["en"][1].startswith(
+        "Millimetres of rain in 5 minutes, one field every 5 minutes, adjusted to rain gauges."
+    )
+    assert found["de"][0] == "Niederschlag in 5 Minuten, an Messstationen angeeicht (YW)"
+    assert found["de"][1] != found["en"][1]
+
+
+def test_labels_for_screen_readers_and_tooltips_are_german(show: Show, fields: xr.DataArray) -> None:
+    """With lang="de" no label, tooltip or text of the explorer is one of its English texts."""
+    page, _ = show(fields[:3].assign_attrs(long_name=PRODUCTS["YW"].title), lang="de")
+    pin(page, 5, 5)
+    seen = page.evaluate(
+        """() => [...document.querySelectorAll(".rnb-explorer, .rnb-explorer *")].flatMap((node) =>
+          [...["aria-label", "title", "placeholder"].map((name) => node.getAttribute(name)),
+           ...[...node.childNodes].filter(({ nodeType }) => nodeType === 3).map(({ data }) => data.trim())])
+          .filter(Boolean)"""
+    )
+    english, german = (Texts(lang).group("explorer") for lang in ("en", "de"))
+    foreign = {text.partition(" (")[0] for key, text in english.items() if text not in german.values()}
+
+    assert german["full_screen"] + " (F)" in seen
+    assert {text.partition(" (")[0] for text in seen} & foreign == set()
+
+
+def test_the_chart_takes_the_free_width_and_a_finger_scrolls_over_the_map(
+    show: Show, fields: xr.DataArray
+) -> None:
+    """At two widths the chart is as wide as its column; a finger scrolls the map until something is drawn."""
+    page, _ = show(fields[:3])
+    pin(page, 5, 5)
+    shares, touch = [], []
+    for width in (1280, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        shares.append(
+            page.evaluate(
+                """() => document.querySelector(".rnb-chart canvas").getBoundingClientRect().width
+                / document.querySelector(".rnb-series").clientWidth"""
+            )
+        )
+    action = "() => getComputedStyle(document.querySelector('.rnb-over')).touchAction"
+    touch.append(page.evaluate(action))
+    page.locator(".rnb-tools button").nth(1).click()  # a box
+    touch.append(page.evaluate(action))
+
+    assert min(shares) > 0.9
+    assert touch == ["pan-x pan-y", "none"]
+
+
+def test_a_png_has_a_key_of_its_marks(show: Show, fields: xr.DataArray) -> None:
+    """The saved picture is wider with marks, and beside the map stands a disc in the colour of each."""
+    page, _ = show(fields[:3])
+
+    def saved() -> Any:
+        with page.expect_download() as download:
+            page.get_by_role("button", name="PNG").click()
+        return np.asarray(Image.open(download.value.path()).convert("RGB")).astype(int)
+
+    plain = saved()
+    for row in (5, 25):
+        pin(page, row, 20)
+    page.wait_for_function(f"() => {PLAYER}.marks.every(({{ done }}) => done)")
+    marked = saved()
+
+    colours = page.evaluate(f"() => {PLAYER}.marks.map(({{ colour }}) => colour)")
+    assert marked.shape[1] == plain.shape[1] + 100
+    for colour in colours:
+        wanted = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+        discs = (np.abs(marked[:, -215:] - wanted) <= 2).all(axis=2)
+        assert 60 < discs.sum() < 300, colour  # a disc of 7 pixels without its number
+
+
+def test_an_exported_page_opens_each_field_once_for_all_places(
+    page: Any, fields: xr.DataArray, tmp_path: Path
+) -> None:
+    """100 places of a page have the Dataset's series after one pass over its fields."""
+    explorer = rn.Explorer(fields[:24], lang="en")
+    cells = [[k // 10, 5 * (k % 10)] for k in range(100)]
+    explorer.view_state = {"unit": 0, "places": [{"cell": cell, "name": f"<b>{cell}"} for cell in cells]}
+    path = explorer.save_html(tmp_path / "page.html")
+    page.add_init_script(
+        "window.opened = 0; const Plain = DecompressionStream; "
+        "window.DecompressionStream = function (kind) { window.opened++; return new Plain(kind); };"
+    )
+
+    page.goto(path.as_uri())
+    page.wait_for_function("() => document.querySelector('.rnb-explorer')?.dataset.series === '100'")
+
+    values = page.evaluate(
+        f"() => {PLAYER}.marks.map(({{ values }}) => [...values].map((v) => (isNaN(v) ? null : v)))"
+    )
+    expected = np.array([fields[:24, row, col].values for row, col in cells])
+    assert np.allclose(np.array(values, float), expected, atol=1e-6, equal_nan=True)
+    assert 24 <= page.evaluate("() => window.opened") <= 30  # those on the map and the coverage as well
+    assert page.locator(".rnb-marks b").count() == 0
