@@ -37,10 +37,14 @@ def test_a_month_is_built_when_all_its_days_are(tmp_path: Path) -> None:
     store, months = tmp_path / "cube", month_range("2019-09", "2019-11")
     assert built_months(store, months) == set()
 
-    rn.build_cube(cubes.archive(tmp_path / "a" / "RW201910.tar.gz", days[:-1]), store, progress=False)
+    rn.build_cube(
+        cubes.archive(tmp_path / "a" / "RW201910.tar.gz", days[:-1], hours=cubes.HOURS[:1]), store, progress=False
+    )
     assert built_months(store, months) == set()
 
-    rn.build_cube(cubes.archive(tmp_path / "b" / "RW201910.tar.gz", days[-1:]), store, progress=False)
+    rn.build_cube(
+        cubes.archive(tmp_path / "b" / "RW201910.tar.gz", days[-1:], hours=cubes.HOURS[:1]), store, progress=False
+    )
     assert built_months(store, months) == {OCTOBER}
 
 
