@@ -10,6 +10,7 @@ import functools
 import graphlib
 import importlib
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -197,6 +198,19 @@ def test_a_room_names_its_modules(room: str) -> None:
     }
 
     assert unnamed == set()
+
+
+@every_room
+def test_a_room_names_what_exists(room: str) -> None:
+    """Each name in the room's docstring is a room, a module, a file, or a word of the room's own code."""
+    text = importlib.import_module(f"radar_nb.{room}").__doc__ or ""
+    known = {part for module in MODULES for part in module.split(".")} | {"radar-nb"}
+    code = "".join(path.read_text("utf-8") for path in (SOURCE / room).rglob("*.py") if path.name != "__init__.py")
+    named = {name for name in re.findall(r"`([\w.-]+)`", text) if not (SOURCE / room / name).exists()}
+
+    words = {name.rpartition(".")[2] for name in named} - known
+
+    assert {word for word in words if not re.search(rf"\b{word}\b", code)} == set()
 
 
 def test_only_names_in_a_rooms_all_are_imported_elsewhere() -> None:
