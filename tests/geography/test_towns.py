@@ -59,11 +59,14 @@ def test_a_town_has_its_known_position(name: str, lon: float, lat: float) -> Non
         ("Lepzig", "unknown place 'Lepzig': the nearest names are Leipzig"),
         ("Garmisch", "the nearest names are Garmisch-Partenkirchen"),
         ("Esslingen am Neckar", "the nearest names are Esslingen"),
-        ("Xyzzyq", r"unknown place 'Xyzzyq': known are Germany and its neighbours; or pass \(lon, lat\)"),
+        (
+            "Xyzzyq",
+            r"unknown place 'Xyzzyq': known are Germany and its neighbours; or pass longitude and latitude",
+        ),
         ("", "unknown place ''"),
         ("Leipzig, BY", "'Leipzig' is not in 'BY', but in DE-SN"),
         ("Neustadt", "'Neustadt' is the name of 9 places, Neustadt an der Weinstraße"),
-        ("Simbach", r"add the state or country, or pass \(lon, lat\)"),
+        ("Simbach", r"add the state or country, or pass longitude and latitude"),
         (51.3, "place=51.3 must be the name of a town"),
     ],
 )

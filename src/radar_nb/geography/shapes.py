@@ -153,8 +153,8 @@ def read_shapes(source: Any) -> Any:
         raise SettingsError("the table of shapes is empty: pass at least one shape")
     if source.crs is None:
         raise SettingsError(
-            "the shapes have no CRS, so their position is unknown: set it with .set_crs(...), such as "
-            "'EPSG:4326' for longitude and latitude or 'EPSG:25832' for UTM 32N"
+            "the shapes have no CRS, so their position is unknown: set it where they were made, or with "
+            ".set_crs(...), such as 'EPSG:4326' for longitude and latitude or 'EPSG:25832' for UTM 32N"
         )
     return source
 

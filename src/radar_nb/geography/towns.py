@@ -107,7 +107,7 @@ def place(name: str) -> Place:
     found = [town for town in _spelt(text) if not region or _lies_in(town, region.upper())]
     if not found:
         what = _what_is_known(text, region)
-        raise SettingsError(f"unknown place {name!r}: {what}; or pass (lon, lat) in degrees")
+        raise SettingsError(f"unknown place {name!r}: {what}; or pass longitude and latitude in degrees")
     first = max(found, key=lambda town: town.inhabitants)
     rivals = [town for town in found if _rivals(town, first)]
     if not rivals:
@@ -117,9 +117,9 @@ def place(name: str) -> Place:
     more = f" and {len(several) - 6} more" if len(several) > 6 else ""
     regions = {town.region for town in several}
     way = (
-        f"add the state or country, as in {f'{first.name}, {first.region}'!r}, or pass (lon, lat)"
+        f"add the state or country, as in {f'{first.name}, {first.region}'!r}, or pass longitude and latitude"
         if len(regions) == len(several)
-        else "add the state or country, or pass (lon, lat)"
+        else "add the state or country, or pass longitude and latitude"
     )
     raise SettingsError(f"{name!r} is the name of {len(several)} places, {listed}{more}: choose one; {way}")
 
