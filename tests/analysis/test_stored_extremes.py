@@ -95,6 +95,32 @@ def test_an_interrupted_call_resumes(tmp_path: Path) -> None:
     assert [one.done for one in left] == sorted(one.done for one in left)
 
 
+def test_a_damaged_month_is_named(tmp_path: Path) -> None:
+    """A month's file of an interrupted call is not trusted; without it the call goes on, as beside old groups."""
+
+    def stop(progress: Progress, /) -> None:
+        if progress.done > 1000:
+            raise KeyboardInterrupt
+
+    options = {"store": tmp_path / "extremes", "min_coverage": 0}
+    with pytest.raises(KeyboardInterrupt):
+        extremes(RAIN, DURATIONS, progress=stop, **options)
+    month = tmp_path / "extremes" / ".months" / "2019-12.npz"
+    (month.with_name("2019-11") / "largest").mkdir(parents=True)  # of an earlier version
+    np.savez(month, about=np.array('{"dims": {"valid": ["y"]}, "attrs": {"steps_of_months": "{}"}}'))
+    whole = month.read_bytes()
+    for data in (b"", whole[: len(whole) // 2], b"[1]"):
+        month.write_bytes(data)
+        with pytest.raises(StorageError, match=r"2019-12\.npz is damaged, or not of radar_nb .*remove it, and"):
+            extremes(RAIN, DURATIONS, progress=False, **options)
+    month.unlink()
+
+    found = extremes(RAIN, DURATIONS, progress=False, **options)
+
+    xr.testing.assert_identical(found.compute(), annual_maxima(RAIN, DURATIONS, min_coverage=0, progress=False))
+    assert not month.parent.exists()
+
+
 def test_a_complete_store_is_not_computed_again(tmp_path: Path) -> None:
     """The same call a second time writes nothing."""
     first = store_of(tmp_path)

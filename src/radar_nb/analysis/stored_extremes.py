@@ -2,8 +2,8 @@
 
 A store is a folder with a Zarr group for each year, `2020.zarr`: the largest sums or the peaks over a threshold,
 when they ended, and the number of valid intervals. A month is computed by itself, from the steps that its longest
-windows need; so months can be computed in any order and anywhere. It is written to a hidden group, and the months
-of a year are merged into that year's group. Groups are renamed when they are complete.
+windows need; so months can be computed in any order and anywhere. It is written to a file of a hidden folder, and
+the months of a year are merged into that year's group. Groups and files are renamed when they are complete.
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ from radar_nb.analysis.extremes import YEARS, check_thresholds, lengths_of, maxi
 from radar_nb.analysis.moving_sums import PER_MM, moving_sums
 from radar_nb.analysis.peaks import PeakRule, Peaks
 from radar_nb.analysis.periods import Periods, length_of, make_periods
-from radar_nb.analysis.stored_groups import damaged, open_group, read_json, refuse_links
+from radar_nb.analysis.stored_groups import (
+    damaged,
+    open_group,
+    part_attrs,
+    read_json,
+    read_part,
+    refuse_links,
+    write_part,
+)
 from radar_nb.analysis.totals import timeless_coords
 from radar_nb.errors import RadarNbError, SettingsError
 from radar_nb.reading.intervals import ends_of
@@ -133,11 +141,12 @@ def extremes(
         _check_request(folder, work.request)
         years = work.plan()
         todo = [month for months in years.values() for month in months]
-        total = sum(month.stop - month.first for month in todo)
-        done = 0
+        until = np.cumsum([0, *(month.stop - month.first for month in todo)]).tolist()
+        before = {month.name: steps for month, steps in zip(todo, until, strict=False)}
         with reporting(progress) as report, active_client(client) as cluster:
-            tell = partial(_tell, report, total)
+            tell = partial(_tell, report, until[-1])
             tell(0)
+            finished = 0
             compute = (
                 partial(
                     _compute,
@@ -145,7 +154,7 @@ def extremes(
                     lengths=lengths,
                     folder=folder,
                     rule=partial_series,
-                    tell=lambda steps: tell(done + steps),
+                    tell=lambda month, steps: tell(before[month.name] + steps),
                 )
                 if cluster is None
                 else partial(
@@ -160,8 +169,9 @@ def extremes(
             for month, failed in each(todo, compute, client=cluster, workers=1):
                 if isinstance(failed, RadarNbError):
                     raise failed
-                done += month.stop - month.first
-                tell(done)
+                finished += month.stop - month.first
+                if cluster is not None:  # otherwise months report from their thread
+                    tell(finished)
                 years[month.year].remove(month)
                 if not years[month.year]:
                     work.merge(month.year)
@@ -251,6 +261,7 @@ class _Work:
     ) -> None:
         amount = opened.amount
         self._folder = folder
+        self._coords = {**timeless_coords(amount), "duration": np.array(lengths, "m8[m]").astype("m8[ns]")}
         ends = ends_of(amount)
         months = make_periods(ends, "MS", minutes=opened.minutes)
         self._in_order = rule is not None
@@ -311,7 +322,7 @@ class _Work:
             plan[number] = [
                 month
                 for month in ours
-                if month.name not in known and _steps_of(self._part(month)) != {month.name: month.steps}
+                if month.name not in known and self._steps_there(month) != {month.name: month.steps}
             ]
             if not plan[number] and known.keys() < {month.name for month in ours}:
                 self.merge(number)
@@ -320,29 +331,31 @@ class _Work:
     def merge(self, number: int) -> None:
         """Write a year's group from those of its months, and from what it already holds of other months."""
         ours = [month for month in self._months if month.year == number]
-        parts = [self._opened(self._part(month)) for month in ours if self._part(month).exists()]
-        target = self._group(number)
+        target, sizes = self._group(number), _sizes(self.request)
+        parts = [partial(read_part, self._part(month), sizes) for month in ours if self._part(month).exists()]
         there = _steps_of(target)
         if there and not any(month.name in there and there[month.name] != month.steps for month in ours):
-            parts.insert(0, self._opened(target))
-        steps: dict[str, list[int]] = {}
-        for part in parts:
+            parts.insert(0, partial(open_group, target, sizes, chunks=None))
+        first, *others = parts
+        whole = first().load().assign_coords(self._coords)
+        steps = _steps(whole.attrs, target)
+        for other in others:  # one at a time in memory
+            part = other()
             steps |= _steps(part.attrs, target)
-        whole = parts[0].load()
-        for part in parts[1:]:
             _join(whole, part) if self._in_order else _add(whole, part)
         whole.attrs[_STEPS] = json.dumps(steps, sort_keys=True)
         _write(whole, target)
         self.clean()
 
-    def _opened(self, group: Path) -> xr.Dataset:
-        return open_group(group, _sizes(self.request), chunks=None)
+    def _steps_there(self, month: _Month) -> dict[str, list[int]]:
+        attrs = part_attrs(self._part(month))
+        return {} if attrs is None else _steps(attrs, self._part(month))
 
     def clean(self) -> None:
-        """Remove the groups of months that their years hold."""
+        """Remove the files of months that their years hold."""
         for month in self._months:
             if self._part(month).exists() and _steps_of(self._group(month.year)).get(month.name) == month.steps:
-                shutil.rmtree(self._part(month))
+                self._part(month).unlink()
         months = self._folder / _MONTHS
         if months.exists() and not any(months.iterdir()):
             months.rmdir()
@@ -355,15 +368,21 @@ class _Work:
                 shutil.rmtree(old)
             else:
                 old.rename(target)
-        for pattern in (".*.zarr.tmp", f"{_MONTHS}/.*"):
-            for left in self._folder.glob(pattern):
+        for left in (*self._folder.glob(".*.zarr.tmp"), *self._folder.glob(f"{_MONTHS}/*")):
+            if left.is_dir():  # months were groups once
                 shutil.rmtree(left)
+            elif left.name.startswith("."):
+                left.unlink()
 
     def _group(self, number: int) -> Path:
         return self._folder / f"{number}.zarr"
 
     def _part(self, month: _Month) -> Path:
-        return self._folder / _MONTHS / month.name
+        return _part(self._folder, month)
+
+
+def _part(folder: Path, month: _Month) -> Path:
+    return folder / _MONTHS / f"{month.name}.npz"
 
 
 def _add(whole: xr.Dataset, part: xr.Dataset) -> None:
@@ -439,7 +458,7 @@ def _compute(
     rule: PeakRule | None,
     tell: Any,
 ) -> None:
-    """Compute the largest sums or the peaks that end in a month, and write them to the month's group."""
+    """Compute the largest sums or the peaks that end in a month, and write them to the month's file."""
     amount = opened.amount.isel(time=slice(month.before, month.stop))
     of_step = (np.arange(month.stop - month.before) >= month.first - month.before).astype(np.int64)
     of_step -= of_step[0]  # only the month's, if it needs no steps before
@@ -447,7 +466,7 @@ def _compute(
     periods = Periods(of_step=of_step, bounds=none, labels=none[:, 0], label="", expected=np.ones(len(none)))
 
     def report(progress: Progress, /) -> None:
-        tell(max(0, progress.done - (month.first - month.before)))
+        tell(month, max(0, progress.done - (month.first - month.before)))
 
     feed = opened.blocks("extremes", month.before, month.stop, progress=report)
     if rule is not None:
@@ -464,12 +483,7 @@ def _compute(
         for name, array in _known_peaks(_dated(found.peaks, ends)).items():
             beside = {"count": ()}.get(name, ("edge",) if name in _EDGES else ("peak",))
             made[name] = (("duration", *beside, *cells), array)
-    ds = xr.Dataset(
-        made,
-        {**timeless_coords(amount), "duration": np.array(lengths, "m8[m]").astype("m8[ns]")},
-        {_STEPS: json.dumps({month.name: month.steps})},
-    )
-    _write(ds, folder / _MONTHS / month.name)
+    write_part(xr.Dataset(made, attrs={_STEPS: json.dumps({month.name: month.steps})}), _part(folder, month))
 
 
 def _dated(peaks: Peaks, ends: NDArray[np.datetime64]) -> Peaks:
@@ -493,7 +507,7 @@ def _compute_there(
 ) -> None:
     """Compute a month on a worker of a cluster, which opens the source by itself."""
     opened = opened_amount(source, progress=False, **options)
-    _compute(month, opened=opened, lengths=lengths, folder=folder, rule=rule, tell=lambda _: None)
+    _compute(month, opened=opened, lengths=lengths, folder=folder, rule=rule, tell=lambda *_: None)
 
 
 def _write(ds: xr.Dataset, target: Path) -> None:
