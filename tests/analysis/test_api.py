@@ -122,6 +122,18 @@ def test_archives_and_datasets_have_equal_results(question: str, showers: Path) 
             np.testing.assert_allclose(streamed.coverage, other.coverage, rtol=1e-5)
 
 
+def test_totals_and_extremes_at_points(showers: Path) -> None:
+    """`at_points` with `how` and `period` takes Datasets, too."""
+    ds = open_dataset(showers, progress=False)
+    for how, period in (("max", None), ("sum", "1h")):
+        asked: dict[str, Any] = {"how": how, "period": period, "method": "mean3x3", "progress": False}
+
+        found = at_points(ds, POINTS, **asked)
+
+        xr.testing.assert_allclose(found, at_points(showers, POINTS, **asked))
+        assert "time" not in found.dims or how == "sum"
+
+
 def test_areas_are_means_of_cells(showers: Path) -> None:
     """An area's mean is about that of the cells in the polygon; test_areas.py checks it exactly."""
     found = over_areas(showers, SHAPES, names="name", min_coverage=0, progress=False)
@@ -171,7 +183,6 @@ def test_archives_have_events_and_scorecards(showers: Path) -> None:
     [
         (lambda ds: accumulate(ds, "1D", workers=2), "workers: only for archives and other sources"),
         (lambda ds: over_areas(ds, SHAPES, grid="de1200"), "grid: only for archives"),
-        (lambda ds: at_points(ds, POINTS, "max"), "how='max', period=None are for archives"),
         (lambda ds: accumulate(ds, "1D", min_coverage=95), "min_coverage=95 is not a share"),
         (lambda ds: accumulate(ds, "7min"), "period='7min' is not a multiple"),
     ],

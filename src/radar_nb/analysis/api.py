@@ -161,7 +161,7 @@ def at_points(
     period: Any = None,
     **options: Any,
 ) -> xr.Dataset:
-    """Return the series at points; for archives also totals, extremes or counts.
+    """Return the series at points, or their totals, extremes or counts.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def at_points(
         and `Breite`) in degrees, or `x` and `y` in metres of the grid's projection; points in any CRS; a CSV with
         such columns, separated by commas or semicolons, with decimal points or commas; or a file of shapes.
     how, period
-        For sources, as in `reduce`. Reduce the series of a Dataset with xarray or `accumulate`.
+        As in `reduce`.
     method : {"nearest", "mean3x3", "bilinear"}
         The value of the cell that contains the point; the mean of that cell and its eight neighbours; or the mean
         of the four cells around the point, weighted by distance: sum of w_i x_i / sum of w_i over cells that are
@@ -182,7 +182,7 @@ def at_points(
         The column with the points' names. By default the table's index; where that only counts, and in a CSV, the
         column `name`, `station`, `id` or `station_id`.
     **options
-        For sources, further arguments of `reduce`.
+        Further arguments of `reduce`; for the series of a Dataset only `progress`.
 
     Returns
     -------
@@ -207,13 +207,8 @@ def at_points(
         data = cut_dataset(data, errors=options.pop("errors", "raise"))
         plain = asdict(Options())
         options = {name: value for name, value in options.items() if value != plain.get(name, ...)}
-    if not is_dataset(data):
+    if not is_dataset(data) or how != "series" or period is not None:
         return reduce(data, how, points=points, method=method, names=names, period=period, **options)
-    if how != "series" or period is not None:
-        raise SettingsError(
-            f"how={how!r}, period={period!r} are for archives: leave them out for a Dataset, then use "
-            "accumulate(series, ...) or xarray's .max('time')"
-        )
     progress = options.pop("progress", True)
     _only_for_sources(options)
     data = as_series(data)
