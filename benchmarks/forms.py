@@ -1,10 +1,10 @@
 """Open, read and sum RV tars and HX in HDF5, a RADKLIM netCDF month, and ASCII hours, against plain ways.
 
-The fields are synthetic and repeated, in DWD's structure. Each way runs in a fresh process, which prints its wall
-time, its processor time and its peak memory. "open" is `open_dataset` and xarray's sum, "reduce" is `reduce`; both
-include the index of the files. The sum of a run of RV is that of its 24 forecasts without the analysis, in every
-way. The plain ways are h5py with gain and offset, xarray with h5netcdf on the unpacked file, and numpy.loadtxt.
-Each ratio is that of the medians of some rounds, in which the ways follow each other.
+The fields are synthetic and repeated, in DWD's structure. Each way runs in a fresh process, some times after a
+first round that loads the libraries; medians are printed. "open" is `open_dataset` and xarray's sum, "reduce" is
+`reduce`; both index the files anew each time. The sum of a run of RV is that of its 24 forecasts without the
+analysis, in every way. The plain ways are h5py with gain and offset, xarray with h5netcdf on the unpacked file,
+and numpy.loadtxt.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -146,46 +146,49 @@ def _with_h5py(folder: Path, *, highest: bool) -> float:
     return float(np.nansum(result))
 
 
-def measure(way: str, folder: str, what: str) -> None:
-    """Print wall time, processor time, peak memory in MB, and the sum."""
-    import wradlib  # noqa: F401, PLC0415 - its import is not measured
-    import xarray  # noqa: F401, PLC0415 - the same
-
-    began, used = perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-    total = {"open": ours, "reduce": reduced, "plain": plain}[way](Path(folder), what)
-    now = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-    print(perf_counter() - began, cpu, now.ru_maxrss / 1024, total)
+def measure(way: str, folder: str, what: str, rounds: str) -> None:
+    """Print wall time, processor time, peak memory in MB, and the sum; medians of the rounds after the first."""
+    times, total = [], 0.0
+    for _ in range(int(rounds) + 1):  # the first one loads the libraries
+        for path in Path(folder).iterdir():
+            if path.suffix == ".index":
+                path.unlink()
+            else:
+                path.touch()  # a changed file: nothing that was kept of it is used
+        began, used = perf_counter(), process_time()
+        total = {"open": ours, "reduce": reduced, "plain": plain}[way](Path(folder), what)
+        times.append((perf_counter() - began, process_time() - used))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(*np.median(times[1:], axis=0), peak, total)
 
 
 def main() -> None:
     """Print a table of all forms."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", type=float, default=0.05, help="part of a day or month to measure")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured")
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=MAKERS, help="one of the forms")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured after a first round")
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         measure(*options.one)
         return
     print(f"{'what':14} {'count':>5} {'way':>6} {'wall s':>8} {'CPU s':>8} {'peak MB':>8} {'CPU ratio':>9}")
     for what, whole in MAKERS.items():
+        if options.only not in {None, what}:
+            continue
         count = max(2, round(whole * options.share))
         with tempfile.TemporaryDirectory() as folder:
             build(Path(folder), what, count)
-            found: dict[str, list[list[float]]] = {"plain": [], "open": [], "reduce": []}
-            for _ in range(options.rounds):
-                for way, rows in found.items():
-                    for index in Path(folder).glob(".*.index"):
-                        index.unlink()
-                    line = [sys.executable, __file__, "--one", way, folder, what]
-                    out = subprocess.run(line, check=True, capture_output=True, text=True).stdout.split()
-                    rows.append([float(text) for text in out])
-        medians = {way: np.median(rows, axis=0) for way, rows in found.items()}
-        if not np.allclose([medians[way][3] for way in ("open", "reduce")], medians["plain"][3], rtol=1e-3):
-            raise SystemExit(f"{what}: the sums differ: {medians}")
-        for way, (wall, cpu, peak, _) in medians.items():
-            ratio = medians["plain"][1] / cpu
+            found = {}
+            for way in ("plain", "open", "reduce"):
+                line = [sys.executable, __file__, "--one", way, folder, what, str(options.rounds)]
+                out = subprocess.run(line, check=True, capture_output=True, text=True).stdout.split()
+                found[way] = [float(text) for text in out]
+        if not np.allclose([found[way][3] for way in ("open", "reduce")], found["plain"][3], rtol=1e-3):
+            raise SystemExit(f"{what}: the sums differ: {found}")
+        for way, (wall, cpu, peak, _) in found.items():
+            ratio = found["plain"][1] / cpu
             print(f"{what:14} {count:5} {way:>6} {wall:8.2f} {cpu:8.2f} {peak:8.0f} {ratio:9.1f}")
 
 
