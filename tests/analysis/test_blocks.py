@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import threading
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
     from radar_nb.runtime.progress import Progress
 
 VALUES = showers(50, 6, 5, missing=0.1)
+
+
+def test_reading_leaves_no_threads_behind() -> None:
+    """However often chunks are read in other threads, Dask keeps no pool for each of these threads."""
+    lazy = rain(VALUES).YW.chunk({"time": 7})
+    kept = []
+
+    for _ in range(3):
+        for _ in blocks(lazy, "read"):
+            pass
+        gc.collect()
+        kept.append((atexit._ncallbacks(), sum(isinstance(one, threading.Thread) for one in gc.get_objects())))  # noqa: SLF001 - Dask registers each pool there
+
+    assert kept[1] == kept[2]
 
 
 @pytest.mark.parametrize("chunks", [None, {"time": 1}, {"time": 7, "y": 2}, {"time": -1}])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from radar_nb.runtime.progress import Progress, reporting
+from radar_nb.runtime.workers import read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -84,7 +85,7 @@ def _next(
 
 
 def _read(variable: xr.DataArray, steps: slice) -> NDArray[np.float32]:
-    return np.array(variable[steps].values, np.float32)
+    return np.array(read_chunks(variable[steps]), np.float32)
 
 
 def block_cuts(variable: xr.DataArray) -> list[int]:

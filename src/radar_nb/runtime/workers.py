@@ -20,6 +20,8 @@ Result = TypeVar("Result")
 
 _AHEAD = 2
 """Items submitted per thread or core, so that none is idle and few are lost in a failure."""
+_CHUNKS = "radar_nb-chunks"
+"""Name of the threads that compute Dask's chunks for other threads."""
 _RETRIES = 2
 """Retries of an item after foreign errors, beside the worker deaths that dask allows."""
 
@@ -100,6 +102,32 @@ def _renew_dask() -> None:
     if dask is not None:
         dask.default_pool, dask.pools_lock = None, threading.Lock()  # type: ignore[attr-defined]
         dask.pools.clear()
+
+
+def read_chunks(array: Any) -> Any:
+    """Return the values of a DataArray, from any thread, without leaving threads behind.
+
+    Dask makes a pool for each thread that computes and is not the main one, and keeps it to the end of the process
+    (`dask.threaded.get`). Here all threads share one pool.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        Its chunks are computed by the scheduler in force; without Dask it is read as it is.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    reader = threading.current_thread()
+    if reader is threading.main_thread() or reader.name.startswith(_CHUNKS):  # a pool must not wait for itself
+        return array.values
+    return array.compute(pool=_chunk_threads(os.getpid())).values
+
+
+@cache
+def _chunk_threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a forked process inherits no threads
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix=_CHUNKS)
 
 
 def _tried(work: Callable[[Item], Result], item: Item) -> Result | RadarNbError:

@@ -15,6 +15,7 @@ from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import shown_interval
 from radar_nb.reading.series import overlap_step
 from radar_nb.runtime.wording import decimal
+from radar_nb.runtime.workers import read_chunks
 from radar_nb.widgets.explorer.packed_fields import NO_VALUE, KeptFields, PackedField, pack
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ class FrameSequence:
     def fields(self, first: int, stop: int) -> list[CodedField]:
         """Read the fields from `first` to before `stop`; all of them are in memory at once."""
         part = self.data.isel({self.along: slice(first, stop)}) if self.along else self.data.expand_dims("one")
-        return [self._field(field) for field in part.values]
+        return [self._field(field) for field in read_chunks(part)]
 
     def coded(self, first: int, stop: int) -> Iterator[CodedField]:
         """Yield the fields from `first` to before `stop`, and keep none; kept ones need no reading."""
@@ -280,7 +281,7 @@ class FrameSequence:
         """Read a box of the fields from `first` to before `stop`: shape (n, rows, cols), NaN where missing."""
         part = self.data.isel(y=rows, x=cols)
         part = part.isel({self.along: slice(first, stop)}) if self.along else part.expand_dims("one")
-        values = part.values
+        values = read_chunks(part)
         if self._steps is None or self.class_names:  # each field has its own scale
             return np.stack([self._field(field).values for field in values])
         return self._field(values).values
