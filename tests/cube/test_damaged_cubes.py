@@ -72,6 +72,27 @@ def calls(cube: Any, source: Path) -> list[Callable[[], object]]:
     ]
 
 
+def test_a_day_whose_flags_are_lost_is_damaged_not_without_flags(cube: Path) -> None:
+    """Flags that are missing, or not a file, do not become "no data"."""
+    lost = shards(cube, "flags")[0]
+    lost.unlink()
+    lost.mkdir()
+
+    with pytest.raises(DamagedShard, match=r"flags/c\.\d+\.0\.0 is missing: run repair_cube"):
+        open_cube(cube, flags=True)
+    left = open_cube(cube, flags=True, errors="report")
+    assert "is missing" in str(left.attrs["problems"])
+    assert set(left.time.dt.day.values) == {15}
+    assert set(open_cube(cube).time.dt.day.values) == {14, 15}
+
+
+def test_names_of_archives_in_a_forged_record_are_printable(cube: Path) -> None:
+    """Control characters do not reach a terminal through the coordinate `source`."""
+    recorded(cube, lambda record: record["origins"][0].__setitem__(0, "\x1b]0;owned\x07"))
+
+    assert all(name.isprintable() for name in open_cube(cube).source.values)
+
+
 class TestOldCubes:
     """Cubes of version 0.1.0."""
 

@@ -44,6 +44,17 @@ def test_an_encoded_body_is_decoded(data: bytes, head: int, step: int) -> None:
     assert found == data
 
 
+def test_a_body_of_several_gzip_members_is_decoded_to_its_end() -> None:
+    """The first member is not taken for the whole; one that is cut, or followed by other bytes, is a setback."""
+    members = gzip.compress(b"a page</pre>"), gzip.compress(b""), gzip.compress(b" and its rest</pre>")
+    whole = b"".join(members)
+
+    assert unpacked(whole[:9], [whole[9:30], whole[30:]]) == b"a page</pre> and its rest</pre>"
+    for wrong in (whole[:-3], whole + b"no member"):
+        with pytest.raises(Setback, match="gzip encoding"):
+            unpacked(b"", [wrong])
+
+
 def test_a_body_far_larger_than_its_encoding_is_complete() -> None:
     """A megabyte of zeros arrives as a kilobyte and is decoded in pieces."""
     assert unpacked(b"", [gzip.compress(bytes(5 << 20))]) == bytes(5 << 20)

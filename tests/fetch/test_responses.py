@@ -9,6 +9,7 @@ import pytest
 from support.servers import MODIFIED
 
 from radar_nb.errors import DownloadError, Refused
+from radar_nb.fetch.present import http_time
 from radar_nb.fetch.responses import (
     Answer,
     Setback,
@@ -154,11 +155,20 @@ def test_a_complete_file_is_requested_if_changed(
         ("Sat, 13 Jun 2020 15:26:30 GMT", 90.0),
         ("Sat, 13 Jun 2020 15:00:00 GMT", 0.0),
         ("soon", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_retry_after_values(text: str | None, seconds: float | None) -> None:
     """Retry-After is a number of seconds or a date; past dates and invalid values demand nothing."""
     assert demanded_wait(text, NOW) == seconds
+
+
+def test_times_that_no_calendar_has_count_as_absent() -> None:
+    """A year of twenty digits, or a zone that leads beyond the year 9999, is not an error of Python's."""
+    far = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    for text in (far, "Fri, 31 Dec 9999 23:59:59 -2359"):
+        assert http_time(text) is None
+    assert demanded_wait("Sat, 13 Jun 2020 15:26:30 GMT", NOW, far) == 90.0
 
 
 def test_the_servers_clock_counts_if_stated() -> None:

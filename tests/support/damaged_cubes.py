@@ -127,6 +127,12 @@ def _fifo(folder: Path) -> None:
     os.mkfifo(folder / "zarr.json")
 
 
+def _long(folder: Path) -> None:
+    """Describe 99,000 days of minutes, whose time axis takes gigabytes."""
+    without_checksum(folder, first=0, days=99_000, every=1, minute=0)
+    edit(folder / "RW" / "zarr.json", lambda array: array["shape"].__setitem__(0, 99_000 * 1440))
+
+
 HOSTILE: dict[str, Callable[[Path], None]] = {
     "a variable outside": _variable("../home"),
     "a variable at an absolute path": _variable("{outside}"),
@@ -141,6 +147,7 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "steps that do not divide a day": _described(every=7),
     "text for numbers": _described(first="0", days=None),
     "a time axis of a million years": _described(days=1 << 62),
+    "a time axis of a hundred million minutes": _long,
     "an interval of a million years": _described(interval=1 << 62),
     "lists for names": _described(grid=[], layout={}),
     "chunks of no size": lambda folder: _nested(folder, "shards", chunk=[0, 0, 0]),

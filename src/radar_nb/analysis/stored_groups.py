@@ -1,8 +1,9 @@
-"""Zarr groups of stored results, and files of their parts, opened with distrust: anyone may have damaged them."""
+"""Zarr groups, netCDF files and parts of results, opened with distrust: anyone may have damaged them."""
 
 from __future__ import annotations
 
 import json
+import math
 import stat
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from radar_nb.errors import StorageError
+from radar_nb.errors import HeaderError, StorageError, UnsafeMember
+from radar_nb.formats.odim import require_own_bytes
 from radar_nb.runtime.files import replacing
 
 if TYPE_CHECKING:
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 4 << 20  # bytes of a file of metadata; real ones have some kilobytes
+_HEAD = 16  # bytes of a compressed chunk that state its sizes
 _REMEDY = "remove it, and the same call computes it again"
 _DAMAGE: tuple[type[Exception], ...] = (
     *(OSError, LookupError, AttributeError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError),
     *(EOFError, zipfile.BadZipFile),
+    SystemError,  # of NumPy, for bytes that are not text
 )
 """What Zarr, xarray, NumPy and JSON raise for what is not theirs; a `RecursionError` is a `RuntimeError`."""
 _ABOUT = "about"
@@ -82,19 +86,23 @@ def open_group(group: Path, sizes: dict[str, dict[str, int]], **options: Any) ->
         It is damaged, or has other variables or sizes, or holds a link or a pipe.
     """
     refuse_links(group.rglob("*"))
-    for name in (".zmetadata", ".zattrs"):
-        read_json(group / name)
+    read_json(group / ".zattrs")
+    metadata = read_json(group / ".zmetadata")
     try:
+        for name, array in metadata["metadata"].items() if metadata else ():
+            if name.endswith("/.zarray"):
+                _check_chunks(group / name.removesuffix("/.zarray"), array)
         return _checked(xr.open_dataset(group, engine="zarr", **options), sizes)
     except _DAMAGE as error:
         raise damaged(group, error) from error
 
 
 def _checked(found: xr.Dataset, sizes: dict[str, dict[str, int]]) -> xr.Dataset:
-    """Return results that have the variables and sizes that they must have; otherwise raise ValueError."""
+    """Return results that have the variables, sizes and types that they must have; otherwise raise ValueError."""
     for name, expected in sizes.items():
-        if not expected.items() <= found[name].sizes.items() or found[name].ndim > len(expected) + 1:
-            raise ValueError(f"{name} has other sizes")
+        surplus = bool(expected) and found[name].ndim > len(expected) + 1
+        if surplus or not expected.items() <= found[name].sizes.items() or found[name].dtype.kind not in "iufM":
+            raise ValueError(f"{name} has other sizes or another type")
     return found
 
 
@@ -130,3 +138,46 @@ def part_attrs(path: Path) -> Any:
         return None
     except _DAMAGE as error:
         raise damaged(path, error) from error
+
+
+def open_file(path: Path, **options: Any) -> xr.Dataset:
+    """Open a netCDF file of results that lies whole in its own bytes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    **options
+        Of `xarray.open_dataset`.
+
+    Raises
+    ------
+    StorageError
+        It is damaged, has no coverage, or leads to other files or places.
+    """
+    try:
+        require_own_bytes(path)
+        found = xr.open_dataset(path, engine="h5netcdf", **options)
+        there = "coverage" in found
+    except (HeaderError, UnsafeMember) as error:
+        raise damaged(path, str(error).rpartition(": ")[0]) from error
+    except _DAMAGE as error:
+        raise damaged(path, error) from error
+    if not there:
+        found.close()
+        raise damaged(path, "it has no coverage")
+    return found
+
+
+def _check_chunks(folder: Path, array: dict[str, Any]) -> None:
+    """Raise ValueError for an array that is compressed in another way, or whose chunks have other sizes."""
+    codec, room = array["compressor"], math.prod(array["chunks"]) * np.dtype(array["dtype"]).itemsize
+    if array["filters"] or (codec is not None and codec["id"] != "blosc"):
+        raise ValueError(f"{folder.name} is compressed in another way")
+    if any(chunk > max(1, size) for chunk, size in zip(array["chunks"], array["shape"], strict=True)):
+        raise ValueError(f"{folder.name} has chunks larger than itself")
+    for path in folder.iterdir() if codec is not None else ():
+        if not path.name.startswith("."):
+            with path.open("rb") as file:
+                head = file.read(_HEAD)
+            if int.from_bytes(head[4:8], "little") != room:  # c-blosc, README_CHUNK_FORMAT
+                raise ValueError(f"{folder.name}/{path.name} inflates to another size than its chunk")

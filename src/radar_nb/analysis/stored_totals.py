@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import xarray as xr
 
-from radar_nb.analysis.stored_groups import open_group, refuse_links
+from radar_nb.analysis.stored_groups import open_file, open_group, refuse_links
 from radar_nb.analysis.totals import with_coverage
 from radar_nb.errors import SettingsError
 from radar_nb.runtime.files import replacing_path, storage_errors, temporary_path, user_path
@@ -162,9 +162,9 @@ def _opened(path: Path, key: str) -> xr.Dataset:
     """Open a store; raise an error if it was written for another request."""
     if path.suffix == ".nc":
         refuse_links([path.resolve()])
-        found = xr.open_dataset(path, engine="h5netcdf", decode_coords="all", chunks={})
+        found = open_file(path, decode_coords="all", chunks={})
     else:
-        found = open_group(path, {}, decode_coords="all", chunks={})
+        found = open_group(path, {"coverage": {}}, decode_coords="all", chunks={})
     if found.attrs.pop(_REQUEST, None) != key:
         found.close()
         raise SettingsError(

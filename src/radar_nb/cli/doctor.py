@@ -227,7 +227,7 @@ async def _server(base_url: str) -> tuple[Diagnosis, ...]:
 
 
 def _clock(date: str | None) -> Iterator[Diagnosis]:
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, OverflowError):
         wrong = (datetime.now(UTC) - parsedate_to_datetime(date or "")).total_seconds()
         late = abs(wrong) > _LATE
         remedy = 'set the clock: "newest" and the ages of files depend on it' if late else ""

@@ -93,6 +93,8 @@ _READERS = 16
 
 _FAR = 100_000
 """Days since 1970 before which time axes must end: the year 2243."""
+_STEPS_LIMIT = 10_000_000
+"""Steps of a time axis: 40 years of 5 minutes have 4.2 million. Verification computes them all."""
 _INTERVAL_LIMIT = 366 * _DAY
 _BLOSC_HEAD = 16  # bytes (c-blosc, README_CHUNK_FORMAT)
 
@@ -523,7 +525,7 @@ def _valid(described: dict[str, Any], packing: Packing, shards: ShardFormat) -> 
             all(type(number) is int for number in (*numbers, *marks, *bits, *shards.chunk, shards.level)),
             re.fullmatch("[A-Z0-9%]{2}", described["product"]),
             described["layout"] in _LAYOUTS,
-            0 <= first < first + days < _FAR,
+            0 <= first < first + days < _FAR and days * shards.shape[0] <= _STEPS_LIMIT,
             0 <= minute < every and _DAY % every == 0 and 0 < interval <= _INTERVAL_LIMIT,
             packing.itemsize in {1, 2, 4} and math.isfinite(packing.scale * packing.offset) and packing.scale > 0,
             all(0 <= mark <= packing.fill for mark in marks),

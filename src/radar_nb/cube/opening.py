@@ -18,7 +18,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from radar_nb.cube.description import load_cube
-from radar_nb.cube.shards import count_chunks, split_by_chunk
+from radar_nb.cube.shards import REMEDY, count_chunks, split_by_chunk
 from radar_nb.cube.stores import find_store
 from radar_nb.cube.year_tiles import stored_years
 from radar_nb.dwd.products import frame_step, missing_steps
@@ -110,6 +110,15 @@ def open_cube(
     days, damaged = sound_days(cube, errors)
     if flags and not cube.has_flags:
         raise CubeError(f"{cube.store.name} was built without flags: build another with flags=True")
+    if flags and (bare := sorted(set(days) - set(cube.listed("flags")))):
+        lost = {
+            day: DamagedShard(f"{cube.store.name}/{cube.key(day, 'flags')} is missing: {REMEDY}") for day in bare
+        }
+        if errors == "raise":
+            raise _first(lost)
+        days, damaged = {day: days[day] for day in days if day not in lost}, dict(sorted((damaged | lost).items()))
+        if not days:
+            raise NothingFound(f"{cube.store.name} holds no whole day: {REMEDY}")
     return in_chunks(dataset_of_cube(cube, days, damaged, packed=packed, flags=flags, fill_gaps=fill_gaps), chunks)
 
 
@@ -239,7 +248,7 @@ def cube_steps(cube: Cube, days: dict[int, StoredDay]) -> tuple[NDArray[np.int64
     times = cube.times(joined)
     for first, late in shifts:
         times[first : first + late.size] += late
-    return joined, times, Sources([*known], np.concatenate(numbers))
+    return joined, times, Sources([*map(printable, known)], np.concatenate(numbers))
 
 
 class Sources(BackendArray):

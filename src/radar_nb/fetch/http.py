@@ -374,7 +374,7 @@ def is_wrapped(name: str, head: bytes, encoding: str) -> bool:
 
 
 async def unwrapped(chunks: AsyncGenerator[bytes, None], url: str) -> AsyncGenerator[bytes, None]:
-    """Decode a body with content encoding gzip, in pieces of at most 1 MB.
+    """Decode a body with content encoding gzip, of one member or several, in pieces of at most 1 MB.
 
     Raises
     ------
@@ -386,9 +386,12 @@ async def unwrapped(chunks: AsyncGenerator[bytes, None], url: str) -> AsyncGener
         async with aclosing(chunks):
             async for chunk in chunks:
                 rest = chunk
-                while rest and (out := inflate.decompress(rest, _SLICE)):
-                    yield out
-                    rest = inflate.unconsumed_tail
+                while rest:
+                    if inflate.eof:  # another member follows (RFC 1952, 2.2)
+                        inflate = zlib.decompressobj(31)
+                    if out := inflate.decompress(rest, _SLICE):
+                        yield out
+                    rest = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
         if out := inflate.flush():
             yield out
     except zlib.error as error:

@@ -274,9 +274,9 @@ def http_time(text: str | None) -> datetime | None:
     """Return the time of an HTTP header, UTC; None if there is none, or it is not a time."""
     try:
         moment = parsedate_to_datetime(text or "")
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _eras(item: Product) -> tuple[Era, ...]:

@@ -243,7 +243,7 @@ def demanded_wait(retry_after: str | None, now: datetime, date: str | None = Non
 def _moment(text: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC)
 

@@ -31,6 +31,7 @@ from radar_nb.runtime.wording import decimal, human_bytes, human_interval, print
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -380,13 +381,13 @@ class UntrustedFile:
             Whether parts that were never written hold the fill value; otherwise they raise.
         """
         last = data.shape[0] if last is None else min(last, data.shape[0])
-        written = self._check_chunks(data, first, last) if data.chunks else _has_bytes(data)
+        written = self.check_chunks(data, first, last) if data.chunks else _has_bytes(data)
         if not (written or missing):
             raise self.refusal(f"is damaged: parts of its {data.name[1:]} were never written; {_AGAIN}")
         values: NDArray[Any] = data[first:last]
         return values
 
-    def _check_chunks(self, data: Any, first: int, last: int) -> bool:
+    def check_chunks(self, data: Any, first: int, last: int) -> bool:
         """Raise for chunks that do not hold exactly their values; return whether there are all of a range.
 
         HDF5 inflates a chunk to the end of its stream, and reads beyond the end of one that is too short.
@@ -503,6 +504,32 @@ def open_hdf5(data: Buffer, name: str) -> Iterator[UntrustedFile]:
             raise HeaderError(f"{name} is damaged, or a piece of an HDF5 file in several pieces: {_AGAIN}")
     with _translated(name), h5py.File(h5py.h5f.open_file_image(image)) as root:
         yield UntrustedFile(root["/"], name, image)
+
+
+def require_own_bytes(path: Path) -> None:
+    """Raise for an HDF5 file of results that leads to other places, or whose chunks do not hold their values.
+
+    Every chunk is inflated, because HDF5 reads beyond the end of one that is too short.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A regular file whose data sets lie in its root.
+
+    Raises
+    ------
+    HeaderError, UnsafeMember
+        As for `read_composite`.
+    """
+    import h5py  # noqa: PLC0415 - most users never open an HDF5
+
+    name = str(path)
+    with _translated(name), h5py.File(path) as root:
+        file = UntrustedFile(root["/"], name, b"")
+        for inner in root:
+            data = file.field(inner)
+            if data.chunks:
+                file.check_chunks(data, 0, data.shape[0])
 
 
 @contextmanager
