@@ -71,10 +71,22 @@ def test_a_byte_order_mark_is_no_part_of_a_name() -> None:
         (packed(""), "D60 is not a table of KOSTRA-DWD-2020"),
         (packed(table((1, HOUR)) + "x;y\r\n"), "D60 has the line 'x;y', which is not a cell's"),
         (packed(table((1, HOUR))[:-40]), "D60 has the line '1;13,5"),
+        (packed(table((1, HOUR), (1, [9.0] * 9))), "D60 has the line '1;9,0.*, or is one's second"),
         (packed(table((1, [-5.0] * 9))), "D60 has negative depths or uncertainties"),
         (packed("0" * (65 << 20)), "D60 unpacks to more than 67,108,864 bytes"),
     ],
-    ids=["empty", "cut", "no table", "no columns", "nothing", "letters", "short line", "negative", "bomb"],
+    ids=[
+        "empty",
+        "cut",
+        "no table",
+        "no columns",
+        "nothing",
+        "letters",
+        "short line",
+        "twice",
+        "negative",
+        "bomb",
+    ],
 )
 def test_another_table_raises(data: bytes, message: str) -> None:
     """Each message names the table and what to do."""

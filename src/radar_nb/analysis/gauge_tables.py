@@ -28,6 +28,8 @@ _OTHERS = ("quality", "dataset", "resolution", "quality_level", "qn", "eor")
 _GONE = {"", "-", "na", "nan", "nat", "none", "null"}
 _MISSING = -999.0
 """DWD's code for a missing value (Climate Data Center, descriptions of its station data)."""
+_LARGEST = 100_000
+"""mm in an interval that no gauge can have: the wettest year on record had 26,470 (WMO's archive of extremes)."""
 _FORMATS = ("ISO8601", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y%m%d%H%M", "%Y%m%d%H")
 _GERMAN_WITH_OFFSET = ("%d.%m.%Y %H:%M%z", "%d.%m.%Y %H:%M:%S%z")
 _OFFSET = r"(?:Z|[+-]\d\d:?\d\d|:\d\d(?:\.\d+)?[+-]\d\d)$"
@@ -162,11 +164,12 @@ def _series(name: str, dates: Any, values: Any, timezone: str | None) -> Any:
     times = _utc(name, dates, timezone)
     amounts = _numbers(values, f"the gauge {name!r}")
     amounts[amounts == _MISSING] = np.nan
-    if (amounts < 0).any():
-        at = int(np.flatnonzero(amounts < 0)[0])
+    if (wrong := (amounts < 0) | (amounts > _LARGEST)).any():
+        at = int(np.flatnonzero(wrong)[0])
+        limit = "below 0" if amounts[at] < 0 else f"more than {_LARGEST:,} mm"
         raise SettingsError(
-            f"the gauge {name!r} has {amounts[at]:g} mm at {times[at]} UTC, which is below 0: set "
-            "what is missing to NaN or -999"
+            f"the gauge {name!r} has {amounts[at]:g} mm at {times[at]} UTC, which is {limit}: set what is missing "
+            "to NaN or -999"
         )
     found = pd.Series(amounts, times)
     if found.index.has_duplicates:

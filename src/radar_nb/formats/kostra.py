@@ -69,17 +69,21 @@ def read_cells(data: bytes, name: str, cells: Collection[int]) -> CellTable:
         )
     values = np.full((len(cells), 2 * len(PERIODS)), np.nan)
     wanted = {int(cell): number for number, cell in enumerate(cells)}
+    known = set(wanted)
     for line in lines[1:]:
         fields = line.split(";")
         try:
-            number = wanted.get(int(fields[index]))
+            number = wanted.pop(int(fields[index]), None)
+            if number is None and int(fields[index]) in known:
+                raise ValueError("twice")  # noqa: TRY301 - reported like a line that is not a cell's
             if number is not None:
                 values[number] = [float(fields[place].replace(",", ".")) for place in places]  # type: ignore[index]
         except (ValueError, IndexError) as error:
             if not line.strip():
                 continue
             raise ArchiveError(
-                f"{name} has the line {line[:60]!a}, which is not a cell's: remove it and fetch it again"
+                f"{name} has the line {line[:60]!a}, which is not a cell's, or is one's second: remove it and "
+                "fetch it again"
             ) from error
     values[(values == _NO_VALUE) | ~np.isfinite(values)] = np.nan
     if (values < 0).any():

@@ -90,10 +90,12 @@ def read_csv_columns(path: Path, what: str) -> dict[str, list[str]]:
             f"{path} are not {what}: row {short} has {len(rows[short - 1])} values, and there are {len(head)} "
             "columns; write an empty value for what is unknown"
         )
+    titles = [title.strip() for title in head]
+    if len(set(titles)) < len(titles):
+        twice = next(title for title in titles if titles.count(title) > 1)
+        raise SettingsError(f"{path} are not {what}: two columns are named {twice!r}; rename or remove one")
     columns = zip(*(row[: len(head)] for row in rows), strict=True)
-    return {
-        title.strip(): [value.strip() for value in column] for title, column in zip(head, columns, strict=True)
-    }
+    return {title: [value.strip() for value in column] for title, column in zip(titles, columns, strict=True)}
 
 
 def point_table(columns: Any, names: str | None = None, *, place: str = "these columns are") -> PointTable:
