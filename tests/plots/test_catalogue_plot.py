@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import shapely
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
+import radar_nb as rn
 from radar_nb.dwd.grids import PROJ
 from radar_nb.errors import SettingsError
 from radar_nb.plots.catalogue import INDEX_COLOURS, plot_catalogue
@@ -43,6 +45,16 @@ def test_the_map_has_the_most_extreme_event_on_top() -> None:
     points = events().set_geometry(events().centroid)
     spots = next(one for one in plot_catalogue(points).collections if one.get_label() == "_events")
     assert len(np.asarray(spots.get_offsets())) == 3
+    own = events()
+    own.attrs = {
+        "title": f"Heavy rain events of RADKLIM 2017.002 YW: {rn.product('YW').title}",
+        "institution": "DWD",
+    }
+    for kind in ("map", "calendar"):
+        german = plot_catalogue(own, kind, lang="de")
+        name = " ".join(german.get_title(loc="left").split("\n")[:2])
+        assert name.startswith("Starkregenereignisse: Niederschlag in 5 Minuten, an Messstationen angeeicht (YW)")
+        assert "Datenbasis: Deutscher Wetterdienst" in {text.get_text() for text in german.figure.findobj(Text)}
     near = plot_catalogue(events(), extent="Leipzig +- 20 km", title="here")
     assert near.get_title(loc="left") == "here"
     assert np.ptp(near.get_xlim()) == pytest.approx(40_000, rel=0.1)

@@ -172,6 +172,7 @@ def heavy_rain_catalogue(
     table.attrs = {
         "title": f"Heavy rain events of {opened.attrs.get('title', fields.name)}",
         "source": str(opened.attrs.get("source", opened.attrs.get("institution", ""))),
+        "institution": str(opened.attrs.get("institution", "")),
         "thresholds": thresholds if isinstance(thresholds, str) else "mm",
         "threshold_mm": {f"{m} min": _extent(limit) for m, limit in zip(lengths, limits, strict=True)},
         "min_cells": min_cells,

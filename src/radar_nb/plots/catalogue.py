@@ -13,8 +13,8 @@ from radar_nb.errors import SettingsError
 from radar_nb.geography.extents import box_of_extent
 from radar_nb.geography.shapes import to_plane
 from radar_nb.plots.basemap import NORTH, Frame, draw_lines, draw_north, draw_scale
-from radar_nb.plots.maps import draw_words, figure_options
-from radar_nb.plots.style import INK, ink_on, literal
+from radar_nb.plots.maps import draw_words, figure_options, wrapped
+from radar_nb.plots.style import INK, credit, ink_on, literal, translated
 from radar_nb.runtime.language import current_texts, speaks
 
 if TYPE_CHECKING:
@@ -92,10 +92,22 @@ def plot_catalogue(
     return _map(events, extent, heading)
 
 
+_OURS = "Heavy rain events of "
+"""How the title of a catalogue of our own begins, before that of the data, which ends with the product."""
+
+
+def _credit(events: Any) -> str:
+    """Return the source of a catalogue of our own, or that of DWD's as DWD states it."""
+    return credit(events) if "institution" in events.attrs else str(events.attrs.get("source", ""))
+
+
 def _heading(events: Any) -> str:
     begins = events["Start_Time"].to_numpy().astype("M8[D]")
     say = current_texts()
     name = str(events.attrs.get("title", say("catalogue.title")))
+    if say.language != "en" and name.startswith(_OURS):
+        data = name.removeprefix(_OURS)
+        name = f"{say('catalogue.title')}: {translated(data.partition(': ')[2] or data, say)}"
     count = say("catalogue.one" if len(events) == 1 else "catalogue.many", n=say.integer(len(events)))
     return f"{name}\n{count}, {say('plot.span', first=begins.min(), last=begins.max())}"
 
@@ -136,7 +148,7 @@ def _map(events: Any, extent: Any, title: str) -> Axes:
     draw_scale(ax, frame, 1.0)
     if frame.width_km <= NORTH:
         draw_north(ax, frame, 1.0)
-    draw_words(ax, title, [str(events.attrs.get("source", ""))], 1.0)
+    draw_words(ax, title, [_credit(events)], 1.0)
     present = sorted({int(value) for value in index if 1 <= value <= 12}, reverse=True)
     edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
     entries = [Patch(facecolor=INDEX_COLOURS[value - 1], label=str(value), **edge) for value in present]
@@ -161,7 +173,9 @@ def _calendar(events: Any, title: str) -> Axes:
     counts = np.bincount(months - 12 * years[0], minlength=12 * years.size).reshape(-1, 12)
     numbers = 12 * years[:, None] + np.arange(12)
     inside = (numbers >= first) & (numbers <= last)
-    figure, ax = plt.subplots(figsize=(_WIDTH, _ROW * years.size + _AROUND), layout="constrained")
+    title = wrapped(title, _WIDTH - 0.6, 10)
+    tall = _ROW * years.size + _AROUND + 0.17 * title.count("\n")
+    figure, ax = plt.subplots(figsize=(_WIDTH, tall), layout="constrained")
     ink, say = ink_on(ax), current_texts()
     colours = ListedColormap(_BLUES, bad="none", under=_NO_EVENT)
     norm = BoundaryNorm([*_COUNTS, np.inf], colours.N)
@@ -184,6 +198,6 @@ def _calendar(events: Any, title: str) -> Axes:
     ax.tick_params(labelsize=7.5, length=0, labelcolor=ink)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    ax.set_title(literal(title), loc="left", fontsize=10, color=ink, linespacing=1.25, pad=14)
-    figure.supxlabel(literal(str(events.attrs.get("source", ""))), x=0.995, ha="right", fontsize=6.5, color=ink)
+    ax.set_title(title, loc="left", fontsize=10, color=ink, linespacing=1.25, pad=14)
+    figure.supxlabel(literal(_credit(events)), x=0.995, ha="right", fontsize=6.5, color=ink)
     return ax

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from radar_nb.errors import SeriesError
-from radar_nb.plots.style import credit, draw_decimals, dress, ink_on, literal, unit_label
+from radar_nb.plots.style import credit, draw_decimals, dress, ink_on, is_dark, literal, unit_label
 from radar_nb.reading.intervals import interval_of
 from radar_nb.runtime.language import current_texts, speaks
 
@@ -67,7 +67,15 @@ def plot_storm(data: xr.Dataset, *, title: str | None = None, lang: str | None =
     above.legend(frameon=False, fontsize=8, labelcolor=ink)
     if "design_low" in data:
         low, high = _sums(data["design_low"]), _sums(data["design_high"])
-        below.fill_between(edges, low, high, color=_DESIGN, alpha=0.18, linewidth=0, label=say("plot.uncertainty"))
+        below.fill_between(
+            edges,
+            low,
+            high,
+            color=_DESIGN,
+            alpha=0.4 if is_dark(above) else 0.18,
+            linewidth=0,
+            label=say("plot.uncertainty"),
+        )
     below.plot(edges, _sums(data["observed"]), color=_RAIN, linewidth=1.8, label=say("plot.storm"))
     below.plot(edges, _sums(data["design"]), color=_DESIGN, linewidth=1.6, label=period)
     below.set_ylabel(say("plot.since_begin"), color=ink, fontsize=8.5)

@@ -311,7 +311,7 @@ def name_label(field: xr.DataArray) -> str:
     """Return the name of the quantity, with a capital."""
     name = str(field.attrs.get("long_name", field.name))
     say = current_texts()
-    name = _PART_IN_NAME.sub(r"\1", name) if say.language == "en" else _translated(name, say)
+    name = _PART_IN_NAME.sub(r"\1", name) if say.language == "en" else translated(name, say)
     return name[:1].upper() + name[1:]
 
 
@@ -334,11 +334,11 @@ _PART_IN_NAME = re.compile(r"^((?:synthetic )?sum of (?:synthetic )?)(?:\d+-(?:m
 _PART = re.compile(r" (in|von) (\d+ (Minuten|Stunden|Tagen)|einer Stunde)")
 
 
-def _translated(name: str, say: Texts) -> str:
+def translated(name: str, say: Texts) -> str:
     """Return the name of a product or of a result of ours in another language; an unknown name stays."""
     for begin, key in _PHRASES:
         if name.startswith(begin):
-            rest = _translated(name.removeprefix(begin), say)
+            rest = translated(name.removeprefix(begin), say)
             if begin == "sum of ":  # of more time than the name of its parts says
                 rest = _PART.sub("", rest)
             return f"{say(key)} {rest}".rstrip()
@@ -422,7 +422,7 @@ def period_label(field: xr.DataArray) -> str:
     return f"{say('plot.span', first=first, last=after - 1)} ({clock})"
 
 
-def credit(field: xr.DataArray) -> str:
+def credit(field: Any) -> str:
     """Return the source of the data; synthetic fields are not DWD's."""
     made_up = str(field.attrs.get("institution", "")).startswith("none")
     return current_texts()("plot.made_up") if made_up else CREDIT
