@@ -14,15 +14,20 @@ async function inflate(bytes) {
   return whole;
 }
 
-// Decode packed_fields.py: the low bytes of 16-bit words, then the high ones. The words are the number of runs of equal
-// codes, these codes and the runs' lengths; or all codes. Plain bytes are words already, without runs.
+// The 16-bit words of packed_fields.py: the low bytes of all come first, then the high ones.
+function wordsOf(planes) {
+  const low = new Uint8Array(planes), words = new Uint16Array(low.length / 2);
+  for (let k = 0; k < words.length; k++) words[k] = low[k] | (low[words.length + k] << 8);
+  return words;
+}
+
+// Decode the words: the number of runs of equal codes, these codes, the runs' lengths; or all codes. Plain bytes are words already.
 async function unpack(bytes, cells, plain) {
-  if (plain) return new Uint16Array(bytes.buffer, 4);
-  const low = new Uint8Array(await inflate(bytes)), high = low.subarray(low.length / 2), codes = new Uint16Array(cells);
-  const word = (k) => low[k] | (high[k] << 8), runs = word(0) + 0x10000 * word(1);
-  if (!runs) for (let k = 0; k < cells; k++) codes[k] = word(k + 2);
+  const words = plain ? new Uint16Array(bytes.buffer) : wordsOf(await inflate(bytes)), runs = words[0] + 0x10000 * words[1];
+  if (!runs) return words.subarray(2);
+  const codes = new Uint16Array(cells);
   for (let k = 2, to = 0; k < runs + 2; k++) {
-    const code = word(k), end = to + word(k + runs);
+    const code = words[k], end = to + words[k + runs];
     if (end - to > 16) codes.fill(code, to, end);
     else for (let cell = to; cell < end; cell++) codes[cell] = code;
     to = end;

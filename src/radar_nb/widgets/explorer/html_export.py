@@ -44,7 +44,9 @@ body {{margin: 16px; background: #fff}}
     --jp-brand-color1: #5ea7f0; --jp-ui-inverse-font-color1: #111; --jp-warn-color0: #f0a35e}}
   body {{background: #181a1d}}
 }}
-{style}</style></head>
+{style}
+.rnb-explorer {{--rnb-tall: clamp(340px, calc(100vh - 190px), 1800px)}} /* no bars of JupyterLab */
+</style></head>
 """
 _BODY = """<body><main id="explorer"></main>
 <script id="content" type="application/json">{content}</script>
