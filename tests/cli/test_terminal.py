@@ -105,6 +105,9 @@ def test_advice_without_a_command_is_removed() -> None:
     parser.add_argument("--lead")
 
     assert parser.in_options("leave out run= and lead=") == "leave out --lead"
+    assert (
+        parser.in_options('2 files are wrong (errors="report" opens the rest): a, b') == "2 files are wrong: a, b"
+    )
     assert parser.in_options('choose one, such as lead="30min", or open them with open_dataset') == (
         "choose one, such as --lead 30min"
     )

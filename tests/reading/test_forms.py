@@ -13,7 +13,7 @@ from support.radklim_forms import binaries, frames, grids, netcdf, tar_gz
 
 import radar_nb as rn
 from radar_nb.cli.main import main
-from radar_nb.errors import HeaderError, SeriesError
+from radar_nb.errors import CubeError, HeaderError, SeriesError
 from radar_nb.formats.radolan import write_frame
 
 if TYPE_CHECKING:
@@ -122,6 +122,14 @@ def test_two_versions_of_radklim_are_not_merged(tmp_path: Path) -> None:
         ):
             read(folder, progress=False)
     assert main(["info", str(folder)]) != 0
+
+    first = binaries(tmp_path / "one", 1)
+    rn.build_cube(first, tmp_path / "cube", progress=False)
+    (tmp_path / "later").mkdir()
+    late = replace(header, reanalysis="2016.003", time=header.time + np.timedelta64(1, "D"))
+    (tmp_path / "later" / "raa01-rw2016.003_10000-1710020050-dwd---bin").write_bytes(write_frame(late, codes))
+    with pytest.raises(CubeError, match=r"whose version is 2017\.002, not 2016\.003: use another store"):
+        rn.build_cube(tmp_path / "later", tmp_path / "cube", progress=False)
 
     ds = rn.open_dataset(folder, errors="report", progress=False)
     assert (ds.sizes["time"], ds.attrs["frames_doubled"]) == (3, 0)

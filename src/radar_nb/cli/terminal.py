@@ -64,6 +64,7 @@ class Parser(argparse.ArgumentParser):
         names = "|".join(map(re.escape, self.parameters))
         text = re.sub(rf"(?<![\w/?&.-])({names})=({_VALUE})?", self._option, text)
         text = re.sub(r" \((?:argument )?[a-z_]+=\)", "", text)
+        text = re.sub(r' \(errors="report" [a-z ]*\)', "", text)  # of a command without that option
         text = re.sub(
             r"\b[a-z_]+= (?:and|or) (?=--)", "", text
         )  # an argument without an option, before one with it

@@ -8,6 +8,7 @@ days.
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -253,6 +254,7 @@ class _Run:
             return create_cube(self.place, opened, like, layout=layout, flags=bool(self.flags))
         pairs = {
             "product": (cube.product, opened.product),
+            "version": _versions(cube, opened),
             "grid": (cube.grid, opened.target.grid.name),
             "interval": (cube.interval, opened.target.minutes),
             "time axis": ((cube.every, cube.minute), axis_of(opened)),
@@ -290,6 +292,13 @@ class _Run:
             cube.store.settle(key for day in made for key in cube.keys(day))
         cancelled = {job.day: Outcome(name=job.name, state="cancelled", error=stopped) for job in jobs}
         return tuple((cancelled | done)[job.day] for job in jobs)
+
+
+def _versions(cube: Cube, opened: Opened) -> tuple[str, str]:
+    """Return the versions of RADKLIM of a cube, by its title, and of a series: equal if one of them has none."""
+    stated = {kind.header.reanalysis for kind in opened.series.frames.kinds} - {None}
+    found = re.search(r"RADKLIM (\d{4}\.\d{3})", str(cube.dataset_attrs.get("title", "")))
+    return (found[1], str(stated.pop())) if found and stated else ("", "")
 
 
 def _kept(cube: Cube, jobs: list[DayJob]) -> Iterator[tuple[int, Outcome]]:
