@@ -84,11 +84,11 @@ def kostra(
     labels, lon, lat = positions_of(points, "sphere", names=names)
     cells = cells_of(lon, lat)
     west, east, south, north = GERMANY
-    inside = (cells >= 0) & (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
-    _refuse(labels, lon, lat, ~inside)  # without the tables
+    outside = (cells < 0) | (lon < west) | (lon > east) | (lat < south) | (lat > north)
+    _refuse(labels, lon, lat, outside)  # without the tables
     distinct, at = np.unique(cells, return_inverse=True)
     found = kostra_cells(distinct.tolist(), folder=folder, base_url=base_url, progress=progress)
-    _refuse(labels, lon, lat, np.isnan(found.depths[at]).all(axis=(1, 2)))
+    _refuse(labels, lon, lat, np.asarray(np.isnan(found.depths[at]).all(axis=(1, 2))))
     cell_lon, cell_lat = centres_of(cells)
     dims = ("point", "duration", "return_period")
     return _described(

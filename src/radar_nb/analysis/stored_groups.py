@@ -112,8 +112,10 @@ def write_part(ds: xr.Dataset, path: Path) -> None:
     A Zarr group of twelve small arrays takes 0.1 s to write and to open again, such a file some milliseconds.
     """
     about = {"dims": {name: value.dims for name, value in ds.items()}, "attrs": ds.attrs}
+    arrays: dict[str, Any] = {_ABOUT: np.array(json.dumps(about))}
+    arrays |= {str(name): value.to_numpy() for name, value in ds.items()}
     with replacing(path, claimed=True) as file:
-        np.savez(file, **{_ABOUT: np.array(json.dumps(about))}, **{str(name): one for name, one in ds.items()})
+        np.savez(file, **arrays)
 
 
 def read_part(path: Path, sizes: dict[str, dict[str, int]]) -> xr.Dataset:
