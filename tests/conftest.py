@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -36,6 +37,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
     """Look for examples in docstrings in src alone: a second look at each module of tests costs seconds."""
     return [collector for collector in (yield) if type(collector) is pytest.Module]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what collecting has made out of garbage collections, each of which would look at all of it again."""
+    gc.collect()
+    gc.freeze()
 
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
