@@ -96,6 +96,25 @@ def test_scores_are_those_of_plain_loops() -> None:
     assert 20 < found.scores["00001"]["intervals"] < 24
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "time,A\n2020-06-13T14:00,inf\n2020-06-13T14:10,1",
+            "'A' has inf mm at .*, which is more than 100,000 mm",
+        ),
+        ("time,A\n2020-06-13T14:00,1e300\n2020-06-13T14:10,1", "which is more than 100,000 mm"),
+        ("time,A,A\n2020-06-13T14:00,1,2\n2020-06-13T14:10,1,2", "two columns are named 'A'"),
+    ],
+)
+def test_amounts_and_columns_that_no_gauge_can_have_are_errors(tmp_path: Path, text: str, message: str) -> None:
+    """An infinite amount is not rain, and of two columns of one name the last does not count alone."""
+    (tmp_path / "gauges.csv").write_text(text)
+
+    with pytest.raises(SettingsError, match=message):
+        read_gauges(tmp_path / "gauges.csv", timezone="UTC", label="end", parameter=None)
+
+
 def test_forms_of_gauges(tmp_path: Path) -> None:
     """Long and wide frames, an index of times, local times and a German CSV have the same pairs."""
     berlin = [time.astimezone(ZoneInfo("Europe/Berlin")) for time in TENS]
