@@ -91,3 +91,17 @@ def test_a_group_of_results_has_the_types_the_codec_and_the_chunks_that_were_wri
         (store / ".zmetadata").write_text(json.dumps(metadata))
         with pytest.raises(StorageError, match="is damaged, or not of radar_nb"):
             rn.accumulate(rain, "D", store=store, progress=False)
+
+
+def test_names_in_a_store_are_read_again(tmp_path: Path) -> None:
+    """Texts have a filter of their own, which is not damage."""
+    times = np.datetime64("2019-05-30T00:50", "ns") + np.arange(48) * np.timedelta64(60, "m")
+    attrs = {"units": "mm", "interval_minutes": 60, "cell_methods": "time: sum"}
+    coords = {"time": times, "point": ["a", "b"], "town": ("point", np.array(["x", "y"], object))}
+    rain = xr.Dataset({"RW": (("time", "point"), np.ones((48, 2), "f4"), attrs)}, coords)
+    for suffix in ("nc", "zarr"):
+        made, again = (
+            rn.accumulate(rain, "D", store=tmp_path / f"days.{suffix}", progress=False).load() for _ in range(2)
+        )
+        assert again["town"].values.tolist() == ["x", "y"]
+        xr.testing.assert_equal(made, again)
