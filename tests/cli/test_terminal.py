@@ -270,12 +270,18 @@ def test_the_only_failure_is_said_once(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_waiting_is_shown_by_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be counted reports how long it runs, until it ends."""
-    seen, twice = [], threading.Event()
+    seen: list[Progress] = []
+    twice = threading.Event()
+
+    def note(event: Progress) -> None:
+        seen.append(event)
+        if len(seen) > 1:
+            twice.set()
 
     @contextmanager
     def recording(*, progress: bool) -> Iterator[Callable[[Progress], None]]:
         assert progress
-        yield lambda event: (seen.append(event), twice.set() if len(seen) > 1 else None)
+        yield note
 
     monkeypatch.setattr(terminal, "reporting", recording)
     with terminal.waiting("latest", every=0.001):

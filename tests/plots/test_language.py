@@ -116,7 +116,7 @@ def test_the_legend_of_coverage_leaves_room_for_the_source() -> None:
     """In each language the key of the colours ends before the source of the data begins."""
     da = rain().assign_attrs(institution="none: made up")
     for lang in ("en", "de"):
-        figure = rn.plot_coverage(da.to_dataset(), lang=lang).figure
+        figure: Any = rn.plot_coverage(da.to_dataset(), lang=lang).figure
         figure.canvas.draw()
         key, source = figure.legends[0].get_window_extent(), figure._supxlabel.get_window_extent()  # noqa: SLF001 - no public name
         assert key.x1 < source.x0
