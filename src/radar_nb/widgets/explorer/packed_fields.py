@@ -56,7 +56,7 @@ class PackedField:
     def runs(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         """Return the codes of all runs, and how many cells each has."""
         low, high = np.frombuffer(zlib_ng.decompress(self.data), np.uint8).reshape(2, -1)
-        words = low | high.astype(np.uint16) << 8
+        words: NDArray[np.uint16] = np.bitwise_or(low, np.left_shift(high.astype(np.uint16), 8))
         count = int(words[0]) + (int(words[1]) << 16)
         if not count:
             return words[2:], np.ones(words.size - 2, np.uint16)
