@@ -102,14 +102,16 @@ def test_a_damaged_month_is_named(tmp_path: Path) -> None:
         if progress.done > 1000:
             raise KeyboardInterrupt
 
-    options = {"store": tmp_path / "extremes", "min_coverage": 0}
+    options: Any = {"store": tmp_path / "extremes", "min_coverage": 0}
     with pytest.raises(KeyboardInterrupt):
         extremes(RAIN, DURATIONS, progress=stop, **options)
     month = tmp_path / "extremes" / ".months" / "2019-12.npz"
     (month.with_name("2019-11") / "largest").mkdir(parents=True)  # of an earlier version
     np.savez(month, about=np.array('{"dims": {"valid": ["y"]}, "attrs": {"steps_of_months": "{}"}}'))
     whole = month.read_bytes()
-    for data in (b"", whole[: len(whole) // 2], b"[1]"):
+    np.savez_compressed(month, about=np.zeros(100_000_000, np.uint8))
+    bomb = month.read_bytes()
+    for data in (b"", whole[: len(whole) // 2], b"[1]", bomb):
         month.write_bytes(data)
         with pytest.raises(StorageError, match=r"2019-12\.npz is damaged, or not of radar_nb .*remove it, and"):
             extremes(RAIN, DURATIONS, progress=False, **options)

@@ -6,6 +6,7 @@ import json
 import math
 import stat
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from radar_nb.formats.odim import require_own_bytes
 from radar_nb.runtime.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _LIMIT = 4 << 20  # bytes of a file of metadata; real ones have some kilobytes
@@ -112,7 +113,7 @@ def write_part(ds: xr.Dataset, path: Path) -> None:
     A Zarr group of twelve small arrays takes 0.1 s to write and to open again, such a file some milliseconds.
     """
     about = {"dims": {name: value.dims for name, value in ds.items()}, "attrs": ds.attrs}
-    arrays: dict[str, Any] = {_ABOUT: np.array(json.dumps(about))}
+    arrays: Any = {_ABOUT: np.array(json.dumps(about))}
     arrays |= {str(name): value.to_numpy() for name, value in ds.items()}
     with replacing(path, claimed=True) as file:
         np.savez(file, **arrays)
@@ -122,7 +123,7 @@ def read_part(path: Path, sizes: dict[str, dict[str, int]]) -> xr.Dataset:
     """Return what `write_part` wrote, loaded; errors as from `open_group`."""
     refuse_links([path])
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with _part(path) as stored:
             about = json.loads(str(stored[_ABOUT]))
             made = {name: (tuple(dims), stored[name]) for name, dims in about["dims"].items()}
         return _checked(xr.Dataset(made, attrs=about["attrs"]), sizes)
@@ -130,11 +131,21 @@ def read_part(path: Path, sizes: dict[str, dict[str, int]]) -> xr.Dataset:
         raise damaged(path, error) from error
 
 
+@contextmanager
+def _part(path: Path) -> Iterator[Any]:
+    """Open the arrays of a part, which are not compressed, so that none is larger than the file."""
+    with path.open("rb") as file, zipfile.ZipFile(file) as members:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
+            raise ValueError("an array is compressed")
+        with np.load(file, allow_pickle=False) as stored:
+            yield stored
+
+
 def part_attrs(path: Path) -> Any:
     """Return the attributes of a part; None if it does not exist."""
     try:
         refuse_links([path])
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with _part(path) as stored:
             return json.loads(str(stored[_ABOUT]))["attrs"]
     except FileNotFoundError:
         return None
