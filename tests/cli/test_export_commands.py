@@ -116,11 +116,15 @@ def test_a_wrong_span_or_style_of_a_table_is_one_sentence(
 
 
 def test_areas_without_names_say_how_to_name_them(
-    data: str, areas: str, capsys: pytest.CaptureFixture[str]
+    data: str, areas: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Areas that a file only numbers come with the option that names them; named ones do not."""
-    assert main(["areas", data, "--areas", areas]) == 0
+    numbered = str(tmp_path / "numbered.gpkg")
+    gpd.read_file(areas).rename(columns={"name": "code"}).to_file(numbered)
+    assert main(["areas", data, "--areas", numbered]) == 0
     assert "--names chooses a column" in capsys.readouterr().out
+    assert main(["areas", data, "--areas", numbered, "--names", "code"]) == 0
+    assert "--names" not in capsys.readouterr().out
     assert main(["areas", data, "--areas", areas, "--names", "name"]) == 0
     assert "--names" not in capsys.readouterr().out
 
