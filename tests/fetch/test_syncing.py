@@ -347,7 +347,7 @@ def test_verification_reports_bytes(dwd: DWD) -> None:
 
 
 def test_verification_can_be_cancelled_before_its_end(dwd: DWD) -> None:
-    """The first bytes are reported before the last; a call that is cancelled then raises, and the file is unchanged."""
+    """Bytes are reported before the last is read; a call cancelled then raises, and the file is unchanged."""
     body = tar_of([(f"frame{number}", os.urandom(3_000_000)) for number in range(8)])
     dwd.publish(JUNE, issue(body))
     dwd.sync()
