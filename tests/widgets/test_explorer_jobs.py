@@ -152,6 +152,37 @@ class TestFrames:
         kinds = [answer["type"] for answer, _ in answers if answer["type"] != "coverage"]
         assert 3 <= kinds.index("rain") < COUNT // 2
 
+    def test_a_series_costs_the_same_for_each_field(self, answers: Answers) -> None:
+        """A cell's series reads each field once; at most a twelfth as many fields are packed ahead meanwhile."""
+        count = 3 * 288
+        some = FrameSequence(rain().isel(time=np.arange(count) % COUNT).drop_vars("time"))
+        some.batch, packed, read = 4, 0, np.zeros(count, int)
+        fields, box = some.fields, some.box
+
+        def counted_fields(first: int, stop: int) -> Any:
+            nonlocal packed
+            packed += stop - first
+            return fields(first, stop)
+
+        def counted_box(first: int, stop: int, *where: slice) -> Any:
+            read[first:stop] += 1
+            return box(first, stop, *where)
+
+        some.fields, some.box = counted_fields, counted_box  # type: ignore[method-assign]
+
+        async def ask() -> None:
+            queue = JobQueue(some, answers, least=0.01, say=Texts("en"))
+            queue.ask({"type": "frames", "wanted": list(range(count)), "urgent": 12})
+            queue.ask({"type": "series", "id": "a", "cell": (2, 1), "near": count // 2})
+            while not answers.of("series") or "done" not in answers.of("series")[-1]:  # noqa: ASYNC110 - as in _until
+                await asyncio.sleep(0)
+            queue.close()
+
+        asyncio.run(asyncio.wait_for(ask(), 20))
+
+        assert (read == 1).all()
+        assert packed <= 12 + count / 12 + 2 * some.batch
+
 
 class TestJobs:
     """Jobs that take longer than a field."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _FEWEST, _MOST, _CELLS = 4, 64, 4_000_000
 """Fewest and most fields read at once, and how many cells these may have: 8 MB of codes."""
 
+_TURN = 12
+"""How many times the fields read at once a step of a cell's series reads: as long as to pack those fields takes."""
+
 _BLOCK = 1 << 17
 """Cells that become codes at a time."""
 
@@ -288,7 +291,8 @@ class FrameSequence:
 
     def fields_at_once(self, cells: int) -> int:
         """Return for how many fields `box` should read this many cells at once."""
-        return max(2 * self.batch, _CELLS // (_SPREAD * cells)) if self.chunked else 2 * self.batch
+        fewest = 2 * self.batch
+        return max(fewest, _CELLS // (_SPREAD * cells) if self.chunked else min(_TURN * self.batch, _CELLS // cells))
 
     def _field(self, field: NDArray[Any]) -> CodedField:
         if self.class_names:
