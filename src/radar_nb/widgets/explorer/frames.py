@@ -291,8 +291,8 @@ class FrameSequence:
 
     def fields_at_once(self, cells: int) -> int:
         """Return for how many fields `box` should read this many cells at once."""
-        fewest = 2 * self.batch
-        return max(fewest, _CELLS // (_SPREAD * cells) if self.chunked else min(_TURN * self.batch, _CELLS // cells))
+        most = _CELLS // (_SPREAD * cells) if self.chunked else min(_TURN * self.batch, _CELLS // cells)
+        return max(2 * self.batch, most)
 
     def _field(self, field: NDArray[Any]) -> CodedField:
         if self.class_names:
