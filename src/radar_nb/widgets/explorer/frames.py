@@ -27,7 +27,7 @@ _FEWEST, _MOST, _CELLS = 4, 64, 4_000_000
 """Fewest and most fields read at once, and how many cells these may have: 8 MB of codes."""
 
 _TURN = 12
-"""How many times the fields read at once a step of a cell's series reads: as long as to pack those fields takes."""
+"""How many times the fields read at once a step of a cell's series reads: as long as packing them takes."""
 
 _BLOCK = 1 << 17
 """Cells that become codes at a time."""
