@@ -453,7 +453,7 @@ class TestForgedRecords:
             DayRecord.of(note, name="shard")
 
     @pytest.mark.parametrize(
-        "changes", [{"shifts": {"0": 18000}}, {"shifts": {"0": -3600}}, {"valid": "more than the grid"}], ids=str
+        "changes", [{"shifts": {"0": 18000}}, {"shifts": {"0": -3540}}, {"valid": "more than the grid"}], ids=str
     )
     def test_a_record_that_contradicts_its_cube_is_damage(
         self, cube: Path, record: dict[str, Any], changes: Any

@@ -115,6 +115,14 @@ def _moved(file: Any) -> None:
     file["x"][:] = file["x"][()] + 80
 
 
+def _one_cell_on(file: Any) -> None:
+    file["x"][:] = file["x"][()] + 1
+
+
+def _late(file: Any) -> None:
+    file["time"][:] = file["time"][()] + file["time"].dtype.type(20)
+
+
 def _without(file: Any) -> None:
     file.move("RR", "rainfall_amount")
 
@@ -140,6 +148,8 @@ def _standing(file: Any) -> None:
         ),
         (_attr("time", "calendar", "360_day"), NAME, "its calendar is '360_day'"),
         (_moved, NAME, "contradicts its grid: x and y are not those of de1100"),
+        (_one_cell_on, NAME, "contradicts its grid: x and y are not those of de1100"),
+        (_late, NAME, "has times between the steps of RW, such as "),
         (_standing, NAME, "has times that do not rise"),
         (
             _attr("/", "x", ""),

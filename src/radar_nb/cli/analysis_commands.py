@@ -26,6 +26,7 @@ from radar_nb.cli.places import (
 from radar_nb.cli.terminal import say, show
 from radar_nb.errors import SettingsError
 from radar_nb.runtime.files import user_path
+from radar_nb.runtime.numerals import parse_number
 from radar_nb.runtime.table import Table
 from radar_nb.runtime.wording import human_time
 from radar_nb.runtime.zones import find_zone
@@ -214,7 +215,7 @@ def _cell(key: str, value: Any, count: str, zone: ZoneInfo) -> str:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return parse_number(text)
     except ValueError as error:
         raise SettingsError(
             f"--thresholds {text} is not a number: pass mm, or a name that the command knows"

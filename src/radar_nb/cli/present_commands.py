@@ -16,6 +16,7 @@ from radar_nb.fetch.following import Follower
 from radar_nb.runtime.clock import Clock
 from radar_nb.runtime.event_loop import run
 from radar_nb.runtime.files import user_path
+from radar_nb.runtime.numerals import parse_number
 from radar_nb.runtime.wording import human_bytes, human_duration, human_time, printable
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _place(text: str) -> tuple[str, tuple[float, float] | None]:
     if "," not in text:
         return text, None
     try:
-        lon, lat = (float(part) for part in text.split(","))
+        lon, lat = (parse_number(part) for part in text.split(","))
     except ValueError:
         return text, None
     return text, (lon, lat)

@@ -86,6 +86,7 @@ _AXIS_CHUNK = 3653
 
 _EARLY = 10
 """Minutes by which stamps may precede their step: some hours of RW's first years end at minute 45."""
+_EARLY_STEP = 300  # seconds: radars scan every five minutes
 
 _ASKERS = 32  # requests at a time to a web server without listings
 _READERS = 16
@@ -309,9 +310,15 @@ class Cube:
             and record.cube in {"", self.fingerprint}
             and record.valid.size == self.steps
             and record.valid.max() <= math.prod(self.shards.shape[1:])
-            # a stamp lies in the interval of its step, as `slots` has it
-            and all(-self.every * _MINUTE < shift <= 0 for shift in record.shifts.values())
+            and all(map(self._is_stamp, record.shifts.values()))
         )
+
+    def _is_stamp(self, shift: int) -> bool:
+        """Return whether the product has frames that many seconds after the end of a step, within its interval."""
+        known = PRODUCTS.get(self.product)
+        finest = known.steps[-1] if known and known.steps else self.every
+        early = shift > -_EARLY * _MINUTE and shift % _EARLY_STEP == 0
+        return -self.every * _MINUTE < shift <= 0 and (early or shift % (finest * _MINUTE) == 0)
 
     def _foreign(self, name: str, day: int, other: int, cube: str) -> DamagedShard:
         if (day, self.fingerprint) == (other, cube):

@@ -18,6 +18,7 @@ from radar_nb.dwd.grids import find_grid
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError, TruncatedFrame
 from radar_nb.formats.radolan import NO_DATA_CODE, VALUE, Header
+from radar_nb.runtime.numerals import parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +106,7 @@ def _lines(data: Buffer, name: str) -> tuple[dict[str, float], int]:
     found: dict[str, float] = {}
     while match := _LINE.match(head, at):
         try:
-            number = float(match[2].replace(b",", b"."))
+            number = parse_number(match[2].replace(b",", b"."))
         except ValueError as error:
             raise HeaderError(f"{name} has no valid number in its line {match[0]!r}: {_AGAIN}") from error
         if abs(number) > _LARGEST:
@@ -135,7 +136,9 @@ def _header(lines: Mapping[str, float], name: str, size: int) -> Header:
         time = np.datetime64(f"{date[:4]}-{date[4:6]}-{date[6:]}T{clock[:2]}:{clock[2:]}", "s")
     except ValueError as error:
         raise HeaderError(f"{name} has no valid time in its name: name it as DWD does") from error
-    rows, cols = round(lines["nrows"]), round(lines["ncols"])
+    if odd := [key for key in ("nrows", "ncols") if not lines[key].is_integer()]:
+        raise HeaderError(f"{name} states {odd[0]} {lines[odd[0]]:g}, which is not a whole number: {_AGAIN}")
+    rows, cols = int(lines["nrows"]), int(lines["ncols"])
     grid = find_grid(rows, cols)
     stated = {"cellsize": lines["cellsize"]}
     expected = {"cellsize": grid.cell}

@@ -12,6 +12,7 @@ import numpy as np
 
 from radar_nb.dwd.kostra import PERIODS
 from radar_nb.errors import ArchiveError
+from radar_nb.runtime.numerals import parse_number, parse_whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -73,11 +74,12 @@ def read_cells(data: bytes, name: str, cells: Collection[int]) -> CellTable:
     for line in lines[1:]:
         fields = line.split(";")
         try:
-            number = wanted.pop(int(fields[index]), None)
-            if number is None and int(fields[index]) in known:
+            cell = parse_whole_number(fields[index])
+            number = wanted.pop(cell, None)
+            if number is None and cell in known:
                 raise ValueError("twice")  # noqa: TRY301 - reported like a line that is not a cell's
             if number is not None:
-                values[number] = [float(fields[place].replace(",", ".")) for place in places]  # type: ignore[index]
+                values[number] = [parse_number(fields[place].replace(",", ".")) for place in places]  # type: ignore[index]
         except (ValueError, IndexError) as error:
             if not line.strip():
                 continue

@@ -44,6 +44,8 @@ _CALENDARS = {"", "standard", "gregorian", "proleptic_gregorian"}
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _MOST = 10_000  # fields of a file: a month of 5 minutes has 8,928
 _LATEST = 1e11  # of any unit: seconds of three thousand years
+_ROUNDING = 0.501  # of a cell: how far from the grid a place may be, which DWD writes in whole kilometres
+_MINUTES = {"RW": (45, 50), "YW": (0,)}  # ends of intervals, after its begin; some of RW's first hours end early
 _OFF = 0.02  # of a step: how far from a count a value may be
 _CRS = {
     "latitude_of_projection_origin": 90.0,
@@ -105,6 +107,9 @@ class Fields:
             rows, cols = self._shape = tuple(int(n) for n in field.shape[1:])
             self.times = _times(file, field.shape[0])
             product, version = self._identity(file)
+            ends = self.times.astype("datetime64[m]").astype(int) % PRODUCTS[product].interval
+            if not np.isin(ends, _MINUTES[product]).all():
+                raise file.refusal(f"has times between the steps of {product}, such as {self.times[0]}: {_AGAIN}")
             self._flip = _is_north_first(file, rows, cols)
             self._step = float(f"1e{round(np.log10(PRODUCTS[product].precision))}")
             self._packing = _packing(file, field)
@@ -314,7 +319,7 @@ def _is_north_first(file: UntrustedFile, rows: int, cols: int) -> bool:
     for unit in (1.0, 1000.0):
         south_first = y[::-1] if falls else y
         far = np.abs(x - grid.x / unit).max(), np.abs(south_first - grid.y / unit).max()
-        if all(off < grid.cell / unit for off in far):  # NaN is not
+        if all(off <= _ROUNDING * grid.cell / unit for off in far):  # NaN is not
             return bool(falls)
     raise file.refusal(
         f"contradicts its grid: x and y are not those of {grid.name}, DWD's grid of {rows} x {cols} cells: {_OPEN}"

@@ -27,6 +27,7 @@ from radar_nb.formats.hdf5_texts import VariableTexts
 from radar_nb.formats.hdf5_twins import Stored, Twins, learn
 from radar_nb.formats.packing import Packing, radolan_packing
 from radar_nb.formats.radolan import FRAME_LIMIT, NO_DATA_CODE, VALUE, Header
+from radar_nb.runtime.numerals import parse_number
 from radar_nb.runtime.wording import decimal, human_bytes, human_interval, printable
 
 if TYPE_CHECKING:
@@ -469,7 +470,7 @@ class UntrustedFile:
 
     def code(self, path: str, name: str, kind: np.dtype[Any]) -> int:
         """Return an attribute that is a code of a type of integers."""
-        value = float(self.attribute(path, name))
+        value = parse_number(self.attribute(path, name))
         if not (value.is_integer() and 0 <= value <= np.iinfo(kind).max):
             raise self.refusal(
                 f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes; {_AGAIN}"
@@ -571,7 +572,7 @@ def _meaning(file: UntrustedFile, size: int) -> Meaning:
     except ValueError as error:
         raise file.refusal(str(error)) from None
     factor = interval / 60 if quantity == "RATE" else 1.0
-    gain, zero = file.attribute(what, "gain"), file.attribute(what, "offset")
+    gain, zero = (parse_number(file.attribute(what, name)) for name in ("gain", "offset"))
     scale, offset = decimal(decimal(gain) * factor), decimal(decimal(zero) * factor)
     codes = np.iinfo(data.dtype).max
     rain = quantity != "DBZH"  # no echo is zero rain, so one code must mean zero
@@ -662,7 +663,7 @@ def _check_place(file: UntrustedFile, shape: tuple[int, int]) -> None:
             stated: Any = file.text("where", name)
             same = _projection(stated) == _projection(expected)
         else:
-            stated = float(file.attribute("where", name))
+            stated = parse_number(file.attribute("where", name))
             same = abs(stated - float(expected)) <= (_DEGREES if name[2:] in {"_lon", "_lat"} else 0)
         if not same:
             raise file.refusal(
@@ -683,7 +684,7 @@ def _projection(text: str) -> dict[str, float | str]:
 
 def _number(text: str) -> float | str:
     try:
-        return round(float(text), 4)
+        return round(parse_number(text), 4)
     except ValueError:
         return text
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.runtime.numerals import parse_number
 from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _numbers(values: Any, title: str, place: str) -> NDArray[np.float64]:
     for row, value in enumerate(values, 1):
         text = value.replace(",", ".") if isinstance(value, str) and "." not in value else value
         try:
-            number = float(text)
+            number = parse_number(text)
         except (TypeError, ValueError):
             number = np.nan
         if not np.isfinite(number):

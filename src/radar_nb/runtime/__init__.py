@@ -2,7 +2,8 @@
 
 Nothing in this room depends on radar data: products, months and grids are unknown here. It may import only
 `errors`. Start with `files` (the data folder, and atomic writes), `event_loop` (blocking calls of coroutines, in
-scripts and in notebooks) and `report` (the result of a long call). `language` holds all texts that are shown in
+scripts and in notebooks) and `report` (the result of a long call). `numerals` parses
+numbers of texts from outside. `language` holds all texts that are shown in
 two languages, a table of words by keys.
 """
 
@@ -13,6 +14,7 @@ __all__ = [
     "files",
     "language",
     "locks",
+    "numerals",
     "progress",
     "report",
     "settings",

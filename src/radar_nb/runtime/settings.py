@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from radar_nb.errors import SettingsError
 from radar_nb.runtime.files import user_path
+from radar_nb.runtime.numerals import parse_whole_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +116,7 @@ def _concurrency(value: str | int | None) -> int:
     if value is None or value == "":
         return CONCURRENCY
     try:
-        number = int(value)
+        number = parse_whole_number(value) if isinstance(value, str) else int(value)
     except ValueError:
         number = 0
     if number < 1:
