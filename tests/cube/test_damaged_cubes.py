@@ -16,6 +16,7 @@ import xarray as xr
 from support import forked_readers
 from support.cubes import archive, files
 from support.damaged_cubes import DAMAGED, HOSTILE, edit, make_old, numbers, recorded, with_note
+from support.side_files import with_checksum
 
 from radar_nb.cube import checking
 from radar_nb.cube.building import build_cube
@@ -141,6 +142,16 @@ class TestOldCubes:
             open_cube(old)
         repair_cube(old, progress=False)
         assert open_cube(old).crs.attrs["crs_wkt"].count("6370040,0") == 1
+
+    def test_a_forged_projection_under_a_right_checksum_is_an_error(self, cube: Path) -> None:
+        """Text and numbers of the projection are those of the grid, whatever the group's checksum says."""
+        group = (cube / "zarr.json").read_text()
+        for there, forged in (("6370040,0", "6370140,0"), ('axis": 6370040.0', 'axis": 6378137.0')):
+            assert there in group
+            (cube / "zarr.json").write_bytes(with_checksum(group.replace(there, forged).encode()))
+
+            with pytest.raises(CubeError, match="crs does not belong to the grid de450: run repair_cube"):
+                open_cube(cube)
 
 
 class TestPlainReaders:

@@ -89,7 +89,12 @@ def test_other_spellings_of_a_grid_are_read(change: object) -> None:
         (WHOLE.replace(b"nrows", b"lines"), RW_NAME, HeaderError, "first lines lack nrows"),
         (WHOLE.replace(b"-523462", b"-443462"), RW_NAME, HeaderError, "xllcorner is -443462, and de900"),
         (WHOLE.replace(b"1000\n", b"250\n", 1), RW_NAME, HeaderError, "cellsize is 250, and de900"),
-        (WHOLE.replace(b" 900\n", b" 900.4\n", 1), RW_NAME, HeaderError, "ncols 900.4, which is not a whole number"),
+        (
+            WHOLE.replace(b" 900\n", b" 900.4\n", 1),
+            RW_NAME,
+            HeaderError,
+            "ncols 900.4, which is not a whole number",
+        ),
         (WHOLE[:-9000], RW_NAME, TruncatedFrame, r"RW_20221018-0050\.asc ends after [0-9,]+ of 810,000 values"),
         (HEAD + b"\x1e", RW_NAME, TruncatedFrame, "ends after 0 of 810,000 values"),
         (HEAD + b"# 1 2 3\n", RW_NAME, TruncatedFrame, "ends after [0-9,]+ of 810,000 values"),

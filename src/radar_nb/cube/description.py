@@ -371,7 +371,7 @@ class Cube:
             They do not match the cube's grid.
         """
         grid = GRIDS[self.grid]
-        if self.metadata is None and not same_projection(self.crs_attrs, grid):  # the others have a checksum
+        if not same_projection(self.crs_attrs, grid):
             raise self._misplaced("crs")
         found = {"crs": xr.Variable((), np.int32(0), self.crs_attrs)}
         for name, expected in (("y", grid.y), ("x", grid.x)):

@@ -221,19 +221,24 @@ def _transformer(earth: Earth) -> Any:
 def same_projection(attrs: Mapping[str, Any], grid: Grid) -> bool:
     """Return whether the attributes of a CF grid mapping describe a grid's projection, to a millimetre.
 
-    Attributes without any projection count as another projection.
+    Attributes without any projection count as another projection; text and numbers, if both are there, agree.
     """
     import pyproj  # noqa: PLC0415 - `import radar_nb` stays cheap
     from pyproj.exceptions import CRSError  # noqa: PLC0415 - the same
 
     corners = grid.x[[0, -1, 0, -1]], grid.y[[0, 0, -1, -1]]
+    plain = {key: value for key, value in attrs.items() if key not in {"crs_wkt", "spatial_ref"}}
+    numbers = plain if plain.keys() & {"grid_mapping_name", "semi_major_axis"} else attrs
     try:
-        crs = pyproj.CRS.from_cf(dict(attrs))
-        back = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
-        found = back.transform(*to_lonlat(*corners, grid.earth))
+        for form in (attrs, numbers):
+            crs = pyproj.CRS.from_cf(dict(form))
+            back = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
+            found = back.transform(*to_lonlat(*corners, grid.earth))
+            if not np.allclose(found, corners, rtol=0, atol=1e-3):
+                return False
     except (CRSError, LookupError, TypeError, ValueError, AttributeError):
         return False
-    return bool(np.allclose(found, corners, rtol=0, atol=1e-3))
+    return True
 
 
 def scale_factor(x: float, y: float, earth: Earth) -> float:

@@ -23,8 +23,8 @@ def parse_number(value: object) -> float:
     Raises
     ------
     ValueError
-        It is another text, or the number is too large for double precision. Numbers that are not texts are returned
-        as they are, even infinite ones.
+        It is another text, or the number is too large for double precision. Numbers that are not texts are
+        returned as they are, even infinite ones.
     TypeError
         It is neither a text nor a number.
 
