@@ -129,22 +129,21 @@ const valueOf = (field, cell) => {
   return code === NO_VALUE ? NaN : code * field.scale + field.offset;
 };
 
-// Which cells have their centre inside a polygon of [col, row] corners.
+// Which cells have their centre inside a polygon of [col, row] corners. It may have 50,000: each edge is looked at once.
 function inside(polygon, rows, cols) {
-  const cells = [];
-  const rim = (k) => polygon.map((corner) => corner[k]);
-  const first = Math.max(0, Math.floor(Math.min(...rim(1)))), last = Math.min(rows - 1, Math.ceil(Math.max(...rim(1))));
-  for (let row = first; row <= last; row++) {
-    for (let col = 0; col < cols; col++) {
-      const x = col + 0.5, y = row + 0.5;
-      let odd = false;
-      polygon.forEach(([x0, y0], k) => {
-        const [x1, y1] = polygon[(k + 1) % polygon.length];
-        if (y0 <= y !== y1 <= y && x > x0 + ((y - y0) * (x1 - x0)) / (y1 - y0)) odd = !odd;
-      });
-      if (odd) cells.push(row * cols + col);
+  const crossed = Array.from({ length: rows }, () => []), cells = []; // row -> where the line of its centres crosses an edge
+  polygon.forEach(([x0, y0], k) => {
+    const [x1, y1] = polygon[(k + 1) % polygon.length];
+    const first = Math.max(0, Math.ceil(Math.min(y0, y1) - 0.5)), end = Math.min(rows, Math.ceil(Math.max(y0, y1) - 0.5));
+    for (let row = first; row < end; row++) crossed[row].push(x0 + ((row + 0.5 - y0) * (x1 - x0)) / (y1 - y0));
+  });
+  crossed.forEach((at, row) => {
+    at.sort((a, b) => a - b);
+    for (let k = 0; k < at.length; k += 2) {
+      const last = Math.min(cols - 1, Math.floor(at[k + 1] - 0.5));
+      for (let col = Math.max(0, Math.floor(at[k] - 0.5) + 1); col <= last; col++) cells.push(row * cols + col);
     }
-  }
+  });
   return cells;
 }
 
