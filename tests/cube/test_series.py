@@ -19,7 +19,7 @@ from support.cubes import archive, files
 from support.killed_processes import Job
 
 import radar_nb as rn
-from radar_nb.cube import opening
+from radar_nb.cube import opening, series
 from radar_nb.cube.building import build_cube
 from radar_nb.cube.checking import repair_cube, verify_cube
 from radar_nb.cube.description import find_layout
@@ -31,6 +31,7 @@ from radar_nb.errors import DamagedShard, Incomplete, NothingFound, SettingsErro
 from radar_nb.formats.packing import Packing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DAYS = ("2018-03-05", "2018-11-30", "2019-02-01")
@@ -231,6 +232,26 @@ class TestDamage:
         assert not shard.exists()
         assert [outcome.state for outcome in build(cube, years=[2018]).outcomes] == ["done"]
         assert not verify_cube(cube, progress=False).failed
+
+    def test_other_values_under_right_checksums_are_found(
+        self, cube: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Verification compares the arrangement with the days: a forged shard has as many cells with data."""
+        shutil.rmtree(cube / "series" / "2019")
+        (cube / "series" / "2018" / "RW" / "c.0.4.3").unlink()
+
+        def forged(*arguments: Any) -> Iterator[tuple[int, Any]]:
+            for step, codes in columns(*arguments):
+                codes[codes < 9] += 1
+                yield step, codes
+
+        columns = series._columns  # noqa: SLF001 - a shard with right checksums, record and count of cells
+        with monkeypatch.context() as changed:
+            changed.setattr(series, "_columns", forged)
+            build(cube, years=[2018])
+
+        with pytest.raises(Incomplete, match="holds other values than the cube: run build_series"):
+            verify_cube(cube, progress=False)
 
     @pytest.mark.parametrize("damage", ["gone", "cut", "of another place"])
     def test_a_damaged_shard_does_not_count(self, plain: Path, cube: Path, damage: str) -> None:

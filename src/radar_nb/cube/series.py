@@ -7,13 +7,12 @@ import math
 import os
 from contextlib import closing
 from functools import partial
-from itertools import count
+from itertools import count, groupby
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from radar_nb.cube.day_records import ABSENT
 from radar_nb.cube.description import GROUP, year_description
 from radar_nb.cube.opening import required_cube, sound_days
 from radar_nb.cube.shards import TileEncoder
@@ -190,8 +189,7 @@ def _is_complete(tiles: YearTiles) -> bool:
 def series_faults(store: Any, *, progress: bool | Reporter = False) -> dict[int, RadarNbError | None]:
     """Return, for each year that has the second arrangement, what is wrong with it; None if nothing is.
 
-    Every chunk is unpacked, and the cells with data in each frame are counted and compared with the records of
-    the days.
+    Every chunk is unpacked and compared with the days.
     """
     cube = required_cube(store)
     days, _ = sound_days(cube, "report")
@@ -200,14 +198,14 @@ def series_faults(store: Any, *, progress: bool | Reporter = False) -> dict[int,
         for year, tiles in stored_years(cube, days).items():
             if cube.store.stat(f"{tiles.group}/{GROUP}") is None:
                 continue
-            valid = np.full((tiles.days[1], cube.steps), 0, np.int64)
-            for day in years_of(days)[year]:
-                valid[day - tiles.days[0]] = np.where((held := days[day].record.valid) == ABSENT, 0, held)
-            try:
-                _compare(tiles, valid.ravel())
-                found[year] = None
-            except RadarNbError as error:
-                found[year] = error
+            work = partial(_compare, tiles, {day: days[day].file for day in years_of(days)[year]})
+            parts = np.ndindex(cube.shards.grid[1:])
+            found[year] = None
+            with closing(each(parts, work, workers=os.cpu_count() or 1)) as results:
+                for _, error in results:
+                    if isinstance(error, RadarNbError):
+                        found[year] = error
+                        break
             report(Progress(task="verify", done=len(found), total=None, unit="years", note=str(year)))
     return found
 
@@ -219,26 +217,48 @@ def remove_year(cube: Cube, year: int) -> None:
         cube.store.remove(tiles.key(*part))
 
 
-def _compare(tiles: YearTiles, valid: NDArray[np.int64]) -> None:
-    """Raise DamagedShard where a year is out of date, damaged, or holds other cells with data than the cube."""
+def _compare(tiles: YearTiles, files: dict[int, StoredFile], part: tuple[int, int]) -> None:
+    """Raise DamagedShard where a part of a year is out of date, damaged, or holds other codes than the days."""
     name, layout = f"{tiles.cube.store.name}/{tiles.group}", tiles.shards
-    counted = np.zeros(layout.shape[0], np.int64)
-    codes = np.empty(layout.chunk, layout.dtype)
-    for part in np.ndindex(tiles.cube.shards.grid[1:]):
-        opened = tiles.open(*part)
-        if opened is None:
-            raise DamagedShard(f"{name} is incomplete, damaged or out of date: {REMEDY}")
-        file, shard = opened
-        for chunk, data in _chunks(tiles, file, shard):
-            shard.decode(chunk, data, codes)
-            counted[chunk[0] * len(codes) : (chunk[0] + 1) * len(codes)] += np.count_nonzero(
-                codes != layout.fill, axis=(1, 2)
+    opened = tiles.open(*part)
+    if opened is None:
+        raise DamagedShard(f"{name} is incomplete, damaged or out of date: {REMEDY}")
+    length = layout.chunk[0]
+    box = np.empty((length, *layout.shape[1:]), layout.dtype)  # of the days; only used steps are filled
+    numbers = set(np.flatnonzero(opened[1].filled.any(axis=(1, 2))).tolist())
+    for number, columns in groupby(_columns(tiles, files, part), lambda column: column[0] // length):
+        begin = end = None
+        for step, codes in columns:
+            at = step - number * length
+            begin, end = (at, at) if begin is None or end is None else (begin, end)
+            box[end:at] = layout.fill
+            box[at : at + len(codes)] = codes
+            end = at + len(codes)
+        _compare_tiles(tiles, opened, number, box[begin:end], begin or 0)
+        numbers.discard(number)
+    for number in numbers:
+        _compare_tiles(tiles, opened, number, box[:0], 0)
+
+
+def _compare_tiles(
+    tiles: YearTiles, opened: tuple[StoredFile, Shard], number: int, box: NDArray[Any], begin: int
+) -> None:
+    """Compare the chunks of one chunk of time with the codes of the days in some of its steps."""
+    file, shard = opened
+    layout, end = tiles.shards, begin + len(box)
+    _, rows, cols = layout.chunk
+    places = list(np.ndindex(layout.grid[1:]))
+    spans = {place: span for place in places if (span := shard.span((number, *place))) is not None}
+    read = dict(zip(spans, tiles.cube.store.spans(file, list(spans.values())), strict=True))
+    tile = np.empty(layout.chunk, layout.dtype)
+    for y, x in places:
+        wanted = box[:, y * rows : (y + 1) * rows, x * cols : (x + 1) * cols]
+        if (y, x) in read:
+            shard.decode((number, y, x), read[y, x], tile)
+            equal = np.array_equal(tile[begin:end], wanted) and all(
+                (rest == layout.fill).all() for rest in (tile[:begin], tile[end:])
             )
-    if counted[valid.size :].any() or (counted[: valid.size] != valid).any():
-        raise DamagedShard(f"{name} holds other cells with data than the cube: {REMEDY}")
-
-
-def _chunks(tiles: YearTiles, file: StoredFile, shard: Shard) -> Iterator[tuple[Any, Any]]:
-    chunks = shard.chunks()
-    spans = [shard.span(chunk) or (0, 0) for chunk in chunks]
-    yield from zip(chunks, tiles.cube.store.spans(file, spans), strict=True)
+        else:
+            equal = bool((wanted == layout.fill).all())
+        if not equal:
+            raise DamagedShard(f"{tiles.cube.store.name}/{tiles.group} holds other values than the cube: {REMEDY}")
