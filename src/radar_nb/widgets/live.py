@@ -17,6 +17,7 @@ from radar_nb.runtime.language import load_texts
 from radar_nb.runtime.wording import human_duration
 from radar_nb.runtime.zones import find_zone
 from radar_nb.widgets.explorer.widget import Explorer
+from radar_nb.widgets.face import InMarimo
 from radar_nb.widgets.present import PRODUCT, answer_text, first_view, past_and_forecast
 from radar_nb.widgets.stills import InSavedNotebooks
 from radar_nb.widgets.wording import error_text, line
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from radar_nb.analysis.nowcast import Nowcast
+    from radar_nb.widgets.face import Face
 
 _LOOK = 5.0  # seconds between two looks at the age: a stale or lost server is seen well within a minute
 _SILENT = 60_000  # ms without a word of the kernel after which the page says so
 _SPARE = timedelta(hours=1)  # of files that are kept beyond those that are shown
 
 
-class Live(InSavedNotebooks, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
+class Live(InSavedNotebooks, InMarimo, ipywidgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
     """Show rain now: the last hours and the next two on one time line, following the server.
 
     It fetches each new RV as it comes. The line on top states the age at all times, and says so if the forecast is
@@ -77,6 +79,7 @@ class Live(InSavedNotebooks, ipywidgets.VBox):  # type: ignore[misc] # ipywidget
 
     _job: Job[None] | None = None
     explorer: Explorer | None = None
+    _spare: Explorer | None = None
 
     def __init__(
         self,
@@ -120,6 +123,11 @@ class Live(InSavedNotebooks, ipywidgets.VBox):  # type: ignore[misc] # ipywidget
         # shown in a notebook that was not run yet
         past = human_duration(self._past.total_seconds())
         return f"Live: {PRODUCT}, the last {past} and the next two hours (run the cell to see it)"
+
+    def _display_(self) -> Face:
+        """Return what marimo displays; it starts widgets only while a cell runs, such as the explorer to come."""
+        self._spare = self._spare or Explorer.waiting(self._say.language)
+        return super()._display_()
 
     @property
     def status(self) -> str:
@@ -201,8 +209,9 @@ class Live(InSavedNotebooks, ipywidgets.VBox):  # type: ignore[misc] # ipywidget
             "heartbeat": _SILENT,
         }
         if self.explorer is None:
-            self.explorer = Explorer(data, lang=self._say.language)
-            self.explorer.tell(autoplay=self._play, state=first_view(self.answers, boundary), **facts)
+            self.explorer = self._spare or Explorer.waiting(self._say.language)
+            first = {"autoplay": self._play, "state": first_view(self.answers, boundary)}
+            self.explorer.renew(data, **first, **facts)
             self.explorer.index = boundary
             self._stage.children = [self.explorer]
         else:
