@@ -31,10 +31,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def levels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the tables that `levels` fetches."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def levels(root: Path, kept: Path) -> xr.Dataset:
     """Return the levels of some places."""
     with Mirror(root) as mirror:
-        return kostra(PLACES, folder=tmp_path_factory.mktemp("data"), base_url=mirror.url, progress=False)
+        return kostra(PLACES, folder=kept, base_url=mirror.url, progress=False)
 
 
 def test_places_have_the_depths_of_their_cells(levels: xr.Dataset) -> None:
@@ -73,14 +79,15 @@ def test_a_missing_server_or_table_raises(tmp_path: Path) -> None:
         kostra("Leipzig", folder=tmp_path / "data", base_url=mirror.url, progress=False)
 
 
-def test_a_place_without_values_raises(root: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("levels")
+def test_a_place_without_values_raises(root: Path, kept: Path, tmp_path: Path) -> None:
     """Places abroad and places beyond the cells are named; without a server where the place alone decides it."""
     with pytest.raises(SettingsError, match=r"no values at 'Paris' \(lon 2.349, lat 48.853\): it covers Germany"):
         kostra("Paris", folder=tmp_path, base_url="http://127.0.0.1:9", progress=False)
     with Mirror(root) as mirror:
         for place in ({"Here": (12.37, 51.34), "East": (15.18, 51)}, {"Warsaw": (21.0, 52.2)}, [(60.0, 20.0)]):
             with pytest.raises(SettingsError, match=r"no values at ('East'|'Warsaw'|0) .*it covers Germany"):
-                kostra(place, folder=tmp_path, base_url=mirror.url, progress=False)
+                kostra(place, folder=kept, base_url=mirror.url, progress=False)
 
 
 def test_a_design_storm_has_the_depth_of_its_place(levels: xr.Dataset) -> None:
@@ -110,14 +117,15 @@ def test_synthetic_tables_are_kept(root: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in make_kostra(root)} == before
 
 
-def test_cells_of_fields_have_the_depths_of_their_places(root: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("levels")
+def test_cells_of_fields_have_the_depths_of_their_places(root: Path, kept: Path) -> None:
     """Each cell has the values at its centre, whatever the order of rows; abroad they are missing."""
     grid = GRIDS["de1100"]
     crs = ((), np.int32(0), pyproj.CRS(PROJ[grid.earth]).to_cf())
     fields = xr.Dataset(coords={"y": grid.y[503:499:-1], "x": grid.x[815:835], "crs": crs})
     lon, lat = (one[503:499:-1, 815:835].ravel() for one in grid.lonlat())
     with Mirror(root) as mirror:
-        options: Any = {"folder": tmp_path, "base_url": mirror.url, "progress": False}
+        options: Any = {"folder": kept, "base_url": mirror.url, "progress": False}
         found = kostra(fields, **options)
         inside = (found.cell >= 0).to_numpy().ravel()
         points = kostra(list(zip(lon[inside], lat[inside], strict=True)), **options)

@@ -30,6 +30,15 @@ ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def deflated_zeros(megabytes: int) -> bytes:
+    """Return as many million zeros as zlib packs them: one million, compressed once, many times over."""
+    packer = zlib.compressobj(9, wbits=-15)
+    piece = packer.compress(bytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)
+    stream = piece * megabytes + b"\x03\x00"
+    checksum = (megabytes * 1_000_000 % 65_521) << 16 | 1  # Adler-32 of zeros (RFC 1950)
+    return b"\x78\xda" + stream + checksum.to_bytes(4, "big")
+
+
 def small_composite(
     codes: Any = CODES, *, without: str = "", edit: Callable[[Any], object] = lambda _: None, **changes: Any
 ) -> bytes:
@@ -108,7 +117,7 @@ def _large_chunk(target: str) -> bytes:
     def make(group: Any) -> None:
         options = {"maxshape": (None, None), "chunks": (8_000, 8_000), "compression": "gzip"}
         field = group.create_dataset("data", (2, 3), "u2", **options)
-        field.id.write_direct_chunk((0, 0), zlib.compress(bytes(2 * 8_000 * 8_000), 9))
+        field.id.write_direct_chunk((0, 0), deflated_zeros(128))
 
     return _replaced(make)
 
@@ -119,7 +128,7 @@ def _bomb(target: str, **options: Any) -> bytes:
 
     def make(group: Any) -> None:
         field = group.create_dataset("data", (1200, 1100), "u2", chunks=(1, 1100), compression="gzip", **options)
-        field.id.write_direct_chunk((1, 0), zlib.compress(bytes(100_000_000), 9))
+        field.id.write_direct_chunk((1, 0), deflated_zeros(100))
 
     return _replaced(make)
 

@@ -72,13 +72,13 @@ def read_cells(data: bytes, name: str, cells: Collection[int]) -> CellTable:
     wanted = {int(cell): number for number, cell in enumerate(cells)}
     known = set(wanted)
     for line in lines[1:]:
-        fields = line.split(";")
         try:
-            cell = parse_whole_number(fields[index])
+            cell = parse_whole_number(line.split(";", index + 1)[index])
             number = wanted.pop(cell, None)
             if number is None and cell in known:
                 raise ValueError("twice")  # noqa: TRY301 - reported like a line that is not a cell's
             if number is not None:
+                fields = line.split(";")  # other lines are not split whole: that took most of the time
                 values[number] = [parse_number(fields[place].replace(",", ".")) for place in places]  # type: ignore[index]
         except (ValueError, IndexError) as error:
             if not line.strip():
