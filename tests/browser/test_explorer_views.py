@@ -248,7 +248,7 @@ def test_areas_of_a_file_are_compared(show: Show, fields: xr.DataArray, tmp_path
 
 
 def test_a_polygon_of_many_corners_is_usable(show: Show, tmp_path: Path) -> None:
-    """A catchment of 50,000 corners is drawn and compared; corners closer than 20 m to a line are left out."""
+    """A catchment of 50,000 corners is drawn, compared and exported; its table lists the first 20 corners."""
     pytest.importorskip("geopandas")
     page, _ = show()
     angle = np.linspace(0, 2 * np.pi, 50_000, endpoint=False)
@@ -262,8 +262,13 @@ def test_a_polygon_of_many_corners_is_usable(show: Show, tmp_path: Path) -> None
     page.wait_for_selector(".rnb-marks tr:not(.rnb-loading)")
     corners, cells = page.evaluate(f"() => [{PLAYER}.marks[0].polygon.length, {PLAYER}.marks[0].cells]")
 
-    assert corners < 5000
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+
+    assert corners < 5000  # those closer than 20 m to a line are left out
     assert cells == pytest.approx(np.pi * 15**2, rel=0.02)
+    assert f"; … ({corners}) (lon lat)" in (about := download.value.path().read_text("utf-8").splitlines()[1])
+    assert len(about.split("; ")) == 21
 
 
 @pytest.mark.parametrize(

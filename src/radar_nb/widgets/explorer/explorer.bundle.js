@@ -1876,7 +1876,7 @@ function legendHtml(info, t) {
 const seriesHtml = (info, t) => `
     <section class="rnb-series"><h3>${escaped(t.series)} <span class="rnb-seriesunit"></span></h3>
       <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}" role="combobox" aria-expanded="false" aria-autocomplete="list"><ul class="rnb-found" role="listbox" hidden></ul><button type="submit">${escaped(t.add)}</button>${info.alone ? "" : `<button type="button" class="rnb-areas" title="${escaped(t.areas_long)}">${escaped(t.areas)}</button><input type="file" class="rnb-file" accept=".geojson,.json,.gpkg,.zip,.kml,.gml,.fgb,.parquet" hidden>`}</form>
-      <p class="rnb-empty">${escaped(t.click_map)}</p>
+      <p class="rnb-empty">${escaped(t.click_map)}${info.alone ? "" : ` ${escaped(t.areas_hint)}`}</p>
       <div class="rnb-chartbar"${info.count < 2 || info.units[0].names ? " hidden" : ""}>${info.sums && info.times ? `<label>${escaped(t.chart)}<select class="rnb-kind">${options(kinds(info, t), "both")}</select></label>` : ""}<button type="button" class="rnb-unzoom" hidden>${escaped(t.whole_span)}</button></div>
       <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div><div class="rnb-chartnow"></div></div>
       <div class="rnb-table">
@@ -1900,7 +1900,7 @@ function footerHtml(info, t) {
   return `
 <footer>
   <div class="rnb-spanbox" role="group" aria-label="${escaped(t.span)}"${one ? " hidden" : ""}>
-    <div class="rnb-row">${word("from", "span", t.from_here, "[")}${word("to", "span", t.to_here, "]")}</div><span class="rnb-span">${escaped(t.whole)}</span>${button("whole", "close", t.whole)}
+    <div class="rnb-row">${word("from", "span", t.from_here, `${t.from_here_long} ([)`)}${word("to", "span", t.to_here, `${t.to_here_long} (])`)}</div><span class="rnb-span">${escaped(t.whole)}</span>${button("whole", "close", t.whole)}
   </div>
   <div class="rnb-row" role="group" aria-label="${escaped(t.total)}"${one ? " hidden" : ""}>${shown.map(([how, text, title]) => word("total", `how="${how}"`, text, title, ` aria-pressed="${!how}"`)).join("")}${info.sums && info.minutes ? `<select class="rnb-last" aria-label="${escaped(t.last_long)}" title="${escaped(t.last_long)}">${options([["", t.last], ...HOURS.filter((hours) => 60 * hours > info.minutes).map((hours) => [String(hours), t.last_hours.replace("{hours}", hours)])], "")}</select>` : ""}</div>
   <div class="rnb-exports" role="group" aria-label="${escaped(t.export)}"><span>${escaped(t.export)}</span><div class="rnb-row">${exports.filter(([what]) => !(one && what === "animation")).map(([what, text, title]) => word("export", `what="${what}"`, text, title)).join("")}</div></div>
@@ -2089,6 +2089,9 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
+// The first corners of a place, and how many there are: an outline of a file may have thousands.
+const listed = (corners) => [...corners.slice(0, 20), ...(corners.length > 20 ? [`… (${corners.length})`] : [])].join("; ");
+
 const exporting = {
   export(what) {
     const acts = { png: () => this.png(), csv: () => this.csv(), code: () => this.code(), animation: () => this.askFile("animation"), page: () => this.askPage() };
@@ -2169,7 +2172,7 @@ const exporting = {
   csv() {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
     const { times, title, credit, sums } = this.info, [first, last] = this.span, { zone } = this;
-    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${this.corners(mark, 4).join("; ")} (lon lat)`.replace(/[\r\n]+/g, " "));
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${listed(this.corners(mark, 4))} (lon lat)`.replace(/[\r\n]+/g, " "));
     const gaps = this.holes(this.span) || this.marks.some(({ values }) => values.subarray(first, last + 1).some(Number.isNaN));
     const local = times && zone.name !== "UTC", names = this.marks.map(({ label }) => label);
     const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...names, ...(sums ? names.map((name) => `running_sum_mm_${name}`) : [])];

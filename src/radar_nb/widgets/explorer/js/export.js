@@ -13,6 +13,9 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
+// The first corners of a place, and how many there are: an outline of a file may have thousands.
+const listed = (corners) => [...corners.slice(0, 20), ...(corners.length > 20 ? [`… (${corners.length})`] : [])].join("; ");
+
 export const exporting = {
   export(what) {
     const acts = { png: () => this.png(), csv: () => this.csv(), code: () => this.code(), animation: () => this.askFile("animation"), page: () => this.askPage() };
@@ -93,7 +96,7 @@ export const exporting = {
   csv() {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
     const { times, title, credit, sums } = this.info, [first, last] = this.span, { zone } = this;
-    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${this.corners(mark, 4).join("; ")} (lon lat)`.replace(/[\r\n]+/g, " "));
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${listed(this.corners(mark, 4))} (lon lat)`.replace(/[\r\n]+/g, " "));
     const gaps = this.holes(this.span) || this.marks.some(({ values }) => values.subarray(first, last + 1).some(Number.isNaN));
     const local = times && zone.name !== "UTC", names = this.marks.map(({ label }) => label);
     const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...names, ...(sums ? names.map((name) => `running_sum_mm_${name}`) : [])];

@@ -68,7 +68,7 @@ function legendHtml(info, t) {
 const seriesHtml = (info, t) => `
     <section class="rnb-series"><h3>${escaped(t.series)} <span class="rnb-seriesunit"></span></h3>
       <form class="rnb-goto"><input type="text" aria-label="${escaped(t.lonlat)}" placeholder="${escaped(t.lonlat)}" role="combobox" aria-expanded="false" aria-autocomplete="list"><ul class="rnb-found" role="listbox" hidden></ul><button type="submit">${escaped(t.add)}</button>${info.alone ? "" : `<button type="button" class="rnb-areas" title="${escaped(t.areas_long)}">${escaped(t.areas)}</button><input type="file" class="rnb-file" accept=".geojson,.json,.gpkg,.zip,.kml,.gml,.fgb,.parquet" hidden>`}</form>
-      <p class="rnb-empty">${escaped(t.click_map)}</p>
+      <p class="rnb-empty">${escaped(t.click_map)}${info.alone ? "" : ` ${escaped(t.areas_hint)}`}</p>
       <div class="rnb-chartbar"${info.count < 2 || info.units[0].names ? " hidden" : ""}>${info.sums && info.times ? `<label>${escaped(t.chart)}<select class="rnb-kind">${options(kinds(info, t), "both")}</select></label>` : ""}<button type="button" class="rnb-unzoom" hidden>${escaped(t.whole_span)}</button></div>
       <div class="rnb-chart" hidden><canvas role="img" aria-label="${escaped(t.series)}"></canvas><div class="rnb-rule"></div><div class="rnb-chartnow"></div></div>
       <div class="rnb-table">
@@ -92,7 +92,7 @@ function footerHtml(info, t) {
   return `
 <footer>
   <div class="rnb-spanbox" role="group" aria-label="${escaped(t.span)}"${one ? " hidden" : ""}>
-    <div class="rnb-row">${word("from", "span", t.from_here, "[")}${word("to", "span", t.to_here, "]")}</div><span class="rnb-span">${escaped(t.whole)}</span>${button("whole", "close", t.whole)}
+    <div class="rnb-row">${word("from", "span", t.from_here, `${t.from_here_long} ([)`)}${word("to", "span", t.to_here, `${t.to_here_long} (])`)}</div><span class="rnb-span">${escaped(t.whole)}</span>${button("whole", "close", t.whole)}
   </div>
   <div class="rnb-row" role="group" aria-label="${escaped(t.total)}"${one ? " hidden" : ""}>${shown.map(([how, text, title]) => word("total", `how="${how}"`, text, title, ` aria-pressed="${!how}"`)).join("")}${info.sums && info.minutes ? `<select class="rnb-last" aria-label="${escaped(t.last_long)}" title="${escaped(t.last_long)}">${options([["", t.last], ...HOURS.filter((hours) => 60 * hours > info.minutes).map((hours) => [String(hours), t.last_hours.replace("{hours}", hours)])], "")}</select>` : ""}</div>
   <div class="rnb-exports" role="group" aria-label="${escaped(t.export)}"><span>${escaped(t.export)}</span><div class="rnb-row">${exports.filter(([what]) => !(one && what === "animation")).map(([what, text, title]) => word("export", `what="${what}"`, text, title)).join("")}</div></div>
