@@ -223,13 +223,14 @@ class TestFarArchives:
     def test_workers_need_no_common_disk(self, far: str, endpoint: str, tmp_path: Path) -> None:
         """Workers build from object storage into object storage."""
         distributed = pytest.importorskip("distributed", reason="distributed is not installed")
-        build_cube(far, tmp_path / "here", progress=False, client=False)
+        source = f"{far}RW201911.tar.gz"
+        build_cube(source, tmp_path / "here", progress=False, client=False)
         store = s3(endpoint, "by-workers")
 
         with distributed.Client(
             n_workers=1, threads_per_worker=1, dashboard_address=None, set_as_default=False
         ) as client:
-            build_cube(far, store, progress=False, client=client)
+            build_cube(source, store, progress=False, client=client)
 
         assert listed(store) == files(tmp_path / "here")
 

@@ -100,16 +100,16 @@ def test_dry_and_missing_cells_look_different(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fps", [7, 30])
 def test_a_film_has_the_requested_duration(tmp_path: Path, fps: float) -> None:
     """Rounding to a GIF's hundredths of seconds does not accumulate, and the film loops."""
-    path = animate(fields(10), fps=fps, **LOW).save(tmp_path / "rain.gif")
+    path = animate(fields(4), fps=fps, **LOW).save(tmp_path / "rain.gif")
 
     with Image.open(path) as film:
         lasting = 0
-        for number in range(10):
+        for number in range(4):
             film.seek(number)
             lasting += film.info["duration"]
         assert film.info["loop"] == 0
 
-    assert lasting == pytest.approx(1000 * 10 / fps, abs=5)
+    assert lasting == pytest.approx(1000 * 4 / fps, abs=5)
 
 
 def test_only_the_title_changes_between_equal_fields(tmp_path: Path) -> None:

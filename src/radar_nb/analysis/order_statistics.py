@@ -25,6 +25,7 @@ _BLOCK = 1 << 16  # cells that are evaluated at a time, so that they stay in the
 _LEAST_BITS = 4  # of each pass but the first: more quantiles at once would leave fewer
 _TABLE_BITS = 16  # keys up to this width are assigned to bins by a table
 _NO_KEY = np.uint32(0xFFFFFFFF)  # the bits of a NaN: the key of no value
+_FEW = 32  # cells up to which all bins are summed at once: a loop over 65,536 bins of a point takes longest
 
 
 class OtherCodes(Exception):
@@ -252,12 +253,17 @@ class _Target:
             part, rank = counts[:, some], self._rank[some]
             upto = np.zeros(rank.size, np.int32)
             before, digit = np.zeros_like(upto), np.zeros_like(upto)
-            for row in part:
-                np.add(upto, row, out=upto, casting="unsafe")
-                if not (lower := upto <= rank).any():
-                    break  # soon, since most values are small
-                digit += lower
-                np.copyto(before, upto, where=lower)
+            if few := rank.size <= _FEW:
+                sums = part.cumsum(axis=0, dtype=np.int32)
+                digit += (sums <= rank).sum(axis=0, dtype=np.int32)
+                np.copyto(before, sums[digit - 1, np.arange(rank.size)], where=digit > 0)
+            else:
+                for row in part:
+                    np.add(upto, row, out=upto, casting="unsafe")
+                    if not (lower := upto <= rank).any():
+                        break  # soon, since most values are small
+                    digit += lower
+                    np.copyto(before, upto, where=lower)
             np.minimum(digit, len(part) - 1, out=digit)  # of cells without a value
             rank -= before
             prefix = self.found[some] << np.uint32(bits) if bits < self.found.itemsize * 8 else 0
@@ -265,7 +271,12 @@ class _Target:
                 again = rank + 1 < part[digit, np.arange(rank.size)]
                 following = np.where(again, digit, -1)
                 pending = ~again
-                for number in range(1, len(part)):
+                if few:
+                    later = (part > 0) & (np.arange(len(part))[:, None] > digit)
+                    here = pending & later.any(axis=0)
+                    following[here] = later.argmax(axis=0)[here]
+                    pending &= ~here
+                for number in range(1, 0 if few else len(part)):
                     if not pending.any():
                         break
                     here = pending & (part[number] > 0) & (digit < number)
