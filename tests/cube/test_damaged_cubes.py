@@ -522,6 +522,14 @@ class TestForgedRecords:
         with pytest.raises(Incomplete, match=r"has 0 cells with data in step \d+, and its record states 7"):
             verify_cube(cube, progress=False)
 
+    def test_verification_against_the_source_compares_times(self, cube: Path, hours: Path) -> None:
+        """RW comes every ten minutes too, so a stamp ten minutes early is possible; the source decides."""
+        recorded(cube, lambda record: record.update(shifts={"0": -600}))
+        open_cube(cube)
+
+        with pytest.raises(DamagedShard, match="2019-10-14 has other times than the source: rewrite it"):
+            verify_cube(cube, hours, progress=False)
+
     def test_many_damaged_days_are_not_all_read(self, cube: Path) -> None:
         """An error counts a hundred damaged days and reads no others; a report names all of them."""
         for number in range(150):

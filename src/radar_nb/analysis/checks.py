@@ -17,6 +17,7 @@ from radar_nb.dwd.radar_sites import SITES
 from radar_nb.errors import SeriesError
 from radar_nb.reading.forecasts import as_series
 from radar_nb.reading.intervals import ends_of
+from radar_nb.runtime.numerals import stated_number
 from radar_nb.runtime.table import ShownAsTable, Table
 from radar_nb.runtime.wording import human_time
 
@@ -151,9 +152,10 @@ def check(data: Any, *, hourly: Any = None, progress: bool | Reporter = True) ->
     for steps, values in blocks(fields, "check", progress=progress):
         for end, field in zip(ends[steps], values, strict=True):
             watched.take(end, field)
+    dropped = int(stated_number(data.attrs.get("frames_doubled")) or 0)
     findings = [
         _gaps(ends, minutes),
-        _doubled(double + int(data.attrs.get("frames_doubled", 0)), str(data.attrs.get("doubled", ""))),
+        _doubled(double + dropped, str(data.attrs.get("doubled", ""))),
         _finding("empty", watched.empty, "bad", "frames without any data"),
         _finding("frozen", watched.frozen, "bad", "frames with rain that equal the previous one"),
         _finding("spikes", watched.spikes, "look", "cells far above all their neighbours"),

@@ -13,6 +13,7 @@ import xarray as xr
 from radar_nb.dwd.grids import AXES, GRIDS, Grid
 from radar_nb.errors import SeriesError, StorageError
 from radar_nb.reading.forecasts import as_series, issue_of
+from radar_nb.reading.georeference import earth_of_axis
 from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
 from radar_nb.reading.opening import open_dataset
 from radar_nb.reading.series import overlap_step, product_counts
@@ -31,7 +32,6 @@ BESIDE = ("coverage", "flags")
 ORIGIN = ("grid_mapping", "institution", "radars")
 """Attributes of a variable that what is computed of it keeps."""
 
-_EARTHS = {equatorial: earth for earth, (equatorial, _) in AXES.items()}  # by radius in metres
 _NEAR = 1e-3  # metres within which cells lie where they should
 
 
@@ -94,7 +94,7 @@ def amount_of(data: Any) -> tuple[xr.DataArray, int]:
     data = as_series(data)
     amount = variable_of(data)
     units, cells = amount.attrs.get("units"), str(amount.attrs.get("cell_methods", ""))
-    if units != "mm" or "time: sum" not in cells:
+    if str(units) != "mm" or "time: sum" not in cells:
         raise SeriesError(
             f"{amount.name!r} is in {units!r} ({cells or 'no cell_methods'}): only amounts in mm can be summed. "
             "Pass a rain product as open_dataset returns it, not its rate (to_rate)"
@@ -184,7 +184,7 @@ def grid_of(fields: xr.DataArray) -> Grid:
         raise SeriesError(
             f"{fields.name!r} has no coordinate crs, which locates its cells: keep that of open_dataset"
         )
-    earth = _EARTHS.get(float(fields["crs"].attrs.get("semi_major_axis", 0)))
+    earth = earth_of_axis(fields["crs"].attrs.get("semi_major_axis"))
     y, x = (np.asarray(fields[name].values, float) for name in ("y", "x"))
     parts = []
     for grid in GRIDS.values():

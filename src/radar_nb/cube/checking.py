@@ -195,6 +195,10 @@ def _compare(cube: Cube, job: DayJob, record: DayRecord, codes: Chunks, flags: C
             f"{job.name} has {len(there)} frames in the cube, {len(job.steps)} in the source: "
             "update it with build_cube"
         )
+    if record.shifts != job.shifts:
+        raise DamagedShard(
+            f"{job.name} has other times than the source: rewrite it with build_cube(overwrite=True)"
+        )
     _, shard, flag_shard = encode_day(cube, job)
     wanted = [(codes, shard, cube.shards)]
     if flag_shard is not None:

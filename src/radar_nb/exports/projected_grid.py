@@ -156,7 +156,7 @@ def projected_grid(source: Grid, *, crs: Any, cell: float, extent: Sequence[floa
             f"crs={crs!r} ({known.name}) is not in metres, and a model needs square cells in metres: choose a "
             "projection, such as crs=25832 (UTM 32N) or crs=25833 (UTM 33N)"
         )
-    if not cell > 0:
+    if isinstance(cell, str | bytes) or not cell > 0:
         raise SettingsError(f"cell={cell!r} is not a width in metres: pass a positive number, such as cell=1000")
     one = ProjectedGrid(crs=known, cell=float(cell), west=0.0, south=0.0, rows=1, cols=1)
     if extent is None:

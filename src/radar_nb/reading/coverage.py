@@ -12,6 +12,7 @@ from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import PRODUCTS, frame_step, product_of, true_interval
 from radar_nb.errors import NothingFound, SeriesError
 from radar_nb.formats.radolan import SYNTHETIC
+from radar_nb.reading.intervals import stated_interval
 from radar_nb.reading.series import of_products
 from radar_nb.reading.sources import find_frames
 
@@ -176,7 +177,7 @@ def _of_dataset(ds: Any, asked: tuple[Month, ...]) -> Coverage:
         )
     begin, end = _span(asked) if asked else (steps.min(), steps.max() + np.timedelta64(1, "s"))
     variable = next(iter(ds.data_vars.values()), None)
-    minutes = None if variable is None else variable.attrs.get("interval_minutes")
+    minutes = None if variable is None else stated_interval(variable)
     if variable is None or not minutes:
         raise SeriesError(
             "the Dataset has no variable that states its interval (attribute interval_minutes), so that missing "

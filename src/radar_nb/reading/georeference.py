@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from radar_nb.dwd.grids import GRIDS
+from radar_nb.dwd.grids import AXES, GRIDS
 from radar_nb.errors import SeriesError
+from radar_nb.runtime.numerals import stated_number
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from radar_nb.dwd.grids import Earth
+
+
+def earth_of_axis(stated: object) -> Earth | None:
+    """Return the earth whose equatorial radius an attribute states, in metres; None if it is another."""
+    number = stated_number(stated)
+    return next((earth for earth, (equatorial, _) in AXES.items() if equatorial == number), None)
 
 
 def earth_of(data: xr.DataArray | xr.Dataset) -> Earth:
@@ -23,8 +30,9 @@ def earth_of(data: xr.DataArray | xr.Dataset) -> Earth:
     """
     for coord in data.coords.values():
         if "semi_major_axis" in coord.attrs:
-            if coord.attrs.get("grid_mapping_name", "polar_stereographic") == "polar_stereographic":
-                return "sphere" if coord.attrs["semi_major_axis"] == 6_370_040 else "wgs84"
+            named = str(coord.attrs.get("grid_mapping_name", "polar_stereographic")) == "polar_stereographic"
+            if named and (earth := earth_of_axis(coord.attrs["semi_major_axis"])) is not None:
+                return earth
             break
     else:
         for name, earth in (("de900", "sphere"), ("de900-wgs84", "wgs84")):

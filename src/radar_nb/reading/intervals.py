@@ -17,6 +17,8 @@ import xarray as xr
 from xarray.backends import BackendArray
 
 from radar_nb.errors import SeriesError
+from radar_nb.runtime.numerals import stated_number
+from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _MINUTE = np.timedelta64(60, "s")
 _KEY = "interval_minutes"
 """The attribute that states the interval; in the encoding, whoever has computed the values states it."""
+_MOST = 60 * 24 * 366 * 1000  # minutes: a thousand years
 _LOCAL = frozenset(
     (
         *("where", "mul", "truediv", "astype", "clip", "gt", "ge", "lt", "le", "eq", "ne"),
@@ -84,9 +87,9 @@ def interval_of(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None
         `interval_minutes` contradicts the times or bounds, or xarray has computed the values since they were
         opened.
     """
-    if not variable.attrs.get(_KEY):
-        return None
     minutes = _compared(variable, beside)
+    if minutes is None:
+        return None
     if _computed(variable):
         raise SeriesError(
             f"{_stated(variable)}, but xarray has computed its values (rolling, cumsum, where, arithmetic, ...) "
@@ -114,6 +117,26 @@ def shown_interval(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | N
     return None if _computed(variable) or "time" not in variable.coords else minutes
 
 
+def stated_interval(variable: xr.DataArray) -> int | None:
+    """Return the minutes that the attribute `interval_minutes` states; None if there is none, or it is empty.
+
+    Raises
+    ------
+    SeriesError
+        It is not a whole number of minutes: files of others may state anything.
+    """
+    stated = variable.attrs.get(_KEY)
+    if stated is None or (np.ndim(stated) == 0 and not stated):
+        return None
+    number = stated_number(stated)
+    if number is None or not (number.is_integer() and 0 < number < _MOST):
+        raise SeriesError(
+            f"{variable.name!r} states interval_minutes={printable(str(stated)[:40])}, which is not a whole "
+            "number of minutes: set the attribute to what each value covers, or remove it"
+        )
+    return int(number)
+
+
 def keep_interval(result: xr.DataArray | xr.Variable, of: xr.DataArray | None = None) -> None:
     """State that the values of a result are what its attributes say, as of a variable that was opened.
 
@@ -131,9 +154,9 @@ def keep_interval(result: xr.DataArray | xr.Variable, of: xr.DataArray | None = 
 
 def _compared(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None) -> int | None:
     """Return the stated interval after comparing it with times and bounds."""
-    if not variable.attrs.get(_KEY):
+    minutes = stated_interval(variable)
+    if minutes is None:
         return None
-    minutes = int(variable.attrs[_KEY])
     if not _is_amount(variable) or "time" not in variable.coords:
         return minutes
     ends, bounds = ends_of(variable), bounds_of(variable, beside)
@@ -154,7 +177,8 @@ def _compared(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | None) 
 
 
 def _is_amount(variable: xr.DataArray) -> bool:
-    return variable.attrs.get("units") == "mm" and "time: sum" in variable.attrs.get("cell_methods", "time: sum")
+    attrs = variable.attrs
+    return str(attrs.get("units")) == "mm" and "time: sum" in str(attrs.get("cell_methods", "time: sum"))
 
 
 def _was_opened(variable: xr.DataArray) -> bool:

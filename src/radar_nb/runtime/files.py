@@ -74,13 +74,15 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     SettingsError
-        It names the home folder of an unknown user.
+        It names the home folder of an unknown user, or contains a null character.
 
     Examples
     --------
     >>> user_path("~/data") == Path.home() / "data"
     True
     """
+    if "\0" in str(path):
+        raise SettingsError(f"{str(path)!r} contains a null character, which no path may have: remove it")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

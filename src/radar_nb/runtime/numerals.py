@@ -46,6 +46,21 @@ def parse_number(value: object) -> float:
     return number
 
 
+def stated_number(value: object) -> float | None:
+    """Return the number that an attribute states, a number or a text of one; None if it does not state one.
+
+    Examples
+    --------
+    >>> stated_number("60"), stated_number("much"), stated_number([60, 60]), stated_number(None)
+    (60.0, None, None, None)
+    """
+    try:
+        number = math.nan if getattr(value, "ndim", 0) else parse_number(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
 def parse_whole_number(text: str) -> int:
     """Return the whole number that a text states in ASCII digits.
 
