@@ -13,7 +13,7 @@ from radar_nb.analysis.catrare import catrare
 from radar_nb.dwd.catrare import file_path, layer_name
 from radar_nb.dwd.grids import PROJ, to_lonlat
 from radar_nb.errors import ArchiveError, DownloadError, MonthError, NotOnServer, SettingsError
-from radar_nb.geography.layers import points_at, table_of_shapes, write_layers
+from radar_nb.geography.layers import points_at, read_zipped_layer, table_of_shapes, write_layers
 from radar_nb.mirror import Mirror, make_catrare
 from radar_nb.runtime.files import local_path
 
@@ -155,3 +155,14 @@ def test_another_form_raises(tmp_path: Path) -> None:
             continue
         with pytest.raises(ArchiveError, match=message):
             events(tmp_path / str(number))
+
+
+def test_a_file_that_is_not_a_zip_of_layers_is_refused(tmp_path: Path) -> None:
+    """A damaged zip, or one without tables, is named with a remedy."""
+    path = tmp_path / "events.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.txt", "no table")
+    for data in (path.read_bytes(), b"no zip"):
+        path.write_bytes(data)
+        with pytest.raises(ArchiveError, match="has no layer W3 that can be read"):
+            read_zipped_layer(path, "W3")

@@ -129,7 +129,7 @@ def write_model_grid(
 ) -> tuple[Path, GridWritten]:
     """Write fields as `export_grid` does, and return the path and what was written."""
     target = user_path(path)
-    if not isinstance(model, str) or model not in MODELS:
+    if str(model) not in MODELS:
         raise SettingsError(f"unknown model={model!r}: choose one of {', '.join(MODELS)}")
     suffix = MODELS[model].suffix
     if target.suffix.lower() != suffix:

@@ -15,6 +15,7 @@ import numpy as np
 from radar_nb.dwd.grids import to_lonlat
 from radar_nb.errors import SettingsError
 from radar_nb.reading.regridding import COVERED, overlaps
+from radar_nb.runtime.numerals import stated_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,8 +157,10 @@ def projected_grid(source: Grid, *, crs: Any, cell: float, extent: Sequence[floa
             f"crs={crs!r} ({known.name}) is not in metres, and a model needs square cells in metres: choose a "
             "projection, such as crs=25832 (UTM 32N) or crs=25833 (UTM 33N)"
         )
-    if isinstance(cell, str | bytes) or not cell > 0:
+    width = stated_number(cell)
+    if width is None or width <= 0:
         raise SettingsError(f"cell={cell!r} is not a width in metres: pass a positive number, such as cell=1000")
+    cell = width
     one = ProjectedGrid(crs=known, cell=float(cell), west=0.0, south=0.0, rows=1, cols=1)
     if extent is None:
         u, v = _mesh(source, one)

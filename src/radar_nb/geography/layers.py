@@ -41,9 +41,10 @@ def read_zipped_layer(path: Path, layer: str) -> Any:
         geopandas is not installed.
     """
     geopandas = _geopandas()
-    with zipfile.ZipFile(path) as archive:
-        folder = next(name.rpartition("/")[0] for name in archive.namelist() if name.lower().endswith(".gdbtable"))
     try:
+        with zipfile.ZipFile(path) as archive:
+            tables = (name for name in archive.namelist() if name.lower().endswith(".gdbtable"))
+            folder = next(tables, "").rpartition("/")[0]
         table = geopandas.read_file(f"/vsizip/{path}/{folder}", layer=layer, engine="pyogrio")
     except Exception as error:  # GDAL's and pyogrio's errors have no common root
         raise ArchiveError(
