@@ -164,9 +164,9 @@ class TestFrames:
             packed += stop - first
             return fields(first, stop)
 
-        def counted_box(first: int, stop: int, *where: slice) -> Any:
+        def counted_box(first: int, stop: int, rows: slice, cols: slice) -> Any:
             read[first:stop] += 1
-            return box(first, stop, *where)
+            return box(first, stop, rows, cols)
 
         some.fields, some.box = counted_fields, counted_box  # type: ignore[method-assign]
 
