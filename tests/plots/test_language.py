@@ -174,7 +174,7 @@ def named() -> Iterator[Any]:
 
 
 def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
-    """Dollar signs, percent signs and backslashes of a title, a name or an attribute are no formula."""
+    """Titles, names and attributes are drawn as written: dollar signs and backslashes begin no formula."""
     for number, figure in enumerate(named()):
         own = [text.get_text() for text in figure.findobj(Text) if "100%" in text.get_text()]
         assert own, number

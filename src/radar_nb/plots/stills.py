@@ -38,7 +38,7 @@ class Cells:
     rows, cols : sequence of str
         Their names.
     colours : sequence of sequence of str
-        Of the cells, row by row; empty where there is none.
+        One a cell, row by row; an empty text leaves its cell blank.
     framed : set of tuple of int
         Row and column of cells with a frame.
     key : sequence of tuple of str

@@ -118,7 +118,7 @@ def shown_interval(variable: xr.DataArray, beside: xr.Dataset | xr.DataArray | N
 
 
 def stated_interval(variable: xr.DataArray) -> int | None:
-    """Return the minutes that the attribute `interval_minutes` states; None if there is none, or it is empty.
+    """Return the minutes that the attribute `interval_minutes` states; None if it is missing or empty.
 
     Raises
     ------
