@@ -72,6 +72,15 @@ def test_the_calendar_counts_the_events_of_each_month() -> None:
     assert [text.get_text() for text in ax.get_yticklabels()] == ["2019", "2020"]
 
 
+def test_a_long_title_ends_before_the_legend() -> None:
+    """The title of a wide map wraps where the legend beside it begins."""
+    ax = plot_catalogue(events(), title="Heavy rain events of 5-minute precipitation, adjusted to gauges " * 2)
+    ax.figure.draw_without_rendering()
+
+    (title,) = ax.findobj(lambda one: isinstance(one, Text) and one.get_text().startswith("Heavy"))
+    assert title.get_window_extent().x1 < ax.figure.legends[0].get_window_extent().x0
+
+
 def test_letters_are_light_on_a_dark_page() -> None:
     """Titles, legend and months can be read on a dark page."""
     with plt.style.context("dark_background"):

@@ -148,7 +148,6 @@ def _map(events: Any, extent: Any, title: str) -> Axes:
     draw_scale(ax, frame, 1.0)
     if frame.width_km <= NORTH:
         draw_north(ax, frame, 1.0)
-    draw_words(ax, title, [_credit(events)], 1.0)
     present = sorted({int(value) for value in index if 1 <= value <= 12}, reverse=True)
     edge: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
     entries = [Patch(facecolor=INDEX_COLOURS[value - 1], label=str(value), **edge) for value in present]
@@ -159,6 +158,8 @@ def _map(events: Any, extent: Any, title: str) -> Axes:
         fontsize=8, title_fontsize=8, alignment="left", labelcolor=ink_on(ax), borderaxespad=0.3,
     )  # fmt: skip
     legend.get_title().set_color(ink_on(ax))
+    figure.draw_without_rendering()  # the title is as wide as the legend leaves it
+    draw_words(ax, title, [_credit(events)], 1.0)
     for spine in ax.spines.values():
         spine.set(linewidth=0.6, color=ink_on(ax))
     return ax
