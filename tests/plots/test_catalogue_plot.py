@@ -75,7 +75,7 @@ def test_the_calendar_counts_the_events_of_each_month() -> None:
 def test_a_long_title_ends_before_the_legend() -> None:
     """The title of a wide map wraps where the legend beside it begins."""
     ax = plot_catalogue(events(), title="Heavy rain events of 5-minute precipitation, adjusted to gauges " * 2)
-    ax.figure.draw_without_rendering()
+    ax.figure.canvas.draw()
 
     (title,) = ax.findobj(lambda one: isinstance(one, Text) and one.get_text().startswith("Heavy"))
     assert title.get_window_extent().x1 < ax.figure.legends[0].get_window_extent().x0
