@@ -66,6 +66,26 @@ def test_verify_compares_the_leads_with_lead_zero(
     assert "60        1       0 " in printed
 
 
+def test_what_reads_a_source_reads_a_run_or_a_lead_time(
+    runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command that reads a series takes `--run` or `--lead`, and reads what Python reads with it."""
+    for name in ("points", "areas", "exceedance", "events", "check", "compare", "export", "export-grid"):
+        with pytest.raises(SystemExit, match="0"):
+            main([name, "--help"])
+        text = capsys.readouterr().out
+        assert ("--run UTC" in text, "--lead LENGTH" in text) == (True, True), name
+
+    for number, choice in enumerate((["--run", "latest"], ["--lead", "1h"])):
+        target = tmp_path / f"{number}.csv"
+        assert main(["export", runs, *choice, "--place", "Leipzig", "--output", str(target)]) == 0
+        assert main(["check", runs, *choice, "--from", "2020-06-13"]) == 0
+        assert main(["events", runs, *choice, "--threshold", "0.1"]) == 0
+
+        values = [float(line.split(",")[-1]) for line in target.read_text("utf-8").splitlines()[-2:]]
+        assert values == [[7.6, 13.6], [7.5, 7.6]][number]
+
+
 def test_a_cube_of_one_lead_time_is_built(runs: str, tmp_path: Path) -> None:
     """`cube build --lead` stores the lead time of all runs."""
     store = tmp_path / "RQ.zarr"
@@ -90,7 +110,10 @@ def test_a_cube_of_one_lead_time_is_built(runs: str, tmp_path: Path) -> None:
             ["plot", "--run", "latest", "--lead", "30min"],
             "no lead time of 30 min: choose one of 0, 60, 120 min",
         ),
-        (["accumulate", "--to", "x.nc"], "choose --run 2025-09-23T08:55 or --run latest"),
+        (["accumulate", "--to", "x.nc"], "choose --run 2020-06-13T16:00 or --run latest"),
+        (["check"], "or --lead 120min for one lead time\n"),
+        (["points", "--place", "Leipzig", "--run", "latest", "--lead", "1h"], "--run latest and --lead 1h choose"),
+        (["plot", "--day", "2020-06-13", "--lead", "1h"], "only 8 % of 2020-06-13 (UTC) is in the data"),
         (["accumulate", "--to", "x.nc", "--lead", "30"], "--lead 30 is not a lead time"),
     ],
 )

@@ -119,7 +119,7 @@ class TestChoice:
             (
                 {},
                 SeriesError,
-                r'RV has 3 runs of several lead times \(0, 5, 10, 15 min\).*run="latest".*lead="30min"',
+                r'RV has 3 runs of several lead times \(0, 5, 10, 15 min\).*run="latest".*lead="15min"',
             ),
             ({"run": "latest", "lead": "5min"}, SettingsError, "choose a single field: pass one of the two"),
             ({"lead": "7min"}, SeriesError, "RV has no lead time of 7 min: choose one of 0, 5, 10, 15 min"),

@@ -305,7 +305,7 @@ def _catalogue(options: argparse.Namespace) -> int:
 
 def _source(options: argparse.Namespace) -> Any:
     """Return the paths where they can be read in one pass, else the Dataset that the options choose."""
-    plain = {"variables": None, "grid": None, "regrid": "overlap", "errors": "raise"}
+    plain = {"variables": None, "grid": None, "regrid": "overlap", "errors": "raise", "run": None, "lead": None}
     source = source_of(options)
     return source if reading_of(options) == plain else open_data(options)
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MINUTES_A_DAY = 1440
+_RUN = "of forecasts, the run issued at this time, or latest"
 _HOWS = ("sum", "mean", "std", "var", "max", "min", "count", "wet_share", "quantile", "histogram")
 
 # xarray and Matplotlib are imported within functions: other commands start without them
@@ -56,8 +57,9 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     verify = add("verify", _verify, "Compare forecasts with their analysis, by lead time.", json=True)
     for command in (plot, accumulate, verify):
         command.add_argument("source", metavar="PATH", nargs="+", help="archives, frames, a cube or its address")
-    for command in (info, plot, accumulate, verify):
-        add_reading(command)
+    for command in (info, plot, verify):  # plot chooses among the fields itself, the others take all of them
+        add_reading(command, forecasts=False)
+    add_reading(accumulate)
     plot.add_argument("--variable", metavar="NAME", help="variable of a file with several")
     plot.add_argument(
         "--time", metavar="UTC", help="time of the field, such as 2020-06-13T15:25 (UTC, or in --timezone)"
@@ -94,11 +96,10 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
     plot.add_argument("--graticule", action="store_true", help="draw meridians and parallels with their degrees")
     plot.add_argument("--dpi", type=int, default=150, help="dots per inch (150)")
     add_language(plot)
-    for command, which in ((plot, "to draw (the first)"), (accumulate, "of all runs, to sum")):
-        command.add_argument("--run", metavar="UTC", help="of forecasts, the run issued at this time, or latest")
-        command.add_argument(
-            "--lead", metavar="LENGTH", help=f"of forecasts, the lead time {which}, such as 30min"
-        )
+    plot.add_argument("--run", metavar="UTC", help=_RUN)
+    plot.add_argument(
+        "--lead", metavar="LENGTH", help="of forecasts, the lead time to draw (the first), such as 30min"
+    )
     accumulate.add_argument("--to", metavar="FILE", required=True, type=user_path, help="netCDF file to write")
     accumulate.add_argument("--how", nargs="+", default=["sum"], choices=_HOWS,
                             help="one or several (sum)")  # fmt: skip
@@ -135,19 +136,25 @@ def add_language(command: Parser) -> None:
     command.add_argument("--lang", choices=LANGUAGES, help="language of what is shown (RADAR_NB_LANG, else en)")
 
 
-def add_reading(command: Parser) -> None:
-    """Add the options that choose what is read."""
+def add_reading(command: Parser, *, forecasts: bool = True) -> None:
+    """Add the options that choose what is read; of `forecasts` one run, or one lead time of all runs."""
     command.add_argument("--product", dest="variables", metavar="PRODUCT", help="product to read, of several")
     command.add_argument("--grid", metavar="NAME", help="bring all frames to one grid, such as de1200")
     command.add_argument("--regrid", choices=("overlap", "nearest"), default="overlap",
                          help="with --grid: keep amounts (overlap) or values (nearest)")  # fmt: skip
     command.add_argument("--errors", choices=("raise", "report"), default="raise",
                          help="unreadable files: fail (raise), or skip and report them (raise)")  # fmt: skip
+    if forecasts:
+        command.add_argument("--run", metavar="UTC", help=_RUN)
+        command.add_argument("--lead", metavar="LENGTH",
+                             help="of forecasts, the lead time of all runs to read, such as 30min")  # fmt: skip
+    command.set_defaults(one_axis=forecasts)
 
 
 def reading_of(options: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of `open_dataset` among the options."""
-    return {name: getattr(options, name) for name in ("variables", "grid", "regrid", "errors")}
+    names = ("variables", "grid", "regrid", "errors", *(("run", "lead") if options.one_axis else ()))
+    return {name: getattr(options, name) for name in names}
 
 
 def chosen_day(options: argparse.Namespace) -> date | None:
@@ -340,7 +347,7 @@ def _field(options: argparse.Namespace, *, several: bool = False) -> xr.DataArra
     wanted = options.variable or (names[0] if len(names) == 1 else "")
     if wanted not in names:
         raise SettingsError(f"{source} holds {', '.join(names)}: choose one with --variable, such as {names[0]}")
-    field = _over_validity(ds[wanted], options)
+    field = ds[wanted] if options.day is not None else _over_validity(ds[wanted], options)
     run = "forecast_reference_time" in field.coords and not field["forecast_reference_time"].ndim
     minutes = field.attrs.get("interval_minutes") or 0
     if options.time is not None and _DATE.fullmatch(options.time) and 0 < minutes < _MINUTES_A_DAY and not run:
@@ -366,6 +373,7 @@ def _sum_of_day(options: argparse.Namespace) -> xr.Dataset:
             f"--day {options.day} is a sum, --time {options.time} is one field: choose one of them"
         )
     day, zone = cast("date", chosen_day(options)), options.timezone or "UTC"
+    options.one_axis = True
     intervals = of_day(open_data(options), day, timezone=zone)
     total = rn.accumulate(intervals, "1D", timezone=zone)
     minutes = amount_of(intervals)[1]
@@ -410,9 +418,7 @@ def _accumulate(options: argparse.Namespace) -> int:
     source, periods = source_of(options), ("period", "timezone", "day_begin", "label")
     chosen = {name: getattr(options, name) for name in periods}
     how, more = options.how if len(options.how) > 1 else options.how[0], reading_of(options)
-    more |= {
-        name: getattr(options, name) for name in ("run", "lead", "sums", "threshold", "quantile", "bins", "by")
-    }
+    more |= {name: getattr(options, name) for name in ("sums", "threshold", "quantile", "bins", "by")}
     found = reduce(source, how, **chosen, **more)
     # float32 counts, since a count is missing, too, where little was measured
     counts = {name: count.astype("float32") for name, count in found.data_vars.items() if count.dtype.kind == "i"}

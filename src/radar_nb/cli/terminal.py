@@ -69,6 +69,7 @@ class Parser(argparse.ArgumentParser):
             r"\b[a-z_]+= (?:and|or) (?=--)", "", text
         )  # an argument without an option, before one with it
         text = re.sub(r",? or open (?:it|them) with open_(?:cube|dataset)\b", "", text)
+        text = text.replace(" with forecast(ds, ...)", "")
         text = text.replace("with overwrite=True", "with radar-nb download --overwrite")  # of commands without it
         text = text.replace("with verify=False", "with radar-nb download --no-verify")
         return printable(text.replace("the same call", "the same command"))

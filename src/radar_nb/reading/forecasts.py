@@ -29,10 +29,6 @@ _MINUTE = np.timedelta64(60, "s")
 _DURATION = re.compile(r"(?:(\d+) ?h)? ?(?:(\d+) ?min)?")
 SPELLING = {"units": "seconds since 1970-01-01 00:00:00", "calendar": "proleptic_gregorian", "dtype": "int64"}
 
-_WAYS = (
-    'run="2025-09-23T08:55" or run="latest" for one run along its lead times, or lead="30min" for one lead time'
-)
-
 TIME = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
 ISSUED = {"standard_name": "forecast_reference_time", "long_name": "time of issue"}
 AHEAD = {"standard_name": "forecast_period", "long_name": "how far ahead"}
@@ -76,8 +72,6 @@ def forecast(data: Any, *, run: Any = None, lead: Any = None) -> Any:
     >>> forecast(ds, lead="30min").RV.dims  # doctest: +SKIP
     ('time', 'y', 'x')
     """
-    if run is not None and lead is not None:
-        raise SettingsError(f"run={run!r} and lead={lead!r} choose a single field: pass one of the two")
     if not is_forecast(data):
         raise SeriesError(f"{_name(data)} is not a forecast: pass what open_dataset returns for RV, RS, RQ or WN")
     if "prediction_time" not in data.coords:
@@ -270,6 +264,8 @@ def _choice(
     name: str, runs: NDArray[np.datetime64], leads: Any, *, run: Any, lead: Any, way: str = ""
 ) -> tuple[str, int]:
     """Return the axis that stays, `time` or `lead_time`, and the place on the other one."""
+    if run is not None and lead is not None:
+        raise SettingsError(f"run={str(run)!r} and lead={str(lead)!r} choose a single field: pass one of the two")
     if lead is not None:
         return "time", lead_index(leads, lead, name)
     if run is not None:
@@ -287,7 +283,8 @@ def _choice(
         return "time", 0
     raise SeriesError(
         f"{name} has {len(runs)} runs of several lead times ({_minutes(leads)}), and a series has one axis: "
-        f"choose {_WAYS}{way}"
+        f'choose run="{str(runs[-1])[:16]}" or run="latest" for one run along its lead times, or '
+        f'lead="{leads[-1]}min" for one lead time{way}'
     )
 
 
