@@ -224,7 +224,7 @@ class TestClasses:
         frames = FrameSequence(self._field(np.zeros((2, 2))))
 
         with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no mean over an area"):
-            next(place_series(frames, {"id": "a", "polygon": [(0, 0), (2, 0), (2, 2)]}, (0, 1)))
+            list(place_series(frames, [{"id": "a", "polygon": [(0, 0), (2, 0), (2, 2)]}], (0, 1)))
 
 
 class TestMap:

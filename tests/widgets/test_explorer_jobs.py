@@ -173,7 +173,7 @@ class TestFrames:
         async def ask() -> None:
             queue = JobQueue(some, answers, least=0.01, say=Texts("en"))
             queue.ask({"type": "frames", "wanted": list(range(count)), "urgent": 12})
-            queue.ask({"type": "series", "id": "a", "cell": (2, 1), "near": count // 2})
+            queue.ask({"type": "series", "places": [{"id": "a", "cell": (2, 1)}], "near": count // 2})
             while not answers.of("series") or "done" not in answers.of("series")[-1]:  # noqa: ASYNC110 - as in _until
                 await asyncio.sleep(0)
             queue.close()
@@ -200,6 +200,23 @@ class TestJobs:
         asyncio.run(asyncio.wait_for(ask(), 20))
 
         assert answers.of("total") == []
+
+    def test_a_removed_place_is_not_answered(self, answers: Answers) -> None:
+        """A place that is stopped leaves the job that it shares; one that is asked for again is answered once."""
+
+        async def ask() -> None:
+            queue = JobQueue(frames(), answers, least=0.01, say=Texts("en"))
+            places = [{"id": name, "cell": [2, 1]} for name in "abc"]
+            queue.ask({"type": "series", "places": places})
+            queue.ask({"type": "stop", "id": "a"})
+            queue.ask({"type": "series", "places": [{"id": "b", "cell": [2, 1]}], "span": [9, 11]})
+            while len(answers.of("series")) < 4:  # noqa: ASYNC110 - as in _until
+                await asyncio.sleep(0)
+
+        asyncio.run(asyncio.wait_for(ask(), 20))
+
+        found = [(place["id"], "done" in answer) for answer in answers.of("series") for place in answer["places"]]
+        assert sorted(found) == [("b", False), ("b", True), ("c", False), ("c", True)]
 
     def test_a_stopped_job_is_closed(self, answers: Answers) -> None:
         """Stopping a job closes it, with all it has opened, in the job's own thread."""
@@ -240,9 +257,9 @@ class TestJobs:
 
     def test_an_error_in_a_job_is_reported(self, queue: JobQueue, answers: Answers) -> None:
         """A failed job sends a message with its error and ends."""
-        queue.ask({"type": "series", "id": "a", "cell": [99, 99], "span": [0, 3]})
+        queue.ask({"type": "series", "places": [{"id": "a", "cell": [99, 99]}], "span": [0, 3]})
 
-        assert [(answer["type"], answer["id"]) for answer, _ in answers] == [("problem", "a")]
+        assert [answer["type"] for answer, _ in answers] == ["problem"]
         assert answers[0][0]["text"].startswith("IndexError")
 
     def test_an_unknown_question_is_an_error(self, queue: JobQueue) -> None:
@@ -281,7 +298,7 @@ class TestViews:
 
         async def ask() -> None:
             queue = JobQueue(frames(), answers, least=0.01, say=Texts("en"))
-            queue.ask({"type": "series", "view": "a", "id": "s", "cell": [0, 0]})
+            queue.ask({"type": "series", "view": "a", "places": [{"id": "s", "cell": [0, 0]}]})
             queue.ask({"type": "frames", "view": "a", "wanted": [5]})
             queue.ask({"type": "bye", "view": "a"})
             queue.ask({"type": "rain", "view": "b", "start": 0})

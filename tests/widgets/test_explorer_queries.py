@@ -34,18 +34,28 @@ def frames() -> FrameSequence:
     return made
 
 
+def series_of(pieces: list[Any]) -> dict[str, NDArray[np.float64]]:
+    """Return the series of each place from the answers."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for piece in pieces:
+        for place in piece["places"]:
+            series = found.setdefault(place["id"], np.full(COUNT, np.nan))
+            values = [np.nan if value is None else value for value in place.get("values", [])]
+            series[piece.get("first", 0) : piece.get("first", 0) + len(values)] = values
+    return found
+
+
 class TestSeries:
     """Series of cells and areas."""
 
     def _answers(
         self, frames: FrameSequence, span: tuple[int, int] = (0, COUNT), **question: Any
     ) -> tuple[Any, list[Any]]:
-        pieces = [answer[0] for answer in place_series(frames, {"id": "a", **question}, span) if answer]
-        values = np.full(COUNT, np.nan)
-        for piece in pieces:
-            found = [np.nan if value is None else value for value in piece.get("values", [])]
-            values[piece.get("first", 0) : piece.get("first", 0) + len(found)] = found
-        return values, pieces
+        near = question.pop("near", None)
+        pieces = [
+            answer[0] for answer in place_series(frames, [{"id": "a", **question}], span, near=near) if answer
+        ]
+        return series_of(pieces)["a"], pieces
 
     def test_a_cells_series_is_the_datasets(self, frames: FrameSequence) -> None:
         """The pieces around the playhead come first; all pieces together are the Dataset's series."""
@@ -61,7 +71,7 @@ class TestSeries:
         values, pieces = self._answers(frames, polygon=[(1, 1), (4, 1), (4, 3), (1, 3)])
 
         assert np.allclose(values, FIELDS[:, 1:3, 1:4].mean(("y", "x")), equal_nan=True)
-        assert pieces[-1]["cells"] == 6
+        assert pieces[-1]["places"] == [{"id": "a", "cells": 6}]
 
     def test_only_the_span_is_read(self, frames: FrameSequence) -> None:
         """A series has values within the span only."""
@@ -74,7 +84,37 @@ class TestSeries:
         """A polygon outside the map, or thinner than a cell, has no series."""
         _, pieces = self._answers(frames, polygon=[(-9, 0), (-8, 0), (-8, 2)])
 
-        assert pieces == [{"type": "series", "id": "a", "done": True, "cells": 0}]
+        assert pieces == [{"type": "series", "done": True, "places": [{"id": "a", "cells": 0}]}]
+
+    @pytest.mark.parametrize("form", ["steps", "own scales", "a cube's chunks"])
+    def test_fields_are_read_once_for_all_places(self, form: str) -> None:
+        """Cells and areas that overlap have the series that each has alone, from one pass over the fields."""
+        data = FIELDS.copy() * (1.23 if form == "own scales" else 1)
+        if form == "a cube's chunks":
+            data.encoding["preferred_chunks"] = {"time": 4, "y": 2, "x": 2}
+        frames, places = (
+            FrameSequence(data),
+            [
+                {"id": "cell", "cell": [2, 1]},
+                {"id": "area", "polygon": [(1, 1), (4, 1), (4, 3), (1, 3)]},
+                {"id": "nothing", "polygon": [(-9, 0), (-8, 0), (-8, 2)]},
+                {"id": "whole", "polygon": [(0, 0), (4, 0), (4, 5), (0, 5)]},
+            ],
+        )
+        read, once = np.zeros(COUNT, int), frames._read  # noqa: SLF001 - counts what is read
+
+        def counted(first: int, stop: int) -> Any:
+            read[first:stop] += 1
+            return once(first, stop)
+
+        frames._read = counted  # type: ignore[method-assign]  # noqa: SLF001
+        together = series_of([answer[0] for answer in place_series(frames, places, (0, COUNT)) if answer])
+
+        assert (read == 1).all()
+        for place in places:
+            alone = series_of([answer[0] for answer in place_series(frames, [place], (0, COUNT)) if answer])
+            assert np.allclose(together[place["id"]], alone[place["id"]], rtol=1e-6, atol=1e-6, equal_nan=True)
+        assert np.allclose(together["whole"], data.mean(("y", "x")), rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
 def values_of(message: Any) -> NDArray[np.float64]:

@@ -1527,7 +1527,7 @@ const timeline = {
     this.publish("span", this.span);
     this.leaveTotal();
     this.chart.zoom(null);
-    this.marks.forEach((mark) => this.askSeries(mark));
+    this.askSeries(this.marks);
     this.listMarks();
     this.drawTimeline();
     this.drawChart();
@@ -1932,6 +1932,7 @@ const places = {
     this.addMarks([place]);
   },
   addMarks(places) {
+    const added = [];
     for (const place of places) {
       if (this.marks.length >= MOST) {
         this.say(this.texts.too_many, "warn");
@@ -1941,8 +1942,9 @@ const places = {
       this.count = (this.count ?? 0) + 1;
       const mark = { ...place, colour: PIN_COLOURS[free % PIN_COLOURS.length], label: String(free + 1), id: `series-${this.count}` };
       this.marks.push(mark);
-      this.askSeries(mark);
+      added.push(mark);
     }
+    this.askSeries(added);
     this.refreshMarks();
     this.keepView();
   },
@@ -1966,20 +1968,23 @@ const places = {
     const [west, east, south, north] = [least(of(0)), -least(of(0).map((v) => -v)), least(of(1)), -least(of(1).map((v) => -v))];
     this.map.lookAt((west + east) / 2, (south + north) / 2, Math.min(cols / (east - west), rows / (north - south)) / 2);
   },
-  askSeries(mark) {
-    const [first, last] = mark.asked ?? [1, 0];
-    if (mark.done && first <= this.span[0] && last >= this.span[1]) return; // known already
-    Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false, asked: this.span });
-    const { id, cell, polygon } = mark;
-    this.ask({ type: "series", id, span: this.span, near: this.playhead, ...(polygon ? { polygon } : { cell }) });
+  // Ask for the series of marks that are not known in the span: one request, so that the fields are read once.
+  askSeries(marks) {
+    const { span } = this, known = ({ done, asked: [first, last] = [1, 0] }) => done && first <= span[0] && last >= span[1];
+    const unknown = marks.filter((mark) => !known(mark));
+    if (!unknown.length) return;
+    unknown.forEach((mark) => Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false, asked: span }));
+    const places = unknown.map(({ id, cell, polygon }) => (polygon ? { id, polygon } : { id, cell }));
+    this.ask({ type: "series", span, near: this.playhead, places });
   },
-  takeSeries(message) {
-    const mark = this.marks.find(({ id }) => id === message.id);
-    if (!mark) return;
-    message.values?.forEach((value, k) => (mark.values[message.first + k] = value ?? NaN));
-    mark.cells = message.cells;
-    mark.done = Boolean(message.done);
-    if (mark.done && !mark.cells) this.say(this.texts.no_cells, "warn");
+  takeSeries({ first, done = false, places }) {
+    for (const { id, values, cells } of places) {
+      const mark = this.marks.find((one) => one.id === id);
+      if (!mark) continue;
+      values?.forEach((value, k) => (mark.values[first + k] = value ?? NaN));
+      Object.assign(mark, { cells, done });
+      if (done && !cells) this.say(this.texts.no_cells, "warn");
+    }
     this.root.dataset.series = this.marks.filter(({ done }) => done).length;
     this.marksSoon();
   },
@@ -2733,19 +2738,14 @@ class PageModel extends LocalModel {
   bytes(text) {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   }
-  // Places that are added together go through the fields together: each field is opened once for all.
-  field(index) {
-    if (this.last?.index !== index) this.last = { index, field: this.opened(index) };
-    return this.last.field;
-  }
-  async opened(index) {
+  async field(index) {
     const frame = this.frames[index];
     const [rows, cols] = this.info.shape;
     return { codes: await unpack(this.bytes(frame.data), rows * cols), scale: frame.scale, offset: frame.offset };
   }
   async send(question) {
     await Promise.resolve();
-    this.stopped.delete(question.id ?? question.type);
+    for (const { id } of question.places ?? [{ id: question.id ?? question.type }]) this.stopped.delete(id);
     if (question.type === "stop") this.stopped.add(question.id);
     else if (question.type === "hello") {
       this.answer({ type: "info", info: this.info });
@@ -2757,20 +2757,27 @@ class PageModel extends LocalModel {
       }
     } else await this[question.type]?.(question);
   }
-  async series({ id, span, cell, polygon }) {
+  // Each field is opened once for all places.
+  async series({ span, places }) {
     const [rows, cols] = this.info.shape;
-    const cells = polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]];
-    for (let index = span[0]; index <= span[1] && cells.length; index++) {
-      if (this.stopped.has(id)) return;
-      const field = await this.field(index);
+    let wanted = places.map(({ id, cell, polygon }) => ({ id, cells: polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]] }));
+    const mean = (field, cells) => {
       let sum = 0, seen = 0;
       for (const k of cells) {
         const value = valueOf(field, k);
         if (!Number.isNaN(value)) [sum, seen] = [sum + value, seen + 1];
       }
-      this.answer({ type: "series", id, first: index, values: [seen ? sum / seen : null], cells: cells.length });
+      return seen ? sum / seen : null;
+    };
+    const answer = (some, more, values = () => undefined) => this.answer({ type: "series", ...more, places: some.map(({ id, cells }) => ({ id, cells: cells.length, values: values(cells) })) });
+    for (let index = span[0]; index <= span[1]; index++) {
+      wanted = wanted.filter(({ id }) => !this.stopped.has(id));
+      const some = wanted.filter(({ cells }) => cells.length);
+      if (!some.length) break;
+      const field = await this.field(index);
+      answer(some, { first: index }, (cells) => [mean(field, cells)]);
     }
-    this.answer({ type: "series", id, done: true, cells: cells.length });
+    answer(wanted, { done: true });
   }
   async total({ how, span }) {
     const found = new Float64Array(this.info.shape[0] * this.info.shape[1]).fill(NaN), counts = new Uint32Array(found.length);
@@ -2854,7 +2861,11 @@ class CubeKernel {
       return this.working || this.work();
     }
     if (type === "hello" || type === "year") return this.hello(question.year ?? this.year);
-    const job = Symbol(id);
+    if (type === "series") return void question.places.forEach((place) => this.job("series", { ...question, ...place }));
+    return this.job(type, { ...question, id });
+  }
+  async job(type, question) {
+    const { id } = question, job = Symbol(id);
     this.jobs.set(id, job);
     const alive = () => this.jobs.get(id) === job, { edition } = this;
     if (!["series", "total", "rain"].includes(type)) return;
@@ -3034,7 +3045,7 @@ class CubeKernel {
   // The mean of some cells, or a cell's value: from the arrangement for series where less must be decoded there.
   async series({ id, span, near, cell, polygon }, alive) {
     const [, rows, cols] = this.layout.shape, cells = polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]];
-    const end = () => this.answer({ type: "series", id, done: true, cells: cells.length });
+    const answer = (more, values) => this.answer({ type: "series", ...more, places: [{ id, cells: cells.length, values }] }), end = () => answer({ done: true });
     if (!cells.length) return end();
     if (polygon && this.cube.classes) throw new Fault("cube_classes");
     const tiles = this.hasSeries() && this.cost(this.tiles, cells) < this.cost(this.layout, cells) ? await this.yearFiles(cells) : null;
@@ -3048,7 +3059,7 @@ class CubeKernel {
         const part = parts[place++], from = part * length + origin - this.first;
         const values = await this.again(() => tiles ? this.partOfYear(tiles, groups, part) : this.partOfDay(groups, part));
         const first = Math.max(from, span[0]), stop = Math.min(from + length, span[1] + 1);
-        if (alive()) this.answer({ type: "series", id, first, values: values.slice(first - from, stop - from), cells: cells.length });
+        if (alive()) answer({ first }, values.slice(first - from, stop - from));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +138,12 @@ def _coded(values: NDArray[Any], scale: float, offset: float) -> CodedField:
     return CodedField(codes=codes.reshape(values.shape), scale=scale, offset=offset)
 
 
+def _floats(values: NDArray[Any]) -> NDArray[np.float32]:
+    found = values.astype(np.float32)
+    found[~np.isfinite(found)] = np.nan
+    return found
+
+
 class FrameSequence:
     """The fields of one variable, read on request; packed ones are kept within a budget.
 
@@ -158,8 +165,6 @@ class FrameSequence:
         Whether `y` or `x` decreased in the input.
     batch : int
         Number of fields read at once: few for YW, more for small fields.
-    chunked : bool
-        Whether fields are chunked in y and x, as in a cube: a cell's series then needs only part of each.
     class_names : tuple of str
         Of a class product the names of its classes, in the order of their codes; fields hold their numbers, and
         len(class_names) for a code without a name. Empty for a quantity that is measured.
@@ -189,7 +194,7 @@ class FrameSequence:
         self.times = self._times()
         self.batch = min(_MOST, max(_FEWEST, _CELLS // (self.shape[0] * self.shape[1])))
         kept = dict(data.chunksizes) or data.encoding.get("preferred_chunks", {})
-        self.chunked = any(np.max(kept.get(name, data.sizes[name])) < data.sizes[name] for name in ("y", "x"))
+        self._chunk = tuple(int(np.max(kept.get(name, data.sizes[name]))) for name in ("y", "x"))
         self._steps = _steps(self.data)
         self._kept = KeptFields()
         named = class_names(self.data, ())
@@ -202,6 +207,11 @@ class FrameSequence:
     def shape(self) -> tuple[int, int]:
         """Number of rows and columns."""
         return int(self.data.sizes["y"]), int(self.data.sizes["x"])
+
+    @property
+    def chunked(self) -> bool:
+        """Whether fields are chunked in y and x, as in a cube: a cell's series then needs only part of each."""
+        return self._chunk != self.shape
 
     @property
     def units(self) -> str:
@@ -250,8 +260,7 @@ class FrameSequence:
 
     def fields(self, first: int, stop: int) -> list[CodedField]:
         """Read the fields from `first` to before `stop`; all of them are in memory at once."""
-        part = self.data.isel({self.along: slice(first, stop)}) if self.along else self.data.expand_dims("one")
-        return [self._field(field) for field in read_chunks(part)]
+        return [self._field(field) for field in self._read(first, stop)]
 
     def coded(self, first: int, stop: int) -> Iterator[CodedField]:
         """Yield the fields from `first` to before `stop`, and keep none; kept ones need no reading."""
@@ -285,14 +294,32 @@ class FrameSequence:
         part = self.data.isel(y=rows, x=cols)
         part = part.isel({self.along: slice(first, stop)}) if self.along else part.expand_dims("one")
         values = read_chunks(part)
-        if self._steps is None or self.class_names:  # each field has its own scale
-            return np.stack([self._field(field).values for field in values])
-        return self._field(values).values
+        return _floats(values) if self.steps is None else self._field(values).values
+
+    def cells(self, first: int, stop: int, at: NDArray[np.intp]) -> Iterator[NDArray[np.float32]]:
+        """Read fields and yield the values of some cells, NaN where missing; `at` counts cells row by row."""
+        if self.steps is not None:
+            for field in self.coded(first, stop):
+                yield CodedField(codes=field.codes.reshape(-1)[at], scale=field.scale, offset=field.offset).values
+            return
+        for start in range(first, stop, self.batch):
+            for field in self._read(start, min(start + self.batch, stop)):
+                yield _floats(field.reshape(-1)[at])
+
+    def chunks_in(self, rows: slice, cols: slice) -> int:
+        """Return how many chunks of a field a box lies in: many in a cube, one in an archive."""
+        spans = zip((rows, cols), self._chunk, strict=True)
+        return math.prod((box.stop - 1) // size - box.start // size + 1 for box, size in spans)
 
     def fields_at_once(self, cells: int) -> int:
-        """Return for how many fields `box` should read this many cells at once."""
+        """Return for how many fields `box` or `cells` should read this many cells at once."""
         most = _CELLS // (_SPREAD * cells) if self.chunked else min(_TURN * self.batch, _CELLS // cells)
         return max(2 * self.batch, most)
+
+    def _read(self, first: int, stop: int) -> NDArray[Any]:
+        part = self.data.isel({self.along: slice(first, stop)}) if self.along else self.data.expand_dims("one")
+        values: NDArray[Any] = read_chunks(part)
+        return values
 
     def _field(self, field: NDArray[Any]) -> CodedField:
         if self.class_names:

@@ -7,6 +7,7 @@ views, since all show the same data; other answers name the view that asked.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,8 @@ class JobQueue:
         self._urgent: dict[str, int] = {}  # how many of the wanted fields go before jobs
         self._jobs_turn = False  # of fields that are not urgent and jobs
         self._jobs: dict[Key, _Job] = {}
+        self._numbers = itertools.count()  # of the jobs that read series
+        self._places: dict[Key, Mapping[str, Any]] = {}  # as last asked for, by the place's id
         self._dropped: list[_Job] = []
         self._totals: Totals = {}
         self._working: asyncio.Task[None] | None = None
@@ -72,9 +75,9 @@ class JobQueue:
         question : mapping
             `view`: the name of the view. `type`: "hello" and "bye" when a view appears and disappears; "frames"
             with `wanted`, the numbers of fields, which replace the earlier ones, and `urgent`, how many of these
-            are shown soon, by default all; "series" with `id`, `span`, and `cell` (row, col) or `polygon` of
-            (col, row) corners; "total" with `how` ("sum" or "max") and `span`; "rain" with `start` and `span`;
-            "stop" with the `id` of a job.
+            are shown soon, by default all; "series" with `span` and `places`, each with an `id`, and `cell` (row,
+            col) or `polygon` of (col, row) corners; "total" with `how` ("sum" or "max") and `span`; "rain" with
+            `start` and `span`; "stop" with the `id` of a job or a place.
 
         Raises
         ------
@@ -95,8 +98,9 @@ class JobQueue:
                 self._urgent[view] = int(question.get("urgent", len(self._wanted[view])))
             case "stop":
                 self._drop((view, question["id"]))
+                self._places.pop((view, question["id"]), None)
             case "series":
-                self.add(view, question["id"], place_series(self.frames, question, span))
+                self._add_series(view, question["places"], span, question.get("near"))
             case "total":
                 self.add(view, kind, span_total(self.frames, question["how"], span, self._totals))
             case "rain":
@@ -111,6 +115,18 @@ class JobQueue:
         self._jobs[view, name] = _Job(view, name, steps, self._say)
         self._start()
 
+    def _add_series(
+        self, view: str, places: list[Mapping[str, Any]], span: tuple[int, int], near: int | None
+    ) -> None:
+        """Add one job for some places; a place that is asked for again leaves the job it was in."""
+
+        def wanted(place: Mapping[str, Any]) -> bool:
+            return self._places.get((view, place["id"])) is place
+
+        self._places |= {(view, place["id"]): place for place in places}
+        series = place_series(self.frames, places, span, near=near, wanted=wanted)
+        self.add(view, f"series {next(self._numbers)}", series)
+
     def close(self) -> None:
         """Drop all requests."""
         for view in {*self._wanted, *(view for view, _ in self._jobs)}:
@@ -122,6 +138,8 @@ class JobQueue:
         self._urgent.pop(view, None)
         for key in [key for key in self._jobs if key[0] == view]:
             self._drop(key)
+        for key in [key for key in self._places if key[0] == view]:
+            del self._places[key]
 
     def _drop(self, key: Key) -> None:
         """Remove a job. The worker ends it, since it may be running just now."""

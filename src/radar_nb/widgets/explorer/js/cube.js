@@ -42,7 +42,11 @@ export class CubeKernel {
       return this.working || this.work();
     }
     if (type === "hello" || type === "year") return this.hello(question.year ?? this.year);
-    const job = Symbol(id);
+    if (type === "series") return void question.places.forEach((place) => this.job("series", { ...question, ...place }));
+    return this.job(type, { ...question, id });
+  }
+  async job(type, question) {
+    const { id } = question, job = Symbol(id);
     this.jobs.set(id, job);
     const alive = () => this.jobs.get(id) === job, { edition } = this;
     if (!["series", "total", "rain"].includes(type)) return;
@@ -222,7 +226,7 @@ export class CubeKernel {
   // The mean of some cells, or a cell's value: from the arrangement for series where less must be decoded there.
   async series({ id, span, near, cell, polygon }, alive) {
     const [, rows, cols] = this.layout.shape, cells = polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]];
-    const end = () => this.answer({ type: "series", id, done: true, cells: cells.length });
+    const answer = (more, values) => this.answer({ type: "series", ...more, places: [{ id, cells: cells.length, values }] }), end = () => answer({ done: true });
     if (!cells.length) return end();
     if (polygon && this.cube.classes) throw new Fault("cube_classes");
     const tiles = this.hasSeries() && this.cost(this.tiles, cells) < this.cost(this.layout, cells) ? await this.yearFiles(cells) : null;
@@ -236,7 +240,7 @@ export class CubeKernel {
         const part = parts[place++], from = part * length + origin - this.first;
         const values = await this.again(() => tiles ? this.partOfYear(tiles, groups, part) : this.partOfDay(groups, part));
         const first = Math.max(from, span[0]), stop = Math.min(from + length, span[1] + 1);
-        if (alive()) this.answer({ type: "series", id, first, values: values.slice(first - from, stop - from), cells: cells.length });
+        if (alive()) answer({ first }, values.slice(first - from, stop - from));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));

@@ -46,19 +46,14 @@ class PageModel extends LocalModel {
   bytes(text) {
     return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   }
-  // Places that are added together go through the fields together: each field is opened once for all.
-  field(index) {
-    if (this.last?.index !== index) this.last = { index, field: this.opened(index) };
-    return this.last.field;
-  }
-  async opened(index) {
+  async field(index) {
     const frame = this.frames[index];
     const [rows, cols] = this.info.shape;
     return { codes: await unpack(this.bytes(frame.data), rows * cols), scale: frame.scale, offset: frame.offset };
   }
   async send(question) {
     await Promise.resolve();
-    this.stopped.delete(question.id ?? question.type);
+    for (const { id } of question.places ?? [{ id: question.id ?? question.type }]) this.stopped.delete(id);
     if (question.type === "stop") this.stopped.add(question.id);
     else if (question.type === "hello") {
       this.answer({ type: "info", info: this.info });
@@ -70,20 +65,27 @@ class PageModel extends LocalModel {
       }
     } else await this[question.type]?.(question);
   }
-  async series({ id, span, cell, polygon }) {
+  // Each field is opened once for all places.
+  async series({ span, places }) {
     const [rows, cols] = this.info.shape;
-    const cells = polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]];
-    for (let index = span[0]; index <= span[1] && cells.length; index++) {
-      if (this.stopped.has(id)) return;
-      const field = await this.field(index);
+    let wanted = places.map(({ id, cell, polygon }) => ({ id, cells: polygon ? inside(polygon, rows, cols) : [cell[0] * cols + cell[1]] }));
+    const mean = (field, cells) => {
       let sum = 0, seen = 0;
       for (const k of cells) {
         const value = valueOf(field, k);
         if (!Number.isNaN(value)) [sum, seen] = [sum + value, seen + 1];
       }
-      this.answer({ type: "series", id, first: index, values: [seen ? sum / seen : null], cells: cells.length });
+      return seen ? sum / seen : null;
+    };
+    const answer = (some, more, values = () => undefined) => this.answer({ type: "series", ...more, places: some.map(({ id, cells }) => ({ id, cells: cells.length, values: values(cells) })) });
+    for (let index = span[0]; index <= span[1]; index++) {
+      wanted = wanted.filter(({ id }) => !this.stopped.has(id));
+      const some = wanted.filter(({ cells }) => cells.length);
+      if (!some.length) break;
+      const field = await this.field(index);
+      answer(some, { first: index }, (cells) => [mean(field, cells)]);
     }
-    this.answer({ type: "series", id, done: true, cells: cells.length });
+    answer(wanted, { done: true });
   }
   async total({ how, span }) {
     const found = new Float64Array(this.info.shape[0] * this.info.shape[1]).fill(NaN), counts = new Uint32Array(found.length);

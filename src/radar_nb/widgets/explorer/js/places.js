@@ -21,6 +21,7 @@ export const places = {
     this.addMarks([place]);
   },
   addMarks(places) {
+    const added = [];
     for (const place of places) {
       if (this.marks.length >= MOST) {
         this.say(this.texts.too_many, "warn");
@@ -30,8 +31,9 @@ export const places = {
       this.count = (this.count ?? 0) + 1;
       const mark = { ...place, colour: PIN_COLOURS[free % PIN_COLOURS.length], label: String(free + 1), id: `series-${this.count}` };
       this.marks.push(mark);
-      this.askSeries(mark);
+      added.push(mark);
     }
+    this.askSeries(added);
     this.refreshMarks();
     this.keepView();
   },
@@ -55,20 +57,23 @@ export const places = {
     const [west, east, south, north] = [least(of(0)), -least(of(0).map((v) => -v)), least(of(1)), -least(of(1).map((v) => -v))];
     this.map.lookAt((west + east) / 2, (south + north) / 2, Math.min(cols / (east - west), rows / (north - south)) / 2);
   },
-  askSeries(mark) {
-    const [first, last] = mark.asked ?? [1, 0];
-    if (mark.done && first <= this.span[0] && last >= this.span[1]) return; // known already
-    Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false, asked: this.span });
-    const { id, cell, polygon } = mark;
-    this.ask({ type: "series", id, span: this.span, near: this.playhead, ...(polygon ? { polygon } : { cell }) });
+  // Ask for the series of marks that are not known in the span: one request, so that the fields are read once.
+  askSeries(marks) {
+    const { span } = this, known = ({ done, asked: [first, last] = [1, 0] }) => done && first <= span[0] && last >= span[1];
+    const unknown = marks.filter((mark) => !known(mark));
+    if (!unknown.length) return;
+    unknown.forEach((mark) => Object.assign(mark, { values: new Float64Array(this.info.count).fill(NaN), done: false, asked: span }));
+    const places = unknown.map(({ id, cell, polygon }) => (polygon ? { id, polygon } : { id, cell }));
+    this.ask({ type: "series", span, near: this.playhead, places });
   },
-  takeSeries(message) {
-    const mark = this.marks.find(({ id }) => id === message.id);
-    if (!mark) return;
-    message.values?.forEach((value, k) => (mark.values[message.first + k] = value ?? NaN));
-    mark.cells = message.cells;
-    mark.done = Boolean(message.done);
-    if (mark.done && !mark.cells) this.say(this.texts.no_cells, "warn");
+  takeSeries({ first, done = false, places }) {
+    for (const { id, values, cells } of places) {
+      const mark = this.marks.find((one) => one.id === id);
+      if (!mark) continue;
+      values?.forEach((value, k) => (mark.values[first + k] = value ?? NaN));
+      Object.assign(mark, { cells, done });
+      if (done && !cells) this.say(this.texts.no_cells, "warn");
+    }
     this.root.dataset.series = this.marks.filter(({ done }) => done).length;
     this.marksSoon();
   },

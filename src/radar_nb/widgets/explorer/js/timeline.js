@@ -102,7 +102,7 @@ export const timeline = {
     this.publish("span", this.span);
     this.leaveTotal();
     this.chart.zoom(null);
-    this.marks.forEach((mark) => this.askSeries(mark));
+    this.askSeries(this.marks);
     this.listMarks();
     this.drawTimeline();
     this.drawChart();
