@@ -7,6 +7,7 @@ the console, fails the test.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -197,6 +198,13 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.1)
     raise RuntimeError(f"JupyterLab does not answer at {url}:\n{log.read_text(encoding='utf-8')[-2000:]}")
+
+
+def columns_of(table: Path) -> dict[str, list[str]]:
+    """Return the columns of a CSV file by their names, without its comments."""
+    lines = [line for line in table.read_text("utf-8").splitlines() if not line.startswith("#")]
+    header, *rows = csv.reader(lines)
+    return {name: list(column) for name, column in zip(header, zip(*rows, strict=True), strict=True)}
 
 
 IDLE = """() => {

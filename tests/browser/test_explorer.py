@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import radar_nb as rn
-from browser.conftest import IDLE, Watch, notebook_of
+from browser.conftest import IDLE, Watch, columns_of, notebook_of
 from radar_nb.dwd.grids import GRIDS
 from radar_nb.widgets.explorer.queries import inside
 
@@ -189,9 +189,7 @@ def test_series_and_their_table_are_the_datasets(notebook: Notebook, fields: xr.
     drag_box(page)
     page.wait_for_selector("[data-series='2']")
     cell, box = marks(page)
-    table = np.genfromtxt(
-        saved(page, "CSV"), delimiter=",", names=True, skip_header=3, dtype=None, encoding="utf-8"
-    )
+    times, *series = columns_of(saved(page, "CSV")).values()
     picture(page, "lab_series")
 
     row, col = cell["cell"]
@@ -200,9 +198,10 @@ def test_series_and_their_table_are_the_datasets(notebook: Notebook, fields: xr.
     part = fields[:, round(low) : round(high), round(west) : round(east)].mean(("y", "x"))
     assert np.allclose(cell["values"], fields[:, row, col], atol=1e-6, equal_nan=True)
     assert np.allclose(box["values"], part, atol=1e-6, equal_nan=True)
-    assert np.array_equal(table["time_utc"].astype("M8[s]"), fields.time)
-    assert np.allclose(table["1"], fields[:, row, col], atol=1e-6, equal_nan=True)
-    assert np.allclose(table["2"], part, atol=1e-6, equal_nan=True)
+    assert np.array_equal(np.array(times, "M8[ns]"), fields.time)
+    at_cell, in_box = ([float(value or "nan") for value in column] for column in series[:2])
+    assert np.allclose(at_cell, fields[:, row, col], atol=1e-6, equal_nan=True)
+    assert np.allclose(in_box, part, atol=1e-6, equal_nan=True)
 
 
 def test_it_plays(notebook: Notebook) -> None:

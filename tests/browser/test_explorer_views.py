@@ -13,6 +13,7 @@ from support.small_rain import rain, showers
 
 import radar_nb as rn
 from browser.bare_kernel import BareKernel
+from browser.conftest import columns_of
 from radar_nb.dwd.grids import GRIDS, to_lonlat
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.runtime.language import Texts
@@ -105,14 +106,12 @@ def test_the_running_sum_of_a_place_is_the_datasets(show: Show, fields: xr.DataA
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     text = download.value.path().read_text()
-    table = np.genfromtxt(
-        (line for line in text.splitlines() if not line.startswith("#")),
-        delimiter=",", names=True, dtype=None, encoding="utf-8",
-    )  # fmt: skip
+    table = columns_of(download.value.path())
     series = fields[:, 7, 9].values
 
     assert "# running sums count missing fields as 0, so they are lower bounds" in text
-    assert np.allclose(table["running_sum_mm_1"], np.cumsum(np.nan_to_num(series)), atol=1e-3)
+    (name,) = [name for name in table if name.startswith("running sum of ")]
+    assert np.allclose(np.array(table[name], float), np.cumsum(np.nan_to_num(series)), atol=1e-3)
     now, most, whole = (cell.inner_text() for cell in page.locator(".rnb-marks td[data-k]").all())
     assert now == f"{series[0]:.2f}"
     assert most == f"{np.nanmax(series):.2f}"
@@ -155,6 +154,35 @@ def test_the_sum_of_the_last_hours_follows_the_playhead(show: Show, fields: xr.D
     assert np.allclose(after, fields[341:413].sum("time", min_count=1), atol=0.006, equal_nan=True)
     assert title == "Sum of the last 6 h 2020-06-14 10:25 UTC"
     assert page.locator("[data-total]").count() == 0
+
+
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_tables_and_code_name_places(show: Show, fields: xr.DataArray, lang: str) -> None:
+    """Columns and code have a place's name, else its longitude and latitude; no two alike, none a formula."""
+    page, _ = show(fields[:3], lang=lang)
+    named = [
+        {"cell": [7, 9], "name": "Göttingen"},
+        {"cell": [7, 9]},
+        {"cell": [7, 9]},
+        {"cell": [7, 9], "name": '=1, "x"'},
+    ]
+    area = {"polygon": [[1, 1], [4, 1], [4, 4]]}
+    page.evaluate(f"(places) => {PLAYER}.addMarks(places)", [*named, area])
+    page.wait_for_selector("[data-series='5']")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    columns = list(columns_of(download.value.path()))[1:]
+    page.get_by_role("button", name="Code").click()
+    code = page.get_by_role("textbox", name="Code").input_value()
+
+    east, area_word, of = ("E", "Area", "running sum of ") if lang == "en" else ("O", "Fläche", "laufende Summe ")
+    lon, lat = (float(degree[NORTH, EAST][7, 9]) for degree in GRID.lonlat())
+    here = f"{lon:.4f} {east} {lat:.4f} N"
+    found = [name.removesuffix(" [mm in 5 min]") for name in columns[:5]]
+    assert found[:4] == ["Göttingen", here, f"{here} (2)", '\'=1, "x"']
+    assert found[4].startswith(f"{area_word} 9.")
+    assert columns[5:] == [f"{of}{name} [mm]" for name in found]
+    assert all(f"{json.dumps(name, ensure_ascii=False)}: " in code for name in found)
 
 
 def test_the_chart_zooms_and_reads_out(show: Show, fields: xr.DataArray) -> None:

@@ -92,15 +92,13 @@ class TestSeries:
         data = FIELDS.copy() * (1.23 if form == "own scales" else 1)
         if form == "a cube's chunks":
             data.encoding["preferred_chunks"] = {"time": 4, "y": 2, "x": 2}
-        frames, places = (
-            FrameSequence(data),
-            [
-                {"id": "cell", "cell": [2, 1]},
-                {"id": "area", "polygon": [(1, 1), (4, 1), (4, 3), (1, 3)]},
-                {"id": "nothing", "polygon": [(-9, 0), (-8, 0), (-8, 2)]},
-                {"id": "whole", "polygon": [(0, 0), (4, 0), (4, 5), (0, 5)]},
-            ],
-        )
+        frames = FrameSequence(data)
+        places: list[dict[str, Any]] = [
+            {"id": "cell", "cell": [2, 1]},
+            {"id": "area", "polygon": [(1, 1), (4, 1), (4, 3), (1, 3)]},
+            {"id": "nothing", "polygon": [(-9, 0), (-8, 0), (-8, 2)]},
+            {"id": "whole", "polygon": [(0, 0), (4, 0), (4, 5), (0, 5)]},
+        ]
         read, once = np.zeros(COUNT, int), frames._read  # noqa: SLF001 - counts what is read
 
         def counted(first: int, stop: int) -> Any:

@@ -277,6 +277,10 @@ function numbersOf(text) {
 }
 
 const escaped = (text) => String(text).replace(CONTROLS, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+// A text in one line, and not a formula to a spreadsheet (OWASP, "CSV Injection").
+const plain = (text) => String(text).replace(CONTROLS, "").replace(/\s+/g, " ").trim().replace(/^[=+@-]/, "'$&");
+// A cell of a CSV table.
+const quoted = (text) => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const timeText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 const bytesText = (bytes, decimal = ".") => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`.replace(".", decimal));
 // A value as Python writes it.
@@ -2005,9 +2009,24 @@ const places = {
     this.listMarks();
     this.drawChart();
   },
+  middle({ cell, polygon }) {
+    const mean = (k) => polygon.reduce((sum, corner) => sum + corner[k], 0) / polygon.length;
+    return polygon ? [mean(0), mean(1)] : [cell[1] + 0.5, cell[0] + 0.5];
+  },
+  // What the marks are called in tables and code: their names, else longitude and latitude; no two alike.
+  placeNames() {
+    const taken = new Set();
+    return this.marks.map((mark) => {
+      const [lon, lat] = this.map.projection.lonlat(...this.middle(mark)).map((degree) => degree.toFixed(4));
+      const where = `${lon} ${this.texts.east} ${lat} N`, name = plain(mark.name ?? "") || (mark.polygon ? `${this.texts.area} ${where}` : where);
+      let found = name;
+      for (let k = 2; taken.has(found); k++) found = `${name} (${k})`;
+      taken.add(found);
+      return found;
+    });
+  },
   markRow(mark) {
-    const { projection } = this.map, middle = (corners, k) => corners.reduce((sum, corner) => sum + corner[k], 0) / corners.length;
-    const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
+    const { projection } = this.map, [col, row] = this.middle(mark);
     const place = mark.polygon
       ? `${mark.name || this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
       : mark.name ?? projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
@@ -2177,10 +2196,11 @@ const exporting = {
   csv() {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
     const { times, title, credit, sums } = this.info, [first, last] = this.span, { zone } = this;
-    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${listed(this.corners(mark, 4))} (lon lat)`.replace(/[\r\n]+/g, " "));
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${listed(this.corners(mark, 4))} (lon lat)`).map(plain);
     const gaps = this.holes(this.span) || this.marks.some(({ values }) => values.subarray(first, last + 1).some(Number.isNaN));
-    const local = times && zone.name !== "UTC", names = this.marks.map(({ label }) => label);
-    const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...names, ...(sums ? names.map((name) => `running_sum_mm_${name}`) : [])];
+    const local = times && zone.name !== "UTC", names = this.placeNames(), { name: unit } = this.unit;
+    const columns = [...names.map((name) => (unit ? `${name} [${unit}]` : name)), ...(sums ? names.map((name) => this.texts.csv_sum.replace("{name}", () => name)) : [])];
+    const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...columns.map(quoted)];
     const lines = [`# ${title}; ${this.unit.name}; ${credit}${local ? `; time_local: ${zone.name}` : ""}`, ...places, ...(sums && gaps ? [`# ${this.texts.lower_bounds}`] : []), header.join(",")];
     const running = sums ? this.marks.map(({ values }) => runningSum(values, this.span)) : [], text = (value) => (Number.isNaN(value) ? "" : +value.toPrecision(7));
     const iso = (ms) => new Date(ms).toISOString().slice(0, 19);
@@ -2206,11 +2226,12 @@ const exporting = {
     const { total } = this, fields = total && total.span[1] - total.span[0] + 1;
     const how = total && { sum: `sum("${along}", min_count=1, keep_attrs=True)${minutes ? `.assign_attrs(interval_minutes=${minutes * fields})` : ""}`, max: `max("${along}", keep_attrs=True)` }[total.how];
     lines.push(`field = ${total ? `da${span(total.span)}.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
+    const names = new Map(this.placeNames().map((name, k) => [this.marks[k], JSON.stringify(name)]));
     const lonlat = (mark, digits) => this.corners(mark, digits).map((corner) => `(${corner.replace(" ", ", ")})`);
     const points = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon, file }) => polygon && !file), files = [...new Set(this.marks.map(({ file }) => file).filter(Boolean))];
-    if (points.length) lines.push("", `points = {${points.map((mark) => `"${mark.label}": ${lonlat(mark, 5)[0]}`).join(", ")}}  # longitude, latitude`, "series = rn.at_points(part, points)");
+    if (points.length) lines.push("", `points = {${points.map((mark) => `${names.get(mark)}: ${lonlat(mark, 5)[0]}`).join(", ")}}  # longitude, latitude`, "series = rn.at_points(part, points)");
     if (areas.length) {
-      const polygons = areas.map((mark) => `    "${mark.label}": Polygon([${lonlat(mark, 5).join(", ")}]),`);
+      const polygons = areas.map((mark) => `    ${names.get(mark)}: Polygon([${lonlat(mark, 5).join(", ")}]),`);
       lines.push("", "areas = GeoSeries({", ...polygons, '}, crs="EPSG:4326")', "means = rn.over_areas(part, areas)  # counts cells by their share; the explorer those whose centre is inside");
     }
     files.forEach((file) => lines.push("", `means_of_file = rn.over_areas(part, ${pythonOf(file)})  # the path of the file`));

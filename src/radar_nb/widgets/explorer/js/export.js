@@ -1,7 +1,7 @@
 // Exports of the explorer: a field, a table, a film, a standalone page, and Python code for the same view.
 import { valueOf } from "./cache.js";
 import { runningSum } from "./chart.js";
-import { bytesText, pythonOf, timeText } from "./format.js";
+import { bytesText, plain, pythonOf, quoted, timeText } from "./format.js";
 import { GROUNDS } from "./layout.js";
 import { css } from "./map.js";
 
@@ -96,10 +96,11 @@ export const exporting = {
   csv() {
     if (!this.marks.length) return this.say(this.texts.click_map, "warn");
     const { times, title, credit, sums } = this.info, [first, last] = this.span, { zone } = this;
-    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${listed(this.corners(mark, 4))} (lon lat)`.replace(/[\r\n]+/g, " "));
+    const places = this.marks.map((mark) => `# ${mark.label}: ${mark.name ? `${mark.name}, ` : ""}${mark.polygon ? this.texts.mean_of : this.texts.cell_at} ${listed(this.corners(mark, 4))} (lon lat)`).map(plain);
     const gaps = this.holes(this.span) || this.marks.some(({ values }) => values.subarray(first, last + 1).some(Number.isNaN));
-    const local = times && zone.name !== "UTC", names = this.marks.map(({ label }) => label);
-    const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...names, ...(sums ? names.map((name) => `running_sum_mm_${name}`) : [])];
+    const local = times && zone.name !== "UTC", names = this.placeNames(), { name: unit } = this.unit;
+    const columns = [...names.map((name) => (unit ? `${name} [${unit}]` : name)), ...(sums ? names.map((name) => this.texts.csv_sum.replace("{name}", () => name)) : [])];
+    const header = [times ? "time_utc" : "number", ...(local ? ["time_local"] : []), ...columns.map(quoted)];
     const lines = [`# ${title}; ${this.unit.name}; ${credit}${local ? `; time_local: ${zone.name}` : ""}`, ...places, ...(sums && gaps ? [`# ${this.texts.lower_bounds}`] : []), header.join(",")];
     const running = sums ? this.marks.map(({ values }) => runningSum(values, this.span)) : [], text = (value) => (Number.isNaN(value) ? "" : +value.toPrecision(7));
     const iso = (ms) => new Date(ms).toISOString().slice(0, 19);
@@ -125,11 +126,12 @@ export const exporting = {
     const { total } = this, fields = total && total.span[1] - total.span[0] + 1;
     const how = total && { sum: `sum("${along}", min_count=1, keep_attrs=True)${minutes ? `.assign_attrs(interval_minutes=${minutes * fields})` : ""}`, max: `max("${along}", keep_attrs=True)` }[total.how];
     lines.push(`field = ${total ? `da${span(total.span)}.${how}` : `da${one(this.playhead)}`}`, `rn.plot(field${this.look()})`);
+    const names = new Map(this.placeNames().map((name, k) => [this.marks[k], JSON.stringify(name)]));
     const lonlat = (mark, digits) => this.corners(mark, digits).map((corner) => `(${corner.replace(" ", ", ")})`);
     const points = this.marks.filter(({ cell }) => cell), areas = this.marks.filter(({ polygon, file }) => polygon && !file), files = [...new Set(this.marks.map(({ file }) => file).filter(Boolean))];
-    if (points.length) lines.push("", `points = {${points.map((mark) => `"${mark.label}": ${lonlat(mark, 5)[0]}`).join(", ")}}  # longitude, latitude`, "series = rn.at_points(part, points)");
+    if (points.length) lines.push("", `points = {${points.map((mark) => `${names.get(mark)}: ${lonlat(mark, 5)[0]}`).join(", ")}}  # longitude, latitude`, "series = rn.at_points(part, points)");
     if (areas.length) {
-      const polygons = areas.map((mark) => `    "${mark.label}": Polygon([${lonlat(mark, 5).join(", ")}]),`);
+      const polygons = areas.map((mark) => `    ${names.get(mark)}: Polygon([${lonlat(mark, 5).join(", ")}]),`);
       lines.push("", "areas = GeoSeries({", ...polygons, '}, crs="EPSG:4326")', "means = rn.over_areas(part, areas)  # counts cells by their share; the explorer those whose centre is inside");
     }
     files.forEach((file) => lines.push("", `means_of_file = rn.over_areas(part, ${pythonOf(file)})  # the path of the file`));

@@ -19,6 +19,10 @@ export function numbersOf(text) {
 }
 
 export const escaped = (text) => String(text).replace(CONTROLS, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+// A text in one line, and not a formula to a spreadsheet (OWASP, "CSV Injection").
+export const plain = (text) => String(text).replace(CONTROLS, "").replace(/\s+/g, " ").trim().replace(/^[=+@-]/, "'$&");
+// A cell of a CSV table.
+export const quoted = (text) => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 export const timeText = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 export const bytesText = (bytes, decimal = ".") => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`.replace(".", decimal));
 // A value as Python writes it.

@@ -1,6 +1,6 @@
 // Places and areas that are compared, and the read-out under the pointer.
 import { valueOf } from "./cache.js";
-import { escaped } from "./format.js";
+import { escaped, plain } from "./format.js";
 import { button } from "./layout.js";
 import { PIN_COLOURS } from "./map.js";
 
@@ -94,9 +94,24 @@ export const places = {
     this.listMarks();
     this.drawChart();
   },
+  middle({ cell, polygon }) {
+    const mean = (k) => polygon.reduce((sum, corner) => sum + corner[k], 0) / polygon.length;
+    return polygon ? [mean(0), mean(1)] : [cell[1] + 0.5, cell[0] + 0.5];
+  },
+  // What the marks are called in tables and code: their names, else longitude and latitude; no two alike.
+  placeNames() {
+    const taken = new Set();
+    return this.marks.map((mark) => {
+      const [lon, lat] = this.map.projection.lonlat(...this.middle(mark)).map((degree) => degree.toFixed(4));
+      const where = `${lon} ${this.texts.east} ${lat} N`, name = plain(mark.name ?? "") || (mark.polygon ? `${this.texts.area} ${where}` : where);
+      let found = name;
+      for (let k = 2; taken.has(found); k++) found = `${name} (${k})`;
+      taken.add(found);
+      return found;
+    });
+  },
   markRow(mark) {
-    const { projection } = this.map, middle = (corners, k) => corners.reduce((sum, corner) => sum + corner[k], 0) / corners.length;
-    const [col, row] = mark.polygon ? [middle(mark.polygon, 0), middle(mark.polygon, 1)] : [mark.cell[1] + 0.5, mark.cell[0] + 0.5];
+    const { projection } = this.map, [col, row] = this.middle(mark);
     const place = mark.polygon
       ? `${mark.name || this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
       : mark.name ?? projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
