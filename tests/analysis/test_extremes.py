@@ -141,6 +141,7 @@ def test_fields_have_maxima_of_cells() -> None:
     [
         ({"year": "school"}, "unknown year='school': choose one of calendar, hydro"),
         ({"durations": []}, "durations is empty"),
+        ({"durations": ["1h", "60min"]}, "has one twice: pass each duration once"),
     ],
 )
 def test_invalid_years(changes: dict[str, Any], text: str) -> None:

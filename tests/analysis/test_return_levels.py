@@ -155,10 +155,20 @@ def test_invalid_settings(changes: dict[str, Any], text: str) -> None:
         (maxima(SAMPLES[:4, 0]), "no cell of YW has more than 4 years, and a fit needs 5"),
         (maxima(SAMPLES[:, 0]).rename(year="time"), "needs annual maxima"),
         (SAMPLES, "needs annual maxima"),
+        (maxima(SAMPLES[:, 0]).assign_attrs(units="mm/h"), "the unit of 'YW' is mm/h: pass amounts in mm"),
+        (maxima(SAMPLES[:, 0]).drop_attrs(), "the unit of 'YW' is unknown: pass amounts in mm"),
+        (
+            maxima(np.append(SAMPLES[:9, 0], -9999.0)),
+            "'YW' has negative amounts: pass NaN",
+        ),
+        (
+            maxima(SAMPLES[:9, 0]).assign_coords(year=[*range(2001, 2009), 2004]),
+            "'YW' has the year 2004 twice: keep one",
+        ),
     ],
 )
 def test_invalid_maxima(data: Any, text: str) -> None:
-    """Maxima without years, or with too few, raise."""
+    """Maxima without years or their unit, with too few, doubled or negative ones raise."""
     with pytest.raises(SeriesError, match=text):
         return_levels(data, [10])
 

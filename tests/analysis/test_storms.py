@@ -77,15 +77,16 @@ def test_rain_before_a_storm() -> None:
 
 
 def test_small_storms_are_left_out_and_missing_intervals_counted() -> None:
-    """Depths below the least are not storms; unknown intervals within one are counted."""
+    """Depths below the least are not storms; unknown intervals within one are counted, NaN or absent."""
     values = np.zeros(200)
     values[[10, 14, 100]] = [3, 3, 0.5]
     values[12] = np.nan
 
-    table = storms_at(series(values), min_depth=1)
+    for amount in (series(values), series(values)[np.arange(200) != 12]):
+        table = storms_at(amount, min_depth=1)
 
-    assert table.depth.tolist() == [6]
-    assert table.missing.tolist() == [1]
+        assert table.depth.tolist() == [6]
+        assert table.missing.tolist() == [1]
 
 
 def test_points_have_their_own_storms() -> None:
@@ -142,6 +143,8 @@ def test_the_index_of_heavy_rain(years: float, depth: float, index: int) -> None
         ({"dry": "0h"}, SettingsError, "dry='0h' is not a positive duration: write"),
         ({"durations": ["1h", "0min"]}, SettingsError, "durations='0min' is not a positive duration: write"),
         ({"durations": ["7min"]}, SettingsError, "none is a multiple of the interval of 5 min"),
+        ({"antecedent": [-1]}, SettingsError, r"antecedent=\[-1\]: pass whole numbers of days"),
+        ({"antecedent": [0.5]}, SettingsError, r"antecedent=\[0.5\]: pass whole numbers of days"),
         ({"series": series([0, -1])}, SeriesError, "'YW' has negative amounts"),
     ],
 )

@@ -147,8 +147,6 @@ def heavy_rain_catalogue(
     opened = opened_amount(data, progress, **options)
     names = [f"{hours}h" for hours in DURATIONS] if durations is None else durations
     lengths = lengths_of([names] if isinstance(names, str) else names, opened)
-    if len(set(lengths)) < len(lengths):
-        raise SettingsError(f"durations={durations!r} has one twice: pass each duration once")
     fields = fields_of(opened.amount)
     if opened.stream is None:  # with the southern row first, as streams have it
         opened = replace(opened, amount=fields)

@@ -298,7 +298,7 @@ def lengths_of(durations: Sequence[Any], opened: Amount) -> list[int]:
     SeriesError
         The data are forecasts.
     SettingsError
-        `durations` is empty, or one is not a multiple of the interval.
+        `durations` is empty or has one twice, or one is not a multiple of the interval.
     """
     amount = opened.amount
     if is_forecast(amount) and (amount["lead_time"] > np.timedelta64(0, "s")).any():
@@ -309,6 +309,8 @@ def lengths_of(durations: Sequence[Any], opened: Amount) -> list[int]:
     lengths = [length_of(duration, minutes=opened.minutes) for duration in durations]
     if not lengths:
         raise SettingsError('durations is empty: pass at least one, such as ["15min", "1h", "24h"]')
+    if len(set(lengths)) < len(lengths):
+        raise SettingsError(f"durations={durations!r} has one twice: pass each duration once")
     return lengths
 
 

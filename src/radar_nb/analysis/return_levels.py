@@ -122,7 +122,7 @@ def return_levels(
     Returns
     -------
     xarray.Dataset
-        `level`, `lower` and `upper`, float64, in the unit of the maxima, of shape (return_period, ...); `shape`
+        `level`, `lower` and `upper`, float64, in mm, of shape (return_period, ...); `shape`
         (k with the sign of scipy's `genextreme`: positive is bounded above), `location`, `scale`, for "kostra" and
         "dgev" of intensities in mm/h and with `theta` and `eta`; `years`; `uncertain`, True where a warning holds.
         NaN where there are fewer than five years, all maxima are equal, or the likelihood has no maximum.
@@ -136,8 +136,8 @@ def return_levels(
     Raises
     ------
     SeriesError
-        The data are not annual maxima, or no cell has five years; or "kostra" or "dgev" lacks durations; or a
-        region lacks fields.
+        The data are not annual maxima in mm, or have a year or duration twice, or no cell has five years; or
+        "kostra" or "dgev" lacks durations; or a region lacks fields.
     SettingsError
         A return period, the method, the region, the number of draws or the confidence is not valid.
 
@@ -182,7 +182,7 @@ def return_levels(
     else:
         found = _fit_all(model, samples, reduced(periods, counted), draws, share)
     origin = {name: maxima.attrs[name] for name in ORIGIN if name in maxima.attrs}
-    units = origin | {"units": maxima.attrs.get("units", "mm")}
+    units = origin | {"units": "mm"}
     dims = ("return_period", *over, *cells)
     made: dict[str, Any] = {}
     for name, levels in zip(("level", "lower", "upper"), found.levels, strict=False):
@@ -359,6 +359,18 @@ def _maxima(maxima: xr.DataArray | xr.Dataset) -> xr.DataArray:
         raise SeriesError(
             "return_levels needs annual maxima, with a dimension year: pass the result of annual_maxima"
         )
+    called = "the maxima" if maxima.name is None else repr(maxima.name)
+    if (unit := maxima.attrs.get("units")) != "mm":
+        raise SeriesError(
+            f"the unit of {called} is {unit or 'unknown'}: pass amounts in mm, with the attribute units 'mm'"
+        )
+    for dim in {"year", "duration"} & set(maxima.dims):
+        index = maxima.get_index(dim)
+        if index.has_duplicates:
+            twice = index[index.duplicated()][0]
+            raise SeriesError(f"{called} has the {dim} {twice} twice: keep one, as .drop_duplicates({dim!r}) does")
+    if (maxima < 0).any():
+        raise SeriesError(f"{called} has negative amounts: pass NaN where a year is missing")
     return maxima.transpose("year", ...)
 
 

@@ -65,7 +65,7 @@ def storms_at(
         - `begin`, `end`: datetime64, UTC, begin of the first and end of the last wet interval;
         - `depth`: mm; `max_5min`, ...: mm, the largest sum of the duration within the storm;
         - `antecedent_7d`, ...: mm in the days before its begin, NaN if the series begins later;
-        - `missing`: number of missing intervals within the storm;
+        - `missing`: number of missing intervals within the storm, NaN or without a time;
         - with `levels`: `years_5min`, ...: return periods; `sri_5min`, ...: heavy rain indices from 0 to 12, see
           `radar_nb.analysis.storms.heavy_rain_index`; and `sri`, the largest of them.
 
@@ -74,7 +74,7 @@ def storms_at(
     SeriesError
         The data are not amounts in mm, or are fields.
     SettingsError
-        `dry`, `min_depth` or the durations are not valid.
+        `dry`, `min_depth`, the durations or `antecedent` are not valid.
 
     Examples
     --------
@@ -96,6 +96,8 @@ def storms_at(
         )
     if not 0 <= min_depth < np.inf:
         raise SettingsError(f"min_depth={min_depth!r} is not an amount: pass mm, 0 or more")
+    if any(isinstance(days, bool) or not isinstance(days, int | np.integer) or days < 1 for days in antecedent):
+        raise SettingsError(f"antecedent={antecedent!r}: pass whole numbers of days, such as (7, 14, 30), or ()")
     gap = np.timedelta64(length_of(dry, minutes=minutes, name="dry"), "m")
     lengths = [length_of(duration, minutes=1, name="durations") for duration in durations]
     lengths = [length for length in lengths if length % minutes == 0]
@@ -182,7 +184,8 @@ class _Site:
             found = (total[first] - total[np.searchsorted(ends, since, side="right")]) / PER_MM
             table[f"antecedent_{days}d"] = np.where(since >= ends[0] - self._interval, found, np.nan)
         gone = np.append(0, np.cumsum(np.isnan(values)))
-        table["missing"] = gone[last + 1] - gone[first]
+        absent = (ends[last] - begin) // self._interval - (last + 1 - first)
+        table["missing"] = gone[last + 1] - gone[first] + absent
         return pd.DataFrame(table)[kept].reset_index(drop=True)
 
 
