@@ -118,6 +118,11 @@ def test_local_times_are_a_coordinate(ds: xr.Dataset) -> None:
         (lambda r: r.sel(lon=1), SettingsError, "both lon= and lat="),
         (lambda r: r.sel("Leipzig", lon=1, lat=2), SettingsError, "pass a town"),
         (lambda r: r.sel(lon=51, lat=12), SettingsError, "lon 51, lat 12 lies outside the data"),
+        (
+            lambda r: r.sel(lon=[[12.3]], lat=[[51.3]]),
+            SettingsError,
+            "lon= and lat= have 2 dimensions: pass numbers",
+        ),
         (lambda r: r.clip((1, 2, 3, 4)), SettingsError, "lies outside the data: they cover 3.1 to 17.1 E"),
         (lambda r: r.local_time("Europe/Berln"), SettingsError, "unknown timezone='Europe/Berln'"),
         (

@@ -96,7 +96,8 @@ def storms_at(
         )
     if not 0 <= min_depth < np.inf:
         raise SettingsError(f"min_depth={min_depth!r} is not an amount: pass mm, 0 or more")
-    if any(isinstance(days, bool) or not isinstance(days, int | np.integer) or days < 1 for days in antecedent):
+    days = np.asarray(antecedent)
+    if days.size and (days.dtype.kind not in "iu" or (days < 1).any()):
         raise SettingsError(f"antecedent={antecedent!r}: pass whole numbers of days, such as (7, 14, 30), or ()")
     gap = np.timedelta64(length_of(dry, minutes=minutes, name="dry"), "m")
     lengths = [length_of(duration, minutes=1, name="durations") for duration in durations]

@@ -69,7 +69,7 @@ class _Radar(Generic[Data]):
         Raises
         ------
         SettingsError
-            The town is unknown, a point lies outside the grid, or only one of `lon` and `lat` is passed.
+            The town is unknown, a point lies outside the grid, or `lon` and `lat` are not numbers or lists of them.
         SeriesError
             The data are not on one of DWD's grids.
         """
@@ -78,6 +78,8 @@ class _Radar(Generic[Data]):
         if town is not None:
             lon, lat = place(town)
         east, north = np.broadcast_arrays(np.asarray(lon, float), np.asarray(lat, float))
+        if east.ndim > 1:
+            raise SettingsError(f"lon= and lat= have {east.ndim} dimensions: pass numbers, or lists of numbers")
         x, y = to_xy(east, north, self._earth())
         found = {}
         for name, metres in (("x", x), ("y", y)):
