@@ -69,7 +69,7 @@ class _Radar(Generic[Data]):
         Raises
         ------
         SettingsError
-            The town is unknown, a point lies outside the grid, or `lon` and `lat` are not numbers or lists of them.
+            The town is unknown, a point lies outside the grid, or `lon` and `lat` are not numbers or lists.
         SeriesError
             The data are not on one of DWD's grids.
         """
