@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,23 @@ class TestRoundTrip:
         again = encoder.finish()
 
         assert again == encoded(fields(), [6])
+
+    def test_memory_is_kept_for_the_next_shard(self) -> None:
+        """Further shards need no memory of their own, so that a long build stays flat."""
+        layout = ShardFormat(shape=(8, 200, 200), chunk=(4, 50, 50), dtype="u2", fill=9)
+        codes, encoder, taken = fields(layout), ShardEncoder(layout), []
+        tracemalloc.start()
+        for _ in range(3):
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            for step, field in enumerate(codes):
+                encoder.field(step)[:] = field
+            size = len(encoder.finish())
+            taken.append(tracemalloc.get_traced_memory()[1] - before)
+        tracemalloc.stop()
+
+        assert taken[0] > 2 * size
+        assert max(taken[1:]) < 1.2 * size  # the shard that is returned, and a chunk
 
     def test_missing_chunks_take_no_space(self) -> None:
         """Chunks with only fill values are not stored."""

@@ -110,12 +110,13 @@ class ShardEncoder:
         self._slab = np.empty((layout.chunk[0], *layout.shape[1:]), dtype)
         self._chunk = np.empty(layout.chunk, dtype)
         self._codec = layout.codec
+        self._body = _Body()
         self.begin()
 
     def begin(self) -> None:
         """Begin a shard; drop one that was not finished."""
         self._index = np.full((*self.layout.grid, 2), _EMPTY, "<u8")
-        self._data = bytearray()
+        self._body.size = 0
         self._filled: set[int] = set()
         self._number = 0
 
@@ -147,10 +148,7 @@ class ShardEncoder:
             np.copyto(chunk, self._slab[:, y * rows : (y + 1) * rows, x * cols : (x + 1) * cols])
             if chunk[0, 0, 0] == self.layout.fill and (chunk == self.layout.fill).all():
                 continue
-            piece = self._codec.encode(chunk)
-            self._index[self._number, y, x] = len(self._data), len(piece)
-            # as objects of their own, they would lie all over the heap, which would then grow from day to day
-            self._data += piece
+            self._index[self._number, y, x] = self._body.add(self._codec.encode(chunk))
 
     def finish(self, note: bytes = b"") -> bytes:
         """Return the shard's bytes; the encoder is then ready for the next.
@@ -161,7 +159,7 @@ class ShardEncoder:
             Stored before the index, for `Shard.note`.
         """
         self._pack()
-        whole = _joined(self._data, self._index, note)
+        whole = self._body.finish(self._index, note)
         self.begin()
         return whole
 
@@ -190,7 +188,7 @@ class TileEncoder:
         self._tiles = np.full((*layout.grid[1:], *layout.chunk), layout.fill, dtype)
         self._codec = layout.codec
         self._index = np.full((*layout.grid, 2), _EMPTY, "<u8")
-        self._data = bytearray()
+        self._body = _Body()
         self._number, self._first, self._end = 0, layout.chunk[0], 0
 
     def put(self, step: int, codes: NDArray[Any]) -> None:
@@ -219,9 +217,7 @@ class TileEncoder:
             tile = self._tiles[y, x]
             if tile[self._first, 0, 0] == self.layout.fill and (tile[used] == self.layout.fill).all():
                 continue
-            piece = self._codec.encode(tile)
-            self._index[self._number, y, x] = len(self._data), len(piece)
-            self._data += piece
+            self._index[self._number, y, x] = self._body.add(self._codec.encode(tile))
         self._tiles[:, :, used] = self.layout.fill
         self._first, self._end = self.layout.chunk[0], 0
 
@@ -234,14 +230,31 @@ class TileEncoder:
             Stored before the index, for `Shard.note`.
         """
         self._pack()
-        return _joined(self._data, self._index, note)
+        return self._body.finish(self._index, note)
 
 
-def _joined(chunks: bytearray, index: NDArray[np.uint64], note: bytes) -> bytes:
-    """Return a shard's bytes."""
-    ends = index.tobytes()
-    foot = _FOOT.pack(len(note), _MARK)
-    return b"".join((chunks, note, foot, ends, _CRC.pack(google_crc32c.value(ends))))
+class _Body:
+    """A shard's bytes, in memory that is kept for the next shard.
+
+    Memory that is taken and returned for each would lie all over the heap, which would then grow from day to day.
+    """
+
+    def __init__(self) -> None:
+        self._room = bytearray()
+        self.size = 0
+
+    def add(self, piece: bytes) -> tuple[int, int]:
+        """Append bytes; return their offset and length."""
+        start = self.size
+        self.size += len(piece)
+        self._room[start : self.size] = piece
+        return start, len(piece)
+
+    def finish(self, index: NDArray[np.uint64], note: bytes) -> bytes:
+        """Return the shard's bytes."""
+        ends = index.tobytes()
+        self.add(b"".join((note, _FOOT.pack(len(note), _MARK), ends, _CRC.pack(google_crc32c.value(ends)))))
+        return bytes(memoryview(self._room)[: self.size])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
