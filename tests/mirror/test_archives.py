@@ -338,7 +338,17 @@ def test_the_present_is_published_with_its_delay_and_its_retention(tmp_path: Pat
 
 def test_products_not_published_now_are_refused(tmp_path: Path) -> None:
     """The error names the published ones."""
-    with pytest.raises(
-        CoverageError, match=r"RX is not published in near real time as hdf5 .* YW, RW, SF, RY, RV"
-    ):
+    with pytest.raises(CoverageError, match=r"RX is not published in near real time by the .* YW, RW, SF, RY, RV"):
         make_present(tmp_path, ["RX"], progress=False)
+    with pytest.raises(CoverageError, match="HG is not published in near real time as hdf5 by the mirror"):
+        make_present(tmp_path, ["HG"], forms=["hdf5"], progress=False)
+
+
+def test_the_present_has_binaries_of_what_is_not_in_hdf5(tmp_path: Path) -> None:
+    """HG and RE are published too, in a month that is in the future for this computer."""
+    now = datetime(2099, 12, 1, 0, 6, tzinfo=UTC)
+
+    kinds, solid = make_present(tmp_path, ["HG", "RE"], hours=0.05, now=now, progress=False)
+
+    assert (kinds.name, solid.name) == ("HG9912010005_000.bz2", "RE9912010005_000.gz")
+    assert (kinds.parent / "HG_LATEST_000.bz2").read_bytes() == kinds.read_bytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -103,6 +103,16 @@ def test_files_older_than_two_days_are_removed(tmp_path: Path) -> None:
 
     assert before == ["1500"]
     assert times(tmp_path) == ["1505"]
+
+
+def test_a_clock_may_be_ahead_of_the_computer(tmp_path: Path) -> None:
+    """A mirror that runs faster publishes in months to come, and what has no HDF5 as a binary."""
+    clock = SteppedClock(datetime(2099, 11, 30, 23, 59, tzinfo=UTC))
+
+    with LiveMirror(tmp_path, ["HG"], clock=clock, hours=0.1, fate=punctual):
+        clock.advance(400)
+
+    assert (tmp_path / "weather/radar/composite/hg/HG9912010000_000.bz2").is_file()
 
 
 def test_shares_and_products_are_checked(tmp_path: Path) -> None:

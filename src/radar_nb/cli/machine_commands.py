@@ -36,7 +36,7 @@ def add_machine_commands(add: Callable[..., Parser], make_parser: Callable[[], P
     mirror.add_argument("--synthetic", metavar=("PRODUCT", "MONTH"), nargs=2,
                         help="first fill the folder with synthetic archives, such as YW 2020-06")  # fmt: skip
     mirror.add_argument("--present", metavar="HOURS", type=float,
-                        help="first fill weather/radar with synthetic composites of the last hours, in HDF5 under "
+                        help="first fill weather/radar with synthetic composites of the last hours, under "
                         "DWD's names, with their aliases; an hour of all takes half a minute")  # fmt: skip
     mirror.add_argument("--live", action="store_true",
                         help="go on publishing synthetic composites on DWD's schedule, after those of the last "

@@ -56,6 +56,7 @@ def make_archives(
     seed: int = 0,
     days: Collection[int] | None = None,
     workers: int | None = None,
+    now: datetime | None = None,
     progress: bool | Reporter = True,
 ) -> tuple[Path, ...]:
     """Fill a folder with synthetic archives under DWD's paths, names, nesting and compression.
@@ -82,6 +83,8 @@ def make_archives(
         the last two, since DWD keeps 48 hours.
     workers : int, optional
         Number of threads; by default the number of processors.
+    now : datetime.datetime, optional
+        With time zone; later months are refused. The present by default.
     progress : bool or Reporter
 
     Returns
@@ -111,7 +114,7 @@ def make_archives(
     item = product(name)
     months, span = month_range(first, last), time_span(first, last)
     wanted: Form = form or ("hdf5" if hdf5 else "binary")
-    family = choose_family(item, months, source, datetime.now(UTC), wanted)
+    family = choose_family(item, months, source, now or datetime.now(UTC), wanted)
     eras = {month: _era(item, family, month, wanted) for month in months}
     stamps = [(eras[month], time) for month in months for time in _times(family, month, days, span)]
     folder = user_path(root)
@@ -134,7 +137,7 @@ def make_present(
     *,
     hours: float = 1.0,
     now: datetime | None = None,
-    forms: Sequence[Form] = ("hdf5",),
+    forms: Sequence[Form] | None = None,
     seed: int = 0,
     workers: int | None = None,
     progress: bool | Reporter = True,
@@ -150,13 +153,14 @@ def make_present(
         Takes the place of the server's root.
     products : sequence of str, optional
         All that synthetic weather can be published as by default, and the newest PG, a BUFR without data. An hour
-        of all in HDF5 took 30 s of a processor (measured 2026-11-30), of which forecasts (RV, RS, WN) took half.
+        of all took 30 s of a processor (measured 2026-11-30), of which forecasts (RV, RS, WN) took half.
     hours : float
         How far back.
     now : datetime.datetime, optional
         With time zone; the present by default.
-    forms : sequence of {"hdf5", "binary"}
-        HDF5 by default. An RV in binary takes some seconds for each run, since DWD compresses it with bzip2.
+    forms : sequence of {"hdf5", "binary"}, optional
+        By default HDF5, and binaries of the products that DWD publishes in no other form, HG and RE. An RV in
+        binary takes some seconds for each run, since DWD compresses it with bzip2.
     seed, workers, progress
         As for `make_archives`.
 
@@ -171,11 +175,12 @@ def make_present(
         A product that is not published in near real time, or not in one of the forms.
     """
     end = (now or datetime.now(UTC)).astimezone(UTC)
-    able = {"hdf5": SUPPORTED_HDF5, "binary": SUPPORTED}
-    eras = [
-        era for era in ERAS if era.family == "nrt" and era.form in forms and era.product in able.get(era.form, ())
-    ]
+    eras = [era for era in published_now() if era.form in (forms or ("hdf5", "binary"))]
+    if forms is None:
+        in_hdf5 = {era.product for era in eras if era.hdf5}
+        eras = [era for era in eras if era.hdf5 or era.product not in in_hdf5]
     names = [*dict.fromkeys(era.product for era in eras), _BUFR] if products is None else products
+    as_forms = f" as {' or '.join(forms)}" if forms else ""
     made: list[Path] = []
     for name in names:
         if product(name).name == _BUFR:
@@ -184,17 +189,24 @@ def make_present(
         mine = [era for era in eras if era.product == product(name).name]
         if not mine:
             raise CoverageError(
-                f"{name} is not published in near real time as {' or '.join(forms)} by the mirror: choose some of "
+                f"{name} is not published in near real time{as_forms} by the mirror: choose some of "
                 f"{', '.join(dict.fromkeys(era.product for era in eras))}"
             )
         for era in mine:
             span = (end - timedelta(hours=hours), end - timedelta(minutes=era.delay))
             first, last = (f"{moment:%Y-%m-%dT%H:%M}" for moment in span)
-            options: dict[str, Any] = {"seed": seed, "workers": workers, "progress": progress}
+            options: dict[str, Any] = {"seed": seed, "workers": workers, "now": end, "progress": progress}
             if first <= last:
                 made += make_archives(root, name, first, last, source="nrt", form=era.form, **options)
             expire(local_path(user_path(root), era.folder), era, end - RETENTION)
     return tuple(made)
+
+
+def published_now() -> tuple[Era, ...]:
+    """Return the eras of near real time that synthetic weather can be published as, HDF5 first."""
+    able = {"hdf5": SUPPORTED_HDF5, "binary": SUPPORTED}
+    mine = (era for era in ERAS if era.family == "nrt" and era.product in able.get(era.form, ()))
+    return tuple(sorted(mine, key=lambda era: not era.hdf5))
 
 
 def _publish_bufr(root: Path, end: datetime) -> Path:

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.dwd.archive_names import ERAS
 from radar_nb.dwd.products import RETENTION, product
 from radar_nb.errors import CoverageError, SettingsError
-from radar_nb.mirror.archives import expire, make_archives
-from radar_nb.mirror.frames import SUPPORTED_HDF5
+from radar_nb.mirror.archives import expire, make_archives, published_now
 from radar_nb.mirror.server import Mirror
 from radar_nb.runtime.clock import Clock, SteppedClock
 from radar_nb.runtime.files import local_path
@@ -49,7 +47,7 @@ class LiveMirror(Mirror):
     root : path
         The folder to fill and to serve. Files that are not synthetic are never overwritten or removed.
     products : sequence of str
-        Which products to publish, in HDF5.
+        Which products to publish, in HDF5; HG and RE as binaries.
     clock : Clock, optional
         Whose time it is, and how fast it runs; the present by default. Answers carry its time in their header
         `Date`. A `SteppedClock` publishes at each step, in the thread that steps.
@@ -72,7 +70,7 @@ class LiveMirror(Mirror):
     SettingsError
         A share is not between 0 and 1.
     CoverageError
-        A product is not published in near real time, or not in HDF5.
+        A product is not published in near real time.
 
     Examples
     --------
@@ -144,7 +142,15 @@ class LiveMirror(Mirror):
     def _publish(self, era: Era, time: datetime, moment: datetime) -> Path:
         stamp = f"{time:%Y-%m-%dT%H:%M}"
         (path,) = make_archives(
-            self.root, era.product, stamp, stamp, source="nrt", form="hdf5", seed=self._seed, progress=False
+            self.root,
+            era.product,
+            stamp,
+            stamp,
+            source="nrt",
+            form=era.form,
+            seed=self._seed,
+            now=self.clock.now(),
+            progress=False,
         )
         seconds = moment.timestamp()
         os.utime(path, (seconds, seconds))
@@ -202,14 +208,12 @@ class _Chance:
 
 def _era(name: str) -> Era:
     wanted = product(name).name
-    live = [era for era in ERAS if era.family == "nrt" and era.hdf5 and era.product in SUPPORTED_HDF5]
+    live = published_now()
     for era in live:
         if era.product == wanted:
             return era
-    raise CoverageError(
-        f"the mirror does not publish {wanted} live: choose some of {', '.join(era.product for era in live)} "
-        "(products=)"
-    )
+    names = ", ".join(dict.fromkeys(era.product for era in live))
+    raise CoverageError(f"the mirror does not publish {wanted} live: choose some of {names} (products=)")
 
 
 def _times(era: Era, begin: datetime) -> Iterator[datetime]:
