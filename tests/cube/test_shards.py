@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tracemalloc
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.codecs import ZstdCodec
 
-from radar_nb.cube.shards import Shard, ShardEncoder, ShardFormat, split_by_chunk
+from radar_nb.cube.shards import Shard, ShardEncoder, ShardFormat, TileEncoder, split_by_chunk
 from radar_nb.errors import DamagedShard
 
 if TYPE_CHECKING:
@@ -174,6 +175,20 @@ class TestRoundTrip:
 
         assert taken[0] > 2 * size
         assert max(taken[1:]) < 1.2 * size  # the shard that is returned, and a chunk
+
+    def test_a_long_shard_of_tiles_is_never_in_memory(self) -> None:
+        """Tiles are returned as soon as they are compressed, so that a year takes no more memory than a month."""
+        taken = []
+        for number in (2, 16):
+            layout = ShardFormat(shape=(64 * number, 50, 50), chunk=(64, 10, 10), dtype="u2", fill=9)
+            codes = fields(replace(layout, shape=(64, 50, 50)))
+            tracemalloc.start()
+            encoder = TileEncoder(layout)
+            size = sum(len(encoder.put(64 * at, codes)) for at in range(number)) + len(encoder.finish())
+            taken.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+
+        assert taken[1] < 1.1 * taken[0] < size
 
     def test_missing_chunks_take_no_space(self) -> None:
         """Chunks with only fill values are not stored."""

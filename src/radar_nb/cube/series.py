@@ -60,7 +60,8 @@ def build_series(
     client : distributed.Client or False, optional
         As for `build_cube`.
     workers : int, optional
-        Number of threads; by default the number of processors. Each needs some 200 MB.
+        Number of threads; by default the number of processors. Each needs some 100 MB, and up to 100 MB more if
+        the cube is in object storage.
     progress : bool or Reporter
         Task "series", in parts of years.
     errors : {"raise", "report"}
@@ -148,16 +149,15 @@ def _build_part(tiles: YearTiles, files: dict[int, StoredFile], part: tuple[int,
     with store.claim(key):
         if tiles.open(*part) is not None:
             return 0
-        data = _encode(tiles, files, part)
-        store.put(key, data, durable=False)
-    return len(data)
+        return store.put(key, _encoded(tiles, files, part), durable=False).size
 
 
-def _encode(tiles: YearTiles, files: dict[int, StoredFile], part: tuple[int, int]) -> bytes:
+def _encoded(tiles: YearTiles, files: dict[int, StoredFile], part: tuple[int, int]) -> Iterator[bytes]:
+    """Yield the bytes of a part's shard, as they are ready."""
     encoder = TileEncoder(tiles.shards)
     for step, codes in _columns(tiles, files, part):
-        encoder.put(step, codes)
-    return encoder.finish(tiles.note(*part))
+        yield encoder.put(step, codes)
+    yield encoder.finish(tiles.note(*part))
 
 
 def _columns(

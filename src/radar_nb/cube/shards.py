@@ -167,7 +167,8 @@ class ShardEncoder:
 class TileEncoder:
     """Encode a shard whose chunks are small tiles of many steps, from boxes of all its cells.
 
-    The tiles of one chunk of time are kept apart in memory, so that each is compressed as it lies there.
+    The tiles of one chunk of time are kept apart in memory, so that each is compressed as it lies there. Bytes are
+    returned as soon as they are ready, so that memory does not grow with the length of a shard.
 
     Parameters
     ----------
@@ -177,8 +178,8 @@ class TileEncoder:
     --------
     >>> layout = ShardFormat(shape=(4, 4, 4), chunk=(2, 2, 2), dtype="u2", fill=9)
     >>> encoder = TileEncoder(layout)
-    >>> encoder.put(2, np.zeros((2, 4, 4), "u2"))
-    >>> Shard.of(encoder.finish(b"a note"), layout, name="shard").chunks()
+    >>> shard = encoder.put(2, np.zeros((2, 4, 4), "u2")) + encoder.finish(b"a note")
+    >>> Shard.of(shard, layout, name="shard").chunks()
     ((1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1))
     """
 
@@ -188,11 +189,11 @@ class TileEncoder:
         self._tiles = np.full((*layout.grid[1:], *layout.chunk), layout.fill, dtype)
         self._codec = layout.codec
         self._index = np.full((*layout.grid, 2), _EMPTY, "<u8")
-        self._body = _Body()
+        self._size = 0
         self._number, self._first, self._end = 0, layout.chunk[0], 0
 
-    def put(self, step: int, codes: NDArray[Any]) -> None:
-        """Add the codes of consecutive steps, of shape (steps, rows, cols).
+    def put(self, step: int, codes: NDArray[Any]) -> bytes:
+        """Add the codes of consecutive steps, of shape (steps, rows, cols); return the shard's next bytes.
 
         Parameters
         ----------
@@ -202,35 +203,45 @@ class TileEncoder:
         """
         length, rows, cols = self.layout.chunk
         number, at = divmod(step, length)
+        ready = b""
         if number != self._number:
-            self._pack()
+            ready = self._pack()
             self._number = number
         end = at + len(codes)
         self._first, self._end = min(self._first, at), max(self._end, end)
         boxes = codes.reshape(len(codes), self.layout.grid[1], rows, self.layout.grid[2], cols)
         self._tiles[:, :, at:end] = boxes.transpose(1, 3, 0, 2, 4)
+        return ready
 
-    def _pack(self) -> None:
-        """Compress the tiles of a chunk of time."""
-        used = slice(self._first, self._end)
+    def _pack(self) -> bytes:
+        """Return the compressed tiles of a chunk of time."""
+        used, pieces = slice(self._first, self._end), []
         for y, x in np.ndindex(self.layout.grid[1:]) if self._end else ():
             tile = self._tiles[y, x]
             if tile[self._first, 0, 0] == self.layout.fill and (tile[used] == self.layout.fill).all():
                 continue
-            self._index[self._number, y, x] = self._body.add(self._codec.encode(tile))
+            pieces.append(self._codec.encode(tile))
+            self._index[self._number, y, x] = self._size, len(pieces[-1])
+            self._size += len(pieces[-1])
         self._tiles[:, :, used] = self.layout.fill
         self._first, self._end = self.layout.chunk[0], 0
+        return b"".join(pieces)
 
     def finish(self, note: bytes = b"") -> bytes:
-        """Return the shard's bytes, once.
+        """Return the rest of the shard's bytes, once.
 
         Parameters
         ----------
         note : bytes
             Stored before the index, for `Shard.note`.
         """
-        self._pack()
-        return self._body.finish(self._index, note)
+        return self._pack() + _ending(self._index, note)
+
+
+def _ending(index: NDArray[np.uint64], note: bytes) -> bytes:
+    """Return what follows the chunks of a shard."""
+    ends = index.tobytes()
+    return b"".join((note, _FOOT.pack(len(note), _MARK), ends, _CRC.pack(google_crc32c.value(ends))))
 
 
 class _Body:
@@ -252,8 +263,7 @@ class _Body:
 
     def finish(self, index: NDArray[np.uint64], note: bytes) -> bytes:
         """Return the shard's bytes."""
-        ends = index.tobytes()
-        self.add(b"".join((note, _FOOT.pack(len(note), _MARK), ends, _CRC.pack(google_crc32c.value(ends)))))
+        self.add(_ending(index, note))
         return bytes(memoryview(self._room)[: self.size])
 
 

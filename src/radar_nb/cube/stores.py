@@ -140,13 +140,14 @@ class Folder:
             raise _unreadable(self.name, file.key, error) from error
         return found
 
-    def put(self, key: str, data: bytes, *, durable: bool = True) -> StoredFile:
-        """Store bytes under a key, replacing its value."""
+    def put(self, key: str, data: bytes | Iterable[bytes], *, durable: bool = True) -> StoredFile:
+        """Store bytes under a key, replacing its value; pieces are written as they come."""
         path = self._own(key)
         with replacing(path, durable=durable, claimed=True) as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
         with storage_errors(path):
-            return StoredFile(key, _stamp(path.stat()), len(data))
+            status = path.stat()
+            return StoredFile(key, _stamp(status), status.st_size)
 
     def settle(self, keys: Iterable[str]) -> None:
         """Make everything put without `durable` safe from a power cut."""
@@ -332,11 +333,18 @@ class Bucket:
                 raise _changed(self.name, key)
         return list(found)
 
-    def put(self, key: str, data: bytes, *, durable: bool = True) -> StoredFile:  # noqa: ARG002 - each put here is
+    def put(
+        self,
+        key: str,
+        data: bytes | Iterable[bytes],
+        *,
+        durable: bool = True,  # noqa: ARG002 - each put here is
+    ) -> StoredFile:
         """Store bytes under a key, replacing its value."""
+        whole = data if isinstance(data, bytes) else b"".join(data)
         with self._errors(key):
-            self._obstore.put(self.store, _checked(key, self.name), data)
-            return StoredFile(key, _meta_stamp(self._obstore.head(self.store, key)), len(data))
+            self._obstore.put(self.store, _checked(key, self.name), whole)
+            return StoredFile(key, _meta_stamp(self._obstore.head(self.store, key)), len(whole))
 
     def settle(self, keys: Iterable[str]) -> None:
         """Do nothing: each put is durable."""
