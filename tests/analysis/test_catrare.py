@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import shapely
 
 from radar_nb.analysis.catrare import catrare
 from radar_nb.dwd.catrare import file_path, layer_name
@@ -82,6 +83,12 @@ def test_events_are_chosen_by_time_and_area(folder: Path) -> None:
     near = events(folder, area=(lon - 0.01, lat - 0.01, lon + 0.01, lat + 0.01))
     assert int(some.Event_ID.iloc[0]) in near.Event_ID.tolist()
     assert len(near) < len(table)
+    assert events(folder, "W3", 2001, 2025).Event_ID.tolist() == table.Event_ID.tolist()
+    degrees = table.to_crs("EPSG:4326").geometry.total_bounds
+    middle = (degrees[:2] + degrees[2:]) / 2
+    box = shapely.box(*middle - 1.5, *middle + 1.5).segmentize(0.05)
+    inside = table.to_crs("EPSG:4326").intersects(box)
+    assert events(folder, area=box.bounds).Event_ID.tolist() == table.Event_ID[inside].tolist()
 
 
 def test_a_missing_server_or_version_raises(folder: Path, tmp_path: Path) -> None:
@@ -106,6 +113,12 @@ def test_a_missing_server_or_version_raises(folder: Path, tmp_path: Path) -> Non
         ({"version": "newest"}, SettingsError, "version='newest' is not a version of CatRaRE"),
         ({"geometry": "boxes"}, SettingsError, "unknown geometry='boxes': choose one of zones, maxima"),
         ({"first": "2020-13"}, MonthError, "2020-13"),
+        (
+            {"first": 1999},
+            MonthError,
+            "v2026.01 covers 2001 to 2025, and not all of 1999-01-01",
+        ),
+        ({"first": 2025, "last": 2026}, MonthError, "not all of 2025-01-01 to 2026-12-31"),
         ({"area": "Atlantis"}, SettingsError, "unknown place 'Atlantis'"),
     ],
 )

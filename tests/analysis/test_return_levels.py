@@ -139,6 +139,7 @@ def test_the_result_of_annual_maxima_is_accepted() -> None:
         ({"return_periods": [1]}, "pass years, each more than 1"),
         ({"return_periods": []}, "pass years"),
         ({"return_periods": [float("inf")]}, "pass years"),
+        ({"return_periods": [2, 10, 2]}, r"return_periods=\[2, 10, 2\] has one twice: pass each once"),
         ({"confidence": 90}, r"confidence=90: pass a number of draws \(0 for none\) and a share"),
         ({"resamples": -1}, "resamples=-1"),
     ],

@@ -86,6 +86,8 @@ def test_what_has_no_curve_is_refused(levels: xr.Dataset) -> None:
     one = levels.sel(point="Aue")
     with pytest.raises(SeriesError, match=r"2 places along 'point': choose one, such as levels.sel\(point='Aue'"):
         plot_idf(levels)
+    with pytest.raises(SeriesError, match=r"choose one, such as levels.sel\(point='Aue'"):
+        plot_idf(levels.assign_coords(point=levels.point.astype(object)))
     with pytest.raises(SeriesError, match="does not have two durations"):
         plot_idf(one.sel(duration=["1h"]))
     with pytest.raises(SettingsError, match="no return period of 100 years: choose among 2, 10, 50"):

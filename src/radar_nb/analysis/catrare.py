@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without its types
 
-from radar_nb.dwd.catrare import CITATION, COLUMNS, VERSION, file_path, layer_name
+from radar_nb.dwd.catrare import CITATION, COLUMNS, VERSION, covered_years, file_path, layer_name
 from radar_nb.dwd.months import month_range, time_span
-from radar_nb.errors import ArchiveError
+from radar_nb.errors import ArchiveError, MonthError
 from radar_nb.geography.extents import touching
 from radar_nb.geography.layers import read_zipped_layer
 from radar_nb.reading.catrare import catrare_file
@@ -48,7 +48,8 @@ def catrare(
     selection : {"W3", "T5"}
         Events above DWD's warning level 3, or above the amount of a return period of five years.
     first, last : optional
-        Days, months or years, as for `plan`: events whose window overlaps this time.
+        Days, months or years, as for `plan`, of those that the version covers: events whose window overlaps this
+        time.
     area : tuple of float, str, GeoDataFrame, GeoSeries or path, optional
         Events that touch it: `(west, south, east, north)` in degrees; a square around a town, "Leipzig +- 10 km"
         (40 km without a distance), or around a point `(lon, lat)`; or areas in any CRS.
@@ -76,7 +77,7 @@ def catrare(
     SettingsError
         The selection, the version or the area is not valid, or geopandas is not installed.
     MonthError
-        `first` and `last` are not a range.
+        `first` and `last` are not a range, or lie outside the years of the version.
     DownloadError
         The file is missing, and the server cannot be reached or does not have it.
     ArchiveError
@@ -91,6 +92,11 @@ def catrare(
     """
     layer = layer_name(selection, version, geometry)
     span = None if first is None and last is None else _span(first, last)
+    if span is not None and not (years := covered_years(version))[0] <= span[0] < span[1] <= years[1]:
+        raise MonthError(
+            f"CatRaRE v{version} covers {years[0].astype('M8[Y]')} to {years[1].astype('M8[Y]') - 1}, and not all "
+            f"of {span[0].astype('M8[D]')} to {(span[1] - 1).astype('M8[D]')}: choose a time within these years"
+        )
     path = catrare_file(file_path(selection, version), folder=folder, base_url=base_url, progress=progress)
     table = _parsed(read_zipped_layer(path, layer), str(path))
     if span is not None:

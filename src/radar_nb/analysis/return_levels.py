@@ -156,6 +156,8 @@ def return_levels(
         raise SettingsError(
             f"return_periods={return_periods!r}: pass years, each more than {least}, such as (2, 10, 50)"
         )
+    if np.unique(periods).size < periods.size:
+        raise SettingsError(f"return_periods={return_periods!r} has one twice: pass each once")
     if resamples < 0 or not 0 < confidence < 1:
         raise SettingsError(
             f"resamples={resamples!r}, confidence={confidence!r}: pass a number of draws (0 for none) and a share "

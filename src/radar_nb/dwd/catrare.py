@@ -6,6 +6,8 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from radar_nb.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -75,6 +77,17 @@ def layer_name(selection: str, version: str, geometry: Literal["zones", "maxima"
         raise SettingsError(f"unknown geometry={geometry!r}: choose one of {', '.join(LAYERS)}")
     stem, tag = _names(selection, version)
     return f"{stem}_{LAYERS[geometry]}_{tag}"
+
+
+def covered_years(version: str) -> tuple[np.datetime64, np.datetime64]:
+    """Return begin and end of the years of a version, the end excluded.
+
+    Examples
+    --------
+    >>> [str(time) for time in covered_years("2026.01")]
+    ['2001-01-01T00:00:00', '2026-01-01T00:00:00']
+    """
+    return np.datetime64("2001-01-01", "s"), np.datetime64(f"{version[:4]}-01-01", "s")
 
 
 def _names(selection: str, version: str) -> tuple[str, str]:

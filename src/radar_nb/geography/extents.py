@@ -101,7 +101,7 @@ def _around(extent: str | Place, earth: Earth) -> tuple[float, float, float, flo
 
 
 def _degrees(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
-    """Return the box around a box in degrees, whose parallels are curves on the map."""
+    """Return the box around a box in degrees."""
     try:
         west, south, east, north = (float(edge) for edge in extent)
     except (TypeError, ValueError) as error:
@@ -117,12 +117,17 @@ def _degrees(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
         raise SettingsError(
             f"{extent!r} is more than {_WIDEST} degrees wide or high: pass (west, south, east, north)"
         )
-    lon, lat = np.linspace(west, east, 41), np.linspace(south, north, 41)
-    edges: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = [
-        (lon, np.full(41, south)), (lon, np.full(41, north)), (np.full(41, west), lat), (np.full(41, east), lat)
-    ]  # fmt: skip
-    x, y = to_xy(np.concatenate([a for a, _ in edges]), np.concatenate([b for _, b in edges]), earth)
+    x, y = _outline(west, south, east, north, earth).T
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def _outline(west: float, south: float, east: float, north: float, earth: Earth) -> NDArray[np.float64]:
+    """Return the points around a box in degrees, shape (points, 2), whose parallels are curves on the map."""
+    lon, lat = np.linspace(west, east, 41), np.linspace(south, north, 41)
+    around = [(lon, south), (east, lat), (lon[::-1], north), (west, lat[::-1])]
+    edges = [np.broadcast_arrays(a, b) for a, b in around]
+    x, y = to_xy(np.concatenate([a for a, _ in edges]), np.concatenate([b for _, b in edges]), earth)
+    return np.column_stack([x, y])
 
 
 def touching(shapes: Any, extent: Any, earth: Earth) -> NDArray[np.bool_]:
@@ -132,7 +137,7 @@ def touching(shapes: Any, extent: Any, earth: Earth) -> NDArray[np.bool_]:
     ----------
     shapes : GeoDataFrame
     extent
-        As for `box_of_extent`; of areas their own outlines count.
+        As for `box_of_extent`; of areas and boxes in degrees their own outlines count.
     earth : {"sphere", "wgs84"}
     """
     if is_shapes(extent):
@@ -143,5 +148,7 @@ def touching(shapes: Any, extent: Any, earth: Earth) -> NDArray[np.bool_]:
         import shapely  # noqa: PLC0415 - an extra, which comes with geopandas
 
         there = shapely.box(*box_of_extent(extent, earth))
+        if isinstance(extent, tuple | list) and len(extent) == 4:
+            there = shapely.Polygon(_outline(*(float(edge) for edge in extent), earth))
     found: NDArray[np.bool_] = shapes.intersects(there).to_numpy()
     return found

@@ -144,7 +144,7 @@ def _single(array: xr.DataArray, called: str, kept: tuple[str, ...]) -> xr.DataA
     array = array.squeeze([dim for dim, size in array.sizes.items() if size == 1 and dim not in kept])
     for dim in array.dims:
         if dim not in kept:
-            first = array[dim].to_numpy()[0].item() if dim in array.coords else 0
+            first = array[dim].to_numpy().tolist()[0] if dim in array.coords else 0
             raise SeriesError(
                 f"{called} has {array.sizes[dim]} places along {dim!r}: choose one, such as "
                 f"{called}.{'sel' if dim in array.coords else 'isel'}({dim}={first!r})"
