@@ -117,16 +117,17 @@ def _degrees(extent: Any, earth: Earth) -> tuple[float, float, float, float]:
         raise SettingsError(
             f"{extent!r} is more than {_WIDEST} degrees wide or high: pass (west, south, east, north)"
         )
-    x, y = _outline(west, south, east, north, earth).T
+    x, y = _outline((west, south, east, north), earth).T
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
-def _outline(west: float, south: float, east: float, north: float, earth: Earth) -> NDArray[np.float64]:
+def _outline(box: Sequence[Any], earth: Earth) -> NDArray[np.float64]:
     """Return the points around a box in degrees, shape (points, 2), whose parallels are curves on the map."""
-    lon, lat = np.linspace(west, east, 41), np.linspace(south, north, 41)
-    around = [(lon, south), (east, lat), (lon[::-1], north), (west, lat[::-1])]
-    edges = [np.broadcast_arrays(a, b) for a, b in around]
-    x, y = to_xy(np.concatenate([a for a, _ in edges]), np.concatenate([b for _, b in edges]), earth)
+    west, south, east, north = (np.full(41, float(edge)) for edge in box)
+    lon, lat = np.linspace(west[0], east[0], 41), np.linspace(south[0], north[0], 41)
+    x, y = to_xy(
+        np.concatenate([lon, east, lon[::-1], west]), np.concatenate([south, lat, north, lat[::-1]]), earth
+    )
     return np.column_stack([x, y])
 
 
@@ -149,6 +150,6 @@ def touching(shapes: Any, extent: Any, earth: Earth) -> NDArray[np.bool_]:
 
         there = shapely.box(*box_of_extent(extent, earth))
         if isinstance(extent, tuple | list) and len(extent) == 4:
-            there = shapely.Polygon(_outline(*(float(edge) for edge in extent), earth))
+            there = shapely.Polygon(_outline(extent, earth))
     found: NDArray[np.bool_] = shapes.intersects(there).to_numpy()
     return found
