@@ -1,9 +1,10 @@
 """The widgets in a browser: how soon, how fast, how much memory, at what cost for the kernel.
 
-    python benchmarks/ui.py [--short]
+    python benchmarks/ui.py [--short] [--play MINUTES]
 
 JupyterLab on this machine, Chromium without a network and without a GPU, a day of real YW: 288 fields
-(synthetic where there is no real one). Prints a table; medians of five runs, `--short`: of one.
+(synthetic where there is no real one). Prints a table; medians of five runs, `--short`: of one. Then sixteen days
+play for some minutes, by default ten, and memory is sampled; `--play` does only this.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +139,20 @@ CLICK = """async () => {
   while (root.dataset.series !== "1") await new Promise((next) => requestAnimationFrame(next));
   return (performance.now() - start) / 1000;
 }"""
+AREAS = """async () => {
+  const root = document.querySelector(".rnb-explorer"), { player } = root;
+  player.marks.slice().forEach((mark) => player.removeMark(mark));
+  delete root.dataset.series;
+  const middle = (n) => [200 + 50 * (n % 10), 250 + 60 * Math.floor(n / 10)], { cos, sin } = Math;
+  const corner = (k, n) => middle(n).map((one, axis) => one + 12 * (axis ? sin(k / 63.7) : cos(k / 63.7)));
+  const area = (n) => ({ polygon: Array.from({ length: 400 }, (_, k) => corner(k, n)), name: `area ${n}` });
+  const start = performance.now();
+  player.addMarks(Array.from({ length: 100 }, (_, n) => area(n)));
+  while (root.dataset.series !== "100") await new Promise((next) => requestAnimationFrame(next));
+  const seconds = (performance.now() - start) / 1000;
+  player.marks.slice().forEach((mark) => player.removeMark(mark));
+  return seconds;
+}"""
 KEY = """async () => {
   const root = document.querySelector(".rnb-explorer"), { player } = root;
   const start = performance.now(), stage = root.querySelector(".rnb-stage"), next = player.playhead + 1;
@@ -152,6 +168,10 @@ TOTAL = """async (how) => {
   while (player.total?.how !== how) await new Promise((done) => requestAnimationFrame(done));
   return (performance.now() - start) / 1000;
 }"""
+SIXTEEN_DAYS = """bare = ds.YW.drop_vars([n for n in ds.YW.coords if 'time' in ds[n].dims])
+again = numpy.tile(numpy.arange(ds.sizes['time']), 6)[:16 * 288]
+times = numpy.datetime64('2020-06-01T00:05', 'ns') + numpy.arange(16 * 288) * numpy.timedelta64(5, 'm')
+rn.Explorer(bare.isel(time=again).assign_coords(time=times))"""
 IMAGES = """() => {
   const image = document.querySelector("img.radar-nb-images, .radar-nb-images img");
   window.images = [];
@@ -242,13 +262,10 @@ def player(place: Place) -> dict[str, float]:
 def days(place: Place) -> dict[str, float]:
     """Open three days, sum them and read a cell's series; also of sixteen days, which repeat the three."""
     opened = f"rn.open_dataset({str(place.archive)!r}, packed=True, chunks=None, progress=False)"
-    bare = "bare = ds.YW.drop_vars([n for n in ds.YW.coords if 'time' in ds[n].dims])"
-    longer = "numpy.tile(numpy.arange(ds.sizes['time']), 6)[:16 * 288]"
-    times = "numpy.datetime64('2020-06-01T00:05', 'ns') + numpy.arange(16 * 288) * numpy.timedelta64(5, 'm')"
     cells = [
         "import numpy, radar_nb as rn",
         f"ds = {opened}\nexplorer = rn.Explorer(ds)\nexplorer",
-        f"explorer.close()\n{bare}\nrn.Explorer(bare.isel(time={longer}).assign_coords(time={times}))",
+        f"explorer.close()\n{SIXTEEN_DAYS}",
     ]
     with notebook(place, "days", cells) as page:
         ran(page, 0)
@@ -264,6 +281,7 @@ def days(place: Place) -> dict[str, float]:
             "sum of three days, again, s": page.evaluate(TOTAL, "sum"),
             "key to field, s": page.evaluate(KEY),
             "series of a cell, three days, s": page.evaluate(CLICK),
+            "series of 100 areas, three days, s": page.evaluate(AREAS),
             "kernel memory, three days, MB": asked(page, MEMORY),
         }
         page.evaluate(PLAY, ["60", 60])
@@ -280,6 +298,46 @@ def days(place: Place) -> dict[str, float]:
         page.wait_for_selector(".rnb-stage[data-index]")
         found["series of a cell, sixteen days, s"] = page.evaluate(CLICK)
         return found
+
+
+def memory_of_play(place: Place, minutes: float) -> None:
+    """Play sixteen days, more fields than the browser keeps, and print a table of samples and growth an hour."""
+    opened = f"rn.open_dataset({str(place.archive)!r}, packed=True, chunks=None, progress=False)"
+    samples: list[tuple[float, ...]] = []
+    with notebook(place, "play", [f"import numpy, radar_nb as rn\nds = {opened}", SIXTEEN_DAYS]) as page:
+        ran(page, 0)
+        ran(page, 1, "document.querySelector('.rnb-stage[data-index]')")
+        cdp = page.context.new_cdp_session(page)
+        page.evaluate(
+            """() => {
+              const { player, player: { root } } = document.querySelector(".rnb-explorer");
+              root.querySelector(".rnb-speed").value = "60";
+              player.play(true);
+            }"""
+        )
+        start = time.monotonic()
+        heads = ("minutes", "fields shown", "kernel, MB", "renderer, MB", "JavaScript, MB", "arrays, MB", "nodes")
+        print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
+        while (passed := (time.monotonic() - start) / 60) < minutes or not samples:
+            page.wait_for_timeout(60_000 * min(1, minutes))
+            cdp.send("HeapProfiler.collectGarbage")
+            heap = cdp.send("Runtime.getHeapUsage")
+            sample = (
+                (time.monotonic() - start) / 60,
+                page.evaluate("() => document.querySelector('.rnb-explorer').player.shownCount"),
+                asked(page, MEMORY),
+                renderer_memory(),
+                heap["usedSize"] / 1e6,
+                heap["backingStorageSize"] / 1e6,
+                cdp.send("Memory.getDOMCounters")["nodes"],
+            )
+            samples.append(sample)
+            print("| " + " | ".join(f"{value:.4g}" for value in sample) + " |", flush=True)
+    late = [sample for sample in samples if sample[0] >= passed / 2]  # caches are full by then
+    if len(late) > 1:
+        at = [sample[0] / 60 for sample in late]
+        slopes = (statistics.linear_regression(at, [sample[k] for sample in late]).slope for k in (2, 3, 4, 5))
+        print("Growth in the second half, MB an hour: " + ", ".join(f"{slope:.3g}" for slope in slopes))
 
 
 def others(place: Place) -> dict[str, float]:
@@ -352,7 +410,9 @@ def an_archive(folder: Path) -> Path:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--short", action="store_true", help="one run instead of five")
-    runs = 1 if options.parse_args().short else 5
+    options.add_argument("--play", type=float, metavar="MINUTES", help="only play for so long, and sample memory")
+    chosen = options.parse_args()
+    runs = 0 if chosen.play else 1 if chosen.short else 5
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development dependency
 
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -378,6 +438,10 @@ def main() -> None:
                 ):
                     for row, value in measured.items():
                         found.setdefault(row, []).append(value)
+            if chosen.play or not chosen.short:
+                memory_of_play(place, chosen.play or 10)
+    if not runs:
+        return
     print(f"| what | median of {runs} | lowest to highest |\n|---|---|---|")
     for row, values in found.items():
         print(f"| {row} | {statistics.median(values):.3g} | {min(values):.3g} to {max(values):.3g} |")

@@ -170,6 +170,12 @@ def test_the_next_file_renews_the_same_explorer(shown: dict[str, Any]) -> None:
     assert "RV of 17:05 CEST" in shown["next"]["head"]
 
 
+def test_a_file_that_comes_before_the_first_display_keeps_the_places(shown: dict[str, Any]) -> None:
+    """Until a browser has shown the explorer, each renewal brings the first view: the places and the present."""
+    assert len(shown["next"]["state"]["places"]) == 2
+    assert shown["next"]["state"]["index"] == shown["next"]["boundary"]
+
+
 def test_a_lost_server_is_shown_and_no_place_stays_dry(shown: dict[str, Any]) -> None:
     """The line names the reason, the age keeps growing, and a dry place becomes unknown."""
     lost = shown["lost"]

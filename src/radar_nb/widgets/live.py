@@ -210,12 +210,13 @@ class Live(InSavedNotebooks, InMarimo, ipywidgets.VBox):  # type: ignore[misc] #
         }
         if self.explorer is None:
             self.explorer = self._spare or Explorer.waiting(self._say.language)
-            first = {"autoplay": self._play, "state": first_view(self.answers, boundary)}
-            self.explorer.renew(data, **first, **facts)
+        seen = bool(self.explorer.view_state)  # the browser has shown it, and keeps its view
+        if not seen:
+            facts |= {"autoplay": self._play, "state": first_view(self.answers, boundary)}
+        self.explorer.renew(data, **facts)
+        if not seen:
             self.explorer.index = boundary
             self._stage.children = [self.explorer]
-        else:
-            self.explorer.renew(data, **facts)
         self.refresh()
         self._answer()
 
