@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import struct
@@ -283,6 +284,12 @@ def test_a_root_with_thousands_of_attributes_is_refused() -> None:
         Fields(changed(_crowded), NAME)
 
 
+@functools.cache
+def _zeros() -> bytes:
+    """Return 128 MB of zeros, compressed."""
+    return zlib.compress(bytes(128_000_000), 1)
+
+
 def _large_chunks(path: str) -> Callable[[Any], None]:
     """Store a variable in one chunk of 128 MB, of which the file's own shape needs little."""
 
@@ -298,7 +305,7 @@ def _large_chunks(path: str) -> Callable[[Any], None]:
         for key, value in attrs.items():
             if key not in {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST"}:
                 new.attrs[key] = value
-        new.id.write_direct_chunk((0,) * len(shape), zlib.compress(bytes(128_000_000), 9))
+        new.id.write_direct_chunk((0,) * len(shape), _zeros())
 
     return change
 
@@ -321,7 +328,7 @@ def test_a_chunk_that_inflates_beyond_its_size_is_refused(path: str) -> None:
         new = file.create_dataset(path, data=old, chunks=chunk, compression="gzip", shuffle=True)
         for key in {"units", "scale_factor", "_FillValue"} & set(attrs):
             new.attrs[key] = attrs[key]
-        new.id.write_direct_chunk((0,) * old.ndim, zlib.compress(bytes(100_000_000), 9))
+        new.id.write_direct_chunk((0,) * old.ndim, _zeros())
 
     with pytest.raises(UnsafeMember, match=f"a chunk of its {path} inflates to more than its"):
         Fields(changed(change), NAME).codes(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -91,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return print_error(options, error)
 
 
+@functools.cache  # a process may run many commands
 def make_parser() -> Parser:
     """Return the parser of all commands; each sets `command`, the function to call with the options."""
     parser = Parser(
