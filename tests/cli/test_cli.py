@@ -101,11 +101,10 @@ def test_a_year_with_missing_months(server: str, tmp_path: Path, capsys: pytest.
     assert "2017-03: no such file on the server" in printed
 
 
-def test_accumulate_writes_a_file_that_can_be_read(
-    real_mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_accumulate_writes_a_file_that_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The netCDF holds what `reduce` returns, missing where little was measured; one line summarises it."""
-    source = real_mirror / "climate_environment/CDC/grids_germany/hourly/radolan/reproc/2017_002/bin/2017"
+    hours = [f"{hour:02d}:50" for hour in range(24)]
+    source = cubes.archive(tmp_path / "RW201910.tar.gz", ["2019-10-14", "2019-10-15"], hours=hours)
     path = tmp_path / "a" / "total.nc"
     arguments = ["accumulate", str(source), "--to", str(path), "--how", "sum", "count"]
     arguments += ["quantile", "histogram", "--threshold", "0.1", "1", "--quantile", "0.5", "--bins", "0", "1", "9"]
@@ -122,7 +121,7 @@ def test_accumulate_writes_a_file_that_can_be_read(
         xr.testing.assert_identical(again.load(), expected)
     (line,) = capsys.readouterr().out.strip().splitlines()
     names = "RW_sum, RW_count, RW_quantile, RW_histogram"
-    assert line == f"{path}: {names}, 2 periods, 2017-12-29 23:50 UTC to 2017-12-31 23:50 UTC"
+    assert line == f"{path}: {names}, 2 periods, 2019-10-13 23:50 UTC to 2019-10-15 23:50 UTC"
     assert [entry.name for entry in path.parent.iterdir()] == ["total.nc"]
 
 
