@@ -22,6 +22,8 @@ if sys.dont_write_bytecode:  # or else each process that a test starts compiles 
 
 from radar_nb.fetch.http import Patience
 
+TESTS = Path(__file__).resolve().parent
+
 settings.register_profile("radar_nb", deadline=None)  # a busy machine is slow, not wrong
 settings.load_profile("radar_nb")
 
@@ -39,13 +41,32 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [collector for collector in (yield) if type(collector) is pytest.Module]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let each process begin with other rooms: in a fresh clone, the bytecode that it writes serves the others."""
+    report = yield
+    if collector.path == TESTS and (process := getattr(collector.config, "workerinput", None)):
+        first = len(report.result) * int(process["workerid"].removeprefix("gw")) // process["workercount"]
+        report.result = report.result[first:] + report.result[:first]
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Return to one order of tests in all processes, with the examples of src last."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (TESTS not in item.path.parents, item.path))
+
+
 def pytest_collection_finish() -> None:
     """Leave what collecting has made out of garbage collections, each of which would look at all of it again."""
     gc.collect()
     gc.freeze()
 
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "real"
+REAL = TESTS.parents[1] / "shared" / "real"
 
 
 def _real(name: str) -> Path:
