@@ -259,15 +259,15 @@ def test_scrubbing_holds_no_more_than_the_budget(notebook: Notebook) -> None:
     assert cache["open"] <= cache["most"] <= 48
 
 
-def test_colours_change_in_the_browser(notebook: Notebook, fields: xr.DataArray) -> None:
+def test_colours_change_in_the_browser(notebook: Notebook, fields: xr.DataArray, tmp_path: Path) -> None:
     """Unit, palette and limits change the map at once, without a request to the kernel, which is busy."""
     page = notebook.show()
     explorer = page.locator(".rnb-explorer")
     page.wait_for_function(ALL_HERE)
-    page.evaluate(
-        "() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-        ".requestExecute({code: 'import time; time.sleep(4)'}); }"
-    )
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(tmp_path / 'seen')!r}).exists(): time.sleep(0.05)"
+    kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    run = f"{kernel}.requestExecute({{ code }}).done.then(() => (window.ended = true))"
+    page.evaluate(f"(code) => {{ window.ended = false; {run}; }}", wait)
     colours = "() => new Set(document.querySelector('.rnb-explorer').player.map.pixels).size"
     before = page.evaluate(colours)
 
@@ -279,7 +279,9 @@ def test_colours_change_in_the_browser(notebook: Notebook, fields: xr.DataArray)
     page.mouse.move(*at(page, 0.52, 0.6))
     row, col = (int(read(page)[name]) for name in ("row", "col"))
     text = page.locator(".rnb-readout b").inner_text()
-    busy = page.evaluate(f"() => !({IDLE})()")
+    busy = not page.evaluate("() => window.ended")
+    (tmp_path / "seen").touch()
+    page.wait_for_function("() => window.ended")
 
     assert busy
     assert few < before

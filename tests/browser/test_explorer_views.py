@@ -333,6 +333,25 @@ def test_a_hundred_places_are_compared_and_not_more(show: Show, fields: xr.DataA
     assert page.evaluate(f"() => new Set({PLAYER}.marks.map(({{ label }}) => label)).size") == 100
 
 
+def test_a_late_echo_of_the_kernel_does_not_undo_a_step(show: Show) -> None:
+    """A step that the kernel reports while the user goes on moves nothing; what it sets later does."""
+    page, kernel = show()
+    script = f"""() => {{
+      const player = {PLAYER}, {{ model }} = player;
+      player.step(299);
+      player.step(-288);
+      model.state.index = 299;
+      model.tell("change:index");
+      return player.playhead;
+    }}"""
+    moved = page.evaluate(script)
+    page.wait_for_function(f"() => {PLAYER}.settled === null")
+    kernel.run(lambda: setattr(kernel.explorers[0], "index", 40))
+    page.wait_for_function(f"() => {PLAYER}.playhead === 40")
+
+    assert moved == 11
+
+
 def test_keys_step_by_hours_and_days_and_are_listed(show: Show) -> None:
     """Shift with an arrow steps an hour, Page keys a day; the question mark lists all keys."""
     page, _ = show()

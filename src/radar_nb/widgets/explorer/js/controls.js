@@ -55,7 +55,7 @@ export const controls = {
     this.wirePointer(this.$(".rnb-over"), signal);
     this.setMode("point");
     const handlers = {
-      "change:index": () => this.model.get("index") !== this.playhead && this.seek(this.model.get("index")),
+      "change:index": () => this.follow(this.model.get("index")),
       "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
     };
     for (const [name, act] of Object.entries(handlers)) {

@@ -181,7 +181,7 @@ export const exporting = {
     return { index: playhead - span[0], unit: info.units.indexOf(this.unit), chosen: this.unit.chosen ?? null, palette, places, view: map.view, layers: map.layers, zone: this.zone.name, kind: this.kind, loop: this.loop, opacity: map.opacity, dark: this.$(".rnb-dark").checked };
   },
   restore({ index, unit, chosen, palette, places = [], view, layers, zone, kind, loop, opacity = 1, dark = false }) {
-    if (index !== undefined) this.seek(index);
+    if (index !== undefined && index !== this.playhead) this.seek(index);
     if (unit === undefined) return;
     this.unit = this.info.units[unit] ?? this.unit;
     this.unit.chosen = chosen ?? undefined;

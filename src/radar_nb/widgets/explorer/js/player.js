@@ -25,6 +25,7 @@ export class Player {
     this.playhead = 0;
     this.shown = null; // what is on the map: {index, field}, of a total {field}
     this.total = null;
+    this.settled = null; // the timer that publishes the playhead
     this.lastHours = 0; // of the sum that ends at the playhead; 0: fields are shown
     this.loop = "repeat";
     this.way = 1; // back and forth: 1 or -1
@@ -147,7 +148,7 @@ export class Player {
     }
     const index = Math.min(info.count - 1, Math.max(0, this.model.get("index") ?? 0));
     this.setSpan(...(this.model.get("span") ?? this.span));
-    this.seek(index);
+    this.seek(index, false);
     this.restore(info.state ?? { ...this.model.get("view_state"), index });
     if (info.present || info.heartbeat) this.present = new Present(this);
     if (info.autoplay) this.play(true);
@@ -263,15 +264,25 @@ export class Player {
     this.map.covered = covered;
     if (!this.playing) this.repaint();
   }
-  seek(index) {
+  // Go to a field. The kernel hears of it when the user rests.
+  seek(index, publish = true) {
     const last = this.lastHours && !this.playing;
     if (!last) this.leaveTotal();
     this.playhead = Math.min(this.info.count - 1, Math.max(0, index));
     clearTimeout(this.settled);
-    if (!this.playing) this.settled = setTimeout(() => this.publish("index", this.playhead), 150);
+    this.settled = null;
+    if (publish && !this.playing) this.settled = setTimeout(() => this.settle(), 150);
     this.show();
     if (last) return this.askLast(this.lastHours);
     this.cache.wish(this.playhead, this.span);
+  }
+  settle() {
+    this.settled = null;
+    this.publish("index", this.playhead);
+  }
+  // Follow the kernel, but not while the user moves: what arrives then may be the echo of an earlier step.
+  follow(index) {
+    if (this.settled === null && index !== this.playhead) this.seek(index, false);
   }
   async show() {
     const index = this.playhead, slider = this.$(".rnb-slider");
