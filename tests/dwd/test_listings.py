@@ -161,3 +161,20 @@ def test_apaches_listings_have_names(row: str) -> None:
     found = parse_listing(f'{head}<a href="/">Parent Directory</a>{row}</body></html>', url="http://localhost/a/")
 
     assert found == {"b.tar": ListedFile(name="b.tar", size=None, modified=None)}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "<a href='b.tar'>b.tar</a>",
+        "<a href=b.tar>b.tar</a>",
+        '<a href="./b.tar">b.tar</a>',
+        '<a href="http://localhost/a/b.tar">b.tar</a>',
+        '<a href="b.tar?x=1">b.tar</a>',
+        '<a href="b.tar" 28-Jun-2019 <a href="c.tar">c.tar</a>',
+    ],
+)
+def test_links_in_another_form_are_not_taken_for_an_empty_folder(row: str) -> None:
+    """Otherwise a sync would report all files as gone from the server."""
+    with pytest.raises(ListingError, match=r"written in another way .*; check the base URL$"):
+        parse_listing(HEAD + row + FOOT, url=URL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from radar_nb.dwd.catalogue import archives_of, folders_to_list, make_plan
 from radar_nb.dwd.listings import ListedFile, parse_listing
 from radar_nb.dwd.months import Month, month_range
 from radar_nb.dwd.products import product
-from radar_nb.errors import RadarNbError
+from radar_nb.errors import ListingError, RadarNbError
 from radar_nb.fetch.planning import plan as plan_of
 from radar_nb.fetch.syncing import sync, sync_plan
 
@@ -145,7 +146,9 @@ def test_malicious_names_cause_no_request_and_no_file(server: Server, tmp_path: 
 @example("YW2017.002_\u0662\u0660\u0662\u0660\u0660\u0666.tar")
 def test_a_planned_name_is_exactly_an_eras_name(name: str) -> None:
     """Any text as a name, escaped as by a server, is planned only if the table of eras writes it so."""
-    made = planned(page(row(quote(name.encode("utf-8", "surrogatepass")))))
+    text = page(row(quote(name.encode("utf-8", "surrogatepass"))), row("other.txt"))
+
+    made = planned(text)
 
     written = {Month(2020, 6).first_day.strftime(era.name) for era in ERAS if era.product == "YW"}
     assert {archive.name for archive in made.archives} <= written
@@ -229,7 +232,8 @@ def test_parsing_any_page_is_quick(piece: str) -> None:
     text = page() + piece * (1_000_000 // len(piece))
     begin = time.process_time()
 
-    parse_listing(text, url="http://127.0.0.1/")
+    with suppress(ListingError):
+        parse_listing(text, url="http://127.0.0.1/")
 
     assert time.process_time() - begin < 5  # a parser that backtracks takes minutes
 

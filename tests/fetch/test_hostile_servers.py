@@ -64,6 +64,9 @@ CUT = {
     "no length, after a row": ok(LISTING + ROWS, length=False),
     "packed and cut": packed(WHOLE, cut=10),
     "packed, of a cut page": packed(WHOLE[:-400]),
+    "an unrequested part": ok(LISTING + ROWS + END).replace(
+        b"200 OK", b"206 Partial\r\nContent-Range: bytes 0-99/9000"
+    ),
     "shorter than stated": ok(WHOLE).removesuffix(END),
 }
 

@@ -164,6 +164,9 @@ def _standing(file: Any) -> None:
         ),
         (_attr("/", "x", ""), "YW_2017.002_20171002.nc", "times that are 60 min apart, and YW comes every 5 min"),
         (_number("RR", "scale_factor", np.nan), NAME, "scale_factor nan and add_offset .* are not valid"),
+        (_number("RR", "scale_factor", 1e-300), NAME, "scale_factor 1e-300 and add_offset .* are not valid"),
+        (_number("RR", "add_offset", 5.0), NAME, "add_offset 5.0 are not valid"),  # it would rain everywhere
+        (_number("time", "scale_factor", 2.0), NAME, "its times are packed"),
         (_number("RR", "scale_factor", 0.0), NAME, "scale_factor 0.0 and add_offset .* are not valid"),
         (_number("RR", "add_offset", np.inf), NAME, "add_offset inf are not valid"),
         (_attr("RR", "scale_factor", "much"), NAME, "has the attribute scale_factor, which is not a number"),

@@ -418,6 +418,8 @@ def test_a_text_may_have_variable_length() -> None:
         ("gain", [1.0, 2.0], "data1/what/gain is not a number or a text"),
         ("gain", 0.0, "gain 0.0 and offset 0.0 over 60 min are not valid"),
         ("gain", -0.1, "gain -0.1"),
+        ("gain", 1e-300, "gain 1e-300"),  # all rain would be 0 mm
+        ("undetect", 65535.0, "65535 is both nodata and undetect"),
         ("gain", np.nan, "gain nan"),
         ("offset", np.inf, "offset inf"),
         ("nodata", b"6553_5", "'6553_5' is not a number"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from radar_nb.errors import FrameError, HeaderError, TruncatedFrame
+from radar_nb.formats.names import hold_against_name
 from radar_nb.formats.radolan import (
     CLUTTER,
     ETX,
@@ -54,9 +55,9 @@ def _headers(interval: st.SearchStrategy[int], unit: st.SearchStrategy[int | Non
         time=minutes.map(lambda count: np.datetime64("2000-01-01T00:00:00") + np.timedelta64(count, "m")),
         rows=st.integers(1, 20),
         cols=st.integers(1, 20),
-        precision=st.integers(-9, 9),
+        precision=st.integers(-4, 1),
         interval=interval,
-        version=st.integers(0, 9),
+        version=st.integers(0, 5),
         software=st.text("PV0123456789.", min_size=1, max_size=9),
         radars=st.lists(RADAR, max_size=20).map(tuple),
         contributions=st.lists(st.tuples(RADAR, st.integers(0, 999)), max_size=20).map(tuple),
@@ -283,6 +284,26 @@ def test_all_missing_tokens_are_named_at_once(header: bytes, missing: str) -> No
     """One message lists all; run-length products need fewer tokens."""
     with pytest.raises(HeaderError, match=f"lacks {missing}: it reads"):
         parse_header(header)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"PR E-02", b"PR E+99"), (b"PR E-02", b"PR E-99"), (b"VS 3", b"VS 9"), (b"VS 3", b"VS30")]
+)
+def test_an_unknown_precision_or_version_is_refused(old: bytes, new: bytes) -> None:
+    """With E-99 all rain would be 0 mm, with E+99 infinite; version 9 may have another grid."""
+    assert old in FRAME
+
+    with pytest.raises(HeaderError, match=r"reads E-04 to E\+01 and versions up to 5: fetch or extract it again"):
+        parse_header(FRAME.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "name", ["raa01-yw2017.002_10000-2006131530-dwd---bin", "YW2006131530_000_MF002", "YW2006131524"]
+)
+def test_the_next_five_minutes_do_not_pass_for_these(name: str) -> None:
+    """Frames that come every five minutes have exactly the time in their name."""
+    with pytest.raises(HeaderError, match="is YW of 2020-06-13T15:25:00 by its header, unlike its name"):
+        hold_against_name(parse_header(FRAME), name=name, place=name)
 
 
 @pytest.mark.parametrize("unknown", [b"XX 7", b"QQ<a,b>", b"ZR +1.5"])

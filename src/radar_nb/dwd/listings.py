@@ -9,12 +9,14 @@ from html import unescape
 from urllib.parse import unquote
 
 from radar_nb.errors import ListingError
-from radar_nb.runtime.wording import MONTH_NAMES
+from radar_nb.runtime.wording import MONTH_NAMES, printable
 
 _TITLE = re.compile(r"(?:\A|>)\s*Index of ")
 # No part of it matches "<", so that a malicious page is still parsed in one pass. The address is used,
 # not the visible name, which nginx cuts to 50 letters.
 _ROW = re.compile(r'<a\s+href="([^"<>]*)"[^<>]*>[^<]*</a>([^<]*)', re.IGNORECASE)
+_LINK = re.compile(r"<a\s[^<>]*href", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"(?!\?|\.\./$|/([^?#]*/)?$).*[/?#].*", re.DOTALL)  # but not orders, and the way up
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,198}[A-Za-z0-9_]")
 _FACTS = re.compile(r"([0-9]{2})-([A-Z][a-z]{2})-([0-9]{4}) ([0-9]{2}):([0-9]{2})\s+(\S+)")
 _LARGEST = 16 << 30  # bytes: DWD's largest files have some 600 MB
@@ -74,7 +76,7 @@ def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
     Raises
     ------
     ListingError
-        The page is not a listing.
+        The page is not a listing, or its links are written in another way: files would be missing unnoticed.
 
     Examples
     --------
@@ -89,11 +91,21 @@ def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
             "whether a proxy or a login page stands in between"
         )
     entries: dict[str, ListedFile] = {}
-    for row in _ROW.finditer(text):
+    count, strange = 0, ""
+    for count, row in enumerate(_ROW.finditer(text), 1):  # noqa: B007 - the number of rows
         name = unquote(unescape(row[1]))
         if _NAME.fullmatch(name):
             when, size = _date_and_size(row[2])
             entries[name] = ListedFile(name=name, size=size, modified=when)
+        elif not strange and _ELSEWHERE.fullmatch(name.removesuffix("/") or name):
+            strange = name
+    lost = len(_LINK.findall(text)) - count
+    if lost > 0 or (strange and not entries):
+        what = f"{lost} of its links" if lost > 0 else f"its links, such as {printable(strange)[:80]!r},"
+        raise ListingError(
+            f"{url} is not a directory listing that radar_nb can read: {what} are written in another way than "
+            '<a href="NAME">, so that files would be missing unnoticed; check the base URL'
+        )
     return entries
 
 

@@ -296,7 +296,7 @@ class Connection:
 
         async def whole() -> bytes:
             data = bytearray()
-            async with self.get(url) as (_, _, body):
+            async with self.get(url) as (answer, _, body):
                 async for chunk in body:
                     data += chunk
                     if len(data) > limit:
@@ -304,7 +304,8 @@ class Connection:
                             f"{url} has more than {limit:,} bytes, more than any such file of DWD: "
                             "check the address (base_url=)"
                         ))  # fmt: skip
-            if is_cut(bytes(data)):
+            short = answer.size is not None and len(data) < answer.size  # an unrequested 206 has the length of its part
+            if short or is_cut(bytes(data)):
                 raise trouble("broken", ServerUnavailable(
                     f"{url} arrived cut short repeatedly, after {len(data):,} bytes: try again later"
                 ))  # fmt: skip
@@ -362,7 +363,8 @@ def is_wrapped(name: str, head: bytes, encoding: str) -> bool:
     if not encoding:
         return False
     if encoding not in {"gzip", "x-gzip"}:
-        raise Refused(f"the server sends {name} with the unrequested encoding {encoding!r}: try again later")
+        what = name or "a page"
+        raise Refused(f"the server sends {what} with the unrequested encoding {encoding!r}: try again later")
     if not head.startswith(_GZIP):
         return False
     if not name.endswith(".gz"):

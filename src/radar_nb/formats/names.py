@@ -69,11 +69,13 @@ def is_litter(name: str) -> bool:
 
 _FRAMES = (
     re.compile(r"raa01-(?P<product>..)[^_/]*_\d{5}-(?P<stamp>\d{10})-dwd"),
-    re.compile(r"(?:^|/|DE1200_)(?P<product>[A-Z0-9%]{2})(?P<stamp>\d{10})(?:_(?P<lead>\d{3}))?$"),
+    re.compile(r"(?:^|/|DE1200_)(?P<product>[A-Z0-9%]{2})(?P<stamp>\d{10})(?:_(?P<lead>\d{3}))?(?:_MF\d{3})?$"),
     re.compile(r"composite_(?P<product>[A-Za-z]+)_20(?P<stamp>\d{6}_\d{4})(?:_(?P<lead>\d{3}))?-hd5$"),
 )
 _TOLERANCE = np.timedelta64(10, "m")
 """Some hours of RW's first years end at minute 45 although the name says 50."""
+_OFTEN, _EXACT = 5, np.timedelta64(1, "m")
+"""Minutes between frames of which the next one's bytes would pass for this one's, and their tolerance."""
 
 
 class Stated(NamedTuple):
@@ -85,7 +87,8 @@ class Stated(NamedTuple):
 
     def denies(self, header: Header) -> bool:
         """Return whether a header contradicts the name."""
-        late = self.time is not None and bool(abs(header.time - self.time) >= _TOLERANCE)
+        tolerance = _EXACT if header.interval <= _OFTEN else _TOLERANCE
+        late = self.time is not None and bool(abs(header.time - self.time) >= tolerance)
         # HymecNG and HG have no forecasts, although their names contain 000
         return self.product != header.product or late or self.lead not in {None, header.lead or 0}
 

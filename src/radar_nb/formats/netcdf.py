@@ -20,6 +20,7 @@ from radar_nb.dwd.grids import find_grid
 from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError
 from radar_nb.formats.odim import CHUNK_LIMIT, DEFLATE, SHUFFLE, UntrustedFile, open_hdf5
+from radar_nb.formats.packing import SMALLEST_SCALE
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE, Header
 from radar_nb.runtime.wording import printable
 
@@ -299,6 +300,8 @@ def _times(file: UntrustedFile, count: int) -> NDArray[np.datetime64]:
             f"has no valid time in UTC (its units are {units[:40]!r}, its calendar is "
             f"{calendar[:20] or 'standard'!r}): {_OPEN}"
         )
+    if any(_number(file, file.field("time"), key) is not None for key in ("scale_factor", "add_offset")):
+        raise file.refusal(f"contradicts itself: its times are packed, unlike DWD's; {_OPEN}")
     unit, date, hour, minute, second = match.groups()
     begin = datetime.strptime(f"{date} {hour or 0}:{minute or 0}:{second or 0}", "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - UTC
     stamps = file.axis("time", count).astype(float)
@@ -333,7 +336,7 @@ def _packing(file: UntrustedFile, field: Any) -> tuple[float, float, NDArray[Any
     }
     marks = {value for key in ("_FillValue", "missing_value") if (value := numbers[key]) is not None}
     scale, offset = numbers["scale_factor"], numbers["add_offset"]
-    if not (scale is None or 0 < scale < np.inf) or not (offset is None or np.isfinite(offset)):
+    if not (scale is None or SMALLEST_SCALE <= scale < np.inf) or not (offset is None or -np.inf < offset <= 0):
         raise file.refusal(
             f"contradicts itself: scale_factor {scale} and add_offset {offset} are not valid; {_AGAIN}"
         )

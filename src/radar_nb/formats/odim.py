@@ -25,7 +25,7 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError, SettingsError, UnknownGrid, UnsafeMember
 from radar_nb.formats.hdf5_texts import VariableTexts
 from radar_nb.formats.hdf5_twins import Stored, Twins, learn
-from radar_nb.formats.packing import Packing, radolan_packing
+from radar_nb.formats.packing import SMALLEST_SCALE, Packing, radolan_packing
 from radar_nb.formats.radolan import FRAME_LIMIT, NO_DATA_CODE, VALUE, Header
 from radar_nb.runtime.numerals import parse_number
 from radar_nb.runtime.wording import decimal, human_bytes, human_interval, printable
@@ -576,18 +576,20 @@ def _meaning(file: UntrustedFile, size: int) -> Meaning:
     scale, offset = decimal(decimal(gain) * factor), decimal(decimal(zero) * factor)
     codes = np.iinfo(data.dtype).max
     rain = quantity != "DBZH"  # no echo is zero rain, so one code must mean zero
-    sound = 0 < scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
+    sound = SMALLEST_SCALE <= scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
     if not sound:
         raise file.refusal(
             f"contradicts itself: gain {gain} and offset {zero} over {interval} min are not valid; {_AGAIN}"
         )
+    nodata, undetect = (file.code(what, name, data.dtype) for name in ("nodata", "undetect"))
+    if nodata == undetect:
+        raise file.refusal(f"contradicts itself: {nodata} is both nodata and undetect; {_AGAIN}")
     packing = Packing(
         scale=scale,
         offset=offset,
         itemsize=data.dtype.itemsize,
-        marks=(file.code(what, "nodata", data.dtype),),
-        # for reflectivities no echo is the lowest value, not 0 dBZ
-        undetect=file.code(what, "undetect", data.dtype) if rain else None,
+        marks=(nodata,),
+        undetect=undetect if rain else None,  # for reflectivities no echo is the lowest value, not 0 dBZ
     )
     radars = file.text("how", "nodes", "").split(",")
     header = Header(

@@ -145,6 +145,8 @@ _NEEDED = ("BY", "PR", "INT", "GP")
 _NEEDED_OF_RUNS = ("BY", "BG")
 _INTERVAL_OF_RUNS = 5  # Kompositformat 2.5, table of products: PG and PC every 5 minutes
 _MINUTES_A_DAY = 1440
+_PRECISIONS = range(-4, 2)  # powers of ten: DWD's products have E-02 to E+00
+_NEWEST = 5  # of the composite format, token VS: a later one may have another grid
 _REMEDY = "fetch or extract it again"
 
 
@@ -219,6 +221,13 @@ def _header(start: re.Match[str], found: Mapping[str, str], *, length: int, name
     rows, cols = _size(found, runs=start["product"] in RUN_LENGTH)
     if rows * cols == 0:
         raise HeaderError(f"the header of {name} states a grid of {rows} x {cols} cells: it is damaged, {_REMEDY}")
+    precision, version = _number(found, "PR") or 0, _number(found, "VS") or 0
+    if precision not in _PRECISIONS or version > _NEWEST:
+        raise HeaderError(
+            f"the header of {name} states a precision of E{precision:+03d} and version {version} of the format; "
+            f"radar_nb reads E{_PRECISIONS[0]:+03d} to E{_PRECISIONS[-1]:+03d} and versions up to {_NEWEST}: "
+            f"{_REMEDY}; if DWD has introduced a new version, please report the file's name"
+        )
     unit = _number(found, "U")
     contributions = (item.rsplit(maxsplit=1) for item in found.get("ST", "").split(",") if " " in item.strip())
     return Header(
@@ -226,9 +235,9 @@ def _header(start: re.Match[str], found: Mapping[str, str], *, length: int, name
         time=np.datetime64(stamp, "s"),
         rows=rows,
         cols=cols,
-        precision=_number(found, "PR") or 0,
+        precision=precision,
         interval=int(found.get("INT", _INTERVAL_OF_RUNS)) * (_MINUTES_A_DAY if unit == 1 else 1),
-        version=_number(found, "VS") or 0,
+        version=version,
         software=found.get("SW", "").strip(),
         radars=tuple(radar.strip() for radar in found.get("MS", "").split(",") if radar.strip()),
         contributions=tuple((radar, int(hours)) for radar, hours in contributions if hours.isdecimal()),
