@@ -304,8 +304,8 @@ class Connection:
                             f"{url} has more than {limit:,} bytes, more than any such file of DWD: "
                             "check the address (base_url=)"
                         ))  # fmt: skip
-            short = answer.size is not None and len(data) < answer.size  # an unrequested 206 has the length of its part
-            if short or is_cut(bytes(data)):
+            missing = answer.size is not None and len(data) < answer.size  # an unrequested 206 may be a part
+            if missing or is_cut(bytes(data)):
                 raise trouble("broken", ServerUnavailable(
                     f"{url} arrived cut short repeatedly, after {len(data):,} bytes: try again later"
                 ))  # fmt: skip

@@ -576,7 +576,8 @@ def _meaning(file: UntrustedFile, size: int) -> Meaning:
     scale, offset = decimal(decimal(gain) * factor), decimal(decimal(zero) * factor)
     codes = np.iinfo(data.dtype).max
     rain = quantity != "DBZH"  # no echo is zero rain, so one code must mean zero
-    sound = SMALLEST_SCALE <= scale < _LARGEST / codes and abs(offset) < _LARGEST and (not rain or 0 <= -offset / scale < codes)
+    fine = SMALLEST_SCALE <= scale < _LARGEST / codes and abs(offset) < _LARGEST
+    sound = fine and (not rain or 0 <= -offset / scale < codes)
     if not sound:
         raise file.refusal(
             f"contradicts itself: gain {gain} and offset {zero} over {interval} min are not valid; {_AGAIN}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Clutter = Literal["keep", "mask"]
 
 SMALLEST_SCALE = 1e-6
-"""Of one count, in mm, mm/h or dBZ: no product of DWD is finer than 1e-4, and with 1e-300 all rain would be 0 mm."""
+"""Of one count, in mm, mm/h or dBZ: no product of DWD is finer than 1e-4; with 1e-300 all rain would be 0 mm."""
 
 _BLOCK = 1 << 17
 """Number of cells packed at a time."""
