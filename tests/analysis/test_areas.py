@@ -16,6 +16,7 @@ from support.small_rain import COL, ROW, rain, showers
 
 from radar_nb.analysis.areas import Means, find_areas
 from radar_nb.analysis.inputs import grid_of
+from radar_nb.analysis.points import find_places
 from radar_nb.dwd.grids import GRIDS, PROJ
 from radar_nb.errors import NothingFound, SettingsError
 
@@ -214,6 +215,15 @@ def test_names_are_a_column_and_unique() -> None:
         find_areas(shapes, GRID, names="name")
     with pytest.raises(SettingsError, match="the area 'Spree' occurs twice"):
         find_areas(shapes, GRID, names="river")
+
+
+def test_names_of_a_file_have_no_control_characters() -> None:
+    """Names become labels and lines of a terminal: an escape sequence or a line break of a file does not pass."""
+    shapes = frame(square(1, 1, 2, 2), square(4, 4, 2, 2), name=["\x1b]0;owned\x07", "two\nlines"])
+    clean = ["?]0;owned?", "two lines"]
+
+    assert find_areas(shapes, GRID).names == clean
+    assert find_places(shapes.set_geometry(shapes.centroid), GRID).names == clean
 
 
 def test_a_column_name_names_areas_that_are_only_counted() -> None:

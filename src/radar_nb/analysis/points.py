@@ -13,12 +13,13 @@ import xarray as xr
 from radar_nb.analysis.blocks import blocks
 from radar_nb.dwd.grids import to_lonlat, to_xy
 from radar_nb.errors import SeriesError, SettingsError
-from radar_nb.geography.point_tables import NAMES, PointTable, check_names, point_table, read_point_csv
+from radar_nb.geography.point_tables import NAMES, PointTable, check_names, plain_name, point_table, read_point_csv
 from radar_nb.geography.shapes import read_shapes
 from radar_nb.geography.towns import Place, place
 from radar_nb.reading.forecasts import issue_coords
 from radar_nb.reading.intervals import keep_interval
 from radar_nb.runtime.files import user_path
+from radar_nb.runtime.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -247,8 +248,10 @@ def _shape_names(shapes: Any, column: str | None) -> list[Any]:
     known = NAMES * _only_counts(shapes) if column is None else (column.casefold(),)
     title = next((titles[name] for name in known if name in titles), None)
     if column is not None and title is None:
-        raise SettingsError(f"names={column!r} is not a column: choose one of {', '.join(titles.values())}")
-    return list(shapes.index) if title is None else shapes[title].tolist()
+        raise SettingsError(
+            f"names={column!r} is not a column: choose one of {printable(', '.join(titles.values()))}"
+        )
+    return [plain_name(name) for name in (shapes.index if title is None else shapes[title])]
 
 
 def point_series(fields: xr.DataArray, places: Places, *, progress: bool | Reporter = False) -> xr.DataArray:

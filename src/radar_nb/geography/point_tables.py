@@ -115,7 +115,8 @@ def point_table(columns: Any, names: str | None = None, *, place: str = "these c
     if None in found:
         raise SettingsError(
             f"{place} not points: name the columns lon and lat (or longitude and latitude, Länge and Breite) in "
-            f"degrees, or x and y in metres of the grid's projection, not {', '.join(map(str, titles.values()))}"
+            f"degrees, or x and y in metres of the grid's projection, not "
+            f"{printable(', '.join(map(str, titles.values())))}"
         )
     first, second = (_numbers(columns[title], str(title), place) for title in found)
     if not first.size:
@@ -123,9 +124,9 @@ def point_table(columns: Any, names: str | None = None, *, place: str = "these c
     title = _first(titles, NAMES if names is None else (names.strip().casefold(),))
     if names is not None and title is None:
         raise SettingsError(
-            f"names={names!r} is not a column: choose one of {', '.join(map(str, titles.values()))}"
+            f"names={names!r} is not a column: choose one of {printable(', '.join(map(str, titles.values())))}"
         )
-    labels = None if title is None else [_plain(value) for value in columns[title]]
+    labels = None if title is None else [plain_name(value) for value in columns[title]]
     return PointTable(labels, first, second, degrees)
 
 
@@ -167,7 +168,11 @@ def _numbers(values: Any, title: str, place: str) -> NDArray[np.float64]:
     return np.array(numbers, np.float64)
 
 
-def _plain(value: Any) -> Any:
+def plain_name(value: Any) -> Any:
+    """Return a name from a table or file on one line, with "?" instead of control characters; numbers as they are.
+
+    Names become coordinates, labels of maps and lines of a terminal, and whoever wrote the file chose them.
+    """
     value = value.item() if isinstance(value, np.generic) else value
     return " ".join(printable(value).split("\n")) if isinstance(value, str) else value
 

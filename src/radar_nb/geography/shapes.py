@@ -10,6 +10,7 @@ import numpy as np
 
 from radar_nb.dwd.grids import AXES, PROJ
 from radar_nb.errors import NothingFound, SettingsError
+from radar_nb.geography.point_tables import plain_name
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.wording import printable
 
@@ -87,15 +88,16 @@ def names_of(shapes: Any, column: str | None = None, *, distinct: bool = True) -
         The column does not exist.
     """
     if column is not None and column not in shapes.columns:
-        columns = ", ".join(map(str, shapes.columns.drop(shapes.geometry.name))) or "none"
+        columns = printable(", ".join(map(str, shapes.columns.drop(shapes.geometry.name)))) or "none"
         raise SettingsError(f"names={column!r} is not a column of the shapes: choose from {columns}")
     numbers: list[Any] = shapes.index.tolist()
     if column is None and numbers == list(range(len(shapes))):
         own = next((name for name in shapes.columns if str(name).lower() == "name"), None)
-        usable = own is not None and shapes[own].notna().all() and (shapes[own].is_unique or not distinct)
+        usable = own is not None and shapes[own].notna().all()
+        usable = usable and (shapes[own].map(plain_name).is_unique or not distinct)
         column = own if usable else None
     found: list[Any] = numbers if column is None else shapes[column].tolist()
-    return found
+    return [plain_name(name) for name in found]
 
 
 def centres_inside(source: Any, x: NDArray[np.float64], y: NDArray[np.float64], earth: Earth) -> NDArray[np.bool_]:
