@@ -62,6 +62,7 @@ def test_an_empty_folder_is_a_listing_without_files() -> None:
         "a%5Cb.tar",
         "?C=M;O=A",
         "#top",
+        "./../a.tar",
         "",
     ],
 )
@@ -168,7 +169,7 @@ def test_apaches_listings_have_names(row: str) -> None:
     [
         "<a href='b.tar'>b.tar</a>",
         "<a href=b.tar>b.tar</a>",
-        '<a href="./b.tar">b.tar</a>',
+        '<a href="javascript:b.tar">b.tar</a>',
         '<a href="http://localhost/a/b.tar">b.tar</a>',
         '<a href="b.tar?x=1">b.tar</a>',
         '<a href="b.tar" 28-Jun-2019 <a href="c.tar">c.tar</a>',

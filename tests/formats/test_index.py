@@ -431,10 +431,13 @@ class TestProblems:
 
     def test_only_some_minutes_are_tolerated(self, tmp_path: Path) -> None:
         """RW's first years end at minute 45 where the name says 50: less than ten minutes are accepted."""
-        path = tmp_path / "RY-200613.tar"
-        path.write_bytes(tar_of({name(50): frame(45)}))
+        often, hourly = tmp_path / "RY-200613.tar", tmp_path / "RW-200613.tar"
+        often.write_bytes(tar_of({name(50): frame(45)}))
+        hour = frame(45).replace(b"RY", b"RW", 1).replace(b"INT   5", b"INT  60")
+        hourly.write_bytes(tar_of({name(50).replace("ry", "rw"): hour}))
 
-        assert not scan([path], progress=False).problems
+        assert not scan([hourly], progress=False).problems
+        assert scan([often], progress=False).problems  # the frame of five minutes before
 
 
 def test_rows_are_small() -> None:

@@ -16,7 +16,7 @@ _TITLE = re.compile(r"(?:\A|>)\s*Index of ")
 # not the visible name, which nginx cuts to 50 letters.
 _ROW = re.compile(r'<a\s+href="([^"<>]*)"[^<>]*>[^<]*</a>([^<]*)', re.IGNORECASE)
 _LINK = re.compile(r"<a\s[^<>]*href", re.IGNORECASE)
-_ELSEWHERE = re.compile(r"(?!\?|\.\./$|/([^?#]*/)?$).*[/?#].*", re.DOTALL)  # but not orders, and the way up
+_ELSEWHERE = re.compile(r"(?!\?|\.\./$|/([^?#]*/)?$).*[/?#:].*", re.DOTALL)  # but not orders, and the way up
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,198}[A-Za-z0-9_]")
 _FACTS = re.compile(r"([0-9]{2})-([A-Z][a-z]{2})-([0-9]{4}) ([0-9]{2}):([0-9]{2})\s+(\S+)")
 _LARGEST = 16 << 30  # bytes: DWD's largest files have some 600 MB
@@ -93,7 +93,7 @@ def parse_listing(text: str, *, url: str) -> dict[str, ListedFile]:
     entries: dict[str, ListedFile] = {}
     count, strange = 0, ""
     for count, row in enumerate(_ROW.finditer(text), 1):  # noqa: B007 - the number of rows
-        name = unquote(unescape(row[1]))
+        name = unquote(unescape(row[1])).removeprefix("./")
         if _NAME.fullmatch(name):
             when, size = _date_and_size(row[2])
             entries[name] = ListedFile(name=name, size=size, modified=when)
