@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,14 @@ from radar_nb.errors import (
     TruncatedArchive,
 )
 from radar_nb.formats.cursor import frame_codes
+from radar_nb.formats.odim import write_composite
 from radar_nb.formats.radolan import Header, write_frame
 from radar_nb.reading.opening import open_dataset
 
 if TYPE_CHECKING:
     from radar_nb.runtime.report import Report
 
+STAMP = np.datetime64("2026-06-13T15:50", "s")
 CDC = "climate_environment/CDC/grids_germany"
 DAYS = ("2019-10-14", "2019-10-15", "2019-10-17")
 
@@ -512,3 +515,21 @@ class TestBadInput:
         """A sample must be a share."""
         with pytest.raises(SettingsError, match="above 0 up to 1"):
             verify_cube(cube, sample=sample)
+
+
+def test_a_cube_holds_what_dwd_publishes_in_hdf5(tmp_path: Path) -> None:
+    """Products of long names and codes of 32 bits become cubes of equal values."""
+    ice = Header(product="VII", time=STAMP, rows=1200, cols=1100, precision=-3, interval=5, version=5)
+    hour = replace(ice, product="RW", interval=60)
+    names = ("composite_VII_20260613_1550-hd5", "raa01-rw_10000-2606131550-dwd---bin.hdf5")
+    for header, name, kind in zip((ice, hour), names, (np.uint8, np.uint32), strict=True):
+        codes = np.zeros((1200, 1100), kind)
+        codes[:40], codes[40:50] = np.iinfo(kind).max, np.arange(1100) % 200
+        path, store = tmp_path / name, tmp_path / f"{header.product}.zarr"
+        path.write_bytes(write_composite(header, codes, quantity="VIL" if header is ice else "ACRR", gain=0.001))
+
+        build_cube(path, store, progress=False)
+
+        found, field = open_cube(store)[header.product], open_dataset(path, progress=False)[header.product]
+        np.testing.assert_array_equal(found.sel(time=field.time)[:, :120], field[:, :120])
+        assert int(field[:, :120].isnull().sum()) == 40 * 1100

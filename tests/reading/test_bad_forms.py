@@ -113,11 +113,11 @@ def test_a_class_product_has_no_mean(tmp_path: Path) -> None:
     data = write_composite(header, codes, quantity="CLASS", gain=1.0, undetect=254)
     (tmp_path / "composite_HymecNG_20260613_1525_000-hd5").write_bytes(data)
 
-    with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no mean, no quantiles"):
+    with pytest.raises(SeriesError, match="HYMECNG holds classes, which have no sum, no mean, no quantiles"):
         rn.reduce(tmp_path, "mean", progress=False)
     with pytest.raises(SeriesError, match="no mean, no quantiles"):
         rn.reduce(tmp_path, "quantile", quantile=0.5, progress=False)
-    with pytest.raises(SeriesError, match="only amounts in mm can be summed"):
+    with pytest.raises(SeriesError, match="holds classes, which have no sum"):
         rn.accumulate(tmp_path, "1h", progress=False)
 
     field = rn.open_dataset(tmp_path, progress=False).HYMECNG[0]

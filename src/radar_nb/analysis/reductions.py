@@ -53,7 +53,7 @@ _CELL_METHODS = {
     "max": "time: maximum",
     "min": "time: minimum",
 }  # CF 1.11, appendix E; it has none for quantiles
-_OF_VALUES = {"mean", "std", "var", "max", "min", "quantile", "wet_share"}
+_OF_VALUES = {"sum", "mean", "std", "var", "max", "min", "quantile", "wet_share"}
 """Ways to reduce that have no meaning for classes."""
 _MOST_BINS = 256
 
@@ -422,14 +422,14 @@ def _check_meaning(stream: FrameStream, hows: Sequence[How]) -> None:
     """Raise an error for reductions without a meaning."""
     name, variable = stream.name, stream.like[stream.name]
     unit = variable.attrs["units"]
-    if "sum" in hows and "time: sum" not in str(variable.attrs.get("cell_methods")):
-        raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Use "mean" or "max"')
     known = PRODUCTS.get(stream.product)
     if known is not None and known.quantity == "class" and not _OF_VALUES.isdisjoint(hows):
         raise SeriesError(
-            f"{name} holds classes, which have no mean, no quantiles and no extremes: "
+            f"{name} holds classes, which have no sum, no mean, no quantiles and no extremes: "
             'use "count", "histogram" or "series"'
         )
+    if "sum" in hows and "time: sum" not in str(variable.attrs.get("cell_methods")):
+        raise SeriesError(f'{name} is in {unit}: only amounts in mm can be summed. Use "mean" or "max"')
 
 
 # --- the result -----------------------------------------------------------------------------------------------

@@ -530,12 +530,12 @@ def _valid(described: dict[str, Any], packing: Packing, shards: ShardFormat) -> 
     return all(
         (
             all(type(number) is int for number in (*numbers, *marks, *bits, *shards.chunk, shards.level)),
-            re.fullmatch("[A-Z0-9%]{2}", described["product"]),
+            re.fullmatch("[A-Z0-9%]{2,8}", described["product"]),
             described["layout"] in _LAYOUTS,
             0 <= first < first + days < _FAR and days * shards.shape[0] <= _STEPS_LIMIT,
             0 <= minute < every and _DAY % every == 0 and 0 < interval <= _INTERVAL_LIMIT,
             packing.itemsize in {1, 2, 4} and math.isfinite(packing.scale * packing.offset) and packing.scale > 0,
-            all(0 <= mark <= packing.fill for mark in marks),
+            all(0 <= mark < 1 << 8 * packing.itemsize for mark in marks),
             all(0 <= some < 1 << 32 for some in bits),
             all(c > 0 and n % c == 0 for n, c in zip(shards.shape, shards.chunk, strict=True)),
             math.prod(shards.chunk) * packing.itemsize <= _CHUNK_LIMIT,
