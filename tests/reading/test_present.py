@@ -174,3 +174,7 @@ def test_products_without_a_newest_file_are_refused(tmp_path: Path) -> None:
     """The message lists the products that have a newest file."""
     with pytest.raises(CoverageError, match="RX has no newest file on the server: choose one of YW, RW, SF"):
         rn.latest("RX", folder=tmp_path)
+    with pytest.raises(
+        CoverageError, match=r"RE has no newest file of a fixed name .* or use load for its last 48 h"
+    ):
+        rn.latest("RE", folder=tmp_path)

@@ -284,8 +284,11 @@ def _eras(item: Product) -> tuple[Era, ...]:
     found = [era for era in ERAS if era.product == item.name and era.family == "nrt" and era.alias]
     if not found:
         known = dict.fromkeys(era.product for era in ERAS if era.family == "nrt" and era.alias)
-        why, choice = INSTEAD.get(item.name, ("", f"one of {', '.join(known)}, or plan months of it"))
-        raise CoverageError(f"{item.name} has no newest file on the server{why and f'; {why}'}: choose {choice}")
+        listed = any(era.product == item.name and era.family == "nrt" for era in ERAS)
+        other = "use load for its last 48 hours" if listed else "open files of it with open_dataset"
+        why, choice = INSTEAD.get(item.name, ("", f"one of {', '.join(known)}, or {other}"))
+        what = "newest file of a fixed name" if listed else "newest file"
+        raise CoverageError(f"{item.name} has no {what} on the server{why and f'; {why}'}: choose {choice}")
     return tuple(sorted(found, key=lambda era: not era.hdf5))
 
 
