@@ -1,7 +1,7 @@
 """Cubes: from archives, as bytes, and in answer to questions, compared with wradlib, xarray and Zarr alone.
 
     python benchmarks/cube.py [--archive YW2017.002_202006.tar] [--folder DIR] [--runs 5]
-                              [--layouts] [--month] [--cluster] [--icechunk]
+                              [--layouts] [--month] [--cluster] [--icechunk] [--days 1 10 30]
 
 Each run has a process of its own, so that its peak memory is its own; imports are not in the seconds. The baseline
 (tar, then open_radolan_mfdataset, then to_zarr, whose encoding has to be cleaned by hand to work at all) takes a
@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from radar_nb.cube.shards import ShardFormat
 
@@ -418,13 +418,13 @@ def layouts(archive: Path, folder: Path) -> None:
 # --- growth, clusters, transactions -----------------------------------------------------------------------------
 
 
-def grown(folder: Path, runs: int) -> None:
-    """Print time and memory of a synthetic month: a day, ten, thirty."""
+def grown(folder: Path, runs: int, lengths: Sequence[int]) -> None:
+    """Print time and memory of synthetic days: a day, ten, thirty."""
     from radar_nb.mirror import make_archives  # noqa: PLC0415 - only where it is asked for
 
     row = "{:>16}{:>10}{:>7}{:>7}{:>7}{:>10}{:>16}{:>10}".format
     print("\n" + row("synthetic days", "seconds", "MB", "GB/s", "share", "pixel ms", "areas ms a day", "their MB"))
-    for days in (1, 10, 30):
+    for days in lengths:
         root = folder / str(days)
         (archive,) = make_archives(root, "YW", "2020-06", days=range(1, days + 1), progress=False)
         built = run("build_first", archive, root, runs)
@@ -445,8 +445,8 @@ def grown(folder: Path, runs: int) -> None:
         shutil.rmtree(root)
 
 
-def clusters(folder: Path, runs: int) -> None:
-    """Print strong scaling: the same ten days by one and by two worker processes of one thread."""
+def clusters(folder: Path, runs: int, days: int) -> None:
+    """Print strong scaling: the same days by one and by two worker processes of one thread."""
     import dask  # noqa: PLC0415 - only where it is asked for
     from distributed import Client, LocalCluster  # noqa: PLC0415 - only where it is asked for
 
@@ -454,7 +454,7 @@ def clusters(folder: Path, runs: int) -> None:
     from radar_nb.cube.building import build_cube  # noqa: PLC0415 - the same
     from radar_nb.mirror import make_archives  # noqa: PLC0415 - the same
 
-    (archive,) = make_archives(folder / "cluster", "YW", "2020-06", days=range(1, 11), progress=False)
+    (archive,) = make_archives(folder / "cluster", "YW", "2020-06", days=range(1, days + 1), progress=False)
     radar_nb.open_dataset(archive, progress=False)
 
     def built(**options: Any) -> float:
@@ -463,7 +463,7 @@ def clusters(folder: Path, runs: int) -> None:
 
     print(f"\n{'':34}{'workers':>10}{'seconds':>10}{'GB/s':>7}")
     row = "{:34}{:10}{:10.2f}{:7.2f}".format
-    size = 10 * STEPS * FRAME / 1e9
+    size = days * STEPS * FRAME / 1e9
     for threads in (1, 2):
         took = median(built(client=False, workers=threads) for _ in range(runs))
         print(row("threads of one process", threads, took, size / took), flush=True)
@@ -536,6 +536,9 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=5)
     for extra in ("layouts", "month", "cluster", "icechunk"):
         options.add_argument(f"--{extra}", action="store_true")
+    options.add_argument(
+        "--days", type=int, nargs="+", default=(1, 10, 30), help="lengths of --month; --cluster: 10 or the last"
+    )
     options.add_argument("--no-table", action="store_true", help="only what was asked for besides")
     options.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     chosen = options.parse_args()
@@ -552,9 +555,9 @@ def main() -> None:
         if chosen.icechunk:
             icechunk(archive, folder)
         if chosen.month:
-            grown(folder, chosen.runs)
+            grown(folder, chosen.runs, chosen.days)
         if chosen.cluster:
-            clusters(folder, chosen.runs)
+            clusters(folder, chosen.runs, min(10, chosen.days[-1]))
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def sentence(call: Callable[[], Any], kind: type[RadarNbError]) -> str:
 
 
 def test_failures_of_a_bucket_are_one_sentence(folder: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing there, no rights, another region, a plain Zarr store, a cube that vanishes: each has an error."""
+    """Nothing there, no rights, no credentials, another region, a plain Zarr, a lost cube: each has an error."""
     assert "there is no cube in s3://cubes/none" in sentence(
         lambda: rn.reduce("s3://cubes/none", "sum"), NothingFound
     )
@@ -174,6 +174,11 @@ def test_failures_of_a_bucket_are_one_sentence(folder: Path, bucket: str, monkey
     with answering(always(301, b"<Error><Code>PermanentRedirect</Code></Error>")) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         assert "AWS_REGION" in sentence(lambda: rn.reduce("s3://cubes/a/RW", "sum"), StorageError)
+    with answering(always(403, denied)) as url:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", url)
+        assert "check the credentials" in sentence(lambda: rn.cube_coverage("s3://cubes/a/RW"), StorageError)
 
 
 def test_failures_of_a_web_server_are_one_sentence(tmp_path: Path) -> None:

@@ -434,9 +434,18 @@ def _options(url: str) -> Any:
     return {"allow_http": True} if plain else None
 
 
+_ASKED_FOR_CREDENTIALS = ("/latest/api/token", "/latest/meta-data", "/computeMetadata/", "/metadata/identity")
+"""Paths at which machines of Amazon, Google and Azure answer with credentials."""
+
+
 def _checked_first(error: Exception) -> str:
-    """Return what the user should check: servers of S3 answer with a redirect where the region is wrong."""
+    """Return what the user should check: servers of S3 answer with a redirect where the region is wrong.
+
+    Without credentials in the environment, obstore asks the cloud's machine for them.
+    """
     text = str(error)
+    if any(place in text for place in _ASKED_FOR_CREDENTIALS):
+        return "the credentials (such as AWS_ACCESS_KEY_ID; AWS_SKIP_SIGNATURE=true for a public bucket)"
     if "AuthorizationHeaderMalformed" in text or "region" in text.lower():
         return "the region (AWS_REGION)"
     return "the address and the network"
