@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -55,8 +56,17 @@ def real(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     copy = tmp_path / path.name
     if path.name == "YW2017.002_202006.tar":
         with tarfile.open(path) as month, tarfile.open(copy, "w") as part:
-            for member in itertools.islice(month, 12):
-                part.addfile(member, month.extractfile(member))
+            for day in month:
+                hour = io.BytesIO()
+                with (
+                    tarfile.open(fileobj=month.extractfile(day)) as frames,
+                    tarfile.open(fileobj=hour, mode="w:gz") as some,
+                ):
+                    for member in itertools.islice(frames, 12):
+                        some.addfile(member, frames.extractfile(member))
+                day.size = hour.tell()
+                hour.seek(0)
+                part.addfile(day, hour)
     else:
         copy.write_bytes(path.read_bytes())
     return copy
