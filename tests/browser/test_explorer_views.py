@@ -501,6 +501,39 @@ def test_the_return_period_stands_under_a_resting_pointer(show: Show, fields: xr
     assert text == f"1 h: return period {word} years"
 
 
+def test_a_renewal_with_more_fields_spans_them_all(show: Show, fields: xr.DataArray) -> None:
+    """The span of new data reaches their last field, in the browser and in the kernel."""
+    page, kernel = show(fields[:3])
+    (explorer,) = kernel.explorers
+
+    kernel.run(lambda: explorer.renew(fields[:5]))
+    page.wait_for_function(f"() => {PLAYER}.info?.count === 5 && {PLAYER}.cache.packed.size === 5")
+
+    assert page.evaluate(f"() => {PLAYER}.span") == [0, 4]
+    assert kernel.run(lambda: explorer.span) == (0, 4)
+
+
+def test_a_narrow_notebook_cuts_nothing_off(show: Show, fields: xr.DataArray) -> None:
+    """At 286 pixels, JupyterLab's output on a phone, nothing overflows and no word of the map is cut."""
+    page, _ = show(fields[:3], lang="de")
+    page.set_viewport_size({"width": 318, "height": 800})  # a margin of 16 on both sides
+    page.wait_for_function(f"() => {PLAYER}.map.ratio * 290 > {PLAYER}.map.over.width")
+    wide, tools, labels, cut = page.evaluate(
+        f"""() => {{
+          const {{ map }} = {PLAYER}, selects = [...document.querySelectorAll(".rnb-transport select")];
+          return [document.documentElement.scrollWidth, map.boxOf(map.tools, map.ratio),
+            map.labels.map((box) => [...box, map.over.width]),
+            selects.filter((node) => node.clientWidth < 60).length];
+        }}"""
+    )
+
+    assert wide <= 318
+    assert labels
+    assert all(box[0] >= 0 and box[2] <= width for *box, width in labels)
+    assert not [box for box in labels if box[0] < tools[2] and box[1] < tools[3] and box[3] > tools[1]]
+    assert cut == 0
+
+
 def test_the_time_line_names_its_curve_and_reads_it_out(show: Show) -> None:
     """The curve has a name and an axis; the pointer reads time and share."""
     page, _ = show()

@@ -502,6 +502,7 @@ class RadarMap {
     this.canvas.hidden = true; // black until it is painted
     this.over = stage.querySelector(".rnb-over");
     this.credit = stage.querySelector(".rnb-credit");
+    this.tools = stage.querySelector(".rnb-tools");
     [this.canvas.width, this.canvas.height] = [this.cols, this.rows]; // a pixel is a cell; the page scales it
     this.paper = this.canvas.getContext("2d", { alpha: false });
     this.image = this.paper.createImageData(this.cols, this.rows);
@@ -714,24 +715,28 @@ class RadarMap {
   }
   // Returns the boxes of its labels.
   drawGraticule(context, unit) {
-    const boxes = [];
+    const boxes = [], [, top, right, low] = this.boxOf(this.tools, unit);
     this.drawLines(context, this.info.graticule.map((g) => g.line), this.tones.graticule, 0.6 * unit);
     context.font = `${10 * unit}px system-ui, sans-serif`;
     context.textBaseline = "bottom";
     const { left, bottom } = this.frame;
     for (const { degree, east, line } of this.info.graticule) {
       const label = `${String(degree).replace(".", this.texts.decimal)}° ${east ? this.texts.east : "N"}`;
-      for (let k = 2; k < line.length; k += 2) {
-        const [x0, y0] = this.spot(line[k - 2], line[k - 1]), [x1, y1] = this.spot(line[k], line[k + 1]);
-        const rim = east ? Math.min(this.over.height, bottom) - 2 * unit : Math.max(0, left) + 4 * unit;
-        const share = east ? (rim - y0) / (y1 - y0) : (rim - x0) / (x1 - x0);
-        if (!(share >= 0 && share < 1)) continue;
-        const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
-        const [start, base] = east ? [x + 3 * unit, rim] : [rim, y - 1 * unit];
-        this.word(context, label, start, base, unit, this.tones.degree);
-        boxes.push([start, base - 11 * unit, start + context.measureText(label).width, base]);
-        break;
-      }
+      const boxAt = (rim) => {
+        for (let k = 2; k < line.length; k += 2) {
+          const [x0, y0] = this.spot(line[k - 2], line[k - 1]), [x1, y1] = this.spot(line[k], line[k + 1]);
+          const share = east ? (rim - y0) / (y1 - y0) : (rim - x0) / (x1 - x0);
+          if (!(share >= 0 && share < 1)) continue;
+          const [start, base] = east ? [x0 + share * (x1 - x0) + 3 * unit, rim] : [rim, y0 + share * (y1 - y0) - 1 * unit];
+          return [start, base - 11 * unit, start + context.measureText(label).width, base];
+        }
+        return null;
+      };
+      let box = boxAt(east ? Math.min(this.over.height, bottom) - 2 * unit : Math.max(0, left) + 4 * unit);
+      if (!east && box && box[0] < right && box[3] > top && box[1] < low) box = boxAt(right + 4 * unit); // beside the tools
+      if (!box || box[0] < 0 || box[2] > this.over.width) continue; // a part of a word says nothing
+      this.word(context, label, box[0], box[3], unit, this.tones.degree);
+      boxes.push(box);
     }
     return boxes;
   }
@@ -920,7 +925,10 @@ const controls = {
     this.setMode("point");
     const handlers = {
       "change:index": () => this.follow(this.model.get("index")),
-      "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
+      "change:span": () => {
+        const span = this.model.get("span"), here = span[1] < this.info.count; // else it belongs to data that are about to come
+        if (here && span.some((edge, k) => edge !== this.span[k])) this.setSpan(...span);
+      },
     };
     for (const [name, act] of Object.entries(handlers)) {
       this.model.on(name, act);

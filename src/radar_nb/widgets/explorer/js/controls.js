@@ -56,7 +56,10 @@ export const controls = {
     this.setMode("point");
     const handlers = {
       "change:index": () => this.follow(this.model.get("index")),
-      "change:span": () => this.model.get("span").some((edge, k) => edge !== this.span[k]) && this.setSpan(...this.model.get("span")),
+      "change:span": () => {
+        const span = this.model.get("span"), here = span[1] < this.info.count; // else it belongs to data that are about to come
+        if (here && span.some((edge, k) => edge !== this.span[k])) this.setSpan(...span);
+      },
     };
     for (const [name, act] of Object.entries(handlers)) {
       this.model.on(name, act);
