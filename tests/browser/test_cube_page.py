@@ -132,6 +132,28 @@ def test_what_is_not_there_is_named(own: Path, page: Any) -> None:
     )
 
 
+def test_playing_goes_on_over_the_ends_of_days(own: Path, page: Any) -> None:
+    """From one built day to the next, each field is shown in its turn; a gap stops nothing."""
+    there = rn.open_cube(own, chunks=None).time.sel(time="2020").values
+    steps = [int(step) for step in (there - there[0].astype("M8[D]")) // np.timedelta64(1, "h")]
+    with Mirror(own.parent) as space:
+        page.goto(f"{space.url}/cube/index.html")
+        shown(page, steps[0])
+        page.evaluate(
+            """() => {
+                const stage = document.querySelector(".rnb-stage");
+                window.seen = [Number(stage.dataset.index)];
+                new MutationObserver(() => window.seen.push(Number(stage.dataset.index)))
+                    .observe(stage, { attributeFilter: ["data-index"] });
+                document.querySelector(".rnb-explorer").player.play(true);
+            }"""
+        )
+        page.wait_for_function("(last) => window.seen.includes(last)", arg=steps[-1])
+        seen = page.evaluate("() => window.seen")
+
+    assert [step for step in seen[: seen.index(steps[-1]) + 1] if step in steps] == steps
+
+
 def test_failures_of_the_server_are_sentences(cube: Path, plain_page: Any, tmp_path: Path) -> None:
     """Another origin is not allowed, Range requests are ignored, the cube is gone, the page lies on the disk."""
     with Mirror(cube.parent) as closed, Mirror(tmp_path) as site:
