@@ -64,7 +64,7 @@ def test_exceedance(
     assert [row["RW"] for row in rows] == found.RW.to_numpy().tolist()
     assert [row["threshold"] for row in rows] == [1, 100]
     assert rows[0]["first"] == f"{found['first'].to_numpy()[0].astype('datetime64[s]')}Z"
-    assert rows[0]["maximum"] == pytest.approx(float(found.maximum))
+    assert rows[0]["maximum"] == round(float(found.maximum), 2)  # not 9.920000076
     assert "CEST" in text
     with xr.open_dataset(out, decode_timedelta=True) as whole:
         assert whole.sizes["threshold"] == 3

@@ -55,6 +55,11 @@ def test_the_map_has_the_most_extreme_event_on_top() -> None:
         name = " ".join(german.get_title(loc="left").split("\n")[:2])
         assert name.startswith("Starkregenereignisse: Niederschlag in 5 Minuten, an Messstationen angeeicht (YW)")
         assert "Datenbasis: Deutscher Wetterdienst" in {text.get_text() for text in german.figure.findobj(Text)}
+    holed = events()
+    holed.loc[0, "geometry"] = holed.geometry[0].difference(shapely.box(1000, -4.199e6, 3000, -4.197e6))
+    drawn = next(one for one in plot_catalogue(holed).collections if one.get_label() == "_events")
+    zone, hole = (shapely.LinearRing(ring) for ring in drawn.get_paths()[-1].to_polygons())
+    assert [zone.is_ccw, hole.is_ccw] == [True, False]  # so that the hole stays empty
     near = plot_catalogue(events(), extent="Leipzig +- 20 km", title="here")
     assert near.get_title(loc="left") == "here"
     assert np.ptp(near.get_xlim()) == pytest.approx(40_000, rel=0.1)

@@ -28,7 +28,7 @@ from radar_nb.errors import SettingsError
 from radar_nb.runtime.files import user_path
 from radar_nb.runtime.numerals import parse_number
 from radar_nb.runtime.table import Table
-from radar_nb.runtime.wording import human_time
+from radar_nb.runtime.wording import human_time, short_decimals
 from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
@@ -149,6 +149,13 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _records(table: Any) -> list[dict[str, Any]]:
+    """Return the rows of a table, its numbers of 32 bits as the decimals that were measured: 9.92."""
+    short = {str(name): short_decimals(one.to_numpy()) for name, one in table.select_dtypes("float32").items()}
+    rows: list[dict[str, Any]] = table.assign(**short).to_dict("records")
+    return rows
+
+
 def _clock(value: Any, zone: ZoneInfo) -> str:
     return "-" if value != value else human_time(np.datetime64(value), zone)  # noqa: PLR0124 - NaT
 
@@ -175,7 +182,7 @@ def _exceedance(options: argparse.Namespace) -> int:
     name = str(next(iter(found.data_vars)))
     along = "area" if options.areas is not None else "point"
     wanted = [name, "first", "last", "maximum", "time_of_maximum", "coverage"]
-    rows = found[wanted].to_dataframe().reset_index().to_dict("records")
+    rows = _records(found[wanted].to_dataframe().reset_index())
     keys = [
         key for key in ("time" if options.period else "", along, "threshold", *wanted) if key and key in rows[0]
     ]
@@ -230,7 +237,7 @@ def _events(options: argparse.Namespace) -> int:
         data = _source(options)
     table = rn.events(data, options.threshold, **chosen)
     kept = table.loc[table["volume"].nlargest(options.most).index].sort_values(["begin", "end"])
-    records = kept.to_dict("records")
+    records = _records(kept)
     if options.json:
         say(json.dumps([{key: _plain(value) for key, value in row.items()} for row in records], indent=1))
         return 0
@@ -279,7 +286,7 @@ def _catalogue(options: argparse.Namespace) -> int:
     if options.output is not None or options.picture is not None:
         return 0
     kept = table.loc[table["Eta"].nlargest(options.most).index].sort_values("Event_ID").drop(columns="geometry")
-    records = kept.to_dict("records")
+    records = _records(kept)
     if options.json:
         say(json.dumps([{key: _plain(value) for key, value in row.items()} for row in records], indent=1))
         return 0
@@ -319,7 +326,7 @@ def _levels(options: argparse.Namespace) -> int:
         warnings.simplefilter("always")
         found = rn.return_levels(maxima, options.return_periods, method=options.method_of_fit)
     name = "area" if options.areas is not None else "point"
-    rows = found[["level", "lower", "upper", "uncertain", "years"]].to_dataframe().reset_index().to_dict("records")
+    rows = _records(found[["level", "lower", "upper", "uncertain", "years"]].to_dataframe().reset_index())
     keys = (name, "duration", "return_period", "level", "lower", "upper", "years", "uncertain")
     if options.json:
         say(json.dumps([{key: _minutes(row[key]) for key in keys} for row in rows], indent=1))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import PathCollection
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
+from matplotlib.path import Path
 
 from radar_nb.errors import SettingsError
 from radar_nb.geography.extents import box_of_extent
@@ -132,14 +133,14 @@ def _map(events: Any, extent: Any, title: str) -> Axes:
     if (plane.geom_type == "Point").all():
         ax.scatter(plane.x, plane.y, s=22, c=colours, edgecolors=INK, linewidths=0.4, label="_events")
     else:
-        rings = [
-            (np.asarray(part.exterior.coords)[:, :2], colour)
+        zones = [
+            (_path(part), colour)
             for shape, colour in zip(plane, colours, strict=True)
             for part in getattr(shape, "geoms", [shape])
         ]
         ax.add_collection(
-            PolyCollection(
-                [ring for ring, _ in rings], facecolors=[colour for _, colour in rings], edgecolors=INK,
+            PathCollection(
+                [path for path, _ in zones], facecolors=[colour for _, colour in zones], edgecolors=INK,
                 linewidths=0.4, alpha=0.8, label="_events",
             ),
             autolim=False,
@@ -163,6 +164,15 @@ def _map(events: Any, extent: Any, title: str) -> Axes:
     for spine in ax.spines.values():
         spine.set(linewidth=0.6, color=ink_on(ax))
     return ax
+
+
+def _path(polygon: Any) -> Path:
+    """Return the outline of a polygon, with holes where it has some: they turn the other way round."""
+    from shapely.geometry.polygon import orient  # noqa: PLC0415 - an extra, which comes with geopandas
+
+    turned = orient(polygon)
+    rings = [np.asarray(ring.coords)[:, :2] for ring in (turned.exterior, *turned.interiors)]
+    return Path.make_compound_path(*(Path(ring, closed=True) for ring in rings))
 
 
 def _calendar(events: Any, title: str) -> Axes:
