@@ -168,10 +168,11 @@ def _map(events: Any, extent: Any, title: str) -> Axes:
 
 def _path(polygon: Any) -> Path:
     """Return the outline of a polygon, with holes where it has some: they turn the other way round."""
-    from shapely.geometry.polygon import orient  # noqa: PLC0415 - an extra, which comes with geopandas
-
-    turned = orient(polygon)
-    rings = [np.asarray(ring.coords)[:, :2] for ring in (turned.exterior, *turned.interiors)]
+    rings = [
+        np.asarray(ring.coords)[:: 1 if ring.is_ccw is (ring is zone) else -1, :2]
+        for zone in [polygon.exterior]
+        for ring in (zone, *polygon.interiors)
+    ]
     return Path.make_compound_path(*(Path(ring, closed=True) for ring in rings))
 
 
