@@ -86,13 +86,15 @@ def test_what_reads_a_source_reads_a_run_or_a_lead_time(
         assert values == [[7.6, 13.6], [7.5, 7.6]][number]
 
 
-def test_a_cube_of_one_lead_time_is_built(runs: str, tmp_path: Path) -> None:
+def test_a_cube_of_one_lead_time_is_built(runs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`cube build --lead` stores the lead time of all runs."""
     store = tmp_path / "RQ.zarr"
 
     assert main(["cube", "build", str(store), runs, "--lead", "2h"]) == 0
 
     assert [str(time)[11:16] for time in rn.open_cube(store).time.values] == ["17:00", "18:00"]
+    assert main(["check", str(store), "--lead", "1h"]) == 1
+    assert f"--lead 1h does not apply to the cube {store}: leave out --lead" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from radar_nb.dwd.grids import AXES, GRIDS, Grid
-from radar_nb.errors import SeriesError, StorageError
+from radar_nb.errors import SeriesError, SettingsError, StorageError
 from radar_nb.reading.forecasts import as_series, issue_of
 from radar_nb.reading.georeference import earth_of_axis
 from radar_nb.reading.intervals import bounds_of, ends_of, interval_of, shown_interval
@@ -263,10 +263,13 @@ def products_in(source: Any, *, errors: Literal["raise", "report"], progress: bo
 
 
 def dataset_of(data: Any, *, progress: bool | Reporter, **options: Any) -> xr.Dataset | xr.DataArray:
-    """Return a Dataset unchanged; open a cube or another source to be read block by block."""
+    """Return a Dataset unchanged; open a cube, which is as it was built, or another source, block by block."""
     if isinstance(data, xr.Dataset | xr.DataArray):
         return data
     if is_cube(data):
+        for name in ("grid", "run", "lead"):
+            if (value := options.get(name)) is not None:
+                raise SettingsError(f"{name}={str(value)!r} does not apply to the cube {data}: leave out {name}=")
         return cut_dataset(data)
     return open_dataset(data, chunks=None, progress=progress, **options)
 
