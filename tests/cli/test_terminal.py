@@ -37,8 +37,10 @@ PYTHON_ONLY = {
     "clock", "counted", "data", "durations", "lat", "lon", "min_depth", "norm", "now", "return_period", "shape",
     "since", "step", "timeout", "tzinfo", "vmax", "vmin", "begin", "memory", "peaks", "point", "region", "series",
     "size", "steps", "extent", "geometry", "kind", "logarithm", "levels", "longest_period", "version",
+    "antecedent",
     # of open_dataset and open_cube, and attributes of data
     "chunks", "client", "clutter", "fill_gaps", "interval_minutes", "packed", "resolution",
+    "href",  # of a listing's HTML
 }  # fmt: skip
 """Arguments in messages without a command's option: their functions exist only in Python."""
 
