@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -574,13 +575,28 @@ class TestForgedRecords:
 
     def test_a_pipe_in_place_of_the_copies_does_not_block(self, cube: Path) -> None:
         """Cached records are read only from regular files."""
-        os = pytest.importorskip("os")
         open_cube(cube)
         (path,) = cache_folder().glob("*.ledger")
         path.unlink()
         os.mkfifo(path)
 
         assert load_records(str(cube)) == {}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_day_that_is_no_regular_file_is_damaged(sound: Path, cube: Path, hours: Path) -> None:
+    """A pipe or a device under a day's name is damage, not a day that was never built; repair removes it."""
+    path = shards(cube)[0]
+    for make in (os.mkfifo, lambda place: place.symlink_to("/dev/zero")):
+        path.unlink()
+        make(path)
+
+        with pytest.raises(Incomplete, match="empty or not a file: run repair_cube"):
+            verify_cube(cube, progress=False)
+        repair_cube(cube, progress=False)
+        build_cube(hours, cube, client=False, progress=False)
+
+        assert files(cube) == files(sound)
 
 
 def test_repair_keeps_a_day_that_was_rebuilt_meanwhile(

@@ -354,6 +354,8 @@ class Cube:
         CubeError
             It has been replaced since.
         """
+        if not file.size:  # a pipe, a device or a folder, too
+            raise DamagedShard(f"{self.store.name}/{file.key} is empty or not a file: {REMEDY}")
         if file.size > layout.limit:  # before anything reads all of it
             raise DamagedShard(
                 f"{self.store.name}/{file.key} has {file.size:,} bytes, more than any day of this cube: {REMEDY}"

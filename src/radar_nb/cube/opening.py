@@ -110,7 +110,8 @@ def open_cube(
     days, damaged = sound_days(cube, errors)
     if flags and not cube.has_flags:
         raise CubeError(f"{cube.store.name} was built without flags: build another with flags=True")
-    if flags and (bare := sorted(set(days) - set(cube.listed("flags")))):
+    stored = {day for day, file in cube.listed("flags").items() if file.size} if flags else set()
+    if flags and (bare := sorted(set(days) - stored)):
         lost = {
             day: DamagedShard(f"{cube.store.name}/{cube.key(day, 'flags')} is missing: {REMEDY}") for day in bare
         }

@@ -169,7 +169,7 @@ class Folder:
             path.replace(other)
 
     def stat(self, key: str) -> StoredFile | None:
-        """Return a key's state, or None if it does not exist or is not a regular file."""
+        """Return a key's state, or None if it does not exist; only regular files have bytes."""
         path = self._place(key)
         try:
             status = path.stat()
@@ -177,18 +177,18 @@ class Folder:
             return None
         except OSError as error:
             raise _unreadable(self.name, key, error) from error
-        return StoredFile(key, _stamp(status), status.st_size) if stat.S_ISREG(status.st_mode) else None
+        return _stored(key, status)
 
     def listing(self, prefix: str) -> dict[str, StoredFile]:
-        """Return the regular files right below a prefix, by the last part of their keys."""
+        """Return what is right below a prefix, by the last part of its key; only regular files have bytes."""
         folder = self._place(f"{prefix}/_").parent
         found = {}
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if not entry.name.startswith(".") and entry.is_file():
-                        status = entry.stat()
-                        found[entry.name] = StoredFile(f"{prefix}/{entry.name}", _stamp(status), status.st_size)
+                    if not entry.name.startswith("."):
+                        with suppress(FileNotFoundError):  # removed meanwhile
+                            found[entry.name] = _stored(f"{prefix}/{entry.name}", entry.stat())
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
@@ -461,6 +461,10 @@ def _reason(error: Exception) -> str:
     """
     first = " ".join(str(error).partition("\n\nDebug source")[0].split())
     return re.sub(r" in [0-9.]+m?s, after .*? - ", " - ", first)[:300]
+
+
+def _stored(key: str, status: os.stat_result) -> StoredFile:
+    return StoredFile(key, _stamp(status), status.st_size if stat.S_ISREG(status.st_mode) else 0)
 
 
 def _stamp(status: os.stat_result) -> str:
