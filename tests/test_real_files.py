@@ -60,7 +60,7 @@ def real(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
                 hour = io.BytesIO()
                 with (
                     tarfile.open(fileobj=month.extractfile(day)) as frames,
-                    tarfile.open(fileobj=hour, mode="w:gz") as some,
+                    tarfile.open(fileobj=hour, mode="w:gz", compresslevel=1) as some,
                 ):
                     for member in itertools.islice(frames, 12):
                         some.addfile(member, frames.extractfile(member))

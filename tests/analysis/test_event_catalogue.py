@@ -41,7 +41,7 @@ def levels_of(*cells: int, seed: int = 0) -> xr.Dataset:
     if cells:
         grid = GRIDS["de1100"]
         coords |= {"y": grid.y[ROW : ROW + cells[0]], "x": grid.x[COL : COL + cells[1]]}
-    return return_levels(xr.DataArray(maxima, coords, dims, attrs={"units": "mm"}), [2, 5], resamples=0)
+    return return_levels(xr.DataArray(maxima.clip(0.1), coords, dims, attrs={"units": "mm"}), [2, 5], resamples=0)
 
 
 def catalogue(data: Any, thresholds: Any = "T2", hours: Any = HOURS, **options: Any) -> Any:

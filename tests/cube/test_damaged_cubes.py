@@ -591,7 +591,7 @@ def test_a_day_that_is_no_regular_file_is_damaged(sound: Path, cube: Path, hours
         path.unlink()
         make(path)
 
-        with pytest.raises(Incomplete, match="empty or not a file: run repair_cube"):
+        with pytest.raises(Incomplete, match="is empty, cut short or damaged: run repair_cube"):
             verify_cube(cube, progress=False)
         repair_cube(cube, progress=False)
         build_cube(hours, cube, client=False, progress=False)

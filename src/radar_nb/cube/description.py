@@ -355,7 +355,7 @@ class Cube:
             It has been replaced since.
         """
         if not file.size:  # a pipe, a device or a folder, too
-            raise DamagedShard(f"{self.store.name}/{file.key} is empty or not a file: {REMEDY}")
+            raise DamagedShard(f"{self.store.name}/{file.key} is empty, cut short or damaged: {REMEDY}")
         if file.size > layout.limit:  # before anything reads all of it
             raise DamagedShard(
                 f"{self.store.name}/{file.key} has {file.size:,} bytes, more than any day of this cube: {REMEDY}"
