@@ -483,7 +483,7 @@ def test_the_return_period_stands_under_a_resting_pointer(show: Show, fields: xr
     """Of a sum it is that of the span's duration, computed by the kernel for that cell."""
     hours = np.array([5, 60], "m8[m]").astype("m8[ns]")
     coords = {"duration": hours, "year": np.arange(30), "y": fields.y, "x": fields.x}
-    values = np.random.default_rng(0).gumbel(2, 1, (2, 30, ROWS, COLS))
+    values = np.random.default_rng(0).gumbel(2, 1, (2, 30, ROWS, COLS)).clip(0)
     maxima = xr.DataArray(values, coords, ("duration", "year", "y", "x"), attrs={"units": "mm"})
     levels = rn.return_levels(maxima, [10], resamples=0)
     page, _ = show(rn.Explorer(fields, lang="en", levels=levels))
