@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -336,6 +337,8 @@ def test_a_hundred_places_are_compared_and_not_more(show: Show, fields: xr.DataA
 def test_a_late_echo_of_the_kernel_does_not_undo_a_step(show: Show) -> None:
     """A step that the kernel reports while the user goes on moves nothing; what it sets later does."""
     page, kernel = show()
+    (explorer,), published = kernel.explorers, threading.Event()
+    explorer.observe(lambda change: published.set() if change["new"] == 11 else None, "index")
     script = f"""() => {{
       const player = {PLAYER}, {{ model }} = player;
       player.step(299);
@@ -345,8 +348,8 @@ def test_a_late_echo_of_the_kernel_does_not_undo_a_step(show: Show) -> None:
       return player.playhead;
     }}"""
     moved = page.evaluate(script)
-    page.wait_for_function(f"() => {PLAYER}.settled === null")
-    kernel.run(lambda: setattr(kernel.explorers[0], "index", 40))
+    assert published.wait(60)  # what the kernel sets before that is overtaken by the user
+    kernel.run(lambda: setattr(explorer, "index", 40))
     page.wait_for_function(f"() => {PLAYER}.playhead === 40")
 
     assert moved == 11
