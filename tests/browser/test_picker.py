@@ -37,6 +37,15 @@ def shoot(part: Any, name: str) -> None:
         part.screenshot(path=f"{SHOTS}/{name}.png")
 
 
+THEN = """import datetime as dt
+import radar_nb.dwd.months, radar_nb.widgets.month_picker
+class Then(dt.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 11, 29, 12, tzinfo=tz)
+radar_nb.dwd.months.datetime = radar_nb.widgets.month_picker.datetime = Then"""  # when December is to come
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Return a data folder with months of 2020 in every state."""
@@ -56,7 +65,7 @@ def data(tmp_path: Path) -> Path:
 def picker(run_notebook: Run, data: Path) -> Any:
     """Return a page with a picker and a line that shows the months that the kernel holds."""
     cells = [
-        "import ipywidgets\nimport radar_nb as rn",
+        f"import ipywidgets\nimport radar_nb as rn\n{THEN}",
         f"picker = rn.MonthPicker('YW', '2020-07', folder={str(data)!r})",
         HELD,
     ]
