@@ -14,7 +14,7 @@ import socketserver
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -264,18 +264,18 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the base class names it so
 
     def _send(self, answer: Reply) -> None:
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if answer.status != HTTPStatus.NOT_MODIFIED:
-            self.send_header("Content-Length", str(answer.size))
-        self.end_headers()
-        if answer.file is None:
-            if self.command != "HEAD":
+        with answer.file or nullcontext() as file:  # closed even if the client goes before the header ends
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            if answer.status != HTTPStatus.NOT_MODIFIED:
+                self.send_header("Content-Length", str(answer.size))
+            self.end_headers()
+            if self.command == "HEAD":
+                return
+            if file is None:
                 self.wfile.write(answer.text)
-            return
-        with answer.file as file:
-            if self.command != "HEAD" and answer.length:
+            elif answer.length:
                 sent = self.connection.sendfile(file, answer.start, answer.length)
                 self.close_connection = self.close_connection or sent < answer.length  # the file has shrunk
 
