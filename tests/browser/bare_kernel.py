@@ -78,6 +78,7 @@ class BareKernel:
         self.explorers = explorers
         self.url = ""
         self._sockets: list[set[web.WebSocketResponse]] = [set() for _ in explorers]
+        self._set_by_browser: list[dict[str, Any]] = [{} for _ in explorers]
         self._transports: list[asyncio.Transport] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -137,7 +138,12 @@ class BareKernel:
             self._post(number, {"content": content}, list(buffers or ()))
 
         explorer.send = send
-        explorer.observe(lambda change: self._post(number, {"state": {change["name"]: change["new"]}}), _STATE[:2])
+
+        def tell(change: Any) -> None:
+            if self._set_by_browser[number].get(change["name"]) != change["new"]:  # as ipywidgets: no echo
+                self._post(number, {"state": {change["name"]: change["new"]}})
+
+        explorer.observe(tell, _STATE[:2])
 
     def _post(self, number: int, message: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         async def post(socket: web.WebSocketResponse) -> None:
@@ -179,5 +185,7 @@ class BareKernel:
                 explorer._handle_custom_msg(message["content"], buffers)  # noqa: SLF001 - where ipywidgets takes messages
             else:
                 for name, value in message["state"].items():
-                    setattr(explorer, name, tuple(value) if name == "span" else value)
+                    self._set_by_browser[number] = {name: tuple(value) if name == "span" else value}
+                    setattr(explorer, name, self._set_by_browser[number][name])
+                    self._set_by_browser[number] = {}
         return socket

@@ -2606,7 +2606,7 @@ class Player {
     this.settled = null;
     this.publish("index", this.playhead);
   }
-  // Follow the kernel, but not while the user moves: what arrives then may be the echo of an earlier step.
+  // Follow the kernel, but not while the user moves: in a host that echoes, it may be an earlier step.
   follow(index) {
     if (this.settled === null && index !== this.playhead) this.seek(index, false);
   }
