@@ -66,6 +66,13 @@ def test_curves_points_and_bands_have_the_values(levels: xr.Dataset) -> None:
     assert [text.get_text() for text in ax.texts[:3]] == [f"{year:.0f}" for year in largest]
 
 
+def test_durations_of_the_record_beyond_the_curves_have_ticks(levels: xr.Dataset) -> None:
+    """The axis has a tick for a duration of the maxima of which there are no levels."""
+    ax = plot_idf(levels.sel(point="Bach", duration=["15min", "1h"]), record("Bach"))
+
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["15 min", "1 h", "24"]
+
+
 def test_depths_and_another_count_on_a_dark_page(levels: xr.Dataset) -> None:
     """With depth=True the curve is in mm; the key has the table's title and way to count; letters are light."""
     one = levels.sel(point="Aue")

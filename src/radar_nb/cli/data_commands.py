@@ -132,8 +132,10 @@ def add_data_commands(add: Callable[..., Parser]) -> None:
 
 
 def add_language(command: Parser) -> None:
-    """Add the option that chooses the language of a picture."""
-    command.add_argument("--lang", choices=LANGUAGES, help="language of what is shown (RADAR_NB_LANG, else en)")
+    """Add the option that chooses the language of a picture or page."""
+    command.add_argument(
+        "--lang", choices=LANGUAGES, help="language of the picture or page (RADAR_NB_LANG, else en)"
+    )
 
 
 def add_reading(command: Parser, *, forecasts: bool = True) -> None:

@@ -106,7 +106,8 @@ def plot_idf(
     if record is not None:
         keys.append(_draw_record(ax, record, depth=depth))
     ax.set(xscale="log", yscale="log")
-    _draw_ticks(ax, _hours(curves))
+    drawn = _hours(curves) if record is None else np.union1d(_hours(curves), _hours(record))
+    _draw_ticks(ax, drawn)
     ax.set_ylabel("mm" if depth else "mm/h", color=ink, fontsize=8.5)
     ax.set_xlabel(current_texts()("plot.duration"), loc="left", fontsize=8, color=ink)
     ax.legend(
