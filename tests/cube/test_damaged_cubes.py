@@ -542,14 +542,22 @@ class TestForgedRecords:
 
     @pytest.mark.parametrize(
         "head",
-        [b"null", b"[1]", b"[" * 100_000, b'["x", [["a", "b"]]]', b"[1e999, [[1, 2, 3, -4]]]", b"\xff"],
-        ids=["null", "one", "deep", "short", "numbers", "bytes"],
+        [
+            b"null",
+            b"[1]",
+            b"[" * 100_000,
+            b'["x", 24, [["a", "b"]], []]',
+            b"[1, 1e999, [], []]",
+            b'["x", 99999999999, [["a", "b", 1, 2, 0]], [{"origins": [], "shifts": {}}]]',
+            b"\xff",
+        ],
+        ids=["null", "one", "deep", "short", "numbers", "huge", "bytes"],
     )
     def test_forged_copies_of_records_count_as_absent(self, cube: Path, head: bytes) -> None:
         """The shards are read instead."""
         expected = open_cube(cube).load()
         (path,) = cache_folder().glob("*.ledger")
-        body = b"radar_nb ledger 2\n" + len(head).to_bytes(4, "little") + head
+        body = b"radar_nb ledger 3\n" + len(head).to_bytes(4, "little") + head
         path.write_bytes(body + zlib.crc32(body).to_bytes(4, "little"))
 
         assert load_records(str(cube)) == {}

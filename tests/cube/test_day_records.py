@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,6 +109,30 @@ def test_damaged_copies_are_ignored(at: int) -> None:
     only().write_bytes(data)
 
     assert load_records("/data/RW") == {}
+
+
+@pytest.mark.parametrize(
+    ("array", "step", "value"),
+    [("of_step", 3, 0), ("of_step", 4, -1), ("of_step", 4, 1), ("valid", 3, 5), ("valid", 4, -2)],
+    ids=["an archive of a missing frame", "no archive", "an unknown archive", "no frame", "less than none"],
+)
+def test_copies_that_contradict_themselves_are_ignored(array: str, step: int, value: int) -> None:
+    """One forged number in the copy of one day, under a right checksum, makes all copies count as absent."""
+    days = [stored(day) for day in range(3)]
+    forged = getattr(days[1].record, array).copy()
+    forged[step] = value
+
+    save_records("/data/RW", [days[0], replace(days[1], record=record(day=1, **{array: forged})), days[2]])
+
+    assert load_records("/data/RW") == {}
+
+
+def test_shifts_of_unknown_steps_make_copies_ignored() -> None:
+    """The shift of a step that no day has, or one of more than a day, contradicts the record."""
+    for shifts in ({24: -300}, {3: 100_000}):
+        save_records("/data/RW", [replace(stored(1), record=record(day=1, shifts=shifts))])
+
+        assert load_records("/data/RW") == {}
 
 
 def test_an_unwritable_cache_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

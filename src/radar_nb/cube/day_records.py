@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import stat
 import zlib
 from contextlib import suppress
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MAGIC = b"radar_nb ledger 2\n"
+_MAGIC = b"radar_nb ledger 3\n"
 _WORD = 4  # bytes of a checksum
 _NOTE_LIMIT = 4 << 20
 """Maximum bytes of an inflated note; real ones have some kilobytes."""
@@ -114,16 +115,21 @@ class DayRecord:
         """Return the record as the note of a shard."""
         fields = {
             "day": str(np.datetime64(self.day, "D")),
-            "cube": self.cube,
-            "origins": [[origin.name, origin.identity, origin.size, origin.days] for origin in self.origins],
             "of_step": base64.b64encode(self.of_step.astype("<i2").tobytes()).decode(),
             "valid": base64.b64encode(self.valid.astype("<i4").tobytes()).decode(),
+        }
+        return _packed(fields | self.rest())
+
+    def rest(self) -> dict[str, Any]:
+        """Return the other fields of the note, which many days have in common."""
+        return {
+            "cube": self.cube,
+            "origins": [[origin.name, origin.identity, origin.size, origin.days] for origin in self.origins],
             "shifts": {str(step): seconds for step, seconds in self.shifts.items()},
             "radars": self.radars,
             "doubled": self.doubled,
             "version": self.version,
         }
-        return _packed(fields)
 
     @classmethod
     def of(cls, note: bytes, *, name: str) -> DayRecord:
@@ -136,33 +142,54 @@ class DayRecord:
         """
         try:
             fields = _unpacked(note)
-            record = cls(
-                day=_day(fields),
-                cube=str(fields.get("cube", "")),
-                origins=tuple(
-                    Origin(name=str(name), identity=str(identity), size=int(size), days=int(days))
-                    for name, identity, size, days in fields["origins"]
-                ),
-                of_step=np.frombuffer(base64.b64decode(fields["of_step"]), "<i2"),
-                valid=np.frombuffer(base64.b64decode(fields["valid"]), "<i4"),
-                shifts={int(step): int(seconds) for step, seconds in fields["shifts"].items()},
-                radars=tuple(map(str, fields["radars"])),
-                doubled=tuple(map(str, fields["doubled"])),
-                version=str(fields["version"]),
-            )
+            of_step = np.frombuffer(base64.b64decode(fields["of_step"]), "<i2")
+            valid = np.frombuffer(base64.b64decode(fields["valid"]), "<i4")
+            record = cls(day=_day(fields), of_step=of_step, valid=valid, **_rest(fields))
         except UNREADABLE as error:
             raise DamagedShard(f"{name} has no valid record of its day ({error}): {REMEDY}") from error
-        steps = record.valid.size
         if (
-            record.of_step.size != steps
-            or ((record.of_step < 0) == record.there).any()
-            or record.of_step.max(initial=-1) >= len(record.origins)
-            or record.valid.min(initial=0) < ABSENT
-            or not set(record.shifts) <= set(range(steps))
-            or max(map(abs, record.shifts.values()), default=0) >= _DAY
+            of_step.size != valid.size
+            or not _consistent(of_step[None], valid[None], np.array([len(record.origins)])).all()
+            or not _known_steps(record.shifts, valid.size)
         ):
             raise DamagedShard(f"{name} has a record of its day that contradicts itself: {REMEDY}")
         return record
+
+
+def _rest(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a record that many days have in common, from the fields of its note."""
+    return {
+        "cube": str(fields.get("cube", "")),
+        "origins": tuple(
+            Origin(name=str(name), identity=str(identity), size=int(size), days=int(days))
+            for name, identity, size, days in fields["origins"]
+        ),
+        "shifts": {int(step): int(seconds) for step, seconds in fields["shifts"].items()},
+        "radars": tuple(map(str, fields["radars"])),
+        "doubled": tuple(map(str, fields["doubled"])),
+        "version": str(fields["version"]),
+    }
+
+
+def _consistent(
+    of_step: NDArray[np.int16], valid: NDArray[np.int32], archives: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which records agree with themselves: a frame has an archive of the day, a missing one has none.
+
+    Parameters
+    ----------
+    of_step, valid : ndarray, shape (records, steps)
+    archives : ndarray, shape (records,)
+        Number of each record's archives.
+    """
+    known: NDArray[np.bool_] = ((of_step >= 0) == (valid != ABSENT)).all(axis=1)
+    known &= (of_step.max(axis=1, initial=-1) < archives) & (valid.min(axis=1, initial=0) >= ABSENT)
+    return known
+
+
+def _known_steps(shifts: dict[int, int], steps: int) -> bool:
+    """Return whether shifts are of steps of the day, and shorter than a day."""
+    return set(shifts) <= set(range(steps)) and max(map(abs, shifts.values()), default=0) < _DAY
 
 
 def flags_note(day: int, cube: str) -> bytes:
@@ -223,18 +250,30 @@ class StoredDay:
 
 
 def save_records(identity: str | None, days: Iterable[StoredDay]) -> None:
-    """Write copies of the records of a store's days; a failure to write is ignored."""
-    if identity is None:
+    """Write copies of the records of a store's days, of one cube; a failure to write is ignored."""
+    found = list(days)
+    if identity is None or not found:
         return
-    found = [(day.file, day.record.note()) for day in days]
-    head = json.dumps([identity, [[*file, len(note)] for file, note in found]]).encode()
-    body = b"".join((_MAGIC, len(head).to_bytes(_WORD, "little"), head, *(note for _, note in found)))
+    rests: dict[str, int] = {}
+    numbers = [rests.setdefault(json.dumps(day.record.rest()), len(rests)) for day in found]
+    steps = found[0].record.valid.size
+    rows = [[*day.file, day.record.day, number] for day, number in zip(found, numbers, strict=True)]
+    head = json.dumps([identity, steps, rows, [json.loads(rest) for rest in rests]]).encode()
+    arrays = (
+        np.stack([day.record.of_step for day in found]).astype("<i2"),
+        np.stack([day.record.valid for day in found]).astype("<i4"),
+    )
+    body = b"".join((_MAGIC, len(head).to_bytes(_WORD, "little"), head, *(array.tobytes() for array in arrays)))
     with suppress(StorageError, OSError), replacing(_path(identity), durable=False) as file:
-        file.write(body + zlib.crc32(body).to_bytes(_WORD, "little"))
+        file.write(body)
+        file.write(zlib.crc32(body).to_bytes(_WORD, "little"))
 
 
 def load_records(identity: str | None) -> dict[str, StoredDay]:
-    """Return the copies of the records of a store's days by key; empty if absent or damaged."""
+    """Return the copies of the records of a store's days by key; empty if absent or damaged.
+
+    They are checked as the records of shards are, all at once.
+    """
     if identity is None:
         return {}
     try:
@@ -244,20 +283,39 @@ def load_records(identity: str | None) -> dict[str, StoredDay]:
         data = _path(identity).read_bytes()
     except OSError:
         return {}
-    if not data.startswith(_MAGIC) or zlib.crc32(data[:-_WORD]) != int.from_bytes(data[-_WORD:], "little"):
+    body = memoryview(data)[:-_WORD]
+    if not data.startswith(_MAGIC) or zlib.crc32(body) != int.from_bytes(data[-_WORD:], "little"):
         return {}
-    start = len(_MAGIC) + _WORD
-    at = start + int.from_bytes(data[len(_MAGIC) : start], "little")
-    found = {}
     try:
-        name, lines = json.loads(data[start:at])
-        for key, stamp, size, length in lines if name == identity else ():
-            record = DayRecord.of(data[at : at + length], name=key)
-            found[key] = StoredDay(record=record, file=StoredFile(str(key), str(stamp), int(size)))
-            at += length
+        return _parse_copies(body, identity)
     except UNREADABLE:
         return {}
-    return found
+
+
+def _parse_copies(body: memoryview, identity: str) -> dict[str, StoredDay]:
+    """Return copies of records by key; empty if they are of another store, or contradict themselves."""
+    start = len(_MAGIC) + _WORD
+    at = start + int.from_bytes(body[len(_MAGIC) : start], "little")
+    name, steps, rows, fields = json.loads(bytes(body[start:at]))
+    rests = [_rest(rest) for rest in fields]
+    shape = (len(rows), int(steps))
+    of_step = np.frombuffer(body, "<i2", math.prod(shape), at).reshape(shape)
+    valid = np.frombuffer(body, "<i4", math.prod(shape), at + of_step.nbytes).reshape(shape)
+    archives = np.array([len(rests[row[-1]]["origins"]) for row in rows], np.int64)
+    if (
+        name != identity
+        or at + of_step.nbytes + valid.nbytes != len(body)
+        or not _consistent(of_step, valid, archives).all()
+        or not all(_known_steps(rest["shifts"], shape[1]) for rest in rests)
+    ):
+        return {}
+    return {
+        str(key): StoredDay(
+            record=DayRecord(day=int(day), of_step=archive, valid=cells, **rests[number]),
+            file=StoredFile(str(key), str(stamp), int(size)),
+        )
+        for (key, stamp, size, day, number), archive, cells in zip(rows, of_step, valid, strict=True)
+    }
 
 
 def _path(identity: str) -> Path:

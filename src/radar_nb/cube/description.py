@@ -242,9 +242,9 @@ class Cube:
         for name, file in sorted(self.store.listing(array or self.variable).items()):
             number = name.removeprefix("c.").removesuffix(".0.0")
             if number.isascii() and number.isdecimal() and len(number) < 6:
-                day = self.first + int(number)
-                if int(number) < self.days and self.key(day, array) == file.key:
-                    found[day] = file
+                place = int(number)
+                if place < self.days and name == f"c.{place}.0.0":
+                    found[self.first + place] = file
         return found
 
     def _asked_for(self, array: str | None) -> dict[int, StoredFile]:
@@ -307,10 +307,10 @@ class Cube:
         """Return whether a record is of a day of this cube; records of older versions do not name the cube."""
         return (
             record.day == day
-            and record.cube in {"", self.fingerprint}
+            and record.cube in ("", self.fingerprint)
             and record.valid.size == self.steps
             and record.valid.max() <= math.prod(self.shards.shape[1:])
-            and all(map(self._is_stamp, record.shifts.values()))
+            and (not record.shifts or all(map(self._is_stamp, record.shifts.values())))
         )
 
     def _is_stamp(self, shift: int) -> bool:

@@ -17,6 +17,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from radar_nb.cube.day_records import ABSENT
 from radar_nb.cube.description import load_cube
 from radar_nb.cube.shards import REMEDY, count_chunks, split_by_chunk
 from radar_nb.cube.stores import find_store
@@ -233,23 +234,28 @@ def _radars(days: dict[int, StoredDay]) -> str:
 
 def cube_steps(cube: Cube, days: dict[int, StoredDay]) -> tuple[NDArray[np.int64], NDArray[np.int64], Sources]:
     """Return the steps that have a frame, their stamps in seconds since 1970, and the names of their archives."""
-    slots, numbers, shifts = [], [], []
+    records = [stored.record for stored in days.values()]
+    valid = np.stack([record.valid for record in records])
+    at, steps = np.nonzero(valid != ABSENT)
+    slots = (np.fromiter(days, np.int64, len(days)) * cube.steps)[at] + steps
     known: dict[str, int] = {}
-    for day, stored in days.items():
-        record = stored.record
-        steps = np.flatnonzero(record.there)
-        names = np.array([known.setdefault(one.name, len(known)) for one in record.origins], np.int64)
-        slots.append(day * cube.steps + steps)
-        numbers.append(names[record.of_step[steps]])
+    places: dict[int, int] = {}  # in `names`, of the archives of a day; many days have the same
+    names: list[int] = []
+    first_name = np.empty(len(records), np.int64)
+    for number, record in enumerate(records):
+        place = places.setdefault(id(record.origins), len(names))
+        if place == len(names):
+            names += [known.setdefault(one.name, len(known)) for one in record.origins]
+        first_name[number] = place
+    of_step = np.stack([record.of_step for record in records])[at, steps]
+    times = cube.times(slots)
+    for number, record in enumerate(records):
         if record.shifts:
+            begin, end = np.searchsorted(at, (number, number + 1))
             late = np.zeros(cube.steps, np.int64)
             late[list(record.shifts)] = list(record.shifts.values())
-            shifts.append((sum(map(len, slots[:-1])), late[steps]))
-    joined = np.concatenate(slots)
-    times = cube.times(joined)
-    for first, late in shifts:
-        times[first : first + late.size] += late
-    return joined, times, Sources([*map(printable, known)], np.concatenate(numbers))
+            times[begin:end] += late[steps[begin:end]]
+    return slots, times, Sources([*map(printable, known)], np.array(names, np.int64)[first_name[at] + of_step])
 
 
 class Sources(BackendArray):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -387,18 +388,19 @@ def split_by_chunk(key: NDArray[np.intp], size: int) -> Iterator[tuple[int, NDAr
     inside, at : ndarray of int
         The places in the chunk, and their positions in `key`.
     """
-    numbers = key // size
-    order = np.arange(key.size)
+    numbers, order = key // size, np.arange(key.size)
     if (numbers[1:] < numbers[:-1]).any():
         order = np.argsort(numbers, kind="stable")
-    starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
-    for at in np.split(order, starts[1:]) if key.size else ():
-        number = int(numbers[at[0]])
-        yield number, key[at] - number * size, at
+        key, numbers = key[order], numbers[order]
+    starts = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), key.size]
+    for start, end in pairwise(starts) if key.size else ():
+        number = int(numbers[start])
+        yield number, key[start:end] - number * size, order[start:end]
 
 
 def count_chunks(key: NDArray[np.intp], size: int) -> int:
     """Return the number of chunks in which places along one axis lie."""
     numbers = key // size
     # runs first: NumPy's unique takes a second for the steps of 25 years
-    return len(set(numbers[np.diff(numbers, prepend=-1) != 0].tolist()))
+    starts = numbers[1:] != numbers[:-1]
+    return len({*numbers[:1].tolist(), *numbers[1:][starts].tolist()})

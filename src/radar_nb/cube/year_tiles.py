@@ -111,10 +111,10 @@ def year_of(day: int) -> int:
 
 def years_of(days: Mapping[int, StoredDay]) -> dict[int, list[int]]:
     """Return the days of each year."""
-    found: dict[int, list[int]] = {}
-    for day in sorted(days):
-        found.setdefault(year_of(day), []).append(day)
-    return found
+    numbers = np.array(sorted(days), np.int64)
+    years = numbers.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    cuts = np.flatnonzero(np.diff(years)) + 1
+    return {year_of(int(chosen[0])): chosen.tolist() for chosen in np.split(numbers, cuts) if chosen.size}
 
 
 def stored_years(cube: Cube, days: Mapping[int, StoredDay]) -> dict[int, YearTiles]:
@@ -130,11 +130,14 @@ def stored_years(cube: Cube, days: Mapping[int, StoredDay]) -> dict[int, YearTil
 def state_of(days: Mapping[int, StoredDay], chosen: list[int]) -> str:
     """Return a digest of what some days hold: their frames, archives and numbers of valid cells."""
     digest = hashlib.sha256()
+    texts: dict[int, str] = {}  # of archives, which many days have in common
     for day in chosen:
         record = days[day].record
-        digest.update(repr((day, record.origins)).encode())
-        digest.update(record.of_step.astype("<i2").tobytes())
-        digest.update(record.valid.astype("<i4").tobytes())
+        if (archives := texts.get(id(record.origins))) is None:
+            archives = texts[id(record.origins)] = repr(record.origins)
+        digest.update(f"({day}, {archives})".encode())
+        digest.update(record.of_step.astype("<i2", copy=False).data)
+        digest.update(record.valid.astype("<i4", copy=False).data)
     return digest.hexdigest()[:32]
 
 
