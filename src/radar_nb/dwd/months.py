@@ -262,7 +262,7 @@ def time_steps(month: Month, *, every: int, minute: int = 0) -> NDArray[np.datet
     month : Month
     every : int
         Minutes from one step to the next, a divisor of a day.
-    The first step's minute after midnight: 50 for the hourly RW and the SF.
+    minute : int
         The first step's minute after midnight: 50 for the hourly RW and the SF.
 
     Returns

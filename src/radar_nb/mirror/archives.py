@@ -322,12 +322,11 @@ def _times(family: Family, month: Month, days: Collection[int] | None, span: Spa
     wanted = set(days) & set(range(1, month.days + 1))
     if not wanted:
         raise MonthError(f"{month} has none of the days {sorted(days)}: choose some of 1 to {month.days} (days=)")
-    begin, end = span or (np.datetime64("NaT"), np.datetime64("NaT"))
-    return [
-        time
-        for time in time_steps(month, every=family.every, minute=family.minute)
-        if _moment(time).day in wanted and not (time < begin or time > end)
-    ]
+    times = time_steps(month, every=family.every, minute=family.minute)
+    kept = np.isin((times.astype("datetime64[D]") - np.datetime64(month.first_day)).astype(int) + 1, sorted(wanted))
+    if span is not None:
+        kept &= (times >= span[0]) & (times <= span[1])
+    return list(times[kept])
 
 
 _FORMS = {"hdf5": "HDF5", "netcdf": "netCDF", "ascii": "ASCII"}

@@ -179,8 +179,7 @@ class Weather:
         ago_row = round((_NORTH + _SWAY * self._north.at(seconds)) * 150 / _CELL)
         ago_col = round((_EAST + _SWAY * self._east.at(seconds)) * 150 / _CELL)
         mean = np.float32(0.5) * (_inner(coarse, 0, 0) + _inner(coarse, ago_row, ago_col))
-        fine_rows = _interpolate(mean, row % 1, grid.rows)
-        return _interpolate(fine_rows.T, col % 1, grid.cols).T
+        return _interpolate_cols(_interpolate_rows(mean, row % 1, grid.rows), col % 1, grid.cols)
 
     def _rain(
         self, seconds: float, *, systems: Field, fronts: Field, bands: Field, clusters: Field, cells: Field
@@ -197,15 +196,18 @@ class Weather:
 
         steady = 0.9 * systems + 0.5 * bands + 0.33 * clusters + 0.13 * cells + 0.7 * trail
         steady += 0.75 * wet - 1.3 - 0.15 * summer
-        np.maximum(steady, 0, out=steady)
-        rain = steady * np.sqrt(steady) * 0.36
-        rain *= np.exp(0.35 * clusters + 0.28 * cells + 0.2 * bands)
-
         showers = 0.6 * systems + 0.4 * bands + 0.55 * clusters + 0.5 * cells + 1.1 * line
         showers += 0.4 * stormy + 0.45 * summer + 0.3 * max(summer, 0.0) * afternoon - 2.9
-        np.maximum(showers, 0, out=showers)
+
+        wetted = np.flatnonzero((steady > 0) | (showers > 0))  # a sixth of the cells, and the rest is dry
+        steady, showers = (np.maximum(part.ravel()[wetted], 0) for part in (steady, showers))
+        bands, clusters, cells = (part.ravel()[wetted] for part in (bands, clusters, cells))
+        rain = steady * np.sqrt(steady) * 0.36
+        rain *= np.exp(0.35 * clusters + 0.28 * cells + 0.2 * bands)
         rain += showers * (3 + showers * (7 + 9 * showers))
-        return np.asarray(rain / (1 + rain / 180), np.float32)
+        field = np.zeros(systems.shape, np.float32)
+        field.ravel()[wetted] = rain / (1 + rain / 180)
+        return field
 
 
 def _inner(field: Field, row: int, col: int) -> Field:
@@ -214,17 +216,28 @@ def _inner(field: Field, row: int, col: int) -> Field:
     return field[_MARGIN + row : rows - _MARGIN + row, _MARGIN + col : cols - _MARGIN + col]
 
 
-def _interpolate(field: Field, offset: float, count: int) -> Field:
+def _interpolate_rows(field: Field, offset: float, count: int) -> Field:
     """Interpolate rows linearly to half their distance, starting `offset` rows (0 to 1) after the first."""
     fine = np.empty((count, field.shape[1]), np.float32)
-    half = (count + 1) // 2
     for odd in (0, 1):
-        first, weight = divmod(offset + odd / 2, 1)
-        below = field[int(first) : int(first) + half]
-        above = field[int(first) + 1 : int(first) + 1 + half]
         part = fine[odd::2]
-        np.multiply(below[: len(part)], (1 - weight), out=part)
-        part += above[: len(part)] * weight
+        first, weight = divmod(offset + odd / 2, 1)
+        below, above = (field[start : start + len(part)] for start in (int(first), int(first) + 1))
+        np.multiply(below, 1 - weight, out=part)
+        part += above * weight
+    return fine
+
+
+def _interpolate_cols(field: Field, offset: float, count: int) -> Field:
+    """Do the same with columns."""
+    fine = np.empty((len(field), count), np.float32)
+    for odd in (0, 1):
+        part = fine[:, odd::2]
+        first, weight = divmod(offset + odd / 2, 1)
+        below, above = (field[:, start : start + part.shape[1]] for start in (int(first), int(first) + 1))
+        mean = below * (1 - weight)
+        mean += above * weight
+        part[:] = mean
     return fine
 
 
