@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("server")
     now = datetime.now(UTC) - timedelta(minutes=4)
     time = now - timedelta(minutes=now.minute % 5)
-    data = run_of(f"{time:%Y-%m-%dT%H:%M}", range(0, 121, 5))
+    data = run_of(f"{time:%Y-%m-%dT%H:%M}", range(0, 121, 5), still=True)
     write(root / RV / f"composite_rv_{time:%Y%m%d_%H%M}.tar", data)
     write(root / RV / "composite_rv_LATEST.tar", data)
     with Mirror(root) as mirror:

@@ -109,10 +109,10 @@ def test_a_clock_may_be_ahead_of_the_computer(tmp_path: Path) -> None:
     """A mirror that runs faster publishes in months to come, and what has no HDF5 as a binary."""
     clock = SteppedClock(datetime(2099, 11, 30, 23, 59, tzinfo=UTC))
 
-    with LiveMirror(tmp_path, ["HG"], clock=clock, hours=0.1, fate=punctual):
+    with LiveMirror(tmp_path, ["RE"], clock=clock, hours=0.1, fate=punctual):
         clock.advance(400)
 
-    assert (tmp_path / "weather/radar/composite/hg/HG9912010000_000.bz2").is_file()
+    assert (tmp_path / "weather/radar/radvor/re/RE9912010000_000.gz").is_file()
 
 
 def test_shares_and_products_are_checked(tmp_path: Path) -> None:

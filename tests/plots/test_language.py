@@ -82,7 +82,8 @@ def pictures(lang: str) -> Iterator[Any]:
 
 def words(figure: Any) -> list[str]:
     """Return all texts of a figure that are drawn."""
-    figure.canvas.draw()
+    figure.set_layout_engine("none")  # places of parts do not matter
+    figure.draw_without_rendering()
     found = [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
     plt.close(figure)
     return [text for text in found if text]
@@ -147,11 +148,11 @@ def named() -> Iterator[Any]:
     da = plain.assign_attrs(long_name=NAMES, units=NAMES, radars=NAMES).rename(NAMES)
     west, south, east, north = (float(edge) for edge in (da.x[5], da.y[5], da.x[20], da.y[20]))
     ring = f"POLYGON(({west} {south},{east} {south},{east} {north},{west} {south}))"
-    yield rn.plot(da, areas=geopandas.GeoSeries.from_wkt([ring], [NAMES], crs=PROJ["sphere"])).figure
-    yield rn.plot(plain, title=NAMES).figure
-    yield rn.plot(da.expand_dims({NAMES: 2}), col=NAMES)[0, 0].figure
+    yield rn.plot(da, areas=geopandas.GeoSeries.from_wkt([ring], [NAMES], crs=PROJ["sphere"]), towns=False).figure
+    yield rn.plot(plain, title=NAMES, towns=False).figure
+    yield rn.plot(da.expand_dims({NAMES: 2}), col=NAMES, towns=False)[0, 0].figure
     flags = {"units": "1", "flag_values": [0, 1], "flag_meanings": NAMES.replace(" ", "") + " rain"}
-    yield rn.plot(plain.fillna(0).round().astype(int).assign_attrs(flags)).figure
+    yield rn.plot(plain.fillna(0).round().astype(int).assign_attrs(flags), towns=False).figure
     line = rain().isel(y=20, x=[18, 20], drop=True).drop_vars(["crs", "x"]).rename(x="point")
     yield rn.plot_series(line.assign_coords(point=[NAMES, "b"]).assign_attrs(long_name=NAMES)).figure
     storm = {name: ("time", np.full(8, 0.5), grid) for name in ("observed", "design")}
@@ -180,7 +181,7 @@ def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
         assert own, number
         assert not any(map(is_math_text, own)), own
         plt.close(figure)
-    film = rn.animate(rain()[:1], title=NAMES, progress=False)
+    film = rn.animate(rain()[:1], title=NAMES, towns=False, progress=False)
     assert film.save(tmp_path / "film.gif").stat().st_size
     field = rain().isel(time=3).assign_attrs(long_name=NAMES)
     assert Overlay(field, [field.values]).key(NAMES)
@@ -204,7 +205,7 @@ def test_the_language_comes_from_the_call_or_the_environment(monkeypatch: pytest
 
 def test_a_film_keeps_its_language(tmp_path: Path) -> None:
     """A film is drawn when it is saved, in the language in which it was asked for; the command takes it too."""
-    film = rn.animate(rain()[:2], lang="de", progress=False)
+    film = rn.animate(rain()[:2], lang="de", towns=False, progress=False)
 
     page = film.save(tmp_path / "film.html").read_text(encoding="utf-8")
 

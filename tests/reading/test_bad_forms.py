@@ -169,12 +169,12 @@ def test_leads_of_a_bzip2_run_are_decompressed_once(tmp_path: Path, monkeypatch:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
         for name, header in frames:
-            data = write_frame(header, np.full((1200, 1100), (header.lead or 0) + 1, np.uint16))
+            data = write_frame(header, np.full((1200, 1100), 257 * (1 + (header.lead or 0) // 5), np.uint16))
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     path = tmp_path / "DE1200_RV2606131525.tar.bz2"
-    path.write_bytes(bz2.compress(made.getvalue()))
+    path.write_bytes(bz2.compress(made.getvalue()))  # quick, since both bytes of a code are equal
     ds = rn.open_dataset(path, chunks=None, progress=False)
     unpacked = []
     original = Bunzipper.readinto
@@ -187,5 +187,5 @@ def test_leads_of_a_bzip2_run_are_decompressed_once(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Bunzipper, "readinto", counting)
     values = [float(ds.RV[0, lead, 7, 7]) for lead in (3, 2, 1, 0)]
 
-    assert values == pytest.approx([0.16, 0.11, 0.06, 0.01])
+    assert values == pytest.approx([10.28, 7.71, 5.14, 2.57])
     assert sum(unpacked) == len(made.getvalue())

@@ -16,6 +16,7 @@ from radar_nb.mirror.faults.rules import Fault, Faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -35,7 +36,9 @@ def mirror(tmp_path: Path, clock: SteppedClock) -> Iterator[LiveMirror]:
         yield served
 
 
-def ask(mirror: Mirror, clock: SteppedClock, folder: Path, product: str = "HYMECNG", **more: Any) -> xr.Dataset:
+def ask(
+    mirror: Mirror, clock: SteppedClock, folder: Path | None, product: str = "HYMECNG", **more: Any
+) -> xr.Dataset:
     """Return the newest file of a product, kept in a folder."""
     return rn.latest(product, base_url=mirror.url, clock=clock, folder=folder, **more)
 
@@ -127,7 +130,9 @@ def test_a_run_without_some_leads_is_not_used(clock: SteppedClock, tmp_path: Pat
     """The newest complete file is used, and the message names what the other lacks."""
     folder = tmp_path / "server" / RV
     for time, leads in (("2026-06-13T14:50", range(0, 121, 5)), ("2026-06-13T14:55", (0, 5, 10))):
-        write(folder / f"composite_rv_20260613_{time[11:13]}{time[14:16]}.tar", run_of(time, list(leads)))
+        write(
+            folder / f"composite_rv_20260613_{time[11:13]}{time[14:16]}.tar", run_of(time, list(leads), still=True)
+        )
     write(folder / "composite_rv_LATEST.tar", (folder / "composite_rv_20260613_1455.tar").read_bytes())
 
     with Mirror(tmp_path / "server", clock=clock) as server:
@@ -140,15 +145,19 @@ def test_a_run_without_some_leads_is_not_used(clock: SteppedClock, tmp_path: Pat
     )
 
 
-def test_the_cache_keeps_three_hours_and_a_folder_keeps_all(
-    mirror: LiveMirror, clock: SteppedClock, tmp_path: Path
-) -> None:
+def test_the_cache_keeps_three_hours_and_a_folder_keeps_all(clock: SteppedClock, tmp_path: Path) -> None:
     """The cache does not grow; in a user's folder nothing is removed."""
-    for folder in (None, tmp_path / "data"):
-        rn.latest("HYMECNG", base_url=mirror.url, clock=clock, folder=folder)
-    clock.advance(4 * 3600)
-    for folder in (None, tmp_path / "data"):
-        rn.latest("HYMECNG", base_url=mirror.url, clock=clock, folder=folder)
+
+    def sparse(product: str, time: datetime) -> float | None:
+        return None if START < time < START + timedelta(hours=3, minutes=55) else punctual(product, time)
+
+    (tmp_path / "server").mkdir()
+    with LiveMirror(tmp_path / "server", ["HYMECNG"], clock=clock, hours=0.1, fate=sparse) as mirror:
+        for folder in (None, tmp_path / "data"):
+            ask(mirror, clock, folder)
+        clock.advance(4 * 3600)
+        for folder in (None, tmp_path / "data"):
+            ask(mirror, clock, folder)
 
     assert len(list((tmp_path / "cache" / "now").rglob("composite_HymecNG_2*"))) == 1
     assert len(list((tmp_path / "data").rglob("composite_HymecNG_2*"))) == 2

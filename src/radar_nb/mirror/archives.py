@@ -323,7 +323,9 @@ def _times(family: Family, month: Month, days: Collection[int] | None, span: Spa
     if not wanted:
         raise MonthError(f"{month} has none of the days {sorted(days)}: choose some of 1 to {month.days} (days=)")
     times = time_steps(month, every=family.every, minute=family.minute)
-    kept = np.isin((times.astype("datetime64[D]") - np.datetime64(month.first_day)).astype(int) + 1, sorted(wanted))
+    kept = np.isin(
+        (times.astype("datetime64[D]") - np.datetime64(month.first_day)).astype(int) + 1, sorted(wanted)
+    )
     if span is not None:
         kept &= (times >= span[0]) & (times <= span[1])
     return list(times[kept])

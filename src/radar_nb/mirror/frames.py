@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from radar_nb.dwd.grids import Grid
     from radar_nb.dwd.products import FamilyName, Product
 
 _EXPONENT = {"YW": -2, "RY": -2, "RW": -1, "SF": -1, "RX": 0}
@@ -53,6 +54,13 @@ SUPPORTED_HDF5 = (*_HDF5, *IN_HDF5)
 
 _GAUGES = 165.0  # km: in a rim beyond the range, RW and SF hold amounts from gauges alone, flagged as secondary
 _weather = lru_cache(maxsize=2)(Weather)
+
+
+@lru_cache(maxsize=24)
+def _five_minutes(weather: Weather, grid: Grid, time: np.datetime64) -> NDArray[np.uint16]:
+    """Return amounts in 0.01 mm, shared between callers: hours that are published every ten minutes overlap."""
+    counts: NDArray[np.uint16] = np.rint(weather.rate(time, grid) * (100 / 12)).astype(np.uint16)
+    return counts
 
 
 @lru_cache(maxsize=2)
@@ -226,14 +234,13 @@ class _Source:
 
     def five_minutes(self, time: np.datetime64) -> NDArray[np.uint16]:
         """Return the amount of the five minutes that end at a time, in 0.01 mm."""
-        counts: NDArray[np.uint16] = np.rint(self._weather.rate(time, self._grid) * (100 / 12)).astype(np.uint16)
-        return counts
+        return _five_minutes(self._weather, self._grid, time).copy()
 
     def hour(self, time: np.datetime64) -> NDArray[np.uint16]:
         """Return the amount of the hour that ends at a time, in 0.1 mm."""
         total = self.five_minutes(time)
         for back in range(5, 60, 5):
-            total += self.five_minutes(time - np.timedelta64(back, "m"))
+            total += _five_minutes(self._weather, self._grid, time - np.timedelta64(back, "m"))
         return (total + np.uint16(5)) // np.uint16(10)
 
     def packed(self, time: np.datetime64, counts: NDArray[np.uint16]) -> bytes:

@@ -154,9 +154,10 @@ class LiveMirror(Mirror):
         )
         seconds = moment.timestamp()
         os.utime(path, (seconds, seconds))
-        alias = path.with_name(era.alias)
-        if era.alias and alias.stat().st_mtime != seconds and alias.stat().st_size == path.stat().st_size:
-            os.utime(alias, (seconds, seconds))
+        if era.alias:
+            alias = path.with_name(era.alias)
+            if alias.stat().st_mtime != seconds and alias.stat().st_size == path.stat().st_size:
+                os.utime(alias, (seconds, seconds))
         _log.info("%s published at %s", path.name, moment)
         return path
 
