@@ -79,7 +79,7 @@ OWNERS = {
     "torch": {"cube"},
     "tqdm": {"runtime"},
     "traitlets": {"widgets"},
-    "wradlib": {"formats", "reading"},
+    "wradlib": {"formats"},
     "xarray": {"analysis", "cube", "exports", "plots", "reading", "widgets"},
     "zarr": {"cube"},
     "zlib_ng": {"formats", "widgets"},

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from support.frames import CDC, REAL_NAMES, YW_MONTH, frame, save, tar
 
 import radar_nb as rn
+from radar_nb.dwd.grids import GRIDS
 from radar_nb.errors import (
     ArchiveError,
     FrameError,
@@ -31,9 +32,12 @@ from radar_nb.errors import (
     UnknownProduct,
 )
 from radar_nb.formats.radolan import NO_DATA_CODE, SYNTHETIC, Header, write_frame
+from radar_nb.reading.wradlib_template import grid_coords
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from radar_nb.dwd.grids import Grid
 
 
 def by_wradlib(path: Path) -> xr.Dataset:
@@ -45,6 +49,36 @@ def by_wradlib(path: Path) -> xr.Dataset:
         warnings.simplefilter("ignore")  # wradlib's three fill values
         with xr.open_dataset(io.BytesIO(data), engine="radolan") as ds:
             return ds.load()
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=lambda grid: grid.name)
+def test_coordinates_of_every_grid_are_wradlibs(grid: Grid) -> None:
+    """Cell centres and attributes of the projection are identical to those of wradlib for a frame of the grid."""
+    header = Header(
+        product="RX",
+        time=np.datetime64("2020-01-01T00:00", "s"),
+        rows=grid.rows,
+        cols=grid.cols,
+        precision=0,
+        interval=5,
+        version=5 if grid.earth == "wgs84" else 3,
+    )
+    data = io.BytesIO(write_frame(header, np.zeros(grid.shape, np.uint8)))
+
+    ours = grid_coords(grid)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # wradlib's three fill values
+        with xr.open_dataset(data, engine="radolan") as theirs:
+            np.testing.assert_array_equal(ours["x"], theirs.x)
+            np.testing.assert_array_equal(ours["y"], np.sort(theirs.y))
+            for name in ("x", "y"):
+                assert ours[name].attrs == {**theirs[name].attrs, "axis": name.upper()}
+            assert ours["crs"].attrs == {
+                **theirs.crs.attrs,
+                "long_name": "DWD's polar stereographic projection",
+                "latitude_of_projection_origin": 90.0,
+            }
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ _BLOCK = 1 << 16  # cells that are evaluated at a time, so that they stay in the
 _LEAST_BITS = 4  # of each pass but the first: more quantiles at once would leave fewer
 _TABLE_BITS = 16  # keys up to this width are assigned to bins by a table
 _NO_KEY = np.uint32(0xFFFFFFFF)  # the bits of a NaN: the key of no value
-_FEW = 32  # cells up to which all bins are summed at once: a loop over 65,536 bins of a point takes longest
 
 
 class OtherCodes(Exception):
@@ -217,6 +216,24 @@ def _resting(counts: NDArray[Any], valid: NDArray[np.int32]) -> NDArray[Any]:
     return resting
 
 
+def _below(counts: NDArray[Any], rank: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the bin that holds each cell's value of a rank, and how many of its values lie in lower bins.
+
+    It is the last bin for cells without a value.
+    """
+    upto = counts.cumsum(axis=0, dtype=np.int32)
+    number = np.minimum((upto <= rank).sum(axis=0), len(counts) - 1)
+    before = np.take_along_axis(upto, np.maximum(number - 1, 0)[None], axis=0)[0]
+    before[number == 0] = 0
+    return number, before
+
+
+def _first_after(counts: NDArray[Any], number: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Return whether each cell has a value in a bin above another one, and the first such bin."""
+    some = (counts > 0) & (np.arange(len(counts))[:, None] > number)
+    return some.any(axis=0), some.argmax(axis=0)
+
+
 class _Target:
     """The search of one quantile: the keys of the two values between which it lies.
 
@@ -247,43 +264,34 @@ class _Target:
             self.above[cells] = np.minimum(self.above[cells], keys)
 
     def descend(self, counts: NDArray[Any], bits: int, *, last: bool) -> None:
-        """Choose each cell's bin, and find the next key if no bits are left."""
+        """Choose each cell's bin, and find the next key if no bits are left.
+
+        Bins are summed by groups first, so that the bins of one group alone are looked at for each cell.
+        """
+        step = 1 << (len(counts).bit_length() // 2)
         for start in range(0, self.found.size, _BLOCK):
             some = slice(start, start + _BLOCK)
             part, rank = counts[:, some], self._rank[some]
-            upto = np.zeros(rank.size, np.int32)
-            before, digit = np.zeros_like(upto), np.zeros_like(upto)
-            if few := rank.size <= _FEW:
-                sums = part.cumsum(axis=0, dtype=np.int32)
-                digit += (sums <= rank).sum(axis=0, dtype=np.int32)
-                np.copyto(before, sums[digit - 1, np.arange(rank.size)], where=digit > 0)
-            else:
-                for row in part:
-                    np.add(upto, row, out=upto, casting="unsafe")
-                    if not (lower := upto <= rank).any():
-                        break  # soon, since most values are small
-                    digit += lower
-                    np.copyto(before, upto, where=lower)
-            np.minimum(digit, len(part) - 1, out=digit)  # of cells without a value
+            groups = part.reshape(-1, step, rank.size)
+            sums = groups.sum(axis=1, dtype=np.int32)
+            group, before = _below(sums, rank)
+            cells = np.arange(rank.size)
+            bins = groups[group, :, cells].T
+            rank -= before
+            digit, before = _below(bins, rank)
             rank -= before
             prefix = self.found[some] << np.uint32(bits) if bits < self.found.itemsize * 8 else 0
             if last:
-                again = rank + 1 < part[digit, np.arange(rank.size)]
-                following = np.where(again, digit, -1)
-                pending = ~again
-                if few:
-                    later = (part > 0) & (np.arange(len(part))[:, None] > digit)
-                    here = pending & later.any(axis=0)
-                    following[here] = later.argmax(axis=0)[here]
-                    pending &= ~here
-                for number in range(1, 0 if few else len(part)):
-                    if not pending.any():
-                        break
-                    here = pending & (part[number] > 0) & (digit < number)
-                    following[here] = number
-                    pending &= ~here
-                np.copyto(self.above[some], prefix | following.astype(np.uint32), where=~pending)
-            self.found[some] = prefix | digit.astype(np.uint32)
+                again = rank + 1 < bins[digit, cells]
+                here, following = _first_after(bins, digit)
+                following += group * step
+                there, later = _first_after(sums, group)
+                for number in np.unique(later[seek := there & ~here]):
+                    chosen = np.flatnonzero(seek & (later == number))
+                    following[chosen] = number * step + (groups[number][:, chosen] > 0).argmax(axis=0)
+                following[again] = (group * step + digit)[again]
+                np.copyto(self.above[some], prefix | following.astype(np.uint32), where=again | here | there)
+            self.found[some] = prefix | (group * step + digit).astype(np.uint32)
 
     def settle(self, rest: int, bits: int, resting: NDArray[Any], valid: NDArray[np.int32]) -> bool:
         """Take cells out of the search whose two values both rest; return whether others are left.

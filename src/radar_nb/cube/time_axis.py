@@ -107,7 +107,7 @@ def _wanted(cube: Cube, days: tuple[int, int] | None) -> tuple[int, int]:
 
 def _write(cube: Cube) -> None:
     """Write the description of a cube with the coordinates of its grid."""
-    from radar_nb.reading.wradlib_template import grid_coords  # noqa: PLC0415 - loads wradlib
+    from radar_nb.reading.wradlib_template import grid_coords  # noqa: PLC0415 - loads xarray
 
     coords = grid_coords(GRIDS[cube.grid])
     write_description(replace(cube, crs_attrs=coords["crs"].attrs), coords["y"].values, coords["x"].values)

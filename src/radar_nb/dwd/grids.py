@@ -103,9 +103,10 @@ def _grid(name: str, rows: int, cols: int, *, x0: float, y0: float, cell: float 
 
 
 # The only free pair of numbers: on either earth, the cell centre that DWD names as origin of the 900 x 900 grid
-# (Kompositformat 2.5; the HDF5 files have it as x_0, y_0). The others are offset by whole cells.
-_X, _Y = -522962.16692185635, -4658144.724265571
-_X_WGS, _Y_WGS = -523196.8352177, -4671588.86193059
+# (Kompositformat 2.5; the HDF5 files have it as x_0, y_0), with the last bits that wradlib has by PROJ. The others
+# are offset by whole metres.
+_X, _Y = -522962.16692185594, -4658144.724265573
+_X_WGS, _Y_WGS = -523196.8352177028, -4671588.861930594
 
 _SPHERE = (
     _grid("de900", 900, 900, x0=_X, y0=_Y),
@@ -123,8 +124,8 @@ _ALL = {grid.name: grid for grid in _SPHERE} | {
         cols=grid.cols,
         cell=grid.cell,
         earth="wgs84",
-        x0=_X_WGS + (grid.x0 - _X),
-        y0=_Y_WGS + (grid.y0 - _Y),
+        x0=_X_WGS + round(grid.x0 - _X),
+        y0=_Y_WGS + round(grid.y0 - _Y),
     )
     for grid in _SPHERE
 }

@@ -1,29 +1,25 @@
 """The common properties of a kind of frame: grid and projection, unit, and how codes represent values.
 
-Units and steps are taken from the table of products and the header, coordinates and projection from wradlib, which
-reads an empty frame of the grid: no byte of an opened file reaches it.
+Units and steps are taken from the table of products and the header, coordinates and projection from the grid. The
+latter are identical to those that wradlib returns for a frame of the grid; a test compares them.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
-import warnings
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from radar_nb.dwd.grids import find_grid
+from radar_nb.dwd.grids import AXES, find_grid
 from radar_nb.dwd.products import HYDROMETEOR_CLASSES, HYDROMETEORS, PRODUCTS, true_interval
 from radar_nb.errors import HeaderError, UnknownGrid, UnknownProduct
 from radar_nb.formats.packing import CLASS_PACKING, Packing, radolan_packing
-from radar_nb.formats.radolan import Header, write_frame
 
 if TYPE_CHECKING:
-    from radar_nb.dwd.grids import Grid
+    from radar_nb.dwd.grids import Earth, Grid
     from radar_nb.dwd.products import Product
     from radar_nb.formats.index import FrameKind
     from radar_nb.formats.odim import Meaning
@@ -158,37 +154,68 @@ def _class_attrs(levels: tuple[float, ...]) -> dict[str, Any]:
 
 
 _NO_FILL = {"_FillValue": None}  # coordinates have no missing values (CF 1.11, 2.5.1)
-_CRS = {"long_name": "DWD's polar stereographic projection", "latitude_of_projection_origin": 90.0}
+_PROJECTION = (
+    'PROJCRS["Radolan Projection",BASEGEOGCRS["Radolan Coordinate System",DATUM["{datum}",'
+    'ELLIPSOID["{ellipsoid}",{a},{flattening},LENGTHUNIT["metre",1,ID["EPSG",9001]]]],PRIMEM["Greenwich",0,ANGLEUNIT['
+    '"degree",0.0174532925199433],ID["EPSG",8901]]],CONVERSION["unnamed",METHOD["Polar Stereographic (variant B)",'
+    'ID["EPSG",9829]],'
+    'PARAMETER["Latitude of standard parallel",60,ANGLEUNIT["degree",0.0174532925199433],ID["EPSG",8832]],'
+    'PARAMETER["Longitude of origin",10,ANGLEUNIT["degree",0.0174532925199433],ID["EPSG",8833]],'
+    'PARAMETER["False easting",0,LENGTHUNIT["metre",1],ID["EPSG",8806]],'
+    'PARAMETER["False northing",0,LENGTHUNIT["metre",1],ID["EPSG",8807]]],CS[Cartesian,2],'
+    'AXIS["easting",south,ORDER[1],LENGTHUNIT["metre",1,ID["EPSG",9001]]],'
+    'AXIS["northing",south,ORDER[2],LENGTHUNIT["metre",1,ID["EPSG",9001]]]]'
+)
+"""The projection as WKT 2, in the words of wradlib 2.9 and PROJ 9."""
+_ELLIPSOIDS: dict[Earth, tuple[str, str, float]] = {
+    "sphere": ("Erdkugel", "Radolan_Kugel", 0.0),
+    "wgs84": ("WGS 84", "Unknown based on WGS 84 ellipsoid", 298.25722356301),
+}
+"""Name, datum and inverse flattening of the two earths (0 for the sphere), as wradlib has them."""
 
 
 def grid_coords(grid: Grid) -> dict[str, xr.Variable]:
-    """Return `y` and `x`, cell centres in metres, ascending, and `crs` with the attributes of the projection."""
-    return {name: variable.copy() for name, variable in _grid_coords(grid).items()}
+    """Return `y` and `x`, cell centres in metres, ascending, and `crs` with the attributes of the projection.
+
+    They are identical to wradlib's, whose import takes longer than opening a file.
+    """
+    axes = {
+        name: xr.Variable(
+            name,
+            values,
+            {
+                "units": "m",
+                "long_name": f"{name} coordinate of projection",
+                "standard_name": f"projection_{name}_coordinate",
+                "axis": name.upper(),
+            },
+            _NO_FILL,
+        )
+        for name, values in (("y", grid.y), ("x", grid.x))
+    }
+    return axes | {"crs": xr.Variable((), np.int32(0), _crs_attrs(grid.earth))}
 
 
-@lru_cache
-def _grid_coords(grid: Grid) -> dict[str, xr.Variable]:
-    """Let wradlib compute the coordinates of a grid from an empty frame."""
-    header = Header(
-        product="RX",  # one byte a cell
-        time=np.datetime64("2020-01-01T00:00", "s"),
-        rows=grid.rows,
-        cols=grid.cols,
-        precision=0,
-        interval=5,
-        version=5 if grid.earth == "wgs84" else 3,
-    )
-    data = write_frame(header, np.zeros(grid.shape, np.uint8))
-    # the class, not the name "radolan", for which xarray would load every installed engine (0.3 to 1.3 s)
-    from wradlib.io.backends import RadolanBackendEntrypoint  # noqa: PLC0415 - only where it is needed
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its `_FillValue` of three values is ignored
-        with xr.open_dataset(io.BytesIO(data), engine=RadolanBackendEntrypoint) as reference:
-            y, x, crs = reference["y"], reference["x"], reference["crs"].attrs
+def _crs_attrs(earth: Earth) -> dict[str, Any]:
+    """Return the attributes of the projection (CF 1.11, appendix F, "Polar stereographic")."""
+    (a, b), (ellipsoid, datum, flattening) = AXES[earth], _ELLIPSOIDS[earth]
+    words = {"datum": datum, "ellipsoid": ellipsoid, "a": f"{a:.0f}", "flattening": f"{flattening:.15g}"}
     return {
-        "y": xr.Variable("y", np.sort(y.values), {**y.attrs, "axis": "Y"}, _NO_FILL),
-        "x": xr.Variable("x", x.values, {**x.attrs, "axis": "X"}, _NO_FILL),
-        # required by CF but missing in wradlib: the projection's centre is the pole
-        "crs": xr.Variable((), np.int32(0), {**_CRS, **crs}),
+        "long_name": "DWD's polar stereographic projection",
+        "latitude_of_projection_origin": 90.0,  # required by CF but missing in wradlib: its centre is the pole
+        "crs_wkt": _PROJECTION.format(**words),
+        "semi_major_axis": a,
+        "semi_minor_axis": b,
+        "inverse_flattening": flattening,
+        "reference_ellipsoid_name": ellipsoid,
+        "longitude_of_prime_meridian": 0.0,
+        "prime_meridian_name": "Greenwich",
+        "geographic_crs_name": "Radolan Coordinate System",
+        "horizontal_datum_name": datum,
+        "projected_crs_name": "Radolan Projection",
+        "grid_mapping_name": "polar_stereographic",
+        "standard_parallel": 60.0,
+        "straight_vertical_longitude_from_pole": 10.0,
+        "false_easting": 0.0,
+        "false_northing": 0.0,
     }
