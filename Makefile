@@ -90,6 +90,7 @@ bench: $(STAMP) ## measure download, extraction, reading, opening, cubes, analys
 
 bench-ui: $(STAMP) ## measure the player, the calendar and the panel in a browser
 	$(BIN)/python benchmarks/ui.py
+	$(BIN)/python benchmarks/play.py --minutes 10 --every 1
 
 soak: $(STAMP) ## faults, kills and hostile archives, counted in docs/reliability.md; ten minutes at most
 	$(BIN)/python scripts/soak.py --write docs/reliability.md

@@ -1,10 +1,10 @@
 """The widgets in a browser: how soon, how fast, how much memory, at what cost for the kernel.
 
-    python benchmarks/ui.py [--short] [--play MINUTES]
+    python benchmarks/ui.py [--short]
 
 JupyterLab on this machine, Chromium without a network and without a GPU, a day of real YW: 288 fields
-(synthetic where there is no real one). Prints a table; medians of five runs, `--short`: of one. Then sixteen days
-play for some minutes, by default ten, and memory is sampled; `--play` does only this.
+(synthetic where there is no real one). Prints a table; medians of five runs, `--short`: of one. Memory of play is
+in `play.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import shutil
 import statistics
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -300,46 +299,6 @@ def days(place: Place) -> dict[str, float]:
         return found
 
 
-def memory_of_play(place: Place, minutes: float) -> None:
-    """Play sixteen days, more fields than the browser keeps, and print a table of samples and growth an hour."""
-    opened = f"rn.open_dataset({str(place.archive)!r}, packed=True, chunks=None, progress=False)"
-    samples: list[tuple[float, ...]] = []
-    with notebook(place, "play", [f"import numpy, radar_nb as rn\nds = {opened}", SIXTEEN_DAYS]) as page:
-        ran(page, 0)
-        ran(page, 1, "document.querySelector('.rnb-stage[data-index]')")
-        cdp = page.context.new_cdp_session(page)
-        page.evaluate(
-            """() => {
-              const { player, player: { root } } = document.querySelector(".rnb-explorer");
-              root.querySelector(".rnb-speed").value = "60";
-              player.play(true);
-            }"""
-        )
-        start = time.monotonic()
-        heads = ("minutes", "fields shown", "kernel, MB", "renderer, MB", "JavaScript, MB", "arrays, MB", "nodes")
-        print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
-        while (passed := (time.monotonic() - start) / 60) < minutes or not samples:
-            page.wait_for_timeout(60_000 * min(1, minutes))
-            cdp.send("HeapProfiler.collectGarbage")
-            heap = cdp.send("Runtime.getHeapUsage")
-            sample = (
-                (time.monotonic() - start) / 60,
-                page.evaluate("() => document.querySelector('.rnb-explorer').player.shownCount"),
-                asked(page, MEMORY),
-                renderer_memory(),
-                heap["usedSize"] / 1e6,
-                heap["backingStorageSize"] / 1e6,
-                cdp.send("Memory.getDOMCounters")["nodes"],
-            )
-            samples.append(sample)
-            print("| " + " | ".join(f"{value:.4g}" for value in sample) + " |", flush=True)
-    late = [sample for sample in samples if sample[0] >= passed / 2]  # caches are full by then
-    if len(late) > 1:
-        at = [sample[0] / 60 for sample in late]
-        slopes = (statistics.linear_regression(at, [sample[k] for sample in late]).slope for k in (2, 3, 4, 5))
-        print("Growth in the second half, MB an hour: " + ", ".join(f"{slope:.3g}" for slope in slopes))
-
-
 def others(place: Place) -> dict[str, float]:
     """Draw the calendar of 25 years, and send Matplotlib's pictures to an ipywidgets.Image."""
     count = 40
@@ -410,9 +369,7 @@ def an_archive(folder: Path) -> Path:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--short", action="store_true", help="one run instead of five")
-    options.add_argument("--play", type=float, metavar="MINUTES", help="only play for so long, and sample memory")
-    chosen = options.parse_args()
-    runs = 0 if chosen.play else 1 if chosen.short else 5
+    runs = 1 if options.parse_args().short else 5
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development dependency
 
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -438,10 +395,6 @@ def main() -> None:
                 ):
                     for row, value in measured.items():
                         found.setdefault(row, []).append(value)
-            if chosen.play or not chosen.short:
-                memory_of_play(place, chosen.play or 10)
-    if not runs:
-        return
     print(f"| what | median of {runs} | lowest to highest |\n|---|---|---|")
     for row, values in found.items():
         print(f"| {row} | {statistics.median(values):.3g} | {min(values):.3g} to {max(values):.3g} |")

@@ -412,6 +412,54 @@ def test_a_dark_map_and_opacity_change_the_picture(show: Show) -> None:
     assert legend == f"rgb({', '.join(map(str, dry))})"
 
 
+def test_the_chart_stays_when_the_theme_changes(show: Show) -> None:
+    """JupyterLab hides its page while it changes the theme: afterwards the chart is drawn, at its size."""
+    page, _ = show()
+    pin(page, 20, 15)
+
+    page.evaluate(
+        """async () => {
+          const root = document.querySelector(".rnb-explorer"), { chart } = root.player;
+          root.parentElement.style.display = "none";
+          document.body.dataset.jpThemeLight = "false";
+          await Promise.resolve(); // observers of the theme have been called
+          window.draws = 0;
+          const { draw } = chart;
+          chart.draw = function () { draw.call(this); window.draws += 1; };
+          root.parentElement.style.display = "";
+        }"""
+    )
+    page.wait_for_function("() => window.draws > 0")
+
+    canvas, parts = (
+        f"{PLAYER}.chart.canvas",
+        "getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data",
+    )
+    assert page.evaluate(
+        f"() => {{ const canvas = {canvas}; return canvas.width && canvas.{parts}.some(Boolean); }}"
+    )
+
+
+def test_a_field_is_sent_once_while_it_plays(show: Show) -> None:
+    """A view that plays waits for what it has asked for: no field is sent twice."""
+    page, _ = show()
+
+    page.evaluate(
+        f"""() => {{ const player = {PLAYER}, {{ cache }} = player, {{ take }} = cache;
+        performance.now = () => 0; // nothing counts as lost, however busy the machine is
+        window.twice = 0;
+        cache.take = function (frame, ...rest) {{
+          window.twice += this.packed.has(frame.index);
+          return take.call(this, frame, ...rest);
+        }};
+        document.querySelector(".rnb-speed").value = "60";
+        player.play(true); }}"""
+    )
+    page.wait_for_function(f"() => {PLAYER}.cache.packed.size === {PLAYER}.info.count")
+
+    assert page.evaluate("() => window.twice") == 0
+
+
 def test_a_held_field_is_compared_by_a_swipe(show: Show) -> None:
     """The held field keeps its pixels and its name while another is shown; the line moves by keys."""
     page, _ = show()

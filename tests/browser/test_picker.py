@@ -215,6 +215,23 @@ def test_a_range_of_days_is_chosen_by_hand(picker: Any) -> None:
     expect(picker.locator(".radar-nb-picker")).to_contain_text("1 month of RADKLIM 2017.002 (2019-03)")
 
 
+def test_two_pickers_of_a_page_do_not_share_their_mode(picker: Any) -> None:
+    """Each picker of a notebook shows whether it takes whole months or days."""
+    picker.evaluate(
+        """async () => {
+          const { content } = window.jupyterapp.shell.currentWidget;
+          content.activeCellIndex = 1;
+          content.activeCell.model.sharedModel.setSource("rn.MonthPicker('YW', '2020-07')");
+          await window.jupyterapp.commands.execute("notebook:run-cell");
+        }"""
+    )
+    calendars = picker.locator(".radar-nb-calendar[data-ready]")
+    expect(calendars).to_have_count(2)
+
+    for number in range(2):
+        expect(calendars.nth(number).get_by_role("radio", checked=True)).to_have_count(1)
+
+
 def test_a_dark_theme_is_followed(picker: Any) -> None:
     """The cells are dark on a dark page, and the form stays together on a wide screen."""
     theme = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: `JupyterLab ${name}`})"

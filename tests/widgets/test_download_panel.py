@@ -489,6 +489,14 @@ def test_the_panel_in_german(june: Plan) -> None:
     assert re.search(r"YW2017.002_202006.tar\s+fertig", words(panel))
 
 
+def test_a_panel_speaks_its_pickers_language(server: Server, tmp_path: Path) -> None:
+    """Beside a German picker the panel is German, unless another language is chosen."""
+    picker = MonthPicker("YW", "2020-06", folder=tmp_path, base_url=server.url, lang="de")
+
+    assert "Herunterladen" in parts(DownloadPanel(picker))
+    assert "Download" in parts(DownloadPanel(picker, lang="en"))
+
+
 PREPARE = """
 import os, time
 os.environ["RADAR_NB_CACHE"] = {cache!r}

@@ -135,6 +135,24 @@ class TestFrames:
         assert [field["index"] for field in answers.fields()] == [4]
         assert kinds.index("frames") < kinds.index("total")
 
+    def test_a_field_on_its_way_is_not_sent_again(self, answers: Answers) -> None:
+        """What a view has asked for already is sent once; what it lost, again."""
+
+        async def ask() -> None:
+            queue = JobQueue(frames(), answers, least=0.01, say=Texts("en"))
+            queue.ask({"type": "frames", "wanted": [0, 1, 2, 3, 4, 5, 6]})
+            await _until(answers, "frames")
+            queue.ask({"type": "frames", "wanted": list(range(10)), "coming": list(range(7))})
+            while len(answers.fields()) < 10:  # noqa: ASYNC110 - as in _until
+                await asyncio.sleep(0)
+            queue.ask({"type": "frames", "wanted": [9, 10], "coming": []})
+            while 10 not in [field["index"] for field in answers.fields()]:  # noqa: ASYNC110 - as in _until
+                await asyncio.sleep(0)
+
+        asyncio.run(asyncio.wait_for(ask(), 20))
+
+        assert [field["index"] for field in answers.fields()] == [*range(10), 9, 10]
+
     def test_fields_that_are_shown_later_do_not_hold_up_a_job(self, answers: Answers) -> None:
         """Urgent fields come before a series, the others by turns with it."""
 

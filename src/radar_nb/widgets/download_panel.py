@@ -93,7 +93,7 @@ class DownloadPanel(InSavedNotebooks, InMarimo, ipywidgets.VBox):  # type: ignor
     concurrency : int, optional
         Number of parallel connections, as for `download`.
     lang : {"en", "de"}, optional
-        By default the environment variable `RADAR_NB_LANG`, then `LANG`.
+        By default that of the picker; of a plan the environment variable `RADAR_NB_LANG`, then `LANG`.
 
     Attributes
     ----------
@@ -132,8 +132,8 @@ class DownloadPanel(InSavedNotebooks, InMarimo, ipywidgets.VBox):  # type: ignor
         concurrency: int | None = None,
         lang: str | None = None,
     ) -> None:
-        self._say = load_texts(lang)
         self._picker = None if isinstance(source, Plan) else source
+        self._say = load_texts(lang or (self._picker.language if self._picker else None))
         self._folder = None if folder is None else user_path(folder)
         self._concurrency = concurrency
         self._job: Job[Any] | None = None

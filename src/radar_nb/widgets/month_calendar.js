@@ -9,7 +9,6 @@ const STATES = {
 const SEASONS = [["DJF", 0, 2, 0], ["MAM", 2, 3, 1], ["JJA", 5, 3, 2], ["SON", 8, 3, 3], ["DJF", 11, 1, 0]];
 const PUSH_AFTER = 30; // milliseconds: a drag over twenty cells is one message or two
 const A_DAY = 86_400_000; // milliseconds
-let made = 0;
 
 const dayNumber = (text) => Date.parse(`${text}T00:00Z`) / A_DAY;
 const dayText = (number) => new Date(number * A_DAY).toISOString().slice(0, 10);
@@ -28,7 +27,7 @@ class Range { // from and to, in whole months or in days; in step with the calen
     const modes = element("span", { className: "modes" }, { role: "radiogroup", "aria-label": words.range });
     this.modes = [["whole", words.whole], ["single", words.single]].map(([mode, text]) => {
       const label = element("label");
-      const input = element("input", { type: "radio", name: `radar-nb-mode-${made}`, value: mode });
+      const input = element("input", { type: "radio", name: `radar-nb-mode-${calendar.id}`, value: mode });
       input.addEventListener("change", () => this.setMode(mode));
       label.append(input, text);
       modes.append(label);
@@ -199,6 +198,7 @@ class Calendar {
     this.drag = null; // the cell that the pointer was over last
     this.focus = null;
     this.timer = null;
+    this.id = Math.random().toString(36).slice(2); // each calendar of a page may have its own copy of this script
     el.classList.add("radar-nb-calendar");
     el.tabIndex = -1;
     // JupyterLab ignores keys on elements with this attribute; a click on a text would focus the notebook cell
@@ -207,7 +207,7 @@ class Calendar {
     const frame = element("div", { className: "frame" });
     this.said = element("div", { className: "said" }, { role: "status", "aria-live": "polite" });
     this.legend = element("div", { className: "legend" });
-    const keys = element("div", { className: "said", id: `radar-nb-keys-${++made}`, textContent: this.words.keys });
+    const keys = element("div", { className: "said", id: `radar-nb-keys-${this.id}`, textContent: this.words.keys });
     this.table = element("table", {}, {
       role: "grid", "aria-label": this.words.label, "aria-multiselectable": "true", "aria-describedby": keys.id,
     });

@@ -166,6 +166,11 @@ class MonthPicker(InSavedNotebooks, InMarimo, ipywidgets.VBox):  # type: ignore[
         return f"MonthPicker: {self.product}, source {self.source}, {self.chosen}"
 
     @property
+    def language(self) -> str:
+        """The language of the texts, "en" or "de"."""
+        return self._say.language
+
+    @property
     def chosen(self) -> str:
         """The chosen months or days as text."""
         return month_span(self.value, self._say) if self.days is None else day_span(self.days, self._say)

@@ -5,7 +5,7 @@
 const NO_VALUE = 0xffff;
 const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // limits of a browser's memory
 const SOON = 12; // fields after the playhead that come before sums and series
-const PATIENCE = 8000; // ms after which a missing field is requested again
+const PATIENCE = 8000; // ms after which a field that was requested counts as lost
 
 async function inflate(bytes) {
   const { readable, writable } = new DecompressionStream("deflate"), writer = writable.getWriter();
@@ -45,8 +45,7 @@ class FrameCache {
     this.packed = new Map(); // index -> {bytes, scale, offset, cells, plain: whether the bytes are words already}
     this.open = new Map(); // index -> field, the last used one at the end
     this.opening = new Map();
-    this.asked = new Set();
-    this.askedAt = 0;
+    this.asked = new Map(); // index -> when it was first requested
     this.broken = new Map(); // index -> error text
     this.wet = new Float32Array(count).fill(NaN);
     this.bytes = 0;
@@ -92,13 +91,11 @@ class FrameCache {
       if (i > span[1]) i = span[0] + ((i - span[0]) % length);
       if (i < this.count && !this.known(i)) wanted.push(i);
     }
-    const near = wanted.length > 0 && (wanted[0] - playhead + this.count) % this.count < 8;
-    const late = performance.now() - this.askedAt > PATIENCE; // lost with a kernel or to another view
-    const urgent = near && (late || !this.asked.has(wanted[0]));
-    if (!wanted.length || (this.asked.size > this.underway / 2 && !urgent && !late)) return;
-    this.asked = new Set(wanted);
-    this.askedAt = performance.now();
-    this.send({ type: "frames", wanted, urgent: wanted.filter((i) => (i - playhead + this.count) % this.count < SOON).length });
+    const now = performance.now(), coming = new Set(wanted.filter((i) => now - this.asked.get(i) < PATIENCE)); // others were lost with a kernel
+    const urgent = !coming.has(wanted[0]) && (wanted[0] - playhead + this.count) % this.count < 8;
+    if (coming.size === wanted.length || (coming.size > this.underway / 2 && !urgent)) return;
+    this.asked = new Map(wanted.map((i) => [i, coming.has(i) ? this.asked.get(i) : now]));
+    this.send({ type: "frames", wanted, coming: [...coming], urgent: wanted.filter((i) => (i - playhead + this.count) % this.count < SOON).length });
   }
   async field(index) {
     const found = this.open.get(index);
@@ -939,7 +936,9 @@ const controls = {
   // Redraw for another size, screen resolution or theme of Jupyter.
   watchLook(signal) {
     const redraw = () => this.redraw(), look = { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] };
-    const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
+    const size = new ResizeObserver(redraw);
+    // JupyterLab hides its page for a moment while it changes the theme
+    const theme = new MutationObserver(() => [redraw(), requestAnimationFrame(() => signal.aborted || redraw())]);
     for (const selector of [".rnb-stage", ".rnb-chart", ".rnb-timeline"]) size.observe(this.$(selector));
     theme.observe(document.body, look);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });
@@ -1422,7 +1421,7 @@ const totals = {
     const { how, span, hours } = this.total;
     const words = hours ? this.texts.last_hours.replace("{hours}", hours) : how === "sum" ? this.texts.sum : this.texts.max;
     const text = hours ? this.timeText(span[1]).split(",")[0] : this.spanText(...span);
-    this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${escaped(text)}</span>`;
+    this.$(".rnb-time").innerHTML = `<b class="rnb-sumname">${escaped(words)}</b> <span class="rnb-date">${escaped(text)}</span>`;
   },
   leaveTotal() {
     this.endLast();
@@ -1616,6 +1615,7 @@ class Chart {
   }
   draw() {
     const { canvas, player, span } = this, box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+    if (!box.width) return; // hidden: the picture stays
     [canvas.width, canvas.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
     const context = canvas.getContext("2d"), style = getComputedStyle(canvas), quiet = style.getPropertyValue("--rnb-quiet");
     const both = player.kind === "both" && player.info.sums, right = both ? EDGES.right : 12;

@@ -74,8 +74,9 @@ class JobQueue:
         ----------
         question : mapping
             `view`: the name of the view. `type`: "hello" and "bye" when a view appears and disappears; "frames"
-            with `wanted`, the numbers of fields, which replace the earlier ones, and `urgent`, how many of these
-            are shown soon, by default all; "series" with `span` and `places`, each with an `id`, and `cell` (row,
+            with `wanted`, the numbers of fields, which replace the earlier ones, `urgent`, how many of these
+            are shown soon, by default all, and `coming`, which of them the view has asked for already: they are
+            not sent twice; "series" with `span` and `places`, each with an `id`, and `cell` (row,
             col) or `polygon` of (col, row) corners; "total" with `how` ("sum" or "max") and `span`; "rain" with
             `start` and `span`; "stop" with the `id` of a job or a place.
 
@@ -94,8 +95,10 @@ class JobQueue:
             case "bye":
                 self._forget(view)
             case "frames":
-                self._wanted[view] = [i for i in question["wanted"] if 0 <= i <= last]
-                self._urgent[view] = int(question.get("urgent", len(self._wanted[view])))
+                sent = {*question.get("coming", ())} - {*self._wanted.get(view, ())}  # or being read
+                soon = int(question.get("urgent", len(question["wanted"])))
+                kept = [(k, i) for k, i in enumerate(question["wanted"]) if 0 <= i <= last and i not in sent]
+                self._wanted[view], self._urgent[view] = [i for _, i in kept], sum(k < soon for k, _ in kept)
             case "stop":
                 self._drop((view, question["id"]))
                 self._places.pop((view, question["id"]), None)

@@ -2,7 +2,7 @@
 export const NO_VALUE = 0xffff;
 const PACKED_BYTES = 96e6, OPEN_BYTES = 64e6; // limits of a browser's memory
 const SOON = 12; // fields after the playhead that come before sums and series
-const PATIENCE = 8000; // ms after which a missing field is requested again
+const PATIENCE = 8000; // ms after which a field that was requested counts as lost
 
 export async function inflate(bytes) {
   const { readable, writable } = new DecompressionStream("deflate"), writer = writable.getWriter();
@@ -42,8 +42,7 @@ export class FrameCache {
     this.packed = new Map(); // index -> {bytes, scale, offset, cells, plain: whether the bytes are words already}
     this.open = new Map(); // index -> field, the last used one at the end
     this.opening = new Map();
-    this.asked = new Set();
-    this.askedAt = 0;
+    this.asked = new Map(); // index -> when it was first requested
     this.broken = new Map(); // index -> error text
     this.wet = new Float32Array(count).fill(NaN);
     this.bytes = 0;
@@ -89,13 +88,11 @@ export class FrameCache {
       if (i > span[1]) i = span[0] + ((i - span[0]) % length);
       if (i < this.count && !this.known(i)) wanted.push(i);
     }
-    const near = wanted.length > 0 && (wanted[0] - playhead + this.count) % this.count < 8;
-    const late = performance.now() - this.askedAt > PATIENCE; // lost with a kernel or to another view
-    const urgent = near && (late || !this.asked.has(wanted[0]));
-    if (!wanted.length || (this.asked.size > this.underway / 2 && !urgent && !late)) return;
-    this.asked = new Set(wanted);
-    this.askedAt = performance.now();
-    this.send({ type: "frames", wanted, urgent: wanted.filter((i) => (i - playhead + this.count) % this.count < SOON).length });
+    const now = performance.now(), coming = new Set(wanted.filter((i) => now - this.asked.get(i) < PATIENCE)); // others were lost with a kernel
+    const urgent = !coming.has(wanted[0]) && (wanted[0] - playhead + this.count) % this.count < 8;
+    if (coming.size === wanted.length || (coming.size > this.underway / 2 && !urgent)) return;
+    this.asked = new Map(wanted.map((i) => [i, coming.has(i) ? this.asked.get(i) : now]));
+    this.send({ type: "frames", wanted, coming: [...coming], urgent: wanted.filter((i) => (i - playhead + this.count) % this.count < SOON).length });
   }
   async field(index) {
     const found = this.open.get(index);

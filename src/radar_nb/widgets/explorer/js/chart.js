@@ -54,6 +54,7 @@ export class Chart {
   }
   draw() {
     const { canvas, player, span } = this, box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+    if (!box.width) return; // hidden: the picture stays
     [canvas.width, canvas.height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
     const context = canvas.getContext("2d"), style = getComputedStyle(canvas), quiet = style.getPropertyValue("--rnb-quiet");
     const both = player.kind === "both" && player.info.sums, right = both ? EDGES.right : 12;

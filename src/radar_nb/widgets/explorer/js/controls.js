@@ -70,7 +70,9 @@ export const controls = {
   // Redraw for another size, screen resolution or theme of Jupyter.
   watchLook(signal) {
     const redraw = () => this.redraw(), look = { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] };
-    const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
+    const size = new ResizeObserver(redraw);
+    // JupyterLab hides its page for a moment while it changes the theme
+    const theme = new MutationObserver(() => [redraw(), requestAnimationFrame(() => signal.aborted || redraw())]);
     for (const selector of [".rnb-stage", ".rnb-chart", ".rnb-timeline"]) size.observe(this.$(selector));
     theme.observe(document.body, look);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal });

@@ -63,7 +63,7 @@ export const totals = {
     const { how, span, hours } = this.total;
     const words = hours ? this.texts.last_hours.replace("{hours}", hours) : how === "sum" ? this.texts.sum : this.texts.max;
     const text = hours ? this.timeText(span[1]).split(",")[0] : this.spanText(...span);
-    this.$(".rnb-time").innerHTML = `<b>${escaped(words)}</b> <span class="rnb-date">${escaped(text)}</span>`;
+    this.$(".rnb-time").innerHTML = `<b class="rnb-sumname">${escaped(words)}</b> <span class="rnb-date">${escaped(text)}</span>`;
   },
   leaveTotal() {
     this.endLast();
