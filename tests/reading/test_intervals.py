@@ -96,6 +96,9 @@ def hour(field: xr.DataArray) -> float:
     return float(field.isel(dict.fromkeys(set(field.dims) & {"y", "x"}, 0)).squeeze())
 
 
+BARE: dict[str, Any] = {"borders": False, "radars": False, "towns": False}
+"""A map that is drawn quickly."""
+
 FIRST = sum(range(1, 13)) / 100
 """mm of the first hour."""
 
@@ -219,7 +222,9 @@ def test_masks_and_factors_of_files_are_correct(local: str, kind: str, whole: xr
     assert hour(rn.accumulate(rn.at_points(data, PIXEL, progress=False), "1h").RY[0]) == pytest.approx(
         FIRST, rel=1e-5
     )
-    assert "5 min to 2020-06-13 01:00" in rn.plot(variable(data), time="2020-06-13T01:00").get_title(loc="left")
+    assert "5 min to 2020-06-13 01:00" in rn.plot(variable(data), time="2020-06-13T01:00", **BARE).get_title(
+        loc="left"
+    )
 
 
 @pytest.mark.parametrize("local", LOCAL)
@@ -251,13 +256,13 @@ def words(figure: Any) -> str:
 
 def filmed(da: xr.DataArray) -> str:
     """Return the title of a film's last frame, and a page's text about the film."""
-    film = rn.animate(da.isel(time=slice(-2, None)), progress=False)
+    film = rn.animate(da.isel(time=slice(-2, None)), progress=False, **BARE)
     return f"{film.words} {_Canvas(film)._title(film.fields[-1], np.ones(1))}"  # noqa: SLF001 - the drawn title
 
 
 PICTURES: dict[str, Callable[[xr.DataArray], str]] = {
-    "plot": lambda da: words(rn.plot(da.isel(time=-1) if "time" in da.dims else da[0]).figure),
-    "facets": lambda da: words(rn.plot(da.isel(time=slice(-2, None)), col="time").flat[0].figure),
+    "plot": lambda da: words(rn.plot(da.isel(time=-1) if "time" in da.dims else da[0], **BARE).figure),
+    "facets": lambda da: words(rn.plot(da.isel(time=slice(-2, None)), col="time", **BARE).flat[0].figure),
     "plot_series": lambda da: words(rn.plot_series(da.isel(y=0, x=0)).figure),
     "animate": filmed,
     "Explorer": lambda da: json.dumps(rn.Explorer(da)._info),  # noqa: SLF001 - what the browser shows

@@ -342,7 +342,7 @@ class _Canvas:
         )
         width, letters = self._ax.get_window_extent().width / film.dpi, float(self._text.get_fontsize())
         self._wrap = partial(wrapped, width=width, letters=letters)
-        self._canvas.draw()  # computes the layout, which then stays
+        figure.draw_without_rendering()  # computes the layout, which then stays
         figure.set_layout_engine("none")
         self._ax.set_animated(True)
         self._canvas.draw()
