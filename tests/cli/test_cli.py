@@ -135,7 +135,9 @@ def test_a_cube_is_described_drawn_and_summed_like_its_archive(
     for data in (source, tmp_path / "cube"):
         assert main(["info", str(data)]) == 0
         facts.append(capsys.readouterr().out)
-        assert main(["plot", str(data), "--time", "2019-10-14T01:50", "--output", f"{data}.png"]) == 0
+        assert (
+            main(["plot", str(data), "--time", "2019-10-14T01:50", "--output", f"{data}.png", "--dpi", "30"]) == 0
+        )
         assert main(["accumulate", str(data), "--to", f"{data}.nc"]) == 0
         capsys.readouterr()
 
@@ -152,9 +154,9 @@ def test_a_file_of_accumulate_is_drawn(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["accumulate", str(source), "--to", one]) == 0
     assert main(["accumulate", str(source), "--to", two, "--how", "sum", "max"]) == 0
 
-    assert main(["plot", one, "--output", str(picture)]) == 0
+    assert main(["plot", one, "--output", str(picture), "--dpi", "30"]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert main(["plot", two, "--variable", "RW_max", "--output", str(tmp_path / "max.png")]) == 0
+    assert main(["plot", two, "--variable", "RW_max", "--output", str(tmp_path / "max.png"), "--dpi", "30"]) == 0
     for wrong in ([], ["--variable", "YW"]):
         capsys.readouterr()
         assert main(["plot", two, *wrong]) == 1
@@ -243,7 +245,7 @@ def test_a_part_of_the_map_is_drawn(real_frames: Path, tmp_path: Path, capsys: p
     areas = tmp_path / "areas.geojson"
     ring = [[12.4, 51.2], [12.7, 51.2], [12.7, 51.4], [12.4, 51.2]]
     areas.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}), encoding="utf-8")
-    picture = ["--output", str(tmp_path / "a.png")]
+    picture = ["--output", str(tmp_path / "a.png"), "--dpi", "30"]
 
     for part in (["--place", "Leipzig", "--within", "25km"], ["--box", "12", "51", "13", "52"], []):
         assert main(["plot", path, *part, "--areas", str(areas), *picture]) == 0

@@ -355,7 +355,10 @@ def test_control_characters_of_files_do_not_reach_the_terminal(
 
     assert main(["extract", str(data)]) == 0
     assert main(["accumulate", str(data), "--to", str(folder / "a.nc")]) == 0
-    assert main(["plot", str(folder / "a.nc"), "--output", str(folder / "a.png"), "--variable", "RW"]) == 0
+    assert (
+        main(["plot", str(folder / "a.nc"), "--output", str(folder / "a.png"), "--variable", "RW", "--dpi", "30"])
+        == 0
+    )
     assert main(["plot", str(folder / "a.nc"), "--variable", "YW"]) == 1
     assert main(["info", str(folder / "none.tar")]) == 1
 
@@ -375,7 +378,10 @@ def test_a_cube_at_an_address_is_read(tmp_path: Path, capsys: pytest.CaptureFixt
     folder = capsys.readouterr().out
     assert main(["info", address, "--json"]) == 0
     assert capsys.readouterr().out == folder
-    assert main(["plot", address, "--time", "2019-10-14T01:50", "--output", str(tmp_path / "a.png")]) == 0
+    assert (
+        main(["plot", address, "--time", "2019-10-14T01:50", "--output", str(tmp_path / "a.png"), "--dpi", "30"])
+        == 0
+    )
     assert main(["accumulate", address, "--to", out, "--min-coverage", "0"]) == 0
     with xr.open_dataset(out) as found:
         np.testing.assert_array_equal(found["RW"], rn.accumulate(data, min_coverage=0, progress=False).RW)

@@ -43,29 +43,29 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def month(root: Path) -> Path:
-    """Create the archive of a month of RADKLIM YW with a single day, of full hours only."""
+    """Create the archive of a month of RADKLIM YW with two frames of a single day."""
     with pytest.MonkeyPatch.context() as patch:
-        _full_hours(patch)
+        _half_days(patch)
         (path,) = make_archives(root, "YW", "2020-06", days=[13], progress=False)
     return path
 
 
-def _full_hours(patch: pytest.MonkeyPatch) -> None:
-    """Make a day of YW of 24 frames instead of 288, which is quicker."""
+def _half_days(patch: pytest.MonkeyPatch) -> None:
+    """Make a day of YW of 2 frames instead of 288, which is quicker."""
     patch.setattr(
         publishing,
         "time_steps",
-        lambda month, *, every, minute: time_steps(month, every=12 * every, minute=minute),
+        lambda month, *, every, minute: time_steps(month, every=144 * every, minute=minute),
     )
 
 
 @pytest.fixture
-def _four_hours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a day of RW of only four frames, 05:50 to 23:50, which is quicker."""
+def _two_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a day of RW of only two frames, 11:50 and 23:50, which is quicker."""
     monkeypatch.setattr(
         publishing,
         "time_steps",
-        lambda month, *, every, minute: time_steps(month, every=6 * every, minute=minute + 300),
+        lambda month, *, every, minute: time_steps(month, every=12 * every, minute=minute + 660),
     )
 
 
@@ -84,14 +84,14 @@ def test_month_of_days(root: Path, month: Path) -> None:
             data = last.read()
 
     assert day.name == "YW2017.002_20200613.tar.gz"
-    assert len(names) == 24
+    assert len(names) == 2
     assert names[0] == "raa01-yw2017.002_10000-2006130000-dwd---bin"
-    assert data == one("YW", np.datetime64("2020-06-13T23:00"), family="radklim")
+    assert data == one("YW", np.datetime64("2020-06-13T12:00"), family="radklim")
 
 
 def test_an_existing_file_is_kept(month: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file made with the same arguments is kept."""
-    _full_hours(monkeypatch)
+    _half_days(monkeypatch)
     before = month.stat().st_mtime_ns
     seen: list[Progress] = []
 
@@ -102,7 +102,7 @@ def test_an_existing_file_is_kept(month: Path, root: Path, monkeypatch: pytest.M
     assert seen == []
 
 
-@pytest.mark.usefixtures("_four_hours")
+@pytest.mark.usefixtures("_two_hours")
 def test_other_days_are_rebuilt(tmp_path: Path) -> None:
     """An archive of other days or another seed, or an unfinished one, is replaced."""
     path = tmp_path / "climate_environment/CDC/grids_germany/hourly/radolan/historical/bin/2019/RW201906.tar.gz"
@@ -114,7 +114,7 @@ def test_other_days_are_rebuilt(tmp_path: Path) -> None:
     made = make_archives(tmp_path, "RW", "2019-06", source="radolan", days=[1], seed=1, progress=seen.append)
 
     assert made == (path,)
-    assert (seen[-1].done, seen[-1].total) == (4, 4)
+    assert (seen[-1].done, seen[-1].total) == (2, 2)
     with tarfile.open(path, "r:gz") as tar:
         member = tar.getmembers()[-1]
         file = tar.extractfile(member)
@@ -169,7 +169,7 @@ def test_unknown_family(tmp_path: Path) -> None:
         make_archives(tmp_path, "SF", "2020-06", source="radklim", progress=False)
 
 
-@pytest.mark.usefixtures("_four_hours")
+@pytest.mark.usefixtures("_two_hours")
 def test_a_day_in_hdf5(tmp_path: Path) -> None:
     """HDF5 is one tar.gz per day, with members of DWD's names; the binaries of the month are unchanged."""
     (path,) = make_archives(tmp_path, "RW", "2026-01", hdf5=True, days=[13], progress=False)
@@ -180,7 +180,7 @@ def test_a_day_in_hdf5(tmp_path: Path) -> None:
         last = tar.extractfile(names[-1])
         assert last is not None
         header = read_header(last.read())
-    assert len(names) == 4
+    assert len(names) == 2
     assert names[-1] == "raa01-rw_10000-2601132350-dwd---bin.hdf5"
     assert (header.product, header.time) == ("RW", np.datetime64("2026-01-13T23:50:00"))
     assert [file for file in tmp_path.rglob("*") if file.suffix == ".bin" or file.parent.name == "bin"] == []
