@@ -17,7 +17,7 @@ import radar_nb as rn
 from radar_nb.mirror.frames import synthetic_frames
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_LARGEST = 3_000_000  # bytes of the page that plays: readers load it with the text around it
+LARGEST = 3_000_000  # bytes of the page that plays: readers load it with the text around it
 _PICTURES = {"App": "app.png", "MonthPicker": "picker.png", "DownloadPanel": "panel.png"}
 
 
@@ -27,7 +27,7 @@ def write_pages(docs: Path) -> None:
         shutil.rmtree(docs / folder, ignore_errors=True)
     for path in (docs.parent / "notebooks").glob("*.ipynb"):
         _write(docs / "notebooks" / path.name, _notebook(path.read_text(encoding="utf-8"), docs / "images"))
-    _write_player(docs / "generated" / "extra" / "player.html")
+    write_player(docs / "generated" / "extra" / "player.html")
 
 
 def _write(path: Path, text: str) -> None:
@@ -59,7 +59,7 @@ def _shown(output: dict[str, Any], pictures: Path) -> dict[str, Any]:
     return output | {"data": {"image/png": base64.b64encode(picture).decode("ascii")}}
 
 
-def _write_player(path: Path) -> None:
+def write_player(path: Path) -> None:
     """Write two hours of synthetic rain over the middle of Germany as the player's own page."""
     path.parent.mkdir(parents=True)
     times = np.arange("2020-06-13T15:00", "2020-06-13T17:05", 5, dtype="datetime64[m]")
@@ -71,5 +71,5 @@ def _write_player(path: Path) -> None:
         explorer = rn.Explorer(rn.open_dataset(folder, packed=True, progress=False).isel(part), lang="en")
         explorer.save_html(path)
         explorer.close()
-    if path.stat().st_size > _LARGEST:
-        raise ValueError(f"{path} has {path.stat().st_size:,} bytes, more than {_LARGEST:,}: choose fewer fields")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"{path} has {path.stat().st_size:,} bytes, more than {LARGEST:,}: choose fewer fields")

@@ -537,10 +537,10 @@ def test_packed_integers_are_drawn_unpacked() -> None:
     assert np.isnan(shown.filled(np.nan)[0]).all()
 
 
-def sums(period: str | None, **options: Any) -> xr.DataArray:
-    """Return totals of two days of 5-minute rain that begin at midnight, UTC."""
+def sums(period: str | None, begin: str = "2020-06-12", **options: Any) -> xr.DataArray:
+    """Return totals of two days of 5-minute rain, from a midnight on, UTC."""
     small = field(1.0).isel(time=0, y=slice(600, 604), x=slice(500, 504), drop=True)
-    times = np.datetime64("2020-06-12T00:05", "ns") + np.arange(576) * np.timedelta64(5, "m")
+    times = np.datetime64(f"{begin}T00:05", "ns") + np.arange(576) * np.timedelta64(5, "m")
     da = small.expand_dims(time=times).assign_attrs(cell_methods="time: sum")
     total: xr.DataArray = rn.accumulate(da.drop_encoding(), period, **options).YW
     return total
@@ -574,6 +574,15 @@ def test_facets_of_days_are_titled_by_date() -> None:
 
     assert [ax.get_title(loc="left") for ax in axes.flat] == ["2020-06-12 (UTC)", "2020-06-13 (UTC)"]
     assert "24 h to" not in axes[0, 0].figure.texts[0].get_text()
+
+
+def test_the_notebooks_months_and_day_are_titled_by_their_own_dates() -> None:
+    """Facets of months have each month's name (notebook 04); a day chosen by its date has that date (05)."""
+    axes = rn.plot(sums("MS", "2020-05-31", min_coverage=0), col="time")
+    day = rn.plot(sums("1D"), time="2020-06-13")
+
+    assert [ax.get_title(loc="left") for ax in axes.flat] == ["2020-05 (UTC)", "2020-06 (UTC)"]
+    assert day.get_title(loc="left").splitlines()[1] == "2020-06-13 (UTC)"
 
 
 def test_hours_that_end_at_minute_50_have_that_in_the_title() -> None:

@@ -170,6 +170,23 @@ class TestFrames:
         kinds = [answer["type"] for answer, _ in answers if answer["type"] != "coverage"]
         assert 3 <= kinds.index("rain") < COUNT // 2
 
+    def test_fields_that_are_shown_later_wait_for_a_total(self, answers: Answers) -> None:
+        """A total comes after what is shown soon, and before all other fields."""
+
+        async def ask() -> None:
+            some = frames()
+            some.batch = 1
+            queue = JobQueue(some, answers, least=0.01, say=Texts("en"))
+            queue.ask({"type": "frames", "wanted": list(range(COUNT)), "urgent": 3})
+            queue.ask({"type": "total", "how": "sum", "span": [0, COUNT - 1]})
+            while len(answers.fields()) < COUNT:  # noqa: ASYNC110 - as in _until
+                await asyncio.sleep(0)
+
+        asyncio.run(asyncio.wait_for(ask(), 20))
+
+        kinds = [answer["type"] for answer, _ in answers if answer["type"] not in {"coverage", "progress"}]
+        assert kinds == ["frames"] * 3 + ["total"] + ["frames"] * (COUNT - 3)
+
     def test_a_series_costs_the_same_for_each_field(self, answers: Answers) -> None:
         """A cell's series reads each field once; at most a twelfth as many fields are packed ahead meanwhile."""
         count = 3 * 288

@@ -165,11 +165,12 @@ class JobQueue:
             self._answer(work, await asyncio.to_thread(work))
 
     def _next(self) -> Work | None:
-        """Return the next small piece of work: fields that are shown soon, then others and jobs by turns."""
+        """Return the next small piece of work: fields that are shown soon, then totals, then by turns."""
         if self._dropped:
             return self._dropped.pop().close
+        jobs_turn = self._jobs_turn or any(name == "total" for _, name in self._jobs)  # nothing plays meanwhile
         for view, wanted in self._wanted.items():
-            if wanted and (self._urgent[view] > 0 or not self._jobs or not self._jobs_turn):
+            if wanted and (self._urgent[view] > 0 or not self._jobs or not jobs_turn):
                 self._jobs_turn = True
                 self._wanted[view] = self._wanted.pop(view)  # to the end
                 first = wanted[0]
@@ -181,7 +182,7 @@ class JobQueue:
         if not self._jobs:
             return None
         self._jobs_turn = False
-        key = next(iter(self._jobs))
+        key = next((key for key in self._jobs if key[1] == "total"), next(iter(self._jobs)))
         self._jobs[key] = self._jobs.pop(key)
         return self._jobs[key]
 

@@ -43,6 +43,7 @@ export class FrameCache {
     this.open = new Map(); // index -> field, the last used one at the end
     this.opening = new Map();
     this.asked = new Map(); // index -> when it was first requested
+    this.hurried = new Set(); // those that were requested to be shown soon
     this.broken = new Map(); // index -> error text
     this.wet = new Float32Array(count).fill(NaN);
     this.bytes = 0;
@@ -89,10 +90,12 @@ export class FrameCache {
       if (i < this.count && !this.known(i)) wanted.push(i);
     }
     const now = performance.now(), coming = new Set(wanted.filter((i) => now - this.asked.get(i) < PATIENCE)); // others were lost with a kernel
-    const urgent = !coming.has(wanted[0]) && (wanted[0] - playhead + this.count) % this.count < 8;
+    const within = (i, some) => (i - playhead + this.count) % this.count < some;
+    const urgent = within(wanted[0], 8) && !(coming.has(wanted[0]) && this.hurried.has(wanted[0]));
     if (coming.size === wanted.length || (coming.size > this.underway / 2 && !urgent)) return;
     this.asked = new Map(wanted.map((i) => [i, coming.has(i) ? this.asked.get(i) : now]));
-    this.send({ type: "frames", wanted, coming: [...coming], urgent: wanted.filter((i) => (i - playhead + this.count) % this.count < SOON).length });
+    this.hurried = new Set(wanted.filter((i) => within(i, SOON)));
+    this.send({ type: "frames", wanted, coming: [...coming], urgent: this.hurried.size });
   }
   async field(index) {
     const found = this.open.get(index);
