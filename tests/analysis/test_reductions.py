@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import tarfile
 import tracemalloc
@@ -96,6 +97,19 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def real_hours(real_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a real archive of YW with the first two hours of a day."""
+    path = tmp_path_factory.mktemp("real") / "hours.tar.gz"
+    with (
+        tarfile.open(real_mirror / YW_MONTH) as month,
+        tarfile.open(fileobj=month.extractfile(next(day for day in month if "20200613" in day.name))) as day,
+    ):
+        some = [(frame.name, day.extractfile(frame)) for frame in itertools.islice(day, 25)]
+        path.write_bytes(tar(((name, file.read()) for name, file in some if file), "w:gz"))
+    return path
+
+
+@pytest.fixture(scope="module")
 def real_day(real_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a real month of YW with one of its days."""
     path = tmp_path_factory.mktemp("real") / "month.tar"
@@ -165,7 +179,7 @@ class TestValues:
         times = np.datetime64("2026-01-13T00:05", "s") + np.timedelta64(5, "m") * np.arange(3)
         folder = save(tmp_path, *(data for _, data in synthetic_frames("YW", times, hdf5=True)))
         points = [(lon, lat) for lon in (7, 9, 11, 13) for lat in (48.5, 50, 51.5, 53)]
-        options: Any = [{"grid": "de1100", "regrid": "nearest"}, {}, {"method": "mean3x3"}]
+        options: Any = [{"grid": "de460-wgs84", "regrid": "nearest"}, {}, {"method": "mean3x3"}]
 
         for source, chosen in zip((month, folder, folder), options, strict=True):
             series = reduce(source, "series", points=points, progress=False, **chosen)
@@ -235,17 +249,17 @@ class TestValues:
         xr.testing.assert_identical(one, two)
         xr.testing.assert_identical(one, five)
 
-    def test_real_archives(self, real_day: Path) -> None:
+    def test_real_archives(self, real_hours: Path) -> None:
         """The total of a real archive is in mm."""
-        ds = open_dataset(real_day, chunks=None, progress=False)
+        ds = open_dataset(real_hours, chunks=None, progress=False)
         box = {"y": slice(500, 600), "x": slice(300, 400)}
 
-        result = reduce(real_day, ["sum", "max", "count"], period="1D", threshold=0.1, progress=False)
+        result = reduce(real_hours, ["sum", "max", "count"], period="1D", threshold=0.1, progress=False)
 
         day = ds.YW.sel(time=slice("2020-06-13T00:05", "2020-06-14T00:00")).isel(box)
         again = result.sel(time="2020-06-13").isel(box)
         assert result.sizes["time"] == 2
-        assert float(again.coverage.max()) == pytest.approx(287 / 288)  # the last frame is in the next day's file
+        assert float(again.coverage.max()) == pytest.approx(24 / 288)  # the first frame belongs to the day before
         np.testing.assert_allclose(again.YW_sum, by_xarray(day.to_dataset(), "YW", "sum"), rtol=1e-6)
         np.testing.assert_array_equal(again.YW_max, by_xarray(day.to_dataset(), "YW", "max"))
         np.testing.assert_array_equal(again.YW_count, (day > 0.095).sum("time"))
@@ -289,8 +303,8 @@ class TestValues:
 
     def test_regridded_fields(self, month: Path) -> None:
         """On another grid the reductions equal those of the regridded Dataset, for any number of threads."""
-        ds = open_dataset(month, grid="de1100", regrid="nearest", chunks=None, progress=False)
-        arguments: Any = {"grid": "de1100", "regrid": "nearest", "progress": False}
+        ds = open_dataset(month, grid="de460-wgs84", regrid="nearest", chunks=None, progress=False)
+        arguments: Any = {"grid": "de460-wgs84", "regrid": "nearest", "progress": False}
 
         result = reduce(month, EVERY, workers=2, **arguments)
 

@@ -227,8 +227,13 @@ class TestFarArchives:
         build_cube(source, tmp_path / "here", progress=False, client=False)
         store = s3(endpoint, "by-workers")
 
-        with distributed.Client(
-            n_workers=1, threads_per_worker=1, dashboard_address=None, set_as_default=False
+        with distributed.Client(  # what a worker is told is pickled, though it is a thread
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tcp",
+            dashboard_address=None,
+            set_as_default=False,
         ) as client:
             build_cube(source, store, progress=False, client=client)
 
