@@ -107,9 +107,9 @@ def test_a_store_of_another_call_raises(name: str, tmp_path: Path) -> None:
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory stays bounded, although the whole result has 26 MB."""
-    monkeypatch.setattr(stored_totals, "_ROOM", 2_200_000)
-    fields = da.ones((240, 200, 200), dtype="f4", chunks=(30, 200, 200))
-    ds = rain(np.zeros((240, 1, 1))).isel(y=0, x=0, drop=True).YW.expand_dims(y=200, x=200)
+    monkeypatch.setattr(stored_totals, "_ROOM", 4_400_000)
+    fields = da.ones((60, 400, 400), dtype="f4", chunks=(6, 400, 400))
+    ds = rain(np.zeros((60, 1, 1))).isel(y=0, x=0, drop=True).YW.expand_dims(y=400, x=400)
     ds = ds.transpose("time", "y", "x").copy(data=fields)
     accumulate(rain(np.ones((12, 1, 1))), "1h", store=tmp_path / "first.zarr")  # imports before the measurement
     tracemalloc.start()

@@ -112,7 +112,7 @@ def test_commands_take_the_address_of_a_bucket(
         out, picture = tmp_path / f"{number}.nc", tmp_path / f"{number}.png"
         for command in (
             ["info", source, "--json"],
-            ["plot", source, "--time", "2019-10-14T01:50", "--output", str(picture)],
+            ["plot", source, "--time", "2019-10-14T01:50", "--dpi", "40", "--output", str(picture)],
             ["accumulate", source, "--to", str(out), "--how", "sum", "max"],
             ["points", source, "--lonlat", "9.0", "51.0", "--json"],
         ):

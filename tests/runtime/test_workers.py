@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DAYS = [f"2019-10-{day:02d}" for day in range(1, 9)]
+DAYS = [f"2019-10-{day:02d}" for day in range(1, 6)]
 DEADLINE = 60.0
 
 
@@ -60,8 +60,8 @@ distributed = pytest.importorskip("distributed", reason="distributed is not inst
 
 @pytest.fixture(scope="module")
 def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write an archive of eight days."""
-    return archive(tmp_path_factory.mktemp("archives") / "RW201910.tar.gz", DAYS)
+    """Write an archive of five days."""
+    return archive(tmp_path_factory.mktemp("archives") / "RW201910.tar.gz", DAYS, hours=("00:50", "05:50"))
 
 
 @pytest.fixture(scope="module")
