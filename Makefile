@@ -64,7 +64,7 @@ newest: ## the tests with the newest version of everything, PYTHON=python3.12 or
 	  || { echo "the newest libraries need Python 3.12 or later: make newest PYTHON=python3.13"; exit 1; }
 	$(PYTHON) -m venv --clear build/newest
 	build/newest/bin/python -m pip --disable-pip-version-check -q install uv
-	build/newest/bin/uv pip install -q --python build/newest/bin/python --upgrade -e ".[dev]" icechunk
+	build/newest/bin/uv pip install -q --python build/newest/bin/python --upgrade -e ".[dev]"
 	build/newest/bin/python -m pytest -W default $(NEWEST)
 
 lint: $(STAMP) ## ruff: rules and format

@@ -56,6 +56,7 @@ OWNERS = {
     "gzip": {"mirror"},
     "h5netcdf": {"exports"},
     "h5py": {"formats"},
+    "icechunk": {"cube"},
     "http.server": {"mirror"},
     "IPython": {"runtime"},
     "ipywidgets": {"widgets"},

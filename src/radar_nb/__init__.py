@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from radar_nb.cube.checking import repair_cube, upgrade_cube, verify_cube
     from radar_nb.cube.opening import cube_coverage, open_cube
     from radar_nb.cube.series import build_series
+    from radar_nb.cube.snapshots import commit_cube, cube_snapshots, open_snapshot
     from radar_nb.cube.training import Crops
     from radar_nb.exports.api import export
     from radar_nb.exports.grid_files import export_grid
@@ -106,9 +107,11 @@ __all__ = [
     "catrare",
     "check",
     "cite",
+    "commit_cube",
     "compare",
     "cube_coverage",
     "cube_page",
+    "cube_snapshots",
     "design_storm",
     "download",
     "download_async",
@@ -131,6 +134,7 @@ __all__ = [
     "nowcast",
     "open_cube",
     "open_dataset",
+    "open_snapshot",
     "over_areas",
     "place",
     "plan",
@@ -179,10 +183,12 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "build_series": "cube.series",
     "catrare": "analysis.catrare",
     "check": "analysis.checks",
+    "commit_cube": "cube.snapshots",
     "cite": "analysis.citation",
     "compare": "analysis.comparison",
     "cube_coverage": "cube.opening",
     "cube_page": "widgets.explorer.cube_page",
+    "cube_snapshots": "cube.snapshots",
     "design_storm": "analysis.design_storms",
     "kostra": "analysis.kostra",
     "storm_against_design": "analysis.design_storms",
@@ -201,6 +207,7 @@ _LAZY = {  # names whose modules load xarray, matplotlib or ipywidgets: imported
     "nowcast": "analysis.nowcast",
     "open_cube": "cube.opening",
     "open_dataset": "reading.opening",
+    "open_snapshot": "cube.snapshots",
     "over_areas": "analysis.api",
     "place": "geography.towns",
     "plot": "plots.plotting",

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from radar_nb.runtime.report import Report
 
 _STORE = "a folder, or an address such as s3://bucket/YW"
+_REPOSITORY = "a folder, or an address such as s3://bucket/history"
 
 
 def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -> None:
     """Add the commands to the parser of `radar-nb cube`; each sets `shown`, which returns what to print."""
     commands = cube.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name: str, shown: Any, text: str) -> argparse.ArgumentParser:
+    def add(name: str, shown: Any, text: str, *, store: bool = True) -> argparse.ArgumentParser:
         command: argparse.ArgumentParser = commands.add_parser(
             name, help=text, description=text, parents=list(parents)
         )
-        command.add_argument("store", metavar="STORE", help=_STORE)
+        if store:
+            command.add_argument("store", metavar="STORE", help=_STORE)
         command.set_defaults(shown=shown)
         return command
 
@@ -67,6 +69,11 @@ def add_cube(cube: argparse.ArgumentParser, *parents: argparse.ArgumentParser) -
         "--url", metavar="URL", help="the cube's address for browsers, unless the page lies beside it"
     )
     page.add_argument("--lang", choices=("en", "de"), help="language of the page")
+    commit = add("commit", _commit, "Commit the state of a cube into an icechunk repository, as one snapshot.")
+    commit.add_argument("repository", metavar="REPOSITORY", help=_REPOSITORY)
+    commit.add_argument("--message", metavar="TEXT", required=True, help="what the snapshot is")
+    kept = add("snapshots", _snapshots, "List the snapshots of an icechunk repository.", store=False)
+    kept.add_argument("repository", metavar="REPOSITORY", help=_REPOSITORY)
     verify = add(
         "verify", _verify, "Verify a cube: checksums, metadata and coordinates, and values against archives."
     )
@@ -175,6 +182,14 @@ def _series(options: argparse.Namespace) -> Report:
 def _page(options: argparse.Namespace) -> str:
     path = rn.cube_page(options.store, options.output, url=options.url, lang=options.lang)
     return f"{path} ({human_bytes(path.stat().st_size)}): put it and the cube into a web space"
+
+
+def _commit(options: argparse.Namespace) -> str:
+    return f"snapshot {rn.commit_cube(options.store, options.repository, options.message)}"
+
+
+def _snapshots(options: argparse.Namespace) -> Table:
+    return rn.cube_snapshots(options.repository)
 
 
 def _upgrade(options: argparse.Namespace) -> Report:

@@ -731,7 +731,7 @@ def _divisor(size: int, near: int) -> int:
 
 def write_description(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> None:
     """Write all files of a cube without its days, the group's last: with it the cube exists."""
-    files = _files(cube, y, x)
+    files = described_files(cube, y, x)
     group = files.pop(GROUP)
     for key, data in files.items():
         cube.store.put(key, data)
@@ -750,7 +750,8 @@ def year_description(cube: Cube, days: tuple[int, int], shards: ShardFormat) -> 
     return files | {GROUP: json.dumps(document, indent=1).encode()}
 
 
-def _files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
+def described_files(cube: Cube, y: NDArray[Any], x: NDArray[Any]) -> dict[str, bytes]:
+    """Return all files of a cube without its days, by key."""
     files, document = _described_arrays(cube, y, x)
     attrs = document["attributes"]
     described = {name: getattr(cube, name) for name in ("variable", *_PLAIN)} | {
@@ -852,7 +853,7 @@ def description_faults(cube: Cube) -> list[str]:
     coordinates with the grid and the time axis.
     """
     grid = GRIDS[cube.grid]
-    expected = _files(cube, grid.y, grid.x)
+    expected = described_files(cube, grid.y, grid.x)
     faults = [] if cube.revision == REVISION else [f"{GROUP} was written by an older version"]
     if not same_projection(cube.crs_attrs, grid):
         faults.append("crs describes another projection")

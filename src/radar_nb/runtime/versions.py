@@ -15,6 +15,7 @@ EXTRAS = {
     "gis": ("exactextract", "geopandas", "pyarrow", "rasterio"),
     "lab": ("ipykernel", "jupyterlab", "voila"),
     "mike": ("mikeio",),
+    "snapshots": ("icechunk",),
     "xlsx": ("openpyxl",),
 }
 """The main packages of each extra."""
