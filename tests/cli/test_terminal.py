@@ -155,7 +155,7 @@ def test_an_empty_folder_is_one_sentence_for_every_command(
         "compare": ["--gauges", f"{gauges}", "--label", "end"],
         "export": ["--place", "Leipzig", "--output", "{out}.csv"],
         "export-grid": ["--model", "delft3d", "--crs", "25832", "--cell", "1000", "--output", "{out}.nc"],
-        "cube verify": [f"{empty}"],
+        "cube verify": [f"{empty}"], "cube commit": ["{out}", "--message", "as issued"],
     }  # fmt: skip
     places = {("source", "PATH"), ("source", "PRODUCT|PATH"), ("store", "STORE"), ("archives", "ARCHIVE")}
     reading = [
