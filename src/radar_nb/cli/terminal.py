@@ -30,7 +30,7 @@ _VALUE = r"""\.\.\.|"[^"]*"|'[^']*'|\[[^\]]*\]|\([^)]*\)|[\w.:+-]*\w"""
 
 
 _CUBE_CALL = re.compile(
-    r"\b(?:(build|repair|upgrade|verify)_cube|build_(series))\b(?:\(overwrite=(True)\)| \(`[^`]*`\))?"
+    r"\b(?:(build|commit|repair|upgrade|verify)_cube|build_(series))\b(?:\(overwrite=(True)\)| \(`[^`]*`\))?"
 )
 """A function that has a command, with what its message says of that."""
 
