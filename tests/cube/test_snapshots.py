@@ -192,7 +192,7 @@ class TestBadInput:
         """The message says where to find those that exist."""
         commit(folder)
 
-        with pytest.raises(NothingFound, match=r"has no snapshot X: cube_snapshots .* lists"):
+        with pytest.raises(NothingFound, match=r"has no snapshot X: choose one that cube_snapshots .* lists"):
             rn.open_snapshot(folder / "history", "X")
 
     def test_a_damaged_repository(self, folder: Path) -> None:

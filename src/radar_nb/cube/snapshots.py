@@ -194,8 +194,8 @@ def open_snapshot(repository: Any, snapshot: str | None = None) -> xr.Dataset:
         known = [info.id for info in opened.ancestry(branch=_BRANCH) if _parsed(info)]
         if not known or snapshot not in {None, *known}:
             raise NothingFound(
-                f"{repository} has no snapshot {snapshot or 'of a cube'}: "
-                "cube_snapshots (`radar-nb cube snapshots`) lists those that it has"
+                f"{repository} has no snapshot {snapshot or 'of a cube'}: choose one that cube_snapshots "
+                "(`radar-nb cube snapshots`) lists"
             )
         session = opened.readonly_session(snapshot_id=snapshot or known[0])
         found: xr.Dataset = xr.open_zarr(session.store, consolidated=False, zarr_format=3, chunks=None)
@@ -296,7 +296,7 @@ def _translated(place: Any) -> Iterator[None]:
     try:
         yield
     except library.ConflictError as error:
-        raise CubeError(f"another process has committed into {place} meanwhile: call commit_cube again") from error
+        raise CubeError(f"another process has committed into {place} meanwhile: run commit_cube again") from error
     except library.IcechunkError as error:
         text = " ".join(str(error).partition("\n")[0].split()).removeprefix("x ")  # then a dump of the library
         raise StorageError(
