@@ -34,13 +34,13 @@ def scaled(years: int, cells: int, seed: int = 0) -> xr.DataArray:
 def test_a_cell_has_the_likelihood_of_scipys_fit(missing: float) -> None:
     """Shape, location and scale equal those of scipy's `genextreme.fit` to three decimals, in every cell."""
     rng = np.random.default_rng(1)
-    values = stats.genextreme.rvs(rng.uniform(-0.4, 0.3, 30), 10, 3, size=(40, 30), random_state=rng)
+    values = stats.genextreme.rvs(rng.uniform(-0.4, 0.3, 14), 10, 3, size=(40, 14), random_state=rng)
     values[rng.random(values.shape) < missing] = np.nan
 
     found = return_levels(maxima(values, "point"), [10], resamples=0, method="ml")
 
     compared = 0
-    for point in range(30):
+    for point in range(14):
         sample = values[np.isfinite(values[:, point]), point]
         shape, location, scale = stats.genextreme.fit(sample)
         ours = [float(found[name][point]) for name in ("shape", "location", "scale")]
@@ -51,7 +51,7 @@ def test_a_cell_has_the_likelihood_of_scipys_fit(missing: float) -> None:
             stats.genextreme.nnlf(ours, sample) <= stats.genextreme.nnlf((shape, location, scale), sample) + 1e-6
         )
         compared += np.allclose(ours, [shape, location, scale], atol=2e-3)
-    assert compared >= 28  # scipy stops early in the others
+    assert compared >= 13  # scipy stops early in the other
 
 
 def test_levels_of_likelihood_are_quantiles() -> None:

@@ -212,6 +212,7 @@ MARKED = (
 
 
 @pytest.mark.parametrize("packing", MARKED, ids=["u4 moved by one", "u2", "u2 without undetect", "u1"])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_codes_without_flags_have_the_totals_of_their_values(packing: Packing, data: st.DataObject) -> None:
     """Marked codes are missing, undetected cells are zero, and thresholds above all codes count none."""

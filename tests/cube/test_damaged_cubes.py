@@ -200,8 +200,11 @@ class TestDescription:
             "marks": [],
         }
 
-    @pytest.mark.parametrize("key", ["x/c/0", "y/c/0"])
-    @pytest.mark.parametrize("damage", ["bit at 0.1", "bit at 0.5", "bit at 0.9", "cut", "gone", "bomb"])
+    @pytest.mark.parametrize(
+        ("key", "damage"),
+        [("x/c/0", damage) for damage in ("bit at 0.1", "bit at 0.9", "cut", "gone", "bomb")]
+        + [("y/c/0", damage) for damage in ("bit at 0.5", "gone")],
+    )
     def test_wrong_coordinates_raise_and_are_repaired(
         self, sound: Path, cube: Path, key: str, damage: str
     ) -> None:
