@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -38,17 +39,24 @@ MISSING, WHOLE = "#d55e00", "#0b4a8f"
 def archive(folder: Path, month: str, times: Any, *, product: str = "RW", radars: Any = ("boo", "ess")) -> Path:
     """Write an archive of small frames; `radars` are those of all frames, or a function of the time."""
     path = folder / f"small-{product}-{month}.tar"  # under DWD's name the size of its grid is checked
-    with tarfile.open(path, "w") as tar:
-        for time in times:
-            named = radars(time) if callable(radars) else radars
-            minutes = 60 if product == "RW" else 5
+    named = tuple((time, radars(time) if callable(radars) else radars) for time in times)
+    path.write_bytes(packed(named, product))
+    return path
+
+
+@lru_cache
+def packed(frames: tuple[tuple[np.datetime64, tuple[str, ...]], ...], product: str) -> bytes:
+    """Return the tar of frames of some times and radars; several tests write the same month."""
+    made, minutes = io.BytesIO(), 60 if product == "RW" else 5
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for time, named in frames:
             about: dict[str, Any] = {"rows": 3, "cols": 2, "precision": -1, "interval": minutes, "radars": named}
             data = write_frame(Header(product=product, time=time, **about), np.zeros((3, 2), np.uint16))
             stamp = str(time).replace("-", "").replace("T", "").replace(":", "")[2:12]
             info = tarfile.TarInfo(f"raa01-{product.lower()}2017.002_10000-{stamp}-dwd---bin")
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    return path
+    return made.getvalue()
 
 
 def hours(month: str) -> Any:

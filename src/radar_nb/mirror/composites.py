@@ -87,8 +87,6 @@ class Composites:
         self._kept: dict[np.datetime64, PackedCodes] = {}
         self._minutes: dict[np.datetime64, NDArray[np.uint16]] = {}
         self._values: dict[str, Callable[[np.datetime64], NDArray[Any]]] = {
-            "RV": lambda end: _wet(self._fine(end)),
-            "RS": lambda end: _wet(self._hour(end)),
             "WN": lambda end: _reflectivity(self._rate(end)),
             "HX": lambda end: _reflectivity(self._rate(end)),
             "DMAX": lambda end: _reflectivity(self._rate(end)) + 2,  # the highest of the column is never less
@@ -120,7 +118,11 @@ class Composites:
 
     def _codes(self, end: np.datetime64) -> NDArray[Any]:
         name = self._product.name
-        codes = _CODINGS[name].codes(self._values[name](end))
+        if _CODINGS[name] is _RAIN:  # thousandths of a millimetre, one more where it rains
+            codes = (self._hour(end) if name == "RS" else self._fine(end)).astype(_RAIN.dtype)
+            codes += codes > 0
+        else:
+            codes = _CODINGS[name].codes(self._values[name](end))
         codes[self._unseen] = np.iinfo(codes.dtype).max
         if name in {"HX", "DMAX"}:
             return codes.repeat(_FINE, axis=0).repeat(_FINE, axis=1)
@@ -190,19 +192,21 @@ def _make_room(kept: dict[Any, Any], count: int) -> None:
         kept.pop(next(iter(kept.copy()), None), None)
 
 
-def _wet(thousandths: NDArray[Any]) -> NDArray[np.float64]:
-    """Return mm, NaN where it is dry, which has its own code."""
-    return np.where(thousandths > 0, thousandths / 1000, np.nan)
+def _where_wet(rate: Field, values: Callable[[Field], NDArray[Any]]) -> NDArray[np.float32]:
+    """Return values of the rate where there is an echo, in a sixth of the cells, and NaN elsewhere."""
+    found, wet = np.full(rate.shape, np.nan, np.float32), rate >= _DRY
+    found[wet] = values(rate[wet])
+    return found
 
 
 def _reflectivity(rate: Field) -> NDArray[np.float32]:
     """Return dBZ by DWD's Z = 256 R^1.42, NaN without an echo."""
-    return np.where(rate < _DRY, np.float32(np.nan), 10 * np.log10(256 * np.maximum(rate, _DRY) ** 1.42))
+    return _where_wet(rate, lambda wet: 10 * np.log10(256 * wet**1.42))
 
 
 def _ice(rate: Field) -> NDArray[np.float32]:
     """Return kg m-2, ten for a hard shower of 40 mm/h."""
-    return np.where(rate < _DRY, np.float32(np.nan), rate / 4)
+    return _where_wet(rate, lambda wet: wet / 4)
 
 
 def _snows(end: np.datetime64) -> bool:
@@ -219,4 +223,4 @@ def _class(rate: Field, end: np.datetime64) -> NDArray[np.float32]:
     """Return classes by intensity and season, NaN without an echo."""
     names = ("drizzle", "snow" if _snows(end) else "rain", "hail", "large_hail")
     numbers = np.array([HYDROMETEOR_CLASSES.index(name) for name in names], np.float32)
-    return np.where(rate < _DRY, np.float32(np.nan), numbers[np.digitize(rate, (_STEADY, _HAIL, _GIANT))])
+    return _where_wet(rate, lambda wet: numbers[np.digitize(wet, (_STEADY, _HAIL, _GIANT))])
