@@ -115,8 +115,9 @@ export const places = {
     const place = mark.polygon
       ? `${mark.name || this.texts.area}, ${Math.round(polygonArea(mark.polygon) * projection.area(col, row)).toLocaleString(this.texts.locale)} km²`
       : mark.name ?? projection.lonlat(col, row).map((degree) => this.degrees(degree, 3)).join(this.texts.decimal === "," ? "; " : ", ");
+    const hint = mark.polygon ? `${place}: ${this.texts.area_mean}` : place;
     const cells = `<td data-k></td><td data-k${this.named ? " hidden" : ""}></td>${this.info.sums ? "<td data-k></td>" : ""}`;
-    return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td title="${escaped(place)}">${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
+    return `<tr><td><i style="background:${mark.colour}">${mark.label}</i></td><td title="${escaped(hint)}">${escaped(place)}</td>${cells}<td>${button("remove", "close", `${this.texts.remove} ${mark.label}`)}</td></tr>`;
   },
   // value now, maximum and sum of the span
   listMarks() {
