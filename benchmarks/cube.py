@@ -22,8 +22,9 @@ import sys
 import tarfile
 import tempfile
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -184,12 +185,32 @@ def catchments(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001
     return {"a day": seconds / days, "days": days}
 
 
+def _epoch(store: Path, number: int, parts: int) -> int:
+    """Draw the crops of a part of an epoch; return how many there were."""
+    from radar_nb.cube.training import Crops  # noqa: PLC0415 - the same
+
+    return sum(1 for _ in Crops(store, steps=12, size=256, memory=256).part(number, parts))
+
+
+def crops(archive: Path, folder: Path) -> dict[str, float]:  # noqa: ARG001 - as all that is measured
+    """Draw an epoch of crops for training, 12 x 256 x 256 cells, in this process and in two others."""
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        list(pool.map(_epoch, [folder / "cube"] * 2, (0, 1), (99, 99)))  # imports are not measured
+        began = perf_counter()
+        drawn = sum(pool.map(_epoch, [folder / "cube"] * 2, range(2), [2, 2]))
+        two = drawn / (perf_counter() - began)
+    began, cpu = perf_counter(), process_time()
+    drawn = _epoch(folder / "cube", 0, 1)
+    return {"one": drawn / (perf_counter() - began), "two": two, "a CPU second": drawn / (process_time() - cpu)}
+
+
 WAYS: dict[str, Callable[[Path, Path], dict[str, float]]] = {
     "baseline": baseline,
     "build": build,
     "build_first": build_first,
     "ask": ask,
     "catchments": catchments,
+    "crops": crops,
 }
 
 
@@ -251,6 +272,11 @@ def table(archive: Path, folder: Path, runs: int) -> None:
         ("a day's total map by reduce (usual: with opening)", usual["open"] + usual["day"], "day, reduce"),
     ):
         print(row(name, f"{base:.3f}", f"{asked[key]:.4f}", f"{base / asked[key]:.0f}", "", ""))
+    drawn = run("crops", archive, folder, runs)
+    print(
+        f"crops a second of 12 x 256 x 256: one process {drawn['one']:.0f}, two {drawn['two']:.0f}; one process "
+        f"{drawn['a CPU second']:.0f} a CPU second, {drawn['MB']:.0f} MB"
+    )
     share = asked["bytes"] / archive.stat().st_size
     print(f"bytes: cube {asked['bytes'] / 1e6:.1f} MB, archive {archive.stat().st_size / 1e6:.1f} MB: {share:.2f}")
 
