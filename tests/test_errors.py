@@ -156,6 +156,15 @@ def _messages(source: Path) -> list[tuple[int, str]]:
     return found
 
 
+def test_a_message_keeps_its_beginning_and_its_remedy_whatever_was_put_into_it() -> None:
+    """A text from outside with a million characters is cut in the middle."""
+    text = str(errors.SettingsError(f"the column {10**6 * 'A'} is not known: choose another"))
+
+    assert len(text) < 8100
+    assert text.startswith("the column AAA")
+    assert text.endswith("AAA is not known: choose another")
+
+
 def test_every_message_has_a_remedy() -> None:
     """Each of some hundred messages ends in what to do next or what is allowed, or contains one that does."""
     messages = [(source, line, text) for source in SOURCES for line, text in _messages(source)]

@@ -45,15 +45,23 @@ if TYPE_CHECKING:
     from radar_nb.runtime.report import Report
 
 
+LONGEST = 8000
+"""Characters of a message: a report of many files has some 5,000."""
+
+
 class RadarNbError(Exception):
     """The root of all errors that radar_nb raises deliberately.
 
-    Its text is printable, regardless of what a server, a file's name or an attribute contains.
+    Its text is printable, and has at most `LONGEST` characters of its beginning and end, regardless of what a
+    server, a file's name or an attribute contains.
     """
 
     def __str__(self) -> str:
         """Return the message."""
-        return printable(super().__str__())
+        text = super().__str__()
+        if len(text) > LONGEST:  # the end says what to do
+            text = f"{text[: LONGEST * 3 // 4]} [...] {text[-LONGEST // 4 :]}"
+        return printable(text)
 
 
 class UnknownProduct(RadarNbError, ValueError):

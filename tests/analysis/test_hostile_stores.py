@@ -105,3 +105,16 @@ def test_names_in_a_store_are_read_again(tmp_path: Path) -> None:
         )
         assert again["town"].values.tolist() == ["x", "y"]
         xr.testing.assert_equal(made, again)
+
+
+@pytest.mark.parametrize("name", ["store", "store.zarr"])
+def test_a_file_in_the_place_of_a_store_is_named(rain: xr.Dataset, tmp_path: Path, name: str) -> None:
+    """The advice names no argument that the call does not have, and the file stays."""
+    (tmp_path / name).write_bytes(b"mine")
+
+    ask: Any = rn.extremes if name == "store" else rn.accumulate
+    with pytest.raises(StorageError, match=r"move it away, or choose another|damaged") as found:
+        ask(rain, ["1h"] if name == "store" else "D", store=tmp_path / name, progress=False)
+
+    assert "folder=" not in str(found.value)
+    assert (tmp_path / name).read_bytes() == b"mine"

@@ -151,12 +151,14 @@ CSVS = [
     ("id\tlon\tlat\n02667\t6.96\t50.94\n", "utf-8", "02667"),
     ('id,lon,lat\n02667,"6,96","50,94"\n', "utf-8", "02667"),
     ("id;geoLaenge;geoBreite\n02667;6.96;50.94\n", "utf-8", "02667"),
+    ("Name\tLänge\tBreite\nKöln\t6,96\t50,94\n", "utf-16", "Köln"),
+    ("name,lon,lat,\nKöln,6.96,50.94,\n", "utf-8", "Köln"),
 ]
 
 
 @pytest.mark.parametrize(("text", "encoding", "name"), CSVS)
 def test_a_csv_of_points_may_be_german(text: str, encoding: str, name: str, tmp_path: Path) -> None:
-    """Semicolons, tabs, decimal commas, German columns and Windows-1252 give the same position, and text names."""
+    """Semicolons, tabs, decimal commas, German columns, Windows-1252, UTF-16: one position, and text names."""
     (tmp_path / "a.csv").write_text(text, encoding=encoding)
 
     places = find_places(tmp_path / "a.csv", GRIDS["de900"])
@@ -205,6 +207,9 @@ def test_two_points_of_one_name_are_refused(tmp_path: Path) -> None:
         ("lon,lat\n6.96,50.94\n6.96,\n", "lat of row 2 is '', not a number; write degrees as 12.37 or 12,37"),
         ("lon;lat\n1.006,96;50\n", "lon of row 1 is '1.006,96', not a number"),
         ("lon,lat\n", "write a line of column names and a line for each row"),
+        ("name,x,y\nb,100,5,-4200000,5\n", "row 1 has 5 values, and there are 3 columns; write decimal points"),
+        ("\0".join("lon,lat\n6.96,50.94\n"), "not text in UTF-8; save it as CSV in UTF-8"),
+        (f"lon,lat\n{60_000 * 'A'},50\n", r"lon of row 1 is 'A{100}\.\.\. \(60,000 characters\)', not a number"),
     ],
 )
 def test_a_csv_that_is_not_of_points_says_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:

@@ -79,6 +79,17 @@ def test_without_a_server_the_result_is_unknown(tmp_path: Path, capsys: pytest.C
     assert json.loads(as_json)["status"] == "unknown"
 
 
+def test_a_misspelt_place_is_a_wrong_argument_without_a_network_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the user can put right has exit code 1 and not 20, before any request."""
+    with Mirror(tmp_path) as gone:
+        pass
+
+    assert main(["nowcast", "--at", "Leipzgi", "--base-url", gone.url]) == 1
+    assert "Leipzig" in capsys.readouterr().err
+
+
 def test_the_newest_field_is_drawn(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line names the field and its age, another the picture's path; with --json only JSON is printed."""
     call = ["latest", "RV", "--lead", "30min", "--output", str(tmp_path / "now.png"), "--base-url", server]

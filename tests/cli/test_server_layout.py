@@ -149,16 +149,19 @@ def test_an_outdated_alias_is_found() -> None:
     assert change.found == "composite_rv_LATEST.tar is 45 min older than composite_rv_20260701_2000.tar"
 
 
-def test_another_retention_is_found() -> None:
-    """A server that keeps one day instead of two is reported."""
+@pytest.mark.parametrize(
+    ("kept", "text"), [(26, "24 hours are there, since 2026-06-30 20:00 UTC"), (3, "1 hour is there, since")]
+)
+def test_another_retention_is_found(kept: int, text: str) -> None:
+    """A server that keeps one day or an hour instead of two days is reported."""
     files = as_in_the_snapshot()
     folder = "weather/radar/composite/hx"
-    files[folder] = {name: time for name, time in files[folder].items() if time > NOW - timedelta(hours=26)}
+    files[folder] = {name: time for name, time in files[folder].items() if time > NOW - timedelta(hours=kept)}
 
     (change,) = changes(files)
 
     assert change.what == "retention"
-    assert ": 24 hours are there, since 2026-06-30 20:00 UTC" in change.found
+    assert f": {text}" in change.found
 
 
 def test_the_snapshot_is_consistent() -> None:

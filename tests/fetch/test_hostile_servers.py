@@ -144,6 +144,12 @@ def test_a_trickle_from_the_first_byte_is_too_slow(tmp_path: Path) -> None:
     fails(lambda *_: trickled(BODY), tmp_path, TransferTimeout, "sent less than 1000 bytes per second")
 
 
+def test_a_listing_that_trickles_is_too_slow() -> None:
+    """The minimum speed holds for listings as for files: after three attempts, none of which is endless."""
+    with pytest.raises(TransferTimeout, match="sent less than 1000 bytes per second"):
+        page(lambda *_: trickled(1000 * WHOLE))
+
+
 def test_a_file_that_changes_with_each_answer_is_given_up(tmp_path: Path) -> None:
     """One more byte under another ETag does not count as progress: the number of requests is bounded."""
     requests = fails(changing(BODY), tmp_path, ServerUnavailable, "restarted 4 times.*run the same call again")

@@ -10,7 +10,7 @@ import xarray as xr
 from support.live import HYMECNG, HYMECNG_ALIAS, RV, START, punctual, run_of, write
 
 import radar_nb as rn
-from radar_nb.errors import CoverageError, NotOnServer, ServerUnavailable
+from radar_nb.errors import CoverageError, FrameError, NotOnServer, ServerUnavailable
 from radar_nb.mirror import LiveMirror, Mirror, SteppedClock
 from radar_nb.mirror.faults.rules import Fault, Faults
 
@@ -98,6 +98,19 @@ def test_a_bad_alias_is_replaced_by_the_listing(
     assert ds.attrs["nominal_time"] == "2026-06-13T15:05:00Z"
     assert ds.attrs["stale"] == 0
     assert ("skipped" in ds.attrs) == (bad != "old")
+    assert "overwrite" not in ds.attrs.get("skipped", "")  # an argument of download
+
+
+def test_a_file_that_was_damaged_on_the_disk_is_to_be_removed(
+    mirror: LiveMirror, clock: SteppedClock, tmp_path: Path
+) -> None:
+    """`latest` has no overwrite=True."""
+    ask(mirror, clock, tmp_path / "data")
+    (path,) = (tmp_path / "data").rglob("*-hd5")
+    path.write_bytes(path.read_bytes()[:9000])
+
+    with pytest.raises(FrameError, match="remove it and ask again"):
+        ask(mirror, clock, tmp_path / "data")
 
 
 def test_a_server_that_stops_publishing_becomes_stale(

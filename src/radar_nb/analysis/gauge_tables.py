@@ -12,6 +12,7 @@ import pandas as pd  # type: ignore[import-untyped] # xarray brings it, without 
 from radar_nb.errors import SettingsError
 from radar_nb.geography.point_tables import LATITUDES, LONGITUDES, NAMES, read_csv_columns
 from radar_nb.runtime.files import user_path
+from radar_nb.runtime.wording import shortened
 from radar_nb.runtime.zones import find_zone
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def read_gauges(source: Any, *, timezone: str | None, label: Edge | None, parame
     if date is None:
         raise SettingsError(
             "the gauges have no column of times: name it date or time; there are "
-            f"{', '.join(map(str, table.columns))}"
+            f"{shortened(', '.join(map(str, table.columns)), 500)}"
         )
     if station is None:
         kept = table.drop(columns=[date, *(titles[name] for name in _OTHERS if name in titles)])
@@ -134,7 +135,8 @@ def _one_parameter(
         chosen = parameter or (known[0] if len(known) == 1 else None)
         if chosen not in known:
             raise SettingsError(
-                f"the gauges have several parameters: choose one with parameter=, of {', '.join(known)}"
+                "the gauges have several parameters: choose one with parameter=, of "
+                f"{shortened(', '.join(known), 500)}"
             )
         return table[table[of].astype(str) == chosen], value
     if value is not None and parameter is None:
@@ -145,7 +147,7 @@ def _one_parameter(
     if chosen not in [str(title) for title in others]:
         raise SettingsError(
             "which column has the amounts is not clear: choose one with parameter=, of "
-            f"{', '.join(map(str, others))}"
+            f"{shortened(', '.join(map(str, others)), 500)}"
         )
     return table, next(title for title in others if str(title) == chosen)
 

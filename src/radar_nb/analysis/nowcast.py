@@ -17,7 +17,8 @@ from radar_nb.analysis.areas import find_areas
 from radar_nb.analysis.blocks import blocks
 from radar_nb.analysis.inputs import fields_of, grid_of, is_dataset, variable_of
 from radar_nb.analysis.points import EAST, NORTH, box_of, find_places, labels_of
-from radar_nb.dwd.products import HYDROMETEOR_CLASSES
+from radar_nb.dwd.grids import GRIDS
+from radar_nb.dwd.products import HYDROMETEOR_CLASSES, PRODUCTS
 from radar_nb.errors import RadarNbError, SeriesError, SettingsError
 from radar_nb.geography.shapes import read_shapes
 from radar_nb.reading.forecasts import forecast, is_forecast, lead_minutes
@@ -330,12 +331,15 @@ def nowcast(
     find_zone(timezone)
     if now is not None and now.tzinfo is None:
         raise SettingsError(f"now={now.isoformat()!r} has no time zone: add one, such as tzinfo=UTC")
+    expected = GRIDS[PRODUCTS["RV"].grids[0]]
+    found = _Where.of(places, expected, names) if data is None else None  # a wrong place raises before any request
     ds, moment, stale = _forecast(data, now, folder, base_url, clock or Clock())
     fields = fields_of(variable_of(ds))
     step = interval_of(fields)
     if fields.name != "RV" or step is None:
         raise SeriesError(f"nowcast reads RV, not {fields.name}: leave out data=, or pass a file of RV")
-    found = _Where.of(places, grid_of(fields), names)
+    if found is None or grid_of(fields) != expected:
+        found = _Where.of(places, grid_of(fields), names)
     amounts = found.read(fields)
     made = Nowcast(
         answers=(),

@@ -19,7 +19,7 @@ from radar_nb.geography.towns import Place, place
 from radar_nb.reading.forecasts import issue_coords
 from radar_nb.reading.intervals import keep_interval
 from radar_nb.runtime.files import user_path
-from radar_nb.runtime.wording import printable
+from radar_nb.runtime.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -249,7 +249,7 @@ def _shape_names(shapes: Any, column: str | None) -> list[Any]:
     title = next((titles[name] for name in known if name in titles), None)
     if column is not None and title is None:
         raise SettingsError(
-            f"names={column!r} is not a column: choose one of {printable(', '.join(titles.values()))}"
+            f"names={column!r} is not a column: choose one of {shortened(', '.join(titles.values()), 500)}"
         )
     return [plain_name(name) for name in (shapes.index if title is None else shapes[title])]
 

@@ -196,8 +196,9 @@ def _compare_era(folder: str, era: Era, files: Mapping[str, ListedFile], now: da
         yield Change(what="form ended", folder=folder, found=f"{form}: the newest is of {last:%Y-%m-%d %H:%M} UTC")
         return
     if era.family == "nrt" and abs((last - first) - RETENTION) > _SLACK:
-        hours = (last - first) / timedelta(hours=1)
-        found = f"{form}: {hours:.0f} hours are there, since {first:%Y-%m-%d %H:%M} UTC"
+        hours = round((last - first) / timedelta(hours=1))
+        lie = "1 hour is" if hours == 1 else f"{hours} hours are"
+        found = f"{form}: {lie} there, since {first:%Y-%m-%d %H:%M} UTC"
         yield Change(what="retention", folder=folder, found=found)
     if era.alias:
         yield from _compare_alias(folder, era, files, dated[last])

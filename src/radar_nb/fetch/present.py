@@ -39,6 +39,7 @@ from radar_nb.formats.streams import Blob
 from radar_nb.runtime.files import Sidecar, local_path, read_regular, replacing, storage_errors, user_path
 from radar_nb.runtime.locks import claimed_async
 from radar_nb.runtime.settings import cache_folder, settings
+from radar_nb.runtime.wording import AGAIN
 
 if TYPE_CHECKING:
     import os
@@ -385,8 +386,9 @@ class _Asking:
         try:
             time = nominal_time(name, data, self.present.product)
         except (ArchiveError, FrameError, NotAnArchive, DamagedDownload) as error:
-            _log.info("%s is not used: %s", name, error)
-            self.skipped.append(str(error))
+            reason = str(error).replace(AGAIN, "wait for the next file")  # what is newest cannot be overwritten
+            _log.info("%s is not used: %s", name, reason)
+            self.skipped.append(reason)
             return None
         path = local_path(self.present.root, era.path(time))
         if not _holds(path, data):

@@ -38,7 +38,7 @@ from radar_nb.formats.names import hold_against_name, is_litter, unsafe_name
 from radar_nb.formats.radolan import FRAME_LIMIT, parse_header, payload
 from radar_nb.formats.streams import BLOCK, Blob, Kind, Reopened, Stream, foreign, inflated, sniff
 from radar_nb.runtime.files import user_path
-from radar_nb.runtime.wording import human_bytes
+from radar_nb.runtime.wording import AGAIN, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,6 @@ _DIGITS = 40  # maximum digits of a size
 _ROOM = 2 << 30  # bytes that a part of any size may unpack to: a month of hourly frames in one has 1.5 GB
 _RATIO = 1032  # further bytes per byte of the part: the limit of one gzip, which nested gzips of DWD do not exceed
 _PADDING_LIMIT = 1 << 20  # bytes of zeros after a tar's end: 10,240 as a rule, a record of large tapes at most
-_REMEDY = "fetch it again with overwrite=True"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,16 +168,16 @@ def _kind(part: Part, stream: Stream) -> Kind:
     """Return the format of an archive; raise if it is not one."""
     kind = sniff(stream.head())
     if kind == "empty":
-        raise TruncatedArchive(f"{part.archive} is empty (0 bytes): {_REMEDY}")
+        raise TruncatedArchive(f"{part.archive} is empty (0 bytes): {AGAIN}")
     if kind == "html":
-        raise NotAnArchive(f"{part.archive} is a web page, not an archive: {_REMEDY}")
+        raise NotAnArchive(f"{part.archive} is a web page, not an archive: {AGAIN}")
     if kind == "unknown":
         if found := foreign(stream.head()):
             raise ArchiveError(f"{part.archive} is {found}")
         head = stream.head()[:16]
         what = f"{part.archive} is not an archive or a frame (it begins with {head!r})"
         if is_dwd_name(part.archive.name):
-            raise CorruptArchive(f"{what}: {_REMEDY}")
+            raise CorruptArchive(f"{what}: {AGAIN}")
         raise CorruptArchive(f"{what}: leave it out")
     return kind
 
@@ -299,7 +298,7 @@ def check_frame(member: Member) -> Header:
 
 def _header(member: Member) -> Header:
     if not member.data:
-        raise TruncatedFrame(f"{member.place} is empty (0 bytes): {_REMEDY}")
+        raise TruncatedFrame(f"{member.place} is empty (0 bytes): {AGAIN}")
     if member.kind == "hdf5":
         if netcdf.is_netcdf(member.data, member.name):
             return netcdf.Fields(bytes(member.data), member.place).header
@@ -466,7 +465,7 @@ class _Walker:
         return self._room
 
     def unsafe(self, path: str, reason: str) -> UnsafeMember:
-        return UnsafeMember(f"{_place(self.part, path)} {reason}: DWD published it otherwise, {_REMEDY}")
+        return UnsafeMember(f"{_place(self.part, path)} {reason}: DWD published it otherwise, {AGAIN}")
 
 
 _DAMAGE: tuple[type[Exception], ...] = (
@@ -484,12 +483,12 @@ def naming_damage(part: Part, path: Callable[[], str]) -> Iterator[None]:
         raise
     except EOFError as error:
         how = _NO_END if isinstance(error, _NoEndBlocks) else "is cut short"
-        raise TruncatedArchive(f"{_place(part, path())} {how}: {_REMEDY}") from error
+        raise TruncatedArchive(f"{_place(part, path())} {how}: {AGAIN}") from error
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise StorageError(f"{part.archive} cannot be read ({error.strerror}): check the disk") from error
         place = _place(part, path())
-        raise CorruptArchive(f"{place} is damaged, here or before ({error}): {_REMEDY}") from error
+        raise CorruptArchive(f"{place} is damaged, here or before ({error}): {AGAIN}") from error
 
 
 def _place(part: Part, path: str) -> str:

@@ -19,6 +19,7 @@ from radar_nb.dwd.products import PRODUCTS
 from radar_nb.errors import HeaderError, TruncatedFrame
 from radar_nb.formats.radolan import NO_DATA_CODE, VALUE, Header
 from radar_nb.runtime.numerals import parse_number
+from radar_nb.runtime.wording import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,6 @@ _LARGEST = 1e8  # metres, cells or tenths; DWD's corners are some 4e6 m from the
 _OFF = 1e-3  # of a tenth: rounding of decimal numbers
 _ROUNDING = 1.0  # metres: DWD writes corners in whole ones
 _KINDS = bytes.maketrans(b"123456789,\t\r\n\v\f", b"000000000.     ")  # digits, decimal signs, white space
-_AGAIN = "fetch it again with overwrite=True"
 
 
 def read_grid_header(data: Buffer, *, name: str) -> Header:
@@ -94,7 +94,7 @@ def read_grid(data: Buffer, *, name: str) -> tuple[Header, NDArray[np.uint16]]:
     bad = ~marked & ((counts < 0) | (counts > VALUE))
     if bad.any():
         raise HeaderError(
-            f"{name} holds the value {counts[bad][0]} tenths of a millimetre, which no file of DWD has: {_AGAIN}"
+            f"{name} holds the value {counts[bad][0]} tenths of a millimetre, which no file of DWD has: {AGAIN}"
         )
     codes = np.where(marked, NO_DATA_CODE, counts).astype(np.uint16)
     return header, codes[::-1]
@@ -108,13 +108,13 @@ def _lines(data: Buffer, name: str) -> tuple[dict[str, float], int]:
         try:
             number = parse_number(match[2].replace(b",", b"."))
         except ValueError as error:
-            raise HeaderError(f"{name} has no valid number in its line {match[0]!r}: {_AGAIN}") from error
+            raise HeaderError(f"{name} has no valid number in its line {match[0]!r}: {AGAIN}") from error
         if abs(number) > _LARGEST:
-            raise HeaderError(f"{name} has the number {number:.3g} in its first lines: {_AGAIN}")
+            raise HeaderError(f"{name} has the number {number:.3g} in its first lines: {AGAIN}")
         found[match[1].decode().lower()] = number
         at = match.end()
     if lacking := [key for key in _NEEDED if key not in found]:
-        raise HeaderError(f"{name} is not an ESRI grid: its first lines lack {', '.join(lacking)}; {_AGAIN}")
+        raise HeaderError(f"{name} is not an ESRI grid: its first lines lack {', '.join(lacking)}; {AGAIN}")
     return found, at
 
 
@@ -137,7 +137,7 @@ def _header(lines: Mapping[str, float], name: str, size: int) -> Header:
     except ValueError as error:
         raise HeaderError(f"{name} has no valid time in its name: name it as DWD does") from error
     if odd := [key for key in ("nrows", "ncols") if not lines[key].is_integer()]:
-        raise HeaderError(f"{name} states {odd[0]} {lines[odd[0]]:g}, which is not a whole number: {_AGAIN}")
+        raise HeaderError(f"{name} states {odd[0]} {lines[odd[0]]:g}, which is not a whole number: {AGAIN}")
     rows, cols = int(lines["nrows"]), int(lines["ncols"])
     grid = find_grid(rows, cols)
     stated = {"cellsize": lines["cellsize"]}
@@ -150,7 +150,7 @@ def _header(lines: Mapping[str, float], name: str, size: int) -> Header:
         if abs(value - expected[line]) > _ROUNDING:
             raise HeaderError(
                 f"{name} contradicts its grid: {line} is {value:g}, and {grid.name}, DWD's grid of {rows} x "
-                f"{cols} cells, has {expected[line]:.1f}: its places would be wrong; {_AGAIN}"
+                f"{cols} cells, has {expected[line]:.1f}: its places would be wrong; {AGAIN}"
             )
     return Header(
         product=product.name,
@@ -169,15 +169,15 @@ def _numbers(body: bytes, dtype: type[Any], header: Header, name: str) -> NDArra
     """Return the values, shape (rows, cols)."""
     rows, cols = header.rows, header.cols
     if not _DIGIT.search(body):  # of which NumPy would warn
-        raise TruncatedFrame(f"{name} ends after 0 of {rows * cols:,} values: {_AGAIN}")
+        raise TruncatedFrame(f"{name} ends after 0 of {rows * cols:,} values: {AGAIN}")
     try:
         numbers: NDArray[Any] = np.loadtxt(io.BytesIO(body), dtype=dtype, comments=None, ndmin=2)
     except ValueError as error:
         _check_count(body.translate(_KINDS), header, name)
-        raise HeaderError(f"{name} holds a value that is not one of DWD's ({error}): {_AGAIN}") from error
+        raise HeaderError(f"{name} holds a value that is not one of DWD's ({error}): {AGAIN}") from error
     if numbers.shape != (rows, cols):
         wrong = TruncatedFrame if numbers.size < rows * cols else HeaderError
-        raise wrong(f"{name} has {numbers.shape[0]:,} lines of values for {rows:,} rows: {_AGAIN}")
+        raise wrong(f"{name} has {numbers.shape[0]:,} lines of values for {rows:,} rows: {AGAIN}")
     return numbers
 
 
@@ -186,7 +186,7 @@ def _check_count(kinds: bytes, header: Header, name: str) -> None:
     filled = np.frombuffer(kinds + b" ", np.uint8) != ord(" ")
     count = np.count_nonzero(filled[:-1] & ~filled[1:])
     if count < header.rows * header.cols:
-        raise TruncatedFrame(f"{name} ends after {count:,} of {header.rows * header.cols:,} values: {_AGAIN}")
+        raise TruncatedFrame(f"{name} ends after {count:,} of {header.rows * header.cols:,} values: {AGAIN}")
 
 
 def _tenths(
@@ -201,7 +201,7 @@ def _tenths(
         exact = _numbers(body.replace(b",", b"."), float, header, name) * 10
         counts = np.rint(np.clip(np.nan_to_num(exact), -_LARGEST, _LARGEST)).astype(np.int32)
         if not (np.abs(exact - counts) <= _OFF).all():  # nor is NaN a value of DWD's
-            raise HeaderError(f"{name} has values with more than one decimal, unlike DWD's: {_AGAIN}")
+            raise HeaderError(f"{name} has values with more than one decimal, unlike DWD's: {AGAIN}")
     return counts, counts == round(10 * missing) if missing is not None else np.zeros(counts.shape, bool)
 
 

@@ -41,6 +41,7 @@ from radar_nb.runtime.files import frames_folder, read_regular, replacing, requi
 from radar_nb.runtime.locks import Claim
 from radar_nb.runtime.progress import Progress, reporting
 from radar_nb.runtime.report import Outcome, Report
+from radar_nb.runtime.wording import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -368,7 +369,7 @@ def _publish(job: _Job, number: int, stage: Path, sizes: dict[str, int]) -> bool
 
 def _outcome(job: _Job) -> Outcome:
     if not job.faults and not job.frames:
-        job.faults.append(NothingFound(f"{job.archive} holds no frame: fetch it again with overwrite=True"))
+        job.faults.append(NothingFound(f"{job.archive} holds no frame: {AGAIN}"))
     notes = [f"{name} occurred more than once: the last is kept" for name in sorted(job.twice)]
     if job.faults and job.frames:
         notes.append(f"whole frames in {job.folder}: {len(job.frames):,}")

@@ -22,7 +22,7 @@ from radar_nb.errors import HeaderError
 from radar_nb.formats.odim import CHUNK_LIMIT, DEFLATE, SHUFFLE, UntrustedFile, open_hdf5
 from radar_nb.formats.packing import SMALLEST_SCALE
 from radar_nb.formats.radolan import NO_DATA, NO_DATA_CODE, VALUE, Header
-from radar_nb.runtime.wording import printable
+from radar_nb.runtime.wording import AGAIN, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,7 +54,6 @@ _CRS = {
     "standard_parallel": 60.0,
     "earth_radius": 6_370_040.0,
 }
-_AGAIN = "fetch it again with overwrite=True"
 _OPEN = "open it with xarray.open_dataset"
 
 
@@ -110,7 +109,7 @@ class Fields:
             product, version = self._identity(file)
             ends = self.times.astype("datetime64[m]").astype(int) % PRODUCTS[product].interval
             if not np.isin(ends, _MINUTES[product]).all():
-                raise file.refusal(f"has times between the steps of {product}, such as {self.times[0]}: {_AGAIN}")
+                raise file.refusal(f"has times between the steps of {product}, such as {self.times[0]}: {AGAIN}")
             self._flip = _is_north_first(file, rows, cols)
             self._step = float(f"1e{round(np.log10(PRODUCTS[product].precision))}")
             self._packing = _packing(file, field)
@@ -191,18 +190,18 @@ class Fields:
         interval = PRODUCTS[product].interval
         if steps.size and ((steps % interval).any() or (interval < 60 and steps.min() >= 60)):  # hourly sums
             raise file.refusal(
-                f"has times that are {steps.min()} min apart, and {product} comes every {interval} min: {_AGAIN}"
+                f"has times that are {steps.min()} min apart, and {product} comes every {interval} min: {AGAIN}"
             )
         begin, end = _named(match["stamp"])
         if not begin <= self.times[0] <= self.times[-1] <= end:
             raise file.refusal(
                 f"holds {self.times[0]} to {self.times[-1]}, unlike its name: it was renamed or mixed up; "
-                f"{_AGAIN}, or give it its own name"
+                f"{AGAIN}, or give it its own name"
             )
         if titled and match["version"] not in titled:
             raise file.refusal(
                 f"is of version {' and '.join(sorted(titled))} by its title, unlike its name: it was renamed or "
-                f"mixed up; {_AGAIN}, or give it its own name"
+                f"mixed up; {AGAIN}, or give it its own name"
             )
         return product, match["version"]
 
@@ -216,7 +215,7 @@ class Fields:
                 if place is None:  # never written: the fill value
                     if not self._missing:
                         raise HeaderError(
-                            f"{self._name} is damaged: parts of its {_FIELD} were never written; {_AGAIN}"
+                            f"{self._name} is damaged: parts of its {_FIELD} were never written; {AGAIN}"
                         )
                     continue
                 chunk = self._chunk(place, height * width).reshape(height, width)
@@ -233,11 +232,11 @@ class Fields:
                 inflater = zlib_ng.decompressobj()
                 data = inflater.decompress(data, count * itemsize + 1)
             except cast("type[Exception]", zlib_ng.error) as error:  # its stub calls it a value
-                raise HeaderError(f"{self._name} is damaged ({error}): {_AGAIN}") from error
+                raise HeaderError(f"{self._name} is damaged ({error}): {AGAIN}") from error
             if not inflater.eof:  # its checksum stands at the end
-                raise HeaderError(f"{self._name} is damaged: a chunk has no end; {_AGAIN}")
+                raise HeaderError(f"{self._name} is damaged: a chunk has no end; {AGAIN}")
         if len(data) != count * itemsize:
-            raise HeaderError(f"{self._name} is damaged: a chunk has {len(data):,} bytes; {_AGAIN}")
+            raise HeaderError(f"{self._name} is damaged: a chunk has {len(data):,} bytes; {AGAIN}")
         if SHUFFLE in self._filters and not skipped & 1 << self._filters.index(SHUFFLE):
             mixed = np.empty((count, itemsize), np.uint8)
             for byte, plane in enumerate(np.frombuffer(data, np.uint8).reshape(itemsize, count)):
@@ -279,7 +278,7 @@ class Fields:
         wrong = ((counts < 0) | (counts > VALUE)) & ~missing
         if wrong.any():
             amount = counts[wrong][0] * self._step
-            raise HeaderError(f"{self._name} holds the amount {amount:g} mm, which no file of DWD has: {_AGAIN}")
+            raise HeaderError(f"{self._name} holds the amount {amount:g} mm, which no file of DWD has: {AGAIN}")
         return np.where(missing, NO_DATA_CODE, counts).astype(np.uint16)
 
 
@@ -306,11 +305,11 @@ def _times(file: UntrustedFile, count: int) -> NDArray[np.datetime64]:
     begin = datetime.strptime(f"{date} {hour or 0}:{minute or 0}:{second or 0}", "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - UTC
     stamps = file.axis("time", count).astype(float)
     if not (np.abs(stamps) < _LATEST).all():
-        raise file.refusal(f"has the time {stamps[0]:g} {match[0]}: {_AGAIN}")
+        raise file.refusal(f"has the time {stamps[0]:g} {match[0]}: {AGAIN}")
     seconds = np.rint(stamps * _SECONDS[unit] / 60) * 60
     times: NDArray[np.datetime64] = np.datetime64(begin, "s") + seconds.astype("timedelta64[s]")
     if (np.diff(times).astype(int) <= 0).any():
-        raise file.refusal(f"has times that do not rise: {_AGAIN}")
+        raise file.refusal(f"has times that do not rise: {AGAIN}")
     return times
 
 
@@ -338,7 +337,7 @@ def _packing(file: UntrustedFile, field: Any) -> tuple[float, float, NDArray[Any
     scale, offset = numbers["scale_factor"], numbers["add_offset"]
     if not (scale is None or SMALLEST_SCALE <= scale < np.inf) or not (offset is None or -np.inf < offset <= 0):
         raise file.refusal(
-            f"contradicts itself: scale_factor {scale} and add_offset {offset} are not valid; {_AGAIN}"
+            f"contradicts itself: scale_factor {scale} and add_offset {offset} are not valid; {AGAIN}"
         )
     return (
         1.0 if scale is None else float(f"{scale:.6g}"),

@@ -28,7 +28,7 @@ from radar_nb.formats.hdf5_twins import Stored, Twins, learn
 from radar_nb.formats.packing import SMALLEST_SCALE, Packing, radolan_packing
 from radar_nb.formats.radolan import FRAME_LIMIT, NO_DATA_CODE, VALUE, Header
 from radar_nb.runtime.numerals import parse_number
-from radar_nb.runtime.wording import decimal, human_bytes, human_interval, printable
+from radar_nb.runtime.wording import AGAIN, decimal, human_bytes, human_interval, printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ _CHUNKS = 10_000  # of a field; DWD's have one
 _CHECKSUM = 4  # bytes of Fletcher's checksum beside a chunk
 _MOST = 1000  # attributes or links of a group; DWD's have 17 at most
 _LONGEST = 1 << 16  # bytes of an attribute; the list of radars has some 200
-_AGAIN = "fetch it again with overwrite=True"
+_LONGEST_NAME = 32  # letters of a product; HYMECNG has 7
 _FOREIGN: tuple[type[Exception], ...] = (
     *(OSError, LookupError, AttributeError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError),
     cast("type[Exception]", zlib_ng.error),  # the stub declares a value
@@ -292,7 +292,7 @@ class UntrustedFile:
 
     def danger(self, reason: str) -> UnsafeMember:
         """Return the error that reading the file may do harm."""
-        return UnsafeMember(f"{self.name} is not safe to read: {reason}: {_AGAIN}")
+        return UnsafeMember(f"{self.name} is not safe to read: {reason}: {AGAIN}")
 
     def find(self, path: str) -> Any:
         """Return an object or None; raise for a link that may lead anywhere, before it is followed."""
@@ -327,7 +327,7 @@ class UntrustedFile:
         data = self.find(path)
         if not isinstance(data, Dataset):
             kind = "an ODIM composite" if path == _DATA else "a netCDF file of RADKLIM"
-            raise self.refusal(f"is not {kind}: it has no {path}; open it with h5py, or {_AGAIN}")
+            raise self.refusal(f"is not {kind}: it has no {path}; open it with h5py, or {AGAIN}")
         made = data.id.get_create_plist()
         if made.get_layout() not in {h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED} or made.get_external_count():
             raise self.danger("its field is stored in other files")
@@ -366,7 +366,7 @@ class UntrustedFile:
         if data.shape != (count,) or data.dtype.kind not in "iuf":
             raise self.refusal(
                 f"has the variable {path} of shape {data.shape} and type {data.dtype}, not {count:,} numbers; "
-                f"{_AGAIN}"
+                f"{AGAIN}"
             )
         return self.values(data)
 
@@ -384,7 +384,7 @@ class UntrustedFile:
         last = data.shape[0] if last is None else min(last, data.shape[0])
         written = self.check_chunks(data, first, last) if data.chunks else _has_bytes(data)
         if not (written or missing):
-            raise self.refusal(f"is damaged: parts of its {data.name[1:]} were never written; {_AGAIN}")
+            raise self.refusal(f"is damaged: parts of its {data.name[1:]} were never written; {AGAIN}")
         values: NDArray[Any] = data[first:last]
         return values
 
@@ -418,7 +418,7 @@ class UntrustedFile:
             if size != room or not ended:
                 raise self.refusal(
                     f"is damaged: a chunk of its {data.name[1:]} has {size:,} bytes, not {room:,}"
-                    f"{'' if ended else ', and no end'}; {_AGAIN}"
+                    f"{'' if ended else ', and no end'}; {AGAIN}"
                 )
         counts = [-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True)]
         counts[0] = -(-last // data.chunks[0]) - first // data.chunks[0]
@@ -449,10 +449,10 @@ class UntrustedFile:
         """Return an attribute as stored: in a damaged file, HDF5 may not return from a conversion."""
         group = self.find(path)
         if group is None or name not in group.attrs:
-            raise self.refusal(f"is not an ODIM composite: it has no {path}/{name}; {_AGAIN}")
+            raise self.refusal(f"is not an ODIM composite: it has no {path}/{name}; {AGAIN}")
         if (value := self.stored(group, name)) is None:
             raise self.refusal(
-                f"is not an ODIM composite: its attribute {path}/{name} is not a number or a text; {_AGAIN}"
+                f"is not an ODIM composite: its attribute {path}/{name} is not a number or a text; {AGAIN}"
             )
         return value
 
@@ -473,7 +473,7 @@ class UntrustedFile:
         value = parse_number(self.attribute(path, name))
         if not (value.is_integer() and 0 <= value <= np.iinfo(kind).max):
             raise self.refusal(
-                f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes; {_AGAIN}"
+                f"contradicts itself: {name} is {value:g}, not a code of {kind.itemsize} bytes; {AGAIN}"
             )
         return int(value)
 
@@ -489,7 +489,7 @@ def _has_bytes(data: Any) -> bool:
 def _moment(text: str) -> datetime:
     """Return the time of 14 digits, UTC: many times as fast as strptime."""
     if not (len(text) == _DIGITS and text.isascii() and text.isdecimal()):
-        raise ValueError(f"{text!r} is not a date and a time of 14 digits")
+        raise ValueError(f"{shortened(text)!r} is not a date and a time of 14 digits")
     return datetime.fromisoformat(f"{text[:8]}T{text[8:]}")  # UTC
 
 
@@ -502,7 +502,7 @@ def open_hdf5(data: Buffer, name: str) -> Iterator[UntrustedFile]:
     if image[8:9] in {b"\0", b"\1"}:  # superblocks that can name a driver, whose size HDF5 trusts (II.A)
         at = 48 + 4 * image[8]
         if image[at : at + 8] != b"\xff" * 8:
-            raise HeaderError(f"{name} is damaged, or a piece of an HDF5 file in several pieces: {_AGAIN}")
+            raise HeaderError(f"{name} is damaged, or a piece of an HDF5 file in several pieces: {AGAIN}")
     with _translated(name), h5py.File(h5py.h5f.open_file_image(image)) as root:
         yield UntrustedFile(root["/"], name, image)
 
@@ -541,7 +541,7 @@ def _translated(name: str) -> Iterator[None]:
     except (HeaderError, UnsafeMember):
         raise
     except _FOREIGN as error:
-        raise HeaderError(f"{name} is not HDF5, or damaged ({error}): {_AGAIN}") from error
+        raise HeaderError(f"{name} is not HDF5, or damaged ({error}): {AGAIN}") from error
 
 
 def _meaning(file: UntrustedFile, size: int) -> Meaning:
@@ -553,19 +553,25 @@ def _meaning(file: UntrustedFile, size: int) -> Meaning:
             f"has no field of unsigned integers (its shape is {data.shape}, its type {data.dtype}): "
             "open it with wradlib"
         )
-    product = product_code(file.text("dataset1/what", "prodname"))
+    name = file.text("dataset1/what", "prodname")
+    if len(product := product_code(name)) > _LONGEST_NAME:
+        raise file.refusal(f"is of the product {shortened(name)}, which no file of DWD is: {AGAIN}")
     if data.size * data.dtype.itemsize > (limit := field_limit(product)):
         raise file.refusal(
             f"holds a field of {' x '.join(map(str, data.shape))} cells ({human_bytes(data.nbytes)}), and "
             f"radar_nb reads at most {human_bytes(limit)} a field of {product}: open it with wradlib"
         )
     if others := file.others():
-        _name_others(product, tuple(f"{path} ({file.text(f'{path}/what', 'quantity', '?')})" for path in others))
+        quantities = [file.text(f"{path}/what", "quantity", "?") for path in others]
+        named = (f"{shortened(path)} ({shortened(text)})" for path, text in zip(others, quantities, strict=True))
+        _name_others(product, tuple(named))
     _check_place(file, data.shape)
     quantity = file.text(what, "quantity")
     if quantity not in QUANTITIES:
         known = ", ".join(f"{name} ({unit})" for name, unit in QUANTITIES.items())
-        raise file.refusal(f"holds the quantity {quantity}; radar_nb reads {known}: open it with wradlib")
+        raise file.refusal(
+            f"holds the quantity {shortened(quantity)}; radar_nb reads {known}: open it with wradlib"
+        )
     moments = [file.moment(path, prefix) for path, prefix in _MOMENTS]
     try:
         time, interval, lead = _times(product, *moments)
@@ -580,11 +586,11 @@ def _meaning(file: UntrustedFile, size: int) -> Meaning:
     sound = fine and (not rain or 0 <= -offset / scale < codes)
     if not sound:
         raise file.refusal(
-            f"contradicts itself: gain {gain} and offset {zero} over {interval} min are not valid; {_AGAIN}"
+            f"contradicts itself: gain {gain} and offset {zero} over {interval} min are not valid; {AGAIN}"
         )
     nodata, undetect = (file.code(what, name, data.dtype) for name in ("nodata", "undetect"))
     if nodata == undetect:
-        raise file.refusal(f"contradicts itself: {nodata} is both nodata and undetect; {_AGAIN}")
+        raise file.refusal(f"contradicts itself: {nodata} is both nodata and undetect; {AGAIN}")
     packing = Packing(
         scale=scale,
         offset=offset,
@@ -670,8 +676,8 @@ def _check_place(file: UntrustedFile, shape: tuple[int, int]) -> None:
             same = abs(stated - float(expected)) <= (_DEGREES if name[2:] in {"_lon", "_lat"} else 0)
         if not same:
             raise file.refusal(
-                f"contradicts its grid: where/{name} is {stated}, and {grid.name}, DWD's composite of "
-                f"{shape[0]} x {shape[1]} cells, has {expected}: its places would be wrong; {_AGAIN}"
+                f"contradicts its grid: where/{name} is {shortened(str(stated))}, and {grid.name}, DWD's "
+                f"composite of {shape[0]} x {shape[1]} cells, has {expected}: its places would be wrong; {AGAIN}"
             )
 
 
@@ -733,13 +739,13 @@ def _times(product: str, nominal: datetime, begin: datetime, end: datetime) -> t
         source = f"{product} covers {human_interval(interval)}" if known else f"the product {product} is unknown"
         raise ValueError(
             f"states an interval of {stated:g} min ({begin:%H:%M:%S} to {end:%H:%M:%S}), but {source}: "
-            f"its values cannot be interpreted; {_AGAIN}, or open it with wradlib"
+            f"its values cannot be interpreted; {AGAIN}, or open it with wradlib"
         )
     lead = _STEP * round((end - nominal) / _MINUTE / _STEP)
     if nominal.second or lead < 0 or (lead and not _leads(product)):
         raise ValueError(
             f"contradicts itself: its nominal time is {nominal:%H:%M:%S} and its interval ends at {end:%H:%M:%S}; "
-            f"{_AGAIN}"
+            f"{AGAIN}"
         )
     return np.datetime64(nominal, "s"), interval, lead
 

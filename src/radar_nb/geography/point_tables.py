@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from radar_nb.errors import NothingFound, SettingsError
 from radar_nb.runtime.numerals import parse_number
-from radar_nb.runtime.wording import printable
+from radar_nb.runtime.wording import printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,9 @@ LATITUDES = ("lat", "latitude", "breite", "geobreite")
 NAMES = ("name", "station", "id", "station_id", "stations_id")
 """Columns by which a table names longitude, latitude and its points; the first that is there counts. Spelled as in
 GeoJSON, in DWD's lists of stations and in wetterdienst; case does not matter."""
+
+
+_START = 300  # bytes by which UTF-16 without a mark is recognised
 
 
 class PointTable(NamedTuple):
@@ -48,7 +52,7 @@ def read_point_csv(path: Path, names: str | None = None) -> PointTable:
     Parameters
     ----------
     path : pathlib.Path
-        UTF-8, or Windows-1252 as German Excel writes it. Lines that begin with `#` are left out.
+        UTF-8, or Windows-1252 or UTF-16 as Excel writes them. Lines that begin with `#` are left out.
     names : str, optional
         The column with the names; by default the first of `NAMES` that is there.
 
@@ -78,7 +82,11 @@ def read_csv_columns(path: Path, what: str) -> dict[str, list[str]]:
         data = path.read_bytes()
     except OSError as error:
         raise NothingFound(f"{path} cannot be read ({error.strerror}): pass a CSV of {what}") from error
-    lines = [line for line in _decoded(data).splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line
+        for line in _decoded(data, f"{path} are not {what}").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
     if len(lines) < 2:
         raise SettingsError(f"{path} are not {what}: write a line of column names and a line for each row")
     separator = max(";\t,", key=lines[0].count)
@@ -86,6 +94,11 @@ def read_csv_columns(path: Path, what: str) -> dict[str, list[str]]:
         head, *rows = csv.reader(lines, delimiter=separator)
     except csv.Error as error:
         raise SettingsError(f"{path} are not {what} ({error}): write a line for each") from error
+    if long := next((number for number, row in enumerate(rows, 1) if any(row[len(head) :])), 0):
+        raise SettingsError(
+            f"{path} are not {what}: row {long} has {len(rows[long - 1])} values, and there are {len(head)} "
+            "columns; write decimal points, or separate the columns by semicolons"
+        )
     if short := next((number for number, row in enumerate(rows, 1) if len(row) < len(head)), 0):
         raise SettingsError(
             f"{path} are not {what}: row {short} has {len(rows[short - 1])} values, and there are {len(head)} "
@@ -116,7 +129,7 @@ def point_table(columns: Any, names: str | None = None, *, place: str = "these c
         raise SettingsError(
             f"{place} not points: name the columns lon and lat (or longitude and latitude, Länge and Breite) in "
             f"degrees, or x and y in metres of the grid's projection, not "
-            f"{printable(', '.join(map(str, titles.values())))}"
+            f"{shortened(', '.join(map(str, titles.values())), 500)}"
         )
     first, second = (_numbers(columns[title], str(title), place) for title in found)
     if not first.size:
@@ -124,7 +137,8 @@ def point_table(columns: Any, names: str | None = None, *, place: str = "these c
     title = _first(titles, NAMES if names is None else (names.strip().casefold(),))
     if names is not None and title is None:
         raise SettingsError(
-            f"names={names!r} is not a column: choose one of {printable(', '.join(map(str, titles.values())))}"
+            f"names={names!r} is not a column: choose one of "
+            f"{shortened(', '.join(map(str, titles.values())), 500)}"
         )
     labels = None if title is None else [plain_name(value) for value in columns[title]]
     return PointTable(labels, first, second, degrees)
@@ -161,8 +175,8 @@ def _numbers(values: Any, title: str, place: str) -> NDArray[np.float64]:
             number = np.nan
         if not np.isfinite(number):
             raise SettingsError(
-                f"{place} not points: {title} of row {row} is {value!r}, not a number; write degrees as 12.37 or "
-                "12,37"
+                f"{place} not points: {title} of row {row} is {shortened(str(value))!r}, not a number; write "
+                "degrees as 12.37 or 12,37"
             )
         numbers.append(number)
     return np.array(numbers, np.float64)
@@ -177,7 +191,12 @@ def plain_name(value: Any) -> Any:
     return " ".join(printable(value).split("\n")) if isinstance(value, str) else value
 
 
-def _decoded(data: bytes) -> str:
+def _decoded(data: bytes, problem: str) -> str:
+    """Return the text of a table; raise if it is not one, with the problem at the beginning of the message."""
+    if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:  # "Unicode text" of Excel
+        return data.decode("utf-16", errors="replace")
+    if 3 * data[:_START].count(0) > len(data[:_START]):  # UTF-16 without a mark, UTF-32, or no text
+        raise SettingsError(f"{problem}: the file is not text in UTF-8; save it as CSV in UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

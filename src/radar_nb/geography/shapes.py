@@ -12,7 +12,7 @@ from radar_nb.dwd.grids import AXES, PROJ
 from radar_nb.errors import NothingFound, SettingsError
 from radar_nb.geography.point_tables import plain_name
 from radar_nb.runtime.files import user_path
-from radar_nb.runtime.wording import printable
+from radar_nb.runtime.wording import printable, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ def names_of(shapes: Any, column: str | None = None, *, distinct: bool = True) -
         The column does not exist.
     """
     if column is not None and column not in shapes.columns:
-        columns = printable(", ".join(map(str, shapes.columns.drop(shapes.geometry.name)))) or "none"
+        columns = shortened(", ".join(map(str, shapes.columns.drop(shapes.geometry.name))), 500) or "none"
         raise SettingsError(f"names={column!r} is not a column of the shapes: choose from {columns}")
     numbers: list[Any] = shapes.index.tolist()
     if column is None and numbers == list(range(len(shapes))):

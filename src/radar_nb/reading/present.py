@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from radar_nb.dwd.products import RETENTION
+from radar_nb.errors import ArchiveError, FrameError
 from radar_nb.fetch.present import Present
 from radar_nb.reading.opening import open_dataset
 from radar_nb.runtime.clock import Clock
 from radar_nb.runtime.event_loop import blocking
+from radar_nb.runtime.wording import AGAIN
 
 if TYPE_CHECKING:
     import os
@@ -131,7 +133,10 @@ files_until_now = blocking(files_until_now_async)
 
 def opened(newest: Newest, **reading: Any) -> xr.Dataset:
     """Open a file of the present, with its age as attributes: see `latest_async`."""
-    ds = open_dataset(newest.path, **({"progress": False} | reading))
+    try:
+        ds = open_dataset(newest.path, **({"progress": False} | reading))
+    except (ArchiveError, FrameError) as error:  # it was whole when it came: changed on the disk since
+        raise type(error)(str(error).replace(AGAIN, "remove it and ask again")) from error
     ds.attrs |= {
         "nominal_time": f"{newest.time:%Y-%m-%dT%H:%M:%SZ}",
         "age_seconds": newest.age.total_seconds(),

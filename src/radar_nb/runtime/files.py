@@ -363,14 +363,19 @@ def _translated(path: Path, error: OSError) -> StorageError:
         )
     if error.errno in _DENIED:
         return NotWritable(
-            f"no permission to write {path} ({error.strerror}): choose another folder (folder=) or its rights"
+            f"no permission to write {path} ({error.strerror}): choose another folder, or change its rights"
+        )
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return StorageError(
+            f"{path} cannot be written ({error.strerror}): a file lies where a folder should be; move it away, or "
+            "choose another name"
         )
     if error.errno == errno.EFBIG:
         return StorageError(
             f"{path} cannot be written: the file is too large for its disk (FAT32: 4 GB at most); choose a "
-            "folder on another disk (folder=)"
+            "folder on another disk"
         )
-    return StorageError(f"{path} cannot be written ({error.strerror}): choose another folder (folder=)")
+    return StorageError(f"{path} cannot be written ({error.strerror}): choose another folder")
 
 
 def free_bytes(path: Path) -> int:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """The months as HTTP, server listings and axes abbreviate them, whatever the locale."""
 
+AGAIN = "fetch it again with overwrite=True"
+"""The remedy for a damaged file of `download`."""
+
 _LAST_BIT = 2.0**-23  # of a float32, relative to its value
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400  # seconds
 
@@ -36,6 +39,26 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
+def shortened(text: str, most: int = 100) -> str:
+    """Return the beginning of a text of foreign origin, printable and on one line, and how long it is.
+
+    An attribute, a column's name or a cell of a table may have thousands of characters, and a message repeats it.
+
+    Parameters
+    ----------
+    text : str
+    most : int
+        Characters that are kept.
+
+    Examples
+    --------
+    >>> shortened("ACRR"), shortened(60_000 * "A", 4)
+    ('ACRR', 'AAAA... (60,000 characters)')
+    """
+    start = printable(text[:most]).replace("\n", "?")
+    return start if len(text) <= most else f"{start}... ({len(text):,} characters)"
 
 
 def human_bytes(count: float) -> str:
