@@ -445,7 +445,11 @@ def test_a_message_repeats_the_beginning_of_a_long_text(name: str) -> None:
     def place(file: Any) -> None:
         file.require_group("where").attrs[name] = np.bytes_(text)
 
-    data = small_composite(edit=place) if name == "projdef" else small_composite(**{name: text})
+    data = (
+        small_composite(np.zeros((1200, 1100), "u2"), edit=place)
+        if name == "projdef"
+        else small_composite(**{name: text})
+    )
     with pytest.raises((HeaderError, UnknownGrid)) as found:
         read_composite(data)
 

@@ -135,7 +135,7 @@ def test_a_file_instead_of_a_folder_raises(tmp_path: Path, below: str) -> None:
     """Folders cannot be created below a file."""
     (tmp_path / "a").write_bytes(b"a file")
 
-    with pytest.raises(StorageError, match=r"cannot be written \(.*\): choose another folder"):
+    with pytest.raises(StorageError, match=r"cannot be written \(.*\): a file lies .*choose another folder"):
         _write(tmp_path / below / "c", b"new")
 
 

@@ -368,7 +368,7 @@ def _translated(path: Path, error: OSError) -> StorageError:
     if error.errno in {errno.ENOTDIR, errno.EEXIST}:
         return StorageError(
             f"{path} cannot be written ({error.strerror}): a file lies where a folder should be; move it away, or "
-            "choose another name"
+            "choose another folder"
         )
     if error.errno == errno.EFBIG:
         return StorageError(
