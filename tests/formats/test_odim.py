@@ -440,7 +440,7 @@ def test_an_unusable_attribute_is_refused(name: str, value: Any, match: str) -> 
 @pytest.mark.parametrize("name", ["quantity", "prodname", "startdate", "gain", "projdef"])
 def test_a_message_repeats_the_beginning_of_a_long_text(name: str) -> None:
     """A text of 60,000 characters makes a message of some hundred, which states its length."""
-    text = 60_000 * b"A"
+    text: Any = 60_000 * b"A"
 
     def place(file: Any) -> None:
         file.require_group("where").attrs[name] = np.bytes_(text)
