@@ -46,22 +46,24 @@ if TYPE_CHECKING:
 
 
 LONGEST = 8000
-"""Characters of a message: a report of many files has some 5,000."""
+"""Characters of a line of a message. Errors of many files have a line for each."""
+
+
+def _cut(line: str) -> str:
+    """Return the beginning and the end of a long line: the end says what to do."""
+    return line if len(line) <= LONGEST else f"{line[: LONGEST * 3 // 4]} [...] {line[-LONGEST // 4 :]}"
 
 
 class RadarNbError(Exception):
     """The root of all errors that radar_nb raises deliberately.
 
-    Its text is printable, and has at most `LONGEST` characters of its beginning and end, regardless of what a
-    server, a file's name or an attribute contains.
+    Its text is printable, and a line has at most `LONGEST` characters of its beginning and end, regardless of what
+    a server, a file's name or an attribute contains.
     """
 
     def __str__(self) -> str:
         """Return the message."""
-        text = super().__str__()
-        if len(text) > LONGEST:  # the end says what to do
-            text = f"{text[: LONGEST * 3 // 4]} [...] {text[-LONGEST // 4 :]}"
-        return printable(text)
+        return printable("\n".join(map(_cut, super().__str__().split("\n"))))
 
 
 class UnknownProduct(RadarNbError, ValueError):
