@@ -231,8 +231,7 @@ def _below(counts: NDArray[Any], rank: NDArray[np.int32]) -> tuple[NDArray[np.in
 def _first_after(counts: NDArray[Any], number: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
     """Return whether each cell has a value in a bin above another one, and the first such bin."""
     some: NDArray[np.bool_] = (counts > 0) & (np.arange(len(counts))[:, None] > number)
-    is_some: NDArray[np.bool_] = some.any(axis=0)
-    return is_some, some.argmax(axis=0)
+    return np.asarray(some.any(axis=0)), np.asarray(some.argmax(axis=0))
 
 
 class _Target:
