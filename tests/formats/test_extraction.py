@@ -346,7 +346,8 @@ def test_a_file_in_the_folders_place_raises(archive: Path) -> None:
     place = archive.with_name("YW2017.002_202006")
     place.write_bytes(b"mine")
 
-    with pytest.raises(StorageError, match=r"YW2017.002_202006 cannot be written .*a file lies where a folder should be"):
+    sentence = r"YW2017.002_202006 cannot be written .*a file lies where a folder should be"
+    with pytest.raises(StorageError, match=sentence):
         extract(archive, progress=False)
 
     assert place.read_bytes() == b"mine"
