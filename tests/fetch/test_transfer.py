@@ -353,11 +353,11 @@ def test_the_next_start_reports_existing_bytes(server: Server, tmp_path: Path) -
 def test_a_folder_that_vanishes_is_reported(server: Server, tmp_path: Path) -> None:
     """If the data folder is removed during a download, the report says so; the next call fetches the file."""
     stall = threading.Event()
-    server.script("/bin/a.tar", Reply(body=MIDDLE, cut=750_000, stall=stall), Reply(body=MIDDLE))
+    server.script("/bin/a.tar", Reply(body=LARGE, cut=1_500_000, stall=stall), Reply(body=LARGE))
     plan = plan_of(server, tmp_path / "data")
     job = start(plan, progress=False, errors="report")
     part = part_path(plan.paths[0])
-    until(lambda: part.exists() and part.stat().st_size > 600_000)  # the server is silent then
+    until(lambda: part.exists() and part.stat().st_size > 1 << 20)  # more than is held in memory
     shutil.rmtree(tmp_path / "data")
     stall.set()
 
@@ -365,7 +365,7 @@ def test_a_folder_that_vanishes_is_reported(server: Server, tmp_path: Path) -> N
 
     assert isinstance(outcome.error, StorageError)
     assert "a.tar.part cannot be written" in str(outcome.error)
-    assert get(plan).paths[0].read_bytes() == MIDDLE
+    assert get(plan).paths[0].read_bytes() == LARGE
 
 
 def test_a_clock_that_jumps_changes_nothing(

@@ -486,12 +486,12 @@ def test_a_path_without_a_file_raises(tmp_path: Path, place: str, text: str) -> 
 
 
 def test_an_archive_that_vanishes_raises(archive: Callable[[bytes], Path]) -> None:
-    """An error of the disk is not reported as one of the archive."""
+    """A file that was removed while it was read is not reported as damaged."""
     path = archive(day())
     (part,) = parts(path)
     path.unlink()
 
-    with pytest.raises(StorageError, match="cannot be read"):
+    with pytest.raises(StorageError, match=r"is gone: it was moved or deleted"):
         next(walk(part))
 
 

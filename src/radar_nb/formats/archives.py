@@ -485,6 +485,9 @@ def naming_damage(part: Part, path: Callable[[], str]) -> Iterator[None]:
         how = _NO_END if isinstance(error, _NoEndBlocks) else "is cut short"
         raise TruncatedArchive(f"{_place(part, path())} {how}: {AGAIN}") from error
     except _DAMAGE as error:
+        if isinstance(error, FileNotFoundError):
+            gone = "is gone: it was moved or deleted, perhaps while it was read; put it back or fetch it again"
+            raise StorageError(f"{part.archive} {gone}") from error
         if isinstance(error, OSError) and error.errno is not None:
             raise StorageError(f"{part.archive} cannot be read ({error.strerror}): check the disk") from error
         place = _place(part, path())
