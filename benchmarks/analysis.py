@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from functools import partial
@@ -21,6 +20,7 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from peak_memory import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def timed(work: Callable[[], Any], runs: int, clock: Callable[[], float] = perf_
 def ours(work: Callable[[], Any], runs: int) -> dict[str, float]:
     """Measure our own work, and the process's memory before any baseline has run."""
     seconds = timed(work, runs)
-    return {"s": seconds, "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}
+    return {"s": seconds, "MB": peak_memory()}
 
 
 def weights(archive: Path, runs: int) -> dict[str, float]:
@@ -173,7 +173,7 @@ def quantiles(archive: Path, runs: int) -> dict[str, float]:
     from radar_nb.reading.opening import open_dataset  # noqa: PLC0415 - the same
 
     seconds = timed(lambda: reduce(archive, "quantile", quantile=0.99, progress=False), runs, process_time)
-    found = {"s": seconds, "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}
+    found = {"s": seconds, "MB": peak_memory()}
     ds = open_dataset(archive, chunks=None, progress=False)
     rows = ds.YW[:, 500:511].values
     plain = timed(lambda: np.sort(rows, axis=0), 1, process_time)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from peak_memory import peak_memory
 
 HOURS = (1, 2, 4, 6, 12, 24, 48, 72)
 LOCATIONS = (11.47, 15.53, 20.24, 23.25, 29.42, 36.38, 44.44, 50.17)
@@ -73,7 +73,7 @@ def measure(folder: str, name: str, runs: int) -> dict[str, Any]:
         events = rn.heavy_rain_catalogue(folder, thresholds, levels=chosen, progress=False)
         processor.append(1000 * (process_time() - began) / frames)
         waited.append(1000 * (perf_counter() - since) / frames)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    memory = peak_memory()
     return {"cpu": processor, "wall": waited, "MB": memory, "events": len(events), "frames": frames}
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from peak_memory import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -221,7 +221,7 @@ def measure(way: str, archive: Path, folder: Path) -> None:
             importlib.import_module(module)
     cpu = process_time()
     found = WAYS[way](archive, folder)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     print(json.dumps(found | {"cpu": process_time() - cpu, "MB": peak}))
 
 

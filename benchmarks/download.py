@@ -28,6 +28,8 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
+from peak_memory import peak_memory
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -191,8 +193,10 @@ def run_one(way: str, base: str, names: list[str], folder: Path) -> None:
     WAYS[way][1](base, names, folder)
     seconds, after = perf_counter() - began, os.times()
     cpu = sum(after[:4]) - sum(before[:4])
-    who = resource.RUSAGE_CHILDREN if way == "aria2c" else resource.RUSAGE_SELF
-    peak = resource.getrusage(who).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = round(peak_memory() * 1e6)
+    if way == "aria2c":
+        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        peak = children * (1 if sys.platform == "darwin" else 1024)
     print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak}))
 
 

@@ -23,6 +23,8 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from peak_memory import peak_memory
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -119,7 +121,8 @@ def run_one(way: str, archive: Path, folder: Path) -> None:
     seconds = perf_counter() - began
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(used.ru_utime + used.ru_stime for used in usage)
-    peak = max(used.ru_maxrss for used in usage) * (1 if sys.platform == "darwin" else 1024)
+    of_tar = usage[1].ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = max(round(peak_memory() * 1e6), of_tar)
     print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak}))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from peak_memory import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def measured(
 ) -> dict[str, Any]:
     """Measure our own work and memory first, then the baseline: milliseconds for each of some things."""
     used, passed = timed(work, runs)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    memory = peak_memory()
     found = {"ms": 1000 * used / count, "clock": 1000 * passed / count, "MB": memory}
     return found if baseline is None else found | {"baseline": 1000 * baseline()}
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import resource
 import subprocess
 import sys
 import tarfile
@@ -22,6 +21,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from peak_memory import peak_memory
 
 LEADS = range(0, 125, 5)
 MAKERS = {"RV day": 288, "HX day": 288, "netCDF month": 744, "ASCII month": 744}
@@ -158,7 +158,7 @@ def measure(way: str, folder: str, what: str, rounds: str) -> None:
         began, used = perf_counter(), process_time()
         total = {"open": ours, "reduce": reduced, "plain": plain}[way](Path(folder), what)
         times.append((perf_counter() - began, process_time() - used))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     print(*np.median(times[1:], axis=0), peak, total)
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 import numpy as np
+from peak_memory import peak_memory
 
 from radar_nb.cube.day_records import DayRecord
 from radar_nb.cube.description import Cube, whole_years, write_description
@@ -159,7 +159,7 @@ def ask(folder: Path, what: str, years: int, arrangement: str) -> dict[str, floa
         began, cpu, opened = perf_counter(), process_time(), 0.0
         values = rn.over_areas(folder, area, progress=False).YW.values
     seconds, used = perf_counter() - began, process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     return {"steps": len(values), "sum": float(np.nansum(values, dtype=float)), "import": importing,
             "import CPU": imported, "open": opened, "seconds": seconds, "CPU": used, "MB": peak}  # fmt: skip
 

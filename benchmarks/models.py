@@ -3,13 +3,12 @@
     python benchmarks/models.py [YEARS] [FORMAT ...]
 
 The series are simulated block by block, 7 % of the intervals are wet, so that they are never in memory as a
-whole; the time to simulate them is shown apart. Each format is written in a process of its own, whose largest
-memory is that of Linux's `ru_maxrss`.
+whole; the time to simulate them is shown apart. Each format is written in a process of its own, whose peak
+memory is its own.
 """
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from peak_memory import peak_memory
 
 from radar_nb.exports.api import export
 
@@ -68,7 +68,7 @@ def one(years: int, name: str) -> None:
             export(ds, Path(folder, TARGETS[name]), format=name, tz="UTC+1", label=label)
             size = sum(path.stat().st_size for path in Path(folder).iterdir())
     seconds, worked = time.perf_counter() - begun, time.process_time() - worked
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     rate = ds.YW.size / worked / 1e6
     cells = [
         name,

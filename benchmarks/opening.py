@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from peak_memory import peak_memory
 
 DAYS = 9131
 FIRST = np.datetime64("2001-01-01", "s")
@@ -57,7 +57,7 @@ def measure(folder: str) -> None:
     began = perf_counter()
     ds = open_dataset(folder, progress=False)
     seconds = perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     print(seconds, peak, ds.sizes["time"])
 
 
