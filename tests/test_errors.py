@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from radar_nb import errors
+from radar_nb.cube.shards import remedy
 from radar_nb.errors import DiskFull, Incomplete, RadarNbError
 from radar_nb.runtime.report import Outcome, Report
 
@@ -129,7 +130,12 @@ def _text(message: ast.expr, known: dict[str, str]) -> str:
             return _text(left, known) + _text(right, known)
         case ast.Call(func=ast.Attribute(value=ast.JoinedStr() as inner)):
             return _text(inner, known)
-        case ast.FormattedValue(value=ast.Name(id=name)) | ast.Call(args=[ast.Name(id=name)]) | ast.Name(id=name):
+        case (
+            ast.FormattedValue(value=ast.Call(func=ast.Name(id="remedy" as name)))
+            | ast.FormattedValue(value=ast.Name(id=name))
+            | ast.Call(args=[ast.Name(id=name)])
+            | ast.Name(id=name)
+        ):
             return known.get(name, f"{{{name}}}")
     return "{}"
 
@@ -139,6 +145,7 @@ def _messages(source: Path) -> list[tuple[int, str]]:
     place = source.relative_to(Path(errors.__file__).parent.parent).with_suffix("")
     loaded = importlib.import_module(".".join(place.parts).removesuffix(".__init__"))
     known = {name: value for name, value in vars(loaded).items() if isinstance(value, str)}
+    known["remedy"] = remedy("a cube")
     tree = ast.parse(source.read_text(encoding="utf-8"))
     found = []
     for scope in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):

@@ -415,6 +415,11 @@ class TestBadInput:
         with pytest.raises(StorageError, match="has the cube been moved"):
             ds.RW.isel(time=0).load()
 
+    def test_a_file_is_no_cube(self, hours: Path) -> None:
+        """A file in the place of a cube, such as a packed one, raises with what to do."""
+        with pytest.raises(CubeError, match="is a file, and a cube is a folder: unpack it"):
+            open_cube(hours if hours.is_file() else next(path for path in hours.rglob("*") if path.is_file()))
+
     def test_no_cube(self, tmp_path: Path, hours: Path) -> None:
         """A place without a cube and a cube without a day raise."""
         with pytest.raises(NothingFound, match="there is no cube"):

@@ -255,3 +255,17 @@ def test_places_are_covered_once(places: list[int], size: int) -> None:
     for number, inside, at in found:
         rebuilt[at] = number * size + inside
     np.testing.assert_array_equal(rebuilt, key)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("https://host/YW/YW/c.18425", "ask who publishes the cube to repair it"),
+        ("s3://cubes/YW/YW/c.18425", "run repair_cube"),
+        ("YW/YW/c.18425", "run repair_cube"),
+    ],
+)
+def test_the_remedy_fits_the_place(name: str, advice: str) -> None:
+    """A cube that can only be read is not to be repaired by its reader."""
+    with pytest.raises(DamagedShard, match=advice):
+        Shard.of(bytes(LAYOUT.index_bytes + 8), LAYOUT, name=name)

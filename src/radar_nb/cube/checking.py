@@ -15,7 +15,7 @@ from radar_nb.cube.day import encode_day, split_days
 from radar_nb.cube.description import REVISION, description_faults
 from radar_nb.cube.opening import required_cube
 from radar_nb.cube.series import remove_year, series_faults
-from radar_nb.cube.shards import REMEDY, Shard
+from radar_nb.cube.shards import Shard, remedy
 from radar_nb.cube.stores import find_store
 from radar_nb.cube.time_axis import fitting_cube, is_moving, settled_cube
 from radar_nb.cube.year_tiles import SERIES
@@ -158,7 +158,7 @@ def _chunks(cube: Cube, day: int, *, flags: bool) -> Chunks:
     """Decode all chunks of a day's shard."""
     file = cube.store.stat(key := cube.key(day, "flags" if flags else None))
     if file is None:
-        raise DamagedShard(f"{cube.store.name}/{key} is missing: {REMEDY}")
+        raise DamagedShard(f"{cube.store.name}/{key} is missing: {remedy(cube.store.name)}")
     shard = cube.open_flags(day, file) if flags else cube.open_shard(file, cube.shards)
     (data,) = cube.store.spans(file, [(0, file.size)])
     return _decoded(shard, memoryview(data))
@@ -183,7 +183,7 @@ def _count(cube: Cube, stored: StoredDay, codes: Chunks) -> None:
     for step in np.flatnonzero(cells != stated.clip(0)).tolist():
         raise DamagedShard(
             f"{cube.store.name}/{stored.file.key} has {cells[step]:,} cells with data in step {step}, and its "
-            f"record states {stated[step]:,}: {REMEDY}"
+            f"record states {stated[step]:,}: {remedy(cube.store.name)}"
         )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from radar_nb.cube.shards import REMEDY
+from radar_nb.cube.shards import remedy
 from radar_nb.cube.stores import StoredFile
 from radar_nb.errors import DamagedShard, StorageError
 from radar_nb.runtime.files import replacing
@@ -146,13 +146,13 @@ class DayRecord:
             valid = np.frombuffer(base64.b64decode(fields["valid"]), "<i4")
             record = cls(day=_day(fields), of_step=of_step, valid=valid, **_rest(fields))
         except UNREADABLE as error:
-            raise DamagedShard(f"{name} has no valid record of its day ({error}): {REMEDY}") from error
+            raise DamagedShard(f"{name} has no valid record of its day ({error}): {remedy(name)}") from error
         if (
             of_step.size != valid.size
             or not _consistent(of_step[None], valid[None], np.array([len(record.origins)])).all()
             or not _known_steps(record.shifts, valid.size)
         ):
-            raise DamagedShard(f"{name} has a record of its day that contradicts itself: {REMEDY}")
+            raise DamagedShard(f"{name} has a record of its day that contradicts itself: {remedy(name)}")
         return record
 
 
@@ -211,7 +211,7 @@ def parse_flags_note(note: bytes, *, name: str) -> tuple[int, str] | None:
         fields = _unpacked(note)
         return _day(fields), str(fields["cube"])
     except UNREADABLE as error:
-        raise DamagedShard(f"{name} has no valid note of its day ({error}): {REMEDY}") from error
+        raise DamagedShard(f"{name} has no valid note of its day ({error}): {remedy(name)}") from error
 
 
 def _day(fields: dict[str, Any]) -> int:

@@ -36,7 +36,7 @@ from radar_nb.cube.day_records import (
     parse_flags_note,
     save_records,
 )
-from radar_nb.cube.shards import NOTE_ROOM, REMEDY, Shard, ShardFormat
+from radar_nb.cube.shards import NOTE_ROOM, Shard, ShardFormat, remedy
 from radar_nb.dwd.grids import GRIDS, same_projection
 from radar_nb.dwd.products import PRODUCTS, frame_step
 from radar_nb.errors import CubeError, DamagedShard, RadarNbError, SeriesError, SettingsError
@@ -295,7 +295,9 @@ class Cube:
         if not self._fits(record, day):
             raise self._foreign(shard.name, day, record.day, record.cube)
         if not _agrees(record, shard):
-            raise DamagedShard(f"{shard.name} has a record of its day that contradicts its chunks: {REMEDY}")
+            raise DamagedShard(
+                f"{shard.name} has a record of its day that contradicts its chunks: {remedy(shard.name)}"
+            )
         return StoredDay(record=record, file=file)
 
     def read_record(self, file: StoredFile) -> DayRecord:
@@ -322,10 +324,10 @@ class Cube:
 
     def _foreign(self, name: str, day: int, other: int, cube: str) -> DamagedShard:
         if (day, self.fingerprint) == (other, cube):
-            return DamagedShard(f"{name} has a record of its day that contradicts the cube: {REMEDY}")
+            return DamagedShard(f"{name} has a record of its day that contradicts the cube: {remedy(name)}")
         return DamagedShard(
             f"{name} should hold {np.datetime64(day, 'D')} of {self.fingerprint}, and holds "
-            f"{np.datetime64(other, 'D')} of {cube or 'a cube with other steps'}: {REMEDY}"
+            f"{np.datetime64(other, 'D')} of {cube or 'a cube with other steps'}: {remedy(name)}"
         )
 
     def open_flags(self, day: int, file: StoredFile) -> Shard:
@@ -355,11 +357,12 @@ class Cube:
             It has been replaced since.
         """
         if not file.size:  # a pipe, a device or a folder, too
-            raise DamagedShard(f"{self.store.name}/{file.key} is empty, cut short or damaged: {REMEDY}")
-        if file.size > layout.limit:  # before anything reads all of it
             raise DamagedShard(
-                f"{self.store.name}/{file.key} has {file.size:,} bytes, more than any day of this cube: {REMEDY}"
+                f"{self.store.name}/{file.key} is empty, cut short or damaged: {remedy(self.store.name)}"
             )
+        if file.size > layout.limit:  # before anything reads all of it
+            name = f"{self.store.name}/{file.key}"
+            raise DamagedShard(f"{name} has {file.size:,} bytes, more than any day of this cube: {remedy(name)}")
         length = min(file.size, layout.index_bytes + NOTE_ROOM)
         (tail,) = self.store.spans(file, [(file.size - length, length)])
         return Shard.of(tail, layout, name=f"{self.store.name}/{file.key}", size=file.size)

@@ -19,8 +19,8 @@ from xarray.core import indexing
 
 from radar_nb.cube.day_records import ABSENT
 from radar_nb.cube.description import load_cube
-from radar_nb.cube.shards import REMEDY, count_chunks, split_by_chunk
-from radar_nb.cube.stores import find_store
+from radar_nb.cube.shards import count_chunks, remedy, split_by_chunk
+from radar_nb.cube.stores import Folder, find_store
 from radar_nb.cube.year_tiles import stored_years
 from radar_nb.dwd.products import frame_step, missing_steps
 from radar_nb.errors import CubeError, DamagedShard, NothingFound
@@ -114,13 +114,14 @@ def open_cube(
     stored = {day for day, file in cube.listed("flags").items() if file.size} if flags else set()
     if flags and (bare := sorted(set(days) - stored)):
         lost = {
-            day: DamagedShard(f"{cube.store.name}/{cube.key(day, 'flags')} is missing: {REMEDY}") for day in bare
+            day: DamagedShard(f"{cube.store.name}/{cube.key(day, 'flags')} is missing: {remedy(cube.store.name)}")
+            for day in bare
         }
         if errors == "raise":
             raise _first(lost)
         days, damaged = {day: days[day] for day in days if day not in lost}, dict(sorted((damaged | lost).items()))
         if not days:
-            raise NothingFound(f"{cube.store.name} holds no whole day: {REMEDY}")
+            raise NothingFound(f"{cube.store.name} holds no whole day: {remedy(cube.store.name)}")
     return in_chunks(dataset_of_cube(cube, days, damaged, packed=packed, flags=flags, fill_gaps=fill_gaps), chunks)
 
 
@@ -137,6 +138,8 @@ def required_cube(store: Any) -> Cube:
     place = find_store(store)
     cube = load_cube(place)
     if cube is None:
+        if isinstance(place, Folder) and place.path.is_file():
+            raise CubeError(f"{place.name} is a file, and a cube is a folder: unpack it, then open the folder")
         raise NothingFound(f"there is no cube in {place.name}: build one with build_cube, or check the path")
     return cube
 

@@ -311,14 +311,14 @@ class Shard:
         foot = end - _FOOT.size
         index = bytes(tail[end : -_CRC.size]) if foot >= 0 else b""
         if foot < 0 or _CRC.unpack(tail[-_CRC.size :])[0] != google_crc32c.value(index):
-            raise DamagedShard(f"{name} is cut short or damaged ({size:,} bytes): {REMEDY}")
+            raise DamagedShard(f"{name} is cut short or damaged ({size:,} bytes): {remedy(name)}")
         length, mark = _FOOT.unpack(tail[foot:end])
         if mark != _MARK or length > foot:
-            raise DamagedShard(f"{name} was not written by radar_nb: {REMEDY}")
+            raise DamagedShard(f"{name} was not written by radar_nb: {remedy(name)}")
         places = np.frombuffer(index, "<u8").reshape(*layout.grid, 2)
         there = places[places[..., 0] != _EMPTY]
         if there.size and (there.max() > size or there.sum(axis=-1).max() > size):
-            raise DamagedShard(f"{name} has chunks beyond its end ({size:,} bytes): {REMEDY}")
+            raise DamagedShard(f"{name} has chunks beyond its end ({size:,} bytes): {remedy(name)}")
         return cls(layout=layout, name=name, note=bytes(tail[foot - length : foot]), index=places)
 
     @property
@@ -349,10 +349,20 @@ class Shard:
                 raise ValueError("another size")  # noqa: TRY301 - reported like the codec's own errors
             self.layout.codec.decode(data, out)
         except (RuntimeError, ValueError, LookupError) as error:
-            raise DamagedShard(f"{self.name} is damaged in chunk {chunk} ({error}): {REMEDY}") from error
+            raise DamagedShard(
+                f"{self.name} is damaged in chunk {chunk} ({error}): {remedy(self.name)}"
+            ) from error
 
 
-REMEDY = "run repair_cube (`radar-nb cube repair`), which removes the day, then build_cube, which recreates it"
+def remedy(name: str) -> str:
+    """Return what to do about a damaged day of a cube, by the name of its file, or of the cube."""
+    if name.startswith(("http://", "https://")):
+        return (
+            "read it again, since the answer may have been cut; if it stays damaged, ask who publishes the cube "
+            "to repair it, since a cube can only be read over the web"
+        )
+    return "run repair_cube (`radar-nb cube repair`), which removes the day, then build_cube, which recreates it"
+
 
 _FRAME_HEAD = 18  # bytes (RFC 8878, 3.1.1)
 

@@ -19,7 +19,7 @@ import xarray as xr
 from radar_nb.cube.day_records import UNREADABLE
 from radar_nb.cube.description import GROUP, KEY, described_files
 from radar_nb.cube.opening import required_cube, sound_days
-from radar_nb.cube.shards import REMEDY
+from radar_nb.cube.shards import remedy
 from radar_nb.cube.time_axis import require_axis
 from radar_nb.errors import CubeError, DamagedShard, NothingFound, SettingsError, StorageError
 from radar_nb.runtime.files import user_path
@@ -83,7 +83,7 @@ def commit_cube(store: Any, repository: Any, message: str, *, progress: bool | R
     days, _ = sound_days(cube, "raise")
     flags = cube.listed("flags") if cube.has_flags else {}
     if cube.has_flags and (bare := sorted(set(days) - set(flags))):
-        raise DamagedShard(f"{cube.store.name}/{cube.key(bare[0], 'flags')} is missing: {REMEDY}")
+        raise DamagedShard(f"{cube.store.name}/{cube.key(bare[0], 'flags')} is missing: {remedy(cube.store.name)}")
     with _translated(repository), _claim(repository):
         opened = _repository(repository, create=True)
         before = _state(opened, cube, repository)
